@@ -1,0 +1,174 @@
+"""What all estimators share."""
+
+from contextlib import contextmanager
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ._saving import read_model, write_model
+from .images import check_generator
+from .training import (
+    Budget,
+    LoopSettings,
+    isolated_seed,
+    optimize,
+    select_device,
+    select_precision,
+)
+
+_DEFAULT_STEPS = 1000
+
+
+class ImageEstimator(BaseEstimator):
+    """Base of the estimators on images: tags, and model files that cannot execute code."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        tags.target_tags.required = False
+        return tags
+
+    def save(self, path):
+        """Write the fitted estimator to a file that holds numbers and strings only.
+
+        The format is safetensors with a JSON header: loading it cannot execute code. The file
+        appears when it is complete; an older one of that name stays until then.
+
+        Parameters
+        ----------
+        path : str or path-like
+
+        Raises
+        ------
+        NotFittedError
+            Before `fit`.
+        ValueError
+            If a parameter is an object of the caller's (a network of his own, say), which only
+            joblib or pickle can store.
+        """
+        check_is_fitted(self)
+        values = {"params": self.get_params(deep=False), "fitted": {}}
+        tensors = {}
+        for name, value in vars(self).items():
+            if not name.endswith("_") or name.startswith("_"):
+                continue
+            if isinstance(value, torch.nn.Module):
+                state = value.state_dict().items()
+                tensors |= {f"{name}.{key}": tensor.cpu() for key, tensor in state}
+            elif isinstance(value, np.ndarray):
+                tensors[name] = value
+            else:
+                values["fitted"][name] = value
+        write_model(path, type(self).__name__, values, tensors)
+
+    @classmethod
+    def load(cls, path):
+        """Read an estimator that `save` wrote, on whatever device it was trained.
+
+        Parameters
+        ----------
+        path : str or path-like
+
+        Returns
+        -------
+        estimator : object
+            Of this class.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is damaged, foreign, or holds another estimator; the message names it.
+        """
+        class_name, values, tensors = read_model(path)
+        if class_name != cls.__name__:
+            raise ValueError(f"{path} holds a {class_name}, expected a {cls.__name__}.")
+        try:
+            estimator = cls(**values["params"])
+            estimator._validate_params()
+            estimator._restore(values["fitted"], tensors)
+        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
+        return estimator
+
+    def _restore(self, fitted, tensors):
+        modules = {}
+        for key, tensor in tensors.items():
+            name, _, inside = key.partition(".")
+            if inside:
+                modules.setdefault(name, {})[inside] = tensor
+            else:
+                fitted = {**fitted, name: tensor.numpy()}
+        for name, value in fitted.items():
+            if not (name.isidentifier() and name.endswith("_") and not name.startswith("_")):
+                raise ValueError(f"{name!r} is not the name of a fitted attribute.")
+            setattr(self, name, value)
+        for name, state in modules.items():
+            module = self._make_module(name)
+            module.load_state_dict(state)
+            setattr(self, name, module.eval())
+
+    def _make_module(self, name):
+        """Build the network that is stored as the attribute `name`, with any weights."""
+        raise ValueError(f"{type(self).__name__} has no network {name!r}.")
+
+
+class TorchEstimator(ImageEstimator):
+    """Base of the estimators that train a network.
+
+    Subclasses have the parameters that are named in `_parameter_constraints`; networks are kept
+    on the CPU between calls, so that a model which was trained on a GPU loads anywhere.
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
+        "width": [Interval(Integral, 1, None, closed="left")],
+        "depth": [Interval(Integral, 1, 6, closed="both")],
+        "max_steps": [Interval(Integral, 1, None, closed="left"), None],
+        "time_budget": [Interval(Real, 0, None, closed="neither"), None],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "patch_size": [
+            Interval(Integral, 8, None, closed="left"), tuple, list, StrOptions({"auto"})
+        ],
+        "device": [str],
+        "precision": [StrOptions({"auto", "float32", "bfloat16"})],
+        "random_state": ["random_state", np.random.Generator],
+        "warm_start": ["boolean"],
+        "verbose": ["verbose"],
+    }  # fmt: skip
+
+    @contextmanager
+    def _session(self):
+        """Generator, device and dtype of one call; torch's global random state is kept."""
+        rng = check_generator(self.random_state)
+        device = select_device(self.device)
+        dtype = select_precision(self.precision, device)
+        with isolated_seed(int(rng.integers(2**62)), device):
+            yield rng, device, dtype
+
+    def _budget(self):
+        """Start the clock of one fit."""
+        steps = self.max_steps
+        if steps is None and self.time_budget is None:
+            steps = _DEFAULT_STEPS
+        return Budget(steps, self.time_budget)
+
+    def _optimize(self, network, batches, compute_loss, budget, device, dtype, *, validate=None):
+        """Train `network`, extend `history_`, and bring the network back to the CPU."""
+        settings = LoopSettings(
+            self.learning_rate,
+            device,
+            dtype,
+            patience=getattr(self, "patience", None),
+            verbose=bool(self.verbose),
+        )
+        earlier = getattr(self, "history_", []) if self.warm_start else []
+        history = optimize(network, batches, compute_loss, budget, settings, validate=validate)
+        self.history_ = [*earlier, *history]
+        return network.cpu()

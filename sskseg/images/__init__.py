@@ -1,0 +1,38 @@
+"""What a stack of images is: container, checks, normalization, patches, augmentation.
+
+`sskseg.images.augment` is imported by those who need it, since it needs torch.
+"""
+
+from ._checks import (
+    check_images,
+    check_labelled,
+    check_labels,
+    check_lazy_images,
+    check_positions,
+    check_sample_weight,
+    is_lazy,
+    like_input,
+    unwrap,
+)
+from ._patches import Patch, PatchSampler, read_region
+from ._random import check_generator
+from ._sections import neighbor_rows
+from ._stack import ImageStack
+
+__all__ = [
+    "ImageStack",
+    "Patch",
+    "PatchSampler",
+    "check_generator",
+    "check_images",
+    "check_labelled",
+    "check_labels",
+    "check_lazy_images",
+    "check_positions",
+    "check_sample_weight",
+    "is_lazy",
+    "like_input",
+    "neighbor_rows",
+    "read_region",
+    "unwrap",
+]

@@ -1,0 +1,244 @@
+"""The contract on X, y and positions, checked in this one place."""
+
+import sys
+
+import numpy as np
+
+from ._stack import ImageStack
+
+_SHAPES = "(n_samples, *spatial) or (n_samples, *spatial, n_channels)"
+
+
+def unwrap(X):
+    """Return the images inside an `ImageStack`, anything else as it is."""
+    return X.images if isinstance(X, ImageStack) else X
+
+
+def is_lazy(X):
+    """Tell whether X holds a dask array, without importing dask."""
+    array = sys.modules.get("dask.array")
+    return array is not None and isinstance(unwrap(X), array.Array)
+
+
+def check_images(X, spatial_ndim, *, n_channels=None, name="X"):
+    """Validate images and give them one form.
+
+    Parameters
+    ----------
+    X : ndarray, list of ndarray, ImageStack
+        ``(n_samples, *spatial)`` or ``(n_samples, *spatial, n_channels)``; a list where sizes
+        differ. Booleans, integers and floats; finite.
+    spatial_ndim : {2, 3}
+        Number of spatial axes of one sample; never guessed.
+    n_channels : int, default=None
+        The number of channels that is expected, if any.
+    name : str, default="X"
+        The argument to name in an error.
+
+    Returns
+    -------
+    images : list of ndarray of shape (*spatial, n_channels)
+        Views where possible; never written to.
+
+    Raises
+    ------
+    ValueError
+        For empty input, another number of axes, another number of channels, another dtype, NaN or
+        infinity. The message says what was expected and what came.
+    """
+    _check_spatial_ndim(spatial_ndim)
+    X = unwrap(X)
+    images = _as_list(X, spatial_ndim, name)
+    images = [_one_image(image, i, spatial_ndim, name) for i, image in enumerate(images)]
+    channels = {image.shape[-1] for image in images}
+    if len(channels) > 1:
+        raise ValueError(
+            f"All images of {name} must have the same number of channels, got {sorted(channels)}."
+        )
+    if n_channels is not None and channels != {n_channels}:
+        raise ValueError(f"{name} must have {n_channels} channel(s), got {channels.pop()}.")
+    return images
+
+
+def check_lazy_images(X, spatial_ndim, *, n_channels=None, name="X"):
+    """Validate the shape and dtype of a dask array; returns it with a channel axis.
+
+    Values are not looked at, since that would compute them.
+    """
+    _check_spatial_ndim(spatial_ndim)
+    X = unwrap(X)
+    if X.ndim not in (spatial_ndim + 1, spatial_ndim + 2) or any(
+        not np.isfinite(size) or size == 0 for size in X.shape
+    ):
+        raise ValueError(
+            f"{name} must be {_SHAPES} with {spatial_ndim} known, non-empty spatial axes, "
+            f"got shape {X.shape}."
+        )
+    _check_dtype(X.dtype, name)
+    X = X[..., None] if X.ndim == spatial_ndim + 1 else X
+    if n_channels is not None and X.shape[-1] != n_channels:
+        raise ValueError(f"{name} must have {n_channels} channel(s), got {X.shape[-1]}.")
+    return X
+
+
+def check_labels(y, images, *, name="y"):
+    """Validate label images against the images they belong to.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples, *spatial) or list of ndarray or None
+        Integers or booleans: -1 unlabelled, 0 background, > 0 object. In a list, None stands for
+        an unlabelled sample.
+    images : list of ndarray of shape (*spatial, n_channels)
+        As `check_images` gives them.
+    name : str, default="y"
+
+    Returns
+    -------
+    labels : list of ndarray of shape (*spatial)
+        Integer arrays (views where possible).
+
+    Raises
+    ------
+    ValueError
+        For another number of samples, another shape, another dtype, values below -1.
+    """
+    y = unwrap(y)
+    if y is None:
+        raise ValueError(f"{name} is None: label images of X's spatial shape are required.")
+    y = np.asarray(y) if is_lazy(y) else y
+    if not isinstance(y, (np.ndarray, list, tuple)):
+        raise ValueError(f"{name} must be an array or a list of arrays, got {type(y).__name__}.")
+    if len(y) != len(images):
+        raise ValueError(
+            f"X and {name} must have the same number of samples, got {len(images)} images "
+            f"and {len(y)} label images."
+        )
+    return [_one_label(label, i, images[i].shape[:-1], name) for i, label in enumerate(y)]
+
+
+def check_labelled(labels, *, name="y"):
+    """Indices of the samples with at least one labelled pixel; ValueError where there is none."""
+    labelled = np.array([i for i, label in enumerate(labels) if (label >= 0).any()], dtype=np.intp)
+    if labelled.size == 0:
+        raise ValueError(
+            f"{name} labels nothing: every pixel of all {len(labels)} samples is -1. Label at "
+            "least a part of one image."
+        )
+    return labelled
+
+
+def check_positions(positions, n_samples, *, name="positions"):
+    """Validate section positions; None stands for ``0, 1, ..., n_samples - 1``.
+
+    Raises
+    ------
+    ValueError
+        For another length, anything but integers, or a position that occurs twice (which of the
+        two were the neighbor of the next section would be arbitrary).
+    """
+    if positions is None:
+        return np.arange(n_samples)
+    positions = np.asarray(positions)
+    if positions.shape != (n_samples,):
+        raise ValueError(
+            f"{name} must have shape ({n_samples},), one position a section, "
+            f"got {positions.shape}."
+        )
+    if positions.dtype.kind not in "iu":
+        raise ValueError(f"{name} must be integers, got dtype {positions.dtype}.")
+    values, counts = np.unique(positions, return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(
+            f"{name} must not repeat: {values[counts > 1][:5].tolist()} occur more than once. "
+            "Two stacks need a gap between their positions."
+        )
+    return positions.astype(np.int64)
+
+
+def check_sample_weight(sample_weight, n_samples):
+    """Validate per-sample weights; None stands for ones."""
+    if sample_weight is None:
+        return np.ones(n_samples)
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must have shape ({n_samples},), one weight an image, got "
+            f"{weight.shape}."
+        )
+    if not np.isfinite(weight).all() or (weight < 0).any():
+        raise ValueError("sample_weight must be finite and not negative.")
+    return weight
+
+
+def like_input(outputs, X):
+    """Stack per-sample outputs into one array where X was one; a list stays a list."""
+    return np.stack(outputs) if hasattr(unwrap(X), "shape") else list(outputs)
+
+
+def _check_spatial_ndim(spatial_ndim):
+    if spatial_ndim not in (2, 3):
+        raise ValueError(f"spatial_ndim must be 2 or 3, got {spatial_ndim!r}.")
+
+
+def _as_list(X, spatial_ndim, name):
+    if isinstance(X, np.ndarray) and X.dtype != object:
+        if X.ndim not in (spatial_ndim + 1, spatial_ndim + 2):
+            raise ValueError(
+                f"{name} must be {_SHAPES} with {spatial_ndim} spatial axes (spatial_ndim="
+                f"{spatial_ndim}), that is {spatial_ndim + 1} or {spatial_ndim + 2} axes in all; "
+                f"got shape {X.shape}."
+            )
+    elif not isinstance(X, (list, tuple, np.ndarray)):
+        raise ValueError(
+            f"{name} must be an array, a list of arrays, an ImageStack or a dask array, "
+            f"got {type(X).__name__}."
+        )
+    if len(X) == 0:
+        raise ValueError(f"{name} is empty: at least one image is required.")
+    return X
+
+
+def _one_image(image, index, spatial_ndim, name):
+    image = np.asarray(image)
+    _check_dtype(image.dtype, f"{name}[{index}]")
+    if image.ndim not in (spatial_ndim, spatial_ndim + 1):
+        raise ValueError(
+            f"{name}[{index}] must have {spatial_ndim} spatial axes and at most one channel axis, "
+            f"got shape {image.shape}."
+        )
+    if image.size == 0:
+        raise ValueError(f"{name}[{index}] is empty, got shape {image.shape}.")
+    if image.dtype.kind == "f" and not np.isfinite(image).all():
+        raise ValueError(f"{name}[{index}] contains NaN or infinity; finite values are required.")
+    return image[..., None] if image.ndim == spatial_ndim else image
+
+
+def _check_dtype(dtype, name):
+    if dtype.kind not in "buif":
+        raise ValueError(
+            f"{name} must be booleans, integers or real floats, got dtype {dtype}."
+        )
+
+
+def _one_label(label, index, shape, name):
+    if label is None:
+        return np.broadcast_to(np.int32(-1), shape)
+    label = np.asarray(label)
+    if label.shape != tuple(shape):
+        raise ValueError(
+            f"{name}[{index}] must have the spatial shape of its image, {tuple(shape)}, "
+            f"got {label.shape}."
+        )
+    if label.dtype == bool:
+        return label.view(np.uint8)
+    if label.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name}[{index}] must be integers or booleans (-1 unlabelled, 0 background, > 0 "
+            f"object), got dtype {label.dtype}."
+        )
+    if label.dtype.kind == "i" and label.min() < -1:
+        raise ValueError(
+            f"{name}[{index}] must not hold values below -1 (unlabelled), got {label.min()}."
+        )
+    return label

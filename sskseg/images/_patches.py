@@ -1,0 +1,117 @@
+"""Where training patches are taken, and taking them."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_MOST_PIXELS = 200_000  # candidate centers remembered per image; more would only cost memory
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A place in a list of images: the sample and the pixel in the middle of the patch."""
+
+    sample: int
+    center: tuple[int, ...]
+
+
+class PatchSampler:
+    """Draw patches where labels are.
+
+    Parameters
+    ----------
+    labels : list of ndarray of shape (*spatial)
+        -1 is unlabelled; patches hold at least one labelled pixel.
+    patch_shape : tuple of int
+    foreground_fraction : float in [0, 1], default=0.5
+        Share of the patches that are placed around a foreground pixel; the others are placed
+        around any labelled pixel.
+    weights : ndarray of shape (n_samples,), optional
+        An image of weight 2 is drawn twice as often; 0 leaves it out.
+
+    Raises
+    ------
+    ValueError
+        If nothing labelled has a positive weight.
+    """
+
+    def __init__(self, labels, patch_shape, *, foreground_fraction=0.5, weights=None):
+        self.patch_shape = tuple(patch_shape)
+        self.foreground_fraction = foreground_fraction
+        self._shapes = [label.shape for label in labels]
+        self._known = [_pixels(label >= 0) for label in labels]
+        self._foreground = [_pixels(label > 0) for label in labels]
+        size = np.array([np.count_nonzero(label >= 0) for label in labels], dtype=float)
+        size *= np.ones(len(labels)) if weights is None else weights
+        if not size.sum() > 0:
+            raise ValueError("No labelled image has a positive sample_weight.")
+        self._any = size / size.sum()
+        with_foreground = size * [pixels.size > 0 for pixels in self._foreground]
+        self._some = with_foreground / with_foreground.sum() if with_foreground.any() else self._any
+
+    def draw(self, rng, n):
+        """Draw `n` patches with the generator `rng`; returns a list of `Patch`."""
+        around_object = rng.random(n) < self.foreground_fraction
+        patches = []
+        for wanted in around_object:
+            sample = rng.choice(len(self._any), p=self._some if wanted else self._any)
+            pixels = self._foreground[sample] if wanted else self._known[sample]
+            pixels = pixels if pixels.size else self._known[sample]
+            shape = self._shapes[sample]
+            pixel = np.unravel_index(pixels[rng.integers(pixels.size)], shape)
+            patches.append(Patch(int(sample), self._place(rng, pixel, shape)))
+        return patches
+
+    def _place(self, rng, pixel, shape):
+        """Center of a patch that has `pixel` anywhere in it, and lies inside where it fits."""
+        center = []
+        for at, size, side in zip(pixel, shape, self.patch_shape, strict=True):
+            start = int(at) - int(rng.integers(side))
+            slack = size - side
+            start = min(max(start, 0), slack) if slack >= 0 else slack // 2
+            center.append(start + side // 2)
+        return tuple(center)
+
+
+def _pixels(mask):
+    pixels = np.flatnonzero(mask)
+    step = -(-pixels.size // _MOST_PIXELS) if pixels.size else 1
+    return pixels[::step].astype(np.int32 if mask.size < 2**31 else np.int64)
+
+
+def read_region(array, start, shape, *, outside="reflect"):
+    """Read a box that may reach out of the array.
+
+    Parameters
+    ----------
+    array : ndarray of shape (*spatial, ...)
+        The box covers the first ``len(shape)`` axes.
+    start, shape : tuple of int
+        First pixel (may be negative) and size of the box.
+    outside : "reflect" or a number
+        What stands outside of the array: its mirror image, or a constant.
+
+    Returns
+    -------
+    ndarray of shape (*shape, ...)
+        A view where the box lies inside, a copy elsewhere.
+    """
+    stop = [a + s for a, s in zip(start, shape, strict=True)]
+    inside = all(a >= 0 and b <= n for a, b, n in zip(start, stop, array.shape, strict=False))
+    if inside:
+        return array[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))]
+    indices = [np.arange(a, b) for a, b in zip(start, stop, strict=True)]
+    result = array[np.ix_(*(_reflect(i, n) for i, n in zip(indices, array.shape, strict=False)))]
+    if outside != "reflect":
+        for axis, (index, size) in enumerate(zip(indices, array.shape, strict=False)):
+            np.moveaxis(result, axis, 0)[(index < 0) | (index >= size)] = outside
+    return result
+
+
+def _reflect(index, size):
+    """Mirror indices into [0, size) without repeating the edge pixel (numpy's "reflect")."""
+    if size == 1:
+        return np.zeros_like(index)
+    period = 2 * (size - 1)
+    index = np.abs(index) % period
+    return np.where(index < size, index, period - index)

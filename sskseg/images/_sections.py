@@ -1,0 +1,44 @@
+"""Which sections lie next to which."""
+
+import numpy as np
+
+
+def neighbor_rows(positions, context):
+    """Rows of the sections around each section.
+
+    Two rows are neighbors exactly if their positions differ by one. Where a stack ends (or a
+    position is missing) the last section on that side is repeated.
+
+    Parameters
+    ----------
+    positions : ndarray of shape (n,), int
+        Unique; in any order.
+    context : int
+        How many sections on each side.
+
+    Returns
+    -------
+    ndarray of shape (n, 2 * context + 1), int
+        Column `context` is the section itself.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg.images import neighbor_rows
+    >>> neighbor_rows(np.array([4, 5, 9]), 1)
+    array([[0, 0, 1],
+           [0, 1, 1],
+           [2, 2, 2]])
+    """
+    row_of = {int(position): row for row, position in enumerate(positions)}
+    rows = np.tile(np.arange(len(positions))[:, None], (1, 2 * context + 1))
+    for side in (-1, 1):
+        for distance in range(1, context + 1):
+            column = context + side * distance
+            for row, position in enumerate(positions):
+                nearer = rows[row, column - side]
+                # Beyond a gap nothing is a neighbor, however near its position.
+                unbroken = positions[nearer] == position + side * (distance - 1)
+                found = row_of.get(int(position) + side * distance) if unbroken else None
+                rows[row, column] = nearer if found is None else found
+    return rows

@@ -1,0 +1,113 @@
+"""`ImageStack`: images, together with what earlier pipeline steps learnt from them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+class ImageStack(Sequence):
+    """Images with the backbone and the simulator that earlier steps learnt from them.
+
+    An immutable array-like: ``np.asarray(stack)`` gives the images, ``stack[rows]`` the
+    images of some samples (a stack again for a slice, list, index array or boolean mask; one image
+    for an integer), so that scikit-learn's splitters can take it apart.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n_samples, *spatial[, n_channels]), list of ndarray, dask array or \
+ImageStack
+        The images; a list where their sizes differ. They are held, not copied.
+    backbone : object, default=None
+        A pretrained network, or None. None keeps the backbone of `images` if that is a stack.
+    simulator : object, default=None
+        Has ``sample(n, random_state) -> (X, y)``, or None. None keeps the simulator of `images`
+        if that is a stack.
+
+    Attributes
+    ----------
+    images : ndarray, list of ndarray or dask array
+    backbone : object or None
+    simulator : object or None
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg.images import ImageStack
+    >>> stack = ImageStack(np.zeros((4, 8, 8)))
+    >>> len(stack), stack[[0, 2]].images.shape, np.asarray(stack).shape
+    (4, (2, 8, 8), (4, 8, 8))
+    """
+
+    __slots__ = ("_backbone", "_images", "_simulator")
+
+    def __init__(self, images, *, backbone=None, simulator=None):
+        if isinstance(images, ImageStack):
+            backbone = images.backbone if backbone is None else backbone
+            simulator = images.simulator if simulator is None else simulator
+            images = images.images
+        self._images = images if hasattr(images, "shape") else list(images)
+        self._backbone = backbone
+        self._simulator = simulator
+
+    @property
+    def images(self):
+        return self._images
+
+    @property
+    def backbone(self):
+        return self._backbone
+
+    @property
+    def simulator(self):
+        return self._simulator
+
+    @property
+    def shape(self):
+        """Shape of the array of images; ``(n_samples,)`` where their sizes differ."""
+        return getattr(self._images, "shape", (len(self._images),))
+
+    @property
+    def ndim(self):
+        return len(self.shape)
+
+    def __len__(self):
+        return self.shape[0]
+
+    def __getitem__(self, rows):
+        if isinstance(rows, (int, np.integer)):
+            return self._images[rows]
+        if isinstance(rows, slice) or hasattr(self._images, "shape"):
+            return self.with_images(self._images[rows])
+        rows = np.asarray(rows)
+        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
+        return self.with_images([self._images[i] for i in rows])
+
+    def __array__(self, dtype=None, copy=None):
+        if isinstance(self._images, list):
+            shapes = {np.shape(image) for image in self._images}
+            if len(shapes) > 1:
+                raise ValueError(
+                    "An ImageStack of images of different sizes cannot become one array; "
+                    f"use stack.images. Got shapes {sorted(shapes)}."
+                )
+        return np.array(self._images, dtype=dtype, copy=bool(copy) or None)
+
+    def with_images(self, images):
+        """Return a stack of other images that carries the same backbone and simulator."""
+        return ImageStack(images, backbone=self._backbone, simulator=self._simulator)
+
+    def __reduce__(self):
+        return _rebuild, (self._images, self._backbone, self._simulator)
+
+    def __eq__(self, other):
+        return self is other
+
+    __hash__ = object.__hash__
+
+    def __repr__(self):
+        kept = [name for name in ("backbone", "simulator") if getattr(self, name) is not None]
+        return f"ImageStack(shape={self.shape}{''.join(', ' + name for name in kept)})"
+
+
+def _rebuild(images, backbone, simulator):
+    return ImageStack(images, backbone=backbone, simulator=simulator)

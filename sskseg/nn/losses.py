@@ -1,0 +1,82 @@
+"""Losses that look at labelled pixels only."""
+
+import torch
+import torch.nn.functional as F
+
+
+def masked_cross_entropy(logits, labels):
+    """Mean cross-entropy over the labelled pixels.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (batch, n_classes, *spatial)
+        One class: a sigmoid logit of the foreground. More: softmax logits.
+    labels : Tensor of shape (batch, *spatial)
+        -1 is ignored; with one class, > 0 is foreground.
+
+    Returns
+    -------
+    Tensor, scalar
+        0 where nothing is labelled.
+    """
+    known = (labels >= 0).float()
+    if logits.shape[1] == 1:
+        target = (labels > 0).to(logits.dtype)
+        loss = F.binary_cross_entropy_with_logits(logits[:, 0], target, reduction="none")
+    else:
+        loss = F.cross_entropy(logits, labels.clamp_min(0).long(), reduction="none")
+    return (loss * known).sum() / known.sum().clamp_min(1)
+
+
+def masked_dice_loss(logits, labels, smooth=1.0):
+    """One minus the soft Dice coefficient, over the batch, of the labelled pixels.
+
+    Unlabelled pixels (-1) are left out of the numerator and of the denominator. With more than
+    one class, the mean over the classes other than 0.
+
+    Parameters
+    ----------
+    logits : Tensor of shape (batch, n_classes, *spatial)
+    labels : Tensor of shape (batch, *spatial)
+    smooth : float, default=1.0
+        Added above and below; makes an empty batch give 0.
+
+    Returns
+    -------
+    Tensor, scalar
+
+    References
+    ----------
+    .. [1] Milletari, Navab, Ahmadi. V-Net. 3DV 2016. :doi:`10.1109/3DV.2016.79`
+    """
+    known = (labels >= 0).unsqueeze(1)
+    if logits.shape[1] == 1:
+        probability = torch.sigmoid(logits)
+        target = (labels > 0).unsqueeze(1)
+    else:
+        probability = torch.softmax(logits, dim=1)[:, 1:]
+        classes = torch.arange(1, logits.shape[1], device=labels.device)
+        target = labels.unsqueeze(1) == classes.view(1, -1, *(1,) * (labels.ndim - 1))
+    axes = (0, *range(2, probability.ndim))
+    probability, target = probability * known, target * known
+    overlap = (probability * target).sum(axes)
+    total = probability.sum(axes) + target.sum(axes)
+    return 1 - ((2 * overlap + smooth) / (total + smooth)).mean()
+
+
+def masked_soft_cross_entropy(logits, target):
+    """Mean binary cross-entropy against a target in [0, 1]; NaN in the target is ignored.
+
+    Parameters
+    ----------
+    logits, target : Tensor of the same shape
+
+    Returns
+    -------
+    Tensor, scalar
+        0 where the whole target is NaN.
+    """
+    known = ~torch.isnan(target)
+    filled = torch.where(known, target, 0.0)
+    loss = F.binary_cross_entropy_with_logits(logits, filled, reduction="none")
+    return (loss * known).sum() / known.sum().clamp_min(1)

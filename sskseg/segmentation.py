@@ -1,0 +1,521 @@
+"""`SemiSupervisedSegmenter`: foreground from few labels."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import TransformerMixin
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from .base import TorchEstimator
+from .images import (
+    ImageStack,
+    PatchSampler,
+    check_images,
+    check_labelled,
+    check_labels,
+    check_lazy_images,
+    check_positions,
+    check_sample_weight,
+    is_lazy,
+    like_input,
+    neighbor_rows,
+)
+from .images.augment import check_augmentation
+from .metrics import dice
+from .morphology import label_components, normalized_distance
+from .nn import (
+    make_network,
+    masked_cross_entropy,
+    masked_dice_loss,
+    masked_soft_cross_entropy,
+)
+from .scans import predict_blocks
+from .training import (
+    PatchBatches,
+    TileSettings,
+    channel_statistics,
+    core_size,
+    dihedral_mean,
+    inference_copy,
+    predict_images,
+    round_up,
+    standardized_sections,
+)
+
+_TILE = {2: (1024, 1024), 3: (64, 128, 128)}
+_PATCH = {2: 256, 3: 64}
+_FEWEST_TO_HOLD_OUT = 5
+
+
+class SemiSupervisedSegmenter(TransformerMixin, TorchEstimator):
+    """Segment images with a network that learns from few labels.
+
+    Parameters
+    ----------
+    network : {"unet-shuffle", "unet"} or callable, default="unet-shuffle"
+        A name that `sskseg.nn.make_network` knows, or a callable ``(in_channels, out_channels, *,
+        width, depth, ndim) -> torch.nn.Module``. A module may tell its ``stride`` and ``reach``
+        (tuples, pixels); without them it is run on whole images.
+    semi_supervision : None, default=None
+        How unlabelled images are learnt from.
+    spatial_ndim : {2, 3}, default=2
+        Spatial axes of one sample.
+    target : {"instances", "classes"}, default="instances"
+        ``"instances"``: different values of `y` are different objects, foreground is ``y > 0``, and
+        the network learns, beside the foreground, the distance to the border of the object, which
+        tells touching objects apart. A label image with one value is taken as a mask, its
+        connected components as the objects. ``"classes"``: the values are classes.
+    sections : {"independent", "consecutive"}, default="independent"
+        ``"consecutive"``: samples are sections in z order (see `positions` of `fit`), and the
+        network sees neighboring sections as further channels.
+    section_context : int, default=2
+        How many sections on each side, where they are consecutive.
+    width, depth : int, default=32 and 3
+        Channels of the network's first level, and number of poolings.
+    max_steps : int, default=None
+        Training steps; None is 1000, or no limit where `time_budget` is given.
+    time_budget : float, default=None
+        Seconds that `fit` may take; the learning-rate schedule is complete when it ends.
+    learning_rate : float, default=2e-3
+    batch_size : int, default=8
+    patch_size : int, tuple of int or "auto", default="auto"
+        Side of the training patches in pixels; "auto" is 256 in the plane and 64 in a volume, or the
+        size of the smallest image.
+    augmentation : {"full", "dihedral"}, dict, Augmentation or None, default="full"
+        See `sskseg.images.augment.Augmentation`; a dict changes fields of "full".
+    validation_fraction : float in [0, 1), default=0.1
+        Share of the labelled samples that is held out to choose the best weights; whole samples
+        only, and a contiguous block of consecutive sections. Fewer than 5 labelled samples are all
+        trained on.
+    patience : int, default=None
+        Stop after so many validations without improvement; there are ten in the second half.
+    test_time_augmentation : bool, default=False
+        Average predictions over flips and quarter turns: slower by 8 (16 in volumes).
+    device : str, default="auto"
+        "auto" is the GPU where there is one.
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+        "auto" is bfloat16 where the hardware computes it natively.
+    random_state : int, RandomState, Generator or None, default=None
+        Same seed, same `max_steps`, same machine, CPU: same result to the bit.
+    warm_start : bool, default=False
+        Go on from the network of the last `fit`.
+    verbose : bool, default=False
+        Show a progress bar.
+
+    Attributes
+    ----------
+    network_ : torch.nn.Module
+        On the CPU.
+    classes_ : ndarray
+        With ``target="classes"``, the values of `y` in the order of `predict_proba`'s last axis.
+    n_channels_ : int
+    channel_mean_, channel_std_ : ndarray of shape (n_channels,)
+        Fixed at `fit`; images are standardized by them.
+    history_ : list of dict
+        ``step, time, loss, learning_rate`` and perhaps ``validation_score`` (Dice).
+    validation_rows_ : ndarray of int
+        The samples that were held out.
+
+    See Also
+    --------
+    InstanceCounter : Splits what `transform` returns into objects.
+
+    References
+    ----------
+    .. [1] Ronneberger, Fischer, Brox. U-Net. MICCAI 2015. :doi:`10.1007/978-3-319-24574-4_28`
+
+    Examples
+    --------
+    >>> from sskseg import SemiSupervisedSegmenter
+    >>> from sskseg.datasets import make_cells
+    >>> X, y = make_cells(n_samples=4, shape=(64, 64), random_state=0)
+    >>> segmenter = SemiSupervisedSegmenter(width=8, depth=2, max_steps=30, random_state=0)
+    >>> segmenter.fit(X, y).predict(X).shape
+    (4, 64, 64)
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012
+        **TorchEstimator._parameter_constraints,
+        "network": [str, callable],
+        "semi_supervision": [None],
+        "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
+        "target": [StrOptions({"instances", "classes"})],
+        "sections": [StrOptions({"independent", "consecutive"})],
+        "section_context": [Interval(Integral, 0, None, closed="left")],
+        "augmentation": [str, dict, object, None],
+        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
+        "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "test_time_augmentation": ["boolean"],
+    }
+
+    def __init__(
+        self, network="unet-shuffle", *, semi_supervision=None, spatial_ndim=2,
+        target="instances", sections="independent", section_context=2, width=32, depth=3,
+        max_steps=None, time_budget=None, learning_rate=2e-3, batch_size=8, patch_size="auto",
+        augmentation="full", validation_fraction=0.1, patience=None,
+        test_time_augmentation=False, device="auto", precision="auto", random_state=None,
+        warm_start=False, verbose=False,
+    ):  # fmt: skip
+        self.network = network
+        self.semi_supervision = semi_supervision
+        self.spatial_ndim = spatial_ndim
+        self.target = target
+        self.sections = sections
+        self.section_context = section_context
+        self.width = width
+        self.depth = depth
+        self.max_steps = max_steps
+        self.time_budget = time_budget
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.patch_size = patch_size
+        self.augmentation = augmentation
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.test_time_augmentation = test_time_augmentation
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    def fit(self, X, y, *, positions=None, sample_weight=None):
+        """Learn from the labelled pixels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
+            Or a list of images of different sizes, or an `ImageStack`.
+        y : array-like of int, shape (n_samples, *spatial)
+            -1 unlabelled, 0 background, > 0 object or class. A list may hold None for an
+            unlabelled sample.
+        positions : array-like of int, shape (n_samples,), default=None
+            Of consecutive sections along z: two are neighbors exactly if they differ by one. None
+            is ``0, 1, ...``.
+        sample_weight : array-like of shape (n_samples,), default=None
+            A sample of weight 2 is drawn twice as often; 0 leaves it out.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For input that breaks the contract, before training starts.
+        FloatingPointError
+            If training diverges.
+        """
+        budget = self._budget()
+        self._validate_params()
+        images = self._check_images(X)
+        labels = check_labels(y, images)
+        weight = check_sample_weight(sample_weight, len(images))
+        rows = self._rows(positions, len(images))
+        labelled = check_labelled(labels)
+        labels = self._encode(labels, labelled)
+        with self._session() as (rng, device, dtype):
+            train, self.validation_rows_ = self._split(labelled, positions, rng)
+            self._prepare(images, rows)
+            batches = self._batches(images, labels, rows, train, weight, rng, device)
+            self.network_ = self._optimize(
+                self.network_.to(device), batches, self._loss, budget, device, dtype,
+                validate=self._validator(images, labels, rows, device, dtype),
+            )  # fmt: skip
+        return self
+
+    def predict(self, X, *, positions=None):
+        """Segment images.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `fit`; a dask array gives a lazy dask array.
+        positions : array-like of int, shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        masks : ndarray of shape (n_samples, *spatial) or list of ndarray
+            1 where the foreground probability exceeds 0.5, 0 elsewhere (uint8); with
+            ``target="classes"`` the classes.
+        """
+        return self._predict(X, positions, self._to_mask)
+
+    def predict_proba(self, X, *, positions=None):
+        """Probability of each pixel.
+
+        Parameters
+        ----------
+        X, positions
+            As in `predict`.
+
+        Returns
+        -------
+        probabilities : ndarray of float32 or list of ndarray
+            Of the foreground, shape (n_samples, *spatial); with ``target="classes"`` of each
+            class, shape (n_samples, *spatial, n_classes).
+        """
+        return self._predict(X, positions, self._to_probability)
+
+    def transform(self, X, *, positions=None):
+        """What `InstanceCounter` needs.
+
+        Parameters
+        ----------
+        X, positions
+            As in `predict`.
+
+        Returns
+        -------
+        maps : ndarray of float32, list of ndarray, ImageStack or dask array
+            Shape (n_samples, *spatial, 2): foreground probability, and distance to the border of
+            the object as a fraction of the object's largest. With ``target="classes"``, shape
+            (n_samples, *spatial): probability of any class but the first. An `ImageStack` gives an
+            `ImageStack` with what it carries.
+        """
+        maps = self._predict(X, positions, self._to_maps)
+        return X.with_images(maps) if isinstance(X, ImageStack) else maps
+
+    def score(self, X, y, *, positions=None):
+        """Mean Dice coefficient of the foreground over the samples that have labels.
+
+        Parameters
+        ----------
+        X, positions
+            As in `predict`.
+        y : array-like of int
+            As in `fit`; pixels of -1 are left out.
+
+        Returns
+        -------
+        float
+
+        Raises
+        ------
+        ValueError
+            If nothing is labelled.
+        """
+        check_is_fitted(self)
+        images = self._check_images(X, self.n_channels_)
+        labels = check_labels(y, images)
+        labelled = check_labelled(labels)
+        rows = self._rows(positions, len(images))[labelled]
+        with self._session() as (_, device, dtype):
+            return self._mean_dice(self.network_, images, labels, rows, labelled, device, dtype)
+
+    # How `fit` goes about it
+
+    def _rows(self, positions, n_samples):
+        """Sections that make up the input channels of each sample, (n_samples, n_sections)."""
+        positions = check_positions(positions, n_samples)
+        if self.sections == "independent":
+            return np.arange(n_samples)[:, None]
+        return neighbor_rows(positions, self.section_context)
+
+    def _check_images(self, X, n_channels=None):
+        images = check_images(X, self.spatial_ndim, n_channels=n_channels)
+        shapes = {image.shape for image in images}
+        if self.sections == "consecutive" and len(shapes) > 1:
+            raise ValueError(f"Consecutive sections must have one shape, got {sorted(shapes)}.")
+        return images
+
+    def _encode(self, labels, labelled):
+        """Labels as the loss wants them: classes by their index."""
+        if self.target == "instances":
+            return labels
+        classes = np.unique(np.concatenate([np.unique(labels[i]) for i in labelled]))
+        classes = classes[classes >= 0]
+        if len(classes) < 2:
+            raise ValueError(
+                f"y must hold at least two classes with target='classes', got {classes.tolist()}."
+            )
+        if not (self.warm_start and hasattr(self, "classes_")):
+            self.classes_ = classes
+        unknown = np.setdiff1d(classes, self.classes_)
+        if unknown.size:
+            raise ValueError(f"y holds classes {unknown.tolist()} that the last fit did not.")
+        return [np.where(x < 0, -1, np.searchsorted(self.classes_, x)) for x in labels]
+
+    def _split(self, labelled, positions, rng):
+        """Rows to train on and rows to hold out."""
+        n_held = round(self.validation_fraction * len(labelled))
+        if self.validation_fraction > 0:
+            n_held = max(1, n_held)
+        if len(labelled) < _FEWEST_TO_HOLD_OUT or n_held == 0:
+            return labelled, np.empty(0, np.intp)
+        if self.sections == "consecutive":
+            # One block at the end: held-out sections have a training neighbor on one side only.
+            order = labelled if positions is None else labelled[np.argsort(positions[labelled])]
+        else:
+            order = rng.permutation(labelled)
+        return np.sort(order[:-n_held]), np.sort(order[-n_held:])
+
+    def _prepare(self, images, rows):
+        """Statistics of the images and the network, new or that of the last fit."""
+        n_channels = images[0].shape[-1]
+        if self.warm_start and hasattr(self, "network_"):
+            if n_channels != self.n_channels_:
+                raise ValueError(f"X must have {self.n_channels_} channel(s), got {n_channels}.")
+            return
+        self.n_channels_ = n_channels
+        self.channel_mean_, self.channel_std_ = channel_statistics(images)
+        self.network_ = self._make_module("network_")
+
+    def _make_module(self, name):
+        sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
+        outputs = 2 if self.target == "instances" else len(self.classes_)
+        return make_network(
+            self.network, sections * self.n_channels_, outputs, self.width, self.depth,
+            ndim=self.spatial_ndim,
+        )  # fmt: skip
+
+    def _batches(self, images, labels, rows, train, weight, rng, device):
+        weight = np.where(np.isin(np.arange(len(images)), train), weight, 0)
+        maps = None
+        if self.target == "instances":
+            maps = [
+                normalized_distance(_objects(label)).astype(np.float16) if weight[i] > 0 else None
+                for i, label in enumerate(labels)
+            ]
+            labels = [np.sign(label).astype(np.int8) for label in labels]
+        sampler = PatchSampler(labels, self._patch_shape(images), weights=weight)
+        return PatchBatches(
+            images, labels, maps, rows=rows, sampler=sampler,
+            augmentation=check_augmentation(self.augmentation), mean=self.channel_mean_,
+            std=self.channel_std_, batch_size=self.batch_size, rng=rng, device=device,
+        )  # fmt: skip
+
+    def _patch_shape(self, images):
+        if self.patch_size != "auto":
+            sides = np.broadcast_to(self.patch_size, self.spatial_ndim)
+            return tuple(int(side) for side in sides)
+        smallest = np.min([image.shape[:-1] for image in images], axis=0)
+        stride = getattr(self.network_, "stride", (1,) * self.spatial_ndim)
+        most = _PATCH[self.spatial_ndim]
+        return tuple(
+            min(most, round_up(int(size), step)) for size, step in zip(smallest, stride, strict=True)
+        )
+
+    def _loss(self, network, batch):
+        images, labels, maps = batch
+        logits = network(images).float()
+        if maps is None:
+            return masked_cross_entropy(logits, labels) + masked_dice_loss(logits, labels)
+        foreground = logits[:, :1]
+        return (
+            masked_cross_entropy(foreground, labels)
+            + masked_dice_loss(foreground, labels)
+            + masked_soft_cross_entropy(logits[:, 1], maps)
+        )
+
+    def _validator(self, images, labels, rows, device, dtype):
+        held = self.validation_rows_
+        if held.size == 0:
+            return None
+
+        def validate(network):
+            return self._mean_dice(network, images, labels, rows[held], held, device, dtype)
+
+        return validate
+
+    def _mean_dice(self, network, images, labels, rows, samples, device, dtype):
+        outputs = self._outputs(network, images, rows, device, dtype)
+        scores = [
+            dice(np.sign(labels[i]), self._foreground(output) > 0.5)
+            for i, output in zip(samples, outputs, strict=True)
+        ]
+        return float(np.mean(scores))
+
+    # How the predictions go about it
+
+    def _outputs(self, network, images, rows, device, dtype):
+        """Probabilities (n_outputs, *spatial) of one sample after the other."""
+        sections = rows.shape[1] * images[0].shape[-1] // self.n_channels_
+        repeats = sections // rows.shape[1]
+        inputs = standardized_sections(
+            images, rows, np.tile(self.channel_mean_, repeats), np.tile(self.channel_std_, repeats),
+            dtype,
+        )  # fmt: skip
+        ready = inference_copy(network, device, dtype, self.spatial_ndim)
+
+        def forward(x):
+            logits = ready(x)
+            return logits.sigmoid() if self.target == "instances" else logits.softmax(1)
+
+        if self.test_time_augmentation:
+            forward = dihedral_mean(forward, self.spatial_ndim)
+        return predict_images(forward, inputs, self._tiles(), device=device, dtype=dtype)
+
+    def _tiles(self):
+        stride = getattr(self.network_, "stride", None)
+        if stride is None:  # a user's network: nothing is known of its reach
+            endless = (2**31,) * self.spatial_ndim
+            return TileSettings(endless, (0,) * self.spatial_ndim, (1,) * self.spatial_ndim)
+        tile = _TILE[self.spatial_ndim]
+        halo = tuple(
+            round_up(min(reach, side // 8), step)
+            for reach, side, step in zip(self.network_.reach, tile, stride, strict=True)
+        )
+        return TileSettings(tile, halo, stride)
+
+    def _foreground(self, output):
+        return output[0] if self.target == "instances" else 1 - output[0]
+
+    def _to_mask(self, output):
+        if self.target == "instances":
+            return (output[0] > 0.5).astype(np.uint8)
+        return self.classes_[output.argmax(axis=0)]
+
+    def _to_probability(self, output):
+        return output[0] if self.target == "instances" else np.moveaxis(output, 0, -1)
+
+    def _to_maps(self, output):
+        return np.moveaxis(output, 0, -1) if self.target == "instances" else 1 - output[0]
+
+    def _predict(self, X, positions, finish):
+        check_is_fitted(self)
+        if is_lazy(X):
+            return self._predict_lazy(X, positions, finish)
+        images = self._check_images(X, self.n_channels_)
+        rows = self._rows(positions, len(images))
+        with self._session() as (_, device, dtype):
+            outputs = self._outputs(self.network_, images, rows, device, dtype)
+            return like_input([finish(output) for output in outputs], X)
+
+    def _predict_lazy(self, X, positions, finish):
+        import dask.array as da
+
+        X = check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
+        rows = self._rows(positions, len(X))
+        if rows.shape[1] > 1:
+            X = da.concatenate([X[row] for row in rows.T], axis=-1)
+        # What comes out of one pixel tells channels and dtype.
+        outputs = 2 if self.target == "instances" else len(self.classes_)
+        example = finish(np.zeros((outputs, *(1,) * self.spatial_ndim), np.float32))
+        channels = example.shape[-1] if example.ndim > self.spatial_ndim else None
+        tiles = self._tiles()
+        axes = zip(X.shape[1:-1], tiles.tile, tiles.halo, tiles.stride, strict=True)
+        return predict_blocks(
+            X, _predict_block, (self, finish.__name__),
+            core=tuple(core_size(*axis) for axis in axes), halo=tiles.halo,
+            output_channels=channels, dtype=example.dtype,
+        )  # fmt: skip
+
+
+def _predict_block(model, block):
+    """Predict one block of a dask array, whose channels hold the neighboring sections already."""
+    estimator, finish = model
+    rows = np.arange(len(block))[:, None]
+    images = check_images(block, estimator.spatial_ndim)
+    with estimator._session() as (_, device, dtype):
+        outputs = estimator._outputs(estimator.network_, images, rows, device, dtype)
+        return np.stack([getattr(estimator, finish)(output) for output in outputs])
+
+
+def _objects(label):
+    """Different objects of a label image: where it is a mask, its connected components."""
+    if label.max() != 1:
+        return label
+    return np.where(label < 0, -1, label_components(label > 0).astype(np.int64))

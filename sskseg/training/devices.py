@@ -1,0 +1,56 @@
+"""Where to compute, in which precision, and seeding without touching global state."""
+
+from contextlib import contextmanager
+
+import torch
+
+from ..nn import fold_batch_norm
+
+_DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
+
+
+def select_device(device="auto"):
+    """Resolve ``"auto"`` to the GPU where there is one; returns a `torch.device`."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)
+
+
+def select_precision(precision, device):
+    """Resolve ``"auto"`` to bfloat16 where `device` computes it natively, else float32.
+
+    Returns
+    -------
+    torch.dtype
+    """
+    if precision != "auto":
+        return _DTYPES[precision]
+    return torch.bfloat16 if _has_native_bfloat16(device) else torch.float32
+
+
+def _has_native_bfloat16(device):
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    if device.type != "cpu":
+        return False
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(getattr(torch.cpu, probe, bool)() for probe in probes)
+
+
+@contextmanager
+def isolated_seed(seed, device):
+    """Seed torch inside the block; its global random state is as before afterwards."""
+    devices = [device.index or 0] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
+
+
+def memory_format(ndim):
+    """Channels last, in two or three dimensions."""
+    return torch.channels_last if ndim == 2 else torch.channels_last_3d
+
+
+def inference_copy(network, device, dtype, ndim):
+    """Copy a network, ready to predict: evaluation mode, batch norm folded in, channels last."""
+    return fold_batch_norm(network).to(device, dtype, memory_format=memory_format(ndim))

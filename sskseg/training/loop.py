@@ -1,0 +1,211 @@
+"""The training loop."""
+
+import copy
+import warnings
+from dataclasses import dataclass, field
+from math import cos, pi
+from time import perf_counter
+
+import torch
+from torch.optim.swa_utils import AveragedModel
+from tqdm import tqdm
+
+_REPORTS = 20
+_WARM_UP = 0.05  # share of the training in which the learning rate rises
+
+
+@dataclass
+class Budget:
+    """When to stop: after so many steps, or so many seconds from now, whichever comes first."""
+
+    max_steps: int | None = None
+    time_budget: float | None = None
+    started: float = field(default_factory=perf_counter)
+
+    def elapsed(self):
+        return perf_counter() - self.started
+
+    def progress(self, step):
+        """Share of the budget that is used up, from 0 to 1 (and beyond)."""
+        steps = step / self.max_steps if self.max_steps is not None else 0.0
+        time = self.elapsed() / self.time_budget if self.time_budget is not None else 0.0
+        return max(steps, time)
+
+
+@dataclass(frozen=True)
+class LoopSettings:
+    """Parameters of `optimize`.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The highest of the schedule: it rises linearly and falls as a half cosine.
+    device : torch.device
+    dtype : torch.dtype
+        bfloat16 computes in mixed precision.
+    weight_decay : float, default=1e-4
+    average : float, default=0.998
+        Decay of the exponential moving average of the weights, which are what training returns.
+    patience : int or None, default=None
+        Stop after so many validations without a better score.
+    verbose : bool, default=False
+        Show a progress bar.
+    """
+
+    learning_rate: float
+    device: torch.device
+    dtype: torch.dtype
+    weight_decay: float = 1e-4
+    average: float = 0.998
+    patience: int | None = None
+    verbose: bool = False
+
+
+def optimize(network, batches, compute_loss, budget, settings, *, validate=None):
+    """Train a network.
+
+    The weights that are returned are an exponential moving average; with `validate`, those of the
+    best validation. Ctrl-C ends training early, with the weights so far.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Trained in place; left with the returned weights.
+    batches : iterator
+    compute_loss : callable
+        ``compute_loss(network, batch) -> scalar Tensor``.
+    budget : Budget
+    settings : LoopSettings
+    validate : callable, optional
+        ``validate(network) -> float``, greater is better; called in the second half.
+
+    Returns
+    -------
+    history : list of dict
+        ``step, time, loss, learning_rate`` and, where validated, ``validation_score``.
+
+    Raises
+    ------
+    FloatingPointError
+        If the loss is NaN or infinite; the message says at which step.
+    """
+    optimizer = torch.optim.AdamW(
+        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+    )
+    average = AveragedModel(
+        network, multi_avg_fn=_moving_average(settings.average), use_buffers=True
+    )
+    watch = _Watch(validate, settings.patience)
+    report = _Report(budget, settings.verbose)
+    step = 0
+    network.train()
+    try:
+        while budget.progress(step) < 1 and not watch.exhausted:
+            rate = settings.learning_rate * _schedule(budget.progress(step))
+            loss = _step(network, optimizer, next(batches), compute_loss, rate, settings)
+            step += 1
+            _check_loss(loss, step)
+            average.update_parameters(network)
+            if report.add(step, loss, rate):
+                report.close_row(watch.look(average.module, budget.progress(step)))
+    except KeyboardInterrupt:
+        warnings.warn(f"Training was interrupted at step {step}; the weights so far are kept.",
+                      stacklevel=2)  # fmt: skip
+    finally:
+        report.finish()
+    network.load_state_dict(watch.best if watch.best is not None else average.module.state_dict())
+    network.eval()
+    return report.rows
+
+
+def _step(network, optimizer, batch, compute_loss, rate, settings):
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    mixed = settings.dtype != torch.float32
+    with torch.autocast(settings.device.type, settings.dtype, enabled=mixed):
+        loss = compute_loss(network, batch)
+    optimizer.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+    optimizer.step()
+    return float(loss.detach())
+
+
+def _check_loss(loss, step):
+    if not abs(loss) < float("inf"):
+        raise FloatingPointError(
+            f"Training diverged: the loss is {loss} at step {step}. Lower learning_rate, or use "
+            "precision='float32'."
+        )
+
+
+def _schedule(progress):
+    if progress < _WARM_UP:
+        return (progress + 1e-3) / (_WARM_UP + 1e-3)
+    return 0.5 * (1 + cos(pi * min(1.0, (progress - _WARM_UP) / (1 - _WARM_UP))))
+
+
+def _moving_average(decay):
+    """Exponential moving average that forgets the start of a short training faster."""
+
+    @torch.no_grad()
+    def update(averaged, current, n):
+        weight = 1 - min(decay, float((1 + n) / (10 + n)))
+        if averaged[0].is_floating_point():
+            torch._foreach_lerp_(averaged, current, weight)
+        else:  # counters of batch normalization
+            torch._foreach_copy_(averaged, current)
+
+    return update
+
+
+class _Watch:
+    """Validation: the best weights, and whether patience ran out."""
+
+    def __init__(self, validate, patience):
+        self.validate, self.patience = validate, patience
+        self.best, self.best_score, self.since = None, -float("inf"), 0
+
+    @property
+    def exhausted(self):
+        return self.patience is not None and self.since >= self.patience
+
+    def look(self, network, progress):
+        if self.validate is None or progress < 0.5:
+            return {}
+        training = network.training
+        score = float(self.validate(network.eval()))
+        network.train(training)
+        self.since += 1
+        if score > self.best_score:
+            self.best, self.best_score, self.since = copy.deepcopy(network.state_dict()), score, 0
+        return {"validation_score": score}
+
+
+class _Report:
+    """Rows of the history, and the progress bar."""
+
+    def __init__(self, budget, verbose):
+        self.budget, self.rows, self.losses = budget, [], []
+        self.bar = tqdm(total=100, unit="%", disable=not verbose, desc="training")
+        self.pending = None
+
+    def add(self, step, loss, rate):
+        """Note a step; True where a row of the history is due."""
+        self.losses.append(loss)
+        progress = min(1.0, self.budget.progress(step))
+        self.bar.update(int(100 * progress) - self.bar.n)
+        self.pending = {"step": step, "loss": sum(self.losses) / len(self.losses),
+                        "learning_rate": rate}  # fmt: skip
+        return progress >= (len(self.rows) + 1) / _REPORTS
+
+    def close_row(self, more):
+        row = {"step": self.pending["step"], "time": self.budget.elapsed(), **self.pending, **more}
+        self.bar.set_postfix({k: f"{row[k]:.4f}" for k in ("loss", "validation_score") if k in row})
+        self.rows.append(row)
+        self.losses, self.pending = [], None
+
+    def finish(self):
+        if self.pending is not None:
+            self.close_row({})
+        self.bar.close()
