@@ -1,0 +1,88 @@
+"""What the benchmark scripts share: finished cells are kept, and a run goes on where it stopped."""
+
+import json
+import os
+import platform
+import subprocess
+import time
+from pathlib import Path
+
+import torch
+
+import sskseg
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def data_folder():
+    """The folder of real images: SSKSEG_DATA, or shared/data beside the checkout."""
+    default = Path(__file__).resolve().parents[3] / "shared" / "data"
+    return Path(os.environ.get("SSKSEG_DATA", default))
+
+
+def machine():
+    """What the figures were measured on."""
+    name = platform.processor() or platform.machine()
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        lines = [x for x in cpuinfo.read_text().splitlines() if x.startswith("model name")]
+        name = lines[0].split(":")[1].strip() if lines else name
+    if torch.cuda.is_available():
+        name = torch.cuda.get_device_name()
+    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def version():
+    """Commit of the checkout, or the package's version outside of one."""
+    try:
+        where = {"cwd": Path(__file__).parent, "capture_output": True, "text": True, "check": True}
+        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], **where).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return sskseg.__version__
+    return commit
+
+
+class Cells:
+    """A table that grows: one line of JSON for each finished cell.
+
+    Parameters
+    ----------
+    name : str
+        Of the file in ``tests/benchmarks/results``.
+    """
+
+    def __init__(self, name):
+        RESULTS.mkdir(exist_ok=True)
+        self.path = RESULTS / f"{name}.jsonl"
+        lines = self.path.read_text().splitlines() if self.path.exists() else []
+        self.rows = [json.loads(line) for line in lines]
+
+    def run(self, key, measure):
+        """Return the cell of `key` (a dict), measuring it if it is not there yet."""
+        for row in self.rows:
+            if row["key"] == key:
+                return row
+        start = time.perf_counter()
+        figures = measure()
+        row = {
+            "key": key,
+            "figures": figures,
+            "seconds": round(time.perf_counter() - start, 1),
+            "machine": machine(),
+            "version": version(),
+        }
+        with self.path.open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        self.rows.append(row)
+        print(json.dumps(row), flush=True)
+        return row
+
+
+def markdown(rows, columns):
+    """A Markdown table of dicts."""
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    for row in rows:
+        cells = [row.get(column, "") for column in columns]
+        text = [f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in cells]
+        lines.append("| " + " | ".join(text) + " |")
+    return "\n".join(lines)

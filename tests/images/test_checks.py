@@ -1,0 +1,117 @@
+import numpy as np
+import pytest
+
+from sskseg.images import (
+    ImageStack,
+    check_generator,
+    check_images,
+    check_labelled,
+    check_labels,
+    check_lazy_images,
+    check_positions,
+    check_sample_weight,
+)
+
+
+@pytest.mark.parametrize(
+    ("X", "spatial_ndim", "message"),
+    [
+        (np.zeros((4, 5)), 2, "that is 3 or 4 axes"),
+        (np.zeros((2, 3, 4, 5, 6)), 2, "that is 3 or 4 axes"),
+        (np.zeros((0, 4, 4)), 2, "empty"),
+        ([], 2, "empty"),
+        (np.zeros((1, 0, 4)), 2, "empty"),
+        (np.full((1, 4, 4), np.nan), 2, r"X\[0\] contains NaN or infinity"),
+        ([np.zeros((4, 4)), np.full((4, 4), np.inf)], 2, r"X\[1\] contains NaN or infinity"),
+        (np.zeros((1, 4, 4), complex), 2, "got dtype complex128"),
+        (np.array([["a", "b"]])[None], 2, "got dtype <U1"),
+        ([np.zeros((4, 4, 1)), np.zeros((4, 4, 2))], 2, r"same number of channels, got \[1, 2\]"),
+        ("images.tif", 2, "got str"),
+        (np.zeros((1, 4, 4)), 4, "spatial_ndim must be 2 or 3, got 4"),
+    ],
+)
+def test_bad_images_are_refused(X, spatial_ndim, message):
+    with pytest.raises(ValueError, match=message):
+        check_images(X, spatial_ndim)
+
+
+def test_channel_mismatch_is_refused():
+    with pytest.raises(ValueError, match=r"must have 2 channel\(s\), got 3"):
+        check_images(np.zeros((1, 4, 4, 3)), 2, n_channels=2)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.int32, np.float16, np.float64])
+def test_images_are_views_with_a_channel_axis(dtype):
+    X = np.ones((2, 4, 5), dtype)
+    images = check_images(X, 2)
+    assert [image.shape for image in images] == [(4, 5, 1)] * 2
+    assert all(np.shares_memory(image, X) for image in images)
+
+
+def test_ragged_lists_and_stacks():
+    X = [np.zeros((4, 5, 2)), np.zeros((6, 7, 2))]
+    assert [i.shape for i in check_images(ImageStack(X), 2)] == [(4, 5, 2), (6, 7, 2)]
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.zeros((3, 4, 4), int), "got 2 images and 3 label images"),
+        (np.zeros((2, 4, 5), int), r"y\[0\] must have the spatial shape of its image, \(4, 4\)"),
+        (np.zeros((2, 4, 4)), "got dtype float64"),
+        (np.full((2, 4, 4), -2), "values below -1"),
+        (None, "y is None"),
+        (3, "must be an array or a list of arrays, got int"),
+    ],
+)
+def test_bad_labels_are_refused(y, message):
+    with pytest.raises(ValueError, match=message):
+        check_labels(y, check_images(np.zeros((2, 4, 4)), 2))
+
+
+def test_none_stands_for_an_unlabelled_sample():
+    labels = check_labels([None, np.ones((4, 4), bool)], check_images(np.zeros((2, 4, 4)), 2))
+    assert (labels[0] == -1).all()
+    assert check_labelled(labels).tolist() == [1]
+
+
+def test_nothing_labelled_is_refused():
+    with pytest.raises(ValueError, match="every pixel of all 2 samples is -1"):
+        check_labelled([np.full((4, 4), -1)] * 2)
+
+
+@pytest.mark.parametrize(
+    ("positions", "message"),
+    [
+        ([0, 1], r"must have shape \(3,\)"),
+        ([0.0, 1.0, 2.0], "must be integers"),
+        ([0, 1, 1], r"\[1\] occur more than once"),
+    ],
+)
+def test_bad_positions_are_refused(positions, message):
+    with pytest.raises(ValueError, match=message):
+        check_positions(positions, 3)
+
+
+@pytest.mark.parametrize("weight", [[1, 2], [1, -1, 0], [1, np.nan, 0]])
+def test_bad_sample_weights_are_refused(weight):
+    with pytest.raises(ValueError, match="sample_weight must"):
+        check_sample_weight(weight, 3)
+
+
+def test_lazy_images_are_checked_by_shape_and_dtype():
+    da = pytest.importorskip("dask.array")
+    assert check_lazy_images(da.zeros((2, 4, 4)), 2).shape == (2, 4, 4, 1)
+    with pytest.raises(ValueError, match="known, non-empty spatial axes"):
+        check_lazy_images(da.zeros((4, 4)), 2)
+    with pytest.raises(ValueError, match="complex"):
+        check_lazy_images(da.zeros((2, 4, 4), dtype=complex), 2)
+
+
+def test_generators_leave_global_state_alone():
+    before = np.random.get_state()[1].copy()
+    check_generator(None).random(10)
+    assert check_generator(3).random() == check_generator(3).random()
+    assert (np.random.get_state()[1] == before).all()
+    with pytest.raises(ValueError, match="random_state must be"):
+        check_generator("seed")

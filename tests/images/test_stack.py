@@ -1,0 +1,55 @@
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.model_selection import KFold
+from sklearn.utils import _safe_indexing
+
+from sskseg.images import ImageStack
+
+
+@pytest.fixture
+def stack():
+    return ImageStack(np.arange(48.0).reshape(3, 4, 4), backbone="net", simulator="sim")
+
+
+@pytest.mark.parametrize("rows", [[0, 2], np.array([0, 2]), np.array([True, False, True])])
+def test_rows_carry_what_was_learnt(stack, rows):
+    part = stack[rows]
+    assert np.array_equal(part, np.asarray(stack)[[0, 2]])
+    assert (part.backbone, part.simulator) == ("net", "sim")
+
+
+def test_rows_of_images_of_different_sizes():
+    images = [np.zeros((2, 3)), np.ones((4, 5)), np.full((6, 7), 2)]
+    stack = ImageStack(images, simulator="sim")
+    assert stack[[True, False, True]].images[1] is images[2]
+    assert stack[1:].simulator == "sim"
+    assert stack[1] is images[1]
+    with pytest.raises(ValueError, match="different sizes"):
+        np.asarray(stack)
+
+
+def test_splitters_take_it_apart(stack):
+    train, test = next(KFold(3).split(stack))
+    assert len(_safe_indexing(stack, train)) == 2
+    assert isinstance(_safe_indexing(stack, test), ImageStack)
+
+
+def test_stacks_of_stacks_keep_and_replace(stack):
+    assert ImageStack(stack).backbone == "net"
+    assert ImageStack(stack, backbone="other").backbone == "other"
+    assert stack.with_images(np.zeros((1, 2, 2))).simulator == "sim"
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])
+def test_copies(stack, duplicate):
+    other = duplicate(stack)
+    assert np.array_equal(other, stack)
+    assert other.backbone == "net"
+
+
+def test_it_is_immutable(stack):
+    with pytest.raises(AttributeError):
+        stack.backbone = None

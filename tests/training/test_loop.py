@@ -1,0 +1,113 @@
+import itertools
+
+import numpy as np
+import pytest
+import torch
+
+from sskseg.training import Budget, LoopSettings, isolated_seed, optimize, select_precision
+
+CPU = torch.device("cpu")
+SETTINGS = LoopSettings(0.05, CPU, torch.float32)
+
+
+def loss_of(network, batch):
+    return (network(batch) - 3 * batch).square().mean()
+
+
+def batches():
+    generator = torch.Generator().manual_seed(0)
+    while True:
+        yield torch.randn(8, 1, generator=generator)
+
+
+def train(steps=200, **changes):
+    torch.manual_seed(0)
+    network = torch.nn.Linear(1, 1)
+    options = {"loss": loss_of, "settings": SETTINGS, "validate": None, **changes}
+    history = optimize(
+        network, batches(), options["loss"], Budget(steps), options["settings"],
+        validate=options["validate"],
+    )  # fmt: skip
+    return network, history
+
+
+def test_it_learns_and_reports():
+    network, history = train()
+    assert float(network.weight.detach()) == pytest.approx(3, abs=0.2)
+    assert not network.training
+    assert history[-1]["step"] == 200
+    assert history[-1]["loss"] < history[0]["loss"] / 10
+    assert len(history) == 20
+    assert history[-1]["learning_rate"] < 1e-3
+    assert max(row["learning_rate"] for row in history) > 0.04
+
+
+def test_time_budget_ends_with_a_complete_schedule(monkeypatch):
+    ticks = itertools.count()
+    monkeypatch.setattr("sskseg.training.loop.perf_counter", lambda: next(ticks) * 0.01)
+    torch.manual_seed(0)
+    history = optimize(
+        torch.nn.Linear(1, 1), batches(), loss_of, Budget(None, 5.0), SETTINGS
+    )
+    assert 4.9 < history[-1]["time"] < 5.2
+    assert history[-1]["learning_rate"] < 0.001
+
+
+def test_the_best_validated_weights_are_kept():
+    scores = iter([0.1, 0.9, 0.5, 0.2, 0.1, 0.3, 0.2, 0.1, 0.0, 0.1, 0.2, 0.3])
+    seen = []
+
+    def validate(network):
+        assert not network.training
+        seen.append(float(network.weight.detach()))
+        return next(scores)
+
+    network, history = train(validate=validate)
+    assert float(network.weight.detach()) == seen[1]
+    assert sum("validation_score" in row for row in history) == len(seen) == 11
+
+
+def test_patience_ends_training():
+    settings = LoopSettings(0.05, CPU, torch.float32, patience=2)
+    _, history = train(validate=lambda network: 1.0, settings=settings)
+    assert history[-1]["step"] < 200
+
+
+def test_divergence_names_the_step():
+    steps = itertools.count(1)
+
+    def diverging(network, batch):
+        loss = loss_of(network, batch)
+        return loss * float("nan") if next(steps) == 7 else loss
+
+    with pytest.raises(FloatingPointError, match="at step 7"):
+        train(loss=diverging)
+
+
+def test_interruption_leaves_a_usable_network():
+    steps = itertools.count(1)
+
+    def interrupted(network, batch):
+        if next(steps) == 50:
+            raise KeyboardInterrupt
+        return loss_of(network, batch)
+
+    with pytest.warns(UserWarning, match="interrupted at step 49"):
+        network, history = train(loss=interrupted)
+    assert history[-1]["step"] == 49
+    assert np.isfinite(float(network.weight.detach()))
+
+
+def test_seeding_is_isolated():
+    before = torch.get_rng_state()
+    with isolated_seed(1, CPU):
+        first = torch.rand(3)
+    with isolated_seed(1, CPU):
+        assert torch.equal(torch.rand(3), first)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_precision_can_be_fixed():
+    assert select_precision("float32", CPU) is torch.float32
+    assert select_precision("bfloat16", CPU) is torch.bfloat16
+    assert select_precision("auto", CPU) in (torch.float32, torch.bfloat16)
