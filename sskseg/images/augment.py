@@ -100,19 +100,22 @@ def check_augmentation(augmentation):
 
 @dataclass(frozen=True)
 class Geometry:
-    """Sampled geometric parameters of a batch of patches.
+    """Sampled geometric parameters of one patch.
 
     Attributes
     ----------
-    matrix : ndarray of shape (batch, ndim, ndim)
+    matrix : ndarray of shape (ndim, ndim)
         Maps offsets from the middle of the output patch to offsets from the middle in the image.
-    smooth, piecewise : ndarray of shape (batch, grid, grid, 2)
+    smooth, piecewise : ndarray of shape (grid, grid, 2)
         In-plane displacements (pixels, before `matrix`) of the control points.
+    is_rigid : bool
+        Flips and quarter turns only: see `turn`.
     """
 
     matrix: np.ndarray
     smooth: np.ndarray
     piecewise: np.ndarray
+    is_rigid: bool
 
 
 @dataclass(frozen=True)
@@ -128,35 +131,36 @@ class Photometry:
 
 
 def sample_geometry(augmentation, rng, n, patch_shape):
-    """Sample geometric parameters for `n` patches with the generator `rng`."""
-    ndim = len(patch_shape)
+    """Sample geometric parameters for `n` patches with the generator `rng`; a list of `Geometry`."""
     warped = rng.random(n) < augmentation.warp_probability
-    matrix = np.tile(np.eye(ndim), (n, 1, 1))
-    angle = np.deg2rad(rng.uniform(-1, 1, n) * augmentation.rotation) * warped
-    low, high = np.log(augmentation.scale)
-    zoom = np.exp(rng.uniform(low, high, n) * warped)
-    cos, sin = np.cos(angle) / zoom, np.sin(angle) / zoom
-    matrix[:, -2:, -2:] = np.stack([cos, -sin, sin, cos], -1).reshape(n, 2, 2)
-    if augmentation.dihedral:
-        matrix = matrix @ _dihedral(rng, n, patch_shape)
-    grid = (n, augmentation.grid, augmentation.grid, 2)
-    gate = warped[:, None, None, None]
-    smooth = rng.normal(0, 1, grid) * augmentation.elastic * gate
-    piecewise = rng.normal(0, 1, grid) * augmentation.piecewise * gate
+    return [_one_geometry(augmentation, rng, bool(w), patch_shape) for w in warped]
+
+
+def _one_geometry(augmentation, rng, warped, patch_shape):
+    grid = (augmentation.grid, augmentation.grid, 2)
+    matrix = _dihedral(rng, patch_shape) if augmentation.dihedral else np.eye(len(patch_shape))
+    if not warped:
+        return Geometry(matrix, np.zeros(grid), np.zeros(grid), is_rigid=True)
+    angle = np.deg2rad(rng.uniform(-1, 1) * augmentation.rotation)
+    zoom = np.exp(rng.uniform(*np.log(augmentation.scale)))
+    turn_and_zoom = np.eye(len(patch_shape))
+    turn_and_zoom[-2:, -2:] = [
+        [np.cos(angle) / zoom, -np.sin(angle) / zoom],
+        [np.sin(angle) / zoom, np.cos(angle) / zoom],
+    ]
+    smooth = rng.normal(0, 1, grid) * augmentation.elastic
+    piecewise = rng.normal(0, 1, grid) * augmentation.piecewise
     # A triangle cannot flip while its corners move by less than a quarter of a cell.
     limit = 0.24 * np.array(patch_shape[-2:]) / (augmentation.grid - 1)
-    return Geometry(matrix, smooth, np.clip(piecewise, -limit, limit))
+    piecewise = np.clip(piecewise, -limit, limit)
+    return Geometry(turn_and_zoom @ matrix, smooth, piecewise, is_rigid=False)
 
 
-def _dihedral(rng, n, patch_shape):
-    """Random signed permutations: flips of every axis; transposition where the plane is square."""
-    ndim = len(patch_shape)
-    signs = rng.choice([-1.0, 1.0], (n, ndim))
-    swap = rng.random(n) < 0.5
-    matrix = np.eye(ndim) * signs[:, None, :]
-    if patch_shape[-1] == patch_shape[-2]:
-        order = [*range(ndim - 2), ndim - 1, ndim - 2]
-        matrix[swap] = matrix[swap][:, order]
+def _dihedral(rng, patch_shape):
+    """Random signed permutation: flips of every axis; transposition where the plane is square."""
+    matrix = np.diag(rng.choice([-1.0, 1.0], len(patch_shape)))
+    if rng.random() < 0.5 and patch_shape[-1] == patch_shape[-2]:
+        matrix[-2:] = matrix[-2:][::-1].copy()
     return matrix
 
 
@@ -176,22 +180,37 @@ def sample_photometry(augmentation, rng, n):
     )
 
 
-def coordinates(geometry, patch_shape):
-    """Offsets from the middle, in the image, of the pixels of each patch.
+def turn(images, geometry):
+    """Flip and turn images by a rigid `Geometry`, which moves pixels without resampling them.
+
+    Parameters
+    ----------
+    images : Tensor of shape (batch, channels, *patch_shape)
 
     Returns
     -------
-    Tensor of shape (batch, *patch_shape, ndim), float32
+    Tensor of the same shape
+    """
+    flips = [2 + axis for axis, sign in enumerate(geometry.matrix.sum(axis=1)) if sign < 0]
+    images = images.flip(flips) if flips else images
+    return images if geometry.matrix[-1, -1] else images.transpose(-1, -2)
+
+
+def coordinates(geometry, patch_shape):
+    """Offsets from the middle, in the image, of the pixels of a patch.
+
+    Returns
+    -------
+    Tensor of shape (1, *patch_shape, ndim), float32
     """
     axes = [torch.arange(side, dtype=torch.float32) - (side - 1) / 2 for side in patch_shape]
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
-    offsets = offsets.expand(len(geometry.matrix), *offsets.shape)
     shift = _field(geometry.smooth, patch_shape, _cubic_weights)
     shift = shift + _field(geometry.piecewise, patch_shape, _piecewise_weights)
     if len(patch_shape) == 3:
-        shift = F.pad(shift, (1, 0)).unsqueeze(1)
+        shift = F.pad(shift, (1, 0))
     matrix = torch.from_numpy(geometry.matrix).float()
-    return torch.einsum("b...j,bij->b...i", offsets + shift, matrix)
+    return ((offsets + shift) @ matrix.T).unsqueeze(0)
 
 
 def resample(images, coordinates, *, order):
@@ -265,25 +284,24 @@ def _gamma(images, exponent):
 
 
 def _blur(image, sigma):
+    """Gaussian blur of planes; sums of shifted images, faster than a convolution of one channel."""
     radius = int(3 * sigma + 0.5)
-    at = torch.arange(-radius, radius + 1, dtype=image.dtype, device=image.device)
-    kernel = torch.exp(-0.5 * (at / sigma) ** 2)
-    kernel = kernel / kernel.sum()
-    planes = image.flatten(0, -3).unsqueeze(1)
-    planes = F.pad(planes, (radius,) * 4, mode="replicate")
-    planes = F.conv2d(F.conv2d(planes, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    kernel /= kernel.sum()
+    planes = image.flatten(0, -3)
+    height, width = planes.shape[-2:]
+    padded = F.pad(planes, (radius,) * 4, mode="replicate")
+    rows = sum(w * padded[:, i : i + height] for i, w in enumerate(kernel.tolist()))
+    planes = sum(w * rows[:, :, i : i + width] for i, w in enumerate(kernel.tolist()))
     return planes.view(image.shape)
 
 
 def _field(nodes, patch_shape, weights):
-    """Displacements (batch, height, width, 2) from those of the control points."""
-    batch, grid = nodes.shape[:2]
+    """Displacements (height, width, 2) from those of the control points."""
     height, width = patch_shape[-2:]
-    if not nodes.any():
-        return torch.zeros(1, 1, 1, 2)
-    matrix = weights(height, width, grid)
-    nodes = torch.from_numpy(nodes).float().reshape(batch, grid * grid, 2)
-    return (matrix @ nodes).view(batch, height, width, 2)
+    nodes = torch.from_numpy(nodes).float().reshape(-1, 2)
+    grid = round(len(nodes) ** 0.5)
+    return (weights(height, width, grid) @ nodes).view(height, width, 2)
 
 
 @lru_cache(maxsize=8)

@@ -1,12 +1,21 @@
 """Batches of augmented patches."""
 
+import math
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 
 import numpy as np
 import torch
 
 from ..images import read_region
-from ..images.augment import adjust, coordinates, resample, sample_geometry, sample_photometry
+from ..images.augment import (
+    adjust,
+    coordinates,
+    resample,
+    sample_geometry,
+    sample_photometry,
+    turn,
+)
 
 _MOST_PIXELS = 2**22
 
@@ -32,25 +41,6 @@ def channel_statistics(images):
     values = np.concatenate(sampled)
     mean, std = values.mean(axis=0), values.std(axis=0)
     return mean.astype(np.float32), np.where(std > 0, std, 1).astype(np.float32)
-
-
-def stack_sections(images, rows, read=lambda image: image):
-    """Join a section and its neighbors along the channel axis.
-
-    Parameters
-    ----------
-    images : sequence of ndarray of shape (*spatial, n_channels)
-    rows : sequence of int
-        The sections, in the order of the channels.
-    read : callable, optional
-        Takes the part that is wanted out of each.
-
-    Returns
-    -------
-    ndarray of shape (len(rows) * n_channels, *spatial)
-    """
-    parts = [np.moveaxis(read(images[row]), -1, 0) for row in rows]
-    return np.concatenate(parts) if len(parts) > 1 else parts[0]
 
 
 class PatchBatches:
@@ -96,48 +86,73 @@ class PatchBatches:
         patches = self.sampler.draw(self.rng, self.batch_size)
         geometry = sample_geometry(self.augmentation, self.rng, len(patches), shape)
         photometry = sample_photometry(self.augmentation, self.rng, len(patches))
-        at = coordinates(geometry, shape)
-        images, labels, maps = self._read(patches, _margins(at, shape))
-        at = at.to(self.device)
-        images = (images.to(self.device).float() - self.mean) / self.std
-        images = adjust(resample(images, at, order=1), photometry)
-        labels = resample(labels.to(self.device), at, order=0)[:, 0]
-        if maps is not None:
-            maps = resample(maps.to(self.device).float(), at, order=1)[:, 0]
-        return images, labels, maps
+        parts = [self._patch(*each) for each in zip(patches, geometry, strict=True)]
+        images, labels, maps = zip(*parts, strict=True)
+        images = adjust(torch.cat(images), photometry)
+        return images, torch.cat(labels), None if self.maps is None else torch.cat(maps)
 
-    def _read(self, patches, margins):
+    def _patch(self, patch, geometry):
+        """Image, labels and map of one patch, each with a batch axis of one."""
         shape = self.sampler.patch_shape
-        size = [side + 2 * margin for side, margin in zip(shape, margins, strict=True)]
-        images, labels, maps = [], [], []
-        for patch in patches:
-            start = [
-                center - side // 2 - margin
-                for center, side, margin in zip(patch.center, shape, margins, strict=True)
-            ]
-            images.append(self._stack(patch.sample, start, size))
-            label = self.labels[patch.sample]
-            labels.append(read_region(label, start, size, outside=-1).astype(np.int64))
-            if self.maps is not None:
-                target = self.maps[patch.sample]
-                maps.append(read_region(target, start, size, outside=np.nan))
-        maps = torch.from_numpy(np.stack(maps)[:, None]) if self.maps is not None else None
-        return torch.from_numpy(np.stack(images)), torch.from_numpy(np.stack(labels)[:, None]), maps
+        if geometry.is_rigid:
+            margins = [0] * len(shape)
+        else:
+            at = coordinates(geometry, shape)
+            margins = _margins(at, shape)
+            at = at.to(self.device)
+        image, label, target = self._read(patch, margins)
+        image = (image.to(self.device).float() - self.mean) / self.std
+        if geometry.is_rigid:
+            image = turn(image, geometry)
+            label = turn(label.to(self.device), geometry)
+            target = None if target is None else turn(target.to(self.device).float(), geometry)
+        else:
+            image = resample(image, at, order=1)
+            label = resample(label.to(self.device), at, order=0)
+            if target is not None:
+                target = resample(target.to(self.device).float(), at, order=1)
+        return image, label[:, 0].long(), None if target is None else target[:, 0]
 
-    def _stack(self, sample, start, size):
-        rows = self.rows[sample]
+    def _read(self, patch, margins):
+        shape = self.sampler.patch_shape
+        start = [
+            center - side // 2 - margin
+            for center, side, margin in zip(patch.center, shape, margins, strict=True)
+        ]
+        size = [side + 2 * margin for side, margin in zip(shape, margins, strict=True)]
+        rows = self.rows[patch.sample]
         if self.augmentation.dihedral and self.rng.random() < 0.5:
             rows = rows[::-1]  # a flip along z
-        image = stack_sections(self.images, rows, lambda x: read_region(x, start, size))
-        # torch lacks arithmetic on the wider unsigned integers that microscopes write
-        return image.astype(np.float32) if image.dtype != np.uint8 else image
+        parts = [np.moveaxis(read_region(self.images[row], start, size), -1, 0) for row in rows]
+        label = read_region(self.labels[patch.sample], start, size, outside=-1)
+        label = torch.from_numpy(label.astype(np.int32))[None, None]
+        image = torch.from_numpy(np.concatenate(parts).astype(np.float32))[None]
+        if self.maps is None:
+            return image, label, None
+        target = read_region(self.maps[patch.sample], start, size, outside=np.nan)
+        return image, label, torch.from_numpy(target.astype(np.float32))[None, None]
 
 
 def _margins(at, shape):
     """How far (pixels, each axis) the coordinates reach beyond an unmoved patch."""
-    reach = at.abs().flatten(0, -2).amax(0)
-    return [max(0, int(np.ceil(float(r) - (side - 1) / 2 - 1e-3))) for r, side in
-            zip(reach, shape, strict=True)]  # fmt: skip
+    reach = at.abs().flatten(0, -2).amax(0).tolist()
+    return [
+        max(0, math.ceil(r - (side - 1) / 2 - 1e-3)) for r, side in zip(reach, shape, strict=True)
+    ]
+
+
+def prefetch(iterator):
+    """Draw from an endless iterator in a thread, one item ahead.
+
+    The order of the items is that of the iterator; an error in it is raised at the item that it
+    belongs to.
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        coming = pool.submit(next, iterator)
+        while True:
+            item = coming.result()
+            coming = pool.submit(next, iterator)
+            yield item
 
 
 def standardized_sections(images, rows, mean, std, dtype):

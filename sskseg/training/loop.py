@@ -10,6 +10,8 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
+from .batches import prefetch
+
 _REPORTS = 20
 _WARM_UP = 0.05  # share of the training in which the learning rate rises
 
@@ -99,6 +101,7 @@ def optimize(network, batches, compute_loss, budget, settings, *, validate=None)
     report = _Report(budget, settings.verbose)
     step = 0
     network.train()
+    batches = prefetch(batches)
     try:
         while budget.progress(step) < 1 and not watch.exhausted:
             rate = settings.learning_rate * _schedule(budget.progress(step))
@@ -112,6 +115,7 @@ def optimize(network, batches, compute_loss, budget, settings, *, validate=None)
         warnings.warn(f"Training was interrupted at step {step}; the weights so far are kept.",
                       stacklevel=2)  # fmt: skip
     finally:
+        batches.close()
         report.finish()
     network.load_state_dict(watch.best if watch.best is not None else average.module.state_dict())
     network.eval()

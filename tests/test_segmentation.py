@@ -1,0 +1,266 @@
+import joblib
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_predict
+from sklearn.pipeline import Pipeline
+
+from sskseg import (
+    ImageStack,
+    InstanceCounter,
+    LabelledKFold,
+    PercentileScaler,
+    SemiSupervisedSegmenter,
+)
+from sskseg.datasets import make_cells
+
+TINY = {"width": 4, "depth": 2, "max_steps": 12, "random_state": 0, "patch_size": 32}
+
+
+def segmenter(**changes):
+    return SemiSupervisedSegmenter(**{**TINY, **changes})
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return make_cells(n_samples=6, shape=(48, 56), random_state=0)
+
+
+@pytest.fixture(scope="module")
+def volumes():
+    return make_cells(n_samples=2, shape=(12, 32, 32), random_state=0)
+
+
+def test_it_learns_to_find_cells(cells):
+    X, y = cells
+    model = segmenter(width=8, max_steps=150).fit(X, y)
+    assert model.score(X, y) > 0.9
+    assert model.history_[-1]["loss"] < model.history_[0]["loss"] / 2
+    assert model.validation_rows_.size == 1
+
+
+def test_unlabelled_pixels_teach_nothing(cells):
+    X, y = cells
+    partial = y.copy()
+    partial[:, :, 28:] = -1
+    confused = np.where(partial == -1, -1, y)
+    X_changed = X.copy()
+    first = segmenter(validation_fraction=0.0).fit(X, partial).predict_proba(X)
+    second = segmenter(validation_fraction=0.0).fit(X_changed, confused).predict_proba(X)
+    assert np.array_equal(first, second)
+    whole = segmenter(validation_fraction=0.0).fit(X, y).predict_proba(X)
+    assert not np.array_equal(first, whole)
+
+
+@pytest.mark.parametrize(
+    ("options", "outputs"),
+    [
+        ({}, (2,)),
+        ({"sections": "consecutive"}, (2,)),
+        ({"target": "classes"}, ()),
+        ({"network": "unet", "precision": "bfloat16"}, (2,)),
+    ],
+)
+def test_shapes_of_what_comes_out(cells, options, outputs):
+    X, y = cells
+    y = (y > 0) + (y > 5) if options.get("target") == "classes" else y
+    model = segmenter(**options).fit(X, y)
+    assert model.predict(X).shape == X.shape
+    assert model.transform(X).shape == X.shape + outputs
+    assert model.transform(X).dtype == np.float32
+    proba = model.predict_proba(X)
+    assert proba.min() >= 0
+    assert proba.max() <= 1
+    if options.get("target") == "classes":
+        assert proba.shape == (*X.shape, 3)
+        assert np.allclose(proba.sum(-1), 1, atol=1e-5)
+        assert set(np.unique(model.predict(X))) <= {0, 1, 2}
+
+
+def test_volumes_channels_and_ragged_lists(cells, volumes):
+    X, y = volumes
+    assert segmenter(spatial_ndim=3, patch_size=(8, 16, 16)).fit(X, y).predict(X).shape == X.shape
+    X, y = cells
+    two = np.stack([X, -X], axis=-1)
+    model = segmenter().fit(two, y)
+    assert model.predict(two).shape == X.shape
+    ragged = [X[0], X[1][:33, :], X[2][:, :21]]
+    masks = segmenter().fit(ragged, [y[0], y[1][:33, :], None]).predict(ragged)
+    assert [mask.shape for mask in masks] == [(48, 56), (33, 56), (48, 21)]
+
+
+def test_classes_keep_their_values(cells):
+    X, y = cells
+    y = np.where(y > 0, 7, 3)
+    model = segmenter(target="classes").fit(X, y)
+    assert model.classes_.tolist() == [3, 7]
+    assert set(np.unique(model.predict(X))) <= {3, 7}
+    with pytest.raises(ValueError, match=r"at least two classes .* got \[3\]"):
+        segmenter(target="classes").fit(X, np.full_like(y, 3))
+
+
+def test_positions_decide_who_neighbors_whom(cells):
+    X, y = cells
+    model = segmenter(sections="consecutive", section_context=1).fit(X, y)
+    shuffled = np.array([3, 0, 5, 1, 4, 2])
+    here = model.predict_proba(X)
+    assert np.array_equal(model.predict_proba(X[shuffled], positions=shuffled), here[shuffled])
+    alone = model.predict_proba(X, positions=10 * np.arange(6))
+    assert not np.array_equal(alone, here)
+    assert np.array_equal(alone[:1], model.predict_proba(X[:1]))
+    with pytest.raises(ValueError, match="positions must not repeat"):
+        model.predict(X, positions=[0, 0, 1, 2, 3, 4])
+
+
+def test_held_out_sections_are_one_block_at_the_end(cells):
+    X, y = cells
+    positions = np.array([5, 4, 3, 2, 1, 0])
+    model = segmenter(sections="consecutive", validation_fraction=0.4)
+    model.fit(X, y, positions=positions)
+    assert model.validation_rows_.tolist() == [0, 1]
+
+
+def test_sample_weight_zero_leaves_a_sample_out(cells):
+    X, y = cells
+    wrong = y.copy()
+    wrong[3] = 1 - (y[3] > 0)
+    options = {"validation_fraction": 0.0}
+    weight = np.ones(6)
+    weight[3] = 0
+    unlabelled = y.copy()
+    unlabelled[3] = -1
+    weighted = segmenter(**options).fit(X, wrong, sample_weight=weight).predict_proba(X)
+    without = segmenter(**options).fit(X, unlabelled).predict_proba(X)
+    assert np.array_equal(weighted, without)
+
+
+def test_same_seed_same_bits(cells):
+    X, y = cells
+    first, second = (segmenter().fit(X, y).predict_proba(X) for _ in range(2))
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first, segmenter(random_state=1).fit(X, y).predict_proba(X))
+
+
+def test_warm_start_goes_on(cells):
+    X, y = cells
+    model = segmenter(warm_start=True).fit(X, y)
+    before = {k: v.clone() for k, v in model.network_.state_dict().items()}
+    model.set_params(max_steps=1, learning_rate=1e-9).fit(X, y)
+    after = model.network_.state_dict()
+    weights = [key for key in before if key.endswith("weight")]
+    assert all(torch.allclose(before[key], after[key], atol=1e-6) for key in weights)
+    assert len(model.history_) > 20 // 2
+    with pytest.raises(ValueError, match=r"must have 1 channel\(s\), got 2"):
+        model.fit(np.stack([X, X], -1), y)
+
+
+def test_a_users_network(cells):
+    X, y = cells
+
+    def one_layer(in_channels, out_channels, *, width, depth, ndim):
+        return torch.nn.Conv2d(in_channels, out_channels, 3, padding=1)
+
+    model = segmenter(network=one_layer).fit(X, y)
+    assert model.predict(X).shape == X.shape
+    with pytest.raises(ValueError, match="network cannot be saved .* got function"):
+        model.save("nowhere")
+
+
+def test_test_time_augmentation_averages_views(cells):
+    X, y = cells
+    model = segmenter(precision="float32").fit(X, y)
+    plain = model.predict_proba(X)
+    model.set_params(test_time_augmentation=True)
+    turned = model.predict_proba(np.rot90(X, axes=(1, 2)).copy())
+    averaged = model.predict_proba(X)
+    assert not np.allclose(plain, averaged, atol=1e-4)
+    assert np.allclose(np.rot90(averaged, axes=(1, 2)), turned, atol=1e-4)
+
+
+def test_constant_offsets_and_gains_do_not_matter(cells):
+    X, y = cells
+    plain = segmenter(precision="float32").fit(X, y).predict_proba(X)
+    scaled = segmenter(precision="float32").fit(1000 * X + 5, y).predict_proba(1000 * X + 5)
+    assert np.allclose(plain, scaled, atol=2e-2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "X", "y", "message"),
+    [
+        ({}, np.zeros((2, 8, 8)), np.full((2, 8, 8), -1), "y labels nothing"),
+        ({}, np.full((2, 8, 8), np.nan), np.zeros((2, 8, 8), int), "NaN or infinity"),
+        ({}, np.zeros((2, 8, 8)), np.zeros((2, 8, 9), int), r"y\[0\] must have the spatial shape"),
+        ({}, np.zeros((2, 8, 8)), np.zeros((2, 8, 8)), "got dtype float64"),
+        ({}, np.zeros((8, 8)), np.zeros((8, 8), int), "spatial_ndim=2"),
+        ({"network": "vnet"}, np.zeros((2, 8, 8)), np.zeros((2, 8, 8), int), "got 'vnet'"),
+        ({"width": 0}, np.zeros((2, 8, 8)), np.zeros((2, 8, 8), int), "'width' parameter"),
+        ({"augmentation": "x"}, np.zeros((2, 8, 8)), np.zeros((2, 8, 8), int), "augmentation"),
+        (
+            {"sections": "consecutive"},
+            [np.zeros((8, 8)), np.zeros((8, 9))],
+            [np.zeros((8, 8), int), np.zeros((8, 9), int)],
+            "Consecutive sections must have one shape",
+        ),
+    ],
+)
+def test_bad_input_is_refused_before_training(changes, X, y, message):
+    model = segmenter(**changes)
+    with pytest.raises(ValueError, match=message):
+        model.fit(X, y)
+    assert not hasattr(model, "history_")
+
+
+def test_divergence_says_at_which_step(cells):
+    X, y = cells
+    with pytest.raises(FloatingPointError, match=r"diverged: the loss is \w+ at step \d+"):
+        segmenter(learning_rate=1e30, precision="float32", max_steps=50).fit(X, y)
+
+
+def test_joblib_gives_the_same_predictions(cells, tmp_path):
+    X, y = cells
+    model = segmenter().fit(X, y)
+    joblib.dump(model, tmp_path / "model.joblib")
+    assert np.array_equal(joblib.load(tmp_path / "model.joblib").predict(X), model.predict(X))
+    assert not hasattr(clone(model), "network_")
+
+
+def test_a_stack_comes_out_of_a_stack(cells):
+    X, y = cells
+    stack = ImageStack(X, backbone="net", simulator="sim")
+    maps = segmenter().fit(stack, y).transform(stack)
+    assert isinstance(maps, ImageStack)
+    assert (maps.backbone, maps.simulator, maps.shape) == ("net", "sim", (*X.shape, 2))
+
+
+def test_pipeline_grid_search_and_cross_validation(cells):
+    X, y = cells
+    y = y.copy()
+    y[4:] = -1
+    pipeline = Pipeline(
+        [
+            ("scale", PercentileScaler()),
+            ("segment", segmenter(max_steps=4)),
+            ("count", InstanceCounter()),
+        ]
+    )
+    search = GridSearchCV(pipeline, {"segment__width": [2, 4]}, cv=LabelledKFold(2), n_jobs=2)
+    search.fit(X, y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.predict(X).shape == (6,)
+    masks = cross_val_predict(segmenter(max_steps=4), X, y, cv=3)
+    assert masks.shape == X.shape
+
+
+def test_positions_are_routed(cells):
+    import sklearn
+    from sklearn.model_selection import cross_validate
+
+    X, y = cells
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = segmenter(sections="consecutive", max_steps=3)
+        model.set_fit_request(positions=True).set_score_request(positions=True)
+        scores = cross_validate(
+            model, X, y, params={"positions": np.arange(6)}, cv=3, error_score="raise"
+        )
+    assert np.isfinite(scores["test_score"]).all()
