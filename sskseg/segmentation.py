@@ -23,7 +23,7 @@ from .images import (
 )
 from .images.augment import check_augmentation
 from .metrics import dice
-from .morphology import label_components, normalized_distance
+from .morphology import label_objects, normalized_distance
 from .nn import (
     make_network,
     masked_cross_entropy,
@@ -376,7 +376,7 @@ class SemiSupervisedSegmenter(TransformerMixin, TorchEstimator):
         maps = None
         if self.target == "instances":
             maps = [
-                normalized_distance(_objects(label)).astype(np.float16) if weight[i] > 0 else None
+                normalized_distance(label_objects(label)).astype(np.float16) if weight[i] > 0 else None
                 for i, label in enumerate(labels)
             ]
             labels = [np.sign(label).astype(np.int8) for label in labels]
@@ -513,9 +513,3 @@ def _predict_block(model, block):
         outputs = estimator._outputs(estimator.network_, images, rows, device, dtype)
         return np.stack([getattr(estimator, finish)(output) for output in outputs])
 
-
-def _objects(label):
-    """Different objects of a label image: where it is a mask, its connected components."""
-    if label.max() != 1:
-        return label
-    return np.where(label < 0, -1, label_components(label > 0).astype(np.int64))

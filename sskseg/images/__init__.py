@@ -14,6 +14,7 @@ from ._checks import (
     like_input,
     unwrap,
 )
+from ._normalize import channel_percentiles, rescale, subsample_step
 from ._patches import Patch, PatchSampler, read_region
 from ._random import check_generator
 from ._sections import neighbor_rows
@@ -23,6 +24,7 @@ __all__ = [
     "ImageStack",
     "Patch",
     "PatchSampler",
+    "channel_percentiles",
     "check_generator",
     "check_images",
     "check_labelled",
@@ -34,5 +36,7 @@ __all__ = [
     "like_input",
     "neighbor_rows",
     "read_region",
+    "rescale",
+    "subsample_step",
     "unwrap",
 ]

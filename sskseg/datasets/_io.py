@@ -1,0 +1,86 @@
+"""Reading image files, with errors that name them."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import tifffile
+from skimage.io import imread
+
+SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
+
+
+def read_image(path):
+    """Read one image file; a TIFF of several pages is one array.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it cannot be read as an image; the message names it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No image file at {path}.")
+    try:
+        if path.suffix.lower() in (".tif", ".tiff"):
+            return np.asarray(tifffile.imread(path))
+        return np.asarray(imread(path))
+    except Exception as error:  # decoders raise errors of many kinds
+        raise ValueError(f"{path} cannot be read as an image: {error}") from error
+
+
+def read_images(path):
+    """Read the images of a file or of a folder.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A TIFF of several pages is a stack of sections; of a folder all image files are read, in
+        natural order ("2" before "10").
+
+    Returns
+    -------
+    names : list of str
+        Stem of the file of each image; with the number of the page where a file holds several.
+    images : list of ndarray
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is nothing, or no image in the folder.
+    ValueError
+        If a file cannot be read; the message names it.
+    """
+    path = Path(path)
+    if path.is_dir():
+        files = list_images(path)
+        if not files:
+            raise FileNotFoundError(f"No image files ({', '.join(SUFFIXES)}) in {path}.")
+        return [file.stem for file in files], [read_image(file) for file in files]
+    image = read_image(path)
+    pages = image if image.ndim > 2 and image.shape[-1] > 4 else image[None]
+    if len(pages) == 1:
+        return [path.stem], [pages[0]]
+    return [f"{path.stem}_{i:04d}" for i in range(len(pages))], list(pages)
+
+
+def list_images(folder):
+    """Image files of a folder in natural order."""
+    files = [f for f in Path(folder).iterdir() if f.suffix.lower() in SUFFIXES and f.is_file()]
+    return sorted(files, key=natural_key)
+
+
+def natural_key(path):
+    """Sort key under which "section2" comes before "section10"."""
+    parts = re.split(r"(\d+)", Path(path).name)
+    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]

@@ -1,0 +1,118 @@
+"""`make_cells`: simulated images of cells with label images."""
+
+from numbers import Integral
+
+import numpy as np
+
+from ..images import check_generator
+from ..simulation import add_camera_noise, blur, draw_blob, place_apart, smooth_noise
+
+
+def make_cells(
+    n_samples=4, shape=(64, 64), *, n_cells=None, radius=None, separation=0.9, contrast=0.6,
+    noise=0.05, random_state=None,
+):  # fmt: skip
+    """Simulate bright cells on a dark, uneven background.
+
+    Parameters
+    ----------
+    n_samples : int, default=4
+    shape : tuple of 2 or 3 ints, default=(64, 64)
+        Of one image, pixels.
+    n_cells : int, default=None
+        Cells in an image, fewer where they do not fit; None is about 30 % of its area (10 % of its
+        volume).
+    radius : float, default=None
+        Mean radius, pixels; None is 6, or less where the image is small.
+    separation : float, default=0.9
+        Least distance of two centers in units of the sum of the radii; below 1 cells touch.
+    contrast : float, default=0.6
+        Mean brightness of the cells above the background.
+    noise : float, default=0.05
+        Standard deviation of the noise where the image is bright.
+    random_state : int, RandomState, Generator or None, default=None
+        Image i is the same however many are made.
+
+    Returns
+    -------
+    X : ndarray of float32, shape (n_samples, *shape)
+        About 0 to 1.
+    y : ndarray of int32, shape (n_samples, *shape)
+        0 background; 1, 2, ... cells.
+
+    Raises
+    ------
+    ValueError
+        For a shape that is not 2-D or 3-D, or numbers that are not positive.
+
+    Examples
+    --------
+    >>> from sskseg.datasets import make_cells
+    >>> X, y = make_cells(n_samples=2, shape=(32, 48), random_state=0)
+    >>> X.shape, y.dtype
+    ((2, 32, 48), dtype('int32'))
+    """
+    shape = check_shape(n_samples, shape)
+    if radius is None:
+        radius = min(6.0, min(shape) / 4)
+    if radius <= 0 or contrast <= 0 or noise < 0:
+        raise ValueError("radius and contrast must be positive and noise not negative.")
+    generators = check_generator(random_state).spawn(n_samples)
+    if n_cells is None:
+        ball = np.pi * radius**2 if len(shape) == 2 else 4 / 3 * np.pi * radius**3
+        n_cells = max(1, round((0.3 if len(shape) == 2 else 0.1) * np.prod(shape) / ball))
+    samples = [
+        _one_image(rng, shape, (n_cells, radius, separation), contrast, noise)
+        for rng in generators
+    ]
+    X, y = zip(*samples, strict=True)
+    return np.stack(X), np.stack(y)
+
+
+def check_shape(n_samples, shape):
+    """Validate the number of images and their shape; returns the shape as a tuple."""
+    if not isinstance(n_samples, Integral) or n_samples < 1:
+        raise ValueError(f"n_samples must be a positive integer, got {n_samples!r}.")
+    shape = tuple(int(side) for side in shape)
+    if len(shape) not in (2, 3) or min(shape) < 1:
+        raise ValueError(f"shape must be 2 or 3 positive integers, got {shape}.")
+    return shape
+
+
+def _one_image(rng, shape, cells, contrast, noise):
+    n_cells, radius, separation = cells
+    radii = radius * np.exp(rng.normal(0, 0.2, n_cells))
+    centers, placed = place_apart(rng, radii, shape, separation=separation)
+    labels = np.zeros(shape, np.int32)
+    depth = np.zeros(shape, np.float32)
+    light = np.zeros(shape, np.float32)
+    for center, r in zip(centers, radii[placed], strict=True):
+        blob = draw_blob(rng, center, r)
+        paint(blob, labels, depth, light, contrast * rng.lognormal(0, 0.2))
+    light *= 1 + 0.15 * smooth_noise(rng, shape, max(2.0, radius / 2))
+    background = 0.15 + 0.04 * smooth_noise(rng, shape, max(4.0, min(shape) / 3))
+    image = blur(np.maximum(light, 0), max(0.7, radius / 8)) + np.maximum(background, 0)
+    return add_camera_noise(rng, image, photons=1 / max(noise, 1e-3) ** 2), _renumber(labels)
+
+
+def paint(blob, labels, depth, light, brightness):
+    """Add a shape to an image in place; where shapes overlap a pixel goes to the deeper one."""
+    here, there = [], []
+    for start, side, size in zip(blob.start, blob.depth.shape, labels.shape, strict=True):
+        low, high = max(start, 0), min(start + side, size)
+        if low >= high:
+            return
+        here.append(slice(low, high))
+        there.append(slice(low - start, high - start))
+    here, part = tuple(here), blob.depth[tuple(there)]
+    deeper = part > np.maximum(depth[here], 0)
+    labels[here][deeper] = labels.max() + 1
+    depth[here][deeper] = part[deeper]
+    light[here][deeper] = brightness * (0.7 + 0.3 * np.sqrt(part[deeper]))
+
+
+def _renumber(labels):
+    """1, 2, ...: cells that others hide leave no gap."""
+    ids, inverse = np.unique(labels, return_inverse=True)
+    new = np.arange(len(ids)) + (0 if ids[0] == 0 else 1)
+    return new[inverse].reshape(labels.shape).astype(np.int32)

@@ -1,0 +1,205 @@
+"""The main job: images and a few label images in; counts, a table and pictures out.
+
+    python -m sskseg.demo
+    python -m sskseg.demo --images FILE|FOLDER --labels FILE|FOLDER [--out DIR] [--time-budget S]
+"""
+
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import tifffile
+from sklearn.pipeline import make_pipeline
+
+from .counting import InstanceCounter
+from .datasets import make_neuromuscular_junctions, read_images
+from .preprocessing import PercentileScaler
+from .report import format_table, save_overlay
+from .segmentation import SemiSupervisedSegmenter
+
+_HELP = """Images: TIFF, PNG, JPEG or BMP, all with the same number of channels; a TIFF of several pages is a
+stack of images. Labels: image files of the same names (or a file of as many pages), 0 background,
+each object its own number (or 1 for all), and -1, or 255 in a file that has only 0, 1 and 255, for
+unlabelled pixels; an image without a label file is unlabelled."""
+
+
+def main(arguments=None):
+    """Run the demo; returns the exit code."""
+    options = _parse(arguments)
+    try:
+        names, X, y, truth = _simulated() if options.images is None else _from_files(options)
+        folder = Path(options.out)
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        print(f"sskseg.demo: {error}", file=sys.stderr)
+        return 2
+    try:
+        run(names, X, y, truth, folder, options.time_budget)
+    except ValueError as error:
+        print(f"sskseg.demo: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def run(names, X, y, truth, folder, time_budget):
+    """Fit the pipeline, write what it finds to `folder`, and print a short table.
+
+    Parameters
+    ----------
+    names : list of str
+        Of the images.
+    X : list of ndarray
+    y : list of ndarray of int or None
+        Labels to learn from.
+    truth : list of ndarray of int or None
+        Labels to compare with.
+    folder : Path
+    time_budget : float
+        Seconds of training.
+    """
+    model = make_pipeline(
+        PercentileScaler(scope="image"),
+        SemiSupervisedSegmenter(time_budget=time_budget, random_state=0, verbose=True),
+        InstanceCounter(),
+    )
+    model.fit(X, y)
+    maps = model[:-1].transform(X)
+    labels, objects = model[-1].label(maps), model[-1].measure(maps)
+    objects.insert(0, "image", [names[i] for i in objects.pop("sample")])
+    counts = pd.DataFrame({
+        "image": names,
+        "labelled": ["yes" if _is_labelled(label) else "no" for label in y],
+        "objects": [_count(label) for label in labels],
+        "true": ["" if label is None else _count(label) for label in truth],
+    })  # fmt: skip
+    _write(folder / "counts.csv", lambda path: counts.to_csv(path, index=False))
+    _write(folder / "objects.csv", lambda path: objects.to_csv(path, index=False))
+    _write(folder / "labels.tif", lambda path: _write_labels(path, labels))
+    shown = _to_show(y)
+    titles = [
+        f"{names[i]}: {counts.objects[i]} objects"
+        + (f", {counts.true[i]} true" if counts.true[i] != "" else "")
+        + ("" if counts.labelled[i] == "no" else " (trained on)")
+        for i in shown
+    ]
+    _write(
+        folder / "overlay.png",
+        lambda path: save_overlay(
+            path, [X[i] for i in shown], [truth[i] for i in shown], [labels[i] for i in shown],
+            titles=titles,
+        ),
+    )  # fmt: skip
+    print(format_table(counts))
+    known = counts[(counts.true != "") & (counts.labelled == "no")]
+    if len(known):
+        error = (known.objects - known.true.astype(int)).abs().sum() / known.true.astype(int).sum()
+        print(f"\nCounting error on images that were not trained on: {100 * error:.1f} %")
+    print(f"\nWrote counts.csv, objects.csv, labels.tif and overlay.png to {folder}")
+
+
+def _parse(arguments):
+    parser = argparse.ArgumentParser(
+        prog="python -m sskseg.demo", description=__doc__.splitlines()[0], epilog=_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--images", help="file or folder; simulated junctions without it")
+    parser.add_argument("--labels", help="file or folder, paired with the images by name")
+    parser.add_argument("--out", default="sskseg-demo", help="folder for the results")
+    parser.add_argument("--time-budget", type=float, default=100.0, help="seconds of training")
+    options = parser.parse_args(arguments)
+    if (options.images is None) != (options.labels is None):
+        parser.error("--images and --labels go together")
+    if options.time_budget <= 0:
+        parser.error(f"--time-budget must be positive, got {options.time_budget}")
+    return options
+
+
+def _simulated():
+    """Twelve simulated scans of which six are labelled."""
+    X, truth = make_neuromuscular_junctions(12, (192, 192), random_state=0)
+    y = [label if i < 6 else None for i, label in enumerate(truth)]
+    return [f"scan {i}" for i in range(len(X))], list(X), y, list(truth)
+
+
+def _from_files(options):
+    names, X = read_images(options.images)
+    label_names, labels = read_images(options.labels)
+    pages = Path(options.images).is_file() and Path(options.labels).is_file()
+    if pages and len(labels) != len(X):
+        raise ValueError(
+            f"{options.labels} has {len(labels)} pages and {options.images} has {len(X)}; they must "
+            "agree."
+        )
+    found = dict(zip(names if pages else label_names, labels, strict=True))
+    for name in found.keys() - set(names):
+        raise ValueError(f"The label file {name!r} in {options.labels} pairs with no image.")
+    y = [_as_labels(found.get(name)) for name in names]
+    for name, image, label in zip(names, X, y, strict=True):
+        if label is not None and image.shape[:2] != label.shape:
+            raise ValueError(
+                f"The label file {name!r} in {options.labels} does not pair with its image: shape "
+                f"{label.shape}, expected {image.shape[:2]}."
+            )
+    if not any(_is_labelled(label) for label in y):
+        raise ValueError(f"Nothing in {options.labels} is labelled.")
+    return names, X, y, y
+
+
+def _as_labels(label):
+    if label is None:
+        return None
+    label = label[..., 0] if label.ndim == 3 else label
+    if label.dtype.kind == "f" and (label == np.rint(label)).all():
+        label = label.astype(np.int64)
+    if label.dtype.kind == "u":
+        values = np.unique(label)
+        label = label.astype(np.int64)
+        if values.tolist() in ([0, 1, 255], [1, 255]):
+            label[label == 255] = -1
+    return label
+
+
+def _is_labelled(label):
+    return label is not None and bool((label >= 0).any())
+
+
+def _count(label):
+    """Objects of a label image; of a mask, its connected components."""
+    from .morphology import label_objects
+
+    ids = np.unique(label_objects(np.asarray(label)))
+    return int((ids > 0).sum())
+
+
+def _to_show(y, most=6):
+    """Rows for the picture: unlabelled images first, since those tell more."""
+    order = sorted(range(len(y)), key=lambda i: _is_labelled(y[i]))
+    return sorted(order[: most - 1] + order[-1:]) if len(y) > most else list(range(len(y)))
+
+
+def _write_labels(path, labels):
+    if len({label.shape for label in labels}) == 1:
+        tifffile.imwrite(path, np.stack(labels).astype(np.int32), compression="zlib")
+        return
+    with tifffile.TiffWriter(path) as file:
+        for label in labels:
+            file.write(label.astype(np.int32), compression="zlib", contiguous=False)
+
+
+def _write(path, write):
+    """Write a file under a temporary name, then rename it: an older one stays until it is whole."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=path.suffix)
+    os.close(handle)
+    try:
+        write(temporary)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

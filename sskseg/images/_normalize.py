@@ -1,0 +1,45 @@
+"""Percentiles of images, from a fixed subsample where they are large."""
+
+import numpy as np
+
+_MOST_PIXELS = 2**22
+
+
+def subsample_step(n_pixels, ndim):
+    """Along each axis every how many pixels to take, so that about 4 million are left at most."""
+    return max(1, int(np.ceil((n_pixels / _MOST_PIXELS) ** (1 / ndim))))
+
+
+def channel_percentiles(images, percentiles):
+    """Percentiles of each channel over all pixels of some images.
+
+    Parameters
+    ----------
+    images : sequence of ndarray of shape (*spatial, n_channels)
+    percentiles : sequence of float in [0, 100]
+
+    Returns
+    -------
+    ndarray of shape (len(percentiles), n_channels), float64
+    """
+    values = [np.asarray(image).reshape(-1, image.shape[-1]) for image in images]
+    return np.percentile(np.concatenate(values).astype(np.float64), percentiles, axis=0)
+
+
+def rescale(images, low, high, clip=False):
+    """Map [low, high] of each channel to [0, 1]; a channel without range becomes 0.
+
+    Parameters
+    ----------
+    images : ndarray of shape (..., n_channels)
+    low, high : ndarray of shape (n_channels,)
+    clip : bool, default=False
+
+    Returns
+    -------
+    ndarray of float32
+    """
+    low, span = low.astype(np.float32), (high - low).astype(np.float32)
+    scaled = (images.astype(np.float32) - low) / np.where(span > 0, span, 1)
+    scaled = np.where(span > 0, scaled, np.float32(0))
+    return np.clip(scaled, 0, 1) if clip else scaled

@@ -1,0 +1,135 @@
+"""Objects found, missed and invented."""
+
+from typing import NamedTuple
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from ._pairs import as_pairs, contingency
+
+
+class Matches(NamedTuple):
+    """What `match_instances` returns: numbers of objects, and the sum of the IoU of the found."""
+
+    true_positives: int
+    false_positives: int
+    false_negatives: int
+    iou_sum: float
+
+
+def match_instances(y_true, y_pred, threshold=0.5):
+    """Match objects one to one by intersection over union.
+
+    Parameters
+    ----------
+    y_true : ndarray of int, or list of ndarray
+        Different values > 0 are different objects, 0 background, -1 left out. The objects of a
+        list are pooled, each image matched by itself.
+    y_pred : ndarray of int, or list of ndarray
+    threshold : float in (0, 1], default=0.5
+        Least IoU of a match. From 0.5 on at most one match is possible; below, the matching with
+        the greatest sum of IoU is taken.
+
+    Returns
+    -------
+    Matches
+
+    Raises
+    ------
+    ValueError
+        If shapes or numbers of images differ or `threshold` is out of range.
+    """
+    return _pooled(y_true, y_pred, [threshold])[0]
+
+
+def f1_instances(y_true, y_pred, threshold=0.5):
+    """F1 of the objects, ``2 TP / (2 TP + FP + FN)``.
+
+    Parameters are those of `match_instances`.
+
+    Returns
+    -------
+    float
+        1 where there is no object in either.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg.metrics import f1_instances
+    >>> f1_instances(np.array([[1, 1, 0, 2]]), np.array([[5, 5, 0, 0]]))
+    0.6666666666666666
+    """
+    found, invented, missed, _ = match_instances(y_true, y_pred, threshold)
+    total = 2 * found + invented + missed
+    return 2 * found / total if total else 1.0
+
+
+def average_precision(y_true, y_pred, thresholds=0.5):
+    """Average precision in the sense of the Data Science Bowl 2018, ``TP / (TP + FP + FN)``.
+
+    Parameters
+    ----------
+    y_true, y_pred
+        As in `match_instances`.
+    thresholds : float or sequence of float, default=0.5
+
+    Returns
+    -------
+    float or ndarray of float
+        One for each threshold; 1 where there is no object in either.
+
+    References
+    ----------
+    .. [1] Caicedo et al. Nucleus segmentation across imaging experiments: the 2018 Data Science
+       Bowl. Nature Methods 2019. :doi:`10.1038/s41592-019-0612-7`
+    """
+    matches = _pooled(y_true, y_pred, np.atleast_1d(thresholds))
+    values = np.array([m[0] / sum(m[:3]) if sum(m[:3]) else 1.0 for m in matches])
+    return float(values[0]) if np.ndim(thresholds) == 0 else values
+
+
+def panoptic_quality(y_true, y_pred, threshold=0.5):
+    """Panoptic quality: the mean IoU of the matched objects times their F1.
+
+    Parameters are those of `match_instances`.
+
+    Returns
+    -------
+    float
+        1 where there is no object in either.
+
+    References
+    ----------
+    .. [1] Kirillov et al. Panoptic segmentation. CVPR 2019. :doi:`10.1109/CVPR.2019.00963`
+    """
+    found, invented, missed, iou_sum = match_instances(y_true, y_pred, threshold)
+    total = found + 0.5 * (invented + missed)
+    return iou_sum / total if total else 1.0
+
+
+def _pooled(y_true, y_pred, thresholds):
+    if any(not 0 < threshold <= 1 for threshold in thresholds):
+        raise ValueError(f"threshold must be in (0, 1], got {list(thresholds)}.")
+    totals = np.zeros((len(thresholds), 4))
+    for true, pred in as_pairs(y_true, y_pred):
+        true_ids, pred_ids, true_sizes, pred_sizes, rows, columns, overlaps = contingency(true, pred)
+        iou = overlaps / (true_sizes[rows] + pred_sizes[columns] - overlaps)
+        for total, threshold in zip(totals, thresholds, strict=True):
+            matched = _matched(rows, columns, iou, threshold)
+            found = len(matched)
+            total += [found, len(pred_ids) - found, len(true_ids) - found, matched.sum()]
+    return [Matches(*(int(n) for n in total[:3]), float(total[3])) for total in totals]
+
+
+def _matched(rows, columns, iou, threshold):
+    """IoU of the matched pairs."""
+    good = iou >= threshold
+    rows, columns, iou = rows[good], columns[good], iou[good]
+    if len(np.unique(rows)) == len(rows) and len(np.unique(columns)) == len(columns):
+        return iou
+    _, rows = np.unique(rows, return_inverse=True)
+    _, columns = np.unique(columns, return_inverse=True)
+    table = np.zeros((rows.max() + 1, columns.max() + 1))
+    table[rows, columns] = iou
+    best = table[linear_sum_assignment(table, maximize=True)]
+    return best[best > 0]

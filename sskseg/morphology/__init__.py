@@ -1,0 +1,22 @@
+"""From probabilities to labels: components, watershed, cleaning, sections, measurement."""
+
+from .cleaning import fill_holes, merge_fragments, relabel, remove_small
+from .components import label_components, label_objects
+from .distance import normalized_distance
+from .measure import measure_objects
+from .sections import join_sections
+from .watershed import relief_of, split_touching
+
+__all__ = [
+    "fill_holes",
+    "join_sections",
+    "label_components",
+    "label_objects",
+    "measure_objects",
+    "merge_fragments",
+    "normalized_distance",
+    "relabel",
+    "relief_of",
+    "remove_small",
+    "split_touching",
+]

@@ -1,0 +1,120 @@
+"""Small objects, holes and fragments."""
+
+import fastremap
+import numpy as np
+from scipy import ndimage as ndi
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+from .components import label_components
+
+
+def remove_small(labels, min_size):
+    """Remove objects of fewer than `min_size` pixels.
+
+    Parameters
+    ----------
+    labels : ndarray of int
+        Not negative.
+    min_size : int
+
+    Returns
+    -------
+    ndarray
+        A copy; the ids of what remains are kept.
+    """
+    ids, inverse, sizes = _counted(labels)
+    kept = np.where((sizes >= min_size) & (ids > 0), ids, 0)
+    return kept[inverse].reshape(labels.shape).astype(labels.dtype, copy=False)
+
+
+def fill_holes(labels):
+    """Give holes to the object that encloses them.
+
+    A hole is a part of the background that does not touch the frame of the image and borders on
+    one object only.
+
+    Parameters
+    ----------
+    labels : ndarray of int, 2-D or 3-D
+        Not negative.
+
+    Returns
+    -------
+    ndarray
+        A copy.
+    """
+    labels = np.asarray(labels)
+    holes = label_components(labels == 0, connectivity=1)
+    n = int(holes.max(initial=0)) + 1
+    low = np.full(n, np.iinfo(np.int64).max)
+    high = np.zeros(n, np.int64)
+    for axis in range(labels.ndim):
+        hole, label = np.moveaxis(holes, axis, 0), np.moveaxis(labels, axis, 0)
+        for here, there in ((slice(1, None), slice(-1)), (slice(-1), slice(1, None))):
+            edge = (hole[here] > 0) & (label[there] > 0)
+            np.minimum.at(low, hole[here][edge], label[there][edge])
+            np.maximum.at(high, hole[here][edge], label[there][edge])
+        high[hole[0].ravel()] = np.iinfo(np.int64).max  # touches the frame
+        high[hole[-1].ravel()] = np.iinfo(np.int64).max
+    owner = np.where(low == high, low, 0)
+    owner[0] = 0
+    return np.where(labels > 0, labels, owner[holes].astype(labels.dtype, copy=False))
+
+
+def merge_fragments(labels, distance, spacing=None):
+    """Give one id to objects that are at most `distance` apart.
+
+    Parameters
+    ----------
+    labels : ndarray of int, 2-D or 3-D
+        Not negative.
+    distance : float
+        Between the nearest pixels (their centers), in units of `spacing`; 0 merges nothing.
+    spacing : sequence of float, default=None
+        Size of a pixel along each axis; None is 1.
+
+    Returns
+    -------
+    ndarray
+        A copy; merged objects have the smallest of their ids.
+    """
+    if distance <= 0 or not (labels > 0).any():
+        return labels.copy()
+    spacing = np.ones(labels.ndim) if spacing is None else np.asarray(spacing, float)
+    surface = (labels > 0) & (ndi.grey_erosion(labels, footprint=_cross(labels.ndim)) != labels)
+    surface |= (labels > 0) & (ndi.grey_dilation(labels, footprint=_cross(labels.ndim)) != labels)
+    points = np.argwhere(surface)
+    ids = labels[tuple(points.T)]
+    pairs = cKDTree(points * spacing).query_pairs(distance, output_type="ndarray")
+    linked = ids[pairs]
+    linked = linked[linked[:, 0] != linked[:, 1]]
+    values = np.unique(labels)
+    values = values[values > 0]
+    rows = np.searchsorted(values, linked)
+    graph = coo_array((np.ones(len(rows)), (rows[:, 0], rows[:, 1])), shape=(len(values),) * 2)
+    _, group = connected_components(graph, directed=False)
+    first = np.full(group.max() + 1, values.max())
+    np.minimum.at(first, group, values)
+    table = dict(zip(values.tolist(), first[group].tolist(), strict=True))
+    return fastremap.remap(labels, table, preserve_missing_labels=True, in_place=False)
+
+
+def relabel(labels):
+    """Renumber objects 1, 2, ... in the order of their ids; returns a copy."""
+    ids, inverse = np.unique(labels, return_inverse=True)
+    new = np.cumsum(ids > 0) * (ids > 0)
+    return new[inverse].reshape(np.shape(labels)).astype(np.int32 if len(ids) < 2**31 else np.int64)
+
+
+def _counted(labels):
+    labels = np.asarray(labels)
+    if labels.size and labels.max() < 4 * labels.size:  # counting beats sorting
+        sizes = np.bincount(labels.ravel())
+        return np.arange(len(sizes)), labels.ravel(), sizes
+    return np.unique(labels, return_inverse=True, return_counts=True)
+
+
+def _cross(ndim):
+    return ndi.generate_binary_structure(ndim, 1)

@@ -1,0 +1,68 @@
+"""Connected components."""
+
+import cc3d
+import numpy as np
+
+
+def label_components(mask, connectivity=1):
+    """Label the connected components of a mask or of each value of a label image.
+
+    Parameters
+    ----------
+    mask : ndarray of bool or int, 2-D or 3-D
+        Pixels <= 0 are background; pixels of different values are never connected.
+    connectivity : int, default=1
+        1 joins pixels that share a face, up to ``mask.ndim`` which joins those that share a corner.
+
+    Returns
+    -------
+    labels : ndarray of int32 or int64, shape of `mask`
+        1, 2, ... in the order in which the components are met; 0 is background.
+
+    Raises
+    ------
+    ValueError
+        If `mask` is not 2-D or 3-D or `connectivity` is out of range.
+
+    Examples
+    --------
+    >>> from sskseg.morphology import label_components
+    >>> import numpy as np
+    >>> label_components(np.array([[1, 0, 1], [1, 0, 2]]))
+    array([[1, 0, 2],
+           [1, 0, 3]], dtype=int32)
+    """
+    mask = np.asarray(mask)
+    if mask.ndim not in (2, 3) or not 1 <= connectivity <= mask.ndim:
+        raise ValueError(
+            "mask must be 2-D or 3-D and connectivity between 1 and its number of axes, got "
+            f"{mask.ndim} axes and connectivity {connectivity}."
+        )
+    if mask.size == 0:
+        return np.zeros(mask.shape, np.int32)
+    neighbors = {(2, 1): 4, (2, 2): 8, (3, 1): 6, (3, 2): 18, (3, 3): 26}[mask.ndim, connectivity]
+    if mask.dtype != bool and mask.dtype.kind == "i":
+        mask = np.maximum(mask, 0)
+    dtype = np.int32 if mask.size < 2**31 else np.int64
+    # The library's own numbering is that of the scan, 1, 2, ..., without gaps.
+    labels = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=neighbors)
+    return labels.astype(dtype, copy=False)
+
+
+def label_objects(labels):
+    """Tell the objects of a label image apart, whether it is a mask or not.
+
+    Parameters
+    ----------
+    labels : ndarray of int
+        -1 unlabelled, 0 background. Different values > 0 are different objects; where 1 is the
+        only one the image is a mask, and its connected components are the objects.
+
+    Returns
+    -------
+    ndarray of int
+        `labels` itself, or the numbered components with -1 where `labels` has it.
+    """
+    if labels.size == 0 or labels.max() != 1:
+        return labels
+    return np.where(labels < 0, -1, label_components(labels > 0))

@@ -1,0 +1,74 @@
+"""Objects that go on from section to section."""
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+
+def join_sections(labels, positions, min_overlap=0.5):
+    """Give one id to objects that overlap in neighboring sections.
+
+    Two objects are joined where each is the other's best match and they overlap by at least
+    `min_overlap` of the smaller one's area.
+
+    Parameters
+    ----------
+    labels : sequence of ndarray of int, each 2-D and of one shape
+        Objects of each section, not negative; ids need not agree between sections.
+    positions : ndarray of shape (n_sections,), int
+        Unique; two sections are neighbors exactly if their positions differ by one.
+    min_overlap : float in (0, 1], default=0.5
+
+    Returns
+    -------
+    list of ndarray of int64
+        In the order of `labels`; ids are 1, 2, ... over all sections.
+    """
+    offsets, tables = [0], []
+    for label in labels:
+        ids, inverse = np.unique(label, return_inverse=True)
+        tables.append((np.cumsum(ids > 0) * (ids > 0), inverse.reshape(label.shape)))
+        offsets.append(offsets[-1] + int((ids > 0).sum()))
+    numbered = [
+        np.where(new[inverse] > 0, new[inverse] + offset, 0).astype(np.int64)
+        for (new, inverse), offset in zip(tables, offsets, strict=False)
+    ]
+    row_of = {int(position): row for row, position in enumerate(positions)}
+    links = [
+        _mutual_best(numbered[row], numbered[row_of[position + 1]], min_overlap)
+        for position, row in row_of.items()
+        if position + 1 in row_of
+    ]
+    total = offsets[-1]
+    pairs = np.concatenate(links) - 1 if links else np.empty((0, 2), np.int64)
+    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(total, total))
+    _, group = connected_components(graph, directed=False)
+    table = np.concatenate([[0], group + 1])
+    return [table[label] for label in numbered]
+
+
+def _mutual_best(lower, upper, min_overlap):
+    """Pairs (id in lower, id in upper), shape (n, 2)."""
+    both = (lower > 0) & (upper > 0)
+    pairs, overlap = np.unique(
+        np.stack([lower[both], upper[both]], axis=1), axis=0, return_counts=True
+    )
+    if not len(pairs):
+        return np.empty((0, 2), np.int64)
+    areas = []
+    for label, column in ((lower, 0), (upper, 1)):
+        ids, counts = np.unique(label, return_counts=True)
+        areas.append(counts[np.searchsorted(ids, pairs[:, column])])
+    enough = overlap >= min_overlap * np.minimum(*areas)
+    best = _is_best(pairs[:, 0], overlap) & _is_best(pairs[:, 1], overlap)
+    return pairs[enough & best]
+
+
+def _is_best(ids, overlap):
+    """Whether a pair has the greatest overlap of its id; the first of equals."""
+    order = np.lexsort((-overlap, ids))
+    first = np.ones(len(ids), bool)
+    first[1:] = ids[order][1:] != ids[order][:-1]
+    result = np.zeros(len(ids), bool)
+    result[order] = first
+    return result

@@ -1,0 +1,205 @@
+"""`PercentileScaler`: a fixed intensity range."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import TransformerMixin
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from .base import ImageEstimator
+from .images import (
+    ImageStack,
+    channel_percentiles,
+    check_images,
+    check_lazy_images,
+    is_lazy,
+    like_input,
+    rescale,
+    subsample_step,
+    unwrap,
+)
+
+
+class PercentileScaler(TransformerMixin, ImageEstimator):
+    """Scale intensities so that two percentiles become 0 and 1.
+
+    The statistics are those of the images that it was fitted on, or of each whole image, but never
+    of a tile: an image is scaled alike however it is cut.
+
+    Parameters
+    ----------
+    percentiles : tuple of two floats in [0, 100], default=(1.0, 99.8)
+        What becomes 0 and 1, in each channel.
+    scope : {"dataset", "image"}, default="dataset"
+        ``"dataset"``: percentiles over all images given to `fit`. ``"image"``: those of each image
+        itself, for images whose exposure or staining varies.
+    clip : bool, default=False
+        Cut off what lies beyond 0 and 1.
+    spatial_ndim : {2, 3}, default=2
+        Spatial axes of one sample.
+
+    Attributes
+    ----------
+    low_, high_ : ndarray of shape (n_channels,)
+        The percentiles over all images given to `fit`.
+
+    Notes
+    -----
+    Of more than about 4 million pixels an evenly spaced, fixed subsample is used. A channel whose
+    percentiles are equal becomes 0. Of a dask array in ``scope="image"``, each image's subsample
+    is read when the result is computed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg import PercentileScaler
+    >>> X = np.arange(101.0).reshape(1, 1, 101)
+    >>> PercentileScaler((0, 50)).fit_transform(X)[0, 0, [0, 50, 100]]
+    array([0., 1., 2.], dtype=float32)
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
+        "percentiles": [tuple, list, np.ndarray],
+        "scope": [StrOptions({"dataset", "image"})],
+        "clip": ["boolean"],
+        "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
+    }
+
+    def __init__(
+        self, percentiles=(1.0, 99.8), *, scope="dataset", clip=False, spatial_ndim=2
+    ):
+        self.percentiles = percentiles
+        self.scope = scope
+        self.clip = clip
+        self.spatial_ndim = spatial_ndim
+
+    def fit(self, X, y=None):
+        """Find the percentiles.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
+            Or a list of images of different sizes, an `ImageStack`, or a dask array (read sample
+            by sample).
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For input that breaks the contract or percentiles that are not two rising numbers.
+        """
+        self._validate_params()
+        percentiles = self._check_percentiles()
+        if is_lazy(X):
+            images = check_lazy_images(X, self.spatial_ndim)
+        else:
+            images = check_images(X, self.spatial_ndim)
+        every = self._every(sum(int(np.prod(image.shape[:-1])) for image in images))
+        sampled = check_images([np.asarray(image[every]) for image in images], self.spatial_ndim)
+        self.low_, self.high_ = channel_percentiles(sampled, percentiles)
+        return self
+
+    def transform(self, X):
+        """Scale images.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of float32, list of ndarray, ImageStack or dask array
+            Of X's layout; a stack keeps what it carries.
+        """
+        check_is_fitted(self)
+        if is_lazy(X):
+            scaled = self._transform_lazy(unwrap(X))
+        else:
+            images = check_images(X, self.spatial_ndim, n_channels=len(self.low_))
+            scaled = [self._scale(image) for image in images]
+            originals = unwrap(X)
+            if any(np.ndim(original) == self.spatial_ndim for original in originals):
+                scaled = [image[..., 0] for image in scaled]
+            scaled = like_input(scaled, X)
+        return X.with_images(scaled) if isinstance(X, ImageStack) else scaled
+
+    def inverse_transform(self, X):
+        """Undo `transform`, up to clipping.
+
+        Parameters
+        ----------
+        X : ndarray or list of ndarray
+            Scaled images.
+
+        Returns
+        -------
+        ndarray of float32 or list of ndarray
+
+        Raises
+        ------
+        ValueError
+            With ``scope="image"``, whose percentiles are not kept.
+        """
+        check_is_fitted(self)
+        if self.scope == "image":
+            raise ValueError("Images scaled with scope='image' cannot be scaled back.")
+        images = check_images(X, self.spatial_ndim, n_channels=len(self.low_))
+        span = (self.high_ - self.low_).astype(np.float32)
+        restored = [image * span + self.low_.astype(np.float32) for image in images]
+        restored = [r.reshape(np.shape(x)) for r, x in zip(restored, unwrap(X), strict=True)]
+        return like_input(restored, X)
+
+    def _check_percentiles(self):
+        values = np.asarray(self.percentiles, dtype=float)
+        if values.shape != (2,) or not 0 <= values[0] < values[1] <= 100:
+            raise ValueError(
+                "percentiles must be two rising numbers between 0 and 100, got "
+                f"{self.percentiles!r}."
+            )
+        return values
+
+    def _every(self, n_pixels):
+        """Slices that thin out the spatial axes."""
+        step = subsample_step(n_pixels, self.spatial_ndim)
+        return (slice(None, None, step),) * self.spatial_ndim
+
+    def _scale(self, image):
+        low, high = self.low_, self.high_
+        if self.scope == "image":
+            sampled = image[self._every(image[..., 0].size)]
+            low, high = channel_percentiles([sampled], self._check_percentiles())
+        return rescale(image, low, high, self.clip)
+
+    def _transform_lazy(self, X):
+        import dask
+        import dask.array as da
+
+        full = check_lazy_images(X, self.spatial_ndim, n_channels=len(self.low_))
+        full = full.rechunk({full.ndim - 1: -1})
+        if self.scope == "dataset":
+            scaled = _rescale_lazily(full, self.low_, self.high_, self.clip)
+        else:
+            images = []
+            for image in full:
+                sampled = image[self._every(int(np.prod(image.shape[:-1])))]
+                both = dask.delayed(channel_percentiles)([sampled], self._check_percentiles())
+                both = da.from_delayed(both, (2, image.shape[-1]), np.float64)
+                images.append(_rescale_lazily(image, both[0], both[1], self.clip))
+            scaled = da.stack(images)
+        return scaled[..., 0] if X.ndim < full.ndim else scaled
+
+
+def _rescale_lazily(images, low, high, clip):
+    import dask.array as da
+
+    return da.map_blocks(
+        rescale, images, low, high, clip=clip, dtype=np.float32,
+        meta=np.empty((0,) * images.ndim, np.float32),
+    )  # fmt: skip

@@ -1,0 +1,63 @@
+"""Cell-like shapes in two and three dimensions."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Blob(NamedTuple):
+    """A shape in its bounding box.
+
+    Attributes
+    ----------
+    start : tuple of int
+        First pixel of the box in the image (may lie outside).
+    depth : ndarray of float32
+        Positive inside: 1 in the middle, 0 on the outline, negative outside.
+    """
+
+    start: tuple[int, ...]
+    depth: np.ndarray
+
+
+def draw_blob(rng, center, radius, *, elongation=1.4, roughness=0.08, waves=6):
+    """Draw an ellipse or ellipsoid with a smoothly irregular outline.
+
+    The outline is seen whole from the center (star-shaped), so that it never crosses itself.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    center : sequence of float
+        Pixels; its length is the number of dimensions.
+    radius : float
+        Geometric mean of the half axes, pixels.
+    elongation : float, default=1.4
+        Largest ratio of half axes; the ratio is drawn between 1 and this.
+    roughness : float, default=0.08
+        Standard deviation of the outline, in units of the radius.
+    waves : int, default=6
+        Number of waves that the irregularity is made of.
+
+    Returns
+    -------
+    Blob
+    """
+    center = np.asarray(center, float)
+    ndim = len(center)
+    axes = np.exp(rng.uniform(-0.5, 0.5, ndim) * np.log(elongation))
+    axes /= axes.prod() ** (1 / ndim)
+    rotation, _ = np.linalg.qr(rng.normal(size=(ndim, ndim)))
+    reach = radius * axes.max() * (1 + 4 * roughness) + 1
+    start = np.floor(center - reach).astype(int)
+    side = np.ceil(center + reach).astype(int) - start + 1
+    grid = [np.arange(n) + s - c for n, s, c in zip(side, start, center, strict=True)]
+    offset = np.stack(np.meshgrid(*grid, indexing="ij"), axis=-1) @ rotation / (radius * axes)
+    distance = np.linalg.norm(offset, axis=-1)
+    direction = offset / np.maximum(distance, 1e-6)[..., None]
+    directions = rng.normal(size=(ndim, waves)) * np.arange(1, waves + 1) / np.sqrt(ndim)
+    phases = rng.uniform(0, 2 * np.pi, waves)
+    heights = roughness * np.sqrt(2 / waves) * rng.normal(size=waves)
+    outline = 1 + np.cos(direction @ directions + phases) @ heights
+    depth = 1 - distance / np.maximum(outline, 0.2)
+    return Blob(tuple(int(s) for s in start), depth.astype(np.float32))

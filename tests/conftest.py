@@ -1,0 +1,29 @@
+import os
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+torch.set_num_threads(min(2, os.cpu_count() or 1))
+
+
+@pytest.fixture(scope="session")
+def data_dir():
+    """The folder of real images: SSKSEG_DATA, or shared/data beside the checkout."""
+    default = Path(__file__).resolve().parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("SSKSEG_DATA", default))
+    if not folder.is_dir():
+        pytest.skip(f"real images are not at {folder}; set SSKSEG_DATA")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _global_random_state_is_left_alone():
+    before = np.random.get_state()[1].copy(), random.getstate(), torch.get_rng_state()
+    yield
+    after = np.random.get_state()[1], random.getstate(), torch.get_rng_state()
+    if torch.equal(before[2], after[2]):
+        assert (before[0] == after[0]).all()
+        assert before[1] == after[1]
