@@ -33,9 +33,10 @@ from .morphology import (
     split_touching,
 )
 
-_DEFAULTS = {"threshold": 0.5, "seed_height": 0.1, "min_size": 0}
+_DEFAULTS = {"threshold": 0.5, "seeds": "distance", "seed_height": 0.05, "min_size": 0}
 _THRESHOLDS = (0.5, 0.4, 0.6, 0.3, 0.7)
-_HEIGHTS = (0.1, 0.05, 0.15, 0.2, 0.03, 0.3)
+_HEIGHTS = (0.05, 0.03, 0.1, 0.15, 0.2)
+_SEEDS = ("distance", "interior")
 _CALIBRATION_IOU = (0.5, 0.6, 0.7)
 _MOST_PIXELS = 2**24  # of images that are calibrated on
 
@@ -56,7 +57,8 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
     seeds : {"auto", "interior", "distance", "probability"}, default="auto"
         The relief, high in the middle of objects: the learnt distance to the border (the second
         channel of what `SemiSupervisedSegmenter.transform` returns), the distance transform of the
-        foreground, or the probability. "auto" takes the first where there is one, else the second.
+        foreground, or the probability. "auto" takes the second, or the first where `fit` finds
+        that it does better.
     seed_height : float in (0, 1) or "auto", default="auto"
         Two peaks of the relief (which reaches 1) are two objects where the valley between them is
         at least so deep.
@@ -81,6 +83,7 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
     ----------
     threshold_, seed_height_ : float
     min_size_ : int
+    seeds_ : str
         What is used: calibrated, or as given.
 
     Examples
@@ -272,8 +275,8 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
         channels = maps[0].shape[-1]
         if channels > 2:
             raise ValueError(
-                "X must be foreground probabilities, perhaps with a second channel for the distance "
-                f"to the border, got {channels} channels."
+                "X must be foreground probabilities, perhaps with a second channel for the "
+                f"distance to the border, got {channels} channels."
             )
         if self.seeds == "interior" and channels < 2:
             raise ValueError("X must have a second channel with seeds='interior', got 1 channel.")
@@ -289,12 +292,8 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
                 f"Consecutive sections must be 2-D and of one shape, got {sorted(shapes)}."
             )
         expected = self.spatial_ndim + (self.sections == "consecutive")
-        if self.spacing is not None and (
-            len(self.spacing) != expected or min(self.spacing) <= 0
-        ):
-            raise ValueError(
-                f"spacing must be {expected} positive numbers, got {self.spacing!r}."
-            )
+        if self.spacing is not None and (len(self.spacing) != expected or min(self.spacing) <= 0):
+            raise ValueError(f"spacing must be {expected} positive numbers, got {self.spacing!r}.")
         return maps
 
     def _plane_spacing(self):
@@ -302,32 +301,30 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
 
     # Labels
 
-    def _relief(self, maps, threshold):
+    def _relief(self, maps):
         probability = maps[..., 0]
-        has_interior = maps.shape[-1] == 2 and self.seeds in ("auto", "interior")
-        interior = maps[..., 1] if has_interior else None
-        if self.seeds == "probability":
-            interior = probability
+        interior = None
+        if self.seeds_ != "distance":
+            interior = probability if self.seeds_ == "probability" else maps[..., 1]
         return relief_of(
-            probability, threshold, interior=interior, smooth=self.smoothing,
+            probability,
+            self.threshold_,
+            interior=interior, smooth=self.smoothing,
             spacing=self._plane_spacing(),
         )  # fmt: skip
 
-    def _split(self, maps, threshold, seed_height):
+    def _split(self, maps):
         """Objects of one sample, small ones too."""
         if self.method == "components":
-            labels = label_components(maps[..., 0] > threshold)
+            labels = label_components(maps[..., 0] > self.threshold_)
         else:
-            labels = split_touching(*self._relief(maps, threshold), seed_height)
+            labels = split_touching(*self._relief(maps), self.seed_height_)
         labels = merge_fragments(labels, self.merge_distance, self._plane_spacing())
         return fill_holes(labels) if self.fill_holes else labels
 
     def _label(self, maps, positions):
         positions = check_positions(positions, len(maps))
-        labels = [
-            relabel(remove_small(self._split(m, self.threshold_, self.seed_height_), self.min_size_))
-            for m in maps
-        ]
+        labels = [relabel(remove_small(self._split(m), self.min_size_)) for m in maps]
         if self.sections == "consecutive":
             return join_sections(labels, positions)
         return [label.astype(np.int64) for label in labels]
@@ -387,26 +384,27 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
         Values are tried from the default outwards, and another takes its place only if it is
         better.
         """
+        choices = {"threshold": _THRESHOLDS}
+        order = ["threshold"]
+        if self.method == "watershed":
+            choices |= {"seeds": _SEEDS[: maps[0].shape[-1]], "seed_height": _HEIGHTS}
+            order = ["seeds", "seed_height", "threshold", "seed_height"]
         losses = {}
 
-        def evaluate(threshold, height):
-            key = (threshold, height)
+        def evaluate(name, value):
+            setattr(self, f"{name}_", value)
+            key = (self.threshold_, self.seeds_, self.seed_height_)
             if key not in losses:
-                labels = [self._split(m, threshold, height) for m in maps]
+                labels = [self._split(m) for m in maps]
                 losses[key] = loss([remove_small(label, self.min_size_) for label in labels])
             return losses[key]
 
-        for _ in range(2):
-            if self.threshold == "auto":
-                self.threshold_ = min(
-                    _THRESHOLDS, key=lambda value: evaluate(value, self.seed_height_)
-                )
-            if self.seed_height == "auto" and self.method == "watershed":
-                self.seed_height_ = min(
-                    _HEIGHTS, key=lambda value: evaluate(self.threshold_, value)
-                )
+        for name in order:
+            if getattr(self, name) == "auto":
+                best = min(choices[name], key=lambda value, name=name: evaluate(name, value))
+                setattr(self, f"{name}_", best)
         if self.min_size == "auto":
-            labels = [self._split(m, self.threshold_, self.seed_height_) for m in maps]
+            labels = [self._split(m) for m in maps]
             candidates = _size_candidates(sizes if sizes.size else _sizes(labels))
             self.min_size_ = min(
                 candidates, key=lambda size: loss([remove_small(x, size) for x in labels])

@@ -1,7 +1,7 @@
 """The main job: images and a few label images in; counts, a table and pictures out.
 
-    python -m sskseg.demo
-    python -m sskseg.demo --images FILE|FOLDER --labels FILE|FOLDER [--out DIR] [--time-budget S]
+python -m sskseg.demo
+python -m sskseg.demo --images FILE|FOLDER --labels FILE|FOLDER [--out DIR] [--time-budget S]
 """
 
 import argparse
@@ -21,10 +21,10 @@ from .preprocessing import PercentileScaler
 from .report import format_table, save_overlay
 from .segmentation import SemiSupervisedSegmenter
 
-_HELP = """Images: TIFF, PNG, JPEG or BMP, all with the same number of channels; a TIFF of several pages is a
-stack of images. Labels: image files of the same names (or a file of as many pages), 0 background,
-each object its own number (or 1 for all), and -1, or 255 in a file that has only 0, 1 and 255, for
-unlabelled pixels; an image without a label file is unlabelled."""
+_HELP = """Images: TIFF, PNG, JPEG or BMP, all with the same number of channels; a TIFF of several
+pages is a stack of images. Labels: image files of the same names (or a file of as many pages), 0
+background, each object its own number (or 1 for all), and -1, or 255 in a file that has only 0, 1
+and 255, for unlabelled pixels; an image without a label file is unlabelled."""
 
 
 def main(arguments=None):
@@ -131,8 +131,8 @@ def _from_files(options):
     pages = Path(options.images).is_file() and Path(options.labels).is_file()
     if pages and len(labels) != len(X):
         raise ValueError(
-            f"{options.labels} has {len(labels)} pages and {options.images} has {len(X)}; they must "
-            "agree."
+            f"{options.labels} has {len(labels)} pages and {options.images} has {len(X)}; "
+            "they must agree."
         )
     found = dict(zip(names if pages else label_names, labels, strict=True))
     for name in found.keys() - set(names):

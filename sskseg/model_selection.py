@@ -18,8 +18,9 @@ class LabelledKFold(BaseCrossValidator):
     ----------
     n_splits : int, default=5
     shuffle : bool, default=False
-        Without shuffling folds are contiguous blocks, so that adjacent sections, which resemble each
-        other, are not in the training and the test set of one split (but at the ends of a block).
+        Without shuffling folds are contiguous blocks, so that adjacent sections, which resemble
+        each other, are not in the training and the test set of one split (but at the ends of a
+        block).
     random_state : int, RandomState, Generator or None, default=None
         Of the shuffling.
 

@@ -66,9 +66,7 @@ class PercentileScaler(TransformerMixin, ImageEstimator):
         "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
     }
 
-    def __init__(
-        self, percentiles=(1.0, 99.8), *, scope="dataset", clip=False, spatial_ndim=2
-    ):
+    def __init__(self, percentiles=(1.0, 99.8), *, scope="dataset", clip=False, spatial_ndim=2):
         self.percentiles = percentiles
         self.scope = scope
         self.clip = clip

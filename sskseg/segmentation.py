@@ -23,7 +23,7 @@ from .images import (
 )
 from .images.augment import check_augmentation
 from .metrics import dice
-from .morphology import label_objects, normalized_distance
+from .morphology import between_objects, label_objects, normalized_distance
 from .nn import (
     make_network,
     masked_cross_entropy,
@@ -46,6 +46,7 @@ from .training import (
 _TILE = {2: (1024, 1024), 3: (64, 128, 128)}
 _PATCH = {2: 256, 3: 64}
 _FEWEST_TO_HOLD_OUT = 5
+_BETWEEN_WEIGHT = 8.0  # extra weight of the few pixels between touching objects
 
 
 class SemiSupervisedSegmenter(TransformerMixin, TorchEstimator):
@@ -80,8 +81,8 @@ class SemiSupervisedSegmenter(TransformerMixin, TorchEstimator):
     learning_rate : float, default=2e-3
     batch_size : int, default=8
     patch_size : int, tuple of int or "auto", default="auto"
-        Side of the training patches in pixels; "auto" is 256 in the plane and 64 in a volume, or the
-        size of the smallest image.
+        Side of the training patches in pixels; "auto" is 256 in the plane and 64 in a volume, or
+        the size of the smallest image.
     augmentation : {"full", "dihedral"}, dict, Augmentation or None, default="full"
         See `sskseg.images.augment.Augmentation`; a dict changes fields of "full".
     validation_fraction : float in [0, 1), default=0.1
@@ -376,8 +377,8 @@ class SemiSupervisedSegmenter(TransformerMixin, TorchEstimator):
         maps = None
         if self.target == "instances":
             maps = [
-                normalized_distance(label_objects(label)).astype(np.float16) if weight[i] > 0 else None
-                for i, label in enumerate(labels)
+                _distance_map(label) if w > 0 else None
+                for label, w in zip(labels, weight, strict=True)
             ]
             labels = [np.sign(label).astype(np.int8) for label in labels]
         sampler = PatchSampler(labels, self._patch_shape(images), weights=weight)
@@ -392,10 +393,11 @@ class SemiSupervisedSegmenter(TransformerMixin, TorchEstimator):
             sides = np.broadcast_to(self.patch_size, self.spatial_ndim)
             return tuple(int(side) for side in sides)
         smallest = np.min([image.shape[:-1] for image in images], axis=0)
-        stride = getattr(self.network_, "stride", (1,) * self.spatial_ndim)
+        stride = self._tiles().stride
         most = _PATCH[self.spatial_ndim]
         return tuple(
-            min(most, round_up(int(size), step)) for size, step in zip(smallest, stride, strict=True)
+            min(most, round_up(int(size), step))
+            for size, step in zip(smallest, stride, strict=True)
         )
 
     def _loss(self, network, batch):
@@ -407,7 +409,9 @@ class SemiSupervisedSegmenter(TransformerMixin, TorchEstimator):
         return (
             masked_cross_entropy(foreground, labels)
             + masked_dice_loss(foreground, labels)
-            + masked_soft_cross_entropy(logits[:, 1], maps)
+            + masked_soft_cross_entropy(
+                logits[:, 1], maps.clamp_min(0), 1 + _BETWEEN_WEIGHT * (maps < 0)
+            )
         )
 
     def _validator(self, images, labels, rows, device, dtype):
@@ -441,7 +445,7 @@ class SemiSupervisedSegmenter(TransformerMixin, TorchEstimator):
         ready = inference_copy(network, device, dtype, self.spatial_ndim)
 
         def forward(x):
-            logits = ready(x)
+            logits = ready(x).float()
             return logits.sigmoid() if self.target == "instances" else logits.softmax(1)
 
         if self.test_time_augmentation:
@@ -449,16 +453,17 @@ class SemiSupervisedSegmenter(TransformerMixin, TorchEstimator):
         return predict_images(forward, inputs, self._tiles(), device=device, dtype=dtype)
 
     def _tiles(self):
-        stride = getattr(self.network_, "stride", None)
-        if stride is None:  # a user's network: nothing is known of its reach
+        if not hasattr(self.network_, "reach"):  # a user's network, of which nothing is known
             endless = (2**31,) * self.spatial_ndim
             return TileSettings(endless, (0,) * self.spatial_ndim, (1,) * self.spatial_ndim)
         tile = _TILE[self.spatial_ndim]
         halo = tuple(
             round_up(min(reach, side // 8), step)
-            for reach, side, step in zip(self.network_.reach, tile, stride, strict=True)
+            for reach, side, step in zip(
+                self.network_.reach, tile, self.network_.stride, strict=True
+            )
         )
-        return TileSettings(tile, halo, stride)
+        return TileSettings(tile, halo, self.network_.stride)
 
     def _foreground(self, output):
         return output[0] if self.target == "instances" else 1 - output[0]
@@ -513,3 +518,10 @@ def _predict_block(model, block):
         outputs = estimator._outputs(estimator.network_, images, rows, device, dtype)
         return np.stack([getattr(estimator, finish)(output) for output in outputs])
 
+
+def _distance_map(label):
+    """What the second output learns; negative between objects, where 0 weighs more."""
+    objects = label_objects(label)
+    distance = normalized_distance(objects)
+    distance[between_objects(objects) & ~np.isnan(distance)] = -1
+    return distance.astype(np.float16)

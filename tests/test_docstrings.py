@@ -18,9 +18,9 @@ MODULES = [
     "sskseg.scans",
     "sskseg.simulation",
 ]
-# Everything but: GL01-GL03 blank lines, GL08 checked below, ES01 extended summary, EX01 and SA01 that every
-# object had an example and a "see also", SS06 summaries of one line (long names do not fit), PR06-PR09
-# wording of types and full stops, RT02-RT05 names and stops of returns, YD01 as RT.
+# Everything but: GL01-GL03 blank lines, GL08 checked below, ES01 extended summary, EX01 and SA01
+# that every object had an example and a "see also", SS06 summaries of one line (long names do not
+# fit), PR06-PR09 wording of types and full stops, RT02-RT05 names and stops of returns, YD01 as RT.
 CHECKED = {"GL05", "GL06", "GL07", "GL10", "SS01", "SS02", "SS03", "SS05", "PR01", "PR02",
            "PR03", "PR05", "PR10", "RT01"}  # fmt: skip
 

@@ -34,7 +34,9 @@ def test_importing_it_is_light():
         "import sys, sskseg; "
         "print([m for m in ('torch', 'matplotlib', 'dask', 'distributed') if m in sys.modules])"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert result.stdout.strip() == "[]"
 
 
@@ -43,5 +45,7 @@ def test_metrics_and_morphology_need_no_torch():
         "import sys, sskseg.metrics, sskseg.morphology, sskseg.simulation, sskseg.datasets; "
         "print('torch' in sys.modules)"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
     assert result.stdout.strip() == "False"

@@ -9,7 +9,6 @@ import numpy as np
 from ._io import list_images, read_image
 
 
-
 def _find(folder, name, *choices):
     """The first of several sets of files that is there, each a list of paths.
 
@@ -18,9 +17,7 @@ def _find(folder, name, *choices):
     if folder is None:
         root = os.environ.get("SSKSEG_DATA")
         if root is None:
-            raise FileNotFoundError(
-                f"No folder was given for {name}, and SSKSEG_DATA is not set."
-            )
+            raise FileNotFoundError(f"No folder was given for {name}, and SSKSEG_DATA is not set.")
         folder = Path(root) / name
     folder = Path(folder)
     for choice in choices:
@@ -314,8 +311,8 @@ def load_nuclei3d(folder=None):
     Parameters
     ----------
     folder : str or path-like, default=None
-        Holds ``img3d.tif`` and ``mask3d.tif``; None is the subfolder ``nuclei3d`` of the folder that
-        the environment variable ``SSKSEG_DATA`` names.
+        Holds ``img3d.tif`` and ``mask3d.tif``; None is the subfolder ``nuclei3d`` of the folder
+        that the environment variable ``SSKSEG_DATA`` names.
 
     Returns
     -------

@@ -62,8 +62,7 @@ def make_cells(
         ball = np.pi * radius**2 if len(shape) == 2 else 4 / 3 * np.pi * radius**3
         n_cells = max(1, round((0.3 if len(shape) == 2 else 0.1) * np.prod(shape) / ball))
     samples = [
-        _one_image(rng, shape, (n_cells, radius, separation), contrast, noise)
-        for rng in generators
+        _one_image(rng, shape, (n_cells, radius, separation), contrast, noise) for rng in generators
     ]
     X, y = zip(*samples, strict=True)
     return np.stack(X), np.stack(y)

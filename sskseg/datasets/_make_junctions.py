@@ -53,8 +53,8 @@ def make_neuromuscular_junctions(
     X : ndarray of float32, shape (n_samples, *spatial, 2)
         With ``spatial = round(magnification * shape)``.
     y : ndarray of int32, shape (n_samples, *spatial)
-        0 background; 1, 2, ... junctions, the same ids at every magnification (very small ones may be
-        missing at low magnification).
+        0 background; 1, 2, ... junctions, the same ids at every magnification (very small ones may
+        be missing at low magnification).
         With a sequence of magnifications, a list of such pairs (X, y).
 
     Raises

@@ -142,8 +142,7 @@ def check_positions(positions, n_samples, *, name="positions"):
     positions = np.asarray(positions)
     if positions.shape != (n_samples,):
         raise ValueError(
-            f"{name} must have shape ({n_samples},), one position a section, "
-            f"got {positions.shape}."
+            f"{name} must have shape ({n_samples},), one position a section, got {positions.shape}."
         )
     if positions.dtype.kind not in "iu":
         raise ValueError(f"{name} must be integers, got dtype {positions.dtype}.")
@@ -216,9 +215,7 @@ def _one_image(image, index, spatial_ndim, name):
 
 def _check_dtype(dtype, name):
     if dtype.kind not in "buif":
-        raise ValueError(
-            f"{name} must be booleans, integers or real floats, got dtype {dtype}."
-        )
+        raise ValueError(f"{name} must be booleans, integers or real floats, got dtype {dtype}.")
 
 
 def _one_label(label, index, shape, name):

@@ -1,7 +1,7 @@
 """Random transformations of training patches: sampled parameters, and a pure function of them.
 
-All geometric transformations of a patch are composed into one map of coordinates, so that the image is
-resampled once, however many there are.
+All geometric transformations of a patch are composed into one map of coordinates, so that the image
+is resampled once, however many there are.
 """
 
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ import torch.nn.functional as F
 class Augmentation:
     """What may be done to a training patch, and how strongly.
 
-    In three dimensions the geometry acts in the plane of the last two axes (the resolution along the
-    first usually differs), and flips act along all axes.
+    In three dimensions the geometry acts in the plane of the last two axes (the resolution along
+    the first usually differs), and flips act along all axes.
 
     Parameters
     ----------
     dihedral : bool, default=True
         Flips and quarter turns.
-    warp_probability : float, default=0.5
+    warp_probability : float, default=0.3
         Share of the patches that are rotated, scaled and deformed.
     rotation : float, default=45.0
         Largest angle, degrees.
@@ -35,7 +35,7 @@ class Augmentation:
         Standard deviation, pixels, of a piecewise affine displacement field.
     grid : int, default=5
         Control points along each side of the patch, of both fields.
-    photometric_probability : float, default=0.5
+    photometric_probability : float, default=0.1
         Share of the patches that each of the following is done to.
     gamma : float, default=0.3
         Standard deviation of the logarithm of the exponent.
@@ -49,13 +49,13 @@ class Augmentation:
     """
 
     dihedral: bool = True
-    warp_probability: float = 0.5
+    warp_probability: float = 0.3
     rotation: float = 45.0
     scale: tuple[float, float] = (0.8, 1.25)
     elastic: float = 4.0
     piecewise: float = 2.0
     grid: int = 5
-    photometric_probability: float = 0.5
+    photometric_probability: float = 0.1
     gamma: float = 0.3
     contrast: float = 0.2
     brightness: float = 0.2
@@ -131,7 +131,8 @@ class Photometry:
 
 
 def sample_geometry(augmentation, rng, n, patch_shape):
-    """Sample geometric parameters for `n` patches with the generator `rng`; a list of `Geometry`."""
+    """Sample geometric parameters for `n` patches with the generator `rng`; a list of
+    `Geometry`."""
     warped = rng.random(n) < augmentation.warp_probability
     return [_one_geometry(augmentation, rng, bool(w), patch_shape) for w in warped]
 
@@ -321,7 +322,8 @@ def _piecewise_weights(height, width, grid):
     v, u = y - row, x - column
     upper = u + v <= 1
     corner = (row * grid + column).long()
-    # Barycentric weights: corners (0,0), (0,1), (1,0) above the diagonal, (1,1), (1,0), (0,1) below.
+    # Barycentric weights: corners (0,0), (0,1), (1,0) above the diagonal, (1,1), (1,0), (0,1)
+    # below.
     zero = torch.zeros_like(u)
     weights = torch.zeros(height * width, grid * grid)
     for step, value in (

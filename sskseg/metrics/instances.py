@@ -112,7 +112,9 @@ def _pooled(y_true, y_pred, thresholds):
         raise ValueError(f"threshold must be in (0, 1], got {list(thresholds)}.")
     totals = np.zeros((len(thresholds), 4))
     for true, pred in as_pairs(y_true, y_pred):
-        true_ids, pred_ids, true_sizes, pred_sizes, rows, columns, overlaps = contingency(true, pred)
+        true_ids, pred_ids, true_sizes, pred_sizes, rows, columns, overlaps = contingency(
+            true, pred
+        )
         iou = overlaps / (true_sizes[rows] + pred_sizes[columns] - overlaps)
         for total, threshold in zip(totals, thresholds, strict=True):
             matched = _matched(rows, columns, iou, threshold)

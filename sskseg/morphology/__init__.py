@@ -2,12 +2,13 @@
 
 from .cleaning import fill_holes, merge_fragments, relabel, remove_small
 from .components import label_components, label_objects
-from .distance import normalized_distance
+from .distance import between_objects, normalized_distance
 from .measure import measure_objects
 from .sections import join_sections
 from .watershed import relief_of, split_touching
 
 __all__ = [
+    "between_objects",
     "fill_holes",
     "join_sections",
     "label_components",

@@ -50,15 +50,15 @@ def fill_holes(labels):
     n = int(holes.max(initial=0)) + 1
     low = np.full(n, np.iinfo(np.int64).max)
     high = np.zeros(n, np.int64)
+    enclosed = np.ones(n, bool)
     for axis in range(labels.ndim):
         hole, label = np.moveaxis(holes, axis, 0), np.moveaxis(labels, axis, 0)
         for here, there in ((slice(1, None), slice(-1)), (slice(-1), slice(1, None))):
             edge = (hole[here] > 0) & (label[there] > 0)
             np.minimum.at(low, hole[here][edge], label[there][edge])
             np.maximum.at(high, hole[here][edge], label[there][edge])
-        high[hole[0].ravel()] = np.iinfo(np.int64).max  # touches the frame
-        high[hole[-1].ravel()] = np.iinfo(np.int64).max
-    owner = np.where(low == high, low, 0)
+        enclosed[hole[0].ravel()] = enclosed[hole[-1].ravel()] = False
+    owner = np.where(enclosed & (low == high), low, 0)
     owner[0] = 0
     return np.where(labels > 0, labels, owner[holes].astype(labels.dtype, copy=False))
 

@@ -9,8 +9,8 @@ _AXES = {2: ("y", "x"), 3: ("z", "y", "x")}
 def measure_objects(labels, *, probability=None, intensity=None, spacing=None):
     """Measure the objects of a label image.
 
-    Every figure comes from sums and extrema over pixels, so that the tables of the parts of an image
-    can be merged.
+    Every figure comes from sums and extrema over pixels, so that the tables of the parts of an
+    image can be merged.
 
     Parameters
     ----------

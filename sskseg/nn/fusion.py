@@ -1,6 +1,7 @@
 """Ready a trained network for fast prediction."""
 
 import copy
+from itertools import pairwise
 
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -32,7 +33,7 @@ def fold_batch_norm(network):
 
 def _fold_pairs(sequence):
     layers = list(sequence)
-    for i, (first, second) in enumerate(zip(layers, layers[1:], strict=False)):
+    for i, (first, second) in enumerate(pairwise(layers)):
         if isinstance(first, _CONVOLUTIONS) and isinstance(second, _NORMS):
             sequence[i] = fuse_conv_bn_eval(first, second)
             sequence[i + 1] = nn.Identity()

@@ -64,12 +64,14 @@ def masked_dice_loss(logits, labels, smooth=1.0):
     return 1 - ((2 * overlap + smooth) / (total + smooth)).mean()
 
 
-def masked_soft_cross_entropy(logits, target):
+def masked_soft_cross_entropy(logits, target, weight=None):
     """Mean binary cross-entropy against a target in [0, 1]; NaN in the target is ignored.
 
     Parameters
     ----------
     logits, target : Tensor of the same shape
+    weight : Tensor of that shape, default=None
+        Of each pixel in the mean; None is 1.
 
     Returns
     -------
@@ -79,4 +81,5 @@ def masked_soft_cross_entropy(logits, target):
     known = ~torch.isnan(target)
     filled = torch.where(known, target, 0.0)
     loss = F.binary_cross_entropy_with_logits(logits, filled, reduction="none")
+    known = known if weight is None else known * weight
     return (loss * known).sum() / known.sum().clamp_min(1)

@@ -45,8 +45,9 @@ class UNet(nn.Module):
     ndim : {2, 3}, default=2
     shuffle : bool, default=False
         Run the first level at half the in-plane resolution: pixels are rearranged into channels
-        before it and back after it (sub-pixel convolution [2]_). At equal parameters this is several
-        times faster, since the convolutions at full resolution, with few channels, cost most.
+        before it and back after it (sub-pixel convolution [2]_). At equal parameters this is
+        several times faster, since the convolutions at full resolution, with few channels, cost
+        most.
     dropout : float, default=0.0
         Probability of dropping a channel of the lowest level in training.
 
@@ -143,7 +144,7 @@ def _space_to_depth(x, factors):
         return x
     if x.ndim == 4:
         return F.pixel_unshuffle(x, factors[-1]).contiguous(memory_format=torch.channels_last)
-    batch, channels, depth, *_ = x.shape
+    batch, _, depth, *_ = x.shape
     planes = F.pixel_unshuffle(x.transpose(1, 2).flatten(0, 1), factors[-1])
     x = planes.unflatten(0, (batch, depth)).transpose(1, 2)
     return x.contiguous(memory_format=torch.channels_last_3d)

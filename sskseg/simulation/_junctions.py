@@ -76,9 +76,7 @@ def _loops(rng):
         ends = parts[0][:, [a, (a + b) % 160]]
         bend = rng.normal(0, 0.25, 2)
         s = np.linspace(0, 1, 60)
-        parts.append(
-            ends[:, :1] * (1 - s) + ends[:, 1:] * s + bend[:, None] * np.sin(np.pi * s)
-        )
+        parts.append(ends[:, :1] * (1 - s) + ends[:, 1:] * s + bend[:, None] * np.sin(np.pi * s))
     points = np.concatenate(parts, axis=1)
     return points / np.abs(points).max(axis=1, keepdims=True)
 

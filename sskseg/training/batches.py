@@ -80,7 +80,8 @@ class PatchBatches:
         return self
 
     def __next__(self):
-        """Return (images, labels, maps): float (batch, channels, *patch), integer (batch, *patch) and
+        """Return (images, labels, maps): float (batch, channels, *patch), integer (batch, *patch)
+        and
         float (batch, *patch) or None."""
         shape = self.sampler.patch_shape
         patches = self.sampler.draw(self.rng, self.batch_size)

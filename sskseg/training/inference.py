@@ -95,8 +95,8 @@ def _plan_axis(size, tile, halo, stride):
 def core_size(size, tile, halo, stride):
     """How many pixels along an axis a tile writes; the whole axis where it fits in one tile.
 
-    Depends on nothing but its arguments, so that an array that is cut elsewhere (in dask blocks, say)
-    is cut alike.
+    Depends on nothing but its arguments, so that an array that is cut elsewhere (in dask blocks,
+    say) is cut alike.
     """
     if size <= tile:
         return size
@@ -127,8 +127,8 @@ def predict_images(forward, images, settings, *, device, dtype):
 
     Notes
     -----
-    Where the GPU has too little memory, batches and then tiles are halved; with ``blend="crop"`` and
-    a halo of at least the reach of the network, the result is the same.
+    Where the GPU has too little memory, batches and then tiles are halved; with ``blend="crop"``
+    and a halo of at least the reach of the network, the result is the same.
     """
     for _, group in groupby(images, key=lambda image: tuple(image.shape[1:])):
         for batch in _batched(group, settings):
@@ -172,8 +172,9 @@ def _smaller(settings, shape):
     half = -(-tile[longest] // (2 * stride)) * stride
     if half >= tile[longest] or half <= 2 * halo:
         raise torch.OutOfMemoryError(
-            f"Out of memory even in tiles of {tile} pixels; the network looks {settings.halo} pixels "
-            "around, so that smaller tiles would change the result. Use a smaller network or the CPU."
+            f"Out of memory even in tiles of {tile} pixels; the network looks {settings.halo} "
+            "pixels around, so that smaller tiles would change the result. Use a smaller network "
+            "or the CPU."
         )
     tile = (*tile[:longest], half, *tile[longest + 1 :])
     return replace(settings, tile=tile, batch_pixels=int(np.prod(tile)))
@@ -216,7 +217,9 @@ def _window(shape, blend):
             profile = np.exp(-0.5 * ((at - 0.5) / 0.125) ** 2) + 1e-3
         else:
             profile = np.ones(size)
-        window *= profile.astype(np.float32).reshape([-1 if a == axis else 1 for a in range(len(shape))])
+        window *= profile.astype(np.float32).reshape(
+            [-1 if a == axis else 1 for a in range(len(shape))]
+        )
     window.flags.writeable = False
     return window
 

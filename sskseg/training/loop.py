@@ -92,7 +92,10 @@ def optimize(network, batches, compute_loss, budget, settings, *, validate=None)
         If the loss is NaN or infinite; the message says at which step.
     """
     optimizer = torch.optim.AdamW(
-        network.parameters(), settings.learning_rate, weight_decay=settings.weight_decay
+        network.parameters(),
+        settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        fused=True,
     )
     average = AveragedModel(
         network, multi_avg_fn=_moving_average(settings.average), use_buffers=True

@@ -2,9 +2,9 @@
 
     python tests/benchmarks/main_job.py isbi|epfl|nuclei [--protocol two-core|gpu] [--seeds 0 1 2]
 
-Every finished cell (method, seed, protocol) is kept in ``tests/benchmarks/results/main_job.jsonl``, so that a second
-run goes on where the first stopped. Stacks are split in contiguous blocks; thresholds and settings are
-those of the estimators, or calibrated on training labels.
+Every finished cell (method, seed, protocol) is kept in ``tests/benchmarks/results/main_job.jsonl``,
+so that a second run goes on where the first stopped. Stacks are split in contiguous blocks;
+thresholds and settings are those of the estimators, or calibrated on training labels.
 """
 
 import argparse
@@ -36,7 +36,8 @@ COLUMNS = {
 
 
 class PlainUNet:
-    """A U-Net of 1.9 M parameters as one writes it in an afternoon: float32, flips and quarter turns.
+    """A U-Net of 1.9 M parameters as one writes it in an afternoon: float32, flips and quarter
+    turns.
 
     Adam at 1e-3, cross-entropy, no schedule, no averaging of weights.
     """
@@ -50,7 +51,10 @@ class PlainUNet:
         start = time.perf_counter()
         rng = np.random.default_rng(self.seed)
         torch.manual_seed(self.seed)
-        self.mean, self.std = np.mean([i.mean() for i in images]), np.mean([i.std() for i in images])
+        self.mean, self.std = (
+            np.mean([i.mean() for i in images]),
+            np.mean([i.std() for i in images]),
+        )
         self.network = make_network("unet", 1, self.n_outputs, width=16, depth=4)
         optimizer = torch.optim.Adam(self.network.parameters(), 1e-3)
         self.steps = 0

@@ -17,7 +17,6 @@ from sskseg.images.augment import (
     turn,
 )
 
-
 STILL = np.zeros((5, 5, 2))
 
 

@@ -1,0 +1,135 @@
+import itertools
+
+import numpy as np
+import pytest
+from sklearn.metrics import f1_score, jaccard_score
+
+from sskseg.metrics import (
+    average_precision,
+    count_error,
+    dice,
+    f1_instances,
+    iou,
+    match_instances,
+    panoptic_quality,
+    pixel_error,
+)
+
+
+def random_masks(seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.integers(-1, 3, (20, 30)), rng.integers(0, 2, (20, 30))
+
+
+def test_overlap_equals_scikit_learns():
+    true, pred = random_masks()
+    known = true >= 0
+    t, p = true[known] > 0, pred[known] > 0
+    assert dice(true, pred) == pytest.approx(f1_score(t, p))
+    assert iou(true, pred) == pytest.approx(jaccard_score(t, p))
+    assert pixel_error(true, pred) == pytest.approx((t != p).mean())
+
+
+@pytest.mark.parametrize(("metric", "empty"), [(dice, 1), (iou, 1), (pixel_error, 0)])
+def test_overlap_of_nothing(metric, empty):
+    nothing = np.zeros((3, 3), int)
+    assert metric(nothing, nothing) == empty
+    assert metric(nothing - 1, nothing + 1) == empty
+    assert metric(np.zeros((0, 3), int), np.zeros((0, 3), int)) == empty
+    assert metric(np.ones((1, 1), int), np.ones((1, 1), int)) == empty
+
+
+def test_lists_are_pooled_not_averaged():
+    (a, b), (c, d) = random_masks(1), random_masks(2)
+    c, d = c[:7], d[:7]
+    pooled = dice(np.concatenate([a, c]), np.concatenate([b, d]))
+    assert dice([a, c], [b, d]) == pytest.approx(pooled)
+
+
+@pytest.mark.parametrize("metric", [dice, f1_instances])
+def test_mismatches_are_refused(metric):
+    with pytest.raises(ValueError, match=r"got \(2, 2\) and \(2, 3\)"):
+        metric(np.zeros((2, 2), int), np.zeros((2, 3), int))
+    with pytest.raises(ValueError, match="got 1 and 2"):
+        metric([np.zeros((2, 2), int)], [np.zeros((2, 2), int)] * 2)
+
+
+def brute_force(true, pred, threshold):
+    """The matching with the most IoU, over all one-to-one assignments."""
+    known = true >= 0
+    true, pred = true[known], pred[known]
+    a, b = (np.setdiff1d(np.unique(x), [0]) for x in (true, pred))
+    table = np.array(
+        [[((true == i) & (pred == j)).sum() / ((true == i) | (pred == j)).sum() for j in b]
+         for i in a]
+    ).reshape(len(a), len(b))  # fmt: skip
+    table[table < threshold] = 0
+    if len(a) > len(b):
+        table = table.T
+    best = max(
+        (table[np.arange(len(table)), list(order)] for order in
+         itertools.permutations(range(table.shape[1]), len(table))),
+        key=lambda values: values.sum(),
+    )  # fmt: skip
+    found = (best > 0).sum()
+    return found, len(b) - found, len(a) - found, best.sum()
+
+
+@pytest.mark.parametrize("seed", range(15))
+@pytest.mark.parametrize("threshold", [0.1, 0.3, 0.5, 0.8])
+def test_matches_equal_brute_force(seed, threshold):
+    rng = np.random.default_rng(seed)
+    true = np.repeat(rng.integers(-1, 4, (3, 5)), 3, axis=1)
+    pred = np.where(rng.random(true.shape) < 0.7, true, rng.integers(0, 5, true.shape))
+    pred = np.where(pred < 0, 4, pred)
+    assert match_instances(true, pred, threshold) == pytest.approx(
+        brute_force(true, pred, threshold)
+    )
+
+
+def test_names_do_not_matter():
+    true = np.random.default_rng(0).integers(0, 6, (10, 10))
+    renamed = np.array([0, 2**40, 5, 3, 2**33, 9])[true]
+    assert f1_instances(true, renamed, 1.0) == 1
+    assert panoptic_quality(renamed, true) == 1
+
+
+def test_objects_of_nothing():
+    nothing = np.zeros((4, 4), int)
+    something = nothing.copy()
+    something[1, 1] = 3
+    assert f1_instances(nothing, nothing) == average_precision(nothing, nothing) == 1
+    assert f1_instances(nothing, something) == panoptic_quality(something, nothing) == 0
+    assert f1_instances(nothing - 1, something) == 1
+
+
+def test_average_precision_by_hand():
+    true = np.array([[1, 1, 1, 1, 0, 2, 2, 0]])
+    pred = np.array([[1, 1, 1, 0, 0, 2, 2, 3]])
+    assert average_precision(true, pred) == pytest.approx(2 / 3)
+    assert average_precision(true, pred, [0.5, 0.75, 0.8, 1.0]) == pytest.approx(
+        [2 / 3, 2 / 3, 1 / 4, 1 / 4]
+    )
+    assert panoptic_quality(true, pred) == pytest.approx(1.75 / 2.5)
+    with pytest.raises(ValueError, match=r"threshold must be in \(0, 1\]"):
+        average_precision(true, pred, [0.5, 0])
+
+
+def test_count_errors_by_hand():
+    errors = count_error([10, 20, 0], [12, 17, 0])
+    assert errors["bias"] == pytest.approx(-1 / 3)
+    assert errors["mae"] == pytest.approx(5 / 3)
+    assert errors["rmse"] == pytest.approx((13 / 3) ** 0.5)
+    assert errors["wape"] == pytest.approx(5 / 30)
+    assert count_error([3, 5], [3, 5])["concordance"] == 1
+    assert count_error([4, 4], [4, 4])["concordance"] == 1
+    assert count_error([0], [0])["wape"] == 0
+    assert count_error([0], [1])["wape"] == float("inf")
+
+
+@pytest.mark.parametrize(
+    ("true", "pred"), [([], []), ([1], [1, 2]), ([-1], [1]), ([np.nan], [1]), ([[1]], [[1]])]
+)
+def test_bad_counts_are_refused(true, pred):
+    with pytest.raises(ValueError, match="ounts"):
+        count_error(true, pred)

@@ -1,0 +1,243 @@
+import numpy as np
+import pytest
+from scipy import ndimage as ndi
+from skimage.draw import disk
+from skimage.measure import label as skimage_label
+from skimage.measure import regionprops_table
+
+from sskseg.datasets import load_dsb2018_nuclei, make_cells
+from sskseg.metrics import f1_instances
+from sskseg.morphology import (
+    fill_holes,
+    join_sections,
+    label_components,
+    label_objects,
+    measure_objects,
+    merge_fragments,
+    normalized_distance,
+    relabel,
+    relief_of,
+    remove_small,
+    split_touching,
+)
+
+
+def same_partition(a, b):
+    """Whether two label images differ by names only."""
+    pairs = np.unique(np.stack([a.ravel(), b.ravel()]), axis=1)
+    return len(np.unique(pairs[0])) == len(np.unique(pairs[1])) == pairs.shape[1]
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (9, 10, 11)])
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64])
+def test_components_equal_scikit_images(shape, dtype):
+    image = np.random.default_rng(0).integers(0, 2 if dtype is bool else 3, shape).astype(dtype)
+    for connectivity in range(1, len(shape) + 1):
+        expected = skimage_label(image, connectivity=connectivity)
+        assert same_partition(label_components(image, connectivity), expected)
+
+
+def test_components_of_nothing_and_of_nonsense():
+    assert label_components(np.zeros((0, 3), bool)).shape == (0, 3)
+    assert label_components(np.full((2, 2), -1)).max() == 0
+    with pytest.raises(ValueError, match="got 1 axes"):
+        label_components(np.ones(3))
+    with pytest.raises(ValueError, match="connectivity 3"):
+        label_components(np.ones((2, 2)), 3)
+
+
+def test_masks_become_objects_and_label_images_stay():
+    mask = np.array([[1, 0, 1], [0, 0, -1]])
+    assert label_objects(mask).tolist() == [[1, 0, 2], [0, 0, -1]]
+    labels = np.array([[2, 0, 2], [1, 0, -1]])
+    assert label_objects(labels) is labels
+
+
+@pytest.mark.parametrize("spacing", [None, (1.0, 1.0), (4.0, 1.0), (1.0, 8.0)])
+def test_distance_of_each_object_by_brute_force(spacing):
+    _, y = make_cells(1, (60, 50), random_state=1)
+    labels = y[0]
+    result = normalized_distance(labels, spacing)
+    parts = label_components(labels)
+    for part in range(1, parts.max() + 1):
+        # beyond the frame an object goes on: it is no border
+        padded = np.pad(parts == part, 40, mode="edge")
+        expected = ndi.distance_transform_edt(padded, sampling=spacing)[40:-40, 40:-40]
+        inside = parts == part
+        assert np.allclose(result[inside], expected[inside] / expected[inside].max(), atol=1e-5)
+    assert (result[labels == 0] == 0).all()
+
+
+def test_distance_is_unknown_where_the_border_is():
+    labels = np.zeros((9, 20), int)
+    labels[2:7, 2:6], labels[2:7, 10:14] = 1, 2
+    labels[:, 14:] = -1
+    result = normalized_distance(labels)
+    assert np.isnan(result[labels == -1]).all()
+    assert np.isnan(result[labels == 2]).all()
+    assert result[labels == 1].max() == 1
+    assert not np.isnan(normalized_distance(np.zeros((3, 3), int))).any()
+    assert np.isnan(normalized_distance(np.full((3, 3), -1))).all()
+    assert (normalized_distance(np.ones((3, 3), int)) == 1).all()
+
+
+def test_small_objects_go():
+    labels = np.array([[1, 1, 1, 0, 2], [0, 0, 0, 0, 7]])
+    before = labels.copy()
+    assert remove_small(labels, 2).tolist() == [[1, 1, 1, 0, 0], [0] * 5]
+    assert remove_small(labels, 0).tolist() == before.tolist()
+    assert (labels == before).all()
+    huge = labels.astype(np.int64) * 2**40
+    assert remove_small(huge, 3).max() == 2**40
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_holes_equal_scipys_per_object(ndim):
+    rng = np.random.default_rng(0)
+    noise = ndi.gaussian_filter(rng.normal(size=(40,) * ndim), 1.5)
+    labels = label_components(noise > 0.1 * noise.std())
+    filled = fill_holes(labels)
+    for value in range(1, labels.max() + 1):
+        alone = ndi.binary_fill_holes(labels == value)
+        only_background = alone & (labels == 0)
+        holes = label_components(alone & (labels != value))
+        # a hole with another object in it is not filled by us
+        mixed = np.unique(holes[(labels != value) & (labels > 0) & alone])
+        expected = only_background & ~np.isin(holes, mixed)
+        assert (filled[expected] == value).all()
+    assert (filled[labels > 0] == labels[labels > 0]).all()
+
+
+def test_a_ring_around_an_object_is_kept():
+    labels = np.zeros((9, 9), int)
+    labels[1:8, 1:8], labels[2:7, 2:7] = 1, 0
+    assert (fill_holes(labels)[2:7, 2:7] == 1).all()
+    labels[4, 4] = 2
+    assert fill_holes(labels)[3, 3] == 0
+    assert fill_holes(np.ones((3, 3), int) - np.eye(3, dtype=int))[0, 0] == 0
+
+
+@pytest.mark.parametrize(("distance", "expected"), [(0, 3), (2.9, 3), (3.0, 2), (9, 1)])
+def test_fragments_within_reach_are_merged(distance, expected):
+    labels = np.zeros((5, 20), int)
+    labels[1:4, 1:4], labels[1:4, 6:9], labels[1:4, 15:18] = 5, 3, 9
+    merged = merge_fragments(labels, distance)
+    assert len(np.unique(merged)) - 1 == expected
+    assert np.array_equal(merged > 0, labels > 0)
+    if expected == 2:
+        assert set(np.unique(merged)) == {0, 3, 9}
+
+
+def test_fragments_are_merged_in_physical_units():
+    labels = np.zeros((9, 9), int)
+    labels[0, 4], labels[3, 4], labels[0, 7] = 1, 2, 3
+    assert len(np.unique(merge_fragments(labels, 3.5, (1.0, 2.0)))) == 3
+    assert merge_fragments(labels, 3.5, (1.0, 2.0))[0, 7] == 3
+
+
+def test_relabel_counts_up():
+    assert relabel(np.array([7, 0, 2**40, 7])).tolist() == [1, 0, 2, 1]
+    assert relabel(np.array([7, 9])).tolist() == [1, 2]
+
+
+def two_disks(distance, shape=(40, 70)):
+    mask = np.zeros(shape, bool)
+    mask[disk((20, 20), 12, shape=shape)] = True
+    mask[disk((20, 20 + distance), 12, shape=shape)] = True
+    return mask
+
+
+@pytest.mark.parametrize("distance", [20, 22, 24])
+def test_touching_disks_are_told_apart(distance):
+    mask, relief = relief_of(two_disks(distance).astype(float), 0.5)
+    labels = split_touching(mask, relief, 0.1)
+    assert labels.max() == 2
+    assert np.array_equal(labels > 0, two_disks(distance))
+    assert labels[20, 15] != labels[20, 20 + distance + 5]
+
+
+def test_one_disk_is_not_cut():
+    mask, relief = relief_of(two_disks(0).astype(float), 0.5)
+    assert split_touching(mask, relief, 0.05).max() == 1
+
+
+def test_a_learnt_interior_splits_what_a_mask_cannot():
+    probability = np.zeros((20, 42))
+    probability[5:15, 1:41] = 1
+    truth = np.zeros((20, 42), int)
+    truth[5:15, 1:21], truth[5:15, 21:41] = 1, 2
+    mask, relief = relief_of(probability, 0.5, interior=normalized_distance(truth))
+    labels = split_touching(mask, relief, 0.1)
+    assert f1_instances(truth, labels, 0.95) == 1
+    mask, relief = relief_of(probability, 0.5)
+    assert split_touching(mask, relief, 0.1).max() == 1
+
+
+def test_every_component_is_an_object():
+    probability = np.zeros((12, 12))
+    probability[1, 1] = probability[5:7, 5:7] = probability[11, 11] = 0.9
+    mask, relief = relief_of(probability, 0.5, interior=np.zeros((12, 12)))
+    assert split_touching(mask, relief, 0.3).max() == 3
+    mask, relief = relief_of(np.zeros((4, 4)), 0.5)
+    assert split_touching(mask, relief, 0.3).max() == 0
+
+
+def test_perfect_maps_of_real_nuclei_give_the_nuclei_back(data_dir):
+    _, y = load_dsb2018_nuclei(data_dir / "dsb2018_nuclei")
+    found = []
+    for labels in y[:40]:
+        mask, relief = relief_of((labels > 0) * 1.0, 0.5, interior=normalized_distance(labels))
+        found.append(split_touching(mask, relief, 0.1))
+    assert f1_instances(y[:40], found) > 0.97
+
+
+def test_sections_are_joined_by_mutual_best_overlap():
+    lower, upper, far = (np.zeros((8, 20), int) for _ in range(3))
+    lower[1:5, 1:9], lower[1:5, 12:16] = 1, 2
+    upper[1:5, 2:9], upper[5:7, 12:16] = 7, 4
+    far[1:5, 1:9] = 1
+    joined = join_sections([upper, far, lower], np.array([4, 9, 3]))
+    assert joined[0][2, 4] == joined[2][2, 4]  # overlap
+    assert joined[0][5, 13] != joined[2][2, 13]  # none
+    assert joined[1][2, 4] not in np.unique(joined[0])  # not neighbors
+    assert len(np.unique(np.stack(joined))) == 5
+    assert [x.shape for x in join_sections([far], np.array([0]))] == [(8, 20)]
+    assert join_sections([np.zeros((2, 2), int)] * 2, np.arange(2))[1].max() == 0
+
+
+def test_one_object_is_joined_to_one():
+    lower, upper = np.zeros((6, 12), int), np.zeros((6, 12), int)
+    lower[1:5, 1:11] = 1
+    upper[1:5, 1:5], upper[1:5, 6:11] = 1, 2
+    joined = join_sections([lower, upper], np.arange(2))
+    assert joined[1][2, 8] == joined[0][2, 8]  # the larger part
+    assert joined[1][2, 2] != joined[0][2, 2]
+
+
+@pytest.mark.parametrize("shape", [(30, 40), (12, 20, 16)])
+def test_measurements_equal_scikit_images(shape):
+    X, y = make_cells(1, shape, random_state=0)
+    spacing = (2.0, 0.5, 0.25)[-len(shape) :]
+    table = measure_objects(y[0], probability=X[0], intensity=X[0], spacing=spacing)
+    properties = ("label", "centroid", "area", "bbox", "intensity_mean")
+    expected = regionprops_table(y[0], X[0], properties=properties, spacing=spacing)
+    assert (table["id"] == expected["label"]).all()
+    size = "area" if len(shape) == 2 else "volume"
+    assert np.allclose(table[size], expected["area"])
+    for axis, name in enumerate("zyx"[-len(shape) :]):
+        assert np.allclose(table[f"centroid_{name}"], expected[f"centroid-{axis}"])
+        assert (table[f"min_{name}"] == expected[f"bbox-{axis}"]).all()
+        assert (table[f"max_{name}"] == expected[f"bbox-{axis + len(shape)}"]).all()
+    assert np.allclose(table["mean_intensity"], expected["intensity_mean"], atol=1e-5)
+    assert np.allclose(table["score"], expected["intensity_mean"], atol=1e-5)
+    on_frame = np.zeros(shape, bool)
+    on_frame[tuple(slice(1, -1) for _ in shape)] = True
+    assert set(table["id"][table["touches_border"]]) == set(np.unique(y[0][~on_frame])) - {0}
+
+
+def test_tables_of_nothing_have_their_columns():
+    table = measure_objects(np.zeros((3, 3), int), intensity=np.zeros((3, 3, 2)))
+    assert len(table) == 0
+    assert {"id", "area", "mean_intensity_1", "touches_border"} <= set(table.columns)
+    with pytest.raises(ValueError, match=r"got \(2, 2\)"):
+        measure_objects(np.zeros((3, 3), int), intensity=np.zeros((2, 2)))

@@ -1,0 +1,42 @@
+import numpy as np
+import pandas as pd
+import pytest
+from skimage.io import imread
+
+from sskseg.datasets import make_cells
+from sskseg.report import draw_outlines, format_table, save_overlay
+
+figure_module = pytest.importorskip("matplotlib.figure")
+
+
+def test_pictures_show_outlines(tmp_path):
+    X, y = make_cells(3, (40, 50), random_state=0)
+    save_overlay(tmp_path / "plain.png", list(X))
+    save_overlay(tmp_path / "both.png", list(X), [y[0], None, y[2]], list(y), titles=list("abc"))
+    plain, both = imread(tmp_path / "plain.png"), imread(tmp_path / "both.png")
+    assert not np.array_equal(plain[..., 0], plain[..., 2]) or plain.std() > 10
+    colored = np.abs(both[..., 0].astype(int) - both[..., 2]) > 60
+    assert colored.mean() > 0.01
+    assert (np.abs(plain[..., 0].astype(int) - plain[..., 2]) > 60).mean() < 0.001
+
+
+@pytest.mark.parametrize(
+    ("image", "labels"),
+    [
+        (np.random.default_rng(0).random((5, 20, 30)), np.ones((5, 20, 30), int)),
+        (np.random.default_rng(0).random((20, 30, 2)), np.full((20, 30), -1)),
+        (np.random.default_rng(0).random((20, 30, 4)), np.zeros((20, 30), int)),
+        (np.zeros((20, 30)), np.eye(20, 30, dtype=int)),
+    ],
+)
+def test_any_image_is_drawn(image, labels):
+    ax = figure_module.Figure().subplots()
+    assert draw_outlines(ax, image, labels, labels, title="t") is ax
+    assert ax.get_title() == "t"
+
+
+def test_tables_align():
+    text = format_table(pd.DataFrame({"n": [1, 20], "value": [0.5, 1 / 3]}), digits=2)
+    assert text.splitlines() == [
+        "| n  | value |", "|----|-------|", "|  1 |  0.50 |", "| 20 |  0.33 |"
+    ]  # fmt: skip

@@ -1,0 +1,124 @@
+"""Checks that hold for every estimator on images."""
+
+import inspect
+import random
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+import sskseg
+from sskseg import ImageStack, InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from sskseg.datasets import make_cells
+
+ESTIMATORS = [
+    PercentileScaler(),
+    PercentileScaler(scope="image"),
+    InstanceCounter(),
+    InstanceCounter("components"),
+    SemiSupervisedSegmenter(width=2, depth=1, max_steps=2, batch_size=2, random_state=0),
+    SemiSupervisedSegmenter(
+        width=2, depth=1, max_steps=2, batch_size=2, random_state=0, sections="consecutive"
+    ),
+]
+each = pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
+
+
+@pytest.fixture(scope="module")
+def cells():
+    X, y = make_cells(6, (24, 32), random_state=0)
+    return np.clip(X, 0, 1), y
+
+
+@each
+def test_fit_returns_self_and_init_only_assigns(estimator, cells):
+    fresh = clone(estimator)
+    assert {name for name in vars(fresh) if name.endswith("_")} == set()
+    assert fresh.fit(*cells) is fresh
+    names = set(inspect.signature(type(estimator).__init__).parameters) - {"self"}
+    assert set(fresh.get_params()) == names
+    assert {name for name in vars(fresh) if not name.endswith("_")} == names
+
+
+@each
+def test_nothing_global_changes(estimator, cells):
+    def state():
+        return (
+            np.random.get_state()[1].tobytes(),
+            random.getstate(),
+            torch.get_rng_state().numpy().tobytes(),
+            torch.get_num_threads(),
+            torch.get_default_dtype(),
+            torch.is_grad_enabled(),
+        )
+
+    before = state()
+    fitted = clone(estimator)
+    if "random_state" in fitted.get_params():
+        fitted.set_params(random_state=None)
+    fitted.fit(*cells).transform(cells[0])
+    assert state() == before
+
+
+@each
+def test_inputs_are_never_written_to(estimator, cells):
+    X, y = cells[0].copy(), cells[1].copy()
+    X.flags.writeable = y.flags.writeable = False
+    clone(estimator).fit(X, y).transform(X)
+    assert np.array_equal(X, cells[0])
+    assert np.array_equal(y, cells[1])
+
+
+@each
+def test_lists_stacks_and_orders_of_memory_agree(estimator, cells):
+    X, y = cells
+    fitted = clone(estimator).fit(X, y)
+    expected = np.asarray(fitted.transform(X))
+    for variant in (list(X), ImageStack(X), np.asfortranarray(X), X[:, ::-1][:, ::-1]):
+        assert np.array_equal(np.asarray(fitted.transform(variant)), expected)
+
+
+@each
+def test_dtypes_are_taken(estimator, cells):
+    X, y = cells
+    for dtype in (np.float16, np.float32, np.float64, bool):
+        values = (X > 0.3) if dtype is bool else X.astype(dtype)
+        assert len(clone(estimator).fit(values, y).transform(values)) == len(X)
+
+
+@each
+def test_use_before_fit_is_refused(estimator, cells):
+    with pytest.raises(NotFittedError):
+        clone(estimator).transform(cells[0])
+
+
+@each
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_values_that_are_not_finite_are_refused(estimator, cells, bad):
+    X, y = cells
+    fitted = clone(estimator).fit(X, y)
+    broken = X.copy()
+    broken[3, 2, 1] = bad
+    for call in (lambda: clone(estimator).fit(broken, y), lambda: fitted.transform(broken)):
+        with pytest.raises(ValueError, match=r"X\[3\] contains NaN or infinity"):
+            call()
+
+
+@each
+def test_wrong_shapes_are_refused(estimator, cells):
+    X, y = cells
+    fitted = clone(estimator).fit(X, y)
+    for wrong in (X[0], X[:0], X[None], "path"):
+        with pytest.raises(ValueError, match="X"):
+            fitted.transform(wrong)
+
+
+def test_every_public_estimator_is_checked():
+    public = {
+        name
+        for name in sskseg.__all__
+        if isinstance(getattr(sskseg, name), type) and hasattr(getattr(sskseg, name), "fit")
+    }
+    assert public == {type(estimator).__name__ for estimator in ESTIMATORS}

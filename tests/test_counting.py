@@ -1,0 +1,213 @@
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from sskseg import ImageStack, InstanceCounter
+from sskseg.datasets import load_nuclei3d, make_cells
+from sskseg.metrics import f1_instances
+from sskseg.morphology import normalized_distance
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return make_cells(5, (64, 80), separation=1.1, random_state=0)[1]
+
+
+def maps_of(y, noise=0.0):
+    rng = np.random.default_rng(0)
+    probability = np.clip((y > 0) * 0.9 + 0.05 + noise * rng.normal(size=y.shape), 0, 1)
+    return np.stack([probability, [normalized_distance(label) for label in y]], axis=-1)
+
+
+def true_counts(y):
+    return np.array([len(np.unique(label[label > 0])) for label in y])
+
+
+@pytest.mark.parametrize("interior", [False, True])
+def test_counts_of_cells_apart(cells, interior):
+    X = maps_of(cells) if interior else maps_of(cells)[..., 0]
+    counter = InstanceCounter().fit(X, cells)
+    assert (counter.predict(X) == true_counts(cells)).all()
+    assert counter.score(X, cells) > 0.98
+    assert counter.score(X, true_counts(cells)) == 1
+    assert f1_instances(list(cells), list(counter.transform(X)), 0.9) > 0.95
+
+
+def test_touching_cells_need_the_watershed():
+    y = make_cells(5, (64, 80), separation=0.7, random_state=0)[1]
+    X = maps_of(y)
+    watershed = InstanceCounter().fit(X, y).score(X, y)
+    components = InstanceCounter("components").fit(X, y).score(X, y)
+    assert watershed > 0.95
+    assert watershed > components + 0.05
+
+
+@pytest.mark.parametrize("kind", ["labels", "counts"])
+def test_calibration_finds_the_threshold(cells, kind):
+    X = maps_of(cells, noise=0.02)[..., 0]
+    X = np.where(X > 0.5, 0.45, 0.35)  # a segmenter that is never sure
+    y = cells if kind == "labels" else true_counts(cells)
+    counter = InstanceCounter().fit(X, y)
+    assert 0.35 <= counter.threshold_ < 0.45
+    assert counter.score(X, y) > 0.95
+    assert InstanceCounter().fit(X).score(X, true_counts(cells)) <= 0
+
+
+def test_calibration_drops_specks(cells):
+    rng = np.random.default_rng(0)
+    X = (cells > 0).astype(float)
+    for image in X:
+        image[tuple(rng.integers(0, (64, 80), (30, 2)).T)] = 1
+    assert InstanceCounter().fit(X).score(X, cells) < 0.8
+    counter = InstanceCounter().fit(X, cells)
+    assert counter.min_size_ > 1
+    assert counter.score(X, cells) > 0.9
+
+
+def test_given_parameters_are_kept(cells):
+    X = maps_of(cells)
+    counter = InstanceCounter(threshold=0.61, seed_height=0.2, min_size=3).fit(X, cells)
+    assert (counter.threshold_, counter.seed_height_, counter.min_size_) == (0.61, 0.2, 3)
+
+
+def test_unlabelled_pixels_are_left_out(cells):
+    X = maps_of(cells)
+    y = cells.copy()
+    y[:, :, 40:] = -1
+    y[4] = -1
+    counter = InstanceCounter().fit(X, y)
+    assert counter.score(X, y) > 0.9
+    with pytest.raises(ValueError, match="y labels nothing"):
+        InstanceCounter().fit(X, np.full_like(y, -1))
+
+
+@pytest.mark.parametrize("margin", [0, 8])
+def test_overlapping_tiles_count_each_object_once(margin):
+    (y,) = make_cells(1, (160, 160), separation=1.1, random_state=2)[1]
+    X = np.pad((y > 0).astype(float), margin)
+    counter = InstanceCounter("components", margin=margin).fit([X])
+    whole = counter.predict([X])[0]
+    side = 40
+    tiles = [
+        X[a : a + side + 2 * margin, b : b + side + 2 * margin]
+        for a in range(0, 160, side)
+        for b in range(0, 160, side)
+    ]
+    total = counter.predict(np.array(tiles)).sum()
+    assert whole > 40
+    if margin:
+        assert total == whole
+    else:
+        assert total > whole
+
+
+def test_objects_over_sections_count_once():
+    volume = make_cells(1, (10, 48, 48), radius=6, n_cells=6, separation=1.2, random_state=0)[1][0]
+    X = (volume > 0).astype(float)
+    counter = InstanceCounter(sections="consecutive", spacing=(3.0, 1.0, 1.0)).fit(X)
+    n = len(np.unique(volume)) - 1
+    assert counter.predict(X).shape == (10,)
+    assert counter.predict(X).sum() == n < InstanceCounter().fit(X).predict(X).sum()
+    labels = counter.label(X)
+    assert f1_instances(volume, labels, 0.9) > 0.9
+    table = counter.measure(X, intensity=X)
+    assert len(table) == n
+    assert table["volume"].sum() == pytest.approx(3 * (labels > 0).sum())
+    assert table["centroid_z"].max() <= 27
+    shuffled = np.random.default_rng(0).permutation(10)
+    counts = counter.predict(X[shuffled], positions=shuffled)
+    assert np.array_equal(counts, counter.predict(X)[shuffled])
+    apart = counter.predict(X, positions=2 * np.arange(10))
+    assert apart.sum() == InstanceCounter().fit(X).predict(X).sum()
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (4.0, 1.0, 1.0), (8.0, 1.0, 1.0)])
+def test_anisotropic_volumes(spacing):
+    side = 48
+    thin = max(4, int(side / spacing[0]))
+    z, y, x = np.meshgrid(
+        np.arange(thin) * spacing[0], np.arange(side), np.arange(side), indexing="ij"
+    )
+    middle = (thin - 1) * spacing[0] / 2
+    balls = [(z - middle) ** 2 + (y - 24) ** 2 + (x - c) ** 2 < 11**2 for c in (14, 33)]
+    X = (balls[0] | balls[1]).astype(float)[None]
+    counter = InstanceCounter(spatial_ndim=3, spacing=spacing).fit(X)
+    assert counter.predict(X).tolist() == [2]
+
+
+def test_tables_have_physical_units(cells):
+    X = maps_of(cells)
+    counter = InstanceCounter(spacing=(0.5, 0.25)).fit(X, cells)
+    table = counter.measure(X, intensity=np.stack([cells, -cells], -1).astype(float))
+    labels = counter.label(X)
+    assert len(table) == counter.predict(X).sum()
+    assert table["area"].sum() == pytest.approx((labels > 0).sum() / 8)
+    assert {"sample", "id", "score", "mean_intensity_0", "mean_intensity_1"} <= set(table.columns)
+    assert table["score"].between(0.9, 1).all()
+
+
+@pytest.mark.parametrize("sections", ["independent", "consecutive"])
+def test_dask_equals_memory(cells, sections):
+    da = pytest.importorskip("dask.array")
+    X = maps_of(cells)
+    counter = InstanceCounter(sections=sections).fit(X, cells)
+    lazy = da.from_array(X, chunks=(2, 30, 40, 1))
+    for method in ("label", "predict", "transform"):
+        result = getattr(counter, method)(lazy)
+        assert isinstance(result, da.Array)
+        expected = getattr(counter, method)(X)
+        assert result.dtype == expected.dtype
+        assert np.array_equal(result.compute(), expected)
+
+
+def test_stacks_lists_and_read_only_arrays(cells):
+    X = maps_of(cells)
+    X.flags.writeable = False
+    counter = InstanceCounter().fit(X, cells)
+    assert (counter.predict(ImageStack(X)) == counter.predict(X)).all()
+    assert (counter.predict(list(X)) == counter.predict(X)).all()
+    ragged = [X[0], X[1][:50]]
+    assert [label.shape for label in counter.label(ragged)] == [(64, 80), (50, 80)]
+
+
+def test_clone_and_pickle(cells):
+    X = maps_of(cells)
+    counter = InstanceCounter(margin=3).fit(X, cells)
+    assert not hasattr(clone(counter), "threshold_")
+    assert clone(counter).margin == 3
+    copy = pickle.loads(pickle.dumps(counter))
+    assert np.array_equal(copy.label(X), counter.label(X))
+
+
+@pytest.mark.parametrize(
+    ("changes", "X", "message"),
+    [
+        ({}, np.full((1, 8, 8), 7.0), "probabilities between 0 and 1, got values from 7.0"),
+        ({}, np.zeros((1, 8, 8, 3)), "got 3 channels"),
+        ({"seeds": "interior"}, np.zeros((1, 8, 8)), "second channel"),
+        ({"spacing": (1.0,)}, np.zeros((1, 8, 8)), r"2 positive numbers, got \(1.0,\)"),
+        ({"spacing": (1.0, 0.0)}, np.zeros((1, 8, 8)), "positive numbers"),
+        ({"method": "contour"}, np.zeros((1, 8, 8)), "'method' parameter"),
+        ({"sections": "consecutive"}, [np.zeros((8, 8)), np.zeros((8, 9))], "of one shape"),
+    ],
+)
+def test_bad_input_is_refused(changes, X, message):
+    with pytest.raises(ValueError, match=message):
+        InstanceCounter(**changes).fit(X)
+
+
+def test_bad_counts_are_refused():
+    X = np.zeros((2, 8, 8))
+    for y, message in (([1.0], "2 counts"), ([1, -1], "not negative"), ([1, np.nan], "finite")):
+        with pytest.raises(ValueError, match=message):
+            InstanceCounter().fit(X, np.array(y))
+
+
+def test_a_real_volume(data_dir):
+    _, y = load_nuclei3d(data_dir / "nuclei3d")
+    X = np.stack([y[0] > 0, normalized_distance(y[0])], axis=-1)[None].astype(np.float32)
+    counter = InstanceCounter(spatial_ndim=3).fit(X, y)
+    assert counter.score(X, y) > 0.9
+    assert abs(counter.predict(X)[0] - true_counts(y)[0]) <= 0.1 * true_counts(y)[0]

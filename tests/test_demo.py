@@ -1,0 +1,90 @@
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from skimage.io import imread, imsave
+
+from sskseg import demo
+from sskseg.datasets import make_cells
+
+
+@pytest.fixture
+def files(tmp_path):
+    X, y = make_cells(4, (48, 48), random_state=0)
+    for folder in ("images", "labels"):
+        (tmp_path / folder).mkdir()
+    for i, (image, labels) in enumerate(zip(X, y, strict=True)):
+        gray = (255 * np.clip(image, 0, 1)).astype(np.uint8)
+        imsave(tmp_path / "images" / f"cell{i}.png", gray, check_contrast=False)
+        if i < 2:
+            tifffile.imwrite(tmp_path / "labels" / f"cell{i}.tif", labels)
+    return tmp_path
+
+
+def run(files, *more):
+    paths = ["--images", str(files / "images"), "--labels", str(files / "labels")]
+    return demo.main([*paths, "--out", str(files / "out"), "--time-budget", "3", *more])
+
+
+def test_own_files_give_counts_labels_and_a_picture(files, capsys):
+    assert run(files) == 0
+    counts = pd.read_csv(files / "out" / "counts.csv", keep_default_na=False)
+    assert counts["image"].tolist() == ["cell0", "cell1", "cell2", "cell3"]
+    assert counts["labelled"].tolist() == ["yes", "yes", "no", "no"]
+    labels = tifffile.imread(files / "out" / "labels.tif")
+    assert labels.shape == (4, 48, 48)
+    found = [len(np.unique(label[label > 0])) for label in labels]
+    assert counts["objects"].tolist() == found
+    objects = pd.read_csv(files / "out" / "objects.csv")
+    assert len(objects) == sum(found)
+    assert imread(files / "out" / "overlay.png").std() > 10
+    assert sorted(p.name for p in (files / "out").iterdir()) == [
+        "counts.csv", "labels.tif", "objects.csv", "overlay.png"
+    ]  # fmt: skip
+    assert "| cell3 | no" in capsys.readouterr().out
+
+
+def test_mistakes_are_named_and_nothing_is_lost(files, capsys):
+    (files / "out").mkdir()
+    (files / "out" / "counts.csv").write_text("precious")
+    tifffile.imwrite(files / "labels" / "dog.tif", np.zeros((4, 4), np.int32))
+    assert run(files) == 2
+    assert "'dog'" in capsys.readouterr().err
+    (files / "labels" / "dog.tif").unlink()
+    tifffile.imwrite(files / "labels" / "cell1.tif", np.zeros((4, 4), np.int32))
+    assert run(files) == 2
+    assert "'cell1'" in capsys.readouterr().err
+    (files / "labels" / "cell1.tif").write_bytes(b"nonsense")
+    assert run(files) == 2
+    assert "cell1.tif cannot be read" in capsys.readouterr().err
+    assert (files / "out" / "counts.csv").read_text() == "precious"
+
+
+def test_pages_pair_with_pages(files):
+    X, y = make_cells(3, (40, 40), random_state=0)
+    tifffile.imwrite(files / "x.tif", X)
+    tifffile.imwrite(files / "y.tif", np.where(np.arange(3)[:, None, None] < 2, y, -1))
+    names, _, labels, _ = demo._from_files(
+        demo._parse(["--images", str(files / "x.tif"), "--labels", str(files / "y.tif")])
+    )
+    assert names == ["x_0000", "x_0001", "x_0002"]
+    assert np.array_equal(labels[1], y[1])
+    assert (labels[2] == -1).all()
+    tifffile.imwrite(files / "y.tif", y[:2])
+    with pytest.raises(ValueError, match="2 pages and"):
+        demo._from_files(
+            demo._parse(["--images", str(files / "x.tif"), "--labels", str(files / "y.tif")])
+        )
+
+
+def test_255_is_unlabelled_in_a_mask():
+    assert demo._as_labels(np.array([[0, 1, 255]], np.uint8)).tolist() == [[0, 1, -1]]
+    assert demo._as_labels(np.array([[0, 255]], np.uint8)).tolist() == [[0, 255]]
+    assert demo._as_labels(np.array([[0, 1, 2, 255]], np.uint8)).tolist() == [[0, 1, 2, 255]]
+
+
+def test_nonsense_options_are_refused(capsys):
+    for arguments in (["--images", "x"], ["--time-budget", "0"]):
+        with pytest.raises(SystemExit):
+            demo._parse(arguments)
+    assert "must be positive" in capsys.readouterr().err

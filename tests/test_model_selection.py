@@ -1,0 +1,95 @@
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+from sskseg import LabelledKFold, count_scorer, dice_scorer
+
+
+@pytest.fixture
+def y():
+    y = np.zeros((9, 4, 4), int)
+    y[:, :2] = 1
+    y[[0, 4, 5, 8]] = -1
+    y[1, 3] = -1
+    return y
+
+
+def test_unlabelled_samples_are_always_trained_on(y):
+    tested = []
+    for train, test in LabelledKFold(3).split(y, y):
+        assert set(np.concatenate([train, test])) == set(range(9))
+        assert {0, 4, 5, 8} <= set(train)
+        tested += test.tolist()
+    assert tested == [1, 2, 3, 6, 7]  # blocks in order, each once
+
+
+def test_shuffled_folds_are_reproducible(y):
+    def folds(seed):
+        cv = LabelledKFold(2, shuffle=True, random_state=seed)
+        return [test.tolist() for _, test in cv.split(y, y)]
+
+    assert folds(0) == folds(0)
+    assert any(folds(seed) != folds(0) for seed in range(1, 5))
+
+
+def test_lists_with_none(y):
+    labels = [None if (label < 0).all() else label for label in y]
+    assert [t.tolist() for _, t in LabelledKFold(3).split(labels, labels)] == [[1, 2], [3, 6], [7]]
+
+
+@pytest.mark.parametrize(
+    ("n_splits", "message"), [(6, "got 5 of 9"), (1, "at least 2, got 1"), (2.5, "got 2.5")]
+)
+def test_bad_folds_are_refused(y, n_splits, message):
+    with pytest.raises(ValueError, match=message):
+        next(LabelledKFold(n_splits).split(y, y))
+    with pytest.raises(ValueError, match="y is None"):
+        next(LabelledKFold(2).split(y, None))
+
+
+class Threshold(BaseEstimator):
+    """Foreground above a threshold; counts are rows of foreground."""
+
+    def __init__(self, threshold=0.5, count=False):
+        self.threshold = threshold
+        self.count = count
+
+    def fit(self, X, y):
+        self.fitted_ = True
+        return self
+
+    def predict(self, X):
+        masks = np.asarray(X) > self.threshold
+        return masks.any(axis=2).sum(axis=1) if self.count else masks
+
+
+def test_dice_scorer_by_hand(y):
+    X = np.zeros((9, 4, 4))
+    X[:, 0] = 1  # half of the foreground
+    assert dice_scorer(Threshold(), X, y) == pytest.approx(2 / 3)
+    with pytest.raises(ValueError, match="y labels nothing"):
+        dice_scorer(Threshold(), X, np.full_like(y, -1))
+
+
+def test_count_scorer_by_hand():
+    X = np.zeros((3, 4, 4))
+    X[0, :2] = X[1, :3] = 1
+    assert count_scorer(Threshold(count=True), X, np.array([2, 4, 0])) == pytest.approx(5 / 6)
+    y = np.zeros((3, 4, 4), int)
+    y[0, 0, :2] = 1, 2
+    y[1, 0, 0] = 1
+    y[2] = -1
+    assert count_scorer(Threshold(count=True), X, y) == pytest.approx(1 - 2 / 3)
+    with pytest.raises(ValueError, match="no sample completely"):
+        count_scorer(Threshold(count=True), X, y - 1)
+
+
+def test_scorers_choose_in_a_grid_search(y):
+    X = np.where(y == 1, 0.8, 0.6)
+    search = GridSearchCV(
+        Threshold(), {"threshold": [0.5, 0.7, 0.9]}, scoring=dice_scorer, cv=LabelledKFold(2)
+    ).fit(X, y)
+    assert search.best_params_ == {"threshold": 0.7}
+    scores = cross_val_score(Threshold(0.7), X, y, scoring=dice_scorer, cv=LabelledKFold(5))
+    assert (scores == 1).all()
