@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 
 from .counting import InstanceCounter
 from .datasets import make_neuromuscular_junctions, read_images
+from .morphology import label_objects
 from .preprocessing import PercentileScaler
 from .report import format_table, save_overlay
 from .segmentation import SemiSupervisedSegmenter
@@ -169,8 +170,6 @@ def _is_labelled(label):
 
 def _count(label):
     """Objects of a label image; of a mask, its connected components."""
-    from .morphology import label_objects
-
     ids = np.unique(label_objects(np.asarray(label)))
     return int((ids > 0).sum())
 

@@ -7,49 +7,27 @@ from sklearn.base import TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .base import TorchEstimator
+from ._dense import DenseEstimator
 from .images import (
     ImageStack,
     PatchSampler,
-    check_images,
     check_labelled,
     check_labels,
-    check_lazy_images,
     check_positions,
     check_sample_weight,
-    is_lazy,
-    like_input,
-    neighbor_rows,
 )
-from .images.augment import check_augmentation
+from .images.augment import Augmentation, check_augmentation
 from .metrics import dice
 from .morphology import between_objects, label_objects, normalized_distance
-from .nn import (
-    make_network,
-    masked_cross_entropy,
-    masked_dice_loss,
-    masked_soft_cross_entropy,
-)
-from .scans import predict_blocks
-from .training import (
-    PatchBatches,
-    TileSettings,
-    channel_statistics,
-    core_size,
-    dihedral_mean,
-    inference_copy,
-    predict_images,
-    round_up,
-    standardized_sections,
-)
+from .nn import masked_cross_entropy, masked_dice_loss, masked_soft_cross_entropy
+from .training import PatchBatches, round_up
 
-_TILE = {2: (1024, 1024), 3: (64, 128, 128)}
 _PATCH = {2: 256, 3: 64}
 _FEWEST_TO_HOLD_OUT = 5
 _BETWEEN_WEIGHT = 8.0  # extra weight of the few pixels between touching objects
 
 
-class SemiSupervisedSegmenter(TransformerMixin, TorchEstimator):
+class SemiSupervisedSegmenter(TransformerMixin, DenseEstimator):
     """Segment images with a network that learns from few labels.
 
     Parameters
@@ -137,14 +115,14 @@ class SemiSupervisedSegmenter(TransformerMixin, TorchEstimator):
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012
-        **TorchEstimator._parameter_constraints,
+        **DenseEstimator._parameter_constraints,
         "network": [str, callable],
         "semi_supervision": [None],
         "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
         "target": [StrOptions({"instances", "classes"})],
         "sections": [StrOptions({"independent", "consecutive"})],
         "section_context": [Interval(Integral, 0, None, closed="left")],
-        "augmentation": [str, dict, object, None],
+        "augmentation": [str, dict, Augmentation, None],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
         "test_time_augmentation": ["boolean"],
@@ -213,12 +191,13 @@ class SemiSupervisedSegmenter(TransformerMixin, TorchEstimator):
         images = self._check_images(X)
         labels = check_labels(y, images)
         weight = check_sample_weight(sample_weight, len(images))
+        positions = check_positions(positions, len(images))
         rows = self._rows(positions, len(images))
         labelled = check_labelled(labels)
         labels = self._encode(labels, labelled)
         with self._session() as (rng, device, dtype):
             train, self.validation_rows_ = self._split(labelled, positions, rng)
-            self._prepare(images, rows)
+            self._prepare(images)
             batches = self._batches(images, labels, rows, train, weight, rng, device)
             self.network_ = self._optimize(
                 self.network_.to(device), batches, self._loss, budget, device, dtype,
@@ -308,20 +287,6 @@ class SemiSupervisedSegmenter(TransformerMixin, TorchEstimator):
 
     # How `fit` goes about it
 
-    def _rows(self, positions, n_samples):
-        """Sections that make up the input channels of each sample, (n_samples, n_sections)."""
-        positions = check_positions(positions, n_samples)
-        if self.sections == "independent":
-            return np.arange(n_samples)[:, None]
-        return neighbor_rows(positions, self.section_context)
-
-    def _check_images(self, X, n_channels=None):
-        images = check_images(X, self.spatial_ndim, n_channels=n_channels)
-        shapes = {image.shape for image in images}
-        if self.sections == "consecutive" and len(shapes) > 1:
-            raise ValueError(f"Consecutive sections must have one shape, got {sorted(shapes)}.")
-        return images
-
     def _encode(self, labels, labelled):
         """Labels as the loss wants them: classes by their index."""
         if self.target == "instances":
@@ -337,7 +302,8 @@ class SemiSupervisedSegmenter(TransformerMixin, TorchEstimator):
         unknown = np.setdiff1d(classes, self.classes_)
         if unknown.size:
             raise ValueError(f"y holds classes {unknown.tolist()} that the last fit did not.")
-        return [np.where(x < 0, -1, np.searchsorted(self.classes_, x)) for x in labels]
+        indices = (np.where(x < 0, -1, np.searchsorted(self.classes_, x)) for x in labels)
+        return [index.astype(np.int16) for index in indices]
 
     def _split(self, labelled, positions, rng):
         """Rows to train on and rows to hold out."""
@@ -348,29 +314,10 @@ class SemiSupervisedSegmenter(TransformerMixin, TorchEstimator):
             return labelled, np.empty(0, np.intp)
         if self.sections == "consecutive":
             # One block at the end: held-out sections have a training neighbor on one side only.
-            order = labelled if positions is None else labelled[np.argsort(positions[labelled])]
+            order = labelled[np.argsort(positions[labelled])]
         else:
             order = rng.permutation(labelled)
         return np.sort(order[:-n_held]), np.sort(order[-n_held:])
-
-    def _prepare(self, images, rows):
-        """Statistics of the images and the network, new or that of the last fit."""
-        n_channels = images[0].shape[-1]
-        if self.warm_start and hasattr(self, "network_"):
-            if n_channels != self.n_channels_:
-                raise ValueError(f"X must have {self.n_channels_} channel(s), got {n_channels}.")
-            return
-        self.n_channels_ = n_channels
-        self.channel_mean_, self.channel_std_ = channel_statistics(images)
-        self.network_ = self._make_module("network_")
-
-    def _make_module(self, name):
-        sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
-        outputs = 2 if self.target == "instances" else len(self.classes_)
-        return make_network(
-            self.network, sections * self.n_channels_, outputs, self.width, self.depth,
-            ndim=self.spatial_ndim,
-        )  # fmt: skip
 
     def _batches(self, images, labels, rows, train, weight, rng, device):
         weight = np.where(np.isin(np.arange(len(images)), train), weight, 0)
@@ -432,38 +379,13 @@ class SemiSupervisedSegmenter(TransformerMixin, TorchEstimator):
         ]
         return float(np.mean(scores))
 
-    # How the predictions go about it
+    # What the outputs of the network mean
 
-    def _outputs(self, network, images, rows, device, dtype):
-        """Probabilities (n_outputs, *spatial) of one sample after the other."""
-        sections = rows.shape[1] * images[0].shape[-1] // self.n_channels_
-        repeats = sections // rows.shape[1]
-        inputs = standardized_sections(
-            images, rows, np.tile(self.channel_mean_, repeats), np.tile(self.channel_std_, repeats),
-            dtype,
-        )  # fmt: skip
-        ready = inference_copy(network, device, dtype, self.spatial_ndim)
+    def _n_outputs(self):
+        return 2 if self.target == "instances" else len(self.classes_)
 
-        def forward(x):
-            logits = ready(x).float()
-            return logits.sigmoid() if self.target == "instances" else logits.softmax(1)
-
-        if self.test_time_augmentation:
-            forward = dihedral_mean(forward, self.spatial_ndim)
-        return predict_images(forward, inputs, self._tiles(), device=device, dtype=dtype)
-
-    def _tiles(self):
-        if not hasattr(self.network_, "reach"):  # a user's network, of which nothing is known
-            endless = (2**31,) * self.spatial_ndim
-            return TileSettings(endless, (0,) * self.spatial_ndim, (1,) * self.spatial_ndim)
-        tile = _TILE[self.spatial_ndim]
-        halo = tuple(
-            round_up(min(reach, side // 8), step)
-            for reach, side, step in zip(
-                self.network_.reach, tile, self.network_.stride, strict=True
-            )
-        )
-        return TileSettings(tile, halo, self.network_.stride)
+    def _activate(self, logits):
+        return logits.sigmoid() if self.target == "instances" else logits.softmax(1)
 
     def _foreground(self, output):
         return output[0] if self.target == "instances" else 1 - output[0]
@@ -478,45 +400,6 @@ class SemiSupervisedSegmenter(TransformerMixin, TorchEstimator):
 
     def _to_maps(self, output):
         return np.moveaxis(output, 0, -1) if self.target == "instances" else 1 - output[0]
-
-    def _predict(self, X, positions, finish):
-        check_is_fitted(self)
-        if is_lazy(X):
-            return self._predict_lazy(X, positions, finish)
-        images = self._check_images(X, self.n_channels_)
-        rows = self._rows(positions, len(images))
-        with self._session() as (_, device, dtype):
-            outputs = self._outputs(self.network_, images, rows, device, dtype)
-            return like_input([finish(output) for output in outputs], X)
-
-    def _predict_lazy(self, X, positions, finish):
-        import dask.array as da
-
-        X = check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
-        rows = self._rows(positions, len(X))
-        if rows.shape[1] > 1:
-            X = da.concatenate([X[row] for row in rows.T], axis=-1)
-        # What comes out of one pixel tells channels and dtype.
-        outputs = 2 if self.target == "instances" else len(self.classes_)
-        example = finish(np.zeros((outputs, *(1,) * self.spatial_ndim), np.float32))
-        channels = example.shape[-1] if example.ndim > self.spatial_ndim else None
-        tiles = self._tiles()
-        axes = zip(X.shape[1:-1], tiles.tile, tiles.halo, tiles.stride, strict=True)
-        return predict_blocks(
-            X, _predict_block, (self, finish.__name__),
-            core=tuple(core_size(*axis) for axis in axes), halo=tiles.halo,
-            output_channels=channels, dtype=example.dtype,
-        )  # fmt: skip
-
-
-def _predict_block(model, block):
-    """Predict one block of a dask array, whose channels hold the neighboring sections already."""
-    estimator, finish = model
-    rows = np.arange(len(block))[:, None]
-    images = check_images(block, estimator.spatial_ndim)
-    with estimator._session() as (_, device, dtype):
-        outputs = estimator._outputs(estimator.network_, images, rows, device, dtype)
-        return np.stack([getattr(estimator, finish)(output) for output in outputs])
 
 
 def _distance_map(label):

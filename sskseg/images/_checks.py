@@ -188,6 +188,11 @@ def _as_list(X, spatial_ndim, name):
                 f"{spatial_ndim}), that is {spatial_ndim + 1} or {spatial_ndim + 2} axes in all; "
                 f"got shape {X.shape}."
             )
+    elif is_lazy(X):
+        raise ValueError(
+            f"{name} is a dask array, but images in memory are required here: compute it, or the "
+            "samples of it that are needed, first."
+        )
     elif not isinstance(X, (list, tuple, np.ndarray)):
         raise ValueError(
             f"{name} must be an array, a list of arrays, an ImageStack or a dask array, "

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sskseg import SemiSupervisedSegmenter, segmentation
+from sskseg import SemiSupervisedSegmenter, _dense
 from sskseg.datasets import make_cells
 from sskseg.scans import predict_blocks
 
@@ -11,7 +11,7 @@ da = pytest.importorskip("dask.array")
 @pytest.fixture
 def small_tiles(monkeypatch):
     """Tiles so small that a test image has several, and halos that do not cover the reach."""
-    monkeypatch.setattr(segmentation, "_TILE", {2: (96, 96), 3: (8, 32, 32)})
+    monkeypatch.setattr(_dense, "_TILE", {2: (96, 96), 3: (8, 32, 32)})
 
 
 def fitted(X, y, **changes):

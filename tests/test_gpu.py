@@ -1,0 +1,52 @@
+"""What needs a GPU: ``python -m pytest tests/test_gpu.py`` on a machine that has one."""
+
+import pickle
+
+import numpy as np
+import pytest
+import torch
+
+from sskseg import SemiSupervisedSegmenter
+from sskseg.datasets import make_cells
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+
+
+@pytest.fixture(scope="module")
+def trained():
+    X, y = make_cells(4, (256, 256), random_state=0)
+    model = SemiSupervisedSegmenter(max_steps=50, device="cuda", random_state=0)
+    return X, model.fit(X, y)
+
+
+def test_gpu_and_cpu_agree(trained):
+    X, model = trained
+    model.set_params(precision="float32", device="cuda")
+    with torch.backends.cudnn.flags(allow_tf32=False):
+        on_gpu = model.predict_proba(X)
+    on_cpu = model.set_params(device="cpu").predict_proba(X)
+    assert np.abs(on_gpu - on_cpu).max() < 1e-4
+
+
+def test_a_model_of_the_gpu_loads_on_the_cpu(trained, tmp_path):
+    _, model = trained
+    devices = {p.device.type for p in pickle.loads(pickle.dumps(model)).network_.parameters()}
+    assert devices == {"cpu"}
+    model.save(tmp_path / "model")
+    loaded = SemiSupervisedSegmenter.load(tmp_path / "model")
+    assert {p.device.type for p in loaded.network_.parameters()} == {"cpu"}
+
+
+def test_too_little_memory_gives_smaller_tiles(trained):
+    _, model = trained
+    X = np.random.default_rng(0).random((1, 1024, 1024), dtype=np.float32)
+    model.set_params(precision="float32", device="cuda")
+    expected = model.predict_proba(X)
+    torch.cuda.empty_cache()
+    free, total = torch.cuda.mem_get_info()
+    torch.cuda.set_per_process_memory_fraction((total - free + 150e6) / total)
+    try:
+        result = model.predict_proba(X)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert np.abs(result - expected).max() < 1e-4
