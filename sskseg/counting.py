@@ -21,6 +21,8 @@ from .images import (
 )
 from .metrics import average_precision, count_error, f1_instances
 from .morphology import (
+    count_objects,
+    count_over_sections,
     fill_holes,
     join_sections,
     label_components,
@@ -333,8 +335,8 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
 
     def _count(self, labels, positions):
         if self.sections == "consecutive":
-            return _count_stack(labels, positions, self.margin)
-        return np.array([_count_one(label, self.margin) for label in labels], dtype=np.int64)
+            return count_over_sections(labels, positions, self.margin)
+        return np.array([count_objects(x, self.margin) for x in labels], dtype=np.int64)
 
     def _measure_stack(self, labels, maps, images, positions):
         """Objects over sections, as a volume for each run of consecutive positions."""
@@ -470,36 +472,3 @@ def _size_candidates(sizes):
     small, middle = np.percentile(sizes, 2), np.median(sizes)
     fractions = [0, 0.25 * small, 0.5 * small, small, 0.1 * middle, 0.2 * middle, 0.3 * middle]
     return sorted({int(f) for f in fractions})
-
-
-def _centroids(label):
-    where = np.nonzero(label > 0)
-    _, index = np.unique(label[where], return_inverse=True)
-    sizes = np.bincount(index)
-    return np.stack([np.bincount(index, at) / sizes for at in where], axis=1)
-
-
-def _count_one(label, margin):
-    if margin == 0:
-        ids = np.unique(label)
-        return int((ids > 0).sum())
-    centroids = _centroids(label)
-    last = np.array(label.shape) - margin
-    # Half-open, so that a centroid on the line between two tiles is counted in one of them.
-    return int(((centroids >= margin - 0.5) & (centroids < last - 0.5)).all(axis=1).sum())
-
-
-def _count_stack(labels, positions, margin):
-    """Objects of each section: those whose centroid along z is nearest to it."""
-    order = np.argsort(positions)
-    stack = np.stack([labels[i] for i in order])
-    if not (stack > 0).any():
-        return np.zeros(len(labels), np.int64)
-    centroids = _centroids(stack)
-    inside = (centroids[:, 1:] >= margin - 0.5) & (
-        centroids[:, 1:] < np.array(stack.shape[1:]) - margin - 0.5
-    )
-    nearest = np.rint(centroids[inside.all(axis=1), 0]).astype(int)
-    counts = np.zeros(len(labels), np.int64)
-    counts[order] = np.bincount(nearest, minlength=len(labels))
-    return counts

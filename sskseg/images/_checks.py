@@ -172,7 +172,8 @@ def check_sample_weight(sample_weight, n_samples):
 
 def like_input(outputs, X):
     """Stack per-sample outputs into one array where X was one; a list stays a list."""
-    return np.stack(outputs) if hasattr(unwrap(X), "shape") else list(outputs)
+    is_array = isinstance(unwrap(X), np.ndarray) and unwrap(X).dtype != object
+    return np.stack(outputs) if is_array else list(outputs)
 
 
 def _check_spatial_ndim(spatial_ndim):

@@ -102,10 +102,22 @@ def merge_fragments(labels, distance, spacing=None):
 
 
 def relabel(labels):
-    """Renumber objects 1, 2, ... in the order of their ids; returns a copy."""
-    ids, inverse = np.unique(labels, return_inverse=True)
-    new = np.cumsum(ids > 0) * (ids > 0)
-    return new[inverse].reshape(np.shape(labels)).astype(np.int32 if len(ids) < 2**31 else np.int64)
+    """Renumber objects 1, 2, ... in the order of their ids.
+
+    Parameters
+    ----------
+    labels : ndarray of int
+        Not negative.
+
+    Returns
+    -------
+    ndarray of int32 (int64 where there are more objects than it holds)
+    """
+    ids, inverse, sizes = _counted(labels)
+    present = (ids > 0) & (sizes > 0)
+    new = np.cumsum(present) * present
+    dtype = np.int32 if len(ids) < 2**31 else np.int64
+    return new.astype(dtype)[inverse].reshape(np.shape(labels))
 
 
 def _counted(labels):
