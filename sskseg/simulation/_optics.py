@@ -9,15 +9,60 @@ def blur(image, sigma):
     return ndi.gaussian_filter(image, sigma, mode="reflect", truncate=3.0)
 
 
-def smooth_noise(rng, shape, scale):
+def defocus(image, distance, *, spread=0.5):
+    """Blur as what lies out of the focal plane; light that leaves the image is lost.
+
+    Parameters
+    ----------
+    image : ndarray
+        With a margin of about ``3 * spread * distance`` pixels, or light is lost there.
+    distance : float
+        From the focal plane, pixels.
+    spread : float, default=0.5
+        Standard deviation of the blur in pixels, for each pixel of distance (the aperture).
+
+    Returns
+    -------
+    ndarray of the same shape; `image` itself where the blur is below a fifth of a pixel.
+    """
+    sigma = spread * abs(distance)
+    if sigma < 0.2:
+        return image
+    return ndi.gaussian_filter(image, sigma, mode="constant", truncate=3.0)
+
+
+def vignette(shape, strength=0.2):
+    """Share of the light that arrives: 1 in the middle, ``1 - strength`` in the corners.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        The fall-off is in the last two axes.
+    strength : float in [0, 1], default=0.2
+
+    Returns
+    -------
+    ndarray of float32, broadcastable to `shape`
+    """
+    y, x = (np.linspace(-1, 1, n, dtype=np.float32) if n > 1 else np.zeros(1, np.float32)
+            for n in shape[-2:])  # fmt: skip
+    return (1 - 0.5 * strength * (y[:, None] ** 2 + x**2)).astype(np.float32)
+
+
+def smooth_noise(rng, shape, scale, *, magnification=1.0):
     """Gaussian random field with mean 0, standard deviation about 1.
 
     Parameters
     ----------
     rng : numpy.random.Generator
+        Draws the same numbers at every magnification.
     shape : tuple of int
+        Of the field of view, pixels at magnification 1.
     scale : float
-        Correlation length, pixels. Drawn on a coarse grid, so that its cost falls with it.
+        Correlation length, pixels at magnification 1. Drawn on a coarse grid, so that its cost
+        falls with it.
+    magnification : float, default=1.0
+        The same field is seen in ``round(magnification * shape)`` pixels.
 
     Returns
     -------
@@ -26,10 +71,49 @@ def smooth_noise(rng, shape, scale):
     coarse = [int(np.ceil(size / scale)) + 3 for size in shape]
     field = rng.normal(size=coarse).astype(np.float32)
     start = rng.uniform(0.5, 1.5, len(shape))
-    grid = [a + np.arange(n) / scale for a, n in zip(start, shape, strict=True)]
+    pixels = magnified(shape, magnification)
+    grid = [a + np.arange(n) / (scale * magnification) for a, n in zip(start, pixels, strict=True)]
     for axis, at in enumerate(grid):
         field = _cubic(field, at, axis)
     return field / max(float(field.std()), 1e-6)
+
+
+def fractal_noise(rng, shape, scale, *, octaves=3, persistence=0.5, magnification=1.0):
+    """Sum of random fields, each half as coarse as the one before.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+    shape : tuple of int
+        Of the field of view, pixels at magnification 1.
+    scale : float
+        Correlation length of the coarsest field, pixels at magnification 1.
+    octaves : int, default=3
+        Number of fields; none is finer than two pixels.
+    persistence : float, default=0.5
+        Weight of a field in units of that of the one before.
+    magnification : float, default=1.0
+
+    Returns
+    -------
+    ndarray of float32
+        Mean 0, standard deviation about 1.
+    """
+    total, power = np.float32(0), 0.0
+    for octave in range(octaves):
+        size, weight = scale / 2**octave, persistence**octave
+        if octave and size < 2:
+            break
+        total = total + np.float32(weight) * smooth_noise(
+            rng, shape, size, magnification=magnification
+        )
+        power += weight**2
+    return total / np.float32(power**0.5)
+
+
+def magnified(shape, magnification):
+    """Shape of a field of view in pixels at a magnification, at least one pixel an axis."""
+    return tuple(max(1, round(side * magnification)) for side in shape)
 
 
 def _cubic(field, at, axis):

@@ -1,4 +1,4 @@
-"""Cell-like shapes in two and three dimensions."""
+"""Cell-like shapes in two and three dimensions, and where they lie in an image."""
 
 from typing import NamedTuple
 
@@ -61,3 +61,33 @@ def draw_blob(rng, center, radius, *, elongation=1.4, roughness=0.08, waves=6):
     outline = 1 + np.cos(direction @ directions + phases) @ heights
     depth = 1 - distance / np.maximum(outline, 0.2)
     return Blob(tuple(int(s) for s in start), depth.astype(np.float32))
+
+
+def overlap_slices(start, side, shape):
+    """Where a box and an image overlap.
+
+    Parameters
+    ----------
+    start : sequence of int
+        First pixel of the box in the image; may lie outside.
+    side, shape : sequence of int
+        Of the box and of the image.
+
+    Returns
+    -------
+    in_image, in_box : tuple of slice
+        None for both where the box lies outside.
+
+    Examples
+    --------
+    >>> from sskseg.simulation import overlap_slices
+    >>> overlap_slices((-2,), (5,), (10,))
+    ((slice(0, 3, None),), (slice(2, 5, None),))
+    """
+    low = [max(int(a), 0) for a in start]
+    high = [min(int(a + n), size) for a, n, size in zip(start, side, shape, strict=True)]
+    if any(a >= b for a, b in zip(low, high)):
+        return None, None
+    in_image = tuple(slice(a, b) for a, b in zip(low, high))
+    in_box = tuple(slice(a - int(s), b - int(s)) for a, b, s in zip(low, high, start))
+    return in_image, in_box

@@ -191,6 +191,8 @@ def _predict_batch(forward, images, settings, device, dtype):
         inputs = torch.stack([torch.as_tensor(image[region]) for image in images])
         inputs = inputs.to(device, dtype).contiguous(memory_format=memory_format(len(shape)))
         result = forward(inputs).float().cpu().numpy()
+        if len(tiles) == 1:
+            return list(result)
         if output is None:
             output = np.zeros((len(images), result.shape[1], *shape), np.float32)
             weights = np.zeros(shape, np.float32) if blended else None

@@ -56,6 +56,7 @@ class Cells:
         self.path = RESULTS / f"{name}.jsonl"
         lines = self.path.read_text().splitlines() if self.path.exists() else []
         self.rows = [json.loads(line) for line in lines]
+        self.version = version()  # of what runs, not of a commit that is made meanwhile
 
     def run(self, key, measure):
         """Return the cell of `key` (a dict), measuring it if it is not there yet."""
@@ -69,7 +70,7 @@ class Cells:
             "figures": figures,
             "seconds": round(time.perf_counter() - start, 1),
             "machine": machine(),
-            "version": version(),
+            "version": self.version,
         }
         with self.path.open("a") as file:
             file.write(json.dumps(row) + "\n")
