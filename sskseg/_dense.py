@@ -56,15 +56,15 @@ class DenseEstimator(TorchEstimator):
         return images
 
     def _prepare(self, images):
-        """Statistics of the images and the network, new or that of the last fit."""
+        """Take statistics of the images and return the network, new or that of the last fit."""
         n_channels = images[0].shape[-1]
         if self.warm_start and hasattr(self, "network_"):
             if n_channels != self.n_channels_:
                 raise ValueError(f"X must have {self.n_channels_} channel(s), got {n_channels}.")
-            return
+            return self.network_
         self.n_channels_ = n_channels
         self.channel_mean_, self.channel_std_ = channel_statistics(images)
-        self.network_ = self._make_module("network_")
+        return self._make_module("network_")
 
     def _make_module(self, name):
         sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
@@ -88,20 +88,18 @@ class DenseEstimator(TorchEstimator):
 
         if self.test_time_augmentation:
             forward = dihedral_mean(forward, self.spatial_ndim)
-        return predict_images(forward, inputs, self._tiles(), device=device, dtype=dtype)
+        return predict_images(forward, inputs, self._tiles(network), device=device, dtype=dtype)
 
-    def _tiles(self):
-        if not hasattr(self.network_, "reach"):  # a user's network, of which nothing is known
+    def _tiles(self, network):
+        if not hasattr(network, "reach"):  # a user's network, of which nothing is known
             endless = (2**31,) * self.spatial_ndim
             return TileSettings(endless, (0,) * self.spatial_ndim, (1,) * self.spatial_ndim)
         tile = _TILE[self.spatial_ndim]
         halo = tuple(
             round_up(min(reach, side // 8), step)
-            for reach, side, step in zip(
-                self.network_.reach, tile, self.network_.stride, strict=True
-            )
+            for reach, side, step in zip(network.reach, tile, network.stride, strict=True)
         )
-        return TileSettings(tile, halo, self.network_.stride)
+        return TileSettings(tile, halo, network.stride)
 
     def _predict(self, X, positions, finish):
         check_is_fitted(self)
@@ -123,7 +121,7 @@ class DenseEstimator(TorchEstimator):
         # What comes out of one pixel tells channels and dtype.
         example = finish(np.zeros((self._n_outputs(), *(1,) * self.spatial_ndim), np.float32))
         channels = example.shape[-1] if example.ndim > self.spatial_ndim else None
-        tiles = self._tiles()
+        tiles = self._tiles(self.network_)
         axes = zip(X.shape[1:-1], tiles.tile, tiles.halo, tiles.stride, strict=True)
         return predict_blocks(
             X, _predict_block, (self, finish.__name__),

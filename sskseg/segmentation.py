@@ -197,10 +197,12 @@ class SemiSupervisedSegmenter(TransformerMixin, DenseEstimator):
         labels = self._encode(labels, labelled)
         with self._session() as (rng, device, dtype):
             train, self.validation_rows_ = self._split(labelled, positions, rng)
-            self._prepare(images)
-            batches = self._batches(images, labels, rows, train, weight, rng, device)
+            network = self._prepare(images)
+            patch_shape = self._patch_shape(images, self._tiles(network).stride)
+            weight[~np.isin(np.arange(len(images)), train)] = 0
+            batches = self._batches(images, labels, rows, weight, patch_shape, rng, device)
             self.network_ = self._optimize(
-                self.network_.to(device), batches, self._loss, budget, device, dtype,
+                network.to(device), batches, self._loss, budget, device, dtype,
                 validate=self._validator(images, labels, rows, device, dtype),
             )  # fmt: skip
         return self
@@ -319,8 +321,7 @@ class SemiSupervisedSegmenter(TransformerMixin, DenseEstimator):
             order = rng.permutation(labelled)
         return np.sort(order[:-n_held]), np.sort(order[-n_held:])
 
-    def _batches(self, images, labels, rows, train, weight, rng, device):
-        weight = np.where(np.isin(np.arange(len(images)), train), weight, 0)
+    def _batches(self, images, labels, rows, weight, patch_shape, rng, device):
         maps = None
         if self.target == "instances":
             maps = [
@@ -328,19 +329,18 @@ class SemiSupervisedSegmenter(TransformerMixin, DenseEstimator):
                 for label, w in zip(labels, weight, strict=True)
             ]
             labels = [np.sign(label).astype(np.int8) for label in labels]
-        sampler = PatchSampler(labels, self._patch_shape(images), weights=weight)
+        sampler = PatchSampler(labels, patch_shape, weights=weight)
         return PatchBatches(
             images, labels, maps, rows=rows, sampler=sampler,
             augmentation=check_augmentation(self.augmentation), mean=self.channel_mean_,
             std=self.channel_std_, batch_size=self.batch_size, rng=rng, device=device,
         )  # fmt: skip
 
-    def _patch_shape(self, images):
+    def _patch_shape(self, images, stride):
         if self.patch_size != "auto":
             sides = np.broadcast_to(self.patch_size, self.spatial_ndim)
             return tuple(int(side) for side in sides)
         smallest = np.min([image.shape[:-1] for image in images], axis=0)
-        stride = self._tiles().stride
         most = _PATCH[self.spatial_ndim]
         return tuple(
             min(most, round_up(int(size), step))

@@ -16,10 +16,11 @@ def read_image(path):
     Parameters
     ----------
     path : str or path-like
+        TIFF, PNG, JPEG or what else `skimage.io.imread` reads.
 
     Returns
     -------
-    ndarray
+    ndarray of shape (height, width), (height, width, channels) or (pages, height, width, ...)
 
     Raises
     ------
@@ -32,11 +33,13 @@ def read_image(path):
     if not path.is_file():
         raise FileNotFoundError(f"No image file at {path}.")
     try:
-        if path.suffix.lower() in (".tif", ".tiff"):
-            return np.asarray(tifffile.imread(path))
-        return np.asarray(imread(path))
+        tiff = path.suffix.lower() in (".tif", ".tiff")
+        image = np.asarray(tifffile.imread(path) if tiff else imread(path))
     except Exception as error:  # decoders raise errors of many kinds
         raise ValueError(f"{path} cannot be read as an image: {error}") from error
+    if image.size == 0 or image.ndim < 2:  # tifffile only logs that the first page is not there
+        raise ValueError(f"{path} cannot be read as an image: it holds no page of pixels.")
+    return image
 
 
 def read_images(path):
@@ -45,8 +48,8 @@ def read_images(path):
     Parameters
     ----------
     path : str or path-like
-        A TIFF of several pages is a stack of sections; of a folder all image files are read, in
-        natural order ("2" before "10").
+        File or folder. A TIFF of several pages is a stack of sections; of a folder all image files
+        are read, in natural order ("2" before "10").
 
     Returns
     -------
@@ -68,7 +71,9 @@ def read_images(path):
             raise FileNotFoundError(f"No image files ({', '.join(SUFFIXES)}) in {path}.")
         return [file.stem for file in files], [read_image(file) for file in files]
     image = read_image(path)
-    pages = image if image.ndim > 2 and image.shape[-1] > 4 else image[None]
+    # Three axes of which the last is short are one page in color, not narrow sections.
+    one_page = image.ndim == 2 or (image.ndim == 3 and image.shape[-1] <= 4)
+    pages = image[None] if one_page else image
     if len(pages) == 1:
         return [path.stem], [pages[0]]
     return [f"{path.stem}_{i:04d}" for i in range(len(pages))], list(pages)

@@ -1,39 +1,11 @@
 """Public sets of images, read from a folder."""
 
 import csv
-import os
-from pathlib import Path
 
 import numpy as np
 
-from ._io import list_images, read_image
-
-
-def _find(folder, name, *choices):
-    """The first of several sets of files that is there, each a list of paths.
-
-    Raises FileNotFoundError naming the folder and what was looked for.
-    """
-    if folder is None:
-        root = os.environ.get("SSKSEG_DATA")
-        if root is None:
-            raise FileNotFoundError(f"No folder was given for {name}, and SSKSEG_DATA is not set.")
-        folder = Path(root) / name
-    folder = Path(folder)
-    for choice in choices:
-        paths = [folder / part for part in choice]
-        if all(path.exists() for path in paths):
-            return paths
-    wanted = " or ".join(" + ".join(choice) for choice in choices)
-    raise FileNotFoundError(f"{name} is not in {folder}: expected {wanted}.")
-
-
-def _check_pair(image, label, path):
-    if image.shape[: label.ndim] != label.shape:
-        raise ValueError(
-            f"{path} does not pair with its image: labels of shape {label.shape}, image of shape "
-            f"{image.shape}."
-        )
+from ._io import read_image
+from ._layouts import check_pair, find, load_pairs, load_stage1, where_is
 
 
 def load_isbi2012(folder=None):
@@ -66,14 +38,14 @@ def load_isbi2012(folder=None):
     .. [1] Arganda-Carreras et al. Crowdsourcing the creation of image segmentation algorithms for
        connectomics. Frontiers in Neuroanatomy 2015. :doi:`10.3389/fnana.2015.00142`
     """
-    images, labels = _find(
+    images, labels = find(
         folder,
         "isbi2012",
         ["images.tif", "membranes_inverted.tif"],
         ["train-volume.tif", "train-labels.tif"],
     )
     X, y = read_image(images), read_image(labels)
-    _check_pair(X, y, labels)
+    check_pair(X, y, labels)
     return X, (y > 0).astype(np.uint8)
 
 
@@ -111,34 +83,50 @@ def load_epfl_mitochondria(folder=None, *, split="train"):
     if split not in ("train", "test"):
         raise ValueError(f"split must be 'train' or 'test', got {split!r}.")
     name = "epfl_mitochondria"
-    where = Path(folder or Path(os.environ.get("SSKSEG_DATA", ".")) / name)
+    where = where_is(folder, name)
     parts = sorted(p.name for p in where.glob(f"{split}_images_*.tif"))
     names = sorted(p.name for p in where.glob(f"{split}_labels*.tif"))
-    if not parts or len(names) != 1:
-        parts, names = [f"{split}ing.tif"], [f"{split}ing_groundtruth.tif"]
-    *images, labels = _find(folder, name, [*parts, *names])
-    X, y = np.concatenate([read_image(path) for path in images]), read_image(labels)
-    _check_pair(X, y, labels)
+    parts, names = parts or [f"{split}_images_*.tif"], names or [f"{split}_labels.tif"]
+    original = [f"{split}ing.tif", f"{split}ing_groundtruth.tif"]
+    *images, labels = find(folder, name, [*parts, names[0]], original)
+    volumes = [read_image(path) for path in images]
+    for path, volume in zip(images, volumes, strict=True):
+        if volume.ndim != 3 or volume.shape[1:] != volumes[0].shape[1:]:
+            raise ValueError(
+                f"{path} must hold sections of the shape of {images[0]}, {volumes[0].shape[1:]}, "
+                f"got shape {volume.shape}."
+            )
+    X, y = np.concatenate(volumes), read_image(labels)
+    check_pair(X, y, labels)
     return X, (y > 0).astype(np.uint8)
 
 
-def load_dsb2018_nuclei(folder=None):
+def load_dsb2018_nuclei(folder=None, *, split="train", return_names=False):
     """Load fluorescent nuclei of the Data Science Bowl 2018.
 
-    Stage 1, grey-scale subset. https://bbbc.broadinstitute.org/BBBC038 (CC0).
+    Stage 1, gray-scale subset (CC0); pixel sizes vary and are not known. The original is at
+    https://bbbc.broadinstitute.org/BBBC038, StarDist's selection (497 images, 447 of them for
+    training) at https://github.com/stardist/stardist/releases/download/0.1.0/dsb2018.zip.
 
     Parameters
     ----------
     folder : str or path-like, default=None
         Holds ``images`` and ``masks`` with files of the same names, or the original
-        ``stage1_train`` (of which color images are left out); None is the subfolder
+        ``stage1_train`` (of which color images are left out), or StarDist's ``train`` and ``test``
+        (also in ``dsb2018``), each with ``images`` and ``masks``; None is the subfolder
         ``dsb2018_nuclei`` of the folder that the environment variable ``SSKSEG_DATA`` names.
+    split : {"train", "test"}, default="train"
+        Only StarDist's selection has a "test" part.
+    return_names : bool, default=False
+        Whether to return the names of the images too.
 
     Returns
     -------
     X : list of ndarray of uint8, each (height, width)
     y : list of ndarray of int32
         0 background; 1, 2, ... nuclei.
+    names : list of str
+        Stems of the image files, which tell the images apart. Only with `return_names`.
 
     Raises
     ------
@@ -150,49 +138,20 @@ def load_dsb2018_nuclei(folder=None):
     .. [1] Caicedo et al. Nucleus segmentation across imaging experiments: the 2018 Data Science
        Bowl. Nature Methods 2019. :doi:`10.1038/s41592-019-0612-7`
     """
-    found = _find(folder, "dsb2018_nuclei", ["images", "masks"], ["stage1_train"])
-    if len(found) == 1:
-        return _load_stage1(found[0])
-    return _load_pairs(*found)
-
-
-def _load_pairs(image_folder, mask_folder):
-    """Images and masks in two folders, paired by the stems of their names."""
-    images = {path.stem: path for path in list_images(image_folder)}
-    masks = {path.stem: path for path in list_images(mask_folder)}
-    for stem in images.keys() ^ masks.keys():
-        path = images.get(stem, masks.get(stem))
-        raise ValueError(f"{path} has no partner in {image_folder} and {mask_folder}.")
-    X = [read_image(path) for path in images.values()]
-    y = [read_image(masks[stem]).astype(np.int32) for stem in images]
-    for image, label, stem in zip(X, y, images, strict=True):
-        _check_pair(image, label, masks[stem])
-    return X, y
-
-
-def _load_stage1(folder):
-    """The original layout: a folder an image, with one mask file a nucleus."""
-    X, y = [], []
-    for sample in sorted(path for path in folder.iterdir() if path.is_dir()):
-        for path in list_images(sample / "images"):
-            image = read_image(path)
-            planes = image[..., :3] if image.ndim == 3 else image[..., None]
-            if (planes != planes[..., :1]).any():
-                continue  # color
-            label = np.zeros(planes.shape[:2], np.int32)
-            for number, mask in enumerate(list_images(sample / "masks"), start=1):
-                nucleus = read_image(mask)
-                _check_pair(planes, nucleus, mask)
-                label[nucleus > 0] = number
-            X.append(planes[..., 0])
-            y.append(label)
-    return X, y
+    if split not in ("train", "test"):
+        raise ValueError(f"split must be 'train' or 'test', got {split!r}.")
+    halves = [[f"{top}{split}/images", f"{top}{split}/masks"] for top in ("", "dsb2018/")]
+    whole = [["images", "masks"], ["stage1_train"]] if split == "train" else []
+    found = find(folder, "dsb2018_nuclei", *whole, *halves)
+    X, y, names = load_stage1(found[0]) if len(found) == 1 else load_pairs(*found)
+    return (X, y, names) if return_names else (X, y)
 
 
 def load_psd95_puncta(folder=None):
     """Load synaptic puncta (PSD95) with the place of each.
 
-    Crops of fluorescence micrographs; the annotation is noisy (terms of use not stated).
+    Crops of 128 x 128 pixels of fluorescence micrographs; pixel size, origin and terms of use are
+    not stated. The annotation is noisy: about 2.4 bright spots an image are not marked.
 
     Parameters
     ----------
@@ -211,13 +170,18 @@ def load_psd95_puncta(folder=None):
     FileNotFoundError, ValueError
         If files are missing or unreadable; the message names them.
     """
-    images, table = _find(folder, "psd95_puncta", ["images.tif", "points.csv"])
+    images, table = find(folder, "psd95_puncta", ["images.tif", "points.csv"])
     X = read_image(images)
+    if X.ndim != 3:
+        raise ValueError(f"{images} must hold a stack of images, got shape {X.shape}.")
     rows = [[] for _ in X]
     try:
         with table.open(newline="") as file:
             for row in csv.DictReader(file):
-                rows[int(row["image"])].append((float(row["y"]), float(row["x"])))
+                number, point = int(row["image"]), (float(row["y"]), float(row["x"]))
+                if number < 0 or not np.isfinite(point).all():
+                    raise ValueError(f"image {number}, point {point}")
+                rows[number].append(point)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(
             f"{table} must have columns image, y, x for {len(X)} images: {error!r}."
@@ -228,7 +192,8 @@ def load_psd95_puncta(folder=None):
 def load_nissl_rat_cortex(folder=None):
     """Load Nissl-stained rat cortex with instance masks.
 
-    Brain cell bodies, dark on light (terms of use not stated).
+    Brain cell bodies, dark on light; pixel size, origin and terms of use of the copy are not
+    stated. Images of the same kind (juvenile rat, 0.346 um a pixel) are published with [1]_.
 
     Parameters
     ----------
@@ -240,19 +205,27 @@ def load_nissl_rat_cortex(folder=None):
     -------
     X : list of ndarray of uint8, each (512, 512, 3)
     y : list of ndarray of int32, each (512, 512)
+        0 background; greater values are cells.
 
     Raises
     ------
     FileNotFoundError, ValueError
         If files are missing, unreadable or do not pair; the message names them.
+
+    References
+    ----------
+    .. [1] Meystre et al. Cell density quantification of high resolution Nissl images of the
+       juvenile rat brain. Frontiers in Neuroanatomy 2024. :doi:`10.3389/fnana.2024.1463632`
     """
-    return _load_pairs(*_find(folder, "nissl_rat_cortex", ["images", "masks"]))
+    X, y, _ = load_pairs(*find(folder, "nissl_rat_cortex", ["images", "masks"]))
+    return X, y
 
 
 def load_lightsheet_2ch(folder=None):
     """Load a light-sheet scan of brain: signal and autofluorescence background, unlabelled.
 
-    From the public data of the BrainGlobe project, https://brainglobe.info (BSD-3-Clause).
+    From the public data of the BrainGlobe project, https://brainglobe.info (BSD-3-Clause), whose
+    program for such scans is cellfinder [1]_; the voxel size of the copy is not stated.
 
     Parameters
     ----------
@@ -269,6 +242,11 @@ def load_lightsheet_2ch(folder=None):
     ------
     FileNotFoundError, ValueError
         If the file is missing or unreadable.
+
+    References
+    ----------
+    .. [1] Tyson et al. A deep learning algorithm for 3D cell detection in whole mouse brain image
+       datasets. PLOS Computational Biology 2021. :doi:`10.1371/journal.pcbi.1009074`
     """
     return _load_zcyx(folder, "lightsheet_2ch")
 
@@ -276,7 +254,8 @@ def load_lightsheet_2ch(folder=None):
 def load_array_tomography_4ch(folder=None):
     """Load multiplexed synaptic labels: synapsin, PSD95, GluR1 and LY, unlabelled.
 
-    Array tomography (terms of use not stated).
+    Array tomography, serial ultrathin sections [1]_; voxel size, origin and terms of use of the
+    copy are not stated.
 
     Parameters
     ----------
@@ -293,12 +272,17 @@ def load_array_tomography_4ch(folder=None):
     ------
     FileNotFoundError, ValueError
         If the file is missing or unreadable.
+
+    References
+    ----------
+    .. [1] Micheva, Smith. Array tomography: a new tool for imaging the molecular architecture and
+       ultrastructure of neural circuits. Neuron 2007. :doi:`10.1016/j.neuron.2007.06.014`
     """
     return _load_zcyx(folder, "array_tomography_4ch")
 
 
 def _load_zcyx(folder, name):
-    (path,) = _find(folder, name, ["volume_zcyx.tif"])
+    (path,) = find(folder, name, ["volume_zcyx.tif"])
     volume = read_image(path)
     if volume.ndim != 4:
         raise ValueError(f"{path} must hold axes ZCYX, got shape {volume.shape}.")
@@ -306,7 +290,10 @@ def _load_zcyx(folder, name):
 
 
 def load_nuclei3d(folder=None):
-    """Load a small volume of nuclei with instance labels (BSD-3-Clause).
+    """Load a small volume of nuclei with instance labels.
+
+    The small volume among the test data of StarDist [1]_, ``stardist/data/images/img3d.tif`` in
+    https://github.com/stardist/stardist (BSD-3-Clause); the voxel size is not stated.
 
     Parameters
     ----------
@@ -323,8 +310,13 @@ def load_nuclei3d(folder=None):
     ------
     FileNotFoundError, ValueError
         If files are missing, unreadable or do not pair; the message names them.
+
+    References
+    ----------
+    .. [1] Weigert et al. Star-convex polyhedra for 3D object detection and segmentation in
+       microscopy. WACV 2020. :doi:`10.1109/WACV45572.2020.9093435`
     """
-    images, masks = _find(folder, "nuclei3d", ["img3d.tif", "mask3d.tif"])
+    images, masks = find(folder, "nuclei3d", ["img3d.tif", "mask3d.tif"])
     X, y = read_image(images), read_image(masks).astype(np.int32)
-    _check_pair(X, y, masks)
+    check_pair(X, y, masks)
     return X[None], y[None]

@@ -1,11 +1,17 @@
 """`make_cells`: simulated images of cells with label images."""
 
-from numbers import Integral
-
 import numpy as np
 
 from ..images import check_generator
-from ..simulation import add_camera_noise, blur, draw_blob, place_apart, smooth_noise
+from ..simulation import (
+    add_camera_noise,
+    blur,
+    draw_blob,
+    overlap_slices,
+    place_apart,
+    smooth_noise,
+)
+from ._arguments import check_count, check_range, check_shape
 
 
 def make_cells(
@@ -20,12 +26,13 @@ def make_cells(
     shape : tuple of 2 or 3 ints, default=(64, 64)
         Of one image, pixels.
     n_cells : int, default=None
-        Cells in an image, fewer where they do not fit; None is about 30 % of its area (10 % of its
-        volume).
+        Cells in an image, fewer where they do not fit at the wanted `separation`; None is as many
+        as cover about 30 % of its area (10 % of its volume).
     radius : float, default=None
         Mean radius, pixels; None is 6, or less where the image is small.
     separation : float, default=0.9
-        Least distance of two centers in units of the sum of the radii; below 1 cells touch.
+        Least distance of two centers in units of the sum of the radii; below 1 cells touch, and
+        a pixel where two overlap belongs to the one that it lies deeper in.
     contrast : float, default=0.6
         Mean brightness of the cells above the background.
     noise : float, default=0.05
@@ -43,7 +50,9 @@ def make_cells(
     Raises
     ------
     ValueError
-        For a shape that is not 2-D or 3-D, or numbers that are not positive.
+        For a shape that is not 2-D or 3-D, or numbers out of their range.
+    TypeError
+        For counts that are not integers, or other numbers that are not real.
 
     Examples
     --------
@@ -52,30 +61,23 @@ def make_cells(
     >>> X.shape, y.dtype
     ((2, 32, 48), dtype('int32'))
     """
-    shape = check_shape(n_samples, shape)
+    n_samples, shape = check_count("n_samples", n_samples, least=1), check_shape(shape)
     if radius is None:
         radius = min(6.0, min(shape) / 4)
-    if radius <= 0 or contrast <= 0 or noise < 0:
-        raise ValueError("radius and contrast must be positive and noise not negative.")
+    check_range("radius", radius, positive=True)
+    check_range("separation", separation)
+    check_range("contrast", contrast, positive=True)
+    check_range("noise", noise)
     generators = check_generator(random_state).spawn(n_samples)
     if n_cells is None:
         ball = np.pi * radius**2 if len(shape) == 2 else 4 / 3 * np.pi * radius**3
         n_cells = max(1, round((0.3 if len(shape) == 2 else 0.1) * np.prod(shape) / ball))
+    n_cells = check_count("n_cells", n_cells)
     samples = [
         _one_image(rng, shape, (n_cells, radius, separation), contrast, noise) for rng in generators
     ]
     X, y = zip(*samples, strict=True)
     return np.stack(X), np.stack(y)
-
-
-def check_shape(n_samples, shape):
-    """Validate the number of images and their shape; returns the shape as a tuple."""
-    if not isinstance(n_samples, Integral) or n_samples < 1:
-        raise ValueError(f"n_samples must be a positive integer, got {n_samples!r}.")
-    shape = tuple(int(side) for side in shape)
-    if len(shape) not in (2, 3) or min(shape) < 1:
-        raise ValueError(f"shape must be 2 or 3 positive integers, got {shape}.")
-    return shape
 
 
 def _one_image(rng, shape, cells, contrast, noise):
@@ -85,27 +87,23 @@ def _one_image(rng, shape, cells, contrast, noise):
     labels = np.zeros(shape, np.int32)
     depth = np.zeros(shape, np.float32)
     light = np.zeros(shape, np.float32)
-    for center, r in zip(centers, radii[placed], strict=True):
+    for number, (center, r) in enumerate(zip(centers, radii[placed], strict=True), start=1):
         blob = draw_blob(rng, center, r)
-        paint(blob, labels, depth, light, contrast * rng.lognormal(0, 0.2))
+        _paint(blob, labels, depth, light, number, contrast * rng.lognormal(0, 0.2))
     light *= 1 + 0.15 * smooth_noise(rng, shape, max(2.0, radius / 2))
     background = 0.15 + 0.04 * smooth_noise(rng, shape, max(4.0, min(shape) / 3))
     image = blur(np.maximum(light, 0), max(0.7, radius / 8)) + np.maximum(background, 0)
     return add_camera_noise(rng, image, photons=1 / max(noise, 1e-3) ** 2), _renumber(labels)
 
 
-def paint(blob, labels, depth, light, brightness):
+def _paint(blob, labels, depth, light, number, brightness):
     """Add a shape to an image in place; where shapes overlap a pixel goes to the deeper one."""
-    here, there = [], []
-    for start, side, size in zip(blob.start, blob.depth.shape, labels.shape, strict=True):
-        low, high = max(start, 0), min(start + side, size)
-        if low >= high:
-            return
-        here.append(slice(low, high))
-        there.append(slice(low - start, high - start))
-    here, part = tuple(here), blob.depth[tuple(there)]
+    here, there = overlap_slices(blob.start, blob.depth.shape, labels.shape)
+    if here is None:
+        return
+    part = blob.depth[there]
     deeper = part > np.maximum(depth[here], 0)
-    labels[here][deeper] = labels.max() + 1
+    labels[here][deeper] = number
     depth[here][deeper] = part[deeper]
     light[here][deeper] = brightness * (0.7 + 0.3 * np.sqrt(part[deeper]))
 

@@ -8,13 +8,19 @@ from ..images import check_generator
 from ..simulation import (
     add_camera_noise,
     blur,
+    defocus,
     draw_junction,
     fiber_pattern,
+    fractal_noise,
+    magnified,
+    overlap_slices,
     place_apart,
+    sample_fibers,
     sample_junction,
-    smooth_noise,
+    snap_to_fibers,
+    vignette,
 )
-from ._make_cells import check_shape
+from ._arguments import check_count, check_range, check_shape
 
 
 def make_neuromuscular_junctions(
@@ -23,9 +29,10 @@ def make_neuromuscular_junctions(
 ):  # fmt: skip
     """Simulate scans of muscle with stained neuromuscular junctions.
 
-    Channel 0 is the signal (receptors in the junctions), channel 1 the autofluorescence background
-    (muscle fibers). Junctions are pretzel-shaped plaques with holes, some in fragments, that lie
-    along the fibers; fragments of one junction have one label.
+    Channel 0 is the signal (acetylcholine receptors, stained by alpha-bungarotoxin), channel 1 the
+    autofluorescence background (muscle fibers). Junctions are pretzel-shaped plaques with holes,
+    some in fragments, that lie along the fibers; fragments of one junction have one label. Bright
+    specks that both channels show are debris, not junctions.
 
     Parameters
     ----------
@@ -33,7 +40,8 @@ def make_neuromuscular_junctions(
     shape : tuple of 2 or 3 ints, default=(128, 128)
         Of the field of view, pixels at magnification 1.
     magnification : float or sequence of float, default=1.0
-        Pixels per unit of the tissue. A sequence gives the same tissue at each magnification.
+        Pixels per unit of the tissue. A sequence gives the same tissue at each magnification: the
+        same fibers and junctions under the optics and the noise of another scan.
     n_junctions : int, default=None
         In an image, fewer where they do not fit; None is about 15 % of its area (4 % of its
         volume).
@@ -60,7 +68,15 @@ def make_neuromuscular_junctions(
     Raises
     ------
     ValueError
-        For a shape that is not 2-D or 3-D, or numbers that are not positive.
+        For a shape that is not 2-D or 3-D, or numbers out of their range.
+    TypeError
+        For counts that are not integers, or other numbers that are not real.
+
+    References
+    ----------
+    .. [1] Jones et al. Cellular and molecular anatomy of the human neuromuscular junction. Cell
+       Reports 2017 (sizes, shapes and fragments of real plaques).
+       :doi:`10.1016/j.celrep.2017.11.008`
 
     Examples
     --------
@@ -72,14 +88,22 @@ def make_neuromuscular_junctions(
     >>> low.shape, high.shape
     ((1, 64, 64, 2), (1, 256, 256, 2))
     """
-    shape = check_shape(n_samples, shape)
+    n_samples, shape = check_count("n_samples", n_samples, least=1), check_shape(shape)
+    check_range("radius", radius, positive=True)
+    check_range("fragmentation", fragmentation, most=1)
+    check_range("bleed_through", bleed_through)
+    check_range("noise", noise)
     single = isinstance(magnification, Real)
-    magnifications = [float(m) for m in ([magnification] if single else magnification)]
-    if not magnifications or min(*magnifications, radius) <= 0 or noise < 0:
-        raise ValueError(
-            "magnification and radius must be positive and noise not negative, got "
-            f"{magnification!r}, {radius!r} and {noise!r}."
-        )
+    magnifications = [
+        check_range("magnification", m, positive=True)
+        for m in ([magnification] if single else magnification)
+    ]
+    if not magnifications:
+        raise ValueError("magnification must be a number or a sequence of them, got none.")
+    if n_junctions is None:
+        ball = np.pi * radius**2 if len(shape) == 2 else 4 / 3 * np.pi * radius**3
+        n_junctions = max(1, round((0.15 if len(shape) == 2 else 0.04) * np.prod(shape) / ball))
+    n_junctions = check_count("n_junctions", n_junctions)
     tissues = [
         _Tissue(rng, shape, n_junctions, radius, fragmentation)
         for rng in check_generator(random_state).spawn(n_samples)
@@ -92,54 +116,94 @@ def make_neuromuscular_junctions(
 
 
 class _Tissue:
-    """Fibers and junctions of one sample, to be seen at any magnification."""
+    """Fibers, junctions and debris of one sample, to be seen at any magnification."""
 
     def __init__(self, rng, shape, n_junctions, radius, fragmentation):
-        self.shape, self.radius = shape, radius
-        angle = rng.uniform(0, np.pi)
-        self.direction = np.zeros(len(shape))
-        self.direction[-2:] = np.sin(angle), np.cos(angle)
-        if n_junctions is None:
-            ball = np.pi * radius**2 if len(shape) == 2 else 4 / 3 * np.pi * radius**3
-            n_junctions = max(1, round((0.15 if len(shape) == 2 else 0.04) * np.prod(shape) / ball))
+        self.shape = shape
+        self.fibers = sample_fibers(rng, len(shape), 1.6 * radius)
         radii = radius * np.exp(rng.normal(0, 0.18, n_junctions))
-        centers, placed = place_apart(rng, radii, shape, separation=0.85)
+        centers, placed = place_apart(
+            rng,
+            radii,
+            shape,
+            separation=1.0,
+            snap=lambda points: snap_to_fibers(self.fibers, points),
+        )
         self.junctions = [
-            sample_junction(rng, c, r, self.direction, fragmentation=fragmentation)
+            sample_junction(rng, c, r, self.fibers.direction, fragmentation=fragmentation)
             for c, r in zip(centers, radii[placed], strict=True)
         ]
-        # Seeds, not a generator, so that every magnification sees the same fibers.
-        self.fiber_seed, self.noise_seed = rng.integers(2**62, size=2).tolist()
+        # In two dimensions a thick section is seen at once, some of it out of focus.
+        depth = rng.normal(0, 0.1 * radius, len(placed))
+        self.depths = depth if len(shape) == 2 else np.zeros(len(placed))
+        n_specks = rng.poisson(0.4 * n_junctions)
+        self.specks = list(
+            zip(
+                rng.uniform(0, shape, (n_specks, len(shape))),
+                radius * rng.uniform(0.08, 0.2, n_specks),
+                rng.uniform(0.2, 0.7, n_specks),
+            )
+        )
+        # Seeds, not generators, so that every magnification sees the same field.
+        self.field_seed, self.noise_seed = rng.integers(2**62, size=2).tolist()
 
     def image(self, magnification, bleed_through, noise):
         """Both channels and the label image."""
-        shape = tuple(max(1, round(side * magnification)) for side in self.shape)
-        tissue = np.random.default_rng(self.fiber_seed)
+        light, labels = self._plaques(magnification)
+        uneven = self._illumination(magnification)
+        debris = self._debris(magnification)
+        fibers = fiber_pattern(self.fibers, self.shape, magnification)
+        background = (0.1 + 0.4 * fibers + debris) * uneven
+        signal = (light + 0.6 * debris) * uneven + bleed_through * background + 0.05
+        # Optics of a fixed aperture and the camera's own blur; optics see depth less sharply.
+        sigma = 0.6 + 0.35 * magnification**0.5
+        sigma = [1.5 * sigma] * (len(self.shape) - 2) + [sigma] * 2
         camera = np.random.default_rng([self.noise_seed, round(1000 * magnification)])
-        fibers = fiber_pattern(tissue, shape, magnification, self.direction, 1.6 * self.radius)
-        uneven = 1 + 0.25 * smooth_noise(tissue, shape, max(self.shape) * magnification / 2)
-        background = (0.1 + 0.4 * fibers) * np.clip(uneven, 0.3, 2)
-        light, labels = self._plaques(shape, magnification)
-        signal = light * np.clip(uneven, 0.5, 1.5) + bleed_through * background + 0.05
-        sigma = 0.6 + 0.35 * magnification**0.5  # optics of a fixed aperture, and the camera's own
         channels = [
             add_camera_noise(camera, blur(c, sigma), photons=1 / max(noise, 1e-3) ** 2)
             for c in (signal, background)
         ]
         return np.stack(channels, axis=-1), labels
 
-    def _plaques(self, shape, magnification):
+    def _illumination(self, magnification):
+        """Uneven light, the same in the tissue at every magnification."""
+        rng = np.random.default_rng(self.field_seed)
+        scale = max(self.shape) / 2
+        field = fractal_noise(rng, self.shape, scale, octaves=3, magnification=magnification)
+        corners = vignette(magnified(self.shape, magnification), 0.25)
+        return np.clip(1 + 0.2 * field, 0.4, 1.6) * corners
+
+    def _plaques(self, magnification):
+        """Their light, each out of focus by its own depth, and their labels."""
+        shape = magnified(self.shape, magnification)
         light, labels = np.zeros(shape, np.float32), np.zeros(shape, np.int32)
-        for number, junction in enumerate(self.junctions, start=1):
-            start, inside, depth = draw_junction(junction, magnification)
-            low = np.maximum(start, 0)
-            high = np.minimum(start + inside.shape, shape)
-            if (low >= high).any():
+        owner = np.zeros(shape, np.float32)
+        gain = 1.0 if len(shape) == 2 else 1.6  # a tube loses more to the blur than a ribbon
+        for number, (junction, depth) in enumerate(zip(self.junctions, self.depths), start=1):
+            margin = int(np.ceil(1.5 * abs(depth) * magnification))
+            start, inside, own = draw_junction(junction, magnification, margin=margin)
+            here, there = overlap_slices(start, inside.shape, shape)
+            if here is None:
                 continue
-            here = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
-            there = tuple(slice(a, b) for a, b in zip(low - start, high - start, strict=True))
-            brightness = 0.8 * junction.brightness * (0.6 + 0.4 * depth[there])
-            brighter = inside[there] & (brightness > light[here])
-            light[here][brighter] = brightness[brighter]
-            labels[here][brighter] = number
+            own = own * np.float32(junction.brightness * gain)
+            seen = inside[there] & (own[there] > owner[here])
+            owner[here][seen] = own[there][seen]
+            labels[here][seen] = number
+            blurred = defocus(own, depth * magnification)
+            np.maximum(light[here], blurred[there], out=light[here])
         return light, labels
+
+    def _debris(self, magnification):
+        """Specks that fluoresce by themselves, in both channels."""
+        shape = magnified(self.shape, magnification)
+        light = np.zeros(shape, np.float32)
+        for center, size, brightness in self.specks:
+            center, size = center * magnification, size * magnification
+            start = np.floor(center - 3 * size).astype(int)
+            side = np.ceil(center + 3 * size).astype(int) - start + 1
+            here, there = overlap_slices(start, side, shape)
+            if here is not None:
+                grid = [np.arange(n) + s - c for n, s, c in zip(side, start, center)]
+                squares = sum(x**2 for x in np.meshgrid(*grid, indexing="ij", sparse=True))
+                light[here] += (brightness * np.exp(-squares / (2 * size**2)))[there]
+        return light

@@ -159,7 +159,7 @@ def check_sample_weight(sample_weight, n_samples):
     """Validate per-sample weights; None stands for ones."""
     if sample_weight is None:
         return np.ones(n_samples)
-    weight = np.asarray(sample_weight, dtype=np.float64)
+    weight = np.array(sample_weight, dtype=np.float64)
     if weight.shape != (n_samples,):
         raise ValueError(
             f"sample_weight must have shape ({n_samples},), one weight an image, got "

@@ -10,7 +10,7 @@ from ._optics import magnified
 class Fibers(NamedTuple):
     """Parallel fibers in units of the tissue (pixels at magnification 1).
 
-    Attributes
+    Parameters
     ----------
     direction : ndarray of shape (ndim,)
         Unit vector along them, in the plane of the last two axes.

@@ -12,14 +12,16 @@ _RIPPLE = 0.35
 class Junction(NamedTuple):
     """A plaque in units of the tissue (pixels at magnification 1).
 
-    Attributes
+    Parameters
     ----------
     center : ndarray of shape (ndim,)
+        Of the plaque.
     gutters : ndarray of shape (n, ndim)
         Points, close together, along the gutters that hold the receptors, relative to the center.
     thickness : float
         Half the mean width of a gutter.
     brightness : float
+        About 1.
     waves : ndarray of shape (2, 3, ndim)
         Wave vectors of what makes the gutters uneven in width and in brightness.
     """
@@ -43,7 +45,7 @@ def sample_junction(rng, center, radius, direction, *, fragmentation=0.5):
     direction : ndarray of shape (ndim,)
         Unit vector along the fiber.
     fragmentation : float in [0, 1], default=0.5
-        Share of the plaques that are cut into two or three fragments.
+        Share of the plaques that are cut, once or twice, into fragments.
 
     Returns
     -------
@@ -69,7 +71,7 @@ def sample_junction(rng, center, radius, direction, *, fragmentation=0.5):
 
 def _cut(rng, along, wide, thickness):
     """Points that stay when one or two slanted gaps, wider than a gutter, go through a plaque."""
-    gap = (1 + _RIPPLE) * thickness + rng.uniform(0.06, 0.12)
+    gap = 1.15 * thickness + rng.uniform(0.04, 0.09)
     places = rng.uniform(-0.3, 0.3, 1) if rng.random() < 0.6 else rng.uniform(0.3, 0.5, 2) * [-1, 1]
     keep = np.ones(len(along), bool)
     for place in places:

@@ -5,7 +5,19 @@ from scipy import ndimage as ndi
 
 
 def blur(image, sigma):
-    """Blur by a Gaussian point-spread function; `sigma` in pixels, a number or one an axis."""
+    """Blur by a Gaussian point-spread function.
+
+    Parameters
+    ----------
+    image : ndarray
+        Continued by reflection, so that edges do not darken.
+    sigma : float or sequence of float
+        Standard deviation in pixels, a number or one an axis.
+
+    Returns
+    -------
+    ndarray of the same shape
+    """
     return ndi.gaussian_filter(image, sigma, mode="reflect", truncate=3.0)
 
 
@@ -112,7 +124,26 @@ def fractal_noise(rng, shape, scale, *, octaves=3, persistence=0.5, magnificatio
 
 
 def magnified(shape, magnification):
-    """Shape of a field of view in pixels at a magnification, at least one pixel an axis."""
+    """Shape of a field of view in pixels at a magnification.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Pixels at magnification 1.
+    magnification : float
+        Pixels at this magnification per pixel at magnification 1.
+
+    Returns
+    -------
+    tuple of int
+        Rounded, at least one pixel an axis.
+
+    Examples
+    --------
+    >>> from sskseg.simulation import magnified
+    >>> magnified((97, 61), 0.5)
+    (48, 30)
+    """
     return tuple(max(1, round(side * magnification)) for side in shape)
 
 

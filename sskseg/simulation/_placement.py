@@ -39,7 +39,7 @@ def place_apart(rng, radii, shape, *, separation=1.0, tries=50, snap=None):
     size = np.array(shape, float)
     reach = 2 * separation * radii.max(initial=0.0)
     grid = _Grid(reach if reach > 0 else size.max(), len(shape))
-    centers, placed = np.empty((len(radii), len(shape))), []
+    centers, sizes, placed = np.empty((len(radii), len(shape))), np.empty(len(radii)), []
     for i in np.argsort(-radii, kind="stable"):
         trials = rng.uniform(0, size, (tries, len(shape)))
         if snap is not None:
@@ -48,8 +48,8 @@ def place_apart(rng, radii, shape, *, separation=1.0, tries=50, snap=None):
         for trial in trials:
             near = grid.near(trial)
             gaps = np.linalg.norm(trial - centers[near], axis=-1)
-            if (gaps >= separation * (radii[i] + radii[placed][near])).all():
-                centers[len(placed)] = trial
+            if (gaps >= separation * (radii[i] + sizes[near])).all():
+                centers[len(placed)], sizes[len(placed)] = trial, radii[i]
                 grid.add(trial, len(placed))
                 placed.append(i)
                 break

@@ -8,7 +8,7 @@ import numpy as np
 class Blob(NamedTuple):
     """A shape in its bounding box.
 
-    Attributes
+    Parameters
     ----------
     start : tuple of int
         First pixel of the box in the image (may lie outside).
