@@ -39,14 +39,14 @@ def main(arguments=None):
         print(f"sskseg.demo: {error}", file=sys.stderr)
         return 2
     try:
-        run(names, X, y, truth, folder, options.time_budget)
+        run(names, X, y, truth, folder, options.time_budget, options.merge_distance)
     except ValueError as error:
         print(f"sskseg.demo: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def run(names, X, y, truth, folder, time_budget):
+def run(names, X, y, truth, folder, time_budget, merge_distance):
     """Fit the pipeline, write what it finds to `folder`, and print a short table.
 
     Parameters
@@ -61,11 +61,13 @@ def run(names, X, y, truth, folder, time_budget):
     folder : Path
     time_budget : float
         Seconds of training.
+    merge_distance : float
+        Fragments at most so many pixels apart are one object.
     """
     model = make_pipeline(
         PercentileScaler(scope="image"),
         SemiSupervisedSegmenter(time_budget=time_budget, random_state=0, verbose=True),
-        InstanceCounter(),
+        InstanceCounter(merge_distance=merge_distance),
     )
     model.fit(X, y)
     maps = model[:-1].transform(X)
@@ -111,7 +113,13 @@ def _parse(arguments):
     parser.add_argument("--labels", help="file or folder, paired with the images by name")
     parser.add_argument("--out", default="sskseg-demo", help="folder for the results")
     parser.add_argument("--time-budget", type=float, default=100.0, help="seconds of training")
+    parser.add_argument(
+        "--merge-distance", type=float, help="fragments at most so many pixels apart are one "
+        "object (default 0; 4 for the simulated junctions, half of which are in fragments)",
+    )  # fmt: skip
     options = parser.parse_args(arguments)
+    if options.merge_distance is None:
+        options.merge_distance = 4.0 if options.images is None else 0.0
     if (options.images is None) != (options.labels is None):
         parser.error("--images and --labels go together")
     if options.time_budget <= 0:

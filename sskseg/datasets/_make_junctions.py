@@ -43,8 +43,8 @@ def make_neuromuscular_junctions(
         Pixels per unit of the tissue. A sequence gives the same tissue at each magnification: the
         same fibers and junctions under the optics and the noise of another scan.
     n_junctions : int, default=None
-        In an image, fewer where they do not fit; None is about 15 % of its area (4 % of its
-        volume).
+        In each image, fewer where they do not fit; None draws it for each image (Poisson), so
+        that they lie in about 15 % of its area (4 % of its volume).
     radius : float, default=11.0
         Half the mean length of a junction, pixels at magnification 1.
     fragmentation : float in [0, 1], default=0.5
@@ -100,10 +100,8 @@ def make_neuromuscular_junctions(
     ]
     if not magnifications:
         raise ValueError("magnification must be a number or a sequence of them, got none.")
-    if n_junctions is None:
-        ball = np.pi * radius**2 if len(shape) == 2 else 4 / 3 * np.pi * radius**3
-        n_junctions = max(1, round((0.15 if len(shape) == 2 else 0.04) * np.prod(shape) / ball))
-    n_junctions = check_count("n_junctions", n_junctions)
+    if n_junctions is not None:
+        check_count("n_junctions", n_junctions)
     tissues = [
         _Tissue(rng, shape, n_junctions, radius, fragmentation)
         for rng in check_generator(random_state).spawn(n_samples)
@@ -121,6 +119,10 @@ class _Tissue:
     def __init__(self, rng, shape, n_junctions, radius, fragmentation):
         self.shape = shape
         self.fibers = sample_fibers(rng, len(shape), 1.6 * radius)
+        if n_junctions is None:
+            ball = np.pi * radius**2 if len(shape) == 2 else 4 / 3 * np.pi * radius**3
+            mean = (0.15 if len(shape) == 2 else 0.04) * np.prod(shape) / ball
+            n_junctions = max(1, rng.poisson(mean))
         radii = radius * np.exp(rng.normal(0, 0.18, n_junctions))
         centers, placed = place_apart(
             rng,

@@ -104,7 +104,8 @@ def optimize(network, batches, compute_loss, budget, settings, *, validate=None)
     report = _Report(budget, settings.verbose)
     step = 0
     network.train()
-    batches = prefetch(batches)
+    if settings.device.type != "cpu":  # where a thread would take the cores from the training
+        batches = prefetch(batches)
     try:
         while budget.progress(step) < 1 and not watch.exhausted:
             rate = settings.learning_rate * _schedule(budget.progress(step))
@@ -118,7 +119,6 @@ def optimize(network, batches, compute_loss, budget, settings, *, validate=None)
         warnings.warn(f"Training was interrupted at step {step}; the weights so far are kept.",
                       stacklevel=2)  # fmt: skip
     finally:
-        batches.close()
         report.finish()
     network.load_state_dict(watch.best if watch.best is not None else average.module.state_dict())
     network.eval()

@@ -104,6 +104,13 @@ def test_junctions_are_pretzels_in_fragments_under_one_label():
     assert np.mean(np.array(pieces) == 1) > 0.9  # an edge, or a brighter one on top, may cut
 
 
+def test_numbers_of_junctions_vary_unless_they_are_given():
+    _, y = make_neuromuscular_junctions(8, (128, 128), random_state=0)
+    assert len({len(np.unique(labels)) for labels in y}) >= 4
+    _, y = make_neuromuscular_junctions(4, (128, 128), n_junctions=5, random_state=0)
+    assert all(len(np.unique(labels)) == 6 for labels in y)
+
+
 def test_debris_is_in_both_channels_and_unlabelled():
     X, y = make_neuromuscular_junctions(1, (256, 256), bleed_through=0, noise=0, random_state=0)
     signal, background = X[0, ..., 0], X[0, ..., 1]
