@@ -36,9 +36,11 @@ class DenseEstimator(TorchEstimator):
     """
 
     def _n_outputs(self):
+        """Channels of the network's output."""
         raise NotImplementedError
 
     def _activate(self, logits):
+        """Logits (batch, n_outputs, *spatial) to float32 probabilities."""
         raise NotImplementedError
 
     def _rows(self, positions, n_samples):
@@ -84,7 +86,7 @@ class DenseEstimator(TorchEstimator):
         ready = inference_copy(network, device, dtype, self.spatial_ndim)
 
         def forward(x):
-            return self._activate(ready(x).float())
+            return self._activate(ready(x))
 
         if self.test_time_augmentation:
             forward = dihedral_mean(forward, self.spatial_ndim)

@@ -35,10 +35,9 @@ from .morphology import (
     split_touching,
 )
 
-_DEFAULTS = {"threshold": 0.5, "seeds": "distance", "seed_height": 0.05, "min_size": 0}
+_DEFAULTS = {"threshold": 0.5, "seed_height": 0.05, "min_size": 0}
 _THRESHOLDS = (0.5, 0.4, 0.6, 0.3, 0.7)
 _HEIGHTS = (0.05, 0.03, 0.1, 0.15, 0.2)
-_SEEDS = ("distance", "interior")
 _CALIBRATION_IOU = (0.5, 0.6, 0.7)
 _MOST_PIXELS = 2**24  # of images that are calibrated on
 
@@ -56,11 +55,9 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
     threshold : float in (0, 1) or "auto", default="auto"
         Foreground is where the probability exceeds this. "auto" parameters are calibrated in
         `fit`.
-    seeds : {"auto", "interior", "distance", "probability"}, default="auto"
-        The relief, high in the middle of objects: the learnt distance to the border (the second
-        channel of what `SemiSupervisedSegmenter.transform` returns), the distance transform of the
-        foreground, or the probability. "auto" takes the second, or the first where `fit` finds
-        that it does better.
+    seeds : {"distance", "probability"}, default="distance"
+        The relief, high in the middle of objects: the distance transform of the foreground (each
+        component's as a fraction of its largest), or the probability.
     seed_height : float in (0, 1) or "auto", default="auto"
         Two peaks of the relief (which reaches 1) are two objects where the valley between them is
         at least so deep.
@@ -85,7 +82,6 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
     ----------
     threshold_, seed_height_ : float
     min_size_ : int
-    seeds_ : str
         What is used: calibrated, or as given.
 
     Examples
@@ -103,7 +99,7 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
         "method": [StrOptions({"watershed", "components"})],
         "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
         "threshold": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
-        "seeds": [StrOptions({"auto", "interior", "distance", "probability"})],
+        "seeds": [StrOptions({"distance", "probability"})],
         "seed_height": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
         "smoothing": [Interval(Real, 0, None, closed="left")],
         "min_size": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
@@ -115,7 +111,7 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
     }
 
     def __init__(
-        self, method="watershed", *, spatial_ndim=2, threshold="auto", seeds="auto",
+        self, method="watershed", *, spatial_ndim=2, threshold="auto", seeds="distance",
         seed_height="auto", smoothing=1.0, min_size="auto", fill_holes=True, merge_distance=0.0,
         sections="independent", spacing=None, margin=0,
     ):  # fmt: skip
@@ -137,13 +133,12 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, 2)
-            Foreground probabilities, perhaps with the learnt distance to the border, as
-            `SemiSupervisedSegmenter.transform` returns them.
+        X : array-like of shape (n_samples, *spatial)
+            Foreground probabilities, as `SemiSupervisedSegmenter.transform` returns them.
         y : label images, counts of shape (n_samples,), or None
             With label images (-1 left out) F1 at IoU 0.5 to 0.7 is maximized, with counts the sum
             of the absolute errors minimized. None keeps the defaults: threshold 0.5, seed height
-            0.1, minimum size 0.
+            0.05, minimum size 0.
         positions : array-like of int, shape (n_samples,), default=None
             Of consecutive sections along z.
 
@@ -187,7 +182,19 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
         return like_input(self._label(self._check_maps(X), positions), X)
 
     def transform(self, X, *, positions=None):
-        """Label objects; the same as `label`."""
+        """Label objects; the same as `label`.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `fit`.
+        positions : array-like of int, shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        labels : ndarray of int64, list of ndarray or dask array
+        """
         return self.label(X, positions=positions)
 
     def predict(self, X, *, positions=None):
@@ -216,11 +223,13 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
 
         Parameters
         ----------
-        X, positions
+        X : array-like
             As in `fit`.
         intensity : array-like, default=None
             Images of X's spatial shape, with or without channels, whose mean over each object is
             wanted.
+        positions : array-like of int, shape (n_samples,), default=None
+            As in `fit`.
 
         Returns
         -------
@@ -234,13 +243,13 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
         images = [None] * len(maps)
         if intensity is not None:
             images = check_images(intensity, self.spatial_ndim, name="intensity")
-            if [i.shape[:-1] for i in images] != [m.shape[:-1] for m in maps]:
+            if [i.shape[:-1] for i in images] != [m.shape for m in maps]:
                 raise ValueError("intensity must have as many images as X, and their shapes.")
             images = [i[..., 0] if i.shape[-1] == 1 else i for i in images]
         if self.sections == "consecutive":
             return self._measure_stack(labels, maps, images, positions)
         tables = [
-            measure_objects(label, probability=m[..., 0], intensity=image, spacing=self.spacing)
+            measure_objects(label, probability=m, intensity=image, spacing=self.spacing)
             for label, m, image in zip(labels, maps, images, strict=True)
         ]
         for sample, table in enumerate(tables):
@@ -252,9 +261,12 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
 
         Parameters
         ----------
-        X, positions
+        X : array-like
             As in `fit`.
         y : label images or counts of shape (n_samples,)
+            As in `fit`.
+        positions : array-like of int, shape (n_samples,), default=None
+            As in `fit`.
 
         Returns
         -------
@@ -265,7 +277,7 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
             return 1 - count_error(y, self.predict(X, positions=positions))["wape"]
         check_is_fitted(self)
         maps = self._check_maps(X)
-        labels = check_labels(y, maps)
+        labels = check_labels(y, [m[..., None] for m in maps])
         check_labelled(labels)
         found = self._label(maps, positions)
         return f1_instances([label_objects(label) for label in labels], found)
@@ -273,15 +285,8 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
     # Checks
 
     def _check_maps(self, X):
-        maps = check_images(X, self.spatial_ndim)
-        channels = maps[0].shape[-1]
-        if channels > 2:
-            raise ValueError(
-                "X must be foreground probabilities, perhaps with a second channel for the "
-                f"distance to the border, got {channels} channels."
-            )
-        if self.seeds == "interior" and channels < 2:
-            raise ValueError("X must have a second channel with seeds='interior', got 1 channel.")
+        maps = check_images(X, self.spatial_ndim, n_channels=1)
+        maps = [m[..., 0] for m in maps]
         low, high = min(m.min() for m in maps), max(m.max() for m in maps)
         if low < -1e-3 or high > 1 + 1e-3:
             raise ValueError(
@@ -303,24 +308,19 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
 
     # Labels
 
-    def _relief(self, maps):
-        probability = maps[..., 0]
-        interior = None
-        if self.seeds_ != "distance":
-            interior = probability if self.seeds_ == "probability" else maps[..., 1]
-        return relief_of(
-            probability,
-            self.threshold_,
-            interior=interior, smooth=self.smoothing,
-            spacing=self._plane_spacing(),
-        )  # fmt: skip
-
-    def _split(self, maps):
+    def _split(self, probability):
         """Objects of one sample, small ones too."""
         if self.method == "components":
-            labels = label_components(maps[..., 0] > self.threshold_)
+            labels = label_components(probability > self.threshold_)
         else:
-            labels = split_touching(*self._relief(maps), self.seed_height_)
+            mask, relief = relief_of(
+                probability,
+                self.threshold_,
+                seeds=self.seeds,
+                smooth=self.smoothing,
+                spacing=self._plane_spacing(),
+            )
+            labels = split_touching(mask, relief, self.seed_height_)
         labels = merge_fragments(labels, self.merge_distance, self._plane_spacing())
         return fill_holes(labels) if self.fill_holes else labels
 
@@ -348,7 +348,7 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
             image = None if images[0] is None else np.stack([images[r] for r in rows])
             table = measure_objects(
                 np.stack([labels[r] for r in rows]),
-                probability=np.stack([maps[r][..., 0] for r in rows]),
+                probability=np.stack([maps[r] for r in rows]),
                 intensity=image,
                 spacing=self.spacing,
             )
@@ -371,7 +371,7 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
                 return float(np.abs(self._count(labels, positions) - counts).sum())
 
             return np.arange(len(maps)), count_loss, np.empty(0)
-        truth = check_labels(y, maps)
+        truth = check_labels(y, [m[..., None] for m in maps])
         rows = _thinned(check_labelled(truth), maps)
         truth = [label_objects(truth[row]) for row in rows]
 
@@ -389,13 +389,13 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
         choices = {"threshold": _THRESHOLDS}
         order = ["threshold"]
         if self.method == "watershed":
-            choices |= {"seeds": _SEEDS[: maps[0].shape[-1]], "seed_height": _HEIGHTS}
-            order = ["seeds", "seed_height", "threshold", "seed_height"]
+            choices["seed_height"] = _HEIGHTS
+            order = ["seed_height", "threshold", "seed_height"]
         losses = {}
 
         def evaluate(name, value):
             setattr(self, f"{name}_", value)
-            key = (self.threshold_, self.seeds_, self.seed_height_)
+            key = (self.threshold_, self.seed_height_)
             if key not in losses:
                 labels = [self._split(m) for m in maps]
                 losses[key] = loss([remove_small(label, self.min_size_) for label in labels])
@@ -418,7 +418,7 @@ class InstanceCounter(TransformerMixin, ImageEstimator):
         import dask
         import dask.array as da
 
-        X = check_lazy_images(X, self.spatial_ndim)
+        X = check_lazy_images(X, self.spatial_ndim, n_channels=1)
         n = len(X)
         check_positions(positions, n)
         together = self.sections == "consecutive"
@@ -456,7 +456,7 @@ def _check_counts(y, n_samples):
 
 def _thinned(rows, maps):
     """Evenly spaced rows, as many as calibrate in reasonable time."""
-    pixels = sum(maps[row][..., 0].size for row in rows)
+    pixels = sum(maps[row].size for row in rows)
     return rows[:: -(-pixels // _MOST_PIXELS)]
 
 

@@ -190,7 +190,9 @@ def _to_show(y, most=6):
 
 def _write_labels(path, labels):
     if len({label.shape for label in labels}) == 1:
-        tifffile.imwrite(path, np.stack(labels).astype(np.int32), compression="zlib")
+        tifffile.imwrite(
+            path, np.stack(labels).astype(np.int32), compression="zlib", photometric="minisblack"
+        )
         return
     with tifffile.TiffWriter(path) as file:
         for label in labels:

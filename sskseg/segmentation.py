@@ -3,6 +3,7 @@
 from numbers import Integral, Real
 
 import numpy as np
+from skimage.segmentation import find_boundaries
 from sklearn.base import TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -18,13 +19,13 @@ from .images import (
 )
 from .images.augment import Augmentation, check_augmentation
 from .metrics import dice
-from .morphology import between_objects, label_objects, normalized_distance
+from .morphology import label_objects, normalized_distance
 from .nn import masked_cross_entropy, masked_dice_loss, masked_soft_cross_entropy
 from .training import PatchBatches, round_up
 
 _PATCH = {2: 256, 3: 64}
 _FEWEST_TO_HOLD_OUT = 5
-_BETWEEN_WEIGHT = 8.0  # extra weight of the few pixels between touching objects
+_BORDER_WEIGHT = 8.0  # extra weight, in the loss of the distance, of the borders of objects
 
 
 class SemiSupervisedSegmenter(TransformerMixin, DenseEstimator):
@@ -42,8 +43,8 @@ class SemiSupervisedSegmenter(TransformerMixin, DenseEstimator):
         Spatial axes of one sample.
     target : {"instances", "classes"}, default="instances"
         ``"instances"``: different values of `y` are different objects, foreground is ``y > 0``, and
-        the network learns, beside the foreground, the distance to the border of the object, which
-        tells touching objects apart. A label image with one value is taken as a mask, its
+        the network learns, beside the foreground, the distance to the border of the object, so that
+        it attends to borders. A label image with one value is taken as a mask, its
         connected components as the objects. ``"classes"``: the values are classes.
     sections : {"independent", "consecutive"}, default="independent"
         ``"consecutive"``: samples are sections in z order (see `positions` of `fit`), and the
@@ -242,33 +243,35 @@ class SemiSupervisedSegmenter(TransformerMixin, DenseEstimator):
         return self._predict(X, positions, self._to_probability)
 
     def transform(self, X, *, positions=None):
-        """What `InstanceCounter` needs.
+        """Probability of the foreground, which `InstanceCounter` takes.
 
         Parameters
         ----------
-        X, positions
-            As in `predict`.
+        X : array-like
+            As in `fit`; a dask array gives a lazy dask array.
+        positions : array-like of int, shape (n_samples,), default=None
+            As in `fit`.
 
         Returns
         -------
-        maps : ndarray of float32, list of ndarray, ImageStack or dask array
-            Shape (n_samples, *spatial, 2): foreground probability, and distance to the border of
-            the object as a fraction of the object's largest. With ``target="classes"``, shape
-            (n_samples, *spatial): probability of any class but the first. An `ImageStack` gives an
-            `ImageStack` with what it carries.
+        probabilities : ndarray of float32, list of ndarray, ImageStack or dask array
+            Shape (n_samples, *spatial); with ``target="classes"`` the probability of any class but
+            the first. An `ImageStack` gives an `ImageStack` with what it carries.
         """
-        maps = self._predict(X, positions, self._to_maps)
-        return X.with_images(maps) if isinstance(X, ImageStack) else maps
+        foreground = self._predict(X, positions, self._foreground)
+        return X.with_images(foreground) if isinstance(X, ImageStack) else foreground
 
     def score(self, X, y, *, positions=None):
         """Mean Dice coefficient of the foreground over the samples that have labels.
 
         Parameters
         ----------
-        X, positions
+        X : array-like
             As in `predict`.
         y : array-like of int
             As in `fit`; pixels of -1 are left out.
+        positions : array-like of int, shape (n_samples,), default=None
+            As in `fit`.
 
         Returns
         -------
@@ -357,7 +360,7 @@ class SemiSupervisedSegmenter(TransformerMixin, DenseEstimator):
             masked_cross_entropy(foreground, labels)
             + masked_dice_loss(foreground, labels)
             + masked_soft_cross_entropy(
-                logits[:, 1], maps.clamp_min(0), 1 + _BETWEEN_WEIGHT * (maps < 0)
+                logits[:, 1], maps.clamp_min(0), 1 + _BORDER_WEIGHT * (maps < 0)
             )
         )
 
@@ -385,7 +388,12 @@ class SemiSupervisedSegmenter(TransformerMixin, DenseEstimator):
         return 2 if self.target == "instances" else len(self.classes_)
 
     def _activate(self, logits):
-        return logits.sigmoid() if self.target == "instances" else logits.softmax(1)
+        # Predictions do without the distance, which is learnt for the sake of the borders.
+        return (
+            logits[:, :1].float().sigmoid()
+            if self.target == "instances"
+            else logits.float().softmax(1)
+        )
 
     def _foreground(self, output):
         return output[0] if self.target == "instances" else 1 - output[0]
@@ -398,13 +406,11 @@ class SemiSupervisedSegmenter(TransformerMixin, DenseEstimator):
     def _to_probability(self, output):
         return output[0] if self.target == "instances" else np.moveaxis(output, 0, -1)
 
-    def _to_maps(self, output):
-        return np.moveaxis(output, 0, -1) if self.target == "instances" else 1 - output[0]
-
 
 def _distance_map(label):
-    """What the second output learns; negative between objects, where 0 weighs more."""
+    """What the second output learns; negative on borders of objects, where 0 weighs more."""
     objects = label_objects(label)
     distance = normalized_distance(objects)
-    distance[between_objects(objects) & ~np.isnan(distance)] = -1
+    borders = find_boundaries(np.maximum(objects, 0), connectivity=objects.ndim, mode="thick")
+    distance[borders & ~np.isnan(distance)] = -1
     return distance.astype(np.float16)

@@ -7,7 +7,6 @@ from sklearn.base import clone
 from sskseg import ImageStack, InstanceCounter
 from sskseg.datasets import load_nuclei3d, make_cells
 from sskseg.metrics import f1_instances
-from sskseg.morphology import normalized_distance
 
 
 @pytest.fixture(scope="module")
@@ -15,19 +14,17 @@ def cells():
     return make_cells(5, (64, 80), separation=1.1, random_state=0)[1]
 
 
-def maps_of(y, noise=0.0):
+def probability_of(y, noise=0.0):
     rng = np.random.default_rng(0)
-    probability = np.clip((y > 0) * 0.9 + 0.05 + noise * rng.normal(size=y.shape), 0, 1)
-    return np.stack([probability, [normalized_distance(label) for label in y]], axis=-1)
+    return np.clip((y > 0) * 0.9 + 0.05 + noise * rng.normal(size=y.shape), 0, 1)
 
 
 def true_counts(y):
     return np.array([len(np.unique(label[label > 0])) for label in y])
 
 
-@pytest.mark.parametrize("interior", [False, True])
-def test_counts_of_cells_apart(cells, interior):
-    X = maps_of(cells) if interior else maps_of(cells)[..., 0]
+def test_counts_of_cells_apart(cells):
+    X = probability_of(cells)
     counter = InstanceCounter().fit(X, cells)
     assert (counter.predict(X) == true_counts(cells)).all()
     assert counter.score(X, cells) > 0.98
@@ -37,7 +34,7 @@ def test_counts_of_cells_apart(cells, interior):
 
 def test_touching_cells_need_the_watershed():
     y = make_cells(5, (64, 80), separation=0.7, random_state=0)[1]
-    X = maps_of(y)
+    X = probability_of(y)
     watershed = InstanceCounter().fit(X, y).score(X, y)
     components = InstanceCounter("components").fit(X, y).score(X, y)
     assert watershed > 0.95
@@ -46,7 +43,7 @@ def test_touching_cells_need_the_watershed():
 
 @pytest.mark.parametrize("kind", ["labels", "counts"])
 def test_calibration_finds_the_threshold(cells, kind):
-    X = maps_of(cells, noise=0.02)[..., 0]
+    X = probability_of(cells, noise=0.02)
     X = np.where(X > 0.5, 0.45, 0.35)  # a segmenter that is never sure
     y = cells if kind == "labels" else true_counts(cells)
     counter = InstanceCounter().fit(X, y)
@@ -67,13 +64,13 @@ def test_calibration_drops_specks(cells):
 
 
 def test_given_parameters_are_kept(cells):
-    X = maps_of(cells)
+    X = probability_of(cells)
     counter = InstanceCounter(threshold=0.61, seed_height=0.2, min_size=3).fit(X, cells)
     assert (counter.threshold_, counter.seed_height_, counter.min_size_) == (0.61, 0.2, 3)
 
 
 def test_unlabelled_pixels_are_left_out(cells):
-    X = maps_of(cells)
+    X = probability_of(cells)
     y = cells.copy()
     y[:, :, 40:] = -1
     y[4] = -1
@@ -138,7 +135,7 @@ def test_anisotropic_volumes(spacing):
 
 
 def test_tables_have_physical_units(cells):
-    X = maps_of(cells)
+    X = probability_of(cells)
     counter = InstanceCounter(spacing=(0.5, 0.25)).fit(X, cells)
     table = counter.measure(X, intensity=np.stack([cells, -cells], -1).astype(float))
     labels = counter.label(X)
@@ -151,9 +148,9 @@ def test_tables_have_physical_units(cells):
 @pytest.mark.parametrize("sections", ["independent", "consecutive"])
 def test_dask_equals_memory(cells, sections):
     da = pytest.importorskip("dask.array")
-    X = maps_of(cells)
+    X = probability_of(cells)
     counter = InstanceCounter(sections=sections).fit(X, cells)
-    lazy = da.from_array(X, chunks=(2, 30, 40, 1))
+    lazy = da.from_array(X, chunks=(2, 30, 40))
     for method in ("label", "predict", "transform"):
         result = getattr(counter, method)(lazy)
         assert isinstance(result, da.Array)
@@ -163,7 +160,7 @@ def test_dask_equals_memory(cells, sections):
 
 
 def test_stacks_lists_and_read_only_arrays(cells):
-    X = maps_of(cells)
+    X = probability_of(cells)
     X.flags.writeable = False
     counter = InstanceCounter().fit(X, cells)
     assert (counter.predict(ImageStack(X)) == counter.predict(X)).all()
@@ -173,7 +170,7 @@ def test_stacks_lists_and_read_only_arrays(cells):
 
 
 def test_clone_and_pickle(cells):
-    X = maps_of(cells)
+    X = probability_of(cells)
     counter = InstanceCounter(margin=3).fit(X, cells)
     assert not hasattr(clone(counter), "threshold_")
     assert clone(counter).margin == 3
@@ -185,8 +182,8 @@ def test_clone_and_pickle(cells):
     ("changes", "X", "message"),
     [
         ({}, np.full((1, 8, 8), 7.0), "probabilities between 0 and 1, got values from 7.0"),
-        ({}, np.zeros((1, 8, 8, 3)), "got 3 channels"),
-        ({"seeds": "interior"}, np.zeros((1, 8, 8)), "second channel"),
+        ({}, np.zeros((1, 8, 8, 3)), r"must have 1 channel\(s\), got 3"),
+        ({"seeds": "interior"}, np.zeros((1, 8, 8)), "'seeds' parameter"),
         ({"spacing": (1.0,)}, np.zeros((1, 8, 8)), r"2 positive numbers, got \(1.0,\)"),
         ({"spacing": (1.0, 0.0)}, np.zeros((1, 8, 8)), "positive numbers"),
         ({"method": "contour"}, np.zeros((1, 8, 8)), "'method' parameter"),
@@ -207,7 +204,7 @@ def test_bad_counts_are_refused():
 
 def test_a_real_volume(data_dir):
     _, y = load_nuclei3d(data_dir / "nuclei3d")
-    X = np.stack([y[0] > 0, normalized_distance(y[0])], axis=-1)[None].astype(np.float32)
+    X = (y > 0).astype(np.float32)
     counter = InstanceCounter(spatial_ndim=3).fit(X, y)
-    assert counter.score(X, y) > 0.9
-    assert abs(counter.predict(X)[0] - true_counts(y)[0]) <= 0.1 * true_counts(y)[0]
+    assert counter.score(X, y) > InstanceCounter("components", spatial_ndim=3).fit(X, y).score(X, y)
+    assert abs(counter.predict(X)[0] - true_counts(y)[0]) <= 0.25 * true_counts(y)[0]

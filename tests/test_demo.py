@@ -62,8 +62,12 @@ def test_mistakes_are_named_and_nothing_is_lost(files, capsys):
 
 def test_pages_pair_with_pages(files):
     X, y = make_cells(3, (40, 40), random_state=0)
-    tifffile.imwrite(files / "x.tif", X)
-    tifffile.imwrite(files / "y.tif", np.where(np.arange(3)[:, None, None] < 2, y, -1))
+    tifffile.imwrite(files / "x.tif", X, photometric="minisblack")
+    tifffile.imwrite(
+        files / "y.tif",
+        np.where(np.arange(3)[:, None, None] < 2, y, -1),
+        photometric="minisblack",
+    )
     names, _, labels, _ = demo._from_files(
         demo._parse(["--images", str(files / "x.tif"), "--labels", str(files / "y.tif")])
     )

@@ -10,12 +10,30 @@ _SHAPES = "(n_samples, *spatial) or (n_samples, *spatial, n_channels)"
 
 
 def unwrap(X):
-    """Return the images inside an `ImageStack`, anything else as it is."""
+    """Return the images inside an `ImageStack`, anything else as it is.
+
+    Parameters
+    ----------
+    X : object
+
+    Returns
+    -------
+    object
+    """
     return X.images if isinstance(X, ImageStack) else X
 
 
 def is_lazy(X):
-    """Tell whether X holds a dask array, without importing dask."""
+    """Tell whether X holds a dask array, without importing dask.
+
+    Parameters
+    ----------
+    X : object
+
+    Returns
+    -------
+    bool
+    """
     array = sys.modules.get("dask.array")
     return array is not None and isinstance(unwrap(X), array.Array)
 
@@ -64,6 +82,23 @@ def check_lazy_images(X, spatial_ndim, *, n_channels=None, name="X"):
     """Validate the shape and dtype of a dask array; returns it with a channel axis.
 
     Values are not looked at, since that would compute them.
+
+    Parameters
+    ----------
+    X : dask array or ImageStack of one
+    spatial_ndim : {2, 3}
+    n_channels : int, default=None
+        The number of channels that is expected, if any.
+    name : str, default="X"
+
+    Returns
+    -------
+    dask array of shape (n_samples, *spatial, n_channels)
+
+    Raises
+    ------
+    ValueError
+        For other axes, unknown or empty ones, another dtype or number of channels.
     """
     _check_spatial_ndim(spatial_ndim)
     X = unwrap(X)
@@ -118,7 +153,24 @@ def check_labels(y, images, *, name="y"):
 
 
 def check_labelled(labels, *, name="y"):
-    """Indices of the samples with at least one labelled pixel; ValueError where there is none."""
+    """Find the samples with at least one labelled pixel.
+
+    Parameters
+    ----------
+    labels : list of ndarray of int
+        -1 unlabelled.
+    name : str, default="y"
+
+    Returns
+    -------
+    ndarray of int
+        Their indices.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
     labelled = np.array([i for i, label in enumerate(labels) if (label >= 0).any()], dtype=np.intp)
     if labelled.size == 0:
         raise ValueError(
@@ -130,6 +182,16 @@ def check_labelled(labels, *, name="y"):
 
 def check_positions(positions, n_samples, *, name="positions"):
     """Validate section positions; None stands for ``0, 1, ..., n_samples - 1``.
+
+    Parameters
+    ----------
+    positions : array-like of int, shape (n_samples,), or None
+    n_samples : int
+    name : str, default="positions"
+
+    Returns
+    -------
+    ndarray of int64, shape (n_samples,)
 
     Raises
     ------
@@ -156,7 +218,23 @@ def check_positions(positions, n_samples, *, name="positions"):
 
 
 def check_sample_weight(sample_weight, n_samples):
-    """Validate per-sample weights; None stands for ones."""
+    """Validate per-sample weights; None stands for ones.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,), or None
+    n_samples : int
+
+    Returns
+    -------
+    ndarray of float64, shape (n_samples,)
+        A copy.
+
+    Raises
+    ------
+    ValueError
+        For another shape, negative weights, NaN or infinity.
+    """
     if sample_weight is None:
         return np.ones(n_samples)
     weight = np.array(sample_weight, dtype=np.float64)
@@ -171,7 +249,17 @@ def check_sample_weight(sample_weight, n_samples):
 
 
 def like_input(outputs, X):
-    """Stack per-sample outputs into one array where X was one; a list stays a list."""
+    """Stack per-sample outputs into one array where X was one; a list stays a list.
+
+    Parameters
+    ----------
+    outputs : list of ndarray
+    X : array-like
+
+    Returns
+    -------
+    ndarray or list of ndarray
+    """
     is_array = isinstance(unwrap(X), np.ndarray) and unwrap(X).dtype != object
     return np.stack(outputs) if is_array else list(outputs)
 

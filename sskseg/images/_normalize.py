@@ -6,12 +6,23 @@ _MOST_PIXELS = 2**22
 
 
 def subsample_step(n_pixels, ndim):
-    """Along each axis every how many pixels to take, so that about 4 million are left at most."""
+    """Tell every how many pixels along each axis to take, so that about 4 million are left.
+
+    Parameters
+    ----------
+    n_pixels : int
+        Of all images together.
+    ndim : int
+
+    Returns
+    -------
+    int
+    """
     return max(1, int(np.ceil((n_pixels / _MOST_PIXELS) ** (1 / ndim))))
 
 
 def channel_percentiles(images, percentiles):
-    """Percentiles of each channel over all pixels of some images.
+    """Compute percentiles of each channel over all pixels of some images.
 
     Parameters
     ----------

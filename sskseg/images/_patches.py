@@ -9,7 +9,15 @@ _MOST_PIXELS = 200_000  # candidate centers remembered per image; more would onl
 
 @dataclass(frozen=True)
 class Patch:
-    """A place in a list of images: the sample and the pixel in the middle of the patch."""
+    """A place in a list of images.
+
+    Parameters
+    ----------
+    sample : int
+        Index of the image.
+    center : tuple of int
+        The pixel in the middle of the patch.
+    """
 
     sample: int
     center: tuple[int, ...]

@@ -4,7 +4,7 @@ import numpy as np
 
 
 def neighbor_rows(positions, context):
-    """Rows of the sections around each section.
+    """Find the sections around each section.
 
     Two rows are neighbors exactly if their positions differ by one. Where a stack ends (or a
     position is missing) the last section on that side is repeated.

@@ -9,7 +9,15 @@ from ._pairs import as_pairs, contingency
 
 
 class Matches(NamedTuple):
-    """What `match_instances` returns: numbers of objects, and the sum of the IoU of the found."""
+    """What `match_instances` returns.
+
+    Parameters
+    ----------
+    true_positives, false_positives, false_negatives : int
+        Objects found, invented and missed.
+    iou_sum : float
+        Sum of the IoU of the objects that were found.
+    """
 
     true_positives: int
     false_positives: int
@@ -45,7 +53,12 @@ def match_instances(y_true, y_pred, threshold=0.5):
 def f1_instances(y_true, y_pred, threshold=0.5):
     """F1 of the objects, ``2 TP / (2 TP + FP + FN)``.
 
-    Parameters are those of `match_instances`.
+    Parameters
+    ----------
+    y_true, y_pred : ndarray of int, or list of ndarray
+        As in `match_instances`.
+    threshold : float in (0, 1], default=0.5
+        Least IoU of a match.
 
     Returns
     -------
@@ -91,7 +104,12 @@ def average_precision(y_true, y_pred, thresholds=0.5):
 def panoptic_quality(y_true, y_pred, threshold=0.5):
     """Panoptic quality: the mean IoU of the matched objects times their F1.
 
-    Parameters are those of `match_instances`.
+    Parameters
+    ----------
+    y_true, y_pred : ndarray of int, or list of ndarray
+        As in `match_instances`.
+    threshold : float in (0, 1], default=0.5
+        Least IoU of a match.
 
     Returns
     -------

@@ -34,11 +34,15 @@ def dice(y_true, y_pred):
 def iou(y_true, y_pred):
     """Intersection over union of the foreground (Jaccard index).
 
-    Parameters and the case of no foreground are those of `dice`.
+    Parameters
+    ----------
+    y_true, y_pred : ndarray of int, or list of ndarray
+        As in `dice`.
 
     Returns
     -------
     float
+        1 where neither has foreground (or nothing is labelled).
 
     Examples
     --------
@@ -55,7 +59,10 @@ def iou(y_true, y_pred):
 def pixel_error(y_true, y_pred):
     """Share of the labelled pixels whose class, foreground or background, is wrong.
 
-    Parameters are those of `dice`.
+    Parameters
+    ----------
+    y_true, y_pred : ndarray of int, or list of ndarray
+        As in `dice`.
 
     Returns
     -------

@@ -3,13 +3,12 @@
 from .cleaning import fill_holes, merge_fragments, relabel, remove_small
 from .components import label_components, label_objects
 from .counts import count_objects, count_over_sections
-from .distance import between_objects, normalized_distance
+from .distance import normalized_distance
 from .measure import measure_objects
 from .sections import join_sections
 from .watershed import relief_of, split_touching
 
 __all__ = [
-    "between_objects",
     "count_objects",
     "count_over_sections",
     "fill_holes",

@@ -2,7 +2,6 @@
 
 import edt
 import numpy as np
-from scipy import ndimage as ndi
 
 from .components import label_components
 
@@ -55,35 +54,6 @@ def normalized_distance(labels, spacing=None):
     hidden[0] = False
     result[hidden[parts]] = np.nan
     return result
-
-
-def between_objects(labels, radius=1):
-    """Find the pixels between objects that touch or nearly do.
-
-    Parameters
-    ----------
-    labels : ndarray of int
-        Different values > 0 are different objects.
-    radius : int, default=1
-        How near, in pixels along each axis, two different objects must be to a pixel.
-
-    Returns
-    -------
-    ndarray of bool
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sskseg.morphology import between_objects
-    >>> between_objects(np.array([[1, 1, 1, 0, 2, 2, 0, 0]])).astype(int)
-    array([[0, 0, 0, 1, 0, 0, 0, 0]])
-    """
-    side = 2 * radius + 1
-    none = np.iinfo(np.int64).max
-    objects = np.where(labels > 0, labels, 0).astype(np.int64)
-    highest = ndi.maximum_filter(objects, side)
-    lowest = ndi.minimum_filter(np.where(objects > 0, objects, none), side)
-    return (highest > 0) & (lowest != highest)
 
 
 def _largest(parts, values, n):

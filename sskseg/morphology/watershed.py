@@ -9,7 +9,7 @@ from skimage.segmentation import watershed
 from .components import label_components
 
 
-def relief_of(probability, threshold, *, interior=None, smooth=1.0, spacing=None):
+def relief_of(probability, threshold, *, seeds="distance", smooth=1.0, spacing=None):
     """Mask and relief of a watershed: the relief is high in the middle of objects.
 
     Parameters
@@ -17,10 +17,9 @@ def relief_of(probability, threshold, *, interior=None, smooth=1.0, spacing=None
     probability : ndarray of shape (*spatial), in [0, 1]
     threshold : float
         The mask is where the probability exceeds this.
-    interior : ndarray of shape (*spatial), default=None
-        Learnt distance to the border of the object, a fraction of the largest (see
-        `normalized_distance`). None takes the distance transform of the mask, each component's as a
-        fraction of its largest.
+    seeds : {"distance", "probability"}, default="distance"
+        ``"distance"``: the distance transform of the mask, each component's as a fraction of its
+        largest. ``"probability"``: the probability itself.
     smooth : float, default=1.0
         Standard deviation, in pixels, of a Gaussian that smooths the relief.
     spacing : sequence of float, default=None
@@ -31,7 +30,7 @@ def relief_of(probability, threshold, *, interior=None, smooth=1.0, spacing=None
     relief : ndarray of float32, in [0, 1]
     """
     mask = probability > threshold
-    if interior is None:
+    if seeds == "distance":
         spacing = (1.0,) * mask.ndim if spacing is None else tuple(float(s) for s in spacing)
         relief = edt.edt(np.ascontiguousarray(mask), anisotropy=spacing, black_border=False)
         relief = np.where(np.isfinite(relief), relief, 1).astype(np.float32)
@@ -41,7 +40,7 @@ def relief_of(probability, threshold, *, interior=None, smooth=1.0, spacing=None
             largest[1:] = ndi.maximum(relief, parts, np.arange(1, len(largest)))
         relief = relief / largest[parts]
     else:
-        relief = np.asarray(interior, np.float32)
+        relief = np.asarray(probability, np.float32)
     if smooth > 0:
         relief = ndi.gaussian_filter(relief, smooth)
     return mask, relief

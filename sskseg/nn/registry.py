@@ -45,5 +45,14 @@ def make_network(name, in_channels, out_channels, width=32, depth=3, *, ndim=2):
 
 
 def count_parameters(module):
-    """Count the trainable parameters of a torch module."""
+    """Count the trainable parameters of a torch module.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+
+    Returns
+    -------
+    int
+    """
     return sum(parameter.numel() for parameter in module.parameters() if parameter.requires_grad)

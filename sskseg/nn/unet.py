@@ -121,7 +121,18 @@ def _reach(depth):
 
 
 def pad_to_multiple(x, multiple):
-    """Repeat the last pixel of each spatial axis up to the next multiple of `multiple`."""
+    """Repeat the last pixel of each spatial axis up to the next multiple of `multiple`.
+
+    Parameters
+    ----------
+    x : Tensor of shape (batch, channels, *spatial)
+    multiple : sequence of int
+        One for each spatial axis.
+
+    Returns
+    -------
+    Tensor
+    """
     pad = [-size % step for size, step in zip(x.shape[2:], multiple, strict=True)]
     if not any(pad):
         return x

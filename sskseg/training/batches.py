@@ -183,4 +183,5 @@ def standardized_sections(images, rows, mean, std, dtype):
         return scaled.to(dtype)
 
     for sample in rows:
-        yield torch.cat([section(int(row)) for row in sample])
+        sections = [section(int(row)) for row in sample]
+        yield torch.cat(sections) if len(sections) > 1 else sections[0]

@@ -188,7 +188,8 @@ def _predict_batch(forward, images, settings, device, dtype):
     output, weights = None, None
     for tile in tiles:
         region = (slice(None), *tile.read)
-        inputs = torch.stack([torch.as_tensor(image[region]) for image in images])
+        parts = [torch.as_tensor(image[region]) for image in images]
+        inputs = torch.stack(parts) if len(parts) > 1 else parts[0].unsqueeze(0)
         inputs = inputs.to(device, dtype).contiguous(memory_format=memory_format(len(shape)))
         result = forward(inputs).float().cpu().numpy()
         if len(tiles) == 1:

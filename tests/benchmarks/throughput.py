@@ -94,6 +94,9 @@ def measure(protocol):
         "predict / best bare": float(np.median(np.array(rates["predict"]) / best)),
         "predict / MONAI": float(np.median(np.array(rates["predict"]) / rates["MONAI"])),
         "dice predict": dice(y_test, ours),
+        "dice predict, float32": dice(
+            y_test, model.set_params(precision="float32").predict(X_test)
+        ),
         "dice MONAI": dice(y_test, theirs > 0.5),
         "dtype": str(dtype),
     }

@@ -46,7 +46,9 @@ def test_time_budget_ends_with_a_complete_schedule(monkeypatch):
     ticks = itertools.count()
     monkeypatch.setattr("sskseg.training.loop.perf_counter", lambda: next(ticks) * 0.01)
     torch.manual_seed(0)
-    history = optimize(torch.nn.Linear(1, 1), batches(), loss_of, Budget(None, 5.0), SETTINGS)
+    history = optimize(
+        torch.nn.Linear(1, 1), batches(), loss_of, Budget(None, 5.0, started=0.0), SETTINGS
+    )
     assert 4.9 < history[-1]["time"] < 5.2
     assert history[-1]["learning_rate"] < 0.001
 
