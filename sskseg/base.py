@@ -5,7 +5,7 @@ from numbers import Integral, Real
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -23,7 +23,7 @@ from .training import (
 _DEFAULT_STEPS = 1000
 
 
-class ImageEstimator(BaseEstimator):
+class ImageEstimator(TransformerMixin, BaseEstimator):
     """Base of the estimators on images: tags, and model files that cannot execute code."""
 
     def __sklearn_tags__(self):
@@ -31,6 +31,7 @@ class ImageEstimator(BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
         tags.target_tags.required = False
+        tags.transformer_tags.preserves_dtype = []  # float32 or integers come out
         return tags
 
     def save(self, path):

@@ -4,7 +4,6 @@ from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
-from sklearn.base import TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -42,7 +41,7 @@ _CALIBRATION_IOU = (0.5, 0.6, 0.7)
 _MOST_PIXELS = 2**24  # of images that are calibrated on
 
 
-class InstanceCounter(TransformerMixin, ImageEstimator):
+class InstanceCounter(ImageEstimator):
     """Split foreground probabilities into objects, count and measure them.
 
     Parameters

@@ -3,7 +3,6 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.base import TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,7 +20,7 @@ from .images import (
 )
 
 
-class PercentileScaler(TransformerMixin, ImageEstimator):
+class PercentileScaler(ImageEstimator):
     """Scale intensities so that two percentiles become 0 and 1.
 
     The statistics are those of the images that it was fitted on, or of each whole image, but never

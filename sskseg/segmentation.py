@@ -4,7 +4,6 @@ from numbers import Integral, Real
 
 import numpy as np
 from skimage.segmentation import find_boundaries
-from sklearn.base import TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -28,7 +27,7 @@ _FEWEST_TO_HOLD_OUT = 5
 _BORDER_WEIGHT = 8.0  # extra weight, in the loss of the distance, of the borders of objects
 
 
-class SemiSupervisedSegmenter(TransformerMixin, DenseEstimator):
+class SemiSupervisedSegmenter(DenseEstimator):
     """Segment images with a network that learns from few labels.
 
     Parameters

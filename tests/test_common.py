@@ -19,6 +19,11 @@ class Rows(TransformerMixin, BaseEstimator):
         self.estimator = estimator
         self.squash = squash
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
     def _images(self, X, *, reset):
         X = validate_data(self, X, reset=reset, dtype=[np.float64, np.float32])
         if self.squash:  # the counter takes probabilities
