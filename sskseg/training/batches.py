@@ -177,10 +177,8 @@ def standardized_sections(images, rows, mean, std, dtype):
     def section(row):
         image = np.moveaxis(images[row], -1, 0)
         view = (-1, *(1,) * (image.ndim - 1))
-        scaled = torch.from_numpy(image.astype(np.float32))
-        scaled -= torch.from_numpy(mean).view(view)
-        scaled /= torch.from_numpy(std).view(view)
-        return scaled.to(dtype)
+        centered = np.subtract(image, mean.reshape(view), dtype=np.float32)
+        return torch.from_numpy(centered).div_(torch.from_numpy(std).view(view)).to(dtype)
 
     for sample in rows:
         sections = [section(int(row)) for row in sample]

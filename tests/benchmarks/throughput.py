@@ -20,7 +20,7 @@ from sskseg.metrics import dice
 from sskseg.training import inference_copy, select_device, select_precision
 
 PROTOCOLS = {
-    "two-core": {"seconds": 60, "sections": 10, "rounds": 5},
+    "two-core": {"seconds": 60, "sections": 40, "rounds": 3},
     "gpu": {"seconds": 60, "sections": 40, "rounds": 10},
 }
 TILES = [(256, 256), (512, 512), (768, 1024), (1024, 1024)]
