@@ -32,21 +32,27 @@ def main(arguments=None):
     """Run the demo; returns the exit code."""
     options = _parse(arguments)
     try:
-        names, X, y, truth = _simulated() if options.images is None else _from_files(options)
+        if options.images is None:
+            names, X, y, truth = _simulated()
+            # Half of the junctions are in fragments, and most have holes.
+            counter = InstanceCounter(merge_distance=4.0, fill_holes=False)
+        else:
+            names, X, y, truth = _from_files(options)
+            counter = InstanceCounter(merge_distance=options.merge_distance)
         folder = Path(options.out)
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         print(f"sskseg.demo: {error}", file=sys.stderr)
         return 2
     try:
-        run(names, X, y, truth, folder, options.time_budget, options.merge_distance)
+        run(names, X, y, truth, folder, options.time_budget, counter)
     except ValueError as error:
         print(f"sskseg.demo: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def run(names, X, y, truth, folder, time_budget, merge_distance):
+def run(names, X, y, truth, folder, time_budget, counter):
     """Fit the pipeline, write what it finds to `folder`, and print a short table.
 
     Parameters
@@ -61,13 +67,12 @@ def run(names, X, y, truth, folder, time_budget, merge_distance):
     folder : Path
     time_budget : float
         Seconds of training.
-    merge_distance : float
-        Fragments at most so many pixels apart are one object.
+    counter : InstanceCounter
     """
     model = make_pipeline(
         PercentileScaler(scope="image"),
         SemiSupervisedSegmenter(time_budget=time_budget, random_state=0, verbose=True),
-        InstanceCounter(merge_distance=merge_distance),
+        counter,
     )
     model.fit(X, y)
     maps = model[:-1].transform(X)
@@ -114,16 +119,16 @@ def _parse(arguments):
     parser.add_argument("--out", default="sskseg-demo", help="folder for the results")
     parser.add_argument("--time-budget", type=float, default=100.0, help="seconds of training")
     parser.add_argument(
-        "--merge-distance", type=float, help="fragments at most so many pixels apart are one "
-        "object (default 0; 4 for the simulated junctions, half of which are in fragments)",
+        "--merge-distance", type=float, default=0.0,
+        help="fragments at most so many pixels apart are one object",
     )  # fmt: skip
     options = parser.parse_args(arguments)
-    if options.merge_distance is None:
-        options.merge_distance = 4.0 if options.images is None else 0.0
     if (options.images is None) != (options.labels is None):
         parser.error("--images and --labels go together")
     if options.time_budget <= 0:
         parser.error(f"--time-budget must be positive, got {options.time_budget}")
+    if options.merge_distance < 0:
+        parser.error(f"--merge-distance must not be negative, got {options.merge_distance}")
     return options
 
 
