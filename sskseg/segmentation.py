@@ -340,8 +340,13 @@ class SemiSupervisedSegmenter(DenseEstimator):
 
     def _patch_shape(self, images, stride):
         if self.patch_size != "auto":
-            sides = np.broadcast_to(self.patch_size, self.spatial_ndim)
-            return tuple(int(side) for side in sides)
+            sides = np.atleast_1d(self.patch_size)
+            if sides.shape not in ((1,), (self.spatial_ndim,)) or sides.min() < 8:
+                raise ValueError(
+                    f"patch_size must be 'auto', an integer or {self.spatial_ndim} integers, of at "
+                    f"least 8, got {self.patch_size!r}."
+                )
+            return tuple(int(side) for side in np.broadcast_to(sides, self.spatial_ndim))
         smallest = np.min([image.shape[:-1] for image in images], axis=0)
         most = _PATCH[self.spatial_ndim]
         return tuple(

@@ -195,6 +195,10 @@ def test_constant_offsets_and_gains_do_not_matter(cells):
         ({}, np.zeros((8, 8)), np.zeros((8, 8), int), "spatial_ndim=2"),
         ({"network": "vnet"}, np.zeros((2, 8, 8)), np.zeros((2, 8, 8), int), "got 'vnet'"),
         ({"width": 0}, np.zeros((2, 8, 8)), np.zeros((2, 8, 8), int), "'width' parameter"),
+        ({"patch_size": (8, 8, 8)}, np.zeros((2, 8, 8)), np.zeros((2, 8, 8), int), "patch_size"),
+        ({"patch_size": (0, 8)}, np.zeros((2, 8, 8)), np.zeros((2, 8, 8), int), "patch_size"),
+        ({"device": "gpu7"}, np.zeros((2, 8, 8)), np.zeros((2, 8, 8), int), "got 'gpu7'"),
+        ({"device": "cuda:99"}, np.zeros((2, 8, 8)), np.zeros((2, 8, 8), int), "is not there"),
         ({"augmentation": "x"}, np.zeros((2, 8, 8)), np.zeros((2, 8, 8), int), "augmentation"),
         (
             {"sections": "consecutive"},

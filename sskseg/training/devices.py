@@ -10,10 +10,21 @@ _DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
 def select_device(device="auto"):
-    """Resolve ``"auto"`` to the GPU where there is one; returns a `torch.device`."""
+    """Resolve ``"auto"`` to the GPU where there is one; returns a `torch.device`.
+
+    Raises ValueError for a device that torch does not know or that is not there.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(f"device must be 'auto' or one of torch's, got {device!r}.") from error
+    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device {device!r} is not there: {torch.cuda.device_count()} GPUs were found."
+        )
+    return found
 
 
 def select_precision(precision, device):
