@@ -1,6 +1,7 @@
 """Predicting every pixel of images, in memory or lazily."""
 
 import numpy as np
+import torch
 from sklearn.utils.validation import check_is_fitted
 
 from .base import TorchEstimator
@@ -21,6 +22,7 @@ from .training import (
     dihedral_mean,
     inference_copy,
     predict_images,
+    restore_size,
     round_up,
     standardized_sections,
 )
@@ -31,8 +33,9 @@ _TILE = {2: (1024, 1024), 3: (64, 128, 128)}
 class DenseEstimator(TorchEstimator):
     """Base of the estimators whose network has an output for every pixel.
 
-    Subclasses have the parameters `network`, `spatial_ndim`, `sections`, `section_context`, and
-    `test_time_augmentation`, and say with `_n_outputs` and `_activate` what the outputs are.
+    Subclasses have the parameters `network`, `spatial_ndim`, `sections`, `section_context`,
+    `tiling` and `test_time_augmentation`, the attribute `patch_shape_`, and say with `_n_outputs`
+    and `_activate` what the outputs are.
     """
 
     def _n_outputs(self):
@@ -70,10 +73,18 @@ class DenseEstimator(TorchEstimator):
 
     def _make_module(self, name):
         sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
-        return make_network(
-            self.network, sections * self.n_channels_, self._n_outputs(), self.width, self.depth,
-            ndim=self.spatial_ndim,
-        )  # fmt: skip
+        channels = sections * self.n_channels_, self._n_outputs()
+        module = make_network(
+            self.network, *channels, self.width, self.depth, ndim=self.spatial_ndim
+        )
+        if not isinstance(self.network, str):
+            _check_module(module, *channels, self.spatial_ndim)
+        if self.tiling != "overlap-tile" and not any(network_margin(module, self.spatial_ndim)):
+            raise ValueError(
+                f"tiling={self.tiling!r} is for networks with valid padding, got network="
+                f"{self.network!r}."
+            )
+        return module
 
     def _outputs(self, network, images, rows, device, dtype):
         """Probabilities (n_outputs, *spatial) of one sample after the other."""
@@ -88,12 +99,15 @@ class DenseEstimator(TorchEstimator):
         def forward(x):
             return self._activate(ready(x))
 
+        if any(network_margin(network, self.spatial_ndim)):
+            forward = restore_size(forward, network, self.tiling, self.patch_shape_)
         if self.test_time_augmentation:
             forward = dihedral_mean(forward, self.spatial_ndim)
         return predict_images(forward, inputs, self._tiles(network), device=device, dtype=dtype)
 
     def _tiles(self, network):
-        if not hasattr(network, "reach"):  # a user's network, of which nothing is known
+        if not hasattr(network, "reach") or self.tiling != "overlap-tile":
+            # a user's network, of which nothing is known, or one that cuts images itself
             endless = (2**31,) * self.spatial_ndim
             return TileSettings(endless, (0,) * self.spatial_ndim, (1,) * self.spatial_ndim)
         tile = _TILE[self.spatial_ndim]
@@ -116,6 +130,10 @@ class DenseEstimator(TorchEstimator):
     def _predict_lazy(self, X, positions, finish):
         import dask.array as da
 
+        if self.tiling != "overlap-tile":
+            raise ValueError(
+                f"Dask arrays are predicted with tiling='overlap-tile' only, got {self.tiling!r}."
+            )
         X = check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
         rows = self._rows(positions, len(X))
         if rows.shape[1] > 1:
@@ -130,6 +148,32 @@ class DenseEstimator(TorchEstimator):
             core=tuple(core_size(*axis) for axis in axes), halo=tiles.halo,
             output_channels=channels, dtype=example.dtype,
         )  # fmt: skip
+
+
+def network_margin(network, ndim):
+    """Pixels that the output of a network lacks on each side of each axis."""
+    return getattr(network, "margin", (0,) * ndim)
+
+
+def _check_module(module, in_channels, n_outputs, ndim):
+    """Raise where a user's network does not give the outputs that are wanted."""
+    training = module.training
+    size = module.legal_size(64) if hasattr(module, "legal_size") else 64
+    example = torch.zeros(1, in_channels, *(size,) * ndim)
+    try:
+        with torch.no_grad():
+            shape = tuple(module.eval()(example).shape)
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"network must take float32 tensors of shape {tuple(example.shape)}, got: {error}"
+        ) from error
+    finally:
+        module.train(training)
+    if shape[:2] != (1, n_outputs) or len(shape) != 2 + ndim:
+        raise ValueError(
+            f"network must map {tuple(example.shape)} to {n_outputs} output channel(s) of the same "
+            f"spatial shape, got {shape}."
+        )
 
 
 def _predict_block(model, block):

@@ -3,11 +3,10 @@
 from numbers import Integral, Real
 
 import numpy as np
-from skimage.segmentation import find_boundaries
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._dense import DenseEstimator
+from ._dense import DenseEstimator, network_margin
 from .images import (
     ImageStack,
     PatchSampler,
@@ -18,13 +17,17 @@ from .images import (
 )
 from .images.augment import Augmentation, check_augmentation
 from .metrics import dice
-from .morphology import label_objects, normalized_distance
-from .nn import masked_cross_entropy, masked_dice_loss, masked_soft_cross_entropy
-from .training import PatchBatches, round_up
+from .training import (
+    LOSSES,
+    TILINGS,
+    ClassObjective,
+    ForegroundObjective,
+    PatchBatches,
+    round_up,
+)
 
 _PATCH = {2: 256, 3: 64}
 _FEWEST_TO_HOLD_OUT = 5
-_BORDER_WEIGHT = 8.0  # extra weight, in the loss of the distance, of the borders of objects
 
 
 class SemiSupervisedSegmenter(DenseEstimator):
@@ -32,10 +35,13 @@ class SemiSupervisedSegmenter(DenseEstimator):
 
     Parameters
     ----------
-    network : {"unet-shuffle", "unet"} or callable, default="unet-shuffle"
-        A name that `sskseg.nn.make_network` knows, or a callable ``(in_channels, out_channels, *,
-        width, depth, ndim) -> torch.nn.Module``. A module may tell its ``stride`` and ``reach``
-        (tuples, pixels); without them it is run on whole images.
+    network : str, callable or torch.nn.Module, default="unet-shuffle"
+        A name that `sskseg.nn.make_network` knows: "unet-shuffle", "unet", "unet-valid",
+        "unet-lite" or "dmcn". Or a callable ``(in_channels, out_channels, *, width, depth, ndim) ->
+        torch.nn.Module``, or a module, which is copied. A module of your own may tell its
+        ``stride`` and ``reach`` (tuples, pixels, see `sskseg.nn.UNet`); without them it is run on
+        whole images. In training it may return a tuple, what follows the first being outputs of
+        auxiliary heads, which are trained with a weight that decays from 1 to 0.001.
     semi_supervision : None, default=None
         How unlabelled images are learnt from.
     spatial_ndim : {2, 3}, default=2
@@ -50,6 +56,14 @@ class SemiSupervisedSegmenter(DenseEstimator):
         network sees neighboring sections as further channels.
     section_context : int, default=2
         How many sections on each side, where they are consecutive.
+    loss : {"auto"} or tuple, default="auto"
+        Which of "cross-entropy", "dice" and "distance" (of pixels to the border of their object)
+        are added; "auto" is all that `target` has.
+    border_weight, border_sigma : float, default=10.0 and 5.0
+        With ``target="instances"``, the cross-entropy of background pixels between objects that
+        almost touch is weighed by ``1 + border_weight * exp(-(d1 + d2)**2 / (2 *
+        border_sigma**2))`` where `d1` and `d2` are the distances (pixels) to the nearest two
+        objects [1]_; 0 turns it off. See `sskseg.morphology.weight_map`.
     width, depth : int, default=32 and 3
         Channels of the network's first level, and number of poolings.
     max_steps : int, default=None
@@ -60,7 +74,8 @@ class SemiSupervisedSegmenter(DenseEstimator):
     batch_size : int, default=8
     patch_size : int, tuple of int or "auto", default="auto"
         Side of the training patches in pixels; "auto" is 256 in the plane and 64 in a volume, or
-        the size of the smallest image.
+        the size of the smallest image. For a network with valid padding the size of its input,
+        of which only the middle is learnt; "auto" then adds its margin.
     augmentation : {"full", "dihedral"}, dict, Augmentation or None, default="full"
         See `sskseg.images.augment.Augmentation`; a dict changes fields of "full".
     validation_fraction : float in [0, 1), default=0.1
@@ -69,6 +84,13 @@ class SemiSupervisedSegmenter(DenseEstimator):
         trained on.
     patience : int, default=None
         Stop after so many validations without improvement; there are ten in the second half.
+    tiling : {"overlap-tile", "average", "resize", "legacy_resize"}, default="overlap-tile"
+        How a network with valid padding, whose output lacks a margin, predicts whole images.
+        "overlap-tile": the image is continued by reflection [1]_. "average": the same, averaged
+        over evenly spaced tiles of the training patches' size. "resize": the image is shrunk to the
+        output of one such tile, and the output enlarged. "legacy_resize": the output of the tile in
+        the middle is stretched over the whole image, which misplaces everything: only to reproduce
+        results that were made so. Other networks know "overlap-tile" only.
     test_time_augmentation : bool, default=False
         Average predictions over flips and quarter turns: slower by 8 (16 in volumes).
     device : str, default="auto"
@@ -95,6 +117,8 @@ class SemiSupervisedSegmenter(DenseEstimator):
         ``step, time, loss, learning_rate`` and perhaps ``validation_score`` (Dice).
     validation_rows_ : ndarray of int
         The samples that were held out.
+    patch_shape_ : tuple of int
+        Size of the training patches.
 
     See Also
     --------
@@ -122,17 +146,22 @@ class SemiSupervisedSegmenter(DenseEstimator):
         "target": [StrOptions({"instances", "classes"})],
         "sections": [StrOptions({"independent", "consecutive"})],
         "section_context": [Interval(Integral, 0, None, closed="left")],
+        "loss": [StrOptions({"auto"}), tuple, list],
+        "border_weight": [Interval(Real, 0, None, closed="left")],
+        "border_sigma": [Interval(Real, 0, None, closed="neither")],
         "augmentation": [str, dict, Augmentation, None],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
+        "tiling": [StrOptions(set(TILINGS))],
         "test_time_augmentation": ["boolean"],
     }
 
     def __init__(
         self, network="unet-shuffle", *, semi_supervision=None, spatial_ndim=2,
-        target="instances", sections="independent", section_context=2, width=32, depth=3,
-        max_steps=None, time_budget=None, learning_rate=2e-3, batch_size=8, patch_size="auto",
-        augmentation="full", validation_fraction=0.1, patience=None,
+        target="instances", sections="independent", section_context=2, loss="auto",
+        border_weight=10.0, border_sigma=5.0, width=32, depth=3, max_steps=None, time_budget=None,
+        learning_rate=2e-3, batch_size=8, patch_size="auto", augmentation="full",
+        validation_fraction=0.1, patience=None, tiling="overlap-tile",
         test_time_augmentation=False, device="auto", precision="auto", random_state=None,
         warm_start=False, verbose=False,
     ):  # fmt: skip
@@ -142,6 +171,9 @@ class SemiSupervisedSegmenter(DenseEstimator):
         self.target = target
         self.sections = sections
         self.section_context = section_context
+        self.loss = loss
+        self.border_weight = border_weight
+        self.border_sigma = border_sigma
         self.width = width
         self.depth = depth
         self.max_steps = max_steps
@@ -152,6 +184,7 @@ class SemiSupervisedSegmenter(DenseEstimator):
         self.augmentation = augmentation
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.tiling = tiling
         self.test_time_augmentation = test_time_augmentation
         self.device = device
         self.precision = precision
@@ -198,11 +231,11 @@ class SemiSupervisedSegmenter(DenseEstimator):
         with self._session() as (rng, device, dtype):
             train, self.validation_rows_ = self._split(labelled, positions, rng)
             network = self._prepare(images)
-            patch_shape = self._patch_shape(images, self._tiles(network).stride)
+            self.patch_shape_ = self._patch_shape(images, network)
             weight[~np.isin(np.arange(len(images)), train)] = 0
-            batches = self._batches(images, labels, rows, weight, patch_shape, rng, device)
+            batches = self._batches(images, labels, rows, weight, network, rng, device)
             self.network_ = self._optimize(
-                network.to(device), batches, self._loss, budget, device, dtype,
+                network.to(device), batches, self._objective().loss, budget, device, dtype,
                 validate=self._validator(images, labels, rows, device, dtype),
             )  # fmt: skip
         return self
@@ -323,22 +356,21 @@ class SemiSupervisedSegmenter(DenseEstimator):
             order = rng.permutation(labelled)
         return np.sort(order[:-n_held]), np.sort(order[-n_held:])
 
-    def _batches(self, images, labels, rows, weight, patch_shape, rng, device):
-        maps = None
-        if self.target == "instances":
-            maps = [
-                _distance_map(label) if w > 0 else None
-                for label, w in zip(labels, weight, strict=True)
-            ]
-            labels = [np.sign(label).astype(np.int8) for label in labels]
-        sampler = PatchSampler(labels, patch_shape, weights=weight)
+    def _batches(self, images, labels, rows, weight, network, rng, device):
+        objective = self._objective()
+        labels, maps = objective.prepare(labels, weight > 0)
+        margin = network_margin(network, self.spatial_ndim)
+        middle = tuple(s - 2 * m for s, m in zip(self.patch_shape_, margin, strict=True))
         return PatchBatches(
-            images, labels, maps, rows=rows, sampler=sampler,
+            images, labels, maps, rows=rows, sampler=PatchSampler(labels, middle, weights=weight),
             augmentation=check_augmentation(self.augmentation), mean=self.channel_mean_,
             std=self.channel_std_, batch_size=self.batch_size, rng=rng, device=device,
+            margin=margin, weigh=objective.weigh,
         )  # fmt: skip
 
-    def _patch_shape(self, images, stride):
+    def _patch_shape(self, images, network):
+        """Size of the network's input in training."""
+        stride, margin = self._tiles(network).stride, network_margin(network, self.spatial_ndim)
         if self.patch_size != "auto":
             sides = np.atleast_1d(self.patch_size)
             if sides.shape not in ((1,), (self.spatial_ndim,)) or sides.min() < 8:
@@ -346,26 +378,18 @@ class SemiSupervisedSegmenter(DenseEstimator):
                     f"patch_size must be 'auto', an integer or {self.spatial_ndim} integers, of at "
                     f"least 8, got {self.patch_size!r}."
                 )
-            return tuple(int(side) for side in np.broadcast_to(sides, self.spatial_ndim))
+            shape = tuple(int(side) for side in np.broadcast_to(sides, self.spatial_ndim))
+            if any(margin):
+                network.check_size(shape)
+            return shape
         smallest = np.min([image.shape[:-1] for image in images], axis=0)
         most = _PATCH[self.spatial_ndim]
+        if any(margin):
+            sides = zip(smallest, margin, strict=True)
+            return tuple(network.legal_size(min(most, int(size)) + m) for size, m in sides)
         return tuple(
             min(most, round_up(int(size), step))
             for size, step in zip(smallest, stride, strict=True)
-        )
-
-    def _loss(self, network, batch):
-        images, labels, maps = batch
-        logits = network(images).float()
-        if maps is None:
-            return masked_cross_entropy(logits, labels) + masked_dice_loss(logits, labels)
-        foreground = logits[:, :1]
-        return (
-            masked_cross_entropy(foreground, labels)
-            + masked_dice_loss(foreground, labels)
-            + masked_soft_cross_entropy(
-                logits[:, 1], maps.clamp_min(0), 1 + _BORDER_WEIGHT * (maps < 0)
-            )
         )
 
     def _validator(self, images, labels, rows, device, dtype):
@@ -388,33 +412,29 @@ class SemiSupervisedSegmenter(DenseEstimator):
 
     # What the outputs of the network mean
 
+    def _objective(self):
+        known = LOSSES if self.target == "instances" else LOSSES[:2]
+        losses = known if isinstance(self.loss, str) else tuple(self.loss)
+        if not losses or not set(losses) <= set(known):
+            raise ValueError(
+                f"loss must be 'auto' or some of {known} with target={self.target!r}, got "
+                f"{self.loss!r}."
+            )
+        if self.target == "instances":
+            return ForegroundObjective(losses, self.border_weight, self.border_sigma)
+        return ClassObjective(losses, self.classes_)
+
     def _n_outputs(self):
-        return 2 if self.target == "instances" else len(self.classes_)
+        return self._objective().n_outputs
 
     def _activate(self, logits):
-        # Predictions do without the distance, which is learnt for the sake of the borders.
-        return (
-            logits[:, :1].float().sigmoid()
-            if self.target == "instances"
-            else logits.float().softmax(1)
-        )
+        return self._objective().activate(logits)
 
     def _foreground(self, output):
-        return output[0] if self.target == "instances" else 1 - output[0]
+        return self._objective().foreground(output)
 
     def _to_mask(self, output):
-        if self.target == "instances":
-            return (output[0] > 0.5).astype(np.uint8)
-        return self.classes_[output.argmax(axis=0)]
+        return self._objective().mask(output)
 
     def _to_probability(self, output):
-        return output[0] if self.target == "instances" else np.moveaxis(output, 0, -1)
-
-
-def _distance_map(label):
-    """What the second output learns; negative on borders of objects, where 0 weighs more."""
-    objects = label_objects(label)
-    distance = normalized_distance(objects)
-    borders = find_boundaries(np.maximum(objects, 0), connectivity=objects.ndim, mode="thick")
-    distance[borders & ~np.isnan(distance)] = -1
-    return distance.astype(np.float16)
+        return self._objective().probability(output)

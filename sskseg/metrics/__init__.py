@@ -1,5 +1,6 @@
 """Metrics of masks, objects and counts: ``metric(y_true, y_pred)``; -1 in y_true is left out."""
 
+from .borders import thin_borders
 from .counts import count_error
 from .instances import (
     Matches,
@@ -8,16 +9,34 @@ from .instances import (
     match_instances,
     panoptic_quality,
 )
-from .overlap import dice, iou, pixel_error
+from .membranes import MembraneCurve, membrane_curve, v_info, v_rand
+from .overlap import dice, iou, pixel_error, soft_dice, soft_iou
+from .partitions import (
+    adapted_rand_error,
+    pixel_rand_error,
+    rand_error,
+    variation_of_information,
+)
 
 __all__ = [
     "Matches",
+    "MembraneCurve",
+    "adapted_rand_error",
     "average_precision",
     "count_error",
     "dice",
     "f1_instances",
     "iou",
     "match_instances",
+    "membrane_curve",
     "panoptic_quality",
     "pixel_error",
+    "pixel_rand_error",
+    "rand_error",
+    "soft_dice",
+    "soft_iou",
+    "thin_borders",
+    "v_info",
+    "v_rand",
+    "variation_of_information",
 ]

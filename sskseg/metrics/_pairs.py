@@ -1,6 +1,9 @@
 """Images in pairs, and their contingency tables."""
 
+from typing import NamedTuple
+
 import numpy as np
+from scipy import sparse
 
 
 def as_pairs(y_true, y_pred):
@@ -28,39 +31,94 @@ def as_pairs(y_true, y_pred):
         yield true, pred
 
 
-def contingency(true, pred):
-    """How many pixels each pair of objects shares; pixels of -1 in `true` are left out.
+class Contingency(NamedTuple):
+    """How many pixels each pair of labels shares.
 
     Parameters
     ----------
-    true, pred : ndarray of int, of one shape
-
-    Returns
-    -------
     true_ids, pred_ids : ndarray of int
-        Without the background.
-    true_sizes, pred_sizes : ndarray of int64
-        Pixels of each.
+        The labels that occur, sorted.
     rows, columns, overlaps : ndarray of int64
         Indices into the ids, and the pixels that the two share; pairs that share none are left
         out. Memory goes with the number of pairs, whatever the ids are.
     """
-    known = true >= 0
-    true_ids, t = np.unique(true[known], return_inverse=True)
-    pred_ids, p = np.unique(pred[known], return_inverse=True)
-    shared, overlaps = np.unique(t.astype(np.int64) * len(pred_ids) + p, return_counts=True)
-    rows, columns = np.divmod(shared, max(1, len(pred_ids)))
-    true_sizes = np.bincount(t, minlength=len(true_ids))
-    pred_sizes = np.bincount(p, minlength=len(pred_ids))
-    # ids of 0 or less are background
-    first_true, first_pred = int((true_ids <= 0).sum()), int((pred_ids <= 0).sum())
-    objects = (rows >= first_true) & (columns >= first_pred)
-    return (
-        true_ids[first_true:],
-        pred_ids[first_pred:],
-        true_sizes[first_true:],
-        pred_sizes[first_pred:],
-        rows[objects] - first_true,
-        columns[objects] - first_pred,
-        overlaps[objects],
+
+    true_ids: np.ndarray
+    pred_ids: np.ndarray
+    rows: np.ndarray
+    columns: np.ndarray
+    overlaps: np.ndarray
+
+    @property
+    def true_sizes(self):
+        """Pixels of each true label, int64."""
+        return _sums(self.rows, self.overlaps, len(self.true_ids))
+
+    @property
+    def pred_sizes(self):
+        """Pixels of each predicted label, int64."""
+        return _sums(self.columns, self.overlaps, len(self.pred_ids))
+
+
+def contingency(true, pred, known):
+    """Contingency table of two label images, over some pixels.
+
+    Parameters
+    ----------
+    true, pred : ndarray of int or bool, of one shape
+    known : ndarray of bool
+        The pixels that count.
+
+    Returns
+    -------
+    Contingency
+
+    Raises
+    ------
+    ValueError
+        If one is not of integers.
+    """
+    for name, labels in {"y_true": true, "y_pred": pred}.items():
+        if labels.dtype.kind not in "biu":
+            raise ValueError(f"{name} must be a label image of integers, got {labels.dtype}.")
+    whole = bool(known.all())
+    true_ids, t = _compact(true.ravel() if whole else true[known])
+    pred_ids, p = _compact(pred.ravel() if whole else pred[known])
+    cells = len(true_ids) * len(pred_ids)
+    if cells <= max(4 * t.size, 2**16):
+        counts = np.bincount(t * len(pred_ids) + p, minlength=cells)
+        shared = np.flatnonzero(counts)
+        rows, columns = np.divmod(shared, max(1, len(pred_ids)))
+        return Contingency(true_ids, pred_ids, rows, columns, counts[shared])
+    shape = (len(true_ids), len(pred_ids))
+    table = sparse.coo_array((np.ones(t.size, np.int64), (t, p)), shape=shape).tocsr()
+    table.sum_duplicates()
+    rows = np.repeat(np.arange(len(true_ids)), np.diff(table.indptr))
+    return Contingency(true_ids, pred_ids, rows, table.indices.astype(np.int64), table.data)
+
+
+def _compact(values):
+    """The labels that occur, sorted, and for each value its index among them (int64)."""
+    if values.size == 0:
+        return np.zeros(0, np.int64), np.zeros(0, np.int64)
+    if values.dtype == bool:
+        values = values.view(np.uint8)
+    low, high = int(values.min()), int(values.max())
+    if high - low > 2 * values.size + 2**16:  # few labels of large numbers: sort
+        ids, indices = np.unique(values, return_inverse=True)
+        return ids, indices.astype(np.int64, copy=False)
+    # the range is small, the numbers need not be: uint64 is shifted before it is converted
+    unsigned = values.dtype == np.uint64
+    shifted = (
+        (values - np.uint64(low)).astype(np.int64) if unsigned else values.astype(np.int64) - low
     )
+    present = np.bincount(shifted, minlength=high - low + 1) > 0
+    ids = np.flatnonzero(present) + low
+    return (ids, shifted) if present.all() else (ids, (np.cumsum(present) - 1)[shifted])
+
+
+def _sums(index, values, n):
+    """Exact sums of integers in groups."""
+    result = np.zeros(n, np.int64)
+    np.add.at(result, index, values)
+    return result

@@ -130,15 +130,28 @@ def _pooled(y_true, y_pred, thresholds):
         raise ValueError(f"threshold must be in (0, 1], got {list(thresholds)}.")
     totals = np.zeros((len(thresholds), 4))
     for true, pred in as_pairs(y_true, y_pred):
-        true_ids, pred_ids, true_sizes, pred_sizes, rows, columns, overlaps = contingency(
-            true, pred
-        )
+        true_sizes, pred_sizes, rows, columns, overlaps = _objects(true, pred)
         iou = overlaps / (true_sizes[rows] + pred_sizes[columns] - overlaps)
         for total, threshold in zip(totals, thresholds, strict=True):
             matched = _matched(rows, columns, iou, threshold)
             found = len(matched)
-            total += [found, len(pred_ids) - found, len(true_ids) - found, matched.sum()]
+            total += [found, len(pred_sizes) - found, len(true_sizes) - found, matched.sum()]
     return [Matches(*(int(n) for n in total[:3]), float(total[3])) for total in totals]
+
+
+def _objects(true, pred):
+    """Sizes of the objects, and which of them share how many pixels, without the background."""
+    table = contingency(true, pred, true >= 0)
+    # ids of 0 or less are background
+    first_true, first_pred = (int((ids <= 0).sum()) for ids in (table.true_ids, table.pred_ids))
+    objects = (table.rows >= first_true) & (table.columns >= first_pred)
+    return (
+        table.true_sizes[first_true:],
+        table.pred_sizes[first_pred:],
+        table.rows[objects] - first_true,
+        table.columns[objects] - first_pred,
+        table.overlaps[objects],
+    )
 
 
 def _matched(rows, columns, iou, threshold):

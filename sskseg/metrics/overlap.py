@@ -1,12 +1,139 @@
-"""Overlap of masks."""
+"""Overlap of masks and of classes."""
 
 import numpy as np
 
-from ._pairs import as_pairs
+from ._pairs import as_pairs, contingency
 
 
-def dice(y_true, y_pred):
-    """Dice coefficient of the foreground, ``2 |A & B| / (|A| + |B|)``.
+def dice(y_true, y_pred, *, average="binary", classes=None):
+    """Dice coefficient, ``2 |A & B| / (|A| + |B|)``.
+
+    Parameters
+    ----------
+    y_true : ndarray of int, or list of ndarray
+        > 0 foreground, 0 background, -1 left out; or classes, see `average`. Pixels of a list are
+        pooled.
+    y_pred : ndarray of bool or int, or list of ndarray
+        > 0 foreground, or classes.
+    average : {"binary", "macro", "weighted", None}, default="binary"
+        "binary": of the foreground. Otherwise each value >= 0 is a class: "macro" is the mean of
+        the classes, "weighted" that with the weights of their true frequencies, None one number
+        for each class.
+    classes : sequence of int, default=None
+        The classes that count, unless `average` is "binary"; None is those that occur, sorted.
+
+    Returns
+    -------
+    float, or ndarray of shape (n_classes,) for ``average=None``
+        1 for a class that neither has (or where nothing is labelled).
+
+    Raises
+    ------
+    ValueError
+        If shapes or numbers of images differ, or `average` is unknown.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg.metrics import dice
+    >>> dice(np.array([1, 1, 0, -1]), np.array([1, 0, 0, 1]))
+    0.6666666666666666
+    >>> dice(np.array([0, 0, 1, 2]), np.array([0, 0, 2, 2]), average=None)
+    array([1.        , 0.        , 0.66666667])
+    """
+    return _score(_dice_of, y_true, y_pred, average, classes)
+
+
+def iou(y_true, y_pred, *, average="binary", classes=None):
+    """Intersection over union (Jaccard index).
+
+    Parameters
+    ----------
+    y_true, y_pred, average, classes
+        As in `dice`; ``average="macro"`` is the mean IoU.
+
+    Returns
+    -------
+    float, or ndarray of shape (n_classes,) for ``average=None``
+        1 for a class that neither has (or where nothing is labelled).
+
+    Raises
+    ------
+    ValueError
+        As `dice`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg.metrics import iou
+    >>> iou(np.array([1, 1, 0, -1]), np.array([1, 0, 0, 1]))
+    0.5
+    """
+    return _score(_iou_of, y_true, y_pred, average, classes)
+
+
+def soft_dice(y_true, y_pred):
+    """Dice coefficient of probabilities, ``2 sum(p t) / (sum p + sum t)``.
+
+    Parameters
+    ----------
+    y_true : ndarray of int, or list of ndarray
+        > 0 foreground, 0 background, -1 left out. Pixels of a list are pooled.
+    y_pred : ndarray of float, or list of ndarray
+        Probabilities of the foreground, in [0, 1].
+
+    Returns
+    -------
+    float in [0, 1]
+        1 where both sums are 0.
+
+    Raises
+    ------
+    ValueError
+        If shapes or numbers of images differ, or a probability is not in [0, 1].
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg.metrics import soft_dice
+    >>> soft_dice(np.array([1, 0, -1]), np.array([0.5, 0.5, 1.0]))
+    0.5
+    """
+    both, true, pred = _soft_sums(y_true, y_pred)
+    return _dice_of(both, true, pred)
+
+
+def soft_iou(y_true, y_pred):
+    """Intersection over union of probabilities, ``sum(p t) / (sum p + sum t - sum(p t))``.
+
+    Parameters
+    ----------
+    y_true, y_pred
+        As in `soft_dice`.
+
+    Returns
+    -------
+    float in [0, 1]
+        1 where both sums are 0.
+
+    Raises
+    ------
+    ValueError
+        As `soft_dice`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg.metrics import soft_iou
+    >>> round(soft_iou(np.array([1, 0, -1]), np.array([0.5, 0.5, 1.0])), 3)
+    0.333
+    """
+    both, true, pred = _soft_sums(y_true, y_pred)
+    return _iou_of(both, true, pred)
+
+
+def pixel_error(y_true, y_pred):
+    """Share of the labelled pixels whose class, foreground or background, is wrong.
 
     Parameters
     ----------
@@ -18,56 +145,12 @@ def dice(y_true, y_pred):
     Returns
     -------
     float
-        1 where neither has foreground (or nothing is labelled).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sskseg.metrics import dice
-    >>> dice(np.array([1, 1, 0, -1]), np.array([1, 0, 0, 1]))
-    0.6666666666666666
-    """
-    both, true, pred, _ = _counts(y_true, y_pred)
-    return 2 * both / (true + pred) if true + pred else 1.0
-
-
-def iou(y_true, y_pred):
-    """Intersection over union of the foreground (Jaccard index).
-
-    Parameters
-    ----------
-    y_true, y_pred : ndarray of int, or list of ndarray
-        As in `dice`.
-
-    Returns
-    -------
-    float
-        1 where neither has foreground (or nothing is labelled).
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from sskseg.metrics import iou
-    >>> iou(np.array([1, 1, 0, -1]), np.array([1, 0, 0, 1]))
-    0.5
-    """
-    both, true, pred, _ = _counts(y_true, y_pred)
-    union = true + pred - both
-    return both / union if union else 1.0
-
-
-def pixel_error(y_true, y_pred):
-    """Share of the labelled pixels whose class, foreground or background, is wrong.
-
-    Parameters
-    ----------
-    y_true, y_pred : ndarray of int, or list of ndarray
-        As in `dice`.
-
-    Returns
-    -------
-    float
         0 where nothing is labelled.
+
+    Raises
+    ------
+    ValueError
+        If shapes or numbers of images differ.
 
     Examples
     --------
@@ -78,6 +161,64 @@ def pixel_error(y_true, y_pred):
     """
     both, true, pred, known = _counts(y_true, y_pred)
     return (true + pred - 2 * both) / known if known else 0.0
+
+
+def _dice_of(both, true, pred):
+    return 2 * both / (true + pred) if true + pred else 1.0
+
+
+def _iou_of(both, true, pred):
+    union = true + pred - both
+    return both / union if union else 1.0
+
+
+def _score(score_of, y_true, y_pred, average, classes):
+    if average not in ("binary", "macro", "weighted", None):
+        raise ValueError(f"average must be 'binary', 'macro', 'weighted' or None, got {average!r}.")
+    if average == "binary":
+        both, true, pred, _ = _counts(y_true, y_pred)
+        return score_of(both, true, pred)
+    table = _class_counts(y_true, y_pred)
+    classes = sorted(table) if classes is None else list(classes)
+    counts = [table.get(int(number), (0, 0, 0)) for number in classes]
+    scores = np.array([score_of(*count) for count in counts], dtype=float)
+    if average is None:
+        return scores
+    weights = [true for _, true, _ in counts] if average == "weighted" else [1] * len(counts)
+    return float(np.average(scores, weights=weights)) if sum(weights) else 1.0
+
+
+def _class_counts(y_true, y_pred):
+    """For each class its pixels in both, in y_true and in y_pred."""
+    table: dict[int, tuple] = {}
+    for true, pred in as_pairs(y_true, y_pred):
+        pairs = contingency(true, pred, true >= 0)
+        same = pairs.true_ids[pairs.rows] == pairs.pred_ids[pairs.columns]
+        parts = (
+            (pairs.true_ids[pairs.rows[same]], pairs.overlaps[same]),
+            (pairs.true_ids, pairs.true_sizes),
+            (pairs.pred_ids, pairs.pred_sizes),
+        )
+        for place, (numbers, sizes) in enumerate(parts):
+            for number, size in zip(numbers.tolist(), sizes.tolist(), strict=True):
+                counts = list(table.get(number, (0, 0, 0)))
+                counts[place] += size
+                table[number] = tuple(counts)
+    return {number: counts for number, counts in table.items() if number >= 0}
+
+
+def _soft_sums(y_true, y_pred):
+    """Sums of p t, t and p over the labelled pixels."""
+    total = np.zeros(3)
+    for true, pred in as_pairs(y_true, y_pred):
+        known = true >= 0
+        true, pred = true[known] > 0, pred[known].astype(np.float64)
+        if pred.size and not (pred.min() >= 0 and pred.max() <= 1):
+            raise ValueError(
+                f"Probabilities must lie in [0, 1], got values from {pred.min()} to {pred.max()}."
+            )
+        total += [pred[true].sum(), np.count_nonzero(true), pred.sum()]
+    return total.tolist()
 
 
 def _counts(y_true, y_pred):

@@ -7,6 +7,7 @@ from .distance import normalized_distance
 from .measure import measure_objects
 from .sections import join_sections
 from .watershed import relief_of, split_touching
+from .weights import weight_map
 
 __all__ = [
     "count_objects",
@@ -22,4 +23,5 @@ __all__ = [
     "relief_of",
     "remove_small",
     "split_touching",
+    "weight_map",
 ]

@@ -1,15 +1,22 @@
 """Torch modules and losses: no data, no loops."""
 
+from ._layers import crop_center, pad_to_multiple
+from .dmcn import DMCN
 from .fusion import fold_batch_norm
+from .initialization import glorot_uniform_, he_normal_
 from .losses import masked_cross_entropy, masked_dice_loss, masked_soft_cross_entropy
 from .registry import NETWORKS, count_parameters, make_network
-from .unet import UNet, pad_to_multiple
+from .unet import UNet
 
 __all__ = [
+    "DMCN",
     "NETWORKS",
     "UNet",
     "count_parameters",
+    "crop_center",
     "fold_batch_norm",
+    "glorot_uniform_",
+    "he_normal_",
     "make_network",
     "masked_cross_entropy",
     "masked_dice_loss",

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 
 
-def masked_cross_entropy(logits, labels):
-    """Mean cross-entropy over the labelled pixels.
+def masked_cross_entropy(logits, labels, weight=None):
+    """Weighted mean of the cross-entropy over the labelled pixels.
 
     Parameters
     ----------
@@ -13,6 +13,8 @@ def masked_cross_entropy(logits, labels):
         One class: a sigmoid logit of the foreground. More: softmax logits.
     labels : Tensor of shape (batch, *spatial)
         -1 is ignored; with one class, > 0 is foreground.
+    weight : Tensor of shape (batch, *spatial), default=None
+        Of each pixel in the mean; None is 1.
 
     Returns
     -------
@@ -20,6 +22,7 @@ def masked_cross_entropy(logits, labels):
         0 where nothing is labelled.
     """
     known = (labels >= 0).float()
+    known = known if weight is None else known * weight
     if logits.shape[1] == 1:
         target = (labels > 0).to(logits.dtype)
         loss = F.binary_cross_entropy_with_logits(logits[:, 0], target, reduction="none")

@@ -1,10 +1,20 @@
 """Networks by name."""
 
+import copy
 from functools import partial
 
+from torch import nn
+
+from .dmcn import DMCN
 from .unet import UNet
 
-NETWORKS = {"unet": UNet, "unet-shuffle": partial(UNet, shuffle=True)}
+NETWORKS = {
+    "unet": UNet,
+    "unet-shuffle": partial(UNet, shuffle=True),
+    "unet-valid": partial(UNet, padding="valid", batch_norm=False),
+    "unet-lite": partial(UNet, batch_norm=False, up_kernel=3, dropout=0.5, inner_dropout=0.1),
+    "dmcn": DMCN,
+}
 
 
 def make_network(name, in_channels, out_channels, width=32, depth=3, *, ndim=2):
@@ -12,20 +22,25 @@ def make_network(name, in_channels, out_channels, width=32, depth=3, *, ndim=2):
 
     Parameters
     ----------
-    name : {"unet", "unet-shuffle"} or callable
-        ``"unet"``: same padding; ``"unet-shuffle"``: the same with its first level at half the
-        resolution, several times faster. A callable is called with the other arguments.
+    name : {"unet", "unet-shuffle", "unet-valid", "unet-lite", "dmcn"}, callable or Module
+        ``"unet"``: U-Net with same padding and batch normalization. ``"unet-shuffle"``: the same
+        with its first level at half the resolution, several times faster. ``"unet-valid"``: the
+        U-Net as published, with valid padding and without batch normalization. ``"unet-lite"``:
+        same padding, 3x3 transposed convolutions and dropout, without batch normalization.
+        ``"dmcn"``: the deep multilevel contextual network. A callable is called with the other
+        arguments; a `torch.nn.Module` is copied.
     in_channels, out_channels : int
     width : int, default=32
-        Channels of the first level.
+        Channels of the first level. Published widths are 64, and 32 for ``"unet-lite"``.
     depth : int, default=3
-        Number of poolings.
+        Number of poolings. Published depths are 4, and 3 for ``"dmcn"``.
     ndim : {2, 3}, default=2
 
     Returns
     -------
     torch.nn.Module
-        Maps (batch, in_channels, *spatial) to (batch, out_channels, *spatial).
+        Maps (batch, in_channels, *spatial) to (batch, out_channels, *spatial), and with valid
+        padding to something smaller.
 
     Raises
     ------
@@ -35,11 +50,16 @@ def make_network(name, in_channels, out_channels, width=32, depth=3, *, ndim=2):
     Examples
     --------
     >>> from sskseg.nn import count_parameters, make_network
-    >>> count_parameters(make_network("unet", 1, 1, width=4, depth=1))
-    1677
+    >>> count_parameters(make_network("unet-valid", 1, 1, width=64, depth=4))
+    31030593
     """
+    if isinstance(name, nn.Module):
+        return copy.deepcopy(name)
     if not callable(name) and name not in NETWORKS:
-        raise ValueError(f"network must be one of {sorted(NETWORKS)} or a callable, got {name!r}.")
+        raise ValueError(
+            f"network must be one of {sorted(NETWORKS)}, a callable or a torch module, got "
+            f"{name!r}."
+        )
     factory = name if callable(name) else NETWORKS[name]
     return factory(in_channels, out_channels, width=width, depth=depth, ndim=ndim)
 

@@ -1,39 +1,19 @@
-"""U-Net for 2-D and 3-D images."""
+"""U-Nets for 2-D and 3-D images."""
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-_CONV = {2: nn.Conv2d, 3: nn.Conv3d}
-_UPCONV = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
-_POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
-_NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
-_DROPOUT = {2: nn.Dropout2d, 3: nn.Dropout3d}
-
-
-class ConvBlock(nn.Sequential):
-    """Two 3x3 convolutions, each with batch normalization and ReLU.
-
-    Batch (not instance) normalization: its statistics are fixed at prediction, so that a tile
-    gives what the whole image gives, and it folds into the convolution at no cost.
-    """
-
-    def __init__(self, in_channels, out_channels, ndim):
-        layers = []
-        for channels in (in_channels, out_channels):
-            layers += [
-                _CONV[ndim](channels, out_channels, 3, padding=1, bias=False),
-                _NORM[ndim](out_channels),
-                nn.ReLU(inplace=True),
-            ]
-        super().__init__(*layers)
+from ._layers import CONV, DROPOUT, POOL, UPCONV, conv_relu, crop_center, pad_to_multiple
+from .initialization import initialize
 
 
 class UNet(nn.Module):
-    """U-Net with same padding.
+    """U-Net.
 
-    Images of any size are accepted: they are padded (edge values) to the next multiple of
-    `stride` and the output is cropped back.
+    With same padding, images of any size are accepted: they are padded (edge values) to the next
+    multiple of `stride` and the output is cropped back. With valid padding the output is smaller
+    than the input by `margin` on each side, and only some sizes are accepted.
 
     Parameters
     ----------
@@ -43,21 +23,36 @@ class UNet(nn.Module):
     depth : int, default=3
         Number of poolings.
     ndim : {2, 3}, default=2
+    padding : {"same", "valid"}, default="same"
+        ``"valid"``: convolutions see real pixels only, and skip connections are cropped.
     shuffle : bool, default=False
         Run the first level at half the in-plane resolution: pixels are rearranged into channels
         before it and back after it (sub-pixel convolution [2]_). At equal parameters this is
         several times faster, since the convolutions at full resolution, with few channels, cost
-        most.
+        most. With same padding only.
+    batch_norm : bool, default=True
+        Normalize between convolution and ReLU.
+    up_kernel : {2, 3}, default=2
+        Side of the kernels of the transposed convolutions.
     dropout : float, default=0.0
         Probability of dropping a channel of the lowest level in training.
+    inner_dropout : float, default=0.0
+        The same for the output of every other level.
 
     Attributes
     ----------
     stride : tuple of int
-        Sizes of tiles that are not multiples of this are padded.
+        Tiles start at multiples of this, so that poolings see the same pixels together.
     reach : tuple of int
         How far (pixels) an output pixel looks beyond the `stride`-aligned block that it is in, in
         each direction of each axis.
+    margin : tuple of int
+        Pixels that the output lacks on each side; 0 with same padding.
+
+    Raises
+    ------
+    ValueError
+        For valid padding with `shuffle`.
 
     References
     ----------
@@ -68,28 +63,60 @@ class UNet(nn.Module):
     """
 
     def __init__(
-        self, in_channels, out_channels, *, width=32, depth=3, ndim=2, shuffle=False, dropout=0.0
-    ):
+        self, in_channels, out_channels, *, width=32, depth=3, ndim=2, padding="same",
+        shuffle=False, batch_norm=True, up_kernel=2, dropout=0.0, inner_dropout=0.0,
+    ):  # fmt: skip
         super().__init__()
-        self.ndim = ndim
-        self.shuffle = (2,) * 2 if shuffle else (1,) * 2
-        self.shuffle = (1,) * (ndim - 2) + self.shuffle
+        if padding not in ("same", "valid") or (padding == "valid" and shuffle):
+            raise ValueError(
+                "padding must be 'same', or 'valid' without shuffle, got "
+                f"padding={padding!r}, shuffle={shuffle!r}."
+            )
+        self.ndim, self.depth, self.valid = ndim, depth, padding == "valid"
+        self.shuffle = (1,) * (ndim - 2) + ((2, 2) if shuffle else (1, 1))
         factor = 4 if shuffle else 1
+
+        def block(before, after):
+            options = {"padding": 0 if self.valid else 1, "batch_norm": batch_norm}
+            first = conv_relu(before, after, ndim, **options)
+            return nn.Sequential(*first, *conv_relu(after, after, ndim, **options))
+
         widths = [width * 2**level for level in range(depth + 1)]
-        self.encoder = nn.ModuleList(
-            ConvBlock(before, after, ndim)
-            for before, after in zip([in_channels * factor, *widths], widths, strict=False)
-        )
-        self.pool = _POOL[ndim](2)
-        self.dropout = _DROPOUT[ndim](dropout)
+        befores = [in_channels * factor, *widths[:-1]]
+        self.encoder = nn.ModuleList(map(block, befores, widths))
+        self.pool = POOL[ndim](2)
+        self.dropout = DROPOUT[ndim](dropout)
+        self.inner_dropout = DROPOUT[ndim](inner_dropout)
+        same = {} if up_kernel == 2 else {"padding": 1, "output_padding": 1}
         self.up = nn.ModuleList(
-            _UPCONV[ndim](2 * w, w, kernel_size=2, stride=2) for w in widths[-2::-1]
+            UPCONV[ndim](2 * w, w, up_kernel, stride=2, **same) for w in widths[-2::-1]
         )
-        self.decoder = nn.ModuleList(ConvBlock(2 * w, w, ndim) for w in widths[-2::-1])
-        self.head = _CONV[ndim](width, out_channels * factor, 1)
+        self.decoder = nn.ModuleList(block(2 * w, w) for w in widths[-2::-1])
+        self.head = CONV[ndim](width, out_channels * factor, 1)
         self.stride = tuple(s * 2**depth for s in self.shuffle)
-        self.reach = tuple(s * _reach(depth) for s in self.shuffle)
-        initialize(self)
+        self.margin = ((6 * 2**depth - 4) * self.valid,) * ndim
+        self.reach = tuple(s * _reach(depth, up_kernel, self.valid) for s in self.shuffle)
+        initialize(self, [self.head])
+
+    def legal_size(self, size):
+        """The smallest accepted size of an axis that is not below `size` (pixels)."""
+        if not self.valid:
+            return max(1, size)
+        smallest = 2 * self.margin[0] + _fewest_outputs(self.depth)
+        return smallest + -(-max(0, size - smallest) // 2**self.depth) * 2**self.depth
+
+    def check_size(self, spatial):
+        """Raise ValueError, with the nearest legal sizes, where `spatial` is not accepted."""
+        for size in spatial:
+            above = self.legal_size(size)
+            if above != size:
+                below = self.legal_size(size - 2**self.depth)
+                nearest = f"{below} and {above}" if below < size else f"{above} (the smallest)"
+                raise ValueError(
+                    f"A U-Net of depth {self.depth} with valid padding takes sizes of "
+                    f"{above % 2**self.depth} modulo {2**self.depth} pixels, got {size}; the "
+                    f"nearest legal: {nearest}."
+                )
 
     def features(self, x):
         """Dense features of the last decoder level, at the resolution that it runs at."""
@@ -98,56 +125,41 @@ class UNet(nn.Module):
         for level, block in enumerate(self.encoder):
             x = block(x if level == 0 else self.pool(x))
             skips.append(x)
-        x = self.dropout(skips.pop())
+            x = self.inner_dropout(x) if level < self.depth else self.dropout(x)
+        skips.pop()
         for up, block in zip(self.up, self.decoder, strict=True):
-            x = block(torch.cat([skips.pop(), up(x)], dim=1))
+            x = up(x)
+            x = block(torch.cat([crop_center(skips.pop(), x.shape[2:]), x], dim=1))
+            x = self.inner_dropout(x)
         return x
 
     def forward(self, x):
-        """Map (batch, in_channels, *spatial) to logits (batch, out_channels, *spatial)."""
+        """Map (batch, in_channels, *spatial) to logits (batch, out_channels, *spatial).
+
+        With valid padding, to logits that lack `margin` on each side.
+        """
         spatial = x.shape[2:]
+        if self.valid:
+            self.check_size(spatial)
+            return self.head(self.features(x))
         x = pad_to_multiple(x, self.stride)
         x = _depth_to_space(self.head(self.features(x)), self.shuffle)
         return x[(..., *(slice(size) for size in spatial))]
 
 
-def _reach(depth):
+def _reach(depth, up_kernel, valid):
     reach = 2  # two 3x3 convolutions; a pooling rounds up to whole cells
     for _ in range(depth):
         reach = -(-reach // 2) + 2
     for _ in range(depth):
-        reach = 2 * reach + 2
-    return reach
+        reach = 2 * (reach + (up_kernel - 2)) + 2
+    # With valid padding the blocks that are pooled together start at 4 modulo the stride.
+    return reach + 4 * valid
 
 
-def pad_to_multiple(x, multiple):
-    """Repeat the last pixel of each spatial axis up to the next multiple of `multiple`.
-
-    Parameters
-    ----------
-    x : Tensor of shape (batch, channels, *spatial)
-    multiple : sequence of int
-        One for each spatial axis.
-
-    Returns
-    -------
-    Tensor
-    """
-    pad = [-size % step for size, step in zip(x.shape[2:], multiple, strict=True)]
-    if not any(pad):
-        return x
-    amounts = [amount for last in reversed(pad) for amount in (0, last)]
-    return F.pad(x, amounts, mode="replicate")
-
-
-def initialize(module):
-    """He-normal convolutions, zero biases, batch normalization at the identity."""
-    for part in module.modules():
-        if isinstance(part, (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)):
-            nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
-            if part.bias is not None:
-                nn.init.zeros_(part.bias)
-    nn.init.xavier_uniform_(module.head.weight)
+def _fewest_outputs(depth):
+    """Smallest output of valid padding: 4 modulo ``2**depth``."""
+    return 4 if depth > 1 else 2
 
 
 def _space_to_depth(x, factors):

@@ -3,6 +3,7 @@
 import math
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -43,6 +44,28 @@ def channel_statistics(images):
     return mean.astype(np.float32), np.where(std > 0, std, 1).astype(np.float32)
 
 
+class Batch(NamedTuple):
+    """Augmented patches and their targets.
+
+    Parameters
+    ----------
+    images : Tensor of shape (batch, channels, *patch)
+    labels : integer Tensor of shape (batch, *patch)
+        -1 unlabelled.
+    maps, weights : Tensor of shape (batch, *patch), or None
+    """
+
+    images: torch.Tensor
+    labels: torch.Tensor
+    maps: torch.Tensor | None = None
+    weights: torch.Tensor | None = None
+
+    def replace_targets(self, function):
+        """The batch with `function` applied to each of its targets."""
+        targets = (None if target is None else function(target) for target in self[1:])
+        return Batch(self.images, *targets)
+
+
 class PatchBatches:
     """Endless iterator of augmented batches.
 
@@ -61,77 +84,103 @@ class PatchBatches:
     batch_size : int
     rng : numpy.random.Generator
     device : torch.device
+    margin : tuple of int, default=None
+        Pixels that patches reach beyond those of the sampler on each side; None is 0.
+    weigh : callable, default=None
+        ``weigh(labels) -> weights``, a label image to the weights of its pixels in the loss; must
+        not depend on how the image is flipped or turned. Warped patches are weighed after the warp.
     """
 
     def __init__(
         self, images, labels, maps, *, rows, sampler, augmentation, mean, std, batch_size, rng,
-        device,
+        device, margin=None, weigh=None,
     ):  # fmt: skip
         self.images, self.labels, self.maps, self.rows = images, labels, maps, rows
         self.sampler, self.augmentation = sampler, augmentation
         sections = rows.shape[1]
         ndim = len(sampler.patch_shape)
+        margin = (0,) * ndim if margin is None else margin
+        self.shape = tuple(s + 2 * m for s, m in zip(sampler.patch_shape, margin, strict=True))
         view = (1, -1, *(1,) * ndim)
         self.mean = torch.from_numpy(np.tile(mean, sections)).to(device).view(view)
         self.std = torch.from_numpy(np.tile(std, sections)).to(device).view(view)
         self.batch_size, self.rng, self.device = batch_size, rng, device
+        self.weigh, self._weights = weigh, {}
 
     def __iter__(self):
         return self
 
     def __next__(self):
-        """Return (images, labels, maps): float (batch, channels, *patch), integer (batch, *patch)
-        and
-        float (batch, *patch) or None."""
-        shape = self.sampler.patch_shape
+        """Return a `Batch`."""
         patches = self.sampler.draw(self.rng, self.batch_size)
-        geometry = sample_geometry(self.augmentation, self.rng, len(patches), shape)
+        geometry = sample_geometry(self.augmentation, self.rng, len(patches), self.shape)
         photometry = sample_photometry(self.augmentation, self.rng, len(patches))
         parts = [self._patch(*each) for each in zip(patches, geometry, strict=True)]
-        images, labels, maps = zip(*parts, strict=True)
-        images = adjust(torch.cat(images), photometry)
-        return images, torch.cat(labels), None if self.maps is None else torch.cat(maps)
+        images, *targets = zip(*parts, strict=True)
+        joined = (None if target[0] is None else torch.cat(target) for target in targets)
+        return Batch(adjust(torch.cat(images), photometry), *joined)
 
     def _patch(self, patch, geometry):
-        """Image, labels and map of one patch, each with a batch axis of one."""
-        shape = self.sampler.patch_shape
+        """Image, labels, map and weights of one patch, each with a batch axis of one."""
         if geometry.is_rigid:
-            margins = [0] * len(shape)
-        else:
-            at = coordinates(geometry, shape)
-            margins = _margins(at, shape)
-            at = at.to(self.device)
-        image, label, target = self._read(patch, margins)
-        image = (image.to(self.device).float() - self.mean) / self.std
-        if geometry.is_rigid:
-            image = turn(image, geometry)
-            label = turn(label.to(self.device), geometry)
-            target = None if target is None else turn(target.to(self.device).float(), geometry)
-        else:
-            image = resample(image, at, order=1)
-            label = resample(label.to(self.device), at, order=0)
-            if target is not None:
-                target = resample(target.to(self.device).float(), at, order=1)
-        return image, label[:, 0].long(), None if target is None else target[:, 0]
+            return self._turned(patch, geometry)
+        at = coordinates(geometry, self.shape)
+        start, size = self._box(patch, _margins(at, self.shape))
+        at = at.to(self.device)
+        image = resample(self._image(patch, start, size), at, order=1)
+        label = resample(self._tensor(self._label(patch, start, size)), at, order=0)
+        target, weights = None, None
+        if self.maps is not None:
+            target = resample(self._tensor(self._map(patch, start, size)), at, order=1)[:, 0]
+        if self.weigh is not None:
+            weights = torch.from_numpy(self.weigh(label[0, 0].cpu().numpy())[None])
+            weights = weights.to(self.device)
+        return image, label[:, 0].long(), target, weights
 
-    def _read(self, patch, margins):
-        shape = self.sampler.patch_shape
+    def _turned(self, patch, geometry):
+        """A patch that is flipped and turned only: nothing is interpolated or computed anew."""
+        start, size = self._box(patch, [0] * len(self.shape))
+        image = turn(self._image(patch, start, size), geometry)
+        label = turn(self._tensor(self._label(patch, start, size)), geometry)
+        target, weights = None, None
+        if self.maps is not None:
+            target = turn(self._tensor(self._map(patch, start, size)), geometry)[:, 0]
+        if self.weigh is not None:
+            whole = self._weights_of(patch.sample)
+            weights = read_region(whole, start, size, outside=0)
+            weights = turn(self._tensor(weights.astype(np.float32)), geometry)[:, 0]
+        return image, label[:, 0].long(), target, weights
+
+    def _box(self, patch, margins):
         start = [
             center - side // 2 - margin
-            for center, side, margin in zip(patch.center, shape, margins, strict=True)
+            for center, side, margin in zip(patch.center, self.shape, margins, strict=True)
         ]
-        size = [side + 2 * margin for side, margin in zip(shape, margins, strict=True)]
+        return start, [side + 2 * more for side, more in zip(self.shape, margins, strict=True)]
+
+    def _image(self, patch, start, size):
         rows = self.rows[patch.sample]
         if self.augmentation.dihedral and self.rng.random() < 0.5:
             rows = rows[::-1]  # a flip along z
         parts = [np.moveaxis(read_region(self.images[row], start, size), -1, 0) for row in rows]
-        label = read_region(self.labels[patch.sample], start, size, outside=-1)
-        label = torch.from_numpy(label.astype(np.int32))[None, None]
         image = torch.from_numpy(np.concatenate(parts).astype(np.float32))[None]
-        if self.maps is None:
-            return image, label, None
+        return (image.to(self.device) - self.mean) / self.std
+
+    def _label(self, patch, start, size):
+        label = read_region(self.labels[patch.sample], start, size, outside=-1)
+        return label.astype(np.int32)
+
+    def _map(self, patch, start, size):
         target = read_region(self.maps[patch.sample], start, size, outside=np.nan)
-        return image, label, torch.from_numpy(target.astype(np.float32))[None, None]
+        return target.astype(np.float32)
+
+    def _weights_of(self, sample):
+        if sample not in self._weights:
+            self._weights[sample] = self.weigh(self.labels[sample]).astype(np.float16)
+        return self._weights[sample]
+
+    def _tensor(self, array):
+        return torch.from_numpy(array)[None, None].to(self.device)
 
 
 def _margins(at, shape):

@@ -75,7 +75,8 @@ def optimize(network, batches, compute_loss, budget, settings, *, validate=None)
         Trained in place; left with the returned weights.
     batches : iterator
     compute_loss : callable
-        ``compute_loss(network, batch) -> scalar Tensor``.
+        ``compute_loss(network, batch, progress) -> scalar Tensor``; `progress` is the share of the
+        budget that is used up, from 0 to 1.
     budget : Budget
     settings : LoopSettings
     validate : callable, optional
@@ -108,8 +109,13 @@ def optimize(network, batches, compute_loss, budget, settings, *, validate=None)
         batches = prefetch(batches)
     try:
         while budget.progress(step) < 1 and not watch.exhausted:
-            rate = settings.learning_rate * _schedule(budget.progress(step))
-            loss = _step(network, optimizer, next(batches), compute_loss, rate, settings)
+            progress = budget.progress(step)
+            rate = settings.learning_rate * _schedule(progress)
+
+            def compute(batch, progress=progress):
+                return compute_loss(network, batch, progress)
+
+            loss = _step(network, optimizer, compute, next(batches), rate, settings)
             step += 1
             _check_loss(loss, step)
             average.update_parameters(network)
@@ -125,12 +131,12 @@ def optimize(network, batches, compute_loss, budget, settings, *, validate=None)
     return report.rows
 
 
-def _step(network, optimizer, batch, compute_loss, rate, settings):
+def _step(network, optimizer, compute_loss, batch, rate, settings):
     for group in optimizer.param_groups:
         group["lr"] = rate
     mixed = settings.dtype != torch.float32
     with torch.autocast(settings.device.type, settings.dtype, enabled=mixed):
-        loss = compute_loss(network, batch)
+        loss = compute_loss(batch)
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

@@ -10,7 +10,7 @@ CPU = torch.device("cpu")
 SETTINGS = LoopSettings(0.05, CPU, torch.float32)
 
 
-def loss_of(network, batch):
+def loss_of(network, batch, progress):
     return (network(batch) - 3 * batch).square().mean()
 
 
@@ -76,8 +76,8 @@ def test_patience_ends_training():
 def test_divergence_names_the_step():
     steps = itertools.count(1)
 
-    def diverging(network, batch):
-        loss = loss_of(network, batch)
+    def diverging(network, batch, progress):
+        loss = loss_of(network, batch, progress)
         return loss * float("nan") if next(steps) == 7 else loss
 
     with pytest.raises(FloatingPointError, match="at step 7"):
@@ -87,10 +87,10 @@ def test_divergence_names_the_step():
 def test_interruption_leaves_a_usable_network():
     steps = itertools.count(1)
 
-    def interrupted(network, batch):
+    def interrupted(network, batch, progress):
         if next(steps) == 50:
             raise KeyboardInterrupt
-        return loss_of(network, batch)
+        return loss_of(network, batch, progress)
 
     with pytest.warns(UserWarning, match="interrupted at step 49"):
         network, history = train(loss=interrupted)

@@ -1,0 +1,206 @@
+"""The evaluation of the ISBI 2012 challenge: cells between membranes."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..morphology import label_components, label_objects
+from ._pairs import as_pairs
+from .borders import thin_borders
+from .partitions import PartitionScore, foreground_scores
+
+ISBI_THRESHOLDS = tuple(step / 10 for step in range(11))
+
+
+class MembraneCurve(NamedTuple):
+    """What `membrane_curve` returns: scores at each threshold, means over the sections.
+
+    Parameters
+    ----------
+    thresholds : ndarray of shape (n_thresholds,)
+    v_rand, v_rand_merge, v_rand_split : ndarray of shape (n_thresholds,)
+        Foreground-restricted Rand F-score, its precision and its recall.
+    v_info, v_info_merge, v_info_split : ndarray of shape (n_thresholds,)
+        The same of the information.
+    """
+
+    thresholds: np.ndarray
+    v_rand: np.ndarray
+    v_rand_merge: np.ndarray
+    v_rand_split: np.ndarray
+    v_info: np.ndarray
+    v_info_merge: np.ndarray
+    v_info_split: np.ndarray
+
+
+def v_rand(y_true, y_pred, *, thresholds=ISBI_THRESHOLDS, thin=True, spatial_ndim=2):
+    """Foreground-restricted Rand score after border thinning, as ranked by ISBI 2012 [1]_.
+
+    Parameters
+    ----------
+    y_true : ndarray of int, or list of ndarray
+        Label images, or masks (1 and 0) whose components over faces are the objects; 0 are borders,
+        which do not count; -1 is left out. An array with one axis more than `spatial_ndim` is a
+        stack of images.
+    y_pred : ndarray or list of ndarray
+        Floating: probabilities that a pixel is inside of an object. Integer: label images, which
+        are taken as they are, without thresholds and thinning.
+    thresholds : sequence of float, default=(0.0, 0.1, ..., 1.0)
+        Objects are the components (over faces) of the pixels of greater probability. The best
+        threshold counts, one for all images: give the one that was chosen on training images to
+        leave that choice out.
+    thin : bool, default=True
+        Thin the borders of the prediction first, see `thin_borders`.
+    spatial_ndim : {2, 3}, default=2
+        Axes of one image.
+
+    Returns
+    -------
+    float in [0, 1]
+        Mean over the images; 1 for an image whose truth has no object.
+
+    Raises
+    ------
+    ValueError
+        If shapes or numbers of images differ, or probabilities leave [0, 1].
+
+    Notes
+    -----
+    Of the pixels in true objects, a share `p_ij` is in true object `i` and predicted object `j`,
+    `a_i` and `b_j` are its sums. Predicted border pixels count as objects of one pixel. Then
+    precision is ``sum p_ij^2 / sum b_j^2``, recall ``sum p_ij^2 / sum a_i^2``, and the score their
+    harmonic mean.
+
+    References
+    ----------
+    .. [1] Arganda-Carreras et al. Crowdsourcing the creation of image segmentation algorithms for
+       connectomics. Frontiers in Neuroanatomy 2015. :doi:`10.3389/fnana.2015.00142`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg.metrics import v_rand
+    >>> cells = np.array([[1, 1, 0, 1, 1]] * 4)
+    >>> v_rand(cells, np.array([[0.9, 0.8, 0.6, 0.8, 0.9]] * 4))
+    1.0
+    >>> round(v_rand(cells, np.array([[0.9, 0.8, 0.6, 0.8, 0.9]] * 4), thresholds=[0.5]), 4)
+    0.6667
+    """
+    curve = membrane_curve(y_true, y_pred, thresholds, thin=thin, spatial_ndim=spatial_ndim)
+    return float(curve.v_rand.max())
+
+
+def v_info(y_true, y_pred, *, thresholds=ISBI_THRESHOLDS, thin=True, spatial_ndim=2):
+    """Foreground-restricted information score after border thinning, as given by ISBI 2012.
+
+    Parameters
+    ----------
+    y_true, y_pred, thresholds, thin, spatial_ndim
+        As in `v_rand`.
+
+    Returns
+    -------
+    float in [0, 1]
+        Mean over the images; 1 for an image whose truth has no object.
+
+    Raises
+    ------
+    ValueError
+        As `v_rand`.
+
+    Notes
+    -----
+    ``2 I(true; pred) / (H(true) + H(pred))`` over the pixels in true objects, predicted border
+    pixels counting as objects of one pixel. 1 where both are one object, without entropy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg.metrics import v_info
+    >>> cells = np.array([[1, 1, 0, 1, 1]] * 4)
+    >>> v_info(cells, np.array([[0.9, 0.8, 0.6, 0.8, 0.9]] * 4))
+    1.0
+    """
+    curve = membrane_curve(y_true, y_pred, thresholds, thin=thin, spatial_ndim=spatial_ndim)
+    return float(curve.v_info.max())
+
+
+def membrane_curve(y_true, y_pred, thresholds=ISBI_THRESHOLDS, *, thin=True, spatial_ndim=2):
+    """Scores of `v_rand` and `v_info` at each threshold, with what was merged and split.
+
+    Parameters
+    ----------
+    y_true, y_pred, thresholds, thin, spatial_ndim
+        As in `v_rand`.
+
+    Returns
+    -------
+    MembraneCurve
+        Means over the images. Label images as `y_pred` have one row, with threshold NaN.
+
+    Raises
+    ------
+    ValueError
+        As `v_rand`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg.metrics import membrane_curve
+    >>> cells = np.array([[1, 1, 0, 1, 1]] * 4)
+    >>> curve = membrane_curve(cells, np.array([[0.9, 0.8, 0.6, 0.8, 0.9]] * 4), [0.5, 0.7])
+    >>> curve.v_rand_merge
+    array([0.5, 1. ])
+    """
+    pairs = list(as_pairs(_as_list(y_true, spatial_ndim), _as_list(y_pred, spatial_ndim)))
+    if not pairs:
+        raise ValueError("y_true must hold at least one image, got none.")
+    floating = [pred.dtype.kind == "f" for _, pred in pairs]
+    if any(floating) and not all(floating):
+        raise ValueError("y_pred must be probabilities or label images, got both.")
+    at = np.array(thresholds, dtype=float).reshape(-1) if all(floating) else np.array([np.nan])
+    if at.size == 0:
+        raise ValueError("thresholds must hold at least one number, got none.")
+    scores = np.mean([_scores(true, pred, at, thin) for true, pred in pairs], axis=0)
+    return MembraneCurve(at, *scores.T)
+
+
+def _as_list(images, spatial_ndim):
+    if isinstance(images, (list, tuple)):
+        return list(images)
+    images = np.asarray(images)
+    if images.ndim not in (spatial_ndim, spatial_ndim + 1):
+        raise ValueError(
+            f"Images must have {spatial_ndim} axes, or {spatial_ndim + 1} as a stack, got shape "
+            f"{images.shape}; spatial_ndim tells how many."
+        )
+    return [images] if images.ndim == spatial_ndim else list(images)
+
+
+def _scores(true, pred, thresholds, thin):
+    """Six scores of one image at each threshold, (n_thresholds, 6)."""
+    objects = _objects(true)
+    if pred.dtype.kind == "f" and pred.size and not (pred.min() >= 0 and pred.max() <= 1):
+        raise ValueError(
+            f"Probabilities must lie in [0, 1], got values from {pred.min()} to {pred.max()}."
+        )
+    rows = []
+    for threshold in thresholds:
+        labels = pred if np.isnan(threshold) else _cells(pred > threshold, thin)
+        rand, information = foreground_scores(objects, labels)
+        rows.append([*_in_order(rand), *_in_order(information)])
+    return np.array(rows)
+
+
+def _in_order(score: PartitionScore):
+    return score.f_score, score.merge, score.split
+
+
+def _objects(true):
+    if true.dtype.kind not in "biu":
+        raise ValueError(f"y_true must be a label image or a mask, got {true.dtype}.")
+    return label_objects(true.astype(np.int8) if true.dtype == bool else true)
+
+
+def _cells(mask, thin):
+    return thin_borders(mask) if thin else label_components(mask)

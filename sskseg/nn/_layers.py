@@ -1,0 +1,58 @@
+"""Layers of two and three dimensions by the number of dimensions, and padding."""
+
+import torch.nn.functional as F
+from torch import nn
+
+CONV = {2: nn.Conv2d, 3: nn.Conv3d}
+UPCONV = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
+POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
+NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
+DROPOUT = {2: nn.Dropout2d, 3: nn.Dropout3d}
+
+
+def conv_relu(in_channels, out_channels, ndim, *, padding=1, batch_norm=False):
+    """A 3x3 convolution and ReLU, in a list; with batch normalization there is no bias.
+
+    Batch (not instance) normalization: its statistics are fixed at prediction, so that a tile
+    gives what the whole image gives, and it folds into the convolution at no cost.
+    """
+    conv = CONV[ndim](in_channels, out_channels, 3, padding=padding, bias=not batch_norm)
+    norm = [NORM[ndim](out_channels)] if batch_norm else []
+    return [conv, *norm, nn.ReLU(inplace=True)]
+
+
+def pad_to_multiple(x, multiple):
+    """Repeat the last pixel of each spatial axis up to the next multiple of `multiple`.
+
+    Parameters
+    ----------
+    x : Tensor of shape (batch, channels, *spatial)
+    multiple : sequence of int
+        One for each spatial axis.
+
+    Returns
+    -------
+    Tensor
+    """
+    pad = [-size % step for size, step in zip(x.shape[2:], multiple, strict=True)]
+    if not any(pad):
+        return x
+    amounts = [amount for last in reversed(pad) for amount in (0, last)]
+    return F.pad(x, amounts, mode="replicate")
+
+
+def crop_center(x, spatial):
+    """Cut the last axes of a tensor or array to the sizes `spatial`, around the middle.
+
+    Parameters
+    ----------
+    x : Tensor or ndarray of shape (..., *larger)
+    spatial : sequence of int
+
+    Returns
+    -------
+    Tensor or ndarray
+        A view.
+    """
+    first = [(size - new) // 2 for size, new in zip(x.shape[-len(spatial) :], spatial, strict=True)]
+    return x[(..., *(slice(a, a + new) for a, new in zip(first, spatial, strict=True)))]

@@ -1,0 +1,110 @@
+"""The deep multilevel contextual network."""
+
+import torch
+from torch import nn
+
+from ._layers import CONV, DROPOUT, POOL, UPCONV, conv_relu, pad_to_multiple
+from .initialization import initialize
+
+
+class DMCN(nn.Module):
+    """Deep multilevel contextual network.
+
+    A trunk of convolutions and poolings; the features of each level but the first are brought back
+    to full resolution by one transposed convolution, classified by an auxiliary head, and
+    concatenated for the classification that counts. With one channel in and out, width 64 and depth
+    3 it has 16 convolutions, 3 poolings, 3 transposed convolutions and 7,741,620 parameters.
+
+    Images of any size are accepted: they are padded (edge values) to the next multiple of `stride`
+    and the output is cropped back.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+    width : int, default=32
+        Channels of the first level; doubled at each level below. A quarter of them stand for each
+        level in the concatenation.
+    depth : int, default=3
+        Number of poolings.
+    ndim : {2, 3}, default=2
+    post_conv : bool, default=True
+        A 3x3 convolution after each transposed one.
+    dropout : float, default=0.5
+        Probability of dropping a channel of what the levels hand on, in training.
+
+    Attributes
+    ----------
+    stride, reach : tuple of int
+        As of `UNet`.
+
+    Notes
+    -----
+    The layout follows Chen et al. [1]_, in whose text it is not complete: a 1x1 convolution before
+    each transposed one, without which the number of parameters could not be 7.7 million, is ours.
+
+    References
+    ----------
+    .. [1] Chen, Qi, Cheng, Heng. Deep contextual networks for neuronal structure segmentation.
+       AAAI 2016. :doi:`10.1609/aaai.v30i1.10141`
+    """
+
+    def __init__(
+        self, in_channels, out_channels, *, width=32, depth=3, ndim=2, post_conv=True, dropout=0.5
+    ):
+        super().__init__()
+        widths = [width * 2**level for level in range(depth + 1)]
+        convs = [2 if level < 2 else 3 for level in range(depth + 1)]
+        befores = [in_channels, *widths[:-1]]
+        self.trunk = nn.ModuleList(
+            nn.Sequential(
+                *conv_relu(before, after, ndim),
+                *(layer for _ in range(n - 1) for layer in conv_relu(after, after, ndim)),
+            )
+            for before, after, n in zip(befores, widths, convs, strict=True)
+        )
+        self.pool = POOL[ndim](2)
+        narrow = max(1, width // 4)
+        self.branches = nn.ModuleList(
+            nn.Sequential(
+                CONV[ndim](widths[level], narrow, 1),
+                nn.ReLU(inplace=True),
+                DROPOUT[ndim](dropout),
+                # Kernel 2k, stride k, padding k/2: exactly k times the size.
+                UPCONV[ndim](narrow, narrow, 2 * 2**level, 2**level, 2**level // 2),
+                nn.ReLU(inplace=True),
+                *(conv_relu(narrow, narrow, ndim) if post_conv else []),
+            )
+            for level in range(1, depth + 1)
+        )
+        self.auxiliary = nn.ModuleList(CONV[ndim](narrow, out_channels, 1) for _ in range(depth))
+        self.head = CONV[ndim](narrow * depth, out_channels, 1)
+        self.stride = (2**depth,) * ndim
+        self.reach = (_reach(convs),) * ndim
+        initialize(self, [self.head, *self.auxiliary])
+
+    def forward(self, x):
+        """Map (batch, in_channels, *spatial) to logits (batch, out_channels, *spatial).
+
+        In training, a tuple: those logits, and those of the auxiliary heads.
+        """
+        inside = (..., *(slice(size) for size in x.shape[2:]))
+        x = pad_to_multiple(x, self.stride)
+        levels = []
+        for level, block in enumerate(self.trunk):
+            x = block(x if level == 0 else self.pool(x))
+            if level > 0:
+                levels.append(self.branches[level - 1](x))
+        logits = self.head(torch.cat(levels, dim=1))[inside]
+        if not self.training:
+            return logits
+        heads = zip(self.auxiliary, levels, strict=True)
+        return logits, *(head(features)[inside] for head, features in heads)
+
+
+def _reach(convs):
+    """Of the lowest level: its cells see `cells` more around them, and a pixel sees one cell more
+    through the transposed convolution."""
+    cells = convs[0]
+    for n in convs[1:]:
+        cells = -(-cells // 2) + n
+    return (cells + 1) * 2 ** (len(convs) - 1)
