@@ -63,7 +63,9 @@ class SemiSupervisedSegmenter(DenseEstimator):
         With ``target="instances"``, the cross-entropy of background pixels between objects that
         almost touch is weighed by ``1 + border_weight * exp(-(d1 + d2)**2 / (2 *
         border_sigma**2))`` where `d1` and `d2` are the distances (pixels) to the nearest two
-        objects [1]_; 0 turns it off. See `sskseg.morphology.weight_map`.
+        objects [1]_; 0 turns it off. See `sskseg.morphology.weight_map`. The weights of a batch's
+        background are divided by their mean, so that its share of the loss, and with it the
+        meaning of a probability of 0.5, stays what it is without them.
     width, depth : int, default=32 and 3
         Channels of the network's first level, and number of poolings.
     max_steps : int, default=None

@@ -34,7 +34,7 @@ def volumes():
 
 def test_it_learns_to_find_cells(cells):
     X, y = cells
-    model = segmenter(width=8, max_steps=150, border_weight=0.0).fit(X, y)
+    model = segmenter(width=8, max_steps=250).fit(X, y)
     assert model.score(X, y) > 0.9
     assert model.history_[-1]["loss"] < 0.6 * model.history_[0]["loss"]
     assert model.validation_rows_.size == 1
@@ -268,3 +268,123 @@ def test_positions_are_routed(cells):
             model, X, y, params={"positions": np.arange(6)}, cv=3, error_score="raise"
         )
     assert np.isfinite(scores["test_score"]).all()
+
+
+# Networks, losses, weights and tiling
+
+
+@pytest.mark.parametrize("network", ["unet-valid", "unet-lite", "dmcn"])
+@pytest.mark.parametrize("target", ["instances", "classes"])
+def test_every_network_trains_predicts_and_is_saved(cells, network, target, tmp_path):
+    X, y = cells
+    options = {"network": network, "target": target, "patch_size": 44, "learning_rate": 1e-3}
+    y = y if target == "instances" else (y > 0).astype(int)
+    model = segmenter(**options).fit(X, y)
+    assert model.predict(X).shape == X.shape
+    assert model.patch_shape_ == (44, 44)
+    model.save(tmp_path / "model")
+    loaded = SemiSupervisedSegmenter.load(tmp_path / "model")
+    assert np.array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+def test_valid_padding_learns_what_same_padding_learns(cells):
+    X, y = cells
+    model = segmenter(
+        network="unet-valid", width=8, max_steps=200, border_weight=0.0, patch_size=60
+    )
+    assert model.fit(X, y).score(X, y) > 0.85
+
+
+def test_valid_padding_in_volumes_and_from_dask(volumes, cells):
+    da = pytest.importorskip("dask.array")
+    X, y = volumes
+    options = {"depth": 1, "spatial_ndim": 3, "width": 2, "patch_size": "auto"}
+    model = segmenter(network="unet-valid", **options).fit(X, y)
+    assert model.predict(X).shape == X.shape
+    assert model.patch_shape_ == (20, 40, 40)
+    X, y = cells
+    model = segmenter(network="unet-valid", patch_size=60).fit(X, y)
+    lazy = model.predict_proba(da.from_array(X, chunks=(2, 30, 30)))
+    assert np.array_equal(lazy.compute(), model.predict_proba(X))
+
+
+@pytest.mark.parametrize("tiling", ["average", "resize", "legacy_resize"])
+def test_tilings_differ_and_keep_the_size(cells, tiling):
+    da = pytest.importorskip("dask.array")
+    X, y = cells
+    model = segmenter(network="unet-valid", patch_size=60).fit(X, y)
+    exact = model.predict_proba(X)
+    model.set_params(tiling=tiling)
+    other = model.predict_proba(X)
+    assert other.shape == exact.shape
+    assert not np.allclose(other, exact, atol=1e-3)
+    assert other.min() >= 0
+    assert other.max() <= 1
+    with pytest.raises(ValueError, match=f"tiling='overlap-tile' only, got '{tiling}'"):
+        model.predict(da.from_array(X))
+    with pytest.raises(ValueError, match="for networks with valid padding, got network='unet'"):
+        segmenter(network="unet", tiling=tiling).fit(X, y)
+
+
+def test_illegal_patches_name_the_nearest_legal(cells):
+    X, y = cells
+    with pytest.raises(ValueError, match="got 62; the nearest legal: 60 and 64"):
+        segmenter(network="unet-valid", patch_size=62).fit(X, y)
+
+
+def test_a_users_module_is_copied_and_checked(cells):
+    X, y = cells
+    module = torch.nn.Conv2d(1, 2, 5, padding=2)
+    before = module.weight.detach().clone()
+    model = segmenter(network=module).fit(X, y)
+    assert torch.equal(module.weight, before)
+    assert not torch.equal(model.network_.weight, before)
+    assert model.predict(X).shape == X.shape
+    clone(model).fit(X, y)
+    with pytest.raises(ValueError, match=r"to 2 output channel\(s\) .* got \(1, 1, 64, 64\)"):
+        segmenter(network=torch.nn.Conv2d(1, 1, 3, padding=1)).fit(X, y)
+    with pytest.raises(ValueError, match=r"must take float32 tensors of shape \(1, 1, 64, 64\)"):
+        segmenter(network=torch.nn.Conv2d(3, 2, 3, padding=1)).fit(X, y)
+    with pytest.raises(ValueError, match="Use joblib or pickle"):
+        model.save("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("loss", "outputs"),
+    [("auto", 2), (("cross-entropy",), 1), (["dice", "distance"], 2), (("dice",), 1)],
+)
+def test_losses_can_be_chosen(cells, loss, outputs):
+    X, y = cells
+    model = segmenter(loss=loss, network="unet").fit(X, y)
+    assert model.network_.head.out_channels == outputs
+    assert model.predict(X).shape == X.shape
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"loss": ()}, r"loss must be 'auto' or some of .* got \(\)"),
+        ({"loss": ("dice", "focal")}, "focal"),
+        ({"loss": ("distance",), "target": "classes"}, "target='classes'"),
+        ({"border_weight": -1.0}, "border_weight"),
+        ({"border_sigma": 0.0}, "border_sigma"),
+        ({"tiling": "stitch"}, "tiling"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(cells, options, message):
+    with pytest.raises(ValueError, match=message):
+        segmenter(**options).fit(*cells)
+
+
+def test_border_weights_reach_the_loss(cells):
+    X, y = cells
+    plain = segmenter(border_weight=0.0).fit(X, y)
+    weighted = segmenter(border_weight=10.0).fit(X, y)
+    assert not np.array_equal(plain.predict_proba(X), weighted.predict_proba(X))
+    # more weight between cells that almost touch: less foreground
+    assert weighted.predict_proba(X).mean() < plain.predict_proba(X).mean()
+    dice_only = {"loss": ("dice",)}
+    first, second = (
+        segmenter(border_weight=w, **dice_only).fit(X, y).predict_proba(X) for w in (0.0, 10.0)
+    )
+    assert np.array_equal(first, second)

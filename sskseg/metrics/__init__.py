@@ -17,6 +17,7 @@ from .partitions import (
     rand_error,
     variation_of_information,
 )
+from .warping import warping_error
 
 __all__ = [
     "Matches",
@@ -39,4 +40,5 @@ __all__ = [
     "v_info",
     "v_rand",
     "variation_of_information",
+    "warping_error",
 ]

@@ -31,6 +31,24 @@ def as_pairs(y_true, y_pred):
         yield true, pred
 
 
+def as_stack(images, ndim):
+    """List of the images: of a list, or of an array of `ndim` axes (one image) or one more.
+
+    Raises
+    ------
+    ValueError
+        For an array of other axes.
+    """
+    if isinstance(images, (list, tuple)):
+        return list(images)
+    images = np.asarray(images)
+    if images.ndim not in (ndim, ndim + 1):
+        raise ValueError(
+            f"Images must have {ndim} axes, or {ndim + 1} as a stack, got shape {images.shape}."
+        )
+    return [images] if images.ndim == ndim else list(images)
+
+
 class Contingency(NamedTuple):
     """How many pixels each pair of labels shares.
 

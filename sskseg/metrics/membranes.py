@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..morphology import label_components, label_objects
-from ._pairs import as_pairs
+from ._pairs import as_pairs, as_stack
 from .borders import thin_borders
 from .partitions import PartitionScore, foreground_scores
 
@@ -126,7 +126,7 @@ def v_info(y_true, y_pred, *, thresholds=ISBI_THRESHOLDS, thin=True, spatial_ndi
 
 
 def membrane_curve(y_true, y_pred, thresholds=ISBI_THRESHOLDS, *, thin=True, spatial_ndim=2):
-    """Scores of `v_rand` and `v_info` at each threshold, with what was merged and split.
+    """Compute `v_rand` and `v_info` at each threshold, with what was merged and split.
 
     Parameters
     ----------
@@ -152,7 +152,7 @@ def membrane_curve(y_true, y_pred, thresholds=ISBI_THRESHOLDS, *, thin=True, spa
     >>> curve.v_rand_merge
     array([0.5, 1. ])
     """
-    pairs = list(as_pairs(_as_list(y_true, spatial_ndim), _as_list(y_pred, spatial_ndim)))
+    pairs = list(as_pairs(as_stack(y_true, spatial_ndim), as_stack(y_pred, spatial_ndim)))
     if not pairs:
         raise ValueError("y_true must hold at least one image, got none.")
     floating = [pred.dtype.kind == "f" for _, pred in pairs]
@@ -163,18 +163,6 @@ def membrane_curve(y_true, y_pred, thresholds=ISBI_THRESHOLDS, *, thin=True, spa
         raise ValueError("thresholds must hold at least one number, got none.")
     scores = np.mean([_scores(true, pred, at, thin) for true, pred in pairs], axis=0)
     return MembraneCurve(at, *scores.T)
-
-
-def _as_list(images, spatial_ndim):
-    if isinstance(images, (list, tuple)):
-        return list(images)
-    images = np.asarray(images)
-    if images.ndim not in (spatial_ndim, spatial_ndim + 1):
-        raise ValueError(
-            f"Images must have {spatial_ndim} axes, or {spatial_ndim + 1} as a stack, got shape "
-            f"{images.shape}; spatial_ndim tells how many."
-        )
-    return [images] if images.ndim == spatial_ndim else list(images)
 
 
 def _scores(true, pred, thresholds, thin):

@@ -13,7 +13,7 @@ _PRECISION = 1e-3  # of the border weight: what is below is left out
 
 
 def weight_map(labels, border_weight=10.0, border_sigma=5.0, *, spacing=None, class_weight=None):
-    """Weights that make a network learn the narrow borders between objects.
+    """Weigh pixels so that a network learns the narrow borders between objects.
 
     ``w = w_c + w_0 exp(-(d_1 + d_2)^2 / (2 sigma^2))`` where `d_1` and `d_2` are the distances to
     the nearest and to the second nearest object [1]_.

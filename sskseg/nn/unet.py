@@ -154,7 +154,7 @@ def _reach(depth, up_kernel, valid):
     for _ in range(depth):
         reach = 2 * (reach + (up_kernel - 2)) + 2
     # With valid padding the blocks that are pooled together start at 4 modulo the stride.
-    return reach + 4 * valid
+    return reach + 4 * (valid and depth > 2)
 
 
 def _fewest_outputs(depth):

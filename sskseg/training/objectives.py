@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from skimage.segmentation import find_boundaries
 
 from ..morphology import label_objects, normalized_distance, weight_map
@@ -52,7 +53,12 @@ class _Objective:
     def _overlap_losses(self, logits, batch):
         total = 0.0
         if "cross-entropy" in self.losses:
-            total = total + masked_cross_entropy(logits, batch.labels, batch.weights)
+            weights = (
+                None
+                if batch.weights is None
+                else _normalize_background(batch.weights, batch.labels)
+            )
+            total = total + masked_cross_entropy(logits, batch.labels, weights)
         if "dice" in self.losses:
             total = total + masked_dice_loss(logits, batch.labels)
         return total
@@ -159,11 +165,22 @@ class ClassObjective(_Objective):
         return np.moveaxis(output, 0, -1)
 
 
+def _normalize_background(weights, labels):
+    """Weights whose mean over the background is 1.
+
+    It has its share of the loss, no more: probabilities keep their meaning, 0.5 its place between
+    the classes.
+    """
+    background = (labels == 0).to(weights.dtype)
+    mean = (weights * background).sum() / background.sum().clamp_min(1)
+    return torch.where(labels == 0, weights / mean.clamp_min(1e-6), weights)
+
+
 def _compact(labels):
     """The same numbers in as few bytes as they need."""
     if labels.size == 0:
         return labels
-    return labels.astype(np.result_type(np.int8, np.min_scalar_type(int(labels.max()) + 1)))
+    return labels.astype(np.min_scalar_type(-int(labels.max()) - 2))
 
 
 def _distance_map(objects):

@@ -9,8 +9,8 @@ before it. Small machines: a quarter of the published widths, ten minutes a trai
 seeds.
 
 Every finished cell is kept in ``tests/benchmarks/results/membranes.jsonl``, so that a second run
-goes on where the first stopped; the figure is written to ``docs/images/membranes_networks.png``
-from the predictions of the first seed and the last fold that were made in this run.
+goes on where the first stopped; the figure ``docs/images/membranes_networks.png`` is drawn from the
+predictions of the first seed and the last fold, which stay in ``results/predictions``.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from harness import Cells, data_folder, markdown
+from harness import RESULTS, Cells, data_folder, markdown
 
 from sskseg import SemiSupervisedSegmenter
 from sskseg.datasets import load_isbi2012
@@ -94,7 +94,7 @@ def split(n, fold):
     return np.setdiff1d(np.arange(n), test), test
 
 
-def measure(method, fold, seed, options, keep):
+def measure(method, fold, seed, options, kept):
     X, y = load_isbi2012(data_folder() / "isbi2012")
     train, test = split(len(X), fold)
     model = build(method, options, seed).fit(X[train], y[train], positions=train)
@@ -103,8 +103,9 @@ def measure(method, fold, seed, options, keep):
     some = train[::4]
     curve = membrane_curve(y[some], model.predict_proba(X[some], positions=some))
     chosen = curve.thresholds[curve.v_rand.argmax()]
-    if keep is not None:
-        keep[method] = probability[-1]
+    if kept is not None:
+        kept.parent.mkdir(exist_ok=True)
+        np.save(kept, np.round(255 * probability[-1]).astype(np.uint8))
     row = {"parameters": count_parameters(model.network_), "steps": model.history_[-1]["step"],
            "fit seconds": round(model.history_[-1]["time"], 1)}  # fmt: skip
     return row | figures(y[test], probability, chosen)
@@ -150,9 +151,20 @@ def table(cells):
     return markdown(rows + THEIRS, COLUMNS)
 
 
-def draw(kept, options, path):
+def kept_prediction(method, options):
+    """File of the last test section's probabilities, as bytes."""
+    scale = "full" if options.full else f"{options.width}"
+    return RESULTS / "predictions" / f"membranes-{scale}-{method}.npy"
+
+
+def draw(options, path):
     """Image, truth, and probability and error of each network, on the last test section."""
     from matplotlib import pyplot as plt
+
+    files = {method: kept_prediction(method, options) for method in METHODS}
+    kept = {method: np.load(file) / 255 for method, file in files.items() if file.exists()}
+    if not kept:
+        return
 
     X, y = load_isbi2012(data_folder() / "isbi2012")
     section = split(len(X), options.folds[-1])[1][-1]
@@ -193,7 +205,7 @@ def main():
     if options.steps is None and options.time_budget is None:
         options.steps = FULL_STEPS if options.full else None
         options.time_budget = None if options.full else 600.0
-    cells, kept, rows = Cells("membranes"), {}, []
+    cells, rows = Cells("membranes"), []
     for seed in options.seeds:
         for fold in options.folds:
             for method in options.methods:
@@ -201,12 +213,11 @@ def main():
                 key = {"method": method, "fold": fold, "seed": seed, "width": options.width,
                        "time_budget": options.time_budget, "steps": options.steps,
                        "full": options.full}  # fmt: skip
-                keep = kept if first else None
-                rows.append(cells.run(key, partial(measure, method, fold, seed, options, keep)))
+                kept = kept_prediction(method, options) if first else None
+                rows.append(cells.run(key, partial(measure, method, fold, seed, options, kept)))
     print(table(rows))
-    if kept:
-        folder = Path(__file__).resolve().parents[2] / "docs" / "images"
-        draw(kept, options, folder / "membranes_networks.png")
+    folder = Path(__file__).resolve().parents[2] / "docs" / "images"
+    draw(options, folder / "membranes_networks.png")
 
 
 if __name__ == "__main__":

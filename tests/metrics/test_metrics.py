@@ -13,6 +13,8 @@ from sskseg.metrics import (
     match_instances,
     panoptic_quality,
     pixel_error,
+    soft_dice,
+    soft_iou,
 )
 
 
@@ -37,6 +39,59 @@ def test_overlap_of_nothing(metric, empty):
     assert metric(nothing - 1, nothing + 1) == empty
     assert metric(np.zeros((0, 3), int), np.zeros((0, 3), int)) == empty
     assert metric(np.ones((1, 1), int), np.ones((1, 1), int)) == empty
+
+
+@pytest.mark.parametrize("average", ["macro", "weighted", None])
+@pytest.mark.parametrize(("metric", "peer"), [(dice, f1_score), (iou, jaccard_score)])
+def test_classes_equal_scikit_learns(metric, peer, average):
+    rng = np.random.default_rng(0)
+    true, pred = rng.integers(-1, 4, (9, 7, 5)), rng.integers(0, 4, (9, 7, 5))
+    known = true >= 0
+    expected = peer(true[known], pred[known], average=average)
+    np.testing.assert_allclose(metric(true, pred, average=average), expected)
+    halves = [true[:4], true[4:]], [pred[:4], pred[4:]]
+    np.testing.assert_allclose(metric(*halves, average=average), expected)
+    some = peer(true[known], pred[known], average=average, labels=[3, 1])
+    np.testing.assert_allclose(metric(true, pred, average=average, classes=[3, 1]), some)
+
+
+@pytest.mark.parametrize("metric", [dice, iou])
+def test_classes_that_nobody_has(metric):
+    true, pred = np.array([0, 0, 2, -1]), np.array([0, 2, 2, 7])
+    np.testing.assert_array_equal(metric(true, pred, average=None, classes=[5]), [1.0])
+    assert metric(true, pred, average="weighted", classes=[5]) == 1.0
+    assert len(metric(true, pred, average=None)) == 2  # 7 is where nothing is labelled
+    with pytest.raises(ValueError, match="average must be .* got 'micro'"):
+        metric(true, pred, average="micro")
+
+
+def test_large_classes_do_not_cost_memory():
+    true, pred = np.array([0, 2**40, 2**62]), np.array([0, 2**40, 0])
+    np.testing.assert_allclose(iou(true, pred, average=None), [0.5, 1.0, 0.0])
+
+
+def test_soft_scores_of_masks_are_the_hard_ones():
+    true, pred = random_masks()
+    assert soft_dice(true, pred.astype(float)) == pytest.approx(dice(true, pred))
+    assert soft_iou(true, pred.astype(np.float32)) == pytest.approx(iou(true, pred))
+
+
+def test_soft_scores_by_hand():
+    true, pred = np.array([1, 1, 0, -1]), np.array([0.75, 0.25, 0.5, 1.0])
+    assert soft_dice(true, pred) == pytest.approx(2 * 1.0 / (2 + 1.5))
+    assert soft_iou([true, true], [pred, pred]) == pytest.approx(1.0 / (2 + 1.5 - 1.0))
+
+
+@pytest.mark.parametrize("metric", [soft_dice, soft_iou])
+@pytest.mark.parametrize("shape", [(3, 3), (1, 1), (0, 3)])
+def test_soft_scores_of_nothing_and_of_no_probability(metric, shape):
+    nothing = np.zeros(shape, int)
+    assert metric(nothing, nothing.astype(float)) == 1
+    assert metric(nothing - 1, nothing + 1.0) == 1
+    if nothing.size:
+        for value in (1.5, -0.5, np.nan):
+            with pytest.raises(ValueError, match=r"must lie in \[0, 1\], got"):
+                metric(nothing, nothing + value)
 
 
 def test_lists_are_pooled_not_averaged():

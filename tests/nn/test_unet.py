@@ -2,36 +2,74 @@ import numpy as np
 import pytest
 import torch
 
-from sskseg.nn import UNet, count_parameters, fold_batch_norm, make_network
+from sskseg.nn import DMCN, UNet, count_parameters, fold_batch_norm, make_network
+
+SAME_SIZE = ["unet", "unet-shuffle", "unet-lite", "dmcn"]
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
-@pytest.mark.parametrize("name", ["unet", "unet-shuffle"])
+@pytest.mark.parametrize("name", SAME_SIZE)
 def test_any_size_goes_in_and_comes_out(name, ndim):
     network = make_network(name, 3, 2, width=2, depth=2, ndim=ndim).eval()
     for size in [(9, 13, 17)[:ndim], (16, 16, 16)[:ndim], (1, 1, 1)[:ndim]]:
         assert network(torch.zeros(1, 3, *size)).shape == (1, 2, *size)
 
 
-@pytest.mark.parametrize(
-    ("ndim", "shuffle", "depth"),
-    [(2, False, 1), (2, False, 3), (2, True, 1), (2, True, 2), (3, False, 1), (3, True, 1)],
-)
-def test_reach_is_how_far_a_pixel_is_seen(ndim, shuffle, depth):
-    network = UNet(1, 1, width=2, depth=depth, ndim=ndim, shuffle=shuffle).eval()
+def seen_from_one_block(network, forward, ndim):
+    """How far NaN in one aligned block spreads, each way of each axis; and the shape."""
     shape = [2 * reach + 3 * stride for reach, stride in zip(network.reach, network.stride)]
     shape = [-(-size // stride) * stride for size, stride in zip(shape, network.stride)]
     start = [size // 2 // stride * stride for size, stride in zip(shape, network.stride)]
     x = torch.zeros(1, 1, *shape)
-    # NaN in one aligned block spreads to whatever looks at it.
     x[(0, 0, *(slice(a, a + s) for a, s in zip(start, network.stride)))] = float("nan")
-    seen = torch.isnan(network(x))[0, 0]
-    for axis, reach in enumerate(network.reach):
+    seen = torch.isnan(forward(x))[0, 0]
+    for axis in range(ndim):
         others = [a for a in range(ndim) if a != axis]
         at = torch.nonzero(seen.any(others[-1]).any(others[0]) if ndim == 3 else seen.any(*others))
-        assert start[axis] - int(at.min()) <= reach
-        assert int(at.max()) - (start[axis] + network.stride[axis] - 1) <= reach
-        assert start[axis] - int(at.min()) > reach - network.stride[axis]
+        yield (
+            start[axis] - int(at.min()),
+            int(at.max()) - (start[axis] + network.stride[axis] - 1),
+        )
+
+
+@pytest.mark.parametrize(
+    ("ndim", "depth", "options"),
+    [
+        (2, 1, {}),
+        (2, 3, {}),
+        (2, 1, {"shuffle": True}),
+        (2, 2, {"shuffle": True}),
+        (2, 2, {"up_kernel": 3}),
+        (3, 1, {}),
+        (3, 1, {"shuffle": True}),
+    ],
+)
+def test_reach_is_how_far_a_pixel_is_seen(ndim, depth, options):
+    network = UNet(1, 1, width=2, depth=depth, ndim=ndim, **options).eval()
+    ways = seen_from_one_block(network, network, ndim)
+    for (before, after), reach, stride in zip(ways, network.reach, network.stride):
+        assert max(before, after) <= reach
+        # tight: up to one block, and the one-sided kernel of three's other side
+        assert before > reach - (2 if options.get("up_kernel") == 3 else 1) * stride
+
+
+@pytest.mark.parametrize("depth", [1, 2, 3])
+def test_reach_of_valid_padding(depth):
+    from sskseg.training import restore_size
+
+    network = make_network("unet-valid", 1, 1, width=2, depth=depth).eval()
+    forward = restore_size(network, network, "overlap-tile", None)
+    for (before, after), reach in zip(seen_from_one_block(network, forward, 2), network.reach):
+        assert max(before, after) <= reach
+        assert max(before, after) > reach - 2 * 2**depth
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+def test_reach_of_the_contextual_network(depth):
+    network = make_network("dmcn", 1, 1, width=4, depth=depth).eval()
+    for (before, after), reach in zip(seen_from_one_block(network, network, 2), network.reach):
+        assert max(before, after) <= reach
+        assert max(before, after) > reach - 2 * 2**depth
 
 
 def test_classic_parameter_count():
@@ -39,6 +77,77 @@ def test_classic_parameter_count():
     network = make_network("unet", 1, 1, width=64, depth=4)
     normalized = sum(m.num_features for m in network.modules() if hasattr(m, "num_features"))
     assert count_parameters(network) - normalized == 31_030_593
+    assert count_parameters(make_network("unet-valid", 1, 1, width=64, depth=4)) == 31_030_593
+    assert count_parameters(make_network("unet-valid", 1, 2, width=64, depth=4)) == 31_030_658
+    assert count_parameters(make_network("unet-lite", 1, 1, width=32, depth=4)) == 8_629_921
+    assert count_parameters(make_network("dmcn", 1, 1, width=64, depth=3)) == 7_741_620
+    assert count_parameters(DMCN(1, 1, width=64, post_conv=False)) == 7_734_660
+
+
+def layers(network, kind):
+    return [m for m in network.modules() if isinstance(m, kind)]
+
+
+def test_layers_are_those_that_were_published():
+    convs, ups = torch.nn.Conv2d, torch.nn.ConvTranspose2d
+    for name in ("unet", "unet-valid", "unet-lite"):
+        network = make_network(name, 1, 1, width=2, depth=4)
+        assert len(layers(network, convs)) + len(layers(network, ups)) == 23
+        assert len(layers(network, ups)) == 4
+    network = make_network("dmcn", 1, 1, width=4, depth=3)
+    heads = [network.head, *network.auxiliary]
+    assert len(layers(network, convs)) - len(heads) == 16
+    assert len(layers(network, ups)) == len(network.auxiliary) == 3
+    assert network.head.in_channels == 3
+
+
+@pytest.mark.parametrize(
+    ("depth", "legal"), [(4, {572: 388, 188: 4, 252: 68, 524: 340}), (3, {252: 164}), (1, {18: 2})]
+)
+def test_valid_padding_takes_legal_sizes(depth, legal):
+    network = make_network("unet-valid", 1, 1, width=1, depth=depth).eval()
+    for size, outputs in legal.items():
+        smallest = network.legal_size(1)
+        with torch.no_grad():
+            assert network(torch.zeros(1, 1, size, smallest)).shape[2] == outputs
+        assert outputs == size - 2 * network.margin[0]
+    for size in range(1, 700):
+        up = network.legal_size(size)
+        assert up >= size
+        assert network.legal_size(up) == up
+
+
+@pytest.mark.parametrize(
+    ("size", "nearest"), [(512, "508 and 524"), (571, "556 and 572"), (100, "188")]
+)
+def test_illegal_sizes_name_the_nearest_legal(size, nearest):
+    network = make_network("unet-valid", 1, 1, width=1, depth=4)
+    with pytest.raises(ValueError, match=rf"12 modulo 16 .* got {size}; the nearest.*: {nearest}"):
+        network(torch.zeros(1, 1, size, 572))
+
+
+def test_valid_padding_is_not_for_shuffling():
+    with pytest.raises(ValueError, match="padding='valid', shuffle=True"):
+        UNet(1, 1, padding="valid", shuffle=True)
+    with pytest.raises(ValueError, match="padding='full'"):
+        UNet(1, 1, padding="full")
+
+
+def test_auxiliary_heads_speak_in_training_only():
+    network = make_network("dmcn", 2, 3, width=4, depth=2)
+    x = torch.randn(1, 2, 13, 20)
+    assert [out.shape for out in network(x)] == [(1, 3, 13, 20)] * 3
+    assert network.eval()(x).shape == (1, 3, 13, 20)
+
+
+@pytest.mark.parametrize("name", [*SAME_SIZE, "unet-valid"])
+def test_every_parameter_is_trained(name):
+    torch.manual_seed(0)
+    network = make_network(name, 1, 1, width=16, depth=2)
+    outputs = network(torch.randn(4, 1, 52, 52))
+    outputs = outputs if isinstance(outputs, tuple) else (outputs,)
+    sum(out.square().mean() for out in outputs).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in network.parameters())
 
 
 @pytest.mark.parametrize("name", ["unet", "unet-shuffle"])
@@ -59,6 +168,10 @@ def test_unknown_network_is_refused_and_callables_are_taken():
         make_network("vnet", 1, 1)
     made = make_network(lambda i, o, **kw: torch.nn.Conv2d(i, o, kw["width"]), 1, 2, 3, 4)
     assert made.weight.shape == (2, 1, 3, 3)
+    module = torch.nn.Conv2d(1, 2, 3)
+    copied = make_network(module, 1, 2)
+    assert copied is not module
+    assert torch.equal(copied.weight, module.weight)
 
 
 def test_shuffling_keeps_pixels_in_place():
