@@ -28,6 +28,22 @@ def test_gpu_and_cpu_agree(trained):
     assert np.abs(on_gpu - on_cpu).max() < 1e-4
 
 
+@pytest.mark.parametrize("network", ["unet", "unet-valid", "unet-lite", "dmcn"])
+@pytest.mark.parametrize("tiling", ["overlap-tile", "average"])
+def test_membrane_networks_agree_on_gpu_and_cpu(network, tiling):
+    if tiling != "overlap-tile" and network != "unet-valid":
+        pytest.skip("a tiling for valid padding")
+    X, y = make_cells(4, (256, 256), random_state=0)
+    model = SemiSupervisedSegmenter(
+        network, width=8, depth=3, learning_rate=5e-4, max_steps=20, device="cuda", tiling=tiling,
+        precision="float32", random_state=0,
+    ).fit(X, y)  # fmt: skip
+    with torch.backends.cudnn.flags(allow_tf32=False):
+        on_gpu = model.predict_proba(X)
+    on_cpu = model.set_params(device="cpu").predict_proba(X)
+    assert np.abs(on_gpu - on_cpu).max() < 1e-4
+
+
 def test_a_model_of_the_gpu_loads_on_the_cpu(trained, tmp_path):
     _, model = trained
     devices = {p.device.type for p in pickle.loads(pickle.dumps(model)).network_.parameters()}

@@ -44,6 +44,10 @@ SLIDES = {
 }  # fmt: skip
 UNWEIGHTED = {**SLIDES, "border_weight": 0.0}
 
+# Neighboring sections, weight map and distance to the border, average of weights and of views.
+RECIPE = {"sections": "consecutive", "section_context": 1, "validation_fraction": 0.0,
+          "test_time_augmentation": True}  # fmt: skip
+
 # Each with the share of the width that `--width` gives, its depth, and its learning rate: without
 # batch normalization a higher one diverges.
 METHODS = {
@@ -52,8 +56,9 @@ METHODS = {
     "unet, no weight map": (1, 4, {**UNWEIGHTED, "network": partial(UNet, dropout=0.5)}),
     "unet-valid": (1, 4, {**UNWEIGHTED, "network": "unet-valid", "learning_rate": 5e-4}),
     "unet-lite": (0.5, 4, {**UNWEIGHTED, "network": "unet-lite", "learning_rate": 5e-4}),
-    "best recipe": (2, 3, {"sections": "consecutive", "section_context": 1,
-                           "validation_fraction": 0.0, "test_time_augmentation": True}),
+    "best recipe, default augmentation": (2, 3, RECIPE),
+    "best recipe": (2, 3, {**RECIPE, "augmentation": {"warp_probability": 0.8,
+                                                      "photometric_probability": 0.25}}),
 }  # fmt: skip
 FULL = {"patch_size": 512, "batch_size": 4}
 FULL_STEPS = 1250  # 5,000 patches: 1,000 augmented images, five times
