@@ -1,7 +1,7 @@
 """Four membrane networks, the weight map, and our best recipe on ISBI 2012.
 
     python tests/benchmarks/membranes.py [--folds 4] [--seeds 0 1 2] [--methods ...]
-        [--width 16] [--time-budget 600] [--steps N] [--full]
+        [--width 16] [--time-budget 600] [--steps N] [--full] [--table]
 
 Sections are cut into five contiguous folds; fold 4 tests on the last block and trains on what lies
 before it. Small machines: a quarter of the published widths, ten minutes a training, fold 4.
@@ -10,11 +10,13 @@ seeds.
 
 Every finished cell is kept in ``tests/benchmarks/results/membranes.jsonl``, so that a second run
 goes on where the first stopped; the figure ``docs/images/membranes_networks.png`` is drawn from the
-predictions of the first seed and the last fold, which stay in ``results/predictions``.
+predictions of the first seed and the last fold, which stay in ``results/predictions``. ``--table``
+trains nothing and shows what is finished.
 """
 
 import argparse
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import matplotlib
@@ -203,6 +205,7 @@ def main():
     parser.add_argument("--time-budget", type=float, default=None, help="seconds of a training")
     parser.add_argument("--steps", type=int, default=None, help="of a training")
     parser.add_argument("--full", action="store_true", help="the protocol for a GPU")
+    parser.add_argument("--table", action="store_true", help="of the finished cells, no training")
     options = parser.parse_args()
     options.folds = options.folds or ([0, 1, 2, 3, 4] if options.full else [4])
     options.seeds = options.seeds or ([0, 1, 2] if options.full else [0])
@@ -211,15 +214,16 @@ def main():
         options.steps = FULL_STEPS if options.full else None
         options.time_budget = None if options.full else 600.0
     cells, rows = Cells("membranes"), []
-    for seed in options.seeds:
-        for fold in options.folds:
-            for method in options.methods:
-                first = (seed, fold) == (options.seeds[0], options.folds[-1])
-                key = {"method": method, "fold": fold, "seed": seed, "width": options.width,
-                       "time_budget": options.time_budget, "steps": options.steps,
-                       "full": options.full}  # fmt: skip
-                kept = kept_prediction(method, options) if first else None
-                rows.append(cells.run(key, partial(measure, method, fold, seed, options, kept)))
+    budget = {"width": options.width, "time_budget": options.time_budget, "steps": options.steps,
+              "full": options.full}  # fmt: skip
+    if options.table:
+        rows = [row for row in cells.rows if budget.items() <= row["key"].items()]
+    for seed, fold, method in product(options.seeds, options.folds, options.methods):
+        first = (seed, fold) == (options.seeds[0], options.folds[-1])
+        key = {"method": method, "fold": fold, "seed": seed, **budget}
+        kept = kept_prediction(method, options) if first else None
+        if not options.table:
+            rows.append(cells.run(key, partial(measure, method, fold, seed, options, kept)))
     print(table(rows))
     folder = Path(__file__).resolve().parents[2] / "docs" / "images"
     draw(options, folder / "membranes_networks.png")
