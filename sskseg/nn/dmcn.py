@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from ._layers import CONV, DROPOUT, POOL, UPCONV, conv_relu, pad_to_multiple
+from ._layers import CONV, POOL, UPCONV, conv_relu, pad_to_multiple
 from .initialization import initialize
 
 
@@ -30,7 +30,7 @@ class DMCN(nn.Module):
     post_conv : bool, default=True
         A 3x3 convolution after each transposed one.
     dropout : float, default=0.5
-        Probability of dropping a channel of what the levels hand on, in training.
+        Probability of dropping an element of what the levels hand on, in training.
 
     Attributes
     ----------
@@ -68,9 +68,8 @@ class DMCN(nn.Module):
             nn.Sequential(
                 CONV[ndim](widths[level], narrow, 1),
                 nn.ReLU(inplace=True),
-                DROPOUT[ndim](dropout),
-                # Kernel 2k, stride k, padding k/2: exactly k times the size.
-                UPCONV[ndim](narrow, narrow, 2 * 2**level, 2**level, 2**level // 2),
+                nn.Dropout(dropout),
+                _Upscale(narrow, 2**level, ndim),
                 nn.ReLU(inplace=True),
                 *(conv_relu(narrow, narrow, ndim) if post_conv else []),
             )
@@ -99,6 +98,23 @@ class DMCN(nn.Module):
             return logits
         heads = zip(self.auxiliary, levels, strict=True)
         return logits, *(head(features)[inside] for head, features in heads)
+
+
+class _Upscale(nn.Module):
+    """Transposed convolution to exactly `factor` times the size.
+
+    Trained in float32 also where the rest is in mixed precision: on processors, torch (2.13, oneDNN)
+    computes wrong gradients of bfloat16 ones with kernels of 8 and 16, depending on the number of
+    channels.
+    """
+
+    def __init__(self, channels, factor, ndim):
+        super().__init__()
+        self.up = UPCONV[ndim](channels, channels, 2 * factor, factor, factor // 2)
+
+    def forward(self, x):
+        with torch.autocast(x.device.type, enabled=False):
+            return self.up(x.to(self.up.weight.dtype))
 
 
 def _reach(convs):

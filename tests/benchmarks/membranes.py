@@ -50,10 +50,10 @@ UNWEIGHTED = {**SLIDES, "border_weight": 0.0}
 RECIPE = {"sections": "consecutive", "section_context": 1, "validation_fraction": 0.0,
           "test_time_augmentation": True}  # fmt: skip
 
-# Each with the share of the width that `--width` gives, its depth, and its learning rate: without
-# batch normalization a higher one diverges.
+# Each with the share of the width that `--width` gives, and its depth. U-Nets without batch
+# normalization diverge at the default learning rate.
 METHODS = {
-    "dmcn": (1, 3, {**UNWEIGHTED, "network": "dmcn", "learning_rate": 5e-4}),
+    "dmcn": (1, 3, {**UNWEIGHTED, "network": "dmcn"}),
     "weighted unet": (1, 4, {**SLIDES, "network": partial(UNet, dropout=0.5)}),
     "unet, no weight map": (1, 4, {**UNWEIGHTED, "network": partial(UNet, dropout=0.5)}),
     "unet-valid": (1, 4, {**UNWEIGHTED, "network": "unet-valid", "learning_rate": 5e-4}),

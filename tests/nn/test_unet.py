@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from sskseg.nn import DMCN, UNet, count_parameters, fold_batch_norm, make_network
+from sskseg.nn import DMCN, NETWORKS, UNet, count_parameters, fold_batch_norm, make_network
 
 SAME_SIZE = ["unet", "unet-shuffle", "unet-lite", "dmcn"]
 
@@ -161,6 +161,26 @@ def test_folding_batch_norm_changes_nothing(name):
     assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
     assert network.training
     assert torch.allclose(folded(x), network.eval()(x), atol=1e-4)
+
+
+@pytest.mark.parametrize("name", sorted(NETWORKS))
+def test_gradients_in_mixed_precision_are_those_of_float32(name):
+    torch.manual_seed(0)
+    network = make_network(name, 1, 1, width=16, depth=3).eval()  # without dropout
+    size = 116 if name == "unet-valid" else 64
+    x = torch.randn(2, 1, size, size)
+    gradients = []
+    for mixed in (False, True):
+        network.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            output = network(x)
+        target = torch.linspace(-1, 1, output.shape[-1])
+        (output.float() - target).square().mean().backward()
+        gradients.append([p.grad.flatten().clone() for p in network.parameters()
+                          if p.grad is not None])  # fmt: skip
+    for exact, mixed in zip(*gradients, strict=True):
+        if len(exact) > 8:
+            assert torch.cosine_similarity(exact, mixed, dim=0) > 0.9
 
 
 def test_unknown_network_is_refused_and_callables_are_taken():
