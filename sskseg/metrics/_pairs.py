@@ -100,19 +100,33 @@ def contingency(true, pred, known):
         if labels.dtype.kind not in "biu":
             raise ValueError(f"{name} must be a label image of integers, got {labels.dtype}.")
     whole = bool(known.all())
-    true_ids, t = _compact(true.ravel() if whole else true[known])
-    pred_ids, p = _compact(pred.ravel() if whole else pred[known])
+    true, pred = (x.ravel() if whole else x[known] for x in (true, pred))
+    starts, lengths = _runs(true, pred)
+    true_ids, t = _compact(true[starts])
+    pred_ids, p = _compact(pred[starts])
     cells = len(true_ids) * len(pred_ids)
     if cells <= max(4 * t.size, 2**16):
-        counts = np.bincount(t * len(pred_ids) + p, minlength=cells)
+        # Sums in float64 are exact up to 2**53 pixels.
+        counts = np.bincount(t * len(pred_ids) + p, lengths, minlength=cells).astype(np.int64)
         shared = np.flatnonzero(counts)
         rows, columns = np.divmod(shared, max(1, len(pred_ids)))
         return Contingency(true_ids, pred_ids, rows, columns, counts[shared])
     shape = (len(true_ids), len(pred_ids))
-    table = sparse.coo_array((np.ones(t.size, np.int64), (t, p)), shape=shape).tocsr()
+    table = sparse.coo_array((lengths, (t, p)), shape=shape).tocsr()
     table.sum_duplicates()
     rows = np.repeat(np.arange(len(true_ids)), np.diff(table.indptr))
     return Contingency(true_ids, pred_ids, rows, table.indices.astype(np.int64), table.data)
+
+
+def _runs(true, pred):
+    """Starts and lengths of the runs of pixels in which neither changes: few where labels are
+    objects, and all that has to be counted."""
+    if true.size == 0:
+        return np.zeros(0, np.intp), np.zeros(0, np.int64)
+    changes = true[1:] != true[:-1]
+    changes |= pred[1:] != pred[:-1]
+    starts = np.concatenate([[0], np.flatnonzero(changes) + 1])
+    return starts, np.diff(starts, append=true.size)
 
 
 def _compact(values):

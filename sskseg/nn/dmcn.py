@@ -103,7 +103,7 @@ class DMCN(nn.Module):
 class _Upscale(nn.Module):
     """Transposed convolution to exactly `factor` times the size.
 
-    Trained in float32 also where the rest is in mixed precision: on processors, torch (2.13, oneDNN)
+    Trained in float32 also where the rest is in mixed precision: on CPUs, torch (2.13, oneDNN)
     computes wrong gradients of bfloat16 ones with kernels of 8 and 16, depending on the number of
     channels.
     """
