@@ -110,10 +110,14 @@ class DenseEstimator(TorchEstimator):
             # a user's network, of which nothing is known, or one that cuts images itself
             endless = (2**31,) * self.spatial_ndim
             return TileSettings(endless, (0,) * self.spatial_ndim, (1,) * self.spatial_ndim)
-        tile = _TILE[self.spatial_ndim]
+        tile, most = _TILE[self.spatial_ndim], _TILE[self.spatial_ndim]
+        if any(network_margin(network, self.spatial_ndim)):
+            # Less would show it a mirror image where the image goes on.
+            tile = tuple(max(s, 3 * r) for s, r in zip(tile, network.reach, strict=True))
+            most = tuple(8 * reach for reach in network.reach)
         halo = tuple(
             round_up(min(reach, side // 8), step)
-            for reach, side, step in zip(network.reach, tile, network.stride, strict=True)
+            for reach, side, step in zip(network.reach, most, network.stride, strict=True)
         )
         return TileSettings(tile, halo, network.stride)
 
@@ -158,6 +162,11 @@ def network_margin(network, ndim):
 def _check_module(module, in_channels, n_outputs, ndim):
     """Raise where a user's network does not give the outputs that are wanted."""
     training = module.training
+    needed = ["legal_size", "check_size", "reach"] if hasattr(module, "margin") else []
+    needed += ["stride"] if hasattr(module, "reach") else []
+    missing = [name for name in needed if not hasattr(module, name)]
+    if missing:
+        raise ValueError(f"network tells a margin or a reach, so it must tell {missing} too.")
     size = module.legal_size(64) if hasattr(module, "legal_size") else 64
     example = torch.zeros(1, in_channels, *(size,) * ndim)
     try:
@@ -169,10 +178,12 @@ def _check_module(module, in_channels, n_outputs, ndim):
         ) from error
     finally:
         module.train(training)
-    if shape[:2] != (1, n_outputs) or len(shape) != 2 + ndim:
+    margin = network_margin(module, ndim)
+    expected = (1, n_outputs, *(size - 2 * m for m in margin))
+    if shape != expected:
         raise ValueError(
-            f"network must map {tuple(example.shape)} to {n_outputs} output channel(s) of the same "
-            f"spatial shape, got {shape}."
+            f"network must map {tuple(example.shape)} to {expected}, {n_outputs} output channel(s) "
+            f"of the same spatial shape (less a margin that it tells), got {shape}."
         )
 
 

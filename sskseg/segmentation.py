@@ -1,5 +1,6 @@
 """`SemiSupervisedSegmenter`: foreground from few labels."""
 
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -40,8 +41,9 @@ class SemiSupervisedSegmenter(DenseEstimator):
         "unet-lite" or "dmcn". Or a callable ``(in_channels, out_channels, *, width, depth, ndim) ->
         torch.nn.Module``, or a module, which is copied. A module of your own may tell its
         ``stride`` and ``reach`` (tuples, pixels, see `sskseg.nn.UNet`); without them it is run on
-        whole images. In training it may return a tuple, what follows the first being outputs of
-        auxiliary heads, which are trained with a weight that decays from 1 to 0.001.
+        whole images. Where its output lacks a margin it tells ``margin``, ``legal_size`` and
+        ``check_size`` too. In training it may return a tuple, what follows the first being outputs
+        of auxiliary heads, which are trained with a weight that decays from 1 to 0.001.
     semi_supervision : None, default=None
         How unlabelled images are learnt from.
     spatial_ndim : {2, 3}, default=2
@@ -49,7 +51,7 @@ class SemiSupervisedSegmenter(DenseEstimator):
     target : {"instances", "classes"}, default="instances"
         ``"instances"``: different values of `y` are different objects, foreground is ``y > 0``, and
         the network learns, beside the foreground, the distance to the border of the object, so that
-        it attends to borders. A label image with one value is taken as a mask, its
+        it attends to borders. A label image whose only value is 1 is taken as a mask, its
         connected components as the objects. ``"classes"``: the values are classes.
     sections : {"independent", "consecutive"}, default="independent"
         ``"consecutive"``: samples are sections in z order (see `positions` of `fit`), and the
@@ -58,7 +60,7 @@ class SemiSupervisedSegmenter(DenseEstimator):
         How many sections on each side, where they are consecutive.
     loss : {"auto"} or tuple, default="auto"
         Which of "cross-entropy", "dice" and "distance" (of pixels to the border of their object)
-        are added; "auto" is all that `target` has.
+        are added, one of the first two at least; "auto" is all that `target` has.
     border_weight, border_sigma : float, default=10.0 and 5.0
         With ``target="instances"``, the cross-entropy of background pixels between objects that
         almost touch is weighed by ``1 + border_weight * exp(-(d1 + d2)**2 / (2 *
@@ -77,7 +79,7 @@ class SemiSupervisedSegmenter(DenseEstimator):
     patch_size : int, tuple of int or "auto", default="auto"
         Side of the training patches in pixels; "auto" is 256 in the plane and 64 in a volume, or
         the size of the smallest image. For a network with valid padding the size of its input,
-        of which only the middle is learnt; "auto" then adds its margin.
+        of which only the middle is learnt; "auto" then adds the margin on both sides.
     augmentation : {"full", "dihedral"}, dict, Augmentation or None, default="full"
         See `sskseg.images.augment.Augmentation`; a dict changes fields of "full".
     validation_fraction : float in [0, 1), default=0.1
@@ -149,7 +151,7 @@ class SemiSupervisedSegmenter(DenseEstimator):
         "sections": [StrOptions({"independent", "consecutive"})],
         "section_context": [Interval(Integral, 0, None, closed="left")],
         "loss": [StrOptions({"auto"}), tuple, list],
-        "border_weight": [Interval(Real, 0, None, closed="left")],
+        "border_weight": [Interval(Real, 0, 1e4, closed="both")],
         "border_sigma": [Interval(Real, 0, None, closed="neither")],
         "augmentation": [str, dict, Augmentation, None],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
@@ -329,6 +331,7 @@ class SemiSupervisedSegmenter(DenseEstimator):
     def _encode(self, labels, labelled):
         """Labels as the loss wants them: classes by their index."""
         if self.target == "instances":
+            _warn_of_masks([labels[i] for i in labelled])
             return labels
         classes = np.unique(np.concatenate([np.unique(labels[i]) for i in labelled]))
         classes = classes[classes >= 0]
@@ -388,7 +391,7 @@ class SemiSupervisedSegmenter(DenseEstimator):
         most = _PATCH[self.spatial_ndim]
         if any(margin):
             sides = zip(smallest, margin, strict=True)
-            return tuple(network.legal_size(min(most, int(size)) + m) for size, m in sides)
+            return tuple(network.legal_size(min(most, int(size)) + 2 * m) for size, m in sides)
         return tuple(
             min(most, round_up(int(size), step))
             for size, step in zip(smallest, stride, strict=True)
@@ -417,10 +420,10 @@ class SemiSupervisedSegmenter(DenseEstimator):
     def _objective(self):
         known = LOSSES if self.target == "instances" else LOSSES[:2]
         losses = known if isinstance(self.loss, str) else tuple(self.loss)
-        if not losses or not set(losses) <= set(known):
+        if not set(losses) & set(LOSSES[:2]) or not set(losses) <= set(known):
             raise ValueError(
-                f"loss must be 'auto' or some of {known} with target={self.target!r}, got "
-                f"{self.loss!r}."
+                f"loss must be 'auto' or some of {known} with target={self.target!r}, with "
+                f"{LOSSES[0]!r} or {LOSSES[1]!r} among them, got {self.loss!r}."
             )
         if self.target == "instances":
             return ForegroundObjective(losses, self.border_weight, self.border_sigma)
@@ -440,3 +443,14 @@ class SemiSupervisedSegmenter(DenseEstimator):
 
     def _to_probability(self, output):
         return self._objective().probability(output)
+
+
+def _warn_of_masks(labels):
+    """Warn of masks of 0 and 255, whose cells would be taken for one object."""
+    found = any(label.max() == 255 for label in labels)
+    if found and all(np.isin(label, (-1, 0, 255)).all() for label in labels):
+        warnings.warn(
+            "y holds 0 and 255 only: pixels of 255 are one object in each image. If they are "
+            "masks, give 1 instead, so that their components are the objects.",
+            stacklevel=4,
+        )

@@ -301,7 +301,7 @@ def test_valid_padding_in_volumes_and_from_dask(volumes, cells):
     options = {"depth": 1, "spatial_ndim": 3, "width": 2, "patch_size": "auto"}
     model = segmenter(network="unet-valid", **options).fit(X, y)
     assert model.predict(X).shape == X.shape
-    assert model.patch_shape_ == (20, 40, 40)
+    assert model.patch_shape_ == (28, 48, 48)
     X, y = cells
     model = segmenter(network="unet-valid", patch_size=60).fit(X, y)
     lazy = model.predict_proba(da.from_array(X, chunks=(2, 30, 30)))
@@ -341,7 +341,7 @@ def test_a_users_module_is_copied_and_checked(cells):
     assert not torch.equal(model.network_.weight, before)
     assert model.predict(X).shape == X.shape
     clone(model).fit(X, y)
-    with pytest.raises(ValueError, match=r"to 2 output channel\(s\) .* got \(1, 1, 64, 64\)"):
+    with pytest.raises(ValueError, match=r"2 output channel\(s\) .* got \(1, 1, 64, 64\)"):
         segmenter(network=torch.nn.Conv2d(1, 1, 3, padding=1)).fit(X, y)
     with pytest.raises(ValueError, match=r"must take float32 tensors of shape \(1, 1, 64, 64\)"):
         segmenter(network=torch.nn.Conv2d(3, 2, 3, padding=1)).fit(X, y)
@@ -388,3 +388,69 @@ def test_border_weights_reach_the_loss(cells):
         segmenter(border_weight=w, **dice_only).fit(X, y).predict_proba(X) for w in (0.0, 10.0)
     )
     assert np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("offset", [2**31, 2**32 - 1, 2**40, 2**62])
+def test_ids_may_be_of_any_size(cells, offset):
+    X, y = cells
+    large = np.where(y > 0, y.astype(np.int64) + offset, y)
+    expected = segmenter().fit(X, y).predict_proba(X)
+    np.testing.assert_array_equal(segmenter().fit(X, large).predict_proba(X), expected)
+
+
+def test_uint64_ids(cells):
+    X, y = cells
+    large = np.where(y > 0, y.astype(np.uint64) + np.uint64(2**63), np.uint64(0))
+    expected = segmenter().fit(X, y).predict_proba(X)
+    np.testing.assert_array_equal(segmenter().fit(X, large).predict_proba(X), expected)
+
+
+def test_masks_of_255_are_warned_of(cells):
+    X, y = cells
+    with pytest.warns(UserWarning, match="0 and 255 only"):
+        segmenter(max_steps=1).fit(X, np.where(y > 0, 255, 0))
+
+
+def test_a_loss_that_no_prediction_uses_is_refused(cells):
+    with pytest.raises(ValueError, match="'cross-entropy' or 'dice' among them"):
+        segmenter(loss=("distance",)).fit(*cells)
+
+
+class Halved(torch.nn.Conv2d):
+    """Output of half the size."""
+
+    def __init__(self):
+        super().__init__(1, 2, 3, stride=2, padding=1)
+
+
+class Margined(torch.nn.Conv2d):
+    """Tells a margin and nothing else."""
+
+    margin = (1, 1)
+
+    def __init__(self):
+        super().__init__(1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (Halved(), r"to \(1, 2, 64, 64\), .* got \(1, 2, 32, 32\)"),
+        (torch.nn.Conv2d(1, 2, 3), r"less a margin that it tells\), got \(1, 2, 62, 62\)"),
+        (Margined(), "must tell .*'legal_size', 'check_size', 'reach'"),
+    ],
+)
+def test_networks_of_another_output_size_are_refused(cells, network, message):
+    with pytest.raises(ValueError, match=message):
+        segmenter(network=network).fit(*cells)
+
+
+def test_valid_padding_sees_the_image_beyond_its_tiles(volumes, monkeypatch):
+    from sskseg import _dense
+
+    X, y = volumes
+    options = {"depth": 1, "spatial_ndim": 3, "width": 2, "patch_size": "auto"}
+    model = segmenter(network="unet-valid", precision="float32", **options).fit(X, y)
+    whole = model.predict_proba(X)
+    monkeypatch.setitem(_dense._TILE, 3, (4, 8, 8))
+    np.testing.assert_allclose(model.predict_proba(X), whole, atol=1e-5)

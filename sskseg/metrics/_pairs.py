@@ -23,6 +23,11 @@ def as_pairs(y_true, y_pred):
         )
     for i, (true, pred) in enumerate(zip(y_true, y_pred, strict=True)):
         true, pred = np.asarray(true), np.asarray(pred)
+        if true.ndim == 0:
+            raise ValueError(
+                "A list is a list of images: y_true and y_pred must be arrays or lists of arrays, "
+                f"got a list of {type(true[()]).__name__}."
+            )
         if true.shape != pred.shape:
             raise ValueError(
                 f"y_true and y_pred must have the same shape, got {true.shape} and {pred.shape} "
@@ -47,6 +52,23 @@ def as_stack(images, ndim):
             f"Images must have {ndim} axes, or {ndim + 1} as a stack, got shape {images.shape}."
         )
     return [images] if images.ndim == ndim else list(images)
+
+
+def check_mask(pred):
+    """Raise ValueError where a mask is wanted and probabilities came."""
+    if pred.dtype.kind == "f":
+        raise ValueError(
+            f"y_pred must be masks or label images, got {pred.dtype}; apply a threshold to "
+            "probabilities first."
+        )
+
+
+def check_probabilities(pred):
+    """Raise ValueError where floating numbers are not in [0, 1]."""
+    if pred.dtype.kind == "f" and pred.size and not (pred.min() >= 0 and pred.max() <= 1):
+        raise ValueError(
+            f"Probabilities must lie in [0, 1], got values from {pred.min()} to {pred.max()}."
+        )
 
 
 class Contingency(NamedTuple):
@@ -140,12 +162,10 @@ def _compact(values):
         ids, indices = np.unique(values, return_inverse=True)
         return ids, indices.astype(np.int64, copy=False)
     # the range is small, the numbers need not be: uint64 is shifted before it is converted
-    unsigned = values.dtype == np.uint64
-    shifted = (
-        (values - np.uint64(low)).astype(np.int64) if unsigned else values.astype(np.int64) - low
-    )
+    wide = np.uint64 if values.dtype == np.uint64 else np.int64
+    shifted = (values.astype(wide, copy=False) - wide(low)).astype(np.int64)
     present = np.bincount(shifted, minlength=high - low + 1) > 0
-    ids = np.flatnonzero(present) + low
+    ids = np.flatnonzero(present).astype(wide) + wide(low)
     return (ids, shifted) if present.all() else (ids, (np.cumsum(present) - 1)[shifted])
 
 

@@ -3,9 +3,12 @@
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from ._pairs import as_pairs, contingency
+
+_ALONE = 1e-9  # less than any IoU that matters, but not 0, which would be no edge
 
 
 class Matches(NamedTuple):
@@ -35,7 +38,7 @@ def match_instances(y_true, y_pred, threshold=0.5):
         list are pooled, each image matched by itself.
     y_pred : ndarray of int, or list of ndarray
     threshold : float in (0, 1], default=0.5
-        Least IoU of a match. From 0.5 on at most one match is possible; below, the matching with
+        Least IoU of a match. Above 0.5 at most one match is possible; otherwise the matching with
         the greatest sum of IoU is taken.
 
     Returns
@@ -160,9 +163,14 @@ def _matched(rows, columns, iou, threshold):
     rows, columns, iou = rows[good], columns[good], iou[good]
     if len(np.unique(rows)) == len(rows) and len(np.unique(columns)) == len(columns):
         return iou
+    # A sparse assignment; a row may also stay alone, in a column of its own, for next to nothing.
     _, rows = np.unique(rows, return_inverse=True)
     _, columns = np.unique(columns, return_inverse=True)
-    table = np.zeros((rows.max() + 1, columns.max() + 1))
-    table[rows, columns] = iou
-    best = table[linear_sum_assignment(table, maximize=True)]
-    return best[best > 0]
+    n, alone = rows.max() + 1, columns.max() + 1
+    own = np.arange(n)
+    values = np.concatenate([iou, np.full(n, _ALONE)])
+    places = np.concatenate([rows, own]), np.concatenate([columns, alone + own])
+    table = coo_array((values, places), shape=(n, alone + n)).tocsr()
+    _, matched = min_weight_full_bipartite_matching(table, maximize=True)
+    real = np.flatnonzero(matched < alone)
+    return np.asarray(table[real, matched[real]]).ravel()

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..morphology import label_components, label_objects
-from ._pairs import as_pairs, as_stack
+from ._pairs import as_pairs, as_stack, check_probabilities
 from .borders import thin_borders
 from .partitions import PartitionScore, foreground_scores
 
@@ -43,8 +43,9 @@ def v_rand(y_true, y_pred, *, thresholds=ISBI_THRESHOLDS, thin=True, spatial_ndi
         which do not count; -1 is left out. An array with one axis more than `spatial_ndim` is a
         stack of images.
     y_pred : ndarray or list of ndarray
-        Floating: probabilities that a pixel is inside of an object. Integer: label images, which
-        are taken as they are, without thresholds and thinning.
+        Floating: probabilities that a pixel is inside of an object. Boolean, or 1 and 0 only:
+        masks, treated as probabilities are, without thresholds. Other integers: label images, which
+        are taken as they are, without thinning.
     thresholds : sequence of float, default=(0.0, 0.1, ..., 1.0)
         Objects are the components (over faces) of the pixels of greater probability. The best
         threshold counts, one for all images: give the one that was chosen on training images to
@@ -136,7 +137,7 @@ def membrane_curve(y_true, y_pred, thresholds=ISBI_THRESHOLDS, *, thin=True, spa
     Returns
     -------
     MembraneCurve
-        Means over the images. Label images as `y_pred` have one row, with threshold NaN.
+        Means over the images. Masks and label images as `y_pred` have one row, with threshold NaN.
 
     Raises
     ------
@@ -168,16 +169,19 @@ def membrane_curve(y_true, y_pred, thresholds=ISBI_THRESHOLDS, *, thin=True, spa
 def _scores(true, pred, thresholds, thin):
     """Six scores of one image at each threshold, (n_thresholds, 6)."""
     objects = _objects(true)
-    if pred.dtype.kind == "f" and pred.size and not (pred.min() >= 0 and pred.max() <= 1):
-        raise ValueError(
-            f"Probabilities must lie in [0, 1], got values from {pred.min()} to {pred.max()}."
-        )
+    check_probabilities(pred)
+    floating = pred.dtype.kind == "f"
     rows = []
     for threshold in thresholds:
-        labels = pred if np.isnan(threshold) else _cells(pred > threshold, thin)
+        labels = _cells(pred > threshold, thin) if floating else _given(pred, thin)
         rand, information = foreground_scores(objects, labels)
         rows.append([*_in_order(rand), *_in_order(information)])
     return np.array(rows)
+
+
+def _given(pred, thin):
+    """A label image as it is; a mask as its cells."""
+    return _cells(pred > 0, thin) if pred.dtype == bool or pred.max(initial=0) <= 1 else pred
 
 
 def _in_order(score: PartitionScore):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._pairs import as_pairs, contingency
+from ._pairs import as_pairs, check_mask, check_probabilities, contingency
 
 
 def dice(y_true, y_pred, *, average="binary", classes=None):
@@ -30,7 +30,8 @@ def dice(y_true, y_pred, *, average="binary", classes=None):
     Raises
     ------
     ValueError
-        If shapes or numbers of images differ, or `average` is unknown.
+        If shapes or numbers of images differ, `y_pred` is floating (give it a threshold first, or
+        see `soft_dice`), or `average` is unknown.
 
     Examples
     --------
@@ -150,7 +151,7 @@ def pixel_error(y_true, y_pred):
     Raises
     ------
     ValueError
-        If shapes or numbers of images differ.
+        If shapes or numbers of images differ, or `y_pred` is floating.
 
     Examples
     --------
@@ -213,10 +214,7 @@ def _soft_sums(y_true, y_pred):
     for true, pred in as_pairs(y_true, y_pred):
         known = true >= 0
         true, pred = true[known] > 0, pred[known].astype(np.float64)
-        if pred.size and not (pred.min() >= 0 and pred.max() <= 1):
-            raise ValueError(
-                f"Probabilities must lie in [0, 1], got values from {pred.min()} to {pred.max()}."
-            )
+        check_probabilities(pred)
         total += [pred[true].sum(), np.count_nonzero(true), pred.sum()]
     return total.tolist()
 
@@ -225,6 +223,7 @@ def _counts(y_true, y_pred):
     """Pixels that are foreground in both, in y_true, in y_pred; labelled pixels."""
     total = np.zeros(4, dtype=np.int64)
     for true, pred in as_pairs(y_true, y_pred):
+        check_mask(pred)
         known = true >= 0
         true, pred = true > 0, (pred > 0) & known
         total += [np.count_nonzero(x) for x in (true & pred, true, pred, known)]

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._pairs import as_pairs, contingency
+from ._pairs import as_pairs, check_mask, contingency
 
 
 class PartitionScore(NamedTuple):
@@ -89,6 +89,7 @@ def pixel_rand_error(y_true, y_pred):
     """
 
     def error(true, pred):
+        check_mask(pred)
         return _rand_error(np.where(true < 0, -1, true > 0), pred > 0)
 
     return _mean(error, y_true, y_pred)

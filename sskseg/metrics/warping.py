@@ -5,7 +5,7 @@ from heapq import heapify, heappop, heappush
 
 import numpy as np
 
-from ._pairs import as_pairs, as_stack
+from ._pairs import as_pairs, as_stack, check_probabilities
 
 # The eight neighbors of a pixel, clockwise; those at odd places share a side with it.
 _RING = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
@@ -35,7 +35,7 @@ def warping_error(y_true, y_pred, *, threshold=0.5):
     Raises
     ------
     ValueError
-        If shapes or numbers of images differ, or images are not 2-D.
+        If shapes or numbers of images differ, images are not 2-D, or probabilities leave [0, 1].
 
     Notes
     -----
@@ -68,6 +68,7 @@ def warping_error(y_true, y_pred, *, threshold=0.5):
 
 def _error(true, pred, threshold):
     known = true >= 0
+    check_probabilities(pred)
     labelled = int(np.count_nonzero(known))
     if labelled == 0:
         return 0.0

@@ -123,8 +123,9 @@ def relabel(labels):
 def _counted(labels):
     labels = np.asarray(labels)
     if labels.size and labels.max() < 4 * labels.size:  # counting beats sorting
-        sizes = np.bincount(labels.ravel())
-        return np.arange(len(sizes)), labels.ravel(), sizes
+        indices = labels.ravel().astype(np.intp, copy=False)
+        sizes = np.bincount(indices)
+        return np.arange(len(sizes)), indices, sizes
     return np.unique(labels, return_inverse=True, return_counts=True)
 
 

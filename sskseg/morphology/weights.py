@@ -62,9 +62,10 @@ def weight_map(labels, border_weight=10.0, border_sigma=5.0, *, spacing=None, cl
     array([[ 1.  , 10.23,  1.  ,  8.26,  5.87,  3.78]], dtype=float32)
     """
     labels = _check(labels, border_weight, border_sigma, class_weight)
-    spacing = (1.0,) * labels.ndim if spacing is None else tuple(float(s) for s in spacing)
-    if len(spacing) != labels.ndim or not min(spacing, default=1.0) > 0:
+    sizes = np.ones(labels.ndim) if spacing is None else np.asarray(spacing, float)
+    if sizes.shape != (labels.ndim,) or not (np.isfinite(sizes) & (sizes > 0)).all():
         raise ValueError(f"spacing must be {labels.ndim} positive numbers, got {spacing}.")
+    spacing = tuple(sizes.tolist())
     weights = _class_weights(labels, class_weight)
     if border_weight > 0 and labels.size:
         total = _two_distances(label_objects(labels), _reach(border_sigma), spacing)

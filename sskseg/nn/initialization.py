@@ -72,7 +72,7 @@ def initialize(network, heads):
     ----------
     network : torch.nn.Module
     heads : sequence of torch.nn.Module
-        The convolutions that no ReLU follows.
+        The convolutions that classify.
     """
     for module in network.modules():
         if isinstance(module, _CONVOLUTIONS):

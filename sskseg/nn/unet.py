@@ -52,7 +52,7 @@ class UNet(nn.Module):
     Raises
     ------
     ValueError
-        For valid padding with `shuffle`.
+        For unknown padding, valid padding with `shuffle`, or an `up_kernel` but 2 and 3.
 
     References
     ----------
@@ -72,6 +72,8 @@ class UNet(nn.Module):
                 "padding must be 'same', or 'valid' without shuffle, got "
                 f"padding={padding!r}, shuffle={shuffle!r}."
             )
+        if up_kernel not in (2, 3):
+            raise ValueError(f"up_kernel must be 2 or 3, got {up_kernel}.")
         self.ndim, self.depth, self.valid = ndim, depth, padding == "valid"
         self.shuffle = (1,) * (ndim - 2) + ((2, 2) if shuffle else (1, 1))
         factor = 4 if shuffle else 1

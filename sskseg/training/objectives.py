@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from skimage.segmentation import find_boundaries
 
-from ..morphology import label_objects, normalized_distance, weight_map
+from ..morphology import label_objects, normalized_distance, relabel, weight_map
 from ..nn import (
     crop_center,
     masked_cross_entropy,
@@ -99,7 +99,7 @@ class ForegroundObjective(_Objective):
         Those of samples that are not `used` are left as they are.
         """
         pairs = list(zip(labels, used, strict=True))
-        labels = [_compact(label_objects(label)) if use else label for label, use in pairs]
+        labels = [_numbered(label_objects(label)) if use else label for label, use in pairs]
         if "distance" not in self.losses:
             return labels, None
         maps = [
@@ -176,11 +176,10 @@ def _normalize_background(weights, labels):
     return torch.where(labels == 0, weights / mean.clamp_min(1e-6), weights)
 
 
-def _compact(labels):
-    """The same numbers in as few bytes as they need."""
-    if labels.size == 0:
-        return labels
-    return labels.astype(np.min_scalar_type(-int(labels.max()) - 2))
+def _numbered(objects):
+    """Objects with numbers 1, 2, ..., in as few bytes as they need: ids may be of any size."""
+    numbers = np.where(objects < 0, -1, relabel(np.maximum(objects, 0)))
+    return numbers.astype(np.min_scalar_type(-int(numbers.max(initial=0)) - 2))
 
 
 def _distance_map(objects):

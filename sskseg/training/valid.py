@@ -22,10 +22,10 @@ def restore_size(forward, network, tiling, tile):
         Its ``margin`` and ``legal_size`` are used.
     tiling : {"overlap-tile", "average", "resize", "legacy_resize"}
         ``"overlap-tile"``: the image is continued by reflection, so that nothing is missing [1]_.
-        ``"average"``: the same in tiles that overlap, evenly spaced from one end of each axis to
-        the other, whose outputs are averaged. ``"resize"``: the image is shrunk to the size of one
-        tile's output, and the output enlarged. ``"legacy_resize"``: the output of the tile in the
-        middle is stretched over the whole image, though it shows its middle only.
+        ``"average"``: the same in tiles evenly spaced from one end of each axis to the other,
+        whose outputs are averaged where they overlap. ``"resize"``: the image is shrunk to the size
+        of one tile's output, and the output enlarged. ``"legacy_resize"``: the output of the tile
+        in the middle is stretched over the whole image, though it shows its middle only.
     tile : tuple of int
         Legal input size; not used by ``"overlap-tile"``.
 

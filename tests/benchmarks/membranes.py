@@ -56,7 +56,8 @@ METHODS = {
     "dmcn": (1, 3, {**UNWEIGHTED, "network": "dmcn"}),
     "weighted unet": (1, 4, {**SLIDES, "network": partial(UNet, dropout=0.5)}),
     "unet, no weight map": (1, 4, {**UNWEIGHTED, "network": partial(UNet, dropout=0.5)}),
-    "unet-valid": (1, 4, {**UNWEIGHTED, "network": "unet-valid", "learning_rate": 5e-4}),
+    "unet-valid": (1, 4, {**UNWEIGHTED, "network": "unet-valid", "learning_rate": 5e-4,
+                           "patch_size": 348}),
     "unet-lite": (0.5, 4, {**UNWEIGHTED, "network": "unet-lite", "learning_rate": 5e-4}),
     "best recipe, default augmentation": (2, 3, RECIPE),
     "best recipe": (2, 3, {**RECIPE, "augmentation": {"warp_probability": 0.8,
@@ -78,7 +79,7 @@ THEIRS = [
     {"method": "slides: U-Net 2 (lite)", "iou": 0.8840, "dice": 0.9556, "pixel error": 0.0690,
      "pixel Rand": 0.1282, "parameters": "8.6 M"},
 ]  # fmt: skip
-COLUMNS = ["method", "seeds", "iou", "membrane iou", "mean iou", "soft iou", "dice", "pixel error",
+COLUMNS = ["method", "cells", "iou", "membrane iou", "mean iou", "soft iou", "dice", "pixel error",
            "pixel Rand", "V_rand", "V_rand, training threshold", "V_info", "parameters", "steps",
            "seconds"]  # fmt: skip
 
@@ -107,8 +108,8 @@ def measure(method, fold, seed, options, kept):
     model = build(method, options, seed).fit(X[train], y[train], positions=train)
     probability = model.predict_proba(X[test], positions=test)
     # The threshold that a user could choose: on the training sections (every fourth).
-    some = train[::4]
-    curve = membrane_curve(y[some], model.predict_proba(X[some], positions=some))
+    seen = model.predict_proba(X[train], positions=train)[::4]
+    curve = membrane_curve(y[train[::4]], seen)
     chosen = curve.thresholds[curve.v_rand.argmax()]
     if kept is not None:
         kept.parent.mkdir(exist_ok=True)
@@ -142,13 +143,13 @@ def figures(y, probability, chosen):
 
 
 def table(cells):
-    """Means over folds and seeds, with the spread of V_rand over the seeds."""
+    """Means over folds and seeds."""
     rows = []
     for method in METHODS:
         mine = [cell for cell in cells if cell["key"]["method"] == method]
         if not mine:
             continue
-        row = {"method": method, "seeds": len(mine)}
+        row = {"method": method, "cells": len(mine)}
         for name in mine[0]["figures"]:
             row[name] = float(np.mean([cell["figures"][name] for cell in mine]))
         row["seconds"] = f"{row['fit seconds']:.0f}"

@@ -59,7 +59,15 @@ def test_label_images_are_taken_as_they_are():
     curve = membrane_curve(labels, labels)
     assert np.isnan(curve.thresholds).all()
     assert curve.v_rand == curve.v_info == 1
-    assert v_rand(labels, np.ones_like(labels)) == pytest.approx(2 / 3)
+    assert v_rand(labels, np.full_like(labels, 2)) == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, int])
+def test_masks_are_cut_into_cells(dtype):
+    cells = grid_of_cells(thickness=3)
+    mask = (cells > 0).astype(dtype)
+    assert v_rand(mask.astype(int), mask) == 1
+    assert v_rand(cells, mask) == v_rand(cells, mask.astype(float), thresholds=[0.5]) == 1
 
 
 def test_masks_fall_into_components_in_the_plane_only():

@@ -5,6 +5,7 @@ import pytest
 from sklearn.metrics import f1_score, jaccard_score
 
 from sskseg.metrics import (
+    adapted_rand_error,
     average_precision,
     count_error,
     dice,
@@ -13,6 +14,8 @@ from sskseg.metrics import (
     match_instances,
     panoptic_quality,
     pixel_error,
+    pixel_rand_error,
+    rand_error,
     soft_dice,
     soft_iou,
 )
@@ -188,3 +191,28 @@ def test_count_errors_by_hand():
 def test_bad_counts_are_refused(true, pred):
     with pytest.raises(ValueError, match="ounts"):
         count_error(true, pred)
+
+
+@pytest.mark.parametrize("metric", [dice, iou, pixel_error, pixel_rand_error])
+def test_probabilities_are_no_mask(metric):
+    with pytest.raises(ValueError, match="apply a threshold"):
+        metric(np.array([1, 0]), np.array([0.9, 0.1]))
+
+
+@pytest.mark.parametrize("metric", [dice, rand_error, f1_instances])
+def test_a_list_is_a_list_of_images(metric):
+    with pytest.raises(ValueError, match="got a list of int64"):
+        metric([1, 1, 2, 2], [1, 1, 1, 1])
+
+
+def test_many_objects_that_compete_need_little_memory():
+    true = np.repeat(np.arange(1, 10001), 4)
+    pred = np.roll(true, 2)
+    found, invented, missed, _ = match_instances(true, pred, 0.3)
+    assert (found, invented, missed) == (10000, 0, 0)
+
+
+def test_neighboring_ids_beyond_the_signed_range():
+    true = np.array([2**63 + 5, 2**63 + 6, 2**63 + 6], np.uint64)
+    assert adapted_rand_error(true, true) == 0
+    assert iou(true, true, average="macro") == 1
