@@ -177,20 +177,19 @@ def draw(options, path):
     X, y = load_isbi2012(data_folder() / "isbi2012")
     section = split(len(X), options.folds[-1])[1][-1]
     image, truth = X[section], y[section] > 0
-    figure, axes = plt.subplots(
-        len(kept) + 1, 2, figsize=(6, 3 * len(kept) + 3), layout="constrained"
-    )
+    size = (2.4 * (len(kept) + 1), 5.2)
+    figure, axes = plt.subplots(2, len(kept) + 1, figsize=size, layout="constrained")
     panels = [(f"section {section}", image, "gray"), ("truth", truth, "gray")]
     for method, probability in kept.items():
         wrong = np.zeros((*truth.shape, 3))
         wrong[truth] = 0.85
         wrong[truth & (probability <= 0.5)] = (0.9, 0.1, 0.1)
         wrong[~truth & (probability > 0.5)] = (0.1, 0.3, 0.9)
-        panels += [(f"{method}: probability", probability, "gray"),
-                   ("red: cell missed, blue: membrane missed", wrong, None)]  # fmt: skip
-    for axis, (title, picture, colors) in zip(axes.flat, panels, strict=True):
+        panels += [(method, probability, "gray"), ("", wrong, None)]
+    figure.supxlabel("upper row: probability; lower: red, cell missed; blue, membrane missed")
+    for axis, (title, picture, colors) in zip(axes.T.flat, panels, strict=True):
         axis.imshow(picture, cmap=colors, interpolation="nearest")
-        axis.set_title(title, fontsize=8)
+        axis.set_title(title.replace(", ", ",\n"), fontsize=9)
         axis.set_axis_off()
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, dpi=110)
