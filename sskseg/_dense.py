@@ -110,15 +110,13 @@ class DenseEstimator(TorchEstimator):
             # a user's network, of which nothing is known, or one that cuts images itself
             endless = (2**31,) * self.spatial_ndim
             return TileSettings(endless, (0,) * self.spatial_ndim, (1,) * self.spatial_ndim)
-        tile, most = _TILE[self.spatial_ndim], _TILE[self.spatial_ndim]
+        tile, reach = _TILE[self.spatial_ndim], network.reach
         if any(network_margin(network, self.spatial_ndim)):
-            # Less would show it a mirror image where the image goes on.
-            tile = tuple(max(s, 3 * r) for s, r in zip(tile, network.reach, strict=True))
-            most = tuple(8 * reach for reach in network.reach)
-        halo = tuple(
-            round_up(min(reach, side // 8), step)
-            for reach, side, step in zip(network.reach, most, network.stride, strict=True)
-        )
+            # A shorter halo would show it a mirror image where the image goes on.
+            tile = tuple(max(side, 3 * r) for side, r in zip(tile, reach, strict=True))
+        else:
+            reach = tuple(min(r, side // 8) for side, r in zip(tile, reach, strict=True))
+        halo = tuple(round_up(r, step) for r, step in zip(reach, network.stride, strict=True))
         return TileSettings(tile, halo, network.stride)
 
     def _predict(self, X, positions, finish):

@@ -7,7 +7,7 @@ import numpy as np
 from ..morphology import label_components, label_objects
 from ._pairs import as_pairs, as_stack, check_probabilities
 from .borders import thin_borders
-from .partitions import PartitionScore, foreground_scores
+from .partitions import foreground_scores
 
 ISBI_THRESHOLDS = tuple(step / 10 for step in range(11))
 
@@ -175,17 +175,13 @@ def _scores(true, pred, thresholds, thin):
     for threshold in thresholds:
         labels = _cells(pred > threshold, thin) if floating else _given(pred, thin)
         rand, information = foreground_scores(objects, labels)
-        rows.append([*_in_order(rand), *_in_order(information)])
+        rows.append([*rand, *information])
     return np.array(rows)
 
 
 def _given(pred, thin):
     """A label image as it is; a mask as its cells."""
     return _cells(pred > 0, thin) if pred.dtype == bool or pred.max(initial=0) <= 1 else pred
-
-
-def _in_order(score: PartitionScore):
-    return score.f_score, score.merge, score.split
 
 
 def _objects(true):

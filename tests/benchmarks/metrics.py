@@ -51,8 +51,8 @@ def adapted_rand(true, pred):
     return skimage_metrics.adapted_rand_error(true, pred)[0]
 
 
-def flat(metric, **options):
-    return lambda true, pred: metric(true.ravel() > 0, pred.ravel() > 0, **options)
+def flat(metric):
+    return lambda true, pred: metric(true.ravel() > 0, pred.ravel() > 0)
 
 
 def per_class(true, pred):
