@@ -17,7 +17,7 @@ from ._checks import (
 from ._normalize import channel_percentiles, rescale, subsample_step
 from ._patches import Patch, PatchSampler, read_region
 from ._random import check_generator
-from ._sections import neighbor_rows
+from ._sections import consecutive_runs, neighbor_rows
 from ._stack import ImageStack
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "check_lazy_images",
     "check_positions",
     "check_sample_weight",
+    "consecutive_runs",
     "is_lazy",
     "like_input",
     "neighbor_rows",

@@ -42,3 +42,27 @@ def neighbor_rows(positions, context):
                 found = row_of.get(int(position) + side * distance) if unbroken else None
                 rows[row, column] = nearer if found is None else found
     return rows
+
+
+def consecutive_runs(positions):
+    """Split sections into stacks in which each is the neighbor of the next.
+
+    Parameters
+    ----------
+    positions : ndarray of shape (n,), int
+        Unique; in any order.
+
+    Returns
+    -------
+    list of ndarray of int
+        Rows, in the order of their positions; a jump of the positions starts another stack.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg.images import consecutive_runs
+    >>> consecutive_runs(np.array([4, 9, 5]))
+    [array([0, 2]), array([1])]
+    """
+    order = np.argsort(positions)
+    return np.split(order, np.flatnonzero(np.diff(positions[order]) != 1) + 1)

@@ -2,6 +2,7 @@
 
 from .cleaning import fill_holes, merge_fragments, relabel, remove_small
 from .components import label_components, label_objects
+from .continuity import enforce_continuity
 from .counts import count_objects, count_over_sections
 from .distance import normalized_distance
 from .measure import measure_objects
@@ -12,6 +13,7 @@ from .weights import weight_map
 __all__ = [
     "count_objects",
     "count_over_sections",
+    "enforce_continuity",
     "fill_holes",
     "join_sections",
     "label_components",
