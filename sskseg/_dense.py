@@ -1,5 +1,7 @@
 """Predicting every pixel of images, in memory or lazily."""
 
+from functools import lru_cache
+
 import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
@@ -9,17 +11,19 @@ from .images import (
     check_images,
     check_lazy_images,
     check_positions,
+    consecutive_runs,
     is_lazy,
     like_input,
     neighbor_rows,
 )
-from .nn import make_network
+from .nn import ContinuityNet, make_network
 from .scans import predict_blocks
 from .training import (
     TileSettings,
     channel_statistics,
     core_size,
     dihedral_mean,
+    dihedral_views,
     inference_copy,
     predict_images,
     restore_size,
@@ -34,16 +38,13 @@ class DenseEstimator(TorchEstimator):
     """Base of the estimators whose network has an output for every pixel.
 
     Subclasses have the parameters `network`, `spatial_ndim`, `sections`, `section_context`,
-    `tiling` and `test_time_augmentation`, the attribute `patch_shape_`, and say with `_n_outputs`
-    and `_activate` what the outputs are.
+    `tiling` and `test_time_augmentation`, the attributes `patch_shape_`, `continuity_` (a network
+    that corrects consecutive sections by their neighbors, or None) and `continuity_context_` (how
+    many on each side), and say with `_objective` what the outputs are.
     """
 
-    def _n_outputs(self):
-        """Channels of the network's output."""
-        raise NotImplementedError
-
-    def _activate(self, logits):
-        """Logits (batch, n_outputs, *spatial) to float32 probabilities."""
+    def _objective(self):
+        """What the network is trained for: see `sskseg.training.objectives`."""
         raise NotImplementedError
 
     def _rows(self, positions, n_samples):
@@ -72,8 +73,13 @@ class DenseEstimator(TorchEstimator):
         return self._make_module("network_")
 
     def _make_module(self, name):
+        if name == "continuity_":
+            sections = 2 * self.continuity_context_ + 1
+            return ContinuityNet(
+                sections, self._objective().n_probabilities, ndim=self.spatial_ndim
+            )
         sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
-        channels = sections * self.n_channels_, self._n_outputs()
+        channels = sections * self.n_channels_, self._objective().n_outputs
         module = make_network(
             self.network, *channels, self.width, self.depth, ndim=self.spatial_ndim
         )
@@ -86,8 +92,11 @@ class DenseEstimator(TorchEstimator):
             )
         return module
 
-    def _outputs(self, network, images, rows, device, dtype):
-        """Probabilities (n_outputs, *spatial) of one sample after the other."""
+    def _outputs(self, network, images, rows, device, dtype, *, views=None):
+        """Probabilities (n_probabilities, *spatial) of one sample after the other.
+
+        With `views`, an array of integers, each sample is seen in one of its flips and turns.
+        """
         sections = rows.shape[1] * images[0].shape[-1] // self.n_channels_
         repeats = sections // rows.shape[1]
         inputs = standardized_sections(
@@ -97,13 +106,60 @@ class DenseEstimator(TorchEstimator):
         ready = inference_copy(network, device, dtype, self.spatial_ndim)
 
         def forward(x):
-            return self._activate(ready(x))
+            return self._objective().activate(ready(x))
 
         if any(network_margin(network, self.spatial_ndim)):
             forward = restore_size(forward, network, self.tiling, self.patch_shape_)
+        settings = self._tiles(network), {"device": device, "dtype": dtype}
+        if views is not None:
+            turned = dihedral_views(forward, self.spatial_ndim)
+            for image, view in zip(inputs, views % len(turned), strict=True):
+                yield from predict_images(turned[view], [image], settings[0], **settings[1])
+            return
         if self.test_time_augmentation:
             forward = dihedral_mean(forward, self.spatial_ndim)
-        return predict_images(forward, inputs, self._tiles(network), device=device, dtype=dtype)
+        yield from predict_images(forward, inputs, settings[0], **settings[1])
+
+    def _maps(self, network, images, rows, positions, device, dtype):
+        """Probabilities that go into `continuity_`, which averages over sections as it is.
+
+        With test-time augmentation, each section is therefore seen in another of its flips and
+        turns, at no cost.
+        """
+        views = positions if self.test_time_augmentation else None
+        return self._outputs(network, images, rows, device, dtype, views=views)
+
+    def _corrected(self, continuity, windows, device, dtype):
+        """What `continuity` makes of tensors (n_sections * n_probabilities, *spatial)."""
+        ready = inference_copy(continuity, device, dtype, self.spatial_ndim)
+
+        def forward(x):
+            return self._objective().activate(ready(x))
+
+        return predict_images(forward, windows, self._tiles(continuity), device=device, dtype=dtype)
+
+    def _predicted(self, images, positions, device, dtype, wanted=None):
+        """Rows and their probabilities, in any order; perhaps of more rows than are `wanted`."""
+        rows = self._rows(positions, len(images))
+        wanted = np.arange(len(images)) if wanted is None else wanted
+        if self.continuity_ is None:
+            yield from zip(
+                wanted,
+                self._outputs(self.network_, images, rows[wanted], device, dtype),
+                strict=True,
+            )
+            return
+        positions = check_positions(positions, len(images))
+        for run in consecutive_runs(positions):
+            at = np.flatnonzero(np.isin(run, wanted))
+            if not at.size:
+                continue
+            context = self.continuity_context_
+            run = run[max(0, at[0] - context) : at[-1] + context + 1]
+            maps = self._maps(self.network_, images, rows[run], positions[run], device, dtype)
+            windows = neighbor_windows(maps, len(run), context, dtype)
+            outputs = self._corrected(self.continuity_, windows, device, dtype)
+            yield from zip(run, outputs, strict=True)
 
     def _tiles(self, network):
         if not hasattr(network, "reach") or self.tiling != "overlap-tile":
@@ -124,32 +180,86 @@ class DenseEstimator(TorchEstimator):
         if is_lazy(X):
             return self._predict_lazy(X, positions, finish)
         images = self._check_images(X, self.n_channels_)
-        rows = self._rows(positions, len(images))
+        results = [None] * len(images)
         with self._session() as (_, device, dtype):
-            outputs = self._outputs(self.network_, images, rows, device, dtype)
-            return like_input([finish(output) for output in outputs], X)
+            for row, output in self._predicted(images, positions, device, dtype):
+                results[row] = finish(output)
+        return like_input(results, X)
 
     def _predict_lazy(self, X, positions, finish):
-        import dask.array as da
-
         if self.tiling != "overlap-tile":
             raise ValueError(
                 f"Dask arrays are predicted with tiling='overlap-tile' only, got {self.tiling!r}."
             )
         X = check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
         rows = self._rows(positions, len(X))
-        if rows.shape[1] > 1:
+        if self.continuity_ is None:
+            return self._lazy_blocks(X, rows, "network_", finish)
+        positions = check_positions(positions, len(X))
+        maps = self._lazy_maps(X, rows, positions)
+        rows = neighbor_rows(positions, self.continuity_context_)
+        return self._lazy_blocks(maps, rows, "continuity_", finish)
+
+    def _lazy_maps(self, X, rows, positions):
+        """As `_maps`, with the probabilities last."""
+        import dask.array as da
+
+        if not self.test_time_augmentation:
+            return self._lazy_blocks(X, rows, "network_", self._to_channels)
+        views = positions % 2 ** (self.spatial_ndim + 1)
+        groups = [np.flatnonzero(views == view) for view in np.unique(views)]
+        parts = [
+            self._lazy_blocks(X, rows[group], "network_", self._to_channels, int(views[group[0]]))
+            for group in groups
+        ]
+        return da.concatenate(parts)[np.argsort(np.concatenate(groups))]
+
+    def _lazy_blocks(self, X, rows, name, finish, view=None):
+        """One of the networks over the blocks of a dask array, with the sections of `rows`."""
+        import dask.array as da
+
+        if rows.shape[1] > 1 or len(rows) < len(X):
             X = da.concatenate([X[row] for row in rows.T], axis=-1)
         # What comes out of one pixel tells channels and dtype.
-        example = finish(np.zeros((self._n_outputs(), *(1,) * self.spatial_ndim), np.float32))
+        one = (self._objective().n_probabilities, *(1,) * self.spatial_ndim)
+        example = finish(np.zeros(one, np.float32))
         channels = example.shape[-1] if example.ndim > self.spatial_ndim else None
-        tiles = self._tiles(self.network_)
+        tiles = self._tiles(getattr(self, name))
         axes = zip(X.shape[1:-1], tiles.tile, tiles.halo, tiles.stride, strict=True)
         return predict_blocks(
-            X, _predict_block, (self, finish.__name__),
+            X, _predict_block, (self, name, finish.__name__, view),
             core=tuple(core_size(*axis) for axis in axes), halo=tiles.halo,
             output_channels=channels, dtype=example.dtype,
         )  # fmt: skip
+
+    def _to_channels(self, output):
+        return np.moveaxis(output, 0, -1)
+
+
+def neighbor_windows(maps, n, context, dtype):
+    """Each section's probabilities with those of its neighbors, as channels.
+
+    Parameters
+    ----------
+    maps : iterable of `n` ndarray of shape (n_probabilities, *spatial)
+        Of neighboring sections.
+    n, context : int
+    dtype : torch.dtype
+
+    Yields
+    ------
+    Tensor of shape (n_sections * n_probabilities, *spatial)
+    """
+    maps = iter(maps)
+
+    @lru_cache(maxsize=2 * context + 1)
+    def section(_):  # asked for in their order, once
+        return torch.from_numpy(next(maps)).to(dtype)
+
+    for window in neighbor_rows(np.arange(n), context):
+        for row in range(window.min(), window.max() + 1):
+            section(int(row))
+        yield torch.cat([section(int(row)) for row in window])
 
 
 def network_margin(network, ndim):
@@ -187,9 +297,15 @@ def _check_module(module, in_channels, n_outputs, ndim):
 
 def _predict_block(model, block):
     """Predict one block of a dask array, whose channels hold the neighboring sections already."""
-    estimator, finish = model
-    rows = np.arange(len(block))[:, None]
-    images = check_images(block, estimator.spatial_ndim)
+    estimator, name, finish, view = model
+    network, finish = getattr(estimator, name), getattr(estimator, finish)
     with estimator._session() as (_, device, dtype):
-        outputs = estimator._outputs(estimator.network_, images, rows, device, dtype)
-        return np.stack([getattr(estimator, finish)(output) for output in outputs])
+        if name == "continuity_":
+            windows = (torch.from_numpy(x).movedim(-1, 0).to(dtype) for x in block)
+            outputs = estimator._corrected(network, windows, device, dtype)
+        else:
+            images = check_images(block, estimator.spatial_ndim)
+            rows = np.arange(len(block))[:, None]
+            views = None if view is None else np.full(len(block), view)
+            outputs = estimator._outputs(network, images, rows, device, dtype, views=views)
+        return np.stack([finish(output) for output in outputs])

@@ -26,6 +26,8 @@ _DEFAULT_STEPS = 1000
 class ImageEstimator(TransformerMixin, BaseEstimator):
     """Base of the estimators on images: tags, and model files that cannot execute code."""
 
+    _not_saved: tuple[str, ...] = ()  # attributes that are about the training images
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
@@ -36,6 +38,8 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
 
     def save(self, path):
         """Write the fitted estimator to a file that holds numbers and strings only.
+
+        What is about the training images alone (`transduction_`) is left out.
 
         The format is safetensors with a JSON header: loading it cannot execute code. The file
         appears when it is complete; an older one of that name stays until then.
@@ -56,7 +60,7 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
         values = {"params": self.get_params(deep=False), "fitted": {}}
         tensors = {}
         for name, value in vars(self).items():
-            if not name.endswith("_") or name.startswith("_"):
+            if not name.endswith("_") or name.startswith("_") or name in self._not_saved:
                 continue
             if isinstance(value, torch.nn.Module):
                 state = value.state_dict().items()
@@ -106,6 +110,7 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
                 modules.setdefault(name, {})[inside] = tensor
             else:
                 fitted = {**fitted, name: tensor.numpy()}
+        fitted = {**dict.fromkeys(self._not_saved), **fitted}
         for name, value in fitted.items():
             if not (name.isidentifier() and name.endswith("_") and not name.startswith("_")):
                 raise ValueError(f"{name!r} is not the name of a fitted attribute.")
@@ -160,8 +165,18 @@ class TorchEstimator(ImageEstimator):
             steps = _DEFAULT_STEPS
         return Budget(steps, self.time_budget)
 
-    def _optimize(self, network, batches, compute_loss, budget, device, dtype, *, validate=None):
-        """Train `network`, extend `history_`, and bring the network back to the CPU."""
+    def _optimize(
+        self, network, batches, compute_loss, budget, device, dtype, *, stage="network", **options
+    ):
+        """Train `network`, extend `history_`, and bring the network back to the CPU.
+
+        Parameters
+        ----------
+        stage : str
+            Stands in the history; "network" is the first.
+        **options
+            Of `optimize`.
+        """
         settings = LoopSettings(
             self.learning_rate,
             device,
@@ -169,7 +184,8 @@ class TorchEstimator(ImageEstimator):
             patience=getattr(self, "patience", None),
             verbose=bool(self.verbose),
         )
-        earlier = getattr(self, "history_", []) if self.warm_start else []
-        history = optimize(network, batches, compute_loss, budget, settings, validate=validate)
-        self.history_ = [*earlier, *history]
+        is_first = stage == "network" and not self.warm_start
+        earlier = [] if is_first else getattr(self, "history_", [])
+        history = optimize(network, batches, compute_loss, budget, settings, **options)
+        self.history_ = [*earlier, *({"stage": stage, **row} for row in history)]
         return network.cpu()

@@ -1,5 +1,6 @@
 """`SemiSupervisedSegmenter`: foreground from few labels."""
 
+import logging
 import warnings
 from numbers import Integral, Real
 
@@ -7,31 +8,40 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._dense import DenseEstimator, network_margin
+from ._dense import network_margin
+from ._semi_supervision import (
+    check_semi_supervision,
+    choose_methods,
+    rank_sections,
+)
+from ._stages import StagedEstimator, TrainingData
 from .images import (
     ImageStack,
-    PatchSampler,
     check_labelled,
     check_labels,
     check_positions,
     check_sample_weight,
+    like_input,
 )
-from .images.augment import Augmentation, check_augmentation
+from .images.augment import Augmentation
 from .metrics import dice
 from .training import (
     LOSSES,
     TILINGS,
     ClassObjective,
     ForegroundObjective,
-    PatchBatches,
+    fit_temperature,
+    normalized_entropy,
     round_up,
+    scale_temperature,
 )
 
+_LOGGER = logging.getLogger(__name__)
 _PATCH = {2: 256, 3: 64}
 _FEWEST_TO_HOLD_OUT = 5
 
 
-class SemiSupervisedSegmenter(DenseEstimator):
+class SemiSupervisedSegmenter(StagedEstimator):
     """Segment images with a network that learns from few labels.
 
     Parameters
@@ -44,8 +54,19 @@ class SemiSupervisedSegmenter(DenseEstimator):
         whole images. Where its output lacks a margin it tells ``margin``, ``legal_size`` and
         ``check_size`` too. In training it may return a tuple, what follows the first being outputs
         of auxiliary heads, which are trained with a weight that decays from 1 to 0.001.
-    semi_supervision : None, default=None
-        How unlabelled images are learnt from.
+    semi_supervision : {"auto", "continuity", "consistency", "self-training", "mean-teacher"}, \
+tuple of them or None, default="auto"
+        How unlabelled pixels are learnt from; None: not at all. "auto": "self-training", and with
+        neighboring sections that resemble each other "continuity".
+
+        "self-training": after half of the training, all training images are predicted, and the
+        network goes on learning from that too; of sections, what the mean over neighbors and
+        `sskseg.morphology.enforce_continuity` agree on. "continuity": a small second network
+        corrects the probabilities of each section by those of up to four neighbors on each side; it
+        learns from the same agreement and from labelled sections [2]_. "consistency": unlabelled
+        patches are learnt as the moving average of the network sees them, with their intensities
+        changed and parts exchanged, and with features dropped [3]_. "mean-teacher": the
+        probabilities of noisy patches are drawn to those of the moving average [4]_.
     spatial_ndim : {2, 3}, default=2
         Spatial axes of one sample.
     target : {"instances", "classes"}, default="instances"
@@ -118,7 +139,24 @@ class SemiSupervisedSegmenter(DenseEstimator):
     channel_mean_, channel_std_ : ndarray of shape (n_channels,)
         Fixed at `fit`; images are standardized by them.
     history_ : list of dict
-        ``step, time, loss, learning_rate`` and perhaps ``validation_score`` (Dice).
+        ``stage`` ("network" or "continuity"), ``step, time, loss, learning_rate`` and perhaps
+        ``validation_score`` (Dice).
+    semi_supervision_ : tuple of str
+        The methods that were used.
+    semi_supervision_reason_ : str
+        Why.
+    continuity_ : ContinuityNet or None
+        The second network, on the CPU.
+    continuity_context_ : int
+        How many sections on each side it looks at: at most 4, and no more than overlap, as
+        predicted, with an IoU of 0.75 or more; 0 where there is none.
+    transduction_ : ndarray of int, shape (n_samples, *spatial), list of ndarray, or None
+        The labels that were settled on for the training images: what is labelled, what was
+        predicted, and -1 where the prediction of a section disagrees with those around it. None
+        without semi-supervision, and after `load`.
+    temperature_ : float
+        Logits are divided by it, so that probabilities mean what they say [5]_; found on the
+        held-out samples, and 1 where there are none.
     validation_rows_ : ndarray of int
         The samples that were held out.
     patch_shape_ : tuple of int
@@ -131,21 +169,31 @@ class SemiSupervisedSegmenter(DenseEstimator):
     References
     ----------
     .. [1] Ronneberger, Fischer, Brox. U-Net. MICCAI 2015. :doi:`10.1007/978-3-319-24574-4_28`
+    .. [2] Xiao, Zhao, Yang. Semi-supervised segmentation of mitochondria from electron microscopy
+       images using spatial continuity. ISBI 2022. :doi:`10.1109/ISBI52829.2022.9761519`
+    .. [3] Yang, Qi, Feng, Zhang, Shi. Revisiting weak-to-strong consistency in semi-supervised
+       semantic segmentation. CVPR 2023. :doi:`10.1109/CVPR52729.2023.00699`
+    .. [4] Tarvainen, Valpola. Mean teachers are better role models. NeurIPS 2017.
+       :doi:`10.48550/arXiv.1703.01780`
+    .. [5] Guo, Pleiss, Sun, Weinberger. On calibration of modern neural networks. ICML 2017.
+       :doi:`10.48550/arXiv.1706.04599`
 
     Examples
     --------
     >>> from sskseg import SemiSupervisedSegmenter
     >>> from sskseg.datasets import make_cells
     >>> X, y = make_cells(n_samples=4, shape=(64, 64), random_state=0)
+    >>> y[2:] = -1
     >>> segmenter = SemiSupervisedSegmenter(width=8, depth=2, max_steps=30, random_state=0)
     >>> segmenter.fit(X, y).predict(X).shape
     (4, 64, 64)
     """
 
+    _not_saved = ("transduction_",)
     _parameter_constraints: dict = {  # noqa: RUF012
-        **DenseEstimator._parameter_constraints,
+        **StagedEstimator._parameter_constraints,
         "network": [str, callable],
-        "semi_supervision": [None],
+        "semi_supervision": [str, tuple, list, None],
         "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
         "target": [StrOptions({"instances", "classes"})],
         "sections": [StrOptions({"independent", "consecutive"})],
@@ -161,7 +209,7 @@ class SemiSupervisedSegmenter(DenseEstimator):
     }
 
     def __init__(
-        self, network="unet-shuffle", *, semi_supervision=None, spatial_ndim=2,
+        self, network="unet-shuffle", *, semi_supervision="auto", spatial_ndim=2,
         target="instances", sections="independent", section_context=2, loss="auto",
         border_weight=10.0, border_sigma=5.0, width=32, depth=3, max_steps=None, time_budget=None,
         learning_rate=2e-3, batch_size=8, patch_size="auto", augmentation="full",
@@ -232,16 +280,18 @@ class SemiSupervisedSegmenter(DenseEstimator):
         rows = self._rows(positions, len(images))
         labelled = check_labelled(labels)
         labels = self._encode(labels, labelled)
-        with self._session() as (rng, device, dtype):
-            train, self.validation_rows_ = self._split(labelled, positions, rng)
+        self._choose_methods(labels, positions, weight)
+        with self._session() as session:
+            rng, device, dtype = session
+            self.validation_rows_ = self._held_out(labelled[weight[labelled] > 0], positions, rng)
             network = self._prepare(images)
             self.patch_shape_ = self._patch_shape(images, network)
-            weight[~np.isin(np.arange(len(images)), train)] = 0
-            batches = self._batches(images, labels, rows, weight, network, rng, device)
-            self.network_ = self._optimize(
-                network.to(device), batches, self._objective().loss, budget, device, dtype,
-                validate=self._validator(images, labels, rows, device, dtype),
-            )  # fmt: skip
+            data = self._training_data(images, labels, rows, positions, weight)
+            validate = self._validator(images, labels, rows, device, dtype)
+            self._train(network, data, budget, session, validate)
+            self.temperature_ = self._calibrate(images, labels, positions, device, dtype)
+        if self.transduction_ is not None:
+            self.transduction_ = like_input(self.transduction_, X)
         return self
 
     def predict(self, X, *, positions=None):
@@ -322,9 +372,73 @@ class SemiSupervisedSegmenter(DenseEstimator):
         images = self._check_images(X, self.n_channels_)
         labels = check_labels(y, images)
         labelled = check_labelled(labels)
-        rows = self._rows(positions, len(images))[labelled]
         with self._session() as (_, device, dtype):
-            return self._mean_dice(self.network_, images, labels, rows, labelled, device, dtype)
+            outputs = dict(self._predicted(images, positions, device, dtype, labelled))
+        return self._mean_dice([labels[i] for i in labelled], (outputs[i] for i in labelled))
+
+    def predict_uncertainty(self, X, *, positions=None):
+        """How unsure the prediction of each pixel is.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `predict`; a dask array gives a lazy dask array.
+        positions : array-like of int, shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        uncertainty : ndarray of float32, list of ndarray or dask array
+            Shape (n_samples, *spatial), in [0, 1]: the entropy of the probabilities that
+            `predict_proba` gives, divided by its maximum.
+        """
+        return self._predict(X, positions, self._to_uncertainty)
+
+    def suggest_sections(self, X, n, *, y=None, positions=None):
+        """Rank unlabelled samples by what labelling them would teach.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `fit`; not a dask array.
+        n : int
+            How many to suggest.
+        y : array-like of int, default=None
+            As in `fit`; samples with a labelled pixel are not suggested, nor what is near them.
+        positions : array-like of int, shape (n_samples,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        rows : ndarray of shape (n,), int
+            Of X, the best first.
+
+        Raises
+        ------
+        ValueError
+            If fewer than `n` samples are unlabelled.
+
+        Notes
+        -----
+        A sample is worth labelling where the network contradicts itself: by the mutual information
+        between pixels and views, which are neighboring sections where these resemble each other,
+        and flips and turns elsewhere. Of neighboring sections, those near others that are
+        labelled or suggested already count less.
+        """
+        check_is_fitted(self)
+        images = self._check_images(X, self.n_channels_)
+        labels = [None] * len(images) if y is None else check_labels(y, images)
+        labelled = np.flatnonzero([x is not None and (x >= 0).any() for x in labels])
+        if not 1 <= n <= len(images) - len(labelled):
+            raise ValueError(
+                f"n must be between 1 and the number of unlabelled samples, "
+                f"{len(images) - len(labelled)}, got {n}."
+            )
+        is_stack = self.sections == "consecutive"
+        positions = check_positions(positions, len(images))
+        with self._session() as (_, device, dtype):
+            scores = self._disagreement(images, positions, device, dtype)
+        return rank_sections(scores, n, positions if is_stack else None, labelled)
 
     # How `fit` goes about it
 
@@ -347,31 +461,38 @@ class SemiSupervisedSegmenter(DenseEstimator):
         indices = (np.where(x < 0, -1, np.searchsorted(self.classes_, x)) for x in labels)
         return [index.astype(np.int16) for index in indices]
 
-    def _split(self, labelled, positions, rng):
-        """Rows to train on and rows to hold out."""
+    def _held_out(self, labelled, positions, rng):
+        """Labelled rows that are not trained on."""
         n_held = round(self.validation_fraction * len(labelled))
         if self.validation_fraction > 0:
             n_held = max(1, n_held)
         if len(labelled) < _FEWEST_TO_HOLD_OUT or n_held == 0:
-            return labelled, np.empty(0, np.intp)
+            return np.empty(0, np.intp)
         if self.sections == "consecutive":
             # One block at the end: held-out sections have a training neighbor on one side only.
             order = labelled[np.argsort(positions[labelled])]
         else:
             order = rng.permutation(labelled)
-        return np.sort(order[:-n_held]), np.sort(order[-n_held:])
+        return np.sort(order[-n_held:])
 
-    def _batches(self, images, labels, rows, weight, network, rng, device):
-        objective = self._objective()
-        labels, maps = objective.prepare(labels, weight > 0)
-        margin = network_margin(network, self.spatial_ndim)
-        middle = tuple(s - 2 * m for s, m in zip(self.patch_shape_, margin, strict=True))
-        return PatchBatches(
-            images, labels, maps, rows=rows, sampler=PatchSampler(labels, middle, weights=weight),
-            augmentation=check_augmentation(self.augmentation), mean=self.channel_mean_,
-            std=self.channel_std_, batch_size=self.batch_size, rng=rng, device=device,
-            margin=margin, weigh=objective.weigh,
+    def _choose_methods(self, labels, positions, weight):
+        used = np.flatnonzero(weight > 0)
+        self.semi_supervision_, self.semi_supervision_reason_ = choose_methods(
+            check_semi_supervision(self.semi_supervision), [labels[i] for i in used],
+            positions[used], self.sections == "consecutive",
         )  # fmt: skip
+        _LOGGER.info(
+            "semi-supervision: %s (%s)",
+            " and ".join(self.semi_supervision_) or "none", self.semi_supervision_reason_,
+        )  # fmt: skip
+
+    def _training_data(self, images, labels, rows, positions, weight):
+        """What is held out is not known in training."""
+        labels = list(labels)
+        for row in self.validation_rows_:
+            labels[row] = np.broadcast_to(np.int8(-1), labels[row].shape)
+        positions = positions if self.sections == "consecutive" else None
+        return TrainingData(images, labels, rows, positions, weight)
 
     def _patch_shape(self, images, network):
         """Size of the network's input in training."""
@@ -403,17 +524,26 @@ class SemiSupervisedSegmenter(DenseEstimator):
             return None
 
         def validate(network):
-            return self._mean_dice(network, images, labels, rows[held], held, device, dtype)
+            outputs = self._outputs(network, images, rows[held], device, dtype)
+            return self._mean_dice([labels[i] for i in held], outputs)
 
         return validate
 
-    def _mean_dice(self, network, images, labels, rows, samples, device, dtype):
-        outputs = self._outputs(network, images, rows, device, dtype)
+    def _mean_dice(self, labels, outputs):
+        foreground = self._objective().foreground
         scores = [
-            dice(np.sign(labels[i]), self._foreground(output) > 0.5)
-            for i, output in zip(samples, outputs, strict=True)
+            dice(np.sign(label), foreground(output) > 0.5)
+            for label, output in zip(labels, outputs, strict=True)
         ]
         return float(np.mean(scores))
+
+    def _calibrate(self, images, labels, positions, device, dtype):
+        """The temperature that suits the held-out samples."""
+        held = self.validation_rows_
+        if not held.size:
+            return 1.0
+        outputs = dict(self._predicted(images, positions, device, dtype, held))
+        return fit_temperature((outputs[i] for i in held), [labels[i] for i in held])
 
     # What the outputs of the network mean
 
@@ -429,20 +559,22 @@ class SemiSupervisedSegmenter(DenseEstimator):
             return ForegroundObjective(losses, self.border_weight, self.border_sigma)
         return ClassObjective(losses, self.classes_)
 
-    def _n_outputs(self):
-        return self._objective().n_outputs
-
-    def _activate(self, logits):
-        return self._objective().activate(logits)
-
     def _foreground(self, output):
-        return self._objective().foreground(output)
+        return self._objective().foreground(scale_temperature(output, self.temperature_))
 
     def _to_mask(self, output):
         return self._objective().mask(output)
 
     def _to_probability(self, output):
-        return self._objective().probability(output)
+        return self._objective().probability(scale_temperature(output, self.temperature_))
+
+    def _to_uncertainty(self, output):
+        return normalized_entropy(scale_temperature(output, self.temperature_))
+
+    def _decode(self, labels):
+        if self.target == "instances":
+            return labels
+        return [np.where(label < 0, -1, self.classes_[label]) for label in labels]
 
 
 def _warn_of_masks(labels):

@@ -18,9 +18,9 @@ ESTIMATORS = [
     PercentileScaler(scope="image"),
     InstanceCounter(),
     InstanceCounter("components"),
-    SemiSupervisedSegmenter(width=2, depth=1, max_steps=2, batch_size=2, random_state=0),
+    SemiSupervisedSegmenter(width=2, depth=1, max_steps=3, batch_size=2, random_state=0),
     SemiSupervisedSegmenter(
-        width=2, depth=1, max_steps=2, batch_size=2, random_state=0, sections="consecutive"
+        width=2, depth=1, max_steps=3, batch_size=2, random_state=0, sections="consecutive"
     ),
 ]
 each = pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
@@ -29,6 +29,7 @@ each = pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 @pytest.fixture(scope="module")
 def cells():
     X, y = make_cells(6, (24, 32), random_state=0)
+    y[4:] = -1
     return np.clip(X, 0, 1), y
 
 

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.fixture(scope="module")
 def trained():
     X, y = make_cells(4, (256, 256), random_state=0)
-    model = SemiSupervisedSegmenter(max_steps=50, device="cuda", random_state=0)
+    model = SemiSupervisedSegmenter(
+        semi_supervision=None, max_steps=50, device="cuda", random_state=0
+    )
     return X, model.fit(X, y)
 
 

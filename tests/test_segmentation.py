@@ -15,7 +15,10 @@ from sskseg import (
 )
 from sskseg.datasets import make_cells
 
-TINY = {"width": 4, "depth": 2, "max_steps": 12, "random_state": 0, "patch_size": 32}
+TINY = {
+    "semi_supervision": None, "width": 4, "depth": 2, "max_steps": 12, "random_state": 0,
+    "patch_size": 32,
+}  # fmt: skip
 
 
 def segmenter(**changes):

@@ -1,6 +1,7 @@
 """Metrics of masks, objects and counts: ``metric(y_true, y_pred)``; -1 in y_true is left out."""
 
 from .borders import thin_borders
+from .calibration import expected_calibration_error
 from .counts import count_error
 from .instances import (
     Matches,
@@ -26,6 +27,7 @@ __all__ = [
     "average_precision",
     "count_error",
     "dice",
+    "expected_calibration_error",
     "f1_instances",
     "iou",
     "match_instances",

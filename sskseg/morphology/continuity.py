@@ -42,7 +42,7 @@ def enforce_continuity(
         The same, of what is carried on from labelled sections.
     erosion : int, default=3
         Pixels (of 5 nm) by which what is carried on shrinks from section to section.
-    steps : tuple of int, default=(1, 2)
+    steps : sequence of int, default=(1, 2)
         Distances of the two sections that outvote the one between them, one after the other.
     max_gap : int, default=10
         Labelled sections further apart do not bound what lies between them.

@@ -1,6 +1,7 @@
 """Torch modules and losses: no data, no loops."""
 
 from ._layers import crop_center, pad_to_multiple
+from .continuity import ContinuityNet
 from .dmcn import DMCN
 from .fusion import fold_batch_norm
 from .initialization import glorot_uniform_, he_normal_
@@ -11,6 +12,7 @@ from .unet import UNet
 __all__ = [
     "DMCN",
     "NETWORKS",
+    "ContinuityNet",
     "UNet",
     "count_parameters",
     "crop_center",

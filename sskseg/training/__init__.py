@@ -1,8 +1,30 @@
 """The training loop, batches, and whole-image inference."""
 
-from .batches import Batch, PatchBatches, channel_statistics, prefetch, standardized_sections
+from .batches import (
+    Batch,
+    MixedBatches,
+    PatchBatches,
+    channel_statistics,
+    prefetch,
+    standardized_sections,
+)
+from .calibration import (
+    fit_temperature,
+    mutual_information,
+    normalized_entropy,
+    scale_temperature,
+)
+from .consistency import MeanTeacher, WeakToStrong
+from .continuity import DisturbedSections
 from .devices import inference_copy, isolated_seed, select_device, select_precision
-from .inference import TileSettings, core_size, dihedral_mean, predict_images, round_up
+from .inference import (
+    TileSettings,
+    core_size,
+    dihedral_mean,
+    dihedral_views,
+    predict_images,
+    round_up,
+)
 from .loop import Budget, LoopSettings, optimize
 from .objectives import LOSSES, ClassObjective, ForegroundObjective
 from .valid import TILINGS, restore_size
@@ -13,20 +35,29 @@ __all__ = [
     "Batch",
     "Budget",
     "ClassObjective",
+    "DisturbedSections",
     "ForegroundObjective",
     "LoopSettings",
+    "MeanTeacher",
+    "MixedBatches",
     "PatchBatches",
     "TileSettings",
+    "WeakToStrong",
     "channel_statistics",
     "core_size",
     "dihedral_mean",
+    "dihedral_views",
+    "fit_temperature",
     "inference_copy",
     "isolated_seed",
+    "mutual_information",
+    "normalized_entropy",
     "optimize",
     "predict_images",
     "prefetch",
     "restore_size",
     "round_up",
+    "scale_temperature",
     "select_device",
     "select_precision",
     "standardized_sections",

@@ -183,6 +183,48 @@ class PatchBatches:
         return torch.from_numpy(array)[None, None].to(self.device)
 
 
+class MixedBatches:
+    """Endless iterator of batches that are joined from those of several sources.
+
+    Parameters
+    ----------
+    *sources : iterator of Batch
+        May be replaced between two batches. Where only some have maps, those of the others are NaN;
+        where only some have weights, those of the others are 1.
+    """
+
+    def __init__(self, *sources):
+        self.sources = sources
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        """Return a `Batch`."""
+        batches = [next(source) for source in self.sources]
+        if len(batches) == 1:
+            return batches[0]
+        images, labels, maps, weights = zip(*batches, strict=True)
+        return Batch(
+            torch.cat(images), torch.cat(labels), _filled(maps, labels, torch.nan),
+            _filled(weights, labels, 1.0),
+        )  # fmt: skip
+
+
+def _filled(targets, labels, value):
+    """Join targets; a constant stands for those that are missing."""
+    given = [target for target in targets if target is not None]
+    if not given:
+        return None
+    filled = (
+        torch.full(label.shape, value, dtype=given[0].dtype, device=label.device)
+        if target is None
+        else target
+        for target, label in zip(targets, labels, strict=True)
+    )
+    return torch.cat(list(filled))
+
+
 def _margins(at, shape):
     """How far (pixels, each axis) the coordinates reach beyond an unmoved patch."""
     reach = at.abs().flatten(0, -2).amax(0).tolist()

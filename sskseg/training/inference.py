@@ -227,18 +227,40 @@ def _window(shape, blend):
     return window
 
 
+def dihedral_views(forward, ndim):
+    """`forward` as it sees an image in each of its flips and quarter turns.
+
+    Parameters
+    ----------
+    forward : callable
+        (batch, channels, *spatial) to (batch, n_outputs, *spatial).
+    ndim : {2, 3}
+
+    Returns
+    -------
+    list of callable
+        8 for a plane, 16 for a volume (turned in the plane of its last two axes); their outputs
+        are turned back.
+    """
+    return [_view(forward, ndim, *turn) for turn in product((False, True), repeat=ndim + 1)]
+
+
+def _view(forward, ndim, swap, *flips):
+    axes = [2 + axis for axis, flip in enumerate(flips) if flip]
+
+    def view(x):
+        x = (x.transpose(-1, -2) if swap else x).flip(axes)
+        result = forward(x.contiguous(memory_format=memory_format(ndim))).float().flip(axes)
+        return result.transpose(-1, -2) if swap else result
+
+    return view
+
+
 def dihedral_mean(forward, ndim):
     """Average `forward` over flips and quarter turns (8 views of a plane, 16 of a volume)."""
+    views = dihedral_views(forward, ndim)
 
     def mean(x):
-        total, views = 0, 0
-        for swap, *flips in product((False, True), repeat=ndim + 1):
-            axes = [2 + axis for axis, flip in enumerate(flips) if flip]
-            view = x.transpose(-1, -2) if swap else x
-            view = view.flip(axes).contiguous(memory_format=memory_format(ndim))
-            result = forward(view).float().flip(axes)
-            total = total + (result.transpose(-1, -2) if swap else result)
-            views += 1
-        return total / views
+        return sum(view(x) for view in views) / len(views)
 
     return mean

@@ -33,6 +33,16 @@ class Budget:
         time = self.elapsed() / self.time_budget if self.time_budget is not None else 0.0
         return max(steps, time)
 
+    def part(self, share):
+        """The same steps, and a share of the time; what is left of it is for what comes after."""
+        time = None if self.time_budget is None else share * self.time_budget
+        return Budget(self.max_steps, time, self.started)
+
+    def rest(self, max_steps):
+        """Budget of at most so many steps, in the time that is left."""
+        time = None if self.time_budget is None else self.time_budget - self.elapsed()
+        return Budget(max_steps, time if time is None else max(time, 1e-9))
+
 
 @dataclass(frozen=True)
 class LoopSettings:
@@ -63,7 +73,7 @@ class LoopSettings:
     verbose: bool = False
 
 
-def optimize(network, batches, compute_loss, budget, settings, *, validate=None):
+def optimize(network, batches, compute_loss, budget, settings, *, validate=None, milestones=()):
     """Train a network.
 
     The weights that are returned are an exponential moving average; with `validate`, those of the
@@ -81,6 +91,10 @@ def optimize(network, batches, compute_loss, budget, settings, *, validate=None)
     settings : LoopSettings
     validate : callable, optional
         ``validate(network) -> float``, greater is better; called in the second half.
+    milestones : sequence of (float, callable), optional
+        ``(progress, function)``, in the order of their progress: ``function(average)`` is called
+        once, when that share of the budget is used up, with the moving average of the network, a
+        module in evaluation mode that goes on changing.
 
     Returns
     -------
@@ -101,7 +115,9 @@ def optimize(network, batches, compute_loss, budget, settings, *, validate=None)
     average = AveragedModel(
         network, multi_avg_fn=_moving_average(settings.average), use_buffers=True
     )
+    average.eval()
     watch = _Watch(validate, settings.patience)
+    milestones = list(milestones)
     report = _Report(budget, settings.verbose)
     step = 0
     network.train()
@@ -109,7 +125,9 @@ def optimize(network, batches, compute_loss, budget, settings, *, validate=None)
         batches = prefetch(batches)
     try:
         while budget.progress(step) < 1 and not watch.exhausted:
-            progress = budget.progress(step)
+            while milestones and milestones[0][0] <= budget.progress(step):
+                milestones.pop(0)[1](average.module)
+            progress = min(1.0, budget.progress(step))
             rate = settings.learning_rate * _schedule(progress)
 
             def compute(batch, progress=progress):
@@ -186,9 +204,7 @@ class _Watch:
     def look(self, network, progress):
         if self.validate is None or progress < 0.5:
             return {}
-        training = network.training
-        score = float(self.validate(network.eval()))
-        network.train(training)
+        score = float(self.validate(network))
         self.since += 1
         if score > self.best_score:
             self.best, self.best_score, self.since = copy.deepcopy(network.state_dict()), score, 0

@@ -13,6 +13,7 @@ from ..nn import (
     masked_dice_loss,
     masked_soft_cross_entropy,
 )
+from .batches import Batch
 
 LOSSES = ("cross-entropy", "dice", "distance")
 _BORDER_WEIGHT = 8.0  # extra weight, in the loss of the distance, of the borders of objects
@@ -50,6 +51,14 @@ class _Objective:
             total = total + decaying_weight(progress) * self._loss(head.float(), batch)
         return total
 
+    def overlap_loss(self, logits, labels):
+        """Loss of logits against labels alone: no maps, no weights, no auxiliary heads."""
+        labels = crop_center(labels, logits.shape[2:])
+        return self._overlap_losses(self._overlap_logits(logits.float()), Batch(None, labels))
+
+    def _overlap_logits(self, logits):
+        return logits
+
     def _overlap_losses(self, logits, batch):
         total = 0.0
         if "cross-entropy" in self.losses:
@@ -79,6 +88,8 @@ class ForegroundObjective(_Objective):
     border_weight: float
     border_sigma: float
 
+    n_probabilities = 1
+
     @property
     def n_outputs(self):
         return 1 + ("distance" in self.losses)
@@ -107,8 +118,11 @@ class ForegroundObjective(_Objective):
         ]
         return labels, maps
 
+    def _overlap_logits(self, logits):
+        return logits[:, :1]
+
     def _loss(self, logits, batch):
-        total = self._overlap_losses(logits[:, :1], batch)
+        total = self._overlap_losses(self._overlap_logits(logits), batch)
         if batch.maps is not None:
             weight = 1 + _BORDER_WEIGHT * (batch.maps < 0)
             target = batch.maps.clamp_min(0)
@@ -117,6 +131,13 @@ class ForegroundObjective(_Objective):
 
     def activate(self, logits):
         return logits[:, :1].float().sigmoid()
+
+    @staticmethod
+    def sure_labels(probabilities, confidence):
+        """Labels (batch, *spatial) from (batch, 1, *spatial) probabilities; -1 between."""
+        inside = probabilities[:, 0]
+        unsure = (inside > 1 - confidence) & (inside < confidence)
+        return torch.where(unsure, -1, (inside >= confidence).long())
 
     def foreground(self, output):
         return output[0]
@@ -146,6 +167,10 @@ class ClassObjective(_Objective):
     def n_outputs(self):
         return len(self.classes)
 
+    @property
+    def n_probabilities(self):
+        return len(self.classes)
+
     def prepare(self, labels, used):
         return labels, None
 
@@ -154,6 +179,12 @@ class ClassObjective(_Objective):
 
     def activate(self, logits):
         return logits.float().softmax(1)
+
+    @staticmethod
+    def sure_labels(probabilities, confidence):
+        """Labels (batch, *spatial) from (batch, n_classes, *spatial); -1 where none is likely."""
+        most, label = probabilities.max(1)
+        return torch.where(most >= confidence, label, -1)
 
     def foreground(self, output):
         return 1 - output[0]

@@ -9,6 +9,7 @@ from sskseg.metrics import (
     average_precision,
     count_error,
     dice,
+    expected_calibration_error,
     f1_instances,
     iou,
     match_instances,
@@ -216,3 +217,16 @@ def test_neighboring_ids_beyond_the_signed_range():
     true = np.array([2**63 + 5, 2**63 + 6, 2**63 + 6], np.uint64)
     assert adapted_rand_error(true, true) == 0
     assert iou(true, true, average="macro") == 1
+
+
+def test_calibration_error_by_hand():
+    true = np.array([1, 1, 0, 0, 1, -1])
+    honest = np.array([0.5, 0.5, 0.5, 0.5, 1.0, 0.3])
+    assert expected_calibration_error(true, honest) == pytest.approx(0)
+    sure = np.array([0.9, 0.9, 0.9, 0.9, 1.0, 0.3])  # one bin: 0.92 on average, 0.6 of it true
+    assert expected_calibration_error(true, sure, n_bins=5) == pytest.approx(4.6 / 5 - 3 / 5)
+    assert expected_calibration_error([true, true], [honest, honest]) == pytest.approx(0)
+    assert expected_calibration_error(np.array([-1]), np.array([0.2])) == 0
+    for wrong in ({"y_proba": honest + 1}, {"n_bins": 0}):
+        with pytest.raises(ValueError, match="0"):
+            expected_calibration_error(**{"y_true": true, "y_proba": honest, **wrong})

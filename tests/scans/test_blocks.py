@@ -15,7 +15,10 @@ def small_tiles(monkeypatch):
 
 
 def fitted(X, y, **changes):
-    options = {"width": 4, "depth": 1, "max_steps": 6, "random_state": 0, "patch_size": 16}
+    options = {
+        "semi_supervision": None, "width": 4, "depth": 1, "max_steps": 6, "random_state": 0,
+        "patch_size": 16,
+    }  # fmt: skip
     return SemiSupervisedSegmenter(**{**options, **changes}).fit(X, y)
 
 

@@ -111,3 +111,32 @@ def test_precision_can_be_fixed():
     assert select_precision("float32", CPU) is torch.float32
     assert select_precision("bfloat16", CPU) is torch.bfloat16
     assert select_precision("auto", CPU) in (torch.float32, torch.bfloat16)
+
+
+def test_milestones_come_once_with_the_average_in_evaluation_mode():
+    seen = []
+
+    def note(name):
+        return lambda average: seen.append((name, average.training, average.weight.item()))
+
+    torch.manual_seed(0)
+    network = torch.nn.Linear(1, 1)
+    milestones = [(0.0, note("start")), (0.5, note("middle")), (0.5, note("again"))]
+    optimize(network, batches(), loss_of, Budget(100), SETTINGS, milestones=milestones)
+    assert [name for name, *_ in seen] == ["start", "middle", "again"]
+    assert not any(training for _, training, _ in seen)
+    assert abs(seen[1][2] - 3) < abs(seen[0][2] - 3)
+
+
+def test_a_budget_has_parts(monkeypatch):
+    now = [10.0]
+    monkeypatch.setattr("sskseg.training.loop.perf_counter", lambda: now[0])
+    budget = Budget(100, 20.0, started=10.0)
+    first = budget.part(0.25)
+    assert (first.max_steps, first.time_budget) == (100, 5.0)
+    now[0] = 16.0
+    rest = budget.rest(7)
+    assert (rest.max_steps, rest.time_budget) == (7, 14.0)
+    now[0] = 40.0
+    assert budget.rest(7).progress(0) >= 0
+    assert Budget(5).rest(2).time_budget is None

@@ -1,0 +1,56 @@
+"""The network that corrects a section by its neighbors."""
+
+import torch
+from torch import nn
+
+from .unet import UNet
+
+_EPSILON = 1e-4
+
+
+class ContinuityNet(nn.Module):
+    """From the probabilities of neighboring sections to those of the one in the middle.
+
+    A weighted mean of the sections, whose weights are learnt, and a correction of its logit by a
+    small U-Net that starts as nothing: before training the network is the plain mean.
+
+    Parameters
+    ----------
+    n_sections : int
+        Odd; the middle one is what is corrected.
+    n_outputs : int
+        1 for the probability of the foreground, or the number of classes.
+    width : int, default=8
+    depth : int, default=2
+        Of the U-Net.
+    ndim : {2, 3}, default=2
+
+    Attributes
+    ----------
+    stride, reach : tuple of int
+        As of `UNet`.
+
+    References
+    ----------
+    .. [1] Xiao, Zhao, Yang. Semi-supervised segmentation of mitochondria from electron microscopy
+       images using spatial continuity. ISBI 2022. :doi:`10.1109/ISBI52829.2022.9761519`
+    """
+
+    def __init__(self, n_sections, n_outputs, width=8, depth=2, *, ndim=2):
+        super().__init__()
+        self.n_sections, self.n_outputs = n_sections, n_outputs
+        self.weights = nn.Parameter(torch.zeros(n_sections))
+        self.correction = UNet(
+            n_sections * n_outputs, n_outputs, width=width, depth=depth, ndim=ndim, shuffle=True
+        )
+        nn.init.zeros_(self.correction.head.weight)
+        nn.init.zeros_(self.correction.head.bias)
+        self.stride, self.reach = self.correction.stride, self.correction.reach
+
+    def forward(self, x):
+        """Map (batch, n_sections * n_outputs, *spatial) to logits (batch, n_outputs, *spatial)."""
+        sections = x.unflatten(1, (self.n_sections, self.n_outputs)).float()
+        weights = self.weights.float().softmax(0).view(-1, *(1,) * (sections.ndim - 2))
+        mean = (sections * weights).sum(1).clamp(_EPSILON, 1 - _EPSILON)
+        logit = mean.logit() if self.n_outputs == 1 else mean.log()
+        return logit + self.correction(2 * x - 1).float()

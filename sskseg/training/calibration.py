@@ -1,0 +1,119 @@
+"""Temperature scaling."""
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.optimize import minimize_scalar
+from scipy.special import xlogy
+
+_MOST_PIXELS = 2**20
+_RANGE = (0.05, 20.0)
+
+
+def scale_temperature(probabilities, temperature):
+    """Soften (> 1) or sharpen (< 1) probabilities; which is most likely does not change.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_outputs, *spatial), float32
+        One: of the foreground. More: of the classes.
+    temperature : float
+
+    Returns
+    -------
+    ndarray of float32
+    """
+    if temperature == 1.0:
+        return probabilities
+    logits = _logits(torch.from_numpy(probabilities)) / temperature
+    scaled = logits.sigmoid() if len(probabilities) == 1 else logits.softmax(0)
+    return scaled.numpy()
+
+
+def normalized_entropy(probabilities):
+    """Entropy of each pixel, divided by that of equal probabilities.
+
+    Parameters
+    ----------
+    probabilities : ndarray of shape (n_outputs, *spatial), float32
+
+    Returns
+    -------
+    ndarray of shape (*spatial), float32
+        In [0, 1].
+    """
+    if len(probabilities) == 1:
+        probabilities = np.concatenate([probabilities, 1 - probabilities])
+    entropy = -xlogy(probabilities, probabilities).sum(axis=0) / np.log(len(probabilities))
+    return np.clip(entropy, 0, 1).astype(np.float32)
+
+
+def mutual_information(views):
+    """Entropy of the mean of several predictions less the mean of their entropies.
+
+    Parameters
+    ----------
+    views : list of ndarray of shape (n_outputs, *spatial)
+
+    Returns
+    -------
+    float
+        Mean over the pixels, in units of the largest entropy.
+
+    References
+    ----------
+    .. [1] Houlsby, Huszar, Ghahramani, Lengyel. Bayesian active learning for classification and
+       preference learning. 2011. :doi:`10.48550/arXiv.1112.5745`
+    """
+    views = [view.astype(np.float32) for view in views]
+    inside = np.mean([normalized_entropy(view).mean() for view in views])
+    return float(normalized_entropy(np.mean(views, axis=0)).mean() - inside)
+
+
+def fit_temperature(probabilities, labels):
+    """Find the temperature with the least cross-entropy on held-out pixels.
+
+    Parameters
+    ----------
+    probabilities : iterable of ndarray of shape (n_outputs, *spatial)
+    labels : iterable of ndarray of shape (*spatial)
+        -1 is left out; with one output > 0 is foreground.
+
+    Returns
+    -------
+    float
+        1.0 where nothing is labelled.
+
+    References
+    ----------
+    .. [1] Guo, Pleiss, Sun, Weinberger. On calibration of modern neural networks. ICML 2017.
+       :doi:`10.48550/arXiv.1706.04599`
+    """
+    parts = [_known(*pair) for pair in zip(probabilities, labels, strict=True)]
+    logits = torch.cat([part[0] for part in parts], 1)
+    target = torch.cat([part[1] for part in parts])
+    if not len(target):
+        return 1.0
+    step = -(-len(target) // _MOST_PIXELS)
+    logits, target = logits[:, ::step], target[::step]
+
+    def loss(log_temperature):
+        scaled = logits / np.exp(log_temperature)
+        if len(logits) == 1:
+            return float(F.binary_cross_entropy_with_logits(scaled[0], target.float()))
+        return float(F.cross_entropy(scaled.T, target))
+
+    return float(np.exp(minimize_scalar(loss, bounds=np.log(_RANGE), method="bounded").x))
+
+
+def _known(probabilities, labels):
+    """Logits (n_outputs, n) and targets (n,) of the labelled pixels."""
+    known = labels >= 0
+    target = labels[known] > 0 if len(probabilities) == 1 else labels[known]
+    logits = _logits(torch.from_numpy(probabilities[:, known]))
+    return logits, torch.from_numpy(target.astype(np.int64))
+
+
+def _logits(probabilities):
+    inside = probabilities.clamp(1e-6, 1 - 1e-6)
+    return inside.logit() if len(probabilities) == 1 else inside.log()

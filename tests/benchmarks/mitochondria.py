@@ -1,0 +1,211 @@
+"""Mitochondria from few labelled sections: which labels, which way of learning.
+
+    python tests/benchmarks/mitochondria.py [--labels window 1 4 32] [--methods auto ...]
+        [--seeds 0] [--time-budget 600] [--full] [--table]
+
+EPFL training volume, of which some sections (or a window of 256 x 256 in the middle one) are
+labelled; the test volume as far as it is there, all voxels together, probabilities above 0.5. Each
+finished cell is kept in ``tests/benchmarks/results/mitochondria.jsonl``, so that another run goes
+on where the first stopped. ``--full`` is the protocol for a GPU: full-size networks, all labels and
+methods, three seeds. ``--table`` prints what is finished and draws the label curve.
+"""
+
+import argparse
+import time
+from functools import partial
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from harness import Cells, data_folder, markdown
+from scipy import ndimage as ndi
+
+from sskseg import SemiSupervisedSegmenter
+from sskseg.datasets import load_epfl_mitochondria
+from sskseg.metrics import dice, expected_calibration_error, iou
+from sskseg.morphology import enforce_continuity, label_components
+
+METHODS = {
+    "supervised": {"semi_supervision": None, "augmentation": "dihedral"},
+    "augmented": {"semi_supervision": None},
+    "continuity": {"semi_supervision": "continuity"},
+    "consistency": {"semi_supervision": "consistency"},
+    "mean-teacher": {"semi_supervision": "mean-teacher"},
+    "self-training": {"semi_supervision": "self-training"},
+    "auto": {},
+}
+LABELS = ["window", "1", "2", "4", "8", "32", "165", "1+3"]
+POSTER = {"16": 0.870, "32": 0.890, "64": 0.891}
+POSTER_SUPERVISED = {"32": 0.826}
+FULL = {"width": 64, "depth": 4, "batch_size": 16}
+SMALLEST_OBJECT = 1000  # voxels
+
+
+def label(y, labels):
+    """Labels of the training volume of which only some are known."""
+    known = np.full(y.shape, -1, np.int8)
+    if labels == "window":
+        middle = len(y) // 2
+        known[middle, 256:512, 384:640] = y[middle, 256:512, 384:640]
+        return known
+    n = int(labels)
+    rows = np.round((np.arange(n) + 0.5) * len(y) / n - 0.5).astype(int)
+    known[rows] = y[rows]
+    return known
+
+
+def fit(method, X, y, seed, options, time_budget):
+    parameters = {**METHODS[method], **(FULL if options.full else {})}
+    model = SemiSupervisedSegmenter(
+        sections="consecutive", time_budget=time_budget, random_state=seed, **parameters
+    )
+    return model.fit(X, y)
+
+
+def measure(labels, method, seed, options):
+    X, y = load_epfl_mitochondria(data_folder() / "epfl_mitochondria", split="train")
+    start = time.perf_counter()
+    known = label(y, labels.partition("+")[0])
+    if "+" in labels:  # the rest is suggested by a model that was trained half as long
+        first = fit(method, X, known, seed, options, options.time_budget / 2)
+        rows = first.suggest_sections(X, int(labels.partition("+")[2]), y=known)
+        known[rows] = y[rows]
+    start = time.perf_counter()
+    model = fit(method, X, known, seed, options, options.time_budget)
+    seconds = time.perf_counter() - start
+    labelled = np.flatnonzero((known >= 0).any(axis=(1, 2)))
+    figures = {"labelled": labelled.tolist(), "seconds_fit": round(seconds, 1),
+               "semi_supervision": model.semi_supervision_}  # fmt: skip
+    figures["steps"] = max(row["step"] for row in model.history_ if row["stage"] == "network")
+    return figures | evaluate(model)
+
+
+def evaluate(model):
+    X, y = load_epfl_mitochondria(data_folder() / "epfl_mitochondria", split="test")
+    y = y[: len(X)]
+    start = time.perf_counter()
+    probabilities = model.predict_proba(X)
+    seconds = time.perf_counter() - start
+    masks = probabilities > 0.5
+    figures = {"iou": iou(y, masks), "dice": dice(y, masks),
+               "iou_inside": iou(without_outlines(y), masks), **objects(y, masks),
+               "ece": expected_calibration_error(y, probabilities),
+               "temperature": model.temperature_, "seconds_predict": round(seconds, 2)}  # fmt: skip
+    figures["iou_tta"] = iou(y, model.set_params(test_time_augmentation=True).predict(X))
+    model.set_params(test_time_augmentation=False)
+    model.continuity_ = None  # the network alone
+    start = time.perf_counter()
+    probabilities = model.predict_proba(X)
+    figures["seconds_network"] = round(time.perf_counter() - start, 2)
+    figures["iou_network"] = iou(y, probabilities > 0.5)
+    mean = ndi.uniform_filter1d(probabilities, 9, axis=0, mode="nearest")
+    figures["iou_mean"] = iou(y, mean > 0.5)
+    figures["iou_mpp"] = iou(y, enforce_continuity(probabilities > 0.5))
+    return figures
+
+
+def without_outlines(y):
+    """Labels that leave out what is within two pixels of an outline, in its section."""
+    near = np.array([ndi.binary_dilation(s, iterations=2) ^ ndi.binary_erosion(s, iterations=2)
+                     for s in y > 0])  # fmt: skip
+    return np.where(near, -1, y.astype(np.int8))
+
+
+def objects(y, masks):
+    """True objects less than half of which is found, and found ones less than half of which is
+    true."""
+    counts = {}
+    for name, these, those in (("missed", y > 0, masks), ("invented", masks, y > 0)):
+        components = label_components(these)
+        sizes = np.bincount(components.ravel())
+        inside = np.bincount(components[those], minlength=len(sizes))
+        large = np.flatnonzero(sizes[1:] >= SMALLEST_OBJECT) + 1
+        counts[name] = int((inside[large] < 0.5 * sizes[large]).sum())
+    return counts
+
+
+COLUMNS = {
+    "network": "iou_network", "mean of 9": "iou_mean", "MPP": "iou_mpp", "IoU": "iou",
+    "with TTA": "iou_tta", "Dice": "dice", "inside": "iou_inside", "missed": "missed",
+    "invented": "invented", "ECE": "ece", "steps": "steps",
+}  # fmt: skip
+
+
+def table(rows):
+    groups = {}
+    for row in rows:
+        key = row["key"]
+        name = (LABELS.index(key["labels"]), list(METHODS).index(key["method"]), key["time_budget"])
+        groups.setdefault(name, []).append(row["figures"])
+    lines = []
+    for (labels, method, seconds), figures in sorted(groups.items()):
+        line = {"labels": LABELS[labels], "method": list(METHODS)[method],
+                "minutes": round(seconds / 60), "seeds": len(figures)}  # fmt: skip
+        lines.append(line | {name: float(np.mean([f[key] for f in figures]))
+                             for name, key in COLUMNS.items()})  # fmt: skip
+    return markdown(lines, ["labels", "method", "minutes", "seeds", *COLUMNS])
+
+
+def draw(rows, path):
+    """IoU by the number of labelled sections."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    order = [name for name in LABELS if "+" not in name]
+    figure, axis = plt.subplots(figsize=(7, 4.5), layout="constrained")
+    curves = {"supervised, as it is": ("augmented", "iou_network", "#888888", ":"),
+              "supervised, mean of 9 sections": ("augmented", "iou_mean", "#555555", "--"),
+              "auto": ("auto", "iou", "#0072B2", "-")}  # fmt: skip
+    for name, (method, figure_key, color, style) in curves.items():
+        found = {}
+        for row in rows:
+            if row["key"]["method"] == method and row["key"]["labels"] in order:
+                found.setdefault(row["key"]["labels"], []).append(row["figures"][figure_key])
+        at = [labels for labels in order if labels in found]
+        means = [np.mean(found[labels]) for labels in at]
+        axis.plot([order.index(x) for x in at], means, style, color=color, marker="o", label=name)
+        for labels in at:
+            axis.plot([order.index(labels)] * len(found[labels]), found[labels], ".", color=color)
+    for name, values, marker in (("poster", POSTER, "s"),
+                                 ("poster, supervised", POSTER_SUPERVISED, "D")):  # fmt: skip
+        at = [labels for labels in values if labels in order]
+        axis.plot([order.index(x) for x in at], [values[x] for x in at], marker, color="#D55E00",
+                  mfc="none" if marker == "D" else None, label=name)  # fmt: skip
+    axis.set_xticks(range(len(order)), order)
+    axis.set_xlabel("labelled sections of 165")
+    axis.set_ylabel("IoU, test sections")
+    axis.legend(frameon=False)
+    axis.spines[["top", "right"]].set_visible(False)
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--labels", nargs="+", choices=LABELS, default=None)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=None)
+    parser.add_argument("--seeds", type=int, nargs="+", default=None)
+    parser.add_argument("--time-budget", type=float, default=600.0, help="seconds of a training")
+    parser.add_argument("--full", action="store_true", help="the protocol for a GPU")
+    parser.add_argument("--table", action="store_true", help="of the finished cells, no training")
+    options = parser.parse_args()
+    options.labels = options.labels or (LABELS if options.full else ["1", "4"])
+    options.methods = options.methods or (list(METHODS) if options.full else ["augmented", "auto"])
+    options.seeds = options.seeds or ([0, 1, 2] if options.full else [0])
+    cells = Cells("mitochondria")
+    if not options.table:
+        for seed, labels, method in product(options.seeds, options.labels, options.methods):
+            key = {"labels": labels, "method": method, "seed": seed,
+                   "time_budget": options.time_budget, "full": options.full}  # fmt: skip
+            cells.run(key, partial(measure, labels, method, seed, options))
+    rows = [row for row in cells.rows if row["key"]["full"] == options.full]
+    print(table(rows))
+    rows = [row for row in rows if row["key"]["time_budget"] == options.time_budget]
+    draw(rows, Path(__file__).resolve().parents[2] / "docs" / "images" / "mitochondria_labels.png")
+
+
+if __name__ == "__main__":
+    main()

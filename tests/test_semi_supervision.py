@@ -1,0 +1,371 @@
+import warnings
+
+import numpy as np
+import pytest
+from scipy import ndimage as ndi
+
+from sskseg import SemiSupervisedSegmenter
+from sskseg._semi_supervision import (
+    check_semi_supervision,
+    choose_methods,
+    continuity_context,
+    continuity_sizes,
+    mean_over_neighbors,
+    rank_sections,
+    settle_labels,
+)
+from sskseg.datasets import make_cells
+from sskseg.metrics import dice, iou
+
+TINY = {"width": 4, "depth": 2, "max_steps": 12, "random_state": 0, "patch_size": 32}
+
+
+def segmenter(**changes):
+    return SemiSupervisedSegmenter(**{"sections": "consecutive", **TINY, **changes})
+
+
+BOTH = {"semi_supervision": ("self-training", "continuity")}
+
+
+def tubes(n=24, shape=(64, 64), seed=0):
+    """Sections through objects that drift along z, dim and noisy."""
+    rng = np.random.default_rng(seed)
+    smooth = ndi.gaussian_filter(rng.normal(size=(n, *shape)), (4, 4, 4), mode="wrap")
+    y = (smooth > 0.5 * smooth.std()).astype(int)
+    X = ndi.gaussian_filter(y.astype(float), (0, 1, 1)) + rng.normal(0, 0.8, y.shape)
+    return X.astype(np.float32), y
+
+
+def only(y, rows):
+    known = np.full_like(y, -1)
+    known[rows] = y[rows]
+    return known
+
+
+# Which methods
+
+
+@pytest.mark.parametrize("wrong", ["magic", (), ("continuity", "magic"), ("continuity",) * 2])
+def test_unknown_methods_are_refused(wrong):
+    with pytest.raises(ValueError, match="semi_supervision must be 'auto'"):
+        check_semi_supervision(wrong)
+    X, y = make_cells(2, (32, 32), random_state=0)
+    with pytest.raises(ValueError, match="semi_supervision must be 'auto'"):
+        segmenter(semi_supervision=wrong).fit(X, only(y, [0]))
+
+
+def test_two_teachers_are_refused():
+    with pytest.raises(ValueError, match="not both"):
+        check_semi_supervision(("consistency", "mean-teacher"))
+
+
+def test_auto_looks_at_the_data():
+    labels = [np.zeros((4, 4), int), np.full((4, 4), -1), np.full((4, 4), -1)]
+    stack, gaps = np.arange(3), np.arange(3) * 2
+    methods, reason = choose_methods("auto", labels, stack, True)
+    assert methods == ("self-training", "continuity")
+    assert (
+        reason == "2 of 3 samples are not labelled, or not wholly; up to 3 are neighboring sections"
+    )
+    for positions, consecutive in ((stack, False), (gaps, True)):
+        methods, reason = choose_methods("auto", labels, positions, consecutive)
+        assert methods == ("self-training",)
+        assert "no two are neighboring" in reason
+    assert choose_methods((), labels, stack, True)[0] == ()
+    assert choose_methods(("consistency",), labels, stack, True) == (
+        ("consistency",), "as asked for"
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="needs neighboring sections"):
+        choose_methods(("continuity",), labels, gaps, True)
+
+
+def test_nothing_unlabelled_is_warned_of_and_supervised():
+    X, y = make_cells(3, (32, 32), random_state=0)
+    with pytest.warns(UserWarning, match="training is supervised"):
+        warned = segmenter().fit(X, y)
+    assert warned.semi_supervision_ == ()
+    assert warned.semi_supervision_reason_ == "every pixel is labelled"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        silent = segmenter(semi_supervision=None).fit(X, y)
+    assert np.array_equal(silent.predict_proba(X), warned.predict_proba(X))
+    assert silent.transduction_ is None
+    assert silent.continuity_ is None
+
+
+def test_the_choice_is_logged(caplog):
+    X, y = tubes(6)
+    with caplog.at_level("INFO", logger="sskseg"):
+        segmenter().fit(X, only(y, [3]))
+    assert "self-training and continuity (5 of 6 samples" in caplog.text
+
+
+# What is learnt
+
+
+def test_continuity_beats_the_network_alone():
+    X, y = tubes()
+    new_X, new_y = tubes(seed=1)
+    model = segmenter(semi_supervision="continuity", width=8, max_steps=200)
+    model.fit(X, only(y, [4, 12, 20]))
+    assert {row["stage"] for row in model.history_} == {"network", "continuity"}
+    assert model.continuity_context_ >= 1
+    corrected = iou(new_y, model.predict(new_X))
+    model.continuity_ = None
+    assert corrected > iou(new_y, model.predict(new_X))
+
+
+def test_settled_labels_are_learnt():
+    X, y = tubes()
+    known = only(y, [12])
+    options = {"width": 8, "max_steps": 300, "validation_fraction": 0.0}
+    supervised = segmenter(semi_supervision=None, **options).fit(X, known)
+    taught = segmenter(semi_supervision="self-training", **options).fit(X, known)
+    # the network agrees with what was settled on more than one that was not told of it
+    settled = taught.transduction_
+    assert iou(settled, taught.predict(X)) > iou(settled, supervised.predict(X)) + 0.02
+    assert iou(y, settled.clip(0)) > 0.6
+
+
+@pytest.mark.parametrize(
+    "methods",
+    ["continuity", "consistency", "self-training", "mean-teacher",
+     ("self-training", "consistency", "continuity"), "auto"],
+)  # fmt: skip
+@pytest.mark.parametrize("target", ["instances", "classes"])
+def test_every_method_trains_and_settles(methods, target):
+    X, y = tubes(8)
+    known = only(y, [2, 5])
+    y = np.where(known < 0, -1, 3 * known) if target == "classes" else known
+    model = segmenter(semi_supervision=methods, target=target)
+    first, second = (model.fit(X, y).predict_proba(X) for _ in range(2))
+    assert np.array_equal(first, second)
+    assert first.shape[:3] == X.shape
+    assert np.array_equal(model.transduction_[[2, 5]], y[[2, 5]])
+    assert set(np.unique(model.transduction_)) <= {-1, 0, 1, 3}
+    assert model.transduction_.shape == y.shape
+
+
+def test_volumes_and_images_of_several_sizes():
+    X, y = make_cells(3, (12, 32, 32), random_state=0)
+    model = segmenter(sections="independent", spatial_ndim=3, patch_size=(8, 16, 16))
+    model.fit(X, only(y, [0]))
+    assert model.semi_supervision_ == ("self-training",)
+    assert model.predict(X).shape == X.shape
+    ragged = [X[0, 0], X[1, 0, :20], X[2, 0, :, :24]]
+    model = segmenter(sections="independent").fit(ragged, [y[0, 0], None, None])
+    assert [x.shape for x in model.transduction_] == [(32, 32), (20, 32), (32, 24)]
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [[0], [7], [2, 3, 4], list(range(7)), [0, 7]],
+    ids=["first", "last", "block", "most", "ends"],
+)
+def test_wherever_the_labels_are(rows):
+    X, y = tubes(8)
+    model = segmenter(validation_fraction=0.0, **BOTH).fit(X, only(y, rows))
+    assert model.continuity_context_ >= 1
+    assert np.array_equal(model.transduction_[rows], y[rows])
+
+
+def test_a_window_is_enough():
+    X, y = tubes(8)
+    window = np.full_like(y, -1)
+    window[4, 10:42, 10:42] = y[4, 10:42, 10:42]
+    settled = segmenter().fit(X, window).transduction_
+    assert np.array_equal(settled[4, 10:42, 10:42], y[4, 10:42, 10:42])
+
+
+def test_a_section_may_hold_background_only():
+    X, y = tubes(6)
+    model = segmenter().fit(X, only(np.zeros_like(y), [3]))
+    assert model.predict(X).shape == X.shape
+
+
+def test_no_labels_are_refused():
+    X, y = tubes(4)
+    with pytest.raises(ValueError, match="y labels nothing"):
+        segmenter().fit(X, np.full_like(y, -1))
+
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_stacks_of_one_and_two_sections(n):
+    X, y = tubes(n)
+    known = y.copy()
+    known[-1, :, 32:] = -1
+    model = segmenter(semi_supervision="self-training" if n == 1 else "continuity").fit(X, known)
+    assert model.predict(X).shape == X.shape
+    assert segmenter().fit(X, known).predict(X).shape == X.shape
+    if n == 1:
+        with pytest.raises(ValueError, match="needs neighboring sections"):
+            segmenter(semi_supervision="continuity").fit(X, known)
+
+
+def test_positions_that_jump_or_are_not_sorted():
+    X, y = tubes(12)
+    y = only(y, [3, 8])
+    positions = np.arange(12) + 10 * (np.arange(12) >= 6)
+    model = segmenter(**BOTH).fit(X, y, positions=positions)
+    whole = model.predict_proba(X, positions=positions)
+    parts = [model.predict_proba(X[:6]), model.predict_proba(X[6:])]
+    assert np.array_equal(whole, np.concatenate(parts))
+    order = np.random.default_rng(0).permutation(12)
+    shuffled = model.predict_proba(X[order], positions=positions[order])
+    assert np.array_equal(shuffled, whole[order])
+    with pytest.raises(ValueError, match="positions must not repeat"):
+        segmenter().fit(X, y, positions=np.zeros(12, int))
+
+
+def test_samples_of_weight_zero_are_not_learnt_from():
+    X, y = tubes(8)
+    weight = np.ones(8)
+    weight[5] = 0
+    wrong = only(y, [3, 5])
+    wrong[5] = 1
+    right = only(y, [3])
+    options = {"semi_supervision": "consistency", "validation_fraction": 0.0}
+    first = segmenter(**options).fit(X, wrong, sample_weight=weight)
+    second = segmenter(**options).fit(X, right, sample_weight=weight)
+    assert np.array_equal(first.predict_proba(X), second.predict_proba(X))
+
+
+# What is predicted
+
+
+@pytest.mark.parametrize("averaged", [False, True])
+@pytest.mark.parametrize("target", ["instances", "classes"])
+def test_dask_gives_the_same(averaged, target):
+    da = pytest.importorskip("dask.array")
+    X, y = tubes(12)
+    model = segmenter(target=target, test_time_augmentation=averaged, **BOTH)
+    model.fit(X, only(y, [3, 8]))
+    assert model.continuity_ is not None
+    positions = np.random.default_rng(0).permutation(14)[:12]
+    for method in ("predict", "predict_proba", "transform", "predict_uncertainty"):
+        lazy = getattr(model, method)(da.from_array(X, chunks=(5, 40, 64)), positions=positions)
+        expected = getattr(model, method)(X, positions=positions)
+        assert lazy.dtype == expected.dtype
+        assert np.array_equal(lazy.compute(), expected)
+
+
+def test_what_is_saved(tmp_path):
+    X, y = tubes(6)
+    model = segmenter(**BOTH).fit(X, only(y, [2]))
+    model.save(tmp_path / "model")
+    loaded = SemiSupervisedSegmenter.load(tmp_path / "model")
+    assert np.array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert loaded.transduction_ is None
+    assert loaded.semi_supervision_ == ("self-training", "continuity")
+
+
+def test_the_score_is_that_of_the_prediction():
+    X, y = tubes(12)
+    model = segmenter(**BOTH).fit(X, only(y, [2, 9]))
+    masks = model.predict(X)
+    expected = np.mean([dice(y[row], masks[row]) for row in (2, 9)])
+    assert model.score(X, only(y, [2, 9])) == pytest.approx(expected)
+
+
+def test_held_out_sections_set_the_temperature():
+    X, y = tubes(12)
+    assert segmenter().fit(X, only(y, [2, 9])).temperature_ == 1.0
+    model = segmenter().fit(X, only(y, [0, 2, 4, 6, 8, 10]))
+    assert model.validation_rows_.tolist() == [10]
+    assert model.temperature_ != 1.0
+    calibrated, masks = model.predict_proba(X), model.predict(X)
+    model.temperature_ = 1.0
+    assert np.array_equal(model.predict(X), masks)
+    assert not np.array_equal(model.predict_proba(X), calibrated)
+
+
+def test_uncertainty_is_the_entropy_of_the_probabilities():
+    X, y = tubes(6)
+    model = segmenter().fit(X, only(y, [2]))
+    p = model.predict_proba(X).astype(float)
+    expected = -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
+    assert np.allclose(model.predict_uncertainty(X), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("sections", ["consecutive", "independent"])
+def test_sections_are_suggested(sections):
+    X, y = tubes(10)
+    known = only(y, [4])
+    methods = "continuity" if sections == "consecutive" else "self-training"
+    model = segmenter(sections=sections, semi_supervision=methods).fit(X, known)
+    rows = model.suggest_sections(X, 3, y=known)
+    assert len(set(rows.tolist()) - {4}) == 3
+    assert model.suggest_sections(X, 10).shape == (10,)
+    for n in (0, 10):
+        with pytest.raises(ValueError, match=f"unlabelled samples, 9, got {n}"):
+            model.suggest_sections(X, n, y=known)
+
+
+# Parts
+
+
+def test_how_far_sections_resemble_each_other():
+    _, y = tubes()
+    maps = [section[None].astype(np.float32) for section in y]
+    overlaps = [iou(y[:-d], y[d:]) for d in (1, 2)]
+    assert overlaps[0] > 0.75 > overlaps[1]
+    assert continuity_context(maps, np.arange(24)) == 1
+    assert continuity_context([1 - m for m in maps], np.arange(24)) == 1
+    assert continuity_context(maps, 2 * np.arange(24)) == 0
+    assert continuity_context([maps[0]] * 8, np.arange(8)) == 4
+    assert continuity_context(maps[::3], np.arange(8)) == 0
+    classes = [np.concatenate([1 - m, 0 * m, m]) for m in maps]
+    assert continuity_context(classes, np.arange(24)) == 1
+
+
+def test_sections_that_differ_do_not_correct_each_other():
+    X, y = tubes()
+    model = segmenter(max_steps=60).fit(X[::8], only(y, [8])[::8])
+    assert model.semi_supervision_ == ("self-training",)
+    assert model.semi_supervision_reason_.endswith("differ too much to correct each other")
+    assert (model.continuity_, model.continuity_context_) == (None, 0)
+    asked = segmenter(max_steps=60, semi_supervision="continuity").fit(X[::8], only(y, [8])[::8])
+    assert asked.continuity_context_ == 1
+
+
+def test_rank_sections_spreads_over_the_stack():
+    even = np.ones(21)
+    assert rank_sections(even, 2, np.arange(21), np.array([10])).tolist() == [0, 20]
+    even[3] = 5
+    assert rank_sections(even, 1, np.arange(21), np.array([10])).tolist() == [3]
+    assert rank_sections(even, 2, None, np.array([], int)).tolist() == [3, 0]
+
+
+def test_settled_labels():
+    rng = np.random.default_rng(0)
+    maps = [rng.random((1, 20, 20)).astype(np.float32) for _ in range(6)]
+    labels = [np.full((20, 20), -1) for _ in range(6)]
+    labels[2] = rng.integers(0, 3, (20, 20))
+    alone = settle_labels(maps, labels)
+    assert np.array_equal(alone[2], labels[2] > 0)
+    assert np.array_equal(alone[4], maps[4][0] > 0.5)
+    together = np.stack(settle_labels(maps, labels, np.arange(6), 2))
+    assert (together == -1).any()
+    agreed = together >= 0
+    assert np.array_equal(together[agreed], np.stack(alone)[agreed])
+    classes = settle_labels(
+        [np.eye(3)[:, :, None].astype(np.float32)], [np.array([[-1], [-1], [0]])]
+    )
+    assert classes[0].ravel().tolist() == [0, 1, 0]
+
+
+def test_sizes_come_from_labelled_objects():
+    label = np.zeros((60, 60), int)
+    label[5:25, 5:25] = 1
+    label[30:50, 30:50] = 2
+    sizes = continuity_sizes([label, np.full_like(label, -1)])
+    assert sizes == {"min_size": 200, "min_key_size": 300, "erosion": 1}
+    assert continuity_sizes([np.zeros((4, 4), int)])["min_size"] == 0
+
+
+def test_means_stop_at_gaps():
+    maps = [np.full((1, 2, 2), float(i)) for i in range(4)]
+    means = mean_over_neighbors(maps, np.array([0, 1, 7, 8]), 4)
+    assert [m.flat[0] for m in means] == pytest.approx(
+        [4 / 9, 5 / 9, 2 + 4 / 9, 2 + 5 / 9], rel=1e-3
+    )
