@@ -1,5 +1,6 @@
 """Predicting every pixel of images, in memory or lazily."""
 
+from copy import copy
 from functools import lru_cache
 
 import numpy as np
@@ -95,7 +96,8 @@ class DenseEstimator(TorchEstimator):
     def _outputs(self, network, images, rows, device, dtype, *, views=None):
         """Probabilities (n_probabilities, *spatial) of one sample after the other.
 
-        With `views`, an array of integers, each sample is seen in one of its flips and turns.
+        `views`: "mean" averages over flips and turns, an array of integers tells in which of them
+        each sample is seen; None sees it as it is.
         """
         sections = rows.shape[1] * images[0].shape[-1] // self.n_channels_
         repeats = sections // rows.shape[1]
@@ -111,23 +113,27 @@ class DenseEstimator(TorchEstimator):
         if any(network_margin(network, self.spatial_ndim)):
             forward = restore_size(forward, network, self.tiling, self.patch_shape_)
         settings = self._tiles(network), {"device": device, "dtype": dtype}
-        if views is not None:
+        if isinstance(views, np.ndarray):
             turned = dihedral_views(forward, self.spatial_ndim)
-            for image, view in zip(inputs, views % len(turned), strict=True):
+            for image, view in zip(inputs, views, strict=True):
                 yield from predict_images(turned[view], [image], settings[0], **settings[1])
             return
-        if self.test_time_augmentation:
+        if views == "mean":
             forward = dihedral_mean(forward, self.spatial_ndim)
         yield from predict_images(forward, inputs, settings[0], **settings[1])
 
-    def _maps(self, network, images, rows, positions, device, dtype):
-        """Probabilities that go into `continuity_`, which averages over sections as it is.
+    def _views(self, n_sections):
+        """How neighboring sections are seen with test-time augmentation.
 
-        With test-time augmentation, each section is therefore seen in another of its flips and
-        turns, at no cost.
+        What goes into `continuity_` is averaged over sections. Where these are as many as flips
+        and turns, each is seen in another one: the mean is over both, at no cost.
         """
-        views = positions if self.test_time_augmentation else None
-        return self._outputs(network, images, rows, device, dtype, views=views)
+        n_views = 2 ** (self.spatial_ndim + 1)
+        if not self.test_time_augmentation:
+            return None
+        if min(n_sections, 2 * self.continuity_context_ + 1) < n_views:
+            return "mean"
+        return np.arange(n_sections) % n_views
 
     def _corrected(self, continuity, windows, device, dtype):
         """What `continuity` makes of tensors (n_sections * n_probabilities, *spatial)."""
@@ -143,11 +149,9 @@ class DenseEstimator(TorchEstimator):
         rows = self._rows(positions, len(images))
         wanted = np.arange(len(images)) if wanted is None else wanted
         if self.continuity_ is None:
-            yield from zip(
-                wanted,
-                self._outputs(self.network_, images, rows[wanted], device, dtype),
-                strict=True,
-            )
+            views = "mean" if self.test_time_augmentation else None
+            outputs = self._outputs(self.network_, images, rows[wanted], device, dtype, views=views)
+            yield from zip(wanted, outputs, strict=True)
             return
         positions = check_positions(positions, len(images))
         for run in consecutive_runs(positions):
@@ -155,8 +159,10 @@ class DenseEstimator(TorchEstimator):
             if not at.size:
                 continue
             context = self.continuity_context_
-            run = run[max(0, at[0] - context) : at[-1] + context + 1]
-            maps = self._maps(self.network_, images, rows[run], positions[run], device, dtype)
+            part = slice(max(0, at[0] - context), at[-1] + context + 1)
+            views, run = self._views(len(run)), run[part]
+            views = views[part] if isinstance(views, np.ndarray) else views
+            maps = self._outputs(self.network_, images, rows[run], device, dtype, views=views)
             windows = neighbor_windows(maps, len(run), context, dtype)
             outputs = self._corrected(self.continuity_, windows, device, dtype)
             yield from zip(run, outputs, strict=True)
@@ -194,27 +200,30 @@ class DenseEstimator(TorchEstimator):
         X = check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
         rows = self._rows(positions, len(X))
         if self.continuity_ is None:
-            return self._lazy_blocks(X, rows, "network_", finish)
+            views = "mean" if self.test_time_augmentation else None
+            return self._lazy_blocks(X, rows, "network_", finish, views)
         positions = check_positions(positions, len(X))
         maps = self._lazy_maps(X, rows, positions)
         rows = neighbor_rows(positions, self.continuity_context_)
         return self._lazy_blocks(maps, rows, "continuity_", finish)
 
     def _lazy_maps(self, X, rows, positions):
-        """As `_maps`, with the probabilities last."""
+        """What goes into `continuity_`, with the probabilities last."""
         import dask.array as da
 
-        if not self.test_time_augmentation:
-            return self._lazy_blocks(X, rows, "network_", self._to_channels)
-        views = positions % 2 ** (self.spatial_ndim + 1)
-        groups = [np.flatnonzero(views == view) for view in np.unique(views)]
+        groups = {}
+        for run in consecutive_runs(positions):
+            views = self._views(len(run))
+            for at, row in enumerate(run):
+                view = int(views[at]) if isinstance(views, np.ndarray) else views
+                groups.setdefault(view, []).append(row)
         parts = [
-            self._lazy_blocks(X, rows[group], "network_", self._to_channels, int(views[group[0]]))
-            for group in groups
+            self._lazy_blocks(X, rows[group], "network_", self._to_channels, view)
+            for view, group in groups.items()
         ]
-        return da.concatenate(parts)[np.argsort(np.concatenate(groups))]
+        return da.concatenate(parts)[np.argsort(np.concatenate(list(groups.values())))]
 
-    def _lazy_blocks(self, X, rows, name, finish, view=None):
+    def _lazy_blocks(self, X, rows, name, finish, views=None):
         """One of the networks over the blocks of a dask array, with the sections of `rows`."""
         import dask.array as da
 
@@ -226,8 +235,10 @@ class DenseEstimator(TorchEstimator):
         channels = example.shape[-1] if example.ndim > self.spatial_ndim else None
         tiles = self._tiles(getattr(self, name))
         axes = zip(X.shape[1:-1], tiles.tile, tiles.halo, tiles.stride, strict=True)
+        shipped = copy(self)  # without what is as large as the training images
+        vars(shipped).update(dict.fromkeys(self._not_saved))
         return predict_blocks(
-            X, _predict_block, (self, name, finish.__name__, view),
+            X, _predict_block, (shipped, name, finish.__name__, views),
             core=tuple(core_size(*axis) for axis in axes), halo=tiles.halo,
             output_channels=channels, dtype=example.dtype,
         )  # fmt: skip
@@ -297,7 +308,7 @@ def _check_module(module, in_channels, n_outputs, ndim):
 
 def _predict_block(model, block):
     """Predict one block of a dask array, whose channels hold the neighboring sections already."""
-    estimator, name, finish, view = model
+    estimator, name, finish, views = model
     network, finish = getattr(estimator, name), getattr(estimator, finish)
     with estimator._session() as (_, device, dtype):
         if name == "continuity_":
@@ -306,6 +317,6 @@ def _predict_block(model, block):
         else:
             images = check_images(block, estimator.spatial_ndim)
             rows = np.arange(len(block))[:, None]
-            views = None if view is None else np.full(len(block), view)
+            views = np.full(len(block), views) if isinstance(views, int) else views
             outputs = estimator._outputs(network, images, rows, device, dtype, views=views)
         return np.stack([finish(output) for output in outputs])

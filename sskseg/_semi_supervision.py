@@ -1,5 +1,6 @@
 """What is learnt from unlabelled images: which methods, and the labels that they settle on."""
 
+import logging
 import warnings
 
 import numpy as np
@@ -7,10 +8,12 @@ import numpy as np
 from .images import consecutive_runs, neighbor_rows
 from .morphology import enforce_continuity, label_components
 
+_LOGGER = logging.getLogger(__name__)
 METHODS = ("continuity", "consistency", "self-training", "mean-teacher")
 _MOST_CONTEXT = 4
 _CONTINUOUS = 0.75  # IoU of sections so far apart that they still tell something of each other
 _MOST_SECTIONS = 64  # looked at for that
+_SURE = 0.75
 _SMALLEST = 0.5  # of the area of small labelled objects: what is smaller is taken for an error
 _THINNING = 0.1  # of the radius of an object, from section to section
 
@@ -27,7 +30,7 @@ def check_semi_supervision(methods):
     if methods is None or (isinstance(methods, str) and methods == "auto"):
         return methods or ()
     chosen = (methods,) if isinstance(methods, str) else tuple(methods)
-    if not chosen or not set(chosen) <= set(METHODS) or len(set(chosen)) < len(chosen):
+    if not chosen or any(chosen.count(name) > 1 or name not in METHODS for name in chosen):
         raise ValueError(
             f"semi_supervision must be 'auto', None, or one or several of {METHODS}, got "
             f"{methods!r}."
@@ -75,7 +78,7 @@ def choose_methods(methods, labels, positions, consecutive):
             "Every pixel of y is labelled, so that nothing is left for semi-supervised learning: "
             "training is supervised. semi_supervision=None says so without this warning.",
             UserWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
         return (), "every pixel is labelled"
     if methods != "auto":
@@ -116,6 +119,11 @@ def continuity_context(maps, positions):
         if both < _CONTINUOUS * total or total == 0:
             return distance - 1
     return _MOST_CONTEXT
+
+
+def log_choice(methods, reason):
+    """Tell the log which methods are used, and why."""
+    _LOGGER.info("semi-supervision: %s (%s)", " and ".join(methods) or "none", reason)
 
 
 def mean_over_neighbors(maps, positions, context):
@@ -168,6 +176,27 @@ def settle_labels(maps, labels, positions=None, context=0):
     return list(settled)
 
 
+def leave_out_unsure(settled, maps, labels):
+    """Settled labels with -1 where nothing is labelled and the probability is below 0.75.
+
+    Parameters
+    ----------
+    settled, maps, labels
+        As in `settle_labels`.
+
+    Returns
+    -------
+    list of ndarray
+    """
+    result = []
+    for guess, probability, label in zip(settled, maps, labels, strict=True):
+        most = probability.max(0)
+        if len(probability) == 1:
+            most = np.maximum(most, 1 - most)
+        result.append(np.where((most < _SURE) & (label < 0), guess.dtype.type(-1), guess))
+    return result
+
+
 def _agreed(masks, labels, positions, context):
     corrected = enforce_continuity(
         masks, labels, positions=positions, steps=range(1, min(context, 2) + 1),
@@ -193,7 +222,8 @@ def continuity_sizes(labels):
              if (label > 0).any()]  # fmt: skip
     areas = np.concatenate(areas) if areas else np.ones(1)
     smallest = _SMALLEST * np.quantile(areas, 0.05)
-    radius = (np.median(areas) / np.pi) ** (1 / 2)
+    ball = {2: np.pi, 3: 4 / 3 * np.pi}[labels[0].ndim]
+    radius = (np.median(areas) / ball) ** (1 / labels[0].ndim)
     return {
         "min_size": int(smallest),
         "min_key_size": int(1.5 * smallest),
@@ -220,7 +250,8 @@ def rank_sections(disagreement, n, positions, labelled):
     """
     taken = list(labelled)
     chosen = []
-    spread = len(disagreement) / (n + len(taken))
+    extent = len(disagreement) if positions is None else np.ptp(positions) + 1
+    spread = extent / (n + len(taken))
     for _ in range(n):
         gain = np.array(disagreement, dtype=float)
         if positions is not None and taken:

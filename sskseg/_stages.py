@@ -1,12 +1,20 @@
 """Training in stages: a network on labelled and then on settled pixels, then what corrects it."""
 
+import warnings
+from copy import copy
 from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
 
 from ._dense import DenseEstimator, network_margin
-from ._semi_supervision import continuity_context, mean_over_neighbors, settle_labels
+from ._semi_supervision import (
+    continuity_context,
+    leave_out_unsure,
+    log_choice,
+    mean_over_neighbors,
+    settle_labels,
+)
 from .images import PatchSampler, consecutive_runs, neighbor_rows
 from .images.augment import PRESETS, check_augmentation
 from .training import (
@@ -18,11 +26,11 @@ from .training import (
     mutual_information,
 )
 
-_ROUNDS = (0.5,)  # share of the network's training after which labels are settled on
+_TEACHING = 0.5  # share of the network's training after which labels are settled on
 _LABELLED_SHARE = 0.25  # of the patches, from then on
-_ROUND_SHARE = 0.06  # of the time; where a round takes longer it is the last
 _CONSISTENCY_START = 0.1  # share of the training after which there is a teacher
-_NETWORK_SHARE = 0.85  # of the time, where something follows
+_CONTINUITY_LEAST = 0.08  # of the time for the second network, where settling takes long
+_ALL = 0.98  # of the time, of which calibration needs a little
 _CONTINUITY_STEPS = 400
 _CONTINUITY_SHARE = 0.25  # of `max_steps`
 
@@ -35,11 +43,12 @@ class TrainingData:
     ----------
     images : list of ndarray of shape (*spatial, n_channels)
     labels : list of ndarray of int
-        -1 unlabelled, which is all of a sample that is held out.
+        -1 unlabelled, which is all of a sample of no weight.
     rows : ndarray of shape (n_samples, n_sections)
     positions : ndarray of int, or None
         Of consecutive sections.
     weight : ndarray of shape (n_samples,)
+        0 for what is held out, which nothing is learnt of.
     """
 
     images: list
@@ -56,39 +65,52 @@ class TrainingData:
 
 
 class _Teaching:
-    """Called with the teacher: what it says of the training images is kept the first time, and,
-    with self-training, learnt from then on.
+    """Called with the teacher, in the middle of the training: what it says of the training images
+    is kept, and, with self-training, learnt from then on.
 
     Attributes
     ----------
-    first_maps : list of ndarray, or None
+    maps : list of ndarray, or None
         Of a teacher that knows the labelled pixels only: they err as those of new images do.
     """
 
     def __init__(self, estimator, batches, data, budget, session):
         self.estimator, self.batches, self.data = estimator, batches, data
         self.budget, self.session = budget, session
-        self.first_maps, self.seconds = None, 0.0
+        self.maps = None
 
     def __call__(self, teacher):
-        if self.seconds > _ROUND_SHARE * (self.budget.time_budget or np.inf):
-            return
         started = perf_counter()
-        maps, settled = self.estimator._settle(teacher, self.data, *self.session[1:])
-        self.first_maps = self.first_maps or maps
+        self.maps, settled = self.estimator._settle(teacher, self.data, *self.session[1:])
         if "self-training" in self.estimator.semi_supervision_:
             self._learn(teacher, settled)
-        self.seconds = perf_counter() - started
+        self._leave_time(perf_counter() - started)
 
     def _learn(self, teacher, settled):
         rng, device, _ = self.session
-        known, batch_size = self.batches.sources[0], self.estimator.batch_size
+        batch_size = self.estimator.batch_size
+        known = copy(self.batches.sources[0])
         known.batch_size = max(1, round(_LABELLED_SHARE * batch_size))
         guessed = self.estimator._patch_batches(
             teacher, self.data, settled, None, self.data.weight, _child(rng), device,
             max(1, batch_size - known.batch_size),
         )  # fmt: skip
         self.batches.sources = (known, guessed)
+
+    def _leave_time(self, seconds):
+        """End the network's training early enough to settle once more."""
+        if self.budget.time_budget is not None:
+            total = self.budget.time_budget / _network_share(self.estimator.semi_supervision_)
+            after = _CONTINUITY_LEAST if "continuity" in self.estimator.semi_supervision_ else 0.0
+            latest = (1 - after) * total - seconds
+            self.budget.time_budget = min(self.budget.time_budget, latest)
+
+
+def _network_share(methods):
+    """Share of the time for the network's training."""
+    if not methods:
+        return 1.0
+    return 0.85 if "continuity" in methods else 0.97
 
 
 def _child(rng):
@@ -105,75 +127,74 @@ class StagedEstimator(DenseEstimator):
 
     def _train(self, network, data, budget, session, validate):
         """Train `network_` and `continuity_`, and settle on `transduction_`."""
-        methods = self.semi_supervision_
-        self.continuity_ = self.transduction_ = None
-        self.continuity_context_ = 0
-        share = _NETWORK_SHARE if methods else 1.0
-        network = network.to(session[1])
-        batches = MixedBatches(self._labelled_batches(network, data, *session[:2]))
-        teaching = _Teaching(self, batches, data, budget, (_child(session[0]), *session[1:]))
-        self.network_ = self._train_network(
-            network, batches, data, budget.part(share), session, teaching, validate
-        )
-        if not methods:
-            return
-        _, settled = self._settle(self.network_, data, *session[1:])
-        self.transduction_ = self._decode(settled)
+        self.continuity_ = self.transduction_ = self.continuity_context_ = None
+        self.temperature_ = 1.0
+        teaching = self._train_network(
+            network.to(session[1]), data, budget.part(_network_share(self.semi_supervision_)),
+            session, validate,
+        )  # fmt: skip
+        try:
+            if self.semi_supervision_:
+                self._settle_and_correct(teaching.maps, data, budget, session)
+        except KeyboardInterrupt:
+            warnings.warn(
+                "Training was interrupted after that of the network, which is kept.", stacklevel=3
+            )
+        self.continuity_context_ = self.continuity_context_ or 0
+
+    def _settle_and_correct(self, first_maps, data, budget, session):
+        maps, settled = self._settle(self.network_, data, *session[1:])
+        self.transduction_ = self._decode(leave_out_unsure(settled, maps, data.labels))
         if "continuity" in self.semi_supervision_:
             steps = _CONTINUITY_STEPS
             if budget.max_steps is not None:
                 steps = max(1, min(steps, round(_CONTINUITY_SHARE * budget.max_steps)))
             self.continuity_ = self._train_continuity(
-                teaching.first_maps, settled, data, budget.rest(steps), session
+                first_maps or maps, settled, data, budget.part(_ALL).rest(steps), session
             )
 
-    def _train_network(self, network, batches, data, budget, session, teaching, validate):
+    def _train_network(self, network, data, budget, session, validate):
+        """Train `network_`; returns what taught it."""
         rng, device, dtype = session
         objective, methods = self._objective(), self.semi_supervision_
+        batches = MixedBatches(self._labelled_batches(network, data, rng, device))
+        teaching = _Teaching(self, batches, data, budget, (_child(rng), device, dtype))
         loss, milestones = objective.loss, []
         if "consistency" in methods or "mean-teacher" in methods:
             unlabelled = self._unlabelled_batches(network, data, _child(rng), device)
             kind = WeakToStrong if "consistency" in methods else MeanTeacher
             loss = kind(objective, unlabelled, _child(rng))
             milestones.append((_CONSISTENCY_START, loss.watch))
-        if "self-training" in methods:
-            milestones += [(progress, teaching) for progress in _ROUNDS]
-        elif "continuity" in methods:
-            milestones.append((_ROUNDS[0], teaching))
-        return self._optimize(
+        if "self-training" in methods or "continuity" in methods:
+            milestones.append((_TEACHING, teaching))
+        self.network_ = self._optimize(
             network, batches, loss, budget, device, dtype, validate=validate,
             milestones=milestones, stage="network",
         )  # fmt: skip
+        return teaching
 
     def _settle(self, network, data, device, dtype):
         """What `network` says of all samples, and the labels to settle on."""
-        positions = data.positions
-        if positions is None:
-            outputs = self._outputs(network, data.images, data.rows, device, dtype)
-            maps = [output.astype(np.float16) for output in outputs]
+        outputs = self._outputs(network, data.images, data.rows, device, dtype)
+        maps = [output.astype(np.float16) for output in outputs]
+        if data.positions is None:
             return maps, settle_labels(maps, data.labels)
-        maps = [None] * len(data.images)
-        for run in consecutive_runs(positions):
-            outputs = self._maps(
-                network, data.images, data.rows[run], positions[run], device, dtype
-            )
-            for row, output in zip(run, outputs, strict=True):
-                maps[row] = output.astype(np.float16)
-        context = self._context(maps, positions)
-        means = mean_over_neighbors(maps, positions, context)
-        return maps, settle_labels(means, data.labels, positions, context)
+        if self.continuity_context_ is None:
+            self.continuity_context_ = self._choose_context(maps, data.positions)
+        means = mean_over_neighbors(maps, data.positions, self.continuity_context_)
+        return maps, settle_labels(means, data.labels, data.positions, self.continuity_context_)
 
-    def _context(self, maps, positions):
-        """Set `continuity_context_`; do without "continuity" where "auto" finds none."""
+    def _choose_context(self, maps, positions):
+        """Sections on each side to look at; where there are none "auto" does without."""
         context = continuity_context(maps, positions)
-        if context == 0 and "continuity" in self.semi_supervision_:
-            if self.semi_supervision == "auto":
-                self.semi_supervision_ = ("self-training",)
-                self.semi_supervision_reason_ += ", which differ too much to correct each other"
-            else:
-                context = 1
-        self.continuity_context_ = context
-        return context
+        if context > 0 or "continuity" not in self.semi_supervision_:
+            return context
+        if self.semi_supervision != "auto":
+            return 1
+        self.semi_supervision_ = ("self-training",)
+        self.semi_supervision_reason_ += ", whose masks overlap too little to correct each other"
+        log_choice(self.semi_supervision_, self.semi_supervision_reason_)
+        return 0
 
     def _train_continuity(self, maps, settled, data, budget, session):
         rng, device, dtype = session
@@ -182,9 +203,9 @@ class StagedEstimator(DenseEstimator):
         objective = replace(objective, losses=losses)
         n = objective.n_probabilities
         continuity = self._make_module("continuity_")
-        labelled = data.labelled
-        weight = (data.weight > 0) * 1.0
-        weight[labelled] *= max(1.0, len(maps) / len(labelled))  # as much as all others together
+        known = np.array([(label >= 0).mean() for label in data.labels])
+        # Labelled pixels count as much as all others together.
+        weight = data.weight * (1 + known * len(known) / max(known.sum(), 1e-9))
         batches = PatchBatches(
             [np.moveaxis(m, 0, -1) for m in maps], settled, None,
             rows=neighbor_rows(data.positions, self.continuity_context_),
@@ -199,27 +220,26 @@ class StagedEstimator(DenseEstimator):
         )  # fmt: skip
 
     def _disagreement(self, images, positions, device, dtype):
-        """Mutual information between pixels and views, mean over each sample."""
-        rows = self._rows(positions, len(images))
-        if self.continuity_context_ == 0:
-            scores = np.zeros(len(images))
-            n_views = 2 ** (self.spatial_ndim + 1)
-            for i in range(len(images)):
-                views = self._outputs(
-                    self.network_, images, np.repeat(rows[i : i + 1], n_views, 0), device, dtype,
-                    views=np.arange(n_views),
-                )  # fmt: skip
-                scores[i] = mutual_information(list(views))
-            return scores
-        maps = [None] * len(images)
+        """Mutual information between pixels and views, mean over each sample.
+
+        Views are neighboring sections where these resemble each other, else flips and turns.
+        """
+        rows, n_sections = self._rows(positions, len(images)), 2 * self.continuity_context_ + 1
+        scores = np.zeros(len(images))
         for run in consecutive_runs(positions):
-            outputs = self._outputs(
-                self.network_, images, rows[run], device, dtype, views=positions[run]
-            )
-            for row, output in zip(run, outputs, strict=True):
-                maps[row] = output.astype(np.float16)
-        windows = neighbor_rows(positions, self.continuity_context_)
-        return np.array([mutual_information([maps[i] for i in window]) for window in windows])
+            if 1 < n_sections <= len(run):
+                outputs = self._outputs(self.network_, images, rows[run], device, dtype)
+                maps = [output.astype(np.float16) for output in outputs]
+                first = np.arange(len(run)) - self.continuity_context_
+                for row, start in zip(run, first.clip(0, len(run) - n_sections), strict=True):
+                    scores[row] = mutual_information(maps[start : start + n_sections])
+                continue
+            views = np.arange(2 ** (self.spatial_ndim + 1))
+            for row in run:
+                same = np.repeat(rows[row : row + 1], len(views), axis=0)
+                outputs = self._outputs(self.network_, images, same, device, dtype, views=views)
+                scores[row] = mutual_information(list(outputs))
+        return scores
 
     # Batches
 
@@ -235,10 +255,10 @@ class StagedEstimator(DenseEstimator):
     def _unlabelled_batches(self, network, data, rng, device):
         """Weakly augmented patches from anywhere."""
         anywhere = [np.broadcast_to(np.int8(0), label.shape) for label in data.labels]
-        weight = (data.weight > 0) * 1.0
         return self._patch_batches(
-            network, data, anywhere, None, weight, rng, device, augmentation="dihedral"
-        )
+            network, data, anywhere, None, data.weight, rng, device, max(2, self.batch_size),
+            augmentation="dihedral",
+        )  # fmt: skip
 
     def _patch_batches(
         self, network, data, labels, maps, weight, rng, device, batch_size=None, weigh=None,

@@ -1,6 +1,5 @@
 """`SemiSupervisedSegmenter`: foreground from few labels."""
 
-import logging
 import warnings
 from numbers import Integral, Real
 
@@ -12,6 +11,7 @@ from ._dense import network_margin
 from ._semi_supervision import (
     check_semi_supervision,
     choose_methods,
+    log_choice,
     rank_sections,
 )
 from ._stages import StagedEstimator, TrainingData
@@ -36,7 +36,6 @@ from .training import (
     scale_temperature,
 )
 
-_LOGGER = logging.getLogger(__name__)
 _PATCH = {2: 256, 3: 64}
 _FEWEST_TO_HOLD_OUT = 5
 
@@ -92,7 +91,8 @@ tuple of them or None, default="auto"
     width, depth : int, default=32 and 3
         Channels of the network's first level, and number of poolings.
     max_steps : int, default=None
-        Training steps; None is 1000, or no limit where `time_budget` is given.
+        Training steps; None is 1000, or no limit where `time_budget` is given. The network of
+        "continuity" is trained for up to a quarter more.
     time_budget : float, default=None
         Seconds that `fit` may take; the learning-rate schedule is complete when it ends.
     learning_rate : float, default=2e-3
@@ -117,7 +117,9 @@ tuple of them or None, default="auto"
         the middle is stretched over the whole image, which misplaces everything: only to reproduce
         results that were made so. Other networks know "overlap-tile" only.
     test_time_augmentation : bool, default=False
-        Average predictions over flips and quarter turns: slower by 8 (16 in volumes).
+        Average predictions over flips and quarter turns: slower by 8 (16 in volumes). Where
+        "continuity" averages over as many sections, each of them is seen in another view, and
+        prediction is not slower.
     device : str, default="auto"
         "auto" is the GPU where there is one.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -139,8 +141,8 @@ tuple of them or None, default="auto"
     channel_mean_, channel_std_ : ndarray of shape (n_channels,)
         Fixed at `fit`; images are standardized by them.
     history_ : list of dict
-        ``stage`` ("network" or "continuity"), ``step, time, loss, learning_rate`` and perhaps
-        ``validation_score`` (Dice).
+        ``stage`` ("network", then "continuity", whose steps and time start anew), ``step, time,
+        loss, learning_rate`` and perhaps ``validation_score`` (Dice).
     semi_supervision_ : tuple of str
         The methods that were used.
     semi_supervision_reason_ : str
@@ -148,12 +150,14 @@ tuple of them or None, default="auto"
     continuity_ : ContinuityNet or None
         The second network, on the CPU.
     continuity_context_ : int
-        How many sections on each side it looks at: at most 4, and no more than overlap, as
-        predicted, with an IoU of 0.75 or more; 0 where there is none.
+        How many sections on each side resemble the one between them: up to 4 whose predicted masks
+        overlap with an IoU of 0.75 or more. Labels are settled on with the mean over them, and
+        `continuity_` looks at them.
     transduction_ : ndarray of int, shape (n_samples, *spatial), list of ndarray, or None
-        The labels that were settled on for the training images: what is labelled, what was
-        predicted, and -1 where the prediction of a section disagrees with those around it. None
-        without semi-supervision, and after `load`.
+        The labels that were settled on for the training images, 0 and 1 or classes: what is
+        labelled, what was predicted, and -1 where the prediction is unsure (below 0.75) or
+        disagrees with those of the sections around. None without semi-supervision, and after
+        `load`.
     temperature_ : float
         Logits are divided by it, so that probabilities mean what they say [5]_; found on the
         held-out samples, and 1 where there are none.
@@ -291,7 +295,8 @@ tuple of them or None, default="auto"
             self._train(network, data, budget, session, validate)
             self.temperature_ = self._calibrate(images, labels, positions, device, dtype)
         if self.transduction_ is not None:
-            self.transduction_ = like_input(self.transduction_, X)
+            settled = self._with_known(self.transduction_, labels, weight)
+            self.transduction_ = like_input(settled, X)
         return self
 
     def predict(self, X, *, positions=None):
@@ -373,7 +378,7 @@ tuple of them or None, default="auto"
         labels = check_labels(y, images)
         labelled = check_labelled(labels)
         with self._session() as (_, device, dtype):
-            outputs = dict(self._predicted(images, positions, device, dtype, labelled))
+            outputs = self._wanted_outputs(images, positions, device, dtype, labelled)
         return self._mean_dice([labels[i] for i in labelled], (outputs[i] for i in labelled))
 
     def predict_uncertainty(self, X, *, positions=None):
@@ -416,7 +421,7 @@ tuple of them or None, default="auto"
         Raises
         ------
         ValueError
-            If fewer than `n` samples are unlabelled.
+            If `n` is not an integer from 1 to the number of unlabelled samples.
 
         Notes
         -----
@@ -429,10 +434,10 @@ tuple of them or None, default="auto"
         images = self._check_images(X, self.n_channels_)
         labels = [None] * len(images) if y is None else check_labels(y, images)
         labelled = np.flatnonzero([x is not None and (x >= 0).any() for x in labels])
-        if not 1 <= n <= len(images) - len(labelled):
+        if not isinstance(n, Integral) or not 1 <= n <= len(images) - len(labelled):
             raise ValueError(
-                f"n must be between 1 and the number of unlabelled samples, "
-                f"{len(images) - len(labelled)}, got {n}."
+                "n must be an integer between 1 and the number of unlabelled samples, "
+                f"{len(images) - len(labelled)}, got {n!r}."
             )
         is_stack = self.sections == "consecutive"
         positions = check_positions(positions, len(images))
@@ -481,15 +486,21 @@ tuple of them or None, default="auto"
             check_semi_supervision(self.semi_supervision), [labels[i] for i in used],
             positions[used], self.sections == "consecutive",
         )  # fmt: skip
-        _LOGGER.info(
-            "semi-supervision: %s (%s)",
-            " and ".join(self.semi_supervision_) or "none", self.semi_supervision_reason_,
-        )  # fmt: skip
+        log_choice(self.semi_supervision_, self.semi_supervision_reason_)
+
+    def _with_known(self, settled, labels, weight):
+        """Settled labels with what is labelled, held out or not."""
+        for row in self.validation_rows_[weight[self.validation_rows_] > 0]:
+            label = labels[row] if self.target == "classes" else np.sign(labels[row])
+            known = np.where(labels[row] < 0, settled[row], self._decode([label])[0])
+            settled[row] = known.astype(settled[row].dtype)
+        return settled
 
     def _training_data(self, images, labels, rows, positions, weight):
-        """What is held out is not known in training."""
-        labels = list(labels)
-        for row in self.validation_rows_:
+        """What is held out, or has no weight, is not known in training."""
+        labels, weight = list(labels), weight.copy()
+        weight[self.validation_rows_] = 0
+        for row in np.flatnonzero(weight == 0):
             labels[row] = np.broadcast_to(np.int8(-1), labels[row].shape)
         positions = positions if self.sections == "consecutive" else None
         return TrainingData(images, labels, rows, positions, weight)
@@ -537,12 +548,17 @@ tuple of them or None, default="auto"
         ]
         return float(np.mean(scores))
 
+    def _wanted_outputs(self, images, positions, device, dtype, wanted):
+        """Probabilities of some rows, by their row."""
+        outputs = self._predicted(images, positions, device, dtype, wanted)
+        return {row: output for row, output in outputs if row in set(wanted.tolist())}
+
     def _calibrate(self, images, labels, positions, device, dtype):
         """The temperature that suits the held-out samples."""
         held = self.validation_rows_
         if not held.size:
             return 1.0
-        outputs = dict(self._predicted(images, positions, device, dtype, held))
+        outputs = self._wanted_outputs(images, positions, device, dtype, held)
         return fit_temperature((outputs[i] for i in held), [labels[i] for i in held])
 
     # What the outputs of the network mean

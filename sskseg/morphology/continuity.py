@@ -82,7 +82,7 @@ def enforce_continuity(
     >>> bool(enforce_continuity(masks, min_size=9).all())
     True
     """
-    lazy = is_lazy(masks)
+    lazy, steps = is_lazy(masks), tuple(steps)
     masks = masks if lazy else np.asarray(masks)
     _check(masks, steps, max_gap, order)
     positions = check_positions(positions, len(masks))
@@ -142,9 +142,10 @@ def _labelled_sections(labels, shape):
         return {}
     if not is_lazy(labels) and not isinstance(labels, (list, tuple)):
         labels = np.asarray(labels)
-    if len(labels) != shape[0] or any(np.shape(label) != shape[1:] for label in labels):
+    given = [(row, label) for row, label in enumerate(labels) if label is not None]
+    if len(labels) != shape[0] or any(np.shape(label) != shape[1:] for _, label in given):
         raise ValueError(f"labels must have the shape of masks, {shape}.")
-    sections = ((row, np.asarray(label)) for row, label in enumerate(labels))
+    sections = ((row, np.asarray(label)) for row, label in given)
     return {row: label for row, label in sections if (label >= 0).any()}
 
 
@@ -162,10 +163,10 @@ def _enforce(masks, keys, settings, first=0):
     places = sorted(keys)
     carried = _carry_on(keys, places, range(first, first + len(masks)), settings)
     for z in range(len(masks)):
-        mask = _drop(masks[z], settings.min_size)
+        mask = _drop(masks[z], settings.min_size) | carried.get(first + z, False)
+        mask = _bound(mask, first + z, keys, places, settings)
         _keep_known(mask, keys.get(first + z))
-        mask |= carried.get(first + z, False)
-        masks[z] = _bound(mask, first + z, keys, places, settings)
+        masks[z] = mask
     for step in settings.steps:
         before = masks if settings.sequential else masks.copy()
         for z in range(step, len(masks) - step):
@@ -185,15 +186,20 @@ def _keep_known(mask, label):
 
 
 def _carry_on(keys, places, wanted, settings):
-    """What labelled objects are in the sections up to the next labelled one, at least."""
+    """What labelled objects are in the sections up to the next one that is wholly labelled, at
+    least."""
     carried: dict[int, np.ndarray] = {}
     for place in places:
         for direction in (-1, 1):
             inside = keys[place] > 0
             z = place + direction
-            while z not in keys and (z < wanted.stop if direction > 0 else z >= wanted.start):
+            while z < wanted.stop if direction > 0 else z >= wanted.start:
+                if z in keys and _is_whole(keys[z]):
+                    break
                 for _ in range(settings.erosion):
                     inside = _erode(inside)
+                if z in keys:
+                    inside &= keys[z] < 0
                 inside = _drop(inside, settings.min_key_size)
                 if not inside.any():
                     break
@@ -205,14 +211,18 @@ def _carry_on(keys, places, wanted, settings):
 
 def _bound(mask, z, keys, places, settings):
     """Between the intersection and the union of the labelled sections around it."""
-    if z in keys:
+    if z in keys and _is_whole(keys[z]):
         return mask
-    at = bisect_left(places, z)
-    if at in (0, len(places)) or places[at] - places[at - 1] > settings.max_gap:
+    below, above = bisect_left(places, z) - 1, bisect_right(places, z)
+    if below < 0 or above == len(places) or places[above] - places[below] > settings.max_gap:
         return mask
-    lower, upper = keys[places[at - 1]], keys[places[at]]
+    lower, upper = keys[places[below]], keys[places[above]]
     mask = _drop(mask & ((lower != 0) | (upper != 0)), settings.min_size)
     return _drop(mask | ((lower > 0) & (upper > 0)), settings.min_size)
+
+
+def _is_whole(label):
+    return bool((label >= 0).all())
 
 
 def _drop(mask, min_size):
@@ -257,15 +267,25 @@ def _lazy_blocks(masks, rows, keys, settings, most):
     halo = sum(settings.steps)
     known = {z: keys[row] for z, row in enumerate(rows.tolist()) if row in keys}
     places = sorted(known)
+    whole = [z for z in places if _is_whole(known[z])]
     total = len(rows)
     for start in range(0, total, most):
         stop = min(start + most, total)
         low, high = max(0, start - halo), min(total, stop + halo)
-        near = places[max(0, bisect_left(places, low) - 1) : bisect_right(places, high) + 1]
+        near = _nearest(places, whole, low, high)
         block = dask.delayed(_enforce_block)(
             masks[low:high], {z: known[z] for z in near}, settings, low, start, stop
         )
         yield da.from_delayed(block, (stop - start, *masks.shape[1:]), bool)
+
+
+def _nearest(places, whole, low, high):
+    """Labelled sections between those wholly labelled ones that are next to a block."""
+    if not places:
+        return []
+    below = [z for z in whole if z < low][-1:] or places[:1]
+    above = [z for z in whole if z >= high][:1] or places[-1:]
+    return [z for z in places if below[0] <= z <= above[0]]
 
 
 def _enforce_block(masks, keys, settings, low, start, stop):

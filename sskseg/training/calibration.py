@@ -7,7 +7,7 @@ from scipy.optimize import minimize_scalar
 from scipy.special import xlogy
 
 _MOST_PIXELS = 2**20
-_RANGE = (0.05, 20.0)
+_RANGE = (0.25, 4.0)
 
 
 def scale_temperature(probabilities, temperature):
@@ -82,7 +82,7 @@ def fit_temperature(probabilities, labels):
     Returns
     -------
     float
-        1.0 where nothing is labelled.
+        Between 0.25 and 4; 1.0 where less than two classes are labelled.
 
     References
     ----------
@@ -92,7 +92,7 @@ def fit_temperature(probabilities, labels):
     parts = [_known(*pair) for pair in zip(probabilities, labels, strict=True)]
     logits = torch.cat([part[0] for part in parts], 1)
     target = torch.cat([part[1] for part in parts])
-    if not len(target):
+    if len(target.unique()) < 2:
         return 1.0
     step = -(-len(target) // _MOST_PIXELS)
     logits, target = logits[:, ::step], target[::step]

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 from math import exp
 
 import torch
+import torch.nn.functional as F
 
 from ..images.augment import Augmentation, adjust, sample_photometry
 
@@ -58,7 +59,7 @@ class ConsistencyLoss:
 class WeakToStrong(ConsistencyLoss):
     """What the teacher is sure of in a patch, the network is to say of it when its intensities are
     strongly changed and parts of it come from another patch (CutMix), and when half of the features
-    of its lowest level are dropped [1]_ [2]_.
+    of its lowest level are dropped, where the network has an attribute `dropout` [1]_ [2]_.
 
     References
     ----------
@@ -70,6 +71,7 @@ class WeakToStrong(ConsistencyLoss):
 
     def _unlabelled_loss(self, network, images, progress):
         labels = self.objective.sure_labels(self._teach(images), _CONFIDENCE)
+        labels = _padded(labels, images.shape[2:])
         half = len(images) // 2
         strong = adjust(images[:half].clone(), sample_photometry(_STRONG, self.rng, half))
         strong, mixed = cut_mix(strong, labels[:half], self.rng)
@@ -131,12 +133,21 @@ def cut_mix(images, labels, rng):
 @contextmanager
 def _dropped_features(network):
     """More dropout of the lowest level inside the block; nothing for networks without."""
-    layer = getattr(network, "dropout", torch.nn.Dropout(0.0))
+    layer = getattr(network, "dropout", None)
+    if not isinstance(layer, (torch.nn.Dropout, torch.nn.Dropout2d, torch.nn.Dropout3d)):
+        layer = torch.nn.Dropout()
     before, layer.p = layer.p, max(layer.p, _DROPOUT)
     try:
         yield
     finally:
         layer.p = before
+
+
+def _padded(labels, spatial):
+    """Labels of the middle of patches, as those of whole patches."""
+    margins = [(size - inner) // 2 for size, inner in zip(spatial, labels.shape[1:], strict=True)]
+    amounts = [margin for m in reversed(margins) for margin in (m, m)]
+    return F.pad(labels, amounts, value=-1)
 
 
 def _first(outputs):

@@ -117,7 +117,8 @@ def isbi(cells, protocol, seed):
     def ours(tta):
         def measure():
             model = SemiSupervisedSegmenter(
-                time_budget=budget, test_time_augmentation=tta, random_state=seed,
+                semi_supervision=None, time_budget=budget, test_time_augmentation=tta,
+                random_state=seed,
                 **PROTOCOLS[protocol]["network"],
             )  # fmt: skip
             model.fit(X[:16], y[:16])
@@ -141,7 +142,7 @@ def epfl(cells, protocol, seed):
 
     def measure():
         model = SemiSupervisedSegmenter(
-            sections="consecutive", time_budget=budget, random_state=seed,
+            semi_supervision=None, sections="consecutive", time_budget=budget, random_state=seed,
             **PROTOCOLS[protocol]["network"],
         )  # fmt: skip
         model.fit(X, y)
@@ -169,8 +170,9 @@ def nuclei(cells, protocol, seed):
     def ours():
         scaler = PercentileScaler(scope="image").fit(X_train)
         segmenter = SemiSupervisedSegmenter(
-            time_budget=budget, random_state=seed, **PROTOCOLS[protocol]["network"]
-        )
+            semi_supervision=None, time_budget=budget, random_state=seed,
+            **PROTOCOLS[protocol]["network"],
+        )  # fmt: skip
         counter = InstanceCounter()
         maps = segmenter.fit(scaler.transform(X_train), y_train).transform(
             scaler.transform(X_train)

@@ -92,7 +92,7 @@ def build(method, options, seed):
         settings = {**settings, **FULL, **FULL_METHODS.get(method, {})}
     width = max(1, round(ratio * options.width))
     return SemiSupervisedSegmenter(
-        width=width, depth=depth, random_state=seed, **budget, **settings
+        semi_supervision=None, width=width, depth=depth, random_state=seed, **budget, **settings
     )
 
 

@@ -33,7 +33,11 @@ def predict_stack(n):
     torch.set_num_threads(2)
     X, y = make_cells(2, (128, 128), random_state=0)
     model = SemiSupervisedSegmenter(
-        sections="consecutive", max_steps=2, random_state=0, validation_fraction=0.0
+        semi_supervision=None,
+        sections="consecutive",
+        max_steps=2,
+        random_state=0,
+        validation_fraction=0.0,
     ).fit(X, y)
     stack = da.map_blocks(
         lambda block_info=None, block_id=None: section(block_id),
@@ -64,9 +68,9 @@ def agreement():
     memory."""
     folder = data_folder() / "epfl_mitochondria"
     X, y = load_epfl_mitochondria(folder, split="train")
-    model = SemiSupervisedSegmenter(sections="consecutive", time_budget=60, random_state=0).fit(
-        X[:60], np.where(np.arange(60)[:, None, None] % 10 == 0, y[:60].astype(int), -1)
-    )
+    model = SemiSupervisedSegmenter(
+        semi_supervision=None, sections="consecutive", time_budget=60, random_state=0
+    ).fit(X[:60], np.where(np.arange(60)[:, None, None] % 10 == 0, y[:60].astype(int), -1))
     big = np.concatenate([np.concatenate(list(X[60:64]), axis=1)[None]] * 2, axis=1).repeat(3, 0)
     figures = {"shape": list(big.shape)}
     for precision in ("float32", "bfloat16"):

@@ -74,7 +74,9 @@ def measure(protocol):
     X, y = load_epfl_mitochondria(folder, split="train")
     X_test, y_test = load_epfl_mitochondria(folder, split="test")
     X_test, y_test = X_test[: settings["sections"]], y_test[: settings["sections"]]
-    model = SemiSupervisedSegmenter(time_budget=settings["seconds"], random_state=0)
+    model = SemiSupervisedSegmenter(
+        semi_supervision=None, time_budget=settings["seconds"], random_state=0
+    )
     model.fit(X[::20], y[::20])
     device = select_device(model.device)
     dtype = select_precision(model.precision, device)

@@ -101,8 +101,9 @@ def test_a_jump_of_the_positions_separates_stacks():
 @pytest.mark.parametrize("labelled", [True, False])
 def test_a_dask_array_gives_the_same(pixels, labelled, monkeypatch):
     monkeypatch.setattr("sskseg.morphology.continuity._BLOCK_PIXELS", pixels)
-    _, masks, labels = disturbed_stack(np.random.default_rng(3))
+    truth, masks, labels = disturbed_stack(np.random.default_rng(3))
     positions = np.random.default_rng(0).permutation(24)[:20]
+    labels[11, 3:30, 5:20] = truth[11, 3:30, 5:20]  # a window, between whole sections
     labels = labels if labelled else None
     for where in (None, positions):
         expected = enforce_continuity(masks, labels, positions=where, **SMALL)
@@ -122,6 +123,25 @@ def test_a_window_is_kept_and_what_is_not_known_is_not_bounded():
     assert np.array_equal(result[known], window[known] > 0)
     free = enforce_continuity(masks, **SMALL)
     assert np.array_equal(result[12:], free[12:])
+
+
+def test_a_labelled_pixel_does_not_stop_what_is_carried_on():
+    masks = np.zeros((9, 24, 24), bool)
+    labels = np.full(masks.shape, -1)
+    labels[0] = 0
+    labels[0, 2:22, 2:22] = 1
+    labels[1, 0, 0] = 0
+    areas = enforce_continuity(masks, labels, steps=[], **SMALL).sum((1, 2))
+    assert areas.tolist() == [400, 324, 256, 196, 144, 100, 64, 36, 16]
+    labels[4] = 0
+    assert enforce_continuity(masks, labels, **SMALL)[4:].sum() == 0
+
+
+def test_labels_may_be_missing():
+    _, masks, labels = disturbed_stack(np.random.default_rng(5))
+    some = [label if (label >= 0).any() else None for label in labels]
+    expected = enforce_continuity(masks, labels, **SMALL)
+    assert np.array_equal(enforce_continuity(masks, some, steps=iter((1, 2)), **SMALL), expected)
 
 
 def test_labels_far_apart_do_not_bound_what_lies_between():

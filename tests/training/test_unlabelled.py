@@ -88,6 +88,35 @@ def test_cut_mix_moves_images_and_labels_alike():
     assert (labels == torch.arange(3).view(3, 1, 1)).all()
 
 
+class Middle(Pixelwise):
+    """Valid padding of three pixels."""
+
+    def forward(self, x):
+        return super().forward(x)[:, :, 3:-3, 3:-3]
+
+
+def test_labels_of_valid_padding_are_mixed_in_their_place(monkeypatch):
+    given = {}
+
+    def overlap_loss(self, logits, labels):
+        given.setdefault("labels", labels)
+        return logits.sum() * 0
+
+    monkeypatch.setattr(ForegroundObjective, "overlap_loss", overlap_loss)
+    loss = WeakToStrong(FOREGROUND, patches(), np.random.default_rng(0))
+    teacher = Middle()
+    torch.nn.init.constant_(teacher.conv.weight, 100.0)
+    loss.watch(teacher)
+    loss(Middle(), next(patches()), 0.9)
+    images = next(patches()).images
+    sources = [(images[i, 0, 3:-3, 3:-3] > 0).long() for i in range(2)]
+    for sample in range(2):
+        label = given["labels"][sample, 3:-3, 3:-3]
+        known = label >= 0
+        same = (label == sources[sample]) | (label == sources[1 - sample])
+        assert same[known].all()
+
+
 @pytest.mark.parametrize("shape", [(4, 9, 1, 16, 16), (2, 9, 3, 16, 16), (2, 9, 1, 4, 8, 8)])
 def test_disturbed_sections_are_probabilities(shape):
     torch.manual_seed(0)
@@ -154,7 +183,8 @@ def test_the_temperature_is_found(outputs, temperature):
     assert found == pytest.approx(temperature, rel=0.05)
     # probabilities nearer to 0 or 1 than a millionth are cut there
     assert np.allclose(scale_temperature(distorted, temperature), honest, atol=0.02)
-    assert fit_temperature([distorted], [np.full((400, 400), -1)]) == 1.0
+    for value in (-1, 0, 1):
+        assert fit_temperature([distorted], [np.full((400, 400), value)]) == 1.0
 
 
 def test_entropy_and_mutual_information():
