@@ -140,8 +140,10 @@ def table(rows):
     for (labels, method, seconds), figures in sorted(groups.items()):
         line = {"labels": LABELS[labels], "method": list(METHODS)[method],
                 "minutes": round(seconds / 60), "seeds": len(figures)}  # fmt: skip
-        lines.append(line | {name: float(np.mean([f[key] for f in figures]))
-                             for name, key in COLUMNS.items()})  # fmt: skip
+        for name, key in COLUMNS.items():
+            mean = float(np.mean([f[key] for f in figures]))
+            line[name] = mean if isinstance(figures[0][key], float) else f"{mean:.10g}"
+        lines.append(line)
     return markdown(lines, ["labels", "method", "minutes", "seeds", *COLUMNS])
 
 
