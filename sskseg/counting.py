@@ -9,10 +9,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from .base import ImageEstimator
 from .images import (
+    are_points,
     check_images,
     check_labelled,
     check_labels,
     check_lazy_images,
+    check_points,
     check_positions,
     is_lazy,
     like_input,
@@ -134,10 +136,11 @@ class InstanceCounter(ImageEstimator):
         ----------
         X : array-like of shape (n_samples, *spatial)
             Foreground probabilities, as `SemiSupervisedSegmenter.transform` returns them.
-        y : label images, counts of shape (n_samples,), or None
-            With label images (-1 left out) F1 at IoU 0.5 to 0.7 is maximized, with counts the sum
-            of the absolute errors minimized. None keeps the defaults: threshold 0.5, seed height
-            0.05, minimum size 0.
+        y : label images, points, counts of shape (n_samples,), or None
+            With label images (-1 left out) F1 at IoU 0.5 to 0.7 is maximized; with points, a list
+            of arrays of shape (k, spatial_ndim) in pixels and None for unlabelled samples, F1 of
+            points that lie in an object of their own; with counts the sum of the absolute errors
+            is minimized. None keeps the defaults: threshold 0.5, seed height 0.05, minimum size 0.
         positions : array-like of int, shape (n_samples,), default=None
             Of consecutive sections along z.
 
@@ -258,11 +261,13 @@ class InstanceCounter(ImageEstimator):
     def score(self, X, y, *, positions=None):
         """F1 at IoU 0.5 for label images, ``1 - sum |error| / sum`` for counts.
 
+        For points F1 of those that lie in an object of their own.
+
         Parameters
         ----------
         X : array-like
             As in `fit`.
-        y : label images or counts of shape (n_samples,)
+        y : label images, points or counts of shape (n_samples,)
             As in `fit`.
         positions : array-like of int, shape (n_samples,), default=None
             As in `fit`.
@@ -276,6 +281,10 @@ class InstanceCounter(ImageEstimator):
             return 1 - count_error(y, self.predict(X, positions=positions))["wape"]
         check_is_fitted(self)
         maps = self._check_maps(X)
+        if _hold_points(y, maps):
+            rows, points = _check_point_lists(y, maps)
+            found = self._label(maps, positions)
+            return _f1_inside(points, [found[row] for row in rows])
         labels = check_labels(y, [m[..., None] for m in maps])
         check_labelled(labels)
         found = self._label(maps, positions)
@@ -370,6 +379,9 @@ class InstanceCounter(ImageEstimator):
                 return float(np.abs(self._count(labels, positions) - counts).sum())
 
             return np.arange(len(maps)), count_loss, np.empty(0)
+        if _hold_points(y, maps):
+            rows, points = _check_point_lists(y, maps)
+            return rows, lambda labels: -_f1_inside(points, labels), np.empty(0)
         truth = check_labels(y, [m[..., None] for m in maps])
         rows = _thinned(check_labelled(truth), maps)
         truth = [label_objects(truth[row]) for row in rows]
@@ -442,6 +454,31 @@ def _are_counts(y):
     if not isinstance(y, (list, tuple, np.ndarray)) or len(y) == 0:
         return False
     return y[0] is not None and np.ndim(y[0]) == 0
+
+
+def _hold_points(y, maps):
+    """Whether y holds points in the place of label images."""
+    if not isinstance(y, (list, tuple)) or len(y) != len(maps):
+        return False
+    given = [(item, m.shape) for item, m in zip(y, maps, strict=True) if item is not None]
+    return bool(given) and all(are_points(item, shape) for item, shape in given)
+
+
+def _check_point_lists(y, maps):
+    """Rows that have points, and their points as the pixels that these are in."""
+    rows = [row for row, item in enumerate(y) if item is not None]
+    points = [check_points(y[row], maps[row].shape, f"y[{row}]") for row in rows]
+    return rows, [np.round(p).astype(np.intp) for p in points]
+
+
+def _f1_inside(points, labels):
+    """F1 of points that lie in an object of their own."""
+    found = total = 0
+    for pixels, label in zip(points, labels, strict=True):
+        ids = label[tuple(pixels.T)]
+        found += len(np.unique(ids[ids > 0]))
+        total += len(pixels) + len(np.unique(label[label > 0]))
+    return 2 * found / total if total else 1.0
 
 
 def _check_counts(y, n_samples):

@@ -52,7 +52,7 @@ class LabelledKFold(BaseCrossValidator):
         Parameters
         ----------
         X : array-like of n_samples
-        y : label images or counts of n_samples
+        y : label images, points or counts of n_samples
             A sample is unlabelled if it is None, or -1 everywhere.
         groups : None
             Not used.
@@ -124,8 +124,9 @@ def count_scorer(estimator, X, y, **params):
     estimator : object
         Its `predict` gives counts.
     X : array-like
-    y : counts of shape (n_samples,), or label images
-        Whose objects are counted; label images with unlabelled pixels are left out.
+    y : counts of shape (n_samples,), label images, or points
+        Whose objects are counted; label images with unlabelled pixels are left out. Points are a
+        list of arrays of shape (k, spatial_ndim), and None for unlabelled samples.
     **params
         Handed to `predict` (``positions``).
 
@@ -139,7 +140,7 @@ def count_scorer(estimator, X, y, **params):
         If no sample is fully labelled.
     """
     predicted = np.asarray(estimator.predict(X, **params))
-    true = [_count(label) for label in unwrap(y)]
+    true = [_count(label, image) for label, image in zip(unwrap(y), unwrap(X), strict=True)]
     known = [i for i, count in enumerate(true) if count is not None]
     if not known:
         raise ValueError("y labels no sample completely, so that its objects can be counted.")
@@ -147,12 +148,19 @@ def count_scorer(estimator, X, y, **params):
 
 
 def _is_labelled(label):
-    return label is not None and bool((np.asarray(label) >= 0).any())
+    if label is None:
+        return False
+    label = np.asarray(label)
+    return label.size == 0 or bool((label >= 0).any())  # without points: nothing is there
 
 
-def _count(label):
-    """Objects of a label image, or the count itself; None where something is unlabelled."""
-    if label is None or np.min(label) < 0:
+def _count(label, image):
+    """Objects of a label image, points, or the count itself; None where something is unlabelled."""
+    if label is None:
+        return None
+    if np.ndim(label) > 0 and np.shape(label) != np.shape(image)[: np.ndim(label)]:
+        return float(len(label))  # points
+    if np.min(label) < 0:
         return None
     if np.ndim(label) == 0:
         return float(label)

@@ -68,6 +68,9 @@ tuple of them or None, default="auto"
         probabilities of noisy patches are drawn to those of the moving average [4]_.
     spatial_ndim : {2, 3}, default=2
         Spatial axes of one sample.
+    point_radius : float, default=3.0
+        Where `y` holds points: objects are discs of so many pixels around them, each in a ring as
+        wide that is not learnt from.
     target : {"instances", "classes"}, default="instances"
         ``"instances"``: different values of `y` are different objects, foreground is ``y > 0``, and
         the network learns, beside the foreground, the distance to the border of the object, so that
@@ -199,6 +202,7 @@ tuple of them or None, default="auto"
         "network": [str, callable],
         "semi_supervision": [str, tuple, list, None],
         "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
+        "point_radius": [Interval(Real, 0.5, None, closed="left")],
         "target": [StrOptions({"instances", "classes"})],
         "sections": [StrOptions({"independent", "consecutive"})],
         "section_context": [Interval(Integral, 0, None, closed="left")],
@@ -214,9 +218,9 @@ tuple of them or None, default="auto"
 
     def __init__(
         self, network="unet-shuffle", *, semi_supervision="auto", spatial_ndim=2,
-        target="instances", sections="independent", section_context=2, loss="auto",
-        border_weight=10.0, border_sigma=5.0, width=32, depth=3, max_steps=None, time_budget=None,
-        learning_rate=2e-3, batch_size=8, patch_size="auto", augmentation="full",
+        point_radius=3.0, target="instances", sections="independent", section_context=2,
+        loss="auto", border_weight=10.0, border_sigma=5.0, width=32, depth=3, max_steps=None,
+        time_budget=None, learning_rate=2e-3, batch_size=8, patch_size="auto", augmentation="full",
         validation_fraction=0.1, patience=None, tiling="overlap-tile",
         test_time_augmentation=False, device="auto", precision="auto", random_state=None,
         warm_start=False, verbose=False,
@@ -224,6 +228,7 @@ tuple of them or None, default="auto"
         self.network = network
         self.semi_supervision = semi_supervision
         self.spatial_ndim = spatial_ndim
+        self.point_radius = point_radius
         self.target = target
         self.sections = sections
         self.section_context = section_context
@@ -257,7 +262,8 @@ tuple of them or None, default="auto"
             Or a list of images of different sizes, or an `ImageStack`.
         y : array-like of int, shape (n_samples, *spatial)
             -1 unlabelled, 0 background, > 0 object or class. A list may hold None for an
-            unlabelled sample.
+            unlabelled sample, and points, of shape (k, spatial_ndim), for one in which every object
+            is marked by a point (see `point_radius`).
         positions : array-like of int, shape (n_samples,), default=None
             Of consecutive sections along z: two are neighbors exactly if they differ by one. None
             is ``0, 1, ...``.
@@ -278,7 +284,7 @@ tuple of them or None, default="auto"
         budget = self._budget()
         self._validate_params()
         images = self._check_images(X)
-        labels = check_labels(y, images)
+        labels = self._check_labels(y, images)
         weight = check_sample_weight(sample_weight, len(images))
         positions = check_positions(positions, len(images))
         rows = self._rows(positions, len(images))
@@ -375,7 +381,7 @@ tuple of them or None, default="auto"
         """
         check_is_fitted(self)
         images = self._check_images(X, self.n_channels_)
-        labels = check_labels(y, images)
+        labels = self._check_labels(y, images)
         labelled = check_labelled(labels)
         with self._session() as (_, device, dtype):
             outputs = self._wanted_outputs(images, positions, device, dtype, labelled)
@@ -432,7 +438,7 @@ tuple of them or None, default="auto"
         """
         check_is_fitted(self)
         images = self._check_images(X, self.n_channels_)
-        labels = [None] * len(images) if y is None else check_labels(y, images)
+        labels = [None] * len(images) if y is None else self._check_labels(y, images)
         labelled = np.flatnonzero([x is not None and (x >= 0).any() for x in labels])
         if not isinstance(n, Integral) or not 1 <= n <= len(images) - len(labelled):
             raise ValueError(
@@ -446,6 +452,9 @@ tuple of them or None, default="auto"
         return rank_sections(scores, n, positions if is_stack else None, labelled)
 
     # How `fit` goes about it
+
+    def _check_labels(self, y, images):
+        return check_labels(y, images, point_radius=self.point_radius)
 
     def _encode(self, labels, labelled):
         """Labels as the loss wants them: classes by their index."""

@@ -208,3 +208,31 @@ def test_a_real_volume(data_dir):
     counter = InstanceCounter(spatial_ndim=3).fit(X, y)
     assert counter.score(X, y) > InstanceCounter("components", spatial_ndim=3).fit(X, y).score(X, y)
     assert abs(counter.predict(X)[0] - true_counts(y)[0]) <= 0.25 * true_counts(y)[0]
+
+
+def points_of(y):
+    return [
+        np.array([np.argwhere(label == i).mean(0) for i in np.unique(label[label > 0])])
+        for label in y
+    ]
+
+
+def test_points_calibrate_and_score(cells):
+    X = np.where(cells > 0, 0.45, 0.35)  # a segmenter that is never sure
+    points = points_of(cells)
+    counter = InstanceCounter().fit(X, points)
+    assert 0.35 <= counter.threshold_ < 0.45
+    assert counter.score(X, points) > 0.95
+    some = [points[0], None, points[2], [], None]
+    assert InstanceCounter().fit(X, some).score(X[:3], some[:3]) > 0.9
+    with pytest.raises(ValueError, match=r"y\[0\] must hold points inside"):
+        InstanceCounter().fit(X, [points[0] + 1000, *points[1:]])
+
+
+def test_the_score_of_points_by_hand():
+    X = np.zeros((1, 12, 12))
+    X[0, 2:5, 2:5] = X[0, 7:10, 7:10] = 1
+    counter = InstanceCounter("components").fit(X)
+    assert counter.score(X, [[(3, 3), (8, 8)]]) == 1
+    assert counter.score(X, [[(3, 3), (4, 3)]]) == pytest.approx(2 / 4)
+    assert counter.score(X, [[]]) == 0

@@ -93,3 +93,13 @@ def test_scorers_choose_in_a_grid_search(y):
     assert search.best_params_ == {"threshold": 0.7}
     scores = cross_val_score(Threshold(0.7), X, y, scoring=dice_scorer, cv=LabelledKFold(5))
     assert (scores == 1).all()
+
+
+def test_points_are_labels():
+    X = np.zeros((4, 6, 6))
+    X[0, :2] = X[1, :1] = 1
+    y = [[(0, 1), (1, 3)], [], None, [(-0.2, 3)]]
+    score = count_scorer(Threshold(count=True), X, y)
+    assert score == pytest.approx(1 - 2 / 3)  # 2 of 2, 1 of 0, 0 of 1
+    folds = list(LabelledKFold(3).split(X, y))
+    assert sorted(int(test[0]) for _, test in folds) == [0, 1, 3]

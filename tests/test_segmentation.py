@@ -457,3 +457,16 @@ def test_valid_padding_sees_the_image_beyond_its_tiles(volumes, monkeypatch):
     whole = model.predict_proba(X)
     monkeypatch.setitem(_dense._TILE, 3, (4, 8, 8))
     np.testing.assert_allclose(model.predict_proba(X), whole, atol=1e-5)
+
+
+def test_points_are_enough(cells):
+    X, y = cells
+    points = [[np.argwhere(label == i).mean(0) for i in np.unique(label[label > 0])] for label in y]
+    model = segmenter(width=8, max_steps=150, point_radius=2.0).fit(X, [*points[:4], None, None])
+    maps = model.transform(X)
+    centers = [np.round(np.array(p)).astype(int) for p in points]
+    inside = np.mean([m[tuple(c.T)].mean() for m, c in zip(maps, centers, strict=True)])
+    assert inside > np.mean(maps) + 0.3
+    assert model.score(X[4:], points[4:]) > 0.4
+    with pytest.raises(ValueError, match="point_radius"):
+        segmenter(point_radius=0.0).fit(X, points)

@@ -16,6 +16,7 @@ from ._checks import (
 )
 from ._normalize import channel_percentiles, rescale, subsample_step
 from ._patches import Patch, PatchSampler, read_region
+from ._points import are_points, check_points, draw_points
 from ._random import check_generator
 from ._sections import consecutive_runs, neighbor_rows
 from ._stack import ImageStack
@@ -24,15 +25,18 @@ __all__ = [
     "ImageStack",
     "Patch",
     "PatchSampler",
+    "are_points",
     "channel_percentiles",
     "check_generator",
     "check_images",
     "check_labelled",
     "check_labels",
     "check_lazy_images",
+    "check_points",
     "check_positions",
     "check_sample_weight",
     "consecutive_runs",
+    "draw_points",
     "is_lazy",
     "like_input",
     "neighbor_rows",

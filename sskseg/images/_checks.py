@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 
+from ._points import are_points, check_points, draw_points
 from ._stack import ImageStack
 
 _SHAPES = "(n_samples, *spatial) or (n_samples, *spatial, n_channels)"
@@ -116,16 +117,20 @@ def check_lazy_images(X, spatial_ndim, *, n_channels=None, name="X"):
     return X
 
 
-def check_labels(y, images, *, name="y"):
+def check_labels(y, images, *, point_radius=None, name="y"):
     """Validate label images against the images they belong to.
 
     Parameters
     ----------
     y : ndarray of shape (n_samples, *spatial) or list of ndarray or None
         Integers or booleans: -1 unlabelled, 0 background, > 0 object. In a list, None stands for
-        an unlabelled sample.
+        an unlabelled sample. With `point_radius`, a sample may have points instead, coordinates of
+        shape (k, spatial_ndim) in pixels.
     images : list of ndarray of shape (*spatial, n_channels)
         As `check_images` gives them.
+    point_radius : float, default=None
+        A disc of so many pixels around each point is an object, a ring about it is -1, and
+        everything else background. None: points are refused.
     name : str, default="y"
 
     Returns
@@ -136,7 +141,8 @@ def check_labels(y, images, *, name="y"):
     Raises
     ------
     ValueError
-        For another number of samples, another shape, another dtype, values below -1.
+        For another number of samples, another shape, another dtype, values below -1, points outside
+        of their image.
     """
     y = unwrap(y)
     if y is None:
@@ -149,7 +155,10 @@ def check_labels(y, images, *, name="y"):
             f"X and {name} must have the same number of samples, got {len(images)} images "
             f"and {len(y)} label images."
         )
-    return [_one_label(label, i, images[i].shape[:-1], name) for i, label in enumerate(y)]
+    shapes = [image.shape[:-1] for image in images]
+    if point_radius is not None:
+        y = [_drawn(item, i, shapes[i], point_radius, name) for i, item in enumerate(y)]
+    return [_one_label(label, i, shapes[i], name) for i, label in enumerate(y)]
 
 
 def check_labelled(labels, *, name="y"):
@@ -310,6 +319,13 @@ def _one_image(image, index, spatial_ndim, name):
 def _check_dtype(dtype, name):
     if dtype.kind not in "buif":
         raise ValueError(f"{name} must be booleans, integers or real floats, got dtype {dtype}.")
+
+
+def _drawn(item, index, shape, radius, name):
+    """A label image in the place of points; anything else as it is."""
+    if item is None or not are_points(item, shape):
+        return item
+    return draw_points(check_points(item, shape, f"{name}[{index}]"), shape, radius)
 
 
 def _one_label(label, index, shape, name):

@@ -18,6 +18,7 @@ from .partitions import (
     rand_error,
     variation_of_information,
 )
+from .points import f1_points
 from .warping import warping_error
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "dice",
     "expected_calibration_error",
     "f1_instances",
+    "f1_points",
     "iou",
     "match_instances",
     "membrane_curve",

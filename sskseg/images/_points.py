@@ -1,0 +1,92 @@
+"""Label images from points."""
+
+import numpy as np
+
+
+def are_points(values, shape):
+    """Tell coordinates from a label image.
+
+    Parameters
+    ----------
+    values : array-like
+        What was given for one sample.
+    shape : tuple of int
+        Spatial shape of its image.
+
+    Returns
+    -------
+    bool
+        Whether it is of shape (k, spatial_ndim), or holds nothing, and is no label image.
+    """
+    found = np.shape(values)
+    is_empty = 0 in found and len(found) <= 2
+    return found != tuple(shape) and (is_empty or (len(found) == 2 and found[1] == len(shape)))
+
+
+def check_points(points, shape, name="y"):
+    """Validate the points of one sample.
+
+    Parameters
+    ----------
+    points : array-like of shape (k, spatial_ndim)
+        Coordinates in pixels; (0, 0) is the middle of the first pixel.
+    shape : tuple of int
+        Spatial shape of the image.
+    name : str, default="y"
+
+    Returns
+    -------
+    ndarray of float64, shape (k, spatial_ndim)
+
+    Raises
+    ------
+    ValueError
+        For NaN, infinity, or points outside of the image.
+    """
+    points = np.asarray(points, dtype=np.float64).reshape(-1, len(shape))
+    inside = (points > -0.5) & (points < np.array(shape) - 0.5)
+    if not inside.all():
+        wrong = points[~inside.all(axis=1)][0]
+        raise ValueError(
+            f"{name} must hold points inside of the image of shape {tuple(shape)}, got "
+            f"{wrong.tolist()}."
+        )
+    return points
+
+
+def draw_points(points, shape, radius):
+    """Draw a disc around each point, with an unlabelled ring about it.
+
+    Parameters
+    ----------
+    points : ndarray of shape (k, ndim)
+    shape : tuple of int
+    radius : float
+        Of the discs, pixels. The ring reaches to twice the radius.
+
+    Returns
+    -------
+    ndarray of int32
+        0 background, 1, 2, ... the discs in the order of the points, each pixel in that of the
+        nearest; -1 the rings.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg.images import draw_points
+    >>> draw_points(np.array([[0, 1.0]]), (1, 7), 1.0)
+    array([[ 1,  1,  1, -1,  0,  0,  0]], dtype=int32)
+    """
+    distance = np.full(shape, np.inf, np.float32)
+    owner = np.zeros(shape, np.int32)
+    reach = 2 * radius
+    for number, point in enumerate(points, start=1):
+        low = np.maximum(np.ceil(point - reach), 0).astype(int)
+        high = np.minimum(np.floor(point + reach) + 1, shape).astype(int)
+        box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
+        axes = np.ogrid[box]
+        squares = sum((axis - x) ** 2 for axis, x in zip(axes, point, strict=True))
+        nearer = np.sqrt(squares).astype(np.float32) < distance[box]
+        distance[box] = np.where(nearer, np.sqrt(squares), distance[box])
+        owner[box] = np.where(nearer, number, owner[box])
+    return np.where(distance <= radius, owner, np.where(distance <= reach, -1, 0)).astype(np.int32)

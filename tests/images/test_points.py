@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from sskseg.images import are_points, check_images, check_labels, draw_points
+
+
+def test_discs_rings_and_the_nearest_point():
+    points = np.array([[10.0, 10.0], [10.0, 15.0], [30.5, 0.0]])
+    label = draw_points(points, (40, 40), 3.0)
+    grid = np.stack(np.indices((40, 40)), -1)
+    distance = np.linalg.norm(grid[:, :, None] - points, axis=-1)
+    nearest, number = distance.min(-1), distance.argmin(-1) + 1
+    expected = np.where(nearest <= 3, number, np.where(nearest <= 6, -1, 0))
+    assert np.array_equal(label, expected)
+    assert (label[10, 12], label[10, 13]) == (1, 2)
+
+
+def test_balls_in_volumes():
+    label = draw_points(np.array([[4.0, 5.0, 6.0]]), (9, 11, 13), 2.0)
+    assert (label == 1).sum() == 33
+    assert label[4, 5, 6] == 1
+    assert label[0, 0, 0] == 0
+
+
+@pytest.mark.parametrize(
+    ("values", "shape", "expected"),
+    [
+        (np.zeros((5, 2)), (8, 8), True),
+        ([(1, 2), (3, 4)], (8, 8), True),
+        ([], (8, 8), True),
+        (np.zeros((0, 2)), (8, 8), True),
+        (np.zeros((5, 3)), (4, 8, 8), True),
+        (np.zeros((8, 2)), (8, 2), False),
+        (np.zeros((8, 8)), (8, 8), False),
+        (np.zeros((8, 7)), (8, 8), False),
+    ],
+)
+def test_points_are_told_from_label_images(values, shape, expected):
+    assert are_points(values, shape) is expected
+
+
+def test_samples_may_have_points_label_images_or_nothing():
+    images = check_images(np.zeros((4, 20, 20)), 2)
+    label = np.ones((20, 20), int)
+    given = [[(5, 5)], None, label, []]
+    checked = check_labels(given, images, point_radius=2.0)
+    assert [sorted(np.unique(x).tolist()) for x in checked] == [[-1, 0, 1], [-1], [1], [0]]
+    with pytest.raises(ValueError, match=r"y\[0\] must have the spatial shape"):
+        check_labels(given, images)
+
+
+@pytest.mark.parametrize("wrong", [(5, 20), (-1, 3), (np.nan, 3), (3, np.inf)])
+def test_points_outside_are_refused(wrong):
+    images = check_images(np.zeros((1, 20, 20)), 2)
+    with pytest.raises(ValueError, match=r"y\[0\] must hold points inside .* \(20, 20\), got"):
+        check_labels([[(5, 5), wrong]], images, point_radius=2.0)
