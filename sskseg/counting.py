@@ -7,6 +7,7 @@ import pandas as pd
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from ._calibration import Calibration, object_sizes
 from .base import ImageEstimator
 from .images import (
     are_points,
@@ -20,7 +21,7 @@ from .images import (
     like_input,
     unwrap,
 )
-from .metrics import average_precision, count_error, f1_instances
+from .metrics import count_error, f1_instances, match_instances
 from .morphology import (
     count_objects,
     count_over_sections,
@@ -37,8 +38,6 @@ from .morphology import (
 )
 
 _DEFAULTS = {"threshold": 0.5, "seed_height": 0.05, "min_size": 0}
-_THRESHOLDS = (0.5, 0.4, 0.6, 0.3, 0.7)
-_HEIGHTS = (0.05, 0.03, 0.1, 0.15, 0.2)
 _CALIBRATION_IOU = (0.5, 0.6, 0.7)
 _MOST_PIXELS = 2**24  # of images that are calibrated on
 
@@ -84,6 +83,9 @@ class InstanceCounter(ImageEstimator):
     threshold_, seed_height_ : float
     min_size_ : int
         What is used: calibrated, or as given.
+    count_residuals_ : ndarray of float, or None
+        Errors of the counts of the samples of `fit`, each with parameters that were calibrated on
+        others, in units of ``sqrt(count + 1)``; None where no true counts are known.
 
     Examples
     --------
@@ -159,9 +161,9 @@ class InstanceCounter(ImageEstimator):
         for name, default in _DEFAULTS.items():
             given = getattr(self, name)
             setattr(self, f"{name}_", default if given == "auto" else given)
+        self.count_residuals_ = None
         if y is not None:
-            rows, loss, sizes = self._objective(maps, y, positions)
-            self._calibrate([maps[row] for row in rows], loss, sizes)
+            self._calibrate(maps, y, positions)
         return self
 
     def label(self, X, *, positions=None):
@@ -199,13 +201,20 @@ class InstanceCounter(ImageEstimator):
         """
         return self.label(X, positions=positions)
 
-    def predict(self, X, *, positions=None):
+    def predict(self, X, *, positions=None, return_interval=False, coverage=0.9):
         """Count objects.
 
         Parameters
         ----------
-        X, positions
+        X : array-like
             As in `fit`; a dask array gives a lazy dask array.
+        positions : array-like of int, shape (n_samples,), default=None
+            As in `fit`.
+        return_interval : bool, default=False
+            Whether to return intervals too; not of dask arrays or consecutive sections.
+        coverage : float in (0, 1), default=0.9
+            Share of new samples, like those of `fit`, whose true count lies in the interval, on
+            average at least.
 
         Returns
         -------
@@ -213,12 +222,40 @@ class InstanceCounter(ImageEstimator):
             Objects whose centroid lies in the sample (see `margin`); where sections are
             consecutive an object counts in the section that is nearest to its centroid, so that
             the sum is the number of objects.
+        intervals : ndarray of int64, shape (n_samples, 2)
+            The least and the greatest count that is likely. Only with `return_interval`.
+
+        Raises
+        ------
+        ValueError
+            If intervals are wanted and `fit` saw too few samples whose true count is known: at
+            least ``coverage / (1 - coverage)``, 9 for 0.9.
+
+        Notes
+        -----
+        Split conformal prediction [1]_: in `fit`, each sample is counted with parameters that
+        were calibrated on others; the interval holds what is as far from the count, in units of
+        ``sqrt(count + 1)``, as the quantile of these errors. The images must be new to the
+        segmenter as well, in `fit` and in `predict`: errors on images that it was trained on are
+        smaller.
+
+        References
+        ----------
+        .. [1] Lei, G'Sell, Rinaldo, Tibshirani, Wasserman. Distribution-free predictive inference
+           for regression. JASA 2018. :doi:`10.1080/01621459.2017.1307116`
         """
         check_is_fitted(self)
+        if return_interval:
+            width = self._interval_width(X, coverage)
         if is_lazy(X):
             return self._lazy(X, positions, "predict")
         maps = self._check_maps(X)
-        return self._count(self._label(maps, positions), check_positions(positions, len(maps)))
+        counts = self._count(self._label(maps, positions), check_positions(positions, len(maps)))
+        if not return_interval:
+            return counts
+        half = width * np.sqrt(counts + 1)
+        low, high = np.ceil(counts - half).clip(0), np.floor(counts + half)
+        return counts, np.stack([low, high], axis=1).astype(np.int64)
 
     def measure(self, X, *, intensity=None, positions=None):
         """Measure objects.
@@ -368,60 +405,96 @@ class InstanceCounter(ImageEstimator):
 
     # Calibration
 
-    def _objective(self, maps, y, positions):
-        """Rows to calibrate on, a loss of their label images, and the sizes of true objects."""
+    def _calibrate(self, maps, y, positions):
+        """Search the parameters that are "auto", and note the errors of held-out counts."""
+        rows, judge, loss, sizes, true_counts = self._criterion(maps, y, positions)
+        maps = [maps[row] for row in rows]
+        order = ["threshold", "min_size"]
+        if self.method == "watershed":
+            order = ["seed_height", "threshold", "seed_height", "min_size"]
+
+        def split(threshold, seed_height):
+            self.threshold_, self.seed_height_ = threshold, seed_height
+            return [self._split(m) for m in maps]
+
+        calibration = Calibration(
+            len(judge([np.zeros(m.shape, np.int32) for m in maps])[1]), split, judge, loss, sizes,
+            (self.threshold_, self.seed_height_, self.min_size_),
+            [name for name in order if getattr(self, name) == "auto"],
+        )  # fmt: skip
+        known = np.isfinite(true_counts)
+        if known.sum() > 1:
+            held_out = calibration.held_out_counts()[known]
+            residuals = np.abs(true_counts[known] - held_out) / np.sqrt(held_out + 1)
+            self.count_residuals_ = np.sort(residuals)
+        for name, value in calibration.search().items():
+            setattr(self, f"{name}_", value)
+
+    def _criterion(self, maps, y, positions):
+        """Rows to calibrate on; what judges their label images, the loss of its sum, the sizes of
+        true objects, and the true counts (NaN: not known)."""
         if _are_counts(y):
-            counts = _check_counts(y, len(maps))
-
-            def count_loss(labels):
-                if self.sections == "consecutive":
-                    labels = join_sections(labels, positions)
-                return float(np.abs(self._count(labels, positions) - counts).sum())
-
-            return np.arange(len(maps)), count_loss, np.empty(0)
+            return self._count_criterion(maps, y, positions)
         if _hold_points(y, maps):
             rows, points = _check_point_lists(y, maps)
-            return rows, lambda labels: -_f1_inside(points, labels), np.empty(0)
+
+            def judge(labels):
+                evidence = [_found_inside(p, x) for p, x in zip(points, labels, strict=True)]
+                return np.array(evidence), self._counts(labels)
+
+            counts = np.array([len(p) for p in points], float)
+            return rows, judge, _negative_f1, [np.empty(0)] * len(rows), counts
         truth = check_labels(y, [m[..., None] for m in maps])
         rows = _thinned(check_labelled(truth), maps)
+        whole = [bool((truth[row] >= 0).all()) for row in rows]
         truth = [label_objects(truth[row]) for row in rows]
 
-        def object_loss(labels):
-            return -float(np.mean(average_precision(truth, labels, _CALIBRATION_IOU)))
+        def judge_objects(labels):
+            evidence = [
+                [match_instances(t, x, threshold)[:3] for threshold in _CALIBRATION_IOU]
+                for t, x in zip(truth, labels, strict=True)
+            ]
+            return np.array(evidence, float), self._counts(labels)
 
-        return rows, object_loss, _sizes(truth)
+        counts = np.where(whole, self._counts([np.maximum(t, 0) for t in truth]), np.nan)
+        return rows, judge_objects, _negative_precision, [object_sizes(t) for t in truth], counts
 
-    def _calibrate(self, maps, loss, sizes):
-        """Search threshold, seed height and smallest size, one after the other.
+    def _count_criterion(self, maps, y, positions):
+        counts = _check_counts(y, len(maps))
+        if self.sections == "consecutive":  # the whole stack is one sample
 
-        Values are tried from the default outwards, and another takes its place only if it is
-        better.
-        """
-        choices = {"threshold": _THRESHOLDS}
-        order = ["threshold"]
-        if self.method == "watershed":
-            choices["seed_height"] = _HEIGHTS
-            order = ["seed_height", "threshold", "seed_height"]
-        losses = {}
+            def judge_stack(labels):
+                found = self._count(join_sections(labels, positions), positions)
+                return np.array([[np.abs(found - counts).sum()]]), np.array([found.sum()])
 
-        def evaluate(name, value):
-            setattr(self, f"{name}_", value)
-            key = (self.threshold_, self.seed_height_)
-            if key not in losses:
-                labels = [self._split(m) for m in maps]
-                losses[key] = loss([remove_small(label, self.min_size_) for label in labels])
-            return losses[key]
+            unknown = np.array([np.nan])
+            return np.arange(len(maps)), judge_stack, _only, [np.empty(0)], unknown
 
-        for name in order:
-            if getattr(self, name) == "auto":
-                best = min(choices[name], key=lambda value, name=name: evaluate(name, value))
-                setattr(self, f"{name}_", best)
-        if self.min_size == "auto":
-            labels = [self._split(m) for m in maps]
-            candidates = _size_candidates(sizes if sizes.size else _sizes(labels))
-            self.min_size_ = min(
-                candidates, key=lambda size: loss([remove_small(x, size) for x in labels])
+        def judge(labels):
+            found = self._counts(labels)
+            return np.abs(found - counts)[:, None], found
+
+        return np.arange(len(maps)), judge, _only, [np.empty(0)] * len(maps), counts
+
+    def _counts(self, labels):
+        """Of samples by themselves."""
+        return np.array([count_objects(x, self.margin) for x in labels], dtype=np.int64)
+
+    def _interval_width(self, X, coverage):
+        """Quantile of the errors of held-out counts."""
+        if not isinstance(coverage, Real) or not 0 < coverage < 1:
+            raise ValueError(f"coverage must be between 0 and 1, got {coverage!r}.")
+        if is_lazy(X) or self.sections == "consecutive":
+            raise ValueError("Intervals are of independent images in memory.")
+        residuals = () if self.count_residuals_ is None else self.count_residuals_
+        rank = int(np.ceil((len(residuals) + 1) * coverage))
+        if rank > len(residuals):
+            raise ValueError(
+                f"coverage={coverage} needs true counts of at least "
+                f"{int(np.ceil(coverage / (1 - coverage) - 1e-9))} samples in fit, got "
+                f"{len(residuals)}."
             )
+        return residuals[rank - 1]
 
     # Dask
 
@@ -473,12 +546,29 @@ def _check_point_lists(y, maps):
 
 def _f1_inside(points, labels):
     """F1 of points that lie in an object of their own."""
-    found = total = 0
-    for pixels, label in zip(points, labels, strict=True):
-        ids = label[tuple(pixels.T)]
-        found += len(np.unique(ids[ids > 0]))
-        total += len(pixels) + len(np.unique(label[label > 0]))
-    return 2 * found / total if total else 1.0
+    evidence = [_found_inside(p, x) for p, x in zip(points, labels, strict=True)]
+    return -_negative_f1(np.sum(evidence, axis=0))
+
+
+def _found_inside(pixels, label):
+    """Objects in which there is a point, and the number of points and objects."""
+    ids = label[tuple(pixels.T)]
+    return len(np.unique(ids[ids > 0])), len(pixels) + len(np.unique(label[label > 0]))
+
+
+def _only(evidence):
+    return float(evidence[0])
+
+
+def _negative_f1(evidence):
+    found, total = evidence
+    return -2 * found / total if total else -1.0
+
+
+def _negative_precision(matches):
+    """Minus the mean average precision; matches are (n_thresholds, 3): TP, FP, FN."""
+    total = matches.sum(axis=1)
+    return -float(np.where(total > 0, matches[:, 0] / np.maximum(total, 1), 1.0).mean())
 
 
 def _check_counts(y, n_samples):
@@ -494,17 +584,3 @@ def _thinned(rows, maps):
     """Evenly spaced rows, as many as calibrate in reasonable time."""
     pixels = sum(maps[row].size for row in rows)
     return rows[:: -(-pixels // _MOST_PIXELS)]
-
-
-def _sizes(labels):
-    """Pixels of each object."""
-    return np.concatenate([np.unique(x[x > 0], return_counts=True)[1] for x in labels])
-
-
-def _size_candidates(sizes):
-    """Smallest sizes to try: nothing, and fractions of what is small among the objects."""
-    if not sizes.size:
-        return [0]
-    small, middle = np.percentile(sizes, 2), np.median(sizes)
-    fractions = [0, 0.25 * small, 0.5 * small, small, 0.1 * middle, 0.2 * middle, 0.3 * middle]
-    return sorted({int(f) for f in fractions})

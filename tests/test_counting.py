@@ -2,6 +2,7 @@ import pickle
 
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
 from sklearn.base import clone
 
 from sskseg import ImageStack, InstanceCounter
@@ -236,3 +237,72 @@ def test_the_score_of_points_by_hand():
     assert counter.score(X, [[(3, 3), (8, 8)]]) == 1
     assert counter.score(X, [[(3, 3), (4, 3)]]) == pytest.approx(2 / 4)
     assert counter.score(X, [[]]) == 0
+
+
+def blurred_cells(n, seed):
+    """Probabilities in which cells that touch are hard to tell apart, and true counts."""
+    y = make_cells(n, (64, 80), n_cells=16, separation=0.75, random_state=seed)[1]
+    rng = np.random.default_rng(seed)
+    kept = [label * (label <= rng.integers(2, 17)) for label in y]
+    X = [ndi.gaussian_filter((label > 0) * rng.uniform(0.6, 1.0), 2.0) for label in kept]
+    return np.clip(X, 0, 1), true_counts(kept)
+
+
+def test_intervals_cover_what_they_promise():
+    covered, widths = [], []
+    for seed in range(6):
+        X, counts = blurred_cells(60, seed)
+        counter = InstanceCounter("components").fit(X[:20], counts[:20])
+        assert counter.count_residuals_.shape == (20,)
+        found, intervals = counter.predict(X[20:], return_interval=True, coverage=0.8)
+        assert np.array_equal(found, counter.predict(X[20:]))
+        low, high = intervals.T
+        assert (low <= found).all()
+        assert (found <= high).all()
+        covered += ((low <= counts[20:]) & (counts[20:] <= high)).tolist()
+        widths.append((high - low).mean())
+    assert 0.75 < np.mean(covered) < 0.97
+    assert max(widths) < counts.max() - counts.min()  # they say something
+    narrow = counter.predict(X, return_interval=True, coverage=0.5)[1]
+    assert (np.diff(narrow) <= np.diff(counter.predict(X, return_interval=True)[1])).all()
+
+
+@pytest.mark.parametrize("kind", ["labels", "points", "counts"])
+def test_every_kind_of_label_gives_intervals(cells, kind):
+    y = {"labels": cells, "points": points_of(cells), "counts": true_counts(cells)}[kind]
+    X = probability_of(cells)
+    counter = InstanceCounter().fit(X, y)
+    _, intervals = counter.predict(X, return_interval=True, coverage=0.6)
+    assert intervals.dtype == np.int64
+    assert (intervals[:, 0] <= true_counts(cells)).all()
+    assert (true_counts(cells) <= intervals[:, 1]).all()
+
+
+def test_held_out_counts_do_not_see_their_own_label(cells):
+    X = probability_of(cells)
+    plain = InstanceCounter("components").fit(X, true_counts(cells))
+    wrong = true_counts(cells).copy()
+    wrong[2] += 100
+    residuals = InstanceCounter("components").fit(X, wrong).count_residuals_
+    assert plain.count_residuals_.max() < 1
+    assert residuals.max() == pytest.approx(100 / np.sqrt(true_counts(cells)[2] + 1), rel=0.2)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"coverage": 0.9}, "needs true counts of at least 9 samples in fit, got 5"),
+        ({"coverage": 1.0}, "coverage must be between 0 and 1, got 1.0"),
+        ({"coverage": "0.9"}, "coverage must be between 0 and 1"),
+    ],
+)
+def test_intervals_that_cannot_be(cells, options, message):
+    X = probability_of(cells)
+    counter = InstanceCounter().fit(X, cells)
+    with pytest.raises(ValueError, match=message):
+        counter.predict(X, return_interval=True, **options)
+    with pytest.raises(ValueError, match="got 0"):
+        InstanceCounter().fit(X).predict(X, return_interval=True)
+    stack = InstanceCounter(sections="consecutive").fit(X, true_counts(cells))
+    with pytest.raises(ValueError, match="independent images"):
+        stack.predict(X, return_interval=True, coverage=0.5)
