@@ -26,7 +26,7 @@ from .training import (
     mutual_information,
 )
 
-_TEACHING = 0.5  # share of the network's training after which labels are settled on
+_ROUNDS = (0.35, 0.6, 0.8)  # shares of the network's training after which labels are settled on
 _LABELLED_SHARE = 0.25  # of the patches, from then on
 _CONSISTENCY_START = 0.1  # share of the training after which there is a teacher
 _CONTINUITY_LEAST = 0.08  # of the time for the second network, where settling takes long
@@ -65,8 +65,8 @@ class TrainingData:
 
 
 class _Teaching:
-    """Called with the teacher, in the middle of the training: what it says of the training images
-    is kept, and, with self-training, learnt from then on.
+    """Called with the teacher, once or in rounds: what it says of the training images is learnt
+    from then on, with self-training, and the first time kept.
 
     Attributes
     ----------
@@ -77,11 +77,13 @@ class _Teaching:
     def __init__(self, estimator, batches, data, budget, session):
         self.estimator, self.batches, self.data = estimator, batches, data
         self.budget, self.session = budget, session
+        self.time_budget = budget.time_budget  # before any is left for what follows
         self.maps = None
 
     def __call__(self, teacher):
         started = perf_counter()
-        self.maps, settled = self.estimator._settle(teacher, self.data, *self.session[1:])
+        maps, settled = self.estimator._settle(teacher, self.data, *self.session[1:])
+        self.maps = self.maps or maps
         if "self-training" in self.estimator.semi_supervision_:
             self._learn(teacher, settled)
         self._leave_time(perf_counter() - started)
@@ -99,8 +101,8 @@ class _Teaching:
 
     def _leave_time(self, seconds):
         """End the network's training early enough to settle once more."""
-        if self.budget.time_budget is not None:
-            total = self.budget.time_budget / _network_share(self.estimator.semi_supervision_)
+        if self.time_budget is not None:
+            total = self.time_budget / _network_share(self.estimator.semi_supervision_)
             after = _CONTINUITY_LEAST if "continuity" in self.estimator.semi_supervision_ else 0.0
             latest = (1 - after) * total - seconds
             self.budget.time_budget = min(self.budget.time_budget, latest)
@@ -165,8 +167,10 @@ class StagedEstimator(DenseEstimator):
             kind = WeakToStrong if "consistency" in methods else MeanTeacher
             loss = kind(objective, unlabelled, _child(rng))
             milestones.append((_CONSISTENCY_START, loss.watch))
-        if "self-training" in methods or "continuity" in methods:
-            milestones.append((_TEACHING, teaching))
+        if "self-training" in methods:
+            milestones += [(progress, teaching) for progress in _ROUNDS]
+        elif "continuity" in methods:
+            milestones.append((_ROUNDS[0], teaching))
         self.network_ = self._optimize(
             network, batches, loss, budget, device, dtype, validate=validate,
             milestones=milestones, stage="network",

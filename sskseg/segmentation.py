@@ -58,8 +58,8 @@ tuple of them or None, default="auto"
         How unlabelled pixels are learnt from; None: not at all. "auto": "self-training", and with
         neighboring sections that resemble each other "continuity".
 
-        "self-training": after half of the training, all training images are predicted, and the
-        network goes on learning from that too; of sections, what the mean over neighbors and
+        "self-training": three times, all training images are predicted, and the network goes on
+        learning from that too; of sections, what the mean over neighbors and
         `sskseg.morphology.enforce_continuity` agree on. "continuity": a small second network
         corrects the probabilities of each section by those of up to four neighbors on each side; it
         learns from the same agreement and from labelled sections [2]_. "consistency": unlabelled

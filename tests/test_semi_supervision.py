@@ -267,7 +267,7 @@ class Interrupts:
 
 
 @pytest.mark.parametrize(
-    ("where", "n"), [("settle_labels", 1), ("settle_labels", 2), ("PatchSampler", 1)]
+    ("where", "n"), [("settle_labels", 1), ("settle_labels", 4), ("PatchSampler", 1)]
 )
 def test_ctrl_c_leaves_a_model(where, n, monkeypatch):
     import sskseg._stages as stages
