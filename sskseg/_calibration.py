@@ -16,8 +16,6 @@ class Calibration:
 
     Parameters
     ----------
-    n : int
-        Samples.
     split : callable
         ``split(threshold, seed_height) -> list of label images``, of all samples.
     judge : callable
@@ -26,22 +24,23 @@ class Calibration:
     loss : callable
         ``loss(evidence summed over samples) -> float``.
     sizes : list of ndarray
-        Sizes of the true objects of each sample; empty where they are not known.
+        Sizes of the true objects of each sample (a stack that is judged as a whole is one); empty
+        where they are not known.
     start : tuple of (threshold, seed_height, min_size)
     free : sequence of {"threshold", "seed_height", "min_size"}
         What is searched, one after the other. Values are tried from the default outwards, and
         another takes its place only if it is better.
     """
 
-    def __init__(self, n, split, judge, loss, sizes, start, free):
-        self.n, self.judge, self.loss, self.sizes = n, judge, loss, sizes
+    def __init__(self, split, judge, loss, sizes, start, free):
+        self.judge, self.loss, self.sizes = judge, loss, sizes
         self.start, self.free = start, free
         self._split = lru_cache(maxsize=1)(split)
         self._judged = {}
 
     def search(self, rows=None):
         """The best values, on the samples `rows` (None: all)."""
-        rows = np.arange(self.n) if rows is None else rows
+        rows = np.arange(len(self.sizes)) if rows is None else rows
         values = dict(zip(("threshold", "seed_height", "min_size"), self.start, strict=True))
 
         def loss_of(name, value):
@@ -55,8 +54,8 @@ class Calibration:
 
     def held_out_counts(self):
         """Counts of each sample with the values that are best on others; (n,)."""
-        counts = np.zeros(self.n)
-        fold_of = np.arange(self.n) % min(_FOLDS, self.n)
+        n = len(self.sizes)
+        counts, fold_of = np.zeros(n), np.arange(n) % min(_FOLDS, n)
         for fold in np.unique(fold_of):
             values = self.search(np.flatnonzero(fold_of != fold))
             counts[fold_of == fold] = self._evaluate(**values)[1][fold_of == fold]

@@ -105,11 +105,7 @@ class DenseEstimator(TorchEstimator):
             images, rows, np.tile(self.channel_mean_, repeats), np.tile(self.channel_std_, repeats),
             dtype,
         )  # fmt: skip
-        ready = inference_copy(network, device, dtype, self.spatial_ndim)
-
-        def forward(x):
-            return self._objective().activate(ready(x))
-
+        forward = self._forward(network, device, dtype)
         if any(network_margin(network, self.spatial_ndim)):
             forward = restore_size(forward, network, self.tiling, self.patch_shape_)
         settings = self._tiles(network), {"device": device, "dtype": dtype}
@@ -122,8 +118,15 @@ class DenseEstimator(TorchEstimator):
             forward = dihedral_mean(forward, self.spatial_ndim)
         yield from predict_images(forward, inputs, settings[0], **settings[1])
 
+    def _forward(self, network, device, dtype):
+        """Function from inputs to probabilities."""
+        ready = inference_copy(network, device, dtype, self.spatial_ndim)
+        activate = self._objective().activate
+        return lambda x: activate(ready(x))
+
     def _views(self, n_sections):
-        """How neighboring sections are seen with test-time augmentation.
+        """How `n_sections` neighboring sections (or 1 by itself) are seen with test-time
+        augmentation.
 
         What goes into `continuity_` is averaged over sections. Where these are as many as flips
         and turns, each is seen in another one: the mean is over both, at no cost.
@@ -137,11 +140,7 @@ class DenseEstimator(TorchEstimator):
 
     def _corrected(self, continuity, windows, device, dtype):
         """What `continuity` makes of tensors (n_sections * n_probabilities, *spatial)."""
-        ready = inference_copy(continuity, device, dtype, self.spatial_ndim)
-
-        def forward(x):
-            return self._objective().activate(ready(x))
-
+        forward = self._forward(continuity, device, dtype)
         return predict_images(forward, windows, self._tiles(continuity), device=device, dtype=dtype)
 
     def _predicted(self, images, positions, device, dtype, wanted=None):
@@ -149,8 +148,9 @@ class DenseEstimator(TorchEstimator):
         rows = self._rows(positions, len(images))
         wanted = np.arange(len(images)) if wanted is None else wanted
         if self.continuity_ is None:
-            views = "mean" if self.test_time_augmentation else None
-            outputs = self._outputs(self.network_, images, rows[wanted], device, dtype, views=views)
+            outputs = self._outputs(
+                self.network_, images, rows[wanted], device, dtype, views=self._views(1)
+            )
             yield from zip(wanted, outputs, strict=True)
             return
         positions = check_positions(positions, len(images))
@@ -200,8 +200,7 @@ class DenseEstimator(TorchEstimator):
         X = check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
         rows = self._rows(positions, len(X))
         if self.continuity_ is None:
-            views = "mean" if self.test_time_augmentation else None
-            return self._lazy_blocks(X, rows, "network_", finish, views)
+            return self._lazy_blocks(X, rows, "network_", finish, self._views(1))
         positions = check_positions(positions, len(X))
         maps = self._lazy_maps(X, rows, positions)
         rows = neighbor_rows(positions, self.continuity_context_)

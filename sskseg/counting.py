@@ -17,6 +17,7 @@ from .images import (
     check_lazy_images,
     check_points,
     check_positions,
+    consecutive_runs,
     is_lazy,
     like_input,
     unwrap,
@@ -386,10 +387,8 @@ class InstanceCounter(ImageEstimator):
     def _measure_stack(self, labels, maps, images, positions):
         """Objects over sections, as a volume for each run of consecutive positions."""
         positions = check_positions(positions, len(maps))
-        order = np.argsort(positions)
-        runs = np.split(order, np.flatnonzero(np.diff(positions[order]) != 1) + 1)
         tables = []
-        for rows in runs:
+        for rows in consecutive_runs(positions):
             image = None if images[0] is None else np.stack([images[r] for r in rows])
             table = measure_objects(
                 np.stack([labels[r] for r in rows]),
@@ -418,7 +417,7 @@ class InstanceCounter(ImageEstimator):
             return [self._split(m) for m in maps]
 
         calibration = Calibration(
-            len(judge([np.zeros(m.shape, np.int32) for m in maps])[1]), split, judge, loss, sizes,
+            split, judge, loss, sizes,
             (self.threshold_, self.seed_height_, self.min_size_),
             [name for name in order if getattr(self, name) == "auto"],
         )  # fmt: skip
@@ -451,7 +450,7 @@ class InstanceCounter(ImageEstimator):
 
         def judge_objects(labels):
             evidence = [
-                [match_instances(t, x, threshold)[:3] for threshold in _CALIBRATION_IOU]
+                [matches[:3] for matches in match_instances(t, x, _CALIBRATION_IOU)]
                 for t, x in zip(truth, labels, strict=True)
             ]
             return np.array(evidence, float), self._counts(labels)

@@ -301,8 +301,7 @@ tuple of them or None, default="auto"
             self._train(network, data, budget, session, validate)
             self.temperature_ = self._calibrate(images, labels, positions, device, dtype)
         if self.transduction_ is not None:
-            settled = self._with_known(self.transduction_, labels, weight)
-            self.transduction_ = like_input(settled, X)
+            self.transduction_ = like_input(self._with_held_out(self.transduction_, labels), X)
         return self
 
     def predict(self, X, *, positions=None):
@@ -497,9 +496,9 @@ tuple of them or None, default="auto"
         )  # fmt: skip
         log_choice(self.semi_supervision_, self.semi_supervision_reason_)
 
-    def _with_known(self, settled, labels, weight):
-        """Settled labels with what is labelled, held out or not."""
-        for row in self.validation_rows_[weight[self.validation_rows_] > 0]:
+    def _with_held_out(self, settled, labels):
+        """Settled labels with those that were held out in their place."""
+        for row in self.validation_rows_:
             label = labels[row] if self.target == "classes" else np.sign(labels[row])
             known = np.where(labels[row] < 0, settled[row], self._decode([label])[0])
             settled[row] = known.astype(settled[row].dtype)
@@ -560,7 +559,8 @@ tuple of them or None, default="auto"
     def _wanted_outputs(self, images, positions, device, dtype, wanted):
         """Probabilities of some rows, by their row."""
         outputs = self._predicted(images, positions, device, dtype, wanted)
-        return {row: output for row, output in outputs if row in set(wanted.tolist())}
+        wanted = set(wanted.tolist())
+        return {row: output for row, output in outputs if row in wanted}
 
     def _calibrate(self, images, labels, positions, device, dtype):
         """The temperature that suits the held-out samples."""

@@ -86,7 +86,8 @@ def draw_points(points, shape, radius):
         box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
         axes = np.ogrid[box]
         squares = sum((axis - x) ** 2 for axis, x in zip(axes, point, strict=True))
-        nearer = np.sqrt(squares).astype(np.float32) < distance[box]
-        distance[box] = np.where(nearer, np.sqrt(squares), distance[box])
+        away = np.sqrt(squares).astype(np.float32)
+        nearer = away < distance[box]
+        distance[box] = np.where(nearer, away, distance[box])
         owner[box] = np.where(nearer, number, owner[box])
     return np.where(distance <= radius, owner, np.where(distance <= reach, -1, 0)).astype(np.int32)

@@ -37,20 +37,22 @@ def match_instances(y_true, y_pred, threshold=0.5):
         Different values > 0 are different objects, 0 background, -1 left out. The objects of a
         list are pooled, each image matched by itself.
     y_pred : ndarray of int, or list of ndarray
-    threshold : float in (0, 1], default=0.5
+    threshold : float in (0, 1] or sequence of float, default=0.5
         Least IoU of a match. Above 0.5 at most one match is possible; otherwise the matching with
         the greatest sum of IoU is taken.
 
     Returns
     -------
     Matches
+        Or a list of them, one for each threshold of a sequence.
 
     Raises
     ------
     ValueError
         If shapes or numbers of images differ or `threshold` is out of range.
     """
-    return _pooled(y_true, y_pred, [threshold])[0]
+    matches = _pooled(y_true, y_pred, np.atleast_1d(threshold))
+    return matches[0] if np.ndim(threshold) == 0 else matches
 
 
 def f1_instances(y_true, y_pred, threshold=0.5):
@@ -99,7 +101,7 @@ def average_precision(y_true, y_pred, thresholds=0.5):
     .. [1] Caicedo et al. Nucleus segmentation across imaging experiments: the 2018 Data Science
        Bowl. Nature Methods 2019. :doi:`10.1038/s41592-019-0612-7`
     """
-    matches = _pooled(y_true, y_pred, np.atleast_1d(thresholds))
+    matches = match_instances(y_true, y_pred, np.atleast_1d(thresholds))
     values = np.array([m[0] / sum(m[:3]) if sum(m[:3]) else 1.0 for m in matches])
     return float(values[0]) if np.ndim(thresholds) == 0 else values
 
