@@ -12,6 +12,7 @@ _HOMES = {
     "InstanceCounter": "counting",
     "LabelledKFold": "model_selection",
     "PercentileScaler": "preprocessing",
+    "ProxyPretrainer": "pretraining",
     "SemiSupervisedSegmenter": "segmentation",
     "count_scorer": "model_selection",
     "dice_scorer": "model_selection",

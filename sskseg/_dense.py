@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
+from ._finetuning import take_over
 from .base import TorchEstimator
 from .images import (
     check_images,
@@ -17,7 +18,7 @@ from .images import (
     like_input,
     neighbor_rows,
 )
-from .nn import ContinuityNet, make_network
+from .nn import ContinuityNet, make_network, transfer_weights
 from .scans import predict_blocks
 from .training import (
     TileSettings,
@@ -39,9 +40,10 @@ class DenseEstimator(TorchEstimator):
     """Base of the estimators whose network has an output for every pixel.
 
     Subclasses have the parameters `network`, `spatial_ndim`, `sections`, `section_context`,
-    `tiling` and `test_time_augmentation`, the attributes `patch_shape_`, `continuity_` (a network
-    that corrects consecutive sections by their neighbors, or None) and `continuity_context_` (how
-    many on each side), and say with `_objective` what the outputs are.
+    `tiling` and `test_time_augmentation`; the attributes `patch_shape_`, `architecture_` (network,
+    width and depth of a backbone, or None), `continuity_` (a network that corrects consecutive
+    sections by their neighbors, or None) and `continuity_context_` (how many on each side); and say
+    with `_objective` what the outputs are.
     """
 
     def _objective(self):
@@ -62,8 +64,9 @@ class DenseEstimator(TorchEstimator):
             raise ValueError(f"Consecutive sections must have one shape, got {sorted(shapes)}.")
         return images
 
-    def _prepare(self, images):
-        """Take statistics of the images and return the network, new or that of the last fit."""
+    def _prepare(self, images, backbone=None):
+        """Take statistics of the images and return the network: new, that of the last fit, or
+        a backbone with new heads."""
         n_channels = images[0].shape[-1]
         if self.warm_start and hasattr(self, "network_"):
             if n_channels != self.n_channels_:
@@ -71,7 +74,11 @@ class DenseEstimator(TorchEstimator):
             return self.network_
         self.n_channels_ = n_channels
         self.channel_mean_, self.channel_std_ = channel_statistics(images)
-        return self._make_module("network_")
+        self.architecture_ = None if backbone is None else take_over(backbone, self)
+        network = self._make_module("network_")
+        if backbone is not None:
+            transfer_weights(backbone.module, network)
+        return network
 
     def _make_module(self, name):
         if name == "continuity_":
@@ -81,10 +88,9 @@ class DenseEstimator(TorchEstimator):
             )
         sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
         channels = sections * self.n_channels_, self._objective().n_outputs
-        module = make_network(
-            self.network, *channels, self.width, self.depth, ndim=self.spatial_ndim
-        )
-        if not isinstance(self.network, str):
+        network, width, depth = self.architecture_ or (self.network, self.width, self.depth)
+        module = make_network(network, *channels, width, depth, ndim=self.spatial_ndim)
+        if not isinstance(network, str):
             _check_module(module, *channels, self.spatial_ndim)
         if self.tiling != "overlap-tile" and not any(network_margin(module, self.spatial_ndim)):
             raise ValueError(

@@ -8,6 +8,7 @@ from time import perf_counter
 import numpy as np
 
 from ._dense import DenseEstimator, network_margin
+from ._finetuning import rate_groups
 from ._semi_supervision import (
     continuity_context,
     leave_out_unsure,
@@ -174,12 +175,17 @@ class StagedEstimator(DenseEstimator):
         self.network_ = self._optimize(
             network, batches, loss, budget, device, dtype, validate=validate,
             milestones=milestones, stage="network",
+            groups=rate_groups(network, self.finetune) if self.architecture_ else None,
         )  # fmt: skip
         return teaching
 
     def _settle(self, network, data, device, dtype):
         """What `network` says of all samples, and the labels to settle on."""
-        outputs = self._outputs(network, data.images, data.rows, device, dtype)
+        views = None
+        if data.positions is not None and check_augmentation(self.augmentation).dihedral:
+            # Each section is seen in another view: their mean is one over views too, at no cost.
+            views = np.arange(len(data.images)) % 2 ** (self.spatial_ndim + 1)
+        outputs = self._outputs(network, data.images, data.rows, device, dtype, views=views)
         maps = [output.astype(np.float16) for output in outputs]
         if data.positions is None:
             return maps, settle_labels(maps, data.labels)

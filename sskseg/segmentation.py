@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._dense import network_margin
+from ._finetuning import FINETUNE
 from ._semi_supervision import (
     check_semi_supervision,
     choose_methods,
@@ -66,6 +67,11 @@ tuple of them or None, default="auto"
         patches are learnt as the moving average of the network sees them, with their intensities
         changed and parts exchanged, and with features dropped [3]_. "mean-teacher": the
         probabilities of noisy patches are drawn to those of the moving average [4]_.
+    finetune : {"last", "all", "gradual"}, default="all"
+        How to go on from the backbone of an `ImageStack` (see `ProxyPretrainer`), whose `network`,
+        `width` and `depth` are taken over. "last": only the last level and the head learn. "all":
+        all do, pretrained layers ten times slower. "gradual": the last ones first, from 30 % of the
+        training on all of them ten times slower.
     spatial_ndim : {2, 3}, default=2
         Spatial axes of one sample.
     point_radius : float, default=3.0
@@ -166,6 +172,8 @@ tuple of them or None, default="auto"
         held-out samples, and 1 where there are none.
     validation_rows_ : ndarray of int
         The samples that were held out.
+    architecture_ : tuple of (network, width, depth), or None
+        Of the backbone that the network started from.
     patch_shape_ : tuple of int
         Size of the training patches.
 
@@ -201,6 +209,7 @@ tuple of them or None, default="auto"
         **StagedEstimator._parameter_constraints,
         "network": [str, callable],
         "semi_supervision": [str, tuple, list, None],
+        "finetune": [StrOptions(set(FINETUNE))],
         "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
         "point_radius": [Interval(Real, 0.5, None, closed="left")],
         "target": [StrOptions({"instances", "classes"})],
@@ -217,7 +226,7 @@ tuple of them or None, default="auto"
     }
 
     def __init__(
-        self, network="unet-shuffle", *, semi_supervision="auto", spatial_ndim=2,
+        self, network="unet-shuffle", *, semi_supervision="auto", finetune="all", spatial_ndim=2,
         point_radius=3.0, target="instances", sections="independent", section_context=2,
         loss="auto", border_weight=10.0, border_sigma=5.0, width=32, depth=3, max_steps=None,
         time_budget=None, learning_rate=2e-3, batch_size=8, patch_size="auto", augmentation="full",
@@ -227,6 +236,7 @@ tuple of them or None, default="auto"
     ):  # fmt: skip
         self.network = network
         self.semi_supervision = semi_supervision
+        self.finetune = finetune
         self.spatial_ndim = spatial_ndim
         self.point_radius = point_radius
         self.target = target
@@ -294,7 +304,7 @@ tuple of them or None, default="auto"
         with self._session() as session:
             rng, device, dtype = session
             self.validation_rows_ = self._held_out(labelled[weight[labelled] > 0], positions, rng)
-            network = self._prepare(images)
+            network = self._prepare(images, getattr(X, "backbone", None))
             self.patch_shape_ = self._patch_shape(images, network)
             data = self._training_data(images, labels, rows, positions, weight)
             validate = self._validator(images, labels, rows, device, dtype)

@@ -10,7 +10,13 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 import sskseg
-from sskseg import ImageStack, InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from sskseg import (
+    ImageStack,
+    InstanceCounter,
+    PercentileScaler,
+    ProxyPretrainer,
+    SemiSupervisedSegmenter,
+)
 from sskseg.datasets import make_cells
 
 ESTIMATORS = [
@@ -18,6 +24,7 @@ ESTIMATORS = [
     PercentileScaler(scope="image"),
     InstanceCounter(),
     InstanceCounter("components"),
+    ProxyPretrainer(("rotation",), width=2, depth=1, max_steps=3, batch_size=2, random_state=0),
     SemiSupervisedSegmenter(width=2, depth=1, max_steps=3, batch_size=2, random_state=0),
     SemiSupervisedSegmenter(
         width=2, depth=1, max_steps=3, batch_size=2, random_state=0, sections="consecutive"

@@ -234,10 +234,10 @@ def test_joblib_gives_the_same_predictions(cells, tmp_path):
 
 def test_a_stack_comes_out_of_a_stack(cells):
     X, y = cells
-    stack = ImageStack(X, backbone="net", simulator="sim")
+    stack = ImageStack(X, simulator="sim")
     maps = segmenter().fit(stack, y).transform(stack)
     assert isinstance(maps, ImageStack)
-    assert (maps.backbone, maps.simulator, maps.shape) == ("net", "sim", X.shape)
+    assert (maps.simulator, maps.shape) == ("sim", X.shape)
 
 
 def test_pipeline_grid_search_and_cross_validation(cells):

@@ -1,6 +1,7 @@
 """Torch modules and losses: no data, no loops."""
 
 from ._layers import crop_center, pad_to_multiple
+from .backbone import Backbone, ProxyNetwork, transfer_weights
 from .continuity import ContinuityNet
 from .dmcn import DMCN
 from .fusion import fold_batch_norm
@@ -12,7 +13,9 @@ from .unet import UNet
 __all__ = [
     "DMCN",
     "NETWORKS",
+    "Backbone",
     "ContinuityNet",
+    "ProxyNetwork",
     "UNet",
     "count_parameters",
     "crop_center",
@@ -24,4 +27,5 @@ __all__ = [
     "masked_dice_loss",
     "masked_soft_cross_entropy",
     "pad_to_multiple",
+    "transfer_weights",
 ]

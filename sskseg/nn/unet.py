@@ -144,9 +144,16 @@ class UNet(nn.Module):
         if self.valid:
             self.check_size(spatial)
             return self.head(self.features(x))
-        x = pad_to_multiple(x, self.stride)
-        x = _depth_to_space(self.head(self.features(x)), self.shuffle)
+        x = self.read_out(self.features(pad_to_multiple(x, self.stride)))
         return x[(..., *(slice(size) for size in spatial))]
+
+    def read_out(self, features):
+        """Logits, at the resolution of the image, of what `features` gives."""
+        return _depth_to_space(self.head(features), self.shuffle)
+
+    def last_layers(self):
+        """The modules that turn decoder features into logits: the last level and the head."""
+        return [self.decoder[-1], self.head]
 
 
 def _reach(depth, up_kernel, valid):

@@ -27,6 +27,7 @@ from .inference import (
 )
 from .loop import Budget, LoopSettings, optimize
 from .objectives import LOSSES, ClassObjective, ForegroundObjective
+from .proxies import ProxyBatches, field_shape, proxy_loss
 from .valid import TILINGS, restore_size
 
 __all__ = [
@@ -41,12 +42,14 @@ __all__ = [
     "MeanTeacher",
     "MixedBatches",
     "PatchBatches",
+    "ProxyBatches",
     "TileSettings",
     "WeakToStrong",
     "channel_statistics",
     "core_size",
     "dihedral_mean",
     "dihedral_views",
+    "field_shape",
     "fit_temperature",
     "inference_copy",
     "isolated_seed",
@@ -55,6 +58,7 @@ __all__ = [
     "optimize",
     "predict_images",
     "prefetch",
+    "proxy_loss",
     "restore_size",
     "round_up",
     "scale_temperature",

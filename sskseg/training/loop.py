@@ -73,7 +73,9 @@ class LoopSettings:
     verbose: bool = False
 
 
-def optimize(network, batches, compute_loss, budget, settings, *, validate=None, milestones=()):
+def optimize(
+    network, batches, compute_loss, budget, settings, *, validate=None, milestones=(), groups=None
+):
     """Train a network.
 
     The weights that are returned are an exponential moving average; with `validate`, those of the
@@ -95,6 +97,9 @@ def optimize(network, batches, compute_loss, budget, settings, *, validate=None,
         ``(progress, function)``, in the order of their progress: ``function(average)`` is called
         once, when that share of the budget is used up, with the moving average of the network, a
         module in evaluation mode that goes on changing.
+    groups : list of (list of Parameter, callable), optional
+        Parameters and ``share(progress)`` of the learning rate that is theirs; None is all, with
+        the whole of it. Where the share is 0 nothing is learnt, and no gradient computed.
 
     Returns
     -------
@@ -106,8 +111,9 @@ def optimize(network, batches, compute_loss, budget, settings, *, validate=None,
     FloatingPointError
         If the loss is NaN or infinite; the message says at which step.
     """
+    groups = groups or [(list(network.parameters()), lambda progress: 1.0)]
     optimizer = torch.optim.AdamW(
-        network.parameters(),
+        [{"params": parameters} for parameters, _ in groups],
         settings.learning_rate,
         weight_decay=settings.weight_decay,
         fused=True,
@@ -133,7 +139,8 @@ def optimize(network, batches, compute_loss, budget, settings, *, validate=None,
             def compute(batch, progress=progress):
                 return compute_loss(network, batch, progress)
 
-            loss = _step(network, optimizer, compute, next(batches), rate, settings)
+            _set_rates(optimizer, groups, rate, progress)
+            loss = _step(network, optimizer, compute, next(batches), settings)
             step += 1
             _check_loss(loss, step)
             average.update_parameters(network)
@@ -143,15 +150,26 @@ def optimize(network, batches, compute_loss, budget, settings, *, validate=None,
         warnings.warn(f"Training was interrupted at step {step}; the weights so far are kept.",
                       stacklevel=2)  # fmt: skip
     finally:
+        _set_rates(optimizer, [(group, lambda progress: 1.0) for group, _ in groups], 1.0, 1.0)
         report.finish()
     network.load_state_dict(watch.best if watch.best is not None else average.module.state_dict())
     network.eval()
     return report.rows
 
 
-def _step(network, optimizer, compute_loss, batch, rate, settings):
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+def _set_rates(optimizer, groups, rate, progress):
+    """Set the rate of each group, and freeze those whose rate is 0 until it is not."""
+    for group, (parameters, share) in zip(optimizer.param_groups, groups, strict=True):
+        group["lr"] = rate * share(progress)
+        frozen = share(progress) == 0
+        if frozen != group.get("frozen", False):
+            group["frozen"] = frozen
+            for parameter in parameters:
+                parameter.requires_grad_(not frozen)
+                parameter.grad = None
+
+
+def _step(network, optimizer, compute_loss, batch, settings):
     mixed = settings.dtype != torch.float32
     with torch.autocast(settings.device.type, settings.dtype, enabled=mixed):
         loss = compute_loss(batch)

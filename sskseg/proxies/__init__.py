@@ -1,0 +1,28 @@
+"""Self-supervised targets: what a network can learn from images without labels.
+
+Each proxy is a small class, see `sskseg.proxies.Proxy`; a user's own works like those here.
+"""
+
+from ._base import PROXIES, Proxy, View, make_proxy
+from ._guards import disturb, guard, probe_features, standardize
+from .channel import Channel
+from .magnification import Magnification
+from .masked import Masked
+from .restoration import Restoration
+from .rotation import Rotation
+
+__all__ = [
+    "PROXIES",
+    "Channel",
+    "Magnification",
+    "Masked",
+    "Proxy",
+    "Restoration",
+    "Rotation",
+    "View",
+    "disturb",
+    "guard",
+    "make_proxy",
+    "probe_features",
+    "standardize",
+]

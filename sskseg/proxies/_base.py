@@ -1,0 +1,157 @@
+"""What a proxy is."""
+
+from copy import copy
+from dataclasses import dataclass
+
+import numpy as np
+
+PROXIES: dict[str, type["Proxy"]] = {}
+
+
+@dataclass(frozen=True)
+class View:
+    """A region of an image that proxies turn into a patch.
+
+    Parameters
+    ----------
+    image : ndarray of shape (n_channels, *spatial), float32
+        At least as large as the patch; more where a proxy has a wide `field`.
+    shape : tuple of int
+        Of the patch.
+    magnification : float, default=None
+        Of the scan, where it is known.
+    """
+
+    image: np.ndarray
+    shape: tuple[int, ...]
+    magnification: float | None = None
+
+    def middle(self, factor=1.0):
+        """The middle of the image, `factor` times as wide as the patch."""
+        wanted = [max(1, round(factor * side)) for side in self.shape]
+        spatial = self.image.shape[1:]
+        first = [(size - new) // 2 for size, new in zip(spatial, wanted, strict=True)]
+        inside = (slice(a, a + new) for a, new in zip(first, wanted, strict=True))
+        return self.image[(slice(None), *inside)]
+
+    def show(self, image):
+        """The view with another image."""
+        image = np.ascontiguousarray(image, dtype=np.float32)
+        return View(image, self.shape, self.magnification)
+
+
+class Proxy:
+    """A task whose answer is known without labels.
+
+    A proxy that asks for a class overrides `find_classes` and `make`; one that asks to restore what
+    it damaged sets ``restores = True`` and overrides `make`. A subclass with a `name` is found by
+    it, ``ProxyPretrainer(proxies=("my-name",))``, if its constructor needs no argument.
+
+    Attributes
+    ----------
+    name : str
+    restores : bool
+        Whether the network gives an image back, and not a class.
+    field : float
+        How many times as wide as the patch is what `make` wants to see.
+    matches_scans : bool
+        Whether classes come from scans (or sizes) of unequal blur and noise, by which they must not
+        be told: see `sskseg.proxies.guard`.
+    classes : list
+        Set by `prepare`.
+
+    Examples
+    --------
+    >>> from sskseg.proxies import Proxy
+    >>> class UpsideDown(Proxy):
+    ...     name = "upside-down"
+    ...
+    ...     def find_classes(self, n_channels, magnifications):
+    ...         return [False, True]
+    ...
+    ...     def make(self, view, rng):
+    ...         target = int(rng.integers(2))
+    ...         return view.show(view.image[:, :: 1 - 2 * target]), target
+    """
+
+    name: str = ""
+    restores: bool = False
+    field: float = 1.0
+    matches_scans: bool = False
+    classes: list = []  # noqa: RUF012 - each prepared proxy has a list of its own
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if cls.name:
+            PROXIES[cls.name] = cls
+
+    def prepare(self, n_channels, magnifications):
+        """The proxy as it suits the images, with its `classes`; parameters as in `find_classes`."""
+        prepared = copy(self)
+        prepared.classes = list(self.find_classes(n_channels, magnifications))
+        if not self.restores and len(prepared.classes) < 2:
+            raise ValueError(
+                f"The proxy {self.name!r} needs at least two classes, got {prepared.classes}."
+            )
+        return prepared
+
+    def find_classes(self, n_channels, magnifications):
+        """The classes that are told apart; none of a proxy that restores.
+
+        Parameters
+        ----------
+        n_channels : int
+        magnifications : ndarray of shape (n_samples,), or None
+            Of the scans, where they are known.
+
+        Returns
+        -------
+        list of int, float, bool or str
+
+        Raises
+        ------
+        ValueError
+            If the images do not serve.
+        """
+        return []
+
+    def make(self, view, rng):
+        """Turn a view into a task.
+
+        Parameters
+        ----------
+        view : View
+            For a proxy that restores, of one channel and as large as the patch.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        view : View
+            What the network is shown, or what the next proxy makes something of.
+        target : int or ndarray of shape (*shape)
+            The index of the class. Of a proxy that restores, the weights of pixels in the loss.
+        """
+        raise NotImplementedError
+
+
+def make_proxy(proxy):
+    """A proxy by its name, or as it is.
+
+    Parameters
+    ----------
+    proxy : str or Proxy
+
+    Returns
+    -------
+    Proxy
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or another object.
+    """
+    if isinstance(proxy, Proxy):
+        return proxy
+    if isinstance(proxy, str) and proxy in PROXIES:
+        return PROXIES[proxy]()
+    raise ValueError(f"A proxy is one of {sorted(PROXIES)} or a Proxy object, got {proxy!r}.")

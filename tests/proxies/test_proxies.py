@@ -1,0 +1,145 @@
+"""Each proxy makes tasks whose answer is true, and refuses images that do not serve."""
+
+import numpy as np
+import pytest
+
+from sskseg.proxies import (
+    PROXIES,
+    Channel,
+    Magnification,
+    Masked,
+    Proxy,
+    Restoration,
+    Rotation,
+    View,
+    disturb,
+    guard,
+    make_proxy,
+    probe_features,
+)
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def view(rng, channels=2, side=32, shape=(8, 8), **options):
+    image = rng.random((channels, *(side,) * len(shape)), dtype=np.float32)
+    return View(image, shape, **options)
+
+
+def test_magnification_shows_a_wider_field(rng):
+    proxy = Magnification(factors=(1, 4)).prepare(2, None)
+    assert (proxy.classes, proxy.field) == ([1.0, 4.0], 4.0)
+    whole = view(rng)
+    seen = {}
+    for _ in range(20):
+        made, target = proxy.make(whole, rng)
+        seen[target] = made.image
+    assert np.array_equal(seen[0], whole.image[:, 12:20, 12:20])
+    means = whole.image.reshape(2, 8, 4, 8, 4).mean(axis=(2, 4))
+    np.testing.assert_allclose(seen[1], means, atol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (4, 8, 8)])
+def test_magnification_that_is_known_is_the_class(rng, shape):
+    proxy = Magnification().prepare(1, np.array([4.0, 1.0, 1.0]))
+    assert (proxy.classes, proxy.field) == ([1.0, 4.0], 1.0)
+    side = 12
+    made, target = proxy.make(view(rng, 1, side, shape, magnification=4.0), rng)
+    assert target == 1
+    assert made.image.shape == (1, *shape)
+
+
+def test_channel_shows_the_channel_that_it_names(rng):
+    proxy = Channel().prepare(3, None)
+    whole = view(rng, 3)
+    for _ in range(10):
+        made, target = proxy.make(whole, rng)
+        assert np.array_equal(made.image, whole.image[target : target + 1])
+
+
+def test_rotation_turns_as_often_as_it_says(rng):
+    proxy = Rotation().prepare(1, None)
+    whole = view(rng, 1, 8)
+    for _ in range(10):
+        made, target = proxy.make(whole, rng)
+        assert np.array_equal(np.rot90(made.image[0], -target), whole.image[0])
+    with pytest.raises(ValueError, match=r"equal last two sides, got \(8, 16\)"):
+        proxy.make(View(np.zeros((1, 8, 16), np.float32), (8, 16)), rng)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (8, 16, 16)])
+@pytest.mark.parametrize("proxy", [Restoration(), Masked(block=4)], ids=repr)
+def test_what_restores_damages_and_leaves_the_original(proxy, shape, rng):
+    whole = View(rng.random((1, *shape), dtype=np.float32), shape)
+    before = whole.image.copy()
+    made, weights = proxy.make(whole, rng)
+    assert np.array_equal(whole.image, before)
+    assert made.image.shape == (1, *shape)
+    assert weights.shape == shape
+    assert (made.image != before).any()
+
+
+def test_masked_counts_what_it_hides(rng):
+    whole = View(rng.random((1, 16, 16), dtype=np.float32), (16, 16))
+    made, weights = Masked(share=0.5, block=4).make(whole, rng)
+    assert weights.mean() == 0.5
+    hidden = weights > 0
+    assert np.array_equal(made.image[0][~hidden], whole.image[0][~hidden])
+    assert np.ptp(made.image[0][hidden]) == 0
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: make_proxy("jigsaw"), "A proxy is one of"),
+        (lambda: make_proxy(3), "A proxy is one of"),
+        (lambda: Magnification(factors=(2, 2)), "two or more different numbers"),
+        (lambda: Magnification(factors=(0.5, 2)), "two or more different numbers"),
+        (lambda: Masked(share=1.0), "share must be between 0 and 1"),
+        (lambda: Restoration(shuffling=2), "shuffling must be between 0 and 1"),
+        (lambda: Channel().prepare(1, None), "two channels or more, got 1"),
+        (lambda: Magnification().prepare(1, np.ones(3)), r"two magnifications or more, got \[1.0"),
+    ],
+)
+def test_what_does_not_serve_is_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_a_proxy_of_ones_own_is_found_by_its_name(rng):
+    class Brighter(Proxy):
+        name = "brighter"
+
+    try:
+        assert isinstance(make_proxy("brighter"), Brighter)
+        with pytest.raises(ValueError, match="at least two classes"):
+            Brighter().prepare(1, None)
+        with pytest.raises(NotImplementedError):
+            Brighter().make(None, rng)
+    finally:
+        del PROXIES["brighter"]
+
+
+def test_guards_take_brightness_contrast_and_gamma(rng):
+    patch = rng.random((32, 32)).astype(np.float32)
+    plain = guard(patch, None)
+    np.testing.assert_allclose(guard(100 + 7 * patch, None), plain, atol=1e-4)
+    for _ in range(5):
+        guarded = guard(patch, rng, matches_scans=True)
+        assert abs(guarded.mean()) < 1e-4
+        assert abs(disturb(guarded, rng).std() - 1) < 1e-4
+    assert not guard(np.ones((8, 8)), rng).any()
+
+
+def test_the_probe_sees_histograms_and_spectra_only(rng):
+    patches = rng.standard_normal((5, 16, 16))
+    found = probe_features(patches)
+    assert found.shape == (5, 48)
+    np.testing.assert_allclose(found[:, :32].sum(axis=1), 1)
+    np.testing.assert_allclose(probe_features(patches[:, ::-1, ::-1]), found, atol=1e-6)
+    rolled = probe_features(np.roll(patches, 3, axis=1))
+    np.testing.assert_allclose(rolled, found, atol=1e-6)
+    assert probe_features(rng.standard_normal((2, 8, 8, 8))).shape == (2, 48)

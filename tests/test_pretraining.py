@@ -1,0 +1,266 @@
+"""ProxyPretrainer: what it learns, what it hands on, what it refuses."""
+
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+import torch
+from scipy import fft
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import make_pipeline
+
+from sskseg import ImageStack, PercentileScaler, ProxyPretrainer, SemiSupervisedSegmenter
+from sskseg.datasets import make_neuromuscular_junctions
+from sskseg.nn import Backbone, make_network, transfer_weights
+from sskseg.proxies import Channel, Magnification, Proxy
+
+SMALL = {"width": 8, "depth": 2, "random_state": 0, "batch_size": 8}
+ALL = ("magnification", "channel", "rotation", "restoration", "masked")
+
+
+@pytest.fixture(autouse=True)
+def calm():
+    """Networks of a few steps learn little, and small probes do not converge."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.filterwarnings("ignore", "Histogram and power spectrum alone")
+        yield
+
+
+@pytest.fixture(scope="module")
+def scans():
+    return make_neuromuscular_junctions(5, (64, 64), random_state=0)[0]
+
+
+def scale_free(n, side, rng, noise=0.0):
+    """Images whose power falls as the square of the frequency: no size is special."""
+    f = np.sqrt(fft.fftfreq(side)[:, None] ** 2 + fft.fftfreq(side)[None] ** 2)
+    f[0, 0] = np.inf
+    images = fft.ifft2(fft.fft2(rng.standard_normal((n, side, side))) / f).real
+    images /= images.std(axis=(1, 2), keepdims=True)
+    return images + noise * rng.standard_normal(images.shape)
+
+
+def accuracy(X, **options):
+    pretrainer = ProxyPretrainer(
+        (Magnification(factors=(1, 4)),), width=8, depth=2, max_steps=150, random_state=0,
+        patch_size=32, validation_fraction=0.3, **options,
+    )  # fmt: skip
+    return pretrainer.fit(X).report_["magnification"]
+
+
+def test_guards_leave_chance_where_scale_means_nothing():
+    X = scale_free(12, 256, np.random.default_rng(0), noise=0.3)
+    assert accuracy(X)["network"] < 0.6
+    open_to_shortcuts = accuracy(X, guards=False)
+    assert open_to_shortcuts["network"] > 0.7  # the noise, which shrinking averages away
+    assert open_to_shortcuts["probe"] > 0.8
+
+
+def test_guards_keep_scale_where_it_means_something():
+    X = make_neuromuscular_junctions(8, (192, 192), noise=0.02, random_state=0)[0][..., 0]
+    assert accuracy(X)["network"] > 0.7
+
+
+def test_the_probe_flags_a_planted_shortcut():
+    rng = np.random.default_rng(0)
+    X = scale_free(8, 64, rng)
+    X = np.stack([X, X[::-1]], axis=-1)
+    X[:, :, ::4, 1] += 2.0  # lines of a camera, in the second channel
+    pretrainer = ProxyPretrainer(("channel",), max_steps=2, **SMALL)
+    with pytest.warns(UserWarning, match="Histogram and power spectrum alone tell the channel"):
+        pretrainer.fit(X)
+    assert pretrainer.report_["channel"]["probe"] > 0.9
+    assert pretrainer.report_["channel"]["chance"] == 0.5
+
+
+def test_it_learns_to_tell_channels(scans):
+    pretrainer = ProxyPretrainer(("channel",), max_steps=60, **SMALL).fit(scans)
+    new, _ = make_neuromuscular_junctions(4, (64, 64), random_state=9)
+    assert pretrainer.score(new) > 0.9
+    found = pretrainer.predict(new)
+    assert found.columns.tolist() == ["sample", "channel", "predicted_channel"]
+    assert (found.channel == found.predicted_channel).mean() > 0.8
+
+
+def test_it_learns_to_restore(scans):
+    scores = [
+        ProxyPretrainer(("masked",), max_steps=steps, **SMALL).fit(scans).report_["masked"]
+        for steps in (1, 150)
+    ]
+    assert scores[0].keys() == {"network"}
+    assert scores[1]["network"] > max(0.1, scores[0]["network"])
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+def test_all_proxies_together_on_ragged_domains(ndim):
+    shapes = [(64, 80), (72, 64), (64, 64)] if ndim == 2 else [(64, 64, 64), (64, 72, 64)]
+    X = [make_neuromuscular_junctions(1, s, random_state=i)[0][0] for i, s in enumerate(shapes)]
+    pretrainer = ProxyPretrainer(ALL, spatial_ndim=ndim, max_steps=2, **SMALL)
+    pretrainer.fit(X, groups=["a", "b", "b"][: len(X)])
+    assert set(pretrainer.report_) == set(ALL)
+    assert pretrainer.classes_["magnification"] == [1.0, 2.0, 4.0]
+    features = pretrainer.features(X)
+    assert [f.shape for f in features] == [(*s, 16) for s in shapes]
+    assert np.isfinite(features[0]).all()
+    assert len(pretrainer.predict(X)) == 2 * len(X)
+
+
+def test_domains_are_drawn_equally_and_some_images_held_out():
+    X = np.random.default_rng(0).random((9, 32, 32)).astype(np.float32)
+    X[8] = 1000 + X[8] * 1000
+    seen = []
+
+    class Watching(Proxy):
+        name = "watching"
+
+        def find_classes(self, n_channels, magnifications):
+            return ["low", "high"]
+
+        def make(self, view, rng):
+            target = int(view.image.max() > 500)
+            seen.append(target)
+            return view, target
+
+    try:
+        pretrainer = ProxyPretrainer((Watching(),), max_steps=40, patch_size=16, **SMALL)
+        pretrainer.fit(X, groups=[0] * 8 + [1])
+    finally:
+        from sskseg.proxies import PROXIES
+
+        del PROXIES["watching"]
+    assert abs(np.mean(seen) - 0.5) < 0.08
+    assert len(pretrainer.validation_rows_) == 1
+    assert pretrainer.validation_rows_[0] < 8
+
+
+def test_known_magnifications_are_the_classes():
+    (low, _), (high, _) = make_neuromuscular_junctions(
+        2, (64, 64), magnification=(1, 2), random_state=0
+    )
+    X = [*low, *high]
+    known = [1.0, 1.0, 2.0, 2.0]
+    pretrainer = ProxyPretrainer(("magnification",), max_steps=2, patch_size=32, **SMALL)
+    pretrainer.fit(X, magnification=known)
+    assert pretrainer.classes_ == {"magnification": [1.0, 2.0]}
+    assert 0 <= pretrainer.score(X, magnification=known) <= 1
+    with pytest.raises(ValueError, match="X must hold the classes"):
+        pretrainer.score(X, magnification=[1.0, 1.0, 3.0, 3.0])
+
+
+def test_the_same_seed_gives_the_same_bits_and_files_keep_it(scans, tmp_path):
+    model = ProxyPretrainer(("channel", "masked"), max_steps=3, **SMALL)
+    first, second = clone(model).fit(scans), clone(model).fit(scans)
+    for a, b in zip(first.network_.parameters(), second.network_.parameters(), strict=True):
+        assert torch.equal(a, b)
+    first.save(tmp_path / "model")
+    joblib.dump(first, tmp_path / "pickled")
+    for other in (ProxyPretrainer.load(tmp_path / "model"), joblib.load(tmp_path / "pickled")):
+        assert np.array_equal(other.features(scans[:1]), first.features(scans[:1]))
+        assert other.report_ == first.report_
+        assert other.predict(scans).equals(first.predict(scans))
+
+
+def test_warm_start_goes_on(scans):
+    model = ProxyPretrainer(("channel",), max_steps=2, warm_start=True, **SMALL).fit(scans)
+    network = model.network_
+    assert model.fit(scans).network_ is network
+    assert len({id(row) for row in model.history_}) == 4
+    with pytest.raises(ValueError, match="must have 2 channel"):
+        model.fit(np.concatenate([scans, scans], axis=-1))
+
+
+@pytest.mark.parametrize(
+    ("proxies", "change", "options", "message"),
+    [
+        (("channel",), lambda X: X[..., :1], {}, "two channels or more, got 1"),
+        (("channel",), lambda X: 0 * X, {}, "All images of X are constant"),
+        (("magnification",), lambda X: X[:, :40], {}, "choose a smaller patch_size"),
+        (("channel", "channel"), lambda X: X, {}, "different ones"),
+        ((), lambda X: X, {}, "different ones"),
+        (("jigsaw",), lambda X: X, {}, "A proxy is one of"),
+        (("magnification",), lambda X: X, {"magnification": [1, 1, 2, 2]}, "5 numbers"),
+        (("magnification",), lambda X: X, {"magnification": [1, 1, 2, 2, np.nan]}, "known of"),
+        (("magnification",), lambda X: X, {"magnification": [1] * 5}, "two magnifications"),
+        (("channel",), lambda X: X, {"groups": [1, 2]}, "a domain for each of 5"),
+    ],
+)
+def test_what_does_not_serve_is_refused_before_training(scans, proxies, change, options, message):
+    model = ProxyPretrainer(proxies, max_steps=10**6, **SMALL)
+    with pytest.raises(ValueError, match=message):
+        model.fit(change(scans), **options)
+
+
+def test_patches_and_networks_that_do_not_fit_are_refused(scans):
+    with pytest.raises(ValueError, match=r"X\[0\] has shape \(64, 64\), smaller than \(128, 128\)"):
+        ProxyPretrainer((Channel(),), patch_size=128, **SMALL).fit(scans)
+    with pytest.raises(ValueError, match="decoder features and same padding"):
+        ProxyPretrainer(("channel",), network="unet-valid", **SMALL).fit(scans)
+    with pytest.raises(ValueError, match="decoder features and same padding"):
+        ProxyPretrainer(("channel",), network="dmcn", **SMALL).fit(scans)
+
+
+# The backbone in the segmenter
+
+
+def test_weights_are_taken_over_and_the_stem_adapted():
+    source, target = (make_network("unet-shuffle", n, 1, 4, 1) for n in (1, 2))
+    taken = transfer_weights(source, target)
+    assert not any(name.startswith("head") for name in taken)
+    source.eval(), target.eval()
+    x = torch.rand(1, 1, 8, 8)
+    torch.testing.assert_close(source.features(x), target.features(torch.cat([x, x], 1)))
+    with pytest.raises(ValueError, match="does not fit"):
+        transfer_weights(source, make_network("unet-shuffle", 1, 1, 8, 1))
+    with pytest.raises(ValueError, match="another network"):
+        transfer_weights(source, make_network("unet-shuffle", 1, 1, 4, 2))
+
+
+def pipeline(finetune="all", **options):
+    pretrainer = ProxyPretrainer(("channel", "restoration"), max_steps=2, **SMALL)
+    options = {"max_steps": 3, "random_state": 0, "batch_size": 2, **options}
+    return make_pipeline(
+        PercentileScaler(), pretrainer,
+        SemiSupervisedSegmenter(finetune=finetune, semi_supervision=None, **options),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("finetune", ["last", "all", "gradual"])
+def test_the_segmenter_starts_from_the_backbone(scans, finetune, tmp_path):
+    y = make_neuromuscular_junctions(5, (64, 64), random_state=0)[1]
+    model = pipeline(finetune).fit(scans, y)
+    segmenter, backbone = model[-1], model[1].transform(scans).backbone.module
+    assert segmenter.architecture_ == ("unet-shuffle", 8, 2)
+    early = segmenter.network_.encoder[1][0].weight, backbone.encoder[1][0].weight
+    late = segmenter.network_.decoder[-1][0].weight, backbone.decoder[-1][0].weight
+    assert torch.equal(*early) == (finetune == "last")
+    assert not torch.equal(*late)
+    torch.testing.assert_close(*late, atol=0.02, rtol=0)
+    assert all(p.requires_grad for p in segmenter.network_.parameters())
+    segmenter.save(tmp_path / "model")
+    loaded = SemiSupervisedSegmenter.load(tmp_path / "model")
+    assert np.array_equal(loaded.predict(scans[:1]), segmenter.predict(scans[:1]))
+
+
+def test_a_backbone_that_conflicts_is_refused(scans):
+    y = make_neuromuscular_junctions(5, (64, 64), random_state=0)[1]
+    with pytest.raises(ValueError, match="width=16 conflicts with the backbone, .*width=8"):
+        pipeline(width=16).fit(scans, y)
+    with pytest.raises(ValueError, match="network='unet' conflicts"):
+        pipeline(network="unet").fit(scans, y)
+    module = make_network("unet-shuffle", 1, 1, 32, 3, ndim=3)
+    stack = ImageStack(scans, backbone=Backbone(module, "unet-shuffle", 32, 3, 3))
+    with pytest.raises(ValueError, match="spatial_ndim=2 conflicts"):
+        SemiSupervisedSegmenter(semi_supervision=None, max_steps=1).fit(stack, y)
+    with pytest.raises(TypeError, match=r"must be a sskseg\.nn\.Backbone"):
+        SemiSupervisedSegmenter(semi_supervision=None, max_steps=1).fit(
+            ImageStack(scans, backbone="me"), y
+        )
+
+
+def test_consecutive_sections_start_from_the_backbone_too(scans):
+    y = make_neuromuscular_junctions(5, (64, 64), random_state=0)[1]
+    model = pipeline(sections="consecutive").fit(scans, y)
+    assert model[-1].network_.encoder[0][0].weight.shape[1] == 4 * 5 * 2
