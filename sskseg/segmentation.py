@@ -4,6 +4,7 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,6 +19,7 @@ from ._semi_supervision import (
 from ._stages import StagedEstimator, TrainingData
 from .images import (
     ImageStack,
+    check_generator,
     check_labelled,
     check_labels,
     check_positions,
@@ -129,6 +131,12 @@ tuple of them or None, default="auto"
         Average predictions over flips and quarter turns: slower by 8 (16 in volumes). Where
         "continuity" averages over as many sections, each of them is seen in another view, and
         prediction is not slower.
+    cross_fitting : int, default=None
+        Folds of the labelled samples for `fit_transform`, which is what a pipeline calls: it then
+        gives labelled samples the probabilities of networks that were not trained on them, at the
+        cost of as many further trainings. A counter that is calibrated on them, and its
+        intervals, are then right for new images too. None: `fit_transform` is `fit` and
+        `transform`.
     device : str, default="auto"
         "auto" is the GPU where there is one.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -223,6 +231,7 @@ tuple of them or None, default="auto"
         "patience": [Interval(Integral, 1, None, closed="left"), None],
         "tiling": [StrOptions(set(TILINGS))],
         "test_time_augmentation": ["boolean"],
+        "cross_fitting": [Interval(Integral, 2, None, closed="left"), None],
     }
 
     def __init__(
@@ -231,8 +240,8 @@ tuple of them or None, default="auto"
         loss="auto", border_weight=10.0, border_sigma=5.0, width=32, depth=3, max_steps=None,
         time_budget=None, learning_rate=2e-3, batch_size=8, patch_size="auto", augmentation="full",
         validation_fraction=0.1, patience=None, tiling="overlap-tile",
-        test_time_augmentation=False, device="auto", precision="auto", random_state=None,
-        warm_start=False, verbose=False,
+        test_time_augmentation=False, cross_fitting=None, device="auto", precision="auto",
+        random_state=None, warm_start=False, verbose=False,
     ):  # fmt: skip
         self.network = network
         self.semi_supervision = semi_supervision
@@ -257,6 +266,7 @@ tuple of them or None, default="auto"
         self.patience = patience
         self.tiling = tiling
         self.test_time_augmentation = test_time_augmentation
+        self.cross_fitting = cross_fitting
         self.device = device
         self.precision = precision
         self.random_state = random_state
@@ -313,6 +323,43 @@ tuple of them or None, default="auto"
         if self.transduction_ is not None:
             self.transduction_ = like_input(self._with_held_out(self.transduction_, labels), X)
         return self
+
+    def fit_transform(self, X, y, *, positions=None, sample_weight=None):
+        """Train, and give the probabilities of the foreground.
+
+        Parameters
+        ----------
+        X, y, positions, sample_weight
+            As in `fit`.
+
+        Returns
+        -------
+        probabilities : ndarray of float32, list of ndarray or ImageStack
+            As `transform` gives them; with `cross_fitting`, those of labelled samples from networks
+            that were not trained on them, as scikit-learn's ``TargetEncoder`` does it.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`, and if there are fewer labelled samples than folds.
+        """
+        if self.cross_fitting is None:
+            fitted = self.fit(X, y, positions=positions, sample_weight=sample_weight)
+            return fitted.transform(X, positions=positions)
+        labels = self._check_labels(y, self._check_images(X))
+        folds = self._folds(check_labelled(labels), check_positions(positions, len(labels)))
+        self.fit(X, y, positions=positions, sample_weight=sample_weight)
+        foreground = list(self._predict(X, positions, self._foreground))
+        for fold in folds:
+            hidden = [np.full(x.shape, -1) if i in fold else x for i, x in enumerate(labels)]
+            methods = self.semi_supervision_ or None  # not what the hidden labels would make of it
+            other = clone(self).set_params(warm_start=False, semi_supervision=methods)
+            other.fit(X, hidden, positions=positions, sample_weight=sample_weight)
+            maps = other._predict(X, positions, other._foreground)
+            for row in fold:
+                foreground[row] = maps[row]
+        foreground = like_input(foreground, X)
+        return X.with_images(foreground) if isinstance(X, ImageStack) else foreground
 
     def predict(self, X, *, positions=None):
         """Segment images.
@@ -497,6 +544,19 @@ tuple of them or None, default="auto"
         else:
             order = rng.permutation(labelled)
         return np.sort(order[-n_held:])
+
+    def _folds(self, labelled, positions):
+        """Sets of labelled rows: blocks along z of sections, any others elsewhere."""
+        if len(labelled) < self.cross_fitting:
+            raise ValueError(
+                f"cross_fitting={self.cross_fitting} needs as many labelled samples, got "
+                f"{len(labelled)}."
+            )
+        if self.sections == "consecutive":
+            order = labelled[np.argsort(positions[labelled])]
+        else:
+            order = check_generator(self.random_state).permutation(labelled)
+        return [set(fold.tolist()) for fold in np.array_split(order, self.cross_fitting)]
 
     def _choose_methods(self, labels, positions, weight):
         used = np.flatnonzero(weight > 0)

@@ -470,3 +470,26 @@ def test_points_are_enough(cells):
     assert model.score(X[4:], points[4:]) > 0.4
     with pytest.raises(ValueError, match="point_radius"):
         segmenter(point_radius=0.0).fit(X, points)
+
+
+def test_cross_fitting_hides_the_labels_of_a_fold(cells):
+    X, y = cells
+    plain = segmenter(semi_supervision=None)
+    model = clone(plain).set_params(cross_fitting=2)
+    maps = model.fit_transform(ImageStack(X, simulator="sim"), y)
+    assert maps.simulator == "sim"
+    maps = np.asarray(maps)
+    alone = clone(plain).fit(X, y)
+    assert np.array_equal(model.transform(X), alone.transform(X))
+    labelled = [i for i in range(len(y)) if (y[i] >= 0).any()]
+    folds = model._folds(np.array(labelled), None)
+    assert sorted(i for fold in folds for i in fold) == labelled
+    for fold in folds:
+        hidden = y.copy()
+        hidden[list(fold)] = -1
+        other = clone(plain).fit(X, hidden).transform(X)
+        assert np.array_equal(maps[list(fold)], other[list(fold)])
+    unlabelled = [i for i in range(len(y)) if i not in labelled]
+    assert np.array_equal(maps[unlabelled], alone.transform(X)[unlabelled])
+    with pytest.raises(ValueError, match="cross_fitting=99 needs as many labelled"):
+        model.set_params(cross_fitting=99).fit_transform(X, y)
