@@ -187,6 +187,34 @@ class DenseEstimator(TorchEstimator):
         halo = tuple(round_up(r, step) for r, step in zip(reach, network.stride, strict=True))
         return TileSettings(tile, halo, network.stride)
 
+    def block_sizes(self, shape):
+        """How a scan is cut for this network, so that blocks give what the whole gives.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the scan, pixels.
+
+        Returns
+        -------
+        core, halo : tuple of int
+            What a block writes, and reads beyond it on each side where the scan goes on.
+
+        Raises
+        ------
+        ValueError
+            For a network that does not tell how far it looks, or is not tiled.
+        """
+        check_is_fitted(self)
+        tiles = self._tiles(self.network_)
+        if self.tiling != "overlap-tile" or not hasattr(self.network_, "reach"):
+            raise ValueError(
+                "Scans are predicted with tiling='overlap-tile' and a network that tells its "
+                f"reach and stride, got tiling={self.tiling!r} and {type(self.network_).__name__}."
+            )
+        axes = zip(shape, tiles.tile, tiles.halo, tiles.stride, strict=True)
+        return tuple(core_size(*axis) for axis in axes), tiles.halo
+
     def _predict(self, X, positions, finish):
         check_is_fitted(self)
         if is_lazy(X):

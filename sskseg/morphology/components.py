@@ -41,8 +41,12 @@ def label_components(mask, connectivity=1):
     if mask.size == 0:
         return np.zeros(mask.shape, np.int32)
     neighbors = {(2, 1): 4, (2, 2): 8, (3, 1): 6, (3, 2): 18, (3, 3): 26}[mask.ndim, connectivity]
-    if mask.dtype != bool and mask.dtype.kind == "i":
+    if mask.dtype.kind == "i":
         mask = np.maximum(mask, 0)
+    elif mask.dtype == bool:
+        # Of booleans, cc3d 4.1.1 joins some components that only lie near each other (8 and 26
+        # neighbors); of integers it does not.
+        mask = mask.view(np.uint8)
     dtype = np.int32 if mask.size < 2**31 else np.int64
     # The library's own numbering is that of the scan, 1, 2, ..., without gaps.
     labels = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=neighbors)

@@ -33,7 +33,7 @@ def predict_blocks(array, function, model, *, core, halo, output_channels, dtype
     core = [min(size, array.shape[axis]) for axis, size in zip(spatial, core, strict=True)]
     # Dask wants every chunk, the last one too, to be at least as long as the halo.
     chunks = {
-        axis: _cut(array.shape[axis], size, margin)
+        axis: cut(array.shape[axis], size, margin)
         for axis, size, margin in zip(spatial, core, halo, strict=True)
     }
     array = array.rechunk({**chunks, array.ndim - 1: -1})
@@ -56,7 +56,8 @@ def predict_blocks(array, function, model, *, core, halo, output_channels, dtype
     return da.overlap.trim_internal(result, depth, boundary="none")
 
 
-def _cut(size, core, margin):
+def cut(size, core, margin):
+    """Sizes of the blocks along an axis; what is shorter than the margin goes to the last one."""
     chunks = [core] * (size // core) + ([size % core] if size % core else [])
     if len(chunks) > 1 and chunks[-1] < margin:
         chunks[-2:] = [chunks[-2] + chunks[-1]]

@@ -245,3 +245,16 @@ def test_tables_of_nothing_have_their_columns():
     assert {"id", "area", "mean_intensity_1", "touches_border"} <= set(table.columns)
     with pytest.raises(ValueError, match=r"got \(2, 2\)"):
         measure_objects(np.zeros((3, 3), int), intensity=np.zeros((2, 2)))
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_components_are_those_of_scipy(seed):
+    rng = np.random.default_rng(seed)
+    ndim = 2 + seed % 2
+    mask = rng.random(rng.integers(1, 12, ndim)) < rng.choice([0.1, 0.3, 0.5])
+    for connectivity in range(1, ndim + 1):
+        expected, n = ndi.label(mask, ndi.generate_binary_structure(ndim, connectivity))
+        for dtype in (bool, np.uint8, np.int32):
+            labels = label_components(mask.astype(dtype), connectivity)
+            pairs = np.unique(np.stack([labels.ravel(), expected.ravel()], axis=1), axis=0)
+            assert (len(pairs), labels.max()) == (n + (~mask).any(), n)

@@ -1,0 +1,298 @@
+"""What the workers of a scan do: each stage is a function of one block, and may be done again."""
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from itertools import pairwise, product
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from ..images import unwrap
+from ..morphology import label_components
+from .blocks import cut
+from .ledger import Ledger, checksum
+from .opening import Scan
+from .tables import object_sums
+
+_BLOCK = {2: (2048, 2048), 3: (128, 512, 512)}
+_FOREVER = 2**30
+
+
+@dataclass
+class Job:
+    """All that a worker needs to know; the same for every block."""
+
+    estimator: Any
+    scan: Scan
+    block_shape: tuple[int, ...]
+    halo: tuple[int, ...]
+    core: tuple[int, ...]
+    network_halo: tuple[int, ...]
+    skip_below: float | None
+    destination: Path | None = None
+    grid: list = field(default_factory=list)
+    predict_grid: list = field(default_factory=list)
+
+    @property
+    def shape(self):
+        return self.scan.data.shape[: len(self.scan.spacing)]
+
+    @property
+    def counter(self):
+        return self.estimator[-1]
+
+    @property
+    def exact(self):
+        """Whether objects are components, whose pixels touch across boundaries."""
+        counter = self.counter
+        plain = not counter.fill_holes and counter.merge_distance == 0
+        return counter.method == "components" and plain
+
+    @property
+    def ledger(self):
+        return Ledger(self.destination / "ledger")
+
+    def fingerprint(self):
+        """What the result depends on."""
+        return {
+            "model": _hash_of(self.estimator),
+            "source": _hash_source(self.scan),
+            "block_shape": str(self.block_shape),
+            "halo": str(self.halo),
+            "skip_below": str(self.skip_below),
+        }
+
+    def create(self, destination):
+        """Make the arrays, which are left as they are where they exist."""
+        import zarr
+
+        self.destination = destination
+        root = zarr.open_group(destination, mode="a")
+        for name, dtype, chunks in (("probabilities", np.float32, self.core),
+                                    ("labels", np.int64, self.block_shape)):  # fmt: skip
+            path = "labels/0" if name == "labels" else name
+            if path not in root and not self.ledger.has("done", 0):
+                root.create_array(path, shape=self.shape, chunks=chunks, dtype=dtype)
+
+    def array(self, name):
+        import zarr
+
+        return zarr.open_array(self.destination / name, mode="r+")
+
+    def box(self, i):
+        return _grown(self.grid[i], self.halo, self.shape)
+
+    def predict_box(self, i):
+        return _grown(self.predict_grid[i], self.network_halo, self.shape)
+
+    # Stages; each is a function of the block only, and may be done again
+
+    def predict(self, i):
+        """Probabilities of a block of the network's grid."""
+        box, core = self.predict_box(i), self.predict_grid[i]
+        block = np.asarray(self.scan.data[box].compute(scheduler="synchronous"))
+        if self.skip_below is not None and not (block > self.skip_below).any():
+            probability = np.zeros([s.stop - s.start for s in core], np.float32)
+        else:
+            found = np.asarray(unwrap(self.estimator[:-1].transform(block[None])))[0]
+            probability = found[inside(core, box)]
+        if self.destination is not None:
+            self.array("probabilities")[core] = probability
+            self.ledger.write("predict", i, crc=checksum(probability))
+        return probability
+
+    def label(self, i):
+        """Objects of a block as it sees them by itself; those in its core come first."""
+        box, core = (self.grid[i] if self.exact else self.box(i)), self.grid[i]
+        probability = self.array("probabilities")[box]
+        if self.exact:
+            labels = label_components(probability > self.counter.threshold_)
+        else:
+            labels = np.asarray(self.counter.label(probability[None]))[0]
+        at = inside(core, box)
+        labels, n = _core_first(labels, at)
+        sums = object_sums(labels[at], [s.start for s in core], probability[at])
+        self.ledger.write(
+            "label", i, labels=labels, n=np.int64(n), cut=self._cut(labels, n, box),
+            **{f"sums_{key}": value for key, value in sums.items()},
+        )  # fmt: skip
+
+    def _cut(self, labels, n, box):
+        """Objects of the core that reach the border of what is seen, where the scan goes on."""
+        if self.exact:
+            return np.empty(0, np.int64)
+        reached = [np.empty(0, np.int64)]
+        for axis, (part, size) in enumerate(zip(box, self.shape, strict=True)):
+            reached += [labels.take(0, axis).ravel()] if part.start > 0 else []
+            reached += [labels.take(-1, axis).ravel()] if part.stop < size else []
+        found = np.unique(np.concatenate(reached)).astype(np.int64)
+        return found[(found > 0) & (found <= n)]
+
+    def write(self, i):
+        """Labels of a block under their final ids."""
+        ids = self.ledger.read("join", i)["ids"]
+        found = self.ledger.read("label", i)
+        labels = found["labels"]
+        if not self.exact:
+            labels = labels[inside(self.grid[i], self.box(i))]
+        final = ids[labels]
+        self.array("labels/0")[self.grid[i]] = final
+        self.ledger.write("write", i, crc=checksum(final))
+
+
+def make_job(estimator, scan, block_shape, halo, skip_below):
+    segmenter, counter = _check_estimator(estimator)
+    ndim = counter.spatial_ndim
+    if not isinstance(scan, Scan):
+        if scan.ndim not in (ndim, ndim + 1):
+            raise ValueError(
+                f"source must have {ndim} spatial axes, and perhaps channels, got {scan.shape}."
+            )
+        axes = "zyx"[-ndim:] + "c" * (scan.ndim - ndim)
+        scan = Scan(scan, axes, (1.0,) * ndim, None, f"dask {scan.name}")
+    if len(scan.spacing) != ndim:
+        raise ValueError(
+            f"source has the axes {scan.axes!r}; the estimator was fitted with spatial_ndim={ndim}."
+        )
+    shape = scan.data.shape[:ndim]
+    core, network_halo = segmenter.block_sizes(shape)
+    block_shape = _check_sizes("block_shape", block_shape, _BLOCK[ndim], shape, 1)
+    exact = counter.method == "components" and not counter.fill_holes
+    exact = exact and counter.merge_distance == 0
+    sides = zip(block_shape, shape, strict=True)
+    default = tuple(0 if exact or block == size else block // 4 for block, size in sides)
+    halo = _check_sizes("halo", halo, default, (_FOREVER,) * ndim, 0)
+    for axis, (block, margin, size) in enumerate(zip(block_shape, halo, shape, strict=True)):
+        if block < size and margin > block:
+            raise ValueError(
+                f"block_shape must be at least as long as the halo, got {block} and {margin} along "
+                f"axis {axis}."
+            )
+    if exact:
+        halo = (0,) * ndim
+    job = Job(_freeze(estimator, scan), scan, block_shape, halo, core, network_halo, skip_below)
+    job.grid = boxes([cut(*axis, 0) for axis in zip(shape, block_shape, strict=True)])
+    axes = zip(shape, core, network_halo, strict=True)
+    job.predict_grid = boxes([cut(*axis) for axis in axes])
+    return job
+
+
+def _check_estimator(estimator):
+    """The segmenter and the counter of a fitted pipeline."""
+    steps = getattr(estimator, "steps", None)
+    last = steps[-1][1] if steps else None
+    if last is None or not hasattr(last, "threshold_") or len(steps) < 2:
+        raise ValueError(
+            "estimator must be a fitted pipeline of a segmenter and an InstanceCounter at its end, "
+            f"got {estimator!r}."
+        )
+    segmenter = steps[-2][1]
+    if not hasattr(segmenter, "block_sizes"):
+        raise ValueError(f"The step before the counter must be a segmenter, got {segmenter!r}.")
+    if "consecutive" in (segmenter.sections, last.sections):
+        raise ValueError(
+            "Scans are volumes or planes: sections='consecutive' is for stacks of samples, whose "
+            "dask arrays `predict` takes."
+        )
+    return segmenter, last
+
+
+def _freeze(estimator, scan):
+    """The pipeline with intensity statistics of the whole scan where it wants those of an image."""
+    steps = []
+    for name, step in estimator.steps:
+        if getattr(step, "scope", None) == "image":
+            step = clone(step).set_params(scope="dataset").fit(scan.data[None])
+        steps.append((name, step))
+    return type(estimator)(steps)
+
+
+def _check_sizes(name, sizes, default, shape, least):
+    """One integer an axis, not longer than the scan."""
+    given = default if sizes is None else sizes
+    given = np.atleast_1d(given)
+    if given.dtype.kind not in "iu" or given.shape not in ((1,), (len(shape),)):
+        raise ValueError(f"{name} must be {len(shape)} integers, got {sizes!r}.")
+    if given.min() < least:
+        raise ValueError(f"{name} must be at least {least}, got {sizes!r}.")
+    given = np.broadcast_to(given, len(shape))
+    return tuple(min(int(side), size) for side, size in zip(given, shape, strict=True))
+
+
+def _hash_of(estimator):
+    """SHA-256 of all parameters and weights."""
+    digest = hashlib.sha256()
+
+    def add(value):
+        if hasattr(value, "state_dict"):
+            value = {k: v.cpu().numpy() for k, v in value.state_dict().items()}
+        if hasattr(value, "get_params"):
+            value = {"class": type(value).__name__, **{
+                k: v for k, v in vars(value).items()
+                if k not in ("history_", "transduction_", "verbose", "device")}}  # fmt: skip
+        if isinstance(value, dict):
+            for key in sorted(value):
+                digest.update(str(key).encode())
+                add(value[key])
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                add(item)
+        elif isinstance(value, np.ndarray):
+            digest.update(f"{value.dtype}{value.shape}".encode())
+            digest.update(np.ascontiguousarray(value).tobytes())
+        else:
+            digest.update(repr(value).encode())
+
+    add(estimator)
+    return digest.hexdigest()
+
+
+def _hash_source(scan):
+    """Shape, type, place, and the times of the files at that place."""
+    path = Path(scan.source)
+    stamps = []
+    if path.is_dir():
+        stamps = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in path.iterdir())
+    elif path.is_file():
+        stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns)]
+    told = [scan.data.shape, str(scan.data.dtype), scan.axes, scan.spacing, scan.source, stamps]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+# Boxes and labels
+
+
+def boxes(chunks):
+    """Boxes of the blocks of an array, row by row; sizes along each axis are given."""
+    starts = [np.concatenate([[0], np.cumsum(sizes)]).tolist() for sizes in chunks]
+    axes = [[slice(a, b) for a, b in pairwise(x)] for x in starts]
+    return [tuple(box) for box in product(*axes)]
+
+
+def _grown(box, margin, shape):
+    return tuple(
+        slice(max(0, s.start - m), min(size, s.stop + m))
+        for s, m, size in zip(box, margin, shape, strict=True)
+    )
+
+
+def inside(box, whole):
+    """A box as seen from the start of another."""
+    return tuple(
+        slice(a.start - b.start, a.stop - b.start) for a, b in zip(box, whole, strict=True)
+    )
+
+
+def _core_first(labels, inside):
+    """Number labels so that those in a part of the block are 1 to n."""
+    found = np.unique(labels[labels > 0])
+    core = np.unique(labels[inside])
+    core = core[core > 0]
+    table = np.zeros(int(found.max(initial=0)) + 1, np.int32)
+    table[core] = np.arange(1, len(core) + 1)
+    rest = np.setdiff1d(found, core)
+    table[rest] = np.arange(len(core) + 1, len(found) + 1)
+    return table[labels], len(core)

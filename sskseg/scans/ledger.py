@@ -1,0 +1,121 @@
+"""What is finished, on disk: a run that is killed goes on where it was."""
+
+import io
+import json
+import os
+import shutil
+import tempfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+_VERSION = 1
+
+
+class Ledger:
+    """Finished blocks of each stage, with what they found.
+
+    A file is written under a temporary name and renamed, and begins with a checksum: what is there
+    is whole, and what is damaged counts as not there.
+
+    Parameters
+    ----------
+    folder : str or path-like
+    """
+
+    def __init__(self, folder):
+        self.folder = Path(folder)
+
+    @classmethod
+    def open(cls, folder, run):
+        """Start a ledger, or go on with that of the same run.
+
+        Parameters
+        ----------
+        folder : str or path-like
+        run : dict of str to str
+            What the result depends on: model, source, parameters.
+
+        Raises
+        ------
+        ValueError
+            If the ledger there is of another run; the message tells what changed.
+        """
+        ledger = cls(folder)
+        file = ledger.folder / "run.json"
+        if file.exists():
+            earlier = json.loads(file.read_text())
+            changed = sorted(k for k in {*earlier, *run} if earlier.get(k) != run.get(k))
+            if changed:
+                raise ValueError(
+                    f"{ledger.folder.parent} holds a run of another {', '.join(changed)}: give "
+                    "another destination, or resume=False to start anew."
+                )
+            return ledger
+        ledger.folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, json.dumps(run, indent=1).encode())
+        return ledger
+
+    def has(self, stage, block):
+        """Whether a block is finished."""
+        return self._read(stage, block) is not None
+
+    def finished(self, stage, blocks):
+        """Those of `blocks` that are finished."""
+        return [block for block in blocks if self.has(stage, block)]
+
+    def read(self, stage, block):
+        """What was written for a block: dict of str to ndarray.
+
+        Raises
+        ------
+        KeyError
+            If the block is not finished.
+        """
+        payload = self._read(stage, block)
+        if payload is None:
+            raise KeyError(f"Block {block} of stage {stage!r} is not finished.")
+        with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
+            return dict(arrays)
+
+    def write(self, stage, block, **arrays):
+        """Note that a block is finished, and what it found."""
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)
+        payload = buffer.getvalue()
+        crc = zlib.crc32(payload).to_bytes(4, "big")
+        path = self._path(stage, block)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, crc + payload)
+
+    def remove(self, stage):
+        """Forget a stage, whose results are not needed any more."""
+        shutil.rmtree(self.folder / stage, ignore_errors=True)
+
+    def _path(self, stage, block):
+        return self.folder / stage / f"{block // 1000:06d}" / f"{block:09d}"
+
+    def _read(self, stage, block):
+        try:
+            content = self._path(stage, block).read_bytes()
+        except FileNotFoundError:
+            return None
+        crc, payload = content[:4], content[4:]
+        return payload if zlib.crc32(payload).to_bytes(4, "big") == crc else None
+
+
+def checksum(array):
+    """CRC-32 of the bytes of an array."""
+    return np.uint32(zlib.crc32(np.ascontiguousarray(array).tobytes()))
+
+
+def write_atomically(path, content):
+    """Write bytes under a temporary name and rename: an older file stays until then."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)

@@ -1,0 +1,337 @@
+"""Scans in blocks: the objects, counts and tables of the whole scan, however it is cut."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import warnings
+
+import dask.array as da
+import numpy as np
+import pandas as pd
+import pytest
+import zarr
+from sklearn.pipeline import make_pipeline
+
+from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from sskseg.datasets import make_cells
+from sskseg.scans import (
+    ScanError,
+    count_by_region,
+    count_scan,
+    density_map,
+    open_scan,
+    plan_scan,
+)
+
+
+def fitted(counter, ndim=2, **options):
+    """A pipeline whose network has hardly learnt anything, so that objects have all shapes."""
+    shape = (64, 64) if ndim == 2 else (16, 32, 32)
+    X, y = make_cells(2, shape, random_state=0)
+    scaler = PercentileScaler(spatial_ndim=ndim, **options)
+    segmenter = SemiSupervisedSegmenter(
+        semi_supervision=None, spatial_ndim=ndim, width=4, depth=1, max_steps=60, batch_size=2,
+        precision="float32", random_state=0,
+    )  # fmt: skip
+    return make_pipeline(scaler, segmenter, counter).fit(X, y)
+
+
+@pytest.fixture(scope="module")
+def components():
+    return fitted(InstanceCounter("components", fill_holes=False))
+
+
+@pytest.fixture(scope="module")
+def watershed():
+    return fitted(InstanceCounter())
+
+
+@pytest.fixture(scope="module")
+def plane():
+    return make_cells(1, (150, 170), random_state=3)[0][0]
+
+
+def same(labels, expected):
+    pairs = np.unique(np.stack([labels.ravel(), expected.ravel()], axis=1), axis=0)
+    return all(len(np.unique(column)) == len(pairs) for column in pairs.T)
+
+
+def compare(model, image, path, **options):
+    """Whether the scan in blocks gives what the image in memory gives."""
+    found = count_scan(model, da.from_array(image, chunks=64), path, **options)
+    expected = np.asarray(model.transform(image[None]))[0]
+    labels = found.labels.compute()
+    assert same(labels, expected)
+    assert found.n_objects == len(found.table) == expected.max() > 3
+    table = model[-1].measure(model[:-1].transform(image[None])).drop(columns=["sample"])
+    columns = [c for c in table.columns if c != "id"]
+    order = [c for c in columns if c.startswith(("min", "max", "centroid"))]
+    pd.testing.assert_frame_equal(
+        found.table[columns].sort_values(order, ignore_index=True),
+        table[columns].sort_values(order, ignore_index=True), check_dtype=False, rtol=1e-6,
+    )  # fmt: skip
+    return found
+
+
+@pytest.mark.parametrize("block_shape", [None, 16, (31, 170), (200, 50)])
+def test_components_are_those_of_the_whole(components, plane, tmp_path, block_shape):
+    compare(components, plane, tmp_path / "out", block_shape=block_shape)
+
+
+def test_small_components_are_removed_as_a_whole(plane, tmp_path):
+    model = fitted(InstanceCounter("components", fill_holes=False, min_size=40))
+    compare(model, plane, tmp_path / "out", block_shape=20)
+
+
+@pytest.mark.parametrize("block_shape", [None, 48, (60, 170)])
+def test_the_watershed_is_that_of_the_whole(watershed, plane, tmp_path, block_shape):
+    found = compare(watershed, plane, tmp_path / "out", block_shape=block_shape, halo=40)
+    assert not len(found.cut)
+
+
+def test_volumes(tmp_path):
+    volume = make_cells(1, (20, 60, 50), random_state=3)[0][0]
+    for method in ("components", "watershed"):
+        model = fitted(InstanceCounter(method, fill_holes=False, spatial_ndim=3), ndim=3)
+        options = {} if method == "components" else {"halo": 15}
+        compare(model, volume, tmp_path / method, block_shape=(20, 30, 25), **options)
+
+
+def test_intensities_of_an_image_are_those_of_the_whole_scan(plane, tmp_path):
+    model = fitted(InstanceCounter("components", fill_holes=False), scope="image")
+    compare(model, plane * np.linspace(1, 3, 170), tmp_path / "out", block_shape=50)
+
+
+def test_objects_larger_than_the_halo_are_listed(watershed, plane, tmp_path):
+    with pytest.warns(UserWarning, match="larger than the halo"):
+        found = count_scan(watershed, da.from_array(plane), tmp_path / "x", block_shape=16, halo=1)
+    assert set(found.cut.id) <= set(found.table.id)
+    assert "larger than the halo" in set(found.cut.reason)
+
+
+def test_what_is_written(components, plane, tmp_path):
+    scan = open_scan(save_tiff(tmp_path / "scan.tif", plane), spacing=(0.5, 2.0), unit="µm")
+    found = count_scan(
+        components, scan, tmp_path / "out", block_shape=64, keep_probabilities=True
+    )  # fmt: skip
+    probability = zarr.open_array(tmp_path / "out" / "probabilities")[:]
+    assert np.array_equal(probability, components[:-1].transform(plane[None])[0])
+    again = open_scan(tmp_path / "out" / "labels")
+    assert (again.axes, again.spacing, again.unit) == ("yx", (0.5, 2.0), "µm")
+    assert np.array_equal(again.data.compute(), found.labels.compute())
+    csv = pd.read_csv(tmp_path / "out" / "objects.csv")
+    pd.testing.assert_frame_equal(csv, found.table, check_dtype=False)
+    np.testing.assert_allclose(csv.area.sum(), (found.labels.compute() > 0).sum())
+
+
+def test_the_pyramid_keeps_ids(components, tmp_path):
+    image = make_cells(1, (300, 520), random_state=0)[0][0]
+    found = count_scan(components, da.from_array(image), tmp_path / "out", block_shape=(128, 100))
+    coarse = open_scan(tmp_path / "out" / "labels", level=1)
+    assert coarse.spacing == (2.0, 2.0)
+    assert np.array_equal(coarse.data.compute(), found.labels.compute()[::2, ::2])
+    assert open_scan(tmp_path / "out" / "labels", level=2).data.shape == (75, 130)
+
+
+def test_empty_blocks_are_skipped(components, plane, tmp_path, monkeypatch):
+    empty = np.zeros_like(plane)
+    calls = []
+    transform = type(components[1]).transform
+    monkeypatch.setattr(
+        type(components[1]), "transform", lambda *a, **k: calls.append(1) or transform(*a, **k)
+    )
+    found = count_scan(components, da.from_array(empty), tmp_path / "out", skip_below=0.5)
+    assert (found.n_objects, len(found.table), len(calls)) == (0, 0, 0)
+
+
+def test_a_plan_tells_what_will_be_done(components, plane):
+    plan = plan_scan(components, da.from_array(plane), block_shape=50)
+    assert (plan.n_predict, plan.n_blocks, plan.overhead) == (1, 12, 1.0)
+    assert plan.memory == 40 * 50 * 50
+    assert plan.seconds > 0
+
+
+# Restart
+
+
+def content(folder):
+    """All files of a result, byte by byte; the ledger's too."""
+    return {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+
+
+@pytest.mark.parametrize("stage", ["predict", "label", "write"])
+def test_a_failed_block_is_retried_then_told_and_the_rest_goes_on(
+    components, plane, tmp_path, monkeypatch, stage
+):
+    from sskseg.scans import job
+
+    whole = count_scan(components, da.from_array(plane), tmp_path / "whole", block_shape=50)
+    original = getattr(job.Job, stage)
+    tries = []
+
+    def fails(this, block):
+        if block == 0:
+            tries.append(block)
+            raise OSError("No space left on device")
+        return original(this, block)
+
+    monkeypatch.setattr(job.Job, stage, fails)
+    with pytest.raises(ScanError, match=f"1 block.* in stage '{stage}', block 0.*No space left"):
+        count_scan(components, da.from_array(plane), tmp_path / "out", block_shape=50)
+    assert len(tries) == 3
+    monkeypatch.setattr(job.Job, stage, original)
+    found = count_scan(components, da.from_array(plane), tmp_path / "out", block_shape=50)
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+    assert found.table.equals(whole.table)
+
+
+def test_other_runs_are_refused_and_finished_ones_are_read(components, watershed, plane, tmp_path):
+    image, out = da.from_array(plane), tmp_path / "out"
+    first = count_scan(components, image, out, block_shape=50)
+    before = content(out)
+    assert count_scan(components, image, out, block_shape=50).table.equals(first.table)
+    assert content(out) == before
+    for change, what in (
+        ({"block_shape": 40}, "block_shape"),
+        ({"skip_below": 0.1}, "skip_below"),
+        ({"estimator": watershed, "halo": 0}, "model"),
+        ({"source": image + 1}, "source"),
+    ):
+        options = {"estimator": components, "source": image, "block_shape": 50, **change}
+        model, source = options.pop("estimator"), options.pop("source")
+        with pytest.raises(ValueError, match=f"holds a run of another {what}"):
+            count_scan(model, source, out, **options)
+    assert content(out) == before
+    anew = count_scan(components, image, out, block_shape=40, resume=False)
+    assert anew.n_objects == first.n_objects
+
+
+def test_a_damaged_entry_counts_as_not_there(components, plane, tmp_path, monkeypatch):
+    from sskseg.scans import counting
+
+    image, out = da.from_array(plane), tmp_path / "out"
+    finish = counting.finish
+    monkeypatch.setattr(counting, "finish", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        count_scan(components, image, out, block_shape=50)
+    entry = sorted((out / "ledger" / "label").rglob("0*"))[-1]
+    entry.write_bytes(entry.read_bytes()[:-5])
+    monkeypatch.setattr(counting, "finish", finish)
+    count_scan(components, image, out, block_shape=50)
+    count_scan(components, image, tmp_path / "whole", block_shape=50)
+    assert content(out) == content(tmp_path / "whole")
+
+
+KILLED = """
+import sys, joblib, dask.array as da, numpy as np
+from sskseg.scans import count_scan, job
+import time
+for stage in ("predict", "label", "write"):
+    def slow(this, block, original=getattr(job.Job, stage)):
+        time.sleep(0.02)
+        return original(this, block)
+    setattr(job.Job, stage, slow)
+model, image = joblib.load(sys.argv[1])
+print("ready", flush=True)
+count_scan(model, da.from_array(image), sys.argv[2], block_shape=24, n_workers=2)
+print("done", flush=True)
+"""
+
+
+def test_killed_runs_go_on_and_end_with_the_same_bytes(components, plane, tmp_path):
+    import joblib
+
+    joblib.dump((components, plane), tmp_path / "job")
+    count_scan(components, da.from_array(plane), tmp_path / "whole", block_shape=24)
+    rng, out, kills = np.random.default_rng(0), tmp_path / "out", 0
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "job"), str(out)]
+    while kills < 5:
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
+            assert run.stdout.readline() == "ready\n"
+            time.sleep(rng.uniform(0.02, 0.4))
+            os.kill(run.pid, signal.SIGKILL)
+            assert "done" not in run.stdout.read()
+        kills += 1
+    count_scan(components, da.from_array(plane), out, block_shape=24)
+    kept = {name for name in content(out) if ".part" not in name}  # of writes that were cut off
+    whole = content(tmp_path / "whole")
+    assert {name: content(out)[name] for name in kept} == whole
+
+
+def test_a_cluster_does_what_threads_do(components, plane, tmp_path):
+    import random
+
+    from distributed import Client, LocalCluster
+
+    before = random.getstate()  # which distributed draws from
+    expected = count_scan(components, da.from_array(plane), tmp_path / "a", block_shape=50)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with (
+            LocalCluster(
+                n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None
+            ) as cluster,
+            Client(cluster) as client,
+        ):
+            found = count_scan(
+                components, da.from_array(plane), tmp_path / "b", block_shape=50, client=client
+            )
+    random.setstate(before)
+    assert found.table.equals(expected.table)
+    assert content(tmp_path / "b") == content(tmp_path / "a")
+
+
+# What is refused
+
+
+def test_what_does_not_serve_is_refused_before_anything_is_written(components, plane, tmp_path):
+    image = da.from_array(plane)
+    taken = tmp_path / "taken"
+    taken.mkdir()
+    (taken / "mine.txt").write_text("mine")
+    file = tmp_path / "file"
+    file.write_text("")
+    sections = make_pipeline(
+        components[0], SemiSupervisedSegmenter(sections="consecutive"), components[-1]
+    )
+    for arguments, options, message in [
+        ((components, plane, tmp_path / "o"), {}, "must be a path, a Scan or a dask array"),
+        ((components[-1], image, tmp_path / "o"), {}, "must be a fitted pipeline"),
+        ((components[:-1], image, tmp_path / "o"), {}, "must be a fitted pipeline"),
+        ((sections, image, tmp_path / "o"), {}, "sections='consecutive' is for stacks"),
+        ((components, image[None, None], tmp_path / "o"), {}, "must have 2 spatial axes"),
+        ((components, image, tmp_path / "o"), {"block_shape": (3, 4, 5)}, "must be 2 integers"),
+        ((components, image, tmp_path / "o"), {"block_shape": 0}, "must be at least 1"),
+        ((components, image, tmp_path / "o"), {"block_shape": 8, "halo": 9}, "as long as the halo"),
+        ((components, image, taken), {}, "holds something else"),
+        ((components, image, file), {}, "is a file"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            count_scan(*arguments, **options)
+    assert not (tmp_path / "o").exists()
+    assert os.listdir(taken) == ["mine.txt"]
+
+
+# Regions and densities
+
+
+def test_regions_and_densities():
+    table = pd.DataFrame({"centroid_y": [0.0, 10.0, 30.0], "centroid_x": [0.0, 19.0, 300.0]})
+    regions = np.array([[1, 1], [1, 2]])
+    found = count_by_region(table, regions, region_spacing=(10.0, 20.0))
+    assert found.region.tolist() == [1, 2, -1]
+    assert found.objects.tolist() == [1, 1, 1]
+    assert found["size"].tolist()[:2] == [600.0, 200.0]
+    density = density_map(table.iloc[:2], (20, 30), grid=(10.0, 20.0))
+    assert density.tolist() == [[1 / 200, 0], [1 / 200, 0]]
+    with pytest.raises(ValueError, match="grid must be 2 positive numbers"):
+        density_map(table, (20, 30), grid=(1.0,))
+
+
+def save_tiff(path, image, **options):
+    import tifffile
+
+    tifffile.imwrite(path, image, **options)
+    return path

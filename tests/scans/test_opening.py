@@ -1,0 +1,118 @@
+"""Every format opens as the same lazy array, with its axes, spacing and unit."""
+
+import cloudpickle
+import h5py
+import numpy as np
+import pytest
+import tifffile
+import zarr
+
+from sskseg.scans import open_scan
+
+
+@pytest.fixture
+def volume():
+    return np.random.default_rng(0).integers(0, 255, (5, 30, 40)).astype(np.uint8)
+
+
+def opened(path, expected, **options):
+    scan = open_scan(path, **options)
+    travelled = cloudpickle.loads(cloudpickle.dumps(scan))
+    for each in (scan, travelled):
+        assert np.array_equal(each.data.compute(scheduler="synchronous"), expected)
+        assert np.array_equal(each.data[1:3, 7:9].compute(scheduler="threads"), expected[1:3, 7:9])
+    assert scan.data.dtype == expected.dtype
+    return scan
+
+
+def test_zarr(volume, tmp_path):
+    zarr.save_array(tmp_path / "a.zarr", volume)
+    scan = opened(tmp_path / "a.zarr", volume)
+    assert (scan.axes, scan.spacing, scan.unit) == ("zyx", (1.0, 1.0, 1.0), None)
+    zarr.save_group(tmp_path / "g.zarr", data=volume)
+    opened(tmp_path / "g.zarr", volume)
+    opened(f"{tmp_path}/g.zarr:/data", volume)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_ome_zarr(volume, tmp_path, version):
+    root = zarr.open_group(tmp_path / "o.zarr", mode="w", zarr_format=version)
+    image = np.stack([volume, volume + 1])[None]  # t, c, z, y, x
+    for level, step in enumerate((1, 2)):
+        data = image[..., ::step, ::step]
+        array = root.create_array(
+            str(level), shape=data.shape, dtype=data.dtype, chunks=(1, 1, 5, 16, 16)
+        )
+        array[:] = data
+    axes = [{"name": name, "type": "space", "unit": "micrometer"} for name in "tczyx"]
+    sets = [
+        {"path": str(i), "coordinateTransformations": [
+            {"type": "scale", "scale": [1, 1, 2.0, 0.5 * s, 0.5 * s]}]}
+        for i, s in enumerate((1, 2))
+    ]  # fmt: skip
+    pyramid = [{"axes": axes, "datasets": sets}]
+    root.attrs.update(
+        {"multiscales": pyramid} if version == 2 else {"ome": {"multiscales": pyramid}}
+    )
+    expected = np.moveaxis(image[0], 0, -1)
+    scan = opened(tmp_path / "o.zarr", expected)
+    assert (scan.axes, scan.spacing, scan.unit) == ("zyxc", (2.0, 0.5, 0.5), "micrometer")
+    coarse = opened(tmp_path / "o.zarr", expected[:, ::2, ::2], level=1)
+    assert coarse.spacing == (2.0, 1.0, 1.0)
+    with pytest.raises(ValueError, match="level must be from 0 to 1, got 2"):
+        open_scan(tmp_path / "o.zarr", level=2)
+
+
+def test_hdf5(volume, tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("deep/data", data=volume, chunks=(2, 16, 16))
+    opened(tmp_path / "a.h5", volume)
+    with h5py.File(tmp_path / "a.h5", "a") as file:
+        file["other"] = volume
+    opened(f"{tmp_path}/a.h5:/deep/data", volume, spacing=(2, 1, 1))
+    with pytest.raises(ValueError, match=r"holds the datasets \['deep/data', 'other'\]; name one"):
+        open_scan(tmp_path / "a.h5")
+
+
+@pytest.mark.parametrize("options", [{}, {"tile": (16, 16)}, {"bigtiff": True}], ids=str)
+def test_tiff(volume, tmp_path, options):
+    tifffile.imwrite(tmp_path / "a.tif", volume, photometric="minisblack", **options)
+    scan = opened(tmp_path / "a.tif", volume)
+    assert scan.axes == "zyx"
+
+
+def test_ome_tiff(volume, tmp_path):
+    image = np.stack([volume, volume + 1], axis=1)
+    tifffile.imwrite(
+        tmp_path / "a.ome.tif", image, photometric="minisblack",
+        metadata={"axes": "ZCYX", "PhysicalSizeX": 0.3, "PhysicalSizeY": 0.4, "PhysicalSizeZ": 2.0,
+                  "PhysicalSizeXUnit": "nm"},
+    )  # fmt: skip
+    scan = opened(tmp_path / "a.ome.tif", np.moveaxis(image, 1, -1))
+    assert (scan.axes, scan.spacing, scan.unit) == ("zyxc", (2.0, 0.4, 0.3), "nm")
+
+
+def test_a_folder_of_sections_in_the_order_of_their_numbers(volume, tmp_path):
+    for i, section in enumerate(volume):
+        tifffile.imwrite(tmp_path / f"s{i * 5}.tif", section)
+    opened(tmp_path, volume)
+    tifffile.imwrite(tmp_path / "s99.tif", volume[0, :5])
+    with pytest.raises(ValueError, match=r"s99.tif has shape \(5, 40\), the first section"):
+        open_scan(tmp_path).data.compute()
+
+
+def test_what_is_no_scan_is_refused(volume, tmp_path):
+    with pytest.raises(FileNotFoundError, match="No scan at"):
+        open_scan(tmp_path / "nothing.tif")
+    with pytest.raises(ValueError, match="holds no zarr and no image files"):
+        open_scan(tmp_path)
+    (tmp_path / "a.txt").write_text("")
+    with pytest.raises(ValueError, match="is no scan"):
+        open_scan(tmp_path / "a.txt")
+    zarr.save_array(tmp_path / "a.zarr", volume)
+    for axes, message in (("zy", "must name each of the 3 axes"), ("tyx", "Axis 't' has length 5"),
+                          ("zcy", "has the axes y and x at least")):  # fmt: skip
+        with pytest.raises(ValueError, match=message):
+            open_scan(tmp_path / "a.zarr", axes=axes)
+    with pytest.raises(ValueError, match="spacing must be 3 positive numbers"):
+        open_scan(tmp_path / "a.zarr", spacing=(1, 0, 1))
