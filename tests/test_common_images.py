@@ -13,7 +13,10 @@ import sskseg
 from sskseg import (
     ImageStack,
     InstanceCounter,
+    LogBlobs,
+    OtsuWatershed,
     PercentileScaler,
+    PixelForest,
     ProxyPretrainer,
     SemiSupervisedSegmenter,
 )
@@ -24,6 +27,9 @@ ESTIMATORS = [
     PercentileScaler(scope="image"),
     InstanceCounter(),
     InstanceCounter("components"),
+    OtsuWatershed(),
+    LogBlobs(),
+    PixelForest(n_estimators=3, sigma_max=2.0, random_state=0),
     ProxyPretrainer(("rotation",), width=2, depth=1, max_steps=3, batch_size=2, random_state=0),
     SemiSupervisedSegmenter(width=2, depth=1, max_steps=3, batch_size=2, random_state=0),
     SemiSupervisedSegmenter(

@@ -131,7 +131,7 @@ def count_by_region(table, regions, *, region_spacing=None):
 
 
 def density_map(table, shape, *, grid, spacing=None):
-    """Objects per unit of area or volume, on a coarse grid.
+    """Compute objects per unit of area or volume, on a coarse grid.
 
     Parameters
     ----------

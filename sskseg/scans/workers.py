@@ -12,10 +12,10 @@ _RETRIES = 2
 class ScanError(RuntimeError):
     """Blocks failed; all others are finished, and another call goes on with these.
 
-    Attributes
+    Parameters
     ----------
     failures : list of (str, int, Exception)
-        Stage, block and reason.
+        Stage, block and reason; an attribute too.
     """
 
     def __init__(self, failures):

@@ -1,0 +1,75 @@
+"""Baselines: what they find where it is easy, and that they keep the API."""
+
+import numpy as np
+import pytest
+from sklearn.pipeline import make_pipeline
+
+from sskseg import InstanceCounter, LogBlobs, OtsuWatershed, PixelForest
+from sskseg.datasets import make_cells
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return make_cells(4, (96, 96), random_state=0)
+
+
+@pytest.mark.parametrize("threshold", ["otsu", "li"])
+def test_a_threshold_and_a_watershed_find_bright_cells(cells, threshold):
+    X, y = cells
+    model = OtsuWatershed(threshold).fit(X[:2], y[:2])
+    assert model.score(X[2:], y[2:]) > 0.7
+    counts = [len(np.unique(label)) - 1 for label in y]
+    assert model.score(X, counts) > 0.7
+    dark = OtsuWatershed(threshold, dark_objects=True).fit(-X[:2], y[:2])
+    assert np.array_equal(dark.transform(-X), model.transform(X))
+    assert (OtsuWatershed().fit(X).predict(np.ones_like(X)) == 0).all()
+
+
+def spots(n, rng, side=48):
+    """Images of Gaussian spots, and where they are."""
+    axes = np.mgrid[:side, :side]
+    X, points = [], []
+    for _ in range(n):
+        at = np.stack(np.meshgrid(*[np.arange(6, side - 5, 10)] * 2), -1).reshape(-1, 2)
+        at = rng.permutation(at)[: rng.integers(4, 12)] + rng.integers(-1, 2, 2)
+        image = sum(np.exp(-((axes - p[:, None, None]) ** 2).sum(0) / 4.5) for p in at)
+        X.append(image + 0.05 * rng.standard_normal((side, side)))
+        points.append(at.astype(float))
+    return np.array(X), points
+
+
+@pytest.mark.parametrize("kind", ["points", "counts", "labels"])
+def test_blobs_are_counted_with_a_threshold_from_labels(kind):
+    X, points = spots(8, np.random.default_rng(0))
+    labels = np.zeros(X.shape, int)
+    for label, at in zip(labels, points, strict=True):
+        label[tuple(at.astype(int).T)] = np.arange(2, len(at) + 2)
+    y = {"points": points, "counts": [len(p) for p in points], "labels": labels}[kind]
+    model = LogBlobs().fit(X[:4], y[:4])
+    assert model.score(X[4:], y[4:]) > 0.95
+    assert model.score(X[4:], points[4:]) > 0.95
+    assert (model.transform(X) > 0).sum() == model.predict(X).sum()
+    if kind == "points":
+        assert LogBlobs().fit(X, [*points[:3], *[None] * 5]).threshold_ > 0
+
+
+def test_a_forest_learns_from_few_pixels(cells):
+    X, y = cells
+    few = np.full_like(y, -1)
+    few[0, :20], few[1, 40:60] = y[0, :20], y[1, 40:60]
+    model = PixelForest(n_estimators=20, random_state=0).fit(X, few)
+    assert model.score(X[2:], y[2:]) > 0.85
+    again = PixelForest(n_estimators=20, random_state=0).fit(X, few)
+    assert np.array_equal(again.predict_proba(X), model.predict_proba(X))
+    pipeline = make_pipeline(model, InstanceCounter()).fit(X, y)
+    assert pipeline.score(X, y) > 0.5
+
+
+def test_what_does_not_serve_is_refused(cells):
+    X, y = cells
+    with pytest.raises(ValueError, match="foreground and background, got one"):
+        PixelForest().fit(X, np.where(y > 0, y, -1))
+    with pytest.raises(ValueError, match="channel must be below 1, got 2"):
+        OtsuWatershed(channel=2).fit(X)
+    with pytest.raises(ValueError, match="y must have 4 samples, got 2"):
+        LogBlobs().fit(X, y[:2])
