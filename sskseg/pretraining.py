@@ -108,7 +108,7 @@ class ProxyPretrainer(TorchEstimator):
     >>> from sskseg.datasets import make_neuromuscular_junctions
     >>> X, _ = make_neuromuscular_junctions(2, (64, 64), random_state=0)
     >>> pretrainer = ProxyPretrainer(
-    ...     ("channel", "restoration"), width=8, depth=2, max_steps=5, random_state=0
+    ...     ("restoration", "masked"), width=8, depth=2, max_steps=5, random_state=0
     ... )
     >>> pretrainer.fit_transform(X)
     ImageStack(shape=(2, 64, 64, 2), backbone)

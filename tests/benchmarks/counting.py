@@ -1,0 +1,152 @@
+"""Counts from few labels: puncta from points, junctions, and what cross-fitting is worth.
+
+    python tests/benchmarks/counting.py [--tasks puncta junctions nuclei] [--labels 10]
+        [--methods ...] [--seeds 0] [--time-budget 120] [--full] [--table]
+
+"puncta": PSD95, points as labels, images 0-299 to draw labelled ones from, 300-599 for testing.
+"junctions": simulated scans of three domains. "nuclei": DSB 2018, 80 test images. The counter is
+calibrated on the labelled images: on what the segmenter gives for the images it was trained on
+("in sample"), or by networks that were not trained on them ("cross-fitted", three folds). Each
+finished cell is kept in ``tests/benchmarks/results/counting.jsonl``. ``--full`` is the protocol for
+a GPU: three seeds, ten minutes each.
+"""
+
+import argparse
+from functools import cache, partial
+from itertools import product
+
+import numpy as np
+from harness import Cells, data_folder, markdown
+from scipy import ndimage as ndi
+from sklearn.pipeline import make_pipeline
+
+from sskseg import (
+    InstanceCounter,
+    LogBlobs,
+    OtsuWatershed,
+    PercentileScaler,
+    PixelForest,
+    SemiSupervisedSegmenter,
+)
+from sskseg.datasets import load_dsb2018_nuclei, load_psd95_puncta, make_neuromuscular_junctions
+from sskseg.metrics import count_error, f1_instances, f1_points
+
+METHODS = ["baseline", "forest", "in sample", "cross-fitted"]
+DOMAINS = [
+    {"noise": 0.05, "bleed_through": 0.1},
+    {"noise": 0.12, "bleed_through": 0.3},
+    {"noise": 0.2, "bleed_through": 0.15},
+]
+COUNTERS = {"puncta": {}, "junctions": {"merge_distance": 4.0, "fill_holes": False}, "nuclei": {}}
+NEAR = 3.0  # pixels, of a punctum and a point
+
+
+@cache
+def load(task):
+    """Images and labels to draw labelled ones from, and to test on."""
+    if task == "puncta":
+        X, points = load_psd95_puncta(data_folder() / "psd95_puncta")
+        return X[:300], points[:300], X[300:], points[300:]
+    if task == "nuclei":
+        X, y = load_dsb2018_nuclei(data_folder() / "dsb2018_nuclei")
+        order = np.random.default_rng(0).permutation(len(X))
+        X, y = [X[i] for i in order], [y[i] for i in order]
+        return X[:160], y[:160], X[160:240], y[160:240]
+    parts = []
+    for n, seed in ((20, 100), (10, 200)):
+        made = [make_neuromuscular_junctions(n, (192, 192), random_state=seed + i, **domain)
+                for i, domain in enumerate(DOMAINS)]  # fmt: skip
+        parts += [[m[k][j] for j in range(n) for m in made] for k in (0, 1)]
+    return parts
+
+
+def counts_of(y):
+    """Points or objects of each image."""
+    return [len(item) if np.ndim(item) == 2 and np.shape(item)[1:] == (2,)
+            else len(np.unique(item[item > 0])) for item in y]  # fmt: skip
+
+
+def measure(task, labels, method, seed, options):
+    X, y, X_test, y_test = load(task)
+    rows = np.sort(np.random.default_rng(seed).permutation(len(X))[:labels])
+    X, y = [X[i] for i in rows], [y[i] for i in rows]
+    to_calibrate = counts_of(y) if task == "puncta" else y
+    scaler = PercentileScaler(scope="image" if task == "nuclei" else "dataset")
+    counter = InstanceCounter(**COUNTERS[task])
+    if method == "baseline":
+        model = LogBlobs() if task == "puncta" else OtsuWatershed()
+        model.fit(X, to_calibrate)
+    elif method == "forest":
+        if task == "puncta":
+            y = [drawn(points, X[0].shape) for points in y]
+        model = make_pipeline(scaler, PixelForest(random_state=seed)).fit(X, y)
+        model = make_pipeline(model, counter.fit(model.transform(X), to_calibrate))
+    else:
+        segmenter = SemiSupervisedSegmenter(
+            semi_supervision=None, time_budget=options.time_budget, random_state=seed,
+            cross_fitting=3 if method == "cross-fitted" else None,
+            **({"point_radius": 2.0} if task == "puncta" else {}),
+        )  # fmt: skip
+        maps = segmenter.fit_transform(scaler.fit_transform(X), y)
+        model = make_pipeline(scaler, segmenter, counter.fit(maps, to_calibrate))
+    found, counts = model.transform(X_test), model.predict(X_test)
+    true = counts_of(y_test)
+    figures = {"labelled": int(labels), **count_error(true, counts)}
+    if task == "puncta":
+        centers = [ndi.center_of_mass(x > 0, x, np.unique(x[x > 0])) for x in found]
+        figures["f1"] = f1_points(y_test, [np.reshape(c, (-1, 2)) for c in centers], NEAR)
+    else:
+        figures["f1"] = f1_instances(y_test, list(found))
+    figures["relative_bias"] = float((np.sum(counts) - np.sum(true)) / np.sum(true))
+    return figures
+
+
+def drawn(points, shape):
+    from sskseg.images import draw_points
+
+    return draw_points(np.asarray(points, float), shape, 2.0)
+
+
+def table(rows):
+    groups = {}
+    for row in rows:
+        key = row["key"]
+        name = key["task"], key["labels"], METHODS.index(key["method"]), key["time_budget"]
+        groups.setdefault(name, []).append(row["figures"])
+    lines = []
+    for (task, labels, method, seconds), figures in sorted(groups.items()):
+        line = {"task": task, "labelled images": labels, "method": METHODS[method],
+                "seconds": f"{seconds:.0f}" if method > 1 else "",
+                "seeds": len(figures)}  # fmt: skip
+        for name in ("wape", "relative_bias", "mae", "f1"):
+            line[name] = float(np.mean([f[name] for f in figures]))
+        lines.append(line)
+    return markdown(lines, list(lines[0])) if lines else "no cell is finished"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tasks", nargs="+", choices=tuple(COUNTERS), default=list(COUNTERS))
+    parser.add_argument("--labels", nargs="+", type=int, default=[10])
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=None)
+    parser.add_argument("--time-budget", type=float, default=120.0, help="seconds of a training")
+    parser.add_argument("--full", action="store_true", help="the protocol for a GPU")
+    parser.add_argument("--table", action="store_true", help="of the finished cells, no training")
+    options = parser.parse_args()
+    if options.full:
+        options.time_budget = 600.0
+    options.seeds = options.seeds or ([0, 1, 2] if options.full else [0])
+    cells = Cells("counting")
+    if not options.table:
+        for seed, task, labels, method in product(
+            options.seeds, options.tasks, options.labels, options.methods
+        ):
+            key = {"task": task, "labels": labels, "method": method, "seed": seed,
+                   "time_budget": options.time_budget}  # fmt: skip
+            cells.run(key, partial(measure, task, labels, method, seed, options))
+    print(table(cells.rows))
+
+
+if __name__ == "__main__":
+    main()
