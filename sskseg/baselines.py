@@ -181,7 +181,7 @@ class LogBlobs(ImageEstimator):
     >>> import numpy as np
     >>> from sskseg import LogBlobs
     >>> X = np.zeros((1, 32, 32))
-    >>> X[0, 8:10, 8:10] = X[0, 20:22, 24:26] = 1.0
+    >>> X[0, 8:11, 8:11] = X[0, 20:23, 24:27] = 1.0
     >>> LogBlobs(max_sigma=1.0, n_sigma=1).fit(X, [2]).predict(X)
     array([2])
     """
