@@ -323,9 +323,9 @@ class LogBlobs(ImageEstimator):
         responses = [np.sort(self._blobs(plane, 0.0)[1]) for plane in planes]
         known = np.isfinite(counts)
         every = np.concatenate([r for r, k in zip(responses, known, strict=True) if k])
-        choices = np.unique(np.quantile(every, np.linspace(0, 1, 201))) if every.size else [0.1]
+        choices = np.unique(np.quantile(np.append(every, 0.0), np.linspace(0, 1, 201)))
         errors = [
-            sum(abs(len(r) - np.searchsorted(r, t) - c)
+            sum(abs(len(r) - np.searchsorted(r, t, side="right") - c)
                 for r, c, k in zip(responses, counts, known, strict=True) if k)
             for t in choices
         ]  # fmt: skip
