@@ -34,6 +34,7 @@ from .training import (
 )
 
 _TILE = {2: (1024, 1024), 3: (64, 128, 128)}
+_SECTIONS = 16  # of a block of a scan
 
 
 class DenseEstimator(TorchEstimator):
@@ -193,7 +194,7 @@ class DenseEstimator(TorchEstimator):
         Parameters
         ----------
         shape : tuple of int
-            Of the scan, pixels.
+            Of the scan, pixels; sections first where they are consecutive.
 
         Returns
         -------
@@ -212,8 +213,20 @@ class DenseEstimator(TorchEstimator):
                 "Scans are predicted with tiling='overlap-tile' and a network that tells its "
                 f"reach and stride, got tiling={self.tiling!r} and {type(self.network_).__name__}."
             )
-        axes = zip(shape, tiles.tile, tiles.halo, tiles.stride, strict=True)
-        return tuple(core_size(*axis) for axis in axes), tiles.halo
+        plane = shape[-self.spatial_ndim :]
+        axes = zip(plane, tiles.tile, tiles.halo, tiles.stride, strict=True)
+        core, halo = tuple(core_size(*axis) for axis in axes), tiles.halo
+        if self.sections == "independent":
+            return core, halo
+        if self.continuity_ is not None:
+            if self.test_time_augmentation:
+                raise ValueError(
+                    "test_time_augmentation of consecutive sections sees each in another view, by "
+                    "its place in the stack, and not by that in a block: turn it off."
+                )
+            more = self._tiles(self.continuity_).halo
+            halo = tuple(a + b for a, b in zip(halo, more, strict=True))
+        return (_SECTIONS, *core), (self.section_context + self.continuity_context_, *halo)
 
     def _predict(self, X, positions, finish):
         check_is_fitted(self)

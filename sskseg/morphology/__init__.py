@@ -6,13 +6,15 @@ from .continuity import enforce_continuity
 from .counts import count_objects, count_over_sections
 from .distance import normalized_distance
 from .measure import measure_objects
-from .sections import join_sections
+from .sections import best_matches, count_overlaps, join_sections
 from .watershed import relief_of, split_touching
 from .weights import weight_map
 
 __all__ = [
+    "best_matches",
     "count_objects",
     "count_over_sections",
+    "count_overlaps",
     "enforce_continuity",
     "fill_holes",
     "join_sections",

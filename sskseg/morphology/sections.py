@@ -49,16 +49,56 @@ def join_sections(labels, positions, min_overlap=0.5):
 
 def _mutual_best(lower, upper, min_overlap):
     """Pairs (id in lower, id in upper), shape (n, 2)."""
-    both = (lower > 0) & (upper > 0)
-    pairs, overlap = np.unique(
-        np.stack([lower[both], upper[both]], axis=1), axis=0, return_counts=True
-    )
-    if not len(pairs):
-        return np.empty((0, 2), np.int64)
-    areas = []
+    pairs, overlap = count_overlaps(lower, upper)
+    areas, firsts = [], []
     for label, column in ((lower, 0), (upper, 1)):
-        ids, counts = np.unique(label, return_counts=True)
-        areas.append(counts[np.searchsorted(ids, pairs[:, column])])
+        ids, first, counts = np.unique(label, return_index=True, return_counts=True)
+        at = np.searchsorted(ids, pairs[:, column])
+        areas.append(counts[at])
+        firsts.append(first[at])
+    return best_matches(pairs, overlap, areas, firsts, min_overlap)
+
+
+def count_overlaps(lower, upper):
+    """Count the pixels that objects of two label images share.
+
+    Parameters
+    ----------
+    lower, upper : ndarray of int, of one shape
+
+    Returns
+    -------
+    pairs : ndarray of int64, shape (n, 2)
+        Sorted.
+    overlap : ndarray of int64, shape (n,)
+    """
+    both = (lower > 0) & (upper > 0)
+    together = np.stack([lower[both], upper[both]], axis=1).astype(np.int64)
+    return np.unique(together, axis=0, return_counts=True)
+
+
+def best_matches(pairs, overlap, areas, firsts, min_overlap=0.5):
+    """Those pairs of objects that are each other's best match, and overlap enough.
+
+    Parameters
+    ----------
+    pairs : ndarray of int, shape (n, 2)
+        Each once.
+    overlap : ndarray of int, shape (n,)
+    areas : sequence of two ndarray of int, shape (n,)
+        Of the first and the second of each pair.
+    firsts : sequence of two ndarray of int, shape (n,)
+        Where their first pixels are, in the order of rows: of equal overlaps the first counts.
+    min_overlap : float, default=0.5
+        Of the smaller one's area.
+
+    Returns
+    -------
+    ndarray of int, shape (n_kept, 2)
+    """
+    order = np.lexsort(firsts[::-1])
+    pairs, overlap = pairs[order], overlap[order]
+    areas = [area[order] for area in areas]
     enough = overlap >= min_overlap * np.minimum(*areas)
     best = _is_best(pairs[:, 0], overlap) & _is_best(pairs[:, 1], overlap)
     return pairs[enough & best]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from .job import make_job
-from .joining import finish, join_blocks
+from .joining import clean, finish, join_blocks
 from .ledger import Ledger
 from .opening import Scan, open_scan
 from .workers import Workers
@@ -113,7 +113,8 @@ def count_scan(
     estimator : Pipeline
         Fitted: steps that work on images, a segmenter, and an `InstanceCounter` at the end.
     source : path, Scan or dask array of shape (*spatial) or (*spatial, n_channels)
-        One scan; a path as `open_scan` takes it.
+        One scan; a path as `open_scan` takes it. Where segmenter and counter have
+        ``sections="consecutive"``, its first axis counts the sections.
     destination : str or path-like
         A folder, which becomes an OME-Zarr image of labels with its pyramid, beside
         ``objects.parquet`` and ``objects.csv``.
@@ -173,7 +174,8 @@ def count_scan(
         workers.run("label", range(len(job.grid)))
         join_blocks(job, ledger)
         workers.run("write", range(len(job.grid)))
-        finish(job, ledger, keep_probabilities)
+        finish(job, ledger)
+    clean(job, ledger, keep_probabilities)
     return _result(job, ledger)
 
 

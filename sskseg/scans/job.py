@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from copy import copy
 from dataclasses import dataclass, field
 from itertools import pairwise, product
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 from sklearn.base import clone
 
 from ..images import unwrap
-from ..morphology import label_components
+from ..morphology import count_overlaps, label_components
 from .blocks import cut
 from .ledger import Ledger, checksum
 from .opening import Scan
@@ -43,6 +44,11 @@ class Job:
     @property
     def counter(self):
         return self.estimator[-1]
+
+    @property
+    def consecutive(self):
+        """Whether the first axis of the scan counts sections, in which objects are found."""
+        return self.counter.sections == "consecutive"
 
     @property
     def exact(self):
@@ -97,7 +103,9 @@ class Job:
         if self.skip_below is not None and not (block > self.skip_below).any():
             probability = np.zeros([s.stop - s.start for s in core], np.float32)
         else:
-            found = np.asarray(unwrap(self.estimator[:-1].transform(block[None])))[0]
+            block = block if self.consecutive else block[None]
+            found = np.asarray(unwrap(self.estimator[:-1].transform(block)))
+            found = found if self.consecutive else found[0]
             probability = found[inside(core, box)]
         if self.destination is not None:
             self.array("probabilities")[core] = probability
@@ -108,17 +116,30 @@ class Job:
         """Objects of a block as it sees them by itself; those in its core come first."""
         box, core = (self.grid[i] if self.exact else self.box(i)), self.grid[i]
         probability = self.array("probabilities")[box]
-        if self.exact:
-            labels = label_components(probability > self.counter.threshold_)
-        else:
-            labels = np.asarray(self.counter.label(probability[None]))[0]
         at = inside(core, box)
-        labels, n = _core_first(labels, at)
+        labels, n = _core_first(self._split(probability), at)
         sums = object_sums(labels[at], [s.start for s in core], probability[at])
+        found = {f"sums_{key}": value for key, value in sums.items()}
+        if self.consecutive:
+            found["pairs"], found["overlap"] = _links(labels[at])
+            found["first"] = _first_pixels(labels[at], core, self.shape)
         self.ledger.write(
-            "label", i, labels=labels, n=np.int64(n), cut=self._cut(labels, n, box),
-            **{f"sums_{key}": value for key, value in sums.items()},
-        )  # fmt: skip
+            "label", i, labels=labels, n=np.int64(n), cut=self._cut(labels, n, box), **found
+        )
+
+    def _split(self, probability):
+        """Objects of a block, or of each section of it."""
+        planes = probability if self.consecutive else probability[None]
+        if self.exact:
+            found = [label_components(plane > self.counter.threshold_) for plane in planes]
+        else:
+            found = np.asarray(_by_section(self.counter).label(planes))
+        if not self.consecutive:
+            return found[0]
+        offsets = np.cumsum([0, *(int(label.max(initial=0)) for label in found)])
+        return np.stack(
+            [np.where(x > 0, x + o, 0) for x, o in zip(found, offsets[:-1], strict=True)]
+        )
 
     def _cut(self, labels, n, box):
         """Objects of the core that reach the border of what is seen, where the scan goes on."""
@@ -126,6 +147,8 @@ class Job:
             return np.empty(0, np.int64)
         reached = [np.empty(0, np.int64)]
         for axis, (part, size) in enumerate(zip(box, self.shape, strict=True)):
+            if axis == 0 and self.consecutive:
+                continue
             reached += [labels.take(0, axis).ravel()] if part.start > 0 else []
             reached += [labels.take(-1, axis).ravel()] if part.stop < size else []
         found = np.unique(np.concatenate(reached)).astype(np.int64)
@@ -144,8 +167,50 @@ class Job:
 
 
 def make_job(estimator, scan, block_shape, halo, skip_below):
+    """Check everything that does not need a pixel, and plan the blocks.
+
+    Parameters
+    ----------
+    estimator, block_shape, halo, skip_below
+        As `count_scan` takes them.
+    scan : Scan or dask array
+
+    Returns
+    -------
+    Job
+    """
     segmenter, counter = _check_estimator(estimator)
-    ndim = counter.spatial_ndim
+    consecutive = counter.sections == "consecutive"
+    ndim = counter.spatial_ndim + consecutive
+    scan = _check_scan(scan, ndim)
+    shape = scan.data.shape[:ndim]
+    core, network_halo = segmenter.block_sizes(shape)
+    core = tuple(min(side, size) for side, size in zip(core, shape, strict=True))
+    block_shape = _check_sizes("block_shape", block_shape, _BLOCK[ndim], shape, 1)
+    job = Job(_freeze(estimator, scan), scan, block_shape, (), core, network_halo, skip_below)
+    sides = zip(block_shape, shape, strict=True)
+    default = [0 if job.exact or block == size else block // 4 for block, size in sides]
+    if consecutive:
+        default[0] = 0
+    job.halo = _check_sizes("halo", halo, default, (_FOREVER,) * ndim, 0)
+    for axis, (block, margin, size) in enumerate(zip(block_shape, job.halo, shape, strict=True)):
+        if block < size and margin > block:
+            raise ValueError(
+                f"block_shape must be at least as long as the halo, got {block} and {margin} along "
+                f"axis {axis}."
+            )
+    if job.exact:
+        job.halo = (0,) * ndim
+    elif consecutive:
+        job.halo = (0, *job.halo[1:])
+    job.grid = boxes([cut(*axis, 0) for axis in zip(shape, block_shape, strict=True)])
+    axes = zip(shape, core, network_halo, strict=True)
+    job.predict_grid = boxes([cut(*axis) for axis in axes])
+    return job
+
+
+def _check_scan(scan, ndim):
+    """A scan of `ndim` axes, and perhaps channels."""
     if not isinstance(scan, Scan):
         if scan.ndim not in (ndim, ndim + 1):
             raise ValueError(
@@ -155,29 +220,9 @@ def make_job(estimator, scan, block_shape, halo, skip_below):
         scan = Scan(scan, axes, (1.0,) * ndim, None, f"dask {scan.name}")
     if len(scan.spacing) != ndim:
         raise ValueError(
-            f"source has the axes {scan.axes!r}; the estimator was fitted with spatial_ndim={ndim}."
+            f"source has the axes {scan.axes!r}; the estimator wants {ndim} spatial axes."
         )
-    shape = scan.data.shape[:ndim]
-    core, network_halo = segmenter.block_sizes(shape)
-    block_shape = _check_sizes("block_shape", block_shape, _BLOCK[ndim], shape, 1)
-    exact = counter.method == "components" and not counter.fill_holes
-    exact = exact and counter.merge_distance == 0
-    sides = zip(block_shape, shape, strict=True)
-    default = tuple(0 if exact or block == size else block // 4 for block, size in sides)
-    halo = _check_sizes("halo", halo, default, (_FOREVER,) * ndim, 0)
-    for axis, (block, margin, size) in enumerate(zip(block_shape, halo, shape, strict=True)):
-        if block < size and margin > block:
-            raise ValueError(
-                f"block_shape must be at least as long as the halo, got {block} and {margin} along "
-                f"axis {axis}."
-            )
-    if exact:
-        halo = (0,) * ndim
-    job = Job(_freeze(estimator, scan), scan, block_shape, halo, core, network_halo, skip_below)
-    job.grid = boxes([cut(*axis, 0) for axis in zip(shape, block_shape, strict=True)])
-    axes = zip(shape, core, network_halo, strict=True)
-    job.predict_grid = boxes([cut(*axis) for axis in axes])
-    return job
+    return scan
 
 
 def _check_estimator(estimator):
@@ -192,10 +237,10 @@ def _check_estimator(estimator):
     segmenter = steps[-2][1]
     if not hasattr(segmenter, "block_sizes"):
         raise ValueError(f"The step before the counter must be a segmenter, got {segmenter!r}.")
-    if "consecutive" in (segmenter.sections, last.sections):
+    if segmenter.sections != last.sections:
         raise ValueError(
-            "Scans are volumes or planes: sections='consecutive' is for stacks of samples, whose "
-            "dask arrays `predict` takes."
+            "Segmenter and counter must both have sections='consecutive', or neither, got "
+            f"{segmenter.sections!r} and {last.sections!r}."
         )
     return segmenter, last
 
@@ -205,6 +250,11 @@ def _freeze(estimator, scan):
     steps = []
     for name, step in estimator.steps:
         if getattr(step, "scope", None) == "image":
+            if getattr(estimator[-1], "sections", None) == "consecutive":
+                raise ValueError(
+                    "PercentileScaler(scope='image') scales each section by itself, which a block "
+                    "does not see whole: use scope='dataset'."
+                )
             step = clone(step).set_params(scope="dataset").fit(scan.data[None])
         steps.append((name, step))
     return type(estimator)(steps)
@@ -227,7 +277,9 @@ def _hash_of(estimator):
     digest = hashlib.sha256()
 
     def add(value):
-        if hasattr(value, "state_dict"):
+        if callable(value) and hasattr(value, "__qualname__"):
+            value = f"{value.__module__}.{value.__qualname__}"  # its repr may tell an address
+        elif hasattr(value, "state_dict"):
             value = {k: v.cpu().numpy() for k, v in value.state_dict().items()}
         if hasattr(value, "get_params"):
             value = {"class": type(value).__name__, **{
@@ -284,6 +336,33 @@ def inside(box, whole):
     return tuple(
         slice(a.start - b.start, a.stop - b.start) for a, b in zip(box, whole, strict=True)
     )
+
+
+def _by_section(counter):
+    """The counter as it labels sections by themselves."""
+    if counter.sections == "independent":
+        return counter
+    counter = copy(counter)
+    counter.sections = "independent"
+    counter.spacing = None if counter.spacing is None else tuple(counter.spacing)[1:]
+    return counter
+
+
+def _links(labels):
+    """Pixels that objects of neighboring sections share."""
+    found = [count_overlaps(a, b) for a, b in pairwise(labels)]
+    pairs = [np.empty((0, 2), np.int64), *(pairs for pairs, _ in found)]
+    overlap = [np.empty(0, np.int64), *(overlap for _, overlap in found)]
+    return np.concatenate(pairs), np.concatenate(overlap)
+
+
+def _first_pixels(labels, core, shape):
+    """Where the first pixel of each label, 1 to n, is in the scan, counted row by row."""
+    _, first = np.unique(labels, return_index=True)
+    first = first[-int(labels.max(initial=0)) or len(first) :]  # without the background
+    at = np.unravel_index(first, labels.shape)
+    at = tuple(a + part.start for a, part in zip(at, core, strict=True))
+    return np.ravel_multi_index(at, shape).astype(np.int64)
 
 
 def _core_first(labels, inside):

@@ -4,6 +4,7 @@ import shutil
 
 import numpy as np
 
+from ..morphology import best_matches, count_overlaps
 from .blocks import cut
 from .job import boxes, inside
 from .ledger import checksum, write_atomically
@@ -30,6 +31,8 @@ def join_blocks(job, ledger):
         counts.append(int(found["n"]))
         doubtful += [(i, int(k), "larger than the halo") for k in found["cut"]]
         for offset in neighbor_offsets(len(job.shape), 1 if job.exact else len(job.shape)):
+            if job.consecutive and offset[0] != 0:
+                continue
             start = tuple(
                 s.start + o * b
                 for s, o, b in zip(job.grid[i], offset, job.block_shape, strict=True)
@@ -41,6 +44,8 @@ def join_blocks(job, ledger):
                 doubtful += [(i, int(k), "seen differently by two blocks") for k in unmatched]
     numbering = merge_ids(counts, pairs)
     kept = _large_enough(job, ledger, numbering)
+    if job.consecutive:
+        kept = _over_sections(job, ledger, numbering, kept, at)
     for i in range(len(job.grid)):
         # Labels beyond those of the core are other blocks' to write.
         n_all = int(ledger.read("label", i)["labels"].max(initial=0))
@@ -84,8 +89,49 @@ def _large_enough(job, ledger, numbering):
     return np.where(large, np.cumsum(large), 0)
 
 
-def finish(job, ledger, keep_probabilities):
-    """Table, pyramid and metadata; then what is not needed any more goes."""
+def _over_sections(job, ledger, numbering, kept, at):
+    """Final ids where objects of neighboring sections are one: see `join_sections`."""
+    pairs, overlaps = [np.empty((0, 2), np.int64)], [np.empty(0, np.int64)]
+    areas = np.zeros(int(kept.max(initial=0)) + 1, np.int64)
+    firsts = np.full(len(areas), np.iinfo(np.int64).max)
+    for i, core in enumerate(job.grid):
+        found, ids = ledger.read("label", i), kept[numbering.table(i)]
+        np.add.at(areas, ids[found["sums_label"]], found["sums_size"])
+        np.minimum.at(firsts, ids[1:], found["first"])
+        pairs.append(ids[found["pairs"]])
+        overlaps.append(found["overlap"])
+        above = at.get((core[0].stop, *(s.start for s in core[1:])))
+        if above is not None:
+            other = ledger.read("label", above)
+            last = found["labels"][inside(core, _seen(job, i))][-1]
+            first = other["labels"][inside(job.grid[above], _seen(job, above))][0]
+            between, overlap = count_overlaps(last, first)
+            next_ids = kept[numbering.table(above)]
+            pairs.append(np.stack([ids[between[:, 0]], next_ids[between[:, 1]]], axis=1))
+            overlaps.append(overlap)
+    pairs, overlaps = np.concatenate(pairs), np.concatenate(overlaps)
+    real = (pairs > 0).all(axis=1)
+    pairs, index = np.unique(pairs[real], axis=0, return_inverse=True)
+    overlap = np.bincount(index.ravel(), overlaps[real], len(pairs)).astype(np.int64)
+    same = best_matches(pairs, overlap, areas[pairs.T], firsts[pairs.T])
+    joined = merge_ids([len(areas) - 1], [(0, 0, same)])
+    return joined.table(0)[kept]
+
+
+def _seen(job, i):
+    return job.grid[i] if job.exact else job.box(i)
+
+
+def clean(job, ledger, keep_probabilities):
+    """Remove what a finished run does not need."""
+    if not keep_probabilities:
+        shutil.rmtree(job.destination / "probabilities", ignore_errors=True)
+    for stage in ("predict", "label", "write"):
+        ledger.remove(stage)
+
+
+def finish(job, ledger):
+    """Write the table, the pyramid and the metadata."""
     parts = []
     for i in range(len(job.grid)):
         found, ids = ledger.read("label", i), ledger.read("join", i)["ids"]
@@ -100,10 +146,6 @@ def finish(job, ledger, keep_probabilities):
     temporary.replace(job.destination / "objects.parquet")
     _write_pyramid(job)
     ledger.write("done", 0, crc=checksum(np.array(len(table))))
-    if not keep_probabilities:
-        shutil.rmtree(job.destination / "probabilities", ignore_errors=True)
-    for stage in ("predict", "label", "write"):
-        ledger.remove(stage)
 
 
 def _write_pyramid(job):

@@ -11,6 +11,7 @@ import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import zarr
 from sklearn.pipeline import make_pipeline
 
@@ -97,6 +98,58 @@ def test_volumes(tmp_path):
         model = fitted(InstanceCounter(method, fill_holes=False, spatial_ndim=3), ndim=3)
         options = {} if method == "components" else {"halo": 15}
         compare(model, volume, tmp_path / method, block_shape=(20, 30, 25), **options)
+
+
+class Middle(torch.nn.Module):
+    """Foreground is what is bright in the middle one of three sections."""
+
+    stride, reach = (1, 1), (0, 0)
+
+    def __init__(self, in_channels, out_channels, *, width, depth, ndim):
+        super().__init__()
+        self.outputs, self.gain = out_channels, torch.nn.Parameter(torch.tensor(4.0))
+
+    def forward(self, x):
+        return (self.gain * (x[:, 1:2] - 0.5)).expand(-1, self.outputs, -1, -1)
+
+
+@pytest.fixture(scope="module")
+def sections():
+    """Segmenters of consecutive sections, without and with a second network."""
+    X = make_cells(1, (8, 48, 48), radius=9, noise=0.02, random_state=0)[0][0]
+    y = np.where(np.arange(8)[:, None, None] % 4 == 1, X > 0.5, -1)
+    options = {"network": Middle, "sections": "consecutive", "section_context": 1}
+    options |= {"max_steps": 1, "learning_rate": 1e-9, "precision": "float32", "random_state": 0}
+    return {
+        methods: make_pipeline(
+            PercentileScaler(), SemiSupervisedSegmenter(semi_supervision=methods, **options)
+        ).fit(X, y)
+        for methods in (None, "continuity")
+    }
+
+
+@pytest.mark.parametrize("methods", [None, "continuity"])
+@pytest.mark.parametrize("method", ["components", "watershed"])
+@pytest.mark.parametrize("block_shape", [(3, 64, 30), (20, 24, 30)])
+def test_consecutive_sections(sections, tmp_path, methods, method, block_shape):
+    stack = make_cells(1, (11, 64, 70), radius=4, noise=0.02, random_state=3)[0][0]
+    model, halo = sections[methods], None if method == "components" else (0, 24, 24)
+    assert (model[1].continuity_ is None) == (methods is None)
+    maps = model.transform(stack)
+    counter = InstanceCounter(method, fill_holes=method == "watershed", sections="consecutive")
+    model = make_pipeline(*(step for _, step in model.steps), counter.fit(maps))
+    options = {"block_shape": block_shape, "halo": halo, "keep_probabilities": True}
+    found = count_scan(model, da.from_array(stack), tmp_path / "out", **options)
+    assert np.array_equal(zarr.open_array(tmp_path / "out" / "probabilities")[:], maps)
+    assert same(found.labels.compute(), np.asarray(counter.label(maps)))
+    assert found.n_objects == counter.predict(maps).sum() > 5
+    table = counter.measure(maps)
+    order = ["min_z", "min_y", "min_x", "max_z", "max_y", "max_x", "centroid_x"]
+    columns = [c for c in table.columns if c != "id"]
+    pd.testing.assert_frame_equal(
+        found.table[columns].sort_values(order, ignore_index=True),
+        table[columns].sort_values(order, ignore_index=True), check_dtype=False, rtol=1e-6,
+    )  # fmt: skip
 
 
 def test_intensities_of_an_image_are_those_of_the_whole_scan(plane, tmp_path):
@@ -300,7 +353,7 @@ def test_what_does_not_serve_is_refused_before_anything_is_written(components, p
         ((components, plane, tmp_path / "o"), {}, "must be a path, a Scan or a dask array"),
         ((components[-1], image, tmp_path / "o"), {}, "must be a fitted pipeline"),
         ((components[:-1], image, tmp_path / "o"), {}, "must be a fitted pipeline"),
-        ((sections, image, tmp_path / "o"), {}, "sections='consecutive' is for stacks"),
+        ((sections, image, tmp_path / "o"), {}, "must both have sections='consecutive', or neith"),
         ((components, image[None, None], tmp_path / "o"), {}, "must have 2 spatial axes"),
         ((components, image, tmp_path / "o"), {"block_shape": (3, 4, 5)}, "must be 2 integers"),
         ((components, image, tmp_path / "o"), {"block_shape": 0}, "must be at least 1"),
@@ -312,6 +365,23 @@ def test_what_does_not_serve_is_refused_before_anything_is_written(components, p
             count_scan(*arguments, **options)
     assert not (tmp_path / "o").exists()
     assert os.listdir(taken) == ["mine.txt"]
+
+
+def test_what_cannot_be_read_or_written_is_told_and_nothing_is_lost(components, plane, tmp_path):
+    array = zarr.create_array(
+        tmp_path / "scan.zarr", shape=plane.shape, chunks=(50, 50), dtype=plane.dtype
+    )
+    array[:] = plane
+    chunk = tmp_path / "scan.zarr" / "c" / "1" / "1"
+    content_of_chunk = chunk.read_bytes()
+    times = os.stat(tmp_path / "scan.zarr").st_mtime_ns
+    chunk.write_bytes(b"nonsense")
+    with pytest.raises(ScanError, match="stage 'predict', block 0"):
+        count_scan(components, tmp_path / "scan.zarr", tmp_path / "out", block_shape=50)
+    chunk.write_bytes(content_of_chunk)
+    os.utime(tmp_path / "scan.zarr", ns=(times, times))
+    found = count_scan(components, tmp_path / "scan.zarr", tmp_path / "out", block_shape=50)
+    assert same(found.labels.compute(), np.asarray(components.transform(plane[None]))[0])
 
 
 # Regions and densities
