@@ -17,6 +17,7 @@ _HOMES = {
     "PixelForest": "baselines",
     "ProxyPretrainer": "pretraining",
     "SemiSupervisedSegmenter": "segmentation",
+    "SimulatedRefiner": "refinement",
     "count_scorer": "model_selection",
     "dice_scorer": "model_selection",
 }

@@ -477,7 +477,7 @@ class PixelForest(ImageEstimator):
         probabilities : ndarray of float32, list of ndarray, or ImageStack
         """
         maps = self.predict_proba(X)
-        return X.with_images(maps) if isinstance(X, ImageStack) else maps
+        return X.seen_through(maps, self.transform) if isinstance(X, ImageStack) else maps
 
     def score(self, X, y):
         """Mean Dice coefficient of the foreground over the samples that have labels.

@@ -41,6 +41,7 @@ from .morphology import (
 _DEFAULTS = {"threshold": 0.5, "seed_height": 0.05, "min_size": 0}
 _CALIBRATION_IOU = (0.5, 0.6, 0.7)
 _MOST_PIXELS = 2**24  # of images that are calibrated on
+_SIMULATED = 32  # images to calibrate on where no real one is labelled
 
 
 class InstanceCounter(ImageEstimator):
@@ -138,7 +139,9 @@ class InstanceCounter(ImageEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial)
-            Foreground probabilities, as `SemiSupervisedSegmenter.transform` returns them.
+            Foreground probabilities, as `SemiSupervisedSegmenter.transform` returns them. Where
+            nothing is labelled, and an `ImageStack` carries a simulator, its images are calibrated
+            on.
         y : label images, points, counts of shape (n_samples,), or None
             With label images (-1 left out) F1 at IoU 0.5 to 0.7 is maximized; with points, a list
             of arrays of shape (k, spatial_ndim) in pixels and None for unlabelled samples, F1 of
@@ -163,6 +166,9 @@ class InstanceCounter(ImageEstimator):
             given = getattr(self, name)
             setattr(self, f"{name}_", default if given == "auto" else given)
         self.count_residuals_ = None
+        if getattr(X, "simulator", None) is not None and _is_unlabelled(y):
+            X, y = X.simulator.sample(_SIMULATED, 0)
+            maps, positions = self._check_maps(X), np.arange(len(X))
         if y is not None:
             self._calibrate(maps, y, positions)
         return self
@@ -518,6 +524,14 @@ class InstanceCounter(ImageEstimator):
 
 def _call_block(block, *, counter, method, positions):
     return getattr(counter, method)(block, positions=positions)
+
+
+def _is_unlabelled(y):
+    """Whether y is None, or None or -1 in each sample."""
+    if y is None:
+        return True
+    return all(item is None or (np.ndim(item) > 0 and np.size(item) > 0 and
+               np.all(np.asarray(item) == -1)) for item in unwrap(y))  # fmt: skip
 
 
 def _are_counts(y):

@@ -125,7 +125,7 @@ class PercentileScaler(ImageEstimator):
             if any(np.ndim(original) == self.spatial_ndim for original in originals):
                 scaled = [image[..., 0] for image in scaled]
             scaled = like_input(scaled, X)
-        return X.with_images(scaled) if isinstance(X, ImageStack) else scaled
+        return X.seen_through(scaled, self.transform) if isinstance(X, ImageStack) else scaled
 
     def inverse_transform(self, X):
         """Undo `transform`, up to clipping.

@@ -41,6 +41,7 @@ from .training import (
 
 _PATCH = {2: 256, 3: 64}
 _FEWEST_TO_HOLD_OUT = 5
+_SIMULATED = 64  # images
 
 
 class SemiSupervisedSegmenter(StagedEstimator):
@@ -279,11 +280,13 @@ tuple of them or None, default="auto"
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
-            Or a list of images of different sizes, or an `ImageStack`.
+            Or a list of images of different sizes, or an `ImageStack`. Where that carries a
+            simulator, 64 of its images are learnt from too, as much as from real labels.
         y : array-like of int, shape (n_samples, *spatial)
             -1 unlabelled, 0 background, > 0 object or class. A list may hold None for an
             unlabelled sample, and points, of shape (k, spatial_ndim), for one in which every object
-            is marked by a point (see `point_radius`).
+            is marked by a point (see `point_radius`). Where there is a simulator nothing needs to
+            be labelled.
         positions : array-like of int, shape (n_samples,), default=None
             Of consecutive sections along z: two are neighbors exactly if they differ by one. None
             is ``0, 1, ...``.
@@ -307,21 +310,30 @@ tuple of them or None, default="auto"
         labels = self._check_labels(y, images)
         weight = check_sample_weight(sample_weight, len(images))
         positions = check_positions(positions, len(images))
+        n_real, simulator = len(images), getattr(X, "simulator", None)
+        if simulator is not None:
+            drawn = self._simulated(simulator, images, labels, weight)
+            images, labels, weight = drawn
+            positions = np.concatenate(
+                [positions, positions.max() + 2 * np.arange(1, len(images) - n_real + 1)]
+            )
         rows = self._rows(positions, len(images))
         labelled = check_labelled(labels)
         labels = self._encode(labels, labelled)
         self._choose_methods(labels, positions, weight)
         with self._session() as session:
             rng, device, dtype = session
-            self.validation_rows_ = self._held_out(labelled[weight[labelled] > 0], positions, rng)
-            network = self._prepare(images, getattr(X, "backbone", None))
+            real = labelled[(weight[labelled] > 0) & (labelled < n_real)]
+            self.validation_rows_ = self._held_out(real, positions, rng)
+            network = self._prepare(images[:n_real], getattr(X, "backbone", None))
             self.patch_shape_ = self._patch_shape(images, network)
             data = self._training_data(images, labels, rows, positions, weight)
             validate = self._validator(images, labels, rows, device, dtype)
             self._train(network, data, budget, session, validate)
             self.temperature_ = self._calibrate(images, labels, positions, device, dtype)
         if self.transduction_ is not None:
-            self.transduction_ = like_input(self._with_held_out(self.transduction_, labels), X)
+            settled = self._with_held_out(self.transduction_, labels)[:n_real]
+            self.transduction_ = like_input(settled, X)
         return self
 
     def fit_transform(self, X, y, *, positions=None, sample_weight=None):
@@ -359,7 +371,9 @@ tuple of them or None, default="auto"
             for row in fold:
                 foreground[row] = maps[row]
         foreground = like_input(foreground, X)
-        return X.with_images(foreground) if isinstance(X, ImageStack) else foreground
+        return (
+            X.seen_through(foreground, self.transform) if isinstance(X, ImageStack) else foreground
+        )
 
     def predict(self, X, *, positions=None):
         """Segment images.
@@ -412,7 +426,9 @@ tuple of them or None, default="auto"
             the first. An `ImageStack` gives an `ImageStack` with what it carries.
         """
         foreground = self._predict(X, positions, self._foreground)
-        return X.with_images(foreground) if isinstance(X, ImageStack) else foreground
+        return (
+            X.seen_through(foreground, self.transform) if isinstance(X, ImageStack) else foreground
+        )
 
     def score(self, X, y, *, positions=None):
         """Mean Dice coefficient of the foreground over the samples that have labels.
@@ -511,6 +527,32 @@ tuple of them or None, default="auto"
 
     def _check_labels(self, y, images):
         return check_labels(y, images, point_radius=self.point_radius)
+
+    def _simulated(self, simulator, images, labels, weight):
+        """Images, labels and weights with simulated ones at the end.
+
+        As many of their pixels are drawn as of the labelled real ones; where nothing real is
+        labelled all are simulated.
+        """
+        if self.sections == "consecutive" or self.target == "classes":
+            raise ValueError(
+                "A stack with a simulator needs sections='independent' and target='instances', got "
+                f"{self.sections!r} and {self.target!r}."
+            )
+        seed = int(check_generator(self.random_state).integers(2**31))
+        X, y = simulator.sample(_SIMULATED, seed)
+        drawn = self._check_images(X)
+        if drawn[0].shape[-1] != images[0].shape[-1]:
+            raise ValueError(
+                f"stack.simulator draws images of {drawn[0].shape[-1]} channel(s), and X has "
+                f"{images[0].shape[-1]}."
+            )
+        drawn_labels = self._check_labels(y, drawn)
+        real = sum(w * np.count_nonzero(x >= 0) for w, x in zip(weight, labels, strict=True))
+        size = sum(np.count_nonzero(x >= 0) for x in drawn_labels)
+        share = real / size if real else 1.0
+        weights = np.concatenate([weight, np.full(len(drawn), share)])
+        return [*images, *drawn], [*labels, *drawn_labels], weights
 
     def _encode(self, labels, labelled):
         """Labels as the loss wants them: classes by their index."""

@@ -19,6 +19,7 @@ from sskseg import (
     PixelForest,
     ProxyPretrainer,
     SemiSupervisedSegmenter,
+    SimulatedRefiner,
 )
 from sskseg.datasets import make_cells
 
@@ -31,6 +32,7 @@ ESTIMATORS = [
     LogBlobs(),
     PixelForest(n_estimators=3, sigma_max=2.0, random_state=0),
     ProxyPretrainer(("rotation",), width=2, depth=1, max_steps=3, batch_size=2, random_state=0),
+    SimulatedRefiner(width=2, depth=1, max_steps=2, batch_size=2, random_state=0),
     SemiSupervisedSegmenter(width=2, depth=1, max_steps=3, batch_size=2, random_state=0),
     SemiSupervisedSegmenter(
         width=2, depth=1, max_steps=3, batch_size=2, random_state=0, sections="consecutive"
@@ -41,7 +43,7 @@ each = pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 
 @pytest.fixture(scope="module")
 def cells():
-    X, y = make_cells(6, (24, 32), random_state=0)
+    X, y = make_cells(6, (48, 56), random_state=0)
     y[4:] = -1
     return np.clip(X, 0, 1), y
 

@@ -7,8 +7,9 @@ from ..simulation import (
     add_camera_noise,
     blur,
     draw_blob,
-    overlap_slices,
+    paint_blob,
     place_apart,
+    renumber,
     smooth_noise,
 )
 from ._arguments import check_count, check_range, check_shape
@@ -89,27 +90,8 @@ def _one_image(rng, shape, cells, contrast, noise):
     light = np.zeros(shape, np.float32)
     for number, (center, r) in enumerate(zip(centers, radii[placed], strict=True), start=1):
         blob = draw_blob(rng, center, r)
-        _paint(blob, labels, depth, light, number, contrast * rng.lognormal(0, 0.2))
+        paint_blob(blob, labels, depth, light, number, contrast * rng.lognormal(0, 0.2))
     light *= 1 + 0.15 * smooth_noise(rng, shape, max(2.0, radius / 2))
     background = 0.15 + 0.04 * smooth_noise(rng, shape, max(4.0, min(shape) / 3))
     image = blur(np.maximum(light, 0), max(0.7, radius / 8)) + np.maximum(background, 0)
-    return add_camera_noise(rng, image, photons=1 / max(noise, 1e-3) ** 2), _renumber(labels)
-
-
-def _paint(blob, labels, depth, light, number, brightness):
-    """Add a shape to an image in place; where shapes overlap a pixel goes to the deeper one."""
-    here, there = overlap_slices(blob.start, blob.depth.shape, labels.shape)
-    if here is None:
-        return
-    part = blob.depth[there]
-    deeper = part > np.maximum(depth[here], 0)
-    labels[here][deeper] = number
-    depth[here][deeper] = part[deeper]
-    light[here][deeper] = brightness * (0.7 + 0.3 * np.sqrt(part[deeper]))
-
-
-def _renumber(labels):
-    """1, 2, ...: cells that others hide leave no gap."""
-    ids, inverse = np.unique(labels, return_inverse=True)
-    new = np.arange(len(ids)) + (0 if ids[0] == 0 else 1)
-    return new[inverse].reshape(labels.shape).astype(np.int32)
+    return add_camera_noise(rng, image, photons=1 / max(noise, 1e-3) ** 2), renumber(labels)

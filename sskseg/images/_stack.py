@@ -96,6 +96,24 @@ ImageStack
         """Return a stack of other images that carries the same backbone and simulator."""
         return ImageStack(images, backbone=self._backbone, simulator=self._simulator)
 
+    def seen_through(self, images, transform):
+        """Return a stack of changed images, its simulator seen through the same change.
+
+        Parameters
+        ----------
+        images : array-like
+        transform : callable
+            ``transform(X) -> X``, what was done to the images.
+
+        Returns
+        -------
+        ImageStack
+        """
+        simulator = self._simulator
+        if simulator is not None:
+            simulator = _SeenThrough(simulator, transform)
+        return ImageStack(images, backbone=self._backbone, simulator=simulator)
+
     def __reduce__(self):
         return _rebuild, (self._images, self._backbone, self._simulator)
 
@@ -107,6 +125,17 @@ ImageStack
     def __repr__(self):
         kept = [name for name in ("backbone", "simulator") if getattr(self, name) is not None]
         return f"ImageStack(shape={self.shape}{''.join(', ' + name for name in kept)})"
+
+
+class _SeenThrough:
+    """A simulator whose images are changed as the real ones were."""
+
+    def __init__(self, simulator, transform):
+        self.simulator, self.transform = simulator, transform
+
+    def sample(self, n, random_state=None):
+        X, y = self.simulator.sample(n, random_state)
+        return self.transform(X), y
 
 
 def _rebuild(images, backbone, simulator):

@@ -7,6 +7,7 @@ from .dmcn import DMCN
 from .fusion import fold_batch_norm
 from .initialization import glorot_uniform_, he_normal_
 from .losses import masked_cross_entropy, masked_dice_loss, masked_soft_cross_entropy
+from .refiner import PatchDiscriminator, Refiner, SpatiallyAdaptiveNorm
 from .registry import NETWORKS, count_parameters, make_network
 from .unet import UNet
 
@@ -15,7 +16,10 @@ __all__ = [
     "NETWORKS",
     "Backbone",
     "ContinuityNet",
+    "PatchDiscriminator",
     "ProxyNetwork",
+    "Refiner",
+    "SpatiallyAdaptiveNorm",
     "UNet",
     "count_parameters",
     "crop_center",

@@ -1,5 +1,7 @@
-"""Parts of simulated images: shapes, placement, fibers, junctions, optics, noise."""
+"""Simulated images of cells, and parts of them: shapes, placement, fibers, optics, noise."""
 
+from ._annotations import boundary_shifts, hallucinated, label_maps, surviving
+from ._cells import CellSimulator, paint_blob, renumber
 from ._fibers import Fibers, fiber_pattern, sample_fibers, snap_to_fibers
 from ._junctions import Junction, draw_junction, sample_junction
 from ._noise import add_camera_noise
@@ -9,21 +11,28 @@ from ._shapes import Blob, draw_blob, overlap_slices
 
 __all__ = [
     "Blob",
+    "CellSimulator",
     "Fibers",
     "Junction",
     "add_camera_noise",
     "blur",
+    "boundary_shifts",
     "defocus",
     "draw_blob",
     "draw_junction",
     "fiber_pattern",
     "fractal_noise",
+    "hallucinated",
+    "label_maps",
     "magnified",
     "overlap_slices",
+    "paint_blob",
     "place_apart",
+    "renumber",
     "sample_fibers",
     "sample_junction",
     "smooth_noise",
     "snap_to_fibers",
+    "surviving",
     "vignette",
 ]

@@ -1,5 +1,6 @@
 """The training loop, batches, and whole-image inference."""
 
+from .adversarial import HistoryBuffer, self_regularization, train_refiner
 from .batches import (
     Batch,
     MixedBatches,
@@ -38,6 +39,7 @@ __all__ = [
     "ClassObjective",
     "DisturbedSections",
     "ForegroundObjective",
+    "HistoryBuffer",
     "LoopSettings",
     "MeanTeacher",
     "MixedBatches",
@@ -64,5 +66,7 @@ __all__ = [
     "scale_temperature",
     "select_device",
     "select_precision",
+    "self_regularization",
     "standardized_sections",
+    "train_refiner",
 ]

@@ -1,0 +1,446 @@
+"""`SimulatedRefiner`: simulated images that look real, and keep their labels."""
+
+import copy
+import warnings
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from .base import TorchEstimator
+from .images import ImageStack, check_generator, check_images, check_labels
+from .nn import PatchDiscriminator, Refiner
+from .proxies import probe_features
+from .simulation import (
+    CellSimulator,
+    boundary_shifts,
+    hallucinated,
+    label_maps,
+    surviving,
+)
+from .training import LoopSettings, train_refiner
+
+_POOL = 256  # simulated images that are drawn once
+_JUDGED = 16  # of them, that annotations are looked at on
+_PATCHES = 64  # of real and of refined images, for the realism
+_MAPS = 3
+_SHIFT, _SURVIVAL = 1.0, 0.97  # what annotations must keep to
+_PATIENCE = 4  # reports without more realism
+
+
+class SimulatedRefiner(TorchEstimator):
+    """Refine simulated images with unlabelled real ones (simulated and unsupervised learning).
+
+    The simulator is calibrated to the real images; a small network, told by the labels what is
+    where (spatially-adaptive modulation [2]_), then changes its images until a discriminator cannot
+    tell them from real ones, kept by self-regularization from moving what is labelled [1]_.
+
+    Parameters
+    ----------
+    simulator : object, default=None
+        Has ``sample(n, random_state) -> (X, y)``, one channel, and perhaps ``calibrate(X, y)``.
+        None is ``CellSimulator()``.
+    self_regularization : float, default=10.0
+        Weight of the changes of blurred intensities and of gradients in objects and on outlines.
+    width : int, default=32
+        Channels of the refiner and of the discriminator's first layer.
+    depth : int, default=4
+        Blocks of the refiner.
+    max_steps : int, default=None
+        None is 1000, or no limit where `time_budget` is given.
+    time_budget : float, default=None
+        Seconds.
+    learning_rate : float, default=4e-4
+        Of the discriminator; the refiner's is a quarter of it.
+    batch_size : int, default=8
+    patch_size : int or "auto", default="auto"
+        "auto" is 128, or the size of the smallest image.
+    device, precision, random_state, warm_start, verbose
+        As for `SemiSupervisedSegmenter`.
+
+    Attributes
+    ----------
+    simulator_ : object
+        Calibrated.
+    network_ : Refiner
+        On the CPU, in the last state that kept the annotations.
+    n_channels_ : int
+        1.
+    patch_shape_ : tuple of int
+    report_ : dict
+        ``realism`` and ``realism_simulated``: of refined and of plain simulated images, 1 where
+        logistic regression on histogram and spectrum does not tell patches from real ones, 0 where
+        it always does (a classifier two-sample test). ``boundary_shift`` (median, pixels) and
+        ``boundary_shift_95``, ``survival`` (share of objects that keep half of their contrast) and
+        ``hallucination`` (new objects in the background, by those that are labelled).
+    history_ : list of dict
+        ``stage, step, time, adversarial, regularization, discriminator, realism, boundary_shift,
+        survival``.
+
+    See Also
+    --------
+    sskseg.simulation.CellSimulator : What is refined.
+
+    References
+    ----------
+    .. [1] Shrivastava et al. Learning from simulated and unsupervised images through adversarial
+       training. CVPR 2017. :doi:`10.1109/CVPR.2017.241`
+    .. [2] Park, Liu, Wang, Zhu. Semantic image synthesis with spatially-adaptive normalization.
+       CVPR 2019. :doi:`10.1109/CVPR.2019.00244`
+
+    Examples
+    --------
+    >>> from sskseg import SimulatedRefiner
+    >>> from sskseg.datasets import make_cells
+    >>> X, _ = make_cells(n_samples=4, shape=(64, 64), random_state=0)
+    >>> refiner = SimulatedRefiner(width=8, depth=1, max_steps=3, batch_size=2, random_state=0)
+    >>> refiner.fit(X).sample(2, random_state=0)[0].shape
+    (2, 64, 64)
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
+        **TorchEstimator._parameter_constraints,
+        "simulator": [object],
+        "self_regularization": [Interval(Real, 0, None, closed="left")],
+        "depth": [Interval(Integral, 1, 12, closed="both")],
+        "patch_size": [Interval(Integral, 48, None, closed="left"), str],
+    }
+
+    def __init__(
+        self, simulator=None, *, self_regularization=10.0, width=32, depth=4, max_steps=None,
+        time_budget=None, learning_rate=4e-4, batch_size=8, patch_size="auto", device="auto",
+        precision="auto", random_state=None, warm_start=False, verbose=False,
+    ):  # fmt: skip
+        self.simulator = simulator
+        self.self_regularization = self_regularization
+        self.width = width
+        self.depth = depth
+        self.max_steps = max_steps
+        self.time_budget = time_budget
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.patch_size = patch_size
+        self.device = device
+        self.precision = precision
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.verbose = verbose
+
+    def fit(self, X, y=None):
+        """Calibrate the simulator and learn what real images look like.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width)
+            Real images of one channel, about 0 to 1 (see `PercentileScaler`); a list where sizes
+            differ, or an `ImageStack`.
+        y : array-like of int, default=None
+            Label images; those with labelled objects help to calibrate. Not needed.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For input that breaks the contract, or images in which no cell is found.
+        FloatingPointError
+            If training diverges.
+        """
+        budget = self._budget()
+        self._validate_params()
+        images = check_images(X, 2, n_channels=1)
+        images = [image[..., 0].astype(np.float32) for image in images]
+        self.n_channels_ = 1
+        self.patch_shape_ = self._patch_shape(images)
+        with self._session() as (rng, device, dtype):
+            self.simulator_ = self._calibrated(images, y)
+            pool = _Pool(*self.simulator_.sample(_POOL, int(rng.integers(2**31))))
+            is_new = not (self.warm_start and hasattr(self, "network_"))
+            self.network_ = self._make_module("network_") if is_new else self.network_
+            real = _real_patches(images, self.patch_shape_, rng)
+            watch = _Watch(self, pool, [next(real) for _ in range(_PATCHES)])
+            settings = LoopSettings(self.learning_rate, device, dtype, verbose=bool(self.verbose))
+            refiner = self.network_.to(device).train()
+            discriminator = PatchDiscriminator(width=self.width).to(device).train()
+            shape, size = self.patch_shape_, self.batch_size
+            rows = train_refiner(
+                refiner, discriminator, pool.batches(shape, size, rng, device),
+                _batched(real, size, device), budget, settings,
+                weight=self.self_regularization, rng=rng, watch=watch,
+            )  # fmt: skip
+            self.history_ = [{"stage": "refiner", **row} for row in rows]
+            self.report_ = watch.finish()
+            self.network_ = refiner.cpu().eval()
+        return self
+
+    def refine(self, X, y, *, random_state=None):
+        """Make simulated images look real.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, height, width)
+        y : array-like of int, shape (n_samples, height, width)
+            Their labels.
+        random_state : int, RandomState, Generator or None, default=None
+            Of the textures.
+
+        Returns
+        -------
+        ndarray of float32, shape (n_samples, height, width)
+        """
+        check_is_fitted(self)
+        images = check_images(X, 2, n_channels=1)
+        labels = check_labels(y, images)
+        rng = check_generator(random_state)
+        refined = []
+        self.network_.eval()
+        with torch.inference_mode():
+            for image, label in zip(images, labels, strict=True):
+                plane = torch.from_numpy(image[..., 0].astype(np.float32))[None, None]
+                maps = torch.from_numpy(label_maps(label))[None]
+                noise = torch.from_numpy(rng.standard_normal(plane.shape, dtype=np.float32))
+                refined.append(self.network_(plane, maps, noise)[0, 0].numpy())
+        return np.stack(refined)
+
+    def sample(self, n, random_state=None):
+        """Draw refined images with their labels.
+
+        Parameters
+        ----------
+        n : int
+        random_state : int, RandomState, Generator or None, default=None
+
+        Returns
+        -------
+        X : ndarray of float32, shape (n, height, width)
+        y : ndarray of int32, shape (n, height, width)
+        """
+        check_is_fitted(self)
+        rng = check_generator(random_state)
+        X, y = self.simulator_.sample(n, rng)
+        return self.refine(X, y, random_state=rng), y
+
+    def predict(self, y):
+        """Draw realistic images of given labels.
+
+        Parameters
+        ----------
+        y : array-like of int, shape (n_samples, height, width)
+
+        Returns
+        -------
+        ndarray of float32, shape (n_samples, height, width)
+
+        Raises
+        ------
+        ValueError
+            If the simulator cannot draw given labels (it has no ``render``).
+        """
+        check_is_fitted(self)
+        if not hasattr(self.simulator_, "render"):
+            raise ValueError(
+                f"predict needs a simulator with render(labels, random_state), got "
+                f"{type(self.simulator_).__name__}."
+            )
+        rng = check_generator(self.random_state)
+        images = np.stack([self.simulator_.render(np.asarray(label), rng) for label in y])
+        return self.refine(images, y, random_state=rng)
+
+    def transform(self, X):
+        """Hand the images on, with this refiner as the simulator.
+
+        Parameters
+        ----------
+        X : array-like
+            Images, which are not changed.
+
+        Returns
+        -------
+        ImageStack
+        """
+        check_is_fitted(self)
+        check_images(X, 2, n_channels=1)
+        return ImageStack(X, simulator=self)
+
+    def score(self, X, y=None):
+        """Realism: 1 where refined images are not told from real ones, 0 where they always are.
+
+        Parameters
+        ----------
+        X : array-like
+            Real images, as in `fit`.
+        y : object, default=None
+            Not looked at.
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        images = [x[..., 0].astype(np.float32) for x in check_images(X, 2, n_channels=1)]
+        rng = check_generator(self.random_state)
+        real = _real_patches(images, self.patch_shape_, rng)
+        drawn, _ = self.sample(_PATCHES // 2, rng)
+        made = _real_patches(list(drawn), self.patch_shape_, rng)
+        return realism([next(real) for _ in range(_PATCHES)], [next(made) for _ in range(_PATCHES)])
+
+    def _calibrated(self, images, y):
+        simulator = CellSimulator(shape=self.patch_shape_) if self.simulator is None else (
+            self.simulator
+        )  # fmt: skip
+        if not hasattr(simulator, "calibrate"):
+            return simulator
+        if y is not None:
+            known = check_labels(y, [image[..., None] for image in images])
+            rows = [i for i, label in enumerate(known) if (label > 0).any()]
+            if rows:
+                return simulator.calibrate([images[i] for i in rows], [known[i] for i in rows])
+        return simulator.calibrate(images)
+
+    def _make_module(self, name):
+        return Refiner(_MAPS, width=self.width, n_blocks=self.depth)
+
+    def _patch_shape(self, images):
+        smallest = min(min(image.shape) for image in images)
+        side = min(128, smallest) if self.patch_size == "auto" else int(self.patch_size)
+        if smallest < side or side < 48:
+            raise ValueError(
+                f"Images must be at least {max(side, 48)} pixels wide, got one of {smallest}."
+            )
+        return side, side
+
+
+class _Pool:
+    """Simulated images with what the refiner is told of them."""
+
+    def __init__(self, X, y):
+        self.X, self.y = np.asarray(X, np.float32), np.asarray(y)
+        self.maps = np.stack([label_maps(label) for label in self.y])
+
+    def batches(self, shape, size, rng, device):
+        """Endless (images, maps), flipped and turned."""
+        while True:
+            parts = []
+            for i in rng.integers(len(self.X), size=size):
+                sizes = zip(self.X.shape[1:], shape, strict=True)
+                start = [int(rng.integers(n - s + 1)) for n, s in sizes]
+                box = tuple(slice(a, a + s) for a, s in zip(start, shape, strict=True))
+                both = np.concatenate([self.X[i][None][(slice(None), *box)],
+                                       self.maps[i][(slice(None), *box)]])  # fmt: skip
+                parts.append(_turned(both, rng))
+            batch = torch.from_numpy(np.stack(parts)).to(device)
+            yield batch[:, :1], batch[:, 1:]
+
+
+class _Watch:
+    """Looks at realism and annotations, and keeps the last state that did not damage these."""
+
+    def __init__(self, estimator, pool, real):
+        self.estimator, self.real = estimator, real
+        self.pool = pool
+        self.good = copy.deepcopy(estimator.network_.state_dict())
+        self.best, self.since = -1.0, 0
+
+    def __call__(self, progress):
+        found = self._look()
+        if found["boundary_shift"] <= _SHIFT and found["survival"] >= _SURVIVAL:
+            self.good = copy.deepcopy(self.estimator.network_.state_dict())
+        better = found["realism"] > self.best + 0.01
+        self.best, self.since = max(self.best, found["realism"]), 0 if better else self.since + 1
+        keys = ("realism", "boundary_shift", "survival")
+        stop = progress > 0.5 and self.since >= _PATIENCE
+        return {key: found[key] for key in keys}, stop
+
+    def finish(self):
+        """The report of the state that is kept."""
+        last = self._look()
+        if last["boundary_shift"] > _SHIFT or last["survival"] < _SURVIVAL:
+            warnings.warn(
+                f"The refiner moves outlines by {last['boundary_shift']:.1f} pixels and keeps "
+                f"{last['survival']:.2f} of the objects: its last state that did neither is kept. "
+                "Raise self_regularization.",
+                stacklevel=3,
+            )
+            self.estimator.network_.load_state_dict(self.good)
+            last = self._look()
+        return {**last, "realism_simulated": self._realism(self.pool.X[:_PATCHES])}
+
+    def _look(self):
+        network = self.estimator.network_
+        device = next(network.parameters()).device
+        network.cpu()
+        refined = self.estimator.refine(
+            self.pool.X[:_PATCHES], self.pool.y[:_PATCHES], random_state=0
+        )
+        judged = slice(_JUDGED)
+        both = list(zip(self.pool.X[judged], refined[judged], self.pool.y[judged], strict=True))
+        shifts = np.concatenate([boundary_shifts(*each) for each in both])
+        alive = np.concatenate([surviving(*each) for each in both])
+        new = sum(hallucinated(*each) for each in both)
+        network.to(device).train()
+        return {
+            "realism": self._realism(refined),
+            "boundary_shift": float(np.median(shifts)) if len(shifts) else 0.0,
+            "boundary_shift_95": float(np.percentile(shifts, 95)) if len(shifts) else 0.0,
+            "survival": float(alive.mean()) if len(alive) else 1.0,
+            "hallucination": new / max(len(alive), 1),
+        }
+
+    def _realism(self, images):
+        rng = np.random.default_rng(0)
+        made = _real_patches(list(images), self.estimator.patch_shape_, rng)
+        return realism(self.real, [next(made) for _ in range(len(self.real))])
+
+
+def realism(real, made):
+    """Classifier two-sample test of patches: 1 for chance, 0 for a classifier without error.
+
+    Parameters
+    ----------
+    real, made : sequence of ndarray of one shape
+
+    Returns
+    -------
+    float
+        ``2 * (1 - balanced accuracy)``, at most 1, of cross-validated logistic regression on
+        histogram and power spectrum.
+    """
+    patches = np.stack([*real, *made])
+    # In units of the real patches, so that level and contrast count.
+    low, high = np.mean(np.stack(real)), max(float(np.std(np.stack(real))), 1e-9)
+    features = probe_features((patches - low) / high)
+    answers = np.repeat([0, 1], [len(real), len(made)])
+    judge = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
+    order = np.random.default_rng(0).permutation(len(answers))
+    found = cross_val_score(judge, features[order], answers[order], cv=5,
+                            scoring="balanced_accuracy")  # fmt: skip
+    return float(min(1.0, 2 * (1 - found.mean())))
+
+
+def _real_patches(images, shape, rng):
+    """Endless patches, flipped and turned."""
+    while True:
+        image = images[int(rng.integers(len(images)))]
+        start = [int(rng.integers(n - s + 1)) for n, s in zip(image.shape, shape, strict=True)]
+        box = tuple(slice(a, a + s) for a, s in zip(start, shape, strict=True))
+        yield _turned(image[box][None], rng)[0]
+
+
+def _turned(array, rng):
+    array = np.rot90(array, int(rng.integers(4)), axes=(-2, -1))
+    array = array[..., ::-1] if rng.random() < 0.5 else array
+    return np.ascontiguousarray(array)
+
+
+def _batched(patches, size, device):
+    while True:
+        batch = np.stack([next(patches) for _ in range(size)])[:, None]
+        yield torch.from_numpy(batch).to(device)

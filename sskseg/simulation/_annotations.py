@@ -1,0 +1,140 @@
+"""Are labels still right where an image was changed?"""
+
+import numpy as np
+from scipy import ndimage as ndi
+
+_REACH = 6.0  # pixels on each side of an outline
+_STEP = 0.5
+_RING = 4  # pixels around an object
+_SURVIVES = 0.5  # of the contrast that was
+
+
+def label_maps(labels):
+    """What a refiner is told of each pixel.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (height, width)
+
+    Returns
+    -------
+    ndarray of float32, shape (3, height, width)
+        Foreground, outlines, and the distance to the outline as a fraction of the largest in the
+        image, negative outside.
+    """
+    mask = labels > 0
+    edges = np.zeros(labels.shape, bool)
+    edges[1:] |= labels[1:] != labels[:-1]
+    edges[:, 1:] |= labels[:, 1:] != labels[:, :-1]
+    edges[:-1] |= edges[1:]
+    edges[:, :-1] |= edges[:, 1:]
+    inside = ndi.distance_transform_edt(mask & ~edges)
+    outside = ndi.distance_transform_edt(~mask)
+    depth = inside / max(inside.max(), 1.0) - outside / max(outside.max(), 1.0)
+    return np.stack([mask, edges, depth]).astype(np.float32)
+
+
+def boundary_shifts(before, after, labels, *, most=500, rng=None):
+    """How far outlines moved when an image was changed.
+
+    Profiles of the gradient along normals, up to 6 pixels on each side of outlines; the shift is
+    that between the steepest places.
+
+    Parameters
+    ----------
+    before, after : ndarray of shape (height, width)
+    labels : ndarray of int, shape (height, width)
+    most : int, default=500
+        Places looked at.
+    rng : numpy.random.Generator, default=None
+        Chooses them; None: evenly spaced.
+
+    Returns
+    -------
+    ndarray of shape (n,)
+        Pixels, not negative.
+    """
+    mask = labels > 0
+    signed = ndi.distance_transform_edt(mask) - ndi.distance_transform_edt(~mask)
+    smooth = ndi.gaussian_filter(signed, 1.0)
+    at = np.argwhere(mask & ~ndi.binary_erosion(mask, border_value=1))
+    if not len(at):
+        return np.empty(0)
+    if len(at) > most:
+        step = np.arange(most) * len(at) // most
+        at = at[step if rng is None else rng.choice(len(at), most, replace=False)]
+    normals = np.stack([g[tuple(at.T)] for g in np.gradient(smooth)], axis=1)
+    length = np.linalg.norm(normals, axis=1)
+    at, normals = at[length > 0.3], (normals / np.maximum(length, 1e-9)[:, None])[length > 0.3]
+    offsets = np.arange(-_REACH, _REACH + _STEP / 2, _STEP)
+    points = at[:, None] + offsets[None, :, None] * normals[:, None]
+    weight = np.exp(-0.5 * (offsets / (_REACH / 2)) ** 2)  # of other outlines, the near one counts
+    steepest = [
+        (ndi.map_coordinates(ndi.gaussian_gradient_magnitude(image, 1.0), points.reshape(-1, 2).T,
+                             order=1, mode="nearest").reshape(points.shape[:2]) * weight).argmax(1)
+        for image in (before, after)
+    ]  # fmt: skip
+    return np.abs(offsets[steepest[0]] - offsets[steepest[1]])
+
+
+def surviving(before, after, labels):
+    """Which objects still differ from what is around them.
+
+    Parameters
+    ----------
+    before, after : ndarray of shape (height, width)
+    labels : ndarray of int, shape (height, width)
+
+    Returns
+    -------
+    ndarray of bool, shape (n_objects,)
+        Whether the contrast to a ring of 4 pixels is at least half of what it was, and of its sign.
+    """
+    ids = np.unique(labels[labels > 0])
+    if not len(ids):
+        return np.empty(0, bool)
+    _, nearest = ndi.distance_transform_edt(labels == 0, return_indices=True)
+    ring = (ndi.distance_transform_edt(labels == 0) <= _RING) & (labels == 0)
+    owner = np.where(ring, labels[tuple(nearest)], 0)
+    around = labels == 0
+    contrasts = []
+    for image in (before, after):
+        everywhere = float(image[around].mean()) if around.any() else 0.0
+        contrasts.append(ndi.mean(image, labels, ids) - _means_or(image, owner, ids, everywhere))
+    return contrasts[1] * np.sign(contrasts[0]) >= _SURVIVES * np.abs(contrasts[0])
+
+
+def hallucinated(before, after, labels):
+    """Count objects in the background that were not there before.
+
+    Parameters
+    ----------
+    before, after : ndarray of shape (height, width)
+    labels : ndarray of int, shape (height, width)
+
+    Returns
+    -------
+    int
+        Components of the background, at least 3 pixels from any object, that look more like
+        objects than background and are at least a quarter of the median object large; those of
+        `before` subtracted.
+    """
+    mask = labels > 0
+    if not mask.any() or mask.all():
+        return 0
+    clear = ndi.distance_transform_edt(~mask) > 3
+    least = 0.25 * np.median(np.unique(labels[mask], return_counts=True)[1])
+    counts = []
+    for image in (before, after):
+        low, high = np.median(image[~mask]), np.median(image[mask])
+        like = (image - low) * np.sign(high - low) > 0.5 * abs(high - low)
+        components, n = ndi.label(ndi.binary_opening(like & clear))
+        sizes = np.bincount(components.ravel(), minlength=n + 1)[1:]
+        counts.append(int((sizes >= least).sum()))
+    return max(0, counts[1] - counts[0])
+
+
+def _means_or(image, owner, ids, default):
+    sizes = ndi.sum_labels(np.ones(image.shape), owner, ids)
+    sums = ndi.sum_labels(image, owner, ids)
+    return np.where(sizes > 0, sums / np.maximum(sizes, 1), default)

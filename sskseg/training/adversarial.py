@@ -1,0 +1,196 @@
+"""Training a refiner against a discriminator."""
+
+import warnings
+from math import cos, pi
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tqdm import tqdm
+
+_REPORTS = 10
+_BLUR = 2.0  # pixels
+_LOCAL = 0.5  # share of gradients in the self-regularization
+_BETAS = (0.0, 0.9)
+_CALM = 0.02  # share of the training in which only the discriminator learns
+
+
+class HistoryBuffer:
+    """Refined images of the past, of which the discriminator is shown some again.
+
+    Parameters
+    ----------
+    size : int
+        Images that are kept.
+    rng : numpy.random.Generator
+
+    References
+    ----------
+    .. [1] Shrivastava et al. Learning from simulated and unsupervised images through adversarial
+       training. CVPR 2017. :doi:`10.1109/CVPR.2017.241`
+    """
+
+    def __init__(self, size, rng):
+        self.size, self.rng, self.images = size, rng, []
+
+    def mix(self, images):
+        """Half of a batch, and as many from the buffer; half of the batch is then kept.
+
+        Parameters
+        ----------
+        images : Tensor of shape (batch, ...)
+
+        Returns
+        -------
+        Tensor of the same shape
+        """
+        half = len(images) // 2
+        mixed = images
+        if half and len(self.images) >= half:
+            old = self.rng.choice(len(self.images), half, replace=False)
+            mixed = torch.cat([images[half:], torch.stack([self.images[i] for i in old])])
+        for image in images[:half]:
+            if len(self.images) < self.size:
+                self.images.append(image)
+            else:
+                self.images[int(self.rng.integers(self.size))] = image
+        return mixed
+
+
+def self_regularization(refined, images, maps):
+    """How much a refiner changes what labels depend on.
+
+    The mean absolute difference of blurred intensities everywhere, and that of gradients inside of
+    objects and along their outlines, half of each.
+
+    Parameters
+    ----------
+    refined, images : Tensor of shape (batch, 1, height, width)
+    maps : Tensor of shape (batch, 3, height, width)
+        Of `sskseg.simulation.label_maps`.
+
+    Returns
+    -------
+    Tensor
+        A scalar.
+    """
+    change = refined - images
+    size = 2 * round(2 * _BLUR) + 1
+    at = torch.arange(size, device=change.device) - size // 2
+    kernel = torch.exp(-0.5 * (at / _BLUR) ** 2)
+    kernel = (kernel / kernel.sum()).to(change.dtype)
+    padded = F.pad(change, (size // 2,) * 4, mode="replicate")
+    blurred = F.conv2d(F.conv2d(padded, kernel.view(1, 1, -1, 1)), kernel.view(1, 1, 1, -1))
+    near = maps[:, :2].amax(1, keepdim=True)
+    slopes = (
+        (change[..., 1:, :] - change[..., :-1, :]).abs() * near[..., 1:, :],
+        (change[..., 1:] - change[..., :-1]).abs() * near[..., 1:],
+    )
+    slope = sum(s.sum() for s in slopes) / (2 * near.sum()).clamp(min=1.0)
+    return (1 - _LOCAL) * blurred.abs().mean() + _LOCAL * slope
+
+
+def train_refiner(
+    refiner, discriminator, simulated, real, budget, settings, *, weight, rng, watch
+):  # fmt: skip
+    """Train a refiner adversarially.
+
+    Hinge losses, spectral normalization, a discriminator that learns four times faster, and a
+    history of refined images.
+
+    Parameters
+    ----------
+    refiner, discriminator : torch.nn.Module
+        Trained in place.
+    simulated : iterator of (images, maps)
+    real : iterator of images
+    budget : Budget
+    settings : LoopSettings
+        Its learning rate is the discriminator's.
+    weight : float
+        Of the self-regularization.
+    rng : numpy.random.Generator
+    watch : callable
+        ``watch(progress) -> (dict, bool)``: further columns of the history, and whether to stop;
+        called 10 times.
+
+    Returns
+    -------
+    history : list of dict
+        ``step, time, adversarial, regularization, discriminator`` (means since the last row) and
+        what `watch` tells.
+
+    Raises
+    ------
+    FloatingPointError
+        If a loss is not finite.
+    """
+    rates = settings.learning_rate / 4, settings.learning_rate
+    optimizers = [
+        torch.optim.Adam(network.parameters(), rate, betas=_BETAS)
+        for network, rate in zip((refiner, discriminator), rates, strict=True)
+    ]
+    buffer, rows, losses, step = HistoryBuffer(200, rng), [], [], 0
+    bar = tqdm(total=100, unit="%", disable=not settings.verbose, desc="refining")
+    try:
+        while budget.progress(step) < 1:
+            progress = budget.progress(step)
+            for optimizer, rate in zip(optimizers, rates, strict=True):
+                for group in optimizer.param_groups:
+                    group["lr"] = rate * 0.5 * (1 + cos(pi * progress))
+            losses.append(_step(
+                refiner, discriminator, optimizers, next(simulated), next(real), buffer, settings,
+                weight if progress >= _CALM else None, rng,
+            ))  # fmt: skip
+            step += 1
+            if not np.isfinite(losses[-1]).all():
+                raise FloatingPointError(
+                    f"Refining diverged: the losses are {losses[-1]} at step {step}. Lower "
+                    "learning_rate, or raise self_regularization."
+                )
+            bar.update(int(100 * min(1.0, budget.progress(step))) - bar.n)
+            if budget.progress(step) >= (len(rows) + 1) / _REPORTS:
+                more, stop = watch(progress)
+                names = ("adversarial", "regularization", "discriminator")
+                means = dict(zip(names, np.mean(losses, axis=0).tolist(), strict=True))
+                rows.append({"step": step, "time": budget.elapsed(), **means, **more})
+                losses = []
+                if stop:
+                    break
+    except KeyboardInterrupt:
+        warnings.warn(f"Refining was interrupted at step {step}; the last good state is kept.",
+                      stacklevel=2)  # fmt: skip
+    finally:
+        bar.close()
+    return rows
+
+
+def _step(refiner, discriminator, optimizers, batch, real, buffer, settings, weight, rng):
+    """One step of both; the refiner learns nothing where `weight` is None."""
+    images, maps = batch
+    seed = int(rng.integers(2**62))
+    generator = torch.Generator(images.device).manual_seed(seed)
+    noise = torch.randn(images.shape, generator=generator, device=images.device)
+    mixed = settings.dtype != torch.float32
+    with torch.autocast(settings.device.type, settings.dtype, enabled=mixed):
+        refined = refiner(images, maps, noise)
+        shown = buffer.mix(refined.detach().float())
+        both = discriminator(torch.cat([real, shown]))
+        loss = sum(
+            F.relu(1 - s[: len(real)].float()).mean() + F.relu(1 + s[len(real) :].float()).mean()
+            for s in both
+        ) / len(both)
+    optimizers[1].zero_grad(set_to_none=True)
+    loss.backward()
+    optimizers[1].step()
+    if weight is None:
+        return 0.0, 0.0, float(loss.detach())
+    with torch.autocast(settings.device.type, settings.dtype, enabled=mixed):
+        scores = discriminator(refined)
+        adversarial = -sum(s.float().mean() for s in scores) / len(scores)
+        kept = self_regularization(refined.float(), images, maps)
+    optimizers[0].zero_grad(set_to_none=True)
+    (adversarial + weight * kept).backward()
+    torch.nn.utils.clip_grad_norm_(refiner.parameters(), 1.0)
+    optimizers[0].step()
+    return float(adversarial.detach()), float(kept.detach()), float(loss.detach())

@@ -1,0 +1,170 @@
+"""Nuclei and Nissl-stained cells without labels: simulated, calibrated and refined training images.
+
+    python tests/benchmarks/simulation.py [--data nuclei nissl] [--sources simulated calibrated ...]
+        [--labels 0] [--seeds 0] [--refining 180] [--training 120] [--full] [--table]
+
+What the detector learns from: "simulated" images of the default simulator, "calibrated" ones, of
+one that was fitted to the unlabelled real images, "refined" ones, each with 0 or more labelled real
+images besides; "real" images alone; and Otsu's and Li's threshold with a watershed. Unlabelled
+images are otherwise not learnt from. DSB 2018: 160 images for training, 80 for testing; Nissl: two
+images for training, one for testing. Each finished cell is kept in
+``tests/benchmarks/results/simulation.jsonl``. ``--full`` is the protocol for a GPU; ``--figure``
+draws real, simulated and refined images side by side.
+"""
+
+import argparse
+from functools import cache, partial
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+from harness import Cells, data_folder, markdown
+from sklearn.pipeline import make_pipeline
+
+from sskseg import (
+    ImageStack,
+    InstanceCounter,
+    OtsuWatershed,
+    PercentileScaler,
+    SemiSupervisedSegmenter,
+    SimulatedRefiner,
+)
+from sskseg.datasets import load_dsb2018_nuclei, load_nissl_rat_cortex
+from sskseg.metrics import average_precision, count_error, f1_instances
+from sskseg.simulation import CellSimulator
+
+SOURCES = ["otsu", "li", "simulated", "calibrated", "refined", "real"]
+ALL = 10**6
+
+
+@cache
+def load(data):
+    """Scaled images and labels, for training and for testing."""
+    if data == "nuclei":
+        X, y = load_dsb2018_nuclei(data_folder() / "dsb2018_nuclei")
+        order = np.random.default_rng(0).permutation(len(X))
+        X, y, n, last = [X[i] for i in order], [y[i] for i in order], 160, 240
+    else:
+        X, y = load_nissl_rat_cortex(data_folder() / "nissl_rat_cortex")
+        X, y, n, last = [np.mean(x, axis=-1) for x in X], list(y), 2, 3
+    X = PercentileScaler(scope="image").fit_transform(X)
+    return X[:n], y[:n], X[n:last], y[n:last]
+
+
+@cache
+def simulator(data, source, seed, seconds):
+    X, *_ = load(data)
+    if source == "simulated":
+        return CellSimulator(), {}
+    if source == "calibrated":
+        return CellSimulator().calibrate(X), {}
+    refiner = SimulatedRefiner(time_budget=seconds, random_state=seed).fit(X)
+    return refiner, refiner.report_
+
+
+def measure(data, source, labels, seed, options):
+    X, y, X_test, y_test = load(data)
+    report = {}
+    if source in ("otsu", "li"):
+        model = OtsuWatershed(source, dark_objects=data == "nissl").fit(X)
+    else:
+        rows = np.random.default_rng(seed).permutation(len(X))[:labels]
+        known = [y[i] if i in rows else np.full(y[i].shape, -1) for i in range(len(y))]
+        stack = X
+        if source != "real":
+            made, report = simulator(data, source, seed, options.refining)
+            stack = ImageStack(X, simulator=made)
+        model = make_pipeline(
+            SemiSupervisedSegmenter(
+                semi_supervision=None, time_budget=options.training, random_state=seed
+            ),
+            InstanceCounter(),
+        ).fit(stack, known)
+    found = list(model.transform(X_test))
+    counts = [len(np.unique(label[label > 0])) for label in y_test]
+    figures = {f"f1_{t:g}": f1_instances(y_test, found, t) for t in (0.5, 0.7, 0.9)}
+    figures["ap"] = float(average_precision(y_test, found))
+    figures["wape"] = count_error(counts, model.predict(X_test))["wape"]
+    return {**figures, "report": report}
+
+
+def table(rows):
+    groups = {}
+    for row in rows:
+        key = row["key"]
+        name = key["data"], SOURCES.index(key["source"]), key["labels"], key["training"]
+        groups.setdefault(name, []).append(row["figures"])
+    lines = []
+    for (data, source, labels, seconds), figures in sorted(groups.items()):
+        line = {"data": data, "source": SOURCES[source],
+                "labelled images": "all" if labels == ALL else labels,
+                "seconds": f"{seconds:.0f}", "seeds": len(figures)}  # fmt: skip
+        for name in ("f1_0.5", "f1_0.7", "f1_0.9", "ap", "wape"):
+            line[name] = float(np.mean([f[name] for f in figures]))
+        for name in ("realism", "boundary_shift", "survival", "hallucination"):
+            values = [f["report"].get(name) for f in figures]
+            line[name] = "" if None in values else float(np.mean(values))
+        lines.append(line)
+    return markdown(lines, list(lines[0])) if lines else "no cell is finished"
+
+
+def draw(data, seed, seconds, path):
+    """Real, simulated and refined images with the outlines of labels."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from sskseg.report import draw_outlines
+
+    X, y, *_ = load(data)
+    refiner, report = simulator(data, "refined", seed, seconds)
+    drawn, labels = refiner.simulator_.sample(3, seed)
+    refined = refiner.refine(drawn, labels, random_state=seed)
+    side = drawn.shape[1]
+    figure, axes = plt.subplots(3, 3, figsize=(9, 9.4), layout="constrained")
+    for i in range(3):
+        draw_outlines(axes[0, i], X[i][:side, :side], y[i][:side, :side], title="real")
+        draw_outlines(axes[1, i], drawn[i], labels[i], title="simulated")
+        draw_outlines(axes[2, i], refined[i], labels[i], title="refined")
+    figure.suptitle(f"boundary shift {report['boundary_shift']:.1f} pixels, survival "
+                    f"{report['survival']:.2f}", fontsize=10)  # fmt: skip
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, dpi=110)
+    plt.close(figure)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", nargs="+", choices=("nuclei", "nissl"), default=["nuclei"])
+    parser.add_argument("--sources", nargs="+", choices=SOURCES, default=SOURCES)
+    parser.add_argument("--labels", nargs="+", type=int, default=None, help="real labelled images")
+    parser.add_argument("--seeds", type=int, nargs="+", default=None)
+    parser.add_argument("--refining", type=float, default=180.0, help="seconds")
+    parser.add_argument("--training", type=float, default=120.0, help="seconds")
+    parser.add_argument("--full", action="store_true", help="the protocol for a GPU")
+    parser.add_argument("--figure", action="store_true", help="draw what was simulated")
+    parser.add_argument("--table", action="store_true", help="of the finished cells, no training")
+    options = parser.parse_args()
+    if options.full:
+        options.refining = options.training = 600.0
+    options.labels = options.labels or ([0, 1, 2, 5, 10] if options.full else [0])
+    options.seeds = options.seeds or ([0, 1, 2] if options.full else [0])
+    cells = Cells("simulation")
+    if not options.table:
+        for seed, data, source in product(options.seeds, options.data, options.sources):
+            for labels in [0] if source in ("otsu", "li") else options.labels:
+                labels = ALL if source == "real" and labels == 0 else labels
+                key = {"data": data, "source": source, "labels": labels, "seed": seed,
+                       "refining": options.refining, "training": options.training}  # fmt: skip
+                cells.run(key, partial(measure, data, source, labels, seed, options))
+    if options.figure:
+        root = Path(__file__).resolve().parents[2]
+        for data in options.data:
+            draw(data, options.seeds[0], options.refining,
+                 root / "docs" / "images" / f"simulation_{data}.png")  # fmt: skip
+    print(table(cells.rows))
+
+
+if __name__ == "__main__":
+    main()
