@@ -1,6 +1,6 @@
 """`CellSimulator`: images of cells with their labels, like those that are wanted."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 
 import numpy as np
@@ -49,6 +49,8 @@ class CellSimulator:
         Standard deviation of the blur, pixels.
     noise : float, default=0.03
         Standard deviation of the noise.
+    variants : tuple of CellSimulator, default=()
+        Where there are some, each image is drawn by one of them, in `shape`.
 
     Raises
     ------
@@ -77,6 +79,7 @@ class CellSimulator:
     background_spread: float = 0.04
     psf: float = 1.0
     noise: float = 0.03
+    variants: tuple["CellSimulator", ...] = field(default=(), repr=False)
 
     def __post_init__(self):
         if len(self.shape) not in (2, 3) or min(self.shape) < 8:
@@ -128,6 +131,8 @@ class CellSimulator:
         ndarray of float32, shape of `labels`
         """
         rng, labels = check_generator(random_state), np.asarray(labels)
+        if self.variants:
+            return self.variants[int(rng.integers(len(self.variants)))].render(labels, rng)
         ids, index = np.unique(labels, return_inverse=True)
         index = index.reshape(labels.shape)
         distance = ndi.distance_transform_edt(labels > 0)
@@ -151,7 +156,8 @@ class CellSimulator:
         Returns
         -------
         CellSimulator
-            With other parameters; `shape`, `elongation`, `roughness` and `overlap` stay.
+            Each of its images is like one of X (`variants`); its own parameters are the medians
+            over X. `shape`, `elongation`, `roughness` and `overlap` stay.
 
         Raises
         ------
@@ -169,17 +175,16 @@ class CellSimulator:
         looks = [look for look in looks if look is not None]
         if not looks:
             raise ValueError("No cell was found in X; is it empty, or are there labels to give?")
-        values = {name: float(np.median([getattr(x, name) for x in looks]))
-                  for name in _Look.__dataclass_fields__ if name != "log_radii"}  # fmt: skip
-        radii = np.concatenate([look.log_radii for look in looks])
-        values["coverage"] = float(np.mean([look.coverage for look in looks]))
-        values["radius"] = max(0.5, float(np.exp(np.median(radii))))
-        values["radius_spread"] = min(
-            0.6, float(1.4826 * np.median(np.abs(radii - np.median(radii))))
-        )
-        return replace(self, **{**values, "coverage": min(0.9, values["coverage"])})
+        plain = replace(self, variants=())
+        variants = tuple(replace(plain, **look.parameters()) for look in looks)
+        names = looks[0].parameters()
+        medians = {name: float(np.median([getattr(v, name) for v in variants])) for name in names}
+        return replace(self, **medians, variants=variants)
 
     def _image(self, rng):
+        if self.variants:
+            variant = self.variants[int(rng.integers(len(self.variants)))]
+            return replace(variant, shape=self.shape)._image(rng)
         ndim = len(self.shape)
         ball = {2: np.pi, 3: 4 / 3 * np.pi}[ndim] * self.radius**ndim
         # The mean of a power of a log-normal size is larger than that of its median.
@@ -262,6 +267,16 @@ class _Look:
     background_spread: float
     psf: float
     noise: float
+
+    def parameters(self):
+        """Of a simulator that draws such images."""
+        middle = np.median(self.log_radii)
+        spread = 1.4826 * np.median(np.abs(self.log_radii - middle))
+        found = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        del found["log_radii"]
+        return {**found, "coverage": min(0.9, self.coverage),
+                "radius": max(0.5, float(np.exp(middle))),
+                "radius_spread": float(np.clip(spread, 0.1, 0.6))}  # fmt: skip
 
     @classmethod
     def of(cls, image, label):

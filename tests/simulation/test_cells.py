@@ -45,6 +45,18 @@ def test_calibration_finds_what_was_drawn(with_labels, levels):
     assert abs(found.background - np.median(X[y == 0])) < 0.05
     assert abs(found.psf - 1.5) < 0.6
     assert abs(found.noise - 0.02) < 0.01
+    assert len(found.variants) == 6
+    drawn, _ = found.sample(30, 0)
+    assert drawn.shape == (30, 128, 128)
+
+
+def test_images_of_several_kinds_are_drawn_in_each_of_them():
+    small = CellSimulator(shape=(96, 96), radius=4, overlap=0.0).sample(3, 0)
+    large = CellSimulator(shape=(96, 96), radius=14, overlap=0.0).sample(3, 0)
+    found = CellSimulator().calibrate(np.concatenate([small[0], large[0]]))
+    radii = sorted(v.radius for v in found.variants)
+    assert radii[2] < 7
+    assert radii[3] > 9
 
 
 def test_real_images_are_imitated(data_dir):
