@@ -179,14 +179,7 @@ class DenseEstimator(TorchEstimator):
             # a user's network, of which nothing is known, or one that cuts images itself
             endless = (2**31,) * self.spatial_ndim
             return TileSettings(endless, (0,) * self.spatial_ndim, (1,) * self.spatial_ndim)
-        tile, reach = _TILE[self.spatial_ndim], network.reach
-        if any(network_margin(network, self.spatial_ndim)):
-            # A shorter halo would show it a mirror image where the image goes on.
-            tile = tuple(max(side, 3 * r) for side, r in zip(tile, reach, strict=True))
-        else:
-            reach = tuple(min(r, side // 8) for side, r in zip(tile, reach, strict=True))
-        halo = tuple(round_up(r, step) for r, step in zip(reach, network.stride, strict=True))
-        return TileSettings(tile, halo, network.stride)
+        return tile_settings(network, self.spatial_ndim)
 
     def block_sizes(self, shape):
         """How a scan is cut for this network, so that blocks give what the whole gives.
@@ -317,6 +310,18 @@ def neighbor_windows(maps, n, context, dtype):
         for row in range(window.min(), window.max() + 1):
             section(int(row))
         yield torch.cat([section(int(row)) for row in window])
+
+
+def tile_settings(network, ndim):
+    """How images are cut for a network that tells its reach and stride."""
+    tile, reach = _TILE[ndim], network.reach
+    if any(network_margin(network, ndim)):
+        # A shorter halo would show it a mirror image where the image goes on.
+        tile = tuple(max(side, 3 * r) for side, r in zip(tile, reach, strict=True))
+    else:
+        reach = tuple(min(r, side // 8) for side, r in zip(tile, reach, strict=True))
+    halo = tuple(round_up(r, step) for r, step in zip(reach, network.stride, strict=True))
+    return TileSettings(tile, halo, network.stride)
 
 
 def network_margin(network, ndim):

@@ -10,13 +10,13 @@ from sklearn.utils.validation import check_is_fitted
 from .base import ImageEstimator
 from .counting import InstanceCounter
 from .images import (
-    ImageStack,
     are_points,
     check_generator,
     check_images,
     check_labelled,
     check_labels,
     check_points,
+    hand_on,
     like_input,
     unwrap,
 )
@@ -477,7 +477,7 @@ class PixelForest(ImageEstimator):
         probabilities : ndarray of float32, list of ndarray, or ImageStack
         """
         maps = self.predict_proba(X)
-        return X.seen_through(maps, self.transform) if isinstance(X, ImageStack) else maps
+        return hand_on(X, maps, self.transform)
 
     def score(self, X, y):
         """Mean Dice coefficient of the foreground over the samples that have labels.

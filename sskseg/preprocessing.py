@@ -8,10 +8,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from .base import ImageEstimator
 from .images import (
-    ImageStack,
     channel_percentiles,
     check_images,
     check_lazy_images,
+    hand_on,
     is_lazy,
     like_input,
     rescale,
@@ -125,7 +125,7 @@ class PercentileScaler(ImageEstimator):
             if any(np.ndim(original) == self.spatial_ndim for original in originals):
                 scaled = [image[..., 0] for image in scaled]
             scaled = like_input(scaled, X)
-        return X.seen_through(scaled, self.transform) if isinstance(X, ImageStack) else scaled
+        return hand_on(X, scaled, self.transform)
 
     def inverse_transform(self, X):
         """Undo `transform`, up to clipping.

@@ -14,13 +14,13 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from ._dense import tile_settings
 from .base import TorchEstimator
 from .images import ImageStack, check_images, like_input
 from .nn import Backbone, ProxyNetwork, make_network, pad_to_multiple
 from .proxies import guard, make_proxy, probe_features, standardize
 from .training import (
     ProxyBatches,
-    TileSettings,
     field_shape,
     predict_images,
     proxy_loss,
@@ -29,7 +29,6 @@ from .training import (
 
 _PATCH = {2: 128, 3: 32}
 _LEAST_PATCH = 16
-_TILE = {2: (1024, 1024), 3: (64, 128, 128)}
 _CROPS = 400  # that the proxies and the probe are judged on
 _FLAG = 0.4  # of the way from chance to certainty, for the probe
 _FEWEST_TO_HOLD_OUT = 4  # images of a domain
@@ -305,7 +304,7 @@ class ProxyPretrainer(TorchEstimator):
         self._check_sizes(images, field_shape(proxies, self.patch_shape_))
         with self._session() as (rng, device, dtype):
             batches = self._batches(images, strata, magnification, proxies, rng, device)
-            scores, _ = self._judge(batches, device, dtype)
+            scores = self._judge(_draw(batches), device, dtype)
         return float(np.mean(list(scores.values())))
 
     # How `fit` goes about it
@@ -389,10 +388,8 @@ class ProxyPretrainer(TorchEstimator):
 
     # What was learnt
 
-    def _judge(self, batches, device, dtype):
-        """Score of each proxy on new patches; these, with their targets."""
-        n_batches = -(-_CROPS // batches.batch_size)
-        drawn = [next(batches) for _ in range(n_batches)]
+    def _judge(self, drawn, device, dtype):
+        """Score of each proxy on batches."""
         network = self.network_.to(device).eval()
         restores = drawn[0].clean is not None
         found = {name: [] for name in self.classes_}
@@ -409,28 +406,26 @@ class ProxyPretrainer(TorchEstimator):
                     errors.append(float((batch.weights * (image.float() - batch.clean) ** 2).sum()))
                     variances.append(float((batch.weights * batch.clean**2).sum()))
         self.network_.cpu()
-        targets = {name: torch.cat([batch.targets[name] for batch in drawn]).cpu().numpy()
-                   for name in found}  # fmt: skip
-        scores = {name: float(balanced_accuracy_score(targets[name], torch.cat(found[name])))
-                  for name in found}  # fmt: skip
         restored = 1 - sum(errors) / max(sum(variances), 1e-9) if restores else None
-        scores |= {proxy.name: restored for proxy in batches.restoring}
-        patches = torch.cat([batch.images[:, 0] for batch in drawn]).cpu().numpy()
-        return scores, (patches, targets)
+        scores = dict.fromkeys([make_proxy(proxy).name for proxy in self.proxies], restored)
+        for name, classes in found.items():
+            scores[name] = float(balanced_accuracy_score(_answers(drawn, name), torch.cat(classes)))
+        return scores
 
     def _report(self, trained, held, device, dtype):
         """Accuracy of the network and of a probe, on held-out images."""
-        scores, (patches, targets) = self._judge(held, device, dtype)
-        _, (known, answers) = self._judge(trained, device, dtype)
-        report = {}
-        for name, score in scores.items():
-            report[name] = {"network": score}
-            if name in targets:
-                probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-                probe.fit(probe_features(known), answers[name])
-                found = probe.predict(probe_features(patches))
-                report[name]["chance"] = 1 / len(self.classes_[name])
-                report[name]["probe"] = float(balanced_accuracy_score(targets[name], found))
+        held, trained = _draw(held), _draw(trained)
+        report = {name: {"network": x} for name, x in self._judge(held, device, dtype).items()}
+        if self.classes_:
+            known, new = (
+                probe_features(torch.cat([batch.images[:, 0] for batch in drawn]).cpu().numpy())
+                for drawn in (trained, held)
+            )
+        for name, classes in self.classes_.items():
+            probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+            found = probe.fit(known, _answers(trained, name)).predict(new)
+            report[name]["chance"] = 1 / len(classes)
+            report[name]["probe"] = float(balanced_accuracy_score(_answers(held, name), found))
         return report
 
     def _warn_of_shortcuts(self):
@@ -452,14 +447,7 @@ class ProxyPretrainer(TorchEstimator):
 
     def _dense(self, forward, images):
         """`forward` applied to each channel of each image: lists of (n_outputs, *spatial)."""
-        network = self.network_.backbone
-        halo = tuple(
-            round_up(min(reach, side // 8), step)
-            for reach, side, step in zip(
-                network.reach, _TILE[self.spatial_ndim], network.stride, strict=True
-            )
-        )
-        tiles = TileSettings(_TILE[self.spatial_ndim], halo, network.stride)
+        tiles = tile_settings(self.network_.backbone, self.spatial_ndim)
         with self._session() as (_, device, _):
             self.network_.to(device).eval()
             planes = (
@@ -469,6 +457,16 @@ class ProxyPretrainer(TorchEstimator):
             results = [[next(found) for _ in range(image.shape[-1])] for image in images]
             self.network_.cpu()
         return results
+
+
+def _draw(batches):
+    """As many batches as proxies and probe are judged on."""
+    return [next(batches) for _ in range(-(-_CROPS // batches.batch_size))]
+
+
+def _answers(drawn, name):
+    """True classes of a proxy."""
+    return torch.cat([batch.targets[name] for batch in drawn]).cpu().numpy()
 
 
 def _classes(proxies):

@@ -199,16 +199,8 @@ class SimulatedRefiner(TorchEstimator):
         check_is_fitted(self)
         images = check_images(X, 2, n_channels=1)
         labels = check_labels(y, images)
-        rng = check_generator(random_state)
-        refined = []
-        self.network_.eval()
-        with torch.inference_mode():
-            for image, label in zip(images, labels, strict=True):
-                plane = torch.from_numpy(image[..., 0].astype(np.float32))[None, None]
-                maps = torch.from_numpy(label_maps(label))[None]
-                noise = torch.from_numpy(rng.standard_normal(plane.shape, dtype=np.float32))
-                refined.append(self.network_(plane, maps, noise)[0, 0].numpy())
-        return np.stack(refined)
+        planes = (image[..., 0].astype(np.float32) for image in images)
+        return self._refine(planes, map(label_maps, labels), check_generator(random_state))
 
     def sample(self, n, random_state=None):
         """Draw refined images with their labels.
@@ -292,10 +284,22 @@ class SimulatedRefiner(TorchEstimator):
         made = _real_patches(list(drawn), self.patch_shape_, rng)
         return realism([next(real) for _ in range(_PATCHES)], [next(made) for _ in range(_PATCHES)])
 
+    def _refine(self, planes, maps, rng):
+        """Refined images, one after the other."""
+        refined = []
+        self.network_.eval()
+        with torch.inference_mode():
+            for plane, told in zip(planes, maps, strict=True):
+                plane = torch.from_numpy(plane)[None, None]
+                noise = torch.from_numpy(rng.standard_normal(plane.shape, dtype=np.float32))
+                told = torch.from_numpy(told)[None]
+                refined.append(self.network_(plane, told, noise)[0, 0].numpy())
+        return np.stack(refined)
+
     def _calibrated(self, images, y):
-        simulator = CellSimulator(shape=self.patch_shape_) if self.simulator is None else (
-            self.simulator
-        )  # fmt: skip
+        simulator = self.simulator
+        if simulator is None:
+            simulator = CellSimulator(shape=self.patch_shape_)
         if not hasattr(simulator, "calibrate"):
             return simulator
         if y is not None:
@@ -327,16 +331,11 @@ class _Pool:
 
     def batches(self, shape, size, rng, device):
         """Endless (images, maps), flipped and turned."""
+        both = np.concatenate([self.X[:, None], self.maps], axis=1)
         while True:
-            parts = []
-            for i in rng.integers(len(self.X), size=size):
-                sizes = zip(self.X.shape[1:], shape, strict=True)
-                start = [int(rng.integers(n - s + 1)) for n, s in sizes]
-                box = tuple(slice(a, a + s) for a, s in zip(start, shape, strict=True))
-                both = np.concatenate([self.X[i][None][(slice(None), *box)],
-                                       self.maps[i][(slice(None), *box)]])  # fmt: skip
-                parts.append(_turned(both, rng))
-            batch = torch.from_numpy(np.stack(parts)).to(device)
+            rows = rng.integers(len(both), size=size)
+            batch = np.stack([_crop(both[i], shape, rng) for i in rows])
+            batch = torch.from_numpy(batch).to(device)
             yield batch[:, :1], batch[:, 1:]
 
 
@@ -377,8 +376,8 @@ class _Watch:
         network = self.estimator.network_
         device = next(network.parameters()).device
         network.cpu()
-        refined = self.estimator.refine(
-            self.pool.X[:_PATCHES], self.pool.y[:_PATCHES], random_state=0
+        refined = self.estimator._refine(
+            self.pool.X[:_PATCHES], self.pool.maps[:_PATCHES], np.random.default_rng(0)
         )
         judged = slice(_JUDGED)
         both = list(zip(self.pool.X[judged], refined[judged], self.pool.y[judged], strict=True))
@@ -428,13 +427,14 @@ def realism(real, made):
 def _real_patches(images, shape, rng):
     """Endless patches, flipped and turned."""
     while True:
-        image = images[int(rng.integers(len(images)))]
-        start = [int(rng.integers(n - s + 1)) for n, s in zip(image.shape, shape, strict=True)]
-        box = tuple(slice(a, a + s) for a, s in zip(start, shape, strict=True))
-        yield _turned(image[box][None], rng)[0]
+        yield _crop(images[int(rng.integers(len(images)))], shape, rng)
 
 
-def _turned(array, rng):
+def _crop(array, shape, rng):
+    """A patch of the last two axes from anywhere, flipped and turned."""
+    sizes = zip(array.shape[-2:], shape, strict=True)
+    start = [int(rng.integers(n - s + 1)) for n, s in sizes]
+    array = array[(..., *(slice(a, a + s) for a, s in zip(start, shape, strict=True)))]
     array = np.rot90(array, int(rng.integers(4)), axes=(-2, -1))
     array = array[..., ::-1] if rng.random() < 0.5 else array
     return np.ascontiguousarray(array)

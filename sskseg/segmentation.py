@@ -18,12 +18,12 @@ from ._semi_supervision import (
 )
 from ._stages import StagedEstimator, TrainingData
 from .images import (
-    ImageStack,
     check_generator,
     check_labelled,
     check_labels,
     check_positions,
     check_sample_weight,
+    hand_on,
     like_input,
 )
 from .images.augment import Augmentation
@@ -370,10 +370,7 @@ tuple of them or None, default="auto"
             maps = other._predict(X, positions, other._foreground)
             for row in fold:
                 foreground[row] = maps[row]
-        foreground = like_input(foreground, X)
-        return (
-            X.seen_through(foreground, self.transform) if isinstance(X, ImageStack) else foreground
-        )
+        return hand_on(X, like_input(foreground, X), self.transform)
 
     def predict(self, X, *, positions=None):
         """Segment images.
@@ -426,9 +423,7 @@ tuple of them or None, default="auto"
             the first. An `ImageStack` gives an `ImageStack` with what it carries.
         """
         foreground = self._predict(X, positions, self._foreground)
-        return (
-            X.seen_through(foreground, self.transform) if isinstance(X, ImageStack) else foreground
-        )
+        return hand_on(X, foreground, self.transform)
 
     def score(self, X, y, *, positions=None):
         """Mean Dice coefficient of the foreground over the samples that have labels.
@@ -580,12 +575,8 @@ tuple of them or None, default="auto"
             n_held = max(1, n_held)
         if len(labelled) < _FEWEST_TO_HOLD_OUT or n_held == 0:
             return np.empty(0, np.intp)
-        if self.sections == "consecutive":
-            # One block at the end: held-out sections have a training neighbor on one side only.
-            order = labelled[np.argsort(positions[labelled])]
-        else:
-            order = rng.permutation(labelled)
-        return np.sort(order[-n_held:])
+        # Of sections one block at the end, which has a training neighbor on one side only.
+        return np.sort(self._in_order(labelled, positions, rng)[-n_held:])
 
     def _folds(self, labelled, positions):
         """Sets of labelled rows: blocks along z of sections, any others elsewhere."""
@@ -594,11 +585,14 @@ tuple of them or None, default="auto"
                 f"cross_fitting={self.cross_fitting} needs as many labelled samples, got "
                 f"{len(labelled)}."
             )
-        if self.sections == "consecutive":
-            order = labelled[np.argsort(positions[labelled])]
-        else:
-            order = check_generator(self.random_state).permutation(labelled)
+        order = self._in_order(labelled, positions, check_generator(self.random_state))
         return [set(fold.tolist()) for fold in np.array_split(order, self.cross_fitting)]
+
+    def _in_order(self, labelled, positions, rng):
+        """Labelled rows along z, or at random where samples are no sections."""
+        if self.sections == "consecutive":
+            return labelled[np.argsort(positions[labelled])]
+        return rng.permutation(labelled)
 
     def _choose_methods(self, labels, positions, weight):
         used = np.flatnonzero(weight > 0)

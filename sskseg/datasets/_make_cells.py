@@ -3,15 +3,7 @@
 import numpy as np
 
 from ..images import check_generator
-from ..simulation import (
-    add_camera_noise,
-    blur,
-    draw_blob,
-    paint_blob,
-    place_apart,
-    renumber,
-    smooth_noise,
-)
+from ..simulation import add_camera_noise, blur, draw_cells, smooth_noise
 from ._arguments import check_count, check_range, check_shape
 
 
@@ -84,14 +76,11 @@ def make_cells(
 def _one_image(rng, shape, cells, contrast, noise):
     n_cells, radius, separation = cells
     radii = radius * np.exp(rng.normal(0, 0.2, n_cells))
-    centers, placed = place_apart(rng, radii, shape, separation=separation)
-    labels = np.zeros(shape, np.int32)
-    depth = np.zeros(shape, np.float32)
-    light = np.zeros(shape, np.float32)
-    for number, (center, r) in enumerate(zip(centers, radii[placed], strict=True), start=1):
-        blob = draw_blob(rng, center, r)
-        paint_blob(blob, labels, depth, light, number, contrast * rng.lognormal(0, 0.2))
+    labels, light = draw_cells(
+        rng, radii, shape, separation=separation,
+        brightness=lambda: contrast * rng.lognormal(0, 0.2),
+    )  # fmt: skip
     light *= 1 + 0.15 * smooth_noise(rng, shape, max(2.0, radius / 2))
     background = 0.15 + 0.04 * smooth_noise(rng, shape, max(4.0, min(shape) / 3))
     image = blur(np.maximum(light, 0), max(0.7, radius / 8)) + np.maximum(background, 0)
-    return add_camera_noise(rng, image, photons=1 / max(noise, 1e-3) ** 2), renumber(labels)
+    return add_camera_noise(rng, image, photons=1 / max(noise, 1e-3) ** 2), labels

@@ -19,7 +19,7 @@ from ._patches import Patch, PatchSampler, read_region
 from ._points import are_points, check_points, draw_points
 from ._random import check_generator
 from ._sections import consecutive_runs, neighbor_rows
-from ._stack import ImageStack
+from ._stack import ImageStack, hand_on
 
 __all__ = [
     "ImageStack",
@@ -37,6 +37,7 @@ __all__ = [
     "check_sample_weight",
     "consecutive_runs",
     "draw_points",
+    "hand_on",
     "is_lazy",
     "like_input",
     "neighbor_rows",

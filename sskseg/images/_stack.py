@@ -127,6 +127,23 @@ ImageStack
         return f"ImageStack(shape={self.shape}{''.join(', ' + name for name in kept)})"
 
 
+def hand_on(X, images, transform):
+    """Changed images in the form of X: a stack with what X carries, where that is one.
+
+    Parameters
+    ----------
+    X : array-like
+    images : array-like
+    transform : callable
+        ``transform(X) -> images``.
+
+    Returns
+    -------
+    array-like or ImageStack
+    """
+    return X.seen_through(images, transform) if isinstance(X, ImageStack) else images
+
+
 class _SeenThrough:
     """A simulator whose images are changed as the real ones were."""
 

@@ -5,7 +5,7 @@ from .components import label_components, label_objects
 from .continuity import enforce_continuity
 from .counts import count_objects, count_over_sections
 from .distance import normalized_distance
-from .measure import measure_objects
+from .measure import measure_objects, merge_sums, object_sums, sums_to_table
 from .sections import best_matches, count_overlaps, join_sections
 from .watershed import relief_of, split_touching
 from .weights import weight_map
@@ -22,10 +22,13 @@ __all__ = [
     "label_objects",
     "measure_objects",
     "merge_fragments",
+    "merge_sums",
     "normalized_distance",
+    "object_sums",
     "relabel",
     "relief_of",
     "remove_small",
     "split_touching",
+    "sums_to_table",
     "weight_map",
 ]

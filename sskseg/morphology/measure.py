@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 _AXES = {2: ("y", "x"), 3: ("z", "y", "x")}
+_FAR = np.iinfo(np.int64).max
 
 
 def measure_objects(labels, *, probability=None, intensity=None, spacing=None):
@@ -40,40 +41,114 @@ def measure_objects(labels, *, probability=None, intensity=None, spacing=None):
     0   1         1.0        0.75   4.0
     """
     labels = np.asarray(labels)
-    axes = _AXES[labels.ndim]
     spacing = np.ones(labels.ndim) if spacing is None else np.asarray(spacing, float)
+    sums = object_sums(labels, probability=probability, intensity=intensity)
+    return sums_to_table(sums, labels.shape, spacing)
+
+
+def object_sums(labels, *, start=None, probability=None, intensity=None):
+    """Add up what is known of objects, so that other parts of the image can be added to it.
+
+    Parameters
+    ----------
+    labels : ndarray of int, 2-D or 3-D
+        Of the part; 0 is background, negative values are left out.
+    start : sequence of int, default=None
+        First pixel of the part in the image; None is 0.
+    probability, intensity : ndarray, default=None
+        As in `measure_objects`.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_objects, ...)
+        ``label, size, position`` (sums of coordinates), ``low, high`` (extrema, the upper
+        excluded) and, where given, ``score`` and ``intensity`` (sums).
+    """
     where = np.nonzero(labels > 0)
     ids, index = np.unique(labels[where], return_inverse=True)
-    n = len(ids)
-    sizes = np.bincount(index, minlength=n)
-    columns = {"id": ids}
-    for name, at, step in zip(axes, where, spacing, strict=True):
-        columns[f"centroid_{name}"] = np.bincount(index, at, n) / sizes * step
-    columns["area" if labels.ndim == 2 else "volume"] = sizes * spacing.prod()
-    if intensity is not None:
-        columns |= _mean_intensity(np.asarray(intensity), labels.shape, where, index, sizes)
-    touches = np.zeros(n, bool)
-    for name, at, side in zip(axes, where, labels.shape, strict=True):
-        low, high = np.full(n, side), np.zeros(n, np.int64)
-        np.minimum.at(low, index, at)
-        np.maximum.at(high, index, at + 1)
-        columns[f"min_{name}"], columns[f"max_{name}"] = low, high
-        touches |= (low == 0) | (high == side)
-    columns["touches_border"] = touches
+    n, shape = len(ids), (len(ids), labels.ndim)
+    sums = {"label": ids, "size": np.bincount(index, minlength=n)}
+    sums["position"] = np.zeros(shape, np.int64)
+    sums["low"], sums["high"] = np.full(shape, _FAR), np.zeros(shape, np.int64)
+    for axis, at in enumerate(where):
+        at = at if start is None else at + start[axis]
+        # Exact in float64 up to 2**53: the order of the parts does not change the sum.
+        sums["position"][:, axis] = np.bincount(index, at, n).astype(np.int64)
+        np.minimum.at(sums["low"][:, axis], index, at)
+        np.maximum.at(sums["high"][:, axis], index, at + 1)
     if probability is not None:
-        columns["score"] = np.bincount(index, np.asarray(probability)[where], n) / sizes
+        sums["score"] = np.bincount(index, np.asarray(probability)[where], n)
+    if intensity is not None:
+        sums["intensity"] = _intensity_sums(np.asarray(intensity), labels.shape, where, index, n)
+    return sums
+
+
+def merge_sums(parts):
+    """Add sums of the same labels.
+
+    Parameters
+    ----------
+    parts : list of dict
+        Of `object_sums`, in a fixed order, under ids of the whole image.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Sorted by label.
+    """
+    together = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    ids, index = np.unique(together.pop("label"), return_inverse=True)
+    merged = {"label": ids}
+    for key, values in together.items():
+        add = {"low": np.minimum, "high": np.maximum}.get(key, np.add)
+        first = _FAR if key == "low" else 0
+        merged[key] = np.full((len(ids), *values.shape[1:]), first, values.dtype)
+        add.at(merged[key], index, values)
+    return merged
+
+
+def sums_to_table(sums, shape, spacing):
+    """The table of `measure_objects` from sums.
+
+    Parameters
+    ----------
+    sums : dict
+        Of `object_sums` or `merge_sums`.
+    shape : tuple of int
+        Of the image.
+    spacing : sequence of float
+
+    Returns
+    -------
+    pandas.DataFrame
+    """
+    axes, spacing, sizes = _AXES[len(shape)], np.asarray(spacing, float), sums["size"]
+    columns = {"id": sums["label"]}
+    for axis, name in enumerate(axes):
+        columns[f"centroid_{name}"] = sums["position"][:, axis] / sizes * spacing[axis]
+    columns["area" if len(shape) == 2 else "volume"] = sizes * spacing.prod()
+    intensity = sums.get("intensity")
+    if intensity is not None and intensity.ndim == 1:
+        columns["mean_intensity"] = intensity / sizes
+    elif intensity is not None:
+        columns |= {f"mean_intensity_{c}": x / sizes for c, x in enumerate(intensity.T)}
+    for axis, name in enumerate(axes):
+        columns[f"min_{name}"] = sums["low"][:, axis]
+        columns[f"max_{name}"] = sums["high"][:, axis]
+    touches = (sums["low"] == 0) | (sums["high"] == np.array(shape))
+    columns["touches_border"] = touches.any(axis=1)
+    if "score" in sums:
+        columns["score"] = sums["score"] / sizes
     return pd.DataFrame(columns)
 
 
-def _mean_intensity(intensity, shape, where, index, sizes):
+def _intensity_sums(intensity, shape, where, index, n):
     if intensity.shape == shape:
-        return {"mean_intensity": np.bincount(index, intensity[where], len(sizes)) / sizes}
+        return np.bincount(index, intensity[where], n)
     if intensity.shape[:-1] != shape:
         raise ValueError(
             f"intensity must have the shape of labels, {shape}, or that and a channel axis, got "
             f"{intensity.shape}."
         )
-    return {
-        f"mean_intensity_{c}": np.bincount(index, intensity[..., c][where], len(sizes)) / sizes
-        for c in range(intensity.shape[-1])
-    }
+    channels = range(intensity.shape[-1])
+    return np.stack([np.bincount(index, intensity[..., c][where], n) for c in channels], axis=1)

@@ -12,11 +12,10 @@ import numpy as np
 from sklearn.base import clone
 
 from ..images import unwrap
-from ..morphology import count_overlaps, label_components
+from ..morphology import count_overlaps, label_components, object_sums
 from .blocks import cut
 from .ledger import Ledger, checksum
 from .opening import Scan
-from .tables import object_sums
 
 _BLOCK = {2: (2048, 2048), 3: (128, 512, 512)}
 _FOREVER = 2**30
@@ -114,11 +113,12 @@ class Job:
 
     def label(self, i):
         """Objects of a block as it sees them by itself; those in its core come first."""
-        box, core = (self.grid[i] if self.exact else self.box(i)), self.grid[i]
+        box, core = self.box(i), self.grid[i]
         probability = self.array("probabilities")[box]
         at = inside(core, box)
         labels, n = _core_first(self._split(probability), at)
-        sums = object_sums(labels[at], [s.start for s in core], probability[at])
+        start = [s.start for s in core]
+        sums = object_sums(labels[at], start=start, probability=probability[at])
         found = {f"sums_{key}": value for key, value in sums.items()}
         if self.consecutive:
             found["pairs"], found["overlap"] = _links(labels[at])
@@ -158,10 +158,7 @@ class Job:
         """Labels of a block under their final ids."""
         ids = self.ledger.read("join", i)["ids"]
         found = self.ledger.read("label", i)
-        labels = found["labels"]
-        if not self.exact:
-            labels = labels[inside(self.grid[i], self.box(i))]
-        final = ids[labels]
+        final = ids[found["labels"][inside(self.grid[i], self.box(i))]]
         self.array("labels/0")[self.grid[i]] = final
         self.ledger.write("write", i, crc=checksum(final))
 

@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 
-from ..morphology import best_matches, count_overlaps
+from ..morphology import best_matches, count_overlaps, merge_sums, sums_to_table
 from .blocks import cut
 from .job import boxes, inside
 from .ledger import checksum, write_atomically
@@ -15,7 +15,6 @@ from .stitching import (
     neighbor_offsets,
     overlap_pairs,
 )
-from .tables import merge_sums, sums_to_table
 
 _SMALLEST_LEVEL = 256  # pixels; the pyramid ends where a level fits in that
 
@@ -103,8 +102,8 @@ def _over_sections(job, ledger, numbering, kept, at):
         above = at.get((core[0].stop, *(s.start for s in core[1:])))
         if above is not None:
             other = ledger.read("label", above)
-            last = found["labels"][inside(core, _seen(job, i))][-1]
-            first = other["labels"][inside(job.grid[above], _seen(job, above))][0]
+            last = found["labels"][inside(core, job.box(i))][-1]
+            first = other["labels"][inside(job.grid[above], job.box(above))][0]
             between, overlap = count_overlaps(last, first)
             next_ids = kept[numbering.table(above)]
             pairs.append(np.stack([ids[between[:, 0]], next_ids[between[:, 1]]], axis=1))
@@ -116,10 +115,6 @@ def _over_sections(job, ledger, numbering, kept, at):
     same = best_matches(pairs, overlap, areas[pairs.T], firsts[pairs.T])
     joined = merge_ids([len(areas) - 1], [(0, 0, same)])
     return joined.table(0)[kept]
-
-
-def _seen(job, i):
-    return job.grid[i] if job.exact else job.box(i)
 
 
 def clean(job, ledger, keep_probabilities):

@@ -246,11 +246,14 @@ def _only_level(level, n):
 
 
 @dataclass(frozen=True)
-class _Hdf5:
-    """A dataset that is opened for each read, so that it travels to other processes."""
+class _OnDisk:
+    """An array in a file that is opened for each read, so that it travels to other processes.
+
+    `inside` says where in the file it is; `own` are the file's chunks, of the last axes.
+    """
 
     path: str
-    name: str
+    inside: Any
     shape: tuple[int, ...]
     dtype: np.dtype
     own: tuple[int, ...] | None
@@ -259,26 +262,17 @@ class _Hdf5:
     def ndim(self):
         return len(self.shape)
 
+
+class _Hdf5(_OnDisk):
     def __getitem__(self, region):
         import h5py
 
         with h5py.File(self.path) as file:
-            return file[self.name][region]
+            return file[self.inside][region]
 
 
-@dataclass(frozen=True)
-class _Tiff:
-    """A series of a TIFF file, through tifffile's view as zarr."""
-
-    path: str
-    level: int
-    shape: tuple[int, ...]
-    dtype: np.dtype
-    own: tuple[int, ...] | None
-
-    @property
-    def ndim(self):
-        return len(self.shape)
+class _Tiff(_OnDisk):
+    """A level of the first series, through tifffile's view as zarr."""
 
     def __getitem__(self, region):
         import tifffile
@@ -286,7 +280,7 @@ class _Tiff:
 
         with (
             tifffile.TiffFile(self.path) as file,
-            file.series[0].levels[self.level].aszarr() as store,
+            file.series[0].levels[self.inside].aszarr() as store,
         ):
             return np.asarray(zarr.open(store, mode="r")[region])
 

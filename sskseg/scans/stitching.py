@@ -7,6 +7,8 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from ..morphology import count_overlaps
+
 _SAME = 0.5  # IoU of what two blocks see of one object
 
 
@@ -101,10 +103,7 @@ def overlap_pairs(a, b, core_of_b):
     unmatched : ndarray of int64
         Objects of `a` that reach into the core of `b` and have no counterpart there.
     """
-    both = (a > 0) & (b > 0)
-    keys, inter = np.unique(
-        np.stack([a[both], b[both]], axis=1).astype(np.int64), axis=0, return_counts=True
-    )
+    keys, inter = count_overlaps(a, b)
     sizes_a, sizes_b = np.bincount(a[a > 0]), np.bincount(b[b > 0])
     union = sizes_a[keys[:, 0]] + sizes_b[keys[:, 1]] - inter
     pairs = keys[inter > _SAME * union]

@@ -1,98 +1,9 @@
-"""The table of objects from sums over blocks: no second pass over voxels."""
+"""What a table of objects tells: counts of regions, densities."""
 
 import numpy as np
 import pandas as pd
 
 _AXES = {2: ("y", "x"), 3: ("z", "y", "x")}
-
-
-def object_sums(labels, start, probability=None):
-    """Sums and extrema of the objects of a block, which those of other blocks can be added to.
-
-    Parameters
-    ----------
-    labels : ndarray of int, shape (*block)
-        0 background.
-    start : tuple of int
-        Of the block in the scan, pixels.
-    probability : ndarray of shape (*block), default=None
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_objects, ...)
-        ``label, size, position`` (sums of coordinates), ``low, high`` (extrema, the upper
-        excluded), ``score`` (sum of probabilities, float64).
-    """
-    where = np.nonzero(labels)
-    ids, index = np.unique(labels[where], return_inverse=True)
-    n, ndim = len(ids), labels.ndim
-    sums = {"label": ids.astype(np.int64), "size": np.bincount(index, minlength=n)}
-    position = np.zeros((n, ndim), np.int64)
-    low = np.full((n, ndim), np.iinfo(np.int64).max)
-    high = np.zeros((n, ndim), np.int64)
-    for axis, at in enumerate(where):
-        at = at + start[axis]
-        # Exact in float64 up to 2**53: the order of blocks does not change the sum.
-        position[:, axis] = np.bincount(index, at, n).astype(np.int64)
-        np.minimum.at(low[:, axis], index, at)
-        np.maximum.at(high[:, axis], index, at + 1)
-    score = np.zeros(n) if probability is None else np.bincount(index, probability[where], n)
-    return {**sums, "position": position, "low": low, "high": high, "score": score}
-
-
-def merge_sums(parts):
-    """Add sums of the same labels.
-
-    Parameters
-    ----------
-    parts : list of dict
-        Of `object_sums`, in a fixed order, under final ids.
-
-    Returns
-    -------
-    dict of str to ndarray
-        Sorted by label.
-    """
-    together = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    ids, index = np.unique(together["label"], return_inverse=True)
-    merged = {"label": ids}
-    for key in ("size", "position", "score"):
-        merged[key] = np.zeros((len(ids), *together[key].shape[1:]), together[key].dtype)
-        np.add.at(merged[key], index, together[key])
-    merged["low"] = np.full((len(ids), together["low"].shape[1]), np.iinfo(np.int64).max)
-    merged["high"] = np.zeros_like(merged["low"])
-    np.minimum.at(merged["low"], index, together["low"])
-    np.maximum.at(merged["high"], index, together["high"])
-    return merged
-
-
-def sums_to_table(sums, shape, spacing):
-    """The table that `sskseg.morphology.measure_objects` makes of a whole label image.
-
-    Parameters
-    ----------
-    sums : dict
-        Of `merge_sums`.
-    shape : tuple of int
-        Of the scan.
-    spacing : sequence of float
-
-    Returns
-    -------
-    pandas.DataFrame
-    """
-    axes, spacing = _AXES[len(shape)], np.asarray(spacing, float)
-    columns = {"id": sums["label"]}
-    for axis, name in enumerate(axes):
-        columns[f"centroid_{name}"] = sums["position"][:, axis] / sums["size"] * spacing[axis]
-    columns["area" if len(shape) == 2 else "volume"] = sums["size"] * spacing.prod()
-    for axis, name in enumerate(axes):
-        columns[f"min_{name}"] = sums["low"][:, axis]
-        columns[f"max_{name}"] = sums["high"][:, axis]
-    touches = (sums["low"] == 0) | (sums["high"] == np.array(shape))
-    columns["touches_border"] = touches.any(axis=1)
-    columns["score"] = sums["score"] / sums["size"]
-    return pd.DataFrame(columns)
 
 
 def count_by_region(table, regions, *, region_spacing=None):

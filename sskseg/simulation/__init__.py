@@ -1,7 +1,7 @@
 """Simulated images of cells, and parts of them: shapes, placement, fibers, optics, noise."""
 
 from ._annotations import boundary_shifts, hallucinated, label_maps, surviving
-from ._cells import CellSimulator, paint_blob, renumber
+from ._cells import CellSimulator, draw_cells
 from ._fibers import Fibers, fiber_pattern, sample_fibers, snap_to_fibers
 from ._junctions import Junction, draw_junction, sample_junction
 from ._noise import add_camera_noise
@@ -19,6 +19,7 @@ __all__ = [
     "boundary_shifts",
     "defocus",
     "draw_blob",
+    "draw_cells",
     "draw_junction",
     "fiber_pattern",
     "fractal_noise",
@@ -26,9 +27,7 @@ __all__ = [
     "label_maps",
     "magnified",
     "overlap_slices",
-    "paint_blob",
     "place_apart",
-    "renumber",
     "sample_fibers",
     "sample_junction",
     "smooth_noise",

@@ -191,18 +191,15 @@ class CellSimulator:
         ball *= np.exp((ndim * self.radius_spread) ** 2 / 2)
         n = int(rng.poisson(self.coverage * np.prod(self.shape) / ball))
         radii = self.radius * np.exp(self.radius_spread * rng.standard_normal(n))
-        centers, placed = place_apart(rng, radii, self.shape, separation=1 - self.overlap)
-        labels = np.zeros(self.shape, np.int32)
-        depth = np.zeros(self.shape, np.float32)
-        light = np.zeros(self.shape, np.float32)
         contrast = self.foreground - self.background
-        for number, (center, radius) in enumerate(zip(centers, radii[placed], strict=True), 1):
-            blob = draw_blob(
-                rng, center, radius, elongation=self.elongation, roughness=self.roughness
-            )
-            bright = contrast * max(0.15, 1 + self.foreground_spread * rng.standard_normal())
-            paint_blob(blob, labels, depth, light, number, bright)
-        return self._seen(rng, light, labels > 0), renumber(labels)
+        labels, light = draw_cells(
+            rng, radii, self.shape, separation=1 - self.overlap,
+            brightness=lambda: contrast * max(
+                0.15, 1 + self.foreground_spread * rng.standard_normal()
+            ),
+            elongation=self.elongation, roughness=self.roughness,
+        )  # fmt: skip
+        return self._seen(rng, light, labels > 0), labels
 
     def _seen(self, rng, light, mask):
         """Texture, background, blur and noise."""
@@ -215,19 +212,41 @@ class CellSimulator:
         return image.astype(np.float32)
 
 
-def paint_blob(blob, labels, depth, light, number, brightness):
-    """Add a shape to an image in place; where shapes overlap a pixel goes to the deeper one.
+def draw_cells(rng, radii, shape, *, separation, brightness, **options):
+    """Place cells and draw them; where they overlap a pixel goes to the one that it is deeper in.
 
     Parameters
     ----------
-    blob : Blob
-    labels : ndarray of int
-    depth, light : ndarray of float, shape of `labels`
-    number : int
-        Of the shape.
-    brightness : float
-        Of its middle; 0.7 times that on its outline.
+    rng : numpy.random.Generator
+    radii : ndarray of shape (n,)
+        Pixels.
+    shape : tuple of int
+        Of the image.
+    separation : float
+        As in `place_apart`.
+    brightness : callable
+        ``brightness() -> float``, of the middle of the next cell; 0.7 times that on its outline.
+    **options
+        Of `draw_blob`.
+
+    Returns
+    -------
+    labels : ndarray of int32
+        1, 2, ...: cells that others hide leave no gap.
+    light : ndarray of float32
+        0 outside of cells.
     """
+    centers, placed = place_apart(rng, radii, shape, separation=separation)
+    labels = np.zeros(shape, np.int32)
+    depth = np.zeros(shape, np.float32)
+    light = np.zeros(shape, np.float32)
+    for number, (center, radius) in enumerate(zip(centers, radii[placed], strict=True), start=1):
+        blob = draw_blob(rng, center, radius, **options)
+        _paint(blob, labels, depth, light, number, brightness())
+    return _renumber(labels), light
+
+
+def _paint(blob, labels, depth, light, number, brightness):
     here, there = overlap_slices(blob.start, blob.depth.shape, labels.shape)
     if here is None:
         return
@@ -238,17 +257,7 @@ def paint_blob(blob, labels, depth, light, number, brightness):
     light[here][deeper] = brightness * (0.7 + 0.3 * np.sqrt(part[deeper]))
 
 
-def renumber(labels):
-    """Number labels 1, 2, ...: cells that others hide leave no gap.
-
-    Parameters
-    ----------
-    labels : ndarray of int
-
-    Returns
-    -------
-    ndarray of int32
-    """
+def _renumber(labels):
     ids, inverse = np.unique(labels, return_inverse=True)
     new = np.arange(len(ids)) + (0 if ids[0] == 0 else 1)
     return new[inverse].reshape(labels.shape).astype(np.int32)

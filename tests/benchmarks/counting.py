@@ -16,7 +16,7 @@ from functools import cache, partial
 from itertools import product
 
 import numpy as np
-from harness import Cells, data_folder, markdown
+from harness import Cells, data_folder, junctions, markdown, nuclei
 from scipy import ndimage as ndi
 from sklearn.pipeline import make_pipeline
 
@@ -28,15 +28,10 @@ from sskseg import (
     PixelForest,
     SemiSupervisedSegmenter,
 )
-from sskseg.datasets import load_dsb2018_nuclei, load_psd95_puncta, make_neuromuscular_junctions
+from sskseg.datasets import load_psd95_puncta
 from sskseg.metrics import count_error, f1_instances, f1_points
 
 METHODS = ["baseline", "forest", "in sample", "cross-fitted"]
-DOMAINS = [
-    {"noise": 0.05, "bleed_through": 0.1},
-    {"noise": 0.12, "bleed_through": 0.3},
-    {"noise": 0.2, "bleed_through": 0.15},
-]
 COUNTERS = {"puncta": {}, "junctions": {"merge_distance": 4.0, "fill_holes": False}, "nuclei": {}}
 NEAR = 3.0  # pixels, of a punctum and a point
 
@@ -48,16 +43,8 @@ def load(task):
         X, points = load_psd95_puncta(data_folder() / "psd95_puncta")
         return X[:300], points[:300], X[300:], points[300:]
     if task == "nuclei":
-        X, y = load_dsb2018_nuclei(data_folder() / "dsb2018_nuclei")
-        order = np.random.default_rng(0).permutation(len(X))
-        X, y = [X[i] for i in order], [y[i] for i in order]
-        return X[:160], y[:160], X[160:240], y[160:240]
-    parts = []
-    for n, seed in ((20, 100), (10, 200)):
-        made = [make_neuromuscular_junctions(n, (192, 192), random_state=seed + i, **domain)
-                for i, domain in enumerate(DOMAINS)]  # fmt: skip
-        parts += [[m[k][j] for j in range(n) for m in made] for k in (0, 1)]
-    return parts
+        return nuclei()
+    return *junctions(20, 100), *junctions(10, 200)
 
 
 def counts_of(y):

@@ -7,9 +7,11 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import torch
 
 import sskseg
+from sskseg.datasets import load_dsb2018_nuclei, make_neuromuscular_junctions
 
 RESULTS = Path(__file__).parent / "results"
 
@@ -40,6 +42,28 @@ def version():
     except (OSError, subprocess.CalledProcessError):
         return sskseg.__version__
     return commit
+
+
+DOMAINS = (  # of muscle scans
+    {"noise": 0.05, "bleed_through": 0.1},
+    {"noise": 0.12, "bleed_through": 0.3},
+    {"noise": 0.2, "bleed_through": 0.15},
+)
+
+
+def junctions(n, seed):
+    """`n` simulated scans of each domain, by turns, with their labels."""
+    made = [make_neuromuscular_junctions(n, (192, 192), random_state=seed + i, **domain)
+            for i, domain in enumerate(DOMAINS)]  # fmt: skip
+    return tuple([m[k][j] for j in range(n) for m in made] for k in (0, 1))
+
+
+def nuclei():
+    """DSB 2018 in a fixed random order: 160 images and labels for training, 80 for testing."""
+    X, y = load_dsb2018_nuclei(data_folder() / "dsb2018_nuclei")
+    order = np.random.default_rng(0).permutation(len(X))
+    X, y = [X[i] for i in order], [y[i] for i in order]
+    return X[:160], y[:160], X[160:240], y[160:240]
 
 
 class Cells:

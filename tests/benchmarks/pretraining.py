@@ -19,7 +19,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from harness import Cells, data_folder, markdown
+from harness import DOMAINS, Cells, junctions, markdown, nuclei
 
 from sskseg import (
     ImageStack,
@@ -28,7 +28,7 @@ from sskseg import (
     ProxyPretrainer,
     SemiSupervisedSegmenter,
 )
-from sskseg.datasets import load_dsb2018_nuclei, make_neuromuscular_junctions
+from sskseg.datasets import make_neuromuscular_junctions
 from sskseg.metrics import count_error, dice, f1_instances
 
 METHODS = {
@@ -41,22 +41,7 @@ METHODS = {
     "rotation": ("rotation",),
 }
 LABELS = ["1", "2", "5", "10", "25", "50", "100"]
-DOMAINS = [
-    {"noise": 0.05, "bleed_through": 0.1},
-    {"noise": 0.12, "bleed_through": 0.3},
-    {"noise": 0.2, "bleed_through": 0.15},
-]
 COUNTERS = {"junctions": {"merge_distance": 4.0, "fill_holes": False}, "nuclei": {}}
-
-
-def junctions(n, seed):
-    """`n` scans of each domain, by turns."""
-    made = [
-        make_neuromuscular_junctions(n, (192, 192), random_state=seed + i, **domain)
-        for i, domain in enumerate(DOMAINS)
-    ]
-    X = [made[i % 3][0][i // 3] for i in range(3 * n)]
-    return X, [made[i % 3][1][i // 3] for i in range(3 * n)]
 
 
 @cache
@@ -75,10 +60,8 @@ def load(data):
         ]
         more = [crop for image in wide for crop in (image[:192, :192], image[192:, 192:])]
     else:
-        X, y = load_dsb2018_nuclei(data_folder() / "dsb2018_nuclei")
-        order = np.random.default_rng(0).permutation(len(X))
-        X, y = [X[i] for i in order], [y[i] for i in order]
-        test, X, y, more = (X[160:240], y[160:240]), X[:160], y[:160], []
+        X, y, *test = nuclei()
+        more = []
     known = np.r_[np.full(len(X), 1.0), np.full(len(more), 4.0)] if more else None
     return scaler.fit_transform(X), y, scaler.transform(test[0]), test[1], (
         scaler.transform(more) if more else []

@@ -18,7 +18,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from harness import Cells, data_folder, markdown
+from harness import Cells, data_folder, markdown, nuclei
 from sklearn.pipeline import make_pipeline
 
 from sskseg import (
@@ -29,7 +29,7 @@ from sskseg import (
     SemiSupervisedSegmenter,
     SimulatedRefiner,
 )
-from sskseg.datasets import load_dsb2018_nuclei, load_nissl_rat_cortex
+from sskseg.datasets import load_nissl_rat_cortex
 from sskseg.metrics import average_precision, count_error, f1_instances
 from sskseg.simulation import CellSimulator
 
@@ -41,14 +41,13 @@ ALL = 10**6
 def load(data):
     """Scaled images and labels, for training and for testing."""
     if data == "nuclei":
-        X, y = load_dsb2018_nuclei(data_folder() / "dsb2018_nuclei")
-        order = np.random.default_rng(0).permutation(len(X))
-        X, y, n, last = [X[i] for i in order], [y[i] for i in order], 160, 240
+        X, y, X_test, y_test = nuclei()
     else:
         X, y = load_nissl_rat_cortex(data_folder() / "nissl_rat_cortex")
-        X, y, n, last = [np.mean(x, axis=-1) for x in X], list(y), 2, 3
-    X = PercentileScaler(scope="image").fit_transform(X)
-    return X[:n], y[:n], X[n:last], y[n:last]
+        X = [np.mean(x, axis=-1) for x in X]
+        X, y, X_test, y_test = X[:2], list(y[:2]), X[2:3], list(y[2:3])
+    scaler = PercentileScaler(scope="image").fit(X)
+    return scaler.transform(X), y, scaler.transform(X_test), y_test
 
 
 @cache
