@@ -2,6 +2,7 @@
 
 from copy import copy
 from functools import lru_cache
+from numbers import Integral
 
 import numpy as np
 import torch
@@ -286,6 +287,24 @@ class DenseEstimator(TorchEstimator):
         return np.moveaxis(output, 0, -1)
 
 
+def patch_sides(patch_size, ndim):
+    """Sides of patches of a given size, one for each axis.
+
+    Raises
+    ------
+    ValueError
+        For other than one or `ndim` integers, or any below 8.
+    """
+    sides = np.atleast_1d(np.asarray(patch_size, dtype=object))
+    is_legal = all(isinstance(side, Integral) and side >= 8 for side in sides.flat)
+    if sides.shape not in ((1,), (ndim,)) or not is_legal:
+        raise ValueError(
+            f"patch_size must be 'auto', an integer or {ndim} integers, of at least 8, got "
+            f"{patch_size!r}."
+        )
+    return tuple(int(side) for side in np.broadcast_to(sides, ndim))
+
+
 def neighbor_windows(maps, n, context, dtype):
     """Each section's probabilities with those of its neighbors, as channels.
 
@@ -366,7 +385,7 @@ def _predict_block(model, block):
             windows = (torch.from_numpy(x).movedim(-1, 0).to(dtype) for x in block)
             outputs = estimator._corrected(network, windows, device, dtype)
         else:
-            images = check_images(block, estimator.spatial_ndim)
+            images = check_images(block, estimator.spatial_ndim, name="a block of X")
             rows = np.arange(len(block))[:, None]
             views = np.full(len(block), views) if isinstance(views, int) else views
             outputs = estimator._outputs(network, images, rows, device, dtype, views=views)

@@ -10,13 +10,16 @@ from sklearn.utils.validation import check_is_fitted
 from .base import ImageEstimator
 from .counting import InstanceCounter
 from .images import (
+    are_counts,
     are_points,
+    check_counts,
     check_generator,
     check_images,
     check_labelled,
     check_labels,
     check_points,
     hand_on,
+    is_lazy,
     like_input,
     unwrap,
 )
@@ -220,6 +223,10 @@ class LogBlobs(ImageEstimator):
         self
         """
         self._validate_params()
+        if self.min_sigma > self.max_sigma:
+            raise ValueError(
+                f"min_sigma must not exceed max_sigma, got {self.min_sigma} and {self.max_sigma}."
+            )
         self.n_channels_ = check_images(X, self.spatial_ndim)[0].shape[-1]
         planes = _channel(X, self.spatial_ndim, self.channel)
         values = np.concatenate([np.ravel(p)[:: max(1, p.size // 2**16)] for p in planes])
@@ -292,8 +299,10 @@ class LogBlobs(ImageEstimator):
         -------
         float
         """
+        check_is_fitted(self)
+        images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
+        true, counts = _true_points(y, images)
         found = self.points(X)
-        true, counts = _true_points(y, [np.shape(p) for p in unwrap(X)], self.spatial_ndim)
         if true is None:
             return 1 - count_error(counts, [len(p) for p in found])["wape"]
         rows = [i for i, points in enumerate(true) if points is not None]
@@ -315,11 +324,9 @@ class LogBlobs(ImageEstimator):
         return peaks[:, :-1], cube[tuple(peaks.T)]
 
     def _calibrate(self, planes, y):
-        shapes = [plane.shape for plane in planes]
-        points, counts = _true_points(y, shapes, self.spatial_ndim)
+        points, counts = _true_points(y, [plane[..., None] for plane in planes])
         if points is not None:
-            counts = [np.nan if p is None else len(p) for p in points]
-        counts = np.asarray(counts, float)
+            counts = np.array([np.nan if p is None else len(p) for p in points])
         responses = [np.sort(self._blobs(plane, 0.0)[1]) for plane in planes]
         known = np.isfinite(counts)
         every = np.concatenate([r for r, k in zip(responses, known, strict=True) if k])
@@ -407,8 +414,12 @@ class PixelForest(ImageEstimator):
             For input that breaks the contract, or where foreground or background is not labelled.
         """
         self._validate_params()
+        if self.sigma_min > self.sigma_max:
+            raise ValueError(
+                f"sigma_min must not exceed sigma_max, got {self.sigma_min} and {self.sigma_max}."
+            )
         rng = check_generator(self.random_state)
-        images = check_images(X, self.spatial_ndim)
+        images = self._check_images(X)
         labels = check_labels(y, images)
         rows = check_labelled(labels)
         features, truth = [], []
@@ -442,7 +453,7 @@ class PixelForest(ImageEstimator):
         probabilities : ndarray of float32, shape (n_samples, *spatial), or list of ndarray
         """
         check_is_fitted(self)
-        images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
+        images = self._check_images(X, self.n_channels_)
         maps = []
         for image in images:
             features = self._features(image)
@@ -496,6 +507,15 @@ class PixelForest(ImageEstimator):
         rows, masks = check_labelled(labels), self.predict(X)
         return float(np.mean([dice(np.sign(labels[i]), masks[i] > 0) for i in rows]))
 
+    def _check_images(self, X, n_channels=None):
+        images = check_images(X, self.spatial_ndim, n_channels=n_channels)
+        for i, image in enumerate(images):
+            if min(image.shape[:-1]) < 2:  # there is no gradient
+                raise ValueError(
+                    f"X[{i}] must be at least 2 pixels wide, got shape {image.shape[:-1]}."
+                )
+        return images
+
     def _features(self, image):
         from skimage.feature import multiscale_basic_features
 
@@ -513,24 +533,29 @@ def _channel(X, spatial_ndim, channel, n_channels=None):
     return [image[..., channel].astype(np.float32) for image in images]
 
 
-def _true_points(y, shapes, ndim):
+def _true_points(y, images):
     """Points of each sample (None: not known) and None; or None and counts."""
-    y = unwrap(y)
-    if len(y) != len(shapes):
-        raise ValueError(f"y must have {len(shapes)} samples, got {len(y)}.")
-    if y[0] is not None and np.ndim(y[0]) == 0:
-        return None, np.asarray(y, float)
-    points = []
-    for i, (item, shape) in enumerate(zip(y, shapes, strict=True)):
-        spatial = tuple(shape[:ndim])
-        if item is None:
-            points.append(None)
-        elif are_points(item, spatial):
-            points.append(check_points(item, spatial, f"y[{i}]"))
-        else:
-            label = label_objects(np.asarray(item))
-            whole = (label >= 0).all()
-            points.append(_centroids(label) if whole else None)
+    y = np.asarray(y) if is_lazy(y) else unwrap(y)
+    if are_counts(y):
+        return None, check_counts(y, len(images))
+    shapes = [image.shape[:-1] for image in images]
+    points = [None] * len(images)
+    if isinstance(y, (list, tuple)) and len(y) == len(images):
+        points = [
+            check_points(item, shape, f"y[{i}]")
+            if item is not None and are_points(item, shape) else None
+            for i, (item, shape) in enumerate(zip(y, shapes, strict=True))
+        ]  # fmt: skip
+        y = [item if at is None else None for item, at in zip(y, points, strict=True)]
+    labels = check_labels(y, images)
+    for i, label in enumerate(map(label_objects, labels)):
+        if points[i] is None and (label >= 0).all():
+            points[i] = _centroids(label)
+    if all(at is None for at in points):
+        raise ValueError(
+            f"y labels none of {len(images)} samples completely, so that its objects can be "
+            "counted. Give points, counts, or a label image without -1."
+        )
     return points, None
 
 

@@ -10,11 +10,14 @@ from sklearn.utils.validation import check_is_fitted
 from ._calibration import Calibration, object_sizes
 from .base import ImageEstimator
 from .images import (
+    are_counts,
     are_points,
+    check_counts,
     check_images,
     check_labelled,
     check_labels,
     check_lazy_images,
+    check_numbers,
     check_points,
     check_positions,
     consecutive_runs,
@@ -290,7 +293,11 @@ class InstanceCounter(ImageEstimator):
         if intensity is not None:
             images = check_images(intensity, self.spatial_ndim, name="intensity")
             if [i.shape[:-1] for i in images] != [m.shape for m in maps]:
-                raise ValueError("intensity must have as many images as X, and their shapes.")
+                raise ValueError(
+                    "intensity must have as many images as X, of their shapes "
+                    f"{sorted({m.shape for m in maps})}, got {len(images)} of "
+                    f"{sorted({i.shape[:-1] for i in images})}."
+                )
             images = [i[..., 0] if i.shape[-1] == 1 else i for i in images]
         if self.sections == "consecutive":
             return self._measure_stack(labels, maps, images, positions)
@@ -321,10 +328,11 @@ class InstanceCounter(ImageEstimator):
         float
             Of all samples together; at most 1.
         """
-        if _are_counts(y):
-            return 1 - count_error(y, self.predict(X, positions=positions))["wape"]
         check_is_fitted(self)
         maps = self._check_maps(X)
+        if are_counts(y):
+            counts = check_counts(y, len(maps))
+            return 1 - count_error(counts, self.predict(X, positions=positions))["wape"]
         if _hold_points(y, maps):
             rows, points = _check_point_lists(y, maps)
             found = self._label(maps, positions)
@@ -342,18 +350,24 @@ class InstanceCounter(ImageEstimator):
         low, high = min(m.min() for m in maps), max(m.max() for m in maps)
         if low < -1e-3 or high > 1 + 1e-3:
             raise ValueError(
-                f"X must be probabilities between 0 and 1, got values from {low} to {high}. Images "
-                "go through a segmenter first."
+                f"X must be probabilities between 0 and 1, got values from {low:g} to {high:g}. "
+                "Images go through a segmenter first."
             )
         shapes = {m.shape for m in maps}
         if self.sections == "consecutive" and (self.spatial_ndim != 2 or len(shapes) > 1):
             raise ValueError(
                 f"Consecutive sections must be 2-D and of one shape, got {sorted(shapes)}."
             )
-        expected = self.spatial_ndim + (self.sections == "consecutive")
-        if self.spacing is not None and (len(self.spacing) != expected or min(self.spacing) <= 0):
-            raise ValueError(f"spacing must be {expected} positive numbers, got {self.spacing!r}.")
+        self._check_spacing()
         return maps
+
+    def _check_spacing(self):
+        if self.spacing is None:
+            return
+        expected = self.spatial_ndim + (self.sections == "consecutive")
+        steps = check_numbers(self.spacing, "spacing")
+        if steps.shape != (expected,) or not (np.isfinite(steps) & (steps > 0)).all():
+            raise ValueError(f"spacing must be {expected} positive numbers, got {self.spacing!r}.")
 
     def _plane_spacing(self):
         return None if self.spacing is None else tuple(self.spacing)[-self.spatial_ndim :]
@@ -438,7 +452,7 @@ class InstanceCounter(ImageEstimator):
     def _criterion(self, maps, y, positions):
         """Rows to calibrate on; what judges their label images, the loss of its sum, the sizes of
         true objects, and the true counts (NaN: not known)."""
-        if _are_counts(y):
+        if are_counts(y):
             return self._count_criterion(maps, y, positions)
         if _hold_points(y, maps):
             rows, points = _check_point_lists(y, maps)
@@ -465,7 +479,7 @@ class InstanceCounter(ImageEstimator):
         return rows, judge_objects, _negative_precision, [object_sizes(t) for t in truth], counts
 
     def _count_criterion(self, maps, y, positions):
-        counts = _check_counts(y, len(maps))
+        counts = check_counts(y, len(maps))
         if self.sections == "consecutive":  # the whole stack is one sample
 
             def judge_stack(labels):
@@ -534,14 +548,6 @@ def _is_unlabelled(y):
                np.all(np.asarray(item) == -1)) for item in unwrap(y))  # fmt: skip
 
 
-def _are_counts(y):
-    """Whether y is one number a sample."""
-    y = unwrap(y)
-    if not isinstance(y, (list, tuple, np.ndarray)) or len(y) == 0:
-        return False
-    return y[0] is not None and np.ndim(y[0]) == 0
-
-
 def _hold_points(y, maps):
     """Whether y holds points in the place of label images."""
     if not isinstance(y, (list, tuple)) or len(y) != len(maps):
@@ -582,15 +588,6 @@ def _negative_precision(matches):
     """Minus the mean average precision; matches are (n_thresholds, 3): TP, FP, FN."""
     total = matches.sum(axis=1)
     return -float(np.where(total > 0, matches[:, 0] / np.maximum(total, 1), 1.0).mean())
-
-
-def _check_counts(y, n_samples):
-    counts = np.asarray(y, dtype=float)
-    if counts.shape != (n_samples,):
-        raise ValueError(f"y must have {n_samples} counts, one a sample, got {counts.shape}.")
-    if not np.isfinite(counts).all() or (counts < 0).any():
-        raise ValueError("y must be finite counts that are not negative.")
-    return counts
 
 
 def _thinned(rows, maps):

@@ -11,6 +11,7 @@ from .images import (
     channel_percentiles,
     check_images,
     check_lazy_images,
+    check_numbers,
     hand_on,
     is_lazy,
     like_input,
@@ -154,7 +155,7 @@ class PercentileScaler(ImageEstimator):
         return like_input(restored, X)
 
     def _check_percentiles(self):
-        values = np.asarray(self.percentiles, dtype=float)
+        values = check_numbers(self.percentiles, "percentiles")
         if values.shape != (2,) or not 0 <= values[0] < values[1] <= 100:
             raise ValueError(
                 "percentiles must be two rising numbers between 0 and 100, got "

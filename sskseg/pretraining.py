@@ -14,9 +14,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ._dense import tile_settings
+from ._dense import patch_sides, tile_settings
 from .base import TorchEstimator
-from .images import ImageStack, check_images, like_input
+from .images import ImageStack, check_images, check_numbers, like_input
 from .nn import Backbone, ProxyNetwork, make_network, pad_to_multiple
 from .proxies import guard, make_proxy, probe_features, standardize
 from .training import (
@@ -359,14 +359,8 @@ class ProxyPretrainer(TorchEstimator):
             least = [round_up(_LEAST_PATCH, step) for step in stride]
             shape = tuple(max(side, low) for side, low in zip(sides, least, strict=True))
         else:
-            sides = np.atleast_1d(self.patch_size)
-            if sides.shape not in ((1,), (self.spatial_ndim,)):
-                raise ValueError(
-                    f"patch_size must be 'auto', an integer or {self.spatial_ndim} integers, got "
-                    f"{self.patch_size!r}."
-                )
-            sides = np.broadcast_to(sides, self.spatial_ndim)
-            shape = tuple(round_up(int(s), step) for s, step in zip(sides, stride, strict=True))
+            sides = patch_sides(self.patch_size, self.spatial_ndim)
+            shape = tuple(round_up(s, step) for s, step in zip(sides, stride, strict=True))
         self._check_sizes(images, field_shape(proxies, shape))
         return shape
 
@@ -476,7 +470,7 @@ def _classes(proxies):
 def _check_magnification(magnification, n_samples):
     if magnification is None:
         return None
-    magnification = np.asarray(magnification, dtype=float)
+    magnification = check_numbers(magnification, "magnification")
     if magnification.shape != (n_samples,):
         raise ValueError(
             f"magnification must be {n_samples} numbers, one a sample, got shape "
@@ -501,6 +495,8 @@ def _strata(images, groups, magnification):
             f"groups must name a domain for each of {len(images)} samples, got shape "
             f"{groups.shape}."
         )
+    if groups.dtype == object and len({type(group) for group in groups}) > 1:
+        raise ValueError(f"groups must be of one type, numbers or names, got {groups.tolist()}.")
     keys = [np.unique(groups, return_inverse=True)[1]]
     if magnification is not None:
         keys.append(magnification)
@@ -515,7 +511,7 @@ def _hold_out(strata, fraction, rng):
     for rows in strata:
         few = fraction == 0 or len(rows) < _FEWEST_TO_HOLD_OUT
         order = rng.permutation(rows)
-        n = max(1, round(fraction * len(rows)))
+        n = min(max(1, round(fraction * len(rows))), len(rows) - 1)
         held.append(rows if few else np.sort(order[:n]))
         trained.append(rows if few else np.sort(order[n:]))
     return held, trained

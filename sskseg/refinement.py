@@ -10,7 +10,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.utils._param_validation import Interval
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .base import TorchEstimator
@@ -109,7 +109,7 @@ class SimulatedRefiner(TorchEstimator):
         "simulator": [object],
         "self_regularization": [Interval(Real, 0, None, closed="left")],
         "depth": [Interval(Integral, 1, 12, closed="both")],
-        "patch_size": [Interval(Integral, 48, None, closed="left"), str],
+        "patch_size": [Interval(Integral, 48, None, closed="left"), StrOptions({"auto"})],
     }
 
     def __init__(
@@ -300,6 +300,10 @@ class SimulatedRefiner(TorchEstimator):
         simulator = self.simulator
         if simulator is None:
             simulator = CellSimulator(shape=self.patch_shape_)
+        if not hasattr(simulator, "sample"):
+            raise ValueError(
+                f"simulator must have sample(n, random_state) -> (X, y), got {simulator!r}."
+            )
         if not hasattr(simulator, "calibrate"):
             return simulator
         if y is not None:
@@ -313,11 +317,12 @@ class SimulatedRefiner(TorchEstimator):
         return Refiner(_MAPS, width=self.width, n_blocks=self.depth)
 
     def _patch_shape(self, images):
-        smallest = min(min(image.shape) for image in images)
-        side = min(128, smallest) if self.patch_size == "auto" else int(self.patch_size)
-        if smallest < side or side < 48:
+        sizes = [min(image.shape) for image in images]
+        side = min(128, *sizes) if self.patch_size == "auto" else int(self.patch_size)
+        least, i = max(side, 48), int(np.argmin(sizes))
+        if sizes[i] < least:
             raise ValueError(
-                f"Images must be at least {max(side, 48)} pixels wide, got one of {smallest}."
+                f"X[{i}] must be at least {least} pixels wide, got shape {images[i].shape}."
             )
         return side, side
 

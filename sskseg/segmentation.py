@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._dense import network_margin
+from ._dense import network_margin, patch_sides
 from ._finetuning import FINETUNE
 from ._semi_supervision import (
     check_semi_supervision,
@@ -572,7 +572,7 @@ tuple of them or None, default="auto"
         """Labelled rows that are not trained on."""
         n_held = round(self.validation_fraction * len(labelled))
         if self.validation_fraction > 0:
-            n_held = max(1, n_held)
+            n_held = min(max(1, n_held), len(labelled) - 1)
         if len(labelled) < _FEWEST_TO_HOLD_OUT or n_held == 0:
             return np.empty(0, np.intp)
         # Of sections one block at the end, which has a training neighbor on one side only.
@@ -623,13 +623,7 @@ tuple of them or None, default="auto"
         """Size of the network's input in training."""
         stride, margin = self._tiles(network).stride, network_margin(network, self.spatial_ndim)
         if self.patch_size != "auto":
-            sides = np.atleast_1d(self.patch_size)
-            if sides.shape not in ((1,), (self.spatial_ndim,)) or sides.min() < 8:
-                raise ValueError(
-                    f"patch_size must be 'auto', an integer or {self.spatial_ndim} integers, of at "
-                    f"least 8, got {self.patch_size!r}."
-                )
-            shape = tuple(int(side) for side in np.broadcast_to(sides, self.spatial_ndim))
+            shape = patch_sides(self.patch_size, self.spatial_ndim)
             if any(margin):
                 network.check_size(shape)
             return shape

@@ -71,5 +71,5 @@ def test_what_does_not_serve_is_refused(cells):
         PixelForest().fit(X, np.where(y > 0, y, -1))
     with pytest.raises(ValueError, match="channel must be below 1, got 2"):
         OtsuWatershed(channel=2).fit(X)
-    with pytest.raises(ValueError, match="y must have 4 samples, got 2"):
+    with pytest.raises(ValueError, match="got 4 images and 2 label images"):
         LogBlobs().fit(X, y[:2])

@@ -182,7 +182,7 @@ def test_clone_and_pickle(cells):
 @pytest.mark.parametrize(
     ("changes", "X", "message"),
     [
-        ({}, np.full((1, 8, 8), 7.0), "probabilities between 0 and 1, got values from 7.0"),
+        ({}, np.full((1, 8, 8), 7.0), "probabilities between 0 and 1, got values from 7 to 7"),
         ({}, np.zeros((1, 8, 8, 3)), r"must have 1 channel\(s\), got 3"),
         ({"seeds": "interior"}, np.zeros((1, 8, 8)), "'seeds' parameter"),
         ({"spacing": (1.0,)}, np.zeros((1, 8, 8)), r"2 positive numbers, got \(1.0,\)"),

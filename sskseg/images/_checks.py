@@ -7,6 +7,7 @@ import numpy as np
 from ._points import are_points, check_points, draw_points
 from ._stack import ImageStack
 
+_LARGEST = 1e18  # magnitude of intensities whose squares float32 holds
 _SHAPES = "(n_samples, *spatial) or (n_samples, *spatial, n_channels)"
 
 
@@ -46,7 +47,7 @@ def check_images(X, spatial_ndim, *, n_channels=None, name="X"):
     ----------
     X : ndarray, list of ndarray, ImageStack
         ``(n_samples, *spatial)`` or ``(n_samples, *spatial, n_channels)``; a list where sizes
-        differ. Booleans, integers and floats; finite.
+        differ. Booleans, integers and floats; finite, at most 1e18, nothing masked.
     spatial_ndim : {2, 3}
         Number of spatial axes of one sample; never guessed.
     n_channels : int, default=None
@@ -62,8 +63,9 @@ def check_images(X, spatial_ndim, *, n_channels=None, name="X"):
     Raises
     ------
     ValueError
-        For empty input, another number of axes, another number of channels, another dtype, NaN or
-        infinity. The message says what was expected and what came.
+        For empty input, another number of axes, another number of channels, another dtype, NaN,
+        infinity or more than 1e18 (computations are in float32), masked pixels. The message says
+        what was expected and what came.
     """
     _check_spatial_ndim(spatial_ndim)
     X = unwrap(X)
@@ -158,7 +160,8 @@ def check_labels(y, images, *, point_radius=None, name="y"):
     shapes = [image.shape[:-1] for image in images]
     if point_radius is not None:
         y = [_drawn(item, i, shapes[i], point_radius, name) for i, item in enumerate(y)]
-    return [_one_label(label, i, shapes[i], name) for i, label in enumerate(y)]
+    or_points = point_radius is not None
+    return [_one_label(label, i, shapes[i], name, or_points) for i, label in enumerate(y)]
 
 
 def check_labelled(labels, *, name="y"):
@@ -189,6 +192,72 @@ def check_labelled(labels, *, name="y"):
     return labelled
 
 
+def are_counts(y):
+    """Tell counts from label images and points.
+
+    Parameters
+    ----------
+    y : object
+
+    Returns
+    -------
+    bool
+        Whether y is one number a sample (or None in the place of some).
+    """
+    y = unwrap(y)
+    if not isinstance(y, (list, tuple, np.ndarray)) or len(y) == 0:
+        return False
+    given = [item for item in y if item is not None]
+    return bool(given) and all(np.ndim(item) == 0 for item in given)
+
+
+def check_counts(y, n_samples, *, name="y"):
+    """Validate counts.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    n_samples : int
+    name : str, default="y"
+
+    Returns
+    -------
+    ndarray of float64, shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        For another number of them, and for what is not a finite number from 0 on.
+    """
+    counts = check_numbers(y, name)
+    if counts.shape != (n_samples,):
+        raise ValueError(
+            f"{name} must have {n_samples} counts, one a sample, got shape {counts.shape}."
+        )
+    if not np.isfinite(counts).all() or (counts < 0).any():
+        raise ValueError(f"{name} must be finite counts that are not negative, got {y!r}.")
+    return counts
+
+
+def check_numbers(values, name):
+    """Convert numbers, or raise a ValueError that names the argument.
+
+    Parameters
+    ----------
+    values : array-like
+    name : str
+
+    Returns
+    -------
+    ndarray of float64
+        A copy; None is NaN.
+    """
+    try:
+        return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be numbers, got {values!r}.") from error
+
+
 def check_positions(positions, n_samples, *, name="positions"):
     """Validate section positions; None stands for ``0, 1, ..., n_samples - 1``.
 
@@ -217,6 +286,8 @@ def check_positions(positions, n_samples, *, name="positions"):
         )
     if positions.dtype.kind not in "iu":
         raise ValueError(f"{name} must be integers, got dtype {positions.dtype}.")
+    if positions.max(initial=0) > np.iinfo(np.int64).max:
+        raise ValueError(f"{name} must fit into int64, got {positions.max()}.")
     values, counts = np.unique(positions, return_counts=True)
     if (counts > 1).any():
         raise ValueError(
@@ -246,14 +317,14 @@ def check_sample_weight(sample_weight, n_samples):
     """
     if sample_weight is None:
         return np.ones(n_samples)
-    weight = np.array(sample_weight, dtype=np.float64)
+    weight = check_numbers(sample_weight, "sample_weight")
     if weight.shape != (n_samples,):
         raise ValueError(
             f"sample_weight must have shape ({n_samples},), one weight an image, got "
             f"{weight.shape}."
         )
     if not np.isfinite(weight).all() or (weight < 0).any():
-        raise ValueError("sample_weight must be finite and not negative.")
+        raise ValueError(f"sample_weight must be finite and not negative, got {sample_weight!r}.")
     return weight
 
 
@@ -302,6 +373,7 @@ def _as_list(X, spatial_ndim, name):
 
 
 def _one_image(image, index, spatial_ndim, name):
+    _check_mask(image, f"{name}[{index}]", "fill them, and give them the label -1")
     image = np.asarray(image)
     _check_dtype(image.dtype, f"{name}[{index}]")
     if image.ndim not in (spatial_ndim, spatial_ndim + 1):
@@ -311,9 +383,26 @@ def _one_image(image, index, spatial_ndim, name):
         )
     if image.size == 0:
         raise ValueError(f"{name}[{index}] is empty, got shape {image.shape}.")
-    if image.dtype.kind == "f" and not np.isfinite(image).all():
-        raise ValueError(f"{name}[{index}] contains NaN or infinity; finite values are required.")
+    if image.dtype.kind == "f" or image.dtype.itemsize > 4:
+        _check_values(image, f"{name}[{index}]")
     return image[..., None] if image.ndim == spatial_ndim else image
+
+
+def _check_values(image, name):
+    low, high = float(image.min()), float(image.max())
+    if not np.isfinite([low, high]).all():
+        raise ValueError(f"{name} contains NaN or infinity; finite values are required.")
+    if max(-low, high) > _LARGEST:
+        raise ValueError(
+            f"{name} must hold values of at most {_LARGEST:g}, which float32 can compute with, got "
+            f"values from {low:g} to {high:g}."
+        )
+
+
+def _check_mask(values, name, remedy):
+    """Masked pixels would count as any others."""
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} has masked pixels, which are not understood: {remedy}.")
 
 
 def _check_dtype(dtype, name):
@@ -328,14 +417,16 @@ def _drawn(item, index, shape, radius, name):
     return draw_points(check_points(item, shape, f"{name}[{index}]"), shape, radius)
 
 
-def _one_label(label, index, shape, name):
+def _one_label(label, index, shape, name, or_points):
     if label is None:
         return np.broadcast_to(np.int32(-1), shape)
+    _check_mask(label, f"{name}[{index}]", "give them the label -1")
     label = np.asarray(label)
     if label.shape != tuple(shape):
+        points = f" (or be points of shape (k, {len(shape)}))" if or_points else ""
         raise ValueError(
-            f"{name}[{index}] must have the spatial shape of its image, {tuple(shape)}, "
-            f"got {label.shape}."
+            f"{name}[{index}] must have the spatial shape of its image, {tuple(shape)}{points}, "
+            f"got shape {label.shape}."
         )
     if label.dtype == bool:
         return label.view(np.uint8)
@@ -344,6 +435,8 @@ def _one_label(label, index, shape, name):
             f"{name}[{index}] must be integers or booleans (-1 unlabelled, 0 background, > 0 "
             f"object), got dtype {label.dtype}."
         )
+    if label.dtype == np.uint64 and label.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{name}[{index}] must fit into int64, got {label.max()}.")
     if label.dtype.kind == "i" and label.min() < -1:
         raise ValueError(
             f"{name}[{index}] must not hold values below -1 (unlabelled), got {label.min()}."

@@ -43,7 +43,10 @@ def check_points(points, shape, name="y"):
     ValueError
         For NaN, infinity, or points outside of the image.
     """
-    points = np.asarray(points, dtype=np.float64).reshape(-1, len(shape))
+    try:
+        points = np.asarray(points, dtype=np.float64).reshape(-1, len(shape))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold points, numbers, got {points!r}.") from error
     inside = (points > -0.5) & (points < np.array(shape) - 0.5)
     if not inside.all():
         wrong = points[~inside.all(axis=1)][0]

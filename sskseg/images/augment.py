@@ -6,10 +6,28 @@ is resampled once, however many there are.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from numbers import Integral, Real
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+
+
+def _check_field(augmentation, name, low, high):
+    value = getattr(augmentation, name)
+    if not isinstance(value, Real) or not np.isfinite(value) or not low <= value <= high:
+        raise ValueError(
+            f"{name} of an augmentation must be a number from {low} to {high}, got {value!r}."
+        )
+
+
+def _is_range(value):
+    return (
+        isinstance(value, (tuple, list, np.ndarray))
+        and len(value) == 2
+        and all(isinstance(side, Real) for side in value)
+        and 0 < value[0] <= value[1] < np.inf
+    )
 
 
 @dataclass(frozen=True)
@@ -61,6 +79,19 @@ class Augmentation:
     brightness: float = 0.2
     noise: float = 0.2
     blur: float = 1.0
+
+    def __post_init__(self):
+        for name in ("warp_probability", "photometric_probability"):
+            _check_field(self, name, 0, 1)
+        for name in ("rotation", "elastic", "piecewise", "gamma", "contrast", "brightness",
+                     "noise", "blur"):  # fmt: skip
+            _check_field(self, name, 0, np.inf)
+        if not isinstance(self.grid, Integral) or self.grid < 2:
+            raise ValueError(f"grid must be an integer of at least 2, got {self.grid!r}.")
+        if not isinstance(self.dihedral, (bool, np.bool_)):
+            raise ValueError(f"dihedral must be True or False, got {self.dihedral!r}.")
+        if not _is_range(self.scale):
+            raise ValueError(f"scale must be two rising positive numbers, got {self.scale!r}.")
 
 
 PRESETS = {

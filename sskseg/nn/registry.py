@@ -2,6 +2,7 @@
 
 import copy
 from functools import partial
+from inspect import signature
 
 from torch import nn
 
@@ -45,7 +46,7 @@ def make_network(name, in_channels, out_channels, width=32, depth=3, *, ndim=2):
     Raises
     ------
     ValueError
-        For an unknown name.
+        For an unknown name, a callable with other arguments, or one that returns no module.
 
     Examples
     --------
@@ -60,8 +61,30 @@ def make_network(name, in_channels, out_channels, width=32, depth=3, *, ndim=2):
             f"network must be one of {sorted(NETWORKS)}, a callable or a torch module, got "
             f"{name!r}."
         )
-    factory = name if callable(name) else NETWORKS[name]
-    return factory(in_channels, out_channels, width=width, depth=depth, ndim=ndim)
+    arguments, options = (in_channels, out_channels), {"width": width, "depth": depth, "ndim": ndim}
+    if not callable(name):
+        return NETWORKS[name](*arguments, **options)
+    _check_callable(name, arguments, options)
+    module = name(*arguments, **options)
+    if not isinstance(module, nn.Module):
+        raise ValueError(
+            f"network must return a torch module where it is a callable, got {module!r}."
+        )
+    return module
+
+
+def _check_callable(network, arguments, options):
+    try:
+        known = signature(network)
+    except ValueError:  # what is compiled does not tell
+        return
+    try:
+        known.bind(*arguments, **options)
+    except TypeError as error:
+        raise ValueError(
+            "network must be callable as (in_channels, out_channels, *, width, depth, ndim), got "
+            f"{network!r}: {error}."
+        ) from error
 
 
 def count_parameters(module):

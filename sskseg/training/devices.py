@@ -20,11 +20,21 @@ def select_device(device="auto"):
         found = torch.device(device)
     except RuntimeError as error:
         raise ValueError(f"device must be 'auto' or one of torch's, got {device!r}.") from error
+    if found.type not in ("cpu", "cuda") and not _is_there(found):
+        raise ValueError(f"device {device!r} is not there.")
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"device {device!r} is not there: {torch.cuda.device_count()} GPUs were found."
         )
     return found
+
+
+def _is_there(device):
+    try:
+        torch.zeros(1, device=device).cpu()
+    except (RuntimeError, AssertionError, ImportError):
+        return False
+    return True
 
 
 def select_precision(precision, device):
