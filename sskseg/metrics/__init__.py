@@ -1,13 +1,14 @@
 """Metrics of masks, objects and counts: ``metric(y_true, y_pred)``; -1 in y_true is left out."""
 
 from .borders import thin_borders
-from .calibration import expected_calibration_error
+from .calibration import expected_calibration_error, reliability_curve
 from .counts import count_error
 from .instances import (
     Matches,
     average_precision,
     f1_instances,
     match_instances,
+    matched_objects,
     panoptic_quality,
 )
 from .membranes import MembraneCurve, membrane_curve, v_info, v_rand
@@ -33,11 +34,13 @@ __all__ = [
     "f1_points",
     "iou",
     "match_instances",
+    "matched_objects",
     "membrane_curve",
     "panoptic_quality",
     "pixel_error",
     "pixel_rand_error",
     "rand_error",
+    "reliability_curve",
     "soft_dice",
     "soft_iou",
     "thin_borders",

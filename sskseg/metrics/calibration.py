@@ -43,10 +43,43 @@ def expected_calibration_error(y_true, y_proba, *, n_bins=15):
     >>> expected_calibration_error(np.array([1, 0, 1, -1]), np.array([0.5, 0.5, 1.0, 0.0]))
     0.0
     """
+    n, probability, frequency = reliability_curve(y_true, y_proba, n_bins=n_bins)
+    filled = n > 0
+    errors = n[filled] * np.abs(probability[filled] - frequency[filled])
+    return float(errors.sum() / max(n.sum(), 1))
+
+
+def reliability_curve(y_true, y_proba, *, n_bins=15):
+    """How often pixels of a predicted probability are foreground.
+
+    Parameters
+    ----------
+    y_true, y_proba, n_bins
+        As in `expected_calibration_error`.
+
+    Returns
+    -------
+    n_pixels : ndarray of int64, shape (n_bins,)
+    probability, frequency : ndarray of float, shape (n_bins,)
+        Mean probability and share of foreground of the pixels of each bin; NaN where there are
+        none.
+
+    Raises
+    ------
+    ValueError
+        As `expected_calibration_error` does.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg.metrics import reliability_curve
+    >>> true, probability = np.array([1, 0, 1, -1]), np.array([0.25, 0.25, 1.0, 0.0])
+    >>> reliability_curve(true, probability, n_bins=2)
+    (array([2, 1]), array([0.25, 1.  ]), array([0.5, 1. ]))
+    """
     if n_bins < 1:
         raise ValueError(f"n_bins must be positive, got {n_bins}.")
-    sums = np.zeros((2, n_bins))
-    known_pixels = 0
+    sums, n = np.zeros((2, n_bins)), np.zeros(n_bins, np.int64)
     for true, probability in as_pairs(y_true, y_proba):
         known = true >= 0
         probability = probability[known].astype(np.float64)
@@ -54,5 +87,6 @@ def expected_calibration_error(y_true, y_proba, *, n_bins=15):
         at = np.minimum((probability * n_bins).astype(np.intp), n_bins - 1)
         sums[0] += np.bincount(at, probability, n_bins)
         sums[1] += np.bincount(at, true[known] > 0, n_bins)
-        known_pixels += probability.size
-    return float(np.abs(sums[0] - sums[1]).sum() / max(known_pixels, 1))
+        n += np.bincount(at, minlength=n_bins)
+    means = np.divide(sums, n, out=np.full(sums.shape, np.nan), where=n > 0)
+    return n, means[0], means[1]

@@ -55,6 +55,38 @@ def match_instances(y_true, y_pred, threshold=0.5):
     return matches[0] if np.ndim(threshold) == 0 else matches
 
 
+def matched_objects(y_true, y_pred, threshold=0.5):
+    """Tell which objects `match_instances` takes for the same.
+
+    Parameters
+    ----------
+    y_true, y_pred : ndarray of int
+        One image; as in `match_instances`.
+    threshold : float in (0, 1], default=0.5
+        Least IoU of a match.
+
+    Returns
+    -------
+    ids : ndarray of int, shape (n_matches, 2)
+        True and predicted object of each match.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg.metrics import matched_objects
+    >>> matched_objects(np.array([[1, 1, 0, 2]]), np.array([[5, 5, 0, 0]]))
+    array([[1, 5]])
+    """
+    _check_thresholds([threshold])
+    ((true, pred),) = as_pairs([y_true], [y_pred])
+    true_sizes, pred_sizes, rows, columns, overlaps = _objects(true, pred)
+    iou = overlaps / (true_sizes[rows] + pred_sizes[columns] - overlaps)
+    matched = _matched(rows, columns, iou, threshold)
+    known = true >= 0
+    ids = [np.unique(labels[known & (labels > 0)]) for labels in (true, pred)]
+    return np.stack([ids[0][rows[matched]], ids[1][columns[matched]]], axis=1).astype(np.int64)
+
+
 def f1_instances(y_true, y_pred, threshold=0.5):
     """F1 of the objects, ``2 TP / (2 TP + FP + FN)``.
 
@@ -130,15 +162,19 @@ def panoptic_quality(y_true, y_pred, threshold=0.5):
     return iou_sum / total if total else 1.0
 
 
-def _pooled(y_true, y_pred, thresholds):
+def _check_thresholds(thresholds):
     if any(not 0 < threshold <= 1 for threshold in thresholds):
         raise ValueError(f"threshold must be in (0, 1], got {list(thresholds)}.")
+
+
+def _pooled(y_true, y_pred, thresholds):
+    _check_thresholds(thresholds)
     totals = np.zeros((len(thresholds), 4))
     for true, pred in as_pairs(y_true, y_pred):
         true_sizes, pred_sizes, rows, columns, overlaps = _objects(true, pred)
         iou = overlaps / (true_sizes[rows] + pred_sizes[columns] - overlaps)
         for total, threshold in zip(totals, thresholds, strict=True):
-            matched = _matched(rows, columns, iou, threshold)
+            matched = iou[_matched(rows, columns, iou, threshold)]
             found = len(matched)
             total += [found, len(pred_sizes) - found, len(true_sizes) - found, matched.sum()]
     return [Matches(*(int(n) for n in total[:3]), float(total[3])) for total in totals]
@@ -160,11 +196,11 @@ def _objects(true, pred):
 
 
 def _matched(rows, columns, iou, threshold):
-    """IoU of the matched pairs."""
-    good = iou >= threshold
+    """Which of the pairs, sorted by row and column, are matched."""
+    good = np.flatnonzero(iou >= threshold)
     rows, columns, iou = rows[good], columns[good], iou[good]
     if len(np.unique(rows)) == len(rows) and len(np.unique(columns)) == len(columns):
-        return iou
+        return good
     # A sparse assignment; a row may also stay alone, in a column of its own, for next to nothing.
     _, rows = np.unique(rows, return_inverse=True)
     _, columns = np.unique(columns, return_inverse=True)
@@ -175,4 +211,4 @@ def _matched(rows, columns, iou, threshold):
     table = coo_array((values, places), shape=(n, alone + n)).tocsr()
     _, matched = min_weight_full_bipartite_matching(table, maximize=True)
     real = np.flatnonzero(matched < alone)
-    return np.asarray(table[real, matched[real]]).ravel()
+    return good[np.searchsorted(rows * alone + columns, real * alone + matched[real])]
