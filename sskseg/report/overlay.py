@@ -2,11 +2,28 @@
 
 import numpy as np
 
-# Colors that remain different to color-blind eyes (Okabe and Ito), thick enough to be seen.
-TRUE_COLOR, PREDICTED_COLOR = "#56B4E9", "#E69F00"
+from ._axes import (
+    ORANGE,
+    SKY,
+    Display,
+    all_lines,
+    as_plane,
+    check_plot,
+    draw_lines,
+    outlines,
+    plane_spacing,
+    shade,
+    show_plane,
+)
+from ._axes import title as set_title
+
+# Thick enough to be seen.
+TRUE_COLOR, PREDICTED_COLOR = SKY, ORANGE
 
 
-def draw_outlines(ax, image, y_true=None, y_pred=None, *, title=None):
+def draw_outlines(
+    ax, image, y_true=None, y_pred=None, *, title=None, spacing=None, unit="µm"
+):  # fmt: skip
     """Draw an image with the outlines of true and predicted objects.
 
     Parameters
@@ -19,23 +36,26 @@ def draw_outlines(ax, image, y_true=None, y_pred=None, *, title=None):
         Label images of the image's spatial shape; -1 (unlabelled) is shaded. Blue outlines are
         true, orange ones predicted.
     title : str, default=None
+    spacing : sequence of float, default=None
+        Size of a pixel along each axis; draws a scale bar.
+    unit : str, default="µm"
+        Of `spacing`.
 
     Returns
     -------
     matplotlib.axes.Axes
     """
     ndim = next((np.ndim(y) for y in (y_true, y_pred) if y is not None), min(np.ndim(image), 2))
-    plane = _picture(np.asarray(image), ndim)
-    ax.imshow(plane, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    plane = as_plane(image, ndim)
+    show_plane(ax, plane, stretch=True, spacing=plane_spacing(spacing), unit=unit)
     for labels, color, width in ((y_true, TRUE_COLOR, 1.8), (y_pred, PREDICTED_COLOR, 0.9)):
         if labels is None:
             continue
         labels = np.asarray(labels)
         labels = labels.max(axis=0) if ndim == 3 else labels
-        _shade(ax, labels < 0, "#000000", 0.45)
-        _outline(ax, labels, color, width)
-    ax.set_title(title, fontsize=9)
-    ax.set_axis_off()
+        shade(ax, labels < 0)
+        draw_lines(ax, all_lines(outlines(labels)), color, width)
+    set_title(ax, title)
     return ax
 
 
@@ -59,60 +79,26 @@ def save_overlay(path, images, y_true=None, y_pred=None, *, titles=None, columns
     ImportError
         If matplotlib is not installed (extra ``plot``).
     """
+    check_plot()
     from matplotlib.figure import Figure
-    from matplotlib.lines import Line2D
 
-    n = len(images)
-    columns = min(columns, n)
-    rows = -(-n // columns)
-    figure = Figure(figsize=(4 * columns, 4.2 * rows + 0.4), dpi=120, layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    display = Display()
+    figure = Figure(dpi=120, layout="constrained")
+    axes = display._place(figure, len(images), columns, size=(4, 4.3))
     for i, ax in enumerate(axes):
-        if i >= n:
-            ax.set_axis_off()
-            continue
         true, pred = (None if y is None else y[i] for y in (y_true, y_pred))
         draw_outlines(ax, images[i], true, pred, title=None if titles is None else titles[i])
-    handles = [
-        Line2D([], [], color=color, lw=2, label=label)
-        for color, label, shown in (
-            (TRUE_COLOR, "true", y_true is not None and any(y is not None for y in y_true)),
-            (PREDICTED_COLOR, "predicted", y_pred is not None),
+    display._legend(
+        outline_handles(
+            y_true is not None and any(y is not None for y in y_true), y_pred is not None
         )
-        if shown
-    ]
-    if handles:
-        figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False)
+    )
     figure.savefig(path)
 
 
-def _picture(image, ndim):
-    """Intensities between 0 and 1, (height, width) or (height, width, 3)."""
-    if image.ndim > ndim:
-        image = image[..., :3] if image.shape[-1] >= 3 else image[..., 0]
-    if ndim == 3:
-        image = image.max(axis=0)
-    low, high = np.percentile(image, (1, 99.8))
-    return np.clip((image - low) / max(high - low, 1e-12), 0, 1)
+def outline_handles(has_true, has_pred):
+    """Of the legend: what the colors are."""
+    from matplotlib.lines import Line2D
 
-
-def _outline(ax, labels, color, width):
-    """Lines between an object and what is not that object."""
-    for value in np.unique(labels[labels > 0]):
-        where = np.argwhere(labels == value)
-        low, high = where.min(axis=0), where.max(axis=0) + 1
-        box = np.zeros(high - low + 2)
-        box[tuple((where - low + 1).T)] = 1
-        ax.contour(
-            np.arange(low[1] - 1, high[1] + 1), np.arange(low[0] - 1, high[0] + 1), box,
-            levels=[0.5], colors=[color], linewidths=width,
-        )  # fmt: skip
-
-
-def _shade(ax, mask, color, alpha):
-    if mask.any():
-        from matplotlib.colors import to_rgb
-
-        layer = np.zeros((*mask.shape, 4))
-        layer[mask] = (*to_rgb(color), alpha)
-        ax.imshow(layer, interpolation="nearest")
+    shown = ((TRUE_COLOR, "true", has_true), (PREDICTED_COLOR, "predicted", has_pred))
+    return [Line2D([], [], color=color, lw=2, label=label) for color, label, has in shown if has]

@@ -1,0 +1,258 @@
+"""What an estimator or a pipeline makes of images, and what is known of them."""
+
+import inspect
+from dataclasses import dataclass, field
+from time import perf_counter
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from ..counting import InstanceCounter
+from ..images import are_points, check_images, check_positions, unwrap
+from ..morphology import (
+    count_over_sections,
+    join_sections,
+    label_components,
+    label_objects,
+)
+
+
+@dataclass
+class Outputs:
+    """What the steps of a pipeline make of images, each computed once.
+
+    Attributes
+    ----------
+    X : array-like
+    steps : list of (name, estimator, array-like)
+        With what each is given.
+    spatial_ndim : int
+    probability : list of ndarray, or None
+        Of the foreground.
+    labels : list of ndarray of int, or None
+        Objects.
+    positions : ndarray of int, or None
+    seconds : float
+    """
+
+    X: object
+    steps: list = field(default_factory=list)
+    spatial_ndim: int = 2
+    probability: list | None = None
+    labels: list | None = None
+    positions: np.ndarray | None = None
+    seconds: float = 0.0
+
+    @property
+    def images(self):
+        """List of ndarray of shape (*spatial, n_channels)."""
+        return check_images(self.X, self.spatial_ndim)
+
+    @property
+    def objects(self):
+        """Label images: as found, or components of the foreground."""
+        if self.labels is None and self.probability is not None:
+            return [label_components(p > 0.5) for p in self.probability]
+        return self.labels
+
+    def last(self, name, default=None):
+        """Attribute of the last step that has it."""
+        found = [getattr(step, name) for _, step, _ in self.steps if hasattr(step, name)]
+        return found[-1] if found else default
+
+    @property
+    def consecutive(self):
+        return self.last("sections") == "consecutive"
+
+    def counts(self, coverage=0.9):
+        """Counts, intervals or None, and why there are none.
+
+        Returns
+        -------
+        counts : ndarray of int64, or None
+            None where the last step does not count.
+        intervals : ndarray of int64, shape (n_samples, 2), or None
+        reason : str
+        """
+        _, step, inputs = self.steps[-1]
+        if self.labels is None:
+            return None, None, "Nothing is counted."
+        if isinstance(step, InstanceCounter):
+            more = {} if self.positions is None else {"positions": self.positions}
+            try:
+                counts, intervals = step.predict(
+                    inputs, return_interval=True, coverage=coverage, **more
+                )
+            except ValueError as error:
+                return step.predict(inputs, **more), None, str(error)
+            return counts, intervals, ""
+        return np.asarray(step.predict(inputs)), None, f"{type(step).__name__} gives no intervals."
+
+
+def flatten(estimator, name=None):
+    """Names and steps of an estimator or a pipeline, those of pipelines in it too."""
+    if isinstance(estimator, Pipeline):
+        for inner, step in estimator.steps:
+            if step is not None and step != "passthrough":
+                yield from flatten(step, inner)
+    else:
+        yield name or type(estimator).__name__.lower(), estimator
+
+
+def apply(estimator, X, positions=None):
+    """Run fitted steps over images.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted; each step has ``transform``.
+    X : array-like
+        Images in memory; probabilities for an `InstanceCounter` by itself.
+    positions : array-like of int, default=None
+        Of consecutive sections, given to the steps that take it.
+
+    Returns
+    -------
+    Outputs
+
+    Raises
+    ------
+    TypeError
+        If a step has no ``transform``.
+    NotFittedError
+    """
+    outputs = Outputs(X, positions=positions)
+    start = perf_counter()
+    given = X
+    for name, step in flatten(estimator):
+        if not hasattr(step, "transform"):
+            raise TypeError(
+                f"Every step must have a method transform, got {type(step).__name__} ({name})."
+            )
+        check_is_fitted(step)
+        outputs.steps.append((name, step, given))
+        given = _transform(step, given, positions, outputs)
+    if not outputs.steps:
+        raise TypeError("A pipeline without steps has nothing to show.")
+    outputs.spatial_ndim = int(next(
+        (s.spatial_ndim for _, s, _ in outputs.steps if hasattr(s, "spatial_ndim")), 2
+    ))  # fmt: skip
+    outputs.seconds = perf_counter() - start
+    return outputs
+
+
+def _transform(step, given, positions, outputs):
+    """What a step gives; foreground and objects are kept."""
+    takes = "positions" in inspect.signature(step.transform).parameters
+    more = {"positions": positions} if takes and positions is not None else {}
+    result = step.transform(given, **more)
+    inside = unwrap(result)
+    if np.asarray(inside[0]).dtype.kind in "iu" and hasattr(step, "predict"):
+        outputs.labels = [np.asarray(x) for x in inside]
+        if isinstance(step, InstanceCounter) and outputs.probability is None:
+            outputs.probability = _given_probability(step, given)
+    elif hasattr(step, "predict_proba"):
+        outputs.probability = [np.asarray(x) for x in inside]
+    return result
+
+
+def _given_probability(counter, given):
+    """What a counter by itself was given, unless it looks at images."""
+    if counter.method == "contours":
+        return None
+    return [x[..., 0] for x in check_images(given, counter.spatial_ndim)]
+
+
+@dataclass
+class Truth:
+    """What is known of images.
+
+    Attributes
+    ----------
+    labels : list of ndarray of int, or None
+        None where nothing of a sample is labelled; -1 unlabelled pixels.
+    points : list of ndarray, or None
+    counts : ndarray of float, shape (n_samples,)
+        NaN where not known: not every pixel is labelled.
+    """
+
+    labels: list
+    points: list
+    counts: np.ndarray
+
+    @property
+    def labelled(self):
+        """Rows of which something is known."""
+        known = [x is not None or p is not None for x, p in zip(self.labels, self.points)]
+        return np.flatnonzero(np.array(known) | np.isfinite(self.counts))
+
+
+def read_truth(y, shapes, *, consecutive=False, positions=None):
+    """Sort out label images, points, counts and None.
+
+    Parameters
+    ----------
+    y : array-like, list or None
+    shapes : list of tuple of int
+        Spatial, of the images.
+    consecutive : bool, default=False
+        Whether samples are sections, in which objects go on: label images then tell counts where
+        all of them are labelled throughout.
+    positions : array-like of int, default=None
+
+    Returns
+    -------
+    Truth
+
+    Raises
+    ------
+    ValueError
+        If numbers or shapes do not agree.
+    """
+    n = len(shapes)
+    truth = Truth([None] * n, [None] * n, np.full(n, np.nan))
+    if y is None:
+        return truth
+    y = unwrap(y)
+    if len(y) != n:
+        raise ValueError(f"X and y must have as many samples, got {n} and {len(y)}.")
+    for i, (item, shape) in enumerate(zip(y, shapes, strict=True)):
+        if item is None:
+            continue
+        if np.ndim(item) == 0:
+            truth.counts[i] = float(item)
+        elif are_points(item, shape):
+            truth.points[i], truth.counts[i] = np.asarray(item), len(item)
+        else:
+            _read_label(truth, i, np.asarray(item), shape)
+    if consecutive and any(label is not None for label in truth.labels):
+        known = np.isfinite(truth.counts).all()
+        truth.counts = (
+            _counts_over_sections(truth.labels, positions) if known else np.full(n, np.nan)
+        )
+    return truth
+
+
+def _counts_over_sections(labels, positions):
+    positions = check_positions(positions, len(labels))
+    return count_over_sections(join_sections(labels, positions), positions, 0).astype(float)
+
+
+def _read_label(truth, i, label, shape):
+    if label.shape != shape:
+        raise ValueError(f"y[{i}] must have the shape of X[{i}], {shape}, got {label.shape}.")
+    if label.dtype.kind not in "biu":
+        raise ValueError(f"y[{i}] must be a label image of integers, got {label.dtype}.")
+    if (label >= 0).any():
+        truth.labels[i] = label_objects(label.astype(np.int64))
+        if (label >= 0).all():
+            truth.counts[i] = np.count_nonzero(np.unique(truth.labels[i]) > 0)
+
+
+def choose_rows(n, labelled=(), most=6):
+    """Evenly spaced samples, of those that are labelled where there are any."""
+    rows = np.asarray(labelled) if len(labelled) else np.arange(n)
+    if len(rows) <= most:
+        return [int(row) for row in rows]
+    return [int(rows[i]) for i in np.linspace(0, len(rows) - 1, most).round().astype(int)]

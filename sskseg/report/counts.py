@@ -1,0 +1,350 @@
+"""Displays of counts and sizes."""
+
+import numpy as np
+
+from ..metrics import count_error
+from ._axes import BLUE, GRAY, ORANGE, VERMILLION, Display, title
+from ._outputs import apply, read_truth
+
+_COVERAGE = 0.9
+
+
+class CountAgreementDisplay(Display):
+    """True and predicted counts: scatter with the relative error, and Bland-Altman plot.
+
+    Parameters
+    ----------
+    y_true, y_pred : array-like of shape (n_samples,)
+        Counts.
+    intervals : array-like of shape (n_samples, 2), default=None
+        Of the predicted counts, as `InstanceCounter.predict` gives them.
+    name : str, default=None
+
+    Attributes
+    ----------
+    errors_ : dict of str to float
+        Of `sskseg.metrics.count_error`: ``bias, mae, rmse, wape, concordance``.
+    limits_ : tuple of two floats
+        95 % limits of agreement: mean difference -+ 1.96 standard deviations [1]_.
+    ax_ : matplotlib.axes.Axes
+        The first panel.
+    axes_ : ndarray of matplotlib.axes.Axes
+    figure_ : matplotlib.figure.Figure
+
+    References
+    ----------
+    .. [1] Bland, Altman. Statistical methods for assessing agreement between two methods of
+       clinical measurement. Lancet 1986. :doi:`10.1016/S0140-6736(86)90837-8`
+
+    Examples
+    --------
+    >>> from sskseg.report import CountAgreementDisplay
+    >>> display = CountAgreementDisplay.from_predictions([10, 20], [11, 18])
+    >>> display.errors_["wape"]
+    0.1
+    """
+
+    def __init__(self, *, y_true, y_pred, intervals=None, name=None):
+        self.y_true = y_true
+        self.y_pred = y_pred
+        self.intervals = intervals
+        self.name = name
+
+    @classmethod
+    def from_estimator(
+        cls, estimator, X, y, *, positions=None, kind="both", coverage=_COVERAGE, ax=None, name=None
+    ):
+        """Draw the counts of a fitted counter or of a pipeline that ends in one.
+
+        Parameters
+        ----------
+        estimator : object
+        X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
+            Probabilities for a counter by itself.
+        y : counts of shape (n_samples,), label images or points
+            Samples that are not labelled throughout are left out.
+        positions : array-like of int, shape (n_samples,), default=None
+            Of consecutive sections.
+        kind : {"both", "scatter", "bland-altman"}, default="both"
+        coverage : float in (0, 1), default=0.9
+            Of the intervals, which are drawn where the counter can give them.
+        ax : Axes, array of Axes or Figure, default=None
+            As for `plot`.
+        name : str, default=None
+
+        Returns
+        -------
+        CountAgreementDisplay
+            Drawn.
+        """
+        outputs = apply(estimator, X, positions)
+        counts, intervals, reason = outputs.counts(coverage)
+        if counts is None:
+            raise ValueError(f"A counter is needed, got {type(estimator).__name__}. {reason}")
+        truth = read_truth(
+            y, [x.shape for x in outputs.labels], consecutive=outputs.consecutive,
+            positions=positions,
+        )  # fmt: skip
+        known = np.isfinite(truth.counts)
+        if not known.any():
+            raise ValueError("y must tell the count of one sample or more, got none.")
+        return cls.from_predictions(
+            truth.counts[known], counts[known],
+            intervals=None if intervals is None else intervals[known],
+            kind=kind, ax=ax, name=name,
+        )  # fmt: skip
+
+    @classmethod
+    def from_predictions(cls, y_true, y_pred, *, intervals=None, kind="both", ax=None, name=None):
+        """Draw counts.
+
+        Parameters
+        ----------
+        y_true, y_pred : array-like of shape (n_samples,)
+        intervals : array-like of shape (n_samples, 2), default=None
+        kind : {"both", "scatter", "bland-altman"}, default="both"
+        ax : Axes, array of Axes or Figure, default=None
+            As for `plot`.
+        name : str, default=None
+
+        Returns
+        -------
+        CountAgreementDisplay
+            Drawn.
+        """
+        display = cls(y_true=y_true, y_pred=y_pred, intervals=intervals, name=name)
+        return display.plot(ax, kind=kind)
+
+    def plot(self, ax=None, *, kind="both"):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : Axes, array of Axes or Figure, default=None
+            One or two axes; one axes is divided, and a figure resized. None is a new figure.
+        kind : {"both", "scatter", "bland-altman"}, default="both"
+
+        Returns
+        -------
+        CountAgreementDisplay
+            Itself.
+        """
+        draws = {"scatter": self._scatter, "bland-altman": self._bland_altman}
+        if kind not in {"both", *draws}:
+            raise ValueError(f"kind must be 'both', 'scatter' or 'bland-altman', got {kind!r}.")
+        true, pred = (np.asarray(y, float) for y in (self.y_true, self.y_pred))
+        self.errors_ = count_error(true, pred)
+        difference = pred - true
+        half = 1.96 * difference.std(ddof=1) if len(difference) > 1 else 0.0
+        self.limits_ = float(difference.mean() - half), float(difference.mean() + half)
+        chosen = list(draws.values()) if kind == "both" else [draws[kind]]
+        axes = self._place(ax, len(chosen), 2, size=(4.0, 3.4))
+        for draw, panel in zip(chosen, axes, strict=True):
+            draw(panel, true, pred)
+            panel.spines[["top", "right"]].set_visible(False)
+            panel.tick_params(labelsize=8)
+        if self.name is not None:
+            title(axes[0], self.name)
+        return self
+
+    def _scatter(self, panel, true, pred):
+        most = max(1.0, true.max(), pred.max()) * 1.06
+        panel.plot([0, most], [0, most], color=GRAY, lw=1, zorder=1)
+        if self.intervals is not None:
+            low, high = np.asarray(self.intervals, float).T
+            panel.vlines(true, low, high, color=BLUE, alpha=0.4, lw=1.2, label="interval")
+        panel.scatter(true, pred, s=18, color=BLUE, alpha=0.8, lw=0, zorder=2)
+        panel.set(xlabel="true count", ylabel="predicted count")
+        text = f"WAPE {100 * self.errors_['wape']:.1f} %\nn = {len(true)}"
+        panel.text(0.04, 0.96, text, transform=panel.transAxes, va="top", fontsize=9)
+
+    def _bland_altman(self, panel, true, pred):
+        panel.scatter((true + pred) / 2, pred - true, s=18, color=BLUE, alpha=0.8, lw=0)
+        panel.axhline(0, color=GRAY, lw=1)
+        lines = [(self.errors_["bias"], "mean", "-", ORANGE)]
+        if len(true) > 1:
+            lines += [(limit, "95 %", "--", VERMILLION) for limit in self.limits_]
+        for value, text, style, color in lines:
+            panel.axhline(value, color=color, ls=style, lw=1.2)
+            panel.annotate(
+                f"{text} {value:+.1f}", (1.0, value), (3, 0), xycoords=("axes fraction", "data"),
+                textcoords="offset points", va="center", fontsize=8, annotation_clip=False,
+            )  # fmt: skip
+        panel.set(xlabel="mean of both counts", ylabel="predicted - true")
+        panel.margins(y=0.15)
+
+
+class SizeDisplay(Display):
+    """Histogram of the sizes of objects.
+
+    Parameters
+    ----------
+    sizes : array-like of shape (n_objects,)
+        Of predicted objects, pixels (voxels).
+    true_sizes : array-like of shape (n_objects,), default=None
+    spacing : sequence of float, default=None
+        Size of a pixel along each axis; sizes are then areas or volumes in `unit`.
+    unit : str, default="µm"
+    ndim : {2, 3}, default=2
+
+    Attributes
+    ----------
+    edges_ : ndarray of shape (n_bins + 1,)
+        Of the bins, as drawn; of equal width on a logarithmic axis where sizes differ by more than
+        a factor of 20.
+    counts_, true_counts_ : ndarray of int, shape (n_bins,)
+        Objects in each; the second is None without true sizes.
+    ax_ : matplotlib.axes.Axes
+    figure_ : matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg.report import SizeDisplay
+    >>> labels = np.array([[1, 1, 0, 2], [1, 1, 0, 2]])
+    >>> int(SizeDisplay.from_predictions([labels]).counts_.sum())
+    2
+    """
+
+    def __init__(self, *, sizes, true_sizes=None, spacing=None, unit="µm", ndim=2):
+        self.sizes = sizes
+        self.true_sizes = true_sizes
+        self.spacing = spacing
+        self.unit = unit
+        self.ndim = ndim
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y=None, *, positions=None, ax=None, **options):
+        """Draw the sizes of what a fitted estimator or pipeline finds.
+
+        Parameters
+        ----------
+        estimator : object
+        X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
+        y : label images, default=None
+            Their objects are drawn too: of samples that are labelled throughout.
+        positions : array-like of int, shape (n_samples,), default=None
+            Of consecutive sections, whose objects go through several.
+        ax : Axes or Figure, default=None
+        **options
+            Of the class: `spacing` (that of the counter by default), `unit`.
+
+        Returns
+        -------
+        SizeDisplay
+            Drawn.
+        """
+        outputs = apply(estimator, X, positions)
+        if outputs.objects is None:
+            raise ValueError(f"{type(estimator).__name__} finds no objects.")
+        stacked = outputs.consecutive and outputs.labels is not None
+        truth = read_truth(
+            y, [x.shape for x in outputs.objects], consecutive=stacked, positions=positions
+        )
+        known = [x if np.isfinite(c) else None for x, c in zip(truth.labels, truth.counts)]
+        options = {"spacing": outputs.last("spacing"), **options}
+        return cls.from_predictions(
+            outputs.objects, known if y is not None else None, stacked=stacked, ax=ax, **options
+        )
+
+    @classmethod
+    def from_predictions(cls, y_pred, y_true=None, *, stacked=False, ax=None, **options):
+        """Draw the sizes of the objects of label images.
+
+        Parameters
+        ----------
+        y_pred : list of ndarray of int, or ndarray of shape (n_samples, *spatial)
+        y_true : list of ndarray of int or None, default=None
+            As many, or None.
+        stacked : bool, default=False
+            Whether samples are sections, in which a number is the same object throughout.
+        ax : Axes or Figure, default=None
+        **options
+            Of the class: `spacing`, `unit`.
+
+        Returns
+        -------
+        SizeDisplay
+            Drawn.
+        """
+        true = None if y_true is None else [x for x in y_true if x is not None]
+        ndim = np.ndim(y_pred[0]) + stacked
+        display = cls(
+            sizes=object_sizes(y_pred, stacked), ndim=ndim,
+            true_sizes=object_sizes(true, stacked) if true else None, **options,
+        )  # fmt: skip
+        return display.plot(ax)
+
+    def plot(self, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : Axes or Figure, default=None
+            None is a new figure.
+
+        Returns
+        -------
+        SizeDisplay
+            Itself.
+        """
+        scale = 1.0 if self.spacing is None else float(np.prod(self.spacing))
+        sizes = np.asarray(self.sizes, float) * scale
+        true = None if self.true_sizes is None else np.asarray(self.true_sizes, float) * scale
+        every = sizes if true is None else np.concatenate([sizes, true])
+        self.edges_, is_log = _edges(every)
+        self.counts_ = np.histogram(sizes, self.edges_)[0]
+        self.true_counts_ = None if true is None else np.histogram(true, self.edges_)[0]
+        (panel,) = self._place(ax, 1, size=(4.6, 3.2))
+        label = f"predicted, {len(sizes)}" + _median(sizes)
+        panel.stairs(self.counts_, self.edges_, fill=True, color=ORANGE, alpha=0.6, label=label)
+        if true is not None:
+            label = f"true, {len(true)}" + _median(true)
+            panel.stairs(self.true_counts_, self.edges_, color=BLUE, lw=1.8, label=label)
+        if is_log:
+            panel.set_xscale("log")
+        panel.set(xlabel=self._size_name(), ylabel="objects")
+        panel.set_ylim(0, 1.3 * max(1, panel.dataLim.ymax))
+        panel.yaxis.get_major_locator().set_params(integer=True)
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.tick_params(labelsize=8)
+        panel.legend(frameon=False, fontsize=8, loc="upper left")
+        return self
+
+    def _size_name(self):
+        name, power = ("area", "²") if self.ndim == 2 else ("volume", "³")
+        pixel = "pixels" if self.ndim == 2 else "voxels"
+        return f"{name} ({pixel if self.spacing is None else self.unit + power})"
+
+
+def object_sizes(labels, stacked=False):
+    """Pixels of the objects of label images.
+
+    Parameters
+    ----------
+    labels : list of ndarray of int
+    stacked : bool, default=False
+        Whether a number is the same object in all of them.
+
+    Returns
+    -------
+    ndarray of int64
+    """
+    groups = [[np.ravel(x) for x in labels]] if stacked else [[np.ravel(x)] for x in labels]
+    found = [np.concatenate(group) for group in groups]
+    sizes = [np.unique(x[x > 0], return_counts=True)[1] for x in found]
+    return np.concatenate([np.empty(0, np.int64), *sizes])
+
+
+def _edges(sizes):
+    if not len(sizes):
+        return np.array([0.0, 1.0]), False
+    low, high = sizes.min(), sizes.max()
+    n = int(np.clip(np.sqrt(len(sizes)) * 2, 5, 30))
+    if high > 20 * low:
+        return np.geomspace(low, high * 1.0001, n + 1), True
+    return np.linspace(low, max(high, low * 1.0001), n + 1), False
+
+
+def _median(sizes):
+    return f" (median {np.median(sizes):.3g})" if len(sizes) else ""
