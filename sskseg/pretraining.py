@@ -296,18 +296,70 @@ class ProxyPretrainer(TorchEstimator):
             As in `fit`, and for other classes than those of `fit`.
         """
         check_is_fitted(self)
-        images, strata, magnification, proxies = self._check(
-            X, magnification, groups, self.n_channels_
-        )
-        if _classes(proxies) != self.classes_:
-            raise ValueError(f"X must hold the classes {self.classes_}, got {_classes(proxies)}.")
-        self._check_sizes(images, field_shape(proxies, self.patch_shape_))
+        data = self._check_new(X, magnification, groups)
         with self._session() as (rng, device, dtype):
-            batches = self._batches(images, strata, magnification, proxies, rng, device)
+            batches = self._batches(*data, rng, device)
             scores = self._judge(_draw(batches), device, dtype)
         return float(np.mean(list(scores.values())))
 
+    def try_proxies(self, X, n, *, magnification=None, groups=None):
+        """Ask what the proxies tell of patches, as in training.
+
+        Parameters
+        ----------
+        X, magnification, groups
+            As in `fit`.
+        n : int
+            How many patches.
+
+        Returns
+        -------
+        patches : ndarray of float32, shape (n, *patch_shape_)
+        answers : pandas.DataFrame
+            One row a patch; for each proxy that tells classes ``true_magnification`` and
+            ``predicted_magnification`` and so on.
+
+        Raises
+        ------
+        ValueError
+            As in `score`, or if no proxy tells classes.
+        """
+        check_is_fitted(self)
+        data = self._check_new(X, magnification, groups)
+        if not self.classes_:
+            raise ValueError(f"A proxy that tells classes is needed, got {self.proxies!r}.")
+        patches, answers = [], []
+        with self._session() as (rng, device, _), torch.inference_mode():
+            batches = self._batches(*data, rng, device)
+            network = self.network_.to(device).eval()
+            for _ in range(-(-n // self.batch_size)):
+                batch = next(batches)
+                logits, _ = network(batch.images, restores=False)
+                found = {name: values.argmax(1) for name, values in logits.items()}
+                patches.append(batch.images[:, 0].cpu().numpy())
+                answers.append(self._named(batch.targets, "true"))
+                answers[-1] |= self._named(found, "predicted")
+            self.network_.cpu()
+        table = pd.concat([pd.DataFrame(columns) for columns in answers], ignore_index=True)
+        return np.concatenate(patches)[:n], table.iloc[:n]
+
+    def _named(self, indices, what):
+        """Classes by name, of tensors of indices."""
+        return {
+            f"{what}_{name}": [classes[k] for k in indices[name].tolist()]
+            for name, classes in self.classes_.items()
+        }
+
     # How `fit` goes about it
+
+    def _check_new(self, X, magnification, groups):
+        """As `_check`, of images that must suit the fitted proxies."""
+        data = self._check(X, magnification, groups, self.n_channels_)
+        images, proxies = data[0], data[-1]
+        if _classes(proxies) != self.classes_:
+            raise ValueError(f"X must hold the classes {self.classes_}, got {_classes(proxies)}.")
+        self._check_sizes(images, field_shape(proxies, self.patch_shape_))
+        return data
 
     def _check(self, X, magnification, groups, n_channels=None):
         """Images, rows of each domain and magnification, magnifications, proxies."""

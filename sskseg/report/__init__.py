@@ -1,13 +1,30 @@
-"""Tables and pictures."""
+"""Tables, pictures, and a page of all that is known of a fitted pipeline."""
 
+from .calibration import ReliabilityDisplay
+from .counts import CountAgreementDisplay, SizeDisplay
+from .curves import HistoryDisplay, LabelEfficiencyDisplay
 from .overlay import draw_outlines, save_overlay
+from .page import html
+from .pretraining import FeatureDisplay, ProxyDisplay
 from .segmentation import ProbabilityDisplay, SegmentationDisplay
+from .simulation import SimulationDisplay
 from .tables import format_table
+from .volume import VolumeDisplay
 
 __all__ = [
+    "CountAgreementDisplay",
+    "FeatureDisplay",
+    "HistoryDisplay",
+    "LabelEfficiencyDisplay",
     "ProbabilityDisplay",
+    "ProxyDisplay",
+    "ReliabilityDisplay",
     "SegmentationDisplay",
+    "SimulationDisplay",
+    "SizeDisplay",
+    "VolumeDisplay",
     "draw_outlines",
     "format_table",
+    "html",
     "save_overlay",
 ]

@@ -36,7 +36,7 @@ class Display:
     axes_ : ndarray of matplotlib.axes.Axes, shape (n_panels,)
     """
 
-    def _place(self, ax, n, columns=3, size=(3.2, 3.4)):
+    def _place(self, ax, n, columns=3, size=(3.2, 3.4), heights=None, widths=None):
         """Axes of n panels: in a new figure, in a given one, in the place of one axes, or given."""
         check_plot()
         from matplotlib.axes import Axes
@@ -49,7 +49,8 @@ class Display:
         if self._owns_figure:
             figure = _new_figure() if ax is None else ax
             figure.set_size_inches(size[0] * shape[1], size[1] * shape[0])
-            axes = figure.subplots(*shape, squeeze=False).ravel()
+            ratios = {"height_ratios": heights, "width_ratios": widths}
+            axes = figure.subplots(*shape, squeeze=False, **ratios).ravel()
         elif not isinstance(ax, Axes):
             axes = np.ravel(ax)
             if len(axes) < n:
@@ -60,7 +61,9 @@ class Display:
             if ax.get_subplotspec() is None:
                 raise ValueError(f"{n} panels take the place of an axes of plt.subplots.")
             ax.set_axis_off()
-            grid = GridSpecFromSubplotSpec(*shape, ax.get_subplotspec())
+            grid = GridSpecFromSubplotSpec(
+                *shape, ax.get_subplotspec(), height_ratios=heights, width_ratios=widths
+            )
             axes = np.array([ax.figure.add_subplot(grid[i]) for i in range(n)])
         for unused in axes[n:] if self._owns_figure else ():
             unused.remove()
@@ -261,22 +264,19 @@ def draw_scale_bar(ax, shape, spacing, unit):
     -------
     matplotlib.lines.Line2D
     """
-    from matplotlib.patheffects import withStroke
-
     height, width = shape[:2]
     length = round_length(width * spacing[1] / 4)
     pixels = length / spacing[1]
-    right, y = width - 0.5 - 0.04 * width, height - 0.5 - 0.05 * height
-    around = [withStroke(linewidth=5, foreground="black")]
-    (bar,) = ax.plot(
-        [right - pixels, right], [y, y], color="white", linewidth=3, solid_capstyle="butt",
-        path_effects=around, scalex=False, scaley=False,
-    )  # fmt: skip
+    right, y = width - 0.5 - 0.05 * width, height - 0.5 - 0.05 * height
     ax.annotate(
         _length_text(length, unit), (right - pixels / 2, y), (0, 4), textcoords="offset points",
-        ha="center", va="bottom", color="white", fontsize=8, parse_math=False,
-        path_effects=[withStroke(linewidth=2, foreground="black")],
+        ha="center", va="bottom", color="white", fontsize=8, parse_math=False, zorder=4,
+        bbox={"facecolor": "black", "alpha": 0.6, "linewidth": 0, "pad": 1.5},
     )  # fmt: skip
+    ends = [right - pixels, right], [y, y]
+    options = {"solid_capstyle": "butt", "scalex": False, "scaley": False}
+    ax.plot(*ends, color="black", linewidth=6, alpha=0.6, zorder=3, **options)
+    (bar,) = ax.plot(*ends, color="white", linewidth=3, zorder=5, **options)
     return bar
 
 

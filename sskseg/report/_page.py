@@ -1,0 +1,182 @@
+"""Pieces of a page: escaped text, tables, pictures that fit light and dark pages."""
+
+from html import escape
+from io import StringIO
+from reprlib import Repr
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+
+_INK = "#010203"  # stands for the color of the text of the page
+_INK_PARAMETERS = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+_SVG_STYLE = (
+    "<style>:root{--ink:#1b1f24}@media(prefers-color-scheme:dark){:root{--ink:#e6e8ea}}</style>"
+)
+_DPI = 110
+
+_short = Repr()
+_short.maxstring = _short.maxother = 160
+_short.maxlist = _short.maxtuple = _short.maxdict = 12
+
+STYLE = """
+:root { color-scheme: light dark; --ink: #1b1f24; --soft: #57606a; --paper: #ffffff;
+  --line: #d0d7de; --band: #f6f8fa; --mark: #005a8c; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e8ea; --soft: #a5adb5;
+  --paper: #14181d; --line: #343b43; --band: #1c2229; --mark: #7cc4f0; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1.5rem 1.25rem 4rem; max-width: 70rem; color: var(--ink);
+  background: var(--paper); font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", sans-serif; }
+h1 { font-size: 1.7rem; margin: 0 0 .25rem; }
+h2 { font-size: 1.25rem; margin: 2.5rem 0 .75rem; padding-bottom: .3rem;
+  border-bottom: 1px solid var(--line); }
+h3 { font-size: 1.05rem; margin: 1.5rem 0 .5rem; }
+p { max-width: 44rem; } .soft, figcaption, caption { color: var(--soft); }
+a { color: var(--mark); } nav a { margin-right: 1rem; white-space: nowrap; }
+:focus-visible { outline: 2px solid var(--mark); outline-offset: 2px; }
+dl { display: grid; grid-template-columns: max-content 1fr; gap: .2rem 1.25rem; margin: 1rem 0; }
+dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
+figure { margin: 1rem 0 1.5rem; } figure img { max-width: 100%; height: auto; display: block; }
+figcaption { font-size: .9rem; max-width: 44rem; margin-top: .4rem; }
+.wide { overflow-x: auto; margin: .75rem 0; }
+table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
+caption { text-align: left; padding-bottom: .3rem; }
+th, td { padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--line);
+  text-align: left; vertical-align: top; overflow-wrap: anywhere; }
+thead th { color: var(--soft); font-weight: 600; } td.number, th.number { text-align: right; }
+details { border: 1px solid var(--line); border-radius: .4rem; margin: .5rem 0;
+  padding: .4rem .8rem; } summary { cursor: pointer; } summary code { color: var(--soft); }
+code { font-family: ui-monospace, monospace; font-size: .9em; }
+@media print { body { max-width: none; } .wide { overflow: visible; } }
+"""
+
+
+def show(value):
+    """Any value as short, escaped text."""
+    if isinstance(value, (bool, np.bool_)) or value is None:
+        return str(value)
+    if isinstance(value, (float, np.floating)):
+        return escape(f"{value:.4g}")
+    if isinstance(value, (int, np.integer)):
+        return str(value)
+    if isinstance(value, np.ndarray) and value.size > 12:
+        return escape(f"array of shape {value.shape}, {value.dtype}")
+    return escape(value if isinstance(value, str) else _short.repr(value))
+
+
+def paragraph(text, kind=""):
+    """Text that is escaped here."""
+    return f"<p{' class=soft' if kind else ''}>{escape(text)}</p>"
+
+
+def facts(pairs):
+    """A list of names and values."""
+    return "<dl>" + "".join(f"<dt>{show(k)}</dt><dd>{show(v)}</dd>" for k, v in pairs) + "</dl>"
+
+
+def table(frame, caption):
+    """A DataFrame as a table whose numbers stand to the right.
+
+    Parameters
+    ----------
+    frame : pandas.DataFrame
+    caption : str
+
+    Returns
+    -------
+    str
+    """
+    numeric = [pd.api.types.is_numeric_dtype(frame[c]) for c in frame]
+    kinds = [' class="number"' if n else "" for n in numeric]
+    head = "".join(f'<th scope="col"{k}>{show(c)}</th>' for c, k in zip(frame, kinds, strict=True))
+    rows = []
+    for row in frame.itertuples(index=False, name=None):
+        cells = [f"<td{k}>{_cell(v)}</td>" for v, k in zip(row, kinds, strict=True)]
+        rows.append(f"<tr>{''.join(cells)}</tr>")
+    label = escape(caption, quote=True)
+    return (
+        f'<div class="wide" role="region" tabindex="0" aria-label="{label}"><table>'
+        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _cell(value):
+    return "" if value is None or (isinstance(value, float) and np.isnan(value)) else show(value)
+
+
+def picture(draw, alt, caption):
+    """A figure inside of the page.
+
+    Parameters
+    ----------
+    draw : callable
+        ``draw(figure)`` draws a display.
+    alt : str or callable
+        What is seen, in words; ``alt(display)`` where it is only known then.
+    caption : str
+
+    Returns
+    -------
+    str
+    """
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    colors = dict.fromkeys(_INK_PARAMETERS, _INK)
+    with rc_context({**colors, "svg.hashsalt": "sskseg", "legend.framealpha": 0}):
+        figure = Figure(layout="constrained")
+        display = draw(figure)
+        buffer = StringIO()
+        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        figure.savefig(buffer, format="svg", transparent=True, dpi=_DPI, metadata=nothing)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :].replace(_INK, "var(--ink)")
+    inside = text.index(">") + 1
+    text = text[:inside] + _SVG_STYLE + text[inside:]
+    data = quote(text, safe="/+=:;,.() -_'")  # shorter than base64 of the base64 of its images
+    words = escape(alt(display) if callable(alt) else alt, quote=True)
+    return (
+        f'<figure><img alt="{words}" src="data:image/svg+xml;charset=utf-8,{data}">'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def section(name, *parts):
+    """A titled part of the page, or nothing where it has no content."""
+    content = "".join(parts)
+    if not content:
+        return ""
+    return f'<section id="{anchor(name)}"><h2>{escape(name)}</h2>{content}</section>'
+
+
+def anchor(name):
+    return name.lower().replace(" ", "-")
+
+
+def whole_page(heading, summary, sections):
+    """The document.
+
+    Parameters
+    ----------
+    heading, summary : str
+    sections : dict of str to str
+        Of `section`; those that are empty are left out.
+
+    Returns
+    -------
+    str
+    """
+    sections = {name: text for name, text in sections.items() if text}
+    links = "".join(f'<a href="#{anchor(name)}">{escape(name)}</a> ' for name in sections)
+    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(heading)}</title><style>{STYLE}</style></head>\n<body>"
+        f'<header><h1>{escape(heading)}</h1><p class="soft">{escape(summary)}</p>'
+        f'<nav aria-label="Sections">{links}</nav></header>\n<main>'
+        + "\n".join(sections.values())
+        + "</main></body></html>\n"
+    )

@@ -1,0 +1,207 @@
+"""Display of a volume from three sides."""
+
+import numpy as np
+
+from ._axes import SKY, Display, channels_shown, title
+from ._outputs import apply, read_truth
+from .overlay import draw_outlines, outline_handles
+
+_LEAST = 0.12  # of the longer side, for a thin volume's side views
+
+
+class VolumeDisplay(Display):
+    """Three orthogonal views of a volume, or of a stack of sections, through one point.
+
+    Lengths are in their right proportions where sections are farther apart than pixels.
+
+    Parameters
+    ----------
+    volume : ndarray of shape (depth, height, width) or (depth, height, width, n_channels)
+    y_pred, y_true : ndarray of int, shape (depth, height, width), default=None
+        Label images, drawn as `draw_outlines` does.
+    spacing : sequence of three floats, default=None
+        Distance of sections, and size of a pixel along y and x; draws scale bars. None is 1.
+    unit : str, default="µm"
+        Of `spacing`.
+    at : sequence of three int, default=None
+        Voxel (z, y, x) that all views go through; None: in the middle of the largest object, or of
+        the volume.
+    name : str, default=None
+
+    Attributes
+    ----------
+    at_ : tuple of three int
+    ax_ : matplotlib.axes.Axes
+        The view along z.
+    axes_ : ndarray of matplotlib.axes.Axes, shape (3,)
+        Planes xy, zy (to the right) and xz (below).
+    figure_ : matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> from sskseg.datasets import make_cells
+    >>> from sskseg.report import VolumeDisplay
+    >>> X, y = make_cells(n_samples=1, shape=(16, 48, 48), random_state=0)
+    >>> display = VolumeDisplay.from_predictions(X[0], y_pred=y[0], spacing=(2.0, 0.5, 0.5))
+    >>> display.axes_[2].get_aspect()
+    4.0
+    """
+
+    def __init__(
+        self, *, volume, y_pred=None, y_true=None, spacing=None, unit="µm", at=None, name=None
+    ):
+        self.volume = volume
+        self.y_pred = y_pred
+        self.y_true = y_true
+        self.spacing = spacing
+        self.unit = unit
+        self.at = at
+        self.name = name
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y=None, *, positions=None, sample=0, ax=None, **options):
+        """Draw a volume with what a fitted estimator or pipeline finds.
+
+        Parameters
+        ----------
+        estimator : object
+        X : array-like of shape (n_samples, depth, height, width[, n_channels])
+            Or sections, (n_samples, height, width[, n_channels]), which make one volume.
+        y : array-like of int, default=None
+            Label images.
+        positions : array-like of int, shape (n_samples,), default=None
+            Of consecutive sections.
+        sample : int, default=0
+            The volume to show; of sections that are not all neighbors, the run of neighbors.
+        ax : Axes, array of three Axes or Figure, default=None
+            As for `plot`.
+        **options
+            Of the class: `spacing` (that of the counter by default), `unit`, `at`, `name`.
+
+        Returns
+        -------
+        VolumeDisplay
+            Drawn.
+
+        Raises
+        ------
+        ValueError
+            If X holds neither volumes nor consecutive sections.
+        """
+        return cls._of(apply(estimator, X, positions), y, sample, ax, options)
+
+    @classmethod
+    def _of(cls, outputs, y, sample, ax, options):
+        from ..images import check_positions, consecutive_runs
+
+        if outputs.spatial_ndim == 2 and not outputs.consecutive:
+            raise ValueError("Volumes are 3-D samples, or sections='consecutive'.")
+        images, objects = outputs.images, outputs.objects
+        labels = [None] * len(images)
+        if y is not None:
+            labels = read_truth(y, [x.shape[:-1] for x in images]).labels
+        options = {"spacing": outputs.last("spacing"), **options}
+        if outputs.spatial_ndim == 3:
+            given = images[sample], None if objects is None else objects[sample], labels[sample]
+            return cls.from_predictions(*given, ax=ax, **options)
+        rows = consecutive_runs(check_positions(outputs.positions, len(images)))[sample]
+        found = None if objects is None else np.stack([objects[i] for i in rows])
+        true = None
+        if any(labels[i] is not None for i in rows):
+            unknown = np.full(images[0].shape[:-1], -1)
+            true = np.stack([unknown if labels[i] is None else labels[i] for i in rows])
+        return cls.from_predictions(
+            np.stack([images[i] for i in rows]), found, true, ax=ax, **options
+        )
+
+    @classmethod
+    def from_predictions(cls, volume, y_pred=None, y_true=None, *, ax=None, **options):
+        """Draw a volume with label images.
+
+        Parameters
+        ----------
+        volume : ndarray of shape (depth, height, width) or (depth, height, width, n_channels)
+        y_pred, y_true : ndarray of int, shape (depth, height, width), default=None
+        ax : Axes, array of three Axes or Figure, default=None
+            As for `plot`.
+        **options
+            Of the class: `spacing`, `unit`, `at`, `name`.
+
+        Returns
+        -------
+        VolumeDisplay
+            Drawn.
+        """
+        return cls(volume=volume, y_pred=y_pred, y_true=y_true, **options).plot(ax)
+
+    def plot(self, ax=None):
+        """Draw.
+
+        Parameters
+        ----------
+        ax : Axes, array of three Axes or Figure, default=None
+            One axes is divided, and a figure resized. None is a new figure.
+
+        Returns
+        -------
+        VolumeDisplay
+            Itself.
+        """
+        volume = channels_shown(self.volume, 3)
+        shape = volume.shape[:3]
+        spacing = np.ones(3) if self.spacing is None else np.asarray(self.spacing, float)
+        if spacing.shape != (3,) or spacing.min() <= 0:
+            raise ValueError(f"spacing must be three positive numbers, got {self.spacing!r}.")
+        self.at_ = self._point(shape)
+        panels = self._place_views(ax, np.array(shape) * spacing)
+        z, y, x = self.at_
+        # Of each view: how its plane is taken, its axes (rows, columns), and where the others cut.
+        views = [
+            (lambda a: a[z], (1, 2), (y, x), f"z = {z}"),
+            (lambda a: a[:, :, x].swapaxes(0, 1), (1, 0), (y, z), f"x = {x}"),
+            (lambda a: a[:, y], (0, 2), (z, x), f"y = {y}"),
+        ]
+        for panel, (cut, axes, (row, column), name) in zip(panels, views, strict=True):
+            width = shape[axes[1]] * spacing[axes[1]]
+            has_bar = self.spacing is not None and width > 0.5 * shape[2] * spacing[2]
+            found, true = (None if v is None else cut(np.asarray(v))
+                           for v in (self.y_pred, self.y_true))  # fmt: skip
+            draw_outlines(
+                panel, cut(volume), true, found, unit=self.unit,
+                spacing=spacing[list(axes)] if has_bar else None,
+            )  # fmt: skip
+            panel.set_aspect(spacing[axes[0]] / spacing[axes[1]])
+            panel.axhline(row, color=SKY, lw=0.7, ls=(0, (4, 3)))
+            panel.axvline(column, color=SKY, lw=0.7, ls=(0, (4, 3)))
+            title(panel, name)
+        if self.name is not None:
+            title(panels[0], f"{self.name}, z = {z}")
+        self._legend(outline_handles(self.y_true is not None, self.y_pred is not None))
+        return self
+
+    def _point(self, shape):
+        if self.at is not None:
+            at = tuple(int(i) for i in self.at)
+            if len(at) != 3 or any(not 0 <= i < n for i, n in zip(at, shape, strict=True)):
+                raise ValueError(f"at must be a voxel of a volume of {shape}, got {self.at!r}.")
+            return at
+        labels = self.y_pred if self.y_pred is not None else self.y_true
+        ids, sizes = np.unique(labels, return_counts=True) if labels is not None else ((), ())
+        if not np.any(np.asarray(ids) > 0):
+            return tuple(n // 2 for n in shape)
+        largest = ids[np.argmax(np.where(ids > 0, sizes, 0))]
+        where = np.argwhere(np.asarray(labels) == largest)
+        nearest = np.abs(where - where.mean(axis=0)).sum(axis=1).argmin()
+        return tuple(int(i) for i in where[nearest])
+
+    def _place_views(self, ax, lengths):
+        """Axes whose sizes are those of the volume."""
+        depth, height, width = np.maximum(lengths, _LEAST * lengths[1:].max())
+        if ax is not None and np.ndim(ax) == 1:
+            return self._place(ax, 3)
+        scale = 6.0 / (width + depth)
+        size = scale * (width + depth) / 2, scale * (height + depth) / 2 + 0.35
+        grid = self._place(ax, 4, 2, size, heights=(height, depth), widths=(width, depth))
+        grid[3].remove()
+        self._set_axes(grid[:3])
+        return self.axes_
