@@ -45,22 +45,29 @@ def fill_holes(labels):
     ndarray
         A copy.
     """
-    labels = np.asarray(labels)
+    labels = np.ascontiguousarray(labels)
     holes = label_components(labels == 0, connectivity=1)
-    n = int(holes.max(initial=0)) + 1
-    low = np.full(n, np.iinfo(np.int64).max)
-    high = np.zeros(n, np.int64)
-    enclosed = np.ones(n, bool)
+    enclosed = np.ones(int(holes.max(initial=0)) + 1, bool)
+    enclosed[0] = False
     for axis in range(labels.ndim):
-        hole, label = np.moveaxis(holes, axis, 0), np.moveaxis(labels, axis, 0)
-        for here, there in ((slice(1, None), slice(-1)), (slice(-1), slice(1, None))):
-            edge = (hole[here] > 0) & (label[there] > 0)
-            np.minimum.at(low, hole[here][edge], label[there][edge])
-            np.maximum.at(high, hole[here][edge], label[there][edge])
-        enclosed[hole[0].ravel()] = enclosed[hole[-1].ravel()] = False
-    owner = np.where(enclosed & (low == high), low, 0)
-    owner[0] = 0
-    return np.where(labels > 0, labels, owner[holes].astype(labels.dtype, copy=False))
+        for side in (0, -1):
+            enclosed[holes.take(side, axis).ravel()] = False
+    if not enclosed.any():
+        return labels.copy()
+    # What is enclosed does not touch the frame: every neighbor is in the image.
+    at = np.flatnonzero(enclosed[holes])
+    hole, flat = holes.ravel()[at], labels.ravel()
+    low, high = np.full(len(enclosed), np.iinfo(np.int64).max), np.zeros(len(enclosed), np.int64)
+    for stride in np.array(labels.strides) // labels.itemsize:
+        for step in (stride, -stride):
+            label = flat[at + step]
+            edge = label > 0
+            np.minimum.at(low, hole[edge], label[edge])
+            np.maximum.at(high, hole[edge], label[edge])
+    owner = np.where(low == high, low, 0).astype(labels.dtype)
+    filled = labels.copy()
+    filled.ravel()[at] = owner[hole]
+    return filled
 
 
 def merge_fragments(labels, distance, spacing=None):
