@@ -1,6 +1,7 @@
 """Simulated images of cells, and parts of them: shapes, placement, fibers, optics, noise."""
 
 from ._annotations import boundary_shifts, hallucinated, label_maps, surviving
+from ._calibration import find_polarity
 from ._cells import CellSimulator, draw_cells
 from ._fibers import Fibers, fiber_pattern, sample_fibers, snap_to_fibers
 from ._junctions import Junction, draw_junction, sample_junction
@@ -22,6 +23,7 @@ __all__ = [
     "draw_cells",
     "draw_junction",
     "fiber_pattern",
+    "find_polarity",
     "fractal_noise",
     "hallucinated",
     "label_maps",

@@ -1,17 +1,22 @@
 """`CellSimulator`: images of cells with their labels, like those that are wanted."""
 
+import warnings
 from dataclasses import dataclass, field, replace
 from numbers import Integral
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage as ndi
 
 from ..images import check_generator, check_images
+from ._calibration import POLARITIES, measure_cells
+from ._contours import fill_outlines, sample_outlines, trace_outlines
 from ._optics import blur, smooth_noise
 from ._placement import place_apart
 from ._shapes import draw_blob, overlap_slices
 
-_MOST_PIXELS = 2**22  # looked at in calibration
+_DEPTHS = 4  # of cells: as many blurs are told apart
+_ENOUGH = 0.8  # of the wanted cells
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,8 @@ class CellSimulator:
     roughness : float, default=0.06
         Standard deviation of the outline, in units of the radius.
     overlap : float in [0, 0.9], default=0.15
-        How much closer than touching two cells may be, in units of the sum of their radii.
+        How much closer than touching two cells may be, in units of the sum of their radii. In two
+        dimensions also the largest share of a cell that others may hide.
     foreground, background : float, default=0.6 and 0.15
         Mean intensities.
     foreground_spread : float, default=0.25
@@ -46,7 +52,13 @@ class CellSimulator:
     background_spread : float, default=0.04
         Standard deviation of the background from place to place.
     psf : float, default=1.0
-        Standard deviation of the blur, pixels.
+        Standard deviation of the blur in focus, pixels.
+    defocus : float, default=0.0
+        Blur of cells out of focus, pixels: in two dimensions that of a cell whose distance from
+        the focal plane is one standard deviation; in three, of light along the first axis.
+    section_blur : float, default=0.0
+        Blur of whole images, since not every section is in focus, pixels; drawn for each of them as
+        that of cells is.
     noise : float, default=0.03
         Standard deviation of the noise.
     variants : tuple of CellSimulator, default=()
@@ -56,6 +68,13 @@ class CellSimulator:
     ------
     ValueError
         For values out of their ranges.
+
+    Notes
+    -----
+    In two dimensions cells are ellipses with Fourier contours at random distances from the focal
+    plane, seen in projection: of two that overlap the sharper one lies on top, and a share of the
+    other's light, one for each image, comes through. In three dimensions, where nothing is hidden,
+    a pixel belongs to the cell that it lies deeper in.
 
     Examples
     --------
@@ -79,6 +98,8 @@ class CellSimulator:
     background_spread: float = 0.04
     psf: float = 1.0
     noise: float = 0.03
+    defocus: float = 0.0
+    section_blur: float = 0.0
     variants: tuple["CellSimulator", ...] = field(default=(), repr=False)
 
     def __post_init__(self):
@@ -88,7 +109,7 @@ class CellSimulator:
                   "elongation": (1, 10)}  # fmt: skip
         limits |= dict.fromkeys(
             ("radius_spread", "roughness", "foreground_spread", "texture", "background_spread",
-             "psf", "noise"), (0, np.inf),
+             "psf", "noise", "defocus", "section_blur"), (0, np.inf),
         )  # fmt: skip
         for name, (low, high) in limits.items():
             if not low <= getattr(self, name) <= high:
@@ -109,13 +130,44 @@ class CellSimulator:
         -------
         X : ndarray of float32, shape (n, *shape)
         y : ndarray of int32, shape (n, *shape)
-            0 background; 1, 2, ... cells, each pixel that of the cell that it lies deeper in.
+            0 background; 1, 2, ... cells.
+
+        Warns
+        -----
+        UserWarning
+            If less than 80 % of the cells that `coverage` asks for found place; it says how many.
         """
-        if not isinstance(n, Integral) or n < 1:
-            raise ValueError(f"n must be a positive integer, got {n!r}.")
-        drawn = [self._image(rng) for rng in check_generator(random_state).spawn(int(n))]
-        X, y = zip(*drawn, strict=True)
-        return np.stack(X), np.stack(y)
+        scenes = self._scenes(n, random_state)
+        return np.stack([s.image for s in scenes]), np.stack([s.labels for s in scenes])
+
+    def sample_contours(self, n, random_state=None):
+        """Draw images, and outlines of whole cells, also where another one lies over them.
+
+        Parameters
+        ----------
+        n : int
+        random_state : int, RandomState, Generator or None, default=None
+            Images and label images are those of `sample`.
+
+        Returns
+        -------
+        X : ndarray of float32, shape (n, height, width)
+        y : ndarray of int32, shape (n, height, width)
+        contours : list of list of ndarray of float, shape (64, 2)
+            For each image one polygon a cell, row and column, in the order of the labels 1, 2, ...
+            A pixel that lies inside has this label, or that of a cell on top of it. Polygons leave
+            the image where cells do.
+
+        Raises
+        ------
+        ValueError
+            In three dimensions, where outlines are surfaces.
+        """
+        if len(self.shape) != 2:
+            raise ValueError(f"Contours need a shape of 2 sides, got {self.shape!r}.")
+        scenes = self._scenes(n, random_state)
+        images, labels = zip(*(s[:2] for s in scenes), strict=True)
+        return np.stack(images), np.stack(labels), [list(s.contours) for s in scenes]
 
     def render(self, labels, random_state=None):
         """Draw an image of given labels.
@@ -140,76 +192,138 @@ class CellSimulator:
         bright = np.maximum(0.15, 1 + self.foreground_spread * rng.standard_normal(len(ids)))
         bright = (self.foreground - self.background) * bright * (ids > 0)
         light = bright[index] * (0.7 + 0.3 * np.sqrt(distance / largest[index]))
-        return self._seen(rng, light.astype(np.float32), labels > 0)
+        return self._seen(rng, [(light.astype(np.float32), 0.0)])
 
-    def calibrate(self, X, y=None):
-        """Fit sizes, density and intensities to real images.
+    def calibrate(self, X, y=None, *, polarity="auto"):
+        """Fit sizes, density, intensities, blur and noise to real images.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial)
             Of one channel; a list where sizes differ.
         y : array-like of int, shape (n_samples, *spatial), default=None
-            Label images, where there are some; -1 unlabelled. None: cells are what is on the
-            smaller side of Otsu's threshold.
+            Label images, where there are some; -1 unlabelled.
+        polarity : {"auto", "bright", "dark"}, default="auto"
+            Whether cells are brighter than what is around them. "auto" finds out: from labels, or
+            else they are what is on the smaller side of Otsu's threshold in most images.
 
         Returns
         -------
         CellSimulator
-            Each of its images is like one of X (`variants`); its own parameters are the medians
-            over X. `shape`, `elongation`, `roughness` and `overlap` stay.
+            Each of its images is like one of X (`variants`), without cells where that has none; its
+            own parameters are the medians over those with cells. `shape`, `elongation`, `roughness`,
+            `overlap`, `defocus` and `section_blur` stay.
 
         Raises
         ------
         ValueError
             If no cell is found, or the images have several channels.
-        """
-        images = check_images(X, len(self.shape), n_channels=1)
-        step = max(1, sum(image.size for image in images) // _MOST_PIXELS)
-        known = [None] * len(images) if y is None else list(y)
-        looks = [
-            _Look.of(image[..., 0].astype(np.float32), label)
-            for image, label in list(zip(images, known, strict=True))[::step]
-            if label is None or (np.asarray(label) > 0).any()
-        ]
-        looks = [look for look in looks if look is not None]
-        if not looks:
-            raise ValueError("No cell was found in X; is it empty, or are there labels to give?")
-        plain = replace(self, variants=())
-        variants = tuple(replace(plain, **look.parameters()) for look in looks)
-        names = looks[0].parameters()
-        medians = {name: float(np.median([getattr(v, name) for v in variants])) for name in names}
-        return replace(self, **medians, variants=variants)
 
-    def _image(self, rng):
+        Warns
+        -----
+        UserWarning
+            If the given polarity is not what is found.
+        """
+        if polarity not in POLARITIES:
+            raise ValueError(f"polarity must be one of {POLARITIES}, got {polarity!r}.")
+        images = check_images(X, len(self.shape), n_channels=1)
+        images = [image[..., 0].astype(np.float32) for image in images]
+        medians, each = measure_cells(images, y, polarity)
+        plain = replace(self, variants=(), **medians)
+        return replace(plain, variants=tuple(replace(plain, **found) for found in each))
+
+    def _scenes(self, n, random_state):
+        """What `sample` draws; warns where many cells found no place."""
+        if not isinstance(n, Integral) or n < 1:
+            raise ValueError(f"n must be a positive integer, got {n!r}.")
+        scenes = [self._scene(rng) for rng in check_generator(random_state).spawn(int(n))]
+        wanted, placed = (sum(s[i] for s in scenes) for i in (-2, -1))
+        if placed < _ENOUGH * wanted:
+            warnings.warn(
+                f"Only {placed} of {wanted} cells found place in {n} images: lower coverage (now "
+                f"{self.coverage:.2f}), or raise overlap (now {self.overlap:.2f}).",
+                stacklevel=3,
+            )
+        return scenes
+
+    def _scene(self, rng):
         if self.variants:
             variant = self.variants[int(rng.integers(len(self.variants)))]
-            return replace(variant, shape=self.shape)._image(rng)
+            return replace(variant, shape=self.shape)._scene(rng)
         ndim = len(self.shape)
         ball = {2: np.pi, 3: 4 / 3 * np.pi}[ndim] * self.radius**ndim
         # The mean of a power of a log-normal size is larger than that of its median.
         ball *= np.exp((ndim * self.radius_spread) ** 2 / 2)
         n = int(rng.poisson(self.coverage * np.prod(self.shape) / ball))
         radii = self.radius * np.exp(self.radius_spread * rng.standard_normal(n))
-        contrast = self.foreground - self.background
+        bright = np.maximum(0.15, 1 + self.foreground_spread * rng.standard_normal(n))
+        bright *= self.foreground - self.background
+        draw = self._projection if ndim == 2 else self._volume
+        labels, layers, contours = draw(rng, radii, bright)
+        placed = len(contours) if ndim == 2 else int(labels.max())
+        return _Scene(self._seen(rng, layers), labels, contours, n, placed)
+
+    def _volume(self, rng, radii, bright):
         labels, light = draw_cells(
-            rng, radii, self.shape, separation=1 - self.overlap,
-            brightness=lambda: contrast * max(
-                0.15, 1 + self.foreground_spread * rng.standard_normal()
-            ),
+            rng, radii, self.shape, separation=1 - self.overlap, brightness=iter(bright).__next__,
             elongation=self.elongation, roughness=self.roughness,
         )  # fmt: skip
-        return self._seen(rng, light, labels > 0), labels
+        return labels, [(light, 0.0)], None
 
-    def _seen(self, rng, light, mask):
+    def _projection(self, rng, radii, bright):
+        """Labels, light at each depth with its blur, and whole contours."""
+        centers, placed = place_apart(rng, radii, self.shape, separation=1 - self.overlap)
+        outlines = sample_outlines(
+            rng, centers, radii[placed], elongation=self.elongation, roughness=self.roughness
+        )
+        distance = np.abs(rng.standard_normal(len(placed)))
+        through = rng.uniform()
+        order = np.argsort(-distance)  # the sharpest are painted last
+        outlines = type(outlines)(*(part[order] for part in outlines))
+        filling = fill_outlines(outlines, self.shape)
+        labels, shown = _paint_over(filling, len(order), self.shape, self.overlap)
+        light = bright[placed][order][filling.cell] * (0.7 + 0.3 * np.sqrt(filling.depth))
+        on_top = labels.ravel()[filling.pixel] == shown[filling.cell]
+        light *= np.where(on_top, 1, through) * (shown[filling.cell] > 0)
+        layers = self._layers(filling, light, distance[order])
+        return labels, layers, trace_outlines(outlines)[shown > 0]
+
+    def _layers(self, filling, light, distance):
+        """Images of the light of cells that are about as far from the focal plane."""
+        n_layers = min(_DEPTHS, max(1, len(distance))) if self.defocus else 1
+        of_cell = np.arange(len(distance)) * n_layers // max(1, len(distance))
+        layers = []
+        for i in range(n_layers):
+            here = of_cell[filling.cell] == i
+            image = np.bincount(filling.pixel[here], light[here], int(np.prod(self.shape)))
+            far = np.sqrt(np.mean(distance[of_cell == i] ** 2)) if len(distance) else 0.0
+            layers.append((image.reshape(self.shape).astype(np.float32), self.defocus * far))
+        return layers
+
+    def _seen(self, rng, layers):
         """Texture, background, blur and noise."""
-        contrast, shape = self.foreground - self.background, light.shape
-        inside = smooth_noise(rng, shape, max(2.0, self.radius / 2))
-        light = light + self.texture * contrast * inside * mask
+        contrast, shape = self.foreground - self.background, layers[0][0].shape
+        inside = self.texture * contrast * smooth_noise(rng, shape, max(2.0, self.radius / 2))
         around = smooth_noise(rng, shape, max(4.0, min(shape) / 3))
-        image = blur(light, self.psf) + self.background + self.background_spread * around
+        section = self.section_blur * rng.standard_normal()
+        image = self.background + self.background_spread * around
+        for light, far in layers:
+            sigma = np.full(len(shape), np.sqrt(self.psf**2 + section**2 + far**2))
+            if len(shape) == 3:
+                sigma[0] = np.hypot(sigma[0], self.defocus)
+            image += blur(light + inside * (light != 0), sigma)
         image += self.noise * rng.standard_normal(shape, dtype=np.float32)
         return image.astype(np.float32)
+
+
+class _Scene(NamedTuple):
+    """An image and what is in it."""
+
+    image: np.ndarray
+    labels: np.ndarray
+    contours: np.ndarray | None
+    wanted: int
+    placed: int
 
 
 def draw_cells(rng, radii, shape, *, separation, brightness, **options):
@@ -257,103 +371,30 @@ def _paint(blob, labels, depth, light, number, brightness):
     light[here][deeper] = brightness * (0.7 + 0.3 * np.sqrt(part[deeper]))
 
 
+def _paint_over(filling, n_cells, shape, most):
+    """Paint cells in their order, but those of which more than `most` would be hidden.
+
+    Returns
+    -------
+    labels : ndarray of int32
+    shown : ndarray of int, shape (n_cells,)
+        Label of each cell; 0 of those left out.
+    """
+    labels = np.zeros(int(np.prod(shape)), np.int32)
+    labels[filling.pixel] = filling.cell + 1  # of several the last stays
+    whole = np.bincount(filling.cell, minlength=n_cells)
+    visible = np.bincount(labels, minlength=n_cells + 1)[1:]
+    kept = (visible > 0) & (visible >= (1 - most) * whole)
+    shown = np.where(kept, np.cumsum(kept), 0)
+    if not kept.all():
+        labels[:] = 0
+        stay = kept[filling.cell]
+        filling = type(filling)(*(part[stay] for part in filling))
+    labels[filling.pixel] = shown[filling.cell]
+    return labels.reshape(shape), shown
+
+
 def _renumber(labels):
     ids, inverse = np.unique(labels, return_inverse=True)
     new = np.arange(len(ids)) + (0 if ids[0] == 0 else 1)
     return new[inverse].reshape(labels.shape).astype(np.int32)
-
-
-@dataclass(frozen=True)
-class _Look:
-    """What one real image looks like."""
-
-    coverage: float
-    log_radii: np.ndarray
-    foreground: float
-    foreground_spread: float
-    texture: float
-    background: float
-    background_spread: float
-    psf: float
-    noise: float
-
-    def parameters(self):
-        """Of a simulator that draws such images."""
-        middle = np.median(self.log_radii)
-        spread = 1.4826 * np.median(np.abs(self.log_radii - middle))
-        found = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        del found["log_radii"]
-        return {**found, "coverage": min(0.9, self.coverage),
-                "radius": max(0.5, float(np.exp(middle))),
-                "radius_spread": float(np.clip(spread, 0.1, 0.6))}  # fmt: skip
-
-    @classmethod
-    def of(cls, image, label):
-        """None where there is no cell, or nothing else."""
-        smooth = ndi.gaussian_filter(image, 1.0)
-        mask = _minority(smooth) if label is None else np.asarray(label) > 0
-        around = ~mask if label is None else np.asarray(label) == 0
-        if not mask.any() or not around.any() or smooth.min() == smooth.max():
-            return None
-        background, foreground = float(np.median(image[around])), float(np.median(image[mask]))
-        contrast = foreground - background
-        if contrast == 0:
-            return None
-        components, n = ndi.label(mask)
-        index = np.arange(1, n + 1)
-        means = ndi.mean(smooth, components, index)
-        large = ndi.sum_labels(mask, components, index) >= 9
-        spread = float(np.std(means[large]) / abs(contrast)) if large.sum() > 2 else 0.2
-        noise = _noise_of(image)
-        inner = ndi.binary_erosion(mask, iterations=2)
-        texture = 0.1
-        if inner.any():
-            local = smooth - ndi.gaussian_filter(image, 6.0)
-            texture = min(0.5, float(np.std(local[inner])) / abs(contrast))
-        wide = ndi.gaussian_filter(image, 8.0)
-        return cls(
-            float(mask.mean()), _log_radii(mask, label), foreground, min(spread, 0.6), texture,
-            background, float(np.std(wide[around])) / 2, _psf_of(image, mask, contrast), noise,
-        )  # fmt: skip
-
-
-def _minority(image):
-    """The side of Otsu's threshold that is the smaller one."""
-    from skimage.filters import threshold_otsu
-
-    if image.min() == image.max():
-        return np.zeros(image.shape, bool)
-    mask = image > threshold_otsu(image)
-    return mask if mask.mean() <= 0.5 else ~mask
-
-
-def _log_radii(mask, label):
-    """Of the objects of a label image, or of the peaks of the distance transform of a mask."""
-    ball = {2: np.pi, 3: 4 / 3 * np.pi}[mask.ndim]
-    if label is not None and np.max(label) > 1:
-        sizes = np.unique(label[np.asarray(label) > 0], return_counts=True)[1]
-        return np.log(np.maximum(sizes / ball, 0.2)) / mask.ndim
-    distance = ndi.gaussian_filter(ndi.distance_transform_edt(mask), 1.0)
-    peaks = (distance == ndi.maximum_filter(distance, size=5)) & (distance > 1.0)
-    # A smoothed peak is a little lower, and half a pixel of the radius is outside of the mask.
-    return np.log(distance[peaks] + 0.5) if peaks.any() else np.log([max(0.5, distance.max())])
-
-
-def _noise_of(image):
-    """Standard deviation of the noise, from second differences that smooth content leaves small."""
-    differences = image
-    for axis in range(image.ndim):
-        differences = np.diff(differences, 2, axis=axis)
-    gain = np.sqrt(6.0) ** image.ndim
-    return float(1.4826 * np.median(np.abs(differences)) / gain)
-
-
-def _psf_of(image, mask, contrast, first=0.7):
-    """Standard deviation of the blur, from the slope at outlines."""
-    smooth = ndi.gaussian_gradient_magnitude(image, first)
-    outline = mask ^ ndi.binary_erosion(mask)
-    if not outline.any():
-        return 1.0
-    slope = float(np.median(smooth[outline]))
-    sigma = abs(contrast) / (np.sqrt(2 * np.pi) * slope) if slope > 0 else 3.0
-    return float(np.sqrt(np.clip(sigma**2 - first**2, 0.1, 9.0)))

@@ -1,6 +1,7 @@
 """Random places that keep their distance."""
 
 from itertools import product
+from math import dist
 
 import numpy as np
 
@@ -39,18 +40,20 @@ def place_apart(rng, radii, shape, *, separation=1.0, tries=50, snap=None):
     size = np.array(shape, float)
     reach = 2 * separation * radii.max(initial=0.0)
     grid = _Grid(reach if reach > 0 else size.max(), len(shape))
-    centers, sizes, placed = np.empty((len(radii), len(shape))), np.empty(len(radii)), []
+    centers, placed = np.empty((len(radii), len(shape))), []
     for i in np.argsort(-radii, kind="stable"):
         trials = rng.uniform(0, size, (tries, len(shape)))
         if snap is not None:
             trials = snap(trials)
             trials = trials[((trials >= 0) & (trials < size)).all(axis=1)]
+        radius = float(radii[i])
         for trial in trials:
-            near = grid.near(trial)
-            gaps = np.linalg.norm(trial - centers[near], axis=-1)
-            if (gaps >= separation * (radii[i] + sizes[near])).all():
-                centers[len(placed)], sizes[len(placed)] = trial, radii[i]
-                grid.add(trial, len(placed))
+            point = tuple(trial.tolist())
+            # Few are near: a loop is faster than an array of them.
+            if all(dist(point, other) >= separation * (radius + size)
+                   for other, size in grid.near(point)):  # fmt: skip
+                centers[len(placed)] = trial
+                grid.add(point, radius)
                 placed.append(i)
                 break
     return centers[: len(placed)], np.array(placed, dtype=np.intp)
@@ -63,8 +66,8 @@ class _Grid:
         self.side, self.rows = side, {}
         self.offsets = list(product((-1, 0, 1), repeat=ndim))
 
-    def add(self, point, row):
-        self.rows.setdefault(self._cell(point), []).append(row)
+    def add(self, point, radius):
+        self.rows.setdefault(self._cell(point), []).append((point, radius))
 
     def near(self, point):
         cell = self._cell(point)

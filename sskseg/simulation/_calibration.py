@@ -1,0 +1,216 @@
+"""What real images of cells look like, in the numbers of a simulator."""
+
+import warnings
+
+import numpy as np
+from scipy import ndimage as ndi
+
+from ..images import check_labels
+
+POLARITIES = ("auto", "bright", "dark")
+_MOST_PIXELS = 2**22  # that are looked at
+_DISTINCT = 3.0  # contrast of cells, in units of what is around them: 2.3 where there are none
+
+
+def find_polarity(images):
+    """Tell whether objects are brighter or darker than what is around them.
+
+    Parameters
+    ----------
+    images : sequence of ndarray of shape (*spatial)
+
+    Returns
+    -------
+    votes : dict
+        Number of images in which objects are ``"bright"`` and ``"dark"``: those on the smaller side
+        of Otsu's threshold, where it parts the image distinctly. Images without objects have no
+        vote.
+
+    Examples
+    --------
+    >>> from sskseg.datasets import make_cells
+    >>> from sskseg.simulation import find_polarity
+    >>> X, _ = make_cells(n_samples=3, random_state=0)
+    >>> find_polarity(X), find_polarity(1 - X)
+    ({'bright': 3, 'dark': 0}, {'bright': 0, 'dark': 3})
+    """
+    votes = {"bright": 0, "dark": 0}
+    for image in images:
+        smooth = ndi.gaussian_filter(np.asarray(image, np.float32), 1.0)
+        mask = _above_otsu(smooth)
+        is_bright = mask.mean() <= 0.5
+        if _is_distinct(smooth, mask if is_bright else ~mask):
+            votes["bright" if is_bright else "dark"] += 1
+    return votes
+
+
+def measure_cells(images, y, polarity):
+    """Parameters of a `CellSimulator` for each image.
+
+    Parameters
+    ----------
+    images : list of ndarray of float32, shape (*spatial)
+    y : list of ndarray of int, or None
+    polarity : {"auto", "bright", "dark"}
+
+    Returns
+    -------
+    medians : dict
+        Over the images with cells.
+    each : list of dict
+        For an image without cells, the medians with a coverage of 0.
+
+    Raises
+    ------
+    ValueError
+        If there is no cell in any image.
+    """
+    step = max(1, sum(image.size for image in images) // _MOST_PIXELS)
+    labels = check_labels(y, [image[..., None] for image in images]) if y is not None else None
+    known = [] if labels is None else [i for i, label in enumerate(labels) if (label >= 0).any()]
+    rows = list(known or range(len(images)))[::step]
+    images = [images[i] for i in rows]
+    labels = [labels[i] if known else None for i in rows]
+    sign = _sign(images, labels, polarity)
+    looks = [_look(image, label, sign) for image, label in zip(images, labels, strict=True)]
+    found = [look for look in looks if look["coverage"] > 0]
+    if not found:
+        raise ValueError(
+            f"No cell was found in X, {len(images)} images looked at: is it empty, or are there "
+            "labels to give?"
+        )
+    medians = {name: float(np.median([look[name] for look in found])) for name in found[0]}
+    return medians, [{**medians, **look} for look in looks]
+
+
+def _sign(images, labels, polarity):
+    """1 where cells are bright, -1 where dark."""
+    labelled = [(image, label) for image, label in zip(images, labels, strict=True)
+                if label is not None and (label > 0).any() and (label == 0).any()]  # fmt: skip
+    if labelled:
+        rises = [np.median(x[label > 0]) > np.median(x[label == 0]) for x, label in labelled]
+        votes = {"bright": sum(rises), "dark": len(rises) - sum(rises)}
+    else:
+        votes = find_polarity(images)
+    found = max(votes, key=votes.get)  # "bright" where there is nothing to tell by
+    if polarity not in ("auto", found) and votes[found] > votes[polarity]:
+        warnings.warn(
+            f"polarity={polarity!r} was given, but cells look {found} in {votes[found]} of "
+            f"{sum(votes.values())} images with cells. Set polarity={found!r}, unless cells are "
+            "the larger part of the images.",
+            stacklevel=4,
+        )
+    return {"auto": 1 if found == "bright" else -1, "bright": 1, "dark": -1}[polarity]
+
+
+def _look(image, label, sign):
+    """Parameters of one image; without cells, only those of its background."""
+    smooth = ndi.gaussian_filter(image, 1.0)
+    mask = _cells_in(smooth, sign) if label is None else label > 0
+    around = ~mask if label is None else label == 0
+    if not mask.any() or not around.any():
+        everywhere = around if around.any() else np.ones(image.shape, bool)
+        return {"coverage": 0.0, **_background(image, everywhere), "noise": _noise_of(image)}
+    background = _background(image, around)
+    foreground = float(np.median(image[mask]))
+    contrast = foreground - background["background"] or 1e-6
+    radius, spread = _sizes(mask, label)
+    return {
+        "coverage": float(np.clip(mask.sum() / (mask | around).sum(), 0, 0.9)),
+        "radius": radius,
+        "radius_spread": spread,
+        "foreground": foreground,
+        "foreground_spread": _contrast_spread(smooth, mask, contrast),
+        "texture": _texture(image, smooth, mask, contrast),
+        **background,
+        "psf": _psf_of(image, mask, contrast),
+        "noise": _noise_of(image),
+    }
+
+
+def _above_otsu(image):
+    from skimage.filters import threshold_otsu
+
+    if image.min() == image.max():
+        return np.zeros(image.shape, bool)
+    return image > threshold_otsu(image)
+
+
+def _is_distinct(image, mask):
+    """Is what is inside of a mask no mere tail of what is outside?"""
+    if not mask.any() or mask.all():
+        return False
+    middle = np.median(image[~mask])
+    spread = 1.4826 * np.median(np.abs(image[~mask] - middle))
+    return abs(np.median(image[mask]) - middle) > _DISTINCT * spread
+
+
+def _cells_in(image, sign):
+    """The bright or the dark side of Otsu's threshold; empty where nothing is distinct."""
+    mask = _above_otsu(sign * image)
+    smaller = mask if mask.mean() <= 0.5 else ~mask
+    return mask if _is_distinct(image, smaller) else np.zeros(image.shape, bool)
+
+
+def _background(image, around):
+    wide = ndi.gaussian_filter(image, 8.0)
+    return {"background": float(np.median(image[around])),
+            "background_spread": float(np.std(wide[around])) / 2}  # fmt: skip
+
+
+def _contrast_spread(smooth, mask, contrast):
+    """Standard deviation between cells, in units of the mean."""
+    components, n = ndi.label(mask)
+    index = np.arange(1, n + 1)
+    large = ndi.sum_labels(mask, components, index) >= 9
+    if large.sum() <= 2:
+        return 0.2
+    return min(0.6, float(np.std(ndi.mean(smooth, components, index)[large]) / abs(contrast)))
+
+
+def _texture(image, smooth, mask, contrast):
+    inner = ndi.binary_erosion(mask, iterations=2)
+    if not inner.any():
+        return 0.1
+    local = smooth - ndi.gaussian_filter(image, 6.0)
+    return min(0.5, float(np.std(local[inner])) / abs(contrast))
+
+
+def _sizes(mask, label):
+    """Median radius and the standard deviation of its logarithm, without outliers."""
+    logs = _log_radii(mask, label)
+    middle = np.median(logs)
+    spread = 1.4826 * np.median(np.abs(logs - middle))
+    return max(0.5, float(np.exp(middle))), float(np.clip(spread, 0.1, 0.6))
+
+
+def _log_radii(mask, label):
+    """Of the objects of a label image, or of the peaks of the distance transform of a mask."""
+    ball = {2: np.pi, 3: 4 / 3 * np.pi}[mask.ndim]
+    if label is not None and np.max(label) > 1:
+        sizes = np.unique(label[np.asarray(label) > 0], return_counts=True)[1]
+        return np.log(np.maximum(sizes / ball, 0.2)) / mask.ndim
+    distance = ndi.gaussian_filter(ndi.distance_transform_edt(mask), 1.0)
+    peaks = (distance == ndi.maximum_filter(distance, size=5)) & (distance > 1.0)
+    # A smoothed peak is a little lower, and half a pixel of the radius is outside of the mask.
+    return np.log(distance[peaks] + 0.5) if peaks.any() else np.log([max(0.5, distance.max())])
+
+
+def _noise_of(image):
+    """Standard deviation of the noise, from second differences that smooth content leaves small."""
+    differences = image
+    for axis in range(image.ndim):
+        differences = np.diff(differences, 2, axis=axis)
+    gain = np.sqrt(6.0) ** image.ndim
+    return float(1.4826 * np.median(np.abs(differences)) / gain)
+
+
+def _psf_of(image, mask, contrast, first=0.7):
+    """Standard deviation of the blur, from the slope at outlines."""
+    smooth = ndi.gaussian_gradient_magnitude(image, first)
+    outline = mask ^ ndi.binary_erosion(mask)
+    if not outline.any():
+        return 1.0
+    slope = float(np.median(smooth[outline]))
+    sigma = abs(contrast) / (np.sqrt(2 * np.pi) * slope) if slope > 0 else 3.0
+    return float(np.sqrt(np.clip(sigma**2 - first**2, 0.1, 9.0)))
