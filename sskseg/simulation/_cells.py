@@ -211,8 +211,8 @@ class CellSimulator:
         -------
         CellSimulator
             Each of its images is like one of X (`variants`), without cells where that has none; its
-            own parameters are the medians over those with cells. `shape`, `elongation`, `roughness`,
-            `overlap`, `defocus` and `section_blur` stay.
+            own parameters are the medians over those with cells. `shape`, `elongation`,
+            `roughness`, `overlap`, `defocus` and `section_blur` stay.
 
         Raises
         ------
