@@ -1,22 +1,36 @@
-"""From probabilities to labels: components, watershed, cleaning, sections, measurement."""
+"""From probabilities or outlines to labels: components, watershed, polygons, cleaning, sections."""
 
 from .cleaning import fill_holes, merge_fragments, relabel, remove_small
 from .components import label_components, label_objects
 from .continuity import enforce_continuity
+from .contours import (
+    contour_areas,
+    contour_perimeters,
+    contour_points,
+    fourier_descriptors,
+    resample_contours,
+    trace_contours,
+)
 from .counts import count_objects, count_over_sections
 from .distance import normalized_distance
 from .measure import measure_objects, merge_sums, object_sums, sums_to_table
+from .polygons import contour_masks, paint_masks, suppress_overlaps
 from .sections import best_matches, count_overlaps, join_sections
 from .watershed import relief_of, split_touching
 from .weights import weight_map
 
 __all__ = [
     "best_matches",
+    "contour_areas",
+    "contour_masks",
+    "contour_perimeters",
+    "contour_points",
     "count_objects",
     "count_over_sections",
     "count_overlaps",
     "enforce_continuity",
     "fill_holes",
+    "fourier_descriptors",
     "join_sections",
     "label_components",
     "label_objects",
@@ -25,10 +39,14 @@ __all__ = [
     "merge_sums",
     "normalized_distance",
     "object_sums",
+    "paint_masks",
     "relabel",
     "relief_of",
     "remove_small",
+    "resample_contours",
     "split_touching",
     "sums_to_table",
+    "suppress_overlaps",
+    "trace_contours",
     "weight_map",
 ]
