@@ -1,92 +1,121 @@
-"""Search of the counter's parameters, on all samples and, from the same labels, on some of them."""
+"""Search of parameters of objects, on all samples and, from the same labels, on some of them."""
 
-from functools import lru_cache
+from numbers import Real
 
 import numpy as np
 
-from .morphology import remove_small
-
-THRESHOLDS = (0.5, 0.4, 0.6, 0.3, 0.7)
-HEIGHTS = (0.05, 0.03, 0.1, 0.15, 0.2)
 _FOLDS = 5
 
 
 class Calibration:
-    """Threshold, seed height and smallest size with the least loss.
+    """Parameters with the least loss.
 
     Parameters
     ----------
-    split : callable
-        ``split(threshold, seed_height) -> list of label images``, of all samples.
-    judge : callable
-        ``judge(labels) -> (evidence, counts)``: an array (n, m) whose sum over samples tells their
-        loss, and the objects of each sample.
+    evaluate : callable
+        ``evaluate(**values) -> (evidence, counts)``: an array (n_samples, m) whose sum over
+        samples tells their loss, and the objects of each sample.
     loss : callable
         ``loss(evidence summed over samples) -> float``.
-    sizes : list of ndarray
-        Sizes of the true objects of each sample (a stack that is judged as a whole is one); empty
-        where they are not known.
-    start : tuple of (threshold, seed_height, min_size)
-    free : sequence of {"threshold", "seed_height", "min_size"}
-        What is searched, one after the other. Values are tried from the default outwards, and
-        another takes its place only if it is better.
+    n_samples : int
+    start : dict of str to float
+    order : sequence of str
+        What is searched, one after the other. Another value takes the place of an earlier one only
+        if it is better.
+    choices : dict of str to sequence or callable
+        Values to try, the default first, or ``choices(values, rows)`` that gives them.
     """
 
-    def __init__(self, split, judge, loss, sizes, start, free):
-        self.judge, self.loss, self.sizes = judge, loss, sizes
-        self.start, self.free = start, free
-        self._split = lru_cache(maxsize=1)(split)
-        self._judged = {}
+    def __init__(self, evaluate, loss, n_samples, start, order, choices):
+        self.evaluate, self.loss, self.n_samples = evaluate, loss, n_samples
+        self.start, self.order, self.choices = start, order, choices
+        self._known = {}
 
     def search(self, rows=None):
         """The best values, on the samples `rows` (None: all)."""
-        rows = np.arange(len(self.sizes)) if rows is None else rows
-        values = dict(zip(("threshold", "seed_height", "min_size"), self.start, strict=True))
+        rows = np.arange(self.n_samples) if rows is None else rows
+        values = dict(self.start)
 
         def loss_of(name, value):
-            evidence, _ = self._evaluate(**{**values, name: value})
+            evidence, _ = self._evaluate({**values, name: value})
             return self.loss(evidence[rows].sum(axis=0))
 
-        for name in self.free:
-            choices = self._choices(name, values, rows)
+        for name in self.order:
+            choices = self.choices[name]
+            choices = choices(values, rows) if callable(choices) else choices
             values[name] = min(choices, key=lambda value, name=name: loss_of(name, value))
         return values
 
-    def held_out_counts(self):
-        """Counts of each sample with the values that are best on others; (n,)."""
-        n = len(self.sizes)
+    def count_residuals(self, true_counts):
+        """Sorted errors of counts with the values that are best on others, in units of
+        ``sqrt(count + 1)``; None where fewer than two counts are known (not NaN)."""
+        known = np.isfinite(true_counts)
+        if known.sum() < 2:
+            return None
+        held_out = self._held_out_counts()[known]
+        return np.sort(np.abs(true_counts[known] - held_out) / np.sqrt(held_out + 1))
+
+    def _held_out_counts(self):
+        n = self.n_samples
         counts, fold_of = np.zeros(n), np.arange(n) % min(_FOLDS, n)
         for fold in np.unique(fold_of):
             values = self.search(np.flatnonzero(fold_of != fold))
-            counts[fold_of == fold] = self._evaluate(**values)[1][fold_of == fold]
+            counts[fold_of == fold] = self._evaluate(values)[1][fold_of == fold]
         return counts
 
-    def _choices(self, name, values, rows):
-        if name == "threshold":
-            return THRESHOLDS
-        if name == "seed_height":
-            return HEIGHTS
-        sizes = np.concatenate([self.sizes[row] for row in rows])
-        if not sizes.size:
-            labels = self._split(values["threshold"], values["seed_height"])
-            sizes = np.concatenate([object_sizes(labels[row]) for row in rows])
-        return _size_candidates(sizes)
-
-    def _evaluate(self, threshold, seed_height, min_size):
-        key = threshold, seed_height, min_size
-        if key not in self._judged:
-            labels = self._split(threshold, seed_height)
-            self._judged[key] = self.judge([remove_small(x, min_size) for x in labels])
-        return self._judged[key]
+    def _evaluate(self, values):
+        key = tuple(values.values())
+        if key not in self._known:
+            self._known[key] = self.evaluate(**values)
+        return self._known[key]
 
 
-def object_sizes(label):
-    """Pixels of each object."""
-    return np.unique(label[label > 0], return_counts=True)[1]
+def count_intervals(counts, residuals, coverage):
+    """The least and the greatest count that is likely.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (n_samples,)
+    residuals : ndarray of float, or None
+        As `Calibration.count_residuals` gives them.
+    coverage : float in (0, 1)
+
+    Returns
+    -------
+    ndarray of int64, shape (n_samples, 2)
+
+    Raises
+    ------
+    ValueError
+        If `coverage` is out of range, or wants more residuals.
+    """
+    if not isinstance(coverage, Real) or not 0 < coverage < 1:
+        raise ValueError(f"coverage must be between 0 and 1, got {coverage!r}.")
+    residuals = () if residuals is None else residuals
+    rank = int(np.ceil((len(residuals) + 1) * coverage))
+    if rank > len(residuals):
+        raise ValueError(
+            f"coverage={coverage} needs true counts of at least "
+            f"{int(np.ceil(coverage / (1 - coverage) - 1e-9))} samples in fit, got "
+            f"{len(residuals)}."
+        )
+    half = residuals[rank - 1] * np.sqrt(counts + 1)
+    low, high = np.ceil(counts - half).clip(0), np.floor(counts + half)
+    return np.stack([low, high], axis=1).astype(np.int64)
 
 
-def _size_candidates(sizes):
-    """Smallest sizes to try: nothing, and fractions of what is small among the objects."""
+def smallest_sizes(sizes):
+    """Sizes to try as the smallest of an object: nothing, and fractions of what is small.
+
+    Parameters
+    ----------
+    sizes : ndarray of int
+        Pixels of objects.
+
+    Returns
+    -------
+    list of int
+    """
     if not sizes.size:
         return [0]
     small, middle = np.percentile(sizes, 2), np.median(sizes)

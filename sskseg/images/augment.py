@@ -11,6 +11,9 @@ from numbers import Integral, Real
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import ndimage as ndi
+
+_FIXED_POINT_STEPS = 15  # displacements differ by less than half between neighboring pixels
 
 
 def _check_field(augmentation, name, low, high):
@@ -237,12 +240,41 @@ def coordinates(geometry, patch_shape):
     """
     axes = [torch.arange(side, dtype=torch.float32) - (side - 1) / 2 for side in patch_shape]
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
-    shift = _field(geometry.smooth, patch_shape, _cubic_weights)
-    shift = shift + _field(geometry.piecewise, patch_shape, _piecewise_weights)
+    shift = _displacement(geometry, patch_shape)
     if len(patch_shape) == 3:
         shift = F.pad(shift, (1, 0))
     matrix = torch.from_numpy(geometry.matrix).float()
     return ((offsets + shift) @ matrix.T).unsqueeze(0)
+
+
+def locate(points, geometry, patch_shape):
+    """Where points of an image lie in a patch: the inverse of `coordinates`.
+
+    Parameters
+    ----------
+    points : ndarray of shape (..., 2)
+        Offsets from the middle, in the image.
+    geometry : Geometry
+        Of two dimensions.
+    patch_shape : tuple of 2 ints
+
+    Returns
+    -------
+    ndarray of shape (..., 2)
+        Offsets from the middle of the patch; of points outside of it as if the displacement at its
+        border went on.
+    """
+    unmoved = points @ np.linalg.inv(geometry.matrix).T
+    if geometry.is_rigid:
+        return unmoved
+    field = _displacement(geometry, patch_shape).numpy()
+    middle = (np.array(patch_shape) - 1) / 2
+    found = unmoved
+    for _ in range(_FIXED_POINT_STEPS):
+        at = np.moveaxis(found + middle, -1, 0)
+        moved = [ndi.map_coordinates(f, at, order=1, mode="nearest") for f in np.moveaxis(field, -1, 0)]
+        found = unmoved - np.stack(moved, axis=-1)
+    return found
 
 
 def resample(images, coordinates, *, order):
@@ -326,6 +358,12 @@ def _blur(image, sigma):
     rows = sum(w * padded[:, i : i + height] for i, w in enumerate(kernel.tolist()))
     planes = sum(w * rows[:, :, i : i + width] for i, w in enumerate(kernel.tolist()))
     return planes.view(image.shape)
+
+
+def _displacement(geometry, patch_shape):
+    """In-plane displacements (height, width, 2), before `matrix`."""
+    smooth = _field(geometry.smooth, patch_shape, _cubic_weights)
+    return smooth + _field(geometry.piecewise, patch_shape, _piecewise_weights)
 
 
 def _field(nodes, patch_shape, weights):

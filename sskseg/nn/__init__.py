@@ -3,6 +3,7 @@
 from ._layers import crop_center, pad_to_multiple
 from .backbone import Backbone, ProxyNetwork, transfer_weights
 from .continuity import ContinuityNet
+from .contours import ContourProposalNetwork, contour_loss
 from .dmcn import DMCN
 from .fusion import fold_batch_norm
 from .initialization import glorot_uniform_, he_normal_
@@ -16,11 +17,13 @@ __all__ = [
     "NETWORKS",
     "Backbone",
     "ContinuityNet",
+    "ContourProposalNetwork",
     "PatchDiscriminator",
     "ProxyNetwork",
     "Refiner",
     "SpatiallyAdaptiveNorm",
     "UNet",
+    "contour_loss",
     "count_parameters",
     "crop_center",
     "fold_batch_norm",

@@ -17,6 +17,7 @@ from .calibration import (
 )
 from .consistency import MeanTeacher, WeakToStrong
 from .continuity import DisturbedSections
+from .contours import ContourBatches, outline
 from .devices import inference_copy, isolated_seed, select_device, select_precision
 from .inference import (
     TileSettings,
@@ -37,6 +38,7 @@ __all__ = [
     "Batch",
     "Budget",
     "ClassObjective",
+    "ContourBatches",
     "DisturbedSections",
     "ForegroundObjective",
     "HistoryBuffer",
@@ -58,6 +60,7 @@ __all__ = [
     "mutual_information",
     "normalized_entropy",
     "optimize",
+    "outline",
     "predict_images",
     "prefetch",
     "proxy_loss",

@@ -112,8 +112,14 @@ class PatchBatches:
 
     def __next__(self):
         """Return a `Batch`."""
+        return self._read(*self._draw())
+
+    def _draw(self):
+        """Patches, and how each is seen."""
         patches = self.sampler.draw(self.rng, self.batch_size)
-        geometry = sample_geometry(self.augmentation, self.rng, len(patches), self.shape)
+        return patches, sample_geometry(self.augmentation, self.rng, len(patches), self.shape)
+
+    def _read(self, patches, geometry):
         photometry = sample_photometry(self.augmentation, self.rng, len(patches))
         parts = [self._patch(*each) for each in zip(patches, geometry, strict=True)]
         images, *targets = zip(*parts, strict=True)

@@ -1,0 +1,203 @@
+"""What is known of objects, as label images, points or counts, and how label images are judged."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from .images import are_points, check_labelled, check_labels, check_points, unwrap
+from .metrics import count_error, f1_instances, match_instances
+from .morphology import count_objects, count_over_sections, join_sections, label_objects
+
+_IOU = (0.5, 0.6, 0.7)
+_MOST_PIXELS = 2**24  # of images that are judged
+
+
+class Truth(NamedTuple):
+    """How label images of some samples are judged.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+        The samples of which something is known.
+    judge : callable
+        ``judge(labels) -> (evidence, counts)``, of label images of those samples: an array (n, m)
+        whose sum over samples tells their loss, and the objects of each sample.
+    loss : callable
+        ``loss(evidence summed over samples) -> float``.
+    sizes : list of ndarray
+        Pixels of the true objects of each sample (a stack that is judged as a whole is one); empty
+        where they are not known.
+    counts : ndarray of float
+        True counts; NaN where they are not known.
+    """
+
+    rows: np.ndarray
+    judge: Callable
+    loss: Callable
+    sizes: list
+    counts: np.ndarray
+
+
+def truth_of(y, images, *, margin=0, positions=None):
+    """What is known of samples.
+
+    Parameters
+    ----------
+    y : label images, points or counts
+        As `InstanceCounter.fit` takes them.
+    images : list of ndarray of shape (*spatial, n_channels)
+    margin : int, default=0
+        As in `sskseg.morphology.count_objects`.
+    positions : ndarray of int, default=None
+        Of sections that are one stack, whose counts are those of objects over sections.
+
+    Returns
+    -------
+    Truth
+    """
+    if are_counts(y):
+        return _truth_of_counts(y, len(images), margin, positions)
+    if hold_points(y, images):
+        return _truth_of_points(y, images, margin)
+    return truth_of_labels(check_labels(y, images), margin)
+
+
+def truth_of_labels(labels, margin=0):
+    """What label images tell; -1 unlabelled, see `truth_of`."""
+    rows = _thinned(check_labelled(labels), labels)
+    whole = [bool((labels[row] >= 0).all()) for row in rows]
+    truth = [label_objects(labels[row]) for row in rows]
+
+    def judge(found):
+        evidence = [
+            [matches[:3] for matches in match_instances(t, x, _IOU)]
+            for t, x in zip(truth, found, strict=True)
+        ]
+        return np.array(evidence, float), count_each(found, margin)
+
+    counts = np.where(whole, count_each([np.maximum(t, 0) for t in truth], margin), np.nan)
+    return Truth(rows, judge, _negative_precision, [object_sizes(t) for t in truth], counts)
+
+
+def _truth_of_points(y, images, margin):
+    rows, points = _check_point_lists(y, images)
+
+    def judge(found):
+        return np.array(_found_inside(points, found)), count_each(found, margin)
+
+    counts = np.array([len(p) for p in points], float)
+    return Truth(rows, judge, _negative_f1, [np.empty(0)] * len(rows), counts)
+
+
+def _truth_of_counts(y, n, margin, positions):
+    counts = _check_counts(y, n)
+    if positions is not None:  # the whole stack is one sample
+
+        def judge_stack(labels):
+            found = count_over_sections(join_sections(labels, positions), positions, margin)
+            return np.array([[np.abs(found - counts).sum()]]), np.array([found.sum()])
+
+        return Truth(np.arange(n), judge_stack, _only, [np.empty(0)], np.array([np.nan]))
+
+    def judge(labels):
+        found = count_each(labels, margin)
+        return np.abs(found - counts)[:, None], found
+
+    return Truth(np.arange(n), judge, _only, [np.empty(0)] * n, counts)
+
+
+def score_counts(y, found):
+    """``1 - sum |error| / sum`` of counts."""
+    return 1 - count_error(y, found)["wape"]
+
+
+def score_labels(y, images, found):
+    """F1 of label images: at IoU 0.5, or of points that lie in an object of their own."""
+    if hold_points(y, images):
+        rows, points = _check_point_lists(y, images)
+        return -_negative_f1(np.sum(_found_inside(points, [found[row] for row in rows]), axis=0))
+    labels = check_labels(y, images)
+    check_labelled(labels)
+    return f1_instances([label_objects(label) for label in labels], found)
+
+
+def count_each(labels, margin=0):
+    """Objects of label images by themselves; see `sskseg.morphology.count_objects`."""
+    return np.array([count_objects(x, margin) for x in labels], dtype=np.int64)
+
+
+def object_sizes(label):
+    """Pixels of each object."""
+    return np.unique(label[label > 0], return_counts=True)[1]
+
+
+def is_unlabelled(y):
+    """Whether y is None, or None or -1 in each sample."""
+    if y is None:
+        return True
+    return all(item is None or (np.ndim(item) > 0 and np.size(item) > 0 and
+               np.all(np.asarray(item) == -1)) for item in unwrap(y))  # fmt: skip
+
+
+def are_counts(y):
+    """Whether y is one number a sample."""
+    y = unwrap(y)
+    if not isinstance(y, (list, tuple, np.ndarray)) or len(y) == 0:
+        return False
+    return y[0] is not None and np.ndim(y[0]) == 0
+
+
+def hold_points(y, images):
+    """Whether y holds points in the place of label images."""
+    if not isinstance(y, (list, tuple)) or len(y) != len(images):
+        return False
+    given = [(item, x.shape[:-1]) for item, x in zip(y, images, strict=True) if item is not None]
+    return bool(given) and all(are_points(item, shape) for item, shape in given)
+
+
+def _check_point_lists(y, images):
+    """Rows that have points, and their points as the pixels that these are in."""
+    rows = [row for row, item in enumerate(y) if item is not None]
+    points = [check_points(y[row], images[row].shape[:-1], f"y[{row}]") for row in rows]
+    return rows, [np.round(p).astype(np.intp) for p in points]
+
+
+def _found_inside(points, labels):
+    """Of each sample: objects in which there is a point, and the number of points and objects."""
+    evidence = []
+    for pixels, label in zip(points, labels, strict=True):
+        ids = label[tuple(pixels.T)]
+        total = len(pixels) + len(np.unique(label[label > 0]))
+        evidence.append((len(np.unique(ids[ids > 0])), total))
+    return evidence
+
+
+def _only(evidence):
+    return float(evidence[0])
+
+
+def _negative_f1(evidence):
+    found, total = evidence
+    return -2 * found / total if total else -1.0
+
+
+def _negative_precision(matches):
+    """Minus the mean average precision; matches are (n_thresholds, 3): TP, FP, FN."""
+    total = matches.sum(axis=1)
+    return -float(np.where(total > 0, matches[:, 0] / np.maximum(total, 1), 1.0).mean())
+
+
+def _check_counts(y, n_samples):
+    counts = np.asarray(y, dtype=float)
+    if counts.shape != (n_samples,):
+        raise ValueError(f"y must have {n_samples} counts, one a sample, got {counts.shape}.")
+    if not np.isfinite(counts).all() or (counts < 0).any():
+        raise ValueError("y must be finite counts that are not negative.")
+    return counts
+
+
+def _thinned(rows, labels):
+    """Evenly spaced rows, as many as are judged in reasonable time."""
+    pixels = sum(labels[row].size for row in rows)
+    return rows[:: -(-pixels // _MOST_PIXELS)]
