@@ -5,8 +5,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .images import are_points, check_labelled, check_labels, check_points, unwrap
-from .metrics import count_error, f1_instances, match_instances
+from .images import (
+    are_counts,
+    are_points,
+    check_counts,
+    check_labelled,
+    check_labels,
+    check_points,
+    unwrap,
+)
+from .metrics import f1_instances, match_instances
 from .morphology import count_objects, count_over_sections, join_sections, label_objects
 
 _IOU = (0.5, 0.6, 0.7)
@@ -91,7 +99,7 @@ def _truth_of_points(y, images, margin):
 
 
 def _truth_of_counts(y, n, margin, positions):
-    counts = _check_counts(y, n)
+    counts = check_counts(y, n)
     if positions is not None:  # the whole stack is one sample
 
         def judge_stack(labels):
@@ -105,11 +113,6 @@ def _truth_of_counts(y, n, margin, positions):
         return np.abs(found - counts)[:, None], found
 
     return Truth(np.arange(n), judge, _only, [np.empty(0)] * n, counts)
-
-
-def score_counts(y, found):
-    """``1 - sum |error| / sum`` of counts."""
-    return 1 - count_error(y, found)["wape"]
 
 
 def score_labels(y, images, found):
@@ -138,14 +141,6 @@ def is_unlabelled(y):
         return True
     return all(item is None or (np.ndim(item) > 0 and np.size(item) > 0 and
                np.all(np.asarray(item) == -1)) for item in unwrap(y))  # fmt: skip
-
-
-def are_counts(y):
-    """Whether y is one number a sample."""
-    y = unwrap(y)
-    if not isinstance(y, (list, tuple, np.ndarray)) or len(y) == 0:
-        return False
-    return y[0] is not None and np.ndim(y[0]) == 0
 
 
 def hold_points(y, images):
@@ -186,15 +181,6 @@ def _negative_precision(matches):
     """Minus the mean average precision; matches are (n_thresholds, 3): TP, FP, FN."""
     total = matches.sum(axis=1)
     return -float(np.where(total > 0, matches[:, 0] / np.maximum(total, 1), 1.0).mean())
-
-
-def _check_counts(y, n_samples):
-    counts = np.asarray(y, dtype=float)
-    if counts.shape != (n_samples,):
-        raise ValueError(f"y must have {n_samples} counts, one a sample, got {counts.shape}.")
-    if not np.isfinite(counts).all() or (counts < 0).any():
-        raise ValueError("y must be finite counts that are not negative.")
-    return counts
 
 
 def _thinned(rows, labels):

@@ -27,6 +27,7 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
     """Base of the estimators on images: tags, and model files that cannot execute code."""
 
     _not_saved: tuple[str, ...] = ()  # attributes that are about the training images
+    _inner: dict = {}  # noqa: RUF012 - parameters and attributes that are estimators: their classes
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -57,19 +58,28 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
             joblib or pickle can store.
         """
         check_is_fitted(self)
-        values = {"params": self.get_params(deep=False), "fitted": {}}
-        tensors = {}
+        write_model(path, type(self).__name__, *self._state())
+
+    def _state(self):
+        """Values and tensors of a model file."""
+        params = self.get_params(deep=False)
+        for name in set(self._inner) & set(params):
+            params[name] = params[name] and params[name].get_params(deep=False)
+        values, tensors = {"params": params, "fitted": {}}, {}
         for name, value in vars(self).items():
             if not name.endswith("_") or name.startswith("_") or name in self._not_saved:
                 continue
             if isinstance(value, torch.nn.Module):
                 state = value.state_dict().items()
                 tensors |= {f"{name}.{key}": tensor.cpu() for key, tensor in state}
+            elif name in self._inner and value is not None:
+                values["fitted"][name], inside = value._state()
+                tensors |= {f"{name}.{key}": tensor for key, tensor in inside.items()}
             elif isinstance(value, np.ndarray):
                 tensors[name] = value
             else:
                 values["fitted"][name] = value
-        write_model(path, type(self).__name__, values, tensors)
+        return values, tensors
 
     @classmethod
     def load(cls, path):
@@ -95,11 +105,18 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
         if class_name != cls.__name__:
             raise ValueError(f"{path} holds a {class_name}, expected a {cls.__name__}.")
         try:
-            estimator = cls(**values["params"])
-            estimator._validate_params()
-            estimator._restore(values["fitted"], tensors)
+            return cls._from_state(values, tensors)
         except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
             raise ValueError(f"{path} is damaged: {error}") from error
+
+    @classmethod
+    def _from_state(cls, values, tensors):
+        params = dict(values["params"])
+        for name in set(cls._inner) & set(params):
+            params[name] = params[name] and cls._inner[name](**params[name])
+        estimator = cls(**params)
+        estimator._validate_params()
+        estimator._restore(values["fitted"], tensors)
         return estimator
 
     def _restore(self, fitted, tensors):
@@ -114,6 +131,8 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
         for name, value in fitted.items():
             if not (name.isidentifier() and name.endswith("_") and not name.startswith("_")):
                 raise ValueError(f"{name!r} is not the name of a fitted attribute.")
+            if name in self._inner and value is not None:
+                value = self._inner[name]._from_state(value, modules.pop(name, {}))
             setattr(self, name, value)
         for name, state in modules.items():
             module = self._make_module(name)

@@ -64,6 +64,7 @@ class OtsuWatershed(ImageEstimator):
     (2,)
     """
 
+    _inner: dict = {"counter_": InstanceCounter}  # noqa: RUF012
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         "threshold": [StrOptions({"otsu", "li"})],
         "channel": [Interval(Integral, 0, None, closed="left")],

@@ -1,38 +1,43 @@
-"""`InstanceCounter`: objects, counts and tables from probabilities."""
+"""`InstanceCounter`: objects, counts and tables from probabilities, or from images by contours."""
 
+from functools import lru_cache
 from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
+from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._calibration import Calibration, object_sizes
+from ._calibration import Calibration, count_intervals, smallest_sizes
+from ._lazy import map_samples
+from ._truth import (
+    count_each,
+    is_unlabelled,
+    object_sizes,
+    score_labels,
+    truth_of,
+)
 from .base import ImageEstimator
+from .detection import ContourDetector, Detections
 from .images import (
     are_counts,
-    are_points,
     check_counts,
     check_images,
-    check_labelled,
-    check_labels,
-    check_lazy_images,
     check_numbers,
-    check_points,
     check_positions,
     consecutive_runs,
     is_lazy,
     like_input,
-    unwrap,
 )
-from .metrics import count_error, f1_instances, match_instances
+from .metrics import count_error
 from .morphology import (
-    count_objects,
+    contour_areas,
+    contour_perimeters,
     count_over_sections,
     fill_holes,
     join_sections,
     label_components,
-    label_objects,
     measure_objects,
     merge_fragments,
     relabel,
@@ -42,19 +47,29 @@ from .morphology import (
 )
 
 _DEFAULTS = {"threshold": 0.5, "seed_height": 0.05, "min_size": 0}
-_CALIBRATION_IOU = (0.5, 0.6, 0.7)
-_MOST_PIXELS = 2**24  # of images that are calibrated on
+_CHOICES = {
+    "threshold": (0.5, 0.4, 0.6, 0.3, 0.7),
+    "seed_height": (0.05, 0.03, 0.1, 0.15, 0.2),
+}
+_ORDER = {
+    "components": ("threshold", "min_size"),
+    "watershed": ("seed_height", "threshold", "seed_height", "min_size"),
+}
 _SIMULATED = 32  # images to calibrate on where no real one is labelled
 
 
 class InstanceCounter(ImageEstimator):
-    """Split foreground probabilities into objects, count and measure them.
+    """Split foreground probabilities into objects, or find them in images; count, measure them.
 
     Parameters
     ----------
-    method : {"watershed", "components"}, default="watershed"
+    method : {"watershed", "components", "contours"}, default="watershed"
         ``"components"``: connected components of the foreground. ``"watershed"``: touching objects
-        are told apart too, along the valleys of a relief.
+        are told apart too, along the valleys of a relief. ``"contours"``: of images, not of
+        probabilities; a `ContourDetector` is trained to find objects by their outlines, overlapping
+        ones too. What follows then does not matter, but `min_size`, `spacing` and `margin`.
+    detector : ContourDetector, default=None
+        With ``method="contours"``: a clone of it is trained. None is ``ContourDetector()``.
     spatial_ndim : {2, 3}, default=2
         Spatial axes of one sample.
     threshold : float in (0, 1) or "auto", default="auto"
@@ -87,10 +102,18 @@ class InstanceCounter(ImageEstimator):
     ----------
     threshold_, seed_height_ : float
     min_size_ : int
-        What is used: calibrated, or as given.
+        What is used: calibrated, or as given. With ``method="contours"`` `threshold_` is that of
+        the detector's score, and an "auto" smallest size 0.
+    detector_ : ContourDetector or None
+        Trained.
     count_residuals_ : ndarray of float, or None
         Errors of the counts of the samples of `fit`, each with parameters that were calibrated on
-        others, in units of ``sqrt(count + 1)``; None where no true counts are known.
+        others, in units of ``sqrt(count + 1)``; None where no true counts are known. With
+        ``method="contours"`` of those samples that the detector held out.
+
+    See Also
+    --------
+    ContourDetector : Gives contours as arrays.
 
     Examples
     --------
@@ -103,8 +126,10 @@ class InstanceCounter(ImageEstimator):
     (3,)
     """
 
+    _inner: dict = {"detector": ContourDetector, "detector_": ContourDetector}  # noqa: RUF012
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
-        "method": [StrOptions({"watershed", "components"})],
+        "method": [StrOptions({"watershed", "components", "contours"})],
+        "detector": [ContourDetector, None],
         "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
         "threshold": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
         "seeds": [StrOptions({"distance", "probability"})],
@@ -119,11 +144,12 @@ class InstanceCounter(ImageEstimator):
     }
 
     def __init__(
-        self, method="watershed", *, spatial_ndim=2, threshold="auto", seeds="distance",
-        seed_height="auto", smoothing=1.0, min_size="auto", fill_holes=True, merge_distance=0.0,
-        sections="independent", spacing=None, margin=0,
+        self, method="watershed", *, detector=None, spatial_ndim=2, threshold="auto",
+        seeds="distance", seed_height="auto", smoothing=1.0, min_size="auto", fill_holes=True,
+        merge_distance=0.0, sections="independent", spacing=None, margin=0,
     ):  # fmt: skip
         self.method = method
+        self.detector = detector
         self.spatial_ndim = spatial_ndim
         self.threshold = threshold
         self.seeds = seeds
@@ -137,19 +163,20 @@ class InstanceCounter(ImageEstimator):
         self.margin = margin
 
     def fit(self, X, y=None, *, positions=None):
-        """Calibrate the parameters that are "auto".
+        """Calibrate the parameters that are "auto"; train the detector of contours.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial)
             Foreground probabilities, as `SemiSupervisedSegmenter.transform` returns them. Where
             nothing is labelled, and an `ImageStack` carries a simulator, its images are calibrated
-            on.
+            on. With ``method="contours"`` images, as `ContourDetector.fit` takes them.
         y : label images, points, counts of shape (n_samples,), or None
             With label images (-1 left out) F1 at IoU 0.5 to 0.7 is maximized; with points, a list
             of arrays of shape (k, spatial_ndim) in pixels and None for unlabelled samples, F1 of
             points that lie in an object of their own; with counts the sum of the absolute errors
             is minimized. None keeps the defaults: threshold 0.5, seed height 0.05, minimum size 0.
+            With ``method="contours"`` label images, which are learnt from.
         positions : array-like of int, shape (n_samples,), default=None
             Of consecutive sections along z.
 
@@ -163,15 +190,18 @@ class InstanceCounter(ImageEstimator):
             For input that breaks the contract, or where `y` labels nothing.
         """
         self._validate_params()
-        maps = self._check_maps(X)
-        positions = check_positions(positions, len(maps))
+        self._check_method()
         for name, default in _DEFAULTS.items():
             given = getattr(self, name)
             setattr(self, f"{name}_", default if given == "auto" else given)
-        self.count_residuals_ = None
-        if getattr(X, "simulator", None) is not None and _is_unlabelled(y):
+        self.count_residuals_ = self.detector_ = None
+        if self.method == "contours":
+            return self._fit_detector(X, y)
+        maps = self._check_input(X)
+        positions = check_positions(positions, len(maps))
+        if getattr(X, "simulator", None) is not None and is_unlabelled(y):
             X, y = X.simulator.sample(_SIMULATED, 0)
-            maps, positions = self._check_maps(X), np.arange(len(X))
+            maps, positions = self._check_input(X), np.arange(len(X))
         if y is not None:
             self._calibrate(maps, y, positions)
         return self
@@ -193,7 +223,7 @@ class InstanceCounter(ImageEstimator):
         check_is_fitted(self)
         if is_lazy(X):
             return self._lazy(X, positions, "label")
-        return like_input(self._label(self._check_maps(X), positions), X)
+        return like_input(self._label(self._check_input(X), positions), X)
 
     def transform(self, X, *, positions=None):
         """Label objects; the same as `label`.
@@ -255,17 +285,19 @@ class InstanceCounter(ImageEstimator):
            for regression. JASA 2018. :doi:`10.1080/01621459.2017.1307116`
         """
         check_is_fitted(self)
-        if return_interval:
-            width = self._interval_width(X, coverage)
+        if return_interval and (is_lazy(X) or self.sections == "consecutive"):
+            raise ValueError("Intervals are of independent images in memory.")
         if is_lazy(X):
             return self._lazy(X, positions, "predict")
-        maps = self._check_maps(X)
-        counts = self._count(self._label(maps, positions), check_positions(positions, len(maps)))
+        images = self._check_input(X)
+        positions = check_positions(positions, len(images))
+        labels = self._label(images, positions)
+        if self.sections == "consecutive":
+            return count_over_sections(labels, positions, self.margin)
+        counts = count_each(labels, self.margin)
         if not return_interval:
             return counts
-        half = width * np.sqrt(counts + 1)
-        low, high = np.ceil(counts - half).clip(0), np.floor(counts + half)
-        return counts, np.stack([low, high], axis=1).astype(np.int64)
+        return counts, count_intervals(counts, self.count_residuals_, coverage)
 
     def measure(self, X, *, intensity=None, positions=None):
         """Measure objects.
@@ -284,27 +316,18 @@ class InstanceCounter(ImageEstimator):
         -------
         pandas.DataFrame
             One row an object: ``sample`` (where sections are independent), and the columns of
-            `sskseg.morphology.measure_objects`, lengths in units of `spacing`.
+            `sskseg.morphology.measure_objects`, lengths in units of `spacing`. With
+            ``method="contours"`` the score is the detector's, and there are ``contour_area`` and
+            ``perimeter`` of the whole outline, hidden parts too, and the outline itself as
+            well-known text, ``polygon``: ``POLYGON ((x y, ...))`` in units of `spacing`.
         """
         check_is_fitted(self)
-        maps = self._check_maps(X)
-        labels = self._label(maps, positions)
-        images = [None] * len(maps)
-        if intensity is not None:
-            images = check_images(intensity, self.spatial_ndim, name="intensity")
-            if [i.shape[:-1] for i in images] != [m.shape for m in maps]:
-                raise ValueError(
-                    "intensity must have as many images as X, of their shapes "
-                    f"{sorted({m.shape for m in maps})}, got {len(images)} of "
-                    f"{sorted({i.shape[:-1] for i in images})}."
-                )
-            images = [i[..., 0] if i.shape[-1] == 1 else i for i in images]
+        inputs = self._check_input(X)
+        intensities = self._check_intensity(intensity, inputs)
         if self.sections == "consecutive":
-            return self._measure_stack(labels, maps, images, positions)
-        tables = [
-            measure_objects(label, probability=m, intensity=image, spacing=self.spacing)
-            for label, m, image in zip(labels, maps, images, strict=True)
-        ]
+            return self._measure_stack(inputs, intensities, positions)
+        measure = self._measure_contours if self.method == "contours" else self._measure_each
+        tables = list(measure(inputs, intensities))
         for sample, table in enumerate(tables):
             table.insert(0, "sample", sample)
         return pd.concat(tables, ignore_index=True)
@@ -329,39 +352,21 @@ class InstanceCounter(ImageEstimator):
             Of all samples together; at most 1.
         """
         check_is_fitted(self)
-        maps = self._check_maps(X)
+        images = self._check_input(X)
         if are_counts(y):
-            counts = check_counts(y, len(maps))
+            counts = check_counts(y, len(images))
             return 1 - count_error(counts, self.predict(X, positions=positions))["wape"]
-        if _hold_points(y, maps):
-            rows, points = _check_point_lists(y, maps)
-            found = self._label(maps, positions)
-            return _f1_inside(points, [found[row] for row in rows])
-        labels = check_labels(y, [m[..., None] for m in maps])
-        check_labelled(labels)
-        found = self._label(maps, positions)
-        return f1_instances([label_objects(label) for label in labels], found)
+        return score_labels(y, images, self._label(images, positions))
 
     # Checks
 
-    def _check_maps(self, X):
-        maps = check_images(X, self.spatial_ndim, n_channels=1)
-        maps = [m[..., 0] for m in maps]
-        low, high = min(m.min() for m in maps), max(m.max() for m in maps)
-        if low < -1e-3 or high > 1 + 1e-3:
+    def _check_method(self):
+        plain = self.spatial_ndim == 2 and self.sections == "independent"
+        if self.method == "contours" and not plain:
             raise ValueError(
-                f"X must be probabilities between 0 and 1, got values from {low:g} to {high:g}. "
-                "Images go through a segmenter first."
+                "method='contours' finds objects in independent two-dimensional images, got "
+                f"spatial_ndim={self.spatial_ndim} and sections={self.sections!r}."
             )
-        shapes = {m.shape for m in maps}
-        if self.sections == "consecutive" and (self.spatial_ndim != 2 or len(shapes) > 1):
-            raise ValueError(
-                f"Consecutive sections must be 2-D and of one shape, got {sorted(shapes)}."
-            )
-        self._check_spacing()
-        return maps
-
-    def _check_spacing(self):
         if self.spacing is None:
             return
         expected = self.spatial_ndim + (self.sections == "consecutive")
@@ -369,10 +374,49 @@ class InstanceCounter(ImageEstimator):
         if steps.shape != (expected,) or not (np.isfinite(steps) & (steps > 0)).all():
             raise ValueError(f"spacing must be {expected} positive numbers, got {self.spacing!r}.")
 
+    def _check_input(self, X):
+        """Images or maps, each with a channel axis."""
+        if self.method == "contours":
+            return check_images(X, 2, n_channels=self.detector_.n_channels_)
+        maps = check_images(X, self.spatial_ndim, n_channels=1)
+        low, high = min(m.min() for m in maps), max(m.max() for m in maps)
+        if low < -1e-3 or high > 1 + 1e-3:
+            raise ValueError(
+                f"X must be probabilities between 0 and 1, got values from {low:g} to {high:g}. "
+                "Images go through a segmenter first."
+            )
+        shapes = {m.shape[:-1] for m in maps}
+        if self.sections == "consecutive" and (self.spatial_ndim != 2 or len(shapes) > 1):
+            raise ValueError(
+                f"Consecutive sections must be 2-D and of one shape, got {sorted(shapes)}."
+            )
+        return maps
+
+    def _check_intensity(self, intensity, inputs):
+        if intensity is None:
+            return [None] * len(inputs)
+        images = check_images(intensity, self.spatial_ndim, name="intensity")
+        if [i.shape[:-1] for i in images] != [x.shape[:-1] for x in inputs]:
+            raise ValueError(
+                "intensity must have as many images as X, of their shapes "
+                f"{sorted({x.shape[:-1] for x in inputs})}, got {len(images)} of "
+                f"{sorted({i.shape[:-1] for i in images})}."
+            )
+        return [i[..., 0] if i.shape[-1] == 1 else i for i in images]
+
     def _plane_spacing(self):
         return None if self.spacing is None else tuple(self.spacing)[-self.spatial_ndim :]
 
     # Labels
+
+    def _label(self, inputs, positions):
+        if self.method == "contours":
+            return [found.labels for found in self._detect(inputs)]
+        positions = check_positions(positions, len(inputs))
+        labels = [relabel(remove_small(self._split(x[..., 0]), self.min_size_)) for x in inputs]
+        if self.sections == "consecutive":
+            return join_sections(labels, positions)
+        return [label.astype(np.int64) for label in labels]
 
     def _split(self, probability):
         """Objects of one sample, small ones too."""
@@ -390,29 +434,60 @@ class InstanceCounter(ImageEstimator):
         labels = merge_fragments(labels, self.merge_distance, self._plane_spacing())
         return fill_holes(labels) if self.fill_holes else labels
 
-    def _label(self, maps, positions):
-        positions = check_positions(positions, len(maps))
-        labels = [relabel(remove_small(self._split(m), self.min_size_)) for m in maps]
-        if self.sections == "consecutive":
-            return join_sections(labels, positions)
-        return [label.astype(np.int64) for label in labels]
+    def _lazy(self, X, positions, method):
+        together = self.sections == "consecutive"
+        positions = check_positions(positions, len(X)) if together else None
+        channels = self.detector_.n_channels_ if self.method == "contours" else 1
+        return map_samples(
+            self, X, method, n_channels=channels, positions=positions, together=together
+        )
 
-    # Counts and tables
+    # Contours
 
-    def _count(self, labels, positions):
-        if self.sections == "consecutive":
-            return count_over_sections(labels, positions, self.margin)
-        return np.array([count_objects(x, self.margin) for x in labels], dtype=np.int64)
+    def _fit_detector(self, X, y):
+        detector = ContourDetector() if self.detector is None else clone(self.detector)
+        self.detector_ = detector.fit(X, y)
+        self.threshold_ = detector.score_threshold_
+        self.count_residuals_ = detector.count_residuals_
+        return self
 
-    def _measure_stack(self, labels, maps, images, positions):
+    def _detect(self, images):
+        """What the detector finds, without small objects."""
+        for found in self.detector_.detect(images):
+            sizes = np.bincount(found.labels.ravel(), minlength=len(found.scores) + 1)[1:]
+            large = sizes >= self.min_size_
+            numbers = np.concatenate([[0], np.cumsum(large) * large])
+            yield Detections(numbers[found.labels], found.contours[large], found.scores[large])
+
+    # Tables
+
+    def _measure_contours(self, images, intensities):
+        spacing = np.ones(2) if self.spacing is None else np.asarray(self.spacing, float)
+        for found, intensity in zip(self._detect(images), intensities, strict=True):
+            table = measure_objects(found.labels, intensity=intensity, spacing=spacing)
+            contours = found.contours.astype(float) * spacing
+            table["score"] = found.scores
+            table["contour_area"] = np.abs(contour_areas(contours))
+            table["perimeter"] = contour_perimeters(contours)
+            table["polygon"] = [_well_known_text(contour) for contour in contours]
+            yield table
+
+    def _measure_each(self, maps, intensities):
+        for m, label, image in zip(maps, self._label(maps, None), intensities, strict=True):
+            yield measure_objects(
+                label, probability=m[..., 0], intensity=image, spacing=self.spacing
+            )
+
+    def _measure_stack(self, maps, intensities, positions):
         """Objects over sections, as a volume for each run of consecutive positions."""
         positions = check_positions(positions, len(maps))
+        labels = self._label(maps, positions)
         tables = []
         for rows in consecutive_runs(positions):
-            image = None if images[0] is None else np.stack([images[r] for r in rows])
+            image = None if intensities[0] is None else np.stack([intensities[r] for r in rows])
             table = measure_objects(
                 np.stack([labels[r] for r in rows]),
-                probability=np.stack([maps[r] for r in rows]),
+                probability=np.stack([maps[r][..., 0] for r in rows]),
                 intensity=image,
                 spacing=self.spacing,
             )
@@ -426,171 +501,37 @@ class InstanceCounter(ImageEstimator):
 
     def _calibrate(self, maps, y, positions):
         """Search the parameters that are "auto", and note the errors of held-out counts."""
-        rows, judge, loss, sizes, true_counts = self._criterion(maps, y, positions)
-        maps = [maps[row] for row in rows]
-        order = ["threshold", "min_size"]
-        if self.method == "watershed":
-            order = ["seed_height", "threshold", "seed_height", "min_size"]
+        together = positions if self.sections == "consecutive" else None
+        truth = truth_of(y, maps, margin=self.margin, positions=together)
+        maps = [maps[row][..., 0] for row in truth.rows]
 
+        @lru_cache(maxsize=1)
         def split(threshold, seed_height):
             self.threshold_, self.seed_height_ = threshold, seed_height
             return [self._split(m) for m in maps]
 
+        def evaluate(threshold, seed_height, min_size):
+            return truth.judge([remove_small(x, min_size) for x in split(threshold, seed_height)])
+
+        def sizes(values, rows):
+            known = np.concatenate([truth.sizes[row] for row in rows])
+            if not known.size:
+                labels = split(values["threshold"], values["seed_height"])
+                known = np.concatenate([object_sizes(labels[row]) for row in rows])
+            return smallest_sizes(known)
+
         calibration = Calibration(
-            split, judge, loss, sizes,
-            (self.threshold_, self.seed_height_, self.min_size_),
-            [name for name in order if getattr(self, name) == "auto"],
+            evaluate, truth.loss, len(truth.sizes),
+            {name: getattr(self, f"{name}_") for name in _DEFAULTS},
+            [name for name in _ORDER[self.method] if getattr(self, name) == "auto"],
+            {**_CHOICES, "min_size": sizes},
         )  # fmt: skip
-        known = np.isfinite(true_counts)
-        if known.sum() > 1:
-            held_out = calibration.held_out_counts()[known]
-            residuals = np.abs(true_counts[known] - held_out) / np.sqrt(held_out + 1)
-            self.count_residuals_ = np.sort(residuals)
+        self.count_residuals_ = calibration.count_residuals(truth.counts)
         for name, value in calibration.search().items():
             setattr(self, f"{name}_", value)
 
-    def _criterion(self, maps, y, positions):
-        """Rows to calibrate on; what judges their label images, the loss of its sum, the sizes of
-        true objects, and the true counts (NaN: not known)."""
-        if are_counts(y):
-            return self._count_criterion(maps, y, positions)
-        if _hold_points(y, maps):
-            rows, points = _check_point_lists(y, maps)
 
-            def judge(labels):
-                evidence = [_found_inside(p, x) for p, x in zip(points, labels, strict=True)]
-                return np.array(evidence), self._counts(labels)
-
-            counts = np.array([len(p) for p in points], float)
-            return rows, judge, _negative_f1, [np.empty(0)] * len(rows), counts
-        truth = check_labels(y, [m[..., None] for m in maps])
-        rows = _thinned(check_labelled(truth), maps)
-        whole = [bool((truth[row] >= 0).all()) for row in rows]
-        truth = [label_objects(truth[row]) for row in rows]
-
-        def judge_objects(labels):
-            evidence = [
-                [matches[:3] for matches in match_instances(t, x, _CALIBRATION_IOU)]
-                for t, x in zip(truth, labels, strict=True)
-            ]
-            return np.array(evidence, float), self._counts(labels)
-
-        counts = np.where(whole, self._counts([np.maximum(t, 0) for t in truth]), np.nan)
-        return rows, judge_objects, _negative_precision, [object_sizes(t) for t in truth], counts
-
-    def _count_criterion(self, maps, y, positions):
-        counts = check_counts(y, len(maps))
-        if self.sections == "consecutive":  # the whole stack is one sample
-
-            def judge_stack(labels):
-                found = self._count(join_sections(labels, positions), positions)
-                return np.array([[np.abs(found - counts).sum()]]), np.array([found.sum()])
-
-            unknown = np.array([np.nan])
-            return np.arange(len(maps)), judge_stack, _only, [np.empty(0)], unknown
-
-        def judge(labels):
-            found = self._counts(labels)
-            return np.abs(found - counts)[:, None], found
-
-        return np.arange(len(maps)), judge, _only, [np.empty(0)] * len(maps), counts
-
-    def _counts(self, labels):
-        """Of samples by themselves."""
-        return np.array([count_objects(x, self.margin) for x in labels], dtype=np.int64)
-
-    def _interval_width(self, X, coverage):
-        """Quantile of the errors of held-out counts."""
-        if not isinstance(coverage, Real) or not 0 < coverage < 1:
-            raise ValueError(f"coverage must be between 0 and 1, got {coverage!r}.")
-        if is_lazy(X) or self.sections == "consecutive":
-            raise ValueError("Intervals are of independent images in memory.")
-        residuals = () if self.count_residuals_ is None else self.count_residuals_
-        rank = int(np.ceil((len(residuals) + 1) * coverage))
-        if rank > len(residuals):
-            raise ValueError(
-                f"coverage={coverage} needs true counts of at least "
-                f"{int(np.ceil(coverage / (1 - coverage) - 1e-9))} samples in fit, got "
-                f"{len(residuals)}."
-            )
-        return residuals[rank - 1]
-
-    # Dask
-
-    def _lazy(self, X, positions, method):
-        import dask
-        import dask.array as da
-
-        X = check_lazy_images(X, self.spatial_ndim, n_channels=1)
-        n = len(X)
-        check_positions(positions, n)
-        together = self.sections == "consecutive"
-        X = X.rechunk({0: n if together else 1, **dict.fromkeys(range(1, X.ndim), -1)})
-        counts = method == "predict"
-        axes = list(range(1, X.ndim)) if counts else [X.ndim - 1]
-        return da.map_blocks(
-            _call_block, X, counter=dask.delayed(self, pure=True), method=method,
-            positions=None if positions is None or not together else np.asarray(positions),
-            dtype=np.int64, drop_axis=axes,
-            meta=np.empty((0,) * (X.ndim - len(axes)), np.int64),
-        )  # fmt: skip
-
-
-def _call_block(block, *, counter, method, positions):
-    return getattr(counter, method)(block, positions=positions)
-
-
-def _is_unlabelled(y):
-    """Whether y is None, or None or -1 in each sample."""
-    if y is None:
-        return True
-    return all(item is None or (np.ndim(item) > 0 and np.size(item) > 0 and
-               np.all(np.asarray(item) == -1)) for item in unwrap(y))  # fmt: skip
-
-
-def _hold_points(y, maps):
-    """Whether y holds points in the place of label images."""
-    if not isinstance(y, (list, tuple)) or len(y) != len(maps):
-        return False
-    given = [(item, m.shape) for item, m in zip(y, maps, strict=True) if item is not None]
-    return bool(given) and all(are_points(item, shape) for item, shape in given)
-
-
-def _check_point_lists(y, maps):
-    """Rows that have points, and their points as the pixels that these are in."""
-    rows = [row for row, item in enumerate(y) if item is not None]
-    points = [check_points(y[row], maps[row].shape, f"y[{row}]") for row in rows]
-    return rows, [np.round(p).astype(np.intp) for p in points]
-
-
-def _f1_inside(points, labels):
-    """F1 of points that lie in an object of their own."""
-    evidence = [_found_inside(p, x) for p, x in zip(points, labels, strict=True)]
-    return -_negative_f1(np.sum(evidence, axis=0))
-
-
-def _found_inside(pixels, label):
-    """Objects in which there is a point, and the number of points and objects."""
-    ids = label[tuple(pixels.T)]
-    return len(np.unique(ids[ids > 0])), len(pixels) + len(np.unique(label[label > 0]))
-
-
-def _only(evidence):
-    return float(evidence[0])
-
-
-def _negative_f1(evidence):
-    found, total = evidence
-    return -2 * found / total if total else -1.0
-
-
-def _negative_precision(matches):
-    """Minus the mean average precision; matches are (n_thresholds, 3): TP, FP, FN."""
-    total = matches.sum(axis=1)
-    return -float(np.where(total > 0, matches[:, 0] / np.maximum(total, 1), 1.0).mean())
-
-
-def _thinned(rows, maps):
-    """Evenly spaced rows, as many as calibrate in reasonable time."""
-    pixels = sum(maps[row].size for row in rows)
-    return rows[:: -(-pixels // _MOST_PIXELS)]
+def _well_known_text(contour):
+    """A closed polygon of (row, column) as text of (x, y)."""
+    closed = np.concatenate([contour, contour[:1]])
+    return "POLYGON ((" + ", ".join(f"{x:.2f} {y:.2f}" for y, x in closed) + "))"

@@ -151,8 +151,19 @@ class _SeenThrough:
         self.simulator, self.transform = simulator, transform
 
     def sample(self, n, random_state=None):
-        X, y = self.simulator.sample(n, random_state)
-        return self.transform(X), y
+        X, *known = self.simulator.sample(n, random_state)
+        return self.transform(X), *known
+
+    def __getattr__(self, name):
+        # Only a simulator that knows hidden parts gives them.
+        if name != "sample_contours" or not hasattr(self.simulator, name):
+            raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
+
+        def sample_contours(n, random_state=None):
+            X, *known = self.simulator.sample_contours(n, random_state)
+            return self.transform(X), *known
+
+        return sample_contours
 
 
 def _rebuild(images, backbone, simulator):

@@ -272,7 +272,9 @@ def locate(points, geometry, patch_shape):
     found = unmoved
     for _ in range(_FIXED_POINT_STEPS):
         at = np.moveaxis(found + middle, -1, 0)
-        moved = [ndi.map_coordinates(f, at, order=1, mode="nearest") for f in np.moveaxis(field, -1, 0)]
+        moved = [
+            ndi.map_coordinates(f, at, order=1, mode="nearest") for f in np.moveaxis(field, -1, 0)
+        ]
         found = unmoved - np.stack(moved, axis=-1)
     return found
 

@@ -155,7 +155,7 @@ class ContourProposalNetwork(nn.Module):
         return contours, values[0].sigmoid()
 
 
-def contour_loss(network, maps, labels, distance, outlines, *, pixels=256):
+def contour_loss(network, maps, labels, distance, outlines, *, pixels=128):
     """Loss of the maps of a `ContourProposalNetwork`.
 
     Parameters
@@ -170,7 +170,7 @@ def contour_loss(network, maps, labels, distance, outlines, *, pixels=256):
     outlines : Tensor of shape (batch, n_objects, samples, 2)
         Row and column of points of each object's outline in the patch, aligned as those of
         `sskseg.morphology.fourier_descriptors`; NaN where there is none.
-    pixels : int, default=256
+    pixels : int, default=128
         Drawn from each patch, the middle of objects more often: their contours are judged.
 
     Returns

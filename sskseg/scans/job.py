@@ -231,6 +231,11 @@ def _check_estimator(estimator):
             "estimator must be a fitted pipeline of a segmenter and an InstanceCounter at its end, "
             f"got {estimator!r}."
         )
+    if getattr(last, "method", None) == "contours":
+        raise ValueError(
+            "Scans are counted from probabilities: method='contours' works on images in memory, or "
+            "on dask arrays each sample of which fits in memory."
+        )
     segmenter = steps[-2][1]
     if not hasattr(segmenter, "block_sizes"):
         raise ValueError(f"The step before the counter must be a segmenter, got {segmenter!r}.")

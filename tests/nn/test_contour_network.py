@@ -1,0 +1,96 @@
+import numpy as np
+import pytest
+import torch
+
+from sskseg.morphology import contour_points, fourier_descriptors, trace_contours
+from sskseg.nn import ContourProposalNetwork, contour_loss, make_network
+
+
+def network_of(name="unet-shuffle", **options):
+    torch.manual_seed(0)
+    network = ContourProposalNetwork(make_network(name, 1, 1, 4, 1), 4, **options)
+    network.scale.fill_(5.0)
+    return network.eval()
+
+
+def disc(shape, center, radius):
+    grid = np.stack(np.meshgrid(*map(np.arange, shape), indexing="ij"), axis=-1)
+    return np.linalg.norm(grid - center, axis=-1) < radius
+
+
+def maps_of(network, labels, shift=0.0):
+    """Maps that propose the objects of a label image, each outline moved by `shift` columns."""
+    ids, contours = trace_contours(labels)
+    locations, coefficients = fourier_descriptors(contours, network.order)
+    step = network.factor
+    here = labels[::step, ::step]
+    maps = np.full((network.n_maps, *here.shape), -8.0)
+    maps[1:] = 0
+    for i, location, values in zip(ids, locations, coefficients, strict=True):
+        at = np.argwhere(here == i)
+        offset = location - (step * at + (step - 1) / 2)
+        maps[(0, *at.T)] = 4 - np.linalg.norm(offset, axis=1)
+        maps[(slice(1, 3), *at.T)] = (offset + [0, shift]).T / 5
+        maps[(slice(3, 3 + 4 * network.order), *at.T)] = values.reshape(-1, 1) / 5
+    return torch.from_numpy(maps).float(), contours
+
+
+@pytest.mark.parametrize("name", ["unet-shuffle", "unet"])
+def test_proposals_are_what_the_maps_tell(name):
+    labels = np.zeros((32, 40), int)
+    labels[disc((32, 40), (10, 12), 6)] = 1
+    labels[disc((32, 40), (20, 28), 8)] = 2
+    network = network_of(name)
+    maps, contours = maps_of(network, labels)
+    found, scores = network.propose(maps, 0.5)
+    assert len(found) == 2
+    assert (scores > 0.9).all()
+    expected = contour_points(*fourier_descriptors(contours, 5), 32)
+    assert found.numpy() == pytest.approx(expected, abs=1e-3)
+    assert len(network.propose(maps, 0.999)[0]) == 0
+
+
+def test_points_are_moved_by_the_field():
+    network = network_of(iterations=3)
+    maps = torch.zeros(1, network.n_maps, 20, 20)
+    maps[:, -8::2] = 100.0  # rows, as far as may be
+    contours = torch.full((1, 2, 32, 2), 5.0)
+    stages = network.refined(contours, maps)
+    assert [float(stage[..., 0].mean()) for stage in stages] == pytest.approx([8, 11, 14])
+    assert float((stages[-1][..., 1] - 5).abs().max()) < 1e-5
+
+
+def test_the_loss_is_least_for_the_right_maps():
+    labels = np.zeros((32, 32), int)
+    labels[disc((32, 32), (15, 14), 7)] = 1
+    network = network_of()
+    outlines = contour_points(*fourier_descriptors(trace_contours(labels)[1], 16), 32)
+    outlines = torch.from_numpy(outlines).float()[None]
+    labels_ = torch.from_numpy(labels)[None]
+    distance = (labels_ > 0).float()
+
+    def loss(shift, **changes):
+        torch.manual_seed(0)
+        given = {"labels": labels_, "distance": distance, "outlines": outlines, **changes}
+        return float(contour_loss(network, maps_of(network, labels, shift)[0][None], **given))
+
+    assert loss(0.0) + 0.2 < loss(2.0) < loss(4.0)
+    nothing = torch.full_like(outlines, torch.nan)
+    assert loss(0.0, outlines=nothing) == loss(4.0, outlines=nothing) > 0
+    unknown = torch.full_like(distance, torch.nan)
+    assert loss(4.0, labels=torch.full_like(labels_, -1), distance=unknown, outlines=nothing) == 0
+    away = outlines + 24  # of which the patch shows less than half
+    assert loss(0.0, outlines=away) == loss(4.0, outlines=away)
+
+
+def test_equal_scores_are_one_proposal():
+    network = network_of()
+    maps = torch.zeros(network.n_maps, 16, 16)
+    assert len(network.propose(maps, 0.4)[0]) == 1
+
+
+def test_the_network_takes_any_size():
+    network = network_of()
+    for size in (16, 17, 19):
+        maps = network(torch.zeros(1, 1, size, size))
+        assert maps.shape == (1, network.n_maps, -(-size // 2), -(-size // 2))
