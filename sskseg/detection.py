@@ -1,5 +1,6 @@
 """`ContourDetector`: outlines of objects, overlapping ones too, from few label images."""
 
+from dataclasses import replace
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -362,7 +363,7 @@ class ContourDetector(TorchEstimator):
     def _batches(self, network, samples, rng, device):
         return ContourBatches(
             samples.images, samples.known, self.samples, self.patch_shape_, samples.weights,
-            augmentation=PRESETS["full"], mean=self.channel_mean_, std=self.channel_std_,
+            augmentation=_augmentation(self.patch_shape_), mean=self.channel_mean_, std=self.channel_std_,
             batch_size=self.batch_size, rng=np.random.default_rng(int(rng.integers(2**62))),
             device=device,
         )  # fmt: skip
@@ -451,6 +452,13 @@ class _Samples(NamedTuple):
         used = [k.radii for k, w in zip(self.known, self.weights, strict=True) if w > 0]
         used = np.concatenate(used)
         return used if used.size else np.concatenate([k.radii for k in self.known])
+
+
+def _augmentation(patch_shape):
+    """That of large patches: small ones are deformed as little in each part, so that outlines can
+    be followed."""
+    full, share = PRESETS["full"], min(patch_shape) / _PATCH
+    return replace(full, elastic=share * full.elastic, piecewise=share * full.piecewise)
 
 
 def _settle(contours, scores, masks, shape, nms_threshold):

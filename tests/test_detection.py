@@ -13,6 +13,12 @@ from sskseg.metrics import f1_instances
 from sskseg.morphology import trace_contours
 from sskseg.simulation import CellSimulator
 
+
+@pytest.fixture(autouse=True)
+def _few_simulated_images(monkeypatch):
+    monkeypatch.setattr(sskseg.detection, "_SIMULATED", 8)
+
+
 TINY = {"width": 4, "depth": 1, "batch_size": 2, "max_steps": 4, "random_state": 0}
 
 
@@ -25,7 +31,9 @@ def cells():
 def trained(cells):
     """A detector that learnt a little."""
     X, y = cells
-    detector = ContourDetector(width=8, depth=2, max_steps=150, random_state=0, precision="float32")
+    detector = ContourDetector(
+        width=8, depth=2, max_steps=140, batch_size=4, random_state=0, precision="float32"
+    )
     return detector.fit(X, y)
 
 
@@ -54,7 +62,7 @@ def test_contours_are_those_of_the_labels(trained, cells):
 
 
 def test_tiles_give_what_the_whole_gives(trained, monkeypatch):
-    X, _ = make_cells(1, (203, 170), radius=7, separation=0.8, random_state=2)
+    X, _ = make_cells(1, (150, 170), radius=7, separation=0.8, random_state=2)
     whole, contours = trained.predict(X), trained.contours(X)[0][0]
     asked = []
 
@@ -120,7 +128,7 @@ def test_simulated_images_are_enough(cells):
     X, y = cells
     stack = ImageStack(X, simulator=CellSimulator(shape=(48, 48), radius=7).calibrate(X))
     nothing = np.full(y.shape, -1)
-    detector = ContourDetector(**{**TINY, "width": 8, "depth": 2, "max_steps": 80})
+    detector = ContourDetector(**{**TINY, "width": 8, "depth": 2, "max_steps": 60, "batch_size": 4})
     assert detector.fit(stack, nothing).score(X, y) > 0.5
     assert detector.count_residuals_ is None
     assert len(detector.validation_rows_) == 0
@@ -154,7 +162,7 @@ def test_hidden_parts_are_learnt_from_a_simulator_that_tells_them():
     X, _, _ = Squares().sample_contours(4)
     scaled = PercentileScaler().fit(X).transform(ImageStack(X, simulator=Squares()))
     for stack in (ImageStack(X, simulator=Squares()), scaled):
-        detector = ContourDetector(**{**TINY, "width": 8, "max_steps": 60, "patch_size": 32})
+        detector = ContourDetector(**{**TINY, "width": 8, "max_steps": 3, "patch_size": 32})
         detector.fit(stack)
         areas = [k.radii**2 * np.pi for k in sskseg.detection._draw(stack.simulator, 1, 0)[1]]
         assert np.allclose(areas, 144, rtol=0.02)
@@ -238,7 +246,7 @@ def test_bad_input_is_refused(changes, y, message):
 @pytest.fixture(scope="module")
 def counter(cells, trained):
     X, y = cells
-    detector = clone(trained).set_params(max_steps=60)
+    detector = clone(trained).set_params(max_steps=50)
     return InstanceCounter("contours", detector=detector, spacing=(0.5, 2.0)).fit(X, y)
 
 

@@ -262,7 +262,8 @@ def locate(points, geometry, patch_shape):
     -------
     ndarray of shape (..., 2)
         Offsets from the middle of the patch; of points outside of it as if the displacement at its
-        border went on.
+        border went on. Approximate where the deformation folds, which it does where `elastic` is
+        large for the size of the patch.
     """
     unmoved = points @ np.linalg.inv(geometry.matrix).T
     if geometry.is_rigid:
