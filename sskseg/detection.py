@@ -11,12 +11,12 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._calibration import Calibration
-from ._dense import tile_settings
+from ._dense import patch_sides, tile_settings
 from ._finetuning import rate_groups, take_over
 from ._lazy import map_samples
-from ._truth import are_counts, hold_points, is_unlabelled, score_labels, truth_of_labels
+from ._truth import hold_points, is_unlabelled, score_labels, truth_of_labels
 from .base import TorchEstimator
-from .images import check_images, check_labelled, check_labels, is_lazy, like_input
+from .images import are_counts, check_images, check_labelled, check_labels, is_lazy, like_input
 from .images.augment import PRESETS
 from .morphology import contour_masks, label_objects, paint_masks, suppress_overlaps
 from .nn import ContourProposalNetwork, make_network, pad_to_multiple, transfer_weights
@@ -352,13 +352,7 @@ class ContourDetector(TorchEstimator):
         if self.patch_size == "auto":
             smallest = np.min([image.shape[:-1] for image in images], axis=0)
             return tuple(min(_PATCH, round_up(int(size), 8)) for size in smallest)
-        sides = np.atleast_1d(self.patch_size)
-        if sides.shape not in ((1,), (2,)) or sides.min() < 8:
-            raise ValueError(
-                "patch_size must be 'auto', an integer or 2 integers, of at least 8, got "
-                f"{self.patch_size!r}."
-            )
-        return tuple(int(side) for side in np.broadcast_to(sides, 2))
+        return patch_sides(self.patch_size, 2)
 
     def _batches(self, network, samples, rng, device):
         return ContourBatches(

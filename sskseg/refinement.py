@@ -11,6 +11,7 @@ from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .base import TorchEstimator
@@ -219,6 +220,27 @@ class SimulatedRefiner(TorchEstimator):
         rng = check_generator(random_state)
         X, y = self.simulator_.sample(n, rng)
         return self.refine(X, y, random_state=rng), y
+
+    @available_if(lambda self: hasattr(self.simulator_, "sample_contours"))
+    def sample_contours(self, n, random_state=None):
+        """Draw refined images with their labels and the outlines of whole objects.
+
+        Parameters
+        ----------
+        n : int
+        random_state : int, RandomState, Generator or None, default=None
+
+        Returns
+        -------
+        X, y
+            As `sample` gives them.
+        contours : list of list of ndarray of shape (k, 2)
+            As the simulator gives them.
+        """
+        check_is_fitted(self)
+        rng = check_generator(random_state)
+        X, y, contours = self.simulator_.sample_contours(n, rng)
+        return self.refine(X, y, random_state=rng), y, contours
 
     def predict(self, y):
         """Draw realistic images of given labels.

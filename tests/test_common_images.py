@@ -11,6 +11,7 @@ from sklearn.exceptions import NotFittedError
 
 import sskseg
 from sskseg import (
+    ContourDetector,
     ImageStack,
     InstanceCounter,
     LogBlobs,
@@ -28,6 +29,11 @@ ESTIMATORS = [
     PercentileScaler(scope="image"),
     InstanceCounter(),
     InstanceCounter("components"),
+    ContourDetector(width=2, depth=1, max_steps=3, batch_size=2, random_state=0),
+    InstanceCounter(
+        "contours",
+        detector=ContourDetector(width=2, depth=1, max_steps=3, batch_size=2, random_state=0),
+    ),
     OtsuWatershed(),
     LogBlobs(),
     PixelForest(n_estimators=3, sigma_max=2.0, random_state=0),
