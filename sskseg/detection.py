@@ -357,9 +357,9 @@ class ContourDetector(TorchEstimator):
     def _batches(self, network, samples, rng, device):
         return ContourBatches(
             samples.images, samples.known, self.samples, self.patch_shape_, samples.weights,
-            augmentation=_augmentation(self.patch_shape_), mean=self.channel_mean_, std=self.channel_std_,
-            batch_size=self.batch_size, rng=np.random.default_rng(int(rng.integers(2**62))),
-            device=device,
+            augmentation=_augmentation(self.patch_shape_),
+            mean=self.channel_mean_, std=self.channel_std_, batch_size=self.batch_size,
+            rng=np.random.default_rng(int(rng.integers(2**62))), device=device,
         )  # fmt: skip
 
     def _calibrate(self, samples, device, dtype):

@@ -1,13 +1,15 @@
 """Nuclei and Nissl-stained cells without labels: simulated, calibrated and refined training images.
 
     python tests/benchmarks/simulation.py [--data nuclei nissl] [--sources simulated calibrated ...]
-        [--labels 0] [--seeds 0] [--refining 180] [--training 120] [--full] [--table]
+        [--labels 0] [--methods watershed contours] [--seeds 0] [--refining 180]
+        [--training 120] [--full] [--table]
 
 What the detector learns from: "simulated" images of the default simulator, "calibrated" ones, of
 one that was fitted to the unlabelled real images, "refined" ones, each with 0 or more labelled real
 images besides; "real" images alone; and Otsu's and Li's threshold with a watershed. Unlabelled
-images are otherwise not learnt from. DSB 2018: 160 images for training, 80 for testing; Nissl: two
-images for training, one for testing. Each finished cell is kept in
+images are otherwise not learnt from. Methods: "watershed" of the segmenter's probabilities, and
+"contours" of `ContourDetector`, in the same seconds. DSB 2018: 160 images for training, 80 for
+testing; Nissl: two images for training, one for testing. Each finished cell is kept in
 ``tests/benchmarks/results/simulation.jsonl``. ``--full`` is the protocol for a GPU; ``--figure``
 draws real, simulated and refined images side by side.
 """
@@ -22,6 +24,7 @@ from harness import Cells, data_folder, markdown, nuclei
 from sklearn.pipeline import make_pipeline
 
 from sskseg import (
+    ContourDetector,
     ImageStack,
     InstanceCounter,
     OtsuWatershed,
@@ -34,6 +37,8 @@ from sskseg.metrics import average_precision, count_error, f1_instances
 from sskseg.simulation import CellSimulator
 
 SOURCES = ["otsu", "li", "simulated", "calibrated", "refined", "real"]
+METHODS = ["watershed", "contours"]
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 ALL = 10**6
 
 
@@ -61,7 +66,14 @@ def simulator(data, source, seed, seconds):
     return refiner, refiner.report_
 
 
-def measure(data, source, labels, seed, options):
+def model_of(method, **options):
+    if method == "contours":
+        return InstanceCounter("contours", detector=ContourDetector(**options))
+    segmenter = SemiSupervisedSegmenter(semi_supervision=None, **options)
+    return make_pipeline(segmenter, InstanceCounter())
+
+
+def measure(data, source, labels, method, seed, options):
     X, y, X_test, y_test = load(data)
     report = {}
     if source in ("otsu", "li"):
@@ -73,15 +85,11 @@ def measure(data, source, labels, seed, options):
         if source != "real":
             made, report = simulator(data, source, seed, options.refining)
             stack = ImageStack(X, simulator=made)
-        model = make_pipeline(
-            SemiSupervisedSegmenter(
-                semi_supervision=None, time_budget=options.training, random_state=seed
-            ),
-            InstanceCounter(),
-        ).fit(stack, known)
+        model = model_of(method, time_budget=options.training, random_state=seed)
+        model.fit(stack, known)
     found = list(model.transform(X_test))
     counts = [len(np.unique(label[label > 0])) for label in y_test]
-    figures = {f"f1_{t:g}": f1_instances(y_test, found, t) for t in (0.5, 0.7, 0.9)}
+    figures = {f"f1_{t:g}": f1_instances(y_test, found, t) for t in THRESHOLDS}
     figures["ap"] = float(average_precision(y_test, found))
     figures["wape"] = count_error(counts, model.predict(X_test))["wape"]
     return {**figures, "report": report}
@@ -91,15 +99,17 @@ def table(rows):
     groups = {}
     for row in rows:
         key = row["key"]
-        name = key["data"], SOURCES.index(key["source"]), key["labels"], key["training"]
+        method = METHODS.index(key.get("method", "watershed"))
+        name = (key["data"], SOURCES.index(key["source"]), key["labels"], key["training"], method)
         groups.setdefault(name, []).append(row["figures"])
     lines = []
-    for (data, source, labels, seconds), figures in sorted(groups.items()):
-        line = {"data": data, "source": SOURCES[source],
+    for (data, source, labels, seconds, method), figures in sorted(groups.items()):
+        line = {"data": data, "source": SOURCES[source], "method": METHODS[method],
                 "labelled images": "all" if labels == ALL else labels,
                 "seconds": f"{seconds:.0f}", "seeds": len(figures)}  # fmt: skip
-        for name in ("f1_0.5", "f1_0.7", "f1_0.9", "ap", "wape"):
-            line[name] = float(np.mean([f[name] for f in figures]))
+        for name in (*(f"f1_{t:g}" for t in THRESHOLDS), "ap", "wape"):
+            values = [f.get(name) for f in figures]
+            line[name] = "" if None in values else float(np.mean(values))
         for name in ("realism", "boundary_shift", "survival", "hallucination"):
             values = [f["report"].get(name) for f in figures]
             line[name] = "" if None in values else float(np.mean(values))
@@ -138,6 +148,7 @@ def main():
     parser.add_argument("--data", nargs="+", choices=("nuclei", "nissl"), default=["nuclei"])
     parser.add_argument("--sources", nargs="+", choices=SOURCES, default=SOURCES)
     parser.add_argument("--labels", nargs="+", type=int, default=None, help="real labelled images")
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--seeds", type=int, nargs="+", default=None)
     parser.add_argument("--refining", type=float, default=180.0, help="seconds")
     parser.add_argument("--training", type=float, default=120.0, help="seconds")
@@ -151,12 +162,17 @@ def main():
     options.seeds = options.seeds or ([0, 1, 2] if options.full else [0])
     cells = Cells("simulation")
     if not options.table:
-        for seed, data, source in product(options.seeds, options.data, options.sources):
-            for labels in [0] if source in ("otsu", "li") else options.labels:
+        for seed, data, source, method in product(
+            options.seeds, options.data, options.sources, options.methods
+        ):
+            is_rule = source in ("otsu", "li")
+            for labels in [0] if is_rule else options.labels:
                 labels = ALL if source == "real" and labels == 0 else labels
                 key = {"data": data, "source": source, "labels": labels, "seed": seed,
                        "refining": options.refining, "training": options.training}  # fmt: skip
-                cells.run(key, partial(measure, data, source, labels, seed, options))
+                if method == "contours" and not is_rule:
+                    key["method"] = method
+                cells.run(key, partial(measure, data, source, labels, method, seed, options))
     if options.figure:
         root = Path(__file__).resolve().parents[2]
         for data in options.data:
