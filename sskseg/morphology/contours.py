@@ -170,7 +170,7 @@ def _aligned(coefficients):
 
 
 def contour_points(locations, coefficients, samples):
-    """Polygons of elliptic Fourier descriptors.
+    """Draw the polygons of elliptic Fourier descriptors.
 
     Parameters
     ----------
@@ -192,7 +192,7 @@ def contour_points(locations, coefficients, samples):
 
 
 def contour_areas(contours):
-    """Signed areas of polygons; positive where columns turn towards greater rows.
+    """Measure signed areas of polygons; positive where columns turn towards greater rows.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def contour_areas(contours):
 
 
 def contour_perimeters(contours):
-    """Lengths of the outlines of polygons.
+    """Measure the lengths of outlines.
 
     Parameters
     ----------

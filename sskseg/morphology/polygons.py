@@ -5,7 +5,7 @@ from scipy.sparse import csr_array
 
 
 def contour_masks(contours, shape):
-    """Pixels inside of polygons.
+    """Find the pixels inside of polygons.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _ramps(counts):
 
 
 def suppress_overlaps(masks, scores, threshold):
-    """Non-maximum suppression: of masks that overlap too much the best one stays.
+    """Suppress masks that overlap too much with better ones (non-maximum suppression).
 
     Parameters
     ----------
@@ -131,7 +131,7 @@ def _conflicts(masks, sizes, threshold):
 
 
 def paint_masks(masks, shape):
-    """A label image of masks; where they overlap, a pixel goes to the first.
+    """Make a label image of masks; where they overlap, a pixel goes to the first.
 
     Parameters
     ----------
