@@ -8,7 +8,6 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ..counting import InstanceCounter
 from ..images import are_points, check_images, check_positions, unwrap
 from ..morphology import (
     count_over_sections,
@@ -78,7 +77,7 @@ class Outputs:
         _, step, inputs = self.steps[-1]
         if self.labels is None:
             return None, None, "Nothing is counted."
-        if isinstance(step, InstanceCounter):
+        if hasattr(step, "count_residuals_"):
             more = {} if self.positions is None else {"positions": self.positions}
             try:
                 counts, intervals = step.predict(
@@ -150,7 +149,7 @@ def _transform(step, given, positions, outputs):
     inside = unwrap(result)
     if np.asarray(inside[0]).dtype.kind in "iu" and hasattr(step, "predict"):
         outputs.labels = [np.asarray(x) for x in inside]
-        if isinstance(step, InstanceCounter) and outputs.probability is None:
+        if hasattr(step, "measure") and outputs.probability is None:
             outputs.probability = _given_probability(step, given)
     elif hasattr(step, "predict_proba"):
         outputs.probability = [np.asarray(x) for x in inside]

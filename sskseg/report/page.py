@@ -147,7 +147,7 @@ class _Page:
         sizes = " × ".join(map(str, shapes.pop())) if len(shapes) == 1 else "different sizes"
         rows = [
             ("Images", f"{len(self.images)}, {sizes}, {self.images[0].shape[-1]} channel(s)"),
-            ("Known of", f"{len(self.truth.labelled)} of them"),
+            ("Labelled", f"{len(self.truth.labelled)} of {len(self.images)}"),
         ]
         if self.counts is not None:
             rows.append(("Objects", f"{int(np.sum(self.counts))} counted"))

@@ -97,8 +97,8 @@ class ProxyDisplay(Display):
             z = len(patch) // 2 if patch.ndim == 3 else None
             show_plane(panel, as_plane(patch, patch.ndim, z), stretch=True)
             lines = [_answer(name, self.answers.iloc[i]) for name in names]
-            color = VERMILLION if any("true" in line for line in lines) else None
-            panel.set_title("\n".join(lines), fontsize=8, parse_math=False, color=color)
+            wrong = {"color": VERMILLION} if any("(true" in line for line in lines) else {}
+            panel.set_title("\n".join(lines), fontsize=8, parse_math=False, **wrong)
         return self
 
 
@@ -235,11 +235,12 @@ def feature_colors(planes):
     explained = np.zeros(3)
     explained[:n] = components.explained_variance_ratio_
     low, high = np.percentile(components.transform(some), (1, 99), axis=0)
+    width = np.maximum(high - low, 1e-6 * max((high - low).max(), 1e-12))  # no noise of nothing
     colors = []
     for plane in planes:
         found = components.transform(plane.reshape(-1, plane.shape[-1]))
         scaled = np.full((len(found), 3), 0.5)
-        scaled[:, :n] = ((found - low) / np.maximum(high - low, 1e-12)).clip(0, 1)
+        scaled[:, :n] = (0.5 + (found - (low + high) / 2) / width).clip(0, 1)
         # Lightness, then blue to yellow (b), then green to red (a).
         lab = np.stack([20 + 70 * scaled[:, 0], *(80 * scaled[:, k] - 40 for k in (2, 1))], axis=1)
         colors.append(lab2rgb(lab).reshape(*plane.shape[:-1], 3))

@@ -28,6 +28,8 @@ _KINDS = {  # color, width in points and style of an outline
     "not judged": ("#DDDDDD", 0.9, "solid"),
 }
 
+_LINE = 38  # characters over a panel
+
 
 class SegmentationDisplay(Display):
     """Images with the outlines of objects: found, missed and invented.
@@ -390,9 +392,10 @@ def _numbers(n):
 
 def _summary(name, true, counts):
     if true is None:
-        return f"{name}: {counts['predicted']} objects"
-    told = ("found", "missed", "invented")
-    return f"{name}: " + ", ".join(f"{counts[kind]} {kind}" for kind in told)
+        text = f"{counts['predicted']} objects"
+    else:
+        text = ", ".join(f"{counts[kind]} {kind}" for kind in ("found", "missed", "invented"))
+    return f"{name}: {text}" if len(name + text) < _LINE else f"{name}\n{text}"
 
 
 def _handle(kind):

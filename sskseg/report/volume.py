@@ -18,7 +18,8 @@ class VolumeDisplay(Display):
     ----------
     volume : ndarray of shape (depth, height, width) or (depth, height, width, n_channels)
     y_pred, y_true : ndarray of int, shape (depth, height, width), default=None
-        Label images, drawn as `draw_outlines` does.
+        Label images, drawn as `draw_outlines` does; -1 is not shaded, since few sections of a stack
+        are labelled.
     spacing : sequence of three floats, default=None
         Distance of sections, and size of a pixel along y and x; draws scale bars. None is 1.
     unit : str, default="µm"
@@ -164,7 +165,7 @@ class VolumeDisplay(Display):
         for panel, (cut, axes, (row, column), name) in zip(panels, views, strict=True):
             width = shape[axes[1]] * spacing[axes[1]]
             has_bar = self.spacing is not None and width > 0.5 * shape[2] * spacing[2]
-            found, true = (None if v is None else cut(np.asarray(v))
+            found, true = (None if v is None else cut(np.maximum(v, 0))
                            for v in (self.y_pred, self.y_true))  # fmt: skip
             draw_outlines(
                 panel, cut(volume), true, found, unit=self.unit,

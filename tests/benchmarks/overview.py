@@ -1,0 +1,126 @@
+"""The picture on the first screen of the README: images, probabilities, objects with their counts.
+
+    python tests/benchmarks/overview.py [--seconds 240] [--out docs/images/overview.png]
+
+Mitochondria in electron-microscope sections (EPFL, 8 of 32 sections labelled), fluorescent nuclei
+(DSB 2018, 12 of 20 images labelled) and simulated neuromuscular junctions (6 of 10 scans labelled).
+What is shown was not labelled in training. ``--seconds`` is the time of all three trainings.
+"""
+
+import argparse
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from harness import data_folder
+from matplotlib.figure import Figure
+from PIL import Image
+from sklearn.pipeline import make_pipeline
+
+from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from sskseg.datasets import (
+    load_dsb2018_nuclei,
+    load_epfl_mitochondria,
+    make_neuromuscular_junctions,
+)
+from sskseg.report import ProbabilityDisplay, SegmentationDisplay
+
+OUT = Path(__file__).resolve().parents[2] / "docs" / "images" / "overview.png"
+MOST_BYTES = 300_000
+
+
+def mitochondria():
+    X, y = load_epfl_mitochondria(data_folder() / "epfl_mitochondria")
+    part = slice(20, 52), slice(100, 484), slice(300, 684)
+    X, y = X[part], y[part]
+    counter = InstanceCounter(sections="consecutive", spacing=(0.005,) * 3, smoothing=3.0)
+    return X, y, list(range(2, 32, 4)), 16, counter, {"sections": "consecutive"}
+
+
+def nuclei():
+    X, y = load_dsb2018_nuclei(data_folder() / "dsb2018_nuclei")
+    rows = np.random.default_rng(1).permutation([i for i, x in enumerate(X) if max(x.shape) <= 360])
+    X, y = [X[i] for i in rows[:20]], [y[i] for i in rows[:20]]
+    return X, y, list(range(12)), 12, InstanceCounter(), {}
+
+
+def junctions():
+    X, y = make_neuromuscular_junctions(10, (192, 192), random_state=0)
+    counter = InstanceCounter(merge_distance=4.0, fill_holes=False)
+    return list(X), list(y), list(range(6)), 8, counter, {}
+
+
+def found(make, seconds):
+    """Image, truth, probability and objects of a sample whose label was not known in training."""
+    X, y, labelled, shown, counter, options = make()
+    known = [label if i in labelled else None for i, label in enumerate(y)]
+    model = make_pipeline(
+        PercentileScaler(scope="dataset" if options else "image"),
+        SemiSupervisedSegmenter(
+            width=16, patch_size=128, time_budget=seconds, random_state=0, **options
+        ),
+        counter,
+    ).fit(X, known)
+    maps = model[:-1].transform(X)
+    labels = model[-1].transform(maps)
+    return X[shown], y[shown], np.asarray(maps[shown]), np.asarray(labels[shown])
+
+
+def draw(rows, names, spacings):
+    figure = Figure(figsize=(9, 9.4), dpi=100, layout="constrained")
+    axes = figure.subplots(3, 3)
+    for row, (image, true, probability, labels), name, spacing in zip(
+        axes, rows, names, spacings, strict=True
+    ):
+        panels = ProbabilityDisplay(images=[image], probability=[probability], spacing=spacing)
+        panels.plot(row)
+        SegmentationDisplay.from_predictions([image], None, [labels], ax=row[2])
+        row[2].get_legend().remove()
+        n, of = (len(np.unique(x[x > 0])) for x in (labels, _objects(true)))
+        row[0].set_title(name, fontsize=11)
+        row[1].set_title("probability of the foreground", fontsize=11)
+        row[2].set_title(f"{n} objects ({of} by hand)", fontsize=11)
+        print(f"{name}: {n} objects, {of} true")
+    for extra in figure.axes[9:]:
+        extra.remove()  # color bars: the picture is seen small
+    return figure
+
+
+def _objects(true):
+    from sskseg.morphology import label_objects
+
+    return label_objects(np.asarray(true))
+
+
+def save(figure, path):
+    """As many colors as fit into the size that a README may have."""
+    buffer = BytesIO()
+    figure.savefig(buffer, format="png")
+    image = Image.open(buffer).convert("RGB")
+    for colors in (256, 128, 64, 32):
+        small = BytesIO()
+        image.quantize(colors).save(small, format="png", optimize=True)
+        if small.tell() <= MOST_BYTES:
+            break
+    path.write_bytes(small.getvalue())
+    print(f"{path}: {small.tell()} bytes, {colors} colors")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, default=240.0)
+    parser.add_argument("--out", type=Path, default=OUT)
+    options = parser.parse_args()
+    shares = (0.6, 0.25, 0.15)
+    makers = mitochondria, nuclei, junctions
+    rows = [found(m, s * options.seconds) for m, s in zip(makers, shares, strict=True)]
+    names = (
+        "mitochondria, 8 of 32 sections labelled",
+        "nuclei, 12 of 20 images labelled",
+        "junctions, 6 of 10 scans labelled",
+    )
+    save(draw(rows, names, ((0.005, 0.005), None, None)), options.out)
+
+
+if __name__ == "__main__":
+    main()
