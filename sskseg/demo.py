@@ -19,7 +19,7 @@ from .counting import InstanceCounter
 from .datasets import make_neuromuscular_junctions, read_images
 from .morphology import label_objects
 from .preprocessing import PercentileScaler
-from .report import format_table, save_overlay
+from .report import format_table, html, save_overlay
 from .segmentation import SemiSupervisedSegmenter
 
 _HELP = """Images: TIFF, PNG, JPEG or BMP, all with the same number of channels; a TIFF of several
@@ -101,12 +101,13 @@ def run(names, X, y, truth, folder, time_budget, counter):
             titles=titles,
         ),
     )  # fmt: skip
+    html(model, X, truth, folder / "report.html", names=names)
     print(format_table(counts))
     known = counts[(counts.true != "") & (counts.labelled == "no")]
     if len(known):
         error = (known.objects - known.true.astype(int)).abs().sum() / known.true.astype(int).sum()
         print(f"\nCounting error on images that were not trained on: {100 * error:.1f} %")
-    print(f"\nWrote counts.csv, objects.csv, labels.tif and overlay.png to {folder}")
+    print(f"\nWrote counts.csv, objects.csv, labels.tif, overlay.png and report.html to {folder}")
 
 
 def _parse(arguments):

@@ -15,6 +15,7 @@ MODULES = [
     "sskseg.metrics",
     "sskseg.morphology",
     "sskseg.nn",
+    "sskseg.report",
     "sskseg.scans",
     "sskseg.simulation",
 ]

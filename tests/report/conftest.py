@@ -24,6 +24,7 @@ def pipeline(cells):
 
 @pytest.fixture(autouse=True)
 def _figures_are_closed():
-    yield
     plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("agg")
+    yield
     plt.close("all")

@@ -7,20 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-matplotlib = pytest.importorskip("matplotlib")
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt  # noqa: E402
-
-from sskseg import (  # noqa: E402
+from sskseg import (
     OtsuWatershed,
     PixelForest,
     ProxyPretrainer,
     SimulatedRefiner,
 )
-from sskseg.datasets import load_dsb2018_nuclei, make_cells  # noqa: E402
-from sskseg.metrics import expected_calibration_error, match_instances  # noqa: E402
-from sskseg.report import (  # noqa: E402
+from sskseg.datasets import load_dsb2018_nuclei, make_cells
+from sskseg.metrics import expected_calibration_error, match_instances
+from sskseg.report import (
     CountAgreementDisplay,
     FeatureDisplay,
     HistoryDisplay,
@@ -34,7 +29,9 @@ from sskseg.report import (  # noqa: E402
     VolumeDisplay,
     draw_outlines,
 )
-from sskseg.report._axes import outlines, round_length, show_plane  # noqa: E402
+from sskseg.report._axes import outlines, round_length, show_plane
+
+plt = pytest.importorskip("matplotlib.pyplot")
 
 
 def lines_of(ax, label):

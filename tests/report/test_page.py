@@ -1,0 +1,285 @@
+"""The page, read as a browser reads it."""
+
+import re
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from urllib.parse import unquote
+
+import numpy as np
+import pytest
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+from sskseg import (
+    InstanceCounter,
+    LogBlobs,
+    OtsuWatershed,
+    PercentileScaler,
+    PixelForest,
+    ProxyPretrainer,
+    SemiSupervisedSegmenter,
+    SimulatedRefiner,
+    report,
+)
+from sskseg.datasets import make_cells
+from sskseg.simulation import CellSimulator
+
+CHROMIUM = next(
+    (found for name in ("chromium", "chromium-browser", "google-chrome", "chrome")
+     if (found := shutil.which(name))), None,
+)  # fmt: skip
+HOSTILE = "<script>alert(1)</script><img src=x onerror=alert(2)>\"'&"
+
+
+class Reader(HTMLParser):
+    """Elements, texts by heading, and whether everything that is opened is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.texts = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in ("meta", "img", "br", "link", "input"):
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    def attributes(self, name, of=None):
+        return [a[name] for tag, a in self.tags if name in a and of in (None, tag)]
+
+    @property
+    def headings(self):
+        return [a["id"] for tag, a in self.tags if tag == "section"]
+
+
+def read(path):
+    text = path.read_text(encoding="utf-8")
+    page = Reader(text)
+    assert page.open == []
+    assert text.startswith("<!DOCTYPE html>")
+    # Nothing is fetched, nothing runs.
+    assert not {"script", "link", "iframe", "object", "embed"} & {tag for tag, _ in page.tags}
+    assert not [name for _, attrs in page.tags for name in attrs if name.startswith("on")]
+    assert all(source.startswith("data:image/svg+xml") for source in page.attributes("src"))
+    assert all(target.startswith("#") for target in page.attributes("href"))
+    assert not re.search(r"@import|url\(", text.split("</style>")[0])
+    # Those who do not see it are told.
+    assert len(page.attributes("alt", "img")) == len(page.attributes("src", "img"))
+    assert all(len(words) > 20 for words in page.attributes("alt", "img"))
+    ids = page.attributes("id")
+    assert len(ids) == len(set(ids))
+    assert set(page.attributes("href")) == {f"#{i}" for i in ids}
+    for source in page.attributes("src"):
+        picture = unquote(source.partition(",")[2])
+        assert picture.startswith("<svg")
+        assert "var(--ink)" in picture or "#010203" not in picture
+    return page
+
+
+@pytest.fixture(scope="module")
+def page(pipeline, cells, tmp_path_factory):
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    X, _, known = cells
+    names = ["a", "b", "c", HOSTILE]
+    assert report.html(pipeline, X, known, path, names=names, spacing=(0.5, 0.5)) == path
+    return path
+
+
+def test_a_page_of_a_whole_pipeline(page, pipeline, cells):
+    found = read(page)
+    assert found.headings == [
+        "at-a-glance", "steps", "training", "scores", "images", "counts", "sizes", "calibration",
+        "objects", "versions",
+    ]  # fmt: skip
+    text = "".join(found.texts)
+    assert "max_steps=20" in text
+    X, _, known = cells
+    dice = pipeline[1].score(pipeline[0].transform(X), known)
+    assert f"{dice:.4g}" in found.texts
+    f1 = pipeline[-1].score(pipeline[:-1].transform(X), known)
+    assert f"{f1:.4g}" in found.texts
+    counts = [str(n) for n in pipeline.predict(X)]
+    first = found.texts.index("Counts, 4 rows")
+    cells_of_table = [t for t in found.texts[first:] if t.strip()]
+    at = [cells_of_table.index(name) for name in ("a", "b", "c", HOSTILE)]
+    assert [cells_of_table[i + 1] for i in at] == counts
+    assert "needs true counts of at least 9 samples in fit, got 2" in text
+    assert [p.name for p in page.parent.iterdir()] == ["report.html"]
+
+
+def test_hostile_text_stays_text(cells, tmp_path):
+    X, y, _ = cells
+
+    class Hostile(OtsuWatershed):
+        def __repr__(self):
+            return HOSTILE
+
+    Hostile.__name__ = HOSTILE
+    Hostile.__init__.__doc__ = None
+    model = Pipeline([(HOSTILE, FunctionTransformer(kw_args={})), ("last", Hostile())])
+    model.fit(X, y)
+    model[0].note_ = HOSTILE
+    model[0].kw_args = {HOSTILE: HOSTILE}
+    model[0].func = _same
+    path = report.html(
+        model, X, y, tmp_path / "page.html", heading=HOSTILE, names=[HOSTILE] * 4, unit=HOSTILE,
+        spacing=(1, 1),
+    )  # fmt: skip
+    text = path.read_text()
+    assert "<script" not in text
+    assert "<img src=x" not in text
+    assert HOSTILE in "".join(read(path).texts)
+    for source in read(path).attributes("src"):
+        assert "<script" not in unquote(source)
+
+
+def _same(X, **options):
+    return X
+
+
+def test_parts_of_a_pipeline_have_pages_too(pipeline, cells, tmp_path):
+    X, y, _ = cells
+    scaled = pipeline[0].transform(X)
+    maps = pipeline[:-1].transform(X)
+    points = [np.argwhere(x == 1)[:1] for x in y]
+    cases = {
+        "segmenter": (pipeline[1], scaled, None, {"training", "images"}),
+        "counter": (pipeline[-1], maps, y, {"counts", "scores", "objects", "calibration"}),
+        "counts": (pipeline, X, [3, 4, 5, 6], {"counts", "scores"}),
+        "points": (pipeline, X, points, {"counts", "scores"}),
+        "scaler": (pipeline[:1], X, None, {"steps"}),
+        "otsu": (OtsuWatershed().fit(X), X, y, {"counts", "objects", "sizes"}),
+        "blobs": (LogBlobs(n_sigma=2).fit(X), X, y, {"counts", "objects"}),
+        "forest": (make_pipeline(
+            PixelForest(n_estimators=2, sigma_max=1.0, random_state=0), InstanceCounter()
+        ).fit(X, y), list(X), None, {"images", "counts"}),
+        "one": (pipeline, X[:1], y[:1], {"images", "counts", "scores"}),
+        "passthrough": (Pipeline([("none", "passthrough"), ("all", pipeline)]), X, None,
+                        {"images", "counts"}),
+    }  # fmt: skip
+    for name, (model, images, truth, wanted) in cases.items():
+        found = read(report.html(model, images, truth, tmp_path / f"{name}.html", max_images=1))
+        assert wanted <= set(found.headings), name
+        if truth is None:
+            assert not {"scores", "calibration"} & set(found.headings), name
+
+
+@pytest.mark.filterwarnings("ignore:Histogram and power spectrum")
+def test_what_is_learnt_without_labels_is_shown(tmp_path):
+    X, _ = make_cells(4, (48, 48), random_state=0)
+    model = make_pipeline(
+        ProxyPretrainer(("rotation",), width=2, depth=1, max_steps=2, batch_size=4, random_state=0),
+        SimulatedRefiner(width=2, depth=1, max_steps=2, batch_size=2, random_state=0),
+    ).fit(X)
+    found = read(report.html(model, X, path=tmp_path / "page.html"))
+    assert {"pretraining", "simulation", "training"} <= set(found.headings)
+    assert "boundary shift" in found.texts
+
+
+def test_volumes_and_sections(tmp_path):
+    X, y = make_cells(1, (8, 24, 24), random_state=0)
+    volume = OtsuWatershed(spatial_ndim=3).fit(X)
+    alts = read(report.html(volume, X, y, tmp_path / "v.html", spacing=(2, 1, 1))).attributes("alt")
+    assert any("orthogonal views" in words for words in alts)
+    stack, labels = X[0], np.where(np.arange(8)[:, None, None] == 4, y[0], -1)
+    segmenter = SemiSupervisedSegmenter(
+        width=2, depth=1, max_steps=2, batch_size=2, sections="consecutive", random_state=0,
+        patch_size=16,
+    )  # fmt: skip
+    counter = InstanceCounter(sections="consecutive", spacing=(2, 1, 1))
+    model = make_pipeline(segmenter, counter).fit(stack, labels)
+    positions = np.arange(8)
+    path = report.html(model, stack, labels, tmp_path / "s.html", positions=positions)
+    found = read(path)
+    assert any("orthogonal views" in words for words in found.attributes("alt"))
+    assert "volume" in found.texts or "volume (µm³)" in path.read_text()
+
+
+def test_mistakes_are_named_and_an_older_page_stays(pipeline, cells, tmp_path):
+    X, y, _ = cells
+    path = tmp_path / "page.html"
+    path.write_text("older")
+    for wrong, error in (
+        ({"y": y[:2]}, "as many samples"),
+        ({"y": y[:, :5]}, "must have the shape"),
+        ({"y": y.astype(float)}, "label image of integers"),
+        ({"names": ["a"]}, "names must be 4"),
+    ):
+        with pytest.raises(ValueError, match=error):
+            report.html(pipeline, X, **{"y": y, "path": path, **wrong})
+    with pytest.raises(NotFittedError):
+        report.html(OtsuWatershed(), X, y, path)
+    with pytest.raises(TypeError, match="must have a method transform"):
+        report.html(object(), X, y, path)
+    assert path.read_text() == "older"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
+@pytest.mark.parametrize("mode", ["light", "dark"])
+def test_a_browser_shows_it(page, tmp_path, mode):
+    from skimage.io import imread
+
+    picture = tmp_path / "page.png"
+    options = ["--force-dark-mode", "--blink-settings=preferredColorScheme=0"]
+    result = subprocess.run(
+        [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+         "--window-size=900,4200", "--enable-logging=stderr", f"--user-data-dir={tmp_path / 'u'}",
+         *(options if mode == "dark" else []), f"--screenshot={picture}", page.as_uri()],
+        capture_output=True, text=True, timeout=300, check=True,
+    )  # fmt: skip
+    assert ":CONSOLE" not in result.stderr  # where refused content would be told of
+    seen = imread(picture)[..., :3].astype(int)
+    background = seen[5, 5].mean()
+    assert background > 200 if mode == "light" else background < 60
+    # Outlines (sky blue) and the color map (dark blue of cividis) are there: images are drawn.
+    for color in ((86, 180, 233), (0, 34, 78)):
+        assert (np.abs(seen - color).max(axis=-1) < 40).sum() > 50
+    text = seen.mean(axis=-1)[:600]
+    assert (np.abs(text - background) > 120).sum() > 1000
+
+
+# scikit-learn's own view of estimators
+
+SIMULATOR = CellSimulator()
+ESTIMATORS = [
+    PercentileScaler(),
+    ProxyPretrainer(("rotation",)),
+    SimulatedRefiner(SIMULATOR),
+    SemiSupervisedSegmenter(),
+    InstanceCounter(spacing=(1.0, 0.5)),
+    OtsuWatershed(),
+    LogBlobs(),
+    PixelForest(),
+]
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+def test_estimators_show_themselves(estimator):
+    text = estimator._repr_html_()
+    assert type(estimator).__name__ in text
+    assert all(name in text for name in estimator.get_params(deep=False))
+    assert "text/html" in estimator._repr_mimebundle_()
+
+
+def test_pipelines_show_themselves(pipeline):
+    inner = make_pipeline(*ESTIMATORS[:3])
+    nested = GridSearchCV(
+        make_pipeline(inner, *ESTIMATORS[3:5]), {"instancecounter__margin": [0, 1]}
+    )
+    text = nested._repr_html_()
+    names = ("GridSearchCV", *(type(e).__name__ for e in ESTIMATORS[:5]))
+    assert all(name in text for name in names)
+    assert "SemiSupervisedSegmenter" in pipeline._repr_html_()  # fitted
+    hostile = make_pipeline(SemiSupervisedSegmenter(network=HOSTILE))
+    assert "<script>alert(1)" not in hostile._repr_html_()
