@@ -79,11 +79,11 @@ def matched_objects(y_true, y_pred, threshold=0.5):
     """
     _check_thresholds([threshold])
     ((true, pred),) = as_pairs([y_true], [y_pred])
-    true_sizes, pred_sizes, rows, columns, overlaps = _objects(true, pred)
+    table = contingency(true, pred, true >= 0)
+    true_sizes, pred_sizes, rows, columns, overlaps = _objects(table)
     iou = overlaps / (true_sizes[rows] + pred_sizes[columns] - overlaps)
     matched = _matched(rows, columns, iou, threshold)
-    known = true >= 0
-    ids = [np.unique(labels[known & (labels > 0)]) for labels in (true, pred)]
+    ids = [ids[ids > 0] for ids in (table.true_ids, table.pred_ids)]
     return np.stack([ids[0][rows[matched]], ids[1][columns[matched]]], axis=1).astype(np.int64)
 
 
@@ -171,7 +171,8 @@ def _pooled(y_true, y_pred, thresholds):
     _check_thresholds(thresholds)
     totals = np.zeros((len(thresholds), 4))
     for true, pred in as_pairs(y_true, y_pred):
-        true_sizes, pred_sizes, rows, columns, overlaps = _objects(true, pred)
+        table = contingency(true, pred, true >= 0)
+        true_sizes, pred_sizes, rows, columns, overlaps = _objects(table)
         iou = overlaps / (true_sizes[rows] + pred_sizes[columns] - overlaps)
         for total, threshold in zip(totals, thresholds, strict=True):
             matched = iou[_matched(rows, columns, iou, threshold)]
@@ -180,9 +181,8 @@ def _pooled(y_true, y_pred, thresholds):
     return [Matches(*(int(n) for n in total[:3]), float(total[3])) for total in totals]
 
 
-def _objects(true, pred):
+def _objects(table):
     """Sizes of the objects, and which of them share how many pixels, without the background."""
-    table = contingency(true, pred, true >= 0)
     # ids of 0 or less are background
     first_true, first_pred = (int((ids <= 0).sum()) for ids in (table.true_ids, table.pred_ids))
     objects = (table.rows >= first_true) & (table.columns >= first_pred)

@@ -51,17 +51,20 @@ code { font-family: ui-monospace, monospace; font-size: .9em; }
 """
 
 
-def show(value):
-    """Any value as short, escaped text."""
-    if isinstance(value, (bool, np.bool_)) or value is None:
-        return str(value)
+def plain(value):
+    """Any value as short text."""
     if isinstance(value, (float, np.floating)):
-        return escape(f"{value:.4g}")
-    if isinstance(value, (int, np.integer)):
+        return f"{value:.4g}"
+    if isinstance(value, (bool, int, np.bool_, np.integer)) or value is None:
         return str(value)
     if isinstance(value, np.ndarray) and value.size > 12:
-        return escape(f"array of shape {value.shape}, {value.dtype}")
-    return escape(value if isinstance(value, str) else _short.repr(value))
+        return f"array of shape {value.shape}, {value.dtype}"
+    return value if isinstance(value, str) else _short.repr(value)
+
+
+def show(value):
+    """Any value as short, escaped text."""
+    return escape(plain(value))
 
 
 def paragraph(text, kind=""):

@@ -1,28 +1,18 @@
 """One page of all that is known of a fitted pipeline."""
 
-import inspect
-import platform
 from datetime import datetime
 from html import escape
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 
-from ..metrics import (
-    count_error,
-    dice,
-    expected_calibration_error,
-    f1_instances,
-    iou,
-    panoptic_quality,
-)
 from ..morphology import measure_objects
 from ._axes import check_plot
+from ._facts import fitted_facts, installed_versions, score_rows, settings
 from ._outputs import apply, choose_rows, read_truth
-from ._page import facts, paragraph, picture, section, show, table, whole_page
+from ._page import facts, paragraph, picture, section, table, whole_page
 from .calibration import ReliabilityDisplay
 from .counts import CountAgreementDisplay, SizeDisplay
 from .curves import HistoryDisplay
@@ -31,7 +21,6 @@ from .segmentation import ProbabilityDisplay, SegmentationDisplay
 from .simulation import SimulationDisplay
 from .volume import VolumeDisplay
 
-_PACKAGES = ("sskseg", "numpy", "scipy", "scikit-learn", "scikit-image", "torch", "matplotlib")
 _MOST_COUNTS = 200  # rows
 
 
@@ -166,10 +155,10 @@ class _Page:
     def steps(self):
         yield paragraph("What differs from the default is marked with a star.")
         for name, step, _ in self.outputs.steps:
-            changed, frame = _settings(step)
+            changed, frame = settings(step)
             told = ", ".join(changed) or "all settings are the defaults"
             parts = [table(frame, f"Settings of {name}")] if len(frame) else []
-            if found := _fitted_facts(step):
+            if found := fitted_facts(step):
                 parts.append(f"<h3>Found in fit</h3>{facts(found)}")
             yield (
                 f"<details><summary><strong>{escape(type(step).__name__)}</strong> "
@@ -193,7 +182,7 @@ class _Page:
                 )
 
     def scores(self):
-        rows = self._score_rows()
+        rows = score_rows(self.outputs, self.truth, self.counts, self.has_points)
         if not rows:
             return []
         frame = pd.DataFrame(rows, columns=["score", "value", "images"])
@@ -201,35 +190,6 @@ class _Page:
             table(frame, "Scores on what is labelled"),
             paragraph("Scores of images that were trained on are better than those of new ones."),
         ]
-
-    def _score_rows(self):
-        outputs, rows, known = self.outputs, self.labelled, np.isfinite(self.truth.counts)
-        true, found = [self.truth.labels[i] for i in rows], []
-        if rows and outputs.probability is not None:
-            maps = [outputs.probability[i] for i in rows]
-            masks = [(np.sign(t), m > 0.5) for t, m in zip(true, maps, strict=True)]
-            found += [
-                ("Dice of the foreground", np.mean([dice(*pair) for pair in masks]), len(rows)),
-                ("IoU of the foreground", np.mean([iou(*pair) for pair in masks]), len(rows)),
-                ("expected calibration error", expected_calibration_error(true, maps), len(rows)),
-            ]
-        if rows and outputs.labels is not None and not self.has_points:
-            labels = [outputs.labels[i] for i in rows]
-            found += [
-                ("F1 of objects at IoU 0.5", f1_instances(true, labels), len(rows)),
-                ("panoptic quality", panoptic_quality(true, labels), len(rows)),
-            ]
-        if self.counts is not None and known.any():
-            errors = count_error(self.truth.counts[known], self.counts[known])
-            names = {"wape": "relative count error (WAPE)", "bias": "bias of counts",
-                     "concordance": "concordance of counts"}  # fmt: skip
-            found += [(text, errors[key], int(known.sum())) for key, text in names.items()]
-        points = [i for i, p in enumerate(self.truth.points) if p is not None]
-        if points and outputs.labels is not None and outputs.positions is None:
-            _, step, inputs = outputs.steps[-1]
-            score = step.score(inputs, self.truth.points)
-            found.append(("F1 of points", score, len(points)))
-        return found
 
     def pictures(self):
         outputs, objects = self.outputs, self.outputs.objects
@@ -387,46 +347,7 @@ class _Page:
         return pd.concat(tables, ignore_index=True)
 
     def versions(self):
-        from .. import __version__
-
-        rows = [("sskseg", __version__)] + [(n, _version(n)) for n in _PACKAGES[1:]]
-        rows += [("Python", platform.python_version()), ("machine", platform.platform())]
-        return [facts(rows)]
-
-
-def _settings(step):
-    """Names of changed parameters with their values, and a table of all."""
-    if not hasattr(step, "get_params"):
-        return [], pd.DataFrame()
-    signature = inspect.signature(type(step).__init__).parameters
-    rows, changed = [], []
-    for name, value in step.get_params(deep=False).items():
-        default = signature[name].default if name in signature else inspect.Parameter.empty
-        differs = repr(value) != repr(default)
-        rows.append((name, "*" if differs else "", show_plain(value)))
-        if differs:
-            changed.append(f"{name}={show_plain(value)}")
-    return changed, pd.DataFrame(rows, columns=["parameter", "changed", "value"])
-
-
-def show_plain(value):
-    """A value as short text, which is escaped where it is written."""
-    from html import unescape
-
-    return unescape(show(repr(value) if isinstance(value, str) else value))
-
-
-def _fitted_facts(step):
-    """Attributes of `fit` that are numbers, texts or small collections."""
-    kinds = (str, bool, int, float, tuple, dict, np.integer, np.floating, type(None))
-    found = []
-    for name, value in vars(step).items():
-        if not name.endswith("_") or name.startswith("_"):
-            continue
-        is_small = isinstance(value, np.ndarray) and value.size <= 12
-        if isinstance(value, kinds) or is_small:
-            found.append((name, show_plain(value.tolist() if is_small else value)))
-    return found
+        return [facts(installed_versions())]
 
 
 def _overlay_words(names, counts):
@@ -437,13 +358,6 @@ def _overlay_words(names, counts):
 
 def _first(what, n, most):
     return f"{what}, {n} rows" if n <= most else f"{what}, the first {most} of {n} rows"
-
-
-def _version(package):
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return "not installed as a package"
 
 
 def _write(path, text):

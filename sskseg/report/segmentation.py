@@ -1,5 +1,6 @@
 """Displays of what a segmenter or a counter finds: objects, probability, uncertainty."""
 
+import fastremap
 import numpy as np
 
 from ..metrics import matched_objects
@@ -367,17 +368,23 @@ def judge_objects(y_true, y_pred, threshold=0.5):
         Predicted ids that are "found", "invented" or "not judged", and true ids that are "missed";
         without labels "predicted" ids.
     """
-    predicted = np.unique(y_pred[y_pred > 0])
+    predicted = _ids(y_pred)
     if y_true is None:
         return {"predicted": predicted}
     pairs = matched_objects(y_true, y_pred, threshold)
-    judged = np.unique(y_pred[(y_pred > 0) & (y_true >= 0)])
+    judged = _ids(np.where(y_true < 0, 0, y_pred))
     return {
         "not judged": np.setdiff1d(predicted, judged),
         "found": pairs[:, 1],
-        "missed": np.setdiff1d(y_true[y_true > 0], pairs[:, 0]),
+        "missed": np.setdiff1d(_ids(y_true), pairs[:, 0]),
         "invented": np.setdiff1d(judged, pairs[:, 1]),
     }
+
+
+def _ids(labels):
+    """The objects of an image, sorted."""
+    found = fastremap.unique(np.ascontiguousarray(labels))
+    return found[found > 0]
 
 
 def entropy(probability):

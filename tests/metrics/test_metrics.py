@@ -13,6 +13,7 @@ from sskseg.metrics import (
     f1_instances,
     iou,
     match_instances,
+    matched_objects,
     panoptic_quality,
     pixel_error,
     pixel_rand_error,
@@ -230,3 +231,21 @@ def test_calibration_error_by_hand():
     for wrong in ({"y_proba": honest + 1}, {"n_bins": 0}):
         with pytest.raises(ValueError, match="0"):
             expected_calibration_error(**{"y_true": true, "y_proba": honest, **wrong})
+
+
+def test_matched_objects_are_those_that_are_counted():
+    rng = np.random.default_rng(0)
+    for threshold in (0.2, 0.5, 0.9):
+        true, pred = rng.integers(-1, 6, (2, 12, 12))
+        pred[:6] = true[:6]
+        pairs = matched_objects(true, pred, threshold)
+        matches = match_instances(true, pred, threshold)
+        assert len(pairs) == matches.true_positives
+        overlaps = []
+        for t, p in pairs:
+            a, b = (true == t), (pred == p) & (true >= 0)
+            overlaps.append((a & b).sum() / (a | b).sum())
+        assert sum(overlaps) == pytest.approx(matches.iou_sum)
+        assert all(overlap >= threshold for overlap in overlaps)
+    ambiguous = matched_objects(np.array([1, 1, 0]), np.array([4, 9, 0]), 0.5)
+    assert ambiguous.tolist() in ([[1, 4]], [[1, 9]])
