@@ -1,0 +1,67 @@
+"""sskseg's own: two baselines, and segmenter + counter with and without unlabelled images.
+
+Everything at its default, but for what `Hints` tells: sections that are consecutive, dark objects,
+brightness that varies from image to image, and the counter's parameters. Counters are calibrated on
+the labelled images, in sample. With a GPU the network is ``width=64, depth=4, batch_size=16``.
+"""
+
+import numpy as np
+
+from sskseg import (
+    InstanceCounter,
+    OtsuWatershed,
+    PercentileScaler,
+    PixelForest,
+    SemiSupervisedSegmenter,
+)
+
+from . import labelled
+
+FULL = {"width": 64, "depth": 4, "batch_size": 16}
+
+
+def otsu(images, labels, seconds, seed, hints):
+    """A threshold of each image and a watershed, calibrated on the labelled images."""
+    images, labels = labelled(images, labels)
+    return OtsuWatershed(dark_objects=hints.dark).fit(images, labels).transform
+
+
+def forest(images, labels, seconds, seed, hints):
+    """Random forest on multiscale features, then the counter; no limit of time."""
+    images, labels = labelled(images, labels)
+    return _counted(PixelForest(random_state=seed), images, labels, hints)
+
+
+def supervised(images, labels, seconds, seed, hints):
+    """Segmenter and counter without self-training.
+
+    Consecutive sections see their unlabelled neighbors as further channels; other unlabelled
+    images are left out.
+    """
+    if not hints.consecutive:
+        images, labels = labelled(images, labels)
+    model = segmenter(seconds, seed, hints).set_params(semi_supervision=None)
+    return _counted(model, images, labels, hints)
+
+
+def semi_supervised(images, labels, seconds, seed, hints):
+    """Segmenter and counter, unlabelled images too."""
+    return _counted(segmenter(seconds, seed, hints), images, labels, hints)
+
+
+def segmenter(seconds, seed, hints):
+    sections = "consecutive" if hints.consecutive else "independent"
+    size = FULL if hints.full else {}
+    return SemiSupervisedSegmenter(
+        sections=sections, time_budget=seconds, random_state=seed, **size
+    )
+
+
+def _counted(model, images, labels, hints):
+    y = [np.full(np.shape(x)[:2], -1) if label is None else label
+         for x, label in zip(images, labels, strict=True)]  # fmt: skip
+    scaler = PercentileScaler(scope="image" if hints.per_image else "dataset")
+    scaled = scaler.fit_transform(images)
+    maps = model.fit(scaled, y).transform(scaled)
+    counter = InstanceCounter(**hints.counter).fit(maps, y)
+    return lambda images: counter.transform(model.transform(scaler.transform(images)))
