@@ -35,7 +35,7 @@ class Hints(NamedTuple):
     consecutive: bool = False
     dark: bool = False
     per_image: bool = False
-    counter: dict = {}  # noqa: RUF012 - never changed
+    counter: dict = {}
     full: bool = False
 
 

@@ -7,11 +7,11 @@ from downloaded weights. ``CellposeModel(pretrained_model=False)`` of version 3 
 weight decay 1e-4, batches of 8 windows of 224 x 224, 8 images an epoch, images rescaled to a mean
 diameter of 30, turned and scaled at random, normalized by their percentiles 1 and 99; images of
 fewer than 5 objects are used too (``min_train_masks=1``). Its first 10 epochs warm up. `train_seg`
-knows epochs only: their number is what the time allows, after an epoch was timed on another network.
-With two cores, windows are 112 x 112: four times as many steps in the same time. Prediction: `eval`
-at the mean diameter of the labelled objects, `flow_threshold` 0.4; of `cellprob_threshold` -2 to 2
-the one with the best F1 on up to 8 labelled images. Images of two channels: the first is "cyto", the
-second "nuclei".
+knows epochs only: their number is what the time allows, after an epoch was timed on another
+network. With two cores, windows are 112 x 112: four times as many steps in the same time.
+Prediction: `eval` at the mean diameter of the labelled objects, `flow_threshold` 0.4; of
+`cellprob_threshold` -1, 0 and 1 the one with the best F1 on up to 8 labelled images. Images of two
+channels: the first is "cyto", the second "nuclei".
 """
 
 import tempfile
@@ -24,7 +24,7 @@ from sskseg.metrics import f1_instances
 
 from . import best, labelled
 
-THRESHOLDS = (0.0, -1.0, 1.0, -2.0, 2.0)
+THRESHOLDS = (0.0, -1.0, 1.0)
 
 
 def fit(images, labels, seconds, seed, hints):
@@ -34,7 +34,8 @@ def fit(images, labels, seconds, seed, hints):
     images, labels = labelled(images, labels)
     images = [np.asarray(image, np.float32) for image in images]
     channels = [1, 2] if images[0].ndim == 3 else [0, 0]
-    flows = labels_to_flows([label.astype(np.int32) for label in labels])
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    flows = labels_to_flows([label.astype(np.int32) for label in labels], device=device)
 
     def trained(epochs):
         torch.manual_seed(seed)

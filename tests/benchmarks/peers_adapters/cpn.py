@@ -4,20 +4,20 @@ The recipe of the package's BBBC039 notebook: `CPN` on the U-Net of 22 convoluti
 samples of a contour, 3 refinements in 6 buckets, inputs in 0 to 1 (percentiles 0.2 and 99.8 of each
 image, `normalize_percentile`), mean and standard deviation 0.5; Adam at 8e-4, batches of 8 windows
 of 256 x 256 (or what fits in the smallest image), turned and transposed at random,
-`CPNTargetGenerator` with ``max_bg_dist=0.8, min_fg_dist=0.85``. Its
-learning rate falls by 1 % every five epochs of 512 steps, which is later than any of these trainings
-ends. Its further augmentations (gamma, blur, distortion) are left out, as from the U-Net. Windows
-without an object are drawn again.
+`CPNTargetGenerator` with ``max_bg_dist=0.8, min_fg_dist=0.85``. Its learning rate falls by 1 %
+every five epochs of 512 steps, which is later than any of these trainings ends. Its further
+augmentations (gamma, blur, distortion) are left out, as from the U-Net. Windows without an object
+are drawn again.
 
 The notebook's network has 64 channels at the first level (32 million parameters), and its batch
-normalization a momentum of 0.05: with a GPU so here. One step of it takes half a minute on two cores,
-so that there it has 16 channels (2 million, like the U-Net beside it), learns from windows of
-128 x 128, and has a momentum of 0.1, with which a hundred steps are enough to know the statistics.
-The thresholds of score (0.3, 0.6, 0.8, 0.9) and of non-maximum suppression (0.3, 0.5) are those with
-the best F1 on up to 8 labelled images. Contours become a label image by `contours2labels`, the best
-1,000 of an image at most (a network that has hardly learnt proposes one at every pixel), pixels of
-two objects by `resolve_label_channels`. Fragmented objects are ignored in training, which is the
-package's default.
+normalization a momentum of 0.05: with a GPU so here. One step of it takes half a minute on two
+cores, so that there it has 16 channels (2 million, like the U-Net beside it), learns from windows
+of 128 x 128, and has a momentum of 0.1, with which a hundred steps are enough to know the
+statistics. The thresholds of score (0.3, 0.6, 0.8, 0.9) and of non-maximum suppression (0.3, 0.5)
+are those with the best F1 on up to 8 labelled images. Contours become a label image by
+`contours2labels`, the best 1,000 of an image at most (a network that has hardly learnt proposes one
+at every pixel), pixels of two objects by `resolve_label_channels`. Fragmented objects are ignored
+in training, which is the package's default.
 
 The registry's torchvision for Linux is built for torch with CUDA; where torch is the CPU's, its
 compiled part does not load, and non-maximum suppression, of which celldetection needs nothing else,
@@ -133,8 +133,8 @@ def _windows(cd, images, labels, size, rng):
         generator.feed(label.astype(np.int32)[..., None])
         if not generator.contours:
             continue
-        targets = {name: (getattr(generator, name).astype(np.float32),)
-                   for name in ("fourier", "locations", "sampled_contours", "sampling")}  # fmt: skip
+        names = ("fourier", "locations", "sampled_contours", "sampling")
+        targets = {name: (getattr(generator, name).astype(np.float32),) for name in names}
         yield {"inputs": image, "labels": generator.reduced_labels, **targets}
 
 

@@ -3,10 +3,10 @@
 Network: `monai.networks.nets.UNet` as in MONAI's spleen tutorial, in 2-D: channels 16, 32, 64, 128,
 256, strides 2, two residual units a level, batch normalization (twice the channels with a GPU).
 Loss: `DiceCELoss` (Dice + cross-entropy) of the foreground. Adam at 1e-3, batches of 8 windows of
-256 x 256 pixels (or what fits in the smallest image), drawn at random, flipped and turned by quarter
-turns; images are standardized one by one (`NormalizeIntensity`). skorch's loop is stopped by a
-callback when the time is up. Prediction: `sliding_window_inference`, windows of the training size
-four at a time, overlap 0.25, gaussian weights. It has no way of its own to tell objects apart:
+256 x 256 pixels (or what fits in the smallest image), drawn at random, flipped and turned by
+quarter turns; images are standardized one by one (`NormalizeIntensity`). skorch's loop is stopped
+by a callback when the time is up. Prediction: `sliding_window_inference`, windows of the training
+size four at a time, overlap 0.25, gaussian weights. It has no way of its own to tell objects apart:
 sskseg's `InstanceCounter` does, calibrated on the labelled images (threshold, too).
 """
 
