@@ -1,8 +1,10 @@
 """Model files that cannot execute code: tensors and JSON in one safetensors file."""
 
+import hashlib
 import json
 import os
 import tempfile
+from numbers import Integral, Real
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,7 @@ def write_model(path, class_name, values, tensors):
     path = Path(path)
     header = {"format": _FORMAT, "class": class_name, "values": json.dumps(_encode(values, ""))}
     tensors = {name: torch.as_tensor(value).contiguous() for name, value in tensors.items()}
+    header["checksum"] = _checksum(header, tensors)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     os.close(handle)
     try:
@@ -54,12 +57,19 @@ def read_model(path):
     ------
     FileNotFoundError
         If there is none.
+    OSError
+        If it cannot be read.
     ValueError
         If the file is damaged or was not written by `write_model`; the message names it.
+
+    Notes
+    -----
+    The checksum tells damage, not tampering: who writes a file writes its checksum.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No model file at {path}.")
+    path.open("rb").close()  # what the file system refuses is its own error
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             header = file.metadata() or {}
@@ -69,13 +79,108 @@ def read_model(path):
     if header.get("format") != _FORMAT:
         raise ValueError(
             f"{path} was not written by this library (expected format {_FORMAT!r}, got "
-            f"{header.get('format')!r})."
+            f"{shortened(header.get('format'))})."
         )
+    if header.get("checksum") != _checksum(header, tensors):
+        raise ValueError(f"{path} is damaged: its checksum is not that of its content.")
     try:
         values = _decode(json.loads(header["values"]))
         return header["class"], values, tensors
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: its header cannot be read: {error}") from error
+
+
+def _checksum(header, tensors):
+    """SHA-256 of everything in a model file."""
+    found = hashlib.sha256()
+    for name in ("format", "class", "values"):
+        found.update(f"{name}={header.get(name)}\n".encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name}: {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        flat = tensor.flatten().clone(memory_format=torch.contiguous_format)
+        found.update(flat.view(torch.uint8).numpy())
+    return found.hexdigest()
+
+
+def shortened(value, most=80):
+    """What something is, in a message; a file may hold megabytes."""
+    text = repr(value)
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def check_fitted(attributes, expected):
+    """Raise where a fitted attribute is not there or not of its kind.
+
+    Parameters
+    ----------
+    attributes : dict
+    expected : dict of str to str
+        For each name its kind, see `_KINDS`; with " or None" it may be None.
+
+    Raises
+    ------
+    ValueError
+        That names the attribute.
+    """
+    for name, kind in expected.items():
+        if name not in attributes:
+            raise ValueError(f"{name} is missing.")
+        value, optional = attributes[name], kind.endswith(" or None")
+        if not ((optional and value is None) or _KINDS[kind.removesuffix(" or None")](value)):
+            raise ValueError(f"{name} must be {kind}, got {shortened(value)}.")
+
+
+def _is_count(value):
+    return isinstance(value, Integral) and not isinstance(value, bool) and 0 <= value < 2**31
+
+
+def _is_number(value):
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(np.isfinite(value))
+
+
+_KINDS = {
+    "a count": _is_count,
+    "a number": _is_number,
+    "numbers": lambda x: isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "iuf",
+    "a shape": lambda x: isinstance(x, tuple) and len(x) > 0 and all(map(_is_count, x)),
+    "text": lambda x: isinstance(x, str),
+    "a tuple": lambda x: isinstance(x, tuple),
+    "a list": lambda x: isinstance(x, list),
+    "a dict": lambda x: isinstance(x, dict),
+    "an object": lambda x: not isinstance(x, (str, bytes, list, dict, int, float, type(None))),
+    "a network": lambda x: isinstance(x, torch.nn.Module),
+}
+
+
+def load_weights(module, state):
+    """Give a module that was made on the device "meta" its weights.
+
+    Nothing is allocated but what the file holds, whatever sizes its parameters claim.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+    state : dict of str to Tensor
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    ValueError
+        If a tensor is of another type or holds NaN or infinity.
+    RuntimeError
+        If one is missing, too many, or of another shape.
+    """
+    for name, expected in module.state_dict().items():
+        tensor = state.get(name)
+        if tensor is not None and tensor.dtype != expected.dtype:
+            raise ValueError(f"{name} must be of {expected.dtype}, got {tensor.dtype}.")
+        if tensor is not None and not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} holds NaN or infinity.")
+    module.load_state_dict(state, assign=True)
+    return module.eval()
 
 
 def _encode(value, where):

@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._saving import read_model, write_model
+from ._saving import check_fitted, load_weights, read_model, shortened, write_model
 from .images import check_generator
 from .training import (
     Budget,
@@ -28,6 +28,7 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
 
     _not_saved: tuple[str, ...] = ()  # attributes that are about the training images
     _inner: dict = {}  # noqa: RUF012 - parameters and attributes that are estimators: their classes
+    _fitted: dict[str, str] = {}  # noqa: RUF012 - what a model file must hold, see `check_fitted`
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -78,7 +79,7 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
             elif isinstance(value, np.ndarray):
                 tensors[name] = value
             else:
-                values["fitted"][name] = value
+                values["fitted"][name] = self._packed(name, value)
         return values, tensors
 
     @classmethod
@@ -100,14 +101,21 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
             If there is no such file.
         ValueError
             If the file is damaged, foreign, or holds another estimator; the message names it.
+        OSError
+            If it cannot be read.
         """
         class_name, values, tensors = read_model(path)
         if class_name != cls.__name__:
-            raise ValueError(f"{path} holds a {class_name}, expected a {cls.__name__}.")
+            raise ValueError(
+                f"{path} holds a {shortened(class_name).strip(chr(39))}, expected a {cls.__name__}."
+            )
         try:
             return cls._from_state(values, tensors)
-        except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as error:
-            raise ValueError(f"{path} is damaged: {error}") from error
+        except (
+            KeyError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError,
+            LookupError,
+        ) as error:  # fmt: skip
+            raise ValueError(f"{path} is damaged: {str(error)[:1000]}") from error
 
     @classmethod
     def _from_state(cls, values, tensors):
@@ -128,16 +136,31 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
             else:
                 fitted = {**fitted, name: tensor.numpy()}
         fitted = {**dict.fromkeys(self._not_saved), **fitted}
+        for name in (*fitted, *modules):
+            is_legal = name.isidentifier() and name.endswith("_") and not name.startswith("_")
+            is_double = name in fitted and name in modules and name not in self._inner
+            if not is_legal or is_double or hasattr(type(self), name):
+                raise ValueError(f"{shortened(name)} is not the name of a fitted attribute.")
         for name, value in fitted.items():
-            if not (name.isidentifier() and name.endswith("_") and not name.startswith("_")):
-                raise ValueError(f"{name!r} is not the name of a fitted attribute.")
             if name in self._inner and value is not None:
                 value = self._inner[name]._from_state(value, modules.pop(name, {}))
-            setattr(self, name, value)
+            setattr(self, name, self._unpacked(name, value))
+        expected = {name: kind for name, kind in self._fitted.items() if name not in modules}
+        check_fitted(vars(self), expected)
         for name, state in modules.items():
-            module = self._make_module(name)
-            module.load_state_dict(state)
-            setattr(self, name, module.eval())
+            if not self._fitted.get(name, "").startswith("a network"):
+                raise ValueError(f"{type(self).__name__} has no network {name!r}.")
+            with torch.device("meta"):
+                module = self._make_module(name)
+            setattr(self, name, load_weights(module, state))
+
+    def _packed(self, name, value):
+        """A fitted attribute as what JSON can hold."""
+        return value
+
+    def _unpacked(self, name, value):
+        """The attribute again, from what a file holds."""
+        return value
 
     def _make_module(self, name):
         """Build the network that is stored as the attribute `name`, with any weights."""

@@ -65,6 +65,7 @@ class OtsuWatershed(ImageEstimator):
     """
 
     _inner: dict = {"counter_": InstanceCounter}  # noqa: RUF012
+    _fitted = {"n_channels_": "a count", "counter_": "an object"}  # noqa: RUF012
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         "threshold": [StrOptions({"otsu", "li"})],
         "channel": [Interval(Integral, 0, None, closed="left")],
@@ -190,6 +191,12 @@ class LogBlobs(ImageEstimator):
     array([2])
     """
 
+    _fitted = {  # noqa: RUF012
+        "n_channels_": "a count",
+        "threshold_": "a number",
+        "low_": "a number",
+        "high_": "a number",
+    }
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         "min_sigma": [Interval(Real, 0, None, closed="neither")],
         "max_sigma": [Interval(Real, 0, None, closed="neither")],

@@ -127,6 +127,12 @@ class InstanceCounter(ImageEstimator):
     """
 
     _inner: dict = {"detector": ContourDetector, "detector_": ContourDetector}  # noqa: RUF012
+    _fitted = {  # noqa: RUF012
+        "threshold_": "a number",
+        "seed_height_": "a number",
+        "min_size_": "a count",
+        "count_residuals_": "numbers or None",
+    }
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         "method": [StrOptions({"watershed", "components", "contours"})],
         "detector": [ContourDetector, None],

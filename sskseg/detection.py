@@ -125,6 +125,19 @@ class ContourDetector(TorchEstimator):
     """
 
     spatial_ndim = 2
+    _fitted = {  # noqa: RUF012
+        "n_channels_": "a count",
+        "channel_mean_": "numbers",
+        "channel_std_": "numbers",
+        "patch_shape_": "a shape",
+        "architecture_": "a tuple or None",
+        "score_threshold_": "a number",
+        "nms_threshold_": "a number",
+        "count_residuals_": "numbers or None",
+        "validation_rows_": "numbers",
+        "history_": "a list",
+        "network_": "a network",
+    }
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         **TorchEstimator._parameter_constraints,
         "network": [str, callable],

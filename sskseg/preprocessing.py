@@ -59,6 +59,7 @@ class PercentileScaler(ImageEstimator):
     array([0., 1., 2.], dtype=float32)
     """
 
+    _fitted = {"low_": "numbers", "high_": "numbers"}  # noqa: RUF012
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         "percentiles": [tuple, list, np.ndarray],
         "scope": [StrOptions({"dataset", "image"})],

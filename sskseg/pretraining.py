@@ -113,6 +113,15 @@ class ProxyPretrainer(TorchEstimator):
     ImageStack(shape=(2, 64, 64, 2), backbone)
     """
 
+    _fitted = {  # noqa: RUF012
+        "n_channels_": "a count",
+        "patch_shape_": "a shape",
+        "classes_": "a dict",
+        "report_": "a dict",
+        "history_": "a list",
+        "validation_rows_": "numbers",
+        "network_": "a network",
+    }
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         **TorchEstimator._parameter_constraints,
         "proxies": [tuple, list],

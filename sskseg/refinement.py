@@ -105,6 +105,14 @@ class SimulatedRefiner(TorchEstimator):
     (2, 64, 64)
     """
 
+    _fitted = {  # noqa: RUF012
+        "n_channels_": "a count",
+        "patch_shape_": "a shape",
+        "simulator_": "an object",
+        "report_": "a dict",
+        "history_": "a list",
+        "network_": "a network",
+    }
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         **TorchEstimator._parameter_constraints,
         "simulator": [object],
@@ -335,6 +343,14 @@ class SimulatedRefiner(TorchEstimator):
                 return simulator.calibrate([images[i] for i in rows], [known[i] for i in rows])
         return simulator.calibrate(images)
 
+    def _packed(self, name, value):
+        if name == "simulator_" and type(value) is CellSimulator:
+            return _pack_simulator(value)
+        return value
+
+    def _unpacked(self, name, value):
+        return _unpack_simulator(value) if name == "simulator_" else value
+
     def _make_module(self, name):
         return Refiner(_MAPS, width=self.width, n_blocks=self.depth)
 
@@ -347,6 +363,17 @@ class SimulatedRefiner(TorchEstimator):
                 f"X[{i}] must be at least {least} pixels wide, got shape {images[i].shape}."
             )
         return side, side
+
+
+def _pack_simulator(simulator):
+    """The numbers of a `CellSimulator`, and of its variants."""
+    variants = [_pack_simulator(variant) for variant in simulator.variants]
+    return {**vars(simulator), "shape": tuple(map(int, simulator.shape)), "variants": variants}
+
+
+def _unpack_simulator(values):
+    variants = tuple(_unpack_simulator(variant) for variant in values["variants"])
+    return CellSimulator(**{**values, "variants": variants})
 
 
 class _Pool:

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._dense import network_margin, patch_sides
 from ._finetuning import FINETUNE
+from ._saving import check_fitted
 from ._semi_supervision import (
     check_semi_supervision,
     choose_methods,
@@ -214,6 +215,21 @@ tuple of them or None, default="auto"
     """
 
     _not_saved = ("transduction_",)
+    _fitted = {  # noqa: RUF012
+        "n_channels_": "a count",
+        "channel_mean_": "numbers",
+        "channel_std_": "numbers",
+        "patch_shape_": "a shape",
+        "architecture_": "a tuple or None",
+        "continuity_context_": "a count",
+        "temperature_": "a number",
+        "semi_supervision_": "a tuple",
+        "semi_supervision_reason_": "text",
+        "validation_rows_": "numbers",
+        "history_": "a list",
+        "network_": "a network",
+        "continuity_": "a network or None",
+    }
     _parameter_constraints: dict = {  # noqa: RUF012
         **StagedEstimator._parameter_constraints,
         "network": [str, callable],
@@ -669,6 +685,14 @@ tuple of them or None, default="auto"
             return 1.0
         outputs = self._wanted_outputs(images, positions, device, dtype, held)
         return fit_temperature((outputs[i] for i in held), [labels[i] for i in held])
+
+    def _restore(self, fitted, tensors):
+        if self.target == "classes":
+            check_fitted({k: v.numpy() for k, v in tensors.items()}, {"classes_": "numbers"})
+        super()._restore(fitted, tensors)
+        shapes = {self.channel_mean_.shape, self.channel_std_.shape}
+        if shapes != {(self.n_channels_,)} or not (self.channel_std_ > 0).all():
+            raise ValueError("channel_mean_ and channel_std_ must be of each channel.")
 
     # What the outputs of the network mean
 
