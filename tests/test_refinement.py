@@ -205,7 +205,7 @@ def test_a_pipeline_learns_without_any_label(real):
 def test_what_does_not_serve_is_refused(real):
     with pytest.raises(ValueError, match="No cell was found"):
         SimulatedRefiner(**TINY).fit(np.ones((2, 64, 64)))
-    with pytest.raises(ValueError, match="at least 48 pixels wide, got one of 32"):
+    with pytest.raises(ValueError, match="at least 48 pixels wide, got shape"):
         SimulatedRefiner(**TINY).fit(real[:, :32])
     with pytest.raises(ValueError, match=r"must have 1 channel\(s\), got 2"):
         SimulatedRefiner(**TINY).fit(np.stack([real, real], axis=-1))
