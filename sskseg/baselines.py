@@ -3,7 +3,6 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.ensemble import RandomForestClassifier
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -421,6 +420,8 @@ class PixelForest(ImageEstimator):
         ValueError
             For input that breaks the contract, or where foreground or background is not labelled.
         """
+        from sklearn.ensemble import RandomForestClassifier
+
         self._validate_params()
         if self.sigma_min > self.sigma_max:
             raise ValueError(

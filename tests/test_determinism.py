@@ -1,20 +1,28 @@
 """Same seed and steps: same bits in another process, nearly the same with other threads.
 
-    python tests/test_determinism.py FILE THREADS
+    python tests/test_determinism.py FOLDER
 
-writes what the estimators learn with so many threads.
+writes what the estimators learn with one thread and with two.
 """
 
 import subprocess
 import sys
 import warnings
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 import torch
 
-from sskseg import InstanceCounter, ProxyPretrainer, SemiSupervisedSegmenter, SimulatedRefiner
+from sskseg import (
+    InstanceCounter,
+    ProxyPretrainer,
+    SemiSupervisedSegmenter,
+    SimulatedRefiner,
+    pretraining,
+    refinement,
+)  # fmt: skip
 from sskseg.datasets import make_cells
 
 SMALL = {"width": 4, "depth": 1, "max_steps": 4, "batch_size": 2, "random_state": 0}
@@ -31,8 +39,9 @@ def learnt():
         sections="consecutive", semi_supervision=("continuity", "self-training"),
         precision="float32", **SMALL,
     ).fit(X, y)  # fmt: skip
-    pretrainer = ProxyPretrainer(("rotation", "masked"), precision="float32", **SMALL).fit(X)
-    refiner = SimulatedRefiner(precision="float32", **SMALL).fit(X)
+    with patch.object(pretraining, "_CROPS", 16), patch.object(refinement, "_POOL", 16):
+        pretrainer = ProxyPretrainer(("rotation", "masked"), precision="float32", **SMALL).fit(X)
+        refiner = SimulatedRefiner(precision="float32", **SMALL).fit(X)
     maps = segmenter.transform(X)
     return {
         "segmenter": maps,
@@ -43,12 +52,12 @@ def learnt():
     }
 
 
-def elsewhere(folder, threads):
-    """`learnt` in a process of its own, with so many threads."""
-    path = folder / f"{threads}.npz"
-    command = [sys.executable, __file__, str(path), str(threads)]
-    subprocess.run(command, check=True, timeout=300)
-    return dict(np.load(path))
+@pytest.fixture(scope="module")
+def elsewhere(tmp_path_factory):
+    """`learnt` in a process of its own, by the number of threads."""
+    folder = tmp_path_factory.mktemp("learnt")
+    subprocess.run([sys.executable, __file__, str(folder)], check=True, timeout=300)
+    return {threads: dict(np.load(folder / f"{threads}.npz")) for threads in (1, 2)}
 
 
 @pytest.fixture(scope="module")
@@ -62,20 +71,21 @@ def here():
     return found
 
 
-def test_another_process_gives_the_same_bits(here, tmp_path):
-    there = elsewhere(tmp_path, 1)
+def test_another_process_gives_the_same_bits(here, elsewhere):
+    there = elsewhere[1]
     assert set(there) == set(here)
     for name, values in here.items():
         assert values.tobytes() == there[name].tobytes(), name
 
 
-def test_other_threads_give_nearly_the_same(here, tmp_path):
-    there = elsewhere(tmp_path, 2)
+def test_other_threads_give_nearly_the_same(here, elsewhere):
+    there = elsewhere[2]
     for name in ("segmenter", "sections", "pretrainer", "refiner"):
         assert np.abs(here[name] - there[name]).max() <= TOLERANCE, name
 
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    torch.set_num_threads(int(sys.argv[2]))
-    np.savez(Path(sys.argv[1]), **learnt())
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        np.savez(Path(sys.argv[1]) / f"{threads}.npz", **learnt())

@@ -30,14 +30,18 @@ def test_tools_are_content(command):
 
 
 def test_importing_it_is_light():
+    heavy = ["torch", "sklearn", "pandas", "skimage", "pyarrow"]
+    optional = ["matplotlib", "dask", "distributed", "zarr", "h5py", "tifffile"]
     code = (
-        "import sys, sskseg; "
-        "print([m for m in ('torch', 'matplotlib', 'dask', 'distributed') if m in sys.modules])"
+        "import sys, sskseg\n"
+        f"print([m for m in {heavy + optional} if m in sys.modules])\n"
+        "from sskseg import *\n"
+        f"print([m for m in {[*optional, 'sklearn.ensemble']} if m in sys.modules])"
     )
     result = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
-    assert result.stdout.strip() == "[]"
+    assert result.stdout.split() == ["[]", "[]"]
 
 
 def test_metrics_and_morphology_need_no_torch():

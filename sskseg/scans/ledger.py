@@ -40,12 +40,12 @@ class Ledger:
         Raises
         ------
         ValueError
-            If the ledger there is of another run; the message tells what changed.
+            If the ledger there is of another run, the message tells what changed, or damaged.
         """
         ledger = cls(folder)
         file = ledger.folder / "run.json"
         if file.exists():
-            earlier = json.loads(file.read_text())
+            earlier = _read_run(file)
             changed = sorted(k for k in {*earlier, *run} if earlier.get(k) != run.get(k))
             if changed:
                 raise ValueError(
@@ -103,6 +103,16 @@ class Ledger:
             return None
         crc, payload = content[:4], content[4:]
         return payload if zlib.crc32(payload).to_bytes(4, "big") == crc else None
+
+
+def _read_run(file):
+    try:
+        run = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{file} is damaged: {error}; resume=False starts anew.") from error
+    if not isinstance(run, dict):
+        raise ValueError(f"{file} is damaged: it holds no run; resume=False starts anew.")
+    return run
 
 
 def checksum(array):

@@ -405,3 +405,11 @@ def save_tiff(path, image, **options):
 
     tifffile.imwrite(path, image, **options)
     return path
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
+def test_a_damaged_run_file_is_named(content, tmp_path):
+    ledger = Ledger.open(tmp_path / "ledger", {"model": "a"})
+    (ledger.folder / "run.json").write_bytes(content)
+    with pytest.raises(ValueError, match="run.json is damaged.*resume=False"):
+        Ledger.open(tmp_path / "ledger", {"model": "a"})
