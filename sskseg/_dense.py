@@ -228,9 +228,8 @@ class DenseEstimator(TorchEstimator):
             return self._predict_lazy(X, positions, finish)
         images = self._check_images(X, self.n_channels_)
         results = [None] * len(images)
-        with self._session() as (_, device, dtype):
-            for row, output in self._predicted(images, positions, device, dtype):
-                results[row] = finish(output)
+        for row, output in self._predicted(images, positions, *self._place()):
+            results[row] = finish(output)
         return like_input(results, X)
 
     def _predict_lazy(self, X, positions, finish):
@@ -380,13 +379,13 @@ def _predict_block(model, block):
     """Predict one block of a dask array, whose channels hold the neighboring sections already."""
     estimator, name, finish, views = model
     network, finish = getattr(estimator, name), getattr(estimator, finish)
-    with estimator._session() as (_, device, dtype):
-        if name == "continuity_":
-            windows = (torch.from_numpy(x).movedim(-1, 0).to(dtype) for x in block)
-            outputs = estimator._corrected(network, windows, device, dtype)
-        else:
-            images = check_images(block, estimator.spatial_ndim, name="a block of X")
-            rows = np.arange(len(block))[:, None]
-            views = np.full(len(block), views) if isinstance(views, int) else views
-            outputs = estimator._outputs(network, images, rows, device, dtype, views=views)
-        return np.stack([finish(output) for output in outputs])
+    device, dtype = estimator._place()
+    if name == "continuity_":
+        windows = (torch.from_numpy(x).movedim(-1, 0).to(dtype) for x in block)
+        outputs = estimator._corrected(network, windows, device, dtype)
+    else:
+        images = check_images(block, estimator.spatial_ndim, name="a block of X")
+        rows = np.arange(len(block))[:, None]
+        views = np.full(len(block), views) if isinstance(views, int) else views
+        outputs = estimator._outputs(network, images, rows, device, dtype, views=views)
+    return np.stack([finish(output) for output in outputs])

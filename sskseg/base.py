@@ -195,10 +195,14 @@ class TorchEstimator(ImageEstimator):
     def _session(self):
         """Generator, device and dtype of one call; torch's global random state is kept."""
         rng = check_generator(self.random_state)
-        device = select_device(self.device)
-        dtype = select_precision(self.precision, device)
+        device, dtype = self._place()
         with isolated_seed(int(rng.integers(2**62)), device):
             yield rng, device, dtype
+
+    def _place(self):
+        """Device and dtype of a call in which nothing is drawn, which threads may share."""
+        device = select_device(self.device)
+        return device, select_precision(self.precision, device)
 
     def _budget(self):
         """Start the clock of one fit."""

@@ -70,9 +70,8 @@ class LabelledKFold(BaseCrossValidator):
             raise ValueError(f"n_splits must be an integer of at least 2, got {self.n_splits!r}.")
         if y is None:
             raise ValueError("y is None: label images are required to tell who is labelled.")
+        _check_lengths(X, y)
         y = unwrap(y)
-        if len(y) != len(X):
-            raise ValueError(f"X and y must have as many samples, got {len(X)} and {len(y)}.")
         labelled = np.flatnonzero([_is_labelled(label) for label in y])
         if len(labelled) < self.n_splits:
             raise ValueError(
@@ -109,6 +108,7 @@ def dice_scorer(estimator, X, y, **params):
     ValueError
         If nothing is labelled.
     """
+    _check_lengths(X, y)
     predicted = estimator.predict(X, **params)
     pairs = [(t, p) for t, p in zip(unwrap(y), predicted, strict=True) if _is_labelled(t)]
     if not pairs:
@@ -139,12 +139,18 @@ def count_scorer(estimator, X, y, **params):
     ValueError
         If no sample is fully labelled.
     """
+    _check_lengths(X, y)
     predicted = np.asarray(estimator.predict(X, **params))
     true = [_count(label, image) for label, image in zip(unwrap(y), unwrap(X), strict=True)]
     known = [i for i, count in enumerate(true) if count is not None]
     if not known:
         raise ValueError("y labels no sample completely, so that its objects can be counted.")
     return 1 - count_error([true[i] for i in known], predicted[known])["wape"]
+
+
+def _check_lengths(X, y):
+    if len(y) != len(X):
+        raise ValueError(f"X and y must have as many samples, got {len(X)} and {len(y)}.")
 
 
 def _is_labelled(label):

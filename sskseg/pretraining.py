@@ -503,14 +503,12 @@ class ProxyPretrainer(TorchEstimator):
     def _dense(self, forward, images):
         """`forward` applied to each channel of each image: lists of (n_outputs, *spatial)."""
         tiles = tile_settings(self.network_.backbone, self.spatial_ndim)
-        with self._session() as (_, device, _):
-            self.network_.to(device).eval()
-            planes = (
-                self._input(image[..., c]) for image in images for c in range(image.shape[-1])
-            )
-            found = predict_images(forward, planes, tiles, device=device, dtype=torch.float32)
-            results = [[next(found) for _ in range(image.shape[-1])] for image in images]
-            self.network_.cpu()
+        device, _ = self._place()
+        self.network_.to(device).eval()
+        planes = (self._input(image[..., c]) for image in images for c in range(image.shape[-1]))
+        found = predict_images(forward, planes, tiles, device=device, dtype=torch.float32)
+        results = [[next(found) for _ in range(image.shape[-1])] for image in images]
+        self.network_.cpu()
         return results
 
 

@@ -171,7 +171,7 @@ class SimulatedRefiner(TorchEstimator):
         self.patch_shape_ = self._patch_shape(images)
         with self._session() as (rng, device, dtype):
             self.simulator_ = self._calibrated(images, y)
-            pool = _Pool(*self.simulator_.sample(_POOL, int(rng.integers(2**31))))
+            pool = _Pool(*self._simulated(int(rng.integers(2**31))))
             is_new = not (self.warm_start and hasattr(self, "network_"))
             self.network_ = self._make_module("network_") if is_new else self.network_
             real = _real_patches(images, self.patch_shape_, rng)
@@ -208,6 +208,9 @@ class SimulatedRefiner(TorchEstimator):
         check_is_fitted(self)
         images = check_images(X, 2, n_channels=1)
         labels = check_labels(y, images)
+        shapes = {image.shape[:-1] for image in images}
+        if len(shapes) > 1:
+            raise ValueError(f"X must hold images of one shape, got {sorted(shapes)}.")
         planes = (image[..., 0].astype(np.float32) for image in images)
         return self._refine(planes, map(label_maps, labels), check_generator(random_state))
 
@@ -272,6 +275,10 @@ class SimulatedRefiner(TorchEstimator):
                 f"predict needs a simulator with render(labels, random_state), got "
                 f"{type(self.simulator_).__name__}."
             )
+        if not isinstance(y, (np.ndarray, list, tuple)):
+            raise ValueError(
+                f"y must be an array or a list of label images, got {type(y).__name__}."
+            )
         rng = check_generator(self.random_state)
         images = np.stack([self.simulator_.render(np.asarray(label), rng) for label in y])
         return self.refine(images, y, random_state=rng)
@@ -325,6 +332,19 @@ class SimulatedRefiner(TorchEstimator):
                 told = torch.from_numpy(told)[None]
                 refined.append(self.network_(plane, told, noise)[0, 0].numpy())
         return np.stack(refined)
+
+    def _simulated(self, seed):
+        """Images and labels of the simulator, of one channel and large enough."""
+        X, y = self.simulator_.sample(_POOL, seed)
+        images = check_images(X, 2, n_channels=1, name="X of simulator.sample")
+        check_labels(y, images, name="y of simulator.sample")
+        shapes = {image.shape[:-1] for image in images}
+        if len(shapes) > 1 or min(min(shapes)) < self.patch_shape_[0]:
+            raise ValueError(
+                f"simulator must draw images of one shape, of at least {self.patch_shape_} pixels, "
+                f"got {sorted(shapes)}."
+            )
+        return np.stack([image[..., 0] for image in images]), y
 
     def _calibrated(self, images, y):
         simulator = self.simulator

@@ -466,8 +466,7 @@ tuple of them or None, default="auto"
         images = self._check_images(X, self.n_channels_)
         labels = self._check_labels(y, images)
         labelled = check_labelled(labels)
-        with self._session() as (_, device, dtype):
-            outputs = self._wanted_outputs(images, positions, device, dtype, labelled)
+        outputs = self._wanted_outputs(images, positions, *self._place(), labelled)
         return self._mean_dice([labels[i] for i in labelled], (outputs[i] for i in labelled))
 
     def predict_uncertainty(self, X, *, positions=None):
@@ -530,8 +529,7 @@ tuple of them or None, default="auto"
             )
         is_stack = self.sections == "consecutive"
         positions = check_positions(positions, len(images))
-        with self._session() as (_, device, dtype):
-            scores = self._disagreement(images, positions, device, dtype)
+        scores = self._disagreement(images, positions, *self._place())
         return rank_sections(scores, n, positions if is_stack else None, labelled)
 
     # How `fit` goes about it
@@ -549,6 +547,10 @@ tuple of them or None, default="auto"
             raise ValueError(
                 "A stack with a simulator needs sections='independent' and target='instances', got "
                 f"{self.sections!r} and {self.target!r}."
+            )
+        if not hasattr(simulator, "sample"):
+            raise ValueError(
+                f"stack.simulator must have sample(n, random_state) -> (X, y), got {simulator!r}."
             )
         seed = int(check_generator(self.random_state).integers(2**31))
         X, y = simulator.sample(_SIMULATED, seed)

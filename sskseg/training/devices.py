@@ -1,11 +1,14 @@
 """Where to compute, in which precision, and seeding without touching global state."""
 
 from contextlib import contextmanager
+from threading import RLock
 
 import torch
 
 from ..nn import fold_batch_norm
 
+# Torch has one random state for all threads: who draws from it waits for the one before.
+_SEEDING = RLock()
 _DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -60,9 +63,12 @@ def _has_native_bfloat16(device):
 
 @contextmanager
 def isolated_seed(seed, device):
-    """Seed torch inside the block; its global random state is as before afterwards."""
+    """Seed torch inside the block; its global random state is as before afterwards.
+
+    Blocks in other threads wait, so that each draws what it would draw by itself.
+    """
     devices = [device.index or 0] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+    with _SEEDING, torch.random.fork_rng(devices=devices):
         torch.manual_seed(seed)
         yield
 

@@ -25,6 +25,7 @@ from sskseg.scans import (
     open_scan,
     plan_scan,
 )
+from sskseg.scans.ledger import Ledger
 
 
 def fitted(counter, ndim=2, **options):
