@@ -152,19 +152,14 @@ _KINDS = {
 }
 
 
-def load_weights(module, state):
-    """Give a module that was made on the device "meta" its weights.
-
-    Nothing is allocated but what the file holds, whatever sizes its parameters claim.
+def check_weights(module, state):
+    """Raise where tensors are not those of a module.
 
     Parameters
     ----------
     module : torch.nn.Module
+        On the device "meta", that is without memory, whatever sizes its parameters claim.
     state : dict of str to Tensor
-
-    Returns
-    -------
-    torch.nn.Module
 
     Raises
     ------
@@ -180,7 +175,6 @@ def load_weights(module, state):
         if tensor is not None and not torch.isfinite(tensor).all():
             raise ValueError(f"{name} holds NaN or infinity.")
     module.load_state_dict(state, assign=True)
-    return module.eval()
 
 
 def _encode(value, where):

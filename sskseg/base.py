@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._saving import check_fitted, load_weights, read_model, shortened, write_model
+from ._saving import check_fitted, check_weights, read_model, shortened, write_model
 from .images import check_generator
 from .training import (
     Budget,
@@ -150,9 +150,12 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
         for name, state in modules.items():
             if not self._fitted.get(name, "").startswith("a network"):
                 raise ValueError(f"{type(self).__name__} has no network {name!r}.")
-            with torch.device("meta"):
+            with torch.device("meta"):  # no larger than what the file holds
+                check_weights(self._make_module(name), state)
+            with isolated_seed(0, torch.device("cpu")):  # first weights, which are drawn
                 module = self._make_module(name)
-            setattr(self, name, load_weights(module, state))
+            module.load_state_dict(state)
+            setattr(self, name, module.eval())
 
     def _packed(self, name, value):
         """A fitted attribute as what JSON can hold."""

@@ -142,7 +142,7 @@ class ContourDetector(TorchEstimator):
         **TorchEstimator._parameter_constraints,
         "network": [str, callable],
         "order": [Interval(Integral, 1, 32, closed="both")],
-        "samples": [Interval(Integral, 8, None, closed="left")],
+        "samples": [Interval(Integral, 8, 1024, closed="both")],
         "score_threshold": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
         "nms_threshold": [Interval(Real, 0, 1, closed="both"), StrOptions({"auto"})],
     }
@@ -302,10 +302,9 @@ class ContourDetector(TorchEstimator):
         """
         check_is_fitted(self)
         images = check_images(X, 2, n_channels=self.n_channels_)
-        with self._session() as (_, device, dtype):
-            proposed = self._proposals(images, self.score_threshold_, device, dtype)
-            for contours, scores, masks, shape in proposed:
-                yield _settle(contours, scores, masks, shape, self.nms_threshold_)
+        proposed = self._proposals(images, self.score_threshold_, *self._place())
+        for contours, scores, masks, shape in proposed:
+            yield _settle(contours, scores, masks, shape, self.nms_threshold_)
 
     # What is learnt
 
@@ -490,7 +489,7 @@ def _check_label_images(y, images, may_be_unlabelled):
             "y must be label images: contours are not learnt from points or counts. Give -1 for "
             "what is not labelled, or use method='watershed' of InstanceCounter."
         )
-    if any(np.ndim(label) == 3 for label in ([] if y is None else y)):
+    if isinstance(y, (np.ndarray, list, tuple)) and any(np.ndim(label) == 3 for label in y):
         raise ValueError(
             "Contours are of two-dimensional images, got label images of 3 axes. Volumes are for "
             "SemiSupervisedSegmenter and InstanceCounter(method='watershed')."

@@ -17,6 +17,7 @@ from sklearn.base import clone
 
 import sskseg
 from sskseg import (
+    ContourDetector,
     InstanceCounter,
     LogBlobs,
     OtsuWatershed,
@@ -39,15 +40,16 @@ ESTIMATORS = [
     OtsuWatershed(),
     LogBlobs(n_sigma=1),
     PixelForest(n_estimators=1, sigma_max=1.0, random_state=0),
+    ContourDetector(order=2, samples=8, **SMALL),
 ]
-SCALER, PRETRAINER, REFINER, SEGMENTER, COUNTER, OTSU, BLOBS, FOREST = (
+SCALER, PRETRAINER, REFINER, SEGMENTER, COUNTER, OTSU, BLOBS, FOREST, DETECTOR = (
     type(estimator).__name__ for estimator in ESTIMATORS
 )
-NAMES = (SCALER, PRETRAINER, REFINER, SEGMENTER, COUNTER, OTSU, BLOBS, FOREST)
+NAMES = (SCALER, PRETRAINER, REFINER, SEGMENTER, COUNTER, OTSU, BLOBS, FOREST, DETECTOR)
 COUNTING = (COUNTER, OTSU, BLOBS)
-LEARNING = (SEGMENTER, COUNTER, OTSU, BLOBS, FOREST)
+LEARNING = (SEGMENTER, COUNTER, OTSU, BLOBS, FOREST, DETECTOR)
 LABELS = (REFINER, *LEARNING)
-LAZY = (SCALER, SEGMENTER, COUNTER)
+LAZY = (SCALER, SEGMENTER, COUNTER, DETECTOR)
 
 TOP = """# Bad input
 
@@ -145,6 +147,7 @@ fit(AT, "two channels", lambda X: np.stack([X, X], -1), works={
     OTSU: "`channel` is looked at",
     BLOBS: "`channel` is looked at",
     FOREST: "all channels are looked at",
+    DETECTOR: "all channels are looked at",
 })  # fmt: skip
 fit(AT, "a dask array", lazy, works={SCALER: "read sample by sample"})
 fit(AT, "a dask array of unknown size", unknown_size)
@@ -159,15 +162,16 @@ fit(AT, "constant images", lambda X: np.ones_like(X), works={
     OTSU: "there is no foreground",
     BLOBS: "there is no blob",
     FOREST: "nothing can be learnt but the share of the foreground",
+    DETECTOR: "nothing can be learnt but the share of the foreground",
 })  # fmt: skip
 fit(AT, "images of 5 x 5 pixels", lambda X: X[:, :5, :5], lambda y: y[:, :5, :5],
-    works=everyone("as others", (SCALER, SEGMENTER, COUNTER, OTSU, BLOBS, FOREST)))  # fmt: skip
+    works=everyone("as others", (SCALER, SEGMENTER, COUNTER, OTSU, BLOBS, FOREST, DETECTOR)))  # fmt: skip
 fit(AT, "images of one pixel", lambda X: X[:, :1, :1], lambda y: y[:, :1, :1],
     works=everyone("as others", (SCALER, SEGMENTER, COUNTER, OTSU, BLOBS)))  # fmt: skip
 fit(AT, "images beyond 0 and 1", lambda X: X * 255, who=(COUNTER,))
 for number in (3, 4, "2"):
     fit(AT, f"`spatial_ndim={number!r}`", spatial_ndim=number,
-        who=tuple(name for name in NAMES if name != REFINER))  # fmt: skip
+        who=tuple(name for name in NAMES if name not in (REFINER, DETECTOR)))  # fmt: skip
 
 # Labels
 
@@ -199,12 +203,14 @@ fit(AT, "background only", y=np.zeros_like, who=LEARNING, works={
 fit(AT, "foreground only", y=np.ones_like, who=LABELS, works={
     SEGMENTER: "everything is learnt to be foreground",
     COUNTER: "each image is one object",
+    DETECTOR: "each image is one object",
     OTSU: "each image is one object",
     BLOBS: "each image is one object",
 })  # fmt: skip
 fit(AT, "masks of 0 and 255", y=lambda y: np.clip(y, 0, 1) * 255, who=LEARNING, works={
     SEGMENTER: "UserWarning: y holds 0 and 255 only: pixels of 255 are one object in each image",
     COUNTER: "pixels of 255 are one object",
+    DETECTOR: "pixels of 255 are one object",
     OTSU: "pixels of 255 are one object",
     BLOBS: "pixels of 255 are one object",
     FOREST: "everything above 0 is foreground",
@@ -255,7 +261,7 @@ fit(AT, "groups: of several types", who=(PRETRAINER,), kwargs={"groups": [None, 
 # Parameters
 
 AT = "Parameters"
-torchy = (PRETRAINER, REFINER, SEGMENTER)
+torchy = (PRETRAINER, REFINER, SEGMENTER, DETECTOR)
 fit(AT, "`width=0`", width=0, who=torchy)
 fit(AT, "`max_steps=0`", max_steps=0, who=torchy)
 fit(AT, "`time_budget=-1`", time_budget=-1, who=torchy)
@@ -269,10 +275,10 @@ fit(AT, "`patch_size=(8, 8, 8)`", patch_size=(8, 8, 8), who=torchy)
 fit(AT, "`patch_size=(16.5, 16)`", patch_size=(16.5, 16), who=torchy)
 fit(AT, "`patch_size='big'`", patch_size="big", who=torchy)
 fit(AT, "`patch_size=64`, larger than the images", patch_size=64, who=torchy,
-    works={SEGMENTER: "images are continued by reflection"})  # fmt: skip
-fit(AT, "`network='resnet'`", network="resnet", who=(PRETRAINER, SEGMENTER))
-fit(AT, "`network=torch.nn.Linear`", network=torch.nn.Linear, who=(PRETRAINER, SEGMENTER))
-fit(AT, "`network=Identity()`", network=torch.nn.Identity(), who=(PRETRAINER, SEGMENTER))
+    works=everyone("images are continued", (SEGMENTER, DETECTOR)))  # fmt: skip
+fit(AT, "`network='resnet'`", network="resnet", who=(PRETRAINER, SEGMENTER, DETECTOR))
+fit(AT, "`network=torch.nn.Linear`", network=torch.nn.Linear, who=(PRETRAINER, SEGMENTER, DETECTOR))
+fit(AT, "`network=Identity()`", network=torch.nn.Identity(), who=(PRETRAINER, SEGMENTER, DETECTOR))
 fit(AT, "`proxies=('nope',)`", proxies=("nope",), who=(PRETRAINER,))
 fit(AT, "`proxies=('channel',)` of one channel", proxies=("channel",), who=(PRETRAINER,))
 fit(AT, "`simulator='cells'`", simulator="cells", who=(REFINER,))

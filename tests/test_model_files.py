@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sskseg import (
+    ContourDetector,
     InstanceCounter,
     LogBlobs,
     OtsuWatershed,
@@ -35,6 +36,8 @@ MODELS = {
     ),
     "classes": SemiSupervisedSegmenter(target="classes", semi_supervision=None, **SMALL),
     "counter": InstanceCounter("components"),
+    "detector": ContourDetector(order=2, samples=8, **SMALL),
+    "contours": InstanceCounter("contours", detector=ContourDetector(order=2, samples=8, **SMALL)),
     "otsu": OtsuWatershed(),
     "blobs": LogBlobs(n_sigma=1),
 }
@@ -110,8 +113,10 @@ def forge(name, files, path, change):
 def test_what_was_saved_is_loaded_and_does_the_same(name, files, cells, tmp_path):
     model, content = files[name]
     (tmp_path / "model").write_bytes(content)
+    before = torch.get_rng_state()
     loaded = load(model, tmp_path / "model")
     X = cells[0]
+    assert torch.equal(torch.get_rng_state(), before)
     assert np.array_equal(np.asarray(model.transform(X)), np.asarray(loaded.transform(X)))
     if name == "refiner":
         assert np.array_equal(model.sample(1, 0)[0], loaded.sample(1, 0)[0])
@@ -310,6 +315,12 @@ def nested(depth):
         ("counter", put("fitted", min_size_=-1), "min_size_ must be a count"),
         ("otsu", put("fitted", counter_="os.system"), "damaged"),
         ("otsu", put("fitted", counter_={"params": {}, "fitted": {}}), "count_residuals_"),
+        ("contours", put("fitted", detector_=None), "damaged"),
+        ("contours", put("fitted", detector_="os.system"), "damaged"),
+        ("contours", put("params", detector="os.system"), "damaged"),
+        ("contours", put("params", detector={"samples": 10**9}), "damaged"),
+        ("detector", put("params", samples=10**9), "'samples' parameter"),
+        ("detector", put("params", order=30), "damaged"),
         ("blobs", put("fitted", low_=None), "low_ must be a number, got None"),
         ("pretrainer", put("fitted", classes_={"../x.y": [1, 2]}), "damaged"),
         ("pretrainer", put("fitted", classes_=3), "damaged"),
