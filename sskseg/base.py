@@ -121,7 +121,9 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
     def _from_state(cls, values, tensors):
         params = dict(values["params"])
         for name in set(cls._inner) & set(params):
-            params[name] = params[name] and cls._inner[name](**params[name])
+            if params[name] is not None:
+                params[name] = cls._inner[name](**params[name])
+                params[name]._validate_params()
         estimator = cls(**params)
         estimator._validate_params()
         estimator._restore(values["fitted"], tensors)

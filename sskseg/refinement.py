@@ -167,6 +167,8 @@ class SimulatedRefiner(TorchEstimator):
         self._validate_params()
         images = check_images(X, 2, n_channels=1)
         images = [image[..., 0].astype(np.float32) for image in images]
+        if all(image.min() == image.max() for image in images):
+            raise ValueError("All images of X are constant: there is nothing to learn.")
         self.n_channels_ = 1
         self.patch_shape_ = self._patch_shape(images)
         with self._session() as (rng, device, dtype):

@@ -165,7 +165,7 @@ fit(AT, "constant images", lambda X: np.ones_like(X), works={
     DETECTOR: "nothing can be learnt but the share of the foreground",
 })  # fmt: skip
 fit(AT, "images of 5 x 5 pixels", lambda X: X[:, :5, :5], lambda y: y[:, :5, :5],
-    works=everyone("as others", (SCALER, SEGMENTER, COUNTER, OTSU, BLOBS, FOREST, DETECTOR)))  # fmt: skip
+    works=everyone("as others", (SCALER, *LEARNING)))  # fmt: skip
 fit(AT, "images of one pixel", lambda X: X[:, :1, :1], lambda y: y[:, :1, :1],
     works=everyone("as others", (SCALER, SEGMENTER, COUNTER, OTSU, BLOBS)))  # fmt: skip
 fit(AT, "images beyond 0 and 1", lambda X: X * 255, who=(COUNTER,))
@@ -330,7 +330,7 @@ call(AT, "predict with intervals, from two samples", who=(COUNTER,),
          cells()[0], return_interval=True))  # fmt: skip
 
 
-def outcome(run, name, works):
+def outcome(run, name, works, what=None):
     """The cell of a case and an estimator: an error, or what is said to work."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -339,7 +339,7 @@ def outcome(run, name, works):
         except (ValueError, TypeError) as error:
             text = re.sub(r"\{('[^}]+)\}", _sorted, str(error))
             return f"{type(error).__name__}: {text}"
-    assert name in works, f"{name} raised nothing"
+    assert name in works, f"{name} raised nothing for: {what}"
     return f"works: {works[name]}"
 
 
@@ -356,7 +356,7 @@ def page():
             section = at
         cells_of = {}
         for name in who:
-            found = outcome(run, name, works).replace(name, "(it)").replace("|", "\\|")
+            found = outcome(run, name, works, what).replace(name, "(it)").replace("|", "\\|")
             cells_of.setdefault(" ".join(found.split()), []).append(name)
         for found, names in cells_of.items():
             all_of_them = "all" if len(names) == len(NAMES) else ", ".join(names)

@@ -314,7 +314,7 @@ def nested(depth):
         ("counter", put("fitted", threshold_="0.5"), "threshold_ must be a number, got '0.5'"),
         ("counter", put("fitted", min_size_=-1), "min_size_ must be a count"),
         ("otsu", put("fitted", counter_="os.system"), "damaged"),
-        ("otsu", put("fitted", counter_={"params": {}, "fitted": {}}), "count_residuals_"),
+        ("otsu", put("fitted", counter_={"params": {}, "fitted": {}}), "is missing"),
         ("contours", put("fitted", detector_=None), "damaged"),
         ("contours", put("fitted", detector_="os.system"), "damaged"),
         ("contours", put("params", detector="os.system"), "damaged"),
