@@ -137,10 +137,16 @@ def object_sizes(label):
 
 def is_unlabelled(y):
     """Whether y is None, or None or -1 in each sample."""
+    y = unwrap(y)
     if y is None:
         return True
-    return all(item is None or (np.ndim(item) > 0 and np.size(item) > 0 and
-               np.all(np.asarray(item) == -1)) for item in unwrap(y))  # fmt: skip
+    return isinstance(y, (list, tuple, np.ndarray)) and all(map(_is_unknown, y))
+
+
+def _is_unknown(item):
+    return item is None or (
+        np.size(item) > 0 and np.ndim(item) > 0 and bool(np.all(np.asarray(item) == -1))
+    )
 
 
 def hold_points(y, images):

@@ -264,7 +264,7 @@ class ContourDetector(TorchEstimator):
             From high to low.
         """
         check_is_fitted(self)
-        found = list(self.detect(X))
+        found = self.detect(X)
         return [f.contours for f in found], [f.scores for f in found]
 
     def score(self, X, y):
@@ -288,23 +288,22 @@ class ContourDetector(TorchEstimator):
         return score_labels(labels, images, list(self.predict(images)))
 
     def detect(self, X):
-        """Labels, outlines and scores of one image after the other.
+        """Find labels, outlines and scores at once.
 
         Parameters
         ----------
         X : array-like
             As in `fit`; not a dask array.
 
-        Yields
-        ------
-        Detections
-            Has ``labels, contours, scores``, as `predict` and `contours` give them.
+        Returns
+        -------
+        list of Detections
+            Of each image ``labels, contours, scores``, as `predict` and `contours` give them.
         """
         check_is_fitted(self)
         images = check_images(X, 2, n_channels=self.n_channels_)
         proposed = self._proposals(images, self.score_threshold_, *self._place())
-        for contours, scores, masks, shape in proposed:
-            yield _settle(contours, scores, masks, shape, self.nms_threshold_)
+        return [_settle(*each, self.nms_threshold_) for each in proposed]
 
     # What is learnt
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from sskseg import SemiSupervisedSegmenter
+from sskseg import ContourDetector, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
+from sskseg.metrics import f1_instances
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 
@@ -44,6 +45,17 @@ def test_membrane_networks_agree_on_gpu_and_cpu(network, tiling):
         on_gpu = model.predict_proba(X)
     on_cpu = model.set_params(device="cpu").predict_proba(X)
     assert np.abs(on_gpu - on_cpu).max() < 1e-4
+
+
+def test_contours_agree_on_gpu_and_cpu():
+    X, y = make_cells(4, (256, 256), random_state=0)
+    detector = ContourDetector(max_steps=60, device="cuda", precision="float32", random_state=0)
+    detector.fit(X, y)
+    with torch.backends.cudnn.flags(allow_tf32=False):
+        on_gpu = detector.predict(X)
+    on_cpu = detector.set_params(device="cpu").predict(X)
+    assert f1_instances(list(on_gpu), list(on_cpu), 0.9) > 0.99
+    assert detector.score(X, y) > 0.9
 
 
 def test_a_model_of_the_gpu_loads_on_the_cpu(trained, tmp_path):

@@ -86,7 +86,7 @@ def measure_speed(steps):
                 pass
             network.append(time.perf_counter() - start)
             start = time.perf_counter()
-            labels = next(iter(detector.detect(images))).labels
+            labels = detector.detect(images)[0].labels
             whole.append(time.perf_counter() - start)
     after = min(whole) - min(network)
     return {"cells": int(truth.max()), "found": int(labels.max()), "network": min(network),
