@@ -5,7 +5,7 @@ import numpy as np
 from .images import check_lazy_images
 
 
-def map_samples(estimator, X, method, *, n_channels, positions=None, together=False):
+def map_samples(estimator, X, method, *, n_channels, positions=None):
     """Call a method for each sample of a dask array, when its result is asked for.
 
     Parameters
@@ -19,9 +19,7 @@ def map_samples(estimator, X, method, *, n_channels, positions=None, together=Fa
     n_channels : int
         That is expected.
     positions : ndarray of int, default=None
-        Handed to the method where it is given.
-    together : bool, default=False
-        Samples depend on each other.
+        Of samples that depend on each other, handed to the method; None: they do not.
 
     Returns
     -------
@@ -31,7 +29,7 @@ def map_samples(estimator, X, method, *, n_channels, positions=None, together=Fa
     import dask.array as da
 
     X = check_lazy_images(X, estimator.spatial_ndim, n_channels=n_channels)
-    blocks = {0: len(X) if together else 1, **dict.fromkeys(range(1, X.ndim), -1)}
+    blocks = {0: 1 if positions is None else len(X), **dict.fromkeys(range(1, X.ndim), -1)}
     counts = method == "predict" and hasattr(estimator, "label")
     axes = list(range(1, X.ndim)) if counts else [X.ndim - 1]
     return da.map_blocks(

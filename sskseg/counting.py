@@ -442,10 +442,10 @@ class InstanceCounter(ImageEstimator):
 
     def _lazy(self, X, positions, method):
         together = self.sections == "consecutive"
-        positions = check_positions(positions, len(X)) if together else None
+        positions = check_positions(positions, len(X))
         channels = self.detector_.n_channels_ if self.method == "contours" else 1
         return map_samples(
-            self, X, method, n_channels=channels, positions=positions, together=together
+            self, X, method, n_channels=channels, positions=positions if together else None
         )
 
     # Contours
