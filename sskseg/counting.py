@@ -454,7 +454,8 @@ class InstanceCounter(ImageEstimator):
         detector = ContourDetector() if self.detector is None else clone(self.detector)
         self.detector_ = detector.fit(X, y)
         self.threshold_ = detector.score_threshold_
-        self.count_residuals_ = detector.count_residuals_
+        residuals = detector.count_residuals_  # a copy: a model file has no shared memory
+        self.count_residuals_ = None if residuals is None else residuals.copy()
         return self
 
     def _detect(self, images):

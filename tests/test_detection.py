@@ -306,12 +306,15 @@ def test_small_objects_and_frames(counter, cells):
     assert len(other.measure(X)) == sum(len(size) for size in sizes)
 
 
-def test_intervals_come_from_images_that_were_held_out():
+def test_intervals_come_from_images_that_were_held_out(tmp_path):
     X, y = make_cells(40, (32, 32), radius=5, random_state=0)
     counter = InstanceCounter("contours", detector=ContourDetector(**TINY)).fit(X, y)
     assert counter.count_residuals_.shape == (4,)
     counts, intervals = counter.predict(X, return_interval=True, coverage=0.7)
     assert ((intervals[:, 0] <= counts) & (counts <= intervals[:, 1])).all()
+    counter.save(tmp_path / "counter")
+    loaded = InstanceCounter.load(tmp_path / "counter")
+    assert np.array_equal(loaded.predict(X, return_interval=True, coverage=0.7)[1], intervals)
     with pytest.raises(ValueError, match="samples in fit, got 4"):
         counter.predict(X, return_interval=True)
 

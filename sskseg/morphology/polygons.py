@@ -3,6 +3,8 @@
 import numpy as np
 from scipy.sparse import csr_array
 
+_MOST_PIXELS = 2**19  # of masks that are compared with each other at once
+
 
 def contour_masks(contours, shape):
     """Find the pixels inside of polygons.
@@ -100,17 +102,29 @@ def suppress_overlaps(masks, scores, threshold):
     -----
     The result is that of going through the masks one by one, the best first. Instead, all that are
     better than each of their overlapping neighbors stay, those neighbors go, and so on with the
-    rest: a few rounds, whatever the number of masks.
+    rest: a few rounds, whatever the number of masks. Where these are many and large, it is done by
+    parts, the best first, of what does not overlap with those that stay already.
     """
     sizes = np.diff(masks.indptr)
     order = np.lexsort((np.arange(len(sizes)), -np.asarray(scores, float)))
     order = order[sizes[order] > 0]
-    masks, sizes = masks[order], sizes[order]
-    better, worse = _conflicts(masks, sizes, threshold)
-    undecided = np.ones(len(order), bool)
-    stays = np.zeros(len(order), bool)
+    stays = order[:0]
+    for part in np.array_split(order, 1 + masks.nnz // _MOST_PIXELS):
+        if len(stays):
+            beaten, _ = _conflicts(masks[part], masks[stays], threshold)
+            part = np.delete(part, beaten)
+        stays = np.concatenate([stays, part[_best(masks[part], threshold)]])
+    return stays
+
+
+def _best(masks, threshold):
+    """Which of masks that are sorted by their scores stay."""
+    worse, better = _conflicts(masks, masks, threshold)
+    worse, better = worse[worse > better], better[worse > better]
+    undecided = np.ones(masks.shape[0], bool)
+    stays = np.zeros(masks.shape[0], bool)
     while undecided.any():
-        beaten = np.zeros(len(order), bool)
+        beaten = np.zeros(len(stays), bool)
         beaten[worse] = True
         winners = undecided & ~beaten
         stays |= winners
@@ -118,15 +132,15 @@ def suppress_overlaps(masks, scores, threshold):
         undecided[worse[winners[better]]] = False
         open_ = undecided[better] & undecided[worse]
         better, worse = better[open_], worse[open_]
-    return order[stays]
+    return stays
 
 
-def _conflicts(masks, sizes, threshold):
-    """Pairs that overlap too much, of masks that are sorted by their scores."""
-    shared = (masks @ masks.T).tocoo()
+def _conflicts(masks, others, threshold):
+    """Pairs that overlap too much."""
+    shared = (masks @ others.T).tocoo()
     first, second = shared.coords
-    smaller = np.minimum(sizes[first], sizes[second])
-    wanted = (first < second) & (shared.data > threshold * smaller)
+    sizes, other_sizes = np.diff(masks.indptr), np.diff(others.indptr)
+    wanted = shared.data > threshold * np.minimum(sizes[first], other_sizes[second])
     return first[wanted], second[wanted]
 
 
