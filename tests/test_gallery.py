@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import pytest
+import sklearn.ensemble  # noqa: F401 - draws from Python's random when it is first imported
 
 SCRIPTS = sorted((Path(__file__).parents[1] / "docs" / "gallery").glob("plot_*.py"))
 

@@ -1,0 +1,109 @@
+"""Configuration of Sphinx: `python -m sphinx -W --keep-going -b html docs docs/_build/html`."""
+
+import os
+import re
+import sys
+import warnings
+from importlib import import_module
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(ROOT))  # this checkout, installed or not
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import sskseg  # noqa: E402
+
+project = "sskseg"
+copyright = "the sskseg developers"
+release = version = sskseg.__version__
+
+extensions = [
+    "myst_parser",
+    "numpydoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.extlinks",
+    "sphinx_copybutton",
+    "sphinx_gallery.gen_gallery",
+]
+exclude_patterns = ["_build", "_templates", "gallery/*"]
+templates_path = ["_templates"]
+default_role = "autolink"  # `names` in docstrings lead to their pages
+extlinks = {"doi": ("https://doi.org/%s", "doi:%s")}
+extlinks_detect_hardcoded_links = False
+myst_heading_anchors = 3
+
+# The reference: each name of `__all__` has a page, made from its docstring.
+MODULES = [
+    "sskseg",
+    "sskseg.datasets",
+    "sskseg.images",
+    "sskseg.metrics",
+    "sskseg.morphology",
+    "sskseg.nn",
+    "sskseg.proxies",
+    "sskseg.report",
+    "sskseg.scans",
+    "sskseg.simulation",
+    "sskseg.training",
+]
+PUBLIC = {name: sorted(import_module(name).__all__) for name in MODULES}
+for name in MODULES[1:]:  # what sskseg hands on has its page there
+    PUBLIC[name] = [thing for thing in PUBLIC[name] if thing not in PUBLIC["sskseg"]]
+autosummary_context = {"public": PUBLIC}
+autosummary_generate = True
+autodoc_default_options = {"member-order": "bysource"}
+numpydoc_show_class_members = False  # the template of classes shows them
+
+# Pictures of the gallery are made while the site is built; `-D plot_gallery=0` leaves them out.
+# Scripts of real scans alone are shown without pictures where these are not at hand.
+plot_gallery = "True"
+WITH_DATA = "SSKSEG_DATA" in os.environ
+sphinx_gallery_conf = {
+    "examples_dirs": "gallery",
+    "gallery_dirs": "_generated/gallery",
+    "filename_pattern": "plot_" if WITH_DATA else "plot_(?!.*real_scans)",
+    "download_all_examples": False,
+    "show_memory": False,
+    "write_computation_times": False,
+    "remove_config_comments": True,
+    "min_reported_time": 1e9,
+}
+warnings.filterwarnings("ignore", category=UserWarning, module="sskseg")  # of short trainings
+
+html_theme = "pydata_sphinx_theme"
+html_title = "sskseg"
+html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
+html_theme_options = {
+    "show_toc_level": 2,
+    "navbar_align": "left",
+    "header_links_before_dropdown": 6,
+    "navigation_with_keys": False,
+    "secondary_sidebar_items": ["page-toc"],
+}
+html_sidebars = {"index": []}
+
+copybutton_prompt_text = r">>> |\.\.\. "
+copybutton_prompt_is_regexp = True
+
+
+def leave_out(app, what, name, thing, default, options):
+    """What estimators inherit from scikit-learn and networks from torch."""
+    foreign = str(getattr(thing, "__module__", "")).startswith(("sklearn.", "torch."))
+    return foreign or default
+
+
+def escape_stars(app, what, name, thing, options, lines):
+    """Shapes such as (n, *spatial) are no emphasis; what stands in literals or code stays."""
+    for i, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            parts = line.split("``")
+            parts[::2] = [re.sub(r"(?<![*\\\w`])\*(?=\w)", r"\*", part) for part in parts[::2]]
+            lines[i] = "``".join(parts)
+
+
+def setup(app):
+    app.connect("autodoc-skip-member", leave_out)
+    app.connect("autodoc-process-docstring", escape_stars, priority=400)  # before numpydoc

@@ -1,0 +1,89 @@
+"""
+A scan larger than memory
+=========================
+
+A pipeline is fitted on small labelled pieces and then counts a whole scan, block by block: the
+scan lies in a file and is never in memory as a whole. Objects on the borders of blocks are found in
+one piece. The scan here is small and simulated, so that its true count is known and this page is
+built in a minute; the calls are the same for a terabyte.
+
+Set ``SSKSEG_GALLERY_SECONDS`` for a shorter or longer training (default: 60 seconds).
+"""
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import matplotlib.pyplot as plt
+import numpy as np
+import zarr
+from sklearn.pipeline import make_pipeline
+
+from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from sskseg.datasets import make_cells
+from sskseg.report import draw_outlines
+from sskseg.scans import count_scan, density_map, open_scan, plan_scan
+
+SECONDS = float(os.environ.get("SSKSEG_GALLERY_SECONDS", 60))
+SIDE = 1024 if SECONDS > 10 else 384
+
+# %%
+# Train on small pieces
+# ---------------------
+
+X, y = make_cells(8, (128, 128), random_state=0)
+model = make_pipeline(
+    PercentileScaler(),
+    SemiSupervisedSegmenter(width=16, semi_supervision=None, time_budget=SECONDS, random_state=0),
+    InstanceCounter(),
+)
+model.fit(X, y)
+
+# %%
+# A scan on disk
+# --------------
+# OME-Zarr, zarr, HDF5, TIFF and folders of sections are opened alike, without reading pixels.
+
+folder = TemporaryDirectory()
+image, truth = (part[0] for part in make_cells(1, (SIDE, SIDE), random_state=1))
+zarr.save_array(Path(folder.name) / "scan.zarr", image)
+scan = open_scan(Path(folder.name) / "scan.zarr", spacing=(0.5, 0.5), unit="micrometer")
+print(scan)
+
+# %%
+# What will it take?
+# ------------------
+# Blocks, their halo, and the bytes that a worker needs, before anything is computed. On a real scan
+# leave out ``measure=False``: one block is then predicted, and ``plan.seconds`` is an estimate.
+
+block, halo = SIDE // 4, 32
+plan = plan_scan(model, scan, block_shape=block, halo=halo, measure=False)
+print(plan.n_blocks, "blocks;", round(plan.memory / 1e6), "MB a worker;",
+      round(plan.overhead, 2), "times the pixels of the scan are looked at")  # fmt: skip
+
+# %%
+# Count
+# -----
+# Stop it, call it again: finished blocks are not done twice.
+
+found = count_scan(model, scan, Path(folder.name) / "found", block_shape=block, halo=halo)
+print(found.n_objects, "found,", len(np.unique(truth)) - 1, "true,", found.cut.id.nunique(),
+      "cut at a border of blocks")  # fmt: skip
+print(found.table.head().round(2).to_string(index=False))
+
+# %%
+# One corner where four blocks meet, and the density over the whole scan
+# ----------------------------------------------------------------------
+
+corner = (slice(block - 64, block + 64),) * 2
+figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
+labels = np.asarray(found.labels[corner])
+draw_outlines(axes[0], image[corner], truth[corner], labels, title="true (blue), found (orange)")
+axes[0].axhline(63.5, color="white", lw=0.8)
+axes[0].axvline(63.5, color="white", lw=0.8)
+density = density_map(found.table, scan.data.shape, grid=(32.0, 32.0), spacing=scan.spacing)
+shown = axes[1].imshow(density * 1e4, extent=(0, SIDE / 2, SIDE / 2, 0))
+axes[1].set(xlabel="micrometers", title="objects in 100 x 100 micrometers")
+figure.colorbar(shown, ax=axes[1], shrink=0.8)
+plt.show()
+folder.cleanup()
