@@ -21,8 +21,11 @@ PAGES = sorted(
     path
     for suffix in ("md", "rst")
     for path in DOCS.rglob(f"*.{suffix}")
-    if path.relative_to(DOCS).parts[0] not in ("_build", "_generated", "_static", "_templates", "gallery")
+    if path.relative_to(DOCS).parts[0]
+    not in ("_build", "_generated", "_static", "_templates", "gallery")
 )
+# Imports every public module, here since some libraries draw random numbers when first imported.
+MODULES = runpy.run_path(str(DOCS / "conf.py"))["MODULES"]
 MARKDOWN = [ROOT / "README.md", *(path for path in PAGES if path.suffix == ".md")]
 FENCE = re.compile(r"^```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 DIRECTIVES = {"{toctree}", "{glossary}"}
@@ -87,15 +90,14 @@ def test_code_is_run_or_typed_in_a_shell(page):
 
 
 def test_every_public_module_is_in_the_reference():
-    listed = runpy.run_path(str(DOCS / "conf.py"))["MODULES"]
     packages = [info.name for info in pkgutil.iter_modules(sskseg.__path__) if info.ispkg]
     public = [
         name for name in ["sskseg", *(f"sskseg.{package}" for package in packages)]
         if hasattr(importlib.import_module(name), "__all__")
     ]  # fmt: skip
-    assert listed == sorted(public)
+    assert sorted(public) == MODULES
     index = (DOCS / "reference" / "index.rst").read_text()
-    assert re.findall(r"^   (sskseg[.\w]*)$", index, re.MULTILINE)[: len(listed)] == listed
+    assert re.findall(r"^   (sskseg[.\w]*)$", index, re.MULTILINE)[: len(MODULES)] == MODULES
 
 
 def test_the_figures_are_drawn(tmp_path, data_dir, monkeypatch):
@@ -119,9 +121,8 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     )  # fmt: skip
     assert result.returncode == 0, result.stdout + result.stderr
     documented = inventory(site / "objects.inv")
-    modules = runpy.run_path(str(DOCS / "conf.py"))["MODULES"]
     missing = [
-        f"{module}.{name}" for module in modules for name in importlib.import_module(module).__all__
+        f"{module}.{name}" for module in MODULES for name in importlib.import_module(module).__all__
         if not {f"{module}.{name}", f"sskseg.{name}"} & documented
     ]  # fmt: skip
     assert not missing
