@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
+from dataclasses import fields
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+
+from .simulation import CellSimulator
 
 _FORMAT = "sskseg-1"
 
@@ -23,7 +26,7 @@ def write_model(path, class_name, values, tensors):
     path : str or path-like
     class_name : str
     values : dict
-        What JSON can hold, and tuples.
+        What JSON can hold, tuples, and `CellSimulator`, which is numbers.
     tensors : dict of str to Tensor or ndarray
 
     Raises
@@ -184,6 +187,9 @@ def _encode(value, where):
         return value
     if isinstance(value, tuple):
         return {"(tuple)": [_encode(v, f"{where}[{i}]") for i, v in enumerate(value)]}
+    if type(value) is CellSimulator:
+        parts = {part.name: getattr(value, part.name) for part in fields(value)}
+        return {"(CellSimulator)": _encode(parts, where)}
     if isinstance(value, list):
         return [_encode(v, f"{where}[{i}]") for i, v in enumerate(value)]
     if isinstance(value, dict) and all(isinstance(key, str) for key in value):
@@ -200,5 +206,7 @@ def _decode(value):
     if isinstance(value, dict):
         if set(value) == {"(tuple)"}:
             return tuple(_decode(v) for v in value["(tuple)"])
+        if set(value) == {"(CellSimulator)"}:
+            return CellSimulator(**_decode(value["(CellSimulator)"]))
         return {key: _decode(v) for key, v in value.items()}
     return value

@@ -21,6 +21,7 @@ from .proxies import probe_features
 from .simulation import (
     CellSimulator,
     boundary_shifts,
+    find_polarity,
     hallucinated,
     label_maps,
     surviving,
@@ -30,9 +31,12 @@ from .training import LoopSettings, train_refiner
 _POOL = 256  # simulated images that are drawn once
 _JUDGED = 16  # of them, that annotations are looked at on
 _PATCHES = 64  # of real and of refined images, for the realism
+_SIDE = {2: (48, 128), 3: (24, 32)}  # of patches: the least, and what "auto" takes
+_HALVINGS = {2: 3, 3: 2}  # of the discriminator
 _MAPS = 3
 _SHIFT, _SURVIVAL = 1.0, 0.97  # what annotations must keep to
 _PATIENCE = 4  # reports without more realism
+_COLLAPSED = 0.5  # of the realism of plain simulated images
 
 
 class SimulatedRefiner(TorchEstimator):
@@ -46,7 +50,9 @@ class SimulatedRefiner(TorchEstimator):
     ----------
     simulator : object, default=None
         Has ``sample(n, random_state) -> (X, y)``, one channel, and perhaps ``calibrate(X, y)``.
-        None is ``CellSimulator()``.
+        None is ``CellSimulator()``; one that is calibrated already (`variants`) stays as it is.
+    spatial_ndim : {2, 3}, default=2
+        Of the images.
     self_regularization : float, default=10.0
         Weight of the changes of blurred intensities and of gradients in objects and on outlines.
     width : int, default=32
@@ -61,7 +67,7 @@ class SimulatedRefiner(TorchEstimator):
         Of the discriminator; the refiner's is a quarter of it.
     batch_size : int, default=8
     patch_size : int or "auto", default="auto"
-        "auto" is 128, or the size of the smallest image.
+        "auto" is 128, in three dimensions 32, or the size of the smallest image.
     device, precision, random_state, warm_start, verbose
         As for `SemiSupervisedSegmenter`.
 
@@ -77,12 +83,13 @@ class SimulatedRefiner(TorchEstimator):
     report_ : dict
         ``realism`` and ``realism_simulated``: of refined and of plain simulated images, 1 where
         logistic regression on histogram and spectrum does not tell patches from real ones, 0 where
-        it always does (a classifier two-sample test). ``boundary_shift`` (median, pixels) and
-        ``boundary_shift_95``, ``survival`` (share of objects that keep half of their contrast) and
-        ``hallucination`` (new objects in the background, by those that are labelled).
+        it always does (a classifier two-sample test). ``boundary_shift`` (median, pixels),
+        ``boundary_shift_95`` and ``boundary_bias`` (median, positive where objects grew),
+        ``survival`` (share of objects that keep half of their contrast) and ``hallucination`` (new
+        objects in the background, by those that are labelled).
     history_ : list of dict
         ``stage, step, time, adversarial, regularization, discriminator, realism, boundary_shift,
-        survival``.
+        boundary_bias, survival``.
 
     See Also
     --------
@@ -116,17 +123,19 @@ class SimulatedRefiner(TorchEstimator):
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         **TorchEstimator._parameter_constraints,
         "simulator": [object],
+        "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
         "self_regularization": [Interval(Real, 0, None, closed="left")],
         "depth": [Interval(Integral, 1, 12, closed="both")],
-        "patch_size": [Interval(Integral, 48, None, closed="left"), StrOptions({"auto"})],
+        "patch_size": [Interval(Integral, 24, None, closed="left"), StrOptions({"auto"})],
     }
 
     def __init__(
-        self, simulator=None, *, self_regularization=10.0, width=32, depth=4, max_steps=None,
-        time_budget=None, learning_rate=4e-4, batch_size=8, patch_size="auto", device="auto",
-        precision="auto", random_state=None, warm_start=False, verbose=False,
+        self, simulator=None, *, spatial_ndim=2, self_regularization=10.0, width=32, depth=4,
+        max_steps=None, time_budget=None, learning_rate=4e-4, batch_size=8, patch_size="auto",
+        device="auto", precision="auto", random_state=None, warm_start=False, verbose=False,
     ):  # fmt: skip
         self.simulator = simulator
+        self.spatial_ndim = spatial_ndim
         self.self_regularization = self_regularization
         self.width = width
         self.depth = depth
@@ -146,7 +155,7 @@ class SimulatedRefiner(TorchEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, height, width)
+        X : array-like of shape (n_samples, *spatial)
             Real images of one channel, about 0 to 1 (see `PercentileScaler`); a list where sizes
             differ, or an `ImageStack`.
         y : array-like of int, default=None
@@ -160,12 +169,17 @@ class SimulatedRefiner(TorchEstimator):
         ------
         ValueError
             For input that breaks the contract, or images in which no cell is found.
-        FloatingPointError
-            If training diverges.
+
+        Warns
+        -----
+        UserWarning
+            If simulated cells are bright where real ones look dark, or the other way round; if
+            training diverged, collapsed (refined images look less real than plain simulated ones)
+            or damaged annotations, and the last good state is kept.
         """
         budget = self._budget()
         self._validate_params()
-        images = check_images(X, 2, n_channels=1)
+        images = check_images(X, self.spatial_ndim, n_channels=1)
         images = [image[..., 0].astype(np.float32) for image in images]
         if all(image.min() == image.max() for image in images):
             raise ValueError("All images of X are constant: there is nothing to learn.")
@@ -174,13 +188,16 @@ class SimulatedRefiner(TorchEstimator):
         with self._session() as (rng, device, dtype):
             self.simulator_ = self._calibrated(images, y)
             pool = _Pool(*self._simulated(int(rng.integers(2**31))))
+            _warn_of_polarity(pool, images)
             is_new = not (self.warm_start and hasattr(self, "network_"))
             self.network_ = self._make_module("network_") if is_new else self.network_
             real = _real_patches(images, self.patch_shape_, rng)
             watch = _Watch(self, pool, [next(real) for _ in range(_PATCHES)])
             settings = LoopSettings(self.learning_rate, device, dtype, verbose=bool(self.verbose))
             refiner = self.network_.to(device).train()
-            discriminator = PatchDiscriminator(width=self.width).to(device).train()
+            discriminator = PatchDiscriminator(
+                width=self.width, n_layers=_HALVINGS[self.spatial_ndim], ndim=self.spatial_ndim
+            ).to(device).train()  # fmt: skip
             shape, size = self.patch_shape_, self.batch_size
             rows = train_refiner(
                 refiner, discriminator, pool.batches(shape, size, rng, device),
@@ -197,18 +214,18 @@ class SimulatedRefiner(TorchEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, height, width)
-        y : array-like of int, shape (n_samples, height, width)
+        X : array-like of shape (n_samples, *spatial)
+        y : array-like of int, shape (n_samples, *spatial)
             Their labels.
         random_state : int, RandomState, Generator or None, default=None
             Of the textures.
 
         Returns
         -------
-        ndarray of float32, shape (n_samples, height, width)
+        ndarray of float32, shape (n_samples, *spatial)
         """
         check_is_fitted(self)
-        images = check_images(X, 2, n_channels=1)
+        images = check_images(X, self.spatial_ndim, n_channels=1)
         labels = check_labels(y, images)
         shapes = {image.shape[:-1] for image in images}
         if len(shapes) > 1:
@@ -226,8 +243,8 @@ class SimulatedRefiner(TorchEstimator):
 
         Returns
         -------
-        X : ndarray of float32, shape (n, height, width)
-        y : ndarray of int32, shape (n, height, width)
+        X : ndarray of float32, shape (n, *spatial)
+        y : ndarray of int32, shape (n, *spatial)
         """
         check_is_fitted(self)
         rng = check_generator(random_state)
@@ -260,11 +277,11 @@ class SimulatedRefiner(TorchEstimator):
 
         Parameters
         ----------
-        y : array-like of int, shape (n_samples, height, width)
+        y : array-like of int, shape (n_samples, *spatial)
 
         Returns
         -------
-        ndarray of float32, shape (n_samples, height, width)
+        ndarray of float32, shape (n_samples, *spatial)
 
         Raises
         ------
@@ -298,7 +315,7 @@ class SimulatedRefiner(TorchEstimator):
         ImageStack
         """
         check_is_fitted(self)
-        check_images(X, 2, n_channels=1)
+        check_images(X, self.spatial_ndim, n_channels=1)
         return ImageStack(X, simulator=self)
 
     def score(self, X, y=None):
@@ -316,7 +333,9 @@ class SimulatedRefiner(TorchEstimator):
         float
         """
         check_is_fitted(self)
-        images = [x[..., 0].astype(np.float32) for x in check_images(X, 2, n_channels=1)]
+        images = [
+            x[..., 0].astype(np.float32) for x in check_images(X, self.spatial_ndim, n_channels=1)
+        ]
         rng = check_generator(self.random_state)
         real = _real_patches(images, self.patch_shape_, rng)
         drawn, _ = self.sample(_PATCHES // 2, rng)
@@ -338,7 +357,7 @@ class SimulatedRefiner(TorchEstimator):
     def _simulated(self, seed):
         """Images and labels of the simulator, of one channel and large enough."""
         X, y = self.simulator_.sample(_POOL, seed)
-        images = check_images(X, 2, n_channels=1, name="X of simulator.sample")
+        images = check_images(X, self.spatial_ndim, n_channels=1, name="X of simulator.sample")
         check_labels(y, images, name="y of simulator.sample")
         shapes = {image.shape[:-1] for image in images}
         if len(shapes) > 1 or min(min(shapes)) < self.patch_shape_[0]:
@@ -356,7 +375,7 @@ class SimulatedRefiner(TorchEstimator):
             raise ValueError(
                 f"simulator must have sample(n, random_state) -> (X, y), got {simulator!r}."
             )
-        if not hasattr(simulator, "calibrate"):
+        if not hasattr(simulator, "calibrate") or getattr(simulator, "variants", ()):
             return simulator
         if y is not None:
             known = check_labels(y, [image[..., None] for image in images])
@@ -365,37 +384,19 @@ class SimulatedRefiner(TorchEstimator):
                 return simulator.calibrate([images[i] for i in rows], [known[i] for i in rows])
         return simulator.calibrate(images)
 
-    def _packed(self, name, value):
-        if name == "simulator_" and type(value) is CellSimulator:
-            return _pack_simulator(value)
-        return value
-
-    def _unpacked(self, name, value):
-        return _unpack_simulator(value) if name == "simulator_" else value
-
     def _make_module(self, name):
-        return Refiner(_MAPS, width=self.width, n_blocks=self.depth)
+        return Refiner(_MAPS, width=self.width, n_blocks=self.depth, ndim=self.spatial_ndim)
 
     def _patch_shape(self, images):
         sizes = [min(image.shape) for image in images]
-        side = min(128, *sizes) if self.patch_size == "auto" else int(self.patch_size)
-        least, i = max(side, 48), int(np.argmin(sizes))
+        least, usual = _SIDE[self.spatial_ndim]
+        side = min(usual, *sizes) if self.patch_size == "auto" else int(self.patch_size)
+        least, i = max(side, least), int(np.argmin(sizes))
         if sizes[i] < least:
             raise ValueError(
                 f"X[{i}] must be at least {least} pixels wide, got shape {images[i].shape}."
             )
-        return side, side
-
-
-def _pack_simulator(simulator):
-    """The numbers of a `CellSimulator`, and of its variants."""
-    variants = [_pack_simulator(variant) for variant in simulator.variants]
-    return {**vars(simulator), "shape": tuple(map(int, simulator.shape)), "variants": variants}
-
-
-def _unpack_simulator(values):
-    variants = tuple(_unpack_simulator(variant) for variant in values["variants"])
-    return CellSimulator(**{**values, "variants": variants})
+        return (side,) * self.spatial_ndim
 
 
 class _Pool:
@@ -416,40 +417,57 @@ class _Pool:
 
 
 class _Watch:
-    """Looks at realism and annotations, and keeps the last state that did not damage these."""
+    """Looks at realism and annotations, and keeps the last good state."""
 
     def __init__(self, estimator, pool, real):
         self.estimator, self.real = estimator, real
         self.pool = pool
         self.good = copy.deepcopy(estimator.network_.state_dict())
+        self.simulated = self._realism(pool.X[:_PATCHES])
         self.best, self.since = -1.0, 0
 
     def __call__(self, progress):
         found = self._look()
-        if found["boundary_shift"] <= _SHIFT and found["survival"] >= _SURVIVAL:
+        if not self._faults(found):
             self.good = copy.deepcopy(self.estimator.network_.state_dict())
         better = found["realism"] > self.best + 0.01
         self.best, self.since = max(self.best, found["realism"]), 0 if better else self.since + 1
-        keys = ("realism", "boundary_shift", "survival")
+        keys = ("realism", "boundary_shift", "boundary_bias", "survival")
         stop = progress > 0.5 and self.since >= _PATIENCE
         return {key: found[key] for key in keys}, stop
 
     def finish(self):
         """The report of the state that is kept."""
         last = self._look()
-        if last["boundary_shift"] > _SHIFT or last["survival"] < _SURVIVAL:
-            warnings.warn(
-                f"The refiner moves outlines by {last['boundary_shift']:.1f} pixels and keeps "
-                f"{last['survival']:.2f} of the objects: its last state that did neither is kept. "
-                "Raise self_regularization.",
-                stacklevel=3,
-            )
+        faults = self._faults(last)
+        if faults:
+            warnings.warn(f"{' '.join(faults)} The last state that was good is kept.", stacklevel=3)
             self.estimator.network_.load_state_dict(self.good)
             last = self._look()
-        return {**last, "realism_simulated": self._realism(self.pool.X[:_PATCHES])}
+        return {**last, "realism_simulated": self.simulated}
+
+    def _faults(self, found):
+        """What is wrong with a state, and what to change."""
+        faults = []
+        if found["boundary_shift"] > _SHIFT or found["survival"] < _SURVIVAL:
+            faults.append(
+                f"The refiner moves outlines by {found['boundary_shift']:.1f} pixels and keeps "
+                f"{found['survival']:.2f} of the objects: raise self_regularization (now "
+                f"{self.estimator.self_regularization:g})."
+            )
+        if found["realism"] < _COLLAPSED * self.simulated:
+            faults.append(
+                f"Refining collapsed: refined images have a realism of {found['realism']:.2f}, "
+                f"plain simulated ones {self.simulated:.2f}. Lower learning_rate (now "
+                f"{self.estimator.learning_rate:g}) or raise self_regularization."
+            )
+        return faults
 
     def _look(self):
         network = self.estimator.network_
+        if not all(torch.isfinite(weights).all() for weights in network.state_dict().values()):
+            return {"realism": 0.0, "boundary_shift": np.inf, "boundary_bias": np.inf,
+                    "boundary_shift_95": np.inf, "survival": 0.0, "hallucination": 0.0}  # fmt: skip
         device = next(network.parameters()).device
         network.cpu()
         refined = self.estimator._refine(
@@ -457,14 +475,15 @@ class _Watch:
         )
         judged = slice(_JUDGED)
         both = list(zip(self.pool.X[judged], refined[judged], self.pool.y[judged], strict=True))
-        shifts = np.concatenate([boundary_shifts(*each) for each in both])
+        shifts = np.concatenate([[0.0], *(boundary_shifts(*each) for each in both)])
         alive = np.concatenate([surviving(*each) for each in both])
         new = sum(hallucinated(*each) for each in both)
         network.to(device).train()
         return {
             "realism": self._realism(refined),
-            "boundary_shift": float(np.median(shifts)) if len(shifts) else 0.0,
-            "boundary_shift_95": float(np.percentile(shifts, 95)) if len(shifts) else 0.0,
+            "boundary_shift": float(np.median(np.abs(shifts))),
+            "boundary_shift_95": float(np.percentile(np.abs(shifts), 95)),
+            "boundary_bias": float(np.median(shifts)),
             "survival": float(alive.mean()) if len(alive) else 1.0,
             "hallucination": new / max(len(alive), 1),
         }
@@ -473,6 +492,23 @@ class _Watch:
         rng = np.random.default_rng(0)
         made = _real_patches(list(images), self.estimator.patch_shape_, rng)
         return realism(self.real, [next(made) for _ in range(len(self.real))])
+
+
+def _warn_of_polarity(pool, images):
+    """Are simulated cells bright where real ones are dark?"""
+    labelled = [(x, y) for x, y in zip(pool.X, pool.y) if (y > 0).any() and (y == 0).any()]
+    rises = [np.median(x[y > 0]) > np.median(x[y == 0]) for x, y in labelled[:_JUDGED]]
+    if not rises:
+        return
+    made = "bright" if np.mean(rises) > 0.5 else "dark"
+    votes = find_polarity(images[:_PATCHES])
+    if votes[made] < 0.5 * sum(votes.values()):
+        warnings.warn(
+            f"Simulated cells are {made}, and real ones look the other way round in "
+            f"{sum(votes.values()) - votes[made]} of {sum(votes.values())} images: exchange "
+            "foreground and background of the simulator, or leave it to be calibrated.",
+            stacklevel=3,
+        )
 
 
 def realism(real, made):
@@ -507,12 +543,13 @@ def _real_patches(images, shape, rng):
 
 
 def _crop(array, shape, rng):
-    """A patch of the last two axes from anywhere, flipped and turned."""
-    sizes = zip(array.shape[-2:], shape, strict=True)
+    """A patch of the last axes from anywhere, flipped and turned in the last two."""
+    ndim = len(shape)
+    sizes = zip(array.shape[-ndim:], shape, strict=True)
     start = [int(rng.integers(n - s + 1)) for n, s in sizes]
     array = array[(..., *(slice(a, a + s) for a, s in zip(start, shape, strict=True)))]
     array = np.rot90(array, int(rng.integers(4)), axes=(-2, -1))
-    array = array[..., ::-1] if rng.random() < 0.5 else array
+    array = np.flip(array, [axis for axis in range(-ndim, 0) if axis != -2 and rng.random() < 0.5])
     return np.ascontiguousarray(array)
 
 

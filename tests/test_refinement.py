@@ -1,12 +1,19 @@
 """SimulatedRefiner: what it changes, what it keeps, and what it tells."""
 
+import joblib
 import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
-from sskseg import ImageStack, InstanceCounter, SemiSupervisedSegmenter, SimulatedRefiner
+from sskseg import (
+    ImageStack,
+    InstanceCounter,
+    SemiSupervisedSegmenter,
+    SimulatedRefiner,
+    refinement,
+)
 from sskseg.nn import PatchDiscriminator, Refiner, SpatiallyAdaptiveNorm
 from sskseg.simulation import (
     CellSimulator,
@@ -18,6 +25,16 @@ from sskseg.simulation import (
 from sskseg.training import HistoryBuffer, self_regularization
 
 TINY = {"width": 8, "depth": 1, "batch_size": 2, "random_state": 0}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_pool():
+    """Less is drawn and looked at than by default."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(refinement, "_POOL", 32)
+        patch.setattr(refinement, "_PATCHES", 24)
+        patch.setattr(refinement, "_JUDGED", 4)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -98,11 +115,32 @@ def disc():
 
 def test_shifts_are_measured(disc):
     image, label = disc
-    for size, radius in ((0, 15), (2, 17), (3, 12)):
+    for size, radius in ((0, 15), (2, 17), (-3, 12)):
         y, x = np.mgrid[:64, :64]
         moved = 0.2 + 0.6 * ((y - 32) ** 2 + (x - 32) ** 2 < radius**2)
         assert abs(np.median(boundary_shifts(image, moved, label)) - size) <= 0.5
     assert not boundary_shifts(image, image, 0 * label).size
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize("size", [-0.3, 0.15, 0.4])
+def test_shifts_of_less_than_a_pixel_are_measured(ndim, size):
+    side = 64 if ndim == 2 else 40
+    distance = np.linalg.norm(np.indices((side,) * ndim) - side / 2, axis=0)
+    before, after = (1 / (1 + np.exp(distance - r)) for r in (12, 12 + size))
+    found = boundary_shifts(before, after, (distance < 12).astype(int))
+    assert np.median(found) == pytest.approx(size, abs=0.07)
+
+
+def test_a_halo_is_regularized_and_noise_less(disc):
+    image, label = disc
+    maps = torch.from_numpy(label_maps(label)).expand(8, -1, -1, -1)
+    x = torch.from_numpy(image.astype(np.float32)).expand(8, 1, -1, -1)
+    distance = np.hypot(*(np.indices(label.shape) - 32)) - 15
+    halo = torch.from_numpy(0.06 * np.exp(-0.5 * ((distance - 2) / 1.5) ** 2)).float()
+    noise = 0.06 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
+    losses = [float(self_regularization(x + change, x, maps)) for change in (halo, noise)]
+    assert losses[0] > 1.5 * losses[1]
 
 
 def test_objects_survive_or_do_not(disc):
@@ -131,8 +169,8 @@ def test_it_draws_images_with_labels(fitted, real):
     assert X.dtype == np.float32
     assert np.abs(X - plain).max() <= 0.5 + 1e-6
     assert set(fitted.report_) == {
-        "realism", "realism_simulated", "boundary_shift", "boundary_shift_95", "survival",
-        "hallucination",
+        "realism", "realism_simulated", "boundary_shift", "boundary_shift_95", "boundary_bias",
+        "survival", "hallucination",
     }  # fmt: skip
     assert 6 < fitted.history_[-1]["step"] <= 12
     assert 0 <= fitted.score(real) <= 1
@@ -140,12 +178,47 @@ def test_it_draws_images_with_labels(fitted, real):
 
 
 def test_it_is_deterministic_and_saved(fitted, real, tmp_path):
+    expected = fitted.sample(2, 0)
     again = clone(fitted).fit(real)
-    assert np.array_equal(again.sample(2, 0)[0], fitted.sample(2, 0)[0])
-    import joblib
-
+    assert np.array_equal(again.sample(2, 0)[0], expected[0])
     joblib.dump(fitted, tmp_path / "model")
-    assert np.array_equal(joblib.load(tmp_path / "model").sample(2, 0)[0], fitted.sample(2, 0)[0])
+    assert np.array_equal(joblib.load(tmp_path / "model").sample(2, 0)[0], expected[0])
+    fitted.save(tmp_path / "model.safetensors")
+    loaded = SimulatedRefiner.load(tmp_path / "model.safetensors")
+    assert all(np.array_equal(a, b) for a, b in zip(loaded.sample(2, 0), expected))
+    assert loaded.simulator_ == fitted.simulator_
+    assert loaded.report_ == fitted.report_
+    assert loaded.score(real) == fitted.score(real)
+
+
+def test_a_simulator_of_the_parameters_is_saved_and_one_of_the_callers_is_not(real, tmp_path):
+    given = CellSimulator(shape=(64, 64), radius=6).calibrate(real)
+    model = SimulatedRefiner(given, max_steps=1, **TINY).fit(real)
+    assert model.simulator_ is given
+    model.save(tmp_path / "model")
+    assert SimulatedRefiner.load(tmp_path / "model").simulator == given
+    model = SimulatedRefiner(Fixed(given), max_steps=1, **TINY).fit(real)
+    with pytest.raises(ValueError, match="without executing code: .* got Fixed"):
+        model.save(tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+    damaged = (tmp_path / "model").read_bytes().replace(b"radius_spread", b"sadius_spread")
+    (tmp_path / "model").write_bytes(damaged)
+    with pytest.raises(ValueError, match="model is damaged"):
+        SimulatedRefiner.load(tmp_path / "model")
+
+
+def test_stacks_of_three_dimensions():
+    simulator = CellSimulator(shape=(26, 28, 30), radius=5, coverage=0.1)
+    X, y = simulator.sample(3, 0)
+    model = SimulatedRefiner(simulator, spatial_ndim=3, max_steps=2, **TINY).fit(X)
+    assert model.patch_shape_ == (26, 26, 26)
+    drawn, labels = model.sample(1, 0)
+    assert drawn.shape == labels.shape == (1, 26, 28, 30)
+    assert model.refine(X, y, random_state=0).shape == X.shape
+    assert model.report_["survival"] > 0.9
+    assert abs(model.report_["boundary_bias"]) < 0.5
+    with pytest.raises(ValueError, match="at least 24 pixels wide, got one of 20"):
+        SimulatedRefiner(spatial_ndim=3, **TINY).fit(X[:, :20])
 
 
 def test_training_changes_images_towards_real_ones(real):
@@ -174,18 +247,61 @@ class Fixed:
 
 
 def test_a_refiner_that_damages_annotations_warns_and_keeps_what_did_not(real, monkeypatch):
-    from sskseg import refinement
-
     monkeypatch.setattr(
         refinement, "surviving",
         lambda before, after, labels: np.array([np.abs(after - before).max() < 1e-9]),
     )  # fmt: skip
     model = SimulatedRefiner(max_steps=12, **TINY)
-    with pytest.warns(UserWarning, match="its last state that did neither is kept"):
+    with pytest.warns(
+        UserWarning, match="raise self_regularization.*The last state that was good is kept"
+    ):
         model.fit(real)
     X, _ = model.sample(2, 0)
     assert np.array_equal(X, model.simulator_.sample(2, np.random.default_rng(0))[0])
     assert model.report_["survival"] == 1.0
+
+
+def test_training_that_diverges_ends_with_the_last_good_state(real, monkeypatch):
+    def broken(*args, **kwargs):
+        regular = self_regularization(*args, **kwargs)
+        calls.append(1)
+        return regular * float("nan") if len(calls) > 8 else regular
+
+    calls: list[int] = []
+    monkeypatch.setattr("sskseg.training.adversarial.self_regularization", broken)
+    model = SimulatedRefiner(max_steps=40, **TINY)
+    with pytest.warns(UserWarning) as caught:
+        model.fit(real)
+    messages = " ".join(str(w.message) for w in caught)
+    assert "Refining diverged" in messages
+    assert "Lower learning_rate (now 0.0004)" in messages
+    assert model.history_
+    assert np.isfinite(model.sample(2, 0)[0]).all()
+    assert model.report_["survival"] > 0.97
+
+
+def test_training_that_collapses_ends_with_the_last_good_state(real, monkeypatch):
+    simulator = CellSimulator(shape=(64, 64)).calibrate(real)
+
+    def judge(watch, images):
+        return 0.3 if np.array_equal(images, watch.pool.X[: len(images)]) else 0.1
+
+    monkeypatch.setattr(refinement._Watch, "_realism", judge)
+    model = SimulatedRefiner(simulator, max_steps=12, **TINY)
+    with pytest.warns(UserWarning, match="Refining collapsed: .* realism of 0.10, plain simulated "
+                      "ones 0.30. Lower learning_rate"):  # fmt: skip
+        model.fit(real)
+    X, _ = model.sample(2, 0)
+    assert np.array_equal(X, simulator.sample(2, np.random.default_rng(0))[0])
+
+
+def test_polarity_the_wrong_way_round_is_told(real):
+    dark = Fixed(CellSimulator(shape=(64, 64), foreground=0.2, background=0.7))
+    told = "Simulated cells are dark, and real ones look the other way round in 6 of 6 images"
+    with pytest.warns(UserWarning, match=f"{told}: exchange foreground and background"):
+        SimulatedRefiner(dark, max_steps=1, **TINY).fit(real)
+    model = SimulatedRefiner(max_steps=1, **TINY).fit(0.9 - real)
+    assert model.simulator_.foreground < model.simulator_.background
 
 
 def test_a_pipeline_learns_without_any_label(real):

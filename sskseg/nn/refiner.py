@@ -7,6 +7,11 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from ._layers import CONV
+
+_INSTANCE_NORM = {2: nn.InstanceNorm2d, 3: nn.InstanceNorm3d}
+_MEAN_POOL = {2: F.avg_pool2d, 3: F.avg_pool3d}
+
 
 class SpatiallyAdaptiveNorm(nn.Module):
     """Normalize features, then scale and shift them from place to place as a map tells (SPADE).
@@ -15,6 +20,7 @@ class SpatiallyAdaptiveNorm(nn.Module):
     ----------
     channels, map_channels : int
     hidden : int, default=32
+    ndim : {2, 3}, default=2
 
     References
     ----------
@@ -22,15 +28,15 @@ class SpatiallyAdaptiveNorm(nn.Module):
        CVPR 2019. :doi:`10.1109/CVPR.2019.00244`
     """
 
-    def __init__(self, channels, map_channels, hidden=32):
+    def __init__(self, channels, map_channels, hidden=32, ndim=2):
         super().__init__()
-        self.norm = nn.InstanceNorm2d(channels)
-        self.shared = nn.Conv2d(map_channels, hidden, 3, padding=1)
-        self.scale = nn.Conv2d(hidden, channels, 3, padding=1)
-        self.shift = nn.Conv2d(hidden, channels, 3, padding=1)
+        self.norm = _INSTANCE_NORM[ndim](channels)
+        self.shared = CONV[ndim](map_channels, hidden, 3, padding=1)
+        self.scale = CONV[ndim](hidden, channels, 3, padding=1)
+        self.shift = CONV[ndim](hidden, channels, 3, padding=1)
 
     def forward(self, x, maps):
-        """Modulate features (batch, channels, height, width) by maps of their size."""
+        """Modulate features (batch, channels, *spatial) by maps of their size."""
         hidden = F.relu(self.shared(maps))
         return self.norm(x) * (1 + self.scale(hidden)) + self.shift(hidden)
 
@@ -41,12 +47,15 @@ class RefinerBlock(nn.Module):
     Parameters
     ----------
     channels, map_channels : int
+    ndim : {2, 3}, default=2
     """
 
-    def __init__(self, channels, map_channels):
+    def __init__(self, channels, map_channels, ndim=2):
         super().__init__()
-        self.norms = nn.ModuleList(SpatiallyAdaptiveNorm(channels, map_channels) for _ in range(2))
-        self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2))
+        self.norms = nn.ModuleList(
+            SpatiallyAdaptiveNorm(channels, map_channels, ndim=ndim) for _ in range(2)
+        )
+        self.convs = nn.ModuleList(CONV[ndim](channels, channels, 3, padding=1) for _ in range(2))
 
     def forward(self, x, maps):
         """Features of the same shape."""
@@ -68,14 +77,17 @@ class Refiner(nn.Module):
     n_blocks : int, default=4
     amplitude : float, default=0.5
         Largest change of a pixel, in units of the image.
+    ndim : {2, 3}, default=2
     """
 
-    def __init__(self, map_channels, *, width=32, n_blocks=4, amplitude=0.5):
+    def __init__(self, map_channels, *, width=32, n_blocks=4, amplitude=0.5, ndim=2):
         super().__init__()
         self.amplitude = amplitude
-        self.stem = nn.Conv2d(2, width, 3, padding=1)
-        self.blocks = nn.ModuleList(RefinerBlock(width, map_channels) for _ in range(n_blocks))
-        self.head = nn.Conv2d(width, 1, 3, padding=1)
+        self.stem = CONV[ndim](2, width, 3, padding=1)
+        self.blocks = nn.ModuleList(
+            RefinerBlock(width, map_channels, ndim) for _ in range(n_blocks)
+        )
+        self.head = CONV[ndim](width, 1, 3, padding=1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
@@ -84,13 +96,13 @@ class Refiner(nn.Module):
 
         Parameters
         ----------
-        x, noise : Tensor of shape (batch, 1, height, width)
+        x, noise : Tensor of shape (batch, 1, *spatial)
             Images, and what textures are made of.
-        maps : Tensor of shape (batch, map_channels, height, width)
+        maps : Tensor of shape (batch, map_channels, *spatial)
 
         Returns
         -------
-        Tensor of shape (batch, 1, height, width)
+        Tensor of shape (batch, 1, *spatial)
         """
         features = self.stem(torch.cat([x, noise], dim=1))
         for block in self.blocks:
@@ -106,6 +118,7 @@ class PatchDiscriminator(nn.Module):
     width : int, default=32
     n_layers : int, default=3
         Convolutions that halve the resolution.
+    ndim : {2, 3}, default=2
 
     References
     ----------
@@ -113,21 +126,22 @@ class PatchDiscriminator(nn.Module):
        GANs. CVPR 2018. :doi:`10.1109/CVPR.2018.00917`
     """
 
-    def __init__(self, *, width=32, n_layers=3):
+    def __init__(self, *, width=32, n_layers=3, ndim=2):
         super().__init__()
-        self.scales = nn.ModuleList(_patch_network(width, n_layers) for _ in range(2))
+        self.ndim = ndim
+        self.scales = nn.ModuleList(_patch_network(width, n_layers, ndim) for _ in range(2))
 
     def forward(self, x):
         """Scores of patches, positive for real ones: a list of tensors, one a scale."""
-        coarse = F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+        coarse = _MEAN_POOL[self.ndim](x, 3, stride=2, padding=1, count_include_pad=False)
         return [network(image) for network, image in zip(self.scales, (x, coarse), strict=True)]
 
 
-def _patch_network(width, n_layers):
+def _patch_network(width, n_layers, ndim):
     widths = [1, *(width * 2**i for i in range(n_layers))]
     layers = []
     for before, after in pairwise(widths):
         # Reflected, since zeros would tell where the border is.
-        conv = nn.Conv2d(before, after, 4, stride=2, padding=1, padding_mode="reflect")
+        conv = CONV[ndim](before, after, 4, stride=2, padding=1, padding_mode="reflect")
         layers += [spectral_norm(conv), nn.LeakyReLU(0.2)]
-    return nn.Sequential(*layers, spectral_norm(nn.Conv2d(widths[-1], 1, 3)))
+    return nn.Sequential(*layers, spectral_norm(CONV[ndim](widths[-1], 1, 3)))

@@ -3,6 +3,7 @@
 from ._annotations import boundary_shifts, hallucinated, label_maps, surviving
 from ._calibration import find_polarity
 from ._cells import CellSimulator, draw_cells
+from ._contours import Outlines, fill_outlines, sample_outlines, trace_outlines
 from ._fibers import Fibers, fiber_pattern, sample_fibers, snap_to_fibers
 from ._junctions import Junction, draw_junction, sample_junction
 from ._noise import add_camera_noise
@@ -15,6 +16,7 @@ __all__ = [
     "CellSimulator",
     "Fibers",
     "Junction",
+    "Outlines",
     "add_camera_noise",
     "blur",
     "boundary_shifts",
@@ -23,6 +25,7 @@ __all__ = [
     "draw_cells",
     "draw_junction",
     "fiber_pattern",
+    "fill_outlines",
     "find_polarity",
     "fractal_noise",
     "hallucinated",
@@ -32,8 +35,10 @@ __all__ = [
     "place_apart",
     "sample_fibers",
     "sample_junction",
+    "sample_outlines",
     "smooth_noise",
     "snap_to_fibers",
     "surviving",
+    "trace_outlines",
     "vignette",
 ]
