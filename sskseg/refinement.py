@@ -438,11 +438,14 @@ class _Watch:
 
     def finish(self):
         """The report of the state that is kept."""
+        network = self.estimator.network_
+        if not all(weights.isfinite().all() for weights in network.state_dict().values()):
+            network.load_state_dict(self.good)  # it diverged, of which the loop has told
         last = self._look()
         faults = self._faults(last)
         if faults:
             warnings.warn(f"{' '.join(faults)} The last state that was good is kept.", stacklevel=3)
-            self.estimator.network_.load_state_dict(self.good)
+            network.load_state_dict(self.good)
             last = self._look()
         return {**last, "realism_simulated": self.simulated}
 
@@ -465,9 +468,6 @@ class _Watch:
 
     def _look(self):
         network = self.estimator.network_
-        if not all(torch.isfinite(weights).all() for weights in network.state_dict().values()):
-            return {"realism": 0.0, "boundary_shift": np.inf, "boundary_bias": np.inf,
-                    "boundary_shift_95": np.inf, "survival": 0.0, "hallucination": 0.0}  # fmt: skip
         device = next(network.parameters()).device
         network.cpu()
         refined = self.estimator._refine(

@@ -270,11 +270,9 @@ def test_training_that_diverges_ends_with_the_last_good_state(real, monkeypatch)
     calls: list[int] = []
     monkeypatch.setattr("sskseg.training.adversarial.self_regularization", broken)
     model = SimulatedRefiner(max_steps=40, **TINY)
-    with pytest.warns(UserWarning) as caught:
+    told = r"Refining diverged: .* Lower learning_rate \(now 0.0004\); the last good state is kept"
+    with pytest.warns(UserWarning, match=told):
         model.fit(real)
-    messages = " ".join(str(w.message) for w in caught)
-    assert "Refining diverged" in messages
-    assert "Lower learning_rate (now 0.0004)" in messages
     assert model.history_
     assert np.isfinite(model.sample(2, 0)[0]).all()
     assert model.report_["survival"] > 0.97

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 from scipy import ndimage as ndi
+from skimage.measure import grid_points_in_poly
 from sklearn.pipeline import make_pipeline
 
 from sskseg import ImageStack, InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import load_dsb2018_nuclei, load_nissl_rat_cortex
-from sskseg.simulation import CellSimulator
+from sskseg.simulation import CellSimulator, find_polarity
 
 
 @pytest.mark.parametrize("shape", [(96, 80), (24, 40, 40)])
@@ -22,6 +23,151 @@ def test_images_have_what_was_asked_for(shape):
         assert np.array_equal(ids, np.arange(len(ids)))
     again, _ = simulator.sample(3, random_state=0)
     assert np.array_equal(again, X[:3])
+
+
+def test_images_do_not_depend_on_how_many_are_drawn():
+    found = CellSimulator().calibrate(CellSimulator(shape=(96, 96)).sample(3, 0)[0])
+    for simulator in (CellSimulator(defocus=1.0), found):
+        few, many = simulator.sample(2, 7), simulator.sample(4, 7)
+        assert all(np.array_equal(a, b[:2]) for a, b in zip(few, many))
+
+
+# What each parameter does
+
+
+def sharpness(X, y):
+    """Steepest slope of each cell in units of its brightness."""
+    ids = np.unique(y)[1:]
+    slope = ndi.maximum(ndi.gaussian_gradient_magnitude(X, 0.5), y, ids)
+    return slope / ndi.maximum(X, y, ids)
+
+
+def relative_distances(contour):
+    distances = np.linalg.norm(contour - contour.mean(axis=0), axis=1)
+    return distances.std() / distances.mean()
+
+
+def area(contour):
+    y, x = contour.T
+    return abs(np.dot(y, np.roll(x, 1)) - np.dot(x, np.roll(y, 1))) / 2
+
+
+EFFECTS = {  # of a parameter: two values, and what is larger with the second
+    "coverage": (0.1, 0.4, lambda X, y, c: (y > 0).mean()),
+    "radius": (5, 12, lambda X, y, c: np.median([area(p) for p in c])),
+    "radius_spread": (0.05, 0.5, lambda X, y, c: np.std(np.log([area(p) for p in c]))),
+    "elongation": (1, 3, lambda X, y, c: np.mean([relative_distances(p) for p in c])),
+    "roughness": (0, 0.15, lambda X, y, c: np.mean([relative_distances(p) for p in c])),
+    "overlap": (0.05, 0.6, lambda X, y, c: sum(area(p) for p in c) / (y > 0).sum()),
+    "foreground": (0.4, 0.9, lambda X, y, c: X[y > 0].mean()),
+    "background": (0.1, 0.3, lambda X, y, c: X[y == 0].mean()),
+    "foreground_spread": (0, 0.5, lambda X, y, c: np.std(ndi.mean(X, y, range(1, y.max())))),
+    "texture": (0, 0.3, lambda X, y, c: np.mean(ndi.variance(X, y, range(1, y.max())))),
+    "background_spread": (0, 0.2, lambda X, y, c: X[y == 0].std()),
+    "psf": (0.3, 3.0, lambda X, y, c: -np.median(sharpness(X, y))),
+    "defocus": (0, 3.0, lambda X, y, c: np.std(np.log(sharpness(X, y)))),
+    "noise": (0, 0.1, lambda X, y, c: X[y == 0].std()),
+}
+
+
+@pytest.mark.parametrize("name", EFFECTS)
+def test_each_parameter_has_its_effect(name):
+    low, high, quantity = EFFECTS[name]
+    plain = {"shape": (160, 160), "noise": 0.0, "texture": 0.0, "background_spread": 0.0,
+             "foreground_spread": 0.0, "psf": 0.5, "elongation": 1.0, "radius_spread": 0.2,
+             "coverage": 0.3}  # fmt: skip
+    values = []
+    for value in (low, high):
+        X, y, contours = CellSimulator(**{**plain, name: value}).sample_contours(1, 3)
+        values.append(quantity(X[0], y[0], contours[0]))
+    assert values[1] > values[0] + 0.02 * abs(values[0])
+
+
+def test_sections_are_out_of_focus_by_different_amounts():
+    plain = {"noise": 0.0, "texture": 0.0, "psf": 0.5, "foreground_spread": 0.0}
+    spread = []
+    for value in (0.0, 3.0):
+        X, y = CellSimulator(section_blur=value, **plain).sample(8, 0)
+        each = [np.log(np.median(sharpness(*pair))) for pair in zip(X, y)]
+        spread.append(np.std(each))
+    assert spread[1] > 3 * spread[0]
+
+
+def test_a_volume_is_blurred_along_its_first_axis():
+    options = {"shape": (24, 40, 40), "noise": 0.0, "radius": 5, "background_spread": 0.0}
+    X, y = CellSimulator(**options).sample(1, 0)
+    blurred, same = CellSimulator(defocus=2.5, **options).sample(1, 0)
+    assert np.array_equal(y, same)
+    ratios = [np.abs(np.diff(blurred, axis=k)).mean() / np.abs(np.diff(X, axis=k)).mean()
+              for k in (1, 2, 3)]  # fmt: skip
+    assert ratios[0] < 0.7 * ratios[1]
+    assert abs(ratios[1] - ratios[2]) < 0.1
+
+
+# Contours
+
+
+def inside(contour, shape):
+    return grid_points_in_poly(shape, contour)
+
+
+@pytest.fixture(scope="module")
+def crowded():
+    simulator = CellSimulator(shape=(120, 100), coverage=0.5, radius=10, overlap=0.4)
+    return simulator, *simulator.sample_contours(4, 0)
+
+
+def test_contours_are_whole_and_in_the_order_of_labels(crowded):
+    simulator, X, y, contours = crowded
+    assert all(np.array_equal(a, b) for a, b in zip(simulator.sample(4, 0), (X, y)))
+    hidden = 0
+    for label, polygons in zip(y, contours, strict=True):
+        assert len(polygons) == label.max() == len(np.unique(label[label > 0]))
+        union = np.zeros(label.shape, bool)
+        for number, polygon in enumerate(polygons, start=1):
+            assert polygon.shape == (64, 2)
+            whole, shown = inside(polygon, label.shape), label == number
+            union |= whole
+            # Only pixels that the outline passes through may differ.
+            beyond = shown & ~whole
+            assert beyond.sum() <= 0.03 * shown.sum() + 1
+            covered = whole & ~shown
+            assert (label[covered] == 0).sum() <= 3
+            share = covered.sum() / whole.sum()
+            assert share < simulator.overlap + 0.05
+            hidden += share > 0.1
+        assert (union != (label > 0)).mean() < 0.01
+    assert hidden > 5
+
+
+def test_contours_leave_the_image_where_cells_do(crowded):
+    _, _, y, contours = crowded
+    every = np.concatenate([p for polygons in contours for p in polygons])
+    assert every.min() < -2
+    assert (every > y.shape[1:]).any()
+
+
+def test_there_are_no_contours_in_three_dimensions():
+    with pytest.raises(ValueError, match=r"Contours need a shape of 2 sides, got \(16, 16, 16\)"):
+        CellSimulator(shape=(16, 16, 16)).sample_contours(1)
+
+
+def test_an_image_may_be_empty():
+    X, y, contours = CellSimulator(coverage=0.0, defocus=1.0).sample_contours(1, 0)
+    assert contours == [[]]
+    assert y.max() == 0
+    assert np.isfinite(X).all()
+
+
+def test_a_density_that_finds_no_place_is_told():
+    crowd = CellSimulator(shape=(64, 64), coverage=0.9, overlap=0.0, radius=10, elongation=3)
+    with pytest.warns(UserWarning, match=r"Only \d+ of \d+ cells found place in 3 images: lower "
+                      r"coverage \(now 0.90\), or raise overlap \(now 0.00\)"):  # fmt: skip
+        _, y = crowd.sample(3, 0)
+    assert (y > 0).any()
+
+
+# Calibration
 
 
 def test_dark_cells_on_a_bright_background():
@@ -50,6 +196,48 @@ def test_calibration_finds_what_was_drawn(with_labels, levels):
     assert drawn.shape == (30, 128, 128)
 
 
+def test_polarity_is_found_and_told():
+    X, y = CellSimulator(foreground=0.2, background=0.7).sample(4, 0)
+    assert find_polarity(X) == {"bright": 0, "dark": 4}
+    assert find_polarity(-X) == {"bright": 4, "dark": 0}
+    assert find_polarity(np.random.default_rng(0).normal(size=(3, 64, 64))) == {
+        "bright": 0, "dark": 0
+    }  # fmt: skip
+    told = (
+        r"polarity='bright' was given, but cells look dark in 4 of 4 images.* Set polarity='dark'"
+    )
+    for known in (None, y):
+        with pytest.warns(UserWarning, match=told):
+            CellSimulator().calibrate(X, known, polarity="bright")
+        found = CellSimulator().calibrate(X, known, polarity="dark")
+        assert found == CellSimulator().calibrate(X, known)
+        assert found.foreground < found.background - 0.3
+    with pytest.raises(ValueError, match=r"polarity must be one of .*, got 'Nissl'"):
+        CellSimulator().calibrate(X, polarity="Nissl")
+
+
+def test_most_images_tell_the_polarity_of_the_others():
+    sparse = CellSimulator(shape=(96, 96), coverage=0.2).sample(3, 0)[0]
+    dense = 0.7 - sparse[:1]  # what is bright is the larger part of it
+    assert find_polarity(dense) == {"bright": 0, "dark": 1}
+    found = CellSimulator().calibrate(np.concatenate([sparse, dense]))
+    assert all(v.foreground > v.background for v in found.variants)
+    assert found.variants[3].coverage > 0.55
+
+
+def test_images_without_cells_are_known_as_such():
+    full = CellSimulator(shape=(96, 96), noise=0.05).sample(2, 0)[0]
+    empty = CellSimulator(shape=(96, 96), noise=0.05, coverage=0.0).sample(2, 1)[0]
+    found = CellSimulator().calibrate(np.concatenate([full, empty]))
+    assert [v.coverage > 0.1 for v in found.variants] == [True, True, False, False]
+    assert found.variants[2].coverage == 0.0
+    assert found.coverage > 0.1
+    _, y = found.sample(30, 0)
+    assert 0.2 < np.mean(y.max(axis=(1, 2)) == 0) < 0.8
+    with pytest.raises(ValueError, match="No cell was found in X, 2 images looked at"):
+        CellSimulator().calibrate(empty)
+
+
 def test_images_of_several_kinds_are_drawn_in_each_of_them():
     small = CellSimulator(shape=(96, 96), radius=4, overlap=0.0).sample(3, 0)
     large = CellSimulator(shape=(96, 96), radius=14, overlap=0.0).sample(3, 0)
@@ -68,7 +256,10 @@ def test_real_images_are_imitated(data_dir):
     assert abs(np.log(simulator.radius / np.median(np.sqrt(true / np.pi)))) < 0.5
     cells, _ = load_nissl_rat_cortex(data_dir / "nissl_rat_cortex")
     gray = [np.mean(image, axis=-1) / 255 for image in cells]
-    assert CellSimulator().calibrate(gray).foreground < CellSimulator().calibrate(gray).background
+    assert find_polarity(gray) == {"bright": 0, "dark": 3}
+    found = CellSimulator().calibrate(gray)
+    assert found.foreground < found.background
+    assert find_polarity(X) == {"bright": 40, "dark": 0}
 
 
 def test_what_does_not_serve_is_refused():
