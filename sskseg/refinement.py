@@ -36,7 +36,7 @@ _HALVINGS = {2: 3, 3: 2}  # of the discriminator
 _MAPS = 3
 _SHIFT, _SURVIVAL = 1.0, 0.97  # what annotations must keep to
 _PATIENCE = 4  # reports without more realism
-_COLLAPSED = 0.5  # of the realism of plain simulated images
+_COLLAPSED = 0.5, 0.1  # of the realism of plain simulated images; and as much below it
 
 
 class SimulatedRefiner(TorchEstimator):
@@ -458,7 +458,8 @@ class _Watch:
                 f"{found['survival']:.2f} of the objects: raise self_regularization (now "
                 f"{self.estimator.self_regularization:g})."
             )
-        if found["realism"] < _COLLAPSED * self.simulated:
+        share, gap = _COLLAPSED
+        if found["realism"] < min(share * self.simulated, self.simulated - gap):
             faults.append(
                 f"Refining collapsed: refined images have a realism of {found['realism']:.2f}, "
                 f"plain simulated ones {self.simulated:.2f}. Lower learning_rate (now "
