@@ -391,6 +391,11 @@ class SimulatedRefiner(TorchEstimator):
         sizes = [min(image.shape) for image in images]
         least, usual = _SIDE[self.spatial_ndim]
         side = min(usual, *sizes) if self.patch_size == "auto" else int(self.patch_size)
+        if self.patch_size != "auto" and side < least:
+            raise ValueError(
+                f"patch_size must be at least {least} in {self.spatial_ndim} dimensions, got "
+                f"{side}."
+            )
         least, i = max(side, least), int(np.argmin(sizes))
         if sizes[i] < least:
             raise ValueError(

@@ -22,7 +22,7 @@ from sskseg.simulation import (
     label_maps,
     surviving,
 )
-from sskseg.training import HistoryBuffer, self_regularization
+from sskseg.training import HistoryBuffer, adversarial, self_regularization
 
 TINY = {"width": 8, "depth": 1, "batch_size": 2, "random_state": 0}
 
@@ -132,15 +132,19 @@ def test_shifts_of_less_than_a_pixel_are_measured(ndim, size):
     assert np.median(found) == pytest.approx(size, abs=0.07)
 
 
-def test_a_halo_is_regularized_and_noise_less(disc):
+def test_a_halo_is_regularized_more_than_noise_or_sharpness(disc):
     image, label = disc
     maps = torch.from_numpy(label_maps(label)).expand(8, -1, -1, -1)
     x = torch.from_numpy(image.astype(np.float32)).expand(8, 1, -1, -1)
-    distance = np.hypot(*(np.indices(label.shape) - 32)) - 15
-    halo = torch.from_numpy(0.06 * np.exp(-0.5 * ((distance - 2) / 1.5) ** 2)).float()
+    distance = torch.from_numpy(np.hypot(*(np.indices(label.shape) - 31.5)) - 15).float()
+    halo = 0.06 * torch.exp(-0.5 * ((distance - 2) / 1.5) ** 2)
     noise = 0.06 * torch.randn(x.shape, generator=torch.Generator().manual_seed(0))
-    losses = [float(self_regularization(x + change, x, maps)) for change in (halo, noise)]
-    assert losses[0] > 1.5 * losses[1]
+    sharper = -0.06 * torch.tanh(distance / 2) * torch.exp(-0.5 * (distance / 3) ** 2)
+    halo, noise, sharper = (
+        float(adversarial._bias(c + 0 * x, maps)) for c in (halo, noise, sharper)
+    )
+    assert halo > 0.02
+    assert max(noise, sharper) < 0.3 * halo
 
 
 def test_objects_survive_or_do_not(disc):
@@ -217,7 +221,7 @@ def test_stacks_of_three_dimensions():
     assert model.refine(X, y, random_state=0).shape == X.shape
     assert model.report_["survival"] > 0.9
     assert abs(model.report_["boundary_bias"]) < 0.5
-    with pytest.raises(ValueError, match="at least 24 pixels wide, got one of 20"):
+    with pytest.raises(ValueError, match="at least 24 pixels wide, got shape"):
         SimulatedRefiner(spatial_ndim=3, **TINY).fit(X[:, :20])
 
 
@@ -321,6 +325,8 @@ def test_what_does_not_serve_is_refused(real):
         SimulatedRefiner(**TINY).fit(np.ones((2, 64, 64)))
     with pytest.raises(ValueError, match="at least 48 pixels wide, got shape"):
         SimulatedRefiner(**TINY).fit(real[:, :32])
+    with pytest.raises(ValueError, match="patch_size must be at least 48 in 2 dimensions, got 30"):
+        SimulatedRefiner(patch_size=30, **TINY).fit(real)
     with pytest.raises(ValueError, match=r"must have 1 channel\(s\), got 2"):
         SimulatedRefiner(**TINY).fit(np.stack([real, real], axis=-1))
     model = SimulatedRefiner(Fixed(CellSimulator(shape=(64, 64))), max_steps=1, **TINY).fit(real)

@@ -75,10 +75,7 @@ def measure_cells(images, y, polarity):
     looks = [_look(image, label, sign) for image, label in zip(images, labels, strict=True)]
     found = [look for look in looks if look["coverage"] > 0]
     if not found:
-        raise ValueError(
-            f"No cell was found in X, {len(images)} images looked at: is it empty, or are there "
-            "labels to give?"
-        )
+        raise ValueError("No cell was found in X; is it empty, or are there labels to give?")
     medians = {name: float(np.median([look[name] for look in found])) for name in found[0]}
     return medians, [{**medians, **look} for look in looks]
 

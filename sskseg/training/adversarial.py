@@ -62,9 +62,10 @@ def self_regularization(refined, images, maps):
     """How much a refiner changes what labels depend on.
 
     The mean absolute difference of blurred intensities everywhere, and that of gradients inside of
-    objects and along their outlines, half of each; and how uneven the mean difference is from 5
-    pixels inside of outlines to 5 outside. The last leaves noise alone, and counts a faint halo,
-    with which all objects would look larger than their labels.
+    objects and along their outlines, half of each; and what makes all objects look larger or
+    smaller than their labels, a faint halo, say. The last looks at the mean difference p(d) at
+    distance d from outlines: where only contrast and sharpness change, p(d) + p(-d) is the same for
+    all d; it counts how much this sum differs from that 5 pixels away.
 
     Parameters
     ----------
@@ -84,26 +85,7 @@ def self_regularization(refined, images, maps):
         for axis in range(2, change.ndim)
     ]
     slope = sum(slopes) / (len(slopes) * near.sum()).clamp(min=1.0)
-    uneven = _profile(change, maps).diff().abs().mean()
-    return (1 - _LOCAL) * _blurred(change).abs().mean() + _LOCAL * slope + uneven
-
-
-def _profile(change, maps):
-    """Mean change by distance to the outlines, pixels: 5 inside, ..., 1 inside, 1 outside, ..., 5.
-
-    Over the whole batch. Distances that no pixel has are left out.
-    """
-    objects, near = maps[:, :1], maps[:, 1:2]
-    grow = F.max_pool2d if maps.ndim == 4 else F.max_pool3d
-    sides, within = ([], []), torch.zeros_like(near)
-    for _ in range(_RINGS):
-        for side, where in zip(sides, (objects, 1 - objects), strict=True):
-            ring = (near - within) * where
-            if ring.any():
-                side.append((change * ring).sum() / ring.sum())
-        within, near = near, grow(near, 3, stride=1, padding=1)
-    means = [*sides[0][::-1], *sides[1]]
-    return torch.stack(means) if len(means) > 1 else change.new_zeros(2)
+    return (1 - _LOCAL) * _blurred(change).abs().mean() + _LOCAL * slope + _bias(change, maps)
 
 
 def _blurred(x):
@@ -118,6 +100,20 @@ def _blurred(x):
         rows = F.pad(rows.reshape(-1, 1, shape[-1]), (reach, reach), mode="replicate")
         x = F.conv1d(rows, kernel.view(1, 1, -1)).view(shape).movedim(-1, axis)
     return x
+
+
+def _bias(change, maps):
+    """How much the mean change on both sides of outlines differs from that further away."""
+    objects, near = maps[:, :1], maps[:, 1:2]
+    grow = F.max_pool2d if maps.ndim == 4 else F.max_pool3d
+    sums, within = [], torch.zeros_like(near)
+    for _ in range(_RINGS):
+        rings = (near - within) * objects, (near - within) * (1 - objects)
+        if not all(ring.any() for ring in rings):  # no object is so thick
+            break
+        sums.append(sum((change * ring).sum() / ring.sum() for ring in rings))
+        within, near = near, grow(near, 3, stride=1, padding=1)
+    return (torch.stack(sums) - sums[-1]).abs().mean() if sums else change.new_zeros(())
 
 
 def train_refiner(

@@ -2,7 +2,7 @@
 
     python tests/benchmarks/simulation.py [--data nuclei nissl] [--sources simulated calibrated ...]
         [--labels 0] [--methods watershed contours] [--seeds 0] [--refining 180]
-        [--training 120] [--full] [--table]
+        [--training 120] [--full] [--table] [--figure] [--interpolation 1 10 100]
 
 What the detector learns from: "simulated" images of the default simulator, "calibrated" ones, of
 one that was fitted to the unlabelled real images, "refined" ones, each with 0 or more labelled real
@@ -10,8 +10,11 @@ images besides; "real" images alone; and Otsu's and Li's threshold with a waters
 images are otherwise not learnt from. Methods: "watershed" of the segmenter's probabilities, and
 "contours" of `ContourDetector`, in the same seconds. DSB 2018: 160 images for training, 80 for
 testing; Nissl: two images for training, one for testing. Each finished cell is kept in
-``tests/benchmarks/results/simulation.jsonl``. ``--full`` is the protocol for a GPU; ``--figure``
-draws real, simulated and refined images side by side.
+``tests/benchmarks/results/simulation.jsonl``. ``--full`` is the whole table, with 0, 1, 2, 5, 10
+labelled real images and three seeds, in the time of a GPU; ``--figure`` draws real, simulated and
+refined images side by side, ``--interpolation 1 10 100`` simulated images refined with each of
+these self-regularizations. "gap_closed" is F1 at IoU 0.5 between "simulated" (0) and "real" with
+all labels (1), of the same method.
 """
 
 import argparse
@@ -95,6 +98,23 @@ def measure(data, source, labels, method, seed, options):
     return {**figures, "report": report}
 
 
+def mean_of(figures, name):
+    """Mean over seeds; nothing where one lacks it."""
+    values = [f.get(name) for f in figures]
+    return "" if None in values else float(np.mean(values))
+
+
+def gap_closed(groups, name):
+    """Where F1 lies between that of plain simulated images and that of all real labels."""
+    data, _, _, *same = name
+    ends = [groups.get((data, SOURCES.index(source), labels, *same))
+            for source, labels in (("simulated", 0), ("real", ALL))]  # fmt: skip
+    if None in ends or SOURCES[name[1]] in ("otsu", "li"):
+        return ""
+    low, high, own = (mean_of(figures, "f1_0.5") for figures in (*ends, groups[name]))
+    return (own - low) / (high - low) if high != low else ""
+
+
 def table(rows):
     groups = {}
     for row in rows:
@@ -108,11 +128,11 @@ def table(rows):
                 "labelled images": "all" if labels == ALL else labels,
                 "seconds": f"{seconds:.0f}", "seeds": len(figures)}  # fmt: skip
         for name in (*(f"f1_{t:g}" for t in THRESHOLDS), "ap", "wape"):
-            values = [f.get(name) for f in figures]
-            line[name] = "" if None in values else float(np.mean(values))
-        for name in ("realism", "boundary_shift", "survival", "hallucination"):
-            values = [f["report"].get(name) for f in figures]
-            line[name] = "" if None in values else float(np.mean(values))
+            line[name] = mean_of(figures, name)
+        line["gap_closed"] = gap_closed(groups, (data, source, labels, seconds, method))
+        reports = [f["report"] for f in figures]
+        for name in ("realism", "boundary_shift", "boundary_bias", "survival", "hallucination"):
+            line[name] = mean_of(reports, name)
         lines.append(line)
     return markdown(lines, list(lines[0])) if lines else "no cell is finished"
 
@@ -143,6 +163,44 @@ def draw(data, seed, seconds, path):
     plt.close(figure)
 
 
+def draw_interpolation(data, seed, seconds, weights, path):
+    """Simulated images, and what refiners of less and less freedom make of them."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    from sskseg.report import draw_outlines
+
+    X, *_ = load(data)
+    made = CellSimulator().calibrate(X)
+    drawn, labels = made.sample(2, seed)
+    columns = [("simulated", drawn)]
+    for weight in sorted(weights, reverse=True):
+        refiner = SimulatedRefiner(
+            made, self_regularization=weight, time_budget=seconds, random_state=seed
+        ).fit(X)
+        found = refiner.report_
+        title = (f"self-regularization {weight:g}\nrealism {found['realism']:.2f}, bias "
+                 f"{found['boundary_bias']:.2f} px")  # fmt: skip
+        columns.append((title, refiner.refine(drawn, labels, random_state=seed)))
+    side = drawn.shape[1]
+    columns.append(("real", [x[:side, :side] for x in X[:2]]))
+    figure, axes = plt.subplots(2, len(columns), figsize=(2.3 * len(columns), 5.1),
+                                layout="constrained")  # fmt: skip
+    for column, (title, images) in zip(axes.T, columns, strict=True):
+        for i, ax in enumerate(column):
+            known = None if title == "real" else labels[i]
+            ax.imshow(images[i], cmap="gray", vmin=0, vmax=1)
+            if known is not None and i:
+                draw_outlines(ax, images[i], known)
+            ax.set_axis_off()
+        column[0].set_title(title, fontsize=8)
+    path.parent.mkdir(exist_ok=True)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", choices=("nuclei", "nissl"), default=["nuclei"])
@@ -154,6 +212,8 @@ def main():
     parser.add_argument("--training", type=float, default=120.0, help="seconds")
     parser.add_argument("--full", action="store_true", help="the protocol for a GPU")
     parser.add_argument("--figure", action="store_true", help="draw what was simulated")
+    parser.add_argument("--interpolation", type=float, nargs="+", default=None,
+                        help="draw images refined with these self-regularizations")  # fmt: skip
     parser.add_argument("--table", action="store_true", help="of the finished cells, no training")
     options = parser.parse_args()
     if options.full:
@@ -167,17 +227,21 @@ def main():
         ):
             is_rule = source in ("otsu", "li")
             for labels in [0] if is_rule else options.labels:
+                if labels > len(load(data)[0]):
+                    continue  # there are not so many
                 labels = ALL if source == "real" and labels == 0 else labels
                 key = {"data": data, "source": source, "labels": labels, "seed": seed,
                        "refining": options.refining, "training": options.training}  # fmt: skip
                 if method == "contours" and not is_rule:
                     key["method"] = method
                 cells.run(key, partial(measure, data, source, labels, method, seed, options))
-    if options.figure:
-        root = Path(__file__).resolve().parents[2]
-        for data in options.data:
-            draw(data, options.seeds[0], options.refining,
-                 root / "docs" / "images" / f"simulation_{data}.png")  # fmt: skip
+    folder = Path(__file__).resolve().parents[2] / "docs" / "images"
+    for data in options.data:
+        if options.figure:
+            draw(data, options.seeds[0], options.refining, folder / f"simulation_{data}.png")
+        if options.interpolation:
+            draw_interpolation(data, options.seeds[0], options.refining, options.interpolation,
+                               folder / f"interpolation_{data}.png")  # fmt: skip
     print(table(cells.rows))
 
 
