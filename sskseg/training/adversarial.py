@@ -12,6 +12,7 @@ _REPORTS = 10
 _BLUR = 2.0  # pixels
 _LOCAL = 0.5  # share of gradients in the self-regularization
 _RINGS = 5  # pixels on each side of outlines
+_SLIGHT = 0.02  # difference of intensities
 _BETAS = (0.0, 0.9)
 _CALM = 0.02  # share of the training in which only the discriminator learns
 
@@ -113,7 +114,11 @@ def _bias(change, maps):
             break
         sums.append(sum((change * ring).sum() / ring.sum() for ring in rings))
         within, near = near, grow(near, 3, stride=1, padding=1)
-    return (torch.stack(sums) - sums[-1]).abs().mean() if sums else change.new_zeros(())
+    if not sums:
+        return change.new_zeros(())
+    differences = torch.stack(sums) - sums[-1]
+    # Quadratic where small: absolute values would hold back all that the refiner learns first.
+    return F.smooth_l1_loss(differences, torch.zeros_like(differences), beta=_SLIGHT)
 
 
 def train_refiner(
