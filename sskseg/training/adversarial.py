@@ -12,7 +12,7 @@ _REPORTS = 10
 _BLUR = 2.0  # pixels
 _LOCAL = 0.5  # share of gradients in the self-regularization
 _RINGS = 5  # pixels on each side of outlines
-_SLIGHT = 0.02  # difference of intensities
+_SLIGHT = 0.1  # difference of intensities
 _BETAS = (0.0, 0.9)
 _CALM = 0.02  # share of the training in which only the discriminator learns
 
