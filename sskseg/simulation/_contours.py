@@ -75,7 +75,7 @@ def sample_outlines(rng, centers, radii, *, elongation=1.6, roughness=0.06, wave
 
 
 def trace_outlines(outlines, points=64):
-    """Polygons of outlines.
+    """Turn outlines into polygons.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def trace_outlines(outlines, points=64):
 
 
 def fill_outlines(outlines, shape):
-    """Pixels inside of outlines.
+    """Find the pixels inside of outlines.
 
     Parameters
     ----------
