@@ -53,14 +53,14 @@ class CellSimulator:
         Standard deviation of the background from place to place.
     psf : float, default=1.0
         Standard deviation of the blur in focus, pixels.
+    noise : float, default=0.03
+        Standard deviation of the noise.
     defocus : float, default=0.0
         Blur of cells out of focus, pixels: in two dimensions that of a cell whose distance from
         the focal plane is one standard deviation; in three, of light along the first axis.
     section_blur : float, default=0.0
         Blur of whole images, since not every section is in focus, pixels; drawn for each of them as
         that of cells is.
-    noise : float, default=0.03
-        Standard deviation of the noise.
     variants : tuple of CellSimulator, default=()
         Where there are some, each image is drawn by one of them, in `shape`.
 
