@@ -105,7 +105,7 @@ def _look(image, label, sign):
     smooth = ndi.gaussian_filter(image, 1.0)
     mask = _cells_in(smooth, sign) if label is None else label > 0
     around = ~mask if label is None else label == 0
-    if not mask.any() or not around.any():
+    if not mask.any() or not around.any() or image.min() == image.max():
         everywhere = around if around.any() else np.ones(image.shape, bool)
         return {"coverage": 0.0, **_background(image, everywhere), "noise": _noise_of(image)}
     background = _background(image, around)

@@ -268,6 +268,10 @@ def test_real_images_are_imitated(data_dir):
 def test_what_does_not_serve_is_refused():
     with pytest.raises(ValueError, match="No cell was found in X"):
         CellSimulator().calibrate(np.ones((2, 32, 32)))
+    with pytest.raises(ValueError, match="No cell was found in X"):
+        CellSimulator().calibrate(
+            np.ones((2, 64, 64)), CellSimulator(shape=(64, 64)).sample(2, 0)[1]
+        )
     with pytest.raises(ValueError, match="coverage must be between 0 and 0.9, got 2"):
         CellSimulator(coverage=2)
     with pytest.raises(ValueError, match="n must be a positive integer, got 0"):
