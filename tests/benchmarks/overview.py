@@ -33,7 +33,7 @@ ASPECT = 1.6
 
 def mitochondria():
     X, y = load_epfl_mitochondria(data_folder() / "epfl_mitochondria")
-    part = slice(20, 52), slice(100, 484), slice(300, 684)
+    part = slice(20, 52), slice(32, 416), slice(384)
     X, y = X[part], y[part]
     counter = InstanceCounter(sections="consecutive", spacing=(0.005,) * 3, smoothing=3.0)
     return X, y, list(range(2, 32, 4)), 16, counter, {"sections": "consecutive"}
@@ -49,7 +49,7 @@ def nuclei():
 def junctions():
     X, y = make_neuromuscular_junctions(10, (192, 192), random_state=0)
     counter = InstanceCounter(merge_distance=4.0, fill_holes=False)
-    return list(X), list(y), list(range(6)), 8, counter, {}
+    return list(X), list(y), list(range(6)), 7, counter, {}
 
 
 def found(make, steps):
