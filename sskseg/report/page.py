@@ -243,7 +243,9 @@ class _Page:
             frame["true"] = self.truth.counts
         yield table(frame.head(_MOST_COUNTS), _first("Counts", len(frame), _MOST_COUNTS))
         if self.intervals is not None:
-            yield paragraph("9 of 10 true counts of new images lie between least and most.")
+            yield paragraph(
+                "Of new images like those of fit, 9 of 10 true counts lie between least and most."
+            )
         elif self.reason:
             yield paragraph(f"No intervals: {self.reason}", "soft")
         if known.sum() > 1:
