@@ -77,7 +77,7 @@ class Outputs:
         _, step, inputs = self.steps[-1]
         if self.labels is None:
             return None, None, "Nothing is counted."
-        if hasattr(step, "count_residuals_"):
+        if "return_interval" in inspect.signature(step.predict).parameters:
             more = {} if self.positions is None else {"positions": self.positions}
             try:
                 counts, intervals = step.predict(
@@ -86,7 +86,11 @@ class Outputs:
             except ValueError as error:
                 return step.predict(inputs, **more), None, str(error)
             return counts, intervals, ""
-        return np.asarray(step.predict(inputs)), None, f"{type(step).__name__} gives no intervals."
+        reason = f"{type(step).__name__} gives no intervals."
+        counts = step.predict(inputs)
+        if np.ndim(counts[0]):  # label images
+            counts = [np.count_nonzero(np.unique(label) > 0) for label in self.labels]
+        return np.asarray(counts), None, reason
 
 
 def flatten(estimator, name=None):

@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from sskseg import (
+    ContourDetector,
     InstanceCounter,
     LogBlobs,
     OtsuWatershed,
@@ -171,6 +172,15 @@ def test_parts_of_a_pipeline_have_pages_too(pipeline, cells, tmp_path):
         assert wanted <= set(found.headings), name
         if truth is None:
             assert not {"scores", "calibration"} & set(found.headings), name
+
+
+def test_contours_have_pages(cells, tmp_path):
+    X, y, _ = cells
+    detector = ContourDetector(width=4, depth=2, max_steps=2, batch_size=2, random_state=0)
+    counter = InstanceCounter("contours", detector=detector)
+    for model in (detector.fit(X, y), counter.fit(X, y)):
+        found = read(report.html(model, X, y, tmp_path / "page.html", max_images=1))
+        assert {"images", "counts", "objects"} <= set(found.headings)
 
 
 @pytest.mark.filterwarnings("ignore:Histogram and power spectrum")
