@@ -27,3 +27,26 @@ def _global_random_state_is_left_alone(request):
     if request.module.__name__ != "test_common":  # scikit-learn's checks draw from it themselves
         assert (np.random.get_state()[1] == before[0]).all()
         assert random.getstate() == before[1]
+
+
+@pytest.fixture(scope="session")
+def cells():
+    """Images, labels, and labels of which half are not known."""
+    from sskseg.datasets import make_cells
+
+    X, y = make_cells(4, (40, 48), random_state=0)
+    return X, y, np.where(np.arange(4)[:, None, None] < 2, y, -1)
+
+
+@pytest.fixture(scope="session")
+def pipeline(cells):
+    """A small pipeline that is fitted to `cells`."""
+    from sklearn.pipeline import make_pipeline
+
+    from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+
+    X, _, known = cells
+    segmenter = SemiSupervisedSegmenter(
+        width=4, depth=1, max_steps=20, batch_size=2, patch_size=32, random_state=0
+    )
+    return make_pipeline(PercentileScaler(), segmenter, InstanceCounter()).fit(X, known)

@@ -34,6 +34,13 @@ from sskseg.report._axes import outlines, round_length, show_plane
 plt = pytest.importorskip("matplotlib.pyplot")
 
 
+@pytest.fixture(autouse=True)
+def _figures_are_closed():
+    plt.switch_backend("agg")
+    yield
+    plt.close("all")
+
+
 def lines_of(ax, label):
     """Lines of the collection of that name."""
     found = [c for c in ax.collections if c.get_label() == label]

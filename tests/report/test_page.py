@@ -28,6 +28,7 @@ from sskseg import (
 from sskseg.datasets import make_cells
 from sskseg.simulation import CellSimulator
 
+pytest.importorskip("matplotlib")  # figures of pages are not pyplot's: none is to be closed
 CHROMIUM = next(
     (found for name in ("chromium", "chromium-browser", "google-chrome", "chrome")
      if (found := shutil.which(name))), None,
