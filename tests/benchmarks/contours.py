@@ -79,15 +79,14 @@ def measure_speed(steps):
     image, truth = make_cells(1, (SIDE, SIDE), n_cells=N_CELLS, random_state=1, **options)
     images = [image[0][..., None]]
     network, whole = [], []
-    with detector._session() as (_, device, dtype):
-        for _ in range(5):
-            start = time.perf_counter()
-            for _ in detector._maps(images, device, dtype):
-                pass
-            network.append(time.perf_counter() - start)
-            start = time.perf_counter()
-            labels = detector.detect(images)[0].labels
-            whole.append(time.perf_counter() - start)
+    for _ in range(5):
+        start = time.perf_counter()
+        for _ in detector._maps(images, *detector._place()):
+            pass
+        network.append(time.perf_counter() - start)
+        start = time.perf_counter()
+        labels = detector.detect(images)[0].labels
+        whole.append(time.perf_counter() - start)
     after = min(whole) - min(network)
     return {"cells": int(truth.max()), "found": int(labels.max()), "network": min(network),
             "after": after, "share": after / min(network),
