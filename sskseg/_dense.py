@@ -1,8 +1,10 @@
 """Predicting every pixel of images, in memory or lazily."""
 
 from copy import copy
+from dataclasses import replace
 from functools import lru_cache
 from numbers import Integral
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -36,6 +38,8 @@ from .training import (
 
 _TILE = {2: (1024, 1024), 3: (64, 128, 128)}
 _SECTIONS = 16  # of a block of a scan
+_NETWORK_BYTES = 2**32  # of a block of a scan, in the network, in float32
+_READY = WeakKeyDictionary()  # copies of networks that predict block after block
 
 
 class DenseEstimator(TorchEstimator):
@@ -128,9 +132,18 @@ class DenseEstimator(TorchEstimator):
 
     def _forward(self, network, device, dtype):
         """Function from inputs to probabilities."""
-        ready = inference_copy(network, device, dtype, self.spatial_ndim)
+        ready = self._ready(network, device, dtype)
         activate = self._objective().activate
         return lambda x: activate(ready(x))
+
+    def _ready(self, network, device, dtype):
+        """The network to predict with; of `for_blocks` made once in a process."""
+        if not hasattr(self, "_block_shape"):
+            return inference_copy(network, device, dtype, self.spatial_ndim)
+        copies = _READY.setdefault(network, {})
+        if (device, dtype) not in copies:
+            copies[device, dtype] = inference_copy(network, device, dtype, self.spatial_ndim)
+        return copies[device, dtype]
 
     def _views(self, n_sections):
         """How `n_sections` neighboring sections (or 1 by itself) are seen with test-time
@@ -180,15 +193,50 @@ class DenseEstimator(TorchEstimator):
             # a user's network, of which nothing is known, or one that cuts images itself
             endless = (2**31,) * self.spatial_ndim
             return TileSettings(endless, (0,) * self.spatial_ndim, (1,) * self.spatial_ndim)
-        return tile_settings(network, self.spatial_ndim)
+        settings = tile_settings(network, self.spatial_ndim)
+        if not hasattr(self, "_block_shape") or not _sees_all(settings, network):
+            return settings
+        sides = zip(settings.tile, self._block_shape, strict=True)
+        return replace(settings, tile=tuple(max(pair) for pair in sides))
 
-    def block_sizes(self, shape):
+    def for_blocks(self, core, halo):
+        """A copy that predicts the blocks of `block_sizes` in one piece each.
+
+        It keeps its network ready between calls, and does not carry what is as large as the
+        training images.
+        """
+        shipped = copy(self)
+        vars(shipped).update(dict.fromkeys(self._not_saved))
+        sides = list(zip(core, halo, strict=True))[-self.spatial_ndim :]
+        shipped._block_shape = tuple(side + 2 * margin for side, margin in sides)
+        return shipped
+
+    def _largest_core(self, tiles, wanted):
+        """Sides of a block where the halo is all that the network looks at: `wanted`, or what the
+        network has memory for."""
+        sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
+        n_channels = sections * self.n_channels_
+        values = _values_per_pixel(self.network_, n_channels, self.spatial_ndim)
+        n_pixels = _NETWORK_BYTES / (4 * values)
+        side = int(n_pixels ** (1 / self.spatial_ndim))
+        if self.continuity_ is not None:
+            side //= 2  # it keeps the probabilities of several sections
+        most = [(side - 2 * h) // s * s for h, s in zip(tiles.halo, tiles.stride, strict=True)]
+        if wanted is None:
+            return most
+        wanted = [w // s * s for w, s in zip(wanted, tiles.stride, strict=True)]
+        return [min(pair) for pair in zip(wanted, most, strict=True)]
+
+    def block_sizes(self, shape, wanted=None):
         """How a scan is cut for this network, so that blocks give what the whole gives.
 
         Parameters
         ----------
         shape : tuple of int
             Of the scan, pixels; sections first where they are consecutive.
+        wanted : tuple of int, default=None
+            Pixels of a block, about; None is as many as the network takes in 4 GB. Where the halo
+            does not cover all that the network looks at, blocks are the tiles of `predict`.
 
         Returns
         -------
@@ -210,6 +258,10 @@ class DenseEstimator(TorchEstimator):
         plane = shape[-self.spatial_ndim :]
         axes = zip(plane, tiles.tile, tiles.halo, tiles.stride, strict=True)
         core, halo = tuple(core_size(*axis) for axis in axes), tiles.halo
+        if _sees_all(tiles, self.network_):
+            wanted = None if wanted is None else wanted[-self.spatial_ndim :]
+            larger = self._largest_core(tiles, wanted)
+            core = tuple(min(s, max(c, m)) for s, c, m in zip(plane, core, larger, strict=True))
         if self.sections == "independent":
             return core, halo
         if self.continuity_ is not None:
@@ -340,6 +392,32 @@ def tile_settings(network, ndim):
         reach = tuple(min(r, side // 8) for side, r in zip(tile, reach, strict=True))
     halo = tuple(round_up(r, step) for r, step in zip(reach, network.stride, strict=True))
     return TileSettings(tile, halo, network.stride)
+
+
+def _sees_all(settings, network):
+    """Whether tiles show each pixel all that the network looks at, so that any tiles will do."""
+    return all(h >= r for h, r in zip(settings.halo, network.reach, strict=True))
+
+
+def _values_per_pixel(network, n_channels, ndim):
+    """Values that a network keeps at one time for each pixel, about: six times the output of its
+    largest layer."""
+    sides = [4 * step for step in network.stride]
+    if any(network_margin(network, ndim)):
+        sides = [network.legal_size(side) for side in sides]
+    sizes = []
+    hooks = [
+        module.register_forward_hook(lambda *seen: sizes.append(seen[-1].numel()))
+        for module in network.modules()
+        if not list(module.children())
+    ]
+    try:
+        with torch.inference_mode():
+            network(torch.zeros(1, n_channels, *sides))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return max(1.0, 6 * max(sizes, default=1) / np.prod(sides))
 
 
 def network_margin(network, ndim):

@@ -64,23 +64,71 @@ def object_sums(labels, *, start=None, probability=None, intensity=None):
         ``label, size, position`` (sums of coordinates), ``low, high`` (extrema, the upper
         excluded) and, where given, ``score`` and ``intensity`` (sums).
     """
-    where = np.nonzero(labels > 0)
-    ids, index = np.unique(labels[where], return_inverse=True)
-    n, shape = len(ids), (len(ids), labels.ndim)
-    sums = {"label": ids, "size": np.bincount(index, minlength=n)}
-    sums["position"] = np.zeros(shape, np.int64)
-    sums["low"], sums["high"] = np.full(shape, _FAR), np.zeros(shape, np.int64)
-    for axis, at in enumerate(where):
-        at = at if start is None else at + start[axis]
-        # Exact in float64 up to 2**53: the order of the parts does not change the sum.
-        sums["position"][:, axis] = np.bincount(index, at, n).astype(np.int64)
-        np.minimum.at(sums["low"][:, axis], index, at)
-        np.maximum.at(sums["high"][:, axis], index, at + 1)
+    runs = _Runs(labels)
+    ids, index = _numbered(runs.labels, labels.size)
+    n = len(ids)
+    sums = {"label": ids, "size": _add(index, runs.lengths, n)}
+    sums["position"] = np.zeros((n, labels.ndim), np.int64)
+    sums["low"] = np.full((n, labels.ndim), _FAR)
+    sums["high"] = np.zeros((n, labels.ndim), np.int64)
+    for axis, first in enumerate(runs.starts):
+        first = first if start is None else first + start[axis]
+        last = first + (runs.lengths - 1 if axis == labels.ndim - 1 else 0)
+        sums["position"][:, axis] = _add(index, (first + last) * runs.lengths // 2, n)
+        np.minimum.at(sums["low"][:, axis], index, first)
+        np.maximum.at(sums["high"][:, axis], index, last + 1)
     if probability is not None:
-        sums["score"] = np.bincount(index, np.asarray(probability)[where], n)
+        sums["score"] = np.bincount(index, runs.sums(np.asarray(probability)), n)
     if intensity is not None:
-        sums["intensity"] = _intensity_sums(np.asarray(intensity), labels.shape, where, index, n)
+        intensity = np.asarray(intensity)
+        if labels.shape not in (intensity.shape, intensity.shape[:-1]):
+            raise ValueError(
+                "intensity must have the shape of labels, "
+                f"{labels.shape}, or that and a channel axis, got {intensity.shape}."
+            )
+        if intensity.shape == labels.shape:
+            sums["intensity"] = np.bincount(index, runs.sums(intensity), n)
+        else:
+            channels = np.moveaxis(intensity, -1, 0)
+            sums["intensity"] = np.stack(
+                [np.bincount(index, runs.sums(channel), n) for channel in channels], axis=1
+            )
     return sums
+
+
+class _Runs:
+    """Objects as runs of pixels along the last axis, of which there are far fewer than pixels."""
+
+    def __init__(self, labels):
+        change = np.ones(labels.shape, bool)
+        np.not_equal(labels[..., 1:], labels[..., :-1], out=change[..., 1:])
+        self.all = np.flatnonzero(change)
+        found = np.ascontiguousarray(labels).ravel()[self.all]
+        self.kept = found > 0
+        self.labels = found[self.kept]
+        self.lengths = np.diff(self.all, append=labels.size)[self.kept]
+        self.starts = np.unravel_index(self.all[self.kept], labels.shape)
+
+    def sums(self, values):
+        """Sums of an image over each run, float64."""
+        if not len(self.all):
+            return np.empty(0)
+        return np.add.reduceat(values.ravel(), self.all, dtype=np.float64)[self.kept]
+
+
+def _add(index, values, n):
+    """Sums of integers, which are exact in float64 up to 2**53, so that their order is nothing."""
+    return np.bincount(index, values, n).astype(np.int64)
+
+
+def _numbered(values, n_pixels):
+    """Sorted values that occur, and the place of each value among them."""
+    if not values.size or values.max() >= 4 * n_pixels:
+        return np.unique(values, return_inverse=True)
+    present = np.zeros(int(values.max()) + 1, bool)  # marking beats sorting
+    present[values] = True
+    place = np.cumsum(present) - 1
+    return np.flatnonzero(present).astype(values.dtype), place[values]
 
 
 def merge_sums(parts):
@@ -140,15 +188,3 @@ def sums_to_table(sums, shape, spacing):
     if "score" in sums:
         columns["score"] = sums["score"] / sizes
     return pd.DataFrame(columns)
-
-
-def _intensity_sums(intensity, shape, where, index, n):
-    if intensity.shape == shape:
-        return np.bincount(index, intensity[where], n)
-    if intensity.shape[:-1] != shape:
-        raise ValueError(
-            f"intensity must have the shape of labels, {shape}, or that and a channel axis, got "
-            f"{intensity.shape}."
-        )
-    channels = range(intensity.shape[-1])
-    return np.stack([np.bincount(index, intensity[..., c][where], n) for c in channels], axis=1)

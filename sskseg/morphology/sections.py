@@ -73,8 +73,12 @@ def count_overlaps(lower, upper):
     overlap : ndarray of int64, shape (n,)
     """
     both = (lower > 0) & (upper > 0)
-    together = np.stack([lower[both], upper[both]], axis=1).astype(np.int64)
-    return np.unique(together, axis=0, return_counts=True)
+    first, second = lower[both].astype(np.int64), upper[both].astype(np.int64)
+    base = int(second.max(initial=0)) + 1
+    if int(first.max(initial=0)) >= 2**62 // base:
+        return np.unique(np.stack([first, second], axis=1), axis=0, return_counts=True)
+    keys, overlap = np.unique(first * base + second, return_counts=True)  # numbers sort faster
+    return np.stack(np.divmod(keys, base), axis=1), overlap
 
 
 def best_matches(pairs, overlap, areas, firsts, min_overlap=0.5):

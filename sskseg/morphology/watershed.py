@@ -1,5 +1,7 @@
 """Objects from probabilities, touching ones told apart."""
 
+from itertools import product
+
 import edt
 import numpy as np
 from scipy import ndimage as ndi
@@ -7,6 +9,8 @@ from skimage.segmentation import watershed
 
 from .components import label_components
 from .peaks import find_peaks
+
+_MOST_PAIRS = 3  # of equally high seeds in one part, whose orders are all looked at
 
 
 def relief_of(probability, threshold, *, seeds="distance", smooth=1.0, spacing=None):
@@ -33,12 +37,13 @@ def relief_of(probability, threshold, *, seeds="distance", smooth=1.0, spacing=N
     if seeds == "distance":
         spacing = (1.0,) * mask.ndim if spacing is None else tuple(float(s) for s in spacing)
         relief = edt.edt(np.ascontiguousarray(mask), anisotropy=spacing, black_border=False)
-        relief = np.where(np.isfinite(relief), relief, 1).astype(np.float32)
-        parts = label_components(mask)
+        relief = np.ascontiguousarray(relief, np.float32)
+        at, parts = np.flatnonzero(mask), label_components(mask)
+        inside, part = relief.ravel()[at], parts.ravel()[at]
+        inside[~np.isfinite(inside)] = 1
         largest = np.zeros(int(parts.max(initial=0)) + 1, np.float32)
-        np.maximum.at(largest, parts[mask], relief[mask])
-        largest[0] = 1
-        relief = relief / largest[parts]
+        np.maximum.at(largest, part, inside)
+        relief.ravel()[at] = inside / largest[part]
     else:
         relief = np.asarray(probability, np.float32)
     if smooth > 0:
@@ -85,14 +90,14 @@ def _flood(steps, seeds, mask):
     only = np.zeros(len(several), np.int32)
     only[within[:, 0]] = within[:, 1]
     only[several] = 0
-    crowded = several[parts]
+    crowded = np.take(several, parts)
     if not crowded.any():
-        return only[parts]
+        return np.take(only, parts)
     values = 255 - steps.astype(np.int16)
     flooded = _watershed(values, np.where(crowded, seeds, 0), crowded)
     if not _order_is_irrelevant(values, seeds, parts, within[several[within[:, 0]]]):
         return _watershed(values, seeds, mask)
-    return only[parts] + flooded
+    return np.take(only, parts) + flooded
 
 
 def _watershed(values, seeds, mask):
@@ -110,29 +115,43 @@ def _seeds_within(parts, seeds):
 def _order_is_irrelevant(values, seeds, parts, within):
     """Whether it does not matter which one of equally high seeds of a part is taken first.
 
-    The watershed takes these in an order that depends on the rest of the image. So the parts that
-    have such seeds are flooded with the seeds in either order.
+    The watershed takes these in an order that depends on the rest of the image. So parts with pairs
+    of such seeds are flooded with these in every order; for many orders this says no.
     """
     heights = np.zeros(int(seeds.max()) + 1, values.dtype)
     at = np.flatnonzero(seeds)
     heights[seeds.ravel()[at]] = values.ravel()[at]
-    same = np.zeros(int(parts.max()) + 1, np.int64)  # seeds of a part at one height, at most
-    _, index, counts = np.unique(
-        np.stack([within[:, 0], heights[within[:, 1]]], axis=1),
-        axis=0, return_inverse=True, return_counts=True,
-    )  # fmt: skip
-    np.maximum.at(same, within[:, 0], counts[index.ravel()])
-    if same.max() < 2:
-        return True
-    if same.max() > 2:  # more orders than two
+    rows = np.stack([within[:, 0], heights[within[:, 1]], within[:, 1]], axis=1)
+    rows = rows[np.lexsort(rows.T[::-1])]
+    second = np.flatnonzero((rows[1:, :2] == rows[:-1, :2]).all(axis=1)) + 1
+    tied, n_pairs = np.unique(rows[second, 0], return_counts=True)
+    if n_pairs.max(initial=0) > _MOST_PAIRS or (np.diff(second) == 1).any():
         return False
-    boxes = ndi.find_objects(np.where((same == 2)[parts], parts, 0))
-    for part, box in enumerate(boxes, 1):
-        if box is not None:
-            inside = parts[box] == part
-            both = np.where(inside, seeds[box], 0)
-            rank = (both == both.max()) / 2
-            one, other = (_watershed(values[box] + sign * rank, both, inside) for sign in (1, -1))
-            if not np.array_equal(one, other):
+    if not len(tied):
+        return True
+    later = np.split(rows[second, 2], np.cumsum(n_pairs)[:-1])  # of each pair the second seed
+    for part, pairs, box in zip(tied, later, _boxes(parts, tied), strict=True):
+        inside = parts[box] == part
+        both = np.where(inside, seeds[box], 0)
+        first = None
+        for signs in product((0.5, -0.5), repeat=len(pairs)):
+            moved = sum(sign * (both == seed) for sign, seed in zip(signs, pairs, strict=True))
+            flooded = _watershed(values[box] + moved, both, inside)
+            first = flooded if first is None else first
+            if not np.array_equal(first, flooded):
                 return False
     return True
+
+
+def _boxes(parts, wanted):
+    """Boxes of some parts, which are sorted."""
+    chosen = np.zeros(int(parts.max()) + 1, bool)
+    chosen[wanted] = True
+    at = np.flatnonzero(np.take(chosen, parts))
+    index = np.searchsorted(wanted, parts.ravel()[at])
+    low = np.full((parts.ndim, len(wanted)), max(parts.shape))
+    high = np.zeros((parts.ndim, len(wanted)), np.int64)
+    for axis, where in enumerate(np.unravel_index(at, parts.shape)):
+        np.minimum.at(low[axis], index, where)
+        np.maximum.at(high[axis], index, where + 1)
+    return [tuple(map(slice, *ends)) for ends in zip(low.T.tolist(), high.T.tolist(), strict=True)]

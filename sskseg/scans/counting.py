@@ -1,23 +1,26 @@
 """Objects of a scan larger than memory: found, joined, counted and measured, block by block."""
 
+import json
 import os
 import shutil
 import time
 import warnings
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from .job import make_job
-from .joining import clean, finish, join_blocks
+from .boxes import n_pixels
+from .fingerprint import fingerprint
+from .finishing import clean, finish
+from .joining import REASONS, join_blocks
 from .ledger import Ledger
 from .opening import Scan, open_scan
-from .workers import Workers
-
-_BYTES = 40  # a voxel of a block needs: probabilities, mask, relief, labels, and their copies
+from .planning import BYTES, PREDICTED_BYTES, make_job, needs, pyramid_levels
+from .workers import Progress, Workers
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class ScanPlan:
         Pixels that the network sees, by those of the scan.
     memory : int
         Bytes that a worker needs at most, the network's own memory excluded: ``40 * voxels`` of a
-        block with its halo.
+        block with its halo, and ``20 * voxels`` of what the network sees at once.
     seconds : float or None
         Of the network on one worker, from one block that was measured.
     """
@@ -63,8 +66,6 @@ class ScanResult:
     n_objects : int
     labels : dask array of int64
         From ``destination/labels/0``.
-    table : pandas.DataFrame
-        One row an object, as `InstanceCounter.measure` gives it.
     cut : pandas.DataFrame
         Objects that are larger than the halo, or that two blocks see differently: their ``id`` and
         ``reason``. They are counted as the blocks see them.
@@ -73,9 +74,14 @@ class ScanResult:
 
     n_objects: int
     labels: Any
-    table: pd.DataFrame
     cut: pd.DataFrame
     destination: Path
+
+    @cached_property
+    def table(self):
+        """One row an object, as `InstanceCounter.measure` gives it; a `pandas.DataFrame`, read from
+        ``destination/objects.parquet`` when it is first asked for."""
+        return pd.read_parquet(self.destination / "objects.parquet")
 
 
 def plan_scan(estimator, source, *, block_shape=None, halo=None, measure=True):
@@ -92,19 +98,19 @@ def plan_scan(estimator, source, *, block_shape=None, halo=None, measure=True):
     -------
     ScanPlan
     """
-    job = make_job(estimator, _as_scan(source), block_shape, halo, None)
+    job = make_job(estimator, _as_scan(source), block_shape, halo, memory=_memory(None, None))
     plan = _plan(job)
     if not measure:
         return plan
     start = time.perf_counter()
-    job.predict(len(job.predict_grid) // 2)
+    job.probability(len(job.predict_grid) // 2)
     seconds = (time.perf_counter() - start) * plan.n_predict
     return replace(plan, seconds=seconds)
 
 
 def count_scan(
     estimator, source, destination, *, block_shape=None, halo=None, client=None, resume=True,
-    keep_probabilities=False, skip_below=None, n_workers=None, verbose=False,
+    keep_probabilities=False, skip_below=None, mask=None, n_workers=None, verbose=False,
 ):  # fmt: skip
     """Count the objects of a scan that fits in no memory.
 
@@ -119,12 +125,13 @@ def count_scan(
         A folder, which becomes an OME-Zarr image of labels with its pyramid, beside
         ``objects.parquet`` and ``objects.csv``.
     block_shape : tuple of int, default=None
-        Pixels of the blocks that are split into objects; None is 2048 x 2048 or 128 x 512 x 512, or
-        the scan.
+        Pixels of the blocks that are split into objects; None is 2048 x 2048 or 128 x 512 x 512,
+        less where a worker has little memory, in whole chunks of the scan, or the scan; and what an
+        earlier call had that is gone on with.
     halo : int or tuple of int, default=None
         What such a block reads beyond itself, for objects that reach over its border; larger than
-        they are. None is a quarter of the block. Components (without holes filled or fragments
-        merged) need none.
+        they are. None is 128 pixels, in volumes 32, and at most a quarter of the block. Components
+        (without holes filled or fragments merged) need none.
     client : distributed.Client, default=None
         Of a cluster whose workers see `source` and `destination`; None: threads of this process.
     resume : bool, default=True
@@ -134,11 +141,15 @@ def count_scan(
     skip_below : float, default=None
         Blocks whose pixels, with the halo, are nowhere above this are background, without a look
         of the network.
+    mask : array of bool or int, default=None
+        Of numpy or dask, as large as the scan or coarser, with an axis for each spatial axis of the
+        scan, which it covers. Where it is 0 is background; blocks in which it is 0 everywhere are
+        neither read nor predicted.
     n_workers : int, default=None
-        Threads where there is no client; None is one for each core. The network runs in one, since
-        torch has threads of its own.
+        Threads where there is no client; None is one for each core. The network runs in one of them
+        at a time, since torch has threads of its own; meanwhile others split, measure and write.
     verbose : bool, default=False
-        Show a progress bar.
+        Show a progress bar: voxels and voxels per second, blocks, objects so far, time left.
 
     Returns
     -------
@@ -154,38 +165,60 @@ def count_scan(
 
     Notes
     -----
-    Three stages: the network predicts blocks of the size of its tiles, with its own halo, so that
-    probabilities are those of the whole scan in memory; blocks of these are split into objects; and
-    objects of neighboring blocks are joined (components by the pixels that touch, others by their
-    IoU where both blocks look) and numbered. After each stage a block's result is in a ledger.
+    The network predicts blocks with its own halo, so that probabilities are those of the whole scan
+    in memory; blocks of these are split into objects as soon as they are there; objects of
+    neighboring blocks are joined (components by the pixels that touch, others by their IoU where
+    both blocks look), numbered, and written. After each stage a block's result is in a ledger.
     """
-    scan = _as_scan(source)
-    job = make_job(estimator, scan, block_shape, halo, skip_below)
-    destination = Path(destination)
+    scan, destination = _as_scan(source), Path(destination)
     _check_destination(destination)
-    run = {**job.fingerprint(), "keep_probabilities": str(keep_probabilities)}
+    ledger = Ledger(destination / "ledger")
+    if block_shape is None and resume:
+        block_shape = ledger.run().get("block_shape")
+        block_shape = None if block_shape is None else json.loads(block_shape)
+    memory = _memory(client, n_workers)
+    job = make_job(
+        estimator, scan, block_shape, halo, skip_below=skip_below, mask=mask, memory=memory
+    )
+    run = fingerprint(job, estimator, keep_probabilities)
     if not resume and destination.exists():
         shutil.rmtree(destination)
     ledger = Ledger.open(destination / "ledger", run)
     job.create(destination)
-    workers = Workers(job, client, n_workers, verbose)
     if not ledger.has("done", 0):
-        workers.run("predict", range(len(job.predict_grid)), threads=1)
-        workers.run("label", range(len(job.grid)))
+        workers = Workers(job, client, n_workers)
+        sizes = [n_pixels(box) for box in job.grid]
+        progress = Progress(sizes, verbose, lambda i: int(ledger.read("sums", i)["n"]))
+        try:
+            workers.run(needs(job), progress)
+        finally:
+            progress.close()
         join_blocks(job, ledger)
-        workers.run("write", range(len(job.grid)))
+        workers.run({("write", i): [] for i in range(len(job.grid))})
+        for level in pyramid_levels(job):
+            workers.run({("shrink", k): [] for k in level})
         finish(job, ledger)
     clean(job, ledger, keep_probabilities)
     return _result(job, ledger)
 
 
+def _memory(client, n_workers):
+    """Bytes of a worker."""
+    from distributed.system import MEMORY_LIMIT
+
+    if client is None:
+        return MEMORY_LIMIT // (n_workers or os.cpu_count() or 1)
+    workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    limits = [w["memory_limit"] // w["nthreads"] for w in workers if w["memory_limit"]]
+    return min(limits, default=None)
+
+
 def _result(job, ledger):
     import dask.array as da
 
-    table = pd.read_parquet(job.destination / "objects.parquet")
     found = ledger.read("join", len(job.grid))
-    cut = pd.DataFrame({"id": found["ids"], "reason": found["reasons"].astype(str)})
-    cut = cut.drop_duplicates().sort_values(["id", "reason"], ignore_index=True)
+    cut = pd.DataFrame({"id": found["ids"], "reason": np.array(REASONS)[found["reasons"]]})
+    cut = cut[cut.id > 0].drop_duplicates().sort_values(["id", "reason"], ignore_index=True)
     if len(cut):
         warnings.warn(
             f"{cut.id.nunique()} object(s) are larger than the halo {job.halo}, or two blocks see "
@@ -193,20 +226,19 @@ def _result(job, ledger):
             stacklevel=3,
         )
     labels = da.from_zarr(job.destination / "labels" / "0")
-    return ScanResult(len(table), labels, table, cut, job.destination)
+    return ScanResult(int(found["n_objects"]), labels, cut, job.destination)
 
 
 def _plan(job):
-    grown = (job.predict_box(i) for i in range(len(job.predict_grid)))
-    seen = sum(int(np.prod([s.stop - s.start for s in box])) for box in grown)
+    seen = [n_pixels(job.predict_box(i)) for i in range(len(job.predict_grid))]
     largest = [
         min(block + 2 * halo, size)
         for block, halo, size in zip(job.block_shape, job.halo, job.shape, strict=True)
     ]
     return ScanPlan(
         job.shape, job.core, job.block_shape, job.halo, job.network_halo,
-        len(job.predict_grid), len(job.grid), seen / float(np.prod(job.shape)),
-        _BYTES * int(np.prod(largest)),
+        len(job.predict_grid), len(job.grid), sum(seen) / float(np.prod(job.shape)),
+        BYTES * int(np.prod(largest)) + PREDICTED_BYTES * max(seen),
     )  # fmt: skip
 
 
@@ -226,11 +258,8 @@ def _as_scan(source):
 def _check_destination(destination):
     if destination.exists() and not destination.is_dir():
         raise ValueError(f"{destination} is a file; a folder is wanted.")
-    if (
-        destination.is_dir()
-        and any(destination.iterdir())
-        and not (destination / "ledger" / "run.json").exists()
-    ):
+    held = destination.is_dir() and not (destination / "ledger" / "run.json").exists()
+    if held and any(path.is_file() for path in destination.rglob("*")):
         raise ValueError(f"{destination} holds something else than a scan of count_scan.")
     existing = next(p for p in (destination, *destination.absolute().parents) if p.exists())
     if not os.access(existing, os.W_OK):

@@ -1,24 +1,27 @@
 """What the workers of a scan do: each stage is a function of one block, and may be done again."""
 
-import hashlib
-import json
+import threading
 from copy import copy
 from dataclasses import dataclass, field
-from itertools import pairwise, product
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
 from ..images import unwrap
 from ..morphology import count_overlaps, label_components, object_sums
 from .blocks import cut
+from .boxes import boxes, chunk_side, grown, inside, intersection
 from .ledger import Ledger, checksum
 from .opening import Scan
+from .stitching import block_faces, boundary_pairs, neighbor_offsets, overlap_pairs
+from .workers import worker_device
 
-_BLOCK = {2: (2048, 2048), 3: (128, 512, 512)}
-_FOREVER = 2**30
+_CHUNK = {2: (512, 512), 3: (128, 128, 128)}  # pixels of a chunk on disk, at most
+_CHUNK_OF_SECTIONS = (16, 512, 512)
+_SMALLEST_LEVEL = 256  # pixels; the pyramid ends where a level fits in that
+_NETWORK = threading.Lock()  # of one process: torch has threads of its own, a GPU its own queue
 
 
 @dataclass
@@ -31,7 +34,8 @@ class Job:
     halo: tuple[int, ...]
     core: tuple[int, ...]
     network_halo: tuple[int, ...]
-    skip_below: float | None
+    skip_below: float | None = None
+    mask: Any = None
     destination: Path | None = None
     grid: list = field(default_factory=list)
     predict_grid: list = field(default_factory=list)
@@ -60,27 +64,52 @@ class Job:
     def ledger(self):
         return Ledger(self.destination / "ledger")
 
-    def fingerprint(self):
-        """What the result depends on."""
-        return {
-            "model": _hash_of(self.estimator),
-            "source": _hash_source(self.scan),
-            "block_shape": str(self.block_shape),
-            "halo": str(self.halo),
-            "skip_below": str(self.skip_below),
-        }
-
     def create(self, destination):
         """Make the arrays, which are left as they are where they exist."""
         import zarr
+        from zarr.codecs import BloscCodec
 
         self.destination = destination
         root = zarr.open_group(destination, mode="a")
-        for name, dtype, chunks in (("probabilities", np.float32, self.core),
-                                    ("labels", np.int64, self.block_shape)):  # fmt: skip
-            path = "labels/0" if name == "labels" else name
+        # Probabilities hardly compress: the fastest that there is. Labels do, by any means.
+        fast = {"compressors": BloscCodec(cname="lz4", clevel=5, shuffle="shuffle", typesize=4)}
+        arrays = (
+            ("probabilities", np.float32, self.core, fast),
+            ("labels/0", np.int64, self.block_shape, {}),
+        )
+        for path, dtype, sides, options in arrays:
             if path not in root and not self.ledger.has("done", 0):
-                root.create_array(path, shape=self.shape, chunks=chunks, dtype=dtype)
+                # A chunk is in one block, so that nobody else writes to it.
+                most = _CHUNK_OF_SECTIONS if self.consecutive else _CHUNK[len(self.shape)]
+                chunks = tuple(map(chunk_side, sides, self.shape, most))
+                root.create_array(path, shape=self.shape, chunks=chunks, dtype=dtype, **options)
+
+        for level, (shape, _) in enumerate(self.levels()):
+            path = f"labels/{level}"
+            if path not in root:
+                chunks = tuple(np.minimum(root["labels/0"].chunks, shape).tolist())
+                root.create_array(path, shape=shape, chunks=chunks, dtype=np.int64)
+
+    def levels(self):
+        """Shape of each level of the pyramid, and how many times coarser than the scan it is."""
+        shape, factor = self.shape, np.ones(len(self.shape), int)
+        found = [(shape, factor)]
+        while max(shape) > _SMALLEST_LEVEL:
+            halved = [2 if size > _SMALLEST_LEVEL // 2 else 1 for size in shape]
+            shape = tuple(-(-size // h) for size, h in zip(shape, halved, strict=True))
+            factor = factor * halved
+            found.append((shape, factor))
+        return found
+
+    def shrinking(self):
+        """Blocks of the levels of the pyramid but the first, as (level, box), level by level."""
+        if "_shrinking" not in vars(self):
+            self._shrinking = [
+                (level, box)
+                for level, (shape, _) in list(enumerate(self.levels()))[1:]
+                for box in boxes([cut(*a, 0) for a in zip(shape, self.block_shape, strict=True)])
+            ]
+        return self._shrinking
 
     def array(self, name):
         import zarr
@@ -88,58 +117,183 @@ class Job:
         return zarr.open_array(self.destination / name, mode="r+")
 
     def box(self, i):
-        return _grown(self.grid[i], self.halo, self.shape)
+        return grown(self.grid[i], self.halo, self.shape)
 
     def predict_box(self, i):
-        return _grown(self.predict_grid[i], self.network_halo, self.shape)
+        return grown(self.predict_grid[i], self.network_halo, self.shape)
 
-    # Stages; each is a function of the block only, and may be done again
+    def following(self, i):
+        """Blocks that follow a block and may hold parts of its objects, by the step to them."""
+        at = self._by_start()
+        reach = 1 if self.exact else len(self.shape)
+        found = {}
+        for offset in neighbor_offsets(len(self.shape), reach):
+            if self.consecutive and offset[0] != 0:
+                continue
+            sides = zip(self.grid[i], offset, self.block_shape, strict=True)
+            j = at.get(tuple(s.start + o * b for s, o, b in sides))
+            if j is not None:
+                found[offset] = j
+        return found
+
+    def above(self, i):
+        """The block of the next sections, or None."""
+        core = self.grid[i]
+        return self._by_start().get((core[0].stop, *(s.start for s in core[1:])))
+
+    def _by_start(self):
+        if "_starts" not in vars(self):
+            starts = {tuple(s.start for s in core): i for i, core in enumerate(self.grid)}
+            self._starts = starts
+        return self._starts
+
+    # Stages
+
+    def finished(self, stage, i):
+        """Whether everything that a stage writes of a block is there."""
+        parts = ("label", "edges", "sums") if stage == "label" else (stage,)
+        return all(self.ledger.has(part, i) for part in parts)
 
     def predict(self, i):
         """Probabilities of a block of the network's grid."""
+        core = self.predict_grid[i]
+        probability = self.probability(i)
+        self.array("probabilities")[core] = probability
+        self.ledger.write("predict", i, crc=checksum(probability))
+
+    def probability(self, i):
+        """What `predict` writes."""
         box, core = self.predict_box(i), self.predict_grid[i]
+        nothing = np.zeros([s.stop - s.start for s in core], np.float32)
+        allowed = self._allowed(core)
+        if allowed is not None and not allowed.any():
+            return nothing
         block = np.asarray(self.scan.data[box].compute(scheduler="synchronous"))
         if self.skip_below is not None and not (block > self.skip_below).any():
-            probability = np.zeros([s.stop - s.start for s in core], np.float32)
+            return nothing
+        found = self._predicted(block if self.consecutive else block[None])
+        found = (found if self.consecutive else found[0])[inside(core, box)]
+        return found if allowed is None else np.where(allowed, found, np.float32(0))
+
+    def _predicted(self, images):
+        segmenter = self.estimator[-2]
+        if segmenter.device == "auto" and worker_device() is not None:
+            steps = [*self.estimator.steps[:-2], ("segmenter", copy(segmenter))]
+            steps[-1][1].device = worker_device()
+            transform = type(self.estimator)(steps).transform
         else:
-            block = block if self.consecutive else block[None]
-            found = np.asarray(unwrap(self.estimator[:-1].transform(block)))
-            found = found if self.consecutive else found[0]
-            probability = found[inside(core, box)]
-        if self.destination is not None:
-            self.array("probabilities")[core] = probability
-            self.ledger.write("predict", i, crc=checksum(probability))
-        return probability
+            transform = self.estimator[:-1].transform
+        with _NETWORK:
+            return np.asarray(unwrap(transform(images)))
+
+    def _allowed(self, box):
+        """Pixels of a box where the mask, which may be coarser, is not 0."""
+        if self.mask is None:
+            return None
+        rows = [
+            (np.arange(part.start, part.stop) * coarse) // fine
+            for part, coarse, fine in zip(box, self.mask.shape, self.shape, strict=True)
+        ]
+        part = np.asarray(self.mask[tuple(slice(r[0], r[-1] + 1) for r in rows)])
+        return (part > 0)[np.ix_(*(r - r[0] for r in rows))]
 
     def label(self, i):
         """Objects of a block as it sees them by itself; those in its core come first."""
         box, core = self.box(i), self.grid[i]
         probability = self.array("probabilities")[box]
         at = inside(core, box)
-        labels, n = _core_first(self._split(probability), at)
+        labels = self._split(probability)
+        if box == core:
+            labels, n = labels.astype(_label_type(labels), copy=False), int(labels.max(initial=0))
+        else:
+            labels, n = _core_first(labels, at)
+        edges = {"n": n}
+        for (axis, side), where in self.edges(i).items():
+            edges[f"{axis}{side}"] = labels[inside(where, box)]
+        cut = self._cut(labels, n, box)
+        labels = np.ascontiguousarray(labels[at])
         start = [s.start for s in core]
-        sums = object_sums(labels[at], start=start, probability=probability[at])
-        found = {f"sums_{key}": value for key, value in sums.items()}
+        found = object_sums(labels, start=start, probability=probability[at])
         if self.consecutive:
-            found["pairs"], found["overlap"] = _links(labels[at])
-            found["first"] = _first_pixels(labels[at], core, self.shape)
-        self.ledger.write(
-            "label", i, labels=labels, n=np.int64(n), cut=self._cut(labels, n, box), **found
-        )
+            found["pairs"], found["overlap"] = _links(labels)
+            found["first"] = _first_pixels(labels, core, self.shape)
+            edges["first"], edges["last"] = labels[0], labels[-1]
+        self.ledger.write("edges", i, **edges)
+        self.ledger.write("sums", i, n=n, cut=cut, **found)
+        self.ledger.write("label", i, labels=labels)
+        return n
 
     def _split(self, probability):
         """Objects of a block, or of each section of it."""
+        if not (probability > self.counter.threshold_).any():
+            return np.zeros(probability.shape, np.int32)
         planes = probability if self.consecutive else probability[None]
         if self.exact:
             found = [label_components(plane > self.counter.threshold_) for plane in planes]
         else:
             found = np.asarray(_by_section(self.counter).label(planes))
         if not self.consecutive:
-            return found[0]
+            return self._without_specks(found[0]) if self.exact else found[0]
         offsets = np.cumsum([0, *(int(label.max(initial=0)) for label in found)])
         return np.stack(
             [np.where(x > 0, x + o, 0) for x, o in zip(found, offsets[:-1], strict=True)]
         )
+
+    def _without_specks(self, labels):
+        """Without components that are too small and do not touch another block."""
+        if self.counter.min_size_ == 0:
+            return labels
+        kept = np.bincount(labels.ravel()) >= self.counter.min_size_
+        for face in block_faces(labels).values():
+            kept[face.ravel()] = True
+        kept[0] = False
+        return np.take(np.where(kept, np.cumsum(kept), 0).astype(labels.dtype), labels)
+
+    def edges(self, i):
+        """What other blocks need to see of a block: by axis and side a box of the scan.
+
+        The outermost pixels of components; of others all that two blocks see both.
+        """
+        box, found = self.box(i), {}
+        for axis, (part, margin) in enumerate(zip(box, self.halo, strict=True)):
+            if axis == 0 and self.consecutive:
+                continue
+            width = 1 if self.exact else 2 * margin
+            ends = {
+                0: slice(part.start, min(part.start + width, part.stop)),
+                -1: slice(max(part.stop - width, part.start), part.stop),
+            }
+            for side, end in ends.items():
+                found[axis, side] = (*box[:axis], end, *box[axis + 1 :])
+        return found
+
+    def match(self, i):
+        """Which objects of a block and of those that follow it are one."""
+        mine, pairs, others, unmatched = self.ledger.read("edges", i), [], [], []
+        for offset, j in self.following(i).items():
+            same, lonely = self._pairs(mine, self.ledger.read("edges", j), i, j, offset)
+            pairs.append(same)
+            others.append(np.full(len(same), j))
+            unmatched.append(lonely)
+        self.ledger.write(
+            "match", i, pairs=np.concatenate([np.empty((0, 2), np.int64), *pairs]),
+            others=np.concatenate([np.empty(0, np.int64), *others]),
+            unmatched=np.unique(np.concatenate([np.empty(0, np.int64), *unmatched])),
+        )  # fmt: skip
+
+    def _pairs(self, mine, other, i, j, offset):
+        if self.exact:
+            faces = [_faces(each, len(self.shape)) for each in (mine, other)]
+            return boundary_pairs(*faces, offset), np.empty(0, np.int64)
+        axis = next(axis for axis, step in enumerate(offset) if step)
+        shared = intersection(self.box(i), self.box(j))
+        a = mine[f"{axis}-1"][inside(shared, self.edges(i)[axis, -1])]
+        b = other[f"{axis}0"][inside(shared, self.edges(j)[axis, 0])]
+        core = inside(intersection(self.grid[j], shared), shared)
+        pairs, unmatched = overlap_pairs(a, b, core)
+        n_a, n_b = int(mine["n"]), int(other["n"])
+        real = (pairs[:, 0] <= n_a) & (pairs[:, 1] <= n_b)
+        return pairs[real], unmatched[unmatched <= n_a]
 
     def _cut(self, labels, n, box):
         """Objects of the core that reach the border of what is seen, where the scan goes on."""
@@ -157,187 +311,30 @@ class Job:
     def write(self, i):
         """Labels of a block under their final ids."""
         ids = self.ledger.read("join", i)["ids"]
-        found = self.ledger.read("label", i)
-        final = ids[found["labels"][inside(self.grid[i], self.box(i))]]
+        final = np.take(ids, self.ledger.read("label", i)["labels"])
         self.array("labels/0")[self.grid[i]] = final
         self.ledger.write("write", i, crc=checksum(final))
 
-
-def make_job(estimator, scan, block_shape, halo, skip_below):
-    """Check everything that does not need a pixel, and plan the blocks.
-
-    Parameters
-    ----------
-    estimator, block_shape, halo, skip_below
-        As `count_scan` takes them.
-    scan : Scan or dask array
-
-    Returns
-    -------
-    Job
-    """
-    segmenter, counter = _check_estimator(estimator)
-    consecutive = counter.sections == "consecutive"
-    ndim = counter.spatial_ndim + consecutive
-    scan = _check_scan(scan, ndim)
-    shape = scan.data.shape[:ndim]
-    core, network_halo = segmenter.block_sizes(shape)
-    core = tuple(min(side, size) for side, size in zip(core, shape, strict=True))
-    block_shape = _check_sizes("block_shape", block_shape, _BLOCK[ndim], shape, 1)
-    job = Job(_freeze(estimator, scan), scan, block_shape, (), core, network_halo, skip_below)
-    sides = zip(block_shape, shape, strict=True)
-    default = [0 if job.exact or block == size else block // 4 for block, size in sides]
-    if consecutive:
-        default[0] = 0
-    job.halo = _check_sizes("halo", halo, default, (_FOREVER,) * ndim, 0)
-    for axis, (block, margin, size) in enumerate(zip(block_shape, job.halo, shape, strict=True)):
-        if block < size and margin > block:
-            raise ValueError(
-                f"block_shape must be at least as long as the halo, got {block} and {margin} along "
-                f"axis {axis}."
-            )
-    if job.exact:
-        job.halo = (0,) * ndim
-    elif consecutive:
-        job.halo = (0, *job.halo[1:])
-    job.grid = boxes([cut(*axis, 0) for axis in zip(shape, block_shape, strict=True)])
-    axes = zip(shape, core, network_halo, strict=True)
-    job.predict_grid = boxes([cut(*axis) for axis in axes])
-    return job
-
-
-def _check_scan(scan, ndim):
-    """A scan of `ndim` axes, and perhaps channels."""
-    if not isinstance(scan, Scan):
-        if scan.ndim not in (ndim, ndim + 1):
-            raise ValueError(
-                f"source must have {ndim} spatial axes, and perhaps channels, got {scan.shape}."
-            )
-        axes = "zyx"[-ndim:] + "c" * (scan.ndim - ndim)
-        scan = Scan(scan, axes, (1.0,) * ndim, None, f"dask {scan.name}")
-    if len(scan.spacing) != ndim:
-        raise ValueError(
-            f"source has the axes {scan.axes!r}; the estimator wants {ndim} spatial axes."
+    def shrink(self, k):
+        """A block of a coarser level: every second pixel of the finer one, so that ids stay."""
+        level, box = self.shrinking()[k]
+        (_, fine), (_, coarse) = self.levels()[level - 1 : level + 1]
+        steps = (coarse // fine).tolist()
+        region = tuple(
+            slice(s.start * step, s.stop * step, step) for s, step in zip(box, steps, strict=True)
         )
-    return scan
+        self.array(f"labels/{level}")[box] = self.array(f"labels/{level - 1}")[region]
+        self.ledger.write("shrink", k, level=level)
 
 
-def _check_estimator(estimator):
-    """The segmenter and the counter of a fitted pipeline."""
-    steps = getattr(estimator, "steps", None)
-    last = steps[-1][1] if steps else None
-    if last is None or not hasattr(last, "threshold_") or len(steps) < 2:
-        raise ValueError(
-            "estimator must be a fitted pipeline of a segmenter and an InstanceCounter at its end, "
-            f"got {estimator!r}."
-        )
-    if getattr(last, "method", None) == "contours":
-        raise ValueError(
-            "Scans are counted from probabilities: method='contours' works on images in memory, or "
-            "on dask arrays each sample of which fits in memory."
-        )
-    segmenter = steps[-2][1]
-    if not hasattr(segmenter, "block_sizes"):
-        raise ValueError(f"The step before the counter must be a segmenter, got {segmenter!r}.")
-    if segmenter.sections != last.sections:
-        raise ValueError(
-            "Segmenter and counter must both have sections='consecutive', or neither, got "
-            f"{segmenter.sections!r} and {last.sections!r}."
-        )
-    return segmenter, last
-
-
-def _freeze(estimator, scan):
-    """The pipeline with intensity statistics of the whole scan where it wants those of an image."""
-    steps = []
-    for name, step in estimator.steps:
-        if getattr(step, "scope", None) == "image":
-            if getattr(estimator[-1], "sections", None) == "consecutive":
-                raise ValueError(
-                    "PercentileScaler(scope='image') scales each section by itself, which a block "
-                    "does not see whole: use scope='dataset'."
-                )
-            step = clone(step).set_params(scope="dataset").fit(scan.data[None])
-        steps.append((name, step))
-    return type(estimator)(steps)
-
-
-def _check_sizes(name, sizes, default, shape, least):
-    """One integer an axis, not longer than the scan."""
-    given = default if sizes is None else sizes
-    given = np.atleast_1d(given)
-    if given.dtype.kind not in "iu" or given.shape not in ((1,), (len(shape),)):
-        raise ValueError(f"{name} must be {len(shape)} integers, got {sizes!r}.")
-    if given.min() < least:
-        raise ValueError(f"{name} must be at least {least}, got {sizes!r}.")
-    given = np.broadcast_to(given, len(shape))
-    return tuple(min(int(side), size) for side, size in zip(given, shape, strict=True))
-
-
-def _hash_of(estimator):
-    """SHA-256 of all parameters and weights."""
-    digest = hashlib.sha256()
-
-    def add(value):
-        if callable(value) and hasattr(value, "__qualname__"):
-            value = f"{value.__module__}.{value.__qualname__}"  # its repr may tell an address
-        elif hasattr(value, "state_dict"):
-            value = {k: v.cpu().numpy() for k, v in value.state_dict().items()}
-        if hasattr(value, "get_params"):
-            value = {"class": type(value).__name__, **{
-                k: v for k, v in vars(value).items()
-                if k not in ("history_", "transduction_", "verbose", "device")}}  # fmt: skip
-        if isinstance(value, dict):
-            for key in sorted(value):
-                digest.update(str(key).encode())
-                add(value[key])
-        elif isinstance(value, (list, tuple)):
-            for item in value:
-                add(item)
-        elif isinstance(value, np.ndarray):
-            digest.update(f"{value.dtype}{value.shape}".encode())
-            digest.update(np.ascontiguousarray(value).tobytes())
-        else:
-            digest.update(repr(value).encode())
-
-    add(estimator)
-    return digest.hexdigest()
-
-
-def _hash_source(scan):
-    """Shape, type, place, and the times of the files at that place."""
-    path = Path(scan.source)
-    stamps = []
-    if path.is_dir():
-        stamps = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in path.iterdir())
-    elif path.is_file():
-        stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns)]
-    told = [scan.data.shape, str(scan.data.dtype), scan.axes, scan.spacing, scan.source, stamps]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
-
-
-# Boxes and labels
-
-
-def boxes(chunks):
-    """Boxes of the blocks of an array, row by row; sizes along each axis are given."""
-    starts = [np.concatenate([[0], np.cumsum(sizes)]).tolist() for sizes in chunks]
-    axes = [[slice(a, b) for a, b in pairwise(x)] for x in starts]
-    return [tuple(box) for box in product(*axes)]
-
-
-def _grown(box, margin, shape):
-    return tuple(
-        slice(max(0, s.start - m), min(size, s.stop + m))
-        for s, m, size in zip(box, margin, shape, strict=True)
-    )
-
-
-def inside(box, whole):
-    """A box as seen from the start of another."""
-    return tuple(
-        slice(a.start - b.start, a.stop - b.start) for a, b in zip(box, whole, strict=True)
-    )
+def _faces(edges, ndim):
+    """As `block_faces` gives them: without the axis that they are a pixel long along."""
+    return {
+        (axis, side): edges[f"{axis}{side}"].take(0, axis)
+        for axis in range(ndim)
+        for side in (0, -1)
+        if f"{axis}{side}" in edges
+    }
 
 
 def _by_section(counter):
@@ -369,11 +366,20 @@ def _first_pixels(labels, core, shape):
 
 def _core_first(labels, inside):
     """Number labels so that those in a part of the block are 1 to n."""
-    found = np.unique(labels[labels > 0])
-    core = np.unique(labels[inside])
-    core = core[core > 0]
-    table = np.zeros(int(found.max(initial=0)) + 1, np.int32)
-    table[core] = np.arange(1, len(core) + 1)
-    rest = np.setdiff1d(found, core)
-    table[rest] = np.arange(len(core) + 1, len(found) + 1)
-    return table[labels], len(core)
+    in_core, anywhere = (_present(labels[part], labels.max()) for part in (inside, ...))
+    n = int(in_core.sum())
+    rest = anywhere & ~in_core
+    table = np.where(in_core, np.cumsum(in_core), n + np.cumsum(rest)) * anywhere
+    return np.take(table.astype(_label_type(labels)), labels), n
+
+
+def _label_type(labels):
+    return np.int32 if labels.size < 2**31 else np.int64
+
+
+def _present(labels, largest):
+    """Which of 0 to `largest` occur; 0 counts as not there."""
+    found = np.zeros(int(largest) + 1, bool)
+    found[labels.ravel()] = True
+    found[0] = False
+    return found

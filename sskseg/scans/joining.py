@@ -1,176 +1,136 @@
-"""Joining the blocks of a scan: numbers, table, pyramid."""
+"""Joining the blocks of a scan: which objects are one, and their numbers."""
 
-import shutil
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..morphology import best_matches, count_overlaps, merge_sums, sums_to_table
-from .blocks import cut
-from .job import boxes, inside
-from .ledger import checksum, write_atomically
-from .stitching import (
-    block_faces,
-    boundary_pairs,
-    merge_ids,
-    neighbor_offsets,
-    overlap_pairs,
-)
+from ..morphology import best_matches, count_overlaps
+from .stitching import Numbering, merge_ids
 
-_SMALLEST_LEVEL = 256  # pixels; the pyramid ends where a level fits in that
+REASONS = ("larger than the halo", "seen differently by two blocks")
+
+
+@dataclass(frozen=True)
+class Ids:
+    """Final ids: 1, 2, ... in the order of the blocks.
+
+    Parameters
+    ----------
+    numbering : Numbering
+        Of objects before small ones are removed and sections joined.
+    dropped : ndarray of int64
+        Numbers of objects that are too small as a whole, sorted.
+    sections : Numbering or None
+        Of objects over sections.
+    """
+
+    numbering: Numbering
+    dropped: np.ndarray
+    sections: Numbering | None = None
+
+    @property
+    def n_objects(self):
+        if self.sections is not None:
+            return self.sections.n_objects
+        return self.numbering.n_objects - len(self.dropped)
+
+    def of(self, numbers):
+        """Final ids of the numbers that `numbering` gives; 0 for what is dropped."""
+        at = np.searchsorted(self.dropped, numbers)
+        gone = self.dropped[at.clip(max=len(self.dropped) - 1)] == numbers if len(
+            self.dropped) else np.zeros(np.shape(numbers), bool)  # fmt: skip
+        ids = np.where(gone | (numbers == 0), 0, numbers - at)
+        return ids if self.sections is None else np.where(ids > 0, self.sections.of(ids), 0)
+
+    def table(self, block):
+        """Final ids of the labels 0, 1, ... of a block."""
+        return self.of(self.numbering.table(block))
+
+    def parts(self):
+        """Final ids of objects that may be in more blocks than one, sorted."""
+        joined = self.numbering
+        found = [self.of(joined.of(np.concatenate([joined.joined, joined.roots])))]
+        if self.sections is not None:
+            over = self.sections
+            found.append(over.of(np.concatenate([over.joined, over.roots])))
+        found = np.unique(np.concatenate(found))
+        return found[found > 0]
 
 
 def join_blocks(job, ledger):
-    """Number the objects of all blocks; for each block the final ids of its labels."""
-    if ledger.has("join", len(job.grid)):
+    """Number the objects of all blocks; for each block the final ids of its labels.
+
+    What is kept in memory is proportional to the number of blocks and to the objects that touch
+    the border of one; of consecutive sections, to the objects.
+    """
+    n_blocks = len(job.grid)
+    if ledger.has("join", n_blocks):
         return
-    at = {tuple(s.start for s in core): i for i, core in enumerate(job.grid)}
-    pairs, doubtful, counts = [], [], []
-    for i in range(len(job.grid)):
-        found = ledger.read("label", i)
+    counts, doubtful, pairs = [], [], []
+    for i in range(n_blocks):
+        found, matched = ledger.read("sums", i), ledger.read("match", i)
         counts.append(int(found["n"]))
-        doubtful += [(i, int(k), "larger than the halo") for k in found["cut"]]
-        for offset in neighbor_offsets(len(job.shape), 1 if job.exact else len(job.shape)):
-            if job.consecutive and offset[0] != 0:
-                continue
-            start = tuple(
-                s.start + o * b
-                for s, o, b in zip(job.grid[i], offset, job.block_shape, strict=True)
-            )
-            if start in at:
-                other = ledger.read("label", at[start])
-                same, unmatched = _pairs(job, found, other, i, at[start], offset)
-                pairs.append((i, at[start], same))
-                doubtful += [(i, int(k), "seen differently by two blocks") for k in unmatched]
+        doubtful += [(i, k, 0) for k in found["cut"].tolist()]
+        doubtful += [(i, k, 1) for k in matched["unmatched"].tolist()]
+        for j in np.unique(matched["others"]).tolist():
+            pairs.append((i, j, matched["pairs"][matched["others"] == j]))
     numbering = merge_ids(counts, pairs)
-    kept = _large_enough(job, ledger, numbering)
+    ids = Ids(numbering, _too_small(job, ledger, numbering))
     if job.consecutive:
-        kept = _over_sections(job, ledger, numbering, kept, at)
-    for i in range(len(job.grid)):
-        # Labels beyond those of the core are other blocks' to write.
-        n_all = int(ledger.read("label", i)["labels"].max(initial=0))
-        table = kept[numbering.table(i)]
-        ledger.write("join", i, ids=np.append(table, np.zeros(n_all + 1 - len(table), np.int64)))
-    ids = [kept[numbering.table(i)[k]] for i, k, _ in doubtful]
-    reasons = np.array([reason for _, _, reason in doubtful], dtype="U32")
-    ledger.write("join", len(job.grid), ids=np.array(ids, np.int64), reasons=reasons)
+        ids = Ids(numbering, ids.dropped, _over_sections(job, ledger, ids))
+    for i in range(n_blocks):
+        ledger.write("join", i, ids=ids.table(i))
+    rows = np.array(doubtful, np.int64).reshape(-1, 3)
+    numbers = numbering.of(numbering.offsets[rows[:, 0]] + rows[:, 1])
+    ledger.write(
+        "join", n_blocks, ids=ids.of(numbers), reasons=rows[:, 2], parts=ids.parts(),
+        n_objects=ids.n_objects,
+    )  # fmt: skip
 
 
-def _pairs(job, found, other, i, j, offset):
-    if job.exact:
-        a, b = block_faces(found["labels"]), block_faces(other["labels"])
-        return boundary_pairs(a, b, offset), ()
-    one, two = job.box(i), job.box(j)
-    shared = tuple(
-        slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(one, two, strict=True)
-    )
-    core = tuple(
-        slice(max(c.start, s.start) - s.start, max(0, min(c.stop, s.stop) - s.start))
-        for c, s in zip(job.grid[j], shared, strict=True)
-    )
-    a, b = found["labels"][inside(shared, one)], other["labels"][inside(shared, two)]
-    pairs, unmatched = overlap_pairs(a, b, core)
-    n_a, n_b = int(found["n"]), int(other["n"])
-    real = (pairs[:, 0] <= n_a) & (pairs[:, 1] <= n_b)
-    return pairs[real], unmatched[unmatched <= n_a]
+def _too_small(job, ledger, numbering):
+    """Numbers of components that are too small as a whole.
 
-
-def _large_enough(job, ledger, numbering):
-    """Final ids by their numbers, 0 for components that are too small as a whole."""
-    kept = np.arange(numbering.n_objects + 1)
+    Those that touch no other block are gone already.
+    """
     if not job.exact or job.counter.min_size_ == 0:
-        return kept
-    sizes = np.zeros(len(kept), np.int64)
+        return np.empty(0, np.int64)
+    numbers, sizes = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
     for i in range(len(job.grid)):
-        found = ledger.read("label", i)
-        np.add.at(sizes, numbering.table(i)[found["sums_label"]], found["sums_size"])
-    large = sizes >= job.counter.min_size_
-    large[0] = False
-    return np.where(large, np.cumsum(large), 0)
+        found, edges = ledger.read("sums", i), ledger.read("edges", i)
+        labels = np.unique(np.concatenate([face.ravel() for name, face in edges.items()
+                                           if name != "n"]))  # fmt: skip
+        if job.consecutive:  # of which nothing was removed before
+            labels = found["label"]
+        labels = labels[labels > 0]
+        numbers.append(numbering.table(i)[labels])
+        sizes.append(found["size"][np.searchsorted(found["label"], labels)])
+    numbers, index = np.unique(np.concatenate(numbers), return_inverse=True)
+    whole = np.bincount(index.ravel(), np.concatenate(sizes), len(numbers))
+    return numbers[whole < job.counter.min_size_]
 
 
-def _over_sections(job, ledger, numbering, kept, at):
-    """Final ids where objects of neighboring sections are one: see `join_sections`."""
+def _over_sections(job, ledger, ids):
+    """Numbering of objects where those of neighboring sections are one: see `join_sections`."""
     pairs, overlaps = [np.empty((0, 2), np.int64)], [np.empty(0, np.int64)]
-    areas = np.zeros(int(kept.max(initial=0)) + 1, np.int64)
+    areas = np.zeros(ids.n_objects + 1, np.int64)
     firsts = np.full(len(areas), np.iinfo(np.int64).max)
-    for i, core in enumerate(job.grid):
-        found, ids = ledger.read("label", i), kept[numbering.table(i)]
-        np.add.at(areas, ids[found["sums_label"]], found["sums_size"])
-        np.minimum.at(firsts, ids[1:], found["first"])
-        pairs.append(ids[found["pairs"]])
+    for i in range(len(job.grid)):
+        found, table = ledger.read("sums", i), ids.table(i)
+        np.add.at(areas, table[found["label"]], found["size"])
+        np.minimum.at(firsts, table[1:], found["first"])
+        pairs.append(table[found["pairs"]])
         overlaps.append(found["overlap"])
-        above = at.get((core[0].stop, *(s.start for s in core[1:])))
+        above = job.above(i)
         if above is not None:
-            other = ledger.read("label", above)
-            last = found["labels"][inside(core, job.box(i))][-1]
-            first = other["labels"][inside(job.grid[above], job.box(above))][0]
+            last, first = ledger.read("edges", i)["last"], ledger.read("edges", above)["first"]
             between, overlap = count_overlaps(last, first)
-            next_ids = kept[numbering.table(above)]
-            pairs.append(np.stack([ids[between[:, 0]], next_ids[between[:, 1]]], axis=1))
+            next_ids = ids.table(above)
+            pairs.append(np.stack([table[between[:, 0]], next_ids[between[:, 1]]], axis=1))
             overlaps.append(overlap)
     pairs, overlaps = np.concatenate(pairs), np.concatenate(overlaps)
     real = (pairs > 0).all(axis=1)
     pairs, index = np.unique(pairs[real], axis=0, return_inverse=True)
     overlap = np.bincount(index.ravel(), overlaps[real], len(pairs)).astype(np.int64)
     same = best_matches(pairs, overlap, areas[pairs.T], firsts[pairs.T])
-    joined = merge_ids([len(areas) - 1], [(0, 0, same)])
-    return joined.table(0)[kept]
-
-
-def clean(job, ledger, keep_probabilities):
-    """Remove what a finished run does not need."""
-    if not keep_probabilities:
-        shutil.rmtree(job.destination / "probabilities", ignore_errors=True)
-    for stage in ("predict", "label", "write"):
-        ledger.remove(stage)
-
-
-def finish(job, ledger):
-    """Write the table, the pyramid and the metadata."""
-    parts = []
-    for i in range(len(job.grid)):
-        found, ids = ledger.read("label", i), ledger.read("join", i)["ids"]
-        sums = {k.removeprefix("sums_"): v for k, v in found.items() if k.startswith("sums_")}
-        sums["label"] = ids[sums["label"]]
-        kept = sums["label"] > 0
-        parts.append({key: value[kept] for key, value in sums.items()})
-    table = sums_to_table(merge_sums(parts), job.shape, job.scan.spacing)
-    write_atomically(job.destination / "objects.csv", table.to_csv(index=False).encode())
-    temporary = job.destination / "objects.parquet.part"
-    table.to_parquet(temporary, index=False)
-    temporary.replace(job.destination / "objects.parquet")
-    _write_pyramid(job)
-    ledger.write("done", 0, crc=checksum(np.array(len(table))))
-
-
-def _write_pyramid(job):
-    """Levels of half the resolution, of every second pixel so that ids stay, and the metadata."""
-    import zarr
-
-    root = zarr.open_group(job.destination / "labels", mode="a")
-    factor, sets = np.ones(len(job.shape), int), []
-    while True:
-        level = len(sets)
-        scale = (np.array(job.scan.spacing) * factor).tolist()
-        sets.append({"path": str(level),
-                     "coordinateTransformations": [{"type": "scale", "scale": scale}]})  # fmt: skip
-        finer = root[str(level)]
-        if max(finer.shape) <= _SMALLEST_LEVEL:
-            break
-        halved = np.array([2 if size > _SMALLEST_LEVEL // 2 else 1 for size in finer.shape])
-        factor = factor * halved
-        shape = [-(-size // h) for size, h in zip(finer.shape, halved, strict=True)]
-        coarse = root.create_array(
-            str(level + 1), shape=shape, chunks=tuple(np.minimum(finer.chunks, shape).tolist()),
-            dtype=np.int64, overwrite=True,
-        )  # fmt: skip
-        chunks = [cut(*axis, 0) for axis in zip(coarse.shape, coarse.chunks, strict=True)]
-        for block in boxes(chunks):
-            region = tuple(
-                slice(s.start * h, s.stop * h, h) for s, h in zip(block, halved, strict=True)
-            )
-            coarse[block] = finer[region]
-    axes = [{"name": name, "type": "space", **({"unit": job.scan.unit} if job.scan.unit else {})}
-            for name in job.scan.axes if name != "c"]  # fmt: skip
-    multiscales = [{"name": "labels", "axes": axes, "datasets": sets}]
-    root.attrs["ome"] = {"version": "0.5", "multiscales": multiscales, "image-label": {}}
+    return merge_ids([len(areas) - 1], [(0, 0, same)])

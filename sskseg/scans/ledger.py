@@ -1,6 +1,5 @@
 """What is finished, on disk: a run that is killed goes on where it was."""
 
-import io
 import json
 import os
 import shutil
@@ -9,8 +8,10 @@ import zlib
 from pathlib import Path
 
 import numpy as np
+from safetensors.numpy import load, save
 
-_VERSION = 1
+_VERSION = "2"  # of the files below
+_PIECE = 2**30  # bytes, which a compressor takes at a time
 
 
 class Ledger:
@@ -42,10 +43,9 @@ class Ledger:
         ValueError
             If the ledger there is of another run, the message tells what changed, or damaged.
         """
-        ledger = cls(folder)
-        file = ledger.folder / "run.json"
-        if file.exists():
-            earlier = _read_run(file)
+        ledger, run = cls(folder), {**run, "format": _VERSION}
+        earlier = ledger.run()
+        if earlier:
             changed = sorted(k for k in {*earlier, *run} if earlier.get(k) != run.get(k))
             if changed:
                 raise ValueError(
@@ -54,16 +54,17 @@ class Ledger:
                 )
             return ledger
         ledger.folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, json.dumps(run, indent=1).encode())
+        write_atomically(ledger.folder / "run.json", json.dumps(run, indent=1).encode())
         return ledger
+
+    def run(self):
+        """What the run that is there depends on; empty where there is none."""
+        file = self.folder / "run.json"
+        return _read_run(file) if file.exists() else {}
 
     def has(self, stage, block):
         """Whether a block is finished."""
         return self._read(stage, block) is not None
-
-    def finished(self, stage, blocks):
-        """Those of `blocks` that are finished."""
-        return [block for block in blocks if self.has(stage, block)]
 
     def read(self, stage, block):
         """What was written for a block: dict of str to ndarray.
@@ -76,14 +77,12 @@ class Ledger:
         payload = self._read(stage, block)
         if payload is None:
             raise KeyError(f"Block {block} of stage {stage!r} is not finished.")
-        with np.load(io.BytesIO(payload), allow_pickle=False) as arrays:
-            return dict(arrays)
+        return load(_decompressed(payload))
 
     def write(self, stage, block, **arrays):
         """Note that a block is finished, and what it found."""
-        buffer = io.BytesIO()
-        np.savez_compressed(buffer, **arrays)
-        payload = buffer.getvalue()
+        arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+        payload = _compressed(save(arrays))
         crc = zlib.crc32(payload).to_bytes(4, "big")
         path = self._path(stage, block)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,9 +114,31 @@ def _read_run(file):
     return run
 
 
+def _compressed(content):
+    """Pieces, each after its length: labels hardly differ from pixel to pixel, so that the cheapest
+    compression is enough, and the same bytes come out on every machine."""
+    from numcodecs import lz4
+
+    found = [
+        lz4.compress(content[start : start + _PIECE]) for start in range(0, len(content), _PIECE)
+    ]
+    return b"".join(part for piece in found for part in (len(piece).to_bytes(8, "big"), piece))
+
+
+def _decompressed(payload):
+    from numcodecs import lz4
+
+    pieces, at = [], 0
+    while at < len(payload):
+        size = int.from_bytes(payload[at : at + 8], "big")
+        pieces.append(lz4.decompress(payload[at + 8 : at + 8 + size]))
+        at += 8 + size
+    return b"".join(pieces) if len(pieces) > 1 else pieces[0]
+
+
 def checksum(array):
-    """CRC-32 of the bytes of an array."""
-    return np.uint32(zlib.crc32(np.ascontiguousarray(array).tobytes()))
+    """CRC-32 of the bytes of an array; uint32."""
+    return np.array(zlib.crc32(np.ascontiguousarray(array).data), np.uint32)
 
 
 def write_atomically(path, content):

@@ -160,7 +160,7 @@ class Numbering:
 
     def renumber(self, labels, block):
         """Labels of a block under their final ids; int64."""
-        return self.table(block)[labels]
+        return np.take(self.table(block), labels)
 
 
 def merge_ids(counts, pairs):

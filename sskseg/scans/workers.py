@@ -1,12 +1,17 @@
-"""Running a stage over blocks, in threads or on a cluster."""
+"""Running the stages over blocks, in threads or on a cluster."""
 
+import heapq
 import os
-from concurrent.futures import ThreadPoolExecutor, as_completed
+import re
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from queue import SimpleQueue
 
 from tqdm import tqdm
 
 _RETRIES = 2
+_IN_FLIGHT = 10_000  # blocks that a cluster is given at a time
 
 
 class ScanError(RuntimeError):
@@ -29,57 +34,203 @@ class ScanError(RuntimeError):
 
 
 class Workers:
-    """Runs a stage over those blocks that are not finished; a failed block is tried again."""
+    """Does blocks of all stages, each as soon as those that it needs are done.
 
-    def __init__(self, job, client, n_workers, verbose):
-        self.job, self.client, self.verbose = job, client, verbose
+    A failed block is tried again; what needs it is left, and all others are done.
+
+    Parameters
+    ----------
+    job : Job
+    client : distributed.Client or None
+        None: threads.
+    n_workers : int or None
+        Threads; None is one for each core.
+    """
+
+    def __init__(self, job, client, n_workers):
+        self.job, self.client = job, client
         self.n_workers = n_workers or os.cpu_count() or 1
         self.remote = None if client is None else client.scatter(job, broadcast=True)
 
-    def run(self, stage, blocks, threads=None):
-        blocks = list(blocks)
-        finished = set(self.job.ledger.finished(stage, blocks))
-        todo = [block for block in blocks if block not in finished]
+    def run(self, needs, progress=None):
+        """Do blocks.
+
+        Parameters
+        ----------
+        needs : dict of (stage, block) to list of (stage, block)
+            What must be done before; later stages are done first.
+        progress : callable, default=None
+            Called with stage, block and what the stage returned, None of earlier runs.
+
+        Raises
+        ------
+        ScanError
+            If blocks failed for good.
+        """
+        todo, finished = _unfinished(self.job, needs)
+        for stage, block in finished:
+            if progress is not None:
+                progress(stage, block, None)
+        rank = {stage: -i for i, stage in enumerate(dict.fromkeys(stage for stage, _ in needs))}
+        waiting = {task: sum(n in todo for n in needs[task]) for task in todo}
+        followers = {}
+        for task in todo:
+            for need in needs[task]:
+                followers.setdefault(need, []).append(task)
+        ready = [(rank[s], b, s) for (s, b), n in waiting.items() if n == 0]
+        heapq.heapify(ready)
         failures = []
-        bar = tqdm(total=len(blocks), initial=len(finished), desc=stage, unit="block",
-                   disable=not self.verbose)  # fmt: skip
-        for block, error in self._outcomes(stage, todo, threads or self.n_workers):
-            bar.update()
-            if error is not None:
-                failures.append((stage, block, error))
-        bar.close()
+        with self._pool() as submit:
+            done, running = SimpleQueue(), 0
+            most = self.n_workers if self.client is None else _IN_FLIGHT
+            while ready or running:
+                while ready and running < most:
+                    _, block, stage = heapq.heappop(ready)
+                    future = submit(stage, block)
+                    future.add_done_callback(partial(_put, done, stage, block))
+                    running += 1
+                stage, block, future = done.get()
+                running -= 1
+                error, value = _outcome(future)
+                if error is not None:
+                    failures.append((stage, block, error))
+                    continue
+                if progress is not None:
+                    progress(stage, block, value)
+                for task in followers.get((stage, block), ()):
+                    waiting[task] -= 1
+                    if waiting[task] == 0:
+                        heapq.heappush(ready, (rank[task[0]], task[1], task[0]))
         if failures:
-            raise ScanError(sorted(failures, key=lambda f: f[1]))
+            raise ScanError(sorted(failures, key=lambda f: (-rank[f[0]], f[1])))
 
-    def _outcomes(self, stage, todo, threads):
+    def _pool(self):
         if self.client is not None:
-            yield from self._remote_outcomes(stage, todo)
-            return
-        with ThreadPoolExecutor(threads) as pool:
-            futures = {pool.submit(_attempt, self.job, stage, block): block for block in todo}
-            try:
-                for future in as_completed(futures):
-                    yield futures[future], future.result()
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-
-    def _remote_outcomes(self, stage, todo):
-        from distributed import as_completed as completed
-
-        submit = partial(self.client.submit, _attempt, self.remote, stage, pure=False)
-        futures = {submit(block): block for block in todo}
-        for future in completed(futures):
-            error = future.exception() if future.status == "error" else future.result()
-            yield futures[future], error
+            return _Cluster(self.client, self.remote)
+        return _Threads(self.job, self.n_workers)
 
 
-def _attempt(job, stage, block):
-    """Do a block, again if it fails; returns the last error, or None."""
+class _Threads:
+    def __init__(self, job, n_workers):
+        self.job, self.pool = job, ThreadPoolExecutor(n_workers)
+
+    def __enter__(self):
+        return partial(self.pool.submit, attempt, self.job)
+
+    def __exit__(self, kind, *_):
+        self.pool.shutdown(wait=kind is None, cancel_futures=True)
+
+
+class _Cluster:
+    def __init__(self, client, job):
+        self.submit = partial(client.submit, attempt, job, pure=False)
+
+    def __enter__(self):
+        return self.submit
+
+    def __exit__(self, *_):
+        pass
+
+
+def _unfinished(job, needs):
+    """Tasks that are not finished, and those that are.
+
+    What was finished before something that it needed was damaged, is still right.
+    """
+    todo, finished = set(), []
+    for task in needs:
+        if job.finished(*task):
+            finished.append(task)
+        else:
+            todo.add(task)
+    return todo, finished
+
+
+def _put(queue, stage, block, future):
+    queue.put((stage, block, future))
+
+
+def _outcome(future):
+    """Error and value of a finished block; the error of a worker that died, too."""
+    try:
+        return future.result()
+    except Exception as error:  # told by `ScanError`
+        return error, None
+
+
+def attempt(job, stage, block):
+    """Do a block, again if it fails; returns the last error or None, and what it returned."""
     for _ in range(1 + _RETRIES):
         try:
-            getattr(job, stage)(block)
-            return None
+            return None, getattr(job, stage)(block)
         except Exception as error:  # told by `ScanError`
             last = error
-    return last
+    return last, None
+
+
+class Progress:
+    """A progress bar: voxels, blocks, objects so far, time left.
+
+    Parameters
+    ----------
+    sizes : list of int
+        Voxels of each block.
+    shown : bool
+    counted : callable
+        Objects of a block that an earlier run finished.
+    """
+
+    def __init__(self, sizes, shown, counted):
+        self.sizes, self.counted, self.blocks, self.objects = sizes, counted, 0, 0
+        self.bar = tqdm(total=sum(sizes), unit="voxel", unit_scale=True, disable=not shown)
+
+    def __call__(self, stage, block, value):
+        if stage != "label":
+            return
+        earlier = value is None
+        self.blocks += 1
+        self.objects += self.counted(block) if earlier else value
+        if earlier and not self.bar.disable:  # which took no time of this run
+            self.bar.initial += self.sizes[block]
+        self.bar.set_postfix_str(
+            f"{self.blocks}/{len(self.sizes)} blocks, {self.objects} objects", refresh=False
+        )
+        self.bar.update(self.sizes[block])
+
+    def close(self):
+        self.bar.close()
+
+
+def worker_device():
+    """The GPU of this worker of a cluster; None where there is no choice."""
+    import torch
+
+    n_devices = torch.cuda.device_count()
+    if n_devices < 2:
+        return None
+    try:
+        from distributed import get_worker
+
+        name = get_worker().name
+    except (ImportError, ValueError):  # no worker of a cluster
+        return None
+    return f"cuda:{choose_device(name, n_devices)}"
+
+
+def choose_device(name, n_devices):
+    """Which of the GPUs of a machine a worker takes.
+
+    Parameters
+    ----------
+    name : int or str
+        Of the worker. Its last number counts the workers of one machine (``2``,
+        ``"SLURMCluster-7-2"``); a name without numbers is hashed.
+    n_devices : int
+
+    Returns
+    -------
+    int
+    """
+    numbers = re.findall(r"\d+", str(name))
+    number = int(numbers[-1]) if numbers else zlib.crc32(str(name).encode())
+    return number % n_devices

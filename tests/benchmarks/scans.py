@@ -1,18 +1,24 @@
 """Scans larger than memory: labels of blocks, memory, speed, faults, and a simulation of clusters.
 
-    python tests/benchmarks/scans.py [--tasks labels memory speed faults scale]
+    python tests/benchmarks/scans.py [--tasks labels memory speed faults scale] [--toy]
 
 "labels": components and stitching of a volume of 512 x 512 x 256, beside dask-image's ``label`` on
 the same array (where dask-image is installed), in turn. "memory": peak resident memory of
 `count_scan` on a scan and on one 16 times larger, each in a process of its own. "speed": pixels
-per second of `count_scan` by those of the bare network, and of two single-threaded workers by
-one. "faults": 20 times ``kill -9`` at random moments, then the same bytes as an undisturbed run.
-"scale": a simulation of 1 to 1,000 workers from the costs measured here. Each finished cell is kept
-in ``tests/benchmarks/results/scans.jsonl``.
+per second of `count_scan` by those of the bare network, by turns in one process, for two networks,
+two ways to find objects, and two ways to use cores: "shared" (the network and all else on the same
+cores) and "beside" (the network on one core, all else on a second one). "faults": 20 times
+``kill -9`` at random moments, then the same bytes as an undisturbed run. "scale": runs with one and
+with two single-threaded workers, by turns, and from the costs of one worker's stages a simulation
+of 1 to 1,000 workers (``scans_scale.py``), with a figure. Each finished cell is kept in
+``tests/benchmarks/results/scans.jsonl``; ``--toy`` tries everything out on small scans and keeps
+nothing.
+
+Processes keep large blocks of memory instead of giving them back (``MALLOC_...`` below), the bare
+network's too: otherwise the network spends a third of its time on getting zeroed pages.
 """
 
 import argparse
-import heapq
 import json
 import os
 import shutil
@@ -21,12 +27,15 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import dask
 import dask.array as da
 import joblib
 import numpy as np
+import scans_scale
 import torch
 import zarr
 from harness import Cells
@@ -35,24 +44,33 @@ from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
-from sskseg.scans import count_scan, label_blocks, open_scan
+from sskseg.scans import count_scan, label_blocks, open_scan, plan_scan
 
 BLOCK = 1024
-ROUNDS = 3
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+SIDES = {
+    "labels": 512, "memory": 3072, "speed": 8192, "faults": 4096, "scale": 4096, "rounds": 3,
+    "kills": 20, "steps": 60, "toy": False, "voxels": (1e9, 1e10, 1e11, 1e12, 1e13),
+}  # fmt: skip
+TOY = {
+    "labels": 128, "memory": 1024, "speed": 1024, "faults": 1024, "scale": 2048, "rounds": 1,
+    "kills": 2, "steps": 10, "toy": True, "voxels": (1e9, 1e10),
+}  # fmt: skip
 
 
 def labels():
     """Million voxels per second."""
     rng = np.random.default_rng(0)
-    noise = rng.standard_normal((512, 512, 256), dtype=np.float32)
+    side = SIDES["labels"]
+    noise = rng.standard_normal((side, side, side // 2), dtype=np.float32)
     mask = ndi.gaussian_filter(noise, 3) > 0.05
-    array = da.from_array(mask, chunks=(128, 256, 256))
+    array = da.from_array(mask, chunks=(side // 4, side // 2, side // 2))
     try:
         from dask_image.ndmeasure import label as peer
     except ImportError:
         peer = None
     ours, theirs, same = [], [], True
-    for _ in range(ROUNDS):
+    for _ in range(SIDES["rounds"]):
         start = time.perf_counter()
         _, n = dask.compute(*label_blocks(array))
         ours.append(mask.size / 1e6 / (time.perf_counter() - start))
@@ -68,12 +86,12 @@ def labels():
     return figures
 
 
-def model_file(folder, width=16, method="watershed"):
+def model_file(folder, width=16, method="watershed", network="unet-shuffle"):
     X, y = make_cells(4, (256, 256), random_state=0)
     model = make_pipeline(
         PercentileScaler(),
         SemiSupervisedSegmenter(
-            semi_supervision=None, width=width, max_steps=60, random_state=0
+            network, semi_supervision=None, width=width, max_steps=SIDES["steps"], random_state=0
         ),
         InstanceCounter(method, fill_holes=method == "watershed"),
     ).fit(X, y)  # fmt: skip
@@ -94,54 +112,111 @@ def scan_file(folder, side):
     return path
 
 
+KEEP_MEMORY = {
+    "MALLOC_MMAP_THRESHOLD_": str(2**33), "MALLOC_TRIM_THRESHOLD_": str(2**34),
+    "MALLOC_ARENA_MAX": "1",
+}  # fmt: skip
+
 CHILD = """
 import re, sys, json, time, warnings, joblib
 warnings.simplefilter("ignore")
 import torch
-torch.set_num_threads(int(sys.argv[4]))
+threads, workers = int(sys.argv[4]), int(sys.argv[5])
+torch.set_num_threads(threads)
 from sskseg.scans import count_scan, open_scan
 model = joblib.load(sys.argv[1])
 print("ready", flush=True)
 start = time.perf_counter()
 found = count_scan(model, open_scan(sys.argv[2]), sys.argv[3], block_shape=1024, halo=64,
-                   n_workers=int(sys.argv[4]))
+                   n_workers=workers)
 print(json.dumps({"objects": found.n_objects, "seconds": time.perf_counter() - start,
       "peak": 1024 * int(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1])}))
 """
 
 
-def child(folder, path, out, threads=2):
-    command = [sys.executable, "-c", CHILD, str(folder / "model"), str(path), str(out)]
-    result = subprocess.run(
-        [*command, str(threads)], check=True, capture_output=True, text=True
-    ).stdout  # fmt: skip
+def child(folder, path, out):
+    command = [sys.executable, "-c", CHILD, str(folder / "model"), str(path), str(out), "1", "2"]
+    result = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return json.loads(result.splitlines()[-1])
 
 
 def memory():
+    """Scans of 3 x 3 and 12 x 12 blocks, so that both have a block with neighbors all around."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model_file(folder)
-        small = child(folder, scan_file(folder, 2048), folder / "a")
-        large = child(folder, scan_file(folder, 8192), folder / "b")
-    return {"small": small, "large": large, "ratio": large["peak"] / small["peak"]}
+        model = model_file(folder)
+        sides = (SIDES["memory"], 4 * SIDES["memory"])
+        runs = {}
+        for side in sides:
+            path = scan_file(folder, side)
+            plan = plan_scan(model, open_scan(path), block_shape=1024, halo=64, measure=False)
+            runs[side] = child(folder, path, folder / f"out{side}")
+            runs[side] |= {"formula": 2 * plan.memory, "blocks": plan.n_blocks}
+    small, large = (runs[side] for side in sides)
+    start = idle_memory()
+    return {
+        "small": small,
+        "large": large,
+        "ratio": large["peak"] / small["peak"],
+        "idle": start,
+        "by 2 workers x formula": (large["peak"] - start) / large["formula"],
+    }
 
 
-def speed():
-    figures = {}
-    for method in ("components", "watershed"):
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            model = model_file(folder, width=32, method=method)
-            path = scan_file(folder, 4096)
-            whole, bare = [], []
-            crop = np.asarray(open_scan(path).data[:1024, :1024])
-            for i in range(ROUNDS):
-                whole.append(4096**2 / child(folder, path, folder / f"o{i}")["seconds"] / 1e6)
-                bare.append(bare_speed(model[1], crop))
-        figures |= {method: float(np.median(whole)), "network": float(np.median(bare)),
-                    f"{method} / network": float(np.median(whole) / np.median(bare))}  # fmt: skip
-    return figures
+def idle_memory():
+    """Bytes of a process that has imported everything and done nothing."""
+    code = (
+        "import re, torch, sskseg, sskseg.scans, zarr, pandas, pyarrow.parquet;"
+        "print(1024 * int(re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1]))"
+    )
+    return int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True,
+                              text=True).stdout)  # fmt: skip
+
+
+SPEED = """
+import sys, json, warnings
+warnings.simplefilter("ignore")
+sys.path.insert(0, sys.argv[1])
+import scans
+scans.SIDES = json.loads(sys.argv[2])
+print(json.dumps(scans.paired_speed(*sys.argv[3:5], int(sys.argv[5]), int(sys.argv[6]))))
+"""
+
+
+def speed(network, method, cores):
+    """Ratios of `count_scan` to the bare network, by turns in a process of its own."""
+    n = min(2, os.cpu_count() or 1)
+    threads, workers = (n, n) if cores == "shared" else (1, 2)
+    command = [sys.executable, "-c", SPEED, str(Path(__file__).parent), json.dumps(SIDES), network,
+               method, str(threads), str(workers)]  # fmt: skip
+    environment = {**os.environ, **KEEP_MEMORY}
+    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
+    return json.loads(found.stdout.splitlines()[-1])
+
+
+def paired_speed(network, method, threads, workers):
+    torch.set_num_threads(threads)
+    side = SIDES["speed"] // (1 if network == "unet-shuffle" else 2)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = model_file(folder, width=32, method=method, network=network)
+        path = scan_file(folder, side)
+        crop = np.asarray(open_scan(path).data[:1024, :1024])
+        plan = plan_scan(model, open_scan(path), halo=64, measure=False)
+        figures = {"overhead": plan.overhead, "bare": [], "count_scan": [], "ratio": []}
+        for i in range(SIDES["rounds"] + 1):  # the first one warms up
+            bare = bare_speed(model[1], crop)
+            start = time.perf_counter()
+            found = count_scan(model, open_scan(path), folder / f"o{i}", halo=64, n_workers=workers)
+            whole = side**2 / 1e6 / (time.perf_counter() - start)
+            bare = (bare + bare_speed(model[1], crop)) / 2
+            shutil.rmtree(folder / f"o{i}")
+            for key, value in (("bare", bare), ("count_scan", whole), ("ratio", whole / bare)):
+                figures[key] += [value] if i else []
+    return figures | {
+        "objects": found.n_objects,
+        "median_ratio": float(np.median(figures["ratio"])),
+    }
 
 
 def bare_speed(segmenter, crop):
@@ -158,6 +233,8 @@ def bare_speed(segmenter, crop):
         start = time.perf_counter()
         for _ in range(8):
             network(x)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
     return 8 * crop.size / (time.perf_counter() - start) / 1e6
 
 
@@ -167,18 +244,18 @@ def files(folder):
     return {str(f.relative_to(folder)): f.read_bytes() for f in found}
 
 
-def faults(kills=20):
+def faults():
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model_file(folder)
-        path = scan_file(folder, 4096)
+        path = scan_file(folder, SIDES["faults"])
         whole = child(folder, path, folder / "whole")
         command = [sys.executable, "-c", CHILD, str(folder / "model"), str(path)]
         done, finished = 0, 0
-        while done < kills:
+        while done < SIDES["kills"]:
             with subprocess.Popen(
-                [*command, str(folder / "out"), "2"], stdout=subprocess.PIPE, text=True
+                [*command, str(folder / "out"), "1", "2"], stdout=subprocess.PIPE, text=True
             ) as run:
                 run.stdout.readline()
                 time.sleep(rng.uniform(0, 0.25 * whole["seconds"]))
@@ -189,72 +266,47 @@ def faults(kills=20):
             done += 1
         after = child(folder, path, folder / "out")
         same = files(folder / "out") == files(folder / "whole")
-    return {"kills": kills, "finished_before": finished, "same_bytes": same,
+    return {"kills": done, "finished_before": finished, "same_bytes": same,
             "same_objects": after["objects"] == whole["objects"]}  # fmt: skip
 
 
-def simulate(n_workers, n_blocks, cost, *, rng, slow=0.02, slowdown=3.0, failure=0.001,
-             dispatch=0.001, storage=2e9, written=0.0):  # fmt: skip
-    """Seconds until all blocks are done, each worker taking the next one.
-
-    A share `slow` of blocks takes `slowdown` times as long, a share `failure` is done again; the
-    scheduler hands out a block in `dispatch` seconds, one after the other; and all together write
-    at most `storage` bytes per second, `written` for each block.
-    """
-    durations = cost * np.where(rng.random(n_blocks) < slow, slowdown, 1.0)
-    durations = durations * (1 + rng.geometric(1 - failure, n_blocks) - 1)
-    free = [0.0] * n_workers
-    heapq.heapify(free)
-    scheduler = disk = last = 0.0
-    for duration in durations:
-        start = max(heapq.heappop(free), scheduler)
-        scheduler = start + dispatch if start == scheduler else max(scheduler + dispatch, start)
-        end = start + duration
-        disk = max(disk, end) + written / storage
-        end = max(end, disk)
-        heapq.heappush(free, end)
-        last = max(last, end)
-    return last
-
-
 def scale():
-    """Measured with one and two single-threaded workers, then predicted for many."""
+    """One and two single-threaded workers by turns, then many in a simulation."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model_file(folder)
-        path = scan_file(folder, 4096)
-        one = cluster(folder, path, 1)
-        two = cluster(folder, path, 2)
-    n_blocks = (4096 // BLOCK) ** 2
-    cost = one / n_blocks
-    rng = np.random.default_rng(0)
-    predicted = simulate(2, n_blocks, cost, rng=rng, slow=0, failure=0)
-    figures = {"one": one, "two": two, "speedup": one / two, "predicted_two": predicted,
-               "error": predicted / two - 1}  # fmt: skip
-    for voxels in (1e9, 1e11):
-        for workers in (1, 10, 100, 1000):
-            blocks = int(voxels / BLOCK**2)
-            seconds = simulate(workers, blocks, cost, rng=rng, written=16 * BLOCK**2)
-            figures[f"{voxels:.0e} pixels, {workers} workers, hours"] = seconds / 3600
-    return figures
+        model = model_file(folder)
+        path = scan_file(folder, SIDES["scale"])
+        costs = scans_scale.stage_costs(model, open_scan(path), folder / "costs", block_shape=BLOCK)
+        times = {1: [], 2: []}
+        for i in range(SIDES["rounds"]):
+            for n, found in times.items():
+                found.append(cluster(folder, path, n, i))
+    speedups = [one / two for one, two in zip(times[1], times[2], strict=True)]
+    blocks = (SIDES["scale"] // BLOCK) ** 2
+    predicted = {n: scans_scale.simulate(n, blocks, costs, scans_scale.CALM) for n in times}
+    figures = {
+        "costs": costs, "one": times[1], "two": times[2], "speedup": float(np.median(speedups)),
+        "predicted": predicted, "predicted_speedup": predicted[1] / predicted[2],
+        "error": {n: predicted[n] / float(np.median(times[n])) - 1 for n in times},
+    }  # fmt: skip
+    rows = scans_scale.predict_many(costs, BLOCK**2, SIDES["voxels"])
+    if not SIDES["toy"]:
+        scans_scale.draw(rows, IMAGES / "scans_scale.png")
+    return figures | {"rows": rows}
 
 
-def cluster(folder, path, n):
+def cluster(folder, path, n, i):
+    """Seconds of `count_scan` on `n` workers that have warmed up on a small scan."""
     from distributed import Client, LocalCluster
 
     model = joblib.load(folder / "model")
-    options = {
-        "n_workers": n,
-        "threads_per_worker": 1,
-        "processes": True,
-        "dashboard_address": None,
-    }
-    with LocalCluster(**options) as workers, Client(workers) as client:
+    warm = da.from_array(np.zeros((256 * n, 256), np.float32), chunks=256)
+    options = {"n_workers": n, "threads_per_worker": 1, "dashboard_address": None}
+    with LocalCluster(**options, processes=True) as workers, Client(workers) as client:
         client.run(lambda: __import__("torch").set_num_threads(1))
-        count_scan(model, open_scan(path), folder / f"warm{n}", block_shape=BLOCK, halo=64,
-                   client=client)  # fmt: skip
+        count_scan(model, warm, folder / f"warm{n}-{i}", block_shape=128, halo=64, client=client)
         start = time.perf_counter()
-        count_scan(model, open_scan(path), folder / f"timed{n}", block_shape=BLOCK, halo=64,
+        count_scan(model, open_scan(path), folder / f"timed{n}-{i}", block_shape=BLOCK, halo=64,
                    client=client)  # fmt: skip
         return time.perf_counter() - start
 
@@ -262,14 +314,28 @@ def cluster(folder, path, n):
 TASKS = {f.__name__: f for f in (labels, memory, speed, faults, scale)}
 
 
+def cells_of(task):
+    """What a task is measured on: keys of cells."""
+    if task != "speed":
+        return [{}]
+    rows = product(("unet-shuffle", "unet"), ("components", "watershed"), ("shared", "beside"))
+    return [dict(zip(("network", "method", "cores"), row, strict=True)) for row in rows]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--toy", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(min(2, os.cpu_count() or 1))
-    cells = Cells("scans")
+    if options.toy:
+        SIDES.update(TOY)
     for task in options.tasks:
-        cells.run({"task": task}, TASKS[task])
+        for row in cells_of(task):
+            if options.toy:
+                print(json.dumps({"task": task, **row, **TASKS[task](**row)}, default=str))
+            else:
+                Cells("scans").run({"task": task, **row}, partial(TASKS[task], **row))
 
 
 if __name__ == "__main__":

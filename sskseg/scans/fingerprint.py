@@ -1,0 +1,72 @@
+"""What the result of a run depends on, in a form that can be compared."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+
+def fingerprint(job, estimator, keep_probabilities):
+    """What the result depends on: dict of str to str.
+
+    Parameters
+    ----------
+    job : Job
+    estimator : Pipeline
+        As `count_scan` was given it.
+    keep_probabilities : bool
+    """
+    from dask.base import tokenize
+
+    return {
+        "model": _hash_of(estimator),
+        "source": _hash_source(job.scan),
+        "block_shape": json.dumps(job.block_shape),
+        "halo": str(job.halo),
+        "skip_below": str(job.skip_below),
+        "mask": "None" if job.mask is None else tokenize(job.mask),
+        "keep_probabilities": str(keep_probabilities),
+    }
+
+
+def _hash_of(estimator):
+    """SHA-256 of all parameters and weights."""
+    digest = hashlib.sha256()
+
+    def add(value):
+        if callable(value) and hasattr(value, "__qualname__"):
+            value = f"{value.__module__}.{value.__qualname__}"  # its repr may tell an address
+        elif hasattr(value, "state_dict"):
+            value = {k: v.cpu().numpy() for k, v in value.state_dict().items()}
+        if hasattr(value, "get_params"):
+            value = {"class": type(value).__name__, **{
+                k: v for k, v in vars(value).items()
+                if k not in ("history_", "transduction_", "verbose", "device")}}  # fmt: skip
+        if isinstance(value, dict):
+            for key in sorted(value):
+                digest.update(str(key).encode())
+                add(value[key])
+        elif isinstance(value, (list, tuple)):
+            for item in value:
+                add(item)
+        elif isinstance(value, np.ndarray):
+            digest.update(f"{value.dtype}{value.shape}".encode())
+            digest.update(np.ascontiguousarray(value).tobytes())
+        else:
+            digest.update(repr(value).encode())
+
+    add(estimator)
+    return digest.hexdigest()
+
+
+def _hash_source(scan):
+    """Shape, type, place, and the times of the files at that place."""
+    path = Path(scan.source)
+    stamps = []
+    if path.is_dir():
+        stamps = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in path.iterdir())
+    elif path.is_file():
+        stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns)]
+    told = [scan.data.shape, str(scan.data.dtype), scan.axes, scan.spacing, scan.source, stamps]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()

@@ -1,0 +1,111 @@
+"""What a finished scan leaves: table and metadata."""
+
+import shutil
+from itertools import chain
+
+import numpy as np
+
+from ..morphology import merge_sums, sums_to_table
+from .ledger import checksum
+
+_STAGES = ("predict", "edges", "sums", "label", "match", "write", "shrink")
+
+
+def finish(job, ledger):
+    """Write the table and the metadata."""
+    _write_table(job, _tables(job, ledger))
+    _write_metadata(job)
+    ledger.write("done", 0, crc=checksum(ledger.read("join", len(job.grid))["n_objects"]))
+
+
+def clean(job, ledger, keep_probabilities):
+    """Remove what a finished run does not need."""
+    if not keep_probabilities:
+        shutil.rmtree(job.destination / "probabilities", ignore_errors=True)
+    for stage in _STAGES:
+        ledger.remove(stage)
+
+
+def _tables(job, ledger):
+    """Tables of the objects that begin in one block after the other, by their ids.
+
+    In memory are those of a block, and of all blocks the objects that are in several.
+    """
+    n_blocks = len(job.grid)
+    several = ledger.read("join", n_blocks)["parts"]
+    together = merge_sums([
+        _select(sums, np.isin(sums["label"], several))
+        for sums in (_sums(ledger, i) for i in range(n_blocks))
+    ])  # fmt: skip
+    told = 0
+    for i in range(n_blocks):
+        sums, largest = _sums(ledger, i), int(ledger.read("join", i)["ids"].max())
+        begun = (together["label"] > told) & (together["label"] <= largest)
+        alone = _select(sums, ~np.isin(sums["label"], several))
+        told = max(told, largest)
+        found = merge_sums([alone, _select(together, begun)])
+        yield sums_to_table(found, job.shape, job.scan.spacing)
+
+
+def _sums(ledger, i):
+    """Sums of the objects of a block under their final ids."""
+    found, ids = ledger.read("sums", i), ledger.read("join", i)["ids"]
+    names = ("label", "size", "position", "low", "high", "score")
+    sums = {name: found[name] for name in names}
+    sums["label"] = ids[sums["label"]]
+    return _select(sums, sums["label"] > 0)
+
+
+def _select(sums, rows):
+    return {name: values[rows] for name, values in sums.items()}
+
+
+def _write_table(job, tables):
+    """Parquet and CSV, block by block."""
+    import pyarrow as pa
+    from pyarrow import csv, parquet
+
+    names = ("objects.parquet", "objects.csv")
+    parts = [job.destination / f"{name}.part" for name in names]
+    first = next(tables)
+    schema = pa.Schema.from_pandas(first, preserve_index=False)
+    with (
+        parquet.ParquetWriter(parts[0], schema) as columns,
+        csv.CSVWriter(parts[1], schema) as rows,
+    ):
+        for table in chain([first], tables):
+            _append(table, schema, columns, rows)
+    for part, name in zip(parts, names, strict=True):
+        part.replace(job.destination / name)
+
+
+def _append(table, schema, *writers):
+    import pyarrow as pa
+
+    if len(table):
+        found = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
+        for writer in writers:
+            writer.write_table(found)
+
+
+def _write_metadata(job):
+    """What tells viewers the axes, and the size of a pixel at each level of the pyramid."""
+    import zarr
+
+    sets = [
+        {
+            "path": str(level),
+            "coordinateTransformations": [
+                {"type": "scale", "scale": (np.array(job.scan.spacing) * factor).tolist()}
+            ],
+        }
+        for level, (_, factor) in enumerate(job.levels())
+    ]
+    axes = [
+        {"name": name, "type": "space", **({"unit": job.scan.unit} if job.scan.unit else {})}
+        for name in job.scan.axes
+        if name != "c"
+    ]
+    multiscales = [{"name": "labels", "axes": axes, "datasets": sets}]
+    root = zarr.open_group(job.destination / "labels", mode="a")
+    root.attrs["ome"] = {"version": "0.5", "multiscales": multiscales, "image-label": {}}

@@ -1,0 +1,247 @@
+"""How a scan is cut into blocks: everything that is known before a pixel is read."""
+
+import math
+from itertools import groupby
+
+import numpy as np
+from sklearn.base import clone
+
+from .blocks import cut
+from .boxes import boxes
+from .job import Job
+from .opening import Scan
+
+_BLOCK = {2: (2048, 2048), 3: (128, 512, 512)}
+_HALO = {2: 128, 3: 32}
+_FOREVER = 2**30
+BYTES = 40  # a voxel of a block needs: probabilities, mask, relief, labels, and their copies
+PREDICTED_BYTES = 20  # and one that the network sees: the image, scaled, standardized, probability
+
+
+def make_job(estimator, scan, block_shape, halo, *, skip_below=None, mask=None, memory=None):
+    """Check everything that does not need a pixel, and plan the blocks.
+
+    Parameters
+    ----------
+    estimator, block_shape, halo, skip_below, mask
+        As `count_scan` takes them.
+    scan : Scan or dask array
+    memory : int, default=None
+        Bytes that a worker has, by which a `block_shape` of None is chosen.
+
+    Returns
+    -------
+    Job
+    """
+    segmenter, counter = _check_estimator(estimator)
+    consecutive = counter.sections == "consecutive"
+    ndim = counter.spatial_ndim + consecutive
+    scan = _check_scan(scan, ndim)
+    _check_channels(estimator, scan, ndim)
+    _check_spacing(counter, scan)
+    shape = scan.data.shape[:ndim]
+    mask = _check_mask(mask, shape)
+    wanted = choose_block(shape, scan.data.chunksize[:ndim], memory)
+    sides = _check_sizes("block_shape", block_shape, wanted, shape, 1)
+    # What the network sees at once follows the blocks, where these are given.
+    core, network_halo = segmenter.block_sizes(shape, None if block_shape is None else sides)
+    core = tuple(min(side, size) for side, size in zip(core, shape, strict=True))
+    steps = _freeze(estimator, scan)
+    steps[-2] = (steps[-2][0], segmenter.for_blocks(core, network_halo))
+    job = Job(type(estimator)(steps), scan, sides, (), core, network_halo, skip_below, mask)
+    job.halo = _check_halo(job, halo)
+    job.grid = boxes([cut(*axis, 0) for axis in zip(shape, sides, strict=True)])
+    axes = zip(shape, core, network_halo, strict=True)
+    job.predict_grid = boxes([cut(*axis) for axis in axes])
+    return job
+
+
+def choose_block(shape, chunks, memory=None):
+    """Pixels of a block: as many as fit, in whole chunks of the scan where these are smaller.
+
+    Parameters
+    ----------
+    shape, chunks : tuple of int
+        Of the scan.
+    memory : int, default=None
+        Bytes of a worker, of which blocks may take half; None is no limit.
+
+    Returns
+    -------
+    tuple of int
+    """
+    sides = list(_BLOCK[len(shape)])
+    halo = _HALO[len(shape)]
+    while memory is not None and min(sides) > 64:
+        if BYTES * math.prod(side + 2 * halo for side in sides) <= memory // 2:
+            break
+        longest = int(np.argmax(sides))
+        sides[longest] //= 2
+    sides = [s // c * c if c < s else s for s, c in zip(sides, chunks, strict=True)]
+    return tuple(min(side, size) for side, size in zip(sides, shape, strict=True))
+
+
+def needs(job):
+    """Which blocks of which stage must be finished before a block of a stage.
+
+    Returns
+    -------
+    dict of (stage, block) to list of (stage, block)
+        In the order in which blocks are best done.
+    """
+    predicted = _Lookup(job.predict_grid)
+    found = {("predict", i): [] for i in range(len(job.predict_grid))}
+    for i in range(len(job.grid)):
+        found["label", i] = [("predict", k) for k in predicted.meeting(job.box(i))]
+    for i in range(len(job.grid)):
+        found["match", i] = [("label", j) for j in (i, *job.following(i).values())]
+    return found
+
+
+def pyramid_levels(job):
+    """Blocks of each level of the pyramid, of which one is made of the one before."""
+    rows = list(enumerate(level for level, _ in job.shrinking()))
+    return [[k for k, _ in group] for _, group in groupby(rows, key=lambda row: row[1])]
+
+
+class _Lookup:
+    """Boxes of a grid by the places where they start, along each axis."""
+
+    def __init__(self, grid):
+        self.grid = grid
+        self.starts = [sorted({box[a].start for box in grid}) for a in range(len(grid[0]))]
+
+    def meeting(self, box):
+        """Rows of the boxes that share a pixel with a box."""
+        ranges = [
+            range(max(0, int(np.searchsorted(starts, part.start, "right")) - 1),
+                  int(np.searchsorted(starts, part.stop, "left")))
+            for starts, part in zip(self.starts, box, strict=True)
+        ]  # fmt: skip
+        lengths = [len(starts) for starts in self.starts]
+        places = np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, len(lengths))
+        rows = np.ravel_multi_index(tuple(places.T), lengths)
+        return [int(row) for row in rows]
+
+
+def _check_halo(job, halo):
+    sides = zip(job.block_shape, job.shape, strict=True)
+    most = _HALO[len(job.shape)]
+    default = [0 if job.exact or block == size else min(most, block // 4) for block, size in sides]
+    if job.consecutive:
+        default[0] = 0
+    halo = _check_sizes("halo", halo, default, (_FOREVER,) * len(job.shape), 0)
+    sides = zip(job.block_shape, halo, job.shape, strict=True)
+    for axis, (block, margin, size) in enumerate(sides):
+        if block < size and margin > block:
+            raise ValueError(
+                f"block_shape must be at least as long as the halo, got {block} and {margin} along "
+                f"axis {axis}."
+            )
+    if job.exact:
+        return (0,) * len(job.shape)
+    return (0, *halo[1:]) if job.consecutive else halo
+
+
+def _check_scan(scan, ndim):
+    """A scan of `ndim` axes, and perhaps channels."""
+    if not isinstance(scan, Scan):
+        if scan.ndim not in (ndim, ndim + 1):
+            raise ValueError(
+                f"source must have {ndim} spatial axes, and perhaps channels, got {scan.shape}."
+            )
+        axes = "zyx"[-ndim:] + "c" * (scan.ndim - ndim)
+        scan = Scan(scan, axes, (1.0,) * ndim, None, f"dask {scan.name}")
+    if len(scan.spacing) != ndim:
+        raise ValueError(
+            f"source has the axes {scan.axes!r}; the estimator wants {ndim} spatial axes."
+        )
+    return scan
+
+
+def _check_channels(estimator, scan, ndim):
+    """As many channels as the pipeline was fitted on."""
+    n_channels = scan.data.shape[ndim] if scan.data.ndim > ndim else 1
+    known = getattr(estimator[-2], "n_channels_", n_channels)
+    if len(estimator.steps) == 2 and known != n_channels:
+        raise ValueError(f"source must have {known} channel(s), got {n_channels}.")
+
+
+def _check_spacing(counter, scan):
+    """Spacings of the counter and of the scan that tell the same shape of a pixel."""
+    if counter.spacing is None:
+        return
+    ratio = np.divide(scan.spacing, counter.spacing)
+    if not np.allclose(ratio, ratio[0], rtol=1e-3):
+        raise ValueError(
+            f"The counter has spacing={tuple(counter.spacing)}, the source {scan.spacing}"
+            + ("" if scan.unit else " (which is 1 where it is not known)")
+            + ": give open_scan(..., spacing=...), or a counter of the source's."
+        )
+
+
+def _check_mask(mask, shape):
+    if mask is None:
+        return None
+    if getattr(mask, "ndim", None) != len(shape) or getattr(mask, "dtype", None) is None:
+        raise ValueError(f"mask must be an array of {len(shape)} axes, got {mask!r}.")
+    if mask.dtype.kind not in "bui" or any(
+        not 0 < coarse <= fine for coarse, fine in zip(mask.shape, shape, strict=True)
+    ):
+        raise ValueError(
+            f"mask must be of bool or int and nowhere finer than the scan of shape {shape}, got "
+            f"{mask.dtype} of shape {mask.shape}."
+        )
+    return mask
+
+
+def _check_estimator(estimator):
+    """The segmenter and the counter of a fitted pipeline."""
+    steps = getattr(estimator, "steps", None)
+    last = steps[-1][1] if steps else None
+    if last is None or not hasattr(last, "threshold_") or len(steps) < 2:
+        raise ValueError(
+            "estimator must be a fitted pipeline of a segmenter and an InstanceCounter at its end, "
+            f"got {estimator!r}."
+        )
+    if getattr(last, "method", None) == "contours":
+        raise ValueError(
+            "Scans are counted from probabilities: method='contours' works on images in memory, or "
+            "on dask arrays each sample of which fits in memory."
+        )
+    segmenter = steps[-2][1]
+    if not hasattr(segmenter, "block_sizes"):
+        raise ValueError(f"The step before the counter must be a segmenter, got {segmenter!r}.")
+    if segmenter.sections != last.sections:
+        raise ValueError(
+            "Segmenter and counter must both have sections='consecutive', or neither, got "
+            f"{segmenter.sections!r} and {last.sections!r}."
+        )
+    return segmenter, last
+
+
+def _freeze(estimator, scan):
+    """The steps, with intensity statistics of the whole scan where it wants those of an image."""
+    steps = []
+    for name, step in estimator.steps:
+        if getattr(step, "scope", None) == "image":
+            if getattr(estimator[-1], "sections", None) == "consecutive":
+                raise ValueError(
+                    "PercentileScaler(scope='image') scales each section by itself, which a block "
+                    "does not see whole: use scope='dataset'."
+                )
+            step = clone(step).set_params(scope="dataset").fit(scan.data[None])
+        steps.append((name, step))
+    return steps
+
+
+def _check_sizes(name, sizes, default, shape, least):
+    """One integer an axis, not longer than the scan."""
+    given = default if sizes is None else sizes
+    given = np.atleast_1d(given)
+    if given.dtype.kind not in "iu" or given.shape not in ((1,), (len(shape),)):
+        raise ValueError(f"{name} must be {len(shape)} integers, got {sizes!r}.")
+    if given.min() < least:
+        raise ValueError(f"{name} must be at least {least}, got {sizes!r}.")
+    given = np.broadcast_to(given, len(shape))
+    return tuple(min(int(side), size) for side, size in zip(given, shape, strict=True))

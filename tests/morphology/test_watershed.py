@@ -1,0 +1,104 @@
+"""The watershed in its fast form gives the bits of the plain one, which is written out here."""
+
+import edt
+import numpy as np
+import pytest
+from scipy import ndimage as ndi
+from skimage.morphology import h_maxima
+from skimage.segmentation import watershed
+
+from sskseg.morphology import fill_holes, label_components, relief_of, split_touching
+from sskseg.morphology.peaks import find_peaks
+
+
+def plain_relief(probability, threshold, spacing):
+    mask = probability > threshold
+    relief = edt.edt(np.ascontiguousarray(mask), anisotropy=spacing, black_border=False)
+    relief = np.where(np.isfinite(relief), relief, 1).astype(np.float32)
+    parts = label_components(mask)
+    largest = np.ones(int(parts.max(initial=0)) + 1, np.float32)
+    if len(largest) > 1:
+        largest[1:] = ndi.maximum(relief, parts, np.arange(1, len(largest)))
+    return mask, ndi.gaussian_filter(relief / largest[parts], 1.0)
+
+
+def plain_split(mask, relief, seed_height):
+    if not mask.any():
+        return np.zeros(mask.shape, np.int32)
+    steps = np.where(mask, np.clip(relief * 255, 1, 255), 0).astype(np.uint8)
+    height = int(np.clip(round(seed_height * 255), 1, 254))
+    peaks = (h_maxima(steps, height) > 0) & mask
+    seeds = label_components(peaks, connectivity=mask.ndim)
+    labels = watershed(255 - steps.astype(np.int16), seeds, mask=mask).astype(np.int32)
+    missed = label_components(mask & (labels == 0))
+    return np.where(missed > 0, missed + labels.max(), labels).astype(np.int32)
+
+
+def plain_fill(labels):
+    holes = label_components(labels == 0)
+    filled = labels.copy()
+    for hole in range(1, int(holes.max()) + 1):
+        inside = holes == hole
+        touches = any(inside.take(side, axis).any() for axis in range(labels.ndim)
+                      for side in (0, -1))  # fmt: skip
+        around = labels[ndi.binary_dilation(inside) & ~inside]
+        if not touches and len(np.unique(around)) == 1:
+            filled[inside] = around[0]
+    return filled
+
+
+def field(seed, ndim):
+    """A random smooth image whose blobs touch, of random size and coarseness."""
+    rng = np.random.default_rng(seed)
+    shape = rng.integers(1, 90 if ndim == 2 else 24, ndim)
+    values = ndi.gaussian_filter(rng.random(shape), rng.uniform(0.5, 3))
+    low, high = values.min(), values.max()
+    values = (values - low) / (high - low + 1e-9)
+    if seed % 3 == 0:
+        values = np.round(values * 12) / 12  # plateaus, and peaks of one height
+    return values.astype(np.float32)
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize("seed", range(60))
+def test_labels_are_the_same_bits(seed, ndim):
+    probability = field(seed, ndim)
+    height = (0.02, 0.05, 0.2, 0.6)[seed % 4]
+    spacing = (2.0, 1.0, 1.0)[-ndim:]
+    mask, relief = relief_of(probability, 0.5, spacing=spacing)
+    expected_mask, expected_relief = plain_relief(probability, 0.5, spacing)
+    assert np.array_equal(mask, expected_mask)
+    assert relief.dtype == expected_relief.dtype
+    assert np.array_equal(relief, expected_relief)
+    for each in (relief, probability):  # both kinds of seeds
+        labels, expected = split_touching(mask, each, height), plain_split(mask, each, height)
+        assert labels.dtype == expected.dtype
+        assert np.array_equal(labels, expected)
+    assert np.array_equal(fill_holes(labels), plain_fill(labels))
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize("seed", range(40))
+def test_peaks_are_those_of_scikit_image(seed, ndim):
+    steps = (field(seed, ndim) * 255).astype(np.uint8)
+    for height in (1, 13, 100, 254):
+        assert np.array_equal(find_peaks(steps, height), h_maxima(steps, height) > 0)
+
+
+def test_peaks_of_a_long_ridge_are_found_by_scikit_image():
+    ridge = np.zeros((40, 600), np.uint8)
+    ridge[::2] = 100  # one way to and fro, with a higher end
+    ridge[1::4, -1] = ridge[3::4, 0] = 100
+    ridge[0, 0] = 110
+    assert np.array_equal(find_peaks(ridge, 20), h_maxima(ridge, 20) > 0)
+    assert find_peaks(ridge, 20).sum() == 1
+
+
+def test_many_touching_discs_in_a_large_image():
+    rng = np.random.default_rng(0)
+    points = rng.integers(0, 500, (900, 2))
+    image = np.ones((500, 500), bool)
+    image[tuple(points.T)] = False
+    probability = (ndi.distance_transform_edt(image) < 7).astype(np.float32)
+    mask, relief = relief_of(probability, 0.5)
+    assert np.array_equal(split_touching(mask, relief, 0.05), plain_split(mask, relief, 0.05))
