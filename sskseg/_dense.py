@@ -39,7 +39,7 @@ from .training import (
 _TILE = {2: (1024, 1024), 3: (64, 128, 128)}
 _SECTIONS = 16  # of a block of a scan
 _NETWORK_BYTES = 2**32  # of a block of a scan, in the network, in float32
-_READY = WeakKeyDictionary()  # copies of networks that predict block after block
+_READY: WeakKeyDictionary = WeakKeyDictionary()  # copies of networks that predict block after block
 
 
 class DenseEstimator(TorchEstimator):
