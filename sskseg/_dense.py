@@ -1,10 +1,10 @@
 """Predicting every pixel of images, in memory or lazily."""
 
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from numbers import Integral
-from weakref import WeakKeyDictionary
+from typing import Any
 
 import numpy as np
 import torch
@@ -39,7 +39,18 @@ from .training import (
 _TILE = {2: (1024, 1024), 3: (64, 128, 128)}
 _SECTIONS = 16  # of a block of a scan
 _NETWORK_BYTES = 2**32  # of a block of a scan, in the network, in float32
-_READY: WeakKeyDictionary = WeakKeyDictionary()  # copies of networks that predict block after block
+
+
+@dataclass
+class _Blocks:
+    """What an estimator that predicts the blocks of a scan has: their shape, and its networks,
+    ready to predict, which do not travel."""
+
+    shape: tuple[int, ...]
+    ready: dict[Any, Any] = field(default_factory=dict)
+
+    def __getstate__(self):
+        return {"shape": self.shape, "ready": {}}
 
 
 class DenseEstimator(TorchEstimator):
@@ -138,12 +149,13 @@ class DenseEstimator(TorchEstimator):
 
     def _ready(self, network, device, dtype):
         """The network to predict with; of `for_blocks` made once in a process."""
-        if not hasattr(self, "_block_shape"):
+        if not hasattr(self, "_blocks"):
             return inference_copy(network, device, dtype, self.spatial_ndim)
-        copies = _READY.setdefault(network, {})
-        if (device, dtype) not in copies:
-            copies[device, dtype] = inference_copy(network, device, dtype, self.spatial_ndim)
-        return copies[device, dtype]
+        key = id(network), device, dtype
+        if key not in self._blocks.ready:
+            ready = inference_copy(network, device, dtype, self.spatial_ndim)
+            self._blocks.ready[key] = ready
+        return self._blocks.ready[key]
 
     def _views(self, n_sections):
         """How `n_sections` neighboring sections (or 1 by itself) are seen with test-time
@@ -194,9 +206,9 @@ class DenseEstimator(TorchEstimator):
             endless = (2**31,) * self.spatial_ndim
             return TileSettings(endless, (0,) * self.spatial_ndim, (1,) * self.spatial_ndim)
         settings = tile_settings(network, self.spatial_ndim)
-        if not hasattr(self, "_block_shape") or not _sees_all(settings, network):
+        if not hasattr(self, "_blocks") or not _sees_all(settings, network):
             return settings
-        sides = zip(settings.tile, self._block_shape, strict=True)
+        sides = zip(settings.tile, self._blocks.shape, strict=True)
         return replace(settings, tile=tuple(max(pair) for pair in sides))
 
     def for_blocks(self, core, halo):
@@ -208,7 +220,7 @@ class DenseEstimator(TorchEstimator):
         shipped = copy(self)
         vars(shipped).update(dict.fromkeys(self._not_saved))
         sides = list(zip(core, halo, strict=True))[-self.spatial_ndim :]
-        shipped._block_shape = tuple(side + 2 * margin for side, margin in sides)
+        shipped._blocks = _Blocks(tuple(side + 2 * margin for side, margin in sides))
         return shipped
 
     def _largest_core(self, tiles, wanted):
