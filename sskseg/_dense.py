@@ -223,13 +223,16 @@ class DenseEstimator(TorchEstimator):
         shipped._blocks = _Blocks(tuple(side + 2 * margin for side, margin in sides))
         return shipped
 
+    def block_bytes(self, n_pixels):
+        """Bytes that the network keeps at one time of so many pixels, about, in float32."""
+        sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
+        n_channels = sections * self.n_channels_
+        return int(4 * n_pixels * _values_per_pixel(self.network_, n_channels, self.spatial_ndim))
+
     def _largest_core(self, tiles, wanted):
         """Sides of a block where the halo is all that the network looks at: `wanted`, or what the
         network has memory for."""
-        sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
-        n_channels = sections * self.n_channels_
-        values = _values_per_pixel(self.network_, n_channels, self.spatial_ndim)
-        n_pixels = _NETWORK_BYTES / (4 * values)
+        n_pixels = _NETWORK_BYTES * 1000 / self.block_bytes(1000)
         side = int(n_pixels ** (1 / self.spatial_ndim))
         if self.continuity_ is not None:
             side //= 2  # it keeps the probabilities of several sections
@@ -412,7 +415,7 @@ def _sees_all(settings, network):
 
 
 def _values_per_pixel(network, n_channels, ndim):
-    """Values that a network keeps at one time for each pixel, about: six times the output of its
+    """Values that a network keeps at one time for each pixel, about: eight times the output of its
     largest layer."""
     sides = [4 * step for step in network.stride]
     if any(network_margin(network, ndim)):
@@ -429,7 +432,7 @@ def _values_per_pixel(network, n_channels, ndim):
     finally:
         for hook in hooks:
             hook.remove()
-    return max(1.0, 6 * max(sizes, default=1) / np.prod(sides))
+    return max(1.0, 8 * max(sizes, default=1) / np.prod(sides))
 
 
 def network_margin(network, ndim):

@@ -39,8 +39,9 @@ class ScanPlan:
     overhead : float
         Pixels that the network sees, by those of the scan.
     memory : int
-        Bytes that a worker needs at most, the network's own memory excluded: ``40 * voxels`` of a
-        block with its halo, and ``20 * voxels`` of what the network sees at once.
+        Bytes that a worker needs, besides the libraries': ``40 * voxels`` of a block with its halo,
+        ``20 * voxels`` of what the network sees at once, and about what the network keeps of these:
+        eight times the output of its largest layer, in float32.
     seconds : float or None
         Of the network on one worker, from one block that was measured.
     """
@@ -231,6 +232,8 @@ def _result(job, ledger):
 
 def _plan(job):
     seen = [n_pixels(job.predict_box(i)) for i in range(len(job.predict_grid))]
+    one = max(seen) // (job.predict_box(0)[0].stop if job.consecutive else 1)
+    network = job.estimator[-2].block_bytes(one)
     largest = [
         min(block + 2 * halo, size)
         for block, halo, size in zip(job.block_shape, job.halo, job.shape, strict=True)
@@ -238,7 +241,7 @@ def _plan(job):
     return ScanPlan(
         job.shape, job.core, job.block_shape, job.halo, job.network_halo,
         len(job.predict_grid), len(job.grid), sum(seen) / float(np.prod(job.shape)),
-        BYTES * int(np.prod(largest)) + PREDICTED_BYTES * max(seen),
+        BYTES * int(np.prod(largest)) + PREDICTED_BYTES * max(seen) + network,
     )  # fmt: skip
 
 

@@ -125,17 +125,24 @@ threads, workers = int(sys.argv[4]), int(sys.argv[5])
 torch.set_num_threads(threads)
 from sskseg.scans import count_scan, open_scan
 model = joblib.load(sys.argv[1])
+def peak():
+    return 1024 * int(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1])
+if len(sys.argv) > 6:  # all libraries are loaded by a tiny scan
+    import dask.array, numpy
+    count_scan(model, dask.array.zeros((64, 64), dtype=numpy.float32), sys.argv[6])
+idle = peak()
 print("ready", flush=True)
 start = time.perf_counter()
 found = count_scan(model, open_scan(sys.argv[2]), sys.argv[3], block_shape=1024, halo=64,
                    n_workers=workers)
 print(json.dumps({"objects": found.n_objects, "seconds": time.perf_counter() - start,
-      "peak": 1024 * int(re.search(r"VmHWM:\\s*(\\d+)", open("/proc/self/status").read())[1])}))
+                  "idle": idle, "peak": peak()}))
 """
 
 
-def child(folder, path, out):
+def child(folder, path, out, *tiny):
     command = [sys.executable, "-c", CHILD, str(folder / "model"), str(path), str(out), "1", "2"]
+    command += map(str, tiny)
     result = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return json.loads(result.splitlines()[-1])
 
@@ -150,27 +157,16 @@ def memory():
         for side in sides:
             path = scan_file(folder, side)
             plan = plan_scan(model, open_scan(path), block_shape=1024, halo=64, measure=False)
-            runs[side] = child(folder, path, folder / f"out{side}")
+            runs[side] = child(folder, path, folder / f"out{side}", folder / f"tiny{side}")
             runs[side] |= {"formula": 2 * plan.memory, "blocks": plan.n_blocks}
     small, large = (runs[side] for side in sides)
-    start = idle_memory()
+    own = large["peak"] - large["idle"]
     return {
         "small": small,
         "large": large,
         "ratio": large["peak"] / small["peak"],
-        "idle": start,
-        "by 2 workers x formula": (large["peak"] - start) / large["formula"],
+        "by 2 workers x formula": own / large["formula"],
     }
-
-
-def idle_memory():
-    """Bytes of a process that has imported everything and done nothing."""
-    code = (
-        "import re, torch, sskseg, sskseg.scans, zarr, pandas, pyarrow.parquet;"
-        "print(1024 * int(re.search(r'VmHWM:\\s*(\\d+)', open('/proc/self/status').read())[1]))"
-    )
-    return int(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True,
-                              text=True).stdout)  # fmt: skip
 
 
 SPEED = """

@@ -203,7 +203,8 @@ def test_empty_blocks_are_skipped(components, plane, tmp_path, monkeypatch):
 def test_a_plan_tells_what_will_be_done(components, plane):
     plan = plan_scan(components, da.from_array(plane), block_shape=50)
     assert (plan.n_predict, plan.n_blocks, plan.overhead) == (1, 12, 1.0)
-    assert plan.memory == 40 * 50 * 50 + 20 * 150 * 170
+    network = 4 * 8 * 2 * 150 * 170  # float32; the largest layer is the head of two outputs
+    assert plan.memory == 40 * 50 * 50 + 20 * 150 * 170 + network
     assert plan.seconds > 0
 
 
