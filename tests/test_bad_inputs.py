@@ -7,6 +7,7 @@ import re
 import warnings
 from functools import cache
 from pathlib import Path
+from unittest import mock
 
 import dask.array as da
 import numpy as np
@@ -28,6 +29,7 @@ from sskseg import (
     SimulatedRefiner,
 )
 from sskseg.datasets import make_cells
+from sskseg.proxies import PROXIES
 
 PAGE = Path(__file__).parents[1] / "docs" / "bad_inputs.md"
 SMALL = {"width": 2, "depth": 1, "max_steps": 1, "batch_size": 2, "random_state": 0}
@@ -366,7 +368,9 @@ def page():
 
 @pytest.fixture(scope="module")
 def made():
-    return page()
+    with mock.patch.dict(PROXIES):
+        PROXIES.pop("upside-down", None)  # of the example in the docstring of Proxy
+        return page()
 
 
 def test_the_page_tells_what_happens(made):

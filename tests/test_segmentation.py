@@ -403,9 +403,12 @@ def test_ids_may_be_of_any_size(cells, offset):
 
 def test_uint64_ids(cells):
     X, y = cells
-    large = np.where(y > 0, y.astype(np.uint64) + np.uint64(2**63), np.uint64(0))
+    large = np.where(y > 0, y.astype(np.uint64) + np.uint64(2**62), np.uint64(0))
     expected = segmenter().fit(X, y).predict_proba(X)
     np.testing.assert_array_equal(segmenter().fit(X, large).predict_proba(X), expected)
+    unlabelled = np.full(y.shape, -1).astype(np.uint64)  # which would be one large object
+    with pytest.raises(ValueError, match="must fit into int64, got 18446744073709551615"):
+        segmenter().fit(X, unlabelled)
 
 
 def test_masks_of_255_are_warned_of(cells):
