@@ -12,9 +12,10 @@ from .images import (
     check_labelled,
     check_labels,
     check_points,
+    check_sample_weight,
     unwrap,
 )
-from .metrics import f1_instances, match_instances
+from .metrics import count_error, match_instances
 from .morphology import count_objects, count_over_sections, join_sections, label_objects
 
 _IOU = (0.5, 0.6, 0.7)
@@ -115,14 +116,27 @@ def _truth_of_counts(y, n, margin, positions):
     return Truth(np.arange(n), judge, _only, [np.empty(0)] * n, counts)
 
 
-def score_labels(y, images, found):
+def score_labels(y, images, found, sample_weight=None):
     """F1 of label images: at IoU 0.5, or of points that lie in an object of their own."""
     if hold_points(y, images):
         rows, points = _check_point_lists(y, images)
-        return -_negative_f1(np.sum(_found_inside(points, [found[row] for row in rows]), axis=0))
-    labels = check_labels(y, images)
-    check_labelled(labels)
-    return f1_instances([label_objects(label) for label in labels], found)
+        evidence = _found_inside(points, [found[row] for row in rows])
+    else:
+        labels = check_labels(y, images)
+        rows = check_labelled(labels)
+        evidence = []
+        for row in rows:
+            true, invented, missed, _ = match_instances([label_objects(labels[row])], [found[row]])
+            evidence.append((true, 2 * true + invented + missed))
+    weight = check_sample_weight(sample_weight, len(images), rows)
+    return -_negative_f1(weight[rows] @ np.array(evidence))
+
+
+def score_counts(y, found, sample_weight=None):
+    """``1 - sum |error| / sum`` of counts (n_samples,)."""
+    counts = check_counts(y, len(found))
+    weight = check_sample_weight(sample_weight, len(found), np.arange(len(found)))
+    return 1 - count_error(weight * counts, weight * found)["wape"]
 
 
 def count_each(labels, margin=0):

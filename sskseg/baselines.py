@@ -17,6 +17,7 @@ from .images import (
     check_labelled,
     check_labels,
     check_points,
+    check_sample_weight,
     hand_on,
     is_lazy,
     like_input,
@@ -131,20 +132,22 @@ class OtsuWatershed(ImageEstimator):
         check_is_fitted(self)
         return self.counter_.predict(self._masks(X))
 
-    def score(self, X, y):
+    def score(self, X, y, *, sample_weight=None):
         """F1 at IoU 0.5 for label images, ``1 - sum |error| / sum`` for counts.
 
         Parameters
         ----------
         X, y
             As in `fit`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How often each sample counts.
 
         Returns
         -------
         float
         """
         check_is_fitted(self)
-        return self.counter_.score(self._masks(X), y)
+        return self.counter_.score(self._masks(X), y, sample_weight=sample_weight)
 
     def _masks(self, X):
         from skimage.filters import gaussian, threshold_li, threshold_otsu
@@ -499,13 +502,15 @@ class PixelForest(ImageEstimator):
         maps = self.predict_proba(X)
         return hand_on(X, maps, self.transform)
 
-    def score(self, X, y):
+    def score(self, X, y, *, sample_weight=None):
         """Mean Dice coefficient of the foreground over the samples that have labels.
 
         Parameters
         ----------
         X, y
             As in `fit`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Of the mean.
 
         Returns
         -------
@@ -514,7 +519,9 @@ class PixelForest(ImageEstimator):
         check_is_fitted(self)
         labels = check_labels(y, check_images(X, self.spatial_ndim, n_channels=self.n_channels_))
         rows, masks = check_labelled(labels), self.predict(X)
-        return float(np.mean([dice(np.sign(labels[i]), masks[i] > 0) for i in rows]))
+        weight = check_sample_weight(sample_weight, len(labels), rows)
+        scores = [dice(np.sign(labels[i]), masks[i] > 0) for i in rows]
+        return float(np.average(scores, weights=weight[rows]))
 
     def _check_images(self, X, n_channels=None):
         images = check_images(X, self.spatial_ndim, n_channels=n_channels)

@@ -15,6 +15,7 @@ from ._truth import (
     count_each,
     is_unlabelled,
     object_sizes,
+    score_counts,
     score_labels,
     truth_of,
 )
@@ -22,7 +23,6 @@ from .base import ImageEstimator
 from .detection import ContourDetector, Detections
 from .images import (
     are_counts,
-    check_counts,
     check_images,
     check_numbers,
     check_positions,
@@ -30,7 +30,6 @@ from .images import (
     is_lazy,
     like_input,
 )
-from .metrics import count_error
 from .morphology import (
     contour_areas,
     contour_perimeters,
@@ -338,7 +337,7 @@ class InstanceCounter(ImageEstimator):
             table.insert(0, "sample", sample)
         return pd.concat(tables, ignore_index=True)
 
-    def score(self, X, y, *, positions=None):
+    def score(self, X, y, *, positions=None, sample_weight=None):
         """F1 at IoU 0.5 for label images, ``1 - sum |error| / sum`` for counts.
 
         For points F1 of those that lie in an object of their own.
@@ -351,6 +350,8 @@ class InstanceCounter(ImageEstimator):
             As in `fit`.
         positions : array-like of int, shape (n_samples,), default=None
             As in `fit`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How often each sample counts.
 
         Returns
         -------
@@ -360,9 +361,8 @@ class InstanceCounter(ImageEstimator):
         check_is_fitted(self)
         images = self._check_input(X)
         if are_counts(y):
-            counts = check_counts(y, len(images))
-            return 1 - count_error(counts, self.predict(X, positions=positions))["wape"]
-        return score_labels(y, images, self._label(images, positions))
+            return score_counts(y, self.predict(X, positions=positions), sample_weight)
+        return score_labels(y, images, self._label(images, positions), sample_weight)
 
     # Checks
 

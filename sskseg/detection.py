@@ -267,7 +267,7 @@ class ContourDetector(TorchEstimator):
         found = self.detect(X)
         return [f.contours for f in found], [f.scores for f in found]
 
-    def score(self, X, y):
+    def score(self, X, y, *, sample_weight=None):
         """F1 of the objects at IoU 0.5.
 
         Parameters
@@ -276,6 +276,8 @@ class ContourDetector(TorchEstimator):
             As in `fit`.
         y : array-like of int
             As in `fit`; -1 is left out.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How often each sample counts.
 
         Returns
         -------
@@ -285,7 +287,7 @@ class ContourDetector(TorchEstimator):
         check_is_fitted(self)
         images = check_images(X, 2, n_channels=self.n_channels_)
         labels = _check_label_images(y, images, may_be_unlabelled=False)
-        return score_labels(labels, images, list(self.predict(images)))
+        return score_labels(labels, images, list(self.predict(images)), sample_weight)
 
     def detect(self, X):
         """Find labels, outlines and scores at once.

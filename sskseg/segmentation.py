@@ -441,7 +441,7 @@ tuple of them or None, default="auto"
         foreground = self._predict(X, positions, self._foreground)
         return hand_on(X, foreground, self.transform)
 
-    def score(self, X, y, *, positions=None):
+    def score(self, X, y, *, positions=None, sample_weight=None):
         """Mean Dice coefficient of the foreground over the samples that have labels.
 
         Parameters
@@ -452,6 +452,8 @@ tuple of them or None, default="auto"
             As in `fit`; pixels of -1 are left out.
         positions : array-like of int, shape (n_samples,), default=None
             As in `fit`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Of the mean.
 
         Returns
         -------
@@ -460,14 +462,16 @@ tuple of them or None, default="auto"
         Raises
         ------
         ValueError
-            If nothing is labelled.
+            If nothing is labelled, or has a weight.
         """
         check_is_fitted(self)
         images = self._check_images(X, self.n_channels_)
         labels = self._check_labels(y, images)
         labelled = check_labelled(labels)
+        weight = check_sample_weight(sample_weight, len(images), labelled)
         outputs = self._wanted_outputs(images, positions, *self._place(), labelled)
-        return self._mean_dice([labels[i] for i in labelled], (outputs[i] for i in labelled))
+        known = ([x[i] for i in labelled] for x in (labels, outputs))
+        return self._mean_dice(*known, weight[labelled])
 
     def predict_uncertainty(self, X, *, positions=None):
         """How unsure the prediction of each pixel is.
@@ -666,13 +670,13 @@ tuple of them or None, default="auto"
 
         return validate
 
-    def _mean_dice(self, labels, outputs):
+    def _mean_dice(self, labels, outputs, weight=None):
         foreground = self._objective().foreground
         scores = [
             dice(np.sign(label), foreground(output) > 0.5)
             for label, output in zip(labels, outputs, strict=True)
         ]
-        return float(np.mean(scores))
+        return float(np.average(scores, weights=weight))
 
     def _wanted_outputs(self, images, positions, device, dtype, wanted):
         """Probabilities of some rows, by their row."""

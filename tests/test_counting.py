@@ -306,3 +306,20 @@ def test_intervals_that_cannot_be(cells, options, message):
     stack = InstanceCounter(sections="consecutive").fit(X, true_counts(cells))
     with pytest.raises(ValueError, match="independent images"):
         stack.predict(X, return_interval=True, coverage=0.5)
+
+
+@pytest.mark.parametrize("kind", ["labels", "points", "counts"])
+def test_weights_of_scores_stand_for_repeated_samples(cells, kind):
+    points = [
+        np.array(ndi.center_of_mass(y > 0, y, np.unique(y[y > 0]))).reshape(-1, 2) for y in cells
+    ]
+    y = {"labels": list(cells), "points": points, "counts": true_counts(cells)}[kind]
+    X = list(probability_of(cells))
+    X[1], X[2] = X[1] * 0.1, np.roll(X[2], 30)
+    counter = InstanceCounter(threshold=0.5, seed_height=0.05, min_size=0).fit(X)
+    again = [0, 1, 1, 1, 2, 2]
+    weighted = counter.score(X, y, sample_weight=[1, 3, 2, 0, 0])
+    assert weighted == pytest.approx(counter.score([X[i] for i in again], [y[i] for i in again]))
+    assert weighted != pytest.approx(counter.score(X, y))
+    with pytest.raises(ValueError, match="above 0 for a labelled sample"):
+        counter.score(X, y, sample_weight=np.zeros(5))

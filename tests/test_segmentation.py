@@ -273,6 +273,30 @@ def test_positions_are_routed(cells):
     assert np.isfinite(scores["test_score"]).all()
 
 
+def test_weights_of_the_score(cells):
+    X, y = cells
+    model = segmenter(max_steps=10).fit(X, y)
+    each = [model.score(X[i : i + 1], y[i : i + 1]) for i in range(3)]
+    weighted = model.score(X[:3], y[:3], sample_weight=[1, 0, 3])
+    assert weighted == pytest.approx((each[0] + 3 * each[2]) / 4, abs=1e-6)
+    y = y[:3].copy()
+    y[0] = -1
+    with pytest.raises(ValueError, match="above 0 for a labelled sample"):
+        model.score(X[:3], y, sample_weight=[1, 0, 0])
+
+
+@pytest.mark.parametrize("with_counter", [False, True])
+def test_pipelines_score_where_metadata_are_routed(cells, with_counter):
+    import sklearn
+
+    X, y = cells
+    last = [("count", InstanceCounter())] if with_counter else []
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = segmenter(max_steps=3)
+        pipeline = Pipeline([("scale", PercentileScaler()), ("segment", model), *last])
+        assert 0 <= pipeline.fit(X, y).score(X, y) <= 1
+
+
 # Networks, losses, weights and tiling
 
 

@@ -297,13 +297,15 @@ def check_positions(positions, n_samples, *, name="positions"):
     return positions.astype(np.int64)
 
 
-def check_sample_weight(sample_weight, n_samples):
+def check_sample_weight(sample_weight, n_samples, rows=None):
     """Validate per-sample weights; None stands for ones.
 
     Parameters
     ----------
     sample_weight : array-like of shape (n_samples,), or None
     n_samples : int
+    rows : ndarray of int, default=None
+        Samples of which one at least must have a weight above 0.
 
     Returns
     -------
@@ -313,7 +315,7 @@ def check_sample_weight(sample_weight, n_samples):
     Raises
     ------
     ValueError
-        For another shape, negative weights, NaN or infinity.
+        For another shape, negative weights, NaN or infinity, or where none of `rows` has a weight.
     """
     if sample_weight is None:
         return np.ones(n_samples)
@@ -325,6 +327,8 @@ def check_sample_weight(sample_weight, n_samples):
         )
     if not np.isfinite(weight).all() or (weight < 0).any():
         raise ValueError(f"sample_weight must be finite and not negative, got {sample_weight!r}.")
+    if rows is not None and not weight[rows].any():
+        raise ValueError("sample_weight must be above 0 for a labelled sample, got 0 for all.")
     return weight
 
 

@@ -70,7 +70,8 @@ def _crossings(contours, height):
     (y, x), (dy, dx) = here[edge].T, (there - here)[edge].T
     column = x + (row - y) / dy * dx
     line = edge // contours.shape[1] * height + row
-    order = np.lexsort((column, line))
+    # One key is sorted faster than two; columns are at most half of the way to the next line.
+    order = np.argsort(line + column / (4 * np.abs(column).max(initial=1.0)))
     return line[order], column[order]
 
 
@@ -163,6 +164,7 @@ def paint_masks(masks, shape):
     number = np.repeat(np.arange(1, masks.shape[0] + 1), np.diff(masks.indptr))
     labels = np.zeros(shape[0] * shape[1], np.int64)
     labels[masks.indices[::-1]] = number[::-1]  # what is written last stays
-    visible = np.bincount(labels, minlength=masks.shape[0] + 1)[1:] > 0
-    new = np.concatenate([[0], np.cumsum(visible) * visible])
-    return new[labels].reshape(shape), np.flatnonzero(visible)
+    visible = np.bincount(labels[masks.indices], minlength=masks.shape[0] + 1)[1:] > 0
+    if not visible.all():
+        labels = np.concatenate([[0], np.cumsum(visible) * visible])[labels]
+    return labels.reshape(shape), np.flatnonzero(visible)
