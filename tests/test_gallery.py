@@ -11,6 +11,17 @@ import sklearn.ensemble  # noqa: F401 - draws from Python's random when it is fi
 SCRIPTS = sorted((Path(__file__).parents[1] / "docs" / "gallery").glob("plot_*.py"))
 
 
+NEED_DATA = ("plot_proxies_on_real_scans",)  # the others simulate what is not there
+
+
+@pytest.fixture
+def _real_images(request, monkeypatch):
+    """Scripts find the folder of real images where the tests do."""
+    if request.node.callspec.params["script"].stem in NEED_DATA:
+        monkeypatch.setenv("SSKSEG_DATA", str(request.getfixturevalue("data_dir")))
+
+
+@pytest.mark.usefixtures("_real_images")
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_it_runs(script, monkeypatch):
     import matplotlib
