@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from sklearn.utils.validation import check_is_fitted
 
-from ._finetuning import take_over
+from ._finetuning import start_network
 from .base import TorchEstimator
 from .images import (
     check_images,
@@ -21,11 +21,10 @@ from .images import (
     like_input,
     neighbor_rows,
 )
-from .nn import ContinuityNet, make_network, transfer_weights
+from .nn import ContinuityNet, make_network
 from .scans import predict_blocks
 from .training import (
     TileSettings,
-    channel_statistics,
     core_size,
     dihedral_mean,
     dihedral_views,
@@ -84,18 +83,7 @@ class DenseEstimator(TorchEstimator):
     def _prepare(self, images, backbone=None):
         """Take statistics of the images and return the network: new, that of the last fit, or
         a backbone with new heads."""
-        n_channels = images[0].shape[-1]
-        if self.warm_start and hasattr(self, "network_"):
-            if n_channels != self.n_channels_:
-                raise ValueError(f"X must have {self.n_channels_} channel(s), got {n_channels}.")
-            return self.network_
-        self.n_channels_ = n_channels
-        self.channel_mean_, self.channel_std_ = channel_statistics(images)
-        self.architecture_ = None if backbone is None else take_over(backbone, self)
-        network = self._make_module("network_")
-        if backbone is not None:
-            transfer_weights(backbone.module, network)
-        return network
+        return start_network(self, images, backbone)
 
     def _make_module(self, name):
         if name == "continuity_":

@@ -2,7 +2,8 @@
 
 from inspect import signature
 
-from .nn import Backbone
+from .nn import Backbone, transfer_weights
+from .training import channel_statistics
 
 FINETUNE = ("last", "all", "gradual")
 _SLOWER = 0.1  # rate of pretrained layers
@@ -49,6 +50,43 @@ def take_over(backbone, estimator):
                 f"{name}={theirs!r}: give the pretrainer the same, or leave it at its default here."
             )
     return backbone.network, backbone.width, backbone.depth
+
+
+def start_network(estimator, images, backbone=None, taken_over=lambda network: network):
+    """Take statistics of the images and give the network that training starts from.
+
+    Parameters
+    ----------
+    estimator : TorchEstimator
+        Its `n_channels_`, `channel_mean_`, `channel_std_` and `architecture_` are set, unless it
+        goes on from the last fit.
+    images : list of ndarray of shape (*spatial, n_channels)
+    backbone : Backbone, default=None
+    taken_over : callable
+        Gives the part of the network that the backbone's weights are for; all of it by default.
+
+    Returns
+    -------
+    torch.nn.Module
+        That of the last fit (`warm_start`), a new one, or one with the backbone's weights.
+
+    Raises
+    ------
+    ValueError
+        For another number of channels than in the last fit, or a backbone that conflicts.
+    """
+    n_channels = images[0].shape[-1]
+    if estimator.warm_start and hasattr(estimator, "network_"):
+        if n_channels != estimator.n_channels_:
+            raise ValueError(f"X must have {estimator.n_channels_} channel(s), got {n_channels}.")
+        return estimator.network_
+    estimator.n_channels_ = n_channels
+    estimator.channel_mean_, estimator.channel_std_ = channel_statistics(images)
+    estimator.architecture_ = None if backbone is None else take_over(backbone, estimator)
+    network = estimator._make_module("network_")
+    if backbone is not None:
+        transfer_weights(backbone.module, taken_over(network))
+    return network
 
 
 def rate_groups(network, finetune):

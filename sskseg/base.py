@@ -79,7 +79,7 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
             elif isinstance(value, np.ndarray):
                 tensors[name] = value
             else:
-                values["fitted"][name] = self._packed(name, value)
+                values["fitted"][name] = value
         return values, tensors
 
     @classmethod
@@ -146,7 +146,7 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
         for name, value in fitted.items():
             if name in self._inner and value is not None:
                 value = self._inner[name]._from_state(value, modules.pop(name, {}))
-            setattr(self, name, self._unpacked(name, value))
+            setattr(self, name, value)
         expected = {name: kind for name, kind in self._fitted.items() if name not in modules}
         check_fitted(vars(self), expected)
         for name, state in modules.items():
@@ -158,14 +158,6 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
                 module = self._make_module(name)
             module.load_state_dict(state)
             setattr(self, name, module.eval())
-
-    def _packed(self, name, value):
-        """A fitted attribute as what JSON can hold."""
-        return value
-
-    def _unpacked(self, name, value):
-        """The attribute again, from what a file holds."""
-        return value
 
     def _make_module(self, name):
         """Build the network that is stored as the attribute `name`, with any weights."""

@@ -12,17 +12,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._calibration import Calibration
 from ._dense import patch_sides, tile_settings
-from ._finetuning import rate_groups, take_over
+from ._finetuning import rate_groups, start_network
 from ._lazy import map_samples
+from ._simulated import balanced_weights, draw_simulated
 from ._truth import hold_points, is_unlabelled, score_labels, truth_of_labels
 from .base import TorchEstimator
 from .images import are_counts, check_images, check_labelled, check_labels, is_lazy, like_input
 from .images.augment import PRESETS
 from .morphology import contour_masks, label_objects, paint_masks, suppress_overlaps
-from .nn import ContourProposalNetwork, make_network, pad_to_multiple, transfer_weights
+from .nn import ContourProposalNetwork, make_feature_network, pad_to_multiple
 from .training import (
     ContourBatches,
-    channel_statistics,
     inference_copy,
     outline,
     predict_images,
@@ -316,11 +316,9 @@ class ContourDetector(TorchEstimator):
         weights = np.ones(n_real)
         if simulator is not None:
             drawn, drawn_known = _draw(simulator, images[0].shape[-1], int(rng.integers(2**31)))
-            real, size = (sum(np.count_nonzero(k.numbers >= 0) for k in some)
-                          for some in (known, drawn_known))  # fmt: skip
-            share = real / size if real else 1.0  # as much of both
+            numbers = ([k.numbers for k in some] for some in (known, drawn_known))
+            weights = balanced_weights(weights, *numbers)
             images, known = [*images, *drawn], [*known, *drawn_known]
-            weights = np.concatenate([weights, np.full(len(drawn), share)])
         labelled = check_labelled([k.numbers for k in known])
         if not any(len(k.contours) for k in known):
             raise ValueError("y holds no object: nothing is above 0, so that no contour is known.")
@@ -336,29 +334,15 @@ class ContourDetector(TorchEstimator):
     def _prepare(self, images, samples, backbone):
         """Take statistics of the images and return the network: new, that of the last fit, or
         one that starts from a backbone."""
-        n_channels = images[0].shape[-1]
         self.patch_shape_ = self._patch_shape(samples.images)
-        if self.warm_start and hasattr(self, "network_"):
-            if n_channels != self.n_channels_:
-                raise ValueError(f"X must have {self.n_channels_} channel(s), got {n_channels}.")
-            return self.network_
-        self.n_channels_ = n_channels
-        self.channel_mean_, self.channel_std_ = channel_statistics(images)
-        self.architecture_ = None if backbone is None else take_over(backbone, self)
-        network = self._make_module("network_")
-        if backbone is not None:
-            transfer_weights(backbone.module, network.unet)
-        network.scale.fill_(float(np.median(samples.radii)))
+        network = start_network(self, images, backbone, lambda network: network.unet)
+        if network is not getattr(self, "network_", None):
+            network.scale.fill_(float(np.median(samples.radii)))
         return network
 
     def _make_module(self, name):
         network, width, depth = self.architecture_ or (self.network, self.width, self.depth)
-        unet = make_network(network, self.n_channels_, 1, width, depth, ndim=2)
-        if not hasattr(unet, "features") or any(unet.margin):
-            raise ValueError(
-                "network must have decoder features and same padding ('unet-shuffle', 'unet' or "
-                f"'unet-lite'), got {network!r}."
-            )
+        unet = make_feature_network(network, self.n_channels_, width, depth, ndim=2)
         return ContourProposalNetwork(unet, width, order=self.order, samples=self.samples)
 
     def _patch_shape(self, images):
@@ -500,16 +484,9 @@ def _check_label_images(y, images, may_be_unlabelled):
 
 def _draw(simulator, n_channels, seed):
     """Simulated images and what is known of them."""
-    if hasattr(simulator, "sample_contours"):
-        X, y, polygons = simulator.sample_contours(_SIMULATED, seed)
-    else:
-        (X, y), polygons = simulator.sample(_SIMULATED, seed), [None] * _SIMULATED
-    images = check_images(X, 2)
-    if images[0].shape[-1] != n_channels:
-        raise ValueError(
-            f"stack.simulator draws images of {images[0].shape[-1]} channel(s), and X has "
-            f"{n_channels}."
-        )
+    images, y, polygons = draw_simulated(
+        simulator, _SIMULATED, seed, n_channels=n_channels, outlined=True
+    )
     known = []
     for label, outlines in zip(check_labels(y, images), polygons, strict=True):
         if outlines is not None and len(outlines) != label.max():

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._dense import patch_sides, tile_settings
 from .base import TorchEstimator
 from .images import ImageStack, check_images, check_numbers, like_input
-from .nn import Backbone, ProxyNetwork, make_network, pad_to_multiple
+from .nn import Backbone, ProxyNetwork, make_feature_network, pad_to_multiple
 from .proxies import guard, make_proxy, probe_features, standardize
 from .training import (
     ProxyBatches,
@@ -397,12 +397,9 @@ class ProxyPretrainer(TorchEstimator):
         return self._make_module("network_")
 
     def _make_module(self, name):
-        backbone = make_network(self.network, 1, 1, self.width, self.depth, ndim=self.spatial_ndim)
-        if not hasattr(backbone, "features") or any(backbone.margin):
-            raise ValueError(
-                "network must have decoder features and same padding ('unet-shuffle', 'unet' or "
-                f"'unet-lite'), got {self.network!r}."
-            )
+        backbone = make_feature_network(
+            self.network, 1, self.width, self.depth, ndim=self.spatial_ndim
+        )
         n_classes = {name: len(classes) for name, classes in self.classes_.items()}
         return ProxyNetwork(backbone, self.width, n_classes)
 

@@ -179,8 +179,7 @@ class SimulatedRefiner(TorchEstimator):
         """
         budget = self._budget()
         self._validate_params()
-        images = check_images(X, self.spatial_ndim, n_channels=1)
-        images = [image[..., 0].astype(np.float32) for image in images]
+        images = self._planes(X)
         if all(image.min() == image.max() for image in images):
             raise ValueError("All images of X are constant: there is nothing to learn.")
         self.n_channels_ = 1
@@ -225,12 +224,11 @@ class SimulatedRefiner(TorchEstimator):
         ndarray of float32, shape (n_samples, *spatial)
         """
         check_is_fitted(self)
-        images = check_images(X, self.spatial_ndim, n_channels=1)
-        labels = check_labels(y, images)
-        shapes = {image.shape[:-1] for image in images}
+        planes = self._planes(X)
+        labels = check_labels(y, [plane[..., None] for plane in planes])
+        shapes = {plane.shape for plane in planes}
         if len(shapes) > 1:
             raise ValueError(f"X must hold images of one shape, got {sorted(shapes)}.")
-        planes = (image[..., 0].astype(np.float32) for image in images)
         return self._refine(planes, map(label_maps, labels), check_generator(random_state))
 
     def sample(self, n, random_state=None):
@@ -333,14 +331,17 @@ class SimulatedRefiner(TorchEstimator):
         float
         """
         check_is_fitted(self)
-        images = [
-            x[..., 0].astype(np.float32) for x in check_images(X, self.spatial_ndim, n_channels=1)
-        ]
+        images = self._planes(X)
         rng = check_generator(self.random_state)
         real = _real_patches(images, self.patch_shape_, rng)
         drawn, _ = self.sample(_PATCHES // 2, rng)
         made = _real_patches(list(drawn), self.patch_shape_, rng)
         return realism([next(real) for _ in range(_PATCHES)], [next(made) for _ in range(_PATCHES)])
+
+    def _planes(self, X):
+        """Images without their channel axis."""
+        images = check_images(X, self.spatial_ndim, n_channels=1)
+        return [image[..., 0].astype(np.float32) for image in images]
 
     def _refine(self, planes, maps, rng):
         """Refined images, one after the other."""

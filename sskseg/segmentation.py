@@ -17,6 +17,7 @@ from ._semi_supervision import (
     log_choice,
     rank_sections,
 )
+from ._simulated import balanced_weights, draw_simulated
 from ._stages import StagedEstimator, TrainingData
 from .images import (
     check_generator,
@@ -552,23 +553,13 @@ tuple of them or None, default="auto"
                 "A stack with a simulator needs sections='independent' and target='instances', got "
                 f"{self.sections!r} and {self.target!r}."
             )
-        if not hasattr(simulator, "sample"):
-            raise ValueError(
-                f"stack.simulator must have sample(n, random_state) -> (X, y), got {simulator!r}."
-            )
         seed = int(check_generator(self.random_state).integers(2**31))
-        X, y = simulator.sample(_SIMULATED, seed)
-        drawn = self._check_images(X)
-        if drawn[0].shape[-1] != images[0].shape[-1]:
-            raise ValueError(
-                f"stack.simulator draws images of {drawn[0].shape[-1]} channel(s), and X has "
-                f"{images[0].shape[-1]}."
-            )
+        drawn, y, _ = draw_simulated(
+            simulator, _SIMULATED, seed, n_channels=images[0].shape[-1],
+            spatial_ndim=self.spatial_ndim,
+        )  # fmt: skip
         drawn_labels = self._check_labels(y, drawn)
-        real = sum(w * np.count_nonzero(x >= 0) for w, x in zip(weight, labels, strict=True))
-        size = sum(np.count_nonzero(x >= 0) for x in drawn_labels)
-        share = real / size if real else 1.0
-        weights = np.concatenate([weight, np.full(len(drawn), share)])
+        weights = balanced_weights(weight, labels, drawn_labels)
         return [*images, *drawn], [*labels, *drawn_labels], weights
 
     def _encode(self, labels, labelled):

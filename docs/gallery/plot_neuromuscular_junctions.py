@@ -14,14 +14,13 @@ import os
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter, PercentileScaler, ProxyPretrainer, SemiSupervisedSegmenter
 from sskseg.datasets import make_neuromuscular_junctions
 from sskseg.metrics import count_error
 from sskseg.proxies import View, make_proxy
-from sskseg.report import draw_outlines
+from sskseg.report import FeatureDisplay, draw_outlines
 
 SECONDS = float(os.environ.get("SSKSEG_GALLERY_SECONDS", 60))
 
@@ -84,19 +83,7 @@ for name, row in model[1].report_.items():
 # %%
 # The pretrained features, their first three principal components as colors:
 
-scaled = model[0].transform(X)
-features = model[1].features(scaled[::10])
-components = PCA(3).fit(features.reshape(-1, features.shape[-1])[::7])
-colors = components.transform(features.reshape(-1, features.shape[-1])).reshape(
-    *features.shape[:-1], 3
-)
-low, high = np.percentile(colors, (1, 99), axis=(0, 1, 2))
-figure, axes = plt.subplots(2, 3, figsize=(9, 6), layout="constrained")
-for above, below, scan, color in zip(axes[0], axes[1], X[::10], colors, strict=True):
-    above.imshow(scan[..., 0], cmap="gray")
-    below.imshow(((color - low) / (high - low)).clip(0, 1))
-for axis in axes.flat:
-    axis.set_axis_off()
+FeatureDisplay.from_estimator(model, X[::10])
 
 # %%
 # Counts of new scans, with intervals

@@ -15,7 +15,6 @@ import os
 
 import matplotlib.pyplot as plt
 import numpy as np
-from sklearn.decomposition import PCA
 from sklearn.pipeline import make_pipeline
 
 from sskseg import (
@@ -27,17 +26,9 @@ from sskseg import (
 )
 from sskseg.datasets import load_array_tomography_4ch, load_lightsheet_2ch, load_psd95_puncta
 from sskseg.metrics import count_error
+from sskseg.report import FeatureDisplay
 
 SECONDS = float(os.environ.get("SSKSEG_GALLERY_SECONDS", 60))
-
-
-def principal_colors(features):
-    """The first three principal components of each pixel, as red, green and blue."""
-    pixels = features.reshape(-1, features.shape[-1])
-    found = PCA(3, random_state=0).fit(pixels[::7]).transform(pixels)
-    low, high = np.percentile(found, (1, 99), axis=0)
-    return ((found - low) / (high - low)).clip(0, 1).reshape(*features.shape[:-1], 3)
-
 
 # %%
 # A light-sheet scan with two channels
@@ -56,19 +47,10 @@ for name, row in pretrainer.report_.items():
     print(name, {key: round(value, 2) for key, value in row.items()})
 
 # %%
-# Section, autofluorescence, and what the network makes of each pixel:
+# The signal of a section, and what the network makes of each pixel: pixels of one color look alike
+# to it.
 
-colors = principal_colors(pretrainer.features(scaled[10:11]))[0]
-figure, axes = plt.subplots(1, 3, figsize=(12, 3.6), layout="constrained")
-for axis, picture, title in zip(
-    axes,
-    (scaled[10, ..., 0], scaled[10, ..., 1], colors),
-    ("signal", "autofluorescence", "features, first three components"),
-    strict=True,
-):
-    axis.imshow(picture, cmap="gray", vmin=0, vmax=1)
-    axis.set_title(title)
-    axis.set_axis_off()
+FeatureDisplay.from_estimator(pretrainer, scaled, rows=[10])
 
 # %%
 # Four synaptic markers

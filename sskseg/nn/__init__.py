@@ -9,7 +9,7 @@ from .fusion import fold_batch_norm
 from .initialization import glorot_uniform_, he_normal_
 from .losses import masked_cross_entropy, masked_dice_loss, masked_soft_cross_entropy
 from .refiner import PatchDiscriminator, Refiner, SpatiallyAdaptiveNorm
-from .registry import NETWORKS, count_parameters, make_network
+from .registry import NETWORKS, count_parameters, make_feature_network, make_network
 from .unet import UNet
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "fold_batch_norm",
     "glorot_uniform_",
     "he_normal_",
+    "make_feature_network",
     "make_network",
     "masked_cross_entropy",
     "masked_dice_loss",

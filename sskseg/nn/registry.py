@@ -73,6 +73,33 @@ def make_network(name, in_channels, out_channels, width=32, depth=3, *, ndim=2):
     return module
 
 
+def make_feature_network(name, in_channels, width=32, depth=3, *, ndim=2):
+    """Build a network whose decoder features are wanted, one a pixel.
+
+    Parameters
+    ----------
+    name, in_channels, width, depth, ndim
+        As `make_network` takes them.
+
+    Returns
+    -------
+    torch.nn.Module
+        With one output channel; has ``features(x)``.
+
+    Raises
+    ------
+    ValueError
+        As `make_network`, and for a network without decoder features or with valid padding.
+    """
+    network = make_network(name, in_channels, 1, width, depth, ndim=ndim)
+    if not hasattr(network, "features") or any(network.margin):
+        raise ValueError(
+            "network must have decoder features and same padding ('unet-shuffle', 'unet' or "
+            f"'unet-lite'), got {name!r}."
+        )
+    return network
+
+
 def _check_callable(network, arguments, options):
     try:
         known = signature(network)

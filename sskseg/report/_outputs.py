@@ -2,6 +2,7 @@
 
 import inspect
 from dataclasses import dataclass, field
+from functools import cached_property
 from time import perf_counter
 
 import numpy as np
@@ -15,6 +16,8 @@ from ..morphology import (
     label_components,
     label_objects,
 )
+
+_MAKERS = {"features": "ProxyPretrainer", "refine": "SimulatedRefiner"}
 
 
 @dataclass
@@ -43,12 +46,12 @@ class Outputs:
     positions: np.ndarray | None = None
     seconds: float = 0.0
 
-    @property
+    @cached_property
     def images(self):
         """List of ndarray of shape (*spatial, n_channels)."""
         return check_images(self.X, self.spatial_ndim)
 
-    @property
+    @cached_property
     def objects(self):
         """Label images: as found, or components of the foreground."""
         if self.labels is None and self.probability is not None:
@@ -101,6 +104,21 @@ def flatten(estimator, name=None):
                 yield from flatten(step, inner)
     else:
         yield name or type(estimator).__name__.lower(), estimator
+
+
+def find_step(estimator, X, method):
+    """The first step of an estimator or a pipeline that has a method, and what it is given.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    for _, step in flatten(estimator):
+        if hasattr(step, method):
+            return step, X
+        X = step.transform(X)
+    raise ValueError(f"A {_MAKERS[method]} is needed, got {type(estimator).__name__}.")
 
 
 def apply(estimator, X, positions=None):

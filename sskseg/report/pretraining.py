@@ -4,7 +4,7 @@ import numpy as np
 
 from ..images import check_images
 from ._axes import VERMILLION, Display, as_plane, show_plane, title
-from ._outputs import choose_rows, flatten
+from ._outputs import choose_rows, find_step
 
 _MOST_PIXELS = 20_000  # that the components are found on
 
@@ -68,7 +68,7 @@ class ProxyDisplay(Display):
         ValueError
             If there is no pretrainer, or its proxies tell no classes.
         """
-        step, X = _pretrainer(estimator, X)
+        step, X = find_step(estimator, X, "features")
         patches, answers = step.try_proxies(X, n_patches, magnification=magnification)
         return cls(patches=patches, answers=answers).plot(ax)
 
@@ -158,7 +158,7 @@ class FeatureDisplay(Display):
         FeatureDisplay
             Drawn.
         """
-        step, X = _pretrainer(estimator, X)
+        step, X = find_step(estimator, X, "features")
         images = check_images(X, step.spatial_ndim)
         rows = choose_rows(len(images), (), max_images) if rows is None else rows
         images = [images[i] for i in rows]
@@ -245,15 +245,6 @@ def feature_colors(planes):
         lab = np.stack([20 + 70 * scaled[:, 0], *(80 * scaled[:, k] - 40 for k in (2, 1))], axis=1)
         colors.append(lab2rgb(lab).reshape(*plane.shape[:-1], 3))
     return colors, explained
-
-
-def _pretrainer(estimator, X):
-    """The pretrainer of a pipeline, and what it is given."""
-    for _, step in flatten(estimator):
-        if hasattr(step, "features"):
-            return step, X
-        X = step.transform(X)
-    raise ValueError(f"A ProxyPretrainer is needed, got {type(estimator).__name__}.")
 
 
 def _answer(name, row):

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..images import check_generator, check_images
 from ._axes import ORANGE, Display, all_lines, draw_lines, outlines, show_plane, title
-from ._outputs import flatten
+from ._outputs import find_step
 
 _ROWS = ("simulated", "refined", "real")
 
@@ -77,12 +77,7 @@ class SimulationDisplay(Display):
         ValueError
             If there is no refiner.
         """
-        for _, step in flatten(estimator):
-            if hasattr(step, "refine"):
-                break
-            X = step.transform(X)
-        else:
-            raise ValueError(f"A SimulatedRefiner is needed, got {type(estimator).__name__}.")
+        step, X = find_step(estimator, X, "refine")
         outlined = options.pop("outlined", True)
         rng = check_generator(random_state)
         images, labels = step.simulator_.sample(n_images, rng)

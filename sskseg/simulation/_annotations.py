@@ -107,10 +107,9 @@ def surviving(before, after, labels):
     ids = np.unique(labels[labels > 0])
     if not len(ids):
         return np.empty(0, bool)
-    _, nearest = ndi.distance_transform_edt(labels == 0, return_indices=True)
-    ring = (ndi.distance_transform_edt(labels == 0) <= _RING) & (labels == 0)
-    owner = np.where(ring, labels[tuple(nearest)], 0)
     around = labels == 0
+    away, nearest = ndi.distance_transform_edt(around, return_indices=True)
+    owner = np.where((away <= _RING) & around, labels[tuple(nearest)], 0)
     contrasts = []
     for image in (before, after):
         everywhere = float(image[around].mean()) if around.any() else 0.0

@@ -18,16 +18,15 @@ from functools import partial
 from itertools import product
 
 import numpy as np
-from harness import Cells, markdown
+from harness import Cells, markdown, quality
 from sklearn.pipeline import make_pipeline
 
 from sskseg import ContourDetector, ImageStack, InstanceCounter, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
-from sskseg.metrics import average_precision, count_error, f1_instances
+from sskseg.metrics import f1_instances
 from sskseg.simulation import CellSimulator
 
 METHODS = ["watershed", "contours", "whole contours"]
-THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 SIDE, N_CELLS = 1024, 1000
 
 
@@ -60,14 +59,6 @@ def measure_overlap(method, overlap, n_images, seed, seconds):
         else:  # the same images, by way of a simulator
             model.fit(ImageStack(X, simulator=Given(X, y, contours)), np.full_like(y, -1))
     return quality(y_test, list(model.transform(X_test)))
-
-
-def quality(y_true, found):
-    y_true = list(y_true)
-    counts = [[len(np.unique(x[x > 0])) for x in labels] for labels in (y_true, found)]
-    figures = {f"f1_{t:g}": f1_instances(y_true, found, t) for t in THRESHOLDS}
-    return {**figures, "ap": float(average_precision(y_true, found)),
-            "wape": count_error(*counts)["wape"]}  # fmt: skip
 
 
 def measure_speed(steps):

@@ -12,7 +12,9 @@ import torch
 
 import sskseg
 from sskseg.datasets import load_dsb2018_nuclei, make_neuromuscular_junctions
+from sskseg.metrics import average_precision, count_error, f1_instances
 
+THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)  # least IoU of a match
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -64,6 +66,15 @@ def nuclei():
     order = np.random.default_rng(0).permutation(len(X))
     X, y = [X[i] for i in order], [y[i] for i in order]
     return X[:160], y[:160], X[160:240], y[160:240]
+
+
+def quality(y_true, found):
+    """F1 at each of `THRESHOLDS`, average precision, and relative count error of label images."""
+    y_true = list(y_true)
+    counts = [[len(np.unique(x[x > 0])) for x in labels] for labels in (y_true, found)]
+    figures = {f"f1_{t:g}": f1_instances(y_true, found, t) for t in THRESHOLDS}
+    return {**figures, "ap": float(average_precision(y_true, found)),
+            "wape": count_error(*counts)["wape"]}  # fmt: skip
 
 
 class Cells:

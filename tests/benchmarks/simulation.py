@@ -23,7 +23,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from harness import Cells, data_folder, markdown, nuclei
+from harness import THRESHOLDS, Cells, data_folder, markdown, nuclei, quality
 from sklearn.pipeline import make_pipeline
 
 from sskseg import (
@@ -36,12 +36,10 @@ from sskseg import (
     SimulatedRefiner,
 )
 from sskseg.datasets import load_nissl_rat_cortex
-from sskseg.metrics import average_precision, count_error, f1_instances
 from sskseg.simulation import CellSimulator
 
 SOURCES = ["otsu", "li", "simulated", "calibrated", "refined", "real"]
 METHODS = ["watershed", "contours"]
-THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)
 ALL = 10**6
 
 
@@ -90,12 +88,7 @@ def measure(data, source, labels, method, seed, options):
             stack = ImageStack(X, simulator=made)
         model = model_of(method, time_budget=options.training, random_state=seed)
         model.fit(stack, known)
-    found = list(model.transform(X_test))
-    counts = [len(np.unique(label[label > 0])) for label in y_test]
-    figures = {f"f1_{t:g}": f1_instances(y_test, found, t) for t in THRESHOLDS}
-    figures["ap"] = float(average_precision(y_test, found))
-    figures["wape"] = count_error(counts, model.predict(X_test))["wape"]
-    return {**figures, "report": report}
+    return {**quality(y_test, list(model.transform(X_test))), "report": report}
 
 
 def mean_of(figures, name):
