@@ -19,6 +19,9 @@ TINY = {
     "semi_supervision": None, "width": 4, "depth": 2, "max_steps": 12, "random_state": 0,
     "patch_size": 32,
 }  # fmt: skip
+# Of float32: with how many others an image is in a batch decides how convolutions are summed on
+# some processors (those without AVX-512).
+ROUNDING = 1e-5
 
 
 def segmenter(**changes):
@@ -108,10 +111,11 @@ def test_positions_decide_who_neighbors_whom(cells):
     model = segmenter(sections="consecutive", section_context=1).fit(X, y)
     shuffled = np.array([3, 0, 5, 1, 4, 2])
     here = model.predict_proba(X)
-    assert np.array_equal(model.predict_proba(X[shuffled], positions=shuffled), here[shuffled])
+    again = model.predict_proba(X[shuffled], positions=shuffled)
+    assert np.abs(again - here[shuffled]).max() < ROUNDING
     alone = model.predict_proba(X, positions=10 * np.arange(6))
-    assert not np.array_equal(alone, here)
-    assert np.array_equal(alone[:1], model.predict_proba(X[:1]))
+    assert np.abs(alone - here).max() > 100 * ROUNDING
+    assert np.abs(alone[:1] - model.predict_proba(X[:1])).max() < ROUNDING
     with pytest.raises(ValueError, match="positions must not repeat"):
         model.predict(X, positions=[0, 0, 1, 2, 3, 4])
 

@@ -18,6 +18,9 @@ from sskseg.datasets import make_cells
 from sskseg.metrics import dice, iou
 
 TINY = {"width": 4, "depth": 2, "max_steps": 12, "random_state": 0, "patch_size": 32}
+# Of float32: with how many others an image is in a batch decides how convolutions are summed on
+# some processors (those without AVX-512).
+ROUNDING = 1e-5
 
 
 def segmenter(**changes):
@@ -340,7 +343,11 @@ def test_dask_gives_the_same(averaged, target, context, monkeypatch):
         lazy = getattr(model, method)(da.from_array(X, chunks=(5, 40, 64)), positions=positions)
         expected = getattr(model, method)(X, positions=positions)
         assert lazy.dtype == expected.dtype
-        assert np.array_equal(lazy.compute(), expected)
+        if method == "predict":
+            sure = np.abs(model.transform(X, positions=positions) - 0.5) > ROUNDING
+            assert np.array_equal(lazy.compute()[sure], expected[sure])
+        else:
+            assert np.abs(lazy.compute() - expected).max() < ROUNDING
 
 
 def test_what_is_saved(tmp_path):
