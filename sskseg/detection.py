@@ -265,7 +265,7 @@ class ContourDetector(TorchEstimator):
         """
         check_is_fitted(self)
         found = self.detect(X)
-        return [f.contours for f in found], [f.scores for f in found]
+        return [f.contours.astype(np.float32) for f in found], [f.scores for f in found]
 
     def score(self, X, y, *, sample_weight=None):
         """F1 of the objects at IoU 0.5.
@@ -300,7 +300,8 @@ class ContourDetector(TorchEstimator):
         Returns
         -------
         list of Detections
-            Of each image ``labels, contours, scores``, as `predict` and `contours` give them.
+            Of each image ``labels, contours, scores``, as `predict` and `contours` give them, but
+            contours in float64.
         """
         check_is_fitted(self)
         images = check_images(X, 2, n_channels=self.n_channels_)
@@ -420,7 +421,7 @@ class Detections(NamedTuple):
     Parameters
     ----------
     labels : ndarray of int64, shape (height, width)
-    contours : ndarray of float32, shape (n_objects, samples, 2)
+    contours : ndarray of float64, shape (n_objects, samples, 2)
     scores : ndarray of float32, shape (n_objects,)
     """
 

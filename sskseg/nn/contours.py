@@ -102,9 +102,10 @@ class ContourProposalNetwork(nn.Module):
             Row and column of points in the image.
         """
         values = values.transpose(-1, -2) * self.scale
+        waves = self.waves.to(values.dtype)
         coefficients = values[..., 3 : 3 + 4 * self.order].unflatten(-1, (self.order, 2, 2))
         locations = self.factor * at + (self.factor - 1) / 2 + values[..., 1:3]
-        outline = torch.einsum("...haw,whs->...sa", coefficients, self.waves)
+        outline = torch.einsum("...haw,whs->...sa", coefficients, waves)
         return locations.unsqueeze(-2) + outline
 
     def refined(self, contours, maps):
@@ -120,7 +121,8 @@ class ContourProposalNetwork(nn.Module):
         list of Tensor of shape (batch, n, samples, 2)
             Gradients reach the maps by the moves alone, not by where these are read.
         """
-        field = self.largest_move * torch.tanh(maps[:, -2 * _BUCKETS :])
+        field = self.largest_move * torch.tanh(maps[:, -2 * _BUCKETS :].to(contours.dtype))
+        buckets = self.buckets.to(contours.dtype)
         sides = torch.tensor(maps.shape[2:], dtype=contours.dtype, device=maps.device)
         results = []
         for _ in range(self.iterations):
@@ -128,7 +130,7 @@ class ContourProposalNetwork(nn.Module):
             at = (2 * contours + 1) / (self.factor * sides) - 1
             moves = F.grid_sample(field, at.flip(-1), padding_mode="border", align_corners=False)
             moves = moves.unflatten(1, (_BUCKETS, 2))
-            contours = contours + torch.einsum("bkans,ks->bnsa", moves, self.buckets)
+            contours = contours + torch.einsum("bkans,ks->bnsa", moves, buckets)
             results.append(contours)
         return results
 
@@ -144,15 +146,16 @@ class ContourProposalNetwork(nn.Module):
 
         Returns
         -------
-        contours : Tensor of shape (n, samples, 2)
-        scores : Tensor of shape (n,)
+        contours : Tensor of shape (n, samples, 2), float64
+            The same wherever in an image the same is seen, which in float32 it would not be.
+        scores : Tensor of shape (n,), float32
         """
         at = (_peaks(maps[0]) & (maps[0] > math.log(threshold / (1 - threshold)))).nonzero()
-        values = maps[:, at[:, 0], at[:, 1]]
+        values = maps[:, at[:, 0], at[:, 1]].double()
         contours = self.contours(values, at)
         if self.iterations and len(at):
             contours = self.refined(contours[None], maps[None])[-1][0]
-        return contours, values[0].sigmoid()
+        return contours, values[0].sigmoid().float()
 
 
 def contour_loss(network, maps, labels, distance, outlines, *, pixels=128):

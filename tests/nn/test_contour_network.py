@@ -50,6 +50,20 @@ def test_proposals_are_what_the_maps_tell(name):
     assert len(network.propose(maps, 0.999)[0]) == 0
 
 
+def test_proposals_do_not_depend_on_the_place_in_the_image():
+    """Blocks of a scan, which count pixels from their own start, find the same outlines."""
+    labels = np.zeros((32, 40), int)
+    labels[disc((32, 40), (16, 19), 7)] = 1
+    network = network_of()
+    maps, _ = maps_of(network, labels)
+    maps[-8:] = torch.randn(maps[-8:].shape, generator=torch.Generator().manual_seed(0))
+    far = torch.nn.functional.pad(maps, (2501, 10, 5, 7))
+    far[0, :5], far[0, -7:], far[0, :, :2501], far[0, :, -10:] = -8, -8, -8, -8
+    (near, score), (moved, moved_score) = network.propose(maps, 0.5), network.propose(far, 0.5)
+    assert torch.equal(score, moved_score)
+    assert moved.numpy() - [10, 5002] == pytest.approx(near.numpy(), abs=1e-10)
+
+
 def test_points_are_moved_by_the_field():
     network = network_of(iterations=3)
     maps = torch.zeros(1, network.n_maps, 20, 20)
