@@ -31,8 +31,7 @@ from .images import (
     like_input,
 )
 from .morphology import (
-    contour_areas,
-    contour_perimeters,
+    contour_columns,
     count_over_sections,
     fill_holes,
     join_sections,
@@ -472,12 +471,7 @@ class InstanceCounter(ImageEstimator):
         spacing = np.ones(2) if self.spacing is None else np.asarray(self.spacing, float)
         for found, intensity in zip(self._detect(images), intensities, strict=True):
             table = measure_objects(found.labels, intensity=intensity, spacing=spacing)
-            contours = found.contours.astype(float) * spacing
-            table["score"] = found.scores
-            table["contour_area"] = np.abs(contour_areas(contours))
-            table["perimeter"] = contour_perimeters(contours)
-            table["polygon"] = [_well_known_text(contour) for contour in contours]
-            yield table
+            yield table.assign(score=found.scores, **contour_columns(found.contours, spacing))
 
     def _measure_each(self, maps, intensities):
         for m, label, image in zip(maps, self._label(maps, None), intensities, strict=True):
@@ -536,9 +530,3 @@ class InstanceCounter(ImageEstimator):
         self.count_residuals_ = calibration.count_residuals(truth.counts)
         for name, value in calibration.search().items():
             setattr(self, f"{name}_", value)
-
-
-def _well_known_text(contour):
-    """A closed polygon of (row, column) as text of (x, y)."""
-    closed = np.concatenate([contour, contour[:1]])
-    return "POLYGON ((" + ", ".join(f"{x:.2f} {y:.2f}" for y, x in closed) + "))"

@@ -13,7 +13,7 @@ from .contours import (
 )
 from .counts import count_objects, count_over_sections
 from .distance import normalized_distance
-from .measure import measure_objects, merge_sums, object_sums, sums_to_table
+from .measure import contour_columns, measure_objects, merge_sums, object_sums, sums_to_table
 from .polygons import contour_masks, paint_masks, suppress_overlaps
 from .sections import best_matches, count_overlaps, join_sections
 from .watershed import relief_of, split_touching
@@ -22,6 +22,7 @@ from .weights import weight_map
 __all__ = [
     "best_matches",
     "contour_areas",
+    "contour_columns",
     "contour_masks",
     "contour_perimeters",
     "contour_points",

@@ -3,6 +3,8 @@
 import numpy as np
 import pandas as pd
 
+from .contours import contour_areas, contour_perimeters
+
 _AXES = {2: ("y", "x"), 3: ("z", "y", "x")}
 _FAR = np.iinfo(np.int64).max
 
@@ -131,6 +133,35 @@ def _numbered(values, n_pixels):
     return np.flatnonzero(present).astype(values.dtype), place[values]
 
 
+def contour_columns(contours, spacing):
+    """What a table tells of whole outlines.
+
+    Parameters
+    ----------
+    contours : ndarray of shape (n_objects, n_points, 2)
+        Row and column, pixels.
+    spacing : sequence of 2 floats
+
+    Returns
+    -------
+    dict of str to array of shape (n_objects,)
+        ``contour_area, perimeter`` and ``polygon``, the outline as well-known text:
+        ``POLYGON ((x y, ...))``, in units of `spacing`.
+    """
+    contours = np.asarray(contours, float) * spacing
+    return {
+        "contour_area": np.abs(contour_areas(contours)),
+        "perimeter": contour_perimeters(contours),
+        "polygon": pd.array([_well_known_text(contour) for contour in contours], dtype="string"),
+    }
+
+
+def _well_known_text(contour):
+    """A closed polygon of (row, column) as text of (x, y)."""
+    closed = np.concatenate([contour, contour[:1]])
+    return "POLYGON ((" + ", ".join(f"{x:.2f} {y:.2f}" for y, x in closed) + "))"
+
+
 def merge_sums(parts):
     """Add sums of the same labels.
 
@@ -161,7 +192,8 @@ def sums_to_table(sums, shape, spacing):
     Parameters
     ----------
     sums : dict
-        Of `object_sums` or `merge_sums`.
+        Of `object_sums` or `merge_sums`; perhaps with ``contour``, (n_objects, n_points, 2):
+        outlines in pixels of the image times the sizes, so that parts of an object add up.
     shape : tuple of int
         Of the image.
     spacing : sequence of float
@@ -187,4 +219,6 @@ def sums_to_table(sums, shape, spacing):
     columns["touches_border"] = touches.any(axis=1)
     if "score" in sums:
         columns["score"] = sums["score"] / sizes
+    if "contour" in sums:
+        columns |= contour_columns(sums["contour"] / sizes[:, None, None], spacing)
     return pd.DataFrame(columns)
