@@ -215,7 +215,7 @@ class DenseEstimator(TorchEstimator):
         """Bytes that the network keeps at one time of so many pixels, about, in float32."""
         sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
         n_channels = sections * self.n_channels_
-        return int(4 * n_pixels * _values_per_pixel(self.network_, n_channels, self.spatial_ndim))
+        return int(4 * n_pixels * values_per_pixel(self.network_, n_channels, self.spatial_ndim))
 
     def _largest_core(self, tiles, wanted):
         """Sides of a block where the halo is all that the network looks at: `wanted`, or what the
@@ -402,7 +402,7 @@ def _sees_all(settings, network):
     return all(h >= r for h, r in zip(settings.halo, network.reach, strict=True))
 
 
-def _values_per_pixel(network, n_channels, ndim):
+def values_per_pixel(network, n_channels, ndim):
     """Values that a network keeps at one time for each pixel, about: eight times the output of its
     largest layer."""
     sides = [4 * step for step in network.stride]

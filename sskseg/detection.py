@@ -1,5 +1,6 @@
 """`ContourDetector`: outlines of objects, overlapping ones too, from few label images."""
 
+import math
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import NamedTuple
@@ -11,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._calibration import Calibration
-from ._dense import patch_sides, tile_settings
+from ._dense import patch_sides, tile_settings, values_per_pixel
 from ._finetuning import rate_groups, start_network
 from ._lazy import map_samples
 from ._simulated import balanced_weights, draw_simulated
@@ -37,6 +38,7 @@ _FEWEST_TO_HOLD_OUT = 5
 _SCORES = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)
 _OVERLAPS = (0.3, 0.5, 0.2, 0.7, 0.1)
 _TRAINING_SHARE = 0.95  # of the time; calibration needs some
+_MAPS_BYTES = 128  # of a pixel: maps, those that outlines are moved by, proposals as masks
 _CROWD = 8  # proposals that are looked at for each object of typical size that fits in the image
 
 
@@ -305,8 +307,70 @@ class ContourDetector(TorchEstimator):
         """
         check_is_fitted(self)
         images = check_images(X, 2, n_channels=self.n_channels_)
-        proposed = self._proposals(images, self.score_threshold_, *self._place())
-        return [_settle(*each, self.nms_threshold_) for each in proposed]
+        found = zip(self._maps(images, *self._place()), images, strict=True)
+        return [self.block_objects(maps, image.shape[:-1]) for maps, image in found]
+
+    def block_halo(self):
+        """How blocks of a scan are read, so that maps are those of the whole.
+
+        Returns
+        -------
+        halo, stride : tuple of int
+            Pixels on each side that the network looks at, and steps at which what is read starts.
+        """
+        check_is_fitted(self)
+        tiles = tile_settings(self.network_, 2)
+        return tiles.halo, tiles.stride
+
+    def block_bytes(self, n_pixels):
+        """Bytes that are kept at one time of so many pixels, about, in float32.
+
+        Parameters
+        ----------
+        n_pixels : int
+            Of a block of a scan that the network sees.
+
+        Returns
+        -------
+        int
+            Of the network in one tile, and of the maps and proposals.
+        """
+        check_is_fitted(self)
+        tile = min(n_pixels, math.prod(tile_settings(self.network_, 2).tile))
+        values = values_per_pixel(self.network_, self.n_channels_, 2)
+        return int(4 * values * tile) + _MAPS_BYTES * n_pixels
+
+    def block_maps(self, X):
+        """What the network tells of one image: the first half of `detect`.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `fit`, of one sample.
+
+        Returns
+        -------
+        Tensor of shape (n_maps, h, w)
+        """
+        check_is_fitted(self)
+        images = check_images(X, 2, n_channels=self.n_channels_)
+        return next(self._maps(images, *self._place()))
+
+    def block_objects(self, maps, shape):
+        """Objects of one image from what the network tells of it: the second half of `detect`.
+
+        Parameters
+        ----------
+        maps : Tensor of shape (n_maps, h, w)
+        shape : tuple of 2 ints
+            Of the image.
+
+        Returns
+        -------
+        Detections
+        """
+        proposed = self._propose(maps, shape, self.score_threshold_)
+        return _settle(*proposed, shape, self.nms_threshold_)
 
     # What is learnt
 
@@ -369,7 +433,9 @@ class ContourDetector(TorchEstimator):
         start = {k: choices[k][0] if v == "auto" else v for k, v in given.items()}
         auto = [k for k, v in given.items() if v == "auto"]
         least = min(_SCORES) if "score_threshold" in auto else start["score_threshold"]
-        proposed = list(self._proposals(images, least, device, dtype))
+        shapes = [image.shape[:-1] for image in images]
+        every_map = zip(self._maps(images, device, dtype), shapes, strict=True)
+        proposed = [(*self._propose(maps, shape, least), shape) for maps, shape in every_map]
 
         def evaluate(score_threshold, nms_threshold):
             found = []
@@ -388,15 +454,13 @@ class ContourDetector(TorchEstimator):
 
     # What is found
 
-    def _proposals(self, images, threshold, device, dtype):
-        """Contours, scores, masks and shape of one image after the other."""
-        for image, maps in zip(images, self._maps(images, device, dtype), strict=True):
-            shape = image.shape[:-1]
-            contours, scores = self.network_.propose(maps, threshold)
-            fit_in = np.prod(shape) / (np.pi * float(self.network_.scale) ** 2)
-            best = scores.argsort(descending=True, stable=True)[: int(_CROWD * (fit_in + 8))]
-            contours, scores = contours[best].numpy(), scores[best].numpy()
-            yield contours, scores, contour_masks(contours, shape), shape
+    def _propose(self, maps, shape, threshold):
+        """Contours, scores and masks of an image."""
+        contours, scores = self.network_.propose(maps, threshold)
+        fit_in = np.prod(shape) / (np.pi * float(self.network_.scale) ** 2)
+        best = scores.argsort(descending=True, stable=True)[: int(_CROWD * (fit_in + 8))]
+        contours, scores = contours[best].numpy(), scores[best].numpy()
+        return contours, scores, contour_masks(contours, shape)
 
     def _maps(self, images, device, dtype):
         """Maps (n_maps, h, w) of one image after the other."""

@@ -43,6 +43,8 @@ class ContourProposalNetwork(nn.Module):
     factor : int
         Pixels of the image along the side of one of the maps.
     n_maps : int
+    samples : int
+        As given.
     stride, reach : tuple of int
         As those of `UNet`.
     scale : Tensor, scalar
@@ -57,7 +59,7 @@ class ContourProposalNetwork(nn.Module):
     def __init__(self, unet, n_features, *, order=5, samples=32, iterations=4, largest_move=3.0):
         super().__init__()
         self.unet, self.order, self.iterations = unet, order, iterations
-        self.largest_move = largest_move
+        self.samples, self.largest_move = samples, largest_move
         self.factor = getattr(unet, "shuffle", (1, 1))[-1]
         self.stride = unet.stride
         self.reach = tuple(r + self.factor for r in unet.reach)  # of the convolution of the head

@@ -20,6 +20,14 @@ def grown(box, margin, shape):
     )
 
 
+def aligned(box, steps, shape):
+    """A box that starts and ends at multiples of the steps, or with the scan."""
+    return tuple(
+        slice(s.start // step * step, min(size, -(-s.stop // step) * step))
+        for s, step, size in zip(box, steps, shape, strict=True)
+    )
+
+
 def inside(box, whole):
     """A box as seen from the start of another."""
     return tuple(

@@ -33,7 +33,8 @@ class ScanPlan:
         Of the scan, pixels.
     predict_shape, block_shape, halo, network_halo : tuple of int
         Blocks that the network predicts and that are split into objects, and what each reads
-        beyond them.
+        beyond them. With ``method="contours"`` the network sees each block with its `halo`, and
+        `network_halo` beyond that.
     n_predict, n_blocks : int
         How many.
     overhead : float
@@ -41,9 +42,11 @@ class ScanPlan:
     memory : int
         Bytes that a worker needs, besides the libraries': ``40 * voxels`` of a block with its halo,
         ``20 * voxels`` of what the network sees at once, and about what the network keeps of these:
-        eight times the output of its largest layer, in float32.
+        eight times the output of its largest layer, in float32. With ``method="contours"`` that is
+        of a tile of `predict`, and there are ``128 * voxels`` more, for maps and proposals.
     seconds : float or None
-        Of the network on one worker, from one block that was measured.
+        Of the network on one worker, from one block that was measured; with
+        ``method="contours"`` of finding objects, too.
     """
 
     shape: tuple[int, ...]
@@ -104,7 +107,7 @@ def plan_scan(estimator, source, *, block_shape=None, halo=None, measure=True):
     if not measure:
         return plan
     start = time.perf_counter()
-    job.probability(len(job.predict_grid) // 2)
+    job.look(len(job.predict_grid) // 2)
     seconds = (time.perf_counter() - start) * plan.n_predict
     return replace(plan, seconds=seconds)
 
@@ -118,7 +121,8 @@ def count_scan(
     Parameters
     ----------
     estimator : Pipeline
-        Fitted: steps that work on images, a segmenter, and an `InstanceCounter` at the end.
+        Fitted: steps that work on images, a segmenter, and an `InstanceCounter` at the end. With
+        ``method="contours"`` the counter works on images, and there is no segmenter.
     source : path, Scan or dask array of shape (*spatial) or (*spatial, n_channels)
         One scan; a path as `open_scan` takes it. Where segmenter and counter have
         ``sections="consecutive"``, its first axis counts the sections.
@@ -138,14 +142,14 @@ def count_scan(
     resume : bool, default=True
         Go on where an earlier call of the same model, source and parameters ended. False: anew.
     keep_probabilities : bool, default=False
-        Keep ``destination/probabilities``.
+        Keep ``destination/probabilities``; with ``method="contours"`` there are none.
     skip_below : float, default=None
         Blocks whose pixels, with the halo, are nowhere above this are background, without a look
         of the network.
     mask : array of bool or int, default=None
         Of numpy or dask, as large as the scan or coarser, with an axis for each spatial axis of the
-        scan, which it covers. Where it is 0 is background; blocks in which it is 0 everywhere are
-        neither read nor predicted.
+        scan, which it covers. Where it is 0 is background, for which objects are cut off there;
+        blocks in which it is 0 everywhere are neither read nor predicted.
     n_workers : int, default=None
         Threads where there is no client; None is one for each core. The network runs in one of them
         at a time, since torch has threads of its own; meanwhile others split, measure and write.
@@ -170,6 +174,15 @@ def count_scan(
     in memory; blocks of these are split into objects as soon as they are there; objects of
     neighboring blocks are joined (components by the pixels that touch, others by their IoU where
     both blocks look), numbered, and written. After each stage a block's result is in a ledger.
+
+    With ``method="contours"`` each block is read once, with `halo` and what the network looks at
+    beyond that, from a multiple of the network's stride on, so that the detector finds in it what
+    it finds in the whole scan (up to the last digit of float32 numbers, which may depend on the
+    size of what is convolved; and where an eighth of a tile of `predict` covers what the network
+    looks at, as it does unless it is deeper than the default one). The rest goes as for a
+    watershed. ``score``, ``contour_area``, ``perimeter`` and ``polygon`` are those of
+    `InstanceCounter.measure`. Of an object in several blocks each block's score and outline weigh
+    as many pixels as it writes; they are the same unless the object is listed in `cut`.
     """
     scan, destination = _as_scan(source), Path(destination)
     _check_destination(destination)
@@ -181,6 +194,11 @@ def count_scan(
     job = make_job(
         estimator, scan, block_shape, halo, skip_below=skip_below, mask=mask, memory=memory
     )
+    if keep_probabilities and job.by_contours:
+        raise ValueError(
+            "keep_probabilities must be False with method='contours', which finds objects in the "
+            f"scan itself and predicts no probabilities, got {keep_probabilities!r}."
+        )
     run = fingerprint(job, estimator, keep_probabilities)
     if not resume and destination.exists():
         shutil.rmtree(destination)
@@ -233,7 +251,7 @@ def _result(job, ledger):
 def _plan(job):
     seen = [n_pixels(job.predict_box(i)) for i in range(len(job.predict_grid))]
     one = max(seen) // (job.predict_box(0)[0].stop if job.consecutive else 1)
-    network = job.estimator[-2].block_bytes(one)
+    network = job.network.block_bytes(one)
     largest = [
         min(block + 2 * halo, size)
         for block, halo, size in zip(job.block_shape, job.halo, job.shape, strict=True)

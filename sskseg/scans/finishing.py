@@ -8,6 +8,7 @@ import numpy as np
 from ..morphology import merge_sums, sums_to_table
 from .ledger import checksum
 
+_SUMS = ("label", "size", "position", "low", "high", "score", "contour")
 _STAGES = ("predict", "edges", "sums", "label", "match", "write", "shrink")
 
 
@@ -50,8 +51,7 @@ def _tables(job, ledger):
 def _sums(ledger, i):
     """Sums of the objects of a block under their final ids."""
     found, ids = ledger.read("sums", i), ledger.read("join", i)["ids"]
-    names = ("label", "size", "position", "low", "high", "score")
-    sums = {name: found[name] for name in names}
+    sums = {name: found[name] for name in _SUMS if name in found}
     sums["label"] = ids[sums["label"]]
     return _select(sums, sums["label"] > 0)
 

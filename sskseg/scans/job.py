@@ -5,14 +5,14 @@ from copy import copy
 from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..images import unwrap
-from ..morphology import count_overlaps, label_components, object_sums
+from ..morphology import count_overlaps, label_components, object_sums, remove_small
 from .blocks import cut
-from .boxes import boxes, chunk_side, grown, inside, intersection
+from .boxes import aligned, boxes, chunk_side, grown, inside, intersection
 from .ledger import Ledger, checksum
 from .opening import Scan
 from .stitching import block_faces, boundary_pairs, neighbor_offsets, overlap_pairs
@@ -31,9 +31,10 @@ class Job:
     estimator: Any
     scan: Scan
     block_shape: tuple[int, ...]
-    halo: tuple[int, ...]
-    core: tuple[int, ...]
-    network_halo: tuple[int, ...]
+    halo: tuple[int, ...] = ()
+    core: tuple[int, ...] = ()
+    network_halo: tuple[int, ...] = ()
+    network_stride: tuple[int, ...] = ()
     skip_below: float | None = None
     mask: Any = None
     destination: Path | None = None
@@ -47,6 +48,16 @@ class Job:
     @property
     def counter(self):
         return self.estimator[-1]
+
+    @property
+    def by_contours(self):
+        """Whether objects are found in the scan itself, and not in probabilities."""
+        return self.counter.method == "contours"
+
+    @property
+    def network(self):
+        """The estimator whose network looks at the scan."""
+        return self.counter.detector_ if self.by_contours else self.estimator[-2]
 
     @property
     def consecutive(self):
@@ -73,10 +84,9 @@ class Job:
         root = zarr.open_group(destination, mode="a")
         # Probabilities hardly compress: the fastest that there is. Labels do, by any means.
         fast = {"compressors": BloscCodec(cname="lz4", clevel=5, shuffle="shuffle", typesize=4)}
-        arrays = (
-            ("probabilities", np.float32, self.core, fast),
-            ("labels/0", np.int64, self.block_shape, {}),
-        )
+        arrays = [("labels/0", np.int64, self.block_shape, {})]
+        if not self.by_contours:
+            arrays.append(("probabilities", np.float32, self.core, fast))
         for path, dtype, sides, options in arrays:
             if path not in root and not self.ledger.has("done", 0):
                 # A chunk is in one block, so that nobody else writes to it.
@@ -120,7 +130,8 @@ class Job:
         return grown(self.grid[i], self.halo, self.shape)
 
     def predict_box(self, i):
-        return grown(self.predict_grid[i], self.network_halo, self.shape)
+        box = grown(self.predict_grid[i], self.network_halo, self.shape)
+        return aligned(box, self.network_stride, self.shape)
 
     def following(self, i):
         """Blocks that follow a block and may hold parts of its objects, by the step to them."""
@@ -161,30 +172,43 @@ class Job:
         self.array("probabilities")[core] = probability
         self.ledger.write("predict", i, crc=checksum(probability))
 
+    def look(self, i):
+        """What the network makes of a block."""
+        return self.detect(i) if self.by_contours else self.probability(i)
+
     def probability(self, i):
         """What `predict` writes."""
         box, core = self.predict_box(i), self.predict_grid[i]
-        nothing = np.zeros([s.stop - s.start for s in core], np.float32)
         allowed = self._allowed(core)
-        if allowed is not None and not allowed.any():
-            return nothing
-        block = np.asarray(self.scan.data[box].compute(scheduler="synchronous"))
-        if self.skip_below is not None and not (block > self.skip_below).any():
-            return nothing
+        block = self._read(box, allowed)
+        if block is None:
+            return np.zeros([s.stop - s.start for s in core], np.float32)
         found = self._predicted(block if self.consecutive else block[None])
         found = (found if self.consecutive else found[0])[inside(core, box)]
         return found if allowed is None else np.where(allowed, found, np.float32(0))
 
+    def _read(self, box, allowed):
+        """The scan in a box; None where nothing is in it, or the mask allows nothing."""
+        if allowed is not None and not allowed.any():
+            return None
+        block = np.asarray(self.scan.data[box].compute(scheduler="synchronous"))
+        if self.skip_below is not None and not (block > self.skip_below).any():
+            return None
+        return block
+
     def _predicted(self, images):
-        segmenter = self.estimator[-2]
-        if segmenter.device == "auto" and worker_device() is not None:
-            steps = [*self.estimator.steps[:-2], ("segmenter", copy(segmenter))]
-            steps[-1][1].device = worker_device()
-            transform = type(self.estimator)(steps).transform
-        else:
-            transform = self.estimator[:-1].transform
+        *steps, (name, _), _ = self.estimator.steps
+        steps.append((name, self._on_worker()))
         with _NETWORK:
-            return np.asarray(unwrap(transform(images)))
+            return np.asarray(unwrap(type(self.estimator)(steps).transform(images)))
+
+    def _on_worker(self):
+        """The estimator with the network, on the GPU of this worker."""
+        network, device = self.network, worker_device()
+        if network.device == "auto" and device is not None:
+            network = copy(network)
+            network.device = device
+        return network
 
     def _allowed(self, box):
         """Pixels of a box where the mask, which may be coarser, is not 0."""
@@ -200,20 +224,22 @@ class Job:
     def label(self, i):
         """Objects of a block as it sees them by itself; those in its core come first."""
         box, core = self.box(i), self.grid[i]
-        probability = self.array("probabilities")[box]
         at = inside(core, box)
-        labels = self._split(probability)
-        if box == core:
+        labels, score, contours = self._objects(i)
+        if self.exact:  # which has no halo
             labels, n = labels.astype(_label_type(labels), copy=False), int(labels.max(initial=0))
         else:
-            labels, n = _core_first(labels, at)
+            labels, kept = _core_first(labels, at)
+            n = len(kept)
         edges = {"n": n}
         for (axis, side), where in self.edges(i).items():
             edges[f"{axis}{side}"] = labels[inside(where, box)]
         cut = self._cut(labels, n, box)
         labels = np.ascontiguousarray(labels[at])
         start = [s.start for s in core]
-        found = object_sums(labels, start=start, probability=probability[at])
+        found = object_sums(labels, start=start, probability=score[at])
+        if contours is not None:
+            found["contour"] = contours[kept - 1] * found["size"][:, None, None]
         if self.consecutive:
             found["pairs"], found["overlap"] = _links(labels)
             found["first"] = _first_pixels(labels, core, self.shape)
@@ -222,6 +248,38 @@ class Job:
         self.ledger.write("sums", i, n=n, cut=cut, **found)
         self.ledger.write("label", i, labels=labels)
         return n
+
+    def _objects(self, i):
+        """Objects of a block with its halo."""
+        if self.by_contours:
+            return self.detect(i)
+        probability = self.array("probabilities")[self.box(i)]
+        return _Objects(self._split(probability), probability)
+
+    def detect(self, i):
+        """Objects that the detector finds in a block with its halo."""
+        box, seen = self.box(i), self.predict_box(i)
+        allowed = self._allowed(box)
+        core = inside(self.grid[i], box)
+        block = self._read(seen, None if allowed is None else allowed[core])
+        if block is None:
+            nothing = np.zeros([s.stop - s.start for s in box], np.float32)
+            samples = self.network.network_.samples
+            return _Objects(nothing.astype(np.int32), nothing, np.empty((0, samples, 2)))
+        found = self._detected(block[None])
+        labels = found.labels[inside(box, seen)]
+        labels = labels if allowed is None else np.where(allowed, labels, 0)
+        labels = remove_small(labels, self.counter.min_size_)
+        score = np.concatenate([[0], found.scores]).astype(np.float32)[labels]
+        return _Objects(labels, score, found.contours + [s.start for s in seen])
+
+    def _detected(self, images):
+        steps, detector = self.estimator[:-1], self._on_worker()
+        shape = images.shape[1:3]
+        images = steps.transform(images) if len(steps) else images
+        with _NETWORK:
+            maps = detector.block_maps(images)
+        return detector.block_objects(maps, shape)
 
     def _split(self, probability):
         """Objects of a block, or of each section of it."""
@@ -327,6 +385,24 @@ class Job:
         self.ledger.write("shrink", k, level=level)
 
 
+class _Objects(NamedTuple):
+    """Objects as a block sees them by itself.
+
+    Parameters
+    ----------
+    labels : ndarray of int
+        Of the block with its halo.
+    score : ndarray of float32, of that shape
+        Of which the mean over an object is its score.
+    contours : ndarray of shape (n_objects, n_points, 2) or None
+        Outlines of the labels 1, 2, ..., in pixels of the scan.
+    """
+
+    labels: np.ndarray
+    score: np.ndarray
+    contours: np.ndarray | None = None
+
+
 def _faces(edges, ndim):
     """As `block_faces` gives them: without the axis that they are a pixel long along."""
     return {
@@ -365,12 +441,12 @@ def _first_pixels(labels, core, shape):
 
 
 def _core_first(labels, inside):
-    """Number labels so that those in a part of the block are 1 to n."""
+    """Number labels so that those in a part of the block are 1 to n; and what these were."""
     in_core, anywhere = (_present(labels[part], labels.max()) for part in (inside, ...))
     n = int(in_core.sum())
     rest = anywhere & ~in_core
     table = np.where(in_core, np.cumsum(in_core), n + np.cumsum(rest)) * anywhere
-    return np.take(table.astype(_label_type(labels)), labels), n
+    return np.take(table.astype(_label_type(labels)), labels), np.flatnonzero(in_core)
 
 
 def _label_type(labels):

@@ -33,7 +33,7 @@ def make_job(estimator, scan, block_shape, halo, *, skip_below=None, mask=None, 
     -------
     Job
     """
-    segmenter, counter = _check_estimator(estimator)
+    counter = _check_estimator(estimator)
     consecutive = counter.sections == "consecutive"
     ndim = counter.spatial_ndim + consecutive
     scan = _check_scan(scan, ndim)
@@ -41,22 +41,52 @@ def make_job(estimator, scan, block_shape, halo, *, skip_below=None, mask=None, 
     _check_spacing(counter, scan)
     shape = scan.data.shape[:ndim]
     mask = _check_mask(mask, shape)
-    wanted = choose_block(shape, scan.data.chunksize[:ndim], memory)
+    wanted = choose_block(shape, scan.data.chunksize[:ndim], memory, _bytes_of_block(counter))
     sides = _check_sizes("block_shape", block_shape, wanted, shape, 1)
-    # What the network sees at once follows the blocks, where these are given.
-    core, network_halo = segmenter.block_sizes(shape, None if block_shape is None else sides)
-    core = tuple(min(side, size) for side, size in zip(core, shape, strict=True))
-    steps = _freeze(estimator, scan)
-    steps[-2] = (steps[-2][0], segmenter.for_blocks(core, network_halo))
-    job = Job(type(estimator)(steps), scan, sides, (), core, network_halo, skip_below, mask)
+    job = Job(estimator, scan, sides, skip_below=skip_below, mask=mask)
     job.halo = _check_halo(job, halo)
     job.grid = boxes([cut(*axis, 0) for axis in zip(shape, sides, strict=True)])
-    axes = zip(shape, core, network_halo, strict=True)
-    job.predict_grid = boxes([cut(*axis) for axis in axes])
+    if job.by_contours:
+        _plan_detection(job)
+    else:
+        _plan_prediction(job, None if block_shape is None else sides)
     return job
 
 
-def choose_block(shape, chunks, memory=None):
+def _plan_prediction(job, wanted):
+    """A grid of the network's own; what it sees at once is `wanted`, where that is given."""
+    segmenter, shape = job.network, job.shape
+    core, halo = segmenter.block_sizes(shape, wanted)
+    core = tuple(min(side, size) for side, size in zip(core, shape, strict=True))
+    job.core, job.network_halo, job.network_stride = core, halo, (1,) * len(shape)
+    job.predict_grid = boxes([cut(*axis) for axis in zip(shape, core, halo, strict=True)])
+    steps = _freeze(job.estimator, job.scan)
+    steps[-2] = (steps[-2][0], segmenter.for_blocks(core, halo))
+    job.estimator = type(job.estimator)(steps)
+
+
+def _plan_detection(job):
+    """The network sees each block with its halo, and what it needs around that."""
+    sides = zip(job.block_shape, job.halo, job.shape, strict=True)
+    job.core = tuple(min(block + 2 * halo, size) for block, halo, size in sides)
+    job.network_halo, job.network_stride = job.network.block_halo()
+    job.predict_grid = [job.box(i) for i in range(len(job.grid))]
+    job.estimator = type(job.estimator)(_freeze(job.estimator, job.scan))
+
+
+def _bytes_of_splitting(n_pixels):
+    return BYTES * n_pixels
+
+
+def _bytes_of_block(counter):
+    """How many bytes a block takes, by its pixels; with the network, where that sees it whole."""
+    if counter.method != "contours":
+        return _bytes_of_splitting
+    network = counter.detector_.block_bytes
+    return lambda n_pixels: (BYTES + PREDICTED_BYTES) * n_pixels + network(n_pixels)
+
+
+def choose_block(shape, chunks, memory=None, bytes_of=_bytes_of_splitting):
     """Pixels of a block: as many as fit, in whole chunks of the scan where these are smaller.
 
     Parameters
@@ -65,6 +95,8 @@ def choose_block(shape, chunks, memory=None):
         Of the scan.
     memory : int, default=None
         Bytes of a worker, of which blocks may take half; None is no limit.
+    bytes_of : callable
+        Bytes that a block of so many pixels takes; 40 for each by default.
 
     Returns
     -------
@@ -73,7 +105,7 @@ def choose_block(shape, chunks, memory=None):
     sides = list(_BLOCK[len(shape)])
     halo = _HALO[len(shape)]
     while memory is not None and min(sides) > 64:
-        if BYTES * math.prod(side + 2 * halo for side in sides) <= memory // 2:
+        if bytes_of(math.prod(side + 2 * halo for side in sides)) <= memory // 2:
             break
         longest = int(np.argmax(sides))
         sides[longest] //= 2
@@ -89,11 +121,15 @@ def needs(job):
     dict of (stage, block) to list of (stage, block)
         In the order in which blocks are best done.
     """
-    predicted = _Lookup(job.predict_grid)
-    found = {("predict", i): [] for i in range(len(job.predict_grid))}
-    for i in range(len(job.grid)):
-        found["label", i] = [("predict", k) for k in predicted.meeting(job.box(i))]
-    for i in range(len(job.grid)):
+    n_blocks = len(job.grid)
+    if job.by_contours:
+        found = {("label", i): [] for i in range(n_blocks)}
+    else:
+        predicted = _Lookup(job.predict_grid)
+        found = {("predict", i): [] for i in range(len(job.predict_grid))}
+        for i in range(n_blocks):
+            found["label", i] = [("predict", k) for k in predicted.meeting(job.box(i))]
+    for i in range(n_blocks):
         found["match", i] = [("label", j) for j in (i, *job.following(i).values())]
     return found
 
@@ -162,8 +198,11 @@ def _check_scan(scan, ndim):
 def _check_channels(estimator, scan, ndim):
     """As many channels as the pipeline was fitted on."""
     n_channels = scan.data.shape[ndim] if scan.data.ndim > ndim else 1
-    known = getattr(estimator[-2], "n_channels_", n_channels)
-    if len(estimator.steps) == 2 and known != n_channels:
+    first = estimator[0]
+    if len(estimator.steps) == 1:
+        first = first.detector_
+    known = len(first.low_) if hasattr(first, "low_") else getattr(first, "n_channels_", n_channels)
+    if known != n_channels:
         raise ValueError(f"source must have {known} channel(s), got {n_channels}.")
 
 
@@ -196,19 +235,19 @@ def _check_mask(mask, shape):
 
 
 def _check_estimator(estimator):
-    """The segmenter and the counter of a fitted pipeline."""
+    """The counter of a fitted pipeline."""
     steps = getattr(estimator, "steps", None)
     last = steps[-1][1] if steps else None
-    if last is None or not hasattr(last, "threshold_") or len(steps) < 2:
+    by_contours = getattr(last, "method", None) == "contours"
+    if last is None or not hasattr(last, "threshold_") or len(steps) < 2 - by_contours:
         raise ValueError(
             "estimator must be a fitted pipeline of a segmenter and an InstanceCounter at its end, "
-            f"got {estimator!r}."
+            "or of an InstanceCounter(method='contours') that works on images, got "
+            f"{estimator!r}."
         )
-    if getattr(last, "method", None) == "contours":
-        raise ValueError(
-            "Scans are counted from probabilities: method='contours' works on images in memory, or "
-            "on dask arrays each sample of which fits in memory."
-        )
+    if by_contours:
+        _check_contours(steps)
+        return last
     segmenter = steps[-2][1]
     if not hasattr(segmenter, "block_sizes"):
         raise ValueError(f"The step before the counter must be a segmenter, got {segmenter!r}.")
@@ -217,7 +256,23 @@ def _check_estimator(estimator):
             "Segmenter and counter must both have sections='consecutive', or neither, got "
             f"{segmenter.sections!r} and {last.sections!r}."
         )
-    return segmenter, last
+    return last
+
+
+def _check_contours(steps):
+    """Steps that leave images what they are, and a counter of independent planes."""
+    counter = steps[-1][1]
+    if counter.spatial_ndim != 2 or counter.sections == "consecutive":
+        raise ValueError(
+            "method='contours' finds objects in independent two-dimensional images, got "
+            f"spatial_ndim={counter.spatial_ndim} and sections={counter.sections!r}."
+        )
+    for _, step in steps[:-1]:
+        if hasattr(step, "predict_proba"):
+            raise ValueError(
+                "InstanceCounter(method='contours') finds objects in images: no segmenter goes "
+                f"before it in estimator, got {step!r}."
+            )
 
 
 def _freeze(estimator, scan):
