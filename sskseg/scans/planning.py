@@ -13,6 +13,7 @@ from .opening import Scan
 
 _BLOCK = {2: (2048, 2048), 3: (128, 512, 512)}
 _HALO = {2: 128, 3: 32}
+_RADII = 8  # of objects, that a halo is long
 _FOREVER = 2**30
 BYTES = 40  # a voxel of a block needs: probabilities, mask, relief, labels, and their copies
 PREDICTED_BYTES = 20  # and one that the network sees: the image, scaled, standardized, probability
@@ -163,6 +164,8 @@ class _Lookup:
 def _check_halo(job, halo):
     sides = zip(job.block_shape, job.shape, strict=True)
     most = _HALO[len(job.shape)]
+    if job.by_contours:  # whose typical radius is known
+        most = math.ceil(_RADII * float(job.network.network_.scale))
     default = [0 if job.exact or block == size else min(most, block // 4) for block, size in sides]
     if job.consecutive:
         default[0] = 0

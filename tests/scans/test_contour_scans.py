@@ -330,6 +330,10 @@ def test_a_plan_tells_what_will_be_done(model, plane):
     assert network > 128 * 150 * 170
     assert plan.memory == 40 * 100 * 170 + 20 * 150 * 170 + network
     assert plan.seconds > 0
+    large = plan_scan(model, da.zeros((4000, 3000), chunks=500), measure=False)
+    diameter = 2 * float(model[-1].detector_.network_.scale)
+    assert 10 < diameter < 16
+    assert large.halo == (np.ceil(4 * diameter),) * 2
 
 
 def test_what_does_not_serve_is_refused_before_anything_is_written(model, plane, tmp_path):
