@@ -36,6 +36,7 @@ from .training import (
 )
 
 _TILE = {2: (1024, 1024), 3: (64, 128, 128)}
+_HALOS, _LONGEST = 10, 4096  # halos that fit along a tile of networks that look far, and its side
 _SECTIONS = 16  # of a block of a scan
 _NETWORK_BYTES = 2**32  # of a block of a scan, in the network, in float32
 
@@ -392,6 +393,9 @@ def tile_settings(network, ndim):
         # A shorter halo would show it a mirror image where the image goes on.
         tile = tuple(max(side, 3 * r) for side, r in zip(tile, reach, strict=True))
     else:
+        if ndim == 2:  # in a volume such tiles would fit in no memory
+            longest = (min(_HALOS * r, _LONGEST) for r in reach)
+            tile = tuple(map(max, tile, longest))
         reach = tuple(min(r, side // 8) for side, r in zip(tile, reach, strict=True))
     halo = tuple(round_up(r, step) for r, step in zip(reach, network.stride, strict=True))
     return TileSettings(tile, halo, network.stride)

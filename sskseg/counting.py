@@ -44,10 +44,10 @@ from .morphology import (
     split_touching,
 )
 
-_DEFAULTS = {"threshold": 0.5, "seed_height": 0.05, "min_size": 0}
+_DEFAULTS = {"threshold": 0.5, "seed_height": 0.1, "min_size": 0}
 _CHOICES = {
     "threshold": (0.5, 0.4, 0.6, 0.3, 0.7),
-    "seed_height": (0.05, 0.03, 0.1, 0.15, 0.2),
+    "seed_height": (0.1, 0.05, 0.03, 0.15, 0.2),
 }
 _ORDER = {
     "components": ("threshold", "min_size"),

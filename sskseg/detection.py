@@ -1,7 +1,6 @@
 """`ContourDetector`: outlines of objects, overlapping ones too, from few label images."""
 
 import math
-from dataclasses import replace
 from numbers import Integral, Real
 from typing import NamedTuple
 
@@ -64,14 +63,14 @@ class ContourDetector(TorchEstimator):
     nms_threshold : float in [0, 1] or "auto", default="auto"
         Of two objects that share more than this of the smaller one's pixels, the one that scores
         more stays.
-    width, depth : int, default=32 and 3
+    width, depth : int, default=16 and 4
         Channels of the network's first level, and number of poolings.
     max_steps : int, default=None
         Training steps; None is 1000, or no limit where `time_budget` is given.
     time_budget : float, default=None
         Seconds that `fit` may take; the learning-rate schedule is complete when it ends.
-    learning_rate : float, default=2e-3
-    batch_size : int, default=8
+    learning_rate : float, default=5e-3
+    batch_size : int, default=4
     patch_size : int, tuple of int or "auto", default="auto"
         Side of the training patches in pixels; "auto" is 256, or the size of the smallest image.
     device, precision, random_state, warm_start, verbose
@@ -151,8 +150,8 @@ class ContourDetector(TorchEstimator):
 
     def __init__(
         self, network="unet-shuffle", *, order=5, samples=32, score_threshold="auto",
-        nms_threshold="auto", width=32, depth=3, max_steps=None, time_budget=None,
-        learning_rate=2e-3, batch_size=8, patch_size="auto", device="auto", precision="auto",
+        nms_threshold="auto", width=16, depth=4, max_steps=None, time_budget=None,
+        learning_rate=5e-3, batch_size=4, patch_size="auto", device="auto", precision="auto",
         random_state=None, warm_start=False, verbose=False,
     ):  # fmt: skip
         self.network = network
@@ -419,7 +418,7 @@ class ContourDetector(TorchEstimator):
     def _batches(self, network, samples, rng, device):
         return ContourBatches(
             samples.images, samples.known, self.samples, self.patch_shape_, samples.weights,
-            augmentation=_augmentation(self.patch_shape_),
+            augmentation=PRESETS["full"],
             mean=self.channel_mean_, std=self.channel_std_, batch_size=self.batch_size,
             rng=np.random.default_rng(int(rng.integers(2**62))), device=device,
         )  # fmt: skip
@@ -508,13 +507,6 @@ class _Samples(NamedTuple):
         used = [k.radii for k, w in zip(self.known, self.weights, strict=True) if w > 0]
         used = np.concatenate(used)
         return used if used.size else np.concatenate([k.radii for k in self.known])
-
-
-def _augmentation(patch_shape):
-    """That of large patches: small ones are deformed as little in each part, so that outlines can
-    be followed."""
-    full, share = PRESETS["full"], min(patch_shape) / _PATCH
-    return replace(full, elastic=share * full.elastic, piecewise=share * full.piecewise)
 
 
 def _settle(contours, scores, masks, shape, nms_threshold):

@@ -53,13 +53,13 @@ class ProxyPretrainer(TorchEstimator):
         Take from patches what tells their class without a look at their content: brightness,
         contrast, gamma, and where scans or magnifications differ sharpness and noise. See
         `sskseg.proxies.guard`.
-    width, depth : int, default=32 and 3
+    width, depth : int, default=16 and 4
         Channels of the network's first level, and number of poolings.
     max_steps : int, default=None
         Training steps; None is 1000, or no limit where `time_budget` is given.
     time_budget : float, default=None
         Seconds of training; the learning-rate schedule is complete when it ends.
-    learning_rate : float, default=2e-3
+    learning_rate : float, default=5e-3
     batch_size : int, default=16
     patch_size : int, tuple of int or "auto", default="auto"
         Side of the patches in pixels; "auto" is 128 in the plane and 32 in a volume, or what fits
@@ -133,7 +133,7 @@ class ProxyPretrainer(TorchEstimator):
 
     def __init__(
         self, proxies=("magnification", "channel"), *, network="unet-shuffle", spatial_ndim=2,
-        guards=True, width=32, depth=3, max_steps=None, time_budget=None, learning_rate=2e-3,
+        guards=True, width=16, depth=4, max_steps=None, time_budget=None, learning_rate=5e-3,
         batch_size=16, patch_size="auto", validation_fraction=0.1, device="auto",
         precision="auto", random_state=None, warm_start=False, verbose=False,
     ):  # fmt: skip

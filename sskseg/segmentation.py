@@ -102,15 +102,17 @@ tuple of them or None, default="auto"
         objects [1]_; 0 turns it off. See `sskseg.morphology.weight_map`. The weights of a batch's
         background are divided by their mean, so that its share of the loss, and with it the
         meaning of a probability of 0.5, stays what it is without them.
-    width, depth : int, default=32 and 3
+    width, depth : int, default=16 and 4
         Channels of the network's first level, and number of poolings.
     max_steps : int, default=None
         Training steps; None is 1000, or no limit where `time_budget` is given. The network of
         "continuity" is trained for up to a quarter more.
     time_budget : float, default=None
         Seconds that `fit` may take; the learning-rate schedule is complete when it ends.
-    learning_rate : float, default=2e-3
-    batch_size : int, default=8
+    learning_rate : float, default=5e-3
+        The highest of a schedule that rises and falls. Matrices learn by Muon [6]_, whose updates
+        are as large as those of Adam, and everything else by AdamW.
+    batch_size : int, default=4
     patch_size : int, tuple of int or "auto", default="auto"
         Side of the training patches in pixels; "auto" is 256 in the plane and 64 in a volume, or
         the size of the smallest image. For a network with valid padding the size of its input,
@@ -203,6 +205,7 @@ tuple of them or None, default="auto"
        :doi:`10.48550/arXiv.1703.01780`
     .. [5] Guo, Pleiss, Sun, Weinberger. On calibration of modern neural networks. ICML 2017.
        :doi:`10.48550/arXiv.1706.04599`
+    .. [6] Liu et al. Muon is scalable for LLM training. 2025. :doi:`10.48550/arXiv.2502.16982`
 
     Examples
     --------
@@ -255,8 +258,8 @@ tuple of them or None, default="auto"
     def __init__(
         self, network="unet-shuffle", *, semi_supervision="auto", finetune="all", spatial_ndim=2,
         point_radius=3.0, target="instances", sections="independent", section_context=2,
-        loss="auto", border_weight=10.0, border_sigma=5.0, width=32, depth=3, max_steps=None,
-        time_budget=None, learning_rate=2e-3, batch_size=8, patch_size="auto", augmentation="full",
+        loss="auto", border_weight=10.0, border_sigma=5.0, width=16, depth=4, max_steps=None,
+        time_budget=None, learning_rate=5e-3, batch_size=4, patch_size="auto", augmentation="full",
         validation_fraction=0.1, patience=None, tiling="overlap-tile",
         test_time_augmentation=False, cross_fitting=None, device="auto", precision="auto",
         random_state=None, warm_start=False, verbose=False,

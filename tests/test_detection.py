@@ -32,7 +32,7 @@ def trained(cells):
     """A detector that learnt a little."""
     X, y = cells
     detector = ContourDetector(
-        width=8, depth=2, max_steps=100, batch_size=4, random_state=0, precision="float32"
+        width=8, depth=2, max_steps=200, batch_size=4, random_state=0, precision="float32"
     )
     return detector.fit(X, y)
 
@@ -116,7 +116,7 @@ def test_a_backbone_is_taken_over(cells):
     )
     stack = pretrainer.fit_transform(X)
     detector = ContourDetector(**{**TINY, "max_steps": 1, "learning_rate": 1e-9})
-    detector.set_params(width=32, depth=3).fit(stack, y)  # at their defaults
+    detector.set_params(width=16, depth=4).fit(stack, y)  # at their defaults
     assert detector.architecture_ == ("unet-shuffle", 4, 1)
     known, found = stack.backbone.module.state_dict(), detector.network_.unet.state_dict()
     name = "encoder.1.0.weight"
@@ -129,7 +129,7 @@ def test_simulated_images_are_enough(cells):
     X, y = cells
     stack = ImageStack(X, simulator=CellSimulator(shape=(48, 48), radius=7).calibrate(X))
     nothing = np.full(y.shape, -1)
-    detector = ContourDetector(**{**TINY, "width": 8, "depth": 2, "max_steps": 40, "batch_size": 4})
+    detector = ContourDetector(**{**TINY, "width": 8, "depth": 2, "max_steps": 80, "batch_size": 4})
     assert detector.fit(stack, nothing).score(X, y) > 0.4
     assert detector.count_residuals_ is None
     assert len(detector.validation_rows_) == 0
@@ -247,7 +247,7 @@ def test_bad_input_is_refused(changes, y, message):
 @pytest.fixture(scope="module")
 def counter(cells, trained):
     X, y = cells
-    detector = clone(trained).set_params(max_steps=50)
+    detector = clone(trained).set_params(max_steps=150)
     return InstanceCounter("contours", detector=detector, spacing=(0.5, 2.0)).fit(X, y)
 
 

@@ -246,8 +246,8 @@ def test_the_segmenter_starts_from_the_backbone(scans, finetune, tmp_path):
 
 def test_a_backbone_that_conflicts_is_refused(scans):
     y = make_neuromuscular_junctions(5, (64, 64), random_state=0)[1]
-    with pytest.raises(ValueError, match="width=16 conflicts with the backbone, .*width=8"):
-        pipeline(width=16).fit(scans, y)
+    with pytest.raises(ValueError, match="width=12 conflicts with the backbone, .*width=8"):
+        pipeline(width=12).fit(scans, y)
     with pytest.raises(ValueError, match="network='unet' conflicts"):
         pipeline(network="unet").fit(scans, y)
     module = make_network("unet-shuffle", 1, 1, 32, 3, ndim=3)

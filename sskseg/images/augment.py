@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from scipy import ndimage as ndi
 
+_WHOLE = 256  # side, pixels, from which on patches are deformed as much as is told
 _FIXED_POINT_STEPS = 15  # displacements differ by less than half between neighboring pixels
 
 
@@ -44,19 +45,20 @@ class Augmentation:
     ----------
     dihedral : bool, default=True
         Flips and quarter turns.
-    warp_probability : float, default=0.3
+    warp_probability : float, default=0.8
         Share of the patches that are rotated, scaled and deformed.
     rotation : float, default=45.0
         Largest angle, degrees.
     scale : tuple of float, default=(0.8, 1.25)
         Range of the magnification (drawn log-uniformly).
     elastic : float, default=4.0
-        Standard deviation, pixels, of a smooth (cubic) displacement field.
+        Standard deviation, pixels, of a smooth (cubic) displacement field; in patches with sides
+        below 256 as much less as these are shorter, so that each part is deformed alike.
     piecewise : float, default=2.0
-        Standard deviation, pixels, of a piecewise affine displacement field.
+        The same of a piecewise affine displacement field.
     grid : int, default=5
         Control points along each side of the patch, of both fields.
-    photometric_probability : float, default=0.1
+    photometric_probability : float, default=0.25
         Share of the patches that each of the following is done to.
     gamma : float, default=0.3
         Standard deviation of the logarithm of the exponent.
@@ -70,13 +72,13 @@ class Augmentation:
     """
 
     dihedral: bool = True
-    warp_probability: float = 0.3
+    warp_probability: float = 0.8
     rotation: float = 45.0
     scale: tuple[float, float] = (0.8, 1.25)
     elastic: float = 4.0
     piecewise: float = 2.0
     grid: int = 5
-    photometric_probability: float = 0.1
+    photometric_probability: float = 0.25
     gamma: float = 0.3
     contrast: float = 0.2
     brightness: float = 0.2
@@ -183,8 +185,9 @@ def _one_geometry(augmentation, rng, warped, patch_shape):
         [np.cos(angle) / zoom, -np.sin(angle) / zoom],
         [np.sin(angle) / zoom, np.cos(angle) / zoom],
     ]
-    smooth = rng.normal(0, 1, grid) * augmentation.elastic
-    piecewise = rng.normal(0, 1, grid) * augmentation.piecewise
+    share = min(1.0, min(patch_shape[-2:]) / _WHOLE)
+    smooth = rng.normal(0, share, grid) * augmentation.elastic
+    piecewise = rng.normal(0, share, grid) * augmentation.piecewise
     # A triangle cannot flip while its corners move by less than a quarter of a cell.
     limit = 0.24 * np.array(patch_shape[-2:]) / (augmentation.grid - 1)
     piecewise = np.clip(piecewise, -limit, limit)

@@ -11,6 +11,7 @@ from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
 from .batches import prefetch
+from .muon import Muon, is_matrix
 
 _REPORTS = 20
 _WARM_UP = 0.05  # share of the training in which the learning rate rises
@@ -112,12 +113,7 @@ def optimize(
         If the loss is NaN or infinite; the message says at which step.
     """
     groups = groups or [(list(network.parameters()), lambda progress: 1.0)]
-    optimizer = torch.optim.AdamW(
-        [{"params": parameters} for parameters, _ in groups],
-        settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        fused=True,
-    )
+    optimizers = _optimizers(groups, settings)
     average = AveragedModel(
         network, multi_avg_fn=_moving_average(settings.average), use_buffers=True
     )
@@ -139,8 +135,8 @@ def optimize(
             def compute(batch, progress=progress):
                 return compute_loss(network, batch, progress)
 
-            _set_rates(optimizer, groups, rate, progress)
-            loss = _step(network, optimizer, compute, next(batches), settings)
+            _set_rates(optimizers, groups, rate, progress)
+            loss = _step(network, optimizers, compute, next(batches), settings)
             step += 1
             _check_loss(loss, step)
             average.update_parameters(network)
@@ -150,33 +146,49 @@ def optimize(
         warnings.warn(f"Training was interrupted at step {step}; the weights so far are kept.",
                       stacklevel=2)  # fmt: skip
     finally:
-        _set_rates(optimizer, [(group, lambda progress: 1.0) for group, _ in groups], 1.0, 1.0)
+        _set_rates(optimizers, [(group, lambda progress: 1.0) for group, _ in groups], 1.0, 1.0)
         report.finish()
     network.load_state_dict(watch.best if watch.best is not None else average.module.state_dict())
     network.eval()
     return report.rows
 
 
-def _set_rates(optimizer, groups, rate, progress):
+def _optimizers(groups, settings):
+    """Two optimizers with the same groups: of matrices, and of all other parameters."""
+    matrices, others = (
+        [{"params": [p for p in group if is_matrix(p) == wanted]} for group, _ in groups]
+        for wanted in (True, False)
+    )
+    options = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    return [
+        Muon(matrices, **options, dtype=settings.dtype),
+        torch.optim.AdamW(others, **options, fused=True),
+    ]
+
+
+def _set_rates(optimizers, groups, rate, progress):
     """Set the rate of each group, and freeze those whose rate is 0 until it is not."""
-    for group, (parameters, share) in zip(optimizer.param_groups, groups, strict=True):
-        group["lr"] = rate * share(progress)
+    for at, (_, share) in enumerate(groups):
         frozen = share(progress) == 0
-        if frozen != group.get("frozen", False):
-            group["frozen"] = frozen
-            for parameter in parameters:
-                parameter.requires_grad_(not frozen)
-                parameter.grad = None
+        for group in (optimizer.param_groups[at] for optimizer in optimizers):
+            group["lr"] = rate * share(progress)
+            if frozen != group.get("frozen", False):
+                group["frozen"] = frozen
+                for parameter in group["params"]:
+                    parameter.requires_grad_(not frozen)
+                    parameter.grad = None
 
 
-def _step(network, optimizer, compute_loss, batch, settings):
+def _step(network, optimizers, compute_loss, batch, settings):
     mixed = settings.dtype != torch.float32
     with torch.autocast(settings.device.type, settings.dtype, enabled=mixed):
         loss = compute_loss(batch)
-    optimizer.zero_grad(set_to_none=True)
+    for optimizer in optimizers:
+        optimizer.zero_grad(set_to_none=True)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-    optimizer.step()
+    for optimizer in optimizers:
+        optimizer.step()
     return float(loss.detach())
 
 

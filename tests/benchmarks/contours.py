@@ -112,7 +112,7 @@ def main():
     parser.add_argument("--only", nargs="+", default=["overlap", "speed"])
     parser.add_argument("--table", action="store_true", help="of the finished cells, no training")
     options = parser.parse_args()
-    cells = Cells("contours")
+    cells = Cells("contours", trained=True)
     if not options.table and "speed" in options.only:
         cells.run({"kind": "speed", "steps": options.steps}, partial(measure_speed, options.steps))
     if not options.table and "overlap" in options.only:

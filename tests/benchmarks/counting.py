@@ -124,7 +124,7 @@ def main():
     if options.full:
         options.time_budget = 600.0
     options.seeds = options.seeds or ([0, 1, 2] if options.full else [0])
-    cells = Cells("counting")
+    cells = Cells("counting", trained=True)
     if not options.table:
         for seed, task, labels, method in product(
             options.seeds, options.tasks, options.labels, options.methods

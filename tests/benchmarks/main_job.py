@@ -225,5 +225,7 @@ if __name__ == "__main__":
     options = parser.parse_args()
     table = []
     for one_seed in options.seeds:
-        table += globals()[options.task](Cells("main_job"), options.protocol, one_seed)
+        table += globals()[options.task](
+            Cells("main_job", trained=True), options.protocol, one_seed
+        )
     print(markdown(table, COLUMNS[options.task]))

@@ -59,9 +59,7 @@ METHODS = {
     "unet-valid": (1, 4, {**UNWEIGHTED, "network": "unet-valid", "learning_rate": 5e-4,
                            "patch_size": 348}),
     "unet-lite": (0.5, 4, {**UNWEIGHTED, "network": "unet-lite", "learning_rate": 5e-4}),
-    "best recipe, default augmentation": (2, 3, RECIPE),
-    "best recipe": (2, 3, {**RECIPE, "augmentation": {"warp_probability": 0.8,
-                                                      "photometric_probability": 0.25}}),
+    "best recipe": (1, 4, RECIPE),
 }  # fmt: skip
 FULL = {"patch_size": 512, "batch_size": 4}
 FULL_STEPS = 1250  # 5,000 patches: 1,000 augmented images, five times
@@ -213,7 +211,7 @@ def main():
     if options.steps is None and options.time_budget is None:
         options.steps = FULL_STEPS if options.full else None
         options.time_budget = None if options.full else 600.0
-    cells, rows = Cells("membranes"), []
+    cells, rows = Cells("membranes", trained=True), []
     budget = {"width": options.width, "time_budget": options.time_budget, "steps": options.steps,
               "full": options.full}  # fmt: skip
     if options.table:

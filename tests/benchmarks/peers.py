@@ -260,7 +260,7 @@ def main():
         arguments = json.loads(options.child)
         print(json.dumps((one_way if "way" in arguments else measure)(**arguments)))
         return
-    cells = Cells("peers")
+    cells = Cells("peers", trained=True)
     if not options.table:
         run_cells(cells, options)
     rows = [row for row in cells.rows if row["key"]["full"] == options.full]

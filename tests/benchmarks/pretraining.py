@@ -168,7 +168,7 @@ def main():
     parser.add_argument("--finetune", choices=("last", "all", "gradual"), default="all")
     parser.add_argument("--pretraining", type=float, default=60.0, help="seconds")
     parser.add_argument("--finetuning", type=float, default=60.0, help="seconds")
-    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--width", type=int, default=16)
     parser.add_argument("--full", action="store_true", help="the protocol for a GPU")
     parser.add_argument("--table", action="store_true", help="of the finished cells, no training")
     options = parser.parse_args()
@@ -178,7 +178,7 @@ def main():
     options.labels = options.labels or (LABELS if options.full else ["5"])
     options.methods = options.methods or list(METHODS)
     options.seeds = options.seeds or ([0, 1, 2] if options.full else [0])
-    cells = Cells("pretraining")
+    cells = Cells("pretraining", trained=True)
     if not options.table:
         for seed, data, method, labels in product(
             options.seeds, options.data, options.methods, options.labels

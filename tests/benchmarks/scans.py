@@ -195,7 +195,7 @@ def paired_speed(network, method, threads, workers):
     side = SIDES["speed"] // (1 if network == "unet-shuffle" else 2)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = model_file(folder, width=32, method=method, network=network)
+        model = model_file(folder, width=16, method=method, network=network)
         path = scan_file(folder, side)
         crop = np.asarray(open_scan(path).data[:1024, :1024])
         plan = plan_scan(model, open_scan(path), halo=64, measure=False)

@@ -213,7 +213,7 @@ def main():
         options.refining = options.training = 600.0
     options.labels = options.labels or ([0, 1, 2, 5, 10] if options.full else [0])
     options.seeds = options.seeds or ([0, 1, 2] if options.full else [0])
-    cells = Cells("simulation")
+    cells = Cells("simulation", trained=True)
     if not options.table:
         for seed, data, source, method in product(
             options.seeds, options.data, options.sources, options.methods

@@ -34,8 +34,8 @@ def fitted(counter, ndim=2, **options):
     X, y = make_cells(2, shape, random_state=0)
     scaler = PercentileScaler(spatial_ndim=ndim, **options)
     segmenter = SemiSupervisedSegmenter(
-        semi_supervision=None, spatial_ndim=ndim, width=4, depth=1, max_steps=60, batch_size=2,
-        precision="float32", random_state=0,
+        semi_supervision=None, spatial_ndim=ndim, width=4, depth=1, max_steps=60 * (ndim - 1),
+        batch_size=2, precision="float32", random_state=0,
     )  # fmt: skip
     return make_pipeline(scaler, segmenter, counter).fit(X, y)
 

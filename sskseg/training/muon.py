@@ -1,0 +1,103 @@
+"""The optimizer of weight matrices."""
+
+from collections import defaultdict
+
+import torch
+
+_COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of [1]: singular values come to lie around 1
+_ITERATIONS = 5
+_FEWEST = 8  # rows and columns of what is worth orthogonalizing
+_LIKE_ADAM = 0.2  # root mean square of the updates of Adam
+
+
+def is_matrix(parameter):
+    """Whether a parameter is a weight that `Muon` takes: a matrix of 8 rows and columns or more.
+
+    Kernels of convolutions are matrices of as many rows as they have first channels.
+    """
+    if parameter.ndim < 2:
+        return False
+    rows = parameter.shape[0]
+    return min(rows, parameter.numel() // rows) >= _FEWEST
+
+
+class Muon(torch.optim.Optimizer):
+    """Gradient descent with momentum whose updates are orthogonal matrices [1]_.
+
+    All directions of a weight matrix are learnt equally fast, where plain gradients, and those of
+    Adam, are dominated by few of them. Updates are scaled to be as large as those of Adam [2]_, so
+    that both take the same learning rate.
+
+    Parameters
+    ----------
+    params : iterable of Parameter or of dict
+        For which `is_matrix` holds.
+    lr : float
+    momentum : float, default=0.95
+        Of Nesterov.
+    weight_decay : float, default=1e-4
+        Times the learning rate.
+    dtype : torch.dtype, default=torch.float32
+        That matrices are orthogonalized in; bfloat16 is exact enough.
+
+    References
+    ----------
+    .. [1] Jordan, Jin, Boza, You, Cesista, Newhouse, Bernstein. Muon: An optimizer for hidden
+       layers in neural networks. 2024. https://kellerjordan.github.io/posts/muon
+    .. [2] Liu et al. Muon is scalable for LLM training. 2025. :doi:`10.48550/arXiv.2502.16982`
+    """
+
+    def __init__(self, params, lr, *, momentum=0.95, weight_decay=1e-4, dtype=torch.float32):
+        super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+        self.dtype = dtype
+
+    @torch.no_grad()
+    def step(self):
+        """Update all parameters that have a gradient."""
+        for group in self.param_groups:
+            alike = defaultdict(list)
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    alike[parameter.shape].append(parameter)
+            for parameters in alike.values():
+                self._update(parameters, group)
+
+    def _update(self, parameters, group):
+        """Update parameters of one shape, all in one product."""
+        for parameter in parameters:
+            if not self.state[parameter]:
+                self.state[parameter]["momentum"] = torch.zeros_like(parameter)
+        averages = [self.state[parameter]["momentum"] for parameter in parameters]
+        gradients = [parameter.grad for parameter in parameters]
+        torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
+        updates = torch._foreach_lerp(gradients, averages, group["momentum"])
+        matrices = torch.stack([update.flatten(1) for update in updates])
+        scale = _LIKE_ADAM * max(matrices.shape[1:]) ** 0.5
+        matrices = orthogonalize(matrices.to(self.dtype)).to(updates[0].dtype)
+        updates = [m.view(p.shape) for m, p in zip(matrices, parameters, strict=True)]
+        torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(parameters, updates, alpha=-group["lr"] * scale)
+
+
+def orthogonalize(matrices):
+    """Nearly orthogonal matrices with the singular vectors of the given ones.
+
+    Newton-Schulz iterations of a polynomial of fifth degree, which bring the singular values of
+    what is not almost singular to between about 0.7 and 1.2.
+
+    Parameters
+    ----------
+    matrices : Tensor of shape (n, rows, columns)
+
+    Returns
+    -------
+    Tensor of the same shape
+    """
+    a, b, c = _COEFFICIENTS
+    is_tall = matrices.shape[1] > matrices.shape[2]
+    x = matrices.mT if is_tall else matrices
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
+    for _ in range(_ITERATIONS):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x.mT if is_tall else x
