@@ -161,7 +161,7 @@ def _optimizers(groups, settings):
     )
     options = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
     return [
-        Muon(matrices, **options, dtype=settings.dtype),
+        Muon(matrices, **options),
         torch.optim.AdamW(others, **options, fused=True),
     ]
 

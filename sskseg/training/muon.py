@@ -37,8 +37,6 @@ class Muon(torch.optim.Optimizer):
         Of Nesterov.
     weight_decay : float, default=1e-4
         Times the learning rate.
-    dtype : torch.dtype, default=torch.float32
-        That matrices are orthogonalized in; bfloat16 is exact enough.
 
     References
     ----------
@@ -47,9 +45,8 @@ class Muon(torch.optim.Optimizer):
     .. [2] Liu et al. Muon is scalable for LLM training. 2025. :doi:`10.48550/arXiv.2502.16982`
     """
 
-    def __init__(self, params, lr, *, momentum=0.95, weight_decay=1e-4, dtype=torch.float32):
+    def __init__(self, params, lr, *, momentum=0.95, weight_decay=1e-4):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
-        self.dtype = dtype
 
     @torch.no_grad()
     def step(self):
@@ -73,8 +70,8 @@ class Muon(torch.optim.Optimizer):
         updates = torch._foreach_lerp(gradients, averages, group["momentum"])
         matrices = torch.stack([update.flatten(1) for update in updates])
         scale = _LIKE_ADAM * max(matrices.shape[1:]) ** 0.5
-        matrices = orthogonalize(matrices.to(self.dtype)).to(updates[0].dtype)
-        updates = [m.view(p.shape) for m, p in zip(matrices, parameters, strict=True)]
+        matrices = orthogonalize(matrices)
+        updates = [m.reshape(p.shape) for m, p in zip(matrices, parameters, strict=True)]
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
         torch._foreach_add_(parameters, updates, alpha=-group["lr"] * scale)
 
@@ -83,21 +80,27 @@ def orthogonalize(matrices):
     """Nearly orthogonal matrices with the singular vectors of the given ones.
 
     Newton-Schulz iterations of a polynomial of fifth degree, which bring the singular values of
-    what is not almost singular to between about 0.7 and 1.2.
+    what is not almost singular to between about 0.7 and 1.2. All but the last product are of
+    matrices with as many rows and columns as the shorter side.
 
     Parameters
     ----------
-    matrices : Tensor of shape (n, rows, columns)
+    matrices : Tensor of shape (n, rows, columns), float32
 
     Returns
     -------
     Tensor of the same shape
     """
-    a, b, c = _COEFFICIENTS
     is_tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if is_tall else matrices
-    x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(1e-7)
-    for _ in range(_ITERATIONS):
-        gram = x @ x.mT
-        x = a * x + (b * gram + c * gram @ gram) @ x
+    gram = x @ x.mT
+    scale = gram.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-14).rsqrt()[:, None, None]
+    identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    gram, product = gram * scale**2, identity * scale
+    a, b, c = _COEFFICIENTS
+    for _ in range(_ITERATIONS):  # x becomes step @ x, and its Gram matrix step @ gram @ step
+        step = a * identity + b * gram + c * gram @ gram
+        product = step @ product
+        gram = step @ gram @ step
+    x = product @ x
     return x.mT if is_tall else x

@@ -15,17 +15,25 @@ def with_gradient(tensor, gradient):
     return parameter
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 @pytest.mark.parametrize("shape", [(16, 16), (16, 144), (144, 16)])
-def test_singular_values_become_alike_and_vectors_stay(shape, dtype):
+def test_singular_values_become_alike_and_vectors_stay(shape):
     given = matrix(*shape)
     left, values, right = torch.linalg.svd(given, full_matrices=False)
-    found = orthogonalize(given[None].to(dtype))[0].float()
+    found = orthogonalize(given[None])[0]
     inside = left.T @ found @ right.T
     strong = values > 0.05 * values.max()
-    tolerance = 0.05 if dtype == torch.float32 else 0.2
     assert 0.5 < inside.diagonal()[strong].min() < inside.diagonal().max() < 1.35
-    assert (inside - inside.diagonal().diag()).abs().max() < tolerance
+    assert (inside - inside.diagonal().diag()).abs().max() < 0.01
+
+
+def test_it_is_the_iteration_of_the_whole_matrix():
+    x = matrix(24, 60).double()
+    x = x * torch.logspace(0, -3, 24, dtype=x.dtype)[:, None]
+    expected = x / x.norm()
+    for _ in range(5):
+        gram = expected @ expected.T
+        expected = 3.4445 * expected + (-4.7750 * gram + 2.0315 * gram @ gram) @ expected
+    assert torch.allclose(orthogonalize(x.float()[None])[0].double(), expected, atol=1e-3)
 
 
 def test_the_size_of_a_gradient_does_not_matter():
