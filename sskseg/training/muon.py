@@ -1,5 +1,6 @@
 """The optimizer of weight matrices."""
 
+import math
 from collections import defaultdict
 
 import torch
@@ -11,11 +12,13 @@ _LIKE_ADAM = 0.2  # root mean square of the updates of Adam
 
 
 def is_matrix(parameter):
-    """Whether a parameter is a weight that `Muon` takes: a matrix of 8 rows and columns or more.
+    """Whether a parameter is a weight that `Muon` takes: a kernel that spans several pixels, of 8
+    or more first channels, each with as many numbers.
 
-    Kernels of convolutions are matrices of as many rows as they have first channels.
+    Such a kernel is a matrix of as many rows as it has first channels. Kernels of one pixel are
+    those of the last layer, which learns better by Adam.
     """
-    if parameter.ndim < 2:
+    if math.prod(parameter.shape[2:]) == 1:
         return False
     rows = parameter.shape[0]
     return min(rows, parameter.numel() // rows) >= _FEWEST

@@ -43,10 +43,11 @@ def test_the_size_of_a_gradient_does_not_matter():
 
 
 def test_what_is_a_matrix():
-    assert is_matrix(torch.zeros(8, 8))
     assert is_matrix(torch.zeros(32, 1, 3, 3))
     assert is_matrix(torch.zeros(16, 8, 2, 2, 2))
-    assert not is_matrix(torch.zeros(7, 8))
+    assert not is_matrix(torch.zeros(8, 8))
+    assert not is_matrix(torch.zeros(64, 64, 1, 1))
+    assert not is_matrix(torch.zeros(7, 8, 3, 3))
     assert not is_matrix(torch.zeros(1, 32, 3, 3))
     assert not is_matrix(torch.zeros(64))
 
@@ -80,18 +81,19 @@ def test_without_a_gradient_nothing_changes():
 
 
 def test_the_loop_learns_matrices_and_vectors():
-    wanted, offset = matrix(16, 16), matrix(1, 16, 1)
+    wanted, offset = matrix(16, 16).view(16, 8, 2), matrix(1, 16, 1)[0]
 
     def batches():
         generator = torch.Generator().manual_seed(1)
         while True:
-            yield torch.randn(64, 16, generator=generator)
+            yield torch.randn(64, 8, 2, generator=generator)
 
     def loss(network, batch, progress):
-        return (network(batch) - batch @ wanted.T - offset).square().mean()
+        expected = torch.nn.functional.conv1d(batch, wanted, offset)
+        return (network(batch) - expected).square().mean()
 
     torch.manual_seed(0)
-    network = torch.nn.Linear(16, 16)
+    network = torch.nn.Conv1d(8, 16, 2)
     settings = LoopSettings(0.3, torch.device("cpu"), torch.float32)
     optimize(network, batches(), loss, Budget(300), settings)
     assert (network.weight - wanted).abs().max() < 0.05
