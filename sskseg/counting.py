@@ -179,7 +179,7 @@ class InstanceCounter(ImageEstimator):
             With label images (-1 left out) F1 at IoU 0.5 to 0.7 is maximized; with points, a list
             of arrays of shape (k, spatial_ndim) in pixels and None for unlabelled samples, F1 of
             points that lie in an object of their own; with counts the sum of the absolute errors
-            is minimized. None keeps the defaults: threshold 0.5, seed height 0.05, minimum size 0.
+            is minimized. None keeps the defaults: threshold 0.5, seed height 0.1, minimum size 0.
             With ``method="contours"`` label images, which are learnt from.
         positions : array-like of int, shape (n_samples,), default=None
             Of consecutive sections along z.

@@ -73,7 +73,7 @@ class Muon(torch.optim.Optimizer):
         updates = torch._foreach_lerp(gradients, averages, group["momentum"])
         matrices = torch.stack([update.flatten(1) for update in updates])
         scale = _LIKE_ADAM * max(matrices.shape[1:]) ** 0.5
-        matrices = orthogonalize(matrices)
+        matrices = orthogonalize(matrices.float())  # Gram matrices in half precision diverge
         updates = [m.reshape(p.shape) for m, p in zip(matrices, parameters, strict=True)]
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
         torch._foreach_add_(parameters, updates, alpha=-group["lr"] * scale)

@@ -98,3 +98,10 @@ def test_the_loop_learns_matrices_and_vectors():
     optimize(network, batches(), loss, Budget(300), settings)
     assert (network.weight - wanted).abs().max() < 0.05
     assert (network.bias - offset).abs().max() < 0.05
+
+
+def test_parameters_of_half_precision_do_not_diverge():
+    gradient = (matrix(64, 1) @ matrix(1, 576, 1)).view(64, 64, 3, 3).bfloat16()
+    parameter = with_gradient(torch.zeros(64, 64, 3, 3, dtype=torch.bfloat16), gradient)
+    Muon([parameter], 1.0).step()
+    assert 0 < torch.linalg.matrix_norm(parameter.detach().float().flatten(1), 2) < 10
