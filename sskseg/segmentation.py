@@ -110,8 +110,8 @@ tuple of them or None, default="auto"
     time_budget : float, default=None
         Seconds that `fit` may take; the learning-rate schedule is complete when it ends.
     learning_rate : float, default=5e-3
-        The highest of a schedule that rises and falls. Kernels of several pixels learn by Muon [6]_, whose updates
-        are as large as those of Adam, and everything else by AdamW.
+        The highest of a schedule that rises and falls. Kernels of several pixels learn by Muon
+        [6]_, whose updates are as large as those of Adam, and everything else by AdamW.
     batch_size : int, default=4
     patch_size : int, tuple of int or "auto", default="auto"
         Side of the training patches in pixels; "auto" is 256 in the plane and 64 in a volume, or
