@@ -129,7 +129,7 @@ def test_simulated_images_are_enough(cells):
     X, y = cells
     stack = ImageStack(X, simulator=CellSimulator(shape=(48, 48), radius=7).calibrate(X))
     nothing = np.full(y.shape, -1)
-    detector = ContourDetector(**{**TINY, "width": 8, "depth": 2, "max_steps": 80, "batch_size": 4})
+    detector = ContourDetector(**{**TINY, "width": 8, "depth": 2, "max_steps": 40, "batch_size": 4})
     assert detector.fit(stack, nothing).score(X, y) > 0.4
     assert detector.count_residuals_ is None
     assert len(detector.validation_rows_) == 0

@@ -154,7 +154,7 @@ def optimize(
 
 
 def _optimizers(groups, settings):
-    """Two optimizers with the same groups: of matrices, and of all other parameters."""
+    """Two optimizers with the same groups: of what `is_matrix` tells, and of all the rest."""
     matrices, others = (
         [{"params": [p for p in group if is_matrix(p) == wanted]} for group, _ in groups]
         for wanted in (True, False)

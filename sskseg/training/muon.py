@@ -16,7 +16,7 @@ def is_matrix(parameter):
     or more first channels, each with as many numbers.
 
     Such a kernel is a matrix of as many rows as it has first channels. Kernels of one pixel are
-    those of the last layer, which learns better by Adam.
+    left to Adam: most are those of a last layer, which learns better by it.
     """
     if math.prod(parameter.shape[2:]) == 1:
         return False

@@ -331,7 +331,7 @@ def main():
             if options.toy:
                 print(json.dumps({"task": task, **row, **TASKS[task](**row)}, default=str))
             else:
-                Cells("scans").run({"task": task, **row}, partial(TASKS[task], **row))
+                Cells("scans", trained=True).run({"task": task, **row}, partial(TASKS[task], **row))
 
 
 if __name__ == "__main__":

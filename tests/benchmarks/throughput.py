@@ -108,7 +108,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--protocol", choices=PROTOCOLS, default="two-core")
     options = parser.parse_args()
-    cell = Cells("throughput").run(
+    cell = Cells("throughput", trained=True).run(
         {"task": "throughput", "protocol": options.protocol}, lambda: measure(options.protocol)
     )
     rows = [{"what": name, "value": value} for name, value in cell["figures"].items()]
