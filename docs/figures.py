@@ -101,7 +101,7 @@ def segmenting(steps):
     given[[4, 15, 26, 37]] = y[[4, 15, 26, 37]]
     scaled = PercentileScaler().fit_transform(X)
     model = SemiSupervisedSegmenter(
-        sections="consecutive", width=16, patch_size=96, max_steps=steps, random_state=0
+        sections="consecutive", patch_size=96, max_steps=steps, random_state=0
     ).fit(scaled, given)
     row = 10
     part = slice(row - 4, row + 5)
@@ -202,9 +202,7 @@ def scans(steps):
     from sskseg.scans import count_scan
 
     X, y = make_cells(6, (96, 96), random_state=0)
-    segmenter = SemiSupervisedSegmenter(
-        width=16, semi_supervision=None, max_steps=steps // 3, random_state=0
-    )
+    segmenter = SemiSupervisedSegmenter(semi_supervision=None, max_steps=steps // 3, random_state=0)
     model = make_pipeline(PercentileScaler(), segmenter, InstanceCounter()).fit(X, y)
     image, truth = (part[0] for part in make_cells(1, (256, 256), random_state=1))
     with TemporaryDirectory() as folder:

@@ -35,8 +35,9 @@ from .training import (
     standardized_sections,
 )
 
-_TILE = {2: (1024, 1024), 3: (64, 128, 128)}
+_TILE = {2: (1024, 1024), 3: (128, 256, 256)}
 _HALOS, _LONGEST = 10, 4096  # halos that fit along a tile of networks that look far, and its side
+_BATCH_NORM = (torch.nn.BatchNorm2d, torch.nn.BatchNorm3d)
 _SECTIONS = 16  # of a block of a scan
 _NETWORK_BYTES = 2**32  # of a block of a scan, in the network, in float32
 
@@ -358,6 +359,26 @@ def patch_sides(patch_size, ndim):
             f"{patch_size!r}."
         )
     return tuple(int(side) for side in np.broadcast_to(sides, ndim))
+
+
+def check_batch(batch_size, patch_shape, network):
+    """Raise where batch normalization would see one number a channel, of which nothing is left.
+
+    Parameters
+    ----------
+    batch_size : int
+    patch_shape : tuple of int
+        Of the training patches, pixels.
+    network : Module with a ``stride``
+    """
+    sides = zip(patch_shape, network.stride, strict=True)
+    n_coarsest = batch_size * int(np.prod([-(-side // step) for side, step in sides]))
+    if n_coarsest == 1 and any(isinstance(m, _BATCH_NORM) for m in network.modules()):
+        raise ValueError(
+            f"batch_size must be at least 2 with patches of {tuple(patch_shape)}, of which the "
+            f"coarsest level of the network has one pixel, got {batch_size}. Or use a smaller "
+            "depth."
+        )
 
 
 def neighbor_windows(maps, n, context, dtype):

@@ -97,6 +97,7 @@ class _Teaching:
         guessed = self.estimator._patch_batches(
             teacher, self.data, settled, None, self.data.weight, _child(rng), device,
             max(1, batch_size - known.batch_size),
+            augmentation=replace(check_augmentation(self.estimator.augmentation), warm_up=0),
         )  # fmt: skip
         self.batches.sources = (known, guessed)
 

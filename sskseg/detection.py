@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ._calibration import Calibration
-from ._dense import patch_sides, tile_settings, values_per_pixel
+from ._dense import check_batch, patch_sides, tile_settings, values_per_pixel
 from ._finetuning import rate_groups, start_network
 from ._lazy import map_samples
 from ._simulated import balanced_weights, draw_simulated
@@ -400,6 +400,7 @@ class ContourDetector(TorchEstimator):
         one that starts from a backbone."""
         self.patch_shape_ = self._patch_shape(samples.images)
         network = start_network(self, images, backbone, lambda network: network.unet)
+        check_batch(self.batch_size, self.patch_shape_, network)
         if network is not getattr(self, "network_", None):
             network.scale.fill_(float(np.median(samples.radii)))
         return network

@@ -14,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ._dense import patch_sides, tile_settings
+from ._dense import check_batch, patch_sides, tile_settings
 from .base import TorchEstimator
 from .images import ImageStack, check_images, check_numbers, like_input
 from .nn import Backbone, ProxyNetwork, make_feature_network, pad_to_multiple
@@ -190,6 +190,7 @@ class ProxyPretrainer(TorchEstimator):
         with self._session() as (rng, device, dtype):
             network = self._prepare(images[0].shape[-1], proxies)
             self.patch_shape_ = self._patch_shape(images, network.backbone.stride, proxies)
+            check_batch(self.batch_size, self.patch_shape_, network.backbone)
             held, trained = _hold_out(strata, self.validation_fraction, rng)
             data = images, trained, magnification, proxies
             batches = self._batches(*data, rng, device)

@@ -269,6 +269,8 @@ fit(AT, "`max_steps=0`", max_steps=0, who=torchy)
 fit(AT, "`time_budget=-1`", time_budget=-1, who=torchy)
 fit(AT, "`learning_rate=nan`", learning_rate=np.nan, who=torchy)
 fit(AT, "`batch_size=2.5`", batch_size=2.5, who=torchy)
+fit(AT, "`batch_size=1`, patches of one pixel at the network's coarsest level", batch_size=1,
+    patch_size=32, depth=4, who=(PRETRAINER, SEGMENTER, DETECTOR))  # fmt: skip
 fit(AT, "`precision='half'`", precision="half", who=torchy)
 fit(AT, "`random_state='x'`", random_state="x", who=(*torchy, FOREST))
 fit(AT, "`device='gpu'`", device="gpu", who=torchy)

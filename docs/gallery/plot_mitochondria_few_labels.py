@@ -47,14 +47,13 @@ y[labelled] = truth[labelled]
 # The pipeline
 # ------------
 # ``sections="consecutive"`` tells that samples are sections in z order. The segmenter
-# then looks at neighboring sections too, and learns from the unlabelled ones between. A small
-# network and small patches make a minute of training enough here; leave both out where there is
-# more time.
+# then looks at neighboring sections too, and learns from the unlabelled ones between. Small
+# patches make a minute of training enough here; leave that out where there is more time.
 
 model = make_pipeline(
     PercentileScaler(),
     SemiSupervisedSegmenter(
-        sections="consecutive", width=16, patch_size=96, time_budget=SECONDS, random_state=0
+        sections="consecutive", patch_size=96, time_budget=SECONDS, random_state=0
     ),
     InstanceCounter(sections="consecutive", spacing=(5.0, 5.0, 5.0)),
 )

@@ -34,7 +34,7 @@ SIDE = 1024 if SECONDS > 10 else 384
 X, y = make_cells(8, (128, 128), random_state=0)
 model = make_pipeline(
     PercentileScaler(),
-    SemiSupervisedSegmenter(width=16, semi_supervision=None, time_budget=SECONDS, random_state=0),
+    SemiSupervisedSegmenter(semi_supervision=None, time_budget=SECONDS, random_state=0),
     InstanceCounter(),
 )
 model.fit(X, y)

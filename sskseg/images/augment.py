@@ -4,7 +4,7 @@ All geometric transformations of a patch are composed into one map of coordinate
 is resampled once, however many there are.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from numbers import Integral, Real
 
@@ -69,6 +69,9 @@ class Augmentation:
         Largest standard deviation of Gaussian noise (same units).
     blur : float, default=1.0
         Largest standard deviation, pixels, of a Gaussian blur.
+    warm_up : int, default=1000
+        Batches of a training in which the two probabilities rise from 0, linearly: a network that
+        has learnt little yet learns faster from patches as they are.
     """
 
     dihedral: bool = True
@@ -84,6 +87,7 @@ class Augmentation:
     brightness: float = 0.2
     noise: float = 0.2
     blur: float = 1.0
+    warm_up: int = 1000
 
     def __post_init__(self):
         for name in ("warp_probability", "photometric_probability"):
@@ -91,12 +95,25 @@ class Augmentation:
         for name in ("rotation", "elastic", "piecewise", "gamma", "contrast", "brightness",
                      "noise", "blur"):  # fmt: skip
             _check_field(self, name, 0, np.inf)
-        if not isinstance(self.grid, Integral) or self.grid < 2:
-            raise ValueError(f"grid must be an integer of at least 2, got {self.grid!r}.")
+        for name, least in (("grid", 2), ("warm_up", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) or value < least:
+                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
         if not isinstance(self.dihedral, (bool, np.bool_)):
             raise ValueError(f"dihedral must be True or False, got {self.dihedral!r}.")
         if not _is_range(self.scale):
             raise ValueError(f"scale must be two rising positive numbers, got {self.scale!r}.")
+
+    def after(self, n_batches):
+        """The augmentation of the next batch after so many."""
+        if n_batches >= self.warm_up:
+            return self
+        share = n_batches / self.warm_up
+        return replace(
+            self,
+            warp_probability=share * self.warp_probability,
+            photometric_probability=share * self.photometric_probability,
+        )
 
 
 PRESETS = {

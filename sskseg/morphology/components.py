@@ -50,7 +50,10 @@ def label_components(mask, connectivity=1):
     dtype = np.int32 if mask.size < 2**31 else np.int64
     # The library's own numbering is that of the scan, 1, 2, ..., without gaps.
     labels = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=neighbors)
-    return labels.astype(dtype, copy=False)
+    # An unsigned number that is as long holds nothing that the signed one does not.
+    if labels.dtype.itemsize == np.dtype(dtype).itemsize:
+        return labels.view(dtype)
+    return labels.astype(dtype)
 
 
 def label_objects(labels):

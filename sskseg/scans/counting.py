@@ -180,10 +180,10 @@ def count_scan(
     beyond that, from a multiple of the network's stride on, so that the detector finds in it what
     it finds in the whole scan (up to the last digit of float32 numbers, which may depend on the
     size of what is convolved; and where an eighth of a tile of `predict` covers what the network
-    looks at, as it does unless it is deeper than the default one). The rest goes as for a
-    watershed. ``score``, ``contour_area``, ``perimeter`` and ``polygon`` are those of
-    `InstanceCounter.measure`. Of an object in several blocks each block's score and outline weigh
-    as many pixels as it writes; they are the same unless the object is listed in `cut`.
+    looks at, as it does up to a depth of 4). The rest goes as for a watershed. ``score``,
+    ``contour_area``, ``perimeter`` and ``polygon`` are those of `InstanceCounter.measure`. Of an
+    object in several blocks each block's score and outline weigh as many pixels as it writes; they
+    are the same unless the object is listed in `cut`.
     """
     scan, destination = _as_scan(source), Path(destination)
     _check_destination(destination)

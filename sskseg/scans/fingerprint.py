@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+# What changes no prediction; the repr of a generator tells an address.
+_IRRELEVANT = ("history_", "transduction_", "verbose", "device", "random_state")
+
 
 def fingerprint(job, estimator, keep_probabilities):
     """What the result depends on: dict of str to str.
@@ -42,7 +45,7 @@ def _hash_of(estimator):
         if hasattr(value, "get_params"):
             value = {"class": type(value).__name__, **{
                 k: v for k, v in vars(value).items()
-                if k not in ("history_", "transduction_", "verbose", "device")}}  # fmt: skip
+                if k not in _IRRELEVANT}}  # fmt: skip
         if isinstance(value, dict):
             for key in sorted(value):
                 digest.update(str(key).encode())

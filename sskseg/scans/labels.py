@@ -95,7 +95,8 @@ def _check(array, connectivity):
 
 
 def _label(block, connectivity):
-    return label_components(np.asarray(block) > 0, connectivity)
+    block = np.asarray(block)
+    return label_components(block if block.dtype == bool else block > 0, connectivity)
 
 
 def _edges(labels):

@@ -42,7 +42,8 @@ def make_job(estimator, scan, block_shape, halo, *, skip_below=None, mask=None, 
     _check_spacing(counter, scan)
     shape = scan.data.shape[:ndim]
     mask = _check_mask(mask, shape)
-    wanted = choose_block(shape, scan.data.chunksize[:ndim], memory, _bytes_of_block(counter))
+    chunks = scan.data.chunksize[:ndim]
+    wanted = choose_block(shape, chunks, memory, *_needs_of_block(counter, ndim))
     sides = _check_sizes("block_shape", block_shape, wanted, shape, 1)
     job = Job(estimator, scan, sides, skip_below=skip_below, mask=mask)
     job.halo = _check_halo(job, halo)
@@ -79,15 +80,21 @@ def _bytes_of_splitting(n_pixels):
     return BYTES * n_pixels
 
 
-def _bytes_of_block(counter):
-    """How many bytes a block takes, by its pixels; with the network, where that sees it whole."""
+def _needs_of_block(counter, ndim):
+    """How many bytes a block takes, by its pixels, and how far beyond it is read; with the network,
+    where that sees it whole."""
     if counter.method != "contours":
-        return _bytes_of_splitting
-    network = counter.detector_.block_bytes
-    return lambda n_pixels: (BYTES + PREDICTED_BYTES) * n_pixels + network(n_pixels)
+        return _bytes_of_splitting, _HALO[ndim]
+    detector = counter.detector_
+    halo = _contour_halo(detector) + max(detector.block_halo()[0])
+    return lambda n: (BYTES + PREDICTED_BYTES) * n + detector.block_bytes(n), halo
 
 
-def choose_block(shape, chunks, memory=None, bytes_of=_bytes_of_splitting):
+def _contour_halo(detector):
+    return math.ceil(_RADII * float(detector.network_.scale))
+
+
+def choose_block(shape, chunks, memory=None, bytes_of=_bytes_of_splitting, halo=None):
     """Pixels of a block: as many as fit, in whole chunks of the scan where these are smaller.
 
     Parameters
@@ -98,13 +105,15 @@ def choose_block(shape, chunks, memory=None, bytes_of=_bytes_of_splitting):
         Bytes of a worker, of which blocks may take half; None is no limit.
     bytes_of : callable
         Bytes that a block of so many pixels takes; 40 for each by default.
+    halo : int, default=None
+        Pixels that are read beyond it on each side; None is 128 in a plane, 32 in a volume.
 
     Returns
     -------
     tuple of int
     """
     sides = list(_BLOCK[len(shape)])
-    halo = _HALO[len(shape)]
+    halo = _HALO[len(shape)] if halo is None else halo
     while memory is not None and min(sides) > 64:
         if bytes_of(math.prod(side + 2 * halo for side in sides)) <= memory // 2:
             break
@@ -165,7 +174,7 @@ def _check_halo(job, halo):
     sides = zip(job.block_shape, job.shape, strict=True)
     most = _HALO[len(job.shape)]
     if job.by_contours:  # whose typical radius is known
-        most = math.ceil(_RADII * float(job.network.network_.scale))
+        most = _contour_halo(job.network)
     default = [0 if job.exact or block == size else min(most, block // 4) for block, size in sides]
     if job.consecutive:
         default[0] = 0

@@ -80,6 +80,7 @@ class PatchBatches:
         For each sample the sections that are its input channels.
     sampler : PatchSampler
     augmentation : Augmentation
+        Its `warm_up` counts the batches of this iterator.
     mean, std : ndarray of shape (n_channels,)
     batch_size : int
     rng : numpy.random.Generator
@@ -106,6 +107,7 @@ class PatchBatches:
         self.std = torch.from_numpy(np.tile(std, sections)).to(device).view(view)
         self.batch_size, self.rng, self.device = batch_size, rng, device
         self.weigh, self._weights = weigh, {}
+        self._n_drawn, self._now = 0, augmentation
 
     def __iter__(self):
         return self
@@ -116,11 +118,13 @@ class PatchBatches:
 
     def _draw(self):
         """Patches, and how each is seen."""
+        self._now = self.augmentation.after(self._n_drawn)
+        self._n_drawn += 1
         patches = self.sampler.draw(self.rng, self.batch_size)
-        return patches, sample_geometry(self.augmentation, self.rng, len(patches), self.shape)
+        return patches, sample_geometry(self._now, self.rng, len(patches), self.shape)
 
     def _read(self, patches, geometry):
-        photometry = sample_photometry(self.augmentation, self.rng, len(patches))
+        photometry = sample_photometry(self._now, self.rng, len(patches))
         parts = [self._patch(*each) for each in zip(patches, geometry, strict=True)]
         images, *targets = zip(*parts, strict=True)
         joined = (None if target[0] is None else torch.cat(target) for target in targets)

@@ -2,6 +2,7 @@
 
 import math
 from collections import defaultdict
+from contextlib import contextmanager
 
 import torch
 
@@ -54,13 +55,14 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self):
         """Update all parameters that have a gradient."""
-        for group in self.param_groups:
-            alike = defaultdict(list)
-            for parameter in group["params"]:
-                if parameter.grad is not None:
-                    alike[parameter.shape].append(parameter)
-            for parameters in alike.values():
-                self._update(parameters, group)
+        with _full_precision():
+            for group in self.param_groups:
+                alike = defaultdict(list)
+                for parameter in group["params"]:
+                    if parameter.grad is not None:
+                        alike[parameter.shape].append(parameter)
+                for parameters in alike.values():
+                    self._update(parameters, group)
 
     def _update(self, parameters, group):
         """Update parameters of one shape, all in one product."""
@@ -77,6 +79,18 @@ class Muon(torch.optim.Optimizer):
         updates = [m.reshape(p.shape) for m, p in zip(matrices, parameters, strict=True)]
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
         torch._foreach_add_(parameters, updates, alpha=-group["lr"] * scale)
+
+
+@contextmanager
+def _full_precision():
+    """Products in float32, whatever is allowed elsewhere: Gram matrices that are rounded to fewer
+    bits have negative eigenvalues, which the iterations make endless."""
+    allowed = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(allowed)
 
 
 def orthogonalize(matrices):

@@ -58,9 +58,7 @@ def found(make, steps):
     known = [label if i in labelled else None for i, label in enumerate(y)]
     model = make_pipeline(
         PercentileScaler(scope="dataset" if options else "image"),
-        SemiSupervisedSegmenter(
-            width=16, patch_size=128, max_steps=steps, random_state=0, **options
-        ),
+        SemiSupervisedSegmenter(patch_size=128, max_steps=steps, random_state=0, **options),
         counter,
     ).fit(X, known)
     maps = model[:-1].transform(X)

@@ -251,7 +251,8 @@ def run_cells(cells, options):
         key = {"task": task, "method": method, "seed": seed, "seconds": options.seconds,
                "full": options.full}  # fmt: skip
         picture = options.pictures and str(options.pictures / f"{task} {method} {seed}.png")
-        cells.run(key, partial(_child, key | {"picture": picture}))
+        measure = partial(_child, key | {"picture": picture})
+        cells.run(key, measure, ours=method.startswith("sskseg"))
 
 
 def main():

@@ -105,6 +105,17 @@ def test_same_seed_same_photometry_and_inputs_kept():
     assert not torch.equal(first, images)
 
 
+def test_a_training_starts_with_patches_as_they_are():
+    whole = Augmentation(warp_probability=0.8, photometric_probability=0.2, warm_up=10)
+    first, middle = whole.after(0), whole.after(5)
+    assert (first.warp_probability, first.photometric_probability) == (0, 0)
+    assert (middle.warp_probability, middle.photometric_probability) == (0.4, 0.1)
+    assert whole.after(10) == whole.after(11) == whole
+    assert Augmentation(warm_up=0).after(0) == Augmentation(warm_up=0)
+    with pytest.raises(ValueError, match="warm_up must be an integer of at least 0"):
+        Augmentation(warm_up=-1)
+
+
 def test_no_augmentation_changes_nothing():
     augmentation = check_augmentation(None)
     rng = np.random.default_rng(0)

@@ -1,5 +1,6 @@
 """Scans in blocks: the objects, counts and tables of the whole scan, however it is cut."""
 
+import copy
 import os
 import signal
 import subprocess
@@ -261,6 +262,14 @@ def test_other_runs_are_refused_and_finished_ones_are_read(components, watershed
     assert content(out) == before
     anew = count_scan(components, image, out, block_shape=40, resume=False)
     assert anew.n_objects == first.n_objects
+
+
+def test_a_generator_of_random_numbers_is_not_part_of_a_run(components, plane, tmp_path):
+    image, out = da.from_array(plane), tmp_path / "out"
+    first = count_scan(components, image, out, block_shape=50)
+    again = copy.deepcopy(components)
+    again[1].random_state = np.random.default_rng(0)
+    assert count_scan(again, image, out, block_shape=50).table.equals(first.table)
 
 
 def test_a_damaged_entry_counts_as_not_there(components, plane, tmp_path, monkeypatch):

@@ -41,7 +41,9 @@ def batches(augmentation, patch=(40, 44), margin=None, weigh=None, maps=None):
 @pytest.mark.parametrize("warp_probability", [0.0, 1.0])
 def test_weights_are_those_of_the_augmented_labels(warp_probability):
     objective = ForegroundObjective(("cross-entropy",), 10.0, 5.0)
-    changes = {"warp_probability": warp_probability, "photometric_probability": 0.0}
+    changes = {
+        "warp_probability": warp_probability, "photometric_probability": 0.0, "warm_up": 0
+    }  # fmt: skip
     options = Augmentation(**changes)
     side = (40, 40) if warp_probability == 0 else (40, 44)
     batch = next(batches(options, side, weigh=objective.weigh))
@@ -51,6 +53,14 @@ def test_weights_are_those_of_the_augmented_labels(warp_probability):
         inside = (slice(8, -8),) * 2  # objects beyond the patch count where the whole is known
         assert np.abs(weights - expected)[inside].max() < (0.02 if warp_probability else 0.6)
         assert (weights[labels < 0] == 0).all()
+
+
+def test_patches_are_warped_more_often_as_the_training_goes_on():
+    drawn = batches(Augmentation(warp_probability=1.0, warm_up=20))
+    warped = [[not each.is_rigid for each in drawn._draw()[1]] for _ in range(30)]
+    assert not any(warped[0])
+    assert np.mean(warped[:10]) < np.mean(warped[10:20])
+    assert np.all(warped[20:])
 
 
 def test_a_margin_is_read_around_the_patches_of_the_sampler():
@@ -67,7 +77,7 @@ def test_distance_maps_come_with_the_labels():
     labels, maps = objective.prepare([cells(), cells()], [True, False])
     assert maps[1] is None
     assert labels[0].dtype == np.int8
-    batch = next(batches(Augmentation(), maps=maps[:1]))
+    batch = next(batches(Augmentation(warm_up=0), maps=maps[:1]))
     assert batch.maps.shape == batch.labels.shape
     assert batch.weights is None
 

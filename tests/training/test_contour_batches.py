@@ -32,7 +32,7 @@ def overlaps(batch):
     ("augmentation", "least"),
     [
         (PRESETS["dihedral"], 0.97),
-        (Augmentation(warp_probability=1), 0.8),
+        (Augmentation(warp_probability=1, warm_up=0), 0.8),
     ],
 )
 def test_outlines_move_with_their_objects(augmentation, least):

@@ -72,6 +72,21 @@ def test_matrices_of_one_shape_do_not_mix():
     assert not torch.allclose(both[0], alone, atol=1e-2)
 
 
+@pytest.mark.parametrize("precision", ["high", "medium"])
+def test_matrices_of_almost_one_rank_whatever_precision_is_allowed(precision):
+    """A layer's first gradients are such; products of bfloat16 made endless numbers of them."""
+    gradient = torch.outer(matrix(64, 1)[:, 0], matrix(576, 1, 1)[:, 0]) + 1e-4 * matrix(64, 576, 2)
+    allowed = torch.get_float32_matmul_precision()
+    parameter = with_gradient(torch.zeros(64, 576), gradient)
+    try:
+        torch.set_float32_matmul_precision(precision)
+        Muon([parameter], 0.1).step()
+        assert torch.get_float32_matmul_precision() == precision
+    finally:
+        torch.set_float32_matmul_precision(allowed)
+    assert torch.linalg.matrix_norm(parameter.detach(), 2) < 1.35 * 0.1 * 0.2 * 576**0.5
+
+
 def test_without_a_gradient_nothing_changes():
     still = torch.nn.Parameter(torch.ones(8, 8))
     moved = with_gradient(torch.ones(8, 8), matrix(8, 8))
