@@ -8,7 +8,7 @@ _FOLDS = 5
 
 
 class Calibration:
-    """Parameters with the least loss.
+    """Search of parameters: what is better than a default by more than its standard error.
 
     Parameters
     ----------
@@ -20,10 +20,17 @@ class Calibration:
     n_samples : int
     start : dict of str to float
     order : sequence of str
-        What is searched, one after the other. Another value takes the place of an earlier one only
-        if it is better.
+        What is searched, one after the other.
     choices : dict of str to sequence or callable
         Values to try, the default first, or ``choices(values, rows)`` that gives them.
+
+    Notes
+    -----
+    Another value takes the place of the default, or in a second pass of what the first one chose,
+    only if its loss is less by more than the standard error of that difference over samples
+    (jackknife; a single sample is followed): the probabilities of images that a network was trained
+    on ask for too many objects. Sections of a stack resemble each other, so that their standard
+    error is too small.
     """
 
     def __init__(self, evaluate, loss, n_samples, start, order, choices):
@@ -34,17 +41,31 @@ class Calibration:
     def search(self, rows=None):
         """The best values, on the samples `rows` (None: all)."""
         rows = np.arange(self.n_samples) if rows is None else rows
-        values = dict(self.start)
-
-        def loss_of(name, value):
-            evidence, _ = self._evaluate({**values, name: value})
-            return self.loss(evidence[rows].sum(axis=0))
-
+        values, chosen = dict(self.start), {}
         for name in self.order:
             choices = self.choices[name]
             choices = choices(values, rows) if callable(choices) else choices
-            values[name] = min(choices, key=lambda value, name=name: loss_of(name, value))
+            first = chosen.get(name, choices[0])
+            evidence = {v: self._evaluate({**values, name: v})[0][rows] for v in (first, *choices)}
+            better = [v for v in evidence if self._is_better(evidence[v], evidence[first])]
+            losses = {v: self.loss(evidence[v].sum(axis=0)) for v in better}
+            values[name] = chosen[name] = min(losses, key=losses.get, default=first)
         return values
+
+    def _is_better(self, one, other):
+        gain = self.loss(other.sum(axis=0)) - self.loss(one.sum(axis=0))
+        # Where one sample alone is better, gain and error are equal but for rounding.
+        return gain > (1 + 1e-6) * self._error(one, other)
+
+    def _error(self, one, other):
+        """Standard error of the difference of two losses, by the jackknife."""
+        n = len(one)
+        if n < 2:
+            return 0.0
+        # As much as all of them, so that losses that are sums are right, too.
+        without = [n / (n - 1) * (each.sum(axis=0) - each) for each in (one, other)]
+        differences = np.array([self.loss(a) - self.loss(b) for a, b in zip(*without, strict=True)])
+        return float(np.sqrt((n - 1) * differences.var()))
 
     def count_residuals(self, true_counts):
         """Sorted errors of counts with the values that are best on others, in units of
@@ -105,7 +126,8 @@ def count_intervals(counts, residuals, coverage):
 
 
 def smallest_sizes(sizes):
-    """Sizes to try as the smallest of an object: nothing, and fractions of what is small.
+    """Sizes to try as the smallest of an object: half of what is small first, for the debris that
+    images without a label have; nothing, and other fractions.
 
     Parameters
     ----------
@@ -119,5 +141,6 @@ def smallest_sizes(sizes):
     if not sizes.size:
         return [0]
     small, middle = np.percentile(sizes, 2), np.median(sizes)
-    fractions = [0, 0.25 * small, 0.5 * small, small, 0.1 * middle, 0.2 * middle, 0.3 * middle]
-    return sorted({int(f) for f in fractions})
+    fractions = [0, 0.25 * small, small, 0.1 * middle, 0.2 * middle, 0.3 * middle]
+    first = int(0.5 * small)
+    return [first, *sorted({int(f) for f in fractions} - {first})]

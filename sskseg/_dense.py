@@ -35,7 +35,7 @@ from .training import (
     standardized_sections,
 )
 
-_TILE = {2: (1024, 1024), 3: (128, 256, 256)}
+_TILE = {2: (1024, 1024), 3: (96, 192, 192)}
 _HALOS, _LONGEST = 10, 4096  # halos that fit along a tile of networks that look far, and its side
 _BATCH_NORM = (torch.nn.BatchNorm2d, torch.nn.BatchNorm3d)
 _SECTIONS = 16  # of a block of a scan

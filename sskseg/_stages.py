@@ -259,9 +259,13 @@ class StagedEstimator(DenseEstimator):
         weight = np.zeros(len(data.labels))
         weight[data.labelled] = data.weight[data.labelled]
         labels, maps = objective.prepare(data.labels, weight > 0)
+        augmentation = check_augmentation(self.augmentation)
+        if network is getattr(self, "network_", None):  # of the last fit: it has learnt
+            augmentation = replace(augmentation, warm_up=0)
         return self._patch_batches(
-            network, data, labels, maps, weight, rng, device, weigh=objective.weigh
-        )
+            network, data, labels, maps, weight, rng, device, weigh=objective.weigh,
+            augmentation=augmentation,
+        )  # fmt: skip
 
     def _unlabelled_batches(self, network, data, rng, device):
         """Weakly augmented patches from anywhere."""

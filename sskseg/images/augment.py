@@ -70,8 +70,9 @@ class Augmentation:
     blur : float, default=1.0
         Largest standard deviation, pixels, of a Gaussian blur.
     warm_up : int, default=1000
-        Batches of a training in which the two probabilities rise from 0, linearly: a network that
-        has learnt little yet learns faster from patches as they are.
+        Batches in which the two probabilities rise from 0, linearly: a network that has learnt
+        little yet learns faster from patches as they are. Where training goes on from the last fit,
+        and where labels are the network's own, they do not rise but are as told.
     """
 
     dihedral: bool = True
@@ -105,7 +106,17 @@ class Augmentation:
             raise ValueError(f"scale must be two rising positive numbers, got {self.scale!r}.")
 
     def after(self, n_batches):
-        """The augmentation of the next batch after so many."""
+        """The augmentation of the next batch.
+
+        Parameters
+        ----------
+        n_batches : int
+            Drawn so far.
+
+        Returns
+        -------
+        Augmentation
+        """
         if n_batches >= self.warm_up:
             return self
         share = n_batches / self.warm_up

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-# What changes no prediction; the repr of a generator tells an address.
-_IRRELEVANT = ("history_", "transduction_", "verbose", "device", "random_state")
+_IRRELEVANT = ("history_", "transduction_", "verbose", "device")  # change no prediction
 
 
 def fingerprint(job, estimator, keep_probabilities):
@@ -38,6 +37,8 @@ def _hash_of(estimator):
     digest = hashlib.sha256()
 
     def add(value):
+        if isinstance(value, (np.random.Generator, np.random.RandomState)):
+            return  # its state is what fitting left of it
         if callable(value) and hasattr(value, "__qualname__"):
             value = f"{value.__module__}.{value.__qualname__}"  # its repr may tell an address
         elif hasattr(value, "state_dict"):

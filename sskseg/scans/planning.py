@@ -81,20 +81,20 @@ def _bytes_of_splitting(n_pixels):
 
 
 def _needs_of_block(counter, ndim):
-    """How many bytes a block takes, by its pixels, and how far beyond it is read; with the network,
-    where that sees it whole."""
+    """How many bytes a block takes, by its pixels, its halo, and what the network sees beyond; with
+    that network, where it sees blocks whole."""
     if counter.method != "contours":
-        return _bytes_of_splitting, _HALO[ndim]
+        return _bytes_of_splitting, _HALO[ndim], 0
     detector = counter.detector_
-    halo = _contour_halo(detector) + max(detector.block_halo()[0])
-    return lambda n: (BYTES + PREDICTED_BYTES) * n + detector.block_bytes(n), halo
+    halos = _contour_halo(detector), max(detector.block_halo()[0])
+    return lambda n: (BYTES + PREDICTED_BYTES) * n + detector.block_bytes(n), *halos
 
 
 def _contour_halo(detector):
     return math.ceil(_RADII * float(detector.network_.scale))
 
 
-def choose_block(shape, chunks, memory=None, bytes_of=_bytes_of_splitting, halo=None):
+def choose_block(shape, chunks, memory=None, bytes_of=_bytes_of_splitting, halo=None, beyond=0):
     """Pixels of a block: as many as fit, in whole chunks of the scan where these are smaller.
 
     Parameters
@@ -106,7 +106,10 @@ def choose_block(shape, chunks, memory=None, bytes_of=_bytes_of_splitting, halo=
     bytes_of : callable
         Bytes that a block of so many pixels takes; 40 for each by default.
     halo : int, default=None
-        Pixels that are read beyond it on each side; None is 128 in a plane, 32 in a volume.
+        Pixels that are read beyond it on each side, at most a quarter of it; None is 128 in a
+        plane, 32 in a volume.
+    beyond : int, default=0
+        And what the network sees beyond these.
 
     Returns
     -------
@@ -115,7 +118,8 @@ def choose_block(shape, chunks, memory=None, bytes_of=_bytes_of_splitting, halo=
     sides = list(_BLOCK[len(shape)])
     halo = _HALO[len(shape)] if halo is None else halo
     while memory is not None and min(sides) > 64:
-        if bytes_of(math.prod(side + 2 * halo for side in sides)) <= memory // 2:
+        read = [side + 2 * (min(halo, side // 4) + beyond) for side in sides]
+        if bytes_of(math.prod(read)) <= memory // 2:
             break
         longest = int(np.argmax(sides))
         sides[longest] //= 2

@@ -2,13 +2,13 @@
 
 import math
 from collections import defaultdict
-from contextlib import contextmanager
 
 import torch
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of [1]: singular values come to lie around 1
 _ITERATIONS = 5
 _FEWEST = 8  # rows and columns of what is worth orthogonalizing
+_LONGEST_ROW = 4.0  # squared, of what is nearly orthogonal, and more
 _LIKE_ADAM = 0.2  # root mean square of the updates of Adam
 
 
@@ -55,14 +55,13 @@ class Muon(torch.optim.Optimizer):
     @torch.no_grad()
     def step(self):
         """Update all parameters that have a gradient."""
-        with _full_precision():
-            for group in self.param_groups:
-                alike = defaultdict(list)
-                for parameter in group["params"]:
-                    if parameter.grad is not None:
-                        alike[parameter.shape].append(parameter)
-                for parameters in alike.values():
-                    self._update(parameters, group)
+        for group in self.param_groups:
+            alike = defaultdict(list)
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    alike[parameter.shape].append(parameter)
+            for parameters in alike.values():
+                self._update(parameters, group)
 
     def _update(self, parameters, group):
         """Update parameters of one shape, all in one product."""
@@ -79,18 +78,6 @@ class Muon(torch.optim.Optimizer):
         updates = [m.reshape(p.shape) for m, p in zip(matrices, parameters, strict=True)]
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
         torch._foreach_add_(parameters, updates, alpha=-group["lr"] * scale)
-
-
-@contextmanager
-def _full_precision():
-    """Products in float32, whatever is allowed elsewhere: Gram matrices that are rounded to fewer
-    bits have negative eigenvalues, which the iterations make endless."""
-    allowed = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(allowed)
 
 
 def orthogonalize(matrices):
@@ -110,6 +97,15 @@ def orthogonalize(matrices):
     """
     is_tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if is_tall else matrices
+    found = _by_gram_matrices(x)
+    # Where products are allowed fewer bits, Gram matrices have negative eigenvalues, which grow.
+    if not bool((found.square().sum(2) < _LONGEST_ROW).all()):
+        found = _by_matrices(x)
+    found = found.to(matrices.dtype)
+    return found.mT if is_tall else found
+
+
+def _by_gram_matrices(x):
     gram = x @ x.mT
     scale = gram.diagonal(dim1=1, dim2=2).sum(1).clamp_min(1e-14).rsqrt()[:, None, None]
     identity = torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
@@ -119,5 +115,13 @@ def orthogonalize(matrices):
         step = a * identity + b * gram + c * gram @ gram
         product = step @ product
         gram = step @ gram @ step
-    x = product @ x
-    return x.mT if is_tall else x
+    return product @ x
+
+
+def _by_matrices(x):
+    x = x / torch.linalg.matrix_norm(x, keepdim=True).clamp_min(1e-7)
+    a, b, c = _COEFFICIENTS
+    for _ in range(_ITERATIONS):
+        gram = x @ x.mT
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x

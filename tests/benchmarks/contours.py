@@ -18,7 +18,7 @@ from functools import partial
 from itertools import product
 
 import numpy as np
-from harness import Cells, markdown, quality
+from harness import COUNTED, Cells, markdown, quality
 from sklearn.pipeline import make_pipeline
 
 from sskseg import ContourDetector, ImageStack, InstanceCounter, SemiSupervisedSegmenter
@@ -112,7 +112,7 @@ def main():
     parser.add_argument("--only", nargs="+", default=["overlap", "speed"])
     parser.add_argument("--table", action="store_true", help="of the finished cells, no training")
     options = parser.parse_args()
-    cells = Cells("contours", trained=True)
+    cells = Cells("contours", recipe=COUNTED)
     if not options.table and "speed" in options.only:
         cells.run({"kind": "speed", "steps": options.steps}, partial(measure_speed, options.steps))
     if not options.table and "overlap" in options.only:

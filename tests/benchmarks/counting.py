@@ -16,7 +16,7 @@ from functools import cache, partial
 from itertools import product
 
 import numpy as np
-from harness import Cells, data_folder, junctions, markdown, nuclei
+from harness import COUNTED, Cells, data_folder, junctions, markdown, nuclei
 from scipy import ndimage as ndi
 from sklearn.pipeline import make_pipeline
 
@@ -124,7 +124,7 @@ def main():
     if options.full:
         options.time_budget = 600.0
     options.seeds = options.seeds or ([0, 1, 2] if options.full else [0])
-    cells = Cells("counting", trained=True)
+    cells = Cells("counting", recipe=COUNTED)
     if not options.table:
         for seed, task, labels, method in product(
             options.seeds, options.tasks, options.labels, options.methods

@@ -16,7 +16,9 @@ from sskseg.metrics import average_precision, count_error, f1_instances
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)  # least IoU of a match
 RESULTS = Path(__file__).parent / "results"
-RECIPE = "Muon, width 16, depth 4, last layer by AdamW, rising warps"  # our default training
+# How the library trains and calibrates by default, where figures depend on it.
+TRAINED = "Muon, width 16, depth 4, last layer by AdamW, rising warps"
+COUNTED = f"{TRAINED}; calibrated by standard error"
 _OTHERS = "not ours"  # of methods that no default of ours changes
 
 
@@ -86,26 +88,25 @@ class Cells:
     ----------
     name : str
         Of the file in ``tests/benchmarks/results``.
-    trained : bool, default=False
-        The figures depend on how the library trains by default: cells of an earlier `RECIPE` stay
-        in the file, and are neither shown nor taken for cells of this one.
+    recipe : str, default=None
+        On which the figures depend (`TRAINED`, `COUNTED`): cells of an earlier one stay in the
+        file, and are neither shown nor taken for cells of this one.
     """
 
-    def __init__(self, name, *, trained=False):
+    def __init__(self, name, *, recipe=None):
         RESULTS.mkdir(exist_ok=True)
         self.path = RESULTS / f"{name}.jsonl"
         lines = self.path.read_text().splitlines() if self.path.exists() else []
-        self.recipe = {"recipe": RECIPE} if trained else {}
+        self.recipe = {"recipe": recipe} if recipe else {}
         rows = [json.loads(line) for line in lines]
-        self.rows = [
-            row for row in rows if not trained or row["key"].get("recipe") in (RECIPE, _OTHERS)
-        ]
+        wanted = (recipe, _OTHERS)
+        self.rows = [row for row in rows if not recipe or row["key"].get("recipe") in wanted]
         self.version = version()  # of what runs, not of a commit that is made meanwhile
 
     def run(self, key, measure, *, ours=True):
         """Return the cell of `key` (a dict), measuring it if it is not there yet.
 
-        With `ours` False it is of another method, and holds whatever the recipe.
+        With `ours` False nothing of the library is in it, and it holds whatever the recipe.
         """
         key = {**key, **self.recipe}
         if self.recipe and not ours:

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import torch
 import torch.nn.functional as F
-from harness import Cells, data_folder, markdown
+from harness import COUNTED, Cells, data_folder, markdown
 from scipy import ndimage as ndi
 from skimage.feature import peak_local_max
 from skimage.filters import threshold_otsu
@@ -226,6 +226,6 @@ if __name__ == "__main__":
     table = []
     for one_seed in options.seeds:
         table += globals()[options.task](
-            Cells("main_job", trained=True), options.protocol, one_seed
+            Cells("main_job", recipe=COUNTED), options.protocol, one_seed
         )
     print(markdown(table, COLUMNS[options.task]))

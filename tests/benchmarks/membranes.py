@@ -21,7 +21,7 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from harness import RESULTS, Cells, data_folder, markdown
+from harness import RESULTS, TRAINED, Cells, data_folder, markdown
 
 from sskseg import SemiSupervisedSegmenter
 from sskseg.datasets import load_isbi2012
@@ -211,7 +211,7 @@ def main():
     if options.steps is None and options.time_budget is None:
         options.steps = FULL_STEPS if options.full else None
         options.time_budget = None if options.full else 600.0
-    cells, rows = Cells("membranes", trained=True), []
+    cells, rows = Cells("membranes", recipe=TRAINED), []
     budget = {"width": options.width, "time_budget": options.time_budget, "steps": options.steps,
               "full": options.full}  # fmt: skip
     if options.table:

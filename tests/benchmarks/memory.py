@@ -15,7 +15,7 @@ import sys
 import dask.array as da
 import numpy as np
 import torch
-from harness import Cells, data_folder, markdown
+from harness import TRAINED, Cells, data_folder, markdown
 
 from sskseg import SemiSupervisedSegmenter
 from sskseg.datasets import load_epfl_mitochondria, make_cells
@@ -89,6 +89,6 @@ if __name__ == "__main__":
         print(json.dumps(predict_stack(int(sys.argv[-1]))))
         sys.exit()
     for task, run in (("peak memory", peaks), ("dask against memory", agreement)):
-        cell = Cells("memory", trained=True).run({"task": task}, run)
+        cell = Cells("memory", recipe=TRAINED).run({"task": task}, run)
         rows = [{"what": name, "value": value} for name, value in cell["figures"].items()]
         print(markdown(rows, ["what", "value"]))

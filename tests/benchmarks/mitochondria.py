@@ -17,7 +17,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from harness import Cells, data_folder, markdown
+from harness import TRAINED, Cells, data_folder, markdown
 from scipy import ndimage as ndi
 
 from sskseg import SemiSupervisedSegmenter
@@ -196,7 +196,7 @@ def main():
     options.labels = options.labels or (LABELS if options.full else ["1", "4"])
     options.methods = options.methods or (list(METHODS) if options.full else ["augmented", "auto"])
     options.seeds = options.seeds or ([0, 1, 2] if options.full else [0])
-    cells = Cells("mitochondria", trained=True)
+    cells = Cells("mitochondria", recipe=TRAINED)
     if not options.table:
         for seed, labels, method in product(options.seeds, options.labels, options.methods):
             key = {"labels": labels, "method": method, "seed": seed,

@@ -41,7 +41,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from harness import Cells, data_folder, junctions, markdown, nuclei
+from harness import COUNTED, Cells, data_folder, junctions, markdown, nuclei
 from peers_adapters import COMMON, METHODS, Hints, adapter, missing, versions
 from peers_adapters.windows import WAYS, run
 
@@ -51,6 +51,7 @@ from sskseg.metrics import average_precision, count_error, dice, f1_instances
 from sskseg.morphology import label_components
 
 TASKS = ("nuclei, 5", "nuclei, all", "mitochondria", "junctions")
+OWN_OBJECTS = ("CPN (celldetection)", "Cellpose 3 from scratch", "StarDist from scratch")
 COLUMNS = ("dice", "f1", "ap", "wape", "fit s", "predict s", "peak MB", "GPU MB")
 
 
@@ -252,7 +253,7 @@ def run_cells(cells, options):
                "full": options.full}  # fmt: skip
         picture = options.pictures and str(options.pictures / f"{task} {method} {seed}.png")
         measure = partial(_child, key | {"picture": picture})
-        cells.run(key, measure, ours=method.startswith("sskseg"))
+        cells.run(key, measure, ours=method not in OWN_OBJECTS)
 
 
 def main():
@@ -261,7 +262,7 @@ def main():
         arguments = json.loads(options.child)
         print(json.dumps((one_way if "way" in arguments else measure)(**arguments)))
         return
-    cells = Cells("peers", trained=True)
+    cells = Cells("peers", recipe=COUNTED)
     if not options.table:
         run_cells(cells, options)
     rows = [row for row in cells.rows if row["key"]["full"] == options.full]

@@ -19,7 +19,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from harness import DOMAINS, Cells, junctions, markdown, nuclei
+from harness import COUNTED, DOMAINS, Cells, junctions, markdown, nuclei
 
 from sskseg import (
     ImageStack,
@@ -178,7 +178,7 @@ def main():
     options.labels = options.labels or (LABELS if options.full else ["5"])
     options.methods = options.methods or list(METHODS)
     options.seeds = options.seeds or ([0, 1, 2] if options.full else [0])
-    cells = Cells("pretraining", trained=True)
+    cells = Cells("pretraining", recipe=COUNTED)
     if not options.table:
         for seed, data, method, labels in product(
             options.seeds, options.data, options.methods, options.labels

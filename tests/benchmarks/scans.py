@@ -38,7 +38,7 @@ import numpy as np
 import scans_scale
 import torch
 import zarr
-from harness import Cells
+from harness import TRAINED, Cells
 from scipy import ndimage as ndi
 from sklearn.pipeline import make_pipeline
 
@@ -331,7 +331,9 @@ def main():
             if options.toy:
                 print(json.dumps({"task": task, **row, **TASKS[task](**row)}, default=str))
             else:
-                Cells("scans", trained=True).run({"task": task, **row}, partial(TASKS[task], **row))
+                Cells("scans", recipe=TRAINED).run(
+                    {"task": task, **row}, partial(TASKS[task], **row)
+                )
 
 
 if __name__ == "__main__":

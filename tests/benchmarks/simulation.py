@@ -23,7 +23,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from harness import THRESHOLDS, Cells, data_folder, markdown, nuclei, quality
+from harness import COUNTED, THRESHOLDS, Cells, data_folder, markdown, nuclei, quality
 from sklearn.pipeline import make_pipeline
 
 from sskseg import (
@@ -213,7 +213,7 @@ def main():
         options.refining = options.training = 600.0
     options.labels = options.labels or ([0, 1, 2, 5, 10] if options.full else [0])
     options.seeds = options.seeds or ([0, 1, 2] if options.full else [0])
-    cells = Cells("simulation", trained=True)
+    cells = Cells("simulation", recipe=COUNTED)
     if not options.table:
         for seed, data, source, method in product(
             options.seeds, options.data, options.sources, options.methods

@@ -12,7 +12,7 @@ import time
 
 import numpy as np
 import torch
-from harness import Cells, data_folder, markdown
+from harness import TRAINED, Cells, data_folder, markdown
 
 from sskseg import SemiSupervisedSegmenter
 from sskseg.datasets import load_epfl_mitochondria
@@ -108,7 +108,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--protocol", choices=PROTOCOLS, default="two-core")
     options = parser.parse_args()
-    cell = Cells("throughput", trained=True).run(
+    cell = Cells("throughput", recipe=TRAINED).run(
         {"task": "throughput", "protocol": options.protocol}, lambda: measure(options.protocol)
     )
     rows = [{"what": name, "value": value} for name, value in cell["figures"].items()]

@@ -208,7 +208,7 @@ def test_blocks_fit_into_memory_and_are_whole_chunks():
     assert 40 * (small[0] + 256) * (small[1] + 256) <= 2**26
     assert choose_block((4000, 4000, 4000), (64, 64, 64)) == (128, 512, 512)
     assert min(choose_block((9999, 9999), (1, 1), memory=1)) >= 32
-    far = choose_block((10_000, 10_000), (512, 512), memory=2**28, halo=512)
+    far = choose_block((10_000, 10_000), (512, 512), memory=2**28, beyond=512)
     assert np.prod(far) < np.prod(choose_block((10_000, 10_000), (512, 512), memory=2**28))
 
 

@@ -1,0 +1,72 @@
+"""What the counter is set to by a few labelled images."""
+
+import numpy as np
+import pytest
+
+from sskseg._calibration import Calibration, smallest_sizes
+
+
+def calibration(errors):
+    """Of values 0, 1, ...; `errors` are those of each sample (rows) with each value (columns)."""
+    errors = np.asarray(errors, float)
+
+    def evaluate(value):
+        return errors[:, [value]], np.zeros(len(errors))
+
+    choices = {"value": range(errors.shape[1])}
+    return Calibration(
+        evaluate, lambda evidence: float(evidence[0]), len(errors), {"value": 0}, ["value"], choices
+    )
+
+
+def test_a_gain_that_all_samples_have_is_taken():
+    assert calibration([[9, 5], [8, 5], [9, 4]]).search() == {"value": 1}
+
+
+@pytest.mark.parametrize("n", range(2, 15))
+def test_a_gain_of_one_sample_alone_is_not(n):
+    assert calibration([[9, 8], *[[3, 3]] * (n - 1)]).search() == {"value": 0}
+
+
+def test_a_noisy_best_does_not_hide_a_certain_second():
+    noisy = [0, 0, 0, 15, 16, 16]
+    assert calibration([[10, 8, value] for value in noisy]).search() == {"value": 1}
+
+
+def test_a_second_pass_does_not_fall_back():
+    """It compares with what the first one chose, so that the loss never rises."""
+    losses = {(0, 0): [10] * 5, (1, 0): [9] * 5, (1, 1): [8] * 5, (0, 1): [0, 0, 0, 22, 30]}
+
+    def evaluate(a, b):
+        return np.array(losses[a, b], float)[:, None], np.zeros(5)
+
+    search = Calibration(
+        evaluate, lambda evidence: float(evidence[0]), 5, {"a": 0, "b": 0}, ["a", "b", "a"],
+        {"a": (0, 1), "b": (0, 1)},
+    ).search  # fmt: skip
+    assert search() == {"a": 1, "b": 1}
+
+
+def test_the_standard_error_is_that_of_a_sum_of_paired_differences():
+    one, other = np.array([[5.0], [3.0], [7.0]]), np.array([[6.0], [5.0], [7.0]])
+    differences = (one - other)[:, 0]
+    expected = np.sqrt(len(differences)) * differences.std(ddof=1)
+    assert calibration(one)._error(one, other) == pytest.approx(expected)
+
+
+def test_a_single_sample_is_followed():
+    assert calibration([[9, 8, 7]]).search() == {"value": 2}
+
+
+def test_only_the_samples_that_are_asked_for_count():
+    errors = [[9, 5], [8, 5], [1, 99]]
+    assert calibration(errors).search(np.array([0, 1])) == {"value": 1}
+    assert calibration(errors).search() == {"value": 0}
+
+
+def test_half_of_what_is_small_is_tried_first():
+    first, *others = smallest_sizes(np.arange(50, 151))
+    assert first == 26
+    assert others == sorted(others)
+    assert {0, 52} < set(others)
+    assert smallest_sizes(np.empty(0, int)) == [0]
