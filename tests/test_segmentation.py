@@ -14,6 +14,7 @@ from sskseg import (
     SemiSupervisedSegmenter,
 )
 from sskseg.datasets import make_cells
+from sskseg.images.augment import Augmentation
 from sskseg.morphology import weight_map
 
 TINY = {
@@ -409,13 +410,16 @@ def test_options_that_cannot_be_are_refused(cells, options, message):
 
 
 def test_border_weights_reach_the_loss(cells):
-    X, y = cells
+    X, y = make_cells(n_samples=4, shape=(64, 64), random_state=0)
+    changes = {"warp_probability": 0, "photometric_probability": 0, "warm_up": 0}
+    options = {"max_steps": 120, "augmentation": Augmentation(**changes)}
     plain, weighted = (
-        segmenter(border_weight=w, max_steps=60).fit(X, y).predict_proba(X) for w in (0.0, 10.0)
+        segmenter(border_weight=w, **options).fit(X, y).predict_proba(X) for w in (0.0, 10.0)
     )
     narrow = [weight_map(label) > 5 for label in y]  # between cells that almost touch
     assert np.any(narrow)
     assert weighted[narrow].mean() < plain[narrow].mean()
+    X, y = cells
     dice_only = {"loss": ("dice",)}
     first, second = (
         segmenter(border_weight=w, **dice_only).fit(X, y).predict_proba(X) for w in (0.0, 10.0)

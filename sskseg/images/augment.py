@@ -70,9 +70,9 @@ class Augmentation:
     blur : float, default=1.0
         Largest standard deviation, pixels, of a Gaussian blur.
     warm_up : int, default=1000
-        Batches in which the two probabilities rise from 0, linearly: a network that has learnt
-        little yet learns faster from patches as they are. Where training goes on from the last fit,
-        and where labels are the network's own, they do not rise but are as told.
+        Batches in which the two probabilities rise from 0, linearly, and with them the weight of
+        borders: a network that has learnt little yet learns faster without. Where training goes on
+        from the last fit, and where labels are the network's own, they do not rise but are as told.
     """
 
     dihedral: bool = True
@@ -105,6 +105,10 @@ class Augmentation:
         if not _is_range(self.scale):
             raise ValueError(f"scale must be two rising positive numbers, got {self.scale!r}.")
 
+    def risen(self, n_batches):
+        """How much of the warm-up is over after so many batches, from 0 to 1."""
+        return min(1.0, n_batches / self.warm_up) if self.warm_up else 1.0
+
     def after(self, n_batches):
         """The augmentation of the next batch.
 
@@ -117,9 +121,9 @@ class Augmentation:
         -------
         Augmentation
         """
-        if n_batches >= self.warm_up:
+        share = self.risen(n_batches)
+        if share == 1:
             return self
-        share = n_batches / self.warm_up
         return replace(
             self,
             warp_probability=share * self.warp_probability,

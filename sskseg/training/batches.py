@@ -80,7 +80,7 @@ class PatchBatches:
         For each sample the sections that are its input channels.
     sampler : PatchSampler
     augmentation : Augmentation
-        Its `warm_up` counts the batches of this iterator.
+        Its `warm_up` counts the batches of this iterator, in which weights rise from 1, too.
     mean, std : ndarray of shape (n_channels,)
     batch_size : int
     rng : numpy.random.Generator
@@ -107,7 +107,7 @@ class PatchBatches:
         self.std = torch.from_numpy(np.tile(std, sections)).to(device).view(view)
         self.batch_size, self.rng, self.device = batch_size, rng, device
         self.weigh, self._weights = weigh, {}
-        self._n_drawn, self._now = 0, augmentation
+        self._n_drawn, self._now, self._risen = 0, augmentation, 1.0
 
     def __iter__(self):
         return self
@@ -119,6 +119,7 @@ class PatchBatches:
     def _draw(self):
         """Patches, and how each is seen."""
         self._now = self.augmentation.after(self._n_drawn)
+        self._risen = self.augmentation.risen(self._n_drawn)
         self._n_drawn += 1
         patches = self.sampler.draw(self.rng, self.batch_size)
         return patches, sample_geometry(self._now, self.rng, len(patches), self.shape)
@@ -127,8 +128,12 @@ class PatchBatches:
         photometry = sample_photometry(self._now, self.rng, len(patches))
         parts = [self._patch(*each) for each in zip(patches, geometry, strict=True)]
         images, *targets = zip(*parts, strict=True)
-        joined = (None if target[0] is None else torch.cat(target) for target in targets)
-        return Batch(adjust(torch.cat(images), photometry), *joined)
+        joined = [None if target[0] is None else torch.cat(target) for target in targets]
+        batch = Batch(adjust(torch.cat(images), photometry), *joined)
+        if self._risen == 1 or batch.weights is None:
+            return batch
+        weights = batch.weights
+        return batch._replace(weights=weights.where(weights == 0, 1 + self._risen * (weights - 1)))
 
     def _patch(self, patch, geometry):
         """Image, labels, map and weights of one patch, each with a batch axis of one."""

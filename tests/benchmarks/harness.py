@@ -17,7 +17,7 @@ from sskseg.metrics import average_precision, count_error, f1_instances
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)  # least IoU of a match
 RESULTS = Path(__file__).parent / "results"
 # How the library trains and calibrates by default, where figures depend on it.
-TRAINED = "Muon, width 16, depth 4, last layer by AdamW, rising warps"
+TRAINED = "Muon, width 16, depth 4, last layer by AdamW, rising warps and borders"
 COUNTED = f"{TRAINED}; calibrated by standard error"
 _OTHERS = "not ours"  # of methods that no default of ours changes
 

@@ -55,6 +55,17 @@ def test_weights_are_those_of_the_augmented_labels(warp_probability):
         assert (weights[labels < 0] == 0).all()
 
 
+def test_weights_rise_from_one():
+    objective = ForegroundObjective(("cross-entropy",), 10.0, 5.0)
+    options = Augmentation(dihedral=False, warp_probability=0, photometric_probability=0, warm_up=4)
+    drawn = batches(options, weigh=objective.weigh)
+    first, second, *_, last = (next(drawn) for _ in range(5))
+    assert torch.equal(first.weights, (first.labels >= 0).float())
+    assert last.weights.max() > 5
+    expected = torch.where(last.weights > 0, 1 + (last.weights - 1) / 4, 0)
+    assert torch.allclose(second.weights, expected)
+
+
 def test_patches_are_warped_more_often_as_the_training_goes_on():
     drawn = batches(Augmentation(warp_probability=1.0, warm_up=20))
     warped = [[not each.is_rigid for each in drawn._draw()[1]] for _ in range(30)]
