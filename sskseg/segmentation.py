@@ -99,7 +99,8 @@ tuple of them or None, default="auto"
         With ``target="instances"``, the cross-entropy of background pixels between objects that
         almost touch is weighed by ``1 + border_weight * exp(-(d1 + d2)**2 / (2 *
         border_sigma**2))`` where `d1` and `d2` are the distances (pixels) to the nearest two
-        objects [1]_; 0 turns it off. See `sskseg.morphology.weight_map`. The weights of a batch's
+        objects [1]_; 0 turns it off. See `sskseg.morphology.weight_map`. Weights rise from 1 in the
+        first thousand steps (`warm_up` of the augmentation). The weights of a batch's
         background are divided by their mean, so that its share of the loss, and with it the
         meaning of a probability of 0.5, stays what it is without them.
     width, depth : int, default=16 and 4
@@ -118,7 +119,8 @@ tuple of them or None, default="auto"
         the size of the smallest image. For a network with valid padding the size of its input,
         of which only the middle is learnt; "auto" then adds the margin on both sides.
     augmentation : {"full", "dihedral"}, dict, Augmentation or None, default="full"
-        See `sskseg.images.augment.Augmentation`; a dict changes fields of "full".
+        See `sskseg.images.augment.Augmentation`; a dict changes fields of "full". Patches are
+        changed more and more often in the first thousand steps.
     validation_fraction : float in [0, 1), default=0.1
         Share of the labelled samples that is held out to choose the best weights; whole samples
         only, and a contiguous block of consecutive sections. Fewer than 5 labelled samples are all
