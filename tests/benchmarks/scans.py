@@ -272,7 +272,10 @@ def scale():
         folder = Path(name)
         model = model_file(folder)
         path = scan_file(folder, SIDES["scale"])
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # as the workers below
         costs = scans_scale.stage_costs(model, open_scan(path), folder / "costs", block_shape=BLOCK)
+        torch.set_num_threads(threads)
         times = {1: [], 2: []}
         for i in range(SIDES["rounds"]):
             for n, found in times.items():
