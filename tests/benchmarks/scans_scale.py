@@ -162,7 +162,7 @@ def draw(rows, path):
         right.semilogx(workers, [row["efficiency"] for row in mine], ".-", color=color, label=label)
     left.set(xlabel="workers", ylabel="hours")
     right.set(xlabel="workers", ylabel="speed of a worker, by one alone", ylim=(0, 1.05))
-    left.legend(frameon=False)
+    right.legend(frameon=False)
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, dpi=130)
     plt.close(figure)
