@@ -47,15 +47,16 @@ class Calibration:
             choices = choices(values, rows) if callable(choices) else choices
             first = chosen.get(name, choices[0])
             evidence = {v: self._evaluate({**values, name: v})[0][rows] for v in (first, *choices)}
-            better = [v for v in evidence if self._is_better(evidence[v], evidence[first])]
-            losses = {v: self.loss(evidence[v].sum(axis=0)) for v in better}
-            values[name] = chosen[name] = min(losses, key=losses.get, default=first)
+            losses = {v: self.loss(each.sum(axis=0)) for v, each in evidence.items()}
+            better = [
+                value
+                for value in evidence
+                # Where one sample alone is better, gain and error are equal but for rounding.
+                if losses[first] - losses[value]
+                > (1 + 1e-6) * self._error(evidence[value], evidence[first])
+            ]
+            values[name] = chosen[name] = min(better, key=losses.get, default=first)
         return values
-
-    def _is_better(self, one, other):
-        gain = self.loss(other.sum(axis=0)) - self.loss(one.sum(axis=0))
-        # Where one sample alone is better, gain and error are equal but for rounding.
-        return gain > (1 + 1e-6) * self._error(one, other)
 
     def _error(self, one, other):
         """Standard error of the difference of two losses, by the jackknife."""

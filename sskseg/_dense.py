@@ -369,8 +369,11 @@ def check_batch(batch_size, patch_shape, network):
     batch_size : int
     patch_shape : tuple of int
         Of the training patches, pixels.
-    network : Module with a ``stride``
+    network : Module
+        One that tells no ``stride``, or has a margin, is not checked.
     """
+    if not hasattr(network, "stride") or any(network_margin(network, len(patch_shape))):
+        return
     sides = zip(patch_shape, network.stride, strict=True)
     n_coarsest = batch_size * int(np.prod([-(-side // step) for side, step in sides]))
     if n_coarsest == 1 and any(isinstance(m, _BATCH_NORM) for m in network.modules()):

@@ -260,7 +260,7 @@ class StagedEstimator(DenseEstimator):
         weight[data.labelled] = data.weight[data.labelled]
         labels, maps = objective.prepare(data.labels, weight > 0)
         augmentation = check_augmentation(self.augmentation)
-        if network is getattr(self, "network_", None):  # of the last fit: it has learnt
+        if self._goes_on(network):
             augmentation = replace(augmentation, warm_up=0)
         return self._patch_batches(
             network, data, labels, maps, weight, rng, device, weigh=objective.weigh,

@@ -208,6 +208,10 @@ class TorchEstimator(ImageEstimator):
             steps = _DEFAULT_STEPS
         return Budget(steps, self.time_budget)
 
+    def _goes_on(self, network):
+        """Whether a network is that of the last fit, which has learnt already."""
+        return network is getattr(self, "network_", None)
+
     def _optimize(
         self, network, batches, compute_loss, budget, device, dtype, *, stage="network", **options
     ):

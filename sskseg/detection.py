@@ -403,7 +403,7 @@ class ContourDetector(TorchEstimator):
         self.patch_shape_ = self._patch_shape(samples.images)
         network = start_network(self, images, backbone, lambda network: network.unet)
         check_batch(self.batch_size, self.patch_shape_, network)
-        if network is not getattr(self, "network_", None):
+        if not self._goes_on(network):
             network.scale.fill_(float(np.median(samples.radii)))
         return network
 
@@ -420,7 +420,7 @@ class ContourDetector(TorchEstimator):
 
     def _batches(self, network, samples, rng, device):
         augmentation = PRESETS["full"]
-        if network is getattr(self, "network_", None):  # of the last fit: it has learnt
+        if self._goes_on(network):
             augmentation = replace(augmentation, warm_up=0)
         return ContourBatches(
             samples.images, samples.known, self.samples, self.patch_shape_, samples.weights,

@@ -349,8 +349,7 @@ tuple of them or None, default="auto"
             self.validation_rows_ = self._held_out(real, positions, rng)
             network = self._prepare(images[:n_real], getattr(X, "backbone", None))
             self.patch_shape_ = self._patch_shape(images, network)
-            if hasattr(network, "stride") and not any(network_margin(network, self.spatial_ndim)):
-                check_batch(self.batch_size, self.patch_shape_, network)
+            check_batch(self.batch_size, self.patch_shape_, network)
             data = self._training_data(images, labels, rows, positions, weight)
             validate = self._validator(images, labels, rows, device, dtype)
             self._train(network, data, budget, session, validate)
