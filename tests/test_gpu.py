@@ -39,7 +39,7 @@ def test_membrane_networks_agree_on_gpu_and_cpu(network, tiling):
     X, y = make_cells(4, (256, 256), random_state=0)
     model = SemiSupervisedSegmenter(
         network, width=8, depth=3, learning_rate=5e-4, max_steps=20, device="cuda", tiling=tiling,
-        precision="float32", random_state=0,
+        precision="float32", semi_supervision=None, random_state=0,
     ).fit(X, y)  # fmt: skip
     with torch.backends.cudnn.flags(allow_tf32=False):
         on_gpu = model.predict_proba(X)

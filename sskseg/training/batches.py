@@ -1,8 +1,9 @@
 """Batches of augmented patches."""
 
 import math
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 
 from ..images import read_region
 from ..images.augment import (
+    Photometry,
     adjust,
     coordinates,
     resample,
@@ -19,6 +21,7 @@ from ..images.augment import (
 )
 
 _MOST_PIXELS = 2**22
+_READERS = 4  # threads that make batches while a GPU trains
 
 
 def channel_statistics(images):
@@ -66,8 +69,31 @@ class Batch(NamedTuple):
         return Batch(self.images, *targets)
 
 
+class Drawn(NamedTuple):
+    """All that is random about a batch.
+
+    Parameters
+    ----------
+    patches : list of Patch
+    geometry : list of Geometry
+    photometry : Photometry
+    flips : ndarray of shape (batch,)
+        Which are flipped along z.
+    risen : float
+        Share of the warm-up that is over.
+    """
+
+    patches: list
+    geometry: list
+    photometry: Photometry
+    flips: np.ndarray
+    risen: float
+
+
 class PatchBatches:
     """Endless iterator of augmented batches.
+
+    Patches are made on the CPU, whatever the device, and adjusted on the device.
 
     Parameters
     ----------
@@ -103,67 +129,82 @@ class PatchBatches:
         margin = (0,) * ndim if margin is None else margin
         self.shape = tuple(s + 2 * m for s, m in zip(sampler.patch_shape, margin, strict=True))
         view = (1, -1, *(1,) * ndim)
-        self.mean = torch.from_numpy(np.tile(mean, sections)).to(device).view(view)
-        self.std = torch.from_numpy(np.tile(std, sections)).to(device).view(view)
+        self.mean = torch.from_numpy(np.tile(mean, sections)).view(view)
+        self.std = torch.from_numpy(np.tile(std, sections)).view(view)
         self.batch_size, self.rng, self.device = batch_size, rng, device
         self.weigh, self._weights = weigh, {}
-        self._n_drawn, self._now, self._risen = 0, augmentation, 1.0
+        self._n_drawn = 0
 
     def __iter__(self):
         return self
 
     def __next__(self):
         """Return a `Batch`."""
-        return self._read(*self._draw())
+        return self.draw()()
+
+    def draw(self):
+        """Draw the next batch; returns a function that makes it, in any thread."""
+        return partial(self._read, self._draw())
 
     def _draw(self):
-        """Patches, and how each is seen."""
-        self._now = self.augmentation.after(self._n_drawn)
-        self._risen = self.augmentation.risen(self._n_drawn)
+        now = self.augmentation.after(self._n_drawn)
+        risen = self.augmentation.risen(self._n_drawn)
         self._n_drawn += 1
         patches = self.sampler.draw(self.rng, self.batch_size)
-        return patches, sample_geometry(self._now, self.rng, len(patches), self.shape)
+        geometry = sample_geometry(now, self.rng, len(patches), self.shape)
+        photometry = sample_photometry(now, self.rng, len(patches))
+        flips = np.zeros(len(patches), bool)
+        if now.dihedral:
+            flips = self.rng.random(len(patches)) < 0.5
+        return Drawn(patches, geometry, photometry, flips, risen)
 
-    def _read(self, patches, geometry):
-        photometry = sample_photometry(self._now, self.rng, len(patches))
-        parts = [self._patch(*each) for each in zip(patches, geometry, strict=True)]
-        images, *targets = zip(*parts, strict=True)
+    def _read(self, drawn):
+        batch = self._patches(drawn)
+        if drawn.risen < 1 and batch.weights is not None:
+            weights = batch.weights
+            weights = weights.where(weights == 0, 1 + drawn.risen * (weights - 1))
+            batch = batch._replace(weights=weights)
+        return self._adjusted(batch, drawn.photometry)
+
+    def _patches(self, drawn):
+        """A `Batch` as it is before intensities are changed, on the CPU."""
+        each = zip(drawn.patches, drawn.geometry, drawn.flips, strict=True)
+        images, *targets = zip(*(self._patch(*one) for one in each), strict=True)
         joined = [None if target[0] is None else torch.cat(target) for target in targets]
-        batch = Batch(adjust(torch.cat(images), photometry), *joined)
-        if self._risen == 1 or batch.weights is None:
-            return batch
-        weights = batch.weights
-        return batch._replace(weights=weights.where(weights == 0, 1 + self._risen * (weights - 1)))
+        return Batch(torch.cat(images), *joined)
 
-    def _patch(self, patch, geometry):
+    def _adjusted(self, batch, photometry):
+        """The batch, or other tuple of tensors, on the device, with its images adjusted."""
+        batch = type(batch)(*(to_device(tensor, self.device) for tensor in batch))
+        return batch._replace(images=adjust(batch.images, photometry))
+
+    def _patch(self, patch, geometry, flip):
         """Image, labels, map and weights of one patch, each with a batch axis of one."""
         if geometry.is_rigid:
-            return self._turned(patch, geometry)
+            return self._turned(patch, geometry, flip)
         at = coordinates(geometry, self.shape)
         start, size = self._box(patch, _margins(at, self.shape))
-        at = at.to(self.device)
-        image = resample(self._image(patch, start, size), at, order=1)
-        label = resample(self._tensor(self._label(patch, start, size)), at, order=0)
+        image = resample(self._image(patch, start, size, flip), at, order=1)
+        label = resample(_tensor(self._label(patch, start, size)), at, order=0)
         target, weights = None, None
         if self.maps is not None:
-            target = resample(self._tensor(self._map(patch, start, size)), at, order=1)[:, 0]
+            target = resample(_tensor(self._map(patch, start, size)), at, order=1)[:, 0]
         if self.weigh is not None:
-            weights = torch.from_numpy(self.weigh(label[0, 0].cpu().numpy())[None])
-            weights = weights.to(self.device)
+            weights = torch.from_numpy(self.weigh(label[0, 0].numpy())[None])
         return image, label[:, 0].long(), target, weights
 
-    def _turned(self, patch, geometry):
+    def _turned(self, patch, geometry, flip):
         """A patch that is flipped and turned only: nothing is interpolated or computed anew."""
         start, size = self._box(patch, [0] * len(self.shape))
-        image = turn(self._image(patch, start, size), geometry)
-        label = turn(self._tensor(self._label(patch, start, size)), geometry)
+        image = turn(self._image(patch, start, size, flip), geometry)
+        label = turn(_tensor(self._label(patch, start, size)), geometry)
         target, weights = None, None
         if self.maps is not None:
-            target = turn(self._tensor(self._map(patch, start, size)), geometry)[:, 0]
+            target = turn(_tensor(self._map(patch, start, size)), geometry)[:, 0]
         if self.weigh is not None:
             whole = self._weights_of(patch.sample)
             weights = read_region(whole, start, size, outside=0)
-            weights = turn(self._tensor(weights.astype(np.float32)), geometry)[:, 0]
+            weights = turn(_tensor(weights.astype(np.float32)), geometry)[:, 0]
         return image, label[:, 0].long(), target, weights
 
     def _box(self, patch, margins):
@@ -173,13 +214,12 @@ class PatchBatches:
         ]
         return start, [side + 2 * more for side, more in zip(self.shape, margins, strict=True)]
 
-    def _image(self, patch, start, size):
+    def _image(self, patch, start, size, flip):
         rows = self.rows[patch.sample]
-        if self.augmentation.dihedral and self.rng.random() < 0.5:
-            rows = rows[::-1]  # a flip along z
+        rows = rows[::-1] if flip else rows
         parts = [np.moveaxis(read_region(self.images[row], start, size), -1, 0) for row in rows]
         image = torch.from_numpy(np.concatenate(parts).astype(np.float32))[None]
-        return (image.to(self.device) - self.mean) / self.std
+        return (image - self.mean) / self.std
 
     def _label(self, patch, start, size):
         label = read_region(self.labels[patch.sample], start, size, outside=-1)
@@ -194,8 +234,16 @@ class PatchBatches:
             self._weights[sample] = self.weigh(self.labels[sample]).astype(np.float16)
         return self._weights[sample]
 
-    def _tensor(self, array):
-        return torch.from_numpy(array)[None, None].to(self.device)
+
+def _tensor(array):
+    return torch.from_numpy(array)[None, None]
+
+
+def to_device(tensor, device):
+    """A tensor of the CPU on `device`, without waiting for what a GPU is at; None stays None."""
+    if tensor is None or device.type != "cuda":
+        return tensor if tensor is None else tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 class MixedBatches:
@@ -216,14 +264,22 @@ class MixedBatches:
 
     def __next__(self):
         """Return a `Batch`."""
-        batches = [next(source) for source in self.sources]
-        if len(batches) == 1:
-            return batches[0]
-        images, labels, maps, weights = zip(*batches, strict=True)
-        return Batch(
-            torch.cat(images), torch.cat(labels), _filled(maps, labels, torch.nan),
-            _filled(weights, labels, 1.0),
-        )  # fmt: skip
+        return _joined([next(source) for source in self.sources])
+
+    def draw(self):
+        """Draw the next batch; returns a function that makes it, in any thread."""
+        made = [source.draw() for source in self.sources]
+        return lambda: _joined([make() for make in made])
+
+
+def _joined(batches):
+    if len(batches) == 1:
+        return batches[0]
+    images, labels, maps, weights = zip(*batches, strict=True)
+    return Batch(
+        torch.cat(images), torch.cat(labels), _filled(maps, labels, torch.nan),
+        _filled(weights, labels, 1.0),
+    )  # fmt: skip
 
 
 def _filled(targets, labels, value):
@@ -249,16 +305,24 @@ def _margins(at, shape):
 
 
 def prefetch(iterator):
-    """Draw from an endless iterator in a thread, one item ahead.
+    """Draw from an endless iterator in threads, some items ahead.
 
-    The order of the items is that of the iterator; an error in it is raised at the item that it
-    belongs to.
+    The order of the items is that of the iterator, and so are the items; an error in one is raised
+    where it would be given.
+
+    Parameters
+    ----------
+    iterator : iterator
+        Where it has a method `draw`, like `PatchBatches`, several items are made at once; else one
+        is made ahead.
     """
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        coming = pool.submit(next, iterator)
+    draw = getattr(iterator, "draw", lambda: partial(next, iterator))
+    readers = _READERS if hasattr(iterator, "draw") else 1
+    with ThreadPoolExecutor(readers) as pool:
+        coming = deque(pool.submit(draw()) for _ in range(readers))
         while True:
-            item = coming.result()
-            coming = pool.submit(next, iterator)
+            item = coming.popleft().result()
+            coming.append(pool.submit(draw()))
             yield item
 
 

@@ -108,18 +108,17 @@ class ContourBatches(PatchBatches):
         )  # fmt: skip
         self.samples = samples
 
-    def __next__(self):
-        patches, geometry = self._draw()
-        images, labels, distance, _ = self._read(patches, geometry)
-        labels = labels.cpu().numpy()
-        found = [self._outlines(*each) for each in zip(patches, geometry, labels, strict=True)]
+    def _read(self, drawn):
+        images, labels, distance, _ = self._patches(drawn)
+        each = zip(drawn.patches, drawn.geometry, labels.numpy(), strict=True)
+        found = [self._outlines(*one) for one in each]
         most = max(1, *(len(outlines) for _, outlines in found))
         outlines = np.full((len(found), most, self.samples, 2), np.nan, np.float32)
         for row, (_, points) in zip(outlines, found, strict=True):
             row[: len(points)] = points
         labels = torch.from_numpy(np.stack([numbers for numbers, _ in found]))
-        outlines = torch.from_numpy(outlines)
-        return ContourBatch(images, labels.to(self.device), distance, outlines.to(self.device))
+        batch = ContourBatch(images, labels, distance, torch.from_numpy(outlines))
+        return self._adjusted(batch, drawn.photometry)
 
     def _outlines(self, patch, geometry, labels):
         """Objects of a patch by numbers of its own, and points of their outlines in it."""

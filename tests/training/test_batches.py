@@ -1,3 +1,6 @@
+import itertools
+from itertools import islice
+
 import numpy as np
 import pytest
 import torch
@@ -5,7 +8,13 @@ import torch
 from sskseg.images import PatchSampler
 from sskseg.images.augment import Augmentation
 from sskseg.morphology import weight_map
-from sskseg.training import Batch, ForegroundObjective, PatchBatches
+from sskseg.training import (
+    Batch,
+    ForegroundObjective,
+    MixedBatches,
+    PatchBatches,
+    prefetch,
+)
 from sskseg.training.objectives import decaying_weight
 
 CPU = torch.device("cpu")
@@ -68,7 +77,7 @@ def test_weights_rise_from_one():
 
 def test_patches_are_warped_more_often_as_the_training_goes_on():
     drawn = batches(Augmentation(warp_probability=1.0, warm_up=20))
-    warped = [[not each.is_rigid for each in drawn._draw()[1]] for _ in range(30)]
+    warped = [[not each.is_rigid for each in drawn._draw().geometry] for _ in range(30)]
     assert not any(warped[0])
     assert np.mean(warped[:10]) < np.mean(warped[10:20])
     assert np.all(warped[20:])
@@ -134,3 +143,26 @@ def test_auxiliary_heads_fade_and_margins_are_cut(progress):
     assert float(
         objective.loss(network.eval(), Batch(torch.zeros(1, 1, 10, 10), labels), 0).detach()
     ) == pytest.approx(np.log(2))
+
+
+def test_batches_that_are_made_ahead_are_the_same_in_the_same_order():
+    objective = ForegroundObjective(("cross-entropy",), 10.0, 5.0)
+    pair = [batches(Augmentation(warm_up=4), weigh=objective.weigh) for _ in range(2)]
+    for expected, made in zip(islice(pair[0], 8), prefetch(MixedBatches(pair[1]))):
+        assert torch.equal(made.images, expected.images)
+        assert torch.equal(made.weights, expected.weights)
+
+
+def test_an_error_in_a_batch_made_ahead_is_raised_where_it_would_be_given():
+    def spoiled(labels):
+        if (calls := next(count)) == 3:
+            raise MemoryError("the fourth patch")
+        return np.ones(labels.shape, np.float32) * calls
+
+    count = itertools.count()
+    plain = Augmentation(dihedral=False, warp_probability=1.0, warm_up=0)
+    drawn = batches(plain, weigh=spoiled)
+    drawn.batch_size = 1
+    made = prefetch(drawn)
+    with pytest.raises(MemoryError, match="fourth"):
+        list(made)
