@@ -15,7 +15,8 @@ of 1 to 1,000 workers (``scans_scale.py``), with a figure. Each finished cell is
 nothing.
 
 Processes keep large blocks of memory instead of giving them back (``MALLOC_...`` below), the bare
-network's too: otherwise the network spends a third of its time on getting zeroed pages.
+network's and those of workers too: otherwise the network spends a third of its time on getting
+zeroed pages. ``distributed`` tells its workers to give memory back, unless these variables are set.
 """
 
 import argparse
@@ -169,25 +170,36 @@ def memory():
     }
 
 
-SPEED = """
+CALL = """
 import sys, json, warnings
 warnings.simplefilter("ignore")
 sys.path.insert(0, sys.argv[1])
 import scans
-scans.SIDES = json.loads(sys.argv[2])
-print(json.dumps(scans.paired_speed(*sys.argv[3:5], int(sys.argv[5]), int(sys.argv[6]))))
+if __name__ == "__main__":
+    scans.SIDES = json.loads(sys.argv[2])
+    print(json.dumps(getattr(scans, sys.argv[3])(*json.loads(sys.argv[4]))))
 """
+
+
+def keeping_memory(function, *arguments):
+    """Call a function of this file in a process that, like its workers, keeps its memory."""
+    with tempfile.TemporaryDirectory() as name:
+        script = Path(name) / "call.py"  # a file, which workers can import
+        script.write_text(CALL)
+        command = [sys.executable, str(script), str(Path(__file__).parent), json.dumps(SIDES),
+                   function, json.dumps(arguments)]  # fmt: skip
+        environment = {**os.environ, **KEEP_MEMORY}
+        found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True,
+                               env=environment)  # fmt: skip
+    return json.loads(found.stdout.splitlines()[-1])
 
 
 def speed(network, method, cores):
     """Ratios of `count_scan` to the bare network, by turns in a process of its own."""
     n = min(2, os.cpu_count() or 1)
-    threads, workers = (n, n) if cores == "shared" else (1, 2)
-    command = [sys.executable, "-c", SPEED, str(Path(__file__).parent), json.dumps(SIDES), network,
-               method, str(threads), str(workers)]  # fmt: skip
-    environment = {**os.environ, **KEEP_MEMORY}
-    found = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
-    return json.loads(found.stdout.splitlines()[-1])
+    return keeping_memory(
+        "paired_speed", network, method, *((n, n) if cores == "shared" else (1, 2))
+    )
 
 
 def paired_speed(network, method, threads, workers):
@@ -268,6 +280,10 @@ def faults():
 
 def scale():
     """One and two single-threaded workers by turns, then many in a simulation."""
+    return keeping_memory("scaled")
+
+
+def scaled():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = model_file(folder)
