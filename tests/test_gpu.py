@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from sskseg import ContourDetector, SemiSupervisedSegmenter
+from sskseg import ContourDetector, ProxyPretrainer, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.metrics import f1_instances
 
@@ -65,6 +65,23 @@ def test_a_model_of_the_gpu_loads_on_the_cpu(trained, tmp_path):
     model.save(tmp_path / "model")
     loaded = SemiSupervisedSegmenter.load(tmp_path / "model")
     assert {p.device.type for p in loaded.network_.parameters()} == {"cpu"}
+
+
+def test_all_ways_to_learn_without_labels_run_on_a_gpu():
+    rng = np.random.default_rng(0)
+    cells, known = make_cells(1, (128, 128), random_state=0)
+    stack = cells[0] + rng.normal(0, 0.05, (12, 128, 128)).astype(np.float32)
+    y = np.full(stack.shape, -1)
+    y[[2, 8]] = known[0]
+    options = {"sections": "consecutive", "max_steps": 40, "device": "cuda", "random_state": 0}
+    for methods in (("self-training", "continuity"), "consistency", "mean-teacher"):
+        model = SemiSupervisedSegmenter(semi_supervision=methods, **options).fit(stack, y)
+        assert np.isfinite(model.predict_proba(stack)).all()
+    pretrainer = ProxyPretrainer(
+        ("restoration",), patch_size=32, max_steps=10, device="cuda",
+        random_state=0,
+    ).fit(stack)  # fmt: skip
+    assert np.isfinite(pretrainer.features(stack[:1])[0]).all()
 
 
 def test_too_little_memory_gives_smaller_tiles(trained):

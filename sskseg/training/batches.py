@@ -4,6 +4,7 @@ import math
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -93,7 +94,7 @@ class Drawn(NamedTuple):
 class PatchBatches:
     """Endless iterator of augmented batches.
 
-    Patches are made on the CPU, whatever the device, and adjusted on the device.
+    Batches are made on the CPU, the same for every device.
 
     Parameters
     ----------
@@ -132,7 +133,7 @@ class PatchBatches:
         self.mean = torch.from_numpy(np.tile(mean, sections)).view(view)
         self.std = torch.from_numpy(np.tile(std, sections)).view(view)
         self.batch_size, self.rng, self.device = batch_size, rng, device
-        self.weigh, self._weights = weigh, {}
+        self.weigh, self._weights, self._weighing = weigh, {}, Lock()
         self._n_drawn = 0
 
     def __iter__(self):
@@ -144,7 +145,7 @@ class PatchBatches:
 
     def draw(self):
         """Draw the next batch; returns a function that makes it, in any thread."""
-        return partial(self._read, self._draw())
+        return partial(self._make, self._draw())
 
     def _draw(self):
         now = self.augmentation.after(self._n_drawn)
@@ -158,7 +159,7 @@ class PatchBatches:
             flips = self.rng.random(len(patches)) < 0.5
         return Drawn(patches, geometry, photometry, flips, risen)
 
-    def _read(self, drawn):
+    def _make(self, drawn):
         batch = self._patches(drawn)
         if drawn.risen < 1 and batch.weights is not None:
             weights = batch.weights
@@ -174,9 +175,9 @@ class PatchBatches:
         return Batch(torch.cat(images), *joined)
 
     def _adjusted(self, batch, photometry):
-        """The batch, or other tuple of tensors, on the device, with its images adjusted."""
-        batch = type(batch)(*(to_device(tensor, self.device) for tensor in batch))
-        return batch._replace(images=adjust(batch.images, photometry))
+        """A `Batch`, or another tuple of tensors, with its images adjusted, on the device."""
+        batch = batch._replace(images=adjust(batch.images, photometry))
+        return type(batch)(*(_to_device(tensor, self.device) for tensor in batch))
 
     def _patch(self, patch, geometry, flip):
         """Image, labels, map and weights of one patch, each with a batch axis of one."""
@@ -230,20 +231,23 @@ class PatchBatches:
         return target.astype(np.float32)
 
     def _weights_of(self, sample):
-        if sample not in self._weights:
-            self._weights[sample] = self.weigh(self.labels[sample]).astype(np.float16)
-        return self._weights[sample]
+        with self._weighing:
+            if sample not in self._weights:
+                self._weights[sample] = self.weigh(self.labels[sample]).astype(np.float16)
+            return self._weights[sample]
 
 
 def _tensor(array):
     return torch.from_numpy(array)[None, None]
 
 
-def to_device(tensor, device):
+def _to_device(tensor, device):
     """A tensor of the CPU on `device`, without waiting for what a GPU is at; None stays None."""
-    if tensor is None or device.type != "cuda":
-        return tensor if tensor is None else tensor.to(device)
-    return tensor.pin_memory().to(device, non_blocking=True)
+    if tensor is None:
+        return None
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
 
 
 class MixedBatches:
@@ -251,9 +255,10 @@ class MixedBatches:
 
     Parameters
     ----------
-    *sources : iterator of Batch
-        May be replaced between two batches. Where only some have maps, those of the others are NaN;
-        where only some have weights, those of the others are 1.
+    *sources : PatchBatches
+        May be replaced between two batches, which holds for those that are drawn from then on.
+        Where only some have maps, those of the others are NaN; where only some have weights, those
+        of the others are 1.
     """
 
     def __init__(self, *sources):
@@ -268,8 +273,8 @@ class MixedBatches:
 
     def draw(self):
         """Draw the next batch; returns a function that makes it, in any thread."""
-        made = [source.draw() for source in self.sources]
-        return lambda: _joined([make() for make in made])
+        makers = [source.draw() for source in self.sources]
+        return lambda: _joined([make() for make in makers])
 
 
 def _joined(batches):
@@ -305,16 +310,16 @@ def _margins(at, shape):
 
 
 def prefetch(iterator):
-    """Draw from an endless iterator in threads, some items ahead.
+    """Make the items of an endless iterator in threads, some ahead.
 
-    The order of the items is that of the iterator, and so are the items; an error in one is raised
-    where it would be given.
+    They are the same items in the same order. An error in making one is raised where it would be
+    given.
 
     Parameters
     ----------
     iterator : iterator
-        Where it has a method `draw`, like `PatchBatches`, several items are made at once; else one
-        is made ahead.
+        Where it has a method `draw`, like `PatchBatches`, four items are made at once; of others
+        one is made ahead.
     """
     draw = getattr(iterator, "draw", lambda: partial(next, iterator))
     readers = _READERS if hasattr(iterator, "draw") else 1

@@ -108,7 +108,7 @@ class ContourBatches(PatchBatches):
         )  # fmt: skip
         self.samples = samples
 
-    def _read(self, drawn):
+    def _make(self, drawn):
         images, labels, distance, _ = self._patches(drawn)
         each = zip(drawn.patches, drawn.geometry, labels.numpy(), strict=True)
         found = [self._outlines(*one) for one in each]

@@ -123,8 +123,9 @@ def optimize(
     report = _Report(budget, settings.verbose)
     step = 0
     network.train()
-    if settings.device.type != "cpu":  # where a thread would take the cores from the training
-        batches = prefetch(batches)
+    # On a CPU threads would take the cores from the training.
+    ahead = prefetch(batches) if settings.device.type == "cuda" else None
+    batches = batches if ahead is None else ahead
     try:
         while budget.progress(step) < 1 and not watch.exhausted:
             while milestones and milestones[0][0] <= budget.progress(step):
@@ -148,6 +149,8 @@ def optimize(
     finally:
         _set_rates(optimizers, [(group, lambda progress: 1.0) for group, _ in groups], 1.0, 1.0)
         report.finish()
+        if ahead is not None:
+            ahead.close()  # also where an error's traceback would keep it, and its batches
     network.load_state_dict(watch.best if watch.best is not None else average.module.state_dict())
     network.eval()
     return report.rows

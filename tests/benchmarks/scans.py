@@ -50,7 +50,7 @@ from sskseg.scans import count_scan, label_blocks, open_scan, plan_scan
 BLOCK = 1024
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 SIDES = {
-    "labels": 512, "memory": 3072, "speed": 8192, "faults": 4096, "scale": 4096, "rounds": 3,
+    "labels": 512, "memory": 4096, "speed": 8192, "faults": 4096, "scale": 4096, "rounds": 3,
     "kills": 20, "steps": 60, "toy": False, "voxels": (1e9, 1e10, 1e11, 1e12, 1e13),
 }  # fmt: skip
 TOY = {
@@ -149,7 +149,8 @@ def child(folder, path, out, *tiny):
 
 
 def memory():
-    """Scans of 3 x 3 and 12 x 12 blocks, so that both have a block with neighbors all around."""
+    """Scans of 4 x 4 and 16 x 16 blocks, so that both have one with neighbors all around, also of
+    those that the network sees."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = model_file(folder)

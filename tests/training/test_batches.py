@@ -1,4 +1,4 @@
-import itertools
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -153,16 +153,19 @@ def test_batches_that_are_made_ahead_are_the_same_in_the_same_order():
         assert torch.equal(made.weights, expected.weights)
 
 
-def test_an_error_in_a_batch_made_ahead_is_raised_where_it_would_be_given():
-    def spoiled(labels):
-        if (calls := next(count)) == 3:
-            raise MemoryError("the fourth patch")
-        return np.ones(labels.shape, np.float32) * calls
+def test_an_error_in_an_item_made_ahead_is_raised_where_it_would_be_given():
+    class Numbers:
+        def __init__(self):
+            self.drawn = 0
 
-    count = itertools.count()
-    plain = Augmentation(dihedral=False, warp_probability=1.0, warm_up=0)
-    drawn = batches(plain, weigh=spoiled)
-    drawn.batch_size = 1
-    made = prefetch(drawn)
-    with pytest.raises(MemoryError, match="fourth"):
-        list(made)
+        def draw(self):
+            self.drawn += 1
+            return partial(inverse, 3 - self.drawn)
+
+    def inverse(number):
+        return 1 / number
+
+    made = prefetch(Numbers())
+    assert [next(made), next(made)] == [0.5, 1.0]
+    with pytest.raises(ZeroDivisionError):
+        next(made)
