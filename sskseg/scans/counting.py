@@ -14,13 +14,16 @@ import numpy as np
 import pandas as pd
 
 from .boxes import n_pixels
-from .fingerprint import fingerprint
+from .fingerprint import fingerprint, predict_shape
 from .finishing import clean, finish
 from .joining import REASONS, join_blocks
 from .ledger import Ledger
 from .opening import Scan, open_scan
 from .planning import BYTES, PREDICTED_BYTES, make_job, needs, pyramid_levels
 from .workers import Progress, Workers
+
+_WRITTEN = ("labels", "probabilities", "zarr.json", "objects.parquet", "objects.csv",
+            "objects.parquet.part", "objects.csv.part")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -187,14 +190,13 @@ def count_scan(
     """
     scan, destination = _as_scan(source), Path(destination)
     _check_destination(destination)
-    ledger = Ledger(destination / "ledger")
-    if block_shape is None and resume:
-        block_shape = ledger.run().get("block_shape")
-        block_shape = None if block_shape is None else json.loads(block_shape)
-    memory = _memory(client, n_workers)
-    job = make_job(
-        estimator, scan, block_shape, halo, skip_below=skip_below, mask=mask, memory=memory
-    )
+    options = {"skip_below": skip_below, "mask": mask, "memory": _memory(client, n_workers)}
+    earlier = Ledger(destination / "ledger").run() if block_shape is None and resume else {}
+    if "block_shape" in earlier:
+        options["chosen"] = json.loads(earlier["block_shape"])
+    job = make_job(estimator, scan, block_shape, halo, **options)
+    if earlier and predict_shape(job) != earlier.get("predict_shape"):  # it was given then
+        job = make_job(estimator, scan, options.pop("chosen", None), halo, **options)
     if keep_probabilities and job.by_contours:
         raise ValueError(
             "keep_probabilities must be False with method='contours', which finds objects in the "
@@ -202,7 +204,7 @@ def count_scan(
         )
     run = fingerprint(job, estimator, keep_probabilities)
     if not resume and destination.exists():
-        shutil.rmtree(destination)
+        _remove(destination)
     ledger = Ledger.open(destination / "ledger", run)
     job.create(destination)
     if not ledger.has("done", 0):
@@ -220,6 +222,18 @@ def count_scan(
         finish(job, ledger)
     clean(job, ledger, keep_probabilities)
     return _result(job, ledger)
+
+
+def _remove(destination):
+    """Remove what an earlier run left. What told that it was finished goes first, and what tells
+    that a run was there last, so that a removal that is killed can be repeated."""
+    ledger = destination / "ledger"
+    for path in [*ledger.glob("*"), *(destination / name for name in _WRITTEN)]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != "run.json":
+            path.unlink(missing_ok=True)
+    shutil.rmtree(ledger, ignore_errors=True)
 
 
 def _memory(client, n_workers):

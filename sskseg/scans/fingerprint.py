@@ -25,11 +25,17 @@ def fingerprint(job, estimator, keep_probabilities):
         "model": _hash_of(estimator),
         "source": _hash_source(job.scan),
         "block_shape": json.dumps(job.block_shape),
+        "predict_shape": predict_shape(job),
         "halo": str(job.halo),
         "skip_below": str(job.skip_below),
         "mask": "None" if job.mask is None else tokenize(job.mask),
         "keep_probabilities": str(keep_probabilities),
     }
+
+
+def predict_shape(job):
+    """Blocks of the network, which follow from `block_shape` only where that was given."""
+    return json.dumps([job.core, job.network_halo])
 
 
 def _hash_of(estimator):
@@ -65,12 +71,14 @@ def _hash_of(estimator):
 
 
 def _hash_source(scan):
-    """Shape, type, place, and the times of the files at that place."""
+    """Shape, type, place, and the sizes and times of the files at that place.
+
+    Not of the files in its folders: a chunk that could not be read may be put right between runs.
+    """
     path = Path(scan.source)
-    stamps = []
-    if path.is_dir():
-        stamps = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in path.iterdir())
-    elif path.is_file():
-        stamps = [(path.name, path.stat().st_size, path.stat().st_mtime_ns)]
+    if not path.exists():  # a dataset in a file
+        path = Path(scan.source.rpartition(":")[0] or scan.source)
+    files = path.iterdir() if path.is_dir() else [path] if path.is_file() else []
+    stamps = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files)
     told = [scan.data.shape, str(scan.data.dtype), scan.axes, scan.spacing, scan.source, stamps]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()

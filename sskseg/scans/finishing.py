@@ -92,20 +92,21 @@ def _write_metadata(job):
     """What tells viewers the axes, and the size of a pixel at each level of the pyramid."""
     import zarr
 
-    sets = [
-        {
-            "path": str(level),
-            "coordinateTransformations": [
-                {"type": "scale", "scale": (np.array(job.scan.spacing) * factor).tolist()}
-            ],
-        }
-        for level, (_, factor) in enumerate(job.levels())
-    ]
     axes = [
         {"name": name, "type": "space", **({"unit": job.scan.unit} if job.scan.unit else {})}
         for name in job.scan.axes
         if name != "c"
     ]
-    multiscales = [{"name": "labels", "axes": axes, "datasets": sets}]
-    root = zarr.open_group(job.destination / "labels", mode="a")
-    root.attrs["ome"] = {"version": "0.5", "multiscales": multiscales, "image-label": {}}
+    levels = [(np.array(job.scan.spacing) * factor).tolist() for _, factor in job.levels()]
+    # The labels are an image of their own, and all that there is of this one.
+    for group, prefix, more in (("", "labels/", {}), ("labels", "", {"image-label": {}})):
+        sets = [
+            {
+                "path": f"{prefix}{level}",
+                "coordinateTransformations": [{"type": "scale", "scale": scale}],
+            }
+            for level, scale in enumerate(levels)
+        ]
+        multiscales = [{"name": "labels", "axes": axes, "datasets": sets}]
+        root = zarr.open_group(job.destination / group, mode="a")
+        root.attrs["ome"] = {"version": "0.5", "multiscales": multiscales, **more}

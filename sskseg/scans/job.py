@@ -82,6 +82,7 @@ class Job:
 
         self.destination = destination
         root = zarr.open_group(destination, mode="a")
+        names = {"dimension_names": [name for name in self.scan.axes if name != "c"]}
         # Probabilities hardly compress: the fastest that there is. Labels do, by any means.
         fast = {"compressors": BloscCodec(cname="lz4", clevel=5, shuffle="shuffle", typesize=4)}
         arrays = [("labels/0", np.int64, self.block_shape, {})]
@@ -92,13 +93,14 @@ class Job:
                 # A chunk is in one block, so that nobody else writes to it.
                 most = _CHUNK_OF_SECTIONS if self.consecutive else _CHUNK[len(self.shape)]
                 chunks = tuple(map(chunk_side, sides, self.shape, most))
+                options |= names
                 root.create_array(path, shape=self.shape, chunks=chunks, dtype=dtype, **options)
 
         for level, (shape, _) in enumerate(self.levels()):
             path = f"labels/{level}"
             if path not in root:
                 chunks = tuple(np.minimum(root["labels/0"].chunks, shape).tolist())
-                root.create_array(path, shape=shape, chunks=chunks, dtype=np.int64)
+                root.create_array(path, shape=shape, chunks=chunks, dtype=np.int64, **names)
 
     def levels(self):
         """Shape of each level of the pyramid, and how many times coarser than the scan it is."""
@@ -161,9 +163,29 @@ class Job:
     # Stages
 
     def finished(self, stage, i):
-        """Whether everything that a stage writes of a block is there."""
+        """Whether everything that a stage writes of a block is there, and undamaged."""
         parts = ("label", "edges", "sums") if stage == "label" else (stage,)
-        return all(self.ledger.has(part, i) for part in parts)
+        if not all(self.ledger.has(part, i) for part in parts):
+            return False
+        written = self._written(stage, i)
+        return written is None or self._is_whole(*written, self.ledger.read(stage, i)["crc"])
+
+    def _written(self, stage, i):
+        """Array and region that a stage writes of a block; None for what is in the ledger."""
+        if stage == "predict":
+            return "probabilities", self.predict_grid[i]
+        if stage == "write":
+            return "labels/0", self.grid[i]
+        if stage == "shrink":
+            level, box = self.shrinking()[i]
+            return f"labels/{level}", box
+        return None
+
+    def _is_whole(self, name, region, crc):
+        try:
+            return checksum(self.array(name)[region]) == crc
+        except Exception:  # of a chunk that cannot be read, which each codec tells in its way
+            return False
 
     def predict(self, i):
         """Probabilities of a block of the network's grid."""
@@ -327,31 +349,37 @@ class Job:
 
     def match(self, i):
         """Which objects of a block and of those that follow it are one."""
-        mine, pairs, others, unmatched = self.ledger.read("edges", i), [], [], []
+        mine, pairs, others, doubtful = self.ledger.read("edges", i), [], [], []
         for offset, j in self.following(i).items():
-            same, lonely = self._pairs(mine, self.ledger.read("edges", j), i, j, offset)
+            same, *unmatched = self._pairs(mine, self.ledger.read("edges", j), i, j, offset)
             pairs.append(same)
             others.append(np.full(len(same), j))
-            unmatched.append(lonely)
+            doubtful += [
+                (block, label)
+                for block, labels in zip((i, j), unmatched, strict=True)
+                for label in labels.tolist()
+            ]
         self.ledger.write(
             "match", i, pairs=np.concatenate([np.empty((0, 2), np.int64), *pairs]),
             others=np.concatenate([np.empty(0, np.int64), *others]),
-            unmatched=np.unique(np.concatenate([np.empty(0, np.int64), *unmatched])),
+            doubtful=np.array(sorted(set(doubtful)), np.int64).reshape(-1, 2),
         )  # fmt: skip
 
     def _pairs(self, mine, other, i, j, offset):
+        """Labels of two blocks that are one object, and of each those that the other block sees
+        differently."""
         if self.exact:
             faces = [_faces(each, len(self.shape)) for each in (mine, other)]
-            return boundary_pairs(*faces, offset), np.empty(0, np.int64)
+            return boundary_pairs(*faces, offset), *[np.empty(0, np.int64)] * 2
         axis = next(axis for axis, step in enumerate(offset) if step)
         shared = intersection(self.box(i), self.box(j))
         a = mine[f"{axis}-1"][inside(shared, self.edges(i)[axis, -1])]
         b = other[f"{axis}0"][inside(shared, self.edges(j)[axis, 0])]
-        core = inside(intersection(self.grid[j], shared), shared)
-        pairs, unmatched = overlap_pairs(a, b, core)
+        cores = [inside(intersection(self.grid[k], shared), shared) for k in (i, j)]
+        pairs, of_a, of_b = overlap_pairs(a, b, *cores)
         n_a, n_b = int(mine["n"]), int(other["n"])
         real = (pairs[:, 0] <= n_a) & (pairs[:, 1] <= n_b)
-        return pairs[real], unmatched[unmatched <= n_a]
+        return pairs[real], of_a[of_a <= n_a], of_b[of_b <= n_b]
 
     def _cut(self, labels, n, box):
         """Objects of the core that reach the border of what is seen, where the scan goes on."""
@@ -381,8 +409,9 @@ class Job:
         region = tuple(
             slice(s.start * step, s.stop * step, step) for s, step in zip(box, steps, strict=True)
         )
-        self.array(f"labels/{level}")[box] = self.array(f"labels/{level - 1}")[region]
-        self.ledger.write("shrink", k, level=level)
+        coarser = self.array(f"labels/{level - 1}")[region]
+        self.array(f"labels/{level}")[box] = coarser
+        self.ledger.write("shrink", k, crc=checksum(coarser))
 
 
 class _Objects(NamedTuple):

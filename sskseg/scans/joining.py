@@ -71,7 +71,7 @@ def join_blocks(job, ledger):
         found, matched = ledger.read("sums", i), ledger.read("match", i)
         counts.append(int(found["n"]))
         doubtful += [(i, k, 0) for k in found["cut"].tolist()]
-        doubtful += [(i, k, 1) for k in matched["unmatched"].tolist()]
+        doubtful += [(block, k, 1) for block, k in matched["doubtful"].tolist()]
         for j in np.unique(matched["others"]).tolist():
             pairs.append((i, j, matched["pairs"][matched["others"] == j]))
     numbering = merge_ids(counts, pairs)

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load, save
 
-_VERSION = "2"  # of the files below
+_VERSION = "3"  # of the files below
 _PIECE = 2**30  # bytes, which a compressor takes at a time
 
 

@@ -19,7 +19,9 @@ BYTES = 40  # a voxel of a block needs: probabilities, mask, relief, labels, and
 PREDICTED_BYTES = 20  # and one that the network sees: the image, scaled, standardized, probability
 
 
-def make_job(estimator, scan, block_shape, halo, *, skip_below=None, mask=None, memory=None):
+def make_job(
+    estimator, scan, block_shape, halo, *, skip_below=None, mask=None, memory=None, chosen=None
+):
     """Check everything that does not need a pixel, and plan the blocks.
 
     Parameters
@@ -29,6 +31,8 @@ def make_job(estimator, scan, block_shape, halo, *, skip_below=None, mask=None, 
     scan : Scan or dask array
     memory : int, default=None
         Bytes that a worker has, by which a `block_shape` of None is chosen.
+    chosen : tuple of int, default=None
+        What was chosen for a `block_shape` of None in an earlier call.
 
     Returns
     -------
@@ -43,8 +47,9 @@ def make_job(estimator, scan, block_shape, halo, *, skip_below=None, mask=None, 
     shape = scan.data.shape[:ndim]
     mask = _check_mask(mask, shape)
     chunks = scan.data.chunksize[:ndim]
-    wanted = choose_block(shape, chunks, memory, *_needs_of_block(counter, ndim))
-    sides = _check_sizes("block_shape", block_shape, wanted, shape, 1)
+    if chosen is None:
+        chosen = choose_block(shape, chunks, memory, *_needs_of_block(counter, ndim))
+    sides = _check_sizes("block_shape", block_shape, chosen, shape, 1)
     job = Job(estimator, scan, sides, skip_below=skip_below, mask=mask)
     job.halo = _check_halo(job, halo)
     job.grid = boxes([cut(*axis, 0) for axis in zip(shape, sides, strict=True)])

@@ -87,29 +87,33 @@ def _shared(faces, offset, direction):
     return face[tuple({0: slice(None), 1: -1, -1: 0}[o] for o in rest)]
 
 
-def overlap_pairs(a, b, core_of_b):
+def overlap_pairs(a, b, core_of_a, core_of_b):
     """Objects that two blocks both see, matched one to one by their IoU where both look.
 
     Parameters
     ----------
     a, b : ndarray of int
         Labels of the same region, where two blocks with their halos overlap.
-    core_of_b : tuple of slice
-        The part of the region that the second block writes.
+    core_of_a, core_of_b : tuple of slice
+        The parts of the region that the blocks write.
 
     Returns
     -------
     pairs : ndarray of shape (n, 2), int64
         IoU of more than one half, so that no object is in two pairs.
-    unmatched : ndarray of int64
-        Objects of `a` that reach into the core of `b` and have no counterpart there.
+    unmatched_a, unmatched_b : ndarray of int64
+        Objects of one that reach into the core of the other and have no counterpart there.
     """
     keys, inter = count_overlaps(a, b)
     sizes_a, sizes_b = np.bincount(a[a > 0]), np.bincount(b[b > 0])
     union = sizes_a[keys[:, 0]] + sizes_b[keys[:, 1]] - inter
     pairs = keys[inter > _SAME * union]
-    reaching = np.unique(a[core_of_b])
-    return pairs, np.setdiff1d(reaching[reaching > 0], pairs[:, 0]).astype(np.int64)
+    reaching = np.unique(a[core_of_b]), np.unique(b[core_of_a])
+    unmatched = [
+        np.setdiff1d(labels[labels > 0], same).astype(np.int64)
+        for labels, same in zip(reaching, pairs.T, strict=True)
+    ]
+    return pairs, *unmatched
 
 
 def unique_pairs(pairs):

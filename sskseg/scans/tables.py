@@ -6,7 +6,7 @@ import pandas as pd
 _AXES = {2: ("y", "x"), 3: ("z", "y", "x")}
 
 
-def count_by_region(table, regions, *, region_spacing=None):
+def count_by_region(table, regions, *, region_spacing=None, spacing=None):
     """Count objects in the regions of an atlas, by their centroids.
 
     Parameters
@@ -14,9 +14,12 @@ def count_by_region(table, regions, *, region_spacing=None):
     table : pandas.DataFrame
         With ``centroid_y, centroid_x`` (and ``centroid_z``).
     regions : ndarray or dask array of int, 2-D or 3-D
-        0 and other values are regions; may be coarser than the scan.
+        0 and other values are regions; may be coarser than the scan. Its first pixel begins where
+        that of the scan does.
     region_spacing : sequence of float, default=None
-        Size of a pixel of `regions`, in the units of the centroids; None is 1.
+        Size of a pixel of `regions`, in the units of the centroids; None is that of the scan.
+    spacing : sequence of float, default=None
+        Size of a pixel of the scan; None is 1.
 
     Returns
     -------
@@ -25,9 +28,11 @@ def count_by_region(table, regions, *, region_spacing=None):
         row for each value of `regions`; and -1 for centroids outside of them, where there are any.
     """
     regions = np.asarray(regions)
-    steps = np.ones(regions.ndim) if region_spacing is None else np.asarray(region_spacing, float)
-    at = np.stack([table[f"centroid_{name}"] for name in _AXES[regions.ndim]], axis=1)
-    at = np.floor(at / steps + 0.5).astype(np.int64)
+    pixel = np.ones(regions.ndim) if spacing is None else np.asarray(spacing, float)
+    steps = pixel if region_spacing is None else np.asarray(region_spacing, float)
+    # A pixel's center counts from 0, its area from half a pixel before that.
+    at = np.stack([table[f"centroid_{n}"] for n in _AXES[regions.ndim]], axis=1) + pixel / 2
+    at = np.floor(at / steps).astype(np.int64)
     inside = ((at >= 0) & (at < regions.shape)).all(axis=1)
     values, sizes = np.unique(regions, return_counts=True)
     found = np.searchsorted(values, regions[tuple(at[inside].T)])

@@ -50,7 +50,9 @@ class Workers:
     def __init__(self, job, client, n_workers):
         self.job, self.client = job, client
         self.n_workers = n_workers or os.cpu_count() or 1
-        self.remote = None if client is None else client.scatter(job, broadcast=True)
+        # The result of a task: a cluster without workers starts one for it, and if all that hold it
+        # are lost another one gets it anew. Workers fetch it from each other, once.
+        self.remote = None if client is None else client.submit(_itself, job, pure=False)
 
     def run(self, needs, progress=None):
         """Do blocks.
@@ -130,6 +132,10 @@ class _Cluster:
 
     def __exit__(self, *_):
         pass
+
+
+def _itself(job):
+    return job
 
 
 def _unfinished(job, needs):

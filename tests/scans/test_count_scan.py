@@ -396,18 +396,116 @@ def test_what_cannot_be_read_or_written_is_told_and_nothing_is_lost(components, 
     assert same(found.labels.compute(), np.asarray(components.transform(plane[None]))[0])
 
 
+def test_blocks_that_were_chosen_are_gone_on_with(components, plane, tmp_path, monkeypatch):
+    """Where the network's blocks are not those that objects are found in."""
+    from sskseg import _dense
+    from sskseg.scans import job, planning
+
+    monkeypatch.setattr(planning, "_BLOCK", {2: (50, 50)})
+    tiles = 90**2 * components[1].block_bytes(1000) / 1000
+    monkeypatch.setattr(_dense, "_NETWORK_BYTES", tiles)
+    monkeypatch.setattr(_dense, "core_size", lambda *_: 16)
+    image = da.from_array(plane)
+    plan = plan_scan(components, image, measure=False)
+    assert 1 < plan.n_predict < plan.n_blocks
+    count_scan(components, image, tmp_path / "whole")
+    predict = job.Job.predict
+
+    def fails(this, block):
+        if block == 0:
+            raise OSError("cannot be read")
+        return predict(this, block)
+
+    monkeypatch.setattr(job.Job, "predict", fails)
+    with pytest.raises(ScanError, match="cannot be read"):
+        count_scan(components, image, tmp_path / "out")
+    monkeypatch.setattr(job.Job, "predict", predict)
+    count_scan(components, image, tmp_path / "out")
+    assert content(tmp_path / "out") == content(tmp_path / "whole")
+    with pytest.raises(ValueError, match="another predict_shape"):
+        count_scan(components, image, tmp_path / "out", block_shape=50)
+
+
+@pytest.mark.parametrize(
+    ("stage", "array"), [("join_blocks", "probabilities"), ("finish", "labels/0")]
+)
+def test_what_was_written_and_is_lost_is_done_again(
+    components, plane, tmp_path, monkeypatch, stage, array
+):
+    from sskseg.scans import counting
+
+    image, out = da.from_array(plane), tmp_path / "out"
+    count_scan(components, image, tmp_path / "whole", block_shape=50)
+    with monkeypatch.context() as context:
+        context.setattr(counting, stage, lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            count_scan(components, image, out, block_shape=50)
+    chunks = sorted(f for f in (out / array / "c").rglob("*") if f.is_file())
+    chunks[0].unlink()
+    chunks[-1].write_bytes(b"nonsense")
+    if array == "probabilities":  # whose objects are found anew only where these are not there
+        for part in ("label", "edges", "sums", "match"):
+            Ledger(out / "ledger").remove(part)
+    count_scan(components, image, out, block_shape=50)
+    assert content(out) == content(tmp_path / "whole")
+
+
+def test_another_content_of_the_same_file_is_refused(components, plane, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "scan.h5"
+    for content in (plane, plane[::-1]):
+        with h5py.File(path, "w") as file:
+            file["image"] = content
+        os.utime(path, ns=(0, int(content[0, 0] * 1e9)))
+        if content is plane:
+            count_scan(components, f"{path}:/image", tmp_path / "out", block_shape=50)
+    with pytest.raises(ValueError, match="another source"):
+        count_scan(components, f"{path}:/image", tmp_path / "out", block_shape=50)
+
+
+def test_starting_anew_leaves_what_is_not_ours(components, plane, tmp_path):
+    image, out = da.from_array(plane), tmp_path / "out"
+    count_scan(components, image, out, block_shape=50)
+    (out / "notes.txt").write_text("mine")
+    count_scan(components, image, out, block_shape=75, resume=False)
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+def test_the_result_is_a_scan(components, plane, tmp_path):
+    scan = open_scan(_saved(plane, tmp_path / "scan.zarr"), spacing=(0.5, 0.25), unit="micrometer")
+    found = count_scan(components, scan, tmp_path / "out", block_shape=50)
+    for path in (tmp_path / "out", tmp_path / "out" / "labels"):
+        again = open_scan(path)
+        assert (again.axes, again.spacing, again.unit) == ("yx", (0.5, 0.25), "micrometer")
+        assert (again.data == found.labels).all().compute()
+
+
+def _saved(array, path):
+    zarr.save_array(path, array)
+    return path
+
+
 # Regions and densities
 
 
+def test_an_atlas_begins_where_the_scan_does():
+    at = np.arange(8) * 0.5
+    table = pd.DataFrame({"centroid_y": np.zeros(8), "centroid_x": at})
+    found = count_by_region(
+        table, np.array([[1, 2]]), region_spacing=(2.0, 2.0), spacing=(0.5, 0.5)
+    )
+    assert found.objects.tolist() == [4, 4]
+
+
 def test_regions_and_densities():
-    table = pd.DataFrame({"centroid_y": [0.0, 10.0, 30.0], "centroid_x": [0.0, 19.0, 300.0]})
+    table = pd.DataFrame({"centroid_y": [0.0, 10.0, 30.0], "centroid_x": [0.0, 20.0, 300.0]})
     regions = np.array([[1, 1], [1, 2]])
     found = count_by_region(table, regions, region_spacing=(10.0, 20.0))
     assert found.region.tolist() == [1, 2, -1]
     assert found.objects.tolist() == [1, 1, 1]
     assert found["size"].tolist()[:2] == [600.0, 200.0]
     density = density_map(table.iloc[:2], (20, 30), grid=(10.0, 20.0))
-    assert density.tolist() == [[1 / 200, 0], [1 / 200, 0]]
+    assert density.tolist() == [[1 / 200, 0], [0, 1 / 100]]
     with pytest.raises(ValueError, match="grid must be 2 positive numbers"):
         density_map(table, (20, 30), grid=(1.0,))
 

@@ -113,6 +113,18 @@ def test_overlaps_match_one_to_one_and_tell_what_has_no_counterpart():
     a, b = np.zeros((2, 6, 12), np.int32)
     a[:, :4], b[:, :4] = 1, 7  # the same object
     a[:2, 6:], b[:2, 6:9], b[:2, 9:] = 2, 8, 9  # one here, two there
-    pairs, unmatched = overlap_pairs(a, b, (slice(0, 6), slice(5, 12)))
+    cores = (slice(0, 6), slice(0, 5)), (slice(0, 6), slice(5, 12))
+    pairs, of_a, of_b = overlap_pairs(a, b, *cores)
     assert pairs.tolist() == [[1, 7]]
-    assert unmatched.tolist() == [2]
+    assert of_a.tolist() == [2]
+    assert of_b.tolist() == []
+
+
+def test_an_object_that_the_other_block_splits_at_the_border_is_told():
+    a, b = np.zeros((2, 4, 12), np.int32)
+    a[:, 2:6], a[:, 6:10], b[:, 2:10] = 1, 2, 7
+    cores = (slice(0, 4), slice(0, 6)), (slice(0, 4), slice(6, 12))
+    pairs, of_a, of_b = overlap_pairs(a, b, *cores)
+    assert pairs.tolist() == []
+    assert of_a.tolist() == [2]
+    assert of_b.tolist() == [7]
