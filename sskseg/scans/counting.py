@@ -207,6 +207,7 @@ def count_scan(
         _remove(destination)
     ledger = Ledger.open(destination / "ledger", run)
     job.create(destination)
+    _check_seen(job)
     if not ledger.has("done", 0):
         workers = Workers(job, client, n_workers)
         sizes = [n_pixels(box) for box in job.grid]
@@ -222,6 +223,20 @@ def count_scan(
         finish(job, ledger)
     clean(job, ledger, keep_probabilities)
     return _result(job, ledger)
+
+
+def _check_seen(job):
+    """Refuse a scan whose pixels are others than those that finished blocks were made of.
+
+    A few blocks are read again. Those that failed may have been put right.
+    """
+    for i, crc in job.some_seen().items():
+        if job.sees(i) != crc:
+            raise ValueError(
+                f"{job.destination} holds a run of another source: the scan has changed in what "
+                f"the network saw for block {i}. Give another destination, or resume=False to "
+                "start anew."
+            )
 
 
 def _remove(destination):
@@ -295,7 +310,8 @@ def _check_destination(destination):
     if destination.exists() and not destination.is_dir():
         raise ValueError(f"{destination} is a file; a folder is wanted.")
     held = destination.is_dir() and not (destination / "ledger" / "run.json").exists()
-    if held and any(path.is_file() for path in destination.rglob("*")):
+    # A run that was killed at once leaves a part of the file that tells of it.
+    if held and any(path.is_file() and path.suffix != ".part" for path in destination.rglob("*")):
         raise ValueError(f"{destination} holds something else than a scan of count_scan.")
     existing = next(p for p in (destination, *destination.absolute().parents) if p.exists())
     if not os.access(existing, os.W_OK):

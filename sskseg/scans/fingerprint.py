@@ -73,7 +73,8 @@ def _hash_of(estimator):
 def _hash_source(scan):
     """Shape, type, place, and the sizes and times of the files at that place.
 
-    Not of the files in its folders: a chunk that could not be read may be put right between runs.
+    Not of the files in its folders, of which one may be put right between runs; what blocks were
+    made of is compared besides.
     """
     path = Path(scan.source)
     if not path.exists():  # a dataset in a file

@@ -6,7 +6,6 @@ from itertools import chain
 import numpy as np
 
 from ..morphology import merge_sums, sums_to_table
-from .ledger import checksum
 
 _SUMS = ("label", "size", "position", "low", "high", "score", "contour")
 _STAGES = ("predict", "edges", "sums", "label", "match", "write", "shrink")
@@ -16,7 +15,8 @@ def finish(job, ledger):
     """Write the table and the metadata."""
     _write_table(job, _tables(job, ledger))
     _write_metadata(job)
-    ledger.write("done", 0, crc=checksum(ledger.read("join", len(job.grid))["n_objects"]))
+    seen = job.some_seen()
+    ledger.write("done", 0, blocks=np.array([*seen]), seen=np.array([*seen.values()]))
 
 
 def clean(job, ledger, keep_probabilities):

@@ -3,7 +3,7 @@
 import threading
 from copy import copy
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +20,7 @@ from .workers import worker_device
 
 _CHUNK = {2: (512, 512), 3: (128, 128, 128)}  # pixels of a chunk on disk, at most
 _CHUNK_OF_SECTIONS = (16, 512, 512)
+_LOOKED_AT = 8  # finished blocks, whether the scan is what it was
 _SMALLEST_LEVEL = 256  # pixels; the pyramid ends where a level fits in that
 _NETWORK = threading.Lock()  # of one process: torch has threads of its own, a GPU its own queue
 
@@ -189,20 +190,41 @@ class Job:
 
     def predict(self, i):
         """Probabilities of a block of the network's grid."""
-        core = self.predict_grid[i]
-        probability = self.probability(i)
+        core, seen = self.predict_grid[i], self._seen(i)
+        probability = self._probability(i, seen)
         self.array("probabilities")[core] = probability
-        self.ledger.write("predict", i, crc=checksum(probability))
+        self.ledger.write("predict", i, crc=checksum(probability), seen=_crc_of(seen))
 
     def look(self, i):
         """What the network makes of a block."""
-        return self.detect(i) if self.by_contours else self.probability(i)
+        seen = self._seen(i)
+        return self.detect(i, seen) if self.by_contours else self._probability(i, seen)
 
-    def probability(self, i):
+    def some_seen(self):
+        """Of a few finished blocks, the checksum of what the network saw: dict of int to int."""
+        if self.ledger.has("done", 0):
+            found = self.ledger.read("done", 0)
+            return dict(zip(found["blocks"].tolist(), found["seen"].tolist(), strict=True))
+        stage, n_blocks = "sums" if self.by_contours else "predict", len(self.predict_grid)
+        order = np.random.default_rng(0).permutation(n_blocks).tolist()
+        finished = islice((i for i in order if self.ledger.has(stage, i)), _LOOKED_AT)
+        return {i: int(self.ledger.read(stage, i)["seen"]) for i in finished}
+
+    def sees(self, i):
+        """Checksum of what the network sees for a block."""
+        return int(_crc_of(self._seen(i)))
+
+    def _seen(self, i):
+        """The scan in what the network sees for a block; None where nothing is in it."""
+        allowed = self._allowed(self.predict_grid[i])
+        if allowed is not None and self.by_contours:
+            allowed = allowed[inside(self.grid[i], self.box(i))]
+        return self._read(self.predict_box(i), allowed)
+
+    def _probability(self, i, block):
         """What `predict` writes."""
         box, core = self.predict_box(i), self.predict_grid[i]
         allowed = self._allowed(core)
-        block = self._read(box, allowed)
         if block is None:
             return np.zeros([s.stop - s.start for s in core], np.float32)
         found = self._predicted(block if self.consecutive else block[None])
@@ -247,7 +269,8 @@ class Job:
         """Objects of a block as it sees them by itself; those in its core come first."""
         box, core = self.box(i), self.grid[i]
         at = inside(core, box)
-        labels, score, contours = self._objects(i)
+        seen = self._seen(i) if self.by_contours else None
+        labels, score, contours = self._objects(i, seen)
         if self.exact:  # which has no halo
             labels, n = labels.astype(_label_type(labels), copy=False), int(labels.max(initial=0))
         else:
@@ -267,23 +290,21 @@ class Job:
             found["first"] = _first_pixels(labels, core, self.shape)
             edges["first"], edges["last"] = labels[0], labels[-1]
         self.ledger.write("edges", i, **edges)
-        self.ledger.write("sums", i, n=n, cut=cut, **found)
+        self.ledger.write("sums", i, n=n, cut=cut, seen=_crc_of(seen), **found)
         self.ledger.write("label", i, labels=labels)
         return n
 
-    def _objects(self, i):
+    def _objects(self, i, seen):
         """Objects of a block with its halo."""
         if self.by_contours:
-            return self.detect(i)
+            return self.detect(i, seen)
         probability = self.array("probabilities")[self.box(i)]
         return _Objects(self._split(probability), probability)
 
-    def detect(self, i):
+    def detect(self, i, block):
         """Objects that the detector finds in a block with its halo."""
         box, seen = self.box(i), self.predict_box(i)
         allowed = self._allowed(box)
-        core = inside(self.grid[i], box)
-        block = self._read(seen, None if allowed is None else allowed[core])
         if block is None:
             nothing = np.zeros([s.stop - s.start for s in box], np.float32)
             samples = self.network.network_.samples
@@ -430,6 +451,10 @@ class _Objects(NamedTuple):
     labels: np.ndarray
     score: np.ndarray
     contours: np.ndarray | None = None
+
+
+def _crc_of(seen):
+    return np.array(0, np.uint32) if seen is None else checksum(seen)
 
 
 def _faces(edges, ndim):

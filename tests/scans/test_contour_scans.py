@@ -136,8 +136,8 @@ def test_an_object_in_two_blocks_has_the_score_of_each_of_its_pixels(
 ):
     original = job.Job.detect
 
-    def scored_by_block(this, i):
-        found = original(this, i)
+    def scored_by_block(this, i, seen):
+        found = original(this, i, seen)
         return found._replace(score=found.score + np.float32(i))
 
     monkeypatch.setattr(job.Job, "detect", scored_by_block)
@@ -232,18 +232,20 @@ def test_interrupted_runs_go_on_and_end_with_the_same_bytes(
     count_scan(model, da.from_array(plane), tmp_path / "whole", **options)
     original, calls = getattr(job.Job, stage), []
 
-    def interrupted(this, i):
+    def interrupted(this, i, *seen):
         calls.append(i)
         if len(calls) > 4:
             raise KeyboardInterrupt
-        return original(this, i)
+        return original(this, i, *seen)
 
     with monkeypatch.context() as context:
         context.setattr(job.Job, stage, interrupted)
         with pytest.raises(KeyboardInterrupt):
             count_scan(model, da.from_array(plane), tmp_path / "out", **options)
     calls.clear()
-    monkeypatch.setattr(job.Job, stage, lambda this, i: calls.append(i) or original(this, i))
+    monkeypatch.setattr(
+        job.Job, stage, lambda this, i, *seen: calls.append(i) or original(this, i, *seen)
+    )
     count_scan(model, da.from_array(plane), tmp_path / "out", **options)
     assert len(calls) == 16 - 4
     assert content(tmp_path / "out") == content(tmp_path / "whole")
@@ -254,11 +256,11 @@ def test_a_failed_block_is_retried_then_told(model, plane, tmp_path, monkeypatch
     count_scan(model, da.from_array(plane), tmp_path / "whole", **options)
     original = job.Job.detect
 
-    def fails(this, i):
+    def fails(this, i, seen):
         tries.append(i)
         if i == 3 and tries.count(3) <= failures:
             raise OSError("out of memory")
-        return original(this, i)
+        return original(this, i, seen)
 
     monkeypatch.setattr(job.Job, "detect", fails)
     failures = 2

@@ -463,6 +463,34 @@ def test_another_content_of_the_same_file_is_refused(components, plane, tmp_path
         count_scan(components, f"{path}:/image", tmp_path / "out", block_shape=50)
 
 
+@pytest.mark.parametrize("stage", ["join_blocks", None])
+def test_pixels_that_changed_are_another_source(components, plane, tmp_path, monkeypatch, stage):
+    """Also where no time of the array's folder tells, in a run that stopped or was finished."""
+    from sskseg.scans import counting
+
+    path = _saved(plane, tmp_path / "scan.zarr")
+    with monkeypatch.context() as context:
+        if stage:
+            context.setattr(counting, stage, lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        try:
+            count_scan(components, path, tmp_path / "out", block_shape=50)
+        except KeyboardInterrupt:
+            assert stage
+    before = content(tmp_path / "out")
+    zarr.open_array(path)[:] = plane[::-1]
+    with pytest.raises(ValueError, match="another source: the scan has changed in what"):
+        count_scan(components, path, tmp_path / "out", block_shape=50)
+    assert content(tmp_path / "out") == before
+    zarr.open_array(path)[:] = plane
+    count_scan(components, path, tmp_path / "out", block_shape=50)
+
+
+def test_a_run_that_was_killed_at_once_is_started_again(components, plane, tmp_path):
+    (tmp_path / "out" / "ledger").mkdir(parents=True)
+    (tmp_path / "out" / "ledger" / "run.json_x.part").write_bytes(b"{")
+    count_scan(components, da.from_array(plane), tmp_path / "out", block_shape=50)
+
+
 def test_starting_anew_leaves_what_is_not_ours(components, plane, tmp_path):
     image, out = da.from_array(plane), tmp_path / "out"
     count_scan(components, image, out, block_shape=50)
