@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import time
 import warnings
 from dataclasses import dataclass, replace
@@ -15,15 +14,12 @@ import pandas as pd
 
 from .boxes import n_pixels
 from .fingerprint import fingerprint, predict_shape
-from .finishing import clean, finish
+from .finishing import clean, finish, remove
 from .joining import REASONS, join_blocks
 from .ledger import Ledger
 from .opening import Scan, open_scan
 from .planning import BYTES, PREDICTED_BYTES, make_job, needs, pyramid_levels
 from .workers import Progress, Workers
-
-_WRITTEN = ("labels", "probabilities", "zarr.json", "objects.parquet", "objects.csv",
-            "objects.parquet.part", "objects.csv.part")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -204,7 +200,7 @@ def count_scan(
         )
     run = fingerprint(job, estimator, keep_probabilities)
     if not resume and destination.exists():
-        _remove(destination)
+        remove(destination)
     ledger = Ledger.open(destination / "ledger", run)
     job.create(destination)
     _check_seen(job)
@@ -237,18 +233,6 @@ def _check_seen(job):
                 f"the network saw for block {i}. Give another destination, or resume=False to "
                 "start anew."
             )
-
-
-def _remove(destination):
-    """Remove what an earlier run left. What told that it was finished goes first, and what tells
-    that a run was there last, so that a removal that is killed can be repeated."""
-    ledger = destination / "ledger"
-    for path in [*ledger.glob("*"), *(destination / name for name in _WRITTEN)]:
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != "run.json":
-            path.unlink(missing_ok=True)
-    shutil.rmtree(ledger, ignore_errors=True)
 
 
 def _memory(client, n_workers):

@@ -8,6 +8,7 @@ import numpy as np
 from ..morphology import merge_sums, sums_to_table
 
 _SUMS = ("label", "size", "position", "low", "high", "score", "contour")
+_TABLES = ("objects.parquet", "objects.csv")
 _STAGES = ("predict", "edges", "sums", "label", "match", "write", "shrink")
 
 
@@ -25,6 +26,24 @@ def clean(job, ledger, keep_probabilities):
         shutil.rmtree(job.destination / "probabilities", ignore_errors=True)
     for stage in _STAGES:
         ledger.remove(stage)
+
+
+def remove(destination):
+    """Remove what an earlier run left. What told that it was finished goes first, and what tells
+    that a run was there last, so that a removal that is killed can be repeated."""
+    names = ["labels", "probabilities", "zarr.json", *_TABLES, *map(_part, _TABLES)]
+    ledger = destination / "ledger"
+    for path in [*ledger.glob("*"), *(destination / name for name in names)]:
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != "run.json":
+            path.unlink(missing_ok=True)
+    shutil.rmtree(ledger, ignore_errors=True)
+
+
+def _part(name):
+    """A table while it is written."""
+    return f"{name}.part"
 
 
 def _tables(job, ledger):
@@ -65,8 +84,7 @@ def _write_table(job, tables):
     import pyarrow as pa
     from pyarrow import csv, parquet
 
-    names = ("objects.parquet", "objects.csv")
-    parts = [job.destination / f"{name}.part" for name in names]
+    parts = [job.destination / _part(name) for name in _TABLES]
     first = next(tables)
     schema = pa.Schema.from_pandas(first, preserve_index=False)
     with (
@@ -75,7 +93,7 @@ def _write_table(job, tables):
     ):
         for table in chain([first], tables):
             _append(table, schema, columns, rows)
-    for part, name in zip(parts, names, strict=True):
+    for part, name in zip(parts, _TABLES, strict=True):
         part.replace(job.destination / name)
 
 
@@ -94,8 +112,7 @@ def _write_metadata(job):
 
     axes = [
         {"name": name, "type": "space", **({"unit": job.scan.unit} if job.scan.unit else {})}
-        for name in job.scan.axes
-        if name != "c"
+        for name in job.axes
     ]
     levels = [(np.array(job.scan.spacing) * factor).tolist() for _, factor in job.levels()]
     # The labels are an image of their own, and all that there is of this one.

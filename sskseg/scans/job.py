@@ -47,6 +47,11 @@ class Job:
         return self.scan.data.shape[: len(self.scan.spacing)]
 
     @property
+    def axes(self):
+        """Names of the spatial axes."""
+        return [name for name in self.scan.axes if name != "c"]
+
+    @property
     def counter(self):
         return self.estimator[-1]
 
@@ -83,7 +88,7 @@ class Job:
 
         self.destination = destination
         root = zarr.open_group(destination, mode="a")
-        names = {"dimension_names": [name for name in self.scan.axes if name != "c"]}
+        names = {"dimension_names": self.axes}
         # Probabilities hardly compress: the fastest that there is. Labels do, by any means.
         fast = {"compressors": BloscCodec(cname="lz4", clevel=5, shuffle="shuffle", typesize=4)}
         arrays = [("labels/0", np.int64, self.block_shape, {})]

@@ -30,9 +30,7 @@ def count_by_region(table, regions, *, region_spacing=None, spacing=None):
     regions = np.asarray(regions)
     pixel = np.ones(regions.ndim) if spacing is None else np.asarray(spacing, float)
     steps = pixel if region_spacing is None else np.asarray(region_spacing, float)
-    # A pixel's center counts from 0, its area from half a pixel before that.
-    at = np.stack([table[f"centroid_{n}"] for n in _AXES[regions.ndim]], axis=1) + pixel / 2
-    at = np.floor(at / steps).astype(np.int64)
+    at = np.floor(_from_corner(table, pixel) / steps).astype(np.int64)
     inside = ((at >= 0) & (at < regions.shape)).all(axis=1)
     values, sizes = np.unique(regions, return_counts=True)
     found = np.searchsorted(values, regions[tuple(at[inside].T)])
@@ -73,10 +71,14 @@ def density_map(table, shape, *, grid, spacing=None):
     edges = [
         np.append(np.arange(0, size, step), size) for size, step in zip(extent, grid, strict=True)
     ]
-    # A pixel's center counts from 0, its area from half a pixel before that.
-    at = np.stack([table[f"centroid_{n}"] for n in _AXES[len(shape)]], axis=1) + steps / 2
-    counts, _ = np.histogramdd(at, edges)
+    counts, _ = np.histogramdd(_from_corner(table, steps), edges)
     sizes = np.ones(())
     for each in edges:
         sizes = np.multiply.outer(sizes, np.diff(each))
     return counts / sizes
+
+
+def _from_corner(table, pixel):
+    """Centroids, counted from where the scan's first pixel of size `pixel` begins."""
+    # A pixel's center counts from 0, its area from half a pixel before that.
+    return np.stack([table[f"centroid_{n}"] for n in _AXES[len(pixel)]], axis=1) + pixel / 2

@@ -321,8 +321,9 @@ def prefetch(iterator):
         Where it has a method `draw`, like `PatchBatches`, four items are made at once; of others
         one is made ahead.
     """
-    draw = getattr(iterator, "draw", lambda: partial(next, iterator))
-    readers = _READERS if hasattr(iterator, "draw") else 1
+    draw, readers = partial(partial, next, iterator), 1
+    if hasattr(iterator, "draw"):
+        draw, readers = iterator.draw, _READERS
     with ThreadPoolExecutor(readers) as pool:
         coming = deque(pool.submit(draw()) for _ in range(readers))
         while True:

@@ -453,11 +453,11 @@ def test_what_was_written_and_is_lost_is_done_again(
 def test_another_content_of_the_same_file_is_refused(components, plane, tmp_path):
     h5py = pytest.importorskip("h5py")
     path = tmp_path / "scan.h5"
-    for content in (plane, plane[::-1]):
+    for image in (plane, plane[::-1]):
         with h5py.File(path, "w") as file:
-            file["image"] = content
-        os.utime(path, ns=(0, int(content[0, 0] * 1e9)))
-        if content is plane:
+            file["image"] = image
+        os.utime(path, ns=(0, int(image[0, 0] * 1e9)))
+        if image is plane:
             count_scan(components, f"{path}:/image", tmp_path / "out", block_shape=50)
     with pytest.raises(ValueError, match="another source"):
         count_scan(components, f"{path}:/image", tmp_path / "out", block_shape=50)
