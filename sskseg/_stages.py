@@ -106,8 +106,7 @@ class _Teaching:
         if self.time_budget is not None:
             total = self.time_budget / _network_share(self.estimator.semi_supervision_)
             after = _CONTINUITY_LEAST if "continuity" in self.estimator.semi_supervision_ else 0.0
-            latest = (1 - after) * total - seconds
-            self.budget.time_budget = min(self.budget.time_budget, latest)
+            self.budget.shorten((1 - after) * total - seconds)
 
 
 def _network_share(methods):

@@ -1,3 +1,4 @@
+import itertools
 import warnings
 
 import numpy as np
@@ -5,6 +6,7 @@ import pytest
 from scipy import ndimage as ndi
 
 from sskseg import ImageStack, SemiSupervisedSegmenter
+from sskseg import _stages as stages
 from sskseg._semi_supervision import (
     check_semi_supervision,
     choose_methods,
@@ -279,7 +281,6 @@ class Interrupts:
     ("where", "n"), [("settle_labels", 1), ("settle_labels", 4), ("PatchSampler", 1)]
 )
 def test_ctrl_c_leaves_a_model(where, n, monkeypatch):
-    import sskseg._stages as stages
 
     X, y = tubes(8)
     whole = segmenter(**BOTH).fit(X, only(y, [3]))
@@ -300,6 +301,16 @@ def test_the_smallest_budgets(budget):
     model = segmenter(**BOTH, **budget).fit(X, only(y, [3]))
     assert model.predict(X).shape == X.shape
     assert model.transduction_.shape == X.shape
+    assert {row["stage"] for row in model.history_} == {"network", "continuity"}
+
+
+def test_settling_that_takes_longer_than_the_budget_ends_training(monkeypatch):
+    ticks = itertools.count()
+    monkeypatch.setattr(stages, "perf_counter", lambda: next(ticks) * 10_000.0)
+    X, y = tubes(8)
+    model = segmenter(**BOTH, max_steps=20, time_budget=3600.0).fit(X, only(y, [3]))
+    steps = [row["step"] for row in model.history_ if row["stage"] == "network"]
+    assert 7 <= max(steps) <= 8  # the first round is after 35 % of the steps
 
 
 @pytest.mark.parametrize("methods", ["consistency", ("self-training", "continuity")])

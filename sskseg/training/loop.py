@@ -14,6 +14,7 @@ from .batches import prefetch
 from .muon import Muon, is_matrix
 
 _REPORTS = 20
+_NO_TIME = 1e-9  # seconds; progress is a share of what there is
 _WARM_UP = 0.05  # share of the training in which the learning rate rises
 
 
@@ -39,10 +40,14 @@ class Budget:
         time = None if self.time_budget is None else share * self.time_budget
         return Budget(self.max_steps, time, self.started)
 
+    def shorten(self, seconds):
+        """End no later than so many seconds after the start; at once if that has gone by."""
+        self.time_budget = min(self.time_budget, max(seconds, _NO_TIME))
+
     def rest(self, max_steps):
         """Budget of at most so many steps, in the time that is left."""
         time = None if self.time_budget is None else self.time_budget - self.elapsed()
-        return Budget(max_steps, time if time is None else max(time, 1e-9))
+        return Budget(max_steps, time if time is None else max(time, _NO_TIME))
 
 
 @dataclass(frozen=True)
@@ -91,6 +96,7 @@ def optimize(
         ``compute_loss(network, batch, progress) -> scalar Tensor``; `progress` is the share of the
         budget that is used up, from 0 to 1.
     budget : Budget
+        One step is made at least.
     settings : LoopSettings
     validate : callable, optional
         ``validate(network) -> float``, greater is better; called in the second half.
@@ -127,7 +133,7 @@ def optimize(
     ahead = prefetch(batches) if settings.device.type == "cuda" else None
     batches = batches if ahead is None else ahead
     try:
-        while budget.progress(step) < 1 and not watch.exhausted:
+        while step == 0 or (budget.progress(step) < 1 and not watch.exhausted):
             while milestones and milestones[0][0] <= budget.progress(step):
                 milestones.pop(0)[1](average.module)
             progress = min(1.0, budget.progress(step))

@@ -140,3 +140,18 @@ def test_a_budget_has_parts(monkeypatch):
     now[0] = 40.0
     assert budget.rest(7).progress(0) >= 0
     assert Budget(5).rest(2).time_budget is None
+
+
+def test_a_shortened_budget_ends(monkeypatch):
+    monkeypatch.setattr("sskseg.training.loop.perf_counter", lambda: 12.0)
+    budget = Budget(100, 20.0, started=10.0)
+    for seconds, progress in ((30.0, 0.1), (4.0, 0.5), (8.0, 0.5)):
+        budget.shorten(seconds)
+        assert budget.progress(0) == progress
+    budget.shorten(-3.0)
+    assert budget.progress(0) >= 1
+
+
+def test_one_step_is_made_at_least():
+    history = optimize(torch.nn.Linear(1, 1), batches(), loss_of, Budget(None, 1e-9), SETTINGS)
+    assert [row["step"] for row in history] == [1]
