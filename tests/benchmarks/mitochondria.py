@@ -165,6 +165,8 @@ def draw(rows, path):
             if row["key"]["method"] == method and row["key"]["labels"] in order:
                 found.setdefault(row["key"]["labels"], []).append(row["figures"][figure_key])
         at = [labels for labels in order if labels in found]
+        if not at:
+            continue
         means = [np.mean(found[labels]) for labels in at]
         axis.plot([order.index(x) for x in at], means, style, color=color, marker="o", label=name)
         for labels in at:
@@ -205,7 +207,8 @@ def main():
     rows = [row for row in cells.rows if row["key"]["full"] == options.full]
     print(table(rows))
     rows = [row for row in rows if row["key"]["time_budget"] == options.time_budget]
-    draw(rows, Path(__file__).resolve().parents[2] / "docs" / "images" / "mitochondria_labels.png")
+    name = "mitochondria_labels_full.png" if options.full else "mitochondria_labels.png"
+    draw(rows, Path(__file__).resolve().parents[2] / "docs" / "images" / name)
 
 
 if __name__ == "__main__":
