@@ -35,7 +35,7 @@ class ScanPlan:
         beyond them. With ``method="contours"`` the network sees each block with its `halo`, and
         `network_halo` beyond that.
     n_predict, n_blocks : int
-        How many.
+        How many, of which the mask leaves something.
     overhead : float
         Pixels that the network sees, by those of the scan.
     memory : int
@@ -87,26 +87,32 @@ class ScanResult:
         return pd.read_parquet(self.destination / "objects.parquet")
 
 
-def plan_scan(estimator, source, *, block_shape=None, halo=None, measure=True):
+def plan_scan(
+    estimator, source, *, block_shape=None, halo=None, client=None, mask=None, n_workers=None,
+    measure=True,
+):  # fmt: skip
     """Tell blocks, overhead, memory and time before anything is computed.
 
     Parameters
     ----------
-    estimator, source, block_shape, halo
-        As in `count_scan`.
+    estimator, source, block_shape, halo, client, mask, n_workers
+        As in `count_scan`: with the same ones it makes the same blocks.
     measure : bool, default=True
-        Whether to predict one block, in the middle of the scan, to estimate the time.
+        Whether to predict one block, in the middle of those that the mask leaves, to estimate the
+        time.
 
     Returns
     -------
     ScanPlan
     """
-    job = make_job(estimator, _as_scan(source), block_shape, halo, memory=_memory(None, None))
-    plan = _plan(job)
-    if not measure:
+    memory = _memory(client, n_workers)
+    job = make_job(estimator, _as_scan(source), block_shape, halo, mask=mask, memory=memory)
+    left = job.allowed_blocks(job.predict_grid)
+    plan = _plan(job, left)
+    if not measure or not left:
         return plan
     start = time.perf_counter()
-    job.look(len(job.predict_grid) // 2)
+    job.look(left[len(left) // 2])
     seconds = (time.perf_counter() - start) * plan.n_predict
     return replace(plan, seconds=seconds)
 
@@ -262,9 +268,10 @@ def _result(job, ledger):
     return ScanResult(int(found["n_objects"]), labels, cut, job.destination)
 
 
-def _plan(job):
-    seen = [n_pixels(job.predict_box(i)) for i in range(len(job.predict_grid))]
-    one = max(seen) // (job.predict_box(0)[0].stop if job.consecutive else 1)
+def _plan(job, left):
+    """What is to be done, with the blocks of the network that the mask leaves."""
+    seen = [n_pixels(job.predict_box(i)) for i in left]
+    one = max(seen, default=0) // (job.predict_box(0)[0].stop if job.consecutive else 1)
     network = job.network.block_bytes(one)
     largest = [
         min(block + 2 * halo, size)
@@ -272,8 +279,8 @@ def _plan(job):
     ]
     return ScanPlan(
         job.shape, job.core, job.block_shape, job.halo, job.network_halo,
-        len(job.predict_grid), len(job.grid), sum(seen) / float(np.prod(job.shape)),
-        BYTES * int(np.prod(largest)) + PREDICTED_BYTES * max(seen) + network,
+        len(left), len(job.allowed_blocks(job.grid)), sum(seen) / float(np.prod(job.shape)),
+        BYTES * int(np.prod(largest)) + PREDICTED_BYTES * max(seen, default=0) + network,
     )  # fmt: skip
 
 

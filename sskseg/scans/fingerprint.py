@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -45,8 +47,10 @@ def _hash_of(estimator):
     def add(value):
         if isinstance(value, (np.random.Generator, np.random.RandomState)):
             return  # its state is what fitting left of it
-        if callable(value) and hasattr(value, "__qualname__"):
-            value = f"{value.__module__}.{value.__qualname__}"  # its repr may tell an address
+        if isinstance(value, partial):
+            value = [value.func, value.args, value.keywords]
+        elif callable(value) and hasattr(value, "__qualname__"):
+            value = _named(value)
         elif hasattr(value, "state_dict"):
             value = {k: v.cpu().numpy() for k, v in value.state_dict().items()}
         if hasattr(value, "get_params"):
@@ -64,10 +68,26 @@ def _hash_of(estimator):
             digest.update(f"{value.dtype}{value.shape}".encode())
             digest.update(np.ascontiguousarray(value).tobytes())
         else:
-            digest.update(repr(value).encode())
+            # Without addresses, which are others in another process.
+            digest.update(re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)).encode())
 
     add(estimator)
     return digest.hexdigest()
+
+
+def _named(function):
+    """A function's name; and what it does, where the name does not tell."""
+    name = f"{function.__module__}.{function.__qualname__}"
+    code = getattr(function, "__code__", None)
+    if code is None or not ("<" in name or function.__module__ == "__main__"):
+        return name
+    cells = [cell.cell_contents for cell in function.__closure__ or ()]
+    return [name, _instructions(code), cells, function.__defaults__, function.__kwdefaults__]
+
+
+def _instructions(code):
+    inner = [_instructions(c) if hasattr(c, "co_code") else c for c in code.co_consts]
+    return [code.co_code, code.co_names, inner]
 
 
 def _hash_source(scan):

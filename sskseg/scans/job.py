@@ -134,6 +134,12 @@ class Job:
 
         return zarr.open_array(self.destination / name, mode="r+")
 
+    def allowed_blocks(self, grid):
+        """Rows of a grid's blocks in which the mask is anywhere not 0."""
+        if self.mask is None:
+            return list(range(len(grid)))
+        return [i for i, box in enumerate(grid) if self._allowed(box).any()]
+
     def box(self, i):
         return grown(self.grid[i], self.halo, self.shape)
 

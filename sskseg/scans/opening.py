@@ -11,6 +11,16 @@ _TIFF = (".tif", ".tiff", ".btf", ".tf8")
 _HDF5 = (".h5", ".hdf5", ".hdf")
 _SECTIONS = (*_TIFF, ".png", ".jpg", ".jpeg", ".bmp")
 _CHUNK = 2**26  # bytes, where the file has no chunks of its own
+_LENGTHS = {  # in meters
+    1e-12: ("pm", "picometer"),
+    1e-10: ("Å", "A", "angstrom"),
+    1e-9: ("nm", "nanometer"),
+    1e-6: ("µm", "μm", "um", "micrometer", "micron"),
+    1e-3: ("mm", "millimeter"),
+    1e-2: ("cm", "centimeter"),
+    0.0254: ("inch", "in"),
+    1.0: ("m", "meter"),
+}
 
 
 @dataclass(frozen=True)
@@ -58,9 +68,10 @@ def open_scan(path, *, level=0, axes=None, spacing=None, unit=None, chunks="auto
         Of "z", "y", "x" and "c", one letter for each axis in the file; None: as the file tells, or
         "yx" and "zyx" where it does not. Axes "t" and others are taken where their length is 1.
     spacing : sequence of float, default=None
-        Of the spatial axes; None: as the file tells, 1 where it does not.
+        Of the spatial axes; None: as the file tells (OME-Zarr, OME-TIFF and what ImageJ writes), 1
+        where it does not. Axes that it has in other units are converted to that of x.
     unit : str, default=None
-        Of `spacing`.
+        Of `spacing`; None: as the file tells, where `spacing` is None too.
     chunks : int, tuple or "auto", default="auto"
         Of the lazy array where the file has none; see `dask.array.from_array`.
 
@@ -73,7 +84,8 @@ def open_scan(path, *, level=0, axes=None, spacing=None, unit=None, chunks="auto
     FileNotFoundError
         If nothing is at `path`.
     ValueError
-        If it is no scan, has no such level or dataset, or other axes than are said.
+        If it is no scan, has no such level or dataset, or other axes than are said; or if it tells
+        sizes of pixels in units that cannot be converted.
     ImportError
         If the library that reads the format is not installed (extra ``scans``).
     """
@@ -95,8 +107,11 @@ def open_scan(path, *, level=0, axes=None, spacing=None, unit=None, chunks="auto
             f"{where} is no scan: expected zarr, HDF5 ({', '.join(_HDF5)}), TIFF "
             f"({', '.join(_TIFF)}) or a folder of sections."
         )
-    data, told, steps, told_unit = found
-    return _ordered(data, axes or told, spacing or steps, unit or told_unit, str(path))
+    data, told, steps, units = found
+    if spacing is None:
+        spacing, told_unit = _in_one_unit(steps or {}, units or {}, where)
+        unit = unit or told_unit
+    return _ordered(data, axes or told, spacing, unit, str(path))
 
 
 def _split(path):
@@ -131,9 +146,28 @@ def _ordered(data, axes, spacing, unit, source):
     return Scan(data.transpose(order), wanted, steps, unit, source)
 
 
+def _in_one_unit(steps, units, where):
+    """Sizes of pixels in the unit of x, and that unit."""
+    unit, found = units.get("x"), {}
+    for axis, step in steps.items():
+        own = units.get(axis) or unit
+        factor = 1.0 if own == unit or axis not in "zyx" else _meters(own) / _meters(unit)
+        if not np.isfinite(factor):
+            raise ValueError(
+                f"{where} has axis x in {unit!r} and {axis} in {own!r}, of which one is not known: "
+                "give spacing and unit."
+            )
+        found[axis] = float(step) * factor
+    return found, unit
+
+
+def _meters(unit):
+    """Length of a unit, NaN where it is not known."""
+    singular = (unit or "").removesuffix("s")
+    return next((m for m, names in _LENGTHS.items() if unit in names or singular in names), np.nan)
+
+
 def _spacing(spacing, spatial):
-    if spacing is None:
-        return (1.0,) * len(spatial)
     if isinstance(spacing, dict):
         return tuple(float(spacing.get(letter, 1.0)) for letter in spatial)
     steps = tuple(float(step) for step in spacing)
@@ -163,11 +197,13 @@ def _open_zarr(where, inside, level):
     data = da.from_zarr(node[sets[level]["path"]])
     axes = [a if isinstance(a, dict) else {"name": a} for a in pyramids[0].get("axes", [])]
     letters = "".join(a["name"][0] for a in axes) or None
-    scales = [t["scale"] for t in sets[level].get("coordinateTransformations", [])
-              if t["type"] == "scale"]  # fmt: skip
-    steps = dict(zip(letters or "", scales[0], strict=False)) if scales else None
-    unit = next((a["unit"] for a in axes if a.get("name") == "x" and "unit" in a), None)
-    return data, letters, steps, unit
+    steps = dict.fromkeys(letters or "", 1.0)
+    for part in (sets[level], pyramids[0]):  # one after the other
+        for change in part.get("coordinateTransformations", []):
+            if change["type"] == "scale":
+                steps = {k: v * s for (k, v), s in zip(steps.items(), change["scale"], strict=True)}
+    units = {a["name"][0]: a["unit"] for a in axes if "unit" in a}
+    return data, letters, steps, units
 
 
 def _open_hdf5(where, inside, level, chunks):
@@ -194,23 +230,41 @@ def _open_tiff(where, level, chunks):
         _only_level(level, len(series.levels))
         part = series.levels[level]
         axes = part.axes.lower().replace("s", "c").replace("q", "z").replace("i", "z")
-        steps, unit = _ome_spacing(file.ome_metadata)
+        steps, units = _imagej_spacing(file) if file.is_imagej else _ome_spacing(file.ome_metadata)
         if level:
             wide, narrow = series.shape[axes.index("x")], part.shape[axes.index("x")]
-            steps = {k: v * (wide / narrow if k in "yx" else 1) for k, v in (steps or {}).items()}
+            steps = {k: v * (wide / narrow if k in "yx" else 1) for k, v in steps.items()}
         page = part.keyframe
         tile = (page.tilelength, page.tilewidth) if page.is_tiled else None
         source = _Tiff(str(where), level, part.shape, part.dtype, tile)
-    return da.from_array(source, chunks=_chunks(source, chunks), name=False), axes, steps, unit
+    return da.from_array(source, chunks=_chunks(source, chunks), name=False), axes, steps, units
 
 
 def _ome_spacing(text):
-    """Pixel sizes and unit of OME-XML."""
+    """Pixel sizes and units of OME-XML."""
     sizes = dict(re.findall(r'PhysicalSize([XYZ])="([^"]+)"', text or ""))
-    unit = re.search(r'PhysicalSizeXUnit="([^"]+)"', text or "")
-    if not sizes:
-        return None, None
-    return {k.lower(): float(v) for k, v in sizes.items()}, unit[1] if unit else "µm"
+    units = dict(re.findall(r'PhysicalSize([XYZ])Unit="([^"]+)"', text or ""))
+    return (
+        {axis.lower(): float(size) for axis, size in sizes.items()},
+        {axis.lower(): units.get(axis, "µm") for axis in sizes},
+    )
+
+
+def _imagej_spacing(file):
+    """Pixel sizes and unit of what ImageJ writes; nothing where it knows none.
+
+    Of other files the resolution is not taken: it is mostly that of some screen.
+    """
+    told, tags = file.imagej_metadata, file.pages.first.tags
+    unit = re.sub(r"\\u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), str(told.get("unit", "")))
+    if unit.lower() in ("", "pixel", "pixels"):
+        return {}, {}
+    steps = {"z": float(told["spacing"])} if told.get("spacing") else {}
+    for axis, name in (("y", "YResolution"), ("x", "XResolution")):
+        pixels, length = tags[name].value if name in tags else (0, 0)
+        if pixels and length:
+            steps[axis] = length / pixels
+    return steps, dict.fromkeys(steps, unit)
 
 
 def _open_sections(where, level):

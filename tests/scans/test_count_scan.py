@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import warnings
+from functools import partial
 
 import dask.array as da
 import numpy as np
@@ -14,7 +15,9 @@ import pandas as pd
 import pytest
 import torch
 import zarr
+from scipy import ndimage as ndi
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
@@ -26,6 +29,7 @@ from sskseg.scans import (
     open_scan,
     plan_scan,
 )
+from sskseg.scans.fingerprint import _hash_of
 from sskseg.scans.ledger import Ledger
 
 
@@ -154,6 +158,30 @@ def test_consecutive_sections(sections, tmp_path, methods, method, block_shape):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("seed", range(24))
+def test_random_stacks_of_sections(sections, tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    shape = (int(rng.integers(2, 9)), *(int(side) for side in rng.integers(20, 50, 2)))
+    stack = ndi.gaussian_filter(rng.normal(size=shape), (1, 2, 2))
+    method = ["components", "watershed"][seed % 2]
+    block_shape = tuple(int(rng.integers(1, n + 1)) for n in shape[:1])
+    block_shape += tuple(int(rng.integers(16, n + 1)) for n in shape[1:])
+    model = make_pipeline(PercentileScaler().fit(stack), sections[None][1])
+    maps = model.transform(stack)
+    counter = InstanceCounter(method, fill_holes=method == "watershed", sections="consecutive")
+    model = make_pipeline(*(step for _, step in model.steps), counter.fit(maps))
+    options = {"block_shape": block_shape, "halo": (0, 16, 16) if method == "watershed" else None}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of objects that are larger than the halo
+        found = count_scan(model, da.from_array(stack), tmp_path / "out", **options)
+    expected = np.asarray(counter.label(maps))
+    if len(found.cut) == 0:
+        assert same(found.labels.compute(), expected)
+        assert found.n_objects == expected.max()
+    else:
+        assert method == "watershed"
+
+
 def test_intensities_of_an_image_are_those_of_the_whole_scan(plane, tmp_path):
     model = fitted(InstanceCounter("components", fill_holes=False), scope="image")
     compare(model, plane * np.linspace(1, 3, 170), tmp_path / "out", block_shape=50)
@@ -207,6 +235,23 @@ def test_a_plan_tells_what_will_be_done(components, plane):
     network = 4 * 8 * 2 * 150 * 170  # float32; the largest layer is the head of two outputs
     assert plan.memory == 40 * 50 * 50 + 20 * 150 * 170 + network
     assert plan.seconds > 0
+    for mask, n_predict, n_blocks in (([[1, 0]], 1, 6), ([[0, 0]], 0, 0)):
+        plan = plan_scan(components, da.from_array(plane), block_shape=50, mask=np.array(mask))
+        assert (plan.n_predict, plan.n_blocks, plan.overhead) == (n_predict, n_blocks, n_predict)
+        assert (plan.seconds is None) == (n_predict == 0)
+    few = plan_scan(components, da.zeros((9000, 9000), chunks=500), n_workers=10**6, measure=False)
+    many = plan_scan(components, da.zeros((9000, 9000), chunks=500), n_workers=1, measure=False)
+    assert few.block_shape < many.block_shape
+
+
+def test_plans_know_the_memory_of_a_cluster(components):
+    class Client:
+        def scheduler_info(self, n_workers):
+            return {"workers": {i: {"memory_limit": 4 * 10**6, "nthreads": 2} for i in range(3)}}
+
+    image = da.zeros((9000, 9000), chunks=500)
+    plan = plan_scan(components, image, client=Client(), measure=False)
+    assert 40 * np.prod(plan.block_shape) < 10**6
 
 
 # Restart
@@ -241,6 +286,19 @@ def test_a_failed_block_is_retried_then_told_and_the_rest_goes_on(
     found = count_scan(components, da.from_array(plane), tmp_path / "out", block_shape=50)
     assert content(tmp_path / "out") == content(tmp_path / "whole")
     assert found.table.equals(whole.table)
+
+
+def test_functions_are_part_of_a_run(components):
+    def model(function):
+        return make_pipeline(FunctionTransformer(function), *(s for _, s in components.steps))
+
+    def scaled(by):
+        return lambda x: x * by
+
+    functions = [lambda x: x + 1, lambda x: x + 2, lambda x: np.abs(x), scaled(2), scaled(3),
+                 np.abs, np.sqrt, partial(np.add, 1), partial(np.add, 2)]  # fmt: skip
+    assert len({_hash_of(model(function)) for function in functions}) == len(functions)
+    assert _hash_of(model(scaled(2))) == _hash_of(model(scaled(2)))
 
 
 def test_other_runs_are_refused_and_finished_ones_are_read(components, watershed, plane, tmp_path):

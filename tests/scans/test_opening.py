@@ -50,15 +50,18 @@ def test_ome_zarr(volume, tmp_path, version):
             {"type": "scale", "scale": [1, 1, 2.0, 0.5 * s, 0.5 * s]}]}
         for i, s in enumerate((1, 2))
     ]  # fmt: skip
-    pyramid = [{"axes": axes, "datasets": sets}]
+    whole = [{"type": "scale", "scale": [1, 1, 1, 3.0, 3.0]}]
+    axes[2]["unit"] = "nanometer"
+    pyramid = [{"axes": axes, "datasets": sets, "coordinateTransformations": whole}]
     root.attrs.update(
         {"multiscales": pyramid} if version == 2 else {"ome": {"multiscales": pyramid}}
     )
     expected = np.moveaxis(image[0], 0, -1)
     scan = opened(tmp_path / "o.zarr", expected)
-    assert (scan.axes, scan.spacing, scan.unit) == ("zyxc", (2.0, 0.5, 0.5), "micrometer")
+    assert (scan.axes, scan.unit) == ("zyxc", "micrometer")
+    assert np.allclose(scan.spacing, (0.002, 1.5, 1.5))
     coarse = opened(tmp_path / "o.zarr", expected[:, ::2, ::2], level=1)
-    assert coarse.spacing == (2.0, 1.0, 1.0)
+    assert np.allclose(coarse.spacing, (0.002, 3.0, 3.0))
     with pytest.raises(ValueError, match="level must be from 0 to 1, got 2"):
         open_scan(tmp_path / "o.zarr", level=2)
 
@@ -86,10 +89,33 @@ def test_ome_tiff(volume, tmp_path):
     tifffile.imwrite(
         tmp_path / "a.ome.tif", image, photometric="minisblack",
         metadata={"axes": "ZCYX", "PhysicalSizeX": 0.3, "PhysicalSizeY": 0.4, "PhysicalSizeZ": 2.0,
-                  "PhysicalSizeXUnit": "nm"},
+                  "PhysicalSizeXUnit": "nm", "PhysicalSizeYUnit": "nm"},
     )  # fmt: skip
     scan = opened(tmp_path / "a.ome.tif", np.moveaxis(image, 1, -1))
-    assert (scan.axes, scan.spacing, scan.unit) == ("zyxc", (2.0, 0.4, 0.3), "nm")
+    assert (scan.axes, scan.unit) == ("zyxc", "nm")
+    assert np.allclose(scan.spacing, (2000.0, 0.4, 0.3))  # of z in micrometers
+
+
+def test_units_that_are_not_known(volume, tmp_path):
+    tifffile.imwrite(
+        tmp_path / "a.ome.tif", volume, photometric="minisblack",
+        metadata={"axes": "ZYX", "PhysicalSizeX": 0.3, "PhysicalSizeZ": 2.0,
+                  "PhysicalSizeXUnit": "pixel", "PhysicalSizeZUnit": "nm"},
+    )  # fmt: skip
+    with pytest.raises(ValueError, match="x in 'pixel' and z in 'nm', of which one is not known"):
+        open_scan(tmp_path / "a.ome.tif")
+    scan = open_scan(tmp_path / "a.ome.tif", spacing=np.array([2, 1, 1]))
+    assert (scan.spacing, scan.unit) == ((2.0, 1.0, 1.0), None)
+
+
+def test_tiff_of_imagej(volume, tmp_path):
+    options = {"imagej": True, "resolution": (4.0, 2.0)}
+    told = {"axes": "ZYX", "unit": "\\u00B5m", "spacing": 3.0}
+    tifffile.imwrite(tmp_path / "a.tif", volume, metadata=told, **options)
+    scan = opened(tmp_path / "a.tif", volume)
+    assert (scan.spacing, scan.unit) == ((3.0, 0.5, 0.25), "µm")
+    tifffile.imwrite(tmp_path / "b.tif", volume, metadata={"axes": "ZYX"}, **options)
+    assert open_scan(tmp_path / "b.tif").spacing == (1.0, 1.0, 1.0)
 
 
 def test_a_folder_of_sections_in_the_order_of_their_numbers(volume, tmp_path):

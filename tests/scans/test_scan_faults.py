@@ -1,9 +1,11 @@
 """What goes wrong with disks and input: told clearly, nothing corrupted, and gone on with later."""
 
 import errno
+import io
 import os
 import subprocess
 import sys
+import warnings
 
 import dask.array as da
 import joblib
@@ -121,6 +123,38 @@ def test_a_chunk_that_cannot_be_read(components, plane, tmp_path):
     found = count_scan(components, path, tmp_path / "out", block_shape=150)
     assert found.table.equals(expected.table)
     assert content(tmp_path / "out") == content(tmp_path / "whole")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+def test_a_worker_that_is_killed_is_replaced(components, plane, whole, tmp_path):
+    """The first block that is read kills the process that reads it."""
+    import random
+    import signal
+
+    from distributed import Client, LocalCluster
+
+    def killing(block, flag=tmp_path / "killed"):
+        if not flag.exists():
+            flag.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return block
+
+    before = random.getstate()  # which distributed draws from
+    image = da.from_array(plane, chunks=50)
+    image = image.map_blocks(killing, dtype=image.dtype, meta=image._meta)
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with LocalCluster(**options) as cluster, Client(cluster) as client:
+            found = count_scan(components, image, tmp_path / "out", block_shape=50, client=client)
+    random.setstate(before)
+    assert (tmp_path / "killed").exists()
+    labels = [name for name in whole if name.startswith("labels/")]
+    written = content(tmp_path / "out")
+    assert {name: written[name] for name in labels} == {name: whole[name] for name in labels}
+    # Workers have one thread, which adds up probabilities in another order.
+    expected = pd.read_parquet(io.BytesIO(whole["objects.parquet"]))
+    pd.testing.assert_frame_equal(found.table, expected, rtol=1e-5)
 
 
 def test_a_mask_leaves_out_what_it_does_not_hold(components, plane, tmp_path, monkeypatch):
