@@ -4,9 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-
-torch.set_num_threads(min(2, os.cpu_count() or 1))
 
 
 @pytest.fixture(scope="session")

@@ -18,8 +18,10 @@ from .finishing import clean, finish, remove
 from .joining import REASONS, join_blocks
 from .ledger import Ledger
 from .opening import Scan, open_scan
-from .planning import BYTES, PREDICTED_BYTES, make_job, needs, pyramid_levels
+from .planning import BYTES, PREDICTED_BYTES, freeze, make_job, needs, pyramid_levels
 from .workers import Progress, Workers
+
+_LOOKED_AT = 8  # finished blocks, whether the scan is what it was
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,8 @@ class ScanPlan:
         eight times the output of its largest layer, in float32. With ``method="contours"`` that is
         of a tile of `predict`, and there are ``128 * voxels`` more, for maps and proposals.
     seconds : float or None
-        Of the network on one worker, from one block that was measured; with
-        ``method="contours"`` of finding objects, too.
+        Of the network on one worker, from one block that was measured in this process, with its
+        threads and its GPU; with ``method="contours"`` of finding objects, too.
     """
 
     shape: tuple[int, ...]
@@ -107,10 +109,11 @@ def plan_scan(
     """
     memory = _memory(client, n_workers)
     job = make_job(estimator, _as_scan(source), block_shape, halo, mask=mask, memory=memory)
-    left = job.allowed_blocks(job.predict_grid)
+    left = job.allowed_blocks(job.grid if job.by_contours else job.predict_grid)
     plan = _plan(job, left)
     if not measure or not left:
         return plan
+    freeze(job)
     start = time.perf_counter()
     job.look(left[len(left) // 2])
     seconds = (time.perf_counter() - start) * plan.n_predict
@@ -190,7 +193,7 @@ def count_scan(
     object in several blocks each block's score and outline weigh as many pixels as it writes; they
     are the same unless the object is listed in `cut`.
     """
-    scan, destination = _as_scan(source), Path(destination)
+    scan, destination = _as_scan(source), Path(destination).absolute()
     _check_destination(destination)
     options = {"skip_below": skip_below, "mask": mask, "memory": _memory(client, n_workers)}
     earlier = Ledger(destination / "ledger").run() if block_shape is None and resume else {}
@@ -204,13 +207,16 @@ def count_scan(
             "keep_probabilities must be False with method='contours', which finds objects in the "
             f"scan itself and predicts no probabilities, got {keep_probabilities!r}."
         )
+    job.keep_probabilities = keep_probabilities
     run = fingerprint(job, estimator, keep_probabilities)
     if not resume and destination.exists():
         remove(destination)
     ledger = Ledger.open(destination / "ledger", run)
     job.create(destination)
-    _check_seen(job)
+    _check_seen(job, ledger, run["stamps"])
     if not ledger.has("done", 0):
+        job.owner = ledger.take_over()
+        freeze(job, ledger)
         workers = Workers(job, client, n_workers)
         sizes = [n_pixels(box) for box in job.grid]
         progress = Progress(sizes, verbose, lambda i: int(ledger.read("sums", i)["n"]))
@@ -227,18 +233,26 @@ def count_scan(
     return _result(job, ledger)
 
 
-def _check_seen(job):
+def _check_seen(job, ledger, stamps):
     """Refuse a scan whose pixels are others than those that finished blocks were made of.
 
-    A few blocks are read again. Those that failed may have been put right.
+    A few blocks are read again; all, where a file's size or time has changed. Those that failed may
+    have been put right.
     """
-    for i, crc in job.some_seen().items():
-        if job.sees(i) != crc:
+    changed = ledger.run()["stamps"] != stamps
+    for i, crc in job.seen(None if changed else _LOOKED_AT).items():
+        try:
+            same = job.sees(i) == crc
+        except Exception:  # what cannot be read now is told where a block needs it
+            continue
+        if not same:
             raise ValueError(
                 f"{job.destination} holds a run of another source: the scan has changed in what "
                 f"the network saw for block {i}. Give another destination, or resume=False to "
                 "start anew."
             )
+    if changed:
+        ledger.note(stamps)
 
 
 def _memory(client, n_workers):
@@ -248,6 +262,9 @@ def _memory(client, n_workers):
     if client is None:
         return MEMORY_LIMIT // (n_workers or os.cpu_count() or 1)
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
+    if not workers:  # of a cluster that starts them for tasks
+        client.submit(int, pure=False).result()
+        workers = client.scheduler_info(n_workers=-1)["workers"].values()
     limits = [w["memory_limit"] // w["nthreads"] for w in workers if w["memory_limit"]]
     return min(limits, default=None)
 

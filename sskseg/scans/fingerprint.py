@@ -3,12 +3,17 @@
 import hashlib
 import json
 import re
+import types
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from .opening import SECTIONS
+
 _IRRELEVANT = ("history_", "transduction_", "verbose", "device")  # change no prediction
+_METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
+_PLAIN = (str, bytes, bool, int, float, complex, type(None), np.generic)
 
 
 def fingerprint(job, estimator, keep_probabilities):
@@ -24,8 +29,9 @@ def fingerprint(job, estimator, keep_probabilities):
     from dask.base import tokenize
 
     return {
-        "model": _hash_of(estimator),
+        "model": hash_of(estimator),
         "source": _hash_source(job.scan),
+        "stamps": _stamps(job.scan),
         "block_shape": json.dumps(job.block_shape),
         "predict_shape": predict_shape(job),
         "halo": str(job.halo),
@@ -40,49 +46,108 @@ def predict_shape(job):
     return json.dumps([job.core, job.network_halo])
 
 
-def _hash_of(estimator):
-    """SHA-256 of all parameters and weights."""
-    digest = hashlib.sha256()
+def hash_of(value):
+    """SHA-256 of all that a value can compute with: parameters, weights, and of what is defined in
+    a script or within a function, the instructions."""
+    digest = _Digest()
+    digest.add(value)
+    return digest.sha.hexdigest()
 
-    def add(value):
+
+class _Digest:
+    def __init__(self):
+        self.sha = hashlib.sha256()
+        self.seen = {}  # with the objects themselves, so that no id is given to another one
+
+    def put(self, kind, content):
+        content = content if isinstance(content, bytes) else str(content).encode()
+        self.sha.update(f"{kind}:{len(content)}:".encode() + content)
+
+    def add(self, value):
         if isinstance(value, (np.random.Generator, np.random.RandomState)):
             return  # its state is what fitting left of it
-        if isinstance(value, partial):
-            value = [value.func, value.args, value.keywords]
-        elif callable(value) and hasattr(value, "__qualname__"):
-            value = _named(value)
-        elif hasattr(value, "state_dict"):
-            value = {k: v.cpu().numpy() for k, v in value.state_dict().items()}
-        if hasattr(value, "get_params"):
-            value = {"class": type(value).__name__, **{
-                k: v for k, v in vars(value).items()
-                if k not in _IRRELEVANT}}  # fmt: skip
-        if isinstance(value, dict):
-            for key in sorted(value):
-                digest.update(str(key).encode())
-                add(value[key])
+        if isinstance(value, _PLAIN):
+            self.put(type(value).__name__, repr(value))
         elif isinstance(value, (list, tuple)):
-            for item in value:
-                add(item)
-        elif isinstance(value, np.ndarray):
-            digest.update(f"{value.dtype}{value.shape}".encode())
-            digest.update(np.ascontiguousarray(value).tobytes())
+            self._add_all(type(value).__name__, value)
+        elif isinstance(value, (set, frozenset)):
+            self._add_all("set", sorted(value, key=repr))
+        elif isinstance(value, dict):
+            rows = sorted(value.items(), key=lambda item: str(item[0]))
+            self._add_all("dict", [part for key, item in rows for part in (str(key), item)])
+        elif id(value) in self.seen:
+            self.put("again", self.seen[id(value)][0])
         else:
-            # Without addresses, which are others in another process.
-            digest.update(re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)).encode())
+            self.seen[id(value)] = (len(self.seen), value)
+            self._add_object(value)
 
-    add(estimator)
-    return digest.hexdigest()
+    def _add_all(self, kind, items):
+        self.put(kind, len(items))
+        for item in items:
+            self.add(item)
+
+    def _add_object(self, value):
+        if isinstance(value, types.ModuleType):
+            self.put("module", value.__name__)
+        elif isinstance(value, types.MethodType):
+            self._add_all("method", [value.__func__, value.__self__])
+        elif isinstance(value, partial):
+            self._add_all("partial", [value.func, value.args, value.keywords])
+        elif isinstance(value, type):
+            self._add_class(value)
+        elif callable(value) and hasattr(value, "__qualname__"):
+            self._add_function(value)
+        elif hasattr(value, "state_dict"):
+            self._add_all("module of torch", [type(value), value.state_dict()])
+        elif hasattr(value, "detach"):
+            value = value.detach().cpu()
+            self.add((value.float() if value.is_floating_point() else value).numpy())
+        elif isinstance(value, np.ndarray) and value.dtype != object:
+            self.put("array", f"{value.dtype}{value.shape}")
+            self.sha.update(np.ascontiguousarray(value).tobytes())
+        elif hasattr(value, "__array__"):
+            self.add(np.asarray(value).tolist())
+        elif hasattr(value, "__dict__"):
+            kept = {k: v for k, v in vars(value).items() if k not in _IRRELEVANT}
+            self._add_all("object", [type(value), kept])
+        else:  # without its address, which is another one in another process
+            self.put("other", re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)))
+
+    def _add_class(self, kind):
+        self.put("class", _name(kind))
+        if _is_own(kind):
+            methods = {k: v for k, v in vars(kind).items() if hasattr(v, "__code__")}
+            self._add_all("methods", [methods, list(kind.__bases__)])
+
+    def _add_function(self, function):
+        """Its name; and what it does, where the name does not tell."""
+        self.put("function", _name(function))
+        code = getattr(function, "__code__", None)
+        if code is None or not _is_own(function):
+            return
+        names = {name: function.__globals__.get(name) for name in code.co_names}
+        self._add_all("instructions", [_instructions(code), _cells(function), names])
+        self._add_all("defaults", [function.__defaults__, function.__kwdefaults__])
 
 
-def _named(function):
-    """A function's name; and what it does, where the name does not tell."""
-    name = f"{function.__module__}.{function.__qualname__}"
-    code = getattr(function, "__code__", None)
-    if code is None or not ("<" in name or function.__module__ == "__main__"):
-        return name
-    cells = [cell.cell_contents for cell in function.__closure__ or ()]
-    return [name, _instructions(code), cells, function.__defaults__, function.__kwdefaults__]
+def _name(value):
+    return f"{getattr(value, '__module__', '')}.{value.__qualname__}"
+
+
+def _is_own(value):
+    """Whether something is of a script, or of the inside of a function, where it may change."""
+    return "<" in value.__qualname__ or value.__module__ == "__main__"
+
+
+def _cells(function):
+    """What a function takes from those around it; nothing of what is not there yet."""
+    found = []
+    for cell in function.__closure__ or ():
+        try:
+            found.append(cell.cell_contents)
+        except ValueError:
+            found.append(None)
+    return found
 
 
 def _instructions(code):
@@ -91,15 +156,26 @@ def _instructions(code):
 
 
 def _hash_source(scan):
-    """Shape, type, place, and the sizes and times of the files at that place.
+    """Shape, type, axes and place."""
+    place = scan.source
+    if Path(place).exists():
+        place = str(Path(place).absolute())
+    told = [scan.data.shape, str(scan.data.dtype), scan.axes, scan.spacing, scan.unit, place]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
-    Not of the files in its folders, of which one may be put right between runs; what blocks were
-    made of is compared besides.
+
+def _stamps(scan):
+    """Sizes and times of the files at that place which are read: a file, the metadata of zarr, or
+    sections.
+
+    Not of zarr's chunks. What blocks were made of is compared besides.
     """
     path = Path(scan.source)
     if not path.exists():  # a dataset in a file
         path = Path(scan.source.rpartition(":")[0] or scan.source)
-    files = path.iterdir() if path.is_dir() else [path] if path.is_file() else []
+    files = [path] if path.is_file() else []
+    if path.is_dir():
+        metadata = [path / name for name in _METADATA if (path / name).exists()]
+        files = metadata or [f for f in path.iterdir() if f.suffix.lower() in SECTIONS]
     stamps = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files)
-    told = [scan.data.shape, str(scan.data.dtype), scan.axes, scan.spacing, scan.source, stamps]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(stamps).encode()).hexdigest()

@@ -6,17 +6,18 @@ from itertools import chain
 import numpy as np
 
 from ..morphology import merge_sums, sums_to_table
+from .opening import unit_name
 
 _SUMS = ("label", "size", "position", "low", "high", "score", "contour")
 _TABLES = ("objects.parquet", "objects.csv")
-_STAGES = ("predict", "edges", "sums", "label", "match", "write", "shrink")
+_STAGES = ("scaling", "predict", "edges", "sums", "label", "match", "write", "shrink")
 
 
 def finish(job, ledger):
     """Write the table and the metadata."""
     _write_table(job, _tables(job, ledger))
     _write_metadata(job)
-    seen = job.some_seen()
+    seen = job.seen()
     ledger.write("done", 0, blocks=np.array([*seen]), seen=np.array([*seen.values()]))
 
 
@@ -26,6 +27,7 @@ def clean(job, ledger, keep_probabilities):
         shutil.rmtree(job.destination / "probabilities", ignore_errors=True)
     for stage in _STAGES:
         ledger.remove(stage)
+    ledger.release()
 
 
 def remove(destination):
@@ -110,10 +112,8 @@ def _write_metadata(job):
     """What tells viewers the axes, and the size of a pixel at each level of the pyramid."""
     import zarr
 
-    axes = [
-        {"name": name, "type": "space", **({"unit": job.scan.unit} if job.scan.unit else {})}
-        for name in job.axes
-    ]
+    unit = {"unit": unit_name(job.scan.unit)} if job.scan.unit else {}
+    axes = [{"name": name, "type": "space", **unit} for name in job.axes]
     levels = [(np.array(job.scan.spacing) * factor).tolist() for _, factor in job.levels()]
     # The labels are an image of their own, and all that there is of this one.
     for group, prefix, more in (("", "labels/", {}), ("labels", "", {"image-label": {}})):

@@ -20,7 +20,6 @@ from .workers import worker_device
 
 _CHUNK = {2: (512, 512), 3: (128, 128, 128)}  # pixels of a chunk on disk, at most
 _CHUNK_OF_SECTIONS = (16, 512, 512)
-_LOOKED_AT = 8  # finished blocks, whether the scan is what it was
 _SMALLEST_LEVEL = 256  # pixels; the pyramid ends where a level fits in that
 _NETWORK = threading.Lock()  # of one process: torch has threads of its own, a GPU its own queue
 
@@ -41,6 +40,8 @@ class Job:
     destination: Path | None = None
     grid: list = field(default_factory=list)
     predict_grid: list = field(default_factory=list)
+    keep_probabilities: bool = False
+    owner: str | None = None  # of the ledger
 
     @property
     def shape(self):
@@ -79,7 +80,7 @@ class Job:
 
     @property
     def ledger(self):
-        return Ledger(self.destination / "ledger")
+        return Ledger(self.destination / "ledger", self.owner)
 
     def create(self, destination):
         """Make the arrays, which are left as they are where they exist."""
@@ -182,6 +183,10 @@ class Job:
         written = self._written(stage, i)
         return written is None or self._is_whole(*written, self.ledger.read(stage, i)["crc"])
 
+    def lasts(self, stage):
+        """Whether what a stage writes is needed when all that is made of it is finished."""
+        return stage != "predict" or self.keep_probabilities
+
     def _written(self, stage, i):
         """Array and region that a stage writes of a block; None for what is in the ledger."""
         if stage == "predict":
@@ -203,22 +208,27 @@ class Job:
         """Probabilities of a block of the network's grid."""
         core, seen = self.predict_grid[i], self._seen(i)
         probability = self._probability(i, seen)
-        self.array("probabilities")[core] = probability
+        self._store("probabilities", core, probability)
         self.ledger.write("predict", i, crc=checksum(probability), seen=_crc_of(seen))
+
+    def _store(self, name, region, values):
+        self.ledger.check_owner()
+        self.array(name)[region] = values
 
     def look(self, i):
         """What the network makes of a block."""
         seen = self._seen(i)
         return self.detect(i, seen) if self.by_contours else self._probability(i, seen)
 
-    def some_seen(self):
-        """Of a few finished blocks, the checksum of what the network saw: dict of int to int."""
-        if self.ledger.has("done", 0):
-            found = self.ledger.read("done", 0)
-            return dict(zip(found["blocks"].tolist(), found["seen"].tolist(), strict=True))
+    def seen(self, most=None):
+        """Of finished blocks, the checksum of what the network saw: dict of int to int; of `most`
+        at random, or of all."""
         stage, n_blocks = "sums" if self.by_contours else "predict", len(self.predict_grid)
         order = np.random.default_rng(0).permutation(n_blocks).tolist()
-        finished = islice((i for i in order if self.ledger.has(stage, i)), _LOOKED_AT)
+        if self.ledger.has("done", 0):
+            found = self.ledger.read("done", 0)
+            return dict(islice(zip(found["blocks"].tolist(), found["seen"].tolist()), most))
+        finished = islice((i for i in order if self.ledger.has(stage, i)), most)
         return {i: int(self.ledger.read(stage, i)["seen"]) for i in finished}
 
     def sees(self, i):
@@ -273,8 +283,10 @@ class Job:
             (np.arange(part.start, part.stop) * coarse) // fine
             for part, coarse, fine in zip(box, self.mask.shape, self.shape, strict=True)
         ]
-        part = np.asarray(self.mask[tuple(slice(r[0], r[-1] + 1) for r in rows)])
-        return (part > 0)[np.ix_(*(r - r[0] for r in rows))]
+        part = self.mask[tuple(slice(r[0], r[-1] + 1) for r in rows)]
+        if hasattr(part, "compute"):
+            part = part.compute(scheduler="synchronous")
+        return (np.asarray(part) > 0)[np.ix_(*(r - r[0] for r in rows))]
 
     def label(self, i):
         """Objects of a block as it sees them by itself; those in its core come first."""
@@ -430,7 +442,7 @@ class Job:
         """Labels of a block under their final ids."""
         ids = self.ledger.read("join", i)["ids"]
         final = np.take(ids, self.ledger.read("label", i)["labels"])
-        self.array("labels/0")[self.grid[i]] = final
+        self._store("labels/0", self.grid[i], final)
         self.ledger.write("write", i, crc=checksum(final))
 
     def shrink(self, k):
@@ -442,7 +454,7 @@ class Job:
             slice(s.start * step, s.stop * step, step) for s, step in zip(box, steps, strict=True)
         )
         coarser = self.array(f"labels/{level - 1}")[region]
-        self.array(f"labels/{level}")[box] = coarser
+        self._store(f"labels/{level}", box, coarser)
         self.ledger.write("shrink", k, crc=checksum(coarser))
 
 

@@ -4,13 +4,15 @@ import json
 import os
 import shutil
 import tempfile
+import uuid
 import zlib
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load, save
 
-_VERSION = "3"  # of the files below
+_VERSION = "4"  # of the files below
+_OWNER = "owner"
 _PIECE = 2**30  # bytes, which a compressor takes at a time
 
 
@@ -23,10 +25,12 @@ class Ledger:
     Parameters
     ----------
     folder : str or path-like
+    owner : str, default=None
+        Of `take_over`: nothing is written once another run has taken over.
     """
 
-    def __init__(self, folder):
-        self.folder = Path(folder)
+    def __init__(self, folder, owner=None):
+        self.folder, self.owner = Path(folder), owner
 
     @classmethod
     def open(cls, folder, run):
@@ -36,7 +40,8 @@ class Ledger:
         ----------
         folder : str or path-like
         run : dict of str to str
-            What the result depends on: model, source, parameters.
+            What the result depends on: model, source, parameters. Other "stamps", of the files of
+            the source, do not make it another run: see `note`.
 
         Raises
         ------
@@ -46,7 +51,8 @@ class Ledger:
         ledger, run = cls(folder), {**run, "format": _VERSION}
         earlier = ledger.run()
         if earlier:
-            changed = sorted(k for k in {*earlier, *run} if earlier.get(k) != run.get(k))
+            names = {*earlier, *run} - {"stamps"}
+            changed = sorted(k for k in names if earlier.get(k) != run.get(k))
             if changed:
                 raise ValueError(
                     f"{ledger.folder.parent} holds a run of another {', '.join(changed)}: give "
@@ -54,8 +60,35 @@ class Ledger:
                 )
             return ledger
         ledger.folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(ledger.folder / "run.json", json.dumps(run, indent=1).encode())
+        ledger._write_run(run)
         return ledger
+
+    def note(self, stamps):
+        """Note other stamps of a source whose pixels were found to be the same."""
+        self._write_run({**self.run(), "stamps": stamps})
+
+    def _write_run(self, run):
+        write_atomically(self.folder / "run.json", json.dumps(run, indent=1).encode())
+
+    def take_over(self):
+        """Be the only one who writes; returns the `owner` for others of this run."""
+        self.owner = uuid.uuid4().hex
+        write_atomically(self.folder / _OWNER, self.owner.encode())
+        return self.owner
+
+    def release(self):
+        """Nobody writes any more."""
+        (self.folder / _OWNER).unlink(missing_ok=True)
+
+    def check_owner(self):
+        """Raise a RuntimeError where another run has taken over."""
+        if self.owner is None:
+            return
+        file = self.folder / _OWNER
+        if not file.exists() or file.read_text() != self.owner:
+            raise RuntimeError(
+                f"Another call of count_scan has taken over {self.folder.parent}, or has ended."
+            )
 
     def run(self):
         """What the run that is there depends on; empty where there is none."""
@@ -84,6 +117,7 @@ class Ledger:
         arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
         payload = _compressed(save(arrays))
         crc = zlib.crc32(payload).to_bytes(4, "big")
+        self.check_owner()
         path = self._path(stage, block)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, crc + payload)

@@ -1,25 +1,27 @@
 """Scans on disk as lazy arrays, with axes, spacing and unit."""
 
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 
 _TIFF = (".tif", ".tiff", ".btf", ".tf8")
 _HDF5 = (".h5", ".hdf5", ".hdf")
-_SECTIONS = (*_TIFF, ".png", ".jpg", ".jpeg", ".bmp")
+SECTIONS = (*_TIFF, ".png", ".jpg", ".jpeg", ".bmp")
 _CHUNK = 2**26  # bytes, where the file has no chunks of its own
-_LENGTHS = {  # in meters
-    1e-12: ("pm", "picometer"),
-    1e-10: ("Å", "A", "angstrom"),
-    1e-9: ("nm", "nanometer"),
-    1e-6: ("µm", "μm", "um", "micrometer", "micron"),
-    1e-3: ("mm", "millimeter"),
-    1e-2: ("cm", "centimeter"),
+_LENGTHS = {  # in meters, with the names that OME-NGFF has first
+    1e-12: ("picometer", "pm"),
+    1e-10: ("angstrom", "Å", "A"),
+    1e-9: ("nanometer", "nm"),
+    1e-6: ("micrometer", "µm", "μm", "um", "micron"),
+    1e-3: ("millimeter", "mm"),
+    1e-2: ("centimeter", "cm"),
     0.0254: ("inch", "in"),
-    1.0: ("m", "meter"),
+    1.0: ("meter", "m"),
 }
 
 
@@ -71,13 +73,19 @@ def open_scan(path, *, level=0, axes=None, spacing=None, unit=None, chunks="auto
         Of the spatial axes; None: as the file tells (OME-Zarr, OME-TIFF and what ImageJ writes), 1
         where it does not. Axes that it has in other units are converted to that of x.
     unit : str, default=None
-        Of `spacing`; None: as the file tells, where `spacing` is None too.
+        Of `spacing`. Where `spacing` is None, what the file tells is converted to it; None: as the
+        file tells.
     chunks : int, tuple or "auto", default="auto"
         Of the lazy array where the file has none; see `dask.array.from_array`.
 
     Returns
     -------
     Scan
+
+    Warns
+    -----
+    UserWarning
+        If the file tells the size of a pixel along some axes only; along the others it is then 1.
 
     Raises
     ------
@@ -89,8 +97,8 @@ def open_scan(path, *, level=0, axes=None, spacing=None, unit=None, chunks="auto
     ImportError
         If the library that reads the format is not installed (extra ``scans``).
     """
-    name, _, inside = _split(str(path))
-    where = Path(name)
+    name, separator, inside = _split(str(path))
+    where = Path(name).absolute()  # workers may have another folder
     if not where.exists():
         raise FileNotFoundError(f"No scan at {where}.")
     if where.is_dir():
@@ -109,9 +117,8 @@ def open_scan(path, *, level=0, axes=None, spacing=None, unit=None, chunks="auto
         )
     data, told, steps, units = found
     if spacing is None:
-        spacing, told_unit = _in_one_unit(steps or {}, units or {}, where)
-        unit = unit or told_unit
-    return _ordered(data, axes or told, spacing, unit, str(path))
+        spacing, unit = _in_one_unit(steps or {}, units or {}, unit, where)
+    return _ordered(data, axes or told, spacing, unit, f"{where}{separator}{inside}")
 
 
 def _split(path):
@@ -141,37 +148,54 @@ def _ordered(data, axes, spacing, unit, source):
         raise ValueError(f"A scan has the axes y and x at least, got {axes!r}.")
     order = [axes.index(letter) for letter in "zyxc" if letter in axes]
     spatial = "".join(letter for letter in "zyx" if letter in axes)
-    steps = _spacing(spacing, spatial)
+    steps = _spacing(spacing, spatial, source)
     wanted = spatial + ("c" if "c" in axes else "")
     return Scan(data.transpose(order), wanted, steps, unit, source)
 
 
-def _in_one_unit(steps, units, where):
-    """Sizes of pixels in the unit of x, and that unit."""
-    unit, found = units.get("x"), {}
+def _in_one_unit(steps, units, wanted, where):
+    """Sizes of pixels in one unit: `wanted`, or that of x; and that unit."""
+    units = {axis: units.get(axis) or units.get("x") for axis in steps}
+    unit, found = wanted or units.get("x"), {}
     for axis, step in steps.items():
-        own = units.get(axis) or unit
-        factor = 1.0 if own == unit or axis not in "zyx" else _meters(own) / _meters(unit)
-        if not np.isfinite(factor):
-            raise ValueError(
-                f"{where} has axis x in {unit!r} and {axis} in {own!r}, of which one is not known: "
-                "give spacing and unit."
-            )
+        known = units[axis] in (None, unit) or axis not in "zyx"
+        factor = 1.0 if known else _meters(units[axis]) / _meters(unit)
         found[axis] = float(step) * factor
+        if axis in "zyx" and not 0 < found[axis] < np.inf:
+            raise ValueError(
+                f"{where} tells pixels of {step!r} {units[axis] or ''} along {axis}, wanted in "
+                f"{unit or 'any unit'}: give spacing and unit."
+            )
     return found, unit
 
 
 def _meters(unit):
     """Length of a unit, NaN where it is not known."""
-    singular = (unit or "").removesuffix("s")
-    return next((m for m, names in _LENGTHS.items() if unit in names or singular in names), np.nan)
+    name = unit_name(unit)
+    return next((meters for meters, names in _LENGTHS.items() if name in names), np.nan)
 
 
-def _spacing(spacing, spatial):
+def unit_name(unit):
+    """The name that OME-NGFF has for a unit of length; any other name as it is."""
+    for names in _LENGTHS.values():
+        if unit and (unit in names or unit.lower().removesuffix("s") in names):
+            return names[0]
+    return unit
+
+
+def _spacing(spacing, spatial, source):
     if isinstance(spacing, dict):
+        missing = [letter for letter in spatial if letter not in spacing]
+        if 0 < len(missing) < len(spatial):
+            warnings.warn(
+                f"{source} does not tell the size of a pixel along {', '.join(missing)}: it is "
+                "taken for 1. Give spacing.",
+                UserWarning,
+                stacklevel=4,
+            )
         return tuple(float(spacing.get(letter, 1.0)) for letter in spatial)
     steps = tuple(float(step) for step in spacing)
-    if len(steps) != len(spatial) or min(steps) <= 0:
+    if len(steps) != len(spatial) or not all(0 < step < np.inf for step in steps):
         raise ValueError(f"spacing must be {len(spatial)} positive numbers, got {spacing!r}.")
     return steps
 
@@ -196,13 +220,13 @@ def _open_zarr(where, inside, level):
     _only_level(level, len(sets))
     data = da.from_zarr(node[sets[level]["path"]])
     axes = [a if isinstance(a, dict) else {"name": a} for a in pyramids[0].get("axes", [])]
-    letters = "".join(a["name"][0] for a in axes) or None
+    letters = "".join(a["name"][0].lower() for a in axes) or None
     steps = dict.fromkeys(letters or "", 1.0)
     for part in (sets[level], pyramids[0]):  # one after the other
         for change in part.get("coordinateTransformations", []):
             if change["type"] == "scale":
                 steps = {k: v * s for (k, v), s in zip(steps.items(), change["scale"], strict=True)}
-    units = {a["name"][0]: a["unit"] for a in axes if "unit" in a}
+    units = {a["name"][0].lower(): a["unit"] for a in axes if "unit" in a}
     return data, letters, steps, units
 
 
@@ -241,12 +265,13 @@ def _open_tiff(where, level, chunks):
 
 
 def _ome_spacing(text):
-    """Pixel sizes and units of OME-XML."""
-    sizes = dict(re.findall(r'PhysicalSize([XYZ])="([^"]+)"', text or ""))
-    units = dict(re.findall(r'PhysicalSize([XYZ])Unit="([^"]+)"', text or ""))
+    """Pixel sizes and units of the first image of OME-XML."""
+    elements = ElementTree.fromstring(text).iter() if text else ()
+    told = next((e.attrib for e in elements if e.tag.rpartition("}")[2] == "Pixels"), {})
+    sizes = {a.lower(): told[f"PhysicalSize{a}"] for a in "ZYX" if f"PhysicalSize{a}" in told}
     return (
-        {axis.lower(): float(size) for axis, size in sizes.items()},
-        {axis.lower(): units.get(axis, "µm") for axis in sizes},
+        {axis: float(size) for axis, size in sizes.items()},
+        {axis: told.get(f"PhysicalSize{axis.upper()}Unit", "µm") for axis in sizes},
     )
 
 
@@ -256,15 +281,19 @@ def _imagej_spacing(file):
     Of other files the resolution is not taken: it is mostly that of some screen.
     """
     told, tags = file.imagej_metadata, file.pages.first.tags
-    unit = re.sub(r"\\u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), str(told.get("unit", "")))
-    if unit.lower() in ("", "pixel", "pixels"):
+
+    def unit_of(axis):
+        text = str(told.get(f"{axis}unit", told.get("unit", "")))
+        return re.sub(r"\\u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), text)
+
+    if unit_of("x").lower() in ("", "pixel", "pixels"):
         return {}, {}
     steps = {"z": float(told["spacing"])} if told.get("spacing") else {}
     for axis, name in (("y", "YResolution"), ("x", "XResolution")):
         pixels, length = tags[name].value if name in tags else (0, 0)
         if pixels and length:
             steps[axis] = length / pixels
-    return steps, dict.fromkeys(steps, unit)
+    return steps, {axis: unit_of(axis) for axis in steps}
 
 
 def _open_sections(where, level):
@@ -273,9 +302,9 @@ def _open_sections(where, level):
     from skimage.io import imread
 
     _only_level(level, 1)
-    files = [f for f in where.iterdir() if f.suffix.lower() in _SECTIONS]
+    files = [f for f in where.iterdir() if f.suffix.lower() in SECTIONS]
     if not files:
-        raise ValueError(f"{where} holds no zarr and no image files ({', '.join(_SECTIONS)}).")
+        raise ValueError(f"{where} holds no zarr and no image files ({', '.join(SECTIONS)}).")
     files.sort(key=lambda f: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", f.name)])
     first = imread(files[0])
     if first.ndim not in (2, 3):

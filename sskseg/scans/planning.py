@@ -1,6 +1,7 @@
 """How a scan is cut into blocks: everything that is known before a pixel is read."""
 
 import math
+from dataclasses import replace
 from itertools import groupby
 
 import numpy as np
@@ -43,7 +44,9 @@ def make_job(
     ndim = counter.spatial_ndim + consecutive
     scan = _check_scan(scan, ndim)
     _check_channels(estimator, scan, ndim)
-    _check_spacing(counter, scan)
+    scan = _check_spacing(counter, scan)
+    if consecutive:
+        _check_scaling(estimator)
     shape = scan.data.shape[:ndim]
     mask = _check_mask(mask, shape)
     chunks = scan.data.chunksize[:ndim]
@@ -67,7 +70,7 @@ def _plan_prediction(job, wanted):
     core = tuple(min(side, size) for side, size in zip(core, shape, strict=True))
     job.core, job.network_halo, job.network_stride = core, halo, (1,) * len(shape)
     job.predict_grid = boxes([cut(*axis) for axis in zip(shape, core, halo, strict=True)])
-    steps = _freeze(job.estimator, job.scan)
+    steps = list(job.estimator.steps)
     steps[-2] = (steps[-2][0], segmenter.for_blocks(core, halo))
     job.estimator = type(job.estimator)(steps)
 
@@ -78,7 +81,6 @@ def _plan_detection(job):
     job.core = tuple(min(block + 2 * halo, size) for block, halo, size in sides)
     job.network_halo, job.network_stride = job.network.block_halo()
     job.predict_grid = [job.box(i) for i in range(len(job.grid))]
-    job.estimator = type(job.estimator)(_freeze(job.estimator, job.scan))
 
 
 def _bytes_of_splitting(n_pixels):
@@ -228,16 +230,19 @@ def _check_channels(estimator, scan, ndim):
 
 
 def _check_spacing(counter, scan):
-    """Spacings of the counter and of the scan that tell the same shape of a pixel."""
+    """The scan with its spacing, or the counter's where none is known; they must tell the same
+    shape of a pixel."""
     if counter.spacing is None:
-        return
+        return scan
+    if scan.unit is None and set(scan.spacing) == {1.0}:
+        return replace(scan, spacing=tuple(float(step) for step in counter.spacing))
     ratio = np.divide(scan.spacing, counter.spacing)
     if not np.allclose(ratio, ratio[0], rtol=1e-3):
         raise ValueError(
-            f"The counter has spacing={tuple(counter.spacing)}, the source {scan.spacing}"
-            + ("" if scan.unit else " (which is 1 where it is not known)")
-            + ": give open_scan(..., spacing=...), or a counter of the source's."
+            f"The counter has spacing={tuple(counter.spacing)}, the source {scan.spacing}: give "
+            "open_scan(..., spacing=...), or a counter of the source's."
         )
+    return scan
 
 
 def _check_mask(mask, shape):
@@ -265,6 +270,11 @@ def _check_estimator(estimator):
             "estimator must be a fitted pipeline of a segmenter and an InstanceCounter at its end, "
             "or of an InstanceCounter(method='contours') that works on images, got "
             f"{estimator!r}."
+        )
+    if last.margin:
+        raise ValueError(
+            "The counter of a scan must have margin=0, since all objects of the scan are told, got "
+            f"{last.margin}; the table's touches_border tells those at its border."
         )
     if by_contours:
         _check_contours(steps)
@@ -296,19 +306,32 @@ def _check_contours(steps):
             )
 
 
-def _freeze(estimator, scan):
-    """The steps, with intensity statistics of the whole scan where it wants those of an image."""
-    steps = []
-    for name, step in estimator.steps:
+def freeze(job, ledger=None):
+    """Give scalers of an image the statistics of the whole scan, which is read for that; those that
+    an earlier run noted, where `ledger` has them."""
+    steps = list(job.estimator.steps)
+    for at, (name, step) in enumerate(steps):
+        if getattr(step, "scope", None) != "image":
+            continue
+        frozen = clone(step).set_params(scope="dataset")
+        if ledger is not None and ledger.has("scaling", at):
+            found = ledger.read("scaling", at)
+            frozen.low_, frozen.high_ = found["low"], found["high"]
+        else:
+            frozen.fit(job.scan.data[None])
+            if ledger is not None:
+                ledger.write("scaling", at, low=frozen.low_, high=frozen.high_)
+        steps[at] = (name, frozen)
+    job.estimator = type(job.estimator)(steps)
+
+
+def _check_scaling(estimator):
+    for _, step in estimator.steps:
         if getattr(step, "scope", None) == "image":
-            if getattr(estimator[-1], "sections", None) == "consecutive":
-                raise ValueError(
-                    "PercentileScaler(scope='image') scales each section by itself, which a block "
-                    "does not see whole: use scope='dataset'."
-                )
-            step = clone(step).set_params(scope="dataset").fit(scan.data[None])
-        steps.append((name, step))
-    return steps
+            raise ValueError(
+                f"{type(step).__name__}(scope='image') scales each section by itself, which a "
+                "block does not see whole: use scope='dataset'."
+            )
 
 
 def _check_sizes(name, sizes, default, shape, least):

@@ -69,7 +69,9 @@ def density_map(table, shape, *, grid, spacing=None):
         raise ValueError(f"grid must be {len(shape)} positive numbers, got {grid.tolist()}.")
     extent = np.asarray(shape) * steps
     edges = [
-        np.append(np.arange(0, size, step), size) for size, step in zip(extent, grid, strict=True)
+        # Not one more for what is left of rounding.
+        np.append(step * np.arange(np.ceil(size / step - 1e-9)), size)
+        for size, step in zip(extent, grid, strict=True)
     ]
     counts, _ = np.histogramdd(_from_corner(table, steps), edges)
     sizes = np.ones(())

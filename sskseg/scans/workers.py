@@ -3,6 +3,7 @@
 import heapq
 import os
 import re
+import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -119,19 +120,34 @@ class _Threads:
     def __enter__(self):
         return partial(self.pool.submit, attempt, self.job)
 
-    def __exit__(self, kind, *_):
-        self.pool.shutdown(wait=kind is None, cancel_futures=True)
+    def __exit__(self, *_):
+        # Blocks that are being done are waited for: another call may begin with another model.
+        self.pool.shutdown(wait=True, cancel_futures=True)
 
 
 class _Cluster:
     def __init__(self, client, job):
-        self.submit = partial(client.submit, attempt, job, pure=False)
+        self.client, self.job = client, job
+        self.running, self.lock = set(), threading.Lock()
 
     def __enter__(self):
-        return self.submit
+        return self._submit
 
     def __exit__(self, *_):
-        pass
+        with self.lock:
+            left = list(self.running)
+        self.client.cancel(left)  # where the run was interrupted
+
+    def _submit(self, stage, block):
+        future = self.client.submit(attempt, self.job, stage, block, pure=False)
+        with self.lock:
+            self.running.add(future)
+        future.add_done_callback(self._forget)
+        return future
+
+    def _forget(self, future):
+        with self.lock:
+            self.running.discard(future)
 
 
 def _itself(job):
@@ -144,11 +160,20 @@ def _unfinished(job, needs):
     What was finished before something that it needed was damaged, is still right.
     """
     todo, finished = set(), []
-    for task in needs:
-        if job.finished(*task):
-            finished.append(task)
-        else:
-            todo.add(task)
+    tasks = list(needs)
+
+    def check(part):
+        for start in range(0, len(part), _IN_FLIGHT):
+            some = part[start : start + _IN_FLIGHT]
+            for task, done in zip(some, pool.map(lambda t: job.finished(*t), some), strict=True):
+                finished.append(task) if done else todo.add(task)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        check([task for task in tasks if job.lasts(task[0])])
+        needed = {need for task in todo for need in needs[task]}
+        rest = [task for task in tasks if not job.lasts(task[0])]
+        check([task for task in rest if task in needed])
+        finished += [task for task in rest if task not in needed]
     return todo, finished
 
 

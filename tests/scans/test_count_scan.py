@@ -29,7 +29,7 @@ from sskseg.scans import (
     open_scan,
     plan_scan,
 )
-from sskseg.scans.fingerprint import _hash_of
+from sskseg.scans.fingerprint import hash_of
 from sskseg.scans.ledger import Ledger
 
 
@@ -182,9 +182,28 @@ def test_random_stacks_of_sections(sections, tmp_path, seed):
         assert method == "watershed"
 
 
-def test_intensities_of_an_image_are_those_of_the_whole_scan(plane, tmp_path):
+def test_intensities_of_an_image_are_those_of_the_whole_scan(plane, tmp_path, monkeypatch):
     model = fitted(InstanceCounter("components", fill_holes=False), scope="image")
-    compare(model, plane * np.linspace(1, 3, 170), tmp_path / "out", block_shape=50)
+    image = plane * np.linspace(1, 3, 170)
+    compare(model, image, tmp_path / "out", block_shape=50)
+
+    def fit(*_):
+        raise AssertionError("the whole scan is read again")
+
+    monkeypatch.setattr(PercentileScaler, "fit", fit)
+    count_scan(model, da.from_array(image, chunks=64), tmp_path / "out", block_shape=50)
+    plan_scan(model, da.from_array(image, chunks=64), block_shape=50, measure=False)
+
+
+def test_the_spacing_of_the_counter_where_the_scan_has_none(plane, tmp_path):
+    model = fitted(InstanceCounter("components", fill_holes=False, spacing=(0.5, 2.0)))
+    image = da.from_array(plane)
+    found = count_scan(model, image, tmp_path / "out", block_shape=50)
+    maps = model[:-1].transform(plane[None])
+    assert np.isclose(found.table.area.sum(), model[-1].measure(maps).area.sum())
+    model[-1].set_params(margin=3)
+    with pytest.raises(ValueError, match="must have margin=0"):
+        plan_scan(model, image)
 
 
 def test_objects_larger_than_the_halo_are_listed(watershed, plane, tmp_path):
@@ -202,7 +221,7 @@ def test_what_is_written(components, plane, tmp_path):
     probability = zarr.open_array(tmp_path / "out" / "probabilities")[:]
     assert np.array_equal(probability, components[:-1].transform(plane[None])[0])
     again = open_scan(tmp_path / "out" / "labels")
-    assert (again.axes, again.spacing, again.unit) == ("yx", (0.5, 2.0), "µm")
+    assert (again.axes, again.spacing, again.unit) == ("yx", (0.5, 2.0), "micrometer")
     assert np.array_equal(again.data.compute(), found.labels.compute())
     csv = pd.read_csv(tmp_path / "out" / "objects.csv")
     pd.testing.assert_frame_equal(csv, found.table, check_dtype=False)
@@ -295,10 +314,40 @@ def test_functions_are_part_of_a_run(components):
     def scaled(by):
         return lambda x: x * by
 
+    class Gain:
+        def __init__(self, by):
+            self.by = by
+
+        def __call__(self, x):
+            return x * self.by
+
+        def apply(self, x):
+            return x * self.by
+
+    class OtherGain(Gain):
+        def __call__(self, x):
+            return x + self.by
+
+    def again(x, depth=1):
+        return again(x, depth - 1) if depth else x
+
     functions = [lambda x: x + 1, lambda x: x + 2, lambda x: np.abs(x), scaled(2), scaled(3),
-                 np.abs, np.sqrt, partial(np.add, 1), partial(np.add, 2)]  # fmt: skip
-    assert len({_hash_of(model(function)) for function in functions}) == len(functions)
-    assert _hash_of(model(scaled(2))) == _hash_of(model(scaled(2)))
+                 np.abs, np.sqrt, partial(np.add, 1), partial(np.add, 2), Gain(2), Gain(3),
+                 Gain(2).apply, Gain(3).apply, OtherGain(2), again, (1, 11), (11, 1),
+                 torch.tensor([1.0]), torch.tensor([2.0])]  # fmt: skip
+    assert len({hash_of(model(function)) for function in functions}) == len(functions)
+    assert hash_of(model(scaled(2))) == hash_of(model(scaled(2)))
+    assert hash_of(model(Gain(2))) == hash_of(model(Gain(2)))
+
+
+def test_globals_are_part_of_a_run():
+    def of(gain):
+        names = {"__name__": "__main__", "gain": gain}
+        exec("function = lambda x: x * gain", names)
+        return hash_of(names["function"])
+
+    assert of(2) != of(3)
+    assert of(2) == of(2)
 
 
 def test_other_runs_are_refused_and_finished_ones_are_read(components, watershed, plane, tmp_path):
@@ -522,6 +571,69 @@ def test_another_content_of_the_same_file_is_refused(components, plane, tmp_path
 
 
 @pytest.mark.parametrize("stage", ["join_blocks", None])
+def test_files_that_were_put_right_are_gone_on_with(
+    components, plane, tmp_path, monkeypatch, stage
+):
+    """A file that was copied anew, at another time; others beside sections; a relative path."""
+    from sskseg.scans import counting
+
+    folder = tmp_path / "sections"
+    folder.mkdir()
+    path = save_tiff(folder / "a.tif", plane)
+    expected = count_scan(components, da.from_array(plane), tmp_path / "whole", block_shape=50)
+    with monkeypatch.context() as context:
+        if stage:
+            context.setattr(counting, stage, lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        try:
+            count_scan(components, path, folder / "out", block_shape=50)
+        except KeyboardInterrupt:
+            assert stage
+    os.utime(path, ns=(0, 10**18))
+    (folder / ".DS_Store").write_text("")
+    monkeypatch.chdir(folder)
+    found = count_scan(components, "a.tif", "out", block_shape=50)
+    assert found.table.equals(expected.table)
+    save_tiff(path, plane[::-1])
+    with pytest.raises(ValueError, match="another source: the scan has changed in what"):
+        count_scan(components, "a.tif", "out", block_shape=50)
+
+
+def test_a_run_that_was_left_does_not_write_into_the_next(components, plane, tmp_path):
+    ledger = Ledger.open(tmp_path / "ledger", {"stamps": ""})
+    left = Ledger(ledger.folder, ledger.take_over())
+    left.write("label", 0, n=1)
+    ledger.take_over()
+    with pytest.raises(RuntimeError, match="Another call of count_scan has taken over"):
+        left.write("label", 1, n=1)
+    ledger.write("label", 1, n=1)
+    ledger.release()
+    with pytest.raises(RuntimeError, match="has taken over"):
+        ledger.write("label", 2, n=1)
+
+
+def test_an_interrupted_run_ends(components, plane, tmp_path, monkeypatch):
+    """No block is being done when the call has returned."""
+    from sskseg.scans.job import Job
+
+    running = []
+    label = Job.label
+
+    def slow(job, i):
+        running.append(i)
+        if i == 0:
+            raise KeyboardInterrupt
+        time.sleep(0.2)
+        found = label(job, i)
+        running.remove(i)
+        return found
+
+    monkeypatch.setattr(Job, "label", slow)
+    with pytest.raises(KeyboardInterrupt):
+        count_scan(components, da.from_array(plane), tmp_path / "out", block_shape=50, n_workers=3)
+    assert running == [0]
+
+
+@pytest.mark.parametrize("stage", ["join_blocks", None])
 def test_pixels_that_changed_are_another_source(components, plane, tmp_path, monkeypatch, stage):
     """Also where no time of the array's folder tells, in a run that stopped or was finished."""
     from sskseg.scans import counting
@@ -592,6 +704,10 @@ def test_regions_and_densities():
     assert found["size"].tolist()[:2] == [600.0, 200.0]
     density = density_map(table.iloc[:2], (20, 30), grid=(10.0, 20.0))
     assert density.tolist() == [[1 / 200, 0], [0, 1 / 100]]
+    for side, step, cell in ((3, 0.1, 0.1), (3000, 0.55, 16.5)):
+        cells = density_map(table[:0], (side, 1), grid=(cell, 1.0), spacing=(step, 1.0))
+        assert cells.shape == (round(side * step / cell), 1)
+        assert np.isfinite(cells).all()
     with pytest.raises(ValueError, match="grid must be 2 positive numbers"):
         density_map(table, (20, 30), grid=(1.0,))
 

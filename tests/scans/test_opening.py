@@ -102,10 +102,33 @@ def test_units_that_are_not_known(volume, tmp_path):
         metadata={"axes": "ZYX", "PhysicalSizeX": 0.3, "PhysicalSizeZ": 2.0,
                   "PhysicalSizeXUnit": "pixel", "PhysicalSizeZUnit": "nm"},
     )  # fmt: skip
-    with pytest.raises(ValueError, match="x in 'pixel' and z in 'nm', of which one is not known"):
+    with pytest.raises(ValueError, match=r"tells pixels of 2.0 nm along z, wanted in pixel: give"):
         open_scan(tmp_path / "a.ome.tif")
     scan = open_scan(tmp_path / "a.ome.tif", spacing=np.array([2, 1, 1]))
     assert (scan.spacing, scan.unit) == ((2.0, 1.0, 1.0), None)
+
+
+def test_one_unit_for_all(volume, tmp_path):
+    told = {"axes": "ZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 2.0}
+    tifffile.imwrite(tmp_path / "a.ome.tif", volume, photometric="minisblack", metadata=told)
+    scan = open_scan(tmp_path / "a.ome.tif", unit="nanometer")
+    assert np.allclose(scan.spacing, (2000, 500, 500))
+    with pytest.raises(ValueError, match="tells pixels of 2.0 µm along z, wanted in furlong"):
+        open_scan(tmp_path / "a.ome.tif", unit="furlong")
+    told = {"axes": "ZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+    tifffile.imwrite(tmp_path / "b.ome.tif", volume, photometric="minisblack", metadata=told)
+    with pytest.warns(UserWarning, match="does not tell the size of a pixel along z: it is taken"):
+        assert open_scan(tmp_path / "b.ome.tif").spacing == (1.0, 0.5, 0.5)
+
+
+def test_pixels_of_the_first_of_several_images(volume, tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif") as file:
+        for image, size in ((volume, 0.25), (volume[0, ::2, ::2], 8.0)):
+            told = {"axes": "ZYX"[-image.ndim :]}
+            told |= {f"PhysicalSize{a}": size for a in told["axes"]}
+            file.write(image, photometric="minisblack", metadata=told)
+    scan = opened(tmp_path / "a.ome.tif", volume)
+    assert scan.spacing == (0.25, 0.25, 0.25)
 
 
 def test_tiff_of_imagej(volume, tmp_path):
@@ -114,6 +137,8 @@ def test_tiff_of_imagej(volume, tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", volume, metadata=told, **options)
     scan = opened(tmp_path / "a.tif", volume)
     assert (scan.spacing, scan.unit) == ((3.0, 0.5, 0.25), "µm")
+    tifffile.imwrite(tmp_path / "c.tif", volume, metadata={**told, "zunit": "mm"}, **options)
+    assert np.allclose(open_scan(tmp_path / "c.tif").spacing, (3000.0, 0.5, 0.25))
     tifffile.imwrite(tmp_path / "b.tif", volume, metadata={"axes": "ZYX"}, **options)
     assert open_scan(tmp_path / "b.tif").spacing == (1.0, 1.0, 1.0)
 
@@ -140,5 +165,6 @@ def test_what_is_no_scan_is_refused(volume, tmp_path):
                           ("zcy", "has the axes y and x at least")):  # fmt: skip
         with pytest.raises(ValueError, match=message):
             open_scan(tmp_path / "a.zarr", axes=axes)
-    with pytest.raises(ValueError, match="spacing must be 3 positive numbers"):
-        open_scan(tmp_path / "a.zarr", spacing=(1, 0, 1))
+    for spacing in ((1, 0, 1), (1, np.nan, 1), (1, 1)):
+        with pytest.raises(ValueError, match="spacing must be 3 positive numbers"):
+            open_scan(tmp_path / "a.zarr", spacing=spacing)

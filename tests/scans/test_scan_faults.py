@@ -191,13 +191,14 @@ def test_a_mask_leaves_out_what_it_does_not_hold(components, plane, tmp_path, mo
 def test_bad_input_is_refused_before_anything_is_written(components, plane, tmp_path):
     image, out = da.from_array(plane), tmp_path / "out"
     volume = Scan(da.zeros((5, 64, 64)), "zyx", (1.0, 1.0, 1.0), None, "volume")
+    known = Scan(image, "yx", (1.0, 1.0), "micrometer", "plane")
     steps = [step for _, step in components.steps]
     physical = InstanceCounter("components", spacing=(2.0, 0.5), fill_holes=False)
     physical.fit(components[:-1].transform(plane[None]))
     unevenly = make_pipeline(*steps[:-1], physical)
     for arguments, options, message in [
         ((components, volume, out), {}, "source has the axes 'zyx'; the estimator wants 2"),
-        ((unevenly, image, out), {}, r"spacing=\(2.0, 0.5\), the source \(1.0, 1.0\) \(which is 1"),
+        ((unevenly, known, out), {}, r"spacing=\(2.0, 0.5\), the source \(1.0, 1.0\): give open"),
         ((components, image, out), {"block_shape": 40, "halo": 41}, "as long as the halo, got 40"),
         ((components, image, out), {"mask": [[1]]}, "mask must be an array of 2 axes"),
         ((components, image, out), {"mask": np.ones((1, 1))}, "mask must be of bool or int"),
