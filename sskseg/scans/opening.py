@@ -82,11 +82,6 @@ def open_scan(path, *, level=0, axes=None, spacing=None, unit=None, chunks="auto
     -------
     Scan
 
-    Warns
-    -----
-    UserWarning
-        If the file tells the size of a pixel along some axes only; along the others it is then 1.
-
     Raises
     ------
     FileNotFoundError
@@ -96,6 +91,11 @@ def open_scan(path, *, level=0, axes=None, spacing=None, unit=None, chunks="auto
         sizes of pixels in units that cannot be converted.
     ImportError
         If the library that reads the format is not installed (extra ``scans``).
+
+    Warns
+    -----
+    UserWarning
+        If the file tells the size of a pixel along some axes only; along the others it is then 1.
     """
     name, separator, inside = _split(str(path))
     where = Path(name).absolute()  # workers may have another folder
