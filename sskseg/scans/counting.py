@@ -239,11 +239,12 @@ def _check_seen(job, ledger, stamps):
     A few blocks are read again; all, where a file's size or time has changed. Those that failed may
     have been put right.
     """
-    changed = ledger.run()["stamps"] != stamps
+    changed, all_read = ledger.run()["stamps"] != stamps, True
     for i, crc in job.seen(None if changed else _LOOKED_AT).items():
         try:
             same = job.sees(i) == crc
         except Exception:  # what cannot be read now is told where a block needs it
+            all_read = False
             continue
         if not same:
             raise ValueError(
@@ -251,7 +252,7 @@ def _check_seen(job, ledger, stamps):
                 f"the network saw for block {i}. Give another destination, or resume=False to "
                 "start anew."
             )
-    if changed:
+    if changed and all_read:
         ledger.note(stamps)
 
 

@@ -1,7 +1,9 @@
 """What the result of a run depends on, in a form that can be compared."""
 
+import dis
 import hashlib
 import json
+import logging
 import re
 import types
 from functools import partial
@@ -11,8 +13,9 @@ import numpy as np
 
 from .opening import SECTIONS
 
-_IRRELEVANT = ("history_", "transduction_", "verbose", "device")  # change no prediction
+_IRRELEVANT = ("history_", "transduction_", "verbose", "device", "memory")  # change no prediction
 _METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
+_LOOKED_UP = ("LOAD_GLOBAL", "LOAD_NAME")
 _PLAIN = (str, bytes, bool, int, float, complex, type(None), np.generic)
 
 
@@ -89,6 +92,10 @@ class _Digest:
     def _add_object(self, value):
         if isinstance(value, types.ModuleType):
             self.put("module", value.__name__)
+        elif isinstance(value, logging.Logger):
+            self.put("logger", value.name)
+        elif hasattr(value, "dask") and hasattr(value, "name"):
+            self.put("dask", value.name)
         elif isinstance(value, types.MethodType):
             self._add_all("method", [value.__func__, value.__self__])
         elif isinstance(value, partial):
@@ -116,8 +123,14 @@ class _Digest:
     def _add_class(self, kind):
         self.put("class", _name(kind))
         if _is_own(kind):
-            methods = {k: v for k, v in vars(kind).items() if hasattr(v, "__code__")}
-            self._add_all("methods", [methods, list(kind.__bases__)])
+            parts = {name: _unwrapped(part) for name, part in vars(kind).items()}
+            kept = {
+                name: part
+                for name, part in parts.items()
+                if hasattr(part, "__code__")
+                or (name[:2] != "__" and isinstance(part, (*_PLAIN, list, tuple, dict, np.ndarray)))
+            }
+            self._add_all("parts", [kept, list(kind.__bases__)])
 
     def _add_function(self, function):
         """Its name; and what it does, where the name does not tell."""
@@ -125,7 +138,7 @@ class _Digest:
         code = getattr(function, "__code__", None)
         if code is None or not _is_own(function):
             return
-        names = {name: function.__globals__.get(name) for name in code.co_names}
+        names = {name: function.__globals__.get(name) for name in _globals(code)}
         self._add_all("instructions", [_instructions(code), _cells(function), names])
         self._add_all("defaults", [function.__defaults__, function.__kwdefaults__])
 
@@ -148,6 +161,19 @@ def _cells(function):
         except ValueError:
             found.append(None)
     return found
+
+
+def _unwrapped(part):
+    """The function of a class method, static method or property."""
+    part = getattr(part, "__func__", part)
+    return part.fget if isinstance(part, property) else part
+
+
+def _globals(code):
+    """Names that a function looks up outside of itself, those within it too."""
+    found = {i.argval for i in dis.get_instructions(code) if i.opname in _LOOKED_UP}
+    inner = [_globals(const) for const in code.co_consts if hasattr(const, "co_code")]
+    return found.union(*inner)
 
 
 def _instructions(code):

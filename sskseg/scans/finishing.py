@@ -6,6 +6,7 @@ from itertools import chain
 import numpy as np
 
 from ..morphology import merge_sums, sums_to_table
+from .ledger import Ledger
 from .opening import unit_name
 
 _SUMS = ("label", "size", "position", "low", "high", "score", "contour")
@@ -35,6 +36,7 @@ def remove(destination):
     that a run was there last, so that a removal that is killed can be repeated."""
     names = ["labels", "probabilities", "zarr.json", *_TABLES, *map(_part, _TABLES)]
     ledger = destination / "ledger"
+    Ledger(ledger).release()  # so that what is left of it writes no more
     for path in [*ledger.glob("*"), *(destination / name for name in names)]:
         if path.is_dir():
             shutil.rmtree(path)

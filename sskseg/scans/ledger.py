@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import tempfile
+import time
 import uuid
 import zlib
 from pathlib import Path
@@ -13,7 +14,12 @@ from safetensors.numpy import load, save
 
 _VERSION = "4"  # of the files below
 _OWNER = "owner"
+_PAUSES = (1.0, 4.0, 0.0)  # seconds between looks at it
 _PIECE = 2**30  # bytes, which a compressor takes at a time
+
+
+class TakenOver(RuntimeError):
+    """Another run writes to the same destination."""
 
 
 class Ledger:
@@ -81,14 +87,22 @@ class Ledger:
         (self.folder / _OWNER).unlink(missing_ok=True)
 
     def check_owner(self):
-        """Raise a RuntimeError where another run has taken over."""
+        """Raise `TakenOver` where another run has taken over."""
         if self.owner is None:
             return
-        file = self.folder / _OWNER
-        if not file.exists() or file.read_text() != self.owner:
-            raise RuntimeError(
-                f"Another call of count_scan has taken over {self.folder.parent}, or has ended."
-            )
+        for pause in _PAUSES:  # file servers show an older file for some seconds
+            if self._owner() == self.owner:
+                return
+            time.sleep(pause)
+        raise TakenOver(
+            f"Another call of count_scan has taken over {self.folder.parent}, or has ended."
+        )
+
+    def _owner(self):
+        try:
+            return (self.folder / _OWNER).read_text()
+        except FileNotFoundError:
+            return None
 
     def run(self):
         """What the run that is there depends on; empty where there is none."""

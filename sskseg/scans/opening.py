@@ -266,7 +266,10 @@ def _open_tiff(where, level, chunks):
 
 def _ome_spacing(text):
     """Pixel sizes and units of the first image of OME-XML."""
-    elements = ElementTree.fromstring(text).iter() if text else ()
+    try:
+        elements = ElementTree.fromstring(text).iter() if text else ()
+    except ElementTree.ParseError:  # which tells no size
+        elements = ()
     told = next((e.attrib for e in elements if e.tag.rpartition("}")[2] == "Pixels"), {})
     sizes = {a.lower(): told[f"PhysicalSize{a}"] for a in "ZYX" if f"PhysicalSize{a}" in told}
     return (

@@ -11,6 +11,8 @@ from queue import SimpleQueue
 
 from tqdm import tqdm
 
+from .ledger import TakenOver
+
 _RETRIES = 2
 _IN_FLIGHT = 10_000  # blocks that a cluster is given at a time
 
@@ -70,7 +72,7 @@ class Workers:
         ScanError
             If blocks failed for good.
         """
-        todo, finished = _unfinished(self.job, needs)
+        todo, finished = _unfinished(self.job, needs, self.n_workers if self.client is None else 2)
         for stage, block in finished:
             if progress is not None:
                 progress(stage, block, None)
@@ -95,6 +97,8 @@ class Workers:
                 stage, block, future = done.get()
                 running -= 1
                 error, value = _outcome(future)
+                if isinstance(error, TakenOver):
+                    raise error
                 if error is not None:
                     failures.append((stage, block, error))
                     continue
@@ -154,8 +158,8 @@ def _itself(job):
     return job
 
 
-def _unfinished(job, needs):
-    """Tasks that are not finished, and those that are.
+def _unfinished(job, needs, n_threads):
+    """Tasks that are not finished, and those that are; looked at in threads.
 
     What was finished before something that it needed was damaged, is still right.
     """
@@ -168,7 +172,7 @@ def _unfinished(job, needs):
             for task, done in zip(some, pool.map(lambda t: job.finished(*t), some), strict=True):
                 finished.append(task) if done else todo.add(task)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(n_threads) as pool:
         check([task for task in tasks if job.lasts(task[0])])
         needed = {need for task in todo for need in needs[task]}
         rest = [task for task in tasks if not job.lasts(task[0])]
@@ -193,7 +197,10 @@ def attempt(job, stage, block):
     """Do a block, again if it fails; returns the last error or None, and what it returned."""
     for _ in range(1 + _RETRIES):
         try:
+            job.ledger.check_owner()
             return None, getattr(job, stage)(block)
+        except TakenOver as error:
+            return error, None
         except Exception as error:  # told by `ScanError`
             last = error
     return last, None

@@ -1,6 +1,7 @@
 """Scans in blocks: the objects, counts and tables of the whole scan, however it is cut."""
 
 import copy
+import logging
 import os
 import signal
 import subprocess
@@ -30,6 +31,7 @@ from sskseg.scans import (
     plan_scan,
 )
 from sskseg.scans.fingerprint import hash_of
+from sskseg.scans.job import Job
 from sskseg.scans.ledger import Ledger
 
 
@@ -350,6 +352,27 @@ def test_globals_are_part_of_a_run():
     assert of(2) == of(2)
 
 
+def test_what_a_script_defines_is_part_of_a_run():
+    def of(limit, factor):
+        names = {"__name__": "__main__", "LIMIT": limit, "np": np, "logging": logging}
+        exec(
+            "log = logging.getLogger('test')\n"
+            "class Step:\n"
+            f"    factor = {factor}\n"
+            "    def transform(self, X):\n"
+            "        log.info('step')\n"
+            "        return [np.minimum(x, LIMIT).data for x in X]\n",
+            names,
+        )
+        return hash_of(names["Step"]())
+
+    assert len({of(1, 2), of(2, 2), of(1, 3)}) == 3
+    before = of(1, 2)
+    logging.getLogger("test").info("told")
+    logging.getLogger("another one")
+    assert of(1, 2) == before
+
+
 def test_other_runs_are_refused_and_finished_ones_are_read(components, watershed, plane, tmp_path):
     image, out = da.from_array(plane), tmp_path / "out"
     first = count_scan(components, image, out, block_shape=50)
@@ -598,7 +621,8 @@ def test_files_that_were_put_right_are_gone_on_with(
         count_scan(components, "a.tif", "out", block_shape=50)
 
 
-def test_a_run_that_was_left_does_not_write_into_the_next(components, plane, tmp_path):
+def test_a_run_that_was_left_does_not_write_into_the_next(components, plane, tmp_path, monkeypatch):
+    monkeypatch.setattr("sskseg.scans.ledger._PAUSES", (0.0,))
     ledger = Ledger.open(tmp_path / "ledger", {"stamps": ""})
     left = Ledger(ledger.folder, ledger.take_over())
     left.write("label", 0, n=1)
@@ -610,11 +634,19 @@ def test_a_run_that_was_left_does_not_write_into_the_next(components, plane, tmp
     with pytest.raises(RuntimeError, match="has taken over"):
         ledger.write("label", 2, n=1)
 
+    label = Job.label
+
+    def overtaken(job, i):
+        Ledger(tmp_path / "out" / "ledger").take_over()
+        return label(job, i)
+
+    monkeypatch.setattr(Job, "label", overtaken)
+    with pytest.raises(RuntimeError, match="Another call of count_scan has taken over"):
+        count_scan(components, da.from_array(plane), tmp_path / "out", block_shape=50, n_workers=1)
+
 
 def test_an_interrupted_run_ends(components, plane, tmp_path, monkeypatch):
     """No block is being done when the call has returned."""
-    from sskseg.scans.job import Job
-
     running = []
     label = Job.label
 
