@@ -281,7 +281,6 @@ class Interrupts:
     ("where", "n"), [("settle_labels", 1), ("settle_labels", 4), ("PatchSampler", 1)]
 )
 def test_ctrl_c_leaves_a_model(where, n, monkeypatch):
-
     X, y = tubes(8)
     whole = segmenter(**BOTH).fit(X, only(y, [3]))
     target = stages.settle_labels if where == "settle_labels" else stages.mutual_information

@@ -208,7 +208,7 @@ def count_scan(
             f"scan itself and predicts no probabilities, got {keep_probabilities!r}."
         )
     job.keep_probabilities = keep_probabilities
-    run = fingerprint(job, estimator, keep_probabilities)
+    run = fingerprint(job, estimator)
     if not resume and destination.exists():
         remove(destination)
     ledger = Ledger.open(destination / "ledger", run)
@@ -229,7 +229,7 @@ def count_scan(
         for level in pyramid_levels(job):
             workers.run({("shrink", k): [] for k in level})
         finish(job, ledger)
-    clean(job, ledger, keep_probabilities)
+    clean(job, ledger)
     return _result(job, ledger)
 
 

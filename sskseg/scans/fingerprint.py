@@ -11,15 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from .opening import SECTIONS
+from .opening import SECTIONS, ZARR_METADATA
 
 _IRRELEVANT = ("history_", "transduction_", "verbose", "device", "memory")  # change no prediction
-_METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 _LOOKED_UP = ("LOAD_GLOBAL", "LOAD_NAME")
 _PLAIN = (str, bytes, bool, int, float, complex, type(None), np.generic)
 
 
-def fingerprint(job, estimator, keep_probabilities):
+def fingerprint(job, estimator):
     """What the result depends on: dict of str to str.
 
     Parameters
@@ -27,7 +26,6 @@ def fingerprint(job, estimator, keep_probabilities):
     job : Job
     estimator : Pipeline
         As `count_scan` was given it.
-    keep_probabilities : bool
     """
     from dask.base import tokenize
 
@@ -40,7 +38,7 @@ def fingerprint(job, estimator, keep_probabilities):
         "halo": str(job.halo),
         "skip_below": str(job.skip_below),
         "mask": "None" if job.mask is None else tokenize(job.mask),
-        "keep_probabilities": str(keep_probabilities),
+        "keep_probabilities": str(job.keep_probabilities),
     }
 
 
@@ -201,7 +199,7 @@ def _stamps(scan):
         path = Path(scan.source.rpartition(":")[0] or scan.source)
     files = [path] if path.is_file() else []
     if path.is_dir():
-        metadata = [path / name for name in _METADATA if (path / name).exists()]
+        metadata = [path / name for name in ZARR_METADATA if (path / name).exists()]
         files = metadata or [f for f in path.iterdir() if f.suffix.lower() in SECTIONS]
     stamps = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files)
     return hashlib.sha256(json.dumps(stamps).encode()).hexdigest()

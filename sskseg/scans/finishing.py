@@ -22,9 +22,9 @@ def finish(job, ledger):
     ledger.write("done", 0, blocks=np.array([*seen]), seen=np.array([*seen.values()]))
 
 
-def clean(job, ledger, keep_probabilities):
+def clean(job, ledger):
     """Remove what a finished run does not need."""
-    if not keep_probabilities:
+    if not job.keep_probabilities:
         shutil.rmtree(job.destination / "probabilities", ignore_errors=True)
     for stage in _STAGES:
         ledger.remove(stage)

@@ -1,6 +1,7 @@
 """What the workers of a scan do: each stage is a function of one block, and may be done again."""
 
 import threading
+from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
 from itertools import islice, pairwise
@@ -223,13 +224,17 @@ class Job:
     def seen(self, most=None):
         """Of finished blocks, the checksum of what the network saw: dict of int to int; of `most`
         at random, or of all."""
-        stage, n_blocks = "sums" if self.by_contours else "predict", len(self.predict_grid)
-        order = np.random.default_rng(0).permutation(n_blocks).tolist()
         if self.ledger.has("done", 0):
-            found = self.ledger.read("done", 0)
-            return dict(islice(zip(found["blocks"].tolist(), found["seen"].tolist()), most))
-        finished = islice((i for i in order if self.ledger.has(stage, i)), most)
-        return {i: int(self.ledger.read(stage, i)["seen"]) for i in finished}
+            done = self.ledger.read("done", 0)
+            return dict(islice(zip(done["blocks"].tolist(), done["seen"].tolist()), most))
+        stage, n_blocks = "sums" if self.by_contours else "predict", len(self.predict_grid)
+        found = {}
+        for i in np.random.default_rng(0).permutation(n_blocks).tolist():
+            if len(found) == most:
+                break
+            with suppress(KeyError):  # of a block that is not finished
+                found[i] = int(self.ledger.read(stage, i)["seen"])
+        return found
 
     def sees(self, i):
         """Checksum of what the network sees for a block."""

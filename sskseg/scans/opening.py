@@ -12,6 +12,7 @@ import numpy as np
 _TIFF = (".tif", ".tiff", ".btf", ".tf8")
 _HDF5 = (".h5", ".hdf5", ".hdf")
 SECTIONS = (*_TIFF, ".png", ".jpg", ".jpeg", ".bmp")
+ZARR_METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 _CHUNK = 2**26  # bytes, where the file has no chunks of its own
 _LENGTHS = {  # in meters, with the names that OME-NGFF has first
     1e-12: ("picometer", "pm"),
@@ -102,7 +103,7 @@ def open_scan(path, *, level=0, axes=None, spacing=None, unit=None, chunks="auto
     if not where.exists():
         raise FileNotFoundError(f"No scan at {where}.")
     if where.is_dir():
-        if any((where / f).exists() for f in ("zarr.json", ".zgroup", ".zarray", ".zattrs")):
+        if any((where / name).exists() for name in ZARR_METADATA):
             found = _open_zarr(where, inside, level)
         else:
             found = _open_sections(where, level)
@@ -117,7 +118,7 @@ def open_scan(path, *, level=0, axes=None, spacing=None, unit=None, chunks="auto
         )
     data, told, steps, units = found
     if spacing is None:
-        spacing, unit = _in_one_unit(steps or {}, units or {}, unit, where)
+        spacing, unit = _in_one_unit(steps, units, unit, where)
     return _ordered(data, axes or told, spacing, unit, f"{where}{separator}{inside}")
 
 
@@ -159,7 +160,7 @@ def _in_one_unit(steps, units, wanted, where):
     unit, found = wanted or units.get("x"), {}
     for axis, step in steps.items():
         known = units[axis] in (None, unit) or axis not in "zyx"
-        factor = 1.0 if known else _meters(units[axis]) / _meters(unit)
+        factor = 1.0 if known else _length(units[axis])[0] / _length(unit)[0]
         found[axis] = float(step) * factor
         if axis in "zyx" and not 0 < found[axis] < np.inf:
             raise ValueError(
@@ -169,18 +170,17 @@ def _in_one_unit(steps, units, wanted, where):
     return found, unit
 
 
-def _meters(unit):
-    """Length of a unit, NaN where it is not known."""
-    name = unit_name(unit)
-    return next((meters for meters, names in _LENGTHS.items() if name in names), np.nan)
-
-
 def unit_name(unit):
     """The name that OME-NGFF has for a unit of length; any other name as it is."""
-    for names in _LENGTHS.values():
+    return _length(unit)[1]
+
+
+def _length(unit):
+    """Meters of a unit, NaN where it is not known, and its name."""
+    for meters, names in _LENGTHS.items():
         if unit and (unit in names or unit.lower().removesuffix("s") in names):
-            return names[0]
-    return unit
+            return meters, names[0]
+    return np.nan, unit
 
 
 def _spacing(spacing, spatial, source):
@@ -207,7 +207,7 @@ def _open_zarr(where, inside, level):
     node = zarr.open(where, mode="r", path=inside or None)
     if not hasattr(node, "groups"):
         _only_level(level, 1)
-        return da.from_zarr(node), None, None, None
+        return da.from_zarr(node), None, {}, {}
     attributes = dict(node.attrs)
     pyramids = attributes.get("ome", attributes).get("multiscales")
     if not pyramids:
@@ -215,7 +215,7 @@ def _open_zarr(where, inside, level):
         if len(arrays) != 1:
             raise ValueError(f"{where} is a group without multiscales, and holds {arrays}.")
         _only_level(level, 1)
-        return da.from_zarr(node[arrays[0]]), None, None, None
+        return da.from_zarr(node[arrays[0]]), None, {}, {}
     sets = pyramids[0]["datasets"]
     _only_level(level, len(sets))
     data = da.from_zarr(node[sets[level]["path"]])
@@ -242,7 +242,7 @@ def _open_hdf5(where, inside, level, chunks):
         if name not in names:
             raise ValueError(f"{where} holds the datasets {names}; name one as {where}:/NAME.")
         source = _Hdf5(str(where), name, file[name].shape, file[name].dtype, file[name].chunks)
-    return da.from_array(source, chunks=_chunks(source, chunks), name=False), None, None, None
+    return da.from_array(source, chunks=_chunks(source, chunks), name=False), None, {}, {}
 
 
 def _open_tiff(where, level, chunks):
@@ -314,7 +314,7 @@ def _open_sections(where, level):
         raise ValueError(f"{files[0]} must hold one section, got shape {first.shape}.")
     read = dask.delayed(_read_section, pure=True)
     sections = [da.from_delayed(read(str(f), first.shape), first.shape, first.dtype) for f in files]
-    return da.stack(sections), "zyx" + "c" * (first.ndim == 3), None, None
+    return da.stack(sections), "zyx" + "c" * (first.ndim == 3), {}, {}
 
 
 def _read_section(path, shape):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import warnings
+from contextlib import contextmanager
 from functools import partial
 
 import dask.array as da
@@ -26,6 +27,7 @@ from sskseg.scans import (
     ScanError,
     count_by_region,
     count_scan,
+    counting,
     density_map,
     open_scan,
     plan_scan,
@@ -283,6 +285,18 @@ def content(folder):
     return {str(f.relative_to(folder)): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
 
 
+@contextmanager
+def interrupted_at(stage, monkeypatch):
+    """Ctrl-C where `count_scan` comes to a stage; nowhere where that is None."""
+    if stage is None:
+        yield
+        return
+    with monkeypatch.context() as context:
+        context.setattr(counting, stage, lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            yield
+
+
 @pytest.mark.parametrize("stage", ["predict", "label", "write"])
 def test_a_failed_block_is_retried_then_told_and_the_rest_goes_on(
     components, plane, tmp_path, monkeypatch, stage
@@ -404,16 +418,11 @@ def test_a_generator_of_random_numbers_is_not_part_of_a_run(components, plane, t
 
 
 def test_a_damaged_entry_counts_as_not_there(components, plane, tmp_path, monkeypatch):
-    from sskseg.scans import counting
-
     image, out = da.from_array(plane), tmp_path / "out"
-    finish = counting.finish
-    monkeypatch.setattr(counting, "finish", lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
-    with pytest.raises(KeyboardInterrupt):
+    with interrupted_at("finish", monkeypatch):
         count_scan(components, image, out, block_shape=50)
     entry = sorted((out / "ledger" / "label").rglob("0*"))[-1]
     entry.write_bytes(entry.read_bytes()[:-5])
-    monkeypatch.setattr(counting, "finish", finish)
     count_scan(components, image, out, block_shape=50)
     count_scan(components, image, tmp_path / "whole", block_shape=50)
     assert content(out) == content(tmp_path / "whole")
@@ -529,7 +538,7 @@ def test_what_cannot_be_read_or_written_is_told_and_nothing_is_lost(components, 
 def test_blocks_that_were_chosen_are_gone_on_with(components, plane, tmp_path, monkeypatch):
     """Where the network's blocks are not those that objects are found in."""
     from sskseg import _dense
-    from sskseg.scans import job, planning
+    from sskseg.scans import planning
 
     monkeypatch.setattr(planning, "_BLOCK", {2: (50, 50)})
     tiles = 90**2 * components[1].block_bytes(1000) / 1000
@@ -539,17 +548,17 @@ def test_blocks_that_were_chosen_are_gone_on_with(components, plane, tmp_path, m
     plan = plan_scan(components, image, measure=False)
     assert 1 < plan.n_predict < plan.n_blocks
     count_scan(components, image, tmp_path / "whole")
-    predict = job.Job.predict
+    predict = Job.predict
 
     def fails(this, block):
         if block == 0:
             raise OSError("cannot be read")
         return predict(this, block)
 
-    monkeypatch.setattr(job.Job, "predict", fails)
+    monkeypatch.setattr(Job, "predict", fails)
     with pytest.raises(ScanError, match="cannot be read"):
         count_scan(components, image, tmp_path / "out")
-    monkeypatch.setattr(job.Job, "predict", predict)
+    monkeypatch.setattr(Job, "predict", predict)
     count_scan(components, image, tmp_path / "out")
     assert content(tmp_path / "out") == content(tmp_path / "whole")
     with pytest.raises(ValueError, match="another predict_shape"):
@@ -562,14 +571,10 @@ def test_blocks_that_were_chosen_are_gone_on_with(components, plane, tmp_path, m
 def test_what_was_written_and_is_lost_is_done_again(
     components, plane, tmp_path, monkeypatch, stage, array
 ):
-    from sskseg.scans import counting
-
     image, out = da.from_array(plane), tmp_path / "out"
     count_scan(components, image, tmp_path / "whole", block_shape=50)
-    with monkeypatch.context() as context:
-        context.setattr(counting, stage, lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            count_scan(components, image, out, block_shape=50)
+    with interrupted_at(stage, monkeypatch):
+        count_scan(components, image, out, block_shape=50)
     chunks = sorted(f for f in (out / array / "c").rglob("*") if f.is_file())
     chunks[0].unlink()
     chunks[-1].write_bytes(b"nonsense")
@@ -598,19 +603,12 @@ def test_files_that_were_put_right_are_gone_on_with(
     components, plane, tmp_path, monkeypatch, stage
 ):
     """A file that was copied anew, at another time; others beside sections; a relative path."""
-    from sskseg.scans import counting
-
     folder = tmp_path / "sections"
     folder.mkdir()
     path = save_tiff(folder / "a.tif", plane)
     expected = count_scan(components, da.from_array(plane), tmp_path / "whole", block_shape=50)
-    with monkeypatch.context() as context:
-        if stage:
-            context.setattr(counting, stage, lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
-        try:
-            count_scan(components, path, folder / "out", block_shape=50)
-        except KeyboardInterrupt:
-            assert stage
+    with interrupted_at(stage, monkeypatch):
+        count_scan(components, path, folder / "out", block_shape=50)
     os.utime(path, ns=(0, 10**18))
     (folder / ".DS_Store").write_text("")
     monkeypatch.chdir(folder)
@@ -668,16 +666,9 @@ def test_an_interrupted_run_ends(components, plane, tmp_path, monkeypatch):
 @pytest.mark.parametrize("stage", ["join_blocks", None])
 def test_pixels_that_changed_are_another_source(components, plane, tmp_path, monkeypatch, stage):
     """Also where no time of the array's folder tells, in a run that stopped or was finished."""
-    from sskseg.scans import counting
-
     path = _saved(plane, tmp_path / "scan.zarr")
-    with monkeypatch.context() as context:
-        if stage:
-            context.setattr(counting, stage, lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
-        try:
-            count_scan(components, path, tmp_path / "out", block_shape=50)
-        except KeyboardInterrupt:
-            assert stage
+    with interrupted_at(stage, monkeypatch):
+        count_scan(components, path, tmp_path / "out", block_shape=50)
     before = content(tmp_path / "out")
     zarr.open_array(path)[:] = plane[::-1]
     with pytest.raises(ValueError, match="another source: the scan has changed in what"):
