@@ -51,8 +51,11 @@ options = {
     "overlap=0.5": {"overlap": 0.5, "coverage": 0.45, "radius": 11},
     "defocus=3": {"overlap": 0.5, "coverage": 0.45, "radius": 11, "defocus": 3.0},
     "section_blur=3": {"section_blur": 3.0},
-    "dark": {"foreground": 0.3, "background": 0.8, "overlap": 0.4, "radius": 11},
-}
+    "dark, with textures": {
+        "foreground": 0.3, "background": 0.8, "overlap": 0.4, "radius": 11,
+        "texture": (0.2, 0.0, 0.2), "background_texture": (0.04, 0.0, 0.04, 0.04),
+    },
+}  # fmt: skip
 figure, axes = plt.subplots(2, len(options), figsize=(2 * len(options), 4.3), layout="constrained")
 for column, (title, values) in zip(axes.T, options.items(), strict=True):
     X, _, contours = CellSimulator(shape=(SIDE, SIDE), **values).sample_contours(1, 3)

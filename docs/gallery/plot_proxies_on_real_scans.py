@@ -88,8 +88,8 @@ for (i, j), number in np.ndenumerate(table):
 # %%
 # Puncta, counted from ten clicked crops
 # --------------------------------------
-# All crops are pretrained on; ten have clicks; the next 200 are counted. `LogBlobs`, with its
-# threshold calibrated on the same clicks, is what people use otherwise.
+# A hundred crops are pretrained on, ten of which have clicks; two hundred others are counted.
+# `LogBlobs`, with its threshold calibrated on the same clicks, is what people use otherwise.
 
 X, points = load_psd95_puncta()
 model = make_pipeline(

@@ -122,7 +122,8 @@ def plan_scan(
 
 def count_scan(
     estimator, source, destination, *, block_shape=None, halo=None, client=None, resume=True,
-    keep_probabilities=False, skip_below=None, mask=None, n_workers=None, verbose=False,
+    keep_probabilities=False, intensity=False, skip_below=None, mask=None, n_workers=None,
+    verbose=False,
 ):  # fmt: skip
     """Count the objects of a scan that fits in no memory.
 
@@ -152,6 +153,10 @@ def count_scan(
         Go on where an earlier call of the same model, source and parameters ended. False: anew.
     keep_probabilities : bool, default=False
         Keep ``destination/probabilities``; with ``method="contours"`` there are none.
+    intensity : bool, default=False
+        Give the mean of the scan over each object in the table, ``mean_intensity``, or
+        ``mean_intensity_0``, ... of each channel, as `InstanceCounter.measure` does; blocks with
+        objects are read once more for it.
     skip_below : float, default=None
         Blocks whose pixels, with the halo, are nowhere above this are background, without a look
         of the network.
@@ -207,7 +212,7 @@ def count_scan(
             "keep_probabilities must be False with method='contours', which finds objects in the "
             f"scan itself and predicts no probabilities, got {keep_probabilities!r}."
         )
-    job.keep_probabilities = keep_probabilities
+    job.keep_probabilities, job.intensity = keep_probabilities, intensity
     run = fingerprint(job, estimator)
     if not resume and destination.exists():
         remove(destination)

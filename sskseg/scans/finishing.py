@@ -9,7 +9,7 @@ from ..morphology import merge_sums, sums_to_table
 from .ledger import Ledger
 from .opening import unit_name
 
-_SUMS = ("label", "size", "position", "low", "high", "score", "contour")
+_SUMS = ("label", "size", "position", "low", "high", "score", "intensity", "contour")
 _TABLES = ("objects.parquet", "objects.csv")
 _STAGES = ("scaling", "predict", "edges", "sums", "label", "match", "write", "shrink")
 

@@ -42,6 +42,7 @@ class Job:
     grid: list = field(default_factory=list)
     predict_grid: list = field(default_factory=list)
     keep_probabilities: bool = False
+    intensity: bool = False  # whether objects are measured in the scan, too
     owner: str | None = None  # of the ledger
 
     @property
@@ -310,7 +311,9 @@ class Job:
         cut = self._cut(labels, n, box)
         labels = np.ascontiguousarray(labels[at])
         start = [s.start for s in core]
-        found = object_sums(labels, start=start, probability=score[at])
+        found = object_sums(
+            labels, start=start, probability=score[at], intensity=self._intensity(core, labels)
+        )
         if contours is not None:
             found["contour"] = contours[kept - 1] * found["size"][:, None, None]
         if self.consecutive:
@@ -321,6 +324,14 @@ class Job:
         self.ledger.write("sums", i, n=n, cut=cut, seen=_crc_of(seen), **found)
         self.ledger.write("label", i, labels=labels)
         return n
+
+    def _intensity(self, core, labels):
+        """The scan in the core of a block, where it is to be measured; not read without objects."""
+        if not self.intensity:
+            return None
+        if not labels.any():
+            return np.zeros(labels.shape + self.scan.data.shape[labels.ndim :], np.uint8)
+        return np.asarray(self.scan.data[core].compute(scheduler="synchronous"))
 
     def _objects(self, i, seen):
         """Objects of a block with its halo."""

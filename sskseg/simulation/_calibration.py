@@ -6,9 +6,14 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from ..images import check_labels
+from ._textures import deviation_of, fit_spectrum, mean_inside
 
 POLARITIES = ("auto", "bright", "dark")
 _MOST_PIXELS = 2**22  # that are looked at
+_WIDE = 12.0  # pixels, of a mean that no texture changes
+_HALO = 3  # pixels around cells to which their light spreads
+_OUTLINE = 2  # pixels inside of outlines that are not looked at for it
+_MOST_TEXTURE = 0.5  # standard deviation inside of cells, in units of the contrast
 _DISTINCT = 3.0  # contrast of cells, in units of what is around them: 2.3 where there are none
 
 
@@ -76,8 +81,14 @@ def measure_cells(images, y, polarity):
     found = [look for look in looks if look["coverage"] > 0]
     if not found:
         raise ValueError("No cell was found in X; is it empty, or are there labels to give?")
-    medians = {name: float(np.median([look[name] for look in found])) for name in found[0]}
+    medians = {name: _median([look[name] for look in found]) for name in found[0]}
     return medians, [{**medians, **look} for look in looks]
+
+
+def _median(values):
+    """Of numbers, or of tuples of them one by one."""
+    middle = np.median(values, axis=0)
+    return float(middle) if middle.ndim == 0 else tuple(map(float, middle))
 
 
 def _sign(images, labels, polarity):
@@ -107,21 +118,24 @@ def _look(image, label, sign):
     around = ~mask if label is None else label == 0
     if not mask.any() or not around.any() or image.min() == image.max():
         everywhere = around if around.any() else np.ones(image.shape, bool)
-        return {"coverage": 0.0, **_background(image, everywhere), "noise": _noise_of(image)}
-    background = _background(image, around)
+        noise = _noise_of(image)
+        return {"coverage": 0.0, **_background(image, everywhere, noise), "noise": noise}
+    noise = _noise_of(image)
+    background = _background(image, around, noise)
     foreground = float(np.median(image[mask]))
     contrast = foreground - background["background"] or 1e-6
     radius, spread = _sizes(mask, label)
+    psf = _psf_of(image, mask, contrast)
     return {
         "coverage": float(np.clip(mask.sum() / (mask | around).sum(), 0, 0.9)),
         "radius": radius,
         "radius_spread": spread,
         "foreground": foreground,
         "foreground_spread": _contrast_spread(smooth, mask, contrast),
-        "texture": _texture(image, smooth, mask, contrast),
+        "texture": _texture(image - background["background"], mask, label, noise, radius),
         **background,
-        "psf": _psf_of(image, mask, contrast),
-        "noise": _noise_of(image),
+        "psf": psf,
+        "noise": noise,
     }
 
 
@@ -149,10 +163,15 @@ def _cells_in(image, sign):
     return mask if _is_distinct(image, smaller) else np.zeros(image.shape, bool)
 
 
-def _background(image, around):
-    wide = ndi.gaussian_filter(image, 8.0)
-    return {"background": float(np.median(image[around])),
-            "background_spread": float(np.std(wide[around])) / 2}  # fmt: skip
+def _background(image, around, noise):
+    apart = ndi.binary_erosion(around, iterations=_HALO, border_value=1)
+    apart = apart if apart.any() else around
+    wide, where = mean_inside(image, apart, _WIDE)
+    return {
+        "background": float(np.median(image[around])),
+        "background_spread": deviation_of(wide[where]),
+        "background_texture": tuple(map(float, fit_spectrum(image, apart, noise=noise))),
+    }
 
 
 def _contrast_spread(smooth, mask, contrast):
@@ -165,12 +184,24 @@ def _contrast_spread(smooth, mask, contrast):
     return min(0.6, float(np.std(ndi.mean(smooth, components, index)[large]) / abs(contrast)))
 
 
-def _texture(image, smooth, mask, contrast):
-    inner = ndi.binary_erosion(mask, iterations=2)
-    if not inner.any():
-        return 0.1
-    local = smooth - ndi.gaussian_filter(image, 6.0)
-    return min(0.5, float(np.std(local[inner])) / abs(contrast))
+def _texture(light, mask, label, noise, radius):
+    """Spectrum of what cells are filled with, in units of the mean of each.
+
+    What cells have in common, brighter middles and blurred outlines, is no texture.
+    """
+    cells = ndi.label(mask)[0] if label is None or label.max() == 1 else np.maximum(label, 0)
+    level = np.append(0, ndi.mean(light, cells, np.arange(1, cells.max() + 1)))
+    relative = light / np.where(level == 0, 1, level)[cells]
+    depth = ndi.distance_transform_edt(mask)
+    ring = depth.astype(int)
+    profile = np.bincount(ring.ravel(), relative.ravel()) / np.bincount(ring.ravel())
+    inner = depth > _OUTLINE
+    found = fit_spectrum(
+        (relative - profile[ring]).astype(np.float32), inner,
+        noise=noise / abs(np.median(light[mask])), longest=radius,
+    )  # fmt: skip
+    too_much = max(1.0, np.linalg.norm(found) / _MOST_TEXTURE)
+    return tuple(map(float, found / too_much))
 
 
 def _sizes(mask, label):

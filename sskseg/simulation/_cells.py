@@ -14,6 +14,7 @@ from ._contours import fill_outlines, sample_outlines, trace_outlines
 from ._optics import blur, smooth_noise
 from ._placement import place_apart
 from ._shapes import draw_blob, overlap_slices
+from ._textures import texture_noise
 
 _DEPTHS = 4  # of cells: as many blurs are told apart
 _ENOUGH = 0.8  # of the wanted cells
@@ -47,10 +48,15 @@ class CellSimulator:
         Mean intensities.
     foreground_spread : float, default=0.25
         Standard deviation of the contrast between cells, in units of the mean contrast.
-    texture : float, default=0.12
-        Standard deviation of intensities inside of a cell, in units of the contrast.
+    texture : float or tuple of float, default=0.12
+        Standard deviation of intensities inside of a cell as seen in focus, in units of its
+        contrast. Of a number the correlation length is half a radius; of a tuple 2, 4, 8, ...
+        pixels.
     background_spread : float, default=0.04
         Standard deviation of the background from place to place.
+    background_texture : tuple of float, default=()
+        Standard deviations of what lies between cells (fibers, grains, what is out of focus), at
+        correlation lengths of 2, 4, 8, ... pixels.
     psf : float, default=1.0
         Standard deviation of the blur in focus, pixels.
     noise : float, default=0.03
@@ -94,8 +100,9 @@ class CellSimulator:
     foreground: float = 0.6
     background: float = 0.15
     foreground_spread: float = 0.25
-    texture: float = 0.12
+    texture: float | tuple[float, ...] = 0.12
     background_spread: float = 0.04
+    background_texture: tuple[float, ...] = ()
     psf: float = 1.0
     noise: float = 0.03
     defocus: float = 0.0
@@ -109,10 +116,10 @@ class CellSimulator:
                   "elongation": (1, 10)}  # fmt: skip
         limits |= dict.fromkeys(
             ("radius_spread", "roughness", "foreground_spread", "texture", "background_spread",
-             "psf", "noise", "defocus", "section_blur"), (0, np.inf),
+             "background_texture", "psf", "noise", "defocus", "section_blur"), (0, np.inf),
         )  # fmt: skip
         for name, (low, high) in limits.items():
-            if not low <= getattr(self, name) <= high:
+            if not all(low <= value <= high for value in np.ravel(getattr(self, name))):
                 raise ValueError(
                     f"{name} must be between {low} and {high}, got {getattr(self, name)!r}."
                 )
@@ -302,18 +309,26 @@ class CellSimulator:
 
     def _seen(self, rng, layers):
         """Texture, background, blur and noise."""
-        contrast, shape = self.foreground - self.background, layers[0][0].shape
-        inside = self.texture * contrast * smooth_noise(rng, shape, max(2.0, self.radius / 2))
+        shape = layers[0][0].shape
+        inside = np.maximum(self._texture(rng, shape), -1)
         around = smooth_noise(rng, shape, max(4.0, min(shape) / 3))
         section = self.section_blur * rng.standard_normal()
         image = self.background + self.background_spread * around
+        image += texture_noise(rng, shape, self.background_texture)
         for light, far in layers:
-            sigma = np.full(len(shape), np.sqrt(self.psf**2 + section**2 + far**2))
+            beyond = np.full(len(shape), np.hypot(section, far))
             if len(shape) == 3:
-                sigma[0] = np.hypot(sigma[0], self.defocus)
-            image += blur(light + inside * (light != 0), sigma)
+                beyond[0] = np.hypot(beyond[0], self.defocus)
+            # The texture is as seen in focus: only what is out of it blurs it further.
+            image += blur(light, np.hypot(self.psf, beyond)) * (1 + blur(inside, beyond))
         image += self.noise * rng.standard_normal(shape, dtype=np.float32)
         return image.astype(np.float32)
+
+    def _texture(self, rng, shape):
+        """Of the inside of cells, in units of their brightness."""
+        if np.ndim(self.texture):
+            return texture_noise(rng, shape, self.texture)
+        return self.texture * smooth_noise(rng, shape, max(2.0, self.radius / 2))
 
 
 class _Scene(NamedTuple):

@@ -269,7 +269,7 @@ class MixedBatches:
 
     def __next__(self):
         """Return a `Batch`."""
-        return _joined([next(source) for source in self.sources])
+        return self.draw()()
 
     def draw(self):
         """Draw the next batch; returns a function that makes it, in any thread."""

@@ -3,8 +3,9 @@
     OMP_NUM_THREADS=1 python tests/benchmarks/simulator_speed.py [--repeats 100]
 
 Images of 256 x 256 with about 60 cells, one at a time on one thread, with the whole contours; the
-default optics, defocus, and dark cells. 1024 x 1024 with 960 cells, and 64 x 64 x 64 with 30, for
-how it grows. Medians, and the least, which other programs disturb less.
+default optics, defocus, dark cells, and textures of four correlation lengths. 1024 x 1024 with 960
+cells, and 64 x 64 x 64 with 30, for how it grows. Medians, and the least, which other programs
+disturb less.
 """
 
 import argparse
@@ -20,9 +21,11 @@ TASKS = {
     "256 x 256, 60 cells": {"shape": (256, 256)},
     "256 x 256, 60 cells, defocus": {"shape": (256, 256), "defocus": 2.0, "section_blur": 1.0},
     "256 x 256, 60 cells, dark": {"shape": (256, 256), "foreground": 0.3, "background": 0.8},
+    "256 x 256, 60 cells, textures": {"shape": (256, 256), "texture": (0.1, 0.1, 0.1, 0.1),
+                                      "background_texture": (0.05, 0.05, 0.05, 0.05)},
     "1024 x 1024, 960 cells": {"shape": (1024, 1024)},
     "64 x 64 x 64, 30 cells": {"shape": (64, 64, 64), "coverage": 0.1, "radius": 6.0},
-}
+}  # fmt: skip
 
 
 def measure(options, repeats):

@@ -109,11 +109,12 @@ def test_earlier_steps_and_units(model, cells, plane, tmp_path):
     counter = changed(model[-1], min_size_=100, spacing=(0.5, 0.25))
     model = make_pipeline(scaler, pretrainer.fit(cells[0]), counter)
     image = plane * np.linspace(1, 2, 170)
-    expected = model[-1].measure(model[:-1].transform(image[None])).drop(columns=["sample"])
+    expected = model[-1].measure(model[:-1].transform(image[None]), intensity=image[None])
+    expected = expected.drop(columns=["sample"])
     assert len(expected) > 3
     assert expected.area.min() >= 100 / 8
     scan = open_scan(save_zarr(tmp_path / "scan.zarr", image), spacing=(0.5, 0.25))
-    found = count_scan(model, scan, tmp_path / "out", block_shape=64, halo=30)
+    found = count_scan(model, scan, tmp_path / "out", block_shape=64, halo=30, intensity=True)
     assert_same_tables(found.table, expected)
 
 

@@ -69,14 +69,17 @@ def same(labels, expected):
     return all(len(np.unique(column)) == len(pairs) for column in pairs.T)
 
 
-def compare(model, image, path, **options):
+def compare(model, image, path, *, intensity=False, **options):
     """Whether the scan in blocks gives what the image in memory gives."""
-    found = count_scan(model, da.from_array(image, chunks=64), path, **options)
+    scan = da.from_array(image, chunks=64)
+    found = count_scan(model, scan, path, intensity=intensity, **options)
     expected = np.asarray(model.transform(image[None]))[0]
     labels = found.labels.compute()
     assert same(labels, expected)
     assert found.n_objects == len(found.table) == expected.max() > 3
-    table = model[-1].measure(model[:-1].transform(image[None])).drop(columns=["sample"])
+    seen = image[None] if intensity else None
+    table = model[-1].measure(model[:-1].transform(image[None]), intensity=seen)
+    table = table.drop(columns=["sample"])
     columns = [c for c in table.columns if c != "id"]
     order = [c for c in columns if c.startswith(("min", "max", "centroid"))]
     pd.testing.assert_frame_equal(
@@ -98,16 +101,39 @@ def test_small_components_are_removed_as_a_whole(plane, tmp_path):
 
 @pytest.mark.parametrize("block_shape", [None, 48, (60, 170)])
 def test_the_watershed_is_that_of_the_whole(watershed, plane, tmp_path, block_shape):
-    found = compare(watershed, plane, tmp_path / "out", block_shape=block_shape, halo=40)
+    options = {"block_shape": block_shape, "halo": 40, "intensity": block_shape is not None}
+    found = compare(watershed, plane, tmp_path / "out", **options)
     assert not len(found.cut)
+    assert ("mean_intensity" in found.table) == (block_shape is not None)
 
 
 def test_volumes(tmp_path):
     volume = make_cells(1, (20, 60, 50), random_state=3)[0][0]
     for method in ("components", "watershed"):
         model = fitted(InstanceCounter(method, fill_holes=False, spatial_ndim=3), ndim=3)
-        options = {} if method == "components" else {"halo": 15}
+        options = {"intensity": True} if method == "components" else {"halo": 15}
         compare(model, volume, tmp_path / method, block_shape=(20, 30, 25), **options)
+
+
+def test_each_channel_is_measured(tmp_path):
+    X, y = make_cells(3, (64, 64), random_state=0)
+    X = np.stack([X, 200 * y / y.max()], axis=-1).astype(np.uint8)
+    segmenter = SemiSupervisedSegmenter(
+        semi_supervision=None, width=4, depth=1, max_steps=20, batch_size=2, precision="float32",
+        random_state=0,
+    )  # fmt: skip
+    model = make_pipeline(segmenter, InstanceCounter("components", fill_holes=False)).fit(X, y)
+    image = np.concatenate([np.concatenate(X, axis=1), np.zeros((64, 192, 2), np.uint8)])
+    found = compare(model, image, tmp_path / "out", block_shape=40, intensity=True)
+    assert {"mean_intensity_0", "mean_intensity_1"} < set(found.table)
+    nothing = count_scan(
+        model, da.zeros((64, 64, 2), dtype=np.uint8), tmp_path / "empty", skip_below=1,
+        intensity=True,
+    )  # fmt: skip
+    assert nothing.n_objects == 0
+    assert list(nothing.table) == list(found.table)
+    with pytest.raises(ValueError, match="holds a run of another intensity"):
+        count_scan(model, da.from_array(image, chunks=64), tmp_path / "out", block_shape=40)
 
 
 class Middle(torch.nn.Module):
@@ -149,11 +175,12 @@ def test_consecutive_sections(sections, tmp_path, methods, method, block_shape):
     counter = InstanceCounter(method, fill_holes=method == "watershed", sections="consecutive")
     model = make_pipeline(*(step for _, step in model.steps), counter.fit(maps))
     options = {"block_shape": block_shape, "halo": halo, "keep_probabilities": True}
+    options["intensity"] = True
     found = count_scan(model, da.from_array(stack), tmp_path / "out", **options)
     assert np.array_equal(zarr.open_array(tmp_path / "out" / "probabilities")[:], maps)
     assert same(found.labels.compute(), np.asarray(counter.label(maps)))
     assert found.n_objects == counter.predict(maps).sum() > 5
-    table = counter.measure(maps)
+    table = counter.measure(maps, intensity=stack)
     order = ["min_z", "min_y", "min_x", "max_z", "max_y", "max_x", "centroid_x"]
     columns = [c for c in table.columns if c != "id"]
     pd.testing.assert_frame_equal(

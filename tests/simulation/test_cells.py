@@ -64,6 +64,7 @@ EFFECTS = {  # of a parameter: two values, and what is larger with the second
     "foreground_spread": (0, 0.5, lambda X, y, c: np.std(ndi.mean(X, y, range(1, y.max())))),
     "texture": (0, 0.3, lambda X, y, c: np.mean(ndi.variance(X, y, range(1, y.max())))),
     "background_spread": (0, 0.2, lambda X, y, c: X[y == 0].std()),
+    "background_texture": ((), (0.0, 0.05), lambda X, y, c: X[y == 0].std()),
     "psf": (0.3, 3.0, lambda X, y, c: -np.median(sharpness(X, y))),
     "defocus": (0, 3.0, lambda X, y, c: np.std(np.log(sharpness(X, y)))),
     "noise": (0, 0.1, lambda X, y, c: X[y == 0].std()),
@@ -194,6 +195,33 @@ def test_calibration_finds_what_was_drawn(with_labels, levels):
     assert len(found.variants) == 6
     drawn, _ = found.sample(30, 0)
     assert drawn.shape == (30, 128, 128)
+
+
+def test_calibration_finds_what_lies_between_cells():
+    rng = np.random.default_rng(0)
+    smooth = CellSimulator(shape=(192, 192), noise=0.01, texture=0.0, background_spread=0.0)
+    X, y = smooth.sample(4, 0)
+    plain = CellSimulator().calibrate(X)
+    grains = ndi.gaussian_filter(rng.normal(size=X.shape), (0, 1.5, 1.5))
+    between = X + 0.05 * (y == 0) * grains / grains.std()
+    textured = CellSimulator().calibrate(between)
+    within = X + 0.05 * (y > 0) * grains / grains.std()
+    inside = CellSimulator().calibrate(within)
+
+    def total(spectrum):
+        return np.linalg.norm(spectrum)
+
+    assert total(plain.background_texture) < 0.01
+    assert abs(total(textured.background_texture) - 0.05) < 0.01
+    assert total(textured.texture) < total(plain.texture) + 0.03
+    assert total(inside.background_texture) < 0.015
+    contrast = inside.foreground - inside.background
+    added = np.sqrt(total(inside.texture) ** 2 - total(plain.texture) ** 2) * contrast
+    assert abs(added - 0.05) < 0.02
+    # Fine or coarse grains are told apart.
+    coarse = ndi.gaussian_filter(rng.normal(size=X.shape), (0, 6, 6))
+    found = CellSimulator().calibrate(X + 0.05 * (y == 0) * coarse / coarse.std())
+    assert np.argmax(found.background_texture) > np.argmax(textured.background_texture)
 
 
 def test_polarity_is_found_and_told():
