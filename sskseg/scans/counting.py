@@ -155,8 +155,8 @@ def count_scan(
         Keep ``destination/probabilities``; with ``method="contours"`` there are none.
     intensity : bool, default=False
         Give the mean of the scan over each object in the table, ``mean_intensity``, or
-        ``mean_intensity_0``, ... of each channel, as `InstanceCounter.measure` does; blocks with
-        objects are read once more for it.
+        ``mean_intensity_0``, ... of each channel, as `InstanceCounter.measure` does. Blocks with
+        objects are read once more for it, but with ``method="contours"``.
     skip_below : float, default=None
         Blocks whose pixels, with the halo, are nowhere above this are background, without a look
         of the network.
@@ -212,7 +212,9 @@ def count_scan(
             "keep_probabilities must be False with method='contours', which finds objects in the "
             f"scan itself and predicts no probabilities, got {keep_probabilities!r}."
         )
-    job.keep_probabilities, job.intensity = keep_probabilities, intensity
+    if not isinstance(intensity, (bool, np.bool_)):
+        raise ValueError(f"intensity must be True or False, got {type(intensity).__name__}.")
+    job.keep_probabilities, job.intensity = keep_probabilities, bool(intensity)
     run = fingerprint(job, estimator)
     if not resume and destination.exists():
         remove(destination)

@@ -39,7 +39,7 @@ def fingerprint(job, estimator):
         "skip_below": str(job.skip_below),
         "mask": "None" if job.mask is None else tokenize(job.mask),
         "keep_probabilities": str(job.keep_probabilities),
-        "intensity": str(job.intensity),
+        **({"intensity": "True"} if job.intensity else {}),  # runs from before it was there go on
     }
 
 

@@ -312,7 +312,7 @@ class Job:
         labels = np.ascontiguousarray(labels[at])
         start = [s.start for s in core]
         found = object_sums(
-            labels, start=start, probability=score[at], intensity=self._intensity(core, labels)
+            labels, start=start, probability=score[at], intensity=self._intensity(i, labels, seen)
         )
         if contours is not None:
             found["contour"] = contours[kept - 1] * found["size"][:, None, None]
@@ -325,13 +325,17 @@ class Job:
         self.ledger.write("label", i, labels=labels)
         return n
 
-    def _intensity(self, core, labels):
-        """The scan in the core of a block, where it is to be measured; not read without objects."""
+    def _intensity(self, i, labels, seen):
+        """The scan where a block writes, if it is to be measured; not read without objects."""
         if not self.intensity:
             return None
+        core, channels = self.grid[i], self.scan.data.shape[labels.ndim :]
+        shape = labels.shape + (() if channels == (1,) else channels)
         if not labels.any():
-            return np.zeros(labels.shape + self.scan.data.shape[labels.ndim :], np.uint8)
-        return np.asarray(self.scan.data[core].compute(scheduler="synchronous"))
+            return np.zeros(shape, np.uint8)
+        if seen is not None:
+            return seen[inside(core, self.predict_box(i))].reshape(shape)
+        return np.asarray(self.scan.data[core].compute(scheduler="synchronous")).reshape(shape)
 
     def _objects(self, i, seen):
         """Objects of a block with its halo."""

@@ -1,19 +1,21 @@
 """What real images of cells look like, in the numbers of a simulator."""
 
+import math
 import warnings
 
 import numpy as np
 from scipy import ndimage as ndi
 
 from ..images import check_labels
-from ._textures import deviation_of, fit_spectrum, mean_inside
+from ._textures import deviation_of, fit_spectrum, left_of, mean_inside
 
 POLARITIES = ("auto", "bright", "dark")
 _MOST_PIXELS = 2**22  # that are looked at
-_WIDE = 12.0  # pixels, of a mean that no texture changes
-_HALO = 3  # pixels around cells to which their light spreads
+_WIDE = 12.0  # pixels, of a mean that shows how the background differs from place to place
+_HALO = 3  # pixels around cells to which their light spreads, at least
 _OUTLINE = 2  # pixels inside of outlines that are not looked at for it
 _MOST_TEXTURE = 0.5  # standard deviation inside of cells, in units of the contrast
+_DIMMEST = 0.15  # of a cell, in units of the contrast, of which texture is measured
 _DISTINCT = 3.0  # contrast of cells, in units of what is around them: 2.3 where there are none
 
 
@@ -63,7 +65,8 @@ def measure_cells(images, y, polarity):
     medians : dict
         Over the images with cells.
     each : list of dict
-        For an image without cells, the medians with a coverage of 0.
+        For an image without cells, the medians with a coverage of 0; and the medians of what cannot
+        be seen in an image.
 
     Raises
     ------
@@ -72,7 +75,7 @@ def measure_cells(images, y, polarity):
     """
     step = max(1, sum(image.size for image in images) // _MOST_PIXELS)
     labels = check_labels(y, [image[..., None] for image in images]) if y is not None else None
-    known = [] if labels is None else [i for i, label in enumerate(labels) if (label >= 0).any()]
+    known = [] if labels is None else [i for i, label in enumerate(labels) if (label == 0).any()]
     rows = list(known or range(len(images)))[::step]
     images = [images[i] for i in rows]
     labels = [labels[i] if known else None for i in rows]
@@ -81,14 +84,20 @@ def measure_cells(images, y, polarity):
     found = [look for look in looks if look["coverage"] > 0]
     if not found:
         raise ValueError("No cell was found in X; is it empty, or are there labels to give?")
-    medians = {name: _median([look[name] for look in found]) for name in found[0]}
+    names = {name for look in found for name in look}
+    medians = {name: _median([x[name] for x in found if name in x]) for name in sorted(names)}
     return medians, [{**medians, **look} for look in looks]
 
 
 def _median(values):
-    """Of numbers, or of tuples of them one by one."""
-    middle = np.median(values, axis=0)
-    return float(middle) if middle.ndim == 0 else tuple(map(float, middle))
+    """Of numbers; of spectra that of the whole, in the mean shares of their parts."""
+    if not isinstance(values[0], tuple):
+        return float(np.median(values))
+    variances = np.square(values)
+    totals = variances.sum(axis=1)
+    shares = (variances / np.maximum(totals, 1e-30)[:, None])[totals > 0]
+    shares = shares.mean(axis=0) if len(shares) else variances[0]
+    return tuple(map(float, np.sqrt(np.median(totals) * shares)))
 
 
 def _sign(images, labels, polarity):
@@ -112,31 +121,36 @@ def _sign(images, labels, polarity):
 
 
 def _look(image, label, sign):
-    """Parameters of one image; without cells, only those of its background."""
+    """Parameters of one image, of what can be seen; without cells, only those of its background."""
     smooth = ndi.gaussian_filter(image, 1.0)
     mask = _cells_in(smooth, sign) if label is None else label > 0
     around = ~mask if label is None else label == 0
+    noise = _noise_of(image)
     if not mask.any() or not around.any() or image.min() == image.max():
         everywhere = around if around.any() else np.ones(image.shape, bool)
-        noise = _noise_of(image)
-        return {"coverage": 0.0, **_background(image, everywhere, noise), "noise": noise}
-    noise = _noise_of(image)
-    background = _background(image, around, noise)
-    foreground = float(np.median(image[mask]))
-    contrast = foreground - background["background"] or 1e-6
-    radius, spread = _sizes(mask, label)
+        return {"coverage": 0.0, "noise": noise, **_background(image, everywhere, noise)}
+    foreground, between = (float(np.median(image[where])) for where in (mask, around))
+    contrast = foreground - between or 1e-6
     psf = _psf_of(image, mask, contrast)
-    return {
+    background = _background(image, around, noise, halo=max(_HALO, math.ceil(2 * psf)))
+    radius, spread = _sizes(mask, label)
+    found = {
         "coverage": float(np.clip(mask.sum() / (mask | around).sum(), 0, 0.9)),
         "radius": radius,
         "radius_spread": spread,
         "foreground": foreground,
         "foreground_spread": _contrast_spread(smooth, mask, contrast),
-        "texture": _texture(image - background["background"], mask, label, noise, radius),
         **background,
         "psf": psf,
         "noise": noise,
     }
+    behind = np.divide(background.get("background_texture", 0), contrast)
+    texture = _texture((image - between) / contrast, mask, label, noise / abs(contrast), radius)
+    if texture is not None:
+        texture = np.sqrt(np.maximum(texture**2 - behind**2, 0))  # is drawn in cells, too
+        too_much = max(1.0, np.linalg.norm(texture) / _MOST_TEXTURE)
+        found["texture"] = tuple(map(float, texture / too_much))
+    return found
 
 
 def _above_otsu(image):
@@ -163,15 +177,18 @@ def _cells_in(image, sign):
     return mask if _is_distinct(image, smaller) else np.zeros(image.shape, bool)
 
 
-def _background(image, around, noise):
-    apart = ndi.binary_erosion(around, iterations=_HALO, border_value=1)
-    apart = apart if apart.any() else around
+def _background(image, around, noise, halo=0):
+    """Of what lies between cells; spectra only where there is enough of it."""
+    found = {"background": float(np.median(image[around]))}
+    apart = ndi.binary_erosion(around, iterations=halo, border_value=1) if halo else around
+    spectrum = fit_spectrum(image, apart, noise=noise)
+    if spectrum is not None:
+        found["background_texture"] = tuple(map(float, spectrum))
     wide, where = mean_inside(image, apart, _WIDE)
-    return {
-        "background": float(np.median(image[around])),
-        "background_spread": deviation_of(wide[where]),
-        "background_texture": tuple(map(float, fit_spectrum(image, apart, noise=noise))),
-    }
+    if where.any():
+        rest = left_of(() if spectrum is None else spectrum, _WIDE, image.ndim)
+        found["background_spread"] = math.sqrt(max(0.0, deviation_of(wide[where]) ** 2 - rest))
+    return found
 
 
 def _contrast_spread(smooth, mask, contrast):
@@ -185,23 +202,23 @@ def _contrast_spread(smooth, mask, contrast):
 
 
 def _texture(light, mask, label, noise, radius):
-    """Spectrum of what cells are filled with, in units of the mean of each.
+    """Spectrum of what cells are filled with, in units of the mean of each; None if not seen.
 
     What cells have in common, brighter middles and blurred outlines, is no texture.
     """
-    cells = ndi.label(mask)[0] if label is None or label.max() == 1 else np.maximum(label, 0)
-    level = np.append(0, ndi.mean(light, cells, np.arange(1, cells.max() + 1)))
-    relative = light / np.where(level == 0, 1, level)[cells]
-    depth = ndi.distance_transform_edt(mask)
-    ring = depth.astype(int)
+    if label is None or label.max() == 1:
+        cells, n = ndi.label(mask)
+    else:  # numbers may be large, with gaps
+        ids, cells = np.unique(np.where(mask, label, 0), return_inverse=True)
+        cells, n = cells.reshape(mask.shape), len(ids) - 1
+    level = np.append(1.0, ndi.mean(light, cells, np.arange(1, n + 1)))
+    relative = light / np.maximum(level, _DIMMEST).astype(np.float32)[cells]
+    seams = ndi.maximum_filter(cells, 3) != ndi.minimum_filter(np.where(mask, cells, n + 1), 3)
+    depth = ndi.distance_transform_edt(mask & ~seams).astype(np.float32)
+    ring = depth.astype(np.int32)
     profile = np.bincount(ring.ravel(), relative.ravel()) / np.bincount(ring.ravel())
-    inner = depth > _OUTLINE
-    found = fit_spectrum(
-        (relative - profile[ring]).astype(np.float32), inner,
-        noise=noise / abs(np.median(light[mask])), longest=radius,
-    )  # fmt: skip
-    too_much = max(1.0, np.linalg.norm(found) / _MOST_TEXTURE)
-    return tuple(map(float, found / too_much))
+    rest = relative - profile.astype(np.float32)[ring]
+    return fit_spectrum(rest, depth > _OUTLINE, noise=noise, longest=radius)
 
 
 def _sizes(mask, label):
@@ -237,11 +254,11 @@ def _log_radii(mask, label):
 
 def _noise_of(image):
     """Standard deviation of the noise, from second differences that smooth content leaves small."""
-    differences = image
-    for axis in range(image.ndim):
-        differences = np.diff(differences, 2, axis=axis)
-    gain = np.sqrt(6.0) ** image.ndim
-    return float(1.4826 * np.median(np.abs(differences)) / gain)
+    axes = [axis for axis, size in enumerate(image.shape) if size > 2]
+    for axis in axes:
+        image = np.diff(image, 2, axis=axis)
+    gain = np.sqrt(6.0) ** len(axes)
+    return float(1.4826 * np.median(np.abs(image)) / gain)
 
 
 def _psf_of(image, mask, contrast, first=0.7):

@@ -14,10 +14,11 @@ from ._contours import fill_outlines, sample_outlines, trace_outlines
 from ._optics import blur, smooth_noise
 from ._placement import place_apart
 from ._shapes import draw_blob, overlap_slices
-from ._textures import texture_noise
+from ._textures import LENGTHS, texture_noise
 
 _DEPTHS = 4  # of cells: as many blurs are told apart
 _ENOUGH = 0.8  # of the wanted cells
+_SPECTRA = ("texture", "background_texture")
 
 
 @dataclass(frozen=True)
@@ -50,13 +51,13 @@ class CellSimulator:
         Standard deviation of the contrast between cells, in units of the mean contrast.
     texture : float or tuple of float, default=0.12
         Standard deviation of intensities inside of a cell as seen in focus, in units of its
-        contrast. Of a number the correlation length is half a radius; of a tuple 2, 4, 8, ...
-        pixels.
+        contrast. Of a number the correlation length is half a radius; of a tuple of up to six 2,
+        4, 8, ... pixels.
     background_spread : float, default=0.04
         Standard deviation of the background from place to place.
     background_texture : tuple of float, default=()
         Standard deviations of what lies between cells (fibers, grains, what is out of focus), at
-        correlation lengths of 2, 4, 8, ... pixels.
+        correlation lengths of 2, 4, 8, ... pixels, up to six.
     psf : float, default=1.0
         Standard deviation of the blur in focus, pixels.
     noise : float, default=0.03
@@ -118,11 +119,22 @@ class CellSimulator:
             ("radius_spread", "roughness", "foreground_spread", "texture", "background_spread",
              "background_texture", "psf", "noise", "defocus", "section_blur"), (0, np.inf),
         )  # fmt: skip
+        for name in _SPECTRA:
+            self._check_spectrum(name)
         for name, (low, high) in limits.items():
-            if not all(low <= value <= high for value in np.ravel(getattr(self, name))):
-                raise ValueError(
-                    f"{name} must be between {low} and {high}, got {getattr(self, name)!r}."
-                )
+            value = getattr(self, name)
+            values = value if name in _SPECTRA and isinstance(value, tuple) else (value,)
+            if not all(low <= v <= high for v in values):
+                raise ValueError(f"{name} must be between {low} and {high}, got {value!r}.")
+
+    def _check_spectrum(self, name):
+        """Make a tuple of another sequence."""
+        value = getattr(self, name)
+        if name == "texture" and np.ndim(value) == 0:
+            return
+        if np.ndim(value) != 1 or len(value) > len(LENGTHS):
+            raise ValueError(f"{name} must be at most {len(LENGTHS)} numbers, got {value!r}.")
+        object.__setattr__(self, name, tuple(map(float, value)))  # the class is frozen
 
     def sample(self, n, random_state=None):
         """Draw images.
@@ -202,7 +214,7 @@ class CellSimulator:
         return self._seen(rng, [(light.astype(np.float32), 0.0)])
 
     def calibrate(self, X, y=None, *, polarity="auto"):
-        """Fit sizes, density, intensities, blur and noise to real images.
+        """Fit sizes, density, intensities, textures, blur and noise to real images.
 
         Parameters
         ----------
@@ -326,7 +338,7 @@ class CellSimulator:
 
     def _texture(self, rng, shape):
         """Of the inside of cells, in units of their brightness."""
-        if np.ndim(self.texture):
+        if isinstance(self.texture, tuple):
             return texture_noise(rng, shape, self.texture)
         return self.texture * smooth_noise(rng, shape, max(2.0, self.radius / 2))
 

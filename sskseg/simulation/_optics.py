@@ -3,6 +3,8 @@
 import numpy as np
 from scipy import ndimage as ndi
 
+_SPLINE = 151 / 315  # variance that a cubic B-spline leaves of white noise, along one axis
+
 
 def blur(image, sigma):
     """Blur by a Gaussian point-spread function.
@@ -61,7 +63,7 @@ def vignette(shape, strength=0.2):
     return (1 - 0.5 * strength * (y[:, None] ** 2 + x**2)).astype(np.float32)
 
 
-def smooth_noise(rng, shape, scale, *, magnification=1.0):
+def smooth_noise(rng, shape, scale, *, magnification=1.0, rescale=True):
     """Gaussian random field with mean 0, standard deviation about 1.
 
     Parameters
@@ -75,6 +77,9 @@ def smooth_noise(rng, shape, scale, *, magnification=1.0):
         falls with it.
     magnification : float, default=1.0
         The same field is seen in ``round(magnification * shape)`` pixels.
+    rescale : bool, default=True
+        To a standard deviation of 1 in this image; False: over many images, of which one that is
+        small beside `scale` shows a part only.
 
     Returns
     -------
@@ -87,6 +92,8 @@ def smooth_noise(rng, shape, scale, *, magnification=1.0):
     grid = [a + np.arange(n) / (scale * magnification) for a, n in zip(start, pixels, strict=True)]
     for axis, at in enumerate(grid):
         field = _cubic(field, at, axis)
+    if not rescale:
+        return field / np.float32(_SPLINE ** (len(shape) / 2))
     return field / max(float(field.std()), 1e-6)
 
 

@@ -9,7 +9,8 @@ from scipy.optimize import nnls
 
 from ._optics import smooth_noise
 
-OCTAVES = (2.0, 4.0, 8.0, 16.0)  # correlation lengths, pixels
+LENGTHS = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # correlation lengths that can be drawn, pixels
+_FITTED = LENGTHS[:4]
 _SIGMAS = (0.7, 1.4, 2.8, 5.6, 11.2)  # of the Gaussians between which each of them is seen best
 _LEAST = 0.2  # of a Gaussian's weight that lies inside of a mask, for its mean to be one
 
@@ -30,13 +31,13 @@ def texture_noise(rng, shape, spectrum):
         Mean 0.
     """
     field = np.zeros(shape, np.float32)
-    for octave, deviation in enumerate(spectrum, start=1):
+    for length, deviation in zip(LENGTHS, spectrum, strict=False):
         if deviation > 0:
-            field += np.float32(deviation) * smooth_noise(rng, shape, 2.0**octave)
+            field += np.float32(deviation) * smooth_noise(rng, shape, length, rescale=False)
     return field
 
 
-def fit_spectrum(image, mask, *, noise=0.0, longest=OCTAVES[-1]):
+def fit_spectrum(image, mask, *, noise=0.0, longest=_FITTED[-1]):
     """Spectrum of the texture inside of a mask, for `texture_noise`.
 
     Parameters
@@ -51,24 +52,48 @@ def fit_spectrum(image, mask, *, noise=0.0, longest=OCTAVES[-1]):
 
     Returns
     -------
-    ndarray of float64, shape (4,)
+    ndarray of float64, shape (4,), or None where nothing can be seen
         Standard deviations at correlation lengths of 2, 4, 8 and 16 pixels: those whose differences
         of Gaussians vary inside of the mask as those of the image do (non-negative least squares).
         Rare places that are far brighter or darker have no influence.
     """
-    means, inside = zip(*(mean_inside(image, mask, sigma) for sigma in _SIGMAS), strict=True)
-    seen = [
-        deviation_of((fine - coarse)[where]) ** 2
-        for fine, coarse, where in zip(means[:-1], means[1:], inside[1:], strict=True)
-    ]
+    fine, seen = mean_inside(image, mask, _SIGMAS[0])[0], []
+    for sigma in _SIGMAS[1:]:
+        coarse, where = mean_inside(image, mask, sigma)
+        if not where.any():
+            break
+        seen.append(deviation_of((fine - coarse)[where]) ** 2)
+        fine = coarse
+    if not seen:
+        return None
+    n = min(len(seen), max(1, sum(length <= longest for length in _FITTED)))
     white, parts = _responses(mask.ndim)
-    rest = np.maximum(np.array(seen) - noise**2 * white, 0)
+    rest = np.maximum(seen[:n] - noise**2 * white[:n], 0)
     # Relative to what each band of a flat spectrum has, or the strongest would count alone.
-    scale = 1 / parts.sum(axis=1)
-    n = max(1, sum(octave <= longest for octave in OCTAVES))
-    spectrum = np.zeros(len(OCTAVES))
-    spectrum[:n] = nnls((parts * scale[:, None])[:n, :n], (rest * scale)[:n])[0]
+    scale = 1 / parts.sum(axis=1)[:n]
+    spectrum = np.zeros(len(_FITTED))
+    spectrum[:n] = nnls(parts[:n, :n] * scale[:, None], rest * scale)[0]
     return np.sqrt(spectrum)
+
+
+def left_of(spectrum, sigma, ndim):
+    """Variance that a Gaussian leaves of a texture.
+
+    Parameters
+    ----------
+    spectrum : sequence of float
+        As `texture_noise` takes it.
+    sigma : float
+        Of the Gaussian, pixels.
+    ndim : int
+
+    Returns
+    -------
+    float
+    """
+    # A cubic B-spline is nearly a Gaussian with a variance of a third of its squared step.
+    own = np.square(LENGTHS[: len(spectrum)]) / 3
+    return float(np.square(spectrum) @ (own / (own + sigma**2)) ** (ndim / 2))
 
 
 def mean_inside(image, mask, sigma):
@@ -116,8 +141,8 @@ def _responses(ndim):
     bands = [(fine - coarse) ** 2 for fine, coarse in pairwise(lows)]
     white = np.array([band.mean() for band in bands])
     parts = []
-    for scale in OCTAVES:
+    for length in _FITTED:
         # A cubic B-spline of white noise on a grid of this step.
-        power = np.prod([np.sinc(f * scale) ** 8 for f in frequencies], axis=0)
+        power = np.prod([np.sinc(f * length) ** 8 for f in frequencies], axis=0)
         parts.append([(power * band).sum() / power.sum() for band in bands])
     return white, np.array(parts).T

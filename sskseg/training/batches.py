@@ -269,7 +269,7 @@ class MixedBatches:
 
     def __next__(self):
         """Return a `Batch`."""
-        return self.draw()()
+        return _joined([next(source) for source in self.sources])
 
     def draw(self):
         """Draw the next batch; returns a function that makes it, in any thread."""

@@ -136,6 +136,60 @@ def test_each_channel_is_measured(tmp_path):
         count_scan(model, da.from_array(image, chunks=64), tmp_path / "out", block_shape=40)
 
 
+def test_intensities_are_read_again_only_where_objects_are(components, plane, tmp_path):
+    image = np.concatenate([plane, np.zeros_like(plane)])
+    reads = []
+
+    def read(block, block_info=None):
+        reads.append(block_info[0]["chunk-location"])
+        if len(reads) in fails:
+            raise OSError("Input/output error")
+        return block
+
+    scan, fails = da.from_array(image, chunks=50).map_blocks(read, dtype=image.dtype), ()
+    reads.clear()
+    options = {"block_shape": 50, "mask": np.array([[1], [0]]), "n_workers": 1}
+    plain = count_scan(components, scan, tmp_path / "plain", **options)
+    once = len(reads)
+    found = count_scan(components, scan, tmp_path / "out", intensity=True, **options)
+    busy = {tuple(np.array(at) // 50) for at in np.argwhere(found.labels.compute() > 0)}
+    assert len(reads) - once == once + len(busy)
+    assert found.table.drop(columns="mean_intensity").equals(plain.table)
+    labels = found.labels.compute()
+    expected = ndi.mean(image, labels, found.table.id)
+    assert np.allclose(found.table.mean_intensity, expected)
+    # A second look that fails is repeated, at the latest by the next call.
+    reads.clear()
+    fails = range(once + 2, 10**6)
+    with pytest.raises(ScanError, match="Input/output error"):
+        count_scan(components, scan, tmp_path / "again", intensity=True, **options)
+    fails = ()
+    again = count_scan(components, scan, tmp_path / "again", intensity=True, **options)
+    assert again.table.equals(found.table)
+
+
+def test_runs_from_before_intensities_were_measured_go_on(components, plane, tmp_path):
+    image, out = da.from_array(plane), tmp_path / "out"
+    first = count_scan(components, image, out, block_shape=50)
+    assert "intensity" not in (out / "ledger" / "run.json").read_text()
+    assert count_scan(components, image, out, block_shape=50).table.equals(first.table)
+    for wrong in ("yes", 1, plane):
+        with pytest.raises(ValueError, match="intensity must be True or False"):
+            count_scan(components, image, tmp_path / "new", intensity=wrong)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_channel_axis_of_one_is_none(tmp_path):
+    X, y = make_cells(2, (64, 64), random_state=0)
+    segmenter = SemiSupervisedSegmenter(
+        semi_supervision=None, width=4, depth=1, max_steps=30, batch_size=2, precision="float32",
+        random_state=0,
+    )  # fmt: skip
+    model = make_pipeline(segmenter, InstanceCounter("components", fill_holes=False))
+    found = compare(model.fit(X[..., None], y), X[0][..., None], tmp_path / "out", intensity=True)
+    assert "mean_intensity" in found.table
+
+
 class Middle(torch.nn.Module):
     """Foreground is what is bright in the middle one of three sections."""
 

@@ -1,5 +1,7 @@
 """CellSimulator: what it draws, what it learns from real images, and learning from it alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import ndimage as ndi
@@ -224,6 +226,110 @@ def test_calibration_finds_what_lies_between_cells():
     assert np.argmax(found.background_texture) > np.argmax(textured.background_texture)
 
 
+ROUGH = {
+    "shape": (256, 256), "radius": 12.0, "coverage": 0.2, "overlap": 0.0, "noise": 0.01, "psf": 1.0,
+    "foreground_spread": 0.2, "texture": (0.1, 0.0, 0.15), "background_spread": 0.03,
+    "background_texture": (0.03, 0.0, 0.03, 0.02),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("with_labels", [False, True])
+@pytest.mark.parametrize("levels", [(0.7, 0.2), (0.2, 0.7)])
+def test_what_is_calibrated_is_drawn_again(levels, with_labels):
+    truth = CellSimulator(**ROUGH, foreground=levels[0], background=levels[1])
+    X, y = truth.sample(12, random_state=0)
+    found = CellSimulator().calibrate(X, y if with_labels else None)
+    assert abs(np.linalg.norm(found.background_texture) - np.linalg.norm((0.03, 0.03, 0.02))) < 0.01
+    assert np.abs(np.subtract(found.background_texture, (0.03, 0, 0.03, 0.02))).max() < 0.015
+    assert 0.01 < found.background_spread < 0.05
+    assert np.abs(np.subtract(found.texture[:3], (0.1, 0, 0.15))).max() < 0.08
+    again = CellSimulator().calibrate(replace(found, shape=(256, 256)).sample(12, 1)[0])
+    for name in ("texture", "background_texture"):
+        ratio = np.linalg.norm(getattr(again, name)) / np.linalg.norm(getattr(found, name))
+        assert 0.7 < ratio < 1.3
+
+
+def test_scale_and_offset_of_images_change_nothing_else():
+    X, _ = CellSimulator(**ROUGH).sample(3, 0)
+    found = CellSimulator().calibrate(X)
+    raw = CellSimulator().calibrate((10000 * X + 500).round().clip(0).astype(np.uint16))
+    assert np.allclose(raw.texture, found.texture, atol=0.01)
+    assert np.allclose(raw.background_texture, 1e4 * np.array(found.background_texture), atol=20)
+    assert np.isclose(raw.background_spread, 1e4 * found.background_spread, rtol=0.02)
+    assert np.isclose(raw.radius, found.radius, rtol=0.02)
+
+
+@pytest.mark.parametrize(
+    "renumber",
+    [
+        lambda y: np.where(y == y.max(), 255, y).astype(np.uint8),
+        lambda y: np.where(y > 0, 7 * y.astype(np.int64) + 2**40, 0),
+        lambda y: np.where(np.arange(y.shape[-1]) < 20, -1, y),
+    ],
+)
+def test_numbers_of_labels_do_not_matter(renumber):
+    X, y = CellSimulator(**ROUGH).sample(3, 0)
+    expected = CellSimulator().calibrate(X, y)
+    found = CellSimulator().calibrate(X, renumber(y))
+    assert np.allclose(found.texture, expected.texture, atol=0.03)
+    assert np.isclose(found.radius, expected.radius, rtol=0.15)
+
+
+def test_touching_cells_have_outlines():
+    """Bright middles of cells that fill the image are no texture."""
+    side, n = 20, 16
+    at = np.abs((np.arange(side * n) % side) - (side - 1) / 2)
+    dome = 1 - 0.05 * np.maximum(at[:, None], at)
+    y = np.arange(side * n)[:, None] // side * n + np.arange(side * n) // side + 1
+    y[: 2 * side, : 2 * side] = 0
+    noise = np.random.default_rng(0).normal(0, 0.01, y.shape)
+    X = np.where(y > 0, dome, 0.1) + noise
+    found = CellSimulator().calibrate(X[None], y[None])
+    assert np.linalg.norm(found.texture) < 0.05
+
+
+def test_what_cannot_be_seen_is_that_of_others_or_stays():
+    """Small cells, hardly any background, volumes of few planes, nothing but cells labelled."""
+    small = CellSimulator(shape=(64, 64), radius=2.0, coverage=0.1, overlap=0.0).sample(2, 0)[0]
+    dense = CellSimulator(shape=(64, 64), radius=7.0, coverage=0.8, overlap=0.4)
+    crowd, y = dense.sample(2, 0)
+    for X, known in ((small, None), (crowd, y), (np.concatenate([small, crowd]), None)):
+        found = CellSimulator().calibrate(X, known)
+        assert np.isfinite([*np.ravel(found.texture), *found.background_texture]).all()
+        assert np.isfinite(found.sample(3, 0)[0]).all()
+    volume = CellSimulator(shape=(20, 48, 48), radius=5.0, coverage=0.1)
+    X, y = volume.sample(2, 0)
+    for planes in (X, X[:, 9:11], X[:, 9:10]):
+        found = CellSimulator(shape=(16, 48, 48)).calibrate(planes)
+        assert 0 < found.noise < 0.1
+        assert len(found.background_texture) == 4
+    # Of two labelled images one has no background: it tells nothing, and is left out.
+    X, y = CellSimulator(**ROUGH).sample(2, 0)
+    only_cells = np.stack([y[0], np.where(y[1] > 0, y[1], -1)])
+    assert len(CellSimulator().calibrate(X, only_cells).variants) == 1
+
+
+def test_a_cell_in_the_dark_does_not_spoil_the_texture_of_others():
+    X, y = CellSimulator(**ROUGH).sample(2, 0)
+    expected = CellSimulator().calibrate(X, y)
+    y[:, 20:50, 20:50][y[:, 20:50, 20:50] == 0] = y.max() + 1  # labelled, and nothing is there
+    found = CellSimulator().calibrate(X, y)
+    assert np.linalg.norm(found.texture) < np.linalg.norm(expected.texture) + 0.1
+
+
+def test_textures_are_as_seen_in_focus():
+    plain = {**ROUGH, "noise": 0.0, "background_texture": (), "background_spread": 0.0,
+             "texture": (0.3,), "foreground_spread": 0.0}  # fmt: skip
+    roughness = []
+    for options in ({}, {"psf": 3.0}, {"section_blur": 3.0}):
+        X, y = CellSimulator(**{**plain, **options}).sample(4, 3)
+        smooth = CellSimulator(**{**plain, **options, "texture": 0.0}).sample(4, 3)[0]
+        inner = np.stack([ndi.binary_erosion(label > 0, iterations=4) for label in y])
+        roughness.append(((X - smooth) / smooth)[inner].std())
+    assert abs(roughness[1] / roughness[0] - 1) < 0.05
+    assert roughness[2] < 0.8 * roughness[0]
+
+
 def test_polarity_is_found_and_told():
     X, y = CellSimulator(foreground=0.2, background=0.7).sample(4, 0)
     assert find_polarity(X) == {"bright": 0, "dark": 4}
@@ -304,6 +410,19 @@ def test_what_does_not_serve_is_refused():
         CellSimulator(coverage=2)
     with pytest.raises(ValueError, match="n must be a positive integer, got 0"):
         CellSimulator().sample(0)
+    for name in ("texture", "background_texture"):
+        for value in ((0.1, -0.1), (0.1, np.nan)):
+            with pytest.raises(ValueError, match=f"{name} must be between 0 and inf"):
+                CellSimulator(**{name: value})
+        for value in ((0.1,) * 7, np.ones((2, 2))):
+            with pytest.raises(ValueError, match=f"{name} must be at most 6 numbers"):
+                CellSimulator(**{name: value})
+        same = [CellSimulator(**{name: kind((0.1, 0.2))}) for kind in (tuple, list, np.array)]
+        assert len(set(same)) == 1
+    with pytest.raises(ValueError, match="background_texture must be at most 6 numbers, got 0.1"):
+        CellSimulator(background_texture=0.1)
+    with pytest.raises(TypeError):
+        CellSimulator(radius=(5, 9))
     with pytest.raises(ValueError, match="2 or 3 sides of at least 8"):
         CellSimulator(shape=(4, 4))
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
 
-from sskseg.simulation._textures import fit_spectrum, texture_noise
+from sskseg.simulation._textures import fit_spectrum, left_of, texture_noise
 
 SPECTRA = [
     (0.1, 0.0, 0.0, 0.0),
@@ -50,9 +51,28 @@ def test_the_spectrum_of_a_texture_is_found(shape, spectrum):
     assert wrong_share(found, spectrum) < 0.2
 
 
-def test_nothing_to_see_is_no_texture():
+@pytest.mark.parametrize("shape", [(8, 8), (12, 12, 12)])
+def test_an_image_may_show_a_part_of_a_coarse_texture(shape):
+    fields = np.stack([of_field(shape, (0,) * 5 + (0.1,), seed) for seed in range(400)])
+    assert abs(fields.mean()) < 0.02
+    assert abs(fields.std() - 0.1) < 0.01
+    assert fields.std(axis=tuple(range(1, fields.ndim))).mean() < 0.03
+
+
+def test_where_nothing_can_be_seen_nothing_is_told():
     flat, mask = np.ones((40, 40), np.float32), np.zeros((40, 40), bool)
-    assert not fit_spectrum(flat, mask).any()
+    assert fit_spectrum(flat, mask) is None
     assert np.abs(fit_spectrum(flat, ~mask)).max() < 1e-3
     mask[20, 20] = True
-    assert not fit_spectrum(flat, mask).any()
+    assert fit_spectrum(flat, mask) is None
+    mask[19:22, 19:22] = True  # what is coarser is not known, and does not weigh
+    found = fit_spectrum(of_field((40, 40), (0.1,)), mask)
+    assert found[0] > 0
+    assert not found[2:].any()
+
+
+def test_what_a_blur_leaves_of_a_texture():
+    for length in range(4):
+        spectrum = (0,) * length + (0.1,)
+        blurred = ndi.gaussian_filter(of_field((1000, 1000), spectrum), 6.0)
+        assert abs(blurred.var() / left_of(spectrum, 6.0, 2) - 1) < 0.25
