@@ -6,7 +6,7 @@ from .nn import Backbone, transfer_weights
 from .training import channel_statistics
 
 FINETUNE = ("last", "all", "gradual")
-_SLOWER = 0.1  # rate of pretrained layers
+_SLOWER = 0.5  # rate of pretrained layers; at a tenth short trainings do not come round
 _UNFREEZE = 0.3  # share of the training after which all layers learn with "gradual"
 
 
