@@ -71,11 +71,15 @@ def measure_cells(images, y, polarity):
     Raises
     ------
     ValueError
-        If there is no cell in any image.
+        If there is no cell in any image, or only cells are labelled.
     """
     step = max(1, sum(image.size for image in images) // _MOST_PIXELS)
     labels = check_labels(y, [image[..., None] for image in images]) if y is not None else None
     known = [] if labels is None else [i for i, label in enumerate(labels) if (label == 0).any()]
+    if labels is not None and not known and any((label > 0).any() for label in labels):
+        raise ValueError(
+            "y must label background, too, in one image at least, got foreground only."
+        )
     rows = list(known or range(len(images)))[::step]
     images = [images[i] for i in rows]
     labels = [labels[i] if known else None for i in rows]

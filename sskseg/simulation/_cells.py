@@ -236,7 +236,7 @@ class CellSimulator:
         Raises
         ------
         ValueError
-            If no cell is found, or the images have several channels.
+            If no cell is found, only cells are labelled, or the images have several channels.
 
         Warns
         -----
