@@ -170,8 +170,7 @@ def _is_distinct(image, mask):
     if not mask.any() or mask.all():
         return False
     middle = np.median(image[~mask])
-    spread = 1.4826 * np.median(np.abs(image[~mask] - middle))
-    return abs(np.median(image[mask]) - middle) > _DISTINCT * spread
+    return abs(np.median(image[mask]) - middle) > _DISTINCT * deviation_of(image[~mask])
 
 
 def _cells_in(image, sign):

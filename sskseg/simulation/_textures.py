@@ -119,9 +119,7 @@ def mean_inside(image, mask, sigma):
 
 def deviation_of(values):
     """Standard deviation from the median distance from the median, on which rare values have no
-    influence; 0 of nothing."""
-    if not values.size:
-        return 0.0
+    influence."""
     return float(1.4826 * np.median(np.abs(values - np.median(values))))
 
 

@@ -39,6 +39,7 @@ from sskseg.datasets import load_nissl_rat_cortex
 from sskseg.simulation import CellSimulator
 
 SOURCES = ["otsu", "li", "simulated", "calibrated", "refined", "real"]
+MADE = SOURCES[2:5]  # of simulated images
 METHODS = ["watershed", "contours"]
 ALL = 10**6
 DRAWN = "spectra of textures are fitted"  # how simulated images are made now
@@ -113,7 +114,7 @@ def table(rows):
     groups = {}
     for row in rows:
         key = row["key"]
-        if key["source"] in ("simulated", "calibrated", "refined") and key.get("drawn") != DRAWN:
+        if key["source"] in MADE and key.get("drawn") != DRAWN:
             continue
         method = METHODS.index(key.get("method", "watershed"))
         name = (key["data"], SOURCES.index(key["source"]), key["labels"], key["training"], method)
@@ -228,7 +229,7 @@ def main():
                 labels = ALL if source == "real" and labels == 0 else labels
                 key = {"data": data, "source": source, "labels": labels, "seed": seed,
                        "refining": options.refining, "training": options.training}  # fmt: skip
-                if source in ("simulated", "calibrated", "refined"):
+                if source in MADE:
                     key["drawn"] = DRAWN
                 if method == "contours" and not is_rule:
                     key["method"] = method
