@@ -28,6 +28,7 @@ from .training import (
 )
 
 _ROUNDS = (0.35, 0.6, 0.8)  # shares of the network's training after which labels are settled on
+_SETTLING = 0.3  # of the time, which settling may take
 _LABELLED_SHARE = 0.25  # of the patches, from then on
 _CONSISTENCY_START = 0.1  # share of the training after which there is a teacher
 _CONTINUITY_LEAST = 0.08  # of the time for the second network, where settling takes long
@@ -67,7 +68,8 @@ class TrainingData:
 
 class _Teaching:
     """Called with the teacher, once or in rounds: what it says of the training images is learnt
-    from then on, with self-training, and the first time kept.
+    from then on, with self-training, and the first time kept. Rounds for which there is no time
+    are left out; with "auto" also the first, and with it all that is not labelled.
 
     Attributes
     ----------
@@ -78,16 +80,50 @@ class _Teaching:
     def __init__(self, estimator, batches, data, budget, session):
         self.estimator, self.batches, self.data = estimator, batches, data
         self.budget, self.session = budget, session
-        self.time_budget = budget.time_budget  # before any is left for what follows
-        self.maps = None
+        self.total = None  # seconds
+        if budget.time_budget is not None:
+            self.total = budget.time_budget / _network_share(estimator.semi_supervision_)
+        self.maps, self.spent = None, []
 
     def __call__(self, teacher):
         started = perf_counter()
+        if not self._has_time(teacher):
+            return
         maps, settled = self.estimator._settle(teacher, self.data, *self.session[1:])
         self.maps = self.maps or maps
         if "self-training" in self.estimator.semi_supervision_:
             self._learn(teacher, settled)
-        self._leave_time(perf_counter() - started)
+        self.spent.append(perf_counter() - started)
+        self._leave_time()
+
+    def _has_time(self, teacher):
+        """Is there time to settle now and once more at the end?"""
+        estimator = self.estimator
+        if self.total is None or not (self.spent or estimator.semi_supervision == "auto"):
+            return True
+        if not estimator.semi_supervision_:
+            return False
+        each = self.spent[-1] if self.spent else self._expected(teacher)
+        if sum(self.spent) + 2 * each <= _SETTLING * self.total:
+            return True
+        if not self.spent:
+            estimator.semi_supervision_ = ()
+            estimator.semi_supervision_reason_ += (
+                f"; left out, since {self.total:.3g} s are too few: predicting all samples takes "
+                f"about {each:.3g} s, twice at least"
+            )
+            log_choice((), estimator.semi_supervision_reason_)
+            self.budget.time_budget = self.total
+        return False
+
+    def _expected(self, teacher):
+        """Seconds to predict all samples, about: from one of them, the second time."""
+        data, sizes = self.data, [label.size for label in self.data.labels]
+        row = slice(len(sizes) // 2, len(sizes) // 2 + 1)
+        for _ in range(2):
+            started = perf_counter()
+            list(self.estimator._outputs(teacher, data.images, data.rows[row], *self.session[1:]))
+        return (perf_counter() - started) * sum(sizes) / sizes[row.start]
 
     def _learn(self, teacher, settled):
         rng, device, _ = self.session
@@ -101,12 +137,11 @@ class _Teaching:
         )  # fmt: skip
         self.batches.sources = (known, guessed)
 
-    def _leave_time(self, seconds):
+    def _leave_time(self):
         """End the network's training early enough to settle once more."""
-        if self.time_budget is not None:
-            total = self.time_budget / _network_share(self.estimator.semi_supervision_)
+        if self.total is not None:
             after = _CONTINUITY_LEAST if "continuity" in self.estimator.semi_supervision_ else 0.0
-            self.budget.shorten((1 - after) * total - seconds)
+            self.budget.shorten((1 - after) * self.total - self.spent[-1])
 
 
 def _network_share(methods):

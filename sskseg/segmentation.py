@@ -109,9 +109,10 @@ tuple of them or None, default="auto"
         Training steps; None is 1000, or no limit where `time_budget` is given. The network of
         "continuity" is trained for up to a quarter more.
     time_budget : float, default=None
-        Seconds that `fit` may take; the learning-rate schedule is complete when it ends. Where
-        unlabelled images are learnt from, all training images are predicted two to four times,
-        which is not cut short: give many times what `predict` takes for them.
+        Seconds that `fit` may take; the learning-rate schedule is complete when it ends. To
+        learn from unlabelled images, all training images are predicted two to four times, which
+        is not cut short: "auto" leaves it out where it would take more than about a third of
+        the time.
     learning_rate : float, default=5e-3
         The highest of a schedule that rises and falls. Kernels of several pixels learn by Muon
         [6]_, whose updates are as large as those of Adam, and everything else by AdamW.

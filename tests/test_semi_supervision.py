@@ -312,6 +312,37 @@ def test_settling_that_takes_longer_than_the_budget_ends_training(monkeypatch):
     assert 7 <= max(steps) <= 8  # the first round is after 35 % of the steps
 
 
+def test_auto_does_without_where_there_is_no_time_to_settle(monkeypatch, caplog):
+    ticks = itertools.count()
+    monkeypatch.setattr(stages, "perf_counter", lambda: next(ticks) * 100.0)
+    X, y = tubes(8)
+    with caplog.at_level("INFO", logger="sskseg"):
+        model = segmenter(max_steps=20, time_budget=3600.0).fit(X, only(y, [3]))
+    assert model.semi_supervision_ == ()
+    # One sample of eight takes 100 s.
+    assert "3.6e+03 s are too few: predicting all samples takes about 800 s" in caplog.text
+    assert caplog.text.count(model.semi_supervision_reason_) == 1
+    assert model.transduction_ is None
+    assert model.continuity_ is None
+    assert [row["step"] for row in model.history_][-1] == 20
+    assert {row["stage"] for row in model.history_} == {"network"}
+    assert model.predict(X).shape == X.shape
+    assert segmenter(max_steps=20, time_budget=9600.0).fit(X, only(y, [3])).semi_supervision_
+
+
+@pytest.mark.parametrize(("seconds", "times"), [(100.0, 4), (400.0, 2), (300.0, 3)])
+def test_rounds_are_left_out_where_settling_takes_long(monkeypatch, seconds, times):
+    ticks, calls = itertools.count(), []
+    settle = SemiSupervisedSegmenter._settle
+    monkeypatch.setattr(stages, "perf_counter", lambda: next(ticks) * seconds)
+    monkeypatch.setattr(
+        SemiSupervisedSegmenter, "_settle", lambda *a: calls.append(1) or settle(*a)
+    )
+    X, y = tubes(8)
+    segmenter(**BOTH, max_steps=20, time_budget=3600.0).fit(X, only(y, [3]))
+    assert len(calls) == times
+
+
 @pytest.mark.parametrize("methods", ["consistency", ("self-training", "continuity")])
 def test_valid_padding_learns_from_unlabelled_sections(methods):
     X, y = tubes(6)

@@ -51,9 +51,12 @@ def contour_masks(contours, shape):
     pixels = np.repeat(row * shape[1] + starts, counts) + _ramps(counts)
     sizes = np.bincount(owner, weights=counts, minlength=len(contours)).astype(np.int64)
     indptr = np.concatenate([[0], np.cumsum(sizes)])
+    n_pixels = shape[0] * shape[1]
+    # Products of masks are twice as fast with small integers.
+    small = np.int32 if max(n_pixels, len(pixels)) < 2**31 else np.int64
     return csr_array(
-        (np.ones(len(pixels), np.int32), pixels, indptr),
-        shape=(len(contours), shape[0] * shape[1]),
+        (np.ones(len(pixels), np.int32), pixels.astype(small), indptr.astype(small)),
+        shape=(len(contours), n_pixels),
     )
 
 

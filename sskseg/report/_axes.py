@@ -88,6 +88,11 @@ class Display:
             self.ax_.legend(loc="upper center", bbox_to_anchor=(0.5, -0.02), **options)
 
 
+def even_columns(n, most):
+    """Columns for `n` panels: at most `most`, and no more than the rows need."""
+    return ceil(n / ceil(n / most))
+
+
 def _new_figure():
     import matplotlib.pyplot as plt
 

@@ -10,6 +10,7 @@ from ._axes import (
     as_plane,
     check_plot,
     draw_lines,
+    even_columns,
     outlines,
     plane_spacing,
     shade,
@@ -71,8 +72,9 @@ def save_overlay(path, images, y_true=None, y_pred=None, *, titles=None, columns
     y_true, y_pred : sequence of ndarray or None, default=None
         None in a sequence leaves out the outlines of that image.
     titles : sequence of str, default=None
+        Of the panels; None numbers them.
     columns : int, default=3
-        Panels in a row.
+        Panels in a row, at most.
 
     Raises
     ------
@@ -84,10 +86,11 @@ def save_overlay(path, images, y_true=None, y_pred=None, *, titles=None, columns
 
     display = Display()
     figure = Figure(dpi=120, layout="constrained")
-    axes = display._place(figure, len(images), columns, size=(4, 4.3))
+    axes = display._place(figure, len(images), even_columns(len(images), columns), size=(4, 4.3))
+    titles = [f"image {i}" for i in range(len(images))] if titles is None else titles
     for i, ax in enumerate(axes):
         true, pred = (None if y is None else y[i] for y in (y_true, y_pred))
-        draw_outlines(ax, images[i], true, pred, title=None if titles is None else titles[i])
+        draw_outlines(ax, images[i], true, pred, title=titles[i])
     display._legend(
         outline_handles(
             y_true is not None and any(y is not None for y in y_true), y_pred is not None

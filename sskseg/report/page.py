@@ -134,8 +134,9 @@ class _Page:
     def glance(self):
         shapes = {x.shape[:-1] for x in self.images}
         sizes = " × ".join(map(str, shapes.pop())) if len(shapes) == 1 else "different sizes"
+        channels = self.images[0].shape[-1]
         rows = [
-            ("Images", f"{len(self.images)}, {sizes}, {self.images[0].shape[-1]} channel(s)"),
+            ("Images", f"{len(self.images)}, {sizes}, {channels} channel{'s'[: channels > 1]}"),
             ("Labelled", f"{len(self.truth.labelled)} of {len(self.images)}"),
         ]
         if self.counts is not None:
@@ -178,7 +179,7 @@ class _Page:
                 yield picture(
                     HistoryDisplay(history=history, name=name).plot,
                     f"Learning curves of {name}. At the end: {ends}.",
-                    f"{name}: {len(history)} reports; at the end {ends}.",
+                    f"{name}, at the end: {ends}.",
                 )
 
     def scores(self):

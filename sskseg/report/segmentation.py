@@ -13,6 +13,7 @@ from ._axes import (
     Display,
     as_plane,
     draw_lines,
+    even_columns,
     outlines,
     plane_spacing,
     shade,
@@ -170,16 +171,17 @@ class SegmentationDisplay(Display):
         ax : Axes, array of Axes or Figure, default=None
             One axes for each image; one axes is divided, and a figure resized. None is a new one.
         columns : int, default=3
-            Panels in a row.
+            Panels in a row, at most.
 
         Returns
         -------
         SegmentationDisplay
             Itself.
         """
-        axes = self._place(ax, len(self.images), columns)
-        names = self.names or _numbers(len(self.images))
-        truths = self.y_true or [None] * len(self.images)
+        n = len(self.images)
+        axes = self._place(ax, n, even_columns(n, columns))
+        names = self.names or _numbers(n)
+        truths = self.y_true or [None] * n
         self.counts_, shown = [], set()
         for panel, image, true, pred, name in zip(
             axes, self.images, truths, self.y_pred, names, strict=True

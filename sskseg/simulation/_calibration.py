@@ -15,7 +15,7 @@ _WIDE = 12.0  # pixels, of a mean that shows how the background differs from pla
 _HALO = 3  # pixels around cells to which their light spreads, at least
 _OUTLINE = 2  # pixels inside of outlines that are not looked at for it
 _MOST_TEXTURE = 0.5  # standard deviation inside of cells, in units of the contrast
-_DIMMEST = 0.15  # of a cell, in units of the contrast, of which texture is measured
+DIMMEST = 0.15  # least brightness of a drawn cell, in units of the contrast
 _DISTINCT = 3.0  # contrast of cells, in units of what is around them: 2.3 where there are none
 
 
@@ -215,7 +215,7 @@ def _texture(light, mask, label, noise, radius):
         ids, cells = np.unique(np.where(mask, label, 0), return_inverse=True)
         cells, n = cells.reshape(mask.shape), len(ids) - 1
     level = np.append(1.0, ndi.mean(light, cells, np.arange(1, n + 1)))
-    relative = light / np.maximum(level, _DIMMEST).astype(np.float32)[cells]
+    relative = light / np.maximum(level, DIMMEST).astype(np.float32)[cells]
     seams = ndi.maximum_filter(cells, 3) != ndi.minimum_filter(np.where(mask, cells, n + 1), 3)
     depth = ndi.distance_transform_edt(mask & ~seams).astype(np.float32)
     ring = depth.astype(np.int32)

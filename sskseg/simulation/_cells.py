@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from ..images import check_generator, check_images
-from ._calibration import POLARITIES, measure_cells
+from ._calibration import DIMMEST, POLARITIES, measure_cells
 from ._contours import fill_outlines, sample_outlines, trace_outlines
 from ._optics import blur, smooth_noise
 from ._placement import place_apart
@@ -208,7 +208,7 @@ class CellSimulator:
         index = index.reshape(labels.shape)
         distance = ndi.distance_transform_edt(labels > 0)
         largest = np.maximum(ndi.maximum(distance, index, np.arange(len(ids))), 1e-6)
-        bright = np.maximum(0.15, 1 + self.foreground_spread * rng.standard_normal(len(ids)))
+        bright = np.maximum(DIMMEST, 1 + self.foreground_spread * rng.standard_normal(len(ids)))
         bright = (self.foreground - self.background) * bright * (ids > 0)
         light = bright[index] * (0.7 + 0.3 * np.sqrt(distance / largest[index]))
         return self._seen(rng, [(light.astype(np.float32), 0.0)])
@@ -275,7 +275,7 @@ class CellSimulator:
         ball *= np.exp((ndim * self.radius_spread) ** 2 / 2)
         n = int(rng.poisson(self.coverage * np.prod(self.shape) / ball))
         radii = self.radius * np.exp(self.radius_spread * rng.standard_normal(n))
-        bright = np.maximum(0.15, 1 + self.foreground_spread * rng.standard_normal(n))
+        bright = np.maximum(DIMMEST, 1 + self.foreground_spread * rng.standard_normal(n))
         bright *= self.foreground - self.background
         draw = self._projection if ndim == 2 else self._volume
         labels, layers, contours = draw(rng, radii, bright)

@@ -5,6 +5,7 @@ from skimage.io import imread
 
 from sskseg.datasets import make_cells
 from sskseg.report import draw_outlines, format_table, save_overlay
+from sskseg.report._axes import even_columns
 
 figure_module = pytest.importorskip("matplotlib.figure")
 
@@ -18,6 +19,11 @@ def test_pictures_show_outlines(tmp_path):
     colored = np.abs(both[..., 0].astype(int) - both[..., 2]) > 60
     assert colored.mean() > 0.01
     assert (np.abs(plain[..., 0].astype(int) - plain[..., 2]) > 60).mean() < 0.001
+
+
+def test_rows_of_panels_are_even():
+    assert [even_columns(n, 3) for n in (1, 2, 3, 4, 5, 6, 7)] == [1, 2, 3, 2, 3, 3, 3]
+    assert even_columns(10, 4) == 4
 
 
 @pytest.mark.parametrize(
