@@ -148,9 +148,11 @@ def draw(data, seed, seconds, path):
     drawn, labels = refiner.simulator_.sample(3, seed)
     refined = refiner.refine(drawn, labels, random_state=seed)
     side = drawn.shape[1]
+    crops = [(x[:side, :side], label[:side, :side]) for x, label in zip(X, y, strict=True)]
+    crops = [crop for crop in crops if len(np.unique(crop[1])) > 3]  # that show some cells
     figure, axes = plt.subplots(3, 3, figsize=(9, 9.4), layout="constrained")
     for i in range(3):
-        draw_outlines(axes[0, i], X[i][:side, :side], y[i][:side, :side], title="real")
+        draw_outlines(axes[0, i], *crops[i], title="real")
         draw_outlines(axes[1, i], drawn[i], labels[i], title="simulated")
         draw_outlines(axes[2, i], refined[i], labels[i], title="refined")
     figure.suptitle(f"boundary shift {report['boundary_shift']:.1f} pixels, survival "
