@@ -29,6 +29,7 @@ from .training import (
 
 _ROUNDS = (0.35, 0.6, 0.8)  # shares of the network's training after which labels are settled on
 _SETTLING = 0.3  # of the time, which settling may take
+_LOOKED_AT = 2**19  # pixels that are predicted to tell how long it will take
 _LABELLED_SHARE = 0.25  # of the patches, from then on
 _CONSISTENCY_START = 0.1  # share of the training after which there is a teacher
 _CONTINUITY_LEAST = 0.08  # of the time for the second network, where settling takes long
@@ -83,12 +84,16 @@ class _Teaching:
         self.total = None  # seconds
         if budget.time_budget is not None:
             self.total = budget.time_budget / _network_share(estimator.semi_supervision_)
-        self.maps, self.spent = None, []
+        self.maps, self.spent, self.each = None, [], 0.0
 
     def __call__(self, teacher):
-        started = perf_counter()
-        if not self._has_time(teacher):
+        if not self.estimator.semi_supervision_:
             return
+        if not self.has_time(teacher):
+            if not self.spent:
+                self.do_without()
+            return
+        started = perf_counter()
         maps, settled = self.estimator._settle(teacher, self.data, *self.session[1:])
         self.maps = self.maps or maps
         if "self-training" in self.estimator.semi_supervision_:
@@ -96,34 +101,40 @@ class _Teaching:
         self.spent.append(perf_counter() - started)
         self._leave_time()
 
-    def _has_time(self, teacher):
-        """Is there time to settle now and once more at the end?"""
-        estimator = self.estimator
-        if self.total is None or not (self.spent or estimator.semi_supervision == "auto"):
+    def has_time(self, teacher):
+        """Is there time to settle now, and once more at the end?
+
+        Where methods were asked for, for the first time there always is.
+        """
+        if self.total is None or not (self.spent or self.estimator.semi_supervision == "auto"):
             return True
-        if not estimator.semi_supervision_:
-            return False
-        each = self.spent[-1] if self.spent else self._expected(teacher)
-        if sum(self.spent) + 2 * each <= _SETTLING * self.total:
-            return True
-        if not self.spent:
-            estimator.semi_supervision_ = ()
-            estimator.semi_supervision_reason_ += (
-                f"; left out, since {self.total:.3g} s are too few: predicting all samples takes "
-                f"about {each:.3g} s, twice at least"
-            )
-            log_choice((), estimator.semi_supervision_reason_)
-            self.budget.time_budget = self.total
-        return False
+        self.each = self.spent[-1] if self.spent else self._expected(teacher)
+        left = self.total - self.budget.elapsed()
+        return sum(self.spent) + 2 * self.each <= _SETTLING * self.total and 2 * self.each <= left
+
+    def do_without(self):
+        """Learn from what is labelled alone, in all of the time."""
+        self.estimator.semi_supervision_ = ()
+        self.estimator.semi_supervision_reason_ += (
+            "; self-training is left out: predicting all samples takes about "
+            f"{self.each:.1f} s, at least twice, of {self.total:.1f} s"
+        )
+        log_choice((), self.estimator.semi_supervision_reason_)
+        self.budget.time_budget = self.total
 
     def _expected(self, teacher):
-        """Seconds to predict all samples, about: from one of them, the second time."""
-        data, sizes = self.data, [label.size for label in self.data.labels]
-        row = slice(len(sizes) // 2, len(sizes) // 2 + 1)
-        for _ in range(2):
-            started = perf_counter()
-            list(self.estimator._outputs(teacher, data.images, data.rows[row], *self.session[1:]))
-        return (perf_counter() - started) * sum(sizes) / sizes[row.start]
+        """Seconds to predict all samples, about: from a part of the largest, again and again."""
+        images, sizes = self.data.images, [label.size for label in self.data.labels]
+        row, ndim = int(np.argmax(sizes)), self.estimator.spatial_ndim
+        part = (slice(round(_LOOKED_AT ** (1 / ndim))),) * ndim
+        size = self.data.labels[row][part].size
+        times = -(-min(_LOOKED_AT, sum(sizes)) // size)
+        rows = np.repeat(self.data.rows[row : row + 1], times, axis=0)
+        started = perf_counter()
+        parts = [image[part] for image in images]
+        for _ in self.estimator._outputs(teacher, parts, rows, *self.session[1:]):
+            pass
+        return (perf_counter() - started) * sum(sizes) / (times * size)
 
     def _learn(self, teacher, settled):
         rng, device, _ = self.session
@@ -140,7 +151,9 @@ class _Teaching:
     def _leave_time(self):
         """End the network's training early enough to settle once more."""
         if self.total is not None:
-            after = _CONTINUITY_LEAST if "continuity" in self.estimator.semi_supervision_ else 0.0
+            methods = self.estimator.semi_supervision_
+            after = _CONTINUITY_LEAST if "continuity" in methods else 0.0
+            self.budget.time_budget = _network_share(methods) * self.total
             self.budget.shorten((1 - after) * self.total - self.spent[-1])
 
 
@@ -172,6 +185,8 @@ class StagedEstimator(DenseEstimator):
             session, validate,
         )  # fmt: skip
         try:
+            if self.semi_supervision_ and not (teaching.spent or teaching.has_time(self.network_)):
+                teaching.do_without()
             if self.semi_supervision_:
                 self._settle_and_correct(teaching.maps, data, budget, session)
         except KeyboardInterrupt:

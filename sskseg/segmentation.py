@@ -64,8 +64,8 @@ tuple of them or None, default="auto"
         How unlabelled pixels are learnt from; None: not at all. "auto": "self-training", and with
         neighboring sections that resemble each other "continuity".
 
-        "self-training": three times, all training images are predicted, and the network goes on
-        learning from that too; of sections, what the mean over neighbors and
+        "self-training": up to three times, all training images are predicted, and the network goes
+        on learning from that too; of sections, what the mean over neighbors and
         `sskseg.morphology.enforce_continuity` agree on. "continuity": a small second network
         corrects the probabilities of each section by those of up to four neighbors on each side; it
         learns from the same agreement and from labelled sections [2]_. "consistency": unlabelled
@@ -111,8 +111,8 @@ tuple of them or None, default="auto"
     time_budget : float, default=None
         Seconds that `fit` may take; the learning-rate schedule is complete when it ends. To
         learn from unlabelled images, all training images are predicted two to four times, which
-        is not cut short: "auto" leaves it out where it would take more than about a third of
-        the time.
+        is not cut short: "auto" leaves it out where two times would take more than three tenths
+        of the time, and the third and the fourth are left out where they would exceed that.
     learning_rate : float, default=5e-3
         The highest of a schedule that rises and falls. Kernels of several pixels learn by Muon
         [6]_, whose updates are as large as those of Adam, and everything else by AdamW.
@@ -390,7 +390,8 @@ tuple of them or None, default="auto"
         foreground = list(self._predict(X, positions, self._foreground))
         for fold in folds:
             hidden = [np.full(x.shape, -1) if i in fold else x for i, x in enumerate(labels)]
-            methods = self.semi_supervision_ or None  # not what the hidden labels would make of it
+            # None where nothing is unlabelled, whatever hidden labels would make of it
+            methods = self.semi_supervision if self.semi_supervision_ else None
             other = clone(self).set_params(warm_start=False, semi_supervision=methods)
             other.fit(X, hidden, positions=positions, sample_weight=sample_weight)
             maps = other._predict(X, positions, other._foreground)

@@ -304,37 +304,68 @@ def test_the_smallest_budgets(budget):
 
 
 def test_settling_that_takes_longer_than_the_budget_ends_training(monkeypatch):
-    ticks = itertools.count()
-    monkeypatch.setattr(stages, "perf_counter", lambda: next(ticks) * 10_000.0)
+    slow_clock(monkeypatch, 10_000.0)
     X, y = tubes(8)
     model = segmenter(**BOTH, max_steps=20, time_budget=3600.0).fit(X, only(y, [3]))
     steps = [row["step"] for row in model.history_ if row["stage"] == "network"]
     assert 7 <= max(steps) <= 8  # the first round is after 35 % of the steps
 
 
-def test_auto_does_without_where_there_is_no_time_to_settle(monkeypatch, caplog):
+def slow_clock(monkeypatch, seconds):
+    """A clock of the teaching that goes on by so much whenever it is read."""
     ticks = itertools.count()
-    monkeypatch.setattr(stages, "perf_counter", lambda: next(ticks) * 100.0)
+    monkeypatch.setattr(stages, "perf_counter", lambda: next(ticks) * seconds)
+
+
+@pytest.mark.parametrize(("looked_at", "each"), [(2**19, 1000.0), (2 * 64 * 64, 4000.0)])
+def test_auto_does_without_where_there_is_no_time_to_settle(monkeypatch, caplog, looked_at, each):
+    slow_clock(monkeypatch, 1000.0)
+    monkeypatch.setattr(stages, "_LOOKED_AT", looked_at)  # all of eight samples, or a quarter
     X, y = tubes(8)
     with caplog.at_level("INFO", logger="sskseg"):
         model = segmenter(max_steps=20, time_budget=3600.0).fit(X, only(y, [3]))
     assert model.semi_supervision_ == ()
-    # One sample of eight takes 100 s.
-    assert "3.6e+03 s are too few: predicting all samples takes about 800 s" in caplog.text
-    assert caplog.text.count(model.semi_supervision_reason_) == 1
+    told = f"predicting all samples takes about {each:.1f} s, at least twice, of 3600.0 s"
+    assert model.semi_supervision_reason_.endswith(told)
+    assert caplog.text.count(told) == 1
     assert model.transduction_ is None
     assert model.continuity_ is None
     assert [row["step"] for row in model.history_][-1] == 20
     assert {row["stage"] for row in model.history_} == {"network"}
     assert model.predict(X).shape == X.shape
-    assert segmenter(max_steps=20, time_budget=9600.0).fit(X, only(y, [3])).semi_supervision_
+    assert segmenter(max_steps=20, time_budget=30_000.0).fit(X, only(y, [3])).semi_supervision_
+
+
+def test_what_is_looked_at_is_a_part_of_the_largest_sample(monkeypatch):
+    slow_clock(monkeypatch, 1000.0)
+    monkeypatch.setattr(stages, "_LOOKED_AT", 40 * 40)
+    X, y = make_cells(3, (64, 64), random_state=0)
+    X, y = [X[0, :32, :32], X[1], X[2, :48]], [y[0, :32, :32], y[1], np.full_like(y[2, :48], -1)]
+    model = segmenter(sections="independent", time_budget=3600.0).fit(X, y)
+    expected = 1000.0 * (32 * 32 + 64 * 64 + 48 * 64) / 40**2
+    assert f"about {expected:.1f} s" in model.semi_supervision_reason_
+
+
+def test_auto_does_without_where_no_round_was_reached():
+    X, y = tubes(8)
+    model = segmenter(max_steps=None, time_budget=1e-6).fit(X, only(y, [3]))
+    assert model.semi_supervision_ == ()
+    assert model.transduction_ is None
+    assert [row["step"] for row in model.history_] == [1]
+
+
+def test_cross_fitting_after_auto_does_without(monkeypatch):
+    slow_clock(monkeypatch, 1000.0)
+    X, y = tubes(8)
+    model = segmenter(max_steps=4, time_budget=3600.0, cross_fitting=2)
+    assert model.fit_transform(X, only(y, [1, 3, 5])).shape == X.shape
+    assert model.semi_supervision_ == ()
 
 
 @pytest.mark.parametrize(("seconds", "times"), [(100.0, 4), (400.0, 2), (300.0, 3)])
 def test_rounds_are_left_out_where_settling_takes_long(monkeypatch, seconds, times):
-    ticks, calls = itertools.count(), []
-    settle = SemiSupervisedSegmenter._settle
-    monkeypatch.setattr(stages, "perf_counter", lambda: next(ticks) * seconds)
+    slow_clock(monkeypatch, seconds)
+    calls, settle = [], SemiSupervisedSegmenter._settle
     monkeypatch.setattr(
         SemiSupervisedSegmenter, "_settle", lambda *a: calls.append(1) or settle(*a)
     )

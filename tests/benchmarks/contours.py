@@ -89,7 +89,8 @@ def tables(rows):
     for row in rows:
         key = row["key"]
         if key["kind"] == "speed":
-            speeds.append({"steps": key["steps"], **row["figures"]})
+            read = key.get("read", "channels first")
+            speeds.append({"steps": key["steps"], "read": read, **row["figures"]})
             continue
         name = key["overlap"], key["images"], key["seconds"], METHODS.index(key["method"])
         groups.setdefault(name, []).append(row["figures"])
@@ -114,7 +115,8 @@ def main():
     options = parser.parse_args()
     cells = Cells("contours", recipe=COUNTED)
     if not options.table and "speed" in options.only:
-        cells.run({"kind": "speed", "steps": options.steps}, partial(measure_speed, options.steps))
+        key = {"kind": "speed", "steps": options.steps, "read": "channels last"}
+        cells.run(key, partial(measure_speed, options.steps))
     if not options.table and "overlap" in options.only:
         for seed, overlap, method in product(options.seeds, options.overlap, METHODS):
             key = {"kind": "overlap", "method": method, "overlap": overlap, "seed": seed,

@@ -253,6 +253,8 @@ def run_cells(cells, options):
                "full": options.full}  # fmt: skip
         picture = options.pictures and str(options.pictures / f"{task} {method} {seed}.png")
         measure = partial(_child, key | {"picture": picture})
+        if method == "sskseg":  # since what takes too long is left out
+            key["auto"] = "within the time"
         cells.run(key, measure, ours=method not in OWN_OBJECTS)
 
 
