@@ -43,6 +43,8 @@ class Display:
         from matplotlib.figure import FigureBase
         from matplotlib.gridspec import GridSpecFromSubplotSpec
 
+        if n == 0:
+            raise ValueError("There is nothing to show: no image was given.")
         columns = min(n, columns)
         shape = (-(-n // columns), columns)
         self._owns_figure = ax is None or isinstance(ax, FigureBase)
@@ -90,7 +92,12 @@ class Display:
 
 def even_columns(n, most):
     """Columns for `n` panels: at most `most`, and no more than the rows need."""
-    return ceil(n / ceil(n / most))
+    return ceil(n / max(1, ceil(n / most)))
+
+
+def numbered(n):
+    """Names of images that have none."""
+    return [f"image {i}" for i in range(n)]
 
 
 def _new_figure():

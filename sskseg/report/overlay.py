@@ -11,6 +11,7 @@ from ._axes import (
     check_plot,
     draw_lines,
     even_columns,
+    numbered,
     outlines,
     plane_spacing,
     shade,
@@ -87,7 +88,7 @@ def save_overlay(path, images, y_true=None, y_pred=None, *, titles=None, columns
     display = Display()
     figure = Figure(dpi=120, layout="constrained")
     axes = display._place(figure, len(images), even_columns(len(images), columns), size=(4, 4.3))
-    titles = [f"image {i}" for i in range(len(images))] if titles is None else titles
+    titles = numbered(len(images)) if titles is None else titles
     for i, ax in enumerate(axes):
         true, pred = (None if y is None else y[i] for y in (y_true, y_pred))
         draw_outlines(ax, images[i], true, pred, title=titles[i])

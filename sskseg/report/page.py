@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ..morphology import measure_objects
-from ._axes import check_plot
+from ._axes import check_plot, numbered
 from ._facts import fitted_facts, installed_versions, score_rows, settings
 from ._outputs import apply, choose_rows, read_truth
 from ._page import facts, paragraph, picture, section, table, whole_page
@@ -100,7 +100,7 @@ class _Page:
         self.truth = read_truth(
             y, shapes, consecutive=outputs.consecutive, positions=outputs.positions
         )
-        self.names = [f"image {i}" for i in range(len(shapes))] if names is None else list(names)
+        self.names = numbered(len(shapes)) if names is None else list(names)
         if len(self.names) != len(shapes):
             raise ValueError(f"names must be {len(shapes)}, one an image, got {len(self.names)}.")
         self.spacing = outputs.last("spacing") if spacing is None else spacing

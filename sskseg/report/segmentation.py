@@ -14,6 +14,7 @@ from ._axes import (
     as_plane,
     draw_lines,
     even_columns,
+    numbered,
     outlines,
     plane_spacing,
     shade,
@@ -133,7 +134,7 @@ class SegmentationDisplay(Display):
         labelled = [i for i, label in enumerate(truth.labels) if label is not None]
         rows = choose_rows(len(images), labelled, max_images) if rows is None else rows
         options = {"spacing": outputs.last("spacing"), **options}
-        options["names"] = [(options.get("names") or _numbers(len(images)))[i] for i in rows]
+        options["names"] = [(options.get("names") or numbered(len(images)))[i] for i in rows]
         return cls.from_predictions(
             [images[i] for i in rows], [truth.labels[i] for i in rows], [objects[i] for i in rows],
             ax=ax, **options,
@@ -180,7 +181,7 @@ class SegmentationDisplay(Display):
         """
         n = len(self.images)
         axes = self._place(ax, n, even_columns(n, columns))
-        names = self.names or _numbers(n)
+        names = self.names or numbered(n)
         truths = self.y_true or [None] * n
         self.counts_, shown = [], set()
         for panel, image, true, pred, name in zip(
@@ -288,7 +289,7 @@ class ProbabilityDisplay(Display):
         images = outputs.images
         rows = choose_rows(len(images), (), max_images) if rows is None else rows
         options = {"spacing": outputs.last("spacing"), **options}
-        options["names"] = [(options.get("names") or _numbers(len(images)))[i] for i in rows]
+        options["names"] = [(options.get("names") or numbered(len(images)))[i] for i in rows]
         chosen = [images[i] for i in rows], [outputs.probability[i] for i in rows]
         return cls.from_predictions(*chosen, ax=ax, **options)
 
@@ -328,7 +329,7 @@ class ProbabilityDisplay(Display):
         ProbabilityDisplay
             Itself.
         """
-        names = self.names or _numbers(len(self.images))
+        names = self.names or numbered(len(self.images))
         axes = self._place(ax, 3 * len(self.images), 3).reshape(-1, 3)
         self.uncertainty_ = [entropy(p) for p in self.probability]
         options = {"spacing": plane_spacing(self.spacing), "unit": self.unit}
@@ -393,10 +394,6 @@ def entropy(probability):
     """Of a foreground probability, in bits."""
     p = np.clip(np.asarray(probability, np.float32), 1e-7, 1 - 1e-7)
     return -(p * np.log2(p) + (1 - p) * np.log2(1 - p))
-
-
-def _numbers(n):
-    return [f"image {i}" for i in range(n)]
 
 
 def _summary(name, true, counts):

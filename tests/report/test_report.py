@@ -21,7 +21,13 @@ def test_pictures_show_outlines(tmp_path):
     assert (np.abs(plain[..., 0].astype(int) - plain[..., 2]) > 60).mean() < 0.001
 
 
-def test_rows_of_panels_are_even():
+def test_nothing_is_not_drawn(tmp_path):
+    with pytest.raises(ValueError, match="no image was given"):
+        save_overlay(tmp_path / "nothing.png", [])
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_row_of_panels_is_emptier_than_it_must_be():
     assert [even_columns(n, 3) for n in (1, 2, 3, 4, 5, 6, 7)] == [1, 2, 3, 2, 3, 3, 3]
     assert even_columns(10, 4) == 4
 
