@@ -162,7 +162,7 @@ class CountAgreementDisplay(Display):
         panel.scatter((true + pred) / 2, pred - true, s=18, color=BLUE, alpha=0.8, lw=0)
         panel.axhline(0, color=GRAY, lw=1)
         lines = [(self.errors_["bias"], "mean", "-", ORANGE)]
-        if len(true) > 1:
+        if self.limits_[0] < self.limits_[1]:
             lines += [(limit, "95 %", "--", VERMILLION) for limit in self.limits_]
         for value, text, style, color in lines:
             panel.axhline(value, color=color, ls=style, lw=1.2)

@@ -265,6 +265,8 @@ def test_count_agreement(pipeline, cells):
     np.testing.assert_allclose(offsets, [[11, 2], [20, 0], [28.5, -3]])
     one = CountAgreementDisplay.from_predictions([3], [4], kind="bland-altman")
     assert one.limits_ == (1.0, 1.0)
+    same = CountAgreementDisplay.from_predictions([3, 5], [4, 6], kind="bland-altman")
+    assert [text.get_text() for text in same.ax_.texts] == ["mean +1.0"]
     drawn = CountAgreementDisplay.from_estimator(pipeline, X, y, kind="scatter")
     np.testing.assert_array_equal(drawn.y_pred, pipeline.predict(X))
     assert drawn.y_true.tolist() == [len(np.unique(x)) - 1 for x in y]
