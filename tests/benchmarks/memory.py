@@ -8,14 +8,13 @@ result is reduced block by block.
 """
 
 import json
-import resource
 import subprocess
 import sys
 
 import dask.array as da
 import numpy as np
 import torch
-from harness import TRAINED, Cells, data_folder, markdown
+from harness import TRAINED, Cells, data_folder, markdown, peak_memory
 
 from sskseg import SemiSupervisedSegmenter
 from sskseg.datasets import load_epfl_mitochondria, make_cells
@@ -48,7 +47,7 @@ def predict_stack(n):
     model.predict(stack).sum(axis=(1, 2), dtype=np.int64).compute(
         scheduler="threads", num_workers=2
     )
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return peak_memory()
 
 
 def peaks():

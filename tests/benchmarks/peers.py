@@ -30,7 +30,6 @@ network that it plans itself, which no cell here could hold.
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -41,7 +40,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from harness import COUNTED, Cells, data_folder, junctions, markdown, nuclei
+from harness import COUNTED, Cells, data_folder, junctions, markdown, nuclei, peak_memory
 from peers_adapters import COMMON, METHODS, Hints, adapter, missing, versions
 from peers_adapters.windows import WAYS, run
 
@@ -110,7 +109,7 @@ def accuracy(truth, found):
 
 def memory():
     """Peaks of this process so far."""
-    figures = {"peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    figures = {"peak MB": peak_memory()}
     if torch.cuda.is_available():
         figures["GPU MB"] = torch.cuda.max_memory_allocated() / 2**20
     return figures
