@@ -18,6 +18,8 @@ from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 
 from sskseg import (
+    ContourDetector,
+    ImageStack,
     InstanceCounter,
     LabelledKFold,
     LogBlobs,
@@ -35,7 +37,14 @@ from sskseg.datasets import (
 )
 from sskseg.metrics import iou
 from sskseg.proxies import View, make_proxy
-from sskseg.report import draw_outlines
+from sskseg.report import (
+    CountAgreementDisplay,
+    ReliabilityDisplay,
+    SegmentationDisplay,
+    SizeDisplay,
+    draw_outlines,
+)
+from sskseg.simulation import CellSimulator
 
 GRAY = {"cmap": "gray", "interpolation": "nearest"}
 
@@ -218,7 +227,44 @@ def scans(steps):
     return figure
 
 
-FIGURES = (scaling, pretraining, segmenting, counting, baselines, model_selection, scans)
+def contours(steps):
+    """Cells that lie over each other, by a watershed and by contours; learnt from others."""
+    simulator = CellSimulator(shape=(128, 128), overlap=0.45, coverage=0.4)
+    X, _ = simulator.sample(4, 0)
+    stack, nothing = ImageStack(X, simulator=simulator), np.full(X.shape, -1)
+    image, truth, outlines = (part[0] for part in simulator.sample_contours(1, 8))
+    settings = {"max_steps": steps // 2, "random_state": 0}
+    segmenter = SemiSupervisedSegmenter(semi_supervision=None, **settings)
+    watershed = make_pipeline(segmenter, InstanceCounter()).fit(stack, nothing)
+    cut = watershed.transform(image[None])[0]
+    found = ContourDetector(**settings).fit(stack, nothing).contours(image[None])[0][0]
+    figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.6), layout="constrained")
+    draw_outlines(axes[0], image, title=f"true outlines of {truth.max()} cells")
+    draw_outlines(axes[1], image, None, cut, title=f"watershed: {cut.max()} cells")
+    draw_outlines(axes[2], image, title=f"contours: {len(found)} cells")
+    for axis, polygons, color in ((axes[0], outlines, "#56B4E9"), (axes[2], found, "#E69F00")):
+        for polygon in polygons:
+            axis.fill(*polygon.T[::-1], fill=False, ec=color, lw=1.2)
+        axis.set(xlim=(-0.5, 127.5), ylim=(127.5, -0.5))
+    return figure
+
+
+def report(_):
+    """Four of the displays: objects, counts, sizes and the reliability of probabilities."""
+    X, y = _nuclei()
+    model = make_pipeline(PixelForest(50, random_state=0), InstanceCounter()).fit(X[:6], y[:6])
+    figure = plt.figure(figsize=(10, 9.5), layout="constrained")
+    axes = figure.subplots(2, 2)
+    SegmentationDisplay.from_estimator(model, X[6:8], y[6:8], ax=axes[0, 0])
+    CountAgreementDisplay.from_estimator(model, X[6:], y[6:], kind="scatter", ax=axes[0, 1])
+    SizeDisplay.from_estimator(model, X[6:], y[6:], ax=axes[1, 0])
+    ReliabilityDisplay.from_estimator(model, X[6:], y[6:], ax=axes[1, 1])
+    return figure
+
+
+FIGURES = (
+    scaling, pretraining, segmenting, counting, baselines, model_selection, scans, contours, report,
+)  # fmt: skip
 
 
 def main(arguments=None):
