@@ -134,6 +134,12 @@ def table(rows):
     return markdown(lines, list(lines[0])) if lines else "no cell is finished"
 
 
+def real_crops(X, y, side):
+    """Corners of real images and their labels that show some cells."""
+    crops = [(x[:side, :side], label[:side, :side]) for x, label in zip(X, y, strict=True)]
+    return [crop for crop in crops if len(np.unique(crop[1])) > 3]
+
+
 def draw(data, seed, seconds, path):
     """Real, simulated and refined images with the outlines of labels."""
     import matplotlib
@@ -148,8 +154,7 @@ def draw(data, seed, seconds, path):
     drawn, labels = refiner.simulator_.sample(3, seed)
     refined = refiner.refine(drawn, labels, random_state=seed)
     side = drawn.shape[1]
-    crops = [(x[:side, :side], label[:side, :side]) for x, label in zip(X, y, strict=True)]
-    crops = [crop for crop in crops if len(np.unique(crop[1])) > 3]  # that show some cells
+    crops = real_crops(X, y, side)
     figure, axes = plt.subplots(3, 3, figsize=(9, 9.4), layout="constrained")
     for i in range(3):
         draw_outlines(axes[0, i], *crops[i], title="real")
@@ -171,7 +176,7 @@ def draw_interpolation(data, seed, seconds, weights, path):
 
     from sskseg.report import draw_outlines
 
-    X, *_ = load(data)
+    X, y, *_ = load(data)
     made = CellSimulator().calibrate(X)
     drawn, labels = made.sample(2, seed)
     columns = [("simulated", drawn)]
@@ -184,7 +189,7 @@ def draw_interpolation(data, seed, seconds, weights, path):
                  f"{found['boundary_bias']:.2f} px")  # fmt: skip
         columns.append((title, refiner.refine(drawn, labels, random_state=seed)))
     side = drawn.shape[1]
-    columns.append(("real", [x[:side, :side] for x in X[:2]]))
+    columns.append(("real", [x for x, _ in real_crops(X, y, side)[:2]]))
     figure, axes = plt.subplots(2, len(columns), figsize=(2.3 * len(columns), 5.1),
                                 layout="constrained")  # fmt: skip
     for column, (title, images) in zip(axes.T, columns, strict=True):
