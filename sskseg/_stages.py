@@ -84,14 +84,10 @@ class _Teaching:
         self.total = None  # seconds
         if budget.time_budget is not None:
             self.total = budget.time_budget / _network_share(estimator.semi_supervision_)
-        self.maps, self.spent, self.each = None, [], 0.0
+        self.maps, self.spent = None, []
 
     def __call__(self, teacher):
-        if not self.estimator.semi_supervision_:
-            return
-        if not self.has_time(teacher):
-            if not self.spent:
-                self.do_without()
+        if not self.decide(teacher):
             return
         started = perf_counter()
         maps, settled = self.estimator._settle(teacher, self.data, *self.session[1:])
@@ -101,23 +97,30 @@ class _Teaching:
         self.spent.append(perf_counter() - started)
         self._leave_time()
 
-    def has_time(self, teacher):
-        """Is there time to settle now, and once more at the end?
+    def decide(self, teacher):
+        """Whether to settle now: is there time for it, and once more at the end?
 
-        Where methods were asked for, for the first time there always is.
+        Where methods were asked for, the first time there always is; where "auto" has none, it does
+        without them from then on.
         """
+        if not self.estimator.semi_supervision_:
+            return False
         if self.total is None or not (self.spent or self.estimator.semi_supervision == "auto"):
             return True
-        self.each = self.spent[-1] if self.spent else self._expected(teacher)
+        each = self.spent[-1] if self.spent else self._expected(teacher)
         left = self.total - self.budget.elapsed()
-        return sum(self.spent) + 2 * self.each <= _SETTLING * self.total and 2 * self.each <= left
+        if sum(self.spent) + 2 * each <= _SETTLING * self.total and 2 * each <= left:
+            return True
+        if not self.spent:
+            self._do_without(each)
+        return False
 
-    def do_without(self):
+    def _do_without(self, each):
         """Learn from what is labelled alone, in all of the time."""
         self.estimator.semi_supervision_ = ()
         self.estimator.semi_supervision_reason_ += (
             "; self-training is left out: predicting all samples takes about "
-            f"{self.each:.1f} s, at least twice, of {self.total:.1f} s"
+            f"{each:.1f} s, at least twice, of {self.total:.1f} s"
         )
         log_choice((), self.estimator.semi_supervision_reason_)
         self.budget.time_budget = self.total
@@ -185,8 +188,8 @@ class StagedEstimator(DenseEstimator):
             session, validate,
         )  # fmt: skip
         try:
-            if self.semi_supervision_ and not (teaching.spent or teaching.has_time(self.network_)):
-                teaching.do_without()
+            if not teaching.spent:  # no round was reached
+                teaching.decide(self.network_)
             if self.semi_supervision_:
                 self._settle_and_correct(teaching.maps, data, budget, session)
         except KeyboardInterrupt:

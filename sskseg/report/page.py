@@ -135,8 +135,9 @@ class _Page:
         shapes = {x.shape[:-1] for x in self.images}
         sizes = " × ".join(map(str, shapes.pop())) if len(shapes) == 1 else "different sizes"
         channels = self.images[0].shape[-1]
+        noun = "channel" if channels == 1 else "channels"
         rows = [
-            ("Images", f"{len(self.images)}, {sizes}, {channels} channel{'s'[: channels > 1]}"),
+            ("Images", f"{len(self.images)}, {sizes}, {channels} {noun}"),
             ("Labelled", f"{len(self.truth.labelled)} of {len(self.images)}"),
         ]
         if self.counts is not None:

@@ -208,8 +208,7 @@ class CellSimulator:
         index = index.reshape(labels.shape)
         distance = ndi.distance_transform_edt(labels > 0)
         largest = np.maximum(ndi.maximum(distance, index, np.arange(len(ids))), 1e-6)
-        bright = np.maximum(DIMMEST, 1 + self.foreground_spread * rng.standard_normal(len(ids)))
-        bright = (self.foreground - self.background) * bright * (ids > 0)
+        bright = self._contrasts(rng, len(ids)) * (ids > 0)
         light = bright[index] * (0.7 + 0.3 * np.sqrt(distance / largest[index]))
         return self._seen(rng, [(light.astype(np.float32), 0.0)])
 
@@ -275,12 +274,16 @@ class CellSimulator:
         ball *= np.exp((ndim * self.radius_spread) ** 2 / 2)
         n = int(rng.poisson(self.coverage * np.prod(self.shape) / ball))
         radii = self.radius * np.exp(self.radius_spread * rng.standard_normal(n))
-        bright = np.maximum(DIMMEST, 1 + self.foreground_spread * rng.standard_normal(n))
-        bright *= self.foreground - self.background
+        bright = self._contrasts(rng, n)
         draw = self._projection if ndim == 2 else self._volume
         labels, layers, contours = draw(rng, radii, bright)
         placed = len(contours) if ndim == 2 else int(labels.max())
         return _Scene(self._seen(rng, layers), labels, contours, n, placed)
+
+    def _contrasts(self, rng, n):
+        """How much brighter (darker) than the background each of `n` cells is."""
+        relative = np.maximum(DIMMEST, 1 + self.foreground_spread * rng.standard_normal(n))
+        return (self.foreground - self.background) * relative
 
     def _volume(self, rng, radii, bright):
         labels, light = draw_cells(

@@ -40,13 +40,13 @@ def machine():
     return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
 
 
-def peak_memory():
-    """Largest resident megabytes of this process so far.
+def resident(field="VmRSS"):
+    """Resident megabytes of this process: now, or with "VmHWM" the most so far.
 
     The system's account of a process's resources goes on from that of its parent at the fork, so
     that it is never below the parent's; what the kernel tells of its memory begins anew.
     """
-    fields = Path("/proc/self/status").read_text().split("VmHWM:")[1]
+    fields = Path("/proc/self/status").read_text().split(f"{field}:")[1]
     return int(fields.split()[0]) / 1024
 
 

@@ -14,7 +14,7 @@ import sys
 import dask.array as da
 import numpy as np
 import torch
-from harness import TRAINED, Cells, data_folder, markdown, peak_memory
+from harness import TRAINED, Cells, data_folder, markdown, resident
 
 from sskseg import SemiSupervisedSegmenter
 from sskseg.datasets import load_epfl_mitochondria, make_cells
@@ -47,7 +47,7 @@ def predict_stack(n):
     model.predict(stack).sum(axis=(1, 2), dtype=np.int64).compute(
         scheduler="threads", num_workers=2
     )
-    return peak_memory()
+    return resident("VmHWM")
 
 
 def peaks():

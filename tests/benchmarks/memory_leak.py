@@ -18,7 +18,7 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from harness import RESULTS, Cells, markdown
+from harness import RESULTS, Cells, markdown, resident
 
 from sskseg import (
     InstanceCounter,
@@ -44,12 +44,6 @@ ESTIMATORS = {
     "counter": lambda seed: InstanceCounter(),
 }
 EVERY = 10
-
-
-def resident():
-    """Resident megabytes of this process."""
-    fields = Path("/proc/self/status").read_text().split("VmRSS:")[1]
-    return int(fields.split()[0]) / 1024
 
 
 def use(name, seed, folder):

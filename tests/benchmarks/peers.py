@@ -40,7 +40,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from harness import COUNTED, Cells, data_folder, junctions, markdown, nuclei, peak_memory
+from harness import COUNTED, Cells, data_folder, junctions, markdown, nuclei, resident
 from peers_adapters import COMMON, METHODS, Hints, adapter, missing, versions
 from peers_adapters.windows import WAYS, run
 
@@ -109,7 +109,7 @@ def accuracy(truth, found):
 
 def memory():
     """Peaks of this process so far."""
-    figures = {"peak MB": peak_memory()}
+    figures = {"peak MB": resident("VmHWM")}
     if torch.cuda.is_available():
         figures["GPU MB"] = torch.cuda.max_memory_allocated() / 2**20
     return figures
