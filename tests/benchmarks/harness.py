@@ -13,6 +13,7 @@ import torch
 import sskseg
 from sskseg.datasets import load_dsb2018_nuclei, make_neuromuscular_junctions
 from sskseg.metrics import average_precision, count_error, f1_instances
+from sskseg.training import select_device, select_precision
 
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)  # least IoU of a match
 RESULTS = Path(__file__).parent / "results"
@@ -37,7 +38,12 @@ def machine():
         name = lines[0].split(":")[1].strip() if lines else name
     if torch.cuda.is_available():
         name = torch.cuda.get_device_name()
-    return f"{name}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+    return f"{name}, {precision()}, {torch.get_num_threads()} threads, torch {torch.__version__}"
+
+
+def precision():
+    """In what the machine computes by default, "bfloat16" or "float32"."""
+    return str(select_precision("auto", select_device("auto"))).removeprefix("torch.")
 
 
 def resident(field="VmRSS"):
@@ -99,18 +105,20 @@ class Cells:
     name : str
         Of the file in ``tests/benchmarks/results``.
     recipe : str, default=None
-        On which the figures depend (`TRAINED`, `COUNTED`): cells of an earlier one stay in the
-        file, and are neither shown nor taken for cells of this one.
+        On which the figures depend (`TRAINED`, `COUNTED`): cells of an earlier one, or of a machine
+        that computes in another precision, which is to say at another speed, stay in the file,
+        and are neither shown nor taken for cells of this one.
     """
 
     def __init__(self, name, *, recipe=None):
         RESULTS.mkdir(exist_ok=True)
         self.path = RESULTS / f"{name}.jsonl"
         lines = self.path.read_text().splitlines() if self.path.exists() else []
-        self.recipe = {"recipe": recipe} if recipe else {}
+        self.recipe = {"recipe": recipe, "precision": precision()} if recipe else {}
         rows = [json.loads(line) for line in lines]
-        wanted = (recipe, _OTHERS)
-        self.rows = [row for row in rows if not recipe or row["key"].get("recipe") in wanted]
+        shown = [{**self.recipe, "recipe": name} for name in (recipe, _OTHERS)] if recipe else [{}]
+        self.rows = [row for row in rows
+                     if any(wanted.items() <= row["key"].items() for wanted in shown)]  # fmt: skip
         self.version = version()  # of what runs, not of a commit that is made meanwhile
 
     def run(self, key, measure, *, ours=True):
