@@ -11,6 +11,7 @@ from .morphology import enforce_continuity, label_components
 _LOGGER = logging.getLogger(__name__)
 METHODS = ("continuity", "consistency", "self-training", "mean-teacher")
 _MOST_CONTEXT = 4
+_ENOUGH = 1.5  # labelled sections, as areas, that teach more than what is guessed of the others
 _CONTINUOUS = 0.75  # IoU of sections so far apart that they still tell something of each other
 _MOST_SECTIONS = 64  # looked at for that
 _SURE = 0.75
@@ -86,7 +87,24 @@ def choose_methods(methods, labels, positions, consecutive):
     found = f"{sum(unlabelled)} of {len(labels)} samples are not labelled, or not wholly"
     if longest < 2:
         return ("self-training",), f"{found}; no two are neighboring sections"
-    return ("self-training", "continuity"), f"{found}; up to {longest} are neighboring sections"
+    found += f"; up to {longest} are neighboring sections"
+    labelled = _labelled_sections(labels, positions)
+    if labelled >= _ENOUGH:
+        return ("continuity",), f"{found}; labels of {labelled:.3g} sections, far from each other"
+    return ("self-training", "continuity"), found
+
+
+def _labelled_sections(labels, positions):
+    """Labelled area, in sections; those so near that they are averaged together count once."""
+    shares = {}
+    for row in np.argsort(positions):
+        share = float(np.mean(labels[row] >= 0))
+        first = next(reversed(shares), -np.inf)
+        if share > 0 and positions[row] > first + 2 * _MOST_CONTEXT:
+            shares[positions[row]] = share
+        elif share > 0:
+            shares[first] = max(shares[first], share)
+    return sum(shares.values())
 
 
 def continuity_context(maps, positions):

@@ -87,7 +87,8 @@ class _Teaching:
         self.maps, self.spent = None, []
 
     def __call__(self, teacher):
-        if not self.decide(teacher):
+        learns = "self-training" in self.estimator.semi_supervision_
+        if (self.spent and not learns) or not self.decide(teacher):
             return
         started = perf_counter()
         maps, settled = self.estimator._settle(teacher, self.data, *self.session[1:])
@@ -119,7 +120,7 @@ class _Teaching:
         """Learn from what is labelled alone, in all of the time."""
         self.estimator.semi_supervision_ = ()
         self.estimator.semi_supervision_reason_ += (
-            "; self-training is left out: predicting all samples takes about "
+            "; what is not labelled is left out: predicting all samples takes about "
             f"{each:.1f} s, at least twice, of {self.total:.1f} s"
         )
         log_choice((), self.estimator.semi_supervision_reason_)
@@ -221,10 +222,8 @@ class StagedEstimator(DenseEstimator):
             kind = WeakToStrong if "consistency" in methods else MeanTeacher
             loss = kind(objective, unlabelled, _child(rng))
             milestones.append((_CONSISTENCY_START, loss.watch))
-        if "self-training" in methods:
+        if {"self-training", "continuity"} & set(methods):
             milestones += [(progress, teaching) for progress in _ROUNDS]
-        elif "continuity" in methods:
-            milestones.append((_ROUNDS[0], teaching))
         self.network_ = self._optimize(
             network, batches, loss, budget, device, dtype, validate=validate,
             milestones=milestones, stage="network",
@@ -255,7 +254,7 @@ class StagedEstimator(DenseEstimator):
         if self.semi_supervision != "auto":
             return 1
         self.semi_supervision_ = ("self-training",)
-        self.semi_supervision_reason_ += ", whose masks overlap too little to correct each other"
+        self.semi_supervision_reason_ += "; their masks overlap too little to correct each other"
         log_choice(self.semi_supervision_, self.semi_supervision_reason_)
         return 0
 

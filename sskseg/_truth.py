@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
+from scipy import ndimage as ndi
 
 from .images import (
     are_counts,
@@ -16,7 +17,13 @@ from .images import (
     unwrap,
 )
 from .metrics import count_error, match_instances
-from .morphology import count_objects, count_over_sections, join_sections, label_objects
+from .morphology import (
+    count_objects,
+    count_over_sections,
+    join_sections,
+    label_components,
+    label_objects,
+)
 
 _IOU = (0.5, 0.6, 0.7)
 _MOST_PIXELS = 2**24  # of images that are judged
@@ -45,6 +52,7 @@ class Truth(NamedTuple):
     judge: Callable
     loss: Callable
     sizes: list
+    parts: list
     counts: np.ndarray
 
 
@@ -86,7 +94,8 @@ def truth_of_labels(labels, margin=0):
         return np.array(evidence, float), count_each(found, margin)
 
     counts = np.where(whole, count_each([np.maximum(t, 0) for t in truth], margin), np.nan)
-    return Truth(rows, judge, _negative_precision, [object_sizes(t) for t in truth], counts)
+    sizes, parts = [object_sizes(t) for t in truth], [object_parts(t) for t in truth]
+    return Truth(rows, judge, _negative_precision, sizes, parts, counts)
 
 
 def _truth_of_points(y, images, margin):
@@ -96,7 +105,8 @@ def _truth_of_points(y, images, margin):
         return np.array(_found_inside(points, found)), count_each(found, margin)
 
     counts = np.array([len(p) for p in points], float)
-    return Truth(rows, judge, _negative_f1, [np.empty(0)] * len(rows), counts)
+    unknown = [np.empty(0)] * len(rows)
+    return Truth(rows, judge, _negative_f1, unknown, unknown, counts)
 
 
 def _truth_of_counts(y, n, margin, positions):
@@ -107,13 +117,15 @@ def _truth_of_counts(y, n, margin, positions):
             found = count_over_sections(join_sections(labels, positions), positions, margin)
             return np.array([[np.abs(found - counts).sum()]]), np.array([found.sum()])
 
-        return Truth(np.arange(n), judge_stack, _only, [np.empty(0)], np.array([np.nan]))
+        unknown = [np.empty(0)]
+        return Truth(np.arange(n), judge_stack, _only, unknown, unknown, np.array([np.nan]))
 
     def judge(labels):
         found = count_each(labels, margin)
         return np.abs(found - counts)[:, None], found
 
-    return Truth(np.arange(n), judge, _only, [np.empty(0)] * n, counts)
+    unknown = [np.empty(0)] * n
+    return Truth(np.arange(n), judge, _only, unknown, unknown, counts)
 
 
 def score_labels(y, images, found, sample_weight=None):
@@ -147,6 +159,19 @@ def count_each(labels, margin=0):
 def object_sizes(label):
     """Pixels of each object."""
     return np.unique(label[label > 0], return_counts=True)[1]
+
+
+def object_parts(label):
+    """Connected parts of each object; pixels that share a corner are connected. Of objects that
+    touch unlabelled pixels one, since these may hide what joins them."""
+    parts = label_components(label, connectivity=label.ndim)
+    inside = parts > 0
+    owner = np.zeros(parts.max(initial=0) + 1, label.dtype)
+    owner[parts[inside]] = label[inside]
+    objects, count = np.unique(owner[1:], return_counts=True)
+    hidden = ndi.binary_dilation(label < 0, np.ones((3,) * label.ndim))
+    count[np.isin(objects, label[hidden & inside])] = 1
+    return count
 
 
 def is_unlabelled(y):

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._calibration import Calibration, count_intervals, smallest_sizes
+from ._calibration import Calibration, count_intervals, merge_distances, smallest_sizes
 from ._lazy import map_samples
 from ._truth import (
     count_each,
@@ -31,27 +31,27 @@ from .images import (
     like_input,
 )
 from .morphology import (
+    bridge_gaps,
     contour_columns,
     count_over_sections,
     fill_holes,
     join_sections,
     label_components,
     measure_objects,
-    merge_fragments,
     relabel,
     relief_of,
     remove_small,
     split_touching,
 )
 
-_DEFAULTS = {"threshold": 0.5, "seed_height": 0.1, "min_size": 0}
+_DEFAULTS = {"threshold": 0.5, "seed_height": 0.1, "min_size": 0, "merge_distance": 0.0}
 _CHOICES = {
     "threshold": (0.5, 0.4, 0.6, 0.3, 0.7),
     "seed_height": (0.1, 0.05, 0.03, 0.15, 0.2),
 }
 _ORDER = {
-    "components": ("threshold", "min_size"),
-    "watershed": ("seed_height", "threshold", "seed_height", "min_size"),
+    "components": ("merge_distance", "threshold", "min_size"),
+    "watershed": ("merge_distance", "seed_height", "threshold", "seed_height", "min_size"),
 }
 _SIMULATED = 32  # images to calibrate on where no real one is labelled
 
@@ -85,8 +85,9 @@ class InstanceCounter(ImageEstimator):
         Smaller objects are dropped; pixels, in each section where they are consecutive.
     fill_holes : bool, default=True
         Give enclosed background to the object around it.
-    merge_distance : float, default=0.0
-        Fragments at most this far apart (in units of `spacing`) are one object.
+    merge_distance : float or "auto", default="auto"
+        Fragments at most this far apart (in units of `spacing`, a pixel more or less) are one
+        object, but where ``"watershed"`` finds a deep valley between them.
     sections : {"independent", "consecutive"}, default="independent"
         ``"consecutive"``: objects that overlap in neighboring sections are one.
     spacing : tuple of float, default=None
@@ -100,6 +101,7 @@ class InstanceCounter(ImageEstimator):
     ----------
     threshold_, seed_height_ : float
     min_size_ : int
+    merge_distance_ : float
         What is used: calibrated, or as given. With ``method="contours"`` `threshold_` is that of
         the detector's score, and an "auto" smallest size 0.
     detector_ : ContourDetector or None
@@ -117,8 +119,9 @@ class InstanceCounter(ImageEstimator):
     -----
     "auto" parameters begin with a default: threshold 0.5, seed height 0.1, and as the smallest size
     half of a small object (the 2nd percentile of those that are labelled, or found where there are
-    points or counts). Another value is taken where it is better by more than the standard error of
-    the difference over samples (jackknife); a single sample is followed.
+    points or counts), and nothing merged; distances are tried where a tenth of the labelled objects
+    or more are in fragments. Another value is taken where it is better by more than the standard
+    error of the difference over samples (jackknife); a single sample is followed.
 
     Examples
     --------
@@ -136,6 +139,7 @@ class InstanceCounter(ImageEstimator):
         "threshold_": "a number",
         "seed_height_": "a number",
         "min_size_": "a count",
+        "merge_distance_": "a number",
         "count_residuals_": "numbers or None",
     }
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
@@ -148,7 +152,7 @@ class InstanceCounter(ImageEstimator):
         "smoothing": [Interval(Real, 0, None, closed="left")],
         "min_size": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "fill_holes": ["boolean"],
-        "merge_distance": [Interval(Real, 0, None, closed="left")],
+        "merge_distance": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
         "sections": [StrOptions({"independent", "consecutive"})],
         "spacing": [tuple, list, np.ndarray, None],
         "margin": [Interval(Integral, 0, None, closed="left")],
@@ -157,7 +161,7 @@ class InstanceCounter(ImageEstimator):
     def __init__(
         self, method="watershed", *, detector=None, spatial_ndim=2, threshold="auto",
         seeds="distance", seed_height="auto", smoothing=1.0, min_size="auto", fill_holes=True,
-        merge_distance=0.0, sections="independent", spacing=None, margin=0,
+        merge_distance="auto", sections="independent", spacing=None, margin=0,
     ):  # fmt: skip
         self.method = method
         self.detector = detector
@@ -187,7 +191,7 @@ class InstanceCounter(ImageEstimator):
             (-1 left out) the average precision at IoU 0.5 to 0.7; with points, a list of arrays of
             shape (k, spatial_ndim) in pixels and None for unlabelled samples, F1 of points that lie
             in an object of their own; with counts the sum of the absolute errors. None keeps the
-            defaults: threshold 0.5, seed height 0.1, minimum size 0.
+            defaults: threshold 0.5, seed height 0.1, minimum size 0, nothing merged.
             With ``method="contours"`` label images, which are learnt from.
         positions : array-like of int, shape (n_samples,), default=None
             Of consecutive sections along z.
@@ -433,18 +437,17 @@ class InstanceCounter(ImageEstimator):
 
     def _split(self, probability):
         """Objects of one sample, small ones too."""
+        mask, spacing = probability > self.threshold_, self._plane_spacing()
         if self.method == "components":
-            labels = label_components(probability > self.threshold_)
+            labels = label_components(bridge_gaps(mask, self.merge_distance_, spacing))
         else:
-            mask, relief = relief_of(
-                probability,
-                self.threshold_,
-                seeds=self.seeds,
-                smooth=self.smoothing,
-                spacing=self._plane_spacing(),
-            )
-            labels = split_touching(mask, relief, self.seed_height_)
-        labels = merge_fragments(labels, self.merge_distance, self._plane_spacing())
+            bridged, relief = relief_of(
+                probability, self.threshold_, seeds=self.seeds, smooth=self.smoothing,
+                spacing=spacing, bridge=self.merge_distance_,
+            )  # fmt: skip
+            labels = split_touching(bridged, relief, self.seed_height_)
+        if self.merge_distance_ > 0:
+            labels = np.where(mask, labels, 0)
         return fill_holes(labels) if self.fill_holes else labels
 
     def _lazy(self, X, positions, method):
@@ -515,25 +518,29 @@ class InstanceCounter(ImageEstimator):
         maps = [maps[row][..., 0] for row in truth.rows]
 
         @lru_cache(maxsize=1)
-        def split(threshold, seed_height):
+        def split(threshold, seed_height, merge_distance):
             self.threshold_, self.seed_height_ = threshold, seed_height
+            self.merge_distance_ = merge_distance
             return [self._split(m) for m in maps]
 
-        def evaluate(threshold, seed_height, min_size):
-            return truth.judge([remove_small(x, min_size) for x in split(threshold, seed_height)])
+        def evaluate(min_size, **values):
+            return truth.judge([remove_small(x, min_size) for x in split(**values)])
 
         def sizes(values, rows):
             known = np.concatenate([truth.sizes[row] for row in rows])
             if not known.size:
-                labels = split(values["threshold"], values["seed_height"])
+                labels = split(**{k: v for k, v in values.items() if k != "min_size"})
                 known = np.concatenate([object_sizes(labels[row]) for row in rows])
             return smallest_sizes(known)
 
+        objects = np.concatenate(truth.sizes), np.concatenate(truth.parts)
+        pixel = float(np.prod(self._plane_spacing() or 1.0)) ** (1 / self.spatial_ndim)
+        distances = merge_distances(*objects, self.spatial_ndim, pixel)
         calibration = Calibration(
             evaluate, truth.loss, len(truth.sizes),
             {name: getattr(self, f"{name}_") for name in _DEFAULTS},
             [name for name in _ORDER[self.method] if getattr(self, name) == "auto"],
-            {**_CHOICES, "min_size": sizes},
+            {**_CHOICES, "min_size": sizes, "merge_distance": distances},
         )  # fmt: skip
         self.count_residuals_ = calibration.count_residuals(truth.counts)
         for name, value in calibration.search().items():

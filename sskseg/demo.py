@@ -34,11 +34,11 @@ def main(arguments=None):
     try:
         if options.images is None:
             names, X, y, truth = _simulated()
-            # Half of the junctions are in fragments, and most have holes.
-            counter = InstanceCounter(merge_distance=4.0, fill_holes=False)
+            counter = InstanceCounter(fill_holes=False)  # most junctions have holes
         else:
             names, X, y, truth = _from_files(options)
-            counter = InstanceCounter(merge_distance=options.merge_distance)
+            distance = options.merge_distance
+            counter = InstanceCounter(merge_distance="auto" if distance is None else distance)
         folder = Path(options.out)
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
@@ -120,15 +120,15 @@ def _parse(arguments):
     parser.add_argument("--out", default="sskseg-demo", help="folder for the results")
     parser.add_argument("--time-budget", type=float, default=100.0, help="seconds of training")
     parser.add_argument(
-        "--merge-distance", type=float, default=0.0,
-        help="fragments at most so many pixels apart are one object",
+        "--merge-distance", type=float, default=None,
+        help="fragments at most so many pixels apart are one object; as the labels tell without it",
     )  # fmt: skip
     options = parser.parse_args(arguments)
     if (options.images is None) != (options.labels is None):
         parser.error("--images and --labels go together")
     if options.time_budget <= 0:
         parser.error(f"--time-budget must be positive, got {options.time_budget}")
-    if options.merge_distance < 0:
+    if options.merge_distance is not None and options.merge_distance < 0:
         parser.error(f"--merge-distance must not be negative, got {options.merge_distance}")
     return options
 

@@ -18,7 +18,7 @@ from ._dense import check_batch, patch_sides, tile_settings
 from .base import TorchEstimator
 from .images import ImageStack, check_images, check_numbers, like_input
 from .nn import Backbone, ProxyNetwork, make_feature_network, pad_to_multiple
-from .proxies import guard, make_proxy, probe_features, standardize
+from .proxies import Proxy, guard, make_proxy, probe_features, standardize
 from .training import (
     ProxyBatches,
     field_shape,
@@ -42,7 +42,7 @@ class ProxyPretrainer(TorchEstimator):
 
     Parameters
     ----------
-    proxies : tuple of str or Proxy, default=("magnification", "channel")
+    proxies : str, Proxy, or a tuple of these, default=("magnification", "channel")
         Of "magnification", "channel", "rotation", "restoration" and "masked", see `sskseg.proxies`,
         or objects of a class of your own.
     network : str or callable, default="unet-shuffle"
@@ -124,7 +124,7 @@ class ProxyPretrainer(TorchEstimator):
     }
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         **TorchEstimator._parameter_constraints,
-        "proxies": [tuple, list],
+        "proxies": [str, Proxy, tuple, list],
         "network": [str, callable],
         "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
         "guards": ["boolean"],
@@ -376,13 +376,17 @@ class ProxyPretrainer(TorchEstimator):
         images = check_images(X, self.spatial_ndim, n_channels=n_channels)
         magnification = _check_magnification(magnification, len(images))
         strata = _strata(images, groups, magnification)
-        proxies = [make_proxy(proxy) for proxy in self.proxies]
+        proxies = self._make_proxies()
         names = [proxy.name for proxy in proxies]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"proxies must be one or several different ones, got {names}.")
         n_channels = images[0].shape[-1]
         proxies = [proxy.prepare(n_channels, magnification) for proxy in proxies]
         return images, strata, magnification, proxies
+
+    def _make_proxies(self):
+        given = (self.proxies,) if isinstance(self.proxies, (str, Proxy)) else self.proxies
+        return [make_proxy(proxy) for proxy in given]
 
     def _prepare(self, n_channels, proxies):
         """The network, new or that of the last fit."""
@@ -460,7 +464,7 @@ class ProxyPretrainer(TorchEstimator):
                     variances.append(float((batch.weights * batch.clean**2).sum()))
         self.network_.cpu()
         restored = 1 - sum(errors) / max(sum(variances), 1e-9) if restores else None
-        scores = dict.fromkeys([make_proxy(proxy).name for proxy in self.proxies], restored)
+        scores = dict.fromkeys([proxy.name for proxy in self._make_proxies()], restored)
         for name, classes in found.items():
             scores[name] = float(balanced_accuracy_score(_answers(drawn, name), torch.cat(classes)))
         return scores
@@ -493,7 +497,7 @@ class ProxyPretrainer(TorchEstimator):
 
     def _input(self, plane):
         """One channel of an image as the network is used to it."""
-        matches = any(make_proxy(proxy).matches_scans for proxy in self.proxies)
+        matches = any(proxy.matches_scans for proxy in self._make_proxies())
         plane = plane.astype(np.float32)
         plane = guard(plane, None, matches_scans=matches) if self.guards else standardize(plane)
         return torch.from_numpy(plane)[None]

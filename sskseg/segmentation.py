@@ -61,8 +61,9 @@ class SemiSupervisedSegmenter(StagedEstimator):
         of auxiliary heads, which are trained with a weight that decays from 1 to 0.001.
     semi_supervision : {"auto", "continuity", "consistency", "self-training", "mean-teacher"}, \
 tuple of them or None, default="auto"
-        How unlabelled pixels are learnt from; None: not at all. "auto": "self-training", and with
-        neighboring sections that resemble each other "continuity".
+        How unlabelled pixels are learnt from; None: not at all. "auto": with neighboring sections
+        that resemble each other "continuity"; where there are none, or where less than 1.5 sections
+        are labelled (those up to eight positions apart count once), "self-training" too.
 
         "self-training": up to three times, all training images are predicted, and the network goes
         on learning from that too; of sections, what the mean over neighbors and
@@ -345,15 +346,15 @@ tuple of them or None, default="auto"
         rows = self._rows(positions, len(images))
         labelled = check_labelled(labels)
         labels = self._encode(labels, labelled)
-        self._choose_methods(labels, positions, weight)
         with self._session() as session:
             rng, device, dtype = session
             real = labelled[(weight[labelled] > 0) & (labelled < n_real)]
             self.validation_rows_ = self._held_out(real, positions, rng)
+            data = self._training_data(images, labels, rows, positions, weight)
+            self._choose_methods(data, positions)
             network = self._prepare(images[:n_real], getattr(X, "backbone", None))
             self.patch_shape_ = self._patch_shape(images, network)
             check_batch(self.batch_size, self.patch_shape_, network)
-            data = self._training_data(images, labels, rows, positions, weight)
             validate = self._validator(images, labels, rows, device, dtype)
             self._train(network, data, budget, session, validate)
             self.temperature_ = self._calibrate(images, labels, positions, device, dtype)
@@ -390,8 +391,8 @@ tuple of them or None, default="auto"
         foreground = list(self._predict(X, positions, self._foreground))
         for fold in folds:
             hidden = [np.full(x.shape, -1) if i in fold else x for i, x in enumerate(labels)]
-            # None where nothing is unlabelled, whatever hidden labels would make of it
-            methods = self.semi_supervision if self.semi_supervision_ else None
+            # The same methods, whatever "auto" would make of fewer labels
+            methods = self.semi_supervision_ or None
             other = clone(self).set_params(warm_start=False, semi_supervision=methods)
             other.fit(X, hidden, positions=positions, sample_weight=sample_weight)
             maps = other._predict(X, positions, other._foreground)
@@ -617,10 +618,10 @@ tuple of them or None, default="auto"
             return labelled[np.argsort(positions[labelled])]
         return rng.permutation(labelled)
 
-    def _choose_methods(self, labels, positions, weight):
-        used = np.flatnonzero(weight > 0)
+    def _choose_methods(self, data, positions):
+        used = np.flatnonzero(data.weight > 0)
         self.semi_supervision_, self.semi_supervision_reason_ = choose_methods(
-            check_semi_supervision(self.semi_supervision), [labels[i] for i in used],
+            check_semi_supervision(self.semi_supervision), [data.labels[i] for i in used],
             positions[used], self.sections == "consecutive",
         )  # fmt: skip
         log_choice(self.semi_supervision_, self.semi_supervision_reason_)

@@ -6,7 +6,8 @@ from scipy import ndimage as ndi
 from sklearn.base import clone
 
 from sskseg import ImageStack, InstanceCounter
-from sskseg.datasets import load_nuclei3d, make_cells
+from sskseg._truth import object_parts
+from sskseg.datasets import load_nuclei3d, make_cells, make_neuromuscular_junctions
 from sskseg.metrics import f1_instances
 
 
@@ -68,6 +69,52 @@ def test_given_parameters_are_kept(cells):
     X = probability_of(cells)
     counter = InstanceCounter(threshold=0.61, seed_height=0.2, min_size=3).fit(X, cells)
     assert (counter.threshold_, counter.seed_height_, counter.min_size_) == (0.61, 0.2, 3)
+
+
+@pytest.mark.parametrize("method", ["watershed", "components"])
+def test_fragments_of_labelled_objects_ask_for_a_distance(method):
+    y = make_neuromuscular_junctions(6, (128, 128), random_state=0)[1]
+    X = [(label > 0).astype(float) for label in y]
+    counter = InstanceCounter(method, fill_holes=False).fit(X[:3], y[:3])
+    assert counter.merge_distance_ > 2
+    apart = InstanceCounter(method, fill_holes=False, merge_distance=0.0).fit(X[:3], y[:3])
+    assert counter.score(X[3:], y[3:]) > apart.score(X[3:], y[3:]) + 0.1
+    assert all((found > 0)[x == 0].sum() == 0 for found, x in zip(counter.label(X), X, strict=True))
+    # Points and counts do not tell of fragments.
+    assert InstanceCounter(method).fit(X, true_counts(y)).merge_distance_ == 0
+
+
+@pytest.mark.parametrize("scale", [1e-6, 0.5, 40.0])
+def test_the_distance_is_in_units_of_the_spacing(scale):
+    y = make_neuromuscular_junctions(3, (128, 128), random_state=0)[1]
+    X = [(label > 0).astype(float) for label in y]
+    counter = InstanceCounter(fill_holes=False).fit(X, y)
+    scaled = InstanceCounter(fill_holes=False, spacing=(scale, scale)).fit(X, y)
+    assert np.isclose(scaled.merge_distance_, scale * counter.merge_distance_)
+    assert scaled.score(X, y) == counter.score(X, y)
+
+
+def test_what_unlabelled_pixels_cut_is_no_fragment(cells):
+    y = cells.copy()
+    y[:, 30:33] = -1
+    y[:, :, 20::20] = -1
+    parts = [object_parts(label) for label in y]
+    assert max(map(max, parts)) == 1
+    y[0, :, :] = 0
+    y[0, 3, 3] = y[0, 8, 8] = 7
+    assert object_parts(y[0]).tolist() == [2]
+
+
+def test_whole_objects_are_not_merged(cells):
+    assert InstanceCounter().fit((cells > 0).astype(float), cells).merge_distance_ == 0
+
+
+def test_near_junctions_are_told_apart_although_fragments_are_merged():
+    y = make_neuromuscular_junctions(12, (192, 192), random_state=3)[1]
+    X = [(label > 0).astype(float) for label in y]
+    together = InstanceCounter("components", fill_holes=False).fit(X[:6], y[:6])
+    split = InstanceCounter(fill_holes=False).fit(X[:6], y[:6])
+    assert split.score(X[6:], y[6:]) > max(0.9, together.score(X[6:], y[6:]))
 
 
 def test_unlabelled_pixels_are_left_out(cells):

@@ -108,6 +108,12 @@ def test_all_proxies_together_on_ragged_domains(ndim):
     assert len(pretrainer.predict(X)) == 2 * len(X)
 
 
+@pytest.mark.parametrize("proxy", ["channel", Channel()])
+def test_a_single_proxy_needs_no_tuple(scans, proxy):
+    pretrainer = ProxyPretrainer(proxy, max_steps=2, **SMALL).fit(scans)
+    assert set(pretrainer.report_) == {"channel"}
+
+
 def test_domains_are_drawn_equally_and_some_images_held_out():
     X = np.random.default_rng(0).random((9, 32, 32)).astype(np.float32)
     X[8] = 1000 + X[8] * 1000
@@ -181,6 +187,7 @@ def test_warm_start_goes_on(scans):
         (("channel", "channel"), lambda X: X, {}, "different ones"),
         ((), lambda X: X, {}, "different ones"),
         (("jigsaw",), lambda X: X, {}, "A proxy is one of"),
+        ("jigsaw", lambda X: X, {}, "A proxy is one of"),
         (("magnification",), lambda X: X, {"magnification": [1, 1, 2, 2]}, "5 numbers"),
         (("magnification",), lambda X: X, {"magnification": [1, 1, 2, 2, np.nan]}, "known of"),
         (("magnification",), lambda X: X, {"magnification": [1] * 5}, "two magnifications"),

@@ -74,6 +74,19 @@ def test_auto_looks_at_the_data():
     assert (
         reason == "2 of 3 samples are not labelled, or not wholly; up to 3 are neighboring sections"
     )
+    ends = [labels[0], *[labels[1]] * 8, labels[0]]
+    methods, reason = choose_methods("auto", ends, np.arange(10), True)
+    assert methods == ("continuity",)
+    assert reason.endswith("; labels of 2 sections, far from each other")
+    half = np.where(np.arange(4) < 2, 0, -1) * np.ones((4, 1), int)
+    speck = np.full((4, 4), -1)
+    speck[0, 0] = 0  # before two whole sections, in any order
+    some = [speck, labels[0], *[labels[1]] * 8, labels[0]]
+    assert choose_methods("auto", some, np.arange(11), True)[0] == ("continuity",)
+    assert choose_methods("auto", some[::-1], np.arange(11), True)[0] == ("continuity",)
+    for near in ([labels[0], *[labels[1]] * 7, labels[0]], [half, *[labels[1]] * 8, half]):
+        methods, _ = choose_methods("auto", near, np.arange(len(near)), True)
+        assert methods == ("self-training", "continuity")
     for positions, consecutive in ((stack, False), (gaps, True)):
         methods, reason = choose_methods("auto", labels, positions, consecutive)
         assert methods == ("self-training",)
@@ -495,6 +508,52 @@ def test_how_far_sections_resemble_each_other():
     assert continuity_context(maps[::3], np.arange(8)) == 0
     classes = [np.concatenate([1 - m, 0 * m, m]) for m in maps]
     assert continuity_context(classes, np.arange(24)) == 1
+
+
+def test_two_sections_far_from_each_other_need_no_guesses(monkeypatch):
+    monkeypatch.setattr(stages, "continuity_context", lambda *_: 1)
+    X, y = tubes(16)
+    model = segmenter().fit(X, only(y, [2, 13]))
+    assert model.semi_supervision_ == ("continuity",)
+    assert model.continuity_ is not None
+    assert model.transduction_.shape == y.shape
+    named = segmenter(semi_supervision="continuity").fit(X, only(y, [2, 13]))
+    assert np.array_equal(model.predict_proba(X), named.predict_proba(X))
+
+
+def test_methods_are_chosen_by_labels_that_are_not_held_out(monkeypatch):
+    monkeypatch.setattr(stages, "continuity_context", lambda *_: 1)
+    X, y = tubes(16)
+    model = segmenter(validation_fraction=0.2).fit(X, only(y, [0, 1, 2, 3, 15]))
+    assert model.validation_rows_.tolist() == [15]
+    assert model.semi_supervision_ == ("self-training", "continuity")
+
+
+def test_folds_learn_by_the_methods_of_the_whole(monkeypatch):
+    X, y = tubes(16)
+    monkeypatch.setattr(stages, "continuity_context", lambda *_: 1)
+    chosen, choose = [], SemiSupervisedSegmenter._choose_methods
+
+    def watch(self, *arguments):
+        choose(self, *arguments)
+        chosen.append(self.semi_supervision_)
+
+    monkeypatch.setattr(SemiSupervisedSegmenter, "_choose_methods", watch)
+    segmenter(cross_fitting=2).fit_transform(X, only(y, [2, 13]))
+    assert chosen == [("continuity",)] * 3
+
+
+def test_sections_that_differ_teach_each_other_in_all_rounds(monkeypatch):
+    calls, settle = [], SemiSupervisedSegmenter._settle
+    monkeypatch.setattr(
+        SemiSupervisedSegmenter, "_settle", lambda *a: calls.append(1) or settle(*a)
+    )
+    rng = np.random.default_rng(0)
+    y = (ndi.gaussian_filter(rng.normal(size=(12, 64, 64)), (0, 4, 4)) > 0.05).astype(int)
+    X = (y + rng.normal(0, 0.3, y.shape)).astype(np.float32)
+    model = segmenter(max_steps=60).fit(X, only(y, [1, 10]))
+    assert model.semi_supervision_ == ("self-training",)
+    assert len(calls) == 4
 
 
 def test_sections_that_differ_do_not_correct_each_other():

@@ -74,7 +74,7 @@ model = make_pipeline(
         ("magnification", "channel", "restoration"), time_budget=SECONDS, random_state=0
     ),
     SemiSupervisedSegmenter(time_budget=SECONDS, random_state=0),
-    InstanceCounter(merge_distance=4.0, fill_holes=False),
+    InstanceCounter(fill_holes=False),
 )
 model.fit(X, y)
 for name, row in model[1].report_.items():

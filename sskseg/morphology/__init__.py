@@ -1,6 +1,6 @@
 """From probabilities or outlines to labels: components, watershed, polygons, cleaning, sections."""
 
-from .cleaning import fill_holes, merge_fragments, relabel, remove_small
+from .cleaning import bridge_gaps, fill_holes, relabel, remove_small
 from .components import label_components, label_objects
 from .continuity import enforce_continuity
 from .contours import (
@@ -21,6 +21,7 @@ from .weights import weight_map
 
 __all__ = [
     "best_matches",
+    "bridge_gaps",
     "contour_areas",
     "contour_columns",
     "contour_masks",
@@ -36,7 +37,6 @@ __all__ = [
     "label_components",
     "label_objects",
     "measure_objects",
-    "merge_fragments",
     "merge_sums",
     "normalized_distance",
     "object_sums",

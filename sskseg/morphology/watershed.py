@@ -7,13 +7,16 @@ import numpy as np
 from scipy import ndimage as ndi
 from skimage.segmentation import watershed
 
+from .cleaning import bridge_gaps
 from .components import label_components
 from .peaks import find_peaks
 
 _MOST_PAIRS = 3  # of equally high seeds in one part, whose orders are all looked at
 
 
-def relief_of(probability, threshold, *, seeds="distance", smooth=1.0, spacing=None):
+def relief_of(
+    probability, threshold, *, seeds="distance", smooth=1.0, spacing=None, bridge=0.0
+):  # fmt: skip
     """Mask and relief of a watershed: the relief is high in the middle of objects.
 
     Parameters
@@ -27,13 +30,17 @@ def relief_of(probability, threshold, *, seeds="distance", smooth=1.0, spacing=N
     smooth : float, default=1.0
         Standard deviation, in pixels, of a Gaussian that smooths the relief.
     spacing : sequence of float, default=None
+    bridge : float, default=0.0
+        Parts at most so far apart are joined, see `bridge_gaps`; the probability between them is
+        that of the nearest foreground.
 
     Returns
     -------
     mask : ndarray of bool
     relief : ndarray of float32, in [0, 1]
     """
-    mask = probability > threshold
+    foreground = probability > threshold
+    mask = bridge_gaps(foreground, bridge, spacing)
     if seeds == "distance":
         spacing = (1.0,) * mask.ndim if spacing is None else tuple(float(s) for s in spacing)
         relief = edt.edt(np.ascontiguousarray(mask), anisotropy=spacing, black_border=False)
@@ -46,6 +53,13 @@ def relief_of(probability, threshold, *, seeds="distance", smooth=1.0, spacing=N
         relief.ravel()[at] = inside / largest[part]
     else:
         relief = np.asarray(probability, np.float32)
+        if mask is not foreground:
+            nearest = ndi.distance_transform_edt(
+                ~foreground, sampling=spacing, return_distances=False, return_indices=True
+            )
+            between = mask & ~foreground
+            relief = relief.copy()
+            relief[between] = relief[tuple(axis[between] for axis in nearest)]
     if smooth > 0:
         relief = ndi.gaussian_filter(relief, smooth)
     return mask, relief

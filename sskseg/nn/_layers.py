@@ -1,9 +1,26 @@
 """Layers of two and three dimensions by the number of dimensions, and padding."""
 
+import torch
 import torch.nn.functional as F
 from torch import nn
 
-CONV = {2: nn.Conv2d, 3: nn.Conv3d}
+
+class _Conv3d(nn.Conv3d):
+    """A convolution whose weights learn in float32 where the image has fewer planes than the kernel.
+
+    On CPUs, torch (2.13, oneDNN) computes the gradients of bfloat16 weights from memory that was
+    never written where there are two planes or more but fewer than the kernel has.
+    """
+
+    def forward(self, x):
+        few = 1 < x.shape[2] < self.kernel_size[0]
+        if few and x.device.type == "cpu" and torch.is_grad_enabled():
+            with torch.autocast("cpu", enabled=False):
+                return super().forward(x.to(self.weight.dtype))
+        return super().forward(x)
+
+
+CONV = {2: nn.Conv2d, 3: _Conv3d}
 UPCONV = {2: nn.ConvTranspose2d, 3: nn.ConvTranspose3d}
 POOL = {2: nn.MaxPool2d, 3: nn.MaxPool3d}
 NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}

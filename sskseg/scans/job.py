@@ -77,7 +77,7 @@ class Job:
     def exact(self):
         """Whether objects are components, whose pixels touch across boundaries."""
         counter = self.counter
-        plain = not counter.fill_holes and counter.merge_distance == 0
+        plain = not counter.fill_holes and counter.merge_distance_ == 0
         return counter.method == "components" and plain
 
     @property

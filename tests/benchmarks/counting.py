@@ -6,7 +6,9 @@
 "puncta": PSD95, points as labels, images 0-299 to draw labelled ones from, 300-599 for testing.
 "junctions": simulated scans of three domains. "nuclei": DSB 2018, 80 test images. The counter is
 calibrated on the labelled images: on what the segmenter gives for the images it was trained on
-("in sample"), or by networks that were not trained on them ("cross-fitted", three folds). Each
+("in sample"), or by networks that were not trained on them ("cross-fitted", three folds).
+"pipeline" is all of it, by default: a network learns to restore all images to draw from for half of
+the time, then from the labelled and the other ones for the rest, and the counter as in sample. Each
 finished cell is kept in ``tests/benchmarks/results/counting.jsonl``. ``--full`` is the protocol for
 a GPU: three seeds, ten minutes each.
 """
@@ -26,13 +28,15 @@ from sskseg import (
     OtsuWatershed,
     PercentileScaler,
     PixelForest,
+    ProxyPretrainer,
     SemiSupervisedSegmenter,
 )
 from sskseg.datasets import load_psd95_puncta
 from sskseg.metrics import count_error, f1_instances, f1_points
 
-METHODS = ["baseline", "forest", "in sample", "cross-fitted"]
-COUNTERS = {"puncta": {}, "junctions": {"merge_distance": 4.0, "fill_holes": False}, "nuclei": {}}
+METHODS = ["baseline", "forest", "in sample", "cross-fitted", "pipeline"]
+COUNTERS = {"puncta": {}, "junctions": {"fill_holes": False}, "nuclei": {}}
+POINTS = {"puncta": {"point_radius": 2.0}, "junctions": {}, "nuclei": {}}
 NEAR = 3.0  # pixels, of a punctum and a point
 
 
@@ -47,15 +51,23 @@ def load(task):
     return *junctions(20, 100), *junctions(10, 200)
 
 
+def is_points(item):
+    return np.ndim(item) == 2 and np.shape(item)[1:] == (2,)
+
+
 def counts_of(y):
     """Points or objects of each image."""
-    return [len(item) if np.ndim(item) == 2 and np.shape(item)[1:] == (2,)
-            else len(np.unique(item[item > 0])) for item in y]  # fmt: skip
+    return [len(item) if is_points(item) else len(np.unique(item[item > 0])) for item in y]
+
+
+def unlabelled(item):
+    return None if is_points(item) else np.full_like(item, -1)
 
 
 def measure(task, labels, method, seed, options):
     X, y, X_test, y_test = load(task)
     rows = np.sort(np.random.default_rng(seed).permutation(len(X))[:labels])
+    everything = X, [item if i in rows else unlabelled(item) for i, item in enumerate(y)]
     X, y = [X[i] for i in rows], [y[i] for i in rows]
     to_calibrate = counts_of(y) if task == "puncta" else y
     scaler = PercentileScaler(scope="image" if task == "nuclei" else "dataset")
@@ -68,11 +80,16 @@ def measure(task, labels, method, seed, options):
             y = [drawn(points, X[0].shape) for points in y]
         model = make_pipeline(scaler, PixelForest(random_state=seed)).fit(X, y)
         model = make_pipeline(model, counter.fit(model.transform(X), to_calibrate))
+    elif method == "pipeline":
+        half = {"time_budget": options.time_budget / 2, "random_state": seed}
+        model = make_pipeline(
+            scaler, ProxyPretrainer(("restoration",), **half),
+            SemiSupervisedSegmenter(**half, **POINTS[task]), counter,
+        ).fit(*everything)  # fmt: skip
     else:
         segmenter = SemiSupervisedSegmenter(
             semi_supervision=None, time_budget=options.time_budget, random_state=seed,
-            cross_fitting=3 if method == "cross-fitted" else None,
-            **({"point_radius": 2.0} if task == "puncta" else {}),
+            cross_fitting=3 if method == "cross-fitted" else None, **POINTS[task],
         )  # fmt: skip
         maps = segmenter.fit_transform(scaler.fit_transform(X), y)
         model = make_pipeline(scaler, segmenter, counter.fit(maps, to_calibrate))

@@ -48,7 +48,7 @@ def nuclei():
 
 def junctions():
     X, y = make_neuromuscular_junctions(10, (192, 192), random_state=0)
-    counter = InstanceCounter(merge_distance=4.0, fill_holes=False)
+    counter = InstanceCounter(fill_holes=False)
     return list(X), list(y), list(range(6)), 7, counter, {}
 
 

@@ -60,7 +60,7 @@ def load(task, seed, full):
         return _mitochondria(full)
     if task == "junctions":
         X, y, X_test, y_test = *junctions(20, 100), *junctions(10, 200)
-        counter = {"merge_distance": 4.0, "fill_holes": False}
+        counter = {"fill_holes": False}
         return X, _few(y, 10, seed), X_test, y_test, Hints(counter=counter, full=full)
     X, y, X_test, y_test = nuclei()
     n = len(X) if task.endswith("all") else int(task.split(", ")[1])

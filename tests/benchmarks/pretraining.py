@@ -41,7 +41,7 @@ METHODS = {
     "rotation": ("rotation",),
 }
 LABELS = ["1", "2", "5", "10", "25", "50", "100"]
-COUNTERS = {"junctions": {"merge_distance": 4.0, "fill_holes": False}, "nuclei": {}}
+COUNTERS = {"junctions": {"fill_holes": False}, "nuclei": {}}
 
 
 @cache

@@ -8,12 +8,12 @@ from skimage.measure import regionprops_table
 from sskseg.datasets import load_dsb2018_nuclei, make_cells
 from sskseg.metrics import f1_instances
 from sskseg.morphology import (
+    bridge_gaps,
     fill_holes,
     join_sections,
     label_components,
     label_objects,
     measure_objects,
-    merge_fragments,
     normalized_distance,
     relabel,
     relief_of,
@@ -117,22 +117,48 @@ def test_a_ring_around_an_object_is_kept():
     assert fill_holes(np.ones((3, 3), int) - np.eye(3, dtype=int))[0, 0] == 0
 
 
-@pytest.mark.parametrize(("distance", "expected"), [(0, 3), (2.9, 3), (3.0, 2), (9, 1)])
-def test_fragments_within_reach_are_merged(distance, expected):
-    labels = np.zeros((5, 20), int)
-    labels[1:4, 1:4], labels[1:4, 6:9], labels[1:4, 15:18] = 5, 3, 9
-    merged = merge_fragments(labels, distance)
-    assert len(np.unique(merged)) - 1 == expected
-    assert np.array_equal(merged > 0, labels > 0)
-    if expected == 2:
-        assert set(np.unique(merged)) == {0, 3, 9}
+@pytest.mark.parametrize("gap", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("scale", [1.0, 0.1, 0.3, np.float64(1e-6)])
+def test_what_is_near_enough_is_joined(gap, scale):
+    mask = np.zeros((9, 20), bool)
+    mask[3:6, 3:6] = mask[3:6, 6 + gap : 9 + gap] = True
+
+    def parts(distance):
+        bridged = bridge_gaps(mask, distance * scale, (scale, scale))
+        assert bridged[mask].all()
+        return label_components(bridged).max()
+
+    assert parts(gap + 1) == 1  # from center to center
+    assert parts(gap - 0.1) == 2
+    assert bridge_gaps(mask, 0) is mask
 
 
-def test_fragments_are_merged_in_physical_units():
-    labels = np.zeros((9, 9), int)
-    labels[0, 4], labels[3, 4], labels[0, 7] = 1, 2, 3
-    assert len(np.unique(merge_fragments(labels, 3.5, (1.0, 2.0)))) == 3
-    assert merge_fragments(labels, 3.5, (1.0, 2.0))[0, 7] == 3
+def test_gaps_are_bridged_in_physical_units():
+    mask = np.zeros((9, 9), bool)
+    mask[0, 4] = mask[3, 4] = mask[0, 7] = True
+    bridged = bridge_gaps(mask, 3.0, (1.0, 2.0))
+    assert bridged[1, 4]
+    assert not bridged[0, 5]
+    volume = np.zeros((5, 5, 9), bool)
+    volume[2, 2, 2] = volume[2, 2, 6] = volume[0, 2, 2] = True
+    joined = label_components(bridge_gaps(volume, 4.0, (5.0, 1.0, 1.0)))
+    assert joined[2, 2, 2] == joined[2, 2, 6] != joined[0, 2, 2]
+    assert not bridge_gaps(np.zeros((4, 4), bool), 3.0).any()
+
+
+@pytest.mark.parametrize("seeds", ["distance", "probability"])
+def test_bridged_fragments_are_one_and_near_objects_two(seeds):
+    probability = np.zeros((40, 90), np.float32)
+    rows, columns = np.indices(probability.shape)
+    for center in (20, 60):  # two rings, each cut in two
+        away = np.hypot(rows - 20, columns - center)
+        probability[away < 16] = (1 - 0.2 * away / 16)[away < 16]
+        probability[:, center - 1 : center + 1] = 0
+    probability[18:22, 36:44] = 0.75  # what joins them
+    mask, relief = relief_of(probability, 0.5, seeds=seeds, bridge=4.0)
+    labels = np.where(probability > 0.5, split_touching(mask, relief, 0.1), 0)
+    assert len(np.unique(labels)) - 1 == 2
+    assert labels[20, 10] == labels[20, 30] != labels[20, 50] == labels[20, 70]
 
 
 def test_relabel_counts_up():

@@ -3,6 +3,7 @@ import pytest
 import torch
 
 from sskseg.nn import DMCN, NETWORKS, UNet, count_parameters, fold_batch_norm, make_network
+from sskseg.nn._layers import conv_relu
 
 SAME_SIZE = ["unet", "unet-shuffle", "unet-lite", "dmcn"]
 
@@ -204,3 +205,22 @@ def test_shuffling_keeps_pixels_in_place():
 
     network.features = lambda y: _space_to_depth(y, (2, 2))
     assert np.array_equal(network(x), x)
+
+
+@pytest.mark.parametrize("planes", [1, 2, 3, 4])
+def test_gradients_of_few_planes_are_right_in_mixed_precision(planes):
+    """Of two planes torch takes those of bfloat16 from memory that was never written."""
+    torch.manual_seed(0)
+    conv, _ = conv_relu(16, 16, 3)
+    x, target = torch.randn(2, 2, 16, planes, 6, 6)
+    gradients = []
+    for mixed in (False, True, True, True):
+        waste = [torch.full((16, 16, 3, 3, 3), 1e13) for _ in range(20)]
+        del waste
+        conv.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+            out = conv(x)
+        (out.float() * target).sum().backward()
+        gradients.append(conv.weight.grad.clone())
+    error = max((g - gradients[0]).abs().max() for g in gradients[1:])
+    assert error < 0.02 * gradients[0].abs().max()

@@ -107,6 +107,12 @@ def test_the_watershed_is_that_of_the_whole(watershed, plane, tmp_path, block_sh
     assert ("mean_intensity" in found.table) == (block_shape is not None)
 
 
+@pytest.mark.parametrize("method", ["components", "watershed"])
+def test_fragments_are_merged_across_blocks(plane, tmp_path, method):
+    model = fitted(InstanceCounter(method, fill_holes=False, merge_distance=3.0))
+    compare(model, plane, tmp_path / "out", block_shape=60, halo=60)
+
+
 def test_volumes(tmp_path):
     volume = make_cells(1, (20, 60, 50), random_state=3)[0][0]
     for method in ("components", "watershed"):
