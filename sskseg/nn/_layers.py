@@ -6,7 +6,7 @@ from torch import nn
 
 
 class _Conv3d(nn.Conv3d):
-    """A convolution whose weights learn in float32 where the image has fewer planes than the kernel.
+    """A convolution whose weights learn in float32 where there are fewer planes than in the kernel.
 
     On CPUs, torch (2.13, oneDNN) computes the gradients of bfloat16 weights from memory that was
     never written where there are two planes or more but fewer than the kernel has.
