@@ -147,9 +147,9 @@ def main():
             options.seeds, options.tasks, options.labels, options.methods
         ):
             key = {"task": task, "labels": labels, "method": method, "seed": seed,
-                   "time_budget": options.time_budget}  # fmt: skip
+                   "time_budget": options.time_budget, "counter": COUNTERS[task]}  # fmt: skip
             cells.run(key, partial(measure, task, labels, method, seed, options))
-    print(table(cells.rows))
+    print(table([r for r in cells.rows if r["key"]["counter"] == COUNTERS[r["key"]["task"]]]))
 
 
 if __name__ == "__main__":

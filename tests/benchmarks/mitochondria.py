@@ -32,6 +32,7 @@ METHODS = {
     "consistency": {"semi_supervision": "consistency"},
     "mean-teacher": {"semi_supervision": "mean-teacher"},
     "self-training": {"semi_supervision": "self-training"},
+    "both": {"semi_supervision": ("self-training", "continuity")},  # "auto" of hardly a label
     "auto": {},
 }
 LABELS = ["window", "1", "2", "4", "8", "32", "165", "1+3"]

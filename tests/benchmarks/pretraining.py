@@ -187,9 +187,10 @@ def main():
                 continue  # there is one
             key = {"data": data, "labels": labels, "method": method, "seed": seed,
                    "finetune": options.finetune, "pretraining": options.pretraining,
-                   "finetuning": options.finetuning, "width": options.width}  # fmt: skip
+                   "finetuning": options.finetuning, "width": options.width,
+                   "counter": COUNTERS[data]}  # fmt: skip
             cells.run(key, partial(measure, data, labels, method, seed, options))
-    rows = cells.rows
+    rows = [row for row in cells.rows if row["key"]["counter"] == COUNTERS[row["key"]["data"]]]
     print(table(rows))
     rows = [row for row in rows if row["key"]["finetune"] == options.finetune
             and row["key"]["finetuning"] == options.finetuning]  # fmt: skip
