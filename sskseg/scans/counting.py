@@ -144,9 +144,9 @@ def count_scan(
         earlier call had that is gone on with.
     halo : int or tuple of int, default=None
         What such a block reads beyond itself, for objects that reach over its border; larger than
-        they are. None is 128 pixels, in volumes 32, with ``method="contours"`` four diameters of
-        the typical object that was learnt, and at most a quarter of the block. Components (without
-        holes filled or fragments merged) need none.
+        they are, with the gaps between their fragments. None is 128 pixels, in volumes 32, with
+        ``method="contours"`` four diameters of the typical object that was learnt, and at most a
+        quarter of the block. Components (without holes filled or fragments merged) need none.
     client : distributed.Client, default=None
         Of a cluster whose workers see `source` and `destination`; None: threads of this process.
     resume : bool, default=True
