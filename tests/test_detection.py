@@ -32,13 +32,13 @@ def trained(cells):
     """A detector that learnt a little."""
     X, y = cells
     detector = ContourDetector(
-        width=8, depth=2, max_steps=200, batch_size=4, random_state=0, precision="float32"
+        width=8, depth=2, max_steps=400, batch_size=4, random_state=0, precision="float32"
     )
     return detector.fit(X, y)
 
 
 def test_overlapping_cells_are_found(trained):
-    X, y = make_cells(4, (64, 64), radius=7, separation=0.75, random_state=1)
+    X, y = make_cells(16, (64, 64), radius=7, separation=0.75, random_state=1)
     assert trained.score(X, y) > 0.85
     assert f1_instances(list(y), list(trained.predict(X)), 0.7) > 0.7
     losses = [row["loss"] for row in trained.history_]
