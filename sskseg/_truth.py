@@ -44,6 +44,8 @@ class Truth(NamedTuple):
     sizes : list of ndarray
         Pixels of the true objects of each sample (a stack that is judged as a whole is one); empty
         where they are not known.
+    parts : list of ndarray
+        Connected parts of each of these objects.
     counts : ndarray of float
         True counts; NaN where they are not known.
     """

@@ -1,9 +1,9 @@
 """Small objects, holes and gaps."""
 
-import edt
 import numpy as np
 
 from .components import label_components
+from .distance import border_distance
 
 
 def remove_small(labels, min_size):
@@ -92,9 +92,8 @@ def bridge_gaps(mask, distance, spacing=None):
     """
     if distance <= 0 or not mask.any():
         return mask
-    spacing = (1.0,) * mask.ndim if spacing is None else tuple(float(s) for s in spacing)
-    away = edt.edt(np.ascontiguousarray(~mask), anisotropy=spacing, black_border=False)
-    return away <= float(distance) / 2 * (1 + 1e-5)  # equal but for rounding is equal
+    reach = float(distance) / 2 * (1 + 1e-5)  # equal but for rounding is equal
+    return border_distance(~mask, spacing) <= reach
 
 
 def relabel(labels):

@@ -6,6 +6,15 @@ import numpy as np
 from .components import label_components
 
 
+def border_distance(labels, spacing=None):
+    """Distance of each pixel that is not 0 to the nearest one of another value, or infinity.
+
+    The frame of the image is no border. `spacing` is as in `normalized_distance`.
+    """
+    spacing = (1.0,) * labels.ndim if spacing is None else tuple(float(s) for s in spacing)
+    return edt.edt(np.ascontiguousarray(labels), anisotropy=spacing, black_border=False)
+
+
 def normalized_distance(labels, spacing=None):
     """Distance to the border of the object, as a fraction of the object's largest.
 
@@ -42,8 +51,7 @@ def normalized_distance(labels, spacing=None):
     if count == 0:
         return np.where(unknown, np.float32(np.nan), np.float32(0))
     parts = np.where(unknown, count + 1, parts).astype(np.int32)
-    spacing = (1.0,) * labels.ndim if spacing is None else tuple(float(s) for s in spacing)
-    distance = edt.edt(np.ascontiguousarray(parts), anisotropy=spacing, black_border=False)
+    distance = border_distance(parts, spacing)
     distance = np.where(np.isfinite(distance), distance, 1).astype(np.float32)
     largest = _largest(parts, distance, count + 2)
     largest[0] = 1

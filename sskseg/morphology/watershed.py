@@ -2,13 +2,13 @@
 
 from itertools import product
 
-import edt
 import numpy as np
 from scipy import ndimage as ndi
 from skimage.segmentation import watershed
 
 from .cleaning import bridge_gaps
 from .components import label_components
+from .distance import border_distance
 from .peaks import find_peaks
 
 _MOST_PAIRS = 3  # of equally high seeds in one part, whose orders are all looked at
@@ -42,9 +42,7 @@ def relief_of(
     foreground = probability > threshold
     mask = bridge_gaps(foreground, bridge, spacing)
     if seeds == "distance":
-        spacing = (1.0,) * mask.ndim if spacing is None else tuple(float(s) for s in spacing)
-        relief = edt.edt(np.ascontiguousarray(mask), anisotropy=spacing, black_border=False)
-        relief = np.ascontiguousarray(relief, np.float32)
+        relief = np.ascontiguousarray(border_distance(mask, spacing), np.float32)
         at, parts = np.flatnonzero(mask), label_components(mask)
         inside, part = relief.ravel()[at], parts.ravel()[at]
         inside[~np.isfinite(inside)] = 1

@@ -2,12 +2,12 @@
 
 import math
 
-import edt
 import numpy as np
 from scipy import ndimage as ndi
 
 from .cleaning import relabel
 from .components import label_objects
+from .distance import border_distance
 
 _PRECISION = 1e-3  # of the border weight: what is below is left out
 
@@ -121,8 +121,7 @@ def _two_distances(objects, reach, spacing):
             slice(max(0, part.start - margin), part.stop + margin)
             for part, margin in zip(box, margins, strict=True)
         )
-        outside = np.ascontiguousarray(objects[box] != number)
-        distance = edt.edt(outside, anisotropy=spacing, black_border=False)
+        distance = border_distance(objects[box] != number, spacing)
         np.minimum(second[box], np.maximum(first[box], distance), out=second[box])
         np.minimum(first[box], distance, out=first[box])
     return first + second
