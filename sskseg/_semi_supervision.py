@@ -4,6 +4,7 @@ import logging
 import warnings
 
 import numpy as np
+import torch
 
 from .images import consecutive_runs, neighbor_rows
 from .morphology import enforce_continuity, label_components
@@ -144,6 +145,14 @@ def log_choice(methods, reason):
     _LOGGER.info("semi-supervision: %s (%s)", " and ".join(methods) or "none", reason)
 
 
+def as_halves(outputs):
+    """Probabilities (n_probabilities, *spatial) as float16, in half of the memory.
+
+    By torch, whose conversion is several times as fast as that of NumPy.
+    """
+    return [torch.from_numpy(output).half().numpy() for output in outputs]
+
+
 def mean_over_neighbors(maps, positions, context):
     """Average probabilities over neighboring sections.
 
@@ -158,9 +167,11 @@ def mean_over_neighbors(maps, positions, context):
     -------
     list of ndarray of float16
     """
-    rows = neighbor_rows(positions, context)
-    return [np.mean([maps[i] for i in row], axis=0, dtype=np.float32).astype(np.float16)
-            for row in rows]  # fmt: skip
+    tensors = [torch.from_numpy(m) for m in maps]
+    return [
+        torch.stack([tensors[i] for i in row]).float().mean(0).half().numpy()
+        for row in neighbor_rows(positions, context)
+    ]
 
 
 def settle_labels(maps, labels, positions=None, context=0):

@@ -10,6 +10,7 @@ import numpy as np
 from ._dense import DenseEstimator, network_margin
 from ._finetuning import rate_groups
 from ._semi_supervision import (
+    as_halves,
     continuity_context,
     leave_out_unsure,
     log_choice,
@@ -238,7 +239,7 @@ class StagedEstimator(DenseEstimator):
             # Each section is seen in another view: their mean is one over views too, at no cost.
             views = np.arange(len(data.images)) % 2 ** (self.spatial_ndim + 1)
         outputs = self._outputs(network, data.images, data.rows, device, dtype, views=views)
-        maps = [output.astype(np.float16) for output in outputs]
+        maps = as_halves(outputs)
         if data.positions is None:
             return maps, settle_labels(maps, data.labels)
         if self.continuity_context_ is None:
@@ -291,7 +292,7 @@ class StagedEstimator(DenseEstimator):
         for run in consecutive_runs(positions):
             if 1 < n_sections <= len(run):
                 outputs = self._outputs(self.network_, images, rows[run], device, dtype)
-                maps = [output.astype(np.float16) for output in outputs]
+                maps = as_halves(outputs)
                 first = np.arange(len(run)) - self.continuity_context_
                 for row, start in zip(run, first.clip(0, len(run) - n_sections), strict=True):
                     scores[row] = mutual_information(maps[start : start + n_sections])
