@@ -85,6 +85,8 @@ def choose_methods(methods, labels, positions, consecutive):
         return (), "every pixel is labelled"
     if methods != "auto":
         return methods, "as asked for"
+    if not any(is_open(label) for label in labels):
+        return (), "every sample is labelled for the most part, and what is not is left out"
     found = f"{sum(unlabelled)} of {len(labels)} samples are not labelled, or not wholly"
     if longest < 2:
         return ("self-training",), f"{found}; no two are neighboring sections"
@@ -93,6 +95,12 @@ def choose_methods(methods, labels, positions, consecutive):
     if labelled >= _ENOUGH:
         return ("continuity",), f"{found}; labels of {labelled:.3g} sections, far from each other"
     return ("self-training", "continuity"), found
+
+
+def is_open(label):
+    """Whether most of a sample is unlabelled: in others that is meant to be left out, such as what
+    nobody can tell, or rings around points."""
+    return bool(np.mean(label < 0) > 0.5)
 
 
 def _labelled_sections(labels, positions):
@@ -119,14 +127,17 @@ def continuity_context(maps, positions):
 
     Returns
     -------
-    int
+    int or None
         The largest distance, at most 4, up to which predicted masks of two sections have an IoU of
         0.75 or more on average; of the foreground or the background, whichever is less. 0 where
-        already neighbors differ, as those of thick sections do.
+        already neighbors differ, as those of thick sections do. None where there is nothing to
+        tell by, neither foreground nor background.
     """
     masks = [m[0] > 0.5 if len(m) == 1 else m.argmax(0) > 0 for m in maps]
     if np.mean([mask.mean() for mask in masks]) > 0.5:
         masks = [~mask for mask in masks]
+    if not any(mask.any() for mask in masks):
+        return None
     for distance in range(1, _MOST_CONTEXT + 1):
         rows = np.concatenate(
             [np.stack([run[:-distance], run[distance:]], 1) for run in consecutive_runs(positions)]
@@ -135,7 +146,7 @@ def continuity_context(maps, positions):
         for a, b in rows[:: max(1, len(rows) // _MOST_SECTIONS)]:
             both += np.count_nonzero(masks[a] & masks[b])
             total += np.count_nonzero(masks[a] | masks[b])
-        if both < _CONTINUOUS * total or total == 0:
+        if both < _CONTINUOUS * total or total == 0:  # 0: runs so long that nothing is to compare
             return distance - 1
     return _MOST_CONTEXT
 
@@ -206,12 +217,14 @@ def settle_labels(maps, labels, positions=None, context=0):
 
 
 def leave_out_unsure(settled, maps, labels):
-    """Settled labels with -1 where nothing is labelled and the probability is below 0.75.
+    """Settled labels with -1 where nothing is labelled and their probability is below 0.75.
 
     Parameters
     ----------
-    settled, maps, labels
-        As in `settle_labels`.
+    settled : list of ndarray of int
+        As `settle_labels` gives them.
+    maps, labels
+        From which it made them.
 
     Returns
     -------
@@ -279,7 +292,9 @@ def rank_sections(disagreement, n, positions, labelled):
     """
     taken = list(labelled)
     chosen = []
-    extent = len(disagreement) if positions is None else np.ptp(positions) + 1
+    extent = len(disagreement)
+    if positions is not None and extent > 1:  # without what lies between stacks
+        extent *= np.median(np.diff(np.sort(positions)))
     spread = extent / (n + len(taken))
     for _ in range(n):
         gain = np.array(disagreement, dtype=float)

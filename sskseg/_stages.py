@@ -12,6 +12,7 @@ from ._finetuning import rate_groups
 from ._semi_supervision import (
     as_halves,
     continuity_context,
+    is_open,
     leave_out_unsure,
     log_choice,
     mean_over_neighbors,
@@ -33,8 +34,8 @@ _SETTLING = 0.3  # of the time, which settling may take
 _LOOKED_AT = 2**19  # pixels that are predicted to tell how long it will take
 _LABELLED_SHARE = 0.25  # of the patches, from then on
 _CONSISTENCY_START = 0.1  # share of the training after which there is a teacher
-_CONTINUITY_LEAST = 0.08  # of the time for the second network, where settling takes long
-_ALL = 0.98  # of the time, of which calibration needs a little
+_CORRECTION = 0.08  # of the time, for the second network
+_CALIBRATION = 0.02  # of the time
 _CONTINUITY_STEPS = 400
 _CONTINUITY_SHARE = 0.25  # of `max_steps`
 
@@ -67,6 +68,13 @@ class TrainingData:
         found = [bool((label >= 0).any()) for label in self.labels]
         return np.flatnonzero(found & (self.weight > 0))
 
+    @property
+    def labelled_share(self):
+        """Of the pixels of samples that have a weight."""
+        used = [label for label, weight in zip(self.labels, self.weight, strict=True) if weight > 0]
+        known = sum(np.count_nonzero(label >= 0) for label in used)
+        return known / sum(label.size for label in used)
+
 
 class _Teaching:
     """Called with the teacher, once or in rounds: what it says of the training images is learnt
@@ -92,7 +100,7 @@ class _Teaching:
         if (self.spent and not learns) or not self.decide(teacher):
             return
         started = perf_counter()
-        maps, settled = self.estimator._settle(teacher, self.data, *self.session[1:])
+        maps, settled, _ = self.estimator._settle(teacher, self.data, *self.session[1:])
         self.maps = self.maps or maps
         if "self-training" in self.estimator.semi_supervision_:
             self._learn(teacher, settled)
@@ -143,27 +151,31 @@ class _Teaching:
 
     def _learn(self, teacher, settled):
         rng, device, _ = self.session
-        batch_size = self.estimator.batch_size
+        batch_size, labels = self.estimator.batch_size, self.data.labels
         known = copy(self.batches.sources[0])
-        known.batch_size = max(1, round(_LABELLED_SHARE * batch_size))
+        share = max(_LABELLED_SHARE, self.data.labelled_share)
+        known.batch_size = min(max(1, round(share * batch_size)), max(1, batch_size - 1))
+        # Drawn where little is labelled; in the other samples, that is left out.
+        unlabelled = np.array([np.mean(label < 0) for label in labels]) * self.data.weight
+        some = unlabelled * [is_open(label) for label in labels]
         guessed = self.estimator._patch_batches(
-            teacher, self.data, settled, None, self.data.weight, _child(rng), device,
-            max(1, batch_size - known.batch_size),
+            teacher, self.data, settled, None, some if some.any() else unlabelled, _child(rng),
+            device, max(1, batch_size - known.batch_size),
             augmentation=replace(check_augmentation(self.estimator.augmentation), warm_up=0),
         )  # fmt: skip
         self.batches.sources = (known, guessed)
 
     def _leave_time(self):
-        """End the network's training early enough to settle once more."""
+        """Train the network for as long as settling once more, and what follows, leave it."""
         if self.total is not None:
-            methods = self.estimator.semi_supervision_
-            after = _CONTINUITY_LEAST if "continuity" in methods else 0.0
-            self.budget.time_budget = _network_share(methods) * self.total
+            corrects = "continuity" in self.estimator.semi_supervision_
+            after = _CORRECTION if corrects else _CALIBRATION
+            self.budget.time_budget = self.total
             self.budget.shorten((1 - after) * self.total - self.spent[-1])
 
 
 def _network_share(methods):
-    """Share of the time for the network's training."""
+    """Share of the time for the network's training, as long as settling was not timed."""
     if not methods:
         return 1.0
     return 0.85 if "continuity" in methods else 0.97
@@ -201,14 +213,19 @@ class StagedEstimator(DenseEstimator):
         self.continuity_context_ = self.continuity_context_ or 0
 
     def _settle_and_correct(self, first_maps, data, budget, session):
-        maps, settled = self._settle(self.network_, data, *session[1:])
-        self.transduction_ = self._decode(leave_out_unsure(settled, maps, data.labels))
+        maps, settled, means = self._settle(self.network_, data, *session[1:])
+        self.transduction_ = self._decode(leave_out_unsure(settled, means, data.labels))
         if "continuity" in self.semi_supervision_:
+            self.continuity_context_ = self.continuity_context_ or 1
             steps = _CONTINUITY_STEPS
             if budget.max_steps is not None:
                 steps = max(1, min(steps, round(_CONTINUITY_SHARE * budget.max_steps)))
             self.continuity_ = self._train_continuity(
-                first_maps or maps, settled, data, budget.part(_ALL).rest(steps), session
+                first_maps or maps,
+                settled,
+                data,
+                budget.part(1 - _CALIBRATION).rest(steps),
+                session,
             )
 
     def _train_network(self, network, data, budget, session, validate):
@@ -233,24 +250,27 @@ class StagedEstimator(DenseEstimator):
         return teaching
 
     def _settle(self, network, data, device, dtype):
-        """What `network` says of all samples, and the labels to settle on."""
+        """What `network` says of all samples, the labels to settle on, and the means over
+        neighbors that they are from."""
         views = None
         if data.positions is not None and check_augmentation(self.augmentation).dihedral:
             # Each section is seen in another view: their mean is one over views too, at no cost.
-            views = np.arange(len(data.images)) % 2 ** (self.spatial_ndim + 1)
+            views = data.positions % 2 ** (self.spatial_ndim + 1)
         outputs = self._outputs(network, data.images, data.rows, device, dtype, views=views)
         maps = as_halves(outputs)
         if data.positions is None:
-            return maps, settle_labels(maps, data.labels)
+            return maps, settle_labels(maps, data.labels), maps
         if self.continuity_context_ is None:
             self.continuity_context_ = self._choose_context(maps, data.positions)
-        means = mean_over_neighbors(maps, data.positions, self.continuity_context_)
-        return maps, settle_labels(means, data.labels, data.positions, self.continuity_context_)
+        # None as long as nothing but background is predicted, say: neighbors are taken to be alike.
+        context = 1 if self.continuity_context_ is None else self.continuity_context_
+        means = mean_over_neighbors(maps, data.positions, context)
+        return maps, settle_labels(means, data.labels, data.positions, context), means
 
     def _choose_context(self, maps, positions):
         """Sections on each side to look at; where there are none "auto" does without."""
         context = continuity_context(maps, positions)
-        if context > 0 or "continuity" not in self.semi_supervision_:
+        if context != 0 or "continuity" not in self.semi_supervision_:
             return context
         if self.semi_supervision != "auto":
             return 1
@@ -266,17 +286,19 @@ class StagedEstimator(DenseEstimator):
         objective = replace(objective, losses=losses)
         n = objective.n_probabilities
         continuity = self._make_module("continuity_")
-        known = np.array([(label >= 0).mean() for label in data.labels])
-        # Labelled pixels count as much as all others together.
-        weight = data.weight * (1 + known * len(known) / max(known.sum(), 1e-9))
-        batches = PatchBatches(
-            [np.moveaxis(m, 0, -1) for m in maps], settled, None,
-            rows=neighbor_rows(data.positions, self.continuity_context_),
-            sampler=PatchSampler(settled, self._middle_shape(self.network_), weights=weight),
-            augmentation=PRESETS["dihedral"], mean=np.zeros(n, np.float32),
-            std=np.ones(n, np.float32), batch_size=self.batch_size,
-            rng=_child(rng), device=device,
-        )  # fmt: skip
+        shape, batch_size = self._middle_shape(self.network_), -(-self.batch_size // 2)
+
+        def patches(labels):
+            return PatchBatches(
+                [np.moveaxis(m, 0, -1) for m in maps], settled, None,
+                rows=neighbor_rows(data.positions, self.continuity_context_),
+                sampler=PatchSampler(labels, shape, weights=data.weight),
+                augmentation=PRESETS["dihedral"], mean=np.zeros(n, np.float32),
+                std=np.ones(n, np.float32), batch_size=batch_size, rng=_child(rng), device=device,
+            )  # fmt: skip
+
+        # What is labelled counts as much as all the rest.
+        batches = MixedBatches(patches(data.labels), patches(settled))
         return self._optimize(
             continuity.to(device), DisturbedSections(batches, n, _child(rng)), objective.loss,
             budget, device, dtype, stage="continuity",
@@ -323,7 +345,7 @@ class StagedEstimator(DenseEstimator):
         """Weakly augmented patches from anywhere."""
         anywhere = [np.broadcast_to(np.int8(0), label.shape) for label in data.labels]
         return self._patch_batches(
-            network, data, anywhere, None, data.weight, rng, device, max(2, self.batch_size),
+            network, data, anywhere, None, data.weight, rng, device, max(4, self.batch_size),
             augmentation="dihedral",
         )  # fmt: skip
 

@@ -63,16 +63,18 @@ class SemiSupervisedSegmenter(StagedEstimator):
 tuple of them or None, default="auto"
         How unlabelled pixels are learnt from; None: not at all. "auto": with neighboring sections
         that resemble each other "continuity"; where there are none, or where less than 1.5 sections
-        are labelled (those up to eight positions apart count once), "self-training" too.
+        are labelled (those up to eight positions apart count once), "self-training" too; and None
+        where at least half of every sample is labelled.
 
         "self-training": up to three times, all training images are predicted, and the network goes
-        on learning from that too; of sections, what the mean over neighbors and
-        `sskseg.morphology.enforce_continuity` agree on. "continuity": a small second network
-        corrects the probabilities of each section by those of up to four neighbors on each side; it
-        learns from the same agreement and from labelled sections [2]_. "consistency": unlabelled
-        patches are learnt as the moving average of the network sees them, with their intensities
-        changed and parts exchanged, and with features dropped [3]_. "mean-teacher": the
-        probabilities of noisy patches are drawn to those of the moving average [4]_.
+        on learning from that too, in samples of which less than half is labelled (in all, where
+        there are none); of sections, what the mean over neighbors and
+        `sskseg.morphology.enforce_continuity` agree on, of classes that mean. "continuity": a small
+        second network corrects the probabilities of each section by those of up to four neighbors
+        on each side; it learns from the same agreement and from labelled sections [2]_.
+        "consistency": unlabelled patches are learnt as the moving average of the network sees them,
+        with their intensities changed and parts exchanged, and with features dropped [3]_. "mean-
+        teacher": the probabilities of noisy patches are drawn to those of the moving average [4]_.
     finetune : {"last", "all", "gradual"}, default="all"
         How to go on from the backbone of an `ImageStack` (see `ProxyPretrainer`), whose `network`,
         `width` and `depth` are taken over. "last": only the last level and the head learn. "all":
@@ -183,8 +185,9 @@ tuple of them or None, default="auto"
         `continuity_` looks at them.
     transduction_ : ndarray of int, shape (n_samples, *spatial), list of ndarray, or None
         The labels that were settled on for the training images, 0 and 1 or classes: what is
-        labelled, what was predicted, and -1 where the prediction is unsure (below 0.75) or
-        disagrees with those of the sections around. None without semi-supervision, and after
+        labelled, what was predicted, and -1 where that is unsure (a probability below 0.75; of
+        sections, the mean over neighbors) or `sskseg.morphology.enforce_continuity` says otherwise.
+        None without semi-supervision, and after
         `load`.
     temperature_ : float
         Logits are divided by it, so that probabilities mean what they say [5]_; found on the
@@ -482,8 +485,10 @@ tuple of them or None, default="auto"
         labelled = check_labelled(labels)
         weight = check_sample_weight(sample_weight, len(images), labelled)
         outputs = self._wanted_outputs(images, positions, *self._place(), labelled)
-        known = ([x[i] for i in labelled] for x in (labels, outputs))
-        return self._mean_dice(*known, weight[labelled])
+        known = [labels[i] for i in labelled]
+        if self.target == "classes":  # all but the first are foreground, whatever their values
+            known = [np.where(x < 0, -1, x != self.classes_[0]) for x in known]
+        return self._mean_dice(known, [outputs[i] for i in labelled], weight[labelled])
 
     def predict_uncertainty(self, X, *, positions=None):
         """How unsure the prediction of each pixel is.
@@ -673,9 +678,9 @@ tuple of them or None, default="auto"
         return validate
 
     def _mean_dice(self, labels, outputs, weight=None):
-        foreground = self._objective().foreground
+        mask = self._objective().foreground_mask
         scores = [
-            dice(np.sign(label), foreground(output) > 0.5)
+            dice(np.sign(label), mask(output))
             for label, output in zip(labels, outputs, strict=True)
         ]
         return float(np.average(scores, weights=weight))

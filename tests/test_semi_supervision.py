@@ -12,6 +12,7 @@ from sskseg._semi_supervision import (
     choose_methods,
     continuity_context,
     continuity_sizes,
+    leave_out_unsure,
     mean_over_neighbors,
     rank_sections,
     settle_labels,
@@ -205,6 +206,28 @@ def test_a_window_is_enough():
     assert np.array_equal(settled[4, 10:42, 10:42], y[4, 10:42, 10:42])
 
 
+def test_half_of_what_corrects_sections_is_learnt_around_labels(monkeypatch):
+    mixed = []
+
+    class Watched(stages.MixedBatches):
+        def __init__(self, *sources):
+            super().__init__(*sources)
+            mixed.append(self)
+
+    monkeypatch.setattr(stages, "MixedBatches", Watched)
+    X, y = tubes(8)
+    window = np.full_like(y, -1)
+    window[4, :10, :10] = y[4, :10, :10]
+    segmenter(semi_supervision="continuity").fit(X, window)
+    known, settled = mixed[-1].sources
+    assert known.batch_size == settled.batch_size == 2
+    drawn = known.sampler.draw(np.random.default_rng(0), 50)
+    assert {patch.sample for patch in drawn} == {4}
+    assert max(max(patch.center) for patch in drawn) < 10 + 16
+    drawn = settled.sampler.draw(np.random.default_rng(0), 50)
+    assert {patch.sample for patch in drawn} == set(range(8))
+
+
 def test_a_section_may_hold_background_only():
     X, y = tubes(6)
     model = segmenter().fit(X, only(np.zeros_like(y), [3]))
@@ -387,6 +410,26 @@ def test_rounds_are_left_out_where_settling_takes_long(monkeypatch, seconds, tim
     assert len(calls) == times
 
 
+@pytest.mark.parametrize(
+    ("methods", "share"), [("continuity", 0.92), (BOTH["semi_supervision"], 0.92),
+                           ("self-training", 0.98)],
+)  # fmt: skip
+def test_the_network_has_all_the_time_that_settling_leaves(monkeypatch, methods, share):
+    slow_clock(monkeypatch, 100.0)  # twice in a round
+    times, leave = [], stages._Teaching._leave_time
+
+    def watched(teaching):
+        leave(teaching)
+        times.append(teaching.budget.time_budget)
+
+    monkeypatch.setattr(stages._Teaching, "_leave_time", watched)
+    X, y = tubes(8)
+    model = segmenter(semi_supervision=methods, max_steps=20, time_budget=3600.0)
+    model.fit(X, only(y, [3]))
+    rounds = 1 if methods == "continuity" else 3
+    assert times == pytest.approx([share * 3600.0 - 100.0] * rounds)
+
+
 @pytest.mark.parametrize("methods", ["consistency", ("self-training", "continuity")])
 def test_valid_padding_learns_from_unlabelled_sections(methods):
     X, y = tubes(6)
@@ -459,6 +502,19 @@ def test_the_score_is_that_of_the_prediction():
     assert model.score(X, only(y, [2, 9])) == pytest.approx(expected)
 
 
+def test_the_score_of_classes_is_that_of_all_but_the_first(monkeypatch):
+    X, y = tubes(6)
+    classes = np.where(y > 0, 5, 2)
+    classes[:, :32] = np.where(y[:, :32] > 0, 9, 2)
+    model = segmenter(target="classes", semi_supervision=None).fit(X, classes)
+    unsure = np.array([0.4, 0.3, 0.3])[:, None, None] * np.ones((64, 64))
+    monkeypatch.setattr(model, "_predicted", lambda *a: ((i, unsure) for i in range(6)))
+    assert (model.predict(X) == 2).all()
+    assert model.score(X, classes) == 0
+    known = np.where(classes == 2, 2, -1)
+    assert model.score(X, known) == 1
+
+
 def test_held_out_sections_set_the_temperature():
     X, y = tubes(12)
     assert segmenter().fit(X, only(y, [2, 9])).temperature_ == 1.0
@@ -508,6 +564,56 @@ def test_how_far_sections_resemble_each_other():
     assert continuity_context(maps[::3], np.arange(8)) == 0
     classes = [np.concatenate([1 - m, 0 * m, m]) for m in maps]
     assert continuity_context(classes, np.arange(24)) == 1
+
+
+def test_nothing_to_tell_resemblance_by_decides_nothing(monkeypatch):
+    nothing = [np.zeros((1, 8, 8), np.float32)] * 6
+    assert continuity_context(nothing, np.arange(6)) is None
+    assert continuity_context([1 - m for m in nothing], np.arange(6)) is None
+    answers = iter([None, None, 2, 0])  # of a network that predicts background only, at first
+    monkeypatch.setattr(stages, "continuity_context", lambda *_: next(answers))
+    X, y = tubes(8)
+    model = segmenter().fit(X, only(y, [3]))
+    assert model.semi_supervision_ == ("self-training", "continuity")
+    assert model.continuity_context_ == 2
+    monkeypatch.setattr(stages, "continuity_context", lambda *_: None)
+    model = segmenter().fit(X, only(y, [3]))
+    assert model.continuity_ is not None
+    assert model.continuity_context_ == 1
+
+
+@pytest.mark.parametrize("sections", ["independent", "consecutive"])
+def test_what_is_left_out_of_labelled_samples_is_not_guessed(monkeypatch, sections):
+    X, y = tubes(8)
+    y[:, :8, :8] = -1
+    options = {"sections": sections, "validation_fraction": 0.0}
+    model = segmenter(**options).fit(X, y)
+    assert model.semi_supervision_ == ()
+    assert "labelled for the most part" in model.semi_supervision_reason_
+    made, patches = [], SemiSupervisedSegmenter._patch_batches
+
+    def watch(self, network, data, labels, maps, weight, *arguments, **options):
+        made.append((np.array(weight) > 0, arguments))
+        return patches(self, network, data, labels, maps, weight, *arguments, **options)
+
+    monkeypatch.setattr(SemiSupervisedSegmenter, "_patch_batches", watch)
+    y[[2, 5]] = -1
+    segmenter(**options, semi_supervision="self-training").fit(X, y)
+    assert made[0][0].tolist() == [True, True, False, True, True, False, True, True]
+    assert [np.flatnonzero(weight).tolist() for weight, _ in made[1:]] == [[2, 5]] * 3
+    made.clear()
+    y[[2, 5]] = y[[1, 4]]
+    segmenter(**options, semi_supervision="self-training").fit(X, y)
+    assert all(weight.all() for weight, _ in made)
+
+
+def test_transduction_is_sure_of_what_neighbors_say():
+    maps = [np.full((1, 4, 4), p) for p in (0.6, 0.6, 0.05, 0.6, 0.9, 0.9, 0.9)]
+    labels = [np.full((4, 4), -1)] * 7
+    means = mean_over_neighbors(maps, np.arange(7), 1)
+    settled = settle_labels(means, labels)
+    told = [x.flat[0] for x in leave_out_unsure(settled, means, labels)]
+    assert told == [-1, -1, -1, -1, 1, 1, 1]
 
 
 def test_two_sections_far_from_each_other_need_no_guesses(monkeypatch):
@@ -572,6 +678,12 @@ def test_rank_sections_spreads_over_the_stack():
     even[3] = 5
     assert rank_sections(even, 1, np.arange(21), np.array([10])).tolist() == [3]
     even[3] = 1
+    far = np.r_[np.arange(10), 1000 + np.arange(11)]  # two stacks, however far from each other
+    near = np.r_[np.arange(10), 30 + np.arange(11)]
+    suggested = [rank_sections(even, 3, z, np.array([0])).tolist() for z in (far, near)]
+    assert suggested[0] == suggested[1]
+    assert min(suggested[0]) in range(5, 10)
+    assert len([row for row in suggested[0] if row >= 10]) == 2
     apart = rank_sections(even, 2, 10 * np.arange(21), np.array([10]))
     assert apart.tolist() == [0, 20]
     even[3] = 5

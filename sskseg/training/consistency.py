@@ -45,7 +45,8 @@ class ConsistencyLoss:
         loss = self.objective.loss(network, batch, progress)
         if self.teacher is None:
             return loss
-        return loss + self._unlabelled_loss(network, next(self.unlabelled).images, progress)
+        with _kept_statistics(network):
+            return loss + self._unlabelled_loss(network, next(self.unlabelled).images, progress)
 
     def _unlabelled_loss(self, network, images, progress):
         raise NotImplementedError
@@ -128,6 +129,23 @@ def cut_mix(images, labels, rng):
         mixed[(sample, slice(None), *box)] = images[(other, slice(None), *box)]
         mixed_labels[(sample, *box)] = labels[(other, *box)]
     return mixed, mixed_labels
+
+
+@contextmanager
+def _kept_statistics(network):
+    """Batch normalization by the batch, whose statistics are not remembered for predictions: those
+    of images that are strongly changed are not those of images as they are."""
+    layers = [
+        layer for layer in network.modules()
+        if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm) and layer.track_running_stats
+    ]  # fmt: skip
+    for layer in layers:
+        layer.track_running_stats = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.track_running_stats = True
 
 
 @contextmanager

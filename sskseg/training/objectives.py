@@ -142,6 +142,9 @@ class ForegroundObjective(_Objective):
     def foreground(self, output):
         return output[0]
 
+    def foreground_mask(self, output):
+        return output[0] > 0.5
+
     def mask(self, output):
         return (output[0] > 0.5).astype(np.uint8)
 
@@ -188,6 +191,9 @@ class ClassObjective(_Objective):
 
     def foreground(self, output):
         return 1 - output[0]
+
+    def foreground_mask(self, output):
+        return output.argmax(axis=0) > 0
 
     def mask(self, output):
         return self.classes[output.argmax(axis=0)]

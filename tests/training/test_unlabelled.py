@@ -61,6 +61,24 @@ def test_the_teacher_teaches(kind):
     assert teacher.conv.weight.grad is None
 
 
+@pytest.mark.parametrize("kind", [WeakToStrong, MeanTeacher])
+def test_statistics_for_predictions_are_of_labelled_patches_alone(kind):
+    def trained(watched):
+        network = torch.nn.Sequential(Pixelwise(), torch.nn.BatchNorm2d(1))
+        loss = kind(FOREGROUND, patches(50.0), np.random.default_rng(0))
+        if watched:
+            loss.watch(Pixelwise())
+        loss(network, next(patches()), 0.9)
+        return network
+
+    alone, together = trained(False), trained(True)
+    assert together[1].track_running_stats
+    for name, value in alone.state_dict().items():
+        assert torch.equal(together.state_dict()[name], value)
+    together(torch.full((2, 1, 8, 8), 100.0))
+    assert together[1].running_mean > 5  # which is told of what follows
+
+
 def test_unsure_pixels_teach_nothing():
     loss = WeakToStrong(FOREGROUND, patches(), np.random.default_rng(0))
     network, teacher = Pixelwise(), Pixelwise()
