@@ -21,6 +21,7 @@ from .images import (
     like_input,
     neighbor_rows,
 )
+from .images.augment import check_augmentation
 from .nn import ContinuityNet, make_network
 from .scans import predict_blocks
 from .training import (
@@ -60,8 +61,8 @@ class DenseEstimator(TorchEstimator):
     Subclasses have the parameters `network`, `spatial_ndim`, `sections`, `section_context`,
     `tiling` and `test_time_augmentation`; the attributes `patch_shape_`, `architecture_` (network,
     width and depth of a backbone, or None), `continuity_` (a network that corrects consecutive
-    sections by their neighbors, or None) and `continuity_context_` (how many on each side); and say
-    with `_objective` what the outputs are.
+    sections by their neighbors, or None), where there is one the parameter `augmentation`, and
+    `continuity_context_` (how many on each side); and say with `_objective` what the outputs are.
     """
 
     def _objective(self):
@@ -123,12 +124,12 @@ class DenseEstimator(TorchEstimator):
             forward = restore_size(forward, network, self.tiling, self.patch_shape_)
         settings = self._tiles(network), {"device": device, "dtype": dtype}
         if isinstance(views, np.ndarray):
-            turned = dihedral_views(forward, self.spatial_ndim)
+            turned = dihedral_views(forward, settings[0].stride)
             for image, view in zip(inputs, views, strict=True):
                 yield from predict_images(turned[view], [image], settings[0], **settings[1])
             return
         if views == "mean":
-            forward = dihedral_mean(forward, self.spatial_ndim)
+            forward = dihedral_mean(forward, settings[0].stride)
         yield from predict_images(forward, inputs, settings[0], **settings[1])
 
     def _forward(self, network, device, dtype):
@@ -147,19 +148,23 @@ class DenseEstimator(TorchEstimator):
             self._blocks.ready[key] = ready
         return self._blocks.ready[key]
 
-    def _views(self, n_sections):
-        """How `n_sections` neighboring sections (or 1 by itself) are seen with test-time
-        augmentation.
+    def _views(self, positions=None):
+        """How sections at `positions` are seen, or samples by themselves: see `_outputs`.
 
-        What goes into `continuity_` is averaged over sections. Where these are as many as flips
-        and turns, each is seen in another one: the mean is over both, at no cost.
+        What goes into `continuity_` is averaged over sections. Each is seen in another view, as in
+        training, so that the mean is over views too, at no cost. By its position, and not by its
+        place among others: in blocks of a scan as in the whole.
         """
-        n_views = 2 ** (self.spatial_ndim + 1)
-        if not self.test_time_augmentation:
-            return None
-        if min(n_sections, 2 * self.continuity_context_ + 1) < n_views:
+        averaged = 2 * self.continuity_context_ + 1 if self.continuity_ is not None else 1
+        if self.test_time_augmentation and averaged < 2 ** (self.spatial_ndim + 1):
             return "mean"
-        return np.arange(n_sections) % n_views
+        return None if self.continuity_ is None else self._section_views(positions)
+
+    def _section_views(self, positions):
+        """One of the flips and turns for each section; None where they are not learnt."""
+        if not check_augmentation(self.augmentation).dihedral:
+            return None
+        return positions % 2 ** (self.spatial_ndim + 1)
 
     def _corrected(self, continuity, windows, device, dtype):
         """What `continuity` makes of tensors (n_sections * n_probabilities, *spatial)."""
@@ -172,7 +177,7 @@ class DenseEstimator(TorchEstimator):
         wanted = np.arange(len(images)) if wanted is None else wanted
         if self.continuity_ is None:
             outputs = self._outputs(
-                self.network_, images, rows[wanted], device, dtype, views=self._views(1)
+                self.network_, images, rows[wanted], device, dtype, views=self._views()
             )
             yield from zip(wanted, outputs, strict=True)
             return
@@ -183,8 +188,8 @@ class DenseEstimator(TorchEstimator):
                 continue
             context = self.continuity_context_
             part = slice(max(0, at[0] - context), at[-1] + context + 1)
-            views, run = self._views(len(run)), run[part]
-            views = views[part] if isinstance(views, np.ndarray) else views
+            run = run[part]
+            views = self._views(positions[run])
             maps = self._outputs(self.network_, images, rows[run], device, dtype, views=views)
             windows = neighbor_windows(maps, len(run), context, dtype)
             outputs = self._corrected(self.continuity_, windows, device, dtype)
@@ -270,11 +275,6 @@ class DenseEstimator(TorchEstimator):
         if self.sections == "independent":
             return core, halo
         if self.continuity_ is not None:
-            if self.test_time_augmentation:
-                raise ValueError(
-                    "test_time_augmentation of consecutive sections sees each in another view, by "
-                    "its place in the stack, and not by that in a block: turn it off."
-                )
             more = self._tiles(self.continuity_).halo
             halo = tuple(a + b for a, b in zip(halo, more, strict=True))
         return (_SECTIONS, *core), (self.section_context + self.continuity_context_, *halo)
@@ -297,7 +297,7 @@ class DenseEstimator(TorchEstimator):
         X = check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
         rows = self._rows(positions, len(X))
         if self.continuity_ is None:
-            return self._lazy_blocks(X, rows, "network_", finish, self._views(1))
+            return self._lazy_blocks(X, rows, "network_", finish, self._views())
         positions = check_positions(positions, len(X))
         maps = self._lazy_maps(X, rows, positions)
         rows = neighbor_rows(positions, self.continuity_context_)
@@ -307,17 +307,15 @@ class DenseEstimator(TorchEstimator):
         """What goes into `continuity_`, with the probabilities last."""
         import dask.array as da
 
-        groups = {}
-        for run in consecutive_runs(positions):
-            views = self._views(len(run))
-            for at, row in enumerate(run):
-                view = int(views[at]) if isinstance(views, np.ndarray) else views
-                groups.setdefault(view, []).append(row)
+        views = self._views(positions)
+        if not isinstance(views, np.ndarray):
+            return self._lazy_blocks(X, rows, "network_", self._to_channels, views)
+        groups = [np.flatnonzero(views == view) for view in np.unique(views)]
         parts = [
-            self._lazy_blocks(X, rows[group], "network_", self._to_channels, view)
-            for view, group in groups.items()
+            self._lazy_blocks(X, rows[group], "network_", self._to_channels, int(views[group[0]]))
+            for group in groups
         ]
-        return da.concatenate(parts)[np.argsort(np.concatenate(list(groups.values())))]
+        return da.concatenate(parts)[np.argsort(np.concatenate(groups))]
 
     def _lazy_blocks(self, X, rows, name, finish, views=None):
         """One of the networks over the blocks of a dask array, with the sections of `rows`."""

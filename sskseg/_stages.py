@@ -252,10 +252,7 @@ class StagedEstimator(DenseEstimator):
     def _settle(self, network, data, device, dtype):
         """What `network` says of all samples, the labels to settle on, and the means over
         neighbors that they are from."""
-        views = None
-        if data.positions is not None and check_augmentation(self.augmentation).dihedral:
-            # Each section is seen in another view: their mean is one over views too, at no cost.
-            views = data.positions % 2 ** (self.spatial_ndim + 1)
+        views = None if data.positions is None else self._section_views(data.positions)
         outputs = self._outputs(network, data.images, data.rows, device, dtype, views=views)
         maps = as_halves(outputs)
         if data.positions is None:

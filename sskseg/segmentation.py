@@ -142,8 +142,9 @@ tuple of them or None, default="auto"
         results that were made so. Other networks know "overlap-tile" only.
     test_time_augmentation : bool, default=False
         Average predictions over flips and quarter turns: slower by 8 (16 in volumes). Where
-        "continuity" averages over as many sections, each of them is seen in another view, and
-        prediction is not slower.
+        "continuity" corrects sections, each of them is seen in another view anyway, by its
+        position, since they are averaged: at no cost, and unless turns are not learnt
+        (`augmentation`). Where that are as many sections as views, this parameter changes nothing.
     cross_fitting : int, default=None
         Folds of the labelled samples for `fit_transform`, which is what a pipeline calls: it then
         gives labelled samples the probabilities of networks that were not trained on them, at the

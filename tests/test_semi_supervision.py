@@ -449,15 +449,23 @@ def test_channels_stacks_and_batches_of_one():
     assert (maps.simulator, maps.shape) == (None, y.shape)
 
 
-def test_views_take_turns_only_where_they_are_averaged():
+def test_sections_are_seen_in_another_view_each(monkeypatch):
     X, y = tubes(12)
-    model = segmenter(**BOTH).fit(X, only(y, [3]))
-    assert model._views(12) is None
-    model.set_params(test_time_augmentation=True)
-    for context, n, expected in ((4, 12, [*range(8), 0, 1, 2, 3]), (4, 7, "mean"), (3, 12, "mean")):
-        model.continuity_context_ = context
-        views = model._views(n)
-        assert (views if isinstance(views, str) else views.tolist()) == expected
+    monkeypatch.setattr(stages, "continuity_context", lambda *_: 4)
+    model = segmenter(**BOTH, precision="float32").fit(X, only(y, [3]))
+    positions = np.array([3, 7, 8, 21, -1])
+    assert model._views(positions).tolist() == [3, 7, 0, 5, 7]
+    by_view = model.predict_proba(X)
+    as_it_is = model.set_params(augmentation=None).predict_proba(X)
+    assert model._views(positions) is None
+    assert np.abs(by_view - as_it_is).max() > 1e-3
+    model.set_params(augmentation="dihedral", test_time_augmentation=True)
+    assert np.array_equal(model.predict_proba(X), by_view)  # it is that already
+    model.continuity_context_ = 3  # seven sections are fewer than flips and turns
+    assert model._views(positions) == "mean"
+    model.continuity_context_ = 4
+    part = model.predict_proba(X[2:], positions=np.arange(2, 12))
+    assert np.abs(part[6:] - by_view[8:]).max() < ROUNDING  # what sees no end of the stack
 
 
 # What is predicted

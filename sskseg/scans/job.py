@@ -254,8 +254,11 @@ class Job:
         allowed = self._allowed(core)
         if block is None:
             return np.zeros([s.stop - s.start for s in core], np.float32)
-        found = self._predicted(block if self.consecutive else block[None])
-        found = (found if self.consecutive else found[0])[inside(core, box)]
+        if self.consecutive:
+            positions = np.arange(box[0].start, box[0].stop)
+            found = self._predicted(block, positions=positions)[inside(core, box)]
+        else:
+            found = self._predicted(block[None])[0][inside(core, box)]
         return found if allowed is None else np.where(allowed, found, np.float32(0))
 
     def _read(self, box, allowed):
@@ -267,11 +270,11 @@ class Job:
             return None
         return block
 
-    def _predicted(self, images):
-        *steps, (name, _), _ = self.estimator.steps
-        steps.append((name, self._on_worker()))
+    def _predicted(self, images, **places):
+        steps, network = self.estimator[:-2], self._on_worker()
+        images = steps.transform(images) if len(steps) else images
         with _NETWORK:
-            return np.asarray(unwrap(type(self.estimator)(steps).transform(images)))
+            return np.asarray(unwrap(network.transform(images, **places)))
 
     def _on_worker(self):
         """The estimator with the network, on the GPU of this worker."""

@@ -249,6 +249,26 @@ def test_consecutive_sections(sections, tmp_path, methods, method, block_shape):
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("augmented", [False, True])
+@pytest.mark.parametrize("methods", [None, "continuity"])
+def test_views_of_blocks_are_those_of_the_whole(tmp_path, methods, augmented):
+    X, y = make_cells(9, (50, 58), radius=6, random_state=0)
+    options = {"sections": "consecutive", "width": 4, "depth": 2, "max_steps": 30, "patch_size": 32}
+    options |= {"precision": "float32", "random_state": 0, "semi_supervision": methods}
+    known = np.where(np.arange(9)[:, None, None] % 3 == 1, y, -1)
+    segmenter = SemiSupervisedSegmenter(**options, test_time_augmentation=augmented).fit(X, known)
+    maps = segmenter.transform(X)
+    counter = InstanceCounter("components", fill_holes=False, sections="consecutive").fit(maps)
+    model = make_pipeline(segmenter, counter)
+    count_scan(
+        model, da.from_array(X), tmp_path / "out", block_shape=(4, 24, 24), keep_probabilities=True
+    )
+    found = zarr.open_array(tmp_path / "out" / "probabilities")[:]
+    assert np.abs(found - maps).max() < 1e-5
+    lazy = segmenter.transform(da.from_array(X, chunks=(4, 24, 24))).compute()
+    assert np.abs(lazy - maps).max() < 1e-5
+
+
 @pytest.mark.parametrize("seed", range(24))
 def test_random_stacks_of_sections(sections, tmp_path, seed):
     rng = np.random.default_rng(seed)

@@ -4,7 +4,7 @@ import torch
 
 from sskseg.nn import make_network
 from sskseg.training import TileSettings, dihedral_mean, inference_copy, predict_images
-from sskseg.training.inference import plan_tiles
+from sskseg.training.inference import plan_tiles, round_up
 
 CPU = torch.device("cpu")
 
@@ -98,14 +98,28 @@ def test_hopeless_memory_is_an_error():
 @pytest.mark.parametrize("shape", [(12, 20), (4, 6, 10)])
 def test_dihedral_mean_of_an_equivariant_map_is_the_map(shape):
     x = torch.randn(2, 1, *shape)
-    mean = dihedral_mean(lambda v: v.square(), len(shape))
+    mean = dihedral_mean(lambda v: v.square(), (1,) * len(shape))
     assert torch.allclose(mean(x), x.square(), atol=1e-6)
 
 
 def test_dihedral_mean_is_equivariant():
     torch.manual_seed(0)
-    mean = dihedral_mean(make_network("unet", 1, 1, width=2, depth=1).eval(), 2)
+    mean = dihedral_mean(make_network("unet", 1, 1, width=2, depth=1).eval(), (2, 2))
     x = torch.randn(1, 1, 16, 16)
     with torch.no_grad():
         assert torch.allclose(mean(x.transpose(-1, -2)), mean(x).transpose(-1, -2), atol=1e-5)
         assert torch.allclose(mean(x.flip(2)), mean(x).flip(2), atol=1e-5)
+
+
+@pytest.mark.parametrize("network", ["unet", "unet-shuffle", "dmcn"])
+def test_views_of_a_part_are_those_of_the_whole(network):
+    torch.manual_seed(0)
+    module = make_network(network, 1, 1, width=2, depth=2).eval()
+    mean = dihedral_mean(module, module.stride)
+    (step, _), (reach, _) = module.stride, module.reach
+    start = round_up(reach + 3, step)
+    x = torch.randn(1, 1, 32, start + round_up(reach, step) + 5 * step + 3)
+    with torch.no_grad():
+        whole, part = mean(x), mean(x[..., start:])
+    assert torch.allclose(whole[..., start + round_up(reach, step) :],
+                          part[..., round_up(reach, step) :], atol=1e-5)  # fmt: skip
