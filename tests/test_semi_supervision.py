@@ -191,11 +191,29 @@ def test_volumes_and_images_of_several_sizes():
     [[0], [7], [2, 3, 4], list(range(7)), [0, 7]],
     ids=["first", "last", "block", "most", "ends"],
 )
-def test_wherever_the_labels_are(rows):
+@pytest.mark.parametrize("methods", [BOTH["semi_supervision"], "auto", "consistency"])
+def test_wherever_the_labels_are(rows, methods):
     X, y = tubes(8)
-    model = segmenter(validation_fraction=0.0, **BOTH).fit(X, only(y, rows))
-    assert model.continuity_context_ >= 1
+    model = segmenter(validation_fraction=0.0, semi_supervision=methods).fit(X, only(y, rows))
+    if "continuity" in model.semi_supervision_:
+        assert model.continuity_context_ >= 1
     assert np.array_equal(model.transduction_[rows], y[rows])
+    assert model.predict(X).shape == y.shape
+
+
+def test_sections_in_any_order_are_learnt_with_their_neighbors():
+    X, y = tubes(16)
+    known, new = only(y, [3, 12]), tubes(16, seed=1)
+    order = np.random.default_rng(0).permutation(16)
+    found = []
+    for rows, positions in ((np.arange(16), None), (order, order)):
+        model = segmenter(max_steps=150).fit(X[rows], known[rows], positions=positions)
+        found.append(iou(new[1], model.predict(new[0])))
+        assert np.array_equal(model.transduction_[known[rows] >= 0], known[rows][known[rows] >= 0])
+    assert found[1] > found[0] - 0.1
+    jumps = np.arange(16) + 10 * (np.arange(16) >= 8)
+    model = segmenter(max_steps=150).fit(X, known, positions=jumps)
+    assert iou(new[1], model.predict(new[0])) > found[0] - 0.1
 
 
 def test_a_window_is_enough():

@@ -144,6 +144,12 @@ def test_labels_may_be_missing():
     assert np.array_equal(enforce_continuity(masks, some, steps=iter((1, 2)), **SMALL), expected)
 
 
+def test_where_all_is_labelled_the_labels_stay():
+    rng = np.random.default_rng(0)
+    masks, labels = rng.random((5, 30, 30)) > 0.5, rng.integers(0, 3, (5, 30, 30))
+    assert np.array_equal(enforce_continuity(masks, labels), labels > 0)
+
+
 def test_labels_far_apart_do_not_bound_what_lies_between():
     masks = np.ones((21, 12, 12), bool)
     labels = np.full(masks.shape, -1)
