@@ -73,11 +73,9 @@ class Calibration:
     def count_residuals(self, true_counts):
         """Sorted errors of counts with the values that are best on others, in units of
         ``sqrt(count + 1)``; None where fewer than two counts are known (not NaN)."""
-        known = np.isfinite(true_counts)
-        if known.sum() < 2:
+        if np.isfinite(true_counts).sum() < 2:
             return None
-        held_out = self._held_out_counts()[known]
-        return np.sort(np.abs(true_counts[known] - held_out) / np.sqrt(held_out + 1))
+        return scaled_errors(true_counts, self._held_out_counts())
 
     def _held_out_counts(self):
         n = self.n_samples
@@ -92,6 +90,13 @@ class Calibration:
         if key not in self._known:
             self._known[key] = self.evaluate(**values)
         return self._known[key]
+
+
+def scaled_errors(true_counts, counts):
+    """Sorted errors of counts in units of ``sqrt(count + 1)``, where the true ones are known."""
+    known = np.isfinite(true_counts)
+    true_counts, counts = true_counts[known], np.asarray(counts)[known]
+    return np.sort(np.abs(true_counts - counts) / np.sqrt(counts + 1))
 
 
 def count_intervals(counts, residuals, coverage):
@@ -116,14 +121,14 @@ def count_intervals(counts, residuals, coverage):
     if not isinstance(coverage, Real) or not 0 < coverage < 1:
         raise ValueError(f"coverage must be between 0 and 1, got {coverage!r}.")
     residuals = () if residuals is None else residuals
-    rank = int(np.ceil((len(residuals) + 1) * coverage))
+    rank = int(np.ceil((len(residuals) + 1) * coverage - 1e-9))
     if rank > len(residuals):
         raise ValueError(
             f"coverage={coverage} needs true counts of at least "
             f"{int(np.ceil(coverage / (1 - coverage) - 1e-9))} samples in fit, got "
             f"{len(residuals)}."
         )
-    half = residuals[rank - 1] * np.sqrt(counts + 1)
+    half = residuals[rank - 1] * np.sqrt(counts + 1) + 1e-9  # which rounding may have cost
     low, high = np.ceil(counts - half).clip(0), np.floor(counts + half)
     return np.stack([low, high], axis=1).astype(np.int64)
 

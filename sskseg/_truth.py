@@ -48,6 +48,8 @@ class Truth(NamedTuple):
         Connected parts of each of these objects.
     counts : ndarray of float
         True counts; NaN where they are not known.
+    other_rows, other_counts : ndarray
+        Samples that are not judged, since that would take long, and their true counts.
     """
 
     rows: np.ndarray
@@ -56,6 +58,8 @@ class Truth(NamedTuple):
     sizes: list
     parts: list
     counts: np.ndarray
+    other_rows: np.ndarray = np.empty(0, np.intp)
+    other_counts: np.ndarray = np.empty(0)
 
 
 def truth_of(y, images, *, margin=0, positions=None):
@@ -84,8 +88,8 @@ def truth_of(y, images, *, margin=0, positions=None):
 
 def truth_of_labels(labels, margin=0):
     """What label images tell; -1 unlabelled, see `truth_of`."""
-    rows = _thinned(check_labelled(labels), labels)
-    whole = [bool((labels[row] >= 0).all()) for row in rows]
+    labelled = check_labelled(labels)
+    rows = _thinned(labelled, labels)
     truth = [label_objects(labels[row]) for row in rows]
 
     def judge(found):
@@ -95,9 +99,19 @@ def truth_of_labels(labels, margin=0):
         ]
         return np.array(evidence, float), count_each(found, margin)
 
-    counts = np.where(whole, count_each([np.maximum(t, 0) for t in truth], margin), np.nan)
+    others = np.setdiff1d(labelled, rows)
+    counts = (
+        _true_counts(truth, margin),
+        _true_counts((label_objects(labels[i]) for i in others), margin),
+    )
     sizes, parts = [object_sizes(t) for t in truth], [object_parts(t) for t in truth]
-    return Truth(rows, judge, _negative_precision, sizes, parts, counts)
+    return Truth(rows, judge, _negative_precision, sizes, parts, counts[0], others, counts[1])
+
+
+def _true_counts(truth, margin):
+    """Objects of label images; NaN where not all is labelled."""
+    counts = [count_each([t], margin)[0] if (t >= 0).all() else np.nan for t in truth]
+    return np.array(counts, float)
 
 
 def _truth_of_points(y, images, margin):
@@ -106,9 +120,10 @@ def _truth_of_points(y, images, margin):
     def judge(found):
         return np.array(_found_inside(points, found)), count_each(found, margin)
 
-    counts = np.array([len(p) for p in points], float)
+    shapes = [images[row].shape[:-1] for row in rows]
+    counts = [_points_inside(p, s, margin) for p, s in zip(points, shapes, strict=True)]
     unknown = [np.empty(0)] * len(rows)
-    return Truth(rows, judge, _negative_f1, unknown, unknown, counts)
+    return Truth(np.array(rows), judge, _negative_f1, unknown, unknown, np.array(counts, float))
 
 
 def _truth_of_counts(y, n, margin, positions):
@@ -192,7 +207,7 @@ def _is_unknown(item):
 
 def hold_points(y, images):
     """Whether y holds points in the place of label images."""
-    if not isinstance(y, (list, tuple)) or len(y) != len(images):
+    if not isinstance(y, (list, tuple, np.ndarray)) or len(y) != len(images):
         return False
     given = [(item, x.shape[:-1]) for item, x in zip(y, images, strict=True) if item is not None]
     return bool(given) and all(are_points(item, shape) for item, shape in given)
@@ -213,6 +228,12 @@ def _found_inside(points, labels):
         total = len(pixels) + len(np.unique(label[label > 0]))
         evidence.append((len(np.unique(ids[ids > 0])), total))
     return evidence
+
+
+def _points_inside(points, shape, margin):
+    """How many points `sskseg.morphology.count_objects` would count."""
+    low, high = margin - 0.5, np.array(shape) - margin - 0.5
+    return int(((points >= low) & (points < high)).all(axis=1).sum()) if margin else len(points)
 
 
 def _only(evidence):

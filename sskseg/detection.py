@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._calibration import Calibration
+from ._calibration import Calibration, scaled_errors
 from ._dense import check_batch, patch_sides, tile_settings, values_per_pixel
-from ._finetuning import rate_groups, start_network
+from ._finetuning import FINETUNE, rate_groups, start_network
 from ._lazy import map_samples
 from ._simulated import balanced_weights, draw_simulated
-from ._truth import hold_points, is_unlabelled, score_labels, truth_of_labels
+from ._truth import count_each, hold_points, is_unlabelled, score_labels, truth_of_labels
 from .base import TorchEstimator
 from .images import are_counts, check_images, check_labelled, check_labels, is_lazy, like_input
 from .images.augment import PRESETS
@@ -55,6 +55,10 @@ class ContourDetector(TorchEstimator):
     network : str or callable, default="unet-shuffle"
         U-Net with same padding: "unet-shuffle", "unet" or "unet-lite", see
         `sskseg.nn.make_network`.
+    finetune : {"last", "all", "gradual"}, default="all"
+        How to go on from the backbone of an `ImageStack`, as in `SemiSupervisedSegmenter`: only the
+        last level and the head learn, all do (pretrained layers half as fast), or first the one
+        and from 30 % of the training on the other.
     order : int, default=5
         Harmonics of the outlines; 1 draws ellipses.
     samples : int, default=32
@@ -144,6 +148,7 @@ class ContourDetector(TorchEstimator):
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         **TorchEstimator._parameter_constraints,
         "network": [str, callable],
+        "finetune": [StrOptions(set(FINETUNE))],
         "order": [Interval(Integral, 1, 32, closed="both")],
         "samples": [Interval(Integral, 8, 1024, closed="both")],
         "score_threshold": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
@@ -151,12 +156,14 @@ class ContourDetector(TorchEstimator):
     }
 
     def __init__(
-        self, network="unet-shuffle", *, order=5, samples=32, score_threshold="auto",
-        nms_threshold="auto", width=16, depth=4, max_steps=None, time_budget=None,
-        learning_rate=5e-3, batch_size=4, patch_size="auto", device="auto", precision="auto",
+        self, network="unet-shuffle", *, finetune="all", order=5, samples=32,
+        score_threshold="auto", nms_threshold="auto", width=16, depth=4, max_steps=None,
+        time_budget=None, learning_rate=5e-3, batch_size=4, patch_size="auto", device="auto",
+        precision="auto",
         random_state=None, warm_start=False, verbose=False,
     ):  # fmt: skip
         self.network = network
+        self.finetune = finetune
         self.order = order
         self.samples = samples
         self.score_threshold = score_threshold
@@ -212,7 +219,7 @@ class ContourDetector(TorchEstimator):
             self.network_ = self._optimize(
                 network.to(device), batches, lambda network, batch, progress: batch.loss(network),
                 budget.part(_TRAINING_SHARE), device, dtype,
-                groups=rate_groups(network, "all") if self.architecture_ else None,
+                groups=rate_groups(network, self.finetune) if self.architecture_ else None,
             )  # fmt: skip
             self._calibrate(samples, device, dtype)
         return self
@@ -455,7 +462,15 @@ class ContourDetector(TorchEstimator):
         for name, value in calibration.search().items():
             setattr(self, f"{name}_", value)
         is_new = len(self.validation_rows_) > 0
-        self.count_residuals_ = calibration.count_residuals(truth.counts) if is_new else None
+        self.count_residuals_ = None
+        if is_new:
+            residuals = calibration.count_residuals(truth.counts)
+            if truth.other_rows.size:  # new to the search, all of them
+                more = self.detect([samples.images[samples.judged[i]] for i in truth.other_rows])
+                more = count_each([found.labels for found in more])
+                more = scaled_errors(truth.other_counts, more)
+                residuals = np.sort(np.concatenate([more, () if residuals is None else residuals]))
+            self.count_residuals_ = residuals
 
     # What is found
 

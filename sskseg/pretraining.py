@@ -168,8 +168,9 @@ class ProxyPretrainer(TorchEstimator):
         magnification : array-like of shape (n_samples,), default=None
             Of each scan, where it is known. None: the magnification proxy shrinks the scans.
         groups : array-like of shape (n_samples,), default=None
-            The domain that each image is from (staining, microscope, ...); all domains are drawn
-            equally often, however many images they have. None: one domain.
+            The domain that each image is from (staining, microscope, ...); all domains, and where
+            magnifications are known all pairs of domain and magnification, are drawn equally often,
+            however many images they have. None: one domain.
 
         Returns
         -------
@@ -216,12 +217,14 @@ class ProxyPretrainer(TorchEstimator):
         pandas.DataFrame
             One row for each ``sample`` and ``channel`` of it, and a column for each proxy that
             tells classes, ``predicted_magnification`` and so on: the class that is most likely for
-            the image as a whole.
+            the image as a whole. Proxies that restore have no column.
         """
         check_is_fitted(self)
         images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
         at = [(i, c) for i in range(len(images)) for c in range(self.n_channels_)]
         table = pd.DataFrame(at, columns=["sample", "channel"])
+        if not self.classes_:
+            return table
         network = self.network_
 
         def forward(x):
@@ -375,13 +378,16 @@ class ProxyPretrainer(TorchEstimator):
         """Images, rows of each domain and magnification, magnifications, proxies."""
         images = check_images(X, self.spatial_ndim, n_channels=n_channels)
         magnification = _check_magnification(magnification, len(images))
-        strata = _strata(images, groups, magnification)
+        varied = np.array([image.min() < image.max() for image in images])
+        strata = _strata(varied, groups, magnification)
         proxies = self._make_proxies()
         names = [proxy.name for proxy in proxies]
         if not names or len(set(names)) < len(names):
             raise ValueError(f"proxies must be one or several different ones, got {names}.")
         n_channels = images[0].shape[-1]
-        proxies = [proxy.prepare(n_channels, magnification) for proxy in proxies]
+        _check_channels(images)
+        known = None if magnification is None else magnification[varied]
+        proxies = [proxy.prepare(n_channels, known) for proxy in proxies]
         return images, strata, magnification, proxies
 
     def _make_proxies(self):
@@ -432,8 +438,9 @@ class ProxyPretrainer(TorchEstimator):
             if any(size < side for size, side in zip(image.shape, field, strict=False)):
                 raise ValueError(
                     f"X[{i}] has shape {image.shape[:-1]}, smaller than {field}, which the proxies "
-                    "make patches of: choose a smaller patch_size or a proxy with a smaller field, "
-                    "such as Magnification(factors=(1, 2))."
+                    "make patches of: choose a smaller patch_size, a smaller depth (patches are "
+                    "multiples of 2**depth) or a proxy with a smaller field, such as "
+                    "Magnification(factors=(1, 2))."
                 )
 
     def _batches(self, images, strata, magnification, proxies, rng, device):
@@ -545,15 +552,22 @@ def _check_magnification(magnification, n_samples):
     return magnification
 
 
-def _strata(images, groups, magnification):
-    """Rows of each domain and magnification, without images that are constant."""
-    varied = np.array([image.min() < image.max() for image in images])
+def _check_channels(images):
+    """Raise where a channel is constant throughout."""
+    for channel in range(images[0].shape[-1]):
+        planes = [image[..., channel] for image in images]
+        if all(plane.min() == plane.max() for plane in planes):
+            raise ValueError(f"Channel {channel} of X is constant in all images: leave it out.")
+
+
+def _strata(varied, groups, magnification):
+    """Rows of each domain and magnification, of images that are not constant."""
     if not varied.any():
         raise ValueError("All images of X are constant: there is nothing to learn.")
-    groups = np.zeros(len(images)) if groups is None else np.asarray(groups)
-    if groups.shape != (len(images),):
+    groups = np.zeros(len(varied)) if groups is None else np.asarray(groups)
+    if groups.shape != (len(varied),):
         raise ValueError(
-            f"groups must name a domain for each of {len(images)} samples, got shape "
+            f"groups must name a domain for each of {len(varied)} samples, got shape "
             f"{groups.shape}."
         )
     if groups.dtype == object and len({type(group) for group in groups}) > 1:

@@ -25,6 +25,7 @@ from .images import (
     check_labels,
     check_positions,
     check_sample_weight,
+    consecutive_runs,
     hand_on,
     like_input,
 )
@@ -394,11 +395,13 @@ tuple of them or None, default="auto"
         self.fit(X, y, positions=positions, sample_weight=sample_weight)
         foreground = list(self._predict(X, positions, self._foreground))
         for fold in folds:
-            hidden = [np.full(x.shape, -1) if i in fold else x for i, x in enumerate(labels)]
-            # The same methods, whatever "auto" would make of fewer labels
-            methods = self.semi_supervision_ or None
-            other = clone(self).set_params(warm_start=False, semi_supervision=methods)
-            other.fit(X, hidden, positions=positions, sample_weight=sample_weight)
+            # Of weight 0: nothing is guessed of them, and learnt from that, either.
+            weight = check_sample_weight(sample_weight, len(labels)).copy()
+            weight[list(fold)] = 0
+            other = clone(self).set_params(
+                warm_start=False, semi_supervision=self._methods_of_fold(weight, positions)
+            )
+            other.fit(X, y, positions=positions, sample_weight=weight)
             maps = other._predict(X, positions, other._foreground)
             for row in fold:
                 foreground[row] = maps[row]
@@ -617,6 +620,14 @@ tuple of them or None, default="auto"
             )
         order = self._in_order(labelled, positions, check_generator(self.random_state))
         return [set(fold.tolist()) for fold in np.array_split(order, self.cross_fitting)]
+
+    def _methods_of_fold(self, weight, positions):
+        """Those of the whole, whatever "auto" would make of fewer labels; without "continuity"
+        where the fold has taken every neighbor."""
+        used = check_positions(positions, len(weight))[weight > 0]
+        alone = max(len(run) for run in consecutive_runs(used)) < 2
+        methods = [m for m in self.semi_supervision_ if not (alone and m == "continuity")]
+        return tuple(methods) or None
 
     def _in_order(self, labelled, positions, rng):
         """Labelled rows along z, or at random where samples are no sections."""

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from sskseg._calibration import Calibration, smallest_sizes
+from sskseg._calibration import (
+    Calibration,
+    count_intervals,
+    scaled_errors,
+    smallest_sizes,
+)
 
 
 def calibration(errors):
@@ -62,6 +67,15 @@ def test_only_the_samples_that_are_asked_for_count():
     errors = [[9, 5], [8, 5], [1, 99]]
     assert calibration(errors).search(np.array([0, 1])) == {"value": 1}
     assert calibration(errors).search() == {"value": 0}
+
+
+def test_intervals_hold_the_errors_that_they_are_from():
+    true, found = (grid.ravel() for grid in np.meshgrid(np.arange(60.0), np.arange(60.0)))
+    for t, f in zip(true, found, strict=True):
+        low, high = count_intervals(np.array([f]), scaled_errors(np.array([t]), [f]), 0.5)[0]
+        assert low <= t <= high
+    errors = np.arange(99.0)  # rank 55 of 99, which is 55.00000000000001 in floating point
+    assert count_intervals(np.array([0]), errors, 0.55).tolist() == [[0, 54]]
 
 
 def test_half_of_what_is_small_is_tried_first():

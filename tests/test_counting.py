@@ -5,8 +5,9 @@ import pytest
 from scipy import ndimage as ndi
 from sklearn.base import clone
 
-from sskseg import ImageStack, InstanceCounter
-from sskseg._truth import object_parts
+from sskseg import ContourDetector, ImageStack, InstanceCounter
+from sskseg import _truth as truth_module
+from sskseg._truth import object_parts, truth_of
 from sskseg.datasets import load_nuclei3d, make_cells, make_neuromuscular_junctions
 from sskseg.metrics import f1_instances
 
@@ -333,6 +334,51 @@ def test_held_out_counts_do_not_see_their_own_label(cells):
     residuals = InstanceCounter("components").fit(X, wrong).count_residuals_
     assert plain.count_residuals_.max() < 1
     assert residuals.max() == pytest.approx(100 / np.sqrt(true_counts(cells)[2] + 1), rel=0.2)
+
+
+def test_all_labelled_images_tell_how_wrong_counts_are(monkeypatch):
+    y = make_cells(40, (32, 32), radius=5, random_state=0)[1]
+    monkeypatch.setattr(truth_module, "_MOST_PIXELS", 5 * 32**2)  # are enough for the search
+    y[3, 0, 0] = -1
+    counter = InstanceCounter().fit(probability_of(y), y)
+    assert counter.count_residuals_.shape == (39,)
+    assert (np.diff(counter.count_residuals_) >= 0).all()
+    assert counter.predict(probability_of(y), return_interval=True)[1].shape == (40, 2)
+    monkeypatch.setattr(truth_module, "_MOST_PIXELS", 2 * 32**2)
+    detector = ContourDetector(width=4, depth=1, max_steps=2, random_state=0)
+    detector.fit((y > 0).astype(float), y)
+    assert len(detector.validation_rows_) == 4
+    wanted = int((y[detector.validation_rows_] >= 0).all(axis=(1, 2)).sum())
+    assert detector.count_residuals_.shape == (wanted,)
+
+
+def test_errors_on_simulated_images_promise_nothing_of_real_ones(cells):
+    class Simulator:
+        def sample(self, n, random_state):
+            y = make_cells(n, (64, 80), random_state=random_state)[1]
+            return probability_of(y), y
+
+    counter = InstanceCounter().fit(ImageStack(probability_of(cells), simulator=Simulator()))
+    assert counter.count_residuals_ is None
+
+
+def test_points_count_where_objects_do(cells):
+    points = [points_of(label[None])[0] for label in cells]
+    maps = probability_of(cells)
+    for margin in (0, 8, 20):
+        by_labels = truth_of(cells, list(maps[..., None]), margin=margin).counts
+        by_points = truth_of(points, list(maps[..., None]), margin=margin).counts
+        assert np.abs(by_points - by_labels).max() <= 1  # of centroids at the line
+        assert by_points.sum() == pytest.approx(by_labels.sum(), rel=0.1)
+    assert truth_of([[(2, 3), (30, 30)]], list(maps[:1, ..., None]), margin=8).counts == [1]
+
+
+def test_points_may_be_one_array(cells):
+    points = np.array([[(10, 10), (30, 40)]] * len(cells), float)
+    counter = InstanceCounter().fit(probability_of(cells), points)
+    listed = InstanceCounter().fit(probability_of(cells), list(points))
+    assert counter.get_params() == listed.get_params()
+    assert np.array_equal(counter.count_residuals_, listed.count_residuals_)
 
 
 @pytest.mark.parametrize(

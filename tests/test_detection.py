@@ -125,6 +125,20 @@ def test_a_backbone_is_taken_over(cells):
         ContourDetector(**{**TINY, "width": 8}).fit(stack, y)
 
 
+def test_layers_that_are_not_finetuned_stay(cells):
+    X, y = cells
+    pretrainer = ProxyPretrainer("rotation", width=4, depth=1, max_steps=2, random_state=0)
+    stack = pretrainer.fit_transform(X)
+    early = "encoder.1.0.weight"
+    known = stack.backbone.module.state_dict()[early]
+    for finetune, stays in (("last", True), ("all", False)):
+        detector = ContourDetector(**{**TINY, "width": 4, "depth": 1}, finetune=finetune)
+        found = detector.fit(stack, y).network_.unet.state_dict()[early]
+        assert torch.allclose(known, found, atol=1e-6) == stays
+    with pytest.raises(ValueError, match="finetune"):
+        ContourDetector(finetune="some").fit(X, y)
+
+
 def test_simulated_images_are_enough(cells):
     X, y = cells
     stack = ImageStack(X, simulator=CellSimulator(shape=(48, 48), radius=7).calibrate(X))
@@ -317,6 +331,8 @@ def test_intervals_come_from_images_that_were_held_out(tmp_path):
     assert np.array_equal(loaded.predict(X, return_interval=True, coverage=0.7)[1], intervals)
     with pytest.raises(ValueError, match="samples in fit, got 4"):
         counter.predict(X, return_interval=True)
+    framed = clone(counter).set_params(margin=4).fit(X, y)  # the detector counted without
+    assert framed.count_residuals_ is None
 
 
 @pytest.mark.parametrize("changes", [{"spatial_ndim": 3}, {"sections": "consecutive"}])

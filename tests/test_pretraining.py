@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sskseg import ImageStack, PercentileScaler, ProxyPretrainer, SemiSupervisedSegmenter
 from sskseg.datasets import make_neuromuscular_junctions
 from sskseg.nn import Backbone, make_network, transfer_weights
-from sskseg.proxies import Channel, Magnification, Proxy
+from sskseg.proxies import Channel, Magnification, Masked, Proxy
 
 SMALL = {"width": 8, "depth": 2, "random_state": 0, "batch_size": 8}
 ALL = ("magnification", "channel", "rotation", "restoration", "masked")
@@ -92,6 +92,12 @@ def test_it_learns_to_restore(scans):
     ]
     assert scores[0].keys() == {"network"}
     assert scores[1]["network"] > max(0.1, scores[0]["network"])
+
+
+def test_what_restores_tells_no_class(scans):
+    pretrainer = ProxyPretrainer("restoration", max_steps=2, **SMALL).fit(scans)
+    assert list(pretrainer.predict(scans)) == ["sample", "channel"]
+    assert len(pretrainer.predict(scans)) == scans.shape[-1] * len(scans)
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
@@ -191,13 +197,22 @@ def test_warm_start_goes_on(scans):
         (("magnification",), lambda X: X, {"magnification": [1, 1, 2, 2]}, "5 numbers"),
         (("magnification",), lambda X: X, {"magnification": [1, 1, 2, 2, np.nan]}, "known of"),
         (("magnification",), lambda X: X, {"magnification": [1] * 5}, "two magnifications"),
+        (
+            ("magnification",),
+            lambda X: X * (np.arange(5) > 0)[:, None, None, None],  # the only one of 4 is constant
+            {"magnification": [4, 1, 1, 1, 1]},
+            r"two magnifications or more, got \[1.0\]",
+        ),
+        (("channel",), lambda X: X * [1, 0], {}, "Channel 1 of X is constant"),
+        ((Masked(block=32),), lambda X: X, {"patch_size": 32}, "block must be smaller"),
         (("channel",), lambda X: X, {"groups": [1, 2]}, "a domain for each of 5"),
     ],
 )
 def test_what_does_not_serve_is_refused_before_training(scans, proxies, change, options, message):
     model = ProxyPretrainer(proxies, max_steps=10**6, **SMALL)
+    model.set_params(patch_size=options.get("patch_size", "auto"))
     with pytest.raises(ValueError, match=message):
-        model.fit(change(scans), **options)
+        model.fit(change(scans), **{k: v for k, v in options.items() if k != "patch_size"})
 
 
 def test_patches_and_networks_that_do_not_fit_are_refused(scans):

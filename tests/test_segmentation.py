@@ -530,3 +530,20 @@ def test_cross_fitting_hides_the_labels_of_a_fold(cells):
     assert np.array_equal(maps[unlabelled], alone.transform(X)[unlabelled])
     with pytest.raises(ValueError, match="cross_fitting=99 needs as many labelled"):
         model.set_params(cross_fitting=99).fit_transform(X, y)
+
+
+def test_nothing_is_guessed_of_the_images_of_a_fold(cells):
+    X, y = cells
+    y = y.copy()
+    y[-1] = -1
+    plain = segmenter(semi_supervision="self-training")
+    model = clone(plain).set_params(cross_fitting=2)
+    maps = model.fit_transform(X, y)
+    labelled = np.flatnonzero((y >= 0).any(axis=(1, 2)))
+    for fold in model._folds(labelled, None):
+        weight = np.ones(len(y))
+        weight[list(fold)] = 0
+        other_X = X.copy()
+        other_X[list(fold)] = other_X[list(fold)][:, ::-1]  # which is not looked at
+        other = clone(plain).fit(other_X, y, sample_weight=weight)
+        assert np.array_equal(maps[list(fold)], other.transform(X)[list(fold)])

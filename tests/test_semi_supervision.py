@@ -673,6 +673,11 @@ def test_folds_learn_by_the_methods_of_the_whole(monkeypatch):
     monkeypatch.setattr(SemiSupervisedSegmenter, "_choose_methods", watch)
     segmenter(cross_fitting=2).fit_transform(X, only(y, [2, 13]))
     assert chosen == [("continuity",)] * 3
+    chosen.clear()  # a section between two is the fold
+    known = y[:3].copy()
+    known[:, :40] = -1
+    segmenter(cross_fitting=3, **BOTH).fit_transform(X[:3], known)
+    assert chosen == [BOTH["semi_supervision"]] * 2 + [("self-training",), BOTH["semi_supervision"]]
 
 
 def test_sections_that_differ_teach_each_other_in_all_rounds(monkeypatch):

@@ -3,9 +3,10 @@ Counting neuromuscular junctions from few labels
 ================================================
 
 Many light-sheet scans of muscle, at two magnifications and with two channels (the stained junctions
-and the autofluorescence of the fibers), of which only a few are labelled. A network is pretrained
-on all of them with tasks that need no labels, fine-tuned on the labelled ones, and the
-junctions are counted. The scans are simulated, so that the true counts are known.
+and the autofluorescence of the fibers), of which only a few of the lower magnification are
+labelled. A network is pretrained on all of them with tasks that need no labels, fine-tuned on the
+labelled ones, and the junctions are counted. The scans are simulated, so that the true counts are
+known.
 
 Set ``SSKSEG_GALLERY_SECONDS`` for shorter or longer trainings (default: 60 seconds each).
 """
@@ -14,6 +15,7 @@ import os
 
 import matplotlib.pyplot as plt
 import numpy as np
+import sklearn
 from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter, PercentileScaler, ProxyPretrainer, SemiSupervisedSegmenter
@@ -27,63 +29,89 @@ SECONDS = float(os.environ.get("SSKSEG_GALLERY_SECONDS", 60))
 # %%
 # Scans from three domains
 # ------------------------
-# Each has its own noise and its own bleed-through of the background into the signal. Ten scans of
-# each domain; of all thirty, ten are labelled.
+# Each has its own noise and its own bleed-through of the background into the signal. Of each
+# domain ten scans at magnification 1 and four crops of one at magnification 4; of the thirty
+# scans at magnification 1, ten are labelled.
 
 domains = [
     {"noise": 0.05, "bleed_through": 0.1},
     {"noise": 0.12, "bleed_through": 0.3},
     {"noise": 0.2, "bleed_through": 0.15},
 ]
+
+
+def crops(domain, seed):
+    """Quarters of a scan at magnification 4."""
+    (scan,), _ = make_neuromuscular_junctions(
+        1, (64, 64), magnification=4.0, random_state=seed, **domain
+    )
+    return [scan[i : i + 128, j : j + 128] for i in (0, 128) for j in (0, 128)]
+
+
 parts = [
     make_neuromuscular_junctions(10, (128, 128), random_state=i, **domain)
     for i, domain in enumerate(domains)
 ]
-X = np.concatenate([part[0] for part in parts])
+large = [crop for i, domain in enumerate(domains) for crop in crops(domain, 20 + i)]
+X = np.concatenate([*(part[0] for part in parts), large])
 truth = np.concatenate([part[1] for part in parts])
-groups = np.repeat([0, 1, 2], 10)
+groups = np.r_[np.repeat([0, 1, 2], 10), np.repeat([0, 1, 2], 4)]
+magnification = np.r_[np.full(30, 1.0), np.full(12, 4.0)]
 labelled = np.arange(0, 30, 3)
-y = np.full_like(truth, -1)
+y = np.full(X.shape[:3], -1)
 y[labelled] = truth[labelled]
 
 # %%
 # What the network is asked
 # -------------------------
-# A patch of one channel, shrunk or not: which channel, and how much was it shrunk?
+# A patch of one channel: which channel, and at which magnification was it scanned?
 
 rng = np.random.default_rng(0)
-magnification = make_proxy("magnification").prepare(2, None)
+scale = make_proxy("magnification").prepare(2, magnification)
 channel = make_proxy("channel").prepare(2, None)
 figure, axes = plt.subplots(2, 6, figsize=(12, 4.4), layout="constrained")
 for axis in axes.flat:
-    scan = X[rng.integers(len(X))]
-    view = View(np.moveaxis(scan, -1, 0), (32, 32))
-    view, factor = magnification.make(view, rng)
+    row = rng.choice(np.flatnonzero(magnification == rng.choice([1, 4])))
+    view = View(np.moveaxis(X[row], -1, 0), (64, 64), magnification[row])
+    view, factor = scale.make(view, rng)
     view, which = channel.make(view, rng)
     axis.imshow(view.middle()[0], cmap="gray")
-    axis.set_title(f"channel {channel.classes[which]}, field x{magnification.classes[factor]:g}")
+    axis.set_title(f"channel {channel.classes[which]}, magnification {scale.classes[factor]:g}")
     axis.set_axis_off()
 
 # %%
 # The pipeline
 # ------------
+# Scikit-learn's metadata routing tells the pretrainer the magnification and the domain of each
+# scan, so that it draws from all of them equally often; scans at magnification 4, whose junctions
+# are larger, have no weight for the segmenter.
 
+sklearn.set_config(enable_metadata_routing=True)
+pretrainer = ProxyPretrainer(
+    ("magnification", "channel", "restoration"), time_budget=SECONDS, random_state=0
+)
+segmenter = SemiSupervisedSegmenter(time_budget=SECONDS, random_state=0)
 model = make_pipeline(
     PercentileScaler(),
-    ProxyPretrainer(
-        ("magnification", "channel", "restoration"), time_budget=SECONDS, random_state=0
-    ),
-    SemiSupervisedSegmenter(time_budget=SECONDS, random_state=0),
+    pretrainer.set_fit_request(magnification=True, groups=True),
+    segmenter.set_fit_request(sample_weight=True),
     InstanceCounter(fill_holes=False),
 )
-model.fit(X, y)
+model.fit(
+    X,
+    y,
+    magnification=magnification,
+    groups=groups,
+    sample_weight=(magnification == 1).astype(float),
+)
+sklearn.set_config(enable_metadata_routing=False)
 for name, row in model[1].report_.items():
     print(name, {key: round(value, 2) for key, value in row.items()})
 
 # %%
 # The pretrained features, their first three principal components as colors:
 
-FeatureDisplay.from_estimator(model, X[::10])
+FeatureDisplay.from_estimator(model, X[:30:10])
 
 # %%
 # Counts of new scans, with intervals

@@ -82,7 +82,7 @@ class Proxy:
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
-        if cls.name:
+        if vars(cls).get("name"):  # of its own: a variant of another does not take its place
             PROXIES[cls.name] = cls
 
     def prepare(self, n_channels, magnifications):

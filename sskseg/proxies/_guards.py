@@ -32,6 +32,8 @@ def guard(patch, rng, *, matches_scans=False):
         sigma = np.mean(_BLUR) if rng is None else rng.uniform(*_BLUR)
         patch = ndi.gaussian_filter(patch, sigma, mode="nearest")
     low, high = np.percentile(patch, (1, 99))
+    if low == high:  # a few bright pixels on a background of one value
+        low, high = patch.min(), patch.max()
     scaled = (np.clip(patch, low, high) - low) / (high - low) if high > low else 0 * patch
     gamma = 1.0 if rng is None else np.exp(rng.uniform(-_GAMMA, _GAMMA))
     return standardize(scaled**gamma)

@@ -43,6 +43,11 @@ class Masked(Proxy):
         """Hide blocks."""
         blocks = [-(-side // self.block) for side in view.shape]
         n = int(np.prod(blocks))
+        if n < 2:
+            raise ValueError(
+                f"block must be smaller than a patch, got block={self.block!r} and patches of "
+                f"{view.shape} pixels."
+            )
         hidden = np.zeros(n, bool)
         hidden[rng.permutation(n)[: min(n - 1, max(1, round(self.share * n)))]] = True
         hidden = hidden.reshape(blocks)

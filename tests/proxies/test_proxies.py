@@ -123,6 +123,23 @@ def test_a_proxy_of_ones_own_is_found_by_its_name(rng):
         del PROXIES["brighter"]
 
 
+def test_a_variant_does_not_take_the_place_of_what_it_is_made_of():
+    class Variant(Channel):
+        pass
+
+    assert PROXIES["channel"] is Channel
+    assert make_proxy(Variant()).name == "channel"
+
+
+@pytest.mark.parametrize("matches_scans", [False, True])
+def test_a_few_bright_pixels_are_seen(matches_scans):
+    patch = np.zeros((64, 64), np.float32)
+    patch[30:33, 20:23] = 1
+    seen = guard(patch, None, matches_scans=matches_scans)
+    assert seen.std() == pytest.approx(1, abs=1e-3)
+    assert seen[31, 21] == seen.max() > 5
+
+
 def test_guards_take_brightness_contrast_and_gamma(rng):
     patch = rng.random((32, 32)).astype(np.float32)
     plain = guard(patch, None)
