@@ -99,6 +99,13 @@ def scaled_errors(true_counts, counts):
     return np.sort(np.abs(true_counts - counts) / np.sqrt(counts + 1))
 
 
+def joined_errors(errors, true_counts, counts):
+    """Sorted `errors` (None: there are none) and those of further counts; None without any."""
+    more = scaled_errors(true_counts, counts)
+    every = more if errors is None else np.sort(np.concatenate([errors, more]))
+    return every if every.size else None
+
+
 def count_intervals(counts, residuals, coverage):
     """The least and the greatest count that is likely.
 

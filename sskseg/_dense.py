@@ -155,10 +155,11 @@ class DenseEstimator(TorchEstimator):
         training, so that the mean is over views too, at no cost. By its position, and not by its
         place among others: in blocks of a scan as in the whole.
         """
-        averaged = 2 * self.continuity_context_ + 1 if self.continuity_ is not None else 1
-        if self.test_time_augmentation and averaged < 2 ** (self.spatial_ndim + 1):
-            return "mean"
-        return None if self.continuity_ is None else self._section_views(positions)
+        views, averaged = None, 1
+        if self.continuity_ is not None:
+            views, averaged = self._section_views(positions), 2 * self.continuity_context_ + 1
+        few = views is None or averaged < 2 ** (self.spatial_ndim + 1)
+        return "mean" if self.test_time_augmentation and few else views
 
     def _section_views(self, positions):
         """One of the flips and turns for each section; None where they are not learnt."""
@@ -276,7 +277,9 @@ class DenseEstimator(TorchEstimator):
             return core, halo
         if self.continuity_ is not None:
             more = self._tiles(self.continuity_).halo
-            halo = tuple(a + b for a, b in zip(halo, more, strict=True))
+            # Blocks begin at multiples of the stride, so that poolings lie as in the whole.
+            axes = zip(halo, more, tiles.stride, strict=True)
+            halo = tuple(round_up(a + b, step) for a, b, step in axes)
         return (_SECTIONS, *core), (self.section_context + self.continuity_context_, *halo)
 
     def _predict(self, X, positions, finish):

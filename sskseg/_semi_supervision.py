@@ -60,20 +60,10 @@ def choose_methods(methods, labels, positions, consecutive):
     -------
     methods : tuple of str
     reason : str
-
-    Raises
-    ------
-    ValueError
-        If "continuity" is asked for and no two samples are neighboring sections.
     """
     if methods == ():
         return (), "semi_supervision is None"
     longest = max(len(run) for run in consecutive_runs(positions)) if consecutive else 1
-    if methods != "auto" and "continuity" in methods and longest < 2:
-        raise ValueError(
-            "semi_supervision='continuity' needs neighboring sections: sections='consecutive' and "
-            "positions that differ by one."
-        )
     unlabelled = [bool((label < 0).any()) for label in labels]
     if not any(unlabelled):
         warnings.warn(
@@ -83,6 +73,9 @@ def choose_methods(methods, labels, positions, consecutive):
             stacklevel=4,
         )
         return (), "every pixel is labelled"
+    if methods != "auto" and "continuity" in methods and longest < 2:
+        methods = tuple(name for name in methods if name != "continuity")
+        return methods, "as asked for; of what is learnt from no two are neighboring sections"
     if methods != "auto":
         return methods, "as asked for"
     if not any(is_open(label) for label in labels):

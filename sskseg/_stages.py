@@ -54,6 +54,8 @@ class TrainingData:
         Of consecutive sections.
     weight : ndarray of shape (n_samples,)
         0 for what is held out, which nothing is learnt of.
+    n_real : int
+        Samples that are not simulated; they come first.
     """
 
     images: list
@@ -61,6 +63,7 @@ class TrainingData:
     rows: np.ndarray
     positions: np.ndarray | None
     weight: np.ndarray
+    n_real: int
 
     @property
     def labelled(self):
@@ -70,10 +73,10 @@ class TrainingData:
 
     @property
     def labelled_share(self):
-        """Of the pixels of samples that have a weight."""
-        used = [label for label, weight in zip(self.labels, self.weight, strict=True) if weight > 0]
+        """Of the pixels of real samples that have a weight."""
+        used = [self.labels[i] for i in np.flatnonzero(self.weight[: self.n_real] > 0)]
         known = sum(np.count_nonzero(label >= 0) for label in used)
-        return known / sum(label.size for label in used)
+        return known / max(1, sum(label.size for label in used))
 
 
 class _Teaching:
@@ -215,6 +218,7 @@ class StagedEstimator(DenseEstimator):
     def _settle_and_correct(self, first_maps, data, budget, session):
         maps, settled, means = self._settle(self.network_, data, *session[1:])
         self.transduction_ = self._decode(leave_out_unsure(settled, means, data.labels))
+        del means  # as large as all probabilities
         if "continuity" in self.semi_supervision_:
             self.continuity_context_ = self.continuity_context_ or 1
             steps = _CONTINUITY_STEPS

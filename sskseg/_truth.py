@@ -100,6 +100,7 @@ def truth_of_labels(labels, margin=0):
         return np.array(evidence, float), count_each(found, margin)
 
     others = np.setdiff1d(labelled, rows)
+    others = others[[bool((labels[row] >= 0).all()) for row in others]]
     counts = (
         _true_counts(truth, margin),
         _true_counts((label_objects(labels[i]) for i in others), margin),

@@ -12,8 +12,8 @@ from sklearn.utils.validation import check_is_fitted
 from ._calibration import (
     Calibration,
     count_intervals,
+    joined_errors,
     merge_distances,
-    scaled_errors,
     smallest_sizes,
 )
 from ._lazy import map_samples
@@ -560,8 +560,7 @@ class InstanceCounter(ImageEstimator):
         residuals = calibration.count_residuals(truth.counts)
         for name, value in calibration.search().items():
             setattr(self, f"{name}_", value)
-        if truth.other_rows.size:  # new to the search, all of them
-            more = self._label([every[row] for row in truth.other_rows], None)
-            more = scaled_errors(truth.other_counts, count_each(more, self.margin))
-            residuals = np.sort(np.concatenate([more, () if residuals is None else residuals]))
-        self.count_residuals_ = residuals
+        # The others are new to the search, all of them.
+        others = truth.other_rows if self.sections == "independent" else ()
+        counts = [count_each(self._label([every[i]], None), self.margin)[0] for i in others]
+        self.count_residuals_ = joined_errors(residuals, truth.other_counts[: len(others)], counts)

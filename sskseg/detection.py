@@ -11,12 +11,12 @@ import torch.nn.functional as F
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._calibration import Calibration, scaled_errors
+from ._calibration import Calibration, joined_errors
 from ._dense import check_batch, patch_sides, tile_settings, values_per_pixel
 from ._finetuning import FINETUNE, rate_groups, start_network
 from ._lazy import map_samples
 from ._simulated import balanced_weights, draw_simulated
-from ._truth import count_each, hold_points, is_unlabelled, score_labels, truth_of_labels
+from ._truth import hold_points, is_unlabelled, score_labels, truth_of_labels
 from .base import TorchEstimator
 from .images import are_counts, check_images, check_labelled, check_labels, is_lazy, like_input
 from .images.augment import PRESETS
@@ -464,13 +464,10 @@ class ContourDetector(TorchEstimator):
         is_new = len(self.validation_rows_) > 0
         self.count_residuals_ = None
         if is_new:
+            others = (samples.images[samples.judged[i]] for i in truth.other_rows)
+            counts = [len(self.detect([image])[0].scores) for image in others]
             residuals = calibration.count_residuals(truth.counts)
-            if truth.other_rows.size:  # new to the search, all of them
-                more = self.detect([samples.images[samples.judged[i]] for i in truth.other_rows])
-                more = count_each([found.labels for found in more])
-                more = scaled_errors(truth.other_counts, more)
-                residuals = np.sort(np.concatenate([more, () if residuals is None else residuals]))
-            self.count_residuals_ = residuals
+            self.count_residuals_ = joined_errors(residuals, truth.other_counts, counts)
 
     # What is found
 

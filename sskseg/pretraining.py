@@ -188,6 +188,7 @@ class ProxyPretrainer(TorchEstimator):
         budget = self._budget()
         self._validate_params()
         images, strata, magnification, proxies = self._check(X, magnification, groups)
+        _check_channels(images)
         with self._session() as (rng, device, dtype):
             network = self._prepare(images[0].shape[-1], proxies)
             self.patch_shape_ = self._patch_shape(images, network.backbone.stride, proxies)
@@ -385,7 +386,6 @@ class ProxyPretrainer(TorchEstimator):
         if not names or len(set(names)) < len(names):
             raise ValueError(f"proxies must be one or several different ones, got {names}.")
         n_channels = images[0].shape[-1]
-        _check_channels(images)
         known = None if magnification is None else magnification[varied]
         proxies = [proxy.prepare(n_channels, known) for proxy in proxies]
         return images, strata, magnification, proxies

@@ -355,7 +355,7 @@ tuple of them or None, default="auto"
             rng, device, dtype = session
             real = labelled[(weight[labelled] > 0) & (labelled < n_real)]
             self.validation_rows_ = self._held_out(real, positions, rng)
-            data = self._training_data(images, labels, rows, positions, weight)
+            data = self._training_data(images, labels, rows, positions, weight, n_real)
             self._choose_methods(data, positions)
             network = self._prepare(images[:n_real], getattr(X, "backbone", None))
             self.patch_shape_ = self._patch_shape(images, network)
@@ -398,9 +398,9 @@ tuple of them or None, default="auto"
             # Of weight 0: nothing is guessed of them, and learnt from that, either.
             weight = check_sample_weight(sample_weight, len(labels)).copy()
             weight[list(fold)] = 0
-            other = clone(self).set_params(
-                warm_start=False, semi_supervision=self._methods_of_fold(weight, positions)
-            )
+            # The same methods, whatever "auto" would make of fewer labels
+            methods = self.semi_supervision_ or None
+            other = clone(self).set_params(warm_start=False, semi_supervision=methods)
             other.fit(X, y, positions=positions, sample_weight=weight)
             maps = other._predict(X, positions, other._foreground)
             for row in fold:
@@ -621,14 +621,6 @@ tuple of them or None, default="auto"
         order = self._in_order(labelled, positions, check_generator(self.random_state))
         return [set(fold.tolist()) for fold in np.array_split(order, self.cross_fitting)]
 
-    def _methods_of_fold(self, weight, positions):
-        """Those of the whole, whatever "auto" would make of fewer labels; without "continuity"
-        where the fold has taken every neighbor."""
-        used = check_positions(positions, len(weight))[weight > 0]
-        alone = max(len(run) for run in consecutive_runs(used)) < 2
-        methods = [m for m in self.semi_supervision_ if not (alone and m == "continuity")]
-        return tuple(methods) or None
-
     def _in_order(self, labelled, positions, rng):
         """Labelled rows along z, or at random where samples are no sections."""
         if self.sections == "consecutive":
@@ -636,11 +628,19 @@ tuple of them or None, default="auto"
         return rng.permutation(labelled)
 
     def _choose_methods(self, data, positions):
-        used = np.flatnonzero(data.weight > 0)
+        used, methods = (
+            np.flatnonzero(data.weight > 0),
+            check_semi_supervision(self.semi_supervision),
+        )
+        together = self.sections == "consecutive" and max(map(len, consecutive_runs(positions))) > 1
+        if methods != "auto" and "continuity" in methods and not together:
+            raise ValueError(
+                "semi_supervision='continuity' needs neighboring sections: sections='consecutive' "
+                "and positions that differ by one."
+            )
         self.semi_supervision_, self.semi_supervision_reason_ = choose_methods(
-            check_semi_supervision(self.semi_supervision), [data.labels[i] for i in used],
-            positions[used], self.sections == "consecutive",
-        )  # fmt: skip
+            methods, [data.labels[i] for i in used], positions[used], self.sections == "consecutive"
+        )
         log_choice(self.semi_supervision_, self.semi_supervision_reason_)
 
     def _with_held_out(self, settled, labels):
@@ -651,14 +651,14 @@ tuple of them or None, default="auto"
             settled[row] = known.astype(settled[row].dtype)
         return settled
 
-    def _training_data(self, images, labels, rows, positions, weight):
+    def _training_data(self, images, labels, rows, positions, weight, n_real):
         """What is held out, or has no weight, is not known in training."""
         labels, weight = list(labels), weight.copy()
         weight[self.validation_rows_] = 0
         for row in np.flatnonzero(weight == 0):
             labels[row] = np.broadcast_to(np.int8(-1), labels[row].shape)
         positions = positions if self.sections == "consecutive" else None
-        return TrainingData(images, labels, rows, positions, weight)
+        return TrainingData(images, labels, rows, positions, weight, n_real)
 
     def _patch_shape(self, images, network):
         """Size of the network's input in training."""

@@ -96,8 +96,13 @@ def test_auto_looks_at_the_data():
     assert choose_methods(("consistency",), labels, stack, True) == (
         ("consistency",), "as asked for"
     )  # fmt: skip
-    with pytest.raises(ValueError, match="needs neighboring sections"):
-        choose_methods(("continuity",), labels, gaps, True)
+    for methods in (("continuity",), ("self-training", "continuity")):
+        left, reason = choose_methods(methods, labels, gaps, True)
+        assert left == methods[:-1]
+        assert "no two are neighboring" in reason
+        with pytest.raises(ValueError, match="needs neighboring sections"):
+            X, y = tubes(3)
+            segmenter(semi_supervision=methods).fit(X, only(y, [0]), positions=[0, 2, 4])
 
 
 def test_nothing_unlabelled_is_warned_of_and_supervised():
@@ -678,6 +683,14 @@ def test_folds_learn_by_the_methods_of_the_whole(monkeypatch):
     known[:, :40] = -1
     segmenter(cross_fitting=3, **BOTH).fit_transform(X[:3], known)
     assert chosen == [BOTH["semi_supervision"]] * 2 + [("self-training",), BOTH["semi_supervision"]]
+    chosen.clear()  # folds and what they hold out leave no neighbors
+    positions = np.array([0, 1, 10, 20, 30, 40, 50, 51])
+    known = y[:8].copy()
+    known[:, :40] = -1
+    model = segmenter(cross_fitting=4, semi_supervision="continuity")
+    maps = model.fit_transform(X[:8], known, positions=positions)
+    assert maps.shape == X[:8].shape
+    assert () in chosen
 
 
 def test_sections_that_differ_teach_each_other_in_all_rounds(monkeypatch):

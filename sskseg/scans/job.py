@@ -271,10 +271,16 @@ class Job:
         return block
 
     def _predicted(self, images, **places):
-        steps, network = self.estimator[:-2], self._on_worker()
-        images = steps.transform(images) if len(steps) else images
+        images, network = self._preprocessed(images, 2), self._on_worker()
         with _NETWORK:
             return np.asarray(unwrap(network.transform(images, **places)))
+
+    def _preprocessed(self, images, n_last):
+        """What all but the last steps of the pipeline make of images; one by one, since a pipeline
+        of some of them may take itself for unfitted."""
+        for _, step in self.estimator.steps[:-n_last]:
+            images = images if step in (None, "passthrough") else step.transform(images)
+        return images
 
     def _on_worker(self):
         """The estimator with the network, on the GPU of this worker."""
@@ -363,9 +369,8 @@ class Job:
         return _Objects(labels, score, found.contours + [s.start for s in seen])
 
     def _detected(self, images):
-        steps, detector = self.estimator[:-1], self._on_worker()
-        shape = images.shape[1:3]
-        images = steps.transform(images) if len(steps) else images
+        detector, shape = self._on_worker(), images.shape[1:3]
+        images = self._preprocessed(images, 1)
         with _NETWORK:
             maps = detector.block_maps(images)
         return detector.block_objects(maps, shape)

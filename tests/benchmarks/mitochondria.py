@@ -148,7 +148,7 @@ def table(rows):
         line = {"labels": LABELS[labels], "method": list(METHODS)[method],
                 "minutes": round(seconds / 60), "seeds": len(figures)}  # fmt: skip
         for name, key in COLUMNS.items():
-            if key in figures[0]:
+            if all(key in f for f in figures):
                 mean = float(np.mean([f[key] for f in figures]))
                 line[name] = mean if isinstance(figures[0][key], float) else f"{mean:.10g}"
         lines.append(line)

@@ -18,6 +18,7 @@ import pytest
 import torch
 import zarr
 from scipy import ndimage as ndi
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -250,23 +251,43 @@ def test_consecutive_sections(sections, tmp_path, methods, method, block_shape):
 
 
 @pytest.mark.parametrize("augmented", [False, True])
-@pytest.mark.parametrize("methods", [None, "continuity"])
-def test_views_of_blocks_are_those_of_the_whole(tmp_path, methods, augmented):
-    X, y = make_cells(9, (50, 58), radius=6, random_state=0)
-    options = {"sections": "consecutive", "width": 4, "depth": 2, "max_steps": 30, "patch_size": 32}
+@pytest.mark.parametrize(
+    ("methods", "depth", "shape", "block"),
+    [(None, 2, (50, 58), 24), ("continuity", 2, (50, 58), 24), ("continuity", 4, (50, 730), 32)],
+)
+def test_views_of_blocks_are_those_of_the_whole(tmp_path, methods, depth, shape, block, augmented):
+    X, y = make_cells(9, shape, radius=6, random_state=0)
+    options = {"sections": "consecutive", "width": 4, "depth": depth, "max_steps": 30}
+    options |= {"patch_size": 32}
     options |= {"precision": "float32", "random_state": 0, "semi_supervision": methods}
     known = np.where(np.arange(9)[:, None, None] % 3 == 1, y, -1)
     segmenter = SemiSupervisedSegmenter(**options, test_time_augmentation=augmented).fit(X, known)
     maps = segmenter.transform(X)
     counter = InstanceCounter("components", fill_holes=False, sections="consecutive").fit(maps)
     model = make_pipeline(segmenter, counter)
+    blocks = (4, block, block)
     count_scan(
-        model, da.from_array(X), tmp_path / "out", block_shape=(4, 24, 24), keep_probabilities=True
+        model, da.from_array(X), tmp_path / "out", block_shape=blocks, keep_probabilities=True
     )
     found = zarr.open_array(tmp_path / "out" / "probabilities")[:]
     assert np.abs(found - maps).max() < 1e-5
-    lazy = segmenter.transform(da.from_array(X, chunks=(4, 24, 24))).compute()
+    lazy = segmenter.transform(da.from_array(X, chunks=blocks)).compute()
     assert np.abs(lazy - maps).max() < 1e-5
+
+
+class Clipped(TransformerMixin, BaseEstimator):
+    """A step of one's own that learns nothing, and keeps nothing in `fit`."""
+
+    def fit(self, X, y=None):
+        return self
+
+    def transform(self, X):
+        return np.clip(X, 0, 1)
+
+
+def test_steps_that_keep_nothing_are_applied(components, plane, tmp_path):
+    *_, segmenter, counter = (step for _, step in components.steps)
+    compare(make_pipeline(Clipped(), segmenter, counter), plane, tmp_path / "out", block_shape=50)
 
 
 @pytest.mark.parametrize("seed", range(24))
