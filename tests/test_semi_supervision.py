@@ -96,12 +96,12 @@ def test_auto_looks_at_the_data():
     assert choose_methods(("consistency",), labels, stack, True) == (
         ("consistency",), "as asked for"
     )  # fmt: skip
+    X, y = tubes(3)
     for methods in (("continuity",), ("self-training", "continuity")):
         left, reason = choose_methods(methods, labels, gaps, True)
         assert left == methods[:-1]
         assert "no two are neighboring" in reason
         with pytest.raises(ValueError, match="needs neighboring sections"):
-            X, y = tubes(3)
             segmenter(semi_supervision=methods).fit(X, only(y, [0]), positions=[0, 2, 4])
 
 
