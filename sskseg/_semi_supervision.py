@@ -63,7 +63,7 @@ def choose_methods(methods, labels, positions, consecutive):
     """
     if methods == ():
         return (), "semi_supervision is None"
-    longest = max(len(run) for run in consecutive_runs(positions)) if consecutive else 1
+    longest = longest_run(positions, consecutive)
     unlabelled = [bool((label < 0).any()) for label in labels]
     if not any(unlabelled):
         warnings.warn(
@@ -88,6 +88,11 @@ def choose_methods(methods, labels, positions, consecutive):
     if labelled >= _ENOUGH:
         return ("continuity",), f"{found}; labels of {labelled:.3g} sections, far from each other"
     return ("self-training", "continuity"), found
+
+
+def longest_run(positions, consecutive):
+    """Neighboring sections in the longest stack; 1 where samples are no sections."""
+    return max(len(run) for run in consecutive_runs(positions)) if consecutive else 1
 
 
 def is_open(label):
@@ -139,7 +144,7 @@ def continuity_context(maps, positions):
         for a, b in rows[:: max(1, len(rows) // _MOST_SECTIONS)]:
             both += np.count_nonzero(masks[a] & masks[b])
             total += np.count_nonzero(masks[a] | masks[b])
-        if both < _CONTINUOUS * total or total == 0:  # 0: runs so long that nothing is to compare
+        if both < _CONTINUOUS * total or total == 0:  # 0: no run is long enough
             return distance - 1
     return _MOST_CONTEXT
 

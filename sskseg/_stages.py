@@ -160,7 +160,7 @@ class _Teaching:
         known.batch_size = min(max(1, round(share * batch_size)), max(1, batch_size - 1))
         # Drawn where little is labelled; in the other samples, that is left out.
         unlabelled = np.array([np.mean(label < 0) for label in labels]) * self.data.weight
-        some = unlabelled * [is_open(label) for label in labels]
+        some = np.where([is_open(label) for label in labels], unlabelled, 0)
         guessed = self.estimator._patch_batches(
             teacher, self.data, settled, None, some if some.any() else unlabelled, _child(rng),
             device, max(1, batch_size - known.batch_size),
@@ -224,12 +224,9 @@ class StagedEstimator(DenseEstimator):
             steps = _CONTINUITY_STEPS
             if budget.max_steps is not None:
                 steps = max(1, min(steps, round(_CONTINUITY_SHARE * budget.max_steps)))
+            left = budget.part(1 - _CALIBRATION).rest(steps)
             self.continuity_ = self._train_continuity(
-                first_maps or maps,
-                settled,
-                data,
-                budget.part(1 - _CALIBRATION).rest(steps),
-                session,
+                first_maps or maps, settled, data, left, session
             )
 
     def _train_network(self, network, data, budget, session, validate):

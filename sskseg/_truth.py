@@ -24,6 +24,7 @@ from .morphology import (
     label_components,
     label_objects,
 )
+from .morphology.counts import inside_frame
 
 _IOU = (0.5, 0.6, 0.7)
 _MOST_PIXELS = 2**24  # of images that are judged
@@ -101,12 +102,10 @@ def truth_of_labels(labels, margin=0):
 
     others = np.setdiff1d(labelled, rows)
     others = others[[bool((labels[row] >= 0).all()) for row in others]]
-    counts = (
-        _true_counts(truth, margin),
-        _true_counts((label_objects(labels[i]) for i in others), margin),
-    )
+    counts = _true_counts(truth, margin)
+    other_counts = _true_counts((label_objects(labels[row]) for row in others), margin)
     sizes, parts = [object_sizes(t) for t in truth], [object_parts(t) for t in truth]
-    return Truth(rows, judge, _negative_precision, sizes, parts, counts[0], others, counts[1])
+    return Truth(rows, judge, _negative_precision, sizes, parts, counts, others, other_counts)
 
 
 def _true_counts(truth, margin):
@@ -122,7 +121,7 @@ def _truth_of_points(y, images, margin):
         return np.array(_found_inside(points, found)), count_each(found, margin)
 
     shapes = [images[row].shape[:-1] for row in rows]
-    counts = [_points_inside(p, s, margin) for p, s in zip(points, shapes, strict=True)]
+    counts = [inside_frame(p, s, margin).sum() for p, s in zip(points, shapes, strict=True)]
     unknown = [np.empty(0)] * len(rows)
     return Truth(np.array(rows), judge, _negative_f1, unknown, unknown, np.array(counts, float))
 
@@ -229,12 +228,6 @@ def _found_inside(points, labels):
         total = len(pixels) + len(np.unique(label[label > 0]))
         evidence.append((len(np.unique(ids[ids > 0])), total))
     return evidence
-
-
-def _points_inside(points, shape, margin):
-    """How many points `sskseg.morphology.count_objects` would count."""
-    low, high = margin - 0.5, np.array(shape) - margin - 0.5
-    return int(((points >= low) & (points < high)).all(axis=1).sum()) if margin else len(points)
 
 
 def _only(evidence):

@@ -560,7 +560,10 @@ class InstanceCounter(ImageEstimator):
         residuals = calibration.count_residuals(truth.counts)
         for name, value in calibration.search().items():
             setattr(self, f"{name}_", value)
-        # The others are new to the search, all of them.
-        others = truth.other_rows if self.sections == "independent" else ()
-        counts = [count_each(self._label([every[i]], None), self.margin)[0] for i in others]
-        self.count_residuals_ = joined_errors(residuals, truth.other_counts[: len(others)], counts)
+        if (
+            self.sections == "independent"
+        ):  # intervals are of these; the others are new to the search
+            others = (self._label([every[row]], None) for row in truth.other_rows)
+            counts = [count_each(label, self.margin)[0] for label in others]
+            residuals = joined_errors(residuals, truth.other_counts, counts)
+        self.count_residuals_ = residuals

@@ -16,7 +16,7 @@ from ._dense import check_batch, patch_sides, tile_settings, values_per_pixel
 from ._finetuning import FINETUNE, rate_groups, start_network
 from ._lazy import map_samples
 from ._simulated import balanced_weights, draw_simulated
-from ._truth import hold_points, is_unlabelled, score_labels, truth_of_labels
+from ._truth import count_each, hold_points, is_unlabelled, score_labels, truth_of_labels
 from .base import TorchEstimator
 from .images import are_counts, check_images, check_labelled, check_labels, is_lazy, like_input
 from .images.augment import PRESETS
@@ -159,8 +159,7 @@ class ContourDetector(TorchEstimator):
         self, network="unet-shuffle", *, finetune="all", order=5, samples=32,
         score_threshold="auto", nms_threshold="auto", width=16, depth=4, max_steps=None,
         time_budget=None, learning_rate=5e-3, batch_size=4, patch_size="auto", device="auto",
-        precision="auto",
-        random_state=None, warm_start=False, verbose=False,
+        precision="auto", random_state=None, warm_start=False, verbose=False,
     ):  # fmt: skip
         self.network = network
         self.finetune = finetune
@@ -464,8 +463,10 @@ class ContourDetector(TorchEstimator):
         is_new = len(self.validation_rows_) > 0
         self.count_residuals_ = None
         if is_new:
-            others = (samples.images[samples.judged[i]] for i in truth.other_rows)
-            counts = [len(self.detect([image])[0].scores) for image in others]
+            others = [samples.images[samples.judged[row]] for row in truth.other_rows]
+            every_map = zip(self._maps(others, device, dtype), others, strict=True)
+            found = (self.block_objects(maps, image.shape[:-1]) for maps, image in every_map)
+            counts = [count_each([one.labels])[0] for one in found]
             residuals = calibration.count_residuals(truth.counts)
             self.count_residuals_ = joined_errors(residuals, truth.other_counts, counts)
 

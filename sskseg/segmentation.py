@@ -15,6 +15,7 @@ from ._semi_supervision import (
     check_semi_supervision,
     choose_methods,
     log_choice,
+    longest_run,
     rank_sections,
 )
 from ._simulated import balanced_weights, draw_simulated
@@ -25,7 +26,6 @@ from .images import (
     check_labels,
     check_positions,
     check_sample_weight,
-    consecutive_runs,
     hand_on,
     like_input,
 )
@@ -74,8 +74,9 @@ tuple of them or None, default="auto"
         second network corrects the probabilities of each section by those of up to four neighbors
         on each side; it learns from the same agreement and from labelled sections [2]_.
         "consistency": unlabelled patches are learnt as the moving average of the network sees them,
-        with their intensities changed and parts exchanged, and with features dropped [3]_. "mean-
-        teacher": the probabilities of noisy patches are drawn to those of the moving average [4]_.
+        with their intensities changed and parts exchanged, and with features dropped [3]_.
+        "mean-teacher": the probabilities of noisy patches are drawn to those of the moving average
+        [4]_.
     finetune : {"last", "all", "gradual"}, default="all"
         How to go on from the backbone of an `ImageStack` (see `ProxyPretrainer`), whose `network`,
         `width` and `depth` are taken over. "last": only the last level and the head learn. "all":
@@ -189,8 +190,7 @@ tuple of them or None, default="auto"
         The labels that were settled on for the training images, 0 and 1 or classes: what is
         labelled, what was predicted, and -1 where that is unsure (a probability below 0.75; of
         sections, the mean over neighbors) or `sskseg.morphology.enforce_continuity` says otherwise.
-        None without semi-supervision, and after
-        `load`.
+        None without semi-supervision, and after `load`.
     temperature_ : float
         Logits are divided by it, so that probabilities mean what they say [5]_; found on the
         held-out samples, and 1 where there are none.
@@ -628,18 +628,18 @@ tuple of them or None, default="auto"
         return rng.permutation(labelled)
 
     def _choose_methods(self, data, positions):
-        used, methods = (
-            np.flatnonzero(data.weight > 0),
+        methods, is_stack = (
             check_semi_supervision(self.semi_supervision),
+            data.positions is not None,
         )
-        together = self.sections == "consecutive" and max(map(len, consecutive_runs(positions))) > 1
-        if methods != "auto" and "continuity" in methods and not together:
+        if methods != "auto" and "continuity" in methods and longest_run(positions, is_stack) < 2:
             raise ValueError(
                 "semi_supervision='continuity' needs neighboring sections: sections='consecutive' "
                 "and positions that differ by one."
             )
+        used = np.flatnonzero(data.weight > 0)
         self.semi_supervision_, self.semi_supervision_reason_ = choose_methods(
-            methods, [data.labels[i] for i in used], positions[used], self.sections == "consecutive"
+            methods, [data.labels[i] for i in used], positions[used], is_stack
         )
         log_choice(self.semi_supervision_, self.semi_supervision_reason_)
 

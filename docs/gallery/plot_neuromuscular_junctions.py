@@ -86,25 +86,19 @@ for axis in axes.flat:
 # scan, so that it draws from all of them equally often; scans at magnification 4, whose junctions
 # are larger, have no weight for the segmenter.
 
-sklearn.set_config(enable_metadata_routing=True)
 pretrainer = ProxyPretrainer(
     ("magnification", "channel", "restoration"), time_budget=SECONDS, random_state=0
 )
 segmenter = SemiSupervisedSegmenter(time_budget=SECONDS, random_state=0)
-model = make_pipeline(
-    PercentileScaler(),
-    pretrainer.set_fit_request(magnification=True, groups=True),
-    segmenter.set_fit_request(sample_weight=True),
-    InstanceCounter(fill_holes=False),
-)
-model.fit(
-    X,
-    y,
-    magnification=magnification,
-    groups=groups,
-    sample_weight=(magnification == 1).astype(float),
-)
-sklearn.set_config(enable_metadata_routing=False)
+weight = (magnification == 1).astype(float)
+with sklearn.config_context(enable_metadata_routing=True):
+    model = make_pipeline(
+        PercentileScaler(),
+        pretrainer.set_fit_request(magnification=True, groups=True),
+        segmenter.set_fit_request(sample_weight=True),
+        InstanceCounter(fill_holes=False),
+    )
+    model.fit(X, y, magnification=magnification, groups=groups, sample_weight=weight)
 for name, row in model[1].report_.items():
     print(name, {key: round(value, 2) for key, value in row.items()})
 

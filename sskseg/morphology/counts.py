@@ -35,10 +35,16 @@ def count_objects(labels, margin=0):
     if margin == 0:
         ids = np.unique(labels)
         return int((ids > 0).sum())
-    centroids = _centroids(labels)
-    last = np.array(labels.shape) - margin
-    # Half-open, so that a centroid on the line between two tiles is counted in one of them.
-    return int(((centroids >= margin - 0.5) & (centroids < last - 0.5)).all(axis=1).sum())
+    return int(inside_frame(_centroids(labels), labels.shape, margin).sum())
+
+
+def inside_frame(points, shape, margin):
+    """Which points (k, ndim) of an image of that shape lie inside a frame of `margin` pixels.
+
+    Half-open, so that a point on the line between two tiles is counted in one of them.
+    """
+    last = np.array(shape) - margin
+    return ((points >= margin - 0.5) & (points < last - 0.5)).all(axis=1)
 
 
 def count_over_sections(labels, positions, margin=0):
@@ -62,10 +68,8 @@ def count_over_sections(labels, positions, margin=0):
     if not (stack > 0).any():
         return np.zeros(len(labels), np.int64)
     centroids = _centroids(stack)
-    inside = (centroids[:, 1:] >= margin - 0.5) & (
-        centroids[:, 1:] < np.array(stack.shape[1:]) - margin - 0.5
-    )
-    nearest = np.rint(centroids[inside.all(axis=1), 0]).astype(int)
+    inside = inside_frame(centroids[:, 1:], stack.shape[1:], margin)
+    nearest = np.rint(centroids[inside, 0]).astype(int)
     counts = np.zeros(len(labels), np.int64)
     counts[order] = np.bincount(nearest, minlength=len(labels))
     return counts

@@ -146,7 +146,7 @@ class ForegroundObjective(_Objective):
         return output[0] > 0.5
 
     def mask(self, output):
-        return (output[0] > 0.5).astype(np.uint8)
+        return self.foreground_mask(output).astype(np.uint8)
 
     def probability(self, output):
         return output[0]
