@@ -1,7 +1,7 @@
 """Mitochondria from few labelled sections: which labels, which way of learning.
 
     python tests/benchmarks/mitochondria.py [--labels window 1 4 32] [--methods auto ...]
-        [--seeds 0] [--time-budget 600] [--full] [--table]
+        [--seeds 0] [--time-budget 600] [--width 16] [--full] [--table]
 
 EPFL training volume, of which some sections (or a window of 256 x 256 in the middle one) are
 labelled; the test volume as far as it is there, all voxels together, probabilities above 0.5. Each
@@ -58,6 +58,8 @@ def label(y, labels):
 
 def fit(method, X, y, seed, options, time_budget):
     parameters = {**METHODS[method], **(FULL if options.full else {})}
+    if options.width is not None:
+        parameters["width"] = options.width
     model = SemiSupervisedSegmenter(
         sections="consecutive", time_budget=time_budget, random_state=seed, **parameters
     )
@@ -141,18 +143,19 @@ def table(rows):
     groups = {}
     for row in rows:
         key = row["key"]
-        name = (LABELS.index(key["labels"]), list(METHODS).index(key["method"]), key["time_budget"])
+        name = (LABELS.index(key["labels"]), list(METHODS).index(key["method"]), key["time_budget"],
+                key.get("width", FULL["width"] if key["full"] else 16))  # fmt: skip
         groups.setdefault(name, []).append(row["figures"])
     lines = []
-    for (labels, method, seconds), figures in sorted(groups.items()):
-        line = {"labels": LABELS[labels], "method": list(METHODS)[method],
+    for (labels, method, seconds, width), figures in sorted(groups.items()):
+        line = {"labels": LABELS[labels], "method": list(METHODS)[method], "width": width,
                 "minutes": round(seconds / 60), "seeds": len(figures)}  # fmt: skip
         for name, key in COLUMNS.items():
             if all(key in f for f in figures):
                 mean = float(np.mean([f[key] for f in figures]))
                 line[name] = mean if isinstance(figures[0][key], float) else f"{mean:.10g}"
         lines.append(line)
-    return markdown(lines, ["labels", "method", "minutes", "seeds", *COLUMNS])
+    return markdown(lines, ["labels", "method", "width", "minutes", "seeds", *COLUMNS])
 
 
 def draw(rows, path):
@@ -200,6 +203,7 @@ def main():
     parser.add_argument("--methods", nargs="+", choices=list(METHODS), default=None)
     parser.add_argument("--seeds", type=int, nargs="+", default=None)
     parser.add_argument("--time-budget", type=float, default=600.0, help="seconds of a training")
+    parser.add_argument("--width", type=int, default=None, help="instead of the default")
     parser.add_argument("--full", action="store_true", help="the protocol for a GPU")
     parser.add_argument("--table", action="store_true", help="of the finished cells, no training")
     options = parser.parse_args()
@@ -213,12 +217,15 @@ def main():
                    "time_budget": options.time_budget, "full": options.full}  # fmt: skip
             if method in CORRECTED:
                 key["views"] = "by position"
+            if options.width is not None:
+                key["width"] = options.width
             cells.run(key, partial(measure, labels, method, seed, options))
     rows = [row for row in cells.rows if row["key"]["full"] == options.full]
     # Before, each section was predicted as it is.
     rows = [row for row in rows if row["key"]["method"] not in CORRECTED or "views" in row["key"]]
     print(table(rows))
-    rows = [row for row in rows if row["key"]["time_budget"] == options.time_budget]
+    rows = [row for row in rows if row["key"]["time_budget"] == options.time_budget
+            and row["key"].get("width") == options.width]  # fmt: skip
     name = "mitochondria_labels_full.png" if options.full else "mitochondria_labels.png"
     draw(rows, Path(__file__).resolve().parents[2] / "docs" / "images" / name)
 
