@@ -79,9 +79,10 @@ tuple of them or None, default="auto"
         [4]_.
     finetune : {"last", "all", "gradual"}, default="all"
         How to go on from the backbone of an `ImageStack` (see `ProxyPretrainer`), whose `network`,
-        `width` and `depth` are taken over. "last": only the last level and the head learn. "all":
-        all do, pretrained layers half as fast. "gradual": the last ones first, from 30 % of the
-        training on all of them half as fast.
+        `width` and `depth` are taken over. "last": only the last level and the head learn (the
+        statistics of batch normalization are those of the new images throughout). "all": all do,
+        pretrained layers half as fast. "gradual": the last ones first, from 30 % of the training
+        on all of them half as fast.
     spatial_ndim : {2, 3}, default=2
         Spatial axes of one sample.
     point_radius : float, default=3.0

@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage as ndi
 from sklearn.base import clone
 
-from sskseg import ContourDetector, ImageStack, InstanceCounter
+from sskseg import ContourDetector, ImageStack, InstanceCounter, SemiSupervisedSegmenter
 from sskseg import _truth as truth_module
 from sskseg._truth import object_parts, truth_of
 from sskseg.datasets import load_nuclei3d, make_cells, make_neuromuscular_junctions
@@ -313,6 +313,29 @@ def test_intervals_cover_what_they_promise():
     assert max(widths) < counts.max() - counts.min()  # they say something
     narrow = counter.predict(X, return_interval=True, coverage=0.5)[1]
     assert (np.diff(narrow) <= np.diff(counter.predict(X, return_interval=True)[1])).all()
+
+
+def test_intervals_of_a_pipeline_cover_new_images():
+    """The segmenter too must not have seen the images that errors are noted of."""
+    X, y = zip(
+        *(make_cells(1, (48, 48), n_cells=2 + i % 9, noise=0.3, random_state=i) for i in range(75)),
+        strict=True,
+    )
+    X, y = np.concatenate(X), np.concatenate(y)
+    segmenter = SemiSupervisedSegmenter(
+        semi_supervision=None, cross_fitting=3, width=8, depth=2, max_steps=60, batch_size=4,
+        random_state=0,
+    )  # fmt: skip
+    maps = segmenter.fit_transform(X[:20], y[:20])
+    counter = InstanceCounter().fit(maps, y[:20])
+    found, intervals = counter.predict(
+        segmenter.transform(X[20:]), return_interval=True, coverage=0.8
+    )
+    low, high = intervals.T
+    true = true_counts(y[20:])
+    assert (found != true).any()
+    assert 0.7 < np.mean((low <= true) & (true <= high)) < 1
+    assert (high - low).mean() < np.ptp(true)
 
 
 @pytest.mark.parametrize("kind", ["labels", "points", "counts"])

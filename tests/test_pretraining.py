@@ -5,6 +5,7 @@ import warnings
 import joblib
 import numpy as np
 import pytest
+import sklearn
 import torch
 from scipy import fft
 from sklearn.base import clone
@@ -57,6 +58,12 @@ def test_guards_leave_chance_where_scale_means_nothing():
     open_to_shortcuts = accuracy(X, guards=False)
     assert open_to_shortcuts["network"] > 0.7  # the noise, which shrinking averages away
     assert open_to_shortcuts["probe"] > 0.8
+
+
+def test_noise_that_shrinking_averages_away_tells_nothing():
+    X = scale_free(12, 256, np.random.default_rng(0), noise=1.0)
+    found = accuracy(X)
+    assert max(found["network"], found["probe"]) < 0.6
 
 
 def test_guards_keep_scale_where_it_means_something():
@@ -222,6 +229,19 @@ def test_patches_and_networks_that_do_not_fit_are_refused(scans):
         ProxyPretrainer(("channel",), network="unet-valid", **SMALL).fit(scans)
     with pytest.raises(ValueError, match="decoder features and same padding"):
         ProxyPretrainer(("channel",), network="dmcn", **SMALL).fit(scans)
+
+
+def test_magnification_and_groups_are_routed(scans):
+    known, groups = [1.0, 1.0, 2.0, 2.0, 2.0], ["a", "a", "a", "b", "b"]
+    pretrainer = ProxyPretrainer(("magnification",), max_steps=1, patch_size=32, **SMALL)
+    with sklearn.config_context(enable_metadata_routing=True):
+        model = make_pipeline(
+            PercentileScaler(), pretrainer.set_fit_request(magnification=True, groups=True)
+        )
+        model.fit(scans, magnification=known, groups=groups)
+        assert model[-1].classes_ == {"magnification": [1.0, 2.0]}
+        with pytest.raises(ValueError, match="a domain for each of 5 samples"):
+            model.fit(scans, magnification=known, groups=groups[:4])
 
 
 # The backbone in the segmenter

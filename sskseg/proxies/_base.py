@@ -1,7 +1,7 @@
 """What a proxy is."""
 
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -20,11 +20,14 @@ class View:
         Of the patch.
     magnification : float, default=None
         Of the scan, where it is known.
+    guards : bool, default=True
+        Whether a class must not be told by what is not content.
     """
 
     image: np.ndarray
     shape: tuple[int, ...]
     magnification: float | None = None
+    guards: bool = True
 
     def middle(self, factor=1.0):
         """The middle of the image, `factor` times as wide as the patch."""
@@ -36,8 +39,7 @@ class View:
 
     def show(self, image):
         """The view with another image."""
-        image = np.ascontiguousarray(image, dtype=np.float32)
-        return View(image, self.shape, self.magnification)
+        return replace(self, image=np.ascontiguousarray(image, dtype=np.float32))
 
 
 class Proxy:

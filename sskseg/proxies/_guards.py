@@ -1,10 +1,13 @@
 """What keeps proxies from being solved by the wrong thing, and a probe that tells if they are."""
 
 import numpy as np
+import torch
+import torch.nn.functional as F
 from scipy import fft
 from scipy import ndimage as ndi
 
 _BLUR = (0.5, 2.0)  # pixels
+_RESAMPLING = 2.0  # largest factor
 _NOISE = (0.05, 0.3)  # of the standard deviation of a patch
 _GAMMA = 0.5  # largest logarithm
 _BINS = 32
@@ -15,13 +18,14 @@ def guard(patch, rng, *, matches_scans=False):
     """Take from a patch what tells its class without a look at its content.
 
     Its brightness and contrast go (zero mean, unit variance), and it gets a random gamma; where
-    classes come from different scans, also a random blur, so that their sharpness overlaps.
+    classes come from different scans, it is also blurred and resampled to a coarser grid and back,
+    both at random, so that sharpness and traces of interpolation overlap.
 
     Parameters
     ----------
     patch : ndarray of shape (*spatial)
     rng : numpy.random.Generator or None
-        None: the gamma is 1, and the blur a medium one.
+        None: the gamma is 1, the blur a medium one, and nothing is resampled.
     matches_scans : bool, default=False
 
     Returns
@@ -31,12 +35,56 @@ def guard(patch, rng, *, matches_scans=False):
     if matches_scans:
         sigma = np.mean(_BLUR) if rng is None else rng.uniform(*_BLUR)
         patch = ndi.gaussian_filter(patch, sigma, mode="nearest")
+        if rng is not None:
+            patch = _resample(patch, _RESAMPLING ** rng.random())
     low, high = np.percentile(patch, (1, 99))
     if low == high:  # a few bright pixels on a background of one value
         low, high = patch.min(), patch.max()
     scaled = (np.clip(patch, low, high) - low) / (high - low) if high > low else 0 * patch
     gamma = 1.0 if rng is None else np.exp(rng.uniform(-_GAMMA, _GAMMA))
     return standardize(scaled**gamma)
+
+
+def _resample(patch, factor):
+    """To a coarser grid, by means, and back."""
+    coarse = [max(1, round(side / factor)) for side in patch.shape]
+    mode = ("linear", "bilinear", "trilinear")[patch.ndim - 1]
+    image = torch.from_numpy(np.ascontiguousarray(patch, np.float32))[None, None]
+    shrunk = F.interpolate(image, size=coarse, mode="area")
+    return F.interpolate(shrunk, size=patch.shape, mode=mode)[0, 0].numpy()
+
+
+def restore_noise(shrunk, image, rng):
+    """Give an image back the noise that shrinking averaged away.
+
+    Parameters
+    ----------
+    shrunk, image : ndarray of shape (n_channels, *spatial), float32
+        After and before.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of float32
+        With white noise, so that the finest details of both have the same standard deviation;
+        `shrunk` as it is where it has more of them.
+    """
+    missing = np.sqrt(np.maximum(_noise_level(image) ** 2 - _noise_level(shrunk) ** 2, 0))
+    noise = rng.standard_normal(shrunk.shape, dtype=np.float32)
+    return shrunk + missing.astype(np.float32) * noise
+
+
+def _noise_level(image):
+    """Standard deviation of white noise of each channel.
+
+    From the median of the finest diagonal Haar coefficients (Donoho, Johnstone. Biometrika 1994,
+    doi:10.1093/biomet/81.3.425), which few edges are in.
+    """
+    spatial = tuple(range(1, image.ndim))
+    detail = image
+    for axis in spatial:
+        detail = np.diff(detail, axis=axis) / np.sqrt(2)
+    return np.median(np.abs(detail), axis=spatial, keepdims=True) / 0.6745
 
 
 def disturb(patch, rng):

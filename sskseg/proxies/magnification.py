@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from ._base import Proxy
+from ._guards import restore_noise
 
 
 @dataclass
@@ -30,8 +31,8 @@ class Magnification(Proxy):
     -----
     Shrinking averages noise away and sharpens edges; scans of another magnification have other
     optics and another camera. That alone would tell the classes, so patches of all classes are
-    blurred by the same Gaussians and get new noise (see `sskseg.proxies.guard`): what remains is
-    the size of what is seen.
+    blurred by the same Gaussians and get new noise (see `sskseg.proxies.guard`), shrunk ones first
+    the noise that they have lost: what remains is the size of what is seen.
     """
 
     factors: tuple[float, ...] = (1.0, 2.0, 4.0)
@@ -71,5 +72,7 @@ class Magnification(Proxy):
             return view.show(view.middle()), self.classes.index(view.magnification)
         target = int(rng.integers(len(self.classes)))
         region = torch.from_numpy(np.ascontiguousarray(view.middle(self.classes[target])))
-        patch = F.interpolate(region[None], size=view.shape, mode="area")[0]
-        return view.show(patch.numpy()), target
+        patch = F.interpolate(region[None], size=view.shape, mode="area")[0].numpy()
+        if view.guards:
+            patch = restore_noise(patch, region.numpy(), rng)
+        return view.show(patch), target

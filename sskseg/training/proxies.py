@@ -114,7 +114,7 @@ class ProxyBatches:
         ]
         region = np.moveaxis(read_region(image, start, self.field), -1, 0).astype(np.float32)
         known = None if self.magnifications is None else float(self.magnifications[row])
-        return View(region, self.shape, known)
+        return View(region, self.shape, known, self.guards)
 
 
 def field_shape(proxies, patch_shape):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage as ndi
 
 from sskseg.proxies import (
     PROXIES,
@@ -17,6 +18,7 @@ from sskseg.proxies import (
     make_proxy,
     probe_features,
 )
+from sskseg.proxies._guards import restore_noise
 
 
 @pytest.fixture
@@ -32,7 +34,7 @@ def view(rng, channels=2, side=32, shape=(8, 8), **options):
 def test_magnification_shows_a_wider_field(rng):
     proxy = Magnification(factors=(1, 4)).prepare(2, None)
     assert (proxy.classes, proxy.field) == ([1.0, 4.0], 4.0)
-    whole = view(rng)
+    whole = view(rng, guards=False)
     seen = {}
     for _ in range(20):
         made, target = proxy.make(whole, rng)
@@ -149,6 +151,46 @@ def test_guards_take_brightness_contrast_and_gamma(rng):
         assert abs(guarded.mean()) < 1e-4
         assert abs(disturb(guarded, rng).std() - 1) < 1e-4
     assert not guard(np.ones((8, 8)), rng).any()
+
+
+def test_what_is_shrunk_gets_its_noise_back(rng):
+    flat, edges = np.zeros((128, 128)), np.zeros((128, 128))
+    edges[:, 64:] = 50
+    image = np.stack([flat, edges]) + np.array([0.5, 2.0])[:, None, None] * rng.normal(
+        size=(2, 128, 128)
+    )
+    shrunk = image.reshape(2, 32, 4, 32, 4).mean(axis=(2, 4)).astype(np.float32)
+    noisy = restore_noise(shrunk, image.astype(np.float32), rng)
+    assert noisy.dtype == np.float32
+    np.testing.assert_allclose(noisy[:, :, :15].std(axis=(1, 2)), [0.5, 2.0], rtol=0.1)
+    assert noisy[1, :, 17:].mean() == pytest.approx(50, abs=1)
+    smooth = ndi.gaussian_filter(image, (0, 3, 3)).astype(np.float32)
+    assert np.array_equal(restore_noise(image.astype(np.float32), smooth, rng), image.astype("f4"))
+    volume = rng.normal(size=(1, 24, 32, 32)).astype(np.float32)
+    halved = volume.reshape(1, 12, 2, 16, 2, 16, 2).mean(axis=(2, 4, 6))
+    assert restore_noise(halved, volume, rng).std() == pytest.approx(1, rel=0.1)
+
+
+def test_without_guards_noise_stays_averaged_away(rng):
+    image = rng.normal(size=(1, 64, 64)).astype(np.float32)
+    proxy = Magnification(factors=(2, 4)).prepare(1, None)
+    guarded, open_ = (View(image, (16, 16), guards=guards) for guards in (True, False))
+    for _ in range(4):
+        assert proxy.make(guarded, rng)[0].image.std() == pytest.approx(1, rel=0.25)
+        assert proxy.make(open_, rng)[0].image.std() < 0.6
+
+
+@pytest.mark.parametrize("shape", [(32, 48), (16, 32, 32)])
+def test_sharpness_of_guarded_patches_overlaps(shape, rng):
+    """Checkerboards are lost on a coarser grid, slow waves are not."""
+    at = np.indices(shape)
+    fine, slow = 2.0 * (at.sum(axis=0) % 2), np.sin(at[-1] * np.pi / 16)
+    kept = np.array([
+        [np.corrcoef(guard(patch, rng, matches_scans=True).ravel(), patch.ravel())[0, 1]
+         for patch in (fine, slow)] for _ in range(10)
+    ])  # fmt: skip
+    assert kept[:, 1].min() > 0.9
+    assert kept[:, 0].min() < 0.3
 
 
 def test_the_probe_sees_histograms_and_spectra_only(rng):
