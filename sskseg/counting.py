@@ -560,9 +560,8 @@ class InstanceCounter(ImageEstimator):
         residuals = calibration.count_residuals(truth.counts)
         for name, value in calibration.search().items():
             setattr(self, f"{name}_", value)
-        if (
-            self.sections == "independent"
-        ):  # intervals are of these; the others are new to the search
+        if self.sections == "independent":  # intervals are of these alone
+            # All of the others are new to the search.
             others = (self._label([every[row]], None) for row in truth.other_rows)
             counts = [count_each(label, self.margin)[0] for label in others]
             residuals = joined_errors(residuals, truth.other_counts, counts)

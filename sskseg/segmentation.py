@@ -629,10 +629,8 @@ tuple of them or None, default="auto"
         return rng.permutation(labelled)
 
     def _choose_methods(self, data, positions):
-        methods, is_stack = (
-            check_semi_supervision(self.semi_supervision),
-            data.positions is not None,
-        )
+        methods = check_semi_supervision(self.semi_supervision)
+        is_stack = data.positions is not None
         if methods != "auto" and "continuity" in methods and longest_run(positions, is_stack) < 2:
             raise ValueError(
                 "semi_supervision='continuity' needs neighboring sections: sections='consecutive' "

@@ -47,11 +47,26 @@ def guard(patch, rng, *, matches_scans=False):
 
 def _resample(patch, factor):
     """To a coarser grid, by means, and back."""
-    coarse = [max(1, round(side / factor)) for side in patch.shape]
-    mode = ("linear", "bilinear", "trilinear")[patch.ndim - 1]
-    image = torch.from_numpy(np.ascontiguousarray(patch, np.float32))[None, None]
-    shrunk = F.interpolate(image, size=coarse, mode="area")
-    return F.interpolate(shrunk, size=patch.shape, mode=mode)[0, 0].numpy()
+    coarse = shrink(patch[None], [max(1, round(side / factor)) for side in patch.shape])
+    mode = {2: "bilinear", 3: "trilinear"}[patch.ndim]
+    return F.interpolate(torch.from_numpy(coarse)[None], size=patch.shape, mode=mode)[0, 0].numpy()
+
+
+def shrink(image, shape):
+    """Means over the pixels of a coarser grid.
+
+    Parameters
+    ----------
+    image : ndarray of shape (n_channels, *spatial)
+    shape : sequence of int
+        Of the grid.
+
+    Returns
+    -------
+    ndarray of float32, shape (n_channels, *shape)
+    """
+    image = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
+    return F.interpolate(image[None], size=tuple(shape), mode="area")[0].numpy()
 
 
 def restore_noise(shrunk, image, rng):
@@ -71,7 +86,7 @@ def restore_noise(shrunk, image, rng):
     """
     missing = np.sqrt(np.maximum(_noise_level(image) ** 2 - _noise_level(shrunk) ** 2, 0))
     noise = rng.standard_normal(shrunk.shape, dtype=np.float32)
-    return shrunk + missing.astype(np.float32) * noise
+    return shrunk + missing * noise
 
 
 def _noise_level(image):
@@ -83,8 +98,9 @@ def _noise_level(image):
     spatial = tuple(range(1, image.ndim))
     detail = image
     for axis in spatial:
-        detail = np.diff(detail, axis=axis) / np.sqrt(2)
-    return np.median(np.abs(detail), axis=spatial, keepdims=True) / 0.6745
+        detail = np.diff(detail, axis=axis)
+    of_unit_noise = 0.6745 * 2 ** (len(spatial) / 2)
+    return np.median(np.abs(detail), axis=spatial, keepdims=True) / of_unit_noise
 
 
 def disturb(patch, rng):

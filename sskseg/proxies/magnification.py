@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 
 from ._base import Proxy
-from ._guards import restore_noise
+from ._guards import restore_noise, shrink
 
 
 @dataclass
@@ -71,8 +69,8 @@ class Magnification(Proxy):
         if view.magnification is not None:
             return view.show(view.middle()), self.classes.index(view.magnification)
         target = int(rng.integers(len(self.classes)))
-        region = torch.from_numpy(np.ascontiguousarray(view.middle(self.classes[target])))
-        patch = F.interpolate(region[None], size=view.shape, mode="area")[0].numpy()
+        region = view.middle(self.classes[target])
+        patch = shrink(region, view.shape)
         if view.guards:
-            patch = restore_noise(patch, region.numpy(), rng)
+            patch = restore_noise(patch, region, rng)
         return view.show(patch), target
