@@ -76,7 +76,7 @@ for axis in axes.flat:
     view, factor = scale.make(view, rng)
     view, which = channel.make(view, rng)
     axis.imshow(view.middle()[0], cmap="gray")
-    axis.set_title(f"channel {channel.classes[which]}, magnification {scale.classes[factor]:g}")
+    axis.set_title(f"channel {channel.classes[which]}\nmagnification {scale.classes[factor]:g}")
     axis.set_axis_off()
 
 # %%
