@@ -200,14 +200,12 @@ class StagedEstimator(DenseEstimator):
         """Train `network_` and `continuity_`, and settle on `transduction_`."""
         self.continuity_ = self.transduction_ = self.continuity_context_ = None
         self.temperature_ = 1.0
-        teaching = self._train_network(
-            network.to(session[1]), data, budget.part(_network_share(self.semi_supervision_)),
-            session, validate,
-        )  # fmt: skip
+        part = budget.part(_network_share(self.semi_supervision_))
+        teaching = self._train_network(network.to(session[1]), data, part, session, validate)
         try:
-            if not teaching.spent:  # no round was reached
+            if not teaching.spent and not part.interrupted:  # no round was reached
                 teaching.decide(self.network_)
-            if self.semi_supervision_:
+            if self.semi_supervision_ and not part.interrupted:
                 self._settle_and_correct(teaching.maps, data, budget, session)
         except KeyboardInterrupt:
             warnings.warn(
@@ -258,8 +256,11 @@ class StagedEstimator(DenseEstimator):
         maps = as_halves(outputs)
         if data.positions is None:
             return maps, settle_labels(maps, data.labels), maps
-        if self.continuity_context_ is None:
+        if not self.continuity_context_:
             self.continuity_context_ = self._choose_context(maps, data.positions)
+        else:  # a network that has learnt more tells of more sections
+            found = continuity_context(maps, data.positions) or 0
+            self.continuity_context_ = max(self.continuity_context_, found)
         # None as long as nothing but background is predicted, say: neighbors are taken to be alike.
         context = 1 if self.continuity_context_ is None else self.continuity_context_
         means = mean_over_neighbors(maps, data.positions, context)

@@ -220,7 +220,7 @@ class TorchEstimator(ImageEstimator):
         Parameters
         ----------
         stage : str
-            Stands in the history; "network" is the first.
+            Stands in the history; "continuity" goes on from another.
         **options
             Of `optimize`.
         """
@@ -231,8 +231,8 @@ class TorchEstimator(ImageEstimator):
             patience=getattr(self, "patience", None),
             verbose=bool(self.verbose),
         )
-        is_first = stage == "network" and not self.warm_start
-        earlier = [] if is_first else getattr(self, "history_", [])
+        goes_on = stage == "continuity" or self.warm_start
+        earlier = getattr(self, "history_", []) if goes_on else []
         history = optimize(network, batches, compute_loss, budget, settings, **options)
         self.history_ = [*earlier, *({"stage": stage, **row} for row in history)]
         return network.cpu()

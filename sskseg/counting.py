@@ -299,13 +299,13 @@ class InstanceCounter(ImageEstimator):
 
         Notes
         -----
-        Cross-conformal prediction [1]_ [2]_: in `fit`, each sample is counted with parameters that
-        were calibrated on others, in five folds; the interval holds what is as far from the count,
-        in units of ``sqrt(count + 1)``, as the quantile of these errors. Few parameters are
-        calibrated, so that folds agree and coverage is nearly that of a split; what is guaranteed
-        whatever the folds do is twice the error rate [2]_. The images must be new to the
-        segmenter as well, in `fit` and in `predict`: errors on images that it was trained on are
-        smaller.
+        Conformal prediction [1]_ by cross-validation: in `fit`, each sample is counted with
+        parameters that were calibrated on others, in five folds; the interval holds what is as far
+        from the count, in units of ``sqrt(count + 1)``, as the quantile of these errors. Few
+        parameters are calibrated, so that the final ones and those of the folds agree, and coverage
+        is nearly that of a split; were they to differ, nothing would be guaranteed (as for the
+        cross-validation that [2]_ compares with). The images must be new to the segmenter as well,
+        in `fit` and in `predict`: errors on images that it was trained on are smaller.
 
         References
         ----------

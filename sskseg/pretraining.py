@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import balanced_accuracy_score
+from sklearn.metrics import recall_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval
@@ -16,7 +17,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._dense import check_batch, patch_sides, tile_settings
 from .base import TorchEstimator
-from .images import ImageStack, check_images, check_numbers, like_input
+from .images import (
+    ImageStack,
+    check_images,
+    check_lazy_images,
+    check_numbers,
+    is_lazy,
+    like_input,
+)
 from .nn import Backbone, ProxyNetwork, make_feature_network, pad_to_multiple
 from .proxies import Proxy, guard, make_proxy, probe_features, standardize
 from .training import (
@@ -46,7 +54,8 @@ class ProxyPretrainer(TorchEstimator):
         Of "magnification", "channel", "rotation", "restoration" and "masked", see `sskseg.proxies`,
         or objects of a class of your own.
     network : str or callable, default="unet-shuffle"
-        As for `SemiSupervisedSegmenter`; one that has decoder features (all but "dmcn").
+        As for `SemiSupervisedSegmenter`; one that has decoder features and same padding
+        ("unet-shuffle", "unet" or "unet-lite").
     spatial_ndim : {2, 3}, default=2
         Spatial axes of one sample.
     guards : bool, default=True
@@ -62,8 +71,9 @@ class ProxyPretrainer(TorchEstimator):
     learning_rate : float, default=5e-3
     batch_size : int, default=16
     patch_size : int, tuple of int or "auto", default="auto"
-        Side of the patches in pixels; "auto" is 128 in the plane and 32 in a volume, or what fits
-        into the smallest image, which magnifications that are not known need several times over.
+        Side of the patches in pixels, rounded up to a multiple of the network's stride; "auto" is
+        128 in the plane and 32 in a volume, or what fits into the smallest image, which
+        magnifications that are not known need several times over.
     validation_fraction : float in [0, 1), default=0.1
         Share of the images of each domain that is held out for `report_`, where there are four
         or more; at least one. Of smaller domains other crops of the same images are judged.
@@ -249,14 +259,15 @@ class ProxyPretrainer(TorchEstimator):
         Parameters
         ----------
         X : array-like
-            Images, which are not changed.
+            Images, which are not changed; a dask array stays one.
 
         Returns
         -------
         ImageStack
         """
         check_is_fitted(self)
-        check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
+        check = check_lazy_images if is_lazy(X) else check_images
+        check(X, self.spatial_ndim, n_channels=self.n_channels_)
         backbone = Backbone(
             self.network_.backbone, self.network, self.width, self.depth, self.spatial_ndim
         )
@@ -379,7 +390,8 @@ class ProxyPretrainer(TorchEstimator):
         """Images, rows of each domain and magnification, magnifications, proxies."""
         images = check_images(X, self.spatial_ndim, n_channels=n_channels)
         magnification = _check_magnification(magnification, len(images))
-        varied = np.array([image.min() < image.max() for image in images])
+        spatial = tuple(range(self.spatial_ndim))
+        varied = np.array([(x.min(spatial) < x.max(spatial)).any() for x in images])
         strata = _strata(varied, groups, magnification)
         proxies = self._make_proxies()
         names = [proxy.name for proxy in proxies]
@@ -438,9 +450,9 @@ class ProxyPretrainer(TorchEstimator):
             if any(size < side for size, side in zip(image.shape, field, strict=False)):
                 raise ValueError(
                     f"X[{i}] has shape {image.shape[:-1]}, smaller than {field}, which the proxies "
-                    "make patches of: choose a smaller patch_size, a smaller depth (patches are "
-                    "multiples of 2**depth) or a proxy with a smaller field, such as "
-                    "Magnification(factors=(1, 2))."
+                    "make patches of: choose a smaller patch_size, a smaller depth (sides of "
+                    "patches are multiples of the network's stride) or a proxy with a smaller "
+                    "field, such as Magnification(factors=(1, 2))."
                 )
 
     def _batches(self, images, strata, magnification, proxies, rng, device):
@@ -473,7 +485,7 @@ class ProxyPretrainer(TorchEstimator):
         restored = 1 - sum(errors) / max(sum(variances), 1e-9) if restores else None
         scores = dict.fromkeys([proxy.name for proxy in self._make_proxies()], restored)
         for name, classes in found.items():
-            scores[name] = float(balanced_accuracy_score(_answers(drawn, name), torch.cat(classes)))
+            scores[name] = _balanced_accuracy(_answers(drawn, name), torch.cat(classes).numpy())
         return scores
 
     def _report(self, trained, held, device, dtype):
@@ -486,10 +498,9 @@ class ProxyPretrainer(TorchEstimator):
                 for drawn in (trained, held)
             )
         for name, classes in self.classes_.items():
-            probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-            found = probe.fit(known, _answers(trained, name)).predict(new)
-            report[name]["chance"] = 1 / len(classes)
-            report[name]["probe"] = float(balanced_accuracy_score(_answers(held, name), found))
+            chance = 1 / len(classes)
+            answers = _answers(trained, name), _answers(held, name)
+            report[name] |= {"chance": chance, "probe": _probe(known, new, *answers, chance)}
         return report
 
     def _warn_of_shortcuts(self):
@@ -519,6 +530,22 @@ class ProxyPretrainer(TorchEstimator):
         results = [[next(found) for _ in range(image.shape[-1])] for image in images]
         self.network_.cpu()
         return results
+
+
+def _probe(known, new, answers, true, chance):
+    """Balanced accuracy of logistic regression; chance where there is nothing to tell apart."""
+    if np.unique(answers).size < 2:
+        return chance
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    with warnings.catch_warnings():  # where it does not converge it finds enough for a warning
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        found = probe.fit(known, answers).predict(new)
+    return _balanced_accuracy(true, found)
+
+
+def _balanced_accuracy(true, found):
+    """Mean over classes of the share that is found; of those that there are."""
+    return float(recall_score(true, found, labels=np.unique(true), average="macro"))
 
 
 def _draw(batches):
@@ -570,7 +597,8 @@ def _strata(varied, groups, magnification):
             f"groups must name a domain for each of {len(varied)} samples, got shape "
             f"{groups.shape}."
         )
-    if groups.dtype == object and len({type(group) for group in groups}) > 1:
+    kinds = {type(group) for group in groups.tolist()}
+    if len(kinds) > 1 or type(None) in kinds:
         raise ValueError(f"groups must be of one type, numbers or names, got {groups.tolist()}.")
     keys = [np.unique(groups, return_inverse=True)[1]]
     if magnification is not None:

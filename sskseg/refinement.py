@@ -15,7 +15,14 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .base import TorchEstimator
-from .images import ImageStack, check_generator, check_images, check_labels
+from .images import (
+    ImageStack,
+    check_generator,
+    check_images,
+    check_labels,
+    check_lazy_images,
+    is_lazy,
+)
 from .nn import PatchDiscriminator, Refiner
 from .proxies import probe_features
 from .simulation import (
@@ -306,14 +313,15 @@ class SimulatedRefiner(TorchEstimator):
         Parameters
         ----------
         X : array-like
-            Images, which are not changed.
+            Images, which are not changed; a dask array stays one.
 
         Returns
         -------
         ImageStack
         """
         check_is_fitted(self)
-        check_images(X, self.spatial_ndim, n_channels=1)
+        check = check_lazy_images if is_lazy(X) else check_images
+        check(X, self.spatial_ndim, n_channels=1)
         return ImageStack(X, simulator=self)
 
     def score(self, X, y=None):

@@ -392,17 +392,20 @@ tuple of them or None, default="auto"
             fitted = self.fit(X, y, positions=positions, sample_weight=sample_weight)
             return fitted.transform(X, positions=positions)
         labels = self._check_labels(y, self._check_images(X))
-        folds = self._folds(check_labelled(labels), check_positions(positions, len(labels)))
+        weight = check_sample_weight(sample_weight, len(labels))
+        labelled = check_labelled(labels)
+        labelled = labelled[weight[labelled] > 0]
+        folds = self._folds(labelled, check_positions(positions, len(labels)))
         self.fit(X, y, positions=positions, sample_weight=sample_weight)
         foreground = list(self._predict(X, positions, self._foreground))
         for fold in folds:
             # Of weight 0: nothing is guessed of them, and learnt from that, either.
-            weight = check_sample_weight(sample_weight, len(labels)).copy()
-            weight[list(fold)] = 0
+            others = weight.copy()
+            others[list(fold)] = 0
             # The same methods, whatever "auto" would make of fewer labels
             methods = self.semi_supervision_ or None
             other = clone(self).set_params(warm_start=False, semi_supervision=methods)
-            other.fit(X, y, positions=positions, sample_weight=weight)
+            other.fit(X, y, positions=positions, sample_weight=others)
             maps = other._predict(X, positions, other._foreground)
             for row in fold:
                 foreground[row] = maps[row]
@@ -561,7 +564,9 @@ tuple of them or None, default="auto"
     # How `fit` goes about it
 
     def _check_labels(self, y, images):
-        return check_labels(y, images, point_radius=self.point_radius)
+        # Points are objects; discs around them, one class each, would be learnt as classes.
+        radius = self.point_radius if self.target == "instances" else None
+        return check_labels(y, images, point_radius=radius)
 
     def _simulated(self, simulator, images, labels, weight):
         """Images, labels and weights with simulated ones at the end.
@@ -616,8 +621,8 @@ tuple of them or None, default="auto"
         """Sets of labelled rows: blocks along z of sections, any others elsewhere."""
         if len(labelled) < self.cross_fitting:
             raise ValueError(
-                f"cross_fitting={self.cross_fitting} needs as many labelled samples, got "
-                f"{len(labelled)}."
+                f"cross_fitting={self.cross_fitting} needs as many labelled samples (of a positive "
+                f"weight), got {len(labelled)}."
             )
         order = self._in_order(labelled, positions, check_generator(self.random_state))
         return [set(fold.tolist()) for fold in np.array_split(order, self.cross_fitting)]
@@ -747,7 +752,8 @@ tuple of them or None, default="auto"
     def _decode(self, labels):
         if self.target == "instances":
             return labels
-        return [np.where(label < 0, -1, self.classes_[label]) for label in labels]
+        classes = self.classes_.astype(np.int64)  # unsigned ones have no -1
+        return [np.where(label < 0, -1, classes[label]) for label in labels]
 
 
 def _warn_of_masks(labels):

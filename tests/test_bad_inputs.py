@@ -29,6 +29,7 @@ from sskseg import (
     SimulatedRefiner,
 )
 from sskseg.datasets import make_cells
+from sskseg.images import unwrap
 from sskseg.proxies import PROXIES
 
 PAGE = Path(__file__).parents[1] / "docs" / "bad_inputs.md"
@@ -51,7 +52,8 @@ NAMES = (SCALER, PRETRAINER, REFINER, SEGMENTER, COUNTER, OTSU, BLOBS, FOREST, D
 COUNTING = (COUNTER, OTSU, BLOBS)
 LEARNING = (SEGMENTER, COUNTER, OTSU, BLOBS, FOREST, DETECTOR)
 LABELS = (REFINER, *LEARNING)
-LAZY = (SCALER, SEGMENTER, COUNTER, DETECTOR)
+HANDING_ON = (PRETRAINER, REFINER)
+LAZY = (SCALER, *HANDING_ON, SEGMENTER, COUNTER, DETECTOR)
 
 TOP = """# Bad input
 
@@ -312,13 +314,15 @@ call(AT, "transform: two channels after one",
 call(AT, "transform: NaN", lambda name: fitted(name).transform(with_value(cells()[0], np.nan)))
 call(AT, "transform: one image", lambda name: fitted(name).transform(cells()[0][0]))
 call(AT, "transform: a dask array",
-     lambda name: fitted(name).transform(lazy(cells()[0])).dask,
+     lambda name: unwrap(fitted(name).transform(lazy(cells()[0]))).dask,
      works=everyone("lazy, with the same numbers", LAZY))  # fmt: skip
 call(AT, "transform: a dask array of complex numbers",
      lambda name: fitted(name).transform(lazy(cells()[0] + 1j)))  # fmt: skip
 call(AT, "transform: a dask array with NaN, computed", who=LAZY,
-     method=lambda name: fitted(name).transform(lazy(with_value(cells()[0], np.nan))).compute(),
-     works={SCALER: "NaN stay; the next step refuses them"})  # fmt: skip
+     method=lambda name: unwrap(
+         fitted(name).transform(lazy(with_value(cells()[0], np.nan)))
+     ).compute(),
+     works=everyone("NaN stay; the next step refuses them", (SCALER, *HANDING_ON)))  # fmt: skip
 call(AT, "score: y is None", lambda name: fitted(name).score(cells()[0], None), who=LEARNING)
 call(AT, "score: -1 everywhere", who=LEARNING,
      method=lambda name: fitted(name).score(cells()[0], cells()[1] * 0 - 1))  # fmt: skip

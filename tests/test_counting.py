@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage as ndi
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 
 from sskseg import ContourDetector, ImageStack, InstanceCounter, SemiSupervisedSegmenter
 from sskseg import _truth as truth_module
@@ -326,11 +327,8 @@ def test_intervals_of_a_pipeline_cover_new_images():
         semi_supervision=None, cross_fitting=3, width=8, depth=2, max_steps=60, batch_size=4,
         random_state=0,
     )  # fmt: skip
-    maps = segmenter.fit_transform(X[:20], y[:20])
-    counter = InstanceCounter().fit(maps, y[:20])
-    found, intervals = counter.predict(
-        segmenter.transform(X[20:]), return_interval=True, coverage=0.8
-    )
+    model = make_pipeline(segmenter, InstanceCounter()).fit(X[:20], y[:20])
+    found, intervals = model.predict(X[20:], return_interval=True, coverage=0.8)
     low, high = intervals.T
     true = true_counts(y[20:])
     assert (found != true).any()

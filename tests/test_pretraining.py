@@ -2,20 +2,21 @@
 
 import warnings
 
+import dask.array as da
 import joblib
 import numpy as np
 import pytest
 import sklearn
 import torch
 from scipy import fft
+from scipy import ndimage as ndi
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.pipeline import make_pipeline
 
 from sskseg import ImageStack, PercentileScaler, ProxyPretrainer, SemiSupervisedSegmenter
 from sskseg.datasets import make_neuromuscular_junctions
 from sskseg.nn import Backbone, make_network, transfer_weights
-from sskseg.proxies import Channel, Magnification, Masked, Proxy
+from sskseg.proxies import PROXIES, Channel, Magnification, Masked, Proxy
 
 SMALL = {"width": 8, "depth": 2, "random_state": 0, "batch_size": 8}
 ALL = ("magnification", "channel", "rotation", "restoration", "masked")
@@ -23,9 +24,8 @@ ALL = ("magnification", "channel", "rotation", "restoration", "masked")
 
 @pytest.fixture(autouse=True)
 def calm():
-    """Networks of a few steps learn little, and small probes do not converge."""
+    """Networks of a few steps learn little."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
         warnings.filterwarnings("ignore", "Histogram and power spectrum alone")
         yield
 
@@ -33,6 +33,10 @@ def calm():
 @pytest.fixture(scope="module")
 def scans():
     return make_neuromuscular_junctions(5, (64, 64), random_state=0)[0]
+
+
+class Unnamed(Proxy):
+    pass
 
 
 def scale_free(n, side, rng, noise=0.0):
@@ -147,8 +151,6 @@ def test_domains_are_drawn_equally_and_some_images_held_out():
         pretrainer = ProxyPretrainer((Watching(),), max_steps=40, patch_size=16, **SMALL)
         pretrainer.fit(X, groups=[0] * 8 + [1])
     finally:
-        from sskseg.proxies import PROXIES
-
         del PROXIES["watching"]
     assert abs(np.mean(seen) - 0.5) < 0.08
     assert len(pretrainer.validation_rows_) == 1
@@ -182,6 +184,77 @@ def test_the_same_seed_gives_the_same_bits_and_files_keep_it(scans, tmp_path):
         assert other.predict(scans).equals(first.predict(scans))
 
 
+@pytest.mark.parametrize(
+    ("blur", "noise", "guarded", "unguarded"),
+    [((0.5, 0.5), (0.05, 0.3), 0.6, 0.85), ((0.5, 1.5), (0.1, 0.1), 0.8, 0.95)],
+)
+def test_guards_of_two_scanners(blur, noise, guarded, unguarded):
+    """Unequal noise is no shortcut; unequal blur is less of one, but is still told in part."""
+    rng = np.random.default_rng(0)
+    X = [
+        ndi.gaussian_filter(image, sigma) + strength * rng.standard_normal(image.shape)
+        for sigma, strength in zip(blur, noise, strict=True)
+        for image in scale_free(12, 128, rng)
+    ]
+    model = ProxyPretrainer(
+        "magnification", width=8, depth=2, max_steps=150, random_state=0, patch_size=32,
+        validation_fraction=0.3,
+    )  # fmt: skip
+    known = [1] * 12 + [4] * 12
+    assert model.fit(X, magnification=known).report_["magnification"]["network"] < guarded
+    model.set_params(guards=False).fit(X, magnification=known)
+    assert model.report_["magnification"]["network"] > unguarded
+
+
+def test_a_pretrained_pipeline_predicts_dask_arrays(scans):
+    y = np.full(scans.shape[:-1], -1)
+    y[0] = scans[0, ..., 0] > 0.5
+    model = make_pipeline(
+        PercentileScaler(), ProxyPretrainer("restoration", max_steps=1, **SMALL),
+        SemiSupervisedSegmenter(semi_supervision=None, max_steps=1, **SMALL),
+    ).fit(scans, y)  # fmt: skip
+    found = model.predict(da.from_array(scans, chunks=(1, 64, 64, 2)))
+    assert isinstance(found, da.Array)
+    assert np.array_equal(found.compute(), model.predict(scans))
+
+
+def test_a_fit_begins_anew(scans):
+    model = ProxyPretrainer("channel", max_steps=2, **SMALL).fit(scans)
+    rows = [row | {"time": 0} for row in model.history_]
+    assert [row | {"time": 0} for row in model.fit(scans).history_] == rows
+
+
+def test_a_proxy_may_have_any_name_and_only_one_answer(scans):
+    class Items(Proxy):
+        name = "items"
+
+        def find_classes(self, n_channels, magnifications):
+            return ["this", "that"]
+
+        def make(self, view, rng):
+            return view, 0
+
+    try:
+        model = ProxyPretrainer("items", max_steps=2, **SMALL).fit(scans)
+        assert set(model.predict(scans)["predicted_items"]) <= {"this", "that"}
+    finally:
+        del PROXIES["items"]
+    assert model.report_["items"]["probe"] == 0.5
+
+
+class Headless(torch.nn.Module):
+    margin = (0, 0)
+
+    def features(self, x):
+        return x
+
+
+def test_a_network_without_what_is_needed_is_refused(scans):
+    model = ProxyPretrainer("channel", network=lambda *a, **o: Headless(), max_steps=1)
+    with pytest.raises(ValueError, match=r"without \['read_out', 'stride', 'reach'\]"):
+        model.fit(scans)
+
+
 def test_warm_start_goes_on(scans):
     model = ProxyPretrainer(("channel",), max_steps=2, warm_start=True, **SMALL).fit(scans)
     network = model.network_
@@ -210,7 +283,15 @@ def test_warm_start_goes_on(scans):
             {"magnification": [4, 1, 1, 1, 1]},
             r"two magnifications or more, got \[1.0\]",
         ),
+        (
+            ("magnification",),  # the same, with channels that differ from each other
+            lambda X: np.concatenate([0 * X[:1] + [0, 1], X[1:]]),
+            {"magnification": [4, 1, 1, 1, 1]},
+            r"two magnifications or more, got \[1.0\]",
+        ),
         (("channel",), lambda X: X * [1, 0], {}, "Channel 1 of X is constant"),
+        (Unnamed(), lambda X: X, {}, "needs a name"),
+        ("channel", lambda X: X, {"groups": [None] * 5}, "must be of one type"),
         ((Masked(block=32),), lambda X: X, {"patch_size": 32}, "block must be smaller"),
         (("channel",), lambda X: X, {"groups": [1, 2]}, "a domain for each of 5"),
     ],

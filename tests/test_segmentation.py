@@ -509,6 +509,35 @@ def test_points_are_enough(cells):
         segmenter(point_radius=0.0).fit(X, points)
 
 
+def test_points_are_no_classes(cells):
+    X, y = cells
+    points = [np.argwhere(label > 0)[:3] for label in y]
+    with pytest.raises(ValueError, match=r"y\[0\] must have the spatial shape"):
+        segmenter(target="classes").fit(X, points)
+
+
+def test_unsigned_classes_are_settled_with_signs(cells):
+    X, y = cells
+    known = [np.where(label > 0, 2, 1).astype(np.uint8) for label in y[:2]]
+    model = segmenter(target="classes", semi_supervision="self-training")
+    model.fit(X, [*known, *[None] * (len(X) - 2)])
+    settled = np.asarray(model.transduction_)
+    assert np.array_equal(settled[:2], known)
+    assert set(np.unique(settled)) <= {-1, 1, 2}
+    assert (settled == -1).any()  # a network of a few steps is unsure
+
+
+def test_folds_are_of_samples_with_a_weight(cells):
+    X, y = cells
+    model = segmenter(semi_supervision=None, cross_fitting=2, max_steps=2)
+    weight = np.zeros(len(X))
+    weight[:2] = 1
+    assert len(model.fit_transform(X, y, sample_weight=weight)) == len(X)
+    weight[1] = 0
+    with pytest.raises(ValueError, match=r"of a positive weight\), got 1"):
+        model.fit_transform(X, y, sample_weight=weight)
+
+
 def test_cross_fitting_hides_the_labels_of_a_fold(cells):
     X, y = cells
     plain = segmenter(semi_supervision=None)

@@ -350,7 +350,8 @@ def test_ctrl_c_leaves_a_model(where, n, monkeypatch):
     with pytest.warns(UserWarning, match="interrupted"):
         model = segmenter(**BOTH).fit(X, only(y, [3]))
     assert model.predict_proba(X).shape == whole.predict_proba(X).shape
-    assert model.continuity_ is None or n == 1
+    assert model.continuity_ is None
+    assert (model.transduction_ is None) == (where == "settle_labels")
 
 
 @pytest.mark.parametrize("budget", [{"max_steps": 1}, {"max_steps": None, "time_budget": 1e-6}])

@@ -119,8 +119,7 @@ new = [make_neuromuscular_junctions(4, (128, 128), random_state=50 + i, **domain
        for i, domain in enumerate(domains)]  # fmt: skip
 X_new = np.concatenate([part[0] for part in new])
 y_new = np.concatenate([part[1] for part in new])
-maps = model[:-1].transform(X_new)
-counts, intervals = model[-1].predict(maps, return_interval=True, coverage=0.9)
+counts, intervals = model.predict(X_new, return_interval=True, coverage=0.9)
 true = np.array([len(np.unique(label[label > 0])) for label in y_new])
 print("relative count error (WAPE):", round(count_error(true, counts)["wape"], 3))
 
@@ -132,7 +131,7 @@ axis.set(xlabel="true junctions", ylabel="counted junctions, with 90 % intervals
 # %%
 # True outlines are blue, found ones orange:
 
-found = model[-1].transform(maps)
+found = model.transform(X_new)
 figure, axes = plt.subplots(1, 3, figsize=(12, 4.4), layout="constrained")
 for i, axis in zip((0, 4, 8), axes, strict=True):
     title = f"{counts[i]} counted, {true[i]} true"

@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -118,15 +119,18 @@ def _check(masks, steps, max_gap, order):
         raise ValueError(f"order must be 'parallel' or 'sequential', got {order!r}.")
     if order == "sequential" and is_lazy(masks):
         raise ValueError("order='sequential' is for arrays in memory, got a dask array.")
-    if any(step < 1 for step in steps) or max_gap < 1:
-        raise ValueError(f"steps and max_gap must be positive, got {steps} and {max_gap}.")
+    if any(not isinstance(n, Integral) or n < 1 for n in (*steps, max_gap)):
+        raise ValueError(
+            f"steps and max_gap must be positive integers, got {steps} and {max_gap!r}."
+        )
 
 
 def _settings(ndim, pixel_size, min_size, min_key_size, erosion, steps, max_gap, order):
-    if not pixel_size > 0 or min_size < 0 or min_key_size < 0 or erosion < 0:
+    numbers = pixel_size, min_size, min_key_size, erosion
+    if not all(isinstance(n, Real) and n >= 0 for n in numbers) or pixel_size == 0:
         raise ValueError(
-            "pixel_size must be positive, sizes and erosion not negative, got "
-            f"{pixel_size}, {min_size}, {min_key_size} and {erosion}."
+            "pixel_size must be a positive number, min_size, min_key_size and erosion numbers that "
+            f"are not negative, got {numbers}."
         )
     scale = _PUBLISHED_PIXEL / pixel_size
     return _Settings(
@@ -137,7 +141,7 @@ def _settings(ndim, pixel_size, min_size, min_key_size, erosion, steps, max_gap,
 
 
 def _labelled_sections(labels, shape):
-    """Those with a labelled pixel, by their row."""
+    """Signs of the labels of those with a labelled pixel, by their row."""
     if labels is None:
         return {}
     if not is_lazy(labels) and not isinstance(labels, (list, tuple)):
@@ -145,8 +149,18 @@ def _labelled_sections(labels, shape):
     given = [(row, label) for row, label in enumerate(labels) if label is not None]
     if len(labels) != shape[0] or any(np.shape(label) != shape[1:] for _, label in given):
         raise ValueError(f"labels must have the shape of masks, {shape}.")
-    sections = ((row, np.asarray(label)) for row, label in given)
+    sections = ((row, _signs(label, row)) for row, label in given)
     return {row: label for row, label in sections if (label >= 0).any()}
+
+
+def _signs(label, row):
+    label = np.asarray(label)
+    if label.dtype.kind not in "bui" or (label < -1).any():
+        raise ValueError(
+            "labels must be integers of at least -1 (unlabelled), got "
+            f"{label.dtype}{f' down to {label.min()}' if label.size else ''} in section {row}."
+        )
+    return (label > 0).astype(np.int8) - (label < 0)
 
 
 def _enforce(masks, keys, settings, first=0):
@@ -161,10 +175,12 @@ def _enforce(masks, keys, settings, first=0):
         beyond on both sides.
     """
     places = sorted(keys)
+    whole = [z for z in places if _is_whole(keys[z])]
     carried = _carry_on(keys, places, range(first, first + len(masks)), settings)
     for z in range(len(masks)):
         mask = _drop(masks[z], settings.min_size) | carried.get(first + z, False)
-        mask = _bound(mask, first + z, keys, places, settings)
+        for bounds in _bounds(first + z, places, whole, settings.max_gap):
+            mask = _bound(mask, *(keys[place] for place in bounds), settings.min_size)
         _keep_known(mask, keys.get(first + z))
         masks[z] = mask
     for step in settings.steps:
@@ -209,16 +225,21 @@ def _carry_on(keys, places, wanted, settings):
     return carried
 
 
-def _bound(mask, z, keys, places, settings):
-    """Between the intersection and the union of the labelled sections around it."""
-    if z in keys and _is_whole(keys[z]):
-        return mask
-    below, above = bisect_left(places, z) - 1, bisect_right(places, z)
-    if below < 0 or above == len(places) or places[above] - places[below] > settings.max_gap:
-        return mask
-    lower, upper = keys[places[below]], keys[places[above]]
-    mask = _drop(mask & ((lower != 0) | (upper != 0)), settings.min_size)
-    return _drop(mask | ((lower > 0) & (upper > 0)), settings.min_size)
+def _bounds(z, places, whole, max_gap):
+    """Pairs of labelled sections around an unlabelled one: the next wholly labelled ones, and the
+    next ones, which may tell nothing of most pixels."""
+    pairs = set()
+    for some in (whole, places):
+        below, above = bisect_left(some, z) - 1, bisect_right(some, z)
+        if below >= 0 and above < len(some) and some[above] - some[below] <= max_gap:
+            pairs.add((some[below], some[above]))
+    return sorted(pairs) if z not in whole else []
+
+
+def _bound(mask, lower, upper, min_size):
+    """Between the intersection and the union of two labelled sections."""
+    mask = _drop(mask & ((lower != 0) | (upper != 0)), min_size)
+    return _drop(mask | ((lower > 0) & (upper > 0)), min_size)
 
 
 def _is_whole(label):

@@ -45,7 +45,9 @@ class ProxyNetwork(nn.Module):
     def __init__(self, backbone, n_features, n_classes):
         super().__init__()
         self.backbone = backbone
-        self.heads = nn.ModuleDict({k: nn.Linear(n_features, n) for k, n in n_classes.items()})
+        # Names of users, which a ModuleDict does not take where it has such an attribute
+        heads = {f"{name}_head": nn.Linear(n_features, n) for name, n in n_classes.items()}
+        self.names, self.heads = tuple(n_classes), nn.ModuleDict(heads)
 
     def forward(self, x, *, restores=False):
         """Map (batch, 1, *spatial) to (logits, image).
@@ -64,7 +66,7 @@ class ProxyNetwork(nn.Module):
         """
         features = self.backbone.features(x)
         pooled = features.float().mean(tuple(range(2, features.ndim)))
-        logits = {name: head(pooled) for name, head in self.heads.items()}
+        logits = {name: self.heads[f"{name}_head"](pooled) for name in self.names}
         return logits, self.backbone.read_out(features) if restores else None
 
 

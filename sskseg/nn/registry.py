@@ -9,6 +9,8 @@ from torch import nn
 from .dmcn import DMCN
 from .unet import UNet
 
+_FEATURES = ("features", "read_out", "stride", "reach")  # of a network that learns from proxies
+
 NETWORKS = {
     "unet": UNet,
     "unet-shuffle": partial(UNet, shuffle=True),
@@ -92,10 +94,12 @@ def make_feature_network(name, in_channels, width=32, depth=3, *, ndim=2):
         As `make_network`, and for a network without decoder features or with valid padding.
     """
     network = make_network(name, in_channels, 1, width, depth, ndim=ndim)
-    if not hasattr(network, "features") or any(network.margin):
+    missing = [part for part in _FEATURES if not hasattr(network, part)]
+    if missing or any(getattr(network, "margin", ())):
         raise ValueError(
             "network must have decoder features and same padding ('unet-shuffle', 'unet' or "
-            f"'unet-lite'), got {name!r}."
+            f"'unet-lite'; a module of your own has {', '.join(_FEATURES)}), got {name!r}"
+            f"{f' without {missing}' if missing else ''}."
         )
     return network
 

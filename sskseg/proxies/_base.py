@@ -52,6 +52,7 @@ class Proxy:
     Attributes
     ----------
     name : str
+        Without a point.
     restores : bool
         Whether the network gives an image back, and not a class.
     field : float
@@ -150,9 +151,11 @@ def make_proxy(proxy):
     Raises
     ------
     ValueError
-        For an unknown name or another object.
+        For an unknown name or another object, and for a proxy without a proper name.
     """
     if isinstance(proxy, Proxy):
+        if not proxy.name or "." in proxy.name:
+            raise ValueError(f"A proxy needs a name without a point, got {proxy.name!r}.")
         return proxy
     if isinstance(proxy, str) and proxy in PROXIES:
         return PROXIES[proxy]()

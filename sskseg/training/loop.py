@@ -25,6 +25,7 @@ class Budget:
     max_steps: int | None = None
     time_budget: float | None = None
     started: float = field(default_factory=perf_counter)
+    interrupted: bool = False  # by Ctrl-C
 
     def elapsed(self):
         return perf_counter() - self.started
@@ -85,7 +86,7 @@ def optimize(
     """Train a network.
 
     The weights that are returned are an exponential moving average; with `validate`, those of the
-    best validation. Ctrl-C ends training early, with the weights so far.
+    best validation. Ctrl-C ends training early, with the weights so far; the budget tells of it.
 
     Parameters
     ----------
@@ -150,6 +151,7 @@ def optimize(
             if report.add(step, loss, rate):
                 report.close_row(watch.look(average.module, budget.progress(step)))
     except KeyboardInterrupt:
+        budget.interrupted = True
         warnings.warn(f"Training was interrupted at step {step}; the weights so far are kept.",
                       stacklevel=2)  # fmt: skip
     finally:

@@ -4,7 +4,7 @@
         [--methods scratch magnification ...] [--seeds 0] [--finetune all] [--pretraining 60]
         [--finetuning 60] [--full] [--table]
 
-Simulated scans of muscle from three domains (staining, noise, background), each at two
+Simulated scans of muscle from three domains (noise and bleed-through differ), each at two
 magnifications, and real nuclei; all training images are pretrained on, a share of them (in per
 cent) is labelled. "scratch" trains for the time of pretraining and fine-tuning together. The
 counter is calibrated on the labelled images. Each finished cell is kept in
@@ -72,14 +72,9 @@ def load(data):
 def pretrain(data, method, seed, seconds, width):
     X, _, _, _, more, known = load(data)
     pretrainer = ProxyPretrainer(
-        METHODS[method], width=width, time_budget=seconds, random_state=seed,
-        **({"patch_size": 64} if data == "nuclei" and "magnification" in METHODS[method] else {}),
-    )  # fmt: skip
-    images = [*X, *more]
-    if data == "nuclei" and "magnification" in METHODS[method]:
-        images = [image for image in images if min(image.shape[:2]) >= 256]
-    pretrainer.fit(images, magnification=known)
-    return pretrainer
+        METHODS[method], width=width, time_budget=seconds, random_state=seed
+    )
+    return pretrainer.fit([*X, *more], magnification=known)
 
 
 def measure(data, labels, method, seed, options):
@@ -192,8 +187,8 @@ def main():
             cells.run(key, partial(measure, data, labels, method, seed, options))
     rows = [row for row in cells.rows if row["key"]["counter"] == COUNTERS[row["key"]["data"]]]
     print(table(rows))
-    rows = [row for row in rows if row["key"]["finetune"] == options.finetune
-            and row["key"]["finetuning"] == options.finetuning]  # fmt: skip
+    shown = ("finetune", "pretraining", "finetuning", "width")
+    rows = [row for row in rows if all(row["key"][k] == getattr(options, k) for k in shown)]
     root = Path(__file__).resolve().parents[2]
     draw(rows, root / "docs" / "images" / "pretraining_labels.png")
 

@@ -137,6 +137,16 @@ def test_a_labelled_pixel_does_not_stop_what_is_carried_on():
     assert enforce_continuity(masks, labels, **SMALL)[4:].sum() == 0
 
 
+def test_a_labelled_pixel_does_not_stop_whole_sections_from_bounding():
+    masks = np.ones((9, 24, 24), bool)
+    labels = np.full(masks.shape, -1)
+    labels[[0, 8]] = 0
+    labels[1, 0, 0] = 0
+    assert enforce_continuity(masks, labels, steps=[], **SMALL).sum() == 0
+    lazy = enforce_continuity(da.from_array(masks, chunks=(2, 24, 24)), labels, steps=[], **SMALL)
+    assert lazy.compute().sum() == 0
+
+
 def test_labels_may_be_missing():
     _, masks, labels = disturbed_stack(np.random.default_rng(5))
     some = [label if (label >= 0).any() else None for label in labels]
@@ -184,7 +194,11 @@ def test_sections_may_be_volumes_and_sizes_follow_the_pixels():
         (np.ones((4, 4, 4)), {}, "got float64"),
         (np.ones((4, 4, 4), bool), {"order": "random"}, "order must be"),
         (np.ones((4, 4, 4), bool), {"steps": (0,)}, "must be positive"),
-        (np.ones((4, 4, 4), bool), {"pixel_size": 0}, "pixel_size must be positive"),
+        (np.ones((4, 4, 4), bool), {"steps": (1.5,)}, "must be positive integers"),
+        (np.ones((4, 4, 4), bool), {"pixel_size": 0}, "pixel_size must be a positive"),
+        (np.ones((4, 4, 4), bool), {"min_size": "small"}, "numbers that are not negative"),
+        (np.ones((4, 4, 4), bool), {"labels": np.full((4, 4, 4), -3)}, "down to -3 in section 0"),
+        (np.ones((4, 4, 4), bool), {"labels": np.ones((4, 4, 4))}, "got float64"),
         (np.ones((4, 4, 4), bool), {"labels": np.ones((3, 4, 4), int)}, "labels must have the"),
         (np.ones((4, 4, 4), bool), {"positions": [0, 1, 1, 2]}, "must not repeat"),
         (da.ones((4, 4, 4), dtype=bool), {"order": "sequential"}, "in memory"),
