@@ -534,7 +534,7 @@ class ProxyPretrainer(TorchEstimator):
 
 def _probe(known, new, answers, true, chance):
     """Balanced accuracy of logistic regression; chance where there is nothing to tell apart."""
-    if np.unique(answers).size < 2:
+    if min(np.unique(answers).size, np.unique(true).size) < 2:
         return chance
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
     with warnings.catch_warnings():  # where it does not converge it finds enough for a warning
@@ -591,16 +591,17 @@ def _strata(varied, groups, magnification):
     """Rows of each domain and magnification, of images that are not constant."""
     if not varied.any():
         raise ValueError("All images of X are constant: there is nothing to learn.")
-    groups = np.zeros(len(varied)) if groups is None else np.asarray(groups)
-    if groups.shape != (len(varied),):
+    groups = np.zeros(len(varied)) if groups is None else groups
+    if np.shape(groups) != (len(varied),):
         raise ValueError(
             f"groups must name a domain for each of {len(varied)} samples, got shape "
-            f"{groups.shape}."
+            f"{np.shape(groups)}."
         )
-    kinds = {type(group) for group in groups.tolist()}
-    if len(kinds) > 1 or type(None) in kinds:
-        raise ValueError(f"groups must be of one type, numbers or names, got {groups.tolist()}.")
-    keys = [np.unique(groups, return_inverse=True)[1]]
+    names = [isinstance(group, str) for group in groups]
+    numbers = [isinstance(group, (Real, np.bool_)) and np.isfinite(group) for group in groups]
+    if not all(names) and not all(numbers):
+        raise ValueError(f"groups must be of one type, numbers or names, got {list(groups)}.")
+    keys = [np.unique(np.asarray(groups), return_inverse=True)[1]]
     if magnification is not None:
         keys.append(magnification)
     _, stratum = np.unique(np.stack(keys), axis=1, return_inverse=True)

@@ -292,6 +292,8 @@ def test_warm_start_goes_on(scans):
         (("channel",), lambda X: X * [1, 0], {}, "Channel 1 of X is constant"),
         (Unnamed(), lambda X: X, {}, "needs a name"),
         ("channel", lambda X: X, {"groups": [None] * 5}, "must be of one type"),
+        ("channel", lambda X: X, {"groups": ["a", 1, 1, 1, 1]}, "must be of one type"),
+        ("channel", lambda X: X, {"groups": [np.nan, 1, 1, 1, 1]}, "must be of one type"),
         ((Masked(block=32),), lambda X: X, {"patch_size": 32}, "block must be smaller"),
         (("channel",), lambda X: X, {"groups": [1, 2]}, "a domain for each of 5"),
     ],

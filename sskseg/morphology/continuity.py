@@ -227,13 +227,14 @@ def _carry_on(keys, places, wanted, settings):
 
 def _bounds(z, places, whole, max_gap):
     """Pairs of labelled sections around an unlabelled one: the next wholly labelled ones, and the
-    next ones, which may tell nothing of most pixels."""
-    pairs = set()
+    next ones, which may tell nothing of most pixels. In this order, whatever the direction of z."""
+    pairs = []
     for some in (whole, places):
         below, above = bisect_left(some, z) - 1, bisect_right(some, z)
         if below >= 0 and above < len(some) and some[above] - some[below] <= max_gap:
-            pairs.add((some[below], some[above]))
-    return sorted(pairs) if z not in whole else []
+            pair = some[below], some[above]
+            pairs += [pair] * (pair not in pairs)
+    return pairs if z not in whole else []
 
 
 def _bound(mask, lower, upper, min_size):

@@ -250,6 +250,8 @@ def main():
     rows = [row for row in rows if row["key"]["time_budget"] == options.time_budget
             and row["key"].get("width") == options.width]  # fmt: skip
     name = "mitochondria_labels_full.png" if options.full else "mitochondria_labels.png"
+    if not rows:
+        return
     draw(rows, Path(__file__).resolve().parents[2] / "docs" / "images" / name)
 
 

@@ -147,6 +147,17 @@ def test_a_labelled_pixel_does_not_stop_whole_sections_from_bounding():
     assert lazy.compute().sum() == 0
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_the_direction_of_z_does_not_matter_with_partly_labelled_sections(seed):
+    truth, masks, labels = disturbed_stack(np.random.default_rng(seed))
+    known = np.full_like(labels, -1)
+    known[[0, 8]] = truth[[0, 8]]
+    known[2, 4:28, 4:20] = truth[2, 4:28, 4:20]
+    result = enforce_continuity(masks[:9], known[:9], **SMALL)
+    mirrored = enforce_continuity(masks[:9][::-1], known[:9][::-1], **SMALL)
+    assert np.array_equal(result, mirrored[::-1])
+
+
 def test_labels_may_be_missing():
     _, masks, labels = disturbed_stack(np.random.default_rng(5))
     some = [label if (label >= 0).any() else None for label in labels]
