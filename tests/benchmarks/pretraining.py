@@ -141,6 +141,8 @@ def draw(rows, path):
                 if (row["key"]["data"], row["key"]["method"]) == (data, method):
                     found.setdefault(row["key"]["labels"], []).append(row["figures"]["f1"])
             at = [labels for labels in LABELS if labels in found]
+            if not at:
+                continue
             means = [np.mean(found[labels]) for labels in at]
             axis.plot([LABELS.index(x) for x in at], means, "o-", color=colors[method],
                       label=method)  # fmt: skip
@@ -148,7 +150,9 @@ def draw(rows, path):
                  xticklabels=LABELS)  # fmt: skip
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("F1 at IoU 0.5, test images")
-    axes[1].legend(frameon=False)
+    known = (zip(*axis.get_legend_handles_labels(), strict=True) for axis in axes)
+    handles = {label: handle for pairs in known for handle, label in pairs}
+    axes[1].legend(handles.values(), handles.keys(), frameon=False)
     path.parent.mkdir(exist_ok=True)
     figure.savefig(path, dpi=110)
     plt.close(figure)
