@@ -176,7 +176,7 @@ def _enforce(masks, keys, settings, first=0):
     """
     places = sorted(keys)
     whole = [z for z in places if _is_whole(keys[z])]
-    carried = _carry_on(keys, places, range(first, first + len(masks)), settings)
+    carried = _carry_on(keys, whole, range(first, first + len(masks)), settings)
     for z in range(len(masks)):
         mask = _drop(masks[z], settings.min_size) | carried.get(first + z, False)
         for bounds in _bounds(first + z, places, whole, settings.max_gap):
@@ -201,16 +201,16 @@ def _keep_known(mask, label):
         np.copyto(mask, label > 0, where=label >= 0)
 
 
-def _carry_on(keys, places, wanted, settings):
+def _carry_on(keys, whole, wanted, settings):
     """What labelled objects are in the sections up to the next one that is wholly labelled, at
     least."""
     carried: dict[int, np.ndarray] = {}
-    for place in places:
+    for place in sorted(keys):
         for direction in (-1, 1):
             inside = keys[place] > 0
             z = place + direction
             while z < wanted.stop if direction > 0 else z >= wanted.start:
-                if z in keys and _is_whole(keys[z]):
+                if z in whole:
                     break
                 for _ in range(settings.erosion):
                     inside = _erode(inside)
@@ -228,13 +228,15 @@ def _carry_on(keys, places, wanted, settings):
 def _bounds(z, places, whole, max_gap):
     """Pairs of labelled sections around an unlabelled one: the next wholly labelled ones, and the
     next ones, which may tell nothing of most pixels. In this order, whatever the direction of z."""
+    if z in whole:
+        return []
     pairs = []
     for some in (whole, places):
         below, above = bisect_left(some, z) - 1, bisect_right(some, z)
         if below >= 0 and above < len(some) and some[above] - some[below] <= max_gap:
             pair = some[below], some[above]
             pairs += [pair] * (pair not in pairs)
-    return pairs if z not in whole else []
+    return pairs
 
 
 def _bound(mask, lower, upper, min_size):

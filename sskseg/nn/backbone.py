@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 _HEADS = ("head.", "auxiliary.")
+_HEAD = "_head"  # after the name of a proxy
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +47,8 @@ class ProxyNetwork(nn.Module):
         super().__init__()
         self.backbone = backbone
         # Names of users, which a ModuleDict does not take where it has such an attribute
-        heads = {f"{name}_head": nn.Linear(n_features, n) for name, n in n_classes.items()}
-        self.names, self.heads = tuple(n_classes), nn.ModuleDict(heads)
+        heads = {f"{name}{_HEAD}": nn.Linear(n_features, n) for name, n in n_classes.items()}
+        self.heads = nn.ModuleDict(heads)
 
     def forward(self, x, *, restores=False):
         """Map (batch, 1, *spatial) to (logits, image).
@@ -66,7 +67,7 @@ class ProxyNetwork(nn.Module):
         """
         features = self.backbone.features(x)
         pooled = features.float().mean(tuple(range(2, features.ndim)))
-        logits = {name: self.heads[f"{name}_head"](pooled) for name in self.names}
+        logits = {key.removesuffix(_HEAD): head(pooled) for key, head in self.heads.items()}
         return logits, self.backbone.read_out(features) if restores else None
 
 

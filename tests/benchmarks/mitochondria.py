@@ -99,11 +99,11 @@ def evaluate(model):
         augmentation = model.augmentation
         figures["iou_as_it_is"] = iou(y, model.set_params(augmentation=None).predict(X))
         model.set_params(augmentation=augmentation)
+        # The mean in views, that is without what was learnt of it
+        figures["iou_mean_views"] = iou(y, untrained(model).predict(X))
     else:
         figures["iou_tta"] = iou(y, model.set_params(test_time_augmentation=True).predict(X))
         model.set_params(test_time_augmentation=False)
-    if model.continuity_ is not None:  # the mean in views, that is without what was learnt of it
-        figures["iou_mean_views"] = iou(y, untrained(model).predict(X))
     model.continuity_, model.temperature_ = None, 1.0  # the network alone
     start = time.perf_counter()
     probabilities = model.predict_proba(X)
@@ -249,10 +249,9 @@ def main():
     print(table(rows))
     rows = [row for row in rows if row["key"]["time_budget"] == options.time_budget
             and row["key"].get("width") == options.width]  # fmt: skip
-    name = "mitochondria_labels_full.png" if options.full else "mitochondria_labels.png"
-    if not rows:
-        return
-    draw(rows, Path(__file__).resolve().parents[2] / "docs" / "images" / name)
+    if rows:
+        name = "mitochondria_labels_full.png" if options.full else "mitochondria_labels.png"
+        draw(rows, Path(__file__).resolve().parents[2] / "docs" / "images" / name)
 
 
 if __name__ == "__main__":
