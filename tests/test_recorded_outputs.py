@@ -81,6 +81,10 @@ def segmenter(**changes):
     return SemiSupervisedSegmenter(**{**SMALL, **changes})
 
 
+def numbers(table):
+    return table.select_dtypes("number").to_numpy(float)
+
+
 def of_segmenter(model, X, **places):
     return [
         model.transform(X, **places),
@@ -164,7 +168,7 @@ def contours():
     counter = InstanceCounter("contours", detector=detector).fit(X, y)
     return [
         detector.predict(X), *outlines, *scores, counter.label(X), counter.predict(X),
-        counter.measure(X).drop(columns="polygon").to_numpy(),
+        numbers(counter.measure(X)),
     ]  # fmt: skip
 
 
@@ -232,7 +236,7 @@ def counters():
             counter = InstanceCounter(method).fit(probability, known)
             found += [counter.label(probability), counter.threshold_, counter.min_size_]
             found += [counter.seed_height_, counter.merge_distance_, counter.count_residuals_]
-            found += [counter.measure(probability).to_numpy()]
+            found += [numbers(counter.measure(probability))]
         found += [counter.score(probability, y), counter.score(probability, counts)]
     return found
 
@@ -280,7 +284,7 @@ def scan(method, **options):
                 model, da.from_array(image), Path(folder) / "scan", block_shape=(48, 64), halo=16,
                 n_workers=1, intensity=True,
             )  # fmt: skip
-            table = result.table.select_dtypes("number").to_numpy()
+            table = numbers(result.table)
             return [np.asarray(result.labels), table, result.n_objects]
 
     return run
@@ -303,7 +307,7 @@ def scan_of_sections():
             model, da.from_array(X), Path(folder) / "scan", block_shape=(4, 32, 32), halo=(0, 8, 8),
             n_workers=1,
         )  # fmt: skip
-        return [np.asarray(result.labels), result.table.select_dtypes("number").to_numpy()]
+        return [np.asarray(result.labels), numbers(result.table)]
 
 
 CASES = {
@@ -347,6 +351,7 @@ def digest(values):
                 add(part)
             return
         array = np.ascontiguousarray(value if value is not None else "None")
+        assert array.dtype != object, array
         found.update(f"{array.dtype.str} {array.shape}\n".encode())
         found.update(array.tobytes())
 
