@@ -9,8 +9,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ._saving import check_fitted, check_weights, read_model, shortened, write_model
 from .images import check_generator
+from .io.models import check_fitted, check_weights, read_model, shortened, write_model
 from .training import (
     Budget,
     LoopSettings,

@@ -6,8 +6,8 @@ from safetensors.numpy import save_file
 from sklearn.exceptions import NotFittedError
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
-from sskseg._saving import read_model, write_model
 from sskseg.datasets import make_cells
+from sskseg.io.models import read_model, write_model
 
 
 @pytest.fixture(scope="module")

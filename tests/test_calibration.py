@@ -3,12 +3,9 @@
 import numpy as np
 import pytest
 
-from sskseg._calibration import (
-    Calibration,
-    count_intervals,
-    scaled_errors,
-    smallest_sizes,
-)
+from sskseg.counting.candidates import smallest_sizes
+from sskseg.model_selection.intervals import count_intervals, scaled_errors
+from sskseg.model_selection.parameter_search import Calibration
 
 
 def calibration(errors):

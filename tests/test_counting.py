@@ -7,10 +7,10 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from sskseg import ContourDetector, ImageStack, InstanceCounter, SemiSupervisedSegmenter
-from sskseg import _truth as truth_module
-from sskseg._truth import object_parts, truth_of
 from sskseg.datasets import load_nuclei3d, make_cells, make_neuromuscular_junctions
 from sskseg.metrics import f1_instances
+from sskseg.model_selection import reference as truth_module
+from sskseg.model_selection.reference import object_parts, truth_of
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from sskseg.simulation import CellSimulator
 
 @pytest.fixture(autouse=True)
 def _few_simulated_images(monkeypatch):
-    monkeypatch.setattr(sskseg.detection, "_SIMULATED", 8)
+    monkeypatch.setattr(sskseg.detection._detector, "_SIMULATED", 8)
 
 
 TINY = {"width": 4, "depth": 1, "batch_size": 2, "max_steps": 4, "random_state": 0}
@@ -71,10 +71,10 @@ def test_tiles_give_what_the_whole_gives(trained, monkeypatch):
         settings = tile_settings(network, ndim)
         assert all(h >= r for h, r in zip(settings.halo, network.reach, strict=True))
         asked.append(settings)
-        return sskseg.training.TileSettings((96, 104), settings.halo, settings.stride)
+        return sskseg.inference.TileSettings((96, 104), settings.halo, settings.stride)
 
-    tile_settings = sskseg.detection.tile_settings
-    monkeypatch.setattr(sskseg.detection, "tile_settings", small_tiles)
+    tile_settings = sskseg.detection._detector.tile_settings
+    monkeypatch.setattr(sskseg.detection._detector, "tile_settings", small_tiles)
     assert np.array_equal(trained.predict(X), whole)
     assert trained.contours(X)[0][0] == pytest.approx(contours, abs=1e-3)
     assert asked
@@ -179,7 +179,9 @@ def test_hidden_parts_are_learnt_from_a_simulator_that_tells_them():
     for stack in (ImageStack(X, simulator=Squares()), scaled):
         detector = ContourDetector(**{**TINY, "width": 8, "max_steps": 3, "patch_size": 32})
         detector.fit(stack)
-        areas = [k.radii**2 * np.pi for k in sskseg.detection._draw(stack.simulator, 1, 0)[1]]
+        areas = [
+            k.radii**2 * np.pi for k in sskseg.detection._detector._draw(stack.simulator, 1, 0)[1]
+        ]
         assert np.allclose(areas, 144, rtol=0.02)
     with pytest.raises(ValueError, match="got 1 outlines of labels up to 2"):
         ContourDetector(**TINY).fit(ImageStack(X, simulator=Squares(wrong=True)))

@@ -39,7 +39,10 @@ def learnt():
         sections="consecutive", semi_supervision=("continuity", "self-training"),
         precision="float32", **SMALL,
     ).fit(X, y)  # fmt: skip
-    with patch.object(pretraining, "_CROPS", 16), patch.object(refinement, "_POOL", 16):
+    with (
+        patch.object(pretraining._pretrainer, "_CROPS", 16),
+        patch.object(refinement._refiner, "_POOL", 16),
+    ):
         pretrainer = ProxyPretrainer(("rotation", "masked"), precision="float32", **SMALL).fit(X)
         refiner = SimulatedRefiner(precision="float32", **SMALL).fit(X)
     maps = segmenter.transform(X)

@@ -43,8 +43,10 @@ def tensors():
 def test_what_was_fitted_goes(estimator, monkeypatch):
     X, y = make_cells(4, (48, 48), random_state=0)
     y[2:] = -1
-    monkeypatch.setattr(pretraining, "_CROPS", 16)  # what is looked at beside the training
-    monkeypatch.setattr(refinement, "_POOL", 16)
+    monkeypatch.setattr(
+        pretraining._pretrainer, "_CROPS", 16
+    )  # what is looked at beside the training
+    monkeypatch.setattr(refinement._refiner, "_POOL", 16)
 
     def fit():
         images = np.clip(X, 0, 1)

@@ -22,8 +22,8 @@ from sskseg import (
     SemiSupervisedSegmenter,
     SimulatedRefiner,
 )
-from sskseg._saving import read_model, write_model
 from sskseg.datasets import make_cells
+from sskseg.io.models import read_model, write_model
 
 SMALL = {"width": 2, "depth": 1, "max_steps": 1, "batch_size": 2, "random_state": 0}
 MODELS = {

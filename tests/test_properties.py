@@ -21,6 +21,7 @@ from sskseg.images import (
     consecutive_runs,
     neighbor_rows,
 )
+from sskseg.inference import TileSettings, predict_images
 from sskseg.metrics import (
     adapted_rand_error,
     average_precision,
@@ -37,7 +38,7 @@ from sskseg.morphology import join_sections, label_components
 from sskseg.nn import make_network
 from sskseg.scans import label_blocks
 from sskseg.scans.stitching import merge_ids
-from sskseg.training import TileSettings, inference_copy, predict_images
+from sskseg.training import inference_copy
 
 few = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 LABELS = hnp.arrays(np.int64, hnp.array_shapes(min_dims=2, max_dims=3, max_side=6),

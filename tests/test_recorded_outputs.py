@@ -174,10 +174,10 @@ def contours():
 
 def pretraining_and_fine_tuning():
     X, y = cells(6, (128, 128), labeled=2)
-    with patch.object(pretraining, "_CROPS", 16):
+    with patch.object(pretraining._pretrainer, "_CROPS", 16):
         pretrainer = ProxyPretrainer(("magnification", "masked"), **SMALL).fit(X)
     model = segmenter(finetune="gradual").fit(pretrainer.transform(X), y)
-    with patch.object(pretraining, "_CROPS", 16):
+    with patch.object(pretraining._pretrainer, "_CROPS", 16):
         score = pretrainer.score(X)
     return [pretrainer.features(X[:1]), score, *of_segmenter(model, X)]
 
@@ -185,7 +185,7 @@ def pretraining_and_fine_tuning():
 def refined_images():
     X, y = cells(4, (64, 64), labeled=1)
     X = np.clip(X, 0, 1)
-    with patch.object(refinement, "_POOL", 16):
+    with patch.object(refinement._refiner, "_POOL", 16):
         refiner = SimulatedRefiner(**{**SMALL, "patch_size": 48}).fit(X)
     model = segmenter().fit(refiner.transform(X), y)
     drawn = refiner.sample(2, random_state=0)

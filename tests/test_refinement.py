@@ -14,7 +14,14 @@ from sskseg import (
     SimulatedRefiner,
     refinement,
 )
-from sskseg.nn import PatchDiscriminator, Refiner, SpatiallyAdaptiveNorm
+from sskseg.refinement import (
+    HistoryBuffer,
+    PatchDiscriminator,
+    Refiner,
+    SpatiallyAdaptiveNorm,
+    adversarial,
+    self_regularization,
+)
 from sskseg.simulation import (
     CellSimulator,
     boundary_shifts,
@@ -22,7 +29,6 @@ from sskseg.simulation import (
     label_maps,
     surviving,
 )
-from sskseg.training import HistoryBuffer, adversarial, self_regularization
 
 TINY = {"width": 8, "depth": 1, "batch_size": 2, "random_state": 0}
 
@@ -31,9 +37,9 @@ TINY = {"width": 8, "depth": 1, "batch_size": 2, "random_state": 0}
 def _small_pool():
     """Less is drawn and looked at than by default."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(refinement, "_POOL", 32)
-        patch.setattr(refinement, "_PATCHES", 24)
-        patch.setattr(refinement, "_JUDGED", 4)
+        patch.setattr(refinement._refiner, "_POOL", 32)
+        patch.setattr(refinement._refiner, "_PATCHES", 24)
+        patch.setattr(refinement._refiner, "_JUDGED", 4)
         yield
 
 
@@ -272,7 +278,7 @@ def test_training_that_diverges_ends_with_the_last_good_state(real, monkeypatch)
         return regular * float("nan") if len(calls) > 8 else regular
 
     calls: list[int] = []
-    monkeypatch.setattr("sskseg.training.adversarial.self_regularization", broken)
+    monkeypatch.setattr("sskseg.refinement.adversarial.self_regularization", broken)
     model = SimulatedRefiner(max_steps=40, **TINY)
     told = r"Refining diverged: .* Lower learning_rate \(now 0.0004\); the last good state is kept"
     with pytest.warns(UserWarning, match=told):
@@ -288,7 +294,7 @@ def test_training_that_collapses_ends_with_the_last_good_state(real, monkeypatch
     def judge(watch, images):
         return 0.3 if np.array_equal(images, watch.pool.X[: len(images)]) else 0.1
 
-    monkeypatch.setattr(refinement._Watch, "_realism", judge)
+    monkeypatch.setattr(refinement._refiner._Watch, "_realism", judge)
     model = SimulatedRefiner(simulator, max_steps=12, **TINY)
     with pytest.warns(UserWarning, match="Refining collapsed: .* realism of 0.10, plain simulated "
                       "ones 0.30. Lower learning_rate"):  # fmt: skip

@@ -5,6 +5,7 @@ import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import Pipeline
+from sskseg.images.augmentation import Augmentation
 
 from sskseg import (
     ImageStack,
@@ -14,7 +15,6 @@ from sskseg import (
     SemiSupervisedSegmenter,
 )
 from sskseg.datasets import make_cells
-from sskseg.images.augment import Augmentation
 from sskseg.morphology import weight_map
 
 TINY = {
@@ -486,13 +486,13 @@ def test_networks_of_another_output_size_are_refused(cells, network, message):
 
 
 def test_valid_padding_sees_the_image_beyond_its_tiles(volumes, monkeypatch):
-    from sskseg import _dense
+    from sskseg.inference import tile_sizes
 
     X, y = volumes
     options = {"depth": 1, "spatial_ndim": 3, "width": 2, "patch_size": "auto"}
     model = segmenter(network="unet-valid", precision="float32", **options).fit(X, y)
     whole = model.predict_proba(X)
-    monkeypatch.setitem(_dense._TILE, 3, (4, 8, 8))
+    monkeypatch.setitem(tile_sizes._TILE, 3, (4, 8, 8))
     np.testing.assert_allclose(model.predict_proba(X), whole, atol=1e-5)
 
 

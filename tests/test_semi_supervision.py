@@ -6,8 +6,10 @@ import pytest
 from scipy import ndimage as ndi
 
 from sskseg import ImageStack, SemiSupervisedSegmenter
-from sskseg import _stages as stages
-from sskseg._semi_supervision import (
+from sskseg.datasets import make_cells
+from sskseg.metrics import dice, iou
+from sskseg.segmentation import _stages as stages
+from sskseg.segmentation._semi_supervision import (
     check_semi_supervision,
     choose_methods,
     continuity_context,
@@ -17,8 +19,6 @@ from sskseg._semi_supervision import (
     rank_sections,
     settle_labels,
 )
-from sskseg.datasets import make_cells
-from sskseg.metrics import dice, iou
 
 TINY = {"width": 4, "depth": 2, "max_steps": 12, "random_state": 0, "patch_size": 32}
 # Of float32: with how many others an image is in a batch decides how convolutions are summed on
@@ -155,7 +155,7 @@ def test_settled_labels_are_learnt(monkeypatch):
         def settle(maps, labels, *_, guess=guess):
             return [np.where(label < 0, guess, label) for label in labels]
 
-        monkeypatch.setattr("sskseg._stages.settle_labels", settle)
+        monkeypatch.setattr("sskseg.segmentation._stages.settle_labels", settle)
         model = segmenter(semi_supervision="self-training", max_steps=200).fit(X, only(y, [4]))
         shares.append(model.predict_proba(X).mean())
     assert shares[1] > shares[0] + 0.03
@@ -501,7 +501,7 @@ def test_dask_gives_the_same(averaged, target, context, monkeypatch):
     da = pytest.importorskip("dask.array")
     X, y = tubes(12)
     model = segmenter(target=target, test_time_augmentation=averaged, **BOTH)
-    monkeypatch.setattr("sskseg._stages.continuity_context", lambda *_: context)
+    monkeypatch.setattr("sskseg.segmentation._stages.continuity_context", lambda *_: context)
     model.fit(X, only(y, [3, 8]))
     assert model.continuity_context_ == context
     positions = np.random.default_rng(0).permutation(14)[:12]

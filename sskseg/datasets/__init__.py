@@ -1,6 +1,6 @@
 """Simulated and public sets of images."""
 
-from ._io import read_image, read_images
+from ..io.images import read_image, read_images
 from ._load import (
     load_array_tomography_4ch,
     load_dsb2018_nuclei,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ._io import list_images, read_image
+from ..io.images import list_images, read_image
 
 
 def where_is(folder, name):

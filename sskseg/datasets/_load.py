@@ -4,7 +4,7 @@ import csv
 
 import numpy as np
 
-from ._io import read_image
+from ..io.images import read_image
 from ._layouts import check_pair, find, load_pairs, load_stage1, where_is
 
 

@@ -1,9 +1,15 @@
 """What a stack of images is: container, checks, normalization, patches, augmentation.
 
-`sskseg.images.augment` is imported by those who need it, since it needs torch.
+`sskseg.images.augmentation` is imported by those who need it, since it needs torch.
 """
 
-from ._checks import (
+from .normalization import channel_percentiles, rescale, subsample_step
+from .patches import Patch, PatchSampler, read_region
+from .points import are_points, check_points, draw_points
+from .random import check_generator
+from .sections import consecutive_runs, neighbor_rows
+from .stack import ImageStack, hand_on
+from .validation import (
     are_counts,
     check_counts,
     check_images,
@@ -17,12 +23,6 @@ from ._checks import (
     like_input,
     unwrap,
 )
-from ._normalize import channel_percentiles, rescale, subsample_step
-from ._patches import Patch, PatchSampler, read_region
-from ._points import are_points, check_points, draw_points
-from ._random import check_generator
-from ._sections import consecutive_runs, neighbor_rows
-from ._stack import ImageStack, hand_on
 
 __all__ = [
     "ImageStack",

@@ -3,12 +3,11 @@
 from ._layers import crop_center, pad_to_multiple
 from .backbone import Backbone, ProxyNetwork, transfer_weights
 from .continuity import ContinuityNet
-from .contours import ContourProposalNetwork, contour_loss
 from .dmcn import DMCN
 from .fusion import fold_batch_norm
 from .initialization import glorot_uniform_, he_normal_
 from .losses import masked_cross_entropy, masked_dice_loss, masked_soft_cross_entropy
-from .refiner import PatchDiscriminator, Refiner, SpatiallyAdaptiveNorm
+from .protocol import network_margin
 from .registry import NETWORKS, count_parameters, make_feature_network, make_network
 from .unet import UNet
 
@@ -17,13 +16,8 @@ __all__ = [
     "NETWORKS",
     "Backbone",
     "ContinuityNet",
-    "ContourProposalNetwork",
-    "PatchDiscriminator",
     "ProxyNetwork",
-    "Refiner",
-    "SpatiallyAdaptiveNorm",
     "UNet",
-    "contour_loss",
     "count_parameters",
     "crop_center",
     "fold_batch_norm",
@@ -34,6 +28,7 @@ __all__ = [
     "masked_cross_entropy",
     "masked_dice_loss",
     "masked_soft_cross_entropy",
+    "network_margin",
     "pad_to_multiple",
     "transfer_weights",
 ]

@@ -1,11 +1,11 @@
 """Images larger than memory, block by block."""
 
-from .blocks import predict_blocks
-from .counting import ScanPlan, ScanResult, count_scan, plan_scan
-from .labels import label_blocks
-from .opening import Scan, open_scan
+from ..inference.blocks import predict_blocks
+from ..io.scans import Scan, open_scan
+from .components import label_blocks
+from .count import ScanPlan, ScanResult, count_scan, plan_scan
+from .scheduler import ScanError
 from .tables import count_by_region, density_map
-from .workers import ScanError
 
 __all__ = [
     "Scan",

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .opening import SECTIONS, ZARR_METADATA
+from ..io.scans import SECTIONS, ZARR_METADATA
 
 _IRRELEVANT = ("history_", "transduction_", "verbose", "device", "memory")  # change no prediction
 _LOOKED_UP = ("LOAD_GLOBAL", "LOAD_NAME")

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..images import unwrap
+from ..inference.blocks import cut
+from ..io.scans import Scan
 from ..morphology import count_overlaps, label_components, object_sums, remove_small
-from .blocks import cut
 from .boxes import aligned, boxes, chunk_side, grown, inside, intersection
-from .ledger import Ledger, checksum
-from .opening import Scan
+from .checkpoints import Ledger, checksum
+from .scheduler import worker_device
 from .stitching import block_faces, boundary_pairs, neighbor_offsets, overlap_pairs
-from .workers import worker_device
 
 _CHUNK = {2: (512, 512), 3: (128, 128, 128)}  # pixels of a chunk on disk, at most
 _CHUNK_OF_SECTIONS = (16, 512, 512)

@@ -1,6 +1,5 @@
-"""The training loop, batches, and whole-image inference."""
+"""The training loop, batches, objectives and devices."""
 
-from .adversarial import HistoryBuffer, self_regularization, train_refiner
 from .batches import (
     Batch,
     MixedBatches,
@@ -9,67 +8,36 @@ from .batches import (
     prefetch,
     standardized_sections,
 )
-from .calibration import (
-    fit_temperature,
-    mutual_information,
-    normalized_entropy,
-    scale_temperature,
-)
-from .consistency import MeanTeacher, WeakToStrong
-from .continuity import DisturbedSections
-from .contours import ContourBatches, outline
-from .devices import inference_copy, isolated_seed, select_device, select_precision
-from .inference import (
-    TileSettings,
-    core_size,
-    dihedral_mean,
-    dihedral_views,
-    predict_images,
-    round_up,
-)
+from .devices import inference_copy, isolated_seed, memory_format, select_device, select_precision
 from .loop import Budget, LoopSettings, optimize
 from .objectives import LOSSES, ClassObjective, ForegroundObjective
-from .proxies import ProxyBatches, field_shape, proxy_loss
-from .valid import TILINGS, restore_size
+from .patch_sizes import check_batch, patch_sides
+from .simulated import balanced_weights, draw_simulated
+from .transfer import FINETUNE, rate_groups, start_network
 
 __all__ = [
+    "FINETUNE",
     "LOSSES",
-    "TILINGS",
     "Batch",
     "Budget",
     "ClassObjective",
-    "ContourBatches",
-    "DisturbedSections",
     "ForegroundObjective",
-    "HistoryBuffer",
     "LoopSettings",
-    "MeanTeacher",
     "MixedBatches",
     "PatchBatches",
-    "ProxyBatches",
-    "TileSettings",
-    "WeakToStrong",
+    "balanced_weights",
     "channel_statistics",
-    "core_size",
-    "dihedral_mean",
-    "dihedral_views",
-    "field_shape",
-    "fit_temperature",
+    "check_batch",
+    "draw_simulated",
     "inference_copy",
     "isolated_seed",
-    "mutual_information",
-    "normalized_entropy",
+    "memory_format",
     "optimize",
-    "outline",
-    "predict_images",
+    "patch_sides",
     "prefetch",
-    "proxy_loss",
-    "restore_size",
-    "round_up",
-    "scale_temperature",
+    "rate_groups",
     "select_device",
     "select_precision",
-    "self_regularization",
     "standardized_sections",
-    "train_refiner",
+    "start_network",
 ]

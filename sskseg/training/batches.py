@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..images import read_region
-from ..images.augment import (
+from ..images.augmentation import (
     Photometry,
     adjust,
     coordinates,

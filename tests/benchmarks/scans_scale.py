@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sskseg.scans import counting
-from sskseg.scans.workers import Workers, attempt
+from sskseg.scans.scheduler import Workers, attempt
 
 WORKERS = (1, 3, 10, 30, 100, 300, 1000)
 

@@ -3,8 +3,7 @@ import pytest
 import torch
 from scipy import ndimage as ndi
 from skimage.transform import PiecewiseAffineTransform
-
-from sskseg.images.augment import (
+from sskseg.images.augmentation import (
     Augmentation,
     Geometry,
     _piecewise_weights,

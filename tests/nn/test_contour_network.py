@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 import torch
 
+from sskseg.detection import ContourProposalNetwork, contour_loss
 from sskseg.morphology import contour_points, fourier_descriptors, trace_contours
-from sskseg.nn import ContourProposalNetwork, contour_loss, make_network
+from sskseg.nn import make_network
 
 
 def network_of(name="unet-shuffle", **options):

@@ -56,7 +56,7 @@ def test_reach_is_how_far_a_pixel_is_seen(ndim, depth, options):
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_reach_of_valid_padding(depth):
-    from sskseg.training import restore_size
+    from sskseg.inference import restore_size
 
     network = make_network("unet-valid", 1, 1, width=2, depth=depth).eval()
     forward = restore_size(network, network, "overlap-tile", None)

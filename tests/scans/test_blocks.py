@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from sskseg import SemiSupervisedSegmenter, _dense
+from sskseg import SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
+from sskseg.inference import tile_sizes
 from sskseg.scans import predict_blocks
 
 da = pytest.importorskip("dask.array")
@@ -11,7 +12,7 @@ da = pytest.importorskip("dask.array")
 @pytest.fixture
 def small_tiles(monkeypatch):
     """Tiles so small that a test image has several, and halos that do not cover the reach."""
-    monkeypatch.setattr(_dense, "_TILE", {2: (96, 96), 3: (8, 32, 32)})
+    monkeypatch.setattr(tile_sizes, "_TILE", {2: (96, 96), 3: (8, 32, 32)})
 
 
 def fitted(X, y, **changes):

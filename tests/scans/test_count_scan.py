@@ -26,16 +26,16 @@ from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.scans import (
     ScanError,
+    count,
     count_by_region,
     count_scan,
-    counting,
     density_map,
     open_scan,
     plan_scan,
 )
+from sskseg.scans.checkpoints import Ledger
 from sskseg.scans.fingerprint import hash_of
 from sskseg.scans.job import Job
-from sskseg.scans.ledger import Ledger
 
 
 def fitted(counter, ndim=2, **options):
@@ -420,7 +420,7 @@ def interrupted_at(stage, monkeypatch):
         yield
         return
     with monkeypatch.context() as context:
-        context.setattr(counting, stage, lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        context.setattr(count, stage, lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             yield
 
@@ -666,10 +666,10 @@ def test_what_cannot_be_read_or_written_is_told_and_nothing_is_lost(components, 
 
 def test_blocks_that_were_chosen_are_gone_on_with(components, plane, tmp_path, monkeypatch):
     """Where the network's blocks are not those that objects are found in."""
-    from sskseg import _dense
-    from sskseg.scans import planning
+    from sskseg.scans import plan
+    from sskseg.segmentation import _dense
 
-    monkeypatch.setattr(planning, "_BLOCK", {2: (50, 50)})
+    monkeypatch.setattr(plan, "_BLOCK", {2: (50, 50)})
     tiles = 90**2 * components[1].block_bytes(1000) / 1000
     monkeypatch.setattr(_dense, "_NETWORK_BYTES", tiles)
     monkeypatch.setattr(_dense, "core_size", lambda *_: 16)
@@ -749,7 +749,7 @@ def test_files_that_were_put_right_are_gone_on_with(
 
 
 def test_a_run_that_was_left_does_not_write_into_the_next(components, plane, tmp_path, monkeypatch):
-    monkeypatch.setattr("sskseg.scans.ledger._PAUSES", (0.0,))
+    monkeypatch.setattr("sskseg.scans.checkpoints._PAUSES", (0.0,))
     ledger = Ledger.open(tmp_path / "ledger", {"stamps": ""})
     left = Ledger(ledger.folder, ledger.take_over())
     left.write("label", 0, n=1)

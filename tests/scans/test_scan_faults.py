@@ -17,9 +17,9 @@ from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
-from sskseg.scans import Scan, ScanError, count_scan, ledger, open_scan
-from sskseg.scans.planning import choose_block
-from sskseg.scans.workers import choose_device
+from sskseg.scans import Scan, ScanError, checkpoints, count_scan, open_scan
+from sskseg.scans.plan import choose_block
+from sskseg.scans.scheduler import choose_device
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def test_a_disk_that_fills_up_on_the_way(
     out = tmp_path / "out"
     with monkeypatch.context() as context:
         if where == "ledger":
-            context.setattr(ledger, "write_atomically", full(ledger.write_atomically))
+            context.setattr(checkpoints, "write_atomically", full(checkpoints.write_atomically))
         else:
             context.setattr(zarr.Array, "__setitem__", full(zarr.Array.__setitem__))
         if where == "array" and after > 20:

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from sskseg.images.augmentation import PRESETS, Augmentation
 
 from sskseg.datasets import make_cells
-from sskseg.images.augment import PRESETS, Augmentation
+from sskseg.detection import ContourBatches, outline
 from sskseg.morphology import contour_masks
-from sskseg.training import ContourBatches, outline
 
 
 def batches_of(X, known, augmentation, side=48):

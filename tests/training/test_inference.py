@@ -2,9 +2,10 @@ import numpy as np
 import pytest
 import torch
 
+from sskseg.inference import TileSettings, dihedral_mean, predict_images, round_up
+from sskseg.inference.tiling import plan_tiles
 from sskseg.nn import make_network
-from sskseg.training import TileSettings, dihedral_mean, inference_copy, predict_images
-from sskseg.training.inference import plan_tiles, round_up
+from sskseg.training import inference_copy
 
 CPU = torch.device("cpu")
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from sskseg.inference import TILINGS, TileSettings, predict_images, restore_size
 from sskseg.nn import crop_center, make_network
-from sskseg.training import TILINGS, TileSettings, predict_images, restore_size
 
 CPU = torch.device("cpu")
 

@@ -45,10 +45,10 @@ def _prepare(way, network, device):
     kind, *settings = way
     if kind == "monai":
         return _sliding(network, device, *settings)
-    from sskseg.training import TileSettings, predict_images
+    from sskseg.inference import TileSettings, predict_images
 
     if kind == "own":
-        from sskseg._dense import tile_settings
+        from sskseg.inference import tile_settings
 
         tiles = tile_settings(network, 2)
     elif kind == "whole":

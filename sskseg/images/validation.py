@@ -1,0 +1,448 @@
+"""The contract on X, y and positions, checked in this one place."""
+
+import sys
+
+import numpy as np
+
+from .points import are_points, check_points, draw_points
+from .stack import ImageStack
+
+_LARGEST = 1e18  # magnitude of intensities whose squares float32 holds
+_SHAPES = "(n_samples, *spatial) or (n_samples, *spatial, n_channels)"
+
+
+def unwrap(X):
+    """Return the images inside an `ImageStack`, anything else as it is.
+
+    Parameters
+    ----------
+    X : object
+
+    Returns
+    -------
+    object
+    """
+    return X.images if isinstance(X, ImageStack) else X
+
+
+def is_lazy(X):
+    """Tell whether X holds a dask array, without importing dask.
+
+    Parameters
+    ----------
+    X : object
+
+    Returns
+    -------
+    bool
+    """
+    array = sys.modules.get("dask.array")
+    return array is not None and isinstance(unwrap(X), array.Array)
+
+
+def check_images(X, spatial_ndim, *, n_channels=None, name="X"):
+    """Validate images and give them one form.
+
+    Parameters
+    ----------
+    X : ndarray, list of ndarray, ImageStack
+        ``(n_samples, *spatial)`` or ``(n_samples, *spatial, n_channels)``; a list where sizes
+        differ. Booleans, integers and floats; finite, at most 1e18, nothing masked.
+    spatial_ndim : {2, 3}
+        Number of spatial axes of one sample; never guessed.
+    n_channels : int, default=None
+        The number of channels that is expected, if any.
+    name : str, default="X"
+        The argument to name in an error.
+
+    Returns
+    -------
+    images : list of ndarray of shape (*spatial, n_channels)
+        Views where possible; never written to.
+
+    Raises
+    ------
+    ValueError
+        For empty input, another number of axes, another number of channels, another dtype, NaN,
+        infinity or more than 1e18 (computations are in float32), masked pixels. The message says
+        what was expected and what came.
+    """
+    _check_spatial_ndim(spatial_ndim)
+    X = unwrap(X)
+    images = _as_list(X, spatial_ndim, name)
+    images = [_one_image(image, i, spatial_ndim, name) for i, image in enumerate(images)]
+    channels = {image.shape[-1] for image in images}
+    if len(channels) > 1:
+        raise ValueError(
+            f"All images of {name} must have the same number of channels, got {sorted(channels)}."
+        )
+    if n_channels is not None and channels != {n_channels}:
+        raise ValueError(f"{name} must have {n_channels} channel(s), got {channels.pop()}.")
+    return images
+
+
+def check_lazy_images(X, spatial_ndim, *, n_channels=None, name="X"):
+    """Validate the shape and dtype of a dask array; returns it with a channel axis.
+
+    Values are not looked at, since that would compute them.
+
+    Parameters
+    ----------
+    X : dask array or ImageStack of one
+    spatial_ndim : {2, 3}
+    n_channels : int, default=None
+        The number of channels that is expected, if any.
+    name : str, default="X"
+
+    Returns
+    -------
+    dask array of shape (n_samples, *spatial, n_channels)
+
+    Raises
+    ------
+    ValueError
+        For other axes, unknown or empty ones, another dtype or number of channels.
+    """
+    _check_spatial_ndim(spatial_ndim)
+    X = unwrap(X)
+    if X.ndim not in (spatial_ndim + 1, spatial_ndim + 2) or any(
+        not np.isfinite(size) or size == 0 for size in X.shape
+    ):
+        raise ValueError(
+            f"{name} must be {_SHAPES} with {spatial_ndim} known, non-empty spatial axes, "
+            f"got shape {X.shape}."
+        )
+    _check_dtype(X.dtype, name)
+    X = X[..., None] if X.ndim == spatial_ndim + 1 else X
+    if n_channels is not None and X.shape[-1] != n_channels:
+        raise ValueError(f"{name} must have {n_channels} channel(s), got {X.shape[-1]}.")
+    return X
+
+
+def check_labels(y, images, *, point_radius=None, name="y"):
+    """Validate label images against the images they belong to.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_samples, *spatial) or list of ndarray or None
+        Integers or booleans: -1 unlabelled, 0 background, > 0 object. In a list, None stands for
+        an unlabelled sample. With `point_radius`, a sample may have points instead, coordinates of
+        shape (k, spatial_ndim) in pixels.
+    images : list of ndarray of shape (*spatial, n_channels)
+        As `check_images` gives them.
+    point_radius : float, default=None
+        A disc of so many pixels around each point is an object, a ring about it is -1, and
+        everything else background. None: points are refused.
+    name : str, default="y"
+
+    Returns
+    -------
+    labels : list of ndarray of shape (*spatial)
+        Integer arrays (views where possible).
+
+    Raises
+    ------
+    ValueError
+        For another number of samples, another shape, another dtype, values below -1, points outside
+        of their image.
+    """
+    y = unwrap(y)
+    if y is None:
+        raise ValueError(f"{name} is None: label images of X's spatial shape are required.")
+    y = np.asarray(y) if is_lazy(y) else y
+    if not isinstance(y, (np.ndarray, list, tuple)):
+        raise ValueError(f"{name} must be an array or a list of arrays, got {type(y).__name__}.")
+    if len(y) != len(images):
+        raise ValueError(
+            f"X and {name} must have the same number of samples, got {len(images)} images "
+            f"and {len(y)} label images."
+        )
+    shapes = [image.shape[:-1] for image in images]
+    if point_radius is not None:
+        y = [_drawn(item, i, shapes[i], point_radius, name) for i, item in enumerate(y)]
+    or_points = point_radius is not None
+    return [_one_label(label, i, shapes[i], name, or_points) for i, label in enumerate(y)]
+
+
+def check_labelled(labels, *, name="y"):
+    """Find the samples with at least one labelled pixel.
+
+    Parameters
+    ----------
+    labels : list of ndarray of int
+        -1 unlabelled.
+    name : str, default="y"
+
+    Returns
+    -------
+    ndarray of int
+        Their indices.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    labelled = np.array([i for i, label in enumerate(labels) if (label >= 0).any()], dtype=np.intp)
+    if labelled.size == 0:
+        raise ValueError(
+            f"{name} labels nothing: every pixel of all {len(labels)} samples is -1. Label at "
+            "least a part of one image."
+        )
+    return labelled
+
+
+def are_counts(y):
+    """Tell counts from label images and points.
+
+    Parameters
+    ----------
+    y : object
+
+    Returns
+    -------
+    bool
+        Whether y is one number a sample (or None in the place of some).
+    """
+    y = unwrap(y)
+    if not isinstance(y, (list, tuple, np.ndarray)) or len(y) == 0:
+        return False
+    given = [item for item in y if item is not None]
+    return bool(given) and all(np.ndim(item) == 0 for item in given)
+
+
+def check_counts(y, n_samples, *, name="y"):
+    """Validate counts.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+    n_samples : int
+    name : str, default="y"
+
+    Returns
+    -------
+    ndarray of float64, shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        For another number of them, and for what is not a finite number from 0 on.
+    """
+    counts = check_numbers(y, name)
+    if counts.shape != (n_samples,):
+        raise ValueError(
+            f"{name} must have {n_samples} counts, one a sample, got shape {counts.shape}."
+        )
+    if not np.isfinite(counts).all() or (counts < 0).any():
+        raise ValueError(f"{name} must be finite counts that are not negative, got {y!r}.")
+    return counts
+
+
+def check_numbers(values, name):
+    """Convert numbers, or raise a ValueError that names the argument.
+
+    Parameters
+    ----------
+    values : array-like
+    name : str
+
+    Returns
+    -------
+    ndarray of float64
+        A copy; None is NaN.
+    """
+    try:
+        return np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must be numbers, got {values!r}.") from error
+
+
+def check_positions(positions, n_samples, *, name="positions"):
+    """Validate section positions; None stands for ``0, 1, ..., n_samples - 1``.
+
+    Parameters
+    ----------
+    positions : array-like of int, shape (n_samples,), or None
+    n_samples : int
+    name : str, default="positions"
+
+    Returns
+    -------
+    ndarray of int64, shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        For another length, anything but integers, or a position that occurs twice (which of the
+        two were the neighbor of the next section would be arbitrary).
+    """
+    if positions is None:
+        return np.arange(n_samples)
+    positions = np.asarray(positions)
+    if positions.shape != (n_samples,):
+        raise ValueError(
+            f"{name} must have shape ({n_samples},), one position a section, got {positions.shape}."
+        )
+    if positions.dtype.kind not in "iu":
+        raise ValueError(f"{name} must be integers, got dtype {positions.dtype}.")
+    if positions.max(initial=0) > np.iinfo(np.int64).max:
+        raise ValueError(f"{name} must fit into int64, got {positions.max()}.")
+    values, counts = np.unique(positions, return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(
+            f"{name} must not repeat: {values[counts > 1][:5].tolist()} occur more than once. "
+            "Two stacks need a gap between their positions."
+        )
+    return positions.astype(np.int64)
+
+
+def check_sample_weight(sample_weight, n_samples, rows=None):
+    """Validate per-sample weights; None stands for ones.
+
+    Parameters
+    ----------
+    sample_weight : array-like of shape (n_samples,), or None
+    n_samples : int
+    rows : ndarray of int, default=None
+        Samples of which one at least must have a weight above 0.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_samples,)
+        A copy.
+
+    Raises
+    ------
+    ValueError
+        For another shape, negative weights, NaN or infinity, or where none of `rows` has a weight.
+    """
+    if sample_weight is None:
+        return np.ones(n_samples)
+    weight = check_numbers(sample_weight, "sample_weight")
+    if weight.shape != (n_samples,):
+        raise ValueError(
+            f"sample_weight must have shape ({n_samples},), one weight an image, got "
+            f"{weight.shape}."
+        )
+    if not np.isfinite(weight).all() or (weight < 0).any():
+        raise ValueError(f"sample_weight must be finite and not negative, got {sample_weight!r}.")
+    if rows is not None and not weight[rows].any():
+        raise ValueError("sample_weight must be above 0 for a labelled sample, got 0 for all.")
+    return weight
+
+
+def like_input(outputs, X):
+    """Stack per-sample outputs into one array where X was one; a list stays a list.
+
+    Parameters
+    ----------
+    outputs : list of ndarray
+    X : array-like
+
+    Returns
+    -------
+    ndarray or list of ndarray
+    """
+    is_array = isinstance(unwrap(X), np.ndarray) and unwrap(X).dtype != object
+    return np.stack(outputs) if is_array else list(outputs)
+
+
+def _check_spatial_ndim(spatial_ndim):
+    if spatial_ndim not in (2, 3):
+        raise ValueError(f"spatial_ndim must be 2 or 3, got {spatial_ndim!r}.")
+
+
+def _as_list(X, spatial_ndim, name):
+    if isinstance(X, np.ndarray) and X.dtype != object:
+        if X.ndim not in (spatial_ndim + 1, spatial_ndim + 2):
+            raise ValueError(
+                f"{name} must be {_SHAPES} with {spatial_ndim} spatial axes (spatial_ndim="
+                f"{spatial_ndim}), that is {spatial_ndim + 1} or {spatial_ndim + 2} axes in all; "
+                f"got shape {X.shape}."
+            )
+    elif is_lazy(X):
+        raise ValueError(
+            f"{name} is a dask array, but images in memory are required here: compute it, or the "
+            "samples of it that are needed, first."
+        )
+    elif not isinstance(X, (list, tuple, np.ndarray)):
+        raise ValueError(
+            f"{name} must be an array, a list of arrays, an ImageStack or a dask array, "
+            f"got {type(X).__name__}."
+        )
+    if len(X) == 0:
+        raise ValueError(f"{name} is empty: at least one image is required.")
+    return X
+
+
+def _one_image(image, index, spatial_ndim, name):
+    _check_mask(image, f"{name}[{index}]", "fill them, and give them the label -1")
+    image = np.asarray(image)
+    _check_dtype(image.dtype, f"{name}[{index}]")
+    if image.ndim not in (spatial_ndim, spatial_ndim + 1):
+        raise ValueError(
+            f"{name}[{index}] must have {spatial_ndim} spatial axes and at most one channel axis, "
+            f"got shape {image.shape}."
+        )
+    if image.size == 0:
+        raise ValueError(f"{name}[{index}] is empty, got shape {image.shape}.")
+    if image.dtype.kind == "f" or image.dtype.itemsize > 4:
+        _check_values(image, f"{name}[{index}]")
+    return image[..., None] if image.ndim == spatial_ndim else image
+
+
+def _check_values(image, name):
+    low, high = float(image.min()), float(image.max())
+    if not np.isfinite([low, high]).all():
+        raise ValueError(f"{name} contains NaN or infinity; finite values are required.")
+    if max(-low, high) > _LARGEST:
+        raise ValueError(
+            f"{name} must hold values of at most {_LARGEST:g}, which float32 can compute with, got "
+            f"values from {low:g} to {high:g}."
+        )
+
+
+def _check_mask(values, name, remedy):
+    """Masked pixels would count as any others."""
+    if np.ma.is_masked(values):
+        raise ValueError(f"{name} has masked pixels, which are not understood: {remedy}.")
+
+
+def _check_dtype(dtype, name):
+    if dtype.kind not in "buif":
+        raise ValueError(f"{name} must be booleans, integers or real floats, got dtype {dtype}.")
+
+
+def _drawn(item, index, shape, radius, name):
+    """A label image in the place of points; anything else as it is."""
+    if item is None or not are_points(item, shape):
+        return item
+    return draw_points(check_points(item, shape, f"{name}[{index}]"), shape, radius)
+
+
+def _one_label(label, index, shape, name, or_points):
+    if label is None:
+        return np.broadcast_to(np.int32(-1), shape)
+    _check_mask(label, f"{name}[{index}]", "give them the label -1")
+    label = np.asarray(label)
+    if label.shape != tuple(shape):
+        points = f" (or be points of shape (k, {len(shape)}))" if or_points else ""
+        raise ValueError(
+            f"{name}[{index}] must have the spatial shape of its image, {tuple(shape)}{points}, "
+            f"got shape {label.shape}."
+        )
+    if label.dtype == bool:
+        return label.view(np.uint8)
+    if label.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name}[{index}] must be integers or booleans (-1 unlabelled, 0 background, > 0 "
+            f"object), got dtype {label.dtype}."
+        )
+    if label.dtype == np.uint64 and label.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{name}[{index}] must fit into int64, got {label.max()}.")
+    if label.dtype.kind == "i" and label.min() < -1:
+        raise ValueError(
+            f"{name}[{index}] must not hold values below -1 (unlabelled), got {label.min()}."
+        )
+    return label

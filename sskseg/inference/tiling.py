@@ -1,0 +1,227 @@
+"""Whole-image inference by overlapping tiles."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import groupby, product
+
+import numpy as np
+import torch
+
+from ..training.devices import memory_format
+
+
+@dataclass(frozen=True)
+class TileSettings:
+    """How an image is cut into tiles.
+
+    Parameters
+    ----------
+    tile : tuple of int
+        Largest input of the network, pixels.
+    halo : tuple of int
+        Pixels that a tile reads beyond the part that it writes. From the reach of the network on,
+        the result is that of the whole image.
+    stride : tuple of int
+        Tiles start at multiples of this.
+    blend : {"crop", "mean", "hann", "gaussian"}, default="crop"
+        ``"crop"``: each pixel comes from one tile. The others average overlapping tiles, with equal
+        weights or weights that fall off towards the border, and divide by their true sum.
+    batch_pixels : int, default=2**20
+        Tiles of one size are batched up to so many pixels.
+    """
+
+    tile: tuple[int, ...]
+    halo: tuple[int, ...]
+    stride: tuple[int, ...]
+    blend: str = "crop"
+    batch_pixels: int = 2**20
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A part of an image: what is read, and what of it is written."""
+
+    read: tuple[slice, ...]
+    write: tuple[slice, ...]
+
+    @property
+    def shape(self):
+        return tuple(part.stop - part.start for part in self.read)
+
+    @property
+    def inner(self):
+        """The written part, as slices of the read part."""
+        return tuple(
+            slice(w.start - r.start, w.stop - r.start)
+            for r, w in zip(self.read, self.write, strict=True)
+        )
+
+
+def plan_tiles(shape, settings):
+    """Cut an image into tiles whose written parts cover it exactly once.
+
+    Parameters
+    ----------
+    shape : tuple of int
+    settings : TileSettings
+
+    Returns
+    -------
+    list of Tile
+    """
+    axes = [
+        _plan_axis(size, tile, halo, stride)
+        for size, tile, halo, stride in zip(
+            shape, settings.tile, settings.halo, settings.stride, strict=True
+        )
+    ]
+    return [Tile(*zip(*parts, strict=True)) for parts in product(*axes)]
+
+
+def _plan_axis(size, tile, halo, stride):
+    core = core_size(size, tile, halo, stride)
+    starts = list(range(0, size, core))
+    if len(starts) > 1 and size - starts[-1] < halo:
+        starts.pop()  # a sliver is left to the tile before it
+    stops = [*starts[1:], size]
+    halo = round_up(halo, stride)
+    return [
+        (slice(max(0, a - halo), min(size, b + halo)), slice(a, b))
+        for a, b in zip(starts, stops, strict=True)
+    ]
+
+
+def core_size(size, tile, halo, stride):
+    """How many pixels along an axis a tile writes; the whole axis where it fits in one tile.
+
+    Depends on nothing but its arguments, so that an array that is cut elsewhere (in dask blocks,
+    say) is cut alike.
+    """
+    if size <= tile:
+        return size
+    return max(stride, (tile - 2 * round_up(halo, stride)) // stride * stride)
+
+
+def round_up(number, step):
+    """The next multiple of `step`."""
+    return -(-number // step) * step
+
+
+def predict_images(forward, images, settings, *, device, dtype):
+    """Run a network over whole images.
+
+    Parameters
+    ----------
+    forward : callable
+        Maps (batch, n_channels, *tile) to (batch, n_outputs, *tile), a floating tensor.
+    images : iterable of ndarray of shape (n_channels, *spatial), float32 or tensors
+    settings : TileSettings
+    device : torch.device
+    dtype : torch.dtype
+        What `forward` is given.
+
+    Yields
+    ------
+    ndarray of shape (n_outputs, *spatial), float32
+
+    Notes
+    -----
+    Where the GPU has too little memory, batches and then tiles are halved; with ``blend="crop"``
+    and a halo of at least the reach of the network, the result is the same.
+    """
+    for _, group in groupby(images, key=lambda image: tuple(image.shape[1:])):
+        for batch in _batched(group, settings):
+            yield from _predict_or_shrink(forward, batch, settings, device, dtype)
+
+
+def _predict_or_shrink(forward, images, settings, device, dtype):
+    try:
+        return _predict_batch(forward, images, settings, device, dtype)
+    except torch.OutOfMemoryError:
+        settings = _smaller(settings, images[0].shape[1:])
+    results = []  # outside of the handler, whose traceback would keep the failed tensors alive
+    for batch in _batched(iter(images), settings):
+        results += _predict_or_shrink(forward, batch, settings, device, dtype)
+    return results
+
+
+def _batched(images: Iterator, settings):
+    """Lists of images that are predicted in one forward: several only where one tile is enough."""
+    batch = []
+    for image in images:
+        shape = image.shape[1:]
+        whole = all(size <= tile for size, tile in zip(shape, settings.tile, strict=True))
+        most = max(1, settings.batch_pixels // int(np.prod(shape))) if whole else 1
+        batch.append(image)
+        if len(batch) >= most:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _smaller(settings, shape):
+    """Settings that need about half the memory; raises where they cannot be made smaller."""
+    tile = tuple(min(t, s) for t, s in zip(settings.tile, shape, strict=True))
+    pixels = int(np.prod(tile))
+    if settings.batch_pixels > pixels:
+        return replace(settings, batch_pixels=max(pixels, settings.batch_pixels // 2))
+    longest = int(np.argmax(tile))
+    stride, halo = settings.stride[longest], settings.halo[longest]
+    half = -(-tile[longest] // (2 * stride)) * stride
+    if half >= tile[longest] or half <= 2 * halo:
+        raise torch.OutOfMemoryError(
+            f"Out of memory even in tiles of {tile} pixels; the network looks {settings.halo} "
+            "pixels around, so that smaller tiles would change the result. Use a smaller network "
+            "or the CPU."
+        )
+    tile = (*tile[:longest], half, *tile[longest + 1 :])
+    return replace(settings, tile=tile, batch_pixels=int(np.prod(tile)))
+
+
+@torch.inference_mode()
+def _predict_batch(forward, images, settings, device, dtype):
+    shape = tuple(images[0].shape[1:])
+    tiles = plan_tiles(shape, settings)
+    blended = settings.blend != "crop"
+    output, weights = None, None
+    for tile in tiles:
+        region = (slice(None), *tile.read)
+        parts = [torch.as_tensor(image[region]) for image in images]
+        inputs = torch.stack(parts) if len(parts) > 1 else parts[0].unsqueeze(0)
+        inputs = inputs.to(device, dtype).contiguous(memory_format=memory_format(len(shape)))
+        result = forward(inputs).float().cpu().numpy()
+        if len(tiles) == 1:
+            return list(result)
+        if output is None:
+            output = np.zeros((len(images), result.shape[1], *shape), np.float32)
+            weights = np.zeros(shape, np.float32) if blended else None
+        if blended:
+            window = _window(tile.shape, settings.blend)
+            output[(slice(None), slice(None), *tile.read)] += result * window
+            weights[tile.read] += window
+        else:
+            output[(slice(None), slice(None), *tile.write)] = result[(..., *tile.inner)]
+    if blended:
+        output /= weights
+    return list(output)
+
+
+@lru_cache(maxsize=16)
+def _window(shape, blend):
+    """Positive weights of the pixels of a tile."""
+    window = np.ones(shape, np.float32)
+    for axis, size in enumerate(shape):
+        at = (np.arange(size) + 0.5) / size
+        if blend == "hann":
+            profile = np.sin(np.pi * at) ** 2 + 1e-3
+        elif blend == "gaussian":
+            profile = np.exp(-0.5 * ((at - 0.5) / 0.125) ** 2) + 1e-3
+        else:
+            profile = np.ones(size)
+        window *= profile.astype(np.float32).reshape(
+            [-1 if a == axis else 1 for a in range(len(shape))]
+        )
+    window.flags.writeable = False
+    return window

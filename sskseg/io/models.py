@@ -1,0 +1,212 @@
+"""Model files that cannot execute code: tensors and JSON in one safetensors file."""
+
+import hashlib
+import json
+import os
+import tempfile
+from dataclasses import fields
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from ..simulation import CellSimulator
+
+_FORMAT = "sskseg-1"
+
+
+def write_model(path, class_name, values, tensors):
+    """Write a model file, atomically: an older file stays until the new one is complete.
+
+    Parameters
+    ----------
+    path : str or path-like
+    class_name : str
+    values : dict
+        What JSON can hold, tuples, and `CellSimulator`, which is numbers.
+    tensors : dict of str to Tensor or ndarray
+
+    Raises
+    ------
+    ValueError
+        If a value cannot be stored without executing code when it is loaded.
+    """
+    path = Path(path)
+    header = {"format": _FORMAT, "class": class_name, "values": json.dumps(_encode(values, ""))}
+    tensors = {name: torch.as_tensor(value).contiguous() for name, value in tensors.items()}
+    header["checksum"] = _checksum(header, tensors)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
+    os.close(handle)
+    try:
+        save_file(tensors, temporary, metadata=header)
+        Path(temporary).replace(path)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def read_model(path):
+    """Read a model file.
+
+    Returns
+    -------
+    class_name : str
+    values : dict
+    tensors : dict of str to Tensor
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    OSError
+        If it cannot be read.
+    ValueError
+        If the file is damaged or was not written by `write_model`; the message names it.
+
+    Notes
+    -----
+    The checksum tells damage, not tampering: who writes a file writes its checksum.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"No model file at {path}.")
+    path.open("rb").close()  # what the file system refuses is its own error
+    try:
+        with safe_open(path, framework="pt", device="cpu") as file:
+            header = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise ValueError(f"{path} is damaged or not a model file: {error}") from error
+    if header.get("format") != _FORMAT:
+        raise ValueError(
+            f"{path} was not written by this library (expected format {_FORMAT!r}, got "
+            f"{shortened(header.get('format'))})."
+        )
+    if header.get("checksum") != _checksum(header, tensors):
+        raise ValueError(f"{path} is damaged: its checksum is not that of its content.")
+    try:
+        values = _decode(json.loads(header["values"]))
+        return header["class"], values, tensors
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is damaged: its header cannot be read: {error}") from error
+
+
+def _checksum(header, tensors):
+    """SHA-256 of everything in a model file."""
+    found = hashlib.sha256()
+    for name in ("format", "class", "values"):
+        found.update(f"{name}={header.get(name)}\n".encode())
+    for name, tensor in sorted(tensors.items()):
+        found.update(f"{name}: {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        flat = tensor.flatten().clone(memory_format=torch.contiguous_format)
+        found.update(flat.view(torch.uint8).numpy())
+    return found.hexdigest()
+
+
+def shortened(value, most=80):
+    """What something is, in a message; a file may hold megabytes."""
+    text = repr(value)
+    return text if len(text) <= most else text[: most - 3] + "..."
+
+
+def check_fitted(attributes, expected):
+    """Raise where a fitted attribute is not there or not of its kind.
+
+    Parameters
+    ----------
+    attributes : dict
+    expected : dict of str to str
+        For each name its kind, see `_KINDS`; with " or None" it may be None.
+
+    Raises
+    ------
+    ValueError
+        That names the attribute.
+    """
+    for name, kind in expected.items():
+        if name not in attributes:
+            raise ValueError(f"{name} is missing.")
+        value, optional = attributes[name], kind.endswith(" or None")
+        if not ((optional and value is None) or _KINDS[kind.removesuffix(" or None")](value)):
+            raise ValueError(f"{name} must be {kind}, got {shortened(value)}.")
+
+
+def _is_count(value):
+    return isinstance(value, Integral) and not isinstance(value, bool) and 0 <= value < 2**31
+
+
+def _is_number(value):
+    return isinstance(value, Real) and not isinstance(value, bool) and bool(np.isfinite(value))
+
+
+_KINDS = {
+    "a count": _is_count,
+    "a number": _is_number,
+    "numbers": lambda x: isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "iuf",
+    "a shape": lambda x: isinstance(x, tuple) and len(x) > 0 and all(map(_is_count, x)),
+    "text": lambda x: isinstance(x, str),
+    "a tuple": lambda x: isinstance(x, tuple),
+    "a list": lambda x: isinstance(x, list),
+    "a dict": lambda x: isinstance(x, dict),
+    "an object": lambda x: not isinstance(x, (str, bytes, list, dict, int, float, type(None))),
+    "a network": lambda x: isinstance(x, torch.nn.Module),
+}
+
+
+def check_weights(module, state):
+    """Raise where tensors are not those of a module.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        On the device "meta", that is without memory, whatever sizes its parameters claim.
+    state : dict of str to Tensor
+
+    Raises
+    ------
+    ValueError
+        If a tensor is of another type or holds NaN or infinity.
+    RuntimeError
+        If one is missing, too many, or of another shape.
+    """
+    for name, expected in module.state_dict().items():
+        tensor = state.get(name)
+        if tensor is not None and tensor.dtype != expected.dtype:
+            raise ValueError(f"{name} must be of {expected.dtype}, got {tensor.dtype}.")
+        if tensor is not None and not torch.isfinite(tensor).all():
+            raise ValueError(f"{name} holds NaN or infinity.")
+    module.load_state_dict(state, assign=True)
+
+
+def _encode(value, where):
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, tuple):
+        return {"(tuple)": [_encode(v, f"{where}[{i}]") for i, v in enumerate(value)]}
+    if type(value) is CellSimulator:
+        parts = {part.name: getattr(value, part.name) for part in fields(value)}
+        return {"(CellSimulator)": _encode(parts, where)}
+    if isinstance(value, list):
+        return [_encode(v, f"{where}[{i}]") for i, v in enumerate(value)]
+    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+        return {key: _encode(v, f"{where}.{key}" if where else key) for key, v in value.items()}
+    raise ValueError(
+        f"{where} cannot be saved without executing code: expected numbers, strings, lists, "
+        f"tuples or dicts, got {type(value).__name__}. Use joblib or pickle instead."
+    )
+
+
+def _decode(value):
+    if isinstance(value, list):
+        return [_decode(v) for v in value]
+    if isinstance(value, dict):
+        if set(value) == {"(tuple)"}:
+            return tuple(_decode(v) for v in value["(tuple)"])
+        if set(value) == {"(CellSimulator)"}:
+            return CellSimulator(**_decode(value["(CellSimulator)"]))
+        return {key: _decode(v) for key, v in value.items()}
+    return value

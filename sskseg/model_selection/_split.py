@@ -1,0 +1,97 @@
+"""Cross-validation and scorers that know of unlabelled samples."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.model_selection import BaseCrossValidator
+
+from ..images import check_generator, unwrap
+
+
+class LabelledKFold(BaseCrossValidator):
+    """Folds over the labelled samples; unlabelled ones are in every training set.
+
+    A plain ``KFold`` puts unlabelled samples in test folds, where they have no score.
+
+    Parameters
+    ----------
+    n_splits : int, default=5
+    shuffle : bool, default=False
+        Without shuffling folds are contiguous blocks, so that adjacent sections, which resemble
+        each other, are not in the training and the test set of one split (but at the ends of a
+        block).
+    random_state : int, RandomState, Generator or None, default=None
+        Of the shuffling.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg import LabelledKFold
+    >>> y = np.zeros((5, 2, 2), int)
+    >>> y[[1, 3]] = -1
+    >>> for train, test in LabelledKFold(3).split(y, y):
+    ...     print(train, test)
+    [1 2 3 4] [0]
+    [0 1 3 4] [2]
+    [0 1 2 3] [4]
+    """
+
+    def __init__(self, n_splits=5, *, shuffle=False, random_state=None):
+        self.n_splits = n_splits
+        self.shuffle = shuffle
+        self.random_state = random_state
+
+    def get_n_splits(self, X=None, y=None, groups=None):
+        """Return the number of splits; the arguments are not used."""
+        return self.n_splits
+
+    def split(self, X, y, groups=None):
+        """Yield the training and test rows of each split.
+
+        Parameters
+        ----------
+        X : array-like of n_samples
+        y : label images, points or counts of n_samples
+            A sample is unlabelled if it is None, or -1 everywhere.
+        groups : None
+            Not used.
+
+        Yields
+        ------
+        train, test : ndarray of int
+
+        Raises
+        ------
+        ValueError
+            If fewer samples are labelled than there are splits.
+        """
+        if not isinstance(self.n_splits, Integral) or self.n_splits < 2:
+            raise ValueError(f"n_splits must be an integer of at least 2, got {self.n_splits!r}.")
+        if y is None:
+            raise ValueError("y is None: label images are required to tell who is labelled.")
+        _check_lengths(X, y)
+        y = unwrap(y)
+        labelled = np.flatnonzero([_is_labelled(label) for label in y])
+        if len(labelled) < self.n_splits:
+            raise ValueError(
+                f"n_splits={self.n_splits} needs as many labelled samples, got {len(labelled)} "
+                f"of {len(y)}."
+            )
+        if self.shuffle:
+            labelled = check_generator(self.random_state).permutation(labelled)
+        everyone = np.arange(len(y))
+        for test in np.array_split(labelled, self.n_splits):
+            test = np.sort(test)
+            yield np.setdiff1d(everyone, test), test
+
+
+def _check_lengths(X, y):
+    if len(y) != len(X):
+        raise ValueError(f"X and y must have as many samples, got {len(X)} and {len(y)}.")
+
+
+def _is_labelled(label):
+    if label is None:
+        return False
+    label = np.asarray(label)
+    return label.size == 0 or bool((label >= 0).any())  # without points: nothing is there

@@ -1,0 +1,189 @@
+"""What is finished, on disk: a run that is killed goes on where it was."""
+
+import json
+import shutil
+import time
+import uuid
+import zlib
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import load, save
+
+from ..io.atomic import write_atomically
+
+_VERSION = "4"  # of the files below
+_OWNER = "owner"
+_PAUSES = (1.0, 4.0, 0.0)  # seconds between looks at it
+_PIECE = 2**30  # bytes, which a compressor takes at a time
+
+
+class TakenOver(RuntimeError):
+    """Another run writes to the same destination."""
+
+
+class Ledger:
+    """Finished blocks of each stage, with what they found.
+
+    A file is written under a temporary name and renamed, and begins with a checksum: what is there
+    is whole, and what is damaged counts as not there.
+
+    Parameters
+    ----------
+    folder : str or path-like
+    owner : str, default=None
+        Of `take_over`: nothing is written once another run has taken over.
+    """
+
+    def __init__(self, folder, owner=None):
+        self.folder, self.owner = Path(folder), owner
+
+    @classmethod
+    def open(cls, folder, run):
+        """Start a ledger, or go on with that of the same run.
+
+        Parameters
+        ----------
+        folder : str or path-like
+        run : dict of str to str
+            What the result depends on: model, source, parameters. Other "stamps", of the files of
+            the source, do not make it another run: see `note`.
+
+        Raises
+        ------
+        ValueError
+            If the ledger there is of another run, the message tells what changed, or damaged.
+        """
+        ledger, run = cls(folder), {**run, "format": _VERSION}
+        earlier = ledger.run()
+        if earlier:
+            names = {*earlier, *run} - {"stamps"}
+            changed = sorted(k for k in names if earlier.get(k) != run.get(k))
+            if changed:
+                raise ValueError(
+                    f"{ledger.folder.parent} holds a run of another {', '.join(changed)}: give "
+                    "another destination, or resume=False to start anew."
+                )
+            return ledger
+        ledger.folder.mkdir(parents=True, exist_ok=True)
+        ledger._write_run(run)
+        return ledger
+
+    def note(self, stamps):
+        """Note other stamps of a source whose pixels were found to be the same."""
+        self._write_run({**self.run(), "stamps": stamps})
+
+    def _write_run(self, run):
+        write_atomically(self.folder / "run.json", json.dumps(run, indent=1).encode())
+
+    def take_over(self):
+        """Be the only one who writes; returns the `owner` for others of this run."""
+        self.owner = uuid.uuid4().hex
+        write_atomically(self.folder / _OWNER, self.owner.encode())
+        return self.owner
+
+    def release(self):
+        """Nobody writes any more."""
+        (self.folder / _OWNER).unlink(missing_ok=True)
+
+    def check_owner(self):
+        """Raise `TakenOver` where another run has taken over."""
+        if self.owner is None:
+            return
+        for pause in _PAUSES:  # file servers show an older file for some seconds
+            if self._owner() == self.owner:
+                return
+            time.sleep(pause)
+        raise TakenOver(
+            f"Another call of count_scan has taken over {self.folder.parent}, or has ended."
+        )
+
+    def _owner(self):
+        try:
+            return (self.folder / _OWNER).read_text()
+        except FileNotFoundError:
+            return None
+
+    def run(self):
+        """What the run that is there depends on; empty where there is none."""
+        file = self.folder / "run.json"
+        return _read_run(file) if file.exists() else {}
+
+    def has(self, stage, block):
+        """Whether a block is finished."""
+        return self._read(stage, block) is not None
+
+    def read(self, stage, block):
+        """What was written for a block: dict of str to ndarray.
+
+        Raises
+        ------
+        KeyError
+            If the block is not finished.
+        """
+        payload = self._read(stage, block)
+        if payload is None:
+            raise KeyError(f"Block {block} of stage {stage!r} is not finished.")
+        return load(_decompressed(payload))
+
+    def write(self, stage, block, **arrays):
+        """Note that a block is finished, and what it found."""
+        arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+        payload = _compressed(save(arrays))
+        crc = zlib.crc32(payload).to_bytes(4, "big")
+        self.check_owner()
+        path = self._path(stage, block)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, crc + payload)
+
+    def remove(self, stage):
+        """Forget a stage, whose results are not needed any more."""
+        shutil.rmtree(self.folder / stage, ignore_errors=True)
+
+    def _path(self, stage, block):
+        return self.folder / stage / f"{block // 1000:06d}" / f"{block:09d}"
+
+    def _read(self, stage, block):
+        try:
+            content = self._path(stage, block).read_bytes()
+        except FileNotFoundError:
+            return None
+        crc, payload = content[:4], content[4:]
+        return payload if zlib.crc32(payload).to_bytes(4, "big") == crc else None
+
+
+def _read_run(file):
+    try:
+        run = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{file} is damaged: {error}; resume=False starts anew.") from error
+    if not isinstance(run, dict):
+        raise ValueError(f"{file} is damaged: it holds no run; resume=False starts anew.")
+    return run
+
+
+def _compressed(content):
+    """Pieces, each after its length: labels hardly differ from pixel to pixel, so that the cheapest
+    compression is enough, and the same bytes come out on every machine."""
+    from numcodecs import lz4
+
+    found = [
+        lz4.compress(content[start : start + _PIECE]) for start in range(0, len(content), _PIECE)
+    ]
+    return b"".join(part for piece in found for part in (len(piece).to_bytes(8, "big"), piece))
+
+
+def _decompressed(payload):
+    from numcodecs import lz4
+
+    pieces, at = [], 0
+    while at < len(payload):
+        size = int.from_bytes(payload[at : at + 8], "big")
+        pieces.append(lz4.decompress(payload[at + 8 : at + 8 + size]))
+        at += 8 + size
+    return b"".join(pieces) if len(pieces) > 1 else pieces[0]
+
+
+def checksum(array):
+    """CRC-32 of the bytes of an array; uint32."""
+    return np.array(zlib.crc32(np.ascontiguousarray(array).data), np.uint32)

@@ -1,0 +1,6 @@
+"""Learning from unlabelled images."""
+
+from .consistency import MeanTeacher, WeakToStrong
+from .continuity import DisturbedSections
+
+__all__ = ["DisturbedSections", "MeanTeacher", "WeakToStrong"]

@@ -1,0 +1,71 @@
+"""Images of the simulator that a stack carries, beside real ones."""
+
+import numpy as np
+
+from ..images import check_images
+
+
+def draw_simulated(simulator, n, seed, *, n_channels, spatial_ndim=2, outlined=False):
+    """Draw images that can stand beside real ones.
+
+    Parameters
+    ----------
+    simulator : object
+        Has ``sample(n, random_state) -> (X, y)``, or ``sample_contours``, see `outlined`.
+    n, seed : int
+    n_channels : int
+        Of the real images.
+    spatial_ndim : {2, 3}, default=2
+    outlined : bool, default=False
+        Whether outlines are wanted too, where the simulator has
+        ``sample_contours(n, random_state) -> (X, y, contours)``.
+
+    Returns
+    -------
+    images : list of ndarray of shape (*spatial, n_channels)
+    y : array-like
+        Labels, as they came.
+    contours : list
+        Outlines of the objects of each image; None where there are none.
+
+    Raises
+    ------
+    ValueError
+        For an object that draws nothing, or images of other channels.
+    """
+    if outlined and hasattr(simulator, "sample_contours"):
+        X, y, contours = simulator.sample_contours(n, seed)
+    elif hasattr(simulator, "sample"):
+        (X, y), contours = simulator.sample(n, seed), [None] * n
+    else:
+        raise ValueError(
+            f"stack.simulator must have sample(n, random_state) -> (X, y), got {simulator!r}."
+        )
+    images = check_images(X, spatial_ndim)
+    if images[0].shape[-1] != n_channels:
+        raise ValueError(
+            f"stack.simulator draws images of {images[0].shape[-1]} channel(s), and X has "
+            f"{n_channels}."
+        )
+    return images, y, contours
+
+
+def balanced_weights(weight, labels, drawn):
+    """Weights of real and simulated images, by which as many pixels of both are drawn.
+
+    Parameters
+    ----------
+    weight : ndarray of shape (n_real,)
+    labels : list of ndarray of int
+        Of the real images; -1 unlabelled.
+    drawn : list of ndarray of int
+        Of the simulated ones, which have all the weight where nothing real is labelled.
+
+    Returns
+    -------
+    ndarray of shape (n_real + n_drawn,)
+    """
+    real = sum(w * np.count_nonzero(x >= 0) for w, x in zip(weight, labels, strict=True))
+    size = sum(np.count_nonzero(x >= 0) for x in drawn)
+    share = real / size if real else 1.0
+    return np.concatenate([weight, np.full(len(drawn), share)])

@@ -1,0 +1,209 @@
+"""What is learnt without labels: losses, disturbances, calibration."""
+
+import numpy as np
+import pytest
+import torch
+
+from sskseg.inference import (
+    fit_temperature,
+    mutual_information,
+    normalized_entropy,
+    scale_temperature,
+)
+from sskseg.nn import ContinuityNet
+from sskseg.segmentation.semi_supervised import DisturbedSections, MeanTeacher, WeakToStrong
+from sskseg.segmentation.semi_supervised.consistency import cut_mix
+from sskseg.segmentation.semi_supervised.continuity import disturb_sections
+from sskseg.training import Batch, ClassObjective, ForegroundObjective, MixedBatches
+
+FOREGROUND = ForegroundObjective(("cross-entropy", "dice"), 0.0, 5.0)
+CLASSES = ClassObjective(("cross-entropy", "dice"), np.arange(3))
+
+
+class Pixelwise(torch.nn.Module):
+    """The logit is the pixel times a weight."""
+
+    def __init__(self, outputs=1):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(1, outputs, 1, bias=False)
+        torch.nn.init.constant_(self.conv.weight, 1.0)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+def patches(value=0.0):
+    torch.manual_seed(0)
+    while True:
+        labels = torch.zeros(4, 16, 16, dtype=torch.long)
+        yield Batch(torch.randn(4, 1, 16, 16) + value, labels)
+
+
+@pytest.mark.parametrize("kind", [WeakToStrong, MeanTeacher])
+def test_the_teacher_teaches(kind):
+    network = Pixelwise()
+    batch = next(patches())
+    loss = kind(FOREGROUND, patches(), np.random.default_rng(0))
+    alone = loss(network, batch, 0.9)
+    assert torch.equal(alone, FOREGROUND.loss(network, batch, 0.9))
+    teacher = Pixelwise()
+    torch.nn.init.constant_(teacher.conv.weight, 20.0)
+    loss.watch(teacher)
+    more = loss(network, batch, 0.9) - alone
+    more.backward()
+    assert more > 0
+    assert network.conv.weight.grad.item() < 0  # towards the teacher's larger weight
+    assert teacher.conv.weight.grad is None
+
+
+@pytest.mark.parametrize("kind", [WeakToStrong, MeanTeacher])
+def test_statistics_for_predictions_are_of_labelled_patches_alone(kind):
+    def trained(watched):
+        network = torch.nn.Sequential(Pixelwise(), torch.nn.BatchNorm2d(1))
+        loss = kind(FOREGROUND, patches(50.0), np.random.default_rng(0))
+        if watched:
+            loss.watch(Pixelwise())
+        loss(network, next(patches()), 0.9)
+        return network
+
+    alone, together = trained(False), trained(True)
+    assert together[1].track_running_stats
+    for name, value in alone.state_dict().items():
+        assert torch.equal(together.state_dict()[name], value)
+    together(torch.full((2, 1, 8, 8), 100.0))
+    assert together[1].running_mean > 5  # which is told of what follows
+
+
+def test_unsure_pixels_teach_nothing():
+    loss = WeakToStrong(FOREGROUND, patches(), np.random.default_rng(0))
+    network, teacher = Pixelwise(), Pixelwise()
+    torch.nn.init.zeros_(teacher.conv.weight)
+    loss.watch(teacher)
+    batch = next(patches())
+    assert torch.isclose(loss(network, batch, 0.9), FOREGROUND.loss(network, batch, 0.9))
+
+
+def test_sure_labels():
+    probabilities = torch.tensor([0.95, 0.5, 0.05]).view(1, 1, 1, 3)
+    assert FOREGROUND.sure_labels(probabilities, 0.9).tolist() == [[[1, -1, 0]]]
+    probabilities = torch.tensor([[0.95, 0.4, 0.0], [0.05, 0.3, 0.09], [0.0, 0.3, 0.91]])
+    assert CLASSES.sure_labels(probabilities.view(1, 3, 1, 3), 0.9).tolist() == [[[0, -1, 2]]]
+
+
+def test_cut_mix_moves_images_and_labels_alike():
+    images = torch.arange(3.0).view(3, 1, 1, 1).expand(3, 2, 20, 24)
+    labels = torch.arange(3).view(3, 1, 1).expand(3, 20, 24)
+    mixed, mixed_labels = cut_mix(images, labels, np.random.default_rng(0))
+    assert torch.equal(mixed[:, 0].long(), mixed_labels)
+    for sample in range(3):
+        found = set(mixed_labels[sample].unique().tolist())
+        assert found == {sample, (sample + 1) % 3}
+    assert (labels == torch.arange(3).view(3, 1, 1)).all()
+
+
+class Middle(Pixelwise):
+    """Valid padding of three pixels."""
+
+    def forward(self, x):
+        return super().forward(x)[:, :, 3:-3, 3:-3]
+
+
+def test_labels_of_valid_padding_are_mixed_in_their_place(monkeypatch):
+    given = {}
+
+    def overlap_loss(self, logits, labels):
+        given.setdefault("labels", labels)
+        return logits.sum() * 0
+
+    monkeypatch.setattr(ForegroundObjective, "overlap_loss", overlap_loss)
+    loss = WeakToStrong(FOREGROUND, patches(), np.random.default_rng(0))
+    teacher = Middle()
+    torch.nn.init.constant_(teacher.conv.weight, 100.0)
+    loss.watch(teacher)
+    loss(Middle(), next(patches()), 0.9)
+    images = next(patches()).images
+    sources = [(images[i, 0, 3:-3, 3:-3] > 0).long() for i in range(2)]
+    for sample in range(2):
+        label = given["labels"][sample, 3:-3, 3:-3]
+        known = label >= 0
+        same = (label == sources[sample]) | (label == sources[1 - sample])
+        assert same[known].all()
+
+
+@pytest.mark.parametrize("shape", [(4, 9, 1, 16, 16), (2, 9, 3, 16, 16), (2, 9, 1, 4, 8, 8)])
+def test_disturbed_sections_are_probabilities(shape):
+    torch.manual_seed(0)
+    maps = torch.rand(shape)
+    maps = maps if shape[2] == 1 else maps.softmax(2)
+    before = maps.clone()
+    rng = np.random.default_rng(0)
+    disturbed = torch.stack([disturb_sections(maps, rng) for _ in range(20)])
+    assert torch.equal(maps, before)
+    assert disturbed.min() >= 0
+    assert disturbed.max() <= 1
+    changed = (disturbed != maps).flatten(3).any(-1).float().mean()
+    assert 0.1 < changed < 0.3
+    if shape[2] > 1:
+        assert torch.allclose(disturbed.sum(3), torch.ones(1), atol=1e-4)
+
+
+def test_disturbed_batches_keep_their_labels():
+    batch = Batch(torch.rand(2, 9, 8, 8), torch.ones(2, 8, 8))
+    disturbed = next(DisturbedSections(iter([batch]), 1, np.random.default_rng(0)))
+    assert disturbed.images.shape == batch.images.shape
+    assert disturbed.labels is batch.labels
+
+
+def test_mixed_batches_fill_what_is_missing():
+    labels = torch.zeros(2, 4, 4)
+    full = Batch(torch.zeros(2, 1, 4, 4), labels, labels + 0.5, labels + 3)
+    bare = Batch(torch.ones(1, 1, 4, 4), torch.ones(1, 4, 4))
+    mixed = next(MixedBatches(iter([full]), iter([bare])))
+    assert mixed.images.shape == (3, 1, 4, 4)
+    assert mixed.maps[:2].eq(0.5).all()
+    assert mixed.maps[2].isnan().all()
+    assert mixed.weights[2].eq(1).all()
+    assert next(MixedBatches(iter([bare]), iter([bare]))).maps is None
+    alone = Batch(torch.zeros(1, 1, 2, 2), torch.zeros(1, 2, 2))
+    assert next(MixedBatches(iter([alone]))) is alone
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+def test_continuity_starts_as_the_mean(outputs):
+    torch.manual_seed(0)
+    network = ContinuityNet(9, outputs).eval()
+    x = torch.rand(2, 9 * outputs, 20, 18)
+    mean = x.unflatten(1, (9, outputs)).mean(1)
+    given = network(x).sigmoid() if outputs == 1 else network(x).exp()
+    assert torch.allclose(given, mean, atol=1e-4)
+    assert network.stride == (8, 8)
+
+
+@pytest.mark.parametrize("outputs", [1, 3])
+@pytest.mark.parametrize("temperature", [0.5, 3.0])
+def test_the_temperature_is_found(outputs, temperature):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (outputs, 400, 400)).astype(np.float32)
+    exact = torch.from_numpy(logits)
+    honest = (exact.sigmoid() if outputs == 1 else exact.softmax(0)).numpy()
+    if outputs == 1:
+        labels = (rng.random((400, 400)) < honest[0]).astype(int)
+    else:
+        labels = (rng.random((400, 400)) > np.cumsum(honest, 0)[:2]).sum(0)
+    labels[:10] = -1
+    distorted = scale_temperature(honest, 1 / temperature)
+    found = fit_temperature([distorted], [labels])
+    assert found == pytest.approx(temperature, rel=0.05)
+    # probabilities nearer to 0 or 1 than a millionth are cut there
+    assert np.allclose(scale_temperature(distorted, temperature), honest, atol=0.02)
+    for value in (-1, 0, 1):
+        assert fit_temperature([distorted], [np.full((400, 400), value)]) == 1.0
+
+
+def test_entropy_and_mutual_information():
+    sure, unsure = np.zeros((1, 2, 2), np.float32), np.full((1, 2, 2), 0.5, np.float32)
+    assert normalized_entropy(sure).max() == 0
+    assert normalized_entropy(unsure).min() == 1
+    assert normalized_entropy(np.full((4, 2, 2), 0.25, np.float32)) == pytest.approx(1)
+    assert mutual_information([sure, 1 - sure]) == pytest.approx(1)
+    assert mutual_information([unsure, unsure]) == pytest.approx(0, abs=1e-6)
