@@ -21,7 +21,7 @@ from sskseg import (
     ContourDetector,
     ImageStack,
     InstanceCounter,
-    LabelledKFold,
+    LabeledKFold,
     LogBlobs,
     OtsuWatershed,
     PercentileScaler,
@@ -104,7 +104,7 @@ def _shrunk(scan, magnification, channel, wanted):
 
 
 def segmenting(steps):
-    """Mitochondria: 4 of 40 sections are labelled, a section between them is predicted."""
+    """Mitochondria: 4 of 40 sections are labeled, a section between them is predicted."""
     X, y = (part[:40, 64:320, 64:320] for part in load_epfl_mitochondria())
     given = np.full(y.shape, -1)
     given[[4, 15, 26, 37]] = y[[4, 15, 26, 37]]
@@ -176,27 +176,27 @@ def baselines(_):
     sections, mitochondria = (part[::20, 128:384, 300:556] for part in load_epfl_mitochondria())
     forest = PixelForest(50, random_state=0).fit(sections[:4], mitochondria[:4])
     draw_outlines(axes[2], sections[6], mitochondria[6], forest.predict(sections[6:7])[0],
-                  title="PixelForest: mitochondria, 4 sections labelled")  # fmt: skip
+                  title="PixelForest: mitochondria, 4 sections labeled")  # fmt: skip
     return figure
 
 
 def model_selection(_):
-    """Which samples train and which test, of twelve with five labelled."""
+    """Which samples train and which test, of twelve with five labeled."""
     y = np.zeros((12, 2, 2), int)
     y[[1, 2, 4, 6, 7, 9, 11]] = -1
-    labelled = (y >= 0).any(axis=(1, 2))
+    labeled = (y >= 0).any(axis=(1, 2))
     figure, axes = plt.subplots(2, 1, figsize=(6.4, 3.4), layout="constrained", sharex=True)
-    for axis, cv in zip(axes, (KFold(5), LabelledKFold(5)), strict=True):
+    for axis, cv in zip(axes, (KFold(5), LabeledKFold(5)), strict=True):
         table = np.zeros((5, 12))
         for row, (train, test) in enumerate(cv.split(y, y)):
-            table[row, train] = np.where(labelled[train], 1, 0)
-            table[row, test] = np.where(labelled[test], 2, 3)
+            table[row, train] = np.where(labeled[train], 1, 0)
+            table[row, test] = np.where(labeled[test], 2, 3)
         colors = ListedColormap(["#DDDDDD", "#56B4E9", "#E69F00", "#000000"])
         axis.pcolormesh(table, cmap=colors, vmin=0, vmax=3, edgecolors="white", linewidth=2)
         axis.invert_yaxis()
         axis.set(ylabel="split", title=type(cv).__name__, yticks=[], xticks=[])
     axes[1].set_xlabel("sample")
-    names = ("trains, unlabelled", "trains, labelled", "tests, labelled", "tests, without a score")
+    names = ("trains, unlabeled", "trains, labeled", "tests, labeled", "tests, without a score")
     handles = [Patch(color=c, label=n) for c, n in zip(colors.colors, names, strict=True)]
     figure.legend(handles=handles, loc="outside right center", frameon=False)
     return figure
@@ -228,7 +228,7 @@ def scans(steps):
 
 
 def contours(steps):
-    """Cells that lie over each other, by a watershed and by contours; learnt from others."""
+    """Cells that lie over each other, by a watershed and by contours; learned from others."""
     simulator = CellSimulator(shape=(128, 128), overlap=0.45, coverage=0.4)
     X, _ = simulator.sample(4, 0)
     stack, nothing = ImageStack(X, simulator=simulator), np.full(X.shape, -1)

@@ -11,7 +11,7 @@ _HOMES = {
     "ContourDetector": "detection",
     "ImageStack": "images",
     "InstanceCounter": "counting",
-    "LabelledKFold": "model_selection",
+    "LabeledKFold": "model_selection",
     "LogBlobs": "baselines",
     "OtsuWatershed": "baselines",
     "PercentileScaler": "preprocessing",

@@ -209,7 +209,7 @@ class TorchEstimator(ImageEstimator):
         return Budget(steps, self.time_budget)
 
     def _goes_on(self, network):
-        """Whether a network is that of the last fit, which has learnt already."""
+        """Whether a network is that of the last fit, which has learned already."""
         return network is getattr(self, "network_", None)
 
     def _optimize(

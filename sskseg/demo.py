@@ -25,7 +25,7 @@ from .segmentation import SemiSupervisedSegmenter
 _HELP = """Images: TIFF, PNG, JPEG or BMP, all with the same number of channels; a TIFF of several
 pages is a stack of images. Labels: image files of the same names (or a file of as many pages), 0
 background, each object its own number (or 1 for all), and -1, or 255 in a file that has only 0, 1
-and 255, for unlabelled pixels; an image without a label file is unlabelled."""
+and 255, for unlabeled pixels; an image without a label file is unlabeled."""
 
 
 def main(arguments=None):
@@ -80,7 +80,7 @@ def run(names, X, y, truth, folder, time_budget, counter):
     objects.insert(0, "image", [names[i] for i in objects.pop("sample")])
     counts = pd.DataFrame({
         "image": names,
-        "labelled": ["yes" if _is_labelled(label) else "no" for label in y],
+        "labeled": ["yes" if _is_labeled(label) else "no" for label in y],
         "objects": [_count(label) for label in labels],
         "true": ["" if label is None else _count(label) for label in truth],
     })  # fmt: skip
@@ -91,7 +91,7 @@ def run(names, X, y, truth, folder, time_budget, counter):
     titles = [
         f"{names[i]}: {counts.objects[i]} objects"
         + (f", {counts.true[i]} true" if counts.true[i] != "" else "")
-        + ("" if counts.labelled[i] == "no" else " (trained on)")
+        + ("" if counts.labeled[i] == "no" else " (trained on)")
         for i in shown
     ]
     _write(
@@ -103,7 +103,7 @@ def run(names, X, y, truth, folder, time_budget, counter):
     )  # fmt: skip
     html(model, X, truth, folder / "report.html", names=names)
     print(format_table(counts))
-    known = counts[(counts.true != "") & (counts.labelled == "no")]
+    known = counts[(counts.true != "") & (counts.labeled == "no")]
     if len(known):
         error = (known.objects - known.true.astype(int)).abs().sum() / known.true.astype(int).sum()
         print(f"\nCounting error on images that were not trained on: {100 * error:.1f} %")
@@ -134,7 +134,7 @@ def _parse(arguments):
 
 
 def _simulated():
-    """Twelve simulated scans of which six are labelled."""
+    """Twelve simulated scans of which six are labeled."""
     X, truth = make_neuromuscular_junctions(12, (192, 192), random_state=0)
     y = [label if i < 6 else None for i, label in enumerate(truth)]
     return [f"scan {i}" for i in range(len(X))], list(X), y, list(truth)
@@ -159,8 +159,8 @@ def _from_files(options):
                 f"The label file {name!r} in {options.labels} does not pair with its image: shape "
                 f"{label.shape}, expected {image.shape[:2]}."
             )
-    if not any(_is_labelled(label) for label in y):
-        raise ValueError(f"Nothing in {options.labels} is labelled.")
+    if not any(_is_labeled(label) for label in y):
+        raise ValueError(f"Nothing in {options.labels} is labeled.")
     return names, X, y, y
 
 
@@ -178,7 +178,7 @@ def _as_labels(label):
     return label
 
 
-def _is_labelled(label):
+def _is_labeled(label):
     return label is not None and bool((label >= 0).any())
 
 
@@ -189,8 +189,8 @@ def _count(label):
 
 
 def _to_show(y, most=6):
-    """Rows for the picture: unlabelled images first, since those tell more."""
-    order = sorted(range(len(y)), key=lambda i: _is_labelled(y[i]))
+    """Rows for the picture: unlabeled images first, since those tell more."""
+    order = sorted(range(len(y)), key=lambda i: _is_labeled(y[i]))
     return sorted(order[: most - 1] + order[-1:]) if len(y) > most else list(range(len(y)))
 
 

@@ -12,12 +12,12 @@ from .images import (
     check_images,
     check_lazy_images,
     check_numbers,
-    hand_on,
     is_lazy,
     like_input,
     rescale,
     subsample_step,
     unwrap,
+    wrap_like,
 )
 
 
@@ -127,7 +127,7 @@ class PercentileScaler(ImageEstimator):
             if any(np.ndim(original) == self.spatial_ndim for original in originals):
                 scaled = [image[..., 0] for image in scaled]
             scaled = like_input(scaled, X)
-        return hand_on(X, scaled, self.transform)
+        return wrap_like(X, scaled, self.transform)
 
     def inverse_transform(self, X):
         """Undo `transform`, up to clipping.

@@ -59,7 +59,7 @@ TOP = """# Bad input
 
 What each estimator does with input that breaks [the contract](design.md): it raises at once, and
 names the argument, what was expected and what came; or it works, as told. X are six images of 48 x
-56 pixels, the last two unlabelled, unless told. `ProxyPretrainer` and `PercentileScaler` do not
+56 pixels, the last two unlabeled, unless told. `ProxyPretrainer` and `PercentileScaler` do not
 look at y.
 
 `tests/test_bad_inputs.py` makes this page (`python tests/test_bad_inputs.py`) and fails where the
@@ -161,12 +161,12 @@ fit(AT, "images of different sizes", lambda X: [*X[:5], X[5][:40]],
     works=everyone("each gives an output of its size"))  # fmt: skip
 fit(AT, "constant images", lambda X: np.ones_like(X), works={
     SCALER: "a channel without range becomes 0",
-    SEGMENTER: "nothing can be learnt but the share of the foreground",
+    SEGMENTER: "nothing can be learned but the share of the foreground",
     COUNTER: "nothing fits better than the defaults",
     OTSU: "there is no foreground",
     BLOBS: "there is no blob",
-    FOREST: "nothing can be learnt but the share of the foreground",
-    DETECTOR: "nothing can be learnt but the share of the foreground",
+    FOREST: "nothing can be learned but the share of the foreground",
+    DETECTOR: "nothing can be learned but the share of the foreground",
 })  # fmt: skip
 fit(AT, "images of 5 x 5 pixels", lambda X: X[:, :5, :5], lambda y: y[:, :5, :5],
     works=everyone("as others", (SCALER, *LEARNING)))  # fmt: skip
@@ -199,13 +199,13 @@ fit(AT, "masked pixels", y=lambda y: np.ma.masked_array(y, y == 0), who=LABELS)
 fit(AT, "a path", y=lambda y: "labels.tif", who=LABELS)
 fit(AT, "a number", y=lambda y: 3, who=LABELS)
 fit(AT, "background only", y=np.zeros_like, who=LEARNING, works={
-    SEGMENTER: "everything is learnt to be background",
+    SEGMENTER: "everything is learned to be background",
     COUNTER: "calibrated on images without objects",
     OTSU: "calibrated on images without objects",
     BLOBS: "calibrated on images without objects",
 })  # fmt: skip
 fit(AT, "foreground only", y=np.ones_like, who=LABELS, works={
-    SEGMENTER: "everything is learnt to be foreground",
+    SEGMENTER: "everything is learned to be foreground",
     COUNTER: "each image is one object",
     DETECTOR: "each image is one object",
     OTSU: "each image is one object",

@@ -1,4 +1,4 @@
-"""What the counter is set to by a few labelled images."""
+"""What the counter is set to by a few labeled images."""
 
 import numpy as np
 import pytest

@@ -74,7 +74,7 @@ def test_given_parameters_are_kept(cells):
 
 
 @pytest.mark.parametrize("method", ["watershed", "components"])
-def test_fragments_of_labelled_objects_ask_for_a_distance(method):
+def test_fragments_of_labeled_objects_ask_for_a_distance(method):
     y = make_neuromuscular_junctions(6, (128, 128), random_state=0)[1]
     X = [(label > 0).astype(float) for label in y]
     counter = InstanceCounter(method, fill_holes=False).fit(X[:3], y[:3])
@@ -96,7 +96,7 @@ def test_the_distance_is_in_units_of_the_spacing(scale):
     assert scaled.score(X, y) == counter.score(X, y)
 
 
-def test_what_unlabelled_pixels_cut_is_no_fragment(cells):
+def test_what_unlabeled_pixels_cut_is_no_fragment(cells):
     y = cells.copy()
     y[:, 30:33] = -1
     y[:, :, 20::20] = -1
@@ -119,7 +119,7 @@ def test_near_junctions_are_told_apart_although_fragments_are_merged():
     assert split.score(X[6:], y[6:]) > max(0.9, together.score(X[6:], y[6:]))
 
 
-def test_unlabelled_pixels_are_left_out(cells):
+def test_unlabeled_pixels_are_left_out(cells):
     X = probability_of(cells)
     y = cells.copy()
     y[:, :, 40:] = -1
@@ -357,19 +357,19 @@ def test_held_out_counts_do_not_see_their_own_label(cells):
     assert residuals.max() == pytest.approx(100 / np.sqrt(true_counts(cells)[2] + 1), rel=0.2)
 
 
-def test_all_labelled_images_tell_how_wrong_counts_are(monkeypatch):
+def test_all_labeled_images_tell_how_wrong_counts_are(monkeypatch):
     y = make_cells(40, (32, 32), radius=5, random_state=0)[1]
-    monkeypatch.setattr(truth_module, "_MOST_PIXELS", 5 * 32**2)  # are enough for the search
+    monkeypatch.setattr(truth_module, "_MAX_PIXELS", 5 * 32**2)  # are enough for the search
     y[3, 0, 0] = -1
     counter = InstanceCounter().fit(probability_of(y), y)
     assert counter.count_residuals_.shape == (39,)
     assert (np.diff(counter.count_residuals_) >= 0).all()
     assert counter.predict(probability_of(y), return_interval=True)[1].shape == (40, 2)
-    monkeypatch.setattr(truth_module, "_MOST_PIXELS", 2 * 32**2)
+    monkeypatch.setattr(truth_module, "_MAX_PIXELS", 2 * 32**2)
     detector = ContourDetector(width=4, depth=1, max_steps=2, random_state=0)
     detector.fit((y > 0).astype(float), y)
-    assert len(detector.validation_rows_) == 4
-    wanted = int((y[detector.validation_rows_] >= 0).all(axis=(1, 2)).sum())
+    assert len(detector.validation_indices_) == 4
+    wanted = int((y[detector.validation_indices_] >= 0).all(axis=(1, 2)).sum())
     assert detector.count_residuals_.shape == (wanted,)
 
 
@@ -435,5 +435,5 @@ def test_weights_of_scores_stand_for_repeated_samples(cells, kind):
     weighted = counter.score(X, y, sample_weight=[1, 3, 2, 0, 0])
     assert weighted == pytest.approx(counter.score([X[i] for i in again], [y[i] for i in again]))
     assert weighted != pytest.approx(counter.score(X, y))
-    with pytest.raises(ValueError, match="above 0 for a labelled sample"):
+    with pytest.raises(ValueError, match="above 0 for a labeled sample"):
         counter.score(X, y, sample_weight=np.zeros(5))

@@ -30,7 +30,7 @@ def test_own_files_give_counts_labels_and_a_picture(files, capsys):
     assert run(files) == 0
     counts = pd.read_csv(files / "out" / "counts.csv", keep_default_na=False)
     assert counts["image"].tolist() == ["cell0", "cell1", "cell2", "cell3"]
-    assert counts["labelled"].tolist() == ["yes", "yes", "no", "no"]
+    assert counts["labeled"].tolist() == ["yes", "yes", "no", "no"]
     labels = tifffile.imread(files / "out" / "labels.tif")
     assert labels.shape == (4, 48, 48)
     found = [len(np.unique(label[label > 0])) for label in labels]
@@ -82,7 +82,7 @@ def test_pages_pair_with_pages(files):
         )
 
 
-def test_255_is_unlabelled_in_a_mask():
+def test_255_is_unlabeled_in_a_mask():
     assert demo._as_labels(np.array([[0, 1, 255]], np.uint8)).tolist() == [[0, 1, -1]]
     assert demo._as_labels(np.array([[0, 255]], np.uint8)).tolist() == [[0, 255]]
     assert demo._as_labels(np.array([[0, 1, 2, 255]], np.uint8)).tolist() == [[0, 1, 2, 255]]

@@ -29,7 +29,7 @@ def cells():
 
 @pytest.fixture(scope="module")
 def trained(cells):
-    """A detector that learnt a little."""
+    """A detector that learned a little."""
     X, y = cells
     detector = ContourDetector(
         width=8, depth=2, max_steps=400, batch_size=4, random_state=0, precision="float32"
@@ -43,7 +43,7 @@ def test_overlapping_cells_are_found(trained):
     assert f1_instances(list(y), list(trained.predict(X)), 0.7) > 0.7
     losses = [row["loss"] for row in trained.history_]
     assert losses[-1] < 0.6 * losses[0]
-    assert 1 <= len(trained.validation_rows_) < 3
+    assert 1 <= len(trained.validation_indices_) < 3
 
 
 def test_contours_are_those_of_the_labels(trained, cells):
@@ -146,7 +146,7 @@ def test_simulated_images_are_enough(cells):
     detector = ContourDetector(**{**TINY, "width": 8, "depth": 2, "max_steps": 40, "batch_size": 4})
     assert detector.fit(stack, nothing).score(X, y) > 0.4
     assert detector.count_residuals_ is None
-    assert len(detector.validation_rows_) == 0
+    assert len(detector.validation_indices_) == 0
     for without in (None, [None] * len(X)):
         assert ContourDetector(**TINY).fit(stack, without).predict(X).shape == y.shape
     with pytest.raises(ValueError, match="y labels nothing"):
@@ -154,7 +154,7 @@ def test_simulated_images_are_enough(cells):
     some = nothing.copy()
     some[:6] = y[:6]
     mixed = ContourDetector(**TINY).fit(stack, some)
-    assert len(mixed.validation_rows_) == 1
+    assert len(mixed.validation_indices_) == 1
     with pytest.raises(ValueError, match=r"draws images of 1 channel\(s\), and X has 2"):
         ContourDetector(**TINY).fit(ImageStack(np.stack([X, X], -1), simulator=stack.simulator), y)
 
@@ -187,14 +187,14 @@ def test_hidden_parts_are_learnt_from_a_simulator_that_tells_them():
         ContourDetector(**TINY).fit(ImageStack(X, simulator=Squares(wrong=True)))
 
 
-def test_unlabelled_pixels_teach_nothing(cells):
+def test_unlabeled_pixels_teach_nothing(cells):
     X, y = cells
     y = y.copy()
     y[4:] = -1
     y[:4, :, 40:] = -1
     changed = X.copy()
     few = ContourDetector(**{**TINY, "patch_size": 16}).fit(X, y)
-    assert few.validation_rows_.size == 0
+    assert few.validation_indices_.size == 0
     assert few.score(X, y) >= 0
     assert np.isfinite(few.history_[-1]["loss"])
     assert np.array_equal(changed, X)
@@ -242,8 +242,8 @@ def test_images_of_different_sizes(trained, cells):
     [
         ({}, np.zeros((2, 32, 32), int), "y holds no object"),
         ({}, None, "y is None"),
-        ({}, [np.array([(3, 4)]), np.array([(9, 9)])], "not learnt from points or counts"),
-        ({}, np.array([3, 4]), "not learnt from points or counts"),
+        ({}, [np.array([(3, 4)]), np.array([(9, 9)])], "not learned from points or counts"),
+        ({}, np.array([3, 4]), "not learned from points or counts"),
         ({}, np.ones((2, 8, 32, 32), int), "two-dimensional images, got label images of 3 axes"),
         ({}, np.ones((2, 32, 31), int), "spatial shape"),
         ({"network": "unet-valid"}, np.eye(32, dtype=int)[None].repeat(2, 0), "same padding"),

@@ -29,7 +29,7 @@ SMALL = {"width": 4, "depth": 1, "max_steps": 4, "batch_size": 2, "random_state"
 TOLERANCE = 1e-3  # of probabilities, features and intensities after 4 steps with other threads
 
 
-def learnt():
+def learned():
     """What each estimator gives, by its name."""
     X, y = make_cells(6, (64, 64), random_state=0)
     y[3:] = -1
@@ -57,8 +57,8 @@ def learnt():
 
 @pytest.fixture(scope="module")
 def elsewhere(tmp_path_factory):
-    """`learnt` in a process of its own, by the number of threads."""
-    folder = tmp_path_factory.mktemp("learnt")
+    """`learned` in a process of its own, by the number of threads."""
+    folder = tmp_path_factory.mktemp("learned")
     subprocess.run([sys.executable, __file__, str(folder)], check=True, timeout=300)
     return {threads: dict(np.load(folder / f"{threads}.npz")) for threads in (1, 2)}
 
@@ -69,7 +69,7 @@ def here():
     torch.set_num_threads(1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = learnt()
+        found = learned()
     torch.set_num_threads(threads)
     return found
 
@@ -91,4 +91,4 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     for threads in (1, 2):
         torch.set_num_threads(threads)
-        np.savez(Path(sys.argv[1]) / f"{threads}.npz", **learnt())
+        np.savez(Path(sys.argv[1]) / f"{threads}.npz", **learned())

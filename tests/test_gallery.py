@@ -31,7 +31,7 @@ def test_it_runs(script, monkeypatch):
 
     monkeypatch.setitem(os.environ, "SSKSEG_GALLERY_SECONDS", "2")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of a network that has learnt nothing yet
+        warnings.simplefilter("ignore", UserWarning)  # of a network that has learned nothing yet
         runpy.run_path(str(script), run_name="__main__")
     assert plt.get_fignums()
     plt.close("all")

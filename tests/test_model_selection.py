@@ -3,7 +3,7 @@ import pytest
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import GridSearchCV, cross_val_score
 
-from sskseg import LabelledKFold, count_scorer, dice_scorer
+from sskseg import LabeledKFold, count_scorer, dice_scorer
 
 
 @pytest.fixture
@@ -15,9 +15,9 @@ def y():
     return y
 
 
-def test_unlabelled_samples_are_always_trained_on(y):
+def test_unlabeled_samples_are_always_trained_on(y):
     tested = []
-    for train, test in LabelledKFold(3).split(y, y):
+    for train, test in LabeledKFold(3).split(y, y):
         assert set(np.concatenate([train, test])) == set(range(9))
         assert {0, 4, 5, 8} <= set(train)
         tested += test.tolist()
@@ -26,7 +26,7 @@ def test_unlabelled_samples_are_always_trained_on(y):
 
 def test_shuffled_folds_are_reproducible(y):
     def folds(seed):
-        cv = LabelledKFold(2, shuffle=True, random_state=seed)
+        cv = LabeledKFold(2, shuffle=True, random_state=seed)
         return [test.tolist() for _, test in cv.split(y, y)]
 
     assert folds(0) == folds(0)
@@ -35,7 +35,7 @@ def test_shuffled_folds_are_reproducible(y):
 
 def test_lists_with_none(y):
     labels = [None if (label < 0).all() else label for label in y]
-    assert [t.tolist() for _, t in LabelledKFold(3).split(labels, labels)] == [[1, 2], [3, 6], [7]]
+    assert [t.tolist() for _, t in LabeledKFold(3).split(labels, labels)] == [[1, 2], [3, 6], [7]]
 
 
 @pytest.mark.parametrize(
@@ -43,9 +43,9 @@ def test_lists_with_none(y):
 )
 def test_bad_folds_are_refused(y, n_splits, message):
     with pytest.raises(ValueError, match=message):
-        next(LabelledKFold(n_splits).split(y, y))
+        next(LabeledKFold(n_splits).split(y, y))
     with pytest.raises(ValueError, match="y is None"):
-        next(LabelledKFold(2).split(y, None))
+        next(LabeledKFold(2).split(y, None))
 
 
 class Threshold(BaseEstimator):
@@ -88,10 +88,10 @@ def test_count_scorer_by_hand():
 def test_scorers_choose_in_a_grid_search(y):
     X = np.where(y == 1, 0.8, 0.6)
     search = GridSearchCV(
-        Threshold(), {"threshold": [0.5, 0.7, 0.9]}, scoring=dice_scorer, cv=LabelledKFold(2)
+        Threshold(), {"threshold": [0.5, 0.7, 0.9]}, scoring=dice_scorer, cv=LabeledKFold(2)
     ).fit(X, y)
     assert search.best_params_ == {"threshold": 0.7}
-    scores = cross_val_score(Threshold(0.7), X, y, scoring=dice_scorer, cv=LabelledKFold(5))
+    scores = cross_val_score(Threshold(0.7), X, y, scoring=dice_scorer, cv=LabeledKFold(5))
     assert (scores == 1).all()
 
 
@@ -101,5 +101,5 @@ def test_points_are_labels():
     y = [[(0, 1), (1, 3)], [], None, [(-0.2, 3)]]
     score = count_scorer(Threshold(count=True), X, y)
     assert score == pytest.approx(1 - 2 / 3)  # 2 of 2, 1 of 0, 0 of 1
-    folds = list(LabelledKFold(3).split(X, y))
+    folds = list(LabeledKFold(3).split(X, y))
     assert sorted(int(test[0]) for _, test in folds) == [0, 1, 3]

@@ -23,7 +23,7 @@ def cells():
 @pytest.mark.parametrize(
     ("method", "least"),
     [("Otsu + watershed", 0.5), ("PixelForest", 0.5),
-     ("sskseg, labelled images only", 0.0), ("sskseg", 0.0)],
+     ("sskseg, labeled images only", 0.0), ("sskseg", 0.0)],
 )  # fmt: skip
 def test_adapters_of_ours_give_label_images(cells, method, least):
     images, labels, truth = cells

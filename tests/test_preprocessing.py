@@ -64,7 +64,7 @@ def test_layouts(X, scope):
 @pytest.mark.parametrize("limit", [2**22, 500])
 def test_dask_equals_memory(X, scope, limit, monkeypatch):
     da = pytest.importorskip("dask.array")
-    monkeypatch.setattr("sskseg.images.normalization._MOST_PIXELS", limit)
+    monkeypatch.setattr("sskseg.images.normalization._MAX_PIXELS", limit)
     lazy = da.from_array(X, chunks=(2, 17, 50, 1))
     expected = PercentileScaler(scope=scope).fit(X)
     scaler = PercentileScaler(scope=scope).fit(lazy)

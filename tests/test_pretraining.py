@@ -153,8 +153,8 @@ def test_domains_are_drawn_equally_and_some_images_held_out():
     finally:
         del PROXIES["watching"]
     assert abs(np.mean(seen) - 0.5) < 0.08
-    assert len(pretrainer.validation_rows_) == 1
-    assert pretrainer.validation_rows_[0] < 8
+    assert len(pretrainer.validation_indices_) == 1
+    assert pretrainer.validation_indices_[0] < 8
 
 
 def test_known_magnifications_are_the_classes():

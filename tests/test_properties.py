@@ -19,7 +19,7 @@ from sskseg.images import (
     check_positions,
     check_sample_weight,
     consecutive_runs,
-    neighbor_rows,
+    section_indices,
 )
 from sskseg.inference import TileSettings, predict_images
 from sskseg.metrics import (
@@ -46,11 +46,11 @@ LABELS = hnp.arrays(np.int64, hnp.array_shapes(min_dims=2, max_dims=3, max_side=
 
 
 @st.composite
-def pairs(draw, unlabelled=False):
+def pairs(draw, unlabeled=False):
     """Two label images of one shape; true ones may hold -1."""
     true = draw(LABELS)
     pred = draw(hnp.arrays(np.int64, true.shape, elements=st.integers(0, 4)))
-    hidden = draw(hnp.arrays(bool, true.shape)) & unlabelled
+    hidden = draw(hnp.arrays(bool, true.shape)) & unlabeled
     return np.where(hidden, -1, true), pred
 
 
@@ -120,7 +120,7 @@ def test_positions_are_taken_once(positions):
     assert sorted(np.concatenate(runs).tolist()) == list(range(len(positions)))
     for run in runs:
         assert (np.diff(checked[run]) == 1).all()
-    for row, neighbors in enumerate(neighbor_rows(checked, 2)):
+    for row, neighbors in enumerate(section_indices(checked, 2)):
         assert neighbors[2] == row
         assert np.abs(checked[neighbors] - checked[row]).max() <= 2
 
@@ -189,7 +189,7 @@ def test_predicting_in_tiles_equals_the_whole(name, depth, shape):
 
 
 @few
-@given(pairs(unlabelled=True), ORDERS, ORDERS)
+@given(pairs(unlabeled=True), ORDERS, ORDERS)
 def test_names_of_objects_do_not_matter(pair, order, other):
     true, pred = pair
     again = renamed(true, order), renamed(pred, other)
@@ -202,7 +202,7 @@ def test_names_of_objects_do_not_matter(pair, order, other):
 
 
 @few
-@given(pairs(unlabelled=True))
+@given(pairs(unlabeled=True))
 def test_scores_stay_in_their_range_and_are_best_for_the_truth(pair):
     true, pred = pair
     best = np.maximum(true, 0)
@@ -225,7 +225,7 @@ def test_swapping_truth_and_prediction_keeps_what_is_symmetric(pair):
 
 
 @few
-@given(pairs(unlabelled=True))
+@given(pairs(unlabeled=True))
 def test_metrics_equal_slow_ones(pair):
     true, pred = pair
     t, p = true[true >= 0].tolist(), pred[true >= 0].tolist()

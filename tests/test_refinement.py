@@ -26,7 +26,7 @@ from sskseg.simulation import (
     CellSimulator,
     boundary_shifts,
     hallucinated,
-    label_maps,
+    label_conditioning,
     surviving,
 )
 
@@ -99,7 +99,7 @@ def test_the_buffer_gives_old_images_back():
 def test_self_regularization_counts_what_labels_depend_on():
     label = np.zeros((32, 32), int)
     label[8:24, 8:24] = 1
-    maps = torch.from_numpy(label_maps(label))[None]
+    maps = torch.from_numpy(label_conditioning(label))[None]
     x = torch.zeros(1, 1, 32, 32)
     inside, outside, level = x.clone(), x.clone(), x + 0.1
     inside[..., 16, 16] = outside[..., 2, 2] = 1.0
@@ -140,7 +140,7 @@ def test_shifts_of_less_than_a_pixel_are_measured(ndim, size):
 
 def test_a_halo_is_regularized_more_than_noise_or_sharpness(disc):
     image, label = disc
-    maps = torch.from_numpy(label_maps(label)).expand(8, -1, -1, -1)
+    maps = torch.from_numpy(label_conditioning(label)).expand(8, -1, -1, -1)
     x = torch.from_numpy(image.astype(np.float32)).expand(8, 1, -1, -1)
     distance = torch.from_numpy(np.hypot(*(np.indices(label.shape) - 31.5)) - 15).float()
     halo = 0.06 * torch.exp(-0.5 * ((distance - 2) / 1.5) ** 2)

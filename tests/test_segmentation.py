@@ -5,16 +5,16 @@ import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_predict
 from sklearn.pipeline import Pipeline
-from sskseg.images.augmentation import Augmentation
 
 from sskseg import (
     ImageStack,
     InstanceCounter,
-    LabelledKFold,
+    LabeledKFold,
     PercentileScaler,
     SemiSupervisedSegmenter,
 )
 from sskseg.datasets import make_cells
+from sskseg.images.augmentation import Augmentation
 from sskseg.morphology import weight_map
 
 TINY = {
@@ -45,10 +45,10 @@ def test_it_learns_to_find_cells(cells):
     model = segmenter(width=8, max_steps=250).fit(X, y)
     assert model.score(X, y) > 0.9
     assert model.history_[-1]["loss"] < 0.6 * model.history_[0]["loss"]
-    assert model.validation_rows_.size == 1
+    assert model.validation_indices_.size == 1
 
 
-def test_unlabelled_pixels_teach_nothing(cells):
+def test_unlabeled_pixels_teach_nothing(cells):
     X, y = cells
     partial = y.copy()
     partial[:, :, 28:] = -1
@@ -127,7 +127,7 @@ def test_held_out_sections_are_one_block_at_the_end(cells):
     positions = np.array([5, 4, 3, 2, 1, 0])
     model = segmenter(sections="consecutive", validation_fraction=0.4)
     model.fit(X, y, positions=positions)
-    assert model.validation_rows_.tolist() == [0, 1]
+    assert model.validation_indices_.tolist() == [0, 1]
 
 
 def test_sample_weight_zero_leaves_a_sample_out(cells):
@@ -137,10 +137,10 @@ def test_sample_weight_zero_leaves_a_sample_out(cells):
     options = {"validation_fraction": 0.0}
     weight = np.ones(6)
     weight[3] = 0
-    unlabelled = y.copy()
-    unlabelled[3] = -1
+    unlabeled = y.copy()
+    unlabeled[3] = -1
     weighted = segmenter(**options).fit(X, wrong, sample_weight=weight).predict_proba(X)
-    without = segmenter(**options).fit(X, unlabelled).predict_proba(X)
+    without = segmenter(**options).fit(X, unlabeled).predict_proba(X)
     assert np.array_equal(weighted, without)
 
 
@@ -257,7 +257,7 @@ def test_pipeline_grid_search_and_cross_validation(cells):
             ("count", InstanceCounter()),
         ]
     )
-    search = GridSearchCV(pipeline, {"segment__width": [2, 4]}, cv=LabelledKFold(2), n_jobs=2)
+    search = GridSearchCV(pipeline, {"segment__width": [2, 4]}, cv=LabeledKFold(2), n_jobs=2)
     search.fit(X, y)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     assert search.predict(X).shape == (6,)
@@ -287,7 +287,7 @@ def test_weights_of_the_score(cells):
     assert weighted == pytest.approx((each[0] + 3 * each[2]) / 4, abs=1e-6)
     y = y[:3].copy()
     y[0] = -1
-    with pytest.raises(ValueError, match="above 0 for a labelled sample"):
+    with pytest.raises(ValueError, match="above 0 for a labeled sample"):
         model.score(X[:3], y, sample_weight=[1, 0, 0])
 
 
@@ -440,9 +440,9 @@ def test_uint64_ids(cells):
     large = np.where(y > 0, y.astype(np.uint64) + np.uint64(2**62), np.uint64(0))
     expected = segmenter().fit(X, y).predict_proba(X)
     np.testing.assert_array_equal(segmenter().fit(X, large).predict_proba(X), expected)
-    unlabelled = np.full(y.shape, -1).astype(np.uint64)  # which would be one large object
+    unlabeled = np.full(y.shape, -1).astype(np.uint64)  # which would be one large object
     with pytest.raises(ValueError, match="must fit into int64, got 18446744073709551615"):
-        segmenter().fit(X, unlabelled)
+        segmenter().fit(X, unlabeled)
 
 
 def test_masks_of_255_are_warned_of(cells):
@@ -477,7 +477,7 @@ class Margined(torch.nn.Conv2d):
     [
         (Halved(), r"to \(1, 2, 64, 64\), .* got \(1, 2, 32, 32\)"),
         (torch.nn.Conv2d(1, 2, 3), r"less a margin that it tells\), got \(1, 2, 62, 62\)"),
-        (Margined(), "must tell .*'legal_size', 'check_size', 'reach'"),
+        (Margined(), "must tell .*'valid_input_size', 'check_size', 'reach'"),
     ],
 )
 def test_networks_of_another_output_size_are_refused(cells, network, message):
@@ -547,17 +547,17 @@ def test_cross_fitting_hides_the_labels_of_a_fold(cells):
     maps = np.asarray(maps)
     alone = clone(plain).fit(X, y)
     assert np.array_equal(model.transform(X), alone.transform(X))
-    labelled = [i for i in range(len(y)) if (y[i] >= 0).any()]
-    folds = model._folds(np.array(labelled), None)
-    assert sorted(i for fold in folds for i in fold) == labelled
+    labeled = [i for i in range(len(y)) if (y[i] >= 0).any()]
+    folds = model._folds(np.array(labeled), None)
+    assert sorted(i for fold in folds for i in fold) == labeled
     for fold in folds:
         hidden = y.copy()
         hidden[list(fold)] = -1
         other = clone(plain).fit(X, hidden).transform(X)
         assert np.array_equal(maps[list(fold)], other[list(fold)])
-    unlabelled = [i for i in range(len(y)) if i not in labelled]
-    assert np.array_equal(maps[unlabelled], alone.transform(X)[unlabelled])
-    with pytest.raises(ValueError, match="cross_fitting=99 needs as many labelled"):
+    unlabeled = [i for i in range(len(y)) if i not in labeled]
+    assert np.array_equal(maps[unlabeled], alone.transform(X)[unlabeled])
+    with pytest.raises(ValueError, match="cross_fitting=99 needs as many labeled"):
         model.set_params(cross_fitting=99).fit_transform(X, y)
 
 
@@ -568,8 +568,8 @@ def test_nothing_is_guessed_of_the_images_of_a_fold(cells):
     plain = segmenter(semi_supervision="self-training")
     model = clone(plain).set_params(cross_fitting=2)
     maps = model.fit_transform(X, y)
-    labelled = np.flatnonzero((y >= 0).any(axis=(1, 2)))
-    for fold in model._folds(labelled, None):
+    labeled = np.flatnonzero((y >= 0).any(axis=(1, 2)))
+    for fold in model._folds(labeled, None):
         weight = np.ones(len(y))
         weight[list(fold)] = 0
         other_X = X.copy()

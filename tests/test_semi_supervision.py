@@ -14,10 +14,10 @@ from sskseg.segmentation._semi_supervision import (
     choose_methods,
     continuity_context,
     continuity_sizes,
-    leave_out_unsure,
+    mask_low_confidence,
     mean_over_neighbors,
+    pseudo_labels,
     rank_sections,
-    settle_labels,
 )
 
 TINY = {"width": 4, "depth": 2, "max_steps": 12, "random_state": 0, "patch_size": 32}
@@ -73,7 +73,7 @@ def test_auto_looks_at_the_data():
     methods, reason = choose_methods("auto", labels, stack, True)
     assert methods == ("self-training", "continuity")
     assert (
-        reason == "2 of 3 samples are not labelled, or not wholly; up to 3 are neighboring sections"
+        reason == "2 of 3 samples are not labeled, or not wholly; up to 3 are neighboring sections"
     )
     ends = [labels[0], *[labels[1]] * 8, labels[0]]
     methods, reason = choose_methods("auto", ends, np.arange(10), True)
@@ -105,12 +105,12 @@ def test_auto_looks_at_the_data():
             segmenter(semi_supervision=methods).fit(X, only(y, [0]), positions=[0, 2, 4])
 
 
-def test_nothing_unlabelled_is_warned_of_and_supervised():
+def test_nothing_unlabeled_is_warned_of_and_supervised():
     X, y = make_cells(3, (32, 32), random_state=0)
     with pytest.warns(UserWarning, match="training is supervised"):
         warned = segmenter().fit(X, y)
     assert warned.semi_supervision_ == ()
-    assert warned.semi_supervision_reason_ == "every pixel is labelled"
+    assert warned.semi_supervision_reason_ == "every pixel is labeled"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         silent = segmenter(semi_supervision=None).fit(X, y)
@@ -126,7 +126,7 @@ def test_the_choice_is_logged(caplog):
     assert "self-training and continuity (5 of 6 samples" in caplog.text
 
 
-# What is learnt
+# What is learned
 
 
 def test_continuity_beats_the_network_alone():
@@ -155,7 +155,7 @@ def test_settled_labels_are_learnt(monkeypatch):
         def settle(maps, labels, *_, guess=guess):
             return [np.where(label < 0, guess, label) for label in labels]
 
-        monkeypatch.setattr("sskseg.segmentation._stages.settle_labels", settle)
+        monkeypatch.setattr("sskseg.segmentation._stages.pseudo_labels", settle)
         model = segmenter(semi_supervision="self-training", max_steps=200).fit(X, only(y, [4]))
         shares.append(model.predict_proba(X).mean())
     assert shares[1] > shares[0] + 0.03
@@ -312,11 +312,11 @@ def test_held_out_labels_are_not_learnt_from_and_stand_in_the_transduction():
     other[10] = 1 - y[10]
     options = {**BOTH, "patience": None}
     first, second = (segmenter(**options).fit(X, labels) for labels in (known, other))
-    assert first.validation_rows_.tolist() == [10]
+    assert first.validation_indices_.tolist() == [10]
     assert np.array_equal(first.transduction_[10], y[10])
     assert np.array_equal(second.transduction_[10], 1 - y[10])
     rest = np.arange(12) != 10
-    # The best weights are chosen by the held-out labels; what is learnt does not depend on them.
+    # The best weights are chosen by the held-out labels; what is learned does not depend on them.
     losses = [[row["loss"] for row in m.history_ if row["stage"] == "network"]
               for m in (first, second)]  # fmt: skip
     assert losses[0] == losses[1]
@@ -337,12 +337,12 @@ class Interrupts:
 
 
 @pytest.mark.parametrize(
-    ("where", "n"), [("settle_labels", 1), ("settle_labels", 4), ("PatchSampler", 1)]
+    ("where", "n"), [("pseudo_labels", 1), ("pseudo_labels", 4), ("PatchSampler", 1)]
 )
 def test_ctrl_c_leaves_a_model(where, n, monkeypatch):
     X, y = tubes(8)
     whole = segmenter(**BOTH).fit(X, only(y, [3]))
-    target = stages.settle_labels if where == "settle_labels" else stages.mutual_information
+    target = stages.pseudo_labels if where == "pseudo_labels" else stages.mutual_information
     if where == "PatchSampler":
         monkeypatch.setattr(stages, "DisturbedSections", Interrupts(stages.DisturbedSections, 1))
     else:
@@ -351,7 +351,7 @@ def test_ctrl_c_leaves_a_model(where, n, monkeypatch):
         model = segmenter(**BOTH).fit(X, only(y, [3]))
     assert model.predict_proba(X).shape == whole.predict_proba(X).shape
     assert model.continuity_ is None
-    assert (model.transduction_ is None) == (where == "settle_labels")
+    assert (model.transduction_ is None) == (where == "pseudo_labels")
 
 
 @pytest.mark.parametrize("budget", [{"max_steps": 1}, {"max_steps": None, "time_budget": 1e-6}])
@@ -380,7 +380,7 @@ def slow_clock(monkeypatch, seconds):
 @pytest.mark.parametrize(("looked_at", "each"), [(2**19, 1000.0), (2 * 64 * 64, 4000.0)])
 def test_auto_does_without_where_there_is_no_time_to_settle(monkeypatch, caplog, looked_at, each):
     slow_clock(monkeypatch, 1000.0)
-    monkeypatch.setattr(stages, "_LOOKED_AT", looked_at)  # all of eight samples, or a quarter
+    monkeypatch.setattr(stages, "_TIMED_PIXELS", looked_at)  # all of eight samples, or a quarter
     X, y = tubes(8)
     with caplog.at_level("INFO", logger="sskseg"):
         model = segmenter(max_steps=20, time_budget=3600.0).fit(X, only(y, [3]))
@@ -398,7 +398,7 @@ def test_auto_does_without_where_there_is_no_time_to_settle(monkeypatch, caplog,
 
 def test_what_is_looked_at_is_a_part_of_the_largest_sample(monkeypatch):
     slow_clock(monkeypatch, 1000.0)
-    monkeypatch.setattr(stages, "_LOOKED_AT", 40 * 40)
+    monkeypatch.setattr(stages, "_TIMED_PIXELS", 40 * 40)
     X, y = make_cells(3, (64, 64), random_state=0)
     X, y = [X[0, :32, :32], X[1], X[2, :48]], [y[0, :32, :32], y[1], np.full_like(y[2, :48], -1)]
     model = segmenter(sections="independent", time_budget=3600.0).fit(X, y)
@@ -455,7 +455,7 @@ def test_the_network_has_all_the_time_that_settling_leaves(monkeypatch, methods,
 
 
 @pytest.mark.parametrize("methods", ["consistency", ("self-training", "continuity")])
-def test_valid_padding_learns_from_unlabelled_sections(methods):
+def test_valid_padding_learns_from_unlabeled_sections(methods):
     X, y = tubes(6)
     model = segmenter(network="unet-valid", patch_size=60, semi_supervision=methods)
     assert model.fit(X, only(y, [3])).predict(X).shape == X.shape
@@ -551,7 +551,7 @@ def test_held_out_sections_set_the_temperature():
     X, y = tubes(12)
     assert segmenter().fit(X, only(y, [2, 9])).temperature_ == 1.0
     model = segmenter().fit(X, only(y, [0, 2, 4, 6, 8, 10]))
-    assert model.validation_rows_.tolist() == [10]
+    assert model.validation_indices_.tolist() == [10]
     assert model.temperature_ != 1.0
     calibrated, masks = model.predict_proba(X), model.predict(X)
     model.temperature_ = 1.0
@@ -577,7 +577,7 @@ def test_sections_are_suggested(sections):
     assert len(set(rows.tolist()) - {4}) == 3
     assert model.suggest_sections(X, 10).shape == (10,)
     for n in (0, 10, 2.0):
-        with pytest.raises(ValueError, match=f"unlabelled samples, 9, got {n}"):
+        with pytest.raises(ValueError, match=f"unlabeled samples, 9, got {n}"):
             model.suggest_sections(X, n, y=known)
 
 
@@ -615,13 +615,13 @@ def test_nothing_to_tell_resemblance_by_decides_nothing(monkeypatch):
 
 
 @pytest.mark.parametrize("sections", ["independent", "consecutive"])
-def test_what_is_left_out_of_labelled_samples_is_not_guessed(monkeypatch, sections):
+def test_what_is_left_out_of_labeled_samples_is_not_guessed(monkeypatch, sections):
     X, y = tubes(8)
     y[:, :8, :8] = -1
     options = {"sections": sections, "validation_fraction": 0.0}
     model = segmenter(**options).fit(X, y)
     assert model.semi_supervision_ == ()
-    assert "labelled for the most part" in model.semi_supervision_reason_
+    assert "labeled for the most part" in model.semi_supervision_reason_
     made, patches = [], SemiSupervisedSegmenter._patch_batches
 
     def watch(self, network, data, labels, maps, weight, *arguments, **options):
@@ -643,8 +643,8 @@ def test_transduction_is_sure_of_what_neighbors_say():
     maps = [np.full((1, 4, 4), p) for p in (0.6, 0.6, 0.05, 0.6, 0.9, 0.9, 0.9)]
     labels = [np.full((4, 4), -1)] * 7
     means = mean_over_neighbors(maps, np.arange(7), 1)
-    settled = settle_labels(means, labels)
-    told = [x.flat[0] for x in leave_out_unsure(settled, means, labels)]
+    settled = pseudo_labels(means, labels)
+    told = [x.flat[0] for x in mask_low_confidence(settled, means, labels)]
     assert told == [-1, -1, -1, -1, 1, 1, 1]
 
 
@@ -663,7 +663,7 @@ def test_methods_are_chosen_by_labels_that_are_not_held_out(monkeypatch):
     monkeypatch.setattr(stages, "continuity_context", lambda *_: 1)
     X, y = tubes(16)
     model = segmenter(validation_fraction=0.2).fit(X, only(y, [0, 1, 2, 3, 15]))
-    assert model.validation_rows_.tolist() == [15]
+    assert model.validation_indices_.tolist() == [15]
     assert model.semi_supervision_ == ("self-training", "continuity")
 
 
@@ -740,20 +740,20 @@ def test_settled_labels():
     maps = [rng.random((1, 20, 20)).astype(np.float32) for _ in range(6)]
     labels = [np.full((20, 20), -1) for _ in range(6)]
     labels[2] = rng.integers(0, 3, (20, 20))
-    alone = settle_labels(maps, labels)
+    alone = pseudo_labels(maps, labels)
     assert np.array_equal(alone[2], labels[2] > 0)
     assert np.array_equal(alone[4], maps[4][0] > 0.5)
-    together = np.stack(settle_labels(maps, labels, np.arange(6), 2))
+    together = np.stack(pseudo_labels(maps, labels, np.arange(6), 2))
     assert (together == -1).any()
     agreed = together >= 0
     assert np.array_equal(together[agreed], np.stack(alone)[agreed])
-    classes = settle_labels(
+    classes = pseudo_labels(
         [np.eye(3)[:, :, None].astype(np.float32)], [np.array([[-1], [-1], [0]])]
     )
     assert classes[0].ravel().tolist() == [0, 1, 0]
 
 
-def test_sizes_come_from_labelled_objects():
+def test_sizes_come_from_labeled_objects():
     label = np.zeros((60, 60), int)
     label[5:25, 5:25] = 1
     label[30:50, 30:50] = 2

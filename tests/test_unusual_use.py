@@ -12,7 +12,7 @@ from sklearn.pipeline import make_pipeline
 from sskseg import (
     ImageStack,
     InstanceCounter,
-    LabelledKFold,
+    LabeledKFold,
     LogBlobs,
     OtsuWatershed,
     PercentileScaler,
@@ -116,7 +116,7 @@ def test_predictions_in_threads_draw_nothing(cells, expected):
 
 
 def test_grid_search_in_threads_is_that_without(cells):
-    search = GridSearchCV(segmenter(), {"width": [2, 3]}, cv=LabelledKFold(2), error_score="raise")
+    search = GridSearchCV(segmenter(), {"width": [2, 3]}, cv=LabeledKFold(2), error_score="raise")
     alone = search.fit(*cells).cv_results_["mean_test_score"]
     with joblib.parallel_backend("threading", n_jobs=2):
         together = search.fit(*cells).cv_results_["mean_test_score"]
@@ -143,9 +143,9 @@ def test_images_of_one_pixel_and_one_row(cells):
 def test_validation_leaves_something_to_train_on(cells, kind):
     X, y = make_cells(6, (48, 56), random_state=0)
     fraction = 0.99 if kind == "max" else 1 - 1e-9
-    assert len(segmenter(validation_fraction=fraction).fit(X, y).validation_rows_) == 5
+    assert len(segmenter(validation_fraction=fraction).fit(X, y).validation_indices_) == 5
     pretrainer = ProxyPretrainer(("rotation",), validation_fraction=fraction, **SMALL)
-    assert len(pretrainer.fit(X).validation_rows_) == 5
+    assert len(pretrainer.fit(X).validation_indices_) == 5
 
 
 class Draws:

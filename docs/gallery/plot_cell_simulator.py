@@ -68,7 +68,7 @@ plt.show()
 # Calibrated to real images
 # -------------------------
 # Size, density, intensities, blur and noise are found without any label; that cells are dark is
-# found too. ``calibrate(X, y)`` does better where some images are labelled.
+# found too. ``calibrate(X, y)`` does better where some images are labeled.
 
 
 def real_images():

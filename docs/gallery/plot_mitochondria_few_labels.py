@@ -1,5 +1,5 @@
 """
-Mitochondria from four labelled sections
+Mitochondria from four labeled sections
 ========================================
 
 A stack of electron-microscope sections of which four are painted. The segmenter learns from
@@ -27,9 +27,9 @@ SECONDS = float(os.environ.get("SSKSEG_GALLERY_SECONDS", 60))
 SIDE = 256 if SECONDS > 10 else 128
 
 # %%
-# Forty sections, four of them labelled
+# Forty sections, four of them labeled
 # -------------------------------------
-# ``y`` is -1 where nothing is labelled.
+# ``y`` is -1 where nothing is labeled.
 
 if Path(os.environ.get("SSKSEG_DATA", "."), "epfl_mitochondria").is_dir():
     X, truth = load_epfl_mitochondria()
@@ -39,15 +39,15 @@ else:
     X, truth = make_cells(1, (40, 128, 128), radius=9, contrast=0.3, random_state=0)
     X, truth = X[0], (truth[0] > 0).astype(np.uint8)
 
-labelled = [4, 15, 26, 37]
+labeled = [4, 15, 26, 37]
 y = np.full(truth.shape, -1)
-y[labelled] = truth[labelled]
+y[labeled] = truth[labeled]
 
 # %%
 # The pipeline
 # ------------
 # ``sections="consecutive"`` tells that samples are sections in z order. The segmenter
-# then looks at neighboring sections too, and learns from the unlabelled ones between. Small
+# then looks at neighboring sections too, and learns from the unlabeled ones between. Small
 # patches make a minute of training enough here; leave that out where there is more time.
 
 model = make_pipeline(
@@ -62,14 +62,14 @@ segmenter, counter = model[1], model[2]
 print(segmenter.semi_supervision_, segmenter.semi_supervision_reason_)
 
 # %%
-# What it learnt, beside a random forest
+# What it learned, beside a random forest
 # --------------------------------------
-# Only sections that were not labelled are judged.
+# Only sections that were not labeled are judged.
 
-new = np.setdiff1d(np.arange(len(X)), labelled)
+new = np.setdiff1d(np.arange(len(X)), labeled)
 scaled = model[0].transform(X)
 probability = segmenter.transform(scaled)
-forest = PixelForest(n_estimators=50, random_state=0).fit(X[labelled], truth[labelled])
+forest = PixelForest(n_estimators=50, random_state=0).fit(X[labeled], truth[labeled])
 by_forest = forest.predict(X[new])
 print("IoU of the random forest:", round(iou(truth[new], by_forest), 3))
 print("IoU of the segmenter:", round(iou(truth[new], probability[new] > 0.5), 3))
@@ -98,7 +98,7 @@ print(table.sort_values("volume", ascending=False).head().round(1).to_string(ind
 # %%
 # Which section to label next
 # ---------------------------
-# Those in which the network contradicts itself most, and which are not next to a labelled one.
+# Those in which the network contradicts itself most, and which are not next to a labeled one.
 
 print("label next:", segmenter.suggest_sections(scaled, 3, y=y))
 

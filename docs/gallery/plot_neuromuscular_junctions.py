@@ -4,8 +4,8 @@ Counting neuromuscular junctions from few labels
 
 Many light-sheet scans of muscle, at two magnifications and with two channels (the stained junctions
 and the autofluorescence of the fibers), of which only a few of the lower magnification are
-labelled. A network is pretrained on all of them with tasks that need no labels, fine-tuned on the
-labelled ones, and the junctions are counted. The scans are simulated, so that the true counts are
+labeled. A network is pretrained on all of them with tasks that need no labels, fine-tuned on the
+labeled ones, and the junctions are counted. The scans are simulated, so that the true counts are
 known.
 
 Set ``SSKSEG_GALLERY_SECONDS`` for shorter or longer trainings (default: 60 seconds each).
@@ -31,7 +31,7 @@ SECONDS = float(os.environ.get("SSKSEG_GALLERY_SECONDS", 60))
 # ------------------------
 # Each has its own noise and its own bleed-through of the background into the signal. Of each
 # domain ten scans at magnification 1 and four crops of one at magnification 4; of the thirty
-# scans at magnification 1, ten are labelled.
+# scans at magnification 1, ten are labeled.
 
 domains = [
     {"noise": 0.05, "bleed_through": 0.1},
@@ -57,9 +57,9 @@ X = np.concatenate([*(part[0] for part in parts), large])
 truth = np.concatenate([part[1] for part in parts])
 groups = np.r_[np.repeat([0, 1, 2], 10), np.repeat([0, 1, 2], 4)]
 magnification = np.r_[np.full(30, 1.0), np.full(12, 4.0)]
-labelled = np.arange(0, 30, 3)
+labeled = np.arange(0, 30, 3)
 y = np.full(X.shape[:3], -1)
-y[labelled] = truth[labelled]
+y[labeled] = truth[labeled]
 
 # %%
 # What the network is asked
@@ -110,9 +110,9 @@ FeatureDisplay.from_estimator(model, X[:30:10])
 # %%
 # Counts of new scans, with intervals
 # -----------------------------------
-# The intervals come from the labelled scans, each of which was counted with parameters of the
+# The intervals come from the labeled scans, each of which was counted with parameters of the
 # counter that were calibrated on the others. Ten of them allow a coverage of 0.9. The segmenter
-# learnt from these scans, so the intervals may be too narrow; ``cross_fitting=3`` mends that, for
+# learned from these scans, so the intervals may be too narrow; ``cross_fitting=3`` mends that, for
 # three more trainings.
 
 new = [make_neuromuscular_junctions(4, (128, 128), random_state=50 + i, **domain)

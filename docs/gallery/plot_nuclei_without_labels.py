@@ -2,7 +2,7 @@
 Nuclei without any label
 ========================
 
-Nobody has labelled anything. A simulator is calibrated to the images and draws nuclei of their
+Nobody has labeled anything. A simulator is calibrated to the images and draws nuclei of their
 size, density and brightness, with labels. A second network makes the drawings look more like the
 real images. The segmenter learns from the drawings alone. Labels of the real images are used only
 to judge the result.
@@ -63,7 +63,7 @@ refiner = model[1]
 print({name: round(value, 3) for name, value in refiner.report_.items()})
 
 # %%
-# Look at what was learnt from
+# Look at what was learned from
 # ----------------------------
 # Above parts of real images, in the middle simulated images of the same size, below these refined.
 

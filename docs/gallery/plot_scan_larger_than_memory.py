@@ -2,7 +2,7 @@
 A scan larger than memory
 =========================
 
-A pipeline is fitted on small labelled pieces and then counts a whole scan, block by block: the
+A pipeline is fitted on small labeled pieces and then counts a whole scan, block by block: the
 scan lies in a file and is never in memory as a whole. Objects on the borders of blocks are found in
 one piece. The scan here is small and simulated, so that its true count is known and this page is
 built in a minute; the calls are the same for a terabyte. It needs the extra ``scans``.

@@ -14,14 +14,14 @@ from ..images import (
     check_counts,
     check_generator,
     check_images,
-    check_labelled,
+    check_labeled,
     check_labels,
     check_points,
     check_sample_weight,
-    hand_on,
     is_lazy,
     like_input,
     unwrap,
+    wrap_like,
 )
 from ..metrics import count_error, dice, f1_points
 from ..morphology import label_objects
@@ -361,7 +361,7 @@ class PixelForest(ImageEstimator):
     sigma_min, sigma_max : float, default=0.7 and 8.0
         Scales of the features, pixels.
     max_pixels : int, default=50000
-        Labelled pixels that are learnt from, half of them foreground where there are enough.
+        Labeled pixels that are learned from, half of them foreground where there are enough.
     spatial_ndim : {2, 3}, default=2
     random_state : int, RandomState, Generator or None, default=None
 
@@ -406,13 +406,13 @@ class PixelForest(ImageEstimator):
         self.random_state = random_state
 
     def fit(self, X, y):
-        """Learn from the labelled pixels.
+        """Learn from the labeled pixels.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
         y : array-like of int, shape (n_samples, *spatial), or list
-            -1 unlabelled, 0 background, > 0 foreground.
+            -1 unlabeled, 0 background, > 0 foreground.
 
         Returns
         -------
@@ -421,7 +421,7 @@ class PixelForest(ImageEstimator):
         Raises
         ------
         ValueError
-            For input that breaks the contract, or where foreground or background is not labelled.
+            For input that breaks the contract, or where foreground or background is not labeled.
         """
         from sklearn.ensemble import RandomForestClassifier
 
@@ -433,7 +433,7 @@ class PixelForest(ImageEstimator):
         rng = check_generator(self.random_state)
         images = self._check_images(X)
         labels = check_labels(y, images)
-        rows = check_labelled(labels)
+        rows = check_labeled(labels)
         features, truth = [], []
         for row in rows:
             known = labels[row] >= 0
@@ -500,7 +500,7 @@ class PixelForest(ImageEstimator):
         probabilities : ndarray of float32, list of ndarray, or ImageStack
         """
         maps = self.predict_proba(X)
-        return hand_on(X, maps, self.transform)
+        return wrap_like(X, maps, self.transform)
 
     def score(self, X, y, *, sample_weight=None):
         """Mean Dice coefficient of the foreground over the samples that have labels.
@@ -518,7 +518,7 @@ class PixelForest(ImageEstimator):
         """
         check_is_fitted(self)
         labels = check_labels(y, check_images(X, self.spatial_ndim, n_channels=self.n_channels_))
-        rows, masks = check_labelled(labels), self.predict(X)
+        rows, masks = check_labeled(labels), self.predict(X)
         weight = check_sample_weight(sample_weight, len(labels), rows)
         scores = [dice(np.sign(labels[i]), masks[i] > 0) for i in rows]
         return float(np.average(scores, weights=weight[rows]))

@@ -25,7 +25,7 @@ from ..model_selection.intervals import count_intervals, joined_errors
 from ..model_selection.parameter_search import Calibration
 from ..model_selection.reference import (
     count_each,
-    is_unlabelled,
+    is_unlabeled,
     object_sizes,
     score_counts,
     score_labels,
@@ -55,7 +55,7 @@ _ORDER = {
     "components": ("merge_distance", "threshold", "min_size"),
     "watershed": ("merge_distance", "seed_height", "threshold", "seed_height", "min_size"),
 }
-_SIMULATED = 32  # images to calibrate on where no real one is labelled
+_SIMULATED = 32  # images to calibrate on where no real one is labeled
 
 
 class InstanceCounter(ImageEstimator):
@@ -121,8 +121,8 @@ class InstanceCounter(ImageEstimator):
     Notes
     -----
     "auto" parameters begin with a default: threshold 0.5, seed height 0.1, and as the smallest size
-    half of a small object (the 2nd percentile of those that are labelled, or found where there are
-    points or counts), and nothing merged; distances are tried where a tenth of the labelled objects
+    half of a small object (the 2nd percentile of those that are labeled, or found where there are
+    points or counts), and nothing merged; distances are tried where a tenth of the labeled objects
     or more are in fragments. Another value is taken where it is better by more than the standard
     error of the difference over samples (jackknife); a single sample is followed.
 
@@ -187,15 +187,15 @@ class InstanceCounter(ImageEstimator):
         ----------
         X : array-like of shape (n_samples, *spatial)
             Foreground probabilities, as `SemiSupervisedSegmenter.transform` returns them. Where
-            nothing is labelled, and an `ImageStack` carries a simulator, its images are calibrated
+            nothing is labeled, and an `ImageStack` carries a simulator, its images are calibrated
             on. With ``method="contours"`` images, as `ContourDetector.fit` takes them.
         y : label images, points, counts of shape (n_samples,), or None
             What "auto" parameters are judged by (see the notes of the class): with label images
             (-1 left out) the average precision at IoU 0.5 to 0.7; with points, a list of arrays of
-            shape (k, spatial_ndim) in pixels and None for unlabelled samples, F1 of points that lie
+            shape (k, spatial_ndim) in pixels and None for unlabeled samples, F1 of points that lie
             in an object of their own; with counts the sum of the absolute errors. None keeps the
             defaults: threshold 0.5, seed height 0.1, minimum size 0, nothing merged.
-            With ``method="contours"`` label images, which are learnt from.
+            With ``method="contours"`` label images, which are learned from.
         positions : array-like of int, shape (n_samples,), default=None
             Of consecutive sections along z.
 
@@ -218,7 +218,7 @@ class InstanceCounter(ImageEstimator):
             return self._fit_detector(X, y)
         maps = self._check_input(X)
         positions = check_positions(positions, len(maps))
-        simulated = getattr(X, "simulator", None) is not None and is_unlabelled(y)
+        simulated = getattr(X, "simulator", None) is not None and is_unlabeled(y)
         if simulated:
             X, y = X.simulator.sample(_SIMULATED, 0)
             maps, positions = self._check_input(X), np.arange(len(X))

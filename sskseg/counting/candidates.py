@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_FRAGMENTED = 0.1  # share of the labelled objects
+_FRAGMENTED = 0.1  # share of the labeled objects
 _GAPS = (0.2, 0.35, 0.5)  # of an object's diameter, between its fragments
 
 
@@ -29,12 +29,12 @@ def smallest_sizes(sizes):
 
 def merge_distances(sizes, parts, ndim, pixel):
     """Distances to try up to which fragments are merged: 0 first, and where a tenth of the
-    labelled objects or more are in fragments parts of an object's diameter.
+    labeled objects or more are in fragments parts of an object's diameter.
 
     Parameters
     ----------
     sizes, parts : ndarray of int
-        Pixels and connected parts of labelled objects.
+        Pixels and connected parts of labeled objects.
     ndim : {2, 3}
     pixel : float
         Side of a pixel, in the unit of the distances.

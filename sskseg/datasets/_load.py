@@ -222,7 +222,7 @@ def load_nissl_rat_cortex(folder=None):
 
 
 def load_lightsheet_2ch(folder=None):
-    """Load a light-sheet scan of brain: signal and autofluorescence background, unlabelled.
+    """Load a light-sheet scan of brain: signal and autofluorescence background, unlabeled.
 
     From the public data of the BrainGlobe project, https://brainglobe.info (BSD-3-Clause), whose
     program for such scans is cellfinder [1]_; the voxel size of the copy is not stated.
@@ -252,7 +252,7 @@ def load_lightsheet_2ch(folder=None):
 
 
 def load_array_tomography_4ch(folder=None):
-    """Load multiplexed synaptic labels: synapsin, PSD95, GluR1 and LY, unlabelled.
+    """Load multiplexed synaptic labels: synapsin, PSD95, GluR1 and LY, unlabeled.
 
     Array tomography, serial ultrathin sections [1]_; voxel size, origin and terms of use of the
     copy are not stated.

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import TorchEstimator
-from ..images import are_counts, check_images, check_labelled, check_labels, is_lazy, like_input
+from ..images import are_counts, check_images, check_labeled, check_labels, is_lazy, like_input
 from ..images.augmentation import PRESETS
 from ..inference import predict_images, round_up, tile_settings, values_per_pixel
 from ..inference.lazy import map_samples
@@ -21,7 +21,7 @@ from ..model_selection.parameter_search import Calibration
 from ..model_selection.reference import (
     count_each,
     hold_points,
-    is_unlabelled,
+    is_unlabeled,
     score_labels,
     truth_of_labels,
 )
@@ -35,13 +35,15 @@ from .network import ContourProposalNetwork
 
 _PATCH = 256
 _SIMULATED = 64  # images
-_HELD_OUT = 0.1  # share of the labelled images
-_FEWEST_TO_HOLD_OUT = 5
+_HELD_OUT = 0.1  # share of the labeled images
+_MIN_LABELED_TO_HOLD_OUT = 5
 _SCORES = (0.5, 0.4, 0.6, 0.3, 0.7, 0.2, 0.8)
 _OVERLAPS = (0.3, 0.5, 0.2, 0.7, 0.1)
 _TRAINING_SHARE = 0.95  # of the time; calibration needs some
 _MAPS_BYTES = 128  # of a pixel: maps, those that outlines are moved by, proposals as masks
-_CROWD = 8  # proposals that are looked at for each object of typical size that fits in the image
+_MAX_PROPOSALS_PER_OBJECT = (
+    8  # proposals that are looked at for each object of typical size that fits in the image
+)
 
 
 class ContourDetector(TorchEstimator):
@@ -90,9 +92,9 @@ class ContourDetector(TorchEstimator):
     score_threshold_, nms_threshold_ : float
         As given, or those with the best average precision at IoU 0.5 to 0.7 (better than the
         default by more than its standard error, where there are several) on the images that were
-        held out: a tenth of the labelled ones, where there are 5 or more; simulated ones where
-        nothing real is labelled; else the images of the training.
-    validation_rows_ : ndarray of int
+        held out: a tenth of the labeled ones, where there are 5 or more; simulated ones where
+        nothing real is labeled; else the images of the training.
+    validation_indices_ : ndarray of int
         The samples that were held out.
     count_residuals_ : ndarray of float, or None
         Errors of the counts of held-out samples, each with thresholds that were calibrated on
@@ -112,8 +114,8 @@ class ContourDetector(TorchEstimator):
 
     Notes
     -----
-    Images are two-dimensional. All of their labelled objects should be whole: of one that is cut by
-    unlabelled pixels nothing is learnt.
+    Images are two-dimensional. All of their labeled objects should be whole: of one that is cut by
+    unlabeled pixels nothing is learned.
 
     References
     ----------
@@ -143,7 +145,7 @@ class ContourDetector(TorchEstimator):
         "score_threshold_": "a number",
         "nms_threshold_": "a number",
         "count_residuals_": "numbers or None",
-        "validation_rows_": "numbers",
+        "validation_indices_": "numbers",
         "history_": "a list",
         "network_": "a network",
     }
@@ -183,18 +185,18 @@ class ContourDetector(TorchEstimator):
         self.verbose = verbose
 
     def fit(self, X, y=None):
-        """Learn the outlines of labelled objects.
+        """Learn the outlines of labeled objects.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width) or (n_samples, height, width, n_channels)
             Or a list of images of different sizes, or an `ImageStack`: the network starts from its
-            backbone, and 64 images of its simulator are learnt from too, as much as from real
+            backbone, and 64 images of its simulator are learned from too, as much as from real
             labels. A simulator with ``sample_contours(n, random_state) -> (X, y, contours)``, the
             outlines of objects 1, 2, ... of each image as arrays (k, 2), teaches hidden parts too.
         y : array-like of int, shape (n_samples, height, width), default=None
-            -1 unlabelled, 0 background, > 0 object. A list may hold None for an unlabelled sample.
-            Where there is a simulator nothing needs to be labelled.
+            -1 unlabeled, 0 background, > 0 object. A list may hold None for an unlabeled sample.
+            Where there is a simulator nothing needs to be labeled.
 
         Returns
         -------
@@ -204,7 +206,7 @@ class ContourDetector(TorchEstimator):
         ------
         ValueError
             For input that breaks the contract, points or counts in the place of label images,
-            and where no object is labelled.
+            and where no object is labeled.
         FloatingPointError
             If training diverges.
         """
@@ -297,7 +299,7 @@ class ContourDetector(TorchEstimator):
         """
         check_is_fitted(self)
         images = check_images(X, 2, n_channels=self.n_channels_)
-        labels = _check_label_images(y, images, may_be_unlabelled=False)
+        labels = _check_label_images(y, images, may_be_unlabeled=False)
         return score_labels(labels, images, list(self.predict(images)), sample_weight)
 
     def detect(self, X):
@@ -381,7 +383,7 @@ class ContourDetector(TorchEstimator):
         proposed = self._propose(maps, shape, self.score_threshold_)
         return _settle(*proposed, shape, self.nms_threshold_)
 
-    # What is learnt
+    # What is learned
 
     def _samples(self, images, labels, simulator, rng):
         """Real and simulated images with what is known of them."""
@@ -393,16 +395,16 @@ class ContourDetector(TorchEstimator):
             numbers = ([k.numbers for k in some] for some in (known, drawn_known))
             weights = balanced_weights(weights, *numbers)
             images, known = [*images, *drawn], [*known, *drawn_known]
-        labelled = check_labelled([k.numbers for k in known])
+        labeled = check_labeled([k.numbers for k in known])
         if not any(len(k.contours) for k in known):
             raise ValueError("y holds no object: nothing is above 0, so that no contour is known.")
-        real = labelled[labelled < n_real]
-        judged = real if real.size else labelled
-        held = len(judged) >= _FEWEST_TO_HOLD_OUT
+        real = labeled[labeled < n_real]
+        judged = real if real.size else labeled
+        held = len(judged) >= _MIN_LABELED_TO_HOLD_OUT
         if held:
             judged = np.sort(rng.permutation(judged)[: max(1, round(_HELD_OUT * len(judged)))])
             weights[judged] = 0
-        self.validation_rows_ = judged[judged < n_real] if held else np.empty(0, np.intp)
+        self.validation_indices_ = judged[judged < n_real] if held else np.empty(0, np.intp)
         return _Samples(images, known, weights, judged)
 
     def _prepare(self, images, samples, backbone):
@@ -462,7 +464,7 @@ class ContourDetector(TorchEstimator):
         calibration = Calibration(evaluate, truth.loss, len(images), start, order, choices)
         for name, value in calibration.search().items():
             setattr(self, f"{name}_", value)
-        is_new = len(self.validation_rows_) > 0
+        is_new = len(self.validation_indices_) > 0
         self.count_residuals_ = None
         if is_new:
             others = [samples.images[samples.judged[row]] for row in truth.other_rows]
@@ -478,7 +480,9 @@ class ContourDetector(TorchEstimator):
         """Contours, scores and masks of an image."""
         contours, scores = self.network_.propose(maps, threshold)
         fit_in = np.prod(shape) / (np.pi * float(self.network_.scale) ** 2)
-        best = scores.argsort(descending=True, stable=True)[: int(_CROWD * (fit_in + 8))]
+        best = scores.argsort(descending=True, stable=True)[
+            : int(_MAX_PROPOSALS_PER_OBJECT * (fit_in + 8))
+        ]
         contours, scores = contours[best].numpy(), scores[best].numpy()
         return contours, scores, contour_masks(contours, shape)
 
@@ -524,7 +528,7 @@ class _Samples(NamedTuple):
 
     @property
     def radii(self):
-        """Of the objects that are learnt, or of all where these are none."""
+        """Of the objects that are learned, or of all where these are none."""
         used = [k.radii for k, w in zip(self.known, self.weights, strict=True) if w > 0]
         used = np.concatenate(used)
         return used if used.size else np.concatenate([k.radii for k in self.known])
@@ -543,14 +547,14 @@ def _pack(maps, factor):
     return F.pixel_shuffle(F.pad(maps, (0, 0, 0, 0, 0, more)), factor)
 
 
-def _check_label_images(y, images, may_be_unlabelled):
+def _check_label_images(y, images, may_be_unlabeled):
     """Label images; all -1 where there are none and need not be."""
-    if may_be_unlabelled and is_unlabelled(y):
+    if may_be_unlabeled and is_unlabeled(y):
         return check_labels([None] * len(images), images)
     if y is not None and (are_counts(y) or hold_points(y, images)):
         raise ValueError(
-            "y must be label images: contours are not learnt from points or counts. Give -1 for "
-            "what is not labelled, or use method='watershed' of InstanceCounter."
+            "y must be label images: contours are not learned from points or counts. Give -1 for "
+            "what is not labeled, or use method='watershed' of InstanceCounter."
         )
     if isinstance(y, (np.ndarray, list, tuple)) and any(np.ndim(label) == 3 for label in y):
         raise ValueError(

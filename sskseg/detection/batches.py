@@ -19,7 +19,7 @@ from ..training.batches import PatchBatches
 from .network import contour_loss
 
 _POINTS = 64  # of an outline that is kept
-_ORDER = 16  # harmonics of an outline that is learnt
+_ORDER = 16  # harmonics of an outline that is learned
 
 
 class Outlined(NamedTuple):
@@ -28,7 +28,7 @@ class Outlined(NamedTuple):
     Parameters
     ----------
     numbers : ndarray of int, shape (height, width)
-        1, 2, ... objects, 0 background, -1 unlabelled.
+        1, 2, ... objects, 0 background, -1 unlabeled.
     distance : ndarray of float16, shape (height, width)
         See `sskseg.morphology.normalized_distance`.
     contours : ndarray of shape (n_objects, n_points, 2)
@@ -51,7 +51,7 @@ def outline(labels, polygons=None):
     Parameters
     ----------
     labels : ndarray of int, shape (height, width)
-        Different values > 0 are different objects, 0 background, -1 unlabelled.
+        Different values > 0 are different objects, 0 background, -1 unlabeled.
     polygons : list of ndarray of shape (k, 2), default=None
         Outlines of objects 1, 2, ..., hidden parts too, where these are known.
 

@@ -11,7 +11,7 @@ from ..nn.initialization import initialize
 from ..nn.losses import masked_soft_cross_entropy
 
 _BUCKETS = 4  # parts of an outline that are refined by maps of their own
-_LEAST_RADIUS = 2.0  # pixels; errors of smaller objects are measured by this
+_MIN_RADIUS = 2.0  # pixels; errors of smaller objects are measured by this
 _INSIDE = 0.5  # share of an outline that a patch must show
 
 
@@ -170,10 +170,10 @@ def contour_loss(network, maps, labels, distance, outlines, *, pixels=128):
     network : ContourProposalNetwork
     maps : Tensor of shape (batch, n_maps, h, w)
     labels : integer Tensor of shape (batch, height, width)
-        1, 2, ... objects, 0 background, -1 unlabelled.
+        1, 2, ... objects, 0 background, -1 unlabeled.
     distance : Tensor of shape (batch, height, width)
         What the score is to be: 1 in the middle of an object, 0 outside; NaN where it is not
-        known, from which no contour is learnt either.
+        known, from which no contour is learned either.
     outlines : Tensor of shape (batch, n_objects, samples, 2)
         Row and column of points of each object's outline in the patch, aligned as those of
         `sskseg.morphology.fourier_descriptors`; NaN where there is none.
@@ -220,7 +220,7 @@ def _targets(outlines, number, sides):
     target = torch.nan_to_num(target)
     after = target.roll(-1, 2)
     area = (target[..., 1] * after[..., 0] - after[..., 1] * target[..., 0]).sum(-1).abs() / 2
-    radius = (area / math.pi).sqrt().clamp_min(_LEAST_RADIUS)
+    radius = (area / math.pi).sqrt().clamp_min(_MIN_RADIUS)
     return target, shown / radius[..., None, None]
 
 

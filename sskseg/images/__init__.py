@@ -7,13 +7,13 @@ from .normalization import channel_percentiles, rescale, subsample_step
 from .patches import Patch, PatchSampler, read_region
 from .points import are_points, check_points, draw_points
 from .random import check_generator
-from .sections import consecutive_runs, neighbor_rows
-from .stack import ImageStack, hand_on
+from .sections import consecutive_runs, section_indices
+from .stack import ImageStack, wrap_like
 from .validation import (
     are_counts,
     check_counts,
     check_images,
-    check_labelled,
+    check_labeled,
     check_labels,
     check_lazy_images,
     check_numbers,
@@ -34,7 +34,7 @@ __all__ = [
     "check_counts",
     "check_generator",
     "check_images",
-    "check_labelled",
+    "check_labeled",
     "check_labels",
     "check_lazy_images",
     "check_numbers",
@@ -43,12 +43,12 @@ __all__ = [
     "check_sample_weight",
     "consecutive_runs",
     "draw_points",
-    "hand_on",
     "is_lazy",
     "like_input",
-    "neighbor_rows",
     "read_region",
     "rescale",
+    "section_indices",
     "subsample_step",
     "unwrap",
+    "wrap_like",
 ]

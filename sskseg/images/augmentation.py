@@ -71,7 +71,7 @@ class Augmentation:
         Largest standard deviation, pixels, of a Gaussian blur.
     warm_up : int, default=1000
         Batches in which the two probabilities rise from 0, linearly, and with them the weight of
-        borders: a network that has learnt little yet learns faster without. Where training goes on
+        borders: a network that has learned little yet learns faster without. Where training goes on
         from the last fit, and where labels are the network's own, they do not rise but are as told.
     """
 

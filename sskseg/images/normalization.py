@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_MOST_PIXELS = 2**22
+_MAX_PIXELS = 2**22
 
 
 def subsample_step(n_pixels, ndim):
@@ -18,7 +18,7 @@ def subsample_step(n_pixels, ndim):
     -------
     int
     """
-    return max(1, int(np.ceil((n_pixels / _MOST_PIXELS) ** (1 / ndim))))
+    return max(1, int(np.ceil((n_pixels / _MAX_PIXELS) ** (1 / ndim))))
 
 
 def channel_percentiles(images, percentiles):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_MOST_PIXELS = 200_000  # candidate centers remembered per image; more would only cost memory
+_MAX_PIXELS = 200_000  # candidate centers remembered per image; more would only cost memory
 
 
 @dataclass(frozen=True)
@@ -29,18 +29,18 @@ class PatchSampler:
     Parameters
     ----------
     labels : list of ndarray of shape (*spatial)
-        -1 is unlabelled; patches hold at least one labelled pixel.
+        -1 is unlabeled; patches hold at least one labeled pixel.
     patch_shape : tuple of int
     foreground_fraction : float in [0, 1], default=0.5
         Share of the patches that are placed around a foreground pixel; the others are placed
-        around any labelled pixel.
+        around any labeled pixel.
     weights : ndarray of shape (n_samples,), optional
         An image of weight 2 is drawn twice as often; 0 leaves it out.
 
     Raises
     ------
     ValueError
-        If nothing labelled has a positive weight.
+        If nothing labeled has a positive weight.
     """
 
     def __init__(self, labels, patch_shape, *, foreground_fraction=0.5, weights=None):
@@ -52,7 +52,7 @@ class PatchSampler:
         size = np.array([np.count_nonzero(label >= 0) for label in labels], dtype=float)
         size *= np.ones(len(labels)) if weights is None else weights
         if not size.sum() > 0:
-            raise ValueError("No labelled image has a positive sample_weight.")
+            raise ValueError("No labeled image has a positive sample_weight.")
         self._any = size / size.sum()
         with_foreground = size * [pixels.size > 0 for pixels in self._foreground]
         self._some = with_foreground / with_foreground.sum() if with_foreground.any() else self._any
@@ -83,7 +83,7 @@ class PatchSampler:
 
 def _pixels(mask):
     pixels = np.flatnonzero(mask)
-    step = -(-pixels.size // _MOST_PIXELS) if pixels.size else 1
+    step = -(-pixels.size // _MAX_PIXELS) if pixels.size else 1
     return pixels[::step].astype(np.int32 if mask.size < 2**31 else np.int64)
 
 

@@ -58,7 +58,7 @@ def check_points(points, shape, name="y"):
 
 
 def draw_points(points, shape, radius):
-    """Draw a disc around each point, with an unlabelled ring about it.
+    """Draw a disc around each point, with an unlabeled ring about it.
 
     Parameters
     ----------

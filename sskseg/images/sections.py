@@ -3,7 +3,7 @@
 import numpy as np
 
 
-def neighbor_rows(positions, context):
+def section_indices(positions, context):
     """Find the sections around each section.
 
     Two rows are neighbors exactly if their positions differ by one. Where a stack ends (or a
@@ -24,8 +24,8 @@ def neighbor_rows(positions, context):
     Examples
     --------
     >>> import numpy as np
-    >>> from sskseg.images import neighbor_rows
-    >>> neighbor_rows(np.array([4, 5, 9]), 1)
+    >>> from sskseg.images import section_indices
+    >>> section_indices(np.array([4, 5, 9]), 1)
     array([[0, 0, 1],
            [0, 1, 1],
            [2, 2, 2]])

@@ -1,4 +1,4 @@
-"""`ImageStack`: images, together with what earlier pipeline steps learnt from them."""
+"""`ImageStack`: images, together with what earlier pipeline steps learned from them."""
 
 from collections.abc import Sequence
 
@@ -6,7 +6,7 @@ import numpy as np
 
 
 class ImageStack(Sequence):
-    """Images with the backbone and the simulator that earlier steps learnt from them.
+    """Images with the backbone and the simulator that earlier steps learned from them.
 
     An immutable array-like: ``np.asarray(stack)`` gives the images, ``stack[rows]`` the
     images of some samples (a stack again for a slice, list, index array or boolean mask; one image
@@ -92,26 +92,23 @@ ImageStack
                 )
         return np.array(self._images, dtype=dtype, copy=bool(copy) or None)
 
-    def with_images(self, images):
-        """Return a stack of other images that carries the same backbone and simulator."""
-        return ImageStack(images, backbone=self._backbone, simulator=self._simulator)
-
-    def seen_through(self, images, transform):
-        """Return a stack of changed images, its simulator seen through the same change.
+    def with_images(self, images, transform=None):
+        """Return a stack of other images with the same backbone and simulator.
 
         Parameters
         ----------
         images : array-like
-        transform : callable
-            ``transform(X) -> X``, what was done to the images.
+        transform : callable, default=None
+            ``transform(X) -> X``, how `images` were made from those of this stack; the images of
+            the simulator are transformed alike.
 
         Returns
         -------
         ImageStack
         """
         simulator = self._simulator
-        if simulator is not None:
-            simulator = _SeenThrough(simulator, transform)
+        if simulator is not None and transform is not None:
+            simulator = _TransformedSimulator(simulator, transform)
         return ImageStack(images, backbone=self._backbone, simulator=simulator)
 
     def __reduce__(self):
@@ -127,8 +124,8 @@ ImageStack
         return f"ImageStack(shape={self.shape}{''.join(', ' + name for name in kept)})"
 
 
-def hand_on(X, images, transform):
-    """Changed images in the form of X: a stack with what X carries, where that is one.
+def wrap_like(X, images, transform):
+    """Wrap transformed images in the type of X: an `ImageStack` with what X carries, if it is one.
 
     Parameters
     ----------
@@ -141,11 +138,11 @@ def hand_on(X, images, transform):
     -------
     array-like or ImageStack
     """
-    return X.seen_through(images, transform) if isinstance(X, ImageStack) else images
+    return X.with_images(images, transform) if isinstance(X, ImageStack) else images
 
 
-class _SeenThrough:
-    """A simulator whose images are changed as the real ones were."""
+class _TransformedSimulator:
+    """A simulator whose images are transformed as the real ones were."""
 
     def __init__(self, simulator, transform):
         self.simulator, self.transform = simulator, transform

@@ -125,8 +125,8 @@ def check_labels(y, images, *, point_radius=None, name="y"):
     Parameters
     ----------
     y : ndarray of shape (n_samples, *spatial) or list of ndarray or None
-        Integers or booleans: -1 unlabelled, 0 background, > 0 object. In a list, None stands for
-        an unlabelled sample. With `point_radius`, a sample may have points instead, coordinates of
+        Integers or booleans: -1 unlabeled, 0 background, > 0 object. In a list, None stands for
+        an unlabeled sample. With `point_radius`, a sample may have points instead, coordinates of
         shape (k, spatial_ndim) in pixels.
     images : list of ndarray of shape (*spatial, n_channels)
         As `check_images` gives them.
@@ -164,13 +164,13 @@ def check_labels(y, images, *, point_radius=None, name="y"):
     return [_one_label(label, i, shapes[i], name, or_points) for i, label in enumerate(y)]
 
 
-def check_labelled(labels, *, name="y"):
-    """Find the samples with at least one labelled pixel.
+def check_labeled(labels, *, name="y"):
+    """Find the samples with at least one labeled pixel.
 
     Parameters
     ----------
     labels : list of ndarray of int
-        -1 unlabelled.
+        -1 unlabeled.
     name : str, default="y"
 
     Returns
@@ -183,13 +183,13 @@ def check_labelled(labels, *, name="y"):
     ValueError
         If there is none.
     """
-    labelled = np.array([i for i, label in enumerate(labels) if (label >= 0).any()], dtype=np.intp)
-    if labelled.size == 0:
+    labeled = np.array([i for i, label in enumerate(labels) if (label >= 0).any()], dtype=np.intp)
+    if labeled.size == 0:
         raise ValueError(
             f"{name} labels nothing: every pixel of all {len(labels)} samples is -1. Label at "
             "least a part of one image."
         )
-    return labelled
+    return labeled
 
 
 def are_counts(y):
@@ -328,7 +328,7 @@ def check_sample_weight(sample_weight, n_samples, rows=None):
     if not np.isfinite(weight).all() or (weight < 0).any():
         raise ValueError(f"sample_weight must be finite and not negative, got {sample_weight!r}.")
     if rows is not None and not weight[rows].any():
-        raise ValueError("sample_weight must be above 0 for a labelled sample, got 0 for all.")
+        raise ValueError("sample_weight must be above 0 for a labeled sample, got 0 for all.")
     return weight
 
 
@@ -436,13 +436,13 @@ def _one_label(label, index, shape, name, or_points):
         return label.view(np.uint8)
     if label.dtype.kind not in "iu":
         raise ValueError(
-            f"{name}[{index}] must be integers or booleans (-1 unlabelled, 0 background, > 0 "
+            f"{name}[{index}] must be integers or booleans (-1 unlabeled, 0 background, > 0 "
             f"object), got dtype {label.dtype}."
         )
     if label.dtype == np.uint64 and label.max() > np.iinfo(np.int64).max:
         raise ValueError(f"{name}[{index}] must fit into int64, got {label.max()}.")
     if label.dtype.kind == "i" and label.min() < -1:
         raise ValueError(
-            f"{name}[{index}] must not hold values below -1 (unlabelled), got {label.min()}."
+            f"{name}[{index}] must not hold values below -1 (unlabeled), got {label.min()}."
         )
     return label

@@ -2,7 +2,7 @@
 
 from .blocks import predict_blocks
 from .lazy import map_samples
-from .orientations import dihedral_mean, dihedral_views
+from .orientations import dihedral_mean, dihedral_orientations
 from .temperature import (
     fit_temperature,
     mutual_information,
@@ -19,7 +19,7 @@ __all__ = [
     "core_size",
     "covers_reach",
     "dihedral_mean",
-    "dihedral_views",
+    "dihedral_orientations",
     "fit_temperature",
     "map_samples",
     "mutual_information",

@@ -6,7 +6,7 @@ from ..nn import pad_to_multiple
 from ..training.devices import memory_format
 
 
-def dihedral_views(forward, stride):
+def dihedral_orientations(forward, stride):
     """`forward` as it sees an image in each of its flips and quarter turns.
 
     Parameters
@@ -43,7 +43,7 @@ def _view(forward, stride, swap, *flips):
 
 def dihedral_mean(forward, stride):
     """Average `forward` over flips and quarter turns (8 views of a plane, 16 of a volume)."""
-    views = dihedral_views(forward, stride)
+    views = dihedral_orientations(forward, stride)
 
     def mean(x):
         return sum(view(x) for view in views) / len(views)

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from scipy.optimize import minimize_scalar
 from scipy.special import xlogy
 
-_MOST_PIXELS = 2**20
+_MAX_PIXELS = 2**20
 _RANGE = (0.25, 4.0)
 
 
@@ -82,7 +82,7 @@ def fit_temperature(probabilities, labels):
     Returns
     -------
     float
-        Between 0.25 and 4; 1.0 where less than two classes are labelled.
+        Between 0.25 and 4; 1.0 where less than two classes are labeled.
 
     References
     ----------
@@ -94,7 +94,7 @@ def fit_temperature(probabilities, labels):
     target = torch.cat([part[1] for part in parts])
     if len(target.unique()) < 2:
         return 1.0
-    step = -(-len(target) // _MOST_PIXELS)
+    step = -(-len(target) // _MAX_PIXELS)
     logits, target = logits[:, ::step], target[::step]
 
     def loss(log_temperature):
@@ -107,7 +107,7 @@ def fit_temperature(probabilities, labels):
 
 
 def _known(probabilities, labels):
-    """Logits (n_outputs, n) and targets (n,) of the labelled pixels."""
+    """Logits (n_outputs, n) and targets (n,) of the labeled pixels."""
     known = labels >= 0
     target = labels[known] > 0 if len(probabilities) == 1 else labels[known]
     logits = _logits(torch.from_numpy(probabilities[:, known]))

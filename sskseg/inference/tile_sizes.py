@@ -35,7 +35,7 @@ def values_per_pixel(network, n_channels, ndim):
     largest layer."""
     sides = [4 * step for step in network.stride]
     if any(network_margin(network, ndim)):
-        sides = [network.legal_size(side) for side in sides]
+        sides = [network.valid_input_size(side) for side in sides]
     sizes = []
     hooks = [
         module.register_forward_hook(lambda *seen: sizes.append(seen[-1].numel()))

@@ -19,7 +19,7 @@ def restore_size(forward, network, tiling, tile):
     forward : callable
         Maps (batch, n_channels, *size) to something that lacks ``network.margin`` on each side.
     network : torch.nn.Module
-        Its ``margin`` and ``legal_size`` are used.
+        Its ``margin`` and ``valid_input_size`` are used.
     tiling : {"overlap-tile", "average", "resize", "legacy_resize"}
         ``"overlap-tile"``: the image is continued by reflection, so that nothing is missing [1]_.
         ``"average"``: the same in tiles evenly spaced from one end of each axis to the other,
@@ -49,7 +49,7 @@ def restore_size(forward, network, tiling, tile):
 def _overlap_tile(forward, network, x):
     spatial = x.shape[2:]
     wanted = [
-        network.legal_size(size + 2 * margin)
+        network.valid_input_size(size + 2 * margin)
         for size, margin in zip(spatial, network.margin, strict=True)
     ]
     after = [

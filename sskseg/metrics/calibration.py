@@ -23,7 +23,7 @@ def expected_calibration_error(y_true, y_proba, *, n_bins=15):
     Returns
     -------
     float in [0, 1]
-        0 where nothing is labelled.
+        0 where nothing is labeled.
 
     Raises
     ------

@@ -25,7 +25,7 @@ def dice(y_true, y_pred, *, average="binary", classes=None):
     Returns
     -------
     float, or ndarray of shape (n_classes,) for ``average=None``
-        1 for a class that neither has (or where nothing is labelled).
+        1 for a class that neither has (or where nothing is labeled).
 
     Raises
     ------
@@ -56,7 +56,7 @@ def iou(y_true, y_pred, *, average="binary", classes=None):
     Returns
     -------
     float, or ndarray of shape (n_classes,) for ``average=None``
-        1 for a class that neither has (or where nothing is labelled).
+        1 for a class that neither has (or where nothing is labeled).
 
     Raises
     ------
@@ -134,7 +134,7 @@ def soft_iou(y_true, y_pred):
 
 
 def pixel_error(y_true, y_pred):
-    """Share of the labelled pixels whose class, foreground or background, is wrong.
+    """Share of the labeled pixels whose class, foreground or background, is wrong.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ def pixel_error(y_true, y_pred):
     Returns
     -------
     float
-        0 where nothing is labelled.
+        0 where nothing is labeled.
 
     Raises
     ------
@@ -209,7 +209,7 @@ def _class_counts(y_true, y_pred):
 
 
 def _soft_sums(y_true, y_pred):
-    """Sums of p t, t and p over the labelled pixels."""
+    """Sums of p t, t and p over the labeled pixels."""
     total = np.zeros(3)
     for true, pred in as_pairs(y_true, y_pred):
         known = true >= 0
@@ -220,7 +220,7 @@ def _soft_sums(y_true, y_pred):
 
 
 def _counts(y_true, y_pred):
-    """Pixels that are foreground in both, in y_true, in y_pred; labelled pixels."""
+    """Pixels that are foreground in both, in y_true, in y_pred; labeled pixels."""
     total = np.zeros(4, dtype=np.int64)
     for true, pred in as_pairs(y_true, y_pred):
         check_mask(pred)

@@ -43,7 +43,7 @@ def rand_error(y_true, y_pred):
 
     Notes
     -----
-    With `n` labelled pixels, `n_ij` of them with labels `i` and `j`, and sums `a_i` and `b_j`, it
+    With `n` labeled pixels, `n_ij` of them with labels `i` and `j`, and sums `a_i` and `b_j`, it
     is ``(sum a_i^2 + sum b_j^2 - 2 sum n_ij^2) / (n (n - 1))``.
 
     References
@@ -137,7 +137,7 @@ def variation_of_information(y_true, y_pred):
     Returns
     -------
     float, not negative
-        0 where the partitions are equal or nothing is labelled.
+        0 where the partitions are equal or nothing is labeled.
 
     References
     ----------

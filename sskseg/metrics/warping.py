@@ -29,8 +29,8 @@ def warping_error(y_true, y_pred, *, threshold=0.5):
     Returns
     -------
     float in [0, 1]
-        Mean over the images of the pixels that still differ over the labelled pixels; 0 where
-        nothing is labelled.
+        Mean over the images of the pixels that still differ over the labeled pixels; 0 where
+        nothing is labeled.
 
     Raises
     ------
@@ -69,14 +69,14 @@ def warping_error(y_true, y_pred, *, threshold=0.5):
 def _error(true, pred, threshold):
     known = true >= 0
     check_probabilities(pred)
-    labelled = int(np.count_nonzero(known))
-    if labelled == 0:
+    labeled = int(np.count_nonzero(known))
+    if labeled == 0:
         return 0.0
     value = pred.astype(float) if pred.dtype.kind == "f" else (pred > 0).astype(float)
     target = value > (threshold if pred.dtype.kind == "f" else 0)
     source = np.where(known, true > 0, target)
     strength = np.abs(value - source)
-    return _warp(source, target, strength) / labelled
+    return _warp(source, target, strength) / labeled
 
 
 def _warp(source, target, strength):

@@ -1,4 +1,4 @@
-"""Cross-validation and scorers that know of unlabelled samples."""
+"""Cross-validation and scorers that know of unlabeled samples."""
 
 from numbers import Integral
 
@@ -8,10 +8,10 @@ from sklearn.model_selection import BaseCrossValidator
 from ..images import check_generator, unwrap
 
 
-class LabelledKFold(BaseCrossValidator):
-    """Folds over the labelled samples; unlabelled ones are in every training set.
+class LabeledKFold(BaseCrossValidator):
+    """Folds over the labeled samples; unlabeled ones are in every training set.
 
-    A plain ``KFold`` puts unlabelled samples in test folds, where they have no score.
+    A plain ``KFold`` puts unlabeled samples in test folds, where they have no score.
 
     Parameters
     ----------
@@ -26,10 +26,10 @@ class LabelledKFold(BaseCrossValidator):
     Examples
     --------
     >>> import numpy as np
-    >>> from sskseg import LabelledKFold
+    >>> from sskseg import LabeledKFold
     >>> y = np.zeros((5, 2, 2), int)
     >>> y[[1, 3]] = -1
-    >>> for train, test in LabelledKFold(3).split(y, y):
+    >>> for train, test in LabeledKFold(3).split(y, y):
     ...     print(train, test)
     [1 2 3 4] [0]
     [0 1 3 4] [2]
@@ -52,7 +52,7 @@ class LabelledKFold(BaseCrossValidator):
         ----------
         X : array-like of n_samples
         y : label images, points or counts of n_samples
-            A sample is unlabelled if it is None, or -1 everywhere.
+            A sample is unlabeled if it is None, or -1 everywhere.
         groups : None
             Not used.
 
@@ -63,24 +63,24 @@ class LabelledKFold(BaseCrossValidator):
         Raises
         ------
         ValueError
-            If fewer samples are labelled than there are splits.
+            If fewer samples are labeled than there are splits.
         """
         if not isinstance(self.n_splits, Integral) or self.n_splits < 2:
             raise ValueError(f"n_splits must be an integer of at least 2, got {self.n_splits!r}.")
         if y is None:
-            raise ValueError("y is None: label images are required to tell who is labelled.")
+            raise ValueError("y is None: label images are required to tell who is labeled.")
         _check_lengths(X, y)
         y = unwrap(y)
-        labelled = np.flatnonzero([_is_labelled(label) for label in y])
-        if len(labelled) < self.n_splits:
+        labeled = np.flatnonzero([_is_labeled(label) for label in y])
+        if len(labeled) < self.n_splits:
             raise ValueError(
-                f"n_splits={self.n_splits} needs as many labelled samples, got {len(labelled)} "
+                f"n_splits={self.n_splits} needs as many labeled samples, got {len(labeled)} "
                 f"of {len(y)}."
             )
         if self.shuffle:
-            labelled = check_generator(self.random_state).permutation(labelled)
+            labeled = check_generator(self.random_state).permutation(labeled)
         everyone = np.arange(len(y))
-        for test in np.array_split(labelled, self.n_splits):
+        for test in np.array_split(labeled, self.n_splits):
             test = np.sort(test)
             yield np.setdiff1d(everyone, test), test
 
@@ -90,7 +90,7 @@ def _check_lengths(X, y):
         raise ValueError(f"X and y must have as many samples, got {len(X)} and {len(y)}.")
 
 
-def _is_labelled(label):
+def _is_labeled(label):
     if label is None:
         return False
     label = np.asarray(label)

@@ -10,7 +10,7 @@ from ..images import (
     are_counts,
     are_points,
     check_counts,
-    check_labelled,
+    check_labeled,
     check_labels,
     check_points,
     check_sample_weight,
@@ -27,7 +27,7 @@ from ..morphology import (
 from ..morphology.counts import inside_frame
 
 _IOU = (0.5, 0.6, 0.7)
-_MOST_PIXELS = 2**24  # of images that are judged
+_MAX_PIXELS = 2**24  # of images that are judged
 
 
 class Truth(NamedTuple):
@@ -88,9 +88,9 @@ def truth_of(y, images, *, margin=0, positions=None):
 
 
 def truth_of_labels(labels, margin=0):
-    """What label images tell; -1 unlabelled, see `truth_of`."""
-    labelled = check_labelled(labels)
-    rows = _thinned(labelled, labels)
+    """What label images tell; -1 unlabeled, see `truth_of`."""
+    labeled = check_labeled(labels)
+    rows = _thinned(labeled, labels)
     truth = [label_objects(labels[row]) for row in rows]
 
     def judge(found):
@@ -100,7 +100,7 @@ def truth_of_labels(labels, margin=0):
         ]
         return np.array(evidence, float), count_each(found, margin)
 
-    others = np.setdiff1d(labelled, rows)
+    others = np.setdiff1d(labeled, rows)
     others = others[[bool((labels[row] >= 0).all()) for row in others]]
     counts = _true_counts(truth, margin)
     other_counts = _true_counts((label_objects(labels[row]) for row in others), margin)
@@ -109,7 +109,7 @@ def truth_of_labels(labels, margin=0):
 
 
 def _true_counts(truth, margin):
-    """Objects of label images; NaN where not all is labelled."""
+    """Objects of label images; NaN where not all is labeled."""
     counts = [count_each([t], margin)[0] if (t >= 0).all() else np.nan for t in truth]
     return np.array(counts, float)
 
@@ -152,7 +152,7 @@ def score_labels(y, images, found, sample_weight=None):
         evidence = _found_inside(points, [found[row] for row in rows])
     else:
         labels = check_labels(y, images)
-        rows = check_labelled(labels)
+        rows = check_labeled(labels)
         evidence = []
         for row in rows:
             true, invented, missed, _ = match_instances([label_objects(labels[row])], [found[row]])
@@ -180,7 +180,7 @@ def object_sizes(label):
 
 def object_parts(label):
     """Connected parts of each object; pixels that share a corner are connected. Of objects that
-    touch unlabelled pixels one, since these may hide what joins them."""
+    touch unlabeled pixels one, since these may hide what joins them."""
     parts = label_components(label, connectivity=label.ndim)
     inside = parts > 0
     owner = np.zeros(parts.max(initial=0) + 1, label.dtype)
@@ -191,7 +191,7 @@ def object_parts(label):
     return count
 
 
-def is_unlabelled(y):
+def is_unlabeled(y):
     """Whether y is None, or None or -1 in each sample."""
     y = unwrap(y)
     if y is None:
@@ -248,4 +248,4 @@ def _negative_precision(matches):
 def _thinned(rows, labels):
     """Evenly spaced rows, as many as are judged in reasonable time."""
     pixels = sum(labels[row].size for row in rows)
-    return rows[:: -(-pixels // _MOST_PIXELS)]
+    return rows[:: -(-pixels // _MAX_PIXELS)]

@@ -1,14 +1,14 @@
-"""Scorers that know of unlabelled samples, for ``scoring=``."""
+"""Scorers that know of unlabeled samples, for ``scoring=``."""
 
 import numpy as np
 
 from ..images import unwrap
 from ..metrics import count_error, dice
-from ._split import _check_lengths, _is_labelled
+from ._split import _check_lengths, _is_labeled
 
 
 def dice_scorer(estimator, X, y, **params):
-    """Mean foreground Dice coefficient over the labelled samples, for ``scoring=``.
+    """Mean foreground Dice coefficient over the labeled samples, for ``scoring=``.
 
     Parameters
     ----------
@@ -27,11 +27,11 @@ def dice_scorer(estimator, X, y, **params):
     Raises
     ------
     ValueError
-        If nothing is labelled.
+        If nothing is labeled.
     """
     _check_lengths(X, y)
     predicted = estimator.predict(X, **params)
-    pairs = [(t, p) for t, p in zip(unwrap(y), predicted, strict=True) if _is_labelled(t)]
+    pairs = [(t, p) for t, p in zip(unwrap(y), predicted, strict=True) if _is_labeled(t)]
     if not pairs:
         raise ValueError("y labels nothing: every pixel of all samples is -1.")
     return float(np.mean([dice(np.asarray(true), pred) for true, pred in pairs]))
@@ -46,8 +46,8 @@ def count_scorer(estimator, X, y, **params):
         Its `predict` gives counts.
     X : array-like
     y : counts of shape (n_samples,), label images, or points
-        Whose objects are counted; label images with unlabelled pixels are left out. Points are a
-        list of arrays of shape (k, spatial_ndim), and None for unlabelled samples.
+        Whose objects are counted; label images with unlabeled pixels are left out. Points are a
+        list of arrays of shape (k, spatial_ndim), and None for unlabeled samples.
     **params
         Handed to `predict` (``positions``).
 
@@ -58,7 +58,7 @@ def count_scorer(estimator, X, y, **params):
     Raises
     ------
     ValueError
-        If no sample is fully labelled.
+        If no sample is fully labeled.
     """
     _check_lengths(X, y)
     predicted = np.asarray(estimator.predict(X, **params))
@@ -70,7 +70,7 @@ def count_scorer(estimator, X, y, **params):
 
 
 def _count(label, image):
-    """Objects of a label image, points, or the count itself; None where something is unlabelled."""
+    """Objects of a label image, points, or the count itself; None where something is unlabeled."""
     if label is None:
         return None
     if np.ndim(label) > 0 and np.shape(label) != np.shape(image)[: np.ndim(label)]:

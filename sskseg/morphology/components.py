@@ -62,7 +62,7 @@ def label_objects(labels):
     Parameters
     ----------
     labels : ndarray of int
-        -1 unlabelled, 0 background. Different values > 0 are different objects; where 1 is the
+        -1 unlabeled, 0 background. Different values > 0 are different objects; where 1 is the
         only one the image is a mask, and its connected components are the objects.
 
     Returns

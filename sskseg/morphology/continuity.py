@@ -20,8 +20,8 @@ def enforce_continuity(
     """Correct the masks of consecutive sections by those of their neighbors.
 
     Morphological post-processing for semi-supervised segmentation [1]_. In each section small
-    components are removed; labelled sections take the place of masks; what is labelled in a section
-    goes on, thinner and thinner, in the next ones; between two labelled sections a mask lies
+    components are removed; labeled sections take the place of masks; what is labeled in a section
+    goes on, thinner and thinner, in the next ones; between two labeled sections a mask lies
     between their intersection and their union; and what one section alone has, or lacks, is
     removed or filled in.
 
@@ -30,8 +30,8 @@ def enforce_continuity(
     masks : ndarray or dask array of bool or int, shape (n_sections, *spatial)
         > 0 foreground; two or three spatial axes.
     labels : array-like of int of that shape, default=None
-        -1 unlabelled, 0 background, > 0 object: what is known stays as it is. None: nothing is
-        labelled.
+        -1 unlabeled, 0 background, > 0 object: what is known stays as it is. None: nothing is
+        labeled.
     positions : array-like of int, shape (n_sections,), default=None
         Along z, in any order: two sections are neighbors exactly if they differ by one. None is
         ``0, 1, ...``.
@@ -40,13 +40,13 @@ def enforce_continuity(
     min_size : int, default=300
         Components of fewer pixels (of 5 nm) are removed.
     min_key_size : int, default=450
-        The same, of what is carried on from labelled sections.
+        The same, of what is carried on from labeled sections.
     erosion : int, default=3
         Pixels (of 5 nm) by which what is carried on shrinks from section to section.
     steps : sequence of int, default=(1, 2)
         Distances of the two sections that outvote the one between them, one after the other.
     max_gap : int, default=10
-        Labelled sections further apart do not bound what lies between them.
+        Labeled sections further apart do not bound what lies between them.
     order : {"parallel", "sequential"}, default="parallel"
         ``"parallel"``: sections are corrected by the others as they were, so that the result does
         not depend on the direction of z. ``"sequential"``: from the first to the last, each by
@@ -64,7 +64,7 @@ def enforce_continuity(
     Notes
     -----
     With steps of 1 and 2, a section depends on three neighbors on each side and on the nearest
-    labelled ones. A dask array is worked on in blocks of sections, with the same result.
+    labeled ones. A dask array is worked on in blocks of sections, with the same result.
 
     Published is one pass for the removal and one for the filling of each step, which together are
     the majority of three; the published program leaves out a few sections at the end of the stack.
@@ -89,7 +89,7 @@ def enforce_continuity(
     positions = check_positions(positions, len(masks))
     settings = _settings(masks.ndim - 1, pixel_size, min_size, min_key_size, erosion, steps,
                          max_gap, order)  # fmt: skip
-    keys = _labelled_sections(labels, masks.shape)
+    keys = _labeled_sections(labels, masks.shape)
     if lazy:
         return _enforce_lazily(masks, keys, positions, settings)
     result = np.empty(masks.shape, bool)
@@ -140,8 +140,8 @@ def _settings(ndim, pixel_size, min_size, min_key_size, erosion, steps, max_gap,
     )  # fmt: skip
 
 
-def _labelled_sections(labels, shape):
-    """Signs of the labels of those with a labelled pixel, by their row."""
+def _labeled_sections(labels, shape):
+    """Signs of the labels of those with a labeled pixel, by their row."""
     if labels is None:
         return {}
     if not is_lazy(labels) and not isinstance(labels, (list, tuple)):
@@ -157,7 +157,7 @@ def _signs(label, row):
     label = np.asarray(label)
     if label.dtype.kind not in "bui" or (label < -1).any():
         raise ValueError(
-            "labels must be integers of at least -1 (unlabelled), got "
+            "labels must be integers of at least -1 (unlabeled), got "
             f"{label.dtype}{f' down to {label.min()}' if label.size else ''} in section {row}."
         )
     return (label > 0).astype(np.int8) - (label < 0)
@@ -171,7 +171,7 @@ def _enforce(masks, keys, settings, first=0):
     masks : ndarray of bool
         Sections `first`, ... of a stack; written to.
     keys : dict of int to ndarray
-        Labelled sections of the stack by their place in it; those of `masks`, and the nearest
+        Labeled sections of the stack by their place in it; those of `masks`, and the nearest
         beyond on both sides.
     """
     places = sorted(keys)
@@ -202,7 +202,7 @@ def _keep_known(mask, label):
 
 
 def _carry_on(keys, whole, wanted, settings):
-    """What labelled objects are in the sections up to the next one that is wholly labelled, at
+    """What labeled objects are in the sections up to the next one that is wholly labeled, at
     least."""
     carried: dict[int, np.ndarray] = {}
     for place in sorted(keys):
@@ -226,7 +226,7 @@ def _carry_on(keys, whole, wanted, settings):
 
 
 def _bounds(z, places, whole, max_gap):
-    """Pairs of labelled sections around an unlabelled one: the next wholly labelled ones, and the
+    """Pairs of labeled sections around an unlabeled one: the next wholly labeled ones, and the
     next ones, which may tell nothing of most pixels. In this order, whatever the direction of z."""
     if z in whole:
         return []
@@ -240,7 +240,7 @@ def _bounds(z, places, whole, max_gap):
 
 
 def _bound(mask, lower, upper, min_size):
-    """Between the intersection and the union of two labelled sections."""
+    """Between the intersection and the union of two labeled sections."""
     mask = _drop(mask & ((lower != 0) | (upper != 0)), min_size)
     return _drop(mask | ((lower > 0) & (upper > 0)), min_size)
 
@@ -304,7 +304,7 @@ def _lazy_blocks(masks, rows, keys, settings, most):
 
 
 def _nearest(places, whole, low, high):
-    """Labelled sections between those wholly labelled ones that are next to a block."""
+    """Labeled sections between those wholly labeled ones that are next to a block."""
     if not places:
         return []
     below = [z for z in whole if z < low][-1:] or places[:1]

@@ -25,7 +25,7 @@ def normalized_distance(labels, spacing=None):
     ----------
     labels : ndarray of int, 2-D or 3-D
         Each value > 0 is an object, its separate parts being treated separately; 0 background; -1
-        unlabelled. Neighboring objects are each other's border; the frame of the image is not a
+        unlabeled. Neighboring objects are each other's border; the frame of the image is not a
         border.
     spacing : sequence of float, default=None
         Size of a pixel along each axis; None is 1.
@@ -34,7 +34,7 @@ def normalized_distance(labels, spacing=None):
     -------
     distance : ndarray of float32, shape of `labels`
         From just above 0 at the border to 1 in the middle; 0 in the background; NaN in
-        unlabelled pixels and in objects that touch them, whose border is unknown.
+        unlabeled pixels and in objects that touch them, whose border is unknown.
 
     Examples
     --------

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy.sparse import csr_array
 
-_MOST_PIXELS = 2**19  # of masks that are compared with each other at once
+_MAX_PIXELS = 2**19  # of masks that are compared with each other at once
 
 
 def contour_masks(contours, shape):
@@ -113,7 +113,7 @@ def suppress_overlaps(masks, scores, threshold):
     order = np.lexsort((np.arange(len(sizes)), -np.asarray(scores, float)))
     order = order[sizes[order] > 0]
     stays = order[:0]
-    for part in np.array_split(order, 1 + masks.nnz // _MOST_PIXELS):
+    for part in np.array_split(order, 1 + masks.nnz // _MAX_PIXELS):
         if len(stays):
             beaten, _ = _conflicts(masks[part], masks[stays], threshold)
             part = np.delete(part, beaten)

@@ -11,7 +11,7 @@ from .components import label_components
 from .distance import border_distance
 from .peaks import find_peaks
 
-_MOST_PAIRS = 3  # of equally high seeds in one part, whose orders are all looked at
+_MAX_PAIRS = 3  # of equally high seeds in one part, whose orders are all looked at
 
 
 def relief_of(
@@ -137,7 +137,7 @@ def _order_is_irrelevant(values, seeds, parts, within):
     rows = rows[np.lexsort(rows.T[::-1])]
     second = np.flatnonzero((rows[1:, :2] == rows[:-1, :2]).all(axis=1)) + 1
     tied, n_pairs = np.unique(rows[second, 0], return_counts=True)
-    if n_pairs.max(initial=0) > _MOST_PAIRS or (np.diff(second) == 1).any():
+    if n_pairs.max(initial=0) > _MAX_PAIRS or (np.diff(second) == 1).any():
         return False
     if not len(tied):
         return True

@@ -22,7 +22,7 @@ def weight_map(labels, border_weight=10.0, border_sigma=5.0, *, spacing=None, cl
     ----------
     labels : ndarray of int, 2-D or 3-D
         Different values > 0 are different objects; where 1 is the only one, the image is a mask and
-        its components over faces are the objects. 0 is background, -1 unlabelled.
+        its components over faces are the objects. 0 is background, -1 unlabeled.
     border_weight : float, default=10.0
         ``w_0``, not negative; 0 leaves the term out.
     border_sigma : float, default=5.0
@@ -31,12 +31,12 @@ def weight_map(labels, border_weight=10.0, border_sigma=5.0, *, spacing=None, cl
         Size of a pixel along each axis; None is 1.
     class_weight : {"balanced", None}, default=None
         ``w_c``. "balanced": the inverse of the frequency of foreground or background, with mean 1
-        over the labelled pixels; None: 1.
+        over the labeled pixels; None: 1.
 
     Returns
     -------
     weights : ndarray of float32, shape of `labels`
-        Exact to ``1e-3 * border_weight``. 0 in unlabelled pixels. The border term is added in the
+        Exact to ``1e-3 * border_weight``. 0 in unlabeled pixels. The border term is added in the
         background only, and 0 where there are fewer than two objects.
 
     Raises

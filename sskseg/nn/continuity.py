@@ -11,7 +11,7 @@ _EPSILON = 1e-4
 class ContinuityNet(nn.Module):
     """From the probabilities of neighboring sections to those of the one in the middle.
 
-    A weighted mean of the sections, whose weights are learnt, and a correction of its logit by a
+    A weighted mean of the sections, whose weights are learned, and a correction of its logit by a
     small U-Net that starts as nothing: before training the network is the plain mean.
 
     Parameters

@@ -1,11 +1,11 @@
-"""Losses that look at labelled pixels only."""
+"""Losses that look at labeled pixels only."""
 
 import torch
 import torch.nn.functional as F
 
 
 def masked_cross_entropy(logits, labels, weight=None):
-    """Weighted mean of the cross-entropy over the labelled pixels.
+    """Weighted mean of the cross-entropy over the labeled pixels.
 
     Parameters
     ----------
@@ -19,7 +19,7 @@ def masked_cross_entropy(logits, labels, weight=None):
     Returns
     -------
     Tensor, scalar
-        0 where nothing is labelled.
+        0 where nothing is labeled.
     """
     known = (labels >= 0).float()
     known = known if weight is None else known * weight
@@ -32,9 +32,9 @@ def masked_cross_entropy(logits, labels, weight=None):
 
 
 def masked_dice_loss(logits, labels, smooth=1.0):
-    """One minus the soft Dice coefficient, over the batch, of the labelled pixels.
+    """One minus the soft Dice coefficient, over the batch, of the labeled pixels.
 
-    Unlabelled pixels (-1) are left out of the numerator and of the denominator. With more than
+    Unlabeled pixels (-1) are left out of the numerator and of the denominator. With more than
     one class, the mean over the classes other than 0.
 
     Parameters

@@ -100,7 +100,7 @@ class UNet(nn.Module):
         self.reach = tuple(s * _reach(depth, up_kernel, self.valid) for s in self.shuffle)
         initialize(self, [self.head])
 
-    def legal_size(self, size):
+    def valid_input_size(self, size):
         """The smallest accepted size of an axis that is not below `size` (pixels)."""
         if not self.valid:
             return max(1, size)
@@ -110,9 +110,9 @@ class UNet(nn.Module):
     def check_size(self, spatial):
         """Raise ValueError, with the nearest legal sizes, where `spatial` is not accepted."""
         for size in spatial:
-            above = self.legal_size(size)
+            above = self.valid_input_size(size)
             if above != size:
-                below = self.legal_size(size - 2**self.depth)
+                below = self.valid_input_size(size - 2**self.depth)
                 nearest = f"{below} and {above}" if below < size else f"{above} (the smallest)"
                 raise ValueError(
                     f"A U-Net of depth {self.depth} with valid padding takes sizes of "

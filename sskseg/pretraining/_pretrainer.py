@@ -31,17 +31,17 @@ from ..training import check_batch, patch_sides
 from .batches import ProxyBatches, field_shape, proxy_loss
 
 _PATCH = {2: 128, 3: 32}
-_LEAST_PATCH = 16
+_MIN_PATCH = 16
 _CROPS = 400  # that the proxies and the probe are judged on
 _FLAG = 0.4  # of the way from chance to certainty, for the probe
-_FEWEST_TO_HOLD_OUT = 4  # images of a domain
+_MIN_LABELED_TO_HOLD_OUT = 4  # images of a domain
 
 
 class ProxyPretrainer(TorchEstimator):
     """Pretrain a network, encoder and decoder, on tasks that need no labels.
 
     In a pipeline it stands before the segmenter, which starts from the network that `transform`
-    hands on in an `ImageStack`. All tasks are learnt together, from patches of one channel.
+    hands on in an `ImageStack`. All tasks are learned together, from patches of one channel.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class ProxyPretrainer(TorchEstimator):
         Of each proxy that tells classes.
     n_channels_ : int
     patch_shape_ : tuple of int
-    validation_rows_ : ndarray of int
+    validation_indices_ : ndarray of int
         Images that were held out.
     report_ : dict of str to dict
         For each proxy ``network``: its balanced accuracy on crops of held-out images (of a proxy
@@ -124,7 +124,7 @@ class ProxyPretrainer(TorchEstimator):
         "classes_": "a dict",
         "report_": "a dict",
         "history_": "a list",
-        "validation_rows_": "numbers",
+        "validation_indices_": "numbers",
         "network_": "a network",
     }
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
@@ -206,7 +206,7 @@ class ProxyPretrainer(TorchEstimator):
             )
             judged = self._batches(images, held, magnification, proxies, rng, device)
             self.report_ = self._report(batches, judged, device, dtype)
-        self.validation_rows_ = np.setdiff1d(np.concatenate(held), np.concatenate(trained))
+        self.validation_indices_ = np.setdiff1d(np.concatenate(held), np.concatenate(trained))
         self._warn_of_shortcuts()
         return self
 
@@ -432,7 +432,7 @@ class ProxyPretrainer(TorchEstimator):
             ]
             if any(proxy.name == "rotation" for proxy in proxies):
                 sides[-2:] = [min(sides[-2:])] * 2
-            least = [round_up(_LEAST_PATCH, step) for step in stride]
+            least = [round_up(_MIN_PATCH, step) for step in stride]
             shape = tuple(max(side, low) for side, low in zip(sides, least, strict=True))
         else:
             sides = patch_sides(self.patch_size, self.spatial_ndim)
@@ -457,7 +457,7 @@ class ProxyPretrainer(TorchEstimator):
             rng=np.random.default_rng(int(rng.integers(2**62))), device=device,
         )  # fmt: skip
 
-    # What was learnt
+    # What was learned
 
     def _judge(self, drawn, device, dtype):
         """Score of each proxy on batches."""
@@ -504,7 +504,7 @@ class ProxyPretrainer(TorchEstimator):
                 warnings.warn(
                     f"Histogram and power spectrum alone tell the {name} with a balanced accuracy "
                     f"of {row['probe']:.2f} (chance is {row['chance']:.2f}): the network may have "
-                    "learnt little of the content.",
+                    "learned little of the content.",
                     stacklevel=3,
                 )
 
@@ -608,7 +608,7 @@ def _hold_out(strata, fraction, rng):
     """Rows of each stratum to judge on, and to train on; the same where there are few."""
     held, trained = [], []
     for rows in strata:
-        few = fraction == 0 or len(rows) < _FEWEST_TO_HOLD_OUT
+        few = fraction == 0 or len(rows) < _MIN_LABELED_TO_HOLD_OUT
         order = rng.permutation(rows)
         n = min(max(1, round(fraction * len(rows))), len(rows) - 1)
         held.append(rows if few else np.sort(order[:n]))

@@ -29,7 +29,7 @@ from ..simulation import (
     boundary_shifts,
     find_polarity,
     hallucinated,
-    label_maps,
+    label_conditioning,
     surviving,
 )
 from ..training import LoopSettings
@@ -48,11 +48,11 @@ _COLLAPSED = 0.5, 0.1  # of the realism of plain simulated images; and as much b
 
 
 class SimulatedRefiner(TorchEstimator):
-    """Refine simulated images with unlabelled real ones (simulated and unsupervised learning).
+    """Refine simulated images with unlabeled real ones (simulated and unsupervised learning).
 
     The simulator is calibrated to the real images; a small network, told by the labels what is
     where (spatially-adaptive modulation [2]_), then changes its images until a discriminator cannot
-    tell them from real ones, kept by self-regularization from moving what is labelled [1]_.
+    tell them from real ones, kept by self-regularization from moving what is labeled [1]_.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ class SimulatedRefiner(TorchEstimator):
         it always does (a classifier two-sample test). ``boundary_shift`` (median, pixels),
         ``boundary_shift_95`` and ``boundary_bias`` (median, positive where objects grew),
         ``survival`` (share of objects that keep half of their contrast) and ``hallucination`` (new
-        objects in the background, by those that are labelled).
+        objects in the background, by those that are labeled).
     history_ : list of dict
         ``stage, step, time, adversarial, regularization, discriminator, realism, boundary_shift,
         boundary_bias, survival``.
@@ -167,7 +167,7 @@ class SimulatedRefiner(TorchEstimator):
             Real images of one channel, about 0 to 1 (see `PercentileScaler`); a list where sizes
             differ, or an `ImageStack`.
         y : array-like of int, default=None
-            Label images; those with labelled objects help to calibrate. Not needed.
+            Label images; those with labeled objects help to calibrate. Not needed.
 
         Returns
         -------
@@ -237,7 +237,7 @@ class SimulatedRefiner(TorchEstimator):
         shapes = {plane.shape for plane in planes}
         if len(shapes) > 1:
             raise ValueError(f"X must hold images of one shape, got {sorted(shapes)}.")
-        return self._refine(planes, map(label_maps, labels), check_generator(random_state))
+        return self._refine(planes, map(label_conditioning, labels), check_generator(random_state))
 
     def sample(self, n, random_state=None):
         """Draw refined images with their labels.
@@ -419,7 +419,7 @@ class _Pool:
 
     def __init__(self, X, y):
         self.X, self.y = np.asarray(X, np.float32), np.asarray(y)
-        self.maps = np.stack([label_maps(label) for label in self.y])
+        self.maps = np.stack([label_conditioning(label) for label in self.y])
 
     def batches(self, shape, size, rng, device):
         """Endless (images, maps), flipped and turned."""
@@ -512,8 +512,8 @@ class _Watch:
 
 def _warn_of_polarity(pool, images):
     """Are simulated cells bright where real ones are dark?"""
-    labelled = [(x, y) for x, y in zip(pool.X, pool.y) if (y > 0).any() and (y == 0).any()]
-    rises = [np.median(x[y > 0]) > np.median(x[y == 0]) for x, y in labelled[:_JUDGED]]
+    labeled = [(x, y) for x, y in zip(pool.X, pool.y) if (y > 0).any() and (y == 0).any()]
+    rises = [np.median(x[y > 0]) > np.median(x[y == 0]) for x, y in labeled[:_JUDGED]]
     if not rises:
         return
     made = "bright" if np.mean(rises) > 0.5 else "dark"

@@ -72,7 +72,7 @@ def self_regularization(refined, images, maps):
     ----------
     refined, images : Tensor of shape (batch, 1, *spatial)
     maps : Tensor of shape (batch, 3, *spatial)
-        Of `sskseg.simulation.label_maps`.
+        Of `sskseg.simulation.label_conditioning`.
 
     Returns
     -------

@@ -11,7 +11,7 @@ CYCLE = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
 # The same markers in black and white.
 MARKERS = "osD^vP"
 
-_MOST = 1000  # pixels of a side that are drawn
+_MAX_SIDE = 1000  # pixels of a side that are drawn
 _UNITS = ("nm", "µm", "mm")
 
 
@@ -113,7 +113,7 @@ def title(ax, text):
 
 def thinned(shape):
     """Every how many pixels of a plane are drawn."""
-    return max(1, ceil(max(shape[:2]) / _MOST))
+    return max(1, ceil(max(shape[:2]) / _MAX_SIDE))
 
 
 def show_plane(ax, plane, *, stretch=False, spacing=None, unit="µm", **options):

@@ -66,7 +66,7 @@ def fitted_facts(step):
 
 
 def score_rows(outputs, truth, counts, has_points):
-    """Scores on what is labelled.
+    """Scores on what is labeled.
 
     Parameters
     ----------

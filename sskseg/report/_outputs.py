@@ -192,10 +192,10 @@ class Truth:
     Attributes
     ----------
     labels : list of ndarray of int, or None
-        None where nothing of a sample is labelled; -1 unlabelled pixels.
+        None where nothing of a sample is labeled; -1 unlabeled pixels.
     points : list of ndarray, or None
     counts : ndarray of float, shape (n_samples,)
-        NaN where not known: not every pixel is labelled.
+        NaN where not known: not every pixel is labeled.
     """
 
     labels: list
@@ -203,13 +203,13 @@ class Truth:
     counts: np.ndarray
 
     @property
-    def labelled(self):
+    def labeled(self):
         """Rows of which something is known."""
         known = [x is not None or p is not None for x, p in zip(self.labels, self.points)]
         return np.flatnonzero(np.array(known) | np.isfinite(self.counts))
 
 
-def read_truth(y, shapes, *, consecutive=False, positions=None):
+def read_reference(y, shapes, *, consecutive=False, positions=None):
     """Sort out label images, points, counts and None.
 
     Parameters
@@ -219,7 +219,7 @@ def read_truth(y, shapes, *, consecutive=False, positions=None):
         Spatial, of the images.
     consecutive : bool, default=False
         Whether samples are sections, in which objects go on: label images then tell counts where
-        all of them are labelled throughout.
+        all of them are labeled throughout.
     positions : array-like of int, default=None
 
     Returns
@@ -271,9 +271,9 @@ def _read_label(truth, i, label, shape):
             truth.counts[i] = np.count_nonzero(np.unique(truth.labels[i]) > 0)
 
 
-def choose_rows(n, labelled=(), most=6):
-    """Evenly spaced samples, of those that are labelled where there are any."""
-    rows = np.asarray(labelled) if len(labelled) else np.arange(n)
+def choose_rows(n, labeled=(), most=6):
+    """Evenly spaced samples, of those that are labeled where there are any."""
+    rows = np.asarray(labeled) if len(labeled) else np.arange(n)
     if len(rows) <= most:
         return [int(row) for row in rows]
     return [int(rows[i]) for i in np.linspace(0, len(rows) - 1, most).round().astype(int)]

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..metrics import expected_calibration_error, reliability_curve
 from ._axes import BLUE, GRAY, Display
-from ._outputs import apply, read_truth
+from ._outputs import apply, read_reference
 
 
 class ReliabilityDisplay(Display):
@@ -69,7 +69,7 @@ class ReliabilityDisplay(Display):
         outputs = apply(estimator, X, positions)
         if outputs.probability is None:
             raise ValueError(f"{type(estimator).__name__} gives no probabilities.")
-        labels = read_truth(y, [p.shape for p in outputs.probability]).labels
+        labels = read_reference(y, [p.shape for p in outputs.probability]).labels
         rows = [i for i, label in enumerate(labels) if label is not None]
         if not rows:
             raise ValueError("y must hold a label image of one sample or more, got none.")

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..metrics import count_error
 from ._axes import BLUE, GRAY, ORANGE, VERMILLION, Display, title
-from ._outputs import apply, read_truth
+from ._outputs import apply, read_reference
 
 _COVERAGE = 0.9
 
@@ -62,7 +62,7 @@ class CountAgreementDisplay(Display):
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
             Probabilities for a counter by itself.
         y : counts of shape (n_samples,), label images or points
-            Samples that are not labelled throughout are left out.
+            Samples that are not labeled throughout are left out.
         positions : array-like of int, shape (n_samples,), default=None
             Of consecutive sections.
         kind : {"both", "scatter", "bland-altman"}, default="both"
@@ -81,7 +81,7 @@ class CountAgreementDisplay(Display):
         counts, intervals, reason = outputs.counts(coverage)
         if counts is None:
             raise ValueError(f"A counter is needed, got {type(estimator).__name__}. {reason}")
-        truth = read_truth(
+        truth = read_reference(
             y, [x.shape for x in outputs.labels], consecutive=outputs.consecutive,
             positions=positions,
         )  # fmt: skip
@@ -222,7 +222,7 @@ class SizeDisplay(Display):
         estimator : object
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
         y : label images, default=None
-            Their objects are drawn too: of samples that are labelled throughout.
+            Their objects are drawn too: of samples that are labeled throughout.
         positions : array-like of int, shape (n_samples,), default=None
             Of consecutive sections, whose objects go through several.
         ax : Axes or Figure, default=None
@@ -238,7 +238,7 @@ class SizeDisplay(Display):
         if outputs.objects is None:
             raise ValueError(f"{type(estimator).__name__} finds no objects.")
         stacked = outputs.consecutive and outputs.labels is not None
-        truth = read_truth(
+        truth = read_reference(
             y, [x.shape for x in outputs.objects], consecutive=stacked, positions=positions
         )
         known = [x if np.isfinite(c) else None for x, c in zip(truth.labels, truth.counts)]

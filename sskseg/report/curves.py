@@ -1,4 +1,4 @@
-"""Displays of curves: the history of a training, and the score against labelled samples."""
+"""Displays of curves: the history of a training, and the score against labeled samples."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ from sklearn.utils import check_random_state
 
 from ..images import unwrap
 from ._axes import CYCLE, MARKERS, Display, title
-from ._outputs import flatten, read_truth
+from ._outputs import flatten, read_reference
 
 _NOT_CURVES = ("stage", "step", "time", "learning_rate")
 _STEPS, _SECONDS = "training step", "seconds of training"
@@ -121,12 +121,12 @@ class HistoryDisplay(Display):
 
 
 class LabelEfficiencyDisplay(Display):
-    """Score against the number of labelled samples.
+    """Score against the number of labeled samples.
 
     Parameters
     ----------
-    labelled : array-like of shape (n_rows,)
-        How many samples (or pixels, minutes, ...) were labelled.
+    labeled : array-like of shape (n_rows,)
+        How many samples (or pixels, minutes, ...) were labeled.
     score : array-like of shape (n_rows,)
     method : sequence of str, shape (n_rows,), default=None
         What is compared; None is one method.
@@ -135,7 +135,7 @@ class LabelEfficiencyDisplay(Display):
     Attributes
     ----------
     table_ : pandas.DataFrame
-        ``method, labelled``, the ``mean, min, max`` of the scores and how many there are, ``n``.
+        ``method, labeled``, the ``mean, min, max`` of the scores and how many there are, ``n``.
     ax_ : matplotlib.axes.Axes
     figure_ : matplotlib.figure.Figure
 
@@ -143,30 +143,30 @@ class LabelEfficiencyDisplay(Display):
     --------
     >>> from sskseg.report import LabelEfficiencyDisplay
     >>> rows = [
-    ...     {"method": "few", "labelled": 1, "score": 0.5},
-    ...     {"method": "few", "labelled": 1, "score": 0.6},
-    ...     {"method": "few", "labelled": 4, "score": 0.8},
+    ...     {"method": "few", "labeled": 1, "score": 0.5},
+    ...     {"method": "few", "labeled": 1, "score": 0.6},
+    ...     {"method": "few", "labeled": 4, "score": 0.8},
     ... ]
     >>> LabelEfficiencyDisplay.from_rows(rows).table_["mean"].tolist()
     [0.55, 0.8]
     """
 
-    def __init__(self, *, labelled, score, method=None, score_name="score"):
-        self.labelled = labelled
+    def __init__(self, *, labeled, score, method=None, score_name="score"):
+        self.labeled = labeled
         self.score = score
         self.method = method
         self.score_name = score_name
 
     @classmethod
     def from_rows(
-        cls, rows, *, labelled="labelled", score="score", method="method", ax=None, **options
+        cls, rows, *, labeled="labeled", score="score", method="method", ax=None, **options
     ):
         """Draw a table.
 
         Parameters
         ----------
         rows : pandas.DataFrame or list of dict
-        labelled, score, method : str
+        labeled, score, method : str
             Names of the columns; the last may be absent.
         ax : Axes or Figure, default=None
         **options
@@ -183,23 +183,23 @@ class LabelEfficiencyDisplay(Display):
             If a column is missing.
         """
         table = pd.DataFrame(rows)
-        missing = [name for name in (labelled, score) if name not in table]
+        missing = [name for name in (labeled, score) if name not in table]
         if missing:
             raise ValueError(f"rows must have columns {missing}, got {list(table.columns)}.")
         options = {"score_name": score.replace("_", " "), **options}
         methods = table[method].astype(str).tolist() if method in table else None
         display = cls(
-            labelled=table[labelled].to_numpy(), score=table[score].to_numpy(), method=methods,
+            labeled=table[labeled].to_numpy(), score=table[score].to_numpy(), method=methods,
             **options,
         )  # fmt: skip
         return display.plot(ax)
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y, *, n_labelled=(1, 2, 4), cv=None, scoring=None, random_state=0,
+        cls, estimator, X, y, *, n_labeled=(1, 2, 4), cv=None, scoring=None, random_state=0,
         ax=None, **options,
     ):  # fmt: skip
-        """Train with few labelled samples and with more, and draw the scores of others.
+        """Train with few labeled samples and with more, and draw the scores of others.
 
         Parameters
         ----------
@@ -208,11 +208,11 @@ class LabelEfficiencyDisplay(Display):
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
         y : array-like of int
             As for `fit`.
-        n_labelled : sequence of int, default=(1, 2, 4)
-            How many labelled samples of a training keep their labels; the others are trained on as
-            unlabelled ones.
+        n_labeled : sequence of int, default=(1, 2, 4)
+            How many labeled samples of a training keep their labels; the others are trained on as
+            unlabeled ones.
         cv : splitter, default=None
-            None is ``LabelledKFold(3)``.
+            None is ``LabeledKFold(3)``.
         scoring : callable, default=None
             ``scoring(estimator, X, y) -> float``; None is the estimator's `score`.
         random_state : int, RandomState or None, default=0
@@ -226,18 +226,18 @@ class LabelEfficiencyDisplay(Display):
         LabelEfficiencyDisplay
             Drawn.
         """
-        from ..model_selection import LabelledKFold
+        from ..model_selection import LabeledKFold
 
         methods = estimator if isinstance(estimator, dict) else {"": estimator}
-        cv = LabelledKFold(3) if cv is None else cv
+        cv = LabeledKFold(3) if cv is None else cv
         rng = check_random_state(random_state)
         rows = []
         for train, test in cv.split(X, y):
-            order = rng.permutation(_labelled(y, train))
-            for n in n_labelled:
+            order = rng.permutation(_labeled(y, train))
+            for n in n_labeled:
                 if not 1 <= n <= len(order):
                     raise ValueError(
-                        f"n_labelled must be from 1 to {len(order)}, the labelled samples of a "
+                        f"n_labeled must be from 1 to {len(order)}, the labeled samples of a "
                         f"training, got {n}."
                     )
                 known = _hide(y, set(order[n:].tolist()))
@@ -245,8 +245,8 @@ class LabelEfficiencyDisplay(Display):
                     model = clone(model).fit(_take(X, train), _take(known, train))
                     judge = model.score if scoring is None else _bind(scoring, model)
                     rows.append((n, judge(_take(X, test), _take(y, test)), name))
-        labelled, score, method = zip(*rows, strict=True)
-        return cls(labelled=labelled, score=score, method=method, **options).plot(ax)
+        labeled, score, method = zip(*rows, strict=True)
+        return cls(labeled=labeled, score=score, method=method, **options).plot(ax)
 
     def plot(self, ax=None):
         """Draw.
@@ -266,29 +266,29 @@ class LabelEfficiencyDisplay(Display):
         n = len(self.score)
         table = pd.DataFrame({
             "method": [""] * n if self.method is None else list(self.method),
-            "labelled": np.asarray(self.labelled, float), "score": np.asarray(self.score, float),
+            "labeled": np.asarray(self.labeled, float), "score": np.asarray(self.score, float),
         })  # fmt: skip
-        grouped = table.groupby(["method", "labelled"], sort=False)["score"]
+        grouped = table.groupby(["method", "labeled"], sort=False)["score"]
         self.table_ = grouped.agg(["mean", "min", "max", "count"]).reset_index()
         self.table_ = self.table_.rename(columns={"count": "n"})
         (panel,) = self._place(ax, 1, size=(4.6, 3.4))
         names = list(dict.fromkeys(table["method"]))
         for i, name in enumerate(names):
             color, mark = CYCLE[i % len(CYCLE)], MARKERS[i % len(MARKERS)]
-            line = self.table_[self.table_["method"] == name].sort_values("labelled")
+            line = self.table_[self.table_["method"] == name].sort_values("labeled")
             repeats = table[table["method"] == name]
-            panel.plot(line["labelled"], line["mean"], color=color, marker=mark, ms=5, label=name)
+            panel.plot(line["labeled"], line["mean"], color=color, marker=mark, ms=5, label=name)
             if line["n"].max() > 1:
-                panel.scatter(repeats["labelled"], repeats["score"], s=8, color=color, alpha=0.4)
+                panel.scatter(repeats["labeled"], repeats["score"], s=8, color=color, alpha=0.4)
                 panel.fill_between(
-                    line["labelled"], line["min"], line["max"], color=color, alpha=0.12, lw=0
+                    line["labeled"], line["min"], line["max"], color=color, alpha=0.12, lw=0
                 )
         panel.set_xscale("log", base=2)
-        ticks = np.unique(table["labelled"])
+        ticks = np.unique(table["labeled"])
         panel.xaxis.set_major_locator(FixedLocator(ticks))
         panel.xaxis.set_minor_locator(NullLocator())
         panel.set_xticklabels([f"{tick:g}" for tick in ticks])
-        panel.set(xlabel="labelled samples", ylabel=self.score_name)
+        panel.set(xlabel="labeled samples", ylabel=self.score_name)
         _tidy(panel)
         if len(names) > 1:
             panel.legend(frameon=False, fontsize=8)
@@ -327,11 +327,11 @@ def _tidy(panel):
     panel.tick_params(labelsize=8)
 
 
-def _labelled(y, rows):
-    """Rows that are labelled."""
+def _labeled(y, rows):
+    """Rows that are labeled."""
     y = unwrap(y)
     shapes = [np.shape(y[i]) for i in rows]
-    return np.asarray(rows)[read_truth([y[i] for i in rows], shapes).labelled]
+    return np.asarray(rows)[read_reference([y[i] for i in rows], shapes).labeled]
 
 
 def _hide(y, rows):

@@ -35,7 +35,7 @@ def draw_outlines(
         Shown between its percentiles 1 and 99.8; of two channels the first, of three or more the
         first three as colors. A volume is shown as its maximum along z.
     y_true, y_pred : ndarray of int, default=None
-        Label images of the image's spatial shape; -1 (unlabelled) is shaded. Blue outlines are
+        Label images of the image's spatial shape; -1 (unlabeled) is shaded. Blue outlines are
         true, orange ones predicted.
     title : str, default=None
     spacing : sequence of float, default=None

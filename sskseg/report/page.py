@@ -11,7 +11,7 @@ import pandas as pd
 from ..morphology import measure_objects
 from ._axes import check_plot, numbered
 from ._facts import fitted_facts, installed_versions, score_rows, settings
-from ._outputs import apply, choose_rows, read_truth
+from ._outputs import apply, choose_rows, read_reference
 from ._page import facts, paragraph, picture, section, table, whole_page
 from .calibration import ReliabilityDisplay
 from .counts import CountAgreementDisplay, SizeDisplay
@@ -21,7 +21,7 @@ from .segmentation import ProbabilityDisplay, SegmentationDisplay
 from .simulation import SimulationDisplay
 from .volume import VolumeDisplay
 
-_MOST_COUNTS = 200  # rows
+_MAX_COUNTS = 200  # rows
 
 
 def html(
@@ -30,7 +30,7 @@ def html(
 ):  # fmt: skip
     """Write one self-contained page about a fitted estimator or pipeline and what it finds.
 
-    Settings and history of each step, scores on what is labelled, pictures, counts with intervals
+    Settings and history of each step, scores on what is labeled, pictures, counts with intervals
     where there are any, the first objects, versions. The page needs no other file, no network and
     no script, and follows the reader's light or dark mode.
 
@@ -97,7 +97,7 @@ class _Page:
     def __init__(self, outputs, y, names, spacing, unit, max_images, max_rows):
         self.outputs, self.y, self.images = outputs, y, outputs.images
         shapes = [x.shape[:-1] for x in self.images]
-        self.truth = read_truth(
+        self.truth = read_reference(
             y, shapes, consecutive=outputs.consecutive, positions=outputs.positions
         )
         self.names = numbered(len(shapes)) if names is None else list(names)
@@ -110,7 +110,7 @@ class _Page:
         self.counts, self.intervals, self.reason = outputs.counts()
 
     @property
-    def labelled(self):
+    def labeled(self):
         """Rows with a label image."""
         return [i for i, label in enumerate(self.truth.labels) if label is not None]
 
@@ -138,7 +138,7 @@ class _Page:
         noun = "channel" if channels == 1 else "channels"
         rows = [
             ("Images", f"{len(self.images)}, {sizes}, {channels} {noun}"),
-            ("Labelled", f"{len(self.truth.labelled)} of {len(self.images)}"),
+            ("Labeled", f"{len(self.truth.labeled)} of {len(self.images)}"),
         ]
         if self.counts is not None:
             rows.append(("Objects", f"{int(np.sum(self.counts))} counted"))
@@ -189,7 +189,7 @@ class _Page:
             return []
         frame = pd.DataFrame(rows, columns=["score", "value", "images"])
         return [
-            table(frame, "Scores on what is labelled"),
+            table(frame, "Scores on what is labeled"),
             paragraph("Scores of images that were trained on are better than those of new ones."),
         ]
 
@@ -208,7 +208,7 @@ class _Page:
         )  # fmt: skip
         yield picture(
             shown.plot, lambda d: "Outlines of objects. " + _overlay_words(names, d.counts_),
-            "Found: IoU of 0.5 or more with a true object. What is shaded is not labelled.",
+            "Found: IoU of 0.5 or more with a true object. What is shaded is not labeled.",
         )  # fmt: skip
         if outputs.probability is not None:
             rows = choose_rows(n, known, min(3, self.max_images))
@@ -224,7 +224,7 @@ class _Page:
             )
         if outputs.spatial_ndim == 3 or outputs.consecutive:
             yield picture(
-                lambda figure: VolumeDisplay._of(outputs, self.y if self.labelled else None, 0,
+                lambda figure: VolumeDisplay._of(outputs, self.y if self.labeled else None, 0,
                                                  figure, self._volume_options()),
                 "Three orthogonal views of the volume, with outlines of objects.",
                 "Three views through one point, marked by dashed lines.",
@@ -243,7 +243,7 @@ class _Page:
             frame["least"], frame["most"] = self.intervals.T
         if known.any():
             frame["true"] = self.truth.counts
-        yield table(frame.head(_MOST_COUNTS), _first("Counts", len(frame), _MOST_COUNTS))
+        yield table(frame.head(_MAX_COUNTS), _first("Counts", len(frame), _MAX_COUNTS))
         if self.intervals is not None:
             yield paragraph(
                 "Of new images like those of fit, 9 of 10 true counts lie between least and most."
@@ -280,14 +280,14 @@ class _Page:
             ),
             lambda d: f"Histogram of the sizes of {len(d.sizes)} objects, "
             f"median {np.median(d.sizes):.4g} pixels.",
-            "Sizes of objects; true ones of images that are labelled throughout.",
+            "Sizes of objects; true ones of images that are labeled throughout.",
         )  # fmt: skip
 
     def calibration(self):
-        if self.outputs.probability is None or not self.labelled:
+        if self.outputs.probability is None or not self.labeled:
             return
-        true = [self.truth.labels[i] for i in self.labelled]
-        maps = [self.outputs.probability[i] for i in self.labelled]
+        true = [self.truth.labels[i] for i in self.labeled]
+        maps = [self.outputs.probability[i] for i in self.labeled]
         yield picture(
             lambda figure: ReliabilityDisplay.from_predictions(true, maps, ax=figure),
             lambda d: f"Reliability of probabilities: expected calibration error "

@@ -6,7 +6,7 @@ from ..images import check_images
 from ._axes import VERMILLION, Display, as_plane, show_plane, title
 from ._outputs import choose_rows, find_step
 
-_MOST_PIXELS = 20_000  # that the components are found on
+_MAX_PIXELS = 20_000  # that the components are found on
 
 
 class ProxyDisplay(Display):
@@ -229,7 +229,7 @@ def feature_colors(planes):
     from sklearn.decomposition import PCA
 
     pixels = np.concatenate([plane.reshape(-1, plane.shape[-1]) for plane in planes])
-    some = pixels[:: max(1, len(pixels) // _MOST_PIXELS)]
+    some = pixels[:: max(1, len(pixels) // _MAX_PIXELS)]
     n = min(3, *some.shape)
     components = PCA(n, svd_solver="full").fit(some)
     explained = np.zeros(3)

@@ -21,7 +21,7 @@ from ._axes import (
     show_plane,
     title,
 )
-from ._outputs import apply, choose_rows, read_truth
+from ._outputs import apply, choose_rows, read_reference
 
 _KINDS = {  # color, width in points and style of an outline
     "found": (SKY, 1.2, "solid"),
@@ -39,7 +39,7 @@ class SegmentationDisplay(Display):
 
     A true object is found where a predicted one has an IoU of `threshold` or more with it. Outlines
     of found and invented objects are the predicted ones, those of missed objects the true ones;
-    predicted objects that lie where nothing is labelled are not judged.
+    predicted objects that lie where nothing is labeled are not judged.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ class SegmentationDisplay(Display):
     y_pred : list of ndarray of int, shape (*spatial)
         Label images.
     y_true : list of ndarray of int or None, default=None
-        Label images, -1 unlabelled (shaded); None: nothing of the image is labelled.
+        Label images, -1 unlabeled (shaded); None: nothing of the image is labeled.
     names : list of str, default=None
         Of the images; None numbers them.
     threshold : float in (0, 1], default=0.5
@@ -62,7 +62,7 @@ class SegmentationDisplay(Display):
     ----------
     counts_ : list of dict of str to int
         Of each image how many objects are "found", "missed", "invented" and "not judged", or
-        "predicted" where nothing of it is labelled.
+        "predicted" where nothing of it is labeled.
     ax_ : matplotlib.axes.Axes
         The first panel.
     axes_ : ndarray of matplotlib.axes.Axes
@@ -110,7 +110,7 @@ class SegmentationDisplay(Display):
         positions : array-like of int, shape (n_samples,), default=None
             Of consecutive sections.
         rows : sequence of int, default=None
-            Samples to show; None: up to `max_images`, evenly spaced, of those that are labelled if
+            Samples to show; None: up to `max_images`, evenly spaced, of those that are labeled if
             there are any.
         max_images : int, default=6
         ax : Axes, array of Axes or Figure, default=None
@@ -130,9 +130,9 @@ class SegmentationDisplay(Display):
                 "no foreground."
             )
         images, objects = outputs.images, outputs.objects
-        truth = read_truth(y, [x.shape for x in objects])
-        labelled = [i for i, label in enumerate(truth.labels) if label is not None]
-        rows = choose_rows(len(images), labelled, max_images) if rows is None else rows
+        truth = read_reference(y, [x.shape for x in objects])
+        labeled = [i for i, label in enumerate(truth.labels) if label is not None]
+        rows = choose_rows(len(images), labeled, max_images) if rows is None else rows
         options = {"spacing": outputs.last("spacing"), **options}
         options["names"] = [(options.get("names") or numbered(len(images)))[i] for i in rows]
         return cls.from_predictions(
@@ -160,7 +160,7 @@ class SegmentationDisplay(Display):
             Drawn.
         """
         y_pred = [np.asarray(x) for x in y_pred]
-        truth = read_truth(y_true, [x.shape for x in y_pred])
+        truth = read_reference(y_true, [x.shape for x in y_pred])
         display = cls(images=list(X), y_pred=y_pred, y_true=truth.labels, **options)
         return display.plot(ax)
 
@@ -360,7 +360,7 @@ def judge_objects(y_true, y_pred, threshold=0.5):
     Parameters
     ----------
     y_true : ndarray of int, or None
-        -1 unlabelled; None: all of it.
+        -1 unlabeled; None: all of it.
     y_pred : ndarray of int
     threshold : float, default=0.5
         Least IoU of a match.

@@ -3,10 +3,10 @@
 import numpy as np
 
 from ._axes import SKY, Display, channels_shown, title
-from ._outputs import apply, read_truth
+from ._outputs import apply, read_reference
 from .overlay import draw_outlines, outline_handles
 
-_LEAST = 0.12  # of the longer side, for a thin volume's side views
+_MIN_DEPTH_SHARE = 0.12  # of the longer side, for a thin volume's side views
 
 
 class VolumeDisplay(Display):
@@ -19,7 +19,7 @@ class VolumeDisplay(Display):
     volume : ndarray of shape (depth, height, width) or (depth, height, width, n_channels)
     y_pred, y_true : ndarray of int, shape (depth, height, width), default=None
         Label images, drawn as `draw_outlines` does; -1 is not shaded, since few sections of a stack
-        are labelled.
+        are labeled.
     spacing : sequence of three floats, default=None
         Distance of sections, and size of a pixel along y and x; draws scale bars. None is 1.
     unit : str, default="µm"
@@ -100,7 +100,7 @@ class VolumeDisplay(Display):
         images, objects = outputs.images, outputs.objects
         labels = [None] * len(images)
         if y is not None:
-            labels = read_truth(y, [x.shape[:-1] for x in images]).labels
+            labels = read_reference(y, [x.shape[:-1] for x in images]).labels
         options = {"spacing": outputs.last("spacing"), **options}
         if outputs.spatial_ndim == 3:
             given = images[sample], None if objects is None else objects[sample], labels[sample]
@@ -197,7 +197,7 @@ class VolumeDisplay(Display):
 
     def _place_views(self, ax, lengths):
         """Axes whose sizes are those of the volume."""
-        depth, height, width = np.maximum(lengths, _LEAST * lengths[1:].max())
+        depth, height, width = np.maximum(lengths, _MIN_DEPTH_SHARE * lengths[1:].max())
         if ax is not None and np.ndim(ax) == 1:
             return self._place(ax, 3)
         scale = 6.0 / (width + depth)

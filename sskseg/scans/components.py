@@ -9,7 +9,7 @@ from .stitching import block_faces, boundary_pairs, merge_ids, neighbor_offsets
 def label_blocks(array, connectivity=1):
     """Label the connected components of a dask array, block by block.
 
-    Each block is labelled by itself; labels that touch across a boundary of blocks are joined. The
+    Each block is labeled by itself; labels that touch across a boundary of blocks are joined. The
     components are those of the whole array, whatever the blocks.
 
     Parameters

@@ -21,7 +21,7 @@ from .output import clean, finish, remove
 from .plan import BYTES, PREDICTED_BYTES, freeze, make_job, needs, pyramid_levels
 from .scheduler import Progress, Workers
 
-_LOOKED_AT = 8  # finished blocks, whether the scan is what it was
+_N_VERIFIED_BLOCKS = 8  # finished blocks, whether the scan is what it was
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def count_scan(
     halo : int or tuple of int, default=None
         What such a block reads beyond itself, for objects that reach over its border; larger than
         they are, with the gaps between their fragments. None is 128 pixels, in volumes 32, with
-        ``method="contours"`` four diameters of the typical object that was learnt, and at most a
+        ``method="contours"`` four diameters of the typical object that was learned, and at most a
         quarter of the block. Components (without holes filled or fragments merged) need none.
     client : distributed.Client, default=None
         Of a cluster whose workers see `source` and `destination`; None: threads of this process.
@@ -247,7 +247,7 @@ def _check_seen(job, ledger, stamps):
     have been put right.
     """
     changed, all_read = ledger.run()["stamps"] != stamps, True
-    for i, crc in job.seen(None if changed else _LOOKED_AT).items():
+    for i, crc in job.seen(None if changed else _N_VERIFIED_BLOCKS).items():
         try:
             same = job.sees(i) == crc
         except Exception:  # what cannot be read now is told where a block needs it

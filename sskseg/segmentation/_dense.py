@@ -17,7 +17,7 @@ from ..images import (
     consecutive_runs,
     is_lazy,
     like_input,
-    neighbor_rows,
+    section_indices,
 )
 from ..images.augmentation import check_augmentation
 from ..inference import (
@@ -25,7 +25,8 @@ from ..inference import (
     core_size,
     covers_reach,
     dihedral_mean,
-    dihedral_views,
+    dihedral_orientations,
+    predict_blocks,
     predict_images,
     restore_size,
     round_up,
@@ -33,7 +34,6 @@ from ..inference import (
     values_per_pixel,
 )
 from ..nn import ContinuityNet, make_network, network_margin
-from ..scans import predict_blocks
 from ..training import inference_copy, standardized_sections
 from ..training.transfer import start_network
 
@@ -72,7 +72,7 @@ class DenseEstimator(TorchEstimator):
         positions = check_positions(positions, n_samples)
         if self.sections == "independent":
             return np.arange(n_samples)[:, None]
-        return neighbor_rows(positions, self.section_context)
+        return section_indices(positions, self.section_context)
 
     def _check_images(self, X, n_channels=None):
         images = check_images(X, self.spatial_ndim, n_channels=n_channels)
@@ -122,7 +122,7 @@ class DenseEstimator(TorchEstimator):
             forward = restore_size(forward, network, self.tiling, self.patch_shape_)
         settings = self._tiles(network), {"device": device, "dtype": dtype}
         if isinstance(views, np.ndarray):
-            turned = dihedral_views(forward, settings[0].stride)
+            turned = dihedral_orientations(forward, settings[0].stride)
             for image, view in zip(inputs, views, strict=True):
                 yield from predict_images(turned[view], [image], settings[0], **settings[1])
             return
@@ -160,7 +160,7 @@ class DenseEstimator(TorchEstimator):
         return "mean" if self.test_time_augmentation and few else views
 
     def _section_views(self, positions):
-        """One of the flips and turns for each section; None where they are not learnt."""
+        """One of the flips and turns for each section; None where they are not learned."""
         if not check_augmentation(self.augmentation).dihedral:
             return None
         return positions % 2 ** (self.spatial_ndim + 1)
@@ -301,7 +301,7 @@ class DenseEstimator(TorchEstimator):
             return self._lazy_blocks(X, rows, "network_", finish, self._views())
         positions = check_positions(positions, len(X))
         maps = self._lazy_maps(X, rows, positions)
-        rows = neighbor_rows(positions, self.continuity_context_)
+        rows = section_indices(positions, self.continuity_context_)
         return self._lazy_blocks(maps, rows, "continuity_", finish)
 
     def _lazy_maps(self, X, rows, positions):
@@ -362,7 +362,7 @@ def neighbor_windows(maps, n, context, dtype):
     def section(_):  # asked for in their order, once
         return torch.from_numpy(next(maps)).to(dtype)
 
-    for window in neighbor_rows(np.arange(n), context):
+    for window in section_indices(np.arange(n), context):
         for row in range(window.min(), window.max() + 1):
             section(int(row))
         yield torch.cat([section(int(row)) for row in window])
@@ -371,12 +371,12 @@ def neighbor_windows(maps, n, context, dtype):
 def _check_module(module, in_channels, n_outputs, ndim):
     """Raise where a user's network does not give the outputs that are wanted."""
     training = module.training
-    needed = ["legal_size", "check_size", "reach"] if hasattr(module, "margin") else []
+    needed = ["valid_input_size", "check_size", "reach"] if hasattr(module, "margin") else []
     needed += ["stride"] if hasattr(module, "reach") else []
     missing = [name for name in needed if not hasattr(module, name)]
     if missing:
         raise ValueError(f"network tells a margin or a reach, so it must tell {missing} too.")
-    size = module.legal_size(64) if hasattr(module, "legal_size") else 64
+    size = module.valid_input_size(64) if hasattr(module, "valid_input_size") else 64
     example = torch.zeros(1, in_channels, *(size,) * ndim)
     try:
         with torch.no_grad():

@@ -10,12 +10,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..images import (
     check_generator,
-    check_labelled,
+    check_labeled,
     check_labels,
     check_positions,
     check_sample_weight,
-    hand_on,
     like_input,
+    wrap_like,
 )
 from ..images.augmentation import Augmentation
 from ..inference import TILINGS, fit_temperature, normalized_entropy, round_up, scale_temperature
@@ -35,7 +35,7 @@ from ._semi_supervision import (
 from ._stages import StagedEstimator, TrainingData
 
 _PATCH = {2: 256, 3: 64}
-_FEWEST_TO_HOLD_OUT = 5
+_MIN_LABELED_TO_HOLD_OUT = 5
 _SIMULATED = 64  # images
 
 
@@ -49,23 +49,23 @@ class SemiSupervisedSegmenter(StagedEstimator):
         "unet-lite" or "dmcn". Or a callable ``(in_channels, out_channels, *, width, depth, ndim) ->
         torch.nn.Module``, or a module, which is copied. A module of your own may tell its
         ``stride`` and ``reach`` (tuples, pixels, see `sskseg.nn.UNet`); without them it is run on
-        whole images. Where its output lacks a margin it tells ``margin``, ``legal_size`` and
+        whole images. Where its output lacks a margin it tells ``margin``, ``valid_input_size`` and
         ``check_size`` too. In training it may return a tuple, what follows the first being outputs
         of auxiliary heads, which are trained with a weight that decays from 1 to 0.001.
     semi_supervision : {"auto", "continuity", "consistency", "self-training", "mean-teacher"}, \
 tuple of them or None, default="auto"
-        How unlabelled pixels are learnt from; None: not at all. "auto": with neighboring sections
+        How unlabeled pixels are learned from; None: not at all. "auto": with neighboring sections
         that resemble each other "continuity"; where there are none, or where less than 1.5 sections
-        are labelled (those up to eight positions apart count once), "self-training" too; and None
-        where at least half of every sample is labelled.
+        are labeled (those up to eight positions apart count once), "self-training" too; and None
+        where at least half of every sample is labeled.
 
         "self-training": up to three times, all training images are predicted, and the network goes
-        on learning from that too, in samples of which less than half is labelled (in all, where
+        on learning from that too, in samples of which less than half is labeled (in all, where
         there are none); of sections, what the mean over neighbors and
         `sskseg.morphology.enforce_continuity` agree on, of classes that mean. "continuity": a small
         second network corrects the probabilities of each section by those of up to four neighbors
-        on each side; it learns from the same agreement and from labelled sections [2]_.
-        "consistency": unlabelled patches are learnt as the moving average of the network sees them,
+        on each side; it learns from the same agreement and from labeled sections [2]_.
+        "consistency": unlabeled patches are learned as the moving average of the network sees them,
         with their intensities changed and parts exchanged, and with features dropped [3]_.
         "mean-teacher": the probabilities of noisy patches are drawn to those of the moving average
         [4]_.
@@ -79,7 +79,7 @@ tuple of them or None, default="auto"
         Spatial axes of one sample.
     point_radius : float, default=3.0
         Where `y` holds points: objects are discs of so many pixels around them, each in a ring as
-        wide that is not learnt from.
+        wide that is not learned from.
     target : {"instances", "classes"}, default="instances"
         ``"instances"``: different values of `y` are different objects, foreground is ``y > 0``, and
         the network learns, beside the foreground, the distance to the border of the object, so that
@@ -108,7 +108,7 @@ tuple of them or None, default="auto"
         "continuity" is trained for up to a quarter more.
     time_budget : float, default=None
         Seconds that `fit` may take; the learning-rate schedule is complete when it ends. To
-        learn from unlabelled images, all training images are predicted two to four times, which
+        learn from unlabeled images, all training images are predicted two to four times, which
         is not cut short: "auto" leaves it out where two times would take more than three tenths
         of the time, and the third and the fourth are left out where they would exceed that.
     learning_rate : float, default=5e-3
@@ -118,13 +118,13 @@ tuple of them or None, default="auto"
     patch_size : int, tuple of int or "auto", default="auto"
         Side of the training patches in pixels; "auto" is 256 in the plane and 64 in a volume, or
         the size of the smallest image. For a network with valid padding the size of its input,
-        of which only the middle is learnt; "auto" then adds the margin on both sides.
+        of which only the middle is learned; "auto" then adds the margin on both sides.
     augmentation : {"full", "dihedral"}, dict, Augmentation or None, default="full"
         See `sskseg.images.augmentation.Augmentation`; a dict changes fields of "full". Patches are
         changed more and more often in the first thousand steps.
     validation_fraction : float in [0, 1), default=0.1
-        Share of the labelled samples that is held out to choose the best weights; whole samples
-        only, and a contiguous block of consecutive sections. Fewer than 5 labelled samples are all
+        Share of the labeled samples that is held out to choose the best weights; whole samples
+        only, and a contiguous block of consecutive sections. Fewer than 5 labeled samples are all
         trained on.
     patience : int, default=None
         Stop after so many validations without improvement; there are ten in the second half.
@@ -138,11 +138,11 @@ tuple of them or None, default="auto"
     test_time_augmentation : bool, default=False
         Average predictions over flips and quarter turns: slower by 8 (16 in volumes). Where
         "continuity" corrects sections, each of them is seen in another view anyway, by its
-        position, since they are averaged: at no cost, and unless turns are not learnt
+        position, since they are averaged: at no cost, and unless turns are not learned
         (`augmentation`). Where that are as many sections as views, this parameter changes nothing.
     cross_fitting : int, default=None
-        Folds of the labelled samples for `fit_transform`, which is what a pipeline calls: it then
-        gives labelled samples the probabilities of networks that were not trained on them, at the
+        Folds of the labeled samples for `fit_transform`, which is what a pipeline calls: it then
+        gives labeled samples the probabilities of networks that were not trained on them, at the
         cost of as many further trainings. A counter that is calibrated on them, and its
         intervals, are then right for new images too. None: `fit_transform` is `fit` and
         `transform`.
@@ -181,13 +181,13 @@ tuple of them or None, default="auto"
         `continuity_` looks at them.
     transduction_ : ndarray of int, shape (n_samples, *spatial), list of ndarray, or None
         The labels that were settled on for the training images, 0 and 1 or classes: what is
-        labelled, what was predicted, and -1 where that is unsure (a probability below 0.75; of
+        labeled, what was predicted, and -1 where that is unsure (a probability below 0.75; of
         sections, the mean over neighbors) or `sskseg.morphology.enforce_continuity` says otherwise.
         None without semi-supervision, and after `load`.
     temperature_ : float
         Logits are divided by it, so that probabilities mean what they say [5]_; found on the
         held-out samples, and 1 where there are none.
-    validation_rows_ : ndarray of int
+    validation_indices_ : ndarray of int
         The samples that were held out.
     architecture_ : tuple of (network, width, depth), or None
         Of the backbone that the network started from.
@@ -233,7 +233,7 @@ tuple of them or None, default="auto"
         "temperature_": "a number",
         "semi_supervision_": "a tuple",
         "semi_supervision_reason_": "text",
-        "validation_rows_": "numbers",
+        "validation_indices_": "numbers",
         "history_": "a list",
         "network_": "a network",
         "continuity_": "a network or None",
@@ -299,18 +299,18 @@ tuple of them or None, default="auto"
         self.verbose = verbose
 
     def fit(self, X, y, *, positions=None, sample_weight=None):
-        """Learn from the labelled pixels.
+        """Learn from the labeled pixels.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
             Or a list of images of different sizes, or an `ImageStack`. Where that carries a
-            simulator, 64 of its images are learnt from too, as much as from real labels.
+            simulator, 64 of its images are learned from too, as much as from real labels.
         y : array-like of int, shape (n_samples, *spatial)
-            -1 unlabelled, 0 background, > 0 object or class. A list may hold None for an
-            unlabelled sample, and points, of shape (k, spatial_ndim), for one in which every object
+            -1 unlabeled, 0 background, > 0 object or class. A list may hold None for an
+            unlabeled sample, and points, of shape (k, spatial_ndim), for one in which every object
             is marked by a point (see `point_radius`). Where there is a simulator nothing needs to
-            be labelled.
+            be labeled.
         positions : array-like of int, shape (n_samples,), default=None
             Of consecutive sections along z: two are neighbors exactly if they differ by one. None
             is ``0, 1, ...``.
@@ -342,12 +342,12 @@ tuple of them or None, default="auto"
                 [positions, positions.max() + 2 * np.arange(1, len(images) - n_real + 1)]
             )
         rows = self._rows(positions, len(images))
-        labelled = check_labelled(labels)
-        labels = self._encode(labels, labelled)
+        labeled = check_labeled(labels)
+        labels = self._encode(labels, labeled)
         with self._session() as session:
             rng, device, dtype = session
-            real = labelled[(weight[labelled] > 0) & (labelled < n_real)]
-            self.validation_rows_ = self._held_out(real, positions, rng)
+            real = labeled[(weight[labeled] > 0) & (labeled < n_real)]
+            self.validation_indices_ = self._held_out(real, positions, rng)
             data = self._training_data(images, labels, rows, positions, weight, n_real)
             self._choose_methods(data, positions)
             network = self._prepare(images[:n_real], getattr(X, "backbone", None))
@@ -372,26 +372,26 @@ tuple of them or None, default="auto"
         Returns
         -------
         probabilities : ndarray of float32, list of ndarray or ImageStack
-            As `transform` gives them; with `cross_fitting`, those of labelled samples from networks
+            As `transform` gives them; with `cross_fitting`, those of labeled samples from networks
             that were not trained on them, as scikit-learn's ``TargetEncoder`` does it.
 
         Raises
         ------
         ValueError
-            As in `fit`, and if there are fewer labelled samples than folds.
+            As in `fit`, and if there are fewer labeled samples than folds.
         """
         if self.cross_fitting is None:
             fitted = self.fit(X, y, positions=positions, sample_weight=sample_weight)
             return fitted.transform(X, positions=positions)
         labels = self._check_labels(y, self._check_images(X))
         weight = check_sample_weight(sample_weight, len(labels))
-        labelled = check_labelled(labels)
-        labelled = labelled[weight[labelled] > 0]
-        folds = self._folds(labelled, check_positions(positions, len(labels)))
+        labeled = check_labeled(labels)
+        labeled = labeled[weight[labeled] > 0]
+        folds = self._folds(labeled, check_positions(positions, len(labels)))
         self.fit(X, y, positions=positions, sample_weight=sample_weight)
         foreground = list(self._predict(X, positions, self._foreground))
         for fold in folds:
-            # Of weight 0: nothing is guessed of them, and learnt from that, either.
+            # Of weight 0: nothing is guessed of them, and learned from that, either.
             others = weight.copy()
             others[list(fold)] = 0
             # The same methods, whatever "auto" would make of fewer labels
@@ -401,7 +401,7 @@ tuple of them or None, default="auto"
             maps = other._predict(X, positions, other._foreground)
             for row in fold:
                 foreground[row] = maps[row]
-        return hand_on(X, like_input(foreground, X), self.transform)
+        return wrap_like(X, like_input(foreground, X), self.transform)
 
     def predict(self, X, *, positions=None):
         """Segment images.
@@ -454,7 +454,7 @@ tuple of them or None, default="auto"
             the first. An `ImageStack` gives an `ImageStack` with what it carries.
         """
         foreground = self._predict(X, positions, self._foreground)
-        return hand_on(X, foreground, self.transform)
+        return wrap_like(X, foreground, self.transform)
 
     def score(self, X, y, *, positions=None, sample_weight=None):
         """Mean Dice coefficient of the foreground over the samples that have labels.
@@ -477,18 +477,18 @@ tuple of them or None, default="auto"
         Raises
         ------
         ValueError
-            If nothing is labelled, or has a weight.
+            If nothing is labeled, or has a weight.
         """
         check_is_fitted(self)
         images = self._check_images(X, self.n_channels_)
         labels = self._check_labels(y, images)
-        labelled = check_labelled(labels)
-        weight = check_sample_weight(sample_weight, len(images), labelled)
-        outputs = self._wanted_outputs(images, positions, *self._place(), labelled)
-        known = [labels[i] for i in labelled]
+        labeled = check_labeled(labels)
+        weight = check_sample_weight(sample_weight, len(images), labeled)
+        outputs = self._wanted_outputs(images, positions, *self._place(), labeled)
+        known = [labels[i] for i in labeled]
         if self.target == "classes":  # all but the first are foreground, whatever their values
             known = [np.where(x < 0, -1, x != self.classes_[0]) for x in known]
-        return self._mean_dice(known, [outputs[i] for i in labelled], weight[labelled])
+        return self._mean_dice(known, [outputs[i] for i in labeled], weight[labeled])
 
     def predict_uncertainty(self, X, *, positions=None):
         """How unsure the prediction of each pixel is.
@@ -509,7 +509,7 @@ tuple of them or None, default="auto"
         return self._predict(X, positions, self._to_uncertainty)
 
     def suggest_sections(self, X, n, *, y=None, positions=None):
-        """Rank unlabelled samples by what labelling them would teach.
+        """Rank unlabeled samples by what labeling them would teach.
 
         Parameters
         ----------
@@ -518,7 +518,7 @@ tuple of them or None, default="auto"
         n : int
             How many to suggest.
         y : array-like of int, default=None
-            As in `fit`; samples with a labelled pixel are not suggested, nor what is near them.
+            As in `fit`; samples with a labeled pixel are not suggested, nor what is near them.
         positions : array-like of int, shape (n_samples,), default=None
             As in `fit`.
 
@@ -530,41 +530,41 @@ tuple of them or None, default="auto"
         Raises
         ------
         ValueError
-            If `n` is not an integer from 1 to the number of unlabelled samples.
+            If `n` is not an integer from 1 to the number of unlabeled samples.
 
         Notes
         -----
-        A sample is worth labelling where the network contradicts itself: by the mutual information
+        A sample is worth labeling where the network contradicts itself: by the mutual information
         between pixels and views, which are neighboring sections where these resemble each other,
         and flips and turns elsewhere. Of neighboring sections, those near others that are
-        labelled or suggested already count less.
+        labeled or suggested already count less.
         """
         check_is_fitted(self)
         images = self._check_images(X, self.n_channels_)
         labels = [None] * len(images) if y is None else self._check_labels(y, images)
-        labelled = np.flatnonzero([x is not None and (x >= 0).any() for x in labels])
-        if not isinstance(n, Integral) or not 1 <= n <= len(images) - len(labelled):
+        labeled = np.flatnonzero([x is not None and (x >= 0).any() for x in labels])
+        if not isinstance(n, Integral) or not 1 <= n <= len(images) - len(labeled):
             raise ValueError(
-                "n must be an integer between 1 and the number of unlabelled samples, "
-                f"{len(images) - len(labelled)}, got {n!r}."
+                "n must be an integer between 1 and the number of unlabeled samples, "
+                f"{len(images) - len(labeled)}, got {n!r}."
             )
         is_stack = self.sections == "consecutive"
         positions = check_positions(positions, len(images))
         scores = self._disagreement(images, positions, *self._place())
-        return rank_sections(scores, n, positions if is_stack else None, labelled)
+        return rank_sections(scores, n, positions if is_stack else None, labeled)
 
     # How `fit` goes about it
 
     def _check_labels(self, y, images):
-        # Points are objects; discs around them, one class each, would be learnt as classes.
+        # Points are objects; discs around them, one class each, would be learned as classes.
         radius = self.point_radius if self.target == "instances" else None
         return check_labels(y, images, point_radius=radius)
 
     def _simulated(self, simulator, images, labels, weight):
         """Images, labels and weights with simulated ones at the end.
 
-        As many of their pixels are drawn as of the labelled real ones; where nothing real is
-        labelled all are simulated.
+        As many of their pixels are drawn as of the labeled real ones; where nothing real is
+        labeled all are simulated.
         """
         if self.sections == "consecutive" or self.target == "classes":
             raise ValueError(
@@ -580,12 +580,12 @@ tuple of them or None, default="auto"
         weights = balanced_weights(weight, labels, drawn_labels)
         return [*images, *drawn], [*labels, *drawn_labels], weights
 
-    def _encode(self, labels, labelled):
+    def _encode(self, labels, labeled):
         """Labels as the loss wants them: classes by their index."""
         if self.target == "instances":
-            _warn_of_masks([labels[i] for i in labelled])
+            _warn_of_masks([labels[i] for i in labeled])
             return labels
-        classes = np.unique(np.concatenate([np.unique(labels[i]) for i in labelled]))
+        classes = np.unique(np.concatenate([np.unique(labels[i]) for i in labeled]))
         classes = classes[classes >= 0]
         if len(classes) < 2:
             raise ValueError(
@@ -599,31 +599,31 @@ tuple of them or None, default="auto"
         indices = (np.where(x < 0, -1, np.searchsorted(self.classes_, x)) for x in labels)
         return [index.astype(np.int16) for index in indices]
 
-    def _held_out(self, labelled, positions, rng):
-        """Labelled rows that are not trained on."""
-        n_held = round(self.validation_fraction * len(labelled))
+    def _held_out(self, labeled, positions, rng):
+        """Labeled rows that are not trained on."""
+        n_held = round(self.validation_fraction * len(labeled))
         if self.validation_fraction > 0:
-            n_held = min(max(1, n_held), len(labelled) - 1)
-        if len(labelled) < _FEWEST_TO_HOLD_OUT or n_held == 0:
+            n_held = min(max(1, n_held), len(labeled) - 1)
+        if len(labeled) < _MIN_LABELED_TO_HOLD_OUT or n_held == 0:
             return np.empty(0, np.intp)
         # Of sections one block at the end, which has a training neighbor on one side only.
-        return np.sort(self._in_order(labelled, positions, rng)[-n_held:])
+        return np.sort(self._in_order(labeled, positions, rng)[-n_held:])
 
-    def _folds(self, labelled, positions):
-        """Sets of labelled rows: blocks along z of sections, any others elsewhere."""
-        if len(labelled) < self.cross_fitting:
+    def _folds(self, labeled, positions):
+        """Sets of labeled rows: blocks along z of sections, any others elsewhere."""
+        if len(labeled) < self.cross_fitting:
             raise ValueError(
-                f"cross_fitting={self.cross_fitting} needs as many labelled samples (of a positive "
-                f"weight), got {len(labelled)}."
+                f"cross_fitting={self.cross_fitting} needs as many labeled samples (of a positive "
+                f"weight), got {len(labeled)}."
             )
-        order = self._in_order(labelled, positions, check_generator(self.random_state))
+        order = self._in_order(labeled, positions, check_generator(self.random_state))
         return [set(fold.tolist()) for fold in np.array_split(order, self.cross_fitting)]
 
-    def _in_order(self, labelled, positions, rng):
-        """Labelled rows along z, or at random where samples are no sections."""
+    def _in_order(self, labeled, positions, rng):
+        """Labeled rows along z, or at random where samples are no sections."""
         if self.sections == "consecutive":
-            return labelled[np.argsort(positions[labelled])]
-        return rng.permutation(labelled)
+            return labeled[np.argsort(positions[labeled])]
+        return rng.permutation(labeled)
 
     def _choose_methods(self, data, positions):
         methods = check_semi_supervision(self.semi_supervision)
@@ -641,7 +641,7 @@ tuple of them or None, default="auto"
 
     def _with_held_out(self, settled, labels):
         """Settled labels with those that were held out in their place."""
-        for row in self.validation_rows_:
+        for row in self.validation_indices_:
             label = labels[row] if self.target == "classes" else np.sign(labels[row])
             known = np.where(labels[row] < 0, settled[row], self._decode([label])[0])
             settled[row] = known.astype(settled[row].dtype)
@@ -650,7 +650,7 @@ tuple of them or None, default="auto"
     def _training_data(self, images, labels, rows, positions, weight, n_real):
         """What is held out, or has no weight, is not known in training."""
         labels, weight = list(labels), weight.copy()
-        weight[self.validation_rows_] = 0
+        weight[self.validation_indices_] = 0
         for row in np.flatnonzero(weight == 0):
             labels[row] = np.broadcast_to(np.int8(-1), labels[row].shape)
         positions = positions if self.sections == "consecutive" else None
@@ -668,14 +668,16 @@ tuple of them or None, default="auto"
         most = _PATCH[self.spatial_ndim]
         if any(margin):
             sides = zip(smallest, margin, strict=True)
-            return tuple(network.legal_size(min(most, int(size)) + 2 * m) for size, m in sides)
+            return tuple(
+                network.valid_input_size(min(most, int(size)) + 2 * m) for size, m in sides
+            )
         return tuple(
             min(most, round_up(int(size), step))
             for size, step in zip(smallest, stride, strict=True)
         )
 
     def _validator(self, images, labels, rows, device, dtype):
-        held = self.validation_rows_
+        held = self.validation_indices_
         if held.size == 0:
             return None
 
@@ -701,7 +703,7 @@ tuple of them or None, default="auto"
 
     def _calibrate(self, images, labels, positions, device, dtype):
         """The temperature that suits the held-out samples."""
-        held = self.validation_rows_
+        held = self.validation_indices_
         if not held.size:
             return 1.0
         outputs = self._wanted_outputs(images, positions, device, dtype, held)

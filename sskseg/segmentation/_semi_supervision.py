@@ -1,4 +1,4 @@
-"""What is learnt from unlabelled images: which methods, and the labels that they settle on."""
+"""What is learned from unlabeled images: which methods, and the labels that they settle on."""
 
 import logging
 import warnings
@@ -6,17 +6,19 @@ import warnings
 import numpy as np
 import torch
 
-from ..images import consecutive_runs, neighbor_rows
+from ..images import consecutive_runs, section_indices
 from ..morphology import enforce_continuity, label_components
 
 _LOGGER = logging.getLogger(__name__)
 METHODS = ("continuity", "consistency", "self-training", "mean-teacher")
-_MOST_CONTEXT = 4
-_ENOUGH = 1.5  # labelled sections, as areas, that teach more than what is guessed of the others
+_MAX_CONTEXT = 4
+_MIN_LABELED_SECTIONS = (
+    1.5  # labeled sections, as areas, that teach more than what is guessed of the others
+)
 _CONTINUOUS = 0.75  # IoU of sections so far apart that they still tell something of each other
-_MOST_SECTIONS = 64  # looked at for that
+_MAX_SECTIONS = 64  # looked at for that
 _SURE = 0.75
-_SMALLEST = 0.5  # of the area of small labelled objects: what is smaller is taken for an error
+_SMALLEST = 0.5  # of the area of small labeled objects: what is smaller is taken for an error
 _THINNING = 0.1  # of the radius of an object, from section to section
 
 
@@ -43,14 +45,14 @@ def check_semi_supervision(methods):
 
 
 def choose_methods(methods, labels, positions, consecutive):
-    """Decide how to learn from what is not labelled.
+    """Decide how to learn from what is not labeled.
 
     Parameters
     ----------
     methods : "auto" or tuple of str
         As `check_semi_supervision` gives it.
     labels : list of ndarray of int
-        -1 unlabelled; of the samples that are trained on.
+        -1 unlabeled; of the samples that are trained on.
     positions : ndarray of int
         Of these samples.
     consecutive : bool
@@ -64,29 +66,29 @@ def choose_methods(methods, labels, positions, consecutive):
     if methods == ():
         return (), "semi_supervision is None"
     longest = longest_run(positions, consecutive)
-    unlabelled = [bool((label < 0).any()) for label in labels]
-    if not any(unlabelled):
+    unlabeled = [bool((label < 0).any()) for label in labels]
+    if not any(unlabeled):
         warnings.warn(
-            "Every pixel of y is labelled, so that nothing is left for semi-supervised learning: "
+            "Every pixel of y is labeled, so that nothing is left for semi-supervised learning: "
             "training is supervised. semi_supervision=None says so without this warning.",
             UserWarning,
             stacklevel=4,
         )
-        return (), "every pixel is labelled"
+        return (), "every pixel is labeled"
     if methods != "auto" and "continuity" in methods and longest < 2:
         methods = tuple(name for name in methods if name != "continuity")
-        return methods, "as asked for; of what is learnt from no two are neighboring sections"
+        return methods, "as asked for; of what is learned from no two are neighboring sections"
     if methods != "auto":
         return methods, "as asked for"
-    if not any(is_open(label) for label in labels):
-        return (), "every sample is labelled for the most part, and what is not is left out"
-    found = f"{sum(unlabelled)} of {len(labels)} samples are not labelled, or not wholly"
+    if not any(is_mostly_unlabeled(label) for label in labels):
+        return (), "every sample is labeled for the most part, and what is not is left out"
+    found = f"{sum(unlabeled)} of {len(labels)} samples are not labeled, or not wholly"
     if longest < 2:
         return ("self-training",), f"{found}; no two are neighboring sections"
     found += f"; up to {longest} are neighboring sections"
-    labelled = _labelled_sections(labels, positions)
-    if labelled >= _ENOUGH:
-        return ("continuity",), f"{found}; labels of {labelled:.3g} sections, far from each other"
+    labeled = _labeled_sections(labels, positions)
+    if labeled >= _MIN_LABELED_SECTIONS:
+        return ("continuity",), f"{found}; labels of {labeled:.3g} sections, far from each other"
     return ("self-training", "continuity"), found
 
 
@@ -95,19 +97,19 @@ def longest_run(positions, consecutive):
     return max(len(run) for run in consecutive_runs(positions)) if consecutive else 1
 
 
-def is_open(label):
-    """Whether most of a sample is unlabelled: in others that is meant to be left out, such as what
+def is_mostly_unlabeled(label):
+    """Whether most of a sample is unlabeled: in others that is meant to be left out, such as what
     nobody can tell, or rings around points."""
     return bool(np.mean(label < 0) > 0.5)
 
 
-def _labelled_sections(labels, positions):
-    """Labelled area, in sections; those so near that they are averaged together count once."""
+def _labeled_sections(labels, positions):
+    """Labeled area, in sections; those so near that they are averaged together count once."""
     shares = {}
     for row in np.argsort(positions):
         share = float(np.mean(labels[row] >= 0))
         first = next(reversed(shares), -np.inf)
-        if share > 0 and positions[row] > first + 2 * _MOST_CONTEXT:
+        if share > 0 and positions[row] > first + 2 * _MAX_CONTEXT:
             shares[positions[row]] = share
         elif share > 0:
             shares[first] = max(shares[first], share)
@@ -136,17 +138,17 @@ def continuity_context(maps, positions):
         masks = [~mask for mask in masks]
     if not any(mask.any() for mask in masks):
         return None
-    for distance in range(1, _MOST_CONTEXT + 1):
+    for distance in range(1, _MAX_CONTEXT + 1):
         rows = np.concatenate(
             [np.stack([run[:-distance], run[distance:]], 1) for run in consecutive_runs(positions)]
         )
         both = total = 0
-        for a, b in rows[:: max(1, len(rows) // _MOST_SECTIONS)]:
+        for a, b in rows[:: max(1, len(rows) // _MAX_SECTIONS)]:
             both += np.count_nonzero(masks[a] & masks[b])
             total += np.count_nonzero(masks[a] | masks[b])
         if both < _CONTINUOUS * total or total == 0:  # 0: no run is long enough
             return distance - 1
-    return _MOST_CONTEXT
+    return _MAX_CONTEXT
 
 
 def log_choice(methods, reason):
@@ -154,7 +156,7 @@ def log_choice(methods, reason):
     _LOGGER.info("semi-supervision: %s (%s)", " and ".join(methods) or "none", reason)
 
 
-def as_halves(outputs):
+def to_float16(outputs):
     """Probabilities (n_probabilities, *spatial) as float16, in half of the memory.
 
     By torch, whose conversion is several times as fast as that of NumPy.
@@ -179,19 +181,19 @@ def mean_over_neighbors(maps, positions, context):
     tensors = [torch.from_numpy(m) for m in maps]
     return [
         torch.stack([tensors[i] for i in row]).float().mean(0).half().numpy()
-        for row in neighbor_rows(positions, context)
+        for row in section_indices(positions, context)
     ]
 
 
-def settle_labels(maps, labels, positions=None, context=0):
-    """Label every pixel: as it is labelled, or as probabilities and continuity agree.
+def pseudo_labels(maps, labels, positions=None, context=0):
+    """Label every pixel: as it is labeled, or as probabilities and continuity agree.
 
     Parameters
     ----------
     maps : list of ndarray of shape (n_probabilities, *spatial)
         One: of the foreground. More: of the classes.
     labels : list of ndarray of int, shape (*spatial)
-        -1 unlabelled.
+        -1 unlabeled.
     positions : ndarray of int, default=None
         Of consecutive sections.
     context : int, default=0
@@ -214,13 +216,13 @@ def settle_labels(maps, labels, positions=None, context=0):
     return list(settled)
 
 
-def leave_out_unsure(settled, maps, labels):
-    """Settled labels with -1 where nothing is labelled and their probability is below 0.75.
+def mask_low_confidence(settled, maps, labels):
+    """Settled labels with -1 where nothing is labeled and their probability is below 0.75.
 
     Parameters
     ----------
     settled : list of ndarray of int
-        As `settle_labels` gives them.
+        As `pseudo_labels` gives them.
     maps, labels
         From which it made them.
 
@@ -252,7 +254,7 @@ def continuity_sizes(labels):
     Parameters
     ----------
     labels : list of ndarray of int
-        Some of whose foreground is labelled.
+        Some of whose foreground is labeled.
 
     Returns
     -------
@@ -271,8 +273,8 @@ def continuity_sizes(labels):
     }
 
 
-def rank_sections(disagreement, n, positions, labelled):
-    """Choose sections with much disagreement, far from each other and from labelled ones.
+def rank_sections(disagreement, n, positions, labeled):
+    """Choose sections with much disagreement, far from each other and from labeled ones.
 
     Parameters
     ----------
@@ -280,15 +282,15 @@ def rank_sections(disagreement, n, positions, labelled):
     n : int
     positions : ndarray of int, or None
         Along z; None: samples are not sections of a stack, and distance does not count.
-    labelled : ndarray of int
-        Rows that are labelled already, which are not chosen.
+    labeled : ndarray of int
+        Rows that are labeled already, which are not chosen.
 
     Returns
     -------
     ndarray of shape (n,), int
         Rows, the best first.
     """
-    taken = list(labelled)
+    taken = list(labeled)
     chosen = []
     extent = len(disagreement)
     if positions is not None and extent > 1:  # without what lies between stacks

@@ -1,4 +1,4 @@
-"""Training in stages: a network on labelled and then on settled pixels, then what corrects it."""
+"""Training in stages: a network on labeled and then on settled pixels, then what corrects it."""
 
 import warnings
 from copy import copy
@@ -7,7 +7,7 @@ from time import perf_counter
 
 import numpy as np
 
-from ..images import PatchSampler, consecutive_runs, neighbor_rows
+from ..images import PatchSampler, consecutive_runs, section_indices
 from ..images.augmentation import PRESETS, check_augmentation
 from ..inference import mutual_information
 from ..nn import network_margin
@@ -15,20 +15,20 @@ from ..training import MixedBatches, PatchBatches
 from ..training.transfer import rate_groups
 from ._dense import DenseEstimator
 from ._semi_supervision import (
-    as_halves,
     continuity_context,
-    is_open,
-    leave_out_unsure,
+    is_mostly_unlabeled,
     log_choice,
+    mask_low_confidence,
     mean_over_neighbors,
-    settle_labels,
+    pseudo_labels,
+    to_float16,
 )
 from .semi_supervised import DisturbedSections, MeanTeacher, WeakToStrong
 
 _ROUNDS = (0.35, 0.6, 0.8)  # shares of the network's training after which labels are settled on
 _SETTLING = 0.3  # of the time, which settling may take
-_LOOKED_AT = 2**19  # pixels that are predicted to tell how long it will take
-_LABELLED_SHARE = 0.25  # of the patches, from then on
+_TIMED_PIXELS = 2**19  # pixels that are predicted to tell how long it will take
+_LABELED_SHARE = 0.25  # of the patches, from then on
 _CONSISTENCY_START = 0.1  # share of the training after which there is a teacher
 _CORRECTION = 0.08  # of the time, for the second network
 _CALIBRATION = 0.02  # of the time
@@ -44,12 +44,12 @@ class TrainingData:
     ----------
     images : list of ndarray of shape (*spatial, n_channels)
     labels : list of ndarray of int
-        -1 unlabelled, which is all of a sample of no weight.
+        -1 unlabeled, which is all of a sample of no weight.
     rows : ndarray of shape (n_samples, n_sections)
     positions : ndarray of int, or None
         Of consecutive sections.
     weight : ndarray of shape (n_samples,)
-        0 for what is held out, which nothing is learnt of.
+        0 for what is held out, which nothing is learned of.
     n_real : int
         Samples that are not simulated; they come first.
     """
@@ -62,13 +62,13 @@ class TrainingData:
     n_real: int
 
     @property
-    def labelled(self):
-        """Rows with a labelled pixel and a weight."""
+    def labeled(self):
+        """Rows with a labeled pixel and a weight."""
         found = [bool((label >= 0).any()) for label in self.labels]
         return np.flatnonzero(found & (self.weight > 0))
 
     @property
-    def labelled_share(self):
+    def labeled_share(self):
         """Of the pixels of real samples that have a weight."""
         used = [self.labels[i] for i in np.flatnonzero(self.weight[: self.n_real] > 0)]
         known = sum(np.count_nonzero(label >= 0) for label in used)
@@ -76,14 +76,14 @@ class TrainingData:
 
 
 class _Teaching:
-    """Called with the teacher, once or in rounds: what it says of the training images is learnt
+    """Called with the teacher, once or in rounds: what it says of the training images is learned
     from then on, with self-training, and the first time kept. Rounds for which there is no time
-    are left out; with "auto" also the first, and with it all that is not labelled.
+    are left out; with "auto" also the first, and with it all that is not labeled.
 
     Attributes
     ----------
     maps : list of ndarray, or None
-        Of a teacher that knows the labelled pixels only: they err as those of new images do.
+        Of a teacher that knows the labeled pixels only: they err as those of new images do.
     """
 
     def __init__(self, estimator, batches, data, budget, session):
@@ -125,10 +125,10 @@ class _Teaching:
         return False
 
     def _do_without(self, each):
-        """Learn from what is labelled alone, in all of the time."""
+        """Learn from what is labeled alone, in all of the time."""
         self.estimator.semi_supervision_ = ()
         self.estimator.semi_supervision_reason_ += (
-            "; what is not labelled is left out: predicting all samples takes about "
+            "; what is not labeled is left out: predicting all samples takes about "
             f"{each:.1f} s, at least twice, of {self.total:.1f} s"
         )
         log_choice((), self.estimator.semi_supervision_reason_)
@@ -138,9 +138,9 @@ class _Teaching:
         """Seconds to predict all samples, about: from a part of the largest, again and again."""
         images, sizes = self.data.images, [label.size for label in self.data.labels]
         row, ndim = int(np.argmax(sizes)), self.estimator.spatial_ndim
-        part = (slice(round(_LOOKED_AT ** (1 / ndim))),) * ndim
+        part = (slice(round(_TIMED_PIXELS ** (1 / ndim))),) * ndim
         size = self.data.labels[row][part].size
-        times = -(-min(_LOOKED_AT, sum(sizes)) // size)
+        times = -(-min(_TIMED_PIXELS, sum(sizes)) // size)
         rows = np.repeat(self.data.rows[row : row + 1], times, axis=0)
         started = perf_counter()
         parts = [image[part] for image in images]
@@ -152,13 +152,13 @@ class _Teaching:
         rng, device, _ = self.session
         batch_size, labels = self.estimator.batch_size, self.data.labels
         known = copy(self.batches.sources[0])
-        share = max(_LABELLED_SHARE, self.data.labelled_share)
+        share = max(_LABELED_SHARE, self.data.labeled_share)
         known.batch_size = min(max(1, round(share * batch_size)), max(1, batch_size - 1))
-        # Drawn where little is labelled; in the other samples, that is left out.
-        unlabelled = np.array([np.mean(label < 0) for label in labels]) * self.data.weight
-        some = np.where([is_open(label) for label in labels], unlabelled, 0)
+        # Drawn where little is labeled; in the other samples, that is left out.
+        unlabeled = np.array([np.mean(label < 0) for label in labels]) * self.data.weight
+        some = np.where([is_mostly_unlabeled(label) for label in labels], unlabeled, 0)
         guessed = self.estimator._patch_batches(
-            teacher, self.data, settled, None, some if some.any() else unlabelled, _child(rng),
+            teacher, self.data, settled, None, some if some.any() else unlabeled, _child(rng),
             device, max(1, batch_size - known.batch_size),
             augmentation=replace(check_augmentation(self.estimator.augmentation), warm_up=0),
         )  # fmt: skip
@@ -186,7 +186,7 @@ def _child(rng):
 
 
 class StagedEstimator(DenseEstimator):
-    """Base of estimators that learn from labelled and from unlabelled images.
+    """Base of estimators that learn from labeled and from unlabeled images.
 
     Subclasses have the parameters of the segmenter, and the attributes `semi_supervision_`,
     `patch_shape_` and those of `DenseEstimator`.
@@ -211,7 +211,7 @@ class StagedEstimator(DenseEstimator):
 
     def _settle_and_correct(self, first_maps, data, budget, session):
         maps, settled, means = self._settle(self.network_, data, *session[1:])
-        self.transduction_ = self._decode(leave_out_unsure(settled, means, data.labels))
+        self.transduction_ = self._decode(mask_low_confidence(settled, means, data.labels))
         del means  # as large as all probabilities
         if "continuity" in self.semi_supervision_:
             self.continuity_context_ = self.continuity_context_ or 1
@@ -227,19 +227,19 @@ class StagedEstimator(DenseEstimator):
         """Train `network_`; returns what taught it."""
         rng, device, dtype = session
         objective, methods = self._objective(), self.semi_supervision_
-        batches = MixedBatches(self._labelled_batches(network, data, rng, device))
+        batches = MixedBatches(self._labeled_batches(network, data, rng, device))
         teaching = _Teaching(self, batches, data, budget, (_child(rng), device, dtype))
-        loss, milestones = objective.loss, []
+        loss, callbacks = objective.loss, []
         if "consistency" in methods or "mean-teacher" in methods:
-            unlabelled = self._unlabelled_batches(network, data, _child(rng), device)
+            unlabeled = self._unlabeled_batches(network, data, _child(rng), device)
             kind = WeakToStrong if "consistency" in methods else MeanTeacher
-            loss = kind(objective, unlabelled, _child(rng))
-            milestones.append((_CONSISTENCY_START, loss.watch))
+            loss = kind(objective, unlabeled, _child(rng))
+            callbacks.append((_CONSISTENCY_START, loss.watch))
         if {"self-training", "continuity"} & set(methods):
-            milestones += [(progress, teaching) for progress in _ROUNDS]
+            callbacks += [(progress, teaching) for progress in _ROUNDS]
         self.network_ = self._optimize(
             network, batches, loss, budget, device, dtype, validate=validate,
-            milestones=milestones, stage="network",
+            callbacks=callbacks, stage="network",
             groups=rate_groups(network, self.finetune) if self.architecture_ else None,
         )  # fmt: skip
         return teaching
@@ -249,18 +249,18 @@ class StagedEstimator(DenseEstimator):
         neighbors that they are from."""
         views = None if data.positions is None else self._section_views(data.positions)
         outputs = self._outputs(network, data.images, data.rows, device, dtype, views=views)
-        maps = as_halves(outputs)
+        maps = to_float16(outputs)
         if data.positions is None:
-            return maps, settle_labels(maps, data.labels), maps
+            return maps, pseudo_labels(maps, data.labels), maps
         if not self.continuity_context_:
             self.continuity_context_ = self._choose_context(maps, data.positions)
-        else:  # a network that has learnt more tells of more sections
+        else:  # a network that has learned more tells of more sections
             found = continuity_context(maps, data.positions) or 0
             self.continuity_context_ = max(self.continuity_context_, found)
         # None as long as nothing but background is predicted, say: neighbors are taken to be alike.
         context = 1 if self.continuity_context_ is None else self.continuity_context_
         means = mean_over_neighbors(maps, data.positions, context)
-        return maps, settle_labels(means, data.labels, data.positions, context), means
+        return maps, pseudo_labels(means, data.labels, data.positions, context), means
 
     def _choose_context(self, maps, positions):
         """Sections on each side to look at; where there are none "auto" does without."""
@@ -286,13 +286,13 @@ class StagedEstimator(DenseEstimator):
         def patches(labels):
             return PatchBatches(
                 [np.moveaxis(m, 0, -1) for m in maps], settled, None,
-                rows=neighbor_rows(data.positions, self.continuity_context_),
+                rows=section_indices(data.positions, self.continuity_context_),
                 sampler=PatchSampler(labels, shape, weights=data.weight),
                 augmentation=PRESETS["dihedral"], mean=np.zeros(n, np.float32),
                 std=np.ones(n, np.float32), batch_size=batch_size, rng=_child(rng), device=device,
             )  # fmt: skip
 
-        # What is labelled counts as much as all the rest.
+        # What is labeled counts as much as all the rest.
         batches = MixedBatches(patches(data.labels), patches(settled))
         return self._optimize(
             continuity.to(device), DisturbedSections(batches, n, _child(rng)), objective.loss,
@@ -309,7 +309,7 @@ class StagedEstimator(DenseEstimator):
         for run in consecutive_runs(positions):
             if 1 < n_sections <= len(run):
                 outputs = self._outputs(self.network_, images, rows[run], device, dtype)
-                maps = as_halves(outputs)
+                maps = to_float16(outputs)
                 first = np.arange(len(run)) - self.continuity_context_
                 for row, start in zip(run, first.clip(0, len(run) - n_sections), strict=True):
                     scores[row] = mutual_information(maps[start : start + n_sections])
@@ -323,10 +323,10 @@ class StagedEstimator(DenseEstimator):
 
     # Batches
 
-    def _labelled_batches(self, network, data, rng, device):
+    def _labeled_batches(self, network, data, rng, device):
         objective = self._objective()
         weight = np.zeros(len(data.labels))
-        weight[data.labelled] = data.weight[data.labelled]
+        weight[data.labeled] = data.weight[data.labeled]
         labels, maps = objective.prepare(data.labels, weight > 0)
         augmentation = check_augmentation(self.augmentation)
         if self._goes_on(network):
@@ -336,7 +336,7 @@ class StagedEstimator(DenseEstimator):
             augmentation=augmentation,
         )  # fmt: skip
 
-    def _unlabelled_batches(self, network, data, rng, device):
+    def _unlabeled_batches(self, network, data, rng, device):
         """Weakly augmented patches from anywhere."""
         anywhere = [np.broadcast_to(np.int8(0), label.shape) for label in data.labels]
         return self._patch_batches(
@@ -359,6 +359,6 @@ class StagedEstimator(DenseEstimator):
         )  # fmt: skip
 
     def _middle_shape(self, network):
-        """The part of a training patch that is learnt."""
+        """The part of a training patch that is learned."""
         margin = network_margin(network, self.spatial_ndim)
         return tuple(s - 2 * m for s, m in zip(self.patch_shape_, margin, strict=True))

@@ -1,6 +1,6 @@
 """Simulated images of cells, and parts of them: shapes, placement, fibers, optics, noise."""
 
-from ._annotations import boundary_shifts, hallucinated, label_maps, surviving
+from ._annotations import boundary_shifts, hallucinated, label_conditioning, surviving
 from ._calibration import find_polarity
 from ._cells import CellSimulator, draw_cells
 from ._contours import Outlines, fill_outlines, sample_outlines, trace_outlines
@@ -29,7 +29,7 @@ __all__ = [
     "find_polarity",
     "fractal_noise",
     "hallucinated",
-    "label_maps",
+    "label_conditioning",
     "magnified",
     "overlap_slices",
     "place_apart",

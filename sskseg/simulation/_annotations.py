@@ -9,7 +9,7 @@ _RING = 4  # pixels around an object
 _SURVIVES = 0.5  # of the contrast that was
 
 
-def label_maps(labels):
+def label_conditioning(labels):
     """What a refiner is told of each pixel.
 
     Parameters

@@ -10,11 +10,11 @@ from ..images import check_labels
 from ._textures import deviation_of, fit_spectrum, left_of, mean_inside
 
 POLARITIES = ("auto", "bright", "dark")
-_MOST_PIXELS = 2**22  # that are looked at
+_MAX_PIXELS = 2**22  # that are looked at
 _WIDE = 12.0  # pixels, of a mean that shows how the background differs from place to place
 _HALO = 3  # pixels around cells to which their light spreads, at least
 _OUTLINE = 2  # pixels inside of outlines that are not looked at for it
-_MOST_TEXTURE = 0.5  # standard deviation inside of cells, in units of the contrast
+_MAX_TEXTURE = 0.5  # standard deviation inside of cells, in units of the contrast
 DIMMEST = 0.15  # least brightness of a drawn cell, in units of the contrast
 _DISTINCT = 3.0  # contrast of cells, in units of what is around them: 2.3 where there are none
 
@@ -71,9 +71,9 @@ def measure_cells(images, y, polarity):
     Raises
     ------
     ValueError
-        If there is no cell in any image, or only cells are labelled.
+        If there is no cell in any image, or only cells are labeled.
     """
-    step = max(1, sum(image.size for image in images) // _MOST_PIXELS)
+    step = max(1, sum(image.size for image in images) // _MAX_PIXELS)
     labels = check_labels(y, [image[..., None] for image in images]) if y is not None else None
     known = [] if labels is None else [i for i, label in enumerate(labels) if (label == 0).any()]
     if labels is not None and not known and any((label > 0).any() for label in labels):
@@ -106,10 +106,10 @@ def _median(values):
 
 def _sign(images, labels, polarity):
     """1 where cells are bright, -1 where dark."""
-    labelled = [(image, label) for image, label in zip(images, labels, strict=True)
+    labeled = [(image, label) for image, label in zip(images, labels, strict=True)
                 if label is not None and (label > 0).any() and (label == 0).any()]  # fmt: skip
-    if labelled:
-        rises = [np.median(x[label > 0]) > np.median(x[label == 0]) for x, label in labelled]
+    if labeled:
+        rises = [np.median(x[label > 0]) > np.median(x[label == 0]) for x, label in labeled]
         votes = {"bright": sum(rises), "dark": len(rises) - sum(rises)}
     else:
         votes = find_polarity(images)
@@ -152,7 +152,7 @@ def _look(image, label, sign):
     texture = _texture((image - between) / contrast, mask, label, noise / abs(contrast), radius)
     if texture is not None:
         texture = np.sqrt(np.maximum(texture**2 - behind**2, 0))  # is drawn in cells, too
-        too_much = max(1.0, np.linalg.norm(texture) / _MOST_TEXTURE)
+        too_much = max(1.0, np.linalg.norm(texture) / _MAX_TEXTURE)
         found["texture"] = tuple(map(float, texture / too_much))
     return found
 

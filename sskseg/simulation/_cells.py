@@ -17,7 +17,7 @@ from ._shapes import draw_blob, overlap_slices
 from ._textures import LENGTHS, texture_noise
 
 _DEPTHS = 4  # of cells: as many blurs are told apart
-_ENOUGH = 0.8  # of the wanted cells
+_MIN_PLACED = 0.8  # of the wanted cells
 _SPECTRA = ("texture", "background_texture")
 
 
@@ -220,7 +220,7 @@ class CellSimulator:
         X : array-like of shape (n_samples, *spatial)
             Of one channel; a list where sizes differ.
         y : array-like of int, shape (n_samples, *spatial), default=None
-            Label images, where there are some; -1 unlabelled.
+            Label images, where there are some; -1 unlabeled.
         polarity : {"auto", "bright", "dark"}, default="auto"
             Whether cells are brighter than what is around them. "auto" finds out: from labels, or
             else they are what is on the smaller side of Otsu's threshold in most images.
@@ -235,7 +235,7 @@ class CellSimulator:
         Raises
         ------
         ValueError
-            If no cell is found, only cells are labelled, or the images have several channels.
+            If no cell is found, only cells are labeled, or the images have several channels.
 
         Warns
         -----
@@ -256,7 +256,7 @@ class CellSimulator:
             raise ValueError(f"n must be a positive integer, got {n!r}.")
         scenes = [self._scene(rng) for rng in check_generator(random_state).spawn(int(n))]
         wanted, placed = (sum(s[i] for s in scenes) for i in (-2, -1))
-        if placed < _ENOUGH * wanted:
+        if placed < _MIN_PLACED * wanted:
             warnings.warn(
                 f"Only {placed} of {wanted} cells found place in {n} images: lower coverage (now "
                 f"{self.coverage:.2f}), or raise overlap (now {self.overlap:.2f}).",

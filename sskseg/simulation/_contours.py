@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_LEAST = 0.2  # of the ellipse's half axis: an outline never comes closer to its center
+_MIN_RADIUS = 0.2  # of the ellipse's half axis: an outline never comes closer to its center
 
 
 class Outlines(NamedTuple):
@@ -128,7 +128,7 @@ def _reach(waves, z):
     total = np.zeros_like(z)
     for order in range(waves.shape[-1])[::-1]:
         total = (total + waves[..., order]) * z
-    return np.maximum(1 + (total * z).real, _LEAST)
+    return np.maximum(1 + (total * z).real, _MIN_RADIUS)
 
 
 def _boxes(polygons, shape):

@@ -12,7 +12,7 @@ from ._optics import smooth_noise
 LENGTHS = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # correlation lengths that can be drawn, pixels
 _FITTED = LENGTHS[:4]
 _SIGMAS = (0.7, 1.4, 2.8, 5.6, 11.2)  # of the Gaussians between which each of them is seen best
-_LEAST = 0.2  # of a Gaussian's weight that lies inside of a mask, for its mean to be one
+_MIN_WEIGHT = 0.2  # of a Gaussian's weight that lies inside of a mask, for its mean to be one
 
 
 def texture_noise(rng, shape, spectrum):
@@ -114,7 +114,7 @@ def mean_inside(image, mask, sigma):
     """
     weight = ndi.gaussian_filter(mask.astype(np.float32), sigma)
     total = ndi.gaussian_filter(np.where(mask, image, 0), sigma)
-    return total / np.maximum(weight, _LEAST), mask & (weight >= _LEAST)
+    return total / np.maximum(weight, _MIN_WEIGHT), mask & (weight >= _MIN_WEIGHT)
 
 
 def deviation_of(values):

@@ -21,7 +21,7 @@ from ..images.augmentation import (
     turn,
 )
 
-_MOST_PIXELS = 2**22
+_MAX_PIXELS = 2**22
 _READERS = 4  # threads that make batches while a GPU trains
 
 
@@ -40,7 +40,7 @@ def channel_statistics(images):
         A constant channel has standard deviation 1.
     """
     total = sum(image[..., 0].size for image in images)
-    step = max(1, total // _MOST_PIXELS)
+    step = max(1, total // _MAX_PIXELS)
     channels = images[0].shape[-1]
     sampled = [image.reshape(-1, channels)[::step].astype(np.float64) for image in images]
     values = np.concatenate(sampled)
@@ -55,7 +55,7 @@ class Batch(NamedTuple):
     ----------
     images : Tensor of shape (batch, channels, *patch)
     labels : integer Tensor of shape (batch, *patch)
-        -1 unlabelled.
+        -1 unlabeled.
     maps, weights : Tensor of shape (batch, *patch), or None
     """
 
@@ -100,7 +100,7 @@ class PatchBatches:
     ----------
     images : list of ndarray of shape (*spatial, n_channels)
     labels : list of ndarray of shape (*spatial)
-        -1 unlabelled.
+        -1 unlabeled.
     maps : list of ndarray of shape (*spatial), or None
         A real-valued target that is resampled linearly with the labels; NaN is unknown.
     rows : ndarray of shape (n_samples, n_sections)

@@ -81,7 +81,7 @@ class LoopSettings:
 
 
 def optimize(
-    network, batches, compute_loss, budget, settings, *, validate=None, milestones=(), groups=None
+    network, batches, compute_loss, budget, settings, *, validate=None, callbacks=(), groups=None
 ):
     """Train a network.
 
@@ -101,13 +101,13 @@ def optimize(
     settings : LoopSettings
     validate : callable, optional
         ``validate(network) -> float``, greater is better; called in the second half.
-    milestones : sequence of (float, callable), optional
+    callbacks : sequence of (float, callable), optional
         ``(progress, function)``, in the order of their progress: ``function(average)`` is called
         once, when that share of the budget is used up, with the moving average of the network, a
         module in evaluation mode that goes on changing.
     groups : list of (list of Parameter, callable), optional
         Parameters and ``share(progress)`` of the learning rate that is theirs; None is all, with
-        the whole of it. Where the share is 0 nothing is learnt, and no gradient computed.
+        the whole of it. Where the share is 0 nothing is learned, and no gradient computed.
 
     Returns
     -------
@@ -126,7 +126,7 @@ def optimize(
     )
     average.eval()
     watch = _Watch(validate, settings.patience)
-    milestones = list(milestones)
+    callbacks = list(callbacks)
     report = _Report(budget, settings.verbose)
     step = 0
     network.train()
@@ -135,8 +135,8 @@ def optimize(
     batches = batches if ahead is None else ahead
     try:
         while step == 0 or (budget.progress(step) < 1 and not watch.exhausted):
-            while milestones and milestones[0][0] <= budget.progress(step):
-                milestones.pop(0)[1](average.module)
+            while callbacks and callbacks[0][0] <= budget.progress(step):
+                callbacks.pop(0)[1](average.module)
             progress = min(1.0, budget.progress(step))
             rate = settings.learning_rate * _schedule(progress)
 

@@ -7,7 +7,7 @@ import torch
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of [1]: singular values come to lie around 1
 _ITERATIONS = 5
-_FEWEST = 8  # rows and columns of what is worth orthogonalizing
+_MIN_SIDE = 8  # rows and columns of what is worth orthogonalizing
 _LONGEST_ROW = 4.0  # squared, of what is nearly orthogonal, and more
 _LIKE_ADAM = 0.2  # root mean square of the updates of Adam
 
@@ -22,13 +22,13 @@ def is_matrix(parameter):
     if math.prod(parameter.shape[2:]) == 1:
         return False
     rows = parameter.shape[0]
-    return min(rows, parameter.numel() // rows) >= _FEWEST
+    return min(rows, parameter.numel() // rows) >= _MIN_SIDE
 
 
 class Muon(torch.optim.Optimizer):
     """Gradient descent with momentum whose updates are orthogonal matrices [1]_.
 
-    All directions of a weight matrix are learnt equally fast, where plain gradients, and those of
+    All directions of a weight matrix are learned equally fast, where plain gradients, and those of
     Adam, are dominated by few of them. Updates are scaled to be as large as those of Adam [2]_, so
     that both take the same learning rate.
 

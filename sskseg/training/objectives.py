@@ -76,7 +76,7 @@ class _Objective:
 @dataclass(frozen=True)
 class ForegroundObjective(_Objective):
     """Foreground against background and, with "distance" among the losses, the distance to the
-    border of the object, which no prediction uses: it is learnt for the sake of the borders.
+    border of the object, which no prediction uses: it is learned for the sake of the borders.
 
     Parameters
     ----------

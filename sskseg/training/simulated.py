@@ -57,9 +57,9 @@ def balanced_weights(weight, labels, drawn):
     ----------
     weight : ndarray of shape (n_real,)
     labels : list of ndarray of int
-        Of the real images; -1 unlabelled.
+        Of the real images; -1 unlabeled.
     drawn : list of ndarray of int
-        Of the simulated ones, which have all the weight where nothing real is labelled.
+        Of the simulated ones, which have all the weight where nothing real is labeled.
 
     Returns
     -------

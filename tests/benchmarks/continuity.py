@@ -2,7 +2,7 @@
 
     python tests/benchmarks/continuity.py
 
-Masks are the labels with noise; every fifth section is labelled. Medians of three rounds.
+Masks are the labels with noise; every fifth section is labeled. Medians of three rounds.
 """
 
 import time

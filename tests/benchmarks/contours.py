@@ -5,7 +5,7 @@
 
 "overlap": images of 256 x 256 pixels of `CellSimulator`, whose cells may lie over each other;
 so many for training and 8 for testing, the same seconds for each method. "watershed":
-`SemiSupervisedSegmenter` without unlabelled images, and `InstanceCounter`; "contours":
+`SemiSupervisedSegmenter` without unlabeled images, and `InstanceCounter`; "contours":
 `ContourDetector`, taught by label images; "whole contours": taught by outlines with hidden parts.
 "speed": 1024 x 1024 pixels with 1,000 cells, seconds of the network (default width) and of what
 follows: proposals, suppression, labels. Each finished cell is kept in
@@ -108,7 +108,7 @@ def main():
     parser.add_argument("--training", type=float, default=120.0, help="seconds")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--overlap", type=float, nargs="+", default=[0.15, 0.3, 0.45])
-    parser.add_argument("--images", type=int, default=4, help="labelled ones")
+    parser.add_argument("--images", type=int, default=4, help="labeled ones")
     parser.add_argument("--steps", type=int, default=300, help="before speed is measured")
     parser.add_argument("--only", nargs="+", default=["overlap", "speed"])
     parser.add_argument("--table", action="store_true", help="of the finished cells, no training")

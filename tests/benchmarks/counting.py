@@ -3,12 +3,12 @@
     python tests/benchmarks/counting.py [--tasks puncta junctions nuclei] [--labels 10]
         [--methods ...] [--seeds 0] [--time-budget 120] [--full] [--table]
 
-"puncta": PSD95, points as labels, images 0-299 to draw labelled ones from, 300-599 for testing.
+"puncta": PSD95, points as labels, images 0-299 to draw labeled ones from, 300-599 for testing.
 "junctions": simulated scans of three domains. "nuclei": DSB 2018, 80 test images. The counter is
-calibrated on the labelled images: on what the segmenter gives for the images it was trained on
+calibrated on the labeled images: on what the segmenter gives for the images it was trained on
 ("in sample"), or by networks that were not trained on them ("cross-fitted", three folds).
 "pipeline" is all of it, by default: a network learns to restore all images to draw from for half of
-the time, then from the labelled and the other ones for the rest, and the counter as in sample. Each
+the time, then from the labeled and the other ones for the rest, and the counter as in sample. Each
 finished cell is kept in ``tests/benchmarks/results/counting.jsonl``. ``--full`` is the protocol for
 a GPU: three seeds, ten minutes each.
 """
@@ -42,7 +42,7 @@ NEAR = 3.0  # pixels, of a punctum and a point
 
 @cache
 def load(task):
-    """Images and labels to draw labelled ones from, and to test on."""
+    """Images and labels to draw labeled ones from, and to test on."""
     if task == "puncta":
         X, points = load_psd95_puncta(data_folder() / "psd95_puncta")
         return X[:300], points[:300], X[300:], points[300:]
@@ -60,14 +60,14 @@ def counts_of(y):
     return [len(item) if is_points(item) else len(np.unique(item[item > 0])) for item in y]
 
 
-def unlabelled(item):
+def unlabeled(item):
     return None if is_points(item) else np.full_like(item, -1)
 
 
 def measure(task, labels, method, seed, options):
     X, y, X_test, y_test = load(task)
     rows = np.sort(np.random.default_rng(seed).permutation(len(X))[:labels])
-    everything = X, [item if i in rows else unlabelled(item) for i, item in enumerate(y)]
+    everything = X, [item if i in rows else unlabeled(item) for i, item in enumerate(y)]
     X, y = [X[i] for i in rows], [y[i] for i in rows]
     to_calibrate = counts_of(y) if task == "puncta" else y
     scaler = PercentileScaler(scope="image" if task == "nuclei" else "dataset")
@@ -95,7 +95,7 @@ def measure(task, labels, method, seed, options):
         model = make_pipeline(scaler, segmenter, counter.fit(maps, to_calibrate))
     found, counts = model.transform(X_test), model.predict(X_test)
     true = counts_of(y_test)
-    figures = {"labelled": int(labels), **count_error(true, counts)}
+    figures = {"labeled": int(labels), **count_error(true, counts)}
     if task == "puncta":
         centers = [ndi.center_of_mass(x > 0, x, np.unique(x[x > 0])) for x in found]
         figures["f1"] = f1_points(y_test, [np.reshape(c, (-1, 2)) for c in centers], NEAR)
@@ -119,7 +119,7 @@ def table(rows):
         groups.setdefault(name, []).append(row["figures"])
     lines = []
     for (task, labels, method, seconds), figures in sorted(groups.items()):
-        line = {"task": task, "labelled images": labels, "method": METHODS[method],
+        line = {"task": task, "labeled images": labels, "method": METHODS[method],
                 "seconds": f"{seconds:.0f}" if method > 1 else "",
                 "seeds": len(figures)}  # fmt: skip
         for name in ("wape", "relative_bias", "mae", "f1"):

@@ -132,12 +132,12 @@ def isbi(cells, protocol, seed):
 
 
 def epfl(cells, protocol, seed):
-    """EPFL mitochondria: 32 evenly spaced labelled sections, test sections 0-39."""
+    """EPFL mitochondria: 32 evenly spaced labeled sections, test sections 0-39."""
     X, y_all = load_epfl_mitochondria(data_folder() / "epfl_mitochondria", split="train")
     X_test, y_test = load_epfl_mitochondria(data_folder() / "epfl_mitochondria", split="test")
     y = np.full(y_all.shape, -1, np.int8)
-    labelled = np.round(np.linspace(0, len(X) - 1, 32)).astype(int)
-    y[labelled] = y_all[labelled]
+    labeled = np.round(np.linspace(0, len(X) - 1, 32)).astype(int)
+    y[labeled] = y_all[labeled]
     budget = PROTOCOLS[protocol]["epfl"]
 
     def measure():

@@ -1,10 +1,10 @@
-"""Mitochondria from few labelled sections: which labels, which way of learning.
+"""Mitochondria from few labeled sections: which labels, which way of learning.
 
     python tests/benchmarks/mitochondria.py [--labels window 1 4 32] [--methods auto ...]
         [--seeds 0] [--time-budget 600] [--width 16] [--full] [--table]
 
 EPFL training volume, of which some sections (or a window of 256 x 256 in the middle one) are
-labelled; the test volume as far as it is there, all voxels together, probabilities above 0.5. Each
+labeled; the test volume as far as it is there, all voxels together, probabilities above 0.5. Each
 finished cell is kept in ``tests/benchmarks/results/mitochondria.jsonl``, so that another run goes
 on where the first stopped. ``--full`` is the protocol for a GPU: full-size networks, all labels and
 methods, three seeds. ``--table`` prints what is finished and draws the label curve.
@@ -77,8 +77,8 @@ def measure(labels, method, seed, options):
     start = time.perf_counter()
     model = fit(method, X, known, seed, options, options.time_budget)
     seconds = time.perf_counter() - start
-    labelled = np.flatnonzero((known >= 0).any(axis=(1, 2)))
-    figures = {"labelled": labelled.tolist(), "seconds_fit": round(seconds, 1),
+    labeled = np.flatnonzero((known >= 0).any(axis=(1, 2)))
+    figures = {"labeled": labeled.tolist(), "seconds_fit": round(seconds, 1),
                "semi_supervision": model.semi_supervision_}  # fmt: skip
     figures["steps"] = max(row["step"] for row in model.history_ if row["stage"] == "network")
     return figures | evaluate(model)
@@ -99,7 +99,7 @@ def evaluate(model):
         augmentation = model.augmentation
         figures["iou_as_it_is"] = iou(y, model.set_params(augmentation=None).predict(X))
         model.set_params(augmentation=augmentation)
-        # The mean in views, that is without what was learnt of it
+        # The mean in views, that is without what was learned of it
         figures["iou_mean_views"] = iou(y, untrained(model).predict(X))
     else:
         figures["iou_tta"] = iou(y, model.set_params(test_time_augmentation=True).predict(X))
@@ -183,7 +183,7 @@ def table(rows):
 
 
 def draw(rows, path):
-    """IoU by the number of labelled sections."""
+    """IoU by the number of labeled sections."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -213,7 +213,7 @@ def draw(rows, path):
         axis.plot([order.index(x) for x in at], [values[x] for x in at], marker, color="#D55E00",
                   mfc="none" if marker == "D" else None, label=name)  # fmt: skip
     axis.set_xticks(range(len(order)), order)
-    axis.set_xlabel("labelled sections of 165")
+    axis.set_xlabel("labeled sections of 165")
     axis.set_ylabel("IoU, test sections")
     axis.legend(frameon=False)
     axis.spines[["top", "right"]].set_visible(False)

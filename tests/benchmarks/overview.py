@@ -2,9 +2,9 @@
 
     python tests/benchmarks/overview.py [--steps 400] [--out docs/images/overview.png]
 
-Mitochondria in electron-microscope sections (EPFL, 8 of 32 sections labelled), fluorescent nuclei
-(DSB 2018, 12 of 20 images labelled) and simulated neuromuscular junctions (6 of 10 scans labelled).
-What is shown was not labelled in training. ``--steps`` is the length of each training.
+Mitochondria in electron-microscope sections (EPFL, 8 of 32 sections labeled), fluorescent nuclei
+(DSB 2018, 12 of 20 images labeled) and simulated neuromuscular junctions (6 of 10 scans labeled).
+What is shown was not labeled in training. ``--steps`` is the length of each training.
 """
 
 import argparse
@@ -54,8 +54,8 @@ def junctions():
 
 def found(make, steps):
     """Image, truth, probability and objects of a sample whose label was not known in training."""
-    X, y, labelled, shown, counter, options = make()
-    known = [label if i in labelled else None for i, label in enumerate(y)]
+    X, y, labeled, shown, counter, options = make()
+    known = [label if i in labeled else None for i, label in enumerate(y)]
     model = make_pipeline(
         PercentileScaler(scope="dataset" if options else "image"),
         SemiSupervisedSegmenter(patch_size=128, max_steps=steps, random_state=0, **options),
@@ -114,9 +114,9 @@ def main():
     options = parser.parse_args()
     rows = [found(make, options.steps) for make in (mitochondria, nuclei, junctions)]
     names = (
-        "mitochondria, 8 of 32 sections labelled",
-        "nuclei, 12 of 20 images labelled",
-        "junctions, 6 of 10 scans labelled",
+        "mitochondria, 8 of 32 sections labeled",
+        "nuclei, 12 of 20 images labeled",
+        "junctions, 6 of 10 scans labeled",
     )
     save(draw(rows, names, ((0.005, 0.005), None, None)), options.out)
 

@@ -9,10 +9,10 @@ virtual environment (0.8 GB beside torch); StarDist needs TensorFlow and an envi
 "StarDist from scratch"``, which adds its cells to the same file. A method whose package is missing
 is left out, with a message.
 
-Tasks: "nuclei, 5" and "nuclei, all": DSB 2018, 5 or all of 160 images labelled, 80 others for
-testing. "mitochondria": EPFL, 4 evenly spaced sections of 165 labelled, test sections 0-9, the
+Tasks: "nuclei, 5" and "nuclei, all": DSB 2018, 5 or all of 160 images labeled, 80 others for
+testing. "mitochondria": EPFL, 4 evenly spaced sections of 165 labeled, test sections 0-9, the
 objects of a section are its connected components. "junctions": simulated scans of three domains, 10
-of 60 labelled, 30 others for testing. "windows": one network over a large image of EPFL sections
+of 60 labeled, 30 others for testing. "windows": one network over a large image of EPFL sections
 side by side, by sskseg's tiles and MONAI's. What each method is given and how it is set is written
 in ``peers_adapters``; nothing is chosen on test images. Dice is of all test pixels together, F1 at
 IoU 0.5, WAPE the sum of the absolute count errors over the number of objects. Each cell runs in a
@@ -55,7 +55,7 @@ COLUMNS = ("dice", "f1", "ap", "wape", "fit s", "predict s", "peak MB", "GPU MB"
 
 
 def load(task, seed, full):
-    """Images, labels (None: not labelled), images and labels for testing, hints."""
+    """Images, labels (None: not labeled), images and labels for testing, hints."""
     if task == "mitochondria":
         return _mitochondria(full)
     if task == "junctions":
@@ -95,7 +95,7 @@ def measure(task, method, seed, seconds, full, picture=None):
     if picture is not None:
         draw(picture, tests, truth, found, f"{task}: {method}")
     return {name: round(value, 5) for name, value in figures.items()} | {
-        "labelled": sum(label is not None for label in labels), "versions": versions(method),
+        "labeled": sum(label is not None for label in labels), "versions": versions(method),
     }  # fmt: skip
 
 
@@ -247,7 +247,7 @@ def run_cells(cells, options):
     tasks = [task for task in TASKS if task in options.tasks]
     for seed, task, method in product(options.seeds, tasks, methods):
         if task == "nuclei, all" and method == "sskseg":
-            continue  # nothing is unlabelled
+            continue  # nothing is unlabeled
         key = {"task": task, "method": method, "seed": seed, "seconds": options.seconds,
                "full": options.full}  # fmt: skip
         picture = options.pictures and str(options.pictures / f"{task} {method} {seed}.png")

@@ -6,8 +6,8 @@
 
 Simulated scans of muscle from three domains (noise and bleed-through differ), each at two
 magnifications, and real nuclei; all training images are pretrained on, a share of them (in per
-cent) is labelled. "scratch" trains for the time of pretraining and fine-tuning together. The
-counter is calibrated on the labelled images. Each finished cell is kept in
+cent) is labeled. "scratch" trains for the time of pretraining and fine-tuning together. The
+counter is calibrated on the labeled images. Each finished cell is kept in
 ``tests/benchmarks/results/pretraining.jsonl``, so that another run goes on where the first stopped.
 ``--full`` is the protocol for a GPU: all shares of labels and methods, three seeds, five minutes
 each. ``--table`` prints what is finished and draws the label curve.
@@ -46,7 +46,7 @@ COUNTERS = {"junctions": {"fill_holes": False}, "nuclei": {}}
 
 @cache
 def load(data):
-    """Training and test images with labels, and unlabelled ones."""
+    """Training and test images with labels, and unlabeled ones."""
     scaler = PercentileScaler(scope="image")
     if data == "junctions":
         X, y = junctions(20, seed=100)
@@ -97,7 +97,7 @@ def measure(data, labels, method, seed, options):
     counts = [len(np.unique(label[label > 0])) for label in y_test]
     errors = count_error(counts, counter.predict(maps))
     return {
-        "labelled": n, "steps": segmenter.history_[-1]["step"], "report": report,
+        "labeled": n, "steps": segmenter.history_[-1]["step"], "report": report,
         "dice": float(np.mean([dice(t > 0, m > 0.5) for t, m in zip(y_test, maps, strict=True)])),
         "f1": f1_instances(y_test, found), "wape": errors["wape"], "bias": errors["bias"],
         "mae": errors["mae"],
@@ -113,7 +113,7 @@ def table(rows):
         groups.setdefault(name, []).append(row["figures"])
     lines = []
     for (data, labels, method, finetune, *seconds), figures in sorted(groups.items()):
-        line = {"data": data, "labels": f"{LABELS[labels]} %", "images": figures[0]["labelled"],
+        line = {"data": data, "labels": f"{LABELS[labels]} %", "images": figures[0]["labeled"],
                 "pretraining": list(METHODS)[method], "finetune": finetune,
                 "seconds": "+".join(f"{s:.0f}" for s in seconds),
                 "seeds": len(figures)}  # fmt: skip
@@ -146,7 +146,7 @@ def draw(rows, path):
             means = [np.mean(found[labels]) for labels in at]
             axis.plot([LABELS.index(x) for x in at], means, "o-", color=colors[method],
                       label=method)  # fmt: skip
-        axis.set(title=data, xlabel="labelled images, %", xticks=range(len(LABELS)),
+        axis.set(title=data, xlabel="labeled images, %", xticks=range(len(LABELS)),
                  xticklabels=LABELS)  # fmt: skip
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("F1 at IoU 0.5, test images")

@@ -5,13 +5,13 @@
         [--training 120] [--full] [--table] [--figure] [--interpolation 1 10 100]
 
 What the detector learns from: "simulated" images of the default simulator, "calibrated" ones, of
-one that was fitted to the unlabelled real images, "refined" ones, each with 0 or more labelled real
-images besides; "real" images alone; and Otsu's and Li's threshold with a watershed. Unlabelled
-images are otherwise not learnt from. Methods: "watershed" of the segmenter's probabilities, and
+one that was fitted to the unlabeled real images, "refined" ones, each with 0 or more labeled real
+images besides; "real" images alone; and Otsu's and Li's threshold with a watershed. Unlabeled
+images are otherwise not learned from. Methods: "watershed" of the segmenter's probabilities, and
 "contours" of `ContourDetector`, in the same seconds. DSB 2018: 160 images for training, 80 for
 testing; Nissl: two images for training, one for testing. Each finished cell is kept in
 ``tests/benchmarks/results/simulation.jsonl``. ``--full`` is the whole table, with 0, 1, 2, 5, 10
-labelled real images and three seeds, in the time of a GPU; ``--figure`` draws real, simulated and
+labeled real images and three seeds, in the time of a GPU; ``--figure`` draws real, simulated and
 refined images side by side, ``--interpolation 1 10 100`` simulated images refined with each of
 these self-regularizations. "gap_closed" is F1 at IoU 0.5 between "simulated" (0) and "real" with
 all labels (1), of the same method.
@@ -122,7 +122,7 @@ def table(rows):
     lines = []
     for (data, source, labels, seconds, method), figures in sorted(groups.items()):
         line = {"data": data, "source": SOURCES[source], "method": METHODS[method],
-                "labelled images": "all" if labels == ALL else labels,
+                "labeled images": "all" if labels == ALL else labels,
                 "seconds": f"{seconds:.0f}", "seeds": len(figures)}  # fmt: skip
         for name in (*(f"f1_{t:g}" for t in THRESHOLDS), "ap", "wape"):
             line[name] = mean_of(figures, name)
@@ -209,7 +209,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", choices=("nuclei", "nissl"), default=["nuclei"])
     parser.add_argument("--sources", nargs="+", choices=SOURCES, default=SOURCES)
-    parser.add_argument("--labels", nargs="+", type=int, default=None, help="real labelled images")
+    parser.add_argument("--labels", nargs="+", type=int, default=None, help="real labeled images")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--seeds", type=int, nargs="+", default=None)
     parser.add_argument("--refining", type=float, default=180.0, help="seconds")

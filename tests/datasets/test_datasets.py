@@ -25,7 +25,7 @@ def write_stack(path, pixels):
 
 
 @pytest.mark.parametrize("shape", [(48, 64), (16, 24, 24)])
-def test_cells_are_reproducible_and_labelled(shape):
+def test_cells_are_reproducible_and_labeled(shape):
     X, y = make_cells(3, shape, random_state=0)
     again, _ = make_cells(2, shape, random_state=0)
     assert np.array_equal(X[:2], again)  # image i is the same however many are made
@@ -42,7 +42,7 @@ def test_as_many_cells_as_wanted():
 
 
 @pytest.mark.parametrize("shape", [(96, 120), (24, 64, 64)])
-def test_junctions_are_reproducible_and_labelled(shape):
+def test_junctions_are_reproducible_and_labeled(shape):
     X, y = make_neuromuscular_junctions(2, shape, random_state=0)
     assert X.shape == (2, *shape, 2)
     assert np.array_equal(X, make_neuromuscular_junctions(2, shape, random_state=0)[0])
@@ -111,7 +111,7 @@ def test_numbers_of_junctions_vary_unless_they_are_given():
     assert all(len(np.unique(labels)) == 6 for labels in y)
 
 
-def test_debris_is_in_both_channels_and_unlabelled():
+def test_debris_is_in_both_channels_and_unlabeled():
     X, y = make_neuromuscular_junctions(1, (256, 256), bleed_through=0, noise=0, random_state=0)
     signal, background = X[0, ..., 0], X[0, ..., 1]
     away = ndi.distance_transform_edt(y[0] == 0) > 12

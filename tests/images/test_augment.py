@@ -3,6 +3,7 @@ import pytest
 import torch
 from scipy import ndimage as ndi
 from skimage.transform import PiecewiseAffineTransform
+
 from sskseg.images.augmentation import (
     Augmentation,
     Geometry,

@@ -5,7 +5,7 @@ from sskseg.images import (
     ImageStack,
     check_generator,
     check_images,
-    check_labelled,
+    check_labeled,
     check_labels,
     check_lazy_images,
     check_positions,
@@ -69,15 +69,15 @@ def test_bad_labels_are_refused(y, message):
         check_labels(y, check_images(np.zeros((2, 4, 4)), 2))
 
 
-def test_none_stands_for_an_unlabelled_sample():
+def test_none_stands_for_an_unlabeled_sample():
     labels = check_labels([None, np.ones((4, 4), bool)], check_images(np.zeros((2, 4, 4)), 2))
     assert (labels[0] == -1).all()
-    assert check_labelled(labels).tolist() == [1]
+    assert check_labeled(labels).tolist() == [1]
 
 
-def test_nothing_labelled_is_refused():
+def test_nothing_labeled_is_refused():
     with pytest.raises(ValueError, match="every pixel of all 2 samples is -1"):
-        check_labelled([np.full((4, 4), -1)] * 2)
+        check_labeled([np.full((4, 4), -1)] * 2)
 
 
 @pytest.mark.parametrize(

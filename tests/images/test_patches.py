@@ -20,7 +20,7 @@ def test_a_constant_stands_outside():
 
 
 @pytest.mark.parametrize("shape", [(40, 30), (6, 7), (20, 9, 12)])
-def test_every_patch_holds_a_labelled_pixel(shape):
+def test_every_patch_holds_a_labeled_pixel(shape):
     labels = [np.full(shape, -1) for _ in range(3)]
     labels[1][(slice(2, 5),) * len(shape)] = 0
     labels[1][(3,) * len(shape)] = 1

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sskseg.images import neighbor_rows
+from sskseg.images import section_indices
 
 
 @pytest.mark.parametrize(
@@ -15,8 +15,8 @@ from sskseg.images import neighbor_rows
     ],
 )
 def test_neighbors_differ_by_one(positions, expected):
-    assert neighbor_rows(np.array(positions), 2).tolist() == expected
+    assert section_indices(np.array(positions), 2).tolist() == expected
 
 
 def test_no_context_is_the_section_itself():
-    assert neighbor_rows(np.array([5, 6]), 0).tolist() == [[0], [1]]
+    assert section_indices(np.array([5, 6]), 0).tolist() == [[0], [1]]

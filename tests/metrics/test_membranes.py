@@ -191,7 +191,7 @@ def test_warping_of_equal_images(value, shape):
     assert warping_error(image, np.maximum(image, 0)) == 0
 
 
-def test_unlabelled_pixels_do_not_count():
+def test_unlabeled_pixels_do_not_count():
     true = np.array([[1, 1, -1, -1], [1, 1, -1, -1]])
     pred = np.array([[1, 1, 1, 0], [1, 1, 0, 1]])
     assert warping_error(true, pred) == 0

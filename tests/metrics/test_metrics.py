@@ -65,7 +65,7 @@ def test_classes_that_nobody_has(metric):
     true, pred = np.array([0, 0, 2, -1]), np.array([0, 2, 2, 7])
     np.testing.assert_array_equal(metric(true, pred, average=None, classes=[5]), [1.0])
     assert metric(true, pred, average="weighted", classes=[5]) == 1.0
-    assert len(metric(true, pred, average=None)) == 2  # 7 is where nothing is labelled
+    assert len(metric(true, pred, average=None)) == 2  # 7 is where nothing is labeled
     with pytest.raises(ValueError, match="average must be .* got 'micro'"):
         metric(true, pred, average="micro")
 

@@ -11,7 +11,7 @@ SMALL = {"min_size": 6, "min_key_size": 9, "erosion": 1}
 
 
 def disturbed_stack(rng, shape=(20, 32, 40)):
-    """Smooth objects with errors in single sections, and some labelled sections."""
+    """Smooth objects with errors in single sections, and some labeled sections."""
     truth = ndi.gaussian_filter(rng.normal(size=shape), (3, 3, 3)) > 0.02
     masks = truth ^ (ndi.gaussian_filter(rng.normal(size=shape), (0, 1.5, 1.5)) > 0.2)
     labels = np.full(shape, -1)
@@ -98,13 +98,13 @@ def test_a_jump_of_the_positions_separates_stacks():
 
 
 @pytest.mark.parametrize("pixels", [1, 4 * 32 * 40, 2**25])
-@pytest.mark.parametrize("labelled", [True, False])
-def test_a_dask_array_gives_the_same(pixels, labelled, monkeypatch):
+@pytest.mark.parametrize("labeled", [True, False])
+def test_a_dask_array_gives_the_same(pixels, labeled, monkeypatch):
     monkeypatch.setattr("sskseg.morphology.continuity._BLOCK_PIXELS", pixels)
     truth, masks, labels = disturbed_stack(np.random.default_rng(3))
     positions = np.random.default_rng(0).permutation(24)[:20]
     labels[11, 3:30, 5:20] = truth[11, 3:30, 5:20]  # a window, between whole sections
-    labels = labels if labelled else None
+    labels = labels if labeled else None
     for where in (None, positions):
         expected = enforce_continuity(masks, labels, positions=where, **SMALL)
         lazy = enforce_continuity(
@@ -125,7 +125,7 @@ def test_a_window_is_kept_and_what_is_not_known_is_not_bounded():
     assert np.array_equal(result[12:], free[12:])
 
 
-def test_a_labelled_pixel_does_not_stop_what_is_carried_on():
+def test_a_labeled_pixel_does_not_stop_what_is_carried_on():
     masks = np.zeros((9, 24, 24), bool)
     labels = np.full(masks.shape, -1)
     labels[0] = 0
@@ -137,7 +137,7 @@ def test_a_labelled_pixel_does_not_stop_what_is_carried_on():
     assert enforce_continuity(masks, labels, **SMALL)[4:].sum() == 0
 
 
-def test_a_labelled_pixel_does_not_stop_whole_sections_from_bounding():
+def test_a_labeled_pixel_does_not_stop_whole_sections_from_bounding():
     masks = np.ones((9, 24, 24), bool)
     labels = np.full(masks.shape, -1)
     labels[[0, 8]] = 0
@@ -148,7 +148,7 @@ def test_a_labelled_pixel_does_not_stop_whole_sections_from_bounding():
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_direction_of_z_does_not_matter_with_partly_labelled_sections(seed):
+def test_the_direction_of_z_does_not_matter_with_partly_labeled_sections(seed):
     truth, masks, labels = disturbed_stack(np.random.default_rng(seed))
     known = np.full_like(labels, -1)
     known[[0, 8]] = truth[[0, 8]]
@@ -165,7 +165,7 @@ def test_labels_may_be_missing():
     assert np.array_equal(enforce_continuity(masks, some, steps=iter((1, 2)), **SMALL), expected)
 
 
-def test_where_all_is_labelled_the_labels_stay():
+def test_where_all_is_labeled_the_labels_stay():
     rng = np.random.default_rng(0)
     masks, labels = rng.random((5, 30, 30)) > 0.5, rng.integers(0, 3, (5, 30, 30))
     assert np.array_equal(enforce_continuity(masks, labels), labels > 0)

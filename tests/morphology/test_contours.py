@@ -106,7 +106,7 @@ def slow_suppression(masks, scores, threshold):
 @pytest.mark.parametrize("most_pixels", [2**19, 2000])
 @pytest.mark.parametrize("threshold", [0.0, 0.2, 0.5, 0.9])
 def test_suppression_is_that_of_a_slow_reference(rng, threshold, most_pixels, monkeypatch):
-    monkeypatch.setattr(polygons, "_MOST_PIXELS", most_pixels)
+    monkeypatch.setattr(polygons, "_MAX_PIXELS", most_pixels)
     shape = (60, 70)
     contours = ellipses(150, shape, rng)
     scores = rng.integers(0, 20, 150) / 20  # with ties

@@ -7,7 +7,7 @@ from sskseg.nn import masked_cross_entropy, masked_dice_loss, masked_soft_cross_
 
 @pytest.mark.parametrize("loss", [masked_cross_entropy, masked_dice_loss])
 @pytest.mark.parametrize("classes", [1, 3])
-def test_unlabelled_pixels_count_nowhere(loss, classes):
+def test_unlabeled_pixels_count_nowhere(loss, classes):
     torch.manual_seed(0)
     logits = torch.randn(2, classes, 6, 8)
     labels = torch.randint(0, max(2, classes), (2, 6, 8))
@@ -18,7 +18,7 @@ def test_unlabelled_pixels_count_nowhere(loss, classes):
     assert float(loss(logits, torch.full_like(labels, -1))) == 0
 
 
-def test_unlabelled_pixels_get_no_gradient():
+def test_unlabeled_pixels_get_no_gradient():
     logits = torch.randn(1, 1, 4, 4, requires_grad=True)
     labels = torch.full((1, 4, 4), -1)
     labels[0, 0, 0] = 1
@@ -26,7 +26,7 @@ def test_unlabelled_pixels_get_no_gradient():
     assert (logits.grad != 0).sum() == 1
 
 
-def test_fully_labelled_cross_entropy_is_torchs():
+def test_fully_labeled_cross_entropy_is_torchs():
     logits, labels = torch.randn(2, 3, 5, 5), torch.randint(0, 3, (2, 5, 5))
     assert torch.allclose(masked_cross_entropy(logits, labels), F.cross_entropy(logits, labels))
 

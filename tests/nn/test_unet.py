@@ -109,14 +109,14 @@ def test_layers_are_those_that_were_published():
 def test_valid_padding_takes_legal_sizes(depth, legal):
     network = make_network("unet-valid", 1, 1, width=1, depth=depth).eval()
     for size, outputs in legal.items():
-        smallest = network.legal_size(1)
+        smallest = network.valid_input_size(1)
         with torch.no_grad():
             assert network(torch.zeros(1, 1, size, smallest)).shape[2] == outputs
         assert outputs == size - 2 * network.margin[0]
     for size in range(1, 700):
-        up = network.legal_size(size)
+        up = network.valid_input_size(size)
         assert up >= size
-        assert network.legal_size(up) == up
+        assert network.valid_input_size(up) == up
 
 
 @pytest.mark.parametrize(

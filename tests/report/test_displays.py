@@ -73,7 +73,7 @@ def test_every_kind_of_estimator_is_drawn(pipeline, cells):
     forest = PixelForest(n_estimators=3, sigma_max=2.0, random_state=0).fit(X, y)
     for estimator in (pipeline, pipeline[:-1], OtsuWatershed().fit(X), forest):
         display = SegmentationDisplay.from_estimator(estimator, X, known)
-        assert len(display.axes_) == 2  # those that are labelled
+        assert len(display.axes_) == 2  # those that are labeled
         assert display.figure_ is display.ax_.figure
     maps = pipeline[:-1].transform(X)
     alone = SegmentationDisplay.from_estimator(pipeline[-1], maps, y)
@@ -215,7 +215,7 @@ def test_stages_of_a_history_follow_each_other(pipeline):
 def test_label_efficiency_of_rows():
     rows = pd.DataFrame({"labels": [4, 1, 1, 4], "iou": [0.8, 0.5, 0.7, 0.9],
                          "method": ["a", "a", "a", "b"]})  # fmt: skip
-    display = LabelEfficiencyDisplay.from_rows(rows, labelled="labels", score="iou")
+    display = LabelEfficiencyDisplay.from_rows(rows, labeled="labels", score="iou")
     line = display.ax_.lines[0]
     assert line.get_xdata().tolist() == [1.0, 4.0]
     assert line.get_ydata().tolist() == pytest.approx([0.6, 0.8])
@@ -237,13 +237,13 @@ def test_label_efficiency_trains_with_what_is_left():
 
     model = Forest(n_estimators=2, sigma_max=1.0, random_state=0)
     display = LabelEfficiencyDisplay.from_estimator(
-        {"forest": model}, list(X), list(y), n_labelled=(1, 3)
+        {"forest": model}, list(X), list(y), n_labeled=(1, 3)
     )
     assert [n for _, n in seen] == [1, 3] * 3
-    assert {n for n, _ in seen} == {5}  # four labelled ones, and the one that is not
+    assert {n for n, _ in seen} == {5}  # four labeled ones, and the one that is not
     assert display.table_["n"].tolist() == [3, 3]
-    with pytest.raises(ValueError, match="n_labelled must be from 1 to 4"):
-        LabelEfficiencyDisplay.from_estimator(model, list(X), list(y), n_labelled=(5,))
+    with pytest.raises(ValueError, match="n_labeled must be from 1 to 4"):
+        LabelEfficiencyDisplay.from_estimator(model, list(X), list(y), n_labeled=(5,))
 
 
 # Counts, sizes, calibration
@@ -316,7 +316,7 @@ def test_reliability(pipeline, cells):
         ReliabilityDisplay.from_estimator(pipeline, X, np.full_like(y, -1))
 
 
-# What networks learnt without labels
+# What networks learned without labels
 
 
 @pytest.mark.filterwarnings("ignore:Histogram and power spectrum")

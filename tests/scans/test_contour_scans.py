@@ -32,7 +32,7 @@ def cells():
 
 @pytest.fixture(scope="module")
 def model(cells):
-    """A detector that learnt a little."""
+    """A detector that learned a little."""
     detector = ContourDetector(**DETECTOR, max_steps=80)
     return make_pipeline(PercentileScaler(), InstanceCounter("contours", detector=detector)).fit(
         *cells

@@ -39,7 +39,7 @@ from sskseg.scans.job import Job
 
 
 def fitted(counter, ndim=2, **options):
-    """A pipeline whose network has hardly learnt anything, so that objects have all shapes."""
+    """A pipeline whose network has hardly learned anything, so that objects have all shapes."""
     shape = (64, 64) if ndim == 2 else (16, 32, 32)
     X, y = make_cells(2, shape, random_state=0)
     scaler = PercentileScaler(spatial_ndim=ndim, **options)

@@ -17,8 +17,8 @@ def volume():
 
 def opened(path, expected, **options):
     scan = open_scan(path, **options)
-    travelled = cloudpickle.loads(cloudpickle.dumps(scan))
-    for each in (scan, travelled):
+    traveled = cloudpickle.loads(cloudpickle.dumps(scan))
+    for each in (scan, traveled):
         assert np.array_equal(each.data.compute(scheduler="synchronous"), expected)
         assert np.array_equal(each.data[1:3, 7:9].compute(scheduler="threads"), expected[1:3, 7:9])
     assert scan.data.dtype == expected.dtype

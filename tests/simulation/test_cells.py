@@ -289,7 +289,7 @@ def test_touching_cells_have_outlines():
 
 
 def test_what_cannot_be_seen_is_that_of_others_or_stays():
-    """Small cells, hardly any background, volumes of few planes, nothing but cells labelled."""
+    """Small cells, hardly any background, volumes of few planes, nothing but cells labeled."""
     small = CellSimulator(shape=(64, 64), radius=2.0, coverage=0.1, overlap=0.0).sample(2, 0)[0]
     dense = CellSimulator(shape=(64, 64), radius=7.0, coverage=0.8, overlap=0.4)
     crowd, y = dense.sample(2, 0)
@@ -303,7 +303,7 @@ def test_what_cannot_be_seen_is_that_of_others_or_stays():
         found = CellSimulator(shape=(16, 48, 48)).calibrate(planes)
         assert 0 < found.noise < 0.1
         assert len(found.background_texture) == 4
-    # Of two labelled images one has no background: it tells nothing, and is left out.
+    # Of two labeled images one has no background: it tells nothing, and is left out.
     X, y = CellSimulator(**ROUGH).sample(2, 0)
     only_cells = np.stack([y[0], np.where(y[1] > 0, y[1], -1)])
     assert len(CellSimulator().calibrate(X, only_cells).variants) == 1
@@ -312,7 +312,7 @@ def test_what_cannot_be_seen_is_that_of_others_or_stays():
 def test_a_cell_in_the_dark_does_not_spoil_the_texture_of_others():
     X, y = CellSimulator(**ROUGH).sample(2, 0)
     expected = CellSimulator().calibrate(X, y)
-    y[:, 20:50, 20:50][y[:, 20:50, 20:50] == 0] = y.max() + 1  # labelled, and nothing is there
+    y[:, 20:50, 20:50][y[:, 20:50, 20:50] == 0] = y.max() + 1  # labeled, and nothing is there
     found = CellSimulator().calibrate(X, y)
     assert np.linalg.norm(found.texture) < np.linalg.norm(expected.texture) + 0.1
 

@@ -4,9 +4,9 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
-from sskseg.images.augmentation import Augmentation
 
 from sskseg.images import PatchSampler
+from sskseg.images.augmentation import Augmentation
 from sskseg.morphology import weight_map
 from sskseg.training import (
     Batch,

@@ -1,10 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from sskseg.images.augmentation import PRESETS, Augmentation
 
 from sskseg.datasets import make_cells
 from sskseg.detection import ContourBatches, outline
+from sskseg.images.augmentation import PRESETS, Augmentation
 from sskseg.morphology import contour_masks
 
 
@@ -43,7 +43,7 @@ def test_outlines_move_with_their_objects(augmentation, least):
     assert np.percentile(found, 10) > least
 
 
-def test_what_is_cut_by_unlabelled_pixels_is_not_learnt():
+def test_what_is_cut_by_unlabeled_pixels_is_not_learnt():
     X, y = make_cells(1, (64, 64), radius=8, random_state=0)
     y[0, :, 32:] = -1
     known = outline(y[0])

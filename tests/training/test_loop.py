@@ -121,8 +121,8 @@ def test_milestones_come_once_with_the_average_in_evaluation_mode():
 
     torch.manual_seed(0)
     network = torch.nn.Linear(1, 1)
-    milestones = [(0.0, note("start")), (0.5, note("middle")), (0.5, note("again"))]
-    optimize(network, batches(), loss_of, Budget(100), SETTINGS, milestones=milestones)
+    callbacks = [(0.0, note("start")), (0.5, note("middle")), (0.5, note("again"))]
+    optimize(network, batches(), loss_of, Budget(100), SETTINGS, callbacks=callbacks)
     assert [name for name, *_ in seen] == ["start", "middle", "again"]
     assert not any(training for _, training, _ in seen)
     assert abs(seen[1][2] - 3) < abs(seen[0][2] - 3)

@@ -1,4 +1,4 @@
-"""What is learnt without labels: losses, disturbances, calibration."""
+"""What is learned without labels: losses, disturbances, calibration."""
 
 import numpy as np
 import pytest
@@ -57,7 +57,7 @@ def test_the_teacher_teaches(kind):
 
 
 @pytest.mark.parametrize("kind", [WeakToStrong, MeanTeacher])
-def test_statistics_for_predictions_are_of_labelled_patches_alone(kind):
+def test_statistics_for_predictions_are_of_labeled_patches_alone(kind):
     def trained(watched):
         network = torch.nn.Sequential(Pixelwise(), torch.nn.BatchNorm2d(1))
         loss = kind(FOREGROUND, patches(50.0), np.random.default_rng(0))

@@ -13,11 +13,11 @@ class Identity:
 
     margin = (6, 6)
 
-    def legal_size(self, size):
+    def valid_input_size(self, size):
         return max(16, -(-size // 4) * 4)
 
     def __call__(self, x):
-        assert all(size == self.legal_size(size) for size in x.shape[2:])
+        assert all(size == self.valid_input_size(size) for size in x.shape[2:])
         return crop_center(x, [size - 12 for size in x.shape[2:]])
 
 
@@ -37,7 +37,7 @@ def test_an_identity_gives_the_image_back(tiling, shape):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_any_size_goes_in_and_comes_out(tiling, shape):
     network = make_network("unet-valid", 1, 2, width=2, depth=2).eval()
-    forward = restore_size(network, network, tiling, (network.legal_size(60),) * 2)
+    forward = restore_size(network, network, tiling, (network.valid_input_size(60),) * 2)
     with torch.no_grad():
         assert forward(torch.randn(1, 1, *shape)).shape == (1, 2, *shape)
 
@@ -80,7 +80,9 @@ def test_overlapping_tiles_equal_the_whole_image(depth):
     assert np.abs(run(512) - run(136)).max() < 1e-5
     # the whole image in one: what the paper's tiles of any legal size give where poolings agree
     with torch.no_grad():
-        middle = network(image[None, :, : network.legal_size(150), : network.legal_size(150)])
+        middle = network(
+            image[None, :, : network.valid_input_size(150), : network.valid_input_size(150)]
+        )
     margin = network.margin[0]
     if margin % 2**depth == 0:
         whole = run(512)[0, margin : margin + middle.shape[2], margin : margin + middle.shape[3]]

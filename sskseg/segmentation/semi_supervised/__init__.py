@@ -1,4 +1,4 @@
-"""Learning from unlabelled images."""
+"""Learning from unlabeled images."""
 
 from .consistency import MeanTeacher, WeakToStrong
 from .continuity import DisturbedSections

@@ -13,17 +13,17 @@ _STRONG = Augmentation(
 )
 _CONFIDENCE = 0.9
 _DROPOUT = 0.5
-_NOISE, _MOST_NOISE = 0.1, 0.2  # of the mean teacher, standard deviations of the images
+_NOISE, _MAX_NOISE = 0.1, 0.2  # of the mean teacher, standard deviations of the images
 _RAMP = 0.4  # share of the training in which the weight of the mean teacher rises
 
 
 class ConsistencyLoss:
-    """Supervised loss, and one of unlabelled patches against what a teacher says of them.
+    """Supervised loss, and one of unlabeled patches against what a teacher says of them.
 
     Parameters
     ----------
     objective : ForegroundObjective or ClassObjective
-    unlabelled : iterator of Batch
+    unlabeled : iterator of Batch
         Patches whose labels are not looked at.
     rng : numpy.random.Generator
 
@@ -33,12 +33,12 @@ class ConsistencyLoss:
         The moving average of the network, see `watch`; None: the supervised loss alone.
     """
 
-    def __init__(self, objective, unlabelled, rng):
-        self.objective, self.unlabelled, self.rng = objective, unlabelled, rng
+    def __init__(self, objective, unlabeled, rng):
+        self.objective, self.unlabeled, self.rng = objective, unlabeled, rng
         self.teacher = None
 
     def watch(self, average):
-        """Take a module as the teacher: a function for `optimize`'s milestones."""
+        """Take a module as the teacher: a function for `optimize`'s callbacks."""
         self.teacher = average
 
     def __call__(self, network, batch, progress):
@@ -46,9 +46,9 @@ class ConsistencyLoss:
         if self.teacher is None:
             return loss
         with _kept_statistics(network):
-            return loss + self._unlabelled_loss(network, next(self.unlabelled).images, progress)
+            return loss + self._unlabeled_loss(network, next(self.unlabeled).images, progress)
 
-    def _unlabelled_loss(self, network, images, progress):
+    def _unlabeled_loss(self, network, images, progress):
         raise NotImplementedError
 
     @torch.no_grad()
@@ -70,7 +70,7 @@ class WeakToStrong(ConsistencyLoss):
        strong, varied perturbations. BMVC 2020. :doi:`10.5244/C.34.136`
     """
 
-    def _unlabelled_loss(self, network, images, progress):
+    def _unlabeled_loss(self, network, images, progress):
         labels = self.objective.sure_labels(self._teach(images), _CONFIDENCE)
         labels = _padded(labels, images.shape[2:])
         half = len(images) // 2
@@ -92,7 +92,7 @@ class MeanTeacher(ConsistencyLoss):
        :doi:`10.48550/arXiv.1703.01780`
     """
 
-    def _unlabelled_loss(self, network, images, progress):
+    def _unlabeled_loss(self, network, images, progress):
         target = self._teach(self._noisy(images))
         said = self.objective.activate(_first(network(self._noisy(images))))
         weight = exp(-5 * (1 - min(1.0, progress / _RAMP)) ** 2)
@@ -101,7 +101,7 @@ class MeanTeacher(ConsistencyLoss):
     def _noisy(self, images):
         generator = torch.Generator(images.device).manual_seed(int(self.rng.integers(2**62)))
         noise = torch.empty_like(images).normal_(generator=generator) * _NOISE
-        return images + noise.clamp(-_MOST_NOISE, _MOST_NOISE)
+        return images + noise.clamp(-_MAX_NOISE, _MAX_NOISE)
 
 
 def cut_mix(images, labels, rng):

@@ -10,7 +10,7 @@ class DisturbedSections:
     """Endless iterator of batches of probabilities whose sections are disturbed.
 
     What a network predicts of sections that it was trained on is better than what it predicts of
-    others. So that what is learnt from the former holds for the latter, some sections are replaced
+    others. So that what is learned from the former holds for the latter, some sections are replaced
     by a neighbor, their objects are thinned or thickened, or a part of them is taken from another
     place.
 

@@ -2,9 +2,9 @@
 
 ``fit(images, labels, seconds, seed, hints)`` learns for about `seconds` and returns a function that
 turns a list of images into label images. `images` is a list of arrays (height, width) or (height,
-width, channels), `labels` a list of label images, with None for images that are not labelled:
+width, channels), `labels` a list of label images, with None for images that are not labeled:
 whoever cannot learn from those leaves them out. What a method calibrates after training, it
-calibrates on the labelled images; that, and predicting, is timed but not limited. Each module tells
+calibrates on the labeled images; that, and predicting, is timed but not limited. Each module tells
 all its settings in its docstring. Modules import their package when they are called.
 """
 
@@ -54,7 +54,7 @@ METHODS = {
     "CPN (celldetection)": Method("cpn", packages=("celldetection", "torchvision")),
     "Cellpose 3 from scratch": Method("cellpose_scratch", packages=("cellpose",)),
     "StarDist from scratch": Method("stardist_scratch", packages=("stardist", "tensorflow-cpu")),
-    "sskseg, labelled images only": Method("own", "supervised"),
+    "sskseg, labeled images only": Method("own", "supervised"),
     "sskseg": Method("own", "semi_supervised"),
 }
 COMMON = ("sskseg", "torch", "numpy", "scikit-learn", "scikit-image")
@@ -86,7 +86,7 @@ def versions(name):
     return {package: metadata.version(package) for package in (*COMMON, *METHODS[name].packages)}
 
 
-def labelled(images, labels):
+def labeled(images, labels):
     """Those images that have labels, with their labels."""
     rows = [i for i, label in enumerate(labels) if label is not None]
     return [images[i] for i in rows], [labels[i] for i in rows]

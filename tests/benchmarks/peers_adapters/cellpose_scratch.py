@@ -9,8 +9,8 @@ diameter of 30, turned and scaled at random, normalized by their percentiles 1 a
 fewer than 5 objects are used too (``min_train_masks=1``). Its first 10 epochs warm up. `train_seg`
 knows epochs only: their number is what the time allows, after an epoch was timed on another
 network. With two cores, windows are 112 x 112: four times as many steps in the same time.
-Prediction: `eval` at the mean diameter of the labelled objects, `flow_threshold` 0.4; of
-`cellprob_threshold` -1, 0 and 1 the one with the best F1 on up to 8 labelled images. Images of two
+Prediction: `eval` at the mean diameter of the labeled objects, `flow_threshold` 0.4; of
+`cellprob_threshold` -1, 0 and 1 the one with the best F1 on up to 8 labeled images. Images of two
 channels: the first is "cyto", the second "nuclei".
 """
 
@@ -22,7 +22,7 @@ import torch
 
 from sskseg.metrics import f1_instances
 
-from . import best, labelled
+from . import best, labeled
 
 THRESHOLDS = (0.0, -1.0, 1.0)
 
@@ -31,7 +31,7 @@ def fit(images, labels, seconds, seed, hints):
     from cellpose.dynamics import labels_to_flows
 
     start = time.perf_counter()
-    images, labels = labelled(images, labels)
+    images, labels = labeled(images, labels)
     images = [np.asarray(image, np.float32) for image in images]
     channels = [1, 2] if images[0].ndim == 3 else [0, 0]
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")

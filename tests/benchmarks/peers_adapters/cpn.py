@@ -14,9 +14,9 @@ normalization a momentum of 0.05: with a GPU so here. One step of it takes half 
 cores, so that there it has 16 channels (2 million, like the U-Net beside it), learns from windows
 of 128 x 128, and has a momentum of 0.1, with which a hundred steps are enough to know the
 statistics. The thresholds of score (0.3, 0.6, 0.8, 0.9) and of non-maximum suppression (0.3, 0.5)
-are those with the best F1 on up to 8 labelled images. Contours become a label image by
-`contours2labels`, the best 1,000 of an image at most (a network that has hardly learnt proposes one
-at every pixel), pixels of two objects by `resolve_label_channels`. Fragmented objects are ignored
+are those with the best F1 on up to 8 labeled images. Contours become a label image by
+`contours2labels`, the best 1,000 of an image at most (an untrained network proposes one at
+every pixel), pixels of two objects by `resolve_label_channels`. Fragmented objects are ignored
 in training, which is the package's default.
 
 The registry's torchvision for Linux is built for torch with CUDA; where torch is the CPU's, its
@@ -33,7 +33,7 @@ import torch
 
 from sskseg.metrics import f1_instances
 
-from . import best, crop_size, labelled, random_crop, with_channels
+from . import best, crop_size, labeled, random_crop, with_channels
 
 SCORES, SUPPRESSIONS = (0.3, 0.6, 0.8, 0.9), (0.3, 0.5)
 MOST = 1000  # objects in an image
@@ -45,7 +45,7 @@ def fit(images, labels, seconds, seed, hints):
     torch.manual_seed(seed)
     np.random.seed(seed)  # the package draws from it
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    images, labels = labelled(images, labels)
+    images, labels = labeled(images, labels)
     prepared = [_normalized(cd, image) for image in images]
     model = _network(cd, prepared[0].shape[-1], hints.full).to(device)
     size = crop_size(labels, 256 if hints.full else 128)

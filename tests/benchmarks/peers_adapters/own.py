@@ -1,8 +1,8 @@
-"""sskseg's own: two baselines, and segmenter + counter with and without unlabelled images.
+"""sskseg's own: two baselines, and segmenter + counter with and without unlabeled images.
 
 Everything at its default, but for what `Hints` tells: sections that are consecutive, dark objects,
 brightness that varies from image to image, and the counter's parameters. Counters are calibrated on
-the labelled images, in sample. With a GPU the network is ``width=64, depth=4, batch_size=16``.
+the labeled images, in sample. With a GPU the network is ``width=64, depth=4, batch_size=16``.
 """
 
 import numpy as np
@@ -15,37 +15,37 @@ from sskseg import (
     SemiSupervisedSegmenter,
 )
 
-from . import labelled
+from . import labeled
 
 FULL = {"width": 64, "depth": 4, "batch_size": 16}
 
 
 def otsu(images, labels, seconds, seed, hints):
-    """A threshold of each image and a watershed, calibrated on the labelled images."""
-    images, labels = labelled(images, labels)
+    """A threshold of each image and a watershed, calibrated on the labeled images."""
+    images, labels = labeled(images, labels)
     return OtsuWatershed(dark_objects=hints.dark).fit(images, labels).transform
 
 
 def forest(images, labels, seconds, seed, hints):
     """Random forest on multiscale features, then the counter; no limit of time."""
-    images, labels = labelled(images, labels)
+    images, labels = labeled(images, labels)
     return _counted(PixelForest(random_state=seed), images, labels, hints)
 
 
 def supervised(images, labels, seconds, seed, hints):
     """Segmenter and counter without self-training.
 
-    Consecutive sections see their unlabelled neighbors as further channels; other unlabelled
+    Consecutive sections see their unlabeled neighbors as further channels; other unlabeled
     images are left out.
     """
     if not hints.consecutive:
-        images, labels = labelled(images, labels)
+        images, labels = labeled(images, labels)
     model = segmenter(seconds, seed, hints).set_params(semi_supervision=None)
     return _counted(model, images, labels, hints)
 
 
 def semi_supervised(images, labels, seconds, seed, hints):
-    """Segmenter and counter, unlabelled images too."""
+    """Segmenter and counter, unlabeled images too."""
     return _counted(segmenter(seconds, seed, hints), images, labels, hints)
 
 

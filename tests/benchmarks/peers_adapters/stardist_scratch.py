@@ -3,10 +3,10 @@
 The recipe of the package's 2-D training notebook: 32 rays, grid (2, 2), its U-Net of 1.4 million
 parameters, Adam at 3e-4, batches of 4 windows of 256 x 256 (with two cores 128 x 128: four times as
 many steps in the same time), images normalized to their percentiles 1 and 99.8, flips, quarter
-turns and changes of intensity at random. Two of the labelled images are the validation set, which
+turns and changes of intensity at random. Two of the labeled images are the validation set, which
 the package asks for; it is looked at for the printed loss only, so that no label is lost to it. The
 clock starts after the first step, in which TensorFlow compiles the network, and stops the training
-within an epoch. `optimize_thresholds` on up to 8 labelled images; prediction: `predict_instances`.
+within an epoch. `optimize_thresholds` on up to 8 labeled images; prediction: `predict_instances`.
 
 It needs TensorFlow (1.3 GB; the extra has the build for the CPU) and with it a virtual environment
 of its own.
@@ -16,7 +16,7 @@ import time
 
 import numpy as np
 
-from . import crop_size, labelled
+from . import crop_size, labeled
 
 SCALE, SHIFT = (0.6, 2.0), (-0.2, 0.2)  # of intensities, the notebook's
 
@@ -27,7 +27,7 @@ def fit(images, labels, seconds, seed, hints):
     from tensorflow.keras import utils
 
     utils.set_random_seed(seed)
-    images, labels = labelled(images, labels)
+    images, labels = labeled(images, labels)
     images = [normalize(np.asarray(image, np.float32), 1, 99.8, axis=(0, 1)) for image in images]
     labels = [label.astype(np.int32) for label in labels]
     size = crop_size(labels, 256 if hints.full else 128)

@@ -7,7 +7,7 @@ Loss: `DiceCELoss` (Dice + cross-entropy) of the foreground. Adam at 1e-3, batch
 quarter turns; images are standardized one by one (`NormalizeIntensity`). skorch's loop is stopped
 by a callback when the time is up. Prediction: `sliding_window_inference`, windows of the training
 size four at a time, overlap 0.25, gaussian weights. It has no way of its own to tell objects apart:
-sskseg's `InstanceCounter` does, calibrated on the labelled images (threshold, too).
+sskseg's `InstanceCounter` does, calibrated on the labeled images (threshold, too).
 """
 
 import time
@@ -17,7 +17,7 @@ import torch
 
 from sskseg import InstanceCounter
 
-from . import crop_size, labelled, random_crop, with_channels
+from . import crop_size, labeled, random_crop, with_channels
 
 
 def fit(images, labels, seconds, seed, hints):
@@ -26,7 +26,7 @@ def fit(images, labels, seconds, seed, hints):
     start = time.perf_counter()
     torch.manual_seed(seed)
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    images, labels = labelled(images, labels)
+    images, labels = labeled(images, labels)
     prepared, size = [_standardized(image) for image in images], crop_size(labels)
     net = _net(prepared[0].shape[-1], start + seconds, device, hints.full)
     net.fit(_Windows(prepared, labels, size, np.random.default_rng(seed)))

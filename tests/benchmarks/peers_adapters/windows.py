@@ -1,6 +1,6 @@
 """The same weights over a large image: sskseg's tiles and MONAI's `sliding_window_inference`.
 
-All in float32, on what `SemiSupervisedSegmenter` learnt. "whole image" is one forward of the
+All in float32, on what `SemiSupervisedSegmenter` learned. "whole image" is one forward of the
 network, to which the others are compared. "its own tiles" are what `predict` cuts; the others share
 tiles of 512 x 512 that overlap by a quarter (128 pixels). sskseg runs one tile at a time, MONAI one
 or four (``sw_batch_size``); "gaussian" weighs tiles by a Gaussian of an eighth of their side, the
