@@ -37,6 +37,7 @@ from sskseg import (
     refinement,
 )
 from sskseg.datasets import make_cells
+from sskseg.model_selection import CrossFitted
 from sskseg.simulation import CellSimulator
 
 FILE = Path(__file__).with_suffix(".json")
@@ -221,7 +222,7 @@ def warm_start():
 
 def cross_fitting():
     X, y = cells(6, labeled=6)
-    model = segmenter(semi_supervision=None, cross_fitting=3)
+    model = CrossFitted(segmenter(semi_supervision=None), cv=3)
     return [model.fit_transform(X, y), model.transform(X)]
 
 

@@ -4,11 +4,6 @@ import warnings
 import numpy as np
 import pytest
 from scipy import ndimage as ndi
-
-from sskseg import ImageStack, SemiSupervisedSegmenter
-from sskseg.datasets import make_cells
-from sskseg.metrics import dice, iou
-from sskseg.segmentation import _stages as stages
 from sskseg.segmentation._semi_supervision import (
     check_semi_supervision,
     choose_methods,
@@ -19,6 +14,11 @@ from sskseg.segmentation._semi_supervision import (
     pseudo_labels,
     rank_sections,
 )
+
+from sskseg import ImageStack, SemiSupervisedSegmenter
+from sskseg.datasets import make_cells
+from sskseg.metrics import dice, iou
+from sskseg.segmentation import _stages as stages
 
 TINY = {"width": 4, "depth": 2, "max_steps": 12, "random_state": 0, "patch_size": 32}
 # Of float32: with how many others an image is in a batch decides how convolutions are summed on

@@ -2,7 +2,9 @@
 
 from .blocks import predict_blocks
 from .lazy import map_samples
-from .orientations import dihedral_mean, dihedral_orientations
+from .orientations import dihedral_mean, dihedral_orientations, n_orientations, section_orientations
+from .predictor import ChannelNormalization, Compute, DensePredictor
+from .sections import SectionPredictor, Sections
 from .temperature import (
     fit_temperature,
     mutual_information,
@@ -11,10 +13,14 @@ from .temperature import (
 )
 from .tile_sizes import covers_reach, tile_settings, values_per_pixel
 from .tiling import TileSettings, core_size, predict_images, round_up
-from .valid_padding import TILINGS, restore_size
+from .valid_padding import pad_to_valid
 
 __all__ = [
-    "TILINGS",
+    "ChannelNormalization",
+    "Compute",
+    "DensePredictor",
+    "SectionPredictor",
+    "Sections",
     "TileSettings",
     "core_size",
     "covers_reach",
@@ -23,12 +29,14 @@ __all__ = [
     "fit_temperature",
     "map_samples",
     "mutual_information",
+    "n_orientations",
     "normalized_entropy",
+    "pad_to_valid",
     "predict_blocks",
     "predict_images",
-    "restore_size",
     "round_up",
     "scale_temperature",
+    "section_orientations",
     "tile_settings",
     "values_per_pixel",
 ]

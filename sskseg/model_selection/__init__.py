@@ -1,6 +1,7 @@
 """Cross-validation and scorers that know of unlabeled samples."""
 
 from ._split import LabeledKFold
+from .cross_fitted import CrossFitted
 from .scorers import count_scorer, dice_scorer
 
-__all__ = ["LabeledKFold", "count_scorer", "dice_scorer"]
+__all__ = ["CrossFitted", "LabeledKFold", "count_scorer", "dice_scorer"]

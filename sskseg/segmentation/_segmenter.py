@@ -1,45 +1,50 @@
 """`SemiSupervisedSegmenter`: foreground from few labels."""
 
-import warnings
+from __future__ import annotations
+
+from copy import copy
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from ..base import TorchEstimator
 from ..images import (
-    check_generator,
+    check_images,
     check_labeled,
     check_labels,
+    check_lazy_images,
     check_positions,
     check_sample_weight,
+    is_lazy,
     like_input,
     wrap_like,
 )
-from ..images.augmentation import Augmentation
-from ..inference import TILINGS, fit_temperature, normalized_entropy, round_up, scale_temperature
+from ..images.augmentation import Augmentation, check_augmentation
+from ..inference import (
+    ChannelNormalization,
+    Compute,
+    DensePredictor,
+    SectionPredictor,
+    Sections,
+    fit_temperature,
+    tile_settings,
+)
 from ..io.models import check_fitted
 from ..metrics import dice
-from ..nn import network_margin
-from ..training import LOSSES, ClassObjective, ForegroundObjective, check_batch, patch_sides
-from ..training.simulated import balanced_weights, draw_simulated
-from ..training.transfer import FINETUNE
-from ._semi_supervision import (
-    check_semi_supervision,
-    choose_methods,
-    log_choice,
-    longest_run,
-    rank_sections,
-)
-from ._stages import StagedEstimator, TrainingData
-
-_PATCH = {2: 256, 3: 64}
-_MIN_LABELED_TO_HOLD_OUT = 5
-_SIMULATED = 64  # images
+from ..nn import ContinuityNet, check_network, make_network
+from ..training import FINETUNE, SegmentationLoss, check_batch, start_network
+from ._block_shapes import block_bytes, block_sizes
+from ._outputs import foreground, mask, probability, uncertainty
+from ._suggestions import disagreement, rank_sections
+from ._training import Training
+from ._training_data import read_training_data, training_patch_shape
+from .semi_supervised import SemiSupervisedMethod, check_methods, choose_methods, longest_run
 
 
-class SemiSupervisedSegmenter(StagedEstimator):
+class SemiSupervisedSegmenter(TorchEstimator):
     """Segment images with a network that learns from few labels.
 
     Parameters
@@ -47,113 +52,77 @@ class SemiSupervisedSegmenter(StagedEstimator):
     network : str, callable or torch.nn.Module, default="unet-shuffle"
         A name that `sskseg.nn.make_network` knows: "unet-shuffle", "unet", "unet-valid",
         "unet-lite" or "dmcn". Or a callable ``(in_channels, out_channels, *, width, depth, ndim) ->
-        torch.nn.Module``, or a module, which is copied. A module of your own may tell its
-        ``stride`` and ``reach`` (tuples, pixels, see `sskseg.nn.UNet`); without them it is run on
-        whole images. Where its output lacks a margin it tells ``margin``, ``valid_input_size`` and
-        ``check_size`` too. In training it may return a tuple, what follows the first being outputs
-        of auxiliary heads, which are trained with a weight that decays from 1 to 0.001.
+        torch.nn.Module``, or a module, which is copied. See `sskseg.nn.protocol` for the attributes
+        of a module of your own: without ``stride`` and ``reach`` it is run on whole images. In
+        training it may return a tuple; elements after the first are outputs of auxiliary heads,
+        whose loss has a weight that decays from 1 to 0.001.
     semi_supervision : {"auto", "continuity", "consistency", "self-training", "mean-teacher"}, \
-tuple of them or None, default="auto"
-        How unlabeled pixels are learned from; None: not at all. "auto": with neighboring sections
-        that resemble each other "continuity"; where there are none, or where less than 1.5 sections
-        are labeled (those up to eight positions apart count once), "self-training" too; and None
-        where at least half of every sample is labeled.
-
-        "self-training": up to three times, all training images are predicted, and the network goes
-        on learning from that too, in samples of which less than half is labeled (in all, where
-        there are none); of sections, what the mean over neighbors and
-        `sskseg.morphology.enforce_continuity` agree on, of classes that mean. "continuity": a small
-        second network corrects the probabilities of each section by those of up to four neighbors
-        on each side; it learns from the same agreement and from labeled sections [2]_.
-        "consistency": unlabeled patches are learned as the moving average of the network sees them,
-        with their intensities changed and parts exchanged, and with features dropped [3]_.
-        "mean-teacher": the probabilities of noisy patches are drawn to those of the moving average
-        [4]_.
+SemiSupervisedMethod, tuple of them or None, default="auto"
+        How to learn from unlabeled pixels; None: not at all. A name stands for the method with its
+        default parameters, see `sskseg.segmentation.semi_supervised`. "auto": with neighboring
+        sections that resemble each other `Continuity`; `SelfTraining`, too, if there are none, or
+        if less than 1.5 sections are labeled (those up to eight positions apart count once); and
+        None if at least half of every sample is labeled.
     finetune : {"last", "all", "gradual"}, default="all"
-        How to go on from the backbone of an `ImageStack` (see `ProxyPretrainer`), whose `network`,
-        `width` and `depth` are taken over. "last": only the last level and the head learn (the
-        statistics of batch normalization are those of the new images throughout). "all": all do,
-        pretrained layers half as fast. "gradual": the last ones first, from 30 % of the training
-        on all of them half as fast.
+        How to fine-tune the backbone of an `ImageStack` (see `ProxyPretrainer`), whose `network`,
+        `width` and `depth` are taken over. "last": only the last level and the head are trained
+        (batch normalization uses the statistics of the new images throughout). "all": all layers,
+        pretrained ones with half the learning rate. "gradual": the last ones first, and after 30 %
+        of the training all of them with half the learning rate.
     spatial_ndim : {2, 3}, default=2
         Spatial axes of one sample.
-    point_radius : float, default=3.0
-        Where `y` holds points: objects are discs of so many pixels around them, each in a ring as
-        wide that is not learned from.
     target : {"instances", "classes"}, default="instances"
-        ``"instances"``: different values of `y` are different objects, foreground is ``y > 0``, and
-        the network learns, beside the foreground, the distance to the border of the object, so that
-        it attends to borders. A label image whose only value is 1 is taken as a mask, its
-        connected components as the objects. ``"classes"``: the values are classes.
+        ``"instances"``: different values of `y` are different objects, and the foreground is
+        ``y > 0``. If 1 is the only positive value, `y` is a mask, whose connected components are
+        the objects. ``"classes"``: the values are classes.
     sections : {"independent", "consecutive"}, default="independent"
         ``"consecutive"``: samples are sections in z order (see `positions` of `fit`), and the
-        network sees neighboring sections as further channels.
+        network reads neighboring sections as further channels.
     section_context : int, default=2
-        How many sections on each side, where they are consecutive.
-    loss : {"auto"} or tuple, default="auto"
-        Which of "cross-entropy", "dice" and "distance" (of pixels to the border of their object)
-        are added, one of the first two at least; "auto" is all that `target` has.
-    border_weight, border_sigma : float, default=10.0 and 5.0
-        With ``target="instances"``, the cross-entropy of background pixels between objects that
-        almost touch is weighed by ``1 + border_weight * exp(-(d1 + d2)**2 / (2 *
-        border_sigma**2))`` where `d1` and `d2` are the distances (pixels) to the nearest two
-        objects [1]_; 0 turns it off. See `sskseg.morphology.weight_map`. Weights rise from 1 in the
-        first thousand steps (`warm_up` of the augmentation). The weights of a batch's
-        background are divided by their mean, so that its share of the loss, and with it the
-        meaning of a probability of 0.5, stays what it is without them.
+        Sections on each side that are read, if they are consecutive.
+    loss : "auto" or SegmentationLoss, default="auto"
+        "auto" is ``SegmentationLoss()``.
     width, depth : int, default=16 and 4
         Channels of the network's first level, and number of poolings.
     max_steps : int, default=None
-        Training steps; None is 1000, or no limit where `time_budget` is given. The network of
-        "continuity" is trained for up to a quarter more.
+        Training steps; None is 1000, or no limit where `time_budget` is given. `Continuity` trains
+        its network for up to a quarter more.
     time_budget : float, default=None
         Seconds that `fit` may take; the learning-rate schedule is complete when it ends. To
         learn from unlabeled images, all training images are predicted two to four times, which
-        is not cut short: "auto" leaves it out where two times would take more than three tenths
+        is not interrupted: "auto" does without where two times would take more than three tenths
         of the time, and the third and the fourth are left out where they would exceed that.
     learning_rate : float, default=5e-3
-        The highest of a schedule that rises and falls. Kernels of several pixels learn by Muon
-        [6]_, whose updates are as large as those of Adam, and everything else by AdamW.
+        The maximum of a schedule that rises and falls. Convolution kernels are trained by Muon
+        [1]_, whose updates are as large as those of Adam, and all other parameters by AdamW.
     batch_size : int, default=4
     patch_size : int, tuple of int or "auto", default="auto"
         Side of the training patches in pixels; "auto" is 256 in the plane and 64 in a volume, or
-        the size of the smallest image. For a network with valid padding the size of its input,
-        of which only the middle is learned; "auto" then adds the margin on both sides.
+        the size of the smallest image. For a network with valid padding the size of its input, of
+        which the middle is trained on; "auto" then adds the margin on both sides.
     augmentation : {"full", "dihedral"}, dict, Augmentation or None, default="full"
         See `sskseg.images.augmentation.Augmentation`; a dict changes fields of "full". Patches are
-        changed more and more often in the first thousand steps.
+        augmented more and more often in the first thousand steps.
     validation_fraction : float in [0, 1), default=0.1
-        Share of the labeled samples that is held out to choose the best weights; whole samples
-        only, and a contiguous block of consecutive sections. Fewer than 5 labeled samples are all
-        trained on.
+        Share of the labeled samples that is held out as the validation set, to choose the best
+        weights and to calibrate probabilities; whole samples only, and a contiguous block of
+        consecutive sections. With fewer than 5 labeled samples all are trained on.
     patience : int, default=None
-        Stop after so many validations without improvement; there are ten in the second half.
-    tiling : {"overlap-tile", "average", "resize", "legacy_resize"}, default="overlap-tile"
-        How a network with valid padding, whose output lacks a margin, predicts whole images.
-        "overlap-tile": the image is continued by reflection [1]_. "average": the same, averaged
-        over evenly spaced tiles of the training patches' size. "resize": the image is shrunk to the
-        output of one such tile, and the output enlarged. "legacy_resize": the output of the tile in
-        the middle is stretched over the whole image, which misplaces everything: only to reproduce
-        results that were made so. Other networks know "overlap-tile" only.
+        Early stopping: stop after so many validations without improvement; there are ten in the
+        second half of the training.
     test_time_augmentation : bool, default=False
-        Average predictions over flips and quarter turns: slower by 8 (16 in volumes). Where
-        "continuity" corrects sections, each of them is seen in another view anyway, by its
-        position, since they are averaged: at no cost, and unless turns are not learned
-        (`augmentation`). Where that are as many sections as views, this parameter changes nothing.
-    cross_fitting : int, default=None
-        Folds of the labeled samples for `fit_transform`, which is what a pipeline calls: it then
-        gives labeled samples the probabilities of networks that were not trained on them, at the
-        cost of as many further trainings. A counter that is calibrated on them, and its
-        intervals, are then right for new images too. None: `fit_transform` is `fit` and
-        `transform`.
+        Average predictions over flips and quarter turns: slower by 8 (16 in volumes). Sections that
+        `Continuity` corrects are predicted in one orientation each, by their position, since they
+        are averaged anyway (unless `augmentation` excludes turns); where it averages as many
+        sections as there are orientations, this parameter changes nothing.
     device : str, default="auto"
-        "auto" is the GPU where there is one.
+        "auto" is the GPU if there is one.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         "auto" is bfloat16 where the hardware computes it natively.
     random_state : int, RandomState, Generator or None, default=None
         Same seed, same `max_steps`, same machine, CPU: same result to the bit.
     warm_start : bool, default=False
-        Go on from the network of the last `fit`.
+        Start from the network of the last `fit`.
     verbose : bool, default=False
         Show a progress bar.
 
@@ -165,30 +134,29 @@ tuple of them or None, default="auto"
         With ``target="classes"``, the values of `y` in the order of `predict_proba`'s last axis.
     n_channels_ : int
     channel_mean_, channel_std_ : ndarray of shape (n_channels,)
-        Fixed at `fit`; images are standardized by them.
+        Fixed in `fit`; images are standardized by them.
     history_ : list of dict
-        ``stage`` ("network", then "continuity", whose steps and time start anew), ``step, time,
+        ``phase`` ("network", then "continuity", whose steps and time start anew), ``step, time,
         loss, learning_rate`` and perhaps ``validation_score`` (Dice).
     semi_supervision_ : tuple of str
-        The methods that were used.
+        Names of the methods that were used.
     semi_supervision_reason_ : str
         Why.
-    continuity_ : ContinuityNet or None
-        The second network, on the CPU.
+    continuity_ : torch.nn.Module or None
+        The network that corrects sections by their neighbors, on the CPU.
     continuity_context_ : int
-        How many sections on each side resemble the one between them: up to 4 whose predicted masks
-        overlap with an IoU of 0.75 or more. Labels are settled on with the mean over them, and
-        `continuity_` looks at them.
+        Sections on each side that resemble the one between them, see `Continuity`. Pseudo-labels
+        come from the mean over them, and `continuity_` reads them.
     transduction_ : ndarray of int, shape (n_samples, *spatial), list of ndarray, or None
-        The labels that were settled on for the training images, 0 and 1 or classes: what is
-        labeled, what was predicted, and -1 where that is unsure (a probability below 0.75; of
-        sections, the mean over neighbors) or `sskseg.morphology.enforce_continuity` says otherwise.
-        None without semi-supervision, and after `load`.
+        Labels and pseudo-labels of the training images, 0 and 1 or classes; -1 where the
+        probability of a pseudo-label is below 0.75 (of sections, in the mean over neighbors) or
+        `sskseg.morphology.enforce_continuity` disagrees. None without semi-supervision, and after
+        `load`.
     temperature_ : float
-        Logits are divided by it, so that probabilities mean what they say [5]_; found on the
-        held-out samples, and 1 where there are none.
+        Logits are divided by it, so that probabilities are calibrated [2]_; fitted on the
+        validation set, and 1 without one.
     validation_indices_ : ndarray of int
-        The samples that were held out.
+        Samples of the validation set.
     architecture_ : tuple of (network, width, depth), or None
         Of the backbone that the network started from.
     patch_shape_ : tuple of int
@@ -196,20 +164,14 @@ tuple of them or None, default="auto"
 
     See Also
     --------
-    InstanceCounter : Splits what `transform` returns into objects.
+    InstanceCounter : Splits the probabilities of `transform` into objects.
+    sskseg.model_selection.CrossFitted : Out-of-fold probabilities for what follows in a pipeline.
 
     References
     ----------
-    .. [1] Ronneberger, Fischer, Brox. U-Net. MICCAI 2015. :doi:`10.1007/978-3-319-24574-4_28`
-    .. [2] Xiao, Zhao, Yang. Semi-supervised segmentation of mitochondria from electron microscopy
-       images using spatial continuity. ISBI 2022. :doi:`10.1109/ISBI52829.2022.9761519`
-    .. [3] Yang, Qi, Feng, Zhang, Shi. Revisiting weak-to-strong consistency in semi-supervised
-       semantic segmentation. CVPR 2023. :doi:`10.1109/CVPR52729.2023.00699`
-    .. [4] Tarvainen, Valpola. Mean teachers are better role models. NeurIPS 2017.
-       :doi:`10.48550/arXiv.1703.01780`
-    .. [5] Guo, Pleiss, Sun, Weinberger. On calibration of modern neural networks. ICML 2017.
+    .. [1] Liu et al. Muon is scalable for LLM training. 2025. :doi:`10.48550/arXiv.2502.16982`
+    .. [2] Guo, Pleiss, Sun, Weinberger. On calibration of modern neural networks. ICML 2017.
        :doi:`10.48550/arXiv.1706.04599`
-    .. [6] Liu et al. Muon is scalable for LLM training. 2025. :doi:`10.48550/arXiv.2502.16982`
 
     Examples
     --------
@@ -239,46 +201,37 @@ tuple of them or None, default="auto"
         "continuity_": "a network or None",
     }
     _parameter_constraints: dict = {  # noqa: RUF012
-        **StagedEstimator._parameter_constraints,
+        **TorchEstimator._parameter_constraints,
         "network": [str, callable],
-        "semi_supervision": [str, tuple, list, None],
+        "semi_supervision": [str, SemiSupervisedMethod, tuple, list, None],
         "finetune": [StrOptions(set(FINETUNE))],
         "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
-        "point_radius": [Interval(Real, 0.5, None, closed="left")],
         "target": [StrOptions({"instances", "classes"})],
         "sections": [StrOptions({"independent", "consecutive"})],
         "section_context": [Interval(Integral, 0, None, closed="left")],
-        "loss": [StrOptions({"auto"}), tuple, list],
-        "border_weight": [Interval(Real, 0, 1e4, closed="both")],
-        "border_sigma": [Interval(Real, 0, None, closed="neither")],
+        "loss": [StrOptions({"auto"}), SegmentationLoss],
         "augmentation": [str, dict, Augmentation, None],
         "validation_fraction": [Interval(Real, 0, 1, closed="left")],
         "patience": [Interval(Integral, 1, None, closed="left"), None],
-        "tiling": [StrOptions(set(TILINGS))],
         "test_time_augmentation": ["boolean"],
-        "cross_fitting": [Interval(Integral, 2, None, closed="left"), None],
     }
 
     def __init__(
         self, network="unet-shuffle", *, semi_supervision="auto", finetune="all", spatial_ndim=2,
-        point_radius=3.0, target="instances", sections="independent", section_context=2,
-        loss="auto", border_weight=10.0, border_sigma=5.0, width=16, depth=4, max_steps=None,
-        time_budget=None, learning_rate=5e-3, batch_size=4, patch_size="auto", augmentation="full",
-        validation_fraction=0.1, patience=None, tiling="overlap-tile",
-        test_time_augmentation=False, cross_fitting=None, device="auto", precision="auto",
-        random_state=None, warm_start=False, verbose=False,
+        target="instances", sections="independent", section_context=2, loss="auto", width=16,
+        depth=4, max_steps=None, time_budget=None, learning_rate=5e-3, batch_size=4,
+        patch_size="auto", augmentation="full", validation_fraction=0.1, patience=None,
+        test_time_augmentation=False, device="auto", precision="auto", random_state=None,
+        warm_start=False, verbose=False,
     ):  # fmt: skip
         self.network = network
         self.semi_supervision = semi_supervision
         self.finetune = finetune
         self.spatial_ndim = spatial_ndim
-        self.point_radius = point_radius
         self.target = target
         self.sections = sections
         self.section_context = section_context
         self.loss = loss
-        self.border_weight = border_weight
-        self.border_sigma = border_sigma
         self.width = width
         self.depth = depth
         self.max_steps = max_steps
@@ -289,9 +242,7 @@ tuple of them or None, default="auto"
         self.augmentation = augmentation
         self.validation_fraction = validation_fraction
         self.patience = patience
-        self.tiling = tiling
         self.test_time_augmentation = test_time_augmentation
-        self.cross_fitting = cross_fitting
         self.device = device
         self.precision = precision
         self.random_state = random_state
@@ -299,18 +250,18 @@ tuple of them or None, default="auto"
         self.verbose = verbose
 
     def fit(self, X, y, *, positions=None, sample_weight=None):
-        """Learn from the labeled pixels.
+        """Learn from labeled and unlabeled pixels.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
-            Or a list of images of different sizes, or an `ImageStack`. Where that carries a
-            simulator, 64 of its images are learned from too, as much as from real labels.
+            Or a list of images of different sizes, or an `ImageStack`. If that carries a simulator,
+            64 of its images are trained on too, with as much weight as the real labels.
         y : array-like of int, shape (n_samples, *spatial)
             -1 unlabeled, 0 background, > 0 object or class. A list may hold None for an
             unlabeled sample, and points, of shape (k, spatial_ndim), for one in which every object
-            is marked by a point (see `point_radius`). Where there is a simulator nothing needs to
-            be labeled.
+            is marked by a point (see `Annotations` for their radius). With a simulator nothing
+            needs to be labeled.
         positions : array-like of int, shape (n_samples,), default=None
             Of consecutive sections along z: two are neighbors exactly if they differ by one. None
             is ``0, 1, ...``.
@@ -330,78 +281,69 @@ tuple of them or None, default="auto"
         """
         budget = self._budget()
         self._validate_params()
-        images = self._check_images(X)
-        labels = self._check_labels(y, images)
-        weight = check_sample_weight(sample_weight, len(images))
-        positions = check_positions(positions, len(images))
-        n_real, simulator = len(images), getattr(X, "simulator", None)
-        if simulator is not None:
-            drawn = self._simulated(simulator, images, labels, weight)
-            images, labels, weight = drawn
-            positions = np.concatenate(
-                [positions, positions.max() + 2 * np.arange(1, len(images) - n_real + 1)]
-            )
-        rows = self._rows(positions, len(images))
-        labeled = check_labeled(labels)
-        labels = self._encode(labels, labeled)
+        methods = check_methods(self.semi_supervision)
+        data = read_training_data(self, X, y, positions, sample_weight)
         with self._session() as session:
-            rng, device, dtype = session
-            real = labeled[(weight[labeled] > 0) & (labeled < n_real)]
-            self.validation_indices_ = self._held_out(real, positions, rng)
-            data = self._training_data(images, labels, rows, positions, weight, n_real)
-            self._choose_methods(data, positions)
-            network = self._prepare(images[:n_real], getattr(X, "backbone", None))
-            self.patch_shape_ = self._patch_shape(images, network)
+            held_out = data.choose_validation_set(self.validation_fraction, session[0])
+            training_set = data.without(held_out)
+            choice = self._choose_methods(methods, training_set).log()
+            network = start_network(self, data.real_images, getattr(X, "backbone", None))
+            self.patch_shape_ = training_patch_shape(self, data.images, network)
             check_batch(self.batch_size, self.patch_shape_, network)
-            validate = self._validator(images, labels, rows, device, dtype)
-            self._train(network, data, budget, session, validate)
-            self.temperature_ = self._calibrate(images, labels, positions, device, dtype)
-        if self.transduction_ is not None:
-            settled = self._with_held_out(self.transduction_, labels)[:n_real]
-            self.transduction_ = like_input(settled, X)
+            training = Training(self, training_set, network, budget, session, choice)
+            self.network_ = training.fit_network(self._validator(data, held_out))
+            training.finish()
+            self._keep(training, held_out)
+            self.temperature_ = self._calibrate(data, held_out)
+            if training.transduction is not None:
+                classes = self.target == "classes"
+                labels = data.fill(training.transduction, held_out, classes=classes)
+                self.transduction_ = like_input(self._decode(labels[: data.n_real]), X)
         return self
 
-    def fit_transform(self, X, y, *, positions=None, sample_weight=None):
-        """Train, and give the probabilities of the foreground.
+    def _choose_methods(self, methods, data):
+        """Semi-supervised methods for the samples that are trained on."""
+        used, consecutive = np.flatnonzero(data.weight > 0), data.positions is not None
+        positions = data.positions if consecutive else np.arange(len(data.images))
+        if isinstance(methods, list) and longest_run(positions, consecutive) < 2:
+            for method in methods:
+                if method.needs_neighbors:
+                    raise ValueError(
+                        f"semi_supervision={method.name!r} needs neighboring sections: "
+                        "sections='consecutive' and positions that differ by one."
+                    )
+        labels = [data.labels[i] for i in used]
+        return choose_methods(methods, labels, positions[used], consecutive)
 
-        Parameters
-        ----------
-        X, y, positions, sample_weight
-            As in `fit`.
+    def _keep(self, training, held_out):
+        """Keep the outcome of a training."""
+        self.validation_indices_ = held_out
+        self.semi_supervision_ = tuple(method.name for method in training.methods)
+        self.semi_supervision_reason_ = training.reason
+        self.transduction_, self.continuity_ = None, None
+        self.continuity_context_ = training.pseudo_labeling.context or 0
+        if training.correction is not None:
+            self.continuity_, self.continuity_context_ = training.correction
 
-        Returns
-        -------
-        probabilities : ndarray of float32, list of ndarray or ImageStack
-            As `transform` gives them; with `cross_fitting`, those of labeled samples from networks
-            that were not trained on them, as scikit-learn's ``TargetEncoder`` does it.
+    def _validator(self, data, held_out):
+        """Return what scores a network on the validation set; None without one."""
+        if held_out.size == 0:
+            return None
 
-        Raises
-        ------
-        ValueError
-            As in `fit`, and if there are fewer labeled samples than folds.
-        """
-        if self.cross_fitting is None:
-            fitted = self.fit(X, y, positions=positions, sample_weight=sample_weight)
-            return fitted.transform(X, positions=positions)
-        labels = self._check_labels(y, self._check_images(X))
-        weight = check_sample_weight(sample_weight, len(labels))
-        labeled = check_labeled(labels)
-        labeled = labeled[weight[labeled] > 0]
-        folds = self._folds(labeled, check_positions(positions, len(labels)))
-        self.fit(X, y, positions=positions, sample_weight=sample_weight)
-        foreground = list(self._predict(X, positions, self._foreground))
-        for fold in folds:
-            # Of weight 0: nothing is guessed of them, and learned from that, either.
-            others = weight.copy()
-            others[list(fold)] = 0
-            # The same methods, whatever "auto" would make of fewer labels
-            methods = self.semi_supervision_ or None
-            other = clone(self).set_params(warm_start=False, semi_supervision=methods)
-            other.fit(X, y, positions=positions, sample_weight=others)
-            maps = other._predict(X, positions, other._foreground)
-            for row in fold:
-                foreground[row] = maps[row]
-        return wrap_like(X, like_input(foreground, X), self.transform)
+        def validate(network):
+            indices = data.section_indices[held_out]
+            outputs = self._dense_predictor(network).predict(data.images, indices)
+            return self._mean_dice([data.labels[i] for i in held_out], outputs)
+
+        return validate
+
+    def _calibrate(self, data, held_out):
+        """Return the temperature that suits the validation set."""
+        if not held_out.size:
+            return 1.0
+        outputs = self._wanted_outputs(data.images, data.positions, held_out)
+        labels = [data.labels[i] for i in held_out]
+        return fit_temperature((outputs[i] for i in held_out), labels)
 
     def predict(self, X, *, positions=None):
         """Segment images.
@@ -419,10 +361,10 @@ tuple of them or None, default="auto"
             1 where the foreground probability exceeds 0.5, 0 elsewhere (uint8); with
             ``target="classes"`` the classes.
         """
-        return self._predict(X, positions, self._to_mask)
+        return self._predict(X, positions, mask)
 
     def predict_proba(self, X, *, positions=None):
-        """Probability of each pixel.
+        """Predict the probability of each pixel.
 
         Parameters
         ----------
@@ -435,10 +377,10 @@ tuple of them or None, default="auto"
             Of the foreground, shape (n_samples, *spatial); with ``target="classes"`` of each
             class, shape (n_samples, *spatial, n_classes).
         """
-        return self._predict(X, positions, self._to_probability)
+        return self._predict(X, positions, probability)
 
     def transform(self, X, *, positions=None):
-        """Probability of the foreground, which `InstanceCounter` takes.
+        """Predict the probability of the foreground, which `InstanceCounter` takes.
 
         Parameters
         ----------
@@ -453,11 +395,10 @@ tuple of them or None, default="auto"
             Shape (n_samples, *spatial); with ``target="classes"`` the probability of any class but
             the first. An `ImageStack` gives an `ImageStack` with what it carries.
         """
-        foreground = self._predict(X, positions, self._foreground)
-        return wrap_like(X, foreground, self.transform)
+        return wrap_like(X, self._predict(X, positions, foreground), self.transform)
 
     def score(self, X, y, *, positions=None, sample_weight=None):
-        """Mean Dice coefficient of the foreground over the samples that have labels.
+        """Compute the mean Dice coefficient of the foreground over labeled samples.
 
         Parameters
         ----------
@@ -484,14 +425,14 @@ tuple of them or None, default="auto"
         labels = self._check_labels(y, images)
         labeled = check_labeled(labels)
         weight = check_sample_weight(sample_weight, len(images), labeled)
-        outputs = self._wanted_outputs(images, positions, *self._place(), labeled)
+        outputs = self._wanted_outputs(images, positions, labeled)
         known = [labels[i] for i in labeled]
         if self.target == "classes":  # all but the first are foreground, whatever their values
             known = [np.where(x < 0, -1, x != self.classes_[0]) for x in known]
         return self._mean_dice(known, [outputs[i] for i in labeled], weight[labeled])
 
     def predict_uncertainty(self, X, *, positions=None):
-        """How unsure the prediction of each pixel is.
+        """Compute how uncertain the prediction of each pixel is.
 
         Parameters
         ----------
@@ -506,10 +447,10 @@ tuple of them or None, default="auto"
             Shape (n_samples, *spatial), in [0, 1]: the entropy of the probabilities that
             `predict_proba` gives, divided by its maximum.
         """
-        return self._predict(X, positions, self._to_uncertainty)
+        return self._predict(X, positions, uncertainty)
 
     def suggest_sections(self, X, n, *, y=None, positions=None):
-        """Rank unlabeled samples by what labeling them would teach.
+        """Rank unlabeled samples by how much the network disagrees with itself.
 
         Parameters
         ----------
@@ -518,14 +459,14 @@ tuple of them or None, default="auto"
         n : int
             How many to suggest.
         y : array-like of int, default=None
-            As in `fit`; samples with a labeled pixel are not suggested, nor what is near them.
+            As in `fit`; samples with a labeled pixel are not suggested, nor those near them.
         positions : array-like of int, shape (n_samples,), default=None
             As in `fit`.
 
         Returns
         -------
-        rows : ndarray of shape (n,), int
-            Of X, the best first.
+        indices : ndarray of shape (n,), int
+            Of samples of X, the best first.
 
         Raises
         ------
@@ -534,10 +475,9 @@ tuple of them or None, default="auto"
 
         Notes
         -----
-        A sample is worth labeling where the network contradicts itself: by the mutual information
-        between pixels and views, which are neighboring sections where these resemble each other,
-        and flips and turns elsewhere. Of neighboring sections, those near others that are
-        labeled or suggested already count less.
+        Disagreement is the mutual information between pixels and predictions: of neighboring
+        sections where these resemble each other, and of flips and turns elsewhere. Sections near
+        others that are labeled or suggested already count less.
         """
         check_is_fitted(self)
         images = self._check_images(X, self.n_channels_)
@@ -550,164 +490,124 @@ tuple of them or None, default="auto"
             )
         is_stack = self.sections == "consecutive"
         positions = check_positions(positions, len(images))
-        scores = self._disagreement(images, positions, *self._place())
+        scores = disagreement(self._section_predictor(), images, positions)
         return rank_sections(scores, n, positions if is_stack else None, labeled)
 
-    # How `fit` goes about it
+    # Predictors
 
-    def _check_labels(self, y, images):
-        # Points are objects; discs around them, one class each, would be learned as classes.
-        radius = self.point_radius if self.target == "instances" else None
-        return check_labels(y, images, point_radius=radius)
+    def _objective(self):
+        loss = SegmentationLoss() if isinstance(self.loss, str) else self.loss
+        return loss.objective(self.target, getattr(self, "classes_", None))
 
-    def _simulated(self, simulator, images, labels, weight):
-        """Images, labels and weights with simulated ones at the end.
-
-        As many of their pixels are drawn as of the labeled real ones; where nothing real is
-        labeled all are simulated.
-        """
-        if self.sections == "consecutive" or self.target == "classes":
-            raise ValueError(
-                "A stack with a simulator needs sections='independent' and target='instances', got "
-                f"{self.sections!r} and {self.target!r}."
-            )
-        seed = int(check_generator(self.random_state).integers(2**31))
-        drawn, y, _ = draw_simulated(
-            simulator, _SIMULATED, seed, n_channels=images[0].shape[-1],
-            spatial_ndim=self.spatial_ndim,
-        )  # fmt: skip
-        drawn_labels = self._check_labels(y, drawn)
-        weights = balanced_weights(weight, labels, drawn_labels)
-        return [*images, *drawn], [*labels, *drawn_labels], weights
-
-    def _encode(self, labels, labeled):
-        """Labels as the loss wants them: classes by their index."""
-        if self.target == "instances":
-            _warn_of_masks([labels[i] for i in labeled])
-            return labels
-        classes = np.unique(np.concatenate([np.unique(labels[i]) for i in labeled]))
-        classes = classes[classes >= 0]
-        if len(classes) < 2:
-            raise ValueError(
-                f"y must hold at least two classes with target='classes', got {classes.tolist()}."
-            )
-        if not (self.warm_start and hasattr(self, "classes_")):
-            self.classes_ = classes
-        unknown = np.setdiff1d(classes, self.classes_)
-        if unknown.size:
-            raise ValueError(f"y holds classes {unknown.tolist()} that the last fit did not.")
-        indices = (np.where(x < 0, -1, np.searchsorted(self.classes_, x)) for x in labels)
-        return [index.astype(np.int16) for index in indices]
-
-    def _held_out(self, labeled, positions, rng):
-        """Labeled rows that are not trained on."""
-        n_held = round(self.validation_fraction * len(labeled))
-        if self.validation_fraction > 0:
-            n_held = min(max(1, n_held), len(labeled) - 1)
-        if len(labeled) < _MIN_LABELED_TO_HOLD_OUT or n_held == 0:
-            return np.empty(0, np.intp)
-        # Of sections one block at the end, which has a training neighbor on one side only.
-        return np.sort(self._in_order(labeled, positions, rng)[-n_held:])
-
-    def _folds(self, labeled, positions):
-        """Sets of labeled rows: blocks along z of sections, any others elsewhere."""
-        if len(labeled) < self.cross_fitting:
-            raise ValueError(
-                f"cross_fitting={self.cross_fitting} needs as many labeled samples (of a positive "
-                f"weight), got {len(labeled)}."
-            )
-        order = self._in_order(labeled, positions, check_generator(self.random_state))
-        return [set(fold.tolist()) for fold in np.array_split(order, self.cross_fitting)]
-
-    def _in_order(self, labeled, positions, rng):
-        """Labeled rows along z, or at random where samples are no sections."""
-        if self.sections == "consecutive":
-            return labeled[np.argsort(positions[labeled])]
-        return rng.permutation(labeled)
-
-    def _choose_methods(self, data, positions):
-        methods = check_semi_supervision(self.semi_supervision)
-        is_stack = data.positions is not None
-        if methods != "auto" and "continuity" in methods and longest_run(positions, is_stack) < 2:
-            raise ValueError(
-                "semi_supervision='continuity' needs neighboring sections: sections='consecutive' "
-                "and positions that differ by one."
-            )
-        used = np.flatnonzero(data.weight > 0)
-        self.semi_supervision_, self.semi_supervision_reason_ = choose_methods(
-            methods, [data.labels[i] for i in used], positions[used], is_stack
-        )
-        log_choice(self.semi_supervision_, self.semi_supervision_reason_)
-
-    def _with_held_out(self, settled, labels):
-        """Settled labels with those that were held out in their place."""
-        for row in self.validation_indices_:
-            label = labels[row] if self.target == "classes" else np.sign(labels[row])
-            known = np.where(labels[row] < 0, settled[row], self._decode([label])[0])
-            settled[row] = known.astype(settled[row].dtype)
-        return settled
-
-    def _training_data(self, images, labels, rows, positions, weight, n_real):
-        """What is held out, or has no weight, is not known in training."""
-        labels, weight = list(labels), weight.copy()
-        weight[self.validation_indices_] = 0
-        for row in np.flatnonzero(weight == 0):
-            labels[row] = np.broadcast_to(np.int8(-1), labels[row].shape)
-        positions = positions if self.sections == "consecutive" else None
-        return TrainingData(images, labels, rows, positions, weight, n_real)
-
-    def _patch_shape(self, images, network):
-        """Size of the network's input in training."""
-        stride, margin = self._tiles(network).stride, network_margin(network, self.spatial_ndim)
-        if self.patch_size != "auto":
-            shape = patch_sides(self.patch_size, self.spatial_ndim)
-            if any(margin):
-                network.check_size(shape)
-            return shape
-        smallest = np.min([image.shape[:-1] for image in images], axis=0)
-        most = _PATCH[self.spatial_ndim]
-        if any(margin):
-            sides = zip(smallest, margin, strict=True)
-            return tuple(
-                network.valid_input_size(min(most, int(size)) + 2 * m) for size, m in sides
-            )
-        return tuple(
-            min(most, round_up(int(size), step))
-            for size, step in zip(smallest, stride, strict=True)
+    def _dense_predictor(self, network, block_shape=None):
+        """Return what predicts probabilities of samples with `network`."""
+        return DensePredictor(
+            network,
+            self._objective().activate,
+            ChannelNormalization(self.channel_mean_, self.channel_std_),
+            tile_settings(network, self.spatial_ndim, block_shape),
+            Compute(self.device, self.precision),
         )
 
-    def _validator(self, images, labels, rows, device, dtype):
-        held = self.validation_indices_
-        if held.size == 0:
-            return None
+    def _section_predictor(self, block_shape=None):
+        """Return what predicts probabilities with the fitted networks."""
+        objective, correction = self._objective(), None
+        if self.continuity_ is not None:
+            tiling = tile_settings(self.continuity_, self.spatial_ndim, block_shape)
+            compute = Compute(self.device, self.precision)
+            correction = DensePredictor(self.continuity_, objective.activate, None, tiling, compute)
+        return SectionPredictor(
+            self._dense_predictor(self.network_, block_shape),
+            objective.n_probabilities,
+            self._sections(),
+            correction,
+            self.test_time_augmentation,
+            check_augmentation(self.augmentation).dihedral,
+        )
 
-        def validate(network):
-            outputs = self._outputs(network, images, rows[held], device, dtype)
-            return self._mean_dice([labels[i] for i in held], outputs)
+    def _sections(self):
+        consecutive = self.sections == "consecutive"
+        return Sections(consecutive, self.section_context, getattr(self, "continuity_context_", 0))
 
-        return validate
+    def _predict(self, X, positions, output):
+        """Predict samples, in memory or lazily; `output` is a function of `_outputs`."""
+        check_is_fitted(self)
+        finish = partial(output, self._objective(), self.temperature_)
+        predictor = self._section_predictor(getattr(self, "_block_shape", None))
+        if is_lazy(X):
+            X = check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
+            return predictor.predict_lazily(X, positions, finish)
+        images = self._check_images(X, self.n_channels_)
+        results = [None] * len(images)
+        for index, probabilities in predictor.predict(images, positions):
+            results[index] = finish(probabilities)
+        return like_input(results, X)
+
+    def _wanted_outputs(self, images, positions, wanted):
+        """Probabilities of some samples, by their index."""
+        outputs = self._section_predictor().predict(images, positions, wanted)
+        wanted = set(wanted.tolist())
+        return {index: output for index, output in outputs if index in wanted}
 
     def _mean_dice(self, labels, outputs, weight=None):
-        mask = self._objective().foreground_mask
+        foreground_mask = self._objective().foreground_mask
         scores = [
-            dice(np.sign(label), mask(output))
+            dice(np.sign(label), foreground_mask(output))
             for label, output in zip(labels, outputs, strict=True)
         ]
         return float(np.average(scores, weights=weight))
 
-    def _wanted_outputs(self, images, positions, device, dtype, wanted):
-        """Probabilities of some rows, by their row."""
-        outputs = self._predicted(images, positions, device, dtype, wanted)
-        wanted = set(wanted.tolist())
-        return {row: output for row, output in outputs if row in wanted}
+    # Blocks of scans
 
-    def _calibrate(self, images, labels, positions, device, dtype):
-        """The temperature that suits the held-out samples."""
-        held = self.validation_indices_
-        if not held.size:
-            return 1.0
-        outputs = self._wanted_outputs(images, positions, device, dtype, held)
-        return fit_temperature((outputs[i] for i in held), [labels[i] for i in held])
+    def block_sizes(self, shape, wanted=None):
+        check_is_fitted(self)
+        return block_sizes(self._section_predictor(), self.n_channels_, shape, wanted)
+
+    def block_bytes(self, n_pixels):
+        return block_bytes(self._section_predictor(), self.n_channels_, n_pixels)
+
+    def for_blocks(self, core, halo):
+        shipped = copy(self)
+        vars(shipped).update(dict.fromkeys(self._not_saved))
+        sides = list(zip(core, halo, strict=True))[-self.spatial_ndim :]
+        shipped._block_shape = tuple(side + 2 * margin for side, margin in sides)
+        return shipped
+
+    # Checks
+
+    def _check_images(self, X, n_channels=None):
+        images = check_images(X, self.spatial_ndim, n_channels=n_channels)
+        shapes = {image.shape for image in images}
+        if self.sections == "consecutive" and len(shapes) > 1:
+            raise ValueError(f"Consecutive sections must have one shape, got {sorted(shapes)}.")
+        return images
+
+    def _check_labels(self, y, images):
+        # Points are objects; discs around them, one class each, would be taken for classes.
+        radius = 3.0 if self.target == "instances" else None
+        return check_labels(y, images, point_radius=radius)
+
+    def _decode(self, labels):
+        """Labels with the values of `y`, from those with indices of classes."""
+        if self.target == "instances":
+            return labels
+        classes = self.classes_.astype(np.int64)  # unsigned ones have no -1
+        return [np.where(label < 0, -1, classes[label]) for label in labels]
+
+    # Networks
+
+    def _make_module(self, name):
+        if name == "continuity_":
+            n_sections = 2 * self.continuity_context_ + 1
+            n_outputs = self._objective().n_probabilities
+            return ContinuityNet(n_sections, n_outputs, ndim=self.spatial_ndim)
+        n_sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
+        channels = n_sections * self.n_channels_, self._objective().n_outputs
+        network, width, depth = self.architecture_ or (self.network, self.width, self.depth)
+        module = make_network(network, *channels, width, depth, ndim=self.spatial_ndim)
+        if not isinstance(network, str):
+            check_network(module, *channels, self.spatial_ndim)
+        return module
 
     def _restore(self, fitted, tensors):
         if self.target == "classes":
@@ -716,46 +616,3 @@ tuple of them or None, default="auto"
         shapes = {self.channel_mean_.shape, self.channel_std_.shape}
         if shapes != {(self.n_channels_,)} or not (self.channel_std_ > 0).all():
             raise ValueError("channel_mean_ and channel_std_ must be of each channel.")
-
-    # What the outputs of the network mean
-
-    def _objective(self):
-        known = LOSSES if self.target == "instances" else LOSSES[:2]
-        losses = known if isinstance(self.loss, str) else tuple(self.loss)
-        if not set(losses) & set(LOSSES[:2]) or not set(losses) <= set(known):
-            raise ValueError(
-                f"loss must be 'auto' or some of {known} with target={self.target!r}, with "
-                f"{LOSSES[0]!r} or {LOSSES[1]!r} among them, got {self.loss!r}."
-            )
-        if self.target == "instances":
-            return ForegroundObjective(losses, self.border_weight, self.border_sigma)
-        return ClassObjective(losses, self.classes_)
-
-    def _foreground(self, output):
-        return self._objective().foreground(scale_temperature(output, self.temperature_))
-
-    def _to_mask(self, output):
-        return self._objective().mask(output)
-
-    def _to_probability(self, output):
-        return self._objective().probability(scale_temperature(output, self.temperature_))
-
-    def _to_uncertainty(self, output):
-        return normalized_entropy(scale_temperature(output, self.temperature_))
-
-    def _decode(self, labels):
-        if self.target == "instances":
-            return labels
-        classes = self.classes_.astype(np.int64)  # unsigned ones have no -1
-        return [np.where(label < 0, -1, classes[label]) for label in labels]
-
-
-def _warn_of_masks(labels):
-    """Warn of masks of 0 and 255, whose cells would be taken for one object."""
-    found = any(label.max() == 255 for label in labels)
-    if found and all(np.isin(label, (-1, 0, 255)).all() for label in labels):
-        warnings.warn(
-            "y holds 0 and 255 only: pixels of 255 are one object in each image. If they are "
-            "masks, give 1 instead, so that their components are the objects.",
-            stacklevel=4,
-        )

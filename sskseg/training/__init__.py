@@ -10,7 +10,7 @@ from .batches import (
 )
 from .devices import inference_copy, isolated_seed, memory_format, select_device, select_precision
 from .loop import Budget, LoopSettings, optimize
-from .objectives import LOSSES, ClassObjective, ForegroundObjective
+from .objectives import LOSSES, ClassObjective, ForegroundObjective, SegmentationLoss
 from .patch_sizes import check_batch, patch_sides
 from .simulated import balanced_weights, draw_simulated
 from .transfer import FINETUNE, rate_groups, start_network
@@ -25,6 +25,7 @@ __all__ = [
     "LoopSettings",
     "MixedBatches",
     "PatchBatches",
+    "SegmentationLoss",
     "balanced_weights",
     "channel_statistics",
     "check_batch",

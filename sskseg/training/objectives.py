@@ -1,10 +1,16 @@
 """What a dense network is trained for, and what its outputs then mean."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Real
 
 import numpy as np
 import torch
 from skimage.segmentation import find_boundaries
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..morphology import label_objects, normalized_distance, relabel, weight_map
 from ..nn import (
@@ -133,7 +139,7 @@ class ForegroundObjective(_Objective):
         return logits[:, :1].float().sigmoid()
 
     @staticmethod
-    def sure_labels(probabilities, confidence):
+    def confident_labels(probabilities, confidence):
         """Labels (batch, *spatial) from (batch, 1, *spatial) probabilities; -1 between."""
         inside = probabilities[:, 0]
         unsure = (inside > 1 - confidence) & (inside < confidence)
@@ -184,7 +190,7 @@ class ClassObjective(_Objective):
         return logits.float().softmax(1)
 
     @staticmethod
-    def sure_labels(probabilities, confidence):
+    def confident_labels(probabilities, confidence):
         """Labels (batch, *spatial) from (batch, n_classes, *spatial); -1 where none is likely."""
         most, label = probabilities.max(1)
         return torch.where(most >= confidence, label, -1)
@@ -226,3 +232,85 @@ def _distance_map(objects):
     borders = find_boundaries(inside, connectivity=objects.ndim, mode="thick")
     distance[borders & ~np.isnan(distance)] = -1
     return distance.astype(np.float16)
+
+
+class SegmentationLoss(BaseEstimator):
+    """What a segmenter minimizes: a sum of terms, with weights for narrow borders.
+
+    Parameters
+    ----------
+    terms : {"auto"} or sequence of str, default="auto"
+        Which of "cross-entropy", "dice" and "distance" are added, one of the first two at least.
+        "distance" is the cross-entropy of the normalized distance of pixels to the border of their
+        object, which no prediction uses: it makes the network attend to borders. "auto" is all
+        three, without "distance" for ``target="classes"``.
+    border_weight, border_sigma : float, default=10.0 and 5.0
+        With ``target="instances"``, the cross-entropy of background pixels between objects that
+        almost touch is weighted by ``1 + border_weight * exp(-(d1 + d2)**2 / (2 *
+        border_sigma**2))``, where `d1` and `d2` are the distances (pixels) to the nearest two
+        objects [1]_; 0 turns it off. See `sskseg.morphology.weight_map`. Weights rise from 1 in
+        the first thousand steps (`warm_up` of the augmentation). The weights of a batch's
+        background are divided by their mean, so that its share of the loss, and with it the
+        meaning of a probability of 0.5, stays what it is without them.
+
+    References
+    ----------
+    .. [1] Ronneberger, Fischer, Brox. U-Net. MICCAI 2015. :doi:`10.1007/978-3-319-24574-4_28`
+
+    Examples
+    --------
+    >>> from sskseg import SemiSupervisedSegmenter
+    >>> from sskseg.training import SegmentationLoss
+    >>> segmenter = SemiSupervisedSegmenter(loss=SegmentationLoss(border_weight=0))
+    >>> segmenter.set_params(loss__border_weight=5.0).loss
+    SegmentationLoss(border_weight=5.0)
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
+        "terms": [StrOptions({"auto"}), tuple, list],
+        "border_weight": [Interval(Real, 0, 1e4, closed="both")],
+        "border_sigma": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        terms: str | Sequence[str] = "auto",
+        *,
+        border_weight: float = 10.0,
+        border_sigma: float = 5.0,
+    ):
+        self.terms = terms
+        self.border_weight = border_weight
+        self.border_sigma = border_sigma
+
+    def objective(
+        self, target: str, classes: np.ndarray | None = None
+    ) -> ForegroundObjective | ClassObjective:
+        """Return the objective of a network.
+
+        Parameters
+        ----------
+        target : {"instances", "classes"}
+        classes : ndarray, default=None
+            Values of the labels, with ``target="classes"``.
+
+        Returns
+        -------
+        ForegroundObjective or ClassObjective
+
+        Raises
+        ------
+        ValueError
+            For parameters out of range, and terms that `target` does not have.
+        """
+        self._validate_params()
+        known = LOSSES if target == "instances" else LOSSES[:2]
+        terms = known if isinstance(self.terms, str) else tuple(self.terms)
+        if not set(terms) & set(LOSSES[:2]) or not set(terms) <= set(known):
+            raise ValueError(
+                f"terms of the loss must be 'auto' or some of {known} with target={target!r}, with "
+                f"{LOSSES[0]!r} or {LOSSES[1]!r} among them, got {self.terms!r}."
+            )
+        if target == "instances":
+            return ForegroundObjective(terms, self.border_weight, self.border_sigma)
+        return ClassObjective(terms, np.asarray(classes))

@@ -1,6 +1,28 @@
-"""Learning from unlabeled images."""
+"""Semi-supervised methods: how to learn from unlabeled pixels."""
 
-from .consistency import MeanTeacher, WeakToStrong
-from .continuity import DisturbedSections
+from ._base import METHODS, Correction, SemiSupervisedMethod, make_method
+from .auto import Choice, check_methods, choose_methods, longest_run
+from .consistency import Consistency
+from .continuity import Continuity
+from .mean_teacher import MeanTeacher
+from .pseudo_labels import PseudoLabels, mask_low_confidence
+from .rounds import PseudoLabeling
+from .self_training import SelfTraining
 
-__all__ = ["DisturbedSections", "MeanTeacher", "WeakToStrong"]
+__all__ = [
+    "METHODS",
+    "Choice",
+    "Consistency",
+    "Continuity",
+    "Correction",
+    "MeanTeacher",
+    "PseudoLabeling",
+    "PseudoLabels",
+    "SelfTraining",
+    "SemiSupervisedMethod",
+    "check_methods",
+    "choose_methods",
+    "longest_run",
+    "make_method",
+    "mask_low_confidence",
+]

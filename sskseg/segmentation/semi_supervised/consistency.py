@@ -1,66 +1,38 @@
-"""Losses that need no labels: what a network says must not depend on how an image is taken."""
+"""Consistency regularization from weak to strong augmentation."""
+
+from __future__ import annotations
 
 from contextlib import contextmanager
-from math import exp
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 from ...images.augmentation import Augmentation, adjust, sample_photometry
+from ._teacher import TeacherMethod, first_output
 
 _STRONG = Augmentation(
     photometric_probability=0.8, gamma=0.5, contrast=0.4, brightness=0.4, noise=0.4, blur=1.5
 )
-_CONFIDENCE = 0.9
-_DROPOUT = 0.5
-_NOISE, _MAX_NOISE = 0.1, 0.2  # of the mean teacher, standard deviations of the images
-_RAMP = 0.4  # share of the training in which the weight of the mean teacher rises
 
 
-class ConsistencyLoss:
-    """Supervised loss, and one of unlabeled patches against what a teacher says of them.
+class Consistency(TeacherMethod):
+    """Predict of strongly augmented patches what the teacher predicts of weakly augmented ones.
+
+    In half of the patches intensities are strongly changed, and parts come from another patch
+    (CutMix) [1]_ [2]_; in the other half features of the lowest level are dropped, where the
+    network has an attribute ``dropout``. Pixels of which the teacher is not confident are ignored.
 
     Parameters
     ----------
-    objective : ForegroundObjective or ClassObjective
-    unlabeled : iterator of Batch
-        Patches whose labels are not looked at.
-    rng : numpy.random.Generator
-
-    Attributes
-    ----------
-    teacher : torch.nn.Module or None
-        The moving average of the network, see `watch`; None: the supervised loss alone.
-    """
-
-    def __init__(self, objective, unlabeled, rng):
-        self.objective, self.unlabeled, self.rng = objective, unlabeled, rng
-        self.teacher = None
-
-    def watch(self, average):
-        """Take a module as the teacher: a function for `optimize`'s callbacks."""
-        self.teacher = average
-
-    def __call__(self, network, batch, progress):
-        loss = self.objective.loss(network, batch, progress)
-        if self.teacher is None:
-            return loss
-        with _kept_statistics(network):
-            return loss + self._unlabeled_loss(network, next(self.unlabeled).images, progress)
-
-    def _unlabeled_loss(self, network, images, progress):
-        raise NotImplementedError
-
-    @torch.no_grad()
-    def _teach(self, images):
-        """Probabilities (batch, n_outputs, *spatial)."""
-        return self.objective.activate(_first(self.teacher(images)))
-
-
-class WeakToStrong(ConsistencyLoss):
-    """What the teacher is sure of in a patch, the network is to say of it when its intensities are
-    strongly changed and parts of it come from another patch (CutMix), and when half of the features
-    of its lowest level are dropped, where the network has an attribute `dropout` [1]_ [2]_.
+    confidence : float, default=0.9
+        Of the teacher's probabilities.
+    dropout : float, default=0.5
+        Share of the features that is dropped.
+    weight : float, default=1.0
+        Of this loss, beside the supervised one.
+    teacher_start : float, default=0.1
+        Share of the training after which there is a teacher.
 
     References
     ----------
@@ -70,41 +42,30 @@ class WeakToStrong(ConsistencyLoss):
        strong, varied perturbations. BMVC 2020. :doi:`10.5244/C.34.136`
     """
 
-    def _unlabeled_loss(self, network, images, progress):
-        labels = self.objective.sure_labels(self._teach(images), _CONFIDENCE)
+    name = "consistency"
+
+    def __init__(self, confidence=0.9, *, dropout=0.5, weight=1.0, teacher_start=0.1):
+        self.confidence = confidence
+        self.dropout = dropout
+        self.weight = weight
+        self.teacher_start = teacher_start
+
+    def unlabeled_loss(self, network, images, progress):
+        objective = self.training.objective
+        labels = objective.confident_labels(self.teach(images), self.confidence)
         labels = _padded(labels, images.shape[2:])
         half = len(images) // 2
         strong = adjust(images[:half].clone(), sample_photometry(_STRONG, self.rng, half))
         strong, mixed = cut_mix(strong, labels[:half], self.rng)
-        loss = self.objective.overlap_loss(_first(network(strong)), mixed)
-        with _dropped_features(network):
-            logits = _first(network(images[half:]))
-        return 0.5 * (loss + self.objective.overlap_loss(logits, labels[half:]))
+        loss = objective.overlap_loss(first_output(network(strong)), mixed)
+        with _dropped_features(network, self.dropout):
+            logits = first_output(network(images[half:]))
+        return 0.5 * (loss + objective.overlap_loss(logits, labels[half:]))
 
 
-class MeanTeacher(ConsistencyLoss):
-    """Mean squared difference from what the teacher says of the same patches with other noise, with
-    a weight that rises [1]_.
-
-    References
-    ----------
-    .. [1] Tarvainen, Valpola. Mean teachers are better role models. NeurIPS 2017.
-       :doi:`10.48550/arXiv.1703.01780`
-    """
-
-    def _unlabeled_loss(self, network, images, progress):
-        target = self._teach(self._noisy(images))
-        said = self.objective.activate(_first(network(self._noisy(images))))
-        weight = exp(-5 * (1 - min(1.0, progress / _RAMP)) ** 2)
-        return weight * (said - target).square().mean()
-
-    def _noisy(self, images):
-        generator = torch.Generator(images.device).manual_seed(int(self.rng.integers(2**62)))
-        noise = torch.empty_like(images).normal_(generator=generator) * _NOISE
-        return images + noise.clamp(-_MAX_NOISE, _MAX_NOISE)
-
-
-def cut_mix(images, labels, rng):
+def cut_mix(
+    images: torch.Tensor, labels: torch.Tensor, rng: np.random.Generator
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Replace a box of each sample by that of the next one.
 
     Parameters
@@ -132,29 +93,12 @@ def cut_mix(images, labels, rng):
 
 
 @contextmanager
-def _kept_statistics(network):
-    """Batch normalization by the batch, whose statistics are not remembered for predictions: those
-    of images that are strongly changed are not those of images as they are."""
-    layers = [
-        layer for layer in network.modules()
-        if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm) and layer.track_running_stats
-    ]  # fmt: skip
-    for layer in layers:
-        layer.track_running_stats = False
-    try:
-        yield
-    finally:
-        for layer in layers:
-            layer.track_running_stats = True
-
-
-@contextmanager
-def _dropped_features(network):
-    """More dropout of the lowest level inside the block; nothing for networks without."""
+def _dropped_features(network, rate):
+    """Increase the dropout of the lowest level; nothing for networks without."""
     layer = getattr(network, "dropout", None)
     if not isinstance(layer, (torch.nn.Dropout, torch.nn.Dropout2d, torch.nn.Dropout3d)):
         layer = torch.nn.Dropout()
-    before, layer.p = layer.p, max(layer.p, _DROPOUT)
+    before, layer.p = layer.p, max(layer.p, rate)
     try:
         yield
     finally:
@@ -162,11 +106,7 @@ def _dropped_features(network):
 
 
 def _padded(labels, spatial):
-    """Labels of the middle of patches, as those of whole patches."""
+    """Labels of whole patches, -1 in the margin, from those of their middle."""
     margins = [(size - inner) // 2 for size, inner in zip(spatial, labels.shape[1:], strict=True)]
     amounts = [margin for m in reversed(margins) for margin in (m, m)]
     return F.pad(labels, amounts, value=-1)
-
-
-def _first(outputs):
-    return outputs[0] if isinstance(outputs, tuple) else outputs

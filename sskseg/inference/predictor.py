@@ -1,0 +1,211 @@
+"""`DensePredictor`: one network over whole images, in memory or over the blocks of a dask array."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..nn import network_margin
+from ..training import inference_copy, select_device, select_precision, standardized_sections
+from .blocks import predict_blocks
+from .orientations import dihedral_mean, dihedral_orientations
+from .tiling import TileSettings, core_size, predict_images
+from .valid_padding import pad_to_valid
+
+Orientations = str | np.ndarray | int | None
+
+
+@dataclass(frozen=True)
+class Compute:
+    """Device and precision, resolved where a prediction runs.
+
+    Parameters
+    ----------
+    device : str, default="auto"
+    precision : {"auto", "float32", "bfloat16"}, default="auto"
+    """
+
+    device: str = "auto"
+    precision: str = "auto"
+
+    def resolve(self) -> tuple[torch.device, torch.dtype]:
+        """Return the device and the dtype on this machine."""
+        device = select_device(self.device)
+        return device, select_precision(self.precision, device)
+
+
+@dataclass(frozen=True)
+class ChannelNormalization:
+    """Standardization of images by fixed statistics.
+
+    Parameters
+    ----------
+    mean, std : ndarray of shape (n_channels,), float32
+    """
+
+    mean: np.ndarray
+    std: np.ndarray
+
+    def inputs(
+        self, images: Sequence[np.ndarray], indices: np.ndarray, dtype: torch.dtype
+    ) -> Iterator[torch.Tensor]:
+        """Yield network inputs (n_sections * n_channels, *spatial).
+
+        Parameters
+        ----------
+        images : sequence of ndarray of shape (*spatial, n_channels)
+            Of the blocks of a dask array the channels are those of all sections.
+        indices : ndarray of int, shape (n_samples, n_sections)
+        dtype : torch.dtype
+        """
+        repeats = images[0].shape[-1] // len(self.mean)
+        mean, std = np.tile(self.mean, repeats), np.tile(self.std, repeats)
+        return standardized_sections(images, indices, mean, std, dtype)
+
+
+@dataclass(frozen=True)
+class DensePredictor:
+    """Predict every pixel of images with one network.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    activate : callable
+        Maps the outputs of the network (batch, n_outputs, *spatial) to what is predicted.
+    normalization : ChannelNormalization or None
+        None: images are fed as they are.
+    tiling : TileSettings
+    compute : Compute
+    """
+
+    network: torch.nn.Module
+    activate: Callable[[torch.Tensor], torch.Tensor]
+    normalization: ChannelNormalization | None
+    tiling: TileSettings
+    compute: Compute = Compute()
+
+    @property
+    def ndim(self) -> int:
+        """Number of spatial axes."""
+        return len(self.tiling.tile)
+
+    @cached_property
+    def _ready(self) -> dict[Any, torch.nn.Module]:
+        """Copies of the network that are ready to predict, by device and dtype."""
+        return {}
+
+    def __getstate__(self):
+        return {name: value for name, value in vars(self).items() if name != "_ready"}
+
+    def predict(
+        self,
+        images: Sequence[np.ndarray],
+        indices: np.ndarray | None = None,
+        orientations: Orientations = None,
+    ) -> Iterator[np.ndarray]:
+        """Predict samples, one after the other.
+
+        Parameters
+        ----------
+        images : sequence of ndarray of shape (*spatial, n_channels)
+        indices : ndarray of int, shape (n_samples, n_sections), default=None
+            Images that make up the input channels of each sample; None: each image by itself.
+        orientations : {"mean"}, ndarray of int of shape (n_samples,) or None, default=None
+            ``"mean"`` averages over flips and quarter turns (test-time augmentation); an array
+            chooses one of them for each sample; None: images as they are.
+
+        Yields
+        ------
+        ndarray of float32, shape (n_outputs, *spatial)
+        """
+        if indices is None:
+            indices = np.arange(len(images))[:, None]
+        _, dtype = self.compute.resolve()
+        if self.normalization is None:
+            inputs = (torch.from_numpy(images[i]).movedim(-1, 0).to(dtype) for (i,) in indices)
+        else:
+            inputs = self.normalization.inputs(images, indices, dtype)
+        yield from self.predict_inputs(inputs, orientations)
+
+    def predict_inputs(
+        self, inputs: Iterable[torch.Tensor], orientations: Orientations = None
+    ) -> Iterator[np.ndarray]:
+        """Predict tensors (n_channels, *spatial) that are normalized already; see `predict`."""
+        device, dtype = self.compute.resolve()
+        options = {"device": device, "dtype": dtype}
+        forward = self._forward(device, dtype)
+        if isinstance(orientations, np.ndarray):
+            oriented = dihedral_orientations(forward, self.tiling.stride)
+            for x, orientation in zip(inputs, orientations, strict=True):
+                yield from predict_images(oriented[orientation], [x], self.tiling, **options)
+            return
+        if orientations == "mean":
+            forward = dihedral_mean(forward, self.tiling.stride)
+        yield from predict_images(forward, inputs, self.tiling, **options)
+
+    def predict_lazily(
+        self,
+        X: Any,
+        indices: np.ndarray,
+        finish: Callable[[np.ndarray], np.ndarray],
+        n_outputs: int,
+        orientations: Orientations = None,
+    ) -> Any:
+        """Predict a dask array block by block, when the result is asked for.
+
+        Parameters
+        ----------
+        X : dask array of shape (n_samples, *spatial, n_channels)
+        indices : ndarray of int, shape (n_predicted, n_sections)
+        finish : callable
+            Maps the prediction of a sample, (n_outputs, *spatial), to what is returned; picklable.
+        n_outputs : int
+        orientations : {"mean"}, int or None, default=None
+            An integer is the orientation of all samples.
+
+        Returns
+        -------
+        dask array of shape (n_predicted, *spatial) or (n_predicted, *spatial, channels)
+        """
+        import dask.array as da
+
+        if indices.shape[1] > 1 or len(indices) < len(X):
+            X = da.concatenate([X[section] for section in indices.T], axis=-1)
+        # The prediction of one pixel shows channels and dtype.
+        example = finish(np.zeros((n_outputs, *(1,) * self.ndim), np.float32))
+        channels = example.shape[-1] if example.ndim > self.ndim else None
+        tiling = self.tiling
+        axes = zip(X.shape[1:-1], tiling.tile, tiling.halo, tiling.stride, strict=True)
+        return predict_blocks(
+            X, _predict_block, (self, finish, orientations),
+            core=tuple(core_size(*axis) for axis in axes), halo=tiling.halo,
+            output_channels=channels, dtype=example.dtype,
+        )  # fmt: skip
+
+    def _forward(self, device, dtype):
+        """The network and its activation, with outputs of the size of the input."""
+        key = device, dtype
+        if key not in self._ready:
+            self._ready[key] = inference_copy(self.network, device, dtype, self.ndim)
+        module, activate = self._ready[key], self.activate
+
+        def forward(x):
+            return activate(module(x))
+
+        if any(network_margin(self.network, self.ndim)):
+            return pad_to_valid(forward, self.network)
+        return forward
+
+
+def _predict_block(model, block):
+    """Predict one block of a dask array, whose channels hold the neighboring sections already."""
+    predictor, finish, orientations = model
+    if isinstance(orientations, int):
+        orientations = np.full(len(block), orientations)
+    outputs = predictor.predict(list(block), orientations=orientations)
+    return np.stack([finish(output) for output in outputs])

@@ -1,0 +1,208 @@
+"""`CrossFitted`: out-of-fold predictions for what follows in a pipeline."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils._param_validation import HasMethods, Interval
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
+
+from ..base import ImageEstimator
+from ..images import (
+    check_generator,
+    check_images,
+    check_labeled,
+    check_labels,
+    check_positions,
+    check_sample_weight,
+    like_input,
+    unwrap,
+    wrap_like,
+)
+
+
+def _segmenter_has(name):
+    return lambda self: hasattr(getattr(self, "segmenter_", self.segmenter), name)
+
+
+class CrossFitted(ImageEstimator):
+    """Give labeled samples the predictions of networks that were not trained on them.
+
+    `fit_transform`, which a pipeline calls, returns out-of-fold probabilities of labeled samples,
+    as `sklearn.preprocessing.TargetEncoder` does. A counter that follows is then calibrated for new
+    images, and so are its intervals. All other methods are those of a segmenter that was fitted on
+    all samples.
+
+    Parameters
+    ----------
+    segmenter : estimator
+        Has `fit`, `transform` and `predict`, and takes ``sample_weight``, such as
+        `SemiSupervisedSegmenter`.
+    cv : int, default=3
+        Folds of the labeled samples, and as many further trainings: contiguous blocks along z of
+        consecutive sections, random ones otherwise.
+
+    Attributes
+    ----------
+    segmenter_ : estimator
+        Fitted on all samples.
+
+    Examples
+    --------
+    >>> from sskseg import InstanceCounter, SemiSupervisedSegmenter
+    >>> from sskseg.datasets import make_cells
+    >>> from sskseg.model_selection import CrossFitted
+    >>> from sklearn.pipeline import make_pipeline
+    >>> X, y = make_cells(n_samples=4, shape=(48, 48), random_state=0)
+    >>> segmenter = SemiSupervisedSegmenter(
+    ...     semi_supervision=None, width=4, depth=2, max_steps=20, random_state=0
+    ... )
+    >>> model = make_pipeline(CrossFitted(segmenter, cv=2), InstanceCounter()).fit(X, y)
+    >>> model.predict(X).shape
+    (4,)
+    """
+
+    _fitted = {"segmenter_": "an object"}  # noqa: RUF012
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
+        "segmenter": [HasMethods(["fit", "transform", "predict"])],
+        "cv": [Interval(Integral, 2, None, closed="left")],
+    }
+
+    def __init__(self, segmenter: BaseEstimator, cv: int = 3):
+        self.segmenter = segmenter
+        self.cv = cv
+
+    def fit(self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None):
+        """Fit the segmenter on all samples.
+
+        Parameters
+        ----------
+        X, y, positions, sample_weight
+            As the segmenter takes them.
+
+        Returns
+        -------
+        self
+        """
+        self._validate_params()
+        self.segmenter_ = clone(self.segmenter).fit(
+            X, y, positions=positions, sample_weight=sample_weight
+        )
+        return self
+
+    def fit_transform(self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None):
+        """Fit the segmenter, and once more for each fold without the labels of that fold.
+
+        Parameters
+        ----------
+        X, y, positions, sample_weight
+            As the segmenter takes them.
+
+        Returns
+        -------
+        probabilities : ndarray of float32, list of ndarray or ImageStack
+            Of labeled samples from networks that were not trained on them; of the others as
+            `transform` returns them.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`, and if there are fewer labeled samples than folds.
+        """
+        self._validate_params()
+        weight = check_sample_weight(sample_weight, len(X))
+        folds = self._folds(y, X, weight, positions)
+        self.fit(X, y, positions=positions, sample_weight=sample_weight)
+        probabilities = list(unwrap(self.segmenter_.transform(X, positions=positions)))
+        for fold in folds:
+            # Of weight 0: without pseudo-labels of these samples, too.
+            others = weight.copy()
+            others[fold] = 0
+            segmenter = self._for_fold().fit(X, y, positions=positions, sample_weight=others)
+            predicted = unwrap(segmenter.transform(X, positions=positions))
+            for index in fold:
+                probabilities[index] = predicted[index]
+        return wrap_like(X, like_input(probabilities, X), self.transform)
+
+    def _for_fold(self):
+        """A new segmenter, with the methods that "auto" chose with all labels."""
+        segmenter, options = clone(self.segmenter), {}
+        known = segmenter.get_params(deep=False)
+        if "warm_start" in known:
+            options["warm_start"] = False
+        if known.get("semi_supervision") == "auto":
+            options["semi_supervision"] = self.segmenter_.semi_supervision_ or None
+        return segmenter.set_params(**options)
+
+    def _folds(self, y, X, weight, positions):
+        """Indices of labeled samples of a positive weight, fold by fold."""
+        images = check_images(X, getattr(self.segmenter, "spatial_ndim", 2))
+        labeled = check_labeled(check_labels(y, images, point_radius=3.0))
+        labeled = labeled[weight[labeled] > 0]
+        if len(labeled) < self.cv:
+            raise ValueError(
+                f"cv={self.cv} needs as many labeled samples (of a positive weight), got "
+                f"{len(labeled)}."
+            )
+        if getattr(self.segmenter, "sections", "independent") == "consecutive":
+            order = labeled[np.argsort(check_positions(positions, len(X))[labeled])]
+        else:
+            seed = getattr(self.segmenter, "random_state", None)
+            order = check_generator(seed).permutation(labeled)
+        return np.array_split(order, self.cv)
+
+    def transform(self, X: Any, *, positions: Any = None):
+        """Predict the probability of the foreground with the segmenter of all samples.
+
+        Parameters
+        ----------
+        X : array-like
+        positions : array-like of int, default=None
+
+        Returns
+        -------
+        probabilities : ndarray of float32, list of ndarray, ImageStack or dask array
+        """
+        check_is_fitted(self)
+        return self.segmenter_.transform(X, positions=positions)
+
+    def predict(self, X: Any, *, positions: Any = None):
+        """Segment images with the segmenter of all samples.
+
+        Parameters
+        ----------
+        X : array-like
+        positions : array-like of int, default=None
+
+        Returns
+        -------
+        masks : ndarray, list of ndarray or dask array
+        """
+        check_is_fitted(self)
+        return self.segmenter_.predict(X, positions=positions)
+
+    @available_if(_segmenter_has("predict_proba"))
+    def predict_proba(self, X: Any, *, positions: Any = None):
+        """Predict probabilities with the segmenter of all samples; see `transform`."""
+        check_is_fitted(self)
+        return self.segmenter_.predict_proba(X, positions=positions)
+
+    @available_if(_segmenter_has("score"))
+    def score(self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None) -> float:
+        """Score the segmenter of all samples.
+
+        Parameters
+        ----------
+        X, y, positions, sample_weight
+            As the segmenter takes them.
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        return self.segmenter_.score(X, y, positions=positions, sample_weight=sample_weight)

@@ -1,0 +1,220 @@
+"""The samples of a fit, and what of them is trained on."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from ..images import check_generator, check_labeled, check_positions, check_sample_weight
+from ..inference import round_up, tile_settings
+from ..nn import network_margin
+from ..training import balanced_weights, draw_simulated, patch_sides
+
+if TYPE_CHECKING:
+    from ._segmenter import SemiSupervisedSegmenter
+
+_MIN_LABELED_TO_HOLD_OUT = 5
+_N_SIMULATED = 64
+_PATCH = {2: 256, 3: 64}
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """Training samples: images, labels and weights.
+
+    Parameters
+    ----------
+    images : list of ndarray of shape (*spatial, n_channels)
+    labels : list of ndarray of int, shape (*spatial)
+        -1 unlabeled. Classes by their index.
+    section_indices : ndarray of int, shape (n_samples, n_sections)
+        Sections that make up the input channels of each sample.
+    positions : ndarray of int, or None
+        Of consecutive sections.
+    weight : ndarray of float, shape (n_samples,)
+        0 leaves a sample out.
+    n_real : int
+        Samples that are not simulated; they come first.
+    """
+
+    images: list
+    labels: list
+    section_indices: np.ndarray
+    positions: np.ndarray | None
+    weight: np.ndarray
+    n_real: int
+
+    @property
+    def real_images(self) -> list:
+        """Images that are not simulated."""
+        return self.images[: self.n_real]
+
+    @property
+    def labeled(self) -> np.ndarray:
+        """Indices of samples with a labeled pixel and a positive weight."""
+        has_label = [bool((label >= 0).any()) for label in self.labels]
+        return np.flatnonzero(has_label & (self.weight > 0))
+
+    @property
+    def labeled_share(self) -> float:
+        """Labeled pixels as a share of those of real samples with a positive weight."""
+        used = [self.labels[i] for i in np.flatnonzero(self.weight[: self.n_real] > 0)]
+        n_labeled = sum(np.count_nonzero(label >= 0) for label in used)
+        return n_labeled / max(1, sum(label.size for label in used))
+
+    def choose_validation_set(self, fraction: float, rng: np.random.Generator) -> np.ndarray:
+        """Choose labeled real samples to hold out.
+
+        Parameters
+        ----------
+        fraction : float in [0, 1)
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        ndarray of int
+            Sorted indices; empty with fewer than 5 labeled samples. Of sections one block at the
+            end, which has a training neighbor on one side only.
+        """
+        candidates = self.labeled[self.labeled < self.n_real]
+        n_held_out = round(fraction * len(candidates))
+        if fraction > 0:
+            n_held_out = min(max(1, n_held_out), len(candidates) - 1)
+        if len(candidates) < _MIN_LABELED_TO_HOLD_OUT or n_held_out == 0:
+            return np.empty(0, np.intp)
+        if self.positions is None:
+            order = rng.permutation(candidates)
+        else:
+            order = candidates[np.argsort(self.positions[candidates])]
+        return np.sort(order[-n_held_out:])
+
+    def without(self, indices: np.ndarray) -> TrainingData:
+        """Return the data with some samples of weight 0; the labels of all such are unknown."""
+        labels, weight = list(self.labels), self.weight.copy()
+        weight[indices] = 0
+        for index in np.flatnonzero(weight == 0):
+            labels[index] = np.broadcast_to(np.int8(-1), labels[index].shape)
+        return replace(self, labels=labels, weight=weight)
+
+    def fill(
+        self, pseudo: Sequence[np.ndarray], indices: np.ndarray, *, classes: bool
+    ) -> list[np.ndarray]:
+        """Return pseudo-labels with the labels of the validation set in their place."""
+        filled = list(pseudo)
+        for index in indices:
+            label = self.labels[index]
+            known = label if classes else np.sign(label)
+            filled[index] = np.where(label < 0, filled[index], known).astype(filled[index].dtype)
+        return filled
+
+
+def read_training_data(
+    segmenter: SemiSupervisedSegmenter, X: Any, y: Any, positions: Any, sample_weight: Any
+) -> TrainingData:
+    """Check the arguments of `fit`, add simulated images, and encode classes.
+
+    Sets `classes_` of the segmenter.
+    """
+    images = segmenter._check_images(X)
+    labels = segmenter._check_labels(y, images)
+    weight = check_sample_weight(sample_weight, len(images))
+    positions = check_positions(positions, len(images))
+    n_real, simulator = len(images), getattr(X, "simulator", None)
+    if simulator is not None:
+        images, labels, weight = _add_simulated(segmenter, simulator, images, labels, weight)
+        gaps = 2 * np.arange(1, len(images) - n_real + 1)
+        positions = np.concatenate([positions, positions.max() + gaps])
+    indices = segmenter._sections().indices(positions, len(images))
+    labels = _encode(segmenter, labels)
+    consecutive = segmenter.sections == "consecutive"
+    return TrainingData(images, labels, indices, positions if consecutive else None, weight, n_real)
+
+
+def _add_simulated(segmenter, simulator, images, labels, weight):
+    """Append simulated images, with labels and weights.
+
+    As many of their pixels are drawn as of the labeled real ones; if nothing real is labeled all
+    training patches are simulated.
+    """
+    if segmenter.sections == "consecutive" or segmenter.target == "classes":
+        raise ValueError(
+            "A stack with a simulator needs sections='independent' and target='instances', got "
+            f"{segmenter.sections!r} and {segmenter.target!r}."
+        )
+    seed = int(check_generator(segmenter.random_state).integers(2**31))
+    drawn, y, _ = draw_simulated(
+        simulator, _N_SIMULATED, seed, n_channels=images[0].shape[-1],
+        spatial_ndim=segmenter.spatial_ndim,
+    )  # fmt: skip
+    drawn_labels = segmenter._check_labels(y, drawn)
+    weights = balanced_weights(weight, labels, drawn_labels)
+    return [*images, *drawn], [*labels, *drawn_labels], weights
+
+
+def _encode(segmenter, labels):
+    """Labels as the loss reads them: classes by their index."""
+    labeled = check_labeled(labels)
+    if segmenter.target == "instances":
+        _warn_of_masks([labels[i] for i in labeled])
+        return labels
+    classes = np.unique(np.concatenate([np.unique(labels[i]) for i in labeled]))
+    classes = classes[classes >= 0]
+    if len(classes) < 2:
+        raise ValueError(
+            f"y must hold at least two classes with target='classes', got {classes.tolist()}."
+        )
+    if not (segmenter.warm_start and hasattr(segmenter, "classes_")):
+        segmenter.classes_ = classes
+    unknown = np.setdiff1d(classes, segmenter.classes_)
+    if unknown.size:
+        raise ValueError(f"y holds classes {unknown.tolist()} that the last fit did not.")
+    indices = (np.where(x < 0, -1, np.searchsorted(segmenter.classes_, x)) for x in labels)
+    return [index.astype(np.int16) for index in indices]
+
+
+def _warn_of_masks(labels):
+    """Warn of masks of 0 and 255, whose cells would be taken for one object."""
+    has_255 = any(label.max() == 255 for label in labels)
+    if has_255 and all(np.isin(label, (-1, 0, 255)).all() for label in labels):
+        warnings.warn(
+            "y holds 0 and 255 only: pixels of 255 are one object in each image. If they are "
+            "masks, give 1 instead, so that their components are the objects.",
+            stacklevel=5,
+        )
+
+
+def training_patch_shape(
+    segmenter: SemiSupervisedSegmenter, images: Sequence[np.ndarray], network: torch.nn.Module
+) -> tuple[int, ...]:
+    """Return the size of the network's input in training.
+
+    Parameters
+    ----------
+    segmenter : SemiSupervisedSegmenter
+        Its `patch_size` and `spatial_ndim` are used.
+    images : list of ndarray of shape (*spatial, n_channels)
+    network : torch.nn.Module
+
+    Returns
+    -------
+    tuple of int
+    """
+    ndim = segmenter.spatial_ndim
+    margin = network_margin(network, ndim)
+    if segmenter.patch_size != "auto":
+        shape = patch_sides(segmenter.patch_size, ndim)
+        if any(margin):
+            network.check_size(shape)
+        return shape
+    smallest = [int(size) for size in np.min([image.shape[:-1] for image in images], axis=0)]
+    most = _PATCH[ndim]
+    if any(margin):
+        sides = zip(smallest, margin, strict=True)
+        return tuple(network.valid_input_size(min(most, size) + 2 * m) for size, m in sides)
+    steps = zip(smallest, tile_settings(network, ndim).stride, strict=True)
+    return tuple(min(most, round_up(size, step)) for size, step in steps)

@@ -1,0 +1,85 @@
+"""Training against what a teacher, the moving average of the network, predicts."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from numbers import Real
+
+import torch
+
+from ._base import SemiSupervisedMethod
+
+
+class TeacherMethod(SemiSupervisedMethod):
+    """Base of methods that add a loss of unlabeled patches against a teacher.
+
+    Subclasses have the parameters `weight` and `teacher_start`, and override `unlabeled_loss`.
+    """
+
+    has_teacher = True
+    weight: float
+    teacher_start: float
+
+    def loss(self, supervised):
+        self._check()
+        batches = self.training.unlabeled_batches()
+        self.rng = self.training.child_generator()
+        self.teacher = None
+
+        def total(network, batch, progress):
+            loss = supervised(network, batch, progress)
+            if self.teacher is None:
+                return loss
+            with _fixed_statistics(network):
+                unlabeled = self.unlabeled_loss(network, next(batches).images, progress)
+            return loss + self.weight * unlabeled
+
+        return total
+
+    def _check(self):
+        for name in ("weight", "teacher_start"):
+            value = getattr(self, name)
+            if not isinstance(value, Real) or not 0 <= value < float("inf"):
+                raise ValueError(f"{name} must be a number of at least 0, got {value!r}.")
+
+    def callbacks(self):
+        return [(self.teacher_start, self.set_teacher)]
+
+    def set_teacher(self, average: torch.nn.Module) -> None:
+        """Train against `average` from now on; until then the loss is the supervised one."""
+        self.teacher = average
+
+    def unlabeled_loss(
+        self, network: torch.nn.Module, images: torch.Tensor, progress: float
+    ) -> torch.Tensor:
+        """Return the loss of patches (batch, channels, *patch) without labels."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def teach(self, images: torch.Tensor) -> torch.Tensor:
+        """Return the teacher's probabilities (batch, n_probabilities, *spatial)."""
+        return self.training.objective.activate(first_output(self.teacher(images)))
+
+
+def first_output(outputs):
+    """Return the main output of a network that may have auxiliary heads."""
+    return outputs[0] if isinstance(outputs, tuple) else outputs
+
+
+@contextmanager
+def _fixed_statistics(network):
+    """Normalize by the statistics of the batch, and leave those for predictions unchanged.
+
+    Those of strongly augmented images are not those of images to predict.
+    """
+    layers = [
+        layer for layer in network.modules()
+        if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm) and layer.track_running_stats
+    ]  # fmt: skip
+    for layer in layers:
+        layer.track_running_stats = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.track_running_stats = True

@@ -1,0 +1,150 @@
+"""Which semi-supervised methods to use, and why."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.base import clone
+
+from ...images import consecutive_runs
+from ._base import SemiSupervisedMethod, make_method
+from .continuity import Continuity
+from .pseudo_labels import MAX_CONTEXT, is_mostly_unlabeled
+from .self_training import SelfTraining
+
+_LOGGER = logging.getLogger("sskseg")
+_MIN_LABELED_SECTIONS = 1.5  # areas of sections, whose labels teach more than pseudo-labels
+
+
+class Choice(NamedTuple):
+    """Semi-supervised methods, and the reason for them.
+
+    Parameters
+    ----------
+    methods : list of SemiSupervisedMethod
+    reason : str
+    """
+
+    methods: list
+    reason: str
+
+    def log(self) -> Choice:
+        """Write the choice to the log."""
+        names = " and ".join(method.name for method in self.methods) or "none"
+        _LOGGER.info("semi-supervision: %s (%s)", names, self.reason)
+        return self
+
+
+def check_methods(semi_supervision: Any) -> list[SemiSupervisedMethod] | str:
+    """Turn the parameter `semi_supervision` into "auto" or a list of methods.
+
+    Parameters
+    ----------
+    semi_supervision : "auto", None, str, SemiSupervisedMethod or sequence of them
+
+    Returns
+    -------
+    "auto" or list of SemiSupervisedMethod
+        Clones, which a fit may change.
+
+    Raises
+    ------
+    ValueError
+        For unknown or repeated methods, and for two that have a teacher each.
+    """
+    if isinstance(semi_supervision, str) and semi_supervision == "auto":
+        return "auto"
+    if semi_supervision is None:
+        return []
+    single = isinstance(semi_supervision, (str, SemiSupervisedMethod))
+    given = [semi_supervision] if single else list(semi_supervision)
+    methods = [clone(make_method(method)) for method in given]
+    names = [method.name for method in methods]
+    if not methods or len(set(names)) < len(names):
+        raise ValueError(
+            "semi_supervision must be 'auto', None, or one or several different methods, got "
+            f"{semi_supervision!r}."
+        )
+    teachers = [method.name for method in methods if method.has_teacher]
+    if len(teachers) > 1:
+        raise ValueError(f"semi_supervision takes {' or '.join(map(repr, teachers))}, not both.")
+    return methods
+
+
+def choose_methods(
+    methods: list[SemiSupervisedMethod] | str,
+    labels: Sequence[np.ndarray],
+    positions: np.ndarray,
+    consecutive: bool,
+) -> Choice:
+    """Decide how to learn from unlabeled pixels.
+
+    Parameters
+    ----------
+    methods : "auto" or list of SemiSupervisedMethod
+        As `check_methods` returns it.
+    labels : list of ndarray of int
+        -1 unlabeled; of the samples that are trained on.
+    positions : ndarray of int
+        Of these samples.
+    consecutive : bool
+        Whether they are sections of a stack.
+
+    Returns
+    -------
+    Choice
+    """
+    if not methods:
+        return Choice([], "semi_supervision is None")
+    longest = longest_run(positions, consecutive)
+    unlabeled = [bool((label < 0).any()) for label in labels]
+    if not any(unlabeled):
+        warnings.warn(
+            "Every pixel of y is labeled, so that nothing is left for semi-supervised learning: "
+            "training is supervised. semi_supervision=None says so without this warning.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return Choice([], "every pixel is labeled")
+    if isinstance(methods, str):
+        return _choose_automatically(labels, positions, longest, sum(unlabeled))
+    usable = [method for method in methods if longest > 1 or not method.needs_neighbors]
+    if len(usable) < len(methods):
+        return Choice(usable, "as asked for; no two training samples are neighboring sections")
+    return Choice(methods, "as asked for")
+
+
+def _choose_automatically(labels, positions, longest, n_unlabeled):
+    if not any(is_mostly_unlabeled(label) for label in labels):
+        return Choice([], "every sample is mostly labeled, and unlabeled pixels are ignored")
+    reason = f"{n_unlabeled} of {len(labels)} samples are not fully labeled"
+    if longest < 2:
+        return Choice([SelfTraining()], f"{reason}; no two are neighboring sections")
+    reason += f"; up to {longest} are neighboring sections"
+    n_labeled = _labeled_sections(labels, positions)
+    if n_labeled >= _MIN_LABELED_SECTIONS:
+        reason += f"; labels of {n_labeled:.3g} sections, far from each other"
+        return Choice([Continuity()], reason)
+    return Choice([SelfTraining(), Continuity()], reason)
+
+
+def longest_run(positions: np.ndarray, consecutive: bool) -> int:
+    """Return the number of sections in the longest stack; 1 for independent samples."""
+    return max(len(run) for run in consecutive_runs(positions)) if consecutive else 1
+
+
+def _labeled_sections(labels, positions):
+    """Labeled area, in sections; those so near that they are averaged together count once."""
+    shares: dict[float, float] = {}
+    for index in np.argsort(positions):
+        share = float(np.mean(labels[index] >= 0))
+        first = next(reversed(shares), -np.inf)
+        if share > 0 and positions[index] > first + 2 * MAX_CONTEXT:
+            shares[positions[index]] = share
+        elif share > 0:
+            shares[first] = max(shares[first], share)
+    return sum(shares.values())
