@@ -9,6 +9,7 @@ __version__ = "0.1.0.dev0"
 
 _HOMES = {
     "ContourDetector": "detection",
+    "CrossFitted": "model_selection",
     "ImageStack": "images",
     "InstanceCounter": "counting",
     "LabeledKFold": "model_selection",
@@ -17,6 +18,7 @@ _HOMES = {
     "PercentileScaler": "preprocessing",
     "PixelForest": "baselines",
     "ProxyPretrainer": "pretraining",
+    "SegmentationLoss": "training",
     "SemiSupervisedSegmenter": "segmentation",
     "SimulatedRefiner": "refinement",
     "count_scorer": "model_selection",

@@ -56,10 +56,10 @@ def test_reach_is_how_far_a_pixel_is_seen(ndim, depth, options):
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
 def test_reach_of_valid_padding(depth):
-    from sskseg.inference import restore_size
+    from sskseg.inference import pad_to_valid
 
     network = make_network("unet-valid", 1, 1, width=2, depth=depth).eval()
-    forward = restore_size(network, network, "overlap-tile", None)
+    forward = pad_to_valid(network, network)
     for (before, after), reach in zip(seen_from_one_block(network, forward, 2), network.reach):
         assert max(before, after) <= reach
         assert max(before, after) > reach - 2 * 2**depth

@@ -16,6 +16,7 @@ from sskseg import (
 from sskseg.datasets import make_cells
 from sskseg.images.augmentation import Augmentation
 from sskseg.morphology import weight_map
+from sskseg.training import SegmentationLoss
 
 TINY = {
     "semi_supervision": None, "width": 4, "depth": 2, "max_steps": 12, "random_state": 0,
@@ -303,7 +304,7 @@ def test_pipelines_score_where_metadata_are_routed(cells, with_counter):
         assert 0 <= pipeline.fit(X, y).score(X, y) <= 1
 
 
-# Networks, losses, weights and tiling
+# Networks, losses and weights
 
 
 @pytest.mark.parametrize("network", ["unet-valid", "unet-lite", "dmcn"])
@@ -323,7 +324,11 @@ def test_every_network_trains_predicts_and_is_saved(cells, network, target, tmp_
 def test_valid_padding_learns_what_same_padding_learns(cells):
     X, y = cells
     model = segmenter(
-        network="unet-valid", width=8, max_steps=200, border_weight=0.0, patch_size=60
+        network="unet-valid",
+        width=8,
+        max_steps=200,
+        loss=SegmentationLoss(border_weight=0.0),
+        patch_size=60,
     )
     assert model.fit(X, y).score(X, y) > 0.85
 
@@ -339,24 +344,6 @@ def test_valid_padding_in_volumes_and_from_dask(volumes, cells):
     model = segmenter(network="unet-valid", patch_size=60).fit(X, y)
     lazy = model.predict_proba(da.from_array(X, chunks=(2, 30, 30)))
     assert np.array_equal(lazy.compute(), model.predict_proba(X))
-
-
-@pytest.mark.parametrize("tiling", ["average", "resize", "legacy_resize"])
-def test_tilings_differ_and_keep_the_size(cells, tiling):
-    da = pytest.importorskip("dask.array")
-    X, y = cells
-    model = segmenter(network="unet-valid", patch_size=60).fit(X, y)
-    exact = model.predict_proba(X)
-    model.set_params(tiling=tiling)
-    other = model.predict_proba(X)
-    assert other.shape == exact.shape
-    assert not np.allclose(other, exact, atol=1e-3)
-    assert other.min() >= 0
-    assert other.max() <= 1
-    with pytest.raises(ValueError, match=f"tiling='overlap-tile' only, got '{tiling}'"):
-        model.predict(da.from_array(X))
-    with pytest.raises(ValueError, match="for networks with valid padding, got network='unet'"):
-        segmenter(network="unet", tiling=tiling).fit(X, y)
 
 
 def test_illegal_patches_name_the_nearest_legal(cells):
@@ -384,7 +371,12 @@ def test_a_users_module_is_copied_and_checked(cells):
 
 @pytest.mark.parametrize(
     ("loss", "outputs"),
-    [("auto", 2), (("cross-entropy",), 1), (["dice", "distance"], 2), (("dice",), 1)],
+    [
+        ("auto", 2),
+        (SegmentationLoss(("cross-entropy",)), 1),
+        (SegmentationLoss(["dice", "distance"]), 2),
+        (SegmentationLoss(("dice",)), 1),
+    ],
 )
 def test_losses_can_be_chosen(cells, loss, outputs):
     X, y = cells
@@ -396,12 +388,12 @@ def test_losses_can_be_chosen(cells, loss, outputs):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"loss": ()}, r"loss must be 'auto' or some of .* got \(\)"),
-        ({"loss": ("dice", "focal")}, "focal"),
-        ({"loss": ("distance",), "target": "classes"}, "target='classes'"),
-        ({"border_weight": -1.0}, "border_weight"),
-        ({"border_sigma": 0.0}, "border_sigma"),
-        ({"tiling": "stitch"}, "tiling"),
+        ({"loss": SegmentationLoss(())}, r"must be 'auto' or some of .* got \(\)"),
+        ({"loss": SegmentationLoss(("dice", "focal"))}, "focal"),
+        ({"loss": SegmentationLoss(("distance",)), "target": "classes"}, "target='classes'"),
+        ({"loss": SegmentationLoss(border_weight=-1.0)}, "border_weight"),
+        ({"loss": SegmentationLoss(border_sigma=0.0)}, "border_sigma"),
+        ({"loss": ("dice",)}, "loss"),
     ],
 )
 def test_options_that_cannot_be_are_refused(cells, options, message):
@@ -414,15 +406,16 @@ def test_border_weights_reach_the_loss(cells):
     changes = {"warp_probability": 0, "photometric_probability": 0, "warm_up": 0}
     options = {"max_steps": 120, "augmentation": Augmentation(**changes)}
     plain, weighted = (
-        segmenter(border_weight=w, **options).fit(X, y).predict_proba(X) for w in (0.0, 10.0)
+        segmenter(loss=SegmentationLoss(border_weight=w), **options).fit(X, y).predict_proba(X)
+        for w in (0.0, 10.0)
     )
     narrow = [weight_map(label) > 5 for label in y]  # between cells that almost touch
     assert np.any(narrow)
     assert weighted[narrow].mean() < plain[narrow].mean()
     X, y = cells
-    dice_only = {"loss": ("dice",)}
     first, second = (
-        segmenter(border_weight=w, **dice_only).fit(X, y).predict_proba(X) for w in (0.0, 10.0)
+        segmenter(loss=SegmentationLoss(("dice",), border_weight=w)).fit(X, y).predict_proba(X)
+        for w in (0.0, 10.0)
     )
     assert np.array_equal(first, second)
 
@@ -453,7 +446,7 @@ def test_masks_of_255_are_warned_of(cells):
 
 def test_a_loss_that_no_prediction_uses_is_refused(cells):
     with pytest.raises(ValueError, match="'cross-entropy' or 'dice' among them"):
-        segmenter(loss=("distance",)).fit(*cells)
+        segmenter(loss=SegmentationLoss(("distance",))).fit(*cells)
 
 
 class Halved(torch.nn.Conv2d):
@@ -476,8 +469,8 @@ class Margined(torch.nn.Conv2d):
     ("network", "message"),
     [
         (Halved(), r"to \(1, 2, 64, 64\), .* got \(1, 2, 32, 32\)"),
-        (torch.nn.Conv2d(1, 2, 3), r"less a margin that it tells\), got \(1, 2, 62, 62\)"),
-        (Margined(), "must tell .*'valid_input_size', 'check_size', 'reach'"),
+        (torch.nn.Conv2d(1, 2, 3), r"less its margin\), got \(1, 2, 62, 62\)"),
+        (Margined(), "must have .*'valid_input_size', 'check_size', 'reach'"),
     ],
 )
 def test_networks_of_another_output_size_are_refused(cells, network, message):
@@ -499,14 +492,12 @@ def test_valid_padding_sees_the_image_beyond_its_tiles(volumes, monkeypatch):
 def test_points_are_enough(cells):
     X, y = cells
     points = [[np.argwhere(label == i).mean(0) for i in np.unique(label[label > 0])] for label in y]
-    model = segmenter(width=8, max_steps=150, point_radius=2.0).fit(X, [*points[:4], None, None])
+    model = segmenter(width=8, max_steps=150).fit(X, [*points[:4], None, None])
     maps = model.transform(X)
     centers = [np.round(np.array(p)).astype(int) for p in points]
     inside = np.mean([m[tuple(c.T)].mean() for m, c in zip(maps, centers, strict=True)])
     assert inside > np.mean(maps) + 0.3
     assert model.score(X[4:], points[4:]) > 0.4
-    with pytest.raises(ValueError, match="point_radius"):
-        segmenter(point_radius=0.0).fit(X, points)
 
 
 def test_points_are_no_classes(cells):
@@ -516,7 +507,7 @@ def test_points_are_no_classes(cells):
         segmenter(target="classes").fit(X, points)
 
 
-def test_unsigned_classes_are_settled_with_signs(cells):
+def test_pseudo_labels_of_unsigned_classes_have_signs(cells):
     X, y = cells
     known = [np.where(label > 0, 2, 1).astype(np.uint8) for label in y[:2]]
     model = segmenter(target="classes", semi_supervision="self-training")
@@ -525,54 +516,3 @@ def test_unsigned_classes_are_settled_with_signs(cells):
     assert np.array_equal(settled[:2], known)
     assert set(np.unique(settled)) <= {-1, 1, 2}
     assert (settled == -1).any()  # a network of a few steps is unsure
-
-
-def test_folds_are_of_samples_with_a_weight(cells):
-    X, y = cells
-    model = segmenter(semi_supervision=None, cross_fitting=2, max_steps=2)
-    weight = np.zeros(len(X))
-    weight[:2] = 1
-    assert len(model.fit_transform(X, y, sample_weight=weight)) == len(X)
-    weight[1] = 0
-    with pytest.raises(ValueError, match=r"of a positive weight\), got 1"):
-        model.fit_transform(X, y, sample_weight=weight)
-
-
-def test_cross_fitting_hides_the_labels_of_a_fold(cells):
-    X, y = cells
-    plain = segmenter(semi_supervision=None)
-    model = clone(plain).set_params(cross_fitting=2)
-    maps = model.fit_transform(ImageStack(X), y)
-    assert isinstance(maps, ImageStack)
-    maps = np.asarray(maps)
-    alone = clone(plain).fit(X, y)
-    assert np.array_equal(model.transform(X), alone.transform(X))
-    labeled = [i for i in range(len(y)) if (y[i] >= 0).any()]
-    folds = model._folds(np.array(labeled), None)
-    assert sorted(i for fold in folds for i in fold) == labeled
-    for fold in folds:
-        hidden = y.copy()
-        hidden[list(fold)] = -1
-        other = clone(plain).fit(X, hidden).transform(X)
-        assert np.array_equal(maps[list(fold)], other[list(fold)])
-    unlabeled = [i for i in range(len(y)) if i not in labeled]
-    assert np.array_equal(maps[unlabeled], alone.transform(X)[unlabeled])
-    with pytest.raises(ValueError, match="cross_fitting=99 needs as many labeled"):
-        model.set_params(cross_fitting=99).fit_transform(X, y)
-
-
-def test_nothing_is_guessed_of_the_images_of_a_fold(cells):
-    X, y = cells
-    y = y.copy()
-    y[-1] = -1
-    plain = segmenter(semi_supervision="self-training")
-    model = clone(plain).set_params(cross_fitting=2)
-    maps = model.fit_transform(X, y)
-    labeled = np.flatnonzero((y >= 0).any(axis=(1, 2)))
-    for fold in model._folds(labeled, None):
-        weight = np.ones(len(y))
-        weight[list(fold)] = 0
-        other_X = X.copy()
-        other_X[list(fold)] = other_X[list(fold)][:, ::-1]  # which is not looked at
-        other = clone(plain).fit(other_X, y, sample_weight=weight)
-        assert np.array_equal(maps[list(fold)], other.transform(X)[list(fold)])

@@ -1,4 +1,4 @@
-"""What is learned without labels: losses, disturbances, calibration."""
+"""Losses of unlabeled patches, disturbances of sections, calibration."""
 
 import numpy as np
 import pytest
@@ -11,9 +11,9 @@ from sskseg.inference import (
     scale_temperature,
 )
 from sskseg.nn import ContinuityNet
-from sskseg.segmentation.semi_supervised import DisturbedSections, MeanTeacher, WeakToStrong
+from sskseg.segmentation.semi_supervised import Consistency, MeanTeacher
 from sskseg.segmentation.semi_supervised.consistency import cut_mix
-from sskseg.segmentation.semi_supervised.continuity import disturb_sections
+from sskseg.segmentation.semi_supervised.disturbances import DisturbedSections, disturb_sections
 from sskseg.training import Batch, ClassObjective, ForegroundObjective, MixedBatches
 
 FOREGROUND = ForegroundObjective(("cross-entropy", "dice"), 0.0, 5.0)
@@ -32,6 +32,28 @@ class Pixelwise(torch.nn.Module):
         return self.conv(x)
 
 
+class Training:
+    """What the methods use of a training."""
+
+    objective = FOREGROUND
+
+    def __init__(self, value=0.0):
+        self.value = value
+
+    def unlabeled_batches(self):
+        return patches(self.value)
+
+    def child_generator(self):
+        return np.random.default_rng(0)
+
+
+def started(kind, value=0.0):
+    """A method and its loss."""
+    method = kind()
+    method.start(Training(value))
+    return method, method.loss(FOREGROUND.loss)
+
+
 def patches(value=0.0):
     torch.manual_seed(0)
     while True:
@@ -39,16 +61,16 @@ def patches(value=0.0):
         yield Batch(torch.randn(4, 1, 16, 16) + value, labels)
 
 
-@pytest.mark.parametrize("kind", [WeakToStrong, MeanTeacher])
+@pytest.mark.parametrize("kind", [Consistency, MeanTeacher])
 def test_the_teacher_teaches(kind):
     network = Pixelwise()
     batch = next(patches())
-    loss = kind(FOREGROUND, patches(), np.random.default_rng(0))
+    method, loss = started(kind)
     alone = loss(network, batch, 0.9)
     assert torch.equal(alone, FOREGROUND.loss(network, batch, 0.9))
     teacher = Pixelwise()
     torch.nn.init.constant_(teacher.conv.weight, 20.0)
-    loss.watch(teacher)
+    method.set_teacher(teacher)
     more = loss(network, batch, 0.9) - alone
     more.backward()
     assert more > 0
@@ -56,13 +78,13 @@ def test_the_teacher_teaches(kind):
     assert teacher.conv.weight.grad is None
 
 
-@pytest.mark.parametrize("kind", [WeakToStrong, MeanTeacher])
+@pytest.mark.parametrize("kind", [Consistency, MeanTeacher])
 def test_statistics_for_predictions_are_of_labeled_patches_alone(kind):
-    def trained(watched):
+    def trained(with_teacher):
         network = torch.nn.Sequential(Pixelwise(), torch.nn.BatchNorm2d(1))
-        loss = kind(FOREGROUND, patches(50.0), np.random.default_rng(0))
-        if watched:
-            loss.watch(Pixelwise())
+        method, loss = started(kind, 50.0)
+        if with_teacher:
+            method.set_teacher(Pixelwise())
         loss(network, next(patches()), 0.9)
         return network
 
@@ -71,23 +93,23 @@ def test_statistics_for_predictions_are_of_labeled_patches_alone(kind):
     for name, value in alone.state_dict().items():
         assert torch.equal(together.state_dict()[name], value)
     together(torch.full((2, 1, 8, 8), 100.0))
-    assert together[1].running_mean > 5  # which is told of what follows
+    assert together[1].running_mean > 5
 
 
-def test_unsure_pixels_teach_nothing():
-    loss = WeakToStrong(FOREGROUND, patches(), np.random.default_rng(0))
+def test_pixels_without_confidence_teach_nothing():
+    method, loss = started(Consistency)
     network, teacher = Pixelwise(), Pixelwise()
     torch.nn.init.zeros_(teacher.conv.weight)
-    loss.watch(teacher)
+    method.set_teacher(teacher)
     batch = next(patches())
     assert torch.isclose(loss(network, batch, 0.9), FOREGROUND.loss(network, batch, 0.9))
 
 
-def test_sure_labels():
+def test_confident_labels():
     probabilities = torch.tensor([0.95, 0.5, 0.05]).view(1, 1, 1, 3)
-    assert FOREGROUND.sure_labels(probabilities, 0.9).tolist() == [[[1, -1, 0]]]
+    assert FOREGROUND.confident_labels(probabilities, 0.9).tolist() == [[[1, -1, 0]]]
     probabilities = torch.tensor([[0.95, 0.4, 0.0], [0.05, 0.3, 0.09], [0.0, 0.3, 0.91]])
-    assert CLASSES.sure_labels(probabilities.view(1, 3, 1, 3), 0.9).tolist() == [[[0, -1, 2]]]
+    assert CLASSES.confident_labels(probabilities.view(1, 3, 1, 3), 0.9).tolist() == [[[0, -1, 2]]]
 
 
 def test_cut_mix_moves_images_and_labels_alike():
@@ -116,10 +138,10 @@ def test_labels_of_valid_padding_are_mixed_in_their_place(monkeypatch):
         return logits.sum() * 0
 
     monkeypatch.setattr(ForegroundObjective, "overlap_loss", overlap_loss)
-    loss = WeakToStrong(FOREGROUND, patches(), np.random.default_rng(0))
+    method, loss = started(Consistency)
     teacher = Middle()
     torch.nn.init.constant_(teacher.conv.weight, 100.0)
-    loss.watch(teacher)
+    method.set_teacher(teacher)
     loss(Middle(), next(patches()), 0.9)
     images = next(patches()).images
     sources = [(images[i, 0, 3:-3, 3:-3] > 0).long() for i in range(2)]
@@ -133,15 +155,15 @@ def test_labels_of_valid_padding_are_mixed_in_their_place(monkeypatch):
 @pytest.mark.parametrize("shape", [(4, 9, 1, 16, 16), (2, 9, 3, 16, 16), (2, 9, 1, 4, 8, 8)])
 def test_disturbed_sections_are_probabilities(shape):
     torch.manual_seed(0)
-    maps = torch.rand(shape)
-    maps = maps if shape[2] == 1 else maps.softmax(2)
-    before = maps.clone()
+    stacks = torch.rand(shape)
+    stacks = stacks if shape[2] == 1 else stacks.softmax(2)
+    before = stacks.clone()
     rng = np.random.default_rng(0)
-    disturbed = torch.stack([disturb_sections(maps, rng) for _ in range(20)])
-    assert torch.equal(maps, before)
+    disturbed = torch.stack([disturb_sections(stacks, rng) for _ in range(20)])
+    assert torch.equal(stacks, before)
     assert disturbed.min() >= 0
     assert disturbed.max() <= 1
-    changed = (disturbed != maps).flatten(3).any(-1).float().mean()
+    changed = (disturbed != stacks).flatten(3).any(-1).float().mean()
     assert 0.1 < changed < 0.3
     if shape[2] > 1:
         assert torch.allclose(disturbed.sum(3), torch.ones(1), atol=1e-4)

@@ -4,21 +4,27 @@ import warnings
 import numpy as np
 import pytest
 from scipy import ndimage as ndi
-from sskseg.segmentation._semi_supervision import (
-    check_semi_supervision,
+
+from sskseg import ImageStack, SemiSupervisedSegmenter
+from sskseg.datasets import make_cells
+from sskseg.metrics import dice, iou
+from sskseg.model_selection import CrossFitted
+from sskseg.segmentation import _training
+from sskseg.segmentation._suggestions import rank_sections
+from sskseg.segmentation.semi_supervised import (
+    PseudoLabeling,
+    check_methods,
     choose_methods,
+    continuity,
+    rounds,
+)
+from sskseg.segmentation.semi_supervised.pseudo_labels import (
     continuity_context,
     continuity_sizes,
     mask_low_confidence,
     mean_over_neighbors,
     pseudo_labels,
-    rank_sections,
 )
-
-from sskseg import ImageStack, SemiSupervisedSegmenter
-from sskseg.datasets import make_cells
-from sskseg.metrics import dice, iou
-from sskseg.segmentation import _stages as stages
 
 TINY = {"width": 4, "depth": 2, "max_steps": 12, "random_state": 0, "patch_size": 32}
 # Of float32: with how many others an image is in a batch decides how convolutions are summed on
@@ -56,7 +62,7 @@ def only(y, rows):
 )
 def test_unknown_methods_are_refused(wrong):
     with pytest.raises(ValueError, match="semi_supervision must be 'auto'"):
-        check_semi_supervision(wrong)
+        check_methods(wrong)
     X, y = make_cells(2, (32, 32), random_state=0)
     with pytest.raises(ValueError, match="semi_supervision must be 'auto'"):
         segmenter(semi_supervision=wrong).fit(X, only(y, [0]))
@@ -64,43 +70,48 @@ def test_unknown_methods_are_refused(wrong):
 
 def test_two_teachers_are_refused():
     with pytest.raises(ValueError, match="not both"):
-        check_semi_supervision(("consistency", "mean-teacher"))
+        check_methods(("consistency", "mean-teacher"))
 
 
-def test_auto_looks_at_the_data():
+def chosen(methods, labels, positions, consecutive):
+    """Names of the methods that are chosen, and the reason."""
+    methods = methods if methods == "auto" else check_methods(methods or None)
+    choice = choose_methods(methods, labels, positions, consecutive)
+    return tuple(method.name for method in choice.methods), choice.reason
+
+
+def test_auto_depends_on_the_data():
     labels = [np.zeros((4, 4), int), np.full((4, 4), -1), np.full((4, 4), -1)]
     stack, gaps = np.arange(3), np.arange(3) * 2
-    methods, reason = choose_methods("auto", labels, stack, True)
+    methods, reason = chosen("auto", labels, stack, True)
     assert methods == ("self-training", "continuity")
-    assert (
-        reason == "2 of 3 samples are not labeled, or not wholly; up to 3 are neighboring sections"
-    )
+    assert reason == "2 of 3 samples are not fully labeled; up to 3 are neighboring sections"
     ends = [labels[0], *[labels[1]] * 8, labels[0]]
-    methods, reason = choose_methods("auto", ends, np.arange(10), True)
+    methods, reason = chosen("auto", ends, np.arange(10), True)
     assert methods == ("continuity",)
     assert reason.endswith("; labels of 2 sections, far from each other")
     half = np.where(np.arange(4) < 2, 0, -1) * np.ones((4, 1), int)
     speck = np.full((4, 4), -1)
     speck[0, 0] = 0  # before two whole sections, in any order
     some = [speck, labels[0], *[labels[1]] * 8, labels[0]]
-    assert choose_methods("auto", some, np.arange(11), True)[0] == ("continuity",)
-    assert choose_methods("auto", some[::-1], np.arange(11), True)[0] == ("continuity",)
+    assert chosen("auto", some, np.arange(11), True)[0] == ("continuity",)
+    assert chosen("auto", some[::-1], np.arange(11), True)[0] == ("continuity",)
     for near in ([labels[0], *[labels[1]] * 7, labels[0]], [half, *[labels[1]] * 8, half]):
-        methods, _ = choose_methods("auto", near, np.arange(len(near)), True)
+        methods, _ = chosen("auto", near, np.arange(len(near)), True)
         assert methods == ("self-training", "continuity")
     for positions, consecutive in ((stack, False), (gaps, True)):
-        methods, reason = choose_methods("auto", labels, positions, consecutive)
+        methods, reason = chosen("auto", labels, positions, consecutive)
         assert methods == ("self-training",)
         assert "no two are neighboring" in reason
-    assert choose_methods((), labels, stack, True)[0] == ()
-    assert choose_methods(("consistency",), labels, stack, True) == (
+    assert chosen((), labels, stack, True)[0] == ()
+    assert chosen(("consistency",), labels, stack, True) == (
         ("consistency",), "as asked for"
     )  # fmt: skip
     X, y = tubes(3)
     for methods in (("continuity",), ("self-training", "continuity")):
-        left, reason = choose_methods(methods, labels, gaps, True)
+        left, reason = chosen(methods, labels, gaps, True)
         assert left == methods[:-1]
-        assert "no two are neighboring" in reason
+        assert "no two training samples are neighboring" in reason
         with pytest.raises(ValueError, match="needs neighboring sections"):
             segmenter(semi_supervision=methods).fit(X, only(y, [0]), positions=[0, 2, 4])
 
@@ -147,15 +158,15 @@ def test_continuity_beats_the_network_alone():
     assert np.mean(corrected) > np.mean(alone)
 
 
-def test_settled_labels_are_learnt(monkeypatch):
+def test_pseudo_labels_are_learned(monkeypatch):
     X, y = tubes(8)
     shares = []
     for guess in (0, 1):
 
-        def settle(maps, labels, *_, guess=guess):
+        def label(probabilities, labels, *_, guess=guess):
             return [np.where(label < 0, guess, label) for label in labels]
 
-        monkeypatch.setattr("sskseg.segmentation._stages.pseudo_labels", settle)
+        monkeypatch.setattr(rounds, "pseudo_labels", label)
         model = segmenter(semi_supervision="self-training", max_steps=200).fit(X, only(y, [4]))
         shares.append(model.predict_proba(X).mean())
     assert shares[1] > shares[0] + 0.03
@@ -232,12 +243,12 @@ def test_a_window_is_enough():
 def test_half_of_what_corrects_sections_is_learnt_around_labels(monkeypatch):
     mixed = []
 
-    class Watched(stages.MixedBatches):
+    class Recorded(continuity.MixedBatches):
         def __init__(self, *sources):
             super().__init__(*sources)
             mixed.append(self)
 
-    monkeypatch.setattr(stages, "MixedBatches", Watched)
+    monkeypatch.setattr(continuity, "MixedBatches", Recorded)
     X, y = tubes(8)
     window = np.full_like(y, -1)
     window[4, :10, :10] = y[4, :10, :10]
@@ -337,16 +348,13 @@ class Interrupts:
 
 
 @pytest.mark.parametrize(
-    ("where", "n"), [("pseudo_labels", 1), ("pseudo_labels", 4), ("PatchSampler", 1)]
+    ("where", "n"), [("pseudo_labels", 1), ("pseudo_labels", 4), ("DisturbedSections", 1)]
 )
 def test_ctrl_c_leaves_a_model(where, n, monkeypatch):
     X, y = tubes(8)
     whole = segmenter(**BOTH).fit(X, only(y, [3]))
-    target = stages.pseudo_labels if where == "pseudo_labels" else stages.mutual_information
-    if where == "PatchSampler":
-        monkeypatch.setattr(stages, "DisturbedSections", Interrupts(stages.DisturbedSections, 1))
-    else:
-        monkeypatch.setattr(stages, where, Interrupts(target, n))
+    module = continuity if where == "DisturbedSections" else rounds
+    monkeypatch.setattr(module, where, Interrupts(getattr(module, where), n))
     with pytest.warns(UserWarning, match="interrupted"):
         model = segmenter(**BOTH).fit(X, only(y, [3]))
     assert model.predict_proba(X).shape == whole.predict_proba(X).shape
@@ -372,22 +380,22 @@ def test_settling_that_takes_longer_than_the_budget_ends_training(monkeypatch):
 
 
 def slow_clock(monkeypatch, seconds):
-    """A clock of the teaching that goes on by so much whenever it is read."""
+    """A clock of the rounds that advances by so much whenever it is read."""
     ticks = itertools.count()
-    monkeypatch.setattr(stages, "perf_counter", lambda: next(ticks) * seconds)
+    monkeypatch.setattr(rounds, "perf_counter", lambda: next(ticks) * seconds)
 
 
-@pytest.mark.parametrize(("looked_at", "each"), [(2**19, 1000.0), (2 * 64 * 64, 4000.0)])
-def test_auto_does_without_where_there_is_no_time_to_settle(monkeypatch, caplog, looked_at, each):
+@pytest.mark.parametrize(("timed", "each"), [(2**19, 1000.0), (2 * 64 * 64, 4000.0)])
+def test_auto_does_without_where_there_is_no_time_to_settle(monkeypatch, caplog, timed, each):
     slow_clock(monkeypatch, 1000.0)
-    monkeypatch.setattr(stages, "_TIMED_PIXELS", looked_at)  # all of eight samples, or a quarter
+    monkeypatch.setattr(rounds, "_TIMED_PIXELS", timed)  # all of eight samples, or a quarter
     X, y = tubes(8)
     with caplog.at_level("INFO", logger="sskseg"):
         model = segmenter(max_steps=20, time_budget=3600.0).fit(X, only(y, [3]))
     assert model.semi_supervision_ == ()
-    told = f"predicting all samples takes about {each:.1f} s, at least twice, of 3600.0 s"
-    assert model.semi_supervision_reason_.endswith(told)
-    assert caplog.text.count(told) == 1
+    message = f"predicting all samples takes about {each:.1f} s, at least twice, of 3600.0 s"
+    assert model.semi_supervision_reason_.endswith(message)
+    assert caplog.text.count(message) == 1
     assert model.transduction_ is None
     assert model.continuity_ is None
     assert [row["step"] for row in model.history_][-1] == 20
@@ -396,9 +404,9 @@ def test_auto_does_without_where_there_is_no_time_to_settle(monkeypatch, caplog,
     assert segmenter(max_steps=20, time_budget=30_000.0).fit(X, only(y, [3])).semi_supervision_
 
 
-def test_what_is_looked_at_is_a_part_of_the_largest_sample(monkeypatch):
+def test_time_is_estimated_on_a_part_of_the_largest_sample(monkeypatch):
     slow_clock(monkeypatch, 1000.0)
-    monkeypatch.setattr(stages, "_TIMED_PIXELS", 40 * 40)
+    monkeypatch.setattr(rounds, "_TIMED_PIXELS", 40 * 40)
     X, y = make_cells(3, (64, 64), random_state=0)
     X, y = [X[0, :32, :32], X[1], X[2, :48]], [y[0, :32, :32], y[1], np.full_like(y[2, :48], -1)]
     model = segmenter(sections="independent", time_budget=3600.0).fit(X, y)
@@ -417,18 +425,16 @@ def test_auto_does_without_where_no_round_was_reached():
 def test_cross_fitting_after_auto_does_without(monkeypatch):
     slow_clock(monkeypatch, 1000.0)
     X, y = tubes(8)
-    model = segmenter(max_steps=4, time_budget=3600.0, cross_fitting=2)
+    model = CrossFitted(segmenter(max_steps=4, time_budget=3600.0), cv=2)
     assert model.fit_transform(X, only(y, [1, 3, 5])).shape == X.shape
-    assert model.semi_supervision_ == ()
+    assert model.segmenter_.semi_supervision_ == ()
 
 
 @pytest.mark.parametrize(("seconds", "times"), [(100.0, 4), (400.0, 2), (300.0, 3)])
 def test_rounds_are_left_out_where_settling_takes_long(monkeypatch, seconds, times):
     slow_clock(monkeypatch, seconds)
-    calls, settle = [], SemiSupervisedSegmenter._settle
-    monkeypatch.setattr(
-        SemiSupervisedSegmenter, "_settle", lambda *a: calls.append(1) or settle(*a)
-    )
+    calls, compute = [], PseudoLabeling.compute
+    monkeypatch.setattr(PseudoLabeling, "compute", lambda *a: calls.append(1) or compute(*a))
     X, y = tubes(8)
     segmenter(**BOTH, max_steps=20, time_budget=3600.0).fit(X, only(y, [3]))
     assert len(calls) == times
@@ -440,13 +446,13 @@ def test_rounds_are_left_out_where_settling_takes_long(monkeypatch, seconds, tim
 )  # fmt: skip
 def test_the_network_has_all_the_time_that_settling_leaves(monkeypatch, methods, share):
     slow_clock(monkeypatch, 100.0)  # twice in a round
-    times, leave = [], stages._Teaching._leave_time
+    times, reserve = [], PseudoLabeling._reserve_time
 
-    def watched(teaching):
-        leave(teaching)
-        times.append(teaching.budget.time_budget)
+    def recorded(labeling):
+        reserve(labeling)
+        times.append(labeling.training.budget.time_budget)
 
-    monkeypatch.setattr(stages._Teaching, "_leave_time", watched)
+    monkeypatch.setattr(PseudoLabeling, "_reserve_time", recorded)
     X, y = tubes(8)
     model = segmenter(semi_supervision=methods, max_steps=20, time_budget=3600.0)
     model.fit(X, only(y, [3]))
@@ -475,18 +481,18 @@ def test_channels_stacks_and_batches_of_one():
 
 def test_sections_are_seen_in_another_view_each(monkeypatch):
     X, y = tubes(12)
-    monkeypatch.setattr(stages, "continuity_context", lambda *_: 4)
+    monkeypatch.setattr(rounds, "continuity_context", lambda *_: 4)
     model = segmenter(**BOTH, precision="float32").fit(X, only(y, [3]))
     positions = np.array([3, 7, 8, 21, -1])
-    assert model._views(positions).tolist() == [3, 7, 0, 5, 7]
+    assert model._section_predictor().orientations(positions).tolist() == [3, 7, 0, 5, 7]
     by_view = model.predict_proba(X)
     as_it_is = model.set_params(augmentation=None).predict_proba(X)
-    assert model._views(positions) is None
+    assert model._section_predictor().orientations(positions) is None
     assert np.abs(by_view - as_it_is).max() > 1e-3
     model.set_params(augmentation="dihedral", test_time_augmentation=True)
     assert np.array_equal(model.predict_proba(X), by_view)  # it is that already
     model.continuity_context_ = 3  # seven sections are fewer than flips and turns
-    assert model._views(positions) == "mean"
+    assert model._section_predictor().orientations(positions) == "mean"
     model.continuity_context_ = 4
     part = model.predict_proba(X[2:], positions=np.arange(2, 12))
     assert np.abs(part[6:] - by_view[8:]).max() < ROUNDING  # what sees no end of the stack
@@ -501,7 +507,9 @@ def test_dask_gives_the_same(averaged, target, context, monkeypatch):
     da = pytest.importorskip("dask.array")
     X, y = tubes(12)
     model = segmenter(target=target, test_time_augmentation=averaged, **BOTH)
-    monkeypatch.setattr("sskseg.segmentation._stages.continuity_context", lambda *_: context)
+    monkeypatch.setattr(
+        "sskseg.segmentation.semi_supervised.rounds.continuity_context", lambda *_: context
+    )
     model.fit(X, only(y, [3, 8]))
     assert model.continuity_context_ == context
     positions = np.random.default_rng(0).permutation(14)[:12]
@@ -540,7 +548,9 @@ def test_the_score_of_classes_is_that_of_all_but_the_first(monkeypatch):
     classes[:, :32] = np.where(y[:, :32] > 0, 9, 2)
     model = segmenter(target="classes", semi_supervision=None).fit(X, classes)
     unsure = np.array([0.4, 0.3, 0.3])[:, None, None] * np.ones((64, 64))
-    monkeypatch.setattr(model, "_predicted", lambda *a: ((i, unsure) for i in range(6)))
+    monkeypatch.setattr(
+        "sskseg.inference.SectionPredictor.predict", lambda *a: ((i, unsure) for i in range(6))
+    )
     assert (model.predict(X) == 2).all()
     assert model.score(X, classes) == 0
     known = np.where(classes == 2, 2, -1)
@@ -603,12 +613,12 @@ def test_nothing_to_tell_resemblance_by_decides_nothing(monkeypatch):
     assert continuity_context(nothing, np.arange(6)) is None
     assert continuity_context([1 - m for m in nothing], np.arange(6)) is None
     answers = iter([None, None, 2, 0])  # of a network that predicts background only, at first
-    monkeypatch.setattr(stages, "continuity_context", lambda *_: next(answers))
+    monkeypatch.setattr(rounds, "continuity_context", lambda *_: next(answers))
     X, y = tubes(8)
     model = segmenter().fit(X, only(y, [3]))
     assert model.semi_supervision_ == ("self-training", "continuity")
     assert model.continuity_context_ == 2
-    monkeypatch.setattr(stages, "continuity_context", lambda *_: None)
+    monkeypatch.setattr(rounds, "continuity_context", lambda *_: None)
     model = segmenter().fit(X, only(y, [3]))
     assert model.continuity_ is not None
     assert model.continuity_context_ == 1
@@ -621,22 +631,22 @@ def test_what_is_left_out_of_labeled_samples_is_not_guessed(monkeypatch, section
     options = {"sections": sections, "validation_fraction": 0.0}
     model = segmenter(**options).fit(X, y)
     assert model.semi_supervision_ == ()
-    assert "labeled for the most part" in model.semi_supervision_reason_
-    made, patches = [], SemiSupervisedSegmenter._patch_batches
+    assert "mostly labeled" in model.semi_supervision_reason_
+    made, patch_batches = [], _training.Training.patch_batches
 
-    def watch(self, network, data, labels, maps, weight, *arguments, **options):
-        made.append((np.array(weight) > 0, arguments))
-        return patches(self, network, data, labels, maps, weight, *arguments, **options)
+    def recorded(self, labels, *, weight, **options):
+        made.append(np.array(weight) > 0)
+        return patch_batches(self, labels, weight=weight, **options)
 
-    monkeypatch.setattr(SemiSupervisedSegmenter, "_patch_batches", watch)
+    monkeypatch.setattr(_training.Training, "patch_batches", recorded)
     y[[2, 5]] = -1
     segmenter(**options, semi_supervision="self-training").fit(X, y)
-    assert made[0][0].tolist() == [True, True, False, True, True, False, True, True]
-    assert [np.flatnonzero(weight).tolist() for weight, _ in made[1:]] == [[2, 5]] * 3
+    assert made[0].tolist() == [True, True, False, True, True, False, True, True]
+    assert [np.flatnonzero(weight).tolist() for weight in made[1:]] == [[2, 5]] * 3
     made.clear()
     y[[2, 5]] = y[[1, 4]]
     segmenter(**options, semi_supervision="self-training").fit(X, y)
-    assert all(weight.all() for weight, _ in made)
+    assert all(weight.all() for weight in made)
 
 
 def test_transduction_is_sure_of_what_neighbors_say():
@@ -649,7 +659,7 @@ def test_transduction_is_sure_of_what_neighbors_say():
 
 
 def test_two_sections_far_from_each_other_need_no_guesses(monkeypatch):
-    monkeypatch.setattr(stages, "continuity_context", lambda *_: 1)
+    monkeypatch.setattr(rounds, "continuity_context", lambda *_: 1)
     X, y = tubes(16)
     model = segmenter().fit(X, only(y, [2, 13]))
     assert model.semi_supervision_ == ("continuity",)
@@ -660,7 +670,7 @@ def test_two_sections_far_from_each_other_need_no_guesses(monkeypatch):
 
 
 def test_methods_are_chosen_by_labels_that_are_not_held_out(monkeypatch):
-    monkeypatch.setattr(stages, "continuity_context", lambda *_: 1)
+    monkeypatch.setattr(rounds, "continuity_context", lambda *_: 1)
     X, y = tubes(16)
     model = segmenter(validation_fraction=0.2).fit(X, only(y, [0, 1, 2, 3, 15]))
     assert model.validation_indices_.tolist() == [15]
@@ -669,36 +679,35 @@ def test_methods_are_chosen_by_labels_that_are_not_held_out(monkeypatch):
 
 def test_folds_learn_by_the_methods_of_the_whole(monkeypatch):
     X, y = tubes(16)
-    monkeypatch.setattr(stages, "continuity_context", lambda *_: 1)
+    monkeypatch.setattr(rounds, "continuity_context", lambda *_: 1)
     chosen, choose = [], SemiSupervisedSegmenter._choose_methods
 
-    def watch(self, *arguments):
-        choose(self, *arguments)
-        chosen.append(self.semi_supervision_)
+    def recorded(self, *arguments):
+        choice = choose(self, *arguments)
+        chosen.append(tuple(method.name for method in choice.methods))
+        return choice
 
-    monkeypatch.setattr(SemiSupervisedSegmenter, "_choose_methods", watch)
-    segmenter(cross_fitting=2).fit_transform(X, only(y, [2, 13]))
+    monkeypatch.setattr(SemiSupervisedSegmenter, "_choose_methods", recorded)
+    CrossFitted(segmenter(), cv=2).fit_transform(X, only(y, [2, 13]))
     assert chosen == [("continuity",)] * 3
     chosen.clear()  # a section between two is the fold
     known = y[:3].copy()
     known[:, :40] = -1
-    segmenter(cross_fitting=3, **BOTH).fit_transform(X[:3], known)
+    CrossFitted(segmenter(**BOTH), cv=3).fit_transform(X[:3], known)
     assert chosen == [BOTH["semi_supervision"]] * 2 + [("self-training",), BOTH["semi_supervision"]]
     chosen.clear()  # folds and what they hold out leave no neighbors
     positions = np.array([0, 1, 10, 20, 30, 40, 50, 51])
     known = y[:8].copy()
     known[:, :40] = -1
-    model = segmenter(cross_fitting=4, semi_supervision="continuity")
+    model = CrossFitted(segmenter(semi_supervision="continuity"), cv=4)
     maps = model.fit_transform(X[:8], known, positions=positions)
     assert maps.shape == X[:8].shape
     assert () in chosen
 
 
 def test_sections_that_differ_teach_each_other_in_all_rounds(monkeypatch):
-    calls, settle = [], SemiSupervisedSegmenter._settle
-    monkeypatch.setattr(
-        SemiSupervisedSegmenter, "_settle", lambda *a: calls.append(1) or settle(*a)
-    )
+    calls, compute = [], PseudoLabeling.compute
+    monkeypatch.setattr(PseudoLabeling, "compute", lambda *a: calls.append(1) or compute(*a))
     rng = np.random.default_rng(0)
     y = (ndi.gaussian_filter(rng.normal(size=(12, 64, 64)), (0, 4, 4)) > 0.05).astype(int)
     X = (y + rng.normal(0, 0.3, y.shape)).astype(np.float32)

@@ -1,0 +1,72 @@
+"""Out-of-fold probabilities of labeled samples."""
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+
+from sskseg import ImageStack, SemiSupervisedSegmenter
+from sskseg.datasets import make_cells
+from sskseg.model_selection import CrossFitted
+
+
+def segmenter(**changes):
+    options = {
+        "semi_supervision": None, "width": 4, "depth": 2, "max_steps": 12, "random_state": 0,
+        "patch_size": 32,
+    }  # fmt: skip
+    return SemiSupervisedSegmenter(**{**options, **changes})
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return make_cells(n_samples=6, shape=(48, 56), random_state=0)
+
+
+def test_folds_are_of_samples_with_a_weight(cells):
+    X, y = cells
+    model = CrossFitted(segmenter(max_steps=2), cv=2)
+    weight = np.zeros(len(X))
+    weight[:2] = 1
+    assert len(model.fit_transform(X, y, sample_weight=weight)) == len(X)
+    weight[1] = 0
+    with pytest.raises(ValueError, match=r"of a positive weight\), got 1"):
+        model.fit_transform(X, y, sample_weight=weight)
+
+
+def test_cross_fitting_hides_the_labels_of_a_fold(cells):
+    X, y = cells
+    plain = segmenter(semi_supervision=None)
+    model = CrossFitted(plain, cv=2)
+    probabilities = model.fit_transform(ImageStack(X), y)
+    assert isinstance(probabilities, ImageStack)
+    probabilities = np.asarray(probabilities)
+    alone = clone(plain).fit(X, y)
+    assert np.array_equal(model.transform(X), alone.transform(X))
+    labeled = [i for i in range(len(y)) if (y[i] >= 0).any()]
+    folds = model._folds(y, X, np.ones(len(X)), None)
+    assert sorted(i for fold in folds for i in fold) == labeled
+    for fold in folds:
+        hidden = y.copy()
+        hidden[list(fold)] = -1
+        other = clone(plain).fit(X, hidden).transform(X)
+        assert np.array_equal(probabilities[list(fold)], other[list(fold)])
+    unlabeled = [i for i in range(len(y)) if i not in labeled]
+    assert np.array_equal(probabilities[unlabeled], alone.transform(X)[unlabeled])
+    with pytest.raises(ValueError, match="cv=99 needs as many labeled"):
+        model.set_params(cv=99).fit_transform(X, y)
+
+
+def test_nothing_is_guessed_of_the_images_of_a_fold(cells):
+    X, y = cells
+    y = y.copy()
+    y[-1] = -1
+    plain = segmenter(semi_supervision="self-training")
+    model = CrossFitted(plain, cv=2)
+    probabilities = model.fit_transform(X, y)
+    for fold in model._folds(y, X, np.ones(len(X)), None):
+        weight = np.ones(len(y))
+        weight[list(fold)] = 0
+        other_X = X.copy()
+        other_X[list(fold)] = other_X[list(fold)][:, ::-1]  # which is not predicted
+        other = clone(plain).fit(other_X, y, sample_weight=weight)
+        assert np.array_equal(probabilities[list(fold)], other.transform(X)[list(fold)])
