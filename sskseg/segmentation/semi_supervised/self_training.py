@@ -63,11 +63,14 @@ class SelfTraining(SemiSupervisedMethod):
         if self.confidence:
             known = training.data.labels
             labels = mask_low_confidence(labels, pseudo.means, known, self.confidence)
+        weight = self._weights()
+        if not any((labels[i] >= 0).any() for i in np.flatnonzero(weight)):
+            return  # no pseudo-label is confident enough
         share = max(self.labeled_fraction, training.data.labeled_share)
         n_labeled = min(max(1, round(share * batch_size)), max(1, batch_size - 1))
         augmentation = replace(training.augmentation, warm_up=0)
         guessed = training.patch_batches(
-            labels, weight=self._weights(), batch_size=max(1, batch_size - n_labeled),
+            labels, weight=weight, batch_size=max(1, batch_size - n_labeled),
             augmentation=augmentation, rng=training.round_generator(),
         )  # fmt: skip
         labeled = copy(training.batches.sources[0])
