@@ -25,6 +25,7 @@ from sskseg import (
     PercentileScaler,
     PixelForest,
     ProxyPretrainer,
+    SegmentationLoss,
     SemiSupervisedSegmenter,
     SimulatedRefiner,
 )
@@ -291,10 +292,10 @@ fit(AT, "`simulator='cells'`", simulator="cells", who=(REFINER,))
 fit(AT, "`semi_supervision='magic'`", semi_supervision="magic", who=(SEGMENTER,))
 fit(AT, "`semi_supervision='continuity'` of independent images", semi_supervision="continuity",
     who=(SEGMENTER,))  # fmt: skip
-fit(AT, "`loss=('mse',)`", loss=("mse",), who=(SEGMENTER,))
+fit(AT, "`loss=SegmentationLoss(('mse',))`", loss=SegmentationLoss(("mse",)), who=(SEGMENTER,))
+fit(AT, "`loss=('dice',)`", loss=("dice",), who=(SEGMENTER,))
 fit(AT, "`augmentation={'spin': 1}`", augmentation={"spin": 1}, who=(SEGMENTER,))
 fit(AT, "`augmentation={'rotation': 'x'}`", augmentation={"rotation": "x"}, who=(SEGMENTER,))
-fit(AT, "`tiling='resize'` of a network with same padding", tiling="resize", who=(SEGMENTER,))
 fit(AT, "`percentiles=(5, 5)`", percentiles=(5, 5), who=(SCALER,))
 fit(AT, "`percentiles=('a', 'b')`", percentiles=("a", "b"), who=(SCALER,))
 fit(AT, "`threshold=2.0`", threshold=2.0, who=(COUNTER, OTSU))
@@ -386,7 +387,7 @@ def test_the_page_tells_what_happens(made):
 def test_errors_name_an_argument(made):
     named = ("X", "y", "image", "positions", "sample_weight", "magnification", "groups", "proxy",
              "parameter", "proxies", "simulator", "network", "device", "size", "loss", "spacing",
-             "augmentation", "tiling", "percentiles", "channel", "sigma", "semi_supervision",
+             "augmentation", "percentiles", "channel", "sigma", "semi_supervision",
              "instance", "coverage")  # fmt: skip
     for line in made.splitlines():
         if "Error: " in line:
@@ -399,7 +400,7 @@ def test_every_estimator_is_in_it():
         for name in sskseg.__all__
         if isinstance(getattr(sskseg, name), type) and hasattr(getattr(sskseg, name), "fit")
     }
-    assert public == set(NAMES)
+    assert public - {"CrossFitted"} == set(NAMES)  # which hands its input to its segmenter
 
 
 if __name__ == "__main__":

@@ -6,7 +6,13 @@ from scipy import ndimage as ndi
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
-from sskseg import ContourDetector, ImageStack, InstanceCounter, SemiSupervisedSegmenter
+from sskseg import (
+    ContourDetector,
+    CrossFitted,
+    ImageStack,
+    InstanceCounter,
+    SemiSupervisedSegmenter,
+)
 from sskseg.datasets import load_nuclei3d, make_cells, make_neuromuscular_junctions
 from sskseg.metrics import f1_instances
 from sskseg.model_selection import reference as truth_module
@@ -324,10 +330,9 @@ def test_intervals_of_a_pipeline_cover_new_images():
     )
     X, y = np.concatenate(X), np.concatenate(y)
     segmenter = SemiSupervisedSegmenter(
-        semi_supervision=None, cross_fitting=3, width=8, depth=2, max_steps=60, batch_size=4,
-        random_state=0,
-    )  # fmt: skip
-    model = make_pipeline(segmenter, InstanceCounter()).fit(X[:20], y[:20])
+        semi_supervision=None, width=8, depth=2, max_steps=60, batch_size=4, random_state=0
+    )
+    model = make_pipeline(CrossFitted(segmenter, cv=3), InstanceCounter()).fit(X[:20], y[:20])
     found, intervals = model.predict(X[20:], return_interval=True, coverage=0.8)
     low, high = intervals.T
     true = true_counts(y[20:])

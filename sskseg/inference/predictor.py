@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..images import check_images
 from ..nn import network_margin
 from ..training import inference_copy, select_device, select_precision, standardized_sections
 from .blocks import predict_blocks
@@ -126,6 +127,7 @@ class DensePredictor:
         if indices is None:
             indices = np.arange(len(images))[:, None]
         _, dtype = self.compute.resolve()
+        inputs: Iterable[torch.Tensor]
         if self.normalization is None:
             inputs = (torch.from_numpy(images[i]).movedim(-1, 0).to(dtype) for (i,) in indices)
         else:
@@ -207,5 +209,8 @@ def _predict_block(model, block):
     predictor, finish, orientations = model
     if isinstance(orientations, int):
         orientations = np.full(len(block), orientations)
-    outputs = predictor.predict(list(block), orientations=orientations)
+    images = list(block)
+    if predictor.normalization is not None:  # values of a dask array are checked only here
+        images = check_images(block, predictor.ndim, name="a block of X")
+    outputs = predictor.predict(images, orientations=orientations)
     return np.stack([finish(output) for output in outputs])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -15,13 +17,13 @@ _UNLIMITED = 2**31
 
 
 def tile_settings(
-    network: torch.nn.Module, ndim: int, block_shape: tuple[int, ...] | None = None
+    network: Any, ndim: int, block_shape: tuple[int, ...] | None = None
 ) -> TileSettings:
     """Choose the tiles in which a network predicts images.
 
     Parameters
     ----------
-    network : torch.nn.Module
+    network : DenseNetwork or torch.nn.Module
         One without ``reach`` predicts whole images.
     ndim : {2, 3}
     block_shape : tuple of int, default=None
@@ -49,17 +51,17 @@ def tile_settings(
     return TileSettings(tile, halo, network.stride)
 
 
-def covers_reach(halo: tuple[int, ...], network: torch.nn.Module) -> bool:
+def covers_reach(halo: tuple[int, ...], network: Any) -> bool:
     """Whether a halo covers the receptive field, so that any tiles give the same."""
     return all(h >= r for h, r in zip(halo, network.reach, strict=True))
 
 
-def values_per_pixel(network: torch.nn.Module, n_channels: int, ndim: int) -> float:
+def values_per_pixel(network: Any, n_channels: int, ndim: int) -> float:
     """Estimate how many values a network keeps for each pixel: eight outputs of its largest layer.
 
     Parameters
     ----------
-    network : torch.nn.Module
+    network : DenseNetwork
     n_channels : int
         Of its input.
     ndim : {2, 3}

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
 
 def pad_to_valid(
-    forward: Callable[[torch.Tensor], torch.Tensor], network: torch.nn.Module
+    forward: Callable[[torch.Tensor], torch.Tensor], network: Any
 ) -> Callable[[torch.Tensor], torch.Tensor]:
     """Wrap a network with valid padding so that its output has the size of its input.
 
@@ -19,7 +20,7 @@ def pad_to_valid(
     ----------
     forward : callable
         Maps (batch, n_channels, *size) to an output that lacks ``network.margin`` on each side.
-    network : torch.nn.Module
+    network : DenseNetwork
         Its ``margin`` and ``valid_input_size`` are used.
 
     Returns

@@ -187,7 +187,17 @@ class CrossFitted(ImageEstimator):
 
     @available_if(_segmenter_has("predict_proba"))
     def predict_proba(self, X: Any, *, positions: Any = None):
-        """Predict probabilities with the segmenter of all samples; see `transform`."""
+        """Predict probabilities with the segmenter of all samples.
+
+        Parameters
+        ----------
+        X : array-like
+        positions : array-like of int, default=None
+
+        Returns
+        -------
+        probabilities : ndarray of float32, list of ndarray or dask array
+        """
         check_is_fitted(self)
         return self.segmenter_.predict_proba(X, positions=positions)
 

@@ -7,7 +7,7 @@ from .dmcn import DMCN
 from .fusion import fold_batch_norm
 from .initialization import glorot_uniform_, he_normal_
 from .losses import masked_cross_entropy, masked_dice_loss, masked_soft_cross_entropy
-from .protocol import DenseNetwork, FeatureNetwork, check_network, network_margin
+from .protocol import check_network, network_margin
 from .registry import NETWORKS, count_parameters, make_feature_network, make_network
 from .unet import UNet
 
@@ -16,8 +16,6 @@ __all__ = [
     "NETWORKS",
     "Backbone",
     "ContinuityNet",
-    "DenseNetwork",
-    "FeatureNetwork",
     "ProxyNetwork",
     "UNet",
     "check_network",

@@ -8,7 +8,7 @@ the attributes by which it is tiled, and `FeatureNetwork` those of a network tha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import nn
@@ -55,11 +55,22 @@ class FeatureNetwork(DenseNetwork, Protocol):
 
 
 def network_margin(network: nn.Module, ndim: int) -> tuple[int, ...]:
-    """Return the pixels that the output of a network lacks on each side of each axis."""
+    """Return the pixels that the output of a network lacks on each side of each axis.
+
+    Parameters
+    ----------
+    network : DenseNetwork or torch.nn.Module
+        One without ``margin`` lacks none.
+    ndim : {2, 3}
+
+    Returns
+    -------
+    tuple of int
+    """
     return getattr(network, "margin", (0,) * ndim)
 
 
-def check_network(network: nn.Module, in_channels: int, out_channels: int, ndim: int) -> None:
+def check_network(network: Any, in_channels: int, out_channels: int, ndim: int) -> None:
     """Check a network of a user.
 
     Parameters

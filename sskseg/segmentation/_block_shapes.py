@@ -69,8 +69,8 @@ def block_sizes(
     if predictor.correction is not None:
         more = predictor.correction.tiling.halo
         # Blocks begin at multiples of the stride, so that poolings lie as in the whole.
-        axes = zip(halo, more, tiling.stride, strict=True)
-        halo = tuple(round_up(a + b, step) for a, b, step in axes)
+        sides = zip(halo, more, tiling.stride, strict=True)
+        halo = tuple(round_up(a + b, step) for a, b, step in sides)
     return (_SECTIONS, *core), (sections.context + sections.correction_context, *halo)
 
 

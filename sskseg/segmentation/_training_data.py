@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
 from ..images import check_generator, check_labeled, check_positions, check_sample_weight
 from ..inference import round_up, tile_settings
@@ -189,7 +188,7 @@ def _warn_of_masks(labels):
 
 
 def training_patch_shape(
-    segmenter: SemiSupervisedSegmenter, images: Sequence[np.ndarray], network: torch.nn.Module
+    segmenter: SemiSupervisedSegmenter, images: Sequence[np.ndarray], network: Any
 ) -> tuple[int, ...]:
     """Return the size of the network's input in training.
 
@@ -198,7 +197,7 @@ def training_patch_shape(
     segmenter : SemiSupervisedSegmenter
         Its `patch_size` and `spatial_ndim` are used.
     images : list of ndarray of shape (*spatial, n_channels)
-    network : torch.nn.Module
+    network : DenseNetwork or torch.nn.Module
 
     Returns
     -------

@@ -21,8 +21,10 @@ import numpy as np
 from harness import COUNTED, Cells, data_folder, junctions, markdown, nuclei
 from scipy import ndimage as ndi
 from sklearn.pipeline import make_pipeline
+from sskseg.images.annotations import Annotations
 
 from sskseg import (
+    CrossFitted,
     InstanceCounter,
     LogBlobs,
     OtsuWatershed,
@@ -36,7 +38,7 @@ from sskseg.metrics import count_error, f1_instances, f1_points
 
 METHODS = ["baseline", "forest", "in sample", "cross-fitted", "pipeline"]
 COUNTERS = {"puncta": {}, "junctions": {"fill_holes": False}, "nuclei": {}}
-POINTS = {"puncta": {"point_radius": 2.0}, "junctions": {}, "nuclei": {}}
+POINT_RADIUS = 2.0  # pixels
 NEAR = 3.0  # pixels, of a punctum and a point
 
 
@@ -64,6 +66,11 @@ def unlabeled(item):
     return None if is_points(item) else np.full_like(item, -1)
 
 
+def annotations(task, y):
+    """What the segmenter learns from."""
+    return Annotations(y, point_radius=POINT_RADIUS) if task == "puncta" else y
+
+
 def measure(task, labels, method, seed, options):
     X, y, X_test, y_test = load(task)
     rows = np.sort(np.random.default_rng(seed).permutation(len(X))[:labels])
@@ -84,15 +91,16 @@ def measure(task, labels, method, seed, options):
         half = {"time_budget": options.time_budget / 2, "random_state": seed}
         model = make_pipeline(
             scaler, ProxyPretrainer(("restoration",), **half),
-            SemiSupervisedSegmenter(**half, **POINTS[task]), counter,
-        ).fit(*everything)  # fmt: skip
+            SemiSupervisedSegmenter(**half), counter,
+        ).fit(everything[0], annotations(task, everything[1]))  # fmt: skip
     else:
         segmenter = SemiSupervisedSegmenter(
-            semi_supervision=None, time_budget=options.time_budget, random_state=seed,
-            cross_fitting=3 if method == "cross-fitted" else None, **POINTS[task],
-        )  # fmt: skip
-        maps = segmenter.fit_transform(scaler.fit_transform(X), y)
-        model = make_pipeline(scaler, segmenter, counter.fit(maps, to_calibrate))
+            semi_supervision=None, time_budget=options.time_budget, random_state=seed
+        )
+        if method == "cross-fitted":
+            segmenter = CrossFitted(segmenter, cv=3)
+        probabilities = segmenter.fit_transform(scaler.fit_transform(X), annotations(task, y))
+        model = make_pipeline(scaler, segmenter, counter.fit(probabilities, to_calibrate))
     found, counts = model.transform(X_test), model.predict(X_test)
     true = counts_of(y_test)
     figures = {"labeled": int(labels), **count_error(true, counts)}

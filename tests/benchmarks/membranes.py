@@ -22,6 +22,7 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from harness import RESULTS, TRAINED, Cells, data_folder, markdown
+from legacy_tilings import TILINGS, predict_legacy
 
 from sskseg import SemiSupervisedSegmenter
 from sskseg.datasets import load_isbi2012
@@ -34,19 +35,20 @@ from sskseg.metrics import (
     soft_iou,
 )
 from sskseg.nn import UNet, count_parameters
+from sskseg.training import SegmentationLoss
 
 matplotlib.use("Agg")
 
 # What the slides have: zoom, rotation, flips, He and Glorot initialization, cross-entropy.
 SLIDES = {
-    "loss": ("cross-entropy",),
+    "loss": SegmentationLoss(("cross-entropy",)),
     "augmentation": {"photometric_probability": 0.0, "elastic": 0.0, "piecewise": 0.0,
                      "rotation": 15.0, "scale": (0.9, 1.1), "warp_probability": 0.5},
     "validation_fraction": 0.0,
 }  # fmt: skip
-UNWEIGHTED = {**SLIDES, "border_weight": 0.0}
+UNWEIGHTED = {**SLIDES, "loss": SegmentationLoss(("cross-entropy",), border_weight=0.0)}
 
-# Neighboring sections, weight map and distance to the border, average of weights and of views.
+# Neighboring sections, weight map, distance to the border, averaged weights and orientations.
 RECIPE = {"sections": "consecutive", "section_context": 1, "validation_fraction": 0.0,
           "test_time_augmentation": True}  # fmt: skip
 
@@ -105,6 +107,8 @@ def measure(method, fold, seed, options, kept):
     train, test = split(len(X), fold)
     model = build(method, options, seed).fit(X[train], y[train], positions=train)
     probability = model.predict_proba(X[test], positions=test)
+    if options.tiling != "overlap-tile" and method == "unet-valid":
+        probability = predict_legacy(model, X[test], options.tiling)
     # The threshold that a user could choose: on the training sections (every fourth).
     seen = model.predict_proba(X[train], positions=train)[::4]
     curve = membrane_curve(y[train[::4]], seen)
@@ -202,6 +206,8 @@ def main():
     parser.add_argument("--width", type=int, default=None, help="of the U-Nets; published: 64")
     parser.add_argument("--time-budget", type=float, default=None, help="seconds of a training")
     parser.add_argument("--steps", type=int, default=None, help="of a training")
+    parser.add_argument("--tiling", choices=["overlap-tile", *TILINGS], default="overlap-tile",
+                        help="of unet-valid, to reproduce older results")  # fmt: skip
     parser.add_argument("--full", action="store_true", help="the protocol for a GPU")
     parser.add_argument("--table", action="store_true", help="of the finished cells, no training")
     options = parser.parse_args()
@@ -214,6 +220,8 @@ def main():
     cells, rows = Cells("membranes", recipe=TRAINED), []
     budget = {"width": options.width, "time_budget": options.time_budget, "steps": options.steps,
               "full": options.full}  # fmt: skip
+    if options.tiling != "overlap-tile":
+        budget["tiling"] = options.tiling
     if options.table:
         rows = [row for row in cells.rows if budget.items() <= row["key"].items()]
     for seed, fold, method in product(options.seeds, options.folds, options.methods):

@@ -667,12 +667,12 @@ def test_what_cannot_be_read_or_written_is_told_and_nothing_is_lost(components, 
 def test_blocks_that_were_chosen_are_gone_on_with(components, plane, tmp_path, monkeypatch):
     """Where the network's blocks are not those that objects are found in."""
     from sskseg.scans import plan
-    from sskseg.segmentation import _dense
+    from sskseg.segmentation import _block_shapes
 
     monkeypatch.setattr(plan, "_BLOCK", {2: (50, 50)})
     tiles = 90**2 * components[1].block_bytes(1000) / 1000
-    monkeypatch.setattr(_dense, "_NETWORK_BYTES", tiles)
-    monkeypatch.setattr(_dense, "core_size", lambda *_: 16)
+    monkeypatch.setattr(_block_shapes, "_NETWORK_BYTES", tiles)
+    monkeypatch.setattr(_block_shapes, "core_size", lambda *_: 16)
     image = da.from_array(plane)
     plan = plan_scan(components, image, measure=False)
     assert 1 < plan.n_predict < plan.n_blocks

@@ -81,14 +81,14 @@ def cut_mix(
     """
     mixed, mixed_labels = images.clone(), labels.clone()
     for sample in range(len(images)):
-        box = []
+        box: list[slice] = []
         for size in images.shape[2:]:
             side = max(1, int(size * rng.uniform(0.3, 0.7)))
             start = int(rng.integers(size - side + 1))
             box.append(slice(start, start + side))
         other = (sample + 1) % len(images)
-        mixed[(sample, slice(None), *box)] = images[(other, slice(None), *box)]
-        mixed_labels[(sample, *box)] = labels[(other, *box)]
+        mixed[sample][(slice(None), *box)] = images[other][(slice(None), *box)]
+        mixed_labels[sample][tuple(box)] = labels[other][tuple(box)]
     return mixed, mixed_labels
 
 
