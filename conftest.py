@@ -2,7 +2,19 @@
 
 import os
 
+import pytest
 import torch
 
 _PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
 torch.set_num_threads(max(1, min(2, os.cpu_count() or 1) // _PROCESSES))
+
+
+@pytest.fixture(autouse=True)
+def _methods_of_examples_are_forgotten():
+    """Classes that a doctest defines are found by their name in that doctest only."""
+    from sskseg.segmentation.semi_supervised import METHODS
+
+    before = dict(METHODS)
+    yield
+    METHODS.clear()
+    METHODS.update(before)

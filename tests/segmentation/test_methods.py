@@ -9,6 +9,7 @@ from sskseg import LabeledKFold, SegmentationLoss, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.images.augmentation import Augmentation
 from sskseg.segmentation.semi_supervised import (
+    METHODS,
     Consistency,
     Continuity,
     MeanTeacher,
@@ -30,31 +31,38 @@ def cells():
     return X, np.where(np.arange(4)[:, None, None] < 2, y, -1)
 
 
-class EntropyMinimization(SemiSupervisedMethod):
-    """A method of a user's own."""
+@pytest.fixture
+def own_method():
+    """A method of a user's own, known by its name for one test."""
 
-    name = "entropy-minimization"
+    class EntropyMinimization(SemiSupervisedMethod):
+        """A method of a user's own."""
 
-    def __init__(self, weight=0.1):
-        self.weight = weight
+        name = "entropy-minimization"
 
-    def loss(self, supervised):
-        batches, activate = self.training.unlabeled_batches(), self.training.objective.activate
+        def __init__(self, weight=0.1):
+            self.weight = weight
 
-        def total(network, batch, progress):
-            p = activate(network(next(batches).images)).clamp(1e-4, 1 - 1e-4)
-            entropy = -(p * p.log() + (1 - p) * (1 - p).log()).mean()
-            return supervised(network, batch, progress) + self.weight * entropy
+        def loss(self, supervised):
+            batches, activate = self.training.unlabeled_batches(), self.training.objective.activate
 
-        return total
+            def total(network, batch, progress):
+                p = activate(network(next(batches).images)).clamp(1e-4, 1 - 1e-4)
+                entropy = -(p * p.log() + (1 - p) * (1 - p).log()).mean()
+                return supervised(network, batch, progress) + self.weight * entropy
+
+            return total
+
+    yield EntropyMinimization
+    del METHODS["entropy-minimization"]
 
 
-def test_a_method_of_a_users_own_is_one_class(cells):
+def test_a_method_of_a_users_own_is_one_class(cells, own_method):
     X, y = cells
     by_name = segmenter(semi_supervision="entropy-minimization", max_steps=60).fit(X, y)
     assert by_name.semi_supervision_ == ("entropy-minimization",)
     assert by_name.transduction_.shape == y.shape
-    method = EntropyMinimization(weight=3.0)
+    method = own_method(weight=3.0)
     strong = segmenter(semi_supervision=method, max_steps=60).fit(X, y)
     assert not hasattr(method, "training")  # fit works on a clone
     assert strong.predict_uncertainty(X).mean() < by_name.predict_uncertainty(X).mean()

@@ -56,6 +56,7 @@ class SemiSupervisedMethod(BaseEstimator):
     --------
     Entropy minimization (Grandvalet and Bengio, :doi:`10.48550/arXiv.cs/0412003`):
 
+    >>> from sskseg import SemiSupervisedSegmenter
     >>> from sskseg.segmentation.semi_supervised import SemiSupervisedMethod
     >>> class EntropyMinimization(SemiSupervisedMethod):
     ...     name = "entropy-minimization"
@@ -73,6 +74,7 @@ class SemiSupervisedMethod(BaseEstimator):
     ...             return supervised(network, batch, progress) + self.weight * entropy
     ...
     ...         return total
+    >>> segmenter = SemiSupervisedSegmenter(semi_supervision=EntropyMinimization(weight=0.2))
     """
 
     name: str = ""
