@@ -1,13 +1,27 @@
 """Run a function over the blocks of a dask array, each with the halo that it needs."""
 
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 
-def predict_blocks(array, function, model, *, core, halo, output_channels, dtype):
+def predict_blocks(
+    array: Any,
+    function: Callable[[Any, np.ndarray], np.ndarray],
+    model: Any,
+    *,
+    core: tuple[int, ...],
+    halo: tuple[int, ...],
+    output_channels: int | None,
+    dtype: Any,
+) -> Any:
     """Apply a function to overlapping blocks of a dask array.
 
     The array is cut into blocks of `core` pixels (the whole axis where `core` is at least as long),
-    so that the function sees what it would see of the whole image in tiles of that size.
+    so that the function gets what it would get of the whole image in tiles of that size.
 
     Parameters
     ----------
@@ -16,9 +30,9 @@ def predict_blocks(array, function, model, *, core, halo, output_channels, dtype
         ``function(model, block) -> block``, with a block of the same samples and spatial shape, and
         `output_channels` channels last (none where that is None).
     model : object
-        Handed to every call; stands in the graph once, so that it is shipped to a worker once.
+        Passed to every call; it is in the graph once, so that it is sent to a worker once.
     core, halo : tuple of int
-        Pixels that a block writes, and reads beyond that on each side where the image goes on.
+        Pixels that a block writes, and reads beyond that on each side where the image continues.
     output_channels : int or None
     dtype : numpy dtype
 
@@ -30,8 +44,8 @@ def predict_blocks(array, function, model, *, core, halo, output_channels, dtype
     import dask.array as da
 
     spatial = range(1, array.ndim - 1)
-    core = [min(size, array.shape[axis]) for axis, size in zip(spatial, core, strict=True)]
-    # Dask wants every chunk, the last one too, to be at least as long as the halo.
+    core = tuple(min(size, array.shape[axis]) for axis, size in zip(spatial, core, strict=True))
+    # Dask requires every chunk, the last one too, to be at least as long as the halo.
     chunks = {
         axis: cut(array.shape[axis], size, margin)
         for axis, size, margin in zip(spatial, core, halo, strict=True)
@@ -56,8 +70,8 @@ def predict_blocks(array, function, model, *, core, halo, output_channels, dtype
     return da.overlap.trim_internal(result, depth, boundary="none")
 
 
-def cut(size, core, margin):
-    """Sizes of the blocks along an axis; what is shorter than the margin goes to the last one."""
+def cut(size: int, core: int, margin: int) -> tuple[int, ...]:
+    """Return the sizes of the blocks along an axis; a rest below `margin` joins the last one."""
     chunks = [core] * (size // core) + ([size % core] if size % core else [])
     if len(chunks) > 1 and chunks[-1] < margin:
         chunks[-2:] = [chunks[-2] + chunks[-1]]

@@ -1,12 +1,18 @@
 """Estimators on dask arrays, one sample at a time."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 from ..images import check_lazy_images
 
 
-def map_samples(estimator, X, method, *, n_channels, positions=None):
-    """Call a method for each sample of a dask array, when its result is asked for.
+def map_samples(
+    estimator: Any, X: Any, method: str, *, n_channels: int, positions: np.ndarray | None = None
+) -> Any:
+    """Call a method for each sample of a dask array, when the result is computed.
 
     Parameters
     ----------
@@ -17,9 +23,9 @@ def map_samples(estimator, X, method, *, n_channels, positions=None):
         Its results are integers of the spatial shape of X, or one a sample where that is
         "predict" of a counter.
     n_channels : int
-        That is expected.
+        Expected number of channels.
     positions : ndarray of int, default=None
-        Of samples that depend on each other, handed to the method; None: they do not.
+        Of samples that depend on each other, passed to the method; None: independent samples.
 
     Returns
     -------

@@ -139,7 +139,7 @@ class DensePredictor:
     ) -> Iterator[np.ndarray]:
         """Predict tensors (n_channels, *spatial) that are normalized already; see `predict`."""
         device, dtype = self.compute.resolve()
-        options = {"device": device, "dtype": dtype}
+        options: dict[str, Any] = {"device": device, "dtype": dtype}
         forward = self._forward(device, dtype)
         if isinstance(orientations, np.ndarray):
             oriented = dihedral_orientations(forward, self.tiling.stride)

@@ -1,4 +1,8 @@
-"""Temperature scaling."""
+"""Temperature scaling, and how uncertain predictions are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
@@ -10,8 +14,8 @@ _MAX_PIXELS = 2**20
 _RANGE = (0.25, 4.0)
 
 
-def scale_temperature(probabilities, temperature):
-    """Soften (> 1) or sharpen (< 1) probabilities; which is most likely does not change.
+def scale_temperature(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Soften (> 1) or sharpen (< 1) probabilities; the most likely class stays the same.
 
     Parameters
     ----------
@@ -30,8 +34,8 @@ def scale_temperature(probabilities, temperature):
     return scaled.numpy()
 
 
-def normalized_entropy(probabilities):
-    """Entropy of each pixel, divided by that of equal probabilities.
+def normalized_entropy(probabilities: np.ndarray) -> np.ndarray:
+    """Compute the entropy of each pixel, divided by that of equal probabilities.
 
     Parameters
     ----------
@@ -48,12 +52,12 @@ def normalized_entropy(probabilities):
     return np.clip(entropy, 0, 1).astype(np.float32)
 
 
-def mutual_information(views):
-    """Entropy of the mean of several predictions less the mean of their entropies.
+def mutual_information(predictions: Sequence[np.ndarray]) -> float:
+    """Compute the entropy of the mean of several predictions less the mean of their entropies.
 
     Parameters
     ----------
-    views : list of ndarray of shape (n_outputs, *spatial)
+    predictions : list of ndarray of shape (n_outputs, *spatial)
 
     Returns
     -------
@@ -65,24 +69,24 @@ def mutual_information(views):
     .. [1] Houlsby, Huszar, Ghahramani, Lengyel. Bayesian active learning for classification and
        preference learning. 2011. :doi:`10.48550/arXiv.1112.5745`
     """
-    views = [view.astype(np.float32) for view in views]
-    inside = np.mean([normalized_entropy(view).mean() for view in views])
-    return float(normalized_entropy(np.mean(views, axis=0)).mean() - inside)
+    predictions = [prediction.astype(np.float32) for prediction in predictions]
+    within = np.mean([normalized_entropy(prediction).mean() for prediction in predictions])
+    return float(normalized_entropy(np.mean(predictions, axis=0)).mean() - within)
 
 
-def fit_temperature(probabilities, labels):
-    """Find the temperature with the least cross-entropy on held-out pixels.
+def fit_temperature(probabilities: Iterable[np.ndarray], labels: Iterable[np.ndarray]) -> float:
+    """Fit the temperature with the lowest cross-entropy on held-out pixels.
 
     Parameters
     ----------
     probabilities : iterable of ndarray of shape (n_outputs, *spatial)
     labels : iterable of ndarray of shape (*spatial)
-        -1 is left out; with one output > 0 is foreground.
+        -1 is ignored; with one output > 0 is foreground.
 
     Returns
     -------
     float
-        Between 0.25 and 4; 1.0 where less than two classes are labeled.
+        Between 0.25 and 4; 1.0 if fewer than two classes are labeled.
 
     References
     ----------

@@ -1,8 +1,9 @@
 """Whole-image inference by overlapping tiles."""
 
-from collections.abc import Iterator
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from itertools import groupby, product
 
 import numpy as np
@@ -13,20 +14,17 @@ from ..training.devices import memory_format
 
 @dataclass(frozen=True)
 class TileSettings:
-    """How an image is cut into tiles.
+    """How to cut an image into tiles.
 
     Parameters
     ----------
     tile : tuple of int
         Largest input of the network, pixels.
     halo : tuple of int
-        Pixels that a tile reads beyond the part that it writes. From the reach of the network on,
-        the result is that of the whole image.
+        Pixels that a tile reads beyond the part that it writes. If they cover the receptive field
+        of the network, the result is that of the whole image.
     stride : tuple of int
         Tiles start at multiples of this.
-    blend : {"crop", "mean", "hann", "gaussian"}, default="crop"
-        ``"crop"``: each pixel comes from one tile. The others average overlapping tiles, with equal
-        weights or weights that fall off towards the border, and divide by their true sum.
     batch_pixels : int, default=2**20
         Tiles of one size are batched up to so many pixels.
     """
@@ -34,7 +32,6 @@ class TileSettings:
     tile: tuple[int, ...]
     halo: tuple[int, ...]
     stride: tuple[int, ...]
-    blend: str = "crop"
     batch_pixels: int = 2**20
 
 
@@ -46,11 +43,12 @@ class Tile:
     write: tuple[slice, ...]
 
     @property
-    def shape(self):
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the part that is read."""
         return tuple(part.stop - part.start for part in self.read)
 
     @property
-    def inner(self):
+    def inner(self) -> tuple[slice, ...]:
         """The written part, as slices of the read part."""
         return tuple(
             slice(w.start - r.start, w.stop - r.start)
@@ -58,7 +56,7 @@ class Tile:
         )
 
 
-def plan_tiles(shape, settings):
+def plan_tiles(shape: tuple[int, ...], settings: TileSettings) -> list[Tile]:
     """Cut an image into tiles whose written parts cover it exactly once.
 
     Parameters
@@ -92,23 +90,30 @@ def _plan_axis(size, tile, halo, stride):
     ]
 
 
-def core_size(size, tile, halo, stride):
-    """How many pixels along an axis a tile writes; the whole axis where it fits in one tile.
+def core_size(size: int, tile: int, halo: int, stride: int) -> int:
+    """Return the pixels along an axis that a tile writes; the whole axis if it fits in one tile.
 
-    Depends on nothing but its arguments, so that an array that is cut elsewhere (in dask blocks,
-    say) is cut alike.
+    Depends on its arguments only, so that an array that is cut elsewhere (in dask blocks, say) is
+    cut alike.
     """
     if size <= tile:
         return size
     return max(stride, (tile - 2 * round_up(halo, stride)) // stride * stride)
 
 
-def round_up(number, step):
-    """The next multiple of `step`."""
+def round_up(number: int, step: int) -> int:
+    """Return the next multiple of `step`."""
     return -(-number // step) * step
 
 
-def predict_images(forward, images, settings, *, device, dtype):
+def predict_images(
+    forward: Callable[[torch.Tensor], torch.Tensor],
+    images: Iterable,
+    settings: TileSettings,
+    *,
+    device: torch.device,
+    dtype: torch.dtype,
+) -> Iterator[np.ndarray]:
     """Run a network over whole images.
 
     Parameters
@@ -119,7 +124,7 @@ def predict_images(forward, images, settings, *, device, dtype):
     settings : TileSettings
     device : torch.device
     dtype : torch.dtype
-        What `forward` is given.
+        Of the inputs of `forward`.
 
     Yields
     ------
@@ -127,8 +132,8 @@ def predict_images(forward, images, settings, *, device, dtype):
 
     Notes
     -----
-    Where the GPU has too little memory, batches and then tiles are halved; with ``blend="crop"``
-    and a halo of at least the reach of the network, the result is the same.
+    Where the GPU has too little memory, batches and then tiles are halved; with a halo that covers
+    the receptive field of the network, the result is the same.
     """
     for _, group in groupby(images, key=lambda image: tuple(image.shape[1:])):
         for batch in _batched(group, settings):
@@ -147,7 +152,7 @@ def _predict_or_shrink(forward, images, settings, device, dtype):
 
 
 def _batched(images: Iterator, settings):
-    """Lists of images that are predicted in one forward: several only where one tile is enough."""
+    """Lists of images to predict at once: several only where one tile is enough."""
     batch = []
     for image in images:
         shape = image.shape[1:]
@@ -162,7 +167,7 @@ def _batched(images: Iterator, settings):
 
 
 def _smaller(settings, shape):
-    """Settings that need about half the memory; raises where they cannot be made smaller."""
+    """Settings that need about half the memory; an error if there are none."""
     tile = tuple(min(t, s) for t, s in zip(settings.tile, shape, strict=True))
     pixels = int(np.prod(tile))
     if settings.batch_pixels > pixels:
@@ -172,9 +177,9 @@ def _smaller(settings, shape):
     half = -(-tile[longest] // (2 * stride)) * stride
     if half >= tile[longest] or half <= 2 * halo:
         raise torch.OutOfMemoryError(
-            f"Out of memory even in tiles of {tile} pixels; the network looks {settings.halo} "
-            "pixels around, so that smaller tiles would change the result. Use a smaller network "
-            "or the CPU."
+            f"Out of memory even in tiles of {tile} pixels; the network reads {settings.halo} "
+            "pixels around them, so that smaller tiles would change the result. Use a smaller "
+            "network or the CPU."
         )
     tile = (*tile[:longest], half, *tile[longest + 1 :])
     return replace(settings, tile=tile, batch_pixels=int(np.prod(tile)))
@@ -184,8 +189,7 @@ def _smaller(settings, shape):
 def _predict_batch(forward, images, settings, device, dtype):
     shape = tuple(images[0].shape[1:])
     tiles = plan_tiles(shape, settings)
-    blended = settings.blend != "crop"
-    output, weights = None, None
+    output = None
     for tile in tiles:
         region = (slice(None), *tile.read)
         parts = [torch.as_tensor(image[region]) for image in images]
@@ -196,32 +200,5 @@ def _predict_batch(forward, images, settings, device, dtype):
             return list(result)
         if output is None:
             output = np.zeros((len(images), result.shape[1], *shape), np.float32)
-            weights = np.zeros(shape, np.float32) if blended else None
-        if blended:
-            window = _window(tile.shape, settings.blend)
-            output[(slice(None), slice(None), *tile.read)] += result * window
-            weights[tile.read] += window
-        else:
-            output[(slice(None), slice(None), *tile.write)] = result[(..., *tile.inner)]
-    if blended:
-        output /= weights
+        output[(slice(None), slice(None), *tile.write)] = result[(..., *tile.inner)]
     return list(output)
-
-
-@lru_cache(maxsize=16)
-def _window(shape, blend):
-    """Positive weights of the pixels of a tile."""
-    window = np.ones(shape, np.float32)
-    for axis, size in enumerate(shape):
-        at = (np.arange(size) + 0.5) / size
-        if blend == "hann":
-            profile = np.sin(np.pi * at) ** 2 + 1e-3
-        elif blend == "gaussian":
-            profile = np.exp(-0.5 * ((at - 0.5) / 0.125) ** 2) + 1e-3
-        else:
-            profile = np.ones(size)
-        window *= profile.astype(np.float32).reshape(
-            [-1 if a == axis else 1 for a in range(len(shape))]
-        )
-    window.flags.writeable = False
-    return window

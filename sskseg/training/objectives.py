@@ -1,4 +1,4 @@
-"""What a dense network is trained for, and what its outputs then mean."""
+"""Objectives of dense networks: targets, losses, and how to read the outputs."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ LOSSES = ("cross-entropy", "dice", "distance")
 _BORDER_WEIGHT = 8.0  # extra weight, in the loss of the distance, of the borders of objects
 
 
-def decaying_weight(progress):
-    """Weight of auxiliary heads: from 1 to 1e-3, ten times less after each third of training."""
+def decaying_weight(progress: float) -> float:
+    """Weight auxiliary heads: from 1 to 1e-3, a tenth after each third of the training."""
     return 10.0 ** (-3 * min(1.0, progress))
 
 
@@ -43,9 +43,9 @@ class _Objective:
     losses: tuple[str, ...]
 
     def loss(self, network, batch, progress):
-        """Loss of a batch; `progress` is the share of the training that is over.
+        """Compute the loss of a batch; `progress` rises from 0 to 1 during training.
 
-        A network may return a tuple in training: what follows the first are outputs of auxiliary
+        A network may return a tuple in training: elements after the first are outputs of auxiliary
         heads, whose loss is added with `decaying_weight`.
         """
         outputs = network(batch.images)
@@ -58,7 +58,7 @@ class _Objective:
         return total
 
     def overlap_loss(self, logits, labels):
-        """Loss of logits against labels alone: no maps, no weights, no auxiliary heads."""
+        """Compute the loss against labels alone: no distances, weights or auxiliary heads."""
         labels = crop_center(labels, logits.shape[2:])
         return self._overlap_losses(self._overlap_logits(logits.float()), Batch(None, labels))
 
@@ -82,13 +82,13 @@ class _Objective:
 @dataclass(frozen=True)
 class ForegroundObjective(_Objective):
     """Foreground against background and, with "distance" among the losses, the distance to the
-    border of the object, which no prediction uses: it is learned for the sake of the borders.
+    border of the object, which is an auxiliary task that no prediction uses.
 
     Parameters
     ----------
     losses : tuple of str
     border_weight, border_sigma : float
-        Of `sskseg.morphology.weight_map`, which weighs the cross-entropy.
+        Of `sskseg.morphology.weight_map`, which weights the cross-entropy.
     """
 
     border_weight: float
@@ -102,27 +102,28 @@ class ForegroundObjective(_Objective):
 
     @property
     def weigh(self):
-        """Label image, as `prepare` gives it, to weights of its pixels; None: all 1."""
+        """Map a label image, as `prepare` returns it, to weights of its pixels; None: all 1."""
         used = self.border_weight > 0 and "cross-entropy" in self.losses
         return self._weigh if used else None
 
     def _weigh(self, labels):
-        # Ids from 2 on: a patch of nothing but object 1 would be taken for a mask.
+        # Ids from 2 on: a patch with object 1 only would be taken for a mask.
         return weight_map(labels + (labels > 0), self.border_weight, self.border_sigma)
 
     def prepare(self, labels, used):
-        """Label images with objects told apart, and maps of the distance (None: not needed).
+        """Return label images with separate objects, and targets of the distance (None: not used).
 
-        Those of samples that are not `used` are left as they are.
+        Those of samples that are not `used` stay as they are.
         """
         pairs = list(zip(labels, used, strict=True))
         labels = [_numbered(label_objects(label)) if use else label for label, use in pairs]
         if "distance" not in self.losses:
             return labels, None
-        maps = [
-            _distance_map(label) if use else None for label, use in zip(labels, used, strict=True)
+        targets = [
+            _distance_target(label) if use else None
+            for label, use in zip(labels, used, strict=True)
         ]
-        return labels, maps
+        return labels, targets
 
     def _overlap_logits(self, logits):
         return logits[:, :1]
@@ -140,7 +141,7 @@ class ForegroundObjective(_Objective):
 
     @staticmethod
     def confident_labels(probabilities, confidence):
-        """Labels (batch, *spatial) from (batch, 1, *spatial) probabilities; -1 between."""
+        """Return labels (batch, *spatial) of (batch, 1, *spatial) probabilities; -1 between."""
         inside = probabilities[:, 0]
         unsure = (inside > 1 - confidence) & (inside < confidence)
         return torch.where(unsure, -1, (inside >= confidence).long())
@@ -191,7 +192,7 @@ class ClassObjective(_Objective):
 
     @staticmethod
     def confident_labels(probabilities, confidence):
-        """Labels (batch, *spatial) from (batch, n_classes, *spatial); -1 where none is likely."""
+        """Return labels (batch, *spatial) of (batch, n_classes, *spatial); -1: not confident."""
         most, label = probabilities.max(1)
         return torch.where(most >= confidence, label, -1)
 
@@ -209,10 +210,9 @@ class ClassObjective(_Objective):
 
 
 def _normalize_background(weights, labels):
-    """Weights whose mean over the background is 1.
+    """Scale weights so that their mean over the background is 1.
 
-    It has its share of the loss, no more: probabilities keep their meaning, 0.5 its place between
-    the classes.
+    The background keeps its share of the loss, so that probabilities stay calibrated.
     """
     background = (labels == 0).to(weights.dtype)
     mean = (weights * background).sum() / background.sum().clamp_min(1)
@@ -220,13 +220,13 @@ def _normalize_background(weights, labels):
 
 
 def _numbered(objects):
-    """Objects with numbers 1, 2, ..., in as few bytes as they need: ids may be of any size."""
+    """Number objects 1, 2, ..., in as few bytes as they need: ids may be of any size."""
     numbers = np.where(objects < 0, -1, relabel(np.maximum(objects, 0)))
     return numbers.astype(np.min_scalar_type(-int(numbers.max(initial=0)) - 2))
 
 
-def _distance_map(objects):
-    """What the second output learns; negative on borders of objects, where 0 weighs more."""
+def _distance_target(objects):
+    """Target of the second output; negative on borders of objects, where 0 has more weight."""
     distance = normalized_distance(objects)
     inside = np.maximum(objects, 0)
     borders = find_boundaries(inside, connectivity=objects.ndim, mode="thick")

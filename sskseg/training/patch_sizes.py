@@ -1,6 +1,9 @@
 """Sizes of training patches."""
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,8 +13,17 @@ from ..nn import network_margin
 _BATCH_NORM = (torch.nn.BatchNorm2d, torch.nn.BatchNorm3d)
 
 
-def patch_sides(patch_size, ndim):
-    """Sides of patches of a given size, one for each axis.
+def patch_sides(patch_size: Any, ndim: int) -> tuple[int, ...]:
+    """Return the sides of patches of a given size, one for each axis.
+
+    Parameters
+    ----------
+    patch_size : int or sequence of int
+    ndim : {2, 3}
+
+    Returns
+    -------
+    tuple of int
 
     Raises
     ------
@@ -19,8 +31,8 @@ def patch_sides(patch_size, ndim):
         For other than one or `ndim` integers, or any below 8.
     """
     sides = np.atleast_1d(np.asarray(patch_size, dtype=object))
-    is_legal = all(isinstance(side, Integral) and side >= 8 for side in sides.flat)
-    if sides.shape not in ((1,), (ndim,)) or not is_legal:
+    is_valid = all(isinstance(side, Integral) and int(side) >= 8 for side in sides.flat)
+    if sides.shape not in ((1,), (ndim,)) or not is_valid:
         raise ValueError(
             f"patch_size must be 'auto', an integer or {ndim} integers, of at least 8, got "
             f"{patch_size!r}."
@@ -28,16 +40,16 @@ def patch_sides(patch_size, ndim):
     return tuple(int(side) for side in np.broadcast_to(sides, ndim))
 
 
-def check_batch(batch_size, patch_shape, network):
-    """Raise where batch normalization would see one number a channel, of which nothing is left.
+def check_batch(batch_size: int, patch_shape: tuple[int, ...], network: Any) -> None:
+    """Raise an error if batch normalization would get a single value per channel.
 
     Parameters
     ----------
     batch_size : int
     patch_shape : tuple of int
         Of the training patches, pixels.
-    network : Module
-        One that tells no ``stride``, or has a margin, is not checked.
+    network : torch.nn.Module
+        One without ``stride``, or with a margin, is not checked.
     """
     if not hasattr(network, "stride") or any(network_margin(network, len(patch_shape))):
         return

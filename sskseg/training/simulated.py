@@ -1,12 +1,25 @@
 """Images of the simulator that a stack carries, beside real ones."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from ..images import check_images
 
 
-def draw_simulated(simulator, n, seed, *, n_channels, spatial_ndim=2, outlined=False):
-    """Draw images that can stand beside real ones.
+def draw_simulated(
+    simulator: Any,
+    n: int,
+    seed: int,
+    *,
+    n_channels: int,
+    spatial_ndim: int = 2,
+    outlined: bool = False,
+) -> tuple[list, Any, list]:
+    """Draw simulated images to train on beside real ones.
 
     Parameters
     ----------
@@ -17,21 +30,21 @@ def draw_simulated(simulator, n, seed, *, n_channels, spatial_ndim=2, outlined=F
         Of the real images.
     spatial_ndim : {2, 3}, default=2
     outlined : bool, default=False
-        Whether outlines are wanted too, where the simulator has
+        Whether to return outlines too, if the simulator has
         ``sample_contours(n, random_state) -> (X, y, contours)``.
 
     Returns
     -------
     images : list of ndarray of shape (*spatial, n_channels)
     y : array-like
-        Labels, as they came.
+        Labels, as the simulator returns them.
     contours : list
         Outlines of the objects of each image; None where there are none.
 
     Raises
     ------
     ValueError
-        For an object that draws nothing, or images of other channels.
+        For an object without `sample`, or images with another number of channels.
     """
     if outlined and hasattr(simulator, "sample_contours"):
         X, y, contours = simulator.sample_contours(n, seed)
@@ -50,8 +63,10 @@ def draw_simulated(simulator, n, seed, *, n_channels, spatial_ndim=2, outlined=F
     return images, y, contours
 
 
-def balanced_weights(weight, labels, drawn):
-    """Weights of real and simulated images, by which as many pixels of both are drawn.
+def balanced_weights(
+    weight: np.ndarray, labels: Sequence[np.ndarray], drawn: Sequence[np.ndarray]
+) -> np.ndarray:
+    """Weight real and simulated images so that as many pixels of both are drawn.
 
     Parameters
     ----------
@@ -59,7 +74,7 @@ def balanced_weights(weight, labels, drawn):
     labels : list of ndarray of int
         Of the real images; -1 unlabeled.
     drawn : list of ndarray of int
-        Of the simulated ones, which have all the weight where nothing real is labeled.
+        Of the simulated ones, which get all the weight if nothing real is labeled.
 
     Returns
     -------

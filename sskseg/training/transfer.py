@@ -1,24 +1,31 @@
-"""Starting from a pretrained network: what is taken over, and which layers learn how fast."""
+"""Fine-tuning: starting from a pretrained network, and the learning rates of its layers."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from inspect import signature
+from typing import Any
+
+import numpy as np
+import torch
 
 from ..nn import Backbone, transfer_weights
 from . import channel_statistics
 
 FINETUNE = ("last", "all", "gradual")
-_SLOWER = 0.5  # rate of pretrained layers; at a tenth short trainings do not come round
+_PRETRAINED_RATE = 0.5  # of the learning rate; at a tenth short trainings do not converge
 _UNFREEZE = 0.3  # share of the training after which all layers learn with "gradual"
 
 
-def take_over(backbone, estimator):
-    """Network, width and depth of a backbone, which those of an estimator must not contradict.
+def take_over(backbone: Any, estimator: Any) -> tuple[Any, int, int]:
+    """Return network, width and depth of a backbone; those of the estimator must agree.
 
     Parameters
     ----------
     backbone : Backbone
     estimator : object
-        Has the parameters `network`, `width`, `depth` and `spatial_ndim`. Those that stand at their
-        default contradict nothing.
+        Has the parameters `network`, `width`, `depth` and `spatial_ndim`. Default values agree with
+        any backbone.
 
     Returns
     -------
@@ -27,13 +34,13 @@ def take_over(backbone, estimator):
     Raises
     ------
     ValueError
-        That says what conflicts.
+        If they conflict; the message names the parameter.
     TypeError
-        If the backbone is something else.
+        If the backbone is not a `Backbone`.
     """
     if not isinstance(backbone, Backbone):
         raise TypeError(
-            f"stack.backbone must be a sskseg.nn.Backbone, as ProxyPretrainer hands it on, got "
+            f"stack.backbone must be a sskseg.nn.Backbone, as ProxyPretrainer returns it, got "
             f"{type(backbone).__name__}."
         )
     if backbone.ndim != estimator.spatial_ndim:
@@ -52,18 +59,23 @@ def take_over(backbone, estimator):
     return backbone.network, backbone.width, backbone.depth
 
 
-def start_network(estimator, images, backbone=None, taken_over=lambda network: network):
-    """Take statistics of the images and give the network that training starts from.
+def start_network(
+    estimator: Any,
+    images: Sequence[np.ndarray],
+    backbone: Backbone | None = None,
+    pretrained_part: Callable[[torch.nn.Module], torch.nn.Module] = lambda network: network,
+) -> torch.nn.Module:
+    """Compute statistics of the images and return the network that training starts from.
 
     Parameters
     ----------
     estimator : TorchEstimator
         Its `n_channels_`, `channel_mean_`, `channel_std_` and `architecture_` are set, unless it
-        goes on from the last fit.
+        has a warm start.
     images : list of ndarray of shape (*spatial, n_channels)
     backbone : Backbone, default=None
-    taken_over : callable
-        Gives the part of the network that the backbone's weights are for; all of it by default.
+    pretrained_part : callable
+        Returns the part of the network that gets the backbone's weights; all of it by default.
 
     Returns
     -------
@@ -85,12 +97,12 @@ def start_network(estimator, images, backbone=None, taken_over=lambda network: n
     estimator.architecture_ = None if backbone is None else take_over(backbone, estimator)
     network = estimator._make_module("network_")
     if backbone is not None:
-        transfer_weights(backbone.module, taken_over(network))
+        transfer_weights(backbone.module, pretrained_part(network))
     return network
 
 
-def rate_groups(network, finetune):
-    """Parameters with their learning rates, as shares of the estimator's rate.
+def rate_groups(network: Any, finetune: str) -> list:
+    """Return groups of parameters with their learning rates, as shares of the estimator's.
 
     Parameters
     ----------
@@ -111,10 +123,10 @@ def rate_groups(network, finetune):
     if finetune == "last":
         return [(new + late, _constant(1.0)), (early, _constant(0.0))]
     if finetune == "all":
-        return [(new, _constant(1.0)), (late + early, _constant(_SLOWER))]
+        return [(new, _constant(1.0)), (late + early, _constant(_PRETRAINED_RATE))]
     return [
-        (new + late, lambda progress: 1.0 if progress < _UNFREEZE else _SLOWER),
-        (early, lambda progress: 0.0 if progress < _UNFREEZE else _SLOWER),
+        (new + late, lambda progress: 1.0 if progress < _UNFREEZE else _PRETRAINED_RATE),
+        (early, lambda progress: 0.0 if progress < _UNFREEZE else _PRETRAINED_RATE),
     ]
 
 
