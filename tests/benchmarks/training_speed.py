@@ -29,7 +29,7 @@ def train(task, steps):
     from sskseg.datasets import load_epfl_mitochondria
 
     X, y = load_epfl_mitochondria(data_folder() / "epfl_mitochondria", split="train")
-    X, y = X[:24, :512, :512], y[:24, :512, :512].copy()
+    X, y = X[:24, :512, :512], y[:24, :512, :512].astype(int)
     options = {"semi_supervision": None}
     if task == "sections":
         y[[i for i in range(24) if i not in (6, 18)]] = -1
