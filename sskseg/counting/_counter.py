@@ -44,6 +44,7 @@ from ..morphology import (
     remove_small,
     split_touching,
 )
+from ._blocks import counter_blocks
 from .candidates import merge_distances, smallest_sizes
 
 _DEFAULTS = {"threshold": 0.5, "seed_height": 0.1, "min_size": 0, "merge_distance": 0.0}
@@ -384,6 +385,28 @@ class InstanceCounter(ImageEstimator):
         if are_counts(y):
             return score_counts(y, self.predict(X, positions=positions), sample_weight)
         return score_labels(y, images, self._label(images, positions), sample_weight)
+
+    @property
+    def exact(self):
+        """Whether objects are the connected components of the foreground, so that those of parts
+        of an image join exactly by the pixels that touch."""
+        plain = not self.fill_holes and self.merge_distance_ == 0
+        return self.method == "components" and plain
+
+    def block_objects(self):
+        """Return what finds the objects of blocks of a scan, see `sskseg.scans.count_scan`.
+
+        Returns
+        -------
+        sskseg.scans.protocol.BlockObjects
+
+        Raises
+        ------
+        ValueError
+            With a `margin`, or for contours of anything but independent planes.
+        """
+        check_is_fitted(self)
+        return counter_blocks(self)
 
     # Checks
 

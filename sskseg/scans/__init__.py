@@ -1,9 +1,10 @@
-"""Images larger than memory, block by block."""
+"""Scans: images larger than memory, processed block by block."""
 
 from ..inference.blocks import predict_blocks
 from ..io.scans import Scan, open_scan
 from .components import label_blocks
-from .count import ScanPlan, ScanResult, count_scan, plan_scan
+from .count import ScanResult, count_scan
+from .estimate import ScanPlan, plan_scan
 from .scheduler import ScanError
 from .tables import count_by_region, density_map
 

@@ -1,4 +1,6 @@
-"""What is finished, on disk: a run that is killed goes on where it was."""
+"""The ledger of finished blocks, on disk: a run that is killed resumes where it was."""
+
+from __future__ import annotations
 
 import json
 import shutil
@@ -6,16 +8,17 @@ import time
 import uuid
 import zlib
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load, save
 
 from ..io.atomic import write_atomically
 
-_VERSION = "4"  # of the files below
+_VERSION = "5"  # of the files below
 _OWNER = "owner"
-_PAUSES = (1.0, 4.0, 0.0)  # seconds between looks at it
-_PIECE = 2**30  # bytes, which a compressor takes at a time
+_PAUSES = (1.0, 4.0, 0.0)  # seconds between reads of it
+_PIECE = 2**30  # bytes that the compressor takes at a time
 
 
 class TakenOver(RuntimeError):
@@ -23,10 +26,10 @@ class TakenOver(RuntimeError):
 
 
 class Ledger:
-    """Finished blocks of each stage, with what they found.
+    """The record of finished blocks of each task, with their results.
 
-    A file is written under a temporary name and renamed, and begins with a checksum: what is there
-    is whole, and what is damaged counts as not there.
+    A file is written under a temporary name and renamed, and begins with a checksum: an entry is
+    complete, or counts as missing.
 
     Parameters
     ----------
@@ -35,24 +38,24 @@ class Ledger:
         Of `take_over`: nothing is written once another run has taken over.
     """
 
-    def __init__(self, folder, owner=None):
+    def __init__(self, folder: str | Path, owner: str | None = None):
         self.folder, self.owner = Path(folder), owner
 
     @classmethod
-    def open(cls, folder, run):
-        """Start a ledger, or go on with that of the same run.
+    def open(cls, folder: str | Path, run: dict[str, str]) -> Ledger:
+        """Start a ledger, or resume that of the same run.
 
         Parameters
         ----------
         folder : str or path-like
         run : dict of str to str
             What the result depends on: model, source, parameters. Other "stamps", of the files of
-            the source, do not make it another run: see `note`.
+            the source, do not make it another run: see `update_stamps`.
 
         Raises
         ------
         ValueError
-            If the ledger there is of another run, the message tells what changed, or damaged.
+            If the ledger is of another run, with what changed in the message, or damaged.
         """
         ledger, run = cls(folder), {**run, "format": _VERSION}
         earlier = ledger.run()
@@ -69,24 +72,24 @@ class Ledger:
         ledger._write_run(run)
         return ledger
 
-    def note(self, stamps):
-        """Note other stamps of a source whose pixels were found to be the same."""
+    def update_stamps(self, stamps: str) -> None:
+        """Record new stamps of a source whose pixels are the same."""
         self._write_run({**self.run(), "stamps": stamps})
 
     def _write_run(self, run):
         write_atomically(self.folder / "run.json", json.dumps(run, indent=1).encode())
 
-    def take_over(self):
-        """Be the only one who writes; returns the `owner` for others of this run."""
+    def take_over(self) -> str:
+        """Become the only run that writes, and return the `owner` for its other workers."""
         self.owner = uuid.uuid4().hex
         write_atomically(self.folder / _OWNER, self.owner.encode())
         return self.owner
 
-    def release(self):
-        """Nobody writes any more."""
+    def release(self) -> None:
+        """Let no run write any more."""
         (self.folder / _OWNER).unlink(missing_ok=True)
 
-    def check_owner(self):
+    def check_owner(self) -> None:
         """Raise `TakenOver` where another run has taken over."""
         if self.owner is None:
             return
@@ -104,48 +107,48 @@ class Ledger:
         except FileNotFoundError:
             return None
 
-    def run(self):
-        """What the run that is there depends on; empty where there is none."""
+    def run(self) -> dict[str, str]:
+        """Return what the recorded run depends on; empty where there is none."""
         file = self.folder / "run.json"
         return _read_run(file) if file.exists() else {}
 
-    def has(self, stage, block):
-        """Whether a block is finished."""
-        return self._read(stage, block) is not None
+    def has(self, task: str, block: int) -> bool:
+        """Whether the entry of a block exists and is undamaged."""
+        return self._read(task, block) is not None
 
-    def read(self, stage, block):
-        """What was written for a block: dict of str to ndarray.
+    def read(self, task: str, block: int) -> dict[str, np.ndarray]:
+        """Read the entry of a block.
 
         Raises
         ------
         KeyError
             If the block is not finished.
         """
-        payload = self._read(stage, block)
+        payload = self._read(task, block)
         if payload is None:
-            raise KeyError(f"Block {block} of stage {stage!r} is not finished.")
+            raise KeyError(f"Block {block} of task {task!r} is not finished.")
         return load(_decompressed(payload))
 
-    def write(self, stage, block, **arrays):
-        """Note that a block is finished, and what it found."""
-        arrays = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    def write(self, task: str, block: int, **values: Any) -> None:
+        """Record that a block is finished, with its results."""
+        arrays = {name: np.asarray(array, order="C") for name, array in values.items()}
         payload = _compressed(save(arrays))
         crc = zlib.crc32(payload).to_bytes(4, "big")
         self.check_owner()
-        path = self._path(stage, block)
+        path = self._path(task, block)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, crc + payload)
 
-    def remove(self, stage):
-        """Forget a stage, whose results are not needed any more."""
-        shutil.rmtree(self.folder / stage, ignore_errors=True)
+    def remove(self, task: str) -> None:
+        """Remove the entries of a task that are not needed any more."""
+        shutil.rmtree(self.folder / task, ignore_errors=True)
 
-    def _path(self, stage, block):
-        return self.folder / stage / f"{block // 1000:06d}" / f"{block:09d}"
+    def _path(self, task, block):
+        return self.folder / task / f"{block // 1000:06d}" / f"{block:09d}"
 
-    def _read(self, stage, block):
+    def _read(self, task, block):
         try:
-            content = self._path(stage, block).read_bytes()
+            content = self._path(task, block).read_bytes()
         except FileNotFoundError:
             return None
         crc, payload = content[:4], content[4:]
@@ -163,14 +166,17 @@ def _read_run(file):
 
 
 def _compressed(content):
-    """Pieces, each after its length: labels hardly differ from pixel to pixel, so that the cheapest
-    compression is enough, and the same bytes come out on every machine."""
+    """Pieces, each after its length.
+
+    Labels hardly differ from pixel to pixel, so that the cheapest compression is enough; its bytes
+    are the same on every machine.
+    """
     from numcodecs import lz4
 
-    found = [
+    pieces = [
         lz4.compress(content[start : start + _PIECE]) for start in range(0, len(content), _PIECE)
     ]
-    return b"".join(part for piece in found for part in (len(piece).to_bytes(8, "big"), piece))
+    return b"".join(part for piece in pieces for part in (len(piece).to_bytes(8, "big"), piece))
 
 
 def _decompressed(payload):
@@ -184,6 +190,6 @@ def _decompressed(payload):
     return b"".join(pieces) if len(pieces) > 1 else pieces[0]
 
 
-def checksum(array):
-    """CRC-32 of the bytes of an array; uint32."""
+def checksum(array: np.ndarray) -> np.ndarray:
+    """Compute the CRC-32 of the bytes of an array; uint32."""
     return np.array(zlib.crc32(np.ascontiguousarray(array).data), np.uint32)

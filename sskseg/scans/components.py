@@ -1,16 +1,20 @@
 """Connected components of arrays larger than memory."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 from ..morphology import label_components
 from .stitching import block_faces, boundary_pairs, merge_ids, neighbor_offsets
 
 
-def label_blocks(array, connectivity=1):
+def label_blocks(array: Any, connectivity: int = 1) -> tuple[Any, Any]:
     """Label the connected components of a dask array, block by block.
 
     Each block is labeled by itself; labels that touch across a boundary of blocks are joined. The
-    components are those of the whole array, whatever the blocks.
+    components are those of the whole array for any blocks.
 
     Parameters
     ----------
@@ -25,8 +29,7 @@ def label_blocks(array, connectivity=1):
     labels : dask array of int64
         0 background; 1, 2, ... in the order of the blocks.
     n_objects : dask array of int64, shape ()
-        Compute it together with `labels`, ``dask.compute(labels, n_objects)``, so that components
-        are found once.
+        Compute both together, ``dask.compute(labels, n_objects)``, to label the array once.
 
     Raises
     ------
@@ -36,7 +39,7 @@ def label_blocks(array, connectivity=1):
 
     Notes
     -----
-    What is gathered in one place is proportional to the pairs of labels that touch a boundary.
+    Memory of one process is proportional to the pairs of labels that touch across a boundary.
 
     Examples
     --------
@@ -55,31 +58,46 @@ def label_blocks(array, connectivity=1):
     _check(array, connectivity)
     if 0 in array.shape:
         return da.zeros(array.shape, dtype=np.int64, chunks=array.chunks), da.zeros((), np.int64)
-    grid = array.numblocks
     blocks = array.to_delayed()
-    label, number = dask.delayed(_label, pure=True), dask.delayed(merge_ids, pure=True)
-    labels = {at: label(blocks[at], connectivity) for at in np.ndindex(grid)}
-    edges = {at: dask.delayed(_edges, pure=True)(labels[at]) for at in labels}
-    rows = {at: i for i, at in enumerate(labels)}
-    touching = []
-    for at in labels:
-        for offset in neighbor_offsets(array.ndim, connectivity):
-            there = tuple(a + o for a, o in zip(at, offset, strict=True))
-            if there in rows:
-                pairs = dask.delayed(_pairs, pure=True)(
-                    edges[at], edges[there], offset, connectivity
-                )
-                touching.append((rows[at], rows[there], pairs))
-    counts = [dask.delayed(_count, pure=True)(edges[at]) for at in labels]
-    numbering = number(counts, touching)
-    renumber = dask.delayed(_renumber, pure=True)
-    result = np.empty(grid, object)
-    for at in labels:
-        shape = tuple(sizes[i] for sizes, i in zip(array.chunks, at, strict=True))
-        done = renumber(labels[at], numbering, rows[at])
-        result[at] = da.from_delayed(done, shape, np.int64, meta=np.empty((0,) * array.ndim, int))
+    label = dask.delayed(_label, pure=True)
+    labels = {at: label(blocks[at], connectivity) for at in np.ndindex(array.numblocks)}
+    edges = {at: dask.delayed(_edges, pure=True)(block) for at, block in labels.items()}
+    touching = _touching(edges, array.ndim, connectivity)
+    counts = [dask.delayed(_count, pure=True)(edge) for edge in edges.values()]
+    numbering = dask.delayed(merge_ids, pure=True)(counts, touching)
     n_objects = da.from_delayed(dask.delayed(_n_objects)(numbering), (), np.int64)
-    return da.block(result.tolist()), n_objects
+    return _renumbered(array, labels, numbering), n_objects
+
+
+def _touching(edges, ndim, connectivity):
+    """Pairs of blocks that are neighbors, with their labels that touch."""
+    import dask
+
+    pairs = dask.delayed(_pairs, pure=True)
+    index = {at: i for i, at in enumerate(edges)}
+    touching = []
+    for at in edges:
+        for offset in neighbor_offsets(ndim, connectivity):
+            there = tuple(a + o for a, o in zip(at, offset, strict=True))
+            if there in index:
+                labels = pairs(edges[at], edges[there], offset, connectivity)
+                touching.append((index[at], index[there], labels))
+    return touching
+
+
+def _renumbered(array, labels, numbering):
+    """The labels of all blocks under their final ids, as one array."""
+    import dask
+    import dask.array as da
+
+    renumber = dask.delayed(_renumber, pure=True)
+    result = np.empty(array.numblocks, object)
+    meta = np.empty((0,) * array.ndim, int)
+    for block, at in enumerate(labels):
+        shape = tuple(sizes[i] for sizes, i in zip(array.chunks, at, strict=True))
+        done = renumber(labels[at], numbering, block)
+        result[at] = da.from_delayed(done, shape, np.int64, meta=meta)
+    return da.block(result.tolist())
 
 
 def _check(array, connectivity):
@@ -100,7 +118,7 @@ def _label(block, connectivity):
 
 
 def _edges(labels):
-    """Count of labels, and faces."""
+    """Number of labels, and faces."""
     return int(labels.max()), block_faces(labels)
 
 
@@ -112,8 +130,8 @@ def _pairs(edges, following, offset, connectivity):
     return boundary_pairs(edges[1], following[1], offset, connectivity)
 
 
-def _renumber(labels, numbering, row):
-    return numbering.renumber(labels, row)
+def _renumber(labels, numbering, block):
+    return numbering.renumber(labels, block)
 
 
 def _n_objects(numbering):

@@ -1,5 +1,7 @@
 """What the result of a run depends on, in a form that can be compared."""
 
+from __future__ import annotations
+
 import dis
 import hashlib
 import json
@@ -8,49 +10,56 @@ import re
 import types
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from sklearn.pipeline import Pipeline
 
 from ..io.scans import SECTIONS, ZARR_METADATA
+from .plan import Plan
 
 _IRRELEVANT = ("history_", "transduction_", "verbose", "device", "memory")  # change no prediction
-_LOOKED_UP = ("LOAD_GLOBAL", "LOAD_NAME")
+_LOADS = ("LOAD_GLOBAL", "LOAD_NAME")
 _PLAIN = (str, bytes, bool, int, float, complex, type(None), np.generic)
 
 
-def fingerprint(job, estimator):
-    """What the result depends on: dict of str to str.
+def fingerprint(plan: Plan, estimator: Pipeline) -> dict[str, str]:
+    """Summarize what the result depends on.
 
     Parameters
     ----------
-    job : Job
+    plan : Plan
     estimator : Pipeline
         As `count_scan` was given it.
+
+    Returns
+    -------
+    dict of str to str
     """
     from dask.base import tokenize
 
     return {
         "model": hash_of(estimator),
-        "source": _hash_source(job.scan),
-        "stamps": _stamps(job.scan),
-        "block_shape": json.dumps(job.block_shape),
-        "predict_shape": predict_shape(job),
-        "halo": str(job.halo),
-        "skip_below": str(job.skip_below),
-        "mask": "None" if job.mask is None else tokenize(job.mask),
-        "keep_probabilities": str(job.keep_probabilities),
-        **({"intensity": "True"} if job.intensity else {}),  # runs from before it was there go on
+        "source": _hash_source(plan.scan),
+        "stamps": _stamps(plan.scan),
+        "block_shape": json.dumps(plan.grid.core),
+        "predict_shape": predict_shape(plan),
+        "halo": str(plan.grid.halo),
+        "skip_below": str(plan.skip_below),
+        "mask": "None" if plan.mask is None else tokenize(plan.mask),
+        "keep_probabilities": str(plan.keep_probabilities),
+        "intensity": str(plan.intensity),
     }
 
 
-def predict_shape(job):
-    """Blocks of the network, which follow from `block_shape` only where that was given."""
-    return json.dumps([job.core, job.network_halo])
+def predict_shape(plan: Plan) -> str:
+    """Describe the blocks of the network, which follow from `block_shape` only if it is given."""
+    return json.dumps([plan.network_grid.core, plan.network_grid.halo])
 
 
-def hash_of(value):
-    """SHA-256 of all that a value can compute with: parameters, weights, and of what is defined in
-    a script or within a function, the instructions."""
+def hash_of(value: Any) -> str:
+    """Compute the SHA-256 of all that a value computes with: parameters, weights, and the
+    instructions of what a script or a function defines."""
     digest = _Digest()
     digest.add(value)
     return digest.sha.hexdigest()
@@ -59,7 +68,7 @@ def hash_of(value):
 class _Digest:
     def __init__(self):
         self.sha = hashlib.sha256()
-        self.seen = {}  # with the objects themselves, so that no id is given to another one
+        self.visited = {}  # with the objects themselves, so that Python reuses no id
 
     def put(self, kind, content):
         content = content if isinstance(content, bytes) else str(content).encode()
@@ -67,7 +76,7 @@ class _Digest:
 
     def add(self, value):
         if isinstance(value, (np.random.Generator, np.random.RandomState)):
-            return  # its state is what fitting left of it
+            return  # its state is what fitting left
         if isinstance(value, _PLAIN):
             self.put(type(value).__name__, repr(value))
         elif isinstance(value, (list, tuple)):
@@ -75,12 +84,12 @@ class _Digest:
         elif isinstance(value, (set, frozenset)):
             self._add_all("set", sorted(value, key=repr))
         elif isinstance(value, dict):
-            rows = sorted(value.items(), key=lambda item: str(item[0]))
-            self._add_all("dict", [part for key, item in rows for part in (str(key), item)])
-        elif id(value) in self.seen:
-            self.put("again", self.seen[id(value)][0])
+            items = sorted(value.items(), key=lambda item: str(item[0]))
+            self._add_all("dict", [part for key, item in items for part in (str(key), item)])
+        elif id(value) in self.visited:
+            self.put("again", self.visited[id(value)][0])
         else:
-            self.seen[id(value)] = (len(self.seen), value)
+            self.visited[id(value)] = (len(self.visited), value)
             self._add_object(value)
 
     def _add_all(self, kind, items):
@@ -116,7 +125,7 @@ class _Digest:
         elif hasattr(value, "__dict__"):
             kept = {k: v for k, v in vars(value).items() if k not in _IRRELEVANT}
             self._add_all("object", [type(value), kept])
-        else:  # without its address, which is another one in another process
+        else:  # without its address, which differs between processes
             self.put("other", re.sub(r" at 0x[0-9a-fA-F]+", "", repr(value)))
 
     def _add_class(self, kind):
@@ -132,7 +141,7 @@ class _Digest:
             self._add_all("parts", [kept, list(kind.__bases__)])
 
     def _add_function(self, function):
-        """Its name; and what it does, where the name does not tell."""
+        """Its name, and its instructions where the name does not define them."""
         self.put("function", _name(function))
         code = getattr(function, "__code__", None)
         if code is None or not _is_own(function):
@@ -147,19 +156,19 @@ def _name(value):
 
 
 def _is_own(value):
-    """Whether something is of a script, or of the inside of a function, where it may change."""
+    """Whether a script or the inside of a function defines something, which may change."""
     return "<" in value.__qualname__ or value.__module__ == "__main__"
 
 
 def _cells(function):
-    """What a function takes from those around it; nothing of what is not there yet."""
-    found = []
+    """Values of the variables of enclosing functions; None for those without one yet."""
+    values = []
     for cell in function.__closure__ or ():
         try:
-            found.append(cell.cell_contents)
+            values.append(cell.cell_contents)
         except ValueError:
-            found.append(None)
-    return found
+            values.append(None)
+    return values
 
 
 def _unwrapped(part):
@@ -169,10 +178,10 @@ def _unwrapped(part):
 
 
 def _globals(code):
-    """Names that a function looks up outside of itself, those within it too."""
-    found = {i.argval for i in dis.get_instructions(code) if i.opname in _LOOKED_UP}
+    """Global names that a function and those within it load."""
+    names = {i.argval for i in dis.get_instructions(code) if i.opname in _LOADS}
     inner = [_globals(const) for const in code.co_consts if hasattr(const, "co_code")]
-    return found.union(*inner)
+    return names.union(*inner)
 
 
 def _instructions(code):
@@ -181,19 +190,18 @@ def _instructions(code):
 
 
 def _hash_source(scan):
-    """Shape, type, axes and place."""
+    """Hash of shape, type, axes and place."""
     place = scan.source
     if Path(place).exists():
         place = str(Path(place).absolute())
-    told = [scan.data.shape, str(scan.data.dtype), scan.axes, scan.spacing, scan.unit, place]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    summary = [scan.data.shape, str(scan.data.dtype), scan.axes, scan.spacing, scan.unit, place]
+    return hashlib.sha256(json.dumps(summary).encode()).hexdigest()
 
 
 def _stamps(scan):
-    """Sizes and times of the files at that place which are read: a file, the metadata of zarr, or
-    sections.
+    """Hash of the sizes and times of a scan's files: a file, the metadata of zarr, or sections.
 
-    Not of zarr's chunks. What blocks were made of is compared besides.
+    Chunks of zarr are left out: `check_source` compares the pixels.
     """
     path = Path(scan.source)
     if not path.exists():  # a dataset in a file

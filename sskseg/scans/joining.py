@@ -1,13 +1,17 @@
-"""Joining the blocks of a scan: which objects are one, and their numbers."""
+"""Joining the blocks of a scan: which objects are one, and their ids."""
+
+from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..morphology import best_matches, count_overlaps
+from .checkpoints import Ledger
+from .plan import Plan
 from .stitching import Numbering, merge_ids
 
-REASONS = ("larger than the halo", "seen differently by two blocks")
+REASONS = ("larger than the halo", "segmented differently by two blocks")
 
 
 @dataclass(frozen=True)
@@ -29,108 +33,114 @@ class Ids:
     sections: Numbering | None = None
 
     @property
-    def n_objects(self):
+    def n_objects(self) -> int:
         if self.sections is not None:
             return self.sections.n_objects
         return self.numbering.n_objects - len(self.dropped)
 
-    def of(self, numbers):
-        """Final ids of the numbers that `numbering` gives; 0 for what is dropped."""
+    def of(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the final ids of the numbers that `numbering` gives; 0 for what is dropped."""
         at = np.searchsorted(self.dropped, numbers)
-        gone = self.dropped[at.clip(max=len(self.dropped) - 1)] == numbers if len(
-            self.dropped) else np.zeros(np.shape(numbers), bool)  # fmt: skip
-        ids = np.where(gone | (numbers == 0), 0, numbers - at)
+        dropped = np.isin(numbers, self.dropped)
+        ids = np.where(dropped | (numbers == 0), 0, numbers - at)
         return ids if self.sections is None else np.where(ids > 0, self.sections.of(ids), 0)
 
-    def table(self, block):
-        """Final ids of the labels 0, 1, ... of a block."""
+    def table(self, block: int) -> np.ndarray:
+        """Return the final ids of the labels 0, 1, ... of a block."""
         return self.of(self.numbering.table(block))
 
-    def parts(self):
-        """Final ids of objects that may be in more blocks than one, sorted."""
-        joined = self.numbering
-        found = [self.of(joined.of(np.concatenate([joined.joined, joined.roots])))]
+    def parts(self) -> np.ndarray:
+        """Return the final ids of objects that may lie in several blocks, sorted."""
+        ids = [self.of(self.numbering.of(self.numbering.merged))]
         if self.sections is not None:
-            over = self.sections
-            found.append(over.of(np.concatenate([over.joined, over.roots])))
-        found = np.unique(np.concatenate(found))
-        return found[found > 0]
+            ids.append(self.sections.of(self.sections.merged))
+        every = np.unique(np.concatenate(ids))
+        return every[every > 0]
 
 
-def join_blocks(job, ledger):
-    """Number the objects of all blocks; for each block the final ids of its labels.
+def join_blocks(plan: Plan, ledger: Ledger) -> None:
+    """Number the objects of all blocks, and write the final ids of each block's labels.
 
-    What is kept in memory is proportional to the number of blocks and to the objects that touch
-    the border of one; of consecutive sections, to the objects.
+    Memory is proportional to the number of blocks and of the objects that touch the border of one;
+    with consecutive sections, of all objects.
     """
-    n_blocks = len(job.grid)
+    n_blocks = len(plan.grid)
     if ledger.has("join", n_blocks):
         return
-    counts, doubtful, pairs = [], [], []
-    for i in range(n_blocks):
-        found, matched = ledger.read("sums", i), ledger.read("match", i)
-        counts.append(int(found["n"]))
-        doubtful += [(i, k, 0) for k in found["cut"].tolist()]
-        doubtful += [(block, k, 1) for block, k in matched["doubtful"].tolist()]
-        for j in np.unique(matched["others"]).tolist():
-            pairs.append((i, j, matched["pairs"][matched["others"] == j]))
+    counts, pairs, doubtful = _read_matches(n_blocks, ledger)
     numbering = merge_ids(counts, pairs)
-    ids = Ids(numbering, _too_small(job, ledger, numbering))
-    if job.consecutive:
-        ids = Ids(numbering, ids.dropped, _over_sections(job, ledger, ids))
+    ids = Ids(numbering, _too_small(plan, ledger, numbering))
+    if plan.consecutive:
+        ids = Ids(numbering, ids.dropped, _join_sections(plan, ledger, ids))
     for i in range(n_blocks):
         ledger.write("join", i, ids=ids.table(i))
-    rows = np.array(doubtful, np.int64).reshape(-1, 3)
-    numbers = numbering.of(numbering.offsets[rows[:, 0]] + rows[:, 1])
+    numbers = numbering.of(numbering.offsets[doubtful[:, 0]] + doubtful[:, 1])
     ledger.write(
-        "join", n_blocks, ids=ids.of(numbers), reasons=rows[:, 2], parts=ids.parts(),
+        "join", n_blocks, ids=ids.of(numbers), reasons=doubtful[:, 2], parts=ids.parts(),
         n_objects=ids.n_objects,
     )  # fmt: skip
 
 
-def _too_small(job, ledger, numbering):
-    """Numbers of components that are too small as a whole.
+def _read_matches(n_blocks, ledger):
+    """Objects of each block, pairs that are one object, and doubtful objects: block, label and
+    reason."""
+    counts, pairs, doubtful = [], [], []
+    for i in range(n_blocks):
+        sums, matched = ledger.read("sums", i), ledger.read("match", i)
+        counts.append(int(sums["n"]))
+        doubtful += [(i, label, 0) for label in sums["cut"].tolist()]
+        doubtful += [(block, label, 1) for block, label in matched["doubtful"].tolist()]
+        for j in np.unique(matched["others"]).tolist():
+            pairs.append((i, j, matched["pairs"][matched["others"] == j]))
+    return counts, pairs, np.array(doubtful, np.int64).reshape(-1, 3)
 
-    Those that touch no other block are gone already.
-    """
-    if not job.exact or job.counter.min_size_ == 0:
+
+def _too_small(plan, ledger, numbering):
+    """Numbers of components that are too small as a whole, of those that may reach over blocks."""
+    if not plan.exact or plan.objects.min_size == 0:
         return np.empty(0, np.int64)
     numbers, sizes = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for i in range(len(job.grid)):
-        found, edges = ledger.read("sums", i), ledger.read("edges", i)
-        labels = np.unique(np.concatenate([face.ravel() for name, face in edges.items()
-                                           if name != "n"]))  # fmt: skip
-        if job.consecutive:  # of which nothing was removed before
-            labels = found["label"]
-        labels = labels[labels > 0]
+    for i in range(len(plan.grid)):
+        sums = ledger.read("sums", i)
+        # Sections still have all their components; others, only those at the edges of a block.
+        labels = sums["label"] if plan.consecutive else _edge_labels(ledger.read("edges", i))
         numbers.append(numbering.table(i)[labels])
-        sizes.append(found["size"][np.searchsorted(found["label"], labels)])
+        sizes.append(sums["size"][np.searchsorted(sums["label"], labels)])
     numbers, index = np.unique(np.concatenate(numbers), return_inverse=True)
     whole = np.bincount(index.ravel(), np.concatenate(sizes), len(numbers))
-    return numbers[whole < job.counter.min_size_]
+    return numbers[whole < plan.objects.min_size]
 
 
-def _over_sections(job, ledger, ids):
-    """Numbering of objects where those of neighboring sections are one: see `join_sections`."""
+def _edge_labels(edges):
+    faces = [face.ravel() for name, face in edges.items() if name != "n"]
+    labels = np.unique(np.concatenate(faces))
+    return labels[labels > 0]
+
+
+def _join_sections(plan, ledger, ids):
+    """Numbering of objects that are one over neighboring sections: see `join_sections`."""
     pairs, overlaps = [np.empty((0, 2), np.int64)], [np.empty(0, np.int64)]
     areas = np.zeros(ids.n_objects + 1, np.int64)
-    firsts = np.full(len(areas), np.iinfo(np.int64).max)
-    for i in range(len(job.grid)):
-        found, table = ledger.read("sums", i), ids.table(i)
-        np.add.at(areas, table[found["label"]], found["size"])
-        np.minimum.at(firsts, table[1:], found["first"])
-        pairs.append(table[found["pairs"]])
-        overlaps.append(found["overlap"])
-        above = job.above(i)
-        if above is not None:
-            last, first = ledger.read("edges", i)["last"], ledger.read("edges", above)["first"]
+    first_pixels = np.full(len(areas), np.iinfo(np.int64).max)
+    for i in range(len(plan.grid)):
+        sums, table = ledger.read("sums", i), ids.table(i)
+        np.add.at(areas, table[sums["label"]], sums["size"])
+        np.minimum.at(first_pixels, table[1:], sums["first"])
+        pairs.append(table[sums["pairs"]])
+        overlaps.append(sums["overlap"])
+        j = plan.next_sections(i)
+        if j is not None:
+            last, first = ledger.read("edges", i)["last"], ledger.read("edges", j)["first"]
             between, overlap = count_overlaps(last, first)
-            next_ids = ids.table(above)
-            pairs.append(np.stack([table[between[:, 0]], next_ids[between[:, 1]]], axis=1))
+            pairs.append(np.stack([table[between[:, 0]], ids.table(j)[between[:, 1]]], axis=1))
             overlaps.append(overlap)
-    pairs, overlaps = np.concatenate(pairs), np.concatenate(overlaps)
-    real = (pairs > 0).all(axis=1)
-    pairs, index = np.unique(pairs[real], axis=0, return_inverse=True)
-    overlap = np.bincount(index.ravel(), overlaps[real], len(pairs)).astype(np.int64)
-    same = best_matches(pairs, overlap, areas[pairs.T], firsts[pairs.T])
+    pairs, overlap = _add_overlaps(np.concatenate(pairs), np.concatenate(overlaps))
+    same = best_matches(pairs, overlap, areas[pairs.T], first_pixels[pairs.T])
     return merge_ids([len(areas) - 1], [(0, 0, same)])
+
+
+def _add_overlaps(pairs, overlaps):
+    """Each pair of objects once, with the pixels that it shares in all blocks."""
+    kept = (pairs > 0).all(axis=1)
+    pairs, index = np.unique(pairs[kept], axis=0, return_inverse=True)
+    return pairs, np.bincount(index.ravel(), overlaps[kept], len(pairs)).astype(np.int64)

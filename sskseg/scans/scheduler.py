@@ -1,137 +1,202 @@
-"""Running the stages over blocks, in threads or on a cluster."""
+"""Running the tasks of a scan, in threads or on a cluster."""
+
+from __future__ import annotations
 
 import heapq
 import os
-import re
 import threading
-import zlib
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from functools import partial
 from queue import SimpleQueue
-
-from tqdm import tqdm
+from typing import Any
 
 from .checkpoints import TakenOver
+from .dependencies import Block
+from .plan import Plan
+from .store import Store
+from .tasks import downsample_labels, find_objects, match_objects, predict_block, write_labels
 
 _RETRIES = 2
-_IN_FLIGHT = 10_000  # blocks that a cluster is given at a time
+_MAX_SUBMITTED = 10_000  # blocks that a cluster holds at a time
+TASKS: dict[str, Callable[[Plan, Store, int], int | None]] = {
+    "predict": predict_block,
+    "objects": find_objects,
+    "match": match_objects,
+    "write": write_labels,
+    "downsample": downsample_labels,
+}
 
 
 class ScanError(RuntimeError):
-    """Blocks failed; all others are finished, and another call goes on with these.
+    """Blocks failed; all others are finished, and another call resumes with these.
 
     Parameters
     ----------
     failures : list of (str, int, Exception)
-        Stage, block and reason; an attribute too.
+        Task, block and reason; an attribute too.
     """
 
-    def __init__(self, failures):
+    def __init__(self, failures: list[tuple[str, int, Exception]]):
         self.failures = failures
-        stage, block, error = failures[0]
+        task, block, error = failures[0]
         super().__init__(
-            f"{len(failures)} block(s) failed after {1 + _RETRIES} tries, the first in stage "
-            f"{stage!r}, block {block}: {error!r}. All others are finished: call count_scan again "
+            f"{len(failures)} block(s) failed after {1 + _RETRIES} tries, the first in task "
+            f"{task!r}, block {block}: {error!r}. All others are finished: call count_scan again "
             "when the cause is gone."
         )
 
 
 class Workers:
-    """Does blocks of all stages, each as soon as those that it needs are done.
+    """Run blocks of all tasks, each as soon as those that it needs are finished.
 
-    A failed block is tried again; what needs it is left, and all others are done.
+    A failed block is tried again; what needs it is left out, and all others are done.
 
     Parameters
     ----------
-    job : Job
+    plan : Plan
+    store : Store
     client : distributed.Client or None
         None: threads.
     n_workers : int or None
         Threads; None is one for each core.
     """
 
-    def __init__(self, job, client, n_workers):
-        self.job, self.client = job, client
+    def __init__(self, plan: Plan, store: Store, client: Any = None, n_workers: int | None = None):
+        self.plan, self.store, self.client = plan, store, client
         self.n_workers = n_workers or os.cpu_count() or 1
         # The result of a task: a cluster without workers starts one for it, and if all that hold it
-        # are lost another one gets it anew. Workers fetch it from each other, once.
-        self.remote = None if client is None else client.submit(_itself, job, pure=False)
+        # are lost another one computes it again. Workers fetch it from each other, once.
+        self.remote = (
+            None if client is None else client.submit(_identity, (plan, store), pure=False)
+        )
 
-    def run(self, needs, progress=None):
-        """Do blocks.
+    def run(
+        self, needs: dict[Block, list[Block]], progress: Callable[..., None] | None = None
+    ) -> None:
+        """Run all blocks that are not finished.
 
         Parameters
         ----------
-        needs : dict of (stage, block) to list of (stage, block)
-            What must be done before; later stages are done first.
+        needs : dict of (task, block) to list of (task, block)
+            What must be finished before; later tasks have priority.
         progress : callable, default=None
-            Called with stage, block and what the stage returned, None of earlier runs.
+            Called with task, block and what the task returned, None for earlier runs.
 
         Raises
         ------
         ScanError
             If blocks failed for good.
+        TakenOver
+            If another run has taken over the destination.
         """
-        todo, finished = _unfinished(self.job, needs, self.n_workers if self.client is None else 2)
-        for stage, block in finished:
-            if progress is not None:
-                progress(stage, block, None)
-        rank = {stage: -i for i, stage in enumerate(dict.fromkeys(stage for stage, _ in needs))}
-        waiting = {task: sum(n in todo for n in needs[task]) for task in todo}
-        followers = {}
-        for task in todo:
-            for need in needs[task]:
-                followers.setdefault(need, []).append(task)
-        ready = [(rank[s], b, s) for (s, b), n in waiting.items() if n == 0]
-        heapq.heapify(ready)
+        progress = progress or (lambda *_: None)
+        todo, finished = self._unfinished(needs)
+        for task, block in finished:
+            progress(task, block, None)
+        queue = _Queue(needs, todo)
         failures = []
-        with self._pool() as submit:
-            done, running = SimpleQueue(), 0
-            most = self.n_workers if self.client is None else _IN_FLIGHT
-            while ready or running:
-                while ready and running < most:
-                    _, block, stage = heapq.heappop(ready)
-                    future = submit(stage, block)
-                    future.add_done_callback(partial(_put, done, stage, block))
-                    running += 1
-                stage, block, future = done.get()
-                running -= 1
-                error, value = _outcome(future)
+        with closing(self._results(queue)) as results:
+            for task, block, error, value in results:
                 if isinstance(error, TakenOver):
                     raise error
                 if error is not None:
-                    failures.append((stage, block, error))
+                    failures.append((task, block, error))
                     continue
-                if progress is not None:
-                    progress(stage, block, value)
-                for task in followers.get((stage, block), ()):
-                    waiting[task] -= 1
-                    if waiting[task] == 0:
-                        heapq.heappush(ready, (rank[task[0]], task[1], task[0]))
+                progress(task, block, value)
+                queue.finish(task, block)
         if failures:
-            raise ScanError(sorted(failures, key=lambda f: (-rank[f[0]], f[1])))
+            raise ScanError(sorted(failures, key=lambda f: (queue.order[f[0]], f[1])))
+
+    def _results(self, queue):
+        """Submit what is ready, and yield what is done: task, block, error and value."""
+        done, n_running = SimpleQueue(), 0
+        largest = self.n_workers if self.client is None else _MAX_SUBMITTED
+        with self._pool() as submit:
+            while queue.ready or n_running:
+                while queue.ready and n_running < largest:
+                    task, block = queue.pop()
+                    future = submit(task, block)
+                    future.add_done_callback(partial(_put, done, task, block))
+                    n_running += 1
+                task, block, future = done.get()
+                n_running -= 1
+                yield task, block, *_outcome(future)
 
     def _pool(self):
         if self.client is not None:
             return _Cluster(self.client, self.remote)
-        return _Threads(self.job, self.n_workers)
+        return _Threads(self.plan, self.store, self.n_workers)
+
+    def _unfinished(self, needs):
+        """Blocks that are not finished, and those that are; checked in threads.
+
+        What was finished stays right if something that it needed is damaged later. So temporary
+        results are checked only where an unfinished block needs them.
+        """
+        temporary = set() if self.plan.keep_probabilities else {"predict"}
+        lasting = [block for block in needs if block[0] not in temporary]
+        rest = [block for block in needs if block[0] in temporary]
+        with ThreadPoolExecutor(self.n_workers if self.client is None else 2) as pool:
+            todo, finished = self._check(pool, lasting)
+            needed = {need for block in todo for need in needs[block]}
+            more, intact = self._check(pool, [block for block in rest if block in needed])
+        return todo | more, finished + intact + [block for block in rest if block not in needed]
+
+    def _check(self, pool, blocks):
+        todo, finished = set(), []
+        for start in range(0, len(blocks), _MAX_SUBMITTED):
+            part = blocks[start : start + _MAX_SUBMITTED]
+            checks = pool.map(lambda block: self.store.finished(self.plan, *block), part)
+            for block, done in zip(part, checks, strict=True):
+                finished.append(block) if done else todo.add(block)
+        return todo, finished
+
+
+class _Queue:
+    """Blocks that are ready: those of later tasks first, then in their order."""
+
+    def __init__(self, needs, todo):
+        self.order = {task: -i for i, task in enumerate(dict.fromkeys(task for task, _ in needs))}
+        self.waiting = {block: sum(need in todo for need in needs[block]) for block in todo}
+        self.followers = {}
+        for block in todo:
+            for need in needs[block]:
+                self.followers.setdefault(need, []).append(block)
+        self.ready = [self._entry(block) for block, n in self.waiting.items() if n == 0]
+        heapq.heapify(self.ready)
+
+    def pop(self):
+        _, block, task = heapq.heappop(self.ready)
+        return task, block
+
+    def finish(self, task, block):
+        """Make ready what waited for this block alone."""
+        for follower in self.followers.get((task, block), ()):
+            self.waiting[follower] -= 1
+            if self.waiting[follower] == 0:
+                heapq.heappush(self.ready, self._entry(follower))
+
+    def _entry(self, block):
+        return self.order[block[0]], block[1], block[0]
 
 
 class _Threads:
-    def __init__(self, job, n_workers):
-        self.job, self.pool = job, ThreadPoolExecutor(n_workers)
+    def __init__(self, plan, store, n_workers):
+        self.work, self.pool = (plan, store), ThreadPoolExecutor(n_workers)
 
     def __enter__(self):
-        return partial(self.pool.submit, attempt, self.job)
+        return partial(self.pool.submit, attempt, self.work)
 
     def __exit__(self, *_):
-        # Blocks that are being done are waited for: another call may begin with another model.
+        # Wait for running blocks: another call may begin with another model.
         self.pool.shutdown(wait=True, cancel_futures=True)
 
 
 class _Cluster:
-    def __init__(self, client, job):
-        self.client, self.job = client, job
+    def __init__(self, client, work):
+        self.client, self.work = client, work
         self.running, self.lock = set(), threading.Lock()
 
     def __enter__(self):
@@ -142,8 +207,8 @@ class _Cluster:
             left = list(self.running)
         self.client.cancel(left)  # where the run was interrupted
 
-    def _submit(self, stage, block):
-        future = self.client.submit(attempt, self.job, stage, block, pure=False)
+    def _submit(self, task, block):
+        future = self.client.submit(attempt, self.work, task, block, pure=False)
         with self.lock:
             self.running.add(future)
         future.add_done_callback(self._forget)
@@ -154,121 +219,31 @@ class _Cluster:
             self.running.discard(future)
 
 
-def _itself(job):
-    return job
+def _identity(work):
+    return work
 
 
-def _unfinished(job, needs, n_threads):
-    """Tasks that are not finished, and those that are; looked at in threads.
-
-    What was finished before something that it needed was damaged, is still right.
-    """
-    todo, finished = set(), []
-    tasks = list(needs)
-
-    def check(part):
-        for start in range(0, len(part), _IN_FLIGHT):
-            some = part[start : start + _IN_FLIGHT]
-            for task, done in zip(some, pool.map(lambda t: job.finished(*t), some), strict=True):
-                finished.append(task) if done else todo.add(task)
-
-    with ThreadPoolExecutor(n_threads) as pool:
-        check([task for task in tasks if job.lasts(task[0])])
-        needed = {need for task in todo for need in needs[task]}
-        rest = [task for task in tasks if not job.lasts(task[0])]
-        check([task for task in rest if task in needed])
-        finished += [task for task in rest if task not in needed]
-    return todo, finished
+def _put(queue, task, block, future):
+    queue.put((task, block, future))
 
 
-def _put(queue, stage, block, future):
-    queue.put((stage, block, future))
-
-
-def _outcome(future):
-    """Error and value of a finished block; the error of a worker that died, too."""
+def _outcome(future: Future) -> tuple[Exception | None, Any]:
+    """Error and value of a finished block; also the error of a worker that died."""
     try:
         return future.result()
-    except Exception as error:  # told by `ScanError`
+    except Exception as error:  # `ScanError` reports it
         return error, None
 
 
-def attempt(job, stage, block):
-    """Do a block, again if it fails; returns the last error or None, and what it returned."""
+def attempt(work: tuple[Plan, Store], task: str, block: int) -> tuple[Exception | None, Any]:
+    """Run a block, again if it fails; return the last error or None, and the task's value."""
+    plan, store = work
     for _ in range(1 + _RETRIES):
         try:
-            job.ledger.check_owner()
-            return None, getattr(job, stage)(block)
+            store.ledger.check_owner()
+            return None, TASKS[task](plan, store, block)
         except TakenOver as error:
             return error, None
-        except Exception as error:  # told by `ScanError`
+        except Exception as error:  # `ScanError` reports it
             last = error
     return last, None
-
-
-class Progress:
-    """A progress bar: voxels, blocks, objects so far, time left.
-
-    Parameters
-    ----------
-    sizes : list of int
-        Voxels of each block.
-    shown : bool
-    counted : callable
-        Objects of a block that an earlier run finished.
-    """
-
-    def __init__(self, sizes, shown, counted):
-        self.sizes, self.counted, self.blocks, self.objects = sizes, counted, 0, 0
-        self.bar = tqdm(total=sum(sizes), unit="voxel", unit_scale=True, disable=not shown)
-
-    def __call__(self, stage, block, value):
-        if stage != "label":
-            return
-        earlier = value is None
-        self.blocks += 1
-        self.objects += self.counted(block) if earlier else value
-        if earlier and not self.bar.disable:  # which took no time of this run
-            self.bar.initial += self.sizes[block]
-        self.bar.set_postfix_str(
-            f"{self.blocks}/{len(self.sizes)} blocks, {self.objects} objects", refresh=False
-        )
-        self.bar.update(self.sizes[block])
-
-    def close(self):
-        self.bar.close()
-
-
-def worker_device():
-    """The GPU of this worker of a cluster; None where there is no choice."""
-    import torch
-
-    n_devices = torch.cuda.device_count()
-    if n_devices < 2:
-        return None
-    try:
-        from distributed import get_worker
-
-        name = get_worker().name
-    except (ImportError, ValueError):  # no worker of a cluster
-        return None
-    return f"cuda:{choose_device(name, n_devices)}"
-
-
-def choose_device(name, n_devices):
-    """Which of the GPUs of a machine a worker takes.
-
-    Parameters
-    ----------
-    name : int or str
-        Of the worker. Its last number counts the workers of one machine (``2``,
-        ``"SLURMCluster-7-2"``); a name without numbers is hashed.
-    n_devices : int
-
-    Returns
-    -------
-    int
-    """
-    numbers = re.findall(r"\d+", str(name))
-    number = int(numbers[-1]) if numbers else zlib.crc32(str(name).encode())
-    return number % n_devices

@@ -1,5 +1,8 @@
-"""Objects of many blocks under one numbering: which labels are one object, and its number."""
+"""Stitching of blocks: which labels of different blocks are one object, and its number."""
 
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -8,13 +11,15 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from ..morphology import count_overlaps
+from .boxes import Box
 
+Faces = dict[tuple[int, int], np.ndarray]
 _CACHED = 2**15  # labels
-_SAME = 0.5  # IoU of what two blocks see of one object
+_MIN_IOU = 0.5  # of one object in two blocks
 
 
-def neighbor_offsets(ndim, connectivity):
-    """Steps to the blocks that follow a block and may hold parts of its objects.
+def neighbor_offsets(ndim: int, connectivity: int) -> list[tuple[int, ...]]:
+    """List the steps to the blocks after a block that may hold parts of its objects.
 
     Parameters
     ----------
@@ -31,8 +36,8 @@ def neighbor_offsets(ndim, connectivity):
     return [o for o in steps if 0 < sum(map(abs, o)) <= connectivity and next(filter(None, o)) == 1]
 
 
-def block_faces(labels):
-    """The outermost pixels of a block, which is all that stitching looks at.
+def block_faces(labels: np.ndarray) -> Faces:
+    """Extract the outermost pixels of a block, which are all that stitching needs.
 
     Parameters
     ----------
@@ -50,13 +55,15 @@ def block_faces(labels):
     }
 
 
-def boundary_pairs(faces, following, offset, connectivity=1):
-    """Labels of two blocks that touch across their boundary.
+def boundary_pairs(
+    faces: Faces, following: Faces, offset: tuple[int, ...], connectivity: int = 1
+) -> np.ndarray:
+    """Find the labels of two blocks that touch across their boundary.
 
     Parameters
     ----------
     faces, following : dict
-        Of a block and of the one that is `offset` further, from `block_faces`; 0 is background.
+        `block_faces` of a block and of the one that is `offset` further; 0 is background.
     offset : tuple of int
         One of `neighbor_offsets`.
     connectivity : int, default=1
@@ -80,34 +87,36 @@ def boundary_pairs(faces, following, offset, connectivity=1):
 
 
 def _shared(faces, offset, direction):
-    """What a block shows to its neighbor: a face, an edge or a corner."""
+    """The face, edge or corner of a block that lies at its neighbor."""
     axis = next(i for i, o in enumerate(offset) if o)
     face = faces[axis, -1 if offset[axis] * direction > 0 else 0]
     rest = [o * direction for i, o in enumerate(offset) if i != axis]
     return face[tuple({0: slice(None), 1: -1, -1: 0}[o] for o in rest)]
 
 
-def overlap_pairs(a, b, core_of_a, core_of_b):
-    """Objects that two blocks both see, matched one to one by their IoU where both look.
+def overlap_pairs(
+    a: np.ndarray, b: np.ndarray, core_of_a: Box, core_of_b: Box
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Match the objects of two blocks one to one, by their IoU where the blocks overlap.
 
     Parameters
     ----------
     a, b : ndarray of int
-        Labels of the same region, where two blocks with their halos overlap.
+        Labels of the region where two blocks with their halos overlap.
     core_of_a, core_of_b : tuple of slice
         The parts of the region that the blocks write.
 
     Returns
     -------
     pairs : ndarray of shape (n, 2), int64
-        IoU of more than one half, so that no object is in two pairs.
+        IoU above one half, so that no object is in two pairs.
     unmatched_a, unmatched_b : ndarray of int64
-        Objects of one that reach into the core of the other and have no counterpart there.
+        Objects of one block that reach into the core of the other and have no match there.
     """
     keys, inter = count_overlaps(a, b)
     sizes_a, sizes_b = np.bincount(a[a > 0]), np.bincount(b[b > 0])
     union = sizes_a[keys[:, 0]] + sizes_b[keys[:, 1]] - inter
-    pairs = keys[inter > _SAME * union]
+    pairs = keys[inter > _MIN_IOU * union]
     reaching = np.unique(a[core_of_b]), np.unique(b[core_of_a])
     unmatched = [
         np.setdiff1d(labels[labels > 0], same).astype(np.int64)
@@ -116,8 +125,8 @@ def overlap_pairs(a, b, core_of_a, core_of_b):
     return pairs, *unmatched
 
 
-def unique_pairs(pairs):
-    """Each row of an array of pairs once, sorted."""
+def unique_pairs(pairs: np.ndarray) -> np.ndarray:
+    """Sort an array of pairs and remove duplicates."""
     if not len(pairs):
         return np.empty((0, 2), np.int64)
     order = np.lexsort(pairs.T[::-1])
@@ -129,14 +138,14 @@ def unique_pairs(pairs):
 class Numbering:
     """Numbers of objects over all blocks: 1, 2, ... without gaps, in the order of the blocks.
 
-    Memory is that of the blocks' counts and of what touches a boundary.
+    Memory is proportional to the number of blocks and of objects that touch a boundary.
 
     Parameters
     ----------
     offsets : ndarray of int64, shape (n_blocks + 1,)
         Label k of block i is ``offsets[i] + k`` before blocks are joined.
     joined : ndarray of int64
-        Those numbers that are given up, sorted.
+        Numbers that objects lose when they are joined with another, sorted.
     roots : ndarray of int64
         For each of `joined` the number that its object keeps.
     """
@@ -146,36 +155,41 @@ class Numbering:
     roots: np.ndarray
 
     @property
-    def n_objects(self):
+    def n_objects(self) -> int:
         return int(self.offsets[-1] - len(self.joined))
 
-    def of(self, numbers):
-        """Final ids of numbers before blocks were joined."""
+    @property
+    def merged(self) -> np.ndarray:
+        """Numbers, before blocks were joined, of objects that have several."""
+        return np.concatenate([self.joined, self.roots])
+
+    def of(self, numbers: np.ndarray) -> np.ndarray:
+        """Return the final ids of numbers before blocks were joined."""
         numbers = np.array(numbers, np.int64)
         if len(self.joined):
             at = np.searchsorted(self.joined, numbers).clip(max=len(self.joined) - 1)
-            given_up = self.joined[at] == numbers
-            numbers[given_up] = self.roots[at[given_up]]
+            lost = self.joined[at] == numbers
+            numbers[lost] = self.roots[at[lost]]
         return numbers - np.searchsorted(self.joined, numbers)
 
-    def table(self, block):
-        """Final ids of the labels 0, 1, ... of a block; int64."""
+    def table(self, block: int) -> np.ndarray:
+        """Return the final ids of the labels 0, 1, ... of a block; int64."""
         first, last = self.offsets[block], self.offsets[block + 1]
         return np.concatenate([[0], self.of(np.arange(first + 1, last + 1))])
 
-    def renumber(self, labels, block):
-        """Labels of a block under their final ids; int64."""
+    def renumber(self, labels: np.ndarray, block: int) -> np.ndarray:
+        """Replace the labels of a block by their final ids; int64."""
         table, labels = self.table(block), np.ascontiguousarray(labels)
-        found = np.empty(labels.shape, np.int64)
-        given, taken = labels.ravel(), found.reshape(-1)
-        # In parts that the processor's cache holds, with the copies that numpy makes of them.
-        for start in range(0, given.size, _CACHED):
+        result = np.empty(labels.shape, np.int64)
+        source, target = labels.ravel(), result.reshape(-1)
+        # In parts that fit in the processor's cache, with the copies that numpy makes of them.
+        for start in range(0, source.size, _CACHED):
             part = slice(start, start + _CACHED)
-            taken[part] = table[given[part]]
-        return found
+            target[part] = table[source[part]]
+        return result
 
 
-def merge_ids(counts, pairs):
+def merge_ids(counts: Sequence[int], pairs: Iterable[tuple[int, int, np.ndarray]]) -> Numbering:
     """Number the objects of all blocks.
 
     Parameters
@@ -201,5 +215,5 @@ def merge_ids(counts, pairs):
     smallest = np.full(component.max() + 1, np.iinfo(np.int64).max)
     np.minimum.at(smallest, component, ids)
     roots = smallest[component]
-    given_up = roots != ids
-    return Numbering(offsets, ids[given_up], roots[given_up])
+    lost = roots != ids
+    return Numbering(offsets, ids[lost], roots[lost])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from copy import copy
 from functools import partial
 from numbers import Integral, Real
 
@@ -36,7 +35,7 @@ from ..io.models import check_fitted
 from ..metrics import dice
 from ..nn import ContinuityNet, check_network, make_network
 from ..training import FINETUNE, SegmentationLoss, check_batch, start_network
-from ._block_shapes import block_bytes, block_sizes
+from ._blocks import SegmenterBlocks, segmenter_blocks
 from ._outputs import foreground, mask, probability, uncertainty
 from ._suggestions import disagreement, rank_sections
 from ._training import Training
@@ -431,6 +430,32 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             known = [np.where(x < 0, -1, x != self.classes_[0]) for x in known]
         return self._mean_dice(known, [outputs[i] for i in labeled], weight[labeled])
 
+    def block_predictor(
+        self, shape: tuple[int, ...], wanted: tuple[int, ...] | None = None
+    ) -> SegmenterBlocks:
+        """Plan the blocks in which a scan is predicted, see `sskseg.scans.count_scan`.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Of the scan, pixels; sections first where they are consecutive.
+        wanted : tuple of int, default=None
+            Pixels of a block, about; None is as many as the network takes in 4 GB.
+
+        Returns
+        -------
+        sskseg.scans.protocol.BlockPredictor
+            It carries no training images.
+
+        Raises
+        ------
+        ValueError
+            For a network without ``reach``, or a scan of other axes.
+        """
+        check_is_fitted(self)
+        finish = partial(foreground, self._objective(), self.temperature_)
+        return segmenter_blocks(self._section_predictor, finish, self.n_channels_, shape, wanted)
+
     def predict_uncertainty(self, X, *, positions=None):
         """Compute how uncertain the prediction of each pixel is.
 
@@ -533,7 +558,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         """Predict samples, in memory or lazily; `output` is a function of `_outputs`."""
         check_is_fitted(self)
         finish = partial(output, self._objective(), self.temperature_)
-        predictor = self._section_predictor(getattr(self, "_block_shape", None))
+        predictor = self._section_predictor()
         if is_lazy(X):
             X = check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
             return predictor.predict_lazily(X, positions, finish)
@@ -556,22 +581,6 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             for label, output in zip(labels, outputs, strict=True)
         ]
         return float(np.average(scores, weights=weight))
-
-    # Blocks of scans
-
-    def block_sizes(self, shape, wanted=None):
-        check_is_fitted(self)
-        return block_sizes(self._section_predictor(), self.n_channels_, shape, wanted)
-
-    def block_bytes(self, n_pixels):
-        return block_bytes(self._section_predictor(), self.n_channels_, n_pixels)
-
-    def for_blocks(self, core, halo):
-        shipped = copy(self)
-        vars(shipped).update(dict.fromkeys(self._not_saved))
-        sides = list(zip(core, halo, strict=True))[-self.spatial_ndim :]
-        shipped._block_shape = tuple(side + 2 * margin for side, margin in sides)
-        return shipped
 
     # Checks
 

@@ -19,7 +19,9 @@ from sskseg import (
     SemiSupervisedSegmenter,
 )
 from sskseg.datasets import make_cells
-from sskseg.scans import ScanError, count_scan, job, open_scan, plan_scan
+from sskseg.scans import ScanError, count_scan, open_scan, plan_scan
+from sskseg.scans.scheduler import TASKS
+from sskseg.scans.tasks import objects
 
 DETECTOR = {"width": 8, "depth": 2, "batch_size": 4, "precision": "float32", "random_state": 0}
 BLOCKS = [None, 48, (33, 170), (200, 50)]  # of which most are no multiples of the stride, 8
@@ -135,13 +137,13 @@ def test_a_counter_may_stand_alone(model, plane, tmp_path):
 def test_an_object_in_two_blocks_has_the_score_of_each_of_its_pixels(
     model, plane, tmp_path, monkeypatch
 ):
-    original = job.Job.detect
+    original = objects.find_in_images
 
-    def scored_by_block(this, i, seen):
-        found = original(this, i, seen)
+    def scored_by_block(plan, i, block):
+        found = original(plan, i, block)
         return found._replace(score=found.score + np.float32(i))
 
-    monkeypatch.setattr(job.Job, "detect", scored_by_block)
+    monkeypatch.setattr(objects, "find_in_images", scored_by_block)
     options = {"block_shape": (150, 85), "halo": 30}
     found = count_scan(model, da.from_array(plane), tmp_path / "out", **options)
     share = np.array([
@@ -225,51 +227,49 @@ def test_dark_blocks_are_skipped(model, plane, whole, tmp_path, looks):
 # Restart
 
 
-@pytest.mark.parametrize("stage", ["detect", "match", "write"])
-def test_interrupted_runs_go_on_and_end_with_the_same_bytes(
-    model, plane, tmp_path, monkeypatch, stage
+@pytest.mark.parametrize("task", ["objects", "match", "write"])
+def test_interrupted_runs_resume_and_end_with_the_same_bytes(
+    model, plane, tmp_path, monkeypatch, task
 ):
     options = {"block_shape": 48, "halo": 30, "n_workers": 1}
     count_scan(model, da.from_array(plane), tmp_path / "whole", **options)
-    original, calls = getattr(job.Job, stage), []
+    original, calls = TASKS[task], []
 
-    def interrupted(this, i, *seen):
+    def interrupted(plan, store, i):
         calls.append(i)
         if len(calls) > 4:
             raise KeyboardInterrupt
-        return original(this, i, *seen)
+        return original(plan, store, i)
 
     with monkeypatch.context() as context:
-        context.setattr(job.Job, stage, interrupted)
+        context.setitem(TASKS, task, interrupted)
         with pytest.raises(KeyboardInterrupt):
             count_scan(model, da.from_array(plane), tmp_path / "out", **options)
     calls.clear()
-    monkeypatch.setattr(
-        job.Job, stage, lambda this, i, *seen: calls.append(i) or original(this, i, *seen)
-    )
+    monkeypatch.setitem(TASKS, task, lambda *work: calls.append(work[-1]) or original(*work))
     count_scan(model, da.from_array(plane), tmp_path / "out", **options)
     assert len(calls) == 16 - 4
     assert content(tmp_path / "out") == content(tmp_path / "whole")
 
 
-def test_a_failed_block_is_retried_then_told(model, plane, tmp_path, monkeypatch):
+def test_a_failed_block_is_retried_then_reported(model, plane, tmp_path, monkeypatch):
     options, tries = {"block_shape": 80, "halo": 30}, []
     count_scan(model, da.from_array(plane), tmp_path / "whole", **options)
-    original = job.Job.detect
+    original = objects.find_in_images
 
-    def fails(this, i, seen):
+    def fails(plan, i, block):
         tries.append(i)
         if i == 3 and tries.count(3) <= failures:
             raise OSError("out of memory")
-        return original(this, i, seen)
+        return original(plan, i, block)
 
-    monkeypatch.setattr(job.Job, "detect", fails)
+    monkeypatch.setattr(objects, "find_in_images", fails)
     failures = 2
     count_scan(model, da.from_array(plane), tmp_path / "a", **options)
     assert len(tries) == 6 + 2
     tries.clear()
     failures = 3
-    with pytest.raises(ScanError, match="1 block.* in stage 'label', block 3.*out of memory"):
+    with pytest.raises(ScanError, match="1 block.* in task 'objects', block 3.*out of memory"):
         count_scan(model, da.from_array(plane), tmp_path / "b", **options)
     assert len(tries) == 6 + 2
     count_scan(model, da.from_array(plane), tmp_path / "b", **options)
@@ -310,7 +310,7 @@ def test_a_cluster_does_what_threads_do(model, plane, tmp_path):
 
 def test_each_worker_has_a_gpu_of_its_own(model, plane, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(job, "worker_device", lambda: "cuda:3")
+    monkeypatch.setattr(objects, "worker_device", lambda: "cuda:3")
     monkeypatch.setattr(
         ContourDetector, "block_maps", lambda this, X: asked.append(this.device) or [][0]
     )

@@ -35,7 +35,8 @@ from sskseg.scans import (
 )
 from sskseg.scans.checkpoints import Ledger
 from sskseg.scans.fingerprint import hash_of
-from sskseg.scans.job import Job
+from sskseg.scans.scheduler import TASKS
+from sskseg.segmentation._blocks import SegmenterBlocks
 
 
 def fitted(counter, ndim=2, **options):
@@ -175,11 +176,8 @@ def test_intensities_are_read_again_only_where_objects_are(components, plane, tm
     assert again.table.equals(found.table)
 
 
-def test_runs_from_before_intensities_were_measured_go_on(components, plane, tmp_path):
-    image, out = da.from_array(plane), tmp_path / "out"
-    first = count_scan(components, image, out, block_shape=50)
-    assert "intensity" not in (out / "ledger" / "run.json").read_text()
-    assert count_scan(components, image, out, block_shape=50).table.equals(first.table)
+def test_intensity_must_be_a_bool(components, plane, tmp_path):
+    image = da.from_array(plane)
     for wrong in ("yes", 1, plane):
         with pytest.raises(ValueError, match="intensity must be True or False"):
             count_scan(components, image, tmp_path / "new", intensity=wrong)
@@ -372,9 +370,9 @@ def test_the_pyramid_keeps_ids(components, tmp_path):
 def test_empty_blocks_are_skipped(components, plane, tmp_path, monkeypatch):
     empty = np.zeros_like(plane)
     calls = []
-    transform = type(components[1]).transform
+    predict = SegmenterBlocks.predict
     monkeypatch.setattr(
-        type(components[1]), "transform", lambda *a, **k: calls.append(1) or transform(*a, **k)
+        SegmenterBlocks, "predict", lambda *a, **k: calls.append(1) or predict(*a, **k)
     )
     found = count_scan(components, da.from_array(empty), tmp_path / "out", skip_below=0.5)
     assert (found.n_objects, len(found.table), len(calls)) == (0, 0, 0)
@@ -414,38 +412,36 @@ def content(folder):
 
 
 @contextmanager
-def interrupted_at(stage, monkeypatch):
-    """Ctrl-C where `count_scan` comes to a stage; nowhere where that is None."""
-    if stage is None:
+def interrupted_at(step, monkeypatch):
+    """Interrupt `count_scan` where a step begins; nowhere if that is None."""
+    if step is None:
         yield
         return
     with monkeypatch.context() as context:
-        context.setattr(count, stage, lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        context.setattr(count, step, lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             yield
 
 
-@pytest.mark.parametrize("stage", ["predict", "label", "write"])
-def test_a_failed_block_is_retried_then_told_and_the_rest_goes_on(
-    components, plane, tmp_path, monkeypatch, stage
+@pytest.mark.parametrize("task", ["predict", "objects", "write"])
+def test_a_failed_block_is_retried_then_reported_and_the_rest_is_done(
+    components, plane, tmp_path, monkeypatch, task
 ):
-    from sskseg.scans import job
-
     whole = count_scan(components, da.from_array(plane), tmp_path / "whole", block_shape=50)
-    original = getattr(job.Job, stage)
+    original = TASKS[task]
     tries = []
 
-    def fails(this, block):
+    def fails(plan, store, block):
         if block == 0:
             tries.append(block)
             raise OSError("No space left on device")
-        return original(this, block)
+        return original(plan, store, block)
 
-    monkeypatch.setattr(job.Job, stage, fails)
-    with pytest.raises(ScanError, match=f"1 block.* in stage '{stage}', block 0.*No space left"):
+    monkeypatch.setitem(TASKS, task, fails)
+    with pytest.raises(ScanError, match=f"1 block.* in task '{task}', block 0.*No space left"):
         count_scan(components, da.from_array(plane), tmp_path / "out", block_shape=50)
     assert len(tries) == 3
-    monkeypatch.setattr(job.Job, stage, original)
+    monkeypatch.setitem(TASKS, task, original)
     found = count_scan(components, da.from_array(plane), tmp_path / "out", block_shape=50)
     assert content(tmp_path / "out") == content(tmp_path / "whole")
     assert found.table.equals(whole.table)
@@ -549,7 +545,7 @@ def test_a_damaged_entry_counts_as_not_there(components, plane, tmp_path, monkey
     image, out = da.from_array(plane), tmp_path / "out"
     with interrupted_at("finish", monkeypatch):
         count_scan(components, image, out, block_shape=50)
-    entry = sorted((out / "ledger" / "label").rglob("0*"))[-1]
+    entry = sorted((out / "ledger" / "objects").rglob("0*"))[-1]
     entry.write_bytes(entry.read_bytes()[:-5])
     count_scan(components, image, out, block_shape=50)
     count_scan(components, image, tmp_path / "whole", block_shape=50)
@@ -558,13 +554,15 @@ def test_a_damaged_entry_counts_as_not_there(components, plane, tmp_path, monkey
 
 KILLED = """
 import sys, time, joblib, torch, dask.array as da
-from sskseg.scans import count_scan, job
+from sskseg.scans import count_scan
+from sskseg.scans.scheduler import TASKS
+from sskseg.segmentation._blocks import SegmenterBlocks
 torch.set_num_threads(int(sys.argv[3]))  # sums in another order differ in the last bit
-for stage in ("predict", "label", "write"):
-    def slow(this, block, original=getattr(job.Job, stage)):
+for task in ("predict", "objects", "write"):
+    def slow(plan, store, block, original=TASKS[task]):
         time.sleep(0.02)
-        return original(this, block)
-    setattr(job.Job, stage, slow)
+        return original(plan, store, block)
+    TASKS[task] = slow
 model, image = joblib.load(sys.argv[1])
 print("ready", flush=True)
 count_scan(model, da.from_array(image), sys.argv[2], block_shape=24, n_workers=2)
@@ -619,21 +617,23 @@ def test_a_cluster_does_what_threads_do(components, plane, tmp_path):
 # What is refused
 
 
-def test_what_does_not_serve_is_refused_before_anything_is_written(components, plane, tmp_path):
+def test_unsuitable_input_is_refused_before_anything_is_written(
+    components, sections, plane, tmp_path
+):
     image = da.from_array(plane)
     taken = tmp_path / "taken"
     taken.mkdir()
     (taken / "mine.txt").write_text("mine")
     file = tmp_path / "file"
     file.write_text("")
-    sections = make_pipeline(
-        components[0], SemiSupervisedSegmenter(sections="consecutive"), components[-1]
-    )
+    mixed = make_pipeline(components[0], sections[None][1], components[-1])
+    unfitted = make_pipeline(components[0], SemiSupervisedSegmenter(), components[-1])
     for arguments, options, message in [
         ((components, plane, tmp_path / "o"), {}, "must be a path, a Scan or a dask array"),
         ((components[-1], image, tmp_path / "o"), {}, "must be a fitted pipeline"),
         ((components[:-1], image, tmp_path / "o"), {}, "must be a fitted pipeline"),
-        ((sections, image, tmp_path / "o"), {}, "must both have sections='consecutive', or neith"),
+        ((unfitted, image, tmp_path / "o"), {}, "not fitted yet"),
+        ((mixed, image, tmp_path / "o"), {}, "must both have sections='consecutive', or neith"),
         ((components, image[None, None], tmp_path / "o"), {}, "must have 2 spatial axes"),
         ((components, image, tmp_path / "o"), {"block_shape": (3, 4, 5)}, "must be 2 integers"),
         ((components, image, tmp_path / "o"), {"block_shape": 0}, "must be at least 1"),
@@ -656,7 +656,7 @@ def test_what_cannot_be_read_or_written_is_told_and_nothing_is_lost(components, 
     content_of_chunk = chunk.read_bytes()
     times = os.stat(tmp_path / "scan.zarr").st_mtime_ns
     chunk.write_bytes(b"nonsense")
-    with pytest.raises(ScanError, match="stage 'predict', block 0"):
+    with pytest.raises(ScanError, match="task 'predict', block 0"):
         count_scan(components, tmp_path / "scan.zarr", tmp_path / "out", block_shape=50)
     chunk.write_bytes(content_of_chunk)
     os.utime(tmp_path / "scan.zarr", ns=(times, times))
@@ -670,24 +670,24 @@ def test_blocks_that_were_chosen_are_gone_on_with(components, plane, tmp_path, m
     from sskseg.segmentation import _block_shapes
 
     monkeypatch.setattr(plan, "_BLOCK", {2: (50, 50)})
-    tiles = 90**2 * components[1].block_bytes(1000) / 1000
+    tiles = 90**2 * components[1].block_predictor((150, 170)).memory(1000) / 1000
     monkeypatch.setattr(_block_shapes, "_NETWORK_BYTES", tiles)
     monkeypatch.setattr(_block_shapes, "core_size", lambda *_: 16)
     image = da.from_array(plane)
     plan = plan_scan(components, image, measure=False)
     assert 1 < plan.n_predict < plan.n_blocks
     count_scan(components, image, tmp_path / "whole")
-    predict = Job.predict
+    predict = TASKS["predict"]
 
-    def fails(this, block):
+    def fails(plan, store, block):
         if block == 0:
             raise OSError("cannot be read")
-        return predict(this, block)
+        return predict(plan, store, block)
 
-    monkeypatch.setattr(Job, "predict", fails)
+    monkeypatch.setitem(TASKS, "predict", fails)
     with pytest.raises(ScanError, match="cannot be read"):
         count_scan(components, image, tmp_path / "out")
-    monkeypatch.setattr(Job, "predict", predict)
+    monkeypatch.setitem(TASKS, "predict", predict)
     count_scan(components, image, tmp_path / "out")
     assert content(tmp_path / "out") == content(tmp_path / "whole")
     with pytest.raises(ValueError, match="another predict_shape"):
@@ -695,20 +695,20 @@ def test_blocks_that_were_chosen_are_gone_on_with(components, plane, tmp_path, m
 
 
 @pytest.mark.parametrize(
-    ("stage", "array"), [("join_blocks", "probabilities"), ("finish", "labels/0")]
+    ("step", "array"), [("join_blocks", "probabilities"), ("finish", "labels/0")]
 )
 def test_what_was_written_and_is_lost_is_done_again(
-    components, plane, tmp_path, monkeypatch, stage, array
+    components, plane, tmp_path, monkeypatch, step, array
 ):
     image, out = da.from_array(plane), tmp_path / "out"
     count_scan(components, image, tmp_path / "whole", block_shape=50)
-    with interrupted_at(stage, monkeypatch):
+    with interrupted_at(step, monkeypatch):
         count_scan(components, image, out, block_shape=50)
     chunks = sorted(f for f in (out / array / "c").rglob("*") if f.is_file())
     chunks[0].unlink()
     chunks[-1].write_bytes(b"nonsense")
-    if array == "probabilities":  # whose objects are found anew only where these are not there
-        for part in ("label", "edges", "sums", "match"):
+    if array == "probabilities":  # they are needed only where objects are not found yet
+        for part in ("objects", "edges", "sums", "match"):
             Ledger(out / "ledger").remove(part)
     count_scan(components, image, out, block_shape=50)
     assert content(out) == content(tmp_path / "whole")
@@ -727,16 +727,14 @@ def test_another_content_of_the_same_file_is_refused(components, plane, tmp_path
         count_scan(components, f"{path}:/image", tmp_path / "out", block_shape=50)
 
 
-@pytest.mark.parametrize("stage", ["join_blocks", None])
-def test_files_that_were_put_right_are_gone_on_with(
-    components, plane, tmp_path, monkeypatch, stage
-):
+@pytest.mark.parametrize("step", ["join_blocks", None])
+def test_files_that_were_put_right_are_gone_on_with(components, plane, tmp_path, monkeypatch, step):
     """A file that was copied anew, at another time; others beside sections; a relative path."""
     folder = tmp_path / "sections"
     folder.mkdir()
     path = save_tiff(folder / "a.tif", plane)
     expected = count_scan(components, da.from_array(plane), tmp_path / "whole", block_shape=50)
-    with interrupted_at(stage, monkeypatch):
+    with interrupted_at(step, monkeypatch):
         count_scan(components, path, folder / "out", block_shape=50)
     os.utime(path, ns=(0, 10**18))
     (folder / ".DS_Store").write_text("")
@@ -744,7 +742,7 @@ def test_files_that_were_put_right_are_gone_on_with(
     found = count_scan(components, "a.tif", "out", block_shape=50)
     assert found.table.equals(expected.table)
     save_tiff(path, plane[::-1])
-    with pytest.raises(ValueError, match="another source: the scan has changed in what"):
+    with pytest.raises(ValueError, match="another source: the pixels of the scan have changed"):
         count_scan(components, "a.tif", "out", block_shape=50)
 
 
@@ -752,22 +750,22 @@ def test_a_run_that_was_left_does_not_write_into_the_next(components, plane, tmp
     monkeypatch.setattr("sskseg.scans.checkpoints._PAUSES", (0.0,))
     ledger = Ledger.open(tmp_path / "ledger", {"stamps": ""})
     left = Ledger(ledger.folder, ledger.take_over())
-    left.write("label", 0, n=1)
+    left.write("objects", 0, n=1)
     ledger.take_over()
     with pytest.raises(RuntimeError, match="Another call of count_scan has taken over"):
-        left.write("label", 1, n=1)
-    ledger.write("label", 1, n=1)
+        left.write("objects", 1, n=1)
+    ledger.write("objects", 1, n=1)
     ledger.release()
     with pytest.raises(RuntimeError, match="has taken over"):
-        ledger.write("label", 2, n=1)
+        ledger.write("objects", 2, n=1)
 
-    label = Job.label
+    find_objects = TASKS["objects"]
 
-    def overtaken(job, i):
+    def overtaken(plan, store, i):
         Ledger(tmp_path / "out" / "ledger").take_over()
-        return label(job, i)
+        return find_objects(plan, store, i)
 
-    monkeypatch.setattr(Job, "label", overtaken)
+    monkeypatch.setitem(TASKS, "objects", overtaken)
     with pytest.raises(RuntimeError, match="Another call of count_scan has taken over"):
         count_scan(components, da.from_array(plane), tmp_path / "out", block_shape=50, n_workers=1)
 
@@ -775,32 +773,32 @@ def test_a_run_that_was_left_does_not_write_into_the_next(components, plane, tmp
 def test_an_interrupted_run_ends(components, plane, tmp_path, monkeypatch):
     """No block is being done when the call has returned."""
     running = []
-    label = Job.label
+    find_objects = TASKS["objects"]
 
-    def slow(job, i):
+    def slow(plan, store, i):
         running.append(i)
         if i == 0:
             raise KeyboardInterrupt
         time.sleep(0.2)
-        found = label(job, i)
+        found = find_objects(plan, store, i)
         running.remove(i)
         return found
 
-    monkeypatch.setattr(Job, "label", slow)
+    monkeypatch.setitem(TASKS, "objects", slow)
     with pytest.raises(KeyboardInterrupt):
         count_scan(components, da.from_array(plane), tmp_path / "out", block_shape=50, n_workers=3)
     assert running == [0]
 
 
-@pytest.mark.parametrize("stage", ["join_blocks", None])
-def test_pixels_that_changed_are_another_source(components, plane, tmp_path, monkeypatch, stage):
+@pytest.mark.parametrize("step", ["join_blocks", None])
+def test_pixels_that_changed_are_another_source(components, plane, tmp_path, monkeypatch, step):
     """Also where no time of the array's folder tells, in a run that stopped or was finished."""
     path = _saved(plane, tmp_path / "scan.zarr")
-    with interrupted_at(stage, monkeypatch):
+    with interrupted_at(step, monkeypatch):
         count_scan(components, path, tmp_path / "out", block_shape=50)
     before = content(tmp_path / "out")
     zarr.open_array(path)[:] = plane[::-1]
-    with pytest.raises(ValueError, match="another source: the scan has changed in what"):
+    with pytest.raises(ValueError, match="another source: the pixels of the scan have changed"):
         count_scan(components, path, tmp_path / "out", block_shape=50)
     assert content(tmp_path / "out") == before
     zarr.open_array(path)[:] = plane

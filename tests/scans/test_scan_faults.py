@@ -18,8 +18,9 @@ from sklearn.pipeline import make_pipeline
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.scans import Scan, ScanError, checkpoints, count_scan, open_scan
-from sskseg.scans.plan import choose_block
-from sskseg.scans.scheduler import choose_device
+from sskseg.scans.devices import choose_device
+from sskseg.scans.plan import choose_block_shape
+from sskseg.segmentation._blocks import SegmenterBlocks
 
 
 @pytest.fixture(scope="module")
@@ -114,10 +115,10 @@ def test_a_chunk_that_cannot_be_read(components, plane, tmp_path):
     chunk = path / "c" / "1" / "33"
     kept, stamp = chunk.read_bytes(), os.stat(path).st_mtime_ns
     chunk.write_bytes(b"nonsense")
-    with pytest.raises(ScanError, match="1 block.* failed after 3 tries.*stage 'predict'") as told:
+    with pytest.raises(ScanError, match="1 block.* failed after 3 tries.*task 'predict'") as told:
         count_scan(components, path, tmp_path / "out", block_shape=150)
-    assert [stage for stage, _, _ in told.value.failures] == ["predict"]
-    assert len(list((tmp_path / "out" / "ledger" / "label").rglob("0*"))) > 3
+    assert [task for task, _, _ in told.value.failures] == ["predict"]
+    assert len(list((tmp_path / "out" / "ledger" / "objects").rglob("0*"))) > 3
     chunk.write_bytes(kept)
     os.utime(path, ns=(stamp, stamp))
     found = count_scan(components, path, tmp_path / "out", block_shape=150)
@@ -161,9 +162,9 @@ def test_a_mask_leaves_out_what_it_does_not_hold(components, plane, tmp_path, mo
     mask = np.zeros((15, 17), np.uint8)
     mask[:, 9:] = 3
     calls = []
-    transform = type(components[1]).transform
+    predict = SegmenterBlocks.predict
     monkeypatch.setattr(
-        type(components[1]), "transform", lambda *a, **k: calls.append(1) or transform(*a, **k)
+        SegmenterBlocks, "predict", lambda *a, **k: calls.append(1) or predict(*a, **k)
     )
     tables = []
     for i, each in enumerate(
@@ -180,6 +181,7 @@ def test_a_mask_leaves_out_what_it_does_not_hold(components, plane, tmp_path, mo
     expected = components[-1].label(np.where(np.arange(170) < 90, 0, probability)[None])[0]
     assert found.n_objects == expected.max() > 3
     assert np.array_equal(labels > 0, expected > 0)
+    assert calls
     calls.clear()
     empty = np.zeros((1, 1), bool)
     found = count_scan(components, da.from_array(plane), tmp_path / "none", mask=empty)
@@ -197,7 +199,7 @@ def test_bad_input_is_refused_before_anything_is_written(components, plane, tmp_
     physical.fit(components[:-1].transform(plane[None]))
     unevenly = make_pipeline(*steps[:-1], physical)
     for arguments, options, message in [
-        ((components, volume, out), {}, "source has the axes 'zyx'; the estimator wants 2"),
+        ((components, volume, out), {}, "source has the axes 'zyx'; the estimator expects 2"),
         ((unevenly, known, out), {}, r"spacing=\(2.0, 0.5\), the source \(1.0, 1.0\): give open"),
         ((components, image, out), {"block_shape": 40, "halo": 41}, "as long as the halo, got 40"),
         ((components, image, out), {"mask": [[1]]}, "mask must be an array of 2 axes"),
@@ -236,15 +238,15 @@ def test_a_worker_takes_the_gpu_of_its_number():
 
 
 def test_blocks_fit_into_memory_and_are_whole_chunks():
-    assert choose_block((10_000, 10_000), (512, 512)) == (2048, 2048)
-    assert choose_block((10_000, 10_000), (300, 4096)) == (1800, 2048)
-    assert choose_block((10_000, 900), (512, 512)) == (2048, 900)
-    small = choose_block((10_000, 10_000), (512, 512), memory=2**27)
+    assert choose_block_shape((10_000, 10_000), (512, 512)) == (2048, 2048)
+    assert choose_block_shape((10_000, 10_000), (300, 4096)) == (1800, 2048)
+    assert choose_block_shape((10_000, 900), (512, 512)) == (2048, 900)
+    small = choose_block_shape((10_000, 10_000), (512, 512), memory=2**27)
     assert 40 * (small[0] + 256) * (small[1] + 256) <= 2**26
-    assert choose_block((4000, 4000, 4000), (64, 64, 64)) == (128, 512, 512)
-    assert min(choose_block((9999, 9999), (1, 1), memory=1)) >= 32
-    far = choose_block((10_000, 10_000), (512, 512), memory=2**28, beyond=512)
-    assert np.prod(far) < np.prod(choose_block((10_000, 10_000), (512, 512), memory=2**28))
+    assert choose_block_shape((4000, 4000, 4000), (64, 64, 64)) == (128, 512, 512)
+    assert min(choose_block_shape((9999, 9999), (1, 1), memory=1)) >= 32
+    far = choose_block_shape((10_000, 10_000), (512, 512), memory=2**28, margin=512)
+    assert np.prod(far) < np.prod(choose_block_shape((10_000, 10_000), (512, 512), memory=2**28))
 
 
 def test_a_table_is_streamed_in_the_order_of_ids(components, plane, tmp_path):

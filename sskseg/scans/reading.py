@@ -1,0 +1,80 @@
+"""Reading the pixels of a scan, within the mask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from ..images import unwrap
+from .boxes import Box, relative
+from .checkpoints import checksum
+from .grid import Grid
+from .plan import Plan
+
+
+def read_input(plan: Plan, i: int) -> np.ndarray | None:
+    """Read what the network reads for block i of its grid.
+
+    Returns
+    -------
+    ndarray or None
+        None where the mask excludes all that objects are found in, or no pixel is above
+        `skip_below`: the block is background then.
+    """
+    box = plan.network_grid.boxes[i]
+    allowed = read_mask(plan, box)
+    if allowed is not None and plan.from_images:
+        allowed = allowed[relative(plan.grid.boxes[i], box)]
+    if allowed is not None and not allowed.any():
+        return None
+    block = read_scan(plan, plan.network_grid.input_box(i))
+    if plan.skip_below is not None and not (block > plan.skip_below).any():
+        return None
+    return block
+
+
+def read_scan(plan: Plan, box: Box) -> np.ndarray:
+    """Read the pixels of a box, in this thread."""
+    return np.asarray(plan.scan.data[box].compute(scheduler="synchronous"))
+
+
+def read_mask(plan: Plan, box: Box) -> np.ndarray | None:
+    """Evaluate the mask, which may be coarser than the scan, at the pixels of a box.
+
+    Returns
+    -------
+    ndarray of bool, or None where there is no mask
+    """
+    if plan.mask is None:
+        return None
+    indices = [
+        (np.arange(part.start, part.stop) * coarse) // fine
+        for part, coarse, fine in zip(box, plan.mask.shape, plan.shape, strict=True)
+    ]
+    part = plan.mask[tuple(slice(index[0], index[-1] + 1) for index in indices)]
+    if hasattr(part, "compute"):
+        part = part.compute(scheduler="synchronous")
+    return (np.asarray(part) > 0)[np.ix_(*(index - index[0] for index in indices))]
+
+
+def allowed_blocks(plan: Plan, grid: Grid) -> list[int]:
+    """List the indices of the blocks in which the mask is not 0 everywhere."""
+    if plan.mask is None:
+        return list(range(len(grid)))
+    return [i for i, box in enumerate(grid.boxes) if np.any(read_mask(plan, box))]
+
+
+def preprocess(plan: Plan, block: np.ndarray) -> Any:
+    """Apply the preprocessing steps to a block, one by one: a pipeline of some of the steps may
+    consider itself not fitted."""
+    images = block if plan.consecutive else block[None]
+    for step in plan.steps:
+        images = step.transform(images)
+    images = unwrap(images)
+    return images if plan.consecutive else images[0]
+
+
+def input_checksum(block: np.ndarray | None) -> np.ndarray:
+    """Compute the checksum of what `read_input` returns."""
+    return np.array(0, np.uint32) if block is None else checksum(block)

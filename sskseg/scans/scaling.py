@@ -1,0 +1,44 @@
+"""Scalers that need the whole scan, of which a block is a part."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from sklearn.base import clone
+
+from ..preprocessing import PercentileScaler
+from .checkpoints import Ledger
+from .plan import Plan
+
+
+def freeze_scaling(plan: Plan, ledger: Ledger | None = None) -> Plan:
+    """Give scalers of ``scope="image"`` the percentiles of the whole scan.
+
+    Parameters
+    ----------
+    plan : Plan
+    ledger : Ledger, default=None
+        Keeps the percentiles, so that another call does not read the whole scan again.
+
+    Returns
+    -------
+    Plan
+    """
+    steps = list(plan.steps)
+    for index, step in enumerate(steps):
+        if isinstance(step, PercentileScaler) and step.scope == "image":
+            steps[index] = _frozen(step, index, plan.scan.data, ledger)
+    return replace(plan, steps=tuple(steps))
+
+
+def _frozen(step: PercentileScaler, index: int, data: Any, ledger: Ledger | None):
+    scaler = clone(step).set_params(scope="dataset")
+    if ledger is not None and ledger.has("scaling", index):
+        saved = ledger.read("scaling", index)
+        scaler.low_, scaler.high_ = saved["low"], saved["high"]
+        return scaler
+    scaler.fit(data[None])
+    if ledger is not None:
+        ledger.write("scaling", index, low=scaler.low_, high=scaler.high_)
+    return scaler

@@ -1,0 +1,115 @@
+"""What a run keeps in its destination: arrays, and the ledger of finished blocks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .boxes import Box, chunk_side
+from .checkpoints import Ledger, checksum
+from .plan import Plan
+from .pyramid import pyramid_levels
+
+_MAX_CHUNK = {2: (512, 512), 3: (128, 128, 128)}  # pixels of a chunk on disk
+_MAX_CHUNK_OF_SECTIONS = (16, 512, 512)
+_ENTRIES = {"objects": ("objects", "edges", "sums")}  # of a task in the ledger; else one
+
+
+@dataclass(frozen=True)
+class Store:
+    """The arrays and the ledger in a folder.
+
+    Parameters
+    ----------
+    destination : Path
+    owner : str, default=None
+        Of the ledger: nothing is written once another run has taken over.
+    """
+
+    destination: Path
+    owner: str | None = None
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.destination / "ledger", self.owner)
+
+    def create(self, plan: Plan) -> None:
+        """Create the arrays that do not exist."""
+        import zarr
+
+        root = zarr.open_group(self.destination, mode="a")
+        for name, options in _arrays(plan).items():
+            # A finished run keeps no probabilities.
+            if name not in root and not (name == "probabilities" and self.ledger.has("done", 0)):
+                root.create_array(name, dimension_names=plan.axes, **options)
+
+    def read(self, name: str, region: Box) -> np.ndarray:
+        """Read a region of an array."""
+        return self._array(name)[region]
+
+    def write(self, name: str, region: Box, values: np.ndarray) -> np.ndarray:
+        """Write a region of an array, and return its checksum."""
+        self.ledger.check_owner()
+        self._array(name)[region] = values
+        return checksum(values)
+
+    def finished(self, plan: Plan, task: str, i: int) -> bool:
+        """Whether all that a task writes for a block exists and is undamaged."""
+        if not all(self.ledger.has(entry, i) for entry in _ENTRIES.get(task, (task,))):
+            return False
+        written = _written_region(plan, task, i)
+        if written is None:
+            return True
+        name, region = written
+        return self._has_checksum(name, region, self.ledger.read(task, i)["crc"])
+
+    def _has_checksum(self, name, region, crc):
+        try:
+            return checksum(self.read(name, region)) == crc
+        except Exception:  # each codec raises its own for a chunk that cannot be read
+            return False
+
+    def _array(self, name):
+        import zarr
+
+        return zarr.open_array(self.destination / name, mode="r+")
+
+
+def _written_region(plan, task, i):
+    """Array and region that a task writes; None for tasks that write to the ledger only."""
+    if task == "predict":
+        return "probabilities", plan.network_grid.boxes[i]
+    if task == "write":
+        return "labels/0", plan.grid.boxes[i]
+    if task == "downsample":
+        level, box = plan.pyramid[i]
+        return f"labels/{level}", box
+    return None
+
+
+def _arrays(plan: Plan) -> dict[str, dict[str, Any]]:
+    """Options of each array by its name."""
+    from zarr.codecs import BloscCodec
+
+    chunks = _chunks(plan, plan.grid.core)
+    arrays: dict[str, dict[str, Any]] = {}
+    for level, (shape, _) in enumerate(pyramid_levels(plan.shape)):
+        sides = chunks if level == 0 else tuple(np.minimum(chunks, shape).tolist())
+        arrays[f"labels/{level}"] = {"shape": shape, "chunks": sides, "dtype": np.int64}
+    if not plan.from_images:
+        # Probabilities hardly compress: use the fastest codec.
+        codec = BloscCodec(cname="lz4", clevel=5, shuffle="shuffle", typesize=4)
+        arrays["probabilities"] = {
+            "shape": plan.shape, "chunks": _chunks(plan, plan.network_grid.core),
+            "dtype": np.float32, "compressors": codec,
+        }  # fmt: skip
+    return arrays
+
+
+def _chunks(plan, block_shape):
+    """Chunks that lie in one block each, so that no two workers write to the same one."""
+    largest = _MAX_CHUNK_OF_SECTIONS if plan.consecutive else _MAX_CHUNK[len(plan.shape)]
+    return tuple(map(chunk_side, block_shape, plan.shape, largest))

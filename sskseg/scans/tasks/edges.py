@@ -1,0 +1,42 @@
+"""What other blocks need of the objects of a block: those at its edges."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..boxes import Box
+from ..plan import Plan
+
+Edges = dict[tuple[int, int], Box]
+
+
+def edge_boxes(plan: Plan, i: int) -> Edges:
+    """Locate the edges of a block in the scan, by axis and side (0 or -1).
+
+    Of components they are the outermost pixels; of other objects all that two blocks share.
+    """
+    box, edges = plan.grid.input_box(i), {}
+    for axis in range(plan.consecutive, len(box)):
+        part = box[axis]
+        width = 1 if plan.exact else 2 * plan.grid.halo[axis]
+        ends = {
+            0: slice(part.start, min(part.start + width, part.stop)),
+            -1: slice(max(part.stop - width, part.start), part.stop),
+        }
+        for side, end in ends.items():
+            edges[axis, side] = (*box[:axis], end, *box[axis + 1 :])
+    return edges
+
+
+def objects_at_border(plan: Plan, labels: np.ndarray, n: int, box: Box) -> np.ndarray:
+    """Find the objects 1 to n that reach the end of the halo, where the scan continues: they are
+    larger than the halo."""
+    if plan.exact:
+        return np.empty(0, np.int64)
+    border = [np.empty(0, np.int64)]
+    for axis in range(plan.consecutive, len(box)):
+        part, size = box[axis], plan.shape[axis]
+        border += [labels.take(0, axis).ravel()] if part.start > 0 else []
+        border += [labels.take(-1, axis).ravel()] if part.stop < size else []
+    found = np.unique(np.concatenate(border)).astype(np.int64)
+    return found[(found > 0) & (found <= n)]

@@ -1,0 +1,54 @@
+"""Match: which objects of neighboring blocks are one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..boxes import intersection, relative
+from ..plan import Plan
+from ..stitching import boundary_pairs, overlap_pairs
+from ..store import Store
+from .edges import edge_boxes
+
+
+def match_objects(plan: Plan, store: Store, i: int) -> None:
+    """Match the objects of a block with those of the blocks after it."""
+    edges, pairs, others = store.ledger.read("edges", i), [], []
+    doubtful: set[tuple[int, int]] = set()
+    for offset, j in plan.neighbors(i).items():
+        matched, *unmatched = _pairs(plan, edges, store.ledger.read("edges", j), i, j, offset)
+        pairs.append(matched)
+        others.append(np.full(len(matched), j))
+        for block, labels in zip((i, j), unmatched, strict=True):
+            doubtful.update((block, label) for label in labels.tolist())
+    store.ledger.write(
+        "match", i, pairs=np.concatenate([np.empty((0, 2), np.int64), *pairs]),
+        others=np.concatenate([np.empty(0, np.int64), *others]),
+        doubtful=np.array(sorted(doubtful), np.int64).reshape(-1, 2),
+    )  # fmt: skip
+
+
+def _pairs(plan, edges, following, i, j, offset):
+    """Pairs of labels that are one object, and the unmatched labels of each block."""
+    if plan.exact:
+        faces = [_faces(each, len(plan.shape)) for each in (edges, following)]
+        return boundary_pairs(*faces, offset), *[np.empty(0, np.int64)] * 2
+    axis = next(axis for axis, step in enumerate(offset) if step)
+    shared = intersection(plan.grid.input_box(i), plan.grid.input_box(j))
+    a = edges[f"{axis}-1"][relative(shared, edge_boxes(plan, i)[axis, -1])]
+    b = following[f"{axis}0"][relative(shared, edge_boxes(plan, j)[axis, 0])]
+    cores = [relative(intersection(plan.grid.boxes[k], shared), shared) for k in (i, j)]
+    pairs, of_a, of_b = overlap_pairs(a, b, *cores)
+    n_a, n_b = int(edges["n"]), int(following["n"])
+    in_cores = (pairs[:, 0] <= n_a) & (pairs[:, 1] <= n_b)
+    return pairs[in_cores], of_a[of_a <= n_a], of_b[of_b <= n_b]
+
+
+def _faces(edges, ndim):
+    """Edges of components in the form of `block_faces`: without the axis of one pixel."""
+    return {
+        (axis, side): edges[f"{axis}{side}"].take(0, axis)
+        for axis in range(ndim)
+        for side in (0, -1)
+        if f"{axis}{side}" in edges
+    }

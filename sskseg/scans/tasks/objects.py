@@ -1,0 +1,163 @@
+"""Objects: found in each block by itself, with its halo, and measured in its core."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from ...morphology import count_overlaps, object_sums, remove_small
+from ..boxes import Box, box_shape, relative
+from ..devices import worker_device
+from ..plan import Plan
+from ..reading import input_checksum, preprocess, read_input, read_mask, read_scan
+from ..stitching import block_faces
+from ..store import Store
+from .edges import edge_boxes, objects_at_border
+
+
+class Objects(NamedTuple):
+    """Objects of a block by itself.
+
+    Parameters
+    ----------
+    labels : ndarray of int
+        Of the block with its halo.
+    score : ndarray of float32, of that shape
+        Its mean over an object is the object's score.
+    contours : ndarray of shape (n_objects, n_points, 2) or None
+        Outlines of the labels 1, 2, ..., in pixels of the scan.
+    """
+
+    labels: np.ndarray
+    score: np.ndarray
+    contours: np.ndarray | None = None
+
+
+def find_objects(plan: Plan, store: Store, i: int) -> int:
+    """Find the objects of a block, and store their labels, edges and sums.
+
+    Returns
+    -------
+    int
+        How many objects have pixels in the core of the block; they come first.
+    """
+    box, core = plan.grid.input_box(i), plan.grid.boxes[i]
+    block = read_input(plan, i) if plan.from_images else None
+    if plan.from_images:
+        found = find_in_images(plan, i, block)
+    else:
+        found = find_in_probabilities(plan, store.read("probabilities", box))
+    labels, kept = _number(plan, found.labels, relative(core, box))
+    n = len(kept)
+    edges = {
+        f"{axis}{side}": labels[relative(edge, box)]
+        for (axis, side), edge in edge_boxes(plan, i).items()
+    }
+    cut = objects_at_border(plan, labels, n, box)
+    labels = np.ascontiguousarray(labels[relative(core, box)])
+    score = found.score[relative(core, box)]
+    sums = object_sums(
+        labels, start=[part.start for part in core], probability=score,
+        intensity=_intensity(plan, i, labels, block),
+    )  # fmt: skip
+    if found.contours is not None:
+        sums["contour"] = found.contours[kept - 1] * sums["size"][:, None, None]
+    if plan.consecutive:
+        sums |= _between_sections(labels, core, plan.shape)
+        edges |= {"first": labels[0], "last": labels[-1]}
+    store.ledger.write("edges", i, n=n, **edges)
+    store.ledger.write("sums", i, n=n, cut=cut, input_crc=input_checksum(block), **sums)
+    store.ledger.write("objects", i, labels=labels)
+    return n
+
+
+def find_in_images(plan: Plan, i: int, block: np.ndarray | None) -> Objects:
+    """Find objects in what `read_input` returned for block i."""
+    box, whole = plan.grid.input_box(i), plan.network_grid.input_box(i)
+    if block is None:
+        nothing = np.zeros(box_shape(box), np.float32)
+        n_points = plan.objects.contour_points
+        contours = np.empty((0, n_points, 2)) if n_points else None
+        return Objects(nothing.astype(np.int32), nothing, contours)
+    found = plan.objects.find(preprocess(plan, block), device=worker_device())
+    labels, allowed = found.labels[relative(box, whole)], read_mask(plan, box)
+    labels = labels if allowed is None else np.where(allowed, labels, 0)
+    labels = remove_small(labels, plan.objects.min_size)
+    score = np.concatenate([[0], found.scores]).astype(np.float32)[labels]
+    contours = found.contours
+    if contours is not None:
+        contours = contours + [part.start for part in whole]
+    return Objects(labels, score, contours)
+
+
+def find_in_probabilities(plan: Plan, probability: np.ndarray) -> Objects:
+    """Split the probabilities of a block with its halo into objects."""
+    labels = plan.objects.find(probability).labels
+    if plan.exact and not plan.consecutive:
+        labels = _without_small_inside(labels, plan.objects.min_size)
+    return Objects(labels, probability)
+
+
+def _without_small_inside(labels, min_size):
+    """Remove small components that touch no other block."""
+    if min_size == 0:
+        return labels
+    kept = np.bincount(labels.ravel()) >= min_size
+    for face in block_faces(labels).values():
+        kept[face.ravel()] = True
+    kept[0] = False
+    return np.take(np.where(kept, np.cumsum(kept), 0).astype(labels.dtype), labels)
+
+
+def _intensity(plan, i, labels, block):
+    """The scan in the core of a block if it is measured; it is not read without objects."""
+    if not plan.intensity:
+        return None
+    core, channels = plan.grid.boxes[i], plan.scan.data.shape[labels.ndim :]
+    shape = labels.shape + (() if channels == (1,) else channels)
+    if not labels.any():
+        return np.zeros(shape, np.uint8)
+    if block is not None:
+        return block[relative(core, plan.network_grid.input_box(i))].reshape(shape)
+    return read_scan(plan, core).reshape(shape)
+
+
+def _between_sections(labels: np.ndarray, core: Box, shape: tuple[int, ...]) -> dict:
+    """Pixels that objects of neighboring sections share, and the first pixel of each object."""
+    overlaps = [count_overlaps(a, b) for a, b in pairwise(labels)]
+    return {
+        "pairs": np.concatenate([np.empty((0, 2), np.int64), *(p for p, _ in overlaps)]),
+        "overlap": np.concatenate([np.empty(0, np.int64), *(n for _, n in overlaps)]),
+        "first": _first_pixels(labels, core, shape),
+    }
+
+
+def _first_pixels(labels, core, shape):
+    """Flat index, in the scan, of the first pixel of each label 1 to n."""
+    _, first = np.unique(labels, return_index=True)
+    first = first[-int(labels.max(initial=0)) or len(first) :]  # without the background
+    at = np.unravel_index(first, labels.shape)
+    at = tuple(a + part.start for a, part in zip(at, core, strict=True))
+    return np.ravel_multi_index(at, shape).astype(np.int64)
+
+
+def _number(plan, labels, core):
+    """Number labels so that those in the core are 1 to n; return these and their old labels."""
+    dtype = np.int32 if labels.size < 2**31 else np.int64
+    if plan.exact:  # without a halo
+        return labels.astype(dtype, copy=False), np.arange(1, int(labels.max(initial=0)) + 1)
+    in_core, anywhere = (_present(labels[part], labels.max()) for part in (core, ...))
+    n = int(in_core.sum())
+    rest = anywhere & ~in_core
+    table = np.where(in_core, np.cumsum(in_core), n + np.cumsum(rest)) * anywhere
+    return np.take(table.astype(dtype), labels), np.flatnonzero(in_core)
+
+
+def _present(labels, largest):
+    """Which of the labels 0 to `largest` occur; never 0."""
+    present = np.zeros(int(largest) + 1, bool)
+    present[labels.ravel()] = True
+    present[0] = False
+    return present
