@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from ..io.scans import SECTIONS, ZARR_METADATA
+from ..io.scans import SECTION_SUFFIXES, ZARR_METADATA
 from .plan import Plan
 
 _IRRELEVANT = ("history_", "transduction_", "verbose", "device", "memory")  # change no prediction
@@ -209,6 +209,6 @@ def _stamps(scan):
     files = [path] if path.is_file() else []
     if path.is_dir():
         metadata = [path / name for name in ZARR_METADATA if (path / name).exists()]
-        files = metadata or [f for f in path.iterdir() if f.suffix.lower() in SECTIONS]
+        files = metadata or [f for f in path.iterdir() if f.suffix.lower() in SECTION_SUFFIXES]
     stamps = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files)
     return hashlib.sha256(json.dumps(stamps).encode()).hexdigest()

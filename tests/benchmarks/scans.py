@@ -9,7 +9,7 @@ per second of `count_scan` by those of the bare network, by turns in one process
 two ways to find objects, and two ways to use cores: "shared" (the network and all else on the same
 cores) and "beside" (the network on one core, all else on a second one). "faults": 20 times
 ``kill -9`` at random moments, then the same bytes as an undisturbed run. "scale": runs with one and
-with two single-threaded workers, by turns, and from the costs of one worker's stages a simulation
+with two single-threaded workers, by turns, and from the costs of one worker's tasks a simulation
 of 1 to 1,000 workers (``scans_scale.py``), with a figure. Each finished cell is kept in
 ``tests/benchmarks/results/scans.jsonl``; ``--toy`` tries everything out on small scans and keeps
 nothing.
@@ -291,7 +291,7 @@ def scaled():
         path = scan_file(folder, SIDES["scale"])
         threads = torch.get_num_threads()
         torch.set_num_threads(1)  # as the workers below
-        costs = scans_scale.stage_costs(model, open_scan(path), folder / "costs", block_shape=BLOCK)
+        costs = scans_scale.task_costs(model, open_scan(path), folder / "costs", block_shape=BLOCK)
         torch.set_num_threads(threads)
         times = {1: [], 2: []}
         for i in range(SIDES["rounds"]):

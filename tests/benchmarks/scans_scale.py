@@ -1,9 +1,8 @@
-"""How a run of `count_scan` on many workers would go: a discrete-event simulation.
+"""A discrete-event simulation of `count_scan` on many workers.
 
-The costs of a block in each stage, and what the process that leads does by itself, come from a run
-with one worker. Three parts follow one another: blocks are predicted, split and matched, each
-worker taking the next one; their ids are joined by the leading process; labels are written, and
-shrunk.
+The costs of a block in each task, and those of the leading process, are measured in a run with one
+worker. Three parts follow one another: blocks are predicted, split and matched, each worker taking
+the next one; the leading process joins their ids; labels are written and downsampled.
 """
 
 import heapq
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sskseg.scans import counting
+from sskseg.scans import count
 from sskseg.scans.scheduler import Workers, attempt
 
 WORKERS = (1, 3, 10, 30, 100, 300, 1000)
@@ -20,16 +19,16 @@ WORKERS = (1, 3, 10, 30, 100, 300, 1000)
 
 @dataclass(frozen=True)
 class Trouble:
-    """What slows a cluster down.
+    """Sources of delay on a cluster.
 
     Parameters
     ----------
     slow, slowdown : float
-        Share of blocks that take so many times as long (a shared node, a slow disk).
+        Share of blocks that take longer (a shared node, a slow disk), and by what factor.
     failure : float
         Share of attempts that are lost and done again.
     dispatch : float
-        Seconds of the scheduler for each task, one after the other.
+        Seconds of the scheduler for each block, one after the other.
     bandwidth : float
         Bytes per second that all workers read and write together.
     """
@@ -44,8 +43,8 @@ class Trouble:
 CALM = Trouble(slow=0.0, failure=0.0, dispatch=0.0005, bandwidth=np.inf)
 
 
-def stage_costs(model, scan, destination, *, block_shape):
-    """Seconds of each stage for a block, measured with one worker.
+def task_costs(model, scan, destination, *, block_shape):
+    """Measure the seconds of each task for a block, with one worker.
 
     Returns
     -------
@@ -56,36 +55,33 @@ def stage_costs(model, scan, destination, *, block_shape):
     """
     seconds = {}
 
-    class Watched(Workers):
+    class Timed(Workers):
         def run(self, needs, progress=None):
-            for stage, block in needs:
+            for task, block in needs:
                 start = time.perf_counter()
-                error, _ = attempt(self.job, stage, block)
+                error, _ = attempt((self.plan, self.store), task, block)
                 if error is not None:
                     raise error
-                seconds[stage] = seconds.get(stage, 0.0) + time.perf_counter() - start
+                seconds[task] = seconds.get(task, 0.0) + time.perf_counter() - start
 
-    original, counting.Workers = counting.Workers, Watched
+    original, count.Workers = count.Workers, Timed
+    options = {"block_shape": block_shape, "halo": 64, "n_workers": 1}
     try:
         for warm in (True, False):
             seconds.clear()
             start = time.perf_counter()
-            counting.count_scan(
-                model, scan, destination / str(warm), block_shape=block_shape, halo=64, n_workers=1
-            )
+            count.count_scan(model, scan, destination / str(warm), **options)
             total = time.perf_counter() - start
     finally:
-        counting.Workers = original
-    start = time.perf_counter()  # all over again of a finished run: what does not grow with blocks
-    counting.count_scan(
-        model, scan, destination / "False", block_shape=block_shape, halo=64, n_workers=1
-    )
+        count.Workers = original
+    start = time.perf_counter()  # of a finished run: what does not grow with blocks
+    count.count_scan(model, scan, destination / "False", **options)
     fixed = time.perf_counter() - start
     shape = scan.data.shape
     n_blocks = int(np.prod([-(-size // block_shape) for size in shape]))
     parts = {
-        "spread": sum(seconds[stage] for stage in ("predict", "label", "match")),
-        "write": seconds["write"] + seconds.get("shrink", 0.0),
+        "spread": sum(seconds[task] for task in ("predict", "objects", "match")),
+        "write": seconds["write"] + seconds.get("downsample", 0.0),
     }
     parts["lead"] = max(0.0, total - fixed - sum(parts.values()))
     # The image, probabilities written and read, labels of 4 and of 8 bytes; little of it shrinks.
@@ -95,13 +91,13 @@ def stage_costs(model, scan, destination, *, block_shape):
 
 
 def simulate(n_workers, n_blocks, costs, trouble, random_state=0):
-    """Seconds until a scan is counted.
+    """Simulate the seconds until a scan is counted.
 
     Parameters
     ----------
     n_workers, n_blocks : int
     costs : dict of str to float
-        Of `stage_costs`.
+        Of `task_costs`.
     trouble : Trouble
     random_state : int, default=0
 
@@ -138,7 +134,7 @@ def predict_many(costs, voxels_of_a_block, sizes):
     rows = []
     for voxels in sizes:
         n_blocks = max(1, round(voxels / voxels_of_a_block))
-        # Of more than so many blocks a part is simulated: the rest goes on in the same way.
+        # A part of more than so many blocks is simulated, and extrapolated.
         part = min(n_blocks, 200_000)
         alone = n_blocks * sum(costs[name] for name in ("spread", "write", "lead"))
         for n in WORKERS:

@@ -102,42 +102,46 @@ def test_units_that_are_not_known(volume, tmp_path):
         metadata={"axes": "ZYX", "PhysicalSizeX": 0.3, "PhysicalSizeZ": 2.0,
                   "PhysicalSizeXUnit": "pixel", "PhysicalSizeZUnit": "nm"},
     )  # fmt: skip
-    with pytest.raises(ValueError, match=r"tells pixels of 2.0 nm along z, wanted in pixel: give"):
+    with pytest.raises(
+        ValueError, match=r"has pixels of 2.0 nm along z; expected a positive size in pixel: give"
+    ):
         open_scan(tmp_path / "a.ome.tif")
     scan = open_scan(tmp_path / "a.ome.tif", spacing=np.array([2, 1, 1]))
     assert (scan.spacing, scan.unit) == ((2.0, 1.0, 1.0), None)
 
 
 def test_one_unit_for_all(volume, tmp_path):
-    told = {"axes": "ZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 2.0}
-    tifffile.imwrite(tmp_path / "a.ome.tif", volume, photometric="minisblack", metadata=told)
+    metadata = {"axes": "ZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 2.0}
+    tifffile.imwrite(tmp_path / "a.ome.tif", volume, photometric="minisblack", metadata=metadata)
     scan = open_scan(tmp_path / "a.ome.tif", unit="nanometer")
     assert np.allclose(scan.spacing, (2000, 500, 500))
-    with pytest.raises(ValueError, match="tells pixels of 2.0 µm along z, wanted in furlong"):
+    with pytest.raises(
+        ValueError, match="has pixels of 2.0 µm along z; expected a positive size in furlong"
+    ):
         open_scan(tmp_path / "a.ome.tif", unit="furlong")
-    told = {"axes": "ZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
-    tifffile.imwrite(tmp_path / "b.ome.tif", volume, photometric="minisblack", metadata=told)
-    with pytest.warns(UserWarning, match="does not tell the size of a pixel along z: it is taken"):
+    metadata = {"axes": "ZYX", "PhysicalSizeX": 0.5, "PhysicalSizeY": 0.5}
+    tifffile.imwrite(tmp_path / "b.ome.tif", volume, photometric="minisblack", metadata=metadata)
+    with pytest.warns(UserWarning, match="does not define the size of a pixel along z: 1 is"):
         assert open_scan(tmp_path / "b.ome.tif").spacing == (1.0, 0.5, 0.5)
 
 
 def test_pixels_of_the_first_of_several_images(volume, tmp_path):
     with tifffile.TiffWriter(tmp_path / "a.ome.tif") as file:
         for image, size in ((volume, 0.25), (volume[0, ::2, ::2], 8.0)):
-            told = {"axes": "ZYX"[-image.ndim :]}
-            told |= {f"PhysicalSize{a}": size for a in told["axes"]}
-            file.write(image, photometric="minisblack", metadata=told)
+            metadata = {"axes": "ZYX"[-image.ndim :]}
+            metadata |= {f"PhysicalSize{a}": size for a in metadata["axes"]}
+            file.write(image, photometric="minisblack", metadata=metadata)
     scan = opened(tmp_path / "a.ome.tif", volume)
     assert scan.spacing == (0.25, 0.25, 0.25)
 
 
 def test_tiff_of_imagej(volume, tmp_path):
     options = {"imagej": True, "resolution": (4.0, 2.0)}
-    told = {"axes": "ZYX", "unit": "\\u00B5m", "spacing": 3.0}
-    tifffile.imwrite(tmp_path / "a.tif", volume, metadata=told, **options)
+    metadata = {"axes": "ZYX", "unit": "\\u00B5m", "spacing": 3.0}
+    tifffile.imwrite(tmp_path / "a.tif", volume, metadata=metadata, **options)
     scan = opened(tmp_path / "a.tif", volume)
     assert (scan.spacing, scan.unit) == ((3.0, 0.5, 0.25), "µm")
-    tifffile.imwrite(tmp_path / "c.tif", volume, metadata={**told, "zunit": "mm"}, **options)
+    tifffile.imwrite(tmp_path / "c.tif", volume, metadata={**metadata, "zunit": "mm"}, **options)
     assert np.allclose(open_scan(tmp_path / "c.tif").spacing, (3000.0, 0.5, 0.25))
     tifffile.imwrite(tmp_path / "b.tif", volume, metadata={"axes": "ZYX"}, **options)
     assert open_scan(tmp_path / "b.tif").spacing == (1.0, 1.0, 1.0)
@@ -152,13 +156,13 @@ def test_a_folder_of_sections_in_the_order_of_their_numbers(volume, tmp_path):
         open_scan(tmp_path).data.compute()
 
 
-def test_what_is_no_scan_is_refused(volume, tmp_path):
+def test_other_files_are_refused(volume, tmp_path):
     with pytest.raises(FileNotFoundError, match="No scan at"):
         open_scan(tmp_path / "nothing.tif")
     with pytest.raises(ValueError, match="holds no zarr and no image files"):
         open_scan(tmp_path)
     (tmp_path / "a.txt").write_text("")
-    with pytest.raises(ValueError, match="is no scan"):
+    with pytest.raises(ValueError, match="is not a scan"):
         open_scan(tmp_path / "a.txt")
     zarr.save_array(tmp_path / "a.zarr", volume)
     for axes, message in (("zy", "must name each of the 3 axes"), ("tyx", "Axis 't' has length 5"),

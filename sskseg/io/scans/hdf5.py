@@ -1,0 +1,37 @@
+"""HDF5: one dataset of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .on_disk import ArrayOnDisk
+from .scan import FileContent, check_level
+
+SUFFIXES = (".h5", ".hdf5", ".hdf")
+
+
+def open_hdf5(path: Path, inside: str, level: int, chunks: Any) -> FileContent:
+    """Open the dataset at `inside`, or the only one of the file."""
+    import h5py
+
+    check_level(level)
+    with h5py.File(path) as file:
+        names: list[str] = []
+        file.visititems(lambda name, item: names.append(name) if hasattr(item, "shape") else None)
+        name = inside.strip("/") or (names[0] if len(names) == 1 else None)
+        if name not in names:
+            raise ValueError(f"{path} holds the datasets {names}; name one as {path}:/NAME.")
+        dataset = file[name]
+        array = _Hdf5(str(path), name, dataset.shape, dataset.dtype, dataset.chunks)
+    return FileContent(array.to_dask(chunks))
+
+
+class _Hdf5(ArrayOnDisk):
+    def __getitem__(self, region: Any) -> np.ndarray:
+        import h5py
+
+        with h5py.File(self.path) as file:
+            return file[self.inside][region]

@@ -1,0 +1,56 @@
+"""OME-Zarr, and arrays of zarr."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .scan import FileContent, check_level
+
+ZARR_METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
+
+
+def is_zarr(path: Path) -> bool:
+    """Whether a folder is a group or an array of zarr."""
+    return any((path / name).exists() for name in ZARR_METADATA)
+
+
+def open_zarr(path: Path, inside: str, level: int) -> FileContent:
+    """Open a level of a pyramid, an array, or the only array of a group."""
+    import dask.array as da
+    import zarr
+
+    node = zarr.open(path, mode="r", path=inside or None)
+    if not hasattr(node, "groups"):
+        check_level(level)
+        return FileContent(da.from_zarr(node))
+    attributes: dict[str, Any] = dict(node.attrs)
+    pyramids = attributes.get("ome", attributes).get("multiscales")
+    if not pyramids:
+        check_level(level)
+        return FileContent(da.from_zarr(_only_array(node, path)))
+    return _open_level(node, pyramids[0], level)
+
+
+def _only_array(group, path):
+    names = [name for name, _ in group.arrays()]
+    if len(names) != 1:
+        raise ValueError(f"{path} is a group without multiscales, and holds {names}.")
+    return group[names[0]]
+
+
+def _open_level(group, pyramid, level):
+    import dask.array as da
+
+    check_level(level, len(pyramid["datasets"]))
+    dataset = pyramid["datasets"][level]
+    axes = [a if isinstance(a, dict) else {"name": a} for a in pyramid.get("axes", [])]
+    letters = "".join(axis["name"][0].lower() for axis in axes)
+    spacing = dict.fromkeys(letters, 1.0)
+    for part in (dataset, pyramid):  # first that of the level
+        for change in part.get("coordinateTransformations", []):
+            if change["type"] == "scale":
+                scales = zip(spacing.items(), change["scale"], strict=True)
+                spacing = {axis: step * scale for (axis, step), scale in scales}
+    units = {axis["name"][0].lower(): axis["unit"] for axis in axes if "unit" in axis}
+    return FileContent(da.from_zarr(group[dataset["path"]]), letters or None, spacing, units)

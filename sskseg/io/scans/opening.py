@@ -1,0 +1,147 @@
+"""Opening scans of all formats."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import hdf5, tiff
+from .ome_zarr import is_zarr, open_zarr
+from .scan import FileContent, Scan
+from .sections import open_sections
+from .units import convert_spacing
+
+# A format of one file: its suffixes, and a function of path, place inside, level and chunks.
+_FILE_FORMATS: list[tuple[tuple[str, ...], Callable[[Path, str, int, Any], FileContent]]] = [
+    (hdf5.SUFFIXES, hdf5.open_hdf5),
+    (tiff.SUFFIXES, tiff.open_tiff),
+]
+
+
+def open_scan(
+    path: str | os.PathLike,
+    *,
+    level: int = 0,
+    axes: str | None = None,
+    spacing: Sequence[float] | None = None,
+    unit: str | None = None,
+    chunks: Any = "auto",
+) -> Scan:
+    """Open a scan without reading its pixels.
+
+    Parameters
+    ----------
+    path : str or path-like
+        OME-Zarr or zarr (a folder), HDF5 (``file.h5`` with one dataset, or ``file.h5:/data``),
+        TIFF, BigTIFF or OME-TIFF, or a folder of sections, one image file each, in the order of
+        the numbers in their names.
+    level : int, default=0
+        Of the resolution pyramid; 0 is the finest.
+    axes : str, default=None
+        Of "z", "y", "x" and "c", one letter for each axis in the file; None: as the file defines
+        them, or "yx" and "zyx" where it does not. "t" and other axes must have length 1.
+    spacing : sequence of float, default=None
+        Of the spatial axes; None: as the file defines it (OME-Zarr, OME-TIFF and what ImageJ
+        writes), 1 where it does not. Axes in other units are converted to that of x.
+    unit : str, default=None
+        Of `spacing`. Where `spacing` is None, the spacing of the file is converted to it; None: the
+        unit of the file.
+    chunks : int, tuple or "auto", default="auto"
+        Of the lazy array where the file has none; see `dask.array.from_array`.
+
+    Returns
+    -------
+    Scan
+
+    Raises
+    ------
+    FileNotFoundError
+        If nothing is at `path`.
+    ValueError
+        If it is not a scan, has no such level or dataset, or other axes than `axes`; or if its
+        spacing cannot be converted to one unit.
+    ImportError
+        If the library that reads the format is not installed (extra ``scans``).
+
+    Warns
+    -----
+    UserWarning
+        If the file defines the size of a pixel along some axes only; along the others it is 1.
+    """
+    name, separator, inside = _split(str(path))
+    where = Path(name).absolute()  # workers may have another folder
+    content = _open(where, inside, level, chunks)
+    steps: Any = spacing
+    if spacing is None:
+        steps, unit = convert_spacing(content.spacing, content.units, unit, where)
+    return _ordered(content.data, axes or content.axes, steps, unit, f"{where}{separator}{inside}")
+
+
+def _open(where, inside, level, chunks):
+    """Open a path with the module of its format."""
+    if not where.exists():
+        raise FileNotFoundError(f"No scan at {where}.")
+    if where.is_dir():
+        return open_zarr(where, inside, level) if is_zarr(where) else open_sections(where, level)
+    for suffixes, open_file in _FILE_FORMATS:
+        if where.suffix.lower() in suffixes:
+            return open_file(where, inside, level, chunks)
+    raise ValueError(
+        f"{where} is not a scan: expected zarr, HDF5 ({', '.join(hdf5.SUFFIXES)}), TIFF "
+        f"({', '.join(tiff.SUFFIXES)}) or a folder of sections."
+    )
+
+
+def _split(path):
+    """Split a path into a file and what is inside it; the colon of a Windows drive stays."""
+    match = re.match(r"^(.*\.(?:h5|hdf5|hdf|zarr))(:/?)(.*)$", path, re.IGNORECASE)
+    return match.groups() if match else (path, "", "")
+
+
+def _ordered(data, axes, spacing, unit, source):
+    """Return a scan with spatial axes in the order z, y, x, then channels."""
+    if axes is None:
+        axes = {2: "yx", 3: "zyx", 4: "zyxc"}.get(data.ndim, "")
+    axes = axes.lower()
+    if len(axes) != data.ndim or len(set(axes)) < len(axes):
+        raise ValueError(
+            f"axes must name each of the {data.ndim} axes of shape {data.shape} once, got {axes!r}."
+        )
+    for letter in [a for a in axes if a not in "zyxc"]:
+        at = axes.index(letter)
+        if data.shape[at] != 1:
+            raise ValueError(
+                f"Axis {letter!r} has length {data.shape[at]}: only z, y, x and c may be longer "
+                "than 1."
+            )
+        data, axes = data[(slice(None),) * at + (0,)], axes.replace(letter, "")
+    if not {"y", "x"} <= set(axes):
+        raise ValueError(f"A scan has the axes y and x at least, got {axes!r}.")
+    order = [axes.index(letter) for letter in "zyxc" if letter in axes]
+    spatial = "".join(letter for letter in "zyx" if letter in axes)
+    steps = _spacing(spacing, spatial, source)
+    ordered = spatial + ("c" if "c" in axes else "")
+    return Scan(data.transpose(order), ordered, steps, unit, source)
+
+
+def _spacing(spacing, spatial, source):
+    if isinstance(spacing, dict):
+        missing = [letter for letter in spatial if letter not in spacing]
+        if 0 < len(missing) < len(spatial):
+            warnings.warn(
+                f"{source} does not define the size of a pixel along {', '.join(missing)}: 1 is "
+                "assumed. Give spacing.",
+                UserWarning,
+                stacklevel=4,
+            )
+        return tuple(float(spacing.get(letter, 1.0)) for letter in spatial)
+    steps = tuple(float(step) for step in spacing)
+    if len(steps) != len(spatial) or not all(0 < step < np.inf for step in steps):
+        raise ValueError(f"spacing must be {len(spatial)} positive numbers, got {spacing!r}.")
+    return steps

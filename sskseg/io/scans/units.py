@@ -1,0 +1,58 @@
+"""Units of length."""
+
+from __future__ import annotations
+
+import numpy as np
+
+_LENGTHS = {  # in meters, with the names that OME-NGFF has first
+    1e-12: ("picometer", "pm"),
+    1e-10: ("angstrom", "Å", "A"),
+    1e-9: ("nanometer", "nm"),
+    1e-6: ("micrometer", "µm", "μm", "um", "micron"),
+    1e-3: ("millimeter", "mm"),
+    1e-2: ("centimeter", "cm"),
+    0.0254: ("inch", "in"),
+    1.0: ("meter", "m"),
+}
+
+
+def unit_name(unit: str) -> str:
+    """Return the name that OME-NGFF has for a unit of length; any other name as it is."""
+    return _length(unit)[1]
+
+
+def convert_spacing(
+    spacing: dict[str, float], units: dict[str, str], wanted: str | None, source: object
+) -> tuple[dict[str, float], str | None]:
+    """Convert sizes of pixels to one unit: `wanted`, or that of x.
+
+    Returns
+    -------
+    spacing : dict of str to float
+    unit : str or None
+
+    Raises
+    ------
+    ValueError
+        If a size is not positive, or cannot be converted.
+    """
+    unit, converted = wanted or units.get("x"), {}
+    for axis, step in spacing.items():
+        own = units.get(axis) or units.get("x")
+        same = own in (None, unit) or axis not in "zyx"
+        factor = 1.0 if same else _length(own)[0] / _length(unit)[0]
+        converted[axis] = float(step) * factor
+        if axis in "zyx" and not 0 < converted[axis] < np.inf:
+            raise ValueError(
+                f"{source} has pixels of {step!r} {own or ''} along {axis}; expected a positive "
+                f"size in {unit or 'any unit'}: give spacing and unit."
+            )
+    return converted, unit
+
+
+def _length(unit):
+    """Meters of a unit, NaN if it is unknown, and its name."""
+    for meters, names in _LENGTHS.items():
+        if unit and (unit in names or unit.lower().removesuffix("s") in names):
+            return meters, names[0]
+    return np.nan, unit
