@@ -16,7 +16,7 @@ nothing.
 
 Processes keep large blocks of memory instead of giving them back (``MALLOC_...`` below), the bare
 network's and those of workers too: otherwise the network spends a third of its time on getting
-zeroed pages. ``distributed`` tells its workers to give memory back, unless these variables are set.
+zeroed pages. ``distributed`` makes its workers give memory back, unless these variables are set.
 """
 
 import argparse
@@ -150,7 +150,7 @@ def child(folder, path, out, *tiny):
 
 def memory():
     """Scans of 4 x 4 and 16 x 16 blocks, so that both have one with neighbors all around, also of
-    those that the network sees."""
+    those of the network."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = model_file(folder)

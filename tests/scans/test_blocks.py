@@ -69,7 +69,7 @@ def test_the_model_stands_in_the_graph_once(small_tiles):
     assert len(holders) <= 1
 
 
-def test_nothing_is_computed_before_it_is_asked_for():
+def test_nothing_is_computed_early():
     X, y = make_cells(n_samples=2, shape=(32, 32), random_state=0)
 
     def explode(block):
@@ -81,21 +81,21 @@ def test_nothing_is_computed_before_it_is_asked_for():
         result.compute()
 
 
-def test_the_function_sees_halos_and_edges():
+def test_the_function_gets_halos_and_edges():
     array = da.from_array(np.arange(24.0).reshape(1, 24, 1, 1), chunks=5)
-    seen = []
+    calls = []
 
     def remember(model, block):
-        seen.append((model, block.ravel().tolist()))
+        calls.append((model, block.ravel().tolist()))
         return block
 
     result = predict_blocks(
         array, remember, "model", core=(10, 4), halo=(2, 2), output_channels=1, dtype=float
     )
     assert np.array_equal(result.compute(scheduler="synchronous"), array.compute())
-    assert sorted(block[0] for _, block in seen if block) == [0, 8, 18]
-    assert {len(block) for _, block in seen} == {12, 14, 6}
-    assert {model for model, _ in seen} == {"model"}
+    assert sorted(block[0] for _, block in calls if block) == [0, 8, 18]
+    assert {len(block) for _, block in calls} == {12, 14, 6}
+    assert {model for model, _ in calls} == {"model"}
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Scans whose objects are found by their outlines: those of the whole scan, however it is cut."""
+"""Scans whose objects are detected by contours: blocks give the objects of the whole scan."""
 
 import warnings
 from copy import copy, deepcopy
@@ -173,12 +173,12 @@ def test_a_scan_without_objects(model, plane, tmp_path):
     assert found.table.columns[-1] == "polygon"
 
 
-# What is not looked at
+# Blocks that are skipped
 
 
 @pytest.fixture
-def looks(monkeypatch):
-    """One for each time that the network looks."""
+def evaluations(monkeypatch):
+    """One for each time that the network evaluations."""
     calls, original = [], ContourDetector.block_maps
     monkeypatch.setattr(
         ContourDetector, "block_maps", lambda *a: calls.append(1) or original(*a)
@@ -186,28 +186,28 @@ def looks(monkeypatch):
     return calls
 
 
-def test_a_mask_leaves_out_what_it_does_not_hold(model, plane, whole, tmp_path, looks):
+def test_a_mask_excludes_blocks_and_objects(model, plane, whole, tmp_path, evaluations):
     mask = np.zeros((15, 17), np.uint8)
     mask[:, 9:] = 3
     expected = np.where(np.arange(170) < 90, 0, whole[0])
     options = {"block_shape": (75, 50), "halo": 30}
     for i, each in enumerate((mask, da.from_array(mask, chunks=4))):
-        looks.clear()
+        evaluations.clear()
         out = tmp_path / str(i)
         found = count_scan(model, da.from_array(plane), out, **options, mask=each)
         assert same(found.labels.compute(), expected)
         assert found.n_objects == len(np.unique(expected)) - 1 > 3
-        assert len(looks) == 6  # of 8: two have nothing in the mask
+        assert len(evaluations) == 6  # of 8: two have nothing in the mask
     none = np.zeros((1, 1), bool)
-    looks.clear()
+    evaluations.clear()
     assert count_scan(model, da.from_array(plane), tmp_path / "none", mask=none).n_objects == 0
-    assert not looks
+    assert not evaluations
 
 
 def test_small_parts_at_a_mask_are_no_objects(model, plane, whole, tmp_path):
     large = make_pipeline(model[0], changed(model[-1], min_size_=30))
-    seen = whole[0], whole[0][:, 77:]
-    sizes = [np.bincount(x.ravel(), minlength=whole[0].max() + 1)[1:] for x in seen]
+    parts = whole[0], whole[0][:, 77:]
+    sizes = [np.bincount(x.ravel(), minlength=whole[0].max() + 1)[1:] for x in parts]
     assert ((sizes[0] >= 30) & (sizes[1] > 0) & (sizes[1] < 30)).any()
     mask = np.arange(170) >= np.full((150, 1), 77)
     found = count_scan(large, da.from_array(plane), tmp_path / "out", mask=mask)
@@ -215,12 +215,12 @@ def test_small_parts_at_a_mask_are_no_objects(model, plane, whole, tmp_path):
     assert found.table.area.min() >= 30
 
 
-def test_dark_blocks_are_skipped(model, plane, whole, tmp_path, looks):
+def test_dark_blocks_are_skipped(model, plane, whole, tmp_path, evaluations):
     image = np.concatenate([plane, np.zeros((150, 400), plane.dtype)], axis=1)
     found = count_scan(
         model, da.from_array(image), tmp_path / "out", block_shape=(150, 60), halo=30, skip_below=0
     )
-    assert len(looks) == 5  # up to column 240, whose block with its halo begins before 170
+    assert len(evaluations) == 5  # up to column 240, whose block with its halo begins before 170
     assert found.n_objects == pytest.approx(len(whole[1]), abs=2)
 
 
@@ -323,12 +323,12 @@ def test_each_worker_has_a_gpu_of_its_own(model, plane, tmp_path, monkeypatch):
 # Plans, and what is refused
 
 
-def test_a_plan_tells_what_will_be_done(model, plane):
+def test_a_plan_has_blocks_overhead_and_memory(model, plane):
     plan = plan_scan(model, da.from_array(plane), block_shape=(60, 170), halo=20)
     assert (plan.n_predict, plan.n_blocks) == (3, 3)
     assert (plan.predict_shape, plan.network_halo) == ((100, 170), (48, 48))
-    rows = [0, 128], [0, 150], [48, 150]  # multiples of 8, as far as the scan goes
-    assert plan.overhead == sum(stop - start for start, stop in rows) / 150
+    ranges = [0, 128], [0, 150], [48, 150]  # multiples of 8, within the scan
+    assert plan.overhead == sum(stop - start for start, stop in ranges) / 150
     network = model[-1].detector_.block_bytes(150 * 170)
     assert network > 128 * 150 * 170
     assert plan.memory == 40 * 100 * 170 + 20 * 150 * 170 + network
@@ -339,7 +339,7 @@ def test_a_plan_tells_what_will_be_done(model, plane):
     assert large.halo == (np.ceil(4 * diameter),) * 2
 
 
-def test_what_does_not_serve_is_refused_before_anything_is_written(model, plane, tmp_path):
+def test_unsuitable_input_is_refused_before_anything_is_written(model, plane, tmp_path):
     image, out = da.from_array(plane), tmp_path / "out"
     consecutive = make_pipeline(model[0], changed(model[-1], sections="consecutive"))
     volumes = make_pipeline(model[0], changed(model[-1], spatial_ndim=3))

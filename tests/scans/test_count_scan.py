@@ -1,4 +1,4 @@
-"""Scans in blocks: the objects, counts and tables of the whole scan, however it is cut."""
+"""Scans in blocks: objects, counts and tables are those of the whole scan."""
 
 import copy
 import logging
@@ -79,8 +79,8 @@ def compare(model, image, path, *, intensity=False, **options):
     labels = found.labels.compute()
     assert same(labels, expected)
     assert found.n_objects == len(found.table) == expected.max() > 3
-    seen = image[None] if intensity else None
-    table = model[-1].measure(model[:-1].transform(image[None]), intensity=seen)
+    images = image[None] if intensity else None
+    table = model[-1].measure(model[:-1].transform(image[None]), intensity=images)
     table = table.drop(columns=["sample"])
     columns = [c for c in table.columns if c != "id"]
     order = [c for c in columns if c.startswith(("min", "max", "centroid"))]
@@ -166,7 +166,7 @@ def test_intensities_are_read_again_only_where_objects_are(components, plane, tm
     labels = found.labels.compute()
     expected = ndi.mean(image, labels, found.table.id)
     assert np.allclose(found.table.mean_intensity, expected)
-    # A second look that fails is repeated, at the latest by the next call.
+    # A second read that fails is repeated, at the latest by the next call.
     reads.clear()
     fails = range(once + 2, 10**6)
     with pytest.raises(ScanError, match="Input/output error"):
@@ -230,16 +230,16 @@ def test_consecutive_sections(sections, tmp_path, methods, method, block_shape):
     stack = make_cells(1, (11, 64, 70), radius=4, noise=0.02, random_state=3)[0][0]
     model, halo = sections[methods], None if method == "components" else (0, 24, 24)
     assert (model[1].continuity_ is None) == (methods is None)
-    maps = model.transform(stack)
+    probabilities = model.transform(stack)
     counter = InstanceCounter(method, fill_holes=method == "watershed", sections="consecutive")
-    model = make_pipeline(*(step for _, step in model.steps), counter.fit(maps))
+    model = make_pipeline(*(step for _, step in model.steps), counter.fit(probabilities))
     options = {"block_shape": block_shape, "halo": halo, "keep_probabilities": True}
     options["intensity"] = True
     found = count_scan(model, da.from_array(stack), tmp_path / "out", **options)
-    assert np.array_equal(zarr.open_array(tmp_path / "out" / "probabilities")[:], maps)
-    assert same(found.labels.compute(), np.asarray(counter.label(maps)))
-    assert found.n_objects == counter.predict(maps).sum() > 5
-    table = counter.measure(maps, intensity=stack)
+    assert np.array_equal(zarr.open_array(tmp_path / "out" / "probabilities")[:], probabilities)
+    assert same(found.labels.compute(), np.asarray(counter.label(probabilities)))
+    assert found.n_objects == counter.predict(probabilities).sum() > 5
+    table = counter.measure(probabilities, intensity=stack)
     order = ["min_z", "min_y", "min_x", "max_z", "max_y", "max_x", "centroid_x"]
     columns = [c for c in table.columns if c != "id"]
     pd.testing.assert_frame_equal(
@@ -253,28 +253,32 @@ def test_consecutive_sections(sections, tmp_path, methods, method, block_shape):
     ("methods", "depth", "shape", "block"),
     [(None, 2, (50, 58), 24), ("continuity", 2, (50, 58), 24), ("continuity", 4, (50, 730), 32)],
 )
-def test_views_of_blocks_are_those_of_the_whole(tmp_path, methods, depth, shape, block, augmented):
+def test_orientations_in_blocks_are_those_of_the_whole(
+    tmp_path, methods, depth, shape, block, augmented
+):
     X, y = make_cells(9, shape, radius=6, random_state=0)
     options = {"sections": "consecutive", "width": 4, "depth": depth, "max_steps": 30}
     options |= {"patch_size": 32}
     options |= {"precision": "float32", "random_state": 0, "semi_supervision": methods}
     known = np.where(np.arange(9)[:, None, None] % 3 == 1, y, -1)
     segmenter = SemiSupervisedSegmenter(**options, test_time_augmentation=augmented).fit(X, known)
-    maps = segmenter.transform(X)
-    counter = InstanceCounter("components", fill_holes=False, sections="consecutive").fit(maps)
+    probabilities = segmenter.transform(X)
+    counter = InstanceCounter("components", fill_holes=False, sections="consecutive").fit(
+        probabilities
+    )
     model = make_pipeline(segmenter, counter)
     blocks = (4, block, block)
     count_scan(
         model, da.from_array(X), tmp_path / "out", block_shape=blocks, keep_probabilities=True
     )
     found = zarr.open_array(tmp_path / "out" / "probabilities")[:]
-    assert np.abs(found - maps).max() < 1e-5
+    assert np.abs(found - probabilities).max() < 1e-5
     lazy = segmenter.transform(da.from_array(X, chunks=blocks)).compute()
-    assert np.abs(lazy - maps).max() < 1e-5
+    assert np.abs(lazy - probabilities).max() < 1e-5
 
 
 class Clipped(TransformerMixin, BaseEstimator):
-    """A step of one's own that learns nothing, and keeps nothing in `fit`."""
+    """A step of the user's own that learns nothing and has no attributes."""
 
     def fit(self, X, y=None):
         return self
@@ -283,7 +287,7 @@ class Clipped(TransformerMixin, BaseEstimator):
         return np.clip(X, 0, 1)
 
 
-def test_steps_that_keep_nothing_are_applied(components, plane, tmp_path):
+def test_steps_without_attributes_are_applied(components, plane, tmp_path):
     *_, segmenter, counter = (step for _, step in components.steps)
     compare(make_pipeline(Clipped(), segmenter, counter), plane, tmp_path / "out", block_shape=50)
 
@@ -297,14 +301,14 @@ def test_random_stacks_of_sections(sections, tmp_path, seed):
     block_shape = tuple(int(rng.integers(1, n + 1)) for n in shape[:1])
     block_shape += tuple(int(rng.integers(16, n + 1)) for n in shape[1:])
     model = make_pipeline(PercentileScaler().fit(stack), sections[None][1])
-    maps = model.transform(stack)
+    probabilities = model.transform(stack)
     counter = InstanceCounter(method, fill_holes=method == "watershed", sections="consecutive")
-    model = make_pipeline(*(step for _, step in model.steps), counter.fit(maps))
+    model = make_pipeline(*(step for _, step in model.steps), counter.fit(probabilities))
     options = {"block_shape": block_shape, "halo": (0, 16, 16) if method == "watershed" else None}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of objects that are larger than the halo
         found = count_scan(model, da.from_array(stack), tmp_path / "out", **options)
-    expected = np.asarray(counter.label(maps))
+    expected = np.asarray(counter.label(probabilities))
     if len(found.cut) == 0:
         assert same(found.labels.compute(), expected)
         assert found.n_objects == expected.max()
@@ -329,8 +333,8 @@ def test_the_spacing_of_the_counter_where_the_scan_has_none(plane, tmp_path):
     model = fitted(InstanceCounter("components", fill_holes=False, spacing=(0.5, 2.0)))
     image = da.from_array(plane)
     found = count_scan(model, image, tmp_path / "out", block_shape=50)
-    maps = model[:-1].transform(plane[None])
-    assert np.isclose(found.table.area.sum(), model[-1].measure(maps).area.sum())
+    probabilities = model[:-1].transform(plane[None])
+    assert np.isclose(found.table.area.sum(), model[-1].measure(probabilities).area.sum())
     model[-1].set_params(margin=3)
     with pytest.raises(ValueError, match="must have margin=0"):
         plan_scan(model, image)
@@ -343,7 +347,7 @@ def test_objects_larger_than_the_halo_are_listed(watershed, plane, tmp_path):
     assert "larger than the halo" in set(found.cut.reason)
 
 
-def test_what_is_written(components, plane, tmp_path):
+def test_labels_probabilities_and_tables_are_written(components, plane, tmp_path):
     scan = open_scan(save_tiff(tmp_path / "scan.tif", plane), spacing=(0.5, 2.0), unit="µm")
     found = count_scan(
         components, scan, tmp_path / "out", block_shape=64, keep_probabilities=True
@@ -378,7 +382,7 @@ def test_empty_blocks_are_skipped(components, plane, tmp_path, monkeypatch):
     assert (found.n_objects, len(found.table), len(calls)) == (0, 0, 0)
 
 
-def test_a_plan_tells_what_will_be_done(components, plane):
+def test_a_plan_has_blocks_overhead_memory_and_time(components, plane):
     plan = plan_scan(components, da.from_array(plane), block_shape=50)
     assert (plan.n_predict, plan.n_blocks, plan.overhead) == (1, 12, 1.0)
     network = 4 * 8 * 2 * 150 * 170  # float32; the largest layer is the head of two outputs
@@ -393,7 +397,7 @@ def test_a_plan_tells_what_will_be_done(components, plane):
     assert few.block_shape < many.block_shape
 
 
-def test_plans_know_the_memory_of_a_cluster(components):
+def test_plans_use_the_memory_of_a_cluster(components):
     class Client:
         def scheduler_info(self, n_workers):
             return {"workers": {i: {"memory_limit": 4 * 10**6, "nthreads": 2} for i in range(3)}}
@@ -490,7 +494,7 @@ def test_globals_are_part_of_a_run():
     assert of(2) == of(2)
 
 
-def test_what_a_script_defines_is_part_of_a_run():
+def test_definitions_of_a_script_are_part_of_a_run():
     def of(limit, factor):
         names = {"__name__": "__main__", "LIMIT": limit, "np": np, "logging": logging}
         exec(
@@ -506,7 +510,7 @@ def test_what_a_script_defines_is_part_of_a_run():
 
     assert len({of(1, 2), of(2, 2), of(1, 3)}) == 3
     before = of(1, 2)
-    logging.getLogger("test").info("told")
+    logging.getLogger("test").info("a message")
     logging.getLogger("another one")
     assert of(1, 2) == before
 
@@ -541,7 +545,7 @@ def test_a_generator_of_random_numbers_is_not_part_of_a_run(components, plane, t
     assert tables[0].equals(tables[1])
 
 
-def test_a_damaged_entry_counts_as_not_there(components, plane, tmp_path, monkeypatch):
+def test_a_damaged_entry_counts_as_missing(components, plane, tmp_path, monkeypatch):
     image, out = da.from_array(plane), tmp_path / "out"
     with interrupted_at("finish", monkeypatch):
         count_scan(components, image, out, block_shape=50)
@@ -570,7 +574,7 @@ print("done", flush=True)
 """
 
 
-def test_killed_runs_go_on_and_end_with_the_same_bytes(components, plane, tmp_path):
+def test_killed_runs_resume_and_end_with_the_same_bytes(components, plane, tmp_path):
     import joblib
 
     joblib.dump((components, plane), tmp_path / "job")
@@ -647,7 +651,7 @@ def test_unsuitable_input_is_refused_before_anything_is_written(
     assert os.listdir(taken) == ["mine.txt"]
 
 
-def test_what_cannot_be_read_or_written_is_told_and_nothing_is_lost(components, plane, tmp_path):
+def test_a_chunk_that_cannot_be_read_is_reported_and_nothing_is_lost(components, plane, tmp_path):
     array = zarr.create_array(
         tmp_path / "scan.zarr", shape=plane.shape, chunks=(50, 50), dtype=plane.dtype
     )
@@ -664,8 +668,8 @@ def test_what_cannot_be_read_or_written_is_told_and_nothing_is_lost(components, 
     assert same(found.labels.compute(), np.asarray(components.transform(plane[None]))[0])
 
 
-def test_blocks_that_were_chosen_are_gone_on_with(components, plane, tmp_path, monkeypatch):
-    """Where the network's blocks are not those that objects are found in."""
+def test_a_resumed_run_keeps_its_blocks(components, plane, tmp_path, monkeypatch):
+    """The blocks of the network are not those in which objects are found."""
     from sskseg.scans import plan
     from sskseg.segmentation import _block_shapes
 
@@ -697,9 +701,7 @@ def test_blocks_that_were_chosen_are_gone_on_with(components, plane, tmp_path, m
 @pytest.mark.parametrize(
     ("step", "array"), [("join_blocks", "probabilities"), ("finish", "labels/0")]
 )
-def test_what_was_written_and_is_lost_is_done_again(
-    components, plane, tmp_path, monkeypatch, step, array
-):
+def test_damaged_output_is_written_again(components, plane, tmp_path, monkeypatch, step, array):
     image, out = da.from_array(plane), tmp_path / "out"
     count_scan(components, image, tmp_path / "whole", block_shape=50)
     with interrupted_at(step, monkeypatch):
@@ -728,8 +730,10 @@ def test_another_content_of_the_same_file_is_refused(components, plane, tmp_path
 
 
 @pytest.mark.parametrize("step", ["join_blocks", None])
-def test_files_that_were_put_right_are_gone_on_with(components, plane, tmp_path, monkeypatch, step):
-    """A file that was copied anew, at another time; others beside sections; a relative path."""
+def test_runs_resume_after_files_were_replaced_by_equal_ones(
+    components, plane, tmp_path, monkeypatch, step
+):
+    """A file that was copied again later; other files in the folder; a relative path."""
     folder = tmp_path / "sections"
     folder.mkdir()
     path = save_tiff(folder / "a.tif", plane)
@@ -746,7 +750,7 @@ def test_files_that_were_put_right_are_gone_on_with(components, plane, tmp_path,
         count_scan(components, "a.tif", "out", block_shape=50)
 
 
-def test_a_run_that_was_left_does_not_write_into_the_next(components, plane, tmp_path, monkeypatch):
+def test_a_run_that_was_overtaken_does_not_write(components, plane, tmp_path, monkeypatch):
     monkeypatch.setattr("sskseg.scans.checkpoints._PAUSES", (0.0,))
     ledger = Ledger.open(tmp_path / "ledger", {"stamps": ""})
     left = Ledger(ledger.folder, ledger.take_over())
@@ -791,8 +795,8 @@ def test_an_interrupted_run_ends(components, plane, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("step", ["join_blocks", None])
-def test_pixels_that_changed_are_another_source(components, plane, tmp_path, monkeypatch, step):
-    """Also where no time of the array's folder tells, in a run that stopped or was finished."""
+def test_changed_pixels_are_another_source(components, plane, tmp_path, monkeypatch, step):
+    """Even if no time of a file changes, in a run that stopped or was finished."""
     path = _saved(plane, tmp_path / "scan.zarr")
     with interrupted_at(step, monkeypatch):
         count_scan(components, path, tmp_path / "out", block_shape=50)
@@ -811,7 +815,7 @@ def test_a_run_that_was_killed_at_once_is_started_again(components, plane, tmp_p
     count_scan(components, da.from_array(plane), tmp_path / "out", block_shape=50)
 
 
-def test_starting_anew_leaves_what_is_not_ours(components, plane, tmp_path):
+def test_starting_anew_keeps_other_files(components, plane, tmp_path):
     image, out = da.from_array(plane), tmp_path / "out"
     count_scan(components, image, out, block_shape=50)
     (out / "notes.txt").write_text("mine")

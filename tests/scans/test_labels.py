@@ -1,4 +1,4 @@
-"""Labels of blocks are those of the whole array, up to renaming."""
+"""Labels of blocks are those of the whole array, up to their numbers."""
 
 import dask
 import dask.array as da
@@ -11,7 +11,7 @@ from sskseg.scans.stitching import merge_ids, overlap_pairs
 
 
 def same(labels, expected):
-    """Whether two label images differ in the names of objects only."""
+    """Whether two label images differ in the numbers of objects only."""
     pairs = np.unique(np.stack([labels.ravel(), expected.ravel()], axis=1), axis=0)
     return all(len(np.unique(column)) == len(pairs) for column in pairs.T)
 
@@ -109,7 +109,7 @@ def test_numbers_have_no_gaps_and_need_memory_for_what_touches_only():
     assert numbering.table(2).tolist() == [0, *(10**12 + 2 + np.arange(4)), 2]
 
 
-def test_overlaps_match_one_to_one_and_tell_what_has_no_counterpart():
+def test_overlaps_match_one_to_one_and_return_the_unmatched():
     a, b = np.zeros((2, 6, 12), np.int32)
     a[:, :4], b[:, :4] = 1, 7  # the same object
     a[:2, 6:], b[:2, 6:9], b[:2, 9:] = 2, 8, 9  # one here, two there
@@ -120,7 +120,7 @@ def test_overlaps_match_one_to_one_and_tell_what_has_no_counterpart():
     assert of_b.tolist() == []
 
 
-def test_an_object_that_the_other_block_splits_at_the_border_is_told():
+def test_an_object_that_the_other_block_splits_at_the_border_is_unmatched():
     a, b = np.zeros((2, 4, 12), np.int32)
     a[:, 2:6], a[:, 6:10], b[:, 2:10] = 1, 2, 7
     cores = (slice(0, 4), slice(0, 6)), (slice(0, 4), slice(6, 12))

@@ -1,4 +1,4 @@
-"""What goes wrong with disks and input: told clearly, nothing corrupted, and gone on with later."""
+"""Faults of disks and input: a clear error, nothing corrupted, and another call resumes."""
 
 import errno
 import io
@@ -107,7 +107,7 @@ def test_a_disk_that_fills_up_on_the_way(
 
 
 def test_a_chunk_that_cannot_be_read(components, plane, tmp_path):
-    """Blocks that do not need it are finished; it is told; and the rest is done when it is back."""
+    """It is reported, the other blocks are finished, and another call does the rest."""
     path = tmp_path / "scan.zarr"
     array = zarr.create_array(path, shape=(150, 1700), chunks=(50, 50), dtype=plane.dtype)
     array[:] = np.tile(plane, (1, 10))
@@ -115,9 +115,9 @@ def test_a_chunk_that_cannot_be_read(components, plane, tmp_path):
     chunk = path / "c" / "1" / "33"
     kept, stamp = chunk.read_bytes(), os.stat(path).st_mtime_ns
     chunk.write_bytes(b"nonsense")
-    with pytest.raises(ScanError, match="1 block.* failed after 3 tries.*task 'predict'") as told:
+    with pytest.raises(ScanError, match="1 block.* failed after 3 tries.*task 'predict'") as caught:
         count_scan(components, path, tmp_path / "out", block_shape=150)
-    assert [task for task, _, _ in told.value.failures] == ["predict"]
+    assert [task for task, _, _ in caught.value.failures] == ["predict"]
     assert len(list((tmp_path / "out" / "ledger" / "objects").rglob("0*"))) > 3
     chunk.write_bytes(kept)
     os.utime(path, ns=(stamp, stamp))
@@ -158,7 +158,7 @@ def test_a_worker_that_is_killed_is_replaced(components, plane, whole, tmp_path)
     pd.testing.assert_frame_equal(found.table, expected, rtol=1e-5)
 
 
-def test_a_mask_leaves_out_what_it_does_not_hold(components, plane, tmp_path, monkeypatch):
+def test_a_mask_excludes_blocks_and_objects(components, plane, tmp_path, monkeypatch):
     mask = np.zeros((15, 17), np.uint8)
     mask[:, 9:] = 3
     calls = []
@@ -220,14 +220,14 @@ def test_a_destination_that_cannot_be_written_to(components, plane, tmp_path, mo
     assert not (tmp_path / "out").exists()
 
 
-def test_the_bar_tells_voxels_blocks_and_objects(components, plane, tmp_path, capsys):
+def test_the_bar_shows_voxels_blocks_and_objects(components, plane, tmp_path, capsys):
     out = tmp_path / "out"
     found = count_scan(components, da.from_array(plane), out, block_shape=50, verbose=True)
-    told = capsys.readouterr().err.split("\r")[-1]
-    assert "25.5k/25.5k" in told
-    assert "voxel/s" in told
-    assert "12/12 blocks" in told
-    assert int(told.split("blocks, ")[1].split(" objects")[0]) >= found.n_objects
+    shown = capsys.readouterr().err.split("\r")[-1]
+    assert "25.5k/25.5k" in shown
+    assert "voxel/s" in shown
+    assert "12/12 blocks" in shown
+    assert int(shown.split("blocks, ")[1].split(" objects")[0]) >= found.n_objects
 
 
 def test_a_worker_takes_the_gpu_of_its_number():
