@@ -13,6 +13,7 @@ from sskseg import (
     InstanceCounter,
     SemiSupervisedSegmenter,
 )
+from sskseg.counting import Watershed
 from sskseg.datasets import load_nuclei3d, make_cells, make_neuromuscular_junctions
 from sskseg.metrics import f1_instances
 from sskseg.model_selection import reference as truth_module
@@ -75,7 +76,7 @@ def test_calibration_drops_specks(cells):
 
 def test_given_parameters_are_kept(cells):
     X = probability_of(cells)
-    counter = InstanceCounter(threshold=0.61, seed_height=0.2, min_size=3).fit(X, cells)
+    counter = InstanceCounter(Watershed(seed_height=0.2), threshold=0.61, min_size=3).fit(X, cells)
     assert (counter.threshold_, counter.seed_height_, counter.min_size_) == (0.61, 0.2, 3)
 
 
@@ -239,7 +240,7 @@ def test_clone_and_pickle(cells):
     [
         ({}, np.full((1, 8, 8), 7.0), "probabilities between 0 and 1, got values from 7 to 7"),
         ({}, np.zeros((1, 8, 8, 3)), r"must have 1 channel\(s\), got 3"),
-        ({"seeds": "interior"}, np.zeros((1, 8, 8)), "'seeds' parameter"),
+        ({"method": Watershed("interior")}, np.zeros((1, 8, 8)), "'seeds' parameter"),
         ({"spacing": (1.0,)}, np.zeros((1, 8, 8)), r"2 positive numbers, got \(1.0,\)"),
         ({"spacing": (1.0, 0.0)}, np.zeros((1, 8, 8)), "positive numbers"),
         ({"method": "contour"}, np.zeros((1, 8, 8)), "'method' parameter"),
@@ -435,7 +436,7 @@ def test_weights_of_scores_stand_for_repeated_samples(cells, kind):
     y = {"labels": list(cells), "points": points, "counts": true_counts(cells)}[kind]
     X = list(probability_of(cells))
     X[1], X[2] = X[1] * 0.1, np.roll(X[2], 30)
-    counter = InstanceCounter(threshold=0.5, seed_height=0.05, min_size=0).fit(X)
+    counter = InstanceCounter(Watershed(seed_height=0.05), threshold=0.5, min_size=0).fit(X)
     again = [0, 1, 1, 1, 2, 2]
     weighted = counter.score(X, y, sample_weight=[1, 3, 2, 0, 0])
     assert weighted == pytest.approx(counter.score([X[i] for i in again], [y[i] for i in again]))

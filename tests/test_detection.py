@@ -8,6 +8,7 @@ from sklearn.model_selection import GridSearchCV
 
 import sskseg.detection
 from sskseg import ContourDetector, ImageStack, InstanceCounter, PercentileScaler, ProxyPretrainer
+from sskseg.counting import Contours
 from sskseg.datasets import make_cells
 from sskseg.metrics import f1_instances
 from sskseg.morphology import contour_masks
@@ -16,7 +17,7 @@ from sskseg.simulation import CellSimulator
 
 @pytest.fixture(autouse=True)
 def _few_simulated_images(monkeypatch):
-    monkeypatch.setattr(sskseg.detection._detector, "_SIMULATED", 8)
+    monkeypatch.setattr(sskseg.detection._training_data, "_N_SIMULATED", 8)
 
 
 TINY = {"width": 4, "depth": 1, "batch_size": 2, "max_steps": 4, "random_state": 0}
@@ -180,7 +181,8 @@ def test_hidden_parts_are_learnt_from_a_simulator_that_tells_them():
         detector = ContourDetector(**{**TINY, "width": 8, "max_steps": 3, "patch_size": 32})
         detector.fit(stack)
         areas = [
-            k.radii**2 * np.pi for k in sskseg.detection._detector._draw(stack.simulator, 1, 0)[1]
+            outlined.radii**2 * np.pi
+            for outlined in sskseg.detection._training_data.draw_outlined(stack.simulator, 1, 0)[1]
         ]
         assert np.allclose(areas, 144, rtol=0.02)
     with pytest.raises(ValueError, match="got 1 outlines of labels up to 2"):
@@ -264,7 +266,7 @@ def test_bad_input_is_refused(changes, y, message):
 def counter(cells, trained):
     X, y = cells
     detector = clone(trained).set_params(max_steps=150)
-    return InstanceCounter("contours", detector=detector, spacing=(0.5, 2.0)).fit(X, y)
+    return InstanceCounter(Contours(detector), spacing=(0.5, 2.0)).fit(X, y)
 
 
 def test_the_counter_counts_what_its_detector_finds(counter, cells):
@@ -275,7 +277,7 @@ def test_the_counter_counts_what_its_detector_finds(counter, cells):
     assert counter.predict(X).tolist() == labels.max(axis=(1, 2)).tolist()
     assert counter.score(X, y) == counter.detector_.score(X, y) > 0.6
     assert counter.score(X, [len(np.unique(label)) - 1 for label in y]) > 0.7
-    assert not hasattr(counter.detector, "network_")
+    assert not hasattr(counter.method.detector, "network_")
 
 
 def test_the_table_has_polygons(counter, cells, tmp_path):
@@ -302,13 +304,13 @@ def test_the_counter_is_saved_searched_and_lazy(counter, cells, tmp_path):
     counter.save(tmp_path / "counter")
     copy = InstanceCounter.load(tmp_path / "counter")
     assert np.array_equal(copy.label(X), counter.label(X))
-    assert copy.detector.get_params() == counter.detector.get_params()
+    assert copy.method.detector.get_params() == counter.method.detector.get_params()
     da = pytest.importorskip("dask.array")
     lazy = da.from_array(X, chunks=(3, 30, 40))
     assert np.array_equal(counter.label(lazy).compute(), counter.label(X))
     assert np.array_equal(counter.predict(lazy).compute(), counter.predict(X))
-    model = InstanceCounter("contours", detector=ContourDetector(**TINY))
-    search = GridSearchCV(model, {"detector__max_steps": [1, 2]}, cv=2).fit(X[:4], y[:4])
+    model = InstanceCounter(Contours(ContourDetector(**TINY)))
+    search = GridSearchCV(model, {"method__detector__max_steps": [1, 2]}, cv=2).fit(X[:4], y[:4])
     assert search.best_estimator_.detector_.max_steps in (1, 2)
 
 
@@ -324,7 +326,7 @@ def test_small_objects_and_frames(counter, cells):
 
 def test_intervals_come_from_images_that_were_held_out(tmp_path):
     X, y = make_cells(40, (32, 32), radius=5, random_state=0)
-    counter = InstanceCounter("contours", detector=ContourDetector(**TINY)).fit(X, y)
+    counter = InstanceCounter(Contours(ContourDetector(**TINY))).fit(X, y)
     assert counter.count_residuals_.shape == (4,)
     counts, intervals = counter.predict(X, return_interval=True, coverage=0.7)
     assert ((intervals[:, 0] <= counts) & (counts <= intervals[:, 1])).all()

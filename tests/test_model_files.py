@@ -22,6 +22,7 @@ from sskseg import (
     SemiSupervisedSegmenter,
     SimulatedRefiner,
 )
+from sskseg.counting import Contours
 from sskseg.datasets import make_cells
 from sskseg.io.models import read_model, write_model
 
@@ -37,7 +38,7 @@ MODELS = {
     "classes": SemiSupervisedSegmenter(target="classes", semi_supervision=None, **SMALL),
     "counter": InstanceCounter("components"),
     "detector": ContourDetector(order=2, samples=8, **SMALL),
-    "contours": InstanceCounter("contours", detector=ContourDetector(order=2, samples=8, **SMALL)),
+    "contours": InstanceCounter(Contours(ContourDetector(order=2, samples=8, **SMALL))),
     "otsu": OtsuWatershed(),
     "blobs": LogBlobs(n_sigma=1),
 }

@@ -61,7 +61,7 @@ class Job:
     @property
     def by_contours(self):
         """Whether objects are found in the scan itself, and not in probabilities."""
-        return self.counter.method == "contours"
+        return self.counter.detector_ is not None
 
     @property
     def network(self):
@@ -76,9 +76,7 @@ class Job:
     @property
     def exact(self):
         """Whether objects are components, whose pixels touch across boundaries."""
-        counter = self.counter
-        plain = not counter.fill_holes and counter.merge_distance_ == 0
-        return counter.method == "components" and plain
+        return self.counter.exact
 
     @property
     def ledger(self):

@@ -90,7 +90,7 @@ def _bytes_of_splitting(n_pixels):
 def _needs_of_block(counter, ndim):
     """How many bytes a block takes, by its pixels, its halo, and what the network sees beyond; with
     that network, where it sees blocks whole."""
-    if counter.method != "contours":
+    if counter.detector_ is None:
         return _bytes_of_splitting, _HALO[ndim], 0
     detector = counter.detector_
     halos = _contour_halo(detector), max(detector.block_halo()[0])
@@ -264,7 +264,7 @@ def _check_estimator(estimator):
     """The counter of a fitted pipeline."""
     steps = getattr(estimator, "steps", None)
     last = steps[-1][1] if steps else None
-    by_contours = getattr(last, "method", None) == "contours"
+    by_contours = getattr(last, "detector_", None) is not None
     if last is None or not hasattr(last, "threshold_") or len(steps) < 2 - by_contours:
         raise ValueError(
             "estimator must be a fitted pipeline of a segmenter and an InstanceCounter at its end, "

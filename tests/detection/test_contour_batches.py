@@ -8,9 +8,9 @@ from sskseg.images.augmentation import PRESETS, Augmentation
 from sskseg.morphology import contour_masks
 
 
-def batches_of(X, known, augmentation, side=48):
+def batches_of(X, outlined, augmentation, side=48):
     return ContourBatches(
-        [x[..., None] for x in X], known, 32, (side, side), np.ones(len(X)),
+        [x[..., None] for x in X], outlined, 32, (side, side), np.ones(len(X)),
         augmentation=augmentation, mean=np.zeros(1, np.float32), std=np.ones(1, np.float32),
         batch_size=6, rng=np.random.default_rng(0), device=torch.device("cpu"),
     )  # fmt: skip
@@ -43,12 +43,12 @@ def test_outlines_move_with_their_objects(augmentation, least):
     assert np.percentile(found, 10) > least
 
 
-def test_what_is_cut_by_unlabeled_pixels_is_not_learnt():
+def test_objects_cut_by_unlabeled_pixels_are_ignored():
     X, y = make_cells(1, (64, 64), radius=8, random_state=0)
     y[0, :, 32:] = -1
     known = outline(y[0])
-    cut = np.unique(known.numbers[:, 31])
-    assert np.isnan(known.distance[np.isin(known.numbers, cut[cut > 0])]).all()
+    cut = np.unique(known.labels[:, 31])
+    assert np.isnan(known.distance[np.isin(known.labels, cut[cut > 0])]).all()
     assert np.nanmax(known.distance) == 1
     batch = next(batches_of(X, [known], PRESETS["dihedral"]))
     assert int(batch.labels.min()) == -1
@@ -61,4 +61,4 @@ def test_hidden_parts_are_part_of_given_outlines():
                [(7.5, 13.5), (7.5, 23.5), (19.5, 23.5), (19.5, 13.5)]]  # fmt: skip
     known = outline(y, squares)
     assert known.radii**2 * np.pi == pytest.approx([120, 120], rel=0.01)
-    assert np.array_equal(known.numbers, y)
+    assert np.array_equal(known.labels, y)
