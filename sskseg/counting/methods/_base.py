@@ -59,6 +59,7 @@ class InstanceMethod(BaseEstimator):
     candidates: ClassVar[dict[str, tuple[float, ...]]] = {}
     exact: ClassVar[bool] = False
     _parameter_constraints: ClassVar[dict] = {}
+    _nested: ClassVar[dict] = {}  # as of `sskseg.base.ImageEstimator`
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)

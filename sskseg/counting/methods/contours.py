@@ -31,6 +31,7 @@ class Contours(InstanceMethod):
     """
 
     name = "contours"
+    _nested: ClassVar = {"detector": {"ContourDetector": ContourDetector}}
     _parameter_constraints: ClassVar = {"detector": [ContourDetector, None]}
 
     def __init__(self, detector: ContourDetector | None = None):
