@@ -30,7 +30,7 @@ def cells():
 
 @pytest.fixture(scope="module")
 def trained(cells):
-    """A detector that learned a little."""
+    """A detector after a short training."""
     X, y = cells
     detector = ContourDetector(
         width=8, depth=2, max_steps=400, batch_size=4, random_state=0, precision="float32"
@@ -38,7 +38,7 @@ def trained(cells):
     return detector.fit(X, y)
 
 
-def test_overlapping_cells_are_found(trained):
+def test_overlapping_cells_are_detected(trained):
     X, y = make_cells(16, (64, 64), radius=7, separation=0.75, random_state=1)
     assert trained.score(X, y) > 0.85
     assert f1_instances(list(y), list(trained.predict(X)), 0.7) > 0.7
@@ -63,7 +63,7 @@ def test_contours_are_those_of_the_labels(trained, cells):
         assert (masks.any(axis=0) == (label > 0).ravel()).all()
 
 
-def test_tiles_give_what_the_whole_gives(trained, monkeypatch):
+def test_tiles_equal_the_whole(trained, monkeypatch):
     X, _ = make_cells(1, (150, 170), radius=7, separation=0.8, random_state=2)
     whole, contours = trained.predict(X), trained.contours(X)[0][0]
     asked = []
@@ -110,7 +110,7 @@ def test_save_pickle_and_clone(trained, cells, tmp_path):
     assert not hasattr(clone(trained), "network_")
 
 
-def test_a_backbone_is_taken_over(cells):
+def test_training_starts_from_the_backbone(cells):
     X, y = cells
     pretrainer = ProxyPretrainer(
         ("rotation",), width=4, depth=1, max_steps=2, batch_size=2, random_state=0
@@ -174,7 +174,7 @@ class Squares:
         return (y > 0) + 0.1 * y, y, contours
 
 
-def test_hidden_parts_are_learnt_from_a_simulator_that_tells_them():
+def test_simulated_contours_teach_hidden_parts():
     X, _, _ = Squares().sample_contours(4)
     scaled = PercentileScaler().fit(X).transform(ImageStack(X, simulator=Squares()))
     for stack in (ImageStack(X, simulator=Squares()), scaled):
@@ -189,7 +189,7 @@ def test_hidden_parts_are_learnt_from_a_simulator_that_tells_them():
         ContourDetector(**TINY).fit(ImageStack(X, simulator=Squares(wrong=True)))
 
 
-def test_unlabeled_pixels_teach_nothing(cells):
+def test_unlabeled_pixels_are_ignored(cells):
     X, y = cells
     y = y.copy()
     y[4:] = -1
@@ -222,7 +222,7 @@ def test_given_thresholds_are_kept_and_channels_are_checked(cells):
         detector.predict(np.stack([X, X], axis=-1))
 
 
-def test_training_goes_on(cells):
+def test_warm_start_resumes_training(cells):
     X, y = cells
     detector = ContourDetector(**TINY, warm_start=True).fit(X, y)
     n = len(detector.history_)
@@ -269,7 +269,7 @@ def counter(cells, trained):
     return InstanceCounter(Contours(detector), spacing=(0.5, 2.0)).fit(X, y)
 
 
-def test_the_counter_counts_what_its_detector_finds(counter, cells):
+def test_the_counter_counts_detections(counter, cells):
     X, y = cells
     labels = counter.label(X)
     assert np.array_equal(labels, counter.detector_.predict(X))
@@ -294,7 +294,7 @@ def test_the_table_has_polygons(counter, cells, tmp_path):
     )
     middle = points[:-1].mean(axis=0)
     assert middle == pytest.approx([row["centroid_x"], row["centroid_y"]], abs=3)
-    assert (table["area"] < 1.1 * table["contour_area"] + 1).all()  # what is seen of it
+    assert (table["area"] < 1.1 * table["contour_area"] + 1).all()  # the visible part
     assert (table["perimeter"] > 0).all()
     assert (table["score"] > counter.threshold_).all()
 
