@@ -12,9 +12,11 @@ torch.set_num_threads(max(1, min(2, os.cpu_count() or 1) // _PROCESSES))
 @pytest.fixture(autouse=True)
 def _methods_of_examples_are_forgotten():
     """Classes that a doctest defines are found by their name in that doctest only."""
+    from sskseg.counting import INSTANCE_METHODS
     from sskseg.segmentation.semi_supervised import METHODS
 
-    before = dict(METHODS)
+    before = [(registry, dict(registry)) for registry in (METHODS, INSTANCE_METHODS)]
     yield
-    METHODS.clear()
-    METHODS.update(before)
+    for registry, known in before:
+        registry.clear()
+        registry.update(known)

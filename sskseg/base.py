@@ -27,7 +27,8 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
     """Base of the estimators on images: tags, and model files that cannot execute code."""
 
     _not_saved: tuple[str, ...] = ()  # attributes that are about the training images
-    _inner: dict = {}  # noqa: RUF012 - parameters and attributes that are estimators: their classes
+    _inner: dict = {}  # noqa: RUF012 - attributes that are estimators: their classes
+    _nested: dict = {}  # noqa: RUF012 - parameters that may be objects: their classes by name
     _fitted: dict[str, str] = {}  # noqa: RUF012 - what a model file must hold, see `check_fitted`
 
     def __sklearn_tags__(self):
@@ -63,10 +64,7 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
 
     def _state(self):
         """Values and tensors of a model file."""
-        params = self.get_params(deep=False)
-        for name in set(self._inner) & set(params):
-            params[name] = params[name] and params[name].get_params(deep=False)
-        values, tensors = {"params": params, "fitted": {}}, {}
+        values, tensors = {"params": _params_of(self), "fitted": {}}, {}
         for name, value in vars(self).items():
             if not name.endswith("_") or name.startswith("_") or name in self._not_saved:
                 continue
@@ -119,13 +117,7 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
 
     @classmethod
     def _from_state(cls, values, tensors):
-        params = dict(values["params"])
-        for name in set(cls._inner) & set(params):
-            if params[name] is not None:
-                params[name] = cls._inner[name](**params[name])
-                params[name]._validate_params()
-        estimator = cls(**params)
-        estimator._validate_params()
+        estimator = _object_of(cls, values["params"])
         estimator._restore(values["fitted"], tensors)
         return estimator
 
@@ -162,6 +154,28 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
     def _make_module(self, name):
         """Build the network that is stored as the attribute `name`, with any weights."""
         raise ValueError(f"{type(self).__name__} has no network {name!r}.")
+
+
+def _params_of(estimator):
+    """Return parameters; objects of registered classes as the name and their parameters."""
+    params = estimator.get_params(deep=False)
+    for name, registry in estimator._nested.items():
+        names = {registered: key for key, registered in registry.items()}
+        value = params[name]
+        if type(value) in names:
+            params[name] = {"object": names[type(value)], "params": _params_of(value)}
+    return params
+
+
+def _object_of(cls, params):
+    """Build an object from what `_params_of` returned; only registered classes are called."""
+    params = dict(params)
+    for name, registry in cls._nested.items():
+        if isinstance(params.get(name), dict):
+            params[name] = _object_of(registry[params[name]["object"]], params[name]["params"])
+    built = cls(**params)
+    built._validate_params()
+    return built
 
 
 class TorchEstimator(ImageEstimator):

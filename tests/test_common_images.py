@@ -22,6 +22,7 @@ from sskseg import (
     SemiSupervisedSegmenter,
     SimulatedRefiner,
 )
+from sskseg.counting import Contours
 from sskseg.datasets import make_cells
 
 ESTIMATORS = [
@@ -31,8 +32,7 @@ ESTIMATORS = [
     InstanceCounter("components"),
     ContourDetector(width=2, depth=1, max_steps=3, batch_size=2, random_state=0),
     InstanceCounter(
-        "contours",
-        detector=ContourDetector(width=2, depth=1, max_steps=3, batch_size=2, random_state=0),
+        Contours(ContourDetector(width=2, depth=1, max_steps=3, batch_size=2, random_state=0))
     ),
     OtsuWatershed(),
     LogBlobs(),

@@ -13,6 +13,7 @@ from sskseg import (
     InstanceCounter,
     SemiSupervisedSegmenter,
 )
+from sskseg.counting import Watershed
 from sskseg.datasets import load_nuclei3d, make_cells, make_neuromuscular_junctions
 from sskseg.metrics import f1_instances
 from sskseg.model_selection import reference as truth_module
@@ -52,9 +53,9 @@ def test_touching_cells_need_the_watershed():
 
 
 @pytest.mark.parametrize("kind", ["labels", "counts"])
-def test_calibration_finds_the_threshold(cells, kind):
+def test_the_search_finds_the_threshold(cells, kind):
     X = probability_of(cells, noise=0.02)
-    X = np.where(X > 0.5, 0.45, 0.35)  # a segmenter that is never sure
+    X = np.where(X > 0.5, 0.45, 0.35)  # a segmenter of low confidence
     y = cells if kind == "labels" else true_counts(cells)
     counter = InstanceCounter().fit(X, y)
     assert 0.35 <= counter.threshold_ < 0.45
@@ -62,7 +63,7 @@ def test_calibration_finds_the_threshold(cells, kind):
     assert InstanceCounter().fit(X).score(X, true_counts(cells)) <= 0
 
 
-def test_calibration_drops_specks(cells):
+def test_the_search_removes_specks(cells):
     rng = np.random.default_rng(0)
     X = (cells > 0).astype(float)
     for image in X:
@@ -75,12 +76,12 @@ def test_calibration_drops_specks(cells):
 
 def test_given_parameters_are_kept(cells):
     X = probability_of(cells)
-    counter = InstanceCounter(threshold=0.61, seed_height=0.2, min_size=3).fit(X, cells)
+    counter = InstanceCounter(Watershed(seed_height=0.2), threshold=0.61, min_size=3).fit(X, cells)
     assert (counter.threshold_, counter.seed_height_, counter.min_size_) == (0.61, 0.2, 3)
 
 
 @pytest.mark.parametrize("method", ["watershed", "components"])
-def test_fragments_of_labeled_objects_ask_for_a_distance(method):
+def test_fragments_of_labeled_objects_are_merged(method):
     y = make_neuromuscular_junctions(6, (128, 128), random_state=0)[1]
     X = [(label > 0).astype(float) for label in y]
     counter = InstanceCounter(method, fill_holes=False).fit(X[:3], y[:3])
@@ -88,7 +89,7 @@ def test_fragments_of_labeled_objects_ask_for_a_distance(method):
     apart = InstanceCounter(method, fill_holes=False, merge_distance=0.0).fit(X[:3], y[:3])
     assert counter.score(X[3:], y[3:]) > apart.score(X[3:], y[3:]) + 0.1
     assert all((found > 0)[x == 0].sum() == 0 for found, x in zip(counter.label(X), X, strict=True))
-    # Points and counts do not tell of fragments.
+    # Points and counts hold no fragments.
     assert InstanceCounter(method).fit(X, true_counts(y)).merge_distance_ == 0
 
 
@@ -102,7 +103,7 @@ def test_the_distance_is_in_units_of_the_spacing(scale):
     assert scaled.score(X, y) == counter.score(X, y)
 
 
-def test_what_unlabeled_pixels_cut_is_no_fragment(cells):
+def test_objects_cut_by_unlabeled_pixels_are_not_fragmented(cells):
     y = cells.copy()
     y[:, 30:33] = -1
     y[:, :, 20::20] = -1
@@ -117,7 +118,7 @@ def test_whole_objects_are_not_merged(cells):
     assert InstanceCounter().fit((cells > 0).astype(float), cells).merge_distance_ == 0
 
 
-def test_near_junctions_are_told_apart_although_fragments_are_merged():
+def test_near_junctions_are_separated_although_fragments_are_merged():
     y = make_neuromuscular_junctions(12, (192, 192), random_state=3)[1]
     X = [(label > 0).astype(float) for label in y]
     together = InstanceCounter("components", fill_holes=False).fit(X[:6], y[:6])
@@ -125,7 +126,7 @@ def test_near_junctions_are_told_apart_although_fragments_are_merged():
     assert split.score(X[6:], y[6:]) > max(0.9, together.score(X[6:], y[6:]))
 
 
-def test_unlabeled_pixels_are_left_out(cells):
+def test_unlabeled_pixels_are_ignored(cells):
     X = probability_of(cells)
     y = cells.copy()
     y[:, :, 40:] = -1
@@ -239,7 +240,7 @@ def test_clone_and_pickle(cells):
     [
         ({}, np.full((1, 8, 8), 7.0), "probabilities between 0 and 1, got values from 7 to 7"),
         ({}, np.zeros((1, 8, 8, 3)), r"must have 1 channel\(s\), got 3"),
-        ({"seeds": "interior"}, np.zeros((1, 8, 8)), "'seeds' parameter"),
+        ({"method": Watershed("interior")}, np.zeros((1, 8, 8)), "'seeds' parameter"),
         ({"spacing": (1.0,)}, np.zeros((1, 8, 8)), r"2 positive numbers, got \(1.0,\)"),
         ({"spacing": (1.0, 0.0)}, np.zeros((1, 8, 8)), "positive numbers"),
         ({"method": "contour"}, np.zeros((1, 8, 8)), "'method' parameter"),
@@ -273,8 +274,8 @@ def points_of(y):
     ]
 
 
-def test_points_calibrate_and_score(cells):
-    X = np.where(cells > 0, 0.45, 0.35)  # a segmenter that is never sure
+def test_points_serve_for_search_and_score(cells):
+    X = np.where(cells > 0, 0.45, 0.35)  # a segmenter of low confidence
     points = points_of(cells)
     counter = InstanceCounter().fit(X, points)
     assert 0.35 <= counter.threshold_ < 0.45
@@ -295,7 +296,7 @@ def test_the_score_of_points_by_hand():
 
 
 def blurred_cells(n, seed):
-    """Probabilities in which cells that touch are hard to tell apart, and true counts."""
+    """Probabilities in which cells that touch are hard to separate, and true counts."""
     y = make_cells(n, (64, 80), n_cells=16, separation=0.75, random_state=seed)[1]
     rng = np.random.default_rng(seed)
     kept = [label * (label <= rng.integers(2, 17)) for label in y]
@@ -303,7 +304,7 @@ def blurred_cells(n, seed):
     return np.clip(X, 0, 1), true_counts(kept)
 
 
-def test_intervals_cover_what_they_promise():
+def test_intervals_have_their_coverage():
     covered, widths = [], []
     for seed in range(6):
         X, counts = blurred_cells(60, seed)
@@ -317,13 +318,13 @@ def test_intervals_cover_what_they_promise():
         covered += ((low <= counts[20:]) & (counts[20:] <= high)).tolist()
         widths.append((high - low).mean())
     assert 0.75 < np.mean(covered) < 0.97
-    assert max(widths) < counts.max() - counts.min()  # they say something
+    assert max(widths) < counts.max() - counts.min()  # not trivial
     narrow = counter.predict(X, return_interval=True, coverage=0.5)[1]
     assert (np.diff(narrow) <= np.diff(counter.predict(X, return_interval=True)[1])).all()
 
 
 def test_intervals_of_a_pipeline_cover_new_images():
-    """The segmenter too must not have seen the images that errors are noted of."""
+    """Residuals are of images that are new to the segmenter, too."""
     X, y = zip(
         *(make_cells(1, (48, 48), n_cells=2 + i % 9, noise=0.3, random_state=i) for i in range(75)),
         strict=True,
@@ -352,7 +353,7 @@ def test_every_kind_of_label_gives_intervals(cells, kind):
     assert (true_counts(cells) <= intervals[:, 1]).all()
 
 
-def test_held_out_counts_do_not_see_their_own_label(cells):
+def test_held_out_counts_do_not_use_their_own_label(cells):
     X = probability_of(cells)
     plain = InstanceCounter("components").fit(X, true_counts(cells))
     wrong = true_counts(cells).copy()
@@ -362,7 +363,7 @@ def test_held_out_counts_do_not_see_their_own_label(cells):
     assert residuals.max() == pytest.approx(100 / np.sqrt(true_counts(cells)[2] + 1), rel=0.2)
 
 
-def test_all_labeled_images_tell_how_wrong_counts_are(monkeypatch):
+def test_all_labeled_images_have_residuals(monkeypatch):
     y = make_cells(40, (32, 32), radius=5, random_state=0)[1]
     monkeypatch.setattr(truth_module, "_MAX_PIXELS", 5 * 32**2)  # are enough for the search
     y[3, 0, 0] = -1
@@ -378,7 +379,7 @@ def test_all_labeled_images_tell_how_wrong_counts_are(monkeypatch):
     assert detector.count_residuals_.shape == (wanted,)
 
 
-def test_errors_on_simulated_images_promise_nothing_of_real_ones(cells):
+def test_simulated_images_give_no_residuals(cells):
     class Simulator:
         def sample(self, n, random_state):
             y = make_cells(n, (64, 80), random_state=random_state)[1]
@@ -415,7 +416,7 @@ def test_points_may_be_one_array(cells):
         ({"coverage": "0.9"}, "coverage must be between 0 and 1"),
     ],
 )
-def test_intervals_that_cannot_be(cells, options, message):
+def test_impossible_intervals_are_refused(cells, options, message):
     X = probability_of(cells)
     counter = InstanceCounter().fit(X, cells)
     with pytest.raises(ValueError, match=message):
@@ -435,7 +436,7 @@ def test_weights_of_scores_stand_for_repeated_samples(cells, kind):
     y = {"labels": list(cells), "points": points, "counts": true_counts(cells)}[kind]
     X = list(probability_of(cells))
     X[1], X[2] = X[1] * 0.1, np.roll(X[2], 30)
-    counter = InstanceCounter(threshold=0.5, seed_height=0.05, min_size=0).fit(X)
+    counter = InstanceCounter(Watershed(seed_height=0.05), threshold=0.5, min_size=0).fit(X)
     again = [0, 1, 1, 1, 2, 2]
     weighted = counter.score(X, y, sample_weight=[1, 3, 2, 0, 0])
     assert weighted == pytest.approx(counter.score([X[i] for i in again], [y[i] for i in again]))

@@ -8,6 +8,7 @@ from sklearn.model_selection import GridSearchCV
 
 import sskseg.detection
 from sskseg import ContourDetector, ImageStack, InstanceCounter, PercentileScaler, ProxyPretrainer
+from sskseg.counting import Contours
 from sskseg.datasets import make_cells
 from sskseg.metrics import f1_instances
 from sskseg.morphology import contour_masks
@@ -16,7 +17,7 @@ from sskseg.simulation import CellSimulator
 
 @pytest.fixture(autouse=True)
 def _few_simulated_images(monkeypatch):
-    monkeypatch.setattr(sskseg.detection._detector, "_SIMULATED", 8)
+    monkeypatch.setattr(sskseg.detection._training_data, "_N_SIMULATED", 8)
 
 
 TINY = {"width": 4, "depth": 1, "batch_size": 2, "max_steps": 4, "random_state": 0}
@@ -29,7 +30,7 @@ def cells():
 
 @pytest.fixture(scope="module")
 def trained(cells):
-    """A detector that learned a little."""
+    """A detector after a short training."""
     X, y = cells
     detector = ContourDetector(
         width=8, depth=2, max_steps=400, batch_size=4, random_state=0, precision="float32"
@@ -37,7 +38,7 @@ def trained(cells):
     return detector.fit(X, y)
 
 
-def test_overlapping_cells_are_found(trained):
+def test_overlapping_cells_are_detected(trained):
     X, y = make_cells(16, (64, 64), radius=7, separation=0.75, random_state=1)
     assert trained.score(X, y) > 0.85
     assert f1_instances(list(y), list(trained.predict(X)), 0.7) > 0.7
@@ -62,7 +63,7 @@ def test_contours_are_those_of_the_labels(trained, cells):
         assert (masks.any(axis=0) == (label > 0).ravel()).all()
 
 
-def test_tiles_give_what_the_whole_gives(trained, monkeypatch):
+def test_tiles_equal_the_whole(trained, monkeypatch):
     X, _ = make_cells(1, (150, 170), radius=7, separation=0.8, random_state=2)
     whole, contours = trained.predict(X), trained.contours(X)[0][0]
     asked = []
@@ -109,7 +110,7 @@ def test_save_pickle_and_clone(trained, cells, tmp_path):
     assert not hasattr(clone(trained), "network_")
 
 
-def test_a_backbone_is_taken_over(cells):
+def test_training_starts_from_the_backbone(cells):
     X, y = cells
     pretrainer = ProxyPretrainer(
         ("rotation",), width=4, depth=1, max_steps=2, batch_size=2, random_state=0
@@ -173,21 +174,22 @@ class Squares:
         return (y > 0) + 0.1 * y, y, contours
 
 
-def test_hidden_parts_are_learnt_from_a_simulator_that_tells_them():
+def test_simulated_contours_teach_hidden_parts():
     X, _, _ = Squares().sample_contours(4)
     scaled = PercentileScaler().fit(X).transform(ImageStack(X, simulator=Squares()))
     for stack in (ImageStack(X, simulator=Squares()), scaled):
         detector = ContourDetector(**{**TINY, "width": 8, "max_steps": 3, "patch_size": 32})
         detector.fit(stack)
         areas = [
-            k.radii**2 * np.pi for k in sskseg.detection._detector._draw(stack.simulator, 1, 0)[1]
+            outlined.radii**2 * np.pi
+            for outlined in sskseg.detection._training_data.draw_outlined(stack.simulator, 1, 0)[1]
         ]
         assert np.allclose(areas, 144, rtol=0.02)
     with pytest.raises(ValueError, match="got 1 outlines of labels up to 2"):
         ContourDetector(**TINY).fit(ImageStack(X, simulator=Squares(wrong=True)))
 
 
-def test_unlabeled_pixels_teach_nothing(cells):
+def test_unlabeled_pixels_are_ignored(cells):
     X, y = cells
     y = y.copy()
     y[4:] = -1
@@ -220,7 +222,7 @@ def test_given_thresholds_are_kept_and_channels_are_checked(cells):
         detector.predict(np.stack([X, X], axis=-1))
 
 
-def test_training_goes_on(cells):
+def test_warm_start_resumes_training(cells):
     X, y = cells
     detector = ContourDetector(**TINY, warm_start=True).fit(X, y)
     n = len(detector.history_)
@@ -264,10 +266,10 @@ def test_bad_input_is_refused(changes, y, message):
 def counter(cells, trained):
     X, y = cells
     detector = clone(trained).set_params(max_steps=150)
-    return InstanceCounter("contours", detector=detector, spacing=(0.5, 2.0)).fit(X, y)
+    return InstanceCounter(Contours(detector), spacing=(0.5, 2.0)).fit(X, y)
 
 
-def test_the_counter_counts_what_its_detector_finds(counter, cells):
+def test_the_counter_counts_detections(counter, cells):
     X, y = cells
     labels = counter.label(X)
     assert np.array_equal(labels, counter.detector_.predict(X))
@@ -275,7 +277,7 @@ def test_the_counter_counts_what_its_detector_finds(counter, cells):
     assert counter.predict(X).tolist() == labels.max(axis=(1, 2)).tolist()
     assert counter.score(X, y) == counter.detector_.score(X, y) > 0.6
     assert counter.score(X, [len(np.unique(label)) - 1 for label in y]) > 0.7
-    assert not hasattr(counter.detector, "network_")
+    assert not hasattr(counter.method.detector, "network_")
 
 
 def test_the_table_has_polygons(counter, cells, tmp_path):
@@ -292,7 +294,7 @@ def test_the_table_has_polygons(counter, cells, tmp_path):
     )
     middle = points[:-1].mean(axis=0)
     assert middle == pytest.approx([row["centroid_x"], row["centroid_y"]], abs=3)
-    assert (table["area"] < 1.1 * table["contour_area"] + 1).all()  # what is seen of it
+    assert (table["area"] < 1.1 * table["contour_area"] + 1).all()  # the visible part
     assert (table["perimeter"] > 0).all()
     assert (table["score"] > counter.threshold_).all()
 
@@ -302,13 +304,13 @@ def test_the_counter_is_saved_searched_and_lazy(counter, cells, tmp_path):
     counter.save(tmp_path / "counter")
     copy = InstanceCounter.load(tmp_path / "counter")
     assert np.array_equal(copy.label(X), counter.label(X))
-    assert copy.detector.get_params() == counter.detector.get_params()
+    assert copy.method.detector.get_params() == counter.method.detector.get_params()
     da = pytest.importorskip("dask.array")
     lazy = da.from_array(X, chunks=(3, 30, 40))
     assert np.array_equal(counter.label(lazy).compute(), counter.label(X))
     assert np.array_equal(counter.predict(lazy).compute(), counter.predict(X))
-    model = InstanceCounter("contours", detector=ContourDetector(**TINY))
-    search = GridSearchCV(model, {"detector__max_steps": [1, 2]}, cv=2).fit(X[:4], y[:4])
+    model = InstanceCounter(Contours(ContourDetector(**TINY)))
+    search = GridSearchCV(model, {"method__detector__max_steps": [1, 2]}, cv=2).fit(X[:4], y[:4])
     assert search.best_estimator_.detector_.max_steps in (1, 2)
 
 
@@ -324,7 +326,7 @@ def test_small_objects_and_frames(counter, cells):
 
 def test_intervals_come_from_images_that_were_held_out(tmp_path):
     X, y = make_cells(40, (32, 32), radius=5, random_state=0)
-    counter = InstanceCounter("contours", detector=ContourDetector(**TINY)).fit(X, y)
+    counter = InstanceCounter(Contours(ContourDetector(**TINY))).fit(X, y)
     assert counter.count_residuals_.shape == (4,)
     counts, intervals = counter.predict(X, return_interval=True, coverage=0.7)
     assert ((intervals[:, 0] <= counts) & (counts <= intervals[:, 1])).all()

@@ -22,6 +22,7 @@ from sskseg import (
     SemiSupervisedSegmenter,
     SimulatedRefiner,
 )
+from sskseg.counting import Contours, Watershed
 from sskseg.datasets import make_cells
 from sskseg.io.models import read_model, write_model
 
@@ -36,8 +37,9 @@ MODELS = {
     ),
     "classes": SemiSupervisedSegmenter(target="classes", semi_supervision=None, **SMALL),
     "counter": InstanceCounter("components"),
+    "watershed": InstanceCounter(Watershed("probability", smoothing=0.5)),
     "detector": ContourDetector(order=2, samples=8, **SMALL),
-    "contours": InstanceCounter("contours", detector=ContourDetector(order=2, samples=8, **SMALL)),
+    "contours": InstanceCounter(Contours(ContourDetector(order=2, samples=8, **SMALL))),
     "otsu": OtsuWatershed(),
     "blobs": LogBlobs(n_sigma=1),
 }
@@ -247,6 +249,11 @@ def rename(class_name):
     return lambda values, tensors: class_name
 
 
+def nested_object(name, **params):
+    """What a file holds of a parameter that is an object."""
+    return {"object": name, "params": params}
+
+
 def tensors_changed(function):
     def change(values, tensors):
         function(tensors)
@@ -317,8 +324,16 @@ def nested(depth):
         ("otsu", put("fitted", counter_={"params": {}, "fitted": {}}), "is missing"),
         ("contours", put("fitted", detector_=None), "damaged"),
         ("contours", put("fitted", detector_="os.system"), "damaged"),
-        ("contours", put("params", detector="os.system"), "damaged"),
-        ("contours", put("params", detector={"samples": 10**9}), "damaged"),
+        ("contours", put("params", method="os.system"), "'method' parameter"),
+        ("contours", put("params", method=nested_object("os.system")), "damaged"),
+        ("contours", put("params", method=nested_object(["contours"])), "damaged"),
+        ("contours", put("params", method=nested_object("contours", detector="x")), "'detector'"),
+        ("contours", put("params", method=nested_object(
+            "contours", detector=nested_object("os.system"))), "damaged"),
+        ("contours", put("params", method=nested_object(
+            "contours", detector=nested_object("ContourDetector", samples=10**9))), "'samples'"),
+        ("counter", put("params", method=nested_object("watershed", smoothing=-1.0)),
+         "'smoothing' parameter"),
         ("detector", put("params", samples=10**9), "'samples' parameter"),
         ("detector", put("params", order=30), "damaged"),
         ("blobs", put("fitted", low_=None), "low_ must be a number, got None"),

@@ -36,6 +36,7 @@ from sskseg import (
     pretraining,
     refinement,
 )
+from sskseg.counting import Contours
 from sskseg.datasets import make_cells
 from sskseg.model_selection import CrossFitted
 from sskseg.simulation import CellSimulator
@@ -166,7 +167,7 @@ def contours():
     X, y = make_cells(6, (48, 48), random_state=0)
     detector = ContourDetector(**{**SMALL, "max_steps": 60}).fit(X, y)
     outlines, scores = detector.contours(X)
-    counter = InstanceCounter("contours", detector=detector).fit(X, y)
+    counter = InstanceCounter(Contours(detector=detector)).fit(X, y)
     return [
         detector.predict(X), *outlines, *scores, counter.label(X), counter.predict(X),
         numbers(counter.measure(X)),
@@ -236,7 +237,11 @@ def counters():
         for known in (y, counts, None):
             counter = InstanceCounter(method).fit(probability, known)
             found += [counter.label(probability), counter.threshold_, counter.min_size_]
-            found += [counter.seed_height_, counter.merge_distance_, counter.count_residuals_]
+            found += [
+                getattr(counter, "seed_height_", 0.1),
+                counter.merge_distance_,
+                counter.count_residuals_,
+            ]
             found += [numbers(counter.measure(probability))]
         found += [counter.score(probability, y), counter.score(probability, counts)]
     return found
@@ -274,7 +279,7 @@ def scan(method, **options):
         steps = [PercentileScaler()]
         if method == "contours":
             detector = ContourDetector(**{**SMALL, "max_steps": 60})
-            counter = InstanceCounter(method, detector=detector)
+            counter = InstanceCounter(Contours(detector=detector))
         else:
             steps.append(segmenter(semi_supervision=None))
             counter = InstanceCounter(method, **options)

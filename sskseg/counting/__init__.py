@@ -1,5 +1,21 @@
-"""Objects, counts and tables from probabilities, or from images by contours."""
+"""Objects, counts and tables, from probabilities or from images by contours."""
 
 from ._counter import InstanceCounter
+from .methods import (
+    INSTANCE_METHODS,
+    Components,
+    Contours,
+    InstanceMethod,
+    Watershed,
+    make_instance_method,
+)
 
-__all__ = ["InstanceCounter"]
+__all__ = [
+    "INSTANCE_METHODS",
+    "Components",
+    "Contours",
+    "InstanceCounter",
+    "InstanceMethod",
+    "Watershed",
+    "make_instance_method",
+]

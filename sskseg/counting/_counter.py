@@ -1,96 +1,63 @@
 """`InstanceCounter`: objects, counts and tables from probabilities, or from images by contours."""
 
-from functools import lru_cache
+from __future__ import annotations
+
 from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
-from sklearn.base import clone
+from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator
-from ..detection import ContourDetector, Detections
-from ..images import (
-    are_counts,
-    check_images,
-    check_numbers,
-    check_positions,
-    consecutive_runs,
-    is_lazy,
-    like_input,
-)
+from ..detection import ContourDetector
+from ..images import are_counts, check_images, check_positions, is_lazy, like_input
 from ..inference.lazy import map_samples
-from ..model_selection.intervals import count_intervals, joined_errors
-from ..model_selection.parameter_search import Calibration
+from ..io.models import check_fitted
+from ..model_selection.intervals import count_intervals
 from ..model_selection.reference import (
     count_each,
     is_unlabeled,
-    object_sizes,
     score_counts,
     score_labels,
     truth_of,
 )
-from ..morphology import (
-    bridge_gaps,
-    contour_columns,
-    count_over_sections,
-    fill_holes,
-    join_sections,
-    label_components,
-    measure_objects,
-    relabel,
-    relief_of,
-    remove_small,
-    split_touching,
-)
-from ._blocks import counter_blocks
-from .candidates import merge_distances, smallest_sizes
+from ..morphology import count_over_sections, join_sections
+from ._blocks import ContourObjects, ProbabilityObjects, counter_blocks
+from ._checks import check_intensity, check_plane, check_probabilities, check_spacing
+from ._search import DEFAULTS, initial_values, search_values
+from ._splitting import Splitter
+from .methods import INSTANCE_METHODS, Contours, InstanceMethod, make_instance_method
+from .tables import measure_detections, measure_samples, measure_sections
 
-_DEFAULTS = {"threshold": 0.5, "seed_height": 0.1, "min_size": 0, "merge_distance": 0.0}
-_CHOICES = {
-    "threshold": (0.5, 0.4, 0.6, 0.3, 0.7),
-    "seed_height": (0.1, 0.05, 0.03, 0.15, 0.2),
-}
-_ORDER = {
-    "components": ("merge_distance", "threshold", "min_size"),
-    "watershed": ("merge_distance", "seed_height", "threshold", "seed_height", "min_size"),
-}
-_SIMULATED = 32  # images to calibrate on where no real one is labeled
+_N_SIMULATED = 32  # images for the parameter search if no real one is labeled
 
 
 class InstanceCounter(ImageEstimator):
-    """Split foreground probabilities into objects, or find them in images; count, measure them.
+    """Split foreground probabilities into objects, or detect them in images; count, measure them.
 
     Parameters
     ----------
-    method : {"watershed", "components", "contours"}, default="watershed"
+    method : str or InstanceMethod, default="watershed"
         ``"components"``: connected components of the foreground. ``"watershed"``: touching objects
-        are told apart too, along the valleys of a relief. ``"contours"``: of images, not of
-        probabilities; a `ContourDetector` is trained to find objects by their outlines, overlapping
-        ones too. What follows then does not matter, but `min_size`, `spacing` and `margin`.
-    detector : ContourDetector, default=None
-        With ``method="contours"``: a clone of it is trained. None is ``ContourDetector()``.
+        are separated, too, along the valleys of a relief. ``"contours"``: of images, not of
+        probabilities; a `ContourDetector` is trained to detect objects by their contours,
+        overlapping ones too, and of the other parameters only `min_size`, `spacing` and `margin`
+        matter. An object has parameters of its own: `Components`, `Watershed`, `Contours`, or an
+        `InstanceMethod` of your own. It is not modified.
     spatial_ndim : {2, 3}, default=2
         Spatial axes of one sample.
     threshold : float in (0, 1) or "auto", default="auto"
-        Foreground is where the probability exceeds this. "auto" parameters are calibrated in
-        `fit`, see the notes.
-    seeds : {"distance", "probability"}, default="distance"
-        The relief, high in the middle of objects: the distance transform of the foreground (each
-        component's as a fraction of its largest), or the probability.
-    seed_height : float in (0, 1) or "auto", default="auto"
-        Two peaks of the relief (which reaches 1) are two objects where the valley between them is
-        at least so deep.
-    smoothing : float, default=1.0
-        Standard deviation, pixels, of the Gaussian that smooths the relief.
+        Foreground is where the probability exceeds this. `fit` searches parameters that are
+        "auto", see the notes.
     min_size : int or "auto", default="auto"
-        Smaller objects are dropped; pixels, in each section where they are consecutive.
+        Smaller objects are removed; pixels, in each section where they are consecutive.
     fill_holes : bool, default=True
-        Give enclosed background to the object around it.
+        Assign enclosed background to the object around it.
     merge_distance : float or "auto", default="auto"
         Fragments at most this far apart (in units of `spacing`, a pixel more or less) are one
-        object, but where ``"watershed"`` finds a deep valley between them.
+        object, unless ``"watershed"`` finds a deep valley between them.
     sections : {"independent", "consecutive"}, default="independent"
         ``"consecutive"``: objects that overlap in neighboring sections are one.
     spacing : tuple of float, default=None
@@ -102,30 +69,31 @@ class InstanceCounter(ImageEstimator):
 
     Attributes
     ----------
-    threshold_, seed_height_ : float
+    threshold_, merge_distance_ : float
     min_size_ : int
-    merge_distance_ : float
-        What is used: calibrated, or as given. With ``method="contours"`` `threshold_` is that of
-        the detector's score, and an "auto" smallest size 0.
+    seed_height_ : float
+        As given, or found by the search; a seed height is the watershed's, and parameters that a
+        method of your own searches become attributes, too. With contours `threshold_` is that of
+        the detector's score, and an "auto" minimum size 0.
     detector_ : ContourDetector or None
         Trained.
     count_residuals_ : ndarray of float, or None
-        Errors of the counts of the samples of `fit`, each with parameters that were calibrated on
-        others, in units of ``sqrt(count + 1)``; None where no true counts are known, or those of
-        simulated images only. With ``method="contours"`` of those samples that the detector held
-        out, and None with a `min_size` or a `margin`.
+        Residuals of the counts of the samples of `fit`, each with parameters searched on others,
+        in units of ``sqrt(count + 1)``; None if no true counts are known, or only those of
+        simulated images. With contours of the samples that the detector held out, and None with a
+        `min_size` or a `margin`.
 
     See Also
     --------
-    ContourDetector : Gives contours as arrays.
+    ContourDetector : Returns contours as arrays.
 
     Notes
     -----
-    "auto" parameters begin with a default: threshold 0.5, seed height 0.1, and as the smallest size
-    half of a small object (the 2nd percentile of those that are labeled, or found where there are
-    points or counts), and nothing merged; distances are tried where a tenth of the labeled objects
-    or more are in fragments. Another value is taken where it is better by more than the standard
-    error of the difference over samples (jackknife); a single sample is followed.
+    The search starts from threshold 0.5, seed height 0.1, as the minimum size half of a small
+    object (the 2nd percentile of labeled objects, or of those that are split if there are points
+    or counts), and nothing merged; merge distances are tried if a tenth of the labeled objects or
+    more are fragmented. Another value is chosen if it is better by more than the standard error of
+    the difference over samples (jackknife); of a single sample, if it is better.
 
     Examples
     --------
@@ -138,22 +106,18 @@ class InstanceCounter(ImageEstimator):
     (3,)
     """
 
-    _inner: dict = {"detector": ContourDetector, "detector_": ContourDetector}  # noqa: RUF012
+    _inner: dict = {"detector_": ContourDetector}  # noqa: RUF012
+    _nested: dict = {"method": INSTANCE_METHODS}  # noqa: RUF012
     _fitted = {  # noqa: RUF012
         "threshold_": "a number",
-        "seed_height_": "a number",
         "min_size_": "a count",
         "merge_distance_": "a number",
         "count_residuals_": "numbers or None",
     }
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
-        "method": [StrOptions({"watershed", "components", "contours"})],
-        "detector": [ContourDetector, None],
+        "method": [str, InstanceMethod],
         "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
         "threshold": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
-        "seeds": [StrOptions({"distance", "probability"})],
-        "seed_height": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
-        "smoothing": [Interval(Real, 0, None, closed="left")],
         "min_size": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "fill_holes": ["boolean"],
         "merge_distance": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
@@ -163,17 +127,21 @@ class InstanceCounter(ImageEstimator):
     }
 
     def __init__(
-        self, method="watershed", *, detector=None, spatial_ndim=2, threshold="auto",
-        seeds="distance", seed_height="auto", smoothing=1.0, min_size="auto", fill_holes=True,
-        merge_distance="auto", sections="independent", spacing=None, margin=0,
-    ):  # fmt: skip
+        self,
+        method: str | InstanceMethod = "watershed",
+        *,
+        spatial_ndim: int = 2,
+        threshold: float | str = "auto",
+        min_size: int | str = "auto",
+        fill_holes: bool = True,
+        merge_distance: float | str = "auto",
+        sections: str = "independent",
+        spacing: tuple[float, ...] | None = None,
+        margin: int = 0,
+    ):
         self.method = method
-        self.detector = detector
         self.spatial_ndim = spatial_ndim
         self.threshold = threshold
-        self.seeds = seeds
-        self.seed_height = seed_height
-        self.smoothing = smoothing
         self.min_size = min_size
         self.fill_holes = fill_holes
         self.merge_distance = merge_distance
@@ -181,22 +149,24 @@ class InstanceCounter(ImageEstimator):
         self.spacing = spacing
         self.margin = margin
 
-    def fit(self, X, y=None, *, positions=None):
-        """Calibrate the parameters that are "auto"; train the detector of contours.
+    def fit(
+        self, X: ArrayLike, y: ArrayLike | list | None = None, *, positions: ArrayLike | None = None
+    ) -> InstanceCounter:
+        """Search the parameters that are "auto"; with contours train the detector.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial)
-            Foreground probabilities, as `SemiSupervisedSegmenter.transform` returns them. Where
-            nothing is labeled, and an `ImageStack` carries a simulator, its images are calibrated
-            on. With ``method="contours"`` images, as `ContourDetector.fit` takes them.
+            Foreground probabilities, as `SemiSupervisedSegmenter.transform` returns them. If
+            nothing is labeled and an `ImageStack` carries a simulator, simulated images serve. With
+            ``method="contours"`` images, as `ContourDetector.fit` takes them.
         y : label images, points, counts of shape (n_samples,), or None
-            What "auto" parameters are judged by (see the notes of the class): with label images
-            (-1 left out) the average precision at IoU 0.5 to 0.7; with points, a list of arrays of
-            shape (k, spatial_ndim) in pixels and None for unlabeled samples, F1 of points that lie
-            in an object of their own; with counts the sum of the absolute errors. None keeps the
-            defaults: threshold 0.5, seed height 0.1, minimum size 0, nothing merged.
-            With ``method="contours"`` label images, which are learned from.
+            The reference of the search: with label images (-1 ignored) it maximizes the average
+            precision at IoU 0.5 to 0.7; with points, a list of arrays of shape (k, spatial_ndim)
+            in pixels and None for unlabeled samples, F1 of points that lie in an object of their
+            own; with counts it minimizes the sum of the absolute errors. None keeps the defaults:
+            threshold 0.5, seed height 0.1, minimum size 0, nothing merged. With
+            ``method="contours"`` label images, used for training.
         positions : array-like of int, shape (n_samples,), default=None
             Of consecutive sections along z.
 
@@ -207,29 +177,29 @@ class InstanceCounter(ImageEstimator):
         Raises
         ------
         ValueError
-            For input that breaks the contract, or where `y` labels nothing.
+            For input that breaks the contract, or if `y` labels nothing.
         """
         self._validate_params()
-        self._check_method()
-        for name, default in _DEFAULTS.items():
-            given = getattr(self, name)
-            setattr(self, f"{name}_", default if given == "auto" else given)
-        self.count_residuals_ = self.detector_ = None
-        if self.method == "contours":
+        check_spacing(self.spacing, self.spatial_ndim + (self.sections == "consecutive"))
+        if self._takes_images():
             return self._fit_detector(X, y)
-        maps = self._check_input(X)
-        positions = check_positions(positions, len(maps))
-        simulated = getattr(X, "simulator", None) is not None and is_unlabeled(y)
-        if simulated:
-            X, y = X.simulator.sample(_SIMULATED, 0)
-            maps, positions = self._check_input(X), np.arange(len(X))
+        probabilities = self._check_input(X)
+        positions = check_positions(positions, len(probabilities))
+        simulator = getattr(X, "simulator", None) if is_unlabeled(y) else None
+        if simulator is not None:
+            X, y = simulator.sample(_N_SIMULATED, 0)
+            probabilities = self._check_input(X)
+            positions = np.arange(len(probabilities))
+        values, residuals = initial_values(self._given(), self._method()), None
         if y is not None:
-            self._calibrate(maps, y, positions)
-        if simulated:  # whose errors are not those of real images
-            self.count_residuals_ = None
+            values, residuals = self._search(probabilities, y, positions)
+        # Residuals of simulated images would promise too much of real ones.
+        self._set_fitted(values, residuals if simulator is None else None)
         return self
 
-    def label(self, X, *, positions=None):
+    def label(
+        self, X: ArrayLike, *, positions: ArrayLike | None = None
+    ) -> np.ndarray | list[np.ndarray]:
         """Label objects.
 
         Parameters
@@ -240,7 +210,7 @@ class InstanceCounter(ImageEstimator):
         Returns
         -------
         labels : ndarray of int64, shape (n_samples, *spatial), or list of ndarray
-            0 background; 1, 2, ... in each sample, or over all samples where sections are
+            0 background; 1, 2, ... in each sample, or over all samples if sections are
             consecutive.
         """
         check_is_fitted(self)
@@ -248,23 +218,16 @@ class InstanceCounter(ImageEstimator):
             return self._lazy(X, positions, "label")
         return like_input(self._label(self._check_input(X), positions), X)
 
-    def transform(self, X, *, positions=None):
-        """Label objects; the same as `label`.
+    transform = label
 
-        Parameters
-        ----------
-        X : array-like
-            As in `fit`.
-        positions : array-like of int, shape (n_samples,), default=None
-            As in `fit`.
-
-        Returns
-        -------
-        labels : ndarray of int64, list of ndarray or dask array
-        """
-        return self.label(X, positions=positions)
-
-    def predict(self, X, *, positions=None, return_interval=False, coverage=0.9):
+    def predict(
+        self,
+        X: ArrayLike,
+        *,
+        positions: ArrayLike | None = None,
+        return_interval: bool = False,
+        coverage: float = 0.9,
+    ) -> np.ndarray | tuple[np.ndarray, np.ndarray]:
         """Count objects.
 
         Parameters
@@ -274,42 +237,31 @@ class InstanceCounter(ImageEstimator):
         positions : array-like of int, shape (n_samples,), default=None
             As in `fit`.
         return_interval : bool, default=False
-            Whether to return intervals too; not of dask arrays or consecutive sections.
+            Whether to return prediction intervals, too; not of dask arrays or consecutive sections.
         coverage : float in (0, 1), default=0.9
-            Share of new samples, like those of `fit`, whose true count lies in the interval, on
-            average, about.
+            Share of new samples, exchangeable with those of `fit`, whose true count lies in the
+            interval, on average and approximately.
 
         Returns
         -------
         counts : ndarray of int64, shape (n_samples,)
-            Objects whose centroid lies in the sample (see `margin`); where sections are
-            consecutive an object counts in the section that is nearest to its centroid, so that
-            the sum is the number of objects.
+            Objects whose centroid lies in the sample (see `margin`); if sections are consecutive,
+            an object counts in the section nearest to its centroid, so that the sum is the number
+            of objects.
         intervals : ndarray of int64, shape (n_samples, 2)
-            The least and the greatest count that is likely. Only with `return_interval`.
+            Lower and upper bounds. Only with `return_interval`.
 
         Raises
         ------
         ValueError
-            If intervals are wanted and `fit` saw too few samples whose true count is known: at
+            If intervals are requested and `fit` had too few samples with a known true count: at
             least ``coverage / (1 - coverage)``, 9 for 0.9.
 
         Notes
         -----
-        Conformal prediction [1]_ by cross-validation: in `fit`, each sample is counted with
-        parameters that were calibrated on others, in five folds; the interval holds what is as far
-        from the count, in units of ``sqrt(count + 1)``, as the quantile of these errors. Few
-        parameters are calibrated, so that the final ones and those of the folds agree, and coverage
-        is nearly that of a split; were they to differ, nothing would be guaranteed (as for the
-        cross-validation that [2]_ compares with). The images must be new to the segmenter as well,
-        in `fit` and in `predict`: errors on images that it was trained on are smaller.
-
-        References
-        ----------
-        .. [1] Lei, G'Sell, Rinaldo, Tibshirani, Wasserman. Distribution-free predictive inference
-           for regression. JASA 2018. :doi:`10.1080/01621459.2017.1307116`
-        .. [2] Barber, Candes, Ramdas, Tibshirani. Predictive inference with the jackknife+. Annals
-           of Statistics 2021. :doi:`10.1214/20-AOS1965`
+        Conformal prediction by cross-validation, see
+        `sskseg.model_selection.intervals.count_intervals`. The images must be new to the segmenter,
+        in `fit` and in `predict`: errors on its training images are smaller.
         """
         check_is_fitted(self)
         if return_interval and (is_lazy(X) or self.sections == "consecutive"):
@@ -326,7 +278,13 @@ class InstanceCounter(ImageEstimator):
             return counts
         return counts, count_intervals(counts, self.count_residuals_, coverage)
 
-    def measure(self, X, *, intensity=None, positions=None):
+    def measure(
+        self,
+        X: ArrayLike,
+        *,
+        intensity: ArrayLike | None = None,
+        positions: ArrayLike | None = None,
+    ) -> pd.DataFrame:
         """Measure objects.
 
         Parameters
@@ -334,32 +292,40 @@ class InstanceCounter(ImageEstimator):
         X : array-like
             As in `fit`.
         intensity : array-like, default=None
-            Images of X's spatial shape, with or without channels, whose mean over each object is
-            wanted.
+            Images of X's spatial shape, with or without channels, to average over each object.
         positions : array-like of int, shape (n_samples,), default=None
             As in `fit`.
 
         Returns
         -------
         pandas.DataFrame
-            One row an object: ``sample`` (where sections are independent), and the columns of
+            One row an object: ``sample`` (if sections are independent), and the columns of
             `sskseg.morphology.measure_objects`, lengths in units of `spacing`. With
             ``method="contours"`` the score is the detector's, and there are ``contour_area`` and
-            ``perimeter`` of the whole outline, hidden parts too, and the outline itself as
+            ``perimeter`` of the whole contour, hidden parts too, and the contour itself as
             well-known text, ``polygon``: ``POLYGON ((x y, ...))`` in units of `spacing`.
         """
         check_is_fitted(self)
-        inputs = self._check_input(X)
-        intensities = self._check_intensity(intensity, inputs)
-        if self.sections == "consecutive":
-            return self._measure_stack(inputs, intensities, positions)
-        measure = self._measure_contours if self.method == "contours" else self._measure_each
-        tables = list(measure(inputs, intensities))
-        for sample, table in enumerate(tables):
-            table.insert(0, "sample", sample)
-        return pd.concat(tables, ignore_index=True)
+        images = self._check_input(X)
+        intensities = check_intensity(intensity, images, self.spatial_ndim)
+        if self._takes_images():
+            return measure_detections(self._detect(images), intensities, self.spacing)
+        probabilities = [image[..., 0] for image in images]
+        if self.sections == "independent":
+            labels = self._label(images, None)
+            return measure_samples(labels, probabilities, intensities, self.spacing)
+        places = check_positions(positions, len(images))
+        labels = self._label(images, places)
+        return measure_sections(labels, probabilities, intensities, places, self.spacing)
 
-    def score(self, X, y, *, positions=None, sample_weight=None):
+    def score(
+        self,
+        X: ArrayLike,
+        y: ArrayLike | list,
+        *,
+        positions: ArrayLike | None = None,
+        sample_weight: ArrayLike | None = None,
+    ) -> float:
         """F1 at IoU 0.5 for label images, ``1 - sum |error| / sum`` for counts.
 
         For points F1 of those that lie in an object of their own.
@@ -387,13 +353,13 @@ class InstanceCounter(ImageEstimator):
         return score_labels(y, images, self._label(images, positions), sample_weight)
 
     @property
-    def exact(self):
-        """Whether objects are the connected components of the foreground, so that those of parts
-        of an image join exactly by the pixels that touch."""
+    def exact(self) -> bool:
+        """Whether objects are the connected components of the foreground, so that parts of an
+        image join exactly by the pixels that touch."""
         plain = not self.fill_holes and self.merge_distance_ == 0
-        return self.method == "components" and plain
+        return self._method().exact and plain
 
-    def block_objects(self):
+    def block_objects(self) -> ProbabilityObjects | ContourObjects:
         """Return what finds the objects of blocks of a scan, see `sskseg.scans.count_scan`.
 
         Returns
@@ -408,180 +374,89 @@ class InstanceCounter(ImageEstimator):
         check_is_fitted(self)
         return counter_blocks(self)
 
-    # Checks
-
-    def _check_method(self):
-        plain = self.spatial_ndim == 2 and self.sections == "independent"
-        if self.method == "contours" and not plain:
-            raise ValueError(
-                "method='contours' finds objects in independent two-dimensional images, got "
-                f"spatial_ndim={self.spatial_ndim} and sections={self.sections!r}."
-            )
-        if self.spacing is None:
-            return
-        expected = self.spatial_ndim + (self.sections == "consecutive")
-        steps = check_numbers(self.spacing, "spacing")
-        if steps.shape != (expected,) or not (np.isfinite(steps) & (steps > 0)).all():
-            raise ValueError(f"spacing must be {expected} positive numbers, got {self.spacing!r}.")
-
-    def _check_input(self, X):
-        """Images or maps, each with a channel axis."""
-        if self.method == "contours":
-            return check_images(X, 2, n_channels=self.detector_.n_channels_)
-        maps = check_images(X, self.spatial_ndim, n_channels=1)
-        low, high = min(m.min() for m in maps), max(m.max() for m in maps)
-        if low < -1e-3 or high > 1 + 1e-3:
-            raise ValueError(
-                f"X must be probabilities between 0 and 1, got values from {low:g} to {high:g}. "
-                "Images go through a segmenter first."
-            )
-        shapes = {m.shape[:-1] for m in maps}
-        if self.sections == "consecutive" and (self.spatial_ndim != 2 or len(shapes) > 1):
-            raise ValueError(
-                f"Consecutive sections must be 2-D and of one shape, got {sorted(shapes)}."
-            )
-        return maps
-
-    def _check_intensity(self, intensity, inputs):
-        if intensity is None:
-            return [None] * len(inputs)
-        images = check_images(intensity, self.spatial_ndim, name="intensity")
-        if [i.shape[:-1] for i in images] != [x.shape[:-1] for x in inputs]:
-            raise ValueError(
-                "intensity must have as many images as X, of their shapes "
-                f"{sorted({x.shape[:-1] for x in inputs})}, got {len(images)} of "
-                f"{sorted({i.shape[:-1] for i in images})}."
-            )
-        return [i[..., 0] if i.shape[-1] == 1 else i for i in images]
-
-    def _plane_spacing(self):
-        return None if self.spacing is None else tuple(self.spacing)[-self.spatial_ndim :]
-
     # Labels
 
-    def _label(self, inputs, positions):
-        if self.method == "contours":
-            return [found.labels for found in self._detect(inputs)]
-        positions = check_positions(positions, len(inputs))
-        labels = [relabel(remove_small(self._split(x[..., 0]), self.min_size_)) for x in inputs]
+    def _label(self, images, positions):
+        if self._takes_images():
+            return [detected.labels for detected in self._detect(images)]
+        positions = check_positions(positions, len(images))
+        values = {name: getattr(self, f"{name}_") for name in self._given()}
+        labels = self._splitter().label([image[..., 0] for image in images], values)
         if self.sections == "consecutive":
             return join_sections(labels, positions)
         return [label.astype(np.int64) for label in labels]
 
-    def _split(self, probability):
-        """Objects of one sample, small ones too."""
-        mask, spacing = probability > self.threshold_, self._plane_spacing()
-        if self.method == "components":
-            labels = label_components(bridge_gaps(mask, self.merge_distance_, spacing))
-        else:
-            bridged, relief = relief_of(
-                probability, self.threshold_, seeds=self.seeds, smooth=self.smoothing,
-                spacing=spacing, bridge=self.merge_distance_,
-            )  # fmt: skip
-            labels = split_touching(bridged, relief, self.seed_height_)
-        if self.merge_distance_ > 0:
-            labels = np.where(mask, labels, 0)
-        return fill_holes(labels) if self.fill_holes else labels
+    def _detect(self, images):
+        return (found.remove_small(self.min_size_) for found in self.detector_.detect(images))
 
     def _lazy(self, X, positions, method):
-        together = self.sections == "consecutive"
+        consecutive = self.sections == "consecutive"
         positions = check_positions(positions, len(X))
-        channels = self.detector_.n_channels_ if self.method == "contours" else 1
+        channels = self.detector_.n_channels_ if self._takes_images() else 1
         return map_samples(
-            self, X, method, n_channels=channels, positions=positions if together else None
+            self, X, method, n_channels=channels, positions=positions if consecutive else None
         )
 
-    # Contours
+    # Fitting
+
+    def _splitter(self):
+        spacing = None if self.spacing is None else tuple(self.spacing)[-self.spatial_ndim :]
+        return Splitter(self._method(), self.fill_holes, spacing)
+
+    def _method(self):
+        return make_instance_method(self.method)
+
+    def _takes_images(self):
+        """Whether objects are detected in images, and not split from probabilities."""
+        return isinstance(self._method(), Contours)
+
+    def _given(self):
+        """Return the parameters of the search as given, "auto" or a value."""
+        method = self._method()
+        given = {name: getattr(self, name) for name in DEFAULTS}
+        return given | {name: getattr(method, name) for name in method.candidates}
+
+    def _search(self, images, y, positions):
+        """Return the best parameters, and the residuals of held-out counts."""
+        stack = positions if self.sections == "consecutive" else None
+        reference = truth_of(y, images, margin=self.margin, positions=stack)
+        probabilities = [image[..., 0] for image in images]
+        return search_values(self._splitter(), self._given(), probabilities, reference, self.margin)
 
     def _fit_detector(self, X, y):
-        detector = ContourDetector() if self.detector is None else clone(self.detector)
-        self.detector_ = detector.fit(X, y)
-        self.threshold_ = detector.score_threshold_
+        check_plane(self.spatial_ndim, self.sections)
+        detector = self._method().new_detector().fit(X, y)
+        values = initial_values(self._given(), self._method())
+        values["threshold"] = detector.score_threshold_
         residuals = detector.count_residuals_
-        if residuals is not None and self.min_size_ == self.margin == 0:  # else other objects count
-            self.count_residuals_ = residuals.copy()  # a model file has no shared memory
+        if residuals is not None:
+            # A copy, since tensors of a model file must not share memory. With a minimum size or a
+            # margin the detector counted other objects.
+            residuals = None if values["min_size"] or self.margin else residuals.copy()
+        self._set_fitted(values, residuals, detector)
         return self
 
-    def _detect(self, images):
-        """What the detector finds, without small objects."""
-        for found in self.detector_.detect(images):
-            sizes = np.bincount(found.labels.ravel(), minlength=len(found.scores) + 1)[1:]
-            large = sizes >= self.min_size_
-            numbers = np.concatenate([[0], np.cumsum(large) * large])
-            yield Detections(numbers[found.labels], found.contours[large], found.scores[large])
-
-    # Tables
-
-    def _measure_contours(self, images, intensities):
-        spacing = np.ones(2) if self.spacing is None else np.asarray(self.spacing, float)
-        for found, intensity in zip(self._detect(images), intensities, strict=True):
-            table = measure_objects(found.labels, intensity=intensity, spacing=spacing)
-            yield table.assign(score=found.scores, **contour_columns(found.contours, spacing))
-
-    def _measure_each(self, maps, intensities):
-        for m, label, image in zip(maps, self._label(maps, None), intensities, strict=True):
-            yield measure_objects(
-                label, probability=m[..., 0], intensity=image, spacing=self.spacing
-            )
-
-    def _measure_stack(self, maps, intensities, positions):
-        """Objects over sections, as a volume for each run of consecutive positions."""
-        positions = check_positions(positions, len(maps))
-        labels = self._label(maps, positions)
-        tables = []
-        for rows in consecutive_runs(positions):
-            image = None if intensities[0] is None else np.stack([intensities[r] for r in rows])
-            table = measure_objects(
-                np.stack([labels[r] for r in rows]),
-                probability=np.stack([maps[r][..., 0] for r in rows]),
-                intensity=image,
-                spacing=self.spacing,
-            )
-            first = int(positions[rows[0]])
-            table["centroid_z"] += first * (1.0 if self.spacing is None else self.spacing[0])
-            table[["min_z", "max_z"]] += first
-            tables.append(table)
-        return pd.concat(tables, ignore_index=True)
-
-    # Calibration
-
-    def _calibrate(self, maps, y, positions):
-        """Search the parameters that are "auto", and note the errors of held-out counts."""
-        together = positions if self.sections == "consecutive" else None
-        truth = truth_of(y, maps, margin=self.margin, positions=together)
-        every, maps = maps, [maps[row][..., 0] for row in truth.rows]
-
-        @lru_cache(maxsize=1)
-        def split(threshold, seed_height, merge_distance):
-            self.threshold_, self.seed_height_ = threshold, seed_height
-            self.merge_distance_ = merge_distance
-            return [self._split(m) for m in maps]
-
-        def evaluate(min_size, **values):
-            return truth.judge([remove_small(x, min_size) for x in split(**values)])
-
-        def sizes(values, rows):
-            known = np.concatenate([truth.sizes[row] for row in rows])
-            if not known.size:
-                labels = split(**{k: v for k, v in values.items() if k != "min_size"})
-                known = np.concatenate([object_sizes(labels[row]) for row in rows])
-            return smallest_sizes(known)
-
-        objects = np.concatenate(truth.sizes), np.concatenate(truth.parts)
-        pixel = float(np.prod(self._plane_spacing() or 1.0)) ** (1 / self.spatial_ndim)
-        distances = merge_distances(*objects, self.spatial_ndim, pixel)
-        calibration = Calibration(
-            evaluate, truth.loss, len(truth.sizes),
-            {name: getattr(self, f"{name}_") for name in _DEFAULTS},
-            [name for name in _ORDER[self.method] if getattr(self, name) == "auto"],
-            {**_CHOICES, "min_size": sizes, "merge_distance": distances},
-        )  # fmt: skip
-        residuals = calibration.count_residuals(truth.counts)
-        for name, value in calibration.search().items():
+    def _set_fitted(self, values, residuals, detector=None):
+        """Replace all fitted attributes; those of another method's parameters go."""
+        for name in [name for name in vars(self) if name.endswith("_")]:
+            delattr(self, name)
+        for name, value in values.items():
             setattr(self, f"{name}_", value)
-        if self.sections == "independent":  # intervals are of these alone
-            # All of the others are new to the search.
-            others = (self._label([every[row]], None) for row in truth.other_rows)
-            counts = [count_each(label, self.margin)[0] for label in others]
-            residuals = joined_errors(residuals, truth.other_counts, counts)
-        self.count_residuals_ = residuals
+        self.count_residuals_, self.detector_ = residuals, detector
+
+    # Checks
+
+    def _validate_params(self):
+        super()._validate_params()
+        self._method()._validate_params()
+
+    def _check_input(self, X):
+        """Return images or probabilities, each with a channel axis."""
+        if self._takes_images():
+            return check_images(X, 2, n_channels=self.detector_.n_channels_)
+        return check_probabilities(X, self.spatial_ndim, self.sections == "consecutive")
+
+    def _restore(self, fitted, tensors):
+        super()._restore(fitted, tensors)
+        searched = {f"{name}_": "a number" for name in self._method().candidates}
+        check_fitted(vars(self), searched)

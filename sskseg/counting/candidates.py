@@ -1,14 +1,15 @@
-"""Values that the parameter search of the counter tries."""
+"""Candidate values of the counter's parameters, from the sizes of objects."""
 
 import numpy as np
 
-_FRAGMENTED = 0.1  # share of the labeled objects
-_GAPS = (0.2, 0.35, 0.5)  # of an object's diameter, between its fragments
+_MIN_FRAGMENTED_SHARE = 0.1  # of the labeled objects
+_GAP_SHARES = (0.2, 0.35, 0.5)  # of an object's diameter, between its fragments
 
 
-def smallest_sizes(sizes):
-    """Sizes to try as the smallest of an object: half of what is small first, for the debris that
-    images without a label have; nothing, and other fractions.
+def min_size_candidates(sizes: np.ndarray) -> list[int]:
+    """Return minimum sizes to try: half of a small object's first, 0, and other fractions.
+
+    Half of the size of a small object removes the debris that unlabeled images hold.
 
     Parameters
     ----------
@@ -21,15 +22,18 @@ def smallest_sizes(sizes):
     """
     if not sizes.size:
         return [0]
-    small, middle = np.percentile(sizes, 2), np.median(sizes)
-    fractions = [0, 0.25 * small, small, 0.1 * middle, 0.2 * middle, 0.3 * middle]
+    small, median = np.percentile(sizes, 2), np.median(sizes)
+    fractions = [0, 0.25 * small, small, 0.1 * median, 0.2 * median, 0.3 * median]
     first = int(0.5 * small)
     return [first, *sorted({int(f) for f in fractions} - {first})]
 
 
-def merge_distances(sizes, parts, ndim, pixel):
-    """Distances to try up to which fragments are merged: 0 first, and where a tenth of the
-    labeled objects or more are in fragments parts of an object's diameter.
+def merge_distance_candidates(
+    sizes: np.ndarray, parts: np.ndarray, ndim: int, pixel: float
+) -> list[float]:
+    """Return merge distances to try: 0 first, and fractions of an object's diameter.
+
+    The fractions are left out if fewer than a tenth of the labeled objects are fragmented.
 
     Parameters
     ----------
@@ -43,8 +47,8 @@ def merge_distances(sizes, parts, ndim, pixel):
     -------
     list of float
     """
-    if not parts.size or np.mean(parts > 1) < _FRAGMENTED:
+    if not parts.size or np.mean(parts > 1) < _MIN_FRAGMENTED_SHARE:
         return [0.0]
     volume = float(np.median(sizes)) * pixel**ndim
     diameter = 2 * (volume / np.pi) ** 0.5 if ndim == 2 else (6 * volume / np.pi) ** (1 / 3)
-    return [0.0, *(share * diameter for share in _GAPS)]
+    return [0.0, *(share * diameter for share in _GAP_SHARES)]

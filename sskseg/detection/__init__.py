@@ -1,8 +1,10 @@
-"""Outlines of objects, overlapping ones too, from few label images."""
+"""Detection of objects by their contours, overlapping ones too, from few label images."""
 
-from ._detector import ContourDetector, Detections
+from ._detector import ContourDetector
 from .batches import ContourBatches, outline
-from .network import ContourProposalNetwork, contour_loss
+from .loss import contour_loss
+from .network import ContourProposalNetwork
+from .suppression import Detections, non_maximum_suppression
 
 __all__ = [
     "ContourBatches",
@@ -10,5 +12,6 @@ __all__ = [
     "ContourProposalNetwork",
     "Detections",
     "contour_loss",
+    "non_maximum_suppression",
     "outline",
 ]

@@ -1,83 +1,117 @@
-"""Search of parameters of objects, on all samples and, from the same labels, on some of them."""
+"""Search of a few parameters, one after the other, with a one-standard-error rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from .intervals import scaled_errors
+from .intervals import scaled_residuals
 
-_FOLDS = 5
+_N_FOLDS = 5
 
 
-class Calibration:
-    """Search of parameters: what is better than a default by more than its standard error.
+class ParameterSearch:
+    """Coordinate search that leaves a default only for a significantly lower loss.
 
     Parameters
     ----------
     evaluate : callable
-        ``evaluate(**values) -> (evidence, counts)``: an array (n_samples, m) whose sum over
-        samples tells their loss, and the objects of each sample.
+        ``evaluate(**values) -> (statistics, counts)``: an array of shape (n_samples, m), whose sum
+        over samples determines the loss, and the predicted count of each sample.
     loss : callable
-        ``loss(evidence summed over samples) -> float``.
+        ``loss(statistics summed over samples) -> float``.
     n_samples : int
     start : dict of str to float
+        Value of each parameter.
     order : sequence of str
-        What is searched, one after the other.
-    choices : dict of str to sequence or callable
-        Values to try, the default first, or ``choices(values, rows)`` that gives them.
+        Parameters to search, one after the other; a name may occur twice.
+    candidates : dict of str to sequence or callable
+        Values to try, the default first, or ``candidates(values, indices)`` that returns them for
+        the current values and the samples `indices`.
 
     Notes
     -----
-    Another value takes the place of the default, or in a second pass of what the first one chose,
-    only if its loss is less by more than the standard error of that difference over samples
-    (jackknife; a single sample is followed): the probabilities of images that a network was trained
-    on ask for too many objects. Sections of a stack resemble each other, so that their standard
-    error is too small.
+    Another value replaces the default (in a second pass the value chosen in the first) only if its
+    loss is lower by more than the standard error of the difference over samples, estimated by the
+    jackknife; a single sample has no standard error, and the lowest loss wins. The margin matters
+    since probabilities of images that a network was trained on favor too many objects. Sections of
+    a stack are correlated, so that their standard error is underestimated.
     """
 
-    def __init__(self, evaluate, loss, n_samples, start, order, choices):
+    def __init__(
+        self,
+        evaluate: Callable[..., tuple[np.ndarray, np.ndarray]],
+        loss: Callable[[np.ndarray], float],
+        n_samples: int,
+        start: Mapping[str, float],
+        order: Sequence[str],
+        candidates: Mapping[str, Sequence[float] | Callable],
+    ):
         self.evaluate, self.loss, self.n_samples = evaluate, loss, n_samples
-        self.start, self.order, self.choices = start, order, choices
-        self._known = {}
+        self.start, self.order, self.candidates = start, order, candidates
+        self._evaluated: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
 
-    def search(self, rows=None):
-        """The best values, on the samples `rows` (None: all)."""
-        rows = np.arange(self.n_samples) if rows is None else rows
-        values, chosen = dict(self.start), {}
+    def search(self, indices: np.ndarray | None = None) -> dict[str, float]:
+        """Find the best values on the samples `indices` (None: all)."""
+        indices = np.arange(self.n_samples) if indices is None else indices
+        values = dict(self.start)
+        chosen: dict[str, float] = {}
         for name in self.order:
-            choices = self.choices[name]
-            choices = choices(values, rows) if callable(choices) else choices
-            first = chosen.get(name, choices[0])
-            evidence = {v: self._evaluate({**values, name: v})[0][rows] for v in (first, *choices)}
-            losses = {v: self.loss(each.sum(axis=0)) for v, each in evidence.items()}
-            better = [
-                value
-                for value in evidence
-                # Where one sample alone is better, gain and error are equal but for rounding.
-                if losses[first] - losses[value]
-                > (1 + 1e-6) * self._error(evidence[value], evidence[first])
-            ]
-            values[name] = chosen[name] = min(better, key=losses.get, default=first)
+            candidates = self.candidates[name]
+            if callable(candidates):
+                candidates = candidates(values, indices)
+            first = chosen.get(name, candidates[0])
+            values[name] = chosen[name] = self._best(name, first, candidates, values, indices)
         return values
 
-    def _error(self, one, other):
-        """Standard error of the difference of two losses, by the jackknife."""
+    def _best(self, name, first, candidates, values, indices):
+        """Return the value with the lowest loss among `first` and those significantly better."""
+        statistics = {
+            value: self._evaluate({**values, name: value})[0][indices]
+            for value in (first, *candidates)
+        }
+        losses = {value: self.loss(each.sum(axis=0)) for value, each in statistics.items()}
+        better = [
+            value
+            for value in statistics
+            # If a single sample improves, gain and error are equal up to rounding.
+            if losses[first] - losses[value]
+            > (1 + 1e-6) * self._standard_error(statistics[value], statistics[first])
+        ]
+        return min(better, key=losses.__getitem__, default=first)
+
+    def _standard_error(self, one, other):
+        """Compute the jackknife standard error of the difference of two losses."""
         n = len(one)
         if n < 2:
             return 0.0
-        # As much as all of them, so that losses that are sums are right, too.
+        # Rescaled to n samples, so that losses that are sums are comparable, too.
         without = [n / (n - 1) * (each.sum(axis=0) - each) for each in (one, other)]
         differences = np.array([self.loss(a) - self.loss(b) for a, b in zip(*without, strict=True)])
         return float(np.sqrt((n - 1) * differences.var()))
 
-    def count_residuals(self, true_counts):
-        """Sorted errors of counts with the values that are best on others, in units of
-        ``sqrt(count + 1)``; None where fewer than two counts are known (not NaN)."""
+    def count_residuals(self, true_counts: np.ndarray) -> np.ndarray | None:
+        """Compute scaled residuals of counts by cross-validation.
+
+        Parameters
+        ----------
+        true_counts : ndarray of float, shape (n_samples,)
+            NaN where a count is unknown.
+
+        Returns
+        -------
+        ndarray of float, or None
+            Sorted, see `scaled_residuals`; each sample is counted with the values found on the
+            other folds. None if fewer than two counts are known.
+        """
         if np.isfinite(true_counts).sum() < 2:
             return None
-        return scaled_errors(true_counts, self._held_out_counts())
+        return scaled_residuals(true_counts, self._held_out_counts())
 
     def _held_out_counts(self):
         n = self.n_samples
-        counts, fold_of = np.zeros(n), np.arange(n) % min(_FOLDS, n)
+        counts, fold_of = np.zeros(n), np.arange(n) % min(_N_FOLDS, n)
         for fold in np.unique(fold_of):
             values = self.search(np.flatnonzero(fold_of != fold))
             counts[fold_of == fold] = self._evaluate(values)[1][fold_of == fold]
@@ -85,6 +119,6 @@ class Calibration:
 
     def _evaluate(self, values):
         key = tuple(values.values())
-        if key not in self._known:
-            self._known[key] = self.evaluate(**values)
-        return self._known[key]
+        if key not in self._evaluated:
+            self._evaluated[key] = self.evaluate(**values)
+        return self._evaluated[key]

@@ -22,6 +22,7 @@ from harness import COUNTED, Cells, markdown, quality
 from sklearn.pipeline import make_pipeline
 
 from sskseg import ContourDetector, ImageStack, InstanceCounter, SemiSupervisedSegmenter
+from sskseg.counting import Contours
 from sskseg.datasets import make_cells
 from sskseg.metrics import f1_instances
 from sskseg.simulation import CellSimulator
@@ -53,7 +54,7 @@ def measure_overlap(method, overlap, n_images, seed, seconds):
         segmenter = SemiSupervisedSegmenter(semi_supervision=None, **settings)
         model = make_pipeline(segmenter, InstanceCounter()).fit(X, y)
     else:
-        model = InstanceCounter("contours", detector=ContourDetector(**settings))
+        model = InstanceCounter(Contours(ContourDetector(**settings)))
         if method == "contours":
             model.fit(X, y)
         else:  # the same images, by way of a simulator

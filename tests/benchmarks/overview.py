@@ -18,6 +18,7 @@ from PIL import Image
 from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from sskseg.counting import Watershed
 from sskseg.datasets import (
     load_dsb2018_nuclei,
     load_epfl_mitochondria,
@@ -35,7 +36,9 @@ def mitochondria():
     X, y = load_epfl_mitochondria(data_folder() / "epfl_mitochondria")
     part = slice(20, 52), slice(32, 416), slice(384)
     X, y = X[part], y[part]
-    counter = InstanceCounter(sections="consecutive", spacing=(0.005,) * 3, smoothing=3.0)
+    counter = InstanceCounter(
+        Watershed(smoothing=3.0), sections="consecutive", spacing=(0.005,) * 3
+    )
     return X, y, list(range(2, 32, 4)), 16, counter, {"sections": "consecutive"}
 
 

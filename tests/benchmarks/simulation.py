@@ -35,6 +35,7 @@ from sskseg import (
     SemiSupervisedSegmenter,
     SimulatedRefiner,
 )
+from sskseg.counting import Contours
 from sskseg.datasets import load_nissl_rat_cortex
 from sskseg.simulation import CellSimulator
 
@@ -71,7 +72,7 @@ def simulator(data, source, seed, seconds):
 
 def model_of(method, **options):
     if method == "contours":
-        return InstanceCounter("contours", detector=ContourDetector(**options))
+        return InstanceCounter(Contours(ContourDetector(**options)))
     segmenter = SemiSupervisedSegmenter(semi_supervision=None, **options)
     return make_pipeline(segmenter, InstanceCounter())
 

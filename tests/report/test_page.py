@@ -25,6 +25,7 @@ from sskseg import (
     SimulatedRefiner,
     report,
 )
+from sskseg.counting import Contours
 from sskseg.datasets import make_cells
 from sskseg.simulation import CellSimulator
 
@@ -178,7 +179,7 @@ def test_parts_of_a_pipeline_have_pages_too(pipeline, cells, tmp_path):
 def test_contours_have_pages(cells, tmp_path):
     X, y, _ = cells
     detector = ContourDetector(width=4, depth=2, max_steps=2, batch_size=2, random_state=0)
-    counter = InstanceCounter("contours", detector=detector)
+    counter = InstanceCounter(Contours(detector))
     for model in (detector.fit(X, y), counter.fit(X, y)):
         found = read(report.html(model, X, y, tmp_path / "page.html", max_images=1))
         assert {"images", "counts", "objects"} <= set(found.headings)

@@ -18,6 +18,7 @@ from sskseg import (
     ProxyPretrainer,
     SemiSupervisedSegmenter,
 )
+from sskseg.counting import Contours
 from sskseg.datasets import make_cells
 from sskseg.scans import ScanError, count_scan, open_scan, plan_scan
 from sskseg.scans.scheduler import TASKS
@@ -36,9 +37,7 @@ def cells():
 def model(cells):
     """A detector that learned a little."""
     detector = ContourDetector(**DETECTOR, max_steps=80)
-    return make_pipeline(PercentileScaler(), InstanceCounter("contours", detector=detector)).fit(
-        *cells
-    )
+    return make_pipeline(PercentileScaler(), InstanceCounter(Contours(detector))).fit(*cells)
 
 
 def changed(counter, **values):

@@ -1,0 +1,56 @@
+"""Checks of the counter's parameters and input."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..images import check_images, check_numbers
+
+
+def check_spacing(spacing, n_axes):
+    """Raise unless `spacing` is None or `n_axes` positive numbers."""
+    if spacing is None:
+        return
+    steps = check_numbers(spacing, "spacing")
+    if steps.shape != (n_axes,) or not (np.isfinite(steps) & (steps > 0)).all():
+        raise ValueError(f"spacing must be {n_axes} positive numbers, got {spacing!r}.")
+
+
+def check_plane(spatial_ndim, sections):
+    """Raise unless images are two-dimensional and independent, as contours need them."""
+    if spatial_ndim != 2 or sections != "independent":
+        raise ValueError(
+            "method='contours' detects objects in independent two-dimensional images, got "
+            f"spatial_ndim={spatial_ndim} and sections={sections!r}."
+        )
+
+
+def check_probabilities(X, spatial_ndim, consecutive):
+    """Return the probabilities of each sample, with a channel axis."""
+    probabilities = check_images(X, spatial_ndim, n_channels=1)
+    low, high = min(p.min() for p in probabilities), max(p.max() for p in probabilities)
+    if low < -1e-3 or high > 1 + 1e-3:
+        raise ValueError(
+            f"X must be probabilities between 0 and 1, got values from {low:g} to {high:g}. "
+            "Images go through a segmenter first."
+        )
+    shapes = {p.shape[:-1] for p in probabilities}
+    if consecutive and (spatial_ndim != 2 or len(shapes) > 1):
+        raise ValueError(
+            f"Consecutive sections must be 2-D and of one shape, got {sorted(shapes)}."
+        )
+    return probabilities
+
+
+def check_intensity(intensity, images, spatial_ndim):
+    """Return an image for each of `images`, without an axis of one channel; None for None."""
+    if intensity is None:
+        return [None] * len(images)
+    given = check_images(intensity, spatial_ndim, name="intensity")
+    if [i.shape[:-1] for i in given] != [x.shape[:-1] for x in images]:
+        raise ValueError(
+            "intensity must have as many images as X, of their shapes "
+            f"{sorted({x.shape[:-1] for x in images})}, got {len(given)} of "
+            f"{sorted({i.shape[:-1] for i in given})}."
+        )
+    return [i[..., 0] if i.shape[-1] == 1 else i for i in given]

@@ -1,0 +1,102 @@
+"""Search of the counter's parameters on annotated samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..model_selection.intervals import extend_residuals
+from ..model_selection.parameter_search import ParameterSearch
+from ..model_selection.reference import Truth, count_each, object_sizes
+from ..morphology import remove_small
+from ._splitting import Splitter
+from .candidates import merge_distance_candidates, min_size_candidates
+from .methods import InstanceMethod
+
+DEFAULTS = {"threshold": 0.5, "min_size": 0, "merge_distance": 0.0}
+_THRESHOLDS = (0.5, 0.4, 0.6, 0.3, 0.7)
+
+
+def initial_values(given: Mapping[str, Any], method: InstanceMethod) -> dict[str, float]:
+    """Replace "auto" by the default of each parameter."""
+    defaults = {name: values[0] for name, values in method.candidates.items()} | DEFAULTS
+    return {name: defaults[name] if value == "auto" else value for name, value in given.items()}
+
+
+def search_values(
+    splitter: Splitter,
+    given: Mapping[str, Any],
+    probabilities: Sequence[np.ndarray],
+    reference: Truth,
+    margin: int,
+) -> tuple[dict[str, float], np.ndarray | None]:
+    """Search the parameters that are given as "auto".
+
+    Parameters
+    ----------
+    splitter : Splitter
+    given : dict of str to float or "auto"
+        Parameters of `Splitter.label`.
+    probabilities : sequence of ndarray of shape (*spatial)
+        Of all samples.
+    reference : Truth
+    margin : int
+        As in `sskseg.morphology.count_objects`.
+
+    Returns
+    -------
+    values : dict of str to float
+    residuals : ndarray of float, or None
+        Of held-out counts, see `ParameterSearch.count_residuals`.
+    """
+    method = splitter.method
+    objective = _Objective(splitter, [probabilities[i] for i in reference.rows], reference)
+    search = ParameterSearch(
+        objective.evaluate, reference.loss, len(reference.sizes), initial_values(given, method),
+        [name for name in method.search_order if given[name] == "auto"],
+        {
+            "threshold": _THRESHOLDS, **method.candidates, "min_size": objective.min_sizes,
+            "merge_distance": objective.merge_distances(),
+        },
+    )  # fmt: skip
+    values, residuals = search.search(), search.count_residuals(reference.counts)
+    # Samples that the search left out to save time are all held out.
+    labels = (splitter.label([probabilities[i]], values) for i in reference.other_rows)
+    counts = [count_each(label, margin)[0] for label in labels]
+    return values, extend_residuals(residuals, reference.other_counts, counts)
+
+
+class _Objective:
+    """Compare the objects that parameters give with a reference."""
+
+    def __init__(self, splitter, probabilities, reference):
+        self.splitter, self.probabilities, self.reference = splitter, probabilities, reference
+        self._latest: tuple[dict[str, float], list[np.ndarray]] = {}, []
+
+    def evaluate(self, min_size, **parameters):
+        labels = self._split(parameters)
+        return self.reference.judge([remove_small(label, min_size) for label in labels])
+
+    def min_sizes(self, values, indices):
+        """Return minimum sizes to try on some samples, from the sizes of labeled objects, or of
+        those that the current values give."""
+        sizes = np.concatenate([self.reference.sizes[i] for i in indices])
+        if not sizes.size:
+            labels = self._split({k: v for k, v in values.items() if k != "min_size"})
+            sizes = np.concatenate([object_sizes(labels[i]) for i in indices])
+        return min_size_candidates(sizes)
+
+    def merge_distances(self):
+        ndim = self.probabilities[0].ndim
+        pixel = float(np.prod(self.splitter.spacing or 1.0)) ** (1 / ndim)
+        sizes, parts = np.concatenate(self.reference.sizes), np.concatenate(self.reference.parts)
+        return merge_distance_candidates(sizes, parts, ndim, pixel)
+
+    def _split(self, parameters):
+        """Split all samples; minimum sizes share the latest result."""
+        if not self._latest[1] or self._latest[0] != parameters:
+            labels = [self.splitter.split(p, parameters) for p in self.probabilities]
+            self._latest = parameters, labels
+        return self._latest[1]

@@ -1,0 +1,61 @@
+"""From probabilities to objects: a method, and what all methods have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from ..morphology import fill_holes, relabel, remove_small
+from .methods import InstanceMethod
+
+
+class Splitter(NamedTuple):
+    """Split probabilities with a method, fill holes, remove small objects.
+
+    Parameters
+    ----------
+    method : InstanceMethod
+    fill_holes : bool
+    spacing : tuple of float, or None
+        Size of a pixel along each axis; None is 1.
+    """
+
+    method: InstanceMethod
+    fill_holes: bool
+    spacing: tuple[float, ...] | None
+
+    def split(self, probability: np.ndarray, parameters: Mapping[str, float]) -> np.ndarray:
+        """Label the objects of one image, small ones included; see `InstanceMethod.split`."""
+        labels = self.method.split(probability, parameters, self.spacing)
+        if np.shape(labels) != probability.shape or labels.dtype.kind not in "iu":
+            raise ValueError(
+                f"{type(self.method).__name__}.split must return integer labels of shape "
+                f"{probability.shape}, got {getattr(labels, 'dtype', type(labels).__name__)} of "
+                f"shape {np.shape(labels)}."
+            )
+        if parameters["merge_distance"] > 0:  # the bridges are background
+            labels = np.where(probability > parameters["threshold"], labels, 0)
+        return fill_holes(labels) if self.fill_holes else labels
+
+    def label(
+        self, probabilities: Sequence[np.ndarray], values: Mapping[str, float]
+    ) -> list[np.ndarray]:
+        """Label the objects of each image.
+
+        Parameters
+        ----------
+        probabilities : sequence of ndarray of shape (*spatial)
+        values : dict of str to float
+            Parameters of `split`, and ``min_size``.
+
+        Returns
+        -------
+        list of ndarray of int32 or int64, shape (*spatial)
+            1, 2, ... in each image.
+        """
+        parameters = dict(values)
+        min_size = parameters.pop("min_size")
+        split = (self.split(probability, parameters) for probability in probabilities)
+        return [relabel(remove_small(labels, min_size)) for labels in split]

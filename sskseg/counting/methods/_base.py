@@ -1,0 +1,145 @@
+"""Base class and registry of instance methods."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+
+from ...morphology import bridge_gaps
+
+INSTANCE_METHODS: dict[str, type[InstanceMethod]] = {}
+
+
+class InstanceMethod(BaseEstimator):
+    """Split probabilities into objects.
+
+    A subclass overrides `split`, a pure function: the same arguments give the same labels, and no
+    attribute is written. `InstanceCounter` searches the parameters, fills holes, removes small
+    objects, counts and measures. A subclass with a `name` is registered under it,
+    ``InstanceCounter("my-name")``, if its constructor needs no argument; an object serves in any
+    case, ``InstanceCounter(MyMethod())``.
+
+    Attributes
+    ----------
+    name : str
+    candidates : dict of str to tuple of float
+        Constructor parameters that may be "auto", each with the values that
+        `InstanceCounter.fit` tries, the default first. `split` reads them from its `parameters`.
+    exact : bool, default=False
+        Whether the objects are the connected components of the foreground. Objects that reach over
+        blocks of a scan are then joined by the pixels that touch, and blocks need no halo.
+
+    Notes
+    -----
+    Blocks of a scan give the objects of the whole if each object depends on pixels nearby alone. A
+    watershed that breaks ties by the order of its seeds does not.
+
+    Examples
+    --------
+    >>> from scipy import ndimage as ndi
+    >>> from sskseg.counting import InstanceCounter, InstanceMethod
+    >>> from sskseg.morphology import label_components
+    >>> class Opening(InstanceMethod):
+    ...     name = "opening"
+    ...     candidates = {"radius": (2, 1, 3, 4)}
+    ...
+    ...     def __init__(self, radius="auto"):
+    ...         self.radius = radius
+    ...
+    ...     def split(self, probability, parameters, spacing=None):
+    ...         mask = self.foreground(probability, parameters, spacing)
+    ...         return label_components(ndi.binary_opening(mask, iterations=parameters["radius"]))
+    ...
+    >>> InstanceCounter("opening").method, InstanceCounter(Opening(radius=3)).method
+    ('opening', Opening(radius=3))
+    """
+
+    name: ClassVar[str] = ""
+    candidates: ClassVar[dict[str, tuple[float, ...]]] = {}
+    exact: ClassVar[bool] = False
+    _parameter_constraints: ClassVar[dict] = {}
+    _nested: ClassVar[dict] = {}  # as of `sskseg.base.ImageEstimator`
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if vars(cls).get("name"):  # a subclass that inherits a name does not replace its base
+            INSTANCE_METHODS[cls.name] = cls
+
+    @property
+    def search_order(self) -> tuple[str, ...]:
+        """Parameters in the order of the search: the method's own before and after the threshold,
+        which they depend on."""
+        own = tuple(self.candidates)
+        return ("merge_distance", *own, "threshold", *own, "min_size")
+
+    @staticmethod
+    def foreground(
+        probability: np.ndarray, parameters: Mapping[str, float], spacing: tuple | None = None
+    ) -> np.ndarray:
+        """Threshold probabilities and bridge the gaps between fragments.
+
+        Parameters
+        ----------
+        probability, parameters, spacing
+            As in `split`.
+
+        Returns
+        -------
+        ndarray of bool, shape of `probability`
+        """
+        mask = probability > parameters["threshold"]
+        return bridge_gaps(mask, parameters["merge_distance"], spacing)
+
+    def split(
+        self,
+        probability: np.ndarray,
+        parameters: Mapping[str, float],
+        spacing: tuple[float, ...] | None = None,
+    ) -> np.ndarray:
+        """Label the objects of one image.
+
+        Parameters
+        ----------
+        probability : ndarray of shape (*spatial), in [0, 1]
+        parameters : dict of str to float
+            ``threshold`` and ``merge_distance`` of the counter, and a value for each of
+            `candidates`.
+        spacing : tuple of float, default=None
+            Size of a pixel along each axis; None is 1.
+
+        Returns
+        -------
+        ndarray of int, shape of `probability`
+            0 background; each object has a value > 0 of its own. The counter restricts objects to
+            the foreground where gaps were bridged, and renumbers them.
+        """
+        raise NotImplementedError
+
+
+def make_instance_method(method: str | InstanceMethod) -> InstanceMethod:
+    """Return the instance method of a name, or the object itself.
+
+    Parameters
+    ----------
+    method : str or InstanceMethod
+
+    Returns
+    -------
+    InstanceMethod
+
+    Raises
+    ------
+    ValueError
+        For an unknown name or another object.
+    """
+    if isinstance(method, InstanceMethod):
+        return method
+    if isinstance(method, str) and method in INSTANCE_METHODS:
+        return INSTANCE_METHODS[method]()
+    raise ValueError(
+        f"The 'method' parameter of InstanceCounter must be one of {sorted(INSTANCE_METHODS)} or "
+        f"an InstanceMethod object, got {method!r}."
+    )

@@ -1,0 +1,119 @@
+"""Tables of objects: one row an object."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from ..detection import Detections
+from ..images import consecutive_runs
+from ..morphology import contour_columns, measure_objects
+
+Intensities = Sequence[np.ndarray | None]
+
+
+def measure_samples(
+    labels: Iterable[np.ndarray],
+    probabilities: Sequence[np.ndarray],
+    intensities: Intensities,
+    spacing: tuple[float, ...] | None = None,
+) -> pd.DataFrame:
+    """Measure the objects of independent samples.
+
+    Parameters
+    ----------
+    labels : iterable of ndarray of int, shape (*spatial)
+    probabilities : sequence of ndarray of shape (*spatial)
+    intensities : sequence of ndarray or None
+        Images, with or without channels.
+    spacing : tuple of float, default=None
+        Size of a pixel along each axis; None is 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        ``sample``, and the columns of `sskseg.morphology.measure_objects`.
+    """
+    samples = zip(labels, probabilities, intensities, strict=True)
+    return _concatenate(
+        measure_objects(label, probability=probability, intensity=intensity, spacing=spacing)
+        for label, probability, intensity in samples
+    )
+
+
+def measure_detections(
+    detections: Iterable[Detections],
+    intensities: Intensities,
+    spacing: tuple[float, ...] | None = None,
+) -> pd.DataFrame:
+    """Measure detected objects and their contours.
+
+    Parameters
+    ----------
+    detections : iterable of Detections
+        Of each sample.
+    intensities, spacing
+        As in `measure_samples`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As `measure_samples` returns it, with the detector's ``score`` and the columns of
+        `sskseg.morphology.contour_columns`.
+    """
+    steps = np.ones(2) if spacing is None else np.asarray(spacing, float)
+    tables = []
+    for detected, intensity in zip(detections, intensities, strict=True):
+        table = measure_objects(detected.labels, intensity=intensity, spacing=steps)
+        columns = contour_columns(detected.contours, steps)
+        tables.append(table.assign(score=detected.scores, **columns))
+    return _concatenate(tables)
+
+
+def measure_sections(
+    labels: Sequence[np.ndarray],
+    probabilities: Sequence[np.ndarray],
+    intensities: Intensities,
+    positions: np.ndarray,
+    spacing: tuple[float, ...] | None = None,
+) -> pd.DataFrame:
+    """Measure objects over consecutive sections, each run of neighbors as a volume.
+
+    Parameters
+    ----------
+    labels : sequence of ndarray of int, shape (height, width)
+        Objects have the same id in all of their sections.
+    probabilities, intensities
+        As in `measure_samples`.
+    positions : ndarray of int, shape (n_samples,)
+        Of the sections along z.
+    spacing : tuple of float, default=None
+        Distance of sections and size of a pixel; None is 1.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns of `sskseg.morphology.measure_objects` for volumes.
+    """
+    tables = []
+    for run in consecutive_runs(positions):
+        table = measure_objects(
+            np.stack([labels[i] for i in run]),
+            probability=np.stack([probabilities[i] for i in run]),
+            intensity=None if intensities[0] is None else np.stack([intensities[i] for i in run]),
+            spacing=spacing,
+        )
+        first = int(positions[run[0]])
+        table["centroid_z"] += first * (1.0 if spacing is None else spacing[0])
+        table[["min_z", "max_z"]] += first
+        tables.append(table)
+    return pd.concat(tables, ignore_index=True)
+
+
+def _concatenate(tables):
+    tables = list(tables)
+    for sample, table in enumerate(tables):
+        table.insert(0, "sample", sample)
+    return pd.concat(tables, ignore_index=True)

@@ -1,0 +1,84 @@
+"""The search of parameters on a few labeled images, and intervals of counts."""
+
+import numpy as np
+import pytest
+
+from sskseg.counting.candidates import min_size_candidates
+from sskseg.model_selection.intervals import count_intervals, scaled_residuals
+from sskseg.model_selection.parameter_search import ParameterSearch
+
+
+def search_of(errors):
+    """Search values 0, 1, ... with the errors of each sample (rows) at each value (columns)."""
+    errors = np.asarray(errors, float)
+
+    def evaluate(value):
+        return errors[:, [value]], np.zeros(len(errors))
+
+    candidates = {"value": range(errors.shape[1])}
+    return ParameterSearch(
+        evaluate, lambda statistics: float(statistics[0]), len(errors), {"value": 0}, ["value"],
+        candidates,
+    )  # fmt: skip
+
+
+def test_a_gain_on_all_samples_is_taken():
+    assert search_of([[9, 5], [8, 5], [9, 4]]).search() == {"value": 1}
+
+
+@pytest.mark.parametrize("n", range(2, 15))
+def test_a_gain_of_one_sample_alone_is_not(n):
+    assert search_of([[9, 8], *[[3, 3]] * (n - 1)]).search() == {"value": 0}
+
+
+def test_a_noisy_best_does_not_hide_a_certain_second():
+    noisy = [0, 0, 0, 15, 16, 16]
+    assert search_of([[10, 8, value] for value in noisy]).search() == {"value": 1}
+
+
+def test_a_second_pass_does_not_fall_back():
+    """It compares with the value that the first one chose, so that the loss never rises."""
+    losses = {(0, 0): [10] * 5, (1, 0): [9] * 5, (1, 1): [8] * 5, (0, 1): [0, 0, 0, 22, 30]}
+
+    def evaluate(a, b):
+        return np.array(losses[a, b], float)[:, None], np.zeros(5)
+
+    search = ParameterSearch(
+        evaluate, lambda statistics: float(statistics[0]), 5, {"a": 0, "b": 0}, ["a", "b", "a"],
+        {"a": (0, 1), "b": (0, 1)},
+    ).search  # fmt: skip
+    assert search() == {"a": 1, "b": 1}
+
+
+def test_the_standard_error_is_that_of_a_sum_of_paired_differences():
+    one, other = np.array([[5.0], [3.0], [7.0]]), np.array([[6.0], [5.0], [7.0]])
+    differences = (one - other)[:, 0]
+    expected = np.sqrt(len(differences)) * differences.std(ddof=1)
+    assert search_of(one)._standard_error(one, other) == pytest.approx(expected)
+
+
+def test_of_a_single_sample_the_lowest_loss_wins():
+    assert search_of([[9, 8, 7]]).search() == {"value": 2}
+
+
+def test_the_search_is_restricted_to_given_samples():
+    errors = [[9, 5], [8, 5], [1, 99]]
+    assert search_of(errors).search(np.array([0, 1])) == {"value": 1}
+    assert search_of(errors).search() == {"value": 0}
+
+
+def test_intervals_contain_the_residuals_they_are_computed_from():
+    true, found = (grid.ravel() for grid in np.meshgrid(np.arange(60.0), np.arange(60.0)))
+    for t, f in zip(true, found, strict=True):
+        low, high = count_intervals(np.array([f]), scaled_residuals(np.array([t]), [f]), 0.5)[0]
+        assert low <= t <= high
+    errors = np.arange(99.0)  # rank 55 of 99, which is 55.00000000000001 in floating point
+    assert count_intervals(np.array([0]), errors, 0.55).tolist() == [[0, 54]]
+
+
+def test_half_of_a_small_size_is_tried_first():
+    first, *others = min_size_candidates(np.arange(50, 151))
+    assert first == 26
+    assert others == sorted(others)
+    assert {0, 52} < set(others)
+    assert min_size_candidates(np.empty(0, int)) == [0]
