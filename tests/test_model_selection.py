@@ -81,8 +81,8 @@ def test_count_scorer_by_hand():
     y[1, 0, 0] = 1
     y[2] = -1
     assert count_scorer(Threshold(count=True), X, y) == pytest.approx(1 - 2 / 3)
-    with pytest.raises(ValueError, match="no sample completely"):
-        count_scorer(Threshold(count=True), X, y - 1)
+    with pytest.raises(ValueError, match="none of 3 samples completely"):
+        count_scorer(Threshold(count=True), X, np.where(y == 0, -1, y))
 
 
 def test_scorers_choose_in_a_grid_search(y):

@@ -12,7 +12,6 @@ from sklearn.utils.validation import check_is_fitted
 from ..base import ImageEstimator
 from ..detection import ContourDetector, Detections
 from ..images import (
-    are_counts,
     check_images,
     check_numbers,
     check_positions,
@@ -20,16 +19,16 @@ from ..images import (
     is_lazy,
     like_input,
 )
+from ..images.annotations import Annotations
 from ..inference.lazy import map_samples
 from ..model_selection.intervals import count_intervals, joined_errors
 from ..model_selection.parameter_search import Calibration
 from ..model_selection.reference import (
     count_each,
-    is_unlabeled,
     object_sizes,
+    reference_of,
     score_counts,
     score_labels,
-    truth_of,
 )
 from ..morphology import (
     bridge_gaps,
@@ -218,7 +217,8 @@ class InstanceCounter(ImageEstimator):
             return self._fit_detector(X, y)
         maps = self._check_input(X)
         positions = check_positions(positions, len(maps))
-        simulated = getattr(X, "simulator", None) is not None and is_unlabeled(y)
+        is_unlabeled = y is None or Annotations(y).labeled.size == 0
+        simulated = getattr(X, "simulator", None) is not None and is_unlabeled
         if simulated:
             X, y = X.simulator.sample(_SIMULATED, 0)
             maps, positions = self._check_input(X), np.arange(len(X))
@@ -381,9 +381,10 @@ class InstanceCounter(ImageEstimator):
         """
         check_is_fitted(self)
         images = self._check_input(X)
-        if are_counts(y):
-            return score_counts(y, self.predict(X, positions=positions), sample_weight)
-        return score_labels(y, images, self._label(images, positions), sample_weight)
+        annotations = Annotations(y, images)
+        if annotations.kind == "counts":
+            return score_counts(annotations, self.predict(X, positions=positions), sample_weight)
+        return score_labels(annotations, self._label(images, positions), sample_weight)
 
     # Checks
 
@@ -525,8 +526,8 @@ class InstanceCounter(ImageEstimator):
     def _calibrate(self, maps, y, positions):
         """Search the parameters that are "auto", and note the errors of held-out counts."""
         together = positions if self.sections == "consecutive" else None
-        truth = truth_of(y, maps, margin=self.margin, positions=together)
-        every, maps = maps, [maps[row][..., 0] for row in truth.rows]
+        truth = reference_of(Annotations(y, maps), margin=self.margin, positions=together)
+        every, maps = maps, [maps[row][..., 0] for row in truth.indices]
 
         @lru_cache(maxsize=1)
         def split(threshold, seed_height, merge_distance):
@@ -535,7 +536,7 @@ class InstanceCounter(ImageEstimator):
             return [self._split(m) for m in maps]
 
         def evaluate(min_size, **values):
-            return truth.judge([remove_small(x, min_size) for x in split(**values)])
+            return truth.evaluate([remove_small(x, min_size) for x in split(**values)])
 
         def sizes(values, rows):
             known = np.concatenate([truth.sizes[row] for row in rows])
@@ -558,7 +559,7 @@ class InstanceCounter(ImageEstimator):
             setattr(self, f"{name}_", value)
         if self.sections == "independent":  # intervals are of these alone
             # All of the others are new to the search.
-            others = (self._label([every[row]], None) for row in truth.other_rows)
+            others = (self._label([every[row]], None) for row in truth.other_indices)
             counts = [count_each(label, self.margin)[0] for label in others]
             residuals = joined_errors(residuals, truth.other_counts, counts)
         self.count_residuals_ = residuals

@@ -12,7 +12,8 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import TorchEstimator
-from ..images import are_counts, check_images, check_labeled, check_labels, is_lazy, like_input
+from ..images import check_images, is_lazy, like_input
+from ..images.annotations import Annotations
 from ..images.augmentation import PRESETS
 from ..inference import predict_images, round_up, tile_settings, values_per_pixel
 from ..inference.lazy import map_samples
@@ -20,12 +21,10 @@ from ..model_selection.intervals import joined_errors
 from ..model_selection.parameter_search import Calibration
 from ..model_selection.reference import (
     count_each,
-    hold_points,
-    is_unlabeled,
+    reference_of,
     score_labels,
-    truth_of_labels,
 )
-from ..morphology import contour_masks, label_objects, paint_masks, suppress_overlaps
+from ..morphology import contour_masks, paint_masks, suppress_overlaps
 from ..nn import make_feature_network, pad_to_multiple
 from ..training import check_batch, inference_copy, patch_sides, standardized_sections
 from ..training.simulated import balanced_weights, draw_simulated
@@ -214,9 +213,9 @@ class ContourDetector(TorchEstimator):
         self._validate_params()
         images = check_images(X, 2)
         simulator = getattr(X, "simulator", None)
-        labels = _check_label_images(y, images, simulator is not None)
+        annotations = _check_annotations(y, images, simulator is not None)
         with self._session() as (rng, device, dtype):
-            samples = self._samples(images, labels, simulator, rng)
+            samples = self._samples(images, annotations, simulator, rng)
             network = self._prepare(images, samples, getattr(X, "backbone", None))
             batches = self._batches(network, samples, rng, device)
             self.network_ = self._optimize(
@@ -299,8 +298,8 @@ class ContourDetector(TorchEstimator):
         """
         check_is_fitted(self)
         images = check_images(X, 2, n_channels=self.n_channels_)
-        labels = _check_label_images(y, images, may_be_unlabeled=False)
-        return score_labels(labels, images, list(self.predict(images)), sample_weight)
+        annotations = _check_annotations(y, images, may_be_unlabeled=False)
+        return score_labels(annotations, list(self.predict(images)), sample_weight)
 
     def detect(self, X):
         """Find labels, outlines and scores at once.
@@ -385,17 +384,17 @@ class ContourDetector(TorchEstimator):
 
     # What is learned
 
-    def _samples(self, images, labels, simulator, rng):
+    def _samples(self, images, annotations, simulator, rng):
         """Real and simulated images with what is known of them."""
         n_real = len(images)
-        known = [outline(label_objects(label)) for label in labels]
+        known = [outline(annotations.objects(i)) for i in range(n_real)]
         weights = np.ones(n_real)
         if simulator is not None:
             drawn, drawn_known = _draw(simulator, images[0].shape[-1], int(rng.integers(2**31)))
             numbers = ([k.numbers for k in some] for some in (known, drawn_known))
             weights = balanced_weights(weights, *numbers)
             images, known = [*images, *drawn], [*known, *drawn_known]
-        labeled = check_labeled([k.numbers for k in known])
+        labeled = _annotations_of(known).require_labeled()
         if not any(len(k.contours) for k in known):
             raise ValueError("y holds no object: nothing is above 0, so that no contour is known.")
         real = labeled[labeled < n_real]
@@ -441,8 +440,8 @@ class ContourDetector(TorchEstimator):
 
     def _calibrate(self, samples, device, dtype):
         """Thresholds that suit the images that are judged, and errors of counts."""
-        truth = truth_of_labels([samples.known[row].numbers for row in samples.judged])
-        images = [samples.images[samples.judged[row]] for row in truth.rows]
+        truth = reference_of(_annotations_of([samples.known[row] for row in samples.judged]))
+        images = [samples.images[samples.judged[row]] for row in truth.indices]
         given = {"score_threshold": self.score_threshold, "nms_threshold": self.nms_threshold}
         choices = {"score_threshold": _SCORES, "nms_threshold": _OVERLAPS}
         start = {k: choices[k][0] if v == "auto" else v for k, v in given.items()}
@@ -458,7 +457,7 @@ class ContourDetector(TorchEstimator):
                 good = np.flatnonzero(scores > score_threshold)
                 some = contours[good], scores[good], masks[good]
                 found.append(_settle(*some, shape, nms_threshold).labels)
-            return truth.judge(found)
+            return truth.evaluate(found)
 
         order = auto * 2 if len(auto) > 1 else auto
         calibration = Calibration(evaluate, truth.loss, len(images), start, order, choices)
@@ -467,7 +466,7 @@ class ContourDetector(TorchEstimator):
         is_new = len(self.validation_indices_) > 0
         self.count_residuals_ = None
         if is_new:
-            others = [samples.images[samples.judged[row]] for row in truth.other_rows]
+            others = [samples.images[samples.judged[row]] for row in truth.other_indices]
             every_map = zip(self._maps(others, device, dtype), others, strict=True)
             found = (self.block_objects(maps, image.shape[:-1]) for maps, image in every_map)
             counts = [count_each([one.labels])[0] for one in found]
@@ -547,21 +546,28 @@ def _pack(maps, factor):
     return F.pixel_shuffle(F.pad(maps, (0, 0, 0, 0, 0, more)), factor)
 
 
-def _check_label_images(y, images, may_be_unlabeled):
-    """Label images; all -1 where there are none and need not be."""
-    if may_be_unlabeled and is_unlabeled(y):
-        return check_labels([None] * len(images), images)
-    if y is not None and (are_counts(y) or hold_points(y, images)):
-        raise ValueError(
-            "y must be label images: contours are not learned from points or counts. Give -1 for "
-            "what is not labeled, or use method='watershed' of InstanceCounter."
-        )
+def _annotations_of(outlined):
+    """Annotations of `Outlined`, whose objects are told apart."""
+    labels = [o.numbers for o in outlined]
+    return Annotations(labels, [label[..., None] for label in labels], is_mask=False)
+
+
+def _check_annotations(y, images, may_be_unlabeled):
+    """Annotations by label images; of nothing where there are none and need not be."""
+    if may_be_unlabeled and (y is None or not Annotations(y).labeled.size):
+        return Annotations([None] * len(images), images)
     if isinstance(y, (np.ndarray, list, tuple)) and any(np.ndim(label) == 3 for label in y):
         raise ValueError(
             "Contours are of two-dimensional images, got label images of 3 axes. Volumes are for "
             "SemiSupervisedSegmenter and InstanceCounter(method='watershed')."
         )
-    return check_labels(y, images)
+    annotations = Annotations(y, images)
+    if annotations.kind != "labels":
+        raise ValueError(
+            "y must be label images: contours are not learned from points or counts. Give -1 for "
+            "what is not labeled, or use method='watershed' of InstanceCounter."
+        )
+    return annotations
 
 
 def _draw(simulator, n_channels, seed):
@@ -570,11 +576,13 @@ def _draw(simulator, n_channels, seed):
         simulator, _SIMULATED, seed, n_channels=n_channels, outlined=True
     )
     known = []
-    for label, outlines in zip(check_labels(y, images), polygons, strict=True):
+    annotations = Annotations(y, images)
+    for i, outlines in enumerate(polygons):
+        label = annotations.label_images[i]
         if outlines is not None and len(outlines) != label.max():
             raise ValueError(
                 "stack.simulator.sample_contours must give one outline for each label 1, 2, ..., "
                 f"got {len(outlines)} outlines of labels up to {label.max()}."
             )
-        known.append(outline(label_objects(label) if outlines is None else label, outlines))
+        known.append(outline(annotations.objects(i) if outlines is None else label, outlines))
     return images, known

@@ -10,13 +10,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..images import (
     check_generator,
-    check_labeled,
-    check_labels,
     check_positions,
     check_sample_weight,
     like_input,
     wrap_like,
 )
+from ..images.annotations import Annotations
 from ..images.augmentation import Augmentation
 from ..inference import TILINGS, fit_temperature, normalized_entropy, round_up, scale_temperature
 from ..io.models import check_fitted
@@ -331,7 +330,8 @@ tuple of them or None, default="auto"
         budget = self._budget()
         self._validate_params()
         images = self._check_images(X)
-        labels = self._check_labels(y, images)
+        annotations = self._annotations(y, images)
+        labels = [annotations.objects(i) for i in range(len(images))]
         weight = check_sample_weight(sample_weight, len(images))
         positions = check_positions(positions, len(images))
         n_real, simulator = len(images), getattr(X, "simulator", None)
@@ -342,7 +342,9 @@ tuple of them or None, default="auto"
                 [positions, positions.max() + 2 * np.arange(1, len(images) - n_real + 1)]
             )
         rows = self._rows(positions, len(images))
-        labeled = check_labeled(labels)
+        labeled = np.flatnonzero([(label >= 0).any() for label in labels])
+        if not labeled.size:
+            annotations.require_labeled()
         labels = self._encode(labels, labeled)
         with self._session() as session:
             rng, device, dtype = session
@@ -383,11 +385,11 @@ tuple of them or None, default="auto"
         if self.cross_fitting is None:
             fitted = self.fit(X, y, positions=positions, sample_weight=sample_weight)
             return fitted.transform(X, positions=positions)
-        labels = self._check_labels(y, self._check_images(X))
-        weight = check_sample_weight(sample_weight, len(labels))
-        labeled = check_labeled(labels)
+        annotations = self._annotations(y, self._check_images(X))
+        weight = check_sample_weight(sample_weight, len(annotations))
+        labeled = annotations.require_labeled()
         labeled = labeled[weight[labeled] > 0]
-        folds = self._folds(labeled, check_positions(positions, len(labels)))
+        folds = self._folds(labeled, check_positions(positions, len(annotations)))
         self.fit(X, y, positions=positions, sample_weight=sample_weight)
         foreground = list(self._predict(X, positions, self._foreground))
         for fold in folds:
@@ -481,13 +483,12 @@ tuple of them or None, default="auto"
         """
         check_is_fitted(self)
         images = self._check_images(X, self.n_channels_)
-        labels = self._check_labels(y, images)
-        labeled = check_labeled(labels)
+        annotations = self._annotations(y, images)
+        labeled = annotations.require_labeled()
         weight = check_sample_weight(sample_weight, len(images), labeled)
         outputs = self._wanted_outputs(images, positions, *self._place(), labeled)
-        known = [labels[i] for i in labeled]
-        if self.target == "classes":  # all but the first are foreground, whatever their values
-            known = [np.where(x < 0, -1, x != self.classes_[0]) for x in known]
+        background = self.classes_[0] if self.target == "classes" else 0
+        known = [annotations.foreground(i, background) for i in labeled]
         return self._mean_dice(known, [outputs[i] for i in labeled], weight[labeled])
 
     def predict_uncertainty(self, X, *, positions=None):
@@ -541,8 +542,7 @@ tuple of them or None, default="auto"
         """
         check_is_fitted(self)
         images = self._check_images(X, self.n_channels_)
-        labels = [None] * len(images) if y is None else self._check_labels(y, images)
-        labeled = np.flatnonzero([x is not None and (x >= 0).any() for x in labels])
+        labeled = self._annotations([None] * len(images) if y is None else y, images).labeled
         if not isinstance(n, Integral) or not 1 <= n <= len(images) - len(labeled):
             raise ValueError(
                 "n must be an integer between 1 and the number of unlabeled samples, "
@@ -555,10 +555,8 @@ tuple of them or None, default="auto"
 
     # How `fit` goes about it
 
-    def _check_labels(self, y, images):
-        # Points are objects; discs around them, one class each, would be learned as classes.
-        radius = self.point_radius if self.target == "instances" else None
-        return check_labels(y, images, point_radius=radius)
+    def _annotations(self, y, images):
+        return Annotations(y, images, target=self.target, point_radius=self.point_radius)
 
     def _simulated(self, simulator, images, labels, weight):
         """Images, labels and weights with simulated ones at the end.
@@ -576,7 +574,8 @@ tuple of them or None, default="auto"
             simulator, _SIMULATED, seed, n_channels=images[0].shape[-1],
             spatial_ndim=self.spatial_ndim,
         )  # fmt: skip
-        drawn_labels = self._check_labels(y, drawn)
+        annotations = self._annotations(y, drawn)
+        drawn_labels = [annotations.objects(i) for i in range(len(drawn))]
         weights = balanced_weights(weight, labels, drawn_labels)
         return [*images, *drawn], [*labels, *drawn_labels], weights
 

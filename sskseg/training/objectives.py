@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from skimage.segmentation import find_boundaries
 
-from ..morphology import label_objects, normalized_distance, relabel, weight_map
+from ..morphology import normalized_distance, relabel, weight_map
 from ..nn import (
     crop_center,
     masked_cross_entropy,
@@ -110,7 +110,7 @@ class ForegroundObjective(_Objective):
         Those of samples that are not `used` are left as they are.
         """
         pairs = list(zip(labels, used, strict=True))
-        labels = [_numbered(label_objects(label)) if use else label for label, use in pairs]
+        labels = [_numbered(label) if use else label for label, use in pairs]
         if "distance" not in self.losses:
             return labels, None
         maps = [
