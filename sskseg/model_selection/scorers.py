@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..images import check_images, check_lazy_images, is_lazy
+from ..images import check_images, check_lazy_images, check_positions, is_lazy
 from ..images.annotations import Annotations
 from ..metrics import dice
 from .reference import score_counts
@@ -48,7 +48,9 @@ def count_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any) -> f
     Parameters
     ----------
     estimator : object
-        Its `predict` gives counts.
+        Its `predict` gives counts. If it has parameters `margin` and `sections`, objects of label
+        images are counted accordingly; of a pipeline those of the last step, of a search those of
+        the best estimator.
     X : array-like
     y : counts of shape (n_samples,), label images, points or Annotations
         Whose objects are counted. Samples with unlabeled pixels, and those without annotation, are
@@ -67,7 +69,11 @@ def count_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any) -> f
     """
     _check_lengths(X, y)
     predicted = np.asarray(estimator.predict(X, **params))
-    return score_counts(_annotations_of(estimator, X, y), predicted)
+    annotations, step, positions = _annotations_of(estimator, X, y), _final_step(estimator), None
+    if getattr(step, "sections", "independent") == "consecutive":
+        positions = check_positions(params.get("positions"), len(annotations))
+    margin = getattr(step, "margin", 0)
+    return score_counts(annotations, predicted, margin=margin, positions=positions)
 
 
 def _check_lengths(X, y):
@@ -76,16 +82,17 @@ def _check_lengths(X, y):
 
 
 def _annotations_of(estimator, X, y):
-    """Annotations of images, whose spatial axes the estimator knows."""
-    spatial_ndim = _setting(estimator, "spatial_ndim")
+    """Annotations of images, the number of whose spatial axes is a parameter of the estimator."""
+    spatial_ndim = getattr(_final_step(estimator), "spatial_ndim", None)
     if spatial_ndim is None:  # a user's estimator: as many as a label image has
         spatial_ndim = 3 if any(np.ndim(item) == 3 for item in y if item is not None) else 2
     check = check_lazy_images if is_lazy(X) else check_images
     return Annotations(y, check(X, spatial_ndim))
 
 
-def _setting(estimator, name, default=None):
-    """Value of an attribute, of the last step of a pipeline that has it."""
-    estimator = getattr(estimator, "best_estimator_", estimator)
-    steps = [step for _, step in getattr(estimator, "steps", [("", estimator)])]
-    return next((getattr(step, name) for step in steps[::-1] if hasattr(step, name)), default)
+def _final_step(estimator):
+    """The estimator that predicts, inside of pipelines and searches."""
+    if hasattr(estimator, "best_estimator_"):
+        return _final_step(estimator.best_estimator_)
+    steps = getattr(estimator, "steps", None)
+    return _final_step(steps[-1][1]) if steps else estimator
