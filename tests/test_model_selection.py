@@ -4,7 +4,13 @@ from sklearn.base import BaseEstimator
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from sskseg import InstanceCounter, LabeledKFold, count_scorer, dice_scorer
+from sskseg import (
+    InstanceCounter,
+    LabeledKFold,
+    SemiSupervisedSegmenter,
+    count_scorer,
+    dice_scorer,
+)
 from sskseg.datasets import make_cells
 
 
@@ -159,3 +165,24 @@ def test_count_scorer_agrees_with_counters():
     for options in ({}, {"margin": 8}, {"sections": "consecutive"}):
         counter = InstanceCounter("components", min_size=0, fill_holes=False, **options).fit(X)
         assert count_scorer(counter, X, (y > 0).astype(int)) == 1
+
+
+def test_dice_scorer_takes_the_first_class_as_background():
+    y = np.array([[[1, 2, -1], [1, 2, 2]], [[2, 2, 2], [2, 2, 2]]])
+    known = {"target": "classes", "classes_": np.array([1, 2])}
+    assert dice_scorer(Given(np.ones_like(y), **known), y, y) == 0
+    assert dice_scorer(Given(np.abs(y), **known), y, y) == 1
+    assert dice_scorer(make_pipeline(Given(np.full_like(y, 2), **known)), y, y) < 1
+    assert dice_scorer(Given(np.ones_like(y)), y, y) == 1  # objects 1 and 2
+
+
+def test_dice_scorer_is_the_score_of_segmenters():
+    _, y = make_cells(4, (32, 32), random_state=0)
+    y = np.where(y > 0, 2 + y % 2, 1)
+    X = y + np.random.default_rng(0).standard_normal(y.shape)
+    model = SemiSupervisedSegmenter(
+        target="classes", width=2, depth=1, max_steps=5, batch_size=2, patch_size=16,
+        semi_supervision=None, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    assert dice_scorer(model, X, y) == pytest.approx(model.score(X, y))
+    assert dice_scorer(model, X, y) < 1

@@ -17,7 +17,8 @@ def dice_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any) -> fl
     Parameters
     ----------
     estimator : object
-        Its `predict` gives masks or label images.
+        Its `predict` gives masks or label images; with ``target="classes"`` classes, of which the
+        first of its `classes_` is background.
     X : array-like
     y : label images, points or Annotations
         -1 is left out.
@@ -35,10 +36,14 @@ def dice_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any) -> fl
     """
     _check_lengths(X, y)
     predicted = [np.asarray(label) for label in estimator.predict(X, **params)]
-    annotations = Annotations(y, [label[..., None] for label in predicted])
-    scores = [
-        dice(annotations.foreground(i), predicted[i] > 0) for i in annotations.require_labeled()
-    ]
+    step, background = _final_step(estimator), 0
+    target = getattr(step, "target", "instances")
+    annotations = Annotations(y, [label[..., None] for label in predicted], target=target)
+    if target == "classes":
+        background = step.classes_[0]
+        predicted = [label != background for label in predicted]
+    indices = annotations.require_labeled()
+    scores = [dice(annotations.foreground(i, background), predicted[i]) for i in indices]
     return float(np.mean(scores))
 
 
