@@ -8,6 +8,7 @@ from importlib import import_module as _import_module
 __version__ = "0.1.0.dev0"
 
 _HOMES = {
+    "Annotations": "images.annotations",
     "ContourDetector": "detection",
     "CrossFitted": "model_selection",
     "ImageStack": "images",

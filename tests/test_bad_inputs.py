@@ -229,12 +229,15 @@ fit(AT, "points for some, label images for others", who=LABELS,
     y=lambda y: [np.array([[3.0, 4]]), *y[1:]], works={
         SEGMENTER: "discs are drawn around the points",
         BLOBS: "objects of both are counted",
+        FOREST: "discs are drawn around the points",
+        REFINER: "discs are drawn around the points",
     })  # fmt: skip
 fit(AT, "counts", y=lambda y: np.arange(6), who=LABELS,
     works=everyone("calibrated on them", COUNTING))  # fmt: skip
 fit(AT, "fewer counts than images", y=lambda y: [1, 2, 3], who=COUNTING)
-fit(AT, "negative counts", y=lambda y: [-1, 2, 3, 4, 5, 6], who=COUNTING)
-fit(AT, "counts of some images only", y=lambda y: [None, 2, 3, 4, 5, 6], who=COUNTING)
+fit(AT, "negative counts", y=lambda y: [-2, 2, 3, 4, 5, 6], who=COUNTING)
+fit(AT, "counts of some images only", y=lambda y: [None, 2, 3, 4, np.nan, -1], who=COUNTING,
+    works=everyone("the others are unknown", COUNTING))  # fmt: skip
 fit(AT, "counts that are strings", y=lambda y: list("abcdef"), who=COUNTING)
 
 # What goes with them

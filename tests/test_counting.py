@@ -15,9 +15,10 @@ from sskseg import (
 )
 from sskseg.counting import Watershed
 from sskseg.datasets import load_nuclei3d, make_cells, make_neuromuscular_junctions
+from sskseg.images.annotations import Annotations
 from sskseg.metrics import f1_instances
 from sskseg.model_selection import reference as truth_module
-from sskseg.model_selection.reference import object_parts, truth_of
+from sskseg.model_selection.reference import object_parts, reference_of
 
 
 @pytest.fixture(scope="module")
@@ -254,7 +255,7 @@ def test_bad_input_is_refused(changes, X, message):
 
 def test_bad_counts_are_refused():
     X = np.zeros((2, 8, 8))
-    for y, message in (([1.0], "2 counts"), ([1, -1], "not negative"), ([1, np.nan], "finite")):
+    for y, message in (([1.0], "2 counts"), ([1, -2], "not negative"), ([1, np.inf], "finite")):
         with pytest.raises(ValueError, match=message):
             InstanceCounter().fit(X, np.array(y))
 
@@ -393,11 +394,12 @@ def test_points_count_where_objects_do(cells):
     points = [points_of(label[None])[0] for label in cells]
     maps = probability_of(cells)
     for margin in (0, 8, 20):
-        by_labels = truth_of(cells, list(maps[..., None]), margin=margin).counts
-        by_points = truth_of(points, list(maps[..., None]), margin=margin).counts
+        by_labels = reference_of(Annotations(cells, maps[..., None]), margin=margin).counts
+        by_points = reference_of(Annotations(points, maps[..., None]), margin=margin).counts
         assert np.abs(by_points - by_labels).max() <= 1  # of centroids at the line
         assert by_points.sum() == pytest.approx(by_labels.sum(), rel=0.1)
-    assert truth_of([[(2, 3), (30, 30)]], list(maps[:1, ..., None]), margin=8).counts == [1]
+    annotations = Annotations([[(2, 3), (30, 30)]], maps[:1, ..., None])
+    assert reference_of(annotations, margin=8).counts == [1]
 
 
 def test_points_may_be_one_array(cells):

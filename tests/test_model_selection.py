@@ -2,8 +2,16 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
 
-from sskseg import LabeledKFold, count_scorer, dice_scorer
+from sskseg import (
+    InstanceCounter,
+    LabeledKFold,
+    SemiSupervisedSegmenter,
+    count_scorer,
+    dice_scorer,
+)
+from sskseg.datasets import make_cells
 
 
 @pytest.fixture
@@ -81,8 +89,8 @@ def test_count_scorer_by_hand():
     y[1, 0, 0] = 1
     y[2] = -1
     assert count_scorer(Threshold(count=True), X, y) == pytest.approx(1 - 2 / 3)
-    with pytest.raises(ValueError, match="no sample completely"):
-        count_scorer(Threshold(count=True), X, y - 1)
+    with pytest.raises(ValueError, match="none of 3 samples completely"):
+        count_scorer(Threshold(count=True), X, np.where(y == 0, -1, y))
 
 
 def test_scorers_choose_in_a_grid_search(y):
@@ -103,3 +111,78 @@ def test_points_are_labels():
     assert score == pytest.approx(1 - 2 / 3)  # 2 of 2, 1 of 0, 0 of 1
     folds = list(LabeledKFold(3).split(X, y))
     assert sorted(int(test[0]) for _, test in folds) == [0, 1, 3]
+
+
+class Given(BaseEstimator):
+    """Predict what was given as X, one pixel a sample, with parameters that scorers read."""
+
+    def __init__(self, predicted, **parameters):
+        self.predicted = predicted
+        vars(self).update(parameters)
+
+    def __sklearn_is_fitted__(self):
+        return True
+
+    def fit(self, X, y=None):
+        return self
+
+    def predict(self, X, **params):
+        return np.array(self.predicted)
+
+
+def two_cells(n=1, value=1):
+    y = np.zeros((n, 12, 12), int)
+    y[:, 1:4, 1:4] = y[:, 7:10, 7:10] = value
+    return y
+
+
+def test_count_scorer_takes_the_components_of_masks():
+    y = np.concatenate([two_cells(4), np.zeros((1, 12, 12), int)])
+    assert count_scorer(Given([2, 2, 2, 2, 0]), y, y) == 1
+
+
+def test_count_scorer_counts_objects_over_sections_once():
+    y = two_cells(5)
+    estimator = Given([0, 0, 2, 0, 0], sections="consecutive")
+    assert count_scorer(estimator, y, y) == 1
+    apart = np.array([0, 1, 2, 5, 6])  # two stacks
+    estimator = Given([0, 2, 0, 2, 0], sections="consecutive")
+    assert count_scorer(estimator, y, y, positions=apart) == 1
+    independent = Given([2] * 5, sections="independent")
+    assert count_scorer(make_pipeline(independent), y, y) == 1
+
+
+def test_count_scorer_applies_the_margin():
+    y = two_cells(3, value=np.array([1, 2, 3])[:, None, None])
+    assert count_scorer(Given([1, 1, 1], margin=3), y, y) == 1
+    points = [[(2, 2), (8, 8)]] * 3
+    assert count_scorer(make_pipeline(Given([1, 1, 1], margin=3)), y, points) == 1
+
+
+def test_count_scorer_agrees_with_counters():
+    _, y = make_cells(10, (64, 64), random_state=0)
+    X = (y > 0).astype(float)
+    for options in ({}, {"margin": 8}, {"sections": "consecutive"}):
+        counter = InstanceCounter("components", min_size=0, fill_holes=False, **options).fit(X)
+        assert count_scorer(counter, X, (y > 0).astype(int)) == 1
+
+
+def test_dice_scorer_takes_the_first_class_as_background():
+    y = np.array([[[1, 2, -1], [1, 2, 2]], [[2, 2, 2], [2, 2, 2]]])
+    known = {"target": "classes", "classes_": np.array([1, 2])}
+    assert dice_scorer(Given(np.ones_like(y), **known), y, y) == 0
+    assert dice_scorer(Given(np.abs(y), **known), y, y) == 1
+    assert dice_scorer(make_pipeline(Given(np.full_like(y, 2), **known)), y, y) < 1
+    assert dice_scorer(Given(np.ones_like(y)), y, y) == 1  # objects 1 and 2
+
+
+def test_dice_scorer_is_the_score_of_segmenters():
+    _, y = make_cells(4, (32, 32), random_state=0)
+    y = np.where(y > 0, 2 + y % 2, 1)
+    X = y + np.random.default_rng(0).standard_normal(y.shape)
+    model = SemiSupervisedSegmenter(
+        target="classes", width=2, depth=1, max_steps=5, batch_size=2, patch_size=16,
+        semi_supervision=None, random_state=0,
+    ).fit(X, y)  # fmt: skip
+    assert dice_scorer(model, X, y) == pytest.approx(model.score(X, y))
+    assert dice_scorer(model, X, y) < 1

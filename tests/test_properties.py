@@ -13,14 +13,13 @@ from hypothesis.extra import numpy as hnp
 
 from sskseg.images import (
     ImageStack,
-    check_counts,
     check_images,
-    check_labels,
     check_positions,
     check_sample_weight,
     consecutive_runs,
     section_indices,
 )
+from sskseg.images.annotations import Annotations
 from sskseg.inference import TileSettings, predict_images
 from sskseg.metrics import (
     adapted_rand_error,
@@ -102,9 +101,9 @@ def test_labels_come_back_as_they_were_or_are_refused(y):
     images = check_images(np.zeros((2, 2, 3)), 2)
     if (y.dtype.kind == "i" and y.min() < -1) or (y.dtype == np.uint64 and y.max() >= 2**63):
         with pytest.raises(ValueError, match=r"y\[[01]\] must"):
-            check_labels(y, images)
+            Annotations(y, images)
     else:
-        assert np.array_equal(np.stack(check_labels(y, images)), y)
+        assert np.array_equal(np.stack(Annotations(y, images).label_images), y)
 
 
 @few
@@ -128,13 +127,19 @@ def test_positions_are_taken_once(positions):
 @few
 @given(st.lists(st.floats(allow_nan=True) | st.none(), min_size=1, max_size=4))
 def test_weights_and_counts_are_numbers_from_0_on(values):
-    is_legal = all(v is not None and np.isfinite(v) and v >= 0 for v in values)
-    for check in (check_sample_weight, check_counts):
-        if is_legal:
-            assert check(values, len(values)).tolist() == values
-        else:
-            with pytest.raises(ValueError, match="must be"):
-                check(values, len(values))
+    if all(v is not None and np.isfinite(v) and v >= 0 for v in values):
+        assert check_sample_weight(values, len(values)).tolist() == values
+    else:
+        with pytest.raises(ValueError, match="must be"):
+            check_sample_weight(values, len(values))
+    known = [v for v in values if v is not None and not np.isnan(v) and v != -1]
+    images = check_images(np.zeros((len(values), 2, 2)), 2)
+    if all(np.isfinite(v) and v >= 0 for v in known):
+        counts = Annotations(values, images).counts() if known else np.full(len(values), np.nan)
+        assert counts[np.isfinite(counts)].tolist() == known
+    else:
+        with pytest.raises(ValueError, match="must be"):
+            Annotations(values, images)
 
 
 # ImageStack

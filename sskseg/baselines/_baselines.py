@@ -9,22 +9,15 @@ from sklearn.utils.validation import check_is_fitted
 from ..base import ImageEstimator
 from ..counting import InstanceCounter
 from ..images import (
-    are_counts,
-    are_points,
-    check_counts,
     check_generator,
     check_images,
-    check_labeled,
-    check_labels,
-    check_points,
     check_sample_weight,
-    is_lazy,
     like_input,
-    unwrap,
     wrap_like,
 )
-from ..metrics import count_error, dice, f1_points
-from ..morphology import label_objects
+from ..images.annotations import Annotations
+from ..metrics import dice, f1_points
+from ..model_selection.reference import score_counts
 
 
 class OtsuWatershed(ImageEstimator):
@@ -311,12 +304,13 @@ class LogBlobs(ImageEstimator):
         """
         check_is_fitted(self)
         images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
-        true, counts = _true_points(y, images)
+        annotations = Annotations(y, images)
         found = self.points(X)
-        if true is None:
-            return 1 - count_error(counts, [len(p) for p in found])["wape"]
-        rows = [i for i, points in enumerate(true) if points is not None]
-        return f1_points([true[i] for i in rows], [found[i] for i in rows], max_distance)
+        if annotations.kind == "counts":
+            return score_counts(annotations, [len(points) for points in found])
+        indices = annotations.require_fully_labeled()
+        true = [annotations.points(i) for i in indices]
+        return f1_points(true, [found[i] for i in indices], max_distance)
 
     def _blobs(self, plane, threshold):
         """Positions and responses, of blobs above a threshold."""
@@ -334,9 +328,9 @@ class LogBlobs(ImageEstimator):
         return peaks[:, :-1], cube[tuple(peaks.T)]
 
     def _calibrate(self, planes, y):
-        points, counts = _true_points(y, [plane[..., None] for plane in planes])
-        if points is not None:
-            counts = np.array([np.nan if p is None else len(p) for p in points])
+        annotations = Annotations(y, [plane[..., None] for plane in planes])
+        annotations.require_fully_labeled()
+        counts = annotations.counts()
         responses = [np.sort(self._blobs(plane, 0.0)[1]) for plane in planes]
         known = np.isfinite(counts)
         every = np.concatenate([r for r, k in zip(responses, known, strict=True) if k])
@@ -432,13 +426,12 @@ class PixelForest(ImageEstimator):
             )
         rng = check_generator(self.random_state)
         images = self._check_images(X)
-        labels = check_labels(y, images)
-        rows = check_labeled(labels)
+        annotations = Annotations(y, images)
         features, truth = [], []
-        for row in rows:
-            known = labels[row] >= 0
-            features.append(self._features(images[row])[known])
-            truth.append(labels[row][known] > 0)
+        for i in annotations.require_labeled():
+            label = annotations.label_images[i]
+            features.append(self._features(images[i])[label >= 0])
+            truth.append(label[label >= 0] > 0)
         features, truth = np.concatenate(features), np.concatenate(truth)
         if truth.all() or not truth.any():
             raise ValueError("y must label foreground and background, got one of them only.")
@@ -517,11 +510,12 @@ class PixelForest(ImageEstimator):
         float
         """
         check_is_fitted(self)
-        labels = check_labels(y, check_images(X, self.spatial_ndim, n_channels=self.n_channels_))
-        rows, masks = check_labeled(labels), self.predict(X)
-        weight = check_sample_weight(sample_weight, len(labels), rows)
-        scores = [dice(np.sign(labels[i]), masks[i] > 0) for i in rows]
-        return float(np.average(scores, weights=weight[rows]))
+        images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
+        annotations = Annotations(y, images)
+        indices, masks = annotations.require_labeled(), self.predict(X)
+        weight = check_sample_weight(sample_weight, len(annotations), indices)
+        scores = [dice(annotations.foreground(i), masks[i] > 0) for i in indices]
+        return float(np.average(scores, weights=weight[indices]))
 
     def _check_images(self, X, n_channels=None):
         images = check_images(X, self.spatial_ndim, n_channels=n_channels)
@@ -547,36 +541,3 @@ def _channel(X, spatial_ndim, channel, n_channels=None):
     if channel >= images[0].shape[-1]:
         raise ValueError(f"channel must be below {images[0].shape[-1]}, got {channel}.")
     return [image[..., channel].astype(np.float32) for image in images]
-
-
-def _true_points(y, images):
-    """Points of each sample (None: not known) and None; or None and counts."""
-    y = np.asarray(y) if is_lazy(y) else unwrap(y)
-    if are_counts(y):
-        return None, check_counts(y, len(images))
-    shapes = [image.shape[:-1] for image in images]
-    points = [None] * len(images)
-    if isinstance(y, (list, tuple)) and len(y) == len(images):
-        points = [
-            check_points(item, shape, f"y[{i}]")
-            if item is not None and are_points(item, shape) else None
-            for i, (item, shape) in enumerate(zip(y, shapes, strict=True))
-        ]  # fmt: skip
-        y = [item if at is None else None for item, at in zip(y, points, strict=True)]
-    labels = check_labels(y, images)
-    for i, label in enumerate(map(label_objects, labels)):
-        if points[i] is None and (label >= 0).all():
-            points[i] = _centroids(label)
-    if all(at is None for at in points):
-        raise ValueError(
-            f"y labels none of {len(images)} samples completely, so that its objects can be "
-            "counted. Give points, counts, or a label image without -1."
-        )
-    return points, None
-
-
-def _centroids(label):
-    from scipy import ndimage as ndi
-
-    ids = np.unique(label[label > 0])
-    return np.array(ndi.center_of_mass(label > 0, label, ids)).reshape(-1, label.ndim)

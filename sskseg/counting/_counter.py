@@ -12,16 +12,16 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator
 from ..detection import ContourDetector
-from ..images import are_counts, check_images, check_positions, is_lazy, like_input
+from ..images import check_images, check_positions, is_lazy, like_input
+from ..images.annotations import Annotations
 from ..inference.lazy import map_samples
 from ..io.models import check_fitted
 from ..model_selection.intervals import count_intervals
 from ..model_selection.reference import (
     count_each,
-    is_unlabeled,
+    reference_of,
     score_counts,
     score_labels,
-    truth_of,
 )
 from ..morphology import count_over_sections, join_sections
 from ._blocks import ContourObjects, ProbabilityObjects, counter_blocks
@@ -185,7 +185,8 @@ class InstanceCounter(ImageEstimator):
             return self._fit_detector(X, y)
         probabilities = self._check_input(X)
         positions = check_positions(positions, len(probabilities))
-        simulator = getattr(X, "simulator", None) if is_unlabeled(y) else None
+        unlabeled = y is None or Annotations(y).labeled.size == 0
+        simulator = getattr(X, "simulator", None) if unlabeled else None
         if simulator is not None:
             X, y = simulator.sample(_N_SIMULATED, 0)
             probabilities = self._check_input(X)
@@ -348,9 +349,10 @@ class InstanceCounter(ImageEstimator):
         """
         check_is_fitted(self)
         images = self._check_input(X)
-        if are_counts(y):
-            return score_counts(y, self.predict(X, positions=positions), sample_weight)
-        return score_labels(y, images, self._label(images, positions), sample_weight)
+        annotations = Annotations(y, images)
+        if annotations.kind == "counts":
+            return score_counts(annotations, self.predict(X, positions=positions), sample_weight)
+        return score_labels(annotations, self._label(images, positions), sample_weight)
 
     @property
     def exact(self) -> bool:
@@ -419,7 +421,8 @@ class InstanceCounter(ImageEstimator):
     def _search(self, images, y, positions):
         """Return the best parameters, and the residuals of held-out counts."""
         stack = positions if self.sections == "consecutive" else None
-        reference = truth_of(y, images, margin=self.margin, positions=stack)
+        annotations = Annotations(y, images)
+        reference = reference_of(annotations, margin=self.margin, positions=stack)
         probabilities = [image[..., 0] for image in images]
         return search_values(self._splitter(), self._given(), probabilities, reference, self.margin)
 

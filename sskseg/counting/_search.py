@@ -9,7 +9,7 @@ import numpy as np
 
 from ..model_selection.intervals import extend_residuals
 from ..model_selection.parameter_search import ParameterSearch
-from ..model_selection.reference import Truth, count_each, object_sizes
+from ..model_selection.reference import Reference, count_each, object_sizes
 from ..morphology import remove_small
 from ._splitting import Splitter
 from .candidates import merge_distance_candidates, min_size_candidates
@@ -29,7 +29,7 @@ def search_values(
     splitter: Splitter,
     given: Mapping[str, Any],
     probabilities: Sequence[np.ndarray],
-    reference: Truth,
+    reference: Reference,
     margin: int,
 ) -> tuple[dict[str, float], np.ndarray | None]:
     """Search the parameters that are given as "auto".
@@ -41,7 +41,7 @@ def search_values(
         Parameters of `Splitter.label`.
     probabilities : sequence of ndarray of shape (*spatial)
         Of all samples.
-    reference : Truth
+    reference : Reference
     margin : int
         As in `sskseg.morphology.count_objects`.
 
@@ -52,7 +52,7 @@ def search_values(
         Of held-out counts, see `ParameterSearch.count_residuals`.
     """
     method = splitter.method
-    objective = _Objective(splitter, [probabilities[i] for i in reference.rows], reference)
+    objective = _Objective(splitter, [probabilities[i] for i in reference.indices], reference)
     search = ParameterSearch(
         objective.evaluate, reference.loss, len(reference.sizes), initial_values(given, method),
         [name for name in method.search_order if given[name] == "auto"],
@@ -63,7 +63,7 @@ def search_values(
     )  # fmt: skip
     values, residuals = search.search(), search.count_residuals(reference.counts)
     # Samples that the search left out to save time are all held out.
-    labels = (splitter.label([probabilities[i]], values) for i in reference.other_rows)
+    labels = (splitter.label([probabilities[i]], values) for i in reference.other_indices)
     counts = [count_each(label, margin)[0] for label in labels]
     return values, extend_residuals(residuals, reference.other_counts, counts)
 
@@ -77,7 +77,7 @@ class _Objective:
 
     def evaluate(self, min_size, **parameters):
         labels = self._split(parameters)
-        return self.reference.judge([remove_small(label, min_size) for label in labels])
+        return self.reference.evaluate([remove_small(label, min_size) for label in labels])
 
     def min_sizes(self, values, indices):
         """Return minimum sizes to try on some samples, from the sizes of labeled objects, or of

@@ -21,13 +21,13 @@ from ..images.augmentation import PRESETS
 from ..inference import predict_images, round_up, tile_settings, values_per_pixel
 from ..inference.lazy import map_samples
 from ..model_selection.intervals import extend_residuals
-from ..model_selection.reference import count_each, score_labels, truth_of_labels
+from ..model_selection.reference import count_each, reference_of, score_labels
 from ..morphology import contour_masks
 from ..nn import make_feature_network, pad_to_multiple
 from ..training import check_batch, inference_copy, patch_sides, standardized_sections
 from ..training.transfer import FINETUNE, rate_groups, start_network
 from ._thresholds import lowest_score_threshold, threshold_search
-from ._training_data import check_label_images, make_training_data
+from ._training_data import annotations_of, check_annotations, make_training_data
 from .batches import ContourBatches
 from .network import ContourProposalNetwork
 from .suppression import Detections, Proposals, non_maximum_suppression
@@ -224,9 +224,9 @@ class ContourDetector(TorchEstimator):
         self._validate_params()
         images = check_images(X, 2)
         simulator = getattr(X, "simulator", None)
-        labels = check_label_images(y, images, may_be_unlabeled=simulator is not None)
+        annotations = check_annotations(y, images, may_be_unlabeled=simulator is not None)
         with self._session() as (rng, device, dtype):
-            data = make_training_data(images, labels, simulator, rng)
+            data = make_training_data(images, annotations, simulator, rng)
             self.validation_indices_ = data.validation
             network = self._prepare(images, data, getattr(X, "backbone", None))
             batches = self._batches(network, data, rng, device)
@@ -312,8 +312,8 @@ class ContourDetector(TorchEstimator):
         """
         check_is_fitted(self)
         images = check_images(X, 2, n_channels=self.n_channels_)
-        labels = check_label_images(y, images)
-        return score_labels(labels, images, list(self.predict(images)), sample_weight)
+        annotations = check_annotations(y, images)
+        return score_labels(annotations, list(self.predict(images)), sample_weight)
 
     def detect(self, X: ArrayLike) -> list[Detections]:
         """Return labels, contours and scores at once.
@@ -434,10 +434,10 @@ class ContourDetector(TorchEstimator):
 
     def _search_thresholds(self, data, device, dtype):
         """Search the thresholds; compute residuals of held-out counts."""
-        reference = truth_of_labels([data.outlined[i].labels for i in data.evaluated])
+        reference = reference_of(annotations_of([data.outlined[i] for i in data.evaluated]))
         given = {"score_threshold": self.score_threshold, "nms_threshold": self.nms_threshold}
         lowest = lowest_score_threshold(self.score_threshold)
-        images = [data.images[i] for i in data.evaluated[reference.rows]]
+        images = [data.images[i] for i in data.evaluated[reference.indices]]
         outputs = zip(self._outputs(images, device, dtype), images, strict=True)
         proposals = [self._propose(each, image.shape[:-1], lowest) for each, image in outputs]
         search = threshold_search(proposals, reference, given)
@@ -445,7 +445,7 @@ class ContourDetector(TorchEstimator):
             setattr(self, f"{name}_", value)
         self.count_residuals_ = None
         if len(self.validation_indices_):
-            others = [data.images[i] for i in data.evaluated[reference.other_rows]]
+            others = [data.images[i] for i in data.evaluated[reference.other_indices]]
             detected = self.detect(others) if others else []
             counts = [count_each([each.labels])[0] for each in detected]
             residuals = search.count_residuals(reference.counts)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..model_selection.parameter_search import ParameterSearch
-from ..model_selection.reference import Truth
+from ..model_selection.reference import Reference
 from .suppression import Proposals, non_maximum_suppression
 
 _CANDIDATES = {
@@ -21,7 +21,7 @@ def lowest_score_threshold(given: Any) -> float:
 
 
 def threshold_search(
-    proposals: list[Proposals], reference: Truth, given: Mapping[str, Any]
+    proposals: list[Proposals], reference: Reference, given: Mapping[str, Any]
 ) -> ParameterSearch:
     """Return a search of the thresholds that are given as "auto".
 
@@ -29,7 +29,7 @@ def threshold_search(
     ----------
     proposals : list of Proposals
         Of the images that the reference evaluates, above the lowest score threshold.
-    reference : Truth
+    reference : Reference
     given : dict of str to float or "auto"
         ``score_threshold`` and ``nms_threshold``.
     """
@@ -38,7 +38,7 @@ def threshold_search(
 
     def evaluate(score_threshold, nms_threshold):
         kept = (each.above(score_threshold) for each in proposals)
-        return reference.judge([non_maximum_suppression(p, nms_threshold).labels for p in kept])
+        return reference.evaluate([non_maximum_suppression(p, nms_threshold).labels for p in kept])
 
     return ParameterSearch(
         evaluate, reference.loss, len(proposals), start,

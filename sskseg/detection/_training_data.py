@@ -6,9 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..images import are_counts, check_labeled, check_labels
-from ..model_selection.reference import hold_points, is_unlabeled
-from ..morphology import label_objects
+from ..images.annotations import Annotations
 from ..training.simulated import balanced_weights, draw_simulated
 from .batches import Outlined, outline
 
@@ -47,14 +45,14 @@ class TrainingData(NamedTuple):
         return radii if radii.size else np.concatenate([o.radii for o in self.outlined])
 
 
-def make_training_data(images, labels, simulator, rng) -> TrainingData:
+def make_training_data(images, annotations, simulator, rng) -> TrainingData:
     """Trace contours, add simulated images, and hold out a validation set.
 
     Parameters
     ----------
     images : list of ndarray of shape (height, width, n_channels)
-    labels : list of ndarray of int, shape (height, width)
-        -1 unlabeled.
+    annotations : Annotations
+        Of label images.
     simulator : object or None
     rng : numpy.random.Generator
 
@@ -68,7 +66,7 @@ def make_training_data(images, labels, simulator, rng) -> TrainingData:
         If no object is labeled.
     """
     n_real = len(images)
-    outlined = [outline(label_objects(label)) for label in labels]
+    outlined = [outline(annotations.objects(i)) for i in range(n_real)]
     weights = np.ones(n_real)
     if simulator is not None:
         drawn, drawn_outlined = draw_outlined(
@@ -77,7 +75,7 @@ def make_training_data(images, labels, simulator, rng) -> TrainingData:
         by_origin = ([o.labels for o in some] for some in (outlined, drawn_outlined))
         weights = balanced_weights(weights, *by_origin)
         images, outlined = [*images, *drawn], [*outlined, *drawn_outlined]
-    labeled = check_labeled([o.labels for o in outlined])
+    labeled = annotations_of(outlined).require_labeled()
     if not any(len(o.contours) for o in outlined):
         raise ValueError("y holds no object: nothing is above 0, so that no contour is known.")
     evaluated = labeled[labeled < n_real] if (labeled < n_real).any() else labeled
@@ -95,28 +93,37 @@ def draw_outlined(simulator, n_channels, seed):
         simulator, _N_SIMULATED, seed, n_channels=n_channels, outlined=True
     )
     outlined = []
-    for label, outlines in zip(check_labels(y, images), polygons, strict=True):
+    annotations = Annotations(y, images)
+    for i, outlines in enumerate(polygons):
+        label = annotations.label_images[i]
         if outlines is not None and len(outlines) != label.max():
             raise ValueError(
                 "stack.simulator.sample_contours must give one outline for each label 1, 2, ..., "
                 f"got {len(outlines)} outlines of labels up to {label.max()}."
             )
-        outlined.append(outline(label_objects(label) if outlines is None else label, outlines))
+        outlined.append(outline(annotations.objects(i) if outlines is None else label, outlines))
     return images, outlined
 
 
-def check_label_images(y, images, *, may_be_unlabeled=False):
-    """Return label images; all -1 if there are none and `may_be_unlabeled`."""
-    if may_be_unlabeled and is_unlabeled(y):
-        return check_labels([None] * len(images), images)
-    if y is not None and (are_counts(y) or hold_points(y, images)):
-        raise ValueError(
-            "y must be label images: contours are not learned from points or counts. Give -1 for "
-            "what is not labeled, or use method='watershed' of InstanceCounter."
-        )
+def annotations_of(outlined):
+    """Return the annotations of `Outlined` images, whose objects are separate."""
+    labels = [o.labels for o in outlined]
+    return Annotations(labels, [label[..., None] for label in labels], is_mask=False)
+
+
+def check_annotations(y, images, *, may_be_unlabeled=False) -> Annotations:
+    """Return annotations by label images; of nothing if `may_be_unlabeled` and there are none."""
+    if may_be_unlabeled and (y is None or not Annotations(y).labeled.size):
+        return Annotations([None] * len(images), images)
     if isinstance(y, (np.ndarray, list, tuple)) and any(np.ndim(label) == 3 for label in y):
         raise ValueError(
             "Contours are of two-dimensional images, got label images of 3 axes. Volumes are for "
             "SemiSupervisedSegmenter and InstanceCounter(method='watershed')."
         )
-    return check_labels(y, images)
+    annotations = Annotations(y, images)
+    if annotations.kind != "labels":
+        raise ValueError(
+            "y must be label images: contours are not learned from points or counts. Give -1 for "
+            "what is not labeled, or use method='watershed' of InstanceCounter."
+        )
+    return annotations

@@ -1,6 +1,7 @@
 """What a stack of images is: container, checks, normalization, patches, augmentation.
 
-`sskseg.images.augmentation` is imported by those who need it, since it needs torch.
+Import `sskseg.images.augmentation`, which needs torch, and `sskseg.images.annotations`, which needs
+`sskseg.morphology`, by their own names.
 """
 
 from .normalization import channel_percentiles, rescale, subsample_step
@@ -10,11 +11,7 @@ from .random import check_generator
 from .sections import consecutive_runs, section_indices
 from .stack import ImageStack, wrap_like
 from .validation import (
-    are_counts,
-    check_counts,
     check_images,
-    check_labeled,
-    check_labels,
     check_lazy_images,
     check_numbers,
     check_positions,
@@ -28,14 +25,10 @@ __all__ = [
     "ImageStack",
     "Patch",
     "PatchSampler",
-    "are_counts",
     "are_points",
     "channel_percentiles",
-    "check_counts",
     "check_generator",
     "check_images",
-    "check_labeled",
-    "check_labels",
     "check_lazy_images",
     "check_numbers",
     "check_points",

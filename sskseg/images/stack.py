@@ -1,6 +1,7 @@
 """`ImageStack`: images, together with what earlier pipeline steps learned from them."""
 
 from collections.abc import Sequence
+from numbers import Integral
 
 import numpy as np
 
@@ -73,14 +74,11 @@ ImageStack
     def __len__(self):
         return self.shape[0]
 
-    def __getitem__(self, rows):
-        if isinstance(rows, (int, np.integer)):
-            return self._images[rows]
-        if isinstance(rows, slice) or hasattr(self._images, "shape"):
-            return self.with_images(self._images[rows])
-        rows = np.asarray(rows)
-        rows = np.flatnonzero(rows) if rows.dtype == bool else rows
-        return self.with_images([self._images[i] for i in rows])
+    def __getitem__(self, key):
+        key = sample_key(key)
+        if isinstance(key, Integral):
+            return self._images[key]
+        return self.with_images(take_samples(self._images, key))
 
     def __array__(self, dtype=None, copy=None):
         if isinstance(self._images, list):
@@ -122,6 +120,41 @@ ImageStack
     def __repr__(self):
         kept = [name for name in ("backbone", "simulator") if getattr(self, name) is not None]
         return f"ImageStack(shape={self.shape}{''.join(', ' + name for name in kept)})"
+
+
+def sample_key(key):
+    """Reduce ``(key, ...)``, by which scikit-learn takes samples of arrays, to ``key``.
+
+    Parameters
+    ----------
+    key : object
+
+    Returns
+    -------
+    object
+    """
+    while isinstance(key, tuple) and len(key) > 1 and key[-1] is Ellipsis:
+        key = key[:-1]
+    return key[0] if isinstance(key, tuple) and len(key) == 1 else key
+
+
+def take_samples(samples, key):
+    """Take some samples of an array or a list.
+
+    Parameters
+    ----------
+    samples : ndarray, dask array, list or tuple
+    key : slice, array-like of int, or array-like of bool
+
+    Returns
+    -------
+    ndarray, dask array, list or tuple
+    """
+    if isinstance(key, slice) or hasattr(samples, "shape"):
+        return samples[key]
+    key = np.asarray(key)
+    key = np.flatnonzero(key) if key.dtype == bool else key
+    return [samples[i] for i in key]
 
 
 def wrap_like(X, images, transform):

@@ -4,7 +4,6 @@ import sys
 
 import numpy as np
 
-from .points import are_points, check_points, draw_points
 from .stack import ImageStack
 
 _LARGEST = 1e18  # magnitude of intensities whose squares float32 holds
@@ -119,96 +118,49 @@ def check_lazy_images(X, spatial_ndim, *, n_channels=None, name="X"):
     return X
 
 
-def check_labels(y, images, *, point_radius=None, name="y"):
-    """Validate label images against the images they belong to.
+def check_label_image(label, shape, name, *, or_points=False):
+    """Validate one label image.
 
     Parameters
     ----------
-    y : ndarray of shape (n_samples, *spatial) or list of ndarray or None
-        Integers or booleans: -1 unlabeled, 0 background, > 0 object. In a list, None stands for
-        an unlabeled sample. With `point_radius`, a sample may have points instead, coordinates of
-        shape (k, spatial_ndim) in pixels.
-    images : list of ndarray of shape (*spatial, n_channels)
-        As `check_images` gives them.
-    point_radius : float, default=None
-        A disc of so many pixels around each point is an object, a ring about it is -1, and
-        everything else background. None: points are refused.
-    name : str, default="y"
+    label : array-like of int or bool
+        -1 unlabeled, 0 background, > 0 object.
+    shape : tuple of int
+        Spatial shape of its image.
+    name : str
+    or_points : bool, default=False
+        Whether points are an alternative that an error names.
 
     Returns
     -------
-    labels : list of ndarray of shape (*spatial)
-        Integer arrays (views where possible).
+    ndarray of int, shape (*spatial)
+        A view where possible.
 
     Raises
     ------
     ValueError
-        For another number of samples, another shape, another dtype, values below -1, points outside
-        of their image.
+        For another shape or dtype, values below -1 or beyond int64, masked pixels.
     """
-    y = unwrap(y)
-    if y is None:
-        raise ValueError(f"{name} is None: label images of X's spatial shape are required.")
-    y = np.asarray(y) if is_lazy(y) else y
-    if not isinstance(y, (np.ndarray, list, tuple)):
-        raise ValueError(f"{name} must be an array or a list of arrays, got {type(y).__name__}.")
-    if len(y) != len(images):
+    _check_mask(label, name, "give them the label -1")
+    label = np.asarray(label)
+    if label.shape != tuple(shape):
+        points = f" (or be points of shape (k, {len(shape)}))" if or_points else ""
         raise ValueError(
-            f"X and {name} must have the same number of samples, got {len(images)} images "
-            f"and {len(y)} label images."
+            f"{name} must have the spatial shape of its image, {tuple(shape)}{points}, "
+            f"got shape {label.shape}."
         )
-    shapes = [image.shape[:-1] for image in images]
-    if point_radius is not None:
-        y = [_drawn(item, i, shapes[i], point_radius, name) for i, item in enumerate(y)]
-    or_points = point_radius is not None
-    return [_one_label(label, i, shapes[i], name, or_points) for i, label in enumerate(y)]
-
-
-def check_labeled(labels, *, name="y"):
-    """Find the samples with at least one labeled pixel.
-
-    Parameters
-    ----------
-    labels : list of ndarray of int
-        -1 unlabeled.
-    name : str, default="y"
-
-    Returns
-    -------
-    ndarray of int
-        Their indices.
-
-    Raises
-    ------
-    ValueError
-        If there is none.
-    """
-    labeled = np.array([i for i, label in enumerate(labels) if (label >= 0).any()], dtype=np.intp)
-    if labeled.size == 0:
+    if label.dtype == bool:
+        return label.view(np.uint8)
+    if label.dtype.kind not in "iu":
         raise ValueError(
-            f"{name} labels nothing: every pixel of all {len(labels)} samples is -1. Label at "
-            "least a part of one image."
+            f"{name} must be integers or booleans (-1 unlabeled, 0 background, > 0 "
+            f"object), got dtype {label.dtype}."
         )
-    return labeled
-
-
-def are_counts(y):
-    """Tell counts from label images and points.
-
-    Parameters
-    ----------
-    y : object
-
-    Returns
-    -------
-    bool
-        Whether y is one number a sample (or None in the place of some).
-    """
-    y = unwrap(y)
-    if not isinstance(y, (list, tuple, np.ndarray)) or len(y) == 0:
-        return False
-    given = [item for item in y if item is not None]
-    return bool(given) and all(np.ndim(item) == 0 for item in given)
+    if label.dtype == np.uint64 and label.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{name} must fit into int64, got {label.max()}.")
+    if label.dtype.kind == "i" and label.min() < -1:
+        raise ValueError(f"{name} must not hold values below -1 (unlabeled), got {label.min()}.")
+    return label
 
 
 def check_counts(y, n_samples, *, name="y"):
@@ -217,25 +169,31 @@ def check_counts(y, n_samples, *, name="y"):
     Parameters
     ----------
     y : array-like of shape (n_samples,)
+        None, NaN and -1 are unknown.
     n_samples : int
     name : str, default="y"
 
     Returns
     -------
     ndarray of float64, shape (n_samples,)
+        NaN where unknown.
 
     Raises
     ------
     ValueError
-        For another number of them, and for what is not a finite number from 0 on.
+        For another number of counts, negative or infinite ones.
     """
     counts = check_numbers(y, name)
     if counts.shape != (n_samples,):
         raise ValueError(
             f"{name} must have {n_samples} counts, one a sample, got shape {counts.shape}."
         )
-    if not np.isfinite(counts).all() or (counts < 0).any():
-        raise ValueError(f"{name} must be finite counts that are not negative, got {y!r}.")
+    counts[counts == -1] = np.nan
+    if np.isinf(counts).any() or (counts < 0).any():
+        raise ValueError(
+            f"{name} must be finite counts that are not negative (None, NaN or -1 if unknown), got "
+            f"{y!r}."
+        )
     return counts
 
 
@@ -297,14 +255,14 @@ def check_positions(positions, n_samples, *, name="positions"):
     return positions.astype(np.int64)
 
 
-def check_sample_weight(sample_weight, n_samples, rows=None):
+def check_sample_weight(sample_weight, n_samples, indices=None):
     """Validate per-sample weights; None stands for ones.
 
     Parameters
     ----------
     sample_weight : array-like of shape (n_samples,), or None
     n_samples : int
-    rows : ndarray of int, default=None
+    indices : ndarray of int, default=None
         Samples of which one at least must have a weight above 0.
 
     Returns
@@ -315,7 +273,7 @@ def check_sample_weight(sample_weight, n_samples, rows=None):
     Raises
     ------
     ValueError
-        For another shape, negative weights, NaN or infinity, or where none of `rows` has a weight.
+        For another shape, negative weights, NaN or infinity, or if none of `indices` has a weight.
     """
     if sample_weight is None:
         return np.ones(n_samples)
@@ -327,7 +285,7 @@ def check_sample_weight(sample_weight, n_samples, rows=None):
         )
     if not np.isfinite(weight).all() or (weight < 0).any():
         raise ValueError(f"sample_weight must be finite and not negative, got {sample_weight!r}.")
-    if rows is not None and not weight[rows].any():
+    if indices is not None and not weight[indices].any():
         raise ValueError("sample_weight must be above 0 for a labeled sample, got 0 for all.")
     return weight
 
@@ -412,37 +370,3 @@ def _check_mask(values, name, remedy):
 def _check_dtype(dtype, name):
     if dtype.kind not in "buif":
         raise ValueError(f"{name} must be booleans, integers or real floats, got dtype {dtype}.")
-
-
-def _drawn(item, index, shape, radius, name):
-    """A label image in the place of points; anything else as it is."""
-    if item is None or not are_points(item, shape):
-        return item
-    return draw_points(check_points(item, shape, f"{name}[{index}]"), shape, radius)
-
-
-def _one_label(label, index, shape, name, or_points):
-    if label is None:
-        return np.broadcast_to(np.int32(-1), shape)
-    _check_mask(label, f"{name}[{index}]", "give them the label -1")
-    label = np.asarray(label)
-    if label.shape != tuple(shape):
-        points = f" (or be points of shape (k, {len(shape)}))" if or_points else ""
-        raise ValueError(
-            f"{name}[{index}] must have the spatial shape of its image, {tuple(shape)}{points}, "
-            f"got shape {label.shape}."
-        )
-    if label.dtype == bool:
-        return label.view(np.uint8)
-    if label.dtype.kind not in "iu":
-        raise ValueError(
-            f"{name}[{index}] must be integers or booleans (-1 unlabeled, 0 background, > 0 "
-            f"object), got dtype {label.dtype}."
-        )
-    if label.dtype == np.uint64 and label.max() > np.iinfo(np.int64).max:
-        raise ValueError(f"{name}[{index}] must fit into int64, got {label.max()}.")
-    if label.dtype.kind == "i" and label.min() < -1:
-        raise ValueError(
-            f"{name}[{index}] must not hold values below -1 (unlabeled), got {label.min()}."
-        )
-    return label

@@ -5,7 +5,9 @@ from numbers import Integral
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator
 
-from ..images import check_generator, unwrap
+from ..images import check_generator
+from ..images.annotations import Annotations
+from .scorers import _check_lengths
 
 
 class LabeledKFold(BaseCrossValidator):
@@ -70,8 +72,7 @@ class LabeledKFold(BaseCrossValidator):
         if y is None:
             raise ValueError("y is None: label images are required to tell who is labeled.")
         _check_lengths(X, y)
-        y = unwrap(y)
-        labeled = np.flatnonzero([_is_labeled(label) for label in y])
+        labeled = Annotations(y).labeled
         if len(labeled) < self.n_splits:
             raise ValueError(
                 f"n_splits={self.n_splits} needs as many labeled samples, got {len(labeled)} "
@@ -83,15 +84,3 @@ class LabeledKFold(BaseCrossValidator):
         for test in np.array_split(labeled, self.n_splits):
             test = np.sort(test)
             yield np.setdiff1d(everyone, test), test
-
-
-def _check_lengths(X, y):
-    if len(y) != len(X):
-        raise ValueError(f"X and y must have as many samples, got {len(X)} and {len(y)}.")
-
-
-def _is_labeled(label):
-    if label is None:
-        return False
-    label = np.asarray(label)
-    return label.size == 0 or bool((label >= 0).any())  # without points: nothing is there

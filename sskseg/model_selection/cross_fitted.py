@@ -15,14 +15,13 @@ from ..base import ImageEstimator
 from ..images import (
     check_generator,
     check_images,
-    check_labeled,
-    check_labels,
     check_positions,
     check_sample_weight,
     like_input,
     unwrap,
     wrap_like,
 )
+from ..images.annotations import Annotations
 
 
 def _segmenter_has(name):
@@ -141,7 +140,8 @@ class CrossFitted(ImageEstimator):
     def _folds(self, y, X, weight, positions):
         """Indices of labeled samples of a positive weight, fold by fold."""
         images = check_images(X, getattr(self.segmenter, "spatial_ndim", 2))
-        labeled = check_labeled(check_labels(y, images, point_radius=3.0))
+        target = getattr(self.segmenter, "target", "instances")
+        labeled = Annotations(y, images, target=target).require_labeled()
         labeled = labeled[weight[labeled] > 0]
         if len(labeled) < self.cv:
             raise ValueError(

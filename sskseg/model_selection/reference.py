@@ -1,76 +1,65 @@
-"""What is known of objects, as label images, points or counts, and how label images are judged."""
+"""Evaluation of predicted label images and counts against annotations."""
 
-from collections.abc import Callable
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import ndimage as ndi
 
-from ..images import (
-    are_counts,
-    are_points,
-    check_counts,
-    check_labeled,
-    check_labels,
-    check_points,
-    check_sample_weight,
-    unwrap,
-)
+from ..images import check_sample_weight
+from ..images.annotations import Annotations
 from ..metrics import count_error, match_instances
-from ..morphology import (
-    count_objects,
-    count_over_sections,
-    join_sections,
-    label_components,
-    label_objects,
-)
-from ..morphology.counts import inside_frame
+from ..morphology import count_objects, count_over_sections, join_sections, label_components
 
-_IOU = (0.5, 0.6, 0.7)
-_MAX_PIXELS = 2**24  # of images that are judged
+_IOU_THRESHOLDS = (0.5, 0.6, 0.7)
+_MAX_PIXELS = 2**24  # of the label images that a parameter search evaluates
 
 
-class Truth(NamedTuple):
-    """How label images of some samples are judged.
+class Reference(NamedTuple):
+    """Reference that label images of some samples are evaluated against.
 
     Parameters
     ----------
-    rows : ndarray of int
-        The samples of which something is known.
-    judge : callable
-        ``judge(labels) -> (evidence, counts)``, of label images of those samples: an array (n, m)
-        whose sum over samples tells their loss, and the objects of each sample.
+    indices : ndarray of int
+        Annotated samples, those that are evaluated.
+    evaluate : callable
+        ``evaluate(labels) -> (statistics, counts)`` of predicted label images of these samples: an
+        array (n, m) whose sum over samples determines the loss, and the objects of each sample.
     loss : callable
-        ``loss(evidence summed over samples) -> float``.
+        ``loss(statistics summed over samples) -> float``.
     sizes : list of ndarray
-        Pixels of the true objects of each sample (a stack that is judged as a whole is one); empty
-        where they are not known.
+        Pixels of the annotated objects of each sample (a stack is one sample); empty where
+        unknown.
     parts : list of ndarray
-        Connected parts of each of these objects.
+        Connected components of each of these objects.
     counts : ndarray of float
-        True counts; NaN where they are not known.
-    other_rows, other_counts : ndarray
-        Samples that are not judged, since that would take long, and their true counts.
+        Annotated counts; NaN where unknown.
+    other_indices, other_counts : ndarray
+        Fully labeled samples that are left out to save time, and their counts.
     """
 
-    rows: np.ndarray
-    judge: Callable
+    indices: np.ndarray
+    evaluate: Callable
     loss: Callable
-    sizes: list
-    parts: list
+    sizes: list[np.ndarray]
+    parts: list[np.ndarray]
     counts: np.ndarray
-    other_rows: np.ndarray = np.empty(0, np.intp)
+    other_indices: np.ndarray = np.empty(0, np.intp)
     other_counts: np.ndarray = np.empty(0)
 
 
-def truth_of(y, images, *, margin=0, positions=None):
-    """What is known of samples.
+def reference_of(
+    annotations: Annotations, *, margin: int = 0, positions: np.ndarray | None = None
+) -> Reference:
+    """Build the reference that annotations imply.
 
     Parameters
     ----------
-    y : label images, points or counts
-        As `InstanceCounter.fit` takes them.
-    images : list of ndarray of shape (*spatial, n_channels)
+    annotations : Annotations
+        Of label images, points or counts.
     margin : int, default=0
         As in `sskseg.morphology.count_objects`.
     positions : ndarray of int, default=None
@@ -78,109 +67,170 @@ def truth_of(y, images, *, margin=0, positions=None):
 
     Returns
     -------
-    Truth
+    Reference
+
+    Raises
+    ------
+    ValueError
+        If nothing is annotated, or some samples have points and others label images.
     """
-    if are_counts(y):
-        return _truth_of_counts(y, len(images), margin, positions)
-    if hold_points(y, images):
-        return _truth_of_points(y, images, margin)
-    return truth_of_labels(check_labels(y, images), margin)
+    _check_kind(annotations)
+    indices = annotations.require_labeled()
+    if annotations.kind == "counts" and positions is not None:
+        return _reference_of_stack(annotations.counts(), margin, positions)
+    if annotations.kind == "counts":
+        return _reference_of_counts(annotations.counts(), indices, margin)
+    if annotations.kind == "points":
+        return _reference_of_points(annotations, indices, margin)
+    return _reference_of_labels(annotations, indices, margin)
 
 
-def truth_of_labels(labels, margin=0):
-    """What label images tell; -1 unlabeled, see `truth_of`."""
-    labeled = check_labeled(labels)
-    rows = _thinned(labeled, labels)
-    truth = [label_objects(labels[row]) for row in rows]
+def _check_kind(annotations):
+    if annotations.kind == "mixed":
+        raise ValueError(
+            f"{annotations.name} must hold label images or points, got label images of some "
+            "samples and points of others."
+        )
 
-    def judge(found):
-        evidence = [
-            [matches[:3] for matches in match_instances(t, x, _IOU)]
-            for t, x in zip(truth, found, strict=True)
+
+def _reference_of_labels(annotations, indices, margin):
+    evaluated = _thin(indices, annotations.label_images)
+    objects = [annotations.objects(i) for i in evaluated]
+
+    def evaluate(labels):
+        statistics = [
+            [matches[:3] for matches in match_instances(true, label, _IOU_THRESHOLDS)]
+            for true, label in zip(objects, labels, strict=True)
         ]
-        return np.array(evidence, float), count_each(found, margin)
+        return np.array(statistics, float), count_each(labels, margin)
 
-    others = np.setdiff1d(labeled, rows)
-    others = others[[bool((labels[row] >= 0).all()) for row in others]]
-    counts = _true_counts(truth, margin)
-    other_counts = _true_counts((label_objects(labels[row]) for row in others), margin)
-    sizes, parts = [object_sizes(t) for t in truth], [object_parts(t) for t in truth]
-    return Truth(rows, judge, _negative_precision, sizes, parts, counts, others, other_counts)
-
-
-def _true_counts(truth, margin):
-    """Objects of label images; NaN where not all is labeled."""
-    counts = [count_each([t], margin)[0] if (t >= 0).all() else np.nan for t in truth]
-    return np.array(counts, float)
+    others = np.setdiff1d(annotations.fully_labeled, evaluated)
+    counts = annotations.counts(margin)
+    return Reference(
+        evaluated, evaluate, _negative_precision,
+        [object_sizes(label) for label in objects], [object_parts(label) for label in objects],
+        counts[evaluated], others, counts[others],
+    )  # fmt: skip
 
 
-def _truth_of_points(y, images, margin):
-    rows, points = _check_point_lists(y, images)
+def _reference_of_points(annotations, indices, margin):
+    points = _pixels_of_points(annotations, indices)
 
-    def judge(found):
-        return np.array(_found_inside(points, found)), count_each(found, margin)
+    def evaluate(labels):
+        return np.array(_match_points(points, labels)), count_each(labels, margin)
 
-    shapes = [images[row].shape[:-1] for row in rows]
-    counts = [inside_frame(p, s, margin).sum() for p, s in zip(points, shapes, strict=True)]
-    unknown = [np.empty(0)] * len(rows)
-    return Truth(np.array(rows), judge, _negative_f1, unknown, unknown, np.array(counts, float))
-
-
-def _truth_of_counts(y, n, margin, positions):
-    counts = check_counts(y, n)
-    if positions is not None:  # the whole stack is one sample
-
-        def judge_stack(labels):
-            found = count_over_sections(join_sections(labels, positions), positions, margin)
-            return np.array([[np.abs(found - counts).sum()]]), np.array([found.sum()])
-
-        unknown = [np.empty(0)]
-        return Truth(np.arange(n), judge_stack, _only, unknown, unknown, np.array([np.nan]))
-
-    def judge(labels):
-        found = count_each(labels, margin)
-        return np.abs(found - counts)[:, None], found
-
-    unknown = [np.empty(0)] * n
-    return Truth(np.arange(n), judge, _only, unknown, unknown, counts)
+    unknown = [np.empty(0)] * len(indices)
+    counts = annotations.counts(margin)[indices]
+    return Reference(indices, evaluate, _negative_f1, unknown, unknown, counts)
 
 
-def score_labels(y, images, found, sample_weight=None):
-    """F1 of label images: at IoU 0.5, or of points that lie in an object of their own."""
-    if hold_points(y, images):
-        rows, points = _check_point_lists(y, images)
-        evidence = _found_inside(points, [found[row] for row in rows])
+def _reference_of_counts(counts, indices, margin):
+    def evaluate(labels):
+        predicted = count_each(labels, margin)
+        return np.abs(predicted - counts[indices])[:, None], predicted
+
+    unknown = [np.empty(0)] * len(indices)
+    return Reference(indices, evaluate, _first, unknown, unknown, counts[indices])
+
+
+def _reference_of_stack(counts, margin, positions):
+    """Counts of objects over sections: the whole stack is one sample."""
+
+    def evaluate(labels):
+        predicted = count_over_sections(join_sections(labels, positions), positions, margin)
+        return np.array([[np.nansum(np.abs(predicted - counts))]]), np.array([predicted.sum()])
+
+    unknown = [np.empty(0)]
+    everything = np.arange(len(counts))
+    return Reference(everything, evaluate, _first, unknown, unknown, np.array([np.nan]))
+
+
+def score_labels(
+    annotations: Annotations,
+    predicted: Sequence[np.ndarray],
+    sample_weight: ArrayLike | None = None,
+) -> float:
+    """Compute the F1 of label images: at IoU 0.5, or of points that lie in an object of their own.
+
+    Parameters
+    ----------
+    annotations : Annotations
+        Of label images or points.
+    predicted : sequence of ndarray of int, shape (*spatial)
+        Label images of all samples.
+    sample_weight : array-like of shape (n_samples,), default=None
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If nothing is annotated, or has a weight.
+    """
+    _check_kind(annotations)
+    indices = annotations.require_labeled()
+    if annotations.kind == "points":
+        points = _pixels_of_points(annotations, indices)
+        statistics = _match_points(points, [predicted[i] for i in indices])
     else:
-        labels = check_labels(y, images)
-        rows = check_labeled(labels)
-        evidence = []
-        for row in rows:
-            true, invented, missed, _ = match_instances([label_objects(labels[row])], [found[row]])
-            evidence.append((true, 2 * true + invented + missed))
-    weight = check_sample_weight(sample_weight, len(images), rows)
-    return -_negative_f1(weight[rows] @ np.array(evidence))
+        statistics = [_match_objects(annotations.objects(i), predicted[i]) for i in indices]
+    weight = check_sample_weight(sample_weight, len(annotations), indices)
+    return -_negative_f1(weight[indices] @ np.array(statistics))
 
 
-def score_counts(y, found, sample_weight=None):
-    """``1 - sum |error| / sum`` of counts (n_samples,)."""
-    counts = check_counts(y, len(found))
-    weight = check_sample_weight(sample_weight, len(found), np.arange(len(found)))
-    return 1 - count_error(weight * counts, weight * found)["wape"]
+def score_counts(
+    annotations: Annotations,
+    predicted: ArrayLike,
+    sample_weight: ArrayLike | None = None,
+    *,
+    margin: int = 0,
+    positions: np.ndarray | None = None,
+) -> float:
+    """Compute ``1 - sum |error| / sum`` of counts.
+
+    Parameters
+    ----------
+    annotations : Annotations
+    predicted : array-like of shape (n_samples,)
+    sample_weight : array-like of shape (n_samples,), default=None
+    margin, positions
+        As in `Annotations.counts`.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If no count is known, or has a weight.
+    """
+    annotations.require_fully_labeled()
+    counts = annotations.counts(margin, positions)
+    known = np.flatnonzero(np.isfinite(counts))
+    if not known.size:  # no stack of consecutive sections is fully labeled
+        raise ValueError(f"{annotations.name} labels no stack of consecutive sections completely.")
+    weight = check_sample_weight(sample_weight, len(counts), known)[known]
+    return 1 - count_error(weight * counts[known], weight * np.asarray(predicted)[known])["wape"]
 
 
-def count_each(labels, margin=0):
-    """Objects of label images by themselves; see `sskseg.morphology.count_objects`."""
-    return np.array([count_objects(x, margin) for x in labels], dtype=np.int64)
+def count_each(labels: Sequence[np.ndarray], margin: int = 0) -> np.ndarray:
+    """Count the objects of each label image; see `sskseg.morphology.count_objects`."""
+    return np.array([count_objects(label, margin) for label in labels], dtype=np.int64)
 
 
-def object_sizes(label):
-    """Pixels of each object."""
+def object_sizes(label: np.ndarray) -> np.ndarray:
+    """Count the pixels of each object."""
     return np.unique(label[label > 0], return_counts=True)[1]
 
 
-def object_parts(label):
-    """Connected parts of each object; pixels that share a corner are connected. Of objects that
-    touch unlabeled pixels one, since these may hide what joins them."""
+def object_parts(label: np.ndarray) -> np.ndarray:
+    """Count the connected components of each object; pixels that share a corner are connected.
+
+    An object that touches unlabeled pixels has one: they may hide what connects its components.
+    """
     parts = label_components(label, connectivity=label.ndim)
     inside = parts > 0
     owner = np.zeros(parts.max(initial=0) + 1, label.dtype)
@@ -191,52 +241,34 @@ def object_parts(label):
     return count
 
 
-def is_unlabeled(y):
-    """Whether y is None, or None or -1 in each sample."""
-    y = unwrap(y)
-    if y is None:
-        return True
-    return isinstance(y, (list, tuple, np.ndarray)) and all(map(_is_unknown, y))
+def _pixels_of_points(annotations, indices):
+    """Of each sample the pixels in which its points lie."""
+    return [np.round(annotations.points(i)).astype(np.intp) for i in indices]
 
 
-def _is_unknown(item):
-    return item is None or (
-        np.size(item) > 0 and np.ndim(item) > 0 and bool(np.all(np.asarray(item) == -1))
-    )
-
-
-def hold_points(y, images):
-    """Whether y holds points in the place of label images."""
-    if not isinstance(y, (list, tuple, np.ndarray)) or len(y) != len(images):
-        return False
-    given = [(item, x.shape[:-1]) for item, x in zip(y, images, strict=True) if item is not None]
-    return bool(given) and all(are_points(item, shape) for item, shape in given)
-
-
-def _check_point_lists(y, images):
-    """Rows that have points, and their points as the pixels that these are in."""
-    rows = [row for row, item in enumerate(y) if item is not None]
-    points = [check_points(y[row], images[row].shape[:-1], f"y[{row}]") for row in rows]
-    return rows, [np.round(p).astype(np.intp) for p in points]
-
-
-def _found_inside(points, labels):
-    """Of each sample: objects in which there is a point, and the number of points and objects."""
-    evidence = []
+def _match_points(points, labels):
+    """Of each sample: objects that hold a point, and the number of points and objects."""
+    statistics = []
     for pixels, label in zip(points, labels, strict=True):
         ids = label[tuple(pixels.T)]
         total = len(pixels) + len(np.unique(label[label > 0]))
-        evidence.append((len(np.unique(ids[ids > 0])), total))
-    return evidence
+        statistics.append((len(np.unique(ids[ids > 0])), total))
+    return statistics
 
 
-def _only(evidence):
-    return float(evidence[0])
+def _match_objects(true, predicted):
+    """True positives, and the number of objects of both."""
+    true_positives, false_positives, false_negatives, _ = match_instances([true], [predicted])
+    return true_positives, 2 * true_positives + false_positives + false_negatives
 
 
-def _negative_f1(evidence):
-    found, total = evidence
-    return -2 * found / total if total else -1.0
+def _first(statistics):
+    return float(statistics[0])
+
+
+def _negative_f1(statistics):
+    true_positives, total = statistics
+    return -2 * true_positives / total if total else -1.0
 
 
 def _negative_precision(matches):
@@ -245,7 +277,7 @@ def _negative_precision(matches):
     return -float(np.where(total > 0, matches[:, 0] / np.maximum(total, 1), 1.0).mean())
 
 
-def _thinned(rows, labels):
-    """Evenly spaced rows, as many as are judged in reasonable time."""
-    pixels = sum(labels[row].size for row in rows)
-    return rows[:: -(-pixels // _MAX_PIXELS)]
+def _thin(indices, labels):
+    """Evenly spaced indices, as many as are evaluated in reasonable time."""
+    pixels = sum(labels[i].size for i in indices)
+    return indices[:: -(-pixels // _MAX_PIXELS)]

@@ -1,24 +1,29 @@
-"""Scorers that know of unlabeled samples, for ``scoring=``."""
+"""Scorers that leave unlabeled samples out, for ``scoring=``."""
+
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-from ..images import unwrap
-from ..metrics import count_error, dice
-from ._split import _check_lengths, _is_labeled
+from ..images import check_images, check_lazy_images, check_positions, is_lazy
+from ..images.annotations import Annotations
+from ..metrics import dice
+from .reference import score_counts
 
 
-def dice_scorer(estimator, X, y, **params):
-    """Mean foreground Dice coefficient over the labeled samples, for ``scoring=``.
+def dice_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any) -> float:
+    """Compute the mean Dice coefficient of the foreground over the labeled samples.
 
     Parameters
     ----------
     estimator : object
-        Its `predict` gives masks or label images.
+        Its `predict` gives masks or label images; with ``target="classes"`` classes, of which the
+        first of its `classes_` is background.
     X : array-like
-    y : label images
+    y : label images, points or Annotations
         -1 is left out.
     **params
-        Handed to `predict` (``positions``).
+        Passed to `predict` (``positions``).
 
     Returns
     -------
@@ -30,26 +35,33 @@ def dice_scorer(estimator, X, y, **params):
         If nothing is labeled.
     """
     _check_lengths(X, y)
-    predicted = estimator.predict(X, **params)
-    pairs = [(t, p) for t, p in zip(unwrap(y), predicted, strict=True) if _is_labeled(t)]
-    if not pairs:
-        raise ValueError("y labels nothing: every pixel of all samples is -1.")
-    return float(np.mean([dice(np.asarray(true), pred) for true, pred in pairs]))
+    predicted = [np.asarray(label) for label in estimator.predict(X, **params)]
+    step, background = _final_step(estimator), 0
+    target = getattr(step, "target", "instances")
+    annotations = Annotations(y, [label[..., None] for label in predicted], target=target)
+    if target == "classes":
+        background = step.classes_[0]
+        predicted = [label != background for label in predicted]
+    indices = annotations.require_labeled()
+    scores = [dice(annotations.foreground(i, background), predicted[i]) for i in indices]
+    return float(np.mean(scores))
 
 
-def count_scorer(estimator, X, y, **params):
-    """``1 - sum |error| / sum`` of the counts, for ``scoring=``.
+def count_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any) -> float:
+    """Compute ``1 - sum |error| / sum`` of the counts.
 
     Parameters
     ----------
     estimator : object
-        Its `predict` gives counts.
+        Its `predict` gives counts. If it has parameters `margin` and `sections`, objects of label
+        images are counted accordingly; of a pipeline those of the last step, of a search those of
+        the best estimator.
     X : array-like
-    y : counts of shape (n_samples,), label images, or points
-        Whose objects are counted; label images with unlabeled pixels are left out. Points are a
-        list of arrays of shape (k, spatial_ndim), and None for unlabeled samples.
+    y : counts of shape (n_samples,), label images, points or Annotations
+        Whose objects are counted. Samples with unlabeled pixels, and those without annotation, are
+        left out.
     **params
-        Handed to `predict` (``positions``).
+        Passed to `predict` (``positions``).
 
     Returns
     -------
@@ -62,22 +74,30 @@ def count_scorer(estimator, X, y, **params):
     """
     _check_lengths(X, y)
     predicted = np.asarray(estimator.predict(X, **params))
-    true = [_count(label, image) for label, image in zip(unwrap(y), unwrap(X), strict=True)]
-    known = [i for i, count in enumerate(true) if count is not None]
-    if not known:
-        raise ValueError("y labels no sample completely, so that its objects can be counted.")
-    return 1 - count_error([true[i] for i in known], predicted[known])["wape"]
+    annotations, step, positions = _annotations_of(estimator, X, y), _final_step(estimator), None
+    if getattr(step, "sections", "independent") == "consecutive":
+        positions = check_positions(params.get("positions"), len(annotations))
+    margin = getattr(step, "margin", 0)
+    return score_counts(annotations, predicted, margin=margin, positions=positions)
 
 
-def _count(label, image):
-    """Objects of a label image, points, or the count itself; None where something is unlabeled."""
-    if label is None:
-        return None
-    if np.ndim(label) > 0 and np.shape(label) != np.shape(image)[: np.ndim(label)]:
-        return float(len(label))  # points
-    if np.min(label) < 0:
-        return None
-    if np.ndim(label) == 0:
-        return float(label)
-    ids = np.unique(label)
-    return float((ids > 0).sum())
+def _check_lengths(X, y):
+    if y is not None and len(y) != len(X):
+        raise ValueError(f"X and y must have as many samples, got {len(X)} and {len(y)}.")
+
+
+def _annotations_of(estimator, X, y):
+    """Annotations of images, the number of whose spatial axes is a parameter of the estimator."""
+    spatial_ndim = getattr(_final_step(estimator), "spatial_ndim", None)
+    if spatial_ndim is None:  # a user's estimator: as many as a label image has
+        spatial_ndim = 3 if any(np.ndim(item) == 3 for item in y if item is not None) else 2
+    check = check_lazy_images if is_lazy(X) else check_images
+    return Annotations(y, check(X, spatial_ndim))
+
+
+def _final_step(estimator):
+    """The estimator that predicts, inside of pipelines and searches."""
+    if hasattr(estimator, "best_estimator_"):
+        return _final_step(estimator.best_estimator_)
+    steps = getattr(estimator, "steps", None)
+    return _final_step(steps[-1][1]) if steps else estimator

@@ -3,7 +3,19 @@
 import numpy as np
 
 
-def _centroids(label):
+def object_centroids(label):
+    """Compute the centroid of each object, in the order of their values.
+
+    Parameters
+    ----------
+    label : ndarray of int
+        0 or less is background.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_objects, ndim)
+        Pixels.
+    """
     where = np.nonzero(label > 0)
     _, index = np.unique(label[where], return_inverse=True)
     sizes = np.bincount(index)
@@ -35,7 +47,7 @@ def count_objects(labels, margin=0):
     if margin == 0:
         ids = np.unique(labels)
         return int((ids > 0).sum())
-    return int(inside_frame(_centroids(labels), labels.shape, margin).sum())
+    return int(inside_frame(object_centroids(labels), labels.shape, margin).sum())
 
 
 def inside_frame(points, shape, margin):
@@ -67,7 +79,7 @@ def count_over_sections(labels, positions, margin=0):
     stack = np.stack([labels[i] for i in order])
     if not (stack > 0).any():
         return np.zeros(len(labels), np.int64)
-    centroids = _centroids(stack)
+    centroids = object_centroids(stack)
     inside = inside_frame(centroids[:, 1:], stack.shape[1:], margin)
     nearest = np.rint(centroids[inside, 0]).astype(int)
     counts = np.zeros(len(labels), np.int64)

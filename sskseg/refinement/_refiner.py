@@ -19,10 +19,10 @@ from ..images import (
     ImageStack,
     check_generator,
     check_images,
-    check_labels,
     check_lazy_images,
     is_lazy,
 )
+from ..images.annotations import Annotations
 from ..proxies import probe_features
 from ..simulation import (
     CellSimulator,
@@ -233,7 +233,7 @@ class SimulatedRefiner(TorchEstimator):
         """
         check_is_fitted(self)
         planes = self._planes(X)
-        labels = check_labels(y, [plane[..., None] for plane in planes])
+        labels = Annotations(y, [plane[..., None] for plane in planes]).label_images
         shapes = {plane.shape for plane in planes}
         if len(shapes) > 1:
             raise ValueError(f"X must hold images of one shape, got {sorted(shapes)}.")
@@ -368,7 +368,7 @@ class SimulatedRefiner(TorchEstimator):
         """Images and labels of the simulator, of one channel and large enough."""
         X, y = self.simulator_.sample(_POOL, seed)
         images = check_images(X, self.spatial_ndim, n_channels=1, name="X of simulator.sample")
-        check_labels(y, images, name="y of simulator.sample")
+        Annotations(y, images, name="y of simulator.sample")
         shapes = {image.shape[:-1] for image in images}
         if len(shapes) > 1 or min(min(shapes)) < self.patch_shape_[0]:
             raise ValueError(
@@ -388,7 +388,7 @@ class SimulatedRefiner(TorchEstimator):
         if not hasattr(simulator, "calibrate") or getattr(simulator, "variants", ()):
             return simulator
         if y is not None:
-            known = check_labels(y, [image[..., None] for image in images])
+            known = Annotations(y, [image[..., None] for image in images]).label_images
             rows = [i for i, label in enumerate(known) if (label > 0).any()]
             if rows:
                 return simulator.calibrate([images[i] for i in rows], [known[i] for i in rows])

@@ -71,7 +71,7 @@ def score_rows(outputs, truth, counts, has_points):
     Parameters
     ----------
     outputs : Outputs
-    truth : Truth
+    truth : Reference
     counts : ndarray of int, or None
         Predicted.
     has_points : bool

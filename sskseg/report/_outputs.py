@@ -4,18 +4,16 @@ import inspect
 from dataclasses import dataclass, field
 from functools import cached_property
 from time import perf_counter
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ..images import are_points, check_images, check_positions, unwrap
-from ..morphology import (
-    count_over_sections,
-    join_sections,
-    label_components,
-    label_objects,
-)
+from ..images import check_images, check_positions, unwrap
+from ..images.annotations import Annotations
+from ..morphology import label_components
 
 _MAKERS = {"features": "ProxyPretrainer", "refine": "SimulatedRefiner"}
 
@@ -185,46 +183,43 @@ def _given_probability(counter, given):
     return [x[..., 0] for x in check_images(given, counter.spatial_ndim)]
 
 
-@dataclass
-class Truth:
-    """What is known of images.
+class Reference(NamedTuple):
+    """Annotations of images, sample by sample.
 
     Attributes
     ----------
     labels : list of ndarray of int, or None
-        None where nothing of a sample is labeled; -1 unlabeled pixels.
+        Objects of each image, -1 unlabeled; None where it has no label image.
     points : list of ndarray, or None
     counts : ndarray of float, shape (n_samples,)
-        NaN where not known: not every pixel is labeled.
+        NaN where unknown: not every pixel is labeled.
+    labeled : ndarray of int
+        Indices of annotated samples.
     """
 
     labels: list
     points: list
     counts: np.ndarray
-
-    @property
-    def labeled(self):
-        """Rows of which something is known."""
-        known = [x is not None or p is not None for x, p in zip(self.labels, self.points)]
-        return np.flatnonzero(np.array(known) | np.isfinite(self.counts))
+    labeled: np.ndarray
 
 
-def read_reference(y, shapes, *, consecutive=False, positions=None):
-    """Sort out label images, points, counts and None.
+def read_reference(
+    y: Any, shapes: list[tuple], *, consecutive: bool = False, positions: ArrayLike | None = None
+) -> Reference:
+    """Read label images, points or counts.
 
     Parameters
     ----------
-    y : array-like, list or None
+    y : array-like, Annotations or None
     shapes : list of tuple of int
-        Spatial, of the images.
+        Spatial shapes of the images.
     consecutive : bool, default=False
-        Whether samples are sections, in which objects go on: label images then tell counts where
-        all of them are labeled throughout.
+        Whether samples are sections, whose objects count once.
     positions : array-like of int, default=None
 
     Returns
     -------
-    Truth
+    Reference
 
     Raises
     ------
@@ -232,43 +227,17 @@ def read_reference(y, shapes, *, consecutive=False, positions=None):
         If numbers or shapes do not agree.
     """
     n = len(shapes)
-    truth = Truth([None] * n, [None] * n, np.full(n, np.nan))
-    if y is None:
-        return truth
-    y = unwrap(y)
-    if len(y) != n:
-        raise ValueError(f"X and y must have as many samples, got {n} and {len(y)}.")
-    for i, (item, shape) in enumerate(zip(y, shapes, strict=True)):
-        if item is None:
-            continue
-        if np.ndim(item) == 0:
-            truth.counts[i] = float(item)
-        elif are_points(item, shape):
-            truth.points[i], truth.counts[i] = np.asarray(item), len(item)
+    images = [np.broadcast_to(np.int8(0), (*shape, 1)) for shape in shapes]
+    annotations = Annotations([None] * n if y is None else y, images)
+    positions = check_positions(positions, n) if consecutive else None
+    labels, points = [None] * n, [None] * n
+    for i in annotations.labeled if annotations.kind != "counts" else ():
+        if annotations.has_points(i):
+            points[i] = annotations.points(i)
         else:
-            _read_label(truth, i, np.asarray(item), shape)
-    if consecutive and any(label is not None for label in truth.labels):
-        known = np.isfinite(truth.counts).all()
-        truth.counts = (
-            _counts_over_sections(truth.labels, positions) if known else np.full(n, np.nan)
-        )
-    return truth
-
-
-def _counts_over_sections(labels, positions):
-    positions = check_positions(positions, len(labels))
-    return count_over_sections(join_sections(labels, positions), positions, 0).astype(float)
-
-
-def _read_label(truth, i, label, shape):
-    if label.shape != shape:
-        raise ValueError(f"y[{i}] must have the shape of X[{i}], {shape}, got {label.shape}.")
-    if label.dtype.kind not in "biu":
-        raise ValueError(f"y[{i}] must be a label image of integers, got {label.dtype}.")
-    if (label >= 0).any():
-        truth.labels[i] = label_objects(label.astype(np.int64))
-        if (label >= 0).all():
-            truth.counts[i] = np.count_nonzero(np.unique(truth.labels[i]) > 0)
+            labels[i] = annotations.objects(i).astype(np.int64)
+    counts = annotations.counts(positions=positions)
+    return Reference(labels, points, counts, annotations.labeled)
 
 
 def choose_rows(n, labeled=(), most=6):

@@ -12,8 +12,6 @@ from sklearn.utils.validation import check_is_fitted
 from ..base import TorchEstimator
 from ..images import (
     check_images,
-    check_labeled,
-    check_labels,
     check_lazy_images,
     check_positions,
     check_sample_weight,
@@ -21,6 +19,7 @@ from ..images import (
     like_input,
     wrap_like,
 )
+from ..images.annotations import Annotations
 from ..images.augmentation import Augmentation, check_augmentation
 from ..inference import (
     ChannelNormalization,
@@ -421,13 +420,13 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         """
         check_is_fitted(self)
         images = self._check_images(X, self.n_channels_)
-        labels = self._check_labels(y, images)
-        labeled = check_labeled(labels)
+        annotations = self._annotations(y, images)
+        labeled = annotations.require_labeled()
         weight = check_sample_weight(sample_weight, len(images), labeled)
         outputs = self._wanted_outputs(images, positions, labeled)
-        known = [labels[i] for i in labeled]
-        if self.target == "classes":  # all but the first are foreground, whatever their values
-            known = [np.where(x < 0, -1, x != self.classes_[0]) for x in known]
+        # All classes but the first are foreground, whatever their values.
+        background = self.classes_[0] if self.target == "classes" else 0
+        known = [annotations.foreground(i, background) for i in labeled]
         return self._mean_dice(known, [outputs[i] for i in labeled], weight[labeled])
 
     def block_predictor(
@@ -506,8 +505,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         """
         check_is_fitted(self)
         images = self._check_images(X, self.n_channels_)
-        labels = [None] * len(images) if y is None else self._check_labels(y, images)
-        labeled = np.flatnonzero([x is not None and (x >= 0).any() for x in labels])
+        labeled = self._annotations([None] * len(images) if y is None else y, images).labeled
         if not isinstance(n, Integral) or not 1 <= n <= len(images) - len(labeled):
             raise ValueError(
                 "n must be an integer between 1 and the number of unlabeled samples, "
@@ -591,10 +589,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             raise ValueError(f"Consecutive sections must have one shape, got {sorted(shapes)}.")
         return images
 
-    def _check_labels(self, y, images):
-        # Points are objects; discs around them, one class each, would be taken for classes.
-        radius = 3.0 if self.target == "instances" else None
-        return check_labels(y, images, point_radius=radius)
+    def _annotations(self, y, images):
+        return Annotations(y, images, target=self.target)
 
     def _decode(self, labels):
         """Labels with the values of `y`, from those with indices of classes."""

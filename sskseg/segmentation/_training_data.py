@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..images import check_generator, check_labeled, check_positions, check_sample_weight
+from ..images import check_generator, check_positions, check_sample_weight
 from ..inference import round_up, tile_settings
 from ..nn import network_margin
 from ..training import balanced_weights, draw_simulated, patch_sides
@@ -120,7 +120,8 @@ def read_training_data(
     Sets `classes_` of the segmenter.
     """
     images = segmenter._check_images(X)
-    labels = segmenter._check_labels(y, images)
+    annotations = segmenter._annotations(y, images)
+    labels = [annotations.objects(i) for i in range(len(images))]
     weight = check_sample_weight(sample_weight, len(images))
     positions = check_positions(positions, len(images))
     n_real, simulator = len(images), getattr(X, "simulator", None)
@@ -129,6 +130,8 @@ def read_training_data(
         gaps = 2 * np.arange(1, len(images) - n_real + 1)
         positions = np.concatenate([positions, positions.max() + gaps])
     indices = segmenter._sections().indices(positions, len(images))
+    if not any((label >= 0).any() for label in labels):
+        annotations.require_labeled()
     labels = _encode(segmenter, labels)
     consecutive = segmenter.sections == "consecutive"
     return TrainingData(images, labels, indices, positions if consecutive else None, weight, n_real)
@@ -150,18 +153,19 @@ def _add_simulated(segmenter, simulator, images, labels, weight):
         simulator, _N_SIMULATED, seed, n_channels=images[0].shape[-1],
         spatial_ndim=segmenter.spatial_ndim,
     )  # fmt: skip
-    drawn_labels = segmenter._check_labels(y, drawn)
+    annotations = segmenter._annotations(y, drawn)
+    drawn_labels = [annotations.objects(i) for i in range(len(drawn))]
     weights = balanced_weights(weight, labels, drawn_labels)
     return [*images, *drawn], [*labels, *drawn_labels], weights
 
 
 def _encode(segmenter, labels):
     """Labels as the loss reads them: classes by their index."""
-    labeled = check_labeled(labels)
+    labeled = [label for label in labels if (label >= 0).any()]
     if segmenter.target == "instances":
-        _warn_of_masks([labels[i] for i in labeled])
+        _warn_of_masks(labeled)
         return labels
-    classes = np.unique(np.concatenate([np.unique(labels[i]) for i in labeled]))
+    classes = np.unique(np.concatenate([np.unique(label) for label in labeled]))
     classes = classes[classes >= 0]
     if len(classes) < 2:
         raise ValueError(

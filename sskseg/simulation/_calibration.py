@@ -6,7 +6,7 @@ import warnings
 import numpy as np
 from scipy import ndimage as ndi
 
-from ..images import check_labels
+from ..images.annotations import Annotations
 from ._textures import deviation_of, fit_spectrum, left_of, mean_inside
 
 POLARITIES = ("auto", "bright", "dark")
@@ -74,9 +74,12 @@ def measure_cells(images, y, polarity):
         If there is no cell in any image, or only cells are labeled.
     """
     step = max(1, sum(image.size for image in images) // _MAX_PIXELS)
-    labels = check_labels(y, [image[..., None] for image in images]) if y is not None else None
-    known = [] if labels is None else [i for i, label in enumerate(labels) if (label == 0).any()]
-    if labels is not None and not known and any((label > 0).any() for label in labels):
+    labels, is_mask = [None] * len(images), True
+    if y is not None:
+        annotations = Annotations(y, [image[..., None] for image in images])
+        labels, is_mask = annotations.label_images, annotations.is_mask
+    known = [i for i, label in enumerate(labels) if label is not None and (label == 0).any()]
+    if not known and any(label is not None and (label > 0).any() for label in labels):
         raise ValueError(
             "y must label background, too, in one image at least, got foreground only."
         )
@@ -84,7 +87,9 @@ def measure_cells(images, y, polarity):
     images = [images[i] for i in rows]
     labels = [labels[i] if known else None for i in rows]
     sign = _sign(images, labels, polarity)
-    looks = [_look(image, label, sign) for image, label in zip(images, labels, strict=True)]
+    looks = [
+        _look(image, label, sign, is_mask) for image, label in zip(images, labels, strict=True)
+    ]
     found = [look for look in looks if look["coverage"] > 0]
     if not found:
         raise ValueError("No cell was found in X; is it empty, or are there labels to give?")
@@ -124,11 +129,12 @@ def _sign(images, labels, polarity):
     return {"auto": 1 if found == "bright" else -1, "bright": 1, "dark": -1}[polarity]
 
 
-def _look(image, label, sign):
+def _look(image, label, sign, is_mask):
     """Parameters of one image, of what can be seen; without cells, only those of its background."""
     smooth = ndi.gaussian_filter(image, 1.0)
     mask = _cells_in(smooth, sign) if label is None else label > 0
     around = ~mask if label is None else label == 0
+    objects = None if is_mask else label
     noise = _noise_of(image)
     if not mask.any() or not around.any() or image.min() == image.max():
         everywhere = around if around.any() else np.ones(image.shape, bool)
@@ -137,7 +143,7 @@ def _look(image, label, sign):
     contrast = foreground - between or 1e-6
     psf = _psf_of(image, mask, contrast)
     background = _background(image, around, noise, halo=max(_HALO, math.ceil(2 * psf)))
-    radius, spread = _sizes(mask, label)
+    radius, spread = _sizes(mask, objects)
     found = {
         "coverage": float(np.clip(mask.sum() / (mask | around).sum(), 0, 0.9)),
         "radius": radius,
@@ -149,7 +155,7 @@ def _look(image, label, sign):
         "noise": noise,
     }
     behind = np.divide(background.get("background_texture", 0), contrast)
-    texture = _texture((image - between) / contrast, mask, label, noise / abs(contrast), radius)
+    texture = _texture((image - between) / contrast, mask, objects, noise / abs(contrast), radius)
     if texture is not None:
         texture = np.sqrt(np.maximum(texture**2 - behind**2, 0))  # is drawn in cells, too
         too_much = max(1.0, np.linalg.norm(texture) / _MAX_TEXTURE)
@@ -209,7 +215,7 @@ def _texture(light, mask, label, noise, radius):
 
     What cells have in common, brighter middles and blurred outlines, is no texture.
     """
-    if label is None or label.max() == 1:
+    if label is None:
         cells, n = ndi.label(mask)
     else:  # numbers may be large, with gaps
         ids, cells = np.unique(np.where(mask, label, 0), return_inverse=True)
@@ -244,7 +250,7 @@ def _log_radii(mask, label):
     Peaks are weighted by their size: specks, and parts of a cell with an uneven stain, are many.
     """
     ball = {2: np.pi, 3: 4 / 3 * np.pi}[mask.ndim]
-    if label is not None and np.max(label) > 1:
+    if label is not None:
         sizes = np.unique(label[np.asarray(label) > 0], return_counts=True)[1]
         return np.log(np.maximum(sizes / ball, 0.2)) / mask.ndim, np.ones(len(sizes))
     mask = ndi.binary_fill_holes(mask)

@@ -12,7 +12,7 @@ from skimage.segmentation import find_boundaries
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..morphology import label_objects, normalized_distance, relabel, weight_map
+from ..morphology import normalized_distance, relabel, weight_map
 from ..nn import (
     crop_center,
     masked_cross_entropy,
@@ -116,7 +116,7 @@ class ForegroundObjective(_Objective):
         Those of samples that are not `used` stay as they are.
         """
         pairs = list(zip(labels, used, strict=True))
-        labels = [_numbered(label_objects(label)) if use else label for label, use in pairs]
+        labels = [_numbered(label) if use else label for label, use in pairs]
         if "distance" not in self.losses:
             return labels, None
         targets = [

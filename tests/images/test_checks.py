@@ -5,8 +5,6 @@ from sskseg.images import (
     ImageStack,
     check_generator,
     check_images,
-    check_labeled,
-    check_labels,
     check_lazy_images,
     check_positions,
     check_sample_weight,
@@ -51,33 +49,6 @@ def test_images_are_views_with_a_channel_axis(dtype):
 def test_ragged_lists_and_stacks():
     X = [np.zeros((4, 5, 2)), np.zeros((6, 7, 2))]
     assert [i.shape for i in check_images(ImageStack(X), 2)] == [(4, 5, 2), (6, 7, 2)]
-
-
-@pytest.mark.parametrize(
-    ("y", "message"),
-    [
-        (np.zeros((3, 4, 4), int), "got 2 images and 3 label images"),
-        (np.zeros((2, 4, 5), int), r"y\[0\] must have the spatial shape of its image, \(4, 4\)"),
-        (np.zeros((2, 4, 4)), "got dtype float64"),
-        (np.full((2, 4, 4), -2), "values below -1"),
-        (None, "y is None"),
-        (3, "must be an array or a list of arrays, got int"),
-    ],
-)
-def test_bad_labels_are_refused(y, message):
-    with pytest.raises(ValueError, match=message):
-        check_labels(y, check_images(np.zeros((2, 4, 4)), 2))
-
-
-def test_none_stands_for_an_unlabeled_sample():
-    labels = check_labels([None, np.ones((4, 4), bool)], check_images(np.zeros((2, 4, 4)), 2))
-    assert (labels[0] == -1).all()
-    assert check_labeled(labels).tolist() == [1]
-
-
-def test_nothing_labeled_is_refused():
-    with pytest.raises(ValueError, match="every pixel of all 2 samples is -1"):
-        check_labeled([np.full((4, 4), -1)] * 2)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from sskseg.images import are_points, check_images, check_labels, draw_points
+from sskseg.images import are_points, draw_points
 
 
 def test_discs_rings_and_the_nearest_point():
@@ -37,20 +37,3 @@ def test_balls_in_volumes():
 )
 def test_points_are_told_from_label_images(values, shape, expected):
     assert are_points(values, shape) is expected
-
-
-def test_samples_may_have_points_label_images_or_nothing():
-    images = check_images(np.zeros((4, 20, 20)), 2)
-    label = np.ones((20, 20), int)
-    given = [[(5, 5)], None, label, []]
-    checked = check_labels(given, images, point_radius=2.0)
-    assert [sorted(np.unique(x).tolist()) for x in checked] == [[-1, 0, 1], [-1], [1], [0]]
-    with pytest.raises(ValueError, match=r"y\[0\] must have the spatial shape"):
-        check_labels(given, images)
-
-
-@pytest.mark.parametrize("wrong", [(5, 20), (-1, 3), (np.nan, 3), (3, np.inf)])
-def test_points_outside_are_refused(wrong):
-    images = check_images(np.zeros((1, 20, 20)), 2)
-    with pytest.raises(ValueError, match=r"y\[0\] must hold points inside .* \(20, 20\), got"):
-        check_labels([[(5, 5), wrong]], images, point_radius=2.0)

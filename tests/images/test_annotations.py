@@ -1,0 +1,194 @@
+import copy
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.utils import _safe_indexing
+
+from sskseg.images import check_images
+from sskseg.images.annotations import Annotations
+
+
+def images_of(n, shape=(4, 4)):
+    return check_images(np.zeros((n, *shape)), len(shape))
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.zeros((3, 4, 4), int), "got 2 images and 3 label images"),
+        (np.zeros((2, 4, 5), int), r"y\[0\] must have the spatial shape of its image, \(4, 4\)"),
+        (np.zeros((2, 4, 4)), "got dtype float64"),
+        (np.full((2, 4, 4), -2), "values below -1"),
+        (None, "y is None"),
+        (3, "must be an array or a list of arrays, got int"),
+        (np.array(3), "must be an array or a list of arrays, got ndarray"),
+        ([1, 2, 3], r"y must have 2 counts, one a sample, got shape \(3,\)"),
+        ([-2, 2], r"finite counts that are not negative .* got \[-2, 2\]"),
+        ([np.inf, 2], "finite counts that are not negative"),
+        (["a", "b"], "y must be numbers"),
+    ],
+)
+def test_invalid_annotations_are_refused(y, message):
+    with pytest.raises(ValueError, match=message):
+        Annotations(y, images_of(2))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"target": "objects"}, "target must be 'instances' or 'classes', got 'objects'"),
+        ({"point_radius": 0}, "point_radius must be a positive number, got 0"),
+        ({"point_radius": np.inf}, "point_radius must be a positive number, got inf"),
+        ({"point_radius": "3"}, "point_radius must be a positive number, got '3'"),
+    ],
+)
+def test_invalid_parameters_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        Annotations(np.zeros((1, 4, 4), int), **options)
+
+
+@pytest.mark.parametrize("wrong", [(5, 20), (-1, 3), (np.nan, 3), (3, np.inf)])
+def test_points_outside_of_their_image_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"y\[0\] must hold points inside .* \(20, 20\), got"):
+        Annotations([[(5, 5), wrong]], images_of(1, (20, 20)))
+
+
+def test_label_images_are_views():
+    y = np.arange(32).reshape(2, 4, 4)
+    annotations = Annotations(y, images_of(2))
+    assert all(np.shares_memory(label, y) for label in annotations.label_images)
+    assert annotations.objects(1) is annotations.label_images[1]
+
+
+def test_none_is_an_unlabeled_sample():
+    annotations = Annotations([None, np.ones((4, 4), bool)], images_of(2))
+    assert (annotations.label_images[0] == -1).all()
+    assert annotations.labeled.tolist() == annotations.require_labeled().tolist() == [1]
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (np.full((2, 4, 4), -1), "every pixel of all 2 samples is -1"),
+        ([None, None], "every pixel of all 2 samples is -1"),
+        ([np.nan, -1], "all 2 counts are unknown"),
+    ],
+)
+def test_nothing_labeled_is_refused(y, message):
+    annotations = Annotations(y, images_of(2))
+    with pytest.raises(ValueError, match=message):
+        annotations.require_labeled()
+    with pytest.raises(ValueError, match="y labels none of 2 samples completely"):
+        annotations.require_fully_labeled()
+    assert Annotations(y).labeled.size == 0
+    assert np.isnan(annotations.counts()).all()
+
+
+def test_some_samples_may_have_points_and_others_label_images():
+    given = [[(5, 5)], None, np.ones((20, 20), int), []]
+    annotations = Annotations(given, images_of(4, (20, 20)), point_radius=2.0)
+    assert annotations.kind == "mixed"
+    values = [sorted(np.unique(x).tolist()) for x in annotations.label_images]
+    assert values == [[-1, 0, 1], [-1], [1], [0]]
+    assert annotations.is_mask  # by the label images alone
+    assert annotations.labeled.tolist() == annotations.fully_labeled.tolist() == [0, 2, 3]
+    assert annotations.counts() == pytest.approx([1, np.nan, 1, 0], nan_ok=True)
+    assert [annotations.has_points(i) for i in range(4)] == [True, False, False, True]
+    with pytest.raises(ValueError, match=r"y\[0\] must have the spatial shape"):
+        Annotations(given, images_of(4, (20, 20)), target="classes")
+
+
+@pytest.mark.parametrize("other", [1, 7])
+def test_is_mask_is_decided_once(other):
+    fragments = np.array([[1, 0, 1], [0, 0, 0]])
+    annotations = Annotations(np.stack([fragments, fragments * other]), images_of(2, (2, 3)))
+    assert annotations.is_mask == (other == 1)
+    assert annotations.counts().tolist() == ([2, 2] if other == 1 else [1, 1])
+    objects = [annotations.objects(i).tolist() for i in (0, 1)]
+    expected = [[1, 0, 2], [0, 0, 0]] if other == 1 else (fragments * 1).tolist()
+    assert objects[0] == expected
+
+
+def test_parts_keep_the_decision_of_the_whole():
+    fragments = np.array([[1, 0, 1, 0], [0, 0, 0, 0]])
+    y, images = np.stack([fragments, fragments * 7]), images_of(2, (2, 4))
+    assert Annotations(y[:1], images[:1]).counts().tolist() == [2]
+    assert Annotations(y, images)[:1].counts().tolist() == [1]
+    assert Annotations(y)[:1].bind(images[:1]).counts().tolist() == [1]
+    assert Annotations(y[:1], images[:1], is_mask=False).counts().tolist() == [1]
+    points = Annotations([np.array([[0, 1]]), fragments])[1:]  # coordinates are no label image
+    assert points.bind(images[:1]).is_mask
+
+
+def test_classes_are_no_masks():
+    y = np.array([[[1, 2, -1]], [[1, 1, 1]]])
+    annotations = Annotations(y, images_of(2, (1, 3)), target="classes")
+    assert not annotations.is_mask
+    assert annotations.classes.tolist() == [1, 2]
+    assert annotations.foreground(0, background=1).tolist() == [[0, 1, -1]]
+    assert Annotations(y, images_of(2, (1, 3))).foreground(0).tolist() == [[1, 1, -1]]
+
+
+def test_unknown_counts():
+    annotations = Annotations([None, np.nan, -1, 0, 3.0], images_of(5))
+    assert annotations.kind == "counts"
+    assert annotations.counts(margin=1) == pytest.approx([np.nan] * 3 + [0, 3], nan_ok=True)
+    assert annotations.labeled.tolist() == annotations.fully_labeled.tolist() == [3, 4]
+    with pytest.raises(ValueError, match="y must be label images or points, got counts"):
+        annotations.label_images  # noqa: B018 - a property
+
+
+def test_counts_leave_out_partly_labeled_samples_and_the_margin():
+    y = np.zeros((3, 6, 6), int)
+    y[:, 0, 0], y[:, 3, 3] = 4, 5
+    y[2, 5, 5] = -1
+    annotations = Annotations(y, images_of(3, (6, 6)))
+    assert annotations.counts() == pytest.approx([2, 2, np.nan], nan_ok=True)
+    assert annotations.counts(margin=2) == pytest.approx([1, 1, np.nan], nan_ok=True)
+    assert annotations.points(0).tolist() == [[0, 0], [3, 3]]
+    assert annotations.points(2) is None
+    points = Annotations([[(0, 0), (3.2, 3)]] * 3, images_of(3, (6, 6)))
+    assert points.counts(margin=2).tolist() == [1, 1, 1]
+    assert points.points(1).tolist() == [[0, 0], [3.2, 3]]
+
+
+def test_objects_over_sections_count_once_in_the_nearest_section():
+    y = np.zeros((6, 8, 8), int)
+    y[0:3, 1:3, 1:3] = 1
+    y[1, 5:7, 5:7] = 1
+    y[4:, 1:3, 1:3] = 1
+    y[5, 0, 0] = -1
+    positions = np.array([2, 3, 4, 6, 8, 9])  # three stacks; the last is not fully labeled
+    annotations = Annotations(y, images_of(6, (8, 8)))
+    counts = annotations.counts(positions=positions)
+    assert counts == pytest.approx([0, 2, 0, 0, np.nan, np.nan], nan_ok=True)
+
+
+@pytest.mark.parametrize("key", [[0, 2], np.array([0, 2]), np.array([True, False, True])])
+@pytest.mark.parametrize("bound", [False, True])
+def test_splitters_take_annotations_apart(key, bound):
+    y = [np.ones((4, 4), int), None, np.array([[1.0, 2.0]])]
+    annotations = Annotations(y, images_of(3) if bound else None, point_radius=1.5)
+    for part in (annotations[key], annotations[key, ...], _safe_indexing(annotations, key)):
+        assert isinstance(part, Annotations)
+        assert part.point_radius == 1.5
+        assert part.y[0] is y[0]
+        part = part if bound else part.bind(images_of(2))
+        assert part.kind == "mixed"
+        assert part.labeled.tolist() == [0, 1]
+    assert annotations[1] is None
+    assert len(annotations[1:]) == 2
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_copies(duplicate):
+    other = duplicate(Annotations([2, None], images_of(2)))
+    assert other.counts() == pytest.approx([2, np.nan], nan_ok=True)
+    assert repr(other) == "Annotations(n_samples=2, kind='counts')"
+
+
+def test_lazy_label_images():
+    da = pytest.importorskip("dask.array")
+    y = np.ones((2, 4, 4), int)
+    assert Annotations(da.from_array(y), images_of(2)).counts().tolist() == [1, 1]
