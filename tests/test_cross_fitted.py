@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 
-from sskseg import ImageStack, SemiSupervisedSegmenter
+from sskseg import ImageStack, InstanceCounter, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.model_selection import CrossFitted
 
@@ -70,3 +71,15 @@ def test_nothing_is_guessed_of_the_images_of_a_fold(cells):
         other_X[list(fold)] = other_X[list(fold)][:, ::-1]  # which is not predicted
         other = clone(plain).fit(other_X, y, sample_weight=weight)
         assert np.array_equal(probabilities[list(fold)], other.transform(X)[list(fold)])
+
+
+def test_scans_are_counted_with_the_segmenter_of_all_samples(cells, tmp_path):
+    da = pytest.importorskip("dask.array")
+    from sskseg.scans import count_scan
+
+    X, y = cells
+    model = make_pipeline(CrossFitted(segmenter(), cv=2), InstanceCounter("components"))
+    model.fit(X, y)
+    image = np.concatenate([X[0], X[1]])
+    result = count_scan(model, da.from_array(image), tmp_path / "scan", n_workers=1)
+    assert np.array_equal(np.asarray(result.labels) > 0, model.transform(image[None])[0] > 0)

@@ -96,7 +96,7 @@ class ContourObjects:
             detector = copy(detector)
             detector.device = device
         with _NETWORK:
-            outputs = detector.block_maps(array[None])
+            outputs = detector.block_outputs(array[None])
         found = detector.block_objects(outputs, array.shape[:2])
         return Found(found.labels, found.scores, found.contours)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -18,13 +19,20 @@ from torch import Tensor
 from ..base import TorchEstimator
 from ..images import check_images, is_lazy, like_input
 from ..images.augmentation import PRESETS
-from ..inference import predict_images, round_up, tile_settings, values_per_pixel
+from ..inference import (
+    ChannelNormalization,
+    Compute,
+    DensePredictor,
+    round_up,
+    tile_settings,
+    values_per_pixel,
+)
 from ..inference.lazy import map_samples
 from ..model_selection.intervals import extend_residuals
 from ..model_selection.reference import count_each, reference_of, score_labels
 from ..morphology import contour_masks
 from ..nn import make_feature_network, pad_to_multiple
-from ..training import check_batch, inference_copy, patch_sides, standardized_sections
+from ..training import check_batch, patch_sides
 from ..training.transfer import FINETUNE, rate_groups, start_network
 from ._thresholds import lowest_score_threshold, threshold_search
 from ._training_data import annotations_of, check_annotations, make_training_data
@@ -235,7 +243,7 @@ class ContourDetector(TorchEstimator):
                 budget.part(_TRAINING_SHARE), device, dtype,
                 groups=rate_groups(network, self.finetune) if self.architecture_ else None,
             )  # fmt: skip
-            self._search_thresholds(data, device, dtype)
+            self._search_thresholds(data)
         return self
 
     def predict(self, X: ArrayLike) -> np.ndarray | list[np.ndarray]:
@@ -331,7 +339,7 @@ class ContourDetector(TorchEstimator):
         """
         check_is_fitted(self)
         images = check_images(X, 2, n_channels=self.n_channels_)
-        outputs = zip(self._outputs(images, *self._place()), images, strict=True)
+        outputs = zip(self._outputs(images), images, strict=True)
         return [self.block_objects(each, image.shape[:-1]) for each, image in outputs]
 
     # Blocks of a scan
@@ -366,7 +374,7 @@ class ContourDetector(TorchEstimator):
         values = values_per_pixel(self.network_, self.n_channels_, 2)
         return int(4 * values * tile) + _BYTES_PER_PIXEL * n_pixels
 
-    def block_maps(self, X: ArrayLike) -> Tensor:
+    def block_outputs(self, X: ArrayLike) -> Tensor:
         """Compute the network's outputs for one image: the first half of `detect`.
 
         Parameters
@@ -380,7 +388,7 @@ class ContourDetector(TorchEstimator):
         """
         check_is_fitted(self)
         images = check_images(X, 2, n_channels=self.n_channels_)
-        return next(self._outputs(images, *self._place()))
+        return next(self._outputs(images))
 
     def block_objects(self, outputs: Tensor, shape: tuple[int, int]) -> Detections:
         """Detect the objects of one image from the network's outputs: the second half of `detect`.
@@ -432,13 +440,13 @@ class ContourDetector(TorchEstimator):
             rng=np.random.default_rng(int(rng.integers(2**62))), device=device,
         )  # fmt: skip
 
-    def _search_thresholds(self, data, device, dtype):
+    def _search_thresholds(self, data):
         """Search the thresholds; compute residuals of held-out counts."""
         reference = reference_of(annotations_of([data.outlined[i] for i in data.evaluated]))
         given = {"score_threshold": self.score_threshold, "nms_threshold": self.nms_threshold}
         lowest = lowest_score_threshold(self.score_threshold)
         images = [data.images[i] for i in data.evaluated[reference.indices]]
-        outputs = zip(self._outputs(images, device, dtype), images, strict=True)
+        outputs = zip(self._outputs(images), images, strict=True)
         proposals = [self._propose(each, image.shape[:-1], lowest) for each, image in outputs]
         search = threshold_search(proposals, reference, given)
         for name, value in search.search().items():
@@ -463,20 +471,24 @@ class ContourDetector(TorchEstimator):
         contours, scores = contours[best].numpy(), scores[best].numpy()
         return Proposals(contours, scores, contour_masks(contours, shape), shape)
 
-    def _outputs(self, images, device, dtype) -> Iterator[Tensor]:
+    def _predictor(self) -> DensePredictor:
+        return DensePredictor(
+            self.network_,
+            partial(_shuffle, factor=self.network_.factor),
+            ChannelNormalization(self.channel_mean_, self.channel_std_),
+            tile_settings(self.network_, 2),
+            Compute(self.device, self.precision),
+        )
+
+    def _outputs(self, images) -> Iterator[Tensor]:
         """Compute outputs (n_outputs, h, w) of one image after the other."""
-        rows = np.arange(len(images))[:, None]
-        inputs = standardized_sections(images, rows, self.channel_mean_, self.channel_std_, dtype)
-        factor, stride = self.network_.factor, self.network_.stride
+        predictor, factor = self._predictor(), self.network_.factor
+        stride = self.network_.stride
+        inputs = predictor.inputs(images)
         padded = (pad_to_multiple(x.unsqueeze(0), stride).squeeze(0) for x in inputs)
-        network = inference_copy(self.network_, device, dtype, 2)
-        tiled = predict_images(
-            lambda x: _shuffle(network(x), factor), padded, tile_settings(self.network_, 2),
-            device=device, dtype=dtype,
-        )  # fmt: skip
-        for image, output in zip(images, tiled, strict=True):
+        for image, tiled in zip(images, predictor.predict_inputs(padded), strict=True):
             sides = [-(-size // factor) for size in image.shape[:-1]]
-            outputs = F.pixel_unshuffle(torch.from_numpy(output), factor)
+            outputs = F.pixel_unshuffle(torch.from_numpy(tiled), factor)
             yield outputs[: self.network_.n_outputs, : sides[0], : sides[1]]
 
 

@@ -124,15 +124,18 @@ class DensePredictor:
         ------
         ndarray of float32, shape (n_outputs, *spatial)
         """
+        yield from self.predict_inputs(self.inputs(images, indices), orientations)
+
+    def inputs(
+        self, images: Sequence[np.ndarray], indices: np.ndarray | None = None
+    ) -> Iterable[torch.Tensor]:
+        """Return the inputs of the network (n_channels, *spatial) for samples; see `predict`."""
         if indices is None:
             indices = np.arange(len(images))[:, None]
         _, dtype = self.compute.resolve()
-        inputs: Iterable[torch.Tensor]
         if self.normalization is None:
-            inputs = (torch.from_numpy(images[i]).movedim(-1, 0).to(dtype) for (i,) in indices)
-        else:
-            inputs = self.normalization.inputs(images, indices, dtype)
-        yield from self.predict_inputs(inputs, orientations)
+            return (torch.from_numpy(images[i]).movedim(-1, 0).to(dtype) for (i,) in indices)
+        return self.normalization.inputs(images, indices, dtype)
 
     def predict_inputs(
         self, inputs: Iterable[torch.Tensor], orientations: Orientations = None

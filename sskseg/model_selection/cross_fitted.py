@@ -216,3 +216,19 @@ class CrossFitted(ImageEstimator):
         """
         check_is_fitted(self)
         return self.segmenter_.score(X, y, positions=positions, sample_weight=sample_weight)
+
+    @available_if(_segmenter_has("block_predictor"))
+    def block_predictor(self, shape: tuple[int, ...], wanted: tuple[int, ...] | None = None) -> Any:
+        """Return what predicts blocks of a scan, see `sskseg.scans.count_scan`.
+
+        Parameters
+        ----------
+        shape, wanted : tuple of int
+            As the segmenter takes them.
+
+        Returns
+        -------
+        sskseg.scans.protocol.BlockPredictor
+        """
+        check_is_fitted(self)
+        return self.segmenter_.block_predictor(shape, wanted)

@@ -178,9 +178,9 @@ def test_a_scan_without_objects(model, plane, tmp_path):
 @pytest.fixture
 def evaluations(monkeypatch):
     """One for each time that the network evaluations."""
-    calls, original = [], ContourDetector.block_maps
+    calls, original = [], ContourDetector.block_outputs
     monkeypatch.setattr(
-        ContourDetector, "block_maps", lambda *a: calls.append(1) or original(*a)
+        ContourDetector, "block_outputs", lambda *a: calls.append(1) or original(*a)
     )  # fmt: skip
     return calls
 
@@ -311,7 +311,7 @@ def test_each_worker_has_a_gpu_of_its_own(model, plane, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(objects, "worker_device", lambda: "cuda:3")
     monkeypatch.setattr(
-        ContourDetector, "block_maps", lambda this, X: asked.append(this.device) or [][0]
+        ContourDetector, "block_outputs", lambda this, X: asked.append(this.device) or [][0]
     )
     with pytest.raises(ScanError):
         count_scan(model, da.from_array(plane), tmp_path / "out")
