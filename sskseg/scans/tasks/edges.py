@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..boxes import Box
+from ..boxes import Box, relative
 from ..plan import Plan
 
 Edges = dict[tuple[int, int], Box]
@@ -26,6 +26,15 @@ def edge_boxes(plan: Plan, i: int) -> Edges:
         for side, end in ends.items():
             edges[axis, side] = (*box[:axis], end, *box[axis + 1 :])
     return edges
+
+
+def edge_labels(plan: Plan, i: int, labels: np.ndarray) -> dict[str, np.ndarray]:
+    """Cut the edges out of the labels of a block with its halo, by axis and side as text."""
+    box = plan.grid.input_box(i)
+    return {
+        f"{axis}{side}": labels[relative(edge, box)]
+        for (axis, side), edge in edge_boxes(plan, i).items()
+    }
 
 
 def objects_at_border(plan: Plan, labels: np.ndarray, n: int, box: Box) -> np.ndarray:

@@ -14,7 +14,7 @@ from ..plan import Plan
 from ..reading import input_checksum, preprocess, read_input, read_mask, read_scan
 from ..stitching import block_faces
 from ..store import Store
-from .edges import edge_boxes, objects_at_border
+from .edges import edge_labels, objects_at_border
 
 
 class Objects(NamedTuple):
@@ -43,30 +43,23 @@ def find_objects(plan: Plan, store: Store, i: int) -> int:
     int
         How many objects have pixels in the core of the block; they come first.
     """
-    box, core = plan.grid.input_box(i), plan.grid.boxes[i]
+    box = plan.grid.input_box(i)
+    core = relative(plan.grid.boxes[i], box)
     block = read_input(plan, i) if plan.from_images else None
     if plan.from_images:
         found = find_in_images(plan, i, block)
     else:
         found = find_in_probabilities(plan, store.read("probabilities", box))
-    labels, kept = _number(plan, found.labels, relative(core, box))
-    n = len(kept)
-    edges = {
-        f"{axis}{side}": labels[relative(edge, box)]
-        for (axis, side), edge in edge_boxes(plan, i).items()
-    }
-    cut = objects_at_border(plan, labels, n, box)
-    labels = np.ascontiguousarray(labels[relative(core, box)])
-    score = found.score[relative(core, box)]
-    sums = object_sums(
-        labels, start=[part.start for part in core], probability=score,
-        intensity=_intensity(plan, i, labels, block),
-    )  # fmt: skip
+    labels, kept = _number(plan, found.labels, core)
+    edges = edge_labels(plan, i, labels)
+    cut = objects_at_border(plan, labels, len(kept), box)
+    labels = np.ascontiguousarray(labels[core])
+    sums = _sums(plan, i, labels, found.score[core], block)
     if found.contours is not None:
         sums["contour"] = found.contours[kept - 1] * sums["size"][:, None, None]
     if plan.consecutive:
-        sums |= _between_sections(labels, core, plan.shape)
         edges |= {"first": labels[0], "last": labels[-1]}
+    n = len(kept)
     store.ledger.write("edges", i, n=n, **edges)
     store.ledger.write("sums", i, n=n, cut=cut, input_crc=input_checksum(block), **sums)
     store.ledger.write("objects", i, labels=labels)
@@ -109,6 +102,15 @@ def _without_small_inside(labels, min_size):
         kept[face.ravel()] = True
     kept[0] = False
     return np.take(np.where(kept, np.cumsum(kept), 0).astype(labels.dtype), labels)
+
+
+def _sums(plan, i, labels, score, block):
+    """Sums over the pixels of each object in the core of a block."""
+    core = plan.grid.boxes[i]
+    intensity = _intensity(plan, i, labels, block)
+    start = [part.start for part in core]
+    sums = object_sums(labels, start=start, probability=score, intensity=intensity)
+    return sums | (_between_sections(labels, core, plan.shape) if plan.consecutive else {})
 
 
 def _intensity(plan, i, labels, block):
