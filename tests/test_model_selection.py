@@ -5,13 +5,18 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from sskseg import (
+    ImageStack,
     InstanceCounter,
     LabeledKFold,
+    LogBlobs,
+    OtsuWatershed,
     SemiSupervisedSegmenter,
     count_scorer,
     dice_scorer,
 )
 from sskseg.datasets import make_cells
+from sskseg.images.annotations import Annotations
+from sskseg.model_selection.reference import reference_of
 
 
 @pytest.fixture
@@ -68,8 +73,8 @@ class Threshold(BaseEstimator):
         return self
 
     def predict(self, X):
-        masks = np.asarray(X) > self.threshold
-        return masks.any(axis=2).sum(axis=1) if self.count else masks
+        masks = [np.asarray(image) > self.threshold for image in X]
+        return [mask.any(axis=1).sum() for mask in masks] if self.count else masks
 
 
 def test_dice_scorer_by_hand(y):
@@ -186,3 +191,58 @@ def test_dice_scorer_is_the_score_of_segmenters():
     ).fit(X, y)  # fmt: skip
     assert dice_scorer(model, X, y) == pytest.approx(model.score(X, y))
     assert dice_scorer(model, X, y) < 1
+
+
+def test_a_fold_without_an_object_has_a_finite_score():
+    y = np.zeros((2, 4, 4), int)
+    assert count_scorer(Given([1, 0]), y, y) == 0  # one error, over one object
+    assert count_scorer(Given([0, 0]), y, y) == 1
+    counter = InstanceCounter(min_size=0).fit(np.zeros((2, 4, 4)))
+    X = np.zeros((2, 4, 4))
+    X[0, 1, 1] = 1
+    assert counter.score(X, [0, 0]) == 0
+    assert counter.score(X, [0, 0], sample_weight=[3, 1]) == -2
+
+
+def test_whether_1_is_a_mask_is_decided_once():
+    """A fragmented object is one, whatever its number, beside an object of another number."""
+    fragments = np.zeros((12, 12), int)
+    fragments[1:4, 1:4] = fragments[1:4, 7:10] = 1
+    y = np.stack([fragments, fragments * 7, fragments * 0])
+    X = np.where(y > 0, 0.9, 0.1)
+    true = np.array([1, 1, 0])
+    assert count_scorer(Given(true), X, y) == 1
+    joined = InstanceCounter("components", merge_distance=4.0, min_size=0).fit(X)
+    assert joined.predict(X).tolist() == true.tolist()
+    assert joined.score(X, y) == 1
+    assert reference_of(Annotations(y, X[..., None])).counts.tolist() == true.tolist()
+
+
+def test_unknown_counts_are_unknown_to_all():
+    X = np.zeros((6, 12, 12))
+    X[:, 1:4, 1:4] = X[:3, 7:10, 7:10] = 1
+    y = [2, 2, None, 1, np.nan, -1]
+    known = InstanceCounter(min_size=0).fit(X[[0, 1, 3]], [2, 2, 1])
+    counter = InstanceCounter(min_size=0).fit(X, y)
+    assert len(counter.count_residuals_) == len(known.count_residuals_) == 3
+    assert counter.score(X, y) == count_scorer(counter, X, y) == 1
+    assert sorted(np.concatenate([t for _, t in LabeledKFold(3).split(X, y)])) == [0, 1, 3]
+    for every in ([None] * 6, [np.nan] * 6, [-1] * 6):
+        with pytest.raises(ValueError, match="labels nothing"):
+            counter.fit(X, every)
+        with pytest.raises(ValueError, match="got 0 of 6"):
+            next(LabeledKFold(2).split(X, every))
+    stack = InstanceCounter(min_size=0, sections="consecutive").fit(X, [0, 1, 0, 0, None, np.nan])
+    assert stack.predict(X).sum() == 2
+    for baseline in (OtsuWatershed(), LogBlobs()):
+        assert baseline.fit(X, y).score(X, y) <= 1
+
+
+def test_cross_validation_of_a_stack_of_images_of_different_sizes():
+    X = ImageStack([np.ones((4 + i, 5)) for i in range(4)])
+    y = [np.ones((4 + i, 5), int) for i in range(4)]
+    scores = cross_val_score(Threshold(), X, y, scoring=dice_scorer, cv=LabeledKFold(2))
+    assert scores.tolist() == [1, 1]
+    annotations = Annotations(y)
+    scores = cross_val_score(Threshold(), X, annotations, scoring=dice_scorer, cv=LabeledKFold(4))
+    assert scores.tolist() == [1, 1, 1, 1]

@@ -15,8 +15,8 @@ def count_error(y_true, y_pred):
     -------
     dict of str to float
         ``bias`` (mean of predicted minus true), ``mae``, ``rmse``, ``wape`` (sum of the absolute
-        errors over the sum of the true counts; 0 where both sums are 0, infinite where only the
-        second is) and ``concordance`` (Lin's coefficient [1]_; 1 where all are equal).
+        errors over the sum of the true counts, or over one object if there is none) and
+        ``concordance`` (Lin's coefficient [1]_; 1 where all are equal).
 
     Raises
     ------
@@ -50,6 +50,6 @@ def count_error(y_true, y_pred):
         "bias": float(error.mean()),
         "mae": float(np.abs(error).mean()),
         "rmse": float(np.sqrt((error**2).mean())),
-        "wape": absolute / total if total else (float("inf") if absolute else 0.0),
+        "wape": absolute / (total or 1.0),
         "concordance": float(2 * covariance / spread) if spread else 1.0,
     }

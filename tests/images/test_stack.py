@@ -14,19 +14,22 @@ def stack():
     return ImageStack(np.arange(48.0).reshape(3, 4, 4), backbone="net", simulator="sim")
 
 
-@pytest.mark.parametrize("rows", [[0, 2], np.array([0, 2]), np.array([True, False, True])])
-def test_rows_carry_what_was_learnt(stack, rows):
-    part = stack[rows]
-    assert np.array_equal(part, np.asarray(stack)[[0, 2]])
-    assert (part.backbone, part.simulator) == ("net", "sim")
+@pytest.mark.parametrize("indices", [[0, 2], np.array([0, 2]), np.array([True, False, True])])
+def test_parts_keep_backbone_and_simulator(stack, indices):
+    for part in (stack[indices], stack[indices, ...]):
+        assert np.array_equal(part, np.asarray(stack)[[0, 2]])
+        assert (part.backbone, part.simulator) == ("net", "sim")
 
 
-def test_rows_of_images_of_different_sizes():
+def test_parts_of_images_of_different_sizes():
     images = [np.zeros((2, 3)), np.ones((4, 5)), np.full((6, 7), 2)]
     stack = ImageStack(images, simulator="sim")
     assert stack[[True, False, True]].images[1] is images[2]
     assert stack[1:].simulator == "sim"
-    assert stack[1] is images[1]
+    assert stack[1] is stack[1, ...] is images[1]
+    for key in ([0, 2], np.array([0, 2]), np.array([True, False, True])):
+        assert stack[key, ...].images == [images[0], images[2]]
+    assert stack[1:, ...].images[0] is images[1]
     with pytest.raises(ValueError, match="different sizes"):
         np.asarray(stack)
 
@@ -34,6 +37,8 @@ def test_rows_of_images_of_different_sizes():
 def test_splitters_take_it_apart(stack):
     train, test = next(KFold(3).split(stack))
     assert len(_safe_indexing(stack, train)) == 2
+    ragged = ImageStack([np.zeros((2, 3)), np.ones((4, 5)), np.zeros((6, 7))])
+    assert len(_safe_indexing(ragged, train)) == 2
     assert isinstance(_safe_indexing(stack, test), ImageStack)
 
 
