@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
 from dataclasses import fields
 from numbers import Integral, Real
 from pathlib import Path
@@ -14,6 +12,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from ..simulation import CellSimulator
+from .atomic import atomic_path
 
 _FORMAT = "sskseg-1"
 
@@ -34,17 +33,11 @@ def write_model(path, class_name, values, tensors):
     ValueError
         If a value cannot be stored without executing code when it is loaded.
     """
-    path = Path(path)
     header = {"format": _FORMAT, "class": class_name, "values": json.dumps(_encode(values, ""))}
     tensors = {name: torch.as_tensor(value).contiguous() for name, value in tensors.items()}
     header["checksum"] = _checksum(header, tensors)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    os.close(handle)
-    try:
+    with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata=header)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def read_model(path):
