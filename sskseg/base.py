@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .images import check_generator
-from .io.models import check_fitted, check_weights, read_model, shortened, write_model
+from .io.models import DAMAGE, check_fitted, check_weights, read_model, shortened, write_model
 from .training import (
     Budget,
     LoopSettings,
@@ -27,7 +27,7 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
     """Base of the estimators on images: tags, and model files that cannot execute code."""
 
     _not_saved: tuple[str, ...] = ()  # attributes that are about the training images
-    _inner: dict = {}  # noqa: RUF012 - parameters and attributes that are estimators: their classes
+    _inner: dict = {}  # noqa: RUF012 - fitted attributes that are estimators: their classes
     _fitted: dict[str, str] = {}  # noqa: RUF012 - what a model file must hold, see `check_fitted`
 
     def __sklearn_tags__(self):
@@ -63,10 +63,7 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
 
     def _state(self):
         """Values and tensors of a model file."""
-        params = self.get_params(deep=False)
-        for name in set(self._inner) & set(params):
-            params[name] = params[name] and params[name].get_params(deep=False)
-        values, tensors = {"params": params, "fitted": {}}, {}
+        values, tensors = {"params": self.get_params(deep=False), "fitted": {}}, {}
         for name, value in vars(self).items():
             if not name.endswith("_") or name.startswith("_") or name in self._not_saved:
                 continue
@@ -111,20 +108,12 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
             )
         try:
             return cls._from_state(values, tensors)
-        except (
-            KeyError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError,
-            LookupError,
-        ) as error:  # fmt: skip
+        except DAMAGE as error:
             raise ValueError(f"{path} is damaged: {str(error)[:1000]}") from error
 
     @classmethod
     def _from_state(cls, values, tensors):
-        params = dict(values["params"])
-        for name in set(cls._inner) & set(params):
-            if params[name] is not None:
-                params[name] = cls._inner[name](**params[name])
-                params[name]._validate_params()
-        estimator = cls(**params)
+        estimator = cls(**values["params"])
         estimator._validate_params()
         estimator._restore(values["fitted"], tensors)
         return estimator

@@ -137,7 +137,7 @@ class InstanceCounter(ImageEstimator):
     (3,)
     """
 
-    _inner: dict = {"detector": ContourDetector, "detector_": ContourDetector}  # noqa: RUF012
+    _inner: dict = {"detector_": ContourDetector}  # noqa: RUF012
     _fitted = {  # noqa: RUF012
         "threshold_": "a number",
         "seed_height_": "a number",

@@ -16,6 +16,7 @@ from ..images import are_counts, check_images, check_labeled, check_labels, is_l
 from ..images.augmentation import PRESETS
 from ..inference import predict_images, round_up, tile_settings, values_per_pixel
 from ..inference.lazy import map_samples
+from ..io.registry import register
 from ..model_selection.intervals import joined_errors
 from ..model_selection.parameter_search import Calibration
 from ..model_selection.reference import (
@@ -46,6 +47,7 @@ _MAX_PROPOSALS_PER_OBJECT = (
 )
 
 
+@register
 class ContourDetector(TorchEstimator):
     """Find objects by their outlines, with a network that learns from label images.
 
