@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from .images import check_generator
-from .io.models import check_fitted, check_weights, read_model, shortened, write_model
+from .io.models import DAMAGE, check_fitted, check_weights, read_model, shortened, write_model
 from .training import (
     Budget,
     LoopSettings,
@@ -27,8 +27,7 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
     """Base of the estimators on images: tags, and model files that cannot execute code."""
 
     _not_saved: tuple[str, ...] = ()  # attributes that are about the training images
-    _inner: dict = {}  # noqa: RUF012 - attributes that are estimators: their classes
-    _nested: dict = {}  # noqa: RUF012 - parameters that may be objects: their classes by name
+    _inner: dict = {}  # noqa: RUF012 - fitted attributes that are estimators: their classes
     _fitted: dict[str, str] = {}  # noqa: RUF012 - what a model file must hold, see `check_fitted`
 
     def __sklearn_tags__(self):
@@ -64,7 +63,7 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
 
     def _state(self):
         """Values and tensors of a model file."""
-        values, tensors = {"params": _params_of(self), "fitted": {}}, {}
+        values, tensors = {"params": self.get_params(deep=False), "fitted": {}}, {}
         for name, value in vars(self).items():
             if not name.endswith("_") or name.startswith("_") or name in self._not_saved:
                 continue
@@ -109,15 +108,13 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
             )
         try:
             return cls._from_state(values, tensors)
-        except (
-            KeyError, TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError,
-            LookupError,
-        ) as error:  # fmt: skip
+        except DAMAGE as error:
             raise ValueError(f"{path} is damaged: {str(error)[:1000]}") from error
 
     @classmethod
     def _from_state(cls, values, tensors):
-        estimator = _object_of(cls, values["params"])
+        estimator = cls(**values["params"])
+        estimator._validate_params()
         estimator._restore(values["fitted"], tensors)
         return estimator
 
@@ -154,28 +151,6 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
     def _make_module(self, name):
         """Build the network that is stored as the attribute `name`, with any weights."""
         raise ValueError(f"{type(self).__name__} has no network {name!r}.")
-
-
-def _params_of(estimator):
-    """Return parameters; objects of registered classes as the name and their parameters."""
-    params = estimator.get_params(deep=False)
-    for name, registry in estimator._nested.items():
-        names = {registered: key for key, registered in registry.items()}
-        value = params[name]
-        if type(value) in names:
-            params[name] = {"object": names[type(value)], "params": _params_of(value)}
-    return params
-
-
-def _object_of(cls, params):
-    """Build an object from what `_params_of` returned; only registered classes are called."""
-    params = dict(params)
-    for name, registry in cls._nested.items():
-        if isinstance(params.get(name), dict):
-            params[name] = _object_of(registry[params[name]["object"]], params[name]["params"])
-    built = cls(**params)
-    built._validate_params()
-    return built
 
 
 class TorchEstimator(ImageEstimator):

@@ -5,9 +5,7 @@ python -m sskseg.demo --images FILE|FOLDER --labels FILE|FOLDER [--out DIR] [--t
 """
 
 import argparse
-import os
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from sklearn.pipeline import make_pipeline
 
 from .counting import InstanceCounter
 from .datasets import make_neuromuscular_junctions, read_images
+from .io import atomic_path
 from .morphology import label_objects
 from .preprocessing import PercentileScaler
 from .report import format_table, html, save_overlay
@@ -84,9 +83,11 @@ def run(names, X, y, truth, folder, time_budget, counter):
         "objects": [_count(label) for label in labels],
         "true": ["" if label is None else _count(label) for label in truth],
     })  # fmt: skip
-    _write(folder / "counts.csv", lambda path: counts.to_csv(path, index=False))
-    _write(folder / "objects.csv", lambda path: objects.to_csv(path, index=False))
-    _write(folder / "labels.tif", lambda path: _write_labels(path, labels))
+    for name, table in (("counts.csv", counts), ("objects.csv", objects)):
+        with atomic_path(folder / name) as path:
+            table.to_csv(path, index=False)
+    with atomic_path(folder / "labels.tif") as path:
+        _write_labels(path, labels)
     shown = _to_show(y)
     titles = [
         f"{names[i]}: {counts.objects[i]} objects"
@@ -94,12 +95,9 @@ def run(names, X, y, truth, folder, time_budget, counter):
         + ("" if counts.labeled[i] == "no" else " (trained on)")
         for i in shown
     ]
-    _write(
-        folder / "overlay.png",
-        lambda path: save_overlay(
-            path, [X[i] for i in shown], [truth[i] for i in shown], [labels[i] for i in shown],
-            titles=titles,
-        ),
+    save_overlay(
+        folder / "overlay.png", [X[i] for i in shown], [truth[i] for i in shown],
+        [labels[i] for i in shown], titles=titles,
     )  # fmt: skip
     html(model, X, truth, folder / "report.html", names=names)
     print(format_table(counts))
@@ -203,17 +201,6 @@ def _write_labels(path, labels):
     with tifffile.TiffWriter(path) as file:
         for label in labels:
             file.write(label.astype(np.int32), compression="zlib", contiguous=False)
-
-
-def _write(path, write):
-    """Write a file under a temporary name, then rename it: an older one stays until it is whole."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=path.suffix)
-    os.close(handle)
-    try:
-        write(temporary)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

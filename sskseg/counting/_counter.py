@@ -28,7 +28,7 @@ from ._blocks import ContourObjects, ProbabilityObjects, counter_blocks
 from ._checks import check_intensity, check_plane, check_probabilities, check_spacing
 from ._search import DEFAULTS, initial_values, search_values
 from ._splitting import Splitter
-from .methods import INSTANCE_METHODS, Contours, InstanceMethod, make_instance_method
+from .methods import Contours, InstanceMethod, make_instance_method
 from .tables import measure_detections, measure_samples, measure_sections
 
 _N_SIMULATED = 32  # images for the parameter search if no real one is labeled
@@ -107,7 +107,6 @@ class InstanceCounter(ImageEstimator):
     """
 
     _inner: dict = {"detector_": ContourDetector}  # noqa: RUF012
-    _nested: dict = {"method": INSTANCE_METHODS}  # noqa: RUF012
     _fitted = {  # noqa: RUF012
         "threshold_": "a number",
         "min_size_": "a count",

@@ -28,6 +28,7 @@ from ..inference import (
     values_per_pixel,
 )
 from ..inference.lazy import map_samples
+from ..io.registry import register
 from ..model_selection.intervals import extend_residuals
 from ..model_selection.reference import count_each, reference_of, score_labels
 from ..morphology import contour_masks
@@ -46,6 +47,7 @@ _BYTES_PER_PIXEL = 128  # of head outputs, the field of displacements, masks of 
 _MAX_PROPOSALS_PER_OBJECT = 8  # per object of typical size that fits in the image
 
 
+@register
 class ContourDetector(TorchEstimator):
     """Detect objects by their contours, with a network trained on label images.
 

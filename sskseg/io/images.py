@@ -1,22 +1,23 @@
-"""Reading image files, with errors that name them."""
+"""Read image files, with errors that name them."""
 
+from __future__ import annotations
+
+import os
 import re
 from pathlib import Path
 
 import numpy as np
-import tifffile
-from skimage.io import imread
 
 SUFFIXES = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
 
 
-def read_image(path):
+def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     """Read one image file; a TIFF of several pages is one array.
 
     Parameters
     ----------
     path : str or path-like
-        TIFF, PNG, JPEG or what else `skimage.io.imread` reads.
+        TIFF, PNG, JPEG or another format that `skimage.io.imread` reads.
 
     Returns
     -------
@@ -33,8 +34,7 @@ def read_image(path):
     if not path.is_file():
         raise FileNotFoundError(f"No image file at {path}.")
     try:
-        tiff = path.suffix.lower() in (".tif", ".tiff")
-        image = np.asarray(tifffile.imread(path) if tiff else imread(path))
+        image = _decode(path)
     except Exception as error:  # decoders raise errors of many kinds
         raise ValueError(f"{path} cannot be read as an image: {error}") from error
     if image.size == 0 or image.ndim < 2:  # tifffile only logs that the first page is not there
@@ -42,25 +42,36 @@ def read_image(path):
     return image
 
 
-def read_images(path):
+def _decode(path):
+    # Imported here: estimators import this package for their model files alone.
+    if path.suffix.lower() in (".tif", ".tiff"):
+        import tifffile
+
+        return np.asarray(tifffile.imread(path))
+    from skimage.io import imread
+
+    return np.asarray(imread(path))
+
+
+def read_images(path: str | os.PathLike[str]) -> tuple[list[str], list[np.ndarray]]:
     """Read the images of a file or of a folder.
 
     Parameters
     ----------
     path : str or path-like
-        File or folder. A TIFF of several pages is a stack of sections; of a folder all image files
-        are read, in natural order ("2" before "10").
+        File or folder. A TIFF of several pages is a stack of sections; a folder is read in natural
+        order ("2" before "10").
 
     Returns
     -------
     names : list of str
-        Stem of the file of each image; with the number of the page where a file holds several.
+        Stem of the file of each image, with the number of the page if the file has several.
     images : list of ndarray
 
     Raises
     ------
     FileNotFoundError
-        If there is nothing, or no image in the folder.
+        If there is no such file, or no image in the folder.
     ValueError
         If a file cannot be read; the message names it.
     """
@@ -79,13 +90,13 @@ def read_images(path):
     return [f"{path.stem}_{i:04d}" for i in range(len(pages))], list(pages)
 
 
-def list_images(folder):
-    """Image files of a folder in natural order."""
+def list_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """List the image files of a folder in natural order."""
     files = [f for f in Path(folder).iterdir() if f.suffix.lower() in SUFFIXES and f.is_file()]
     return sorted(files, key=natural_key)
 
 
-def natural_key(path):
-    """Sort key under which "section2" comes before "section10"."""
+def natural_key(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
+    """Return a sort key under which "section2" comes before "section10"."""
     parts = re.split(r"(\d+)", Path(path).name)
     return [(int(part), "") if part.isdigit() else (0, part) for part in parts]

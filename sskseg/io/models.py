@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import os
-import tempfile
-from dataclasses import fields
 from numbers import Integral, Real
 from pathlib import Path
 
@@ -13,9 +10,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from ..simulation import CellSimulator
+from .atomic import atomic_path
+from .registry import decode, encode, register
+
+__all__ = ["DAMAGE", "check_fitted", "check_weights", "read_model", "register", "shortened",
+           "write_model"]  # fmt: skip
 
 _FORMAT = "sskseg-1"
+# What goes wrong in building objects from values that a file claims; RecursionError is among them.
+DAMAGE = (TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError, LookupError)
 
 
 def write_model(path, class_name, values, tensors):
@@ -34,17 +37,11 @@ def write_model(path, class_name, values, tensors):
     ValueError
         If a value cannot be stored without executing code when it is loaded.
     """
-    path = Path(path)
-    header = {"format": _FORMAT, "class": class_name, "values": json.dumps(_encode(values, ""))}
+    header = {"format": _FORMAT, "class": class_name, "values": json.dumps(encode(values))}
     tensors = {name: torch.as_tensor(value).contiguous() for name, value in tensors.items()}
     header["checksum"] = _checksum(header, tensors)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    os.close(handle)
-    try:
+    with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata=header)
-        Path(temporary).replace(path)
-    finally:
-        Path(temporary).unlink(missing_ok=True)
 
 
 def read_model(path):
@@ -87,10 +84,11 @@ def read_model(path):
     if header.get("checksum") != _checksum(header, tensors):
         raise ValueError(f"{path} is damaged: its checksum is not that of its content.")
     try:
-        values = _decode(json.loads(header["values"]))
+        values = decode(json.loads(header["values"]))
         return header["class"], values, tensors
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is damaged: its header cannot be read: {error}") from error
+    except DAMAGE as error:
+        message = f"{path} is damaged: its header cannot be read: {str(error)[:1000]}"
+        raise ValueError(message) from error
 
 
 def _checksum(header, tensors):
@@ -178,35 +176,3 @@ def check_weights(module, state):
         if tensor is not None and not torch.isfinite(tensor).all():
             raise ValueError(f"{name} holds NaN or infinity.")
     module.load_state_dict(state, assign=True)
-
-
-def _encode(value, where):
-    if isinstance(value, np.generic):
-        value = value.item()
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, tuple):
-        return {"(tuple)": [_encode(v, f"{where}[{i}]") for i, v in enumerate(value)]}
-    if type(value) is CellSimulator:
-        parts = {part.name: getattr(value, part.name) for part in fields(value)}
-        return {"(CellSimulator)": _encode(parts, where)}
-    if isinstance(value, list):
-        return [_encode(v, f"{where}[{i}]") for i, v in enumerate(value)]
-    if isinstance(value, dict) and all(isinstance(key, str) for key in value):
-        return {key: _encode(v, f"{where}.{key}" if where else key) for key, v in value.items()}
-    raise ValueError(
-        f"{where} cannot be saved without executing code: expected numbers, strings, lists, "
-        f"tuples or dicts, got {type(value).__name__}. Use joblib or pickle instead."
-    )
-
-
-def _decode(value):
-    if isinstance(value, list):
-        return [_decode(v) for v in value]
-    if isinstance(value, dict):
-        if set(value) == {"(tuple)"}:
-            return tuple(_decode(v) for v in value["(tuple)"])
-        if set(value) == {"(CellSimulator)"}:
-            return CellSimulator(**_decode(value["(CellSimulator)"]))
-        return {key: _decode(v) for key, v in value.items()}
-    return value

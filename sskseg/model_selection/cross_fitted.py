@@ -6,12 +6,11 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, clone
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import ImageEstimator
 from ..images import (
     check_generator,
     check_images,
@@ -28,7 +27,7 @@ def _segmenter_has(name):
     return lambda self: hasattr(getattr(self, "segmenter_", self.segmenter), name)
 
 
-class CrossFitted(ImageEstimator):
+class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     """Give labeled samples the predictions of networks that were not trained on them.
 
     `fit_transform`, which a pipeline calls, returns out-of-fold probabilities of labeled samples,
@@ -48,7 +47,7 @@ class CrossFitted(ImageEstimator):
     Attributes
     ----------
     segmenter_ : estimator
-        Fitted on all samples.
+        Fitted on all samples. It is what to save to a file: folds matter in `fit_transform` only.
 
     Examples
     --------
@@ -65,7 +64,6 @@ class CrossFitted(ImageEstimator):
     (4,)
     """
 
-    _fitted = {"segmenter_": "an object"}  # noqa: RUF012
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         "segmenter": [HasMethods(["fit", "transform", "predict"])],
         "cv": [Interval(Integral, 2, None, closed="left")],

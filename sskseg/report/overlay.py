@@ -1,7 +1,10 @@
 """Images with the outlines of objects."""
 
+from pathlib import Path
+
 import numpy as np
 
+from ..io import atomic_path
 from ._axes import (
     ORANGE,
     SKY,
@@ -97,7 +100,8 @@ def save_overlay(path, images, y_true=None, y_pred=None, *, titles=None, columns
             y_true is not None and any(y is not None for y in y_true), y_pred is not None
         )
     )
-    figure.savefig(path)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, format=Path(path).suffix[1:] or "png")
 
 
 def outline_handles(has_true, has_pred):

@@ -3,11 +3,11 @@
 from datetime import datetime
 from html import escape
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import pandas as pd
 
+from ..io import write_atomically
 from ..morphology import measure_objects
 from ._axes import check_plot, numbered
 from ._facts import fitted_facts, installed_versions, score_rows, settings
@@ -88,7 +88,9 @@ def html(
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     steps = ", ".join(type(step).__name__ for _, step, _ in outputs.steps)
     text = whole_page(heading or f"sskseg: {steps}", f"Written {made}.", page.sections())
-    return _write(Path(path), text)
+    path = Path(path)
+    write_atomically(path, text.encode())
+    return path
 
 
 class _Page:
@@ -362,15 +364,3 @@ def _overlay_words(names, counts):
 
 def _first(what, n, most):
     return f"{what}, {n} rows" if n <= most else f"{what}, the first {most} of {n} rows"
-
-
-def _write(path, text):
-    """Write a file under a temporary name, then rename it."""
-    temporary = path.with_name(f"{path.name}.{uuid4().hex}.part")
-    try:
-        with temporary.open("x", encoding="utf-8") as file:
-            file.write(text)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path

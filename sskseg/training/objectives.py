@@ -12,6 +12,7 @@ from skimage.segmentation import find_boundaries
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ..io.registry import register
 from ..morphology import normalized_distance, relabel, weight_map
 from ..nn import (
     crop_center,
@@ -234,6 +235,7 @@ def _distance_target(objects):
     return distance.astype(np.float16)
 
 
+@register
 class SegmentationLoss(BaseEstimator):
     """What a segmenter minimizes: a sum of terms, with weights for narrow borders.
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator
 
+from ...io.registry import register
 from ...morphology import bridge_gaps
 
 INSTANCE_METHODS: dict[str, type[InstanceMethod]] = {}
@@ -61,12 +62,11 @@ class InstanceMethod(BaseEstimator):
     candidates: ClassVar[dict[str, tuple[float, ...]]] = {}
     exact: ClassVar[bool] = False
     _parameter_constraints: ClassVar[dict] = {}
-    _nested: ClassVar[dict] = {}  # as of `sskseg.base.ImageEstimator`
 
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
         if vars(cls).get("name"):  # a subclass that inherits a name does not replace its base
-            INSTANCE_METHODS[cls.name] = cls
+            INSTANCE_METHODS[cls.name] = register(cls)
 
     @property
     def search_order(self) -> tuple[str, ...]:

@@ -31,7 +31,6 @@ class Contours(InstanceMethod):
     """
 
     name = "contours"
-    _nested: ClassVar = {"detector": {"ContourDetector": ContourDetector}}
     _parameter_constraints: ClassVar = {"detector": [ContourDetector, None]}
 
     def __init__(self, detector: ContourDetector | None = None):

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from sklearn.base import BaseEstimator
 
+from ...io.registry import register
+
 if TYPE_CHECKING:
     from .._training import Training
 
@@ -86,7 +88,7 @@ class SemiSupervisedMethod(BaseEstimator):
     def __init_subclass__(cls, **options):
         super().__init_subclass__(**options)
         if vars(cls).get("name"):  # of its own: a variant of another does not take its place
-            METHODS[cls.name] = cls
+            METHODS[cls.name] = register(cls)
 
     def start(self, training: Training) -> None:
         """Prepare for one fit.
