@@ -1,5 +1,7 @@
-"""Simple methods with the same API, to compare with."""
+"""What learns little or nothing, with the same API, so that gains are visible."""
 
-from ._baselines import LogBlobs, OtsuWatershed, PixelForest
+from .log_blobs import LogBlobs
+from .otsu_watershed import OtsuWatershed
+from .pixel_forest import PixelForest
 
 __all__ = ["LogBlobs", "OtsuWatershed", "PixelForest"]

@@ -1,0 +1,210 @@
+"""`PixelForest`: a random forest on multiscale features."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from ..base import ImageEstimator
+from ..images import (
+    check_generator,
+    check_images,
+    check_sample_weight,
+    like_input,
+    wrap_like,
+)
+from ..images.annotations import Annotations
+from ..metrics import dice
+
+
+class PixelForest(ImageEstimator):
+    """Foreground of pixels by a random forest on multiscale features.
+
+    What interactive pixel classification does: intensity, edges and the Hessian's eigenvalues
+    of each channel at several scales [1]_.
+
+    Parameters
+    ----------
+    n_estimators : int, default=100
+    sigma_min, sigma_max : float, default=0.7 and 8.0
+        Scales of the features, pixels.
+    max_pixels : int, default=50000
+        Labeled pixels that are learned from, half of them foreground where there are enough.
+    spatial_ndim : {2, 3}, default=2
+    random_state : int, RandomState, Generator or None, default=None
+
+    Attributes
+    ----------
+    forest_ : RandomForestClassifier
+        `save` cannot store it; use joblib.
+    n_channels_ : int
+
+    References
+    ----------
+    .. [1] Berg et al. ilastik: interactive machine learning for (bio)image analysis. Nature Methods
+       2019. :doi:`10.1038/s41592-019-0582-9`
+
+    Examples
+    --------
+    >>> from sskseg import PixelForest
+    >>> from sskseg.datasets import make_cells
+    >>> X, y = make_cells(n_samples=2, shape=(32, 32), random_state=0)
+    >>> PixelForest(n_estimators=5, random_state=0).fit(X, y).predict(X).shape
+    (2, 32, 32)
+    """
+
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
+        "n_estimators": [Interval(Integral, 1, None, closed="left")],
+        "sigma_min": [Interval(Real, 0, None, closed="neither")],
+        "sigma_max": [Interval(Real, 0, None, closed="neither")],
+        "max_pixels": [Interval(Integral, 2, None, closed="left")],
+        "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
+        "random_state": ["random_state", np.random.Generator],
+    }
+
+    def __init__(
+        self, n_estimators=100, *, sigma_min=0.7, sigma_max=8.0, max_pixels=50000, spatial_ndim=2,
+        random_state=None,
+    ):  # fmt: skip
+        self.n_estimators = n_estimators
+        self.sigma_min = sigma_min
+        self.sigma_max = sigma_max
+        self.max_pixels = max_pixels
+        self.spatial_ndim = spatial_ndim
+        self.random_state = random_state
+
+    def fit(self, X, y):
+        """Learn from the labeled pixels.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
+        y : array-like of int, shape (n_samples, *spatial), or list
+            -1 unlabeled, 0 background, > 0 foreground.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For input that breaks the contract, or where foreground or background is not labeled.
+        """
+        from sklearn.ensemble import RandomForestClassifier
+
+        self._validate_params()
+        if self.sigma_min > self.sigma_max:
+            raise ValueError(
+                f"sigma_min must not exceed sigma_max, got {self.sigma_min} and {self.sigma_max}."
+            )
+        rng = check_generator(self.random_state)
+        images = self._check_images(X)
+        annotations = Annotations(y, images)
+        features, truth = [], []
+        for i in annotations.require_labeled():
+            label = annotations.label_images[i]
+            features.append(self._features(images[i])[label >= 0])
+            truth.append(label[label >= 0] > 0)
+        features, truth = np.concatenate(features), np.concatenate(truth)
+        if truth.all() or not truth.any():
+            raise ValueError("y must label foreground and background, got one of them only.")
+        half = self.max_pixels // 2
+        chosen = [rng.permutation(np.flatnonzero(truth == side))[:half] for side in (False, True)]
+        chosen = np.concatenate(chosen)
+        self.n_channels_ = images[0].shape[-1]
+        self.forest_ = RandomForestClassifier(
+            self.n_estimators, min_samples_leaf=5, n_jobs=-1,
+            random_state=int(rng.integers(2**31)),
+        ).fit(features[chosen], truth[chosen])  # fmt: skip
+        return self
+
+    def predict_proba(self, X):
+        """Probability of the foreground.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `fit`.
+
+        Returns
+        -------
+        probabilities : ndarray of float32, shape (n_samples, *spatial), or list of ndarray
+        """
+        check_is_fitted(self)
+        images = self._check_images(X, self.n_channels_)
+        maps = []
+        for image in images:
+            features = self._features(image)
+            found = self.forest_.predict_proba(features.reshape(-1, features.shape[-1]))[:, 1]
+            maps.append(found.reshape(image.shape[:-1]).astype(np.float32))
+        return like_input(maps, X)
+
+    def predict(self, X):
+        """Segment images: 1 where the probability exceeds 0.5 (uint8).
+
+        Parameters
+        ----------
+        X : array-like
+            As in `fit`.
+
+        Returns
+        -------
+        masks : ndarray of uint8, shape (n_samples, *spatial), or list of ndarray
+        """
+        return like_input([(m > 0.5).astype(np.uint8) for m in self.predict_proba(X)], X)
+
+    def transform(self, X):
+        """Probability of the foreground, which `InstanceCounter` takes.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `fit`.
+
+        Returns
+        -------
+        probabilities : ndarray of float32, list of ndarray, or ImageStack
+        """
+        maps = self.predict_proba(X)
+        return wrap_like(X, maps, self.transform)
+
+    def score(self, X, y, *, sample_weight=None):
+        """Mean Dice coefficient of the foreground over the samples that have labels.
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Of the mean.
+
+        Returns
+        -------
+        float
+        """
+        check_is_fitted(self)
+        images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
+        annotations = Annotations(y, images)
+        indices, masks = annotations.require_labeled(), self.predict(X)
+        weight = check_sample_weight(sample_weight, len(annotations), indices)
+        scores = [dice(annotations.foreground(i), masks[i] > 0) for i in indices]
+        return float(np.average(scores, weights=weight[indices]))
+
+    def _check_images(self, X, n_channels=None):
+        images = check_images(X, self.spatial_ndim, n_channels=n_channels)
+        for i, image in enumerate(images):
+            if min(image.shape[:-1]) < 2:  # there is no gradient
+                raise ValueError(
+                    f"X[{i}] must be at least 2 pixels wide, got shape {image.shape[:-1]}."
+                )
+        return images
+
+    def _features(self, image):
+        from skimage.feature import multiscale_basic_features
+
+        return multiscale_basic_features(
+            image.astype(np.float32), sigma_min=self.sigma_min, sigma_max=self.sigma_max,
+            channel_axis=-1,
+        )  # fmt: skip
