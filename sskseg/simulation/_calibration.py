@@ -123,7 +123,7 @@ def _sign(images, labels, polarity):
     found = max(votes, key=lambda name: votes[name])  # "bright" without any vote
     if polarity not in ("auto", found) and votes[found] > votes[polarity]:
         warnings.warn(
-            f"polarity={polarity!r} was given, but cells are {found} in {votes[found]} of "
+            f"polarity={polarity!r} was given, but cells look {found} in {votes[found]} of "
             f"{sum(votes.values())} images with cells. Set polarity={found!r}, unless cells are "
             "the larger part of the images.",
             stacklevel=4,

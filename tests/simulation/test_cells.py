@@ -337,7 +337,7 @@ def test_polarity_is_found_and_told():
     assert find_polarity(np.random.default_rng(0).normal(size=(3, 64, 64))) == {
         "bright": 0, "dark": 0
     }  # fmt: skip
-    told = r"polarity='bright' was given, but cells are dark in 4 of 4 images.* Set polarity='dark'"
+    told = r"polarity='bright' was given, but cells look dark in 4 of 4 images.* Set polarity='dark'"
     for known in (None, y):
         with pytest.warns(UserWarning, match=told):
             CellSimulator().calibrate(X, known, polarity="bright")
