@@ -1,4 +1,4 @@
-"""Simulated and public sets of images."""
+"""Simulated and public data sets."""
 
 from ..io.images import read_image, read_images
 from ._load import (

@@ -1,4 +1,4 @@
-"""How the files of a set lie in their folder."""
+"""Folder layouts of the data sets."""
 
 import os
 from pathlib import Path
@@ -9,7 +9,7 @@ from ..io.images import list_images, read_image
 
 
 def where_is(folder, name):
-    """The folder of a set; None is the subfolder `name` of what SSKSEG_DATA names."""
+    """Folder of a data set; None is the subfolder `name` of the folder SSKSEG_DATA."""
     if folder is not None:
         return Path(folder)
     root = os.environ.get("SSKSEG_DATA")
@@ -19,25 +19,25 @@ def where_is(folder, name):
 
 
 def find(folder, name, *choices):
-    """The first of several sets of files that is there, each a list of paths.
+    """Find the first layout of which all files exist, each layout a list of paths.
 
-    Raises FileNotFoundError naming the folder, what was looked for and what of it is missing.
+    Raises FileNotFoundError with the folder, the expected files and the missing ones.
     """
     folder = where_is(folder, name)
     for choice in choices:
         paths = [folder / part for part in choice]
         if all(path.exists() for path in paths):
             return paths
-    wanted = " or ".join(" + ".join(choice) for choice in choices)
-    # Of the layout that is there in part, the missing files are what the reader needs to know.
+    expected = " or ".join(" + ".join(choice) for choice in choices)
+    # Of a layout that is incomplete, name the missing files only.
     missing = [[part for part in choice if not (folder / part).exists()] for choice in choices]
     partly = [m for m, choice in zip(missing, choices, strict=True) if len(m) < len(choice)]
     hint = f"; {' and '.join(partly[0])} is missing" if partly else ""
-    raise FileNotFoundError(f"{name} is not in {folder}: expected {wanted}{hint}.")
+    raise FileNotFoundError(f"{name} is not in {folder}: expected {expected}{hint}.")
 
 
 def check_pair(image, label, path):
-    """Raise a ValueError naming `path`, the file of the label, if the shapes differ."""
+    """Raise ValueError with `path`, the file of the label, if the shapes differ."""
     if label.ndim < 2 or image.shape[: label.ndim] != label.shape:
         raise ValueError(
             f"{path} does not pair with its image: labels of shape {label.shape}, image of shape "
@@ -46,7 +46,7 @@ def check_pair(image, label, path):
 
 
 def load_pairs(image_folder, mask_folder):
-    """Images and masks in two folders, paired by the stems of their names."""
+    """Load images and masks from two folders, paired by the stems of their names."""
     images = {path.stem: path for path in list_images(image_folder)}
     masks = {path.stem: path for path in list_images(mask_folder)}
     for stem in sorted(images.keys() ^ masks.keys()):
@@ -62,7 +62,7 @@ def load_pairs(image_folder, mask_folder):
 
 
 def load_stage1(folder):
-    """The original layout: a folder an image, with one mask file a nucleus."""
+    """Load the original layout: one folder per image, one mask file per nucleus."""
     X, y, names = [], [], []
     for sample in sorted(path for path in folder.iterdir() if path.is_dir()):
         for part in ("images", "masks"):
@@ -82,7 +82,7 @@ def load_stage1(folder):
 
 
 def _join_masks(folder, shape):
-    """One label image of mask files with one nucleus each."""
+    """Join mask files with one nucleus each to a label image."""
     label = np.zeros(shape, np.int32)
     for number, path in enumerate(list_images(folder), start=1):
         mask = read_image(path)

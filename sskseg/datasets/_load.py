@@ -1,14 +1,17 @@
-"""Public sets of images, read from a folder."""
+"""Public data sets, read from a folder."""
 
 import csv
+from os import PathLike
 
 import numpy as np
 
 from ..io.images import read_image
 from ._layouts import check_pair, find, load_pairs, load_stage1, where_is
 
+Folder = str | PathLike[str] | None
 
-def load_isbi2012(folder=None):
+
+def load_isbi2012(folder: Folder = None) -> tuple[np.ndarray, np.ndarray]:
     """Load the ISBI 2012 stack of neuronal membranes.
 
     Serial-section transmission electron microscopy of the ventral nerve cord of a Drosophila larva,
@@ -49,7 +52,9 @@ def load_isbi2012(folder=None):
     return X, (y > 0).astype(np.uint8)
 
 
-def load_epfl_mitochondria(folder=None, *, split="train"):
+def load_epfl_mitochondria(
+    folder: Folder = None, *, split: str = "train"
+) -> tuple[np.ndarray, np.ndarray]:
     """Load the EPFL volumes of mitochondria.
 
     Focused ion beam scanning electron microscopy of the CA1 hippocampus, 5 nm isotropic.
@@ -101,7 +106,9 @@ def load_epfl_mitochondria(folder=None, *, split="train"):
     return X, (y > 0).astype(np.uint8)
 
 
-def load_dsb2018_nuclei(folder=None, *, split="train", return_names=False):
+def load_dsb2018_nuclei(
+    folder: Folder = None, *, split: str = "train", return_names: bool = False
+) -> tuple:
     """Load fluorescent nuclei of the Data Science Bowl 2018.
 
     Stage 1, gray-scale subset (CC0); pixel sizes vary and are not known. The original is at
@@ -118,7 +125,7 @@ def load_dsb2018_nuclei(folder=None, *, split="train", return_names=False):
     split : {"train", "test"}, default="train"
         Only StarDist's selection has a "test" part.
     return_names : bool, default=False
-        Whether to return the names of the images too.
+        Whether to return the names of the images, too.
 
     Returns
     -------
@@ -126,7 +133,7 @@ def load_dsb2018_nuclei(folder=None, *, split="train", return_names=False):
     y : list of ndarray of int32
         0 background; 1, 2, ... nuclei.
     names : list of str
-        Stems of the image files, which tell the images apart. Only with `return_names`.
+        Stems of the image files. Only with `return_names`.
 
     Raises
     ------
@@ -142,13 +149,13 @@ def load_dsb2018_nuclei(folder=None, *, split="train", return_names=False):
         raise ValueError(f"split must be 'train' or 'test', got {split!r}.")
     halves = [[f"{top}{split}/images", f"{top}{split}/masks"] for top in ("", "dsb2018/")]
     whole = [["images", "masks"], ["stage1_train"]] if split == "train" else []
-    found = find(folder, "dsb2018_nuclei", *whole, *halves)
-    X, y, names = load_stage1(found[0]) if len(found) == 1 else load_pairs(*found)
+    folders = find(folder, "dsb2018_nuclei", *whole, *halves)
+    X, y, names = load_stage1(folders[0]) if len(folders) == 1 else load_pairs(*folders)
     return (X, y, names) if return_names else (X, y)
 
 
-def load_psd95_puncta(folder=None):
-    """Load synaptic puncta (PSD95) with the place of each.
+def load_psd95_puncta(folder: Folder = None) -> tuple[np.ndarray, list[np.ndarray]]:
+    """Load synaptic puncta (PSD95) with the position of each.
 
     Crops of 128 x 128 pixels of fluorescence micrographs; pixel size, origin and terms of use are
     not stated. The annotation is noisy: about 2.4 bright spots an image are not marked.
@@ -174,22 +181,22 @@ def load_psd95_puncta(folder=None):
     X = read_image(images)
     if X.ndim != 3:
         raise ValueError(f"{images} must hold a stack of images, got shape {X.shape}.")
-    rows = [[] for _ in X]
+    points: list[list[tuple[float, float]]] = [[] for _ in X]
     try:
         with table.open(newline="") as file:
             for row in csv.DictReader(file):
                 number, point = int(row["image"]), (float(row["y"]), float(row["x"]))
                 if number < 0 or not np.isfinite(point).all():
                     raise ValueError(f"image {number}, point {point}")
-                rows[number].append(point)
+                points[number].append(point)
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise ValueError(
             f"{table} must have columns image, y, x for {len(X)} images: {error!r}."
         ) from error
-    return X, [np.array(points, float).reshape(-1, 2) for points in rows]
+    return X, [np.array(each, float).reshape(-1, 2) for each in points]
 
 
-def load_nissl_rat_cortex(folder=None):
+def load_nissl_rat_cortex(folder: Folder = None) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Load Nissl-stained rat cortex with instance masks.
 
     Brain cell bodies, dark on light; pixel size, origin and terms of use of the copy are not
@@ -221,7 +228,7 @@ def load_nissl_rat_cortex(folder=None):
     return X, y
 
 
-def load_lightsheet_2ch(folder=None):
+def load_lightsheet_2ch(folder: Folder = None) -> np.ndarray:
     """Load a light-sheet scan of brain: signal and autofluorescence background, unlabeled.
 
     From the public data of the BrainGlobe project, https://brainglobe.info (BSD-3-Clause), whose
@@ -251,7 +258,7 @@ def load_lightsheet_2ch(folder=None):
     return _load_zcyx(folder, "lightsheet_2ch")
 
 
-def load_array_tomography_4ch(folder=None):
+def load_array_tomography_4ch(folder: Folder = None) -> np.ndarray:
     """Load multiplexed synaptic labels: synapsin, PSD95, GluR1 and LY, unlabeled.
 
     Array tomography, serial ultrathin sections [1]_; voxel size, origin and terms of use of the
@@ -289,7 +296,7 @@ def _load_zcyx(folder, name):
     return np.moveaxis(volume, 1, -1)
 
 
-def load_nuclei3d(folder=None):
+def load_nuclei3d(folder: Folder = None) -> tuple[np.ndarray, np.ndarray]:
     """Load a small volume of nuclei with instance labels.
 
     The small volume among the test data of StarDist [1]_, ``stardist/data/images/img3d.tif`` in

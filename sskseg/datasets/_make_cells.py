@@ -1,5 +1,8 @@
 """`make_cells`: simulated images of cells with label images."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
 from ..images import check_generator
@@ -8,30 +11,37 @@ from ._arguments import check_count, check_range, check_shape
 
 
 def make_cells(
-    n_samples=4, shape=(64, 64), *, n_cells=None, radius=None, separation=0.9, contrast=0.6,
-    noise=0.05, random_state=None,
-):  # fmt: skip
+    n_samples: int = 4,
+    shape: Sequence[int] = (64, 64),
+    *,
+    n_cells: int | None = None,
+    radius: float | None = None,
+    separation: float = 0.9,
+    contrast: float = 0.6,
+    noise: float = 0.05,
+    random_state: Any = None,
+) -> tuple[np.ndarray, np.ndarray]:
     """Simulate bright cells on a dark, uneven background.
 
     Parameters
     ----------
     n_samples : int, default=4
     shape : tuple of 2 or 3 ints, default=(64, 64)
-        Of one image, pixels.
+        Shape of an image, pixels.
     n_cells : int, default=None
-        Cells in an image, fewer where they do not fit at the wanted `separation`; None is as many
+        Number of cells in an image, fewer if they do not fit with this `separation`; None: as many
         as cover about 30 % of its area (10 % of its volume).
     radius : float, default=None
-        Mean radius, pixels; None is 6, or less where the image is small.
+        Mean radius, pixels; None is 6, or less in small images.
     separation : float, default=0.9
-        Least distance of two centers in units of the sum of the radii; below 1 cells touch, and
-        a pixel where two overlap belongs to the one that it lies deeper in.
+        Minimum distance of two centers in units of the sum of the radii; below 1 cells overlap, and
+        a pixel of two cells belongs to the one it is deeper in.
     contrast : float, default=0.6
-        Mean brightness of the cells above the background.
+        Mean contrast of the cells to the background.
     noise : float, default=0.05
-        Standard deviation of the noise where the image is bright.
+        Standard deviation of the noise in bright pixels.
     random_state : int, RandomState, Generator or None, default=None
-        Image i is the same however many are made.
+        Image i does not depend on `n_samples`.
 
     Returns
     -------
@@ -43,9 +53,9 @@ def make_cells(
     Raises
     ------
     ValueError
-        For a shape that is not 2-D or 3-D, or numbers out of their range.
+        If the shape is not 2-D or 3-D, or a number is out of range.
     TypeError
-        For counts that are not integers, or other numbers that are not real.
+        If a count is not an integer, or another number is not real.
 
     Examples
     --------
@@ -54,7 +64,7 @@ def make_cells(
     >>> X.shape, y.dtype
     ((2, 32, 48), dtype('int32'))
     """
-    n_samples, shape = check_count("n_samples", n_samples, least=1), check_shape(shape)
+    n_samples, shape = check_count("n_samples", n_samples, minimum=1), check_shape(shape)
     if radius is None:
         radius = min(6.0, min(shape) / 4)
     check_range("radius", radius, positive=True)

@@ -1,6 +1,8 @@
 """`make_neuromuscular_junctions`: simulated two-channel scans of muscle."""
 
+from collections.abc import Sequence
 from numbers import Real
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,37 +26,45 @@ from ._arguments import check_count, check_range, check_shape
 
 
 def make_neuromuscular_junctions(
-    n_samples=4, shape=(128, 128), *, magnification=1.0, n_junctions=None, radius=11.0,
-    fragmentation=0.5, bleed_through=0.15, noise=0.08, random_state=None,
-):  # fmt: skip
+    n_samples: int = 4,
+    shape: Sequence[int] = (128, 128),
+    *,
+    magnification: float | Sequence[float] = 1.0,
+    n_junctions: int | None = None,
+    radius: float = 11.0,
+    fragmentation: float = 0.5,
+    bleed_through: float = 0.15,
+    noise: float = 0.08,
+    random_state: Any = None,
+) -> Any:
     """Simulate scans of muscle with stained neuromuscular junctions.
 
     Channel 0 is the signal (acetylcholine receptors, stained by alpha-bungarotoxin), channel 1 the
     autofluorescence background (muscle fibers). Junctions are pretzel-shaped plaques with holes,
-    some in fragments, that lie along the fibers; fragments of one junction have one label. Bright
-    specks that both channels show are debris, not junctions.
+    some in fragments, along the fibers; the fragments of a junction share one label. Bright specks
+    in both channels are debris, not junctions.
 
     Parameters
     ----------
     n_samples : int, default=4
     shape : tuple of 2 or 3 ints, default=(128, 128)
-        Of the field of view, pixels at magnification 1.
+        Shape of the field of view, pixels at magnification 1.
     magnification : float or sequence of float, default=1.0
-        Pixels per unit of the tissue. A sequence gives the same tissue at each magnification: the
-        same fibers and junctions under the optics and the noise of another scan.
+        Pixels per unit of the tissue. A sequence returns the same tissue at each magnification:
+        the same fibers and junctions, with the optics and the noise of another scan.
     n_junctions : int, default=None
-        In each image, fewer where they do not fit; None draws it for each image (Poisson), so
-        that they lie in about 15 % of its area (4 % of its volume).
+        Number of junctions in each image, fewer if they do not fit; None draws it for each image
+        (Poisson), to cover about 15 % of its area (4 % of its volume).
     radius : float, default=11.0
         Half the mean length of a junction, pixels at magnification 1.
     fragmentation : float in [0, 1], default=0.5
         Share of the junctions that are cut into fragments.
     bleed_through : float, default=0.15
-        Share of the background channel that the signal channel sees too.
+        Share of the background channel that is added to the signal channel.
     noise : float, default=0.08
-        Standard deviation of the noise where the image is bright.
+        Standard deviation of the noise in bright pixels.
     random_state : int, RandomState, Generator or None, default=None
-        Image i is the same however many are made.
+        Image i does not depend on `n_samples`.
 
     Returns
     -------
@@ -68,9 +78,9 @@ def make_neuromuscular_junctions(
     Raises
     ------
     ValueError
-        For a shape that is not 2-D or 3-D, or numbers out of their range.
+        If the shape is not 2-D or 3-D, or a number is out of range.
     TypeError
-        For counts that are not integers, or other numbers that are not real.
+        If a count is not an integer, or another number is not real.
 
     References
     ----------
@@ -88,15 +98,15 @@ def make_neuromuscular_junctions(
     >>> low.shape, high.shape
     ((1, 64, 64, 2), (1, 256, 256, 2))
     """
-    n_samples, shape = check_count("n_samples", n_samples, least=1), check_shape(shape)
+    n_samples, shape = check_count("n_samples", n_samples, minimum=1), check_shape(shape)
     check_range("radius", radius, positive=True)
-    check_range("fragmentation", fragmentation, most=1)
+    check_range("fragmentation", fragmentation, maximum=1)
     check_range("bleed_through", bleed_through)
     check_range("noise", noise)
     single = isinstance(magnification, Real)
     magnifications = [
         check_range("magnification", m, positive=True)
-        for m in ([magnification] if single else magnification)
+        for m in cast("Sequence[float]", [magnification] if single else magnification)
     ]
     if not magnifications:
         raise ValueError("magnification must be a number or a sequence of them, got none.")
@@ -114,7 +124,7 @@ def make_neuromuscular_junctions(
 
 
 class _Tissue:
-    """Fibers, junctions and debris of one sample, to be seen at any magnification."""
+    """Fibers, junctions and debris of one sample, independent of the magnification."""
 
     def __init__(self, rng, shape, n_junctions, radius, fragmentation):
         self.shape = shape
@@ -135,7 +145,7 @@ class _Tissue:
             sample_junction(rng, c, r, self.fibers.direction, fragmentation=fragmentation)
             for c, r in zip(centers, radii[placed], strict=True)
         ]
-        # In two dimensions a thick section is seen at once, some of it out of focus.
+        # A 2-D image shows a thick section, parts of which are out of focus.
         depth = rng.normal(0, 0.1 * radius, len(placed))
         self.depths = depth if len(shape) == 2 else np.zeros(len(placed))
         n_specks = rng.poisson(0.4 * n_junctions)
@@ -146,18 +156,18 @@ class _Tissue:
                 rng.uniform(0.2, 0.7, n_specks),
             )
         )
-        # Seeds, not generators, so that every magnification sees the same field.
+        # Seeds, not generators, so that every magnification has the same field.
         self.field_seed, self.noise_seed = rng.integers(2**62, size=2).tolist()
 
     def image(self, magnification, bleed_through, noise):
-        """Both channels and the label image."""
+        """Draw both channels and the label image."""
         light, labels = self._plaques(magnification)
         uneven = self._illumination(magnification)
         debris = self._debris(magnification)
         fibers = fiber_pattern(self.fibers, self.shape, magnification)
         background = (0.1 + 0.4 * fibers + debris) * uneven
         signal = (light + 0.6 * debris) * uneven + bleed_through * background + 0.05
-        # Optics of a fixed aperture and the camera's own blur; optics see depth less sharply.
+        # Blur of a fixed aperture and of the camera; along depth optics are less sharp.
         sigma = 0.6 + 0.35 * magnification**0.5
         sigma = [1.5 * sigma] * (len(self.shape) - 2) + [sigma] * 2
         camera = np.random.default_rng([self.noise_seed, round(1000 * magnification)])
@@ -168,7 +178,7 @@ class _Tissue:
         return np.stack(channels, axis=-1), labels
 
     def _illumination(self, magnification):
-        """Uneven light, the same in the tissue at every magnification."""
+        """Draw uneven light, equal in the tissue at every magnification."""
         rng = np.random.default_rng(self.field_seed)
         scale = max(self.shape) / 2
         field = fractal_noise(rng, self.shape, scale, octaves=3, magnification=magnification)
@@ -176,11 +186,11 @@ class _Tissue:
         return np.clip(1 + 0.2 * field, 0.4, 1.6) * corners
 
     def _plaques(self, magnification):
-        """Their light, each out of focus by its own depth, and their labels."""
+        """Draw the light of plaques, each out of focus by its own depth, and their labels."""
         shape = magnified(self.shape, magnification)
         light, labels = np.zeros(shape, np.float32), np.zeros(shape, np.int32)
         owner = np.zeros(shape, np.float32)
-        gain = 1.0 if len(shape) == 2 else 1.6  # a tube loses more to the blur than a ribbon
+        gain = 1.0 if len(shape) == 2 else 1.6  # blur dims a tube more than a ribbon
         for number, (junction, depth) in enumerate(zip(self.junctions, self.depths), start=1):
             margin = int(np.ceil(1.5 * abs(depth) * magnification))
             start, inside, own = draw_junction(junction, magnification, margin=margin)
@@ -188,15 +198,15 @@ class _Tissue:
             if here is None:
                 continue
             own = own * np.float32(junction.brightness * gain)
-            seen = inside[there] & (own[there] > owner[here])
-            owner[here][seen] = own[there][seen]
-            labels[here][seen] = number
+            on_top = inside[there] & (own[there] > owner[here])
+            owner[here][on_top] = own[there][on_top]
+            labels[here][on_top] = number
             blurred = defocus(own, depth * magnification)
             np.maximum(light[here], blurred[there], out=light[here])
         return light, labels
 
     def _debris(self, magnification):
-        """Specks that fluoresce by themselves, in both channels."""
+        """Draw autofluorescent specks, which both channels show."""
         shape = magnified(self.shape, magnification)
         light = np.zeros(shape, np.float32)
         for center, size, brightness in self.specks:

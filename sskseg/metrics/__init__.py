@@ -1,4 +1,4 @@
-"""Metrics of masks, objects and counts: ``metric(y_true, y_pred)``; -1 in y_true is left out."""
+"""Metrics of masks, objects and counts: ``metric(y_true, y_pred)``; -1 in y_true is ignored."""
 
 from .borders import thin_borders
 from .calibration import expected_calibration_error, reliability_curve

@@ -1,4 +1,4 @@
-"""Images in pairs, and their contingency tables."""
+"""Pairs of images and their contingency tables."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ def as_pairs(y_true, y_pred):
     Raises
     ------
     ValueError
-        Where numbers or shapes differ.
+        If numbers or shapes differ.
     """
     lists = isinstance(y_true, (list, tuple)), isinstance(y_pred, (list, tuple))
     if not any(lists):
@@ -37,12 +37,12 @@ def as_pairs(y_true, y_pred):
 
 
 def as_stack(images, ndim):
-    """List of the images: of a list, or of an array of `ndim` axes (one image) or one more.
+    """List the images of a list, of an array of `ndim` axes (one image) or of a stack.
 
     Raises
     ------
     ValueError
-        For an array of other axes.
+        If an array has another number of axes.
     """
     if isinstance(images, (list, tuple)):
         return list(images)
@@ -55,7 +55,7 @@ def as_stack(images, ndim):
 
 
 def check_mask(pred):
-    """Raise ValueError where a mask is wanted and probabilities came."""
+    """Raise ValueError if `pred` holds probabilities instead of a mask."""
     if pred.dtype.kind == "f":
         raise ValueError(
             f"y_pred must be masks or label images, got {pred.dtype}; apply a threshold to "
@@ -64,7 +64,7 @@ def check_mask(pred):
 
 
 def check_probabilities(pred):
-    """Raise ValueError where floating numbers are not in [0, 1]."""
+    """Raise ValueError if floating-point values are not in [0, 1]."""
     if pred.dtype.kind == "f" and pred.size and not (pred.min() >= 0 and pred.max() <= 1):
         raise ValueError(
             f"Probabilities must lie in [0, 1], got values from {pred.min()} to {pred.max()}."
@@ -72,15 +72,15 @@ def check_probabilities(pred):
 
 
 class Contingency(NamedTuple):
-    """How many pixels each pair of labels shares.
+    """Number of pixels that each pair of labels shares.
 
     Parameters
     ----------
     true_ids, pred_ids : ndarray of int
         The labels that occur, sorted.
     rows, columns, overlaps : ndarray of int64
-        Indices into the ids, and the pixels that the two share; pairs that share none are left
-        out. Memory goes with the number of pairs, whatever the ids are.
+        Indices into the ids, and the number of shared pixels; pairs without a shared pixel are
+        omitted. Memory is proportional to the number of pairs, whatever the ids.
     """
 
     true_ids: np.ndarray
@@ -101,13 +101,13 @@ class Contingency(NamedTuple):
 
 
 def contingency(true, pred, known):
-    """Contingency table of two label images, over some pixels.
+    """Compute the contingency table of two label images over the known pixels.
 
     Parameters
     ----------
     true, pred : ndarray of int or bool, of one shape
     known : ndarray of bool
-        The pixels that count.
+        Pixels to count.
 
     Returns
     -------
@@ -116,7 +116,7 @@ def contingency(true, pred, known):
     Raises
     ------
     ValueError
-        If one is not of integers.
+        If a label image is not of integers.
     """
     for name, labels in {"y_true": true, "y_pred": pred}.items():
         if labels.dtype.kind not in "biu":
@@ -141,8 +141,10 @@ def contingency(true, pred, known):
 
 
 def _runs(true, pred):
-    """Starts and lengths of the runs of pixels in which neither changes: few where labels are
-    objects, and all that has to be counted."""
+    """Starts and lengths of the runs of pixels in which neither image changes.
+
+    Label images have far fewer runs than pixels, so that counting them is faster.
+    """
     if true.size == 0:
         return np.zeros(0, np.intp), np.zeros(0, np.int64)
     changes = true[1:] != true[:-1]
@@ -170,7 +172,7 @@ def _compact(values):
 
 
 def _sums(index, values, n):
-    """Exact sums of integers in groups."""
+    """Exact sums of integers by group."""
     result = np.zeros(n, np.int64)
     np.add.at(result, index, values)
     return result

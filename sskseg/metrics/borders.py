@@ -1,4 +1,4 @@
-"""Thin borders: membranes of one pixel."""
+"""Thin the borders between objects to one pixel."""
 
 import numpy as np
 from skimage.segmentation import watershed
@@ -6,11 +6,11 @@ from skimage.segmentation import watershed
 from ..morphology import label_components
 
 
-def thin_borders(mask):
+def thin_borders(mask: np.ndarray) -> np.ndarray:
     """Grow the components of a mask until lines of one pixel are left between them.
 
-    How thick a border is drawn does not matter after that: metrics of the objects compare what is
-    separated from what. Background that separates nothing disappears.
+    Metrics of the objects then do not depend on the thickness of the borders, only on which objects
+    they separate. Background that separates nothing disappears.
 
     Parameters
     ----------

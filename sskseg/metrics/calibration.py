@@ -1,21 +1,22 @@
-"""Whether probabilities mean what they say."""
+"""Calibration of foreground probabilities."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ._pairs import as_pairs, check_probabilities
 
 
-def expected_calibration_error(y_true, y_proba, *, n_bins=15):
-    """Mean difference between the probability of the foreground and its frequency.
+def expected_calibration_error(y_true: ArrayLike, y_proba: ArrayLike, *, n_bins: int = 15) -> float:
+    """Compute the expected calibration error (ECE) of foreground probabilities.
 
-    Pixels are sorted into bins of equal width by their probability; the differences between the
-    mean probability and the share of foreground of the bins are averaged, weighed by the numbers
-    of their pixels.
+    Pixels are binned by their probability, in bins of equal width. The error is the mean over the
+    bins of the difference between mean probability and share of foreground, weighted by the number
+    of pixels.
 
     Parameters
     ----------
     y_true : ndarray of int, or list of ndarray
-        > 0 foreground, 0 background, -1 left out. Pixels of a list are pooled.
+        > 0 foreground, 0 background, -1 ignored. Pixels of a list are pooled.
     y_proba : ndarray of float, or list of ndarray
         Probabilities of the foreground, in [0, 1].
     n_bins : int, default=15
@@ -49,8 +50,10 @@ def expected_calibration_error(y_true, y_proba, *, n_bins=15):
     return float(errors.sum() / max(n.sum(), 1))
 
 
-def reliability_curve(y_true, y_proba, *, n_bins=15):
-    """How often pixels of a predicted probability are foreground.
+def reliability_curve(
+    y_true: ArrayLike, y_proba: ArrayLike, *, n_bins: int = 15
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Compute the reliability curve: the frequency of foreground by predicted probability.
 
     Parameters
     ----------
@@ -61,8 +64,8 @@ def reliability_curve(y_true, y_proba, *, n_bins=15):
     -------
     n_pixels : ndarray of int64, shape (n_bins,)
     probability, frequency : ndarray of float, shape (n_bins,)
-        Mean probability and share of foreground of the pixels of each bin; NaN where there are
-        none.
+        Mean probability and share of foreground of the pixels of each bin; NaN for an empty
+        bin.
 
     Raises
     ------

@@ -1,10 +1,11 @@
 """Errors of counts."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def count_error(y_true, y_pred):
-    """Compare counts.
+def count_error(y_true: ArrayLike, y_pred: ArrayLike) -> dict[str, float]:
+    """Compute errors of counts.
 
     Parameters
     ----------

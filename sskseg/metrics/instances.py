@@ -1,25 +1,27 @@
-"""Objects found, missed and invented."""
+"""Metrics of objects: true positives, false positives and false negatives."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
 from ._pairs import as_pairs, contingency
 
-_ALONE = 1e-9  # less than any IoU that matters, but not 0, which would be no edge
+_UNMATCHED = 1e-9  # less than any IoU that matters, but not 0, which would be no edge
 
 
 class Matches(NamedTuple):
-    """What `match_instances` returns.
+    """Result of `match_instances`.
 
     Parameters
     ----------
     true_positives, false_positives, false_negatives : int
-        Objects found, invented and missed.
+        Number of objects.
     iou_sum : float
-        Sum of the IoU of the objects that were found.
+        Sum of the IoU of the true positives.
     """
 
     true_positives: int
@@ -28,18 +30,20 @@ class Matches(NamedTuple):
     iou_sum: float
 
 
-def match_instances(y_true, y_pred, threshold=0.5):
+def match_instances(
+    y_true: ArrayLike, y_pred: ArrayLike, threshold: float | Sequence[float] = 0.5
+) -> Matches | list[Matches]:
     """Match objects one to one by intersection over union.
 
     Parameters
     ----------
     y_true : ndarray of int, or list of ndarray
-        Different values > 0 are different objects, 0 background, -1 left out. The objects of a
-        list are pooled, each image matched by itself.
+        Different values > 0 are different objects, 0 background, -1 ignored. The objects of a
+        list are pooled; each image is matched by itself.
     y_pred : ndarray of int, or list of ndarray
     threshold : float in (0, 1] or sequence of float, default=0.5
-        Least IoU of a match. Above 0.5 at most one match is possible; otherwise the matching with
-        the greatest sum of IoU is taken.
+        Minimum IoU of a match. Above 0.5 at most one match is possible; at or below, the matching
+        with the greatest sum of IoU is chosen.
 
     Returns
     -------
@@ -55,15 +59,15 @@ def match_instances(y_true, y_pred, threshold=0.5):
     return matches[0] if np.ndim(threshold) == 0 else matches
 
 
-def matched_objects(y_true, y_pred, threshold=0.5):
-    """Tell which objects `match_instances` takes for the same.
+def matched_objects(y_true: ArrayLike, y_pred: ArrayLike, threshold: float = 0.5) -> np.ndarray:
+    """Find the pairs of objects that `match_instances` matches.
 
     Parameters
     ----------
     y_true, y_pred : ndarray of int
         One image; as in `match_instances`.
     threshold : float in (0, 1], default=0.5
-        Least IoU of a match.
+        Minimum IoU of a match.
 
     Returns
     -------
@@ -87,20 +91,20 @@ def matched_objects(y_true, y_pred, threshold=0.5):
     return np.stack([ids[0][rows[matched]], ids[1][columns[matched]]], axis=1).astype(np.int64)
 
 
-def f1_instances(y_true, y_pred, threshold=0.5):
-    """F1 of the objects, ``2 TP / (2 TP + FP + FN)``.
+def f1_instances(y_true: ArrayLike, y_pred: ArrayLike, threshold: float = 0.5) -> float:
+    """Compute the F1 score of the objects, ``2 TP / (2 TP + FP + FN)``.
 
     Parameters
     ----------
     y_true, y_pred : ndarray of int, or list of ndarray
         As in `match_instances`.
     threshold : float in (0, 1], default=0.5
-        Least IoU of a match.
+        Minimum IoU of a match.
 
     Returns
     -------
     float
-        1 where there is no object in either.
+        1 if neither holds an object.
 
     Examples
     --------
@@ -109,13 +113,16 @@ def f1_instances(y_true, y_pred, threshold=0.5):
     >>> f1_instances(np.array([[1, 1, 0, 2]]), np.array([[5, 5, 0, 0]]))
     0.6666666666666666
     """
-    found, invented, missed, _ = match_instances(y_true, y_pred, threshold)
-    total = 2 * found + invented + missed
-    return 2 * found / total if total else 1.0
+    (matches,) = _pooled(y_true, y_pred, [threshold])
+    twice = 2 * matches.true_positives
+    total = twice + matches.false_positives + matches.false_negatives
+    return twice / total if total else 1.0
 
 
-def average_precision(y_true, y_pred, thresholds=0.5):
-    """Average precision in the sense of the Data Science Bowl 2018, ``TP / (TP + FP + FN)``.
+def average_precision(
+    y_true: ArrayLike, y_pred: ArrayLike, thresholds: float | Sequence[float] = 0.5
+) -> float | np.ndarray:
+    """Compute the average precision of the Data Science Bowl 2018, ``TP / (TP + FP + FN)``.
 
     Parameters
     ----------
@@ -126,40 +133,41 @@ def average_precision(y_true, y_pred, thresholds=0.5):
     Returns
     -------
     float or ndarray of float
-        One for each threshold; 1 where there is no object in either.
+        One for each threshold; 1 if neither holds an object.
 
     References
     ----------
     .. [1] Caicedo et al. Nucleus segmentation across imaging experiments: the 2018 Data Science
        Bowl. Nature Methods 2019. :doi:`10.1038/s41592-019-0612-7`
     """
-    matches = match_instances(y_true, y_pred, np.atleast_1d(thresholds))
+    matches = _pooled(y_true, y_pred, np.atleast_1d(thresholds))
     values = np.array([m[0] / sum(m[:3]) if sum(m[:3]) else 1.0 for m in matches])
     return float(values[0]) if np.ndim(thresholds) == 0 else values
 
 
-def panoptic_quality(y_true, y_pred, threshold=0.5):
-    """Panoptic quality: the mean IoU of the matched objects times their F1.
+def panoptic_quality(y_true: ArrayLike, y_pred: ArrayLike, threshold: float = 0.5) -> float:
+    """Compute the panoptic quality: the mean IoU of the matched objects times their F1.
 
     Parameters
     ----------
     y_true, y_pred : ndarray of int, or list of ndarray
         As in `match_instances`.
     threshold : float in (0, 1], default=0.5
-        Least IoU of a match.
+        Minimum IoU of a match.
 
     Returns
     -------
     float
-        1 where there is no object in either.
+        1 if neither holds an object.
 
     References
     ----------
     .. [1] Kirillov et al. Panoptic segmentation. CVPR 2019. :doi:`10.1109/CVPR.2019.00963`
     """
-    found, invented, missed, iou_sum = match_instances(y_true, y_pred, threshold)
-    total = found + 0.5 * (invented + missed)
-    return iou_sum / total if total else 1.0
+    (matches,) = _pooled(y_true, y_pred, [threshold])
+    errors = matches.false_positives + matches.false_negatives
+    total = matches.true_positives + 0.5 * errors
+    return matches.iou_sum / total if total else 1.0
 
 
 def _check_thresholds(thresholds):
@@ -176,14 +184,14 @@ def _pooled(y_true, y_pred, thresholds):
         iou = overlaps / (true_sizes[rows] + pred_sizes[columns] - overlaps)
         for total, threshold in zip(totals, thresholds, strict=True):
             matched = iou[_matched(rows, columns, iou, threshold)]
-            found = len(matched)
-            total += [found, len(pred_sizes) - found, len(true_sizes) - found, matched.sum()]
-    return [Matches(*(int(n) for n in total[:3]), float(total[3])) for total in totals]
+            tp = len(matched)
+            total += [tp, len(pred_sizes) - tp, len(true_sizes) - tp, matched.sum()]
+    return [Matches(int(tp), int(fp), int(fn), float(iou)) for tp, fp, fn, iou in totals]
 
 
 def _objects(table):
-    """Sizes of the objects, and which of them share how many pixels, without the background."""
-    # ids of 0 or less are background
+    """Sizes of the objects, and the overlaps of their pairs, without the background."""
+    # Ids of 0 or less are background.
     first_true, first_pred = (int((ids <= 0).sum()) for ids in (table.true_ids, table.pred_ids))
     objects = (table.rows >= first_true) & (table.columns >= first_pred)
     return (
@@ -195,18 +203,19 @@ def _objects(table):
     )
 
 
-def _matched(rows, columns, iou, threshold):
-    """Which of the pairs, sorted by row and column, are matched."""
+def _matched(true_indices, pred_indices, iou, threshold):
+    """Indices of the matched pairs; pairs are sorted by true, then by predicted object."""
     good = np.flatnonzero(iou >= threshold)
-    rows, columns, iou = rows[good], columns[good], iou[good]
+    rows, columns, iou = true_indices[good], pred_indices[good], iou[good]
     if len(np.unique(rows)) == len(rows) and len(np.unique(columns)) == len(columns):
         return good
-    # A sparse assignment; a row may also stay alone, in a column of its own, for next to nothing.
+    # A sparse assignment: a true object may stay unmatched, in a column of its own, for next to
+    # nothing.
     _, rows = np.unique(rows, return_inverse=True)
     _, columns = np.unique(columns, return_inverse=True)
     n, alone = rows.max() + 1, columns.max() + 1
     own = np.arange(n)
-    values = np.concatenate([iou, np.full(n, _ALONE)])
+    values = np.concatenate([iou, np.full(n, _UNMATCHED)])
     places = np.concatenate([rows, own]), np.concatenate([columns, alone + own])
     table = coo_array((values, places), shape=(n, alone + n)).tocsr()
     _, matched = min_weight_full_bipartite_matching(table, maximize=True)

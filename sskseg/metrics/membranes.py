@@ -1,8 +1,10 @@
 """The evaluation of the ISBI 2012 challenge: cells between membranes."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..morphology import label_components, label_objects
 from ._pairs import as_pairs, as_stack, check_probabilities
@@ -13,7 +15,7 @@ ISBI_THRESHOLDS = tuple(step / 10 for step in range(11))
 
 
 class MembraneCurve(NamedTuple):
-    """What `membrane_curve` returns: scores at each threshold, means over the sections.
+    """Result of `membrane_curve`: scores at each threshold, means over the sections.
 
     Parameters
     ----------
@@ -21,7 +23,7 @@ class MembraneCurve(NamedTuple):
     v_rand, v_rand_merge, v_rand_split : ndarray of shape (n_thresholds,)
         Foreground-restricted Rand F-score, its precision and its recall.
     v_info, v_info_merge, v_info_split : ndarray of shape (n_thresholds,)
-        The same of the information.
+        The same for the information.
     """
 
     thresholds: np.ndarray
@@ -33,23 +35,30 @@ class MembraneCurve(NamedTuple):
     v_info_split: np.ndarray
 
 
-def v_rand(y_true, y_pred, *, thresholds=ISBI_THRESHOLDS, thin=True, spatial_ndim=2):
-    """Foreground-restricted Rand score after border thinning, as ranked by ISBI 2012 [1]_.
+def v_rand(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    thresholds: Sequence[float] = ISBI_THRESHOLDS,
+    thin: bool = True,
+    spatial_ndim: int = 2,
+) -> float:
+    """Compute the foreground-restricted Rand score after border thinning, as in ISBI 2012 [1]_.
 
     Parameters
     ----------
     y_true : ndarray of int, or list of ndarray
         Label images, or masks (1 and 0) whose components over faces are the objects; 0 are borders,
-        which do not count; -1 is left out. An array with one axis more than `spatial_ndim` is a
+        which do not count; -1 is ignored. An array with one axis more than `spatial_ndim` is a
         stack of images.
     y_pred : ndarray or list of ndarray
         Floating: probabilities that a pixel is inside of an object. Boolean, or 1 and 0 only:
-        masks, treated as probabilities are, without thresholds. Other integers: label images, which
-        are taken as they are, without thinning.
+        masks, treated as probabilities are, without thresholds. Other integers: label images, used
+        as they are, without thinning.
     thresholds : sequence of float, default=(0.0, 0.1, ..., 1.0)
-        Objects are the components (over faces) of the pixels of greater probability. The best
-        threshold counts, one for all images: give the one that was chosen on training images to
-        leave that choice out.
+        Objects are the components (over faces) of the pixels of greater probability. The score
+        is that of the best threshold, one for all images. Pass a single threshold, chosen on
+        training images, to exclude this choice from the score.
     thin : bool, default=True
         Thin the borders of the prediction first, see `thin_borders`.
     spatial_ndim : {2, 3}, default=2
@@ -58,7 +67,7 @@ def v_rand(y_true, y_pred, *, thresholds=ISBI_THRESHOLDS, thin=True, spatial_ndi
     Returns
     -------
     float in [0, 1]
-        Mean over the images; 1 for an image whose truth has no object.
+        Mean over the images; 1 for an image without a true object.
 
     Raises
     ------
@@ -91,8 +100,15 @@ def v_rand(y_true, y_pred, *, thresholds=ISBI_THRESHOLDS, thin=True, spatial_ndi
     return float(curve.v_rand.max())
 
 
-def v_info(y_true, y_pred, *, thresholds=ISBI_THRESHOLDS, thin=True, spatial_ndim=2):
-    """Foreground-restricted information score after border thinning, as given by ISBI 2012.
+def v_info(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    thresholds: Sequence[float] = ISBI_THRESHOLDS,
+    thin: bool = True,
+    spatial_ndim: int = 2,
+) -> float:
+    """Compute the foreground-restricted information score after border thinning.
 
     Parameters
     ----------
@@ -102,7 +118,7 @@ def v_info(y_true, y_pred, *, thresholds=ISBI_THRESHOLDS, thin=True, spatial_ndi
     Returns
     -------
     float in [0, 1]
-        Mean over the images; 1 for an image whose truth has no object.
+        Mean over the images; 1 for an image without a true object.
 
     Raises
     ------
@@ -126,8 +142,15 @@ def v_info(y_true, y_pred, *, thresholds=ISBI_THRESHOLDS, thin=True, spatial_ndi
     return float(curve.v_info.max())
 
 
-def membrane_curve(y_true, y_pred, thresholds=ISBI_THRESHOLDS, *, thin=True, spatial_ndim=2):
-    """Compute `v_rand` and `v_info` at each threshold, with what was merged and split.
+def membrane_curve(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    thresholds: Sequence[float] = ISBI_THRESHOLDS,
+    *,
+    thin: bool = True,
+    spatial_ndim: int = 2,
+) -> MembraneCurve:
+    """Compute `v_rand` and `v_info` at each threshold, with merge and split scores.
 
     Parameters
     ----------
@@ -180,7 +203,7 @@ def _scores(true, pred, thresholds, thin):
 
 
 def _given(pred, thin):
-    """A label image as it is; a mask as its cells."""
+    """Label images are used as they are; a mask is split into cells."""
     return _cells(pred > 0, thin) if pred.dtype == bool or pred.max(initial=0) <= 1 else pred
 
 

@@ -1,36 +1,45 @@
 """Overlap of masks and of classes."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ._pairs import as_pairs, check_mask, check_probabilities, contingency
 
 
-def dice(y_true, y_pred, *, average="binary", classes=None):
-    """Dice coefficient, ``2 |A & B| / (|A| + |B|)``.
+def dice(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    average: str | None = "binary",
+    classes: Sequence[int] | None = None,
+) -> float | np.ndarray:
+    """Compute the Dice coefficient, ``2 |A & B| / (|A| + |B|)``.
 
     Parameters
     ----------
     y_true : ndarray of int, or list of ndarray
-        > 0 foreground, 0 background, -1 left out; or classes, see `average`. Pixels of a list are
+        > 0 foreground, 0 background, -1 ignored; or classes, see `average`. Pixels of a list are
         pooled.
     y_pred : ndarray of bool or int, or list of ndarray
         > 0 foreground, or classes.
     average : {"binary", "macro", "weighted", None}, default="binary"
-        "binary": of the foreground. Otherwise each value >= 0 is a class: "macro" is the mean of
-        the classes, "weighted" that with the weights of their true frequencies, None one number
-        for each class.
+        "binary": score of the foreground. Otherwise each value >= 0 is a class: "macro" is the mean
+        over the classes, "weighted" the mean weighted by their true frequencies, None returns one
+        score for each class.
     classes : sequence of int, default=None
-        The classes that count, unless `average` is "binary"; None is those that occur, sorted.
+        Classes to score, unless `average` is "binary"; None: those that occur, sorted.
 
     Returns
     -------
     float, or ndarray of shape (n_classes,) for ``average=None``
-        1 for a class that neither has (or where nothing is labeled).
+        1 for a class that occurs in neither, and if nothing is labeled.
 
     Raises
     ------
     ValueError
-        If shapes or numbers of images differ, `y_pred` is floating (give it a threshold first, or
+        If shapes or numbers of images differ, `y_pred` is floating (apply a threshold first, or
         see `soft_dice`), or `average` is unknown.
 
     Examples
@@ -45,8 +54,14 @@ def dice(y_true, y_pred, *, average="binary", classes=None):
     return _score(_dice_of, y_true, y_pred, average, classes)
 
 
-def iou(y_true, y_pred, *, average="binary", classes=None):
-    """Intersection over union (Jaccard index).
+def iou(
+    y_true: ArrayLike,
+    y_pred: ArrayLike,
+    *,
+    average: str | None = "binary",
+    classes: Sequence[int] | None = None,
+) -> float | np.ndarray:
+    """Compute the intersection over union (Jaccard index).
 
     Parameters
     ----------
@@ -56,7 +71,7 @@ def iou(y_true, y_pred, *, average="binary", classes=None):
     Returns
     -------
     float, or ndarray of shape (n_classes,) for ``average=None``
-        1 for a class that neither has (or where nothing is labeled).
+        1 for a class that occurs in neither, and if nothing is labeled.
 
     Raises
     ------
@@ -73,13 +88,13 @@ def iou(y_true, y_pred, *, average="binary", classes=None):
     return _score(_iou_of, y_true, y_pred, average, classes)
 
 
-def soft_dice(y_true, y_pred):
-    """Dice coefficient of probabilities, ``2 sum(p t) / (sum p + sum t)``.
+def soft_dice(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Compute the Dice coefficient of probabilities, ``2 sum(p t) / (sum p + sum t)``.
 
     Parameters
     ----------
     y_true : ndarray of int, or list of ndarray
-        > 0 foreground, 0 background, -1 left out. Pixels of a list are pooled.
+        > 0 foreground, 0 background, -1 ignored. Pixels of a list are pooled.
     y_pred : ndarray of float, or list of ndarray
         Probabilities of the foreground, in [0, 1].
 
@@ -104,8 +119,10 @@ def soft_dice(y_true, y_pred):
     return _dice_of(both, true, pred)
 
 
-def soft_iou(y_true, y_pred):
-    """Intersection over union of probabilities, ``sum(p t) / (sum p + sum t - sum(p t))``.
+def soft_iou(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Compute the intersection over union of probabilities.
+
+    ``sum(p t) / (sum p + sum t - sum(p t))``
 
     Parameters
     ----------
@@ -133,13 +150,13 @@ def soft_iou(y_true, y_pred):
     return _iou_of(both, true, pred)
 
 
-def pixel_error(y_true, y_pred):
-    """Share of the labeled pixels whose class, foreground or background, is wrong.
+def pixel_error(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Compute the share of labeled pixels that are misclassified as foreground or background.
 
     Parameters
     ----------
     y_true : ndarray of int, or list of ndarray
-        > 0 foreground, 0 background, -1 left out. Pixels of a list are pooled.
+        > 0 foreground, 0 background, -1 ignored. Pixels of a list are pooled.
     y_pred : ndarray of bool or int, or list of ndarray
         > 0 foreground.
 

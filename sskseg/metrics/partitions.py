@@ -3,21 +3,22 @@
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ._pairs import as_pairs, check_mask, contingency
 
 
 class PartitionScore(NamedTuple):
-    """A score that puts together errors of two kinds.
+    """A score that combines merge and split errors.
 
     Parameters
     ----------
     f_score : float in [0, 1]
-        Harmonic mean of the two.
+        Harmonic mean of `merge` and `split`.
     merge : float in [0, 1]
-        Falls where objects are merged (precision).
+        Precision; lower if objects are merged.
     split : float in [0, 1]
-        Falls where objects are split (recall).
+        Recall; lower if objects are split.
     """
 
     f_score: float
@@ -25,14 +26,16 @@ class PartitionScore(NamedTuple):
     split: float
 
 
-def rand_error(y_true, y_pred):
-    """One minus the Rand index: the share of pixel pairs that are together in one image only.
+def rand_error(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Compute the Rand error: one minus the Rand index.
+
+    It is the share of pixel pairs that are in the same cluster in only one of the two images.
 
     Parameters
     ----------
     y_true : ndarray of int, or list of ndarray
-        Label image of any dimension: each value >= 0 is one cluster, the background among them; -1
-        is left out. A list gives the mean over its images.
+        Label image of any dimension: each value >= 0 is one cluster, including the background; -1
+        is ignored. A list gives the mean over its images.
     y_pred : ndarray of int, or list of ndarray
         Label image; each value is one cluster.
 
@@ -61,17 +64,17 @@ def rand_error(y_true, y_pred):
     return _mean(_rand_error, y_true, y_pred)
 
 
-def pixel_rand_error(y_true, y_pred):
-    """Rand error of foreground and background taken as the only two clusters.
+def pixel_rand_error(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Compute the Rand error with foreground and background as the only two clusters.
 
-    Little but the pixel error in other words: of `n` pixels a share `e` is wrong, and this is
-    ``2 e (1 - e) n / (n - 1)``. Some publications on membranes give it as "Rand error"; it does not
-    see objects, and must not be compared with `rand_error`.
+    It is a function of the pixel error `e` over `n` pixels, ``2 e (1 - e) n / (n - 1)``. Some
+    publications on membranes report it as "Rand error"; it ignores objects and must not be compared
+    with `rand_error`.
 
     Parameters
     ----------
     y_true : ndarray of int, or list of ndarray
-        > 0 foreground, 0 background, -1 left out. A list gives the mean over its images.
+        > 0 foreground, 0 background, -1 ignored. A list gives the mean over its images.
     y_pred : ndarray of bool or int, or list of ndarray
         > 0 foreground.
 
@@ -95,14 +98,14 @@ def pixel_rand_error(y_true, y_pred):
     return _mean(error, y_true, y_pred)
 
 
-def adapted_rand_error(y_true, y_pred):
-    """Adapted Rand error: one minus the F-score of the pairs of pixels inside true objects.
+def adapted_rand_error(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Compute the adapted Rand error: one minus the F-score of pixel pairs inside true objects.
 
     Parameters
     ----------
     y_true : ndarray of int, or list of ndarray
         Label image of any dimension: different values > 0 are different objects; 0 (background) and
-        -1 are left out. A list gives the mean over its images.
+        -1 are ignored. A list gives the mean over its images.
     y_pred : ndarray of int, or list of ndarray
         Label image; 0 is one more cluster.
 
@@ -126,13 +129,13 @@ def adapted_rand_error(y_true, y_pred):
     return _mean(_adapted_rand_error, y_true, y_pred)
 
 
-def variation_of_information(y_true, y_pred):
-    """Variation of information ``H(pred | true) + H(true | pred)``, in bits.
+def variation_of_information(y_true: ArrayLike, y_pred: ArrayLike) -> float:
+    """Compute the variation of information ``H(pred | true) + H(true | pred)``, in bits.
 
     Parameters
     ----------
     y_true, y_pred
-        As in `rand_error`: every value >= 0 is one cluster, the background among them.
+        As in `rand_error`: every value >= 0 is one cluster, including the background.
 
     Returns
     -------
@@ -154,16 +157,16 @@ def variation_of_information(y_true, y_pred):
     return _mean(_variation_of_information, y_true, y_pred)
 
 
-def foreground_scores(true, pred):
-    """Rand and information scores restricted to the true foreground, of one image.
+def foreground_scores(true: np.ndarray, pred: np.ndarray) -> tuple[PartitionScore, PartitionScore]:
+    """Compute Rand and information scores restricted to the true foreground of one image.
 
     Parameters
     ----------
     true : ndarray of int
-        > 0 objects; pixels of 0 or -1 are left out.
+        > 0 objects; pixels of 0 or -1 are ignored.
     pred : ndarray of int
-        > 0 objects; each pixel of 0 counts as an object of its own, so that borders which are
-        drawn too thick cost little.
+        > 0 objects; each pixel of 0 counts as an object of its own, so that borders that are too
+        thick cost little.
 
     Returns
     -------
@@ -193,7 +196,7 @@ def _information_score(true, pred, joint, alone, n):
     of_pred = _entropy(pred, n) + alone / n * np.log(n)
     of_both = _entropy(joint, n) + alone / n * np.log(n)
     information = max(0.0, of_true + of_pred - of_both)
-    # A side of one object has no entropy: nothing of it can be missed.
+    # A single object has no entropy: no information can be lost.
     merge = information / of_true if of_true > 0 else 1.0
     split = information / of_pred if of_pred > 0 else 1.0
     total = of_true + of_pred
@@ -237,6 +240,6 @@ def _squares(sizes):
 
 
 def _entropy(sizes, n):
-    """Entropy of parts of so many pixels of `n`, natural logarithm."""
+    """Entropy (natural logarithm) of a partition of `n` pixels into parts of these sizes."""
     share = sizes[sizes > 0] / n
     return float(-(share * np.log(share)).sum())

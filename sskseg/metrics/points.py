@@ -1,26 +1,31 @@
-"""Points found, missed and invented."""
+"""Metrics of points."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
 
-def f1_points(y_true, y_pred, max_distance):
-    """F1 of points that are matched one to one within a distance.
+def f1_points(
+    y_true: Sequence[ArrayLike], y_pred: Sequence[ArrayLike], max_distance: float
+) -> float:
+    """Compute the F1 score of points, matched one to one within a distance.
 
     Parameters
     ----------
     y_true, y_pred : list of array-like of shape (k, ndim)
-        Points of each image, centroids of objects for example. The points of a list are pooled,
-        each image matched by itself: as many pairs as possible, and of those matchings the one
-        with the least sum of distances.
+        Points of each image, centroids of objects for example. The points of a list are pooled;
+        each image is matched by itself: as many pairs as possible, with the smallest sum of
+        distances.
     max_distance : float
-        Of a pair, in the unit of the points.
+        Maximum distance of a pair, in the unit of the points.
 
     Returns
     -------
     float
-        ``2 TP / (2 TP + FP + FN)``; 1 where there is no point in either.
+        ``2 TP / (2 TP + FP + FN)``; 1 if neither holds a point.
 
     Raises
     ------
@@ -41,14 +46,15 @@ def f1_points(y_true, y_pred, max_distance):
         )
     if not max_distance >= 0:
         raise ValueError(f"max_distance must not be negative, got {max_distance}.")
-    found = total = 0
+    true_positives = total = 0
     for true, pred in zip(y_true, y_pred, strict=True):
-        found += _matched(np.asarray(true, float), np.asarray(pred, float), max_distance)
+        true, pred = np.asarray(true, float), np.asarray(pred, float)
+        true_positives += _n_matched(true, pred, max_distance)
         total += len(true) + len(pred)
-    return 2 * found / total if total else 1.0
+    return 2 * true_positives / total if total else 1.0
 
 
-def _matched(true, pred, max_distance):
+def _n_matched(true, pred, max_distance):
     if not true.size or not pred.size:
         return 0
     distance = cdist(true, pred)  # raises where the dimensions differ

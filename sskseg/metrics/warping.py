@@ -4,6 +4,7 @@ from functools import lru_cache
 from heapq import heapify, heappop, heappush
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ._pairs import as_pairs, as_stack, check_probabilities
 
@@ -11,16 +12,17 @@ from ._pairs import as_pairs, as_stack, check_probabilities
 _RING = ((-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1))
 
 
-def warping_error(y_true, y_pred, *, threshold=0.5):
-    """Share of pixels in which the prediction differs from the truth beyond any warp.
+def warping_error(y_true: ArrayLike, y_pred: ArrayLike, *, threshold: float = 0.5) -> float:
+    """Compute the warping error: the share of pixels that differ after the best warp.
 
-    The truth is deformed towards the prediction, pixel by pixel, as far as its topology allows;
-    what differs then are objects that are split, merged, missed, invented or have holes.
+    The reference is deformed toward the prediction, pixel by pixel, without changing its topology.
+    The pixels that still differ are topological errors: splits, merges, holes, false positives and
+    false negatives.
 
     Parameters
     ----------
     y_true : ndarray of int, 2-D, 3-D as a stack of images, or list of 2-D ndarray
-        > 0 objects, 0 borders; -1 is left out, and taken as predicted.
+        > 0 objects, 0 borders; -1 is ignored: it takes the predicted value.
     y_pred : ndarray or list of ndarray
         Floating: probabilities that a pixel is inside of an object. Integer or boolean: > 0 inside.
     threshold : float, default=0.5
@@ -39,9 +41,10 @@ def warping_error(y_true, y_pred, *, threshold=0.5):
 
     Notes
     -----
-    Simple points (whose change alters no topology; objects are connected over sides, borders over
-    corners too, and outside of the image is border) are flipped in the order of disagreement, the
-    strongest first, until none is left. Time goes with ``m log m`` where `m` pixels differ.
+    Simple points, those whose flip keeps the topology, are flipped in the order of disagreement,
+    the strongest first, until none is left. Objects are connected over sides, borders over sides
+    and corners; the outside of the image is border. Time is ``O(m log m)`` for `m` differing
+    pixels.
 
     References
     ----------
@@ -55,7 +58,7 @@ def warping_error(y_true, y_pred, *, threshold=0.5):
     >>> two_cells = np.array([[1, 1, 0, 0, 1, 1]] * 3)
     >>> warping_error(two_cells, np.array([[1, 1, 1, 0, 0, 1]] * 3))  # the border is elsewhere
     0.0
-    >>> warping_error(two_cells, np.zeros((3, 6), int))  # both are missed
+    >>> warping_error(two_cells, np.zeros((3, 6), int))  # two false negatives
     0.1111111111111111
     """
     errors = []
@@ -80,7 +83,7 @@ def _error(true, pred, threshold):
 
 
 def _warp(source, target, strength):
-    """How many pixels differ after `source` was warped to `target`."""
+    """Number of pixels that differ after `source` is warped to `target`."""
     shape = np.add(source.shape, 2)
     steps = [int(a * shape[1] + b) for a, b in _RING]
     image = bytearray(np.pad(source, 1).astype(np.uint8).tobytes())
@@ -113,7 +116,7 @@ def _warp(source, target, strength):
 
 @lru_cache(maxsize=1)
 def _simple_points():
-    """For each neighborhood, bit i being neighbor i: does the middle alter no topology?"""
+    """Whether the middle pixel is simple, for each neighborhood; bit i is neighbor i."""
     return tuple(_is_simple([code >> place & 1 for place in range(8)]) for code in range(256))
 
 
@@ -129,7 +132,7 @@ def _is_simple(ring):
 
 
 def _runs(ring, value):
-    """Places of the cyclic runs of a value."""
+    """Positions of the cyclic runs of a value."""
     if all(bit == value for bit in ring):
         return [list(range(8))]
     start = next(i for i in range(8) if ring[i] != value)

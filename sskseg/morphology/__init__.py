@@ -1,4 +1,4 @@
-"""From probabilities or outlines to labels: components, watershed, polygons, cleaning, sections."""
+"""Label images from probabilities or contours, and what is measured on them."""
 
 from .cleaning import bridge_gaps, fill_holes, relabel, remove_small
 from .components import label_components, label_objects

@@ -1,12 +1,15 @@
 """Small objects, holes and gaps."""
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .components import label_components
 from .distance import border_distance
 
 
-def remove_small(labels, min_size):
+def remove_small(labels: np.ndarray, min_size: int) -> np.ndarray:
     """Remove objects of fewer than `min_size` pixels.
 
     Parameters
@@ -18,18 +21,18 @@ def remove_small(labels, min_size):
     Returns
     -------
     ndarray
-        A copy; the ids of what remains are kept.
+        A copy; the remaining objects keep their ids.
     """
     ids, inverse, sizes = _counted(labels)
     kept = np.where((sizes >= min_size) & (ids > 0), ids, 0)
     return kept[inverse].reshape(labels.shape).astype(labels.dtype, copy=False)
 
 
-def fill_holes(labels):
-    """Give holes to the object that encloses them.
+def fill_holes(labels: np.ndarray) -> np.ndarray:
+    """Fill holes with the object that encloses them.
 
-    A hole is a part of the background that does not touch the frame of the image and borders on
-    one object only.
+    A hole is a component of the background that does not touch the frame of the image and is
+    adjacent to exactly one object.
 
     Parameters
     ----------
@@ -50,7 +53,7 @@ def fill_holes(labels):
             enclosed[holes.take(side, axis).ravel()] = False
     if not enclosed.any():
         return labels.copy()
-    # What is enclosed does not touch the frame: every neighbor is in the image.
+    # Enclosed pixels do not touch the frame: every neighbor is in the image.
     at = np.flatnonzero(enclosed[holes])
     hole, flat = holes.ravel()[at], labels.ravel()
     low, high = np.full(len(enclosed), np.iinfo(np.int64).max), np.zeros(len(enclosed), np.int64)
@@ -66,16 +69,18 @@ def fill_holes(labels):
     return filled
 
 
-def bridge_gaps(mask, distance, spacing=None):
+def bridge_gaps(
+    mask: np.ndarray, distance: float, spacing: Sequence[float] | None = None
+) -> np.ndarray:
     """Join parts of a mask that are near each other.
 
     Parameters
     ----------
     mask : ndarray of bool, 2-D or 3-D
     distance : float
-        Between pixels (their centers) on the two sides of a gap, in units of `spacing`: gaps up to
-        this are bridged along the axes, and some that are up to a pixel wider. What is within half
-        of it of the mask is added; with 0 the mask itself is returned.
+        Maximum distance between the centers of the pixels on both sides of a gap, in units of
+        `spacing`; along the axes exact, elsewhere some gaps up to a pixel wider are bridged, too.
+        Pixels within half of it of the mask are added. 0 returns the mask itself.
     spacing : sequence of float, default=None
         Size of a pixel along each axis; None is 1.
 
@@ -92,11 +97,11 @@ def bridge_gaps(mask, distance, spacing=None):
     """
     if distance <= 0 or not mask.any():
         return mask
-    reach = float(distance) / 2 * (1 + 1e-5)  # equal but for rounding is equal
-    return border_distance(~mask, spacing) <= reach
+    radius = float(distance) / 2 * (1 + 1e-5)  # tolerance for rounding
+    return border_distance(~mask, spacing) <= radius
 
 
-def relabel(labels):
+def relabel(labels: ArrayLike) -> np.ndarray:
     """Renumber objects 1, 2, ... in the order of their ids.
 
     Parameters
@@ -106,7 +111,7 @@ def relabel(labels):
 
     Returns
     -------
-    ndarray of int32 (int64 where there are more objects than it holds)
+    ndarray of int32, or of int64 for 2**31 objects or more
     """
     ids, inverse, sizes = _counted(labels)
     present = (ids > 0) & (sizes > 0)

@@ -1,10 +1,16 @@
 """Connected components."""
 
+from typing import Literal
+
 import cc3d
 import numpy as np
 
+_NEIGHBORS: dict[tuple[int, int], Literal[4, 6, 8, 18, 26]] = {
+    (2, 1): 4, (2, 2): 8, (3, 1): 6, (3, 2): 18, (3, 3): 26,
+}  # fmt: skip
 
-def label_components(mask, connectivity=1):
+
+def label_components(mask: np.ndarray, connectivity: int = 1) -> np.ndarray:
     """Label the connected components of a mask or of each value of a label image.
 
     Parameters
@@ -17,7 +23,7 @@ def label_components(mask, connectivity=1):
     Returns
     -------
     labels : ndarray of int32 or int64, shape of `mask`
-        1, 2, ... in the order in which the components are met; 0 is background.
+        1, 2, ... in scan order; 0 is background.
 
     Raises
     ------
@@ -40,35 +46,36 @@ def label_components(mask, connectivity=1):
         )
     if mask.size == 0:
         return np.zeros(mask.shape, np.int32)
-    neighbors = {(2, 1): 4, (2, 2): 8, (3, 1): 6, (3, 2): 18, (3, 3): 26}[mask.ndim, connectivity]
     if mask.dtype.kind == "i":
         mask = np.maximum(mask, 0)
     elif mask.dtype == bool:
-        # Of booleans, cc3d 4.1.1 joins some components that only lie near each other (8 and 26
-        # neighbors); of integers it does not.
+        # In boolean arrays cc3d 4.1.1 joins some components that are near but not connected (8
+        # and 26 neighbors); in integer arrays it does not.
         mask = mask.view(np.uint8)
     dtype = np.int32 if mask.size < 2**31 else np.int64
-    # The library's own numbering is that of the scan, 1, 2, ..., without gaps.
-    labels = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=neighbors)
-    # An unsigned number that is as long holds nothing that the signed one does not.
+    # cc3d numbers components in scan order, 1, 2, ..., without gaps.
+    labels = cc3d.connected_components(
+        np.ascontiguousarray(mask), connectivity=_NEIGHBORS[mask.ndim, connectivity]
+    )
+    # There are too few components for an unsigned integer to exceed the signed one.
     if labels.dtype.itemsize == np.dtype(dtype).itemsize:
         return labels.view(dtype)
     return labels.astype(dtype)
 
 
-def label_objects(labels):
-    """Tell the objects of a label image apart, whether it is a mask or not.
+def label_objects(labels: np.ndarray) -> np.ndarray:
+    """Label the objects of a label image, which may be a mask.
 
     Parameters
     ----------
     labels : ndarray of int
-        -1 unlabeled, 0 background. Different values > 0 are different objects; where 1 is the
-        only one the image is a mask, and its connected components are the objects.
+        -1 unlabeled, 0 background. Different values > 0 are different objects; if 1 is the
+        only one, the image is a mask and its connected components are the objects.
 
     Returns
     -------
     ndarray of int
-        `labels` itself, or the numbered components with -1 where `labels` has it.
+        `labels` itself, or the numbered components, with the -1 of `labels`.
     """
     if labels.size == 0 or labels.max() != 1:
         return labels

@@ -1,56 +1,59 @@
-"""Continuity of objects from section to section."""
+"""Correct masks by the continuity of objects across sections."""
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..images import check_positions, consecutive_runs, is_lazy
 from .components import label_components
 
-_BLOCK_PIXELS = 2**25  # of a block of sections, where the stack is lazy
-_PUBLISHED_PIXEL = 5.0  # nanometers
+_MAX_BLOCK_PIXELS = 2**25  # of a block of sections of a lazy stack
+_REFERENCE_PIXEL_SIZE = 5.0  # nanometers
 
 
 def enforce_continuity(
-    masks, labels=None, *, positions=None, pixel_size=_PUBLISHED_PIXEL, min_size=300,
-    min_key_size=450, erosion=3, steps=(1, 2), max_gap=10, order="parallel",
-):  # fmt: skip
+    masks: Any, labels: Any = None, *, positions: ArrayLike | None = None,
+    pixel_size: float = _REFERENCE_PIXEL_SIZE, min_size: int = 300, min_key_size: int = 450,
+    erosion: int = 3, steps: Sequence[int] = (1, 2), max_gap: int = 10, order: str = "parallel",
+) -> Any:  # fmt: skip
     """Correct the masks of consecutive sections by those of their neighbors.
 
-    Morphological post-processing for semi-supervised segmentation [1]_. In each section small
-    components are removed; labeled sections take the place of masks; what is labeled in a section
-    goes on, thinner and thinner, in the next ones; between two labeled sections a mask lies
-    between their intersection and their union; and what one section alone has, or lacks, is
-    removed or filled in.
+    Morphological post-processing for semi-supervised segmentation [1]_: small components are
+    removed from each section; labels replace masks where they are given; labeled objects propagate
+    to the next sections, eroded at each step; between two labeled sections a mask contains their
+    intersection and lies within their union; components that occur in one section only are
+    removed, and those that one section lacks are filled in.
 
     Parameters
     ----------
     masks : ndarray or dask array of bool or int, shape (n_sections, *spatial)
         > 0 foreground; two or three spatial axes.
     labels : array-like of int of that shape, default=None
-        -1 unlabeled, 0 background, > 0 object: what is known stays as it is. None: nothing is
-        labeled.
+        -1 unlabeled, 0 background, > 0 object: labeled pixels keep their label. None: no labels.
     positions : array-like of int, shape (n_sections,), default=None
         Along z, in any order: two sections are neighbors exactly if they differ by one. None is
         ``0, 1, ...``.
     pixel_size : float, default=5.0
-        Side of a pixel, nanometers. Sizes are given for 5 nm and scaled to it.
+        Side of a pixel, nanometers. The other sizes are given for 5 nm and scaled to it.
     min_size : int, default=300
-        Components of fewer pixels (of 5 nm) are removed.
+        Smaller components (pixels of 5 nm) are removed.
     min_key_size : int, default=450
-        The same, of what is carried on from labeled sections.
+        The same for components propagated from labeled sections.
     erosion : int, default=3
-        Pixels (of 5 nm) by which what is carried on shrinks from section to section.
+        Pixels (of 5 nm) by which propagated components are eroded from section to section.
     steps : sequence of int, default=(1, 2)
-        Distances of the two sections that outvote the one between them, one after the other.
+        Distances of the two neighbors in the majority vote of three, applied one after the other.
     max_gap : int, default=10
-        Labeled sections further apart do not bound what lies between them.
+        Labeled sections farther apart do not bound the masks between them.
     order : {"parallel", "sequential"}, default="parallel"
-        ``"parallel"``: sections are corrected by the others as they were, so that the result does
-        not depend on the direction of z. ``"sequential"``: from the first to the last, each by
-        neighbors that are corrected already, as published; not for dask arrays.
+        ``"parallel"``: each section is corrected by its uncorrected neighbors, so that the result
+        does not depend on the direction of z. ``"sequential"``: from first to last, each section by
+        neighbors corrected before, as published; not for dask arrays.
 
     Returns
     -------
@@ -59,15 +62,15 @@ def enforce_continuity(
     Raises
     ------
     ValueError
-        If shapes or dtypes do not fit or a number is out of range.
+        If shapes or dtypes do not match or a number is out of range.
 
     Notes
     -----
     With steps of 1 and 2, a section depends on three neighbors on each side and on the nearest
-    labeled ones. A dask array is worked on in blocks of sections, with the same result.
+    labeled ones. A dask array is processed in blocks of sections, with the same result.
 
-    Published is one pass for the removal and one for the filling of each step, which together are
-    the majority of three; the published program leaves out a few sections at the end of the stack.
+    The publication removes and fills in separate passes at each step, which together are the
+    majority of three; its program skips a few sections at the end of the stack.
 
     References
     ----------
@@ -93,9 +96,9 @@ def enforce_continuity(
     if lazy:
         return _enforce_lazily(masks, keys, positions, settings)
     result = np.empty(masks.shape, bool)
-    for rows in consecutive_runs(positions):
-        known = {z: keys[row] for z, row in enumerate(rows.tolist()) if row in keys}
-        result[rows] = _enforce(masks[rows] > 0, known, settings)
+    for run in consecutive_runs(positions):
+        known = {z: keys[index] for z, index in enumerate(run.tolist()) if index in keys}
+        result[run] = _enforce(masks[run] > 0, known, settings)
     return result
 
 
@@ -127,12 +130,12 @@ def _check(masks, steps, max_gap, order):
 
 def _settings(ndim, pixel_size, min_size, min_key_size, erosion, steps, max_gap, order):
     numbers = pixel_size, min_size, min_key_size, erosion
-    if not all(isinstance(n, Real) and n >= 0 for n in numbers) or pixel_size == 0:
+    if not all(isinstance(n, Real) and float(n) >= 0 for n in numbers) or pixel_size == 0:
         raise ValueError(
             "pixel_size must be a positive number, min_size, min_key_size and erosion numbers that "
             f"are not negative, got {numbers}."
         )
-    scale = _PUBLISHED_PIXEL / pixel_size
+    scale = _REFERENCE_PIXEL_SIZE / pixel_size
     return _Settings(
         round(min_size * scale**ndim), round(min_key_size * scale**ndim),
         max(round(erosion * scale), int(erosion > 0)), tuple(steps), max_gap,
@@ -141,47 +144,48 @@ def _settings(ndim, pixel_size, min_size, min_key_size, erosion, steps, max_gap,
 
 
 def _labeled_sections(labels, shape):
-    """Signs of the labels of those with a labeled pixel, by their row."""
+    """Signs of the labels of the sections with a labeled pixel, by index."""
     if labels is None:
         return {}
     if not is_lazy(labels) and not isinstance(labels, (list, tuple)):
         labels = np.asarray(labels)
-    given = [(row, label) for row, label in enumerate(labels) if label is not None]
+    given = [(index, label) for index, label in enumerate(labels) if label is not None]
     if len(labels) != shape[0] or any(np.shape(label) != shape[1:] for _, label in given):
         raise ValueError(f"labels must have the shape of masks, {shape}.")
-    sections = ((row, _signs(label, row)) for row, label in given)
-    return {row: label for row, label in sections if (label >= 0).any()}
+    sections = ((index, _signs(label, index)) for index, label in given)
+    return {index: label for index, label in sections if (label >= 0).any()}
 
 
-def _signs(label, row):
+def _signs(label, index):
     label = np.asarray(label)
     if label.dtype.kind not in "bui" or (label < -1).any():
         raise ValueError(
             "labels must be integers of at least -1 (unlabeled), got "
-            f"{label.dtype}{f' down to {label.min()}' if label.size else ''} in section {row}."
+            f"{label.dtype}{f' down to {label.min()}' if label.size else ''} in section {index}."
         )
     return (label > 0).astype(np.int8) - (label < 0)
 
 
 def _enforce(masks, keys, settings, first=0):
-    """All of it, for neighboring sections.
+    """Correct a run of neighboring sections.
 
     Parameters
     ----------
     masks : ndarray of bool
-        Sections `first`, ... of a stack; written to.
+        Sections `first`, ... of a stack; modified in place.
     keys : dict of int to ndarray
-        Labeled sections of the stack by their place in it; those of `masks`, and the nearest
-        beyond on both sides.
+        Labeled sections by their index in the stack: those of `masks`, and the nearest beyond on
+        both sides.
     """
     places = sorted(keys)
-    whole = [z for z in places if _is_whole(keys[z])]
-    carried = _carry_on(keys, whole, range(first, first + len(masks)), settings)
+    full = [z for z in places if _is_full(keys[z])]
+    propagated = _propagate(keys, full, range(first, first + len(masks)), settings)
     for z in range(len(masks)):
-        mask = _drop(masks[z], settings.min_size) | carried.get(first + z, False)
-        for bounds in _bounds(first + z, places, whole, settings.max_gap):
-            mask = _bound(mask, *(keys[place] for place in bounds), settings.min_size)
-        _keep_known(mask, keys.get(first + z))
+        mask = _drop(masks[z], settings.min_size) | propagated.get(first + z, False)
+        for bounds in _bounds(first + z, places, full, settings.max_gap):
+            lower, upper = (keys[place] for place in bounds)
+            mask = _bound(mask, lower, upper, settings.min_size)
+        _keep_labels(mask, keys.get(first + z))
         masks[z] = mask
     for step in settings.steps:
         before = masks if settings.sequential else masks.copy()
@@ -191,26 +195,25 @@ def _enforce(masks, keys, settings, first=0):
             if settings.sequential:
                 mask = _drop(mask, settings.min_size)
             mask = _drop(mask | (lower & upper), settings.min_size)
-            _keep_known(mask, keys.get(first + z))
+            _keep_labels(mask, keys.get(first + z))
             masks[z] = mask
     return masks
 
 
-def _keep_known(mask, label):
+def _keep_labels(mask, label):
     if label is not None:
         np.copyto(mask, label > 0, where=label >= 0)
 
 
-def _carry_on(keys, whole, wanted, settings):
-    """What labeled objects are in the sections up to the next one that is wholly labeled, at
-    least."""
-    carried: dict[int, np.ndarray] = {}
+def _propagate(keys, full, wanted, settings):
+    """Eroded labeled objects in the sections up to the next fully labeled one."""
+    propagated: dict[int, np.ndarray] = {}
     for place in sorted(keys):
         for direction in (-1, 1):
             inside = keys[place] > 0
             z = place + direction
             while z < wanted.stop if direction > 0 else z >= wanted.start:
-                if z in whole:
+                if z in full:
                     break
                 for _ in range(settings.erosion):
                     inside = _erode(inside)
@@ -220,18 +223,21 @@ def _carry_on(keys, whole, wanted, settings):
                 if not inside.any():
                     break
                 if z in wanted:
-                    carried[z] = carried[z] | inside if z in carried else inside
+                    propagated[z] = propagated[z] | inside if z in propagated else inside
                 z += direction
-    return carried
+    return propagated
 
 
-def _bounds(z, places, whole, max_gap):
-    """Pairs of labeled sections around an unlabeled one: the next wholly labeled ones, and the
-    next ones, which may tell nothing of most pixels. In this order, whatever the direction of z."""
-    if z in whole:
+def _bounds(z, places, full, max_gap):
+    """Pairs of labeled sections around an unlabeled one.
+
+    First the nearest fully labeled ones, then the nearest labeled ones, of which most pixels may be
+    unlabeled: the order does not depend on the direction of z.
+    """
+    if z in full:
         return []
     pairs = []
-    for some in (whole, places):
+    for some in (full, places):
         below, above = bisect_left(some, z) - 1, bisect_right(some, z)
         if below >= 0 and above < len(some) and some[above] - some[below] <= max_gap:
             pair = some[below], some[above]
@@ -240,17 +246,17 @@ def _bounds(z, places, whole, max_gap):
 
 
 def _bound(mask, lower, upper, min_size):
-    """Between the intersection and the union of two labeled sections."""
+    """Restrict a mask to contain the intersection and lie in the union of two sections."""
     mask = _drop(mask & ((lower != 0) | (upper != 0)), min_size)
     return _drop(mask | ((lower > 0) & (upper > 0)), min_size)
 
 
-def _is_whole(label):
+def _is_full(label):
     return bool((label >= 0).all())
 
 
 def _drop(mask, min_size):
-    """Without components (over faces) of fewer pixels."""
+    """Remove components (over faces) of fewer pixels."""
     if min_size < 2:
         return mask.copy()
     at = np.flatnonzero(mask)
@@ -262,7 +268,7 @@ def _drop(mask, min_size):
 
 
 def _erode(mask):
-    """By one pixel in the directions of the axes; what lies outside is like the edge."""
+    """Erode by one pixel along the axes; the outside replicates the edge."""
     result = mask.copy()
     for axis in range(mask.ndim):
         here, there = np.moveaxis(result, axis, 0), np.moveaxis(mask, axis, 0)
@@ -274,41 +280,41 @@ def _erode(mask):
 def _enforce_lazily(masks, keys, positions, settings):
     import dask.array as da
 
-    most = max(1, _BLOCK_PIXELS // int(np.prod(masks.shape[1:])))
+    max_sections = max(1, _MAX_BLOCK_PIXELS // int(np.prod(masks.shape[1:])))
     runs = consecutive_runs(positions)
     parts = []
-    for rows in runs:
-        parts += _lazy_blocks(masks[rows], rows, keys, settings, most)
+    for run in runs:
+        known = {z: keys[index] for z, index in enumerate(run.tolist()) if index in keys}
+        parts += _lazy_blocks(masks[run], known, settings, max_sections)
     order = np.argsort(np.concatenate(runs))
     return da.concatenate(parts)[order]
 
 
-def _lazy_blocks(masks, rows, keys, settings, most):
-    """One stack of neighboring sections in blocks of at most `most` sections."""
+def _lazy_blocks(masks, known, settings, max_sections):
+    """Yield blocks of at most `max_sections` corrected sections of a run."""
     import dask
     import dask.array as da
 
     halo = sum(settings.steps)
-    known = {z: keys[row] for z, row in enumerate(rows.tolist()) if row in keys}
     places = sorted(known)
-    whole = [z for z in places if _is_whole(known[z])]
-    total = len(rows)
-    for start in range(0, total, most):
-        stop = min(start + most, total)
+    full = [z for z in places if _is_full(known[z])]
+    total = len(masks)
+    for start in range(0, total, max_sections):
+        stop = min(start + max_sections, total)
         low, high = max(0, start - halo), min(total, stop + halo)
-        near = _nearest(places, whole, low, high)
+        near = _nearest(places, full, low, high)
         block = dask.delayed(_enforce_block)(
             masks[low:high], {z: known[z] for z in near}, settings, low, start, stop
         )
         yield da.from_delayed(block, (stop - start, *masks.shape[1:]), bool)
 
 
-def _nearest(places, whole, low, high):
-    """Labeled sections between those wholly labeled ones that are next to a block."""
+def _nearest(places, full, low, high):
+    """Labeled sections between the fully labeled ones nearest to a block."""
     if not places:
         return []
-    below = [z for z in whole if z < low][-1:] or places[:1]
-    above = [z for z in whole if z >= high][:1] or places[-1:]
+    below = [z for z in full if z < low][-1:] or places[:1]
+    above = [z for z in full if z >= high][:1] or places[-1:]
     return [z for z in places if below[0] <= z <= above[0]]
 
 

@@ -1,19 +1,23 @@
-"""Outlines of objects as polygons and as elliptic Fourier descriptors."""
+"""Contours of objects as polygons and as elliptic Fourier descriptors."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import ndimage as ndi
 from skimage.measure import find_contours
 
 
-def trace_contours(labels, points=64):
-    """Trace the outlines of the objects of a label image.
+def trace_contours(labels: ArrayLike, points: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """Trace the contours of the objects of a label image.
 
     Parameters
     ----------
     labels : ndarray of int, 2-D
-        Values > 0 are objects. Of an object in several parts the largest is traced, without holes.
+        Values > 0 are objects. Of an object in several parts only the largest is traced; holes are
+        ignored.
     points : int, default=64
-        Vertices of each outline, at equal distances along it.
+        Vertices of each contour, equally spaced along it.
 
     Returns
     -------
@@ -45,7 +49,7 @@ def trace_contours(labels, points=64):
             f"{labels.shape}."
         )
     ids, index = np.unique(labels, return_inverse=True)
-    first = int((ids <= 0).sum())  # what is left of it is background
+    first = int((ids <= 0).sum())  # smaller indices are background
     numbers = np.maximum(index.reshape(labels.shape) - first + 1, 0)
     boxes = ndi.find_objects(numbers)
     traced = [_trace(numbers[box] == i, box) for i, box in enumerate(boxes, start=1)]
@@ -53,14 +57,14 @@ def trace_contours(labels, points=64):
 
 
 def _trace(mask, box):
-    # Pixels that touch at a corner belong together, as objects of a label image do.
-    found = find_contours(np.pad(mask, 1).astype(float), 0.5, fully_connected="high")
-    polygon = max(found, key=lambda p: abs(contour_areas(p[None])[0]))[:-1]
+    # Pixels of an object may be connected through corners only.
+    polygons = find_contours(np.pad(mask, 1).astype(float), 0.5, fully_connected="high")
+    polygon = max(polygons, key=lambda p: abs(contour_areas(p[None])[0]))[:-1]
     return polygon - 1 + [part.start for part in box]
 
 
-def resample_contours(polygons, points):
-    """Give polygons the same number of vertices, at equal distances along each.
+def resample_contours(polygons: Sequence[ArrayLike], points: int) -> np.ndarray:
+    """Resample polygons to the same number of vertices, equally spaced along each.
 
     Parameters
     ----------
@@ -92,24 +96,24 @@ def resample_contours(polygons, points):
     return contours
 
 
-def fourier_descriptors(contours, order):
-    """Elliptic Fourier descriptors of closed polygons.
+def fourier_descriptors(contours: ArrayLike, order: int) -> tuple[np.ndarray, np.ndarray]:
+    """Compute elliptic Fourier descriptors of closed polygons.
 
     Parameters
     ----------
     contours : ndarray of shape (n_contours, n_points, 2)
         Row and column.
     order : int
-        Harmonics; the first is an ellipse.
+        Number of harmonics; the first is an ellipse.
 
     Returns
     -------
     locations : ndarray of shape (n_contours, 2)
-        Means along the outlines.
+        Mean positions along the contours.
     coefficients : ndarray of shape (n_contours, order, 2, 2)
-        Of the cosine and the sine (last axis) of row and column. They start where the column of
-        the first harmonic is greatest and go on towards greater rows, so that similar outlines
-        have similar descriptors, wherever their first vertex is and whichever way they go.
+        Cosine and sine coefficients (last axis) of row and column. The phase starts where the
+        column of the first harmonic is greatest and runs toward greater rows, so that similar
+        contours have similar descriptors, whatever their first vertex and direction.
 
     Raises
     ------
@@ -155,7 +159,7 @@ def fourier_descriptors(contours, order):
 
 
 def _aligned(coefficients):
-    """The same curves from their rightmost point on, towards greater rows."""
+    """The same curves, starting at their rightmost point and running toward greater rows."""
     (c, d), (a, b) = np.moveaxis(coefficients[:, 0], 0, -1)
     backwards = a * d - b * c < 0
     coefficients = coefficients.copy()
@@ -169,14 +173,14 @@ def _aligned(coefficients):
     )  # fmt: skip
 
 
-def contour_points(locations, coefficients, samples):
+def contour_points(locations: np.ndarray, coefficients: np.ndarray, samples: int) -> np.ndarray:
     """Draw the polygons of elliptic Fourier descriptors.
 
     Parameters
     ----------
     locations : ndarray of shape (n_contours, 2)
     coefficients : ndarray of shape (n_contours, order, 2, 2)
-        As `fourier_descriptors` gives them.
+        As returned by `fourier_descriptors`.
     samples : int
         Vertices of each polygon.
 
@@ -191,8 +195,8 @@ def contour_points(locations, coefficients, samples):
     return locations[:, None] + np.einsum("chaw,whs->csa", coefficients, waves)
 
 
-def contour_areas(contours):
-    """Measure signed areas of polygons; positive where columns turn towards greater rows.
+def contour_areas(contours: np.ndarray) -> np.ndarray:
+    """Measure signed areas of polygons, positive if they turn from columns to greater rows.
 
     Parameters
     ----------
@@ -207,8 +211,8 @@ def contour_areas(contours):
     return products.sum(axis=-1) / 2
 
 
-def contour_perimeters(contours):
-    """Measure the lengths of outlines.
+def contour_perimeters(contours: np.ndarray) -> np.ndarray:
+    """Measure the perimeters of polygons.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""Counting each object once."""
+"""Count each object once."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -22,7 +24,7 @@ def object_centroids(label):
     return np.stack([np.bincount(index, at) / sizes for at in where], axis=1)
 
 
-def count_objects(labels, margin=0):
+def count_objects(labels: np.ndarray, margin: int = 0) -> int:
     """Count the objects whose centroid lies inside a frame.
 
     Parameters
@@ -50,22 +52,24 @@ def count_objects(labels, margin=0):
     return int(inside_frame(object_centroids(labels), labels.shape, margin).sum())
 
 
-def inside_frame(points, shape, margin):
-    """Which points (k, ndim) of an image of that shape lie inside a frame of `margin` pixels.
+def inside_frame(points: np.ndarray, shape: Sequence[int], margin: int) -> np.ndarray:
+    """Whether points (k, ndim) of an image lie inside a frame of `margin` pixels.
 
     Half-open, so that a point on the line between two tiles is counted in one of them.
     """
     last = np.array(shape) - margin
-    return ((points >= margin - 0.5) & (points < last - 0.5)).all(axis=1)
+    return np.all((points >= margin - 0.5) & (points < last - 0.5), axis=1)
 
 
-def count_over_sections(labels, positions, margin=0):
-    """Count objects that go through sections, each in the section nearest to its centroid.
+def count_over_sections(
+    labels: Sequence[np.ndarray], positions: np.ndarray, margin: int = 0
+) -> np.ndarray:
+    """Count objects that span sections, each in the section nearest to its centroid.
 
     Parameters
     ----------
     labels : sequence of ndarray of int, each 2-D and of one shape
-        One id an object over all sections, as `join_sections` gives them.
+        One id per object over all sections, as returned by `join_sections`.
     positions : ndarray of shape (n_sections,), int
     margin : int, default=0
         As in `count_objects`, in the plane.

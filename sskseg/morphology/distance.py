@@ -1,32 +1,34 @@
-"""Distance of each pixel of an object to the object's border."""
+"""Distance transforms of objects."""
+
+from collections.abc import Sequence
 
 import edt
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .components import label_components
 
 
-def border_distance(labels, spacing=None):
-    """Distance of each pixel that is not 0 to the nearest one of another value, or infinity.
+def border_distance(labels: np.ndarray, spacing: Sequence[float] | None = None) -> np.ndarray:
+    """Compute the distance of each nonzero pixel to the nearest of another value, or infinity.
 
-    The frame of the image is no border. `spacing` is as in `normalized_distance`.
+    The frame of the image is not a border. `spacing` is as in `normalized_distance`.
     """
     spacing = (1.0,) * labels.ndim if spacing is None else tuple(float(s) for s in spacing)
     return edt.edt(np.ascontiguousarray(labels), anisotropy=spacing, black_border=False)
 
 
-def normalized_distance(labels, spacing=None):
-    """Distance to the border of the object, as a fraction of the object's largest.
+def normalized_distance(labels: ArrayLike, spacing: Sequence[float] | None = None) -> np.ndarray:
+    """Compute the distance to the border of the object, divided by its maximum in the object.
 
-    A network can learn it whatever the sizes of the objects, and it is low between objects that
-    touch.
+    It does not depend on the size of the objects, and it is low between touching objects: a target
+    that a network learns for objects of any size.
 
     Parameters
     ----------
     labels : ndarray of int, 2-D or 3-D
-        Each value > 0 is an object, its separate parts being treated separately; 0 background; -1
-        unlabeled. Neighboring objects are each other's border; the frame of the image is not a
-        border.
+        Each component of each value > 0 is an object; 0 background; -1 unlabeled. Touching objects
+        have a border in between; the frame of the image is not a border.
     spacing : sequence of float, default=None
         Size of a pixel along each axis; None is 1.
 
@@ -65,7 +67,7 @@ def normalized_distance(labels, spacing=None):
 
 
 def _largest(parts, values, n):
-    """Greatest of `values` in each part."""
+    """Maximum of `values` in each part."""
     order = np.argsort(parts, axis=None, kind="stable")
     sorted_parts = parts.ravel()[order]
     starts = np.flatnonzero(np.diff(sorted_parts, prepend=-1))
@@ -76,9 +78,9 @@ def _largest(parts, values, n):
 
 def _touching(parts, value):
     """Parts that share a face with `value`."""
-    found = []
+    touching = []
     for axis in range(parts.ndim):
         moved = np.moveaxis(parts, axis, 0)
         before, after = moved[:-1], moved[1:]
-        found += [before[after == value], after[before == value]]
-    return np.unique(np.concatenate([f.ravel() for f in found]))
+        touching += [before[after == value], after[before == value]]
+    return np.unique(np.concatenate([f.ravel() for f in touching]))

@@ -1,7 +1,11 @@
-"""A table of objects."""
+"""Measure objects, of whole images or of their parts."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from .contours import contour_areas, contour_perimeters
 
@@ -9,26 +13,32 @@ _AXES = {2: ("y", "x"), 3: ("z", "y", "x")}
 _FAR = np.iinfo(np.int64).max
 
 
-def measure_objects(labels, *, probability=None, intensity=None, spacing=None):
+def measure_objects(
+    labels: ArrayLike,
+    *,
+    probability: ArrayLike | None = None,
+    intensity: ArrayLike | None = None,
+    spacing: Sequence[float] | None = None,
+) -> pd.DataFrame:
     """Measure the objects of a label image.
 
-    Every figure comes from sums and extrema over pixels, so that the tables of the parts of an
-    image can be merged.
+    All columns derive from sums and extrema over pixels, so that the sums of the parts of an image
+    can be merged.
 
     Parameters
     ----------
     labels : ndarray of int, 2-D or 3-D
-        0 is background; negative values are left out.
+        0 is background; negative values are ignored.
     probability : ndarray of the same shape, default=None
         Foreground probability; its mean over an object is the object's score.
     intensity : ndarray of that shape, with or without a channel axis at the end, default=None
     spacing : sequence of float, default=None
-        Size of a pixel along each axis, in a unit of the caller's; None is 1.
+        Size of a pixel along each axis, in any unit; None is 1.
 
     Returns
     -------
     pandas.DataFrame
-        One row an object, in the order of their ids: ``id``; ``centroid_y, centroid_x`` (and
+        One row per object, in the order of their ids: ``id``; ``centroid_y, centroid_x`` (and
         ``centroid_z``) in units of `spacing`, pixel centers counting from 0; ``area`` or ``volume``
         in those units; ``mean_intensity`` (``mean_intensity_0``, ... where there is a channel
         axis); ``min_y, max_y``, ... in pixels, the maximum excluded; ``touches_border``; ``score``.
@@ -43,18 +53,23 @@ def measure_objects(labels, *, probability=None, intensity=None, spacing=None):
     0   1         1.0        0.75   4.0
     """
     labels = np.asarray(labels)
-    spacing = np.ones(labels.ndim) if spacing is None else np.asarray(spacing, float)
     sums = object_sums(labels, probability=probability, intensity=intensity)
-    return sums_to_table(sums, labels.shape, spacing)
+    return sums_to_table(sums, labels.shape, [1.0] * labels.ndim if spacing is None else spacing)
 
 
-def object_sums(labels, *, start=None, probability=None, intensity=None):
-    """Add up what is known of objects, so that other parts of the image can be added to it.
+def object_sums(
+    labels: np.ndarray,
+    *,
+    start: Sequence[int] | None = None,
+    probability: ArrayLike | None = None,
+    intensity: ArrayLike | None = None,
+) -> dict[str, np.ndarray]:
+    """Compute the sums and extrema of objects in a part of an image, for `merge_sums`.
 
     Parameters
     ----------
     labels : ndarray of int, 2-D or 3-D
-        Of the part; 0 is background, negative values are left out.
+        The part; 0 is background, negative values are ignored.
     start : sequence of int, default=None
         First pixel of the part in the image; None is 0.
     probability, intensity : ndarray, default=None
@@ -64,7 +79,7 @@ def object_sums(labels, *, start=None, probability=None, intensity=None):
     -------
     dict of str to ndarray of shape (n_objects, ...)
         ``label, size, position`` (sums of coordinates), ``low, high`` (extrema, the upper
-        excluded) and, where given, ``score`` and ``intensity`` (sums).
+        excluded) and, if given, ``score`` and ``intensity`` (sums).
     """
     runs = _Runs(labels)
     ids, index = _numbered(runs.labels, labels.size)
@@ -99,15 +114,15 @@ def object_sums(labels, *, start=None, probability=None, intensity=None):
 
 
 class _Runs:
-    """Objects as runs of pixels along the last axis, of which there are far fewer than pixels."""
+    """Objects as runs of pixels along the last axis: far fewer than pixels."""
 
     def __init__(self, labels):
         change = np.ones(labels.shape, bool)
         np.not_equal(labels[..., 1:], labels[..., :-1], out=change[..., 1:])
         self.all = np.flatnonzero(change)
-        found = np.ascontiguousarray(labels).ravel()[self.all]
-        self.kept = found > 0
-        self.labels = found[self.kept]
+        values = np.ascontiguousarray(labels).ravel()[self.all]
+        self.kept = values > 0
+        self.labels = values[self.kept]
         self.lengths = np.diff(self.all, append=labels.size)[self.kept]
         self.starts = np.unravel_index(self.all[self.kept], labels.shape)
 
@@ -119,22 +134,22 @@ class _Runs:
 
 
 def _add(index, values, n):
-    """Sums of integers, which are exact in float64 up to 2**53, so that their order is nothing."""
+    """Sums of integers: exact in float64 up to 2**53, so that their order does not matter."""
     return np.bincount(index, values, n).astype(np.int64)
 
 
 def _numbered(values, n_pixels):
-    """Sorted values that occur, and the place of each value among them."""
+    """Sorted unique values, and the index of each value among them."""
     if not values.size or values.max() >= 4 * n_pixels:
         return np.unique(values, return_inverse=True)
-    present = np.zeros(int(values.max()) + 1, bool)  # marking beats sorting
+    present = np.zeros(int(values.max()) + 1, bool)  # faster than sorting
     present[values] = True
     place = np.cumsum(present) - 1
     return np.flatnonzero(present).astype(values.dtype), place[values]
 
 
-def contour_columns(contours, spacing):
-    """What a table tells of whole outlines.
+def contour_columns(contours: np.ndarray, spacing: ArrayLike) -> dict[str, Any]:
+    """Compute the columns of a table of objects that describe their contours.
 
     Parameters
     ----------
@@ -148,7 +163,7 @@ def contour_columns(contours, spacing):
         ``contour_area, perimeter`` and ``polygon``, the outline as well-known text:
         ``POLYGON ((x y, ...))``, in units of `spacing`.
     """
-    contours = np.asarray(contours, float) * spacing
+    contours = np.asarray(contours, float) * np.asarray(spacing, float)
     return {
         "contour_area": np.abs(contour_areas(contours)),
         "perimeter": contour_perimeters(contours),
@@ -162,13 +177,13 @@ def _well_known_text(contour):
     return "POLYGON ((" + ", ".join(f"{x:.2f} {y:.2f}" for y, x in closed) + "))"
 
 
-def merge_sums(parts):
-    """Add sums of the same labels.
+def merge_sums(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Merge the sums of parts of an image.
 
     Parameters
     ----------
     parts : list of dict
-        Of `object_sums`, in a fixed order, under ids of the whole image.
+        Results of `object_sums` in a fixed order, with ids of the whole image.
 
     Returns
     -------
@@ -186,14 +201,16 @@ def merge_sums(parts):
     return merged
 
 
-def sums_to_table(sums, shape, spacing):
-    """The table of `measure_objects` from sums.
+def sums_to_table(
+    sums: dict[str, np.ndarray], shape: Sequence[int], spacing: ArrayLike
+) -> pd.DataFrame:
+    """Make the table of `measure_objects` from sums.
 
     Parameters
     ----------
     sums : dict
-        Of `object_sums` or `merge_sums`; perhaps with ``contour``, (n_objects, n_points, 2):
-        outlines in pixels of the image times the sizes, so that parts of an object add up.
+        Result of `object_sums` or `merge_sums`; optional ``contour``, (n_objects, n_points, 2):
+        contours in pixels of the image, multiplied by the sizes so that parts of an object add up.
     shape : tuple of int
         Of the image.
     spacing : sequence of float

@@ -1,13 +1,13 @@
-"""Peaks that stand out by some height."""
+"""Maxima of a minimum height above their surroundings."""
 
 import numpy as np
 from skimage.morphology import h_maxima
 
-_ROUNDS = 200
+_MAX_ITERATIONS = 200
 
 
-def find_peaks(steps, height):
-    """Find the maxima from which every way to a higher or other peak leads down by `height`.
+def find_peaks(steps: np.ndarray, height: int) -> np.ndarray:
+    """Find the h-maxima: every path to another or higher peak descends by `height` at least.
 
     Parameters
     ----------
@@ -18,14 +18,14 @@ def find_peaks(steps, height):
     Returns
     -------
     ndarray of bool
-        What `skimage.morphology.h_maxima` finds.
+        As `skimage.morphology.h_maxima`.
 
     Notes
     -----
-    The reconstruction by dilation [1]_ is done in rounds over the whole image, each a few vector
-    operations on bytes, and not by sorting pixels. Light has to travel from a peak to where it is
-    `height` lower only, which takes few rounds in reliefs of cells; where it takes many, in long
-    flat ridges, scikit-image goes on.
+    The reconstruction by dilation [1]_ iterates over the whole image, each iteration a few vector
+    operations on bytes, instead of sorting pixels. A peak propagates only as far as the relief is
+    within `height` of it, which takes few iterations for cells. After too many, in long flat
+    ridges, scikit-image takes over.
 
     References
     ----------
@@ -40,10 +40,10 @@ def find_peaks(steps, height):
     level = np.maximum(flat, height) - np.uint8(height)
     spare, before = np.empty_like(level), np.empty_like(level)
     strides = np.array(ceiling.strides) // ceiling.itemsize
-    for _ in range(_ROUNDS):
+    for _ in range(_MAX_ITERATIONS):
         np.copyto(before, level)
         for stride in strides:
-            # the larger of both neighbors, then of the pixel itself
+            # The larger of both neighbors, then of the pixel itself.
             spare[:stride] = spare[-stride:] = 0
             np.maximum(level[2 * stride :], level[: -2 * stride], out=spare[stride:-stride])
             np.maximum(level, spare, out=level)

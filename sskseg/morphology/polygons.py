@@ -1,18 +1,21 @@
-"""Polygons as masks: rasterization, what overlaps too much, and label images."""
+"""Polygons as masks: rasterization, non-maximum suppression and label images."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.sparse import csr_array
 
-_MAX_PIXELS = 2**19  # of masks that are compared with each other at once
+_MAX_PIXELS = 2**19  # of masks whose overlaps are computed at once
 
 
-def contour_masks(contours, shape):
+def contour_masks(contours: ArrayLike, shape: Sequence[int]) -> csr_array:
     """Find the pixels inside of polygons.
 
     Parameters
     ----------
     contours : ndarray of shape (n_contours, n_points, 2)
-        Row and column; may reach out of the image.
+        Row and column; may extend beyond the image.
     shape : tuple of 2 ints
         Of the image.
 
@@ -44,7 +47,7 @@ def contour_masks(contours, shape):
             f"and two sides, got {contours.shape} and {tuple(shape)}."
         )
     lines, columns = _crossings(contours, shape[0])
-    # Each line of an image enters a closed polygon as often as it leaves it.
+    # Each row of an image enters a closed polygon as often as it leaves it.
     starts = np.clip(np.ceil(columns[0::2]), 0, shape[1]).astype(np.int64)
     counts = np.clip(np.ceil(columns[1::2]), 0, shape[1]).astype(np.int64) - starts
     owner, row = np.divmod(lines[0::2], shape[0])
@@ -52,7 +55,7 @@ def contour_masks(contours, shape):
     sizes = np.bincount(owner, weights=counts, minlength=len(contours)).astype(np.int64)
     indptr = np.concatenate([[0], np.cumsum(sizes)])
     n_pixels = shape[0] * shape[1]
-    # Products of masks are twice as fast with small integers.
+    # Products of masks are twice as fast with 32-bit integers.
     small = np.int32 if max(n_pixels, len(pixels)) < 2**31 else np.int64
     return csr_array(
         (np.ones(len(pixels), np.int32), pixels.astype(small), indptr.astype(small)),
@@ -61,11 +64,11 @@ def contour_masks(contours, shape):
 
 
 def _crossings(contours, height):
-    """Where edges cross the lines of an image: contour * height + row, and columns, sorted."""
+    """Crossings of edges and image rows, sorted: contour * height + row, and columns."""
     here = contours.reshape(-1, 2)
     there = np.roll(contours, -1, axis=1).reshape(-1, 2)
     low, high = np.minimum(here[:, 0], there[:, 0]), np.maximum(here[:, 0], there[:, 0])
-    # Half-open, so that a vertex on a line is crossed once.
+    # Half-open, so that a vertex on a row is crossed once.
     first = np.clip(np.ceil(low), 0, height).astype(np.int64)
     counts = np.maximum(np.clip(np.ceil(high), 0, height).astype(np.int64) - first, 0)
     edge = np.repeat(np.arange(len(here)), counts)
@@ -73,7 +76,7 @@ def _crossings(contours, height):
     (y, x), (dy, dx) = here[edge].T, (there - here)[edge].T
     column = x + (row - y) / dy * dx
     line = edge // contours.shape[1] * height + row
-    # One key is sorted faster than two; columns are at most half of the way to the next line.
+    # One key sorts faster than two; the column adds less than the step to the next line.
     order = np.argsort(line + column / (4 * np.abs(column).max(initial=1.0)))
     return line[order], column[order]
 
@@ -84,63 +87,63 @@ def _ramps(counts):
     return np.arange(int(counts.sum())) - np.repeat(starts, counts)
 
 
-def suppress_overlaps(masks, scores, threshold):
+def suppress_overlaps(masks: csr_array, scores: ArrayLike, threshold: float) -> np.ndarray:
     """Suppress masks that overlap too much with better ones (non-maximum suppression).
 
     Parameters
     ----------
     masks : scipy.sparse.csr_array of int, shape (n_masks, n_pixels)
-        As `contour_masks` gives them.
+        As returned by `contour_masks`.
     scores : ndarray of shape (n_masks,)
-        Of equal ones the first is the better.
+        Of equal scores the first is the better.
     threshold : float in [0, 1]
-        Two masks exclude each other where they share more than this of the smaller one's pixels.
+        Maximum overlap of two masks, as a fraction of the pixels of the smaller one.
 
     Returns
     -------
     ndarray of int
-        The rows that stay, the best first: none of them overlaps too much with a better one that
-        stays. Masks without a pixel do not.
+        Indices of the masks that are kept, the best first: none of them overlaps too much with a
+        better one that is kept. Empty masks are not kept.
 
     Notes
     -----
-    The result is that of going through the masks one by one, the best first. Instead, all that are
-    better than each of their overlapping neighbors stay, those neighbors go, and so on with the
-    rest: a few rounds, whatever the number of masks. Where these are many and large, it is done by
-    parts, the best first, of what does not overlap with those that stay already.
+    The result equals that of greedy suppression, the best first. Instead of one by one, all masks
+    that are better than each of their overlapping neighbors are kept, these neighbors are
+    suppressed, and so on with the rest: a few iterations, whatever the number of masks. Many large
+    masks are processed in parts, the best first, to bound memory.
     """
     sizes = np.diff(masks.indptr)
     order = np.lexsort((np.arange(len(sizes)), -np.asarray(scores, float)))
     order = order[sizes[order] > 0]
-    stays = order[:0]
+    kept = order[:0]
     for part in np.array_split(order, 1 + masks.nnz // _MAX_PIXELS):
-        if len(stays):
-            beaten, _ = _conflicts(masks[part], masks[stays], threshold)
+        if len(kept):
+            beaten, _ = _conflicts(masks[part], masks[kept], threshold)
             part = np.delete(part, beaten)
-        stays = np.concatenate([stays, part[_best(masks[part], threshold)]])
-    return stays
+        kept = np.concatenate([kept, part[_best(masks[part], threshold)]])
+    return kept
 
 
 def _best(masks, threshold):
-    """Which of masks that are sorted by their scores stay."""
+    """Whether masks, sorted by their scores, are kept."""
     worse, better = _conflicts(masks, masks, threshold)
     worse, better = worse[worse > better], better[worse > better]
     undecided = np.ones(masks.shape[0], bool)
-    stays = np.zeros(masks.shape[0], bool)
+    kept = np.zeros(masks.shape[0], bool)
     while undecided.any():
-        beaten = np.zeros(len(stays), bool)
+        beaten = np.zeros(len(kept), bool)
         beaten[worse] = True
         winners = undecided & ~beaten
-        stays |= winners
+        kept |= winners
         undecided &= ~winners
         undecided[worse[winners[better]]] = False
-        open_ = undecided[better] & undecided[worse]
-        better, worse = better[open_], worse[open_]
-    return stays
+        remaining = undecided[better] & undecided[worse]
+        better, worse = better[remaining], worse[remaining]
+    return kept
 
 
 def _conflicts(masks, others, threshold):
-    """Pairs that overlap too much."""
+    """Pairs of masks that overlap by more than the threshold."""
     shared = (masks @ others.T).tocoo()
     first, second = shared.coords
     sizes, other_sizes = np.diff(masks.indptr), np.diff(others.indptr)
@@ -148,8 +151,8 @@ def _conflicts(masks, others, threshold):
     return first[wanted], second[wanted]
 
 
-def paint_masks(masks, shape):
-    """Make a label image of masks; where they overlap, a pixel goes to the first.
+def paint_masks(masks: csr_array, shape: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    """Make a label image of masks; of overlapping masks the first is on top.
 
     Parameters
     ----------
@@ -160,13 +163,13 @@ def paint_masks(masks, shape):
     Returns
     -------
     labels : ndarray of int64, shape `shape`
-        1, 2, ... in the order of the masks that have a pixel of their own; 0 background.
+        1, 2, ... in the order of the masks that are visible; 0 background.
     shown : ndarray of int
-        The rows of those masks.
+        Indices of the visible masks.
     """
     number = np.repeat(np.arange(1, masks.shape[0] + 1), np.diff(masks.indptr))
     labels = np.zeros(shape[0] * shape[1], np.int64)
-    labels[masks.indices[::-1]] = number[::-1]  # what is written last stays
+    labels[masks.indices[::-1]] = number[::-1]  # the last assignment wins
     visible = np.bincount(labels[masks.indices], minlength=masks.shape[0] + 1)[1:] > 0
     if not visible.all():
         labels = np.concatenate([[0], np.cumsum(visible) * visible])[labels]

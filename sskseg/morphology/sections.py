@@ -1,15 +1,19 @@
-"""Objects that go on from section to section."""
+"""Objects that span several sections."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 
-def join_sections(labels, positions, min_overlap=0.5):
-    """Give one id to objects that overlap in neighboring sections.
+def join_sections(
+    labels: Sequence[np.ndarray], positions: np.ndarray, min_overlap: float = 0.5
+) -> list[np.ndarray]:
+    """Join objects that overlap in neighboring sections under one id.
 
-    Two objects are joined where each is the other's best match and they overlap by at least
-    `min_overlap` of the smaller one's area.
+    Two objects are joined if each is the other's best match and they overlap by at least
+    `min_overlap` of the area of the smaller one.
 
     Parameters
     ----------
@@ -33,11 +37,11 @@ def join_sections(labels, positions, min_overlap=0.5):
         np.where(new[inverse] > 0, new[inverse] + offset, 0).astype(np.int64)
         for (new, inverse), offset in zip(tables, offsets, strict=False)
     ]
-    row_of = {int(position): row for row, position in enumerate(positions)}
+    index_of = {int(position): index for index, position in enumerate(positions)}
     links = [
-        _mutual_best(numbered[row], numbered[row_of[position + 1]], min_overlap)
-        for position, row in row_of.items()
-        if position + 1 in row_of
+        _mutual_best(numbered[index], numbered[index_of[position + 1]], min_overlap)
+        for position, index in index_of.items()
+        if position + 1 in index_of
     ]
     total = offsets[-1]
     pairs = np.concatenate(links) - 1 if links else np.empty((0, 2), np.int64)
@@ -59,7 +63,7 @@ def _mutual_best(lower, upper, min_overlap):
     return best_matches(pairs, overlap, areas, firsts, min_overlap)
 
 
-def count_overlaps(lower, upper):
+def count_overlaps(lower: np.ndarray, upper: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Count the pixels that objects of two label images share.
 
     Parameters
@@ -77,24 +81,30 @@ def count_overlaps(lower, upper):
     base = int(second.max(initial=0)) + 1
     if int(first.max(initial=0)) >= 2**62 // base:
         return np.unique(np.stack([first, second], axis=1), axis=0, return_counts=True)
-    keys, overlap = np.unique(first * base + second, return_counts=True)  # numbers sort faster
+    keys, overlap = np.unique(first * base + second, return_counts=True)  # scalars sort faster
     return np.stack(np.divmod(keys, base), axis=1), overlap
 
 
-def best_matches(pairs, overlap, areas, firsts, min_overlap=0.5):
-    """Those pairs of objects that are each other's best match, and overlap enough.
+def best_matches(
+    pairs: np.ndarray,
+    overlap: np.ndarray,
+    areas: Sequence[np.ndarray],
+    firsts: Sequence[np.ndarray],
+    min_overlap: float = 0.5,
+) -> np.ndarray:
+    """Select the pairs of objects that are each other's best match and overlap enough.
 
     Parameters
     ----------
     pairs : ndarray of int, shape (n, 2)
-        Each once.
+        Unique.
     overlap : ndarray of int, shape (n,)
     areas : sequence of two ndarray of int, shape (n,)
-        Of the first and the second of each pair.
+        Areas of the first and of the second object of each pair.
     firsts : sequence of two ndarray of int, shape (n,)
-        Where their first pixels are, in the order of rows: of equal overlaps the first counts.
+        Raveled indices of their first pixels; they break ties between equal overlaps.
     min_overlap : float, default=0.5
-        Of the smaller one's area.
+        Fraction of the area of the smaller object.
 
     Returns
     -------
@@ -109,7 +119,7 @@ def best_matches(pairs, overlap, areas, firsts, min_overlap=0.5):
 
 
 def _is_best(ids, overlap):
-    """Whether a pair has the greatest overlap of its id; the first of equals."""
+    """Whether a pair has the greatest overlap of its id, ties broken by order."""
     order = np.lexsort((-overlap, ids))
     first = np.ones(len(ids), bool)
     first[1:] = ids[order][1:] != ids[order][:-1]

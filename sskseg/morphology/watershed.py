@@ -1,5 +1,6 @@
-"""Objects from probabilities, touching ones told apart."""
+"""Split touching objects of a foreground probability by a watershed."""
 
+from collections.abc import Sequence
 from itertools import product
 
 import numpy as np
@@ -11,28 +12,34 @@ from .components import label_components
 from .distance import border_distance
 from .peaks import find_peaks
 
-_MAX_PAIRS = 3  # of equally high seeds in one part, whose orders are all looked at
+_MAX_PAIRS = 3  # of equally high seeds in one component, whose orders are all tried
 
 
 def relief_of(
-    probability, threshold, *, seeds="distance", smooth=1.0, spacing=None, bridge=0.0
-):  # fmt: skip
-    """Mask and relief of a watershed: the relief is high in the middle of objects.
+    probability: np.ndarray,
+    threshold: float,
+    *,
+    seeds: str = "distance",
+    smooth: float = 1.0,
+    spacing: Sequence[float] | None = None,
+    bridge: float = 0.0,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Compute mask and relief of a watershed; the relief is high in the middle of objects.
 
     Parameters
     ----------
     probability : ndarray of shape (*spatial), in [0, 1]
     threshold : float
-        The mask is where the probability exceeds this.
+        The mask holds the pixels of greater probability.
     seeds : {"distance", "probability"}, default="distance"
-        ``"distance"``: the distance transform of the mask, each component's as a fraction of its
-        largest. ``"probability"``: the probability itself.
+        ``"distance"``: distance transform of the mask, divided by its maximum in each component.
+        ``"probability"``: the probability itself.
     smooth : float, default=1.0
-        Standard deviation, in pixels, of a Gaussian that smooths the relief.
+        Standard deviation of the Gaussian that smooths the relief, pixels.
     spacing : sequence of float, default=None
     bridge : float, default=0.0
-        Parts at most so far apart are joined, see `bridge_gaps`; the probability between them is
-        that of the nearest foreground.
+        Maximum distance of components that are joined, see `bridge_gaps`; the pixels between them
+        take the probability of the nearest foreground.
 
     Returns
     -------
@@ -63,20 +70,20 @@ def relief_of(
     return mask, relief
 
 
-def split_touching(mask, relief, seed_height):
-    """Watershed of a relief from its peaks.
+def split_touching(mask: np.ndarray, relief: np.ndarray, seed_height: float) -> np.ndarray:
+    """Split a mask into objects by the watershed of a relief from its peaks.
 
     Parameters
     ----------
     mask : ndarray of bool
     relief : ndarray of float32, in [0, 1], shape of `mask`
     seed_height : float in (0, 1]
-        How deep the valley between two peaks must be, at least, for them to be two objects.
+        Minimum depth of the valley between the peaks of two objects.
 
     Returns
     -------
     labels : ndarray of int32
-        1, 2, ...; every component of the mask holds at least one object.
+        1, 2, ...; each component of the mask holds at least one object.
 
     References
     ----------
@@ -85,17 +92,17 @@ def split_touching(mask, relief, seed_height):
     """
     if not mask.any():
         return np.zeros(mask.shape, np.int32)
-    # In steps of 1/255 a plateau is a plateau, and the reconstruction is fast.
+    # Quantized to 1/255, plateaus are flat and the reconstruction is fast.
     steps = np.where(mask, np.clip(relief * 255, 1, 255), 0).astype(np.uint8)
     height = int(np.clip(round(seed_height * 255), 1, 254))
     seeds = label_components(find_peaks(steps, height) & mask, connectivity=mask.ndim)
     labels = _flood(steps, seeds, mask)
-    missed = label_components(mask & (labels == 0))
-    return np.where(missed > 0, missed + labels.max(), labels).astype(np.int32)
+    seedless = label_components(mask & (labels == 0))
+    return np.where(seedless > 0, seedless + labels.max(), labels).astype(np.int32)
 
 
 def _flood(steps, seeds, mask):
-    """Watershed of a mask, of which only parts with several seeds need one."""
+    """Watershed of the components that hold several seeds; the others are one object each."""
     parts = label_components(mask)
     within = _seeds_within(parts, seeds)
     several = np.bincount(within[:, 0], minlength=int(parts.max()) + 1) > 1
@@ -117,7 +124,7 @@ def _watershed(values, seeds, mask):
 
 
 def _seeds_within(parts, seeds):
-    """Which seeds lie in which parts of the mask: rows of part and seed, each once."""
+    """Unique pairs (component, seed), shape (n_pairs, 2)."""
     at = np.flatnonzero(seeds)
     n_seeds = int(seeds.max()) + 1
     pairs = np.unique(parts.ravel()[at].astype(np.int64) * n_seeds + seeds.ravel()[at])
@@ -125,10 +132,10 @@ def _seeds_within(parts, seeds):
 
 
 def _order_is_irrelevant(values, seeds, parts, within):
-    """Whether it does not matter which one of equally high seeds of a part is taken first.
+    """Whether the result does not depend on the order of equally high seeds of a component.
 
-    The watershed takes these in an order that depends on the rest of the image. So parts with pairs
-    of such seeds are flooded with these in every order; for many orders this says no.
+    The watershed processes these in an order that depends on the rest of the image. So components
+    with pairs of such seeds are flooded in every order; False if there are too many orders.
     """
     heights = np.zeros(int(seeds.max()) + 1, values.dtype)
     at = np.flatnonzero(seeds)
@@ -141,7 +148,7 @@ def _order_is_irrelevant(values, seeds, parts, within):
         return False
     if not len(tied):
         return True
-    later = np.split(rows[second, 2], np.cumsum(n_pairs)[:-1])  # of each pair the second seed
+    later = np.split(rows[second, 2], np.cumsum(n_pairs)[:-1])  # the second seed of each pair
     for part, pairs, box in zip(tied, later, _boxes(parts, tied), strict=True):
         inside = parts[box] == part
         both = np.where(inside, seeds[box], 0)
@@ -156,7 +163,7 @@ def _order_is_irrelevant(values, seeds, parts, within):
 
 
 def _boxes(parts, wanted):
-    """Boxes of some parts, which are sorted."""
+    """Bounding boxes of some components, sorted by id."""
     chosen = np.zeros(int(parts.max()) + 1, bool)
     chosen[wanted] = True
     at = np.flatnonzero(np.take(chosen, parts))

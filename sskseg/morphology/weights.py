@@ -1,6 +1,7 @@
-"""Weights of pixels in a loss: more where objects almost touch."""
+"""Pixel weights of a loss, greater between objects that almost touch."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import ndimage as ndi
@@ -9,11 +10,18 @@ from .cleaning import relabel
 from .components import label_objects
 from .distance import border_distance
 
-_PRECISION = 1e-3  # of the border weight: what is below is left out
+_PRECISION = 1e-3  # of the border term; smaller values are 0
 
 
-def weight_map(labels, border_weight=10.0, border_sigma=5.0, *, spacing=None, class_weight=None):
-    """Weigh pixels so that a network learns the narrow borders between objects.
+def weight_map(
+    labels: np.ndarray,
+    border_weight: float = 10.0,
+    border_sigma: float = 5.0,
+    *,
+    spacing: Sequence[float] | None = None,
+    class_weight: str | None = None,
+) -> np.ndarray:
+    """Compute pixel weights with which a network learns the narrow borders between objects.
 
     ``w = w_c + w_0 exp(-(d_1 + d_2)^2 / (2 sigma^2))`` where `d_1` and `d_2` are the distances to
     the nearest and to the second nearest object [1]_.
@@ -21,12 +29,12 @@ def weight_map(labels, border_weight=10.0, border_sigma=5.0, *, spacing=None, cl
     Parameters
     ----------
     labels : ndarray of int, 2-D or 3-D
-        Different values > 0 are different objects; where 1 is the only one, the image is a mask and
+        Different values > 0 are different objects; if 1 is the only one, the image is a mask and
         its components over faces are the objects. 0 is background, -1 unlabeled.
     border_weight : float, default=10.0
-        ``w_0``, not negative; 0 leaves the term out.
+        ``w_0``, not negative; 0 omits the term.
     border_sigma : float, default=5.0
-        ``sigma``, positive, in units of `spacing` (pixels where that is None).
+        ``sigma``, positive, in units of `spacing`, in pixels if that is None.
     spacing : sequence of float, default=None
         Size of a pixel along each axis; None is 1.
     class_weight : {"balanced", None}, default=None
@@ -37,7 +45,7 @@ def weight_map(labels, border_weight=10.0, border_sigma=5.0, *, spacing=None, cl
     -------
     weights : ndarray of float32, shape of `labels`
         Exact to ``1e-3 * border_weight``. 0 in unlabeled pixels. The border term is added in the
-        background only, and 0 where there are fewer than two objects.
+        background only; it is 0 if there are fewer than two objects.
 
     Raises
     ------
@@ -46,8 +54,8 @@ def weight_map(labels, border_weight=10.0, border_sigma=5.0, *, spacing=None, cl
 
     Notes
     -----
-    Distances are those between centers of pixels, found exactly within the box around each object
-    in which the term matters: time goes with the summed size of these boxes.
+    Distances between pixel centers are exact within the box around each object in which the term
+    exceeds the precision; time is proportional to the total size of these boxes.
 
     References
     ----------
@@ -61,14 +69,11 @@ def weight_map(labels, border_weight=10.0, border_sigma=5.0, *, spacing=None, cl
     >>> weight_map(np.array([[1, 0, 2, 0, 0, 0]])).round(2)
     array([[ 1.  , 10.23,  1.  ,  8.26,  5.87,  3.78]], dtype=float32)
     """
-    labels = _check(labels, border_weight, border_sigma, class_weight)
-    sizes = np.ones(labels.ndim) if spacing is None else np.asarray(spacing, float)
-    if sizes.shape != (labels.ndim,) or not (np.isfinite(sizes) & (sizes > 0)).all():
-        raise ValueError(f"spacing must be {labels.ndim} positive numbers, got {spacing}.")
-    spacing = tuple(sizes.tolist())
+    labels = _check(np.asarray(labels), border_weight, border_sigma, class_weight)
+    spacing = _check_spacing(spacing, labels.ndim)
     weights = _class_weights(labels, class_weight)
     if border_weight > 0 and labels.size:
-        total = _two_distances(label_objects(labels), _reach(border_sigma), spacing)
+        total = _two_distances(label_objects(labels), _max_distance(border_sigma), spacing)
         near = (labels == 0) & np.isfinite(total)
         term = border_weight * np.exp(-(total[near] ** 2) / (2 * border_sigma**2))
         weights[near] += term
@@ -76,7 +81,6 @@ def weight_map(labels, border_weight=10.0, border_sigma=5.0, *, spacing=None, cl
 
 
 def _check(labels, border_weight, border_sigma, class_weight):
-    labels = np.asarray(labels)
     if labels.dtype.kind not in "biu" or labels.ndim not in (2, 3):
         raise ValueError(
             "labels must be an integer array of 2 or 3 axes, got "
@@ -92,6 +96,13 @@ def _check(labels, border_weight, border_sigma, class_weight):
     return labels.astype(np.int8) if labels.dtype == bool else labels
 
 
+def _check_spacing(spacing, ndim):
+    sizes = np.ones(ndim) if spacing is None else np.asarray(spacing, float)
+    if sizes.shape != (ndim,) or not (np.isfinite(sizes) & (sizes > 0)).all():
+        raise ValueError(f"spacing must be {ndim} positive numbers, got {spacing}.")
+    return tuple(sizes.tolist())
+
+
 def _class_weights(labels, class_weight):
     weights = (labels >= 0).astype(np.float32)
     foreground = labels > 0
@@ -103,16 +114,16 @@ def _class_weights(labels, class_weight):
     return weights
 
 
-def _reach(sigma):
-    """The sum of distances from which on the border term is below the precision."""
+def _max_distance(sigma):
+    """Sum of distances beyond which the border term is below the precision."""
     return sigma * math.sqrt(2 * math.log(1 / _PRECISION))
 
 
-def _two_distances(objects, reach, spacing):
-    """Distance to the nearest plus that to the second nearest object; infinite beyond `reach`."""
+def _two_distances(objects, max_distance, spacing):
+    """Sum of the distances to the two nearest objects; infinite beyond `max_distance`."""
     first = np.full(objects.shape, np.inf, np.float32)
     second = first.copy()
-    margins = [math.ceil(reach / step) for step in spacing]
+    margins = [math.ceil(max_distance / step) for step in spacing]
     objects = relabel(np.maximum(objects, 0))
     for number, box in enumerate(ndi.find_objects(objects), start=1):
         if box is None:

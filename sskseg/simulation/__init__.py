@@ -1,13 +1,14 @@
-"""Simulated images of cells, and parts of them: shapes, placement, fibers, optics, noise."""
+"""Simulate images of cells: shapes, placement, fibers, textures, optics and noise."""
 
 from ._annotations import boundary_shifts, hallucinated, label_conditioning, surviving
 from ._calibration import find_polarity
-from ._cells import CellSimulator, draw_cells
+from ._cells import CellSimulator
 from ._contours import Outlines, fill_outlines, sample_outlines, trace_outlines
 from ._fibers import Fibers, fiber_pattern, sample_fibers, snap_to_fibers
 from ._junctions import Junction, draw_junction, sample_junction
 from ._noise import add_camera_noise
 from ._optics import blur, defocus, fractal_noise, magnified, smooth_noise, vignette
+from ._painting import draw_cells
 from ._placement import place_apart
 from ._shapes import Blob, draw_blob, overlap_slices
 

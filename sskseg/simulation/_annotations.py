@@ -1,16 +1,16 @@
-"""Are labels still right where an image was changed?"""
+"""Compare images before and after refinement: do labels still match?"""
 
 import numpy as np
 from scipy import ndimage as ndi
 
-_REACH = 6.0  # pixels on each side of an outline
+_MAX_SHIFT = 6.0  # pixels on each side of an outline
 _STEP = 0.5
-_RING = 4  # pixels around an object
-_SURVIVES = 0.5  # of the contrast that was
+_RING = 4  # width of the ring around an object, pixels
+_MIN_CONTRAST = 0.5  # of the contrast before
 
 
-def label_conditioning(labels):
-    """What a refiner is told of each pixel.
+def label_conditioning(labels: np.ndarray) -> np.ndarray:
+    """Compute the conditioning of a refiner from labels.
 
     Parameters
     ----------
@@ -36,26 +36,33 @@ def label_conditioning(labels):
     return np.stack([mask, edges, depth]).astype(np.float32)
 
 
-def boundary_shifts(before, after, labels, *, most=500, rng=None):
-    """How far outlines moved when an image was changed.
+def boundary_shifts(
+    before: np.ndarray,
+    after: np.ndarray,
+    labels: np.ndarray,
+    *,
+    max_points: int = 500,
+    rng: np.random.Generator | None = None,
+) -> np.ndarray:
+    """Measure how far outlines moved between two images.
 
-    Profiles of the gradient along normals, up to 6 pixels on each side of outlines; the shift is
-    that between the steepest places, found to a fraction of the step of half a pixel by a parabola.
+    Gradient profiles are sampled along normals, every half pixel up to 6 pixels on each side of the
+    outline. The shift is the distance of their maxima, refined by a parabola.
 
     Parameters
     ----------
     before, after : ndarray of shape (*spatial)
     labels : ndarray of int, shape (*spatial)
-    most : int, default=500
-        Places looked at.
+    max_points : int, default=500
+        Maximum number of points on outlines.
     rng : numpy.random.Generator, default=None
-        Chooses them; None: evenly spaced.
+        Samples the points; None: evenly spaced.
 
     Returns
     -------
     ndarray of shape (n,)
-        Pixels, positive where objects grew. Their median is the bias of all outlines, that of their
-        absolute values tells how far a single one is off.
+        Pixels, positive where objects grew. Their median is the bias of all outlines, the median of
+        the absolute values the typical error of one.
     """
     mask = labels > 0
     signed = ndi.distance_transform_edt(mask) - ndi.distance_transform_edt(~mask)
@@ -63,17 +70,17 @@ def boundary_shifts(before, after, labels, *, most=500, rng=None):
     at = np.argwhere(mask & ~ndi.binary_erosion(mask, border_value=1))
     if not len(at):
         return np.empty(0)
-    if len(at) > most:
-        step = np.arange(most) * len(at) // most
-        at = at[step if rng is None else rng.choice(len(at), most, replace=False)]
+    if len(at) > max_points:
+        step = np.arange(max_points) * len(at) // max_points
+        at = at[step if rng is None else rng.choice(len(at), max_points, replace=False)]
     normals = np.stack([g[tuple(at.T)] for g in np.gradient(smooth)], axis=1)
     length = np.linalg.norm(normals, axis=1)
     at, normals = at[length > 0.3], (normals / np.maximum(length, 1e-9)[:, None])[length > 0.3]
-    offsets = np.arange(-_REACH, _REACH + _STEP / 2, _STEP)
+    offsets = np.arange(-_MAX_SHIFT, _MAX_SHIFT + _STEP / 2, _STEP)
     points = at[:, None] + offsets[None, :, None] * normals[:, None]
-    weight = np.exp(-0.5 * (offsets / (_REACH / 2)) ** 2)  # of other outlines, the near one counts
+    weight = np.exp(-0.5 * (offsets / (_MAX_SHIFT / 2)) ** 2)  # prefer the nearest outline
     steepest = [
-        _summit(ndi.map_coordinates(ndi.gaussian_gradient_magnitude(image, 1.0),
+        _peak(ndi.map_coordinates(ndi.gaussian_gradient_magnitude(image, 1.0),
                                     points.reshape(-1, labels.ndim).T, order=3, mode="nearest")
                 .reshape(points.shape[:2]), weight)
         for image in (before, after)
@@ -81,18 +88,18 @@ def boundary_shifts(before, after, labels, *, most=500, rng=None):
     return _STEP * (steepest[0] - steepest[1])
 
 
-def _summit(rows, weight):
-    """Where each row is largest once weighted, between its samples."""
-    top = np.clip((rows * weight).argmax(axis=1), 1, rows.shape[1] - 2)
-    left, middle, right = (np.take_along_axis(rows, (top + k)[:, None], 1)[:, 0]
+def _peak(profiles, weight):
+    """Subpixel position of the maximum of each weighted profile."""
+    top = np.clip((profiles * weight).argmax(axis=1), 1, profiles.shape[1] - 2)
+    left, middle, right = (np.take_along_axis(profiles, (top + k)[:, None], 1)[:, 0]
                            for k in (-1, 0, 1))  # fmt: skip
     bend = left - 2 * middle + right
     off = np.where(bend < 0, 0.5 * (left - right) / np.minimum(bend, -1e-12), 0.0)
     return top + np.clip(off, -1, 1)
 
 
-def surviving(before, after, labels):
-    """Which objects still differ from what is around them.
+def surviving(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Find the objects that still differ from their surroundings.
 
     Parameters
     ----------
@@ -102,7 +109,7 @@ def surviving(before, after, labels):
     Returns
     -------
     ndarray of bool, shape (n_objects,)
-        Whether the contrast to a ring of 4 pixels is at least half of what it was, and of its sign.
+        Whether the contrast to a ring of 4 pixels is at least half of that before, with its sign.
     """
     ids = np.unique(labels[labels > 0])
     if not len(ids):
@@ -114,11 +121,11 @@ def surviving(before, after, labels):
     for image in (before, after):
         everywhere = float(image[around].mean()) if around.any() else 0.0
         contrasts.append(ndi.mean(image, labels, ids) - _means_or(image, owner, ids, everywhere))
-    return contrasts[1] * np.sign(contrasts[0]) >= _SURVIVES * np.abs(contrasts[0])
+    return contrasts[1] * np.sign(contrasts[0]) >= _MIN_CONTRAST * np.abs(contrasts[0])
 
 
-def hallucinated(before, after, labels):
-    """Count objects in the background that were not there before.
+def hallucinated(before: np.ndarray, after: np.ndarray, labels: np.ndarray) -> int:
+    """Count new objects in the background.
 
     Parameters
     ----------
@@ -128,22 +135,22 @@ def hallucinated(before, after, labels):
     Returns
     -------
     int
-        Components of the background, at least 3 pixels from any object, that look more like
-        objects than background and are at least a quarter of the median object large; those of
-        `before` subtracted.
+        Number of components of the background in `after` minus that in `before`. Components are at
+        least 3 pixels from any object, closer to objects than to background in intensity, and at
+        least a quarter of the median object in size.
     """
     mask = labels > 0
     if not mask.any() or mask.all():
         return 0
     clear = ndi.distance_transform_edt(~mask) > 3
-    least = 0.25 * np.median(np.unique(labels[mask], return_counts=True)[1])
+    min_size = 0.25 * np.median(np.unique(labels[mask], return_counts=True)[1])
     counts = []
     for image in (before, after):
         low, high = np.median(image[~mask]), np.median(image[mask])
         like = (image - low) * np.sign(high - low) > 0.5 * abs(high - low)
         components, n = ndi.label(ndi.binary_opening(like & clear))
         sizes = np.bincount(components.ravel(), minlength=n + 1)[1:]
-        counts.append(int((sizes >= least).sum()))
+        counts.append(int((sizes >= min_size).sum()))
     return max(0, counts[1] - counts[0])
 
 

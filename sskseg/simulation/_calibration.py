@@ -1,26 +1,28 @@
-"""What real images of cells look like, in the numbers of a simulator."""
+"""Measure the parameters of a `CellSimulator` on real images of cells."""
 
 import math
 import warnings
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from scipy import ndimage as ndi
 
 from ..images.annotations import Annotations
-from ._textures import deviation_of, fit_spectrum, left_of, mean_inside
+from ._textures import deviation_of, fit_spectrum, mean_inside, remaining_variance
 
 POLARITIES = ("auto", "bright", "dark")
-_MAX_PIXELS = 2**22  # that are looked at
-_WIDE = 12.0  # pixels, of a mean that shows how the background differs from place to place
-_HALO = 3  # pixels around cells to which their light spreads, at least
-_OUTLINE = 2  # pixels inside of outlines that are not looked at for it
-_MAX_TEXTURE = 0.5  # standard deviation inside of cells, in units of the contrast
-DIMMEST = 0.15  # least brightness of a drawn cell, in units of the contrast
-_DISTINCT = 3.0  # contrast of cells, in units of what is around them: 2.3 where there are none
+_MAX_PIXELS = 2**22  # that are measured
+_WIDE = 12.0  # pixels, standard deviation of the mean that shows the uneven background
+_MIN_HALO = 3  # pixels around cells that their light reaches
+_OUTLINE = 2  # pixels inside outlines, excluded from the texture
+_MAX_TEXTURE = 0.5  # standard deviation inside cells, in units of the contrast
+MIN_BRIGHTNESS = 0.15  # of a drawn cell, in units of the contrast
+_MIN_CONTRAST = 3.0  # in units of the deviation of the background; images without cells have 2.3
 
 
-def find_polarity(images):
-    """Tell whether objects are brighter or darker than what is around them.
+def find_polarity(images: Sequence[np.ndarray]) -> dict[str, int]:
+    """Find whether objects are brighter or darker than the background.
 
     Parameters
     ----------
@@ -29,9 +31,8 @@ def find_polarity(images):
     Returns
     -------
     votes : dict
-        Number of images in which objects are ``"bright"`` and ``"dark"``: those on the smaller side
-        of Otsu's threshold, where it parts the image distinctly. Images without objects have no
-        vote.
+        Number of images in which objects are ``"bright"`` and ``"dark"``: the smaller side of
+        Otsu's threshold, if its contrast is distinct. Images without objects do not vote.
 
     Examples
     --------
@@ -52,7 +53,7 @@ def find_polarity(images):
 
 
 def measure_cells(images, y, polarity):
-    """Parameters of a `CellSimulator` for each image.
+    """Measure the parameters of a `CellSimulator` on each image.
 
     Parameters
     ----------
@@ -65,41 +66,42 @@ def measure_cells(images, y, polarity):
     medians : dict
         Over the images with cells.
     each : list of dict
-        For an image without cells, the medians with a coverage of 0; and the medians of what cannot
-        be seen in an image.
+        Parameters of each image. Parameters that cannot be measured in an image are the medians;
+        an image without cells has a coverage of 0.
 
     Raises
     ------
     ValueError
-        If there is no cell in any image, or only cells are labeled.
+        If no image has cells, or no background is labeled.
     """
     step = max(1, sum(image.size for image in images) // _MAX_PIXELS)
-    labels, is_mask = [None] * len(images), True
+    labels: list[np.ndarray | None] = [None] * len(images)
+    is_mask = True
     if y is not None:
         annotations = Annotations(y, [image[..., None] for image in images])
         labels, is_mask = annotations.label_images, annotations.is_mask
     known = [i for i, label in enumerate(labels) if label is not None and (label == 0).any()]
     if not known and any(label is not None and (label > 0).any() for label in labels):
         raise ValueError(
-            "y must label background, too, in one image at least, got foreground only."
+            "y must label background, too, in at least one image, got foreground only."
         )
-    rows = list(known or range(len(images)))[::step]
-    images = [images[i] for i in rows]
-    labels = [labels[i] if known else None for i in rows]
+    indices = list(known or range(len(images)))[::step]
+    images = [images[i] for i in indices]
+    labels = [labels[i] if known else None for i in indices]
     sign = _sign(images, labels, polarity)
-    looks = [
-        _look(image, label, sign, is_mask) for image, label in zip(images, labels, strict=True)
+    each = [
+        _measure(image, label, sign, is_mask) for image, label in zip(images, labels, strict=True)
     ]
-    found = [look for look in looks if look["coverage"] > 0]
-    if not found:
+    with_cells = [parameters for parameters in each if parameters["coverage"] > 0]
+    if not with_cells:
         raise ValueError("No cell was found in X; is it empty, or are there labels to give?")
-    names = {name for look in found for name in look}
-    medians = {name: _median([x[name] for x in found if name in x]) for name in sorted(names)}
-    return medians, [{**medians, **look} for look in looks]
+    names = {name for parameters in with_cells for name in parameters}
+    medians = {name: _median([x[name] for x in with_cells if name in x]) for name in sorted(names)}
+    return medians, [{**medians, **parameters} for parameters in each]
 
 
 def _median(values):
-    """Of numbers; of spectra that of the whole, in the mean shares of their parts."""
+    """Median of numbers; of spectra, the median of the totals in the mean shares of their parts."""
     if not isinstance(values[0], tuple):
         return float(np.median(values))
     variances = np.square(values)
@@ -118,7 +120,7 @@ def _sign(images, labels, polarity):
         votes = {"bright": sum(rises), "dark": len(rises) - sum(rises)}
     else:
         votes = find_polarity(images)
-    found = max(votes, key=votes.get)  # "bright" where there is nothing to tell by
+    found = max(votes, key=lambda name: votes[name])  # "bright" without any vote
     if polarity not in ("auto", found) and votes[found] > votes[polarity]:
         warnings.warn(
             f"polarity={polarity!r} was given, but cells look {found} in {votes[found]} of "
@@ -129,8 +131,8 @@ def _sign(images, labels, polarity):
     return {"auto": 1 if found == "bright" else -1, "bright": 1, "dark": -1}[polarity]
 
 
-def _look(image, label, sign, is_mask):
-    """Parameters of one image, of what can be seen; without cells, only those of its background."""
+def _measure(image, label, sign, is_mask):
+    """Parameters that can be measured in an image; without cells, those of the background."""
     smooth = ndi.gaussian_filter(image, 1.0)
     mask = _cells_in(smooth, sign) if label is None else label > 0
     around = ~mask if label is None else label == 0
@@ -142,9 +144,9 @@ def _look(image, label, sign, is_mask):
     foreground, between = (float(np.median(image[where])) for where in (mask, around))
     contrast = foreground - between or 1e-6
     psf = _psf_of(image, mask, contrast)
-    background = _background(image, around, noise, halo=max(_HALO, math.ceil(2 * psf)))
+    background = _background(image, around, noise, halo=max(_MIN_HALO, math.ceil(2 * psf)))
     radius, spread = _sizes(mask, objects)
-    found = {
+    parameters: dict[str, Any] = {
         "coverage": float(np.clip(mask.sum() / (mask | around).sum(), 0, 0.9)),
         "radius": radius,
         "radius_spread": spread,
@@ -157,10 +159,12 @@ def _look(image, label, sign, is_mask):
     behind = np.divide(background.get("background_texture", 0), contrast)
     texture = _texture((image - between) / contrast, mask, objects, noise / abs(contrast), radius)
     if texture is not None:
-        texture = np.sqrt(np.maximum(texture**2 - behind**2, 0))  # is drawn in cells, too
-        too_much = max(1.0, np.linalg.norm(texture) / _MAX_TEXTURE)
-        found["texture"] = tuple(map(float, texture / too_much))
-    return found
+        texture = np.sqrt(
+            np.maximum(texture**2 - behind**2, 0)
+        )  # the background is drawn in cells, too
+        excess = max(1.0, np.linalg.norm(texture) / _MAX_TEXTURE)
+        parameters["texture"] = tuple(map(float, texture / excess))
+    return parameters
 
 
 def _above_otsu(image):
@@ -172,36 +176,36 @@ def _above_otsu(image):
 
 
 def _is_distinct(image, mask):
-    """Is what is inside of a mask no mere tail of what is outside?"""
+    """Whether the inside of a mask differs from the outside by more than its tail."""
     if not mask.any() or mask.all():
         return False
     middle = np.median(image[~mask])
-    return abs(np.median(image[mask]) - middle) > _DISTINCT * deviation_of(image[~mask])
+    return abs(np.median(image[mask]) - middle) > _MIN_CONTRAST * deviation_of(image[~mask])
 
 
 def _cells_in(image, sign):
-    """The bright or the dark side of Otsu's threshold; empty where nothing is distinct."""
+    """Bright or dark side of Otsu's threshold; empty if its contrast is not distinct."""
     mask = _above_otsu(sign * image)
     smaller = mask if mask.mean() <= 0.5 else ~mask
     return mask if _is_distinct(image, smaller) else np.zeros(image.shape, bool)
 
 
 def _background(image, around, noise, halo=0):
-    """Of what lies between cells; spectra only where there is enough of it."""
-    found = {"background": float(np.median(image[around]))}
+    """Parameters of the background; its spectrum only if there are enough pixels."""
+    parameters: dict[str, Any] = {"background": float(np.median(image[around]))}
     apart = ndi.binary_erosion(around, iterations=halo, border_value=1) if halo else around
     spectrum = fit_spectrum(image, apart, noise=noise)
     if spectrum is not None:
-        found["background_texture"] = tuple(map(float, spectrum))
+        parameters["background_texture"] = tuple(map(float, spectrum))
     wide, where = mean_inside(image, apart, _WIDE)
     if where.any():
-        rest = left_of(() if spectrum is None else spectrum, _WIDE, image.ndim)
-        found["background_spread"] = math.sqrt(max(0.0, deviation_of(wide[where]) ** 2 - rest))
-    return found
+        rest = remaining_variance(() if spectrum is None else spectrum, _WIDE, image.ndim)
+        parameters["background_spread"] = math.sqrt(max(0.0, deviation_of(wide[where]) ** 2 - rest))
+    return parameters
 
 
 def _contrast_spread(smooth, mask, contrast):
-    """Standard deviation between cells, in units of the mean."""
+    """Standard deviation of the contrast between cells, in units of the mean."""
     components, n = ndi.label(mask)
     index = np.arange(1, n + 1)
     large = ndi.sum_labels(mask, components, index) >= 9
@@ -211,17 +215,17 @@ def _contrast_spread(smooth, mask, contrast):
 
 
 def _texture(light, mask, label, noise, radius):
-    """Spectrum of what cells are filled with, in units of the mean of each; None if not seen.
+    """Spectrum of the texture inside cells, in units of the mean of each, or None.
 
-    What cells have in common, brighter middles and blurred outlines, is no texture.
+    The mean profile of cells, with brighter middles and blurred outlines, is not texture.
     """
     if label is None:
         cells, n = ndi.label(mask)
-    else:  # numbers may be large, with gaps
+    else:  # ids may be large, with gaps
         ids, cells = np.unique(np.where(mask, label, 0), return_inverse=True)
         cells, n = cells.reshape(mask.shape), len(ids) - 1
     level = np.append(1.0, ndi.mean(light, cells, np.arange(1, n + 1)))
-    relative = light / np.maximum(level, DIMMEST).astype(np.float32)[cells]
+    relative = light / np.maximum(level, MIN_BRIGHTNESS).astype(np.float32)[cells]
     seams = ndi.maximum_filter(cells, 3) != ndi.minimum_filter(np.where(mask, cells, n + 1), 3)
     depth = ndi.distance_transform_edt(mask & ~seams).astype(np.float32)
     ring = depth.astype(np.int32)
@@ -245,9 +249,9 @@ def _weighted_median(values, weights):
 
 
 def _log_radii(mask, label):
-    """Of the objects of a label image, or of the peaks of the distance transform of a mask.
+    """Radii of the objects of a label image, or of the peaks of the distance transform of a mask.
 
-    Peaks are weighted by their size: specks, and parts of a cell with an uneven stain, are many.
+    Peaks are weighted by their size: specks and parts of unevenly stained cells are many.
     """
     ball = {2: np.pi, 3: 4 / 3 * np.pi}[mask.ndim]
     if label is not None:
@@ -256,13 +260,13 @@ def _log_radii(mask, label):
     mask = ndi.binary_fill_holes(mask)
     distance = ndi.gaussian_filter(ndi.distance_transform_edt(mask), 1.0)
     peaks = (distance == ndi.maximum_filter(distance, size=5)) & (distance > 1.0)
-    # A smoothed peak is a little lower, and half a pixel of the radius is outside of the mask.
+    # A smoothed peak is a little lower, and half a pixel of the radius is outside the mask.
     radii = distance[peaks] + 0.5 if peaks.any() else np.array([max(0.5, distance.max())])
     return np.log(radii), radii**mask.ndim
 
 
 def _noise_of(image):
-    """Standard deviation of the noise, from second differences that smooth content leaves small."""
+    """Standard deviation of the noise, from second differences, small for smooth content."""
     axes = [axis for axis, size in enumerate(image.shape) if size > 2]
     for axis in axes:
         image = np.diff(image, 2, axis=axis)

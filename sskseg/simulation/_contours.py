@@ -1,24 +1,26 @@
-"""Outlines of many cells at once: ellipses with Fourier contours, drawn without a loop."""
+"""Outlines of cells, ellipses with Fourier contours, vectorized over cells."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
-_MIN_RADIUS = 0.2  # of the ellipse's half axis: an outline never comes closer to its center
+_MIN_RADIUS = 0.2  # minimum distance of an outline from its center, of the ellipse's half axis
 
 
 class Outlines(NamedTuple):
-    """Star-shaped outlines around ellipses, m cells in two dimensions.
+    """Star-shaped outlines of m cells in two dimensions, around ellipses.
 
     Parameters
     ----------
     centers : ndarray of shape (m, 2)
         Row and column, pixels.
     frames : ndarray of shape (m, 2, 2)
-        Take a point on the unit circle to the ellipse around its center.
+        Matrices that map the unit circle to the ellipse around its center.
     waves : ndarray of complex, shape (m, n_waves)
-        Fourier coefficients of the distance from the center, in units of the ellipse's, of orders
-        2, 3, ...; all 0 for an ellipse.
+        Fourier coefficients, of orders 2, 3, ..., of the distance from the center relative to the
+        ellipse; all 0 for an ellipse.
     """
 
     centers: np.ndarray
@@ -27,12 +29,12 @@ class Outlines(NamedTuple):
 
 
 class Filling(NamedTuple):
-    """Pixels of cells, each as often as there are cells over it, ordered by cell.
+    """Pixels of cells, ordered by cell; a pixel of several cells occurs once for each.
 
     Parameters
     ----------
     cell, pixel : ndarray of int, shape (n,)
-        Row in `Outlines`, and index in the flattened image.
+        Index in `Outlines`, and index in the flattened image.
     depth : ndarray of float32, shape (n,)
         1 in the middle of the cell, 0 on its outline.
     """
@@ -42,8 +44,16 @@ class Filling(NamedTuple):
     depth: np.ndarray
 
 
-def sample_outlines(rng, centers, radii, *, elongation=1.6, roughness=0.06, waves=6):
-    """Draw outlines at random.
+def sample_outlines(
+    rng: np.random.Generator,
+    centers: ArrayLike,
+    radii: np.ndarray,
+    *,
+    elongation: float = 1.6,
+    roughness: float = 0.06,
+    waves: int = 6,
+) -> Outlines:
+    """Sample outlines.
 
     Parameters
     ----------
@@ -52,11 +62,11 @@ def sample_outlines(rng, centers, radii, *, elongation=1.6, roughness=0.06, wave
     radii : ndarray of shape (m,)
         Geometric means of the half axes, pixels.
     elongation : float, default=1.6
-        Largest ratio of half axes; the ratio is drawn between 1 and this.
+        Maximum ratio of half axes; ratios are drawn between 1 and this.
     roughness : float, default=0.06
-        Standard deviation of the outline, in units of the radius; 0 draws ellipses.
+        Standard deviation of the outline, in units of the radius; 0 gives ellipses.
     waves : int, default=6
-        Orders of the Fourier contour; their amplitudes fall with the square of the order.
+        Number of orders of the Fourier contour; amplitudes fall with the square of the order.
 
     Returns
     -------
@@ -74,27 +84,26 @@ def sample_outlines(rng, centers, radii, *, elongation=1.6, roughness=0.06, wave
     return Outlines(np.asarray(centers, float), frames, draws * falls)
 
 
-def trace_outlines(outlines, points=64):
+def trace_outlines(outlines: Outlines, points: int = 64) -> np.ndarray:
     """Turn outlines into polygons.
 
     Parameters
     ----------
     outlines : Outlines
     points : int, default=64
-        Of each polygon.
+        Vertices of each polygon.
 
     Returns
     -------
     ndarray of shape (m, points, 2)
-        Row and column; whole, also where they leave an image. Pixels are points: a cell has those
-        that lie inside.
+        Row and column, also beyond the image. Pixels are points: those inside belong to the cell.
     """
     z = np.exp(2j * np.pi * np.arange(points) / points)[None]
-    z = z * _reach(outlines.waves[:, None], z)
+    z = z * _distance(outlines.waves[:, None], z)
     return outlines.centers[:, None] + z[..., None].view(float) @ outlines.frames.swapaxes(1, 2)
 
 
-def fill_outlines(outlines, shape):
+def fill_outlines(outlines: Outlines, shape: Sequence[int]) -> Filling:
     """Find the pixels inside of outlines.
 
     Parameters
@@ -117,13 +126,13 @@ def fill_outlines(outlines, shape):
     z.imag = c[cell] * row_from + d[cell] * column_from
     distance = np.abs(z)
     z /= np.maximum(distance, 1e-6)
-    depth = 1 - distance / _reach(outlines.waves.astype(np.complex64)[cell], z)
+    depth = 1 - distance / _distance(outlines.waves.astype(np.complex64)[cell], z)
     inside = depth > 0
     pixel = row[inside] * shape[1] + column[inside]
     return Filling(cell[inside], pixel, depth[inside].astype(np.float32))
 
 
-def _reach(waves, z):
+def _distance(waves, z):
     """Distance of the outline from the center in direction z, by Horner's rule."""
     total = np.zeros_like(z)
     for order in range(waves.shape[-1])[::-1]:
@@ -132,7 +141,7 @@ def _reach(waves, z):
 
 
 def _boxes(polygons, shape):
-    """All pixels of the bounding boxes of polygons: cell, row, column."""
+    """Pixels of the bounding boxes of polygons: cell, row, column."""
     limit = np.array(shape)
     low = np.clip(np.floor(polygons.min(axis=1, initial=np.inf)), 0, limit).astype(int)
     high = np.clip(np.ceil(polygons.max(axis=1, initial=-np.inf)) + 1, low, limit).astype(int)

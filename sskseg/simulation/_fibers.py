@@ -1,5 +1,6 @@
 """Muscle fibers: parallel, slightly wavy bands on which junctions lie."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,13 +14,13 @@ class Fibers(NamedTuple):
     Parameters
     ----------
     direction : ndarray of shape (ndim,)
-        Unit vector along them, in the plane of the last two axes.
+        Unit vector along the fibers, in the plane of the last two axes.
     width : float
-        Of a fiber.
+        Width of a fiber.
     levels : ndarray of shape (512,)
-        Brightness of each.
+        Brightness of each fiber.
     phases : ndarray of shape (3,)
-        Where across the image, along the wave and (3-D) in depth they begin.
+        Offsets across the image, along the wave and, in 3-D, in depth.
     """
 
     direction: np.ndarray
@@ -28,15 +29,15 @@ class Fibers(NamedTuple):
     phases: np.ndarray
 
 
-def sample_fibers(rng, ndim, width):
-    """Sample fibers of a random direction.
+def sample_fibers(rng: np.random.Generator, ndim: int, width: float) -> Fibers:
+    """Sample fibers in a random direction.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     ndim : {2, 3}
     width : float
-        Of a fiber, in units of the tissue.
+        Width of a fiber, in units of the tissue.
 
     Returns
     -------
@@ -48,8 +49,8 @@ def sample_fibers(rng, ndim, width):
     return Fibers(direction, width, rng.uniform(0.5, 1.0, 512), rng.uniform(0, 1, 3))
 
 
-def snap_to_fibers(fibers, points):
-    """Move points to the middle of the fiber that they lie in; in 3-D, near its upper surface.
+def snap_to_fibers(fibers: Fibers, points: np.ndarray) -> np.ndarray:
+    """Move points to the middle of their fiber; in 3-D, near its upper surface.
 
     Parameters
     ----------
@@ -73,14 +74,14 @@ def snap_to_fibers(fibers, points):
     return moved
 
 
-def fiber_pattern(fibers, shape, magnification=1.0):
+def fiber_pattern(fibers: Fibers, shape: Sequence[int], magnification: float = 1.0) -> np.ndarray:
     """Draw fibers with dark gaps between them and faint striation.
 
     Parameters
     ----------
     fibers : Fibers
     shape : tuple of int
-        Of the field of view, pixels at magnification 1.
+        Shape of the field of view, pixels at magnification 1.
     magnification : float, default=1.0
 
     Returns
@@ -105,7 +106,7 @@ def fiber_pattern(fibers, shape, magnification=1.0):
 
 
 def _coordinates(fibers, y, x):
-    """Places across and along the fibers in units of their width; each integer step a fiber."""
+    """Coordinates across and along the fibers in units of their width: one fiber per unit."""
     dy, dx = fibers.direction[-2:] / fibers.width
     along = dy * y + dx * x
     wave = 0.15 * np.sin(0.35 * along + 6 * fibers.phases[1])
@@ -117,5 +118,5 @@ def _layers(fibers, z, number):
     return z / fibers.width + fibers.phases[2] + 0.5 * (number % 2)
 
 
-def _bands(place):
-    return np.sqrt(np.abs(np.sin(np.pi * place)))
+def _bands(position):
+    return np.sqrt(np.abs(np.sin(np.pi * position)))

@@ -1,12 +1,12 @@
 """Neuromuscular junctions: pretzel-shaped plaques on muscle fibers."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage as ndi
 
-# Gutters are up to so much wider, or brighter, than in the mean.
-_RIPPLE = 0.35
+_RIPPLE = 0.35  # maximum relative deviation of width and brightness along gutters
 
 
 class Junction(NamedTuple):
@@ -15,15 +15,15 @@ class Junction(NamedTuple):
     Parameters
     ----------
     center : ndarray of shape (ndim,)
-        Of the plaque.
+        Center of the plaque.
     gutters : ndarray of shape (n, ndim)
-        Points, close together, along the gutters that hold the receptors, relative to the center.
+        Dense points along the gutters that hold the receptors, relative to the center.
     thickness : float
         Half the mean width of a gutter.
     brightness : float
         About 1.
     waves : ndarray of shape (2, 3, ndim)
-        Wave vectors of what makes the gutters uneven in width and in brightness.
+        Wave vectors of the deviations of the gutters in width and in brightness.
     """
 
     center: np.ndarray
@@ -33,19 +33,26 @@ class Junction(NamedTuple):
     waves: np.ndarray
 
 
-def sample_junction(rng, center, radius, direction, *, fragmentation=0.5):
-    """Sample a plaque: lobed loops with holes, some cut into fragments.
+def sample_junction(
+    rng: np.random.Generator,
+    center: Sequence[float],
+    radius: float,
+    direction: np.ndarray,
+    *,
+    fragmentation: float = 0.5,
+) -> Junction:
+    """Sample a plaque: lobed loops with holes, possibly in fragments.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     center : sequence of float
     radius : float
-        Half its length along the fiber.
+        Half the length of the plaque along the fiber.
     direction : ndarray of shape (ndim,)
         Unit vector along the fiber.
     fragmentation : float in [0, 1], default=0.5
-        Share of the plaques that are cut, once or twice, into fragments.
+        Probability that the plaque is cut into fragments, by one or two gaps.
 
     Returns
     -------
@@ -70,13 +77,15 @@ def sample_junction(rng, center, radius, direction, *, fragmentation=0.5):
 
 
 def _cut(rng, along, wide, thickness):
-    """Points that stay when one or two slanted gaps, wider than a gutter, go through a plaque."""
+    """Whether points remain after one or two slanted gaps, wider than a gutter, cut a plaque."""
     gap = 1.15 * thickness + rng.uniform(0.04, 0.09)
-    places = rng.uniform(-0.3, 0.3, 1) if rng.random() < 0.6 else rng.uniform(0.3, 0.5, 2) * [-1, 1]
+    positions = (
+        rng.uniform(-0.3, 0.3, 1) if rng.random() < 0.6 else rng.uniform(0.3, 0.5, 2) * [-1, 1]
+    )
     keep = np.ones(len(along), bool)
-    for place in places:
+    for position in positions:
         slant = rng.normal(0, 0.4)
-        keep &= np.abs(along - place - slant * wide) > gap * np.hypot(1, slant)
+        keep &= np.abs(along - position - slant * wide) > gap * np.hypot(1, slant)
     return keep
 
 
@@ -89,7 +98,7 @@ def _loops(rng):
     along = np.cos(t) + np.cos(t[:, None] * orders + phases[0]) @ heights[0]
     wide = np.sin(t) + np.cos(t[:, None] * orders + phases[1]) @ heights[1]
     parts = [np.stack([along, wide])]
-    # Branches begin at places spread around the curve, so that holes remain between them.
+    # Branches start at points spread around the curve, so that holes remain between them.
     first = rng.integers(160)
     for k in range(rng.integers(1, 4)):
         ends = parts[0][:, [(first + 45 * k) % 160, (first + 45 * k + rng.integers(55, 105)) % 160]]
@@ -100,7 +109,9 @@ def _loops(rng):
     return points / np.abs(points).max(axis=1, keepdims=True)
 
 
-def draw_junction(junction, magnification, *, margin=0):
+def draw_junction(
+    junction: Junction, magnification: float, *, margin: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Draw a plaque at a magnification.
 
     Parameters
@@ -109,7 +120,7 @@ def draw_junction(junction, magnification, *, margin=0):
     magnification : float
         Pixels per unit of the tissue.
     margin : int, default=0
-        Empty pixels around it, for a blur.
+        Empty pixels around the plaque, for a blur.
 
     Returns
     -------
@@ -118,14 +129,14 @@ def draw_junction(junction, magnification, *, margin=0):
     inside : ndarray of bool
         The plaque, with its holes.
     light : ndarray of float32
-        Brightness in units of the junction's, at most 1: largest in the middle of a gutter, 0
+        Brightness relative to that of the junction, at most 1 in the middle of a gutter, 0
         outside.
     """
     points = (junction.center + junction.gutters) * magnification
     width = max(junction.thickness * magnification, 0.75)
-    reach = width * (1 + _RIPPLE) + 2 + margin
-    start = np.floor(points.min(axis=0) - reach).astype(int)
-    side = np.ceil(points.max(axis=0) + reach).astype(int) - start + 1
+    radius = width * (1 + _RIPPLE) + 2 + margin
+    start = np.floor(points.min(axis=0) - radius).astype(int)
+    side = np.ceil(points.max(axis=0) + radius).astype(int) - start + 1
     distance = ndi.distance_transform_edt(_outline(points, start, side, magnification))
     ripples = [_ripple(waves, junction.center, start, side, magnification)
                for waves in junction.waves]  # fmt: skip
@@ -136,7 +147,7 @@ def draw_junction(junction, magnification, *, margin=0):
 
 
 def _outline(points, start, side, magnification):
-    """False on the curves; finer than pixels where the magnification spreads their points."""
+    """Rasterize the curves as False, with interpolated points where pixels are finer."""
     outline = np.ones(side, bool)
     steps = np.roll(points, -1, axis=0) - points
     near = np.linalg.norm(steps, axis=1) < 0.1 * np.ptp(points, axis=0).max()
@@ -147,7 +158,7 @@ def _outline(points, start, side, magnification):
 
 
 def _ripple(waves, center, start, side, magnification):
-    """A smooth random field in [-1, 1], the same in the tissue at every magnification."""
+    """Evaluate a smooth random field in [-1, 1], equal in the tissue at every magnification."""
     grid = np.meshgrid(
         *((np.arange(n, dtype=np.float32) + s) / np.float32(magnification) - c
           for n, s, c in zip(side, start, center.astype(np.float32), strict=True)),

@@ -1,20 +1,23 @@
-"""What the microscope does to light."""
+"""Optics of a microscope: blur, defocus, vignetting, and random fields."""
+
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import ndimage as ndi
 
-_SPLINE = 151 / 315  # variance that a cubic B-spline leaves of white noise, along one axis
+_SPLINE = 151 / 315  # variance of white noise after a cubic B-spline, along one axis
 
 
-def blur(image, sigma):
+def blur(image: np.ndarray, sigma: float | ArrayLike) -> np.ndarray:
     """Blur by a Gaussian point-spread function.
 
     Parameters
     ----------
     image : ndarray
-        Continued by reflection, so that edges do not darken.
+        Reflected at the edges, so that these do not darken.
     sigma : float or sequence of float
-        Standard deviation in pixels, a number or one an axis.
+        Standard deviation in pixels, a number or one for each axis.
 
     Returns
     -------
@@ -23,21 +26,21 @@ def blur(image, sigma):
     return ndi.gaussian_filter(image, sigma, mode="reflect", truncate=3.0)
 
 
-def defocus(image, distance, *, spread=0.5):
-    """Blur as what lies out of the focal plane; light that leaves the image is lost.
+def defocus(image: np.ndarray, distance: float, *, spread: float = 0.5) -> np.ndarray:
+    """Blur an image as out of focus; light that leaves the image is lost.
 
     Parameters
     ----------
     image : ndarray
-        With a margin of about ``3 * spread * distance`` pixels, or light is lost there.
+        Needs a margin of about ``3 * spread * distance`` pixels to keep all light.
     distance : float
-        From the focal plane, pixels.
+        Distance from the focal plane, pixels.
     spread : float, default=0.5
         Standard deviation of the blur in pixels, for each pixel of distance (the aperture).
 
     Returns
     -------
-    ndarray of the same shape; `image` itself where the blur is below a fifth of a pixel.
+    ndarray of the same shape; `image` itself if the blur is below a fifth of a pixel.
     """
     sigma = spread * abs(distance)
     if sigma < 0.2:
@@ -45,13 +48,13 @@ def defocus(image, distance, *, spread=0.5):
     return ndi.gaussian_filter(image, sigma, mode="constant", truncate=3.0)
 
 
-def vignette(shape, strength=0.2):
-    """Share of the light that arrives: 1 in the middle, ``1 - strength`` in the corners.
+def vignette(shape: Sequence[int], strength: float = 0.2) -> np.ndarray:
+    """Compute vignetting: 1 in the middle, ``1 - strength`` in the corners.
 
     Parameters
     ----------
     shape : tuple of int
-        The fall-off is in the last two axes.
+        Vignetting is along the last two axes.
     strength : float in [0, 1], default=0.2
 
     Returns
@@ -63,23 +66,30 @@ def vignette(shape, strength=0.2):
     return (1 - 0.5 * strength * (y[:, None] ** 2 + x**2)).astype(np.float32)
 
 
-def smooth_noise(rng, shape, scale, *, magnification=1.0, rescale=True):
-    """Gaussian random field with mean 0, standard deviation about 1.
+def smooth_noise(
+    rng: np.random.Generator,
+    shape: Sequence[int],
+    scale: float,
+    *,
+    magnification: float = 1.0,
+    rescale: bool = True,
+) -> np.ndarray:
+    """Sample a Gaussian random field with mean 0 and standard deviation about 1.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Draws the same numbers at every magnification.
+        The same numbers are drawn at every magnification.
     shape : tuple of int
-        Of the field of view, pixels at magnification 1.
+        Shape of the field of view, pixels at magnification 1.
     scale : float
-        Correlation length, pixels at magnification 1. Drawn on a coarse grid, so that its cost
-        falls with it.
+        Correlation length, pixels at magnification 1. The field is drawn on a grid of this step,
+        so that coarse fields are cheap.
     magnification : float, default=1.0
-        The same field is seen in ``round(magnification * shape)`` pixels.
+        The same field is sampled in ``round(magnification * shape)`` pixels.
     rescale : bool, default=True
-        To a standard deviation of 1 in this image; False: over many images, of which one that is
-        small beside `scale` shows a part only.
+        Whether the standard deviation is 1 in this image; False: 1 over many images, since an image
+        smaller than `scale` contains a part of the field only.
 
     Returns
     -------
@@ -97,20 +107,28 @@ def smooth_noise(rng, shape, scale, *, magnification=1.0, rescale=True):
     return field / max(float(field.std()), 1e-6)
 
 
-def fractal_noise(rng, shape, scale, *, octaves=3, persistence=0.5, magnification=1.0):
-    """Sum of random fields, each half as coarse as the one before.
+def fractal_noise(
+    rng: np.random.Generator,
+    shape: Sequence[int],
+    scale: float,
+    *,
+    octaves: int = 3,
+    persistence: float = 0.5,
+    magnification: float = 1.0,
+) -> np.ndarray:
+    """Sample a sum of random fields, each half as coarse as the one before.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     shape : tuple of int
-        Of the field of view, pixels at magnification 1.
+        Shape of the field of view, pixels at magnification 1.
     scale : float
         Correlation length of the coarsest field, pixels at magnification 1.
     octaves : int, default=3
         Number of fields; none is finer than two pixels.
     persistence : float, default=0.5
-        Weight of a field in units of that of the one before.
+        Weight of a field relative to the one before.
     magnification : float, default=1.0
 
     Returns
@@ -118,7 +136,8 @@ def fractal_noise(rng, shape, scale, *, octaves=3, persistence=0.5, magnificatio
     ndarray of float32
         Mean 0, standard deviation about 1.
     """
-    total, power = np.float32(0), 0.0
+    total: np.ndarray = np.zeros((), np.float32)
+    power = 0.0
     for octave in range(octaves):
         size, weight = scale / 2**octave, persistence**octave
         if octave and size < 2:
@@ -130,8 +149,8 @@ def fractal_noise(rng, shape, scale, *, octaves=3, persistence=0.5, magnificatio
     return total / np.float32(power**0.5)
 
 
-def magnified(shape, magnification):
-    """Shape of a field of view in pixels at a magnification.
+def magnified(shape: Sequence[int], magnification: float) -> tuple[int, ...]:
+    """Compute the shape of a field of view in pixels at a magnification.
 
     Parameters
     ----------
@@ -143,7 +162,7 @@ def magnified(shape, magnification):
     Returns
     -------
     tuple of int
-        Rounded, at least one pixel an axis.
+        Rounded, at least one pixel along each axis.
 
     Examples
     --------

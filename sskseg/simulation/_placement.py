@@ -1,35 +1,45 @@
-"""Random places that keep their distance."""
+"""Random positions with a minimum distance."""
 
+from collections.abc import Callable, Sequence
 from itertools import product
 from math import dist
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def place_apart(rng, radii, shape, *, separation=1.0, tries=50, snap=None):
-    """Place balls at random, one after the other, at a least distance from those before.
+def place_apart(
+    rng: np.random.Generator,
+    radii: ArrayLike,
+    shape: Sequence[int],
+    *,
+    separation: float = 1.0,
+    tries: int = 50,
+    snap: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Place balls at random positions with a minimum distance from each other.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     radii : ndarray of shape (n,)
-        Pixels; larger balls are placed first, since they fit in fewer places.
+        Pixels; larger balls are placed first, since they fit at fewer positions.
     shape : tuple of int
-        Of the image; centers lie inside.
+        Shape of the image; centers lie inside.
     separation : float, default=1.0
-        Least distance of two centers, in units of the sum of their radii: below 1 they overlap,
+        Minimum distance of two centers, in units of the sum of their radii: below 1 they overlap,
         by at most ``1 - separation`` of that sum.
     tries : int, default=50
-        After so many misses a ball is left out.
+        Number of failed positions after which a ball is omitted.
     snap : callable, default=None
-        Moves an array (tries, ndim) of random points to where a ball may lie, say to the nearest
-        fiber; points that it moves out of the image are misses.
+        Moves an array (tries, ndim) of random points to allowed positions, such as the nearest
+        fiber; points moved out of the image are failures.
 
     Returns
     -------
     centers : ndarray of shape (n_placed, ndim)
     placed : ndarray of int, shape (n_placed,)
-        Indices into `radii`. Fewer than `radii` where the image is full.
+        Indices into `radii`; fewer than `radii` if the image is full.
 
     References
     ----------
@@ -38,9 +48,10 @@ def place_apart(rng, radii, shape, *, separation=1.0, tries=50, snap=None):
     """
     radii = np.asarray(radii, float)
     size = np.array(shape, float)
-    reach = 2 * separation * radii.max(initial=0.0)
-    grid = _Grid(reach if reach > 0 else size.max(), len(shape))
-    centers, placed = np.empty((len(radii), len(shape))), []
+    longest = 2 * separation * radii.max(initial=0.0)
+    grid = _Grid(longest if longest > 0 else size.max(), len(shape))
+    centers = np.empty((len(radii), len(shape)))
+    placed: list[int] = []
     for i in np.argsort(-radii, kind="stable"):
         trials = rng.uniform(0, size, (tries, len(shape)))
         if snap is not None:
@@ -49,7 +60,7 @@ def place_apart(rng, radii, shape, *, separation=1.0, tries=50, snap=None):
         radius = float(radii[i])
         for trial in trials:
             point = tuple(trial.tolist())
-            # Few are near: a loop is faster than an array of them.
+            # Few are near: a loop is faster than an array.
             if all(dist(point, other) >= separation * (radius + size)
                    for other, size in grid.near(point)):  # fmt: skip
                 centers[len(placed)] = trial
@@ -60,19 +71,19 @@ def place_apart(rng, radii, shape, *, separation=1.0, tries=50, snap=None):
 
 
 class _Grid:
-    """Cells as wide as the longest distance that matters: only neighbors are compared."""
+    """Grid of cells as wide as the maximum relevant distance: only neighbors are compared."""
 
     def __init__(self, side, ndim):
-        self.side, self.rows = side, {}
+        self.side, self.balls = side, {}
         self.offsets = list(product((-1, 0, 1), repeat=ndim))
 
     def add(self, point, radius):
-        self.rows.setdefault(self._cell(point), []).append((point, radius))
+        self.balls.setdefault(self._cell(point), []).append((point, radius))
 
     def near(self, point):
         cell = self._cell(point)
         cells = (tuple(a + b for a, b in zip(cell, offset)) for offset in self.offsets)
-        return [row for other in cells for row in self.rows.get(other, ())]
+        return [ball for other in cells for ball in self.balls.get(other, ())]
 
     def _cell(self, point):
         return tuple(int(x // self.side) for x in point)

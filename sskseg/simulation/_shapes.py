@@ -1,8 +1,10 @@
-"""Cell-like shapes in two and three dimensions, and where they lie in an image."""
+"""Cell-like shapes in two and three dimensions, and their position in an image."""
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
 class Blob(NamedTuple):
@@ -20,10 +22,18 @@ class Blob(NamedTuple):
     depth: np.ndarray
 
 
-def draw_blob(rng, center, radius, *, elongation=1.4, roughness=0.08, waves=6):
+def draw_blob(
+    rng: np.random.Generator,
+    center: ArrayLike,
+    radius: float,
+    *,
+    elongation: float = 1.4,
+    roughness: float = 0.08,
+    waves: int = 6,
+) -> Blob:
     """Draw an ellipse or ellipsoid with a smoothly irregular outline.
 
-    The outline is seen whole from the center (star-shaped), so that it never crosses itself.
+    The outline is star-shaped, so that it never crosses itself.
 
     Parameters
     ----------
@@ -33,11 +43,11 @@ def draw_blob(rng, center, radius, *, elongation=1.4, roughness=0.08, waves=6):
     radius : float
         Geometric mean of the half axes, pixels.
     elongation : float, default=1.4
-        Largest ratio of half axes; the ratio is drawn between 1 and this.
+        Maximum ratio of half axes; the ratio is drawn between 1 and this.
     roughness : float, default=0.08
         Standard deviation of the outline, in units of the radius.
     waves : int, default=6
-        Number of waves that the irregularity is made of.
+        Number of waves of the irregular outline.
 
     Returns
     -------
@@ -48,9 +58,9 @@ def draw_blob(rng, center, radius, *, elongation=1.4, roughness=0.08, waves=6):
     axes = np.exp(rng.uniform(-0.5, 0.5, ndim) * np.log(elongation))
     axes /= axes.prod() ** (1 / ndim)
     rotation, _ = np.linalg.qr(rng.normal(size=(ndim, ndim)))
-    reach = radius * axes.max() * (1 + 4 * roughness) + 1
-    start = np.floor(center - reach).astype(int)
-    side = np.ceil(center + reach).astype(int) - start + 1
+    longest = radius * axes.max() * (1 + 4 * roughness) + 1
+    start = np.floor(center - longest).astype(int)
+    side = np.ceil(center + longest).astype(int) - start + 1
     grid = [np.arange(n) + s - c for n, s, c in zip(side, start, center, strict=True)]
     offset = np.stack(np.meshgrid(*grid, indexing="ij"), axis=-1) @ rotation / (radius * axes)
     distance = np.linalg.norm(offset, axis=-1)
@@ -63,20 +73,22 @@ def draw_blob(rng, center, radius, *, elongation=1.4, roughness=0.08, waves=6):
     return Blob(tuple(int(s) for s in start), depth.astype(np.float32))
 
 
-def overlap_slices(start, side, shape):
-    """Where a box and an image overlap.
+def overlap_slices(
+    start: Iterable[int], side: Iterable[int], shape: Iterable[int]
+) -> tuple[tuple[slice, ...], tuple[slice, ...]] | tuple[None, None]:
+    """Find the overlap of a box and an image.
 
     Parameters
     ----------
     start : sequence of int
         First pixel of the box in the image; may lie outside.
     side, shape : sequence of int
-        Of the box and of the image.
+        Shapes of the box and of the image.
 
     Returns
     -------
     in_image, in_box : tuple of slice
-        None for both where the box lies outside.
+        None for both if the box lies outside.
 
     Examples
     --------

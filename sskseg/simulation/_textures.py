@@ -1,4 +1,4 @@
-"""Textures of several correlation lengths: drawn, and fitted to real images."""
+"""Draw textures of several correlation lengths, and fit them to real images."""
 
 from functools import lru_cache
 from itertools import pairwise
@@ -11,19 +11,19 @@ from ._optics import smooth_noise
 
 LENGTHS = (2.0, 4.0, 8.0, 16.0, 32.0, 64.0)  # correlation lengths that can be drawn, pixels
 _FITTED = LENGTHS[:4]
-_SIGMAS = (0.7, 1.4, 2.8, 5.6, 11.2)  # of the Gaussians between which each of them is seen best
-_MIN_WEIGHT = 0.2  # of a Gaussian's weight that lies inside of a mask, for its mean to be one
+_SIGMAS = (0.7, 1.4, 2.8, 5.6, 11.2)  # of the Gaussians whose differences separate them
+_MIN_WEIGHT = 0.2  # of a Gaussian inside a mask, for its mean to be defined
 
 
 def texture_noise(rng, shape, spectrum):
-    """Gaussian random field of a given spectrum.
+    """Sample a Gaussian random field of a given spectrum.
 
     Parameters
     ----------
     rng : numpy.random.Generator
     shape : tuple of int
     spectrum : sequence of float
-        Standard deviations of its parts of 2, 4, 8, ... pixels of correlation length.
+        Standard deviations at correlation lengths of 2, 4, 8, ... pixels.
 
     Returns
     -------
@@ -38,53 +38,53 @@ def texture_noise(rng, shape, spectrum):
 
 
 def fit_spectrum(image, mask, *, noise=0.0, longest=_FITTED[-1]):
-    """Spectrum of the texture inside of a mask, for `texture_noise`.
+    """Estimate the spectrum of the texture inside a mask, for `texture_noise`.
 
     Parameters
     ----------
     image : ndarray of float32
     mask : ndarray of bool, shape of `image`
-        What is outside of it has no influence.
+        Pixels outside have no influence.
     noise : float, default=0.0
         Standard deviation of white noise that is not part of the texture.
     longest : float, default=16.0
-        Correlation length, pixels: coarser parts are left out, but the finest one is not.
+        Maximum correlation length, pixels; the finest component is always fitted.
 
     Returns
     -------
-    ndarray of float64, shape (4,), or None where nothing can be seen
-        Standard deviations at correlation lengths of 2, 4, 8 and 16 pixels: those whose differences
-        of Gaussians vary inside of the mask as those of the image do (non-negative least squares).
-        Rare places that are far brighter or darker have no influence.
+    ndarray of float64, shape (4,), or None without enough pixels
+        Standard deviations at correlation lengths of 2, 4, 8 and 16 pixels, a non-negative least
+        squares fit to the variances of differences of Gaussians inside the mask. Rare outliers have
+        no influence.
     """
-    fine, seen = mean_inside(image, mask, _SIGMAS[0])[0], []
+    fine, bands = mean_inside(image, mask, _SIGMAS[0])[0], []
     for sigma in _SIGMAS[1:]:
         coarse, where = mean_inside(image, mask, sigma)
         if not where.any():
             break
-        seen.append(deviation_of((fine - coarse)[where]) ** 2)
+        bands.append(deviation_of((fine - coarse)[where]) ** 2)
         fine = coarse
-    if not seen:
+    if not bands:
         return None
-    n = min(len(seen), max(1, sum(length <= longest for length in _FITTED)))
+    n = min(len(bands), max(1, sum(length <= longest for length in _FITTED)))
     white, parts = _responses(mask.ndim)
-    rest = np.maximum(seen[:n] - noise**2 * white[:n], 0)
-    # Relative to what each band of a flat spectrum has, or the strongest would count alone.
+    rest = np.maximum(bands[:n] - noise**2 * white[:n], 0)
+    # Relative to the bands of a flat spectrum; otherwise the strongest would dominate.
     scale = 1 / parts.sum(axis=1)[:n]
     spectrum = np.zeros(len(_FITTED))
     spectrum[:n] = nnls(parts[:n, :n] * scale[:, None], rest * scale)[0]
     return np.sqrt(spectrum)
 
 
-def left_of(spectrum, sigma, ndim):
-    """Variance that a Gaussian leaves of a texture.
+def remaining_variance(spectrum, sigma, ndim):
+    """Compute the variance of a texture after a Gaussian filter.
 
     Parameters
     ----------
     spectrum : sequence of float
-        As `texture_noise` takes it.
+        As in `texture_noise`.
     sigma : float
-        Of the Gaussian, pixels.
+        Standard deviation of the Gaussian, pixels.
     ndim : int
 
     Returns
@@ -97,20 +97,20 @@ def left_of(spectrum, sigma, ndim):
 
 
 def mean_inside(image, mask, sigma):
-    """Means of what lies in a mask, weighted by a Gaussian, and where they tell something.
+    """Compute Gaussian-weighted means inside a mask, and where they are defined.
 
     Parameters
     ----------
     image : ndarray of float32
     mask : ndarray of bool, shape of `image`
     sigma : float
-        Of the Gaussian, pixels.
+        Standard deviation of the Gaussian, pixels.
 
     Returns
     -------
     means : ndarray of float32
     where : ndarray of bool
-        Pixels of the mask that have enough of it around them.
+        Pixels of the mask with enough of the mask around them.
     """
     weight = ndi.gaussian_filter(mask.astype(np.float32), sigma)
     total = ndi.gaussian_filter(np.where(mask, image, 0), sigma)
@@ -118,8 +118,7 @@ def mean_inside(image, mask, sigma):
 
 
 def deviation_of(values):
-    """Standard deviation from the median distance from the median, on which rare values have no
-    influence."""
+    """Estimate the standard deviation by the median absolute deviation, robust to outliers."""
     return float(1.4826 * np.median(np.abs(values - np.median(values))))
 
 

@@ -100,7 +100,7 @@ def test_a_jump_of_the_positions_separates_stacks():
 @pytest.mark.parametrize("pixels", [1, 4 * 32 * 40, 2**25])
 @pytest.mark.parametrize("labeled", [True, False])
 def test_a_dask_array_gives_the_same(pixels, labeled, monkeypatch):
-    monkeypatch.setattr("sskseg.morphology.continuity._BLOCK_PIXELS", pixels)
+    monkeypatch.setattr("sskseg.morphology.continuity._MAX_BLOCK_PIXELS", pixels)
     truth, masks, labels = disturbed_stack(np.random.default_rng(3))
     positions = np.random.default_rng(0).permutation(24)[:20]
     labels[11, 3:30, 5:20] = truth[11, 3:30, 5:20]  # a window, between whole sections

@@ -164,8 +164,8 @@ def test_an_image_may_be_empty():
 
 def test_a_density_that_finds_no_place_is_told():
     crowd = CellSimulator(shape=(64, 64), coverage=0.9, overlap=0.0, radius=10, elongation=3)
-    with pytest.warns(UserWarning, match=r"Only \d+ of \d+ cells found place in 3 images: lower "
-                      r"coverage \(now 0.90\), or raise overlap \(now 0.00\)"):  # fmt: skip
+    with pytest.warns(UserWarning, match=r"Only \d+ of \d+ cells could be placed in 3 images: "
+                      r"lower coverage \(now 0.90\), or raise overlap \(now 0.00\)"):  # fmt: skip
         _, y = crowd.sample(3, 0)
     assert (y > 0).any()
 
@@ -337,9 +337,7 @@ def test_polarity_is_found_and_told():
     assert find_polarity(np.random.default_rng(0).normal(size=(3, 64, 64))) == {
         "bright": 0, "dark": 0
     }  # fmt: skip
-    told = (
-        r"polarity='bright' was given, but cells look dark in 4 of 4 images.* Set polarity='dark'"
-    )
+    told = r"polarity='bright' was given, but cells look dark in 4 of 4 images.* Set polarity='dark'"
     for known in (None, y):
         with pytest.warns(UserWarning, match=told):
             CellSimulator().calibrate(X, known, polarity="bright")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage as ndi
 
-from sskseg.simulation._textures import fit_spectrum, left_of, texture_noise
+from sskseg.simulation._textures import fit_spectrum, remaining_variance, texture_noise
 
 SPECTRA = [
     (0.1, 0.0, 0.0, 0.0),
@@ -75,4 +75,4 @@ def test_what_a_blur_leaves_of_a_texture():
     for length in range(4):
         spectrum = (0,) * length + (0.1,)
         blurred = ndi.gaussian_filter(of_field((1000, 1000), spectrum), 6.0)
-        assert abs(blurred.var() / left_of(spectrum, 6.0, 2) - 1) < 0.25
+        assert abs(blurred.var() / remaining_variance(spectrum, 6.0, 2) - 1) < 0.25
