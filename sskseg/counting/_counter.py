@@ -272,7 +272,7 @@ class InstanceCounter(ImageEstimator):
         positions = check_positions(positions, len(images))
         labels = self._label(images, positions)
         if self.sections == "consecutive":
-            return count_over_sections(labels, positions, self.margin)
+            return count_over_sections(labels, np.asarray(positions), self.margin)
         counts = count_each(labels, self.margin)
         if not return_interval:
             return counts

@@ -56,6 +56,6 @@ class Splitter(NamedTuple):
             1, 2, ... in each image.
         """
         parameters = dict(values)
-        min_size = parameters.pop("min_size")
+        min_size = int(parameters.pop("min_size"))
         split = (self.split(probability, parameters) for probability in probabilities)
         return [relabel(remove_small(labels, min_size)) for labels in split]

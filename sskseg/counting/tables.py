@@ -66,7 +66,7 @@ def measure_detections(
     steps = np.ones(2) if spacing is None else np.asarray(spacing, float)
     tables = []
     for detected, intensity in zip(detections, intensities, strict=True):
-        table = measure_objects(detected.labels, intensity=intensity, spacing=steps)
+        table = measure_objects(detected.labels, intensity=intensity, spacing=spacing)
         columns = contour_columns(detected.contours, steps)
         tables.append(table.assign(score=detected.scores, **columns))
     return _concatenate(tables)

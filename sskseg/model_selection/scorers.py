@@ -44,7 +44,7 @@ def dice_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any) -> fl
         predicted = [label != background for label in predicted]
     indices = annotations.require_labeled()
     scores = [dice(annotations.foreground(i, background), predicted[i]) for i in indices]
-    return float(np.mean(scores))
+    return float(np.mean(np.asarray(scores)))
 
 
 def count_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any) -> float:

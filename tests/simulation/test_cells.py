@@ -337,9 +337,11 @@ def test_polarity_is_found_and_told():
     assert find_polarity(np.random.default_rng(0).normal(size=(3, 64, 64))) == {
         "bright": 0, "dark": 0
     }  # fmt: skip
-    told = r"polarity='bright' was given, but cells look dark in 4 of 4 images.* Set polarity='dark'"
+    message = (
+        r"polarity='bright' was given, but cells look dark in 4 of 4 images.* Set polarity='dark'"
+    )
     for known in (None, y):
-        with pytest.warns(UserWarning, match=told):
+        with pytest.warns(UserWarning, match=message):
             CellSimulator().calibrate(X, known, polarity="bright")
         found = CellSimulator().calibrate(X, known, polarity="dark")
         assert found == CellSimulator().calibrate(X, known)
