@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -20,26 +21,18 @@ from ..images import (
     wrap_like,
 )
 from ..images.annotations import Annotations
-from ..images.augmentation import Augmentation, check_augmentation
-from ..inference import (
-    ChannelNormalization,
-    Compute,
-    DensePredictor,
-    SectionPredictor,
-    Sections,
-    fit_temperature,
-    tile_settings,
-)
+from ..images.augmentation import Augmentation
 from ..io.models import check_fitted
-from ..metrics import dice
 from ..nn import ContinuityNet, check_network, make_network
 from ..training import FINETUNE, SegmentationLoss, check_batch, start_network
 from ._blocks import SegmenterBlocks, segmenter_blocks
 from ._outputs import foreground, mask, probability, uncertainty
+from ._predictors import section_predictor
 from ._suggestions import disagreement, rank_sections
 from ._training import Training
 from ._training_data import read_training_data, training_patch_shape
-from .semi_supervised import SemiSupervisedMethod, check_methods, choose_methods, longest_run
+from ._validation import ValidationSet, mean_dice
+from .semi_supervised import SemiSupervisedMethod, check_methods, choose_methods
 
 
 class SemiSupervisedSegmenter(TorchEstimator):
@@ -247,7 +240,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         self.warm_start = warm_start
         self.verbose = verbose
 
-    def fit(self, X, y, *, positions=None, sample_weight=None):
+    def fit(
+        self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None
+    ) -> SemiSupervisedSegmenter:
         """Learn from labeled and unlabeled pixels.
 
         Parameters
@@ -283,35 +278,22 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         data = read_training_data(self, X, y, positions, sample_weight)
         with self._session() as session:
             held_out = data.choose_validation_set(self.validation_fraction, session[0])
-            training_set = data.without(held_out)
-            choice = self._choose_methods(methods, training_set).log()
+            training_set, validation = data.without(held_out), ValidationSet(data, held_out)
+            choice = choose_methods(methods, training_set).log()
             network = start_network(self, data.real_images, getattr(X, "backbone", None))
             self.patch_shape_ = training_patch_shape(self, data.images, network)
             check_batch(self.batch_size, self.patch_shape_, network)
             training = Training(self, training_set, network, budget, session, choice)
-            self.network_ = training.fit_network(self._validator(data, held_out))
+            score = validation.scorer(training.objective, training.predictor)
+            self.network_ = training.fit_network(score)
             training.finish()
             self._keep(training, held_out)
-            self.temperature_ = self._calibrate(data, held_out)
+            self.temperature_ = validation.temperature(section_predictor(self))
             if training.transduction is not None:
-                classes = self.target == "classes"
-                labels = data.fill(training.transduction, held_out, classes=classes)
-                self.transduction_ = like_input(self._decode(labels[: data.n_real]), X)
+                classes = getattr(self, "classes_", None)
+                labels = data.transduction(training.transduction, held_out, classes)
+                self.transduction_ = like_input(labels, X)
         return self
-
-    def _choose_methods(self, methods, data):
-        """Semi-supervised methods for the samples that are trained on."""
-        used, consecutive = np.flatnonzero(data.weight > 0), data.positions is not None
-        positions = data.positions if consecutive else np.arange(len(data.images))
-        if isinstance(methods, list) and longest_run(positions, consecutive) < 2:
-            for method in methods:
-                if method.needs_neighbors:
-                    raise ValueError(
-                        f"semi_supervision={method.name!r} needs neighboring sections: "
-                        "sections='consecutive' and positions that differ by one."
-                    )
-        labels = [data.labels[i] for i in used]
-        return choose_methods(methods, labels, positions[used], consecutive)
 
     def _keep(self, training, held_out):
         """Keep the outcome of a training."""
@@ -323,27 +305,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         if training.correction is not None:
             self.continuity_, self.continuity_context_ = training.correction
 
-    def _validator(self, data, held_out):
-        """Return what scores a network on the validation set; None without one."""
-        if held_out.size == 0:
-            return None
-
-        def validate(network):
-            indices = data.section_indices[held_out]
-            outputs = self._dense_predictor(network).predict(data.images, indices)
-            return self._mean_dice([data.labels[i] for i in held_out], outputs)
-
-        return validate
-
-    def _calibrate(self, data, held_out):
-        """Return the temperature that suits the validation set."""
-        if not held_out.size:
-            return 1.0
-        outputs = self._wanted_outputs(data.images, data.positions, held_out)
-        labels = [data.labels[i] for i in held_out]
-        return fit_temperature((outputs[i] for i in held_out), labels)
-
-    def predict(self, X, *, positions=None):
+    def predict(self, X: Any, *, positions: Any = None) -> Any:
         """Segment images.
 
         Parameters
@@ -361,7 +323,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         """
         return self._predict(X, positions, mask)
 
-    def predict_proba(self, X, *, positions=None):
+    def predict_proba(self, X: Any, *, positions: Any = None) -> Any:
         """Predict the probability of each pixel.
 
         Parameters
@@ -377,7 +339,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         """
         return self._predict(X, positions, probability)
 
-    def transform(self, X, *, positions=None):
+    def transform(self, X: Any, *, positions: Any = None) -> Any:
         """Predict the probability of the foreground, which `InstanceCounter` takes.
 
         Parameters
@@ -395,7 +357,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         """
         return wrap_like(X, self._predict(X, positions, foreground), self.transform)
 
-    def score(self, X, y, *, positions=None, sample_weight=None):
+    def score(self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None) -> float:
         """Compute the mean Dice coefficient of the foreground over labeled samples.
 
         Parameters
@@ -423,11 +385,11 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         annotations = self._annotations(y, images)
         labeled = annotations.require_labeled()
         weight = check_sample_weight(sample_weight, len(images), labeled)
-        outputs = self._wanted_outputs(images, positions, labeled)
+        outputs = section_predictor(self).predict_some(images, positions, labeled)
         # All classes but the first are foreground, whatever their values.
         background = self.classes_[0] if self.target == "classes" else 0
         known = [annotations.foreground(i, background) for i in labeled]
-        return self._mean_dice(known, [outputs[i] for i in labeled], weight[labeled])
+        return mean_dice(self._objective(), known, outputs, weight[labeled])
 
     def block_predictor(
         self, shape: tuple[int, ...], wanted: tuple[int, ...] | None = None
@@ -453,9 +415,11 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         """
         check_is_fitted(self)
         finish = partial(foreground, self._objective(), self.temperature_)
-        return segmenter_blocks(self._section_predictor, finish, self.n_channels_, shape, wanted)
+        return segmenter_blocks(
+            partial(section_predictor, self), finish, self.n_channels_, shape, wanted
+        )
 
-    def predict_uncertainty(self, X, *, positions=None):
+    def predict_uncertainty(self, X: Any, *, positions: Any = None) -> Any:
         """Compute how uncertain the prediction of each pixel is.
 
         Parameters
@@ -473,7 +437,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         """
         return self._predict(X, positions, uncertainty)
 
-    def suggest_sections(self, X, n, *, y=None, positions=None):
+    def suggest_sections(
+        self, X: Any, n: int, *, y: Any = None, positions: Any = None
+    ) -> np.ndarray:
         """Rank unlabeled samples by how much the network disagrees with itself.
 
         Parameters
@@ -513,50 +479,20 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             )
         is_stack = self.sections == "consecutive"
         positions = check_positions(positions, len(images))
-        scores = disagreement(self._section_predictor(), images, positions)
+        scores = disagreement(section_predictor(self), images, positions)
         return rank_sections(scores, n, positions if is_stack else None, labeled)
 
-    # Predictors
+    # Prediction
 
     def _objective(self):
         loss = SegmentationLoss() if isinstance(self.loss, str) else self.loss
         return loss.objective(self.target, getattr(self, "classes_", None))
 
-    def _dense_predictor(self, network, block_shape=None):
-        """Return what predicts probabilities of samples with `network`."""
-        return DensePredictor(
-            network,
-            self._objective().activate,
-            ChannelNormalization(self.channel_mean_, self.channel_std_),
-            tile_settings(network, self.spatial_ndim, block_shape),
-            Compute(self.device, self.precision),
-        )
-
-    def _section_predictor(self, block_shape=None):
-        """Return what predicts probabilities with the fitted networks."""
-        objective, correction = self._objective(), None
-        if self.continuity_ is not None:
-            tiling = tile_settings(self.continuity_, self.spatial_ndim, block_shape)
-            compute = Compute(self.device, self.precision)
-            correction = DensePredictor(self.continuity_, objective.activate, None, tiling, compute)
-        return SectionPredictor(
-            self._dense_predictor(self.network_, block_shape),
-            objective.n_probabilities,
-            self._sections(),
-            correction,
-            self.test_time_augmentation,
-            check_augmentation(self.augmentation).dihedral,
-        )
-
-    def _sections(self):
-        consecutive = self.sections == "consecutive"
-        return Sections(consecutive, self.section_context, getattr(self, "continuity_context_", 0))
-
     def _predict(self, X, positions, output):
         """Predict samples, in memory or lazily; `output` is a function of `_outputs`."""
         check_is_fitted(self)
         finish = partial(output, self._objective(), self.temperature_)
-        predictor = self._section_predictor()
+        predictor = section_predictor(self)
         if is_lazy(X):
             X = check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
             return predictor.predict_lazily(X, positions, finish)
@@ -565,20 +501,6 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         for index, probabilities in predictor.predict(images, positions):
             results[index] = finish(probabilities)
         return like_input(results, X)
-
-    def _wanted_outputs(self, images, positions, wanted):
-        """Probabilities of some samples, by their index."""
-        outputs = self._section_predictor().predict(images, positions, wanted)
-        wanted = set(wanted.tolist())
-        return {index: output for index, output in outputs if index in wanted}
-
-    def _mean_dice(self, labels, outputs, weight=None):
-        foreground_mask = self._objective().foreground_mask
-        scores = [
-            dice(np.sign(label), foreground_mask(output))
-            for label, output in zip(labels, outputs, strict=True)
-        ]
-        return float(np.average(scores, weights=weight))
 
     # Checks
 
@@ -591,13 +513,6 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
 
     def _annotations(self, y, images):
         return Annotations(y, images, target=self.target)
-
-    def _decode(self, labels):
-        """Labels with the values of `y`, from those with indices of classes."""
-        if self.target == "instances":
-            return labels
-        classes = self.classes_.astype(np.int64)  # unsigned ones have no -1
-        return [np.where(label < 0, -1, classes[label]) for label in labels]
 
     # Networks
 

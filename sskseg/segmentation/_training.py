@@ -15,6 +15,7 @@ from ..images.augmentation import Augmentation, check_augmentation
 from ..inference import DensePredictor, section_orientations
 from ..nn import network_margin
 from ..training import Budget, MixedBatches, PatchBatches, rate_groups
+from ._predictors import dense_predictor
 from ._training_data import TrainingData
 from .semi_supervised import (
     Choice,
@@ -187,7 +188,7 @@ class Training:
 
     def predictor(self, network: torch.nn.Module) -> DensePredictor:
         """Return what predicts probabilities with a network."""
-        return self._segmenter._dense_predictor(network)
+        return dense_predictor(self._segmenter, network)
 
     def predict(self, network: torch.nn.Module) -> Iterator[np.ndarray]:
         """Yield the probabilities of all samples, (n_probabilities, *spatial).

@@ -13,6 +13,7 @@ from ..images import check_generator, check_positions, check_sample_weight
 from ..inference import round_up, tile_settings
 from ..nn import network_margin
 from ..training import balanced_weights, draw_simulated, patch_sides
+from ._predictors import sections_of
 
 if TYPE_CHECKING:
     from ._segmenter import SemiSupervisedSegmenter
@@ -100,16 +101,34 @@ class TrainingData:
             labels[index] = np.broadcast_to(np.int8(-1), labels[index].shape)
         return replace(self, labels=labels, weight=weight)
 
-    def fill(
-        self, pseudo: Sequence[np.ndarray], indices: np.ndarray, *, classes: bool
+    def transduction(
+        self, pseudo: Sequence[np.ndarray], held_out: np.ndarray, classes: np.ndarray | None
     ) -> list[np.ndarray]:
-        """Return pseudo-labels with the labels of the validation set in their place."""
+        """Return labels and pseudo-labels of the real samples, with the values of `y`.
+
+        Parameters
+        ----------
+        pseudo : list of ndarray of int, shape (*spatial)
+            -1 where not confident; classes by their index.
+        held_out : ndarray of int
+            Samples of the validation set, whose labels take the place of pseudo-labels.
+        classes : ndarray or None
+            Values of the classes; None for foreground and background.
+
+        Returns
+        -------
+        list of ndarray of int
+        """
         filled = list(pseudo)
-        for index in indices:
+        for index in held_out:
             label = self.labels[index]
-            known = label if classes else np.sign(label)
+            known = np.sign(label) if classes is None else label
             filled[index] = np.where(label < 0, filled[index], known).astype(filled[index].dtype)
-        return filled
+        filled = filled[: self.n_real]
+        if classes is None:
+            return filled
+        values = classes.astype(np.int64)  # unsigned ones have no -1
+        return [np.where(label < 0, -1, values[label]) for label in filled]
 
 
 def read_training_data(
@@ -129,7 +148,7 @@ def read_training_data(
         images, labels, weight = _add_simulated(segmenter, simulator, images, labels, weight)
         gaps = 2 * np.arange(1, len(images) - n_real + 1)
         positions = np.concatenate([positions, positions.max() + gaps])
-    indices = segmenter._sections().indices(positions, len(images))
+    indices = sections_of(segmenter).indices(positions, len(images))
     if not any((label >= 0).any() for label in labels):
         annotations.require_labeled()
     labels = _encode(segmenter, labels)

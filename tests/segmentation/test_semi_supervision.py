@@ -9,8 +9,10 @@ from sskseg import ImageStack, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.metrics import dice, iou
 from sskseg.model_selection import CrossFitted
-from sskseg.segmentation import _training
+from sskseg.segmentation import _segmenter, _training
+from sskseg.segmentation._predictors import section_predictor
 from sskseg.segmentation._suggestions import rank_sections
+from sskseg.segmentation._training_data import TrainingData
 from sskseg.segmentation.semi_supervised import (
     PseudoLabeling,
     check_methods,
@@ -73,10 +75,15 @@ def test_two_teachers_are_refused():
         check_methods(("consistency", "mean-teacher"))
 
 
-def chosen(methods, labels, positions, consecutive):
+def chosen(methods, labels, positions, consecutive, weight=None):
     """Names of the methods that are chosen, and the reason."""
     methods = methods if methods == "auto" else check_methods(methods or None)
-    choice = choose_methods(methods, labels, positions, consecutive)
+    n = len(labels)
+    data = TrainingData(
+        labels, labels, np.arange(n)[:, None], np.asarray(positions) if consecutive else None,
+        np.ones(n) if weight is None else np.asarray(weight), n,
+    )  # fmt: skip
+    choice = choose_methods(methods, data)
     return tuple(method.name for method in choice.methods), choice.reason
 
 
@@ -109,7 +116,7 @@ def test_auto_depends_on_the_data():
     )  # fmt: skip
     X, y = tubes(3)
     for methods in (("continuity",), ("self-training", "continuity")):
-        left, reason = chosen(methods, labels, gaps, True)
+        left, reason = chosen(methods, labels, stack, True, [1, 0, 1])
         assert left == methods[:-1]
         assert "no two training samples are neighboring" in reason
         with pytest.raises(ValueError, match="needs neighboring sections"):
@@ -484,15 +491,15 @@ def test_sections_are_seen_in_another_view_each(monkeypatch):
     monkeypatch.setattr(rounds, "continuity_context", lambda *_: 4)
     model = segmenter(**BOTH, precision="float32").fit(X, only(y, [3]))
     positions = np.array([3, 7, 8, 21, -1])
-    assert model._section_predictor().orientations(positions).tolist() == [3, 7, 0, 5, 7]
+    assert section_predictor(model).orientations(positions).tolist() == [3, 7, 0, 5, 7]
     by_view = model.predict_proba(X)
     as_it_is = model.set_params(augmentation=None).predict_proba(X)
-    assert model._section_predictor().orientations(positions) is None
+    assert section_predictor(model).orientations(positions) is None
     assert np.abs(by_view - as_it_is).max() > 1e-3
     model.set_params(augmentation="dihedral", test_time_augmentation=True)
     assert np.array_equal(model.predict_proba(X), by_view)  # it is that already
     model.continuity_context_ = 3  # seven sections are fewer than flips and turns
-    assert model._section_predictor().orientations(positions) == "mean"
+    assert section_predictor(model).orientations(positions) == "mean"
     model.continuity_context_ = 4
     part = model.predict_proba(X[2:], positions=np.arange(2, 12))
     assert np.abs(part[6:] - by_view[8:]).max() < ROUNDING  # what sees no end of the stack
@@ -680,14 +687,14 @@ def test_methods_are_chosen_by_labels_that_are_not_held_out(monkeypatch):
 def test_folds_learn_by_the_methods_of_the_whole(monkeypatch):
     X, y = tubes(16)
     monkeypatch.setattr(rounds, "continuity_context", lambda *_: 1)
-    chosen, choose = [], SemiSupervisedSegmenter._choose_methods
+    chosen = []
 
-    def recorded(self, *arguments):
-        choice = choose(self, *arguments)
+    def recorded(*arguments):
+        choice = choose_methods(*arguments)
         chosen.append(tuple(method.name for method in choice.methods))
         return choice
 
-    monkeypatch.setattr(SemiSupervisedSegmenter, "_choose_methods", recorded)
+    monkeypatch.setattr(_segmenter, "choose_methods", recorded)
     CrossFitted(segmenter(), cv=2).fit_transform(X, only(y, [2, 13]))
     assert chosen == [("continuity",)] * 3
     chosen.clear()  # a section between two is the fold

@@ -1,7 +1,7 @@
 """Semi-supervised methods: how to learn from unlabeled pixels."""
 
 from ._base import METHODS, Correction, SemiSupervisedMethod, make_method
-from .auto import Choice, check_methods, choose_methods, longest_run
+from .auto import Choice, check_methods, choose_methods
 from .consistency import Consistency
 from .continuity import Continuity
 from .mean_teacher import MeanTeacher
@@ -22,7 +22,6 @@ __all__ = [
     "SemiSupervisedMethod",
     "check_methods",
     "choose_methods",
-    "longest_run",
     "make_method",
     "mask_low_confidence",
 ]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from sklearn.base import clone
@@ -15,6 +14,9 @@ from ._base import SemiSupervisedMethod, make_method
 from .continuity import Continuity
 from .pseudo_labels import MAX_CONTEXT, is_mostly_unlabeled
 from .self_training import SelfTraining
+
+if TYPE_CHECKING:
+    from .._training_data import TrainingData
 
 _LOGGER = logging.getLogger("sskseg")
 _MIN_LABELED_SECTIONS = 1.5  # areas of sections, whose labels teach more than pseudo-labels
@@ -75,47 +77,58 @@ def check_methods(semi_supervision: Any) -> list[SemiSupervisedMethod] | str:
     return methods
 
 
-def choose_methods(
-    methods: list[SemiSupervisedMethod] | str,
-    labels: Sequence[np.ndarray],
-    positions: np.ndarray,
-    consecutive: bool,
-) -> Choice:
+def choose_methods(methods: list[SemiSupervisedMethod] | str, data: TrainingData) -> Choice:
     """Decide how to learn from unlabeled pixels.
 
     Parameters
     ----------
     methods : "auto" or list of SemiSupervisedMethod
         As `check_methods` returns it.
-    labels : list of ndarray of int
-        -1 unlabeled; of the samples that are trained on.
-    positions : ndarray of int
-        Of these samples.
-    consecutive : bool
-        Whether they are sections of a stack.
+    data : TrainingData
+        Without the labels of the validation set; samples of weight 0 do not count.
 
     Returns
     -------
     Choice
+
+    Raises
+    ------
+    ValueError
+        For a method that needs neighboring sections, if no samples are.
     """
+    positions = _positions(data)
+    if isinstance(methods, list) and longest_run(positions) < 2:
+        for method in methods:
+            if method.needs_neighbors:
+                raise ValueError(
+                    f"semi_supervision={method.name!r} needs neighboring sections: "
+                    "sections='consecutive' and positions that differ by one."
+                )
     if not methods:
         return Choice([], "semi_supervision is None")
-    longest = longest_run(positions, consecutive)
+    used = np.flatnonzero(data.weight > 0)
+    labels, positions = [data.labels[i] for i in used], positions[used]
     unlabeled = [bool((label < 0).any()) for label in labels]
     if not any(unlabeled):
         warnings.warn(
             "Every pixel of y is labeled, so that nothing is left for semi-supervised learning: "
             "training is supervised. semi_supervision=None says so without this warning.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=3,
         )
         return Choice([], "every pixel is labeled")
+    longest = longest_run(positions)
     if isinstance(methods, str):
         return _choose_automatically(labels, positions, longest, sum(unlabeled))
     usable = [method for method in methods if longest > 1 or not method.needs_neighbors]
     if len(usable) < len(methods):
         return Choice(usable, "as asked for; no two training samples are neighboring sections")
     return Choice(methods, "as asked for")
+
+
+def _positions(data):
+    """Positions of sections; of independent samples such that none are neighbors."""
+    return 2 * np.arange(len(data.images)) if data.positions is None else data.positions
 
 
 def _choose_automatically(labels, positions, longest, n_unlabeled):
@@ -132,9 +145,9 @@ def _choose_automatically(labels, positions, longest, n_unlabeled):
     return Choice([SelfTraining(), Continuity()], reason)
 
 
-def longest_run(positions: np.ndarray, consecutive: bool) -> int:
-    """Return the number of sections in the longest stack; 1 for independent samples."""
-    return max(len(run) for run in consecutive_runs(positions)) if consecutive else 1
+def longest_run(positions: np.ndarray) -> int:
+    """Return the number of sections in the longest stack."""
+    return max(len(run) for run in consecutive_runs(positions))
 
 
 def _labeled_sections(labels, positions):

@@ -1,0 +1,71 @@
+"""What predicts with the networks of a segmenter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..images.augmentation import check_augmentation
+from ..inference import (
+    ChannelNormalization,
+    Compute,
+    DensePredictor,
+    SectionPredictor,
+    Sections,
+    tile_settings,
+)
+
+if TYPE_CHECKING:
+    from ._segmenter import SemiSupervisedSegmenter
+
+
+def dense_predictor(
+    segmenter: SemiSupervisedSegmenter,
+    network: torch.nn.Module,
+    block_shape: tuple[int, ...] | None = None,
+) -> DensePredictor:
+    """Return what predicts probabilities of samples with `network`.
+
+    Parameters
+    ----------
+    segmenter : SemiSupervisedSegmenter
+    network : torch.nn.Module
+    block_shape : tuple of int, default=None
+        Of the blocks of a scan.
+    """
+    return DensePredictor(
+        network,
+        segmenter._objective().activate,
+        ChannelNormalization(segmenter.channel_mean_, segmenter.channel_std_),
+        tile_settings(network, segmenter.spatial_ndim, block_shape),
+        Compute(segmenter.device, segmenter.precision),
+    )
+
+
+def section_predictor(
+    segmenter: SemiSupervisedSegmenter, block_shape: tuple[int, ...] | None = None
+) -> SectionPredictor:
+    """Return what predicts probabilities with all fitted networks; see `dense_predictor`."""
+    objective, correction = segmenter._objective(), None
+    if segmenter.continuity_ is not None:
+        tiling = tile_settings(segmenter.continuity_, segmenter.spatial_ndim, block_shape)
+        compute = Compute(segmenter.device, segmenter.precision)
+        correction = DensePredictor(
+            segmenter.continuity_, objective.activate, None, tiling, compute
+        )
+    return SectionPredictor(
+        dense_predictor(segmenter, segmenter.network_, block_shape),
+        objective.n_probabilities,
+        sections_of(segmenter),
+        correction,
+        segmenter.test_time_augmentation,
+        check_augmentation(segmenter.augmentation).dihedral,
+    )
+
+
+def sections_of(segmenter: SemiSupervisedSegmenter) -> Sections:
+    """Return how the samples of a segmenter depend on each other."""
+    consecutive = segmenter.sections == "consecutive"
+    context = getattr(segmenter, "continuity_context_", 0)
+    return Sections(consecutive, segmenter.section_context, context)
