@@ -1,17 +1,20 @@
-"""The contract on X, y and positions, checked in this one place."""
+"""Validation of images, label images, positions and weights."""
 
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .stack import ImageStack
 
-_LARGEST = 1e18  # magnitude of intensities whose squares float32 holds
+_MAX_MAGNITUDE = 1e18  # of intensities, whose squares float32 can hold
 _SHAPES = "(n_samples, *spatial) or (n_samples, *spatial, n_channels)"
 
 
-def unwrap(X):
-    """Return the images inside an `ImageStack`, anything else as it is.
+def unwrap(X: Any) -> Any:
+    """Return the images of an `ImageStack`, and anything else unchanged.
 
     Parameters
     ----------
@@ -24,8 +27,8 @@ def unwrap(X):
     return X.images if isinstance(X, ImageStack) else X
 
 
-def is_lazy(X):
-    """Tell whether X holds a dask array, without importing dask.
+def is_lazy(X: Any) -> bool:
+    """Return whether X is or holds a dask array, without importing dask.
 
     Parameters
     ----------
@@ -39,8 +42,10 @@ def is_lazy(X):
     return array is not None and isinstance(unwrap(X), array.Array)
 
 
-def check_images(X, spatial_ndim, *, n_channels=None, name="X"):
-    """Validate images and give them one form.
+def check_images(
+    X: Any, spatial_ndim: int, *, n_channels: int | None = None, name: str = "X"
+) -> list[np.ndarray]:
+    """Validate images and convert them to a list of arrays with a channel axis.
 
     Parameters
     ----------
@@ -48,23 +53,22 @@ def check_images(X, spatial_ndim, *, n_channels=None, name="X"):
         ``(n_samples, *spatial)`` or ``(n_samples, *spatial, n_channels)``; a list where sizes
         differ. Booleans, integers and floats; finite, at most 1e18, nothing masked.
     spatial_ndim : {2, 3}
-        Number of spatial axes of one sample; never guessed.
+        Number of spatial axes of one sample.
     n_channels : int, default=None
-        The number of channels that is expected, if any.
+        Expected number of channels; None accepts any.
     name : str, default="X"
-        The argument to name in an error.
+        Name of the argument in error messages.
 
     Returns
     -------
     images : list of ndarray of shape (*spatial, n_channels)
-        Views where possible; never written to.
+        Views where possible.
 
     Raises
     ------
     ValueError
         For empty input, another number of axes, another number of channels, another dtype, NaN,
-        infinity or more than 1e18 (computations are in float32), masked pixels. The message says
-        what was expected and what came.
+        infinity or more than 1e18 (computations are in float32), masked pixels.
     """
     _check_spatial_ndim(spatial_ndim)
     X = unwrap(X)
@@ -80,17 +84,19 @@ def check_images(X, spatial_ndim, *, n_channels=None, name="X"):
     return images
 
 
-def check_lazy_images(X, spatial_ndim, *, n_channels=None, name="X"):
-    """Validate the shape and dtype of a dask array; returns it with a channel axis.
+def check_lazy_images(
+    X: Any, spatial_ndim: int, *, n_channels: int | None = None, name: str = "X"
+) -> Any:
+    """Validate the shape and dtype of a dask array, and append a channel axis if it has none.
 
-    Values are not looked at, since that would compute them.
+    Values are not validated: that would compute them.
 
     Parameters
     ----------
     X : dask array or ImageStack of one
     spatial_ndim : {2, 3}
     n_channels : int, default=None
-        The number of channels that is expected, if any.
+        Expected number of channels; None accepts any.
     name : str, default="X"
 
     Returns
@@ -100,7 +106,7 @@ def check_lazy_images(X, spatial_ndim, *, n_channels=None, name="X"):
     Raises
     ------
     ValueError
-        For other axes, unknown or empty ones, another dtype or number of channels.
+        For another number of axes, unknown or empty axes, another dtype or number of channels.
     """
     _check_spatial_ndim(spatial_ndim)
     X = unwrap(X)
@@ -118,7 +124,9 @@ def check_lazy_images(X, spatial_ndim, *, n_channels=None, name="X"):
     return X
 
 
-def check_label_image(label, shape, name, *, or_points=False):
+def check_label_image(
+    label: ArrayLike, shape: tuple[int, ...], name: str, *, or_points: bool = False
+) -> np.ndarray:
     """Validate one label image.
 
     Parameters
@@ -129,7 +137,7 @@ def check_label_image(label, shape, name, *, or_points=False):
         Spatial shape of its image.
     name : str
     or_points : bool, default=False
-        Whether points are an alternative that an error names.
+        Whether error messages mention points as an alternative.
 
     Returns
     -------
@@ -163,7 +171,7 @@ def check_label_image(label, shape, name, *, or_points=False):
     return label
 
 
-def check_counts(y, n_samples, *, name="y"):
+def check_counts(y: ArrayLike, n_samples: int, *, name: str = "y") -> np.ndarray:
     """Validate counts.
 
     Parameters
@@ -197,8 +205,8 @@ def check_counts(y, n_samples, *, name="y"):
     return counts
 
 
-def check_numbers(values, name):
-    """Convert numbers, or raise a ValueError that names the argument.
+def check_numbers(values: ArrayLike, name: str) -> np.ndarray:
+    """Convert numbers to float64.
 
     Parameters
     ----------
@@ -209,6 +217,11 @@ def check_numbers(values, name):
     -------
     ndarray of float64
         A copy; None is NaN.
+
+    Raises
+    ------
+    ValueError
+        For anything but numbers.
     """
     try:
         return np.array(values, dtype=np.float64)
@@ -216,8 +229,10 @@ def check_numbers(values, name):
         raise ValueError(f"{name} must be numbers, got {values!r}.") from error
 
 
-def check_positions(positions, n_samples, *, name="positions"):
-    """Validate section positions; None stands for ``0, 1, ..., n_samples - 1``.
+def check_positions(
+    positions: ArrayLike | None, n_samples: int, *, name: str = "positions"
+) -> np.ndarray:
+    """Validate the positions of sections; None is ``0, 1, ..., n_samples - 1``.
 
     Parameters
     ----------
@@ -232,8 +247,8 @@ def check_positions(positions, n_samples, *, name="positions"):
     Raises
     ------
     ValueError
-        For another length, anything but integers, or a position that occurs twice (which of the
-        two were the neighbor of the next section would be arbitrary).
+        For another length, anything but integers, or repeated positions (which of two sections is
+        the neighbor of the next would be arbitrary).
     """
     if positions is None:
         return np.arange(n_samples)
@@ -255,15 +270,17 @@ def check_positions(positions, n_samples, *, name="positions"):
     return positions.astype(np.int64)
 
 
-def check_sample_weight(sample_weight, n_samples, indices=None):
-    """Validate per-sample weights; None stands for ones.
+def check_sample_weight(
+    sample_weight: ArrayLike | None, n_samples: int, indices: np.ndarray | None = None
+) -> np.ndarray:
+    """Validate sample weights; None is a weight of 1 for all.
 
     Parameters
     ----------
     sample_weight : array-like of shape (n_samples,), or None
     n_samples : int
     indices : ndarray of int, default=None
-        Samples of which one at least must have a weight above 0.
+        Samples of which at least one must have a weight above 0.
 
     Returns
     -------
@@ -290,8 +307,8 @@ def check_sample_weight(sample_weight, n_samples, indices=None):
     return weight
 
 
-def like_input(outputs, X):
-    """Stack per-sample outputs into one array where X was one; a list stays a list.
+def like_input(outputs: Sequence[np.ndarray] | np.ndarray, X: Any) -> np.ndarray | list[np.ndarray]:
+    """Stack the outputs of samples into one array if X is one, else return a list.
 
     Parameters
     ----------
@@ -354,15 +371,15 @@ def _check_values(image, name):
     low, high = float(image.min()), float(image.max())
     if not np.isfinite([low, high]).all():
         raise ValueError(f"{name} contains NaN or infinity; finite values are required.")
-    if max(-low, high) > _LARGEST:
+    if max(-low, high) > _MAX_MAGNITUDE:
         raise ValueError(
-            f"{name} must hold values of at most {_LARGEST:g}, which float32 can compute with, got "
-            f"values from {low:g} to {high:g}."
+            f"{name} must hold values of at most {_MAX_MAGNITUDE:g}, which float32 can compute "
+            f"with, got values from {low:g} to {high:g}."
         )
 
 
 def _check_mask(values, name, remedy):
-    """Masked pixels would count as any others."""
+    """Refuse masked pixels, which would be used like any others."""
     if np.ma.is_masked(values):
         raise ValueError(f"{name} has masked pixels, which are not understood: {remedy}.")
 

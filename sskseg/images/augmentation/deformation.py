@@ -1,12 +1,16 @@
 """Displacement fields from those of control points."""
 
+from collections.abc import Sequence
 from functools import lru_cache
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
 
-def displacement(smooth, piecewise, patch_shape):
+def displacement(
+    smooth: np.ndarray, piecewise: np.ndarray, patch_shape: Sequence[int]
+) -> torch.Tensor:
     """Interpolate the displacements of control points.
 
     Parameters
@@ -26,7 +30,7 @@ def displacement(smooth, piecewise, patch_shape):
 
 
 def _field(nodes, patch_shape, weights):
-    """Displacements (height, width, 2) from those of the control points."""
+    """Interpolate displacements of control points to (height, width, 2)."""
     height, width = patch_shape[-2:]
     nodes = torch.from_numpy(nodes).float().reshape(-1, 2)
     grid = round(len(nodes) ** 0.5)
@@ -35,7 +39,7 @@ def _field(nodes, patch_shape, weights):
 
 @lru_cache(maxsize=8)
 def _cubic_weights(height, width, grid):
-    """Weight of each control point at each pixel, of a bicubic surface."""
+    """Compute the weight of each control point at each pixel of a bicubic surface."""
     basis = torch.eye(grid * grid).view(grid * grid, 1, grid, grid)
     surface = F.interpolate(basis, (height, width), mode="bicubic", align_corners=True)
     return surface.view(grid * grid, -1).T.contiguous()
@@ -43,7 +47,7 @@ def _cubic_weights(height, width, grid):
 
 @lru_cache(maxsize=8)
 def _piecewise_weights(height, width, grid):
-    """Weight of each control point at each pixel, linear over two triangles a cell."""
+    """Compute the weight of each control point at each pixel, linear over two triangles a cell."""
     y = torch.linspace(0, grid - 1, height).view(-1, 1).expand(height, width).reshape(-1)
     x = torch.linspace(0, grid - 1, width).view(1, -1).expand(height, width).reshape(-1)
     row, column = y.floor().clamp_max(grid - 2), x.floor().clamp_max(grid - 2)

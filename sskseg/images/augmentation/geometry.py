@@ -4,6 +4,7 @@ All geometric transformations of a patch are composed into one map of coordinate
 is resampled once.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,23 +13,24 @@ import torch.nn.functional as F
 from scipy import ndimage as ndi
 
 from .deformation import displacement
+from .parameters import Augmentation
 
-_FULL_SIDE = 256  # pixels, from which on patches are deformed with full strength
+_FULL_SIDE = 256  # pixels; smaller patches are deformed less
 _FIXED_POINT_STEPS = 15  # displacements differ by less than half between neighboring pixels
 
 
 @dataclass(frozen=True)
 class Geometry:
-    """Sampled geometric parameters of one patch.
+    """Sampled geometric transformation of one patch.
 
     Attributes
     ----------
     matrix : ndarray of shape (ndim, ndim)
-        Maps offsets from the middle of the output patch to offsets from the middle in the image.
+        Maps offsets from the center of the output patch to offsets from the center in the image.
     smooth, piecewise : ndarray of shape (grid, grid, 2)
         In-plane displacements (pixels, before `matrix`) of the control points.
     is_rigid : bool
-        Flips and quarter turns only: see `turn`.
+        Whether there are flips and quarter turns only: see `turn`.
     """
 
     matrix: np.ndarray
@@ -37,14 +39,15 @@ class Geometry:
     is_rigid: bool
 
 
-def sample_geometry(augmentation, rng, n, patch_shape):
-    """Sample geometric parameters for `n` patches with the generator `rng`; a list of
-    `Geometry`."""
+def sample_geometry(
+    augmentation: Augmentation, rng: np.random.Generator, n: int, patch_shape: Sequence[int]
+) -> list[Geometry]:
+    """Sample geometric transformations of `n` patches."""
     warped = rng.random(n) < augmentation.warp_probability
-    return [_one_geometry(augmentation, rng, bool(w), patch_shape) for w in warped]
+    return [_sample_one(augmentation, rng, bool(w), patch_shape) for w in warped]
 
 
-def _one_geometry(augmentation, rng, warped, patch_shape):
+def _sample_one(augmentation, rng, warped, patch_shape):
     grid = (augmentation.grid, augmentation.grid, 2)
     matrix = _dihedral(rng, patch_shape) if augmentation.dihedral else np.eye(len(patch_shape))
     if not warped:
@@ -66,19 +69,21 @@ def _one_geometry(augmentation, rng, warped, patch_shape):
 
 
 def _dihedral(rng, patch_shape):
-    """Random signed permutation: flips of every axis; transposition where the plane is square."""
+    """Draw a signed permutation: flips of every axis, and transposition if the plane is square."""
     matrix = np.diag(rng.choice([-1.0, 1.0], len(patch_shape)))
     if rng.random() < 0.5 and patch_shape[-1] == patch_shape[-2]:
         matrix[-2:] = matrix[-2:][::-1].copy()
     return matrix
 
 
-def turn(images, geometry):
-    """Flip and turn images by a rigid `Geometry`, which moves pixels without resampling them.
+def turn(images: torch.Tensor, geometry: Geometry) -> torch.Tensor:
+    """Flip and turn images, without resampling.
 
     Parameters
     ----------
     images : Tensor of shape (batch, channels, *patch_shape)
+    geometry : Geometry
+        With `is_rigid`.
 
     Returns
     -------
@@ -89,8 +94,13 @@ def turn(images, geometry):
     return images if geometry.matrix[-1, -1] else images.transpose(-1, -2)
 
 
-def coordinates(geometry, patch_shape):
-    """Offsets from the middle, in the image, of the pixels of a patch.
+def coordinates(geometry: Geometry, patch_shape: Sequence[int]) -> torch.Tensor:
+    """Compute where in the image the pixels of a patch are, as offsets from the center.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    patch_shape : tuple of int
 
     Returns
     -------
@@ -105,50 +115,49 @@ def coordinates(geometry, patch_shape):
     return ((offsets + shift) @ matrix.T).unsqueeze(0)
 
 
-def locate(points, geometry, patch_shape):
-    """Where points of an image lie in a patch: the inverse of `coordinates`.
+def locate(points: np.ndarray, geometry: Geometry, patch_shape: Sequence[int]) -> np.ndarray:
+    """Locate points of an image in a patch: the inverse of `coordinates`.
 
     Parameters
     ----------
     points : ndarray of shape (..., 2)
-        Offsets from the middle, in the image.
+        Offsets from the center, in the image.
     geometry : Geometry
-        Of two dimensions.
+        In two dimensions.
     patch_shape : tuple of 2 ints
 
     Returns
     -------
     ndarray of shape (..., 2)
-        Offsets from the middle of the patch; of points outside of it as if the displacement at its
-        border went on. Approximate where the deformation folds, which it does where `elastic` is
-        large for the size of the patch.
+        Offsets from the center of the patch; outside of it the displacement at its border is
+        used. Approximate if the deformation folds, as with an `elastic` that is large for the size
+        of the patch.
     """
     unmoved = points @ np.linalg.inv(geometry.matrix).T
     if geometry.is_rigid:
         return unmoved
     field = displacement(geometry.smooth, geometry.piecewise, patch_shape).numpy()
-    middle = (np.array(patch_shape) - 1) / 2
-    found = unmoved
+    center = (np.array(patch_shape) - 1) / 2
+    located = unmoved
     for _ in range(_FIXED_POINT_STEPS):
-        at = np.moveaxis(found + middle, -1, 0)
+        at = np.moveaxis(located + center, -1, 0)
         moved = [
             ndi.map_coordinates(f, at, order=1, mode="nearest") for f in np.moveaxis(field, -1, 0)
         ]
-        found = unmoved - np.stack(moved, axis=-1)
-    return found
+        located = unmoved - np.stack(moved, axis=-1)
+    return located
 
 
-def resample(images, coordinates, *, order):
-    """Read a batch of images at coordinates.
+def resample(images: torch.Tensor, coordinates: torch.Tensor, *, order: int) -> torch.Tensor:
+    """Interpolate a batch of images at coordinates.
 
     Parameters
     ----------
     images : Tensor of shape (batch, channels, *spatial)
     coordinates : Tensor of shape (batch, *patch_shape, ndim)
-        Offsets in pixels from the middle of `images`; nothing may lie outside by more than
-        rounding.
+        Offsets in pixels from the center of `images`; inside of the images, up to rounding.
     order : {0, 1}
-        0 nearest (label images, of any integer dtype, exactly), 1 linear.
+        0 nearest (exact for label images of any integer dtype), 1 linear.
 
     Returns
     -------

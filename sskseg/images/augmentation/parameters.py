@@ -1,7 +1,8 @@
-"""`Augmentation`: what may be done to training patches."""
+"""`Augmentation`: ranges of the random transformations of training patches."""
 
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -25,7 +26,7 @@ def _is_range(value):
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What may be done to a training patch, and how strongly.
+    """Random transformations of training patches: probabilities and ranges.
 
     In three dimensions the geometry acts in the plane of the last two axes (the resolution along
     the first usually differs), and flips act along all axes.
@@ -35,20 +36,20 @@ class Augmentation:
     dihedral : bool, default=True
         Flips and quarter turns.
     warp_probability : float, default=0.8
-        Share of the patches that are rotated, scaled and deformed.
+        Fraction of the patches that are rotated, scaled and deformed.
     rotation : float, default=45.0
         Largest angle, degrees.
     scale : tuple of float, default=(0.8, 1.25)
         Range of the magnification (drawn log-uniformly).
     elastic : float, default=4.0
-        Standard deviation, pixels, of a smooth (cubic) displacement field; in patches with sides
-        below 256 as much less as these are shorter, so that each part is deformed alike.
+        Standard deviation, pixels, of a smooth (bicubic) displacement field, in patches with
+        sides of 256 pixels and more; in smaller patches it is reduced in proportion.
     piecewise : float, default=2.0
-        The same of a piecewise affine displacement field.
+        As `elastic`, of a piecewise affine displacement field.
     grid : int, default=5
         Control points along each side of the patch, of both fields.
     photometric_probability : float, default=0.25
-        Share of the patches that each of the following is done to.
+        Probability of each of the following transformations of a patch.
     gamma : float, default=0.3
         Standard deviation of the logarithm of the exponent.
     contrast, brightness : float, default=0.2
@@ -59,9 +60,9 @@ class Augmentation:
     blur : float, default=1.0
         Largest standard deviation, pixels, of a Gaussian blur.
     warm_up : int, default=1000
-        Batches in which the two probabilities rise from 0, linearly, and with them the weight of
-        borders: a network that has learned little yet learns faster without. Where training goes on
-        from the last fit, and where labels are the network's own, they do not rise but are as told.
+        Batches during which both probabilities, and the weight of borders, rise linearly from 0:
+        an untrained network learns faster without augmentation. There is no warm-up after a warm
+        start and for pseudo-labels.
     """
 
     dihedral: bool = True
@@ -85,32 +86,31 @@ class Augmentation:
         for name in ("rotation", "elastic", "piecewise", "gamma", "contrast", "brightness",
                      "noise", "blur"):  # fmt: skip
             _check_field(self, name, 0, np.inf)
-        for name, least in (("grid", 2), ("warm_up", 0)):
+        for name, minimum in (("grid", 2), ("warm_up", 0)):
             value = getattr(self, name)
-            if not isinstance(value, Integral) or value < least:
-                raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}.")
+            if not isinstance(value, Integral) or value < minimum:
+                raise ValueError(f"{name} must be an integer of at least {minimum}, got {value!r}.")
         if not isinstance(self.dihedral, (bool, np.bool_)):
             raise ValueError(f"dihedral must be True or False, got {self.dihedral!r}.")
         if not _is_range(self.scale):
             raise ValueError(f"scale must be two rising positive numbers, got {self.scale!r}.")
 
-    def risen(self, n_batches):
-        """How much of the warm-up is over after so many batches, from 0 to 1."""
+    def warm_up_share(self, n_batches: int) -> float:
+        """Compute the share of the warm-up that `n_batches` batches are, at most 1."""
         return min(1.0, n_batches / self.warm_up) if self.warm_up else 1.0
 
-    def after(self, n_batches):
-        """The augmentation of the next batch.
+    def after(self, n_batches: int) -> "Augmentation":
+        """Return the augmentation that follows a number of batches.
 
         Parameters
         ----------
         n_batches : int
-            Drawn so far.
 
         Returns
         -------
         Augmentation
         """
-        share = self.risen(n_batches)
+        share = self.warm_up_share(n_batches)
         if share == 1:
             return self
         return replace(
@@ -127,8 +127,16 @@ PRESETS = {
 }
 
 
-def check_augmentation(augmentation):
-    """Turn a preset's name, a dict of changes to ``"full"``, or None into an `Augmentation`.
+def check_augmentation(augmentation: Any) -> Augmentation:
+    """Convert the name of a preset, a dict of changes to ``"full"``, or None.
+
+    Parameters
+    ----------
+    augmentation : {"full", "dihedral", "none"}, dict, Augmentation or None
+
+    Returns
+    -------
+    Augmentation
 
     Raises
     ------

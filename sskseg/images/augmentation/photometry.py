@@ -6,10 +6,12 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from .parameters import Augmentation
+
 
 @dataclass(frozen=True)
 class Photometry:
-    """Sampled photometric parameters of a batch; each an ndarray of shape (batch,)."""
+    """Sampled photometric transformations of a batch; arrays of shape (batch,)."""
 
     gamma: np.ndarray
     gain: np.ndarray
@@ -19,8 +21,8 @@ class Photometry:
     seed: int
 
 
-def sample_photometry(augmentation, rng, n):
-    """Sample photometric parameters for `n` patches with the generator `rng`."""
+def sample_photometry(augmentation: Augmentation, rng: np.random.Generator, n: int) -> Photometry:
+    """Sample photometric transformations of `n` patches."""
 
     def gate():
         return rng.random(n) < augmentation.photometric_probability
@@ -35,8 +37,8 @@ def sample_photometry(augmentation, rng, n):
     )
 
 
-def adjust(images, photometry):
-    """Gamma, contrast, brightness, blur and noise.
+def adjust(images: torch.Tensor, photometry: Photometry) -> torch.Tensor:
+    """Change gamma, contrast and brightness, blur, and add noise.
 
     Parameters
     ----------
@@ -76,7 +78,7 @@ def _gamma(images, exponent):
 
 
 def _blur(image, sigma):
-    """Gaussian blur of planes; sums of shifted images, faster than a convolution of one channel."""
+    """Blur planes by sums of shifted images: faster than a convolution of one channel."""
     radius = int(3 * sigma + 0.5)
     kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
     kernel /= kernel.sum()
