@@ -320,7 +320,7 @@ def like_input(outputs: Sequence[np.ndarray] | np.ndarray, X: Any) -> np.ndarray
     ndarray or list of ndarray
     """
     is_array = isinstance(unwrap(X), np.ndarray) and unwrap(X).dtype != object
-    return np.stack(outputs) if is_array else list(outputs)
+    return np.stack(list(outputs)) if is_array else list(outputs)
 
 
 def _check_spatial_ndim(spatial_ndim):
