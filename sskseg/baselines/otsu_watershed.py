@@ -146,7 +146,7 @@ class OtsuWatershed(ImageEstimator):
     def _masks(self, X):
         from skimage.filters import gaussian, threshold_li, threshold_otsu
 
-        function = {"otsu": threshold_otsu, "li": threshold_li}[self.threshold]
+        function = threshold_otsu if self.threshold == "otsu" else threshold_li
         masks = []
         for plane in select_channel(X, self.spatial_ndim, self.channel, self.n_channels_):
             plane = gaussian(plane, self.sigma, preserve_range=True)

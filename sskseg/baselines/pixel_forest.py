@@ -190,7 +190,7 @@ class PixelForest(ImageEstimator):
         annotations = Annotations(y, images)
         indices, masks = annotations.require_labeled(), self.predict(X)
         weight = check_sample_weight(sample_weight, len(annotations), indices)
-        scores = [dice(annotations.foreground(i), masks[i] > 0) for i in indices]
+        scores = np.array([dice(annotations.foreground(i), masks[i] > 0) for i in indices])
         return float(np.average(scores, weights=weight[indices]))
 
     def _check_images(self, X, n_channels=None):
@@ -209,10 +209,10 @@ class PixelForest(ImageEstimator):
             label = annotations.label_images[i]
             features.append(self._features(images[i])[label >= 0])
             targets.append(label[label >= 0] > 0)
-        features, targets = np.concatenate(features), np.concatenate(targets)
-        if targets.all() or not targets.any():
+        is_foreground = np.concatenate(targets)
+        if is_foreground.all() or not is_foreground.any():
             raise ValueError("y must label foreground and background, got one of them only.")
-        return features, targets
+        return np.concatenate(features), is_foreground
 
     def _features(self, image):
         from skimage.feature import multiscale_basic_features

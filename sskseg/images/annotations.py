@@ -92,7 +92,7 @@ class Annotations:
         self.target: str = target
         self.point_radius: float = point_radius
         self.name: str = name
-        self._is_mask = is_mask
+        self._is_mask: bool | None = is_mask
         self._shapes: Any = None  # of the images, once these are known
         self._points: list[Any] = []
         self._given: list[Any] = []  # label images
@@ -322,7 +322,7 @@ class Annotations:
         """
         return self._points[index] is not None
 
-    def points(self, index: int) -> np.ndarray | None:
+    def points(self, index: int) -> Any:
         """Locate the objects of a sample.
 
         Parameters

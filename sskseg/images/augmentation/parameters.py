@@ -9,7 +9,7 @@ import numpy as np
 
 def _check_field(augmentation, name, low, high):
     value = getattr(augmentation, name)
-    if not isinstance(value, Real) or not np.isfinite(value) or not low <= value <= high:
+    if not isinstance(value, Real) or not low <= float(value) <= high or value == np.inf:
         raise ValueError(
             f"{name} of an augmentation must be a number from {low} to {high}, got {value!r}."
         )
