@@ -124,87 +124,6 @@ def check_lazy_images(
     return X
 
 
-def check_label_image(
-    label: ArrayLike, shape: tuple[int, ...], name: str, *, or_points: bool = False
-) -> np.ndarray:
-    """Validate one label image.
-
-    Parameters
-    ----------
-    label : array-like of int or bool
-        -1 unlabeled, 0 background, > 0 object.
-    shape : tuple of int
-        Spatial shape of its image.
-    name : str
-    or_points : bool, default=False
-        Whether error messages mention points as an alternative.
-
-    Returns
-    -------
-    ndarray of int, shape (*spatial)
-        A view where possible.
-
-    Raises
-    ------
-    ValueError
-        For another shape or dtype, values below -1 or beyond int64, masked pixels.
-    """
-    _check_mask(label, name, "give them the label -1")
-    label = np.asarray(label)
-    if label.shape != tuple(shape):
-        points = f" (or be points of shape (k, {len(shape)}))" if or_points else ""
-        raise ValueError(
-            f"{name} must have the spatial shape of its image, {tuple(shape)}{points}, "
-            f"got shape {label.shape}."
-        )
-    if label.dtype == bool:
-        return label.view(np.uint8)
-    if label.dtype.kind not in "iu":
-        raise ValueError(
-            f"{name} must be integers or booleans (-1 unlabeled, 0 background, > 0 "
-            f"object), got dtype {label.dtype}."
-        )
-    if label.dtype == np.uint64 and label.max() > np.iinfo(np.int64).max:
-        raise ValueError(f"{name} must fit into int64, got {label.max()}.")
-    if label.dtype.kind == "i" and label.min() < -1:
-        raise ValueError(f"{name} must not hold values below -1 (unlabeled), got {label.min()}.")
-    return label
-
-
-def check_counts(y: ArrayLike, n_samples: int, *, name: str = "y") -> np.ndarray:
-    """Validate counts.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,)
-        None, NaN and -1 are unknown.
-    n_samples : int
-    name : str, default="y"
-
-    Returns
-    -------
-    ndarray of float64, shape (n_samples,)
-        NaN where unknown.
-
-    Raises
-    ------
-    ValueError
-        For another number of counts, negative or infinite ones.
-    """
-    counts = check_numbers(y, name)
-    if counts.shape != (n_samples,):
-        raise ValueError(
-            f"{name} must have {n_samples} counts, one a sample, got shape {counts.shape}."
-        )
-    counts[counts == -1] = np.nan
-    if np.isinf(counts).any() or (counts < 0).any():
-        raise ValueError(
-            f"{name} must be finite counts that are not negative (None, NaN or -1 if unknown), got "
-            f"{y!r}."
-        )
-    return counts
-
-
 def check_numbers(values: ArrayLike, name: str) -> np.ndarray:
     """Convert numbers to float64.
 
@@ -352,7 +271,7 @@ def _as_list(X, spatial_ndim, name):
 
 
 def _one_image(image, index, spatial_ndim, name):
-    _check_mask(image, f"{name}[{index}]", "fill them, and give them the label -1")
+    check_unmasked(image, f"{name}[{index}]", "fill them, and give them the label -1")
     image = np.asarray(image)
     _check_dtype(image.dtype, f"{name}[{index}]")
     if image.ndim not in (spatial_ndim, spatial_ndim + 1):
@@ -378,7 +297,7 @@ def _check_values(image, name):
         )
 
 
-def _check_mask(values, name, remedy):
+def check_unmasked(values: Any, name: str, remedy: str) -> None:
     """Refuse masked pixels, which would be used like any others."""
     if np.ma.is_masked(values):
         raise ValueError(f"{name} has masked pixels, which are not understood: {remedy}.")
