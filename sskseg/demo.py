@@ -15,8 +15,10 @@ from sklearn.pipeline import make_pipeline
 
 from .counting import InstanceCounter
 from .datasets import make_neuromuscular_junctions, read_images
+from .images import check_images
+from .images.annotations import Annotations
 from .io import atomic_path
-from .morphology import label_objects
+from .morphology import count_objects
 from .preprocessing import PercentileScaler
 from .report import format_table, html, save_overlay
 from .segmentation import SemiSupervisedSegmenter
@@ -77,11 +79,15 @@ def run(names, X, y, truth, folder, time_budget, counter):
     maps = model[:-1].transform(X)
     labels, objects = model[-1].label(maps), model[-1].measure(maps)
     objects.insert(0, "image", [names[i] for i in objects.pop("sample")])
+    annotations = Annotations(truth, check_images(X, 2))
     counts = pd.DataFrame({
         "image": names,
         "labeled": ["yes" if _is_labeled(label) else "no" for label in y],
-        "objects": [_count(label) for label in labels],
-        "true": ["" if label is None else _count(label) for label in truth],
+        "objects": [count_objects(label) for label in labels],
+        "true": [
+            "" if label is None else count_objects(annotations.objects(i))
+            for i, label in enumerate(truth)
+        ],
     })  # fmt: skip
     for name, table in (("counts.csv", counts), ("objects.csv", objects)):
         with atomic_path(folder / name) as path:
@@ -178,12 +184,6 @@ def _as_labels(label):
 
 def _is_labeled(label):
     return label is not None and bool((label >= 0).any())
-
-
-def _count(label):
-    """Objects of a label image; of a mask, its connected components."""
-    ids = np.unique(label_objects(np.asarray(label)))
-    return int((ids > 0).sum())
 
 
 def _to_show(y, most=6):

@@ -1,6 +1,9 @@
 """`PercentileScaler`: a fixed intensity range."""
 
+from __future__ import annotations
+
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -24,31 +27,31 @@ from .images import (
 class PercentileScaler(ImageEstimator):
     """Scale intensities so that two percentiles become 0 and 1.
 
-    The statistics are those of the images that it was fitted on, or of each whole image, but never
-    of a tile: an image is scaled alike however it is cut.
+    Percentiles are those of all images of `fit`, or of each whole image, never of a tile: the
+    result does not depend on how an image is cut into blocks.
 
     Parameters
     ----------
     percentiles : tuple of two floats in [0, 100], default=(1.0, 99.8)
-        What becomes 0 and 1, in each channel.
+        Percentiles of each channel that become 0 and 1.
     scope : {"dataset", "image"}, default="dataset"
-        ``"dataset"``: percentiles over all images given to `fit`. ``"image"``: those of each image
-        itself, for images whose exposure or staining varies.
+        ``"dataset"``: percentiles over all images of `fit`. ``"image"``: percentiles of each
+        image, for images whose exposure or staining varies.
     clip : bool, default=False
-        Cut off what lies beyond 0 and 1.
+        Whether to clip the result to [0, 1].
     spatial_ndim : {2, 3}, default=2
         Spatial axes of one sample.
 
     Attributes
     ----------
     low_, high_ : ndarray of shape (n_channels,)
-        The percentiles over all images given to `fit`.
+        Percentiles over all images of `fit`.
 
     Notes
     -----
-    Of more than about 4 million pixels an evenly spaced, fixed subsample is used. A channel whose
-    percentiles are equal becomes 0. Of a dask array in ``scope="image"``, each image's subsample
-    is read when the result is computed.
+    Percentiles of more than about 4 million pixels are those of a regular subsample. A channel
+    whose percentiles are equal becomes 0. With ``scope="image"``, the percentiles of dask arrays
+    are computed with the result.
 
     Examples
     --------
@@ -67,14 +70,21 @@ class PercentileScaler(ImageEstimator):
         "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
     }
 
-    def __init__(self, percentiles=(1.0, 99.8), *, scope="dataset", clip=False, spatial_ndim=2):
+    def __init__(
+        self,
+        percentiles: tuple[float, float] = (1.0, 99.8),
+        *,
+        scope: str = "dataset",
+        clip: bool = False,
+        spatial_ndim: int = 2,
+    ):
         self.percentiles = percentiles
         self.scope = scope
         self.clip = clip
         self.spatial_ndim = spatial_ndim
 
-    def fit(self, X, y=None):
-        """Find the percentiles.
+    def fit(self, X: Any, y: Any = None) -> PercentileScaler:
+        """Compute the percentiles.
 
         Parameters
         ----------
@@ -91,7 +101,7 @@ class PercentileScaler(ImageEstimator):
         Raises
         ------
         ValueError
-            For input that breaks the contract or percentiles that are not two rising numbers.
+            For invalid images, or percentiles that are not two rising numbers.
         """
         self._validate_params()
         percentiles = self._check_percentiles()
@@ -99,12 +109,12 @@ class PercentileScaler(ImageEstimator):
             images = check_lazy_images(X, self.spatial_ndim)
         else:
             images = check_images(X, self.spatial_ndim)
-        every = self._every(sum(int(np.prod(image.shape[:-1])) for image in images))
-        sampled = check_images([np.asarray(image[every]) for image in images], self.spatial_ndim)
+        thinned = self._thinned(sum(int(np.prod(image.shape[:-1])) for image in images))
+        sampled = check_images([np.asarray(image[thinned]) for image in images], self.spatial_ndim)
         self.low_, self.high_ = channel_percentiles(sampled, percentiles)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> Any:
         """Scale images.
 
         Parameters
@@ -115,7 +125,7 @@ class PercentileScaler(ImageEstimator):
         Returns
         -------
         ndarray of float32, list of ndarray, ImageStack or dask array
-            Of X's layout; a stack keeps what it carries.
+            In the layout of X; an `ImageStack` keeps backbone and simulator.
         """
         check_is_fitted(self)
         if is_lazy(X):
@@ -129,8 +139,8 @@ class PercentileScaler(ImageEstimator):
             scaled = like_input(scaled, X)
         return wrap_like(X, scaled, self.transform)
 
-    def inverse_transform(self, X):
-        """Undo `transform`, up to clipping.
+    def inverse_transform(self, X: Any) -> np.ndarray | list[np.ndarray]:
+        """Undo `transform`, except for clipping.
 
         Parameters
         ----------
@@ -144,7 +154,7 @@ class PercentileScaler(ImageEstimator):
         Raises
         ------
         ValueError
-            With ``scope="image"``, whose percentiles are not kept.
+            With ``scope="image"``: percentiles of images are not kept.
         """
         check_is_fitted(self)
         if self.scope == "image":
@@ -164,15 +174,15 @@ class PercentileScaler(ImageEstimator):
             )
         return values
 
-    def _every(self, n_pixels):
-        """Slices that thin out the spatial axes."""
+    def _thinned(self, n_pixels):
+        """Slices that subsample the spatial axes."""
         step = subsample_step(n_pixels, self.spatial_ndim)
         return (slice(None, None, step),) * self.spatial_ndim
 
     def _scale(self, image):
         low, high = self.low_, self.high_
         if self.scope == "image":
-            sampled = image[self._every(image[..., 0].size)]
+            sampled = image[self._thinned(image[..., 0].size)]
             low, high = channel_percentiles([sampled], self._check_percentiles())
         return rescale(image, low, high, self.clip)
 
@@ -187,7 +197,7 @@ class PercentileScaler(ImageEstimator):
         else:
             images = []
             for image in full:
-                sampled = image[self._every(int(np.prod(image.shape[:-1])))]
+                sampled = image[self._thinned(int(np.prod(image.shape[:-1])))]
                 both = dask.delayed(channel_percentiles)([sampled], self._check_percentiles())
                 both = da.from_delayed(both, (2, image.shape[-1]), np.float64)
                 images.append(_rescale_lazily(image, both[0], both[1], self.clip))

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from sskseg import (
+    CrossFitted,
     ImageStack,
     InstanceCounter,
     LabeledKFold,
@@ -191,6 +192,8 @@ def test_dice_scorer_is_the_score_of_segmenters():
     ).fit(X, y)  # fmt: skip
     assert dice_scorer(model, X, y) == pytest.approx(model.score(X, y))
     assert dice_scorer(model, X, y) < 1
+    crossed = CrossFitted(clone(model), cv=2).fit(X, y)
+    assert dice_scorer(crossed, X, y) == pytest.approx(dice_scorer(model, X, y))
 
 
 def test_a_fold_without_an_object_has_a_finite_score():

@@ -1,4 +1,4 @@
-"""What learns little or nothing, with the same API, so that gains are visible."""
+"""Simple methods with the same API, to compare with."""
 
 from .log_blobs import LogBlobs
 from .otsu_watershed import OtsuWatershed

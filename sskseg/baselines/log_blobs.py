@@ -1,6 +1,9 @@
 """`LogBlobs`: blobs of the Laplacian of Gaussian."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -15,16 +18,18 @@ from ._channels import select_channel
 
 
 class LogBlobs(ImageEstimator):
-    """Points at the blobs of the Laplacian of Gaussian.
+    """Detect blobs by the Laplacian of Gaussian.
 
     Parameters
     ----------
     min_sigma, max_sigma : float, default=1.0 and 3.0
         Standard deviations of the Gaussians, pixels: the radius of a blob over ``sqrt(ndim)``.
     n_sigma : int, default=5
+        Number of scales.
     threshold : float or "auto", default="auto"
-        Of the response, for images between 0 and 1; "auto" is calibrated in `fit`.
+        Threshold of the response, of images between 0 and 1; "auto" is searched in `fit`.
     channel : int, default=0
+        Channel of the blobs.
     spatial_ndim : {2, 3}, default=2
 
     Attributes
@@ -60,9 +65,15 @@ class LogBlobs(ImageEstimator):
     }
 
     def __init__(
-        self, min_sigma=1.0, max_sigma=3.0, *, n_sigma=5, threshold="auto", channel=0,
-        spatial_ndim=2,
-    ):  # fmt: skip
+        self,
+        min_sigma: float = 1.0,
+        max_sigma: float = 3.0,
+        *,
+        n_sigma: int = 5,
+        threshold: float | str = "auto",
+        channel: int = 0,
+        spatial_ndim: int = 2,
+    ):
         self.min_sigma = min_sigma
         self.max_sigma = max_sigma
         self.n_sigma = n_sigma
@@ -70,14 +81,14 @@ class LogBlobs(ImageEstimator):
         self.channel = channel
         self.spatial_ndim = spatial_ndim
 
-    def fit(self, X, y=None):
-        """Calibrate the threshold, so that the sum of the absolute count errors is smallest.
+    def fit(self, X: Any, y: Any = None) -> LogBlobs:
+        """Search the threshold with the smallest sum of absolute count errors.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
         y : points, label images, counts of shape (n_samples,), or None
-            None, with "auto": the threshold is 0.1.
+            With None and "auto" the threshold is 0.1.
 
         Returns
         -------
@@ -94,11 +105,11 @@ class LogBlobs(ImageEstimator):
         self.low_, self.high_ = (float(v) for v in np.percentile(values, (1, 99.8)))
         self.threshold_ = 0.1 if self.threshold == "auto" else float(self.threshold)
         if y is not None and self.threshold == "auto":
-            self._calibrate(planes, y)
+            self._search_threshold(planes, y)
         return self
 
-    def points(self, X):
-        """Find blobs.
+    def points(self, X: Any) -> list[np.ndarray]:
+        """Locate blobs.
 
         Parameters
         ----------
@@ -114,8 +125,8 @@ class LogBlobs(ImageEstimator):
         planes = select_channel(X, self.spatial_ndim, self.channel, self.n_channels_)
         return [self._blobs(plane, self.threshold_)[0] for plane in planes]
 
-    def transform(self, X):
-        """Label images in which each blob is one pixel.
+    def transform(self, X: Any) -> np.ndarray | list[np.ndarray]:
+        """Draw label images in which each blob is one pixel.
 
         Parameters
         ----------
@@ -133,7 +144,7 @@ class LogBlobs(ImageEstimator):
             label[tuple(points.astype(int).T)] = np.arange(1, len(points) + 1)
         return like_input(labels, X)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Count blobs.
 
         Parameters
@@ -147,14 +158,15 @@ class LogBlobs(ImageEstimator):
         """
         return np.array([len(points) for points in self.points(X)], np.int64)
 
-    def score(self, X, y, *, max_distance=3.0):
-        """F1 of points within `max_distance` pixels, ``1 - sum |error| / sum`` for counts.
+    def score(self, X: Any, y: Any, *, max_distance: float = 3.0) -> float:
+        """Compute F1 of points within `max_distance`, or ``1 - sum |error| / sum`` of counts.
 
         Parameters
         ----------
         X, y
             As in `fit`.
         max_distance : float, default=3.0
+            Pixels between a point and the blob that it matches.
 
         Returns
         -------
@@ -163,15 +175,15 @@ class LogBlobs(ImageEstimator):
         check_is_fitted(self)
         images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
         annotations = Annotations(y, images)
-        found = self.points(X)
+        predicted = self.points(X)
         if annotations.kind == "counts":
-            return score_counts(annotations, [len(points) for points in found])
+            return score_counts(annotations, [len(points) for points in predicted])
         indices = annotations.require_fully_labeled()
         true = [annotations.points(i) for i in indices]
-        return f1_points(true, [found[i] for i in indices], max_distance)
+        return f1_points(true, [predicted[i] for i in indices], max_distance)
 
     def _blobs(self, plane, threshold):
-        """Positions and responses, of blobs above a threshold."""
+        """Locate blobs above a threshold; returns positions and responses."""
         from scipy import ndimage as ndi
         from skimage.feature import peak_local_max
 
@@ -179,20 +191,20 @@ class LogBlobs(ImageEstimator):
         plane = (plane - self.low_) / (span if span > 0 else 1)
         sigmas = np.linspace(self.min_sigma, self.max_sigma, self.n_sigma)
         cube = np.stack([-(s**2) * ndi.gaussian_laplace(plane, s) for s in sigmas], axis=-1)
-        # Peaks in space and scale, those of the first and last scale too.
+        # Peaks in space and scale, at the first and last scale too.
         peaks = peak_local_max(
             cube, threshold_abs=threshold, footprint=np.ones((3,) * cube.ndim), exclude_border=False
         )
         return peaks[:, :-1], cube[tuple(peaks.T)]
 
-    def _calibrate(self, planes, y):
+    def _search_threshold(self, planes, y):
         annotations = Annotations(y, [plane[..., None] for plane in planes])
         annotations.require_fully_labeled()
         counts = annotations.counts()
         responses = [np.sort(self._blobs(plane, 0.0)[1]) for plane in planes]
         known = np.isfinite(counts)
-        every = np.concatenate([r for r, k in zip(responses, known, strict=True) if k])
-        choices = np.unique(np.quantile(np.append(every, 0.0), np.linspace(0, 1, 201)))
+        pooled = np.concatenate([r for r, k in zip(responses, known, strict=True) if k])
+        choices = np.unique(np.quantile(np.append(pooled, 0.0), np.linspace(0, 1, 201)))
         errors = [
             sum(abs(len(r) - np.searchsorted(r, t, side="right") - c)
                 for r, c, k in zip(responses, counts, known, strict=True) if k)

@@ -1,6 +1,9 @@
 """`OtsuWatershed`: a global threshold and a watershed."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -13,24 +16,24 @@ from ._channels import select_channel
 
 
 class OtsuWatershed(ImageEstimator):
-    """Objects by a global threshold of each image and a watershed of the distance transform.
+    """Segment objects by a threshold of each image and a watershed of the distance transform.
 
     Parameters
     ----------
     threshold : {"otsu", "li"}, default="otsu"
-        Of each image, see `skimage.filters`.
+        How the threshold of each image is found, see `skimage.filters`.
     channel : int, default=0
-        The channel that shows the objects.
+        Channel of the objects.
     dark_objects : bool, default=False
         Whether objects are darker than their background.
     sigma : float, default=1.0
-        Standard deviation, pixels, of the Gaussian that smooths images first.
+        Standard deviation, pixels, of the Gaussian that smooths images.
     spatial_ndim : {2, 3}, default=2
 
     Attributes
     ----------
     counter_ : InstanceCounter
-        Splits the foreground; calibrated where `fit` is given labels.
+        Splits the foreground into objects.
     n_channels_ : int
 
     References
@@ -60,7 +63,13 @@ class OtsuWatershed(ImageEstimator):
     }
 
     def __init__(
-        self, threshold="otsu", *, channel=0, dark_objects=False, sigma=1.0, spatial_ndim=2
+        self,
+        threshold: str = "otsu",
+        *,
+        channel: int = 0,
+        dark_objects: bool = False,
+        sigma: float = 1.0,
+        spatial_ndim: int = 2,
     ):
         self.threshold = threshold
         self.channel = channel
@@ -68,8 +77,8 @@ class OtsuWatershed(ImageEstimator):
         self.sigma = sigma
         self.spatial_ndim = spatial_ndim
 
-    def fit(self, X, y=None):
-        """Calibrate the splitting of objects, where labels are given.
+    def fit(self, X: Any, y: Any = None) -> OtsuWatershed:
+        """Search the parameters of the watershed, if there are annotations.
 
         Parameters
         ----------
@@ -87,7 +96,7 @@ class OtsuWatershed(ImageEstimator):
         self.counter_ = InstanceCounter(spatial_ndim=self.spatial_ndim).fit(masks, y)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Label objects.
 
         Parameters
@@ -102,7 +111,7 @@ class OtsuWatershed(ImageEstimator):
         check_is_fitted(self)
         return like_input(self.counter_.label(self._masks(X)), X)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray:
         """Count objects.
 
         Parameters
@@ -115,17 +124,17 @@ class OtsuWatershed(ImageEstimator):
         counts : ndarray of int64, shape (n_samples,)
         """
         check_is_fitted(self)
-        return self.counter_.predict(self._masks(X))
+        return np.asarray(self.counter_.predict(self._masks(X)))
 
-    def score(self, X, y, *, sample_weight=None):
-        """F1 at IoU 0.5 for label images, ``1 - sum |error| / sum`` for counts.
+    def score(self, X: Any, y: Any, *, sample_weight: Any = None) -> float:
+        """Compute F1 at IoU 0.5 of label images, or ``1 - sum |error| / sum`` of counts.
 
         Parameters
         ----------
         X, y
             As in `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
-            How often each sample counts.
+            Weights of the samples.
 
         Returns
         -------
@@ -137,7 +146,7 @@ class OtsuWatershed(ImageEstimator):
     def _masks(self, X):
         from skimage.filters import gaussian, threshold_li, threshold_otsu
 
-        function = {"otsu": threshold_otsu, "li": threshold_li}[self.threshold]
+        function = threshold_otsu if self.threshold == "otsu" else threshold_li
         masks = []
         for plane in select_channel(X, self.spatial_ndim, self.channel, self.n_channels_):
             plane = gaussian(plane, self.sigma, preserve_range=True)

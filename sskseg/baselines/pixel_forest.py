@@ -1,6 +1,9 @@
 """`PixelForest`: a random forest on multiscale features."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import Interval
@@ -19,18 +22,18 @@ from ..metrics import dice
 
 
 class PixelForest(ImageEstimator):
-    """Foreground of pixels by a random forest on multiscale features.
+    """Classify pixels by a random forest on multiscale features.
 
-    What interactive pixel classification does: intensity, edges and the Hessian's eigenvalues
-    of each channel at several scales [1]_.
+    The method of interactive pixel classification [1]_: intensity, edges and eigenvalues of the
+    Hessian of each channel at several scales.
 
     Parameters
     ----------
     n_estimators : int, default=100
     sigma_min, sigma_max : float, default=0.7 and 8.0
-        Scales of the features, pixels.
+        Smallest and largest scale of the features, pixels.
     max_pixels : int, default=50000
-        Labeled pixels that are learned from, half of them foreground where there are enough.
+        Labeled pixels to train on, half of them foreground if there are enough.
     spatial_ndim : {2, 3}, default=2
     random_state : int, RandomState, Generator or None, default=None
 
@@ -64,9 +67,15 @@ class PixelForest(ImageEstimator):
     }
 
     def __init__(
-        self, n_estimators=100, *, sigma_min=0.7, sigma_max=8.0, max_pixels=50000, spatial_ndim=2,
-        random_state=None,
-    ):  # fmt: skip
+        self,
+        n_estimators: int = 100,
+        *,
+        sigma_min: float = 0.7,
+        sigma_max: float = 8.0,
+        max_pixels: int = 50000,
+        spatial_ndim: int = 2,
+        random_state: Any = None,
+    ):
         self.n_estimators = n_estimators
         self.sigma_min = sigma_min
         self.sigma_max = sigma_max
@@ -74,14 +83,14 @@ class PixelForest(ImageEstimator):
         self.spatial_ndim = spatial_ndim
         self.random_state = random_state
 
-    def fit(self, X, y):
-        """Learn from the labeled pixels.
+    def fit(self, X: Any, y: Any) -> PixelForest:
+        """Train the forest on labeled pixels.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
         y : array-like of int, shape (n_samples, *spatial), or list
-            -1 unlabeled, 0 background, > 0 foreground.
+            -1 unlabeled, 0 background, > 0 foreground; or points, which are drawn as discs.
 
         Returns
         -------
@@ -90,7 +99,7 @@ class PixelForest(ImageEstimator):
         Raises
         ------
         ValueError
-            For input that breaks the contract, or where foreground or background is not labeled.
+            For invalid images or annotations, or if foreground or background is not labeled.
         """
         from sklearn.ensemble import RandomForestClassifier
 
@@ -102,26 +111,19 @@ class PixelForest(ImageEstimator):
         rng = check_generator(self.random_state)
         images = self._check_images(X)
         annotations = Annotations(y, images)
-        features, truth = [], []
-        for i in annotations.require_labeled():
-            label = annotations.label_images[i]
-            features.append(self._features(images[i])[label >= 0])
-            truth.append(label[label >= 0] > 0)
-        features, truth = np.concatenate(features), np.concatenate(truth)
-        if truth.all() or not truth.any():
-            raise ValueError("y must label foreground and background, got one of them only.")
+        features, targets = self._training_pixels(images, annotations)
         half = self.max_pixels // 2
-        chosen = [rng.permutation(np.flatnonzero(truth == side))[:half] for side in (False, True)]
-        chosen = np.concatenate(chosen)
+        sides = (np.flatnonzero(targets == side) for side in (False, True))
+        chosen = np.concatenate([rng.permutation(side)[:half] for side in sides])
         self.n_channels_ = images[0].shape[-1]
         self.forest_ = RandomForestClassifier(
             self.n_estimators, min_samples_leaf=5, n_jobs=-1,
             random_state=int(rng.integers(2**31)),
-        ).fit(features[chosen], truth[chosen])  # fmt: skip
+        ).fit(features[chosen], targets[chosen])  # fmt: skip
         return self
 
-    def predict_proba(self, X):
-        """Probability of the foreground.
+    def predict_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
+        """Predict the probability of the foreground.
 
         Parameters
         ----------
@@ -134,14 +136,14 @@ class PixelForest(ImageEstimator):
         """
         check_is_fitted(self)
         images = self._check_images(X, self.n_channels_)
-        maps = []
+        probabilities = []
         for image in images:
             features = self._features(image)
-            found = self.forest_.predict_proba(features.reshape(-1, features.shape[-1]))[:, 1]
-            maps.append(found.reshape(image.shape[:-1]).astype(np.float32))
-        return like_input(maps, X)
+            flat = self.forest_.predict_proba(features.reshape(-1, features.shape[-1]))[:, 1]
+            probabilities.append(flat.reshape(image.shape[:-1]).astype(np.float32))
+        return like_input(probabilities, X)
 
-    def predict(self, X):
+    def predict(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Segment images: 1 where the probability exceeds 0.5 (uint8).
 
         Parameters
@@ -153,10 +155,10 @@ class PixelForest(ImageEstimator):
         -------
         masks : ndarray of uint8, shape (n_samples, *spatial), or list of ndarray
         """
-        return like_input([(m > 0.5).astype(np.uint8) for m in self.predict_proba(X)], X)
+        return like_input([(p > 0.5).astype(np.uint8) for p in self.predict_proba(X)], X)
 
-    def transform(self, X):
-        """Probability of the foreground, which `InstanceCounter` takes.
+    def transform(self, X: Any) -> Any:
+        """Predict the probability of the foreground, for `InstanceCounter`.
 
         Parameters
         ----------
@@ -167,18 +169,17 @@ class PixelForest(ImageEstimator):
         -------
         probabilities : ndarray of float32, list of ndarray, or ImageStack
         """
-        maps = self.predict_proba(X)
-        return wrap_like(X, maps, self.transform)
+        return wrap_like(X, self.predict_proba(X), self.transform)
 
-    def score(self, X, y, *, sample_weight=None):
-        """Mean Dice coefficient of the foreground over the samples that have labels.
+    def score(self, X: Any, y: Any, *, sample_weight: Any = None) -> float:
+        """Compute the mean Dice coefficient of the foreground over labeled samples.
 
         Parameters
         ----------
         X, y
             As in `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
-            Of the mean.
+            Weights of the samples.
 
         Returns
         -------
@@ -189,7 +190,7 @@ class PixelForest(ImageEstimator):
         annotations = Annotations(y, images)
         indices, masks = annotations.require_labeled(), self.predict(X)
         weight = check_sample_weight(sample_weight, len(annotations), indices)
-        scores = [dice(annotations.foreground(i), masks[i] > 0) for i in indices]
+        scores = np.array([dice(annotations.foreground(i), masks[i] > 0) for i in indices])
         return float(np.average(scores, weights=weight[indices]))
 
     def _check_images(self, X, n_channels=None):
@@ -200,6 +201,18 @@ class PixelForest(ImageEstimator):
                     f"X[{i}] must be at least 2 pixels wide, got shape {image.shape[:-1]}."
                 )
         return images
+
+    def _training_pixels(self, images, annotations):
+        """Features of labeled pixels, and whether these are foreground."""
+        features, targets = [], []
+        for i in annotations.require_labeled():
+            label = annotations.label_images[i]
+            features.append(self._features(images[i])[label >= 0])
+            targets.append(label[label >= 0] > 0)
+        is_foreground = np.concatenate(targets)
+        if is_foreground.all() or not is_foreground.any():
+            raise ValueError("y must label foreground and background, got one of them only.")
+        return np.concatenate(features), is_foreground
 
     def _features(self, image):
         from skimage.feature import multiscale_basic_features

@@ -1,4 +1,4 @@
-"""What a stack of images is: container, checks, normalization, patches, augmentation.
+"""Images in memory: container, validation, annotations, normalization, patches, augmentation.
 
 Import `sskseg.images.augmentation`, which needs torch, and `sskseg.images.annotations`, which needs
 `sskseg.morphology`, by their own names.

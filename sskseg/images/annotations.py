@@ -13,10 +13,17 @@ from numpy.typing import ArrayLike
 
 from ..morphology import count_objects, count_over_sections, join_sections, label_components
 from ..morphology.counts import inside_frame, object_centroids
+from .annotation_checks import (
+    are_counts,
+    check_counts,
+    check_label_image,
+    check_sequence,
+    is_labeled,
+    looks_like_labels,
+)
 from .points import are_points, check_points, draw_points
 from .sections import consecutive_runs
 from .stack import sample_key, take_samples
-from .validation import check_counts, check_label_image, is_lazy, unwrap
 
 Kind = Literal["labels", "points", "mixed", "counts"]
 
@@ -88,11 +95,11 @@ class Annotations:
             raise ValueError(f"target must be 'instances' or 'classes', got {target!r}.")
         if not isinstance(point_radius, Real) or not 0 < point_radius < np.inf:
             raise ValueError(f"point_radius must be a positive number, got {point_radius!r}.")
-        self.y: Any = _check_sequence(y, name)
+        self.y: Any = check_sequence(y, name)
         self.target: str = target
         self.point_radius: float = point_radius
         self.name: str = name
-        self._is_mask = is_mask
+        self._is_mask: bool | None = is_mask
         self._shapes: Any = None  # of the images, once these are known
         self._points: list[Any] = []
         self._given: list[Any] = []  # label images
@@ -150,7 +157,7 @@ class Annotations:
         """Validate `y` against the spatial shapes of the images."""
         self._shapes, n = shapes, len(shapes)
         self._points, self._given = [None] * n, [None] * n
-        if _are_counts(self.y):
+        if are_counts(self.y):
             self._counts = check_counts(self.y, n, name=self.name)
             return
         if len(self) != n:
@@ -187,7 +194,7 @@ class Annotations:
         if self._is_mask is not None:
             return bool(self._is_mask)
         if self._shapes is None:
-            labels = [np.asarray(item) for item in self.y if _looks_like_labels(item)]
+            labels = [np.asarray(item) for item in self.y if looks_like_labels(item)]
         else:
             labels = [label for label in self._given if label is not None]
         return max((int(label.max(initial=0)) for label in labels), default=0) == 1
@@ -195,7 +202,7 @@ class Annotations:
     @cached_property
     def labeled(self) -> np.ndarray:
         """Indices of the samples with an annotation: a labeled pixel, points or a count."""
-        return np.flatnonzero([_is_labeled(item) for item in self.y])
+        return np.flatnonzero([is_labeled(item) for item in self.y])
 
     @cached_property
     def fully_labeled(self) -> np.ndarray:
@@ -322,7 +329,7 @@ class Annotations:
         """
         return self._points[index] is not None
 
-    def points(self, index: int) -> np.ndarray | None:
+    def points(self, index: int) -> Any:
         """Locate the objects of a sample.
 
         Parameters
@@ -381,36 +388,3 @@ class Annotations:
                 labels = join_sections([self.objects(i) for i in run], positions[run])
                 counts[run] = count_over_sections(labels, positions[run], margin)
         return counts
-
-
-def _check_sequence(y, name):
-    y = unwrap(y)
-    if y is None:
-        raise ValueError(f"{name} is None: label images of X's spatial shape are required.")
-    y = np.asarray(y) if is_lazy(y) else y
-    if not isinstance(y, (np.ndarray, list, tuple)) or (isinstance(y, np.ndarray) and not y.ndim):
-        raise ValueError(f"{name} must be an array or a list of arrays, got {type(y).__name__}.")
-    return y
-
-
-def _are_counts(y):
-    """One number for each sample, unless it is None."""
-    given = [item for item in y if item is not None]
-    return bool(given) and all(np.ndim(item) == 0 for item in given)
-
-
-def _is_labeled(item):
-    """Whether one sample of `y`, which may not be validated yet, holds an annotation."""
-    if item is None:
-        return False
-    item = np.asarray(item)
-    if item.size == 0 or item.dtype.kind not in "biuf":  # no points: there is no object
-        return True
-    return bool((item > -1).any())  # points lie beyond -0.5; a comparison with NaN is false
-
-
-def _looks_like_labels(item):
-    """Whether a sample of `y` is a label image, as far as its own shape says it."""
-    item = np.asarray(0 if item is None else item)
-    looks_like_points = item.ndim == 2 and item.shape[1] in (2, 3)
-    return item.ndim > 1 and item.dtype.kind in "biu" and not looks_like_points

@@ -1,17 +1,19 @@
-"""Percentiles of images, from a fixed subsample where they are large."""
+"""Percentiles of intensities, and rescaling by them."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
 _MAX_PIXELS = 2**22
 
 
-def subsample_step(n_pixels, ndim):
-    """Tell every how many pixels along each axis to take, so that about 4 million are left.
+def subsample_step(n_pixels: int, ndim: int) -> int:
+    """Compute the step along each axis that leaves about 4 million pixels.
 
     Parameters
     ----------
     n_pixels : int
-        Of all images together.
+        Pixels of all images together.
     ndim : int
 
     Returns
@@ -21,8 +23,10 @@ def subsample_step(n_pixels, ndim):
     return max(1, int(np.ceil((n_pixels / _MAX_PIXELS) ** (1 / ndim))))
 
 
-def channel_percentiles(images, percentiles):
-    """Compute percentiles of each channel over all pixels of some images.
+def channel_percentiles(
+    images: Sequence[np.ndarray], percentiles: Sequence[float] | np.ndarray
+) -> np.ndarray:
+    """Compute percentiles of each channel over all pixels of the images.
 
     Parameters
     ----------
@@ -37,14 +41,17 @@ def channel_percentiles(images, percentiles):
     return np.percentile(np.concatenate(values).astype(np.float64), percentiles, axis=0)
 
 
-def rescale(images, low, high, clip=False):
-    """Map [low, high] of each channel to [0, 1]; a channel without range becomes 0.
+def rescale(
+    images: np.ndarray, low: np.ndarray, high: np.ndarray, clip: bool = False
+) -> np.ndarray:
+    """Map [low, high] of each channel to [0, 1]; a channel with ``low == high`` becomes 0.
 
     Parameters
     ----------
     images : ndarray of shape (..., n_channels)
     low, high : ndarray of shape (n_channels,)
     clip : bool, default=False
+        Whether to limit the result to [0, 1].
 
     Returns
     -------

@@ -1,22 +1,23 @@
-"""Where training patches are taken, and taking them."""
+"""Sampling of training patches."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-_MAX_PIXELS = 200_000  # candidate centers remembered per image; more would only cost memory
+_MAX_PIXELS = 200_000  # that are candidates of an image; more would only cost memory
 
 
 @dataclass(frozen=True)
 class Patch:
-    """A place in a list of images.
+    """Place of a patch in a list of images.
 
     Parameters
     ----------
     sample : int
         Index of the image.
     center : tuple of int
-        The pixel in the middle of the patch.
+        Center pixel of the patch.
     """
 
     sample: int
@@ -24,54 +25,61 @@ class Patch:
 
 
 class PatchSampler:
-    """Draw patches where labels are.
+    """Sample patches that hold labeled pixels.
 
     Parameters
     ----------
     labels : list of ndarray of shape (*spatial)
-        -1 is unlabeled; patches hold at least one labeled pixel.
+        -1 unlabeled, 0 background, > 0 foreground.
     patch_shape : tuple of int
     foreground_fraction : float in [0, 1], default=0.5
-        Share of the patches that are placed around a foreground pixel; the others are placed
-        around any labeled pixel.
+        Fraction of the patches that hold a foreground pixel; the others hold any labeled pixel.
     weights : ndarray of shape (n_samples,), optional
-        An image of weight 2 is drawn twice as often; 0 leaves it out.
+        An image of weight 2 is drawn twice as often as one of weight 1, and one of weight 0 never.
 
     Raises
     ------
     ValueError
-        If nothing labeled has a positive weight.
+        If no labeled image has a positive weight.
     """
 
-    def __init__(self, labels, patch_shape, *, foreground_fraction=0.5, weights=None):
+    def __init__(
+        self,
+        labels: Sequence[np.ndarray],
+        patch_shape: Sequence[int],
+        *,
+        foreground_fraction: float = 0.5,
+        weights: np.ndarray | None = None,
+    ):
         self.patch_shape = tuple(patch_shape)
         self.foreground_fraction = foreground_fraction
         self._shapes = [label.shape for label in labels]
-        self._known = [_pixels(label >= 0) for label in labels]
+        self._labeled = [_pixels(label >= 0) for label in labels]
         self._foreground = [_pixels(label > 0) for label in labels]
         size = np.array([np.count_nonzero(label >= 0) for label in labels], dtype=float)
         size *= np.ones(len(labels)) if weights is None else weights
         if not size.sum() > 0:
             raise ValueError("No labeled image has a positive sample_weight.")
-        self._any = size / size.sum()
-        with_foreground = size * [pixels.size > 0 for pixels in self._foreground]
-        self._some = with_foreground / with_foreground.sum() if with_foreground.any() else self._any
+        self._labeled_share = self._foreground_share = size / size.sum()
+        size *= [pixels.size > 0 for pixels in self._foreground]
+        if size.any():
+            self._foreground_share = size / size.sum()
 
-    def draw(self, rng, n):
-        """Draw `n` patches with the generator `rng`; returns a list of `Patch`."""
-        around_object = rng.random(n) < self.foreground_fraction
+    def draw(self, rng: np.random.Generator, n: int) -> list[Patch]:
+        """Draw `n` patches."""
         patches = []
-        for wanted in around_object:
-            sample = rng.choice(len(self._any), p=self._some if wanted else self._any)
-            pixels = self._foreground[sample] if wanted else self._known[sample]
-            pixels = pixels if pixels.size else self._known[sample]
+        for in_foreground in rng.random(n) < self.foreground_fraction:
+            share = self._foreground_share if in_foreground else self._labeled_share
+            sample = rng.choice(len(share), p=share)
+            pixels = self._foreground[sample] if in_foreground else self._labeled[sample]
+            pixels = pixels if pixels.size else self._labeled[sample]
             shape = self._shapes[sample]
             pixel = np.unravel_index(pixels[rng.integers(pixels.size)], shape)
             patches.append(Patch(int(sample), self._place(rng, pixel, shape)))
         return patches
 
     def _place(self, rng, pixel, shape):
-        """Center of a patch that has `pixel` anywhere in it, and lies inside where it fits."""
+        """Draw the center of a patch that holds `pixel`, inside of the image if it fits."""
         center = []
         for at, size, side in zip(pixel, shape, self.patch_shape, strict=True):
             start = int(at) - int(rng.integers(side))
@@ -87,8 +95,14 @@ def _pixels(mask):
     return pixels[::step].astype(np.int32 if mask.size < 2**31 else np.int64)
 
 
-def read_region(array, start, shape, *, outside="reflect"):
-    """Read a box that may reach out of the array.
+def read_region(
+    array: np.ndarray,
+    start: Sequence[int],
+    shape: Sequence[int],
+    *,
+    outside: float | str = "reflect",
+) -> np.ndarray:
+    """Read a box that may extend beyond the array.
 
     Parameters
     ----------
@@ -97,12 +111,12 @@ def read_region(array, start, shape, *, outside="reflect"):
     start, shape : tuple of int
         First pixel (may be negative) and size of the box.
     outside : "reflect" or a number
-        What stands outside of the array: its mirror image, or a constant.
+        Values outside of the array: its mirror image, or a constant.
 
     Returns
     -------
     ndarray of shape (*shape, ...)
-        A view where the box lies inside, a copy elsewhere.
+        A view if the box lies inside, else a copy.
     """
     stop = [a + s for a, s in zip(start, shape, strict=True)]
     inside = all(a >= 0 and b <= n for a, b, n in zip(start, stop, array.shape, strict=False))

@@ -1,35 +1,35 @@
-"""Label images from points."""
+"""Points as annotations, and label images drawn from them."""
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def are_points(values, shape):
-    """Tell coordinates from a label image.
+def are_points(values: ArrayLike, shape: tuple[int, ...]) -> bool:
+    """Return whether the annotation of a sample is points rather than a label image.
 
     Parameters
     ----------
     values : array-like
-        What was given for one sample.
     shape : tuple of int
         Spatial shape of its image.
 
     Returns
     -------
     bool
-        Whether it is of shape (k, spatial_ndim), or holds nothing, and is no label image.
+        Whether `values` are of shape (k, spatial_ndim) or empty, and not of the image's shape.
     """
-    found = np.shape(values)
-    is_empty = 0 in found and len(found) <= 2
-    return found != tuple(shape) and (is_empty or (len(found) == 2 and found[1] == len(shape)))
+    given = np.shape(values)
+    is_empty = 0 in given and len(given) <= 2
+    return given != tuple(shape) and (is_empty or (len(given) == 2 and given[1] == len(shape)))
 
 
-def check_points(points, shape, name="y"):
+def check_points(points: ArrayLike, shape: tuple[int, ...], name: str = "y") -> np.ndarray:
     """Validate the points of one sample.
 
     Parameters
     ----------
     points : array-like of shape (k, spatial_ndim)
-        Coordinates in pixels; (0, 0) is the middle of the first pixel.
+        Coordinates in pixels; (0, 0) is the center of the first pixel.
     shape : tuple of int
         Spatial shape of the image.
     name : str, default="y"
@@ -41,7 +41,7 @@ def check_points(points, shape, name="y"):
     Raises
     ------
     ValueError
-        For NaN, infinity, or points outside of the image.
+        For anything but numbers, NaN, infinity, or points outside of the image.
     """
     try:
         points = np.asarray(points, dtype=np.float64).reshape(-1, len(shape))
@@ -57,21 +57,21 @@ def check_points(points, shape, name="y"):
     return points
 
 
-def draw_points(points, shape, radius):
-    """Draw a disc around each point, with an unlabeled ring about it.
+def draw_points(points: np.ndarray, shape: tuple[int, ...], radius: float) -> np.ndarray:
+    """Draw a disc around each point, and an unlabeled ring around the disc.
 
     Parameters
     ----------
     points : ndarray of shape (k, ndim)
     shape : tuple of int
     radius : float
-        Of the discs, pixels. The ring reaches to twice the radius.
+        Radius of the discs, pixels. Rings extend to twice the radius.
 
     Returns
     -------
     ndarray of int32
-        0 background, 1, 2, ... the discs in the order of the points, each pixel in that of the
-        nearest; -1 the rings.
+        0 background, 1, 2, ... the discs in the order of the points (a pixel belongs to the
+        nearest point), -1 the rings.
 
     Examples
     --------
@@ -82,10 +82,10 @@ def draw_points(points, shape, radius):
     """
     distance = np.full(shape, np.inf, np.float32)
     owner = np.zeros(shape, np.int32)
-    reach = 2 * radius
+    outer = 2 * radius
     for number, point in enumerate(points, start=1):
-        low = np.maximum(np.ceil(point - reach), 0).astype(int)
-        high = np.minimum(np.floor(point + reach) + 1, shape).astype(int)
+        low = np.maximum(np.ceil(point - outer), 0).astype(int)
+        high = np.minimum(np.floor(point + outer) + 1, shape).astype(int)
         box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
         axes = np.ogrid[box]
         squares = sum((axis - x) ** 2 for axis, x in zip(axes, point, strict=True))
@@ -93,4 +93,4 @@ def draw_points(points, shape, radius):
         nearer = away < distance[box]
         distance[box] = np.where(nearer, away, distance[box])
         owner[box] = np.where(nearer, number, owner[box])
-    return np.where(distance <= radius, owner, np.where(distance <= reach, -1, 0)).astype(np.int32)
+    return np.where(distance <= radius, owner, np.where(distance <= outer, -1, 0)).astype(np.int32)

@@ -1,19 +1,18 @@
-"""Random generators that never touch global state."""
+"""Random generators apart from the global random state."""
 
-from numbers import Integral
+from typing import Any
 
 import numpy as np
 
 
-def check_generator(random_state=None):
-    """Turn a seed into a generator without reading or writing global random state.
+def check_generator(random_state: Any = None) -> np.random.Generator:
+    """Create a generator from a seed, without the global random state.
 
     Parameters
     ----------
     random_state : None, int, numpy.random.Generator or numpy.random.RandomState
-        None draws fresh entropy from the operating system, an integer gives the same
-        generator every time, a generator is returned as it is, and a ``RandomState``
-        seeds a new generator (and is thereby advanced, being the caller's own).
+        None seeds from the operating system, and an integer is a seed. A generator is returned
+        unchanged. A ``RandomState`` draws a seed, by which it is advanced.
 
     Returns
     -------
@@ -22,7 +21,7 @@ def check_generator(random_state=None):
     Raises
     ------
     ValueError
-        If `random_state` is something else, or a negative integer.
+        For anything else, or a negative integer.
 
     Examples
     --------
@@ -34,7 +33,8 @@ def check_generator(random_state=None):
         return random_state
     if isinstance(random_state, np.random.RandomState):
         return np.random.default_rng(random_state.randint(2**31))
-    if random_state is None or (isinstance(random_state, Integral) and random_state >= 0):
+    is_seed = isinstance(random_state, (int, np.integer)) and random_state >= 0
+    if random_state is None or is_seed:
         return np.random.default_rng(random_state)
     raise ValueError(
         "random_state must be None, a non-negative int, a numpy Generator or a RandomState, "

@@ -1,25 +1,25 @@
-"""Which sections lie next to which."""
+"""Neighbors of sections."""
 
 import numpy as np
 
 
-def section_indices(positions, context):
-    """Find the sections around each section.
+def section_indices(positions: np.ndarray, context: int) -> np.ndarray:
+    """List the neighbors of each section.
 
-    Two rows are neighbors exactly if their positions differ by one. Where a stack ends (or a
-    position is missing) the last section on that side is repeated.
+    Two sections are neighbors exactly if their positions differ by one. At the end of a stack (or
+    beside a missing position) the last section is repeated.
 
     Parameters
     ----------
     positions : ndarray of shape (n,), int
         Unique; in any order.
     context : int
-        How many sections on each side.
+        Number of neighbors on each side.
 
     Returns
     -------
     ndarray of shape (n, 2 * context + 1), int
-        Column `context` is the section itself.
+        Indices of sections; column `context` is the section itself.
 
     Examples
     --------
@@ -30,22 +30,22 @@ def section_indices(positions, context):
            [0, 1, 1],
            [2, 2, 2]])
     """
-    row_of = {int(position): row for row, position in enumerate(positions)}
-    rows = np.tile(np.arange(len(positions))[:, None], (1, 2 * context + 1))
+    index_of = {int(position): i for i, position in enumerate(positions)}
+    indices = np.tile(np.arange(len(positions))[:, None], (1, 2 * context + 1))
     for side in (-1, 1):
         for distance in range(1, context + 1):
             column = context + side * distance
-            for row, position in enumerate(positions):
-                nearer = rows[row, column - side]
+            for i, position in enumerate(positions):
+                nearer = indices[i, column - side]
                 # Beyond a gap nothing is a neighbor, however near its position.
                 unbroken = positions[nearer] == position + side * (distance - 1)
-                found = row_of.get(int(position) + side * distance) if unbroken else None
-                rows[row, column] = nearer if found is None else found
-    return rows
+                neighbor = index_of.get(int(position) + side * distance) if unbroken else None
+                indices[i, column] = nearer if neighbor is None else neighbor
+    return indices
 
 
-def consecutive_runs(positions):
-    """Split sections into stacks in which each is the neighbor of the next.
+def consecutive_runs(positions: np.ndarray) -> list[np.ndarray]:
+    """Split sections into stacks in which each section is the neighbor of the next.
 
     Parameters
     ----------
@@ -55,7 +55,7 @@ def consecutive_runs(positions):
     Returns
     -------
     list of ndarray of int
-        Rows, in the order of their positions; a jump of the positions starts another stack.
+        Indices of the sections of each stack, in the order of their positions.
 
     Examples
     --------

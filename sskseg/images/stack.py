@@ -1,28 +1,28 @@
 """`ImageStack`: images, together with what earlier pipeline steps learned from them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 
 
 class ImageStack(Sequence):
-    """Images with the backbone and the simulator that earlier steps learned from them.
+    """Images with the backbone and the simulator that earlier pipeline steps learned from them.
 
-    An immutable array-like: ``np.asarray(stack)`` gives the images, ``stack[rows]`` the
-    images of some samples (a stack again for a slice, list, index array or boolean mask; one image
-    for an integer), so that scikit-learn's splitters can take it apart.
+    An immutable array-like: ``np.asarray(stack)`` is the array of images, and ``stack[indices]``
+    the stack of some samples (one image for an integer), so that scikit-learn can split it.
 
     Parameters
     ----------
     images : ndarray of shape (n_samples, *spatial[, n_channels]), list of ndarray, dask array or \
 ImageStack
-        The images; a list where their sizes differ. They are held, not copied.
+        A list if the sizes of images differ. Images are not copied.
     backbone : object, default=None
-        A pretrained network, or None. None keeps the backbone of `images` if that is a stack.
+        Pretrained network. None keeps the backbone of `images` if that is a stack.
     simulator : object, default=None
-        Has ``sample(n, random_state) -> (X, y)``, or None. None keeps the simulator of `images`
-        if that is a stack.
+        Has ``sample(n, random_state) -> (X, y)``. None keeps the simulator of `images` if that is
+        a stack.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ ImageStack
 
     __slots__ = ("_backbone", "_images", "_simulator")
 
-    def __init__(self, images, *, backbone=None, simulator=None):
+    def __init__(self, images: Any, *, backbone: Any = None, simulator: Any = None):
         if isinstance(images, ImageStack):
             backbone = images.backbone if backbone is None else backbone
             simulator = images.simulator if simulator is None else simulator
@@ -51,36 +51,36 @@ ImageStack
         self._simulator = simulator
 
     @property
-    def images(self):
+    def images(self) -> Any:
         return self._images
 
     @property
-    def backbone(self):
+    def backbone(self) -> Any:
         return self._backbone
 
     @property
-    def simulator(self):
+    def simulator(self) -> Any:
         return self._simulator
 
     @property
-    def shape(self):
-        """Shape of the array of images; ``(n_samples,)`` where their sizes differ."""
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array of images; ``(n_samples,)`` if their sizes differ."""
         return getattr(self._images, "shape", (len(self._images),))
 
     @property
-    def ndim(self):
+    def ndim(self) -> int:
         return len(self.shape)
 
-    def __len__(self):
+    def __len__(self) -> int:
         return self.shape[0]
 
-    def __getitem__(self, key):
+    def __getitem__(self, key: Any) -> Any:
         key = sample_key(key)
         if isinstance(key, Integral):
             return self._images[key]
         return self.with_images(take_samples(self._images, key))
 
-    def __array__(self, dtype=None, copy=None):
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if isinstance(self._images, list):
             shapes = {np.shape(image) for image in self._images}
             if len(shapes) > 1:
@@ -90,15 +90,15 @@ ImageStack
                 )
         return np.array(self._images, dtype=dtype, copy=bool(copy) or None)
 
-    def with_images(self, images, transform=None):
-        """Return a stack of other images with the same backbone and simulator.
+    def with_images(self, images: Any, transform: Callable | None = None) -> "ImageStack":
+        """Replace the images, and keep backbone and simulator.
 
         Parameters
         ----------
         images : array-like
         transform : callable, default=None
-            ``transform(X) -> X``, how `images` were made from those of this stack; the images of
-            the simulator are transformed alike.
+            ``transform(X) -> X`` that maps the images of this stack to `images`. It is applied to
+            the images of the simulator, too.
 
         Returns
         -------
@@ -122,8 +122,8 @@ ImageStack
         return f"ImageStack(shape={self.shape}{''.join(', ' + name for name in kept)})"
 
 
-def sample_key(key):
-    """Reduce ``(key, ...)``, by which scikit-learn takes samples of arrays, to ``key``.
+def sample_key(key: Any) -> Any:
+    """Reduce ``(key, ...)``, with which scikit-learn indexes samples, to ``key``.
 
     Parameters
     ----------
@@ -138,8 +138,8 @@ def sample_key(key):
     return key[0] if isinstance(key, tuple) and len(key) == 1 else key
 
 
-def take_samples(samples, key):
-    """Take some samples of an array or a list.
+def take_samples(samples: Any, key: Any) -> Any:
+    """Select samples of an array or a list.
 
     Parameters
     ----------
@@ -157,8 +157,8 @@ def take_samples(samples, key):
     return [samples[i] for i in key]
 
 
-def wrap_like(X, images, transform):
-    """Wrap transformed images in the type of X: an `ImageStack` with what X carries, if it is one.
+def wrap_like(X: Any, images: Any, transform: Callable) -> Any:
+    """Wrap transformed images in an `ImageStack` with X's backbone and simulator, if X is one.
 
     Parameters
     ----------
@@ -175,23 +175,23 @@ def wrap_like(X, images, transform):
 
 
 class _TransformedSimulator:
-    """A simulator whose images are transformed as the real ones were."""
+    """Simulator whose images are transformed like the real ones."""
 
     def __init__(self, simulator, transform):
         self.simulator, self.transform = simulator, transform
 
     def sample(self, n, random_state=None):
-        X, *known = self.simulator.sample(n, random_state)
-        return self.transform(X), *known
+        X, *labels = self.simulator.sample(n, random_state)
+        return self.transform(X), *labels
 
     def __getattr__(self, name):
-        # Only a simulator that knows hidden parts gives them.
+        # Only some simulators have outlines.
         if name != "sample_contours" or not hasattr(self.simulator, name):
             raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
 
         def sample_contours(n, random_state=None):
-            X, *known = self.simulator.sample_contours(n, random_state)
-            return self.transform(X), *known
+            X, *labels = self.simulator.sample_contours(n, random_state)
+            return self.transform(X), *labels
 
         return sample_contours
 

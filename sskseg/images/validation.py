@@ -1,17 +1,20 @@
-"""The contract on X, y and positions, checked in this one place."""
+"""Validation of images, label images, positions and weights."""
 
 import sys
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .stack import ImageStack
 
-_LARGEST = 1e18  # magnitude of intensities whose squares float32 holds
+_MAX_MAGNITUDE = 1e18  # of intensities, whose squares float32 can hold
 _SHAPES = "(n_samples, *spatial) or (n_samples, *spatial, n_channels)"
 
 
-def unwrap(X):
-    """Return the images inside an `ImageStack`, anything else as it is.
+def unwrap(X: Any) -> Any:
+    """Return the images of an `ImageStack`, and anything else unchanged.
 
     Parameters
     ----------
@@ -24,8 +27,8 @@ def unwrap(X):
     return X.images if isinstance(X, ImageStack) else X
 
 
-def is_lazy(X):
-    """Tell whether X holds a dask array, without importing dask.
+def is_lazy(X: Any) -> bool:
+    """Return whether X is or holds a dask array, without importing dask.
 
     Parameters
     ----------
@@ -39,8 +42,10 @@ def is_lazy(X):
     return array is not None and isinstance(unwrap(X), array.Array)
 
 
-def check_images(X, spatial_ndim, *, n_channels=None, name="X"):
-    """Validate images and give them one form.
+def check_images(
+    X: Any, spatial_ndim: int, *, n_channels: int | None = None, name: str = "X"
+) -> list[np.ndarray]:
+    """Validate images and convert them to a list of arrays with a channel axis.
 
     Parameters
     ----------
@@ -48,23 +53,22 @@ def check_images(X, spatial_ndim, *, n_channels=None, name="X"):
         ``(n_samples, *spatial)`` or ``(n_samples, *spatial, n_channels)``; a list where sizes
         differ. Booleans, integers and floats; finite, at most 1e18, nothing masked.
     spatial_ndim : {2, 3}
-        Number of spatial axes of one sample; never guessed.
+        Number of spatial axes of one sample.
     n_channels : int, default=None
-        The number of channels that is expected, if any.
+        Expected number of channels; None accepts any.
     name : str, default="X"
-        The argument to name in an error.
+        Name of the argument in error messages.
 
     Returns
     -------
     images : list of ndarray of shape (*spatial, n_channels)
-        Views where possible; never written to.
+        Views where possible.
 
     Raises
     ------
     ValueError
         For empty input, another number of axes, another number of channels, another dtype, NaN,
-        infinity or more than 1e18 (computations are in float32), masked pixels. The message says
-        what was expected and what came.
+        infinity or more than 1e18 (computations are in float32), masked pixels.
     """
     _check_spatial_ndim(spatial_ndim)
     X = unwrap(X)
@@ -80,17 +84,19 @@ def check_images(X, spatial_ndim, *, n_channels=None, name="X"):
     return images
 
 
-def check_lazy_images(X, spatial_ndim, *, n_channels=None, name="X"):
-    """Validate the shape and dtype of a dask array; returns it with a channel axis.
+def check_lazy_images(
+    X: Any, spatial_ndim: int, *, n_channels: int | None = None, name: str = "X"
+) -> Any:
+    """Validate the shape and dtype of a dask array, and append a channel axis if it has none.
 
-    Values are not looked at, since that would compute them.
+    Values are not validated: that would compute them.
 
     Parameters
     ----------
     X : dask array or ImageStack of one
     spatial_ndim : {2, 3}
     n_channels : int, default=None
-        The number of channels that is expected, if any.
+        Expected number of channels; None accepts any.
     name : str, default="X"
 
     Returns
@@ -100,7 +106,7 @@ def check_lazy_images(X, spatial_ndim, *, n_channels=None, name="X"):
     Raises
     ------
     ValueError
-        For other axes, unknown or empty ones, another dtype or number of channels.
+        For another number of axes, unknown or empty axes, another dtype or number of channels.
     """
     _check_spatial_ndim(spatial_ndim)
     X = unwrap(X)
@@ -118,87 +124,8 @@ def check_lazy_images(X, spatial_ndim, *, n_channels=None, name="X"):
     return X
 
 
-def check_label_image(label, shape, name, *, or_points=False):
-    """Validate one label image.
-
-    Parameters
-    ----------
-    label : array-like of int or bool
-        -1 unlabeled, 0 background, > 0 object.
-    shape : tuple of int
-        Spatial shape of its image.
-    name : str
-    or_points : bool, default=False
-        Whether points are an alternative that an error names.
-
-    Returns
-    -------
-    ndarray of int, shape (*spatial)
-        A view where possible.
-
-    Raises
-    ------
-    ValueError
-        For another shape or dtype, values below -1 or beyond int64, masked pixels.
-    """
-    _check_mask(label, name, "give them the label -1")
-    label = np.asarray(label)
-    if label.shape != tuple(shape):
-        points = f" (or be points of shape (k, {len(shape)}))" if or_points else ""
-        raise ValueError(
-            f"{name} must have the spatial shape of its image, {tuple(shape)}{points}, "
-            f"got shape {label.shape}."
-        )
-    if label.dtype == bool:
-        return label.view(np.uint8)
-    if label.dtype.kind not in "iu":
-        raise ValueError(
-            f"{name} must be integers or booleans (-1 unlabeled, 0 background, > 0 "
-            f"object), got dtype {label.dtype}."
-        )
-    if label.dtype == np.uint64 and label.max() > np.iinfo(np.int64).max:
-        raise ValueError(f"{name} must fit into int64, got {label.max()}.")
-    if label.dtype.kind == "i" and label.min() < -1:
-        raise ValueError(f"{name} must not hold values below -1 (unlabeled), got {label.min()}.")
-    return label
-
-
-def check_counts(y, n_samples, *, name="y"):
-    """Validate counts.
-
-    Parameters
-    ----------
-    y : array-like of shape (n_samples,)
-        None, NaN and -1 are unknown.
-    n_samples : int
-    name : str, default="y"
-
-    Returns
-    -------
-    ndarray of float64, shape (n_samples,)
-        NaN where unknown.
-
-    Raises
-    ------
-    ValueError
-        For another number of counts, negative or infinite ones.
-    """
-    counts = check_numbers(y, name)
-    if counts.shape != (n_samples,):
-        raise ValueError(
-            f"{name} must have {n_samples} counts, one a sample, got shape {counts.shape}."
-        )
-    counts[counts == -1] = np.nan
-    if np.isinf(counts).any() or (counts < 0).any():
-        raise ValueError(
-            f"{name} must be finite counts that are not negative (None, NaN or -1 if unknown), got "
-            f"{y!r}."
-        )
-    return counts
-
-
-def check_numbers(values, name):
-    """Convert numbers, or raise a ValueError that names the argument.
+def check_numbers(values: ArrayLike, name: str) -> np.ndarray:
+    """Convert numbers to float64.
 
     Parameters
     ----------
@@ -209,6 +136,11 @@ def check_numbers(values, name):
     -------
     ndarray of float64
         A copy; None is NaN.
+
+    Raises
+    ------
+    ValueError
+        For anything but numbers.
     """
     try:
         return np.array(values, dtype=np.float64)
@@ -216,8 +148,10 @@ def check_numbers(values, name):
         raise ValueError(f"{name} must be numbers, got {values!r}.") from error
 
 
-def check_positions(positions, n_samples, *, name="positions"):
-    """Validate section positions; None stands for ``0, 1, ..., n_samples - 1``.
+def check_positions(
+    positions: ArrayLike | None, n_samples: int, *, name: str = "positions"
+) -> np.ndarray:
+    """Validate the positions of sections; None is ``0, 1, ..., n_samples - 1``.
 
     Parameters
     ----------
@@ -232,8 +166,8 @@ def check_positions(positions, n_samples, *, name="positions"):
     Raises
     ------
     ValueError
-        For another length, anything but integers, or a position that occurs twice (which of the
-        two were the neighbor of the next section would be arbitrary).
+        For another length, anything but integers, or repeated positions (which of two sections is
+        the neighbor of the next would be arbitrary).
     """
     if positions is None:
         return np.arange(n_samples)
@@ -255,15 +189,17 @@ def check_positions(positions, n_samples, *, name="positions"):
     return positions.astype(np.int64)
 
 
-def check_sample_weight(sample_weight, n_samples, indices=None):
-    """Validate per-sample weights; None stands for ones.
+def check_sample_weight(
+    sample_weight: ArrayLike | None, n_samples: int, indices: np.ndarray | None = None
+) -> np.ndarray:
+    """Validate sample weights; None is a weight of 1 for all.
 
     Parameters
     ----------
     sample_weight : array-like of shape (n_samples,), or None
     n_samples : int
     indices : ndarray of int, default=None
-        Samples of which one at least must have a weight above 0.
+        Samples of which at least one must have a weight above 0.
 
     Returns
     -------
@@ -290,8 +226,8 @@ def check_sample_weight(sample_weight, n_samples, indices=None):
     return weight
 
 
-def like_input(outputs, X):
-    """Stack per-sample outputs into one array where X was one; a list stays a list.
+def like_input(outputs: Sequence[np.ndarray] | np.ndarray, X: Any) -> np.ndarray | list[np.ndarray]:
+    """Stack the outputs of samples into one array if X is one, else return a list.
 
     Parameters
     ----------
@@ -303,7 +239,7 @@ def like_input(outputs, X):
     ndarray or list of ndarray
     """
     is_array = isinstance(unwrap(X), np.ndarray) and unwrap(X).dtype != object
-    return np.stack(outputs) if is_array else list(outputs)
+    return np.stack(list(outputs)) if is_array else list(outputs)
 
 
 def _check_spatial_ndim(spatial_ndim):
@@ -335,7 +271,7 @@ def _as_list(X, spatial_ndim, name):
 
 
 def _one_image(image, index, spatial_ndim, name):
-    _check_mask(image, f"{name}[{index}]", "fill them, and give them the label -1")
+    check_unmasked(image, f"{name}[{index}]", "fill them, and give them the label -1")
     image = np.asarray(image)
     _check_dtype(image.dtype, f"{name}[{index}]")
     if image.ndim not in (spatial_ndim, spatial_ndim + 1):
@@ -354,15 +290,15 @@ def _check_values(image, name):
     low, high = float(image.min()), float(image.max())
     if not np.isfinite([low, high]).all():
         raise ValueError(f"{name} contains NaN or infinity; finite values are required.")
-    if max(-low, high) > _LARGEST:
+    if max(-low, high) > _MAX_MAGNITUDE:
         raise ValueError(
-            f"{name} must hold values of at most {_LARGEST:g}, which float32 can compute with, got "
-            f"values from {low:g} to {high:g}."
+            f"{name} must hold values of at most {_MAX_MAGNITUDE:g}, which float32 can compute "
+            f"with, got values from {low:g} to {high:g}."
         )
 
 
-def _check_mask(values, name, remedy):
-    """Masked pixels would count as any others."""
+def check_unmasked(values: Any, name: str, remedy: str) -> None:
+    """Refuse masked pixels, which would be used like any others."""
     if np.ma.is_masked(values):
         raise ValueError(f"{name} has masked pixels, which are not understood: {remedy}.")
 

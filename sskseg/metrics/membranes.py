@@ -185,32 +185,32 @@ def membrane_curve(
     at = np.array(thresholds, dtype=float).reshape(-1) if all(floating) else np.array([np.nan])
     if at.size == 0:
         raise ValueError("thresholds must hold at least one number, got none.")
-    scores = np.mean([_scores(true, pred, at, thin) for true, pred in pairs], axis=0)
-    return MembraneCurve(at, *scores.T)
+    true, pred = _objects([true for true, _ in pairs]), [pred for _, pred in pairs]
+    # Whether label images are masks is decided for all images at once.
+    split = all(floating) or all(p.dtype == bool or p.max(initial=0) <= 1 for p in pred)
+    scores = [_scores(t, p, at, thin, split) for t, p in zip(true, pred, strict=True)]
+    return MembraneCurve(at, *np.mean(scores, axis=0).T)
 
 
-def _scores(true, pred, thresholds, thin):
+def _scores(objects, pred, thresholds, thin, split):
     """Six scores of one image at each threshold, (n_thresholds, 6)."""
-    objects = _objects(true)
     check_probabilities(pred)
-    floating = pred.dtype.kind == "f"
     rows = []
-    for threshold in thresholds:
-        labels = _cells(pred > threshold, thin) if floating else _given(pred, thin)
-        rand, information = foreground_scores(objects, labels)
+    for threshold in thresholds:  # NaN of masks and label images
+        above = pred > (0 if np.isnan(threshold) else threshold)
+        rand, information = foreground_scores(objects, _cells(above, thin) if split else pred)
         rows.append([*rand, *information])
     return np.array(rows)
 
 
-def _given(pred, thin):
-    """Label images are used as they are; a mask is split into cells."""
-    return _cells(pred > 0, thin) if pred.dtype == bool or pred.max(initial=0) <= 1 else pred
-
-
-def _objects(true):
-    if true.dtype.kind not in "biu":
-        raise ValueError(f"y_true must be a label image or a mask, got {true.dtype}.")
-    return label_objects(true.astype(np.int8) if true.dtype == bool else true)
+def _objects(images):
+    """Label the objects: the components of masks, whose only positive value is 1 in all images."""
+    for true in images:
+        if true.dtype.kind not in "biu":
+            raise ValueError(f"y_true must be a label image or a mask, got {true.dtype}.")
+    images = [true.astype(np.int8) if true.dtype == bool else true for true in images]
+    is_mask = max(int(true.max(initial=0)) for true in images) == 1
+    return [label_objects(true) for true in images] if is_mask else images
 
 
 def _cells(mask, thin):

@@ -1,4 +1,4 @@
-"""Cross-validation and scorers that know of unlabeled samples."""
+"""Cross-validation, scorers and parameter search with unlabeled samples."""
 
 from ._split import LabeledKFold
 from .cross_fitted import CrossFitted

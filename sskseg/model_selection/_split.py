@@ -1,6 +1,8 @@
-"""Cross-validation and scorers that know of unlabeled samples."""
+"""Cross-validation with unlabeled samples."""
 
+from collections.abc import Iterator
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator
@@ -11,19 +13,19 @@ from .scorers import _check_lengths
 
 
 class LabeledKFold(BaseCrossValidator):
-    """Folds over the labeled samples; unlabeled ones are in every training set.
+    """K-fold cross-validation over labeled samples; unlabeled samples are in every training set.
 
-    A plain ``KFold`` puts unlabeled samples in test folds, where they have no score.
+    A plain ``KFold`` puts unlabeled samples into test folds, where they cannot be scored.
 
     Parameters
     ----------
     n_splits : int, default=5
     shuffle : bool, default=False
-        Without shuffling folds are contiguous blocks, so that adjacent sections, which resemble
-        each other, are not in the training and the test set of one split (but at the ends of a
-        block).
+        Whether to shuffle the labeled samples. Without, folds are contiguous blocks: adjacent
+        sections, which resemble each other, are then split between training and test set at the
+        ends of a block only.
     random_state : int, RandomState, Generator or None, default=None
-        Of the shuffling.
+        Seed of the shuffling.
 
     Examples
     --------
@@ -38,25 +40,25 @@ class LabeledKFold(BaseCrossValidator):
     [0 1 2 3] [4]
     """
 
-    def __init__(self, n_splits=5, *, shuffle=False, random_state=None):
+    def __init__(self, n_splits: int = 5, *, shuffle: bool = False, random_state: Any = None):
         self.n_splits = n_splits
         self.shuffle = shuffle
         self.random_state = random_state
 
-    def get_n_splits(self, X=None, y=None, groups=None):
-        """Return the number of splits; the arguments are not used."""
+    def get_n_splits(self, X: Any = None, y: Any = None, groups: Any = None) -> int:
+        """Return the number of splits; the arguments are ignored."""
         return self.n_splits
 
-    def split(self, X, y, groups=None):
-        """Yield the training and test rows of each split.
+    def split(self, X: Any, y: Any, groups: Any = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the indices of the training and test set of each split.
 
         Parameters
         ----------
         X : array-like of n_samples
-        y : label images, points or counts of n_samples
-            A sample is unlabeled if it is None, or -1 everywhere.
+        y : label images, points, counts or Annotations of n_samples
+            A sample is unlabeled if it is None, -1 everywhere, or a count of NaN.
         groups : None
-            Not used.
+            Ignored.
 
         Yields
         ------
@@ -70,7 +72,7 @@ class LabeledKFold(BaseCrossValidator):
         if not isinstance(self.n_splits, Integral) or self.n_splits < 2:
             raise ValueError(f"n_splits must be an integer of at least 2, got {self.n_splits!r}.")
         if y is None:
-            raise ValueError("y is None: label images are required to tell who is labeled.")
+            raise ValueError("y is None: annotations are required to split labeled samples.")
         _check_lengths(X, y)
         labeled = Annotations(y).labeled
         if len(labeled) < self.n_splits:
@@ -80,7 +82,7 @@ class LabeledKFold(BaseCrossValidator):
             )
         if self.shuffle:
             labeled = check_generator(self.random_state).permutation(labeled)
-        everyone = np.arange(len(y))
+        indices = np.arange(len(y))
         for test in np.array_split(labeled, self.n_splits):
             test = np.sort(test)
-            yield np.setdiff1d(everyone, test), test
+            yield np.setdiff1d(indices, test), test

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -98,10 +98,9 @@ def _reference_of_labels(annotations, indices, margin):
     objects = [annotations.objects(i) for i in evaluated]
 
     def evaluate(labels):
-        statistics = [
-            [matches[:3] for matches in match_instances(true, label, _IOU_THRESHOLDS)]
-            for true, label in zip(objects, labels, strict=True)
-        ]
+        pairs = zip(objects, labels, strict=True)
+        matches: Any = [match_instances(*pair, _IOU_THRESHOLDS) for pair in pairs]
+        statistics = [[at_threshold[:3] for at_threshold in image] for image in matches]
         return np.array(statistics, float), count_each(labels, margin)
 
     others = np.setdiff1d(annotations.fully_labeled, evaluated)
@@ -258,7 +257,8 @@ def _match_points(points, labels):
 
 def _match_objects(true, predicted):
     """True positives, and the number of objects of both."""
-    true_positives, false_positives, false_negatives, _ = match_instances([true], [predicted])
+    matches: Any = match_instances([true], [predicted])
+    true_positives, false_positives, false_negatives, _ = matches
     return true_positives, 2 * true_positives + false_positives + false_negatives
 
 

@@ -96,8 +96,9 @@ def _annotations_of(estimator, X, y):
 
 
 def _final_step(estimator):
-    """The estimator that predicts, inside of pipelines and searches."""
-    if hasattr(estimator, "best_estimator_"):
-        return _final_step(estimator.best_estimator_)
+    """Return the estimator that predicts, inside of pipelines, searches and `CrossFitted`."""
+    for wrapped in ("best_estimator_", "segmenter_"):  # of a search, of CrossFitted
+        if hasattr(estimator, wrapped):
+            return _final_step(getattr(estimator, wrapped))
     steps = getattr(estimator, "steps", None)
     return _final_step(steps[-1][1]) if steps else estimator

@@ -149,7 +149,7 @@ class PatchBatches:
 
     def _draw(self):
         now = self.augmentation.after(self._n_drawn)
-        risen = self.augmentation.risen(self._n_drawn)
+        risen = self.augmentation.warm_up_share(self._n_drawn)
         self._n_drawn += 1
         patches = self.sampler.draw(self.rng, self.batch_size)
         geometry = sample_geometry(now, self.rng, len(patches), self.shape)

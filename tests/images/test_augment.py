@@ -7,7 +7,6 @@ from skimage.transform import PiecewiseAffineTransform
 from sskseg.images.augmentation import (
     Augmentation,
     Geometry,
-    _piecewise_weights,
     adjust,
     check_augmentation,
     coordinates,
@@ -16,6 +15,7 @@ from sskseg.images.augmentation import (
     sample_photometry,
     turn,
 )
+from sskseg.images.augmentation.deformation import _piecewise_weights
 
 STILL = np.zeros((5, 5, 2))
 

@@ -202,3 +202,10 @@ def test_warping_wants_planes():
         warping_error([np.zeros((2, 2, 2), int)], [np.zeros((2, 2, 2), int)])
     with pytest.raises(ValueError, match=r"got shape \(1, 2, 2, 2\)"):
         warping_error(np.zeros((1, 2, 2, 2), int), np.zeros((1, 2, 2, 2), int))
+
+
+def test_whether_1_is_a_mask_is_decided_for_all_images():
+    fragments = np.array([[1, 1, 0, 1, 1]] * 4)
+    others = np.array([[1, 1, 0, 2, 2]] * 4)
+    assert v_rand([fragments, others], [fragments * 7, others]) == 1.0
+    assert v_rand([others, others], [fragments, others]) < 1.0

@@ -1,0 +1,123 @@
+"""Checks behind `Annotations`."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from .validation import check_numbers, check_unmasked, is_lazy, unwrap
+
+
+def check_sequence(y: Any, name: str) -> Any:
+    """Check that `y` is an array or a list, and compute it if it is a dask array."""
+    y = unwrap(y)
+    if y is None:
+        raise ValueError(f"{name} is None: label images of X's spatial shape are required.")
+    y = np.asarray(y) if is_lazy(y) else y
+    if not isinstance(y, (np.ndarray, list, tuple)) or (isinstance(y, np.ndarray) and not y.ndim):
+        raise ValueError(f"{name} must be an array or a list of arrays, got {type(y).__name__}.")
+    return y
+
+
+def are_counts(y: Any) -> bool:
+    """Return whether `y` is one number for each sample, or None for some of them."""
+    given = [item for item in y if item is not None]
+    return bool(given) and all(np.ndim(item) == 0 for item in given)
+
+
+def is_labeled(item: Any) -> bool:
+    """Return whether a sample of `y`, validated or not, holds an annotation."""
+    if item is None:
+        return False
+    item = np.asarray(item)
+    if item.size == 0 or item.dtype.kind not in "biuf":  # no points: there is no object
+        return True
+    return bool((item > -1).any())  # points lie beyond -0.5; a comparison with NaN is false
+
+
+def looks_like_labels(item: Any) -> bool:
+    """Guess whether a sample of `y` is a label image, without the shape of its image."""
+    item = np.asarray(0 if item is None else item)
+    looks_like_points = item.ndim == 2 and item.shape[1] in (2, 3)
+    return item.ndim > 1 and item.dtype.kind in "biu" and not looks_like_points
+
+
+def check_label_image(
+    label: ArrayLike, shape: tuple[int, ...], name: str, *, or_points: bool = False
+) -> np.ndarray:
+    """Validate one label image.
+
+    Parameters
+    ----------
+    label : array-like of int or bool
+        -1 unlabeled, 0 background, > 0 object.
+    shape : tuple of int
+        Spatial shape of its image.
+    name : str
+    or_points : bool, default=False
+        Whether error messages mention points as an alternative.
+
+    Returns
+    -------
+    ndarray of int, shape (*spatial)
+        A view where possible.
+
+    Raises
+    ------
+    ValueError
+        For another shape or dtype, values below -1 or beyond int64, masked pixels.
+    """
+    check_unmasked(label, name, "give them the label -1")
+    label = np.asarray(label)
+    if label.shape != tuple(shape):
+        points = f" (or be points of shape (k, {len(shape)}))" if or_points else ""
+        raise ValueError(
+            f"{name} must have the spatial shape of its image, {tuple(shape)}{points}, "
+            f"got shape {label.shape}."
+        )
+    if label.dtype == bool:
+        return label.view(np.uint8)
+    if label.dtype.kind not in "iu":
+        raise ValueError(
+            f"{name} must be integers or booleans (-1 unlabeled, 0 background, > 0 "
+            f"object), got dtype {label.dtype}."
+        )
+    if label.dtype == np.uint64 and label.max() > np.iinfo(np.int64).max:
+        raise ValueError(f"{name} must fit into int64, got {label.max()}.")
+    if label.dtype.kind == "i" and label.min() < -1:
+        raise ValueError(f"{name} must not hold values below -1 (unlabeled), got {label.min()}.")
+    return label
+
+
+def check_counts(y: ArrayLike, n_samples: int, *, name: str = "y") -> np.ndarray:
+    """Validate counts.
+
+    Parameters
+    ----------
+    y : array-like of shape (n_samples,)
+        None, NaN and -1 are unknown.
+    n_samples : int
+    name : str, default="y"
+
+    Returns
+    -------
+    ndarray of float64, shape (n_samples,)
+        NaN where unknown.
+
+    Raises
+    ------
+    ValueError
+        For another number of counts, negative or infinite ones.
+    """
+    counts = check_numbers(y, name)
+    if counts.shape != (n_samples,):
+        raise ValueError(
+            f"{name} must have {n_samples} counts, one a sample, got shape {counts.shape}."
+        )
+    counts[counts == -1] = np.nan
+    if np.isinf(counts).any() or (counts < 0).any():
+        raise ValueError(
+            f"{name} must be finite counts that are not negative (None, NaN or -1 if unknown), got "
+            f"{y!r}."
+        )
+    return counts

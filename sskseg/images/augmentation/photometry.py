@@ -1,0 +1,90 @@
+"""Random intensities of patches: gamma, contrast, brightness, blur and noise."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from .parameters import Augmentation
+
+
+@dataclass(frozen=True)
+class Photometry:
+    """Sampled photometric transformations of a batch; arrays of shape (batch,)."""
+
+    gamma: np.ndarray
+    gain: np.ndarray
+    offset: np.ndarray
+    noise: np.ndarray
+    blur: np.ndarray
+    seed: int
+
+
+def sample_photometry(augmentation: Augmentation, rng: np.random.Generator, n: int) -> Photometry:
+    """Sample photometric transformations of `n` patches."""
+
+    def gate():
+        return rng.random(n) < augmentation.photometric_probability
+
+    return Photometry(
+        gamma=np.exp(rng.normal(0, augmentation.gamma, n) * gate()),
+        gain=np.exp(rng.normal(0, augmentation.contrast, n) * gate()),
+        offset=rng.normal(0, augmentation.brightness, n) * gate(),
+        noise=rng.uniform(0, augmentation.noise, n) * gate(),
+        blur=rng.uniform(0, augmentation.blur, n) * gate(),
+        seed=int(rng.integers(2**62)),
+    )
+
+
+def adjust(images: torch.Tensor, photometry: Photometry) -> torch.Tensor:
+    """Change gamma, contrast and brightness, blur, and add noise.
+
+    Parameters
+    ----------
+    images : Tensor of shape (batch, channels, *spatial)
+        Standardized (mean about 0, standard deviation about 1).
+    photometry : Photometry
+
+    Returns
+    -------
+    Tensor of the same shape
+    """
+    shape = (-1, *(1,) * (images.ndim - 1))
+
+    def each(values):
+        return torch.from_numpy(values).to(images).view(shape)
+
+    changed = np.flatnonzero(photometry.gamma != 1)
+    if changed.size:
+        images = images.clone()
+        images[changed] = _gamma(images[changed], each(photometry.gamma[changed]))
+    images = images * each(photometry.gain) + each(photometry.offset)
+    for i in np.flatnonzero(photometry.blur > 0.3):
+        images[i] = _blur(images[i], float(photometry.blur[i]))
+    noisy = np.flatnonzero(photometry.noise > 0)
+    if noisy.size:
+        generator = torch.Generator(images.device).manual_seed(photometry.seed)
+        noise = torch.empty_like(images[noisy]).normal_(generator=generator)
+        images[noisy] += noise * each(photometry.noise[noisy])
+    return images
+
+
+def _gamma(images, exponent):
+    axes = tuple(range(1, images.ndim))
+    low, high = images.amin(axes, keepdim=True), images.amax(axes, keepdim=True)
+    span = (high - low).clamp_min(1e-6)
+    return ((images - low) / span) ** exponent * span + low
+
+
+def _blur(image, sigma):
+    """Blur planes by sums of shifted images: faster than a convolution of one channel."""
+    radius = int(3 * sigma + 0.5)
+    kernel = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    kernel /= kernel.sum()
+    planes = image.flatten(0, -3)
+    height, width = planes.shape[-2:]
+    padded = F.pad(planes, (radius,) * 4, mode="replicate")
+    rows = sum(w * padded[:, i : i + height] for i, w in enumerate(kernel.tolist()))
+    planes = sum(w * rows[:, :, i : i + width] for i, w in enumerate(kernel.tolist()))
+    return planes.view(image.shape)
