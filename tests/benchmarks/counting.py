@@ -21,7 +21,6 @@ import numpy as np
 from harness import COUNTED, Cells, data_folder, junctions, markdown, nuclei
 from scipy import ndimage as ndi
 from sklearn.pipeline import make_pipeline
-from sskseg.images.annotations import Annotations
 
 from sskseg import (
     CrossFitted,
@@ -34,6 +33,7 @@ from sskseg import (
     SemiSupervisedSegmenter,
 )
 from sskseg.datasets import load_psd95_puncta
+from sskseg.images.annotations import Annotations
 from sskseg.metrics import count_error, f1_instances, f1_points
 
 METHODS = ["baseline", "forest", "in sample", "cross-fitted", "pipeline"]
