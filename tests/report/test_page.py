@@ -221,7 +221,7 @@ def test_mistakes_are_named_and_an_older_page_stays(pipeline, cells, tmp_path):
     path = tmp_path / "page.html"
     path.write_text("older")
     for wrong, error in (
-        ({"y": y[:2]}, "as many samples"),
+        ({"y": y[:2]}, "same number of samples"),
         ({"y": y[:, :5]}, "must have the shape"),
         ({"y": y.astype(float)}, "label image of integers"),
         ({"names": ["a"]}, "names must be 4"),

@@ -22,7 +22,7 @@ def test_pictures_show_outlines(tmp_path):
 
 
 def test_nothing_is_not_drawn(tmp_path):
-    with pytest.raises(ValueError, match="no image was given"):
+    with pytest.raises(ValueError, match="one image is needed"):
         save_overlay(tmp_path / "nothing.png", [])
     assert not list(tmp_path.iterdir())
 
