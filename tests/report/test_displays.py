@@ -81,8 +81,8 @@ def test_every_kind_of_estimator_is_drawn(pipeline, cells):
         display = SegmentationDisplay.from_estimator(estimator, X, known)
         assert len(display.axes_) == 2  # those that are labeled
         assert display.figure_ is display.ax_.figure
-    maps = pipeline[:-1].transform(X)
-    alone = SegmentationDisplay.from_estimator(pipeline[-1], maps, y)
+    probability = pipeline[:-1].transform(X)
+    alone = SegmentationDisplay.from_estimator(pipeline[-1], probability, y)
     whole = SegmentationDisplay.from_estimator(pipeline, X, y)
     assert alone.counts_ == whole.counts_
     matches = match_instances(list(y), list(pipeline.transform(X)))
@@ -95,7 +95,7 @@ def test_every_kind_of_estimator_is_drawn(pipeline, cells):
         SegmentationDisplay.from_estimator(pipeline[:1], X)
 
 
-def test_panels_go_where_they_are_wanted(cells):
+def test_panels_go_into_given_axes(cells):
     X, y, _ = cells
     figure, axes = plt.subplots(1, 2)
     display = SegmentationDisplay.from_predictions(X, y, y, ax=axes[0])
@@ -135,7 +135,7 @@ def test_real_nuclei(data_dir):
 # Images, outlines, scale bars
 
 
-def test_large_images_are_thinned_and_stay_in_place():
+def test_large_images_are_downsampled_in_place():
     labels = np.zeros((3000, 2400), int)
     labels[300:600, 1200:1500], labels[2000:2600, 30:90] = 10**9, 3
     found = outlines(labels)
@@ -180,11 +180,11 @@ def test_round_lengths():
 
 def test_probability_and_uncertainty(pipeline, cells):
     X, _, _ = cells
-    maps = np.array([[[0.0, 0.5], [1.0, 0.25]]])
-    display = ProbabilityDisplay.from_predictions(maps, maps)
+    probability = np.array([[[0.0, 0.5], [1.0, 0.25]]])
+    display = ProbabilityDisplay.from_predictions(probability, probability)
     expected = [[0, 1], [0, 0.8112781]]
     np.testing.assert_allclose(display.uncertainty_[0], expected, atol=1e-5)
-    np.testing.assert_array_equal(display.axes_[1].images[0].get_array(), maps[0])
+    np.testing.assert_array_equal(display.axes_[1].images[0].get_array(), probability[0])
     assert display.axes_[1].images[0].get_cmap().name == "cividis"
     drawn = ProbabilityDisplay.from_estimator(pipeline, X, indices=[1, 3])
     np.testing.assert_array_equal(
@@ -231,7 +231,7 @@ def test_label_efficiency_of_rows():
         LabelEfficiencyDisplay.from_rows(rows)
 
 
-def test_label_efficiency_trains_with_what_is_left():
+def test_label_efficiency_trains_with_the_remaining_labels():
     X, y = make_cells(7, (32, 32), random_state=0)
     y[6] = -1
     seen = []
@@ -306,18 +306,18 @@ def test_sizes(pipeline, cells):
 
 def test_reliability(pipeline, cells):
     X, y, known = cells
-    maps = pipeline[:-1].transform(X)
+    probability = pipeline[:-1].transform(X)
     display = ReliabilityDisplay.from_estimator(pipeline, X, known, n_bins=5)
-    expected = expected_calibration_error(list(y[:2]), list(maps[:2]), n_bins=5)
+    expected = expected_calibration_error(list(y[:2]), list(probability[:2]), n_bins=5)
     assert display.calibration_error == pytest.approx(expected)
     assert display.n_pixels.sum() == y[:2].size
     x, frequency = display.line_.get_data()
-    inside = (maps[:2] >= 0.8) & (maps[:2] <= 1)
+    inside = (probability[:2] >= 0.8) & (probability[:2] <= 1)
     if inside.any():
         assert frequency[-1] == pytest.approx((y[:2][inside] > 0).mean())
     assert (np.diff(x) > 0).all()
     ax = plt.subplots()[1]
-    assert len(ReliabilityDisplay.from_predictions(list(y), list(maps), ax=ax).axes_) == 2
+    assert len(ReliabilityDisplay.from_predictions(list(y), list(probability), ax=ax).axes_) == 2
     with pytest.raises(ValueError, match="a label image of one sample"):
         ReliabilityDisplay.from_estimator(pipeline, X, np.full_like(y, -1))
 
