@@ -223,5 +223,5 @@ class TorchEstimator(ImageEstimator):
         goes_on = stage == "continuity" or self.warm_start
         earlier = getattr(self, "history_", []) if goes_on else []
         history = optimize(network, batches, compute_loss, budget, settings, **options)
-        self.history_ = [*earlier, *({"stage": stage, **row} for row in history)]
+        self.history_ = [*earlier, *({"phase": stage, **row} for row in history)]
         return network.cpu()

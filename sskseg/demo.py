@@ -1,4 +1,4 @@
-"""The main job: images and a few label images in; counts, a table and pictures out.
+"""Segment and count objects in images of which a few are labeled; write tables and figures.
 
 python -m sskseg.demo
 python -m sskseg.demo --images FILE|FOLDER --labels FILE|FOLDER [--out DIR] [--time-budget S]
@@ -6,6 +6,7 @@ python -m sskseg.demo --images FILE|FOLDER --labels FILE|FOLDER [--out DIR] [--t
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,15 +30,15 @@ background, each object its own number (or 1 for all), and -1, or 255 in a file 
 and 255, for unlabeled pixels; an image without a label file is unlabeled."""
 
 
-def main(arguments=None):
-    """Run the demo; returns the exit code."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; return the exit code."""
     options = _parse(arguments)
     try:
         if options.images is None:
-            names, X, y, truth = _simulated()
+            names, X, y, reference = _simulated()
             counter = InstanceCounter(fill_holes=False)  # most junctions have holes
         else:
-            names, X, y, truth = _from_files(options)
+            names, X, y, reference = _from_files(options)
             distance = options.merge_distance
             counter = InstanceCounter(merge_distance="auto" if distance is None else distance)
         folder = Path(options.out)
@@ -46,24 +47,28 @@ def main(arguments=None):
         print(f"sskseg.demo: {error}", file=sys.stderr)
         return 2
     try:
-        run(names, X, y, truth, folder, options.time_budget, counter)
+        run(names, X, y, reference, folder, options.time_budget, counter)
     except ValueError as error:
         print(f"sskseg.demo: {error}", file=sys.stderr)
         return 2
     return 0
 
 
-def run(names, X, y, truth, folder, time_budget, counter):
-    """Fit the pipeline, write what it finds to `folder`, and print a short table.
+def run(
+    names: list[str], X: list[np.ndarray], y: list[np.ndarray | None],
+    reference: list[np.ndarray | None], folder: Path, time_budget: float,
+    counter: InstanceCounter,
+) -> None:  # fmt: skip
+    """Fit the pipeline, write its predictions to `folder`, and print a short table.
 
     Parameters
     ----------
     names : list of str
-        Of the images.
+        Names of the images.
     X : list of ndarray
     y : list of ndarray of int or None
-        Labels to learn from.
-    truth : list of ndarray of int or None
+        Labels for training.
+    reference : list of ndarray of int or None
         Labels to compare with.
     folder : Path
     time_budget : float
@@ -76,17 +81,17 @@ def run(names, X, y, truth, folder, time_budget, counter):
         counter,
     )
     model.fit(X, y)
-    maps = model[:-1].transform(X)
-    labels, objects = model[-1].label(maps), model[-1].measure(maps)
+    probability = model[:-1].transform(X)
+    labels, objects = model[-1].label(probability), model[-1].measure(probability)
     objects.insert(0, "image", [names[i] for i in objects.pop("sample")])
-    annotations = Annotations(truth, check_images(X, 2))
+    annotations = Annotations(reference, check_images(X, 2))
     counts = pd.DataFrame({
         "image": names,
         "labeled": ["yes" if _is_labeled(label) else "no" for label in y],
         "objects": [count_objects(label) for label in labels],
         "true": [
             "" if label is None else count_objects(annotations.objects(i))
-            for i, label in enumerate(truth)
+            for i, label in enumerate(reference)
         ],
     })  # fmt: skip
     for name, table in (("counts.csv", counts), ("objects.csv", objects)):
@@ -98,19 +103,19 @@ def run(names, X, y, truth, folder, time_budget, counter):
     titles = [
         f"{names[i]}: {counts.objects[i]} objects"
         + (f", {counts.true[i]} true" if counts.true[i] != "" else "")
-        + ("" if counts.labeled[i] == "no" else " (trained on)")
+        + ("" if counts.labeled[i] == "no" else " (training image)")
         for i in shown
     ]
     save_overlay(
-        folder / "overlay.png", [X[i] for i in shown], [truth[i] for i in shown],
+        folder / "overlay.png", [X[i] for i in shown], [reference[i] for i in shown],
         [labels[i] for i in shown], titles=titles,
     )  # fmt: skip
-    html(model, X, truth, folder / "report.html", names=names)
+    html(model, X, reference, folder / "report.html", names=names)
     print(format_table(counts))
     known = counts[(counts.true != "") & (counts.labeled == "no")]
     if len(known):
         error = (known.objects - known.true.astype(int)).abs().sum() / known.true.astype(int).sum()
-        print(f"\nCounting error on images that were not trained on: {100 * error:.1f} %")
+        print(f"\nCounting error on images not used for training: {100 * error:.1f} %")
     print(f"\nWrote counts.csv, objects.csv, labels.tif, overlay.png and report.html to {folder}")
 
 
@@ -125,7 +130,7 @@ def _parse(arguments):
     parser.add_argument("--time-budget", type=float, default=100.0, help="seconds of training")
     parser.add_argument(
         "--merge-distance", type=float, default=None,
-        help="fragments at most so many pixels apart are one object; as the labels tell without it",
+        help="join fragments at most so many pixels apart; estimated from the labels by default",
     )  # fmt: skip
     options = parser.parse_args(arguments)
     if (options.images is None) != (options.labels is None):
@@ -138,10 +143,10 @@ def _parse(arguments):
 
 
 def _simulated():
-    """Twelve simulated scans of which six are labeled."""
-    X, truth = make_neuromuscular_junctions(12, (192, 192), random_state=0)
-    y = [label if i < 6 else None for i, label in enumerate(truth)]
-    return [f"scan {i}" for i in range(len(X))], list(X), y, list(truth)
+    """Simulate twelve scans, six of them labeled."""
+    X, reference = make_neuromuscular_junctions(12, (192, 192), random_state=0)
+    y = [label if i < 6 else None for i, label in enumerate(reference)]
+    return [f"scan {i}" for i in range(len(X))], list(X), y, list(reference)
 
 
 def _from_files(options):
@@ -153,10 +158,10 @@ def _from_files(options):
             f"{options.labels} has {len(labels)} pages and {options.images} has {len(X)}; "
             "they must agree."
         )
-    found = dict(zip(names if pages else label_names, labels, strict=True))
-    for name in found.keys() - set(names):
+    labels_of = dict(zip(names if pages else label_names, labels, strict=True))
+    for name in labels_of.keys() - set(names):
         raise ValueError(f"The label file {name!r} in {options.labels} pairs with no image.")
-    y = [_as_labels(found.get(name)) for name in names]
+    y = [_as_labels(labels_of.get(name)) for name in names]
     for name, image, label in zip(names, X, y, strict=True):
         if label is not None and image.shape[:2] != label.shape:
             raise ValueError(
@@ -186,10 +191,12 @@ def _is_labeled(label):
     return label is not None and bool((label >= 0).any())
 
 
-def _to_show(y, most=6):
-    """Rows for the picture: unlabeled images first, since those tell more."""
+def _to_show(y, max_images=6):
+    """Indices of the images in the figure; unlabeled ones first, as they are not overfitted."""
     order = sorted(range(len(y)), key=lambda i: _is_labeled(y[i]))
-    return sorted(order[: most - 1] + order[-1:]) if len(y) > most else list(range(len(y)))
+    if len(y) <= max_images:
+        return list(range(len(y)))
+    return sorted(order[: max_images - 1] + order[-1:])
 
 
 def _write_labels(path, labels):

@@ -60,7 +60,8 @@ ALLOWED = [
 # Names of identifiers, and where they are right. `rows` of a table or of an image are rows.
 NAMES = {"maps": "probabilities, targets, conditioning", "rows": "indices"}
 ALLOWED_NAMES = {
-    ("metrics/_pairs.py", "rows"): "rows of a sparse contingency table",
+    ("report/curves.py", "rows"): "rows of a table, from which a display is drawn",
+    ("report/page.py", "rows"): "rows of a table",
 }
 
 

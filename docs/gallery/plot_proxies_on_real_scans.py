@@ -50,7 +50,7 @@ for name, row in pretrainer.report_.items():
 # The signal of a section, and what the network makes of each pixel: pixels of one color look alike
 # to it.
 
-FeatureDisplay.from_estimator(pretrainer, scaled, rows=[10])
+FeatureDisplay.from_estimator(pretrainer, scaled, indices=[10])
 
 # %%
 # Four synaptic markers

@@ -1,4 +1,7 @@
-"""Layers of two and three dimensions by the number of dimensions, and padding."""
+"""Layers by number of dimensions, and padding."""
+
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -6,10 +9,10 @@ from torch import nn
 
 
 class _Conv3d(nn.Conv3d):
-    """A convolution whose weights learn in float32 where there are fewer planes than in the kernel.
+    """A convolution trained in float32 if the input has fewer planes than the kernel.
 
-    On CPUs, torch (2.13, oneDNN) computes the gradients of bfloat16 weights from memory that was
-    never written where there are two planes or more but fewer than the kernel has.
+    On CPUs, torch (2.13, oneDNN) computes the gradients of bfloat16 weights from uninitialized
+    memory if there are at least two planes but fewer than in the kernel.
     """
 
     def forward(self, x):
@@ -27,19 +30,21 @@ NORM = {2: nn.BatchNorm2d, 3: nn.BatchNorm3d}
 DROPOUT = {2: nn.Dropout2d, 3: nn.Dropout3d}
 
 
-def conv_relu(in_channels, out_channels, ndim, *, padding=1, batch_norm=False):
-    """A 3x3 convolution and ReLU, in a list; with batch normalization there is no bias.
+def conv_relu(
+    in_channels: int, out_channels: int, ndim: int, *, padding: int = 1, batch_norm: bool = False
+) -> list[nn.Module]:
+    """List a 3x3 convolution and ReLU; with batch normalization there is no bias.
 
-    Batch (not instance) normalization: its statistics are fixed at prediction, so that a tile
-    gives what the whole image gives, and it folds into the convolution at no cost.
+    Batch (not instance) normalization: its statistics are fixed at prediction, so that tiles give
+    the result of the whole image, and it folds into the convolution at no cost.
     """
     conv = CONV[ndim](in_channels, out_channels, 3, padding=padding, bias=not batch_norm)
     norm = [NORM[ndim](out_channels)] if batch_norm else []
     return [conv, *norm, nn.ReLU(inplace=True)]
 
 
-def pad_to_multiple(x, multiple):
-    """Repeat the last pixel of each spatial axis up to the next multiple of `multiple`.
+def pad_to_multiple(x: torch.Tensor, multiple: Sequence[int]) -> torch.Tensor:
+    """Pad each spatial axis to the next multiple of `multiple` by repeating its last pixel.
 
     Parameters
     ----------
@@ -58,8 +63,8 @@ def pad_to_multiple(x, multiple):
     return F.pad(x, amounts, mode="replicate")
 
 
-def crop_center(x, spatial):
-    """Cut the last axes of a tensor or array to the sizes `spatial`, around the middle.
+def crop_center(x: Any, spatial: Sequence[int]) -> Any:
+    """Crop the last axes of a tensor or array to the sizes `spatial`, around the middle.
 
     Parameters
     ----------

@@ -1,9 +1,11 @@
-"""Networks that learn from proxies, and what they hand on."""
+"""Pretraining networks, and the transfer of their weights."""
 
 from dataclasses import dataclass
 
 import torch
 from torch import nn
+
+from .protocol import FeatureNetwork
 
 _HEADS = ("head.", "auxiliary.")
 _HEAD = "_head"  # after the name of a proxy
@@ -17,7 +19,7 @@ class Backbone:
     ----------
     module : torch.nn.Module
     network : str, callable or torch.nn.Module
-        What it was made by, see `sskseg.nn.make_network`.
+        Specification that made the network, see `sskseg.nn.make_network`.
     width, depth, ndim : int
     """
 
@@ -29,36 +31,38 @@ class Backbone:
 
 
 class ProxyNetwork(nn.Module):
-    """A dense network, with heads for classes on the mean of its decoder's last features.
+    """A dense network with classification heads on the pooled features of its last decoder level.
 
     The gradient of each head reaches encoder and decoder.
 
     Parameters
     ----------
     backbone : torch.nn.Module
-        Has ``features(x)``, and ``head`` for the image that it restores.
+        Has ``features(x)``, and ``head`` for the restored image.
     n_features : int
-        Of the backbone.
+        Number of features of the backbone.
     n_classes : dict of str to int
-        For each proxy that tells classes.
+        Number of classes of each classification proxy.
     """
 
-    def __init__(self, backbone, n_features, n_classes):
+    def __init__(self, backbone: FeatureNetwork, n_features: int, n_classes: dict[str, int]):
         super().__init__()
         self.backbone = backbone
-        # Names of users, which a ModuleDict does not take where it has such an attribute
+        # A ModuleDict rejects names of its own attributes, which users may choose.
         heads = {f"{name}{_HEAD}": nn.Linear(n_features, n) for name, n in n_classes.items()}
         self.heads = nn.ModuleDict(heads)
 
-    def forward(self, x, *, restores=False):
+    def forward(
+        self, x: torch.Tensor, *, restores: bool = False
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor | None]:
         """Map (batch, 1, *spatial) to (logits, image).
 
         Parameters
         ----------
         x : Tensor of shape (batch, 1, *spatial)
-            Sizes are multiples of the backbone's stride.
+            Sizes are multiples of the stride of the backbone.
         restores : bool, default=False
-            Whether the image is wanted.
+            Whether to return the restored image.
 
         Returns
         -------
@@ -71,35 +75,35 @@ class ProxyNetwork(nn.Module):
         return logits, self.backbone.read_out(features) if restores else None
 
 
-def transfer_weights(source, target):
-    """Start a network from the weights of another of the same make; heads stay as they are.
+def transfer_weights(source: nn.Module, target: nn.Module) -> list[str]:
+    """Initialize a network with the weights of another one of the same architecture, except heads.
 
-    Where the numbers of input channels differ, the weights of the first layer are repeated for each
-    channel and divided by how often, so that equal channels give what one gave.
+    If the numbers of input channels differ, the weights of the first layer are repeated and divided
+    by the number of repetitions, so that equal channels give the result of one channel.
 
     Parameters
     ----------
     source, target : torch.nn.Module
-        `target` is changed.
+        `target` is modified.
 
     Returns
     -------
     list of str
-        Parameters of `target` that were taken over.
+        Names of the transferred parameters.
 
     Raises
     ------
     ValueError
-        If a parameter fits neither way.
+        If the shape of a parameter does not match.
     """
     old, state = source.state_dict(), target.state_dict()
-    taken = [name for name in state if not name.startswith(_HEADS)]
-    for name in taken:
+    transferred = [name for name in state if not name.startswith(_HEADS)]
+    for name in transferred:
         if name not in old:
             raise ValueError(f"The backbone has no {name!r}; was it made by another network?")
         state[name] = _repeated(old[name], state[name].shape, name)
     target.load_state_dict(state)
-    return taken
+    return transferred
 
 
 def _repeated(weight, shape, name):

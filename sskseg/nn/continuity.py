@@ -1,4 +1,4 @@
-"""The network that corrects a section by its neighbors."""
+"""Network that corrects the probabilities of a section by those of its neighbors."""
 
 import torch
 from torch import nn
@@ -9,17 +9,17 @@ _EPSILON = 1e-4
 
 
 class ContinuityNet(nn.Module):
-    """From the probabilities of neighboring sections to those of the one in the middle.
+    """Map the probabilities of neighboring sections to those of the middle section.
 
-    A weighted mean of the sections, whose weights are learned, and a correction of its logit by a
-    small U-Net that starts as nothing: before training the network is the plain mean.
+    The logit of a learned weighted mean of the sections, corrected by a small U-Net. The correction
+    starts at zero: before training the network computes the plain mean.
 
     Parameters
     ----------
     n_sections : int
-        Odd; the middle one is what is corrected.
+        Odd number; the middle section is corrected.
     n_outputs : int
-        1 for the probability of the foreground, or the number of classes.
+        1 for the foreground probability, or the number of classes.
     width : int, default=8
     depth : int, default=2
         Of the U-Net.
@@ -28,7 +28,7 @@ class ContinuityNet(nn.Module):
     Attributes
     ----------
     stride, reach : tuple of int
-        As of `UNet`.
+        As in `UNet`.
 
     References
     ----------
@@ -36,18 +36,20 @@ class ContinuityNet(nn.Module):
        images using spatial continuity. ISBI 2022. :doi:`10.1109/ISBI52829.2022.9761519`
     """
 
-    def __init__(self, n_sections, n_outputs, width=8, depth=2, *, ndim=2):
+    def __init__(
+        self, n_sections: int, n_outputs: int, width: int = 8, depth: int = 2, *, ndim: int = 2
+    ):
         super().__init__()
         self.n_sections, self.n_outputs = n_sections, n_outputs
         self.weights = nn.Parameter(torch.zeros(n_sections))
         self.correction = UNet(
             n_sections * n_outputs, n_outputs, width=width, depth=depth, ndim=ndim, shuffle=True
         )
-        nn.init.zeros_(self.correction.head.weight)
-        nn.init.zeros_(self.correction.head.bias)
+        for parameter in self.correction.head.parameters():
+            nn.init.zeros_(parameter)
         self.stride, self.reach = self.correction.stride, self.correction.reach
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (batch, n_sections * n_outputs, *spatial) to logits (batch, n_outputs, *spatial)."""
         sections = x.unflatten(1, (self.n_sections, self.n_outputs)).float()
         weights = self.weights.float().softmax(0).view(-1, *(1,) * (sections.ndim - 2))

@@ -10,10 +10,10 @@ from .initialization import initialize
 class DMCN(nn.Module):
     """Deep multilevel contextual network.
 
-    A trunk of convolutions and poolings; the features of each level but the first are brought back
+    A trunk of convolutions and poolings. The features of each level except the first are upsampled
     to full resolution by one transposed convolution, classified by an auxiliary head, and
-    concatenated for the classification that counts. With one channel in and out, width 64 and depth
-    3 it has 16 convolutions, 3 poolings, 3 transposed convolutions and 7,741,620 parameters.
+    concatenated for the main head. With one channel in and out, width 64 and depth 3 it has 16
+    convolutions, 3 poolings, 3 transposed convolutions and 7,741,620 parameters.
 
     Images of any size are accepted: they are padded (edge values) to the next multiple of `stride`
     and the output is cropped back.
@@ -22,25 +22,25 @@ class DMCN(nn.Module):
     ----------
     in_channels, out_channels : int
     width : int, default=32
-        Channels of the first level; doubled at each level below. A quarter of them stand for each
-        level in the concatenation.
+        Channels of the first level; doubled at each level below. Each level contributes a quarter
+        of `width` to the concatenation.
     depth : int, default=3
         Number of poolings.
     ndim : {2, 3}, default=2
     post_conv : bool, default=True
-        A 3x3 convolution after each transposed one.
+        Whether a 3x3 convolution follows each transposed convolution.
     dropout : float, default=0.5
-        Probability of dropping an element of what the levels hand on, in training.
+        Probability of dropping an element of the features of a level in training.
 
     Attributes
     ----------
     stride, reach : tuple of int
-        As of `UNet`.
+        As in `UNet`.
 
     Notes
     -----
-    The layout follows Chen et al. [1]_, in whose text it is not complete: a 1x1 convolution before
-    each transposed one, without which the number of parameters could not be 7.7 million, is ours.
+    The architecture follows Chen et al. [1]_, whose description is incomplete: we add a 1x1
+    convolution before each transposed one, which their 7.7 million parameters imply.
 
     References
     ----------
@@ -49,7 +49,15 @@ class DMCN(nn.Module):
     """
 
     def __init__(
-        self, in_channels, out_channels, *, width=32, depth=3, ndim=2, post_conv=True, dropout=0.5
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        width: int = 32,
+        depth: int = 3,
+        ndim: int = 2,
+        post_conv: bool = True,
+        dropout: float = 0.5,
     ):
         super().__init__()
         widths = [width * 2**level for level in range(depth + 1)]
@@ -81,10 +89,10 @@ class DMCN(nn.Module):
         self.reach = (_reach(convs),) * ndim
         initialize(self, [self.head, *self.auxiliary])
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor | tuple[torch.Tensor, ...]:
         """Map (batch, in_channels, *spatial) to logits (batch, out_channels, *spatial).
 
-        In training, a tuple: those logits, and those of the auxiliary heads.
+        In training, a tuple: these logits and those of the auxiliary heads.
         """
         inside = (..., *(slice(size) for size in x.shape[2:]))
         x = pad_to_multiple(x, self.stride)
@@ -103,9 +111,8 @@ class DMCN(nn.Module):
 class _Upscale(nn.Module):
     """Transposed convolution to exactly `factor` times the size.
 
-    Trained in float32 also where the rest is in mixed precision: on CPUs, torch (2.13, oneDNN)
-    computes wrong gradients of bfloat16 ones with kernels of 8 and 16, depending on the number of
-    channels.
+    In float32 even with mixed precision: on CPUs, torch (2.13, oneDNN) computes wrong gradients in
+    bfloat16 for kernels of 8 and 16 and some numbers of channels.
     """
 
     def __init__(self, channels, factor, ndim):
@@ -118,8 +125,7 @@ class _Upscale(nn.Module):
 
 
 def _reach(convs):
-    """Of the lowest level: its cells see `cells` more around them, and a pixel sees one cell more
-    through the transposed convolution."""
+    """Receptive-field radius of the lowest level: `cells` of it, and one more by the upsampling."""
     cells = convs[0]
     for n in convs[1:]:
         cells = -(-cells // 2) + n

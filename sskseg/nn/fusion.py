@@ -1,4 +1,4 @@
-"""Ready a trained network for fast prediction."""
+"""Fuse layers of a trained network for fast prediction."""
 
 import copy
 from itertools import pairwise
@@ -10,10 +10,10 @@ _CONVOLUTIONS = (nn.Conv2d, nn.Conv3d)
 _NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)
 
 
-def fold_batch_norm(network):
-    """Copy a network in evaluation mode with each batch normalization folded into its convolution.
+def fold_batch_norm(network: nn.Module) -> nn.Module:
+    """Fold each batch normalization of a network into the preceding convolution.
 
-    The output is the same up to rounding, without the cost of the normalization.
+    The output is equal up to rounding, without the cost of the normalization.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def fold_batch_norm(network):
     Returns
     -------
     torch.nn.Module
-        A copy; `network` is left as it is.
+        A copy in evaluation mode; `network` is not modified.
     """
     network = copy.deepcopy(network).eval()
     for module in network.modules():

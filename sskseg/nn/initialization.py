@@ -1,24 +1,26 @@
 """Initial weights as Keras defines them."""
 
 import math
+from collections.abc import Sequence
 
+import torch
 from torch import nn
 
-# Standard deviation of a standard normal distribution that is cut at two standard deviations.
+# Standard deviation of the standard normal distribution truncated at two standard deviations.
 _TRUNCATED_STD = 0.87962566103423978
 
 
-def he_normal_(weight):
+def he_normal_(weight: torch.Tensor) -> torch.Tensor:
     """Fill weights from the truncated normal distribution of variance ``2 / fan_in``.
 
-    As Keras's ``HeNormal``: cut at two standard deviations, and widened so that the variance is
-    what it is to be; torch's ``kaiming_normal_`` does not cut.
+    As ``HeNormal`` of Keras: truncated at two standard deviations and rescaled to the variance;
+    ``kaiming_normal_`` of torch does not truncate.
 
     Parameters
     ----------
     weight : Tensor of shape (n, m, *kernel)
-        Of a convolution, (out, in, ...), or of a transposed one, (in, out, ...). The fan-in is
-        ``m * prod(kernel)``, for transposed convolutions too, as Keras has it.
+        Weights of a convolution, (out, in, ...), or of a transposed one, (in, out, ...). The fan-in
+        is ``m * prod(kernel)``, for transposed convolutions too, as in Keras.
 
     Returns
     -------
@@ -35,7 +37,7 @@ def he_normal_(weight):
     return nn.init.trunc_normal_(weight, std=std, a=-2 * std, b=2 * std)
 
 
-def glorot_uniform_(weight):
+def glorot_uniform_(weight: torch.Tensor) -> torch.Tensor:
     """Fill weights uniformly between plus and minus ``sqrt(6 / (fan_in + fan_out))``.
 
     Parameters
@@ -65,14 +67,14 @@ def _fans(weight):
 _CONVOLUTIONS = (nn.Conv2d, nn.Conv3d, nn.ConvTranspose2d, nn.ConvTranspose3d)
 
 
-def initialize(network, heads):
-    """He normal for the convolutions, Glorot uniform for those that classify, biases 0.
+def initialize(network: nn.Module, heads: Sequence[nn.Module]) -> None:
+    """Initialize convolutions He normal, heads Glorot uniform, and biases 0.
 
     Parameters
     ----------
     network : torch.nn.Module
     heads : sequence of torch.nn.Module
-        The convolutions that classify.
+        Convolutions that output logits.
     """
     for module in network.modules():
         if isinstance(module, _CONVOLUTIONS):

@@ -1,11 +1,13 @@
-"""Losses that look at labeled pixels only."""
+"""Losses of labeled pixels."""
 
 import torch
 import torch.nn.functional as F
 
 
-def masked_cross_entropy(logits, labels, weight=None):
-    """Weighted mean of the cross-entropy over the labeled pixels.
+def masked_cross_entropy(
+    logits: torch.Tensor, labels: torch.Tensor, weight: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Compute the weighted mean cross-entropy of the labeled pixels.
 
     Parameters
     ----------
@@ -14,12 +16,12 @@ def masked_cross_entropy(logits, labels, weight=None):
     labels : Tensor of shape (batch, *spatial)
         -1 is ignored; with one class, > 0 is foreground.
     weight : Tensor of shape (batch, *spatial), default=None
-        Of each pixel in the mean; None is 1.
+        Weight of each pixel in the mean; None is 1.
 
     Returns
     -------
     Tensor, scalar
-        0 where nothing is labeled.
+        0 if nothing is labeled.
     """
     known = (labels >= 0).float()
     known = known if weight is None else known * weight
@@ -31,18 +33,20 @@ def masked_cross_entropy(logits, labels, weight=None):
     return (loss * known).sum() / known.sum().clamp_min(1)
 
 
-def masked_dice_loss(logits, labels, smooth=1.0):
-    """One minus the soft Dice coefficient, over the batch, of the labeled pixels.
+def masked_dice_loss(
+    logits: torch.Tensor, labels: torch.Tensor, smooth: float = 1.0
+) -> torch.Tensor:
+    """Compute one minus the soft Dice coefficient of the labeled pixels of the batch.
 
-    Unlabeled pixels (-1) are left out of the numerator and of the denominator. With more than
-    one class, the mean over the classes other than 0.
+    Unlabeled pixels (-1) are excluded from numerator and denominator. With more than one class,
+    the mean over all classes except 0.
 
     Parameters
     ----------
     logits : Tensor of shape (batch, n_classes, *spatial)
     labels : Tensor of shape (batch, *spatial)
     smooth : float, default=1.0
-        Added above and below; makes an empty batch give 0.
+        Added to numerator and denominator; an empty batch gives 0.
 
     Returns
     -------
@@ -67,19 +71,21 @@ def masked_dice_loss(logits, labels, smooth=1.0):
     return 1 - ((2 * overlap + smooth) / (total + smooth)).mean()
 
 
-def masked_soft_cross_entropy(logits, target, weight=None):
-    """Mean binary cross-entropy against a target in [0, 1]; NaN in the target is ignored.
+def masked_soft_cross_entropy(
+    logits: torch.Tensor, target: torch.Tensor, weight: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Compute the mean binary cross-entropy with targets in [0, 1]; NaN targets are ignored.
 
     Parameters
     ----------
     logits, target : Tensor of the same shape
     weight : Tensor of that shape, default=None
-        Of each pixel in the mean; None is 1.
+        Weight of each pixel in the mean; None is 1.
 
     Returns
     -------
     Tensor, scalar
-        0 where the whole target is NaN.
+        0 if all targets are NaN.
     """
     known = ~torch.isnan(target)
     filled = torch.where(known, target, 0.0)

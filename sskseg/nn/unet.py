@@ -1,5 +1,8 @@
 """U-Nets for 2-D and 3-D images."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -24,14 +27,14 @@ class UNet(nn.Module):
         Number of poolings.
     ndim : {2, 3}, default=2
     padding : {"same", "valid"}, default="same"
-        ``"valid"``: convolutions see real pixels only, and skip connections are cropped.
+        ``"valid"``: convolutions without padding; skip connections are cropped.
     shuffle : bool, default=False
-        Run the first level at half the in-plane resolution: pixels are rearranged into channels
-        before it and back after it (sub-pixel convolution [2]_). At equal parameters this is
-        several times faster, since the convolutions at full resolution, with few channels, cost
-        most. With same padding only.
+        Whether to run the first level at half the in-plane resolution: pixels are rearranged into
+        channels before it and back after the last (sub-pixel convolution [2]_). With the same
+        number of parameters this is several times faster, since convolutions at full resolution
+        dominate the cost. With same padding only.
     batch_norm : bool, default=True
-        Normalize between convolution and ReLU.
+        Whether to use batch normalization between convolution and ReLU.
     up_kernel : {2, 3}, default=2
         Side of the kernels of the transposed convolutions.
     dropout : float, default=0.0
@@ -42,17 +45,17 @@ class UNet(nn.Module):
     Attributes
     ----------
     stride : tuple of int
-        Tiles start at multiples of this, so that poolings see the same pixels together.
+        Tiles start at multiples of this, so that poolings are aligned.
     reach : tuple of int
-        How far (pixels) an output pixel looks beyond the `stride`-aligned block that it is in, in
-        each direction of each axis.
+        Receptive-field radius, pixels: how far an output pixel depends on pixels beyond its
+        `stride`-aligned block, in both directions of each axis.
     margin : tuple of int
         Pixels that the output lacks on each side; 0 with same padding.
 
     Raises
     ------
     ValueError
-        For unknown padding, valid padding with `shuffle`, or an `up_kernel` but 2 and 3.
+        If padding is unknown or valid with `shuffle`, or `up_kernel` is not 2 or 3.
 
     References
     ----------
@@ -63,8 +66,9 @@ class UNet(nn.Module):
     """
 
     def __init__(
-        self, in_channels, out_channels, *, width=32, depth=3, ndim=2, padding="same",
-        shuffle=False, batch_norm=True, up_kernel=2, dropout=0.0, inner_dropout=0.0,
+        self, in_channels: int, out_channels: int, *, width: int = 32, depth: int = 3,
+        ndim: int = 2, padding: str = "same", shuffle: bool = False, batch_norm: bool = True,
+        up_kernel: int = 2, dropout: float = 0.0, inner_dropout: float = 0.0,
     ):  # fmt: skip
         super().__init__()
         if padding not in ("same", "valid") or (padding == "valid" and shuffle):
@@ -76,12 +80,12 @@ class UNet(nn.Module):
             raise ValueError(f"up_kernel must be 2 or 3, got {up_kernel}.")
         self.ndim, self.depth, self.valid = ndim, depth, padding == "valid"
         self.shuffle = (1,) * (ndim - 2) + ((2, 2) if shuffle else (1, 1))
-        factor = 4 if shuffle else 1
+        factor, inner = 4 if shuffle else 1, 0 if self.valid else 1
 
         def block(before, after):
-            options = {"padding": 0 if self.valid else 1, "batch_norm": batch_norm}
-            first = conv_relu(before, after, ndim, **options)
-            return nn.Sequential(*first, *conv_relu(after, after, ndim, **options))
+            first = conv_relu(before, after, ndim, padding=inner, batch_norm=batch_norm)
+            second = conv_relu(after, after, ndim, padding=inner, batch_norm=batch_norm)
+            return nn.Sequential(*first, *second)
 
         widths = [width * 2**level for level in range(depth + 1)]
         befores = [in_channels * factor, *widths[:-1]]
@@ -89,9 +93,10 @@ class UNet(nn.Module):
         self.pool = POOL[ndim](2)
         self.dropout = DROPOUT[ndim](dropout)
         self.inner_dropout = DROPOUT[ndim](inner_dropout)
-        same = {} if up_kernel == 2 else {"padding": 1, "output_padding": 1}
+        trim = up_kernel - 2  # a kernel of 3 is trimmed to double the size exactly
         self.up = nn.ModuleList(
-            UPCONV[ndim](2 * w, w, up_kernel, stride=2, **same) for w in widths[-2::-1]
+            UPCONV[ndim](2 * w, w, up_kernel, stride=2, padding=trim, output_padding=trim)
+            for w in widths[-2::-1]
         )
         self.decoder = nn.ModuleList(block(2 * w, w) for w in widths[-2::-1])
         self.head = CONV[ndim](width, out_channels * factor, 1)
@@ -100,15 +105,15 @@ class UNet(nn.Module):
         self.reach = tuple(s * _reach(depth, up_kernel, self.valid) for s in self.shuffle)
         initialize(self, [self.head])
 
-    def valid_input_size(self, size):
-        """The smallest accepted size of an axis that is not below `size` (pixels)."""
+    def valid_input_size(self, size: int) -> int:
+        """Return the smallest accepted size of an axis of at least `size` pixels."""
         if not self.valid:
             return max(1, size)
-        smallest = 2 * self.margin[0] + _fewest_outputs(self.depth)
+        smallest = 2 * self.margin[0] + _min_output_size(self.depth)
         return smallest + -(-max(0, size - smallest) // 2**self.depth) * 2**self.depth
 
-    def check_size(self, spatial):
-        """Raise ValueError, with the nearest legal sizes, where `spatial` is not accepted."""
+    def check_size(self, spatial: Sequence[int]) -> None:
+        """Raise ValueError with the nearest valid sizes if `spatial` is not accepted."""
         for size in spatial:
             above = self.valid_input_size(size)
             if above != size:
@@ -120,8 +125,8 @@ class UNet(nn.Module):
                     f"nearest legal: {nearest}."
                 )
 
-    def features(self, x):
-        """Dense features of the last decoder level, at the resolution that it runs at."""
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """Compute the features of the last decoder level, at its own resolution."""
         x = _space_to_depth(x, self.shuffle)
         skips = []
         for level, block in enumerate(self.encoder):
@@ -135,7 +140,7 @@ class UNet(nn.Module):
             x = self.inner_dropout(x)
         return x
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (batch, in_channels, *spatial) to logits (batch, out_channels, *spatial).
 
         With valid padding, to logits that lack `margin` on each side.
@@ -145,14 +150,15 @@ class UNet(nn.Module):
             self.check_size(spatial)
             return self.head(self.features(x))
         x = self.read_out(self.features(pad_to_multiple(x, self.stride)))
-        return x[(..., *(slice(size) for size in spatial))]
+        inside: Any = (..., *(slice(size) for size in spatial))
+        return x[inside]
 
-    def read_out(self, features):
-        """Logits, at the resolution of the image, of what `features` gives."""
+    def read_out(self, features: torch.Tensor) -> torch.Tensor:
+        """Compute logits, at the resolution of the image, from `features`."""
         return _depth_to_space(self.head(features), self.shuffle)
 
-    def last_layers(self):
-        """The modules that turn decoder features into logits: the last level and the head."""
+    def last_layers(self) -> list[nn.Module]:
+        """List the modules of the last decoder level and the head."""
         return [self.decoder[-1], self.head]
 
 
@@ -162,12 +168,12 @@ def _reach(depth, up_kernel, valid):
         reach = -(-reach // 2) + 2
     for _ in range(depth):
         reach = 2 * (reach + (up_kernel - 2)) + 2
-    # With valid padding the blocks that are pooled together start at 4 modulo the stride.
+    # With valid padding pooled blocks start at 4 modulo the stride.
     return reach + 4 * (valid and depth > 2)
 
 
-def _fewest_outputs(depth):
-    """Smallest output of valid padding: 4 modulo ``2**depth``."""
+def _min_output_size(depth):
+    """Smallest output size with valid padding: 4 modulo ``2**depth``."""
     return 4 if depth > 1 else 2
 
 

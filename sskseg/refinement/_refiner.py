@@ -211,7 +211,7 @@ class SimulatedRefiner(TorchEstimator):
                 _batched(real, size, device), budget, settings,
                 weight=self.self_regularization, rng=rng, watch=watch,
             )  # fmt: skip
-            self.history_ = [{"stage": "refiner", **row} for row in rows]
+            self.history_ = [{"phase": "refiner", **row} for row in rows]
             self.report_ = watch.finish()
             self.network_ = refiner.cpu().eval()
         return self

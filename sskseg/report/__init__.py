@@ -1,4 +1,4 @@
-"""Tables, pictures, and a page of all that is known of a fitted pipeline."""
+"""Tables, figures, and an HTML page about a fitted pipeline."""
 
 from .calibration import ReliabilityDisplay
 from .counts import CountAgreementDisplay, SizeDisplay
@@ -6,7 +6,8 @@ from .curves import HistoryDisplay, LabelEfficiencyDisplay
 from .overlay import draw_outlines, save_overlay
 from .page import html
 from .pretraining import FeatureDisplay, ProxyDisplay
-from .segmentation import ProbabilityDisplay, SegmentationDisplay
+from .probability import ProbabilityDisplay
+from .segmentation import SegmentationDisplay
 from .simulation import SimulationDisplay
 from .tables import format_table
 from .volume import VolumeDisplay

@@ -1,22 +1,22 @@
-"""What the displays share: axes, colors, images, outlines, scale bars."""
+"""Shared drawing of the displays: axes, colors, images, outlines, scale bars."""
 
 from math import ceil
 
 import numpy as np
 
-# Okabe and Ito: colors that remain different to color-blind eyes.
+# Palette of Okabe and Ito, safe for color blindness.
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 SKY, VERMILLION, YELLOW, GRAY = "#56B4E9", "#D55E00", "#F0E442", "#888888"
 CYCLE = (BLUE, ORANGE, GREEN, VERMILLION, PURPLE, SKY)
-# The same markers in black and white.
+# Markers distinguish lines in black and white.
 MARKERS = "osD^vP"
 
-_MAX_SIDE = 1000  # pixels of a side that are drawn
+_MAX_SIDE = 1000  # pixels of a side; larger images are drawn downsampled
 _UNITS = ("nm", "µm", "mm")
 
 
 def check_plot():
-    """Raise ImportError where matplotlib is missing."""
+    """Raise ImportError if matplotlib is not installed."""
     try:
         import matplotlib  # noqa: F401
     except ImportError as error:
@@ -26,7 +26,7 @@ def check_plot():
 
 
 class Display:
-    """Base of the displays: where they are drawn.
+    """Base class of the displays.
 
     Attributes
     ----------
@@ -37,14 +37,14 @@ class Display:
     """
 
     def _place(self, ax, n, columns=3, size=(3.2, 3.4), heights=None, widths=None):
-        """Axes of n panels: in a new figure, in a given one, in the place of one axes, or given."""
+        """Make axes of n panels in a figure, in place of a single axes, or take given axes."""
         check_plot()
         from matplotlib.axes import Axes
         from matplotlib.figure import FigureBase
         from matplotlib.gridspec import GridSpecFromSubplotSpec
 
         if n == 0:
-            raise ValueError("There is nothing to show: no image was given.")
+            raise ValueError("At least one image is needed, got none.")
         columns = min(n, columns)
         shape = (-(-n // columns), columns)
         self._owns_figure = ax is None or isinstance(ax, FigureBase)
@@ -60,11 +60,12 @@ class Display:
         elif n == 1:
             axes = np.array([ax])
         else:
-            if ax.get_subplotspec() is None:
-                raise ValueError(f"{n} panels take the place of an axes of plt.subplots.")
+            place = ax.get_subplotspec()
+            if place is None:
+                raise ValueError(f"ax must be an axes of plt.subplots to hold {n} panels.")
             ax.set_axis_off()
             grid = GridSpecFromSubplotSpec(
-                *shape, ax.get_subplotspec(), height_ratios=heights, width_ratios=widths
+                *shape, place, height_ratios=heights, width_ratios=widths
             )
             axes = np.array([ax.figure.add_subplot(grid[i]) for i in range(n)])
         for unused in axes[n:] if self._owns_figure else ():
@@ -78,7 +79,7 @@ class Display:
         self.figure_ = self.ax_.figure
 
     def _legend(self, handles):
-        """Below the panels."""
+        """Draw the legend below the panels."""
         if not handles:
             return
         options = {"handles": handles, "frameon": False, "fontsize": 9}
@@ -90,13 +91,13 @@ class Display:
             self.ax_.legend(loc="upper center", bbox_to_anchor=(0.5, -0.02), **options)
 
 
-def even_columns(n, most):
-    """Columns for `n` panels: at most `most`, and no more than the rows need."""
-    return ceil(n / max(1, ceil(n / most)))
+def even_columns(n, max_columns):
+    """Compute the number of columns for `n` panels in rows of about equal length."""
+    return ceil(n / max(1, ceil(n / max_columns)))
 
 
 def numbered(n):
-    """Names of images that have none."""
+    """Make default names of images."""
     return [f"image {i}" for i in range(n)]
 
 
@@ -107,38 +108,38 @@ def _new_figure():
 
 
 def title(ax, text):
-    """A title as it is: a dollar sign is no mathematics."""
+    """Set a title verbatim, without mathematics between dollar signs."""
     ax.set_title(text, fontsize=9, parse_math=False)
 
 
-def thinned(shape):
-    """Every how many pixels of a plane are drawn."""
+def downsampling(shape):
+    """Compute the downsampling factor of a plane."""
     return max(1, ceil(max(shape[:2]) / _MAX_SIDE))
 
 
 def show_plane(ax, plane, *, stretch=False, spacing=None, unit="µm", **options):
-    """Show a plane of intensities, probabilities or colors, thinned where it is large.
+    """Show a plane of intensities, probabilities or colors, downsampled if it is large.
 
-    Axes are in pixels of the whole plane, in their right proportions.
+    Axes are in pixels of the whole plane, with correct proportions.
 
     Parameters
     ----------
     ax : matplotlib.axes.Axes
     plane : ndarray of shape (height, width) or (height, width, 3 or 4)
     stretch : bool, default=False
-        Whether to show what lies between the percentiles 1 and 99.8 from black to white.
+        Whether to stretch intensities between the percentiles 1 and 99.8 from black to white.
     spacing : sequence of two floats, default=None
         Size of a pixel along y and x; draws a scale bar.
     unit : str, default="µm"
     **options
-        Of ``imshow``.
+        Passed to ``imshow``.
 
     Returns
     -------
     matplotlib.image.AxesImage
     """
-    step = thinned(plane.shape)
-    small = _means(plane, step)
+    step = downsampling(plane.shape)
+    small = _block_means(plane, step)
     if stretch:
         small, options = stretched(small), {"cmap": "gray", "vmin": 0, "vmax": 1} | options
     height, width = step * small.shape[0], step * small.shape[1]
@@ -153,8 +154,8 @@ def show_plane(ax, plane, *, stretch=False, spacing=None, unit="µm", **options)
     return image
 
 
-def _means(plane, step):
-    """Means of blocks."""
+def _block_means(plane, step):
+    """Downsample a plane to means of blocks."""
     if step == 1:
         return plane
     height, width = (side // step for side in plane.shape[:2])
@@ -164,13 +165,13 @@ def _means(plane, step):
 
 
 def stretched(plane):
-    """Intensities between 0 and 1: between the percentiles 1 and 99.8."""
+    """Scale intensities between the percentiles 1 and 99.8 to [0, 1]."""
     low, high = (float(v) for v in np.percentile(plane, (1, 99.8)))
     return np.clip((plane.astype(np.float32) - low) / max(high - low, 1e-12), 0, 1)
 
 
 def channels_shown(image, ndim):
-    """Of two channels the first, of three or more the first three as colors."""
+    """Select the first of two channels, or the first three of more as colors."""
     image = np.asarray(image)
     if image.ndim > ndim:
         image = image[..., :3] if image.shape[-1] >= 3 else image[..., 0]
@@ -178,7 +179,7 @@ def channels_shown(image, ndim):
 
 
 def as_plane(image, ndim, z=None):
-    """Of a volume the section `z`, or the maximum along z; channels as `channels_shown`."""
+    """Select section `z` of a volume, or the maximum along z; channels as `channels_shown`."""
     image = channels_shown(image, ndim)
     if ndim == 3:
         return image.max(axis=0) if z is None else image[z]
@@ -186,7 +187,7 @@ def as_plane(image, ndim, z=None):
 
 
 def outlines(labels):
-    """Outlines of the objects of a plane.
+    """Trace the outlines of the objects of a plane.
 
     Parameters
     ----------
@@ -195,27 +196,27 @@ def outlines(labels):
     Returns
     -------
     dict of int to list of ndarray of shape (n_points, 2)
-        Of each object its closed lines, (x, y) in pixels, between it and what is not it.
+        Closed lines around each object, (x, y) in pixels.
     """
     from contourpy import contour_generator
     from scipy import ndimage as ndi
 
-    step = thinned(labels.shape)
+    step = downsampling(labels.shape)
     labels = np.maximum(labels[::step, ::step], 0)
     ids, compact = np.unique(labels, return_inverse=True)
     compact = compact.reshape(labels.shape) + (0 if ids[0] == 0 else 1)
     ids = ids[ids > 0]
-    found = {}
+    lines_of = {}
     for i, box in enumerate(ndi.find_objects(compact)):
         inside = np.pad((compact[box] == i + 1).astype(float), 1)
         lines = contour_generator(z=inside).lines(0.5)
         first = np.array([box[1].start - 1, box[0].start - 1])
-        found[int(ids[i])] = [(line + first) * step + (step - 1) / 2 for line in lines]
-    return found
+        lines_of[int(ids[i])] = [(line + first) * step + (step - 1) / 2 for line in lines]
+    return lines_of
 
 
 def draw_lines(ax, lines, color, width, style="solid"):
-    """Many lines as one artist.
+    """Draw many lines as one artist.
 
     Parameters
     ----------
@@ -239,17 +240,17 @@ def draw_lines(ax, lines, color, width, style="solid"):
     return made
 
 
-def all_lines(found):
-    """Lines of all objects of `outlines`."""
-    return [line for lines in found.values() for line in lines]
+def all_lines(lines_of):
+    """List the lines of all objects of `outlines`."""
+    return [line for lines in lines_of.values() for line in lines]
 
 
 def shade(ax, mask, color="#000000", alpha=0.45):
-    """Darken a part of a plane."""
+    """Darken a mask of a plane."""
     if mask.any():
         from matplotlib.colors import to_rgb
 
-        step = thinned(mask.shape)
+        step = downsampling(mask.shape)
         layer = np.zeros((*mask[::step, ::step].shape, 4))
         layer[mask[::step, ::step]] = (*to_rgb(color), alpha)
         height, width = step * layer.shape[0], step * layer.shape[1]
@@ -265,12 +266,12 @@ def draw_scale_bar(ax, shape, spacing, unit):
     Parameters
     ----------
     ax : matplotlib.axes.Axes
-        Of an image whose axes are in pixels.
+        Axes of an image, in pixels.
     shape : tuple of int
-        Of the image, pixels.
+        Shape of the image, pixels.
     spacing : sequence of two floats
     unit : str
-        "nm" and "µm" become the next larger unit where the bar is longer than 1000 of them.
+        "nm" and "µm" become the next larger unit if the bar is longer than 1000 of them.
 
     Returns
     -------
@@ -292,10 +293,10 @@ def draw_scale_bar(ax, shape, spacing, unit):
     return bar
 
 
-def round_length(most):
-    """The largest of 1, 2, 5, 10, 20, ... that is not longer."""
-    power = 10.0 ** np.floor(np.log10(most))
-    return float(max(factor for factor in (1, 2, 5) if factor * power <= most * 1.0001) * power)
+def round_length(maximum):
+    """Compute the largest of 1, 2, 5, 10, 20, ... that is not above `maximum`."""
+    power = 10.0 ** np.floor(np.log10(maximum))
+    return float(max(factor for factor in (1, 2, 5) if factor * power <= maximum * 1.0001) * power)
 
 
 def _length_text(length, unit):
@@ -305,7 +306,7 @@ def _length_text(length, unit):
 
 
 def plane_spacing(spacing):
-    """Of y and x, from one that may have z before them."""
+    """Select y and x of a spacing, which may start with z."""
     if spacing is None:
         return None
     spacing = tuple(float(s) for s in spacing)

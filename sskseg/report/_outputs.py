@@ -1,4 +1,4 @@
-"""What an estimator or a pipeline makes of images, and what is known of them."""
+"""Outputs of an estimator or a pipeline, and the annotations to compare them with."""
 
 import inspect
 from dataclasses import dataclass, field
@@ -20,18 +20,18 @@ _MAKERS = {"features": "ProxyPretrainer", "refine": "SimulatedRefiner"}
 
 @dataclass
 class Outputs:
-    """What the steps of a pipeline make of images, each computed once.
+    """Outputs of the steps of a pipeline, each computed once.
 
     Attributes
     ----------
     X : array-like
     steps : list of (name, estimator, array-like)
-        With what each is given.
+        With the input of each.
     spatial_ndim : int
     probability : list of ndarray, or None
-        Of the foreground.
+        Foreground probabilities.
     labels : list of ndarray of int, or None
-        Objects.
+        Label images.
     positions : ndarray of int, or None
     seconds : float
     """
@@ -51,33 +51,33 @@ class Outputs:
 
     @cached_property
     def objects(self):
-        """Label images: as found, or components of the foreground."""
+        """Label images as predicted, or components of the foreground."""
         if self.labels is None and self.probability is not None:
             return [label_components(p > 0.5) for p in self.probability]
         return self.labels
 
     def last(self, name, default=None):
         """Attribute of the last step that has it."""
-        found = [getattr(step, name) for _, step, _ in self.steps if hasattr(step, name)]
-        return found[-1] if found else default
+        values = [getattr(step, name) for _, step, _ in self.steps if hasattr(step, name)]
+        return values[-1] if values else default
 
     @property
     def consecutive(self):
         return self.last("sections") == "consecutive"
 
     def counts(self, coverage=0.9):
-        """Counts, intervals or None, and why there are none.
+        """Compute counts and their intervals, or the reason why there are none.
 
         Returns
         -------
         counts : ndarray of int64, or None
-            None where the last step does not count.
+            None if the last step does not count.
         intervals : ndarray of int64, shape (n_samples, 2), or None
         reason : str
         """
         _, step, inputs = self.steps[-1]
         if self.labels is None:
-            return None, None, "Nothing is counted."
+            return None, None, "No step counts objects."
         if "return_interval" in inspect.signature(step.predict).parameters:
             more = {} if self.positions is None else {"positions": self.positions}
             try:
@@ -87,7 +87,7 @@ class Outputs:
             except ValueError as error:
                 return step.predict(inputs, **more), None, str(error)
             return counts, intervals, ""
-        reason = f"{type(step).__name__} gives no intervals."
+        reason = f"{type(step).__name__} predicts no intervals."
         counts = step.predict(inputs)
         if np.ndim(counts[0]):  # label images
             counts = [np.count_nonzero(np.unique(label) > 0) for label in self.labels]
@@ -95,7 +95,7 @@ class Outputs:
 
 
 def flatten(estimator, name=None):
-    """Names and steps of an estimator or a pipeline, those of pipelines in it too."""
+    """Yield names and steps of an estimator or a pipeline, including nested pipelines."""
     if isinstance(estimator, Pipeline):
         for inner, step in estimator.steps:
             if step is not None and step != "passthrough":
@@ -105,12 +105,12 @@ def flatten(estimator, name=None):
 
 
 def find_step(estimator, X, method):
-    """The first step of an estimator or a pipeline that has a method, and what it is given.
+    """Find the first step of an estimator or a pipeline that has a method, and its input.
 
     Raises
     ------
     ValueError
-        If there is none.
+        If no step has it.
     """
     for _, step in flatten(estimator):
         if hasattr(step, method):
@@ -127,9 +127,9 @@ def apply(estimator, X, positions=None):
     estimator : object
         Fitted; each step has ``transform``.
     X : array-like
-        Images in memory; probabilities for an `InstanceCounter` by itself.
+        Images in memory; probabilities for a single `InstanceCounter`.
     positions : array-like of int, default=None
-        Of consecutive sections, given to the steps that take it.
+        Positions of consecutive sections, passed to steps that accept them.
 
     Returns
     -------
@@ -143,17 +143,17 @@ def apply(estimator, X, positions=None):
     """
     outputs = Outputs(X, positions=positions)
     start = perf_counter()
-    given = X
+    inputs = X
     for name, step in flatten(estimator):
         if not hasattr(step, "transform"):
             raise TypeError(
                 f"Every step must have a method transform, got {type(step).__name__} ({name})."
             )
         check_is_fitted(step)
-        outputs.steps.append((name, step, given))
-        given = _transform(step, given, positions, outputs)
+        outputs.steps.append((name, step, inputs))
+        inputs = _transform(step, inputs, positions, outputs)
     if not outputs.steps:
-        raise TypeError("A pipeline without steps has nothing to show.")
+        raise TypeError("A pipeline must have at least one step, got none.")
     outputs.spatial_ndim = int(next(
         (s.spatial_ndim for _, s, _ in outputs.steps if hasattr(s, "spatial_ndim")), 2
     ))  # fmt: skip
@@ -161,26 +161,26 @@ def apply(estimator, X, positions=None):
     return outputs
 
 
-def _transform(step, given, positions, outputs):
-    """What a step gives; foreground and objects are kept."""
+def _transform(step, inputs, positions, outputs):
+    """Transform the inputs of a step; keep foreground and objects in `outputs`."""
     takes = "positions" in inspect.signature(step.transform).parameters
     more = {"positions": positions} if takes and positions is not None else {}
-    result = step.transform(given, **more)
+    result = step.transform(inputs, **more)
     inside = unwrap(result)
     if np.asarray(inside[0]).dtype.kind in "iu" and hasattr(step, "predict"):
         outputs.labels = [np.asarray(x) for x in inside]
         if hasattr(step, "measure") and outputs.probability is None:
-            outputs.probability = _given_probability(step, given)
+            outputs.probability = _input_probability(step, inputs)
     elif hasattr(step, "predict_proba"):
         outputs.probability = [np.asarray(x) for x in inside]
     return result
 
 
-def _given_probability(counter, given):
-    """What a counter by itself was given, unless it looks at images."""
+def _input_probability(counter, inputs):
+    """Probabilities that were passed to a counter, or None if it takes images."""
     if counter.detector_ is not None:
         return None
-    return [x[..., 0] for x in check_images(given, counter.spatial_ndim)]
+    return [x[..., 0] for x in check_images(inputs, counter.spatial_ndim)]
 
 
 class Reference(NamedTuple):
@@ -240,9 +240,9 @@ def read_reference(
     return Reference(labels, points, counts, annotations.labeled)
 
 
-def choose_rows(n, labeled=(), most=6):
-    """Evenly spaced samples, of those that are labeled where there are any."""
-    rows = np.asarray(labeled) if len(labeled) else np.arange(n)
-    if len(rows) <= most:
-        return [int(row) for row in rows]
-    return [int(rows[i]) for i in np.linspace(0, len(rows) - 1, most).round().astype(int)]
+def choose_samples(n, labeled=(), max_samples=6):
+    """Choose evenly spaced samples, of the labeled ones if there are any."""
+    indices = np.asarray(labeled) if len(labeled) else np.arange(n)
+    if len(indices) > max_samples:
+        indices = indices[np.linspace(0, len(indices) - 1, max_samples).round().astype(int)]
+    return indices.tolist()

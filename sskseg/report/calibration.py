@@ -1,6 +1,9 @@
 """Display of the calibration of probabilities."""
 
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..metrics import expected_calibration_error, reliability_curve
 from ._axes import BLUE, GRAY, Display
@@ -8,12 +11,12 @@ from ._outputs import apply, read_reference
 
 
 class ReliabilityDisplay(Display):
-    """How often pixels of a predicted probability are foreground.
+    """Reliability curve of foreground probabilities.
 
     Parameters
     ----------
     n_pixels, probability, frequency : ndarray of shape (n_bins,)
-        As `sskseg.metrics.reliability_curve` gives them.
+        As returned by `sskseg.metrics.reliability_curve`.
     calibration_error : float
         Expected calibration error.
     name : str, default=None
@@ -22,9 +25,9 @@ class ReliabilityDisplay(Display):
     ----------
     line_ : matplotlib.lines.Line2D
     ax_ : matplotlib.axes.Axes
-        The reliability.
+        Panel of the reliability curve.
     axes_ : ndarray of matplotlib.axes.Axes, shape (2,)
-        Below it the share of the pixels in each bin.
+        The reliability curve, and below it the share of pixels in each bin.
     figure_ : matplotlib.figure.Figure
 
     Examples
@@ -36,7 +39,15 @@ class ReliabilityDisplay(Display):
     0.0
     """
 
-    def __init__(self, *, n_pixels, probability, frequency, calibration_error, name=None):
+    def __init__(
+        self,
+        *,
+        n_pixels: Any,
+        probability: Any,
+        frequency: Any,
+        calibration_error: float,
+        name: str | None = None,
+    ):
         self.n_pixels = n_pixels
         self.probability = probability
         self.frequency = frequency
@@ -44,59 +55,70 @@ class ReliabilityDisplay(Display):
         self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, X, y, *, positions=None, n_bins=15, ax=None, name=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        positions: ArrayLike | None = None,
+        n_bins: int = 15,
+        ax: Any = None,
+        name: str | None = None,
+    ) -> Self:
         """Draw the calibration of a fitted segmenter or of a pipeline with one.
 
         Parameters
         ----------
         estimator : object
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
-            Best those that the segmenter was not trained on: it is surer of the others.
+            Use images that were not used for training: the segmenter is overconfident on the
+            others.
         y : array-like of int
-            Label images; -1 is left out.
+            Label images; -1 is ignored.
         positions : array-like of int, shape (n_samples,), default=None
-            Of consecutive sections.
+            Positions of consecutive sections.
         n_bins : int, default=15
         ax : Axes, array of two Axes or Figure, default=None
-            As for `plot`.
+            As in `plot`.
         name : str, default=None
 
         Returns
         -------
         ReliabilityDisplay
-            Drawn.
+            The display, drawn.
         """
         outputs = apply(estimator, X, positions)
         if outputs.probability is None:
-            raise ValueError(f"{type(estimator).__name__} gives no probabilities.")
+            raise ValueError(f"{type(estimator).__name__} predicts no probabilities.")
         labels = read_reference(y, [p.shape for p in outputs.probability]).labels
-        rows = [i for i, label in enumerate(labels) if label is not None]
-        if not rows:
+        indices = [i for i, label in enumerate(labels) if label is not None]
+        if not indices:
             raise ValueError("y must hold a label image of one sample or more, got none.")
-        return cls.from_predictions(
-            [labels[i] for i in rows], [outputs.probability[i] for i in rows],
-            n_bins=n_bins, ax=ax, name=name,
-        )  # fmt: skip
+        parts = ([part[i] for i in indices] for part in (labels, outputs.probability))
+        return cls.from_predictions(*parts, n_bins=n_bins, ax=ax, name=name)
 
     @classmethod
-    def from_predictions(cls, y_true, y_proba, *, n_bins=15, ax=None, name=None):
+    def from_predictions(
+        cls, y_true: Any, y_proba: Any, *, n_bins: int = 15, ax: Any = None, name: str | None = None
+    ) -> Self:
         """Draw the calibration of probabilities.
 
         Parameters
         ----------
         y_true : ndarray of int, or list of ndarray
-            > 0 foreground, 0 background, -1 left out.
+            > 0 foreground, 0 background, -1 ignored.
         y_proba : ndarray of float, or list of ndarray
-            Of the foreground, in [0, 1].
+            Foreground probabilities, in [0, 1].
         n_bins : int, default=15
         ax : Axes, array of two Axes or Figure, default=None
-            As for `plot`.
+            As in `plot`.
         name : str, default=None
 
         Returns
         -------
         ReliabilityDisplay
-            Drawn.
+            The display, drawn.
         """
         n_pixels, probability, frequency = reliability_curve(y_true, y_proba, n_bins=n_bins)
         error = expected_calibration_error(y_true, y_proba, n_bins=n_bins)
@@ -106,18 +128,18 @@ class ReliabilityDisplay(Display):
         )  # fmt: skip
         return display.plot(ax)
 
-    def plot(self, ax=None):
-        """Draw.
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : Axes, array of two Axes or Figure, default=None
-            One axes is divided, and a figure resized. None is a new figure.
+            One axes is divided, a figure is resized. None: a new figure.
 
         Returns
         -------
         ReliabilityDisplay
-            Itself.
+            The display.
         """
         above, below = self._place(ax, 2, 1, size=(3.8, 2.1), heights=(3, 1))
         above.plot([0, 1], [0, 1], color=GRAY, lw=1)

@@ -1,6 +1,10 @@
 """Displays of counts and sizes."""
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..metrics import count_error
 from ._axes import BLUE, GRAY, ORANGE, VERMILLION, Display, title
@@ -17,13 +21,13 @@ class CountAgreementDisplay(Display):
     y_true, y_pred : array-like of shape (n_samples,)
         Counts.
     intervals : array-like of shape (n_samples, 2), default=None
-        Of the predicted counts, as `InstanceCounter.predict` gives them.
+        Intervals of the predicted counts, as returned by `InstanceCounter.predict`.
     name : str, default=None
 
     Attributes
     ----------
     errors_ : dict of str to float
-        Of `sskseg.metrics.count_error`: ``bias, mae, rmse, wape, concordance``.
+        Result of `sskseg.metrics.count_error`: ``bias, mae, rmse, wape, concordance``.
     limits_ : tuple of two floats
         95 % limits of agreement: mean difference -+ 1.96 standard deviations [1]_.
     ax_ : matplotlib.axes.Axes
@@ -44,7 +48,14 @@ class CountAgreementDisplay(Display):
     0.1
     """
 
-    def __init__(self, *, y_true, y_pred, intervals=None, name=None):
+    def __init__(
+        self,
+        *,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        intervals: ArrayLike | None = None,
+        name: str | None = None,
+    ):
         self.y_true = y_true
         self.y_pred = y_pred
         self.intervals = intervals
@@ -52,50 +63,68 @@ class CountAgreementDisplay(Display):
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y, *, positions=None, kind="both", coverage=_COVERAGE, ax=None, name=None
-    ):
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        positions: ArrayLike | None = None,
+        kind: str = "both",
+        coverage: float = _COVERAGE,
+        ax: Any = None,
+        name: str | None = None,
+    ) -> Self:
         """Draw the counts of a fitted counter or of a pipeline that ends in one.
 
         Parameters
         ----------
         estimator : object
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
-            Probabilities for a counter by itself.
+            Probabilities for a single counter.
         y : counts of shape (n_samples,), label images or points
-            Samples that are not labeled throughout are left out.
+            Samples that are not fully labeled are ignored.
         positions : array-like of int, shape (n_samples,), default=None
-            Of consecutive sections.
+            Positions of consecutive sections.
         kind : {"both", "scatter", "bland-altman"}, default="both"
         coverage : float in (0, 1), default=0.9
-            Of the intervals, which are drawn where the counter can give them.
+            Coverage of the intervals, which are drawn if the counter predicts them.
         ax : Axes, array of Axes or Figure, default=None
-            As for `plot`.
+            As in `plot`.
         name : str, default=None
 
         Returns
         -------
         CountAgreementDisplay
-            Drawn.
+            The display, drawn.
         """
         outputs = apply(estimator, X, positions)
         counts, intervals, reason = outputs.counts(coverage)
         if counts is None:
             raise ValueError(f"A counter is needed, got {type(estimator).__name__}. {reason}")
-        truth = read_reference(
+        reference = read_reference(
             y, [x.shape for x in outputs.labels], consecutive=outputs.consecutive,
             positions=positions,
         )  # fmt: skip
-        known = np.isfinite(truth.counts)
+        known = np.isfinite(reference.counts)
         if not known.any():
-            raise ValueError("y must tell the count of one sample or more, got none.")
+            raise ValueError("y must hold the count of one sample or more, got none.")
         return cls.from_predictions(
-            truth.counts[known], counts[known],
+            reference.counts[known], counts[known],
             intervals=None if intervals is None else intervals[known],
             kind=kind, ax=ax, name=name,
         )  # fmt: skip
 
     @classmethod
-    def from_predictions(cls, y_true, y_pred, *, intervals=None, kind="both", ax=None, name=None):
+    def from_predictions(
+        cls,
+        y_true: ArrayLike,
+        y_pred: ArrayLike,
+        *,
+        intervals: ArrayLike | None = None,
+        kind: str = "both",
+        ax: Any = None,
+        name: str | None = None,
+    ) -> Self:
         """Draw counts.
 
         Parameters
@@ -104,30 +133,30 @@ class CountAgreementDisplay(Display):
         intervals : array-like of shape (n_samples, 2), default=None
         kind : {"both", "scatter", "bland-altman"}, default="both"
         ax : Axes, array of Axes or Figure, default=None
-            As for `plot`.
+            As in `plot`.
         name : str, default=None
 
         Returns
         -------
         CountAgreementDisplay
-            Drawn.
+            The display, drawn.
         """
         display = cls(y_true=y_true, y_pred=y_pred, intervals=intervals, name=name)
         return display.plot(ax, kind=kind)
 
-    def plot(self, ax=None, *, kind="both"):
-        """Draw.
+    def plot(self, ax: Any = None, *, kind: str = "both") -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : Axes, array of Axes or Figure, default=None
-            One or two axes; one axes is divided, and a figure resized. None is a new figure.
+            One or two axes; one axes is divided, a figure is resized. None: a new figure.
         kind : {"both", "scatter", "bland-altman"}, default="both"
 
         Returns
         -------
         CountAgreementDisplay
-            Itself.
+            The display.
         """
         draws = {"scatter": self._scatter, "bland-altman": self._bland_altman}
         if kind not in {"both", *draws}:
@@ -148,8 +177,8 @@ class CountAgreementDisplay(Display):
         return self
 
     def _scatter(self, panel, true, pred):
-        most = max(1.0, true.max(), pred.max()) * 1.06
-        panel.plot([0, most], [0, most], color=GRAY, lw=1, zorder=1)
+        limit = max(1.0, true.max(), pred.max()) * 1.06
+        panel.plot([0, limit], [0, limit], color=GRAY, lw=1, zorder=1)
         if self.intervals is not None:
             low, high = np.asarray(self.intervals, float).T
             panel.vlines(true, low, high, color=BLUE, alpha=0.4, lw=1.2, label="interval")
@@ -180,7 +209,7 @@ class SizeDisplay(Display):
     Parameters
     ----------
     sizes : array-like of shape (n_objects,)
-        Of predicted objects, pixels (voxels).
+        Sizes of predicted objects, pixels (voxels).
     true_sizes : array-like of shape (n_objects,), default=None
     spacing : sequence of float, default=None
         Size of a pixel along each axis; sizes are then areas or volumes in `unit`.
@@ -190,10 +219,10 @@ class SizeDisplay(Display):
     Attributes
     ----------
     edges_ : ndarray of shape (n_bins + 1,)
-        Of the bins, as drawn; of equal width on a logarithmic axis where sizes differ by more than
-        a factor of 20.
+        Edges of the bins; equally spaced on a logarithmic axis if sizes differ by more than a
+        factor of 20.
     counts_, true_counts_ : ndarray of int, shape (n_bins,)
-        Objects in each; the second is None without true sizes.
+        Number of objects in each bin; the second is None without true sizes.
     ax_ : matplotlib.axes.Axes
     figure_ : matplotlib.figure.Figure
 
@@ -206,7 +235,15 @@ class SizeDisplay(Display):
     2
     """
 
-    def __init__(self, *, sizes, true_sizes=None, spacing=None, unit="µm", ndim=2):
+    def __init__(
+        self,
+        *,
+        sizes: ArrayLike,
+        true_sizes: ArrayLike | None = None,
+        spacing: Sequence[float] | None = None,
+        unit: str = "µm",
+        ndim: int = 2,
+    ):
         self.sizes = sizes
         self.true_sizes = true_sizes
         self.spacing = spacing
@@ -214,58 +251,75 @@ class SizeDisplay(Display):
         self.ndim = ndim
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, positions=None, ax=None, **options):
-        """Draw the sizes of what a fitted estimator or pipeline finds.
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        positions: ArrayLike | None = None,
+        ax: Any = None,
+        **options: Any,
+    ) -> Self:
+        """Draw the sizes of the objects that a fitted estimator or pipeline predicts.
 
         Parameters
         ----------
         estimator : object
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
         y : label images, default=None
-            Their objects are drawn too: of samples that are labeled throughout.
+            Reference objects, drawn for fully labeled samples.
         positions : array-like of int, shape (n_samples,), default=None
-            Of consecutive sections, whose objects go through several.
+            Positions of consecutive sections, whose objects span several.
         ax : Axes or Figure, default=None
         **options
-            Of the class: `spacing` (that of the counter by default), `unit`.
+            Passed to the class: `spacing` (that of the counter by default), `unit`.
 
         Returns
         -------
         SizeDisplay
-            Drawn.
+            The display, drawn.
         """
         outputs = apply(estimator, X, positions)
         if outputs.objects is None:
-            raise ValueError(f"{type(estimator).__name__} finds no objects.")
+            raise ValueError(f"{type(estimator).__name__} predicts no objects.")
         stacked = outputs.consecutive and outputs.labels is not None
-        truth = read_reference(
+        reference = read_reference(
             y, [x.shape for x in outputs.objects], consecutive=stacked, positions=positions
         )
-        known = [x if np.isfinite(c) else None for x, c in zip(truth.labels, truth.counts)]
+        known = [x if np.isfinite(c) else None for x, c in zip(reference.labels, reference.counts)]
         options = {"spacing": outputs.last("spacing"), **options}
         return cls.from_predictions(
             outputs.objects, known if y is not None else None, stacked=stacked, ax=ax, **options
         )
 
     @classmethod
-    def from_predictions(cls, y_pred, y_true=None, *, stacked=False, ax=None, **options):
+    def from_predictions(
+        cls,
+        y_pred: Any,
+        y_true: Any = None,
+        *,
+        stacked: bool = False,
+        ax: Any = None,
+        **options: Any,
+    ) -> Self:
         """Draw the sizes of the objects of label images.
 
         Parameters
         ----------
         y_pred : list of ndarray of int, or ndarray of shape (n_samples, *spatial)
         y_true : list of ndarray of int or None, default=None
-            As many, or None.
+            Reference, None for unlabeled samples.
         stacked : bool, default=False
-            Whether samples are sections, in which a number is the same object throughout.
+            Whether samples are sections with the same ids of objects.
         ax : Axes or Figure, default=None
         **options
-            Of the class: `spacing`, `unit`.
+            Passed to the class: `spacing`, `unit`.
 
         Returns
         -------
         SizeDisplay
-            Drawn.
+            The display, drawn.
         """
         true = None if y_true is None else [x for x in y_true if x is not None]
         ndim = np.ndim(y_pred[0]) + stacked
@@ -275,24 +329,24 @@ class SizeDisplay(Display):
         )  # fmt: skip
         return display.plot(ax)
 
-    def plot(self, ax=None):
-        """Draw.
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : Axes or Figure, default=None
-            None is a new figure.
+            None: a new figure.
 
         Returns
         -------
         SizeDisplay
-            Itself.
+            The display.
         """
         scale = 1.0 if self.spacing is None else float(np.prod(self.spacing))
         sizes = np.asarray(self.sizes, float) * scale
         true = None if self.true_sizes is None else np.asarray(self.true_sizes, float) * scale
-        every = sizes if true is None else np.concatenate([sizes, true])
-        self.edges_, is_log = _edges(every)
+        both = sizes if true is None else np.concatenate([sizes, true])
+        self.edges_, is_log = _edges(both)
         self.counts_ = np.histogram(sizes, self.edges_)[0]
         self.true_counts_ = None if true is None else np.histogram(true, self.edges_)[0]
         (panel,) = self._place(ax, 1, size=(4.6, 3.2))
@@ -318,21 +372,21 @@ class SizeDisplay(Display):
 
 
 def object_sizes(labels, stacked=False):
-    """Pixels of the objects of label images.
+    """Count the pixels of the objects of label images.
 
     Parameters
     ----------
     labels : list of ndarray of int
     stacked : bool, default=False
-        Whether a number is the same object in all of them.
+        Whether equal ids are the same object in all images.
 
     Returns
     -------
     ndarray of int64
     """
     groups = [[np.ravel(x) for x in labels]] if stacked else [[np.ravel(x)] for x in labels]
-    found = [np.concatenate(group) for group in groups]
-    sizes = [np.unique(x[x > 0], return_counts=True)[1] for x in found]
+    pixels = [np.concatenate(group) for group in groups]
+    sizes = [np.unique(x[x > 0], return_counts=True)[1] for x in pixels]
     return np.concatenate([np.empty(0, np.int64), *sizes])
 
 

@@ -1,4 +1,7 @@
-"""Displays of curves: the history of a training, and the score against labeled samples."""
+"""Displays of learning curves and of the score against the number of labeled samples."""
+
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 import pandas as pd
@@ -9,111 +12,114 @@ from ..images import unwrap
 from ._axes import CYCLE, MARKERS, Display, title
 from ._outputs import flatten, read_reference
 
-_NOT_CURVES = ("stage", "step", "time", "learning_rate")
+_NOT_CURVES = ("phase", "step", "time", "learning_rate")
 _STEPS, _SECONDS = "training step", "seconds of training"
 
 
 class HistoryDisplay(Display):
-    """Learning curves: what `history_` of a fitted estimator tells.
+    """Learning curves of the `history_` of a fitted estimator.
 
-    One panel for each quantity; stages of a training follow each other.
+    One panel per quantity; the phases of a training are drawn one after the other.
 
     Parameters
     ----------
     history : list of dict
-        Rows with ``stage, step, time`` and any numbers; see `history_` of the estimators.
+        Rows with ``phase, step, time`` and any numbers; see `history_` of the estimators.
     name : str, default=None
-        Of what was trained.
+        Name of the estimator.
 
     Attributes
     ----------
     curves_ : dict of str to dict of str to ndarray of shape (2, n_points)
-        Of each quantity and stage, x and y.
+        x and y of each quantity and phase.
     ax_ : matplotlib.axes.Axes
         The first panel.
     axes_ : ndarray of matplotlib.axes.Axes
-        One for each quantity.
+        One per quantity.
     figure_ : matplotlib.figure.Figure
 
     Examples
     --------
     >>> from sskseg.report import HistoryDisplay
     >>> history = [
-    ...     {"stage": "network", "step": step, "time": 0.1 * step, "loss": 1 / step}
+    ...     {"phase": "network", "step": step, "time": 0.1 * step, "loss": 1 / step}
     ...     for step in (1, 2, 4)
     ... ]
     >>> HistoryDisplay(history=history).plot().axes_[0].get_ylabel()
     'loss'
     """
 
-    def __init__(self, *, history, name=None):
+    def __init__(self, *, history: list[dict[str, Any]], name: str | None = None):
         self.history = history
         self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, *, step=None, ax=None, **options):
+    def from_estimator(
+        cls, estimator: Any, *, step: str | None = None, ax: Any = None, **options: Any
+    ) -> Self:
         """Draw the history of a fitted estimator.
 
         Parameters
         ----------
         estimator : object
-            An estimator that has `history_`, or a pipeline with one.
+            An estimator with `history_`, or a pipeline with one.
         step : str, default=None
-            Name of the step of a pipeline; None is the last that has a history.
+            Name of the step of a pipeline; None: the last with a history.
         ax : Axes, array of Axes or Figure, default=None
-            As for `plot`.
+            As in `plot`.
         **options
-            Of `plot`.
+            Passed to `plot`.
 
         Returns
         -------
         HistoryDisplay
-            Drawn.
+            The display, drawn.
 
         Raises
         ------
         ValueError
             If there is no such history.
         """
-        found = {name: each for name, each in flatten(estimator) if getattr(each, "history_", None)}
-        if not found or step not in {None, *found}:
+        histories = {name: getattr(each, "history_", []) for name, each in flatten(estimator)}
+        names = [name for name, history in histories.items() if history]
+        if not names or step not in {None, *names}:
             raise ValueError(
-                f"step must be one of {sorted(found)}, which have a history, got {step!r}."
+                f"step must be one of {sorted(names)}, which have a history, got {step!r}."
             )
-        name = step or list(found)[-1]
-        return cls(history=found[name].history_, name=name).plot(ax, **options)
+        name = step or names[-1]
+        return cls(history=histories[name], name=name).plot(ax, **options)
 
-    def plot(self, ax=None, *, x="step", keys=None):
-        """Draw.
+    def plot(self, ax: Any = None, *, x: str = "step", keys: Sequence[str] | None = None) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : Axes, array of Axes or Figure, default=None
-            One axes for each quantity; one axes is divided, and a figure resized. None is a new
+            One axes per quantity; a single axes is divided, a figure is resized. None: a new
             figure.
         x : {"step", "time"}, default="step"
         keys : sequence of str, default=None
-            Which quantities; None is all but the learning rate.
+            Quantities to draw; None: all except the learning rate.
 
         Returns
         -------
         HistoryDisplay
-            Itself.
+            The display.
         """
         if x not in ("step", "time"):
             raise ValueError(f"x must be 'step' or 'time', got {x!r}.")
         self.curves_ = _curves(self.history, x, keys)
         axes = self._place(ax, len(self.curves_), 3, size=(3.4, 2.7))
-        stages = list(dict.fromkeys(row.get("stage", "training") for row in self.history))
+        phases = list(dict.fromkeys(row.get("phase", "training") for row in self.history))
         for panel, (key, lines) in zip(axes, self.curves_.items(), strict=True):
-            for stage, (at, values) in lines.items():
-                color = CYCLE[stages.index(stage) % len(CYCLE)]
+            for phase, (at, values) in lines.items():
+                color = CYCLE[phases.index(phase) % len(CYCLE)]
                 mark = "o" if len(at) < 16 else None
-                panel.plot(at, values, color=color, marker=mark, ms=3.5, lw=1.5, label=stage)
+                panel.plot(at, values, color=color, marker=mark, ms=3.5, lw=1.5, label=phase)
             panel.set_ylabel(key.replace("_", " "))
             panel.set_xlabel(_STEPS if x == "step" else _SECONDS)
             _tidy(panel)
-        if len(stages) > 1:
+        if len(phases) > 1:
             axes[0].legend(frameon=False, fontsize=8)
         if self.name is not None:
             title(axes[0], self.name)
@@ -126,16 +132,16 @@ class LabelEfficiencyDisplay(Display):
     Parameters
     ----------
     labeled : array-like of shape (n_rows,)
-        How many samples (or pixels, minutes, ...) were labeled.
+        Number of labeled samples (or pixels, minutes, ...).
     score : array-like of shape (n_rows,)
     method : sequence of str, shape (n_rows,), default=None
-        What is compared; None is one method.
+        Methods to compare; None: a single method.
     score_name : str, default="score"
 
     Attributes
     ----------
     table_ : pandas.DataFrame
-        ``method, labeled``, the ``mean, min, max`` of the scores and how many there are, ``n``.
+        ``method, labeled``, the ``mean, min, max`` of the scores and their number ``n``.
     ax_ : matplotlib.axes.Axes
     figure_ : matplotlib.figure.Figure
 
@@ -151,7 +157,7 @@ class LabelEfficiencyDisplay(Display):
     [0.55, 0.8]
     """
 
-    def __init__(self, *, labeled, score, method=None, score_name="score"):
+    def __init__(self, *, labeled: Any, score: Any, method: Any = None, score_name: str = "score"):
         self.labeled = labeled
         self.score = score
         self.method = method
@@ -159,8 +165,15 @@ class LabelEfficiencyDisplay(Display):
 
     @classmethod
     def from_rows(
-        cls, rows, *, labeled="labeled", score="score", method="method", ax=None, **options
-    ):
+        cls,
+        rows: Any,
+        *,
+        labeled: Any = "labeled",
+        score: Any = "score",
+        method: Any = "method",
+        ax: Any = None,
+        **options: Any,
+    ) -> Self:
         """Draw a table.
 
         Parameters
@@ -170,12 +183,12 @@ class LabelEfficiencyDisplay(Display):
             Names of the columns; the last may be absent.
         ax : Axes or Figure, default=None
         **options
-            Of the class: `score_name`, by default the name of the column.
+            Passed to the class: `score_name`, by default the name of the column.
 
         Returns
         -------
         LabelEfficiencyDisplay
-            Drawn.
+            The display, drawn.
 
         Raises
         ------
@@ -196,35 +209,43 @@ class LabelEfficiencyDisplay(Display):
 
     @classmethod
     def from_estimator(
-        cls, estimator, X, y, *, n_labeled=(1, 2, 4), cv=None, scoring=None, random_state=0,
-        ax=None, **options,
-    ):  # fmt: skip
-        """Train with few labeled samples and with more, and draw the scores of others.
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any,
+        *,
+        n_labeled: Sequence[int] = (1, 2, 4),
+        cv: Any = None,
+        scoring: Any = None,
+        random_state: Any = 0,
+        ax: Any = None,
+        **options: Any,
+    ) -> Self:
+        """Train with increasing numbers of labeled samples, and draw scores on held-out samples.
 
         Parameters
         ----------
         estimator : object
-            Is cloned for each training; a dict of names to estimators compares them.
+            Cloned for each training; a dict of names to estimators compares them.
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
         y : array-like of int
             As for `fit`.
         n_labeled : sequence of int, default=(1, 2, 4)
-            How many labeled samples of a training keep their labels; the others are trained on as
-            unlabeled ones.
+            Numbers of labeled samples; the other training samples are used as unlabeled ones.
         cv : splitter, default=None
-            None is ``LabeledKFold(3)``.
+            None: ``LabeledKFold(3)``.
         scoring : callable, default=None
-            ``scoring(estimator, X, y) -> float``; None is the estimator's `score`.
+            ``scoring(estimator, X, y) -> float``; None: `score` of the estimator.
         random_state : int, RandomState or None, default=0
-            Which samples keep their labels.
+            Samples the labeled ones.
         ax : Axes or Figure, default=None
         **options
-            Of the class: `score_name`.
+            Passed to the class: `score_name`.
 
         Returns
         -------
         LabelEfficiencyDisplay
-            Drawn.
+            The display, drawn.
         """
         from ..model_selection import LabeledKFold
 
@@ -243,23 +264,23 @@ class LabelEfficiencyDisplay(Display):
                 known = _hide(y, set(order[n:].tolist()))
                 for name, model in methods.items():
                     model = clone(model).fit(_take(X, train), _take(known, train))
-                    judge = model.score if scoring is None else _bind(scoring, model)
-                    rows.append((n, judge(_take(X, test), _take(y, test)), name))
+                    score_of = model.score if scoring is None else _bind(scoring, model)
+                    rows.append((n, score_of(_take(X, test), _take(y, test)), name))
         labeled, score, method = zip(*rows, strict=True)
         return cls(labeled=labeled, score=score, method=method, **options).plot(ax)
 
-    def plot(self, ax=None):
-        """Draw.
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : Axes or Figure, default=None
-            None is a new figure.
+            None: a new figure.
 
         Returns
         -------
         LabelEfficiencyDisplay
-            Itself.
+            The display.
         """
         from matplotlib.ticker import FixedLocator, NullLocator
 
@@ -285,7 +306,7 @@ class LabelEfficiencyDisplay(Display):
                 )
         panel.set_xscale("log", base=2)
         ticks = np.unique(table["labeled"])
-        panel.xaxis.set_major_locator(FixedLocator(ticks))
+        panel.xaxis.set_major_locator(FixedLocator(ticks.tolist()))
         panel.xaxis.set_minor_locator(NullLocator())
         panel.set_xticklabels([f"{tick:g}" for tick in ticks])
         panel.set(xlabel="labeled samples", ylabel=self.score_name)
@@ -296,27 +317,27 @@ class LabelEfficiencyDisplay(Display):
 
 
 def _curves(history, x, keys):
-    """Lines of each quantity; stages follow each other along x."""
+    """Lines of each quantity; phases follow each other along x."""
     if not history:
         raise ValueError("history must have at least one row.")
-    found = dict.fromkeys(
+    quantities = dict.fromkeys(
         key for row in history for key, value in row.items()
         if key not in _NOT_CURVES and isinstance(value, (int, float, np.number))
     )  # fmt: skip
-    keys = list(found) if keys is None else list(keys)
+    keys = list(quantities) if keys is None else list(keys)
     if not keys or not set(keys) <= {key for row in history for key in row}:
-        raise ValueError(f"keys must be some of {list(found)}, got {keys}.")
-    curves = {key: {} for key in keys}
-    start, last, stage = 0.0, 0.0, None
+        raise ValueError(f"keys must be some of {list(quantities)}, got {keys}.")
+    curves: dict[str, dict[str, list]] = {key: {} for key in keys}
+    start, last, phase = 0.0, 0.0, ""
     for row in history:
-        if row.get("stage", "training") != stage or row[x] < last - start:
-            start, stage = last, row.get("stage", "training")
+        if row.get("phase", "training") != phase or row[x] < last - start:
+            start, phase = last, row.get("phase", "training")
         last = start + row[x]
         for key in keys:
             if row.get(key) is not None:
-                curves[key].setdefault(stage, []).append((last, row[key]))
+                curves[key].setdefault(phase, []).append((last, row[key]))
     return {
-        key: {stage: np.array(points, float).T for stage, points in lines.items()}
+        key: {phase: np.array(points, float).T for phase, points in lines.items()}
         for key, lines in curves.items()
     }
 
@@ -327,20 +348,20 @@ def _tidy(panel):
     panel.tick_params(labelsize=8)
 
 
-def _labeled(y, rows):
-    """Rows that are labeled."""
+def _labeled(y, indices):
+    """Indices of labeled samples."""
     y = unwrap(y)
-    shapes = [np.shape(y[i]) for i in rows]
-    return np.asarray(rows)[read_reference([y[i] for i in rows], shapes).labeled]
+    shapes = [np.shape(y[i]) for i in indices]
+    return np.asarray(indices)[read_reference([y[i] for i in indices], shapes).labeled]
 
 
-def _hide(y, rows):
+def _hide(y, indices):
     """Labels without those of some samples."""
-    return [None if i in rows else item for i, item in enumerate(unwrap(y))]
+    return [None if i in indices else item for i, item in enumerate(unwrap(y))]
 
 
-def _take(values, rows):
-    return values[rows] if hasattr(values, "shape") else [values[i] for i in rows]
+def _take(values, indices):
+    return values[indices] if hasattr(values, "shape") else [values[i] for i in indices]
 
 
 def _bind(scoring, model):

@@ -1,6 +1,9 @@
-"""Images with the outlines of objects."""
+"""Draw images with the outlines of objects."""
 
+from collections.abc import Sequence
+from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,13 +25,19 @@ from ._axes import (
 )
 from ._axes import title as set_title
 
-# Thick enough to be seen.
 TRUE_COLOR, PREDICTED_COLOR = SKY, ORANGE
 
 
 def draw_outlines(
-    ax, image, y_true=None, y_pred=None, *, title=None, spacing=None, unit="µm"
-):  # fmt: skip
+    ax: Any,
+    image: Any,
+    y_true: Any = None,
+    y_pred: Any = None,
+    *,
+    title: str | None = None,
+    spacing: Sequence[float] | None = None,
+    unit: str = "µm",
+) -> Any:
     """Draw an image with the outlines of true and predicted objects.
 
     Parameters
@@ -38,13 +47,13 @@ def draw_outlines(
         Shown between its percentiles 1 and 99.8; of two channels the first, of three or more the
         first three as colors. A volume is shown as its maximum along z.
     y_true, y_pred : ndarray of int, default=None
-        Label images of the image's spatial shape; -1 (unlabeled) is shaded. Blue outlines are
-        true, orange ones predicted.
+        Label images of the spatial shape of the image; -1 (unlabeled) is shaded. Outlines of
+        `y_true` are blue, those of `y_pred` orange.
     title : str, default=None
     spacing : sequence of float, default=None
         Size of a pixel along each axis; draws a scale bar.
     unit : str, default="µm"
-        Of `spacing`.
+        Unit of `spacing`.
 
     Returns
     -------
@@ -64,21 +73,29 @@ def draw_outlines(
     return ax
 
 
-def save_overlay(path, images, y_true=None, y_pred=None, *, titles=None, columns=3):
+def save_overlay(
+    path: str | PathLike[str],
+    images: Sequence[Any],
+    y_true: Sequence[Any] | None = None,
+    y_pred: Sequence[Any] | None = None,
+    *,
+    titles: Sequence[str] | None = None,
+    columns: int = 3,
+) -> None:
     """Write a picture of several images with the outlines of their objects.
 
     Parameters
     ----------
     path : str or path-like
-        The suffix tells the format (PNG, PDF, SVG).
+        The suffix defines the format (PNG, PDF, SVG).
     images : sequence of ndarray
-        As `draw_outlines` takes them.
+        As in `draw_outlines`.
     y_true, y_pred : sequence of ndarray or None, default=None
-        None in a sequence leaves out the outlines of that image.
+        None in a sequence: no outlines for that image.
     titles : sequence of str, default=None
-        Of the panels; None numbers them.
+        Titles of the panels; None numbers them.
     columns : int, default=3
-        Panels in a row, at most.
+        Maximum number of panels in a row.
 
     Raises
     ------
@@ -105,7 +122,7 @@ def save_overlay(path, images, y_true=None, y_pred=None, *, titles=None, columns
 
 
 def outline_handles(has_true, has_pred):
-    """Of the legend: what the colors are."""
+    """Legend handles of the outlines."""
     from matplotlib.lines import Line2D
 
     shown = ((TRUE_COLOR, "true", has_true), (PREDICTED_COLOR, "predicted", has_pred))

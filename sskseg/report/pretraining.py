@@ -1,32 +1,36 @@
-"""Displays of what a pretrained network sees."""
+"""Displays of proxy tasks and features of a pretrained network."""
+
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ..images import check_images
 from ._axes import VERMILLION, Display, as_plane, show_plane, title
-from ._outputs import choose_rows, find_step
+from ._outputs import choose_samples, find_step
 
-_MAX_PIXELS = 20_000  # that the components are found on
+_MAX_PIXELS = 20_000  # that the components are fitted to
 
 
 class ProxyDisplay(Display):
-    """Patches of the proxy tasks, with what the network answers.
+    """Patches of the proxy tasks, with the predictions of the network.
 
     Parameters
     ----------
     patches : ndarray of shape (n_patches, height, width)
-        As the network sees them.
+        Inputs of the network.
     answers : pandas.DataFrame
-        For each patch and proxy ``true_...`` and ``predicted_...``.
+        Classes ``true_...`` and ``predicted_...`` of each proxy, one row per patch.
 
     Attributes
     ----------
     accuracy_ : dict of str to float
-        Share of right answers for each proxy.
+        Accuracy of each proxy.
     ax_ : matplotlib.axes.Axes
         The first panel.
     axes_ : ndarray of matplotlib.axes.Axes
-        One for each patch.
+        One per patch.
     figure_ : matplotlib.figure.Figure
 
     Examples
@@ -40,13 +44,21 @@ class ProxyDisplay(Display):
     6
     """
 
-    def __init__(self, *, patches, answers):
+    def __init__(self, *, patches: Any, answers: Any):
         self.patches = patches
         self.answers = answers
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, n_patches=12, magnification=None, ax=None):
-        """Draw patches and answers of a fitted pretrainer, or of a pipeline with one.
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        n_patches: int = 12,
+        magnification: ArrayLike | None = None,
+        ax: Any = None,
+    ) -> Self:
+        """Draw patches and predictions of a fitted pretrainer, or of a pipeline with one.
 
         Parameters
         ----------
@@ -54,37 +66,37 @@ class ProxyDisplay(Display):
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
         n_patches : int, default=12
         magnification : array-like of shape (n_samples,), default=None
-            As for `fit`.
+            As in `fit`.
         ax : Axes, array of Axes or Figure, default=None
-            As for `plot`.
+            As in `plot`.
 
         Returns
         -------
         ProxyDisplay
-            Drawn.
+            The display, drawn.
 
         Raises
         ------
         ValueError
-            If there is no pretrainer, or its proxies tell no classes.
+            If there is no pretrainer, or none of its proxies is a classification.
         """
         step, X = find_step(estimator, X, "features")
         patches, answers = step.try_proxies(X, n_patches, magnification=magnification)
         return cls(patches=patches, answers=answers).plot(ax)
 
-    def plot(self, ax=None):
-        """Draw.
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : Axes, array of Axes or Figure, default=None
-            One axes for each patch; one axes is divided, and a figure resized. None is a new
+            One axes per patch; a single axes is divided, a figure is resized. None: a new
             figure.
 
         Returns
         -------
         ProxyDisplay
-            Itself.
+            The display.
         """
         names = [c.removeprefix("true_") for c in self.answers if c.startswith("true_")]
         self.accuracy_ = {
@@ -105,8 +117,8 @@ class ProxyDisplay(Display):
 class FeatureDisplay(Display):
     """Images with the dense features of a pretrained network as colors.
 
-    The first principal component is shown as lightness, the second from blue to yellow, the third
-    from green to red, so that what differs most is not told by red and green.
+    The first principal component is drawn as lightness, the second from blue to yellow, the third
+    from green to red, so that color-blind readers see the main differences.
 
     Parameters
     ----------
@@ -116,13 +128,13 @@ class FeatureDisplay(Display):
     Attributes
     ----------
     colors_ : list of ndarray of shape (height, width, 3)
-        Of the middle section, of a volume.
+        The middle section of a volume.
     explained_ : ndarray of shape (3,)
-        Share of the variance.
+        Explained share of the variance.
     ax_ : matplotlib.axes.Axes
         The first panel.
     axes_ : ndarray of matplotlib.axes.Axes
-        Image and features of one image after the other.
+        Image and features of each image.
     figure_ : matplotlib.figure.Figure
 
     Examples
@@ -135,37 +147,45 @@ class FeatureDisplay(Display):
     (16, 16, 3)
     """
 
-    def __init__(self, *, images, features):
+    def __init__(self, *, images: Any, features: Any):
         self.images = images
         self.features = features
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, rows=None, max_images=3, ax=None):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        indices: Sequence[int] | None = None,
+        max_images: int = 3,
+        ax: Any = None,
+    ) -> Self:
         """Draw the features of a fitted pretrainer, or of a pipeline with one.
 
         Parameters
         ----------
         estimator : ProxyPretrainer or Pipeline
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
-        rows : sequence of int, default=None
-            Samples to show; None: up to `max_images`, evenly spaced.
+        indices : sequence of int, default=None
+            Indices of the samples to show; None: up to `max_images`, evenly spaced.
         max_images : int, default=3
         ax : Axes, array of Axes or Figure, default=None
-            As for `plot`.
+            As in `plot`.
 
         Returns
         -------
         FeatureDisplay
-            Drawn.
+            The display, drawn.
         """
         step, X = find_step(estimator, X, "features")
         images = check_images(X, step.spatial_ndim)
-        rows = choose_rows(len(images), (), max_images) if rows is None else rows
-        images = [images[i] for i in rows]
+        indices = choose_samples(len(images), (), max_images) if indices is None else indices
+        images = [images[i] for i in indices]
         return cls.from_predictions(images, step.features(images), ax=ax)
 
     @classmethod
-    def from_predictions(cls, X, features, *, ax=None):
+    def from_predictions(cls, X: Any, features: Any, *, ax: Any = None) -> Self:
         """Draw features.
 
         Parameters
@@ -173,28 +193,28 @@ class FeatureDisplay(Display):
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
         features : array-like of float, shape (n_samples, *spatial, n_features), or list
         ax : Axes, array of Axes or Figure, default=None
-            As for `plot`.
+            As in `plot`.
 
         Returns
         -------
         FeatureDisplay
-            Drawn.
+            The display, drawn.
         """
         return cls(images=list(X), features=[np.asarray(f) for f in features]).plot(ax)
 
-    def plot(self, ax=None):
-        """Draw.
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : Axes, array of Axes or Figure, default=None
-            Two axes for each image; one axes is divided, and a figure resized. None is a new
+            Two axes per image; a single axes is divided, a figure is resized. None: a new
             figure.
 
         Returns
         -------
         FeatureDisplay
-            Itself.
+            The display.
         """
         ndim = self.features[0].ndim - 1
         planes = [f[len(f) // 2] if ndim == 3 else f for f in self.features]
@@ -212,7 +232,7 @@ class FeatureDisplay(Display):
 
 
 def feature_colors(planes):
-    """Three principal components as colors.
+    """Map three principal components of features to colors.
 
     Parameters
     ----------
@@ -235,12 +255,12 @@ def feature_colors(planes):
     explained = np.zeros(3)
     explained[:n] = components.explained_variance_ratio_
     low, high = np.percentile(components.transform(some), (1, 99), axis=0)
-    width = np.maximum(high - low, 1e-6 * max((high - low).max(), 1e-12))  # no noise of nothing
+    width = np.maximum(high - low, 1e-6 * max((high - low).max(), 1e-12))  # do not amplify noise
     colors = []
     for plane in planes:
-        found = components.transform(plane.reshape(-1, plane.shape[-1]))
-        scaled = np.full((len(found), 3), 0.5)
-        scaled[:, :n] = (0.5 + (found - (low + high) / 2) / width).clip(0, 1)
+        scores = components.transform(plane.reshape(-1, plane.shape[-1]))
+        scaled = np.full((len(scores), 3), 0.5)
+        scaled[:, :n] = (0.5 + (scores - (low + high) / 2) / width).clip(0, 1)
         # Lightness, then blue to yellow (b), then green to red (a).
         lab = np.stack([20 + 70 * scaled[:, 0], *(80 * scaled[:, k] - 40 for k in (2, 1))], axis=1)
         colors.append(lab2rgb(lab).reshape(*plane.shape[:-1], 3))
@@ -248,9 +268,9 @@ def feature_colors(planes):
 
 
 def _answer(name, row):
-    true, found = row[f"true_{name}"], row[f"predicted_{name}"]
-    text = f"{name} {_short(found)}"
-    return text if true == found else f"{text} (true {_short(true)})"
+    true, predicted = row[f"true_{name}"], row[f"predicted_{name}"]
+    text = f"{name} {_short(predicted)}"
+    return text if true == predicted else f"{text} (true {_short(true)})"
 
 
 def _short(value):

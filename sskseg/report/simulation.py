@@ -1,27 +1,30 @@
 """Display of what a refiner makes of simulated images."""
 
+from collections.abc import Sequence
+from typing import Any, Self
+
 import numpy as np
 
 from ..images import check_generator, check_images
 from ._axes import ORANGE, Display, all_lines, draw_lines, outlines, show_plane, title
 from ._outputs import find_step
 
-_ROWS = ("simulated", "refined", "real")
+_KINDS = ("simulated", "refined", "real")
 
 
 class SimulationDisplay(Display):
-    """Simulated, refined and real images above each other, in one gray scale.
+    """Rows of simulated, refined and real images, in one gray scale.
 
     Parameters
     ----------
     simulated, refined : ndarray of shape (n_images, height, width)
     labels : ndarray of int, shape (n_images, height, width)
-        Of both.
+        Labels of simulated and refined images.
     real : list of ndarray of shape (height, width)
     spacing : sequence of float, default=None
         Size of a pixel along y and x; draws a scale bar.
     unit : str, default="µm"
-        Of `spacing`.
+        Unit of `spacing`.
 
     Attributes
     ----------
@@ -42,7 +45,16 @@ class SimulationDisplay(Display):
     6
     """
 
-    def __init__(self, *, simulated, refined, labels, real, spacing=None, unit="µm"):
+    def __init__(
+        self,
+        *,
+        simulated: Any,
+        refined: Any,
+        labels: Any,
+        real: Any,
+        spacing: Sequence[float] | None = None,
+        unit: str = "µm",
+    ):
         self.simulated = simulated
         self.refined = refined
         self.labels = labels
@@ -51,31 +63,40 @@ class SimulationDisplay(Display):
         self.unit = unit
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, n_images=4, random_state=0, ax=None, **options):
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        *,
+        n_images: int = 4,
+        random_state: Any = 0,
+        ax: Any = None,
+        **options: Any,
+    ) -> Self:
         """Draw images of a fitted refiner, or of a pipeline with one.
 
         Parameters
         ----------
         estimator : SimulatedRefiner or Pipeline
         X : array-like of shape (n_samples, height, width)
-            Real images, as for `fit`.
+            Real images, as in `fit`.
         n_images : int, default=4
-            In each row.
+            Number of images in each row.
         random_state : int, RandomState, Generator or None, default=0
         ax : Axes, array of Axes or Figure, default=None
-            As for `plot`.
+            As in `plot`.
         **options
-            Of the class and of `plot`: `spacing`, `unit`, `outlined`.
+            Passed to the class and to `plot`: `spacing`, `unit`, `outlined`.
 
         Returns
         -------
         SimulationDisplay
-            Drawn.
+            The display, drawn.
 
         Raises
         ------
         ValueError
-            If there is no refiner.
+            If no step is a refiner.
         """
         step, X = find_step(estimator, X, "refine")
         outlined = options.pop("outlined", True)
@@ -83,32 +104,32 @@ class SimulationDisplay(Display):
         images, labels = step.simulator_.sample(n_images, rng)
         refined = step.refine(images, labels, random_state=rng)
         real = [x[..., 0] for x in check_images(X, 2, n_channels=1)]
-        rows = np.linspace(0, len(real) - 1, n_images).round().astype(int)
-        parts = [_part(real[i], images.shape[1:], rng) for i in rows]
-        display = cls(simulated=images, refined=refined, labels=labels, real=parts, **options)
+        indices = np.linspace(0, len(real) - 1, n_images).round().astype(int)
+        crops = [_crop(real[i], images.shape[1:], rng) for i in indices]
+        display = cls(simulated=images, refined=refined, labels=labels, real=crops, **options)
         return display.plot(ax, outlined=outlined)
 
-    def plot(self, ax=None, *, outlined=True):
-        """Draw.
+    def plot(self, ax: Any = None, *, outlined: bool = True) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : Axes, array of Axes or Figure, default=None
-            Three axes for each image; one axes is divided, and a figure resized. None is a new
+            Three axes per image; a single axes is divided, a figure is resized. None: a new
             figure.
         outlined : bool, default=True
-            Whether the labels are drawn in the first simulated and refined image.
+            Whether to draw the labels in the first simulated and refined image.
 
         Returns
         -------
         SimulationDisplay
-            Itself.
+            The display.
         """
         n = len(self.simulated)
         axes = self._place(ax, 3 * n, n, size=(2.2, 2.3)).reshape(3, n)
-        rows = [self.simulated, self.refined, self.real]
+        images_of = [self.simulated, self.refined, self.real]
         low, high = np.percentile(np.concatenate([np.ravel(x) for x in self.real]), (1, 99.8))
-        for name, panels, images in zip(_ROWS, axes, rows, strict=True):
+        for name, panels, images in zip(_KINDS, axes, images_of, strict=True):
             for i, (panel, image) in enumerate(zip(panels, images, strict=True)):
                 show_plane(
                     panel, np.asarray(image), spacing=self.spacing if i == n - 1 else None,
@@ -121,7 +142,7 @@ class SimulationDisplay(Display):
         return self
 
 
-def _part(image, shape, rng):
-    """A part of an image as large as the simulated ones, where it is larger."""
+def _crop(image, shape, rng):
+    """Crop an image at random to the size of the simulated ones, if it is larger."""
     first = [int(rng.integers(max(1, a - b + 1))) for a, b in zip(image.shape, shape, strict=True)]
     return image[tuple(slice(a, a + b) for a, b in zip(first, shape, strict=True))]

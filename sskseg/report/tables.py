@@ -1,14 +1,16 @@
-"""Tables as text."""
+"""Format tables as text."""
+
+import pandas as pd
 
 
-def format_table(table, digits=3):
+def format_table(table: pd.DataFrame, digits: int = 3) -> str:
     """Format a table as Markdown, columns aligned.
 
     Parameters
     ----------
     table : pandas.DataFrame
     digits : int, default=3
-        Decimals of real numbers.
+        Decimals of floating-point numbers.
 
     Returns
     -------

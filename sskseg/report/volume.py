@@ -1,32 +1,35 @@
-"""Display of a volume from three sides."""
+"""Display of three orthogonal views of a volume."""
+
+from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ._axes import SKY, Display, channels_shown, title
 from ._outputs import apply, read_reference
 from .overlay import draw_outlines, outline_handles
 
-_MIN_DEPTH_SHARE = 0.12  # of the longer side, for a thin volume's side views
+_MIN_DEPTH_SHARE = 0.12  # of the longer side, for the side views of a thin volume
 
 
 class VolumeDisplay(Display):
     """Three orthogonal views of a volume, or of a stack of sections, through one point.
 
-    Lengths are in their right proportions where sections are farther apart than pixels.
+    Proportions are correct if sections are farther apart than pixels.
 
     Parameters
     ----------
     volume : ndarray of shape (depth, height, width) or (depth, height, width, n_channels)
     y_pred, y_true : ndarray of int, shape (depth, height, width), default=None
-        Label images, drawn as `draw_outlines` does; -1 is not shaded, since few sections of a stack
+        Label images, drawn as by `draw_outlines`; -1 is not shaded, since few sections of a stack
         are labeled.
     spacing : sequence of three floats, default=None
         Distance of sections, and size of a pixel along y and x; draws scale bars. None is 1.
     unit : str, default="µm"
-        Of `spacing`.
+        Unit of `spacing`.
     at : sequence of three int, default=None
-        Voxel (z, y, x) that all views go through; None: in the middle of the largest object, or of
-        the volume.
+        Voxel (z, y, x) of all views; None: in the middle of the largest object, or of the volume.
     name : str, default=None
 
     Attributes
@@ -49,7 +52,15 @@ class VolumeDisplay(Display):
     """
 
     def __init__(
-        self, *, volume, y_pred=None, y_true=None, spacing=None, unit="µm", at=None, name=None
+        self,
+        *,
+        volume: Any,
+        y_pred: Any = None,
+        y_true: Any = None,
+        spacing: Sequence[float] | None = None,
+        unit: str = "µm",
+        at: Sequence[int] | None = None,
+        name: str | None = None,
     ):
         self.volume = volume
         self.y_pred = y_pred
@@ -60,29 +71,39 @@ class VolumeDisplay(Display):
         self.name = name
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, positions=None, sample=0, ax=None, **options):
-        """Draw a volume with what a fitted estimator or pipeline finds.
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any,
+        y: Any = None,
+        *,
+        positions: ArrayLike | None = None,
+        sample: int = 0,
+        ax: Any = None,
+        **options: Any,
+    ) -> Self:
+        """Draw a volume with the objects that a fitted estimator or pipeline predicts.
 
         Parameters
         ----------
         estimator : object
         X : array-like of shape (n_samples, depth, height, width[, n_channels])
-            Or sections, (n_samples, height, width[, n_channels]), which make one volume.
+            Or sections, (n_samples, height, width[, n_channels]), which form one volume.
         y : array-like of int, default=None
             Label images.
         positions : array-like of int, shape (n_samples,), default=None
-            Of consecutive sections.
+            Positions of consecutive sections.
         sample : int, default=0
-            The volume to show; of sections that are not all neighbors, the run of neighbors.
+            Index of the volume, or of the run of neighboring sections.
         ax : Axes, array of three Axes or Figure, default=None
-            As for `plot`.
+            As in `plot`.
         **options
-            Of the class: `spacing` (that of the counter by default), `unit`, `at`, `name`.
+            Passed to the class: `spacing` (that of the counter by default), `unit`, `at`, `name`.
 
         Returns
         -------
         VolumeDisplay
-            Drawn.
+            The display, drawn.
 
         Raises
         ------
@@ -103,20 +124,21 @@ class VolumeDisplay(Display):
             labels = read_reference(y, [x.shape[:-1] for x in images]).labels
         options = {"spacing": outputs.last("spacing"), **options}
         if outputs.spatial_ndim == 3:
-            given = images[sample], None if objects is None else objects[sample], labels[sample]
-            return cls.from_predictions(*given, ax=ax, **options)
-        rows = consecutive_runs(check_positions(outputs.positions, len(images)))[sample]
-        found = None if objects is None else np.stack([objects[i] for i in rows])
+            pred = None if objects is None else objects[sample]
+            return cls.from_predictions(images[sample], pred, labels[sample], ax=ax, **options)
+        run = consecutive_runs(check_positions(outputs.positions, len(images)))[sample]
+        pred = None if objects is None else np.stack([objects[i] for i in run])
         true = None
-        if any(labels[i] is not None for i in rows):
-            unknown = np.full(images[0].shape[:-1], -1)
-            true = np.stack([unknown if labels[i] is None else labels[i] for i in rows])
-        return cls.from_predictions(
-            np.stack([images[i] for i in rows]), found, true, ax=ax, **options
-        )
+        if any(labels[i] is not None for i in run):
+            unlabeled = np.full(images[0].shape[:-1], -1)
+            true = np.stack([unlabeled if labels[i] is None else labels[i] for i in run])
+        volume = np.stack([images[i] for i in run])
+        return cls.from_predictions(volume, pred, true, ax=ax, **options)
 
     @classmethod
-    def from_predictions(cls, volume, y_pred=None, y_true=None, *, ax=None, **options):
+    def from_predictions(
+        cls, volume: Any, y_pred: Any = None, y_true: Any = None, *, ax: Any = None, **options: Any
+    ) -> Self:
         """Draw a volume with label images.
 
         Parameters
@@ -124,29 +146,29 @@ class VolumeDisplay(Display):
         volume : ndarray of shape (depth, height, width) or (depth, height, width, n_channels)
         y_pred, y_true : ndarray of int, shape (depth, height, width), default=None
         ax : Axes, array of three Axes or Figure, default=None
-            As for `plot`.
+            As in `plot`.
         **options
-            Of the class: `spacing`, `unit`, `at`, `name`.
+            Passed to the class: `spacing`, `unit`, `at`, `name`.
 
         Returns
         -------
         VolumeDisplay
-            Drawn.
+            The display, drawn.
         """
         return cls(volume=volume, y_pred=y_pred, y_true=y_true, **options).plot(ax)
 
-    def plot(self, ax=None):
-        """Draw.
+    def plot(self, ax: Any = None) -> Self:
+        """Draw the display.
 
         Parameters
         ----------
         ax : Axes, array of three Axes or Figure, default=None
-            One axes is divided, and a figure resized. None is a new figure.
+            A single axes is divided, a figure is resized. None: a new figure.
 
         Returns
         -------
         VolumeDisplay
-            Itself.
+            The display.
         """
         volume = channels_shown(self.volume, 3)
         shape = volume.shape[:3]
@@ -156,7 +178,7 @@ class VolumeDisplay(Display):
         self.at_ = self._point(shape)
         panels = self._place_views(ax, np.array(shape) * spacing)
         z, y, x = self.at_
-        # Of each view: how its plane is taken, its axes (rows, columns), and where the others cut.
+        # Of each view: slicing, axes of rows and columns, and the lines of the other views.
         views = [
             (lambda a: a[z], (1, 2), (y, x), f"z = {z}"),
             (lambda a: a[:, :, x].swapaxes(0, 1), (1, 0), (y, z), f"x = {x}"),
@@ -165,11 +187,11 @@ class VolumeDisplay(Display):
         for panel, (cut, axes, (row, column), name) in zip(panels, views, strict=True):
             width = shape[axes[1]] * spacing[axes[1]]
             has_bar = self.spacing is not None and width > 0.5 * shape[2] * spacing[2]
-            found, true = (None if v is None else cut(np.maximum(v, 0))
+            pred, true = (None if v is None else cut(np.maximum(v, 0))
                            for v in (self.y_pred, self.y_true))  # fmt: skip
             draw_outlines(
-                panel, cut(volume), true, found, unit=self.unit,
-                spacing=spacing[list(axes)] if has_bar else None,
+                panel, cut(volume), true, pred, unit=self.unit,
+                spacing=spacing[list(axes)].tolist() if has_bar else None,
             )  # fmt: skip
             panel.set_aspect(spacing[axes[0]] / spacing[axes[1]])
             panel.axhline(row, color=SKY, lw=0.7, ls=(0, (4, 3)))
@@ -187,8 +209,8 @@ class VolumeDisplay(Display):
                 raise ValueError(f"at must be a voxel of a volume of {shape}, got {self.at!r}.")
             return at
         labels = self.y_pred if self.y_pred is not None else self.y_true
-        ids, sizes = np.unique(labels, return_counts=True) if labels is not None else ((), ())
-        if not np.any(np.asarray(ids) > 0):
+        ids, sizes = np.unique([] if labels is None else labels, return_counts=True)
+        if not (ids > 0).any():
             return tuple(n // 2 for n in shape)
         largest = ids[np.argmax(np.where(ids > 0, sizes, 0))]
         where = np.argwhere(np.asarray(labels) == largest)
@@ -196,7 +218,7 @@ class VolumeDisplay(Display):
         return tuple(int(i) for i in where[nearest])
 
     def _place_views(self, ax, lengths):
-        """Axes whose sizes are those of the volume."""
+        """Place axes in the proportions of the volume."""
         depth, height, width = np.maximum(lengths, _MIN_DEPTH_SHARE * lengths[1:].max())
         if ax is not None and np.ndim(ax) == 1:
             return self._place(ax, 3)

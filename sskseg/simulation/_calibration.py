@@ -79,7 +79,7 @@ def measure_cells(images, y, polarity):
     is_mask = True
     if y is not None:
         annotations = Annotations(y, [image[..., None] for image in images])
-        labels, is_mask = annotations.label_images, annotations.is_mask
+        labels, is_mask = list(annotations.label_images), annotations.is_mask
     known = [i for i, label in enumerate(labels) if label is not None and (label == 0).any()]
     if not known and any(label is not None and (label > 0).any() for label in labels):
         raise ValueError(
@@ -159,9 +159,8 @@ def _measure(image, label, sign, is_mask):
     behind = np.divide(background.get("background_texture", 0), contrast)
     texture = _texture((image - between) / contrast, mask, objects, noise / abs(contrast), radius)
     if texture is not None:
-        texture = np.sqrt(
-            np.maximum(texture**2 - behind**2, 0)
-        )  # the background is drawn in cells, too
+        # The texture of the background is drawn in cells, too.
+        texture = np.sqrt(np.maximum(texture**2 - behind**2, 0))
         excess = max(1.0, np.linalg.norm(texture) / _MAX_TEXTURE)
         parameters["texture"] = tuple(map(float, texture / excess))
     return parameters

@@ -36,7 +36,7 @@ def test_cells_are_reproducible_and_labeled(shape):
     assert not np.array_equal(X[0], make_cells(1, shape, random_state=1)[0][0])
 
 
-def test_as_many_cells_as_wanted():
+def test_the_number_of_cells_is_given():
     _, y = make_cells(2, (256, 256), n_cells=60, random_state=0)
     assert y.max(axis=(1, 2)).tolist() == [60, 60]
 
@@ -129,7 +129,7 @@ def test_empty_fields():
     assert np.isfinite(X).all()
 
 
-def test_generators_are_taken_as_they_are():
+def test_generators_are_accepted():
     for make in (make_cells, make_neuromuscular_junctions):
         first = make(1, (32, 32), random_state=np.random.default_rng(3))[0]
         assert np.array_equal(first, make(1, (32, 32), random_state=3)[0])
@@ -198,7 +198,7 @@ def test_missing_sets_are_named(name, tmp_path, monkeypatch):
         getattr(datasets, name)()
 
 
-def test_originals_as_they_unpack(tmp_path):
+def test_original_layouts_are_read(tmp_path):
     images = np.random.default_rng(0).integers(0, 255, (3, 8, 9), dtype=np.uint8)
     labels = (images > 99).astype(np.uint8) * 255
     for split, pixels in [("train-volume", images), ("train-labels", labels)]:

@@ -39,7 +39,7 @@ def test_how_thick_borders_are_drawn_does_not_matter(score):
     assert score(cells, cells.astype(float)) == 1
 
 
-def test_one_threshold_for_all_sections_and_the_best_counts():
+def test_one_threshold_for_all_sections_is_optimized():
     cells = np.stack([grid_of_cells()] * 2)
     probability = np.where(cells > 0, 0.95, np.array([0.25, 0.65])[:, None, None])
     curve = membrane_curve(cells, probability)
@@ -54,7 +54,7 @@ def test_one_threshold_for_all_sections_and_the_best_counts():
     assert np.mean(one_by_one) == pytest.approx(curve.v_rand[5])
 
 
-def test_label_images_are_taken_as_they_are():
+def test_label_images_are_used_as_they_are():
     labels = np.array([[1, 1, 2, 2]] * 2)
     curve = membrane_curve(labels, labels)
     assert np.isnan(curve.thresholds).all()
@@ -85,7 +85,7 @@ def test_no_true_object_is_a_perfect_score(score, value, shape):
     assert score(np.full(shape, value), np.zeros(shape, int)) == 1
 
 
-def test_one_object_missed_altogether():
+def test_one_false_negative():
     cell = np.ones((4, 4), int)
     nothing = np.zeros((4, 4), int)
     # sixteen objects of one pixel: all pairs are split
@@ -127,7 +127,7 @@ def topology(image):
     return ndi.label(framed)[1], ndi.label(framed == 0, np.ones((3, 3)))[1]
 
 
-def test_simple_points_are_those_that_alter_no_topology():
+def test_simple_points_keep_the_topology():
     from sskseg.metrics.warping import _RING, _simple_points
 
     for code in range(256):
@@ -141,7 +141,7 @@ def test_simple_points_are_those_that_alter_no_topology():
     assert sum(_simple_points()) == 116  # as many as in the literature for (4, 8)
 
 
-def test_a_border_may_be_anywhere_but_must_be():
+def test_a_border_may_move_but_not_vanish():
     cells = np.zeros((12, 20), int)
     cells[2:10, 2:9] = cells[2:10, 11:18] = 1
     moved = np.zeros_like(cells)
@@ -160,7 +160,7 @@ def test_a_border_may_be_anywhere_but_must_be():
     assert warping_error(cells, holed) == pytest.approx(4 / 240)
 
 
-def test_the_topology_of_the_truth_is_kept():
+def test_the_topology_of_the_reference_is_kept():
     rng = np.random.default_rng(0)
     from sskseg.metrics import warping
 
@@ -177,7 +177,7 @@ def test_the_topology_of_the_truth_is_kept():
 
 
 def test_strongest_disagreement_is_warped_first():
-    # Two ways to give way: where the prediction is surest, the truth follows.
+    # Two ways to give way: where the prediction is surest, the reference follows.
     true = np.array([[1, 1, 1, 1]])
     sure_left = np.array([[0.0, 0.2, 0.9, 0.9]])
     assert warping_error(true, sure_left) == 0
@@ -197,7 +197,7 @@ def test_unlabeled_pixels_do_not_count():
     assert warping_error(true, pred) == 0
 
 
-def test_warping_wants_planes():
+def test_warping_needs_planes():
     with pytest.raises(ValueError, match=r"must be 2-D, got shape \(2, 2, 2\)"):
         warping_error([np.zeros((2, 2, 2), int)], [np.zeros((2, 2, 2), int)])
     with pytest.raises(ValueError, match=r"got shape \(1, 2, 2, 2\)"):

@@ -61,7 +61,7 @@ def test_classes_equal_scikit_learns(metric, peer, average):
 
 
 @pytest.mark.parametrize("metric", [dice, iou])
-def test_classes_that_nobody_has(metric):
+def test_absent_classes(metric):
     true, pred = np.array([0, 0, 2, -1]), np.array([0, 2, 2, 7])
     np.testing.assert_array_equal(metric(true, pred, average=None, classes=[5]), [1.0])
     assert metric(true, pred, average="weighted", classes=[5]) == 1.0
@@ -147,7 +147,7 @@ def test_matches_equal_brute_force(seed, threshold):
     )
 
 
-def test_names_do_not_matter():
+def test_ids_do_not_matter():
     true = np.random.default_rng(0).integers(0, 6, (10, 10))
     renamed = np.array([0, 2**40, 5, 3, 2**33, 9])[true]
     assert f1_instances(true, renamed, 1.0) == 1
@@ -210,8 +210,8 @@ def test_a_list_is_a_list_of_images(metric):
 def test_many_objects_that_compete_need_little_memory():
     true = np.repeat(np.arange(1, 10001), 4)
     pred = np.roll(true, 2)
-    found, invented, missed, _ = match_instances(true, pred, 0.3)
-    assert (found, invented, missed) == (10000, 0, 0)
+    matches = match_instances(true, pred, 0.3)
+    assert matches[:3] == (10000, 0, 0)
 
 
 def test_neighboring_ids_beyond_the_signed_range():
@@ -233,7 +233,7 @@ def test_calibration_error_by_hand():
             expected_calibration_error(**{"y_true": true, "y_proba": honest, **wrong})
 
 
-def test_matched_objects_are_those_that_are_counted():
+def test_matched_objects_are_the_true_positives():
     rng = np.random.default_rng(0)
     for threshold in (0.2, 0.5, 0.9):
         true, pred = rng.integers(-1, 6, (2, 12, 12))

@@ -56,7 +56,7 @@ def test_they_equal_the_enumeration_of_pairs():
         assert adapted_rand_error(true, pred) == pytest.approx(1 - 2 * both / sum(either))
 
 
-def test_pixel_rand_error_is_the_pixel_error_in_other_words():
+def test_pixel_rand_error_is_a_function_of_the_pixel_error():
     true, pred = random_labels(0, (50, 50))
     wrong = pixel_error(true, pred)
     assert pixel_rand_error(true, pred) == pytest.approx(2 * wrong * (1 - wrong) * 2500 / 2499)
@@ -111,7 +111,7 @@ def test_foreground_scores_by_hand():
 
 
 @pytest.mark.parametrize("metric", [*PARTITION_METRICS[:3], v_rand, v_info])
-def test_names_of_labels_do_not_matter(metric):
+def test_ids_of_labels_do_not_matter(metric):
     true, pred = random_labels(3)
     names = np.array([0, 7, 2**40, 2**62 + 1])
     assert metric(names[true], names[pred]) == pytest.approx(metric(true, pred))

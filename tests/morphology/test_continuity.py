@@ -12,12 +12,12 @@ SMALL = {"min_size": 6, "min_key_size": 9, "erosion": 1}
 
 def disturbed_stack(rng, shape=(20, 32, 40)):
     """Smooth objects with errors in single sections, and some labeled sections."""
-    truth = ndi.gaussian_filter(rng.normal(size=shape), (3, 3, 3)) > 0.02
-    masks = truth ^ (ndi.gaussian_filter(rng.normal(size=shape), (0, 1.5, 1.5)) > 0.2)
+    reference = ndi.gaussian_filter(rng.normal(size=shape), (3, 3, 3)) > 0.02
+    masks = reference ^ (ndi.gaussian_filter(rng.normal(size=shape), (0, 1.5, 1.5)) > 0.2)
     labels = np.full(shape, -1)
     for z in (2, 7, 8, 17):
-        labels[z] = truth[z]
-    return truth, masks, labels
+        labels[z] = reference[z]
+    return reference, masks, labels
 
 
 def drop(mask, min_size):
@@ -27,7 +27,7 @@ def drop(mask, min_size):
 
 
 def published(masks, labels, *, min_size, min_key_size, erosion, parallel, max_gap=10):
-    """Section by section, with scipy, as the steps are told in words."""
+    """Section by section, with scipy, following the steps of the paper."""
     keys = [z for z in range(len(masks)) if (labels[z] >= 0).all()]
     result = np.array([drop(mask, min_size) for mask in masks])
     for z in keys:
@@ -62,21 +62,21 @@ def published(masks, labels, *, min_size, min_key_size, erosion, parallel, max_g
 
 @pytest.mark.parametrize("order", ["parallel", "sequential"])
 @pytest.mark.parametrize("seed", range(4))
-def test_it_does_what_the_paper_says(order, seed):
+def test_it_equals_a_direct_implementation_of_the_paper(order, seed):
     _, masks, labels = disturbed_stack(np.random.default_rng(seed))
     expected = published(masks, labels, parallel=order == "parallel", **SMALL)
     assert np.array_equal(enforce_continuity(masks, labels, order=order, **SMALL), expected)
 
 
-def test_it_mends_errors_of_single_sections():
-    truth, masks, labels = disturbed_stack(np.random.default_rng(0))
+def test_errors_of_single_sections_are_corrected():
+    reference, masks, labels = disturbed_stack(np.random.default_rng(0))
     mended = enforce_continuity(masks, labels, **SMALL)
-    assert (mended ^ truth).sum() < 0.6 * (masks ^ truth).sum()
+    assert (mended ^ reference).sum() < 0.6 * (masks ^ reference).sum()
     for z in (2, 7, 8, 17):
-        assert np.array_equal(mended[z], truth[z])
+        assert np.array_equal(mended[z], reference[z])
 
 
-def test_order_free_is_free_of_order():
+def test_parallel_order_does_not_depend_on_the_direction():
     _, masks, labels = disturbed_stack(np.random.default_rng(1))
     forward = enforce_continuity(masks, labels, **SMALL)
     assert np.array_equal(enforce_continuity(masks[::-1], labels[::-1], **SMALL), forward[::-1])
@@ -101,9 +101,9 @@ def test_a_jump_of_the_positions_separates_stacks():
 @pytest.mark.parametrize("labeled", [True, False])
 def test_a_dask_array_gives_the_same(pixels, labeled, monkeypatch):
     monkeypatch.setattr("sskseg.morphology.continuity._MAX_BLOCK_PIXELS", pixels)
-    truth, masks, labels = disturbed_stack(np.random.default_rng(3))
+    reference, masks, labels = disturbed_stack(np.random.default_rng(3))
     positions = np.random.default_rng(0).permutation(24)[:20]
-    labels[11, 3:30, 5:20] = truth[11, 3:30, 5:20]  # a window, between whole sections
+    labels[11, 3:30, 5:20] = reference[11, 3:30, 5:20]  # a window, between whole sections
     labels = labels if labeled else None
     for where in (None, positions):
         expected = enforce_continuity(masks, labels, positions=where, **SMALL)
@@ -114,7 +114,7 @@ def test_a_dask_array_gives_the_same(pixels, labeled, monkeypatch):
         assert np.array_equal(lazy.compute(), expected)
 
 
-def test_a_window_is_kept_and_what_is_not_known_is_not_bounded():
+def test_a_labeled_window_is_kept_and_unlabeled_pixels_are_not_bounded():
     _, masks, labels = disturbed_stack(np.random.default_rng(4))
     window = np.full_like(labels, -1)
     window[7, 4:20, 4:20] = labels[7, 4:20, 4:20]
@@ -125,7 +125,7 @@ def test_a_window_is_kept_and_what_is_not_known_is_not_bounded():
     assert np.array_equal(result[12:], free[12:])
 
 
-def test_a_labeled_pixel_does_not_stop_what_is_carried_on():
+def test_a_labeled_pixel_does_not_stop_the_propagation():
     masks = np.zeros((9, 24, 24), bool)
     labels = np.full(masks.shape, -1)
     labels[0] = 0
@@ -137,7 +137,7 @@ def test_a_labeled_pixel_does_not_stop_what_is_carried_on():
     assert enforce_continuity(masks, labels, **SMALL)[4:].sum() == 0
 
 
-def test_a_labeled_pixel_does_not_stop_whole_sections_from_bounding():
+def test_a_labeled_pixel_does_not_stop_the_bounds_of_full_sections():
     masks = np.ones((9, 24, 24), bool)
     labels = np.full(masks.shape, -1)
     labels[[0, 8]] = 0
@@ -149,10 +149,10 @@ def test_a_labeled_pixel_does_not_stop_whole_sections_from_bounding():
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_direction_of_z_does_not_matter_with_partly_labeled_sections(seed):
-    truth, masks, labels = disturbed_stack(np.random.default_rng(seed))
+    reference, masks, labels = disturbed_stack(np.random.default_rng(seed))
     known = np.full_like(labels, -1)
-    known[[0, 8]] = truth[[0, 8]]
-    known[2, 4:28, 4:20] = truth[2, 4:28, 4:20]
+    known[[0, 8]] = reference[[0, 8]]
+    known[2, 4:28, 4:20] = reference[2, 4:28, 4:20]
     result = enforce_continuity(masks[:9], known[:9], **SMALL)
     mirrored = enforce_continuity(masks[:9][::-1], known[:9][::-1], **SMALL)
     assert np.array_equal(result, mirrored[::-1])
@@ -165,13 +165,13 @@ def test_labels_may_be_missing():
     assert np.array_equal(enforce_continuity(masks, some, steps=iter((1, 2)), **SMALL), expected)
 
 
-def test_where_all_is_labeled_the_labels_stay():
+def test_full_labels_are_kept():
     rng = np.random.default_rng(0)
     masks, labels = rng.random((5, 30, 30)) > 0.5, rng.integers(0, 3, (5, 30, 30))
     assert np.array_equal(enforce_continuity(masks, labels), labels > 0)
 
 
-def test_labels_far_apart_do_not_bound_what_lies_between():
+def test_labels_far_apart_do_not_bound_the_masks_between():
     masks = np.ones((21, 12, 12), bool)
     labels = np.full(masks.shape, -1)
     labels[[0, 20]] = 0

@@ -33,7 +33,7 @@ def rng():
     return np.random.default_rng(0)
 
 
-def test_descriptors_give_shapes_back():
+def test_shapes_are_reconstructed_from_descriptors():
     y = make_cells(1, (128, 128), radius=9, separation=1.1, random_state=0)[1][0]
     ids, contours = trace_contours(y)
     assert np.array_equal(ids, np.unique(y)[1:])
@@ -117,7 +117,7 @@ def test_suppression_is_that_of_a_slow_reference(rng, threshold, most_pixels, mo
     assert 1 < len(found) < 150
 
 
-def test_the_first_mask_gets_a_shared_pixel():
+def test_a_shared_pixel_goes_to_the_first_mask():
     square = np.array([[1.5, 1.5], [1.5, 4.5], [4.5, 4.5], [4.5, 1.5]])
     contours = np.stack([square, square + 1, square + 0.25, square + 4])
     labels, shown = paint_masks(contour_masks(contours, (10, 10)), (10, 10))

@@ -46,7 +46,7 @@ def test_components_of_nothing_and_of_nonsense():
         label_components(np.ones((2, 2)), 3)
 
 
-def test_masks_become_objects_and_label_images_stay():
+def test_masks_are_split_into_objects_and_label_images_are_kept():
     mask = np.array([[1, 0, 1], [0, 0, -1]])
     assert label_objects(mask).tolist() == [[1, 0, 2], [0, 0, -1]]
     labels = np.array([[2, 0, 2], [1, 0, -1]])
@@ -60,7 +60,7 @@ def test_distance_of_each_object_by_brute_force(spacing):
     result = normalized_distance(labels, spacing)
     parts = label_components(labels)
     for part in range(1, parts.max() + 1):
-        # beyond the frame an object goes on: it is no border
+        # The frame of the image is not a border.
         padded = np.pad(parts == part, 40, mode="edge")
         expected = ndi.distance_transform_edt(padded, sampling=spacing)[40:-40, 40:-40]
         inside = parts == part
@@ -81,7 +81,7 @@ def test_distance_is_unknown_where_the_border_is():
     assert (normalized_distance(np.ones((3, 3), int)) == 1).all()
 
 
-def test_small_objects_go():
+def test_small_objects_are_removed():
     labels = np.array([[1, 1, 1, 0, 2], [0, 0, 0, 0, 7]])
     before = labels.copy()
     assert remove_small(labels, 2).tolist() == [[1, 1, 1, 0, 0], [0] * 5]
@@ -119,7 +119,7 @@ def test_a_ring_around_an_object_is_kept():
 
 @pytest.mark.parametrize("gap", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("scale", [1.0, 0.1, 0.3, np.float64(1e-6)])
-def test_what_is_near_enough_is_joined(gap, scale):
+def test_near_objects_are_joined(gap, scale):
     mask = np.zeros((9, 20), bool)
     mask[3:6, 3:6] = mask[3:6, 6 + gap : 9 + gap] = True
 
@@ -174,7 +174,7 @@ def two_disks(distance, shape=(40, 70)):
 
 
 @pytest.mark.parametrize("distance", [20, 22, 24])
-def test_touching_disks_are_told_apart(distance):
+def test_touching_disks_are_split(distance):
     mask, relief = relief_of(two_disks(distance).astype(float), 0.5)
     labels = split_touching(mask, relief, 0.1)
     assert labels.max() == 2
@@ -192,11 +192,11 @@ def test_seeds_from_the_probability_split_what_a_mask_cannot():
     valley = 0.9 - 0.3 * np.exp(-((x - 20.5) ** 2) / 8)
     probability = np.zeros((20, 42))
     probability[5:15, 1:41] = valley[1:41]
-    truth = np.zeros((20, 42), int)
-    truth[5:15, 1:21], truth[5:15, 21:41] = 1, 2
+    reference = np.zeros((20, 42), int)
+    reference[5:15, 1:21], reference[5:15, 21:41] = 1, 2
     mask, relief = relief_of(probability, 0.5, seeds="probability")
     labels = split_touching(mask, relief, 0.1)
-    assert f1_instances(truth, labels, 0.95) == 1
+    assert f1_instances(reference, labels, 0.95) == 1
     mask, relief = relief_of(probability, 0.5)
     assert split_touching(mask, relief, 0.1).max() == 1
 
@@ -210,7 +210,7 @@ def test_every_component_is_an_object():
     assert split_touching(mask, relief, 0.3).max() == 0
 
 
-def test_perfect_masks_of_real_nuclei_give_most_nuclei_back(data_dir):
+def test_most_nuclei_are_recovered_from_their_masks(data_dir):
     _, y = load_dsb2018_nuclei(data_dir / "dsb2018_nuclei")
     watersheds, components = [], []
     for labels in y[:40]:
@@ -265,7 +265,7 @@ def test_measurements_equal_scikit_images(shape):
     assert set(table["id"][table["touches_border"]]) == set(np.unique(y[0][~on_frame])) - {0}
 
 
-def test_tables_of_nothing_have_their_columns():
+def test_empty_tables_have_their_columns():
     table = measure_objects(np.zeros((3, 3), int), intensity=np.zeros((3, 3, 2)))
     assert len(table) == 0
     assert {"id", "area", "mean_intensity_1", "touches_border"} <= set(table.columns)

@@ -85,7 +85,7 @@ def test_peaks_are_those_of_scikit_image(seed, ndim):
         assert np.array_equal(find_peaks(steps, height), h_maxima(steps, height) > 0)
 
 
-def test_peaks_of_a_long_ridge_are_found_by_scikit_image():
+def test_peaks_of_a_long_ridge_fall_back_to_scikit_image():
     ridge = np.zeros((40, 600), np.uint8)
     ridge[::2] = 100  # one way to and fro, with a higher end
     ridge[1::4, -1] = ridge[3::4, 0] = 100

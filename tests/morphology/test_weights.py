@@ -32,7 +32,7 @@ def random_objects(shape, n, seed, radius=3):
     [((60, 70), None), ((60, 70), (1.0, 2.5)), ((20, 30, 25), None), ((12, 30, 25), (3.0, 1, 1))],
 )
 @pytest.mark.parametrize("sigma", [2.0, 5.0])
-def test_it_is_exact_to_a_thousandth(shape, spacing, sigma):
+def test_it_is_exact_to_a_thousandth_of_the_border_weight(shape, spacing, sigma):
     labels = random_objects(shape, 9, seed=0)
     labels[:4, :4] = -1
     weights = weight_map(labels, 10.0, sigma, spacing=spacing)
@@ -112,7 +112,7 @@ def test_bad_input_is_refused(change, message):
         weight_map(**{"labels": np.zeros((2, 2), int), **change})
 
 
-def test_the_input_is_left_alone():
+def test_the_input_is_not_modified():
     labels = random_objects((20, 20), 4, seed=4)
     labels.flags.writeable = False
     weight_map(labels)

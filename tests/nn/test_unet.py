@@ -10,7 +10,7 @@ SAME_SIZE = ["unet", "unet-shuffle", "unet-lite", "dmcn"]
 
 @pytest.mark.parametrize("ndim", [2, 3])
 @pytest.mark.parametrize("name", SAME_SIZE)
-def test_any_size_goes_in_and_comes_out(name, ndim):
+def test_any_size_is_accepted(name, ndim):
     network = make_network(name, 3, 2, width=2, depth=2, ndim=ndim).eval()
     for size in [(9, 13, 17)[:ndim], (16, 16, 16)[:ndim], (1, 1, 1)[:ndim]]:
         assert network(torch.zeros(1, 3, *size)).shape == (1, 2, *size)
@@ -45,7 +45,7 @@ def seen_from_one_block(network, forward, ndim):
         (3, 1, {"shuffle": True}),
     ],
 )
-def test_reach_is_how_far_a_pixel_is_seen(ndim, depth, options):
+def test_reach_is_the_receptive_field_radius(ndim, depth, options):
     network = UNet(1, 1, width=2, depth=depth, ndim=ndim, **options).eval()
     ways = seen_from_one_block(network, network, ndim)
     for (before, after), reach, stride in zip(ways, network.reach, network.stride):
@@ -73,7 +73,7 @@ def test_reach_of_the_contextual_network(depth):
         assert max(before, after) > reach - 2 * 2**depth
 
 
-def test_classic_parameter_count():
+def test_published_parameter_count():
     # 31,030,593 with biases and without batch norm; batch norm has two weights for each bias.
     with torch.device("meta"):  # shapes only
         network = make_network("unet", 1, 1, width=64, depth=4)
@@ -90,7 +90,7 @@ def layers(network, kind):
     return [m for m in network.modules() if isinstance(m, kind)]
 
 
-def test_layers_are_those_that_were_published():
+def test_layers_are_the_published_ones():
     convs, ups = torch.nn.Conv2d, torch.nn.ConvTranspose2d
     for name in ("unet", "unet-valid", "unet-lite"):
         network = make_network(name, 1, 1, width=2, depth=4)
@@ -135,7 +135,7 @@ def test_valid_padding_is_not_for_shuffling():
         UNet(1, 1, padding="full")
 
 
-def test_auxiliary_heads_speak_in_training_only():
+def test_auxiliary_heads_are_used_in_training_only():
     network = make_network("dmcn", 2, 3, width=4, depth=2)
     x = torch.randn(1, 2, 13, 20)
     assert [out.shape for out in network(x)] == [(1, 3, 13, 20)] * 3

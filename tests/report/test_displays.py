@@ -50,22 +50,28 @@ def lines_of(ax, label):
 # Segmentation
 
 
-def test_found_missed_and_invented_objects():
+def test_objects_are_true_positives_false_positives_or_false_negatives():
     true = np.zeros((30, 40), int)
     true[2:8, 2:8], true[2:8, 20:26], true[20:26, 2:8] = 1, 2, 3
     true[:, 30:] = -1
     pred = np.zeros_like(true)
     pred[2:8, 2:9], pred[20:23, 20:23], pred[5:9, 33:37] = 7, 5, 9
     display = SegmentationDisplay.from_predictions([np.ones((30, 40))], [true], [pred])
-    assert display.counts_ == [{"not judged": 1, "found": 1, "missed": 2, "invented": 1}]
-    (found,) = lines_of(display.ax_, "found")
+    assert display.counts_ == [
+        {"not evaluated": 1, "true positives": 1, "false negatives": 2, "false positives": 1}
+    ]
+    (found,) = lines_of(display.ax_, "true positives")
     assert found.min(axis=0).tolist() == [1.5, 1.5]
     assert found.max(axis=0).tolist() == [8.5, 7.5]  # the predicted outline, not the true one
-    assert len(lines_of(display.ax_, "missed")) == 2
-    assert len(lines_of(display.ax_, "invented")) == len(lines_of(display.ax_, "not judged")) == 1
+    assert len(lines_of(display.ax_, "false negatives")) == 2
+    assert (
+        len(lines_of(display.ax_, "false positives"))
+        == len(lines_of(display.ax_, "not evaluated"))
+        == 1
+    )
     legend = [text.get_text() for text in display.figure_.legends[0].get_texts()]
-    assert legend == ["found", "missed", "invented", "not judged"]
-    assert "1 found, 2 missed, 1 invented" in display.ax_.get_title()
+    assert legend == ["true positives", "false negatives", "false positives", "not evaluated"]
+    assert "1 TP, 2 FN, 1 FP" in display.ax_.get_title()
 
 
 def test_every_kind_of_estimator_is_drawn(pipeline, cells):
@@ -75,21 +81,21 @@ def test_every_kind_of_estimator_is_drawn(pipeline, cells):
         display = SegmentationDisplay.from_estimator(estimator, X, known)
         assert len(display.axes_) == 2  # those that are labeled
         assert display.figure_ is display.ax_.figure
-    maps = pipeline[:-1].transform(X)
-    alone = SegmentationDisplay.from_estimator(pipeline[-1], maps, y)
+    probability = pipeline[:-1].transform(X)
+    alone = SegmentationDisplay.from_estimator(pipeline[-1], probability, y)
     whole = SegmentationDisplay.from_estimator(pipeline, X, y)
     assert alone.counts_ == whole.counts_
     matches = match_instances(list(y), list(pipeline.transform(X)))
-    assert sum(row["found"] for row in whole.counts_) == matches.true_positives
-    assert sum(row["missed"] for row in whole.counts_) == matches.false_negatives
-    assert sum(row["invented"] for row in whole.counts_) == matches.false_positives
-    plain = SegmentationDisplay.from_estimator(pipeline, X, rows=[3])
+    assert sum(row["true positives"] for row in whole.counts_) == matches.true_positives
+    assert sum(row["false negatives"] for row in whole.counts_) == matches.false_negatives
+    assert sum(row["false positives"] for row in whole.counts_) == matches.false_positives
+    plain = SegmentationDisplay.from_estimator(pipeline, X, indices=[3])
     assert list(plain.counts_[0]) == ["predicted"]
-    with pytest.raises(ValueError, match="finds no foreground"):
+    with pytest.raises(ValueError, match="predicts no foreground"):
         SegmentationDisplay.from_estimator(pipeline[:1], X)
 
 
-def test_panels_go_where_they_are_wanted(cells):
+def test_panels_go_into_given_axes(cells):
     X, y, _ = cells
     figure, axes = plt.subplots(1, 2)
     display = SegmentationDisplay.from_predictions(X, y, y, ax=axes[0])
@@ -112,8 +118,8 @@ def test_a_volume_is_shown_in_its_fullest_section():
     display = SegmentationDisplay.from_predictions(X, y, y, spacing=(2.0, 0.5, 0.5))
     fullest = np.argmax((y[0] > 0).sum(axis=(1, 2)))
     ids = np.unique(y[0][fullest])
-    assert len(lines_of(display.ax_, "found")) == len(ids[ids > 0])
-    assert display.counts_[0]["found"] == y.max()
+    assert len(lines_of(display.ax_, "true positives")) == len(ids[ids > 0])
+    assert display.counts_[0]["true positives"] == y.max()
 
 
 def test_real_nuclei(data_dir):
@@ -121,7 +127,7 @@ def test_real_nuclei(data_dir):
     model = OtsuWatershed().fit(X[:2], y[:2])
     display = SegmentationDisplay.from_estimator(model, X[:2], y[:2], names=["a$b$", "c"])
     matches = match_instances([x.astype(int) for x in y[:2]], model.transform(X[:2]))
-    assert sum(row["found"] for row in display.counts_) == matches.true_positives > 5
+    assert sum(row["true positives"] for row in display.counts_) == matches.true_positives > 5
     assert display.ax_.get_title().startswith("a$b$")
     display.figure_.canvas.draw()
 
@@ -129,7 +135,7 @@ def test_real_nuclei(data_dir):
 # Images, outlines, scale bars
 
 
-def test_large_images_are_thinned_and_stay_in_place():
+def test_large_images_are_downsampled_in_place():
     labels = np.zeros((3000, 2400), int)
     labels[300:600, 1200:1500], labels[2000:2600, 30:90] = 10**9, 3
     found = outlines(labels)
@@ -174,28 +180,28 @@ def test_round_lengths():
 
 def test_probability_and_uncertainty(pipeline, cells):
     X, _, _ = cells
-    maps = np.array([[[0.0, 0.5], [1.0, 0.25]]])
-    display = ProbabilityDisplay.from_predictions(maps, maps)
+    probability = np.array([[[0.0, 0.5], [1.0, 0.25]]])
+    display = ProbabilityDisplay.from_predictions(probability, probability)
     expected = [[0, 1], [0, 0.8112781]]
     np.testing.assert_allclose(display.uncertainty_[0], expected, atol=1e-5)
-    np.testing.assert_array_equal(display.axes_[1].images[0].get_array(), maps[0])
+    np.testing.assert_array_equal(display.axes_[1].images[0].get_array(), probability[0])
     assert display.axes_[1].images[0].get_cmap().name == "cividis"
-    drawn = ProbabilityDisplay.from_estimator(pipeline, X, rows=[1, 3])
+    drawn = ProbabilityDisplay.from_estimator(pipeline, X, indices=[1, 3])
     np.testing.assert_array_equal(
         drawn.axes_[4].images[0].get_array(), pipeline[:-1].transform(X)[3]
     )
-    with pytest.raises(ValueError, match="gives no probabilities"):
+    with pytest.raises(ValueError, match="predicts no probabilities"):
         ProbabilityDisplay.from_estimator(OtsuWatershed().fit(X), X)
 
 
 # Curves
 
 
-def test_stages_of_a_history_follow_each_other(pipeline):
+def test_phases_of_a_history_follow_each_other(pipeline):
     history = [
-        {"stage": "network", "step": 1, "time": 1.0, "loss": 3.0, "learning_rate": 0.1},
-        {"stage": "network", "step": 5, "time": 2.0, "loss": 2.0, "validation_score": 0.5},
-        {"stage": "continuity", "step": 2, "time": 0.5, "loss": 1.0},
+        {"phase": "network", "step": 1, "time": 1.0, "loss": 3.0, "learning_rate": 0.1},
+        {"phase": "network", "step": 5, "time": 2.0, "loss": 2.0, "validation_score": 0.5},
+        {"phase": "continuity", "step": 2, "time": 0.5, "loss": 1.0},
     ]
     display = HistoryDisplay(history=history).plot()
     assert [panel.get_ylabel() for panel in display.axes_] == ["loss", "validation score"]
@@ -225,7 +231,7 @@ def test_label_efficiency_of_rows():
         LabelEfficiencyDisplay.from_rows(rows)
 
 
-def test_label_efficiency_trains_with_what_is_left():
+def test_label_efficiency_trains_with_the_remaining_labels():
     X, y = make_cells(7, (32, 32), random_state=0)
     y[6] = -1
     seen = []
@@ -300,18 +306,18 @@ def test_sizes(pipeline, cells):
 
 def test_reliability(pipeline, cells):
     X, y, known = cells
-    maps = pipeline[:-1].transform(X)
+    probability = pipeline[:-1].transform(X)
     display = ReliabilityDisplay.from_estimator(pipeline, X, known, n_bins=5)
-    expected = expected_calibration_error(list(y[:2]), list(maps[:2]), n_bins=5)
+    expected = expected_calibration_error(list(y[:2]), list(probability[:2]), n_bins=5)
     assert display.calibration_error == pytest.approx(expected)
     assert display.n_pixels.sum() == y[:2].size
     x, frequency = display.line_.get_data()
-    inside = (maps[:2] >= 0.8) & (maps[:2] <= 1)
+    inside = (probability[:2] >= 0.8) & (probability[:2] <= 1)
     if inside.any():
         assert frequency[-1] == pytest.approx((y[:2][inside] > 0).mean())
     assert (np.diff(x) > 0).all()
     ax = plt.subplots()[1]
-    assert len(ReliabilityDisplay.from_predictions(list(y), list(maps), ax=ax).axes_) == 2
+    assert len(ReliabilityDisplay.from_predictions(list(y), list(probability), ax=ax).axes_) == 2
     with pytest.raises(ValueError, match="a label image of one sample"):
         ReliabilityDisplay.from_estimator(pipeline, X, np.full_like(y, -1))
 
@@ -332,7 +338,7 @@ def test_proxies_and_features(cells):
     assert display.accuracy_ == {"rotation": right.mean()}
     for panel, is_right in zip(display.axes_, right, strict=True):
         assert ("true" in panel.get_title()) is not is_right
-    drawn = FeatureDisplay.from_estimator(pretrainer, X, rows=[2])
+    drawn = FeatureDisplay.from_estimator(pretrainer, X, indices=[2])
     assert drawn.colors_[0].shape == (40, 48, 3)
     assert 0 < drawn.explained_.sum() <= 1.000001
     with pytest.raises(ValueError, match="A ProxyPretrainer is needed"):

@@ -76,7 +76,7 @@ def read(path):
     assert all(source.startswith("data:image/svg+xml") for source in page.attributes("src"))
     assert all(target.startswith("#") for target in page.attributes("href"))
     assert not re.search(r"@import|url\(", text.split("</style>")[0])
-    # Those who do not see it are told.
+    # Every figure has an alternative text.
     assert len(page.attributes("alt", "img")) == len(page.attributes("src", "img"))
     assert all(len(words) > 20 for words in page.attributes("alt", "img"))
     ids = page.attributes("id")
@@ -153,11 +153,11 @@ def _same(X, **options):
 def test_parts_of_a_pipeline_have_pages_too(pipeline, cells, tmp_path):
     X, y, _ = cells
     scaled = pipeline[0].transform(X)
-    maps = pipeline[:-1].transform(X)
+    probability = pipeline[:-1].transform(X)
     points = [np.argwhere(x == 1)[:1] for x in y]
     cases = {
         "segmenter": (pipeline[1], scaled, None, {"training", "images"}),
-        "counter": (pipeline[-1], maps, y, {"counts", "scores", "objects", "calibration"}),
+        "counter": (pipeline[-1], probability, y, {"counts", "scores", "objects", "calibration"}),
         "counts": (pipeline, X, [3, 4, 5, 6], {"counts", "scores"}),
         "points": (pipeline, X, points, {"counts", "scores"}),
         "otsu": (OtsuWatershed().fit(X), X, y, {"counts", "objects", "sizes"}),
@@ -169,10 +169,10 @@ def test_parts_of_a_pipeline_have_pages_too(pipeline, cells, tmp_path):
         "passthrough": (Pipeline([("none", "passthrough"), ("all", pipeline[:1])]), X, None,
                         {"steps"}),
     }  # fmt: skip
-    for name, (model, images, truth, wanted) in cases.items():
-        found = read(report.html(model, images, truth, tmp_path / f"{name}.html", max_images=1))
+    for name, (model, images, reference, wanted) in cases.items():
+        found = read(report.html(model, images, reference, tmp_path / f"{name}.html", max_images=1))
         assert wanted <= set(found.headings), name
-        if truth is None:
+        if reference is None:
             assert not {"scores", "calibration"} & set(found.headings), name
 
 
@@ -186,7 +186,7 @@ def test_contours_have_pages(cells, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Histogram and power spectrum")
-def test_what_is_learnt_without_labels_is_shown(tmp_path):
+def test_pretraining_and_simulation_are_shown(tmp_path):
     X, _ = make_cells(4, (48, 48), random_state=0)
     model = make_pipeline(
         ProxyPretrainer(("rotation",), width=2, depth=1, max_steps=2, batch_size=4, random_state=0),
@@ -221,9 +221,9 @@ def test_mistakes_are_named_and_an_older_page_stays(pipeline, cells, tmp_path):
     path = tmp_path / "page.html"
     path.write_text("older")
     for wrong, error in (
-        ({"y": y[:2]}, "as many samples"),
-        ({"y": y[:, :5]}, "must have the shape"),
-        ({"y": y.astype(float)}, "label image of integers"),
+        ({"y": y[:2]}, "same number of samples"),
+        ({"y": y[:, :5]}, "must have the spatial shape"),
+        ({"y": y.astype(float)}, "must be integers"),
         ({"names": ["a"]}, "names must be 4"),
     ):
         with pytest.raises(ValueError, match=error):
@@ -249,7 +249,7 @@ def test_a_browser_shows_it(page, tmp_path, mode):
          *(options if mode == "dark" else []), f"--screenshot={picture}", page.as_uri()],
         capture_output=True, text=True, timeout=300, check=True,
     )  # fmt: skip
-    assert ":CONSOLE" not in result.stderr  # where refused content would be told of
+    assert ":CONSOLE" not in result.stderr  # which lists refused content
     seen = imread(picture)[..., :3].astype(int)
     background = seen[5, 5].mean()
     assert background > 200 if mode == "light" else background < 60

@@ -21,8 +21,8 @@ def test_pictures_show_outlines(tmp_path):
     assert (np.abs(plain[..., 0].astype(int) - plain[..., 2]) > 60).mean() < 0.001
 
 
-def test_nothing_is_not_drawn(tmp_path):
-    with pytest.raises(ValueError, match="no image was given"):
+def test_no_image_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="one image is needed"):
         save_overlay(tmp_path / "nothing.png", [])
     assert not list(tmp_path.iterdir())
 

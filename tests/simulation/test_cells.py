@@ -14,7 +14,7 @@ from sskseg.simulation import CellSimulator, find_polarity
 
 
 @pytest.mark.parametrize("shape", [(96, 80), (24, 40, 40)])
-def test_images_have_what_was_asked_for(shape):
+def test_images_match_their_parameters(shape):
     simulator = CellSimulator(shape=shape, coverage=0.2, radius=6, noise=0.0, texture=0.0)
     X, y = simulator.sample(8, random_state=0)
     assert X.shape == y.shape == (8, *shape)
@@ -162,7 +162,7 @@ def test_an_image_may_be_empty():
     assert np.isfinite(X).all()
 
 
-def test_a_density_that_finds_no_place_is_told():
+def test_a_density_that_does_not_fit_warns():
     crowd = CellSimulator(shape=(64, 64), coverage=0.9, overlap=0.0, radius=10, elongation=3)
     with pytest.warns(UserWarning, match=r"Only \d+ of \d+ cells could be placed in 3 images: "
                       r"lower coverage \(now 0.90\), or raise overlap \(now 0.00\)"):  # fmt: skip
@@ -180,12 +180,12 @@ def test_dark_cells_on_a_bright_background():
 
 @pytest.mark.parametrize("with_labels", [False, True])
 @pytest.mark.parametrize("levels", [(0.6, 0.15), (0.2, 0.7)])
-def test_calibration_finds_what_was_drawn(with_labels, levels):
-    truth = CellSimulator(
+def test_calibration_recovers_the_parameters(with_labels, levels):
+    reference = CellSimulator(
         shape=(192, 192), coverage=0.15, radius=11.0, foreground=levels[0], background=levels[1],
         psf=1.5, noise=0.02, overlap=0.0,
     )  # fmt: skip
-    X, y = truth.sample(6, random_state=0)
+    X, y = reference.sample(6, random_state=0)
     found = CellSimulator().calibrate(X, y if with_labels else None)
     assert found.shape == (128, 128)
     assert abs(found.coverage - (y > 0).mean()) < 0.05
@@ -199,7 +199,7 @@ def test_calibration_finds_what_was_drawn(with_labels, levels):
     assert drawn.shape == (30, 128, 128)
 
 
-def test_calibration_finds_what_lies_between_cells():
+def test_calibration_recovers_the_background():
     rng = np.random.default_rng(0)
     smooth = CellSimulator(shape=(192, 192), noise=0.01, texture=0.0, background_spread=0.0)
     X, y = smooth.sample(4, 0)
@@ -220,7 +220,7 @@ def test_calibration_finds_what_lies_between_cells():
     contrast = inside.foreground - inside.background
     added = np.sqrt(total(inside.texture) ** 2 - total(plain.texture) ** 2) * contrast
     assert abs(added - 0.05) < 0.02
-    # Fine or coarse grains are told apart.
+    # Fine and coarse grains are distinguished.
     coarse = ndi.gaussian_filter(rng.normal(size=X.shape), (0, 6, 6))
     found = CellSimulator().calibrate(X + 0.05 * (y == 0) * coarse / coarse.std())
     assert np.argmax(found.background_texture) > np.argmax(textured.background_texture)
@@ -235,9 +235,9 @@ ROUGH = {
 
 @pytest.mark.parametrize("with_labels", [False, True])
 @pytest.mark.parametrize("levels", [(0.7, 0.2), (0.2, 0.7)])
-def test_what_is_calibrated_is_drawn_again(levels, with_labels):
-    truth = CellSimulator(**ROUGH, foreground=levels[0], background=levels[1])
-    X, y = truth.sample(12, random_state=0)
+def test_calibrated_parameters_are_simulated(levels, with_labels):
+    reference = CellSimulator(**ROUGH, foreground=levels[0], background=levels[1])
+    X, y = reference.sample(12, random_state=0)
     found = CellSimulator().calibrate(X, y if with_labels else None)
     assert abs(np.linalg.norm(found.background_texture) - np.linalg.norm((0.03, 0.03, 0.02))) < 0.01
     assert np.abs(np.subtract(found.background_texture, (0.03, 0, 0.03, 0.02))).max() < 0.015
@@ -288,7 +288,7 @@ def test_touching_cells_have_outlines():
     assert np.linalg.norm(found.texture) < 0.05
 
 
-def test_what_cannot_be_seen_is_that_of_others_or_stays():
+def test_parameters_that_cannot_be_measured_are_medians_or_do_not_change():
     """Small cells, hardly any background, volumes of few planes, nothing but cells labeled."""
     small = CellSimulator(shape=(64, 64), radius=2.0, coverage=0.1, overlap=0.0).sample(2, 0)[0]
     dense = CellSimulator(shape=(64, 64), radius=7.0, coverage=0.8, overlap=0.4)
@@ -303,7 +303,7 @@ def test_what_cannot_be_seen_is_that_of_others_or_stays():
         found = CellSimulator(shape=(16, 48, 48)).calibrate(planes)
         assert 0 < found.noise < 0.1
         assert len(found.background_texture) == 4
-    # Of two labeled images one has no background: it tells nothing, and is left out.
+    # Of two labeled images one has no background: it is ignored.
     X, y = CellSimulator(**ROUGH).sample(2, 0)
     only_cells = np.stack([y[0], np.where(y[1] > 0, y[1], -1)])
     assert len(CellSimulator().calibrate(X, only_cells).variants) == 1
@@ -317,7 +317,7 @@ def test_a_cell_in_the_dark_does_not_spoil_the_texture_of_others():
     assert np.linalg.norm(found.texture) < np.linalg.norm(expected.texture) + 0.1
 
 
-def test_textures_are_as_seen_in_focus():
+def test_textures_are_defined_in_focus():
     plain = {**ROUGH, "noise": 0.0, "background_texture": (), "background_spread": 0.0,
              "texture": (0.3,), "foreground_spread": 0.0}  # fmt: skip
     roughness = []
@@ -330,7 +330,7 @@ def test_textures_are_as_seen_in_focus():
     assert roughness[2] < 0.8 * roughness[0]
 
 
-def test_polarity_is_found_and_told():
+def test_polarity_is_found_and_a_contradiction_warns():
     X, y = CellSimulator(foreground=0.2, background=0.7).sample(4, 0)
     assert find_polarity(X) == {"bright": 0, "dark": 4}
     assert find_polarity(-X) == {"bright": 4, "dark": 0}
@@ -350,7 +350,7 @@ def test_polarity_is_found_and_told():
         CellSimulator().calibrate(X, polarity="Nissl")
 
 
-def test_most_images_tell_the_polarity_of_the_others():
+def test_polarity_is_a_majority_vote_of_the_images():
     sparse = CellSimulator(shape=(96, 96), coverage=0.2).sample(3, 0)[0]
     dense = 0.7 - sparse[:1]  # what is bright is the larger part of it
     assert find_polarity(dense) == {"bright": 0, "dark": 1}
@@ -359,7 +359,7 @@ def test_most_images_tell_the_polarity_of_the_others():
     assert found.variants[3].coverage > 0.55
 
 
-def test_images_without_cells_are_known_as_such():
+def test_images_without_cells_have_no_coverage():
     full = CellSimulator(shape=(96, 96), noise=0.05).sample(2, 0)[0]
     empty = CellSimulator(shape=(96, 96), noise=0.05, coverage=0.0).sample(2, 1)[0]
     found = CellSimulator().calibrate(np.concatenate([full, empty]))
@@ -399,7 +399,7 @@ def test_real_images_are_imitated(data_dir):
     assert abs(np.log(found.radius / np.median(np.sqrt(np.concatenate(sizes) / np.pi)))) < 0.3
 
 
-def test_what_does_not_serve_is_refused():
+def test_invalid_images_are_refused():
     with pytest.raises(ValueError, match="No cell was found in X"):
         CellSimulator().calibrate(np.ones((2, 32, 32)))
     with pytest.raises(ValueError, match="No cell was found in X"):
@@ -463,7 +463,7 @@ class Scaled:
         return 100 * X, y
 
 
-def test_simulated_images_are_learnt_beside_real_ones(images):
+def test_simulated_images_are_used_for_training_beside_real_ones(images):
     simulator, X, y = images
     known = np.where(np.arange(4)[:, None, None] < 1, y, -1)
     options = {**TINY, "max_steps": 3}
@@ -472,8 +472,8 @@ def test_simulated_images_are_learnt_beside_real_ones(images):
     assert model.transduction_.shape == y.shape
     assert not np.array_equal(model.predict_proba(X), alone.predict_proba(X))
     assert np.array_equal(model.channel_mean_, alone.channel_mean_)
-    maps = model.transform(ImageStack(X, simulator=simulator))
-    drawn, labels = maps.simulator.sample(2, 0)
+    probability = model.transform(ImageStack(X, simulator=simulator))
+    drawn, labels = probability.simulator.sample(2, 0)
     raw, same = simulator.sample(2, 0)
     assert np.array_equal(drawn, model.transform(raw))
     assert np.array_equal(labels, same)
@@ -489,7 +489,7 @@ def test_simulators_that_do_not_fit_are_refused(images):
             SemiSupervisedSegmenter(**options, **TINY).fit(ImageStack(X, simulator=simulator), y)
 
 
-def test_cells_are_drawn_where_they_are_seen():
+def test_labels_match_the_drawn_cells():
     X, y = CellSimulator(noise=0, texture=0, background_spread=0, psf=0.5).sample(1, 0)
     centers = ndi.center_of_mass(y[0] > 0, y[0], np.unique(y[0])[1:])
     bright = [X[0][tuple(np.round(c).astype(int))] for c in centers]

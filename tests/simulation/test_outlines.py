@@ -39,7 +39,7 @@ def test_without_waves_they_are_ellipses():
     assert np.allclose(np.linalg.norm(at, axis=1), 1)
 
 
-def test_waves_are_a_fourier_contour_of_the_wanted_roughness():
+def test_waves_are_a_fourier_contour_of_the_given_roughness():
     rng = np.random.default_rng(0)
     outlines = sample_outlines(rng, np.zeros((400, 2)), np.full(400, 10.0), roughness=0.08,
                                elongation=1, waves=4)  # fmt: skip
@@ -59,7 +59,7 @@ def test_outlines_never_cross_themselves():
     assert (np.diff(angles, axis=1) > 0).all()
 
 
-def test_nothing_and_what_lies_outside_fill_no_pixel():
+def test_empty_and_outside_outlines_fill_no_pixel():
     none = Outlines(np.empty((0, 2)), np.empty((0, 2, 2)), np.empty((0, 6), complex))
     assert len(fill_outlines(none, (10, 10)).pixel) == 0
     assert trace_outlines(none).shape == (0, 64, 2)

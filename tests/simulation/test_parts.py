@@ -21,7 +21,7 @@ from sskseg.simulation import (
 
 
 @pytest.mark.parametrize("shape", [(100, 80), (40, 30, 30)])
-def test_balls_keep_their_distance(shape):
+def test_balls_have_a_minimum_distance(shape):
     radii = np.random.default_rng(1).uniform(2, 5, 40)
     centers, placed = place_apart(np.random.default_rng(0), radii, shape, separation=0.9)
     gaps = np.linalg.norm(centers[:, None] - centers, axis=-1)
@@ -35,7 +35,7 @@ def test_a_full_image_takes_no_more():
     assert 1 <= len(placed) == len(centers) < 10
 
 
-def test_the_grid_finds_what_comparing_all_finds():
+def test_the_grid_equals_a_comparison_of_all_pairs():
     radii = np.random.default_rng(1).uniform(1, 6, 300)
     centers, placed = place_apart(np.random.default_rng(0), radii, (120, 100), separation=0.8)
     rng, expected, kept = np.random.default_rng(0), [], []
@@ -58,7 +58,7 @@ def test_nothing_to_place():
 
 
 @pytest.mark.parametrize("center", [(20.3, 30.7), (10.0, 12.5, 9.1)])
-def test_blobs_have_the_wanted_size_and_no_holes(center):
+def test_blobs_have_the_given_size_and_no_holes(center):
     rng = np.random.default_rng(0)
     sizes = []
     for _ in range(30):
@@ -73,7 +73,7 @@ def test_blobs_have_the_wanted_size_and_no_holes(center):
 
 
 @pytest.mark.parametrize("scale", [2.0, 9.0])
-def test_noise_is_as_smooth_as_wanted(scale):
+def test_noise_has_the_given_correlation_length(scale):
     field = smooth_noise(np.random.default_rng(0), (300, 310), scale)
     assert field.shape == (300, 310)
     assert field.std() == pytest.approx(1, abs=0.05)
@@ -111,7 +111,7 @@ def test_corners_are_darker():
     assert vignette((1, 1)) == 1
 
 
-def test_what_is_out_of_focus_is_blurred():
+def test_defocus_blurs():
     image = np.zeros((41, 41), np.float32)
     image[20, 20] = 1
     assert defocus(image, 0.1) is image

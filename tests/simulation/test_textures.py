@@ -24,7 +24,7 @@ def wrong_share(found, spectrum):
     return np.abs(found - spectrum).max() / spectrum.sum()
 
 
-def test_a_texture_has_the_spectrum_that_was_asked_for():
+def test_a_texture_has_the_given_spectrum():
     for spectrum in SPECTRA:
         field = of_field((300, 300), spectrum)
         assert field.dtype == np.float32
@@ -36,7 +36,7 @@ def test_a_texture_has_the_spectrum_that_was_asked_for():
 
 @pytest.mark.parametrize("shape", [(400, 400), (64, 64, 64)])
 @pytest.mark.parametrize("spectrum", SPECTRA)
-def test_the_spectrum_of_a_texture_is_found(shape, spectrum):
+def test_the_spectrum_of_a_texture_is_recovered(shape, spectrum):
     rng = np.random.default_rng(1)
     field = of_field(shape, spectrum)
     noisy = field + rng.normal(0, 0.05, shape).astype(np.float32)
@@ -59,7 +59,7 @@ def test_an_image_may_show_a_part_of_a_coarse_texture(shape):
     assert fields.std(axis=tuple(range(1, fields.ndim))).mean() < 0.03
 
 
-def test_where_nothing_can_be_seen_nothing_is_told():
+def test_there_is_no_spectrum_without_enough_pixels():
     flat, mask = np.ones((40, 40), np.float32), np.zeros((40, 40), bool)
     assert fit_spectrum(flat, mask) is None
     assert np.abs(fit_spectrum(flat, ~mask)).max() < 1e-3
@@ -71,7 +71,7 @@ def test_where_nothing_can_be_seen_nothing_is_told():
     assert not found[2:].any()
 
 
-def test_what_a_blur_leaves_of_a_texture():
+def test_variance_of_a_blurred_texture():
     for length in range(4):
         spectrum = (0,) * length + (0.1,)
         blurred = ndi.gaussian_filter(of_field((1000, 1000), spectrum), 6.0)

@@ -1,14 +1,15 @@
-"""Pieces of a page: escaped text, tables, pictures that fit light and dark pages."""
+"""Elements of an HTML page: escaped text, tables, figures for light and dark pages."""
 
 from html import escape
 from io import StringIO
 from reprlib import Repr
+from typing import Any
 from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
 
-_INK = "#010203"  # stands for the color of the text of the page
+_INK = "#010203"  # placeholder for the text color of the page
 _INK_PARAMETERS = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
 _SVG_STYLE = (
     "<style>:root{--ink:#1b1f24}@media(prefers-color-scheme:dark){:root{--ink:#e6e8ea}}</style>"
@@ -52,7 +53,7 @@ code { font-family: ui-monospace, monospace; font-size: .9em; }
 
 
 def plain(value):
-    """Any value as short text."""
+    """Format any value as short text."""
     if isinstance(value, (float, np.floating)):
         return f"{value:.4g}"
     if isinstance(value, (bool, int, np.bool_, np.integer)) or value is None:
@@ -63,22 +64,22 @@ def plain(value):
 
 
 def show(value):
-    """Any value as short, escaped text."""
+    """Format any value as short, escaped text."""
     return escape(plain(value))
 
 
 def paragraph(text, kind=""):
-    """Text that is escaped here."""
+    """Make a paragraph of text, which is escaped."""
     return f"<p{' class=soft' if kind else ''}>{escape(text)}</p>"
 
 
-def facts(pairs):
-    """A list of names and values."""
+def summary(pairs):
+    """Make a description list of names and values."""
     return "<dl>" + "".join(f"<dt>{show(k)}</dt><dd>{show(v)}</dd>" for k, v in pairs) + "</dl>"
 
 
 def table(frame, caption):
-    """A DataFrame as a table whose numbers stand to the right.
+    """Make a table of a DataFrame, numbers aligned right.
 
     Parameters
     ----------
@@ -109,14 +110,14 @@ def _cell(value):
 
 
 def picture(draw, alt, caption):
-    """A figure inside of the page.
+    """Make a figure with its image inside the page.
 
     Parameters
     ----------
     draw : callable
         ``draw(figure)`` draws a display.
     alt : str or callable
-        What is seen, in words; ``alt(display)`` where it is only known then.
+        Description of the figure; ``alt(display)`` if it depends on the display.
     caption : str
 
     Returns
@@ -127,7 +128,8 @@ def picture(draw, alt, caption):
     from matplotlib.figure import Figure
 
     colors = dict.fromkeys(_INK_PARAMETERS, _INK)
-    with rc_context({**colors, "svg.hashsalt": "sskseg", "legend.framealpha": 0}):
+    settings: dict[Any, Any] = {**colors, "svg.hashsalt": "sskseg", "legend.framealpha": 0}
+    with rc_context(settings):
         figure = Figure(layout="constrained")
         display = draw(figure)
         buffer = StringIO()
@@ -137,7 +139,7 @@ def picture(draw, alt, caption):
     text = text[text.index("<svg") :].replace(_INK, "var(--ink)")
     inside = text.index(">") + 1
     text = text[:inside] + _SVG_STYLE + text[inside:]
-    data = quote(text, safe="/+=:;,.() -_'")  # shorter than base64 of the base64 of its images
+    data = quote(text, safe="/+=:;,.() -_'")  # shorter than base64
     words = escape(alt(display) if callable(alt) else alt, quote=True)
     return (
         f'<figure><img alt="{words}" src="data:image/svg+xml;charset=utf-8,{data}">'
@@ -146,7 +148,7 @@ def picture(draw, alt, caption):
 
 
 def section(name, *parts):
-    """A titled part of the page, or nothing where it has no content."""
+    """Make a titled section of the page, or an empty string without content."""
     content = "".join(parts)
     if not content:
         return ""
@@ -158,13 +160,13 @@ def anchor(name):
 
 
 def whole_page(heading, summary, sections):
-    """The document.
+    """Make the whole document.
 
     Parameters
     ----------
     heading, summary : str
     sections : dict of str to str
-        Of `section`; those that are empty are left out.
+        Results of `section`; empty ones are omitted.
 
     Returns
     -------
