@@ -80,9 +80,8 @@ uncertainty = segmenter.predict_uncertainty(scaled)
 figure, axes = plt.subplots(1, 3, figsize=(12, 4.3), layout="constrained")
 forest_mask = by_forest[np.flatnonzero(test == section)[0]]
 draw_outlines(axes[0], X[section], reference[section], forest_mask, title="random forest")
-draw_outlines(
-    axes[1], X[section], reference[section], probability[section] > 0.5, title="segmenter"
-)
+mask = probability[section] > 0.5
+draw_outlines(axes[1], X[section], reference[section], mask, title="segmenter")
 shown = axes[2].imshow(uncertainty[section], vmin=0, vmax=1)
 axes[2].set(title="uncertainty of the segmenter", xticks=[], yticks=[])
 figure.colorbar(shown, ax=axes[2], shrink=0.8)

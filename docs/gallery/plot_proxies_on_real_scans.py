@@ -89,8 +89,8 @@ for (i, j), number in np.ndenumerate(table):
 # %%
 # Puncta, counted from ten clicked crops
 # --------------------------------------
-# A hundred crops are used for pretraining, ten of which have clicks; two hundred others are counted.
-# The baseline is `LogBlobs`, with its threshold fitted to the same clicks.
+# A hundred crops are used for pretraining, ten of them clicked; two hundred others are counted. The
+# baseline is `LogBlobs`, with its threshold fitted to the same clicks.
 
 X, points = load_psd95_puncta()
 model = make_pipeline(

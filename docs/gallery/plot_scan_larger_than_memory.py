@@ -67,8 +67,8 @@ print(plan.n_blocks, "blocks;", round(plan.memory / 1e6), "MB per worker;",
 # Interrupt it and call it again: finished blocks are not computed twice.
 
 result = count_scan(model, scan, Path(folder.name) / "result", block_shape=block, halo=halo)
-print(result.n_objects, "predicted,", len(np.unique(reference)) - 1, "true,", result.cut.id.nunique(),
-      "cut at a border of blocks")  # fmt: skip
+n_true, n_cut = len(np.unique(reference)) - 1, result.cut.id.nunique()
+print(result.n_objects, "predicted,", n_true, "true,", n_cut, "cut at a border of blocks")
 print(result.table.head().round(2).to_string(index=False))
 
 # %%
@@ -78,9 +78,8 @@ print(result.table.head().round(2).to_string(index=False))
 corner = (slice(block - 64, block + 64),) * 2
 figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
 labels = np.asarray(result.labels[corner])
-draw_outlines(
-    axes[0], image[corner], reference[corner], labels, title="reference (blue), predicted (orange)"
-)
+title = "reference (blue), predicted (orange)"
+draw_outlines(axes[0], image[corner], reference[corner], labels, title=title)
 axes[0].axhline(63.5, color="white", lw=0.8)
 axes[0].axvline(63.5, color="white", lw=0.8)
 density = density_map(result.table, scan.data.shape, grid=(32.0, 32.0), spacing=scan.spacing)
