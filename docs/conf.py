@@ -33,8 +33,8 @@ extlinks = {"doi": ("https://doi.org/%s", "doi:%s")}
 extlinks_detect_hardcoded_links = False
 myst_heading_anchors = 3
 
-# The reference: each name of `__all__` has a page, made from its docstring. Packages whose names are
-# all in `sskseg` are not listed.
+# The reference: each name of `__all__` has a page, made from its docstring. Packages whose names
+# are all in `sskseg` are not listed.
 MODULES = [
     "sskseg",
     "sskseg.counting",
@@ -42,6 +42,7 @@ MODULES = [
     "sskseg.detection",
     "sskseg.images",
     "sskseg.inference",
+    "sskseg.io",
     "sskseg.metrics",
     "sskseg.morphology",
     "sskseg.nn",
