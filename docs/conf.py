@@ -28,35 +28,43 @@ extensions = [
 ]
 exclude_patterns = ["_build", "_templates", "gallery/*"]
 templates_path = ["_templates"]
-default_role = "autolink"  # `names` in docstrings lead to their pages
+default_role = "autolink"  # `names` in docstrings link to their pages
 extlinks = {"doi": ("https://doi.org/%s", "doi:%s")}
 extlinks_detect_hardcoded_links = False
 myst_heading_anchors = 3
 
-# The reference: each name of `__all__` has a page, made from its docstring.
+# The reference: each name of `__all__` has a page, made from its docstring. Packages whose names
+# are all in `sskseg` are not listed.
 MODULES = [
     "sskseg",
+    "sskseg.counting",
     "sskseg.datasets",
+    "sskseg.detection",
     "sskseg.images",
+    "sskseg.inference",
+    "sskseg.io",
     "sskseg.metrics",
     "sskseg.morphology",
     "sskseg.nn",
+    "sskseg.pretraining",
     "sskseg.proxies",
+    "sskseg.refinement",
     "sskseg.report",
     "sskseg.scans",
+    "sskseg.segmentation.semi_supervised",
     "sskseg.simulation",
     "sskseg.training",
 ]
 PUBLIC = {name: sorted(import_module(name).__all__) for name in MODULES}
-for name in MODULES[1:]:  # what sskseg hands on has its page there
+for name in MODULES[1:]:  # names that sskseg re-exports have their page there
     PUBLIC[name] = [thing for thing in PUBLIC[name] if thing not in PUBLIC["sskseg"]]
 autosummary_context = {"public": PUBLIC}
 autosummary_generate = True
 autodoc_default_options = {"member-order": "bysource"}
 numpydoc_show_class_members = False  # the template of classes shows them
 
-# Pictures of the gallery are made while the site is built; `-D plot_gallery=0` leaves them out.
-# Scripts of real scans alone are shown without pictures where these are not at hand.
+# The build runs the gallery scripts and makes their pictures; `-D plot_gallery=0` skips them.
+# Scripts that need real scans are shown without pictures if these are missing.
 plot_gallery = "True"
 WITH_DATA = "SSKSEG_DATA" in os.environ
 sphinx_gallery_conf = {
@@ -90,13 +98,13 @@ copybutton_prompt_is_regexp = True
 
 
 def leave_out(app, what, name, thing, default, options):
-    """What estimators inherit from scikit-learn and networks from torch."""
+    """Skip members that are inherited from scikit-learn or torch."""
     foreign = str(getattr(thing, "__module__", "")).startswith(("sklearn.", "torch."))
     return foreign or default
 
 
 def escape_stars(app, what, name, thing, options, lines):
-    """Shapes such as (n, *spatial) are no emphasis; what stands in literals or code stays."""
+    """Escape the stars of shapes such as (n, *spatial), which are no emphasis, outside of code."""
     for i, line in enumerate(lines):
         if not line.lstrip().startswith((">>>", "...")):
             parts = line.split("``")

@@ -2,6 +2,6 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def _pages_write_to_a_folder_of_their_own(tmp_path, monkeypatch):
-    """So that their code can name files as a reader would."""
+def _work_in_a_temporary_folder(tmp_path, monkeypatch):
+    """Run each page in an empty folder, so that its code can use relative paths."""
     monkeypatch.chdir(tmp_path)

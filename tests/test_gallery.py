@@ -1,4 +1,4 @@
-"""The scripts of the gallery run."""
+"""The gallery scripts run without errors."""
 
 import os
 import runpy
@@ -11,12 +11,12 @@ import sklearn.ensemble  # noqa: F401 - draws from Python's random when it is fi
 SCRIPTS = sorted((Path(__file__).parents[1] / "docs" / "gallery").glob("plot_*.py"))
 
 
-NEED_DATA = ("plot_proxies_on_real_scans",)  # the others simulate what is not there
+NEED_DATA = ("plot_proxies_on_real_scans",)  # the others use simulated images without data
 
 
 @pytest.fixture
 def _real_images(request, monkeypatch):
-    """Scripts find the folder of real images where the tests do."""
+    """Read real images from the folder of the tests."""
     if request.node.callspec.params["script"].stem in NEED_DATA:
         monkeypatch.setenv("SSKSEG_DATA", str(request.getfixturevalue("data_dir")))
 
@@ -31,7 +31,7 @@ def test_it_runs(script, monkeypatch):
 
     monkeypatch.setitem(os.environ, "SSKSEG_GALLERY_SECONDS", "2")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of a network that has learned nothing yet
+        warnings.simplefilter("ignore", UserWarning)  # of a network that is hardly trained
         runpy.run_path(str(script), run_name="__main__")
     assert plt.get_fignums()
     plt.close("all")

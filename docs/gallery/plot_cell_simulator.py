@@ -1,12 +1,12 @@
 """
-Cells that are drawn
-====================
+Simulated cells
+===============
 
-``CellSimulator`` draws images of cells with their labels and whole outlines. This script shows what
-its parameters do, and what calibration to real images makes of them. Real images are looked for in
-the folder that ``SSKSEG_DATA`` names; without them simulated ones take their place.
+``CellSimulator`` draws images of cells with their labels and whole outlines. This script shows the
+effect of its parameters, and the result of calibration to real images. Real images are read from
+the folder ``SSKSEG_DATA``; without them simulated images are used instead.
 
-With ``SSKSEG_GALLERY_IMAGES`` set to a folder the two figures are written to it.
+If ``SSKSEG_GALLERY_IMAGES`` is set to a folder, the two figures are written to it.
 """
 
 import os
@@ -24,7 +24,7 @@ FOLDER = os.environ.get("SSKSEG_GALLERY_IMAGES")
 
 
 def show(ax, image, contours=(), title=None):
-    """An image in gray with outlines."""
+    """Draw an image in gray with outlines."""
     ax.imshow(image, cmap="gray", vmin=0, vmax=1)
     for contour in contours:
         y, x = np.concatenate([contour, contour[:1]]).T
@@ -40,9 +40,9 @@ def save(figure, name, dpi):
 
 
 # %%
-# What the parameters do
-# ----------------------
-# Below each image, the outlines: whole, also where a cell lies over another one.
+# Parameters
+# ----------
+# Below each image, the outlines, including the parts that other cells hide.
 
 options = {
     "default": {},
@@ -65,14 +65,14 @@ save(figure, "simulator_parameters", 54)
 plt.show()
 
 # %%
-# Calibrated to real images
-# -------------------------
-# Size, density, intensities, blur and noise are found without any label; that cells are dark is
-# found too. ``calibrate(X, y)`` does better where some images are labeled.
+# Calibration to real images
+# --------------------------
+# Size, density, intensities, blur, noise and polarity (bright or dark cells) are estimated without
+# labels. ``calibrate(X, y)`` is more accurate if some images are labeled.
 
 
 def real_images():
-    """Two images each of nuclei and of Nissl-stained cells, or simulated ones."""
+    """Return two images each of nuclei and of Nissl-stained cells, or simulated ones."""
     try:
         nuclei = load_dsb2018_nuclei()[0][8:10]
         nissl = [np.mean(image, axis=-1) for image in load_nissl_rat_cortex()[0][:2]]

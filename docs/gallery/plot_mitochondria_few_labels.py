@@ -2,13 +2,14 @@
 Mitochondria from four labeled sections
 ========================================
 
-A stack of electron-microscope sections of which four are painted. The segmenter learns from
-the four and from the sections between them, says how sure it is, and which section to paint next.
-A random forest of pixels learns from the same four for comparison.
+In a stack of electron-microscope sections, four are labeled. The segmenter is trained on these
+four and on the unlabeled sections between them. It estimates its uncertainty and suggests which
+section to label next. A pixel-wise random forest, fitted to the same four sections, serves as a
+baseline.
 
-With ``SSKSEG_DATA`` set to the folder of real images these are mitochondria (FIB-SEM of
-hippocampus, 5 nm, EPFL); without it a simulated volume stands in. Set ``SSKSEG_GALLERY_SECONDS``
-for a shorter or longer training (default: 60 seconds).
+If ``SSKSEG_DATA`` is set to the folder of real images, these are mitochondria (FIB-SEM of
+hippocampus, 5 nm, EPFL); otherwise a simulated volume is used. Set ``SSKSEG_GALLERY_SECONDS`` for
+a shorter or longer training (default: 60 seconds).
 """
 
 import os
@@ -29,26 +30,26 @@ SIDE = 256 if SECONDS > 10 else 128
 # %%
 # Forty sections, four of them labeled
 # -------------------------------------
-# ``y`` is -1 where nothing is labeled.
+# ``y`` is -1 where a pixel is unlabeled.
 
 if Path(os.environ.get("SSKSEG_DATA", "."), "epfl_mitochondria").is_dir():
-    X, truth = load_epfl_mitochondria()
+    X, reference = load_epfl_mitochondria()
     part = (slice(40), slice(64, 64 + SIDE), slice(64, 64 + SIDE))
-    X, truth = X[part], truth[part]
+    X, reference = X[part], reference[part]
 else:
-    X, truth = make_cells(1, (40, 128, 128), radius=9, contrast=0.3, random_state=0)
-    X, truth = X[0], (truth[0] > 0).astype(np.uint8)
+    X, reference = make_cells(1, (40, 128, 128), radius=9, contrast=0.3, random_state=0)
+    X, reference = X[0], (reference[0] > 0).astype(np.uint8)
 
 labeled = [4, 15, 26, 37]
-y = np.full(truth.shape, -1)
-y[labeled] = truth[labeled]
+y = np.full(reference.shape, -1)
+y[labeled] = reference[labeled]
 
 # %%
 # The pipeline
 # ------------
-# ``sections="consecutive"`` tells that samples are sections in z order. The segmenter
-# then looks at neighboring sections too, and learns from the unlabeled ones between. Small
-# patches make a minute of training enough here; leave that out where there is more time.
+# ``sections="consecutive"`` declares that samples are sections in z order. The segmenter then reads
+# neighboring sections as well, and uses the unlabeled ones for training. With small patches a
+# minute of training is enough here; omit ``patch_size`` if you have more time.
 
 model = make_pipeline(
     PercentileScaler(),
@@ -62,33 +63,34 @@ segmenter, counter = model[1], model[2]
 print(segmenter.semi_supervision_, segmenter.semi_supervision_reason_)
 
 # %%
-# What it learned, beside a random forest
-# --------------------------------------
-# Only sections that were not labeled are judged.
+# Comparison with a random forest
+# -------------------------------
+# Only unlabeled sections are evaluated.
 
-new = np.setdiff1d(np.arange(len(X)), labeled)
+test = np.setdiff1d(np.arange(len(X)), labeled)
 scaled = model[0].transform(X)
 probability = segmenter.transform(scaled)
-forest = PixelForest(n_estimators=50, random_state=0).fit(X[labeled], truth[labeled])
-by_forest = forest.predict(X[new])
-print("IoU of the random forest:", round(iou(truth[new], by_forest), 3))
-print("IoU of the segmenter:", round(iou(truth[new], probability[new] > 0.5), 3))
+forest = PixelForest(n_estimators=50, random_state=0).fit(X[labeled], reference[labeled])
+by_forest = forest.predict(X[test])
+print("IoU of the random forest:", round(iou(reference[test], by_forest), 3))
+print("IoU of the segmenter:", round(iou(reference[test], probability[test] > 0.5), 3))
 
-row = 10
-unsure = segmenter.predict_uncertainty(scaled)
+section = 10
+uncertainty = segmenter.predict_uncertainty(scaled)
 figure, axes = plt.subplots(1, 3, figsize=(12, 4.3), layout="constrained")
-forest_row = by_forest[np.flatnonzero(new == row)[0]]
-draw_outlines(axes[0], X[row], truth[row], forest_row, title="random forest")
-draw_outlines(axes[1], X[row], truth[row], probability[row] > 0.5, title="segmenter")
-shown = axes[2].imshow(unsure[row], vmin=0, vmax=1)
+forest_mask = by_forest[np.flatnonzero(test == section)[0]]
+draw_outlines(axes[0], X[section], reference[section], forest_mask, title="random forest")
+mask = probability[section] > 0.5
+draw_outlines(axes[1], X[section], reference[section], mask, title="segmenter")
+shown = axes[2].imshow(uncertainty[section], vmin=0, vmax=1)
 axes[2].set(title="uncertainty of the segmenter", xticks=[], yticks=[])
 figure.colorbar(shown, ax=axes[2], shrink=0.8)
 
 # %%
 # Objects through the stack
 # -------------------------
-# What overlaps from section to section is one object. Sizes are in the units of ``spacing``, here
-# nanometers.
+# Overlapping objects of neighboring sections are one object. Sizes are in the units of
+# ``spacing``, here nanometers.
 
 labels = counter.label(probability)
 table = counter.measure(probability)
@@ -98,16 +100,16 @@ print(table.sort_values("volume", ascending=False).head().round(1).to_string(ind
 # %%
 # Which section to label next
 # ---------------------------
-# Those in which the network contradicts itself most, and which are not next to a labeled one.
+# Sections with the largest disagreement of predictions, and not next to a labeled one.
 
 print("label next:", segmenter.suggest_sections(scaled, 3, y=y))
 
 # %%
-# How training went
-# -----------------
+# Learning curve
+# --------------
 
-rows = [row for row in segmenter.history_ if row["phase"] == "network"]
+history = [row for row in segmenter.history_ if row["phase"] == "network"]
 figure, axis = plt.subplots(figsize=(5, 3), layout="constrained")
-axis.plot([r["step"] for r in rows], [r["loss"] for r in rows], color="#0072B2")
+axis.plot([r["step"] for r in history], [r["loss"] for r in history], color="#0072B2")
 axis.set(xlabel="step", ylabel="loss")
 plt.show()

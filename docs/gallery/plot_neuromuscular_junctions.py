@@ -2,11 +2,11 @@
 Counting neuromuscular junctions from few labels
 ================================================
 
-Many light-sheet scans of muscle, at two magnifications and with two channels (the stained junctions
-and the autofluorescence of the fibers), of which only a few of the lower magnification are
-labeled. A network is pretrained on all of them with tasks that need no labels, fine-tuned on the
-labeled ones, and the junctions are counted. The scans are simulated, so that the true counts are
-known.
+This data set has many light-sheet scans of muscle, at two magnifications and with two channels
+(stained junctions and autofluorescence of the fibers). Only a few scans of the lower magnification
+are labeled. A network is pretrained on all scans with proxy tasks, which need no labels, and
+fine-tuned on the labeled ones; then the junctions are counted. The scans are simulated, so that
+the true counts are known.
 
 Set ``SSKSEG_GALLERY_SECONDS`` for shorter or longer trainings (default: 60 seconds each).
 """
@@ -29,9 +29,9 @@ SECONDS = float(os.environ.get("SSKSEG_GALLERY_SECONDS", 60))
 # %%
 # Scans from three domains
 # ------------------------
-# Each has its own noise and its own bleed-through of the background into the signal. Of each
-# domain ten scans at magnification 1 and four crops of one at magnification 4; of the thirty
-# scans at magnification 1, ten are labeled.
+# Each domain has its own noise and bleed-through of the background into the signal. It consists of
+# ten scans at magnification 1 and four crops of a scan at magnification 4. Of the thirty scans at
+# magnification 1, ten are labeled.
 
 domains = [
     {"noise": 0.05, "bleed_through": 0.1},
@@ -41,7 +41,7 @@ domains = [
 
 
 def crops(domain, seed):
-    """Quarters of a scan at magnification 4."""
+    """Return the quarters of a scan at magnification 4."""
     (scan,), _ = make_neuromuscular_junctions(
         1, (64, 64), magnification=4.0, random_state=seed, **domain
     )
@@ -54,25 +54,25 @@ parts = [
 ]
 large = [crop for i, domain in enumerate(domains) for crop in crops(domain, 20 + i)]
 X = np.concatenate([*(part[0] for part in parts), large])
-truth = np.concatenate([part[1] for part in parts])
+reference = np.concatenate([part[1] for part in parts])
 groups = np.r_[np.repeat([0, 1, 2], 10), np.repeat([0, 1, 2], 4)]
 magnification = np.r_[np.full(30, 1.0), np.full(12, 4.0)]
 labeled = np.arange(0, 30, 3)
 y = np.full(X.shape[:3], -1)
-y[labeled] = truth[labeled]
+y[labeled] = reference[labeled]
 
 # %%
-# What the network is asked
-# -------------------------
-# A patch of one channel: which channel, and at which magnification was it scanned?
+# Proxy tasks
+# -----------
+# Given a patch of one channel: which channel is it, and at which magnification was it scanned?
 
 rng = np.random.default_rng(0)
 scale = make_proxy("magnification").prepare(2, magnification)
 channel = make_proxy("channel").prepare(2, None)
 figure, axes = plt.subplots(2, 6, figsize=(12, 4.4), layout="constrained")
 for axis in axes.flat:
-    row = rng.choice(np.flatnonzero(magnification == rng.choice([1, 4])))
-    view = View(np.moveaxis(X[row], -1, 0), (64, 64), magnification[row])
+    index = rng.choice(np.flatnonzero(magnification == rng.choice([1, 4])))
+    view = View(np.moveaxis(X[index], -1, 0), (64, 64), magnification[index])
     view, factor = scale.make(view, rng)
     view, which = channel.make(view, rng)
     axis.imshow(view.middle()[0], cmap="gray")
@@ -82,9 +82,9 @@ for axis in axes.flat:
 # %%
 # The pipeline
 # ------------
-# Scikit-learn's metadata routing tells the pretrainer the magnification and the domain of each
-# scan, so that it draws from all of them equally often; scans at magnification 4, whose junctions
-# are larger, have no weight for the segmenter.
+# Metadata routing of scikit-learn passes the magnification and the domain of each scan to the
+# pretrainer, which samples all of them equally often. Scans at magnification 4, whose junctions are
+# larger, have weight 0 in the segmenter.
 
 pretrainer = ProxyPretrainer(
     ("magnification", "channel", "restoration"), time_budget=SECONDS, random_state=0
@@ -110,10 +110,10 @@ FeatureDisplay.from_estimator(model, X[:30:10])
 # %%
 # Counts of new scans, with intervals
 # -----------------------------------
-# The intervals come from the labeled scans, each of which was counted with parameters of the
-# counter that were calibrated on the others. Ten of them allow a coverage of 0.9. The segmenter
-# learned from these scans, so the intervals may be too narrow; ``cross_fitting=3`` mends that, for
-# three more trainings.
+# The intervals are computed from the labeled scans, each of which was counted with parameters that
+# were searched on the others. Ten scans allow a coverage of 0.9. They were used to train the
+# segmenter, so that the intervals may be too narrow; ``CrossFitted(segmenter, cv=3)`` corrects
+# this, for three more trainings.
 
 new = [make_neuromuscular_junctions(4, (128, 128), random_state=50 + i, **domain)
        for i, domain in enumerate(domains)]  # fmt: skip
@@ -129,11 +129,11 @@ axis.plot([true.min(), true.max()], [true.min(), true.max()], color="#888888")
 axis.set(xlabel="true junctions", ylabel="counted junctions, with 90 % intervals")
 
 # %%
-# True outlines are blue, found ones orange:
+# Reference outlines are blue, predicted ones orange:
 
-found = model.transform(X_new)
+predicted = model.transform(X_new)
 figure, axes = plt.subplots(1, 3, figsize=(12, 4.4), layout="constrained")
 for i, axis in zip((0, 4, 8), axes, strict=True):
     title = f"{counts[i]} counted, {true[i]} true"
-    draw_outlines(axis, X_new[i], y_new[i], np.asarray(found)[i], title=title)
+    draw_outlines(axis, X_new[i], y_new[i], np.asarray(predicted)[i], title=title)
 plt.show()

@@ -2,14 +2,14 @@
 Nuclei without any label
 ========================
 
-Nobody has labeled anything. A simulator is calibrated to the images and draws nuclei of their
-size, density and brightness, with labels. A second network makes the drawings look more like the
-real images. The segmenter learns from the drawings alone. Labels of the real images are used only
-to judge the result.
+No image is labeled. A simulator is calibrated to the images and draws nuclei of the same size,
+density and brightness, with labels. A second network makes the simulated images more realistic.
+The segmenter is trained on simulated images only. Labels of the real images are used only for the
+evaluation.
 
-With ``SSKSEG_DATA`` set to the folder of real images these are fluorescent nuclei (Data Science
-Bowl 2018); without it simulated cells stand in. Set ``SSKSEG_GALLERY_SECONDS`` for shorter or
-longer trainings (default: 60 seconds each).
+If ``SSKSEG_DATA`` is set to the folder of real images, these are fluorescent nuclei (Data Science
+Bowl 2018); otherwise simulated cells are used. Set ``SSKSEG_GALLERY_SECONDS`` for shorter or longer
+trainings (default: 60 seconds each).
 """
 
 import os
@@ -33,24 +33,24 @@ from sskseg.report import draw_outlines
 SECONDS = float(os.environ.get("SSKSEG_GALLERY_SECONDS", 60))
 
 # %%
-# Images, and labels that nobody gets
-# -----------------------------------
+# Images, and labels for evaluation only
+# --------------------------------------
 
 if Path(os.environ.get("SSKSEG_DATA", "."), "dsb2018_nuclei").is_dir():
     images, labels = load_dsb2018_nuclei()
-    rows = [i for i, image in enumerate(images) if image.shape == (256, 256)][:32]
-    X, truth = np.stack([images[i] for i in rows]), np.stack([labels[i] for i in rows])
+    same = [i for i, image in enumerate(images) if image.shape == (256, 256)][:32]
+    X, reference = np.stack([images[i] for i in same]), np.stack([labels[i] for i in same])
 else:
-    X, truth = make_cells(24, (128, 128), radius=8, noise=0.1, random_state=0)
+    X, reference = make_cells(24, (128, 128), radius=8, noise=0.1, random_state=0)
 
 train, test = np.arange(0, len(X), 2), np.arange(1, len(X), 2)
-nothing = np.full(truth[train].shape, -1)
+unlabeled = np.full(reference[train].shape, -1)
 
 # %%
 # The pipeline
 # ------------
-# ``scope="image"`` scales each image by itself, since exposures differ. The
-# ``SimulatedRefiner`` calibrates a ``CellSimulator`` and refines what it draws.
+# ``scope="image"`` scales each image separately, since exposures differ. ``SimulatedRefiner``
+# calibrates a ``CellSimulator`` and refines the images that it draws.
 
 model = make_pipeline(
     PercentileScaler(scope="image"),
@@ -58,14 +58,15 @@ model = make_pipeline(
     SemiSupervisedSegmenter(semi_supervision=None, time_budget=SECONDS, random_state=0),
     InstanceCounter(),
 )
-model.fit(X[train], nothing)
+model.fit(X[train], unlabeled)
 refiner = model[1]
 print({name: round(value, 3) for name, value in refiner.report_.items()})
 
 # %%
-# Look at what was learned from
-# ----------------------------
-# Above parts of real images, in the middle simulated images of the same size, below these refined.
+# Training images
+# ---------------
+# Top: parts of real images. Middle: simulated images of the same size. Bottom: these after
+# refinement.
 
 drawn, drawn_labels = refiner.simulator_.sample(4, random_state=1)
 refined = refiner.refine(drawn, drawn_labels, random_state=1)
@@ -79,22 +80,22 @@ for line, images, title in zip(axes, (real, drawn, refined), ("real", "simulated
         axis.set(xticks=[], yticks=[])
 
 # %%
-# Found in images that nothing was trained on
-# -------------------------------------------
-# Beside Otsu's threshold with a watershed, which needs no label either.
+# Evaluation on test images
+# -------------------------
+# The baseline is Otsu's threshold with a watershed, which needs no labels either.
 
 otsu = OtsuWatershed().fit(X[train])
-found = {"Otsu": otsu.transform(X[test]), "without labels": model.transform(X[test])}
-true = [len(np.unique(label)) - 1 for label in truth[test]]
-for name, label in found.items():
+predicted = {"Otsu": otsu.transform(X[test]), "without labels": model.transform(X[test])}
+true = [len(np.unique(label)) - 1 for label in reference[test]]
+for name, label in predicted.items():
     label = np.asarray(label)
-    f1 = f1_instances(list(truth[test]), list(label), threshold=0.5)
+    f1 = f1_instances(list(reference[test]), list(label), threshold=0.5)
     wape = count_error(true, [x.max() for x in label])["wape"]
     print(f"{name}: F1 at IoU 0.5 {f1:.3f}, relative count error (WAPE) {wape:.3f}")
 
 figure, axes = plt.subplots(2, 3, figsize=(10, 7), layout="constrained")
-for line, (name, label) in zip(axes, found.items(), strict=True):
+for line, (name, label) in zip(axes, predicted.items(), strict=True):
     for axis, i in zip(line, (0, len(test) // 2, len(test) - 1), strict=True):
         title = f"{name}: {np.asarray(label)[i].max()} counted, {true[i]} true"
-        draw_outlines(axis, X[test[i]], truth[test[i]], np.asarray(label)[i], title=title)
+        draw_outlines(axis, X[test[i]], reference[test[i]], np.asarray(label)[i], title=title)
 plt.show()

@@ -2,13 +2,13 @@
 Pretraining on real scans, and counting synapses from clicks
 ============================================================
 
-Three sets of real images, for which a network is pretrained without labels: a light-sheet scan of
-a brain (the signal, and the autofluorescence of the tissue), four synaptic markers of one tissue,
-and crops with the puncta of one marker. The last have a click on each punctum; ten clicked crops
-are enough to count the others.
+A network is pretrained without labels on three sets of real images: a light-sheet scan of a brain
+(signal and autofluorescence of the tissue), four synaptic markers of one tissue, and crops with the
+puncta of one marker. The crops have a click on each punctum; ten clicked crops are enough to count
+the others.
 
-The images are found through ``SSKSEG_DATA``; see `sskseg.datasets`. Set ``SSKSEG_GALLERY_SECONDS``
-for shorter or longer trainings (default: 60 seconds each).
+The images are read from the folder ``SSKSEG_DATA``; see `sskseg.datasets`. Set
+``SSKSEG_GALLERY_SECONDS`` for shorter or longer trainings (default: 60 seconds each).
 """
 
 import os
@@ -18,6 +18,7 @@ import numpy as np
 from sklearn.pipeline import make_pipeline
 
 from sskseg import (
+    Annotations,
     InstanceCounter,
     LogBlobs,
     PercentileScaler,
@@ -34,8 +35,8 @@ SECONDS = float(os.environ.get("SSKSEG_GALLERY_SECONDS", 60))
 # A light-sheet scan with two channels
 # ------------------------------------
 # Twenty sections. Is a patch signal or autofluorescence, and how much was it shrunk? `report_`
-# compares the network with a probe that sees only the histogram and the spectrum of a patch: where
-# the probe does as well, the task can be solved without a look at shapes, and teaches little.
+# compares the network with a probe, which uses only the histogram and the power spectrum of a
+# patch. If the probe is as accurate, the task can be solved without shapes and teaches little.
 
 brain = load_lightsheet_2ch()
 scaled = PercentileScaler().fit_transform(brain)
@@ -47,15 +48,15 @@ for name, row in pretrainer.report_.items():
     print(name, {key: round(value, 2) for key, value in row.items()})
 
 # %%
-# The signal of a section, and what the network makes of each pixel: pixels of one color look alike
-# to it.
+# The signal of a section, and the features of each pixel: pixels of one color have similar
+# features.
 
 FeatureDisplay.from_estimator(pretrainer, scaled, indices=[10])
 
 # %%
 # Four synaptic markers
 # ---------------------
-# Which marker is it? The last two of eight sections were not trained on.
+# Which marker is it? The last two of eight sections are held out.
 
 names = ["synapsin", "PSD95", "GluR1", "LY"]
 synapses = PercentileScaler().fit_transform(load_array_tomography_4ch())
@@ -65,14 +66,14 @@ for name, row in markers.report_.items():
     print(name, {key: round(value, 2) for key, value in row.items()})
 
 # %%
-# Each quarter of the two new sections is asked about by itself:
+# Predictions for each quarter of the two held-out sections:
 
 quarters = np.concatenate(
     [synapses[6:, i : i + 256, j : j + 256] for i in (0, 256) for j in (0, 256)]
 )
-told = markers.predict(quarters)
+predicted = markers.predict(quarters)
 table = np.zeros((4, 4), int)
-np.add.at(table, (told["channel"], told["predicted_channel"]), 1)
+np.add.at(table, (predicted["channel"], predicted["predicted_channel"]), 1)
 figure, axes = plt.subplots(1, 5, figsize=(15, 3.4), layout="constrained")
 for channel, axis in enumerate(axes[:4]):
     axis.imshow(synapses[6, :256, :256, channel], cmap="gray", vmin=0, vmax=1)
@@ -81,32 +82,30 @@ for channel, axis in enumerate(axes[:4]):
 axes[4].imshow(table, cmap="Blues")
 axes[4].set(xticks=range(4), yticks=range(4), xticklabels=names, yticklabels=names)
 axes[4].tick_params(axis="x", rotation=30)
-axes[4].set(xlabel="the network says", ylabel="true marker")
+axes[4].set(xlabel="predicted marker", ylabel="true marker")
 for (i, j), number in np.ndenumerate(table):
     axes[4].text(j, i, number, ha="center", va="center", color="w" if number > 4 else "k")
 
 # %%
 # Puncta, counted from ten clicked crops
 # --------------------------------------
-# A hundred crops are pretrained on, ten of which have clicks; two hundred others are counted.
-# `LogBlobs`, with its threshold calibrated on the same clicks, is what people use otherwise.
+# A hundred crops are used for pretraining, ten of them clicked; two hundred others are counted. The
+# baseline is `LogBlobs`, with its threshold fitted to the same clicks.
 
 X, points = load_psd95_puncta()
 model = make_pipeline(
     PercentileScaler(),
     ProxyPretrainer(("restoration",), time_budget=SECONDS, random_state=0),
-    SemiSupervisedSegmenter(
-        point_radius=2, semi_supervision=None, time_budget=SECONDS, random_state=0
-    ),
+    SemiSupervisedSegmenter(semi_supervision=None, time_budget=SECONDS, random_state=0),
     InstanceCounter(),
 )
 clicked = [points[i] if i < 10 else None for i in range(100)]
-model.fit(X[:100], clicked)
+model.fit(X[:100], Annotations(clicked, point_radius=2))
 blobs = LogBlobs().fit(X[:10], points[:10])
 true = np.array([len(x) for x in points[300:500]])
-found = {"network": model.predict(X[300:500]), "LogBlobs": blobs.predict(X[300:500])}
+counted = {"network": model.predict(X[300:500]), "LogBlobs": blobs.predict(X[300:500])}
 figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained", sharey=True)
-for axis, (name, counts) in zip(axes, found.items(), strict=True):
+for axis, (name, counts) in zip(axes, counted.items(), strict=True):
     wape = count_error(true, counts)["wape"]
     print(name, "relative count error (WAPE):", round(wape, 3))
     axis.scatter(true, counts, s=14, alpha=0.5, color="#0072B2")
@@ -115,7 +114,7 @@ for axis, (name, counts) in zip(axes, found.items(), strict=True):
 axes[0].set_ylabel("counted puncta")
 
 # %%
-# Clicks are blue rings, the middles of what was counted orange crosses:
+# Clicks are blue rings, centers of counted puncta orange crosses:
 
 table = model[-1].measure(model[:-1].transform(X[300:303]))
 figure, axes = plt.subplots(1, 3, figsize=(12, 4.2), layout="constrained")

@@ -2,10 +2,10 @@
 A scan larger than memory
 =========================
 
-A pipeline is fitted on small labeled pieces and then counts a whole scan, block by block: the
-scan lies in a file and is never in memory as a whole. Objects on the borders of blocks are found in
-one piece. The scan here is small and simulated, so that its true count is known and this page is
-built in a minute; the calls are the same for a terabyte. It needs the extra ``scans``.
+A pipeline is fitted on small labeled crops and then counts a whole scan, block by block: the scan
+is a file and never in memory as a whole. Objects on the borders of blocks are segmented as one.
+The scan here is small and simulated, so that its true count is known and this page is built in a
+minute; the calls are the same for a terabyte. The script needs the extra ``scans``.
 
 Set ``SSKSEG_GALLERY_SECONDS`` for a shorter or longer training (default: 60 seconds).
 """
@@ -28,8 +28,8 @@ SECONDS = float(os.environ.get("SSKSEG_GALLERY_SECONDS", 60))
 SIDE = 1024 if SECONDS > 10 else 384
 
 # %%
-# Train on small pieces
-# ---------------------
+# Train on small crops
+# --------------------
 
 X, y = make_cells(8, (128, 128), random_state=0)
 model = make_pipeline(
@@ -42,46 +42,47 @@ model.fit(X, y)
 # %%
 # A scan on disk
 # --------------
-# OME-Zarr, zarr, HDF5, TIFF and folders of sections are opened alike, without reading pixels.
+# `open_scan` opens OME-Zarr, zarr, HDF5, TIFF and folders of sections, without reading pixels.
 
 folder = TemporaryDirectory()
-image, truth = (part[0] for part in make_cells(1, (SIDE, SIDE), random_state=1))
+image, reference = (part[0] for part in make_cells(1, (SIDE, SIDE), random_state=1))
 zarr.save_array(Path(folder.name) / "scan.zarr", image)
 scan = open_scan(Path(folder.name) / "scan.zarr", spacing=(0.5, 0.5), unit="micrometer")
 print(scan)
 
 # %%
-# What will it take?
-# ------------------
-# Blocks, their halo, and the bytes that a worker needs, before anything is computed. On a real scan
-# leave out ``measure=False``: one block is then predicted, and ``plan.seconds`` is an estimate.
+# Estimate the cost
+# -----------------
+# Blocks, their halo, and the memory of a worker, before anything is computed. On a real scan omit
+# ``measure=False``: one block is then predicted, and ``plan.seconds`` is an estimate.
 
 block, halo = SIDE // 4, 32
 plan = plan_scan(model, scan, block_shape=block, halo=halo, measure=False)
-print(plan.n_blocks, "blocks;", round(plan.memory / 1e6), "MB a worker;",
-      round(plan.overhead, 2), "times the pixels of the scan are looked at")  # fmt: skip
+print(plan.n_blocks, "blocks;", round(plan.memory / 1e6), "MB per worker;",
+      round(plan.overhead, 2), "times the pixels of the scan are read")  # fmt: skip
 
 # %%
 # Count
 # -----
-# Stop it, call it again: finished blocks are not done twice.
+# Interrupt it and call it again: finished blocks are not computed twice.
 
-found = count_scan(model, scan, Path(folder.name) / "found", block_shape=block, halo=halo)
-print(found.n_objects, "found,", len(np.unique(truth)) - 1, "true,", found.cut.id.nunique(),
-      "cut at a border of blocks")  # fmt: skip
-print(found.table.head().round(2).to_string(index=False))
+result = count_scan(model, scan, Path(folder.name) / "result", block_shape=block, halo=halo)
+n_true, n_cut = len(np.unique(reference)) - 1, result.cut.id.nunique()
+print(result.n_objects, "predicted,", n_true, "true,", n_cut, "cut at a border of blocks")
+print(result.table.head().round(2).to_string(index=False))
 
 # %%
-# One corner where four blocks meet, and the density over the whole scan
-# ----------------------------------------------------------------------
+# A corner of four blocks, and the density over the whole scan
+# ------------------------------------------------------------
 
 corner = (slice(block - 64, block + 64),) * 2
 figure, axes = plt.subplots(1, 2, figsize=(9, 4.2), layout="constrained")
-labels = np.asarray(found.labels[corner])
-draw_outlines(axes[0], image[corner], truth[corner], labels, title="true (blue), found (orange)")
+labels = np.asarray(result.labels[corner])
+title = "reference (blue), predicted (orange)"
+draw_outlines(axes[0], image[corner], reference[corner], labels, title=title)
 axes[0].axhline(63.5, color="white", lw=0.8)
 axes[0].axvline(63.5, color="white", lw=0.8)
-density = density_map(found.table, scan.data.shape, grid=(32.0, 32.0), spacing=scan.spacing)
+density = density_map(result.table, scan.data.shape, grid=(32.0, 32.0), spacing=scan.spacing)
 shown = axes[1].imshow(density * 1e4, extent=(0, SIDE / 2, SIDE / 2, 0))
 axes[1].set(xlabel="micrometers", title="objects in 100 x 100 micrometers")
 figure.colorbar(shown, ax=axes[1], shrink=0.8)

@@ -62,9 +62,11 @@ class ContourProposalNetwork(nn.Module):
     waves: Tensor
     buckets: Tensor
 
+    stride: tuple[int, ...]
+
     def __init__(
         self,
-        unet: nn.Module,
+        unet: Any,
         n_features: int,
         *,
         order: int = 5,
