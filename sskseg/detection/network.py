@@ -78,7 +78,7 @@ class ContourProposalNetwork(nn.Module):
         self.unet, self.order, self.iterations = unet, order, iterations
         self.samples, self.largest_move = samples, largest_move
         self.factor = getattr(unet, "shuffle", (1, 1))[-1]
-        self.stride = unet.stride
+        self.stride = self.unet.stride
         self.reach = tuple(r + self.factor for r in self.unet.reach)  # and the head's convolution
         self.n_outputs = 3 + 4 * order + 2 * _N_BUCKETS
         unet.head = nn.Identity()

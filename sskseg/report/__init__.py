@@ -1,7 +1,7 @@
 """Tables, figures, and an HTML page about a fitted pipeline."""
 
 from .calibration import ReliabilityDisplay
-from .counts import CountAgreementDisplay, SizeDisplay
+from .counts import CountAgreementDisplay
 from .curves import HistoryDisplay, LabelEfficiencyDisplay
 from .overlay import draw_outlines, save_overlay
 from .page import html
@@ -9,6 +9,7 @@ from .pretraining import FeatureDisplay, ProxyDisplay
 from .probability import ProbabilityDisplay
 from .segmentation import SegmentationDisplay
 from .simulation import SimulationDisplay
+from .sizes import SizeDisplay
 from .tables import format_table
 from .volume import VolumeDisplay
 

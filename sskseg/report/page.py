@@ -18,12 +18,13 @@ from ._html import paragraph, picture, section, summary, table, whole_page
 from ._outputs import apply, choose_samples, read_reference
 from ._summary import fitted_attributes, installed_versions, score_outputs, settings
 from .calibration import ReliabilityDisplay
-from .counts import CountAgreementDisplay, SizeDisplay
+from .counts import CountAgreementDisplay
 from .curves import HistoryDisplay
 from .pretraining import FeatureDisplay, ProxyDisplay
 from .probability import ProbabilityDisplay
 from .segmentation import SegmentationDisplay
 from .simulation import SimulationDisplay
+from .sizes import SizeDisplay
 from .volume import VolumeDisplay
 
 _MAX_COUNTS = 200  # rows of the table of counts
