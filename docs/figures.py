@@ -36,7 +36,7 @@ from sskseg.datasets import (
     make_neuromuscular_junctions,
 )
 from sskseg.metrics import iou
-from sskseg.proxies import View, make_proxy
+from sskseg.proxies import Crop, make_proxy
 from sskseg.report import (
     CountAgreementDisplay,
     ReliabilityDisplay,
@@ -82,9 +82,9 @@ def pretraining(_):
         axis.set_title(title, fontsize=9)
     rng = np.random.default_rng(1)
     for pair, name in zip(axes[1].reshape(2, 2), ("restoration", "masked"), strict=True):
-        view = View(np.moveaxis(X[4, :64, :64], -1, 0)[:1], (64, 64))
-        damaged, _ = make_proxy(name).prepare(2, None).make(view, rng)
-        for axis, shown, title in zip(pair, (damaged, view), ("shown", "asked"), strict=True):
+        crop = Crop(np.moveaxis(X[4, :64, :64], -1, 0)[:1], (64, 64))
+        damaged, _ = make_proxy(name).prepare(2, None).make(crop, rng)
+        for axis, shown, title in zip(pair, (damaged, crop), ("shown", "asked"), strict=True):
             axis.imshow(shown.middle()[0], **GRAY)
             axis.set_title(f"{name}: {title}", fontsize=9)
     for axis in axes.flat:
@@ -93,14 +93,14 @@ def pretraining(_):
 
 
 def _shrunk(scan, magnification, channel, wanted):
-    """A view whose answers, drawn at random, are the wanted ones."""
+    """A crop whose answers, drawn at random, are the wanted ones."""
     for seed in range(1000):
         rng = np.random.default_rng(seed)
-        view, factor = magnification.make(View(np.moveaxis(scan, -1, 0), (32, 32)), rng)
-        view, which = channel.make(view, rng)
+        crop, factor = magnification.make(Crop(np.moveaxis(scan, -1, 0), (32, 32)), rng)
+        crop, which = channel.make(crop, rng)
         if (magnification.classes[factor], channel.classes[which]) == wanted:
             break
-    return view.middle()[0], f"{wanted[0]} times shrunk, channel {wanted[1]}"
+    return crop.middle()[0], f"{wanted[0]} times shrunk, channel {wanted[1]}"
 
 
 def segmenting(steps):

@@ -59,9 +59,9 @@ LAZY = (SCALER, *HANDING_ON, SEGMENTER, COUNTER, DETECTOR)
 TOP = """# Bad input
 
 What each estimator does with input that breaks [the contract](design.md): it raises at once, and
-names the argument, what was expected and what came; or it works, as told. X are six images of 48 x
-56 pixels, the last two unlabeled, unless told. `ProxyPretrainer` and `PercentileScaler` do not
-look at y.
+names the argument, what was expected and what came; or it works, as described. X are six images of
+48 x 56 pixels, the last two unlabeled, unless stated. `ProxyPretrainer` and `PercentileScaler`
+ignore y.
 
 `tests/test_bad_inputs.py` makes this page (`python tests/test_bad_inputs.py`) and fails where the
 library says something else.
@@ -148,11 +148,11 @@ fit(AT, "a list of images of 1 and 2 channels", lambda X: [*X[:5], np.stack([X[5
 fit(AT, "two channels", lambda X: np.stack([X, X], -1), works={
     SCALER: "each channel has its percentiles",
     PRETRAINER: "every patch has one channel",
-    SEGMENTER: "all channels are looked at",
-    OTSU: "`channel` is looked at",
-    BLOBS: "`channel` is looked at",
-    FOREST: "all channels are looked at",
-    DETECTOR: "all channels are looked at",
+    SEGMENTER: "all channels are used",
+    OTSU: "`channel` is used",
+    BLOBS: "`channel` is used",
+    FOREST: "all channels are used",
+    DETECTOR: "all channels are used",
 })  # fmt: skip
 fit(AT, "a dask array", lazy, works={SCALER: "read sample by sample"})
 fit(AT, "a dask array of unknown size", unknown_size)

@@ -21,7 +21,7 @@ from sklearn.pipeline import make_pipeline
 from sskseg import InstanceCounter, PercentileScaler, ProxyPretrainer, SemiSupervisedSegmenter
 from sskseg.datasets import make_neuromuscular_junctions
 from sskseg.metrics import count_error
-from sskseg.proxies import View, make_proxy
+from sskseg.proxies import Crop, make_proxy
 from sskseg.report import FeatureDisplay, draw_outlines
 
 SECONDS = float(os.environ.get("SSKSEG_GALLERY_SECONDS", 60))
@@ -72,10 +72,10 @@ channel = make_proxy("channel").prepare(2, None)
 figure, axes = plt.subplots(2, 6, figsize=(12, 4.4), layout="constrained")
 for axis in axes.flat:
     index = rng.choice(np.flatnonzero(magnification == rng.choice([1, 4])))
-    view = View(np.moveaxis(X[index], -1, 0), (64, 64), magnification[index])
-    view, factor = scale.make(view, rng)
-    view, which = channel.make(view, rng)
-    axis.imshow(view.middle()[0], cmap="gray")
+    crop = Crop(np.moveaxis(X[index], -1, 0), (64, 64), magnification[index])
+    crop, factor = scale.make(crop, rng)
+    crop, which = channel.make(crop, rng)
+    axis.imshow(crop.middle()[0], cmap="gray")
     axis.set_title(f"channel {channel.classes[which]}\nmagnification {scale.classes[factor]:g}")
     axis.set_axis_off()
 

@@ -109,7 +109,7 @@ class ContourDetector(TorchEstimator):
         Of the backbone that the network started from.
     patch_shape_ : tuple of int
     history_ : list of dict
-        ``stage, step, time, loss, learning_rate``.
+        ``phase, step, time, loss, learning_rate``.
 
     See Also
     --------

@@ -38,7 +38,7 @@ def tile_settings(
         return TileSettings((_UNLIMITED,) * ndim, (0,) * ndim, (1,) * ndim)
     tile, reach = _TILE[ndim], network.reach
     if any(network_margin(network, ndim)):
-        # A shorter halo would show it a mirror image where the image goes on.
+        # A shorter halo would show it a mirror image where the image continues.
         tile = tuple(max(side, 3 * r) for side, r in zip(tile, reach, strict=True))
     else:
         if ndim == 2:  # in a volume such tiles would fit in no memory

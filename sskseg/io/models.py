@@ -64,7 +64,7 @@ def read_model(path):
 
     Notes
     -----
-    The checksum tells damage, not tampering: who writes a file writes its checksum.
+    The checksum detects damage, not tampering: who writes a file writes its checksum.
     """
     path = Path(path)
     if not path.is_file():

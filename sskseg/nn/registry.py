@@ -107,7 +107,7 @@ def make_feature_network(name, in_channels, width=32, depth=3, *, ndim=2):
 def _check_callable(network, arguments, options):
     try:
         known = signature(network)
-    except ValueError:  # what is compiled does not tell
+    except ValueError:  # of compiled functions
         return
     try:
         known.bind(*arguments, **options)

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from ..images import read_region
-from ..proxies import View, disturb, guard
+from ..proxies import Crop, disturb, guard
 from ..training.devices import memory_format
 
 _TRIES = 8  # to find a patch that is not constant
@@ -86,11 +86,11 @@ class ProxyBatches:
     def _task(self):
         """Patch, classes, what it was before it was damaged, and where that counts."""
         for _ in range(_TRIES):
-            view, classes = self._view(), []
+            crop, classes = self._crop(), []
             for proxy in self.telling:
-                view, target = proxy.make(view, self.rng)
+                crop, target = proxy.make(crop, self.rng)
                 classes.append(target)
-            patch = view.middle()[self.rng.integers(len(view.image))]
+            patch = crop.middle()[self.rng.integers(len(crop.image))]
             if np.ptp(patch) > 0:
                 break
         if self.guards:
@@ -100,11 +100,11 @@ class ProxyBatches:
             patch = clean = (patch - patch.mean()) / (patch.std() + np.float32(1e-8))
         weights = np.zeros(self.shape, np.float32)
         for proxy in self.restoring:
-            damaged, weight = proxy.make(View(patch[None], self.shape), self.rng)
+            damaged, weight = proxy.make(Crop(patch[None], self.shape), self.rng)
             patch, weights = damaged.image[0], np.maximum(weights, weight)
         return patch, classes, clean, weights
 
-    def _view(self):
+    def _crop(self):
         rows = self.strata[self.rng.integers(len(self.strata))]
         row = rows[self.rng.integers(len(rows))]
         image = self.images[row]
@@ -114,7 +114,7 @@ class ProxyBatches:
         ]
         region = np.moveaxis(read_region(image, start, self.field), -1, 0).astype(np.float32)
         known = None if self.magnifications is None else float(self.magnifications[row])
-        return View(region, self.shape, known, self.guards)
+        return Crop(region, self.shape, known, self.guards)
 
 
 def field_shape(proxies, patch_shape):

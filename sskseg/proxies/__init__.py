@@ -3,7 +3,7 @@
 Each proxy is a small class, see `sskseg.proxies.Proxy`; a user's own works like those here.
 """
 
-from ._base import PROXIES, Proxy, View, make_proxy
+from ._base import PROXIES, Crop, Proxy, make_proxy
 from ._guards import disturb, guard, probe_features, standardize
 from .channel import Channel
 from .magnification import Magnification
@@ -14,12 +14,12 @@ from .rotation import Rotation
 __all__ = [
     "PROXIES",
     "Channel",
+    "Crop",
     "Magnification",
     "Masked",
     "Proxy",
     "Restoration",
     "Rotation",
-    "View",
     "disturb",
     "guard",
     "make_proxy",

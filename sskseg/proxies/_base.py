@@ -1,4 +1,4 @@
-"""What a proxy is."""
+"""Base class and registry of proxies."""
 
 from copy import copy
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ PROXIES: dict[str, type["Proxy"]] = {}
 
 
 @dataclass(frozen=True)
-class View:
+class Crop:
     """A region of an image that proxies turn into a patch.
 
     Parameters
@@ -21,7 +21,7 @@ class View:
     magnification : float, default=None
         Of the scan, where it is known.
     guards : bool, default=True
-        Whether a class must not be told by what is not content.
+        Whether shortcuts to the class, which are not content, are removed.
     """
 
     image: np.ndarray
@@ -30,20 +30,20 @@ class View:
     guards: bool = True
 
     def middle(self, factor=1.0):
-        """The middle of the image, `factor` times as wide as the patch."""
+        """Return the middle of the image, `factor` times as wide as the patch."""
         wanted = [max(1, round(factor * side)) for side in self.shape]
         spatial = self.image.shape[1:]
         first = [(size - new) // 2 for size, new in zip(spatial, wanted, strict=True)]
         inside = (slice(a, a + new) for a, new in zip(first, wanted, strict=True))
         return self.image[(slice(None), *inside)]
 
-    def show(self, image):
-        """The view with another image."""
+    def with_image(self, image):
+        """Return the crop with another image."""
         return replace(self, image=np.ascontiguousarray(image, dtype=np.float32))
 
 
 class Proxy:
-    """A task whose answer is known without labels.
+    """A task whose target is known without labels (a pretext task).
 
     A proxy that asks for a class overrides `find_classes` and `make`; one that asks to restore what
     it damaged sets ``restores = True`` and overrides `make`. A subclass with a `name` is found by
@@ -54,12 +54,12 @@ class Proxy:
     name : str
         Without a point.
     restores : bool
-        Whether the network gives an image back, and not a class.
+        Whether the network restores an image, instead of predicting a class.
     field : float
-        How many times as wide as the patch is what `make` wants to see.
+        Width of the region that `make` reads, in widths of the patch.
     matches_scans : bool
-        Whether classes come from scans (or sizes) of unequal blur and noise, by which they must not
-        be told: see `sskseg.proxies.guard`.
+        Whether classes come from scans (or sizes) of unequal blur and noise, which would be a
+        shortcut: see `sskseg.proxies.guard`.
     classes : list
         Set by `prepare`.
 
@@ -72,9 +72,9 @@ class Proxy:
     ...     def find_classes(self, n_channels, magnifications):
     ...         return [False, True]
     ...
-    ...     def make(self, view, rng):
+    ...     def make(self, crop, rng):
     ...         target = int(rng.integers(2))
-    ...         return view.show(view.image[:, :: 1 - 2 * target]), target
+    ...         return crop.with_image(crop.image[:, :: 1 - 2 * target]), target
     """
 
     name: str = ""
@@ -89,7 +89,7 @@ class Proxy:
             PROXIES[cls.name] = cls
 
     def prepare(self, n_channels, magnifications):
-        """The proxy as it suits the images, with its `classes`; parameters as in `find_classes`."""
+        """Return a copy with the `classes` of the images; parameters as in `find_classes`."""
         prepared = copy(self)
         prepared.classes = list(self.find_classes(n_channels, magnifications))
         if not self.restores and len(prepared.classes) < 2:
@@ -99,7 +99,7 @@ class Proxy:
         return prepared
 
     def find_classes(self, n_channels, magnifications):
-        """The classes that are told apart; none of a proxy that restores.
+        """Return the classes; none for a proxy that restores.
 
         Parameters
         ----------
@@ -114,23 +114,23 @@ class Proxy:
         Raises
         ------
         ValueError
-            If the images do not serve.
+            If the images do not suit the proxy.
         """
         return []
 
-    def make(self, view, rng):
-        """Turn a view into a task.
+    def make(self, crop, rng):
+        """Turn a crop into a task.
 
         Parameters
         ----------
-        view : View
+        crop : Crop
             For a proxy that restores, of one channel and as large as the patch.
         rng : numpy.random.Generator
 
         Returns
         -------
-        view : View
-            What the network is shown, or what the next proxy makes something of.
+        crop : Crop
+            Input of the network, or of the next proxy.
         target : int or ndarray of shape (*shape)
             The index of the class. Of a proxy that restores, the weights of pixels in the loss.
         """
@@ -138,7 +138,7 @@ class Proxy:
 
 
 def make_proxy(proxy):
-    """A proxy by its name, or as it is.
+    """Return a proxy by its name, or as it is.
 
     Parameters
     ----------

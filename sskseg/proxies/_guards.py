@@ -1,4 +1,4 @@
-"""What keeps proxies from being solved by the wrong thing, and a probe that tells if they are."""
+"""Guards against shortcuts of proxies, and features of a probe that detects them."""
 
 import numpy as np
 import torch
@@ -15,11 +15,11 @@ _SHELLS = 16
 
 
 def guard(patch, rng, *, matches_scans=False):
-    """Take from a patch what tells its class without a look at its content.
+    """Remove from a patch what distinguishes its class without its content.
 
-    Its brightness and contrast go (zero mean, unit variance), and it gets a random gamma; where
-    classes come from different scans, it is also blurred and resampled to a coarser grid and back,
-    both at random, so that sharpness and traces of interpolation overlap.
+    Standardize brightness and contrast (zero mean, unit variance) and apply a random gamma. If
+    classes come from different scans, also blur the patch and resample it to a coarser grid and
+    back, both at random, so that sharpness and traces of interpolation overlap.
 
     Parameters
     ----------
@@ -46,14 +46,14 @@ def guard(patch, rng, *, matches_scans=False):
 
 
 def _resample(patch, factor):
-    """To a coarser grid, by means, and back."""
+    """Average over a coarser grid, and interpolate back."""
     coarse = shrink(patch[None], [max(1, round(side / factor)) for side in patch.shape])
     mode = {2: "bilinear", 3: "trilinear"}[patch.ndim]
     return F.interpolate(torch.from_numpy(coarse)[None], size=patch.shape, mode=mode)[0, 0].numpy()
 
 
 def shrink(image, shape):
-    """Means over the pixels of a coarser grid.
+    """Average over the pixels of a coarser grid.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def shrink(image, shape):
 
 
 def restore_noise(shrunk, image, rng):
-    """Give an image back the noise that shrinking averaged away.
+    """Restore the noise that downsampling averaged away.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def restore_noise(shrunk, image, rng):
     -------
     ndarray of float32
         With white noise, so that the finest details of both have the same standard deviation;
-        `shrunk` as it is where it has more of them.
+        `shrunk` itself if it has more of them.
     """
     missing = np.sqrt(np.maximum(_noise_level(image) ** 2 - _noise_level(shrunk) ** 2, 0))
     noise = rng.standard_normal(shrunk.shape, dtype=np.float32)
@@ -120,14 +120,14 @@ def disturb(patch, rng):
 
 
 def standardize(patch):
-    """Zero mean and unit variance; a constant patch becomes 0."""
+    """Scale to zero mean and unit variance; a constant patch becomes 0."""
     centered = patch - patch.mean()
     deviation = centered.std()
     return (centered / deviation if deviation > 1e-8 else 0 * centered).astype(np.float32)
 
 
 def probe_features(patches):
-    """Histogram and power spectrum, which know nothing of shapes.
+    """Compute histogram and power spectrum, which do not depend on shapes.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Fill what is hidden."""
+"""Masked autoencoding."""
 
 from dataclasses import dataclass
 
@@ -39,19 +39,19 @@ class Masked(Proxy):
                 f"share={self.share!r}, block={self.block!r}."
             )
 
-    def make(self, view, rng):
+    def make(self, crop, rng):
         """Hide blocks."""
-        blocks = [-(-side // self.block) for side in view.shape]
+        blocks = [-(-side // self.block) for side in crop.shape]
         n = int(np.prod(blocks))
         if n < 2:
             raise ValueError(
                 f"block must be smaller than a patch, got block={self.block!r} and patches of "
-                f"{view.shape} pixels."
+                f"{crop.shape} pixels."
             )
         hidden = np.zeros(n, bool)
         hidden[rng.permutation(n)[: min(n - 1, max(1, round(self.share * n)))]] = True
         hidden = hidden.reshape(blocks)
-        for axis, side in enumerate(view.shape):
+        for axis, side in enumerate(crop.shape):
             hidden = np.repeat(hidden, self.block, axis).take(range(side), axis)
-        image = np.where(hidden, view.image.mean(), view.image)
-        return view.show(image), hidden.astype(np.float32)
+        image = np.where(hidden, crop.image.mean(), crop.image)
+        return crop.with_image(image), hidden.astype(np.float32)

@@ -1,4 +1,4 @@
-"""Undo local shuffling, changed intensities and missing parts."""
+"""Restore shuffled, distorted and missing parts."""
 
 from dataclasses import dataclass
 
@@ -39,16 +39,16 @@ class Restoration(Proxy):
             if not 0 <= getattr(self, field) <= 1:
                 raise ValueError(f"{field} must be between 0 and 1, got {getattr(self, field)!r}.")
 
-    def make(self, view, rng):
+    def make(self, crop, rng):
         """Damage the patch."""
-        image = view.image[0].copy()
+        image = crop.image[0].copy()
         if rng.random() < self.intensity:
             image = _bend(image, rng)
         if rng.random() < self.shuffling:
             _shuffle(image, rng)
         if rng.random() < self.painting:
             _paint(image, rng, outer=rng.random() < self.outer)
-        return view.show(image[None]), np.ones(view.shape, np.float32)
+        return crop.with_image(image[None]), np.ones(crop.shape, np.float32)
 
 
 def _bend(image, rng):

@@ -1,4 +1,4 @@
-"""By how many quarter turns was this turned?"""
+"""Predict the rotation."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from ._base import Proxy
 
 @dataclass
 class Rotation(Proxy):
-    """Tell how far a patch was turned in the plane of its last two axes [1]_.
+    """Predict by how many degrees a patch was rotated in the plane of its last two axes [1]_.
 
     Of little use where objects have no upright position.
 
@@ -22,14 +22,14 @@ class Rotation(Proxy):
     name = "rotation"
 
     def find_classes(self, n_channels, magnifications):
-        """Degrees."""
+        """Return the angles, in degrees."""
         return [0, 90, 180, 270]
 
-    def make(self, view, rng):
-        """Turn the view."""
+    def make(self, crop, rng):
+        """Rotate the crop."""
         target = int(rng.integers(4))
-        if view.shape[-1] != view.shape[-2]:
+        if crop.shape[-1] != crop.shape[-2]:
             raise ValueError(
-                f"The rotation proxy needs patches of equal last two sides, got {view.shape}."
+                f"The rotation proxy needs patches of equal last two sides, got {crop.shape}."
             )
-        return view.show(np.rot90(view.image, target, axes=(-2, -1))), target
+        return crop.with_image(np.rot90(crop.image, target, axes=(-2, -1))), target

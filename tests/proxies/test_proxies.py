@@ -7,12 +7,12 @@ from scipy import ndimage as ndi
 from sskseg.proxies import (
     PROXIES,
     Channel,
+    Crop,
     Magnification,
     Masked,
     Proxy,
     Restoration,
     Rotation,
-    View,
     disturb,
     guard,
     make_proxy,
@@ -26,15 +26,15 @@ def rng():
     return np.random.default_rng(0)
 
 
-def view(rng, channels=2, side=32, shape=(8, 8), **options):
+def crop(rng, channels=2, side=32, shape=(8, 8), **options):
     image = rng.random((channels, *(side,) * len(shape)), dtype=np.float32)
-    return View(image, shape, **options)
+    return Crop(image, shape, **options)
 
 
 def test_magnification_shows_a_wider_field(rng):
     proxy = Magnification(factors=(1, 4)).prepare(2, None)
     assert (proxy.classes, proxy.field) == ([1.0, 4.0], 4.0)
-    whole = view(rng, guards=False)
+    whole = crop(rng, guards=False)
     seen = {}
     for _ in range(20):
         made, target = proxy.make(whole, rng)
@@ -49,14 +49,14 @@ def test_magnification_that_is_known_is_the_class(rng, shape):
     proxy = Magnification().prepare(1, np.array([4.0, 1.0, 1.0]))
     assert (proxy.classes, proxy.field) == ([1.0, 4.0], 1.0)
     side = 12
-    made, target = proxy.make(view(rng, 1, side, shape, magnification=4.0), rng)
+    made, target = proxy.make(crop(rng, 1, side, shape, magnification=4.0), rng)
     assert target == 1
     assert made.image.shape == (1, *shape)
 
 
 def test_channel_shows_the_channel_that_it_names(rng):
     proxy = Channel().prepare(3, None)
-    whole = view(rng, 3)
+    whole = crop(rng, 3)
     for _ in range(10):
         made, target = proxy.make(whole, rng)
         assert np.array_equal(made.image, whole.image[target : target + 1])
@@ -64,18 +64,18 @@ def test_channel_shows_the_channel_that_it_names(rng):
 
 def test_rotation_turns_as_often_as_it_says(rng):
     proxy = Rotation().prepare(1, None)
-    whole = view(rng, 1, 8)
+    whole = crop(rng, 1, 8)
     for _ in range(10):
         made, target = proxy.make(whole, rng)
         assert np.array_equal(np.rot90(made.image[0], -target), whole.image[0])
     with pytest.raises(ValueError, match=r"equal last two sides, got \(8, 16\)"):
-        proxy.make(View(np.zeros((1, 8, 16), np.float32), (8, 16)), rng)
+        proxy.make(Crop(np.zeros((1, 8, 16), np.float32), (8, 16)), rng)
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (8, 16, 16)])
 @pytest.mark.parametrize("proxy", [Restoration(), Masked(block=4)], ids=repr)
 def test_what_restores_damages_and_leaves_the_original(proxy, shape, rng):
-    whole = View(rng.random((1, *shape), dtype=np.float32), shape)
+    whole = Crop(rng.random((1, *shape), dtype=np.float32), shape)
     before = whole.image.copy()
     made, weights = proxy.make(whole, rng)
     assert np.array_equal(whole.image, before)
@@ -85,7 +85,7 @@ def test_what_restores_damages_and_leaves_the_original(proxy, shape, rng):
 
 
 def test_masked_counts_what_it_hides(rng):
-    whole = View(rng.random((1, 16, 16), dtype=np.float32), (16, 16))
+    whole = Crop(rng.random((1, 16, 16), dtype=np.float32), (16, 16))
     made, weights = Masked(share=0.5, block=4).make(whole, rng)
     assert weights.mean() == 0.5
     hidden = weights > 0
@@ -174,7 +174,7 @@ def test_what_is_shrunk_gets_its_noise_back(rng):
 def test_without_guards_noise_stays_averaged_away(rng):
     image = rng.normal(size=(1, 64, 64)).astype(np.float32)
     proxy = Magnification(factors=(2, 4)).prepare(1, None)
-    guarded, open_ = (View(image, (16, 16), guards=guards) for guards in (True, False))
+    guarded, open_ = (Crop(image, (16, 16), guards=guards) for guards in (True, False))
     for _ in range(4):
         assert proxy.make(guarded, rng)[0].image.std() == pytest.approx(1, rel=0.25)
         assert proxy.make(open_, rng)[0].image.std() < 0.6

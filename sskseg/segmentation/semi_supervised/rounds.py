@@ -144,7 +144,7 @@ class PseudoLabeling:
         """Whether there is time for a round, and for a last one after training.
 
         Methods that were asked for always have their first round; where "auto" has no time for it,
-        training goes on without semi-supervised learning.
+        training continues without semi-supervised learning.
         """
         if not self.training.methods:
             return False
