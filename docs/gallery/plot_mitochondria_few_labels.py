@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sskseg import InstanceCounter, PercentileScaler, PixelForest, SemiSupervisedSegmenter
 from sskseg.datasets import load_epfl_mitochondria, make_cells
 from sskseg.metrics import iou
-from sskseg.report import draw_outlines
+from sskseg.report import HistoryDisplay, draw_outlines
 
 SECONDS = float(os.environ.get("SSKSEG_GALLERY_SECONDS", 60))
 SIDE = 256 if SECONDS > 10 else 128
@@ -108,8 +108,5 @@ print("label next:", segmenter.suggest_sections(scaled, 3, y=y))
 # Learning curve
 # --------------
 
-history = [row for row in segmenter.history_ if row["phase"] == "network"]
-figure, axis = plt.subplots(figsize=(5, 3), layout="constrained")
-axis.plot([r["step"] for r in history], [r["loss"] for r in history], color="#0072B2")
-axis.set(xlabel="step", ylabel="loss")
+HistoryDisplay.from_estimator(segmenter)
 plt.show()
