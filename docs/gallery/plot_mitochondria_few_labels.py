@@ -106,7 +106,7 @@ print("label next:", segmenter.suggest_sections(scaled, 3, y=y))
 # How training went
 # -----------------
 
-rows = [row for row in segmenter.history_ if row["stage"] == "network"]
+rows = [row for row in segmenter.history_ if row["phase"] == "network"]
 figure, axis = plt.subplots(figsize=(5, 3), layout="constrained")
 axis.plot([r["step"] for r in rows], [r["loss"] for r in rows], color="#0072B2")
 axis.set(xlabel="step", ylabel="loss")

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from ..base import TorchEstimator
-from ..images import check_images, is_lazy, like_input
+from ..images import check_images, child_generator, is_lazy, like_input
 from ..images.augmentation import PRESETS
 from ..inference import (
     ChannelNormalization,
@@ -109,7 +109,7 @@ class ContourDetector(TorchEstimator):
         Of the backbone that the network started from.
     patch_shape_ : tuple of int
     history_ : list of dict
-        ``stage, step, time, loss, learning_rate``.
+        ``phase, step, time, loss, learning_rate``.
 
     See Also
     --------
@@ -240,10 +240,11 @@ class ContourDetector(TorchEstimator):
             self.validation_indices_ = data.validation
             network = self._prepare(images, data, getattr(X, "backbone", None))
             batches = self._batches(network, data, rng, device)
+            groups = rate_groups(network, self.finetune) if self.architecture_ else None
             self.network_ = self._optimize(
                 network.to(device), batches, lambda network, batch, progress: batch.loss(network),
                 budget.part(_TRAINING_SHARE), device, dtype,
-                groups=rate_groups(network, self.finetune) if self.architecture_ else None,
+                parameter_groups=groups,
             )  # fmt: skip
             self._search_thresholds(data)
         return self
@@ -416,7 +417,7 @@ class ContourDetector(TorchEstimator):
         self.patch_shape_ = self._patch_shape(data.images)
         network = start_network(self, images, backbone, lambda network: network.unet)
         check_batch(self.batch_size, self.patch_shape_, network)
-        if not self._goes_on(network):
+        if not self._resumes(network):
             network.scale.fill_(float(np.median(data.radii)))
         return network
 
@@ -433,13 +434,13 @@ class ContourDetector(TorchEstimator):
 
     def _batches(self, network, data, rng, device):
         augmentation = PRESETS["full"]
-        if self._goes_on(network):
+        if self._resumes(network):
             augmentation = replace(augmentation, warm_up=0)
         return ContourBatches(
             data.images, data.outlined, self.samples, self.patch_shape_, data.weights,
             augmentation=augmentation,
             mean=self.channel_mean_, std=self.channel_std_, batch_size=self.batch_size,
-            rng=np.random.default_rng(int(rng.integers(2**62))), device=device,
+            rng=child_generator(rng), device=device,
         )  # fmt: skip
 
     def _search_thresholds(self, data):

@@ -96,7 +96,7 @@ class SimulatedRefiner(TorchEstimator):
         ``survival`` (share of objects that keep half of their contrast) and ``hallucination`` (new
         objects in the background, by those that are labeled).
     history_ : list of dict
-        ``stage, step, time, adversarial, regularization, discriminator, realism, boundary_shift,
+        ``phase, step, time, adversarial, regularization, discriminator, realism, boundary_shift,
         boundary_bias, survival``.
 
     See Also
@@ -211,7 +211,7 @@ class SimulatedRefiner(TorchEstimator):
                 _batched(real, size, device), budget, settings,
                 weight=self.self_regularization, rng=rng, watch=watch,
             )  # fmt: skip
-            self.history_ = [{"stage": "refiner", **row} for row in rows]
+            self.history_ = [{"phase": "refiner", **row} for row in rows]
             self.report_ = watch.finish()
             self.network_ = refiner.cpu().eval()
         return self

@@ -80,7 +80,7 @@ def measure(labels, method, seed, options):
     labeled = np.flatnonzero((known >= 0).any(axis=(1, 2)))
     figures = {"labeled": labeled.tolist(), "seconds_fit": round(seconds, 1),
                "semi_supervision": model.semi_supervision_}  # fmt: skip
-    figures["steps"] = max(row["step"] for row in model.history_ if row["stage"] == "network")
+    figures["steps"] = max(row["step"] for row in model.history_ if row["phase"] == "network")
     return figures | evaluate(model)
 
 

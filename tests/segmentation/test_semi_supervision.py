@@ -150,7 +150,7 @@ def test_continuity_beats_the_network_alone():
             semi_supervision="continuity", width=8, max_steps=200, section_context=0,
             random_state=seed,
         ).fit(X, only(y, [4, 12, 20]))  # fmt: skip
-        assert {row["stage"] for row in model.history_} == {"network", "continuity"}
+        assert {row["phase"] for row in model.history_} == {"network", "continuity"}
         assert model.continuity_context_ >= 1
         corrected.append(iou(new_y, model.predict(new_X)))
         model.continuity_ = None
@@ -328,7 +328,7 @@ def test_held_out_labels_are_not_learnt_from_and_stand_in_the_transduction():
     assert np.array_equal(second.transduction_[10], 1 - y[10])
     rest = np.arange(12) != 10
     # The best weights are chosen by the held-out labels; what is learned does not depend on them.
-    losses = [[row["loss"] for row in m.history_ if row["stage"] == "network"]
+    losses = [[row["loss"] for row in m.history_ if row["phase"] == "network"]
               for m in (first, second)]  # fmt: skip
     assert losses[0] == losses[1]
     assert first.transduction_[rest].shape == second.transduction_[rest].shape
@@ -368,14 +368,14 @@ def test_the_smallest_budgets(budget):
     model = segmenter(**BOTH, **budget).fit(X, only(y, [3]))
     assert model.predict(X).shape == X.shape
     assert model.transduction_.shape == X.shape
-    assert {row["stage"] for row in model.history_} == {"network", "continuity"}
+    assert {row["phase"] for row in model.history_} == {"network", "continuity"}
 
 
 def test_settling_that_takes_longer_than_the_budget_ends_training(monkeypatch):
     slow_clock(monkeypatch, 10_000.0)
     X, y = tubes(8)
     model = segmenter(**BOTH, max_steps=20, time_budget=3600.0).fit(X, only(y, [3]))
-    steps = [row["step"] for row in model.history_ if row["stage"] == "network"]
+    steps = [row["step"] for row in model.history_ if row["phase"] == "network"]
     assert 7 <= max(steps) <= 8  # the first round is after 35 % of the steps
 
 
@@ -399,7 +399,7 @@ def test_auto_does_without_where_there_is_no_time_to_settle(monkeypatch, caplog,
     assert model.transduction_ is None
     assert model.continuity_ is None
     assert [row["step"] for row in model.history_][-1] == 20
-    assert {row["stage"] for row in model.history_} == {"network"}
+    assert {row["phase"] for row in model.history_} == {"network"}
     assert model.predict(X).shape == X.shape
     assert segmenter(max_steps=20, time_budget=30_000.0).fit(X, only(y, [3])).semi_supervision_
 
