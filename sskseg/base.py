@@ -1,7 +1,12 @@
-"""What all estimators share."""
+"""Base classes of the estimators."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -24,27 +29,30 @@ _DEFAULT_STEPS = 1000
 
 
 class ImageEstimator(TransformerMixin, BaseEstimator):
-    """Base of the estimators on images: tags, and model files that cannot execute code."""
+    """Base of the estimators on images: tags, and model files that cannot execute code.
 
-    _not_saved: tuple[str, ...] = ()  # attributes that are about the training images
-    _inner: dict = {}  # noqa: RUF012 - fitted attributes that are estimators: their classes
-    _fitted: dict[str, str] = {}  # noqa: RUF012 - what a model file must hold, see `check_fitted`
+    Parameters that are objects are saved if their class is registered, see
+    `sskseg.io.registry.register`.
+    """
+
+    _not_saved: tuple[str, ...] = ()  # fitted attributes that describe the training images only
+    _inner: dict = {}  # noqa: RUF012 - classes of the fitted attributes that are estimators
+    _fitted: dict[str, str] = {}  # noqa: RUF012 - kinds of the fitted attributes: `check_fitted`
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
         tags.target_tags.required = False
-        tags.transformer_tags.preserves_dtype = []  # float32 or integers come out
+        tags.transformer_tags.preserves_dtype = []  # outputs are float32 or integers
         return tags
 
-    def save(self, path):
-        """Write the fitted estimator to a file that holds numbers and strings only.
-
-        What is about the training images alone (`transduction_`) is left out.
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the fitted estimator to a file that holds only numbers and strings.
 
         The format is safetensors with a JSON header: loading it cannot execute code. The file
-        appears when it is complete; an older one of that name stays until then.
+        appears when it is complete; an older one of that name stays until then. Attributes that
+        describe the training images only (`transduction_`) are not saved.
 
         Parameters
         ----------
@@ -55,15 +63,16 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
         NotFittedError
             Before `fit`.
         ValueError
-            If a parameter is an object of the caller's (a network of his own, say), which only
-            joblib or pickle can store.
+            If a parameter is an object that only joblib or pickle can store, such as a network of
+            your own.
         """
         check_is_fitted(self)
         write_model(path, type(self).__name__, *self._state())
 
     def _state(self):
-        """Values and tensors of a model file."""
-        values, tensors = {"params": self.get_params(deep=False), "fitted": {}}, {}
+        """Return the values and the tensors of a model file."""
+        fitted: dict[str, Any] = {}
+        tensors: dict[str, Any] = {}
         for name, value in vars(self).items():
             if not name.endswith("_") or name.startswith("_") or name in self._not_saved:
                 continue
@@ -71,17 +80,17 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
                 state = value.state_dict().items()
                 tensors |= {f"{name}.{key}": tensor.cpu() for key, tensor in state}
             elif name in self._inner and value is not None:
-                values["fitted"][name], inside = value._state()
+                fitted[name], inside = value._state()
                 tensors |= {f"{name}.{key}": tensor for key, tensor in inside.items()}
             elif isinstance(value, np.ndarray):
                 tensors[name] = value
             else:
-                values["fitted"][name] = value
-        return values, tensors
+                fitted[name] = value
+        return {"params": self.get_params(deep=False), "fitted": fitted}, tensors
 
     @classmethod
-    def load(cls, path):
-        """Read an estimator that `save` wrote, on whatever device it was trained.
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read an estimator that `save` wrote, whatever device it was trained on.
 
         Parameters
         ----------
@@ -119,7 +128,7 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
         return estimator
 
     def _restore(self, fitted, tensors):
-        modules = {}
+        modules: dict[str, dict[str, torch.Tensor]] = {}
         for key, tensor in tensors.items():
             name, _, inside = key.partition(".")
             if inside:
@@ -141,23 +150,23 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
         for name, state in modules.items():
             if not self._fitted.get(name, "").startswith("a network"):
                 raise ValueError(f"{type(self).__name__} has no network {name!r}.")
-            with torch.device("meta"):  # no larger than what the file holds
+            with torch.device("meta"):  # without memory: a file may claim any size
                 check_weights(self._make_module(name), state)
-            with isolated_seed(0, torch.device("cpu")):  # first weights, which are drawn
+            with isolated_seed(0, torch.device("cpu")):  # initial weights are random
                 module = self._make_module(name)
             module.load_state_dict(state)
             setattr(self, name, module.eval())
 
     def _make_module(self, name):
-        """Build the network that is stored as the attribute `name`, with any weights."""
+        """Build the network of the attribute `name`; its weights are replaced."""
         raise ValueError(f"{type(self).__name__} has no network {name!r}.")
 
 
 class TorchEstimator(ImageEstimator):
     """Base of the estimators that train a network.
 
-    Subclasses have the parameters that are named in `_parameter_constraints`; networks are kept
-    on the CPU between calls, so that a model which was trained on a GPU loads anywhere.
+    Subclasses have the parameters in `_parameter_constraints`. Networks are kept on the CPU
+    between calls, so that a model that was trained on a GPU loads anywhere.
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
@@ -178,50 +187,68 @@ class TorchEstimator(ImageEstimator):
     }  # fmt: skip
 
     @contextmanager
-    def _session(self):
-        """Generator, device and dtype of one call; torch's global random state is kept."""
+    def _session(self) -> Iterator[tuple[np.random.Generator, torch.device, torch.dtype]]:
+        """Give the generator, device and dtype of a call; keep torch's global random state."""
         rng = check_generator(self.random_state)
         device, dtype = self._place()
         with isolated_seed(int(rng.integers(2**62)), device):
             yield rng, device, dtype
 
-    def _place(self):
-        """Device and dtype of a call in which nothing is drawn, which threads may share."""
+    def _place(self) -> tuple[torch.device, torch.dtype]:
+        """Return device and dtype, without a session: threads can predict at the same time."""
         device = select_device(self.device)
         return device, select_precision(self.precision, device)
 
-    def _budget(self):
-        """Start the clock of one fit."""
+    def _budget(self) -> Budget:
+        """Start the clock of a fit."""
         steps = self.max_steps
         if steps is None and self.time_budget is None:
             steps = _DEFAULT_STEPS
         return Budget(steps, self.time_budget)
 
-    def _goes_on(self, network):
-        """Whether a network is that of the last fit, which has learned already."""
+    def _resumes(self, network: torch.nn.Module) -> bool:
+        """Whether a network is that of the last fit (warm start)."""
         return network is getattr(self, "network_", None)
 
     def _optimize(
-        self, network, batches, compute_loss, budget, device, dtype, *, stage="network", **options
-    ):
-        """Train `network`, extend `history_`, and bring the network back to the CPU.
+        self,
+        network: torch.nn.Module,
+        batches: Iterator,
+        compute_loss: Any,
+        budget: Budget,
+        device: torch.device,
+        dtype: torch.dtype,
+        *,
+        phase: str = "network",
+        is_first: bool = True,
+        **options: Any,
+    ) -> torch.nn.Module:
+        """Train a network, extend `history_`, and return the network on the CPU.
 
         Parameters
         ----------
-        stage : str
-            Stands in the history; "continuity" goes on from another.
+        network, batches, compute_loss, budget
+            Of `optimize`.
+        device : torch.device
+        dtype : torch.dtype
+        phase : str, default="network"
+            Name of this training in the history.
+        is_first : bool, default=True
+            Whether it is the first of this fit. The history of an earlier fit is then kept only
+            with `warm_start`.
         **options
             Of `optimize`.
+
+        Returns
+        -------
+        torch.nn.Module
         """
         settings = LoopSettings(
-            self.learning_rate,
-            device,
-            dtype,
-            patience=getattr(self, "patience", None),
+            self.learning_rate, device, dtype, patience=getattr(self, "patience", None),
             verbose=bool(self.verbose),
-        )
-        goes_on = stage == "continuity" or self.warm_start
-        earlier = getattr(self, "history_", []) if goes_on else []
+        )  # fmt: skip
+        keeps_history = self.warm_start or not is_first
+        earlier = getattr(self, "history_", []) if keeps_history else []
         history = optimize(network, batches, compute_loss, budget, settings, **options)
-        self.history_ = [*earlier, *({"phase": stage, **row} for row in history)]
+        self.history_ = [*earlier, *({"phase": phase, **row} for row in history)]
         return network.cpu()

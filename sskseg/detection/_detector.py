@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from ..base import TorchEstimator
-from ..images import check_images, is_lazy, like_input
+from ..images import check_images, child_generator, is_lazy, like_input
 from ..images.augmentation import PRESETS
 from ..inference import (
     ChannelNormalization,
@@ -240,10 +241,11 @@ class ContourDetector(TorchEstimator):
             self.validation_indices_ = data.validation
             network = self._prepare(images, data, getattr(X, "backbone", None))
             batches = self._batches(network, data, rng, device)
+            groups = rate_groups(network, self.finetune) if self.architecture_ else None
             self.network_ = self._optimize(
                 network.to(device), batches, lambda network, batch, progress: batch.loss(network),
                 budget.part(_TRAINING_SHARE), device, dtype,
-                groups=rate_groups(network, self.finetune) if self.architecture_ else None,
+                parameter_groups=groups,
             )  # fmt: skip
             self._search_thresholds(data)
         return self
@@ -416,7 +418,7 @@ class ContourDetector(TorchEstimator):
         self.patch_shape_ = self._patch_shape(data.images)
         network = start_network(self, images, backbone, lambda network: network.unet)
         check_batch(self.batch_size, self.patch_shape_, network)
-        if not self._goes_on(network):
+        if not self._resumes(network):
             network.scale.fill_(float(np.median(data.radii)))
         return network
 
@@ -433,13 +435,13 @@ class ContourDetector(TorchEstimator):
 
     def _batches(self, network, data, rng, device):
         augmentation = PRESETS["full"]
-        if self._goes_on(network):
+        if self._resumes(network):
             augmentation = replace(augmentation, warm_up=0)
         return ContourBatches(
             data.images, data.outlined, self.samples, self.patch_shape_, data.weights,
             augmentation=augmentation,
             mean=self.channel_mean_, std=self.channel_std_, batch_size=self.batch_size,
-            rng=np.random.default_rng(int(rng.integers(2**62))), device=device,
+            rng=child_generator(rng), device=device,
         )  # fmt: skip
 
     def _search_thresholds(self, data):
@@ -484,14 +486,14 @@ class ContourDetector(TorchEstimator):
 
     def _outputs(self, images) -> Iterator[Tensor]:
         """Compute outputs (n_outputs, h, w) of one image after the other."""
-        predictor, factor = self._predictor(), self.network_.factor
-        stride = self.network_.stride
+        network: Any = self.network_
+        predictor, factor, stride = self._predictor(), network.factor, network.stride
         inputs = predictor.inputs(images)
         padded = (pad_to_multiple(x.unsqueeze(0), stride).squeeze(0) for x in inputs)
         for image, tiled in zip(images, predictor.predict_inputs(padded), strict=True):
             sides = [-(-size // factor) for size in image.shape[:-1]]
             outputs = F.pixel_unshuffle(torch.from_numpy(tiled), factor)
-            yield outputs[: self.network_.n_outputs, : sides[0], : sides[1]]
+            yield outputs[: network.n_outputs, : sides[0], : sides[1]]
 
 
 def _shuffle(outputs, factor):

@@ -117,7 +117,7 @@ class ContourBatches(PatchBatches):
     ):
         labels, distances, self.contours = zip(*outlined, strict=True)
         super().__init__(
-            images, labels, distances, rows=np.arange(len(images))[:, None],
+            images, labels, distances, section_indices=np.arange(len(images))[:, None],
             sampler=PatchSampler(labels, patch_shape, weights=weights), **options,
         )  # fmt: skip
         self.samples = samples

@@ -7,7 +7,7 @@ Import `sskseg.images.augmentation`, which needs torch, and `sskseg.images.annot
 from .normalization import channel_percentiles, rescale, subsample_step
 from .patches import Patch, PatchSampler, read_region
 from .points import are_points, check_points, draw_points
-from .random import check_generator
+from .random import check_generator, child_generator
 from .sections import consecutive_runs, section_indices
 from .stack import ImageStack, wrap_like
 from .validation import (
@@ -34,6 +34,7 @@ __all__ = [
     "check_points",
     "check_positions",
     "check_sample_weight",
+    "child_generator",
     "consecutive_runs",
     "draw_points",
     "is_lazy",

@@ -1,5 +1,7 @@
 """Random generators apart from the global random state."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np
@@ -40,3 +42,19 @@ def check_generator(random_state: Any = None) -> np.random.Generator:
         "random_state must be None, a non-negative int, a numpy Generator or a RandomState, "
         f"got {random_state!r}."
     )
+
+
+def child_generator(rng: np.random.Generator) -> np.random.Generator:
+    """Draw a seed and return a new generator, which is independent of further draws.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Advanced by one draw.
+
+    Returns
+    -------
+    numpy.random.Generator
+        For what runs in a thread, or draws as often as it likes.
+    """
+    return np.random.default_rng(int(rng.integers(2**62)))

@@ -1,9 +1,14 @@
 """Model files that cannot execute code: tensors and JSON in one safetensors file."""
 
+from __future__ import annotations
+
 import hashlib
 import json
+import math
+import os
 from numbers import Integral, Real
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,19 +22,21 @@ __all__ = ["DAMAGE", "check_fitted", "check_weights", "read_model", "register", 
            "write_model"]  # fmt: skip
 
 _FORMAT = "sskseg-1"
-# What goes wrong in building objects from values that a file claims; RecursionError is among them.
+# Errors of building objects from the values that a file claims (RuntimeError: RecursionError, too).
 DAMAGE = (TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError, LookupError)
 
 
-def write_model(path, class_name, values, tensors):
-    """Write a model file, atomically: an older file stays until the new one is complete.
+def write_model(
+    path: str | os.PathLike[str], class_name: str, values: dict, tensors: dict[str, Any]
+) -> None:
+    """Write a model file; an older file stays until the new one is complete.
 
     Parameters
     ----------
     path : str or path-like
     class_name : str
     values : dict
-        What JSON can hold, tuples, and `CellSimulator`, which is numbers.
+        See `sskseg.io.registry.encode`.
     tensors : dict of str to Tensor or ndarray
 
     Raises
@@ -44,7 +51,7 @@ def write_model(path, class_name, values, tensors):
         save_file(tensors, temporary, metadata=header)
 
 
-def read_model(path):
+def read_model(path: str | os.PathLike[str]) -> tuple[str, dict, dict[str, torch.Tensor]]:
     """Read a model file.
 
     Returns
@@ -56,7 +63,7 @@ def read_model(path):
     Raises
     ------
     FileNotFoundError
-        If there is none.
+        If there is no such file.
     OSError
         If it cannot be read.
     ValueError
@@ -64,12 +71,12 @@ def read_model(path):
 
     Notes
     -----
-    The checksum detects damage, not tampering: who writes a file writes its checksum.
+    The checksum detects damage, not tampering: whoever changes a file can change its checksum.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"No model file at {path}.")
-    path.open("rb").close()  # what the file system refuses is its own error
+    path.open("rb").close()  # raises the error of the file system
     try:
         with safe_open(path, framework="pt", device="cpu") as file:
             header = file.metadata() or {}
@@ -92,36 +99,36 @@ def read_model(path):
 
 
 def _checksum(header, tensors):
-    """SHA-256 of everything in a model file."""
-    found = hashlib.sha256()
+    """Compute the SHA-256 of everything in a model file."""
+    digest = hashlib.sha256()
     for name in ("format", "class", "values"):
-        found.update(f"{name}={header.get(name)}\n".encode())
+        digest.update(f"{name}={header.get(name)}\n".encode())
     for name, tensor in sorted(tensors.items()):
-        found.update(f"{name}: {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(f"{name}: {tensor.dtype} {tuple(tensor.shape)}\n".encode())
         flat = tensor.flatten().clone(memory_format=torch.contiguous_format)
-        found.update(flat.view(torch.uint8).numpy())
-    return found.hexdigest()
+        digest.update(flat.view(torch.uint8).numpy())
+    return digest.hexdigest()
 
 
-def shortened(value, most=80):
-    """What something is, in a message; a file may hold megabytes."""
+def shortened(value: Any, max_length: int = 80) -> str:
+    """Return the representation of a value, shortened for a message."""
     text = repr(value)
-    return text if len(text) <= most else text[: most - 3] + "..."
+    return text if len(text) <= max_length else text[: max_length - 3] + "..."
 
 
-def check_fitted(attributes, expected):
-    """Raise where a fitted attribute is not there or not of its kind.
+def check_fitted(attributes: dict[str, Any], expected: dict[str, str]) -> None:
+    """Raise if a fitted attribute is missing or not of its kind.
 
     Parameters
     ----------
     attributes : dict
     expected : dict of str to str
-        For each name its kind, see `_KINDS`; with " or None" it may be None.
+        Kind of each attribute, of `_KINDS`, followed by " or None" if it may be None.
 
     Raises
     ------
     ValueError
-        That names the attribute.
+        The message names the attribute.
     """
     for name, kind in expected.items():
         if name not in attributes:
@@ -132,11 +139,12 @@ def check_fitted(attributes, expected):
 
 
 def _is_count(value):
-    return isinstance(value, Integral) and not isinstance(value, bool) and 0 <= value < 2**31
+    is_integer = isinstance(value, Integral) and not isinstance(value, bool)
+    return is_integer and 0 <= int(value) < 2**31
 
 
 def _is_number(value):
-    return isinstance(value, Real) and not isinstance(value, bool) and bool(np.isfinite(value))
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
 
 
 _KINDS = {
@@ -153,13 +161,13 @@ _KINDS = {
 }
 
 
-def check_weights(module, state):
-    """Raise where tensors are not those of a module.
+def check_weights(module: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
+    """Raise if tensors are not those of a module.
 
     Parameters
     ----------
     module : torch.nn.Module
-        On the device "meta", that is without memory, whatever sizes its parameters claim.
+        On the device "meta", that is, without memory, whatever sizes a file claims.
     state : dict of str to Tensor
 
     Raises
@@ -167,7 +175,7 @@ def check_weights(module, state):
     ValueError
         If a tensor is of another type or holds NaN or infinity.
     RuntimeError
-        If one is missing, too many, or of another shape.
+        If one is missing, unexpected, or of another shape.
     """
     for name, expected in module.state_dict().items():
         tensor = state.get(name)

@@ -21,6 +21,7 @@ from ..images import (
     check_images,
     check_lazy_images,
     check_numbers,
+    child_generator,
     is_lazy,
     like_input,
 )
@@ -100,7 +101,7 @@ class ProxyPretrainer(TorchEstimator):
         power spectrum of the same patches. A probe that comes 0.4 of the way from chance to
         certainty warns of a shortcut: what it finds is not, or not only, in the content.
     history_ : list of dict
-        ``stage, step, time, loss, learning_rate``.
+        ``phase, step, time, loss, learning_rate``.
 
     See Also
     --------
@@ -202,7 +203,7 @@ class ProxyPretrainer(TorchEstimator):
             data = images, trained, magnification, proxies
             batches = self._batches(*data, rng, device)
             self.network_ = self._optimize(
-                network.to(device), batches, proxy_loss, budget, device, dtype, stage="proxies"
+                network.to(device), batches, proxy_loss, budget, device, dtype, phase="proxies"
             )
             judged = self._batches(images, held, magnification, proxies, rng, device)
             self.report_ = self._report(batches, judged, device, dtype)
@@ -454,7 +455,7 @@ class ProxyPretrainer(TorchEstimator):
         return ProxyBatches(
             images, strata, magnification, proxies=proxies, patch_shape=self.patch_shape_,
             guards=self.guards, batch_size=self.batch_size,
-            rng=np.random.default_rng(int(rng.integers(2**62))), device=device,
+            rng=child_generator(rng), device=device,
         )  # fmt: skip
 
     # What was learned

@@ -96,7 +96,7 @@ class SimulatedRefiner(TorchEstimator):
         ``survival`` (share of objects that keep half of their contrast) and ``hallucination`` (new
         objects in the background, by those that are labeled).
     history_ : list of dict
-        ``stage, step, time, adversarial, regularization, discriminator, realism, boundary_shift,
+        ``phase, step, time, adversarial, regularization, discriminator, realism, boundary_shift,
         boundary_bias, survival``.
 
     See Also

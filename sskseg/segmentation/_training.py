@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from ..images import PatchSampler
+from ..images import PatchSampler, child_generator
 from ..images.augmentation import Augmentation, check_augmentation
 from ..inference import DensePredictor, section_orientations
 from ..nn import network_margin
@@ -127,7 +127,7 @@ class Training:
         groups = rate_groups(self.network, segmenter.finetune) if segmenter.architecture_ else None
         return self.optimize(
             self.network, self.batches, loss, self.budget, validate=validate,
-            callbacks=callbacks, groups=groups,
+            callbacks=callbacks, parameter_groups=groups,
         )  # fmt: skip
 
     def finish(self) -> None:
@@ -170,7 +170,7 @@ class Training:
     ) -> torch.nn.Module:
         """Train a network and extend the segmenter's `history_`; see `training.optimize`."""
         return self._segmenter._optimize(
-            network.to(self.device), batches, loss, budget, self.device, self.dtype, stage=phase,
+            network.to(self.device), batches, loss, budget, self.device, self.dtype, phase=phase,
             **options,
         )  # fmt: skip
 
@@ -178,11 +178,11 @@ class Training:
 
     def child_generator(self) -> np.random.Generator:
         """Return a generator of its own, for what may run in a thread; before or after training."""
-        return _child_generator(self._rng)
+        return child_generator(self._rng)
 
     def round_generator(self) -> np.random.Generator:
         """Return a generator of its own during training, when threads draw batches."""
-        return _child_generator(self._round_rng)
+        return child_generator(self._round_rng)
 
     # Predictions and patches
 
@@ -206,7 +206,7 @@ class Training:
         weight[data.labeled] = data.weight[data.labeled]
         labels, targets = self.objective.prepare(data.labels, weight > 0)
         augmentation = self.augmentation
-        if self._segmenter._goes_on(self.network):
+        if self._segmenter._resumes(self.network):
             augmentation = replace(augmentation, warm_up=0)
         return self.patch_batches(
             labels, targets=targets, weight=weight, weigh=self.objective.weigh,
@@ -255,7 +255,7 @@ class Training:
         """
         segmenter, data = self._segmenter, self.data
         return PatchBatches(
-            data.images, labels, targets, rows=data.section_indices,
+            data.images, labels, targets, section_indices=data.section_indices,
             sampler=PatchSampler(labels, self.target_shape(self.network), weights=weight),
             augmentation=augmentation, mean=segmenter.channel_mean_, std=segmenter.channel_std_,
             batch_size=batch_size or self.batch_size, rng=rng, device=self.device,
@@ -266,7 +266,3 @@ class Training:
         """Return the part of a training patch for which the network has outputs."""
         margin = network_margin(network, self.ndim)
         return tuple(s - 2 * m for s, m in zip(self._segmenter.patch_shape_, margin, strict=True))
-
-
-def _child_generator(rng):
-    return np.random.default_rng(int(rng.integers(2**62)))

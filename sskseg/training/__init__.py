@@ -1,18 +1,15 @@
-"""The training loop, batches, objectives and devices."""
+"""Training loop, batches, objectives and devices."""
 
-from .batches import (
-    Batch,
-    MixedBatches,
-    PatchBatches,
-    channel_statistics,
-    prefetch,
-    standardized_sections,
-)
+from .batches import Batch, MixedBatches, PatchBatches
+from .budget import Budget
 from .devices import inference_copy, isolated_seed, memory_format, select_device, select_precision
-from .loop import Budget, LoopSettings, optimize
+from .history import History
+from .loop import EarlyStopping, LoopSettings, optimize, run_steps
 from .objectives import LOSSES, ClassObjective, ForegroundObjective, SegmentationLoss
 from .patch_sizes import check_batch, patch_sides
+from .prefetch import prefetch
 from .simulated import balanced_weights, draw_simulated
+from .standardization import channel_statistics, standardized_sections
 from .transfer import FINETUNE, rate_groups, start_network
 
 __all__ = [
@@ -21,7 +18,9 @@ __all__ = [
     "Batch",
     "Budget",
     "ClassObjective",
+    "EarlyStopping",
     "ForegroundObjective",
+    "History",
     "LoopSettings",
     "MixedBatches",
     "PatchBatches",
@@ -37,6 +36,7 @@ __all__ = [
     "patch_sides",
     "prefetch",
     "rate_groups",
+    "run_steps",
     "select_device",
     "select_precision",
     "standardized_sections",

@@ -1,17 +1,20 @@
 """Batches of augmented patches."""
 
+from __future__ import annotations
+
 import math
-from collections import deque
-from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
-from ..images import read_region
+from ..images import Patch, PatchSampler, read_region
 from ..images.augmentation import (
+    Augmentation,
+    Geometry,
     Photometry,
     adjust,
     coordinates,
@@ -20,32 +23,7 @@ from ..images.augmentation import (
     sample_photometry,
     turn,
 )
-
-_MAX_PIXELS = 2**22
-_READERS = 4  # threads that make batches while a GPU trains
-
-
-def channel_statistics(images):
-    """Mean and standard deviation of each channel over all images.
-
-    Taken over a fixed stride of at most about 4 million pixels.
-
-    Parameters
-    ----------
-    images : list of ndarray of shape (*spatial, n_channels)
-
-    Returns
-    -------
-    mean, std : ndarray of shape (n_channels,), float32
-        A constant channel has standard deviation 1.
-    """
-    total = sum(image[..., 0].size for image in images)
-    step = max(1, total // _MAX_PIXELS)
-    channels = images[0].shape[-1]
-    sampled = [image.reshape(-1, channels)[::step].astype(np.float64) for image in images]
-    values = np.concatenate(sampled)
-    mean, std = values.mean(axis=0), values.std(axis=0)
-    return mean.astype(np.float32), np.where(std > 0, std, 1).astype(np.float32)
+from ..nn import crop_center
 
 
 class Batch(NamedTuple):
@@ -56,22 +34,28 @@ class Batch(NamedTuple):
     images : Tensor of shape (batch, channels, *patch)
     labels : integer Tensor of shape (batch, *patch)
         -1 unlabeled.
-    maps, weights : Tensor of shape (batch, *patch), or None
+    targets : Tensor of shape (batch, *patch), or None
+        Real-valued; NaN is unknown.
+    weights : Tensor of shape (batch, *patch), or None
+        Of pixels in the loss.
     """
 
     images: torch.Tensor
     labels: torch.Tensor
-    maps: torch.Tensor | None = None
+    targets: torch.Tensor | None = None
     weights: torch.Tensor | None = None
 
-    def replace_targets(self, function):
-        """The batch with `function` applied to each of its targets."""
-        targets = (None if target is None else function(target) for target in self[1:])
-        return Batch(self.images, *targets)
+    def crop(self, shape: Sequence[int]) -> Batch:
+        """Crop all but the images to the middle, for which a network with a margin has outputs."""
+        targets, weights = (
+            None if each is None else crop_center(each, shape)
+            for each in (self.targets, self.weights)
+        )
+        return Batch(self.images, crop_center(self.labels, shape), targets, weights)
 
 
 class Drawn(NamedTuple):
-    """All that is random about a batch.
+    """The random choices of a batch.
 
     Parameters
     ----------
@@ -79,13 +63,13 @@ class Drawn(NamedTuple):
     geometry : list of Geometry
     photometry : Photometry
     flips : ndarray of shape (batch,)
-        Which are flipped along z.
+        Whether the order of the sections is reversed.
     risen : float
         Share of the warm-up that is over.
     """
 
-    patches: list
-    geometry: list
+    patches: list[Patch]
+    geometry: list[Geometry]
     photometry: Photometry
     flips: np.ndarray
     risen: float
@@ -94,57 +78,73 @@ class Drawn(NamedTuple):
 class PatchBatches:
     """Endless iterator of augmented batches.
 
-    Batches are made on the CPU, the same for every device.
+    Batches are made on the CPU, so that they are the same for every device.
 
     Parameters
     ----------
     images : list of ndarray of shape (*spatial, n_channels)
     labels : list of ndarray of shape (*spatial)
         -1 unlabeled.
-    maps : list of ndarray of shape (*spatial), or None
-        A real-valued target that is resampled linearly with the labels; NaN is unknown.
-    rows : ndarray of shape (n_samples, n_sections)
-        For each sample the sections that are its input channels.
+    targets : list of ndarray of shape (*spatial), or None
+        Real-valued targets, resampled linearly with the labels; NaN is unknown.
+    section_indices : ndarray of int, shape (n_samples, n_sections)
+        Of the sections that are the input channels of each sample.
     sampler : PatchSampler
     augmentation : Augmentation
-        Its `warm_up` counts the batches of this iterator, in which weights rise from 1, too.
+        Its `warm_up` counts the batches of this iterator, in which also weights rise from 1.
     mean, std : ndarray of shape (n_channels,)
     batch_size : int
     rng : numpy.random.Generator
     device : torch.device
     margin : tuple of int, default=None
-        Pixels that patches reach beyond those of the sampler on each side; None is 0.
+        Pixels by which patches exceed those of the sampler on each side; None is 0.
     weigh : callable, default=None
-        ``weigh(labels) -> weights``, a label image to the weights of its pixels in the loss; must
-        not depend on how the image is flipped or turned. Warped patches are weighed after the warp.
+        ``weigh(labels) -> weights`` maps a label image to the weights of its pixels in the loss. It
+        must not depend on orientation. Warped patches are weighted after the warp.
     """
 
     def __init__(
-        self, images, labels, maps, *, rows, sampler, augmentation, mean, std, batch_size, rng,
-        device, margin=None, weigh=None,
-    ):  # fmt: skip
-        self.images, self.labels, self.maps, self.rows = images, labels, maps, rows
+        self,
+        images: Sequence[np.ndarray],
+        labels: Sequence[np.ndarray],
+        targets: Sequence[np.ndarray | None] | None = None,
+        *,
+        section_indices: np.ndarray,
+        sampler: PatchSampler,
+        augmentation: Augmentation,
+        mean: np.ndarray,
+        std: np.ndarray,
+        batch_size: int,
+        rng: np.random.Generator,
+        device: torch.device,
+        margin: Sequence[int] | None = None,
+        weigh: Callable[[np.ndarray], np.ndarray] | None = None,
+    ):
+        self.images, self.labels, self.targets = images, labels, targets
+        self.section_indices = section_indices
         self.sampler, self.augmentation = sampler, augmentation
-        sections = rows.shape[1]
+        sections = section_indices.shape[1]
         ndim = len(sampler.patch_shape)
         margin = (0,) * ndim if margin is None else margin
         self.shape = tuple(s + 2 * m for s, m in zip(sampler.patch_shape, margin, strict=True))
-        view = (1, -1, *(1,) * ndim)
-        self.mean = torch.from_numpy(np.tile(mean, sections)).view(view)
-        self.std = torch.from_numpy(np.tile(std, sections)).view(view)
+        shape = (1, -1, *(1,) * ndim)
+        self.mean = torch.from_numpy(np.tile(mean, sections)).view(shape)
+        self.std = torch.from_numpy(np.tile(std, sections)).view(shape)
         self.batch_size, self.rng, self.device = batch_size, rng, device
-        self.weigh, self._weights, self._weighing = weigh, {}, Lock()
+        self.weigh = weigh
+        self._weights: dict[int, np.ndarray] = {}  # of whole samples
+        self._weights_lock = Lock()
         self._n_drawn = 0
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Batch]:
         return self
 
-    def __next__(self):
+    def __next__(self) -> Batch:
         """Return a `Batch`."""
         return self.draw()()
 
-    def draw(self):
-        """Draw the next batch; returns a function that makes it, in any thread."""
+    def draw(self) -> Callable[[], Batch]:
+        """Draw the next batch; return a function that makes it in any thread."""
         return partial(self._make, self._draw())
 
     def _draw(self):
@@ -168,19 +168,19 @@ class PatchBatches:
         return self._adjusted(batch, drawn.photometry)
 
     def _patches(self, drawn):
-        """A `Batch` as it is before intensities are changed, on the CPU."""
+        """Make a `Batch` before the augmentation of intensities, on the CPU."""
         each = zip(drawn.patches, drawn.geometry, drawn.flips, strict=True)
-        images, *targets = zip(*(self._patch(*one) for one in each), strict=True)
-        joined = [None if target[0] is None else torch.cat(target) for target in targets]
-        return Batch(torch.cat(images), *joined)
+        parts = zip(*(self._patch(*one) for one in each), strict=True)
+        return Batch(*(None if part[0] is None else torch.cat(part) for part in parts))
 
     def _adjusted(self, batch, photometry):
-        """A `Batch`, or another tuple of tensors, with its images adjusted, on the device."""
+        """Augment the intensities of a `Batch`, or another tuple of tensors; move it to the
+        device."""
         batch = batch._replace(images=adjust(batch.images, photometry))
         return type(batch)(*(_to_device(tensor, self.device) for tensor in batch))
 
     def _patch(self, patch, geometry, flip):
-        """Image, labels, map and weights of one patch, each with a batch axis of one."""
+        """Return image, labels, targets and weights of a patch, with a batch axis of one."""
         if geometry.is_rigid:
             return self._turned(patch, geometry, flip)
         at = coordinates(geometry, self.shape)
@@ -188,20 +188,20 @@ class PatchBatches:
         image = resample(self._image(patch, start, size, flip), at, order=1)
         label = resample(_tensor(self._label(patch, start, size)), at, order=0)
         target, weights = None, None
-        if self.maps is not None:
-            target = resample(_tensor(self._map(patch, start, size)), at, order=1)[:, 0]
+        if self.targets is not None:
+            target = resample(_tensor(self._target(patch, start, size)), at, order=1)[:, 0]
         if self.weigh is not None:
             weights = torch.from_numpy(self.weigh(label[0, 0].numpy())[None])
         return image, label[:, 0].long(), target, weights
 
     def _turned(self, patch, geometry, flip):
-        """A patch that is flipped and turned only: nothing is interpolated or computed anew."""
+        """Flip and turn a patch, which needs no interpolation and no new weights."""
         start, size = self._box(patch, [0] * len(self.shape))
         image = turn(self._image(patch, start, size, flip), geometry)
         label = turn(_tensor(self._label(patch, start, size)), geometry)
         target, weights = None, None
-        if self.maps is not None:
-            target = turn(_tensor(self._map(patch, start, size)), geometry)[:, 0]
+        if self.targets is not None:
+            target = turn(_tensor(self._target(patch, start, size)), geometry)[:, 0]
         if self.weigh is not None:
             whole = self._weights_of(patch.sample)
             weights = read_region(whole, start, size, outside=0)
@@ -216,9 +216,10 @@ class PatchBatches:
         return start, [side + 2 * more for side, more in zip(self.shape, margins, strict=True)]
 
     def _image(self, patch, start, size, flip):
-        rows = self.rows[patch.sample]
-        rows = rows[::-1] if flip else rows
-        parts = [np.moveaxis(read_region(self.images[row], start, size), -1, 0) for row in rows]
+        indices = self.section_indices[patch.sample]
+        indices = indices[::-1] if flip else indices
+        sections = [read_region(self.images[index], start, size) for index in indices]
+        parts = [np.moveaxis(section, -1, 0) for section in sections]
         image = torch.from_numpy(np.concatenate(parts).astype(np.float32))[None]
         return (image - self.mean) / self.std
 
@@ -226,12 +227,12 @@ class PatchBatches:
         label = read_region(self.labels[patch.sample], start, size, outside=-1)
         return label.astype(np.int32)
 
-    def _map(self, patch, start, size):
-        target = read_region(self.maps[patch.sample], start, size, outside=np.nan)
+    def _target(self, patch, start, size):
+        target = read_region(self.targets[patch.sample], start, size, outside=np.nan)
         return target.astype(np.float32)
 
     def _weights_of(self, sample):
-        with self._weighing:
+        with self._weights_lock:
             if sample not in self._weights:
                 self._weights[sample] = self.weigh(self.labels[sample]).astype(np.float16)
             return self._weights[sample]
@@ -242,7 +243,7 @@ def _tensor(array):
 
 
 def _to_device(tensor, device):
-    """A tensor of the CPU on `device`, without waiting for what a GPU is at; None stays None."""
+    """Move a tensor from the CPU to `device`, without synchronizing a GPU; None stays None."""
     if tensor is None:
         return None
     if device.type == "cuda":
@@ -251,28 +252,27 @@ def _to_device(tensor, device):
 
 
 class MixedBatches:
-    """Endless iterator of batches that are joined from those of several sources.
+    """Endless iterator of batches that are concatenated from those of several sources.
 
     Parameters
     ----------
     *sources : PatchBatches
-        May be replaced between two batches, which holds for those that are drawn from then on.
-        Where only some have maps, those of the others are NaN; where only some have weights, those
-        of the others are 1.
+        May be replaced between two batches. If only some have targets, those of the others are NaN;
+        if only some have weights, those of the others are 1.
     """
 
-    def __init__(self, *sources):
+    def __init__(self, *sources: PatchBatches):
         self.sources = sources
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Batch]:
         return self
 
-    def __next__(self):
+    def __next__(self) -> Batch:
         """Return a `Batch`."""
         return _joined([next(source) for source in self.sources])
 
-    def draw(self):
-        """Draw the next batch; returns a function that makes it, in any thread."""
+    def draw(self) -> Callable[[], Batch]:
+        """Draw the next batch; return a function that makes it in any thread."""
         makers = [source.draw() for source in self.sources]
         return lambda: _joined([make() for make in makers])
 
@@ -280,82 +280,30 @@ class MixedBatches:
 def _joined(batches):
     if len(batches) == 1:
         return batches[0]
-    images, labels, maps, weights = zip(*batches, strict=True)
+    images, labels, targets, weights = zip(*batches, strict=True)
     return Batch(
-        torch.cat(images), torch.cat(labels), _filled(maps, labels, torch.nan),
+        torch.cat(images), torch.cat(labels), _filled(targets, labels, torch.nan),
         _filled(weights, labels, 1.0),
     )  # fmt: skip
 
 
-def _filled(targets, labels, value):
-    """Join targets; a constant stands for those that are missing."""
-    given = [target for target in targets if target is not None]
+def _filled(tensors, labels, value):
+    """Concatenate tensors, with a constant for missing ones; None if all are missing."""
+    given = [tensor for tensor in tensors if tensor is not None]
     if not given:
         return None
-    filled = (
+    filled = [
         torch.full(label.shape, value, dtype=given[0].dtype, device=label.device)
-        if target is None
-        else target
-        for target, label in zip(targets, labels, strict=True)
-    )
-    return torch.cat(list(filled))
+        if tensor is None
+        else tensor
+        for tensor, label in zip(tensors, labels, strict=True)
+    ]
+    return torch.cat(filled)
 
 
 def _margins(at, shape):
-    """How far (pixels, each axis) the coordinates reach beyond an unmoved patch."""
+    """Return by how many pixels coordinates exceed those of an unmoved patch, along each axis."""
     reach = at.abs().flatten(0, -2).amax(0).tolist()
     return [
         max(0, math.ceil(r - (side - 1) / 2 - 1e-3)) for r, side in zip(reach, shape, strict=True)
     ]
-
-
-def prefetch(iterator):
-    """Make the items of an endless iterator in threads, some ahead.
-
-    They are the same items in the same order. An error in making one is raised where it would be
-    given.
-
-    Parameters
-    ----------
-    iterator : iterator
-        Where it has a method `draw`, like `PatchBatches`, four items are made at once; of others
-        one is made ahead.
-    """
-    draw, readers = partial(partial, next, iterator), 1
-    if hasattr(iterator, "draw"):
-        draw, readers = iterator.draw, _READERS
-    with ThreadPoolExecutor(readers) as pool:
-        coming = deque(pool.submit(draw()) for _ in range(readers))
-        while True:
-            item = coming.popleft().result()
-            coming.append(pool.submit(draw()))
-            yield item
-
-
-def standardized_sections(images, rows, mean, std, dtype):
-    """Network inputs of whole samples, one after the other.
-
-    Each section is standardized once, however many samples it is a neighbor of.
-
-    Parameters
-    ----------
-    images : sequence of ndarray of shape (*spatial, n_channels)
-    rows : ndarray of shape (n_samples, n_sections)
-    mean, std : ndarray of shape (n_channels,)
-    dtype : torch.dtype
-
-    Yields
-    ------
-    Tensor of shape (n_sections * n_channels, *spatial)
-    """
-
-    @lru_cache(maxsize=rows.shape[1] + 1)
-    def section(row):
-        image = np.moveaxis(images[row], -1, 0)
-        view = (-1, *(1,) * (image.ndim - 1))
-        centered = np.subtract(image, mean.reshape(view), dtype=np.float32)
-        return torch.from_numpy(centered).div_(torch.from_numpy(std).view(view)).to(dtype)
-
-    for sample in rows:
-        sections = [section(int(row)) for row in sample]
-        yield torch.cat(sections) if len(sections) > 1 else sections[0]

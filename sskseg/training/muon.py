@@ -1,23 +1,27 @@
-"""The optimizer of weight matrices."""
+"""`Muon`, the optimizer of weight matrices."""
+
+from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any
 
 import torch
+from torch import Tensor
 
 _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of [1]: singular values come to lie around 1
 _ITERATIONS = 5
-_MIN_SIDE = 8  # rows and columns of what is worth orthogonalizing
-_LONGEST_ROW = 4.0  # squared, of what is nearly orthogonal, and more
-_LIKE_ADAM = 0.2  # root mean square of the updates of Adam
+_MIN_SIDE = 8  # of a matrix; for smaller ones it does not pay
+_MAX_SQUARED_ROW_NORM = 4.0  # of a nearly orthogonal matrix, with a margin
+_ADAM_RMS = 0.2  # root mean square of the updates of Adam
 
 
-def is_matrix(parameter):
-    """Whether a parameter is a weight that `Muon` takes: a kernel that spans several pixels, of 8
-    or more first channels, each with as many numbers.
+def is_matrix(parameter: Tensor) -> bool:
+    """Return whether `Muon` is for a parameter: a convolution of at least 8 x 8 weights.
 
-    Such a kernel is a matrix of as many rows as it has first channels. Kernels of one pixel are
-    left to Adam: most are those of a last layer, which learns better by it.
+    The kernel of a convolution is a matrix with a row for each output channel. Kernels of one pixel
+    are left to Adam: most are those of a last layer, which learns better with it.
     """
     if math.prod(parameter.shape[2:]) == 1:
         return False
@@ -28,9 +32,9 @@ def is_matrix(parameter):
 class Muon(torch.optim.Optimizer):
     """Gradient descent with momentum whose updates are orthogonal matrices [1]_.
 
-    All directions of a weight matrix are learned equally fast, where plain gradients, and those of
-    Adam, are dominated by few of them. Updates are scaled to be as large as those of Adam [2]_, so
-    that both take the same learning rate.
+    All directions of a weight matrix are learned equally fast, whereas plain gradients and the
+    updates of Adam are dominated by few of them. Updates are scaled to the size of those of Adam
+    [2]_, so that both optimizers use the same learning rate.
 
     Parameters
     ----------
@@ -49,43 +53,50 @@ class Muon(torch.optim.Optimizer):
     .. [2] Liu et al. Muon is scalable for LLM training. 2025. :doi:`10.48550/arXiv.2502.16982`
     """
 
-    def __init__(self, params, lr, *, momentum=0.95, weight_decay=1e-4):
+    def __init__(
+        self,
+        params: Iterable[torch.nn.Parameter] | Iterable[dict[str, Any]],
+        lr: float,
+        *,
+        momentum: float = 0.95,
+        weight_decay: float = 1e-4,
+    ):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self):
+    def step(self) -> None:  # type: ignore[override]
         """Update all parameters that have a gradient."""
         for group in self.param_groups:
-            alike = defaultdict(list)
+            by_shape = defaultdict(list)
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    alike[parameter.shape].append(parameter)
-            for parameters in alike.values():
+                    by_shape[parameter.shape].append(parameter)
+            for parameters in by_shape.values():
                 self._update(parameters, group)
 
     def _update(self, parameters, group):
-        """Update parameters of one shape, all in one product."""
+        """Update parameters of one shape with one product of matrices."""
         for parameter in parameters:
             if not self.state[parameter]:
                 self.state[parameter]["momentum"] = torch.zeros_like(parameter)
         averages = [self.state[parameter]["momentum"] for parameter in parameters]
         gradients = [parameter.grad for parameter in parameters]
         torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
-        updates = torch._foreach_lerp(gradients, averages, group["momentum"])
-        matrices = torch.stack([update.flatten(1) for update in updates])
-        scale = _LIKE_ADAM * max(matrices.shape[1:]) ** 0.5
+        nesterov = torch._foreach_lerp(gradients, averages, group["momentum"])
+        matrices = torch.stack([update.flatten(1) for update in nesterov])
+        scale = _ADAM_RMS * max(matrices.shape[1:]) ** 0.5
         matrices = orthogonalize(matrices.float())  # Gram matrices in half precision diverge
         updates = [m.reshape(p.shape) for m, p in zip(matrices, parameters, strict=True)]
         torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
         torch._foreach_add_(parameters, updates, alpha=-group["lr"] * scale)
 
 
-def orthogonalize(matrices):
-    """Nearly orthogonal matrices with the singular vectors of the given ones.
+def orthogonalize(matrices: Tensor) -> Tensor:
+    """Compute nearly orthogonal matrices with the singular vectors of the given ones.
 
-    Newton-Schulz iterations of a polynomial of fifth degree, which bring the singular values of
-    what is not almost singular to between about 0.7 and 1.2. All but the last product are of
-    matrices with as many rows and columns as the shorter side.
+    Newton-Schulz iterations of a polynomial of fifth degree bring all singular values that are not
+    almost 0 to about 0.7 to 1.2. All products but the last are of square matrices with the length
+    of the shorter side.
 
     Parameters
     ----------
@@ -97,12 +108,12 @@ def orthogonalize(matrices):
     """
     is_tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if is_tall else matrices
-    found = _by_gram_matrices(x)
-    # Where products are allowed fewer bits, Gram matrices have negative eigenvalues, which grow.
-    if not bool((found.square().sum(2) < _LONGEST_ROW).all()):
-        found = _by_matrices(x)
-    found = found.to(matrices.dtype)
-    return found.mT if is_tall else found
+    result = _by_gram_matrices(x)
+    # With products of reduced precision, Gram matrices have negative eigenvalues, which grow.
+    if not bool((result.square().sum(2) < _MAX_SQUARED_ROW_NORM).all()):
+        result = _by_matrices(x)
+    result = result.to(matrices.dtype)
+    return result.mT if is_tall else result
 
 
 def _by_gram_matrices(x):

@@ -52,7 +52,7 @@ class _Objective:
         outputs = network(batch.images)
         logits, *auxiliary = outputs if isinstance(outputs, tuple) else (outputs,)
         # With valid padding the outputs lack a margin.
-        batch = batch.replace_targets(lambda target: crop_center(target, logits.shape[2:]))
+        batch = batch.crop(logits.shape[2:])
         total = self._loss(logits.float(), batch)
         for head in auxiliary:
             total = total + decaying_weight(progress) * self._loss(head.float(), batch)
@@ -131,9 +131,9 @@ class ForegroundObjective(_Objective):
 
     def _loss(self, logits, batch):
         total = self._overlap_losses(self._overlap_logits(logits), batch)
-        if batch.maps is not None:
-            weight = 1 + _BORDER_WEIGHT * (batch.maps < 0)
-            target = batch.maps.clamp_min(0)
+        if batch.targets is not None:
+            weight = 1 + _BORDER_WEIGHT * (batch.targets < 0)
+            target = batch.targets.clamp_min(0)
             total = total + masked_soft_cross_entropy(logits[:, 1], target, weight)
         return total
 

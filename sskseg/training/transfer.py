@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..nn import Backbone, transfer_weights
-from .batches import channel_statistics
+from .standardization import channel_statistics
 
 FINETUNE = ("last", "all", "gradual")
 _PRETRAINED_RATE = 0.5  # of the learning rate; at a tenth short trainings do not converge

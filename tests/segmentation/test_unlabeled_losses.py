@@ -182,10 +182,10 @@ def test_mixed_batches_fill_what_is_missing():
     bare = Batch(torch.ones(1, 1, 4, 4), torch.ones(1, 4, 4))
     mixed = next(MixedBatches(iter([full]), iter([bare])))
     assert mixed.images.shape == (3, 1, 4, 4)
-    assert mixed.maps[:2].eq(0.5).all()
-    assert mixed.maps[2].isnan().all()
+    assert mixed.targets[:2].eq(0.5).all()
+    assert mixed.targets[2].isnan().all()
     assert mixed.weights[2].eq(1).all()
-    assert next(MixedBatches(iter([bare]), iter([bare]))).maps is None
+    assert next(MixedBatches(iter([bare]), iter([bare]))).targets is None
     alone = Batch(torch.zeros(1, 1, 2, 2), torch.zeros(1, 2, 2))
     assert next(MixedBatches(iter([alone]))) is alone
 

@@ -27,14 +27,14 @@ def cells():
     return labels
 
 
-def batches(augmentation, patch=(40, 44), margin=None, weigh=None, maps=None):
+def batches(augmentation, patch=(40, 44), margin=None, weigh=None, targets=None):
     labels = cells()
     image = np.where(labels > 0, labels * 10.0, 0.0)[..., None]
     return PatchBatches(
         [image],
         [labels],
-        maps,
-        rows=np.zeros((1, 1), int),
+        targets,
+        section_indices=np.zeros((1, 1), int),
         sampler=PatchSampler([labels], patch),
         augmentation=augmentation,
         mean=np.zeros(1, np.float32),
@@ -94,11 +94,11 @@ def test_a_margin_is_read_around_the_patches_of_the_sampler():
 def test_distance_maps_come_with_the_labels():
     objective = ForegroundObjective(("cross-entropy", "distance"), 0.0, 5.0)
     assert objective.weigh is None
-    labels, maps = objective.prepare([cells(), cells()], [True, False])
-    assert maps[1] is None
+    labels, targets = objective.prepare([cells(), cells()], [True, False])
+    assert targets[1] is None
     assert labels[0].dtype == np.int8
-    batch = next(batches(Augmentation(warm_up=0), maps=maps[:1]))
-    assert batch.maps.shape == batch.labels.shape
+    batch = next(batches(Augmentation(warm_up=0), targets=targets[:1]))
+    assert batch.targets.shape == batch.labels.shape
     assert batch.weights is None
 
 

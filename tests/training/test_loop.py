@@ -44,7 +44,7 @@ def test_it_learns_and_reports():
 
 def test_time_budget_ends_with_a_complete_schedule(monkeypatch):
     ticks = itertools.count()
-    monkeypatch.setattr("sskseg.training.loop.perf_counter", lambda: next(ticks) * 0.01)
+    monkeypatch.setattr("sskseg.training.budget.perf_counter", lambda: next(ticks) * 0.01)
     torch.manual_seed(0)
     history = optimize(
         torch.nn.Linear(1, 1), batches(), loss_of, Budget(None, 5.0, started=0.0), SETTINGS
@@ -113,7 +113,7 @@ def test_precision_can_be_fixed():
     assert select_precision("auto", CPU) in (torch.float32, torch.bfloat16)
 
 
-def test_milestones_come_once_with_the_average_in_evaluation_mode():
+def test_callbacks_are_called_once_with_the_average_in_evaluation_mode():
     seen = []
 
     def note(name):
@@ -130,7 +130,7 @@ def test_milestones_come_once_with_the_average_in_evaluation_mode():
 
 def test_a_budget_has_parts(monkeypatch):
     now = [10.0]
-    monkeypatch.setattr("sskseg.training.loop.perf_counter", lambda: now[0])
+    monkeypatch.setattr("sskseg.training.budget.perf_counter", lambda: now[0])
     budget = Budget(100, 20.0, started=10.0)
     first = budget.part(0.25)
     assert (first.max_steps, first.time_budget) == (100, 5.0)
@@ -143,7 +143,7 @@ def test_a_budget_has_parts(monkeypatch):
 
 
 def test_a_shortened_budget_ends(monkeypatch):
-    monkeypatch.setattr("sskseg.training.loop.perf_counter", lambda: 12.0)
+    monkeypatch.setattr("sskseg.training.budget.perf_counter", lambda: 12.0)
     budget = Budget(100, 20.0, started=10.0)
     for seconds, progress in ((30.0, 0.1), (4.0, 0.5), (8.0, 0.5)):
         budget.shorten(seconds)

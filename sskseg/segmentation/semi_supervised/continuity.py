@@ -88,6 +88,7 @@ class Continuity(SemiSupervisedMethod):
         correction = training.optimize(
             correction, DisturbedSections(batches, n_outputs, training.child_generator()),
             replace(training.objective, losses=terms).loss, budget, phase="continuity",
+            is_first=False,
         )  # fmt: skip
         return Correction(correction, context)
 
@@ -97,7 +98,7 @@ class Continuity(SemiSupervisedMethod):
         shape = training.target_shape(training.network)
         return PatchBatches(
             [np.moveaxis(p, 0, -1) for p in probabilities], labels, None,
-            rows=section_indices(training.data.positions, context),
+            section_indices=section_indices(training.data.positions, context),
             sampler=PatchSampler(sampled, shape, weights=training.data.weight),
             augmentation=PRESETS["dihedral"], mean=np.zeros(n, np.float32),
             std=np.ones(n, np.float32), batch_size=-(-training.batch_size // 2),

@@ -1,0 +1,70 @@
+"""Statistics of channels, and standardized network inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+_MAX_PIXELS = 2**22
+
+
+def channel_statistics(images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Compute the mean and standard deviation of each channel over all images.
+
+    Of large images, a regular grid of about 4 million pixels is used.
+
+    Parameters
+    ----------
+    images : list of ndarray of shape (*spatial, n_channels)
+
+    Returns
+    -------
+    mean, std : ndarray of shape (n_channels,), float32
+        A constant channel has standard deviation 1.
+    """
+    total = sum(image[..., 0].size for image in images)
+    step = max(1, total // _MAX_PIXELS)
+    channels = images[0].shape[-1]
+    sampled = [image.reshape(-1, channels)[::step].astype(np.float64) for image in images]
+    values = np.concatenate(sampled)
+    mean, std = values.mean(axis=0), values.std(axis=0)
+    return mean.astype(np.float32), np.where(std > 0, std, 1).astype(np.float32)
+
+
+def standardized_sections(
+    images: Sequence[np.ndarray],
+    section_indices: np.ndarray,
+    mean: np.ndarray,
+    std: np.ndarray,
+    dtype: torch.dtype,
+) -> Iterator[torch.Tensor]:
+    """Yield the network inputs of whole samples.
+
+    Each section is standardized once, however many samples it is a neighbor of.
+
+    Parameters
+    ----------
+    images : sequence of ndarray of shape (*spatial, n_channels)
+    section_indices : ndarray of int, shape (n_samples, n_sections)
+        Of the sections that are the input channels of each sample.
+    mean, std : ndarray of shape (n_channels,)
+    dtype : torch.dtype
+
+    Yields
+    ------
+    Tensor of shape (n_sections * n_channels, *spatial)
+    """
+
+    @lru_cache(maxsize=section_indices.shape[1] + 1)
+    def section(index):
+        image = np.moveaxis(images[index], -1, 0)
+        shape = (-1, *(1,) * (image.ndim - 1))
+        centered = np.subtract(image, mean.reshape(shape), dtype=np.float32)
+        return torch.from_numpy(centered).div_(torch.from_numpy(std).view(shape)).to(dtype)
+
+    for indices in section_indices:
+        sections = [section(int(index)) for index in indices]
+        yield torch.cat(sections) if len(sections) > 1 else sections[0]
