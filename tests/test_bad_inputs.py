@@ -263,8 +263,8 @@ for what, value in {
     fit(AT, f"sample_weight: {what}", who=(SEGMENTER,), kwargs={"sample_weight": value})
 for what, value in {"too few": [1, 2], "NaN": [np.nan] * 6, "strings": list("abcdef")}.items():
     fit(AT, f"magnification: {what}", who=(PRETRAINER,), kwargs={"magnification": value})
-fit(AT, "groups: too few", who=(PRETRAINER,), kwargs={"groups": [1, 2]})
-fit(AT, "groups: of several types", who=(PRETRAINER,), kwargs={"groups": [None, 1, "a", 2, 3, 4]})
+fit(AT, "domains: too few", who=(PRETRAINER,), kwargs={"domains": [1, 2]})
+fit(AT, "domains: of several types", who=(PRETRAINER,), kwargs={"domains": [None, 1, "a", 2, 3, 4]})
 
 # Parameters
 
@@ -388,7 +388,7 @@ def test_the_page_tells_what_happens(made):
 
 
 def test_errors_name_an_argument(made):
-    named = ("X", "y", "image", "positions", "sample_weight", "magnification", "groups", "proxy",
+    named = ("X", "y", "image", "positions", "sample_weight", "magnification", "domains", "proxy",
              "parameter", "proxies", "simulator", "network", "device", "size", "loss", "spacing",
              "augmentation", "percentiles", "channel", "sigma", "semi_supervision",
              "instance", "coverage")  # fmt: skip

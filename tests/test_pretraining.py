@@ -116,7 +116,7 @@ def test_all_proxies_together_on_ragged_domains(ndim):
     shapes = [(64, 80), (72, 64), (64, 64)] if ndim == 2 else [(64, 64, 64), (64, 72, 64)]
     X = [make_neuromuscular_junctions(1, s, random_state=i)[0][0] for i, s in enumerate(shapes)]
     pretrainer = ProxyPretrainer(ALL, spatial_ndim=ndim, max_steps=2, **SMALL)
-    pretrainer.fit(X, groups=["a", "b", "b"][: len(X)])
+    pretrainer.fit(X, domains=["a", "b", "b"][: len(X)])
     assert set(pretrainer.report_) == set(ALL)
     assert pretrainer.classes_["magnification"] == [1.0, 2.0, 4.0]
     features = pretrainer.features(X)
@@ -149,7 +149,7 @@ def test_domains_are_drawn_equally_and_some_images_held_out():
 
     try:
         pretrainer = ProxyPretrainer((Watching(),), max_steps=40, patch_size=16, **SMALL)
-        pretrainer.fit(X, groups=[0] * 8 + [1])
+        pretrainer.fit(X, domains=[0] * 8 + [1])
     finally:
         del PROXIES["watching"]
     assert abs(np.mean(seen) - 0.5) < 0.08
@@ -291,11 +291,11 @@ def test_warm_start_goes_on(scans):
         ),
         (("channel",), lambda X: X * [1, 0], {}, "Channel 1 of X is constant"),
         (Unnamed(), lambda X: X, {}, "needs a name"),
-        ("channel", lambda X: X, {"groups": [None] * 5}, "must be of one type"),
-        ("channel", lambda X: X, {"groups": ["a", 1, 1, 1, 1]}, "must be of one type"),
-        ("channel", lambda X: X, {"groups": [np.nan, 1, 1, 1, 1]}, "must be of one type"),
+        ("channel", lambda X: X, {"domains": [None] * 5}, "must be of one type"),
+        ("channel", lambda X: X, {"domains": ["a", 1, 1, 1, 1]}, "must be of one type"),
+        ("channel", lambda X: X, {"domains": [np.nan, 1, 1, 1, 1]}, "must be of one type"),
         ((Masked(block=32),), lambda X: X, {"patch_size": 32}, "block must be smaller"),
-        (("channel",), lambda X: X, {"groups": [1, 2]}, "a domain for each of 5"),
+        (("channel",), lambda X: X, {"domains": [1, 2]}, "a domain for each of 5"),
     ],
 )
 def test_what_does_not_serve_is_refused_before_training(scans, proxies, change, options, message):
@@ -315,16 +315,16 @@ def test_patches_and_networks_that_do_not_fit_are_refused(scans):
 
 
 def test_magnification_and_groups_are_routed(scans):
-    known, groups = [1.0, 1.0, 2.0, 2.0, 2.0], ["a", "a", "a", "b", "b"]
+    known, domains = [1.0, 1.0, 2.0, 2.0, 2.0], ["a", "a", "a", "b", "b"]
     pretrainer = ProxyPretrainer(("magnification",), max_steps=1, patch_size=32, **SMALL)
     with sklearn.config_context(enable_metadata_routing=True):
         model = make_pipeline(
-            PercentileScaler(), pretrainer.set_fit_request(magnification=True, groups=True)
+            PercentileScaler(), pretrainer.set_fit_request(magnification=True, domains=True)
         )
-        model.fit(scans, magnification=known, groups=groups)
+        model.fit(scans, magnification=known, domains=domains)
         assert model[-1].classes_ == {"magnification": [1.0, 2.0]}
         with pytest.raises(ValueError, match="a domain for each of 5 samples"):
-            model.fit(scans, magnification=known, groups=groups[:4])
+            model.fit(scans, magnification=known, domains=domains[:4])
 
 
 # The backbone in the segmenter

@@ -38,8 +38,8 @@ def _small_pool():
     """Less is drawn and looked at than by default."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(refinement._refiner, "_POOL", 32)
-        patch.setattr(refinement._refiner, "_PATCHES", 24)
-        patch.setattr(refinement._refiner, "_JUDGED", 4)
+        patch.setattr(refinement.monitor, "N_PATCHES", 24)
+        patch.setattr(refinement.monitor, "N_EVALUATED", 4)
         yield
 
 
@@ -294,7 +294,7 @@ def test_training_that_collapses_ends_with_the_last_good_state(real, monkeypatch
     def judge(watch, images):
         return 0.3 if np.array_equal(images, watch.pool.X[: len(images)]) else 0.1
 
-    monkeypatch.setattr(refinement._refiner._Watch, "_realism", judge)
+    monkeypatch.setattr(refinement.monitor.Monitor, "_realism", judge)
     model = SimulatedRefiner(simulator, max_steps=12, **TINY)
     with pytest.warns(UserWarning, match="Refining collapsed: .* realism of 0.10, plain simulated "
                       "ones 0.30. Lower learning_rate"):  # fmt: skip

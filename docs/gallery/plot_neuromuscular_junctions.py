@@ -55,7 +55,7 @@ parts = [
 large = [crop for i, domain in enumerate(domains) for crop in crops(domain, 20 + i)]
 X = np.concatenate([*(part[0] for part in parts), large])
 reference = np.concatenate([part[1] for part in parts])
-groups = np.r_[np.repeat([0, 1, 2], 10), np.repeat([0, 1, 2], 4)]
+domains = np.r_[np.repeat([0, 1, 2], 10), np.repeat([0, 1, 2], 4)]
 magnification = np.r_[np.full(30, 1.0), np.full(12, 4.0)]
 labeled = np.arange(0, 30, 3)
 y = np.full(X.shape[:3], -1)
@@ -94,11 +94,11 @@ weight = (magnification == 1).astype(float)
 with sklearn.config_context(enable_metadata_routing=True):
     model = make_pipeline(
         PercentileScaler(),
-        pretrainer.set_fit_request(magnification=True, groups=True),
+        pretrainer.set_fit_request(magnification=True, domains=True),
         segmenter.set_fit_request(sample_weight=True),
         InstanceCounter(fill_holes=False),
     )
-    model.fit(X, y, magnification=magnification, groups=groups, sample_weight=weight)
+    model.fit(X, y, magnification=magnification, domains=domains, sample_weight=weight)
 for name, row in model[1].report_.items():
     print(name, {key: round(value, 2) for key, value in row.items()})
 

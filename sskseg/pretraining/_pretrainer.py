@@ -1,17 +1,11 @@
 """`ProxyPretrainer`: a backbone from images without labels."""
 
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import recall_score
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
@@ -20,7 +14,6 @@ from ..images import (
     ImageStack,
     check_images,
     check_lazy_images,
-    check_numbers,
     child_generator,
     is_lazy,
     like_input,
@@ -30,19 +23,19 @@ from ..nn import Backbone, ProxyNetwork, make_feature_network, pad_to_multiple
 from ..proxies import Proxy, guard, make_proxy, probe_features, standardize
 from ..training import check_batch, patch_sides
 from .batches import ProxyBatches, field_shape, proxy_loss
+from .shortcuts import balanced_accuracy, probe_accuracy, warn_of_shortcuts
+from .strata import check_channels, check_magnification, find_strata, hold_out
 
 _PATCH = {2: 128, 3: 32}
 _MIN_PATCH = 16
-_CROPS = 400  # that the proxies and the probe are judged on
-_FLAG = 0.4  # of the way from chance to certainty, for the probe
-_MIN_LABELED_TO_HOLD_OUT = 4  # images of a domain
+_CROPS = 400  # on which the proxies and the probe are evaluated
 
 
 class ProxyPretrainer(TorchEstimator):
     """Pretrain a network, encoder and decoder, on tasks that need no labels.
 
-    In a pipeline it stands before the segmenter, which starts from the network that `transform`
-    hands on in an `ImageStack`. All tasks are learned together, from patches of one channel.
+    In a pipeline it precedes the segmenter, which starts from the network that `transform` returns
+    in an `ImageStack`. All tasks are learned together, from patches of one channel.
 
     Parameters
     ----------
@@ -55,9 +48,8 @@ class ProxyPretrainer(TorchEstimator):
     spatial_ndim : {2, 3}, default=2
         Spatial axes of one sample.
     guards : bool, default=True
-        Take from patches what tells their class without a look at their content: brightness,
-        contrast, gamma, and where scans or magnifications differ sharpness and noise. See
-        `sskseg.proxies.guard`.
+        Remove shortcuts to the class of a patch that are not content: brightness, contrast, gamma,
+        and, if scans or magnifications differ, sharpness and noise. See `sskseg.proxies.guard`.
     width, depth : int, default=16 and 4
         Channels of the network's first level, and number of poolings.
     max_steps : int, default=None
@@ -71,8 +63,8 @@ class ProxyPretrainer(TorchEstimator):
         128 in the plane and 32 in a volume, or what fits into the smallest image, which
         magnifications that are not known need several times over.
     validation_fraction : float in [0, 1), default=0.1
-        Share of the images of each domain that is held out for `report_`, where there are four
-        or more; at least one. Of smaller domains other crops of the same images are judged.
+        Share of the images of each domain that is held out for `report_`, if there are four or
+        more; at least one. Smaller domains are evaluated on other crops of the same images.
     device : str, default="auto"
         "auto" is the GPU where there is one.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -80,7 +72,7 @@ class ProxyPretrainer(TorchEstimator):
     random_state : int, RandomState, Generator or None, default=None
         Same seed, same `max_steps`, same machine, CPU: same result to the bit.
     warm_start : bool, default=False
-        Go on from the network of the last `fit`.
+        Start from the network of the last `fit`.
     verbose : bool, default=False
         Show a progress bar.
 
@@ -89,23 +81,23 @@ class ProxyPretrainer(TorchEstimator):
     network_ : ProxyNetwork
         On the CPU.
     classes_ : dict of str to list
-        Of each proxy that tells classes.
+        Of each proxy that predicts classes.
     n_channels_ : int
     patch_shape_ : tuple of int
     validation_indices_ : ndarray of int
         Images that were held out.
     report_ : dict of str to dict
         For each proxy ``network``: its balanced accuracy on crops of held-out images (of a proxy
-        that restores, the share of the variance that it explains); and where it tells classes
+        that restores, the share of the variance that it explains); and if it predicts classes
         ``chance`` and ``probe``: the balanced accuracy of logistic regression on histogram and
         power spectrum of the same patches. A probe that comes 0.4 of the way from chance to
-        certainty warns of a shortcut: what it finds is not, or not only, in the content.
+        certainty warns of a shortcut: what it uses is not, or not only, content.
     history_ : list of dict
         ``phase, step, time, loss, learning_rate``.
 
     See Also
     --------
-    SemiSupervisedSegmenter : Starts from the backbone; `finetune` tells how.
+    SemiSupervisedSegmenter : Starts from the backbone, see `finetune`.
 
     Examples
     --------
@@ -161,7 +153,7 @@ class ProxyPretrainer(TorchEstimator):
         self.warm_start = warm_start
         self.verbose = verbose
 
-    def fit(self, X, y=None, *, magnification=None, groups=None):
+    def fit(self, X, y=None, *, magnification=None, domains=None):
         """Pretrain on images.
 
         Parameters
@@ -170,10 +162,10 @@ class ProxyPretrainer(TorchEstimator):
             Or a list of images of different sizes, or an `ImageStack`. Constant images teach
             nothing.
         y : object, default=None
-            Not looked at.
+            Ignored.
         magnification : array-like of shape (n_samples,), default=None
             Of each scan, where it is known. None: the magnification proxy shrinks the scans.
-        groups : array-like of shape (n_samples,), default=None
+        domains : array-like of shape (n_samples,), default=None
             The domain that each image is from (staining, microscope, ...); all domains, and where
             magnifications are known all pairs of domain and magnification, are drawn equally often,
             however many images they have. None: one domain.
@@ -193,26 +185,26 @@ class ProxyPretrainer(TorchEstimator):
         """
         budget = self._budget()
         self._validate_params()
-        images, strata, magnification, proxies = self._check(X, magnification, groups)
-        _check_channels(images)
+        images, strata, magnification, proxies = self._check(X, magnification, domains)
+        check_channels(images)
         with self._session() as (rng, device, dtype):
             network = self._prepare(images[0].shape[-1], proxies)
             self.patch_shape_ = self._patch_shape(images, network.backbone.stride, proxies)
             check_batch(self.batch_size, self.patch_shape_, network.backbone)
-            held, trained = _hold_out(strata, self.validation_fraction, rng)
+            held, trained = hold_out(strata, self.validation_fraction, rng)
             data = images, trained, magnification, proxies
             batches = self._batches(*data, rng, device)
             self.network_ = self._optimize(
                 network.to(device), batches, proxy_loss, budget, device, dtype, phase="proxies"
             )
-            judged = self._batches(images, held, magnification, proxies, rng, device)
-            self.report_ = self._report(batches, judged, device, dtype)
+            evaluated = self._batches(images, held, magnification, proxies, rng, device)
+            self.report_ = self._report(batches, evaluated, device, dtype)
         self.validation_indices_ = np.setdiff1d(np.concatenate(held), np.concatenate(trained))
-        self._warn_of_shortcuts()
+        warn_of_shortcuts(self.report_)
         return self
 
     def predict(self, X):
-        """Tell what the proxies see in each channel of each image, as it is.
+        """Predict the classes of the proxies for each channel of each image.
 
         Parameters
         ----------
@@ -223,8 +215,8 @@ class ProxyPretrainer(TorchEstimator):
         -------
         pandas.DataFrame
             One row for each ``sample`` and ``channel`` of it, and a column for each proxy that
-            tells classes, ``predicted_magnification`` and so on: the class that is most likely for
-            the image as a whole. Proxies that restore have no column.
+            predicts classes, ``predicted_magnification`` and so on: the most likely class of the
+            whole image. Proxies that restore have no column.
         """
         check_is_fitted(self)
         images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
@@ -239,18 +231,18 @@ class ProxyPretrainer(TorchEstimator):
             every = torch.cat([logits[name].log_softmax(1) for name in self.classes_], dim=1)
             return every[(..., *(None,) * self.spatial_ndim)].expand(-1, -1, *x.shape[2:])
 
-        maps = [
+        predictions = [
             m.mean(tuple(range(1, m.ndim))) for one in self._dense(forward, images) for m in one
         ]
         first = 0
         for name, classes in self.classes_.items():
-            scores = np.stack(maps)[:, first : first + len(classes)]
+            scores = np.stack(predictions)[:, first : first + len(classes)]
             table[f"predicted_{name}"] = [classes[k] for k in scores.argmax(1)]
             first += len(classes)
         return table
 
     def transform(self, X):
-        """Hand the images on, with the backbone.
+        """Return the images with the backbone.
 
         Parameters
         ----------
@@ -293,18 +285,18 @@ class ProxyPretrainer(TorchEstimator):
             return found[(..., *(slice(size) for size in x.shape[2:]))]
 
         results = [
-            np.moveaxis(np.concatenate(maps), 0, -1) for maps in self._dense(forward, images)
+            np.moveaxis(np.concatenate(outputs), 0, -1) for outputs in self._dense(forward, images)
         ]
         return like_input(results, X)
 
-    def score(self, X, y=None, *, magnification=None, groups=None):
-        """Mean over proxies of their balanced accuracy on crops of new images.
+    def score(self, X, y=None, *, magnification=None, domains=None):
+        """Compute the mean over proxies of their balanced accuracy on crops of new images.
 
         Of proxies that restore, the share of the variance that is explained.
 
         Parameters
         ----------
-        X, y, magnification, groups
+        X, y, magnification, domains
             As in `fit`.
 
         Returns
@@ -317,18 +309,18 @@ class ProxyPretrainer(TorchEstimator):
             As in `fit`, and for other classes than those of `fit`.
         """
         check_is_fitted(self)
-        data = self._check_new(X, magnification, groups)
+        data = self._check_new(X, magnification, domains)
         with self._session() as (rng, device, dtype):
             batches = self._batches(*data, rng, device)
-            scores = self._judge(_draw(batches), device, dtype)
+            scores = self._evaluate(_draw(batches), device, dtype)
         return float(np.mean(list(scores.values())))
 
-    def try_proxies(self, X, n, *, magnification=None, groups=None):
-        """Ask what the proxies tell of patches, as in training.
+    def try_proxies(self, X, n, *, magnification=None, domains=None):
+        """Predict the classes of patches, as in training.
 
         Parameters
         ----------
-        X, magnification, groups
+        X, magnification, domains
             As in `fit`.
         n : int
             How many patches.
@@ -337,18 +329,18 @@ class ProxyPretrainer(TorchEstimator):
         -------
         patches : ndarray of float32, shape (n, *patch_shape_)
         answers : pandas.DataFrame
-            One row a patch; for each proxy that tells classes ``true_magnification`` and
+            One row a patch; for each proxy that predicts classes ``true_magnification`` and
             ``predicted_magnification`` and so on.
 
         Raises
         ------
         ValueError
-            As in `score`, or if no proxy tells classes.
+            As in `score`, or if no proxy predicts classes.
         """
         check_is_fitted(self)
-        data = self._check_new(X, magnification, groups)
+        data = self._check_new(X, magnification, domains)
         if not self.classes_:
-            raise ValueError(f"A proxy that tells classes is needed, got {self.proxies!r}.")
+            raise ValueError(f"A proxy that predicts classes is needed, got {self.proxies!r}.")
         patches, answers = [], []
         with self._session() as (rng, device, _), torch.inference_mode():
             batches = self._batches(*data, rng, device)
@@ -358,37 +350,30 @@ class ProxyPretrainer(TorchEstimator):
                 logits, _ = network(batch.images, restores=False)
                 found = {name: values.argmax(1) for name, values in logits.items()}
                 patches.append(batch.images[:, 0].cpu().numpy())
-                answers.append(self._named(batch.targets, "true"))
-                answers[-1] |= self._named(found, "predicted")
+                answers.append(_named(self.classes_, batch.targets, "true"))
+                answers[-1] |= _named(self.classes_, found, "predicted")
             self.network_.cpu()
         table = pd.concat([pd.DataFrame(columns) for columns in answers], ignore_index=True)
         return np.concatenate(patches)[:n], table.iloc[:n]
 
-    def _named(self, indices, what):
-        """Classes by name, of tensors of indices."""
-        return {
-            f"{what}_{name}": [classes[k] for k in indices[name].tolist()]
-            for name, classes in self.classes_.items()
-        }
-
     # How `fit` goes about it
 
-    def _check_new(self, X, magnification, groups):
+    def _check_new(self, X, magnification, domains):
         """As `_check`, of images that must suit the fitted proxies."""
-        data = self._check(X, magnification, groups, self.n_channels_)
+        data = self._check(X, magnification, domains, self.n_channels_)
         images, proxies = data[0], data[-1]
         if _classes(proxies) != self.classes_:
             raise ValueError(f"X must hold the classes {self.classes_}, got {_classes(proxies)}.")
-        self._check_sizes(images, field_shape(proxies, self.patch_shape_))
+        _check_sizes(images, field_shape(proxies, self.patch_shape_))
         return data
 
-    def _check(self, X, magnification, groups, n_channels=None):
+    def _check(self, X, magnification, domains, n_channels=None):
         """Images, rows of each domain and magnification, magnifications, proxies."""
         images = check_images(X, self.spatial_ndim, n_channels=n_channels)
-        magnification = _check_magnification(magnification, len(images))
+        magnification = check_magnification(magnification, len(images))
         spatial = tuple(range(self.spatial_ndim))
         varied = np.array([(x.min(spatial) < x.max(spatial)).any() for x in images])
-        strata = _strata(varied, groups, magnification)
+        strata = find_strata(varied, domains, magnification)
         proxies = self._make_proxies()
         names = [proxy.name for proxy in proxies]
         if not names or len(set(names)) < len(names):
@@ -438,18 +423,8 @@ class ProxyPretrainer(TorchEstimator):
         else:
             sides = patch_sides(self.patch_size, self.spatial_ndim)
             shape = tuple(round_up(s, step) for s, step in zip(sides, stride, strict=True))
-        self._check_sizes(images, field_shape(proxies, shape))
+        _check_sizes(images, field_shape(proxies, shape))
         return shape
-
-    def _check_sizes(self, images, field):
-        for i, image in enumerate(images):
-            if any(size < side for size, side in zip(image.shape, field, strict=False)):
-                raise ValueError(
-                    f"X[{i}] has shape {image.shape[:-1]}, smaller than {field}, which the proxies "
-                    "make patches of: choose a smaller patch_size, a smaller depth (sides of "
-                    "patches are multiples of the network's stride) or a proxy with a smaller "
-                    "field, such as Magnification(factors=(1, 2))."
-                )
 
     def _batches(self, images, strata, magnification, proxies, rng, device):
         return ProxyBatches(
@@ -460,7 +435,7 @@ class ProxyPretrainer(TorchEstimator):
 
     # What was learned
 
-    def _judge(self, drawn, device, dtype):
+    def _evaluate(self, drawn, device, dtype):
         """Score of each proxy on batches."""
         network = self.network_.to(device).eval()
         restores = drawn[0].clean is not None
@@ -481,13 +456,13 @@ class ProxyPretrainer(TorchEstimator):
         restored = 1 - sum(errors) / max(sum(variances), 1e-9) if restores else None
         scores = dict.fromkeys([proxy.name for proxy in self._make_proxies()], restored)
         for name, classes in found.items():
-            scores[name] = _balanced_accuracy(_answers(drawn, name), torch.cat(classes).numpy())
+            scores[name] = balanced_accuracy(_answers(drawn, name), torch.cat(classes).numpy())
         return scores
 
     def _report(self, trained, held, device, dtype):
         """Accuracy of the network and of a probe, on held-out images."""
         held, trained = _draw(held), _draw(trained)
-        report = {name: {"network": x} for name, x in self._judge(held, device, dtype).items()}
+        report = {name: {"network": x} for name, x in self._evaluate(held, device, dtype).items()}
         if self.classes_:
             known, new = (
                 probe_features(torch.cat([batch.images[:, 0] for batch in drawn]).cpu().numpy())
@@ -496,18 +471,11 @@ class ProxyPretrainer(TorchEstimator):
         for name, classes in self.classes_.items():
             chance = 1 / len(classes)
             answers = _answers(trained, name), _answers(held, name)
-            report[name] |= {"chance": chance, "probe": _probe(known, new, *answers, chance)}
+            report[name] |= {
+                "chance": chance,
+                "probe": probe_accuracy(known, new, *answers, chance),
+            }
         return report
-
-    def _warn_of_shortcuts(self):
-        for name, row in self.report_.items():
-            if "probe" in row and row["probe"] > row["chance"] + _FLAG * (1 - row["chance"]):
-                warnings.warn(
-                    f"Histogram and power spectrum alone tell the {name} with a balanced accuracy "
-                    f"of {row['probe']:.2f} (chance is {row['chance']:.2f}): the network may have "
-                    "learned little of the content.",
-                    stacklevel=3,
-                )
 
     def _input(self, plane):
         """One channel of an image as the network is used to it."""
@@ -528,24 +496,8 @@ class ProxyPretrainer(TorchEstimator):
         return results
 
 
-def _probe(known, new, answers, true, chance):
-    """Balanced accuracy of logistic regression; chance where there is nothing to tell apart."""
-    if min(np.unique(answers).size, np.unique(true).size) < 2:
-        return chance
-    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    with warnings.catch_warnings():  # where it does not converge it finds enough for a warning
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        found = probe.fit(known, answers).predict(new)
-    return _balanced_accuracy(true, found)
-
-
-def _balanced_accuracy(true, found):
-    """Mean over classes of the share that is found; of those that there are."""
-    return float(recall_score(true, found, labels=np.unique(true), average="macro"))
-
-
 def _draw(batches):
-    """As many batches as proxies and probe are judged on."""
+    """Draw as many batches as proxies and probe are evaluated on."""
     return [next(batches) for _ in range(-(-_CROPS // batches.batch_size))]
 
 
@@ -558,60 +510,21 @@ def _classes(proxies):
     return {proxy.name: proxy.classes for proxy in proxies if not proxy.restores}
 
 
-def _check_magnification(magnification, n_samples):
-    if magnification is None:
-        return None
-    magnification = check_numbers(magnification, "magnification")
-    if magnification.shape != (n_samples,):
-        raise ValueError(
-            f"magnification must be {n_samples} numbers, one a sample, got shape "
-            f"{magnification.shape}."
-        )
-    if not (magnification > 0).all() or not np.isfinite(magnification).all():
-        raise ValueError(
-            "magnification must be positive and known of every sample, got "
-            f"{magnification.tolist()}; magnification=None makes magnifications from the scans."
-        )
-    return magnification
+def _named(classes_of, indices, what):
+    """Classes by name, of tensors of indices."""
+    return {
+        f"{what}_{name}": [classes[k] for k in indices[name].tolist()]
+        for name, classes in classes_of.items()
+    }
 
 
-def _check_channels(images):
-    """Raise where a channel is constant throughout."""
-    for channel in range(images[0].shape[-1]):
-        planes = [image[..., channel] for image in images]
-        if all(plane.min() == plane.max() for plane in planes):
-            raise ValueError(f"Channel {channel} of X is constant in all images: leave it out.")
-
-
-def _strata(varied, groups, magnification):
-    """Rows of each domain and magnification, of images that are not constant."""
-    if not varied.any():
-        raise ValueError("All images of X are constant: there is nothing to learn.")
-    groups = np.zeros(len(varied)) if groups is None else groups
-    if np.shape(groups) != (len(varied),):
-        raise ValueError(
-            f"groups must name a domain for each of {len(varied)} samples, got shape "
-            f"{np.shape(groups)}."
-        )
-    names = [isinstance(group, str) for group in groups]
-    numbers = [isinstance(group, (Real, np.bool_)) and np.isfinite(group) for group in groups]
-    if not all(names) and not all(numbers):
-        raise ValueError(f"groups must be of one type, numbers or names, got {list(groups)}.")
-    keys = [np.unique(np.asarray(groups), return_inverse=True)[1]]
-    if magnification is not None:
-        keys.append(magnification)
-    _, stratum = np.unique(np.stack(keys), axis=1, return_inverse=True)
-    found = [np.flatnonzero(varied & (stratum.ravel() == s)) for s in range(stratum.max() + 1)]
-    return [rows for rows in found if rows.size]
-
-
-def _hold_out(strata, fraction, rng):
-    """Rows of each stratum to judge on, and to train on; the same where there are few."""
-    held, trained = [], []
-    for rows in strata:
-        few = fraction == 0 or len(rows) < _MIN_LABELED_TO_HOLD_OUT
-        order = rng.permutation(rows)
-        n = min(max(1, round(fraction * len(rows))), len(rows) - 1)
-        held.append(rows if few else np.sort(order[:n]))
-        trained.append(rows if few else np.sort(order[n:]))
-    return held, trained
+def _check_sizes(images, field):
+    """Raise a ValueError for images smaller than the field."""
+    for i, image in enumerate(images):
+        if any(size < side for size, side in zip(image.shape, field, strict=False)):
+            raise ValueError(
+                f"X[{i}] has shape {image.shape[:-1]}, smaller than {field}, which the proxies "
+                "make patches of: choose a smaller patch_size, a smaller depth (sides of "
+                "patches are multiples of the network's stride) or a proxy with a smaller "
+                "field, such as Magnification(factors=(1, 2))."
+            )

@@ -59,7 +59,7 @@ class ProxyBatches:
         device,
     ):  # fmt: skip
         self.images, self.strata, self.magnifications = images, strata, magnifications
-        self.telling = [proxy for proxy in proxies if not proxy.restores]
+        self.predicting = [proxy for proxy in proxies if not proxy.restores]
         self.restoring = [proxy for proxy in proxies if proxy.restores]
         self.matches_scans = any(proxy.matches_scans for proxy in proxies)
         self.shape, self.guards = tuple(patch_shape), guards
@@ -74,7 +74,7 @@ class ProxyBatches:
             *(self._task() for _ in range(self.batch_size)), strict=True
         )
         classes = torch.from_numpy(np.array(classes, np.int64).T).to(self.device)
-        targets = {p.name: column for p, column in zip(self.telling, classes, strict=True)}
+        targets = {p.name: column for p, column in zip(self.predicting, classes, strict=True)}
         if not self.restoring:
             return ProxyBatch(self._tensor(images), targets)
         return ProxyBatch(self._tensor(images), targets, self._tensor(clean), self._tensor(weights))
@@ -87,7 +87,7 @@ class ProxyBatches:
         """Patch, classes, what it was before it was damaged, and where that counts."""
         for _ in range(_TRIES):
             crop, classes = self._crop(), []
-            for proxy in self.telling:
+            for proxy in self.predicting:
                 crop, target = proxy.make(crop, self.rng)
                 classes.append(target)
             patch = crop.middle()[self.rng.integers(len(crop.image))]

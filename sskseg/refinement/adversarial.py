@@ -59,19 +59,19 @@ class HistoryBuffer:
         return mixed
 
 
-def self_regularization(refined, images, maps):
+def self_regularization(refined, images, conditioning):
     """How much a refiner changes what labels depend on.
 
     The mean absolute difference of blurred intensities everywhere, and that of gradients inside of
     objects and along their outlines, half of each; and what makes all objects look larger or
-    smaller than their labels, a faint halo, say. The last looks at the mean difference p(d) at
+    smaller than their labels, a faint halo, say. The last term uses the mean difference p(d) at
     distance d from outlines: where only contrast and sharpness change, p(d) + p(-d) is the same for
     all d; it counts how much this sum differs from that 5 pixels away.
 
     Parameters
     ----------
     refined, images : Tensor of shape (batch, 1, *spatial)
-    maps : Tensor of shape (batch, 3, *spatial)
+    conditioning : Tensor of shape (batch, 3, *spatial)
         Of `sskseg.simulation.label_conditioning`.
 
     Returns
@@ -80,13 +80,15 @@ def self_regularization(refined, images, maps):
         A scalar.
     """
     change = refined - images
-    near = maps[:, :2].amax(1, keepdim=True)
+    near = conditioning[:, :2].amax(1, keepdim=True)
     slopes = [
         (change.diff(dim=axis).abs() * near.narrow(axis, 1, near.shape[axis] - 1)).sum()
         for axis in range(2, change.ndim)
     ]
     slope = sum(slopes) / (len(slopes) * near.sum()).clamp(min=1.0)
-    return (1 - _LOCAL) * _blurred(change).abs().mean() + _LOCAL * slope + _bias(change, maps)
+    return (
+        (1 - _LOCAL) * _blurred(change).abs().mean() + _LOCAL * slope + _bias(change, conditioning)
+    )
 
 
 def _blurred(x):
@@ -103,10 +105,10 @@ def _blurred(x):
     return x
 
 
-def _bias(change, maps):
+def _bias(change, conditioning):
     """How much the mean change on both sides of outlines differs from that further away."""
-    objects, near = maps[:, :1], maps[:, 1:2]
-    grow = F.max_pool2d if maps.ndim == 4 else F.max_pool3d
+    objects, near = conditioning[:, :1], conditioning[:, 1:2]
+    grow = F.max_pool2d if conditioning.ndim == 4 else F.max_pool3d
     sums, within = [], torch.zeros_like(near)
     for _ in range(_RINGS):
         rings = (near - within) * objects, (near - within) * (1 - objects)
@@ -122,7 +124,7 @@ def _bias(change, maps):
 
 
 def train_refiner(
-    refiner, discriminator, simulated, real, budget, settings, *, weight, rng, watch
+    refiner, discriminator, simulated, real, budget, settings, *, weight, rng, monitor
 ):  # fmt: skip
     """Train a refiner adversarially.
 
@@ -133,7 +135,7 @@ def train_refiner(
     ----------
     refiner, discriminator : torch.nn.Module
         Trained in place.
-    simulated : iterator of (images, maps)
+    simulated : iterator of (images, conditioning)
     real : iterator of images
     budget : Budget
     settings : LoopSettings
@@ -141,15 +143,15 @@ def train_refiner(
     weight : float
         Of the self-regularization.
     rng : numpy.random.Generator
-    watch : callable
-        ``watch(progress) -> (dict, bool)``: further columns of the history, and whether to stop;
+    monitor : callable
+        ``monitor(progress) -> (dict, bool)``: further columns of the history, and whether to stop;
         called 10 times.
 
     Returns
     -------
     history : list of dict
         ``step, time, adversarial, regularization, discriminator`` (means since the last row) and
-        what `watch` tells.
+        what `monitor` returns.
 
     Warns
     -----
@@ -183,7 +185,7 @@ def train_refiner(
                 break
             bar.update(int(100 * min(1.0, budget.progress(step))) - bar.n)
             if budget.progress(step) >= (len(rows) + 1) / _REPORTS:
-                more, stop = watch(progress)
+                more, stop = monitor(progress)
                 names = ("adversarial", "regularization", "discriminator")
                 means = dict(zip(names, np.mean(losses, axis=0).tolist(), strict=True))
                 rows.append({"step": step, "time": budget.elapsed(), **means, **more})
@@ -200,13 +202,13 @@ def train_refiner(
 
 def _step(refiner, discriminator, optimizers, batch, real, buffer, settings, weight, rng):
     """One step of both; the refiner learns nothing where `weight` is None."""
-    images, maps = batch
+    images, conditioning = batch
     seed = int(rng.integers(2**62))
     generator = torch.Generator(images.device).manual_seed(seed)
     noise = torch.randn(images.shape, generator=generator, device=images.device)
     mixed = settings.dtype != torch.float32
     with torch.autocast(settings.device.type, settings.dtype, enabled=mixed):
-        refined = refiner(images, maps, noise)
+        refined = refiner(images, conditioning, noise)
         shown = buffer.mix(refined.detach().float())
         both = discriminator(torch.cat([real, shown]))
         loss = sum(
@@ -221,7 +223,7 @@ def _step(refiner, discriminator, optimizers, batch, real, buffer, settings, wei
     with torch.autocast(settings.device.type, settings.dtype, enabled=mixed):
         scores = discriminator(refined)
         adversarial = -sum(s.float().mean() for s in scores) / len(scores)
-        kept = self_regularization(refined.float(), images, maps)
+        kept = self_regularization(refined.float(), images, conditioning)
     optimizers[0].zero_grad(set_to_none=True)
     (adversarial + weight * kept).backward()
     torch.nn.utils.clip_grad_norm_(refiner.parameters(), 1.0)

@@ -14,7 +14,7 @@ _MEAN_POOL = {2: F.avg_pool2d, 3: F.avg_pool3d}
 
 
 class SpatiallyAdaptiveNorm(nn.Module):
-    """Normalize features, then scale and shift them from place to place as a map tells (SPADE).
+    """Normalize features, then scale and shift them by a conditioning map (SPADE).
 
     Parameters
     ----------
@@ -35,9 +35,9 @@ class SpatiallyAdaptiveNorm(nn.Module):
         self.scale = CONV[ndim](hidden, channels, 3, padding=1)
         self.shift = CONV[ndim](hidden, channels, 3, padding=1)
 
-    def forward(self, x, maps):
-        """Modulate features (batch, channels, *spatial) by maps of their size."""
-        hidden = F.relu(self.shared(maps))
+    def forward(self, x, conditioning):
+        """Modulate features (batch, channels, *spatial) by conditioning of their size."""
+        hidden = F.relu(self.shared(conditioning))
         return self.norm(x) * (1 + self.scale(hidden)) + self.shift(hidden)
 
 
@@ -57,11 +57,11 @@ class RefinerBlock(nn.Module):
         )
         self.convs = nn.ModuleList(CONV[ndim](channels, channels, 3, padding=1) for _ in range(2))
 
-    def forward(self, x, maps):
+    def forward(self, x, conditioning):
         """Features of the same shape."""
         result = x
         for norm, conv in zip(self.norms, self.convs, strict=True):
-            result = conv(F.leaky_relu(norm(result, maps), 0.2))
+            result = conv(F.leaky_relu(norm(result, conditioning), 0.2))
         return x + result
 
 
@@ -91,14 +91,14 @@ class Refiner(nn.Module):
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, x, maps, noise):
+    def forward(self, x, conditioning, noise):
         """Refine images.
 
         Parameters
         ----------
         x, noise : Tensor of shape (batch, 1, *spatial)
             Images, and what textures are made of.
-        maps : Tensor of shape (batch, map_channels, *spatial)
+        conditioning : Tensor of shape (batch, map_channels, *spatial)
 
         Returns
         -------
@@ -106,12 +106,12 @@ class Refiner(nn.Module):
         """
         features = self.stem(torch.cat([x, noise], dim=1))
         for block in self.blocks:
-            features = block(features, maps)
+            features = block(features, conditioning)
         return x + self.amplitude * torch.tanh(self.head(F.leaky_relu(features, 0.2)))
 
 
 class PatchDiscriminator(nn.Module):
-    """Tell real from refined, patch by patch and at two scales.
+    """Distinguish real from refined, patch by patch and at two scales.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def _patch_network(width, n_layers, ndim):
     widths = [1, *(width * 2**i for i in range(n_layers))]
     layers = []
     for before, after in pairwise(widths):
-        # Reflected, since zeros would tell where the border is.
+        # Reflected, since zeros would reveal the border.
         conv = CONV[ndim](before, after, 4, stride=2, padding=1, padding_mode="reflect")
         layers += [spectral_norm(conv), nn.LeakyReLU(0.2)]
     return nn.Sequential(*layers, spectral_norm(CONV[ndim](widths[-1], 1, 3)))

@@ -8,12 +8,12 @@ from .budget import Budget
 
 
 class History:
-    """Collect the losses of training steps in rows, and show a progress bar.
+    """Collect the losses of training steps, and show a progress bar.
 
     Parameters
     ----------
     budget : Budget
-    n_rows : int, default=20
+    n_entries : int, default=20
         Rows of a training that uses up its budget.
     description : str, default="training"
         Of the progress bar.
@@ -22,8 +22,8 @@ class History:
 
     Attributes
     ----------
-    rows : list of dict
-        ``step, time``, each loss (its mean over the steps since the row before),
+    entries : list of dict
+        ``step, time``, each loss (its mean over the steps since the last entry),
         ``learning_rate`` (of the last step) and the scores of the monitor.
     """
 
@@ -31,12 +31,12 @@ class History:
         self,
         budget: Budget,
         *,
-        n_rows: int = 20,
+        n_entries: int = 20,
         description: str = "training",
         verbose: bool = False,
     ):
-        self.rows: list[dict[str, float]] = []
-        self._budget, self._n_rows = budget, n_rows
+        self.entries: list[dict[str, float]] = []
+        self._budget, self._n_entries = budget, n_entries
         self._losses: list[dict[str, float]] = []
         self._last: tuple[int, float] = (0, 0.0)
         self._bar = tqdm(total=100, unit="%", disable=not verbose, desc=description)
@@ -47,14 +47,14 @@ class History:
         self._last = step, learning_rate
         progress = min(1.0, self._budget.progress(step))
         self._bar.update(int(100 * progress) - self._bar.n)
-        return progress >= (len(self.rows) + 1) / self._n_rows
+        return progress >= (len(self.entries) + 1) / self._n_entries
 
     def close_row(self, scores: dict[str, float]) -> None:
         """Append a row with the mean losses and the scores of the monitor."""
         (step, learning_rate), n = self._last, len(self._losses)
         losses = {key: sum(each[key] for each in self._losses) / n for key in self._losses[0]}
         row = {"step": step, "time": self._budget.elapsed(), **losses}
-        self.rows.append({**row, "learning_rate": learning_rate, **scores})
+        self.entries.append({**row, "learning_rate": learning_rate, **scores})
         self._bar.set_postfix({key: f"{x:.4f}" for key, x in {**losses, **scores}.items()})
         self._losses = []
 

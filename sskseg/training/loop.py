@@ -254,7 +254,7 @@ def optimize(
     best = monitor and monitor.best_weights
     network.load_state_dict(best or average.module.state_dict())
     network.eval()
-    return history.rows
+    return history.entries
 
 
 def _whole_rate(progress):

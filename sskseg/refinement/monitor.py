@@ -1,0 +1,118 @@
+"""Monitoring a refiner: are images realistic, and do labels still fit?"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from ..simulation import boundary_shifts, find_polarity, hallucinated, surviving
+from .patches import SimulatedPool, random_patches
+from .realism import realism
+
+N_EVALUATED = 16  # simulated images whose annotations are compared with refined ones
+N_PATCHES = 64  # of real and of refined images, for the realism
+_MAX_SHIFT, _MIN_SURVIVAL = 1.0, 0.97  # of annotations
+_PATIENCE = 4  # reports without more realism
+_COLLAPSED = 0.5, 0.1  # of the realism of plain simulated images; and as much below it
+
+
+class Monitor:
+    """Evaluate realism and annotations during training, and keep the last good state."""
+
+    def __init__(self, estimator: Any, pool: SimulatedPool, real: Sequence[np.ndarray]):
+        self.estimator, self.real = estimator, real
+        self.pool = pool
+        self.good = copy.deepcopy(estimator.network_.state_dict())
+        self.simulated = self._realism(pool.X[:N_PATCHES])
+        self.best, self.since = -1.0, 0
+
+    def __call__(self, progress):
+        state = self._evaluate()
+        if not self._faults(state):
+            self.good = copy.deepcopy(self.estimator.network_.state_dict())
+        better = state["realism"] > self.best + 0.01
+        self.best, self.since = max(self.best, state["realism"]), 0 if better else self.since + 1
+        keys = ("realism", "boundary_shift", "boundary_bias", "survival")
+        stop = progress > 0.5 and self.since >= _PATIENCE
+        return {key: state[key] for key in keys}, stop
+
+    def finish(self):
+        """Return the report of the state that is kept."""
+        network = self.estimator.network_
+        if not all(weights.isfinite().all() for weights in network.state_dict().values()):
+            network.load_state_dict(self.good)  # it diverged, and the loop has warned
+        last = self._evaluate()
+        faults = self._faults(last)
+        if faults:
+            warnings.warn(f"{' '.join(faults)} The last state that was good is kept.", stacklevel=3)
+            network.load_state_dict(self.good)
+            last = self._evaluate()
+        return {**last, "realism_simulated": self.simulated}
+
+    def _faults(self, state):
+        """Return what is wrong with a state, and what to change."""
+        faults = []
+        if state["boundary_shift"] > _MAX_SHIFT or state["survival"] < _MIN_SURVIVAL:
+            faults.append(
+                f"The refiner moves outlines by {state['boundary_shift']:.1f} pixels and keeps "
+                f"{state['survival']:.2f} of the objects: raise self_regularization (now "
+                f"{self.estimator.self_regularization:g})."
+            )
+        share, gap = _COLLAPSED
+        if state["realism"] < min(share * self.simulated, self.simulated - gap):
+            faults.append(
+                f"Refining collapsed: refined images have a realism of {state['realism']:.2f}, "
+                f"plain simulated ones {self.simulated:.2f}. Lower learning_rate (now "
+                f"{self.estimator.learning_rate:g}) or raise self_regularization."
+            )
+        return faults
+
+    def _evaluate(self):
+        network = self.estimator.network_
+        device = next(network.parameters()).device
+        network.cpu()
+        refined = self.estimator._refine(
+            self.pool.X[:N_PATCHES], self.pool.conditioning[:N_PATCHES], np.random.default_rng(0)
+        )
+        evaluated = slice(N_EVALUATED)
+        triples = list(
+            zip(self.pool.X[evaluated], refined[evaluated], self.pool.y[evaluated], strict=True)
+        )
+        shifts = np.concatenate([[0.0], *(boundary_shifts(*each) for each in triples)])
+        alive = np.concatenate([surviving(*each) for each in triples])
+        new = sum(hallucinated(*each) for each in triples)
+        network.to(device).train()
+        return {
+            "realism": self._realism(refined),
+            "boundary_shift": float(np.median(np.abs(shifts))),
+            "boundary_shift_95": float(np.percentile(np.abs(shifts), 95)),
+            "boundary_bias": float(np.median(shifts)),
+            "survival": float(alive.mean()) if len(alive) else 1.0,
+            "hallucination": new / max(len(alive), 1),
+        }
+
+    def _realism(self, images):
+        rng = np.random.default_rng(0)
+        made = random_patches(list(images), self.estimator.patch_shape_, rng)
+        return realism(self.real, [next(made) for _ in range(len(self.real))])
+
+
+def warn_of_polarity(pool: SimulatedPool, images: Sequence[np.ndarray]) -> None:
+    """Warn if simulated cells are bright and real ones dark, or the other way round."""
+    labeled = [(x, y) for x, y in zip(pool.X, pool.y) if (y > 0).any() and (y == 0).any()]
+    rises = [np.median(x[y > 0]) > np.median(x[y == 0]) for x, y in labeled[:N_EVALUATED]]
+    if not rises:
+        return
+    made = "bright" if np.mean(rises) > 0.5 else "dark"
+    votes = find_polarity(images[:N_PATCHES])
+    if votes[made] < 0.5 * sum(votes.values()):
+        warnings.warn(
+            f"Simulated cells are {made}, and real ones look the other way round in "
+            f"{sum(votes.values()) - votes[made]} of {sum(votes.values())} images: exchange "
+            "foreground and background of the simulator, or leave it to be calibrated.",
+            stacklevel=3,
+        )
