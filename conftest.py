@@ -13,9 +13,10 @@ torch.set_num_threads(max(1, min(2, os.cpu_count() or 1) // _PROCESSES))
 def _methods_of_examples_are_forgotten():
     """Classes that a doctest defines are found by their name in that doctest only."""
     from sskseg.counting import INSTANCE_METHODS
+    from sskseg.io.registry import _REGISTERED
     from sskseg.segmentation.semi_supervised import METHODS
 
-    before = [(registry, dict(registry)) for registry in (METHODS, INSTANCE_METHODS)]
+    before = [(registry, dict(registry)) for registry in (METHODS, INSTANCE_METHODS, _REGISTERED)]
     yield
     for registry, known in before:
         registry.clear()

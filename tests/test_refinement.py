@@ -258,7 +258,7 @@ class Fixed:
 
 def test_a_refiner_that_damages_annotations_warns_and_keeps_what_did_not(real, monkeypatch):
     monkeypatch.setattr(
-        refinement, "surviving",
+        refinement.monitor, "surviving",
         lambda before, after, labels: np.array([np.abs(after - before).max() < 1e-9]),
     )  # fmt: skip
     model = SimulatedRefiner(max_steps=12, **TINY)
