@@ -3,6 +3,7 @@
 import copy
 from functools import partial
 from inspect import signature
+from typing import Any
 
 from torch import nn
 
@@ -11,7 +12,7 @@ from .unet import UNet
 
 _FEATURES = ("features", "read_out", "stride", "reach")  # of a network that learns from proxies
 
-NETWORKS = {
+NETWORKS: dict[str, Any] = {
     "unet": UNet,
     "unet-shuffle": partial(UNet, shuffle=True),
     "unet-valid": partial(UNet, padding="valid", batch_norm=False),
@@ -20,7 +21,15 @@ NETWORKS = {
 }
 
 
-def make_network(name, in_channels, out_channels, width=32, depth=3, *, ndim=2):
+def make_network(
+    name: Any,
+    in_channels: int,
+    out_channels: int,
+    width: int = 32,
+    depth: int = 3,
+    *,
+    ndim: int = 2,
+) -> nn.Module:
     """Build a network by its name.
 
     Parameters
@@ -75,7 +84,9 @@ def make_network(name, in_channels, out_channels, width=32, depth=3, *, ndim=2):
     return module
 
 
-def make_feature_network(name, in_channels, width=32, depth=3, *, ndim=2):
+def make_feature_network(
+    name: Any, in_channels: int, width: int = 32, depth: int = 3, *, ndim: int = 2
+) -> nn.Module:
     """Build a network whose decoder features are wanted, one a pixel.
 
     Parameters
@@ -118,7 +129,7 @@ def _check_callable(network, arguments, options):
         ) from error
 
 
-def count_parameters(module):
+def count_parameters(module: nn.Module) -> int:
     """Count the trainable parameters of a torch module.
 
     Parameters
