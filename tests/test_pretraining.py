@@ -81,7 +81,7 @@ def test_the_probe_flags_a_planted_shortcut():
     X = np.stack([X, X[::-1]], axis=-1)
     X[:, :, ::4, 1] += 2.0  # lines of a camera, in the second channel
     pretrainer = ProxyPretrainer(("channel",), max_steps=2, **SMALL)
-    with pytest.warns(UserWarning, match="Histogram and power spectrum alone tell the channel"):
+    with pytest.warns(UserWarning, match="Histogram and power spectrum alone predict the channel"):
         pretrainer.fit(X)
     assert pretrainer.report_["channel"]["probe"] > 0.9
     assert pretrainer.report_["channel"]["chance"] == 0.5
