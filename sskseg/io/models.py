@@ -6,6 +6,7 @@ import hashlib
 import json
 import math
 import os
+from collections.abc import Mapping
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -116,7 +117,7 @@ def shortened(value: Any, max_length: int = 80) -> str:
     return text if len(text) <= max_length else text[: max_length - 3] + "..."
 
 
-def check_fitted(attributes: dict[str, Any], expected: dict[str, str]) -> None:
+def check_fitted(attributes: Mapping[str, Any], expected: Mapping[str, str]) -> None:
     """Raise if a fitted attribute is missing or not of its kind.
 
     Parameters

@@ -171,7 +171,8 @@ class PatchBatches:
         """Make a `Batch` before the augmentation of intensities, on the CPU."""
         each = zip(drawn.patches, drawn.geometry, drawn.flips, strict=True)
         parts = zip(*(self._patch(*one) for one in each), strict=True)
-        return Batch(*(None if part[0] is None else torch.cat(part) for part in parts))
+        images, labels, targets, weights = parts
+        return Batch(torch.cat(images), torch.cat(labels), _joined(targets), _joined(weights))
 
     def _adjusted(self, batch, photometry):
         """Augment the intensities of a `Batch`, or another tuple of tensors; move it to the
@@ -186,10 +187,11 @@ class PatchBatches:
         at = coordinates(geometry, self.shape)
         start, size = self._box(patch, _margins(at, self.shape))
         image = resample(self._image(patch, start, size, flip), at, order=1)
-        label = resample(_tensor(self._label(patch, start, size)), at, order=0)
+        label = resample(_region(self.labels[patch.sample], start, size, -1, np.int32), at, order=0)
         target, weights = None, None
         if self.targets is not None:
-            target = resample(_tensor(self._target(patch, start, size)), at, order=1)[:, 0]
+            target = _region(self.targets[patch.sample], start, size, np.nan, np.float32)
+            target = resample(target, at, order=1)[:, 0]
         if self.weigh is not None:
             weights = torch.from_numpy(self.weigh(label[0, 0].numpy())[None])
         return image, label[:, 0].long(), target, weights
@@ -198,14 +200,14 @@ class PatchBatches:
         """Flip and turn a patch, which needs no interpolation and no new weights."""
         start, size = self._box(patch, [0] * len(self.shape))
         image = turn(self._image(patch, start, size, flip), geometry)
-        label = turn(_tensor(self._label(patch, start, size)), geometry)
+        label = turn(_region(self.labels[patch.sample], start, size, -1, np.int32), geometry)
         target, weights = None, None
         if self.targets is not None:
-            target = turn(_tensor(self._target(patch, start, size)), geometry)[:, 0]
+            target = _region(self.targets[patch.sample], start, size, np.nan, np.float32)
+            target = turn(target, geometry)[:, 0]
         if self.weigh is not None:
-            whole = self._weights_of(patch.sample)
-            weights = read_region(whole, start, size, outside=0)
-            weights = turn(_tensor(weights.astype(np.float32)), geometry)[:, 0]
+            weights = self._weights_of(patch.sample, self.weigh)
+            weights = turn(_region(weights, start, size, 0, np.float32), geometry)[:, 0]
         return image, label[:, 0].long(), target, weights
 
     def _box(self, patch, margins):
@@ -223,23 +225,22 @@ class PatchBatches:
         image = torch.from_numpy(np.concatenate(parts).astype(np.float32))[None]
         return (image - self.mean) / self.std
 
-    def _label(self, patch, start, size):
-        label = read_region(self.labels[patch.sample], start, size, outside=-1)
-        return label.astype(np.int32)
-
-    def _target(self, patch, start, size):
-        target = read_region(self.targets[patch.sample], start, size, outside=np.nan)
-        return target.astype(np.float32)
-
-    def _weights_of(self, sample):
+    def _weights_of(self, sample, weigh):
         with self._weights_lock:
             if sample not in self._weights:
-                self._weights[sample] = self.weigh(self.labels[sample]).astype(np.float16)
+                self._weights[sample] = weigh(self.labels[sample]).astype(np.float16)
             return self._weights[sample]
 
 
-def _tensor(array):
-    return torch.from_numpy(array)[None, None]
+def _joined(tensors):
+    """Concatenate the tensors of all patches; None if there are none."""
+    return None if tensors[0] is None else torch.cat(tensors)
+
+
+def _region(array, start, size, outside, dtype):
+    """Read a region as a tensor with axes for batch and channel."""
+    region = read_region(array, start, size, outside=outside).astype(dtype)
+    return torch.from_numpy(region)[None, None]
 
 
 def _to_device(tensor, device):
@@ -269,15 +270,15 @@ class MixedBatches:
 
     def __next__(self) -> Batch:
         """Return a `Batch`."""
-        return _joined([next(source) for source in self.sources])
+        return _concatenated([next(source) for source in self.sources])
 
     def draw(self) -> Callable[[], Batch]:
         """Draw the next batch; return a function that makes it in any thread."""
         makers = [source.draw() for source in self.sources]
-        return lambda: _joined([make() for make in makers])
+        return lambda: _concatenated([make() for make in makers])
 
 
-def _joined(batches):
+def _concatenated(batches):
     if len(batches) == 1:
         return batches[0]
     images, labels, targets, weights = zip(*batches, strict=True)

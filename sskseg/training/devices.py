@@ -1,5 +1,8 @@
-"""Where to compute, in which precision, and seeding without touching global state."""
+"""Devices, precision, and seeds that do not touch global random state."""
 
+from __future__ import annotations
+
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
 
@@ -7,32 +10,35 @@ import torch
 
 from ..nn import fold_batch_norm
 
-# Torch has one random state for all threads: who draws from it waits for the one before.
+# Torch has one random state for all threads, which one thread uses at a time.
 _SEEDING = RLock()
 _DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
-def select_device(device="auto"):
-    """Resolve ``"auto"`` to the GPU where there is one; returns a `torch.device`.
+def select_device(device: str = "auto") -> torch.device:
+    """Return a device; ``"auto"`` is the GPU if there is one.
 
-    Raises ValueError for a device that torch does not know or that is not there.
+    Raises
+    ------
+    ValueError
+        If torch does not know the device, or it is not there.
     """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        found = torch.device(device)
+        selected = torch.device(device)
     except RuntimeError as error:
         raise ValueError(f"device must be 'auto' or one of torch's, got {device!r}.") from error
-    if found.type not in ("cpu", "cuda") and not _is_there(found):
+    if selected.type not in ("cpu", "cuda") and not _is_available(selected):
         raise ValueError(f"device {device!r} is not there.")
-    if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
+    if selected.type == "cuda" and (selected.index or 0) >= torch.cuda.device_count():
         raise ValueError(
             f"device {device!r} is not there: {torch.cuda.device_count()} GPUs were found."
         )
-    return found
+    return selected
 
 
-def _is_there(device):
+def _is_available(device):
     try:
         torch.zeros(1, device=device).cpu()
     except (RuntimeError, AssertionError, ImportError):
@@ -40,13 +46,8 @@ def _is_there(device):
     return True
 
 
-def select_precision(precision, device):
-    """Resolve ``"auto"`` to bfloat16 where `device` computes it natively, else float32.
-
-    Returns
-    -------
-    torch.dtype
-    """
+def select_precision(precision: str, device: torch.device) -> torch.dtype:
+    """Return a dtype; ``"auto"`` is bfloat16 if `device` computes it natively, else float32."""
     if precision != "auto":
         return _DTYPES[precision]
     return torch.bfloat16 if _has_native_bfloat16(device) else torch.float32
@@ -62,10 +63,10 @@ def _has_native_bfloat16(device):
 
 
 @contextmanager
-def isolated_seed(seed, device):
-    """Seed torch inside the block; its global random state is as before afterwards.
+def isolated_seed(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch inside the block, and restore its global random state after it.
 
-    Blocks in other threads wait, so that each draws what it would draw by itself.
+    Other threads wait, so that each draws the same numbers as alone.
     """
     devices = [device.index or 0] if device.type == "cuda" else []
     with _SEEDING, torch.random.fork_rng(devices=devices):
@@ -73,11 +74,13 @@ def isolated_seed(seed, device):
         yield
 
 
-def memory_format(ndim):
-    """Channels last, in two or three dimensions."""
+def memory_format(ndim: int) -> torch.memory_format:
+    """Return the format with channels last in two or three dimensions."""
     return torch.channels_last if ndim == 2 else torch.channels_last_3d
 
 
-def inference_copy(network, device, dtype, ndim):
-    """Copy a network, ready to predict: evaluation mode, batch norm folded in, channels last."""
+def inference_copy(
+    network: torch.nn.Module, device: torch.device, dtype: torch.dtype, ndim: int
+) -> torch.nn.Module:
+    """Copy a network for inference: evaluation mode, folded batch norm, channels last."""
     return fold_batch_norm(network).to(device, dtype, memory_format=memory_format(ndim))
