@@ -1,11 +1,16 @@
-"""`ProxyPretrainer`: a backbone from images without labels."""
+"""`ProxyPretrainer`: pretrain a backbone without labels."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
 import torch.nn.functional as F
+from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,38 +23,43 @@ from ..images import (
     is_lazy,
     like_input,
 )
-from ..inference import predict_images, round_up, tile_settings
+from ..inference import predict_images, tile_settings
 from ..nn import Backbone, ProxyNetwork, make_feature_network, pad_to_multiple
-from ..proxies import Proxy, guard, make_proxy, probe_features, standardize
-from ..training import check_batch, patch_sides
-from .batches import ProxyBatches, field_shape, proxy_loss
-from .shortcuts import balanced_accuracy, probe_accuracy, warn_of_shortcuts
-from .strata import check_channels, check_magnification, find_strata, hold_out
+from ..proxies import Proxy, guard, make_proxy, standardize
+from ..training import check_batch
+from ._training_data import (
+    check_channels,
+    check_field,
+    choose_patch_shape,
+    hold_out,
+    read_pretraining_data,
+)
+from .batches import ProxyBatches, proxy_loss
+from .scores import draw_batches, predict_classes, score_proxies, true_classes
+from .shortcuts import probe_proxies, warn_of_shortcuts
 
-_PATCH = {2: 128, 3: 32}
-_MIN_PATCH = 16
 _CROPS = 400  # on which the proxies and the probe are evaluated
 
 
 class ProxyPretrainer(TorchEstimator):
-    """Pretrain a network, encoder and decoder, on tasks that need no labels.
+    """Pretrain a network, encoder and decoder, on pretext tasks that need no labels.
 
-    In a pipeline it precedes the segmenter, which starts from the network that `transform` returns
-    in an `ImageStack`. All tasks are learned together, from patches of one channel.
+    In a pipeline, the segmenter after it starts from the pretrained network, which `transform` adds
+    to the images in an `ImageStack`. All tasks are learned together, on patches of one channel.
 
     Parameters
     ----------
     proxies : str, Proxy, or a tuple of these, default=("magnification", "channel")
-        Of "magnification", "channel", "rotation", "restoration" and "masked", see `sskseg.proxies`,
-        or objects of a class of your own.
+        Names of pretext tasks ("magnification", "channel", "rotation", "restoration", "masked", see
+        `sskseg.proxies`) or objects of a class of your own.
     network : str or callable, default="unet-shuffle"
-        As for `SemiSupervisedSegmenter`; one that has decoder features and same padding
-        ("unet-shuffle", "unet" or "unet-lite").
+        As for `SemiSupervisedSegmenter`, with decoder features and same padding ("unet-shuffle",
+        "unet" or "unet-lite").
     spatial_ndim : {2, 3}, default=2
         Spatial axes of one sample.
     guards : bool, default=True
-        Remove shortcuts to the class of a patch that are not content: brightness, contrast, gamma,
-        and, if scans or magnifications differ, sharpness and noise. See `sskseg.proxies.guard`.
+        Remove shortcuts from patches: brightness, contrast, gamma, and if scans or magnifications
+        differ, sharpness and noise. See `sskseg.proxies.guard`.
     width, depth : int, default=16 and 4
         Channels of the network's first level, and number of poolings.
     max_steps : int, default=None
@@ -60,19 +70,19 @@ class ProxyPretrainer(TorchEstimator):
     batch_size : int, default=16
     patch_size : int, tuple of int or "auto", default="auto"
         Side of the patches in pixels, rounded up to a multiple of the network's stride; "auto" is
-        128 in the plane and 32 in a volume, or what fits into the smallest image, which
-        magnifications that are not known need several times over.
+        128 in two and 32 in three dimensions, or less if the smallest image is smaller. If
+        magnifications are unknown, images must be several times as large as patches.
     validation_fraction : float in [0, 1), default=0.1
-        Share of the images of each domain that is held out for `report_`, if there are four or
-        more; at least one. Smaller domains are evaluated on other crops of the same images.
+        Share of the images of each domain that is held out for `report_`, at least one. Of domains
+        with fewer than four images none is held out: other crops of them are evaluated.
     device : str, default="auto"
-        "auto" is the GPU where there is one.
+        "auto" is the GPU if there is one.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        "auto" is bfloat16 where the hardware computes it natively.
+        "auto" is bfloat16 if the hardware computes it natively.
     random_state : int, RandomState, Generator or None, default=None
         Same seed, same `max_steps`, same machine, CPU: same result to the bit.
     warm_start : bool, default=False
-        Start from the network of the last `fit`.
+        Continue with the network of the last `fit`.
     verbose : bool, default=False
         Show a progress bar.
 
@@ -81,23 +91,23 @@ class ProxyPretrainer(TorchEstimator):
     network_ : ProxyNetwork
         On the CPU.
     classes_ : dict of str to list
-        Of each proxy that predicts classes.
+        Of each proxy with classes.
     n_channels_ : int
     patch_shape_ : tuple of int
     validation_indices_ : ndarray of int
         Images that were held out.
     report_ : dict of str to dict
-        For each proxy ``network``: its balanced accuracy on crops of held-out images (of a proxy
-        that restores, the share of the variance that it explains); and if it predicts classes
-        ``chance`` and ``probe``: the balanced accuracy of logistic regression on histogram and
-        power spectrum of the same patches. A probe that comes 0.4 of the way from chance to
-        certainty warns of a shortcut: what it uses is not, or not only, content.
+        For each proxy ``network``, the balanced accuracy on crops of held-out images (for a proxy
+        that restores, the explained share of the variance). For a proxy with classes also
+        ``chance`` and ``probe``, the balanced accuracy of logistic regression on histograms and
+        power spectra of the same patches. If the probe comes 0.4 of the way from chance to
+        certainty, there is a shortcut, and `fit` warns.
     history_ : list of dict
         ``phase, step, time, loss, learning_rate``.
 
     See Also
     --------
-    SemiSupervisedSegmenter : Starts from the backbone, see `finetune`.
+    SemiSupervisedSegmenter : Starts from the backbone, see its parameter `finetune`.
 
     Examples
     --------
@@ -130,10 +140,13 @@ class ProxyPretrainer(TorchEstimator):
     }
 
     def __init__(
-        self, proxies=("magnification", "channel"), *, network="unet-shuffle", spatial_ndim=2,
-        guards=True, width=16, depth=4, max_steps=None, time_budget=None, learning_rate=5e-3,
-        batch_size=16, patch_size="auto", validation_fraction=0.1, device="auto",
-        precision="auto", random_state=None, warm_start=False, verbose=False,
+        self, proxies: str | Proxy | Sequence[str | Proxy] = ("magnification", "channel"), *,
+        network: str | Callable = "unet-shuffle", spatial_ndim: int = 2, guards: bool = True,
+        width: int = 16, depth: int = 4, max_steps: int | None = None,
+        time_budget: float | None = None, learning_rate: float = 5e-3, batch_size: int = 16,
+        patch_size: int | Sequence[int] | str = "auto", validation_fraction: float = 0.1,
+        device: str = "auto", precision: str = "auto", random_state: Any = None,
+        warm_start: bool = False, verbose: bool = False,
     ):  # fmt: skip
         self.proxies = proxies
         self.network = network
@@ -153,22 +166,29 @@ class ProxyPretrainer(TorchEstimator):
         self.warm_start = warm_start
         self.verbose = verbose
 
-    def fit(self, X, y=None, *, magnification=None, domains=None):
+    def fit(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        magnification: ArrayLike | None = None,
+        domains: ArrayLike | None = None,
+    ) -> ProxyPretrainer:
         """Pretrain on images.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
-            Or a list of images of different sizes, or an `ImageStack`. Constant images teach
-            nothing.
+            Or a list of images of different sizes, or an `ImageStack`. Constant images are left
+            out.
         y : object, default=None
             Ignored.
         magnification : array-like of shape (n_samples,), default=None
-            Of each scan, where it is known. None: the magnification proxy shrinks the scans.
+            Of each scan. None: unknown, the magnification proxy downsamples the scans.
         domains : array-like of shape (n_samples,), default=None
-            The domain that each image is from (staining, microscope, ...); all domains, and where
-            magnifications are known all pairs of domain and magnification, are drawn equally often,
-            however many images they have. None: one domain.
+            The domain of each image (staining, microscope, ...). All domains, or all pairs of
+            domain and known magnification, are sampled equally often, however many images they
+            have. None: one domain.
 
         Returns
         -------
@@ -177,34 +197,40 @@ class ProxyPretrainer(TorchEstimator):
         Raises
         ------
         ValueError
-            For input that breaks the contract or does not serve a proxy (one channel for the
-            channel proxy, a single or unknown magnification, images smaller than the patch, or
-            constant throughout), before training starts.
+            Before training starts, if the input breaks the contract or does not suit a proxy (one
+            channel for the channel proxy, a single magnification, images that are smaller than the
+            patch or all constant).
         FloatingPointError
             If training diverges.
+
+        Warns
+        -----
+        UserWarning
+            If a proxy has a shortcut, see `report_`.
         """
         budget = self._budget()
         self._validate_params()
-        images, strata, magnification, proxies = self._check(X, magnification, domains)
-        check_channels(images)
+        data = self._data(X, magnification, domains)
+        check_channels(data.images)
         with self._session() as (rng, device, dtype):
-            network = self._prepare(images[0].shape[-1], proxies)
-            self.patch_shape_ = self._patch_shape(images, network.backbone.stride, proxies)
+            network = self._prepare(data)
+            self.patch_shape_ = choose_patch_shape(data, self.patch_size, network.backbone.stride)
             check_batch(self.batch_size, self.patch_shape_, network.backbone)
-            held, trained = hold_out(strata, self.validation_fraction, rng)
-            data = images, trained, magnification, proxies
-            batches = self._batches(*data, rng, device)
+            validation, training = hold_out(data.strata, self.validation_fraction, rng)
+            batches = self._batches(data._replace(strata=training), rng, device)
             self.network_ = self._optimize(
                 network.to(device), batches, proxy_loss, budget, device, dtype, phase="proxies"
             )
-            evaluated = self._batches(images, held, magnification, proxies, rng, device)
-            self.report_ = self._report(batches, evaluated, device, dtype)
-        self.validation_indices_ = np.setdiff1d(np.concatenate(held), np.concatenate(trained))
+            held_out = self._batches(data._replace(strata=validation), rng, device)
+            self.report_ = self._report(batches, held_out, device, dtype)
+        self.validation_indices_ = np.setdiff1d(
+            np.concatenate(validation), np.concatenate(training)
+        )
         warn_of_shortcuts(self.report_)
         return self
 
-    def predict(self, X):
-        """Predict the classes of the proxies for each channel of each image.
+    def predict(self, X: Any) -> pd.DataFrame:
+        """Predict the class of each channel of each image, for each proxy with classes.
 
         Parameters
         ----------
@@ -214,14 +240,14 @@ class ProxyPretrainer(TorchEstimator):
         Returns
         -------
         pandas.DataFrame
-            One row for each ``sample`` and ``channel`` of it, and a column for each proxy that
-            predicts classes, ``predicted_magnification`` and so on: the most likely class of the
-            whole image. Proxies that restore have no column.
+            One row for each ``sample`` and ``channel``, and a column for each proxy with classes,
+            ``predicted_magnification`` and so on: the most likely class of the whole image. Proxies
+            that restore have no column.
         """
         check_is_fitted(self)
         images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
-        at = [(i, c) for i in range(len(images)) for c in range(self.n_channels_)]
-        table = pd.DataFrame(at, columns=["sample", "channel"])
+        samples = [(i, c) for i in range(len(images)) for c in range(self.n_channels_)]
+        table = pd.DataFrame(samples, columns=["sample", "channel"])
         if not self.classes_:
             return table
         network = self.network_
@@ -231,23 +257,22 @@ class ProxyPretrainer(TorchEstimator):
             every = torch.cat([logits[name].log_softmax(1) for name in self.classes_], dim=1)
             return every[(..., *(None,) * self.spatial_ndim)].expand(-1, -1, *x.shape[2:])
 
-        predictions = [
-            m.mean(tuple(range(1, m.ndim))) for one in self._dense(forward, images) for m in one
-        ]
+        outputs = [channel for image in self._dense(forward, images) for channel in image]
+        means = np.stack([output.mean(tuple(range(1, output.ndim))) for output in outputs])
         first = 0
         for name, classes in self.classes_.items():
-            scores = np.stack(predictions)[:, first : first + len(classes)]
+            scores = means[:, first : first + len(classes)]
             table[f"predicted_{name}"] = [classes[k] for k in scores.argmax(1)]
             first += len(classes)
         return table
 
-    def transform(self, X):
+    def transform(self, X: Any) -> ImageStack:
         """Return the images with the backbone.
 
         Parameters
         ----------
         X : array-like
-            Images, which are not changed; a dask array stays one.
+            Images, which are not changed; a dask array stays lazy.
 
         Returns
         -------
@@ -261,8 +286,8 @@ class ProxyPretrainer(TorchEstimator):
         )
         return ImageStack(X, backbone=backbone)
 
-    def features(self, X):
-        """Dense features: what the last level of the decoder computes.
+    def features(self, X: Any) -> np.ndarray | list[np.ndarray]:
+        """Compute dense features: the outputs of the last level of the decoder.
 
         Parameters
         ----------
@@ -272,7 +297,8 @@ class ProxyPretrainer(TorchEstimator):
         Returns
         -------
         ndarray of float32, shape (n_samples, *spatial, n_channels * width), or list of ndarray
-            The features of one channel after those of the other, at the resolution of the images.
+            The features of all channels, one channel after the other, at the resolution of the
+            images.
         """
         check_is_fitted(self)
         images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
@@ -281,18 +307,26 @@ class ProxyPretrainer(TorchEstimator):
 
         def forward(x):
             padded = pad_to_multiple(x, network.stride)
-            found = F.interpolate(network.features(padded), size=padded.shape[2:], mode=mode)
-            return found[(..., *(slice(size) for size in x.shape[2:]))]
+            features = F.interpolate(network.features(padded), size=padded.shape[2:], mode=mode)
+            return features[(..., *(slice(size) for size in x.shape[2:]))]
 
         results = [
-            np.moveaxis(np.concatenate(outputs), 0, -1) for outputs in self._dense(forward, images)
+            np.moveaxis(np.concatenate(channels), 0, -1)
+            for channels in self._dense(forward, images)
         ]
         return like_input(results, X)
 
-    def score(self, X, y=None, *, magnification=None, domains=None):
-        """Compute the mean over proxies of their balanced accuracy on crops of new images.
+    def score(
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        magnification: ArrayLike | None = None,
+        domains: ArrayLike | None = None,
+    ) -> float:
+        """Compute the mean over proxies of their balanced accuracy on crops of images.
 
-        Of proxies that restore, the share of the variance that is explained.
+        For proxies that restore, the explained share of the variance.
 
         Parameters
         ----------
@@ -309,87 +343,79 @@ class ProxyPretrainer(TorchEstimator):
             As in `fit`, and for other classes than those of `fit`.
         """
         check_is_fitted(self)
-        data = self._check_new(X, magnification, domains)
+        data = self._new_data(X, magnification, domains)
         with self._session() as (rng, device, dtype):
-            batches = self._batches(*data, rng, device)
-            scores = self._evaluate(_draw(batches), device, dtype)
+            batches = draw_batches(self._batches(data, rng, device), _CROPS)
+            scores = self._score_proxies(batches, device, dtype)
         return float(np.mean(list(scores.values())))
 
-    def try_proxies(self, X, n, *, magnification=None, domains=None):
-        """Predict the classes of patches, as in training.
+    def try_proxies(
+        self,
+        X: Any,
+        n: int,
+        *,
+        magnification: ArrayLike | None = None,
+        domains: ArrayLike | None = None,
+    ) -> tuple[np.ndarray, pd.DataFrame]:
+        """Predict the classes of patches as they are sampled in training.
 
         Parameters
         ----------
         X, magnification, domains
             As in `fit`.
         n : int
-            How many patches.
+            Number of patches.
 
         Returns
         -------
         patches : ndarray of float32, shape (n, *patch_shape_)
         answers : pandas.DataFrame
-            One row a patch; for each proxy that predicts classes ``true_magnification`` and
+            One row for each patch; for each proxy with classes ``true_magnification`` and
             ``predicted_magnification`` and so on.
 
         Raises
         ------
         ValueError
-            As in `score`, or if no proxy predicts classes.
+            As in `score`, or if no proxy has classes.
         """
         check_is_fitted(self)
-        data = self._check_new(X, magnification, domains)
+        data = self._new_data(X, magnification, domains)
         if not self.classes_:
-            raise ValueError(f"A proxy that predicts classes is needed, got {self.proxies!r}.")
-        patches, answers = [], []
-        with self._session() as (rng, device, _), torch.inference_mode():
-            batches = self._batches(*data, rng, device)
-            network = self.network_.to(device).eval()
-            for _ in range(-(-n // self.batch_size)):
-                batch = next(batches)
-                logits, _ = network(batch.images, restores=False)
-                found = {name: values.argmax(1) for name, values in logits.items()}
-                patches.append(batch.images[:, 0].cpu().numpy())
-                answers.append(_named(self.classes_, batch.targets, "true"))
-                answers[-1] |= _named(self.classes_, found, "predicted")
+            raise ValueError(f"A proxy with classes is needed, got {self.proxies!r}.")
+        with self._session() as (rng, device, _):
+            batches = draw_batches(self._batches(data, rng, device), n)
+            predicted = predict_classes(self.network_.to(device).eval(), batches)
             self.network_.cpu()
-        table = pd.concat([pd.DataFrame(columns) for columns in answers], ignore_index=True)
-        return np.concatenate(patches)[:n], table.iloc[:n]
+        columns = {}
+        for name, classes in self.classes_.items():
+            columns[f"true_{name}"] = [classes[k] for k in true_classes(batches, name)]
+            columns[f"predicted_{name}"] = [classes[k] for k in predicted[name]]
+        patches = torch.cat([batch.images[:, 0] for batch in batches]).cpu().numpy()
+        return patches[:n], pd.DataFrame(columns).iloc[:n]
 
-    # How `fit` goes about it
+    # Training
 
-    def _check_new(self, X, magnification, domains):
-        """As `_check`, of images that must suit the fitted proxies."""
-        data = self._check(X, magnification, domains, self.n_channels_)
-        images, proxies = data[0], data[-1]
-        if _classes(proxies) != self.classes_:
-            raise ValueError(f"X must hold the classes {self.classes_}, got {_classes(proxies)}.")
-        _check_sizes(images, field_shape(proxies, self.patch_shape_))
-        return data
-
-    def _check(self, X, magnification, domains, n_channels=None):
-        """Images, rows of each domain and magnification, magnifications, proxies."""
+    def _data(self, X, magnification, domains, n_channels=None):
         images = check_images(X, self.spatial_ndim, n_channels=n_channels)
-        magnification = check_magnification(magnification, len(images))
-        spatial = tuple(range(self.spatial_ndim))
-        varied = np.array([(x.min(spatial) < x.max(spatial)).any() for x in images])
-        strata = find_strata(varied, domains, magnification)
-        proxies = self._make_proxies()
-        names = [proxy.name for proxy in proxies]
-        if not names or len(set(names)) < len(names):
-            raise ValueError(f"proxies must be one or several different ones, got {names}.")
-        n_channels = images[0].shape[-1]
-        known = None if magnification is None else magnification[varied]
-        proxies = [proxy.prepare(n_channels, known) for proxy in proxies]
-        return images, strata, magnification, proxies
+        return read_pretraining_data(images, magnification, domains, self._make_proxies())
+
+    def _new_data(self, X, magnification, domains):
+        """Read images that must suit the fitted proxies."""
+        data = self._data(X, magnification, domains, self.n_channels_)
+        if _classes(data.proxies) != self.classes_:
+            raise ValueError(
+                f"X must hold the classes {self.classes_}, got {_classes(data.proxies)}."
+            )
+        check_field(data, self.patch_shape_)
+        return data
 
     def _make_proxies(self):
         given = (self.proxies,) if isinstance(self.proxies, (str, Proxy)) else self.proxies
         return [make_proxy(proxy) for proxy in given]
 
-    def _prepare(self, n_channels, proxies):
-        """The network, new or that of the last fit."""
-        classes = _classes(proxies)
+    def _prepare(self, data):
+        """Return a new network, or that of the last fit."""
+        n_channels, classes = data.images[0].shape[-1], _classes(data.proxies)
         if self.warm_start and hasattr(self, "network_"):
             if (n_channels, classes) != (self.n_channels_, self.classes_):
                 raise ValueError(
@@ -407,124 +433,49 @@ class ProxyPretrainer(TorchEstimator):
         n_classes = {name: len(classes) for name, classes in self.classes_.items()}
         return ProxyNetwork(backbone, self.width, n_classes)
 
-    def _patch_shape(self, images, stride, proxies):
-        """Size of the patches: as wanted, or what fits into the smallest image."""
-        smallest = np.min([image.shape[:-1] for image in images], axis=0)
-        if self.patch_size == "auto":
-            field = max(proxy.field for proxy in proxies)
-            sides = [
-                min(_PATCH[self.spatial_ndim], int(size / field) // step * step)
-                for size, step in zip(smallest, stride, strict=True)
-            ]
-            if any(proxy.name == "rotation" for proxy in proxies):
-                sides[-2:] = [min(sides[-2:])] * 2
-            least = [round_up(_MIN_PATCH, step) for step in stride]
-            shape = tuple(max(side, low) for side, low in zip(sides, least, strict=True))
-        else:
-            sides = patch_sides(self.patch_size, self.spatial_ndim)
-            shape = tuple(round_up(s, step) for s, step in zip(sides, stride, strict=True))
-        _check_sizes(images, field_shape(proxies, shape))
-        return shape
-
-    def _batches(self, images, strata, magnification, proxies, rng, device):
+    def _batches(self, data, rng, device):
         return ProxyBatches(
-            images, strata, magnification, proxies=proxies, patch_shape=self.patch_shape_,
-            guards=self.guards, batch_size=self.batch_size,
+            data.images, data.strata, data.magnifications, proxies=data.proxies,
+            patch_shape=self.patch_shape_, guards=self.guards, batch_size=self.batch_size,
             rng=child_generator(rng), device=device,
         )  # fmt: skip
 
-    # What was learned
+    # Predictions
 
-    def _evaluate(self, drawn, device, dtype):
-        """Score of each proxy on batches."""
+    def _score_proxies(self, batches, device, dtype):
+        """Score each proxy on batches."""
         network = self.network_.to(device).eval()
-        restores = drawn[0].clean is not None
-        found = {name: [] for name in self.classes_}
-        errors, variances = [], []
-        with (
-            torch.inference_mode(),
-            torch.autocast(device.type, dtype, enabled=dtype != torch.float32),
-        ):
-            for batch in drawn:
-                logits, image = network(batch.images, restores=restores)
-                for name, values in logits.items():
-                    found[name].append(values.argmax(1).cpu())
-                if restores:
-                    errors.append(float((batch.weights * (image.float() - batch.clean) ** 2).sum()))
-                    variances.append(float((batch.weights * batch.clean**2).sum()))
-        self.network_.cpu()
-        restored = 1 - sum(errors) / max(sum(variances), 1e-9) if restores else None
-        scores = dict.fromkeys([proxy.name for proxy in self._make_proxies()], restored)
-        for name, classes in found.items():
-            scores[name] = balanced_accuracy(_answers(drawn, name), torch.cat(classes).numpy())
-        return scores
+        with torch.autocast(device.type, dtype, enabled=dtype != torch.float32):
+            accuracies, restored = score_proxies(network, batches)
+        network.cpu()
+        return {p.name: accuracies.get(p.name, restored) for p in self._make_proxies()}
 
-    def _report(self, trained, held, device, dtype):
-        """Accuracy of the network and of a probe, on held-out images."""
-        held, trained = _draw(held), _draw(trained)
-        report = {name: {"network": x} for name, x in self._evaluate(held, device, dtype).items()}
-        if self.classes_:
-            known, new = (
-                probe_features(torch.cat([batch.images[:, 0] for batch in drawn]).cpu().numpy())
-                for drawn in (trained, held)
-            )
-        for name, classes in self.classes_.items():
-            chance = 1 / len(classes)
-            answers = _answers(trained, name), _answers(held, name)
-            report[name] |= {
-                "chance": chance,
-                "probe": probe_accuracy(known, new, *answers, chance),
-            }
-        return report
+    def _report(self, training, validation, device, dtype):
+        """Score the network and a probe on held-out images."""
+        validation, training = (draw_batches(each, _CROPS) for each in (validation, training))
+        scores = self._score_proxies(validation, device, dtype)
+        n_classes = {name: len(classes) for name, classes in self.classes_.items()}
+        probed = probe_proxies(training, validation, n_classes)
+        return {name: {"network": x, **probed.get(name, {})} for name, x in scores.items()}
 
     def _input(self, plane):
-        """One channel of an image as the network is used to it."""
+        """Return a channel of an image as in training."""
         matches = any(proxy.matches_scans for proxy in self._make_proxies())
         plane = plane.astype(np.float32)
         plane = guard(plane, None, matches_scans=matches) if self.guards else standardize(plane)
         return torch.from_numpy(plane)[None]
 
     def _dense(self, forward, images):
-        """`forward` applied to each channel of each image: lists of (n_outputs, *spatial)."""
+        """Apply `forward` to each channel of each image; return lists of (n_outputs, *spatial)."""
         tiles = tile_settings(self.network_.backbone, self.spatial_ndim)
         device, _ = self._place()
         self.network_.to(device).eval()
         planes = (self._input(image[..., c]) for image in images for c in range(image.shape[-1]))
-        found = predict_images(forward, planes, tiles, device=device, dtype=torch.float32)
-        results = [[next(found) for _ in range(image.shape[-1])] for image in images]
+        outputs = predict_images(forward, planes, tiles, device=device, dtype=torch.float32)
+        results = [[next(outputs) for _ in range(image.shape[-1])] for image in images]
         self.network_.cpu()
         return results
 
 
-def _draw(batches):
-    """Draw as many batches as proxies and probe are evaluated on."""
-    return [next(batches) for _ in range(-(-_CROPS // batches.batch_size))]
-
-
-def _answers(drawn, name):
-    """True classes of a proxy."""
-    return torch.cat([batch.targets[name] for batch in drawn]).cpu().numpy()
-
-
 def _classes(proxies):
     return {proxy.name: proxy.classes for proxy in proxies if not proxy.restores}
-
-
-def _named(classes_of, indices, what):
-    """Classes by name, of tensors of indices."""
-    return {
-        f"{what}_{name}": [classes[k] for k in indices[name].tolist()]
-        for name, classes in classes_of.items()
-    }
-
-
-def _check_sizes(images, field):
-    """Raise a ValueError for images smaller than the field."""
-    for i, image in enumerate(images):
-        if any(size < side for size, side in zip(image.shape, field, strict=False)):
-            raise ValueError(
-                f"X[{i}] has shape {image.shape[:-1]}, smaller than {field}, which the proxies "
-                "make patches of: choose a smaller patch_size, a smaller depth (sides of "
-                "patches are multiples of the network's stride) or a proxy with a smaller "
-                "field, such as Magnification(factors=(1, 2))."
-            )
