@@ -280,7 +280,7 @@ def test_training_that_diverges_ends_with_the_last_good_state(real, monkeypatch)
     calls: list[int] = []
     monkeypatch.setattr("sskseg.refinement.adversarial.self_regularization", broken)
     model = SimulatedRefiner(max_steps=40, **TINY)
-    told = r"Refining diverged: .* Lower learning_rate \(now 0.0004\); the last good state is kept"
+    told = "Training diverged: .* The learning rate is 0.0004; the last good state is kept"
     with pytest.warns(UserWarning, match=told):
         model.fit(real)
     assert model.history_

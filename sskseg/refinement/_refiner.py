@@ -83,8 +83,8 @@ class SimulatedRefiner(TorchEstimator):
         ``survival`` (share of objects that keep half of their contrast) and ``hallucination`` (new
         objects in the background, by those that are labeled).
     history_ : list of dict
-        ``phase, step, time, adversarial, regularization, discriminator, realism, boundary_shift,
-        boundary_bias, survival``.
+        ``phase, step, time, adversarial, regularization, discriminator, learning_rate, realism,
+        boundary_shift, boundary_bias, survival``.
 
     See Also
     --------
@@ -186,7 +186,7 @@ class SimulatedRefiner(TorchEstimator):
             is_new = not (self.warm_start and hasattr(self, "network_"))
             self.network_ = self._make_module("network_") if is_new else self.network_
             real = random_patches(images, self.patch_shape_, rng)
-            evaluation = Monitor(self, pool, [next(real) for _ in range(monitor.N_PATCHES)])
+            evaluation = Monitor(self, pool, [next(real) for _ in range(monitor.N_PATCHES)], budget)
             settings = LoopSettings(self.learning_rate, device, dtype, verbose=bool(self.verbose))
             refiner = self.network_.to(device).train()
             discriminator = PatchDiscriminator(

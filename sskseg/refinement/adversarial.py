@@ -1,20 +1,27 @@
 """Training a refiner against a discriminator."""
 
+from __future__ import annotations
+
 import warnings
-from math import cos, pi
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 import torch.nn.functional as F
-from tqdm import tqdm
+from torch import Tensor
 
-_REPORTS = 10
+from ..training import Budget, History, LoopSettings, run_steps
+from ..training.loop import Monitor
+from ..training.optimizers import cosine
+from .network import PatchDiscriminator, Refiner
+
+_N_ENTRIES = 10  # of the history
 _BLUR = 2.0  # pixels
 _LOCAL = 0.5  # share of gradients in the self-regularization
 _RINGS = 5  # pixels on each side of outlines
 _SLIGHT = 0.1  # difference of intensities
 _BETAS = (0.0, 0.9)
-_CALM = 0.02  # share of the training in which only the discriminator learns
+_DISCRIMINATOR_ONLY = 0.02  # share of the training in which only the discriminator learns
 
 
 class HistoryBuffer:
@@ -124,8 +131,17 @@ def _bias(change, conditioning):
 
 
 def train_refiner(
-    refiner, discriminator, simulated, real, budget, settings, *, weight, rng, monitor
-):  # fmt: skip
+    refiner: Refiner,
+    discriminator: PatchDiscriminator,
+    simulated: Iterator[tuple[Tensor, Tensor]],
+    real: Iterator[Tensor],
+    budget: Budget,
+    settings: LoopSettings,
+    *,
+    weight: float,
+    rng: np.random.Generator,
+    monitor: Monitor,
+) -> list[dict[str, float]]:
     """Train a refiner adversarially.
 
     Hinge losses, spectral normalization, a discriminator that learns four times faster, and a
@@ -138,94 +154,104 @@ def train_refiner(
     simulated : iterator of (images, conditioning)
     real : iterator of images
     budget : Budget
+        One step is made at least.
     settings : LoopSettings
         Its learning rate is the discriminator's.
     weight : float
         Of the self-regularization.
     rng : numpy.random.Generator
     monitor : callable
-        ``monitor(progress) -> (dict, bool)``: further columns of the history, and whether to stop;
+        ``monitor(step)`` returns scores for the history, ``monitor.should_stop`` whether to end;
         called 10 times.
 
     Returns
     -------
     history : list of dict
-        ``step, time, adversarial, regularization, discriminator`` (means since the last row) and
-        what `monitor` returns.
+        ``step, time, adversarial, regularization, discriminator, learning_rate`` and the scores of
+        the monitor.
 
     Warns
     -----
     UserWarning
         If training ends because a loss is not finite, or is interrupted.
     """
-    rates = settings.learning_rate / 4, settings.learning_rate
-    optimizers = [
-        torch.optim.Adam(network.parameters(), rate, betas=_BETAS)
-        for network, rate in zip((refiner, discriminator), rates, strict=True)
-    ]
-    buffer, rows, losses, step = HistoryBuffer(200, rng), [], [], 0
-    bar = tqdm(total=100, unit="%", disable=not settings.verbose, desc="refining")
+    step = _AdversarialStep(refiner, discriminator, settings, weight, rng)
+    history = History(
+        budget, n_entries=_N_ENTRIES, description="refining", verbose=settings.verbose
+    )
     try:
-        while budget.progress(step) < 1:
-            progress = budget.progress(step)
-            for optimizer, rate in zip(optimizers, rates, strict=True):
-                for group in optimizer.param_groups:
-                    group["lr"] = rate * 0.5 * (1 + cos(pi * progress))
-            losses.append(_step(
-                refiner, discriminator, optimizers, next(simulated), next(real), buffer, settings,
-                weight if progress >= _CALM else None, rng,
-            ))  # fmt: skip
-            step += 1
-            if not np.isfinite(losses[-1]).all():
-                warnings.warn(
-                    f"Refining diverged: the losses are {losses[-1]} at step {step}. Lower "
-                    f"learning_rate (now {settings.learning_rate:g}); the last good state is kept.",
-                    stacklevel=2,
-                )
-                break
-            bar.update(int(100 * min(1.0, budget.progress(step))) - bar.n)
-            if budget.progress(step) >= (len(rows) + 1) / _REPORTS:
-                more, stop = monitor(progress)
-                names = ("adversarial", "regularization", "discriminator")
-                means = dict(zip(names, np.mean(losses, axis=0).tolist(), strict=True))
-                rows.append({"step": step, "time": budget.elapsed(), **means, **more})
-                losses = []
-                if stop:
-                    break
-    except KeyboardInterrupt:
-        warnings.warn(f"Refining was interrupted at step {step}; the last good state is kept.",
-                      stacklevel=2)  # fmt: skip
-    finally:
-        bar.close()
-    return rows
+        run_steps(
+            lambda progress, rate: step(next(simulated), next(real), progress, rate),
+            lambda progress: settings.learning_rate * cosine(progress),
+            budget, history, monitor=monitor,
+        )  # fmt: skip
+    except FloatingPointError as error:
+        warnings.warn(
+            f"{error} The learning rate is {settings.learning_rate:g}; the last good state is "
+            "kept.",
+            stacklevel=2,
+        )
+    return history.entries
 
 
-def _step(refiner, discriminator, optimizers, batch, real, buffer, settings, weight, rng):
-    """One step of both; the refiner learns nothing where `weight` is None."""
-    images, conditioning = batch
-    seed = int(rng.integers(2**62))
-    generator = torch.Generator(images.device).manual_seed(seed)
-    noise = torch.randn(images.shape, generator=generator, device=images.device)
-    mixed = settings.dtype != torch.float32
-    with torch.autocast(settings.device.type, settings.dtype, enabled=mixed):
-        refined = refiner(images, conditioning, noise)
-        shown = buffer.mix(refined.detach().float())
-        both = discriminator(torch.cat([real, shown]))
-        loss = sum(
-            F.relu(1 - s[: len(real)].float()).mean() + F.relu(1 + s[len(real) :].float()).mean()
-            for s in both
-        ) / len(both)
-    optimizers[1].zero_grad(set_to_none=True)
-    loss.backward()
-    optimizers[1].step()
-    if weight is None:
-        return 0.0, 0.0, float(loss.detach())
-    with torch.autocast(settings.device.type, settings.dtype, enabled=mixed):
-        scores = discriminator(refined)
-        adversarial = -sum(s.float().mean() for s in scores) / len(scores)
-        kept = self_regularization(refined.float(), images, conditioning)
-    optimizers[0].zero_grad(set_to_none=True)
-    (adversarial + weight * kept).backward()
-    torch.nn.utils.clip_grad_norm_(refiner.parameters(), 1.0)
-    optimizers[0].step()
-    return float(adversarial.detach()), float(kept.detach()), float(loss.detach())
+class _AdversarialStep:
+    """One step of gradient descent of the discriminator, and one of the refiner."""
+
+    def __init__(self, refiner, discriminator, settings, weight, rng):
+        self.refiner, self.discriminator = refiner, discriminator
+        self.settings, self.weight, self.rng = settings, weight, rng
+        self.buffer = HistoryBuffer(200, rng)
+        self.refiner_optimizer, self.discriminator_optimizer = (
+            torch.optim.Adam(network.parameters(), settings.learning_rate, betas=_BETAS)
+            for network in (refiner, discriminator)
+        )
+
+    def __call__(self, batch, real, progress, learning_rate):
+        """Return the losses by name."""
+        images, conditioning = batch
+        _set_rate(self.refiner_optimizer, learning_rate / 4)
+        _set_rate(self.discriminator_optimizer, learning_rate)
+        noise = self._noise(images)
+        with self.settings.autocast():
+            refined = self.refiner(images, conditioning, noise)
+        losses = {"adversarial": 0.0, "regularization": 0.0}
+        discriminator_loss = self._train_discriminator(refined, real)
+        if progress >= _DISCRIMINATOR_ONLY:
+            losses = self._train_refiner(refined, images, conditioning)
+        return {**losses, "discriminator": discriminator_loss}
+
+    def _noise(self, images):
+        seed = int(self.rng.integers(2**62))
+        generator = torch.Generator(images.device).manual_seed(seed)
+        return torch.randn(images.shape, generator=generator, device=images.device)
+
+    def _train_discriminator(self, refined, real):
+        with self.settings.autocast():
+            mixed = self.buffer.mix(refined.detach().float())
+            scores = self.discriminator(torch.cat([real, mixed]))
+            n = len(real)
+            loss = sum(
+                F.relu(1 - s[:n].float()).mean() + F.relu(1 + s[n:].float()).mean() for s in scores
+            ) / len(scores)
+        self.discriminator_optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.discriminator_optimizer.step()
+        return float(loss.detach())
+
+    def _train_refiner(self, refined, images, conditioning):
+        with self.settings.autocast():
+            scores = self.discriminator(refined)
+            adversarial = -sum(s.float().mean() for s in scores) / len(scores)
+            change = self_regularization(refined.float(), images, conditioning)
+        self.refiner_optimizer.zero_grad(set_to_none=True)
+        (adversarial + self.weight * change).backward()
+        torch.nn.utils.clip_grad_norm_(self.refiner.parameters(), 1.0)
+        self.refiner_optimizer.step()
+        return {
+            "adversarial": float(adversarial.detach()), "regularization": float(change.detach())
+        }  # fmt: skip
+
+
+def _set_rate(optimizer, learning_rate):
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..simulation import boundary_shifts, find_polarity, hallucinated, surviving
+from ..training import Budget
 from .patches import SimulatedPool, random_patches
 from .realism import realism
 
@@ -21,26 +22,46 @@ _COLLAPSED = 0.5, 0.1  # of the realism of plain simulated images; and as much b
 
 
 class Monitor:
-    """Evaluate realism and annotations during training, and keep the last good state."""
+    """Evaluate realism and annotations during training, and keep the last good state.
 
-    def __init__(self, estimator: Any, pool: SimulatedPool, real: Sequence[np.ndarray]):
+    Parameters
+    ----------
+    estimator : SimulatedRefiner
+    pool : SimulatedPool
+    real : list of ndarray
+        Patches of real images.
+    budget : Budget
+
+    Attributes
+    ----------
+    should_stop : bool
+        Whether realism has stopped to rise, in the second half of the training.
+    """
+
+    def __init__(
+        self, estimator: Any, pool: SimulatedPool, real: Sequence[np.ndarray], budget: Budget
+    ):
         self.estimator, self.real = estimator, real
-        self.pool = pool
+        self.pool, self.budget = pool, budget
         self.good = copy.deepcopy(estimator.network_.state_dict())
         self.simulated = self._realism(pool.X[:N_PATCHES])
         self.best, self.since = -1.0, 0
+        self.should_stop = False
 
-    def __call__(self, progress):
+    def __call__(self, step: int) -> dict[str, float]:
+        """Return scores for the history."""
         state = self._evaluate()
         if not self._faults(state):
             self.good = copy.deepcopy(self.estimator.network_.state_dict())
         better = state["realism"] > self.best + 0.01
         self.best, self.since = max(self.best, state["realism"]), 0 if better else self.since + 1
         keys = ("realism", "boundary_shift", "boundary_bias", "survival")
-        stop = progress > 0.5 and self.since >= _PATIENCE
-        return {key: state[key] for key in keys}, stop
+        # The last step began in the second half.
+        is_late = self.budget.progress(step - 1) > 0.5
+        self.should_stop = is_late and self.since >= _PATIENCE
+        return {key: state[key] for key in keys}
 
-    def finish(self):
+    def finish(self) -> dict[str, float]:
         """Return the report of the state that is kept."""
         network = self.estimator.network_
         if not all(weights.isfinite().all() for weights in network.state_dict().values()):

@@ -32,8 +32,8 @@ class Monitor(Protocol):
     def should_stop(self) -> bool:
         """Whether to end the training early."""
 
-    def __call__(self, progress: float) -> dict[str, float]:
-        """Return scores for the history."""
+    def __call__(self, step: int) -> dict[str, float]:
+        """Return scores for the history, after so many steps."""
 
 
 def run_steps(
@@ -80,7 +80,7 @@ def run_steps(
             n += 1
             _check_losses(losses, n)
             if history.add(n, losses, learning_rate):
-                history.close_row(monitor(budget.progress(n)) if monitor else {})
+                history.close_row(monitor(n) if monitor else {})
     except KeyboardInterrupt:
         budget.interrupted = True
         message = f"Training was interrupted at step {n}; the weights so far are kept."
@@ -138,6 +138,7 @@ class EarlyStopping:
     Parameters
     ----------
     network : torch.nn.Module
+    budget : Budget
     validate : callable
         ``validate(network) -> float``, greater is better; called in the second half of the
         training.
@@ -153,10 +154,12 @@ class EarlyStopping:
     def __init__(
         self,
         network: torch.nn.Module,
+        budget: Budget,
         validate: Callable[[torch.nn.Module], float],
         patience: int | None = None,
     ):
-        self._network, self._validate, self._patience = network, validate, patience
+        self._network, self._budget = network, budget
+        self._validate, self._patience = validate, patience
         self.best_weights: dict | None = None
         self._best_score, self._n_worse = -float("inf"), 0
 
@@ -164,9 +167,9 @@ class EarlyStopping:
     def should_stop(self) -> bool:
         return self._patience is not None and self._n_worse >= self._patience
 
-    def __call__(self, progress: float) -> dict[str, float]:
+    def __call__(self, step: int) -> dict[str, float]:
         """Validate the network."""
-        if progress < 0.5:
+        if self._budget.progress(step) < 0.5:
             return {}
         score = float(self._validate(self._network))
         self._n_worse += 1
@@ -229,7 +232,7 @@ def optimize(
     average = AveragedModel(
         network, multi_avg_fn=moving_average(settings.average), use_buffers=True
     ).eval()
-    monitor = validate and EarlyStopping(average.module, validate, settings.patience)
+    monitor = validate and EarlyStopping(average.module, budget, validate, settings.patience)
     history = History(budget, verbose=settings.verbose)
     network.train()
 
