@@ -275,7 +275,7 @@ def test_warm_start_goes_on(scans):
         (("jigsaw",), lambda X: X, {}, "A proxy is one of"),
         ("jigsaw", lambda X: X, {}, "A proxy is one of"),
         (("magnification",), lambda X: X, {"magnification": [1, 1, 2, 2]}, "5 numbers"),
-        (("magnification",), lambda X: X, {"magnification": [1, 1, 2, 2, np.nan]}, "for every sample"),
+        (("magnification",), lambda X: X, {"magnification": [1, 1, 2, 2, np.nan]}, "for every"),
         (("magnification",), lambda X: X, {"magnification": [1] * 5}, "two magnifications"),
         (
             ("magnification",),

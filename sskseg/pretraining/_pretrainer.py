@@ -281,9 +281,8 @@ class ProxyPretrainer(TorchEstimator):
         check_is_fitted(self)
         check = check_lazy_images if is_lazy(X) else check_images
         check(X, self.spatial_ndim, n_channels=self.n_channels_)
-        backbone = Backbone(
-            self.network_.backbone, self.network, self.width, self.depth, self.spatial_ndim
-        )
+        module: Any = self.network_.backbone
+        backbone = Backbone(module, self.network, self.width, self.depth, self.spatial_ndim)
         return ImageStack(X, backbone=backbone)
 
     def features(self, X: Any) -> np.ndarray | list[np.ndarray]:

@@ -89,8 +89,8 @@ class ProxyBatches:
         images, classes, clean, weights = zip(
             *(self._example() for _ in range(self.batch_size)), strict=True
         )
-        classes = torch.from_numpy(np.array(classes, np.int64).T).to(self.device)
-        targets = {p.name: column for p, column in zip(self.classifying, classes, strict=True)}
+        columns = torch.from_numpy(np.array(classes, np.int64).T).to(self.device)
+        targets = {p.name: column for p, column in zip(self.classifying, columns, strict=True)}
         if not self.restoring:
             return ProxyBatch(self._tensor(images), targets)
         return ProxyBatch(self._tensor(images), targets, self._tensor(clean), self._tensor(weights))
@@ -167,7 +167,7 @@ def proxy_loss(network: ProxyNetwork, batch: ProxyBatch, progress: float) -> tor
         F.cross_entropy(logits[name].float(), target) / log(logits[name].shape[1])
         for name, target in batch.targets.items()
     ]
-    if batch.clean is not None:
+    if batch.clean is not None and batch.weights is not None:
         error = (restored.float() - batch.clean) ** 2
         losses.append((batch.weights * error).sum() / batch.weights.sum())
-    return sum(losses) / len(losses)
+    return sum(losses[1:], losses[0]) / len(losses)

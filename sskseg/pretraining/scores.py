@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from sklearn.metrics import recall_score
+from torch import nn
 
-from ..nn import ProxyNetwork
 from .batches import ProxyBatch, ProxyBatches
 
 
@@ -27,7 +27,7 @@ def balanced_accuracy(true: np.ndarray, predicted: np.ndarray) -> float:
     return float(recall_score(true, predicted, labels=np.unique(true), average="macro"))
 
 
-def predict_classes(network: ProxyNetwork, batches: Sequence[ProxyBatch]) -> dict[str, np.ndarray]:
+def predict_classes(network: nn.Module, batches: Sequence[ProxyBatch]) -> dict[str, np.ndarray]:
     """Predict the classes of all patches, for each proxy that has classes.
 
     Parameters
@@ -49,7 +49,7 @@ def predict_classes(network: ProxyNetwork, batches: Sequence[ProxyBatch]) -> dic
 
 
 def score_proxies(
-    network: ProxyNetwork, batches: Sequence[ProxyBatch]
+    network: nn.Module, batches: Sequence[ProxyBatch]
 ) -> tuple[dict[str, float], float | None]:
     """Score a network on the tasks of proxies.
 
@@ -74,7 +74,7 @@ def score_proxies(
             logits, image = network(batch.images, restores=restores)
             for name, values in logits.items():
                 predicted[name].append(values.argmax(1).cpu())
-            if batch.clean is not None:
+            if batch.clean is not None and batch.weights is not None:
                 error += float((batch.weights * (image.float() - batch.clean) ** 2).sum())
                 variance += float((batch.weights * batch.clean**2).sum())
     accuracies = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import RLock
+from typing import Any
 
 import torch
 
@@ -83,4 +84,5 @@ def inference_copy(
     network: torch.nn.Module, device: torch.device, dtype: torch.dtype, ndim: int
 ) -> torch.nn.Module:
     """Copy a network for inference: evaluation mode, folded batch norm, channels last."""
-    return fold_batch_norm(network).to(device, dtype, memory_format=memory_format(ndim))
+    folded: Any = fold_batch_norm(network)  # torch's annotation of `to` lacks memory_format
+    return folded.to(device, dtype, memory_format=memory_format(ndim))
