@@ -33,7 +33,7 @@ SECONDS = float(os.environ.get("SSKSEG_GALLERY_SECONDS", 60))
 # ten scans at magnification 1 and four crops of a scan at magnification 4. Of the thirty scans at
 # magnification 1, ten are labeled.
 
-domains = [
+settings = [
     {"noise": 0.05, "bleed_through": 0.1},
     {"noise": 0.12, "bleed_through": 0.3},
     {"noise": 0.2, "bleed_through": 0.15},
@@ -50,9 +50,9 @@ def crops(domain, seed):
 
 parts = [
     make_neuromuscular_junctions(10, (128, 128), random_state=i, **domain)
-    for i, domain in enumerate(domains)
+    for i, domain in enumerate(settings)
 ]
-large = [crop for i, domain in enumerate(domains) for crop in crops(domain, 20 + i)]
+large = [crop for i, domain in enumerate(settings) for crop in crops(domain, 20 + i)]
 X = np.concatenate([*(part[0] for part in parts), large])
 reference = np.concatenate([part[1] for part in parts])
 domains = np.r_[np.repeat([0, 1, 2], 10), np.repeat([0, 1, 2], 4)]
@@ -116,7 +116,7 @@ FeatureDisplay.from_estimator(model, X[:30:10])
 # this, for three more trainings.
 
 new = [make_neuromuscular_junctions(4, (128, 128), random_state=50 + i, **domain)
-       for i, domain in enumerate(domains)]  # fmt: skip
+       for i, domain in enumerate(settings)]  # fmt: skip
 X_new = np.concatenate([part[0] for part in new])
 y_new = np.concatenate([part[1] for part in new])
 counts, intervals = model.predict(X_new, return_interval=True, coverage=0.9)
