@@ -344,7 +344,7 @@ def test_proxies_and_features(cells):
     with pytest.raises(ValueError, match="A ProxyPretrainer is needed"):
         FeatureDisplay.from_estimator(OtsuWatershed().fit(X), X)
     restorer = ProxyPretrainer(("masked",), width=4, depth=1, max_steps=1, random_state=0).fit(X)
-    with pytest.raises(ValueError, match="A proxy that predicts classes is needed"):
+    with pytest.raises(ValueError, match="A proxy with classes is needed"):
         ProxyDisplay.from_estimator(restorer, X)
 
 
