@@ -112,7 +112,7 @@ class SectionPredictor:
                 outputs = self.first.predict(
                     images, indices[run], self.orientations(positions[run])
                 )
-                yield from zip(run, self._correct(outputs, len(run)), strict=True)
+                yield from zip(run, self._correct(self.correction, outputs, len(run)), strict=True)
 
     def predict_some(
         self, images: Sequence[np.ndarray], positions: Any, wanted: np.ndarray
@@ -129,10 +129,10 @@ class SectionPredictor:
         context = self.sections.correction_context
         return run[max(0, at[0] - context) : at[-1] + context + 1]
 
-    def _correct(self, outputs, n_sections):
-        _, dtype = self.correction.compute.resolve()
+    def _correct(self, correction, outputs, n_sections):
+        _, dtype = correction.compute.resolve()
         context = self.sections.correction_context
-        return self.correction.predict_inputs(neighbor_windows(outputs, n_sections, context, dtype))
+        return correction.predict_inputs(neighbor_windows(outputs, n_sections, context, dtype))
 
     def predict_lazily(
         self, X: Any, positions: Any, finish: Callable[[np.ndarray], np.ndarray]

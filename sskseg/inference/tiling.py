@@ -189,7 +189,7 @@ def _smaller(settings, shape):
 def _predict_batch(forward, images, settings, device, dtype):
     shape = tuple(images[0].shape[1:])
     tiles = plan_tiles(shape, settings)
-    output = None
+    output = np.empty(0)
     for tile in tiles:
         region = (slice(None), *tile.read)
         parts = [torch.as_tensor(image[region]) for image in images]
@@ -198,7 +198,7 @@ def _predict_batch(forward, images, settings, device, dtype):
         result = forward(inputs).float().cpu().numpy()
         if len(tiles) == 1:
             return list(result)
-        if output is None:
+        if not output.size:
             output = np.zeros((len(images), result.shape[1], *shape), np.float32)
         output[(slice(None), slice(None), *tile.write)] = result[(..., *tile.inner)]
     return list(output)

@@ -40,7 +40,7 @@ def pad_to_valid(
         sizes = [network.valid_input_size(size + 2 * margin) for size, margin in axes]
         after = [total - size - margin for total, (size, margin) in zip(sizes, axes, strict=True)]
         result = forward(reflect(x, network.margin, after))
-        return result[(..., *(slice(size) for size in spatial))]
+        return result[(slice(None), slice(None), *map(slice, spatial))]
 
     return padded
 

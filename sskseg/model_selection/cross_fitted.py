@@ -127,7 +127,7 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
     def _for_fold(self):
         """A new segmenter, with the methods that "auto" chose with all labels."""
-        segmenter, options = clone(self.segmenter), {}
+        segmenter, options = clone(self.segmenter), dict[str, Any]()
         known = segmenter.get_params(deep=False)
         if "warm_start" in known:
             options["warm_start"] = False

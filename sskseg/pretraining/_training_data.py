@@ -203,7 +203,9 @@ def _domain_numbers(domains, n_samples):
             f"{np.shape(domains)}."
         )
     names = [isinstance(domain, str) for domain in domains]
-    numbers = [isinstance(domain, (Real, np.bool_)) and np.isfinite(domain) for domain in domains]
+    numbers = [
+        isinstance(domain, (Real, np.bool_)) and np.isfinite(float(domain)) for domain in domains
+    ]
     if not all(names) and not all(numbers):
         raise ValueError(f"domains must be of one type, numbers or names, got {list(domains)}.")
     return np.unique(np.asarray(domains), return_inverse=True)[1]

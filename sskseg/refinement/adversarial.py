@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -230,9 +231,10 @@ class _AdversarialStep:
             mixed = self.buffer.mix(refined.detach().float())
             scores = self.discriminator(torch.cat([real, mixed]))
             n = len(real)
-            loss = sum(
+            hinges = [
                 F.relu(1 - s[:n].float()).mean() + F.relu(1 + s[n:].float()).mean() for s in scores
-            ) / len(scores)
+            ]
+            loss: Any = sum(hinges) / len(scores)
         self.discriminator_optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.discriminator_optimizer.step()

@@ -88,8 +88,8 @@ class Refiner(nn.Module):
             RefinerBlock(width, map_channels, ndim) for _ in range(n_blocks)
         )
         self.head = CONV[ndim](width, 1, 3, padding=1)
-        nn.init.zeros_(self.head.weight)
-        nn.init.zeros_(self.head.bias)
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, x, conditioning, noise):
         """Refine images.

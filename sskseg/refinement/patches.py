@@ -26,8 +26,8 @@ class SimulatedPool:
         both = np.concatenate([self.X[:, None], self.conditioning], axis=1)
         while True:
             indices = rng.integers(len(both), size=size)
-            batch = np.stack([random_crop(both[i], shape, rng) for i in indices])
-            batch = torch.from_numpy(batch).to(device)
+            crops = np.stack([random_crop(both[i], shape, rng) for i in indices])
+            batch = torch.from_numpy(crops).to(device)
             yield batch[:, :1], batch[:, 1:]
 
 

@@ -106,9 +106,9 @@ def _too_small(plan, ledger, numbering):
         labels = sums["label"] if plan.consecutive else _edge_labels(ledger.read("edges", i))
         numbers.append(numbering.table(i)[labels])
         sizes.append(sums["size"][np.searchsorted(sums["label"], labels)])
-    numbers, index = np.unique(np.concatenate(numbers), return_inverse=True)
-    whole = np.bincount(index.ravel(), np.concatenate(sizes), len(numbers))
-    return numbers[whole < plan.objects.min_size]
+    objects, index = np.unique(np.concatenate(numbers), return_inverse=True)
+    whole = np.bincount(index.ravel(), np.concatenate(sizes), len(objects))
+    return objects[whole < plan.objects.min_size]
 
 
 def _edge_labels(edges):

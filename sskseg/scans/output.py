@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -127,7 +128,8 @@ def _write_metadata(plan, destination):
     levels = pyramid_levels(plan.shape)
     scales = [(np.array(plan.scan.spacing) * factor).tolist() for _, factor in levels]
     # The labels are an image of their own, and the only one of the group around them.
-    for group, prefix, more in (("", "labels/", {}), ("labels", "", {"image-label": {}})):
+    image_label: dict[str, dict] = {"image-label": {}}
+    for group, prefix, more in (("", "labels/", {}), ("labels", "", image_label)):
         datasets = [
             {
                 "path": f"{prefix}{level}",
@@ -135,6 +137,6 @@ def _write_metadata(plan, destination):
             }
             for level, scale in enumerate(scales)
         ]
-        multiscales = [{"name": "labels", "axes": axes, "datasets": datasets}]
+        multiscales: Any = [{"name": "labels", "axes": axes, "datasets": datasets}]
         root = zarr.open_group(destination / group, mode="a")
         root.attrs["ome"] = {"version": "0.5", "multiscales": multiscales, **more}

@@ -111,7 +111,8 @@ class Workers:
 
     def _results(self, queue):
         """Submit what is ready, and yield what is done: task, block, error and value."""
-        done, n_running = SimpleQueue(), 0
+        done: SimpleQueue = SimpleQueue()
+        n_running = 0
         largest = self.n_workers if self.client is None else _MAX_SUBMITTED
         with self._pool() as submit:
             while queue.ready or n_running:
@@ -160,7 +161,7 @@ class _Queue:
     def __init__(self, needs, todo):
         self.order = {task: -i for i, task in enumerate(dict.fromkeys(task for task, _ in needs))}
         self.waiting = {block: sum(need in todo for need in needs[block]) for block in todo}
-        self.followers = {}
+        self.followers: dict[Any, list] = {}
         for block in todo:
             for need in needs[block]:
                 self.followers.setdefault(need, []).append(block)
@@ -187,7 +188,7 @@ class _Threads:
         self.work, self.pool = (plan, store), ThreadPoolExecutor(n_workers)
 
     def __enter__(self):
-        return partial(self.pool.submit, attempt, self.work)
+        return lambda task, block: self.pool.submit(attempt, self.work, task, block)
 
     def __exit__(self, *_):
         # Wait for running blocks: another call may begin with another model.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Real
+from typing import Any
 
 import numpy as np
 import torch
@@ -43,6 +44,9 @@ class _Objective:
 
     losses: tuple[str, ...]
 
+    def _loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        raise NotImplementedError
+
     def loss(self, network, batch, progress):
         """Compute the loss of a batch; `progress` rises from 0 to 1 during training.
 
@@ -61,22 +65,19 @@ class _Objective:
     def overlap_loss(self, logits, labels):
         """Compute the loss against labels alone: no distances, weights or auxiliary heads."""
         labels = crop_center(labels, logits.shape[2:])
-        return self._overlap_losses(self._overlap_logits(logits.float()), Batch(None, labels))
+        return self._overlap_losses(self._overlap_logits(logits.float()), labels)
 
     def _overlap_logits(self, logits):
         return logits
 
-    def _overlap_losses(self, logits, batch):
-        total = 0.0
+    def _overlap_losses(self, logits, labels, weights=None):
+        total: Any = 0.0
         if "cross-entropy" in self.losses:
-            weights = (
-                None
-                if batch.weights is None
-                else _normalize_background(batch.weights, batch.labels)
-            )
-            total = total + masked_cross_entropy(logits, batch.labels, weights)
+            if weights is not None:
+                weights = _normalize_background(weights, labels)
+            total = total + masked_cross_entropy(logits, labels, weights)
         if "dice" in self.losses:
-            total = total + masked_dice_loss(logits, batch.labels)
+            total = total + masked_dice_loss(logits, labels)
         return total
 
 
@@ -130,7 +131,7 @@ class ForegroundObjective(_Objective):
         return logits[:, :1]
 
     def _loss(self, logits, batch):
-        total = self._overlap_losses(self._overlap_logits(logits), batch)
+        total = self._overlap_losses(self._overlap_logits(logits), batch.labels, batch.weights)
         if batch.targets is not None:
             weight = 1 + _BORDER_WEIGHT * (batch.targets < 0)
             target = batch.targets.clamp_min(0)
@@ -186,7 +187,7 @@ class ClassObjective(_Objective):
         return labels, None
 
     def _loss(self, logits, batch):
-        return self._overlap_losses(logits, batch)
+        return self._overlap_losses(logits, batch.labels, batch.weights)
 
     def activate(self, logits):
         return logits.float().softmax(1)

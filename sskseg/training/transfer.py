@@ -63,8 +63,8 @@ def start_network(
     estimator: Any,
     images: Sequence[np.ndarray],
     backbone: Backbone | None = None,
-    pretrained_part: Callable[[torch.nn.Module], torch.nn.Module] = lambda network: network,
-) -> torch.nn.Module:
+    pretrained_part: Callable[[Any], torch.nn.Module] = lambda network: network,
+) -> Any:
     """Compute statistics of the images and return the network that training starts from.
 
     Parameters

@@ -31,8 +31,8 @@ def match_objects(plan: Plan, store: Store, i: int) -> None:
 def _pairs(plan, edges, following, i, j, offset):
     """Pairs of labels that are one object, and the unmatched labels of each block."""
     if plan.exact:
-        faces = [_faces(each, len(plan.shape)) for each in (edges, following)]
-        return boundary_pairs(*faces, offset), *[np.empty(0, np.int64)] * 2
+        faces, others = (_faces(each, len(plan.shape)) for each in (edges, following))
+        return boundary_pairs(faces, others, offset), *[np.empty(0, np.int64)] * 2
     axis = next(axis for axis, step in enumerate(offset) if step)
     shared = intersection(plan.grid.input_box(i), plan.grid.input_box(j))
     a = edges[f"{axis}-1"][relative(shared, edge_boxes(plan, i)[axis, -1])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from numbers import Real
+from typing import Any
 
 import torch
 
@@ -24,7 +25,7 @@ class TeacherMethod(SemiSupervisedMethod):
         self._check()
         batches = self.training.unlabeled_batches()
         self.rng = self.training.child_generator()
-        self.teacher = None
+        self.teacher: Any = None
 
         def total(network, batch, progress):
             loss = supervised(network, batch, progress)
@@ -39,7 +40,7 @@ class TeacherMethod(SemiSupervisedMethod):
     def _check(self):
         for name in ("weight", "teacher_start"):
             value = getattr(self, name)
-            if not isinstance(value, Real) or not 0 <= value < float("inf"):
+            if not isinstance(value, Real) or not 0 <= float(value) < float("inf"):
                 raise ValueError(f"{name} must be a number of at least 0, got {value!r}.")
 
     def callbacks(self):

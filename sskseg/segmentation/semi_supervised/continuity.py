@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class Continuity(SemiSupervisedMethod):
             value = getattr(self, name)
             if not isinstance(value, Integral) or value < 1:
                 raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
-        if not isinstance(self.min_iou, Real) or not 0 < self.min_iou <= 1:
+        if not isinstance(self.min_iou, Real) or not 0 < float(self.min_iou) <= 1:
             raise ValueError(f"min_iou must be a number above 0, at most 1, got {self.min_iou!r}.")
         super().start(training)
         self._first_probabilities = None
@@ -69,8 +70,9 @@ class Continuity(SemiSupervisedMethod):
         self._first_probabilities = pseudo.probabilities
 
     def correct(self, network):
-        training = self.training
-        last, labeling = training.last_pseudo_labels, training.pseudo_labeling
+        training, last = self.training, self.training.last_pseudo_labels
+        assert last is not None  # computed before `correct` is called
+        labeling = training.pseudo_labeling
         labeling.context = context = labeling.context or 1
         probabilities = self._first_probabilities or last.probabilities
         steps = self.max_steps
@@ -78,7 +80,7 @@ class Continuity(SemiSupervisedMethod):
             steps = max(1, min(steps, round(_STEPS_SHARE * training.total_budget.max_steps)))
         budget = training.total_budget.part(1 - _CALIBRATION_SHARE).rest(steps)
         n_outputs = training.objective.n_probabilities
-        correction = ContinuityNet(2 * context + 1, n_outputs, ndim=training.ndim)
+        untrained = ContinuityNet(2 * context + 1, n_outputs, ndim=training.ndim)
         # Labels count as much as all pseudo-labels.
         batches = MixedBatches(
             self._batches(probabilities, last.labels, training.data.labels, context),
@@ -86,7 +88,7 @@ class Continuity(SemiSupervisedMethod):
         )
         terms = tuple(term for term in training.objective.losses if term != "distance")
         correction = training.optimize(
-            correction, DisturbedSections(batches, n_outputs, training.child_generator()),
+            untrained, DisturbedSections(batches, n_outputs, training.child_generator()),
             replace(training.objective, losses=terms).loss, budget, phase="continuity",
             is_first=False,
         )  # fmt: skip
@@ -96,9 +98,10 @@ class Continuity(SemiSupervisedMethod):
         """Patches around what is labeled in `sampled`."""
         training, n = self.training, len(probabilities[0])
         shape = training.target_shape(training.network)
+        positions: Any = training.data.positions  # of consecutive sections
         return PatchBatches(
             [np.moveaxis(p, 0, -1) for p in probabilities], labels, None,
-            section_indices=section_indices(training.data.positions, context),
+            section_indices=section_indices(positions, context),
             sampler=PatchSampler(sampled, shape, weights=training.data.weight),
             augmentation=PRESETS["dihedral"], mean=np.zeros(n, np.float32),
             std=np.ones(n, np.float32), batch_size=-(-training.batch_size // 2),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -144,8 +144,8 @@ def _overlap(masks, positions, distance):
     pairs = np.concatenate([np.stack([r[:-distance], r[distance:]], axis=1) for r in runs])
     intersection = union = 0
     for a, b in pairs[:: max(1, len(pairs) // _MAX_PAIRS)]:
-        intersection += np.count_nonzero(masks[a] & masks[b])
-        union += np.count_nonzero(masks[a] | masks[b])
+        intersection += int(np.count_nonzero(masks[a] & masks[b]))
+        union += int(np.count_nonzero(masks[a] | masks[b]))
     return intersection, union
 
 
@@ -190,9 +190,10 @@ def is_mostly_unlabeled(label: np.ndarray) -> bool:
 
 
 def _agreement(masks, labels, positions, context):
+    sizes: Any = continuity_sizes(labels)
     corrected = enforce_continuity(
         masks, labels, positions=positions, steps=range(1, min(context, 2) + 1),
-        max_gap=2 * context + 2, **continuity_sizes(labels),
+        max_gap=2 * context + 2, **sizes,
     )  # fmt: skip
     masks[masks != corrected] = -1
     return masks

@@ -49,11 +49,11 @@ class SelfTraining(SemiSupervisedMethod):
 
     def _check(self):
         rounds = tuple(self.rounds)
-        if not rounds or not all(isinstance(r, Real) and 0 < r < 1 for r in rounds):
+        if not rounds or not all(isinstance(r, Real) and 0 < float(r) < 1 for r in rounds):
             raise ValueError(f"rounds must be shares between 0 and 1, got {self.rounds!r}.")
         for name, low in (("confidence", 0), ("labeled_fraction", 1e-6)):
             value = getattr(self, name)
-            if not isinstance(value, Real) or not low <= value < 1:
+            if not isinstance(value, Real) or not low <= float(value) < 1:
                 raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}.")
 
     def _learn(self, pseudo):
