@@ -170,8 +170,8 @@ class TorchEstimator(ImageEstimator):
     """
 
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
-        "width": [Interval(Integral, 1, None, closed="left")],
-        "depth": [Interval(Integral, 1, 6, closed="both")],
+        "width": [Interval(Integral, 1, None, closed="left"), None],
+        "depth": [Interval(Integral, 1, 6, closed="both"), None],
         "max_steps": [Interval(Integral, 1, None, closed="left"), None],
         "time_budget": [Interval(Real, 0, None, closed="neither"), None],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],

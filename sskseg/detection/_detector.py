@@ -33,7 +33,7 @@ from ..io.registry import register
 from ..model_selection.intervals import extend_residuals
 from ..model_selection.reference import count_each, reference_of, score_labels
 from ..morphology import contour_masks
-from ..nn import make_feature_network, pad_to_multiple
+from ..nn import make_feature_network, network_size, pad_to_multiple
 from ..training import check_batch, patch_sides
 from ..training.transfer import FINETUNE, rate_groups, start_network
 from ._thresholds import lowest_score_threshold, threshold_search
@@ -76,8 +76,9 @@ class ContourDetector(TorchEstimator):
     nms_threshold : float in [0, 1] or "auto", default="auto"
         Of two objects that share more than this of the smaller one's pixels, the one with the
         higher score is kept.
-    width, depth : int, default=16 and 4
-        Channels of the network's first level, and number of poolings.
+    width, depth : int, default=None
+        Channels of the network's first level, and number of poolings. None is the size of the
+        network, see `sskseg.nn.make_network`: 16 and 4 for "unet-shuffle".
     max_steps : int, default=None
         Training steps; None is 1000, or no limit if there is a `time_budget`.
     time_budget : float, default=None
@@ -172,8 +173,8 @@ class ContourDetector(TorchEstimator):
         samples: int = 32,
         score_threshold: float | str = "auto",
         nms_threshold: float | str = "auto",
-        width: int = 16,
-        depth: int = 4,
+        width: int | None = None,
+        depth: int | None = None,
         max_steps: int | None = None,
         time_budget: float | None = None,
         learning_rate: float = 5e-3,
@@ -424,6 +425,7 @@ class ContourDetector(TorchEstimator):
 
     def _make_module(self, name):
         network, width, depth = self.architecture_ or (self.network, self.width, self.depth)
+        width, depth = network_size(network, width, depth)
         unet = make_feature_network(network, self.n_channels_, width, depth, ndim=2)
         return ContourProposalNetwork(unet, width, order=self.order, samples=self.samples)
 
@@ -467,8 +469,9 @@ class ContourDetector(TorchEstimator):
 
     def _propose(self, outputs, shape, threshold):
         """Return the proposals of an image, the best first."""
-        contours, scores = self.network_.propose(outputs, threshold)
-        n_fitting = np.prod(shape) / (np.pi * float(self.network_.scale) ** 2)
+        network: Any = self.network_
+        contours, scores = network.propose(outputs, threshold)
+        n_fitting = np.prod(shape) / (np.pi * float(network.scale) ** 2)
         best = scores.argsort(descending=True, stable=True)[
             : int(_MAX_PROPOSALS_PER_OBJECT * (n_fitting + 8))
         ]

@@ -8,7 +8,7 @@ from .fusion import fold_batch_norm
 from .initialization import glorot_uniform_, he_normal_
 from .losses import masked_cross_entropy, masked_dice_loss, masked_soft_cross_entropy
 from .protocol import check_network, network_margin
-from .registry import NETWORKS, count_parameters, make_feature_network, make_network
+from .registry import NETWORKS, count_parameters, make_feature_network, make_network, network_size
 from .unet import UNet
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "masked_dice_loss",
     "masked_soft_cross_entropy",
     "network_margin",
+    "network_size",
     "pad_to_multiple",
     "transfer_weights",
 ]

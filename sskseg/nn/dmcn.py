@@ -21,7 +21,7 @@ class DMCN(nn.Module):
     Parameters
     ----------
     in_channels, out_channels : int
-    width : int, default=32
+    width : int, default=64
         Channels of the first level; doubled at each level below. Each level contributes a quarter
         of `width` to the concatenation.
     depth : int, default=3
@@ -53,7 +53,7 @@ class DMCN(nn.Module):
         in_channels: int,
         out_channels: int,
         *,
-        width: int = 32,
+        width: int = 64,
         depth: int = 3,
         ndim: int = 2,
         post_conv: bool = True,

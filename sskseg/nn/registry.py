@@ -19,14 +19,20 @@ NETWORKS: dict[str, Any] = {
     "unet-lite": partial(UNet, batch_norm=False, up_kernel=3, dropout=0.5, inner_dropout=0.1),
     "dmcn": DMCN,
 }
+# Default width and depth: as published, and for the one of our own what trains in minutes
+_SIZES = {
+    "unet": (64, 4), "unet-shuffle": (16, 4), "unet-valid": (64, 4), "unet-lite": (32, 4),
+    "dmcn": (64, 3),
+}  # fmt: skip
+_SIZE = (16, 4)  # of a callable
 
 
 def make_network(
     name: Any,
     in_channels: int,
     out_channels: int,
-    width: int = 32,
-    depth: int = 3,
+    width: int | None = None,
+    depth: int | None = None,
     *,
     ndim: int = 2,
 ) -> nn.Module:
@@ -42,10 +48,10 @@ def make_network(
         ``"dmcn"``: the deep multilevel contextual network. A callable is called with the other
         arguments; a `torch.nn.Module` is copied.
     in_channels, out_channels : int
-    width : int, default=32
-        Channels of the first level. Published widths are 64, and 32 for ``"unet-lite"``.
-    depth : int, default=3
-        Number of poolings. Published depths are 4, and 3 for ``"dmcn"``.
+    width, depth : int, default=None
+        Channels of the first level, and number of poolings. None is the published size: 64 and 4,
+        for ``"unet-lite"`` 32 and 4, for ``"dmcn"`` 64 and 3. For ``"unet-shuffle"`` and a callable
+        it is 16 and 4.
     ndim : {2, 3}, default=2
 
     Returns
@@ -62,7 +68,7 @@ def make_network(
     Examples
     --------
     >>> from sskseg.nn import count_parameters, make_network
-    >>> count_parameters(make_network("unet-valid", 1, 1, width=64, depth=4))
+    >>> count_parameters(make_network("unet-valid", 1, 1))
     31030593
     """
     if isinstance(name, nn.Module):
@@ -72,6 +78,7 @@ def make_network(
             f"network must be one of {sorted(NETWORKS)}, a callable or a torch module, got "
             f"{name!r}."
         )
+    width, depth = network_size(name, width, depth)
     arguments, options = (in_channels, out_channels), {"width": width, "depth": depth, "ndim": ndim}
     if not callable(name):
         return NETWORKS[name](*arguments, **options)
@@ -84,8 +91,29 @@ def make_network(
     return module
 
 
+def network_size(name: Any, width: int | None = None, depth: int | None = None) -> tuple[int, int]:
+    """Return width and depth of a network, with the network's own where they are None.
+
+    Parameters
+    ----------
+    name, width, depth
+        As `make_network` takes them.
+
+    Returns
+    -------
+    tuple of (width, depth)
+    """
+    default = _SIZES.get(name, _SIZE) if isinstance(name, str) else _SIZE
+    return width or default[0], depth or default[1]
+
+
 def make_feature_network(
-    name: Any, in_channels: int, width: int = 32, depth: int = 3, *, ndim: int = 2
+    name: Any,
+    in_channels: int,
+    width: int | None = None,
+    depth: int | None = None,
+    *,
+    ndim: int = 2,
 ) -> nn.Module:
     """Build a network whose decoder features are wanted, one a pixel.
 

@@ -21,9 +21,9 @@ class UNet(nn.Module):
     Parameters
     ----------
     in_channels, out_channels : int
-    width : int, default=32
+    width : int, default=64
         Channels of the first level; doubled at each level below.
-    depth : int, default=3
+    depth : int, default=4
         Number of poolings.
     ndim : {2, 3}, default=2
     padding : {"same", "valid"}, default="same"
@@ -66,7 +66,7 @@ class UNet(nn.Module):
     """
 
     def __init__(
-        self, in_channels: int, out_channels: int, *, width: int = 32, depth: int = 3,
+        self, in_channels: int, out_channels: int, *, width: int = 64, depth: int = 4,
         ndim: int = 2, padding: str = "same", shuffle: bool = False, batch_norm: bool = True,
         up_kernel: int = 2, dropout: float = 0.0, inner_dropout: float = 0.0,
     ):  # fmt: skip

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-import torch.nn.functional as F
 from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
@@ -23,8 +22,8 @@ from ..images import (
     is_lazy,
     like_input,
 )
-from ..inference import predict_images, tile_settings
-from ..nn import Backbone, ProxyNetwork, make_feature_network, pad_to_multiple
+from ..inference import Compute, DensePredictor, tile_settings
+from ..nn import Backbone, ProxyNetwork, make_feature_network, network_size
 from ..proxies import Proxy, guard, make_proxy, standardize
 from ..training import check_batch
 from ._training_data import (
@@ -35,6 +34,7 @@ from ._training_data import (
     read_pretraining_data,
 )
 from .batches import ProxyBatches, proxy_loss
+from .dense import ClassScores, DenseFeatures
 from .scores import draw_batches, predict_classes, score_proxies, true_classes
 from .shortcuts import probe_proxies, warn_of_shortcuts
 
@@ -60,8 +60,9 @@ class ProxyPretrainer(TorchEstimator):
     guards : bool, default=True
         Remove shortcuts from patches: brightness, contrast, gamma, and if scans or magnifications
         differ, sharpness and noise. See `sskseg.proxies.guard`.
-    width, depth : int, default=16 and 4
-        Channels of the network's first level, and number of poolings.
+    width, depth : int, default=None
+        Channels of the network's first level, and number of poolings. None is the size of the
+        network, see `sskseg.nn.make_network`: 16 and 4 for "unet-shuffle".
     max_steps : int, default=None
         Training steps; None is 1000, or no limit where `time_budget` is given.
     time_budget : float, default=None
@@ -121,6 +122,8 @@ class ProxyPretrainer(TorchEstimator):
     ImageStack(shape=(2, 64, 64, 2), backbone)
     """
 
+    n_channels_: int
+    classes_: dict[str, list]
     _fitted = {  # noqa: RUF012
         "n_channels_": "a count",
         "patch_shape_": "a shape",
@@ -142,7 +145,7 @@ class ProxyPretrainer(TorchEstimator):
     def __init__(
         self, proxies: str | Proxy | Sequence[str | Proxy] = ("magnification", "channel"), *,
         network: str | Callable = "unet-shuffle", spatial_ndim: int = 2, guards: bool = True,
-        width: int = 16, depth: int = 4, max_steps: int | None = None,
+        width: int | None = None, depth: int | None = None, max_steps: int | None = None,
         time_budget: float | None = None, learning_rate: float = 5e-3, batch_size: int = 16,
         patch_size: int | Sequence[int] | str = "auto", validation_fraction: float = 0.1,
         device: str = "auto", precision: str = "auto", random_state: Any = None,
@@ -250,14 +253,9 @@ class ProxyPretrainer(TorchEstimator):
         table = pd.DataFrame(samples, columns=["sample", "channel"])
         if not self.classes_:
             return table
-        network = self.network_
-
-        def forward(x):
-            logits, _ = network(pad_to_multiple(x, network.backbone.stride))
-            every = torch.cat([logits[name].log_softmax(1) for name in self.classes_], dim=1)
-            return every[(..., *(None,) * self.spatial_ndim)].expand(-1, -1, *x.shape[2:])
-
-        outputs = [channel for image in self._dense(forward, images) for channel in image]
+        outputs = list(
+            self._predict_planes(ClassScores(self.network_, list(self.classes_)), images)
+        )
         means = np.stack([output.mean(tuple(range(1, output.ndim))) for output in outputs])
         first = 0
         for name, classes in self.classes_.items():
@@ -282,7 +280,8 @@ class ProxyPretrainer(TorchEstimator):
         check = check_lazy_images if is_lazy(X) else check_images
         check(X, self.spatial_ndim, n_channels=self.n_channels_)
         module: Any = self.network_.backbone
-        backbone = Backbone(module, self.network, self.width, self.depth, self.spatial_ndim)
+        size = network_size(self.network, self.width, self.depth)
+        backbone = Backbone(module, self.network, *size, self.spatial_ndim)
         return ImageStack(X, backbone=backbone)
 
     def features(self, X: Any) -> np.ndarray | list[np.ndarray]:
@@ -301,19 +300,9 @@ class ProxyPretrainer(TorchEstimator):
         """
         check_is_fitted(self)
         images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
-        network = self.network_.backbone
-        mode = "bilinear" if self.spatial_ndim == 2 else "trilinear"
-
-        def forward(x):
-            padded = pad_to_multiple(x, network.stride)
-            features = F.interpolate(network.features(padded), size=padded.shape[2:], mode=mode)
-            return features[(..., *(slice(size) for size in x.shape[2:]))]
-
-        results = [
-            np.moveaxis(np.concatenate(channels), 0, -1)
-            for channels in self._dense(forward, images)
-        ]
-        return like_input(results, X)
+        planes = self._predict_planes(DenseFeatures(self.network_), images)
+        channels = ([next(planes) for _ in range(self.n_channels_)] for _ in images)
+        return like_input([np.moveaxis(np.concatenate(each), 0, -1) for each in channels], X)
 
     def score(
         self,
@@ -426,11 +415,10 @@ class ProxyPretrainer(TorchEstimator):
         return self._make_module("network_")
 
     def _make_module(self, name):
-        backbone = make_feature_network(
-            self.network, 1, self.width, self.depth, ndim=self.spatial_ndim
-        )
+        width, depth = network_size(self.network, self.width, self.depth)
+        backbone: Any = make_feature_network(self.network, 1, width, depth, ndim=self.spatial_ndim)
         n_classes = {name: len(classes) for name, classes in self.classes_.items()}
-        return ProxyNetwork(backbone, self.width, n_classes)
+        return ProxyNetwork(backbone, width, n_classes)
 
     def _batches(self, data, rng, device):
         return ProxyBatches(
@@ -464,16 +452,13 @@ class ProxyPretrainer(TorchEstimator):
         plane = guard(plane, None, matches_scans=matches) if self.guards else standardize(plane)
         return torch.from_numpy(plane)[None]
 
-    def _dense(self, forward, images):
-        """Apply `forward` to each channel of each image; return lists of (n_outputs, *spatial)."""
-        tiles = tile_settings(self.network_.backbone, self.spatial_ndim)
-        device, _ = self._place()
-        self.network_.to(device).eval()
+    def _predict_planes(self, network, images):
+        """Yield the predictions of each channel of each image, (n_outputs, *spatial)."""
+        tiling = tile_settings(self.network_.backbone, self.spatial_ndim)
+        compute = Compute(self.device, "float32")
+        predictor = DensePredictor(network, torch.nn.Identity(), None, tiling, compute)
         planes = (self._input(image[..., c]) for image in images for c in range(image.shape[-1]))
-        outputs = predict_images(forward, planes, tiles, device=device, dtype=torch.float32)
-        results = [[next(outputs) for _ in range(image.shape[-1])] for image in images]
-        self.network_.cpu()
-        return results
+        return predictor.predict_inputs(planes)
 
 
 def _classes(proxies):

@@ -120,6 +120,7 @@ class SimulatedRefiner(TorchEstimator):
         "simulator": [object],
         "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
         "self_regularization": [Interval(Real, 0, None, closed="left")],
+        "width": [Interval(Integral, 1, None, closed="left")],
         "depth": [Interval(Integral, 1, 12, closed="both")],
         "patch_size": [Interval(Integral, 24, None, closed="left"), StrOptions({"auto"})],
     }
@@ -183,8 +184,8 @@ class SimulatedRefiner(TorchEstimator):
             self.simulator_ = self._calibrated(images, y)
             pool = SimulatedPool(*self._simulated(int(rng.integers(2**31))))
             warn_of_polarity(pool, images)
-            is_new = not (self.warm_start and hasattr(self, "network_"))
-            self.network_ = self._make_module("network_") if is_new else self.network_
+            if not (self.warm_start and hasattr(self, "network_")):
+                self.network_ = self._make_module("network_")
             real = random_patches(images, self.patch_shape_, rng)
             evaluation = Monitor(self, pool, [next(real) for _ in range(monitor.N_PATCHES)], budget)
             settings = LoopSettings(self.learning_rate, device, dtype, verbose=bool(self.verbose))
@@ -375,7 +376,7 @@ class SimulatedRefiner(TorchEstimator):
             raise ValueError(
                 f"simulator must have sample(n, random_state) -> (X, y), got {simulator!r}."
             )
-        if not hasattr(simulator, "calibrate") or getattr(simulator, "variants", ()):
+        if not hasattr(simulator, "calibrate") or getattr(simulator, "variants", None):
             return simulator
         if y is not None:
             known = Annotations(y, [image[..., None] for image in images]).label_images

@@ -73,8 +73,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         Sections on each side that are read, if they are consecutive.
     loss : "auto" or SegmentationLoss, default="auto"
         "auto" is ``SegmentationLoss()``.
-    width, depth : int, default=16 and 4
-        Channels of the network's first level, and number of poolings.
+    width, depth : int, default=None
+        Channels of the network's first level, and number of poolings. None is the size of the
+        network, see `sskseg.nn.make_network`: 16 and 4 for "unet-shuffle".
     max_steps : int, default=None
         Training steps; None is 1000, or no limit where `time_budget` is given. `Continuity` trains
         its network for up to a quarter more.
@@ -191,6 +192,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         "network_": "a network",
         "continuity_": "a network or None",
     }
+    transduction_: Any
+    continuity_: Any
     _parameter_constraints: dict = {  # noqa: RUF012
         **TorchEstimator._parameter_constraints,
         "network": [str, callable],
@@ -209,8 +212,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
 
     def __init__(
         self, network="unet-shuffle", *, semi_supervision="auto", finetune="all", spatial_ndim=2,
-        target="instances", sections="independent", section_context=2, loss="auto", width=16,
-        depth=4, max_steps=None, time_budget=None, learning_rate=5e-3, batch_size=4,
+        target="instances", sections="independent", section_context=2, loss="auto", width=None,
+        depth=None, max_steps=None, time_budget=None, learning_rate=5e-3, batch_size=4,
         patch_size="auto", augmentation="full", validation_fraction=0.1, patience=None,
         test_time_augmentation=False, device="auto", precision="auto", random_state=None,
         warm_start=False, verbose=False,
@@ -497,10 +500,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             X = check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
             return predictor.predict_lazily(X, positions, finish)
         images = self._check_images(X, self.n_channels_)
-        results = [None] * len(images)
-        for index, probabilities in predictor.predict(images, positions):
-            results[index] = finish(probabilities)
-        return like_input(results, X)
+        outputs = predictor.predict(images, positions)
+        results = {index: finish(probabilities) for index, probabilities in outputs}
+        return like_input([results[i] for i in range(len(images))], X)
 
     # Checks
 

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from sskseg import SemiSupervisedSegmenter
 from sskseg.nn import DMCN, NETWORKS, UNet, count_parameters, fold_batch_norm, make_network
 from sskseg.nn._layers import conv_relu
 
@@ -79,11 +80,22 @@ def test_published_parameter_count():
         network = make_network("unet", 1, 1, width=64, depth=4)
         normalized = sum(m.num_features for m in network.modules() if hasattr(m, "num_features"))
         assert count_parameters(network) - normalized == 31_030_593
-        assert count_parameters(make_network("unet-valid", 1, 1, width=64, depth=4)) == 31_030_593
-        assert count_parameters(make_network("unet-valid", 1, 2, width=64, depth=4)) == 31_030_658
-        assert count_parameters(make_network("unet-lite", 1, 1, width=32, depth=4)) == 8_629_921
-        assert count_parameters(make_network("dmcn", 1, 1, width=64, depth=3)) == 7_741_620
+        # By default of the published width and depth
+        assert count_parameters(make_network("unet-valid", 1, 1)) == 31_030_593
+        assert count_parameters(make_network("unet-valid", 1, 2)) == 31_030_658
+        assert count_parameters(make_network("unet-lite", 1, 1)) == 8_629_921
+        assert count_parameters(make_network("dmcn", 1, 1)) == 7_741_620
         assert count_parameters(DMCN(1, 1, width=64, post_conv=False)) == 7_734_660
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_estimators_and_make_network_have_one_default_size(name):
+    segmenter = SemiSupervisedSegmenter(name)
+    segmenter.n_channels_, segmenter.architecture_ = 1, None
+    n_outputs = segmenter._objective().n_outputs
+    with torch.device("meta"):  # shapes only
+        ours = segmenter._make_module("network_")
+        assert count_parameters(ours) == count_parameters(make_network(name, 1, n_outputs))
 
 
 def layers(network, kind):
