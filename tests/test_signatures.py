@@ -6,12 +6,25 @@ import inspect
 import pytest
 
 PACKAGES = [
+    "sskseg.baselines",
+    "sskseg.counting",
     "sskseg.datasets",
+    "sskseg.detection",
+    "sskseg.images",
+    "sskseg.inference",
+    "sskseg.io",
     "sskseg.metrics",
+    "sskseg.model_selection",
     "sskseg.morphology",
     "sskseg.nn",
+    "sskseg.pretraining",
+    "sskseg.proxies",
+    "sskseg.refinement",
     "sskseg.report",
+    "sskseg.scans",
+    "sskseg.segmentation",
     "sskseg.simulation",
+    "sskseg.training",
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
 from numbers import Integral, Real
@@ -166,7 +166,7 @@ class ContourDetector(TorchEstimator):
 
     def __init__(
         self,
-        network="unet-shuffle",
+        network: str | Callable = "unet-shuffle",
         *,
         finetune: str = "all",
         order: int = 5,

@@ -73,7 +73,9 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         self.segmenter = segmenter
         self.cv = cv
 
-    def fit(self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None):
+    def fit(
+        self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None
+    ) -> CrossFitted:
         """Fit the segmenter on all samples.
 
         Parameters
@@ -91,7 +93,9 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         )
         return self
 
-    def fit_transform(self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None):
+    def fit_transform(
+        self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None
+    ) -> Any:
         """Fit the segmenter, and once more for each fold without the labels of that fold.
 
         Parameters
@@ -153,7 +157,7 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
             order = check_generator(seed).permutation(labeled)
         return np.array_split(order, self.cv)
 
-    def transform(self, X: Any, *, positions: Any = None):
+    def transform(self, X: Any, *, positions: Any = None) -> Any:
         """Predict the probability of the foreground with the segmenter of all samples.
 
         Parameters
@@ -168,7 +172,7 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self.segmenter_.transform(X, positions=positions)
 
-    def predict(self, X: Any, *, positions: Any = None):
+    def predict(self, X: Any, *, positions: Any = None) -> Any:
         """Segment images with the segmenter of all samples.
 
         Parameters
@@ -184,7 +188,7 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         return self.segmenter_.predict(X, positions=positions)
 
     @available_if(_segmenter_has("predict_proba"))
-    def predict_proba(self, X: Any, *, positions: Any = None):
+    def predict_proba(self, X: Any, *, positions: Any = None) -> Any:
         """Predict probabilities with the segmenter of all samples.
 
         Parameters

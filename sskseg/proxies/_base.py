@@ -1,11 +1,14 @@
 """Base class and registry of proxies."""
 
+from __future__ import annotations
+
 from copy import copy
 from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 
-PROXIES: dict[str, type["Proxy"]] = {}
+PROXIES: dict[str, type[Proxy]] = {}
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,7 @@ class Crop:
     magnification: float | None = None
     guards: bool = True
 
-    def middle(self, factor=1.0):
+    def middle(self, factor: float = 1.0) -> np.ndarray:
         """Return the middle of the image, `factor` times as wide as the patch."""
         wanted = [max(1, round(factor * side)) for side in self.shape]
         spatial = self.image.shape[1:]
@@ -37,7 +40,7 @@ class Crop:
         inside = (slice(a, a + new) for a, new in zip(first, wanted, strict=True))
         return self.image[(slice(None), *inside)]
 
-    def with_image(self, image):
+    def with_image(self, image: np.ndarray) -> Crop:
         """Return the crop with another image."""
         return replace(self, image=np.ascontiguousarray(image, dtype=np.float32))
 
@@ -88,7 +91,7 @@ class Proxy:
         if vars(cls).get("name"):  # of its own: a variant of another does not take its place
             PROXIES[cls.name] = cls
 
-    def prepare(self, n_channels, magnifications):
+    def prepare(self, n_channels: int, magnifications: np.ndarray | None) -> Self:
         """Return a copy with the `classes` of the images; parameters as in `find_classes`."""
         prepared = copy(self)
         prepared.classes = list(self.find_classes(n_channels, magnifications))
@@ -98,7 +101,7 @@ class Proxy:
             )
         return prepared
 
-    def find_classes(self, n_channels, magnifications):
+    def find_classes(self, n_channels: int, magnifications: np.ndarray | None) -> list[Any]:
         """Return the classes; none for a proxy that restores.
 
         Parameters
@@ -118,7 +121,7 @@ class Proxy:
         """
         return []
 
-    def make(self, crop, rng):
+    def make(self, crop: Crop, rng: np.random.Generator) -> tuple[Crop, int | np.ndarray]:
         """Turn a crop into a task.
 
         Parameters
@@ -137,7 +140,7 @@ class Proxy:
         raise NotImplementedError
 
 
-def make_proxy(proxy):
+def make_proxy(proxy: str | Proxy) -> Proxy:
     """Return a proxy by its name, or as it is.
 
     Parameters

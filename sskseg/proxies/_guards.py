@@ -1,5 +1,7 @@
 """Guards against shortcuts of proxies, and features of a probe that detects them."""
 
+from __future__ import annotations
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -14,7 +16,9 @@ _BINS = 32
 _SHELLS = 16
 
 
-def guard(patch, rng, *, matches_scans=False):
+def guard(
+    patch: np.ndarray, rng: np.random.Generator | None, *, matches_scans: bool = False
+) -> np.ndarray:
     """Remove from a patch what distinguishes its class without its content.
 
     Standardize brightness and contrast (zero mean, unit variance) and apply a random gamma. If
@@ -103,7 +107,7 @@ def _noise_level(image):
     return np.median(np.abs(detail), axis=spatial, keepdims=True) / of_unit_noise
 
 
-def disturb(patch, rng):
+def disturb(patch: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Add noise to a patch of unit variance, and standardize it again.
 
     Parameters
@@ -119,14 +123,14 @@ def disturb(patch, rng):
     return standardize(patch + np.float32(rng.uniform(*_NOISE)) * noise)
 
 
-def standardize(patch):
+def standardize(patch: np.ndarray) -> np.ndarray:
     """Scale to zero mean and unit variance; a constant patch becomes 0."""
     centered = patch - patch.mean()
     deviation = centered.std()
     return (centered / deviation if deviation > 1e-8 else 0 * centered).astype(np.float32)
 
 
-def probe_features(patches):
+def probe_features(patches: np.ndarray) -> np.ndarray:
     """Compute histogram and power spectrum, which do not depend on shapes.
 
     Parameters

@@ -1,8 +1,12 @@
 """Predict the channel."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
-from ._base import Proxy
+import numpy as np
+
+from ._base import Crop, Proxy
 
 
 @dataclass
@@ -11,7 +15,7 @@ class Channel(Proxy):
 
     name = "channel"
 
-    def find_classes(self, n_channels, magnifications):
+    def find_classes(self, n_channels: int, magnifications: np.ndarray | None) -> list[int]:
         """Return the channels by their number."""
         if n_channels < 2:
             raise ValueError(
@@ -19,7 +23,7 @@ class Channel(Proxy):
             )
         return list(range(n_channels))
 
-    def make(self, crop, rng):
+    def make(self, crop: Crop, rng: np.random.Generator) -> tuple[Crop, int]:
         """Select one channel."""
         target = int(rng.integers(len(self.classes)))
         return crop.with_image(crop.image[target : target + 1]), target

@@ -1,10 +1,13 @@
 """Predict the magnification."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
-from ._base import Proxy
+from ._base import Crop, Proxy
 from ._guards import restore_noise, shrink
 
 
@@ -45,14 +48,14 @@ class Magnification(Proxy):
             )
         self.field = float(max(self.factors))
 
-    def prepare(self, n_channels, magnifications):
+    def prepare(self, n_channels: int, magnifications: np.ndarray | None) -> Self:
         """Return the proxy with its classes; no wider field if magnifications are given."""
         prepared = super().prepare(n_channels, magnifications)
         if magnifications is not None:
             prepared.field = 1.0
         return prepared
 
-    def find_classes(self, n_channels, magnifications):
+    def find_classes(self, n_channels: int, magnifications: np.ndarray | None) -> list[float]:
         """Return the given magnifications, or the factors."""
         if magnifications is None:
             return [float(factor) for factor in self.factors]
@@ -64,7 +67,7 @@ class Magnification(Proxy):
             )
         return found
 
-    def make(self, crop, rng):
+    def make(self, crop: Crop, rng: np.random.Generator) -> tuple[Crop, int]:
         """Downsample the field, or keep the patch as it was scanned."""
         if crop.magnification is not None:
             return crop.with_image(crop.middle()), self.classes.index(crop.magnification)

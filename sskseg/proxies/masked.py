@@ -1,10 +1,12 @@
 """Masked autoencoding."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
 
-from ._base import Proxy
+from ._base import Crop, Proxy
 
 
 @dataclass
@@ -39,7 +41,7 @@ class Masked(Proxy):
                 f"share={self.share!r}, block={self.block!r}."
             )
 
-    def make(self, crop, rng):
+    def make(self, crop: Crop, rng: np.random.Generator) -> tuple[Crop, np.ndarray]:
         """Hide blocks."""
         blocks = [-(-side // self.block) for side in crop.shape]
         n = int(np.prod(blocks))

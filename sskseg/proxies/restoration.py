@@ -1,10 +1,12 @@
 """Restore shuffled, distorted and missing parts."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
 
-from ._base import Proxy
+from ._base import Crop, Proxy
 
 
 @dataclass
@@ -39,7 +41,7 @@ class Restoration(Proxy):
             if not 0 <= getattr(self, field) <= 1:
                 raise ValueError(f"{field} must be between 0 and 1, got {getattr(self, field)!r}.")
 
-    def make(self, crop, rng):
+    def make(self, crop: Crop, rng: np.random.Generator) -> tuple[Crop, np.ndarray]:
         """Damage the patch."""
         image = crop.image[0].copy()
         if rng.random() < self.intensity:

@@ -1,10 +1,12 @@
 """Predict the rotation."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np
 
-from ._base import Proxy
+from ._base import Crop, Proxy
 
 
 @dataclass
@@ -21,11 +23,11 @@ class Rotation(Proxy):
 
     name = "rotation"
 
-    def find_classes(self, n_channels, magnifications):
+    def find_classes(self, n_channels: int, magnifications: np.ndarray | None) -> list[int]:
         """Return the angles, in degrees."""
         return [0, 90, 180, 270]
 
-    def make(self, crop, rng):
+    def make(self, crop: Crop, rng: np.random.Generator) -> tuple[Crop, int]:
         """Rotate the crop."""
         target = int(rng.integers(4))
         if crop.shape[-1] != crop.shape[-2]:

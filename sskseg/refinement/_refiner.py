@@ -1,6 +1,9 @@
 """`SimulatedRefiner`: simulated images that look real, and keep their labels."""
 
+from __future__ import annotations
+
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import torch
@@ -126,9 +129,11 @@ class SimulatedRefiner(TorchEstimator):
     }
 
     def __init__(
-        self, simulator=None, *, spatial_ndim=2, self_regularization=10.0, width=32, depth=4,
-        max_steps=None, time_budget=None, learning_rate=4e-4, batch_size=8, patch_size="auto",
-        device="auto", precision="auto", random_state=None, warm_start=False, verbose=False,
+        self, simulator: Any = None, *, spatial_ndim: int = 2, self_regularization: float = 10.0,
+        width: int = 32, depth: int = 4, max_steps: int | None = None,
+        time_budget: float | None = None, learning_rate: float = 4e-4, batch_size: int = 8,
+        patch_size: int | str = "auto", device: str = "auto", precision: str = "auto",
+        random_state: Any = None, warm_start: bool = False, verbose: bool = False,
     ):  # fmt: skip
         self.simulator = simulator
         self.spatial_ndim = spatial_ndim
@@ -146,7 +151,7 @@ class SimulatedRefiner(TorchEstimator):
         self.warm_start = warm_start
         self.verbose = verbose
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> SimulatedRefiner:
         """Calibrate the simulator and learn what real images look like.
 
         Parameters
@@ -204,7 +209,7 @@ class SimulatedRefiner(TorchEstimator):
             self.network_ = refiner.cpu().eval()
         return self
 
-    def refine(self, X, y, *, random_state=None):
+    def refine(self, X: Any, y: Any, *, random_state: Any = None) -> np.ndarray:
         """Make simulated images look real.
 
         Parameters
@@ -227,7 +232,7 @@ class SimulatedRefiner(TorchEstimator):
             raise ValueError(f"X must hold images of one shape, got {sorted(shapes)}.")
         return self._refine(planes, map(label_conditioning, labels), check_generator(random_state))
 
-    def sample(self, n, random_state=None):
+    def sample(self, n: int, random_state: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Draw refined images with their labels.
 
         Parameters
@@ -246,7 +251,9 @@ class SimulatedRefiner(TorchEstimator):
         return self.refine(X, y, random_state=rng), y
 
     @available_if(lambda self: hasattr(self.simulator_, "sample_contours"))
-    def sample_contours(self, n, random_state=None):
+    def sample_contours(
+        self, n: int, random_state: Any = None
+    ) -> tuple[np.ndarray, np.ndarray, list[list[np.ndarray]]]:
         """Draw refined images with their labels and the outlines of whole objects.
 
         Parameters
@@ -266,7 +273,7 @@ class SimulatedRefiner(TorchEstimator):
         X, y, contours = self.simulator_.sample_contours(n, rng)
         return self.refine(X, y, random_state=rng), y, contours
 
-    def predict(self, y):
+    def predict(self, y: Any) -> np.ndarray:
         """Draw realistic images of given labels.
 
         Parameters
@@ -296,7 +303,7 @@ class SimulatedRefiner(TorchEstimator):
         images = np.stack([self.simulator_.render(np.asarray(label), rng) for label in y])
         return self.refine(images, y, random_state=rng)
 
-    def transform(self, X):
+    def transform(self, X: Any) -> ImageStack:
         """Hand the images on, with this refiner as the simulator.
 
         Parameters
@@ -313,7 +320,7 @@ class SimulatedRefiner(TorchEstimator):
         check(X, self.spatial_ndim, n_channels=1)
         return ImageStack(X, simulator=self)
 
-    def score(self, X, y=None):
+    def score(self, X: Any, y: Any = None) -> float:
         """Compute the realism: 1 if refined images cannot be distinguished, 0 if they always are.
 
         Parameters

@@ -40,10 +40,12 @@ class HistoryBuffer:
        training. CVPR 2017. :doi:`10.1109/CVPR.2017.241`
     """
 
-    def __init__(self, size, rng):
+    images: list[Tensor]
+
+    def __init__(self, size: int, rng: np.random.Generator):
         self.size, self.rng, self.images = size, rng, []
 
-    def mix(self, images):
+    def mix(self, images: Tensor) -> Tensor:
         """Half of a batch, and as many from the buffer; half of the batch is then kept.
 
         Parameters
@@ -67,7 +69,7 @@ class HistoryBuffer:
         return mixed
 
 
-def self_regularization(refined, images, conditioning):
+def self_regularization(refined: Tensor, images: Tensor, conditioning: Tensor) -> Tensor:
     """How much a refiner changes what labels depend on.
 
     The mean absolute difference of blurred intensities everywhere, and that of gradients inside of

@@ -1,10 +1,12 @@
 """A refiner of simulated images with spatially-adaptive modulation, and its discriminator."""
 
+from __future__ import annotations
+
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ..nn._layers import CONV
@@ -28,14 +30,14 @@ class SpatiallyAdaptiveNorm(nn.Module):
        CVPR 2019. :doi:`10.1109/CVPR.2019.00244`
     """
 
-    def __init__(self, channels, map_channels, hidden=32, ndim=2):
+    def __init__(self, channels: int, map_channels: int, hidden: int = 32, ndim: int = 2):
         super().__init__()
         self.norm = _INSTANCE_NORM[ndim](channels)
         self.shared = CONV[ndim](map_channels, hidden, 3, padding=1)
         self.scale = CONV[ndim](hidden, channels, 3, padding=1)
         self.shift = CONV[ndim](hidden, channels, 3, padding=1)
 
-    def forward(self, x, conditioning):
+    def forward(self, x: Tensor, conditioning: Tensor) -> Tensor:
         """Modulate features (batch, channels, *spatial) by conditioning of their size."""
         hidden = F.relu(self.shared(conditioning))
         return self.norm(x) * (1 + self.scale(hidden)) + self.shift(hidden)
@@ -50,14 +52,14 @@ class RefinerBlock(nn.Module):
     ndim : {2, 3}, default=2
     """
 
-    def __init__(self, channels, map_channels, ndim=2):
+    def __init__(self, channels: int, map_channels: int, ndim: int = 2):
         super().__init__()
         self.norms = nn.ModuleList(
             SpatiallyAdaptiveNorm(channels, map_channels, ndim=ndim) for _ in range(2)
         )
         self.convs = nn.ModuleList(CONV[ndim](channels, channels, 3, padding=1) for _ in range(2))
 
-    def forward(self, x, conditioning):
+    def forward(self, x: Tensor, conditioning: Tensor) -> Tensor:
         """Features of the same shape."""
         result = x
         for norm, conv in zip(self.norms, self.convs, strict=True):
@@ -80,7 +82,10 @@ class Refiner(nn.Module):
     ndim : {2, 3}, default=2
     """
 
-    def __init__(self, map_channels, *, width=32, n_blocks=4, amplitude=0.5, ndim=2):
+    def __init__(
+        self, map_channels: int, *, width: int = 32, n_blocks: int = 4, amplitude: float = 0.5,
+        ndim: int = 2,
+    ):  # fmt: skip
         super().__init__()
         self.amplitude = amplitude
         self.stem = CONV[ndim](2, width, 3, padding=1)
@@ -91,7 +96,7 @@ class Refiner(nn.Module):
         for parameter in self.head.parameters():
             nn.init.zeros_(parameter)
 
-    def forward(self, x, conditioning, noise):
+    def forward(self, x: Tensor, conditioning: Tensor, noise: Tensor) -> Tensor:
         """Refine images.
 
         Parameters
@@ -126,12 +131,12 @@ class PatchDiscriminator(nn.Module):
        GANs. CVPR 2018. :doi:`10.1109/CVPR.2018.00917`
     """
 
-    def __init__(self, *, width=32, n_layers=3, ndim=2):
+    def __init__(self, *, width: int = 32, n_layers: int = 3, ndim: int = 2):
         super().__init__()
         self.ndim = ndim
         self.scales = nn.ModuleList(_patch_network(width, n_layers, ndim) for _ in range(2))
 
-    def forward(self, x):
+    def forward(self, x: Tensor) -> list[Tensor]:
         """Scores of patches, positive for real ones: a list of tensors, one a scale."""
         coarse = _MEAN_POOL[self.ndim](x, 3, stride=2, padding=1, count_include_pad=False)
         return [network(image) for network, image in zip(self.scales, (x, coarse), strict=True)]

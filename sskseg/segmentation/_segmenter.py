@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from numbers import Integral, Real
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
+from torch import nn
 
 from ..base import TorchEstimator
 from ..images import (
@@ -211,12 +213,19 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     }
 
     def __init__(
-        self, network="unet-shuffle", *, semi_supervision="auto", finetune="all", spatial_ndim=2,
-        target="instances", sections="independent", section_context=2, loss="auto", width=None,
-        depth=None, max_steps=None, time_budget=None, learning_rate=5e-3, batch_size=4,
-        patch_size="auto", augmentation="full", validation_fraction=0.1, patience=None,
-        test_time_augmentation=False, device="auto", precision="auto", random_state=None,
-        warm_start=False, verbose=False,
+        self, network: str | Callable | nn.Module = "unet-shuffle", *,
+        semi_supervision: str | SemiSupervisedMethod | Sequence[str | SemiSupervisedMethod] | None
+        = "auto",
+        finetune: str = "all", spatial_ndim: int = 2, target: str = "instances",
+        sections: str = "independent", section_context: int = 2,
+        loss: str | SegmentationLoss = "auto", width: int | None = None, depth: int | None = None,
+        max_steps: int | None = None, time_budget: float | None = None,
+        learning_rate: float = 5e-3, batch_size: int = 4,
+        patch_size: int | Sequence[int] | str = "auto",
+        augmentation: str | dict | Augmentation | None = "full", validation_fraction: float = 0.1,
+        patience: int | None = None, test_time_augmentation: bool = False, device: str = "auto",
+        precision: str = "auto", random_state: Any = None, warm_start: bool = False,
+        verbose: bool = False,
     ):  # fmt: skip
         self.network = network
         self.semi_supervision = semi_supervision

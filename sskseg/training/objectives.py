@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Real
 from typing import Any
@@ -47,7 +47,7 @@ class _Objective:
     def _loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         raise NotImplementedError
 
-    def loss(self, network, batch, progress):
+    def loss(self, network: Callable, batch: Batch, progress: float) -> torch.Tensor:
         """Compute the loss of a batch; `progress` rises from 0 to 1 during training.
 
         A network may return a tuple in training: elements after the first are outputs of auxiliary
@@ -62,7 +62,7 @@ class _Objective:
             total = total + decaying_weight(progress) * self._loss(head.float(), batch)
         return total
 
-    def overlap_loss(self, logits, labels):
+    def overlap_loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Compute the loss against labels alone: no distances, weights or auxiliary heads."""
         labels = crop_center(labels, logits.shape[2:])
         return self._overlap_losses(self._overlap_logits(logits.float()), labels)
@@ -99,11 +99,11 @@ class ForegroundObjective(_Objective):
     n_probabilities = 1
 
     @property
-    def n_outputs(self):
+    def n_outputs(self) -> int:
         return 1 + ("distance" in self.losses)
 
     @property
-    def weigh(self):
+    def weigh(self) -> Callable[[np.ndarray], np.ndarray] | None:
         """Map a label image, as `prepare` returns it, to weights of its pixels; None: all 1."""
         used = self.border_weight > 0 and "cross-entropy" in self.losses
         return self._weigh if used else None
@@ -112,7 +112,9 @@ class ForegroundObjective(_Objective):
         # Ids from 2 on: a patch with object 1 only would be taken for a mask.
         return weight_map(labels + (labels > 0), self.border_weight, self.border_sigma)
 
-    def prepare(self, labels, used):
+    def prepare(
+        self, labels: list[np.ndarray], used: Sequence[bool] | np.ndarray
+    ) -> tuple[list[np.ndarray], list[np.ndarray | None] | None]:
         """Return label images with separate objects, and targets of the distance (None: not used).
 
         Those of samples that are not `used` stay as they are.
@@ -138,26 +140,26 @@ class ForegroundObjective(_Objective):
             total = total + masked_soft_cross_entropy(logits[:, 1], target, weight)
         return total
 
-    def activate(self, logits):
+    def activate(self, logits: torch.Tensor) -> torch.Tensor:
         return logits[:, :1].float().sigmoid()
 
     @staticmethod
-    def confident_labels(probabilities, confidence):
+    def confident_labels(probabilities: torch.Tensor, confidence: float) -> torch.Tensor:
         """Return labels (batch, *spatial) of (batch, 1, *spatial) probabilities; -1 between."""
         inside = probabilities[:, 0]
         unsure = (inside > 1 - confidence) & (inside < confidence)
         return torch.where(unsure, -1, (inside >= confidence).long())
 
-    def foreground(self, output):
+    def foreground(self, output: np.ndarray) -> np.ndarray:
         return output[0]
 
-    def foreground_mask(self, output):
+    def foreground_mask(self, output: np.ndarray) -> np.ndarray:
         return output[0] > 0.5
 
-    def mask(self, output):
+    def mask(self, output: np.ndarray) -> np.ndarray:
         return self.foreground_mask(output).astype(np.uint8)
 
-    def probability(self, output):
+    def probability(self, output: np.ndarray) -> np.ndarray:
         return output[0]
 
 
@@ -176,38 +178,40 @@ class ClassObjective(_Objective):
     weigh = None
 
     @property
-    def n_outputs(self):
+    def n_outputs(self) -> int:
         return len(self.classes)
 
     @property
-    def n_probabilities(self):
+    def n_probabilities(self) -> int:
         return len(self.classes)
 
-    def prepare(self, labels, used):
+    def prepare(
+        self, labels: list[np.ndarray], used: Sequence[bool] | np.ndarray
+    ) -> tuple[list[np.ndarray], None]:
         return labels, None
 
     def _loss(self, logits, batch):
         return self._overlap_losses(logits, batch.labels, batch.weights)
 
-    def activate(self, logits):
+    def activate(self, logits: torch.Tensor) -> torch.Tensor:
         return logits.float().softmax(1)
 
     @staticmethod
-    def confident_labels(probabilities, confidence):
+    def confident_labels(probabilities: torch.Tensor, confidence: float) -> torch.Tensor:
         """Return labels (batch, *spatial) of (batch, n_classes, *spatial); -1: not confident."""
         most, label = probabilities.max(1)
         return torch.where(most >= confidence, label, -1)
 
-    def foreground(self, output):
+    def foreground(self, output: np.ndarray) -> np.ndarray:
         return 1 - output[0]
 
-    def foreground_mask(self, output):
+    def foreground_mask(self, output: np.ndarray) -> np.ndarray:
         return output.argmax(axis=0) > 0
 
-    def mask(self, output):
+    def mask(self, output: np.ndarray) -> np.ndarray:
         return self.classes[output.argmax(axis=0)]
 
-    def probability(self, output):
+    def probability(self, output: np.ndarray) -> np.ndarray:
         return np.moveaxis(output, 0, -1)
 
 
