@@ -11,23 +11,23 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import tifffile
 from sklearn.pipeline import make_pipeline
 
 from .counting import InstanceCounter
-from .datasets import make_neuromuscular_junctions, read_images
+from .datasets import make_neuromuscular_junctions
 from .images import check_images
 from .images.annotations import Annotations
-from .io import atomic_path
+from .io import atomic_path, read_images, read_labels, write_labels
 from .morphology import count_objects
 from .preprocessing import PercentileScaler
 from .report import format_table, html, save_overlay
 from .segmentation import SemiSupervisedSegmenter
 
 _HELP = """Images: TIFF, PNG, JPEG or BMP, all with the same number of channels; a TIFF of several
-pages is a stack of images. Labels: image files of the same names (or a file of as many pages), 0
-background, each object its own number (or 1 for all), and -1, or 255 in a file that has only 0, 1
-and 255, for unlabeled pixels; an image without a label file is unlabeled."""
+pages is a stack of images. Labels: image files of the same names, or with _mask, _masks, _cp_masks
+or _label after them (or a file of as many pages), 0 background, each object its own number or color
+(or 1, or 255, for all), and -1, or 255 or 65535 beside small numbers, for unlabeled pixels; an
+image without a label file is unlabeled."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -97,8 +97,7 @@ def run(
     for name, table in (("counts.csv", counts), ("objects.csv", objects)):
         with atomic_path(folder / name) as path:
             table.to_csv(path, index=False)
-    with atomic_path(folder / "labels.tif") as path:
-        _write_labels(path, labels)
+    _write_labels(folder / "labels.tif", labels)
     shown = _to_show(y)
     titles = [
         f"{names[i]}: {counts.objects[i]} objects"
@@ -151,40 +150,16 @@ def _simulated():
 
 def _from_files(options):
     names, X = read_images(options.images)
-    label_names, labels = read_images(options.labels)
-    pages = Path(options.images).is_file() and Path(options.labels).is_file()
-    if pages and len(labels) != len(X):
-        raise ValueError(
-            f"{options.labels} has {len(labels)} pages and {options.images} has {len(X)}; "
-            "they must agree."
-        )
-    labels_of = dict(zip(names if pages else label_names, labels, strict=True))
-    for name in labels_of.keys() - set(names):
-        raise ValueError(f"The label file {name!r} in {options.labels} pairs with no image.")
-    y = [_as_labels(labels_of.get(name)) for name in names]
+    _, y = read_labels(options.labels, names)
     for name, image, label in zip(names, X, y, strict=True):
         if label is not None and image.shape[:2] != label.shape:
             raise ValueError(
-                f"The label file {name!r} in {options.labels} does not pair with its image: shape "
-                f"{label.shape}, expected {image.shape[:2]}."
+                f"The label file of {name!r} in {options.labels} does not pair with its image: "
+                f"shape {label.shape}, expected {image.shape[:2]}."
             )
     if not any(_is_labeled(label) for label in y):
         raise ValueError(f"Nothing in {options.labels} is labeled.")
     return names, X, y, y
-
-
-def _as_labels(label):
-    if label is None:
-        return None
-    label = label[..., 0] if label.ndim == 3 else label
-    if label.dtype.kind == "f" and (label == np.rint(label)).all():
-        label = label.astype(np.int64)
-    if label.dtype.kind == "u":
-        values = np.unique(label)
-        label = label.astype(np.int64)
-        if values.tolist() in ([0, 1, 255], [1, 255]):
-            label[label == 255] = -1
-    return label
 
 
 def _is_labeled(label):
@@ -200,14 +175,7 @@ def _to_show(y, max_images=6):
 
 
 def _write_labels(path, labels):
-    if len({label.shape for label in labels}) == 1:
-        tifffile.imwrite(
-            path, np.stack(labels).astype(np.int32), compression="zlib", photometric="minisblack"
-        )
-        return
-    with tifffile.TiffWriter(path) as file:
-        for label in labels:
-            file.write(label.astype(np.int32), compression="zlib", contiguous=False)
+    write_labels(path, labels)
 
 
 if __name__ == "__main__":

@@ -9,11 +9,13 @@ from functools import cache
 from pathlib import Path
 from unittest import mock
 
+import bad_files
 import dask.array as da
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from bad_files import FILES
 from sklearn.base import clone
 
 import sskseg
@@ -373,6 +375,17 @@ def page():
         for found, names in cells_of.items():
             all_of_them = "all" if len(names) == len(NAMES) else ", ".join(names)
             lines.append(f"| {what} | {all_of_them} | {found} |\n")
+    return "".join(lines) + page_of_files()
+
+
+def page_of_files():
+    lines, section = [], None
+    for at, what, read, write in FILES:
+        if at != section:
+            lines.append(f"\n## {at}\n\n| file | what happens |\n|---|---|\n")
+            section = at
+        found = " ".join(bad_files.outcome(read, write).replace("|", "\\|").split())
+        lines.append(f"| {what} | {found} |\n")
     return "".join(lines)
 
 
@@ -392,9 +405,19 @@ def test_errors_name_an_argument(made):
              "parameter", "proxies", "simulator", "network", "device", "size", "loss", "spacing",
              "augmentation", "percentiles", "channel", "sigma", "semi_supervision",
              "instance", "coverage")  # fmt: skip
-    for line in made.splitlines():
+    for line in made.split("## Label files")[0].splitlines():
         if "Error: " in line:
             assert any(word in line.split("Error: ")[1] for word in named), line
+
+
+def test_messages_about_files_name_them(made):
+    lines = made[made.index("## Label files") :].splitlines()
+    assert sum(line.startswith("| ") for line in lines) > 60
+    for line in lines:
+        for kind in ("Error: ", "Warning: "):
+            if kind in line:
+                text = line.split(kind)[1]
+                assert re.search(r"\b[a-z0-9]+\.[A-Za-z]|FOLDER", text), line
 
 
 def test_every_estimator_is_in_it():

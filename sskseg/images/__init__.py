@@ -6,10 +6,10 @@ Import `sskseg.images.augmentation`, which needs torch, and `sskseg.images.annot
 
 from .normalization import channel_percentiles, rescale, subsample_step
 from .patches import Patch, PatchSampler, read_region
-from .points import are_points, check_points, draw_points
+from .points import are_points, check_points, draw_points, points_from_table
 from .random import check_generator, child_generator
 from .sections import consecutive_runs, section_indices
-from .stack import ImageStack, wrap_like
+from .stack import ImageStack, check_spacing, wrap_like
 from .validation import (
     check_images,
     check_lazy_images,
@@ -34,11 +34,13 @@ __all__ = [
     "check_points",
     "check_positions",
     "check_sample_weight",
+    "check_spacing",
     "child_generator",
     "consecutive_runs",
     "draw_points",
     "is_lazy",
     "like_input",
+    "points_from_table",
     "read_region",
     "rescale",
     "section_indices",

@@ -1,11 +1,16 @@
 """Checks behind `Annotations`."""
 
+import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .label_values import LARGEST, is_interpolated, void_value
 from .validation import check_numbers, check_unmasked, is_lazy, unwrap
+
+_MIN_GRAY = 128  # largest value of a mask that was interpolated
 
 
 def check_sequence(y: Any, name: str) -> Any:
@@ -29,6 +34,8 @@ def is_labeled(item: Any) -> bool:
     """Return whether a sample of `y`, validated or not, holds an annotation."""
     if item is None:
         return False
+    if hasattr(item, "columns"):  # points; a table without a row says that there is no object
+        return True
     item = np.asarray(item)
     if item.size == 0 or item.dtype.kind not in "biuf":  # no points: there is no object
         return True
@@ -87,6 +94,35 @@ def check_label_image(
     if label.dtype.kind == "i" and label.min() < -1:
         raise ValueError(f"{name} must not hold values below -1 (unlabeled), got {label.min()}.")
     return label
+
+
+def warn_of_values(labels: Sequence[np.ndarray | None], name: str) -> None:
+    """Warn of label images with a void value, or the gray levels of an interpolated mask.
+
+    Parameters
+    ----------
+    labels : sequence of ndarray of int, or None
+    name : str
+    """
+    given = [label for label in labels if label is not None and label.size]
+    largest = max((int(label.max()) for label in given), default=0)
+    if largest in LARGEST:
+        void = void_value(set().union(*(np.unique(label).tolist() for label in given)))
+        if void is not None:
+            warnings.warn(
+                f"{name} holds {void} beside small values only. If these are pixels to be ignored, "
+                f"give them -1; they are taken for an object (or a class) of the number {void}.",
+                UserWarning,
+                stacklevel=2,
+            )
+    if largest >= _MIN_GRAY and any(is_interpolated(label) for label in given[:4]):
+        warnings.warn(
+            f"{name} has gray levels that fall off at edges: it looks like a mask that was resized "
+            "with interpolation or saved as JPEG, and each gray level is taken for an object. "
+            "Apply a threshold, or resize it without interpolation (order 0).",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def check_counts(y: ArrayLike, n_samples: int, *, name: str = "y") -> np.ndarray:

@@ -20,6 +20,7 @@ from .annotation_checks import (
     check_sequence,
     is_labeled,
     looks_like_labels,
+    warn_of_values,
 )
 from .points import are_points, check_points, draw_points
 from .sections import consecutive_runs
@@ -172,6 +173,7 @@ class Annotations:
                 self._points[i] = check_points(item, shape, name)
             elif item is not None:
                 self._given[i] = check_label_image(item, shape, name, or_points=takes_points)
+        warn_of_values(self._given, self.name)
 
     # What is annotated
 

@@ -1,5 +1,7 @@
 """Points as annotations, and label images drawn from them."""
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -18,9 +20,53 @@ def are_points(values: ArrayLike, shape: tuple[int, ...]) -> bool:
     bool
         Whether `values` are of shape (k, spatial_ndim) or empty, and not of the image's shape.
     """
+    if hasattr(values, "columns"):
+        return True
     given = np.shape(values)
     is_empty = 0 in given and len(given) <= 2
     return given != tuple(shape) and (is_empty or (len(given) == 2 and given[1] == len(shape)))
+
+
+_COLUMNS = {"z": ("z", "slice"), "y": ("y",), "x": ("x",)}
+
+
+def points_from_table(table: Any, ndim: int, name: str = "y") -> np.ndarray:
+    """Take the coordinates of points from a table, by the names of its columns.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With columns y and x, and z of volumes, in any case and order; or ``axis-0``, ``axis-1``
+        and so on, as napari writes them.
+    ndim : {2, 3}
+    name : str, default="y"
+
+    Returns
+    -------
+    ndarray of float64, shape (k, ndim)
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or there are two of one name.
+    """
+    columns = [str(column).strip().lower() for column in table.columns]
+    napari = [f"axis-{i}" for i in range(8) if f"axis-{i}" in columns]
+    if napari:
+        wanted = [[column] for column in napari[-ndim:]]
+    else:
+        wanted = [list(_COLUMNS[axis]) for axis in "zyx"[-ndim:]]
+    found = [[i for i, c in enumerate(columns) if c in names] for names in wanted]
+    if len(found) < ndim or any(len(each) != 1 for each in found):
+        raise ValueError(
+            f"{name} must have one column each of {', '.join('zyx'[-ndim:])} (or of axis-0, "
+            f"axis-1, ...), got the columns {list(map(str, table.columns))}."
+        )
+    values = table.iloc[:, [each[0] for each in found]]
+    try:
+        return values.to_numpy(dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold numbers as coordinates: {error}.") from error
 
 
 def check_points(points: ArrayLike, shape: tuple[int, ...], name: str = "y") -> np.ndarray:
@@ -29,7 +75,8 @@ def check_points(points: ArrayLike, shape: tuple[int, ...], name: str = "y") -> 
     Parameters
     ----------
     points : array-like of shape (k, spatial_ndim)
-        Coordinates in pixels; (0, 0) is the center of the first pixel.
+        Coordinates in pixels; (0, 0) is the center of the first pixel. A table is read by the
+        names of its columns, see `points_from_table`.
     shape : tuple of int
         Spatial shape of the image.
     name : str, default="y"
@@ -37,24 +84,29 @@ def check_points(points: ArrayLike, shape: tuple[int, ...], name: str = "y") -> 
     Returns
     -------
     ndarray of float64, shape (k, spatial_ndim)
+        Those in the last half pixel, where programs have them whose (0, 0) is the corner of the
+        first pixel, are moved to the edge of the image.
 
     Raises
     ------
     ValueError
         For anything but numbers, NaN, infinity, or points outside of the image.
     """
+    if hasattr(points, "columns"):
+        points = points_from_table(points, len(shape), name)
     try:
         points = np.asarray(points, dtype=np.float64).reshape(-1, len(shape))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must hold points, numbers, got {points!r}.") from error
-    inside = (points > -0.5) & (points < np.array(shape) - 0.5)
+    edge = np.array(shape) - 0.5
+    inside = (points > -0.5) & (points <= np.array(shape))
     if not inside.all():
         wrong = points[~inside.all(axis=1)][0]
         raise ValueError(
             f"{name} must hold points inside of the image of shape {tuple(shape)}, got "
-            f"{wrong.tolist()}."
+            f"{wrong.tolist()}; (0, 0) is the center of the first pixel."
         )
-    return points
+    return np.minimum(points, np.nextafter(edge, 0))
 
 
 def draw_points(points: np.ndarray, shape: tuple[int, ...], radius: float) -> np.ndarray:

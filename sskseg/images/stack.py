@@ -23,12 +23,19 @@ ImageStack
     simulator : object, default=None
         Has ``sample(n, random_state) -> (X, y)``. None keeps the simulator of `images` if that is
         a stack.
+    spacing : sequence of float, default=None
+        Size of a pixel along each spatial axis, y and x last; of sections, preceded by their
+        distance. None keeps that of `images` if that is a stack, and is unknown otherwise.
+    unit : str, default=None
+        Of `spacing`.
 
     Attributes
     ----------
     images : ndarray, list of ndarray or dask array
     backbone : object or None
     simulator : object or None
+    spacing : tuple of float, or None
+    unit : str or None
 
     Examples
     --------
@@ -39,13 +46,24 @@ ImageStack
     (4, (2, 8, 8), (4, 8, 8))
     """
 
-    __slots__ = ("_backbone", "_images", "_simulator")
+    __slots__ = ("_backbone", "_images", "_simulator", "_spacing", "_unit")
 
-    def __init__(self, images: Any, *, backbone: Any = None, simulator: Any = None):
+    def __init__(
+        self,
+        images: Any,
+        *,
+        backbone: Any = None,
+        simulator: Any = None,
+        spacing: Sequence[float] | None = None,
+        unit: str | None = None,
+    ):
         if isinstance(images, ImageStack):
             backbone = images.backbone if backbone is None else backbone
             simulator = images.simulator if simulator is None else simulator
+            if spacing is None:
+                spacing, unit = images.spacing, images.unit if unit is None else unit
             images = images.images
+        self._spacing, self._unit = check_spacing(spacing), unit
         self._images = images if hasattr(images, "shape") else list(images)
         self._backbone = backbone
         self._simulator = simulator
@@ -61,6 +79,14 @@ ImageStack
     @property
     def simulator(self) -> Any:
         return self._simulator
+
+    @property
+    def spacing(self) -> tuple[float, ...] | None:
+        return self._spacing
+
+    @property
+    def unit(self) -> str | None:
+        return self._unit
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -107,10 +133,14 @@ ImageStack
         simulator = self._simulator
         if simulator is not None and transform is not None:
             simulator = _TransformedSimulator(simulator, transform)
-        return ImageStack(images, backbone=self._backbone, simulator=simulator)
+        return ImageStack(
+            images, backbone=self._backbone, simulator=simulator, spacing=self._spacing,
+            unit=self._unit,
+        )  # fmt: skip
 
     def __reduce__(self):
-        return _rebuild, (self._images, self._backbone, self._simulator)
+        kept = (self._backbone, self._simulator, self._spacing, self._unit)
+        return _rebuild, (self._images, *kept)
 
     def __eq__(self, other):
         return self is other
@@ -119,7 +149,36 @@ ImageStack
 
     def __repr__(self):
         kept = [name for name in ("backbone", "simulator") if getattr(self, name) is not None]
-        return f"ImageStack(shape={self.shape}{''.join(', ' + name for name in kept)})"
+        if self._spacing is not None:
+            kept.append(f"spacing={self._spacing}")
+        return f"ImageStack(shape={self.shape}{''.join(', ' + part for part in kept)})"
+
+
+def check_spacing(spacing: Any) -> tuple[float, ...] | None:
+    """Validate the size of a pixel: positive numbers, or None.
+
+    Parameters
+    ----------
+    spacing : sequence of float, or None
+
+    Returns
+    -------
+    tuple of float, or None
+
+    Raises
+    ------
+    ValueError
+        For anything but finite positive numbers.
+    """
+    if spacing is None:
+        return None
+    try:
+        steps = tuple(float(step) for step in spacing)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"spacing must be positive numbers, got {spacing!r}.") from error
+    if not all(0 < step < np.inf for step in steps):
+        raise ValueError(f"spacing must be positive numbers, got {spacing!r}.")
+    return steps
 
 
 def sample_key(key: Any) -> Any:
@@ -196,5 +255,5 @@ class _TransformedSimulator:
         return sample_contours
 
 
-def _rebuild(images, backbone, simulator):
-    return ImageStack(images, backbone=backbone, simulator=simulator)
+def _rebuild(images, backbone, simulator, spacing=None, unit=None):
+    return ImageStack(images, backbone=backbone, simulator=simulator, spacing=spacing, unit=unit)

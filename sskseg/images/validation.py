@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from .stack import ImageStack
 
 _MAX_MAGNITUDE = 1e18  # of intensities, whose squares float32 can hold
+_MAX_CHANNELS = 4  # of images whose channels come first
 _SHAPES = "(n_samples, *spatial) or (n_samples, *spatial, n_channels)"
 
 
@@ -81,6 +82,7 @@ def check_images(
         )
     if n_channels is not None and channels != {n_channels}:
         raise ValueError(f"{name} must have {n_channels} channel(s), got {channels.pop()}.")
+    _check_channels_last([image.shape for image in images], name)
     return images
 
 
@@ -119,6 +121,7 @@ def check_lazy_images(
         )
     _check_dtype(X.dtype, name)
     X = X[..., None] if X.ndim == spatial_ndim + 1 else X
+    _check_channels_last([X.shape[1:]], name)
     if n_channels is not None and X.shape[-1] != n_channels:
         raise ValueError(f"{name} must have {n_channels} channel(s), got {X.shape[-1]}.")
     return X
@@ -245,6 +248,18 @@ def like_input(outputs: Sequence[np.ndarray] | np.ndarray, X: Any) -> np.ndarray
 def _check_spatial_ndim(spatial_ndim):
     if spatial_ndim not in (2, 3):
         raise ValueError(f"spatial_ndim must be 2 or 3, got {spatial_ndim!r}.")
+
+
+def _check_channels_last(shapes, name):
+    """Refuse images of a few rows with many channels: their first axis is that of channels."""
+    for shape in shapes:
+        first, *between, last = shape
+        if first <= _MAX_CHANNELS < last and first < min(between):
+            raise ValueError(
+                f"{name} must have its channels in the last axis, got images of shape {shape}: "
+                f"{first} pixels high, with {last} channels? Move them there, "
+                f"np.moveaxis({name}, 1, -1), or leave out an axis of length 1."
+            )
 
 
 def _as_list(X, spatial_ndim, name):

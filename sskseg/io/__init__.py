@@ -2,5 +2,16 @@
 
 from .atomic import atomic_path, write_atomically
 from .images import list_images, read_image, read_images
+from .labels import read_labels, write_labels
+from .points import read_points
 
-__all__ = ["atomic_path", "list_images", "read_image", "read_images", "write_atomically"]
+__all__ = [
+    "atomic_path",
+    "list_images",
+    "read_image",
+    "read_images",
+    "read_labels",
+    "read_points",
+    "write_atomically",
+    "write_labels",
+]

@@ -2,10 +2,12 @@ import copy
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy import ndimage
 from sklearn.utils import _safe_indexing
 
-from sskseg.images import check_images
+from sskseg.images import check_images, points_from_table
 from sskseg.images.annotations import Annotations
 
 
@@ -48,10 +50,53 @@ def test_invalid_parameters_are_refused(options, message):
         Annotations(np.zeros((1, 4, 4), int), **options)
 
 
-@pytest.mark.parametrize("wrong", [(5, 20), (-1, 3), (np.nan, 3), (3, np.inf)])
+@pytest.mark.parametrize("wrong", [(5, 20.1), (-1, 3), (np.nan, 3), (3, np.inf)])
 def test_points_outside_of_their_image_are_refused(wrong):
     with pytest.raises(ValueError, match=r"y\[0\] must hold points inside .* \(20, 20\), got"):
         Annotations([[(5, 5), wrong]], images_of(1, (20, 20)))
+
+
+def test_points_in_the_last_half_pixel_are_those_of_the_edge():
+    annotations = Annotations([[(5, 5), (10, 19.7)]], images_of(1, (20, 20)))
+    assert annotations.points(0).tolist() == [[5, 5], [10, np.nextafter(19.5, 0)]]
+    assert annotations.counts() == [2]
+    assert annotations.label_images[0][10, 19] == 2
+
+
+def test_tables_of_points_are_read_by_the_names_of_their_columns():
+    given = pd.DataFrame({"X": [12.0, 3.0], "area": [9, 9], "Y": [4.0, 18.0]})
+    annotations = Annotations([given, given[:0]], images_of(2, (20, 20)))
+    assert annotations.points(0).tolist() == [[4, 12], [18, 3]]
+    assert annotations.counts().tolist() == [2, 0]
+    napari = pd.DataFrame({"index": [0], "axis-0": [7.0], "axis-1": [1.0], "axis-2": [2.0]})
+    assert points_from_table(napari, 2).tolist() == [[1, 2]]
+    assert points_from_table(napari, 3).tolist() == [[7, 1, 2]]
+    with pytest.raises(ValueError, match=r"y\[0\] must have one column each of y, x"):
+        Annotations([given[["X", "area"]]], images_of(1, (20, 20)))
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
+@pytest.mark.parametrize("target", ["instances", "classes"])
+def test_void_values_are_warned_of(dtype, target):
+    y = np.array([[[0, 1, 1], [0, 2, 2]]], dtype)
+    Annotations(y, images_of(1, (2, 3)), target=target)
+    y[0, 0, 0] = np.iinfo(dtype).max
+    with pytest.warns(UserWarning, match=f"y holds {np.iinfo(dtype).max} beside small"):
+        Annotations(y, images_of(1, (2, 3)), target=target)
+
+
+def test_many_objects_are_not_taken_for_void():
+    Annotations(np.arange(256, dtype=np.uint8).reshape(1, 16, 16), images_of(1, (16, 16)))
+
+
+def test_interpolated_masks_are_warned_of():
+    mask = np.zeros((40, 40), np.uint8)
+    mask[10:30, 10:30] = 255
+    blurred = np.rint(ndimage.gaussian_filter(mask.astype(float), 1)).astype(np.uint8)
+    with pytest.warns(UserWarning, match="fall off at edges"):
+        Annotations([blurred], images_of(1, (40, 40)))
+    touching = np.kron(np.arange(1, 201).reshape(10, 20), np.ones((2, 2), int))
+    Annotations([touching], images_of(1, (20, 40)))
 
 
 def test_label_images_are_views():

@@ -25,11 +25,36 @@ def open_zarr(path: Path, inside: str, level: int) -> FileContent:
         check_level(level)
         return FileContent(da.from_zarr(node))
     attributes: dict[str, Any] = dict(node.attrs)
-    pyramids = attributes.get("ome", attributes).get("multiscales")
+    if "bioformats2raw.layout" in attributes.get("ome", attributes):
+        node = _only_image(node, path, inside)
+        attributes = dict(node.attrs)
+    known = attributes.get("ome", attributes)
+    if "plate" in known:
+        wells = [f"{well['path']}/0" for well in known["plate"].get("wells", [])]
+        raise ValueError(
+            f"{path} is a plate of several images; open one of them, {path.name}:/WELL/FIELD with "
+            f"{wells[:3]}."
+        )
+    pyramids = known.get("multiscales")
     if not pyramids:
         check_level(level)
         return FileContent(da.from_zarr(_only_array(node, path)))
     return _open_level(node, pyramids[0], level)
+
+
+def _only_image(group, path, inside):
+    """The image of a group in the layout of bioformats2raw, which has one group for each."""
+    names = sorted(
+        name for name, child in group.groups()
+        if "multiscales" in {**child.attrs, **dict(child.attrs.get("ome", {}))}
+    )  # fmt: skip
+    if len(names) != 1:
+        prefix = f"{inside}/" if inside else ""
+        raise ValueError(
+            f"{path} holds {len(names)} images (bioformats2raw); open one of "
+            f"{[f'{path.name}:/{prefix}{name}' for name in names]}."
+        )
+    return group[names[0]]
 
 
 def _only_array(group, path):

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from ..units import convert_spacing
 from . import hdf5, tiff
 from .ome_zarr import is_zarr, open_zarr
 from .scan import FileContent, Scan
 from .sections import open_sections
-from .units import convert_spacing
 
 # A format of one file: its suffixes, and a function of path, place inside, level and chunks.
 _FILE_FORMATS: list[tuple[tuple[str, ...], Callable[[Path, str, int, Any], FileContent]]] = [
@@ -39,8 +39,8 @@ def open_scan(
     ----------
     path : str or path-like
         OME-Zarr or zarr (a folder), HDF5 (``file.h5`` with one dataset, or ``file.h5:/data``),
-        TIFF, BigTIFF or OME-TIFF, or a folder of sections, one image file each, in the order of
-        the numbers in their names.
+        TIFF, BigTIFF or OME-TIFF (``scan.tif:1`` is the second of its series), or a folder of
+        sections, one image file each, in the order of the numbers in their names.
     level : int, default=0
         Of the resolution pyramid; 0 is the finest.
     axes : str, default=None
@@ -100,7 +100,7 @@ def _open(where, inside, level, chunks):
 
 def _split(path):
     """Split a path into a file and what is inside it; the colon of a Windows drive stays."""
-    match = re.match(r"^(.*\.(?:h5|hdf5|hdf|zarr))(:/?)(.*)$", path, re.IGNORECASE)
+    match = re.match(r"^(.*\.(?:h5|hdf5|hdf|zarr|tiff?))(:/?)(.*)$", path, re.IGNORECASE)
     return match.groups() if match else (path, "", "")
 
 

@@ -2,42 +2,94 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
 
-from . import tiff
+from ..images import SUFFIXES, image_files, read_images
+from ..tiff import SUFFIXES as TIFF_SUFFIXES
 from .scan import FileContent, check_level
 
-SECTION_SUFFIXES = (*tiff.SUFFIXES, ".png", ".jpg", ".jpeg", ".bmp")
+SECTION_SUFFIXES = SUFFIXES
 
 
 def open_sections(path: Path, level: int) -> FileContent:
-    """Open the image files of a folder, in the order of the numbers in their names."""
+    """Open the image files of a folder, in the order of the numbers in their names.
+
+    Raises
+    ------
+    ValueError
+        If a file is not one section, or has another size or dtype than the first one.
+    """
     import dask
     import dask.array as da
-    from skimage.io import imread
 
     check_level(level)
-    files = [file for file in path.iterdir() if file.suffix.lower() in SECTION_SUFFIXES]
-    if not files:
-        raise ValueError(
-            f"{path} holds no zarr and no image files ({', '.join(SECTION_SUFFIXES)})."
-        )
-    files.sort(key=lambda f: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", f.name)])
-    first = imread(files[0])
-    if first.ndim not in (2, 3):
-        raise ValueError(f"{files[0]} must hold one section, got shape {first.shape}.")
+    try:
+        files = image_files(path)
+    except FileNotFoundError as error:
+        raise ValueError(f"{path} holds no zarr and no image files ({error})") from error
+    first = _section(str(files[0]))
+    _check_headers(files)
     read = dask.delayed(_read_section, pure=True)
-    sections = [da.from_delayed(read(str(f), first.shape), first.shape, first.dtype) for f in files]
+    sections = [
+        da.from_delayed(read(str(f), first.shape, first.dtype), first.shape, first.dtype)
+        for f in files
+    ]
     return FileContent(da.stack(sections), "zyx" + "c" * (first.ndim == 3))
 
 
-def _read_section(path: str, shape: tuple[int, ...]) -> np.ndarray:
-    from skimage.io import imread
+def _check_headers(files):
+    """Compare the headers of all files of a format, without reading their pixels."""
+    first: dict[bool, tuple] = {}
+    for file in files:
+        is_tiff = file.suffix.lower() in TIFF_SUFFIXES
+        header = _tiff_header(file) if is_tiff else _raster_header(file)
+        expected, example = first.setdefault(is_tiff, (header, file))
+        if header != expected:
+            raise ValueError(
+                f"{file} is {_text(header)}, and {example.name} is {_text(expected)}: all sections "
+                "must have one size and one dtype."
+            )
 
-    section = imread(path)
-    if section.shape != shape:
-        raise ValueError(f"{path} has shape {section.shape}, the first section {shape}.")
+
+def _text(header):
+    return " ".join(str(part) for part in header)
+
+
+def _tiff_header(file):
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(file) as opened:
+            series = opened.series[0]
+            return tuple(series.shape), str(series.dtype)
+    except Exception as error:  # decoders raise errors of many kinds
+        raise ValueError(f"{file} cannot be read as an image: {error}.") from error
+
+
+def _raster_header(file):
+    from PIL import Image
+
+    try:
+        with Image.open(file) as opened:
+            return opened.size, opened.mode
+    except OSError as error:
+        raise ValueError(f"{file} cannot be read as an image: {error}.") from error
+
+
+def _section(path):
+    _, images = read_images(path)
+    if len(images) != 1:
+        raise ValueError(f"{path} must hold one section, got {len(images)}.")
+    return np.asarray(images[0])
+
+
+def _read_section(path: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    section = _section(path)
+    if section.shape != shape or section.dtype != dtype:
+        raise ValueError(
+            f"{path} has shape {section.shape} and dtype {section.dtype}, the first section "
+            f"{shape} and {dtype}."
+        )
     return section

@@ -2,83 +2,73 @@
 
 from __future__ import annotations
 
-import re
+import warnings
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import numpy as np
 
+from ..tiff import SUFFIXES, axes_of, check_complete, physical_sizes
 from .on_disk import ArrayOnDisk
 from .scan import FileContent, check_level
 
-SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
+__all__ = ["SUFFIXES", "open_tiff"]
 
 
 def open_tiff(path: Path, inside: str, level: int, chunks: Any) -> FileContent:
-    """Open a level of the first series."""
+    """Open a level of a series: the first, or that of the number `inside`."""
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        series = file.series[0]
+        number = _series_number(path, inside, len(file.series))
+        series = file.series[number]
+        try:
+            check_complete(series)
+        except ValueError as error:
+            raise ValueError(f"{path} cannot be opened: {error}.") from error
         check_level(level, len(series.levels))
         part = series.levels[level]
-        axes = part.axes.lower().replace("s", "c").replace("q", "z").replace("i", "z")
-        spacing, units = _imagej_spacing(file) if file.is_imagej else _ome_spacing(file)
+        axes = axes_of(part)
+        if "c" not in axes:
+            axes = axes.replace("s", "c")
+        if "z" not in axes:
+            axes = axes.replace("q", "z").replace("i", "z")
+        spacing, units = physical_sizes(file)
         if level:
             wide, narrow = series.shape[axes.index("x")], part.shape[axes.index("x")]
             spacing = {k: v * (wide / narrow if k in "yx" else 1) for k, v in spacing.items()}
         page = part.keyframe
         tile = (page.tilelength, page.tilewidth) if page.is_tiled else None
-        array = _Tiff(str(path), level, part.shape, part.dtype, tile)
+        array = _Tiff(str(path), (number, level), part.shape, part.dtype, tile)
     return FileContent(array.to_dask(chunks), axes, spacing, units)
 
 
-def _ome_spacing(file):
-    """Pixel sizes and units of the first image of OME-XML."""
-    text = file.ome_metadata
-    try:
-        elements = ElementTree.fromstring(text).iter() if text else ()
-    except ElementTree.ParseError:  # damaged metadata define no size
-        elements = ()
-    pixels = next((e.attrib for e in elements if e.tag.rpartition("}")[2] == "Pixels"), {})
-    sizes = {a.lower(): pixels[f"PhysicalSize{a}"] for a in "ZYX" if f"PhysicalSize{a}" in pixels}
-    return (
-        {axis: float(size) for axis, size in sizes.items()},
-        {axis: pixels.get(f"PhysicalSize{axis.upper()}Unit", "µm") for axis in sizes},
-    )
-
-
-def _imagej_spacing(file):
-    """Pixel sizes and unit of what ImageJ writes; nothing where it has none.
-
-    The resolution of other files is ignored: it is mostly that of some screen.
-    """
-    metadata, tags = file.imagej_metadata, file.pages.first.tags
-
-    def unit_of(axis):
-        text = str(metadata.get(f"{axis}unit", metadata.get("unit", "")))
-        return re.sub(r"\\u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), text)
-
-    if unit_of("x").lower() in ("", "pixel", "pixels"):
-        return {}, {}
-    spacing = {"z": float(metadata["spacing"])} if metadata.get("spacing") else {}
-    for axis, name in (("y", "YResolution"), ("x", "XResolution")):
-        pixels, length = tags[name].value if name in tags else (0, 0)
-        if pixels and length:
-            spacing[axis] = length / pixels
-    return spacing, {axis: unit_of(axis) for axis in spacing}
+def _series_number(path, inside, n):
+    """Number of the series to open."""
+    if not inside:
+        if n > 1:
+            warnings.warn(
+                f"{path} holds {n} series (images or positions): the first is opened. Open the "
+                f"others as {path.name}:1 to {path.name}:{n - 1}.",
+                UserWarning,
+                stacklevel=5,
+            )
+        return 0
+    if not inside.isdecimal() or int(inside) >= n:
+        raise ValueError(f"{path} has the series 0 to {n - 1}, got {inside!r}.")
+    return int(inside)
 
 
 class _Tiff(ArrayOnDisk):
-    """A level of the first series, through tifffile's zarr store."""
+    """A level of a series, through tifffile's zarr store."""
 
     def __getitem__(self, region: Any) -> np.ndarray:
         import tifffile
         import zarr
 
+        number, level = self.inside
         with (
             tifffile.TiffFile(self.path) as file,
-            file.series[0].levels[self.inside].aszarr() as store,
+            file.series[number].levels[level].aszarr() as store,
         ):
             return np.asarray(zarr.open(store, mode="r")[region])

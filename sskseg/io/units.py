@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 _LENGTHS = {  # in meters, with the names that OME-NGFF has first
@@ -11,9 +13,10 @@ _LENGTHS = {  # in meters, with the names that OME-NGFF has first
     1e-6: ("micrometer", "µm", "μm", "um", "micron"),
     1e-3: ("millimeter", "mm"),
     1e-2: ("centimeter", "cm"),
-    0.0254: ("inch", "in"),
+    0.0254: ("inch", "in", "inches", '"'),
     1.0: ("meter", "m"),
 }
+_NO_UNITS = ("pixel", "px", "voxel", "")  # no length
 
 
 def unit_name(unit: str) -> str:
@@ -35,8 +38,14 @@ def convert_spacing(
     ------
     ValueError
         If a size is not positive, or cannot be converted.
+
+    Warns
+    -----
+    UserWarning
+        If some sizes are lengths, and others are given in pixels, which is no unit of length.
     """
-    unit, converted = wanted or units.get("x"), {}
+    spacing = _lengths(spacing, units, source)
+    unit, converted = wanted or (units.get("x") if "x" in spacing else None), {}
     for axis, step in spacing.items():
         own = units.get(axis) or units.get("x")
         same = own in (None, unit) or axis not in "zyx"
@@ -48,6 +57,27 @@ def convert_spacing(
                 f"size in {unit or 'any unit'}: give spacing and unit."
             )
     return converted, unit
+
+
+def _lengths(spacing, units, source):
+    """Sizes that have a unit of length, or none; nothing if x has none but another axis has."""
+    own = {axis: units.get(axis, units.get("x")) for axis in spacing}
+    plain = [a for a, unit in own.items() if unit is not None and _is_no_unit(unit)]
+    lengths = [a for a in spacing if a not in plain and a in "zyx"]
+    if plain and lengths:
+        warnings.warn(
+            f"{source} gives the size of a pixel along {', '.join(plain)} in pixels, which is no "
+            f"unit of length, and along {', '.join(lengths)} in {own[lengths[0]]}: sizes are "
+            "ignored. Give spacing and unit.",
+            UserWarning,
+            stacklevel=4,
+        )
+        return {}
+    return {axis: step for axis, step in spacing.items() if axis not in plain}
+
+
+def _is_no_unit(unit):
+    return unit.lower().removesuffix("s") in _NO_UNITS
 
 
 def _length(unit):

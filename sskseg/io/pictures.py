@@ -1,0 +1,65 @@
+"""`Picture`: the pixels of an image in a file, with the meaning of their axes."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+_SPATIAL = {2: "yx", 3: "zyx"}
+_UNNAMED = "qi"  # pages of which the file does not say what they are
+
+
+class Picture(NamedTuple):
+    """Pixels, and what the file says about them.
+
+    Parameters
+    ----------
+    pixels : ndarray
+    axes : str
+        One letter for each axis: z, y, x, c (channels), s (samples of a color), t, and q or i for
+        pages that the file does not explain.
+    spacing : dict of str to float
+        Size of a pixel by axis, where the file defines it.
+    units : dict of str to str
+        Unit of `spacing` by axis.
+    palette : ndarray of shape (n_colors, 3), uint8, or None
+        Colors that `pixels` are indices of.
+    is_inverted : bool
+        Whether 0 is white (``MinIsWhite``) and `pixels` are as they are stored.
+    is_lossy : bool
+        Whether values are near those that were saved (JPEG).
+    """
+
+    pixels: np.ndarray
+    axes: str
+    spacing: dict[str, float] = {}  # noqa: RUF012 - never written to
+    units: dict[str, str] = {}  # noqa: RUF012
+    palette: np.ndarray | None = None
+    is_inverted: bool = False
+    is_lossy: bool = False
+
+    def samples(self, spatial_ndim: int) -> list[np.ndarray]:
+        """Cut into images of shape (*spatial) or (*spatial, n_channels).
+
+        Axes that are neither spatial nor channels (time, in two dimensions z) are cut, in the order
+        of the file.
+        """
+        axes, pixels = self.axes, self.pixels
+        spatial = _SPATIAL[spatial_ndim]
+        if spatial_ndim == 3 and "z" not in axes:  # pages are sections
+            pages = next((letter for letter in _UNNAMED if letter in axes), "")
+            axes = axes.replace(pages, "z") if pages else axes
+        missing = [letter for letter in spatial if letter not in axes]
+        if missing:
+            raise ValueError(
+                f"there is no axis {', '.join(missing)}: the axes are {axes!r}, of shape "
+                f"{pixels.shape}"
+            )
+        channels = [letter for letter in axes if letter in "cs"]
+        cut = [letter for letter in axes if letter not in (*spatial, *channels)]
+        ordered = pixels.transpose([axes.index(a) for a in (*cut, *spatial, *channels)])
+        shape = ordered.shape[len(cut) : len(cut) + spatial_ndim]
+        last = (-1,) if channels else ()
+        n = int(np.prod(ordered.shape[: len(cut)]))
+        return list(ordered.reshape(n, *shape, *last) if n else [])

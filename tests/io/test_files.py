@@ -1,0 +1,142 @@
+"""Values read from files that other programs write."""
+
+import logging
+
+import numpy as np
+import pytest
+import tifffile
+from bad_files import OME_SET, colored, squares
+from PIL import Image
+
+from sskseg.images import ImageStack
+from sskseg.io import read_image, read_images, read_labels, read_points, write_labels
+from sskseg.io.orientation import upright
+
+
+def test_colors_of_objects_become_numbers(tmp_path):
+    for alpha in (False, True):
+        Image.fromarray(colored(alpha)).save(tmp_path / "a.png")
+        _, (labels,) = read_labels(tmp_path / "a.png")
+        pairs = np.unique(np.stack([labels.ravel(), squares().ravel()]), axis=1)
+        assert pairs.shape[1] == 7
+        assert ((labels == 0) == (squares() == 0)).all()
+
+
+@pytest.mark.parametrize(
+    ("axes", "shape", "options"),
+    [
+        ("CYX", (2, 5, 6), {}),
+        ("ZCYX", (3, 2, 5, 6), {}),
+        ("TZCYX", (4, 3, 2, 5, 6), {"imagej": True}),
+        ("TCZYX", (4, 2, 3, 5, 6), {"ome": True}),
+        ("CZYX", (2, 3, 5, 6), {"ome": True}),
+    ],
+)
+def test_channels_come_last_whatever_their_place(tmp_path, axes, shape, options):
+    pixels = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
+    tifffile.imwrite(
+        tmp_path / "a.ome.tif" if options.get("ome") else tmp_path / "a.tif",
+        pixels,
+        **(options or {"imagej": True}),
+        metadata={"axes": axes},
+    )
+    path = next(tmp_path.iterdir())
+    _, images = read_images(path)
+    cut = [axis for axis, letter in enumerate(axes) if letter in "TZ"]
+    expected = np.moveaxis(pixels, axes.index("C"), -1)
+    cut = [axis - (axis > axes.index("C")) for axis in cut]
+    expected = np.moveaxis(expected, cut, range(len(cut))).reshape(-1, 5, 6, 2)
+    assert np.array_equal(np.asarray(images), expected)
+    if "Z" in axes:
+        _, volumes = read_images(path, spatial_ndim=3)
+        assert np.array_equal(np.concatenate(list(volumes)), expected)
+
+
+def test_images_are_turned_upright(tmp_path):
+    pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    # 6: row 0 is the right side, column 0 the top
+    assert upright(pixels, 6).tolist() == [[3, 0], [4, 1], [5, 2]]
+    assert upright(pixels, 8).tolist() == [[2, 5], [1, 4], [0, 3]]
+    assert upright(pixels, 3).tolist() == [[5, 4, 3], [2, 1, 0]]
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
+    assert read_image(tmp_path / "a.png").tolist() == [[3, 0], [4, 1], [5, 2]]
+
+
+def test_pages_keep_their_order_where_sizes_alternate(tmp_path):
+    with tifffile.TiffWriter(tmp_path / "a.tif") as file:
+        for i, side in enumerate((8, 6, 8, 6)):
+            file.write(np.full((side, side), i, np.uint8), contiguous=False, metadata=None)
+    _, images = read_images(tmp_path / "a.tif")
+    assert [int(image[0, 0]) for image in images] == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match=r"a\.tif holds .* images of shapes"):
+        read_image(tmp_path / "a.tif")
+
+
+def test_a_missing_file_of_an_ome_set_is_not_read_as_zeros(tmp_path, caplog):
+    caplog.set_level(logging.CRITICAL, "tifffile")
+    for i in range(2):
+        tifffile.imwrite(
+            tmp_path / f"z{i}.ome.tif",
+            np.full((32, 32), i + 1, np.uint8),
+            description=OME_SET.format(own=i + 1),
+            metadata=None,
+        )
+    names, images = read_images(tmp_path)
+    assert names == ["z0_0000", "z0_0001"]
+    assert [int(image.max()) for image in images] == [1, 2]
+    (tmp_path / "z1.ome.tif").unlink()
+    with pytest.raises(ValueError, match=r"z0\.ome\.tif .* 1 of 2 pages .* missing"):
+        read_images(tmp_path)
+
+
+def test_sizes_of_pixels_stay_with_the_images(tmp_path):
+    tifffile.imwrite(
+        tmp_path / "a.ome.tif",
+        np.zeros((3, 8, 8), np.uint8),
+        metadata={
+            "axes": "ZYX",
+            "PhysicalSizeX": 500,
+            "PhysicalSizeXUnit": "nm",
+            "PhysicalSizeY": 500,
+            "PhysicalSizeYUnit": "nm",
+            "PhysicalSizeZ": 2,
+            "PhysicalSizeZUnit": "µm",
+        },
+    )
+    _, images = read_images(tmp_path / "a.ome.tif")
+    assert isinstance(images, ImageStack)
+    assert images.spacing == pytest.approx((2000, 500, 500))
+    assert images.unit == "nm"
+    assert images[:2].spacing == images.spacing
+
+
+@pytest.mark.parametrize("n", [3, 70_000])
+def test_written_labels_come_back(tmp_path, n):
+    labels = [np.arange(n + 1).reshape(1, -1) % (n + 1), np.array([[0, n], [1, 2]])]
+    for given in (labels, [labels[0]] * 2, [np.where(labels[1] == 1, -1, labels[1])]):
+        write_labels(tmp_path / "labels.tif", given)
+        _, back = read_labels(tmp_path / "labels.tif")
+        for one, other in zip(given, back, strict=True):
+            assert np.array_equal(one, other)
+
+
+def test_labels_of_more_than_32_bits_are_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"labels\.tif cannot hold labels from 0 to 8589934592"):
+        write_labels(tmp_path / "labels.tif", [np.array([[0, 2**33]])])
+    assert not list(tmp_path.iterdir())
+
+
+def test_points_are_ordered_like_images(tmp_path):
+    (tmp_path / "p.csv").write_text("image,y,x\nb.tif,1,2\nb.tif,3,4\n")
+    names, points = read_points(tmp_path / "p.csv", ["a", "b"])
+    assert names == ["a", "b"]
+    assert [p.tolist() for p in points] == [[], [[1, 2], [3, 4]]]
+    with pytest.raises(ValueError, match="has points of 'b'"):
+        read_points(tmp_path / "p.csv", ["a"])
+    (tmp_path / "p.csv").unlink()
+    (tmp_path / "b.csv").write_text("x;y\n2;1\n")
+    _, points = read_points(tmp_path, ["a", "b"])
+    assert points[0] is None
+    assert points[1].tolist() == [[1, 2]]
