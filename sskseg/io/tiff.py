@@ -30,7 +30,8 @@ def read_tiff(path: Path) -> list[Picture]:
 
     with tifffile.TiffFile(path) as file:
         spacing, units = physical_sizes(file)
-        every, found = list(_all_series(file)), []
+        every = list(_all_series(file))
+        found: list[tuple[int, Picture]] = []
         for series in every:
             check_complete(series)
             picture = _picture(file, series, spacing, units)
