@@ -16,20 +16,38 @@ def is_zarr(path: Path) -> bool:
 
 
 def open_zarr(path: Path, inside: str, level: int) -> FileContent:
-    """Open a level of a pyramid, an array, or the only array of a group."""
+    """Open a level of a pyramid, an array, the only array of a group, or its only labels."""
     import dask.array as da
     import zarr
 
-    node = zarr.open(path, mode="r", path=inside or None)
+    node: Any = zarr.open(path, mode="r", path=inside or None)
     if not hasattr(node, "groups"):
         check_level(level)
         return FileContent(da.from_zarr(node))
-    attributes: dict[str, Any] = dict(node.attrs)
-    pyramids = attributes.get("ome", attributes).get("multiscales")
+    attributes = _ome_attributes(node)
+    pyramids = attributes.get("multiscales")
+    if not pyramids and len(attributes.get("labels", ())) == 1:
+        node = node[attributes["labels"][0]]
+        pyramids = _ome_attributes(node).get("multiscales")
     if not pyramids:
         check_level(level)
         return FileContent(da.from_zarr(_only_array(node, path)))
     return _open_level(node, pyramids[0], level)
+
+
+def holds_image(path: Path) -> bool:
+    """Whether a folder is an image of OME-Zarr, with its multiscales."""
+    import zarr
+
+    if not is_zarr(path):
+        return False
+    node = zarr.open(path, mode="r")
+    return hasattr(node, "groups") and bool(_ome_attributes(node).get("multiscales"))
+
+
+def _ome_attributes(group) -> dict[str, Any]:
+    attributes = dict(group.attrs)
+    return attributes.get("ome", attributes)
 
 
 def _only_array(group, path):
