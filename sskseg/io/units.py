@@ -6,7 +6,11 @@ import warnings
 
 import numpy as np
 
-_LENGTHS = {  # in meters, with the names that OME-NGFF has first
+_LENGTHS = {  # in meters; the first name is that of NGFF
+    1e-24: ("yoctometer", "ym"),
+    1e-21: ("zeptometer", "zm"),
+    1e-18: ("attometer", "am"),
+    1e-15: ("femtometer", "fm"),
     1e-12: ("picometer", "pm"),
     1e-10: ("angstrom", "Å", "A"),
     1e-9: ("nanometer", "nm"),
@@ -14,14 +18,29 @@ _LENGTHS = {  # in meters, with the names that OME-NGFF has first
     1e-3: ("millimeter", "mm"),
     1e-2: ("centimeter", "cm"),
     0.0254: ("inch", "in", "inches", '"'),
+    0.1: ("decimeter", "dm"),
+    0.3048: ("foot", "ft"),
+    0.9144: ("yard", "yd"),
     1.0: ("meter", "m"),
+    1e2: ("hectometer", "hm"),
+    1e3: ("kilometer", "km"),
+    1609.344: ("mile", "mi"),
+    1e6: ("megameter", "Mm"),
+    1e9: ("gigameter", "Gm"),
+    1e12: ("terameter", "Tm"),
+    1e15: ("petameter", "Pm"),
+    3.0856775814913673e16: ("parsec", "pc"),
+    1e18: ("exameter", "Em"),
+    1e21: ("zettameter", "Zm"),
+    1e24: ("yottameter", "Ym"),
 }
 _NO_UNITS = ("pixel", "px", "voxel", "")  # no length
 
 
-def unit_name(unit: str) -> str:
-    """Return the name that OME-NGFF has for a unit of length; any other name as it is."""
-    return _length(unit)[1]
+def ngff_unit(unit: str) -> str | None:
+    """Return the name that NGFF has for a unit of length, or None where it has none."""
+    meters, name = _length(unit)
+    return None if np.isnan(meters) else name
 
 
 def convert_spacing(

@@ -76,8 +76,8 @@ def _crossings(contours, height):
     (y, x), (dy, dx) = here[edge].T, (there - here)[edge].T
     column = x + (row - y) / dy * dx
     line = edge // contours.shape[1] * height + row
-    # One key sorts faster than two; the column adds less than the step to the next line.
-    order = np.argsort(line + column / (4 * np.abs(column).max(initial=1.0)))
+    # Two keys: in one number, many lines would leave too few digits for the columns.
+    order = np.lexsort((column, line))
     return line[order], column[order]
 
 

@@ -90,8 +90,8 @@ def count_scan(
         One scan; a path as `open_scan` takes it. Where segmenter and counter have
         ``sections="consecutive"``, its first axis counts the sections.
     destination : str or path-like
-        A folder, which becomes an OME-Zarr image of labels with its pyramid, beside
-        ``objects.parquet`` and ``objects.csv``.
+        A folder, which becomes an OME-Zarr group of labels (NGFF 0.5) [1]_ with their pyramid,
+        beside ``objects.parquet`` and ``objects.csv``.
     block_shape : tuple of int, default=None
         Pixels of the blocks that are split into objects; None is 2048 x 2048 or 128 x 512 x 512,
         less where a worker has little memory, in whole chunks of the scan, or the scan; a resumed
@@ -137,6 +137,11 @@ def count_scan(
     ScanError
         If blocks failed for good; all others are finished.
 
+    Warns
+    -----
+    UserWarning
+        If objects are cut (see `ScanResult`), or NGFF does not have the unit of the scan.
+
     Notes
     -----
     The scan is processed in tasks, each a function of one block:
@@ -163,6 +168,11 @@ def count_scan(
     ``contour_area``, ``perimeter`` and ``polygon`` are those of `InstanceCounter.measure`. For an
     object in several blocks, score and outline are means over the blocks, weighted by the pixels
     that each writes; the blocks agree unless the object is listed in `cut`.
+
+    References
+    ----------
+    .. [1] Moore et al. OME-NGFF: a next-generation file format for expanding bioimaging
+       data-access strategies. Nature Methods 2021. :doi:`10.1038/s41592-021-01326-w`
     """
     scan, destination = as_scan(source), Path(destination).absolute()
     check_destination(destination)

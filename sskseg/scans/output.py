@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import warnings
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..io.scans import unit_name
+from ..io.scans import image_group, ngff_unit
 from ..morphology import merge_sums, sums_to_table
 from .checkpoints import Ledger
 from .plan import Plan
@@ -120,23 +122,48 @@ def _write_table(destination, tables):
 
 
 def _write_metadata(plan, destination):
-    """Write what viewers need: the axes, and the size of a pixel at each level of the pyramid."""
+    """Write the metadata of NGFF 0.5: a group of labels that holds one image of labels, with the
+    size of a pixel at each level of its pyramid."""
     import zarr
 
-    unit = {"unit": unit_name(plan.scan.unit)} if plan.scan.unit else {}
-    axes = [{"name": name, "type": "space", **unit} for name in plan.axes]
-    levels = pyramid_levels(plan.shape)
-    scales = [(np.array(plan.scan.spacing) * factor).tolist() for _, factor in levels]
-    # The labels are an image of their own, and the only one of the group around them.
-    image_label: dict[str, dict] = {"image-label": {}}
-    for group, prefix, more in (("", "labels/", {}), ("labels", "", image_label)):
-        datasets = [
-            {
-                "path": f"{prefix}{level}",
-                "coordinateTransformations": [{"type": "scale", "scale": scale}],
-            }
-            for level, scale in enumerate(scales)
-        ]
-        multiscales: Any = [{"name": "labels", "axes": axes, "datasets": datasets}]
+    datasets = [
+        {
+            "path": str(level),
+            # Without a translation: a coarse pixel is the first of the fine ones, at its center.
+            "coordinateTransformations": [
+                {"type": "scale", "scale": (np.array(plan.scan.spacing) * factor).tolist()}
+            ],
+        }
+        for level, (_, factor) in enumerate(pyramid_levels(plan.shape))
+    ]
+    multiscales: Any = [{"name": "labels", "axes": _axes(plan), "datasets": datasets}]
+    labels = {"multiscales": multiscales, "image-label": _image_label(plan.scan, destination)}
+    for group, content in (("", {"labels": ["labels"]}), ("labels", labels)):
         root = zarr.open_group(destination / group, mode="a")
-        root.attrs["ome"] = {"version": "0.5", "multiscales": multiscales, **more}
+        root.attrs["ome"] = {"version": "0.5", **content}
+
+
+def _axes(plan):
+    """Axes of NGFF, with their unit where NGFF has it."""
+    unit = ngff_unit(plan.scan.unit) if plan.scan.unit else None
+    if plan.scan.unit and unit is None:
+        warnings.warn(
+            f"NGFF has no unit of length {plan.scan.unit!r}: the labels are written without a "
+            "unit. Give open_scan(..., unit='micrometer') for example.",
+            stacklevel=5,
+        )
+    return [
+        {"name": name, "type": "space", **({"unit": unit} if unit else {})} for name in plan.axes
+    ]
+
+
+def _image_label(scan, destination):
+    """Name the image of the labels, where it is an image of OME-Zarr, by its relative path."""
+    image = image_group(scan.source)
+    if image is None:
+        return {}
+    try:
+        path = os.path.relpath(image, destination / "labels")
+    except ValueError:  # on another drive of Windows
+        return {}
+    return {"source": {"image": Path(path).as_posix()}}

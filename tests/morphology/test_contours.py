@@ -92,6 +92,19 @@ def test_masks_are_those_of_a_slow_reference(rng):
     assert contour_masks(contours + 1000, shape).sum() == 0
 
 
+@pytest.mark.parametrize("row", [2**40, 2**46, 2**50])
+def test_masks_of_many_outlines_on_many_rows_are_exact(row):
+    """The number of outlines times rows, of which each crossing is one, may be any."""
+    columns = np.array([[1.5, 6.5], [6.5, 1.5], [2.5, 3.5], [-400.5, 3.5], [0.5, 7.5]])
+    contours = np.stack(
+        [np.stack([[0.0, 0.0, 4.0, 4.0], [a, b, b, a]], axis=1) for a, b in columns]
+    )
+    near = contour_masks(contours, (8, 8)).toarray()
+    far = contour_masks(contours + [row, 0], (2 * row, 8))
+    for one, other in zip(near, np.split(far.indices, far.indptr[1:-1]), strict=True):
+        assert np.array_equal(np.flatnonzero(one), other - 8 * row)
+
+
 def slow_suppression(masks, scores, threshold):
     stays = []
     for i in np.argsort(-scores, kind="stable"):

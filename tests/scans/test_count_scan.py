@@ -34,7 +34,7 @@ from sskseg.scans import (
     plan_scan,
 )
 from sskseg.scans.checkpoints import Ledger
-from sskseg.scans.fingerprint import hash_of
+from sskseg.scans.digest import hash_of
 from sskseg.scans.scheduler import TASKS
 from sskseg.segmentation._blocks import SegmenterBlocks
 

@@ -16,26 +16,28 @@ def is_zarr(path: Path) -> bool:
 
 
 def open_zarr(path: Path, inside: str, level: int) -> FileContent:
-    """Open a level of a pyramid, an array, or the only array of a group."""
+    """Open a level of a pyramid, an array, the only array of a group, or its only labels."""
     import dask.array as da
     import zarr
 
-    node = zarr.open(path, mode="r", path=inside or None)
+    node: Any = zarr.open(path, mode="r", path=inside or None)
     if not hasattr(node, "groups"):
         check_level(level)
         return FileContent(da.from_zarr(node))
-    attributes: dict[str, Any] = dict(node.attrs)
-    if "bioformats2raw.layout" in attributes.get("ome", attributes):
+    attributes = _ome_attributes(node)
+    if "bioformats2raw.layout" in attributes:
         node = _only_image(node, path, inside)
-        attributes = dict(node.attrs)
-    known = attributes.get("ome", attributes)
-    if "plate" in known:
-        wells = [f"{well['path']}/0" for well in known["plate"].get("wells", [])]
+        attributes = _ome_attributes(node)
+    if "plate" in attributes:
+        wells = [f"{well['path']}/0" for well in attributes["plate"].get("wells", [])]
         raise ValueError(
             f"{path} is a plate of several images; open one of them, {path.name}:/WELL/FIELD with "
             f"{wells[:3]}."
         )
-    pyramids = known.get("multiscales")
+    pyramids = attributes.get("multiscales")
+    if not pyramids and len(attributes.get("labels", ())) == 1:
+        node = node[attributes["labels"][0]]
+        pyramids = _ome_attributes(node).get("multiscales")
     if not pyramids:
         check_level(level)
         return FileContent(da.from_zarr(_only_array(node, path)))
@@ -46,7 +48,7 @@ def _only_image(group, path, inside):
     """The image of a group in the layout of bioformats2raw, which has one group for each."""
     names = sorted(
         name for name, child in group.groups()
-        if "multiscales" in {**child.attrs, **dict(child.attrs.get("ome", {}))}
+        if "multiscales" in _ome_attributes(child)
     )  # fmt: skip
     if len(names) != 1:
         prefix = f"{inside}/" if inside else ""
@@ -55,6 +57,21 @@ def _only_image(group, path, inside):
             f"{[f'{path.name}:/{prefix}{name}' for name in names]}."
         )
     return group[names[0]]
+
+
+def holds_image(path: Path) -> bool:
+    """Whether a folder is an image of OME-Zarr, with its multiscales."""
+    import zarr
+
+    if not is_zarr(path):
+        return False
+    node = zarr.open(path, mode="r")
+    return hasattr(node, "groups") and bool(_ome_attributes(node).get("multiscales"))
+
+
+def _ome_attributes(group) -> dict[str, Any]:
+    attributes = dict(group.attrs)
+    return attributes.get("ome", attributes)
 
 
 def _only_array(group, path):

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..units import convert_spacing
 from . import hdf5, tiff
-from .ome_zarr import is_zarr, open_zarr
+from .ome_zarr import holds_image, is_zarr, open_zarr
 from .scan import FileContent, Scan
 from .sections import open_sections
 
@@ -40,7 +40,8 @@ def open_scan(
     path : str or path-like
         OME-Zarr or zarr (a folder), HDF5 (``file.h5`` with one dataset, or ``file.h5:/data``),
         TIFF, BigTIFF or OME-TIFF (``scan.tif:1`` is the second of its series), or a folder of
-        sections, one image file each, in the order of the numbers in their names.
+        sections, one image file each, in the order of the numbers in their names. A group of labels
+        of OME-Zarr is opened if it holds one image.
     level : int, default=0
         Of the resolution pyramid; 0 is the finest.
     axes : str, default=None
@@ -102,6 +103,13 @@ def _split(path):
     """Split a path into a file and what is inside it; the colon of a Windows drive stays."""
     match = re.match(r"^(.*\.(?:h5|hdf5|hdf|zarr|tiff?))(:/?)(.*)$", path, re.IGNORECASE)
     return match.groups() if match else (path, "", "")
+
+
+def image_group(source: str) -> Path | None:
+    """Find the image of OME-Zarr that a scan was opened from, by its `source`; None: another."""
+    name, _, inside = _split(source)
+    path = Path(name, inside)
+    return path if holds_image(path) else None
 
 
 def _ordered(data, axes, spacing, unit, source):
