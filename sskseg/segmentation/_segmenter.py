@@ -280,8 +280,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         budget = self._budget()
         self._validate_params()
         methods = check_methods(self.semi_supervision)
-        data = read_training_data(self, X, y, positions, sample_weight)
-        with self._session() as session:
+        with self._transaction(), self._session() as session:
+            data = read_training_data(self, X, y, positions, sample_weight)
             held_out = data.choose_validation_set(self.validation_fraction, session[0])
             training_set, validation = data.without(held_out), ValidationSet(data, held_out)
             choice = choose_methods(methods, training_set).log()
