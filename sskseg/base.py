@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -46,6 +47,27 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
         tags.target_tags.required = False
         tags.transformer_tags.preserves_dtype = []  # outputs are float32 or integers
         return tags
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Restore all attributes, and the weights of networks, if a fit raises an error.
+
+        A fit that Ctrl-C ends raises none, and keeps what it has learned.
+        """
+        before = dict(vars(self))
+        # A warm start trains in place. Other fits make new networks, so that nothing is copied.
+        in_place = getattr(self, "warm_start", False)
+        modules = [v for v in before.values() if in_place and isinstance(v, torch.nn.Module)]
+        weights = [copy.deepcopy(module.state_dict()) for module in modules]
+        try:
+            yield
+        except BaseException:
+            vars(self).clear()
+            vars(self).update(before)
+            for module, state in zip(modules, weights, strict=True):
+                module.load_state_dict(state, assign=True)  # whatever the device
+                module.cpu().eval()
+            raise
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to a file that holds only numbers and strings.

@@ -47,9 +47,9 @@ def test_cross_fitting_hides_the_labels_of_a_fold(cells):
     folds = model._folds(y, X, np.ones(len(X)), None)
     assert sorted(i for fold in folds for i in fold) == labeled
     for fold in folds:
-        hidden = y.copy()
-        hidden[list(fold)] = -1
-        other = clone(plain).fit(X, hidden).transform(X)
+        hidden, weight = y.copy(), np.ones(len(X))
+        hidden[list(fold)], weight[list(fold)] = -1, 0
+        other = clone(plain).fit(X, hidden, sample_weight=weight).transform(X)
         assert np.array_equal(probabilities[list(fold)], other[list(fold)])
     unlabeled = [i for i in range(len(y)) if i not in labeled]
     assert np.array_equal(probabilities[unlabeled], alone.transform(X)[unlabeled])

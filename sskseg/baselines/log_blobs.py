@@ -99,13 +99,14 @@ class LogBlobs(ImageEstimator):
             raise ValueError(
                 f"min_sigma must not exceed max_sigma, got {self.min_sigma} and {self.max_sigma}."
             )
-        self.n_channels_ = check_images(X, self.spatial_ndim)[0].shape[-1]
-        planes = select_channel(X, self.spatial_ndim, self.channel)
-        values = np.concatenate([np.ravel(p)[:: max(1, p.size // 2**16)] for p in planes])
-        self.low_, self.high_ = (float(v) for v in np.percentile(values, (1, 99.8)))
-        self.threshold_ = 0.1 if self.threshold == "auto" else float(self.threshold)
-        if y is not None and self.threshold == "auto":
-            self._search_threshold(planes, y)
+        with self._transaction():
+            self.n_channels_ = check_images(X, self.spatial_ndim)[0].shape[-1]
+            planes = select_channel(X, self.spatial_ndim, self.channel)
+            values = np.concatenate([np.ravel(p)[:: max(1, p.size // 2**16)] for p in planes])
+            self.low_, self.high_ = (float(v) for v in np.percentile(values, (1, 99.8)))
+            self.threshold_ = 0.1 if self.threshold == "auto" else float(self.threshold)
+            if y is not None and self.threshold == "auto":
+                self._search_threshold(planes, y)
         return self
 
     def points(self, X: Any) -> list[np.ndarray]:

@@ -91,9 +91,10 @@ class OtsuWatershed(ImageEstimator):
         self
         """
         self._validate_params()
-        self.n_channels_ = check_images(X, self.spatial_ndim)[0].shape[-1]
-        masks = self._masks(X)
-        self.counter_ = InstanceCounter(spatial_ndim=self.spatial_ndim).fit(masks, y)
+        with self._transaction():
+            self.n_channels_ = check_images(X, self.spatial_ndim)[0].shape[-1]
+            masks = self._masks(X)
+            self.counter_ = InstanceCounter(spatial_ndim=self.spatial_ndim).fit(masks, y)
         return self
 
     def transform(self, X: Any) -> np.ndarray | list[np.ndarray]:

@@ -237,7 +237,7 @@ class ContourDetector(TorchEstimator):
         images = check_images(X, 2)
         simulator = getattr(X, "simulator", None)
         annotations = check_annotations(y, images, may_be_unlabeled=simulator is not None)
-        with self._session() as (rng, device, dtype):
+        with self._transaction(), self._session() as (rng, device, dtype):
             data = make_training_data(images, annotations, simulator, rng)
             self.validation_indices_ = data.validation
             network = self._prepare(images, data, getattr(X, "backbone", None))

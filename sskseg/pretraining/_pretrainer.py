@@ -215,7 +215,7 @@ class ProxyPretrainer(TorchEstimator):
         self._validate_params()
         data = self._data(X, magnification, domains)
         check_channels(data.images)
-        with self._session() as (rng, device, dtype):
+        with self._transaction(), self._session() as (rng, device, dtype):
             network = self._prepare(data)
             self.patch_shape_ = choose_patch_shape(data, self.patch_size, network.backbone.stride)
             check_batch(self.batch_size, self.patch_shape_, network.backbone)
@@ -226,10 +226,10 @@ class ProxyPretrainer(TorchEstimator):
             )
             held_out = self._batches(data._replace(strata=validation), rng, device)
             self.report_ = self._report(batches, held_out, device, dtype)
-        self.validation_indices_ = np.setdiff1d(
-            np.concatenate(validation), np.concatenate(training)
-        )
-        warn_of_shortcuts(self.report_)
+            self.validation_indices_ = np.setdiff1d(
+                np.concatenate(validation), np.concatenate(training)
+            )
+            warn_of_shortcuts(self.report_)
         return self
 
     def predict(self, X: Any) -> pd.DataFrame:

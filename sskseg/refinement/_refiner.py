@@ -183,9 +183,9 @@ class SimulatedRefiner(TorchEstimator):
         images = self._planes(X)
         if all(image.min() == image.max() for image in images):
             raise ValueError("All images of X are constant: there is nothing to learn.")
-        self.n_channels_ = 1
-        self.patch_shape_ = patch_shape(images, self.patch_size, self.spatial_ndim)
-        with self._session() as (rng, device, dtype):
+        with self._transaction(), self._session() as (rng, device, dtype):
+            self.n_channels_ = 1
+            self.patch_shape_ = patch_shape(images, self.patch_size, self.spatial_ndim)
             self.simulator_ = self._calibrated(images, y)
             pool = SimulatedPool(*self._simulated(int(rng.integers(2**31))))
             warn_of_polarity(pool, images)

@@ -144,8 +144,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     transduction_ : ndarray of int, shape (n_samples, *spatial), list of ndarray, or None
         Labels and pseudo-labels of the training images, 0 and 1 or classes; -1 where the
         probability of a pseudo-label is below 0.75 (of sections, in the mean over neighbors) or
-        `sskseg.morphology.enforce_continuity` disagrees. None without semi-supervision, and after
-        `load`.
+        `sskseg.morphology.enforce_continuity` disagrees, and in samples of weight 0. None without
+        semi-supervision, and after `load`.
     temperature_ : float
         Logits are divided by it, so that probabilities are calibrated [2]_; fitted on the
         validation set, and 1 without one.
@@ -271,7 +271,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             Of consecutive sections along z: two are neighbors exactly if they differ by one. None
             is ``0, 1, ...``.
         sample_weight : array-like of shape (n_samples,), default=None
-            A sample of weight 2 is drawn twice as often; 0 leaves it out.
+            A sample of weight 2 is drawn twice as often. One of weight 0 is left out of everything:
+            labels, pseudo-labels, validation set, channel statistics and patch size. It is only
+            read as a neighbor of other sections.
 
         Returns
         -------
@@ -287,19 +289,19 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         budget = self._budget()
         self._validate_params()
         methods = check_methods(self.semi_supervision)
-        data = read_training_data(self, X, y, positions, sample_weight)
-        with self._session() as session:
+        with self._transaction(), self._session() as session:
+            data = read_training_data(self, X, y, positions, sample_weight)
             held_out = data.choose_validation_set(self.validation_fraction, session[0])
             training_set, validation = data.without(held_out), ValidationSet(data, held_out)
             choice = choose_methods(methods, training_set).log()
             network = start_network(self, data.real_images, getattr(X, "backbone", None))
-            self.patch_shape_ = training_patch_shape(self, data.images, network)
+            self.patch_shape_ = training_patch_shape(self, data.sample_images, network)
             check_batch(self.batch_size, self.patch_shape_, network)
             training = Training(self, training_set, network, budget, session, choice)
             score = validation.scorer(training.objective, training.predictor)
             self.network_ = training.fit_network(score)
             training.finish()
-            self._keep(training, held_out)
+            self._keep(training, data.image_indices[held_out])
             self.temperature_ = validation.temperature(section_predictor(self))
             if training.transduction is not None:
                 classes = getattr(self, "classes_", None)
@@ -307,9 +309,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
                 self.transduction_ = like_input(labels, X)
         return self
 
-    def _keep(self, training, held_out):
+    def _keep(self, training, validation_indices):
         """Keep the outcome of a training."""
-        self.validation_indices_ = held_out
+        self.validation_indices_ = validation_indices
         self.semi_supervision_ = tuple(method.name for method in training.methods)
         self.semi_supervision_reason_ = training.reason
         self.transduction_, self.continuity_ = None, None

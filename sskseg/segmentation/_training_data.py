@@ -27,17 +27,20 @@ _PATCH = {2: 256, 3: 64}
 class TrainingData:
     """Training samples: images, labels and weights.
 
+    An image whose `sample_weight` is 0 is no sample. It is only read as a neighboring section.
+
     Parameters
     ----------
     images : list of ndarray of shape (*spatial, n_channels)
+        Real ones, then simulated ones.
     labels : list of ndarray of int, shape (*spatial)
         -1 unlabeled. Classes by their index.
     section_indices : ndarray of int, shape (n_samples, n_sections)
-        Sections that make up the input channels of each sample.
-    positions : ndarray of int, or None
+        Images that make up the input channels of each sample; that of the sample is in the middle.
+    image_positions : ndarray of int, shape (n_images,), or None
         Of consecutive sections.
     weight : ndarray of float, shape (n_samples,)
-        0 leaves a sample out.
+        0 for samples that are not trained on: those of the validation set.
     n_real : int
         Samples that are not simulated; they come first.
     """
@@ -45,14 +48,30 @@ class TrainingData:
     images: list
     labels: list
     section_indices: np.ndarray
-    positions: np.ndarray | None
+    image_positions: np.ndarray | None
     weight: np.ndarray
     n_real: int
 
     @property
+    def image_indices(self) -> np.ndarray:
+        """Index of the image of each sample."""
+        return self.section_indices[:, self.section_indices.shape[1] // 2]
+
+    @property
+    def sample_images(self) -> list:
+        """The image of each sample."""
+        return [self.images[i] for i in self.image_indices]
+
+    @property
     def real_images(self) -> list:
-        """Images that are not simulated."""
-        return self.images[: self.n_real]
+        """The images of samples that are not simulated."""
+        return self.sample_images[: self.n_real]
+
+    @property
+    def positions(self) -> np.ndarray | None:
+        """Of samples that are consecutive sections."""
+        positions = self.image_positions
+        return None if positions is None else positions[self.image_indices]
 
     @property
     def labeled(self) -> np.ndarray:
@@ -104,7 +123,7 @@ class TrainingData:
     def transduction(
         self, pseudo: Sequence[np.ndarray], held_out: np.ndarray, classes: np.ndarray | None
     ) -> list[np.ndarray]:
-        """Return labels and pseudo-labels of the real samples, with the values of `y`.
+        """Return labels and pseudo-labels of the real images, with the values of `y`.
 
         Parameters
         ----------
@@ -118,17 +137,24 @@ class TrainingData:
         Returns
         -------
         list of ndarray of int
+            -1 throughout for images that are no samples.
         """
         filled = list(pseudo)
         for index in held_out:
             label = self.labels[index]
             known = np.sign(label) if classes is None else label
             filled[index] = np.where(label < 0, filled[index], known).astype(filled[index].dtype)
-        filled = filled[: self.n_real]
-        if classes is None:
-            return filled
-        values = classes.astype(np.int64)  # unsigned ones have no -1
-        return [np.where(label < 0, -1, values[label]) for label in filled]
+        if classes is not None:
+            values = classes.astype(np.int64)  # unsigned ones have no -1
+            filled = [np.where(label < 0, -1, values[label]) for label in filled]
+        n_simulated = len(self.labels) - self.n_real
+        result = [
+            np.full(image.shape[:-1], -1, filled[0].dtype)
+            for image in self.images[: len(self.images) - n_simulated]
+        ]
+        for index, label in zip(self.image_indices[: self.n_real], filled, strict=False):
+            result[index] = label
+        return result
 
 
 def read_training_data(
@@ -140,20 +166,31 @@ def read_training_data(
     """
     images = segmenter._check_images(X)
     annotations = segmenter._annotations(y, images)
-    labels = [annotations.objects(i) for i in range(len(images))]
     weight = check_sample_weight(sample_weight, len(images))
     positions = check_positions(positions, len(images))
-    n_real, simulator = len(images), getattr(X, "simulator", None)
+    used, n_images, simulator = np.flatnonzero(weight), len(images), getattr(X, "simulator", None)
+    labels, weight = [annotations.objects(i) for i in used], weight[used]
     if simulator is not None:
         images, labels, weight = _add_simulated(segmenter, simulator, images, labels, weight)
-        gaps = 2 * np.arange(1, len(images) - n_real + 1)
-        positions = np.concatenate([positions, positions.max() + gaps])
-    indices = sections_of(segmenter).indices(positions, len(images))
-    if not any((label >= 0).any() for label in labels):
-        annotations.require_labeled()
+    _check_samples(annotations, used, labels)
+    drawn = np.arange(n_images, len(images))
+    positions = np.concatenate([positions, positions.max() + 2 * (1 + drawn - n_images)])
+    samples = np.concatenate([used, drawn])
+    indices = sections_of(segmenter).indices(positions, len(images))[samples]
     labels = _encode(segmenter, labels)
     consecutive = segmenter.sections == "consecutive"
-    return TrainingData(images, labels, indices, positions if consecutive else None, weight, n_real)
+    return TrainingData(
+        images, labels, indices, positions if consecutive else None, weight, len(used)
+    )
+
+
+def _check_samples(annotations, used, labels):
+    """Raise an error if nothing is left to learn from."""
+    if not any((label >= 0).any() for label in labels):
+        annotations.require_labeled()
+        raise ValueError("No labeled image has a positive sample_weight.")
+    if not used.size:
+        raise ValueError("sample_weight must be above 0 for a real image, got 0 for all.")
 
 
 def _add_simulated(segmenter, simulator, images, labels, weight):
@@ -220,6 +257,7 @@ def training_patch_shape(
     segmenter : SemiSupervisedSegmenter
         Its `patch_size` and `spatial_ndim` are used.
     images : list of ndarray of shape (*spatial, n_channels)
+        Of the samples.
     network : DenseNetwork or torch.nn.Module
 
     Returns

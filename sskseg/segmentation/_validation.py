@@ -52,7 +52,8 @@ class ValidationSet:
         if not self.indices.size:
             return 1.0
         data = self.data
-        outputs = predictor.predict_some(data.images, data.positions, self.indices)
+        images = data.image_indices[self.indices]
+        outputs = predictor.predict_some(data.images, data.image_positions, images)
         return fit_temperature(outputs, self.labels)
 
 

@@ -37,7 +37,7 @@ class Batch(NamedTuple):
     targets : Tensor of shape (batch, *patch), or None
         Real-valued; NaN is unknown.
     weights : Tensor of shape (batch, *patch), or None
-        Of pixels in the loss.
+        Of pixels in the loss; with mean 1 over the background of all patches of one source.
     """
 
     images: torch.Tensor
@@ -86,7 +86,7 @@ class PatchBatches:
     labels : list of ndarray of shape (*spatial)
         -1 unlabeled.
     targets : list of ndarray of shape (*spatial), or None
-        Real-valued targets, resampled linearly with the labels; NaN is unknown.
+        Real-valued targets, interpolated linearly; NaN is unknown, and is not interpolated.
     section_indices : ndarray of int, shape (n_samples, n_sections)
         Of the sections that are the input channels of each sample.
     sampler : PatchSampler
@@ -100,7 +100,9 @@ class PatchBatches:
         Pixels by which patches exceed those of the sampler on each side; None is 0.
     weigh : callable, default=None
         ``weigh(labels) -> weights`` maps a label image to the weights of its pixels in the loss. It
-        must not depend on orientation. Warped patches are weighted after the warp.
+        must not depend on orientation. Warped patches are weighted after the warp. Weights of the
+        background are then divided by their mean, in each batch of this iterator: it keeps its
+        share of the loss, so that probabilities stay calibrated.
     """
 
     def __init__(
@@ -161,11 +163,22 @@ class PatchBatches:
 
     def _make(self, drawn):
         batch = self._patches(drawn)
-        if drawn.risen < 1 and batch.weights is not None:
+        if batch.weights is not None:
             weights = batch.weights
-            weights = weights.where(weights == 0, 1 + drawn.risen * (weights - 1))
-            batch = batch._replace(weights=weights)
+            if drawn.risen < 1:
+                weights = weights.where(weights == 0, 1 + drawn.risen * (weights - 1))
+            batch = self._normalized(batch._replace(weights=weights))
         return self._adjusted(batch, drawn.photometry)
+
+    def _normalized(self, batch):
+        """Scale weights so that their mean over the background in the middle of patches is 1."""
+        middle = batch.crop(self.sampler.patch_shape)
+        background = middle.labels == 0
+        if not background.any():
+            return batch
+        mean = middle.weights[background].mean()
+        weights = batch.weights.where(batch.labels != 0, batch.weights / mean)
+        return batch._replace(weights=weights)
 
     def _patches(self, drawn):
         """Make a `Batch` before the augmentation of intensities, on the CPU."""
@@ -191,7 +204,7 @@ class PatchBatches:
         target, weights = None, None
         if self.targets is not None:
             target = _region(self.targets[patch.sample], start, size, np.nan, np.float32)
-            target = resample(target, at, order=1)[:, 0]
+            target = _interpolated(target, at)[:, 0]
         if self.weigh is not None:
             weights = torch.from_numpy(self.weigh(label[0, 0].numpy())[None])
         return image, label[:, 0].long(), target, weights
@@ -241,6 +254,19 @@ def _region(array, start, size, outside, dtype):
     """Read a region as a tensor with axes for batch and channel."""
     region = read_region(array, start, size, outside=outside).astype(dtype)
     return torch.from_numpy(region)[None, None]
+
+
+def _interpolated(values, at):
+    """Interpolate values at coordinates, between known ones only.
+
+    Those whose nearest pixel is unknown (NaN) stay unknown.
+    """
+    known = ~values.isnan()
+    if known.all():
+        return resample(values, at, order=1)
+    both = torch.cat([values.nan_to_num(0.0), known.float()], dim=1)
+    total, share = resample(both, at, order=1).chunk(2, dim=1)
+    return (total / share).masked_fill(~resample(known, at, order=0), torch.nan)
 
 
 def _to_device(tensor, device):

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from skimage.segmentation import find_boundaries
+import torch.nn.functional as F
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -73,8 +73,6 @@ class _Objective:
     def _overlap_losses(self, logits, labels, weights=None):
         total: Any = 0.0
         if "cross-entropy" in self.losses:
-            if weights is not None:
-                weights = _normalize_background(weights, labels)
             total = total + masked_cross_entropy(logits, labels, weights)
         if "dice" in self.losses:
             total = total + masked_dice_loss(logits, labels)
@@ -124,7 +122,7 @@ class ForegroundObjective(_Objective):
         if "distance" not in self.losses:
             return labels, None
         targets = [
-            _distance_target(label) if use else None
+            normalized_distance(label).astype(np.float16) if use else None
             for label, use in zip(labels, used, strict=True)
         ]
         return labels, targets
@@ -135,8 +133,10 @@ class ForegroundObjective(_Objective):
     def _loss(self, logits, batch):
         total = self._overlap_losses(self._overlap_logits(logits), batch.labels, batch.weights)
         if batch.targets is not None:
-            weight = 1 + _BORDER_WEIGHT * (batch.targets < 0)
-            target = batch.targets.clamp_min(0)
+            # Of the labels after the warp: a mark would be interpolated with the distances.
+            borders = _borders(batch.labels)
+            weight = 1 + _BORDER_WEIGHT * borders
+            target = batch.targets.masked_fill(borders & ~batch.targets.isnan(), 0)
             total = total + masked_soft_cross_entropy(logits[:, 1], target, weight)
         return total
 
@@ -215,29 +215,18 @@ class ClassObjective(_Objective):
         return np.moveaxis(output, 0, -1)
 
 
-def _normalize_background(weights, labels):
-    """Scale weights so that their mean over the background is 1.
-
-    The background keeps its share of the loss, so that probabilities stay calibrated.
-    """
-    background = (labels == 0).to(weights.dtype)
-    mean = (weights * background).sum() / background.sum().clamp_min(1)
-    return torch.where(labels == 0, weights / mean.clamp_min(1e-6), weights)
-
-
 def _numbered(objects):
     """Number objects 1, 2, ..., in as few bytes as they need: ids may be of any size."""
     numbers = np.where(objects < 0, -1, relabel(np.maximum(objects, 0)))
     return numbers.astype(np.min_scalar_type(-int(numbers.max(initial=0)) - 2))
 
 
-def _distance_target(objects):
-    """Target of the second output; negative on borders of objects, where 0 has more weight."""
-    distance = normalized_distance(objects)
-    inside = np.maximum(objects, 0)
-    borders = find_boundaries(inside, connectivity=objects.ndim, mode="thick")
-    distance[borders & ~np.isnan(distance)] = -1
-    return distance.astype(np.float16)
+def _borders(labels):
+    """Pixels of (batch, *patch) that touch, over faces or corners, another object or background."""
+    pool = F.max_pool2d if labels.ndim == 3 else F.max_pool3d
+    objects = labels.clamp_min(0).float().unsqueeze(1)
+    highest, lowest = (sign * pool(sign * objects, 3, stride=1, padding=1) for sign in (1, -1))
+    return (highest != lowest).squeeze(1)
 
 
 @register

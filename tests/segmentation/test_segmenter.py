@@ -16,6 +16,7 @@ from sskseg import (
 from sskseg.datasets import make_cells
 from sskseg.images.augmentation import Augmentation
 from sskseg.morphology import weight_map
+from sskseg.simulation import CellSimulator
 from sskseg.training import SegmentationLoss
 
 TINY = {
@@ -131,18 +132,84 @@ def test_held_out_sections_are_one_block_at_the_end(cells):
     assert model.validation_indices_.tolist() == [0, 1]
 
 
-def test_sample_weight_zero_leaves_a_sample_out(cells):
+@pytest.mark.parametrize(
+    ("target", "methods"), [("instances", "consistency"), ("classes", "self-training")]
+)
+def test_sample_weight_zero_leaves_a_sample_out_of_everything(cells, target, methods):
     X, y = cells
-    wrong = y.copy()
-    wrong[3] = 1 - (y[3] > 0)
-    options = {"validation_fraction": 0.0}
-    weight = np.ones(6)
-    weight[3] = 0
-    unlabeled = y.copy()
-    unlabeled[3] = -1
-    weighted = segmenter(**options).fit(X, wrong, sample_weight=weight).predict_proba(X)
-    without = segmenter(**options).fit(X, unlabeled).predict_proba(X)
-    assert np.array_equal(weighted, without)
+    y = np.minimum(y, 2) if target == "classes" else y.copy()
+    y[0, :24] = -1
+    options = {"target": target, "semi_supervision": methods, "patch_size": "auto", "max_steps": 4}
+    without = segmenter(**options).fit(X, y)
+    # Smaller, brighter, and of a class of its own: nothing of this may be noticed.
+    more_X = [*X, 1000 + np.arange(400.0).reshape(20, 20)]
+    more_y = [*y, np.full((20, 20), 7)]
+    weighted = segmenter(**options).fit(more_X, more_y, sample_weight=[1] * 6 + [0])
+    for name in ("channel_mean_", "channel_std_", "patch_shape_", "validation_indices_"):
+        assert np.array_equal(getattr(without, name), getattr(weighted, name)), name
+    assert np.array_equal(getattr(without, "classes_", 0), getattr(weighted, "classes_", 0))
+    assert np.array_equal(without.predict_proba(X), np.array(weighted.predict_proba(list(X))))
+    if methods == "self-training":
+        assert np.array_equal(without.transduction_, np.array(weighted.transduction_[:6]))
+        assert (weighted.transduction_[6] == -1).all()
+
+
+def test_samples_of_weight_zero_keep_their_place(cells):
+    X, y = cells
+    order = [0, 6, 1, 2, 3, 7, 4, 5]  # where those of weight 0 are not last
+    X, y = np.concatenate([X, X[:2] + 9])[order], np.concatenate([y, y[:2]])[order]
+    weight = np.array([1, 0, 1, 1, 1, 0, 1, 1])
+    used = np.flatnonzero(weight)
+    y[used[1]] = -1
+    options = {"semi_supervision": "self-training", "validation_fraction": 0.4, "max_steps": 4}
+    weighted = segmenter(**options).fit(X, y, sample_weight=weight)
+    without = segmenter(**options).fit(X[used], y[used])
+    assert np.array_equal(weighted.validation_indices_, used[without.validation_indices_])
+    assert np.array_equal(weighted.transduction_[used], without.transduction_)
+    assert (weighted.transduction_[weight == 0] == -1).all()
+    assert np.array_equal(weighted.predict_proba(X), without.predict_proba(X))
+
+
+def test_too_few_samples_have_a_weight_to_hold_one_out(cells):
+    X, y = cells
+    model = segmenter(max_steps=1)
+    assert model.fit(X, y).validation_indices_.size == 1
+    weight = [1, 1, 1, 1, 0, 0]
+    assert model.fit(X, y, sample_weight=weight).validation_indices_.size == 0
+
+
+def test_a_real_image_must_have_a_weight(cells):
+    X, y = cells
+    for target in ("instances", "classes"):
+        with pytest.raises(ValueError, match="No labeled image has a positive sample_weight"):
+            segmenter(target=target).fit(X, y, sample_weight=np.zeros(6))
+    stack = ImageStack(X, simulator=CellSimulator(shape=(48, 48)))
+    with pytest.raises(ValueError, match="sample_weight must be above 0 for a real image"):
+        segmenter().fit(stack, y, sample_weight=np.zeros(6))
+
+
+def test_sections_of_weight_zero_are_read_as_neighbors_only(cells):
+    X, y = cells
+    y = y.copy()
+    y[1] = y[4] = -1
+    weight = np.array([1, 1, 0, 1, 1, 1])
+    model = segmenter(
+        sections="consecutive", semi_supervision=("self-training", "continuity"), max_steps=4
+    )
+
+    def fitted(X, y):
+        return clone(model).fit(X, y, sample_weight=weight)
+
+    expected = fitted(X, y)
+    relabeled = y.copy()
+    relabeled[2] = 1
+    assert np.array_equal(fitted(X, relabeled).predict_proba(X), expected.predict_proba(X))
+    assert (expected.transduction_[2] == -1).all()
+    brighter = X.copy()
+    brighter[2] += 1
+    other = fitted(brighter, y)
+    assert np.array_equal(other.channel_mean_, expected.channel_mean_)
+    assert not np.array_equal(other.predict_proba(X), expected.predict_proba(X))
 
 
 def test_same_seed_same_bits(cells):

@@ -4,6 +4,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import torch
+from skimage.segmentation import find_boundaries
 
 from sskseg.images import PatchSampler
 from sskseg.images.augmentation import Augmentation
@@ -47,6 +48,10 @@ def batches(augmentation, patch=(40, 44), margin=None, weigh=None, targets=None)
     )
 
 
+def background_mean(batch):
+    return float(batch.weights[batch.labels == 0].mean())
+
+
 @pytest.mark.parametrize("warp_probability", [0.0, 1.0])
 def test_weights_are_those_of_the_augmented_labels(warp_probability):
     objective = ForegroundObjective(("cross-entropy",), 10.0, 5.0)
@@ -57,10 +62,15 @@ def test_weights_are_those_of_the_augmented_labels(warp_probability):
     side = (40, 40) if warp_probability == 0 else (40, 44)
     batch = next(batches(options, side, weigh=objective.weigh))
     assert batch.weights.shape == batch.labels.shape
-    for labels, weights in zip(batch.labels.numpy(), batch.weights.numpy()):
-        expected = weight_map(np.where(labels > 0, labels + 1, labels))
+    mean = background_mean(batch)
+    assert mean == pytest.approx(1)
+    expected = [weight_map(np.where(x > 0, x + 1, x)) for x in batch.labels.numpy()]
+    mean = background_mean(batch._replace(weights=torch.from_numpy(np.stack(expected))))
+    assert mean > 1.5
+    for labels, weights, weight in zip(batch.labels.numpy(), batch.weights.numpy(), expected):
+        weight = np.where(labels == 0, weight / mean, weight)
         inside = (slice(8, -8),) * 2  # objects beyond the patch count where the whole is known
-        assert np.abs(weights - expected)[inside].max() < (0.02 if warp_probability else 0.6)
+        assert np.abs(weights - weight)[inside].max() < (0.1 if warp_probability else 0.6)
         assert (weights[labels < 0] == 0).all()
 
 
@@ -70,9 +80,11 @@ def test_weights_rise_from_one():
     drawn = batches(options, weigh=objective.weigh)
     first, second, *_, last = (next(drawn) for _ in range(5))
     assert torch.equal(first.weights, (first.labels >= 0).float())
-    assert last.weights.max() > 5
-    expected = torch.where(last.weights > 0, 1 + (last.weights - 1) / 4, 0)
-    assert torch.allclose(second.weights, expected)
+    weights = torch.from_numpy(weight_map(cells())).expand(last.weights.shape)
+    for batch, share in ((second, 0.25), (last, 1.0)):
+        risen = batch._replace(weights=torch.where(weights > 0, 1 + share * (weights - 1), 0))
+        scaled = torch.where(batch.labels == 0, risen.weights / background_mean(risen), weights)
+        assert torch.allclose(batch.weights, scaled.clamp_max(weights), atol=0.02)
 
 
 def test_patches_are_warped_more_often_as_the_training_goes_on():
@@ -91,6 +103,31 @@ def test_a_margin_is_read_around_the_patches_of_the_sampler():
     assert (batch.labels[0, :6] == -1).all()
 
 
+def test_the_background_is_normalized_where_the_network_has_outputs():
+    rigid = Augmentation(warp_probability=0.0, photometric_probability=0.0, warm_up=0)
+    weigh = ForegroundObjective(("cross-entropy",), 10.0, 5.0).weigh
+    batch = next(batches(rigid, (16, 16), margin=(8, 8), weigh=weigh))
+    assert background_mean(batch.crop((16, 16))) == pytest.approx(1)
+    assert background_mean(batch) != pytest.approx(1, abs=0.01)
+
+
+def test_pseudo_labels_do_not_change_the_weights_of_labels():
+    """Each source of a mixed batch is normalized by itself."""
+    options = Augmentation(warp_probability=0.0, photometric_probability=0.0, warm_up=0)
+    weigh = ForegroundObjective(("cross-entropy",), 10.0, 5.0).weigh
+    mixed = next(MixedBatches(batches(options, weigh=weigh), batches(options)))
+    alone = next(batches(options, weigh=weigh))
+    assert torch.equal(mixed.weights[:3], alone.weights)
+    assert mixed.weights[3:].eq(1).all()
+    objective = ForegroundObjective(("cross-entropy",), 10.0, 5.0)
+    wrong = mixed.labels == 0
+    wrong[:3] = False  # in the background of pseudo-labels, which has its share of the pixels
+    loss = objective.loss(lambda _: wrong.float().unsqueeze(1), mixed, 0)
+    share = float(wrong.sum() / (mixed.labels >= 0).sum())
+    expected = share * np.log1p(np.e) + (1 - share) * np.log(2)
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+
+
 def test_distance_maps_come_with_the_labels():
     objective = ForegroundObjective(("cross-entropy", "distance"), 0.0, 5.0)
     assert objective.weigh is None
@@ -102,18 +139,65 @@ def test_distance_maps_come_with_the_labels():
     assert batch.weights is None
 
 
-def test_weights_of_the_background_have_mean_one():
+def warped(shape=(40, 44), **changes):
+    options = {"warp_probability": 1.0, "photometric_probability": 0.0, "warm_up": 0}
+    return batches(Augmentation(**options, **changes), shape)
+
+
+def test_unknown_targets_are_not_interpolated():
+    """A warp moves what is unknown as it moves labels, and distances do not change beside it."""
+    labels = cells()
+    drawn = warped()
+    drawn.targets = [np.where(labels < 0, np.nan, 0.5).astype(np.float16)]
+    batch = next(drawn)
+    assert (batch.labels < 0).any()
+    assert torch.equal(batch.targets.isnan(), batch.labels < 0)
+    assert torch.allclose(batch.targets[batch.labels >= 0], torch.tensor(0.5))
+
+
+@pytest.mark.parametrize("shape", [(12, 13), (6, 7, 8)])
+def test_borders_of_objects_are_those_of_the_labels_after_the_warp(shape):
+    """They have nine times the weight, and a distance of 0; other pixels keep theirs."""
+    objective = ForegroundObjective(("cross-entropy", "distance"), 0.0, 5.0)
+    labels = np.zeros((2, *shape), np.int64)
+    labels[:, 2:8, 3:7], labels[:, 2:8, 7:11], labels[1, 9:] = 1, 2, -1
+    targets = np.where(labels > 0, 0.3, 0.0)
+    targets[labels < 0] = np.nan
+    batch = Batch(torch.zeros(2, 1, *shape), *map(torch.from_numpy, (labels, targets)))
+    logits = torch.randn(2, 2, *shape, generator=torch.Generator().manual_seed(0))
+    both, without = (
+        float(objective.loss(lambda _: logits, each, 0))
+        for each in (batch, batch._replace(targets=None))
+    )
+    borders = np.stack(
+        [find_boundaries(np.maximum(x, 0), connectivity=x.ndim, mode="thick") for x in labels]
+    )
+    targets, weight = np.where(borders, 0, targets), np.where(borders, 9.0, 1.0)
+    known = labels >= 0
+    x = logits[:, 1].numpy().astype(float)
+    entropies = np.logaddexp(0, x) - np.where(known, targets, 0) * x
+    expected = (entropies * weight)[known].sum() / weight[known].sum()
+    assert both - without == pytest.approx(expected, rel=1e-4)
+
+
+def test_distances_are_not_mixed_with_marks_of_borders():
+    objective = ForegroundObjective(("cross-entropy", "distance"), 0.0, 5.0)
+    _, targets = objective.prepare([cells()], [True])
+    assert np.nanmin(targets[0]) == 0
+    drawn = warped()
+    drawn.targets = targets
+    batch = next(drawn)
+    assert (batch.targets[~batch.targets.isnan()] >= 0).all()
+
+
+def test_weights_of_pixels_are_those_of_the_mean():
     objective = ForegroundObjective(("cross-entropy",), 10.0, 5.0)
     labels = torch.tensor([[0, 0, 0, 1, -1]])
-    weights = torch.tensor([[1.0, 1.0, 4.0, 1.0, 0.0]])  # 0.5, 0.5, 2 of the background, 1
+    weights = torch.tensor([[0.5, 0.5, 2.0, 1.0, 0.0]])
     logits = torch.tensor([[[0.0, 0.0, 2.0, 0.0, 9.0]]])
     loss = objective.loss(lambda _: logits, Batch(torch.zeros(1, 1, 5), labels, None, weights), 0)
     certain, wrong = np.log(2), np.log1p(np.exp(2.0))
     assert float(loss) == pytest.approx((0.5 * certain + 0.5 * certain + 2 * wrong + certain) / 4)
-    nothing = objective.loss(
-        lambda _: logits, Batch(torch.zeros(1, 1, 5), labels * 0 + 1, None, weights * 0 + 1), 0
-    )
-    assert bool(nothing.isfinite())
 
 
 class TwoHeads(torch.nn.Module):

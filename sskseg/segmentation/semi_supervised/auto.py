@@ -85,7 +85,7 @@ def choose_methods(methods: list[SemiSupervisedMethod] | str, data: TrainingData
     methods : "auto" or list of SemiSupervisedMethod
         As `check_methods` returns it.
     data : TrainingData
-        Without the labels of the validation set; samples of weight 0 do not count.
+        Without the labels of the validation set, whose samples do not count.
 
     Returns
     -------
@@ -96,8 +96,7 @@ def choose_methods(methods: list[SemiSupervisedMethod] | str, data: TrainingData
     ValueError
         For a method that needs neighboring sections, if no samples are.
     """
-    positions = _positions(data)
-    if isinstance(methods, list) and longest_run(positions) < 2:
+    if isinstance(methods, list) and longest_run(data.image_positions) < 2:
         for method in methods:
             if method.needs_neighbors:
                 raise ValueError(
@@ -107,7 +106,8 @@ def choose_methods(methods: list[SemiSupervisedMethod] | str, data: TrainingData
     if not methods:
         return Choice([], "semi_supervision is None")
     used = np.flatnonzero(data.weight > 0)
-    labels, positions = [data.labels[i] for i in used], positions[used]
+    labels = [data.labels[i] for i in used]
+    positions = None if data.positions is None else data.positions[used]
     unlabeled = [bool((label < 0).any()) for label in labels]
     if not any(unlabeled):
         warnings.warn(
@@ -126,11 +126,6 @@ def choose_methods(methods: list[SemiSupervisedMethod] | str, data: TrainingData
     return Choice(methods, "as asked for")
 
 
-def _positions(data):
-    """Positions of sections; of independent samples such that none are neighbors."""
-    return 2 * np.arange(len(data.images)) if data.positions is None else data.positions
-
-
 def _choose_automatically(labels, positions, longest, n_unlabeled):
     if not any(is_mostly_unlabeled(label) for label in labels):
         return Choice([], "every sample is mostly labeled, and unlabeled pixels are ignored")
@@ -145,9 +140,9 @@ def _choose_automatically(labels, positions, longest, n_unlabeled):
     return Choice([SelfTraining(), Continuity()], reason)
 
 
-def longest_run(positions: np.ndarray) -> int:
-    """Return the number of sections in the longest stack."""
-    return max(len(run) for run in consecutive_runs(positions))
+def longest_run(positions: np.ndarray | None) -> int:
+    """Return the number of sections in the longest stack; None is of independent samples."""
+    return 1 if positions is None else max(len(run) for run in consecutive_runs(positions))
 
 
 def _labeled_sections(labels, positions):

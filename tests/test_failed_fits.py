@@ -1,0 +1,157 @@
+"""A fit that raises an error keeps what an earlier fit has learned."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+
+import sskseg.training.history
+from sskseg import ContourDetector, ProxyPretrainer, SemiSupervisedSegmenter, SimulatedRefiner
+from sskseg.baselines import LogBlobs, OtsuWatershed
+from sskseg.datasets import make_cells
+from sskseg.refinement import _refiner, monitor
+from sskseg.training import loop
+
+SMALL = {"width": 4, "depth": 1, "max_steps": 3, "batch_size": 2, "random_state": 0}
+ESTIMATORS = {
+    "segmenter": SemiSupervisedSegmenter(semi_supervision=None, patch_size=16, **SMALL),
+    "detector": ContourDetector(**SMALL),
+    "pretrainer": ProxyPretrainer("rotation", **SMALL),
+    "refiner": SimulatedRefiner(**SMALL),
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_pool():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_refiner, "_POOL", 8)
+        patch.setattr(monitor, "N_PATCHES", 8)
+        patch.setattr(monitor, "N_EVALUATED", 2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return make_cells(6, (48, 48), random_state=0)
+
+
+def state(model):
+    """Attributes as they are; of networks copies of their weights."""
+    weights = {
+        name: {key: tensor.clone() for key, tensor in value.state_dict().items()}
+        for name, value in vars(model).items()
+        if isinstance(value, torch.nn.Module)
+    }
+    return dict(vars(model)), weights
+
+
+def assert_unchanged(model, before):
+    attributes, weights = before
+    assert set(vars(model)) == set(attributes)
+    for name, value in vars(model).items():
+        assert value is attributes[name], name
+    for name, tensors in weights.items():
+        network = getattr(model, name)
+        assert not network.training
+        for key, tensor in network.state_dict().items():
+            assert torch.equal(tensor, tensors[key]), (name, key)
+
+
+def fitted(name, cells, warm_start):
+    model = clone(ESTIMATORS[name]).set_params(warm_start=warm_start)
+    return model.fit(*cells)
+
+
+@pytest.mark.filterwarnings("ignore")  # so short a training is no good one
+@pytest.mark.parametrize("warm_start", [True, False])
+@pytest.mark.parametrize("name", list(ESTIMATORS))
+def test_a_fit_that_fails_during_training_changes_nothing(name, warm_start, cells, monkeypatch):
+    model = fitted(name, cells, warm_start)
+    before = state(model)
+
+    def add(self, step, losses, learning_rate):
+        if step == 2:  # the weights have been changed
+            raise MemoryError
+        return False
+
+    monkeypatch.setattr(sskseg.training.history.History, "add", add)
+    X, y = cells
+    with pytest.raises(MemoryError):
+        model.fit(2 * X[:5], y[:5])
+    assert_unchanged(model, before)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("warm_start", [True, False])
+@pytest.mark.parametrize("name", list(ESTIMATORS))
+def test_a_fit_that_fails_after_training_changes_nothing(name, warm_start, cells, monkeypatch):
+    model = fitted(name, cells, warm_start)
+    before = state(model)
+    last = {
+        "segmenter": "_keep", "detector": "_search_thresholds", "pretrainer": "_report",
+        "refiner": "_refine",
+    }[name]  # fmt: skip
+
+    def fail(*_):
+        raise RuntimeError
+
+    monkeypatch.setattr(type(model), last, fail)
+    with pytest.raises(RuntimeError):
+        model.fit(2 * cells[0], cells[1])
+    assert_unchanged(model, before)
+
+
+@pytest.mark.parametrize("name", ["segmenter", "detector", "pretrainer"])
+def test_a_warm_start_that_diverges_keeps_the_good_network(name, cells, monkeypatch):
+    model = fitted(name, cells, True)
+    before = state(model)
+    monkeypatch.setattr(loop, "descend", lambda network, *_: scramble(network))
+    with pytest.raises(FloatingPointError, match="diverged"):
+        model.fit(*cells)
+    assert_unchanged(model, before)
+
+
+def scramble(network):
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.fill_(torch.nan)
+
+
+def test_a_fit_that_is_refused_changes_nothing(cells):
+    X, y = cells
+    classes = np.minimum(y, 2)
+    model = SemiSupervisedSegmenter(target="classes", semi_supervision=None, **SMALL)
+    model.fit(X, classes)
+    before = state(model)
+    # Refused after classes and channel statistics are known.
+    model.set_params(patch_size=8, depth=3, batch_size=1)
+    parameters = dict(vars(model))
+    with pytest.raises(ValueError, match="batch_size must be at least 2"):
+        model.fit(2 * X, classes + 1)
+    assert_unchanged(model, (parameters, before[1]))
+
+
+@pytest.mark.parametrize("model", [OtsuWatershed(), LogBlobs()])
+def test_baselines_keep_what_they_learned(model, cells):
+    X, y = cells
+    before = state(model.fit(X, y))
+    with pytest.raises(ValueError, match="y"):
+        model.fit(np.stack([X, X], axis=-1), y[:3])
+    assert_unchanged(model, before)
+
+
+def test_an_interrupted_fit_keeps_the_weights_so_far(cells, monkeypatch):
+    model = fitted("segmenter", cells, True)
+    _, weights = state(model)
+    add = sskseg.training.history.History.add
+
+    def interrupt(self, step, losses, learning_rate):
+        if step == 2:
+            raise KeyboardInterrupt
+        return add(self, step, losses, learning_rate)
+
+    monkeypatch.setattr(sskseg.training.history.History, "add", interrupt)
+    with pytest.warns(UserWarning, match="the weights so far are kept"):
+        model.fit(*cells)
+    after = model.network_.state_dict()
+    assert any(not torch.equal(after[key], old) for key, old in weights["network_"].items())
