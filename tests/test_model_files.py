@@ -309,6 +309,7 @@ def nested(depth):
          "calibration_ must be 2 finite numbers, the first of them positive, got ..-1.0, 0.0.[.]"),
         ("segmenter", tensors_changed(lambda t: t.update(calibration_=torch.ones(3))),
          "calibration_ must be 2 finite numbers"),
+        ("segmenter", put("fitted", spacing_=(0.0, 1.0)), "spacing_ must be a spacing or None"),
         ("segmenter", put("fitted", patch_shape_=[1, 2]), "patch_shape_ must be a shape"),
         ("segmenter", put("fitted", network_=None), "damaged"),
         ("segmenter", put("fitted", continuity_="x"), "continuity_ must be a network or None"),

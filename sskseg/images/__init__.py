@@ -9,6 +9,7 @@ from .patches import Patch, PatchSampler, read_region
 from .points import are_points, check_points, draw_points
 from .random import check_generator, child_generator
 from .sections import consecutive_runs, section_indices
+from .spacing import check_spacing, relative_spacing
 from .stack import ImageStack, wrap_like
 from .validation import (
     check_images,
@@ -34,12 +35,14 @@ __all__ = [
     "check_points",
     "check_positions",
     "check_sample_weight",
+    "check_spacing",
     "child_generator",
     "consecutive_runs",
     "draw_points",
     "is_lazy",
     "like_input",
     "read_region",
+    "relative_spacing",
     "rescale",
     "section_indices",
     "subsample_step",

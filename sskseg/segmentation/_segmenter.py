@@ -154,6 +154,11 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         Samples of the validation set.
     architecture_ : tuple of (network, width, depth), or None
         Of the backbone that the network started from.
+    spacing_ : tuple of 3 floats, or None
+        Size of a voxel, relative to its size in the plane, where `X` has a ``spacing`` (see
+        `ImageStack`) and voxels are no cubes. Weights between close objects, distances to borders
+        and discs of points are measured by it, and U-Nets with same padding (without a backbone)
+        pool along z only from the level on at which voxels are about cubic.
     patch_shape_ : tuple of int
         Size of the training patches.
 
@@ -188,6 +193,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         "channel_std_": "numbers",
         "patch_shape_": "a shape",
         "architecture_": "a tuple or None",
+        "spacing_": "a spacing or None",
         "continuity_context_": "a count",
         "calibration_": "numbers",
         "semi_supervision_": "a tuple",
@@ -390,7 +396,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         """
         check_is_fitted(self)
         images = self._check_images(X, self.n_channels_)
-        annotations = self._annotations(y, images)
+        annotations = self._annotations(y, images, self.spacing_)
         labeled = annotations.require_labeled()
         weight = check_sample_weight(sample_weight, len(images), labeled)
         predicted = section_predictor(self).predict_some(images, positions, labeled)
@@ -495,7 +501,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
 
     def _objective(self):
         loss = SegmentationLoss() if isinstance(self.loss, str) else self.loss
-        return loss.objective(self.target, getattr(self, "classes_", None))
+        classes, spacing = getattr(self, "classes_", None), getattr(self, "spacing_", None)
+        return loss.objective(self.target, classes, spacing)
 
     def _predict(self, X, positions, output):
         """Predict samples, in memory or lazily; `output` is a function of `_outputs`."""
@@ -519,8 +526,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             raise ValueError(f"Consecutive sections must have one shape, got {sorted(shapes)}.")
         return images
 
-    def _annotations(self, y, images):
-        return Annotations(y, images, target=self.target)
+    def _annotations(self, y, images, spacing=None):
+        return Annotations(y, images, target=self.target, spacing=spacing)
 
     # Networks
 
@@ -532,7 +539,10 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         n_sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
         channels = n_sections * self.n_channels_, self._objective().n_outputs
         network, width, depth = self.architecture_ or (self.network, self.width, self.depth)
-        module = make_network(network, *channels, width, depth, ndim=self.spatial_ndim)
+        spacing = None if self.architecture_ else self.spacing_  # backbones pool along all axes
+        module = make_network(
+            network, *channels, width, depth, ndim=self.spatial_ndim, spacing=spacing
+        )
         if not isinstance(network, str):
             check_network(module, *channels, self.spatial_ndim)
         return module
