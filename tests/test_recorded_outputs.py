@@ -94,7 +94,7 @@ def of_segmenter(model, X, **places):
         model.predict_uncertainty(X, **places),
         [row["loss"] for row in model.history_],
         model.transduction_,
-        model.temperature_,
+        model.calibration_,
     ]
 
 

@@ -9,7 +9,8 @@ from .patches import Patch, PatchSampler, read_region
 from .points import are_points, check_points, draw_points, points_from_table
 from .random import check_generator, child_generator
 from .sections import consecutive_runs, section_indices
-from .stack import ImageStack, check_spacing, wrap_like
+from .spacing import check_spacing, relative_spacing
+from .stack import ImageStack, wrap_like
 from .validation import (
     check_images,
     check_lazy_images,
@@ -42,6 +43,7 @@ __all__ = [
     "like_input",
     "points_from_table",
     "read_region",
+    "relative_spacing",
     "rescale",
     "section_indices",
     "subsample_step",

@@ -24,6 +24,7 @@ from .annotation_checks import (
 )
 from .points import are_points, check_points, draw_points
 from .sections import consecutive_runs
+from .spacing import check_spacing
 from .stack import sample_key, take_samples
 
 Kind = Literal["labels", "points", "mixed", "counts"]
@@ -42,7 +43,8 @@ class Annotations:
         points (arrays of shape (k, spatial_ndim), in pixels, one for each object), or counts of
         shape (n_samples,). In a list, None is an unlabeled sample, and some samples may have
         points and others label images. Of counts, None, NaN and -1 are unknown. `Annotations`
-        give their `y`, `is_mask` and `point_radius`.
+        give their `y`, `is_mask`, `point_radius` and
+        `spacing`, if they have one.
     images : sequence of ndarray of shape (*spatial, n_channels), default=None
         The images, as `check_images` returns them; only shapes are read. With them `y` is
         validated, without them it is only held: see `bind`.
@@ -52,8 +54,10 @@ class Annotations:
         Whether connected components are the objects of label images. None decides: they are if 1
         is the only positive value in all of `y`.
     point_radius : float, default=3.0
-        Radius, pixels, of the discs that stand for points in label images. A ring around them is
-        unlabeled.
+        Radius, in units of `spacing`, of the discs that stand for points in label images. A ring
+        around them is unlabeled.
+    spacing : sequence of float, default=None
+        Size of a pixel along each axis; None is 1.
     name : str, default="y"
         The argument to name in errors.
 
@@ -88,9 +92,11 @@ class Annotations:
         target: str = "instances",
         is_mask: bool | None = None,
         point_radius: float = 3.0,
+        spacing: Sequence[float] | None = None,
         name: str = "y",
     ):
         if isinstance(y, Annotations):
+            spacing = spacing if y.spacing is None else y.spacing
             y, is_mask, point_radius = y.y, y._is_mask, y.point_radius
         if target not in ("instances", "classes"):
             raise ValueError(f"target must be 'instances' or 'classes', got {target!r}.")
@@ -99,6 +105,7 @@ class Annotations:
         self.y: Any = check_sequence(y, name)
         self.target: str = target
         self.point_radius: float = point_radius
+        self.spacing: tuple[float, ...] | None = check_spacing(spacing)
         self.name: str = name
         self._is_mask: bool | None = is_mask
         self._shapes: Any = None  # of the images, once these are known
@@ -144,6 +151,7 @@ class Annotations:
             target=self.target,
             is_mask=self._mask_decision,  # that of the whole
             point_radius=self.point_radius,
+            spacing=self.spacing,
             name=self.name,
         )
         if self._shapes is not None:
@@ -168,6 +176,7 @@ class Annotations:
             )
         takes_points = self.target == "instances"
         for i, (item, shape) in enumerate(zip(self.y, shapes, strict=True)):
+            check_spacing(self.spacing, len(shape))
             name = f"{self.name}[{i}]"
             if item is not None and takes_points and are_points(item, shape):
                 self._points[i] = check_points(item, shape, name)
@@ -269,7 +278,8 @@ class Annotations:
 
     def _label_image(self, index):
         if self.has_points(index):
-            return draw_points(self._points[index], self._shapes[index], self.point_radius)
+            points, shape = self._points[index], self._shapes[index]
+            return draw_points(points, shape, self.point_radius, self.spacing)
         if self._given[index] is not None:
             return self._given[index]
         return np.broadcast_to(np.int32(-1), self._shapes[index])

@@ -1,5 +1,6 @@
 """Points as annotations, and label images drawn from them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -109,7 +110,12 @@ def check_points(points: ArrayLike, shape: tuple[int, ...], name: str = "y") -> 
     return np.minimum(points, np.nextafter(edge, 0))
 
 
-def draw_points(points: np.ndarray, shape: tuple[int, ...], radius: float) -> np.ndarray:
+def draw_points(
+    points: np.ndarray,
+    shape: tuple[int, ...],
+    radius: float,
+    spacing: Sequence[float] | None = None,
+) -> np.ndarray:
     """Draw a disc around each point, and an unlabeled ring around the disc.
 
     Parameters
@@ -117,7 +123,9 @@ def draw_points(points: np.ndarray, shape: tuple[int, ...], radius: float) -> np
     points : ndarray of shape (k, ndim)
     shape : tuple of int
     radius : float
-        Radius of the discs, pixels. Rings extend to twice the radius.
+        Radius of the discs, in units of `spacing`. Rings extend to twice the radius.
+    spacing : sequence of float, default=None
+        Size of a pixel along each axis; None is 1.
 
     Returns
     -------
@@ -135,12 +143,14 @@ def draw_points(points: np.ndarray, shape: tuple[int, ...], radius: float) -> np
     distance = np.full(shape, np.inf, np.float32)
     owner = np.zeros(shape, np.int32)
     outer = 2 * radius
+    sizes = np.ones(len(shape)) if spacing is None else np.asarray(spacing, float)
     for number, point in enumerate(points, start=1):
-        low = np.maximum(np.ceil(point - outer), 0).astype(int)
-        high = np.minimum(np.floor(point + outer) + 1, shape).astype(int)
+        low = np.maximum(np.ceil(point - outer / sizes), 0).astype(int)
+        high = np.minimum(np.floor(point + outer / sizes) + 1, shape).astype(int)
         box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
         axes = np.ogrid[box]
-        squares = sum((axis - x) ** 2 for axis, x in zip(axes, point, strict=True))
+        offsets = zip(axes, point, sizes, strict=True)
+        squares = sum(((axis - x) * size) ** 2 for axis, x, size in offsets)
         away = np.sqrt(squares).astype(np.float32)
         nearer = away < distance[box]
         distance[box] = np.where(nearer, away, distance[box])

@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from .spacing import check_spacing
+
 
 class ImageStack(Sequence):
     """Images with the backbone and the simulator that earlier pipeline steps learned from them.
@@ -152,33 +154,6 @@ ImageStack
         if self._spacing is not None:
             kept.append(f"spacing={self._spacing}")
         return f"ImageStack(shape={self.shape}{''.join(', ' + part for part in kept)})"
-
-
-def check_spacing(spacing: Any) -> tuple[float, ...] | None:
-    """Validate the size of a pixel: positive numbers, or None.
-
-    Parameters
-    ----------
-    spacing : sequence of float, or None
-
-    Returns
-    -------
-    tuple of float, or None
-
-    Raises
-    ------
-    ValueError
-        For anything but finite positive numbers.
-    """
-    if spacing is None:
-        return None
-    try:
-        steps = tuple(float(step) for step in spacing)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"spacing must be positive numbers, got {spacing!r}.") from error
-    if not all(0 < step < np.inf for step in steps):
-        raise ValueError(f"spacing must be positive numbers, got {spacing!r}.")
-    return steps
 
 
 def sample_key(key: Any) -> Any:

@@ -82,6 +82,8 @@ class DensePredictor:
         None: images are fed as they are.
     tiling : TileSettings
     compute : Compute
+    input_dtype : torch.dtype, default=None
+        Of the inputs of the network, which casts them itself; None: that of its weights.
     """
 
     network: torch.nn.Module
@@ -89,6 +91,7 @@ class DensePredictor:
     normalization: ChannelNormalization | None
     tiling: TileSettings
     compute: Compute = Compute()
+    input_dtype: torch.dtype | None = None
 
     @property
     def ndim(self) -> int:
@@ -132,7 +135,7 @@ class DensePredictor:
         """Return the inputs of the network (n_channels, *spatial) for samples; see `predict`."""
         if indices is None:
             indices = np.arange(len(images))[:, None]
-        _, dtype = self.compute.resolve()
+        dtype = self.input_dtype or self.compute.resolve()[1]
         if self.normalization is None:
             return (torch.from_numpy(images[i]).movedim(-1, 0).to(dtype) for (i,) in indices)
         return self.normalization.inputs(images, indices, dtype)
@@ -142,7 +145,7 @@ class DensePredictor:
     ) -> Iterator[np.ndarray]:
         """Predict tensors (n_channels, *spatial) that are normalized already; see `predict`."""
         device, dtype = self.compute.resolve()
-        options: dict[str, Any] = {"device": device, "dtype": dtype}
+        options: dict[str, Any] = {"device": device, "dtype": self.input_dtype or dtype}
         forward = self._forward(device, dtype)
         if isinstance(orientations, np.ndarray):
             oriented = dihedral_orientations(forward, self.tiling.stride)

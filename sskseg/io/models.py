@@ -153,6 +153,7 @@ _KINDS = {
     "a number": _is_number,
     "numbers": lambda x: isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "iuf",
     "a shape": lambda x: isinstance(x, tuple) and len(x) > 0 and all(map(_is_count, x)),
+    "a spacing": lambda x: isinstance(x, tuple) and all(_is_number(s) and s > 0 for s in x),
     "text": lambda x: isinstance(x, str),
     "a tuple": lambda x: isinstance(x, tuple),
     "a list": lambda x: isinstance(x, list),

@@ -50,9 +50,12 @@ class ContinuityNet(nn.Module):
         self.stride, self.reach = self.correction.stride, self.correction.reach
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (batch, n_sections * n_outputs, *spatial) to logits (batch, n_outputs, *spatial)."""
+        """Map (batch, n_sections * n_outputs, *spatial) to logits (batch, n_outputs, *spatial).
+
+        Probabilities are float32, whatever the weights: bfloat16 has none between 0.998 and 1.
+        """
         sections = x.unflatten(1, (self.n_sections, self.n_outputs)).float()
         weights = self.weights.float().softmax(0).view(-1, *(1,) * (sections.ndim - 2))
         mean = (sections * weights).sum(1).clamp(_EPSILON, 1 - _EPSILON)
         logit = mean.logit() if self.n_outputs == 1 else mean.log()
-        return logit + self.correction(2 * x - 1).float()
+        return logit + self.correction((2 * x - 1).to(self.weights.dtype)).float()

@@ -1,6 +1,7 @@
 """Networks by name."""
 
 import copy
+from collections.abc import Sequence
 from functools import partial
 from inspect import signature
 from typing import Any
@@ -25,6 +26,7 @@ _SIZES = {
     "dmcn": (64, 3),
 }  # fmt: skip
 _SIZE = (16, 4)  # of a callable
+_SPACED = ("unet", "unet-shuffle", "unet-lite")
 
 
 def make_network(
@@ -35,6 +37,7 @@ def make_network(
     depth: int | None = None,
     *,
     ndim: int = 2,
+    spacing: Sequence[float] | None = None,
 ) -> nn.Module:
     """Build a network by its name.
 
@@ -53,6 +56,9 @@ def make_network(
         for ``"unet-lite"`` 32 and 4, for ``"dmcn"`` 64 and 3. For ``"unet-shuffle"`` and a callable
         it is 16 and 4.
     ndim : {2, 3}, default=2
+    spacing : sequence of float, default=None
+        Size of a pixel along each axis, see `UNet`; U-Nets with same padding use it, other networks
+        do not.
 
     Returns
     -------
@@ -79,8 +85,11 @@ def make_network(
             f"{name!r}."
         )
     width, depth = network_size(name, width, depth)
-    arguments, options = (in_channels, out_channels), {"width": width, "depth": depth, "ndim": ndim}
+    arguments = in_channels, out_channels
+    options: dict[str, Any] = {"width": width, "depth": depth, "ndim": ndim}
     if not callable(name):
+        if spacing is not None and name in _SPACED:
+            options["spacing"] = spacing
         return NETWORKS[name](*arguments, **options)
     _check_callable(name, arguments, options)
     module = name(*arguments, **options)

@@ -1,5 +1,6 @@
 """U-Nets for 2-D and 3-D images."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +10,8 @@ from torch import nn
 
 from ._layers import CONV, DROPOUT, POOL, UPCONV, conv_relu, crop_center, pad_to_multiple
 from .initialization import initialize
+
+_ABOUT_CUBIC = math.sqrt(2)  # ratio of sides above which half of the longer one is nearer to 1
 
 
 class UNet(nn.Module):
@@ -41,6 +44,10 @@ class UNet(nn.Module):
         Probability of dropping a channel of the lowest level in training.
     inner_dropout : float, default=0.0
         The same for the output of every other level.
+    spacing : sequence of float, default=None
+        Size of a pixel along each axis, of which only the ratios matter; None is 1. Volumes are
+        pooled along their first axis only from the level on at which pixels are about cubic. With
+        same padding only.
 
     Attributes
     ----------
@@ -55,7 +62,7 @@ class UNet(nn.Module):
     Raises
     ------
     ValueError
-        If padding is unknown or valid with `shuffle`, or `up_kernel` is not 2 or 3.
+        If padding is unknown, or valid with `shuffle` or `spacing`, or `up_kernel` is not 2 or 3.
 
     References
     ----------
@@ -69,12 +76,14 @@ class UNet(nn.Module):
         self, in_channels: int, out_channels: int, *, width: int = 64, depth: int = 4,
         ndim: int = 2, padding: str = "same", shuffle: bool = False, batch_norm: bool = True,
         up_kernel: int = 2, dropout: float = 0.0, inner_dropout: float = 0.0,
+        spacing: Sequence[float] | None = None,
     ):  # fmt: skip
         super().__init__()
-        if padding not in ("same", "valid") or (padding == "valid" and shuffle):
+        is_plain = not shuffle and spacing is None
+        if padding not in ("same", "valid") or (padding == "valid" and not is_plain):
             raise ValueError(
-                "padding must be 'same', or 'valid' without shuffle, got "
-                f"padding={padding!r}, shuffle={shuffle!r}."
+                "padding must be 'same', or 'valid' without shuffle and spacing, got "
+                f"padding={padding!r}, shuffle={shuffle!r}, spacing={spacing!r}."
             )
         if up_kernel not in (2, 3):
             raise ValueError(f"up_kernel must be 2 or 3, got {up_kernel}.")
@@ -90,19 +99,20 @@ class UNet(nn.Module):
         widths = [width * 2**level for level in range(depth + 1)]
         befores = [in_channels * factor, *widths[:-1]]
         self.encoder = nn.ModuleList(map(block, befores, widths))
-        self.pool = POOL[ndim](2)
+        factors = _pooling_factors(spacing, self.shuffle, depth)
+        self.pools = nn.ModuleList(POOL[ndim](factor) for factor in factors)
         self.dropout = DROPOUT[ndim](dropout)
         self.inner_dropout = DROPOUT[ndim](inner_dropout)
-        trim = up_kernel - 2  # a kernel of 3 is trimmed to double the size exactly
         self.up = nn.ModuleList(
-            UPCONV[ndim](2 * w, w, up_kernel, stride=2, padding=trim, output_padding=trim)
-            for w in widths[-2::-1]
+            _up(2 * w, w, up_kernel, factor)
+            for w, factor in zip(widths[-2::-1], factors[::-1], strict=True)
         )
         self.decoder = nn.ModuleList(block(2 * w, w) for w in widths[-2::-1])
         self.head = CONV[ndim](width, out_channels * factor, 1)
-        self.stride = tuple(s * 2**depth for s in self.shuffle)
+        by_axis = list(zip(self.shuffle, zip(*factors, strict=True), strict=True))
+        self.stride = tuple(s * math.prod(pools) for s, pools in by_axis)
         self.margin = ((6 * 2**depth - 4) * self.valid,) * ndim
-        self.reach = tuple(s * _reach(depth, up_kernel, self.valid) for s in self.shuffle)
+        self.reach = tuple(s * _reach(pools, up_kernel, self.valid) for s, pools in by_axis)
         initialize(self, [self.head])
 
     def valid_input_size(self, size: int) -> int:
@@ -130,7 +140,7 @@ class UNet(nn.Module):
         x = _space_to_depth(x, self.shuffle)
         skips = []
         for level, block in enumerate(self.encoder):
-            x = block(x if level == 0 else self.pool(x))
+            x = block(x if level == 0 else self.pools[level - 1](x))
             skips.append(x)
             x = self.inner_dropout(x) if level < self.depth else self.dropout(x)
         skips.pop()
@@ -162,14 +172,37 @@ class UNet(nn.Module):
         return [self.decoder[-1], self.head]
 
 
-def _reach(depth, up_kernel, valid):
+def _pooling_factors(spacing, shuffle, depth):
+    """Factors along each axis of each pooling."""
+    ndim = len(shuffle)
+    factors = [[2] * ndim for _ in range(depth)]
+    if spacing is None or ndim == 2:
+        return [tuple(factor) for factor in factors]
+    sizes = [size * step for size, step in zip(spacing, shuffle, strict=True)]
+    ratio = sizes[0] / math.sqrt(sizes[1] * sizes[2])
+    for factor in factors:
+        if ratio > _ABOUT_CUBIC:
+            factor[0], ratio = 1, ratio / 2
+    return [tuple(factor) for factor in factors]
+
+
+def _up(before, after, kernel, factor):
+    """Transposed convolution to exactly `factor` times the size; none along axes of factor 1."""
+    kernels = [kernel if step == 2 else 1 for step in factor]
+    trim = [max(0, side - 2) for side in kernels]
+    layer: Any = UPCONV[len(factor)]  # torch's annotations lack lists of sizes
+    return layer(before, after, kernels, stride=factor, padding=trim, output_padding=trim)
+
+
+def _reach(pools, up_kernel, valid):
+    """Receptive-field radius along an axis with the factors `pools`."""
     reach = 2  # two 3x3 convolutions; a pooling rounds up to whole cells
-    for _ in range(depth):
-        reach = -(-reach // 2) + 2
-    for _ in range(depth):
-        reach = 2 * (reach + (up_kernel - 2)) + 2
+    for factor in pools:
+        reach = -(-reach // factor) + 2
+    for factor in pools[::-1]:
+        reach = factor * (reach + (up_kernel - 2) * (factor - 1)) + 2
     # With valid padding pooled blocks start at 4 modulo the stride.
-    return reach + 4 * (valid and depth > 2)
+    return reach + 4 * (valid and len(pools) > 2)
 
 
 def _min_output_size(depth):

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..inference import normalized_entropy, scale_temperature
+from ..inference import calibrate, normalized_entropy
 from ..training import ClassObjective, ForegroundObjective
 
 Objective = ForegroundObjective | ClassObjective
 
 
-def mask(objective: Objective, temperature: float, probabilities: np.ndarray) -> np.ndarray:
-    """Return the mask, or the classes."""
-    return objective.mask(probabilities)
+def mask(objective: Objective, calibration: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Return the mask, or the classes, that are most likely by the calibrated probabilities."""
+    return objective.mask(calibrate(probabilities, calibration))
 
 
-def probability(objective: Objective, temperature: float, probabilities: np.ndarray) -> np.ndarray:
+def probability(
+    objective: Objective, calibration: np.ndarray, probabilities: np.ndarray
+) -> np.ndarray:
     """Return the calibrated probability of the foreground, or of each class."""
-    return objective.probability(scale_temperature(probabilities, temperature))
+    return objective.probability(calibrate(probabilities, calibration))
 
 
-def foreground(objective: Objective, temperature: float, probabilities: np.ndarray) -> np.ndarray:
+def foreground(
+    objective: Objective, calibration: np.ndarray, probabilities: np.ndarray
+) -> np.ndarray:
     """Return the calibrated probability of the foreground."""
-    return objective.foreground(scale_temperature(probabilities, temperature))
+    return objective.foreground(calibrate(probabilities, calibration))
 
 
-def uncertainty(objective: Objective, temperature: float, probabilities: np.ndarray) -> np.ndarray:
+def uncertainty(
+    objective: Objective, calibration: np.ndarray, probabilities: np.ndarray
+) -> np.ndarray:
     """Return the normalized entropy of the calibrated probabilities."""
-    return normalized_entropy(scale_temperature(probabilities, temperature))
+    return normalized_entropy(calibrate(probabilities, calibration))

@@ -52,7 +52,7 @@ def section_predictor(
         tiling = tile_settings(segmenter.continuity_, segmenter.spatial_ndim, block_shape)
         compute = Compute(segmenter.device, segmenter.precision)
         correction = DensePredictor(
-            segmenter.continuity_, objective.activate, None, tiling, compute
+            segmenter.continuity_, objective.activate, None, tiling, compute, torch.float32
         )
     return SectionPredictor(
         dense_predictor(segmenter, segmenter.network_, block_shape),

@@ -24,7 +24,8 @@ from ..images import (
 )
 from ..images.annotations import Annotations
 from ..images.augmentation import Augmentation
-from ..io.models import check_fitted
+from ..inference import calibrate
+from ..io.models import check_fitted, shortened
 from ..nn import ContinuityNet, check_network, make_network
 from ..training import FINETUNE, SegmentationLoss, check_batch, start_network
 from ._blocks import SegmenterBlocks, segmenter_blocks
@@ -146,13 +147,20 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         probability of a pseudo-label is below 0.75 (of sections, in the mean over neighbors) or
         `sskseg.morphology.enforce_continuity` disagrees, and in samples of weight 0. None without
         semi-supervision, and after `load`.
-    temperature_ : float
-        Logits are divided by it, so that probabilities are calibrated [2]_; fitted on the
-        validation set, and 1 without one.
+    calibration_ : ndarray of float, shape (2,) or (1 + n_classes,)
+        Slope and offset of the foreground's logits, by which probabilities are calibrated (Platt
+        scaling [2]_); with ``target="classes"`` one slope, and the offset of each class [3]_.
+        Fitted on the labeled pixels of the validation set; a slope of 1 and offsets of 0 without
+        one. All predictions use it.
     validation_indices_ : ndarray of int
         Samples of the validation set.
     architecture_ : tuple of (network, width, depth), or None
         Of the backbone that the network started from.
+    spacing_ : tuple of 3 floats, or None
+        Size of a voxel, relative to its size in the plane, where `X` has a ``spacing`` (see
+        `ImageStack`) and voxels are no cubes. Weights between close objects, distances to borders
+        and discs of points are measured by it, and U-Nets with same padding (without a backbone)
+        pool along z only from the level on at which voxels are about cubic.
     patch_shape_ : tuple of int
         Size of the training patches.
 
@@ -164,8 +172,10 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     References
     ----------
     .. [1] Liu et al. Muon is scalable for LLM training. 2025. :doi:`10.48550/arXiv.2502.16982`
-    .. [2] Guo, Pleiss, Sun, Weinberger. On calibration of modern neural networks. ICML 2017.
-       :doi:`10.48550/arXiv.1706.04599`
+    .. [2] Platt. Probabilistic outputs for support vector machines and comparisons to regularized
+       likelihood methods. Advances in Large Margin Classifiers, MIT Press, 1999.
+    .. [3] Alexandari, Kundaje, Shrikumar. Maximum likelihood with bias-corrected calibration is
+       hard-to-beat at label shift adaptation. ICML 2020. :doi:`10.48550/arXiv.1901.06852`
 
     Examples
     --------
@@ -185,8 +195,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         "channel_std_": "numbers",
         "patch_shape_": "a shape",
         "architecture_": "a tuple or None",
+        "spacing_": "a spacing or None",
         "continuity_context_": "a count",
-        "temperature_": "a number",
+        "calibration_": "numbers",
         "semi_supervision_": "a tuple",
         "semi_supervision_reason_": "text",
         "validation_indices_": "numbers",
@@ -302,7 +313,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             self.network_ = training.fit_network(score)
             training.finish()
             self._keep(training, data.image_indices[held_out])
-            self.temperature_ = validation.temperature(section_predictor(self))
+            self.calibration_ = validation.calibration(section_predictor(self))
             if training.transduction is not None:
                 classes = getattr(self, "classes_", None)
                 labels = data.transduction(training.transduction, held_out, classes)
@@ -332,8 +343,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         Returns
         -------
         masks : ndarray of shape (n_samples, *spatial) or list of ndarray
-            1 where the foreground probability exceeds 0.5, 0 elsewhere (uint8); with
-            ``target="classes"`` the classes.
+            1 where the calibrated foreground probability exceeds 0.5, 0 elsewhere (uint8); with
+            ``target="classes"`` the most probable classes.
         """
         return self._predict(X, positions, mask)
 
@@ -396,10 +407,11 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         """
         check_is_fitted(self)
         images = self._check_images(X, self.n_channels_)
-        annotations = self._annotations(y, images)
+        annotations = self._annotations(y, images, self.spacing_)
         labeled = annotations.require_labeled()
         weight = check_sample_weight(sample_weight, len(images), labeled)
-        outputs = section_predictor(self).predict_some(images, positions, labeled)
+        predicted = section_predictor(self).predict_some(images, positions, labeled)
+        outputs = (calibrate(output, self.calibration_) for output in predicted)
         # All classes but the first are foreground, whatever their values.
         background = self.classes_[0] if self.target == "classes" else 0
         known = [annotations.foreground(i, background) for i in labeled]
@@ -428,7 +440,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             For a network without ``reach``, or a scan of other axes.
         """
         check_is_fitted(self)
-        finish = partial(foreground, self._objective(), self.temperature_)
+        finish = partial(foreground, self._objective(), self.calibration_)
         return segmenter_blocks(
             partial(section_predictor, self), finish, self.n_channels_, shape, wanted
         )
@@ -500,12 +512,13 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
 
     def _objective(self):
         loss = SegmentationLoss() if isinstance(self.loss, str) else self.loss
-        return loss.objective(self.target, getattr(self, "classes_", None))
+        classes, spacing = getattr(self, "classes_", None), getattr(self, "spacing_", None)
+        return loss.objective(self.target, classes, spacing)
 
     def _predict(self, X, positions, output):
         """Predict samples, in memory or lazily; `output` is a function of `_outputs`."""
         check_is_fitted(self)
-        finish = partial(output, self._objective(), self.temperature_)
+        finish = partial(output, self._objective(), self.calibration_)
         predictor = section_predictor(self)
         if is_lazy(X):
             X = check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
@@ -524,8 +537,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             raise ValueError(f"Consecutive sections must have one shape, got {sorted(shapes)}.")
         return images
 
-    def _annotations(self, y, images):
-        return Annotations(y, images, target=self.target)
+    def _annotations(self, y, images, spacing=None):
+        return Annotations(y, images, target=self.target, spacing=spacing)
 
     # Networks
 
@@ -537,7 +550,10 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         n_sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
         channels = n_sections * self.n_channels_, self._objective().n_outputs
         network, width, depth = self.architecture_ or (self.network, self.width, self.depth)
-        module = make_network(network, *channels, width, depth, ndim=self.spatial_ndim)
+        spacing = None if self.architecture_ else self.spacing_  # backbones pool along all axes
+        module = make_network(
+            network, *channels, width, depth, ndim=self.spatial_ndim, spacing=spacing
+        )
         if not isinstance(network, str):
             check_network(module, *channels, self.spatial_ndim)
         return module
@@ -549,3 +565,10 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         shapes = {self.channel_mean_.shape, self.channel_std_.shape}
         if shapes != {(self.n_channels_,)} or not (self.channel_std_ > 0).all():
             raise ValueError("channel_mean_ and channel_std_ must be of each channel.")
+        calibration, n = self.calibration_, 1 + self._objective().n_probabilities
+        is_finite = calibration.shape == (n,) and np.isfinite(calibration).all()
+        if not is_finite or calibration[0] <= 0:
+            raise ValueError(
+                f"calibration_ must be {n} finite numbers, the first of them positive, got "
+                f"{shortened(calibration.tolist())}."
+            )

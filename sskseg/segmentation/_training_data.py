@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..images import check_generator, check_positions, check_sample_weight
+from ..images import check_generator, check_positions, check_sample_weight, relative_spacing
 from ..inference import round_up, tile_settings
 from ..nn import network_margin
 from ..training import balanced_weights, draw_simulated, patch_sides
@@ -162,10 +162,11 @@ def read_training_data(
 ) -> TrainingData:
     """Check the arguments of `fit`, add simulated images, and encode classes.
 
-    Sets `classes_` of the segmenter.
+    Sets `classes_` and `spacing_` of the segmenter.
     """
     images = segmenter._check_images(X)
-    annotations = segmenter._annotations(y, images)
+    spacing = _spacing(segmenter, X)
+    annotations = segmenter._annotations(y, images, spacing)
     weight = check_sample_weight(sample_weight, len(images))
     positions = check_positions(positions, len(images))
     used, n_images, simulator = np.flatnonzero(weight), len(images), getattr(X, "simulator", None)
@@ -178,6 +179,7 @@ def read_training_data(
     samples = np.concatenate([used, drawn])
     indices = sections_of(segmenter).indices(positions, len(images))[samples]
     labels = _encode(segmenter, labels)
+    segmenter.spacing_ = spacing
     consecutive = segmenter.sections == "consecutive"
     return TrainingData(
         images, labels, indices, positions if consecutive else None, weight, len(used)
@@ -191,6 +193,20 @@ def _check_samples(annotations, used, labels):
         raise ValueError("No labeled image has a positive sample_weight.")
     if not used.size:
         raise ValueError("sample_weight must be above 0 for a real image, got 0 for all.")
+
+
+def _spacing(segmenter, X):
+    """Relative size of voxels; with a warm start that of the last fit, if `X` does not say it."""
+    given = getattr(X, "spacing", None)
+    spacing = relative_spacing(given, segmenter.spatial_ndim)
+    if not (segmenter.warm_start and hasattr(segmenter, "network_")):
+        return spacing
+    last = segmenter.spacing_
+    if given is not None and not np.allclose(spacing or 1.0, last or 1.0, rtol=0.01):
+        raise ValueError(
+            f"X.spacing must have the ratios of the last fit, {last or 'cubes'}, got {given}."
+        )
+    return last
 
 
 def _add_simulated(segmenter, simulator, images, labels, weight):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..inference import DensePredictor, SectionPredictor, fit_temperature
+from ..inference import DensePredictor, SectionPredictor, fit_calibration, identity_calibration
 from ..metrics import dice
 from ._training_data import TrainingData
 
@@ -47,14 +47,14 @@ class ValidationSet:
 
         return score
 
-    def temperature(self, predictor: SectionPredictor) -> float:
-        """Fit the temperature of a predictor; 1 for an empty set."""
+    def calibration(self, predictor: SectionPredictor) -> np.ndarray:
+        """Fit the slope and the offsets of a predictor's logits; 1 and 0 for an empty set."""
         if not self.indices.size:
-            return 1.0
+            return identity_calibration(predictor.n_outputs)
         data = self.data
         images = data.image_indices[self.indices]
         outputs = predictor.predict_some(data.images, data.image_positions, images)
-        return fit_temperature(outputs, self.labels)
+        return fit_calibration(outputs, self.labels, predictor.n_outputs)
 
 
 def mean_dice(

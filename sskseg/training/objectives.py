@@ -89,10 +89,13 @@ class ForegroundObjective(_Objective):
     losses : tuple of str
     border_weight, border_sigma : float
         Of `sskseg.morphology.weight_map`, which weights the cross-entropy.
+    spacing : tuple of float or None, default=None
+        Size of a pixel along each axis.
     """
 
     border_weight: float
     border_sigma: float
+    spacing: tuple[float, ...] | None = None
 
     n_probabilities = 1
 
@@ -108,7 +111,8 @@ class ForegroundObjective(_Objective):
 
     def _weigh(self, labels):
         # Ids from 2 on: a patch with object 1 only would be taken for a mask.
-        return weight_map(labels + (labels > 0), self.border_weight, self.border_sigma)
+        labels = labels + (labels > 0)
+        return weight_map(labels, self.border_weight, self.border_sigma, spacing=self.spacing)
 
     def prepare(
         self, labels: list[np.ndarray], used: Sequence[bool] | np.ndarray
@@ -122,7 +126,7 @@ class ForegroundObjective(_Objective):
         if "distance" not in self.losses:
             return labels, None
         targets = [
-            normalized_distance(label).astype(np.float16) if use else None
+            normalized_distance(label, self.spacing).astype(np.float16) if use else None
             for label, use in zip(labels, used, strict=True)
         ]
         return labels, targets
@@ -243,11 +247,12 @@ class SegmentationLoss(BaseEstimator):
     border_weight, border_sigma : float, default=10.0 and 5.0
         With ``target="instances"``, the cross-entropy of background pixels between objects that
         almost touch is weighted by ``1 + border_weight * exp(-(d1 + d2)**2 / (2 *
-        border_sigma**2))``, where `d1` and `d2` are the distances (pixels) to the nearest two
-        objects [1]_; 0 turns it off. See `sskseg.morphology.weight_map`. Weights rise from 1 in
-        the first thousand steps (`warm_up` of the augmentation). The weights of a batch's
-        background are divided by their mean, so that its share of the loss, and with it the
-        meaning of a probability of 0.5, stays what it is without them.
+        border_sigma**2))``, where `d1` and `d2` are the distances (pixels; in volumes whose spacing
+        is known, pixels of the plane) to the nearest two objects [1]_; 0 turns it off. See
+        `sskseg.morphology.weight_map`. Weights rise from 1 in the first thousand steps (`warm_up`
+        of the augmentation). The weights of a batch's background are divided by their mean, so that
+        its share of the loss, and with it the meaning of a probability of 0.5, stays what it is
+        without them.
 
     References
     ----------
@@ -280,7 +285,10 @@ class SegmentationLoss(BaseEstimator):
         self.border_sigma = border_sigma
 
     def objective(
-        self, target: str, classes: np.ndarray | None = None
+        self,
+        target: str,
+        classes: np.ndarray | None = None,
+        spacing: tuple[float, ...] | None = None,
     ) -> ForegroundObjective | ClassObjective:
         """Return the objective of a network.
 
@@ -289,6 +297,8 @@ class SegmentationLoss(BaseEstimator):
         target : {"instances", "classes"}
         classes : ndarray, default=None
             Values of the labels, with ``target="classes"``.
+        spacing : tuple of float, default=None
+            Size of a pixel along each axis; None is 1.
 
         Returns
         -------
@@ -308,5 +318,5 @@ class SegmentationLoss(BaseEstimator):
                 f"{LOSSES[0]!r} or {LOSSES[1]!r} among them, got {self.terms!r}."
             )
         if target == "instances":
-            return ForegroundObjective(terms, self.border_weight, self.border_sigma)
+            return ForegroundObjective(terms, self.border_weight, self.border_sigma, spacing)
         return ClassObjective(terms, np.asarray(classes))

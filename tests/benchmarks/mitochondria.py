@@ -94,7 +94,8 @@ def evaluate(model):
     figures = {"iou": iou(y, masks), "dice": dice(y, masks),
                "iou_inside": iou(without_outlines(y), masks), **objects(y, masks),
                "ece": expected_calibration_error(y, probabilities),
-               "temperature": model.temperature_, "seconds_predict": round(seconds, 2)}  # fmt: skip
+               "calibration": model.calibration_.tolist(),
+               "seconds_predict": round(seconds, 2)}  # fmt: skip
     if model.continuity_ is not None:  # without flips and turns, which its sections are seen in
         augmentation = model.augmentation
         figures["iou_as_it_is"] = iou(y, model.set_params(augmentation=None).predict(X))
@@ -104,7 +105,7 @@ def evaluate(model):
     else:
         figures["iou_tta"] = iou(y, model.set_params(test_time_augmentation=True).predict(X))
         model.set_params(test_time_augmentation=False)
-    model.continuity_, model.temperature_ = None, 1.0  # the network alone
+    model.continuity_, model.calibration_ = None, np.array([1.0, 0.0])  # the network alone
     start = time.perf_counter()
     probabilities = model.predict_proba(X)
     figures["seconds_network"] = round(time.perf_counter() - start, 2)

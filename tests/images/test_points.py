@@ -22,6 +22,13 @@ def test_balls_in_volumes():
     assert label[0, 0, 0] == 0
 
 
+def test_balls_in_volumes_of_coarse_z():
+    label = draw_points(np.array([[4.0, 8.0, 8.0]]), (9, 17, 17), 3.0, (3.0, 1.0, 1.0))
+    assert np.flatnonzero((label == 1).any((1, 2))).tolist() == [3, 4, 5]
+    assert np.flatnonzero((label == 1).any((0, 1))).tolist() == [5, 6, 7, 8, 9, 10, 11]
+    assert np.flatnonzero((label == -1).any((1, 2))).tolist() == [2, 3, 4, 5, 6]
+
+
 @pytest.mark.parametrize(
     ("values", "shape", "expected"),
     [

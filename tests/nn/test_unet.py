@@ -44,6 +44,9 @@ def seen_from_one_block(network, forward, ndim):
         (2, 2, {"up_kernel": 3}),
         (3, 1, {}),
         (3, 1, {"shuffle": True}),
+        (3, 2, {"spacing": (2, 1, 1)}),
+        (3, 2, {"spacing": (4, 1, 1), "shuffle": True}),
+        (3, 2, {"spacing": (4, 1, 1), "up_kernel": 3}),
     ],
 )
 def test_reach_is_the_receptive_field_radius(ndim, depth, options):
@@ -53,6 +56,39 @@ def test_reach_is_the_receptive_field_radius(ndim, depth, options):
         assert max(before, after) <= reach
         # tight: up to one block, and the one-sided kernel of three's other side
         assert before > reach - (2 if options.get("up_kernel") == 3 else 1) * stride
+
+
+@pytest.mark.parametrize(
+    ("spacing", "stride", "shuffled"),
+    [
+        (None, (8, 8, 8), (8, 16, 16)),
+        ((1, 1, 1), (8, 8, 8), (8, 16, 16)),
+        ((1.2, 1, 1), (8, 8, 8), (8, 16, 16)),
+        ((0.25, 1, 1), (8, 8, 8), (8, 16, 16)),
+        ((2, 1, 1), (4, 8, 8), (8, 16, 16)),
+        ((0.3, 0.08, 0.08), (2, 8, 8), (4, 16, 16)),
+        ((50, 1, 1), (1, 8, 8), (1, 16, 16)),
+    ],
+)
+def test_coarse_volumes_are_pooled_along_z_once_voxels_are_about_cubic(spacing, stride, shuffled):
+    for name, expected in (("unet", stride), ("unet-lite", stride), ("unet-shuffle", shuffled)):
+        network = make_network(name, 1, 1, width=2, depth=3, ndim=3, spacing=spacing).eval()
+        assert network.stride == expected
+        assert network(torch.zeros(1, 1, 5, 20, 18)).shape == (1, 1, 5, 20, 18)
+    torch.manual_seed(0)
+    known = UNet(1, 1, width=2, depth=2, ndim=2, spacing=(1, 1))
+    torch.manual_seed(0)
+    unknown = UNet(1, 1, width=2, depth=2, ndim=2)
+    x = torch.rand(1, 1, 16, 16)
+    assert torch.equal(known(x), unknown(x))
+
+
+def test_valid_padding_pools_along_all_axes():
+    with pytest.raises(ValueError, match=r"'valid' without shuffle and spacing, got"):
+        UNet(1, 1, width=2, depth=1, ndim=3, padding="valid", spacing=(2, 1, 1))
+    for name in ("unet-valid", "dmcn"):
+        network = make_network(name, 1, 1, width=4, depth=1, ndim=3, spacing=(9, 1, 1))
+        assert network.stride == (2, 2, 2)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 3])
@@ -91,7 +127,7 @@ def test_published_parameter_count():
 @pytest.mark.parametrize("name", NETWORKS)
 def test_estimators_and_make_network_have_one_default_size(name):
     segmenter = SemiSupervisedSegmenter(name)
-    segmenter.n_channels_, segmenter.architecture_ = 1, None
+    segmenter.n_channels_, segmenter.architecture_, segmenter.spacing_ = 1, None, None
     n_outputs = segmenter._objective().n_outputs
     with torch.device("meta"):  # shapes only
         ours = segmenter._make_module("network_")

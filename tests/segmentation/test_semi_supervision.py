@@ -1,3 +1,4 @@
+import copy
 import itertools
 import warnings
 
@@ -564,16 +565,31 @@ def test_the_score_of_classes_is_that_of_all_but_the_first(monkeypatch):
     assert model.score(X, known) == 1
 
 
-def test_held_out_sections_set_the_temperature():
+def test_held_out_sections_calibrate_all_predictions(tmp_path):
     X, y = tubes(12)
-    assert segmenter().fit(X, only(y, [2, 9])).temperature_ == 1.0
+    assert segmenter().fit(X, only(y, [2, 9])).calibration_.tolist() == [1, 0]
     model = segmenter().fit(X, only(y, [0, 2, 4, 6, 8, 10]))
     assert model.validation_indices_.tolist() == [10]
-    assert model.temperature_ != 1.0
-    calibrated, masks = model.predict_proba(X), model.predict(X)
-    model.temperature_ = 1.0
-    assert np.array_equal(model.predict(X), masks)
-    assert not np.array_equal(model.predict_proba(X), calibrated)
+    slope, offset = model.calibration_
+    assert slope != 1
+    assert offset != 0
+    model.save(tmp_path / "model")
+    loaded, plain = SemiSupervisedSegmenter.load(tmp_path / "model"), copy.copy(model)
+    plain.calibration_ = np.array([1.0, 0.0])
+    p = plain.predict_proba(X).astype(float)
+    expected = 1 / (1 + np.exp(-(slope * np.log(p / (1 - p)) + offset)))
+    for calibrated in (model, loaded):
+        found = calibrated.predict_proba(X)
+        assert np.allclose(found, expected, atol=1e-5)
+        assert np.array_equal(calibrated.predict(X), found > 0.5)
+        assert np.array_equal(calibrated.transform(X), found)
+    masks = model.predict(X)
+    assert (masks != plain.predict(X)).any()
+    assert model.score(X, y) == pytest.approx(np.mean([dice(*pair) for pair in zip(y, masks)]))
+    assert not np.allclose(model.predict_uncertainty(X), plain.predict_uncertainty(X), atol=1e-3)
+    blocks = model.block_predictor(X.shape)
+    found = blocks.predict(X[..., None], positions=np.arange(12))
+    assert np.allclose(found, expected, atol=1e-5)
 
 
 def test_uncertainty_is_the_entropy_of_the_probabilities():

@@ -1,15 +1,9 @@
-"""Losses of unlabeled patches, disturbances of sections, calibration."""
+"""Losses of unlabeled patches, disturbances of sections."""
 
 import numpy as np
 import pytest
 import torch
 
-from sskseg.inference import (
-    fit_temperature,
-    mutual_information,
-    normalized_entropy,
-    scale_temperature,
-)
 from sskseg.nn import ContinuityNet
 from sskseg.segmentation.semi_supervised import Consistency, MeanTeacher
 from sskseg.segmentation.semi_supervised.consistency import cut_mix
@@ -199,33 +193,3 @@ def test_continuity_starts_as_the_mean(outputs):
     given = network(x).sigmoid() if outputs == 1 else network(x).exp()
     assert torch.allclose(given, mean, atol=1e-4)
     assert network.stride == (8, 8)
-
-
-@pytest.mark.parametrize("outputs", [1, 3])
-@pytest.mark.parametrize("temperature", [0.5, 3.0])
-def test_the_temperature_is_found(outputs, temperature):
-    rng = np.random.default_rng(0)
-    logits = rng.normal(0, 2, (outputs, 400, 400)).astype(np.float32)
-    exact = torch.from_numpy(logits)
-    honest = (exact.sigmoid() if outputs == 1 else exact.softmax(0)).numpy()
-    if outputs == 1:
-        labels = (rng.random((400, 400)) < honest[0]).astype(int)
-    else:
-        labels = (rng.random((400, 400)) > np.cumsum(honest, 0)[:2]).sum(0)
-    labels[:10] = -1
-    distorted = scale_temperature(honest, 1 / temperature)
-    found = fit_temperature([distorted], [labels])
-    assert found == pytest.approx(temperature, rel=0.05)
-    # probabilities nearer to 0 or 1 than a millionth are cut there
-    assert np.allclose(scale_temperature(distorted, temperature), honest, atol=0.02)
-    for value in (-1, 0, 1):
-        assert fit_temperature([distorted], [np.full((400, 400), value)]) == 1.0
-
-
-def test_entropy_and_mutual_information():
-    sure, unsure = np.zeros((1, 2, 2), np.float32), np.full((1, 2, 2), 0.5, np.float32)
-    assert normalized_entropy(sure).max() == 0
-    assert normalized_entropy(unsure).min() == 1
-    assert normalized_entropy(np.full((4, 2, 2), 0.25, np.float32)) == pytest.approx(1)
-    assert mutual_information([sure, 1 - sure]) == pytest.approx(1)
-    assert mutual_information([unsure, unsure]) == pytest.approx(0, abs=1e-6)
