@@ -17,11 +17,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from .images import check_generator
 from .io.models import DAMAGE, check_fitted, check_weights, read_model, shortened, write_model
+from .nn import weights_of
 from .training import (
     Budget,
     LoopSettings,
     isolated_seed,
     optimize,
+    own_defaults,
+    random_numbers,
     select_device,
     select_precision,
 )
@@ -68,6 +71,28 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
                 module.load_state_dict(state, assign=True)  # whatever the device
                 module.cpu().eval()
             raise
+
+    def __getstate__(self):
+        """Replace networks by arrays of weights: unlike tensors, they always have one hash.
+
+        So a cache (`memory` of a pipeline) finds what it has computed of an estimator.
+        """
+        state = dict(super().__getstate__())
+        for name, value in state.items():
+            if isinstance(value, torch.nn.Module) and self._is_network(name):
+                state[name] = _Weights(weights_of(value))
+        return state
+
+    def __setstate__(self, state):
+        weights = {name: value for name, value in state.items() if isinstance(value, _Weights)}
+        super().__setstate__({name: v for name, v in state.items() if name not in weights})
+        for name, value in weights.items():
+            tensors = {key: torch.from_numpy(array) for key, array in value.arrays.items()}
+            with own_defaults():
+                setattr(self, name, self._loaded(name, tensors))
+
+    def _is_network(self, name):
+        return self._fitted.get(name, "").startswith("a network")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to a file that holds only numbers and strings.
@@ -170,18 +195,30 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
         expected = {name: kind for name, kind in self._fitted.items() if name not in modules}
         check_fitted(vars(self), expected)
         for name, state in modules.items():
-            if not self._fitted.get(name, "").startswith("a network"):
+            if not self._is_network(name):
                 raise ValueError(f"{type(self).__name__} has no network {name!r}.")
-            with torch.device("meta"):  # without memory: a file may claim any size
-                check_weights(self._make_module(name), state)
-            with isolated_seed(0, torch.device("cpu")):  # initial weights are random
-                module = self._make_module(name)
-            module.load_state_dict(state)
-            setattr(self, name, module.eval())
+            with own_defaults():
+                setattr(self, name, self._loaded(name, state))
+
+    def _loaded(self, name, state):
+        """Build a network, and give it the weights of a file."""
+        with torch.device("meta"):  # without memory: a file may claim any size
+            check_weights(self._make_module(name), state)
+        with isolated_seed(0, torch.device("cpu")), random_numbers():  # initial weights are random
+            module = self._make_module(name)
+        module.load_state_dict(state)
+        return module.eval()
 
     def _make_module(self, name):
         """Build the network of the attribute `name`; its weights are replaced."""
         raise ValueError(f"{type(self).__name__} has no network {name!r}.")
+
+
+class _Weights:
+    """Weights of a network in a pickle."""
+
+    def __init__(self, arrays):
+        self.arrays = arrays
 
 
 class TorchEstimator(ImageEstimator):
@@ -213,7 +250,7 @@ class TorchEstimator(ImageEstimator):
         """Give the generator, device and dtype of a call; keep torch's global random state."""
         rng = check_generator(self.random_state)
         device, dtype = self._place()
-        with isolated_seed(int(rng.integers(2**62)), device):
+        with own_defaults(), isolated_seed(int(rng.integers(2**62)), device):
             yield rng, device, dtype
 
     def _place(self) -> tuple[torch.device, torch.dtype]:

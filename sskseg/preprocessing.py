@@ -11,10 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from .base import ImageEstimator
 from .images import (
-    channel_percentiles,
     check_images,
     check_lazy_images,
     check_numbers,
+    intensity_range,
     is_lazy,
     like_input,
     rescale,
@@ -50,8 +50,8 @@ class PercentileScaler(ImageEstimator):
     Notes
     -----
     Percentiles of more than about 4 million pixels are those of a regular subsample. A channel
-    whose percentiles are equal becomes 0. With ``scope="image"``, the percentiles of dask arrays
-    are computed with the result.
+    whose percentiles are equal, as of sparse spots, is scaled by its extremes; a constant one
+    becomes 0. With ``scope="image"``, the percentiles of dask arrays are computed with the result.
 
     Examples
     --------
@@ -111,7 +111,7 @@ class PercentileScaler(ImageEstimator):
             images = check_images(X, self.spatial_ndim)
         thinned = self._thinned(sum(int(np.prod(image.shape[:-1])) for image in images))
         sampled = check_images([np.asarray(image[thinned]) for image in images], self.spatial_ndim)
-        self.low_, self.high_ = channel_percentiles(sampled, percentiles)
+        self.low_, self.high_ = intensity_range(sampled, percentiles)
         return self
 
     def transform(self, X: Any) -> Any:
@@ -183,7 +183,7 @@ class PercentileScaler(ImageEstimator):
         low, high = self.low_, self.high_
         if self.scope == "image":
             sampled = image[self._thinned(image[..., 0].size)]
-            low, high = channel_percentiles([sampled], self._check_percentiles())
+            low, high = intensity_range([sampled], self._check_percentiles())
         return rescale(image, low, high, self.clip)
 
     def _transform_lazy(self, X):
@@ -198,7 +198,7 @@ class PercentileScaler(ImageEstimator):
             images = []
             for image in full:
                 sampled = image[self._thinned(int(np.prod(image.shape[:-1])))]
-                both = dask.delayed(channel_percentiles)([sampled], self._check_percentiles())
+                both = dask.delayed(intensity_range)([sampled], self._check_percentiles())
                 both = da.from_delayed(both, (2, image.shape[-1]), np.float64)
                 images.append(_rescale_lazily(image, both[0], both[1], self.clip))
             scaled = da.stack(images)

@@ -1,5 +1,6 @@
 """ProxyPretrainer: what it learns, what it hands on, what it refuses."""
 
+import pickle
 import warnings
 
 import dask.array as da
@@ -389,3 +390,14 @@ def test_consecutive_sections_start_from_the_backbone_too(scans):
     y = make_neuromuscular_junctions(5, (64, 64), random_state=0)[1]
     model = pipeline(sections="consecutive").fit(scans, y)
     assert model[-1].network_.encoder[0][0].weight.shape[1] == 4 * 5 * 2
+
+
+def test_a_pickled_copy_has_the_hash_of_the_original(scans):
+    pretrainer = ProxyPretrainer(("channel",), max_steps=2, **SMALL).fit(scans)
+    stack = pretrainer.transform(scans)
+    for thing in (stack, pretrainer):
+        copied = pickle.loads(pickle.dumps(thing))
+        again = pickle.loads(pickle.dumps(copied))
+        assert joblib.hash(thing) == joblib.hash(copied) == joblib.hash(again)
+    features = pretrainer.features(scans)
+    assert np.array_equal(np.stack(copied.features(scans)), np.stack(features))

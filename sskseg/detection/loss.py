@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..nn.losses import masked_soft_cross_entropy
+from ..training import random_numbers
 
 if TYPE_CHECKING:
     from .network import ContourProposalNetwork
@@ -69,7 +70,8 @@ def contour_loss(
 def _sample_pixels(labels, distance, n):
     """Sample pixels: flat indices (batch, n), their objects, and whether there is one."""
     weight = (torch.nan_to_num(distance) * (labels > 0)).flatten(1).float()
-    indices = torch.multinomial(weight + 1e-9, n, replacement=True)
+    with random_numbers():
+        indices = torch.multinomial(weight + 1e-9, n, replacement=True)
     objects = labels.flatten(1).gather(1, indices).clamp_min(1) - 1
     return indices, objects, weight.gather(1, indices) > 0
 

@@ -4,7 +4,7 @@ Import `sskseg.images.augmentation`, which needs torch, and `sskseg.images.annot
 `sskseg.morphology`, by their own names.
 """
 
-from .normalization import channel_percentiles, rescale, subsample_step
+from .normalization import channel_percentiles, intensity_range, rescale, subsample_step
 from .patches import Patch, PatchSampler, read_region
 from .points import are_points, check_points, draw_points, points_from_table
 from .random import check_generator, child_generator
@@ -39,6 +39,7 @@ __all__ = [
     "child_generator",
     "consecutive_runs",
     "draw_points",
+    "intensity_range",
     "is_lazy",
     "like_input",
     "points_from_table",

@@ -41,6 +41,30 @@ def channel_percentiles(
     return np.percentile(np.concatenate(values).astype(np.float64), percentiles, axis=0)
 
 
+def intensity_range(images: Sequence[np.ndarray], percentiles: np.ndarray) -> np.ndarray:
+    """Compute two percentiles of each channel, or the extremes where both percentiles are equal.
+
+    They are equal if nearly all pixels are background, as in images of sparse spots.
+
+    Parameters
+    ----------
+    images : sequence of ndarray of shape (*spatial, n_channels)
+    percentiles : sequence of 2 floats in [0, 100]
+
+    Returns
+    -------
+    ndarray of shape (2, n_channels), float64
+    """
+    limits = channel_percentiles(images, percentiles)
+    flat = limits[0] == limits[1]
+    if flat.any():
+        axes = tuple(range(images[0].ndim - 1))
+        lowest = np.min([np.asarray(image.min(axis=axes)) for image in images], axis=0)
+        highest = np.max([np.asarray(image.max(axis=axes)) for image in images], axis=0)
+        limits = np.where(flat, np.stack([lowest, highest]).astype(np.float64), limits)
+    return limits
+
+
 def rescale(
     images: np.ndarray, low: np.ndarray, high: np.ndarray, clip: bool = False
 ) -> np.ndarray:
@@ -57,7 +81,10 @@ def rescale(
     -------
     ndarray of float32
     """
-    low, span = low.astype(np.float32), (high - low).astype(np.float32)
-    scaled = (images.astype(np.float32) - low) / np.where(span > 0, span, 1)
+    # Of integers and floats of more bits, float32 would lose the contrast beside a large offset.
+    is_wide = images.dtype.itemsize > 4 or images.dtype in (np.int32, np.uint32)
+    dtype = np.float64 if is_wide else np.float32
+    low, span = low.astype(dtype), (high - low).astype(np.float32)
+    scaled = (images.astype(dtype) - low).astype(np.float32) / np.where(span > 0, span, 1)
     scaled = np.where(span > 0, scaled, np.float32(0))
     return np.clip(scaled, 0, 1) if clip else scaled

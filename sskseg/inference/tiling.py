@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..training.devices import memory_format
+from ..training.global_state import own_defaults
 
 
 @dataclass(frozen=True)
@@ -185,8 +186,12 @@ def _smaller(settings, shape):
     return replace(settings, tile=tile, batch_pixels=int(np.prod(tile)))
 
 
-@torch.inference_mode()
 def _predict_batch(forward, images, settings, device, dtype):
+    with own_defaults(), torch.inference_mode():
+        return _predict_tiles(forward, images, settings, device, dtype)
+
+
+def _predict_tiles(forward, images, settings, device, dtype):
     shape = tuple(images[0].shape[1:])
     tiles = plan_tiles(shape, settings)
     output = np.empty(0)

@@ -1,7 +1,7 @@
 """Torch modules and losses: no data, no loops."""
 
 from ._layers import crop_center, pad_to_multiple
-from .backbone import Backbone, ProxyNetwork, transfer_weights
+from .backbone import Backbone, ProxyNetwork, transfer_weights, weights_of
 from .continuity import ContinuityNet
 from .dmcn import DMCN
 from .fusion import fold_batch_norm
@@ -33,4 +33,5 @@ __all__ = [
     "network_size",
     "pad_to_multiple",
     "transfer_weights",
+    "weights_of",
 ]

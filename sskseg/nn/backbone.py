@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -28,6 +29,39 @@ class Backbone:
     width: int
     depth: int
     ndim: int
+
+    def __reduce__(self):
+        """Pickle weights as arrays: unlike tensors, they have equal bytes, and so one hash.
+
+        So a cache (`memory` of a pipeline) finds what it has computed of a backbone.
+        """
+        specification = self.network, self.width, self.depth, self.ndim
+        return _restore, (*specification, weights_of(self.module))
+
+
+def weights_of(network: nn.Module) -> dict[str, np.ndarray]:
+    """Return the weights of a network as arrays.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+
+    Returns
+    -------
+    dict of str to ndarray
+        C-contiguous, whatever the memory format of the tensors.
+    """
+    tensors = network.state_dict().items()
+    return {name: np.array(tensor.detach().cpu().numpy(), order="C") for name, tensor in tensors}
+
+
+def _restore(network, width, depth, ndim, weights):
+    from .registry import make_feature_network
+
+    with torch.random.fork_rng(devices=[]):  # initial weights are random, and replaced
+        module = make_feature_network(network, 1, width, depth, ndim=ndim)
+    module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
+    return Backbone(module.eval(), network, width, depth, ndim)
 
 
 class ProxyNetwork(nn.Module):

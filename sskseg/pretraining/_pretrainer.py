@@ -25,7 +25,7 @@ from ..images import (
 from ..inference import Compute, DensePredictor, tile_settings
 from ..nn import Backbone, ProxyNetwork, make_feature_network, network_size
 from ..proxies import Proxy, guard, make_proxy, standardize
-from ..training import check_batch
+from ..training import check_batch, random_numbers
 from ._training_data import (
     check_channels,
     check_field,
@@ -412,7 +412,8 @@ class ProxyPretrainer(TorchEstimator):
                 )
             return self.network_
         self.n_channels_, self.classes_ = n_channels, classes
-        return self._make_module("network_")
+        with random_numbers():
+            return self._make_module("network_")
 
     def _make_module(self, name):
         width, depth = network_size(self.network, self.width, self.depth)

@@ -24,7 +24,7 @@ from ..simulation import (
     CellSimulator,
     label_conditioning,
 )
-from ..training import LoopSettings
+from ..training import LoopSettings, random_numbers
 from . import monitor
 from .adversarial import train_refiner
 from .monitor import Monitor, warn_of_polarity
@@ -190,14 +190,16 @@ class SimulatedRefiner(TorchEstimator):
             pool = SimulatedPool(*self._simulated(int(rng.integers(2**31))))
             warn_of_polarity(pool, images)
             if not (self.warm_start and hasattr(self, "network_")):
-                self.network_ = self._make_module("network_")
+                with random_numbers():
+                    self.network_ = self._make_module("network_")
             real = random_patches(images, self.patch_shape_, rng)
             evaluation = Monitor(self, pool, [next(real) for _ in range(monitor.N_PATCHES)], budget)
             settings = LoopSettings(self.learning_rate, device, dtype, verbose=bool(self.verbose))
             refiner = self.network_.to(device).train()
-            discriminator = PatchDiscriminator(
-                width=self.width, n_layers=_HALVINGS[self.spatial_ndim], ndim=self.spatial_ndim
-            ).to(device).train()  # fmt: skip
+            with random_numbers():
+                discriminator = PatchDiscriminator(
+                    width=self.width, n_layers=_HALVINGS[self.spatial_ndim], ndim=self.spatial_ndim
+                ).to(device).train()  # fmt: skip
             shape, size = self.patch_shape_, self.batch_size
             rows = train_refiner(
                 refiner, discriminator, pool.batches(shape, size, rng, device),

@@ -2,7 +2,8 @@
 
 from .batches import Batch, MixedBatches, PatchBatches
 from .budget import Budget
-from .devices import inference_copy, isolated_seed, memory_format, select_device, select_precision
+from .devices import inference_copy, memory_format, select_device, select_precision
+from .global_state import isolated_seed, own_defaults, random_numbers
 from .history import History
 from .loop import EarlyStopping, LoopSettings, optimize, run_steps
 from .objectives import LOSSES, ClassObjective, ForegroundObjective, SegmentationLoss
@@ -33,8 +34,10 @@ __all__ = [
     "isolated_seed",
     "memory_format",
     "optimize",
+    "own_defaults",
     "patch_sides",
     "prefetch",
+    "random_numbers",
     "rate_groups",
     "run_steps",
     "select_device",

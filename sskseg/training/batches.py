@@ -235,8 +235,9 @@ class PatchBatches:
         indices = indices[::-1] if flip else indices
         sections = [read_region(self.images[index], start, size) for index in indices]
         parts = [np.moveaxis(section, -1, 0) for section in sections]
-        image = torch.from_numpy(np.concatenate(parts).astype(np.float32))[None]
-        return (image - self.mean) / self.std
+        dtype = np.float64 if self.mean.dtype == torch.float64 else np.float32
+        image = torch.from_numpy(np.concatenate(parts).astype(dtype))[None]
+        return (image - self.mean).float() / self.std
 
     def _weights_of(self, sample, weigh):
         with self._weights_lock:

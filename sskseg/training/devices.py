@@ -1,18 +1,13 @@
-"""Devices, precision, and seeds that do not touch global random state."""
+"""Devices and precision."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import RLock
 from typing import Any
 
 import torch
 
 from ..nn import fold_batch_norm
 
-# Torch has one random state for all threads, which one thread uses at a time.
-_SEEDING = RLock()
 _DTYPES = {"bfloat16": torch.bfloat16, "float32": torch.float32}
 
 
@@ -61,18 +56,6 @@ def _has_native_bfloat16(device):
         return False
     probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, probe, bool)() for probe in probes)
-
-
-@contextmanager
-def isolated_seed(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch inside the block, and restore its global random state after it.
-
-    Other threads wait, so that each draws the same numbers as alone.
-    """
-    devices = [device.index or 0] if device.type == "cuda" else []
-    with _SEEDING, torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        yield
 
 
 def memory_format(ndim: int) -> torch.memory_format:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -13,6 +14,7 @@ import torch
 from torch.optim.swa_utils import AveragedModel
 
 from .budget import Budget
+from .global_state import draws_random_numbers, random_numbers
 from .history import History
 from .optimizers import (
     ParameterGroup,
@@ -239,7 +241,8 @@ def optimize(
     def step(progress, learning_rate):
         set_learning_rates(optimizers, groups, learning_rate, progress)
         batch = next(batches)
-        with settings.autocast():
+        turn = random_numbers() if draws_random_numbers(network) else nullcontext()
+        with turn, settings.autocast():
             loss = compute_loss(network, batch, progress)
         descend(network, optimizers, loss)
         average.update_parameters(network)

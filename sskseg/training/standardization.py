@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 _MAX_PIXELS = 2**22
+_MAX_SHIFT = 1e-3  # of the mean by rounding, in standard deviations
 
 
 def channel_statistics(images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -23,7 +24,8 @@ def channel_statistics(images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.nda
     Returns
     -------
     mean, std : ndarray of shape (n_channels,), float32
-        A constant channel has standard deviation 1.
+        A constant channel has standard deviation 1. The mean is float64 if it is so large, compared
+        with the standard deviation, that float32 cannot hold it.
     """
     total = sum(image[..., 0].size for image in images)
     step = max(1, total // _MAX_PIXELS)
@@ -31,7 +33,10 @@ def channel_statistics(images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.nda
     sampled = [image.reshape(-1, channels)[::step].astype(np.float64) for image in images]
     values = np.concatenate(sampled)
     mean, std = values.mean(axis=0), values.std(axis=0)
-    return mean.astype(np.float32), np.where(std > 0, std, 1).astype(np.float32)
+    std = np.where(std > 0, std, 1).astype(np.float32)
+    rounded = mean.astype(np.float32)
+    is_exact = (np.abs(rounded - mean) <= _MAX_SHIFT * std).all()
+    return rounded if is_exact else mean, std
 
 
 def standardized_sections(
@@ -62,7 +67,9 @@ def standardized_sections(
     def section(index):
         image = np.moveaxis(images[index], -1, 0)
         shape = (-1, *(1,) * (image.ndim - 1))
-        centered = np.subtract(image, mean.reshape(shape), dtype=np.float32)
+        centered = np.subtract(image, mean.reshape(shape), dtype=mean.dtype).astype(
+            np.float32, copy=False
+        )
         return torch.from_numpy(centered).div_(torch.from_numpy(std).view(shape)).to(dtype)
 
     for indices in section_indices:

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from ..nn import Backbone, transfer_weights
+from .global_state import random_numbers
 from .standardization import channel_statistics
 
 FINETUNE = ("last", "all", "gradual")
@@ -95,7 +96,8 @@ def start_network(
     estimator.n_channels_ = n_channels
     estimator.channel_mean_, estimator.channel_std_ = channel_statistics(images)
     estimator.architecture_ = None if backbone is None else take_over(backbone, estimator)
-    network = estimator._make_module("network_")
+    with random_numbers():
+        network = estimator._make_module("network_")
     if backbone is not None:
         transfer_weights(backbone.module, pretrained_part(network))
     return network

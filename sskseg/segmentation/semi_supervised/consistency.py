@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from ...images.augmentation import Augmentation, adjust, sample_photometry
+from ...training import random_numbers
 from ._teacher import TeacherMethod, first_output
 
 _STRONG = Augmentation(
@@ -58,7 +59,7 @@ class Consistency(TeacherMethod):
         strong = adjust(images[:half].clone(), sample_photometry(_STRONG, self.rng, half))
         strong, mixed = cut_mix(strong, labels[:half], self.rng)
         loss = objective.overlap_loss(first_output(network(strong)), mixed)
-        with _dropped_features(network, self.dropout):
+        with random_numbers(), _dropped_features(network, self.dropout):
             logits = first_output(network(images[half:]))
         return 0.5 * (loss + objective.overlap_loss(logits, labels[half:]))
 

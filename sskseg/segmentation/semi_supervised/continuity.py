@@ -11,7 +11,7 @@ import numpy as np
 from ...images import PatchSampler, section_indices
 from ...images.augmentation import PRESETS
 from ...nn import ContinuityNet
-from ...training import MixedBatches, PatchBatches
+from ...training import MixedBatches, PatchBatches, random_numbers
 from ._base import Correction, SemiSupervisedMethod
 from .disturbances import DisturbedSections
 from .pseudo_labels import MAX_CONTEXT, MIN_IOU
@@ -80,7 +80,8 @@ class Continuity(SemiSupervisedMethod):
             steps = max(1, min(steps, round(_STEPS_SHARE * training.total_budget.max_steps)))
         budget = training.total_budget.part(1 - _CALIBRATION_SHARE).rest(steps)
         n_outputs = training.objective.n_probabilities
-        untrained = ContinuityNet(2 * context + 1, n_outputs, ndim=training.ndim)
+        with random_numbers():
+            untrained = ContinuityNet(2 * context + 1, n_outputs, ndim=training.ndim)
         # Labels count as much as all pseudo-labels.
         batches = MixedBatches(
             self._batches(probabilities, last.labels, training.data.labels, context),
