@@ -62,8 +62,8 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
         try:
             yield
         except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
+            self.__dict__.clear()
+            self.__dict__.update(before)
             for module, state in zip(modules, weights, strict=True):
                 module.load_state_dict(state, assign=True)  # whatever the device
                 module.cpu().eval()
