@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sskseg import ImageStack, PercentileScaler, ProxyPretrainer, SemiSupervisedSegmenter
 from sskseg.datasets import make_neuromuscular_junctions
 from sskseg.nn import Backbone, make_network, transfer_weights
+from sskseg.pretraining._training_data import hold_out
 from sskseg.proxies import PROXIES, Channel, Magnification, Masked, Proxy
 
 SMALL = {"width": 8, "depth": 2, "random_state": 0, "batch_size": 8}
@@ -401,3 +402,18 @@ def test_a_pickled_copy_has_the_hash_of_the_original(scans):
         assert joblib.hash(thing) == joblib.hash(copied) == joblib.hash(again)
     features = pretrainer.features(scans)
     assert np.array_equal(np.stack(copied.features(scans)), np.stack(features))
+
+
+def test_what_is_held_out_is_no_neighbor_of_what_is_trained_on():
+    strata = [np.arange(10), np.array([10, 11, 13, 14]), np.arange(20, 23)]
+    validation, training = hold_out(strata, 0.2)
+    assert [indices.tolist() for indices in validation] == [[8, 9], [14], [20, 21, 22]]
+    # Image 12 is constant, say: none lies before a gap.
+    assert [indices.tolist() for indices in training] == [[*range(7)], [10, 11], [20, 21, 22]]
+    assert hold_out([np.array([1, 2, 5, 9])], 0.2)[1][0].tolist() == [1, 2, 5]
+    for fraction in (0.01, 0.5, 0.99):
+        (held_out,), (trained,) = hold_out([np.arange(6)], fraction)
+        assert held_out.size
+        assert trained.size
+        assert held_out[0] - trained[-1] == 2
+    assert [len(each[0]) for each in hold_out([np.arange(6)], 0.0)] == [6, 6]

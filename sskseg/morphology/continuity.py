@@ -52,8 +52,9 @@ def enforce_continuity(
         Labeled sections farther apart do not bound the masks between them.
     order : {"parallel", "sequential"}, default="parallel"
         ``"parallel"``: each section is corrected by its uncorrected neighbors, so that the result
-        does not depend on the direction of z. ``"sequential"``: from first to last, each section by
-        neighbors corrected before, as published; not for dask arrays.
+        does not depend on the direction of z. ``"sequential"``, as in the published program: at
+        each step all sections are passed twice, from first to last, once to remove and then once to
+        fill in, each by neighbors corrected before; not for dask arrays.
 
     Returns
     -------
@@ -69,8 +70,10 @@ def enforce_continuity(
     With steps of 1 and 2, a section depends on three neighbors on each side and on the nearest
     labeled ones. A dask array is processed in blocks of sections, with the same result.
 
-    The publication removes and fills in separate passes at each step, which together are the
-    majority of three; its program skips a few sections at the end of the stack.
+    Removing and filling in by uncorrected neighbors together are the majority of three. The
+    published program makes one pass after the other, in place. It has the numbers of sections of
+    one data set written in, and fills in at a distance of two in the first 134 of 165 only;
+    ``order="sequential"`` fills in everywhere.
 
     References
     ----------
@@ -188,16 +191,26 @@ def _enforce(masks, keys, settings, first=0):
         _keep_labels(mask, keys.get(first + z))
         masks[z] = mask
     for step in settings.steps:
-        before = masks if settings.sequential else masks.copy()
-        for z in range(step, len(masks) - step):
-            lower, upper = before[z - step], before[z + step]
-            mask = before[z] & (lower | upper)
-            if settings.sequential:
+        for correct in (_remove, _fill) if settings.sequential else (_majority,):
+            before = masks if settings.sequential else masks.copy()
+            for z in range(step, len(masks) - step):
+                mask = correct(before[z - step], before[z], before[z + step])
                 mask = _drop(mask, settings.min_size)
-            mask = _drop(mask | (lower & upper), settings.min_size)
-            _keep_labels(mask, keys.get(first + z))
-            masks[z] = mask
+                _keep_labels(mask, keys.get(first + z))
+                masks[z] = mask
     return masks
+
+
+def _remove(lower, mask, upper):
+    return mask & (lower | upper)
+
+
+def _fill(lower, mask, upper):
+    return mask | (lower & upper)
+
+
+def _majority(lower, mask, upper):
+    return _fill(lower, _remove(lower, mask, upper), upper)
 
 
 def _keep_labels(mask, label):

@@ -74,8 +74,10 @@ class ProxyPretrainer(TorchEstimator):
         128 in two and 32 in three dimensions, or less if the smallest image is smaller. If
         magnifications are unknown, images must be several times as large as patches.
     validation_fraction : float in [0, 1), default=0.1
-        Share of the images of each domain that is held out for `report_`, at least one. Of domains
-        with fewer than four images none is held out: other crops of them are evaluated.
+        Share of the images of each domain that is held out for `report_`, at least one: the last
+        ones. Images may be neighboring sections, so that the one before these is left out of the
+        training, too. Of domains with fewer than four images none is held out: other crops of them
+        are evaluated.
     device : str, default="auto"
         "auto" is the GPU if there is one.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -219,7 +221,7 @@ class ProxyPretrainer(TorchEstimator):
             network = self._prepare(data)
             self.patch_shape_ = choose_patch_shape(data, self.patch_size, network.backbone.stride)
             check_batch(self.batch_size, self.patch_shape_, network.backbone)
-            validation, training = hold_out(data.strata, self.validation_fraction, rng)
+            validation, training = hold_out(data.strata, self.validation_fraction)
             batches = self._batches(data._replace(strata=training), rng, device)
             self.network_ = self._optimize(
                 network.to(device), batches, proxy_loss, budget, device, dtype, phase="proxies"

@@ -141,17 +141,20 @@ def check_field(data: PretrainingData, patch_shape: Sequence[int]) -> None:
 
 
 def hold_out(
-    strata: list[np.ndarray], fraction: float, rng: np.random.Generator
+    strata: list[np.ndarray], fraction: float
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Divide each stratum into a validation set and a training set.
+    """Divide each stratum into a validation set at its end and a training set.
+
+    Successive images may be neighboring sections, which resemble each other: the one before the
+    validation set is in neither set.
 
     Parameters
     ----------
     strata : list of ndarray of int
+        Each rising.
     fraction : float
         Of each stratum to hold out, at least one image; both sets are the whole stratum if it has
         few images.
-    rng : numpy.random.Generator
 
     Returns
     -------
@@ -160,10 +163,10 @@ def hold_out(
     validation, training = [], []
     for indices in strata:
         few = fraction == 0 or len(indices) < _MIN_TO_HOLD_OUT
-        order = rng.permutation(indices)
-        n = min(max(1, round(fraction * len(indices))), len(indices) - 1)
-        validation.append(indices if few else np.sort(order[:n]))
-        training.append(indices if few else np.sort(order[n:]))
+        n = min(max(1, round(fraction * len(indices))), len(indices) - 2)
+        first = 0 if few else indices[-n]
+        validation.append(indices[indices >= first])
+        training.append(indices if few else indices[indices < first - 1])
     return validation, training
 
 

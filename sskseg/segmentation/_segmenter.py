@@ -100,8 +100,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         augmented more and more often in the first thousand steps.
     validation_fraction : float in [0, 1), default=0.1
         Share of the labeled samples that is held out as the validation set, to choose the best
-        weights and to calibrate probabilities; whole samples only, and a contiguous block of
-        consecutive sections. With fewer than 5 labeled samples all are trained on.
+        weights and to calibrate probabilities; whole samples only, and of consecutive sections a
+        contiguous block at the end of each stack. With fewer than 5 labeled samples all are
+        trained on.
     patience : int, default=None
         Early stopping: stop after so many validations without improvement; there are ten in the
         second half of the training.

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..images import check_generator, check_positions, check_sample_weight, relative_spacing
+from ..images import (
+    check_generator,
+    check_positions,
+    check_sample_weight,
+    consecutive_runs,
+    relative_spacing,
+)
 from ..inference import round_up, tile_settings
 from ..nn import network_margin
 from ..training import balanced_weights, draw_simulated, patch_sides
@@ -97,8 +103,9 @@ class TrainingData:
         Returns
         -------
         ndarray of int
-            Sorted indices; empty with fewer than 5 labeled samples. Of sections one block at the
-            end, which has a training neighbor on one side only.
+            Sorted indices; empty with fewer than 5 labeled samples. Of sections a block at the end
+            of each stack, which has a training neighbor on one side only: each stack gives its
+            share, and one section at least if 5 of it are labeled.
         """
         candidates = self.labeled[self.labeled < self.n_real]
         n_held_out = round(fraction * len(candidates))
@@ -107,10 +114,14 @@ class TrainingData:
         if len(candidates) < _MIN_LABELED_TO_HOLD_OUT or n_held_out == 0:
             return np.empty(0, np.intp)
         if self.positions is None:
-            order = rng.permutation(candidates)
-        else:
-            order = candidates[np.argsort(self.positions[candidates])]
-        return np.sort(order[-n_held_out:])
+            return np.sort(rng.permutation(candidates)[-n_held_out:])
+        labeled = [run[np.isin(run, candidates)] for run in consecutive_runs(self.positions)]
+        sizes = np.array([len(run) for run in labeled])
+        # Differences of a rounded sum: small stacks together give what is asked for, too.
+        total = np.rint(n_held_out / len(candidates) * np.cumsum(sizes)).astype(int)
+        n_each = np.maximum(np.diff(total, prepend=0), sizes >= _MIN_LABELED_TO_HOLD_OUT)
+        blocks = [run[len(run) - n :] for run, n in zip(labeled, n_each, strict=True)]
+        return np.sort(np.concatenate(blocks))
 
     def without(self, indices: np.ndarray) -> TrainingData:
         """Return the data with some samples of weight 0; the labels of all such are unknown."""

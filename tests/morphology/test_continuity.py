@@ -47,16 +47,17 @@ def published(masks, labels, *, min_size, min_key_size, erosion, parallel, max_g
             result[z] = drop(result[z] & ((labels[f] > 0) | (labels[b] > 0)), min_size)
             result[z] = drop(result[z] | ((labels[f] > 0) & (labels[b] > 0)), min_size)
     for step in (1, 2):
-        source = result.copy() if parallel else result
-        for z in range(step, len(masks) - step):
-            if z in keys:
-                continue
-            here, low, high = source[z].copy(), source[z - step], source[z + step]
-            if parallel:
+        wanted = [z for z in range(step, len(masks) - step) if z not in keys]
+        if parallel:
+            source = result.copy()
+            for z in wanted:
+                here, low, high = source[z], source[z - step], source[z + step]
                 result[z] = drop((here & (low | high)) | (low & high), min_size)
-            else:
-                result[z] = drop(here & (low | high), min_size)
-                result[z] = drop(result[z] | (low & high), min_size)
+            continue
+        for z in wanted:  # the whole stack, before anything is filled in
+            result[z] = drop(result[z] & (result[z - step] | result[z + step]), min_size)
+        for z in wanted:
+            result[z] = drop(result[z] | (result[z - step] & result[z + step]), min_size)
     return result
 
 
@@ -66,6 +67,14 @@ def test_it_equals_a_direct_implementation_of_the_paper(order, seed):
     _, masks, labels = disturbed_stack(np.random.default_rng(seed))
     expected = published(masks, labels, parallel=order == "parallel", **SMALL)
     assert np.array_equal(enforce_continuity(masks, labels, order=order, **SMALL), expected)
+
+
+def test_sequential_order_removes_everywhere_before_it_fills():
+    """An error in section 3 is removed before section 2 could be filled because of it."""
+    masks = np.zeros((5, 8, 8), bool)
+    masks[[0, 1, 3]] = True
+    corrected = enforce_continuity(masks, min_size=0, steps=(1,), order="sequential")
+    assert corrected.any(axis=(1, 2)).tolist() == [True, True, False, False, False]
 
 
 def test_errors_of_single_sections_are_corrected():

@@ -16,6 +16,7 @@ from sskseg import (
 from sskseg.datasets import make_cells
 from sskseg.images.augmentation import Augmentation
 from sskseg.morphology import weight_map
+from sskseg.segmentation._training_data import TrainingData
 from sskseg.simulation import CellSimulator
 from sskseg.training import SegmentationLoss
 
@@ -130,6 +131,29 @@ def test_held_out_sections_are_one_block_at_the_end(cells):
     model = segmenter(sections="consecutive", validation_fraction=0.4)
     model.fit(X, y, positions=positions)
     assert model.validation_indices_.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize(
+    ("sizes", "fraction", "expected"),
+    [
+        ((10, 10), 0.2, {8, 9, 18, 19}),  # its share of each stack
+        ((20, 5, 10), 0.1, {18, 19, 24, 34}),  # at least one of five sections
+        ((2, 2, 2, 2, 2), 0.2, {3, 7}),  # two of ten, not of one stack
+        ((10,), 0.3, {7, 8, 9}),
+        ((3, 1), 0.9, set()),  # too few
+    ],
+)
+def test_each_stack_gives_its_share_of_the_validation_set(sizes, fraction, expected):
+    n = sum(sizes)
+    positions = np.arange(n) + 10 * np.repeat(np.arange(len(sizes)), sizes)
+    order = np.random.default_rng(0).permutation(n)  # in which sections are given
+    labels = [np.zeros((2, 2), int)] * n
+    data = TrainingData(
+        labels, labels, np.arange(n)[:, None], positions[order], np.ones(n), n
+    )  # fmt: skip
+    held_out = data.choose_validation_set(fraction, np.random.default_rng(0))
+    assert set(order[held_out].tolist()) == expected
+    assert (np.diff(held_out) > 0).all()
 
 
 @pytest.mark.parametrize(
