@@ -21,7 +21,11 @@ from sskseg.refinement import (
     SpatiallyAdaptiveNorm,
     adversarial,
     self_regularization,
+    spectrum_realism,
+    structure_realism,
 )
+from sskseg.refinement.patches import SimulatedPool, hold_out
+from sskseg.refinement.realism import structure_features
 from sskseg.simulation import (
     CellSimulator,
     boundary_shifts,
@@ -96,6 +100,17 @@ def test_the_buffer_gives_old_images_back():
     assert len(buffer.images) == 6
 
 
+def test_the_buffer_fills_with_single_images():
+    buffer = HistoryBuffer(6, np.random.default_rng(0))
+    old = 0
+    for step in range(40):
+        mixed = buffer.mix(torch.full((1, 1), float(step)))
+        assert len(mixed) == 1
+        old += float(mixed) < step
+    assert len(buffer.images) == 6
+    assert 10 < old < 30
+
+
 def test_self_regularization_counts_what_labels_depend_on():
     label = np.zeros((32, 32), int)
     label[8:24, 8:24] = 1
@@ -117,6 +132,69 @@ def disc():
     y, x = np.mgrid[:64, :64]
     label = ((y - 32) ** 2 + (x - 32) ** 2 < 15**2).astype(int)
     return 0.2 + 0.6 * label, label
+
+
+# Realism
+
+
+def phase_scrambled(images, rng):
+    """Noise with the histograms and the power spectra of images (IAAFT surrogates)."""
+    scrambled = []
+    for image in images:
+        amplitude, values = np.abs(np.fft.fftn(image)), np.sort(image, axis=None)
+        noise = rng.permutation(image.ravel()).reshape(image.shape)
+        for _ in range(20):
+            phase = np.exp(1j * np.angle(np.fft.fftn(noise)))
+            noise = np.fft.ifftn(amplitude * phase).real
+            noise = values[noise.argsort(axis=None).argsort()].reshape(image.shape)
+        scrambled.append(noise)
+    return scrambled
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (24, 24, 24)])
+def test_only_the_realism_of_structure_tells_cells_from_noise_of_their_spectrum(shape):
+    simulator = CellSimulator(shape=shape, noise=0.08)
+    cells, others = simulator.sample(40, 0)[0], simulator.sample(40, 1)[0]
+    noise = phase_scrambled(others, np.random.default_rng(0))
+    assert spectrum_realism(cells, noise) > 0.7
+    assert structure_realism(cells, noise) < 0.4
+    assert structure_realism(cells, others) > 0.7
+    assert structure_realism(cells, 0.5 * others + 0.2) > 0.7
+    assert structure_features(cells).shape == (40, 18)
+    assert np.isfinite(structure_features(np.zeros((1, *shape)))).all()
+
+
+def test_realism_is_measured_on_held_out_images(real, monkeypatch):
+    trained, evaluated, drawn = [], [], []
+    original = refinement._refiner.random_patches
+    monkeypatch.setattr(
+        refinement._refiner, "random_patches",
+        lambda images, *rest: trained.append(images) or original(images, *rest),
+    )  # fmt: skip
+    monitor = refinement.monitor.Monitor
+    monkeypatch.setattr(
+        refinement._refiner, "Monitor", lambda *a: evaluated.append(a[1:3]) or monitor(*a)
+    )
+    batches = SimulatedPool.batches
+    monkeypatch.setattr(SimulatedPool, "batches", lambda s, *a: drawn.append(s.X) or batches(s, *a))
+    SimulatedRefiner(max_steps=1, **TINY).fit(real)
+    ((judged, held_out),), (training,) = evaluated, trained
+    assert len(held_out) == 2
+    sums = [float(image.sum()) for image in (*held_out, *training)]
+    assert sorted(sums) == sorted(float(image.sum()) for image in real)
+    (used,) = drawn
+    assert (len(used), len(judged.X)) == (24, 8)
+    assert not any((a == b).all() for a in used for b in judged.X)
+
+
+def test_a_part_of_the_only_image_is_held_out():
+    image = np.arange(60 * 200.0).reshape(60, 200)
+    (training,), (held_out,) = hold_out([image], (48, 48), np.random.default_rng(0))
+    assert training.shape == (60, 150)
+    assert np.array_equal(np.concatenate([training, held_out], 1), image)
+    with pytest.warns(UserWarning, match=r"one image, of shape \(60, 90\), .* too high"):
+        parts = hold_out([image[:, :90]], (48, 48), np.random.default_rng(0))
+    assert [part[0].shape for part in parts] == [(60, 90)] * 2
 
 
 def test_shifts_are_measured(disc):
@@ -179,7 +257,8 @@ def test_it_draws_images_with_labels(fitted, real):
     assert X.dtype == np.float32
     assert np.abs(X - plain).max() <= 0.5 + 1e-6
     assert set(fitted.report_) == {
-        "realism", "realism_simulated", "boundary_shift", "boundary_shift_95", "boundary_bias",
+        "spectrum_realism", "spectrum_realism_simulated", "structure_realism",
+        "structure_realism_simulated", "boundary_shift", "boundary_shift_95", "boundary_bias",
         "survival", "hallucination",
     }  # fmt: skip
     assert 6 < fitted.history_[-1]["step"] <= 12
@@ -292,12 +371,13 @@ def test_training_that_collapses_ends_with_the_last_good_state(real, monkeypatch
     simulator = CellSimulator(shape=(64, 64)).calibrate(real)
 
     def judge(watch, images):
-        return 0.3 if np.array_equal(images, watch.pool.X[: len(images)]) else 0.1
+        plain = np.array_equal(images, watch.pool.X[: len(images)])
+        return {"spectrum_realism": 0.3 if plain else 0.1, "structure_realism": 0.0}
 
     monkeypatch.setattr(refinement.monitor.Monitor, "_realism", judge)
     model = SimulatedRefiner(simulator, max_steps=12, **TINY)
-    with pytest.warns(UserWarning, match="Refining collapsed: .* realism of 0.10, plain simulated "
-                      "ones 0.30. Lower learning_rate"):  # fmt: skip
+    with pytest.warns(UserWarning, match="Refining collapsed: .* spectrum_realism of 0.10, plain "
+                      "simulated ones 0.30. Lower learning_rate"):  # fmt: skip
         model.fit(real)
     X, _ = model.sample(2, 0)
     assert np.array_equal(X, simulator.sample(2, np.random.default_rng(0))[0])

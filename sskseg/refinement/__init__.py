@@ -3,7 +3,7 @@
 from ._refiner import SimulatedRefiner
 from .adversarial import HistoryBuffer, self_regularization, train_refiner
 from .network import PatchDiscriminator, Refiner, SpatiallyAdaptiveNorm
-from .realism import realism
+from .realism import spectrum_realism, structure_realism
 
 __all__ = [
     "HistoryBuffer",
@@ -11,7 +11,8 @@ __all__ = [
     "Refiner",
     "SimulatedRefiner",
     "SpatiallyAdaptiveNorm",
-    "realism",
     "self_regularization",
+    "spectrum_realism",
+    "structure_realism",
     "train_refiner",
 ]

@@ -29,8 +29,8 @@ from . import monitor
 from .adversarial import train_refiner
 from .monitor import Monitor, warn_of_polarity
 from .network import PatchDiscriminator, Refiner
-from .patches import SimulatedPool, batched, patch_shape, random_patches
-from .realism import realism
+from .patches import batched, hold_out, patch_shape, random_patches, simulated_pools
+from .realism import spectrum_realism, structure_realism
 
 _POOL = 256  # simulated images that are drawn once
 _HALVINGS = {2: 3, 3: 2}  # of the discriminator
@@ -79,15 +79,18 @@ class SimulatedRefiner(TorchEstimator):
         1.
     patch_shape_ : tuple of int
     report_ : dict
-        ``realism`` and ``realism_simulated``: of refined and of plain simulated images, 1 where
-        logistic regression on histogram and spectrum cannot distinguish patches from real ones, 0
-        where it always can (a classifier two-sample test). ``boundary_shift`` (median, pixels),
-        ``boundary_shift_95`` and ``boundary_bias`` (median, positive where objects grew),
+        ``spectrum_realism`` and ``structure_realism``: 1 where logistic regression cannot
+        distinguish patches of refined images from real ones, 0 where it always can (classifier
+        two-sample tests). The former is a test of histogram and power spectrum, which noise without
+        any cell may pass, the latter one of structure. Both on a quarter of the images that no
+        network was trained on, or of the only image. ``spectrum_realism_simulated`` and
+        ``structure_realism_simulated``: of plain simulated images. ``boundary_shift`` (median,
+        pixels), ``boundary_shift_95`` and ``boundary_bias`` (median, positive where objects grew),
         ``survival`` (share of objects that keep half of their contrast) and ``hallucination`` (new
         objects in the background, by those that are labeled).
     history_ : list of dict
-        ``phase, step, time, adversarial, regularization, discriminator, learning_rate, realism,
-        boundary_shift, boundary_bias, survival``.
+        ``phase, step, time, adversarial, regularization, discriminator, learning_rate,
+        spectrum_realism, structure_realism, boundary_shift, boundary_bias, survival``.
 
     See Also
     --------
@@ -176,7 +179,8 @@ class SimulatedRefiner(TorchEstimator):
         UserWarning
             If simulated cells are bright where real ones look dark, or the other way round; if
             training diverged, collapsed (refined images look less real than plain simulated ones)
-            or damaged annotations, and the last good state is kept.
+            or damaged annotations, and the last good state is kept; if no part of a single small
+            image can be held out.
         """
         budget = self._budget()
         self._validate_params()
@@ -187,13 +191,14 @@ class SimulatedRefiner(TorchEstimator):
             self.n_channels_ = 1
             self.patch_shape_ = patch_shape(images, self.patch_size, self.spatial_ndim)
             self.simulator_ = self._calibrated(images, y)
-            pool = SimulatedPool(*self._simulated(int(rng.integers(2**31))))
+            pool, held_out_pool = simulated_pools(*self._simulated(int(rng.integers(2**31))))
             warn_of_polarity(pool, images)
             if not (self.warm_start and hasattr(self, "network_")):
                 with random_numbers():
                     self.network_ = self._make_module("network_")
-            real = random_patches(images, self.patch_shape_, rng)
-            evaluation = Monitor(self, pool, [next(real) for _ in range(monitor.N_PATCHES)], budget)
+            training, held_out = hold_out(images, self.patch_shape_, rng)
+            evaluation = Monitor(self, held_out_pool, held_out, budget)
+            real = random_patches(training, self.patch_shape_, rng)
             settings = LoopSettings(self.learning_rate, device, dtype, verbose=bool(self.verbose))
             refiner = self.network_.to(device).train()
             with random_numbers():
@@ -325,10 +330,13 @@ class SimulatedRefiner(TorchEstimator):
     def score(self, X: Any, y: Any = None) -> float:
         """Compute the realism: 1 if refined images cannot be distinguished, 0 if they always are.
 
+        The smaller one of the realism of histogram and spectrum and that of structure, see
+        `sskseg.refinement.spectrum_realism` and `sskseg.refinement.structure_realism`.
+
         Parameters
         ----------
         X : array-like
-            Real images, as in `fit`.
+            Real images, as in `fit`, but others.
         y : object, default=None
             Ignored.
 
@@ -342,10 +350,8 @@ class SimulatedRefiner(TorchEstimator):
         real = random_patches(images, self.patch_shape_, rng)
         drawn, _ = self.sample(monitor.N_PATCHES // 2, rng)
         made = random_patches(list(drawn), self.patch_shape_, rng)
-        return realism(
-            [next(real) for _ in range(monitor.N_PATCHES)],
-            [next(made) for _ in range(monitor.N_PATCHES)],
-        )
+        samples = [[next(patches) for _ in range(monitor.N_PATCHES)] for patches in (real, made)]
+        return min(spectrum_realism(*samples), structure_realism(*samples))
 
     def _planes(self, X):
         """Images without their channel axis."""

@@ -48,6 +48,8 @@ class HistoryBuffer:
     def mix(self, images: Tensor) -> Tensor:
         """Half of a batch, and as many from the buffer; half of the batch is then kept.
 
+        A single image is kept each time, and replaced by one from the buffer every other time.
+
         Parameters
         ----------
         images : Tensor of shape (batch, ...)
@@ -56,12 +58,12 @@ class HistoryBuffer:
         -------
         Tensor of the same shape
         """
-        half = len(images) // 2
+        n_old = len(images) // 2 if len(images) > 1 else int(self.rng.random() < 0.5)
         mixed = images
-        if half and len(self.images) >= half:
-            old = self.rng.choice(len(self.images), half, replace=False)
-            mixed = torch.cat([images[half:], torch.stack([self.images[i] for i in old])])
-        for image in images[:half]:
+        if n_old and len(self.images) >= n_old:
+            old = self.rng.choice(len(self.images), n_old, replace=False)
+            mixed = torch.cat([images[n_old:], torch.stack([self.images[i] for i in old])])
+        for image in images[: max(1, len(images) // 2)]:
             if len(self.images) < self.size:
                 self.images.append(image)
             else:

@@ -12,7 +12,7 @@ import numpy as np
 from ..simulation import boundary_shifts, find_polarity, hallucinated, surviving
 from ..training import Budget
 from .patches import SimulatedPool, random_patches
-from .realism import realism
+from .realism import spectrum_realism, structure_realism
 
 N_EVALUATED = 16  # simulated images whose annotations are compared with refined ones
 N_PATCHES = 64  # of real and of refined images, for the realism
@@ -28,20 +28,24 @@ class Monitor:
     ----------
     estimator : SimulatedRefiner
     pool : SimulatedPool
-    real : list of ndarray
-        Patches of real images.
+        Simulated images that the refiner is not trained on.
+    real : list of ndarray of shape (*spatial)
+        Real images that the discriminator is not trained on.
     budget : Budget
 
     Attributes
     ----------
     should_stop : bool
-        Whether realism has stopped to rise, in the second half of the training.
+        Whether the realism of histogram and spectrum has stopped to rise, in the second half of the
+        training.
     """
 
     def __init__(
         self, estimator: Any, pool: SimulatedPool, real: Sequence[np.ndarray], budget: Budget
     ):
-        self.estimator, self.real = estimator, real
+        self.estimator, rng = estimator, np.random.default_rng(0)
+        patches = random_patches(real, estimator.patch_shape_, rng)
+        self.real = [next(patches) for _ in range(N_PATCHES)]
         self.pool, self.budget = pool, budget
         self.good = copy.deepcopy(estimator.network_.state_dict())
         self.simulated = self._realism(pool.X[:N_PATCHES])
@@ -53,9 +57,10 @@ class Monitor:
         state = self._evaluate()
         if not self._faults(state):
             self.good = copy.deepcopy(self.estimator.network_.state_dict())
-        better = state["realism"] > self.best + 0.01
-        self.best, self.since = max(self.best, state["realism"]), 0 if better else self.since + 1
-        keys = ("realism", "boundary_shift", "boundary_bias", "survival")
+        realism = state["spectrum_realism"]
+        better = realism > self.best + 0.01
+        self.best, self.since = max(self.best, realism), 0 if better else self.since + 1
+        keys = (*self.simulated, "boundary_shift", "boundary_bias", "survival")
         # The last step began in the second half.
         is_late = self.budget.progress(step - 1) > 0.5
         self.should_stop = is_late and self.since >= _PATIENCE
@@ -72,7 +77,7 @@ class Monitor:
             warnings.warn(f"{' '.join(faults)} The last state that was good is kept.", stacklevel=3)
             network.load_state_dict(self.good)
             last = self._evaluate()
-        return {**last, "realism_simulated": self.simulated}
+        return {**last, **{f"{name}_simulated": value for name, value in self.simulated.items()}}
 
     def _faults(self, state):
         """Return what is wrong with a state, and what to change."""
@@ -83,11 +88,12 @@ class Monitor:
                 f"{state['survival']:.2f} of the objects: raise self_regularization (now "
                 f"{self.estimator.self_regularization:g})."
             )
-        share, gap = _COLLAPSED
-        if state["realism"] < min(share * self.simulated, self.simulated - gap):
+        (share, gap), name = _COLLAPSED, "spectrum_realism"
+        refined, simulated = state[name], self.simulated[name]
+        if refined < min(share * simulated, simulated - gap):
             faults.append(
-                f"Refining collapsed: refined images have a realism of {state['realism']:.2f}, "
-                f"plain simulated ones {self.simulated:.2f}. Lower learning_rate (now "
+                f"Refining collapsed: refined images have a {name} of {refined:.2f}, "
+                f"plain simulated ones {simulated:.2f}. Lower learning_rate (now "
                 f"{self.estimator.learning_rate:g}) or raise self_regularization."
             )
         return faults
@@ -108,7 +114,7 @@ class Monitor:
         new = sum(hallucinated(*each) for each in triples)
         network.to(device).train()
         return {
-            "realism": self._realism(refined),
+            **self._realism(refined),
             "boundary_shift": float(np.median(np.abs(shifts))),
             "boundary_shift_95": float(np.percentile(np.abs(shifts), 95)),
             "boundary_bias": float(np.median(shifts)),
@@ -119,7 +125,11 @@ class Monitor:
     def _realism(self, images):
         rng = np.random.default_rng(0)
         made = random_patches(list(images), self.estimator.patch_shape_, rng)
-        return realism(self.real, [next(made) for _ in range(len(self.real))])
+        patches = [next(made) for _ in range(len(self.real))]
+        return {
+            "spectrum_realism": spectrum_realism(self.real, patches),
+            "structure_realism": structure_realism(self.real, patches),
+        }
 
 
 def warn_of_polarity(pool: SimulatedPool, images: Sequence[np.ndarray]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from ..simulation import label_conditioning
 
 _MIN_SIDE = {2: 48, 3: 24}  # pixels of a patch
 _DEFAULT_SIDE = {2: 128, 3: 32}
+_HELD_OUT = 0.25  # share of real and of simulated images that no network is trained on
 
 
 class SimulatedPool:
@@ -29,6 +31,50 @@ class SimulatedPool:
             crops = np.stack([random_crop(both[i], shape, rng) for i in indices])
             batch = torch.from_numpy(crops).to(device)
             yield batch[:, :1], batch[:, 1:]
+
+
+def simulated_pools(X: Any, y: Any) -> tuple[SimulatedPool, SimulatedPool]:
+    """Split simulated images and labels into those to train on and those to evaluate on."""
+    n = round(_HELD_OUT * len(X))
+    return SimulatedPool(X[n:], y[n:]), SimulatedPool(X[:n], y[:n])
+
+
+def hold_out(
+    images: Sequence[np.ndarray], shape: tuple[int, ...], rng: np.random.Generator
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Split images, or the only one, into a part to train on and a part to evaluate on.
+
+    Parameters
+    ----------
+    images : sequence of ndarray of shape (*spatial)
+    shape : tuple of int
+        Of the patches that both parts hold.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    training, held_out : list of ndarray
+
+    Warns
+    -----
+    UserWarning
+        If the only image is too small to be split: both are this image.
+    """
+    if len(images) > 1:
+        order, n = rng.permutation(len(images)), max(1, round(_HELD_OUT * len(images)))
+        return [images[i] for i in order[n:]], [images[i] for i in order[:n]]
+    (image,) = images
+    axis = int(np.argmax(np.subtract(image.shape, shape)))
+    size, side = image.shape[axis], shape[axis]
+    if size < 2 * side:
+        warnings.warn(
+            f"X holds one image, of shape {image.shape}, which is too small to hold out a part of "
+            f"{side} pixels: realism is measured on what the refiner was trained on, and too high.",
+            stacklevel=3,
+        )
+        return [image], [image]
+    training, held_out = np.split(image, [size - max(side, round(_HELD_OUT * size))], axis)
+    return [training], [held_out]
 
 
 def random_patches(

@@ -129,7 +129,8 @@ def table(rows):
             line[name] = mean_of(figures, name)
         line["gap_closed"] = gap_closed(groups, (data, source, labels, seconds, method))
         reports = [f["report"] for f in figures]
-        for name in ("realism", "boundary_shift", "boundary_bias", "survival", "hallucination"):
+        for name in ("realism", "spectrum_realism", "structure_realism", "boundary_shift",
+                     "boundary_bias", "survival", "hallucination"):  # fmt: skip
             line[name] = mean_of(reports, name)
         lines.append(line)
     return markdown(lines, list(lines[0])) if lines else "no cell is finished"
@@ -186,7 +187,7 @@ def draw_interpolation(data, seed, seconds, weights, path):
             made, self_regularization=weight, time_budget=seconds, random_state=seed
         ).fit(X)
         found = refiner.report_
-        title = (f"self-regularization {weight:g}\nrealism {found['realism']:.2f}, bias "
+        title = (f"self-regularization {weight:g}\nrealism {found['spectrum_realism']:.2f}, bias "
                  f"{found['boundary_bias']:.2f} px")  # fmt: skip
         columns.append((title, refiner.refine(drawn, labels, random_state=seed)))
     side = drawn.shape[1]
