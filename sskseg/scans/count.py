@@ -118,7 +118,8 @@ def count_scan(
     mask : array of bool or int, default=None
         Of numpy or dask, as large as the scan or coarser, with an axis for each spatial axis of the
         scan, which it covers. Where it is 0 is background, which cuts objects; blocks in which it
-        is 0 everywhere are neither read nor predicted.
+        is 0 everywhere are neither read nor predicted. NaN and infinities there, where nothing was
+        imaged, are read as 0.
     n_workers : int, default=None
         Threads where there is no client; None is one for each core. The network runs in one of them
         at a time, since torch has threads of its own; meanwhile others split, measure and write.

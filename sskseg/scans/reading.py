@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from ..images import unwrap
+from ..images import check_images, unwrap
 from .boxes import Box, relative
 from .checkpoints import checksum
 from .grid import Grid
 from .plan import Plan
+
+NOT_FINITE = (
+    "The scan contains NaN or infinity; finite values are required where the mask is not 0. Give "
+    "mask=, which is 0 where nothing was imaged, or replace such values in the scan."
+)
 
 
 def read_input(plan: Plan, i: int) -> np.ndarray | None:
@@ -35,8 +40,33 @@ def read_input(plan: Plan, i: int) -> np.ndarray | None:
 
 
 def read_scan(plan: Plan, box: Box) -> np.ndarray:
-    """Read the pixels of a box, in this thread."""
-    return np.asarray(plan.scan.data[box].compute(scheduler="synchronous"))
+    """Read the pixels of a box, in this thread; NaN and infinities outside of the mask are 0."""
+    block = np.asarray(plan.scan.data[box].compute(scheduler="synchronous"))
+    return _fill_excluded(plan, block, box)
+
+
+def _fill_excluded(plan, block, box):
+    """Scans hold NaN where nothing was imaged; networks read beyond the mask, and need a number."""
+    if plan.mask is None or block.dtype.kind != "f" or np.isfinite(block).all():
+        return block
+    excluded = ~cast(np.ndarray, read_mask(plan, box))
+    excluded = excluded.reshape(excluded.shape + (1,) * (block.ndim - excluded.ndim))
+    return np.where(excluded & ~np.isfinite(block), block.dtype.type(0), block)
+
+
+def filled_scan(plan: Plan) -> Any:
+    """Return the scan as `read_scan` reads it, as a dask array."""
+    import dask.array as da
+
+    data = plan.scan.data
+    if plan.mask is None or data.dtype.kind != "f":
+        return data
+
+    def fill(block, block_info):
+        places = block_info[0]["array-location"][: len(plan.shape)]
+        return _fill_excluded(plan, block, tuple(slice(*place) for place in places))
+
+    return da.map_blocks(fill, data, dtype=data.dtype, meta=data._meta)
 
 
 def read_mask(plan: Plan, box: Box) -> np.ndarray | None:
@@ -67,11 +97,25 @@ def allowed_blocks(plan: Plan, grid: Grid) -> list[int]:
 
 def preprocess(plan: Plan, block: np.ndarray) -> Any:
     """Apply the preprocessing steps to a block, one by one: a pipeline of some of the steps may
-    consider itself not fitted."""
-    images = block if plan.consecutive else block[None]
-    for step in plan.steps:
-        images = step.transform(images)
-    images = unwrap(images)
+    consider itself not fitted.
+
+    Raises
+    ------
+    ValueError
+        If pixels that the mask does not exclude are NaN or infinite, unless a step replaces them.
+    """
+    images: Any = block if plan.consecutive else block[None]
+    finite = block.dtype.kind != "f" or bool(np.isfinite(block).all())
+    try:
+        for step in plan.steps:
+            images = step.transform(images)
+        images = unwrap(images)
+        if not finite:
+            check_images(images, len(plan.shape) - plan.consecutive)
+    except ValueError as error:
+        if not finite:
+            raise ValueError(NOT_FINITE) from error
+        raise
     return images if plan.consecutive else images[0]
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 from sklearn.base import clone
 
 from ..preprocessing import PercentileScaler
 from .checkpoints import Ledger
 from .plan import Plan
+from .reading import NOT_FINITE, filled_scan
 
 
 def freeze_scaling(plan: Plan, ledger: Ledger | None = None) -> Plan:
@@ -28,17 +28,22 @@ def freeze_scaling(plan: Plan, ledger: Ledger | None = None) -> Plan:
     steps = list(plan.steps)
     for index, step in enumerate(steps):
         if isinstance(step, PercentileScaler) and step.scope == "image":
-            steps[index] = _frozen(step, index, plan.scan.data, ledger)
+            steps[index] = _frozen(step, index, plan, ledger)
     return replace(plan, steps=tuple(steps))
 
 
-def _frozen(step: PercentileScaler, index: int, data: Any, ledger: Ledger | None):
+def _frozen(step: PercentileScaler, index: int, plan: Plan, ledger: Ledger | None):
     scaler = clone(step).set_params(scope="dataset")
     if ledger is not None and ledger.has("scaling", index):
         saved = ledger.read("scaling", index)
         scaler.low_, scaler.high_ = saved["low"], saved["high"]
         return scaler
-    scaler.fit(data[None])
+    try:
+        scaler.fit(filled_scan(plan)[None])
+    except ValueError as error:
+        if "NaN or infinity" in str(error):
+            raise ValueError(NOT_FINITE) from error
+        raise
     if ledger is not None:
         ledger.write("scaling", index, low=scaler.low_, high=scaler.high_)
     return scaler

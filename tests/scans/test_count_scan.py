@@ -371,6 +371,49 @@ def test_the_pyramid_keeps_ids(components, tmp_path):
     assert open_scan(tmp_path / "out" / "labels", level=2).data.shape == (75, 130)
 
 
+@pytest.mark.parametrize("coarse", [False, True])
+@pytest.mark.parametrize("scope", ["dataset", "image"])
+def test_nan_outside_of_the_mask_is_read_as_zero(plane, tmp_path, scope, coarse):
+    model = fitted(InstanceCounter("components", fill_holes=False), scope=scope)
+    inside = np.ones((15, 17), bool) if coarse else np.ones(plane.shape, bool)
+    inside[:, inside.shape[1] * 10 // 17 :] = False
+    wide = inside.repeat(10, 0).repeat(10, 1) if coarse else inside
+    options = {"block_shape": 50, "mask": inside, "intensity": True}
+    zeros, nans = (
+        count_scan(
+            model, da.from_array(np.where(wide, plane, value), chunks=40), tmp_path / str(value),
+            **options,
+        )
+        for value in (np.float32(0), np.float32(np.nan))
+    )  # fmt: skip
+    assert zeros.n_objects == nans.n_objects > 0
+    assert (zeros.labels == nans.labels).all().compute()
+    pd.testing.assert_frame_equal(zeros.table, nans.table)
+
+
+@pytest.mark.parametrize("scope", ["dataset", "image"])
+def test_nan_inside_of_the_mask_is_an_error(plane, tmp_path, scope):
+    model = fitted(InstanceCounter("components", fill_holes=False), scope=scope)
+    scan = da.from_array(np.where(np.arange(170) < 100, plane, np.float32(np.nan)))
+    almost = np.broadcast_to(np.arange(170) < 101, plane.shape)
+    for number, mask in enumerate((None, almost)):
+        with pytest.raises((ScanError, ValueError), match="contains NaN or infinity.*Give mask="):
+            count_scan(model, scan, tmp_path / str(number), block_shape=50, mask=mask)
+
+
+def test_a_step_may_replace_nan(components, plane, tmp_path):
+    holes = np.where(np.arange(170) < 100, plane, np.float32(np.nan))
+    steps = [FunctionTransformer(np.nan_to_num), *(step for _, step in components.steps)]
+    counts = [
+        count_scan(model, da.from_array(image), tmp_path / name, block_shape=50).n_objects
+        for name, model, image in (
+            ("nan", make_pipeline(*steps), holes),
+            ("zero", components, np.nan_to_num(holes)),
+        )
+    ]
+    assert counts[0] == counts[1] > 0
+
+
 def test_empty_blocks_are_skipped(components, plane, tmp_path, monkeypatch):
     empty = np.zeros_like(plane)
     calls = []
