@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..morphology import label_components
+from ._checks import spacing_of
 
 _RADII = 8  # of a typical object, that cover a large one
 _NETWORK = threading.Lock()  # of one process: torch has threads of its own, a GPU its own queue
@@ -109,7 +110,7 @@ def counter_blocks(counter: Any) -> ProbabilityObjects | ContourObjects:
             f"got {counter.margin}; the column touches_border of the table marks those at its "
             "border."
         )
-    spacing = None if counter.spacing is None else tuple(float(step) for step in counter.spacing)
+    spacing = spacing_of(counter)
     consecutive = counter.sections == "consecutive"
     if counter.detector_ is None:
         ndim = counter.spatial_ndim + consecutive
@@ -130,9 +131,11 @@ def _of_single_sections(counter):
     """A counter that labels each section by itself."""
     if counter.sections == "independent":
         return counter
+    spacing = spacing_of(counter)
     counter = copy(counter)
     counter.sections = "independent"
-    counter.spacing = None if counter.spacing is None else tuple(counter.spacing)[1:]
+    counter.spacing = None if spacing is None else spacing[1:]
+    counter.spacing_ = counter.spacing
     return counter
 
 

@@ -16,6 +16,24 @@ def check_spacing(spacing, n_axes):
         raise ValueError(f"spacing must be {n_axes} positive numbers, got {spacing!r}.")
 
 
+def spacing_of(counter, X=None):
+    """Spacing of a counter: as given, or as X (an `ImageStack`) or that of `fit` has it.
+
+    Returns
+    -------
+    tuple of float, or None
+        None is 1 along all axes.
+    """
+    given = counter.spacing
+    if given is None:
+        given = getattr(X, "spacing", None)
+        n_axes = counter.spatial_ndim + (counter.sections == "consecutive")
+        given = None if given is None or len(given) < n_axes else given[-n_axes:]
+    if given is None:
+        given = getattr(counter, "spacing_", None)
+    return None if given is None else tuple(float(step) for step in given)
+
+
 def check_plane(spatial_ndim, sections):
     """Raise unless images are two-dimensional and independent, as contours need them."""
     if spatial_ndim != 2 or sections != "independent":

@@ -25,7 +25,7 @@ from ..model_selection.reference import (
 )
 from ..morphology import count_over_sections, join_sections
 from ._blocks import ContourObjects, ProbabilityObjects, counter_blocks
-from ._checks import check_intensity, check_plane, check_probabilities, check_spacing
+from ._checks import check_intensity, check_plane, check_probabilities, check_spacing, spacing_of
 from ._search import DEFAULTS, initial_values, search_values
 from ._splitting import Splitter
 from .methods import Contours, InstanceMethod, make_instance_method
@@ -62,7 +62,8 @@ class InstanceCounter(ImageEstimator):
         ``"consecutive"``: objects that overlap in neighboring sections are one.
     spacing : tuple of float, default=None
         Size of a pixel along each spatial axis, preceded by the distance of sections where they
-        are consecutive; the unit is that of `measure`. None is 1.
+        are consecutive; the unit is that of `measure`. None is that of X, if X is an `ImageStack`
+        that has one (as `sskseg.io.read_images` returns it), and 1 otherwise.
     margin : int, default=0
         Width, pixels, of a frame that belongs to neighboring images: `predict` counts an object if
         its centroid lies inside of it, so that overlapping tiles count each object once.
@@ -77,6 +78,8 @@ class InstanceCounter(ImageEstimator):
         the detector's score, and an "auto" minimum size 0.
     detector_ : ContourDetector or None
         Trained.
+    spacing_ : tuple of float, or None
+        As given, or that of the images of `fit`.
     count_residuals_ : ndarray of float, or None
         Residuals of the counts of the samples of `fit`, each with parameters searched on others,
         in units of ``sqrt(count + 1)``; None if no true counts are known, or only those of
@@ -112,6 +115,7 @@ class InstanceCounter(ImageEstimator):
         "min_size_": "a count",
         "merge_distance_": "a number",
         "count_residuals_": "numbers or None",
+        "spacing_": "a tuple or None",
     }
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         "method": [str, InstanceMethod],
@@ -180,6 +184,8 @@ class InstanceCounter(ImageEstimator):
         """
         self._validate_params()
         check_spacing(self.spacing, self.spatial_ndim + (self.sections == "consecutive"))
+        self.spacing_ = None  # of an earlier fit
+        self.spacing_ = spacing_of(self, X)
         if self._takes_images():
             return self._fit_detector(X, y)
         probabilities = self._check_input(X)
@@ -308,15 +314,16 @@ class InstanceCounter(ImageEstimator):
         check_is_fitted(self)
         images = self._check_input(X)
         intensities = check_intensity(intensity, images, self.spatial_ndim)
+        spacing = spacing_of(self, X)
         if self._takes_images():
-            return measure_detections(self._detect(images), intensities, self.spacing)
+            return measure_detections(self._detect(images), intensities, spacing)
         probabilities = [image[..., 0] for image in images]
         if self.sections == "independent":
             labels = self._label(images, None)
-            return measure_samples(labels, probabilities, intensities, self.spacing)
+            return measure_samples(labels, probabilities, intensities, spacing)
         places = check_positions(positions, len(images))
         labels = self._label(images, places)
-        return measure_sections(labels, probabilities, intensities, places, self.spacing)
+        return measure_sections(labels, probabilities, intensities, places, spacing)
 
     def score(
         self,
@@ -401,7 +408,8 @@ class InstanceCounter(ImageEstimator):
     # Fitting
 
     def _splitter(self):
-        spacing = None if self.spacing is None else tuple(self.spacing)[-self.spatial_ndim :]
+        spacing = spacing_of(self)
+        spacing = None if spacing is None else spacing[-self.spatial_ndim :]
         return Splitter(self._method(), self.fill_holes, spacing)
 
     def _method(self):
@@ -440,11 +448,12 @@ class InstanceCounter(ImageEstimator):
 
     def _set_fitted(self, values, residuals, detector=None):
         """Replace all fitted attributes; those of another method's parameters go."""
+        spacing = self.spacing_
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
         for name, value in values.items():
             setattr(self, f"{name}_", value)
-        self.count_residuals_, self.detector_ = residuals, detector
+        self.count_residuals_, self.detector_, self.spacing_ = residuals, detector, spacing
 
     # Checks
 
