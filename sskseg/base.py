@@ -32,6 +32,32 @@ from .training import (
 _DEFAULT_STEPS = 1000
 
 
+@contextmanager
+def transaction(estimator: ImageEstimator) -> Iterator[None]:
+    """Restore all attributes, and the weights of networks, if a fit raises an error.
+
+    A fit that Ctrl-C ends during training raises none, and keeps what it has learned.
+
+    Parameters
+    ----------
+    estimator : ImageEstimator
+    """
+    before = dict(vars(estimator))
+    # A warm start trains in place. Other fits make new networks, so that nothing is copied.
+    in_place = getattr(estimator, "warm_start", False)
+    modules = [v for v in before.values() if in_place and isinstance(v, torch.nn.Module)]
+    weights = [copy.deepcopy(module.state_dict()) for module in modules]
+    try:
+        yield
+    except BaseException:
+        estimator.__dict__.clear()
+        estimator.__dict__.update(before)
+        for module, state in zip(modules, weights, strict=True):
+            module.load_state_dict(state, assign=True)  # whatever the device
+            module.cpu().eval()
+        raise
+
+
 class ImageEstimator(TransformerMixin, BaseEstimator):
     """Base of the estimators on images: tags, and model files that cannot execute code.
 
@@ -50,27 +76,6 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
         tags.target_tags.required = False
         tags.transformer_tags.preserves_dtype = []  # outputs are float32 or integers
         return tags
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """Restore all attributes, and the weights of networks, if a fit raises an error.
-
-        A fit that Ctrl-C ends raises none, and keeps what it has learned.
-        """
-        before = dict(vars(self))
-        # A warm start trains in place. Other fits make new networks, so that nothing is copied.
-        in_place = getattr(self, "warm_start", False)
-        modules = [v for v in before.values() if in_place and isinstance(v, torch.nn.Module)]
-        weights = [copy.deepcopy(module.state_dict()) for module in modules]
-        try:
-            yield
-        except BaseException:
-            self.__dict__.clear()
-            self.__dict__.update(before)
-            for module, state in zip(modules, weights, strict=True):
-                module.load_state_dict(state, assign=True)  # whatever the device
-                module.cpu().eval()
-            raise
 
     def __getstate__(self):
         """Replace networks by arrays of weights: unlike tensors, they always have one hash.

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import ImageEstimator
+from ..base import ImageEstimator, transaction
 from ..images import check_images, like_input
 from ..images.annotations import Annotations
 from ..metrics import f1_points
@@ -99,7 +99,7 @@ class LogBlobs(ImageEstimator):
             raise ValueError(
                 f"min_sigma must not exceed max_sigma, got {self.min_sigma} and {self.max_sigma}."
             )
-        with self._transaction():
+        with transaction(self):
             self.n_channels_ = check_images(X, self.spatial_ndim)[0].shape[-1]
             planes = select_channel(X, self.spatial_ndim, self.channel)
             values = np.concatenate([np.ravel(p)[:: max(1, p.size // 2**16)] for p in planes])

@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import ImageEstimator
+from ..base import ImageEstimator, transaction
 from ..counting import InstanceCounter
 from ..images import check_images, like_input
 from ._channels import select_channel
@@ -91,7 +91,7 @@ class OtsuWatershed(ImageEstimator):
         self
         """
         self._validate_params()
-        with self._transaction():
+        with transaction(self):
             self.n_channels_ = check_images(X, self.spatial_ndim)[0].shape[-1]
             masks = self._masks(X)
             self.counter_ = InstanceCounter(spatial_ndim=self.spatial_ndim).fit(masks, y)

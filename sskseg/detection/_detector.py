@@ -17,7 +17,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from ..base import TorchEstimator
+from ..base import TorchEstimator, transaction
 from ..images import check_images, child_generator, is_lazy, like_input
 from ..images.augmentation import PRESETS
 from ..inference import (
@@ -237,7 +237,7 @@ class ContourDetector(TorchEstimator):
         images = check_images(X, 2)
         simulator = getattr(X, "simulator", None)
         annotations = check_annotations(y, images, may_be_unlabeled=simulator is not None)
-        with self._transaction(), self._session() as (rng, device, dtype):
+        with transaction(self), self._session() as (rng, device, dtype):
             data = make_training_data(images, annotations, simulator, rng)
             self.validation_indices_ = data.validation
             network = self._prepare(images, data, getattr(X, "backbone", None))

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import TorchEstimator
+from ..base import TorchEstimator, transaction
 from ..images import (
     ImageStack,
     check_images,
@@ -217,7 +217,7 @@ class ProxyPretrainer(TorchEstimator):
         self._validate_params()
         data = self._data(X, magnification, domains)
         check_channels(data.images)
-        with self._transaction(), self._session() as (rng, device, dtype):
+        with transaction(self), self._session() as (rng, device, dtype):
             network = self._prepare(data)
             self.patch_shape_ = choose_patch_shape(data, self.patch_size, network.backbone.stride)
             check_batch(self.batch_size, self.patch_shape_, network.backbone)

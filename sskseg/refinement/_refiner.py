@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import TorchEstimator
+from ..base import TorchEstimator, transaction
 from ..images import (
     ImageStack,
     check_generator,
@@ -187,7 +187,7 @@ class SimulatedRefiner(TorchEstimator):
         images = self._planes(X)
         if all(image.min() == image.max() for image in images):
             raise ValueError("All images of X are constant: there is nothing to learn.")
-        with self._transaction(), self._session() as (rng, device, dtype):
+        with transaction(self), self._session() as (rng, device, dtype):
             self.n_channels_ = 1
             self.patch_shape_ = patch_shape(images, self.patch_size, self.spatial_ndim)
             self.simulator_ = self._calibrated(images, y)

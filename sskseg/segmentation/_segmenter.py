@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 from torch import nn
 
-from ..base import TorchEstimator
+from ..base import TorchEstimator, transaction
 from ..images import (
     check_images,
     check_lazy_images,
@@ -301,7 +301,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         budget = self._budget()
         self._validate_params()
         methods = check_methods(self.semi_supervision)
-        with self._transaction(), self._session() as session:
+        with transaction(self), self._session() as session:
             data = read_training_data(self, X, y, positions, sample_weight)
             held_out = data.choose_validation_set(self.validation_fraction, session[0])
             training_set, validation = data.without(held_out), ValidationSet(data, held_out)
