@@ -77,27 +77,16 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
         tags.transformer_tags.preserves_dtype = []  # outputs are float32 or integers
         return tags
 
-    def __getstate__(self):
-        """Replace networks by arrays of weights: unlike tensors, they always have one hash.
+    def __reduce__(self):
+        """Pickle weights of networks as arrays: unlike tensors, they always have one hash.
 
         So a cache (`memory` of a pipeline) finds what it has computed of an estimator.
         """
-        state = dict(super().__getstate__())
+        state: dict[str, Any] = {**super().__getstate__()}
         for name, value in state.items():
-            if isinstance(value, torch.nn.Module) and self._is_network(name):
+            if isinstance(value, torch.nn.Module) and _is_network(self, name):
                 state[name] = _Weights(weights_of(value))
-        return state
-
-    def __setstate__(self, state):
-        weights = {name: value for name, value in state.items() if isinstance(value, _Weights)}
-        super().__setstate__({name: v for name, v in state.items() if name not in weights})
-        for name, value in weights.items():
-            tensors = {key: torch.from_numpy(array) for key, array in value.arrays.items()}
-            with own_defaults():
-                setattr(self, name, self._loaded(name, tensors))
-
-    def _is_network(self, name):
-        return self._fitted.get(name, "").startswith("a network")
+        return _unpickle, (type(self), state)
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to a file that holds only numbers and strings.
@@ -119,26 +108,7 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
             your own.
         """
         check_is_fitted(self)
-        write_model(path, type(self).__name__, *self._state())
-
-    def _state(self):
-        """Return the values and the tensors of a model file."""
-        fitted: dict[str, Any] = {}
-        tensors: dict[str, Any] = {}
-        for name, value in vars(self).items():
-            if not name.endswith("_") or name.startswith("_") or name in self._not_saved:
-                continue
-            if isinstance(value, torch.nn.Module):
-                state = value.state_dict().items()
-                tensors |= {f"{name}.{key}": tensor.cpu() for key, tensor in state}
-            elif name in self._inner and value is not None:
-                fitted[name], inside = value._state()
-                tensors |= {f"{name}.{key}": tensor for key, tensor in inside.items()}
-            elif isinstance(value, np.ndarray):
-                tensors[name] = value
-            else:
-                fitted[name] = value
-        return {"params": self.get_params(deep=False), "fitted": fitted}, tensors
+        write_model(path, type(self).__name__, *_state_of(self))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -200,23 +170,59 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
         expected = {name: kind for name, kind in self._fitted.items() if name not in modules}
         check_fitted(vars(self), expected)
         for name, state in modules.items():
-            if not self._is_network(name):
+            if not _is_network(self, name):
                 raise ValueError(f"{type(self).__name__} has no network {name!r}.")
             with own_defaults():
-                setattr(self, name, self._loaded(name, state))
-
-    def _loaded(self, name, state):
-        """Build a network, and give it the weights of a file."""
-        with torch.device("meta"):  # without memory: a file may claim any size
-            check_weights(self._make_module(name), state)
-        with isolated_seed(0, torch.device("cpu")), random_numbers():  # initial weights are random
-            module = self._make_module(name)
-        module.load_state_dict(state)
-        return module.eval()
+                setattr(self, name, _load_network(self, name, state))
 
     def _make_module(self, name):
         """Build the network of the attribute `name`; its weights are replaced."""
         raise ValueError(f"{type(self).__name__} has no network {name!r}.")
+
+
+def _state_of(estimator):
+    """Return the values and the tensors of a model file."""
+    fitted: dict[str, Any] = {}
+    tensors: dict[str, Any] = {}
+    for name, value in vars(estimator).items():
+        if not name.endswith("_") or name.startswith("_") or name in estimator._not_saved:
+            continue
+        if isinstance(value, torch.nn.Module):
+            state = value.state_dict().items()
+            tensors |= {f"{name}.{key}": tensor.cpu() for key, tensor in state}
+        elif name in estimator._inner and value is not None:
+            fitted[name], inside = _state_of(value)
+            tensors |= {f"{name}.{key}": tensor for key, tensor in inside.items()}
+        elif isinstance(value, np.ndarray):
+            tensors[name] = value
+        else:
+            fitted[name] = value
+    return {"params": estimator.get_params(deep=False), "fitted": fitted}, tensors
+
+
+def _is_network(estimator, name):
+    return estimator._fitted.get(name, "").startswith("a network")
+
+
+def _load_network(estimator, name, state):
+    """Build a network, and give it the weights of a file."""
+    with torch.device("meta"):  # without memory: a file may claim any size
+        check_weights(estimator._make_module(name), state)
+    with isolated_seed(0, torch.device("cpu")), random_numbers():  # initial weights are random
+        module = estimator._make_module(name)
+    module.load_state_dict(state)
+    return module.eval()
+
+
+def _unpickle(kind, state):
+    weights = {name: value for name, value in state.items() if isinstance(value, _Weights)}
+    estimator = kind.__new__(kind)
+    estimator.__setstate__({name: v for name, v in state.items() if name not in weights})
+    for name, value in weights.items():
+        tensors = {key: torch.from_numpy(array) for key, array in value.arrays.items()}
+        with own_defaults():
+            setattr(estimator, name, _load_network(estimator, name, tensors))
+    return estimator
 
 
 class _Weights:

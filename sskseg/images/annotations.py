@@ -43,16 +43,14 @@ class Annotations:
         points (arrays of shape (k, spatial_ndim), in pixels, one for each object), or counts of
         shape (n_samples,). In a list, None is an unlabeled sample, and some samples may have
         points and others label images. Of counts, None, NaN and -1 are unknown. `Annotations`
-        give their `y`, `is_mask`, `point_radius` and
-        `spacing`, if they have one.
+        give what they were made of.
     images : sequence of ndarray of shape (*spatial, n_channels), default=None
         The images, as `check_images` returns them; only shapes are read. With them `y` is
         validated, without them it is only held: see `bind`.
     target : {"instances", "classes"}, default="instances"
         Whether different values are different objects, or classes. Points are no classes.
     is_mask : bool, default=None
-        Whether connected components are the objects of label images. None decides: they are if 1
-        is the only positive value in all of `y`.
+        Whether components are the objects; None: if 1 is the only positive value in all of `y`.
     point_radius : float, default=3.0
         Radius, in units of `spacing`, of the discs that stand for points in label images. A ring
         around them is unlabeled.

@@ -53,14 +53,10 @@ class SimulatedRefiner(TorchEstimator):
         Of the images.
     self_regularization : float, default=10.0
         Weight of the changes of blurred intensities and of gradients in objects and on outlines.
-    width : int, default=32
-        Channels of the refiner and of the discriminator's first layer.
-    depth : int, default=4
-        Blocks of the refiner.
-    max_steps : int, default=None
-        None is 1000, or no limit where `time_budget` is given.
-    time_budget : float, default=None
-        Seconds.
+    width, depth : int, default=32 and 4
+        Channels of the refiner and of the discriminator's first layer, and blocks of the refiner.
+    max_steps, time_budget : int and float, default=None
+        Steps (None is 1000, or no limit where there are seconds), and seconds.
     learning_rate : float, default=4e-4
         Of the discriminator; the refiner's is a quarter of it.
     batch_size : int, default=8
@@ -75,9 +71,7 @@ class SimulatedRefiner(TorchEstimator):
         Calibrated.
     network_ : Refiner
         On the CPU, in the last state that kept the annotations.
-    n_channels_ : int
-        1.
-    patch_shape_ : tuple of int
+    n_channels_, patch_shape_ : int and tuple of int
     report_ : dict
         ``spectrum_realism`` and ``structure_realism``: 1 where logistic regression cannot
         distinguish patches of refined images from real ones, 0 where it always can (classifier
