@@ -13,12 +13,12 @@ import torch
 from ..images import check_images
 from ..nn import network_margin
 from ..training import inference_copy, select_device, select_precision, standardized_sections
-from .blocks import predict_blocks
+from .blocks import predict_blocks, predict_windows
 from .orientations import dihedral_mean, dihedral_orientations
 from .tiling import TileSettings, core_size, predict_images
 from .valid_padding import pad_to_valid
 
-Orientations = str | np.ndarray | int | None
+Orientations = str | np.ndarray | None
 
 
 @dataclass(frozen=True)
@@ -173,27 +173,30 @@ class DensePredictor:
         finish : callable
             Maps the prediction of a sample, (n_outputs, *spatial), to what is returned; picklable.
         n_outputs : int
-        orientations : {"mean"}, int or None, default=None
-            An integer is the orientation of all samples.
+        orientations : {"mean"}, ndarray of int of shape (n_predicted,) or None, default=None
+            As in `predict`.
 
         Returns
         -------
         dask array of shape (n_predicted, *spatial) or (n_predicted, *spatial, channels)
         """
-        import dask.array as da
-
-        if indices.shape[1] > 1 or len(indices) < len(X):
-            X = da.concatenate([X[section] for section in indices.T], axis=-1)
         # The prediction of one pixel shows channels and dtype.
         example = finish(np.zeros((n_outputs, *(1,) * self.ndim), np.float32))
-        channels = example.shape[-1] if example.ndim > self.ndim else None
         tiling = self.tiling
         axes = zip(X.shape[1:-1], tiling.tile, tiling.halo, tiling.stride, strict=True)
-        return predict_blocks(
-            X, _predict_block, (self, finish, orientations),
-            core=tuple(core_size(*axis) for axis in axes), halo=tiling.halo,
-            output_channels=channels, dtype=example.dtype,
-        )  # fmt: skip
+        blocks: dict[str, Any] = {
+            "core": tuple(core_size(*axis) for axis in axes), "halo": tiling.halo,
+            "output_channels": example.shape[-1] if example.ndim > self.ndim else None,
+            "dtype": example.dtype,
+        }  # fmt: skip
+        if isinstance(orientations, np.ndarray):
+            each = orientations.tolist()
+        elif indices.shape[1] > 1 or len(indices) < len(X):
+            each = [orientations] * len(indices)
+        else:
+            model = self, finish, orientations
+            return predict_blocks(X, _predict_block, model, **blocks)
+        return predict_windows(X, indices, _predict_window, (self, finish), each, **blocks)
 
     def _forward(self, device, dtype):
         """The network and its activation, with outputs of the size of the input."""
@@ -213,10 +216,15 @@ class DensePredictor:
 def _predict_block(model, block):
     """Predict one block of a dask array, whose channels hold the neighboring sections already."""
     predictor, finish, orientations = model
-    if isinstance(orientations, int):
-        orientations = np.full(len(block), orientations)
     images = list(block)
     if predictor.normalization is not None:  # values of a dask array are checked only here
         images = check_images(block, predictor.ndim, name="a block of X")
     outputs = predictor.predict(images, orientations=orientations)
     return np.stack([finish(output) for output in outputs])
+
+
+def _predict_window(model, block, orientation):
+    """Predict a block of one sample."""
+    if isinstance(orientation, int):
+        orientation = np.array([orientation])
+    return _predict_block((*model, orientation), block)

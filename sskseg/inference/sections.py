@@ -154,23 +154,11 @@ class SectionPredictor:
             orientations = self.orientations()
             return self.first.predict_lazily(X, indices, finish, self.n_outputs, orientations)
         positions = check_positions(positions, len(X))
-        probabilities = self._first_lazily(X, indices, positions)
+        probabilities = self.first.predict_lazily(
+            X, indices, _channels_last, self.n_outputs, self.orientations(positions)
+        )
         windows = section_indices(positions, self.sections.correction_context)
         return self.correction.predict_lazily(probabilities, windows, finish, self.n_outputs)
-
-    def _first_lazily(self, X, indices, positions):
-        """Input of the correction, with the predictions last."""
-        import dask.array as da
-
-        chosen, options = self.orientations(positions), (_channels_last, self.n_outputs)
-        if not isinstance(chosen, np.ndarray):
-            return self.first.predict_lazily(X, indices, *options, chosen)
-        groups = [np.flatnonzero(chosen == orientation) for orientation in np.unique(chosen)]
-        parts = [
-            self.first.predict_lazily(X, indices[group], *options, int(chosen[group[0]]))
-            for group in groups
-        ]
-        return da.concatenate(parts)[np.argsort(np.concatenate(groups))]
 
 
 def neighbor_windows(
