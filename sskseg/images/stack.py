@@ -23,12 +23,17 @@ ImageStack
     simulator : object, default=None
         Has ``sample(n, random_state) -> (X, y)``. None keeps the simulator of `images` if that is
         a stack.
+    in_sample : bool, default=None
+        Of predictions: True if the model was trained on the labels of these samples, False if they
+        are predictions for new samples. None keeps that of `images` if that is a stack, and is
+        unknown otherwise.
 
     Attributes
     ----------
     images : ndarray, list of ndarray or dask array
     backbone : object or None
     simulator : object or None
+    in_sample : bool or None
 
     Examples
     --------
@@ -39,16 +44,25 @@ ImageStack
     (4, (2, 8, 8), (4, 8, 8))
     """
 
-    __slots__ = ("_backbone", "_images", "_simulator")
+    __slots__ = ("_backbone", "_images", "_in_sample", "_simulator")
 
-    def __init__(self, images: Any, *, backbone: Any = None, simulator: Any = None):
+    def __init__(
+        self,
+        images: Any,
+        *,
+        backbone: Any = None,
+        simulator: Any = None,
+        in_sample: bool | None = None,
+    ):
         if isinstance(images, ImageStack):
             backbone = images.backbone if backbone is None else backbone
             simulator = images.simulator if simulator is None else simulator
+            in_sample = images.in_sample if in_sample is None else in_sample
             images = images.images
         self._images = images if hasattr(images, "shape") else list(images)
         self._backbone = backbone
         self._simulator = simulator
+        self._in_sample = in_sample
 
     @property
     def images(self) -> Any:
@@ -61,6 +75,10 @@ ImageStack
     @property
     def simulator(self) -> Any:
         return self._simulator
+
+    @property
+    def in_sample(self) -> bool | None:
+        return self._in_sample
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -91,7 +109,7 @@ ImageStack
         return np.array(self._images, dtype=dtype, copy=bool(copy) or None)
 
     def with_images(self, images: Any, transform: Callable | None = None) -> "ImageStack":
-        """Replace the images, and keep backbone and simulator.
+        """Replace the images, and keep backbone, simulator and `in_sample`.
 
         Parameters
         ----------
@@ -107,10 +125,10 @@ ImageStack
         simulator = self._simulator
         if simulator is not None and transform is not None:
             simulator = _TransformedSimulator(simulator, transform)
-        return ImageStack(images, backbone=self._backbone, simulator=simulator)
+        return _rebuild(images, self._backbone, simulator, self._in_sample)
 
     def __reduce__(self):
-        return _rebuild, (self._images, self._backbone, self._simulator)
+        return _rebuild, (self._images, self._backbone, self._simulator, self._in_sample)
 
     def __eq__(self, other):
         return self is other
@@ -119,6 +137,8 @@ ImageStack
 
     def __repr__(self):
         kept = [name for name in ("backbone", "simulator") if getattr(self, name) is not None]
+        if self.in_sample is not None:
+            kept.append(f"in_sample={self.in_sample}")
         return f"ImageStack(shape={self.shape}{''.join(', ' + name for name in kept)})"
 
 
@@ -196,5 +216,5 @@ class _TransformedSimulator:
         return sample_contours
 
 
-def _rebuild(images, backbone, simulator):
-    return ImageStack(images, backbone=backbone, simulator=simulator)
+def _rebuild(images, backbone, simulator, in_sample=None):
+    return ImageStack(images, backbone=backbone, simulator=simulator, in_sample=in_sample)

@@ -1,5 +1,6 @@
 """HTML page about a fitted pipeline."""
 
+import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from html import escape
@@ -124,7 +125,10 @@ class _Page:
         self.options = {"spacing": self.spacing, "unit": unit}
         self.max_images, self.max_rows = max_images, max_rows
         self.has_points = any(hasattr(step, "points") for _, step, _ in outputs.steps)
-        self.counts, self.intervals, self.reason = outputs.counts()
+        with warnings.catch_warnings(record=True) as caught:  # the page holds them
+            warnings.simplefilter("always", UserWarning)
+            self.counts, self.intervals, self.reason = outputs.counts()
+        self.cautions = [str(each.message) for each in caught]
 
     @property
     def labeled(self):
@@ -270,9 +274,12 @@ class _Page:
         if known.any():
             frame["true"] = self.reference.counts
         yield table(frame.head(_MAX_COUNTS), _caption("Counts", len(frame), _MAX_COUNTS))
-        if self.intervals is not None:
+        if self.cautions:
+            yield from (paragraph(f"Warning: {text}") for text in self.cautions)
+        elif self.intervals is not None:
             yield paragraph(
-                "For new images like those of fit, 9 of 10 true counts lie between lower and upper."
+                "Of new images like those of fit, about 9 of 10 true counts lie between lower and "
+                "upper."
             )
         elif self.reason:
             yield paragraph(f"No intervals: {self.reason}", "soft")
