@@ -1,11 +1,14 @@
 """Out-of-fold probabilities of labeled samples."""
 
+import pickle
+
 import numpy as np
 import pytest
-from sklearn.base import clone
+import sklearn
+from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import make_pipeline
 
-from sskseg import ImageStack, InstanceCounter, SemiSupervisedSegmenter
+from sskseg import ImageStack, InstanceCounter, PixelForest, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.model_selection import CrossFitted
 
@@ -83,3 +86,70 @@ def test_scans_are_counted_with_the_segmenter_of_all_samples(cells, tmp_path):
     image = np.concatenate([X[0], X[1]])
     result = count_scan(model, da.from_array(image), tmp_path / "scan", n_workers=1)
     assert np.array_equal(np.asarray(result.labels) > 0, model.transform(image[None])[0] > 0)
+
+
+@pytest.mark.parametrize("trained", [segmenter(), PixelForest(n_estimators=3, random_state=0)])
+def test_intervals_warn_where_the_segmenter_was_trained_on_the_images_of_fit(
+    cells, trained, tmp_path
+):
+    X, y = cells
+    for images in (X, list(X), ImageStack(X)):
+        model = make_pipeline(clone(trained), InstanceCounter("components")).fit(images, y)
+        assert model[-1].in_sample_
+        with pytest.warns(UserWarning, match="Wrap the segmenter in sskseg.CrossFitted"):
+            counts, intervals = model.predict(images, return_interval=True, coverage=0.5)
+        assert intervals.shape == (len(X), 2)
+        assert np.array_equal(model.predict(images), counts)  # without intervals no warning
+    model[-1].save(tmp_path / "counter")
+    with pytest.warns(UserWarning, match="CrossFitted"):
+        InstanceCounter.load(tmp_path / "counter").predict(
+            model[:-1].transform(X), return_interval=True, coverage=0.5
+        )
+
+
+def test_cross_fitted_intervals_do_not_warn(cells):
+    X, y = cells
+    for images in (X, ImageStack(X)):
+        model = make_pipeline(CrossFitted(segmenter(), cv=2), InstanceCounter("components"))
+        assert not model.fit(images, y)[-1].in_sample_
+        model.predict(images, return_interval=True, coverage=0.5)  # warnings are errors here
+    # What a user passes is taken as it is: it may be of images that the segmenter does not know.
+    counter = InstanceCounter("components").fit(model[:-1].transform(X), y)
+    assert not counter.in_sample_
+
+
+def test_a_stack_keeps_whether_it_is_in_sample(cells):
+    X, y = cells
+    probabilities = segmenter().fit_transform(X, y)
+    assert probabilities.in_sample
+    copies = (
+        probabilities[2:], probabilities.with_images(X), ImageStack(probabilities),
+        pickle.loads(pickle.dumps(probabilities)),
+    )  # fmt: skip
+    for stack in copies:
+        assert stack.in_sample
+    assert ImageStack(probabilities, in_sample=False).in_sample is False
+    assert ImageStack(X).in_sample is None
+    assert "in_sample=True" in repr(probabilities)
+    # New images of a segmenter that was fitted are new.
+    assert getattr(segmenter().fit(X, y).transform(ImageStack(X)), "in_sample", None) is None
+
+
+def test_positions_reach_the_prediction_of_the_training_images(cells):
+    """With a gap in the stack, sections that are no neighbors are not predicted as such."""
+    X, y = cells
+    positions = np.array([0, 1, 2, 10, 11, 12])
+    with sklearn.config_context(enable_metadata_routing=True):
+        stack = segmenter(sections="consecutive").set_fit_request(positions=True)
+        model = make_pipeline(stack.set_transform_request(positions=True), Keep())
+        model.fit(X, y, positions=positions)
+    assert np.array_equal(model[1].fitted_on_, model[0].transform(X, positions=positions))
+    assert not np.array_equal(model[1].fitted_on_, model[0].transform(X))
+
+
+class Keep(BaseEstimator):
+    """A last step that keeps what it was fitted on."""
+
+    def fit(self, X, y):
+        self.fitted_on_ = np.asarray(X)
+        return self

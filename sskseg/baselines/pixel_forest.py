@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator
 from ..images import (
+    ImageStack,
     check_generator,
     check_images,
     check_sample_weight,
@@ -170,6 +171,21 @@ class PixelForest(ImageEstimator):
         probabilities : ndarray of float32, list of ndarray, or ImageStack
         """
         return wrap_like(X, self.predict_proba(X), self.transform)
+
+    def fit_transform(self, X: Any, y: Any) -> ImageStack:
+        """Fit, and predict the training images, as a pipeline does in its `fit`.
+
+        Parameters
+        ----------
+        X, y
+            As in `fit`.
+
+        Returns
+        -------
+        probabilities : ImageStack
+            As `transform` returns them, with ``in_sample=True``: errors on new images are larger.
+        """
+        return ImageStack(self.fit(X, y).transform(X), in_sample=True)
 
     def score(self, X: Any, y: Any, *, sample_weight: Any = None) -> float:
         """Compute the mean Dice coefficient of the foreground over labeled samples.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -32,6 +33,12 @@ from .methods import Contours, InstanceMethod, make_instance_method
 from .tables import measure_detections, measure_samples, measure_sections
 
 _N_SIMULATED = 32  # images for the parameter search if no real one is labeled
+
+_IN_SAMPLE = (
+    "The intervals are too narrow for new images: the counter was fitted on probabilities of "
+    "images that the segmenter was trained on, where its errors are smaller. Wrap the segmenter in "
+    "sskseg.CrossFitted, or fit the counter on images that the segmenter was not trained on."
+)
 
 
 class InstanceCounter(ImageEstimator):
@@ -80,6 +87,9 @@ class InstanceCounter(ImageEstimator):
         Trained.
     spacing_ : tuple of float, or None
         As given, or that of the images of `fit`.
+    in_sample_ : bool
+        Whether the segmenter was trained on the samples of `fit` (see `ImageStack`), so that
+        intervals are too narrow. False where it is unknown.
     count_residuals_ : ndarray of float, or None
         Residuals of the counts of the samples of `fit`, each with parameters searched on others,
         in units of ``sqrt(count + 1)``; None if no true counts are known, or only those of
@@ -116,6 +126,7 @@ class InstanceCounter(ImageEstimator):
         "merge_distance_": "a number",
         "count_residuals_": "numbers or None",
         "spacing_": "a tuple or None",
+        "in_sample_": "a boolean",
     }
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         "method": [str, InstanceMethod],
@@ -160,7 +171,8 @@ class InstanceCounter(ImageEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial)
-            Foreground probabilities, as `SemiSupervisedSegmenter.transform` returns them. If
+            Foreground probabilities, as `SemiSupervisedSegmenter.transform` returns them, of
+            images that the segmenter was not trained on if intervals are wanted. If
             nothing is labeled and an `ImageStack` carries a simulator, simulated images serve. With
             ``method="contours"`` images, as `ContourDetector.fit` takes them.
         y : label images, points, counts of shape (n_samples,), or None
@@ -188,7 +200,7 @@ class InstanceCounter(ImageEstimator):
         self.spacing_ = spacing_of(self, X)
         if self._takes_images():
             return self._fit_detector(X, y)
-        probabilities = self._check_input(X)
+        probabilities, in_sample = self._check_input(X), bool(getattr(X, "in_sample", False))
         positions = check_positions(positions, len(probabilities))
         unlabeled = y is None or Annotations(y).labeled.size == 0
         simulator = getattr(X, "simulator", None) if unlabeled else None
@@ -200,7 +212,7 @@ class InstanceCounter(ImageEstimator):
         if y is not None:
             values, residuals = self._search(probabilities, y, positions)
         # Residuals of simulated images would promise too much of real ones.
-        self._set_fitted(values, residuals if simulator is None else None)
+        self._set_fitted(values, residuals if simulator is None else None, in_sample=in_sample)
         return self
 
     def label(
@@ -263,6 +275,12 @@ class InstanceCounter(ImageEstimator):
             If intervals are requested and `fit` had too few samples with a known true count: at
             least ``coverage / (1 - coverage)``, 9 for 0.9.
 
+        Warns
+        -----
+        UserWarning
+            If intervals are requested and the segmenter was trained on the samples of `fit`, as in
+            a pipeline without `sskseg.model_selection.CrossFitted`: they are then too narrow.
+
         Notes
         -----
         Conformal prediction by cross-validation, see
@@ -282,7 +300,10 @@ class InstanceCounter(ImageEstimator):
         counts = count_each(labels, self.margin)
         if not return_interval:
             return counts
-        return counts, count_intervals(counts, self.count_residuals_, coverage)
+        intervals = count_intervals(counts, self.count_residuals_, coverage)
+        if self.in_sample_:
+            warnings.warn(_IN_SAMPLE, UserWarning, stacklevel=2)
+        return counts, intervals
 
     def measure(
         self,
@@ -446,7 +467,7 @@ class InstanceCounter(ImageEstimator):
         self._set_fitted(values, residuals, detector)
         return self
 
-    def _set_fitted(self, values, residuals, detector=None):
+    def _set_fitted(self, values, residuals, detector=None, in_sample=False):
         """Replace all fitted attributes; those of another method's parameters go."""
         spacing = self.spacing_
         for name in [name for name in vars(self) if name.endswith("_")]:
@@ -454,6 +475,7 @@ class InstanceCounter(ImageEstimator):
         for name, value in values.items():
             setattr(self, f"{name}_", value)
         self.count_residuals_, self.detector_, self.spacing_ = residuals, detector, spacing
+        self.in_sample_ = in_sample
 
     # Checks
 

@@ -30,6 +30,10 @@ ImageStack
         distance. None keeps that of `images` if that is a stack, and is unknown otherwise.
     unit : str, default=None
         Of `spacing`.
+    in_sample : bool, default=None
+        Of predictions: True if the model was trained on the labels of these samples, False if they
+        are predictions for new samples. None keeps that of `images` if that is a stack, and is
+        unknown otherwise.
 
     Attributes
     ----------
@@ -38,6 +42,7 @@ ImageStack
     simulator : object or None
     spacing : tuple of float, or None
     unit : str or None
+    in_sample : bool or None
 
     Examples
     --------
@@ -48,7 +53,7 @@ ImageStack
     (4, (2, 8, 8), (4, 8, 8))
     """
 
-    __slots__ = ("_backbone", "_images", "_simulator", "_spacing", "_unit")
+    __slots__ = ("_backbone", "_images", "_in_sample", "_simulator", "_spacing", "_unit")
 
     def __init__(
         self,
@@ -58,17 +63,20 @@ ImageStack
         simulator: Any = None,
         spacing: Sequence[float] | None = None,
         unit: str | None = None,
+        in_sample: bool | None = None,
     ):
         if isinstance(images, ImageStack):
             backbone = images.backbone if backbone is None else backbone
             simulator = images.simulator if simulator is None else simulator
             if spacing is None:
                 spacing, unit = images.spacing, images.unit if unit is None else unit
+            in_sample = images.in_sample if in_sample is None else in_sample
             images = images.images
         self._spacing, self._unit = check_spacing(spacing), unit
         self._images = images if hasattr(images, "shape") else list(images)
         self._backbone = backbone
         self._simulator = simulator
+        self._in_sample = in_sample
 
     @property
     def images(self) -> Any:
@@ -89,6 +97,10 @@ ImageStack
     @property
     def unit(self) -> str | None:
         return self._unit
+
+    @property
+    def in_sample(self) -> bool | None:
+        return self._in_sample
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -119,7 +131,7 @@ ImageStack
         return np.array(self._images, dtype=dtype, copy=bool(copy) or None)
 
     def with_images(self, images: Any, transform: Callable | None = None) -> "ImageStack":
-        """Replace the images, and keep backbone and simulator.
+        """Replace the images, and keep backbone, simulator and `in_sample`.
 
         Parameters
         ----------
@@ -137,11 +149,11 @@ ImageStack
             simulator = _TransformedSimulator(simulator, transform)
         return ImageStack(
             images, backbone=self._backbone, simulator=simulator, spacing=self._spacing,
-            unit=self._unit,
+            unit=self._unit, in_sample=self._in_sample,
         )  # fmt: skip
 
     def __reduce__(self):
-        kept = (self._backbone, self._simulator, self._spacing, self._unit)
+        kept = (self._backbone, self._simulator, self._spacing, self._unit, self._in_sample)
         return _rebuild, (self._images, *kept)
 
     def __eq__(self, other):
@@ -153,7 +165,9 @@ ImageStack
         kept = [name for name in ("backbone", "simulator") if getattr(self, name) is not None]
         if self._spacing is not None:
             kept.append(f"spacing={self._spacing}")
-        return f"ImageStack(shape={self.shape}{''.join(', ' + part for part in kept)})"
+        if self.in_sample is not None:
+            kept.append(f"in_sample={self.in_sample}")
+        return f"ImageStack(shape={self.shape}{''.join(', ' + name for name in kept)})"
 
 
 def sample_key(key: Any) -> Any:
@@ -230,5 +244,8 @@ class _TransformedSimulator:
         return sample_contours
 
 
-def _rebuild(images, backbone, simulator, spacing=None, unit=None):
-    return ImageStack(images, backbone=backbone, simulator=simulator, spacing=spacing, unit=unit)
+def _rebuild(images, backbone, simulator, spacing=None, unit=None, in_sample=None):
+    return ImageStack(
+        images, backbone=backbone, simulator=simulator, spacing=spacing, unit=unit,
+        in_sample=in_sample,
+    )  # fmt: skip

@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..images import (
+    ImageStack,
     check_generator,
     check_images,
     check_positions,
@@ -95,7 +96,7 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
     def fit_transform(
         self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None
-    ) -> Any:
+    ) -> ImageStack:
         """Fit the segmenter, and once more for each fold without the labels of that fold.
 
         Parameters
@@ -105,9 +106,9 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
         Returns
         -------
-        probabilities : ndarray of float32, list of ndarray or ImageStack
-            Of labeled samples from networks that were not trained on them; of the others as
-            `transform` returns them.
+        probabilities : ImageStack
+            Of labeled samples from networks that were not trained on them, therefore with
+            ``in_sample=False``; of the others as `transform` returns them.
 
         Raises
         ------
@@ -127,7 +128,8 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
             predicted = unwrap(segmenter.transform(X, positions=positions))
             for index in fold:
                 probabilities[index] = predicted[index]
-        return wrap_like(X, like_input(probabilities, X), self.transform)
+        wrapped = wrap_like(X, like_input(probabilities, X), self.transform)
+        return ImageStack(wrapped, in_sample=False)
 
     def _for_fold(self):
         """A new segmenter, with the methods that "auto" chose with all labels."""

@@ -1,5 +1,6 @@
 """HTML page about a fitted pipeline."""
 
+import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from html import escape
@@ -60,19 +61,14 @@ def html(
         Annotations to compare with; -1 or None where unlabeled. Use images that were not used for
         training: scores of the others are too good.
     path : str or path-like, default="report.html"
-        Written atomically: an older page is replaced once the new one is complete.
+        An older page is replaced once the new one is complete.
     positions : array-like of int, shape (n_samples,), default=None
-        Positions of consecutive sections.
     names : sequence of str, default=None
         Names of the images; None numbers them.
-    spacing : sequence of float, default=None
+    spacing, unit : sequence of float, default=None, and str, default="µm"
         Size of a pixel along each axis, for scale bars and sizes; None: that of the counter.
-    unit : str, default="µm"
-        Unit of `spacing`.
-    max_images : int, default=6
-        Maximum number of images in the figures.
-    max_rows : int, default=20
-        Maximum number of rows of the table of objects.
+    max_images, max_rows : int, default=6 and 20
+        Maximum number of images in the figures, and of rows of the table of objects.
     heading : str, default=None
         Heading of the page; None names the steps.
 
@@ -103,9 +99,8 @@ def html(
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     steps = ", ".join(type(step).__name__ for _, step, _ in outputs.steps)
     text = whole_page(heading or f"sskseg: {steps}", f"Written {made}.", page.sections())
-    path = Path(path)
-    write_atomically(path, text.encode())
-    return path
+    write_atomically(Path(path), text.encode())
+    return Path(path)
 
 
 class _Page:
@@ -124,7 +119,10 @@ class _Page:
         self.options = {"spacing": self.spacing, "unit": unit}
         self.max_images, self.max_rows = max_images, max_rows
         self.has_points = any(hasattr(step, "points") for _, step, _ in outputs.steps)
-        self.counts, self.intervals, self.reason = outputs.counts()
+        with warnings.catch_warnings(record=True) as caught:  # the page holds them
+            warnings.simplefilter("always", UserWarning)
+            self.counts, self.intervals, self.reason = outputs.counts()
+        self.cautions = [str(each.message) for each in caught]
 
     @property
     def labeled(self):
@@ -270,9 +268,12 @@ class _Page:
         if known.any():
             frame["true"] = self.reference.counts
         yield table(frame.head(_MAX_COUNTS), _caption("Counts", len(frame), _MAX_COUNTS))
-        if self.intervals is not None:
+        if self.cautions:
+            yield from (paragraph(f"Warning: {text}") for text in self.cautions)
+        elif self.intervals is not None:
             yield paragraph(
-                "For new images like those of fit, 9 of 10 true counts lie between lower and upper."
+                "Of new images like those of fit, about 9 of 10 true counts lie between lower and "
+                "upper."
             )
         elif self.reason:
             yield paragraph(f"No intervals: {self.reason}", "soft")

@@ -14,6 +14,7 @@ from torch import nn
 
 from ..base import TorchEstimator, transaction
 from ..images import (
+    ImageStack,
     check_images,
     check_lazy_images,
     check_positions,
@@ -382,6 +383,30 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             the first. An `ImageStack` gives an `ImageStack` with what it carries.
         """
         return wrap_like(X, self._predict(X, positions, foreground), self.transform)
+
+    def fit_transform(
+        self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None
+    ) -> ImageStack:
+        """Fit, and predict the training images, as a pipeline does in its `fit`.
+
+        Parameters
+        ----------
+        X, y, positions, sample_weight
+            As in `fit`.
+
+        Returns
+        -------
+        probabilities : ImageStack
+            As `transform` returns them, with ``in_sample=True``: errors on new images are larger.
+            `sskseg.model_selection.CrossFitted` gives probabilities that are out of sample.
+
+        Raises
+        ------
+        ValueError, FloatingPointError
+            As in `fit`.
+        """
+        self.fit(X, y, positions=positions, sample_weight=sample_weight)
+        return ImageStack(self.transform(X, positions=positions), in_sample=True)
 
     def score(self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None) -> float:
         """Compute the mean Dice coefficient of the foreground over labeled samples.
