@@ -117,7 +117,7 @@ def test_training_starts_from_the_backbone(cells):
     )
     stack = pretrainer.fit_transform(X)
     detector = ContourDetector(**{**TINY, "max_steps": 1, "learning_rate": 1e-9})
-    detector.set_params(width=16, depth=4).fit(stack, y)  # at their defaults
+    detector.set_params(width=None, depth=None).fit(stack, y)  # at their defaults
     assert detector.architecture_ == ("unet-shuffle", 4, 1)
     known, found = stack.backbone.module.state_dict(), detector.network_.unet.state_dict()
     name = "encoder.1.0.weight"
