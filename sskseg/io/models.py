@@ -153,6 +153,9 @@ _KINDS = {
     "a number": _is_number,
     "a truth value": lambda x: isinstance(x, bool),
     "numbers": lambda x: isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "iuf",
+    "pairs of numbers": lambda x: (
+        isinstance(x, np.ndarray) and x.shape[1:] == (2,) and x.dtype.kind in "iuf"
+    ),
     "a shape": lambda x: isinstance(x, tuple) and len(x) > 0 and all(map(_is_count, x)),
     "text": lambda x: isinstance(x, str),
     "a tuple": lambda x: isinstance(x, tuple),
