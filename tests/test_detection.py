@@ -146,7 +146,7 @@ def test_simulated_images_are_enough(cells):
     nothing = np.full(y.shape, -1)
     detector = ContourDetector(**{**TINY, "width": 8, "depth": 2, "max_steps": 40, "batch_size": 4})
     assert detector.fit(stack, nothing).score(X, y) > 0.4
-    assert detector.count_residuals_ is None
+    assert detector.held_out_counts_ is None
     assert len(detector.validation_indices_) == 0
     for without in (None, [None] * len(X)):
         assert ContourDetector(**TINY).fit(stack, without).predict(X).shape == y.shape
@@ -327,7 +327,7 @@ def test_small_objects_and_frames(counter, cells):
 def test_intervals_come_from_images_that_were_held_out(tmp_path):
     X, y = make_cells(40, (32, 32), radius=5, random_state=0)
     counter = InstanceCounter(Contours(ContourDetector(**TINY))).fit(X, y)
-    assert counter.count_residuals_.shape == (4,)
+    assert counter.held_out_counts_.shape == (4, 2)
     counts, intervals = counter.predict(X, return_interval=True, coverage=0.7)
     assert ((intervals[:, 0] <= counts) & (counts <= intervals[:, 1])).all()
     counter.save(tmp_path / "counter")
@@ -336,7 +336,7 @@ def test_intervals_come_from_images_that_were_held_out(tmp_path):
     with pytest.raises(ValueError, match="samples in fit, got 4"):
         counter.predict(X, return_interval=True)
     framed = clone(counter).set_params(margin=4).fit(X, y)  # the detector counted without
-    assert framed.count_residuals_ is None
+    assert framed.held_out_counts_ is None
 
 
 @pytest.mark.parametrize("changes", [{"spatial_ndim": 3}, {"sections": "consecutive"}])

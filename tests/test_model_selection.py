@@ -227,7 +227,7 @@ def test_unknown_counts_are_unknown_to_all():
     y = [2, 2, None, 1, np.nan, -1]
     known = InstanceCounter(min_size=0).fit(X[[0, 1, 3]], [2, 2, 1])
     counter = InstanceCounter(min_size=0).fit(X, y)
-    assert len(counter.count_residuals_) == len(known.count_residuals_) == 3
+    assert len(counter.held_out_counts_) == len(known.held_out_counts_) == 3
     assert counter.score(X, y) == count_scorer(counter, X, y) == 1
     assert sorted(np.concatenate([t for _, t in LabeledKFold(3).split(X, y)])) == [0, 1, 3]
     for every in ([None] * 6, [np.nan] * 6, [-1] * 6):

@@ -240,7 +240,7 @@ def counters():
             found += [
                 getattr(counter, "seed_height_", 0.1),
                 counter.merge_distance_,
-                counter.count_residuals_,
+                counter.held_out_counts_,
             ]
             found += [numbers(counter.measure(probability))]
         found += [counter.score(probability, y), counter.score(probability, counts)]

@@ -90,11 +90,10 @@ class InstanceCounter(ImageEstimator):
     in_sample_ : bool
         Whether the segmenter was trained on the samples of `fit` (see `ImageStack`), so that
         intervals are too narrow. False where it is unknown.
-    count_residuals_ : ndarray of float, or None
-        Residuals of the counts of the samples of `fit`, each with parameters searched on others,
-        in units of ``sqrt(count + 1)``; None if no true counts are known, or only those of
-        simulated images. With contours of the samples that the detector held out, and None with a
-        `min_size` or a `margin`.
+    held_out_counts_ : ndarray of float, shape (n_known, 2), or None
+        True and predicted counts of the samples of `fit`, each with parameters searched on others;
+        None if no true counts are known, or only those of simulated images. With contours of the
+        samples that the detector held out, and None with a `min_size` or a `margin`.
 
     See Also
     --------
@@ -124,7 +123,7 @@ class InstanceCounter(ImageEstimator):
         "threshold_": "a number",
         "min_size_": "a count",
         "merge_distance_": "a number",
-        "count_residuals_": "numbers or None",
+        "held_out_counts_": "pairs of numbers or None",
         "spacing_": "a tuple or None",
         "in_sample_": "a boolean",
     }
@@ -208,11 +207,11 @@ class InstanceCounter(ImageEstimator):
             X, y = simulator.sample(_N_SIMULATED, 0)
             probabilities = self._check_input(X)
             positions = np.arange(len(probabilities))
-        values, residuals = initial_values(self._given(), self._method()), None
+        values, held_out = initial_values(self._given(), self._method()), None
         if y is not None:
-            values, residuals = self._search(probabilities, y, positions)
-        # Residuals of simulated images would promise too much of real ones.
-        self._set_fitted(values, residuals if simulator is None else None, in_sample=in_sample)
+            values, held_out = self._search(probabilities, y, positions)
+        # Errors on simulated images would promise too much of real ones.
+        self._set_fitted(values, held_out if simulator is None else None, in_sample=in_sample)
         return self
 
     def label(
@@ -279,7 +278,8 @@ class InstanceCounter(ImageEstimator):
         -----
         UserWarning
             If intervals are requested and the segmenter was trained on the samples of `fit`, as in
-            a pipeline without `sskseg.model_selection.CrossFitted`: they are then too narrow.
+            a pipeline without `sskseg.model_selection.CrossFitted`: they are then too narrow. If a
+            count is above the largest of `fit`: its interval is extrapolated.
 
         Notes
         -----
@@ -300,7 +300,7 @@ class InstanceCounter(ImageEstimator):
         counts = count_each(labels, self.margin)
         if not return_interval:
             return counts
-        intervals = count_intervals(counts, self.count_residuals_, coverage)
+        intervals = count_intervals(counts, self.held_out_counts_, coverage)
         if self.in_sample_:
             warnings.warn(_IN_SAMPLE, UserWarning, stacklevel=2)
         return counts, intervals
@@ -447,7 +447,7 @@ class InstanceCounter(ImageEstimator):
         return given | {name: getattr(method, name) for name in method.candidates}
 
     def _search(self, images, y, positions):
-        """Return the best parameters, and the residuals of held-out counts."""
+        """Return the best parameters, and the counts of held-out samples."""
         stack = positions if self.sections == "consecutive" else None
         annotations = Annotations(y, images)
         reference = reference_of(annotations, margin=self.margin, positions=stack)
@@ -459,22 +459,22 @@ class InstanceCounter(ImageEstimator):
         detector = self._method().new_detector().fit(X, y)
         values = initial_values(self._given(), self._method())
         values["threshold"] = detector.score_threshold_
-        residuals = detector.count_residuals_
-        if residuals is not None:
+        held_out = detector.held_out_counts_
+        if held_out is not None:
             # A copy, since tensors of a model file must not share memory. With a minimum size or a
             # margin the detector counted other objects.
-            residuals = None if values["min_size"] or self.margin else residuals.copy()
-        self._set_fitted(values, residuals, detector)
+            held_out = None if values["min_size"] or self.margin else held_out.copy()
+        self._set_fitted(values, held_out, detector)
         return self
 
-    def _set_fitted(self, values, residuals, detector=None, in_sample=False):
+    def _set_fitted(self, values, held_out, detector=None, in_sample=False):
         """Replace all fitted attributes; those of another method's parameters go."""
         spacing = self.spacing_
         for name in [name for name in vars(self) if name.endswith("_")]:
             delattr(self, name)
         for name, value in values.items():
             setattr(self, f"{name}_", value)
-        self.count_residuals_, self.detector_, self.spacing_ = residuals, detector, spacing
+        self.held_out_counts_, self.detector_, self.spacing_ = held_out, detector, spacing
         self.in_sample_ = in_sample
 
     # Checks

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..model_selection.intervals import extend_residuals
+from ..model_selection.intervals import join_held_out, known_counts
 from ..model_selection.parameter_search import ParameterSearch
 from ..model_selection.reference import Reference, count_each, object_sizes
 from ..morphology import remove_small
@@ -48,8 +48,9 @@ def search_values(
     Returns
     -------
     values : dict of str to float
-    residuals : ndarray of float, or None
-        Of held-out counts, see `ParameterSearch.count_residuals`.
+    held_out : ndarray of float, shape (n_known, 2), or None
+        True counts, and those predicted with values searched on other samples, see
+        `ParameterSearch.held_out_counts`.
     """
     method = splitter.method
     objective = _Objective(splitter, [probabilities[i] for i in reference.indices], reference)
@@ -61,11 +62,11 @@ def search_values(
             "merge_distance": objective.merge_distances(),
         },
     )  # fmt: skip
-    values, residuals = search.search(), search.count_residuals(reference.counts)
+    values, held_out = search.search(), search.held_out_counts(reference.counts)
     # Samples that the search left out to save time are all held out.
     labels = (splitter.label([probabilities[i]], values) for i in reference.other_indices)
     counts = [count_each(label, margin)[0] for label in labels]
-    return values, extend_residuals(residuals, reference.other_counts, counts)
+    return values, join_held_out(held_out, known_counts(reference.other_counts, counts))
 
 
 class _Objective:

@@ -30,7 +30,7 @@ from ..inference import (
 )
 from ..inference.lazy import map_samples
 from ..io.registry import register
-from ..model_selection.intervals import extend_residuals
+from ..model_selection.intervals import join_held_out, known_counts
 from ..model_selection.reference import count_each, reference_of, score_labels
 from ..morphology import contour_masks
 from ..nn import make_feature_network, network_size, pad_to_multiple
@@ -101,9 +101,9 @@ class ContourDetector(TorchEstimator):
         is labeled; else on the training images.
     validation_indices_ : ndarray of int
         The samples that were held out.
-    count_residuals_ : ndarray of float, or None
-        Residuals of the counts of held-out samples, each with thresholds searched on others, in
-        units of ``sqrt(count + 1)``; None if fewer than two were held out.
+    held_out_counts_ : ndarray of float, shape (n_known, 2), or None
+        True and predicted counts of held-out samples, each with thresholds searched on others; None
+        if fewer than two were held out.
     n_channels_ : int
     channel_mean_, channel_std_ : ndarray of shape (n_channels,)
         Of the images of `fit`; images are standardized by them.
@@ -149,7 +149,7 @@ class ContourDetector(TorchEstimator):
         "architecture_": "a tuple or None",
         "score_threshold_": "a number",
         "nms_threshold_": "a number",
-        "count_residuals_": "numbers or None",
+        "held_out_counts_": "pairs of numbers or None",
         "validation_indices_": "numbers",
         "history_": "a list",
         "network_": "a network",
@@ -447,7 +447,7 @@ class ContourDetector(TorchEstimator):
         )  # fmt: skip
 
     def _search_thresholds(self, data):
-        """Search the thresholds; compute residuals of held-out counts."""
+        """Search the thresholds; count held-out samples."""
         reference = reference_of(annotations_of([data.outlined[i] for i in data.evaluated]))
         given = {"score_threshold": self.score_threshold, "nms_threshold": self.nms_threshold}
         lowest = lowest_score_threshold(self.score_threshold)
@@ -457,13 +457,14 @@ class ContourDetector(TorchEstimator):
         search = threshold_search(proposals, reference, given)
         for name, value in search.search().items():
             setattr(self, f"{name}_", value)
-        self.count_residuals_ = None
+        self.held_out_counts_ = None
         if len(self.validation_indices_):
             others = [data.images[i] for i in data.evaluated[reference.other_indices]]
             detected = self.detect(others) if others else []
             counts = [count_each([each.labels])[0] for each in detected]
-            residuals = search.count_residuals(reference.counts)
-            self.count_residuals_ = extend_residuals(residuals, reference.other_counts, counts)
+            further = known_counts(reference.other_counts, counts)
+            held_out = search.held_out_counts(reference.counts)
+            self.held_out_counts_ = join_held_out(held_out, further)
 
     # Prediction
 

@@ -153,6 +153,9 @@ _KINDS = {
     "a number": _is_number,
     "a boolean": lambda x: isinstance(x, bool),
     "numbers": lambda x: isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "iuf",
+    "pairs of numbers": lambda x: (
+        isinstance(x, np.ndarray) and x.shape[1:] == (2,) and x.dtype.kind in "iuf"
+    ),
     "a shape": lambda x: isinstance(x, tuple) and len(x) > 0 and all(map(_is_count, x)),
     "a spacing": lambda x: isinstance(x, tuple) and all(_is_number(s) and s > 0 for s in x),
     "text": lambda x: isinstance(x, str),

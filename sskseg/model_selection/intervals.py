@@ -1,65 +1,96 @@
-"""Prediction intervals of counts from the residuals of held-out samples."""
+"""Prediction intervals of counts from the errors on held-out samples."""
 
 from __future__ import annotations
 
+import warnings
 from numbers import Real
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+# Errors grow with a power of the count: the square root of it if objects err independently, the
+# count itself if a share of them does, not at all if each image has the same debris.
+_POWERS = (0.5, 0.0, 1.0)
+_MIN_GAIN = 1.0  # of the log-likelihood, for another power than the first
 
-def scaled_residuals(true_counts: np.ndarray, counts: ArrayLike) -> np.ndarray:
-    """Compute sorted absolute residuals of counts in units of ``sqrt(count + 1)``.
+
+def known_counts(true_counts: np.ndarray, counts: ArrayLike) -> np.ndarray:
+    """Pair true and predicted counts of the samples whose true count is known.
 
     Parameters
     ----------
     true_counts : ndarray of float, shape (n_samples,)
-        NaN where a count is unknown; such samples are left out.
+        NaN where a count is unknown.
     counts : array-like of shape (n_samples,)
         Predicted.
 
     Returns
     -------
-    ndarray of float, shape (n_known,)
+    ndarray of float, shape (n_known, 2)
+        True and predicted counts.
     """
     known = np.isfinite(true_counts)
-    predicted = np.asarray(counts)[known]
-    return np.sort(np.abs(true_counts[known] - predicted) / np.sqrt(predicted + 1))
+    predicted = np.asarray(counts, float)
+    return np.stack([true_counts[known], predicted[known]], axis=1).astype(float)
 
 
-def extend_residuals(
-    residuals: np.ndarray | None, true_counts: np.ndarray, counts: ArrayLike
-) -> np.ndarray | None:
-    """Add the residuals of further counts.
+def join_held_out(held_out: np.ndarray | None, further: np.ndarray) -> np.ndarray | None:
+    """Append the counts of further held-out samples; None if there are none at all.
 
     Parameters
     ----------
-    residuals : ndarray of float, or None
-        Sorted, as `scaled_residuals` returns them; None if there are none yet.
-    true_counts, counts
-        As `scaled_residuals` takes them.
+    held_out : ndarray of shape (n_samples, 2), or None
+    further : ndarray of shape (n_further, 2)
 
     Returns
     -------
-    ndarray of float, or None
-        Sorted; None if there are no residuals at all.
+    ndarray of shape (n_samples + n_further, 2), or None
     """
-    further = scaled_residuals(true_counts, counts)
-    merged = further if residuals is None else np.sort(np.concatenate([residuals, further]))
-    return merged if merged.size else None
+    joined = further if held_out is None else np.concatenate([held_out, further])
+    return joined if len(joined) else None
 
 
-def count_intervals(
-    counts: np.ndarray, residuals: np.ndarray | None, coverage: float
-) -> np.ndarray:
+def error_power(held_out: np.ndarray) -> float:
+    """Choose the power of the count with which errors grow.
+
+    Parameters
+    ----------
+    held_out : ndarray of float, shape (n_samples, 2)
+        True and predicted counts.
+
+    Returns
+    -------
+    {0.0, 0.5, 1.0}
+        Errors are absolute, as the square root of the predicted count (plus one), or proportional
+        to it.
+
+    Notes
+    -----
+    The square root, unless the likelihood of the errors under a Laplace distribution of that scale
+    is higher by a factor of e: on few images, or images of similar counts, the powers
+    cannot be distinguished.
+    """
+    errors, scale = np.abs(held_out[:, 0] - held_out[:, 1]), np.log(held_out[:, 1] + 1)
+    if not errors.any():
+        return _POWERS[0]
+    likelihoods = [
+        -len(errors) * np.log(np.mean(errors * np.exp(-power * scale))) - power * scale.sum()
+        for power in _POWERS
+    ]
+    best = int(np.argmax(likelihoods))
+    return _POWERS[best if likelihoods[best] - likelihoods[0] > _MIN_GAIN else 0]
+
+
+def count_intervals(counts: np.ndarray, held_out: np.ndarray | None, coverage: float) -> np.ndarray:
     """Compute prediction intervals of counts.
 
     Parameters
     ----------
     counts : ndarray of int, shape (n_samples,)
         Predicted.
-    residuals : ndarray of float, or None
-        Of held-out samples, as `ParameterSearch.count_residuals` returns them.
+    held_out : ndarray of float, shape (n_known, 2), or None
+        True and predicted counts of held-out samples, as `ParameterSearch.held_out_counts` returns
+        them.
     coverage : float in (0, 1)
 
     Returns
@@ -70,16 +101,22 @@ def count_intervals(
     Raises
     ------
     ValueError
-        If `coverage` is out of range, or needs more residuals.
+        If `coverage` is out of range, or needs more held-out samples.
+
+    Warns
+    -----
+    UserWarning
+        If a count is above all of `held_out`: how errors grow is then extrapolated.
 
     Notes
     -----
     Conformal prediction [1]_ by cross-validation: each sample of `InstanceCounter.fit` is counted
     with parameters searched on others, in five folds, and the interval extends from a count by the
-    quantile of these residuals, in units of ``sqrt(count + 1)``. As long as the few parameters of
-    the folds agree with the final ones, coverage is nearly that of split conformal prediction; if
-    they differed, nothing would be guaranteed (as for the cross-validation that [2]_ compares
-    with).
+    quantile of these errors, in units of ``(count + 1)**power``, see `error_power`. As long as the
+    few parameters of the folds agree with the final ones, coverage is nearly that of split
+    conformal prediction for samples that are exchangeable with those of `fit`; if they differed,
+    there would be no guarantee (as for the cross-validation that [2]_ compares with). Nor is there
+    one for images with more objects than those of `fit`.
 
     References
     ----------
@@ -90,15 +127,32 @@ def count_intervals(
     """
     if not isinstance(coverage, Real) or not 0 < coverage < 1:
         raise ValueError(f"coverage must be between 0 and 1, got {coverage!r}.")
-    residuals = np.empty(0) if residuals is None else residuals
-    rank = int(np.ceil((len(residuals) + 1) * coverage - 1e-9))
-    if rank > len(residuals):
+    held_out = np.empty((0, 2)) if held_out is None else held_out
+    rank = int(np.ceil((len(held_out) + 1) * coverage - 1e-9))
+    if rank > len(held_out):
         raise ValueError(
             f"coverage={coverage} needs true counts of at least "
             f"{int(np.ceil(coverage / (1 - coverage) - 1e-9))} samples in fit, got "
-            f"{len(residuals)}."
+            f"{len(held_out)}."
         )
+    _warn_of_extrapolation(counts, int(held_out.max()))
+    true, predicted = held_out.T
+    power = error_power(held_out)
+    residuals = np.sort(np.abs(true - predicted) / (predicted + 1) ** power)
     # The small term keeps a bound that rounding would move across an integer.
-    half = residuals[rank - 1] * np.sqrt(counts + 1) + 1e-9
+    half = residuals[rank - 1] * (counts + 1.0) ** power + 1e-9
     low, high = np.ceil(counts - half).clip(0), np.floor(counts + half)
     return np.stack([low, high], axis=1).astype(np.int64)
+
+
+def _warn_of_extrapolation(counts, largest):
+    """Warn if counts are above the largest of the held-out ones."""
+    above = counts > largest
+    if above.any():
+        warnings.warn(
+            f"{above.sum()} of {len(counts)} predicted counts are above the largest count of fit, "
+            f"{largest}: up to {counts.max()}. Their intervals are extrapolated, and may be too "
+            "narrow or too wide. Fit the counter on images with as many objects.",
+            UserWarning,
+            stacklevel=4,
+        )

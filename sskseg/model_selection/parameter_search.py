@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from .intervals import scaled_residuals
+from .intervals import known_counts
 
 _N_FOLDS = 5
 
@@ -91,8 +91,8 @@ class ParameterSearch:
         differences = np.array([self.loss(a) - self.loss(b) for a, b in zip(*without, strict=True)])
         return float(np.sqrt((n - 1) * differences.var()))
 
-    def count_residuals(self, true_counts: np.ndarray) -> np.ndarray | None:
-        """Compute scaled residuals of counts by cross-validation.
+    def held_out_counts(self, true_counts: np.ndarray) -> np.ndarray | None:
+        """Count samples by cross-validation.
 
         Parameters
         ----------
@@ -101,15 +101,15 @@ class ParameterSearch:
 
         Returns
         -------
-        ndarray of float, or None
-            Sorted, see `scaled_residuals`; each sample is counted with the values found on the
-            other folds. None if fewer than two counts are known.
+        ndarray of float, shape (n_known, 2), or None
+            True and predicted counts; each sample is counted with the values found on the other
+            folds. None if fewer than two counts are known.
         """
         if np.isfinite(true_counts).sum() < 2:
             return None
-        return scaled_residuals(true_counts, self._held_out_counts())
+        return known_counts(true_counts, self._cross_validated_counts())
 
-    def _held_out_counts(self):
+    def _cross_validated_counts(self):
         n = self.n_samples
         counts, fold_of = np.zeros(n), np.arange(n) % min(_N_FOLDS, n)
         for fold in np.unique(fold_of):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sskseg.counting.candidates import min_size_candidates
-from sskseg.model_selection.intervals import count_intervals, scaled_residuals
+from sskseg.model_selection.intervals import count_intervals, error_power, known_counts
 from sskseg.model_selection.parameter_search import ParameterSearch
 
 
@@ -70,10 +70,55 @@ def test_the_search_is_restricted_to_given_samples():
 def test_intervals_contain_the_residuals_they_are_computed_from():
     true, found = (grid.ravel() for grid in np.meshgrid(np.arange(60.0), np.arange(60.0)))
     for t, f in zip(true, found, strict=True):
-        low, high = count_intervals(np.array([f]), scaled_residuals(np.array([t]), [f]), 0.5)[0]
+        low, high = count_intervals(np.array([f]), known_counts(np.array([t]), [f]), 0.5)[0]
         assert low <= t <= high
-    errors = np.arange(99.0)  # rank 55 of 99, which is 55.00000000000001 in floating point
-    assert count_intervals(np.array([0]), errors, 0.55).tolist() == [[0, 54]]
+    # Rank 55 of 99, which is 55.00000000000001 in floating point.
+    held_out = np.stack([np.arange(99.0), np.zeros(99)], axis=1)
+    assert count_intervals(np.array([0]), held_out, 0.55).tolist() == [[0, 54]]
+
+
+def errors_of(power, means, rng):
+    """True and predicted counts whose errors grow with a power of the count."""
+    predicted = np.round(means)
+    errors = rng.laplace(size=len(means)) * (2 + (power == 0)) * (means / 20) ** power
+    return np.stack([np.maximum(predicted + np.round(errors), 0), predicted], axis=1)
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0])
+def test_errors_have_the_unit_that_fits_them(power):
+    """Intervals hold at few and at many objects, not on average over both only."""
+    rng, covered = np.random.default_rng(0), {20: [], 320: []}
+    for _ in range(40):
+        held_out = errors_of(power, np.exp(rng.uniform(np.log(5), np.log(640), 59)), rng)
+        held_out[0] = 700, 700  # nothing is extrapolated
+        for mean, shares in covered.items():
+            new = errors_of(power, np.full(20, float(mean)), rng)
+            low, high = count_intervals(new[:, 1], held_out, 0.9).T
+            shares += ((low <= new[:, 0]) & (new[:, 0] <= high)).tolist()
+    for shares in covered.values():
+        assert 0.84 < np.mean(shares) < 0.96
+    assert error_power(held_out) == power
+
+
+@pytest.mark.parametrize(
+    "held_out",
+    [
+        [[5, 5], [9, 9]],  # no error
+        [[20, 22], [21, 20], [20, 25], [22, 20]],  # no range of counts
+        [[20, 21], [300, 290]],  # too few
+    ],
+)
+def test_errors_without_a_clear_unit_grow_with_the_square_root(held_out):
+    assert error_power(np.array(held_out, float)) == 0.5
+
+
+def test_intervals_above_the_counts_of_fit_warn():
+    held_out = np.array([[20, 22], [25, 24], [30, 28]], float)
+    count_intervals(np.array([0, 30]), held_out, 0.5)  # warnings are errors here
+    with pytest.warns(
+        UserWarning, match=r"2 of 3 predicted counts are above .* of fit, 30: up to 90"
+    ):
+        count_intervals(np.array([31, 12, 90]), held_out, 0.5)
 
 
 def test_half_of_a_small_size_is_tried_first():

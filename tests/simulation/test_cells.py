@@ -447,7 +447,7 @@ def test_no_label_at_all(images):
     )  # fmt: skip
     model.fit(stack, np.full(y.shape, -1))
     assert model.score(X * 100, y) > 0.5
-    assert model[-1].count_residuals_ is None  # those of drawings are not those of images
+    assert model[-1].held_out_counts_ is None  # those of drawings are not those of images
     with pytest.raises(ValueError, match="y labels nothing"):
         model.fit(X, np.full(y.shape, -1))
 
