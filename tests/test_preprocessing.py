@@ -1,3 +1,4 @@
+import dask.array as da
 import numpy as np
 import pytest
 
@@ -85,3 +86,23 @@ def test_bad_percentiles_are_refused(X, percentiles):
 def test_other_channels_are_refused(X):
     with pytest.raises(ValueError, match=r"must have 2 channel\(s\), got 1"):
         PercentileScaler().fit(X).transform(X[..., 0])
+
+
+@pytest.mark.parametrize("scope", ["dataset", "image"])
+def test_sparse_spots_keep_their_range(scope):
+    X = np.zeros((2, 64, 64), np.uint16)
+    X[0, 10, 20], X[1, 5, 5] = 4000, 2000  # 0.02 % of the pixels: both percentiles are background
+    scaled = PercentileScaler(scope=scope).fit_transform(X)
+    assert scaled[0, 10, 20] == 1
+    assert scaled[1, 5, 5] == (0.5 if scope == "dataset" else 1)
+    assert np.count_nonzero(scaled) == 2
+    lazy = PercentileScaler(scope=scope).fit(X).transform(da.from_array(X, chunks=(1, 32, 32)))
+    assert np.array_equal(lazy.compute(), scaled)
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.int64, np.uint32])
+def test_a_large_offset_costs_no_contrast(X, dtype):
+    levels = np.rint(1000 * X)
+    plain = PercentileScaler().fit_transform(levels.astype(np.float32))
+    shifted = PercentileScaler().fit_transform((levels + 1e8).astype(dtype))
+    np.testing.assert_allclose(shifted, plain, atol=1e-6)

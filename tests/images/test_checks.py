@@ -1,3 +1,4 @@
+import dask.array as da
 import numpy as np
 import pytest
 
@@ -86,3 +87,17 @@ def test_generators_leave_global_state_alone():
     assert (np.random.get_state()[1] == before).all()
     with pytest.raises(ValueError, match="random_state must be"):
         check_generator("seed")
+
+
+@pytest.mark.parametrize(("shape", "spatial_ndim"), [((2, 3, 32, 40), 2), ((2, 2, 9, 32, 40), 3)])
+def test_channels_first_are_refused(shape, spatial_ndim):
+    X = np.zeros(shape)
+    for given in (X, list(X)):
+        with pytest.raises(ValueError, match="X must have its channels in the last axis"):
+            check_images(given, spatial_ndim)
+    with pytest.raises(ValueError, match="X must have its channels in the last axis"):
+        check_lazy_images(da.from_array(X), spatial_ndim)
+    last = np.moveaxis(X, 1, -1)
+    assert check_images(last, spatial_ndim)[0].shape == last.shape[1:]
+    hyperspectral = np.zeros((2, 32, 40, 64))
+    assert check_images(hyperspectral, 2)[0].shape == (32, 40, 64)

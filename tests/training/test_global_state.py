@@ -122,3 +122,14 @@ def test_networks_that_draw_are_recognized():
     assert not draws_random_numbers(torch.nn.Sequential(torch.nn.Dropout2d(0.0)))
     assert draws_random_numbers(torch.nn.Sequential(torch.nn.Dropout2d(0.1)))
     assert draws_random_numbers(Own())
+
+
+def test_a_large_offset_costs_no_contrast(cells):
+    X, y, _ = cells
+    levels = np.rint(1000 * X)
+    shifted = levels.astype(np.float64) + 1e8
+    plain, other = (
+        SemiSupervisedSegmenter(semi_supervision=None, **SMALL).fit(images, y).transform(images)
+        for images in (levels, shifted)
+    )
+    np.testing.assert_allclose(other, plain, atol=1e-3)
