@@ -30,7 +30,7 @@ WORDS = [
     (_word("legal_size"), "valid_input_size"),
     (_word("invented"), "false positives"),
     (_word("leave_out_unsure"), "mask_low_confidence"),
-    (_word("as_halves"), "to_float16"),
+    (_word("as_halves"), "in_one_block"),
     (_word("is_open"), "is_mostly_unlabeled"),
     (re.compile(r"_(MOST|LEAST|FEWEST|ENOUGH|LOOKED_AT|CROWD)(?![A-Z])"), "_MAX_..., _MIN_..."),
     # A digit or ".1" follows in names of others: stage1_train of the Data Science Bowl.

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -54,8 +55,8 @@ class PatchSampler:
         self.patch_shape = tuple(patch_shape)
         self.foreground_fraction = foreground_fraction
         self._shapes = [label.shape for label in labels]
-        self._labeled = [_pixels(label >= 0) for label in labels]
-        self._foreground = [_pixels(label > 0) for label in labels]
+        self._labeled = [_Pixels(label >= 0) for label in labels]
+        self._foreground = [_Pixels(label > 0) for label in labels]
         size = np.array([np.count_nonzero(label >= 0) for label in labels], dtype=float)
         size *= np.ones(len(labels)) if weights is None else weights
         if not size.sum() > 0:
@@ -89,10 +90,34 @@ class PatchSampler:
         return tuple(center)
 
 
-def _pixels(mask):
-    pixels = np.flatnonzero(mask)
-    step = -(-pixels.size // _MAX_PIXELS) if pixels.size else 1
-    return pixels[::step].astype(np.int32 if mask.size < 2**31 else np.int64)
+class _Pixels:
+    """Flat indices of every so many-th pixel of a mask, in order.
+
+    Of a mask that is almost full, as pseudo-labels are, the pixels outside are held.
+
+    Parameters
+    ----------
+    mask : ndarray of bool
+    """
+
+    def __init__(self, mask: np.ndarray):
+        n = int(np.count_nonzero(mask))
+        self.step = max(1, -(-n // _MAX_PIXELS))
+        self.size = -(-n // self.step)
+        self.is_almost_full = mask.size - n < self.size
+        dtype = np.int32 if mask.size < 2**31 else np.int64
+        if self.is_almost_full:
+            outside = np.flatnonzero(~mask)
+            # How many pixels of the mask come before each.
+            self.indices = (outside - np.arange(outside.size)).astype(dtype)
+        else:
+            self.indices = np.flatnonzero(mask)[:: self.step].astype(dtype)
+
+    def __getitem__(self, k: Any) -> int:
+        if not self.is_almost_full:
+            return int(self.indices[k])
+        rank = int(k) * self.step
+        return rank + int(np.searchsorted(self.indices, rank, side="right"))
 
 
 def read_region(

@@ -1,10 +1,10 @@
 """Correct masks by the continuity of objects across sections."""
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -13,6 +13,7 @@ from ..images import check_positions, consecutive_runs, is_lazy
 from .components import label_components
 
 _MAX_BLOCK_PIXELS = 2**25  # of a block of sections of a lazy stack
+_MAX_PIXELS = 2**22  # of a block of a stack in memory
 _REFERENCE_PIXEL_SIZE = 5.0  # nanometers
 
 
@@ -99,10 +100,50 @@ def enforce_continuity(
     if lazy:
         return _enforce_lazily(masks, keys, positions, settings)
     result = np.empty(masks.shape, bool)
+    for sections, corrected in _enforce_in_blocks(masks, keys, positions, settings):
+        result[sections] = corrected
+    return result
+
+
+def enforce_in_blocks(
+    masks: Sequence[np.ndarray], labels: Any, positions: np.ndarray, *, min_size: int,
+    min_key_size: int, erosion: int, steps: Sequence[int], max_gap: int,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:  # fmt: skip
+    """Correct masks as `enforce_continuity` does, and yield them block by block.
+
+    Parameters
+    ----------
+    masks : list of ndarray of int, shape (*spatial)
+        Odd numbers are foreground; they may become other odd ones while this runs, and even ones
+        other even ones.
+    labels, positions, min_size, min_key_size, erosion, steps, max_gap
+        As `enforce_continuity` takes them, with pixels of 5 nm.
+
+    Yields
+    ------
+    sections : ndarray of int
+    corrected : ndarray of bool, shape (len(sections), *spatial)
+    """
+    settings = _settings(masks[0].ndim, _REFERENCE_PIXEL_SIZE, min_size, min_key_size, erosion,
+                         tuple(steps), max_gap, "parallel")  # fmt: skip
+    keys = _labeled_sections(labels, (len(masks), *masks[0].shape))
+    yield from _enforce_in_blocks(masks, keys, positions, settings, lambda mask: mask & 1)
+
+
+def _enforce_in_blocks(masks, keys, positions, settings, foreground=lambda mask: mask > 0):
+    """Yield sections and their corrected masks; memory is that of a block."""
+    n_sections = max(1, _MAX_PIXELS // masks[0].size) if len(masks) else 1
+    size = len(masks) if settings.sequential else n_sections
     for run in consecutive_runs(positions):
         known = {z: keys[index] for z, index in enumerate(run.tolist()) if index in keys}
-        result[run] = _enforce(masks[run] > 0, known, settings)
-    return result
+        for block in _blocks(len(run), known, settings, size):
+            near = {z: known[z] for z in block.keys}
+            part = np.stack([foreground(masks[i]) for i in run[block.low : block.high]])
+            corrected = _enforce(part.astype(bool), near, settings, block.low)
+            yield (
+                run[block.start : block.stop],
+                corrected[block.start - block.low : block.stop - block.low],
+            )
 
 
 @dataclass(frozen=True)
@@ -308,18 +349,33 @@ def _lazy_blocks(masks, known, settings, max_sections):
     import dask
     import dask.array as da
 
-    halo = sum(settings.steps)
-    places = sorted(known)
-    full = [z for z in places if _is_full(known[z])]
-    total = len(masks)
-    for start in range(0, total, max_sections):
-        stop = min(start + max_sections, total)
-        low, high = max(0, start - halo), min(total, stop + halo)
-        near = _nearest(places, full, low, high)
+    for low, high, start, stop, near in _blocks(len(masks), known, settings, max_sections):
         block = dask.delayed(_enforce_block)(
             masks[low:high], {z: known[z] for z in near}, settings, low, start, stop
         )
         yield da.from_delayed(block, (stop - start, *masks.shape[1:]), bool)
+
+
+class _Block(NamedTuple):
+    """Sections `start` to `stop` of a run, and what they depend on: sections `low` to `high`, and
+    labeled sections."""
+
+    low: int
+    high: int
+    start: int
+    stop: int
+    keys: list[int]
+
+
+def _blocks(total, known, settings, max_sections):
+    """Yield blocks of at most `max_sections` sections of a run."""
+    halo = sum(settings.steps)
+    places = sorted(known)
+    full = [z for z in places if _is_full(known[z])]
+    for start in range(0, total, max_sections):
+        stop = min(start + max_sections, total)
+        low, high = max(0, start - halo), min(total, stop + halo)
+        yield _Block(low, high, start, stop, _nearest(places, full, low, high))
 
 
 def _nearest(places, full, low, high):

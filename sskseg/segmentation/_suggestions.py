@@ -8,7 +8,7 @@ import numpy as np
 
 from ..images import consecutive_runs
 from ..inference import SectionPredictor, mutual_information, n_orientations
-from .semi_supervised.pseudo_labels import to_float16
+from .semi_supervised.pseudo_labels import in_one_block
 
 
 def disagreement(
@@ -41,7 +41,7 @@ def disagreement(
 
 
 def _among_sections(predictor, images, indices, n_sections):
-    probabilities = to_float16(predictor.predict(images, indices))
+    probabilities = in_one_block(predictor.predict(images, indices), len(indices), np.float16)
     first = np.arange(len(indices)) - n_sections // 2
     starts = first.clip(0, len(indices) - n_sections)
     return [mutual_information(probabilities[start : start + n_sections]) for start in starts]

@@ -18,12 +18,12 @@ from ..training import Budget, MixedBatches, PatchBatches, rate_groups
 from ._predictors import dense_predictor
 from ._training_data import TrainingData
 from .semi_supervised import (
+    CONFIDENCE,
     Choice,
     Correction,
     PseudoLabeling,
     PseudoLabels,
     SemiSupervisedMethod,
-    mask_low_confidence,
 )
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Training:
         Time budget of the fit.
     pseudo_labeling : PseudoLabeling
     last_pseudo_labels : PseudoLabels or None
-        Of the trained network.
+        Of the trained network, without means, while methods correct it.
     transduction : list of ndarray or None
         Its confident pseudo-labels.
     correction : Correction or None
@@ -150,13 +150,20 @@ class Training:
             labeling.has_time(self.network)
         if not self.methods:
             return
-        pseudo = labeling.compute(self.network)
-        self.transduction = mask_low_confidence(pseudo.labels, pseudo.means, self.data.labels)
-        # Without the means, which take as much memory as all probabilities
-        self.last_pseudo_labels = pseudo._replace(means=[])
+        self.batches.sources = ()  # with the pseudo-labels of the last round
+        reads_more = any(method.reads_probabilities for method in self.methods)
+        pseudo = labeling.compute(self.network, reads_more, confidence=CONFIDENCE)
+        # Without the means, which read all probabilities
+        self.last_pseudo_labels = pseudo._replace(means=[], uncertain=None)
+        labels, uncertain = pseudo.labels, pseudo.uncertain
         del pseudo
-        for method in self.methods:
-            self.correction = method.correct(self.network) or self.correction
+        try:
+            for method in self.methods:
+                self.correction = method.correct(self.network) or self.correction
+        finally:  # in the memory of the pseudo-labels, which nothing reads any more
+            for label, mask in zip(labels, uncertain or (), strict=True):
+                label[mask] = -1
+            self.transduction, self.last_pseudo_labels = labels, None
 
     def optimize(
         self,
@@ -190,15 +197,21 @@ class Training:
         """Return what predicts probabilities with a network."""
         return dense_predictor(self._segmenter, network)
 
-    def predict(self, network: torch.nn.Module) -> Iterator[np.ndarray]:
-        """Yield the probabilities of all samples, (n_probabilities, *spatial).
+    def predict(
+        self, network: torch.nn.Module, order: np.ndarray | None = None
+    ) -> Iterator[np.ndarray]:
+        """Yield the probabilities of all samples, (n_probabilities, *spatial), in some order.
 
         Each consecutive section is predicted in another orientation, since sections are averaged.
         """
         data, orientations = self.data, None
         if data.positions is not None and self.augmentation.dihedral:
             orientations = section_orientations(data.positions, self.ndim)
-        return self.predictor(network).predict(data.images, data.section_indices, orientations)
+        indices = data.section_indices
+        if order is not None:
+            indices = indices[order]
+            orientations = None if orientations is None else orientations[order]
+        return self.predictor(network).predict(data.images, indices, orientations)
 
     def _labeled_batches(self):
         data = self.data

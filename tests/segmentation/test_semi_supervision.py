@@ -22,10 +22,10 @@ from sskseg.segmentation.semi_supervised import (
     rounds,
 )
 from sskseg.segmentation.semi_supervised.pseudo_labels import (
+    NeighborMeans,
     continuity_context,
     continuity_sizes,
     mask_low_confidence,
-    mean_over_neighbors,
     pseudo_labels,
 )
 
@@ -174,7 +174,7 @@ def test_pseudo_labels_are_learned(monkeypatch):
         def label(probabilities, labels, *_, guess=guess):
             return [np.where(label < 0, guess, label) for label in labels]
 
-        monkeypatch.setattr(rounds, "pseudo_labels", label)
+        monkeypatch.setattr(rounds, "agree", label)
         model = segmenter(semi_supervision="self-training", max_steps=200).fit(X, only(y, [4]))
         shares.append(model.predict_proba(X).mean())
     assert shares[1] > shares[0] + 0.03
@@ -675,7 +675,7 @@ def test_what_is_left_out_of_labeled_samples_is_not_guessed(monkeypatch, section
 def test_transduction_is_sure_of_what_neighbors_say():
     maps = [np.full((1, 4, 4), p) for p in (0.6, 0.6, 0.05, 0.6, 0.9, 0.9, 0.9)]
     labels = [np.full((4, 4), -1)] * 7
-    means = mean_over_neighbors(maps, np.arange(7), 1)
+    means = NeighborMeans(maps, np.arange(7), 1)
     settled = pseudo_labels(means, labels)
     told = [x.flat[0] for x in mask_low_confidence(settled, means, labels)]
     assert told == [-1, -1, -1, -1, 1, 1, 1]
@@ -796,7 +796,7 @@ def test_sizes_come_from_labeled_objects():
 
 def test_means_stop_at_gaps():
     maps = [np.full((1, 2, 2), float(i)) for i in range(4)]
-    means = mean_over_neighbors(maps, np.array([0, 1, 7, 8]), 4)
+    means = NeighborMeans(maps, np.array([0, 1, 7, 8]), 4)
     assert [m.flat[0] for m in means] == pytest.approx(
         [4 / 9, 5 / 9, 2 + 4 / 9, 2 + 5 / 9], rel=1e-3
     )

@@ -5,11 +5,12 @@ from .auto import Choice, check_methods, choose_methods
 from .consistency import Consistency
 from .continuity import Continuity
 from .mean_teacher import MeanTeacher
-from .pseudo_labels import PseudoLabels, mask_low_confidence
+from .pseudo_labels import CONFIDENCE, PseudoLabels, in_one_block
 from .rounds import PseudoLabeling
 from .self_training import SelfTraining
 
 __all__ = [
+    "CONFIDENCE",
     "METHODS",
     "Choice",
     "Consistency",
@@ -22,6 +23,6 @@ __all__ = [
     "SemiSupervisedMethod",
     "check_methods",
     "choose_methods",
+    "in_one_block",
     "make_method",
-    "mask_low_confidence",
 ]

@@ -51,6 +51,9 @@ class SemiSupervisedMethod(BaseEstimator):
         can be used at a time.
     time_share : float
         Share of `time_budget` to leave for what follows the training of the network.
+    reads_probabilities : bool
+        Whether `correct` reads the probabilities of ``training.last_pseudo_labels``; where no
+        method does, they are not kept.
     training : Training
         Set by `start`: data, batches, budget and random generator of this fit.
 
@@ -83,6 +86,7 @@ class SemiSupervisedMethod(BaseEstimator):
     needs_neighbors: bool = False
     has_teacher: bool = False
     time_share: float = 0.03
+    reads_probabilities: bool = True
     training: Training
 
     def __init_subclass__(cls, **options):

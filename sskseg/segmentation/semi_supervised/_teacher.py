@@ -18,6 +18,7 @@ class TeacherMethod(SemiSupervisedMethod):
     """
 
     has_teacher = True
+    reads_probabilities = False
     weight: float
     teacher_start: float
 

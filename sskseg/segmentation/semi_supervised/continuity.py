@@ -63,11 +63,11 @@ class Continuity(SemiSupervisedMethod):
         if not isinstance(self.min_iou, Real) or not 0 < float(self.min_iou) <= 1:
             raise ValueError(f"min_iou must be a number above 0, at most 1, got {self.min_iou!r}.")
         super().start(training)
-        self._first_probabilities = None
+        self._first_probabilities, self.reads_probabilities = None, True
         training.pseudo_labeling.subscribe(_ROUNDS, self._keep)
 
     def _keep(self, pseudo):
-        self._first_probabilities = pseudo.probabilities
+        self._first_probabilities, self.reads_probabilities = pseudo.probabilities, False
 
     def correct(self, network):
         training, last = self.training, self.training.last_pseudo_labels
@@ -93,6 +93,7 @@ class Continuity(SemiSupervisedMethod):
             replace(training.objective, losses=terms).loss, budget, phase="continuity",
             is_first=False,
         )  # fmt: skip
+        self._first_probabilities = None
         return Correction(correction, context)
 
     def _batches(self, probabilities, labels, sampled, context):

@@ -9,15 +9,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from ...images import consecutive_runs
 from .continuity import Continuity
+from .masks import PackedMasks, masks_by_context
 from .pseudo_labels import (
     MAX_CONTEXT,
     MIN_IOU,
+    NeighborMeans,
     PseudoLabels,
+    agree,
     continuity_context,
-    mean_over_neighbors,
-    pseudo_labels,
-    to_float16,
+    in_one_block,
+    low_confidence,
+    predicted_masks,
 )
 from .self_training import SelfTraining
 
@@ -56,14 +60,17 @@ class PseudoLabeling:
         self.first_probabilities: list | None = None
         self.seconds: list[float] = []
         self._rounds: set[float] = set()
-        self._once: list[Callable] = []
-        self._always: list[Callable] = []
+        self._once: list[tuple[Callable, bool]] = []
+        self._always: list[tuple[Callable, bool]] = []
+        self._release: list[Callable] = []
 
     def subscribe(
         self,
         rounds: Sequence[float],
         function: Callable[[PseudoLabels], None],
         every_round: bool = False,
+        reads_probabilities: bool = True,
+        release: Callable[[], None] | None = None,
     ) -> None:
         """Have `function` called with the `PseudoLabels` of the first round, or of every one.
 
@@ -73,13 +80,19 @@ class PseudoLabeling:
             Shares of the training after which there is a round, if there is time for it.
         function : callable
         every_round : bool, default=False
+        reads_probabilities : bool, default=True
+            Whether `function` reads more than labels. If none does, a round takes less memory.
+        release : callable, default=None
+            Called before each round after the first, to free the pseudo-labels of the last one.
         """
         self._rounds |= set(rounds)
-        (self._always if every_round else self._once).append(function)
+        (self._always if every_round else self._once).append((function, reads_probabilities))
+        if release is not None:
+            self._release.append(release)
 
     def unsubscribe(self) -> None:
         """Forget all subscriptions; rounds stay where they are."""
-        self._once, self._always = [], []
+        self._once, self._always, self._release = [], [], []
 
     def callbacks(self) -> list[tuple[float, Callable[[torch.nn.Module], None]]]:
         """Return the callbacks of the training loop."""
@@ -90,55 +103,97 @@ class PseudoLabeling:
         if (self.seconds and not self._always) or not self.has_time(network):
             return
         started = perf_counter()
-        pseudo = self.compute(network)
-        for function in [*(() if self.seconds else self._once), *self._always]:
+        subscribed = [*(() if self.seconds else self._once), *self._always]
+        for release in self._release if self.seconds else ():
+            release()
+        pseudo = self.compute(network, any(reads for _, reads in subscribed))
+        for function, _ in subscribed:
             function(pseudo)
         self.seconds.append(perf_counter() - started)
         self._reserve_time()
 
-    def compute(self, network: torch.nn.Module) -> PseudoLabels:
+    def compute(
+        self,
+        network: torch.nn.Module,
+        keep_probabilities: bool = True,
+        confidence: float | None = None,
+    ) -> PseudoLabels:
         """Predict all training samples and label every pixel.
 
         Parameters
         ----------
         network : torch.nn.Module
+        keep_probabilities : bool, default=True
+            False: the result has none, and memory holds those of a few sections.
+        confidence : float, default=None
+            Of `uncertain` in the result.
 
         Returns
         -------
         PseudoLabels
         """
+        data, in_bits = self.training.data, self.training.objective.n_probabilities == 1
+        if data.positions is not None and in_bits and not keep_probabilities:
+            return self._compute_in_bits(network, data.positions, confidence)
+        outputs = self.training.predict(network)
+        probabilities = in_one_block(outputs, len(data.images), np.float16)
+        means: Sequence = probabilities
+        context = 0
+        if data.positions is not None:
+            context = self._measure_context(probabilities, data.positions)
+            means = NeighborMeans(probabilities, data.positions, context)
+        uncertain = None
+        if confidence is not None:
+            uncertain = PackedMasks(len(means))
+            for i, mask in enumerate(low_confidence(means, data.labels, confidence)):
+                uncertain[i] = mask
+        masks = predicted_masks(means)
+        if not keep_probabilities:
+            probabilities, means = [], []
+        labels = agree(masks, data.labels, data.positions, context)
+        return PseudoLabels(labels, probabilities, means, uncertain)
+
+    def _compute_in_bits(self, network, positions, confidence):
+        """Compute pseudo-labels from masks alone, for each context that may be found."""
         data = self.training.data
-        probabilities = to_float16(self.training.predict(network))
-        if data.positions is None:
-            labels = pseudo_labels(probabilities, data.labels)
-            return PseudoLabels(labels, probabilities, probabilities)
-        self._measure_context(probabilities, data.positions)
-        # While nothing but background is predicted, say, neighbors are taken to be alike.
-        context = 1 if self.context is None else self.context
-        means = mean_over_neighbors(probabilities, data.positions, context)
-        labels = pseudo_labels(means, data.labels, data.positions, context)
-        return PseudoLabels(labels, probabilities, means)
+        order = np.concatenate(consecutive_runs(positions))
+        contexts = {0, *range(self.context or 0, self._limits[0] + 1)}
+        outputs = self.training.predict(network, order)
+        found = masks_by_context(
+            outputs, order, positions, sorted(contexts), data.labels, confidence
+        )
+        context = self._measure_context(found[0][0], positions)
+        masks, uncertain = found[context]
+        del found
+        labels = in_one_block((mask[0] for mask in masks), len(masks), np.int8)
+        labels = agree(labels, data.labels, positions, context)
+        return PseudoLabels(labels, [], [], None if confidence is None else uncertain)
+
+    @property
+    def _limits(self):
+        """Largest context, and smallest IoU of the sections in it."""
+        continuity = self.training.method(Continuity)
+        if continuity is None:
+            return MAX_CONTEXT, MIN_IOU
+        return continuity.max_context, continuity.min_iou
 
     def _measure_context(self, probabilities, positions):
+        """Update the context, and return over how many neighbors to average."""
         continuity = self.training.method(Continuity)
-        limits = (
-            (MAX_CONTEXT, MIN_IOU)
-            if continuity is None
-            else (continuity.max_context, continuity.min_iou)
-        )
-        context = continuity_context(probabilities, positions, *limits)
+        context = continuity_context(probabilities, positions, *self._limits)
         if self.context:  # a network that has learned more finds more sections alike
             self.context = max(self.context, context or 0)
-            return
+            return self.context
         self.context = context
-        if context != 0 or continuity is None:
-            return
-        if not self.training.is_auto:
-            self.context = 1
-            return
-        self.training.replace_methods(
-            [SelfTraining()], "; their masks overlap too little to correct each other"
-        )
+        if context == 0 and continuity is not None:
+            if self.training.is_auto:
+                self.training.replace_methods(
+                    [SelfTraining()], "; their masks overlap too little to correct each other"
+                )
+            else:
+                self.context = 1
+        # While nothing but background is predicted, say, neighbors are taken to be alike.
+        return 1 if self.context is None else self.context
 
     def has_time(self, network: torch.nn.Module) -> bool:
         """Whether there is time for a round, and for a last one after training.

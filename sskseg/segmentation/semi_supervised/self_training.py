@@ -36,6 +36,7 @@ class SelfTraining(SemiSupervisedMethod):
     """
 
     name = "self-training"
+    reads_probabilities = False
 
     def __init__(self, rounds=(0.35, 0.6, 0.8), *, confidence=0.0, labeled_fraction=0.25):
         self.rounds = rounds
@@ -45,7 +46,10 @@ class SelfTraining(SemiSupervisedMethod):
     def start(self, training):
         self._check()
         super().start(training)
-        training.pseudo_labeling.subscribe(self.rounds, self._learn, every_round=True)
+        training.pseudo_labeling.subscribe(
+            self.rounds, self._learn, every_round=True, reads_probabilities=bool(self.confidence),
+            release=self._release,
+        )  # fmt: skip
 
     def _check(self):
         rounds = tuple(self.rounds)
@@ -55,6 +59,12 @@ class SelfTraining(SemiSupervisedMethod):
             value = getattr(self, name)
             if not isinstance(value, Real) or not low <= float(value) < 1:
                 raise ValueError(f"{name} must be a number from 0 to 1, got {value!r}.")
+
+    def _release(self):
+        """Train on labels alone until there are new pseudo-labels."""
+        labeled = copy(self.training.batches.sources[0])
+        labeled.batch_size = self.training.batch_size
+        self.training.batches.sources = (labeled,)
 
     def _learn(self, pseudo):
         """Mix labeled patches with those of pseudo-labels."""
