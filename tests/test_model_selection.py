@@ -17,6 +17,7 @@ from sskseg import (
 )
 from sskseg.datasets import make_cells
 from sskseg.images.annotations import Annotations
+from sskseg.model_selection import cross_val_sections
 from sskseg.model_selection.reference import reference_of
 
 
@@ -249,3 +250,56 @@ def test_cross_validation_of_a_stack_of_images_of_different_sizes():
     annotations = Annotations(y)
     scores = cross_val_score(Threshold(), X, annotations, scoring=dice_scorer, cv=LabeledKFold(4))
     assert scores.tolist() == [1, 1, 1, 1]
+
+
+class Above(BaseEstimator):
+    """Foreground where the section above is bright; remembers what was labeled in `fit`."""
+
+    def fit(self, X, y, positions=None):
+        self.labeled_, self.positions_ = Annotations(y).labeled, positions
+        return self
+
+    def predict(self, X, positions=None):
+        positions = np.arange(len(X)) if positions is None else positions
+        above = {p + 1: image for p, image in zip(positions, X, strict=True)}
+        return [above.get(p, np.zeros(X[0].shape)) > 0.5 for p in positions]
+
+
+@pytest.mark.parametrize("as_list", [False, True])
+def test_sections_of_a_test_fold_are_predicted_with_their_neighbors(as_list):
+    rng = np.random.default_rng(0)
+    X = (rng.random((9, 6, 6)) > 0.5).astype(float)
+    y = np.concatenate([np.zeros((1, 6, 6), int), (X[:-1] > 0.5).astype(int)])
+    y[0] = y[4] = -1
+    y = [None if (label < 0).all() else label for label in y] if as_list else y
+    seen = []
+
+    def scoring(estimator, X, y, **params):
+        scored = Annotations(y).labeled.tolist()
+        assert not set(scored) & set(estimator.labeled_)  # no label is used for both
+        assert sorted([*scored, *estimator.labeled_]) == [1, 2, 3, 5, 6, 7, 8]
+        seen.append(scored)
+        return dice_scorer(estimator, X, y, **params)
+
+    scores = cross_val_sections(Above(), X, y, cv=LabeledKFold(3), scoring=scoring)
+    assert scores.tolist() == [1, 1, 1]
+    assert seen == [[1, 2, 3], [5, 6], [7, 8]]
+    alone = cross_val_score(Above(), X, y, cv=LabeledKFold(3), scoring=dice_scorer)
+    assert (alone < 1).all()
+    apart = cross_val_sections(
+        Above(), X, y, cv=LabeledKFold(3), scoring=dice_scorer, positions=2 * np.arange(9)
+    )
+    assert (apart == 0).all()  # no section has a neighbor
+
+
+def test_cross_val_sections_by_hand():
+    X, y = (part[0] for part in make_cells(1, (6, 32, 32), random_state=0))
+    y = np.where(np.arange(6)[:, None, None] % 2 == 0, y, -1)
+    segmenter = SemiSupervisedSegmenter(
+        sections="consecutive", semi_supervision=None, width=4, depth=1, max_steps=3, random_state=0
+    )
+    scores = cross_val_sections(segmenter, X, y, cv=LabeledKFold(3))
+    for test, score in zip((0, 2, 4), scores, strict=True):
+        hidden, held_out = y.copy(), np.full_like(y, -1)
+        hidden[test], held_out[test] = -1, y[test]
+        assert clone(segmenter).fit(X, hidden).score(X, held_out) == score

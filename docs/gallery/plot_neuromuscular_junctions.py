@@ -18,7 +18,13 @@ import numpy as np
 import sklearn
 from sklearn.pipeline import make_pipeline
 
-from sskseg import InstanceCounter, PercentileScaler, ProxyPretrainer, SemiSupervisedSegmenter
+from sskseg import (
+    CrossFitted,
+    InstanceCounter,
+    PercentileScaler,
+    ProxyPretrainer,
+    SemiSupervisedSegmenter,
+)
 from sskseg.datasets import make_neuromuscular_junctions
 from sskseg.metrics import count_error
 from sskseg.proxies import Crop, make_proxy
@@ -89,7 +95,7 @@ for axis in axes.flat:
 pretrainer = ProxyPretrainer(
     ("magnification", "channel", "restoration"), time_budget=SECONDS, random_state=0
 )
-segmenter = SemiSupervisedSegmenter(time_budget=SECONDS, random_state=0)
+segmenter = CrossFitted(SemiSupervisedSegmenter(time_budget=SECONDS, random_state=0), cv=3)
 weight = (magnification == 1).astype(float)
 with sklearn.config_context(enable_metadata_routing=True):
     model = make_pipeline(
@@ -111,9 +117,9 @@ FeatureDisplay.from_estimator(model, X[:30:10])
 # Counts of new scans, with intervals
 # -----------------------------------
 # The intervals are computed from the labeled scans, each of which was counted with parameters that
-# were searched on the others. Ten scans allow a coverage of 0.9. They were used to train the
-# segmenter, so that the intervals may be too narrow; ``CrossFitted(segmenter, cv=3)`` corrects
-# this, for three more trainings.
+# were searched on the others. Ten scans allow a coverage of 0.9. ``CrossFitted`` trains the
+# segmenter three more times, without a third of the labeled scans each, so that the counter is
+# fitted on predictions for scans that the segmenter was not trained on.
 
 new = [make_neuromuscular_junctions(4, (128, 128), random_state=50 + i, **domain)
        for i, domain in enumerate(settings)]  # fmt: skip

@@ -3,5 +3,6 @@
 from ._split import LabeledKFold
 from .cross_fitted import CrossFitted
 from .scorers import count_scorer, dice_scorer
+from .sections import cross_val_sections
 
-__all__ = ["CrossFitted", "LabeledKFold", "count_scorer", "dice_scorer"]
+__all__ = ["CrossFitted", "LabeledKFold", "count_scorer", "cross_val_sections", "dice_scorer"]

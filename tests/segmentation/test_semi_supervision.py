@@ -719,7 +719,7 @@ def test_folds_learn_by_the_methods_of_the_whole(monkeypatch):
     CrossFitted(segmenter(**BOTH), cv=3).fit_transform(X[:3], known)
     assert chosen == [BOTH["semi_supervision"]] * 2 + [("self-training",), BOTH["semi_supervision"]]
     chosen.clear()  # folds and what they hold out leave no neighbors
-    positions = np.array([0, 1, 10, 20, 30, 40, 50, 51])
+    positions = np.array([0, 1, 10, 20, 30, 40, 50, 60])
     known = y[:8].copy()
     known[:, :40] = -1
     model = CrossFitted(segmenter(semi_supervision="continuity"), cv=4)
