@@ -152,7 +152,7 @@ class Training:
             return
         self.batches.sources = ()  # with the pseudo-labels of the last round
         reads_more = any(method.reads_probabilities for method in self.methods)
-        pseudo = labeling.compute(self.network, reads_more, confidence=CONFIDENCE)
+        pseudo = labeling.compute(self.network, reads_more, CONFIDENCE)
         # Without the means, which read all probabilities
         self.last_pseudo_labels = pseudo._replace(means=[], uncertain=None)
         labels, uncertain = pseudo.labels, pseudo.uncertain
