@@ -109,7 +109,8 @@ def run(
         folder / "overlay.png", [X[i] for i in shown], [reference[i] for i in shown],
         [labels[i] for i in shown], titles=titles,
     )  # fmt: skip
-    html(model, X, reference, folder / "report.html", names=names)
+    trained_on = [i for i, label in enumerate(y) if _is_labeled(label)]
+    html(model, X, reference, folder / "report.html", trained_on=trained_on, names=names)
     print(format_table(counts))
     known = counts[(counts.true != "") & (counts.labeled == "no")]
     if len(known):

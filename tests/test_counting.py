@@ -435,6 +435,18 @@ def test_impossible_intervals_are_refused(cells, options, message):
         stack.predict(X, return_interval=True, coverage=0.5)
 
 
+def test_intervals_of_larger_images_warn(cells, tmp_path):
+    X = probability_of(cells)
+    counter = InstanceCounter().fit(X, cells)
+    counter.save(tmp_path / "counter")
+    counter = InstanceCounter.load(tmp_path / "counter")
+    wide = np.pad(X, ((0, 0), (0, 0), (0, 8)))
+    with pytest.warns(UserWarning, match="1 of 2 images have more pixels .* 5120: up to 5632"):
+        counter.predict([X[0], wide[1]], return_interval=True, coverage=0.5)
+    counter.predict(wide)
+    counter.predict(X[:, 8:], return_interval=True, coverage=0.5)  # warnings are errors here
+
+
 @pytest.mark.parametrize("kind", ["labels", "points", "counts"])
 def test_weights_of_scores_stand_for_repeated_samples(cells, kind):
     points = [

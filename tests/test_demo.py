@@ -38,7 +38,10 @@ def test_own_files_give_counts_labels_and_a_picture(files, capsys):
     objects = pd.read_csv(files / "out" / "objects.csv")
     assert len(objects) == sum(found)
     assert imread(files / "out" / "overlay.png").std() > 10
-    assert "cell3" in (files / "out" / "report.html").read_text()
+    page = (files / "out" / "report.html").read_text()
+    assert "cell3" in page
+    assert "Images, trained on" in page  # and the others stand apart
+    assert "Images, new images" in page
     assert sorted(p.name for p in (files / "out").iterdir()) == [
         "counts.csv", "labels.tif", "objects.csv", "overlay.png", "report.html"
     ]  # fmt: skip

@@ -72,3 +72,8 @@ def check_intensity(intensity, images, spatial_ndim):
             f"{sorted({i.shape[:-1] for i in given})}."
         )
     return [i[..., 0] if i.shape[-1] == 1 else i for i in given]
+
+
+def pixels_of(image):
+    """Return the number of pixels of an image with a channel axis."""
+    return int(np.prod(image.shape[:-1]))

@@ -26,7 +26,14 @@ from ..model_selection.reference import (
 )
 from ..morphology import count_over_sections, join_sections
 from ._blocks import ContourObjects, ProbabilityObjects, counter_blocks
-from ._checks import check_intensity, check_plane, check_probabilities, check_spacing, spacing_of
+from ._checks import (
+    check_intensity,
+    check_plane,
+    check_probabilities,
+    check_spacing,
+    pixels_of,
+    spacing_of,
+)
 from ._search import DEFAULTS, initial_values, search_values
 from ._splitting import Splitter
 from .methods import Contours, InstanceMethod, make_instance_method
@@ -87,6 +94,8 @@ class InstanceCounter(ImageEstimator):
         Trained.
     spacing_ : tuple of float, or None
         As given, or that of the images of `fit`.
+    largest_image_ : int
+        Pixels of the largest image of `fit`.
     in_sample_ : bool
         Whether the segmenter was trained on the samples of `fit` (see `ImageStack`), so that
         intervals are too narrow. False where it is unknown.
@@ -126,6 +135,7 @@ class InstanceCounter(ImageEstimator):
         "held_out_counts_": "pairs of numbers or None",
         "spacing_": "a tuple or None",
         "in_sample_": "a boolean",
+        "largest_image_": "a number",
     }
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         "method": [str, InstanceMethod],
@@ -211,7 +221,8 @@ class InstanceCounter(ImageEstimator):
         if y is not None:
             values, held_out = self._search(probabilities, y, positions)
         # Errors on simulated images would promise too much of real ones.
-        self._set_fitted(values, held_out if simulator is None else None, in_sample=in_sample)
+        self._set_fitted(values, held_out if simulator is None else None)
+        self.in_sample_, self.largest_image_ = in_sample, max(map(pixels_of, probabilities))
         return self
 
     def label(
@@ -279,7 +290,8 @@ class InstanceCounter(ImageEstimator):
         UserWarning
             If intervals are requested and the segmenter was trained on the samples of `fit`, as in
             a pipeline without `sskseg.model_selection.CrossFitted`: they are then too narrow. If a
-            count is above the largest of `fit`: its interval is extrapolated.
+            count is above the largest of `fit`, or an image has more pixels than the largest of
+            `fit`: the interval is extrapolated.
 
         Notes
         -----
@@ -303,6 +315,17 @@ class InstanceCounter(ImageEstimator):
         intervals = count_intervals(counts, self.held_out_counts_, coverage)
         if self.in_sample_:
             warnings.warn(_IN_SAMPLE, UserWarning, stacklevel=2)
+        # Debris and background grow with the area, not with the number of objects.
+        larger = [pixels_of(image) for image in images if pixels_of(image) > self.largest_image_]
+        if larger:
+            warnings.warn(
+                f"{len(larger)} of {len(images)} images have more pixels than the largest image of "
+                f"fit, {self.largest_image_}: up to {max(larger)}. Their intervals are "
+                "extrapolated, and may be too narrow or too wide. Fit the counter on images as "
+                "large.",
+                UserWarning,
+                stacklevel=2,
+            )
         return counts, intervals
 
     def measure(
@@ -465,9 +488,10 @@ class InstanceCounter(ImageEstimator):
             # margin the detector counted other objects.
             held_out = None if values["min_size"] or self.margin else held_out.copy()
         self._set_fitted(values, held_out, detector)
+        self.largest_image_ = max(map(pixels_of, check_images(X, 2)))
         return self
 
-    def _set_fitted(self, values, held_out, detector=None, in_sample=False):
+    def _set_fitted(self, values, held_out, detector=None):
         """Replace all fitted attributes; those of another method's parameters go."""
         spacing = self.spacing_
         for name in [name for name in vars(self) if name.endswith("_")]:
@@ -475,7 +499,7 @@ class InstanceCounter(ImageEstimator):
         for name, value in values.items():
             setattr(self, f"{name}_", value)
         self.held_out_counts_, self.detector_, self.spacing_ = held_out, detector, spacing
-        self.in_sample_ = in_sample
+        self.in_sample_ = False
 
     # Checks
 

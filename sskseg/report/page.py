@@ -15,16 +15,16 @@ from numpy.typing import ArrayLike
 from ..io import write_atomically
 from ..morphology import measure_objects
 from ._axes import check_plot, numbered
+from ._groups import image_groups, only
 from ._html import paragraph, picture, section, summary, table, whole_page
+from ._learned import pretraining, simulation
 from ._outputs import apply, choose_samples, read_reference
 from ._summary import fitted_attributes, installed_versions, score_outputs, settings
 from .calibration import ReliabilityDisplay
 from .counts import CountAgreementDisplay
 from .curves import HistoryDisplay
-from .pretraining import FeatureDisplay, ProxyDisplay
 from .probability import ProbabilityDisplay
 from .segmentation import SegmentationDisplay
-from .simulation import SimulationDisplay
 from .sizes import SizeDisplay
 from .volume import VolumeDisplay
 
@@ -37,6 +37,7 @@ def html(
     y: Any = None,
     path: str | PathLike[str] = "report.html",
     *,
+    trained_on: ArrayLike | None = None,
     positions: ArrayLike | None = None,
     names: Sequence[str] | None = None,
     spacing: Sequence[float] | None = None,
@@ -58,17 +59,26 @@ def html(
     X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
         Images in memory; probabilities for a single `InstanceCounter`.
     y : label images, points, counts of shape (n_samples,), or None
-        Annotations to compare with; -1 or None where unlabeled. Use images that were not used for
-        training: scores of the others are too good.
+        Annotations to compare with; -1 or None where unlabeled.
     path : str or path-like, default="report.html"
-        An older page is replaced once the new one is complete.
+        Written atomically: an older page is replaced once the new one is complete.
+    trained_on : array-like of int, default=None
+        Indices of the images of X whose labels `fit` received; X then starts with the images of
+        `fit`, in their order. Scores, counts and pictures of images that were trained on, of the
+        validation set (`validation_indices_` of the steps) and of new images stand apart. Empty if
+        all images are new; None if it is unknown.
     positions : array-like of int, shape (n_samples,), default=None
+        Positions of consecutive sections.
     names : sequence of str, default=None
         Names of the images; None numbers them.
-    spacing, unit : sequence of float, default=None, and str, default="µm"
+    spacing : sequence of float, default=None
         Size of a pixel along each axis, for scale bars and sizes; None: that of the counter.
-    max_images, max_rows : int, default=6 and 20
-        Maximum number of images in the figures, and of rows of the table of objects.
+    unit : str, default="µm"
+        Unit of `spacing`.
+    max_images : int, default=6
+        Maximum number of images in the figures.
+    max_rows : int, default=20
+        Maximum number of rows of the table of objects.
     heading : str, default=None
         Heading of the page; None names the steps.
 
@@ -84,7 +94,7 @@ def html(
     NotFittedError
         Before `fit`.
     ValueError
-        If X, y, positions or names are invalid.
+        If X, y, trained_on, positions or names are invalid.
 
     Examples
     --------
@@ -95,23 +105,25 @@ def html(
     """
     check_plot()
     outputs = apply(estimator, X, positions)
-    page = _Page(outputs, y, names, spacing, unit, max_images, max_rows)
+    page = _Page(outputs, y, trained_on, names, spacing, unit, max_images, max_rows)
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     steps = ", ".join(type(step).__name__ for _, step, _ in outputs.steps)
     text = whole_page(heading or f"sskseg: {steps}", f"Written {made}.", page.sections())
-    write_atomically(Path(path), text.encode())
-    return Path(path)
+    path = Path(path)
+    write_atomically(path, text.encode())
+    return path
 
 
 class _Page:
     """Sections of the page."""
 
-    def __init__(self, outputs, y, names, spacing, unit, max_images, max_rows):
+    def __init__(self, outputs, y, trained_on, names, spacing, unit, max_images, max_rows):
         self.outputs, self.y, self.images = outputs, y, outputs.images
         shapes = [x.shape[:-1] for x in self.images]
         self.reference = read_reference(
             y, shapes, consecutive=outputs.consecutive, positions=outputs.positions
         )
+        self.groups = image_groups(outputs, len(shapes), trained_on)
         self.names = numbered(len(shapes)) if names is None else list(names)
         if len(self.names) != len(shapes):
             raise ValueError(f"names must be {len(shapes)}, one per image, got {len(self.names)}.")
@@ -139,8 +151,8 @@ class _Page:
             "Counts": self.count_tables,
             "Sizes": self.sizes,
             "Calibration": self.calibration,
-            "Pretraining": self.pretraining,
-            "Simulation": self.simulation,
+            "Pretraining": lambda: pretraining(self.outputs),
+            "Simulation": lambda: simulation(self.outputs),
             "Objects": self.objects,
             "Versions": self.versions,
         }
@@ -153,7 +165,8 @@ class _Page:
         noun = "channel" if channels == 1 else "channels"
         rows = [
             ("Images", f"{len(self.images)}, {sizes}, {channels} {noun}"),
-            ("Labeled", f"{len(self.reference.labeled)} of {len(self.images)}"),
+            *((each.titled("Images"), f"{len(each.indices)}") for each in self.groups if each.name),
+            ("With annotations in this page", f"{len(self.reference.labeled)}"),
         ]
         if self.counts is not None:
             rows.append(("Objects", f"{int(np.sum(self.counts))} counted"))
@@ -199,28 +212,40 @@ class _Page:
                 )
 
     def scores(self):
-        rows = score_outputs(self.outputs, self.reference, self.counts, self.has_points)
-        if not rows:
-            return []
-        frame = pd.DataFrame(rows, columns=["score", "value", "images"])
-        return [
-            table(frame, "Scores on labeled samples"),
-            paragraph("Scores on images used for training are better than on new images."),
-        ]
+        shown = False
+        for group in self.groups:
+            reference = only(self.reference, group)
+            rows = score_outputs(self.outputs, reference, self.counts, self.has_points)
+            if rows:
+                frame = pd.DataFrame(rows, columns=["score", "value", "images"])
+                yield table(frame, group.titled("Scores"))
+                shown = True
+        if shown and self.groups[0].name == "":
+            yield paragraph(
+                "Which of these images were trained on is unknown here (trained_on). Scores on "
+                "them are better than on new images."
+            )
+        elif shown:
+            yield paragraph(
+                "Scores on images that were trained on are better than on new images; on "
+                "validation images, by which weights were chosen, slightly."
+            )
 
     def pictures(self):
         if self.outputs.objects is None:
             return
         labels = [None] * len(self.images) if self.has_points else self.reference.labels
-        labeled = [i for i, label in enumerate(labels) if label is not None]
-        yield self._segmentation(labels, labeled)
-        if self.outputs.probability is not None:
-            yield self._probability(labeled)
+        for group in self.groups:
+            labeled = [i for i in group.indices if labels[i] is not None]
+            pool = np.asarray(labeled) if labeled else group.indices
+            yield self._segmentation(labels, pool, group)
+            if self.outputs.probability is not None:
+                yield self._probability(pool, group)
         if self.outputs.spatial_ndim == 3 or self.outputs.consecutive:
             yield self._volume()
 
-    def _segmentation(self, labels, labeled):
-        indices = choose_samples(len(labels), labeled, self.max_images)
+    def _segmentation(self, labels, pool, group):
+        indices = choose_samples(len(labels), pool, self.max_images)
         names = [self.names[i] for i in indices]
         parts = (self.images, self.outputs.objects, labels)
         images, y_pred, y_true = ([part[i] for i in indices] for part in parts)
@@ -228,13 +253,14 @@ class _Page:
             images=images, y_pred=y_pred, y_true=y_true, names=names, **self.options
         )
         return picture(
-            display.plot, lambda d: "Outlines of objects. " + _overlay_words(names, d.counts_),
-            "True positives (TP): IoU of 0.5 or more with a true object. FP: false positives, FN: "
-            "false negatives. Unlabeled pixels are shaded.",
+            display.plot,
+            lambda d: f"{group.titled('Outlines of objects')}. {_overlay_words(names, d.counts_)}",
+            f"{group.titled('Objects')}. True positives (TP): IoU of 0.5 or more with a true "
+            "object. FP: false positives, FN: false negatives. Unlabeled pixels are shaded.",
         )  # fmt: skip
 
-    def _probability(self, labeled):
-        indices = choose_samples(len(self.images), labeled, min(3, self.max_images))
+    def _probability(self, pool, group):
+        indices = choose_samples(len(self.images), pool, min(3, self.max_images))
         parts = (self.images, self.outputs.probability, self.names)
         images, probability, names = ([part[i] for i in indices] for part in parts)
         display = ProbabilityDisplay(
@@ -243,7 +269,8 @@ class _Page:
         return picture(
             display.plot,
             "Images, the probability of the foreground in each pixel, and its uncertainty.",
-            "Uncertainty is the entropy of the probability: 1 bit at 0.5.",
+            f"{group.titled('Probability')}. Uncertainty is the entropy of the probability: 1 bit "
+            "at 0.5.",
         )
 
     def _volume(self):
@@ -263,6 +290,9 @@ class _Page:
             return
         known = np.isfinite(self.reference.counts)
         frame = pd.DataFrame({"image": self.names, "objects": self.counts})
+        for group in self.groups:
+            if group.name:
+                frame.loc[group.indices, "used"] = group.name
         if self.intervals is not None:
             frame["lower"], frame["upper"] = self.intervals.T
         if known.any():
@@ -277,10 +307,12 @@ class _Page:
             )
         elif self.reason:
             yield paragraph(f"No intervals: {self.reason}", "soft")
-        if known.sum() > 1:
-            yield self._agreement(known)
+        for group in self.groups:
+            known = np.isfinite(only(self.reference, group).counts)
+            if known.sum() > 1:
+                yield self._agreement(known, group)
 
-    def _agreement(self, known):
+    def _agreement(self, known, group):
         intervals = None if self.intervals is None else self.intervals[known]
         display = CountAgreementDisplay(
             y_true=self.reference.counts[known], y_pred=self.counts[known], intervals=intervals
@@ -288,11 +320,11 @@ class _Page:
         return picture(
             display.plot,
             lambda d: (
-                f"Predicted against true counts: relative error (WAPE) "
+                f"{group.titled('Predicted against true counts')}: relative error (WAPE) "
                 f"{100 * d.errors_['wape']:.1f} %, mean difference {d.errors_['bias']:+.1f}."
             ),
-            "Left: counts agree on the line. Right (Bland-Altman): mean difference and 95 % limits "
-            "of agreement.",
+            f"{group.titled('Counts')}. Left: counts agree on the line. Right (Bland-Altman): mean "
+            "difference and 95 % limits of agreement.",
         )
 
     def sizes(self):
@@ -316,55 +348,21 @@ class _Page:
         )  # fmt: skip
 
     def calibration(self):
-        if self.outputs.probability is None or not self.labeled:
-            return
-        true = [self.reference.labels[i] for i in self.labeled]
-        probability = [self.outputs.probability[i] for i in self.labeled]
-        yield picture(
-            lambda figure: ReliabilityDisplay.from_predictions(true, probability, ax=figure),
-            lambda d: f"Reliability of probabilities: expected calibration error "
-            f"{d.calibration_error:.3f}.",
-            "Probabilities on the line are calibrated; above it they are too low.",
-        )  # fmt: skip
+        for group in self.groups:
+            labeled = [i for i in group.indices if i in self.labeled]
+            if self.outputs.probability is not None and labeled:
+                yield self._reliability(labeled, group)
 
-    def pretraining(self):
-        for _, step, inputs in self.outputs.steps:
-            if not hasattr(step, "features"):
-                continue
-            report = [{"proxy": name, **row} for name, row in step.report_.items()]
-            yield table(pd.DataFrame(report), "Balanced accuracy of the proxies on held-out crops")
-            yield self._proxies(step, inputs)
-            yield picture(
-                lambda figure, step=step, inputs=inputs: FeatureDisplay.from_estimator(
-                    step, inputs, max_images=2, ax=figure
-                ),
-                "Images and, as colors, three principal components of their features.",
-                "Pixels of similar color have similar features.",
-            )
-
-    def _proxies(self, step, inputs):
-        try:
-            patches, answers = step.try_proxies(inputs, 12)
-        except ValueError as error:
-            return paragraph(f"No patches: {error}", "soft")
+    def _reliability(self, labeled, group):
+        true = [self.reference.labels[i] for i in labeled]
+        probability = [self.outputs.probability[i] for i in labeled]
         return picture(
-            ProxyDisplay(patches=patches, answers=answers).plot,
-            lambda d: "Patches with the predictions of the network. Correct: "
-            + ", ".join(f"{100 * v:.0f} % of {k}" for k, v in d.accuracy_.items()) + ".",
-            "Inputs of the network, and its predictions.",
+            lambda figure: ReliabilityDisplay.from_predictions(true, probability, ax=figure),
+            lambda d: f"{group.titled('Reliability of probabilities')}: expected calibration error "
+            f"{d.calibration_error:.3f}.",
+            f"{group.titled('Probabilities')}. On the line they are calibrated; above it they are "
+            "too low.",
         )  # fmt: skip
-
-    def simulation(self):
-        for _, step, inputs in self.outputs.steps:
-            if hasattr(step, "refine"):
-                yield summary((k.replace("_", " "), v) for k, v in step.report_.items())
-                yield picture(
-                    lambda figure, step=step, inputs=inputs: SimulationDisplay.from_estimator(
-                        step, inputs, ax=figure
-                    ),
-                    "Rows of simulated, refined and real images.",
-                    "Simulated images, refined ones and real ones, in one gray scale.",
-                )
 
     def objects(self):
         if self.outputs.labels is None:

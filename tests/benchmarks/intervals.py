@@ -35,7 +35,7 @@ COUNTS = (20, 80, 320)
 ERRORS = ("independent", "proportional", "debris")
 SIDE, PITCH = 32, 4  # squares along each side of an image, and their distance in pixels
 N_NUCLEI, SIZE = 29, 128
-FIGURES = ["coverage", "width", "warned, count", "warned, in sample"]
+FIGURES = ["coverage", "width", "warned, extrapolated", "warned, in sample"]
 
 
 def probabilities(rng, mean, errors):
@@ -72,7 +72,7 @@ def evaluate(counter, X, true):
         in_sample.append(any("CrossFitted" in text for text in texts))
     return {
         "coverage": float(np.mean(covered)), "width": float(np.mean(widths)),
-        "warned, count": float(np.mean(extrapolated)),
+        "warned, extrapolated": float(np.mean(extrapolated)),
         "warned, in sample": float(np.mean(in_sample)),
     }  # fmt: skip
 

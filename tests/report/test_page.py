@@ -216,6 +216,59 @@ def test_volumes_and_sections(tmp_path):
     assert "volume" in found.texts or "volume (µm³)" in path.read_text()
 
 
+def table_rows(found, caption):
+    """Texts of a table, from its caption to the next 40 texts."""
+    texts = [t for t in found.texts if t.strip()]
+    start = texts.index(caption)
+    return texts[start : start + 40]
+
+
+def test_images_that_were_trained_on_stand_apart(pipeline, cells, tmp_path):
+    """The model was trained on the first two images, of which none is a validation image."""
+    X, y, _ = cells
+    path = report.html(pipeline, X, y, tmp_path / "page.html", trained_on=[0, 1])
+    found = read(path)
+    texts = found.texts
+    assert "Images, trained on" in texts
+    assert "Images, new images" in texts
+    scaled = pipeline[0].transform(X)
+    for caption, rows in (("Scores, trained on", [0, 1]), ("Scores, new images", [2, 3])):
+        dice = pipeline[1].score(scaled[rows], y[rows])
+        assert f"{dice:.4g}" in table_rows(found, caption)
+    counts = table_rows(found, "Counts, 4 rows")
+    assert counts.count("trained on") == counts.count("new") == 2
+    alts = found.attributes("alt")
+    assert sum("Outlines of objects, trained on" in words for words in alts) == 1
+    assert sum("Outlines of objects, new images" in words for words in alts) == 1
+    unknown = "".join(read(report.html(pipeline, X, y, path)).texts)
+    assert "Which of these images were trained on is unknown" in unknown
+    assert "Which of these" not in "".join(
+        read(report.html(pipeline, X, y, path, trained_on=[])).texts
+    )
+
+
+def test_validation_images_stand_apart(cells, tmp_path):
+    X, y = make_cells(6, (32, 32), random_state=0)
+    segmenter = SemiSupervisedSegmenter(
+        semi_supervision=None, width=2, depth=1, max_steps=2, batch_size=2, random_state=0
+    )
+    model = make_pipeline(segmenter, InstanceCounter("components")).fit(X[:5], y[:5])
+    (held_out,) = segmenter.validation_indices_
+    path = tmp_path / "page.html"
+    found = read(report.html(model, X, y, path, trained_on=range(5)))
+    counts = table_rows(found, "Counts, 6 rows")
+    assert counts.count("trained on") == 4
+    assert counts[counts.index(f"image {held_out}") + 2] == "validation"
+    assert counts[counts.index("image 5") + 2] == "new"
+    for wrong, error in (
+        ([6], "indices of images between 0 and 5"),
+        ([i for i in range(5) if i != held_out], "must hold all labeled images of fit"),
+        ("some", "trained_on must be numbers"),
+    ):
+        with pytest.raises(ValueError, match=error):
+            report.html(model, X, y, path, trained_on=wrong)
+
+
 def test_mistakes_are_named_and_an_older_page_stays(pipeline, cells, tmp_path):
     X, y, _ = cells
     path = tmp_path / "page.html"

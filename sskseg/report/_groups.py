@@ -1,0 +1,94 @@
+"""Images that were trained on, validation images and new images stand apart."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..images import check_numbers
+
+_HELD = ("segmenter_", "detector_")  # estimators inside of steps
+
+
+class Group(NamedTuple):
+    """Images that a model used in the same way.
+
+    Parameters
+    ----------
+    name : str
+        "trained on", "validation" or "new"; "" where it is unknown.
+    indices : ndarray of int
+    """
+
+    name: str
+    indices: np.ndarray
+
+    def titled(self, text: str) -> str:
+        """Append the name to a title."""
+        name = self.name if self.name == "trained on" else f"{self.name} images"
+        return f"{text}, {name}" if self.name else text
+
+
+def image_groups(outputs: Any, n_images: int, trained_on: Any) -> list[Group]:
+    """Group images by their use in `fit`.
+
+    Parameters
+    ----------
+    outputs : Outputs
+    n_images : int
+    trained_on : array-like of int or None
+        Indices of the labeled images of `fit`; the validation set of the steps is taken out.
+
+    Returns
+    -------
+    list of Group
+        Without empty ones.
+
+    Raises
+    ------
+    ValueError
+        If an index is out of range, or a validation image is missing in `trained_on`.
+    """
+    everything = np.arange(n_images)
+    if trained_on is None:
+        return [Group("", everything)]
+    used = check_numbers(trained_on, "trained_on")
+    if used.ndim != 1 or not np.isin(used, everything).all():
+        raise ValueError(
+            f"trained_on must be indices of images between 0 and {n_images - 1}, got "
+            f"{trained_on!r}."
+        )
+    validation = np.unique(_validation_indices([step for _, step, _ in outputs.steps]))
+    if not np.isin(validation, used).all():
+        raise ValueError(
+            "trained_on must hold all labeled images of fit, in X of the same order: validation "
+            f"images {validation.tolist()} are missing in {used.astype(int).tolist()}."
+        )
+    groups = [
+        Group("trained on", np.setdiff1d(used, validation).astype(np.intp)),
+        Group("validation", validation),
+        Group("new", np.setdiff1d(everything, used)),
+    ]
+    return [group for group in groups if len(group.indices)]
+
+
+def _validation_indices(steps):
+    found = np.empty(0, np.intp)
+    for step in steps:
+        held = [getattr(step, name) for name in _HELD if getattr(step, name, None) is not None]
+        inside = [_validation_indices(held), getattr(step, "validation_indices_", ())]
+        found = np.concatenate([found, *(np.asarray(part, np.intp) for part in inside)])
+    return found
+
+
+def only(reference: Any, group: Group) -> Any:
+    """Return the reference of the images of a group; the others have none."""
+    inside = set(group.indices.tolist())
+    n = len(reference.labels)
+    return reference._replace(
+        labels=[label if i in inside else None for i, label in enumerate(reference.labels)],
+        points=[points if i in inside else None for i, points in enumerate(reference.points)],
+        counts=np.where(np.isin(np.arange(n), group.indices), reference.counts, np.nan),
+        labeled=np.intersect1d(reference.labeled, group.indices),
+    )
