@@ -129,7 +129,7 @@ class InstanceCounter(ImageEstimator):
         "min_size_": "a count",
         "merge_distance_": "a number",
         "held_out_counts_": "pairs of numbers or None",
-        "in_sample_": "a truth value",
+        "in_sample_": "a boolean",
         "largest_image_": "a number",
     }
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form

@@ -151,7 +151,7 @@ def _is_number(value):
 _KINDS = {
     "a count": _is_count,
     "a number": _is_number,
-    "a truth value": lambda x: isinstance(x, bool),
+    "a boolean": lambda x: isinstance(x, bool),
     "numbers": lambda x: isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "iuf",
     "pairs of numbers": lambda x: (
         isinstance(x, np.ndarray) and x.shape[1:] == (2,) and x.dtype.kind in "iuf"

@@ -16,7 +16,7 @@ from .scorers import _final_step
 
 def cross_val_sections(
     estimator: Any,
-    X: ArrayLike,
+    X: Any,
     y: Any,
     *,
     cv: Any = None,
