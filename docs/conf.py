@@ -44,6 +44,7 @@ MODULES = [
     "sskseg.inference",
     "sskseg.io",
     "sskseg.metrics",
+    "sskseg.model_selection",
     "sskseg.morphology",
     "sskseg.nn",
     "sskseg.pretraining",

@@ -73,3 +73,8 @@ def test_what_does_not_serve_is_refused(cells):
         OtsuWatershed(channel=2).fit(X)
     with pytest.raises(ValueError, match="got 4 images and 2 label images"):
         LogBlobs().fit(X, y[:2])
+
+
+def test_otsu_detects_objects_in_noise():
+    noise = np.random.default_rng(0).normal(size=(1, 64, 64))
+    assert OtsuWatershed().fit(noise).predict(noise)[0] > 0

@@ -83,7 +83,7 @@ class ProxyPretrainer(TorchEstimator):
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         "auto" is bfloat16 if the hardware computes it natively.
     random_state : int, RandomState, Generator or None, default=None
-        Same seed, same `max_steps`, same machine, CPU: same result to the bit.
+        Same seed, `max_steps`, threads and machine (CPU): same result to the bit.
     warm_start : bool, default=False
         Continue with the network of the last `fit`.
     verbose : bool, default=False

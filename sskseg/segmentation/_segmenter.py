@@ -117,7 +117,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         "auto" is bfloat16 where the hardware computes it natively.
     random_state : int, RandomState, Generator or None, default=None
-        Same seed, same `max_steps`, same machine, CPU: same result to the bit.
+        Same seed, `max_steps`, threads and machine (CPU): same result to the bit.
     warm_start : bool, default=False
         Start from the network of the last `fit`.
     verbose : bool, default=False

@@ -440,6 +440,12 @@ def test_a_plan_has_blocks_overhead_memory_and_time(components, plane):
     assert few.block_shape < many.block_shape
 
 
+@pytest.mark.parametrize(("block_shape", "halo"), [(1000, 128), (200, 50)])
+def test_the_default_halo_is_at_most_a_quarter_of_a_block(watershed, block_shape, halo):
+    scan = da.zeros((2000, 2000), chunks=500)
+    assert plan_scan(watershed, scan, block_shape=block_shape, measure=False).halo == (halo, halo)
+
+
 def test_plans_use_the_memory_of_a_cluster(components):
     class Client:
         def scheduler_info(self, n_workers):

@@ -355,9 +355,7 @@ class Interrupts:
         return self.function(*args, **kwargs)
 
 
-@pytest.mark.parametrize(
-    ("where", "n"), [("pseudo_labels", 1), ("pseudo_labels", 4), ("DisturbedSections", 1)]
-)
+@pytest.mark.parametrize(("where", "n"), [("agree", 1), ("agree", 4), ("DisturbedSections", 1)])
 def test_ctrl_c_leaves_a_model(where, n, monkeypatch):
     X, y = tubes(8)
     whole = segmenter(**BOTH).fit(X, only(y, [3]))
@@ -367,7 +365,7 @@ def test_ctrl_c_leaves_a_model(where, n, monkeypatch):
         model = segmenter(**BOTH).fit(X, only(y, [3]))
     assert model.predict_proba(X).shape == whole.predict_proba(X).shape
     assert model.continuity_ is None
-    assert (model.transduction_ is None) == (where == "pseudo_labels")
+    assert (model.transduction_ is None) == (where == "agree")
 
 
 @pytest.mark.parametrize("budget", [{"max_steps": 1}, {"max_steps": None, "time_budget": 1e-6}])
