@@ -23,6 +23,7 @@ _HOMES = {
     "SemiSupervisedSegmenter": "segmentation",
     "SimulatedRefiner": "refinement",
     "count_scorer": "model_selection",
+    "cross_val_sections": "model_selection",
     "dice_scorer": "model_selection",
 }
 __all__ = sorted(_HOMES)

@@ -58,9 +58,8 @@ def cross_val_sections(
     Examples
     --------
     >>> import numpy as np
-    >>> from sskseg import LabeledKFold, SemiSupervisedSegmenter
+    >>> from sskseg import LabeledKFold, SemiSupervisedSegmenter, cross_val_sections
     >>> from sskseg.datasets import make_cells
-    >>> from sskseg.model_selection import cross_val_sections
     >>> X, y = make_cells(n_samples=1, shape=(8, 32, 32), random_state=0)
     >>> segmenter = SemiSupervisedSegmenter(
     ...     sections="consecutive", semi_supervision=None, width=4, depth=1, max_steps=5,
