@@ -44,7 +44,6 @@ MODULES = [
     "sskseg.inference",
     "sskseg.io",
     "sskseg.metrics",
-    "sskseg.model_selection",
     "sskseg.morphology",
     "sskseg.nn",
     "sskseg.pretraining",
