@@ -99,6 +99,8 @@ class InstanceCounter(ImageEstimator):
     in_sample_ : bool
         Whether the segmenter was trained on the samples of `fit` (see `ImageStack`), so that
         intervals are too narrow. False where it is unknown.
+    count_residuals_ : ndarray of float, shape (n_known,), or None
+        True counts minus predicted ones, of `held_out_counts_`.
     held_out_counts_ : ndarray of float, shape (n_known, 2), or None
         True and predicted counts of the samples of `fit`, each with parameters searched on others;
         None if no true counts are known, or only those of simulated images. With contours of the
@@ -133,6 +135,7 @@ class InstanceCounter(ImageEstimator):
         "min_size_": "a count",
         "merge_distance_": "a number",
         "held_out_counts_": "pairs of numbers or None",
+        "count_residuals_": "numbers or None",
         "spacing_": "a tuple or None",
         "in_sample_": "a boolean",
         "largest_image_": "a number",
@@ -499,6 +502,7 @@ class InstanceCounter(ImageEstimator):
         for name, value in values.items():
             setattr(self, f"{name}_", value)
         self.held_out_counts_, self.detector_, self.spacing_ = held_out, detector, spacing
+        self.count_residuals_ = None if held_out is None else held_out[:, 0] - held_out[:, 1]
         self.in_sample_ = False
 
     # Checks
