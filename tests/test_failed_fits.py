@@ -6,7 +6,14 @@ import torch
 from sklearn.base import clone
 
 import sskseg.training.history
-from sskseg import ContourDetector, ProxyPretrainer, SemiSupervisedSegmenter, SimulatedRefiner
+from sskseg import (
+    ContourDetector,
+    ImageStack,
+    InstanceCounter,
+    ProxyPretrainer,
+    SemiSupervisedSegmenter,
+    SimulatedRefiner,
+)
 from sskseg.baselines import LogBlobs, OtsuWatershed
 from sskseg.datasets import make_cells
 from sskseg.refinement import _refiner, monitor
@@ -155,3 +162,14 @@ def test_an_interrupted_fit_keeps_the_weights_so_far(cells, monkeypatch):
         model.fit(*cells)
     after = model.network_.state_dict()
     assert any(not torch.equal(after[key], old) for key, old in weights["network_"].items())
+
+
+def test_a_refused_fit_of_a_counter_keeps_its_spacing(cells):
+    _, y = cells
+    stack = ImageStack((y > 0).astype(float), spacing=(0.5, 0.5))
+    counter = InstanceCounter("components").fit(stack, y)
+    before = dict(vars(counter))
+    with pytest.raises(ValueError, match="y labels nothing"):
+        counter.fit(ImageStack(stack, spacing=(2.0, 2.0)), np.full(y.shape, -1))
+    assert vars(counter) == before
+    assert counter.spacing_ == (0.5, 0.5)

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import ImageEstimator
+from ..base import ImageEstimator, transaction
 from ..detection import ContourDetector
 from ..images import check_images, check_positions, is_lazy, like_input
 from ..images.annotations import Annotations
@@ -135,7 +135,6 @@ class InstanceCounter(ImageEstimator):
         "min_size_": "a count",
         "merge_distance_": "a number",
         "held_out_counts_": "pairs of numbers or None",
-        "count_residuals_": "numbers or None",
         "spacing_": "a tuple or None",
         "in_sample_": "a boolean",
         "largest_image_": "a number",
@@ -208,24 +207,25 @@ class InstanceCounter(ImageEstimator):
         """
         self._validate_params()
         check_spacing(self.spacing, self.spatial_ndim + (self.sections == "consecutive"))
-        self.spacing_ = None  # of an earlier fit
-        self.spacing_ = spacing_of(self, X)
-        if self._takes_images():
-            return self._fit_detector(X, y)
-        probabilities, in_sample = self._check_input(X), bool(getattr(X, "in_sample", False))
-        positions = check_positions(positions, len(probabilities))
-        unlabeled = y is None or Annotations(y).labeled.size == 0
-        simulator = getattr(X, "simulator", None) if unlabeled else None
-        if simulator is not None:
-            X, y = simulator.sample(_N_SIMULATED, 0)
-            probabilities = self._check_input(X)
-            positions = np.arange(len(probabilities))
-        values, held_out = initial_values(self._given(), self._method()), None
-        if y is not None:
-            values, held_out = self._search(probabilities, y, positions)
-        # Errors on simulated images would promise too much of real ones.
-        self._set_fitted(values, held_out if simulator is None else None)
-        self.in_sample_, self.largest_image_ = in_sample, max(map(pixels_of, probabilities))
+        with transaction(self):
+            self.spacing_ = None  # of an earlier fit
+            self.spacing_ = spacing_of(self, X)
+            if self._takes_images():
+                return self._fit_detector(X, y)
+            probabilities, in_sample = self._check_input(X), bool(getattr(X, "in_sample", False))
+            positions = check_positions(positions, len(probabilities))
+            unlabeled = y is None or Annotations(y).labeled.size == 0
+            simulator = getattr(X, "simulator", None) if unlabeled else None
+            if simulator is not None:
+                X, y = simulator.sample(_N_SIMULATED, 0)
+                probabilities = self._check_input(X)
+                positions = np.arange(len(probabilities))
+            values, held_out = initial_values(self._given(), self._method()), None
+            if y is not None:
+                values, held_out = self._search(probabilities, y, positions)
+            # Errors on simulated images would promise too much of real ones.
+            self._set_fitted(values, held_out if simulator is None else None)
+            self.in_sample_, self.largest_image_ = in_sample, max(map(pixels_of, probabilities))
         return self
 
     def label(
@@ -429,6 +429,12 @@ class InstanceCounter(ImageEstimator):
         check_is_fitted(self)
         return counter_blocks(self)
 
+    @property
+    def count_residuals_(self) -> np.ndarray | None:
+        """True counts minus predicted ones, of `held_out_counts_`."""
+        pairs = self.held_out_counts_
+        return None if pairs is None else pairs[:, 0] - pairs[:, 1]
+
     # Labels
 
     def _label(self, images, positions):
@@ -496,14 +502,11 @@ class InstanceCounter(ImageEstimator):
 
     def _set_fitted(self, values, held_out, detector=None):
         """Replace all fitted attributes; those of another method's parameters go."""
-        spacing = self.spacing_
-        for name in [name for name in vars(self) if name.endswith("_")]:
+        for name in [name for name in vars(self) if name.endswith("_") and name != "spacing_"]:
             delattr(self, name)
         for name, value in values.items():
             setattr(self, f"{name}_", value)
-        self.held_out_counts_, self.detector_, self.spacing_ = held_out, detector, spacing
-        self.count_residuals_ = None if held_out is None else held_out[:, 0] - held_out[:, 1]
-        self.in_sample_ = False
+        self.held_out_counts_, self.detector_, self.in_sample_ = held_out, detector, False
 
     # Checks
 
