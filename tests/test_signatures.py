@@ -2,30 +2,13 @@
 
 import importlib
 import inspect
+import pkgutil
 
 import pytest
 
-PACKAGES = [
-    "sskseg.baselines",
-    "sskseg.counting",
-    "sskseg.datasets",
-    "sskseg.detection",
-    "sskseg.images",
-    "sskseg.inference",
-    "sskseg.io",
-    "sskseg.metrics",
-    "sskseg.model_selection",
-    "sskseg.morphology",
-    "sskseg.nn",
-    "sskseg.pretraining",
-    "sskseg.proxies",
-    "sskseg.refinement",
-    "sskseg.report",
-    "sskseg.scans",
-    "sskseg.segmentation",
-    "sskseg.simulation",
-    "sskseg.training",
-]
+import sskseg
+
+PACKAGES = [f"sskseg.{part.name}" for part in pkgutil.iter_modules(sskseg.__path__) if part.ispkg]
 
 
 def public_functions():

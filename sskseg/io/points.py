@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from ..images.points import points_from_table
-from .images import natural_key
+from .images import SUFFIXES, natural_key, stem
 
-_SUFFIXES = (".csv", ".tsv", ".txt")
+_TABLES = (".csv", ".tsv", ".txt")
 _NAMES = ("image", "label", "file", "filename", "sample")  # columns that say which image
 
 
@@ -84,10 +84,10 @@ def _tables(path):
     if not path.is_dir():
         raise FileNotFoundError(f"No table of points at {path}.")
     files = [
-        f for f in path.iterdir() if f.suffix.lower() in _SUFFIXES and not f.name.startswith(".")
+        f for f in path.iterdir() if f.suffix.lower() in _TABLES and not f.name.startswith(".")
     ]
     if not files:
-        raise FileNotFoundError(f"No tables ({', '.join(_SUFFIXES)}) in {path}.")
+        raise FileNotFoundError(f"No tables ({', '.join(_TABLES)}) in {path}.")
     return sorted(files, key=natural_key)
 
 
@@ -110,6 +110,5 @@ def _split(table, file):
 
 
 def _without_suffix(name):
-    known = (".tif", ".tiff", ".png", ".jpg", ".jpeg", ".bmp")
-    stem, suffix = os.path.splitext(name)
-    return stem.removesuffix(".ome") if suffix.lower() in known else name
+    path = Path(name)
+    return stem(path) if path.suffix.lower() in SUFFIXES else name

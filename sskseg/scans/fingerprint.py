@@ -10,7 +10,8 @@ from pathlib import Path
 from sklearn.pipeline import Pipeline
 
 from .. import __version__
-from ..io.scans import SECTION_SUFFIXES, ZARR_METADATA
+from ..io import list_images
+from ..io.scans import ZARR_METADATA
 from .code import VERSIONS
 from .digest import hash_of
 from .plan import Plan
@@ -77,6 +78,6 @@ def _stamps(scan):
     files = [path] if path.is_file() else []
     if path.is_dir():
         metadata = [path / name for name in ZARR_METADATA if (path / name).exists()]
-        files = metadata or [f for f in path.iterdir() if f.suffix.lower() in SECTION_SUFFIXES]
+        files = metadata or list_images(path)
     stamps = sorted((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files)
     return hashlib.sha256(json.dumps(stamps).encode()).hexdigest()

@@ -4,6 +4,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -27,6 +28,17 @@ def data_folder():
     """The folder of real images: SSKSEG_DATA, or shared/data beside the checkout."""
     default = Path(__file__).resolve().parents[3] / "shared" / "data"
     return Path(os.environ.get("SSKSEG_DATA", default))
+
+
+def in_process(checkout, script, **options):
+    """Run a script in a process of its own with another checkout; return the JSON it prints."""
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    given = [text for name, value in options.items() for text in (f"--{name}", str(value))]
+    output = subprocess.run(
+        [sys.executable, script, *given], env=environment, capture_output=True, text=True,
+        check=True,
+    )  # fmt: skip
+    return json.loads(output.stdout.splitlines()[-1])
 
 
 def machine():

@@ -10,13 +10,10 @@ sections, "auto"). F1 at IoU 0.5 of objects, Dice at probability 0.5, expected c
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
-from harness import data_folder, markdown
+from harness import data_folder, in_process, markdown
 from harness import nuclei as load_nuclei
 
 TASKS = ("nuclei", "mitochondria")
@@ -70,13 +67,6 @@ def figures(task, steps, seed):
     return {name: float(value) for name, value in found.items()}
 
 
-def in_process(checkout, task, steps, seed):
-    environment = {**os.environ, "PYTHONPATH": str(checkout)}
-    command = [sys.executable, __file__, "--task", task, "--steps", str(steps), "--seed", str(seed)]
-    output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return json.loads(output.stdout.splitlines()[-1])
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--other", type=Path, help="root of another checkout")
@@ -91,7 +81,7 @@ def main():
     for task in TASKS:
         for seed in (0, 1):
             for name, checkout in (("here", HERE), ("other", options.other)):
-                found = in_process(checkout, task, options.steps, seed)
+                found = in_process(checkout, __file__, task=task, steps=options.steps, seed=seed)
                 rows.append({"task": task, "seed": seed, "checkout": name, "F1": "", **found})
     print(markdown(rows, list(rows[0])))
 

@@ -10,14 +10,11 @@ does. Prediction is timed in the same processes.
 
 import argparse
 import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
-from harness import data_folder, markdown
+from harness import data_folder, in_process, markdown
 
 TASKS = ("supervised", "sections")
 HERE = Path(__file__).resolve().parents[2]
@@ -52,13 +49,6 @@ def train(task, steps):
     }
 
 
-def in_process(checkout, task, steps):
-    environment = {**os.environ, "PYTHONPATH": str(checkout)}
-    command = [sys.executable, __file__, "--task", task, "--steps", str(steps)]
-    output = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
-    return json.loads(output.stdout.splitlines()[-1])
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--other", type=Path, help="root of another checkout")
@@ -72,7 +62,10 @@ def main():
     rows = []
     for task in TASKS:
         pairs = [
-            [in_process(checkout, task, options.steps) for checkout in (HERE, options.other)]
+            [
+                in_process(checkout, __file__, task=task, steps=options.steps)
+                for checkout in (HERE, options.other)
+            ]
             for _ in range(options.rounds)
         ]
         same = all(a["mean probability"] == b["mean probability"] for a, b in pairs)

@@ -4,10 +4,8 @@ from ..units import ngff_unit
 from .ome_zarr import ZARR_METADATA
 from .opening import image_group, open_scan
 from .scan import Scan
-from .sections import SECTION_SUFFIXES
 
 __all__ = [
-    "SECTION_SUFFIXES",
     "ZARR_METADATA",
     "Scan",
     "image_group",

@@ -6,11 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from ..images import SUFFIXES, image_files, read_images
+from ..images import image_files, read_images
 from ..tiff import SUFFIXES as TIFF_SUFFIXES
 from .scan import FileContent, check_level
-
-SECTION_SUFFIXES = SUFFIXES
 
 
 def open_sections(path: Path, level: int) -> FileContent:
