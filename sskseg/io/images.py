@@ -56,7 +56,8 @@ def read_images(
     Warns
     -----
     UserWarning
-        If files have pixels of unlike sizes, or a unit that is no length: sizes are left out.
+        If files have pixels of unlike sizes, or sizes that cannot be converted to one unit: they
+        are left out.
     """
     names, images, sizes = [], [], []
     for file in image_files(path):
@@ -223,7 +224,11 @@ def _is_ramp(palette):
 
 def _spacing(picture, file):
     """Size of a pixel (y and x, and z if the file has it) and unit; None where it is unknown."""
-    spacing, unit = convert_spacing(picture.spacing, picture.units, None, file)
+    try:
+        spacing, unit = convert_spacing(picture.spacing, picture.units, None, file)
+    except ValueError as error:  # images can be read without
+        warnings.warn(f"{error} Sizes are left out.", UserWarning, stacklevel=3)
+        return None, None
     axes = [axis for axis in "zyx" if axis in spacing]
     if not {"y", "x"} <= set(axes):
         return None, None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 
 _LENGTHS = {  # in meters; the first name is that of NGFF
@@ -57,13 +55,8 @@ def convert_spacing(
     ------
     ValueError
         If a size is not positive, or cannot be converted.
-
-    Warns
-    -----
-    UserWarning
-        If some sizes are lengths, and others are given in pixels, which is no unit of length.
     """
-    spacing = _lengths(spacing, units, source)
+    spacing = _lengths(spacing, units)
     unit, converted = wanted or (units.get("x") if "x" in spacing else None), {}
     for axis, step in spacing.items():
         own = units.get(axis) or units.get("x")
@@ -78,20 +71,15 @@ def convert_spacing(
     return converted, unit
 
 
-def _lengths(spacing, units, source):
-    """Sizes that have a unit of length, or none; nothing if x has none but another axis has."""
+def _lengths(spacing, units):
+    """Sizes by axis without those in pixels, which is no unit of length.
+
+    All stay where another axis has a length: these do not fit together.
+    """
     own = {axis: units.get(axis, units.get("x")) for axis in spacing}
-    plain = [a for a, unit in own.items() if unit is not None and _is_no_unit(unit)]
-    lengths = [a for a in spacing if a not in plain and a in "zyx"]
-    if plain and lengths:
-        warnings.warn(
-            f"{source} gives the size of a pixel along {', '.join(plain)} in pixels, which is no "
-            f"unit of length, and along {', '.join(lengths)} in {own[lengths[0]]}: sizes are "
-            "ignored. Give spacing and unit.",
-            UserWarning,
-            stacklevel=4,
-        )
-        return {}
+    plain = {axis for axis, unit in own.items() if unit is not None and _is_no_unit(unit)}
+    if set(spacing) & set("zyx") - plain:
+        return spacing
     return {axis: step for axis, step in spacing.items() if axis not in plain}
 
 

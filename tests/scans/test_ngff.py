@@ -109,7 +109,9 @@ def test_units_are_those_of_ngff(model, image, tmp_path):
     assert {ngff_unit(unit) for unit in NGFF_UNITS.split()} == set(NGFF_UNITS.split())
     for unit, name in (("µm", "micrometer"), ("microns", "micrometer"), ("nm", "nanometer")):
         assert ngff_unit(unit) == name
-    scan = open_scan(save_image(image, tmp_path / "scan.zarr", unit="pixel"))
+    path = save_image(image, tmp_path / "scan.zarr", unit="pixel")
+    assert open_scan(path).unit is None  # of a file, "pixel" is no unit
+    scan = open_scan(path, spacing=(1, 1), unit="pixel")
     with pytest.warns(UserWarning, match="NGFF has no unit of length 'pixel'"):
         count_scan(model, scan, tmp_path / "out")
     (labels,) = read_labels(tmp_path / "out").values()

@@ -131,8 +131,11 @@ def test_pixels_of_the_first_of_several_images(volume, tmp_path):
             metadata = {"axes": "ZYX"[-image.ndim :]}
             metadata |= {f"PhysicalSize{a}": size for a in metadata["axes"]}
             file.write(image, photometric="minisblack", metadata=metadata)
-    scan = opened(tmp_path / "a.ome.tif", volume)
+    with pytest.warns(UserWarning, match=r"holds 2 series .* as a\.ome\.tif:1"):
+        scan = opened(tmp_path / "a.ome.tif", volume)
     assert scan.spacing == (0.25, 0.25, 0.25)
+    second = open_scan(f"{tmp_path / 'a.ome.tif'}:1")
+    assert np.array_equal(second.data.compute(), volume[0, ::2, ::2])
 
 
 def test_tiff_of_imagej(volume, tmp_path):

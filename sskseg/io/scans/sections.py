@@ -43,16 +43,14 @@ def _check_headers(files):
     for file in files:
         is_tiff = file.suffix.lower() in TIFF_SUFFIXES
         header = _tiff_header(file) if is_tiff else _raster_header(file)
-        expected, example = first.setdefault(is_tiff, (header, file))
-        if header != expected:
-            raise ValueError(
-                f"{file} is {_text(header)}, and {example.name} is {_text(expected)}: all sections "
-                "must have one size and one dtype."
-            )
+        _check_alike(file, header, first.setdefault(is_tiff, header))
 
 
-def _text(header):
-    return " ".join(str(part) for part in header)
+def _check_alike(file, found, first):
+    """Refuse a section of another shape or another dtype than the first one."""
+    for what, own, expected in zip(("shape", "dtype"), found, first, strict=True):
+        if own != expected:
+            raise ValueError(f"{file} has {what} {own}, the first section {expected}.")
 
 
 def _tiff_header(file):
@@ -71,7 +69,7 @@ def _raster_header(file):
 
     try:
         with Image.open(file) as opened:
-            return opened.size, opened.mode
+            return opened.size[::-1], opened.mode
     except OSError as error:
         raise ValueError(f"{file} cannot be read as an image: {error}.") from error
 
@@ -85,9 +83,5 @@ def _section(path):
 
 def _read_section(path: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
     section = _section(path)
-    if section.shape != shape or section.dtype != dtype:
-        raise ValueError(
-            f"{path} has shape {section.shape} and dtype {section.dtype}, the first section "
-            f"{shape} and {dtype}."
-        )
+    _check_alike(path, (section.shape, section.dtype), (shape, dtype))
     return section

@@ -48,8 +48,8 @@ def _series_number(path, inside, n):
     if not inside:
         if n > 1:
             warnings.warn(
-                f"{path} holds {n} series (images or positions): the first is opened. Open the "
-                f"others as {path.name}:1 to {path.name}:{n - 1}.",
+                f"{path} holds {n} series (images or positions): the first is opened. Open others "
+                f"by their numbers, as {path.name}:1.",
                 UserWarning,
                 stacklevel=5,
             )
