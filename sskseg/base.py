@@ -33,14 +33,14 @@ _DEFAULT_STEPS = 1000
 
 
 @contextmanager
-def transaction(estimator: ImageEstimator) -> Iterator[None]:
+def transaction(estimator: BaseEstimator) -> Iterator[None]:
     """Restore all attributes, and the weights of networks, if a fit raises an error.
 
     A fit that Ctrl-C ends during training raises none, and keeps what it has learned.
 
     Parameters
     ----------
-    estimator : ImageEstimator
+    estimator : estimator
     """
     before = dict(vars(estimator))
     # A warm start trains in place. Other fits make new networks, so that nothing is copied.

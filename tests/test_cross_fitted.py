@@ -60,6 +60,24 @@ def test_cross_fitting_hides_the_labels_of_a_fold(cells):
         model.set_params(cv=99).fit_transform(X, y)
 
 
+def test_a_fold_that_fails_changes_nothing(cells, monkeypatch):
+    X, y = cells
+    model = CrossFitted(segmenter(max_steps=2), cv=2)
+    model.fit(X, y)
+    before, fits, fit = model.segmenter_, [], SemiSupervisedSegmenter.fit
+
+    def failing(self, *args, **options):
+        fits.append(self)
+        if len(fits) == 3:
+            raise FloatingPointError("training diverged")
+        return fit(self, *args, **options)
+
+    monkeypatch.setattr(SemiSupervisedSegmenter, "fit", failing)
+    with pytest.raises(FloatingPointError):
+        model.fit_transform(X, y)
+    assert model.segmenter_ is before
+
+
 def test_nothing_is_guessed_of_the_images_of_a_fold(cells):
     X, y = cells
     y = y.copy()

@@ -4,16 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..images import check_images, check_numbers
-
-
-def check_spacing(spacing, n_axes):
-    """Raise unless `spacing` is None or `n_axes` positive numbers."""
-    if spacing is None:
-        return
-    steps = check_numbers(spacing, "spacing")
-    if steps.shape != (n_axes,) or not (np.isfinite(steps) & (steps > 0)).all():
-        raise ValueError(f"spacing must be {n_axes} positive numbers, got {spacing!r}.")
+from ..images import check_images
 
 
 def spacing_of(counter, X=None):

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator, transaction
 from ..detection import ContourDetector
-from ..images import check_images, check_positions, is_lazy, like_input
+from ..images import check_images, check_positions, check_spacing, is_lazy, like_input
 from ..images.annotations import Annotations
 from ..inference.lazy import map_samples
 from ..io.models import check_fitted
@@ -30,7 +30,6 @@ from ._checks import (
     check_intensity,
     check_plane,
     check_probabilities,
-    check_spacing,
     pixels_of,
     spacing_of,
 )

@@ -9,7 +9,7 @@ from .patches import Patch, PatchSampler, read_region
 from .points import are_points, check_points, draw_points, points_from_table
 from .random import check_generator, child_generator
 from .sections import consecutive_runs, section_indices
-from .spacing import check_spacing, relative_spacing
+from .spacing import check_spacing, relative_spacing, warn_of_spacing
 from .stack import ImageStack, wrap_like
 from .validation import (
     check_images,
@@ -49,5 +49,6 @@ __all__ = [
     "section_indices",
     "subsample_step",
     "unwrap",
+    "warn_of_spacing",
     "wrap_like",
 ]

@@ -144,14 +144,10 @@ class Annotations:
         key = sample_key(key)
         if isinstance(key, Integral):
             return self.y[key]
-        part = Annotations(
-            take_samples(self.y, key),
-            target=self.target,
-            is_mask=self._mask_decision,  # that of the whole
-            point_radius=self.point_radius,
-            spacing=self.spacing,
-            name=self.name,
-        )
+        part = Annotations(  # with the decision on masks of the whole
+            take_samples(self.y, key), target=self.target, is_mask=self._mask_decision,
+            point_radius=self.point_radius, spacing=self.spacing, name=self.name,
+        )  # fmt: skip
         if self._shapes is not None:
             part._parse(take_samples(self._shapes, key))
         return part
@@ -187,6 +183,8 @@ class Annotations:
     @cached_property
     def kind(self) -> Kind:
         """Kind of the annotations; "labels" where there are none."""
+        if self._shapes is None:
+            raise ValueError(f"{self.name} must be bound to its images: Annotations(y, images).")
         if self._counts is not None:
             return "counts"
         if all(points is None for points in self._points):
@@ -216,6 +214,8 @@ class Annotations:
     @cached_property
     def fully_labeled(self) -> np.ndarray:
         """Indices of the samples whose objects can be counted: no pixel is unlabeled."""
+        if self.kind == "counts":
+            return self.labeled
         return np.array([i for i in self.labeled if self._is_complete(i)], dtype=np.intp)
 
     def _is_complete(self, index):
@@ -270,7 +270,7 @@ class Annotations:
     @cached_property
     def label_images(self) -> list[np.ndarray]:
         """Integer label images, views where possible: -1 unlabeled, points drawn as discs."""
-        if self._counts is not None:
+        if self.kind == "counts":
             raise ValueError(f"{self.name} must be label images or points, got counts, {self.y!r}.")
         return [self._label_image(i) for i in range(len(self))]
 
@@ -337,7 +337,7 @@ class Annotations:
         -------
         bool
         """
-        return self._points[index] is not None
+        return self.kind != "counts" and self._points[index] is not None
 
     def points(self, index: int) -> Any:
         """Locate the objects of a sample.
@@ -376,7 +376,7 @@ class Annotations:
             NaN where unknown: samples without annotation, or with an unlabeled pixel, and with
             `positions` all samples of a stack with such a section.
         """
-        if self._counts is not None:
+        if self.kind == "counts":
             return self._counts.copy()
         if positions is not None and self.kind == "labels":
             return self._count_over_sections(np.asarray(positions), margin)

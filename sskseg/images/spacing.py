@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 _MAX_RATIO_IN_PLANE = 1.1
+_SAME_RATIO = 0.1
 
 
 def check_spacing(
@@ -95,3 +96,32 @@ def relative_spacing(
     if ndim == 2 or math.isclose(z[0], math.sqrt(y * x), rel_tol=1e-6):
         return None
     return z[0] / math.sqrt(y * x), 1.0, 1.0
+
+
+def warn_of_spacing(
+    spacing: Sequence[float] | None, ndim: int, fitted: tuple[float, ...] | None
+) -> None:
+    """Warn of voxels that are not as long as those that a network learned from.
+
+    Parameters
+    ----------
+    spacing : sequence of float, or None
+        Of images to predict; None is not compared.
+    ndim : {2, 3}
+    fitted : tuple of 3 floats, or None
+        What `relative_spacing` returned for the training images; None is not compared.
+
+    Warns
+    -----
+    UserWarning
+        If the ratios of the sides differ by more than a tenth.
+    """
+    if spacing is None or fitted is None:
+        return
+    given = relative_spacing(spacing, ndim) or (1.0, 1.0, 1.0)
+    if not math.isclose(given[0], fitted[0], rel_tol=_SAME_RATIO):
+        warnings.warn(
+            f"Voxels of X are {given[0]:.3g} times as long in z as in the plane, those of fit "
+            f"were {fitted[0]:.3g} times as long: resample X.",
+            stacklevel=4,
+        )

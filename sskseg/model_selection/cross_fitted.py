@@ -11,6 +11,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from ..base import transaction
 from ..images import (
     ImageStack,
     check_generator,
@@ -118,16 +119,17 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         self._validate_params()
         weight = check_sample_weight(sample_weight, len(X))
         folds = self._folds(y, X, weight, positions)
-        self.fit(X, y, positions=positions, sample_weight=sample_weight)
-        probabilities = list(unwrap(self.segmenter_.transform(X, positions=positions)))
-        for fold in folds:
-            # Of weight 0: without pseudo-labels of these samples, too.
-            others = weight.copy()
-            others[fold] = 0
-            segmenter = self._for_fold().fit(X, y, positions=positions, sample_weight=others)
-            predicted = unwrap(segmenter.transform(X, positions=positions))
-            for index in fold:
-                probabilities[index] = predicted[index]
+        with transaction(self):  # a fold may fail, too
+            self.fit(X, y, positions=positions, sample_weight=sample_weight)
+            probabilities = list(unwrap(self.segmenter_.transform(X, positions=positions)))
+            for fold in folds:
+                # Of weight 0: without pseudo-labels of these samples, too.
+                others = weight.copy()
+                others[fold] = 0
+                segmenter = self._for_fold().fit(X, y, positions=positions, sample_weight=others)
+                predicted = unwrap(segmenter.transform(X, positions=positions))
+                for index in fold:
+                    probabilities[index] = predicted[index]
         wrapped = wrap_like(X, like_input(probabilities, X), self.transform)
         return ImageStack(wrapped, in_sample=False)
 

@@ -21,6 +21,7 @@ from ..images import (
     check_sample_weight,
     is_lazy,
     like_input,
+    warn_of_spacing,
     wrap_like,
 )
 from ..images.annotations import Annotations
@@ -550,6 +551,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             X = check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
             return predictor.predict_lazily(X, positions, finish)
         images = self._check_images(X, self.n_channels_)
+        warn_of_spacing(getattr(X, "spacing", None), self.spatial_ndim, self.spacing_)
         outputs = predictor.predict(images, positions)
         results = {index: finish(probabilities) for index, probabilities in outputs}
         return like_input([results[i] for i in range(len(images))], X)

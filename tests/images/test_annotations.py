@@ -237,3 +237,11 @@ def test_lazy_label_images():
     da = pytest.importorskip("dask.array")
     y = np.ones((2, 4, 4), int)
     assert Annotations(da.from_array(y), images_of(2)).counts().tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("question", ["kind", "fully_labeled", "label_images", "counts", "points"])
+def test_annotations_without_images_say_what_they_lack(question):
+    annotations = Annotations(np.array([[[1, 0, 2]]]))
+    with pytest.raises(ValueError, match=r"y must be bound to its images: Annotations\(y, images"):
+        found = getattr(annotations, question)
+        found(0)

@@ -1,5 +1,7 @@
 """Volumes whose z is coarser than their plane."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -88,6 +90,18 @@ def test_a_warm_start_keeps_the_spacing(volumes):
     assert model.fit(spaced(X, (8, 2, 2)), y).network_.stride == (1, 4, 4)
     with pytest.raises(ValueError, match=r"X.spacing must have the ratios of the last fit, \(4"):
         model.fit(spaced(X, (1, 1, 1)), y)
+
+
+def test_predictions_warn_of_voxels_of_other_ratios(volumes):
+    X, y = volumes
+    model = SemiSupervisedSegmenter(**TINY).fit(spaced(X, (4, 1, 1)), y)
+    for other in ((1, 1, 1), (8, 1, 1)):
+        with pytest.warns(UserWarning, match=f"Voxels of X are {other[0]} times .* were 4 times"):
+            model.predict(spaced(X, other))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.predict(spaced(X, (2, 0.5, 0.5)))
+        model.predict(X)
 
 
 def test_a_wrong_spacing_is_refused_before_training(volumes):
