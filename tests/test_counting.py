@@ -241,9 +241,9 @@ def test_clone_and_pickle(cells):
     ("changes", "X", "message"),
     [
         ({}, np.full((1, 8, 8), 7.0), "probabilities between 0 and 1, got values from 7 to 7"),
-        ({}, np.zeros((1, 8, 8, 3)), r"must have 1 channel\(s\), got 3"),
+        ({}, np.zeros((1, 8, 8, 3)), "in the last axis, got 3 channels"),
         ({"method": Watershed("interior")}, np.zeros((1, 8, 8)), "'seeds' parameter"),
-        ({"spacing": (1.0,)}, np.zeros((1, 8, 8)), r"2 positive numbers, got \(1.0,\)"),
+        ({"spacing": (1.0,)}, np.zeros((1, 8, 8)), r"2 of them, got \(1.0,\)"),
         ({"spacing": (1.0, 0.0)}, np.zeros((1, 8, 8)), "positive numbers"),
         ({"method": "contour"}, np.zeros((1, 8, 8)), "'method' parameter"),
         ({"sections": "consecutive"}, [np.zeros((8, 8)), np.zeros((8, 9))], "of one shape"),
@@ -334,16 +334,19 @@ def test_intervals_of_a_pipeline_cover_new_images():
         strict=True,
     )
     X, y = np.concatenate(X), np.concatenate(y)
-    segmenter = SemiSupervisedSegmenter(
-        semi_supervision=None, width=8, depth=2, max_steps=60, batch_size=4, random_state=0
-    )
-    model = make_pipeline(CrossFitted(segmenter, cv=3), InstanceCounter()).fit(X[:20], y[:20])
-    found, intervals = model.predict(X[20:], return_interval=True, coverage=0.8)
-    low, high = intervals.T
-    true = true_counts(y[20:])
-    assert (found != true).any()
-    assert 0.7 < np.mean((low <= true) & (true <= high)) < 1
-    assert (high - low).mean() < np.ptp(true)
+    true, covered, widths = true_counts(y[20:]), [], []
+    for seed in range(4):
+        segmenter = SemiSupervisedSegmenter(
+            semi_supervision=None, width=8, depth=2, max_steps=60, batch_size=4, random_state=seed
+        )
+        model = make_pipeline(CrossFitted(segmenter, cv=3), InstanceCounter()).fit(X[:20], y[:20])
+        found, intervals = model.predict(X[20:], return_interval=True, coverage=0.8)
+        low, high = intervals.T
+        assert (found != true).any()
+        widths.append((high - low).mean())
+        covered.append(np.mean((low <= true) & (true <= high)))
+    assert 0.7 < np.mean(covered) < 0.9
+    assert np.mean(widths) < np.ptp(true)
 
 
 @pytest.mark.parametrize("kind", ["labels", "points", "counts"])

@@ -41,6 +41,11 @@ class ProbabilityObjects:
     contour_points = 0
 
     @property
+    def reads_cores(self) -> bool:
+        reads = self.counter._method().reads_cores
+        return reads and getattr(self.counter, "seeds_", "core") == "core"
+
+    @property
     def margin(self) -> tuple[int, ...]:
         return (0,) * self.ndim
 
@@ -52,11 +57,13 @@ class ProbabilityObjects:
         return 0
 
     def find(self, array: Any, *, device: str | None = None) -> Found:
-        if not (array > self.counter.threshold_).any():
-            return Found(np.zeros(array.shape, np.int32))
+        probability = array[..., 0] if array.ndim > self.ndim else array
+        if not (probability > self.counter.threshold_).any():
+            return Found(np.zeros(probability.shape, np.int32))
         samples = array if self.consecutive else array[None]
         if self.exact:
-            labels = [label_components(sample > self.counter.threshold_) for sample in samples]
+            sections = probability if self.consecutive else probability[None]
+            labels = [label_components(section > self.counter.threshold_) for section in sections]
         else:
             labels = list(self.counter.label(samples))
         return Found(_distinct(labels) if self.consecutive else labels[0])

@@ -35,8 +35,14 @@ def check_plane(spatial_ndim, sections):
 
 
 def check_probabilities(X, spatial_ndim, consecutive):
-    """Return the probabilities of each sample, with a channel axis."""
-    probabilities = check_images(X, spatial_ndim, n_channels=1)
+    """Return the probabilities of foreground, and perhaps of cores, in the last axis."""
+    probabilities = check_images(X, spatial_ndim)
+    n_channels = probabilities[0].shape[-1]
+    if n_channels > 2:
+        raise ValueError(
+            "X must be the probabilities of the foreground, or of foreground and cores in the last "
+            f"axis, got {n_channels} channels. Images go through a segmenter first."
+        )
     low, high = min(p.min() for p in probabilities), max(p.max() for p in probabilities)
     if low < -1e-3 or high > 1 + 1e-3:
         raise ValueError(

@@ -85,10 +85,11 @@ class InstanceCounter(ImageEstimator):
     ----------
     threshold_, merge_distance_ : float
     min_size_ : int
+    seeds_ : str
     seed_height_ : float
-        As given, or found by the search; a seed height is the watershed's, and parameters that a
-        method of your own searches become attributes, too. With contours `threshold_` is that of
-        the detector's score, and an "auto" minimum size 0.
+        As given, or found by the search; seeds and their height are the watershed's, and parameters
+        that a method of your own searches become attributes, too. With contours `threshold_` is
+        that of the detector's score, and an "auto" minimum size 0.
     detector_ : ContourDetector or None
         Trained.
     spacing_ : tuple of float, or None
@@ -111,11 +112,12 @@ class InstanceCounter(ImageEstimator):
 
     Notes
     -----
-    The search starts from threshold 0.5, seed height 0.1, as the minimum size half of a small
-    object (the 2nd percentile of labeled objects, or of those that are split if there are points
-    or counts), and nothing merged; merge distances are tried if a tenth of the labeled objects or
-    more are fragmented. Another value is chosen if it is better by more than the standard error of
-    the difference over samples (jackknife); of a single sample, if it is better.
+    The search starts from threshold 0.5, cores as seeds where X has them, seed height 0.1, as the
+    minimum size half of a small object (the 2nd percentile of labeled objects, or of those that are
+    split if there are points or counts), and nothing merged. If a tenth of the labeled objects or
+    more are fragmented, merge distances are tried, and seeds are from distances first. Another
+    value is chosen if it is better by more than the standard error of the difference over samples
+    (jackknife); of a single sample, if it is better.
 
     Examples
     --------
@@ -180,9 +182,10 @@ class InstanceCounter(ImageEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, *spatial)
-            Foreground probabilities, as `SemiSupervisedSegmenter.transform` returns them, of
-            images that the segmenter was not trained on if intervals are wanted. If
+        X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, 2)
+            Probabilities of the foreground, or of foreground and cores, as
+            `SemiSupervisedSegmenter.transform` returns them, of images that the segmenter was not
+            trained on if intervals are wanted. If
             nothing is labeled and an `ImageStack` carries a simulator, simulated images serve. With
             ``method="contours"`` images, as `ContourDetector.fit` takes them.
         y : label images, points, counts of shape (n_samples,), or None
@@ -219,7 +222,9 @@ class InstanceCounter(ImageEstimator):
                 X, y = simulator.sample(_N_SIMULATED, 0)
                 probabilities = self._check_input(X)
                 positions = np.arange(len(probabilities))
-            values, held_out = initial_values(self._given(), self._method()), None
+            has_cores = probabilities[0].shape[-1] > 1
+            values = initial_values(self._given(), self._method(), has_cores=has_cores)
+            held_out = None
             if y is not None:
                 values, held_out = self._search(probabilities, y, positions)
             # Errors on simulated images would promise too much of real ones.
@@ -441,7 +446,7 @@ class InstanceCounter(ImageEstimator):
             return [detected.labels for detected in self._detect(images)]
         positions = check_positions(positions, len(images))
         values = {name: getattr(self, f"{name}_") for name in self._given()}
-        labels = self._splitter().label([image[..., 0] for image in images], values)
+        labels = self._splitter().label(images, values)
         if self.sections == "consecutive":
             return join_sections(labels, positions)
         return [label.astype(np.int64) for label in labels]
@@ -452,7 +457,7 @@ class InstanceCounter(ImageEstimator):
     def _lazy(self, X, positions, method):
         consecutive = self.sections == "consecutive"
         positions = check_positions(positions, len(X))
-        channels = self.detector_.n_channels_ if self._takes_images() else 1
+        channels = self.detector_.n_channels_ if self._takes_images() else None
         return map_samples(
             self, X, method, n_channels=channels, positions=positions if consecutive else None
         )
@@ -482,8 +487,7 @@ class InstanceCounter(ImageEstimator):
         stack = positions if self.sections == "consecutive" else None
         annotations = Annotations(y, images)
         reference = reference_of(annotations, margin=self.margin, positions=stack)
-        probabilities = [image[..., 0] for image in images]
-        return search_values(self._splitter(), self._given(), probabilities, reference, self.margin)
+        return search_values(self._splitter(), self._given(), images, reference, self.margin)
 
     def _fit_detector(self, X, y):
         check_plane(self.spatial_ndim, self.sections)
@@ -521,5 +525,6 @@ class InstanceCounter(ImageEstimator):
 
     def _restore(self, fitted, tensors):
         super()._restore(fitted, tensors)
-        searched = {f"{name}_": "a number" for name in self._method().candidates}
-        check_fitted(vars(self), searched)
+        candidates = self._method().candidates.items()
+        kinds = {f"{k}_": "text" if isinstance(v[0], str) else "a number" for k, v in candidates}
+        check_fitted(vars(self), kinds)

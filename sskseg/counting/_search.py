@@ -19,52 +19,68 @@ DEFAULTS = {"threshold": 0.5, "min_size": 0, "merge_distance": 0.0}
 _THRESHOLDS = (0.5, 0.4, 0.6, 0.3, 0.7)
 
 
-def initial_values(given: Mapping[str, Any], method: InstanceMethod) -> dict[str, float]:
+def initial_values(
+    given: Mapping[str, Any],
+    method: InstanceMethod,
+    *,
+    has_cores: bool = False,
+    is_fragmented: bool = False,
+) -> dict[str, Any]:
     """Replace "auto" by the default of each parameter."""
-    defaults = {name: values[0] for name, values in method.candidates.items()} | DEFAULTS
+    is_fragmented |= given["merge_distance"] not in ("auto", 0)
+    candidates = method.candidates_of(has_cores=has_cores, is_fragmented=is_fragmented)
+    defaults: dict[str, Any] = dict(DEFAULTS)
+    for name, values in candidates.items():
+        defaults[name] = (method.candidates[name] if callable(values) else values)[0]
     return {name: defaults[name] if value == "auto" else value for name, value in given.items()}
 
 
 def search_values(
     splitter: Splitter,
     given: Mapping[str, Any],
-    probabilities: Sequence[np.ndarray],
+    outputs: Sequence[np.ndarray],
     reference: Reference,
     margin: int,
-) -> tuple[dict[str, float], np.ndarray | None]:
+) -> tuple[dict[str, Any], np.ndarray | None]:
     """Search the parameters that are given as "auto".
 
     Parameters
     ----------
     splitter : Splitter
-    given : dict of str to float or "auto"
+    given : dict
         Parameters of `Splitter.label`.
-    probabilities : sequence of ndarray of shape (*spatial)
-        Of all samples.
+    outputs : sequence of ndarray of shape (*spatial, 1) or (*spatial, 2)
+        Probabilities of all samples, see `Splitter.split`.
     reference : Reference
     margin : int
         As in `sskseg.morphology.count_objects`.
 
     Returns
     -------
-    values : dict of str to float
+    values : dict
     held_out : ndarray of float, shape (n_known, 2), or None
         True counts, and those predicted with values searched on other samples, see
         `ParameterSearch.held_out_counts`.
     """
-    method = splitter.method
-    objective = _Objective(splitter, [probabilities[i] for i in reference.indices], reference)
+    others = [outputs[i] for i in reference.other_indices]
+    method, outputs = splitter.method, [outputs[i] for i in reference.indices]
+    objective = _Objective(splitter, outputs, reference)
+    merge_distances = objective.merge_distances()
+    kind: Any = {
+        "has_cores": outputs[0].shape[-1] > 1, "is_fragmented": len(merge_distances) > 1
+    }  # fmt: skip
     search = ParameterSearch(
-        objective.evaluate, reference.loss, len(reference.sizes), initial_values(given, method),
+        objective.evaluate, reference.loss, len(reference.sizes),
+        initial_values(given, method, **kind),
         [name for name in method.search_order if given[name] == "auto"],
         {
-            "threshold": _THRESHOLDS, **method.candidates, "min_size": objective.min_sizes,
-            "merge_distance": objective.merge_distances(),
+            "threshold": _THRESHOLDS, **method.candidates_of(**kind),
+            "min_size": objective.min_sizes, "merge_distance": merge_distances,
         },
     )  # fmt: skip
     values, held_out = search.search(), search.held_out_counts(reference.counts)
     # Samples that the search left out to save time are all held out.
-    labels = (splitter.label([probabilities[i]], values) for i in reference.other_indices)
+    labels = (splitter.label([output], values) for output in others)
     counts = [count_each(label, margin)[0] for label in labels]
     return values, join_held_out(held_out, known_counts(reference.other_counts, counts))
 
@@ -72,8 +88,8 @@ def search_values(
 class _Objective:
     """Compare the objects that parameters give with a reference."""
 
-    def __init__(self, splitter, probabilities, reference):
-        self.splitter, self.probabilities, self.reference = splitter, probabilities, reference
+    def __init__(self, splitter, outputs, reference):
+        self.splitter, self.outputs, self.reference = splitter, outputs, reference
         self._latest: tuple[dict[str, float], list[np.ndarray]] = {}, []
 
     def evaluate(self, min_size, **parameters):
@@ -90,7 +106,7 @@ class _Objective:
         return min_size_candidates(sizes)
 
     def merge_distances(self):
-        ndim = self.probabilities[0].ndim
+        ndim = self.outputs[0].ndim - 1
         pixel = float(np.prod(self.splitter.spacing or 1.0)) ** (1 / ndim)
         sizes, parts = np.concatenate(self.reference.sizes), np.concatenate(self.reference.parts)
         return merge_distance_candidates(sizes, parts, ndim, pixel)
@@ -98,6 +114,6 @@ class _Objective:
     def _split(self, parameters):
         """Split all samples; minimum sizes share the latest result."""
         if not self._latest[1] or self._latest[0] != parameters:
-            labels = [self.splitter.split(p, parameters) for p in self.probabilities]
+            labels = [self.splitter.split(output, parameters) for output in self.outputs]
             self._latest = parameters, labels
         return self._latest[1]

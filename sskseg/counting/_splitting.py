@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,9 +26,24 @@ class Splitter(NamedTuple):
     fill_holes: bool
     spacing: tuple[float, ...] | None
 
-    def split(self, probability: np.ndarray, parameters: Mapping[str, float]) -> np.ndarray:
-        """Label the objects of one image, small ones included; see `InstanceMethod.split`."""
-        labels = self.method.split(probability, parameters, self.spacing)
+    def split(self, outputs: np.ndarray, parameters: Mapping[str, Any]) -> np.ndarray:
+        """Label the objects of one image, small ones included.
+
+        Parameters
+        ----------
+        outputs : ndarray of shape (*spatial, 1) or (*spatial, 2)
+            Probabilities of the foreground, and of cores.
+        parameters : dict
+            As `InstanceMethod.split` takes them.
+
+        Returns
+        -------
+        ndarray of int, shape (*spatial)
+        """
+        probability, more = outputs[..., 0], {}
+        if self.method.reads_cores:
+            more["core"] = outputs[..., 1] if outputs.shape[-1] > 1 else None
+        labels = self.method.split(probability, parameters, self.spacing, **more)
         if np.shape(labels) != probability.shape or labels.dtype.kind not in "iu":
             raise ValueError(
                 f"{type(self.method).__name__}.split must return integer labels of shape "
@@ -39,15 +54,13 @@ class Splitter(NamedTuple):
             labels = np.where(probability > parameters["threshold"], labels, 0)
         return fill_holes(labels) if self.fill_holes else labels
 
-    def label(
-        self, probabilities: Sequence[np.ndarray], values: Mapping[str, float]
-    ) -> list[np.ndarray]:
+    def label(self, outputs: Sequence[np.ndarray], values: Mapping[str, Any]) -> list[np.ndarray]:
         """Label the objects of each image.
 
         Parameters
         ----------
-        probabilities : sequence of ndarray of shape (*spatial)
-        values : dict of str to float
+        outputs : sequence of ndarray of shape (*spatial, 1) or (*spatial, 2)
+        values : dict
             Parameters of `split`, and ``min_size``.
 
         Returns
@@ -57,5 +70,5 @@ class Splitter(NamedTuple):
         """
         parameters = dict(values)
         min_size = int(parameters.pop("min_size"))
-        split = (self.split(probability, parameters) for probability in probabilities)
+        split = (self.split(output, parameters) for output in outputs)
         return [relabel(remove_small(labels, min_size)) for labels in split]

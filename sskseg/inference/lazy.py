@@ -10,7 +10,12 @@ from ..images import check_lazy_images
 
 
 def map_samples(
-    estimator: Any, X: Any, method: str, *, n_channels: int, positions: np.ndarray | None = None
+    estimator: Any,
+    X: Any,
+    method: str,
+    *,
+    n_channels: int | None,
+    positions: np.ndarray | None = None,
 ) -> Any:
     """Call a method for each sample of a dask array, when the result is computed.
 
@@ -22,8 +27,8 @@ def map_samples(
     method : {"label", "predict", "transform"}
         Its results are integers of the spatial shape of X, or one a sample where that is
         "predict" of a counter.
-    n_channels : int
-        Expected number of channels.
+    n_channels : int or None
+        Expected number of channels; None accepts any.
     positions : ndarray of int, default=None
         Of samples that depend on each other, passed to the method; None: independent samples.
 

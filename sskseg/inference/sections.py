@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -50,13 +51,15 @@ class SectionPredictor:
     first : DensePredictor
         Predicts each sample from its images.
     n_outputs : int
-        Of `first`, for each pixel.
+        Probabilities of each pixel.
     sections : Sections
     correction : DensePredictor, default=None
         Maps the predictions of neighboring sections to the one in their middle.
     test_time_augmentation : bool, default=False
     dihedral : bool, default=True
         Whether the network learned from flipped and turned images.
+    n_further : int, default=0
+        Outputs of `first` that follow the probabilities, and that no correction changes.
     """
 
     first: DensePredictor
@@ -65,6 +68,7 @@ class SectionPredictor:
     correction: DensePredictor | None = None
     test_time_augmentation: bool = False
     dihedral: bool = True
+    n_further: int = 0
 
     def orientations(self, positions: np.ndarray | None = None) -> Orientations:
         """Orientations in which samples are predicted, see `DensePredictor.predict`.
@@ -97,7 +101,7 @@ class SectionPredictor:
         Yields
         ------
         index : int
-        prediction : ndarray of float32, shape (n_outputs, *spatial)
+        prediction : ndarray of float32, shape (n_outputs + n_further, *spatial)
         """
         indices = self.sections.indices(positions, len(images))
         wanted = np.arange(len(images)) if wanted is None else wanted
@@ -130,8 +134,16 @@ class SectionPredictor:
         return run[max(0, at[0] - context) : at[-1] + context + 1]
 
     def _correct(self, correction, outputs, n_sections):
-        context = self.sections.correction_context
-        return correction.predict_inputs(neighbor_windows(outputs, n_sections, context))
+        context, further = self.sections.correction_context, deque[np.ndarray]()
+
+        def probabilities():
+            for output in outputs:
+                further.append(output[self.n_outputs :])
+                yield output[: self.n_outputs]
+
+        windows = neighbor_windows(probabilities(), n_sections, context)
+        for corrected in correction.predict_inputs(windows):
+            yield np.concatenate([corrected, further.popleft()])
 
     def predict_lazily(
         self, X: Any, positions: Any, finish: Callable[[np.ndarray], np.ndarray]
@@ -143,22 +155,24 @@ class SectionPredictor:
         X : dask array
         positions : array-like of int or None
         finish : callable
-            Maps (n_outputs, *spatial) to what is returned of a sample; picklable.
+            Maps a prediction, see `predict`, to what is returned of a sample; picklable.
 
         Returns
         -------
         dask array
         """
-        indices = self.sections.indices(positions, len(X))
+        indices, n = self.sections.indices(positions, len(X)), self.n_outputs
+        n_first = n + self.n_further
         if self.correction is None:
-            orientations = self.orientations()
-            return self.first.predict_lazily(X, indices, finish, self.n_outputs, orientations)
+            return self.first.predict_lazily(X, indices, finish, n_first, self.orientations())
         positions = check_positions(positions, len(X))
-        probabilities = self.first.predict_lazily(
-            X, indices, _channels_last, self.n_outputs, self.orientations(positions)
-        )
+        orientations = self.orientations(positions)
+        first = self.first.predict_lazily(X, indices, _channels_last, n_first, orientations)
         windows = section_indices(positions, self.sections.correction_context)
-        return self.correction.predict_lazily(probabilities, windows, finish, self.n_outputs)
+        if not self.n_further:
+            return self.correction.predict_lazily(first, windows, finish, n)
+        corrected = self.correction.predict_lazily(first[..., :n], windows, _channels_last, n)
+        return _finished(corrected, first[..., n:], finish)
 
 
 def neighbor_windows(
@@ -191,3 +205,26 @@ def neighbor_windows(
 
 def _channels_last(output):
     return np.moveaxis(output, 0, -1)
+
+
+def _finished(probabilities, further, finish):
+    """Apply `finish` to predictions whose channels lie in two dask arrays."""
+    import dask.array as da
+
+    further = further.rechunk({**dict(enumerate(probabilities.chunks[:-1])), further.ndim - 1: -1})
+    example = _finish_blocks(
+        *(np.zeros((1,) * (x.ndim - 1) + x.shape[-1:], x.dtype) for x in (probabilities, further)),
+        finish=finish,
+    )
+    channels = ((example.shape[-1],),) if example.ndim == probabilities.ndim else ()
+    return da.map_blocks(
+        _finish_blocks, probabilities, further, finish=finish, dtype=example.dtype,
+        chunks=(*probabilities.chunks[:-1], *channels),
+        drop_axis=[] if channels else probabilities.ndim - 1,
+        meta=np.empty((0,) * example.ndim, example.dtype),
+    )  # fmt: skip
+
+
+def _finish_blocks(probabilities, further, *, finish):
+    samples = np.concatenate([probabilities, further], axis=-1)
+    return np.stack([finish(np.moveaxis(sample, -1, 0)) for sample in samples])

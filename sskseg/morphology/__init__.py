@@ -16,7 +16,7 @@ from .distance import normalized_distance
 from .measure import contour_columns, measure_objects, merge_sums, object_sums, sums_to_table
 from .polygons import contour_masks, paint_masks, suppress_overlaps
 from .sections import best_matches, count_overlaps, join_sections
-from .watershed import relief_of, split_touching
+from .watershed import relief_of, split_by_seeds, split_touching
 from .weights import weight_map
 
 __all__ = [
@@ -45,6 +45,7 @@ __all__ = [
     "relief_of",
     "remove_small",
     "resample_contours",
+    "split_by_seeds",
     "split_touching",
     "sums_to_table",
     "suppress_overlaps",

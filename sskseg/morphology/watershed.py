@@ -101,6 +101,35 @@ def split_touching(mask: np.ndarray, relief: np.ndarray, seed_height: float) -> 
     return np.where(seedless > 0, seedless + labels.max(), labels).astype(np.int32)
 
 
+def split_by_seeds(mask: np.ndarray, relief: np.ndarray, seeds: np.ndarray) -> np.ndarray:
+    """Split a mask into objects by the watershed of a relief from given seeds.
+
+    Objects of a component of the mask do not depend on the rest of the image.
+
+    Parameters
+    ----------
+    mask : ndarray of bool
+    relief : ndarray of float32, in [0, 1], shape of `mask`
+        High in the middle of objects.
+    seeds : ndarray of bool, shape of `mask`
+        Each component (pixels that share a corner are connected) inside the mask is a seed.
+
+    Returns
+    -------
+    labels : ndarray of int32
+        1, 2, ...; each component of the mask holds at least one object, those without a seed too.
+    """
+    seeds = label_components(seeds & mask, connectivity=mask.ndim)
+    values = 255 - np.clip(relief * 255, 0, 255).astype(np.int32)
+    at = np.flatnonzero(seeds)
+    # Pixels of equal value are flooded in the order in which they are reached, except those of
+    # seeds, which are reached together: they get values of their own.
+    values.ravel()[at] = np.arange(len(at)) - len(at)
+    labels = _watershed(values, seeds, mask)
+    seedless = label_components(mask & (labels == 0))
+    return np.where(seedless > 0, seedless + labels.max(initial=0), labels).astype(np.int32)
+
+
 def _flood(steps, seeds, mask):
     """Watershed of the components that hold several seeds; the others are one object each."""
     parts = label_components(mask)

@@ -171,8 +171,9 @@ def _transform(step, inputs, positions, outputs):
         outputs.labels = [np.asarray(x) for x in inside]
         if hasattr(step, "measure") and outputs.probability is None:
             outputs.probability = _input_probability(step, inputs)
-    elif hasattr(step, "predict_proba"):
-        outputs.probability = [np.asarray(x) for x in inside]
+    elif hasattr(step, "predict_proba"):  # of the foreground, and perhaps of cores
+        ndim = getattr(step, "spatial_ndim", 2)
+        outputs.probability = [x[..., 0] if x.ndim > ndim else x for x in map(np.asarray, inside)]
     return result
 
 

@@ -107,7 +107,8 @@ def count_scan(
     resume : bool, default=True
         Resume an earlier call of the same model, source and parameters. False: start anew.
     keep_probabilities : bool, default=False
-        Keep ``destination/probabilities``; with ``method="contours"`` there are none.
+        Keep ``destination/probabilities``, and ``destination/cores`` where cores are the seeds of
+        objects; with ``method="contours"`` there are none.
     intensity : bool, default=False
         Add the mean of the scan over each object to the table, ``mean_intensity``, or
         ``mean_intensity_0``, ... of each channel, as `InstanceCounter.measure` does. Blocks with

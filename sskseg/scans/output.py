@@ -38,8 +38,8 @@ def finish(plan: Plan, store: Store) -> None:
 
 def clean(plan: Plan, store: Store) -> None:
     """Remove what a finished run does not need."""
-    if not plan.keep_probabilities:
-        shutil.rmtree(store.destination / "probabilities", ignore_errors=True)
+    for name in () if plan.keep_probabilities else plan.probability_arrays:
+        shutil.rmtree(store.destination / name, ignore_errors=True)
     for entry in _TEMPORARY:
         store.ledger.remove(entry)
     store.ledger.release()
@@ -51,7 +51,7 @@ def remove(destination: Path) -> None:
     The record that it is finished goes first, and the record of the run last, so that a removal
     that is killed can be repeated.
     """
-    names = ["labels", "probabilities", "zarr.json", *_TABLES, *map(_part, _TABLES)]
+    names = ["labels", "probabilities", "cores", "zarr.json", *_TABLES, *map(_part, _TABLES)]
     ledger = destination / "ledger"
     Ledger(ledger).release()  # so that workers of that run write no more
     for path in [*ledger.glob("*"), *(destination / name for name in names)]:

@@ -92,6 +92,14 @@ class Plan:
         """Whether objects are found in images, and not in probabilities."""
         return self.predictor is None
 
+    @property
+    def probability_arrays(self) -> tuple[str, ...]:
+        """Names of the arrays that hold what the network predicts."""
+        if self.predictor is None:
+            return ()
+        cores = predicts_cores(self.predictor) and getattr(self.objects, "reads_cores", False)
+        return ("probabilities", "cores") if cores else ("probabilities",)
+
     @cached_property
     def pyramid(self) -> list[tuple[int, Box]]:
         """Blocks of the coarser levels of the labels, as (level, box)."""
@@ -113,6 +121,11 @@ class Plan:
         """Find the block of the sections that follow those of block i."""
         box = self.grid.boxes[i]
         return self.grid.find((box[0].stop, *(part.start for part in box[1:])))
+
+
+def predicts_cores(predictor: BlockPredictor) -> bool:
+    """Whether a predictor returns the probabilities of cores, too."""
+    return getattr(predictor, "has_cores", False)
 
 
 def make_plan(

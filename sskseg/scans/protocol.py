@@ -26,6 +26,8 @@ class BlockPredictor(Protocol):
         Whether the first axis of the scan counts sections, each a sample for the network.
     n_channels : int
         Channels of the scan, 1 where it has no axis of channels.
+    has_cores : bool
+        Whether `predict` returns probabilities of cores, too; without this attribute it does not.
     """
 
     core: tuple[int, ...]
@@ -52,8 +54,8 @@ class BlockPredictor(Protocol):
 
         Returns
         -------
-        ndarray of float32, shape (*shape)
-            Foreground probabilities between 0 and 1.
+        ndarray of float32, shape (*shape) or (*shape, 2)
+            Probabilities between 0 and 1 of the foreground, or of foreground and cores.
         """
 
 
@@ -89,6 +91,9 @@ class BlockObjects(Protocol):
         Channels of the images; 1 of probabilities.
     contour_points : int
         Points of each contour; 0 where objects have none.
+    reads_cores : bool
+        Whether `find` takes the probabilities of cores, too, where the segmenter predicts them;
+        without this attribute it does not.
     """
 
     source: Literal["probabilities", "images"]
@@ -112,7 +117,8 @@ class BlockObjects(Protocol):
         Parameters
         ----------
         array : array-like of shape (*shape) or (*shape, n_channels)
-            A block with its halo, and of images with `margin` beyond that.
+            A block with its halo, and of images with `margin` beyond that. Of probabilities what a
+            `BlockPredictor` returned.
         device : str, default=None
             As `BlockPredictor.predict` takes it.
 

@@ -43,12 +43,18 @@ class Store:
         root = zarr.open_group(self.destination, mode="a")
         for name, options in _arrays(plan).items():
             # A finished run keeps no probabilities.
-            if name not in root and not (name == "probabilities" and self.ledger.has("done", 0)):
+            is_temporary = name in plan.probability_arrays
+            if name not in root and not (is_temporary and self.ledger.has("done", 0)):
                 root.create_array(name, dimension_names=plan.axes, **options)
 
     def read(self, name: str, region: Box) -> np.ndarray:
         """Read a region of an array."""
         return self._array(name)[region]
+
+    def read_probabilities(self, plan: Plan, region: Box) -> np.ndarray:
+        """Read what the network predicts of a region, as a `BlockPredictor` returns it."""
+        arrays = [self.read(name, region) for name in plan.probability_arrays]
+        return np.stack(arrays, axis=-1) if len(arrays) > 1 else arrays[0]
 
     def write(self, name: str, region: Box, values: np.ndarray) -> np.ndarray:
         """Write a region of an array, and return its checksum."""
@@ -60,11 +66,14 @@ class Store:
         """Whether all that a task writes for a block exists and is undamaged."""
         if not all(self.ledger.has(entry, i) for entry in _ENTRIES.get(task, (task,))):
             return False
-        written = _written_region(plan, task, i)
-        if written is None:
+        written = _written(plan, task, i)
+        if not written:
             return True
-        name, region = written
-        return self._has_checksum(name, region, self.ledger.read(task, i)["crc"])
+        entry = self.ledger.read(task, i)
+        return all(
+            self._has_checksum(array, region, entry.get(key))
+            for key, (array, region) in written.items()
+        )
 
     def _has_checksum(self, name, region, crc):
         try:
@@ -78,16 +87,22 @@ class Store:
         return zarr.open_array(self.destination / name, mode="r+")
 
 
-def _written_region(plan, task, i):
-    """Array and region that a task writes; None for tasks that write to the ledger only."""
+def _written(plan: Plan, task: str, i: int) -> dict[str, tuple[str, Box]]:
+    """Array and region that a task writes, by the name of their checksum in the ledger."""
     if task == "predict":
-        return "probabilities", plan.network_grid.boxes[i]
+        region = plan.network_grid.boxes[i]
+        return {checksum_name(name): (name, region) for name in plan.probability_arrays}
     if task == "write":
-        return "labels/0", plan.grid.boxes[i]
+        return {"crc": ("labels/0", plan.grid.boxes[i])}
     if task == "downsample":
         level, box = plan.pyramid[i]
-        return f"labels/{level}", box
-    return None
+        return {"crc": (f"labels/{level}", box)}
+    return {}
+
+
+def checksum_name(array: str) -> str:
+    """Return the name of the checksum of an array in the ledger of `predict`."""
+    return "crc" if array == "probabilities" else f"{array}_crc"
 
 
 def _arrays(plan: Plan) -> dict[str, dict[str, Any]]:
@@ -99,10 +114,10 @@ def _arrays(plan: Plan) -> dict[str, dict[str, Any]]:
     for level, (shape, _) in enumerate(pyramid_levels(plan.shape)):
         sides = chunks if level == 0 else tuple(np.minimum(chunks, shape).tolist())
         arrays[f"labels/{level}"] = {"shape": shape, "chunks": sides, "dtype": np.int64}
-    if not plan.from_images:
+    for name in plan.probability_arrays:
         # Probabilities hardly compress: use the fastest codec.
         codec = BloscCodec(cname="lz4", clevel=5, shuffle="shuffle", typesize=4)
-        arrays["probabilities"] = {
+        arrays[name] = {
             "shape": plan.shape, "chunks": _chunks(plan, plan.network_grid.core),
             "dtype": np.float32, "compressors": codec,
         }  # fmt: skip

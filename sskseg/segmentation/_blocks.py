@@ -41,6 +41,10 @@ class SegmenterBlocks:
     def consecutive(self) -> bool:
         return self.predictor.sections.consecutive
 
+    @property
+    def has_cores(self) -> bool:
+        return self.predictor.n_further > 0
+
     def memory(self, n_pixels: int) -> int:
         return block_bytes(self.predictor, self.n_channels, n_pixels)
 

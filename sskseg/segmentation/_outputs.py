@@ -29,6 +29,18 @@ def foreground(
     return objective.foreground(calibrate(probabilities, calibration))
 
 
+def foreground_and_core(
+    objective: Objective, calibration: np.ndarray, outputs: np.ndarray
+) -> np.ndarray:
+    """Return the calibrated probability of the foreground and that of cores, as last axis.
+
+    Without cores among the outputs, as `foreground` returns it.
+    """
+    n = objective.n_probabilities
+    probability = foreground(objective, calibration, outputs[:n])
+    return probability if len(outputs) == n else np.stack([probability, *outputs[n:]], axis=-1)
+
+
 def uncertainty(
     objective: Objective, calibration: np.ndarray, probabilities: np.ndarray
 ) -> np.ndarray:

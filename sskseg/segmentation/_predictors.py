@@ -15,6 +15,7 @@ from ..inference import (
     Sections,
     tile_settings,
 )
+from ..inference.object_size import SizedPredictor
 
 if TYPE_CHECKING:
     from ._segmenter import SemiSupervisedSegmenter
@@ -24,6 +25,8 @@ def dense_predictor(
     segmenter: SemiSupervisedSegmenter,
     network: torch.nn.Module,
     block_shape: tuple[int, ...] | None = None,
+    *,
+    with_cores: bool = False,
 ) -> DensePredictor:
     """Return what predicts probabilities of samples with `network`.
 
@@ -33,10 +36,13 @@ def dense_predictor(
     network : torch.nn.Module
     block_shape : tuple of int, default=None
         Of the blocks of a scan.
+    with_cores : bool, default=False
+        Whether the probability of the core of an object follows, if the network predicts it.
     """
+    objective = segmenter._objective()
     return DensePredictor(
         network,
-        segmenter._objective().activate,
+        objective.activate_with_cores if with_cores else objective.activate,
         ChannelNormalization(segmenter.channel_mean_, segmenter.channel_std_),
         tile_settings(network, segmenter.spatial_ndim, block_shape),
         Compute(segmenter.device, segmenter.precision),
@@ -44,7 +50,10 @@ def dense_predictor(
 
 
 def section_predictor(
-    segmenter: SemiSupervisedSegmenter, block_shape: tuple[int, ...] | None = None
+    segmenter: SemiSupervisedSegmenter,
+    block_shape: tuple[int, ...] | None = None,
+    *,
+    with_cores: bool = False,
 ) -> SectionPredictor:
     """Return what predicts probabilities with all fitted networks; see `dense_predictor`."""
     objective, correction = segmenter._objective(), None
@@ -55,13 +64,25 @@ def section_predictor(
             segmenter.continuity_, objective.activate, None, tiling, compute, torch.float32
         )
     return SectionPredictor(
-        dense_predictor(segmenter, segmenter.network_, block_shape),
+        dense_predictor(segmenter, segmenter.network_, block_shape, with_cores=with_cores),
         objective.n_probabilities,
         sections_of(segmenter),
         correction,
         segmenter.test_time_augmentation,
         check_augmentation(segmenter.augmentation).dihedral,
+        int(with_cores and objective.has_cores),
     )
+
+
+def image_predictor(
+    segmenter: SemiSupervisedSegmenter, *, with_cores: bool = False
+) -> SectionPredictor | SizedPredictor:
+    """Return what predicts images: at one size of objects, if the segmenter learned so."""
+    if segmenter.object_size_ is None:
+        return section_predictor(segmenter, with_cores=with_cores)
+    predictor = section_predictor(segmenter, with_cores=True)
+    n_outputs = predictor.n_outputs + with_cores * predictor.n_further
+    return SizedPredictor(predictor, segmenter.object_size_, n_outputs)
 
 
 def sections_of(segmenter: SemiSupervisedSegmenter) -> Sections:

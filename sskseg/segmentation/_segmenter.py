@@ -27,12 +27,14 @@ from ..images import (
 from ..images.annotations import Annotations
 from ..images.augmentation import Augmentation
 from ..inference import calibrate
+from ..inference.object_size import resample_labels
 from ..io.models import check_fitted, shortened
 from ..nn import ContinuityNet, check_network, make_network
 from ..training import FINETUNE, SegmentationLoss, check_batch, start_network
 from ._blocks import SegmenterBlocks, segmenter_blocks
-from ._outputs import foreground, mask, probability, uncertainty
-from ._predictors import section_predictor
+from ._object_size import normalize_size, warn_of_scans
+from ._outputs import foreground_and_core, mask, probability, uncertainty
+from ._predictors import image_predictor, section_predictor
 from ._suggestions import disagreement, rank_sections
 from ._training import Training
 from ._training_data import read_training_data, training_patch_shape
@@ -164,6 +166,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         `ImageStack`) and voxels are no cubes. Weights between close objects, distances to borders
         and discs of points are measured by it, and U-Nets with same padding (without a backbone)
         pool along z only from the level on at which voxels are about cubic.
+    object_size_ : float or None
+        Diameter of objects, pixels, to which images are resampled; see `Augmentation`.
     patch_shape_ : tuple of int
         Size of the training patches.
 
@@ -199,6 +203,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         "patch_shape_": "a shape",
         "architecture_": "a tuple or None",
         "spacing_": "a spacing or None",
+        "object_size_": "a number or None",
         "continuity_context_": "a count",
         "calibration_": "numbers",
         "semi_supervision_": "a tuple",
@@ -304,7 +309,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         self._validate_params()
         methods = check_methods(self.semi_supervision)
         with transaction(self), self._session() as session:
-            data = read_training_data(self, X, y, positions, sample_weight)
+            given = read_training_data(self, X, y, positions, sample_weight)
+            data = normalize_size(self, given)
             held_out = data.choose_validation_set(self.validation_fraction, session[0])
             training_set, validation = data.without(held_out), ValidationSet(data, held_out)
             choice = choose_methods(methods, training_set).log()
@@ -319,8 +325,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             self.calibration_ = validation.calibration(section_predictor(self))
             if training.transduction is not None:
                 classes = getattr(self, "classes_", None)
-                labels = data.transduction(training.transduction, held_out, classes)
-                self.transduction_ = like_input(labels, X)
+                pairs = zip(training.transduction, given.labels, strict=False)
+                pseudo = [resample_labels(label, old.shape) for label, old in pairs]
+                self.transduction_ = like_input(given.transduction(pseudo, held_out, classes), X)
         return self
 
     def _keep(self, training, validation_indices):
@@ -368,7 +375,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         return self._predict(X, positions, probability)
 
     def transform(self, X: Any, *, positions: Any = None) -> Any:
-        """Predict the probability of the foreground, which `InstanceCounter` takes.
+        """Predict the probabilities of foreground and cores, which `InstanceCounter` takes.
 
         Parameters
         ----------
@@ -380,10 +387,13 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         Returns
         -------
         probabilities : ndarray of float32, list of ndarray, ImageStack or dask array
-            Shape (n_samples, *spatial); with ``target="classes"`` the probability of any class but
-            the first. An `ImageStack` gives an `ImageStack` with what it carries.
+            Shape (n_samples, *spatial, 2): of the foreground, as `predict_proba` returns it, and
+            of the core of an object. Shape (n_samples, *spatial) where `loss` lacks "core", and
+            with ``target="classes"``: the probability of any class but the first. An `ImageStack`
+            gives an `ImageStack` with what it carries.
         """
-        return wrap_like(X, self._predict(X, positions, foreground), self.transform)
+        predicted = self._predict(X, positions, foreground_and_core, with_cores=True)
+        return wrap_like(X, predicted, self.transform)
 
     def fit_transform(
         self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None
@@ -437,7 +447,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         annotations = self._annotations(y, images, self.spacing_)
         labeled = annotations.require_labeled()
         weight = check_sample_weight(sample_weight, len(images), labeled)
-        predicted = section_predictor(self).predict_some(images, positions, labeled)
+        predicted = image_predictor(self).predict_some(images, positions, labeled)
         outputs = (calibrate(output, self.calibration_) for output in predicted)
         # All classes but the first are foreground, whatever their values.
         background = self.classes_[0] if self.target == "classes" else 0
@@ -467,10 +477,12 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             For a network without ``reach``, or a scan of other axes.
         """
         check_is_fitted(self)
-        finish = partial(foreground, self._objective(), self.calibration_)
+        warn_of_scans(self.object_size_)
+        finish = partial(foreground_and_core, self._objective(), self.calibration_)
         return segmenter_blocks(
-            partial(section_predictor, self), finish, self.n_channels_, shape, wanted
-        )
+            partial(section_predictor, self, with_cores=True), finish, self.n_channels_, shape,
+            wanted,
+        )  # fmt: skip
 
     def predict_uncertainty(self, X: Any, *, positions: Any = None) -> Any:
         """Compute how uncertain the prediction of each pixel is.
@@ -532,6 +544,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             )
         is_stack = self.sections == "consecutive"
         positions = check_positions(positions, len(images))
+        if self.object_size_ is not None:
+            images = image_predictor(self).resampled(images)
         scores = disagreement(section_predictor(self), images, positions)
         return rank_sections(scores, n, positions if is_stack else None, labeled)
 
@@ -542,11 +556,11 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         classes, spacing = getattr(self, "classes_", None), getattr(self, "spacing_", None)
         return loss.objective(self.target, classes, spacing)
 
-    def _predict(self, X, positions, output):
+    def _predict(self, X, positions, output, with_cores=False):
         """Predict samples, in memory or lazily; `output` is a function of `_outputs`."""
         check_is_fitted(self)
         finish = partial(output, self._objective(), self.calibration_)
-        predictor = section_predictor(self)
+        predictor = image_predictor(self, with_cores=with_cores)
         if is_lazy(X):
             X = check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
             return predictor.predict_lazily(X, positions, finish)

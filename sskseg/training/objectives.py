@@ -23,8 +23,9 @@ from ..nn import (
 )
 from .batches import Batch
 
-LOSSES = ("cross-entropy", "dice", "distance")
+LOSSES = ("cross-entropy", "dice", "distance", "core")
 _BORDER_WEIGHT = 8.0  # extra weight, in the loss of the distance, of the borders of objects
+_CORE = 0.4  # least distance to the border in the core of an object, as a share of the largest
 
 
 def decaying_weight(progress: float) -> float:
@@ -81,8 +82,9 @@ class _Objective:
 
 @dataclass(frozen=True)
 class ForegroundObjective(_Objective):
-    """Foreground against background and, with "distance" among the losses, the distance to the
-    border of the object, which is an auxiliary task that no prediction uses.
+    """Foreground against background, and two further tasks: with "distance" among the losses the
+    distance to the border of the object, which no prediction uses, and with "core" the core of each
+    object, which separates touching objects.
 
     Parameters
     ----------
@@ -101,7 +103,12 @@ class ForegroundObjective(_Objective):
 
     @property
     def n_outputs(self) -> int:
-        return 1 + ("distance" in self.losses)
+        return 1 + ("distance" in self.losses) + self.has_cores
+
+    @property
+    def has_cores(self) -> bool:
+        """Whether the last output is the logit of the core of an object."""
+        return "core" in self.losses
 
     @property
     def weigh(self) -> Callable[[np.ndarray], np.ndarray] | None:
@@ -123,7 +130,7 @@ class ForegroundObjective(_Objective):
         """
         pairs = list(zip(labels, used, strict=True))
         labels = [_numbered(label) if use else label for label, use in pairs]
-        if "distance" not in self.losses:
+        if not {"distance", "core"} & set(self.losses):
             return labels, None
         targets = [
             normalized_distance(label, self.spacing).astype(np.float16) if use else None
@@ -136,16 +143,28 @@ class ForegroundObjective(_Objective):
 
     def _loss(self, logits, batch):
         total = self._overlap_losses(self._overlap_logits(logits), batch.labels, batch.weights)
-        if batch.targets is not None:
-            # Of the labels after the warp: a mark would be interpolated with the distances.
-            borders = _borders(batch.labels)
+        if batch.targets is None:
+            return total
+        # Of the labels after the warp: a mark would be interpolated with the distances.
+        borders = _borders(batch.labels)
+        target = batch.targets.masked_fill(borders & ~batch.targets.isnan(), 0)
+        if "distance" in self.losses:
             weight = 1 + _BORDER_WEIGHT * borders
-            target = batch.targets.masked_fill(borders & ~batch.targets.isnan(), 0)
             total = total + masked_soft_cross_entropy(logits[:, 1], target, weight)
+        if self.has_cores:
+            cores = (target > _CORE).long().masked_fill(target.isnan(), -1)
+            total = total + self._overlap_losses(logits[:, -1:], cores, batch.weights)
         return total
 
     def activate(self, logits: torch.Tensor) -> torch.Tensor:
         return logits[:, :1].float().sigmoid()
+
+    def activate_with_cores(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return probabilities (batch, 2, *spatial) of foreground and core."""
+        foreground = self.activate(logits)
+        if not self.has_cores:
+            return foreground
+        return torch.cat([foreground, logits[:, -1:].float().sigmoid()], dim=1)
 
     @staticmethod
     def confident_labels(probabilities: torch.Tensor, confidence: float) -> torch.Tensor:
@@ -180,6 +199,7 @@ class ClassObjective(_Objective):
 
     classes: np.ndarray
     weigh = None
+    has_cores = False
 
     @property
     def n_outputs(self) -> int:
@@ -199,6 +219,8 @@ class ClassObjective(_Objective):
 
     def activate(self, logits: torch.Tensor) -> torch.Tensor:
         return logits.float().softmax(1)
+
+    activate_with_cores = activate
 
     @staticmethod
     def confident_labels(probabilities: torch.Tensor, confidence: float) -> torch.Tensor:
@@ -240,10 +262,12 @@ class SegmentationLoss(BaseEstimator):
     Parameters
     ----------
     terms : {"auto"} or sequence of str, default="auto"
-        Which of "cross-entropy", "dice" and "distance" are added, one of the first two at least.
-        "distance" is the cross-entropy of the normalized distance of pixels to the border of their
-        object, which no prediction uses: it makes the network attend to borders. "auto" is all
-        three, without "distance" for ``target="classes"``.
+        Which of "cross-entropy", "dice", "distance" and "core" are added, one of the first two at
+        least. "distance" is the cross-entropy of the normalized distance of pixels to the border of
+        their object, which no prediction uses: it makes the network attend to borders. "core" is
+        the loss of a further output, the probability that a pixel is in the core of an object (its
+        normalized distance is above 0.4), from which `InstanceCounter` separates touching
+        objects [2]_. "auto" is all four, without the last two for ``target="classes"``.
     border_weight, border_sigma : float, default=10.0 and 5.0
         With ``target="instances"``, the cross-entropy of background pixels between objects that
         almost touch is weighted by ``1 + border_weight * exp(-(d1 + d2)**2 / (2 *
@@ -257,6 +281,8 @@ class SegmentationLoss(BaseEstimator):
     References
     ----------
     .. [1] Ronneberger, Fischer, Brox. U-Net. MICCAI 2015. :doi:`10.1007/978-3-319-24574-4_28`
+    .. [2] Lux, Matula. Cell segmentation by combining marker-controlled watershed and deep
+       learning. 2020. :doi:`10.48550/arXiv.2004.01607`
 
     Examples
     --------

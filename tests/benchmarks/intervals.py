@@ -121,11 +121,11 @@ def nuclei(seed):
     model.fit(X[fit], y[fit])
     trained = ImageStack(model[:-1].transform(X[fit]), in_sample=True)  # of the same network
     counters = {"CrossFitted": model[-1], "in sample": InstanceCounter().fit(trained, y[fit])}
-    foreground, figures = model[:-1].transform(X[test]), {}
+    outputs, figures = model[:-1].transform(X[test]), {}
     for side in (1, 2, 4):
         rng = np.random.default_rng(seed)
         groups = [rng.permutation(len(test))[: side**2] for _ in range(len(test) // 2)]
-        images = [mosaic(foreground[group], side) for group in groups]
+        images = [mosaic(outputs[group], side) for group in groups]
         true = [counts[test[group]].sum() for group in groups]
         for name, counter in counters.items():
             figures[f"{name}, {side**2}"] = evaluate(counter, images, true)
@@ -136,10 +136,10 @@ def mosaic(images, side):
     """Put images side by side, with a gap that keeps objects apart."""
     if side == 1:
         return images[0]
-    images = np.pad(images, ((0, 0), (0, 1), (0, 1)))
-    _, height, width = images.shape
-    grid = images.reshape(side, side, height, width).swapaxes(1, 2)
-    return grid.reshape(side * height, side * width)
+    images = np.pad(images, ((0, 0), (0, 1), (0, 1), (0, 0)))
+    _, height, width, channels = images.shape
+    grid = images.reshape(side, side, height, width, channels).swapaxes(1, 2)
+    return grid.reshape(side * height, side * width, channels)
 
 
 def main():

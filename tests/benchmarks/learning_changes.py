@@ -31,7 +31,8 @@ def nuclei(steps, seed):
     model = make_pipeline(PercentileScaler(scope="image"), segmenter, InstanceCounter())
     model.fit(X, y)
     probabilities = model[:-1].transform(X_test)
-    return probabilities, y_test, model[-1].label(probabilities)
+    foreground = [p if p.ndim == 2 else p[..., 0] for p in probabilities]
+    return foreground, y_test, model[-1].label(probabilities)
 
 
 def mitochondria(steps, seed):
@@ -44,7 +45,7 @@ def mitochondria(steps, seed):
     y[[i for i in range(24) if i not in (3, 9, 15, 21)]] = -1
     model = SemiSupervisedSegmenter(max_steps=steps, random_state=seed, sections="consecutive")
     model.fit(X[:24], y)
-    return model.transform(X_test[:12]), y_test[:12], None
+    return model.predict_proba(X_test[:12]), y_test[:12], None
 
 
 def figures(task, steps, seed):

@@ -64,8 +64,8 @@ def found(make, steps):
         SemiSupervisedSegmenter(patch_size=128, max_steps=steps, random_state=0, **options),
         counter,
     ).fit(X, known)
-    maps = model[:-1].transform(X)
-    labels = model[-1].transform(maps)
+    outputs = model[:-1].transform(X)
+    maps, labels = outputs[..., 0], model[-1].transform(outputs)
     return [middle(np.asarray(each[shown])) for each in (X, y, maps, labels)]
 
 

@@ -92,10 +92,11 @@ def measure(data, labels, method, seed, options):
         time_budget=seconds, random_state=seed,
     ).fit(stack, y)  # fmt: skip
     counter = InstanceCounter(**COUNTERS[data]).fit(segmenter.transform(X), y)
-    maps = segmenter.transform(X_test)
-    found = counter.label(maps)
+    outputs = segmenter.transform(X_test)
+    maps = [output[..., 0] for output in outputs]
+    found = counter.label(outputs)
     counts = [len(np.unique(label[label > 0])) for label in y_test]
-    errors = count_error(counts, counter.predict(maps))
+    errors = count_error(counts, counter.predict(outputs))
     return {
         "labeled": n, "steps": segmenter.history_[-1]["step"], "report": report,
         "dice": float(np.mean([dice(t > 0, m > 0.5) for t, m in zip(y_test, maps, strict=True)])),

@@ -242,6 +242,10 @@ def test_lazy_label_images():
 @pytest.mark.parametrize("question", ["kind", "fully_labeled", "label_images", "counts", "points"])
 def test_annotations_without_images_say_what_they_lack(question):
     annotations = Annotations(np.array([[[1, 0, 2]]]))
-    with pytest.raises(ValueError, match=r"y must be bound to its images: Annotations\(y, images"):
+
+    def ask():
         found = getattr(annotations, question)
-        found(0)
+        return found(0) if callable(found) else found
+
+    with pytest.raises(ValueError, match=r"y must be bound to its images: Annotations\(y, images"):
+        ask()

@@ -18,6 +18,7 @@ from sskseg.morphology import (
     relabel,
     relief_of,
     remove_small,
+    split_by_seeds,
     split_touching,
 )
 
@@ -284,3 +285,52 @@ def test_components_are_those_of_scipy(seed):
             labels = label_components(mask.astype(dtype), connectivity)
             pairs = np.unique(np.stack([labels.ravel(), expected.ravel()], axis=1), axis=0)
             assert (len(pairs), labels.max()) == (n + (~mask).any(), n)
+
+
+def crowd(shape=(90, 120), n=40, seed=0):
+    """A mask of touching disks, the relief of their cores, and these."""
+    rng = np.random.default_rng(seed)
+    mask, core = np.zeros(shape, bool), np.zeros(shape, bool)
+    for center in rng.uniform((8, 8), np.array(shape) - 8, (n, 2)):
+        mask[disk(center, 7, shape=shape)] = True
+        core[disk(center, 3, shape=shape)] = True
+    return mask, np.where(mask, 0.3 + 0.5 * core, 0.0).astype(np.float32), core
+
+
+def test_objects_grow_from_their_seeds():
+    mask = two_disks(20)
+    seeds = two_disks(20) & False
+    seeds[18:22, 12:16] = seeds[18:22, 44:48] = True
+    labels = split_by_seeds(mask, mask * 0.5, seeds)
+    assert labels.max() == 2
+    assert np.array_equal(labels > 0, mask)
+    assert len(np.unique(labels[:, :26][mask[:, :26]])) == 1
+    assert labels[20, 10] != labels[20, 50]
+    assert labels[20, 29] == labels[20, 10]
+    assert labels[20, 32] == labels[20, 50]
+
+
+def test_components_without_a_seed_are_objects():
+    mask, relief, core = crowd()
+    mask[0:2, 0:2] = True
+    labels = split_by_seeds(mask, relief, core)
+    assert np.array_equal(labels > 0, mask)
+    assert labels[0, 0] == labels.max()
+    parts = label_components(mask)
+    assert labels.max() > parts.max()
+    assert split_by_seeds(mask, relief, core & False).max() == parts.max()
+    assert split_by_seeds(mask & False, relief, core).max() == 0
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_objects_from_seeds_do_not_depend_on_the_rest_of_the_image(seed):
+    """Flat reliefs and equal seeds are ties all over: each component is split as if alone."""
+    mask, relief, core = crowd(seed=seed)
+    whole, parts = split_by_seeds(mask, relief, core), label_components(mask)
+    for part in range(1, parts.max() + 1):
+        box = tuple(
+            slice(max(0, side.start - 1), side.stop + 1)
+            for side in ndi.find_objects((parts == part).astype(int))[0]
+        )
+        alone = split_by_seeds((parts == part)[box], relief[box], core[box])
+        assert same_partition(np.where(alone > 0, whole[box], 0), alone)

@@ -188,7 +188,7 @@ def test_probability_and_uncertainty(pipeline, cells):
     assert display.axes_[1].images[0].get_cmap().name == "cividis"
     drawn = ProbabilityDisplay.from_estimator(pipeline, X, indices=[1, 3])
     np.testing.assert_array_equal(
-        drawn.axes_[4].images[0].get_array(), pipeline[:-1].transform(X)[3]
+        drawn.axes_[4].images[0].get_array(), pipeline[:-1].transform(X)[3, ..., 0]
     )
     with pytest.raises(ValueError, match="predicts no probabilities"):
         ProbabilityDisplay.from_estimator(OtsuWatershed().fit(X), X)
@@ -306,7 +306,7 @@ def test_sizes(pipeline, cells):
 
 def test_reliability(pipeline, cells):
     X, y, known = cells
-    probability = pipeline[:-1].transform(X)
+    probability = pipeline[:-1].transform(X)[..., 0]
     display = ReliabilityDisplay.from_estimator(pipeline, X, known, n_bins=5)
     expected = expected_calibration_error(list(y[:2]), list(probability[:2]), n_bins=5)
     assert display.calibration_error == pytest.approx(expected)

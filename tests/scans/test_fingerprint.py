@@ -16,6 +16,7 @@ from sskseg.datasets import make_cells
 from sskseg.scans import count_scan, fingerprint
 from sskseg.scans.digest import hash_of
 from sskseg.scans.scheduler import TASKS, ScanError
+from sskseg.training import SegmentationLoss
 
 STEPS = """
 from functools import cached_property, lru_cache
@@ -176,7 +177,13 @@ def test_settings_of_modules_of_torch_are_part_of_a_run():
 def fitted():
     X, y = make_cells(2, (64, 64), random_state=0)
     segmenter = SemiSupervisedSegmenter(
-        semi_supervision=None, width=4, depth=1, max_steps=20, batch_size=2, random_state=0
+        semi_supervision=None,
+        width=4,
+        depth=1,
+        max_steps=20,
+        batch_size=2,
+        random_state=0,
+        loss=SegmentationLoss(("cross-entropy", "dice", "distance")),
     )
     counter = InstanceCounter("components", fill_holes=False)
     return make_pipeline(segmenter, counter).fit(X, y)

@@ -14,6 +14,7 @@ from sskseg import InstanceCounter, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.io.scans import ngff_unit
 from sskseg.scans import count_scan, open_scan
+from sskseg.training import SegmentationLoss
 
 NGFF_UNITS = """
     angstrom attometer centimeter decimeter exameter femtometer foot gigameter hectometer inch
@@ -26,7 +27,13 @@ NGFF_UNITS = """
 def model():
     X, y = make_cells(2, (64, 64), random_state=0)
     segmenter = SemiSupervisedSegmenter(
-        semi_supervision=None, width=4, depth=1, max_steps=60, batch_size=2, random_state=0
+        semi_supervision=None,
+        width=4,
+        depth=1,
+        max_steps=60,
+        batch_size=2,
+        random_state=0,
+        loss=SegmentationLoss(("cross-entropy", "dice", "distance")),
     )
     return make_pipeline(segmenter, InstanceCounter("components")).fit(X, y)
 

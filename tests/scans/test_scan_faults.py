@@ -177,7 +177,7 @@ def test_a_mask_excludes_blocks_and_objects(components, plane, tmp_path, monkeyp
         assert (labels[:, :90] == 0).all()
         tables.append(found.table)
         assert found.table.equals(tables[0])
-    probability = components[:-1].transform(plane[None])[0]
+    probability = components[:-1].transform(plane[None])[0, ..., 0]
     expected = components[-1].label(np.where(np.arange(170) < 90, 0, probability)[None])[0]
     assert found.n_objects == expected.max() > 3
     assert np.array_equal(labels > 0, expected > 0)

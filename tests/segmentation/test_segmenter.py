@@ -78,7 +78,8 @@ def test_shapes_of_what_comes_out(cells, options):
     y = (y > 0).astype(int) + (y > 5) if options.get("target") == "classes" else y
     model = segmenter(**options).fit(X, y)
     assert model.predict(X).shape == X.shape
-    assert model.transform(X).shape == X.shape
+    channels = () if options.get("target") == "classes" else (2,)
+    assert model.transform(X).shape == (*X.shape, *channels)
     assert model.transform(X).dtype == np.float32
     proba = model.predict_proba(X)
     assert proba.min() >= 0
@@ -335,7 +336,7 @@ def test_a_stack_comes_out_of_a_stack(cells):
     stack = ImageStack(X)
     maps = segmenter().fit(stack, y).transform(stack)
     assert isinstance(maps, ImageStack)
-    assert (maps.simulator, maps.shape) == (None, X.shape)
+    assert (maps.simulator, maps.shape) == (None, (*X.shape, 2))
 
 
 def test_pipeline_grid_search_and_cross_validation(cells):
@@ -445,17 +446,17 @@ def test_illegal_patches_name_the_nearest_legal(cells):
 
 def test_a_users_module_is_copied_and_checked(cells):
     X, y = cells
-    module = torch.nn.Conv2d(1, 2, 5, padding=2)
+    module = torch.nn.Conv2d(1, 3, 5, padding=2)
     before = module.weight.detach().clone()
     model = segmenter(network=module).fit(X, y)
     assert torch.equal(module.weight, before)
     assert not torch.equal(model.network_.weight, before)
     assert model.predict(X).shape == X.shape
     clone(model).fit(X, y)
-    with pytest.raises(ValueError, match=r"2 output channel\(s\) .* got \(1, 1, 64, 64\)"):
+    with pytest.raises(ValueError, match=r"3 output channel\(s\) .* got \(1, 1, 64, 64\)"):
         segmenter(network=torch.nn.Conv2d(1, 1, 3, padding=1)).fit(X, y)
     with pytest.raises(ValueError, match=r"must take float32 tensors of shape \(1, 1, 64, 64\)"):
-        segmenter(network=torch.nn.Conv2d(3, 2, 3, padding=1)).fit(X, y)
+        segmenter(network=torch.nn.Conv2d(3, 3, 3, padding=1)).fit(X, y)
     with pytest.raises(ValueError, match="Use joblib or pickle"):
         model.save("nowhere")
 
@@ -463,7 +464,8 @@ def test_a_users_module_is_copied_and_checked(cells):
 @pytest.mark.parametrize(
     ("loss", "outputs"),
     [
-        ("auto", 2),
+        ("auto", 3),
+        (SegmentationLoss(["dice", "core"]), 2),
         (SegmentationLoss(("cross-entropy",)), 1),
         (SegmentationLoss(["dice", "distance"]), 2),
         (SegmentationLoss(("dice",)), 1),
@@ -544,7 +546,7 @@ class Halved(torch.nn.Conv2d):
     """Output of half the size."""
 
     def __init__(self):
-        super().__init__(1, 2, 3, stride=2, padding=1)
+        super().__init__(1, 3, 3, stride=2, padding=1)
 
 
 class Margined(torch.nn.Conv2d):
@@ -553,14 +555,14 @@ class Margined(torch.nn.Conv2d):
     margin = (1, 1)
 
     def __init__(self):
-        super().__init__(1, 2, 3)
+        super().__init__(1, 3, 3)
 
 
 @pytest.mark.parametrize(
     ("network", "message"),
     [
-        (Halved(), r"to \(1, 2, 64, 64\), .* got \(1, 2, 32, 32\)"),
-        (torch.nn.Conv2d(1, 2, 3), r"less its margin\), got \(1, 2, 62, 62\)"),
+        (Halved(), r"to \(1, 3, 64, 64\), .* got \(1, 3, 32, 32\)"),
+        (torch.nn.Conv2d(1, 3, 3), r"less its margin\), got \(1, 3, 62, 62\)"),
         (Margined(), "must have .*'valid_input_size', 'check_size', 'reach'"),
     ],
 )
@@ -584,7 +586,7 @@ def test_points_are_enough(cells):
     X, y = cells
     points = [[np.argwhere(label == i).mean(0) for i in np.unique(label[label > 0])] for label in y]
     model = segmenter(width=8, max_steps=150).fit(X, [*points[:4], None, None])
-    maps = model.transform(X)
+    maps = model.predict_proba(X)
     centers = [np.round(np.array(p)).astype(int) for p in points]
     inside = np.mean([m[tuple(c.T)].mean() for m, c in zip(maps, centers, strict=True)])
     assert inside > np.mean(maps) + 0.3

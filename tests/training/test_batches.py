@@ -180,6 +180,34 @@ def test_borders_of_objects_are_those_of_the_labels_after_the_warp(shape):
     assert both - without == pytest.approx(expected, rel=1e-4)
 
 
+def test_cores_are_of_single_objects_after_the_warp():
+    objective = ForegroundObjective(("cross-entropy", "dice", "core"), 0.0, 5.0)
+    assert objective.n_outputs == 2
+    assert objective.has_cores
+    labels = np.zeros((1, 12, 13), np.int64)
+    labels[:, 2:9, 1:6], labels[:, 2:9, 6:11], labels[:, 11] = 1, 2, -1
+    _, (targets,) = objective.prepare([labels[0]], [True])
+    batch = Batch(torch.zeros(1, 1, 12, 13), torch.from_numpy(labels), torch.tensor(targets)[None])
+    core = (targets > 0.4).astype(np.int64)
+    core[find_boundaries(np.maximum(labels[0], 0), connectivity=2, mode="thick")] = 0
+    assert core[:, 5:7].max() == 0
+    assert core[5, 3] == core[5, 8] == 1
+    core[labels[0] < 0] = -1
+    logits = torch.randn(1, 2, 12, 13, generator=torch.Generator().manual_seed(0))
+    alone = ForegroundObjective(("cross-entropy", "dice"), 0.0, 5.0)
+    one, other = Batch(batch.images, batch.labels), Batch(batch.images, torch.tensor(core)[None])
+    expected = alone.loss(lambda _: logits[:, :1], one, 0)
+    expected = expected + alone.loss(lambda _: logits[:, 1:], other, 0)
+    assert float(objective.loss(lambda _: logits, batch, 0)) == pytest.approx(float(expected))
+    both = objective.activate_with_cores(logits)
+    assert torch.equal(both, logits.sigmoid())
+    assert torch.equal(objective.activate(logits), both[:, :1])
+    # Pseudo-labels have no objects, and teach no cores.
+    unknown = batch._replace(targets=torch.full((1, 12, 13), torch.nan))
+    foreground = float(alone.loss(lambda _: logits[:, :1], one, 0))
+    assert float(objective.loss(lambda _: logits, unknown, 0)) == pytest.approx(foreground)
+
+
 def test_distances_are_not_mixed_with_marks_of_borders():
     objective = ForegroundObjective(("cross-entropy", "distance"), 0.0, 5.0)
     _, targets = objective.prepare([cells()], [True])

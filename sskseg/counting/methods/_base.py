@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -26,9 +26,12 @@ class InstanceMethod(BaseEstimator):
     Attributes
     ----------
     name : str
-    candidates : dict of str to tuple of float
+    candidates : dict of str to tuple
         Constructor parameters that may be "auto", each with the values that
         `InstanceCounter.fit` tries, the default first. `split` reads them from its `parameters`.
+    reads_cores : bool, default=False
+        Whether `split` takes the probability of cores, a further argument `core`, which is None
+        where the segmenter predicts none.
     exact : bool, default=False
         Whether the objects are the connected components of the foreground. Objects that reach over
         blocks of a scan are then joined by the pixels that touch, and blocks need no halo.
@@ -59,7 +62,8 @@ class InstanceMethod(BaseEstimator):
     """
 
     name: ClassVar[str] = ""
-    candidates: ClassVar[dict[str, tuple[float, ...]]] = {}
+    candidates: ClassVar[dict[str, tuple]] = {}
+    reads_cores: ClassVar[bool] = False
     exact: ClassVar[bool] = False
     _parameter_constraints: ClassVar[dict] = {}
 
@@ -74,6 +78,24 @@ class InstanceMethod(BaseEstimator):
         which they depend on."""
         own = tuple(self.candidates)
         return ("merge_distance", *own, "threshold", *own, "min_size")
+
+    def candidates_of(self, *, has_cores: bool, is_fragmented: bool) -> dict[str, Any]:
+        """Return the values to try for the images at hand.
+
+        Parameters
+        ----------
+        has_cores : bool
+            Whether the segmenter predicts cores.
+        is_fragmented : bool
+            Whether a tenth of the labeled objects or more are fragmented.
+
+        Returns
+        -------
+        dict of str to tuple, or callable
+            As `candidates`. A callable maps the current values of all parameters, a dict, and the
+            indices of samples to a tuple.
+        """
+        return dict(self.candidates)
 
     @staticmethod
     def foreground(

@@ -59,6 +59,11 @@ class Augmentation:
         Largest standard deviation of Gaussian noise (same units).
     blur : float, default=1.0
         Largest standard deviation, pixels, of a Gaussian blur.
+    object_size : "auto", float or None, default="auto"
+        Diameter of objects, pixels, to which a `SemiSupervisedSegmenter` resamples images of
+        independent planes, in `fit` by their labels, in predictions by the objects that it finds
+        first. "auto" is 24 where the typical diameters in at least 5 labeled images differ by a
+        factor of 2, and otherwise None: images as they are.
     warm_up : int, default=1000
         Batches during which both probabilities, and the weight of borders, rise linearly from 0:
         an untrained network learns faster without augmentation. There is no warm-up after a warm
@@ -78,6 +83,7 @@ class Augmentation:
     brightness: float = 0.2
     noise: float = 0.2
     blur: float = 1.0
+    object_size: str | float | None = "auto"
     warm_up: int = 1000
 
     def __post_init__(self):
@@ -92,6 +98,12 @@ class Augmentation:
                 raise ValueError(f"{name} must be an integer of at least {minimum}, got {value!r}.")
         if not isinstance(self.dihedral, (bool, np.bool_)):
             raise ValueError(f"dihedral must be True or False, got {self.dihedral!r}.")
+        size = self.object_size
+        is_positive = isinstance(size, Real) and not isinstance(size, bool) and 0 < size < np.inf
+        if not (size is None or is_positive or (isinstance(size, str) and size == "auto")):
+            raise ValueError(
+                f"object_size must be 'auto', a positive number or None, got {size!r}."
+            )
         if not _is_range(self.scale):
             raise ValueError(f"scale must be two rising positive numbers, got {self.scale!r}.")
 
@@ -122,8 +134,10 @@ class Augmentation:
 
 PRESETS = {
     "full": Augmentation(),
-    "dihedral": Augmentation(warp_probability=0.0, photometric_probability=0.0),
-    "none": Augmentation(dihedral=False, warp_probability=0.0, photometric_probability=0.0),
+    "dihedral": Augmentation(warp_probability=0.0, photometric_probability=0.0, object_size=None),
+    "none": Augmentation(
+        dihedral=False, warp_probability=0.0, photometric_probability=0.0, object_size=None
+    ),
 }
 
 

@@ -49,7 +49,7 @@ def find_objects(plan: Plan, store: Store, i: int) -> int:
     if plan.from_images:
         found = find_in_images(plan, i, block)
     else:
-        found = find_in_probabilities(plan, store.read("probabilities", box))
+        found = find_in_probabilities(plan, store.read_probabilities(plan, box))
     labels, kept = _number(plan, found.labels, core)
     edges = edge_labels(plan, i, labels)
     cut = objects_at_border(plan, labels, len(kept), box)
@@ -85,11 +85,12 @@ def find_in_images(plan: Plan, i: int, block: np.ndarray | None) -> Objects:
     return Objects(labels, score, contours)
 
 
-def find_in_probabilities(plan: Plan, probability: np.ndarray) -> Objects:
-    """Split the probabilities of a block with its halo into objects."""
-    labels = plan.objects.find(probability).labels
+def find_in_probabilities(plan: Plan, predicted: np.ndarray) -> Objects:
+    """Split what was predicted of a block with its halo into objects."""
+    labels = plan.objects.find(predicted).labels
     if plan.exact and not plan.consecutive:
         labels = _without_small_inside(labels, plan.objects.min_size)
+    probability = predicted[..., 0] if predicted.ndim > labels.ndim else predicted
     return Objects(labels, probability)
 
 

@@ -1,0 +1,181 @@
+"""Images whose objects have unlike sizes."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.pipeline import make_pipeline
+
+from sskseg import InstanceCounter, SemiSupervisedSegmenter
+from sskseg.datasets import make_cells
+from sskseg.images.augmentation import Augmentation
+from sskseg.inference.object_size import (
+    magnification,
+    resample,
+    resample_labels,
+    resampled_shape,
+    typical_diameter,
+)
+from sskseg.segmentation import _training
+
+TINY = {
+    "width": 4, "depth": 2, "max_steps": 40, "batch_size": 2, "precision": "float32",
+    "semi_supervision": None, "random_state": 0,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """Small cells in some images, large ones in others."""
+    small = make_cells(4, (64, 80), radius=4, random_state=0)
+    large = make_cells(4, (96, 100), radius=14, random_state=1)
+    return [*small[0], *large[0]], [*small[1], *large[1]]
+
+
+def test_typical_diameters():
+    y = np.zeros((20, 40), int)
+    y[2:6, 2:6], y[2:6, 10:14], y[10:18, 2:38] = 1, 2, 9
+    assert typical_diameter(y) == pytest.approx(2 * np.sqrt(16 / np.pi))
+    assert typical_diameter(y, 20) == pytest.approx(2 * np.sqrt(288 / np.pi))
+    assert np.isnan(typical_diameter(np.full((3, 3), -1)))
+
+
+def test_magnification_is_limited_and_left_out_where_it_is_small():
+    assert magnification(48.0, 24.0) == 0.5
+    assert magnification(12.0, 24.0) == 2.0
+    assert magnification(np.nan, 24.0) == 1
+    assert magnification(23.0, 24.0) == magnification(25.5, 24.0) == 1
+    assert magnification(1.0, 24.0) == 3
+    assert magnification(500.0, 24.0) == 0.4
+    assert resampled_shape((10, 90), 0.4) == (10, 36)
+    assert resampled_shape((64, 80), 1.0) == (64, 80)
+
+
+def test_images_and_labels_are_resampled_about_the_same_points():
+    rows, columns = np.indices((30, 40)).astype(np.float32)
+    image = np.stack([rows, columns], axis=-1)
+    for shape in ((60, 80), (15, 20)):
+        found, step = resample(image, shape), 30 / shape[0]
+        inside = slice(2, -2)
+        for axis in (0, 1):
+            expected = (np.indices(shape)[axis] + 0.5) * step - 0.5
+            assert np.abs(found[..., axis] - expected)[inside, inside].max() < 1e-4
+    labels = np.arange(1200).reshape(30, 40)
+    assert np.array_equal(resample_labels(resample_labels(labels, (60, 80)), (30, 40)), labels)
+    assert resample_labels(labels, (30, 40)) is labels
+
+
+def test_images_of_unlike_sizes_are_trained_on_at_one(mixed, monkeypatch):
+    X, y = mixed
+    seen, start = [], _training.Training.__init__
+    monkeypatch.setattr(
+        _training.Training, "__init__", lambda *a: (seen.append(a[2]), start(*a))[-1]
+    )
+    model = SemiSupervisedSegmenter(**TINY, validation_fraction=0).fit(X, y)
+    assert model.object_size_ == 24
+    (data,) = seen
+    for image, label in zip(data.images, data.labels, strict=True):
+        assert image.shape[:2] == label.shape
+        assert 20 < typical_diameter(label) < 29
+    assert data.images[0].shape[0] > 100 > data.images[-1].shape[0]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"augmentation": {"object_size": None}}, {"augmentation": "dihedral"},
+        {"target": "classes"}, {"augmentation": None},
+    ],
+)  # fmt: skip
+def test_sizes_are_left_as_they_are(mixed, changes):
+    X, y = mixed
+    y = [np.sign(label) for label in y] if "target" in changes else y
+    assert (
+        SemiSupervisedSegmenter(**{**TINY, "max_steps": 2, **changes}).fit(X, y).object_size_
+        is None
+    )
+
+
+def test_auto_needs_unlike_sizes_in_five_labeled_images(mixed):
+    X, y = mixed
+    options = {**TINY, "max_steps": 2}
+    assert SemiSupervisedSegmenter(**options).fit(X[:4] * 2, y[:4] * 2).object_size_ is None
+    few = [*y[:1], *([None] * 3), *y[4:6], *([None] * 2)]
+    assert SemiSupervisedSegmenter(**options).fit(X, few).object_size_ is None
+    given = SemiSupervisedSegmenter(**options, augmentation={"object_size": 12.0})
+    assert given.fit(X[:4], y[:4]).object_size_ == 12
+    sections = SemiSupervisedSegmenter(**options, sections="consecutive")
+    assert sections.fit(X[:4], y[:4]).object_size_ is None
+
+
+@pytest.fixture(scope="module")
+def fitted(mixed):
+    X, y = mixed
+    options = {**TINY, "width": 8, "max_steps": 150, "patch_size": 64}
+    return make_pipeline(SemiSupervisedSegmenter(**options), InstanceCounter()).fit(X, y)
+
+
+def test_predictions_have_the_size_of_the_images(mixed, fitted, tmp_path):
+    da = pytest.importorskip("dask.array")
+    X, y = mixed
+    segmenter = fitted[0]
+    assert segmenter.object_size_ == 24
+    maps = segmenter.transform(X)
+    assert [m.shape for m in maps] == [(*x.shape, 2) for x in X]
+    assert all(m.dtype == np.float32 for m in maps)
+    masks = segmenter.predict(X)
+    assert all(np.array_equal(mask, m[..., 0] > 0.5) for mask, m in zip(masks, maps, strict=True))
+    assert segmenter.score(X, y) > 0.85
+    assert fitted.score(X, y) > 0.7
+    for part in (slice(0, 4), slice(4, 8)):
+        lazy = da.from_array(np.stack(X[part]), chunks=(2, 32, 32))
+        assert np.array_equal(segmenter.transform(lazy).compute(), np.stack(maps[part]))
+        assert np.array_equal(segmenter.predict(lazy).compute(), np.stack(masks[part]))
+    segmenter.save(tmp_path / "model")
+    loaded = SemiSupervisedSegmenter.load(tmp_path / "model")
+    assert loaded.object_size_ == 24
+    assert np.array_equal(loaded.predict_proba(X)[0], segmenter.predict_proba(X)[0])
+    assert sorted(segmenter.suggest_sections(X, 8)) == list(range(8))
+
+
+def test_new_sizes_are_found_in_predictions(fitted):
+    """Objects between those of fit in size, and images without any."""
+    X, y = make_cells(3, (80, 90), radius=8, random_state=5)
+    assert fitted.score(X, y) > 0.6
+    assert fitted.predict(np.zeros((1, 60, 60))).shape == (1,)
+
+
+def test_pseudo_labels_have_the_size_of_the_images(mixed):
+    X, y = mixed
+    known = [*y[:3], None, *y[4:7], None]
+    options = {**TINY, "semi_supervision": "self-training", "validation_fraction": 0}
+    model = SemiSupervisedSegmenter(**options).fit(X, known)
+    assert model.object_size_ == 24
+    assert [labels.shape for labels in model.transduction_] == [x.shape for x in X]
+    assert model.fit(X, known).validation_indices_.size == 0
+
+
+def test_a_warm_start_keeps_the_size(mixed):
+    X, y = mixed
+    model = SemiSupervisedSegmenter(**{**TINY, "max_steps": 2}, warm_start=True).fit(X, y)
+    assert model.fit(X[:4], y[:4]).object_size_ == 24
+
+
+def test_scans_are_not_resampled_and_say_so(mixed, fitted, tmp_path):
+    da = pytest.importorskip("dask.array")
+    from sskseg.scans import plan_scan
+
+    with pytest.warns(UserWarning, match="A scan is not resampled: its objects should have about"):
+        plan_scan(fitted, da.zeros((90, 90)), block_shape=64)
+    X, y = mixed
+    plain = SemiSupervisedSegmenter(**TINY, augmentation={"object_size": None}).fit(X, y)
+    model = make_pipeline(plain, InstanceCounter().fit(plain.transform(X), y))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        plan_scan(model, da.zeros((90, 90)), block_shape=64)
+
+
+@pytest.mark.parametrize("size", [0, -3.0, "large", np.inf, True])
+def test_wrong_sizes_are_refused(size):
+    with pytest.raises(ValueError, match="object_size must be 'auto', a positive number or None"):
+        Augmentation(object_size=size)
