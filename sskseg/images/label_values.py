@@ -112,8 +112,8 @@ def _count(label):
 
 
 def _count_window(window):
-    values, numbers = np.unique(np.maximum(window, 0), return_inverse=True)
-    numbers = numbers.reshape(window.shape).astype(np.uint32) + np.uint32(values[0] > 0)
+    values, indices = np.unique(np.maximum(window, 0), return_inverse=True)
+    numbers = indices.reshape(window.shape).astype(np.uint32) + np.uint32(values[0] > 0)
     if len(values) < _MIN_VALUES:  # a mask: too few for rims
         return 1, 1, 1, 0, 0
     components = cc3d.connected_components(numbers, connectivity=8).ravel()

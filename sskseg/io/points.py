@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..images.points import points_from_table
-from .images import SUFFIXES, natural_key, stem
+from .folders import SUFFIXES, natural_key, stem
 
 _TABLES = (".csv", ".tsv", ".txt")
 _NAMES = ("image", "label", "file", "filename", "sample")  # columns that say which image
