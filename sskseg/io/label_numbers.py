@@ -225,9 +225,9 @@ def decided_labels(files: Sequence[StoredLabels]) -> list[np.ndarray]:
     _warn_of_void(void_files, numbered)
     if masks and numbered:
         _warn(
-            f"{_listed(masks)} hold 0 and one large value (as 255): they are read as masks, of 0 "
-            f"and 1. {_listed([each.file for each in numbered])} number the objects, and beside "
-            "them a mask is one object. Give masks, or a number to each object, in all files."
+            f"0 and one large value (as 255) are read as a mask, of 0 and 1, in {_listed(masks)}. "
+            f"In {_listed([each.file for each in numbered])} objects are numbered, and beside them "
+            "a mask is one object. Give masks, or a number to each object, in all files."
         )
     return images
 
@@ -252,8 +252,8 @@ def _warn_of_void(found, numbered):
         but = f" In {_listed(objects)}, {value} is an object." if objects else ""
         _warn(
             f"{value} is read as -1 (unlabeled) in {_listed(files)}: it is the largest value of "
-            f"the dtype, and all others are less than half of it.{but} If it is an object, save more "
-            "bits; if it is not, save -1 with write_labels, which needs no such rule."
+            f"the dtype, and all others are less than half of it.{but} If it is an object, save "
+            "it with more bits; if not, save -1 with write_labels, which needs no such rule."
         )
 
 
