@@ -4,6 +4,7 @@ Each file is written by another program's library, with the fault or the convent
 names.
 """
 
+import struct
 import tempfile
 import warnings
 from pathlib import Path
@@ -67,6 +68,17 @@ def save(path, pixels, **options):
 
 def write(path, pixels, **options):
     tifffile.imwrite(path, pixels, **options)
+    return path
+
+
+def cut_pages(path, n):
+    """Cut a TIFF file after `n` pages, as if it was not copied to its end."""
+    with tifffile.TiffFile(path) as opened:
+        order, at = opened.byteorder, opened.pages[n - 1].offset
+    content = bytearray(path.read_bytes())
+    (tags,) = struct.unpack(f"{order}H", content[at : at + 2])
+    content[at + 2 + 12 * tags : at + 6 + 12 * tags] = bytes(4)  # no next page
+    path.write_bytes(content)
     return path
 
 

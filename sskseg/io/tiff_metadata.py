@@ -44,37 +44,40 @@ def check_complete(file: Any, series: Any) -> None:
     ValueError
         If the metadata describe more pages than there are.
     """
+    expected, found = _imagej_pages(file) if file.is_imagej else _described_pages(file, series)
+    if found < expected:
+        raise ValueError(
+            f"its description says {expected} images, and it holds {found}: it is not complete. "
+            "Copy or export it again"
+        )
     missing = sum(page is None for page in series.pages)
     if missing:
         raise ValueError(
             f"{missing} of {len(series.pages)} pages of the OME-TIFF are missing: it is spread "
             "over several files. Put all of them into one folder, with their names"
         )
-    expected, found = _imagej_pages(file) if file.is_imagej else _described_pages(series)
-    if found < expected:
-        raise ValueError(
-            f"its description says {expected} images, and it holds {found}: it is not complete. "
-            "Copy or export it again"
-        )
 
 
 def _imagej_pages(file):
-    metadata, page = file.imagej_metadata or {}, file.pages.first
+    """Numbers of images: what ImageJ wrote, and what is there."""
+    metadata, page, n = file.imagej_metadata or {}, file.pages.first, len(file.pages)
     parts = [int(metadata.get(name, 1)) for name in ("frames", "slices", "channels")]
     expected = int(metadata.get("images", math.prod(parts)))
     # large stacks have one page, and the pixels of the others behind it
     end = page.dataoffsets[0] + expected * page.nbytes if page.dataoffsets else math.inf
-    if page.is_final and end <= file.filehandle.size:
+    if n == 1 and page.is_final and end <= file.filehandle.size:
         return expected, expected
-    return expected, len(file.pages) * (1 if page.photometric == _RGB else page.samplesperpixel)
+    return expected, n * (1 if page.photometric == _RGB else page.samplesperpixel)
 
 
-def _described_pages(series):
-    """Planes that the shape in the description has, and those of the series."""
-    shape, plane = _description(series.keyframe).get("shape", ()), math.prod(series.keyframe.shape)
-    return math.prod(shape) // max(plane, 1) if shape else 0, math.prod(series.shape) // max(
-        plane, 1
-    )
+def _described_pages(file, series):
+    """Numbers of images: by the shape in the description, and what is there."""
+    shape = _description(series.keyframe).get("shape", ())
+    plane = max(math.prod(series.keyframe.shape), 1)
+    expected, found = math.prod(shape) // plane, math.prod(series.shape) // plane
+    if not shape or found >= expected:
+        return 0, 0
+    return expected, len(file.pages) if len(file.series) == 1 else found
 
 
 def is_lossy(page: Any) -> bool:
