@@ -79,8 +79,27 @@ def companion_files(files: list[Path]) -> list[Path]:
     return [file for file in files if _without(stem(file), _COMPANIONS) in stems - {stem(file)}]
 
 
-def other_files(folder: Path) -> str:
-    """Say which files of a folder are of a format that is not read; "" if there is none."""
+def no_files(folder: Path, kind: str) -> FileNotFoundError:
+    """Make the error of a folder without images; it names files of formats that are not read."""
+    others = _other_files(folder)
+    return FileNotFoundError(
+        f"No {kind} files ({', '.join(SUFFIXES)}) in {folder}"
+        + (f": {others} cannot be read. Convert them to TIFF." if others else ".")
+    )
+
+
+def warn_of_other_files(folder: Path) -> None:
+    """Warn of files of a format that is not read, beside those that are."""
+    others = _other_files(folder)
+    if others:
+        warnings.warn(
+            f"{others} in {folder} cannot be read, and are left out: convert them to TIFF.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _other_files(folder):
     stems = {stem(file) for file in list_images(folder)}
     names = sorted(
         (
@@ -92,15 +111,7 @@ def other_files(folder: Path) -> str:
         ),
         key=natural_key,
     )
-    others = f" and {len(names) - 3} others" if len(names) > 3 else ""
-    return f"; {', '.join(names[:3])}{others} cannot be read: convert to TIFF" if names else ""
-
-
-def warn_of_other_files(folder: Path) -> None:
-    """Warn of files of a format that is not read, beside those that are."""
-    found = other_files(folder)
-    if found:
-        warnings.warn(f"Files of {folder} are left out{found}.", UserWarning, stacklevel=4)
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
 def _without(name, suffixes):

@@ -13,13 +13,12 @@ import numpy as np
 from ..images import ImageStack
 from . import rasters, tiff
 from .folders import (
-    SUFFIXES,
     check_names,
     companion_files,
     label_files,
     list_images,
+    no_files,
     number,
-    other_files,
     stem,
     warn_of_other_files,
 )
@@ -136,9 +135,7 @@ def image_files(path: str | os.PathLike[str]) -> list[Path]:
     aside = {*label_files(every), *companion_files(every)}
     files = [file for file in every if file not in aside]
     if not files:
-        raise FileNotFoundError(
-            f"No image files ({', '.join(SUFFIXES)}) in {path}{other_files(path)}."
-        )
+        raise no_files(path, "image")
     warn_of_other_files(path)
     check_names(files, stem)
     chosen, read = [], set()

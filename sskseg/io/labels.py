@@ -9,13 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from .folders import (
-    SUFFIXES,
     check_names,
     companion_files,
     label_files,
     list_images,
+    no_files,
     number,
-    other_files,
     stem,
     warn_of_other_files,
     without_label_suffix,
@@ -92,9 +91,7 @@ def _label_sources(path):
     every = list_images(path)
     files = [file for file in every if file not in companion_files(every)]
     if not files:
-        raise FileNotFoundError(
-            f"No label files ({', '.join(SUFFIXES)}) in {path}{other_files(path)}."
-        )
+        raise no_files(path, "label")
     warn_of_other_files(path)
     files = label_files(files) or files
     check_names(files, lambda file: without_label_suffix(stem(file)))
