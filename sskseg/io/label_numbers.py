@@ -70,11 +70,12 @@ def stored_labels(pictures: Sequence[Picture], spatial_ndim: int, file: Path) ->
 
 def _numbers_as_stored(picture, file):
     """Pixels of labels: of numbers, MinIsWhite changes the display only; masks are inverted."""
-    if picture.axes.find("s") in range(picture.axes.find("y")):
+    planes = [letter for letter in picture.axes.split("y")[0] if letter in "cs"]
+    if planes and picture.pixels.shape[picture.axes.index(planes[0])] in (3, 4):
         _warn(
-            f"{file} stores {picture.pixels.shape[picture.axes.index('s')]} planes as the colors "
-            "of one image. If they are sections, which tifffile stores so if there are 3 or 4, "
-            "write them with photometric='minisblack'."
+            f"{file} stores planes as channels: they are read as the colors of one label image. If "
+            "they are sections, which tifffile stores so if there are 3 or 4, write them with "
+            "photometric='minisblack'."
         )
     if picture.is_inverted:
         _warn(

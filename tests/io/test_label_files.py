@@ -1,7 +1,6 @@
 """Label files: what was written comes back, and what others wrote is read by the stated rules."""
 
 import io
-import warnings
 
 import imagecodecs
 import numpy as np
@@ -22,8 +21,7 @@ def read_back(folder, labels, **options):
 @pytest.mark.parametrize("largest", [1, 254, 255, 256, 65535, 65536, 2**31 - 1, 2**32 - 1])
 @pytest.mark.parametrize("void", [False, True])
 def test_every_number_comes_back(tmp_path, largest, void):
-    if void and largest > 2**31 - 1:
-        pytest.skip("no integer of 32 bits has both")
+    void = void and largest < 2**31  # no integer of 32 bits has both
     label = np.zeros((6, 8), np.int64)
     label[:2], label[2:4] = largest, 1
     label[4, :2] = -1 if void else 0
@@ -264,12 +262,9 @@ def test_white_around_black_is_warned_of(tmp_path):
 
 
 def test_three_sections_stored_as_colors_are_warned_of(tmp_path):
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # tifffile's, of the guess
-        tifffile.imwrite(tmp_path / "a.tif", np.stack([squares(n) for n in (2, 4, 6)]))
     tifffile.imwrite(
         tmp_path / "a.tif", np.stack([squares(n).astype(np.uint8) for n in (2, 4, 6)]),
         photometric="rgb", planarconfig="separate",
     )  # fmt: skip
-    with pytest.warns(UserWarning, match=r"a\.tif stores 3 planes as the colors of one image"):
+    with pytest.warns(UserWarning, match=r"a\.tif stores planes as channels: .* colors of one"):
         read_labels(tmp_path / "a.tif")
