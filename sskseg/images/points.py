@@ -59,7 +59,7 @@ def points_from_table(
     ValueError
         If a column is missing, or there are two of one name; if a coordinate is no finite number;
         if the points lie in several planes or frames, of which the coordinates say nothing; if the
-        table holds shapes.
+        table holds shapes; if a slice is less than 1.
     """
     columns = [str(column).strip().lower() for column in table.columns]
     if "shape-type" in columns:
@@ -84,6 +84,11 @@ def points_from_table(
     points = _numbers(table.iloc[:, used], name)
     steps = np.ones(ndim) if spacing is None else np.array(check_spacing(spacing, ndim))
     from_one = np.array([columns[i] == "slice" for i in used])
+    if (points[:, from_one] < 1).any():
+        raise ValueError(
+            f"{name} must count slices from 1, as Fiji does, got {points[:, from_one].min():g}. If "
+            "they are coordinates from 0, name the column z."
+        )
     return np.where(from_one, points - 1, points / steps)
 
 

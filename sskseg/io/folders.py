@@ -93,8 +93,8 @@ def warn_of_other_files(folder: Path) -> None:
     others = _other_files(folder)
     if others:
         warnings.warn(
-            f"{folder} holds files that cannot be read, and are left out: {others}. Convert them to "
-            "TIFF.",
+            f"{folder} holds files that cannot be read, and are left out: {others}. Convert them "
+            "to TIFF.",
             UserWarning,
             stacklevel=4,
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..images.validation import check_unmasked
 from .atomic import atomic_path
 from .tiff_metadata import MARK
 
@@ -31,8 +32,8 @@ def write_labels(path: str | os.PathLike[str], labels: Sequence[np.ndarray]) -> 
     Raises
     ------
     ValueError
-        For another suffix, no image, an item that is no label image (None, fractions, NaN, values
-        below -1), or a value that does not fit into 32 bits; the message names the item.
+        For another suffix, no image, an item that is no label image (None, fractions, NaN, masked
+        pixels, values below -1), which the message names, or values of more than 32 bits.
     """
     import tifffile
 
@@ -62,6 +63,7 @@ def _checked(label: Any, name: str) -> np.ndarray:
         raise ValueError(
             f"{name} is None: expected a label image. Give np.full(shape, -1) if it is unlabeled."
         )
+    check_unmasked(label, name, "give them the label -1")
     label = np.asarray(label)
     if label.ndim not in (2, 3) or not label.size:
         raise ValueError(

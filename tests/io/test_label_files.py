@@ -67,6 +67,7 @@ def test_images_of_few_columns_are_no_channels(tmp_path):
         (np.array([[0, np.inf]]), "32 bits are not enough"),
         (None, r"labels\[1\] is None"),
         (np.array([[0, -2]]), r"labels\[1\] must not hold values below -1 .* got -2"),
+        (np.ma.masked_equal([[0, 1]], 1), r"labels\[1\] has masked pixels"),
         (np.array([["a"]]), r"labels\[1\] must hold integers, got dtype <U1"),
         (np.zeros(4, int), r"labels\[1\] must be a label image .* got shape \(4,\)"),
         (np.zeros((0, 4), int), r"labels\[1\] must be a label image .* got shape \(0, 4\)"),

@@ -33,6 +33,8 @@ def test_slices_count_from_1(points_of):
     assert points_of(text, spatial_ndim=3) == expected
     assert points_of(text, spatial_ndim=3, spacing=(9, 1, 0.5)) == [[[0, 3, 5], [6, 4, 5]]]
     assert points_of(text, spatial_ndim=3, origin="corner") == [[[0, 2.5, 2], [6, 3.5, 2]]]
+    with pytest.raises(ValueError, match=r"a\.csv must count slices from 1, as Fiji does, got 0"):
+        points_of("X,Y,Slice\n1,2,0\n", spatial_ndim=3)
     table = pd.DataFrame({"x": [2.5], "y": [3.0], "Slice": [7]})
     assert points_from_table(table, 3).tolist() == [[6, 3, 2.5]]
 
