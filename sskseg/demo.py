@@ -26,8 +26,8 @@ from .segmentation import SemiSupervisedSegmenter
 _HELP = """Images: TIFF, PNG, JPEG or BMP, all with the same number of channels; a TIFF of several
 pages is a stack of images. Labels: image files of the same names, or with _mask, _masks, _cp_masks
 or _label after them (or a file of as many pages), 0 background, each object its own number or color
-(or 1, or 255, for all), and -1, or 255 or 65535 beside small numbers, for unlabeled pixels; an
-image without a label file is unlabeled."""
+(or 1, or 255, for all), and -1, or the largest value of the file beside small numbers, for
+unlabeled pixels; an image without a label file is unlabeled."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,6 +4,7 @@ Each file is written by another program's library, with the fault or the convent
 names.
 """
 
+import struct
 import tempfile
 import warnings
 from pathlib import Path
@@ -17,7 +18,7 @@ import zarr
 from PIL import Image
 from scipy import ndimage
 
-from sskseg.io import read_images, read_labels, read_points
+from sskseg.io import read_images, read_labels, read_points, write_labels
 from sskseg.scans import open_scan
 
 FILES = []  # (section, what it is, read, write)
@@ -67,6 +68,17 @@ def save(path, pixels, **options):
 
 def write(path, pixels, **options):
     tifffile.imwrite(path, pixels, **options)
+    return path
+
+
+def cut_pages(path, n):
+    """Cut a TIFF file after `n` pages, as if it was not copied to its end."""
+    with tifffile.TiffFile(path) as opened:
+        order, at = opened.byteorder, opened.pages[n - 1].offset
+    content = bytearray(path.read_bytes())
+    (tags,) = struct.unpack(f"{order}H", content[at : at + 2])
+    content[at + 2 + 12 * tags : at + 6 + 12 * tags] = bytes(4)  # no next page
+    path.write_bytes(content)
     return path
 
 
@@ -150,6 +162,19 @@ def with_void(value, dtype):
     return y
 
 
+def jpeg_numbers():
+    return ndimage.zoom((40 * squares()).astype(np.uint8), 4, order=0)
+
+
+def photograph():
+    rng = np.random.default_rng(0)
+    smooth = ndimage.gaussian_filter(rng.random((96, 96, 3)), (2, 2, 0))
+    return (255 * smooth + rng.normal(0, 3, smooth.shape)).astype(np.uint8)
+
+
+WHITE_AND_BLACK = np.where(squares()[..., None] == 1, np.zeros(3, np.uint8), np.uint8(255))
+
+
 for dtype, name in ((np.uint8, "255"), (np.uint16, "65535"), (np.uint32, "4294967295")):
     file(AT, f"-1 that became {name}", read_labels)(
         lambda f, dtype=dtype: write(f / "a.tif", with_void(np.iinfo(dtype).max, dtype))
@@ -184,6 +209,68 @@ file(AT, "some files masks of 0 and 255, others numbered", read_labels)(
     lambda f: (
         save(f / "a.png", (255 * (squares() > 0)).astype(np.uint8))
         and save(f / "b.png", squares().astype(np.uint8)).parent
+    )
+)
+file(AT, "a mask of 0 and 255 beside a file with void 255", read_labels)(
+    lambda f: (
+        save(f / "a.png", (255 * (squares() > 0)).astype(np.uint8))
+        and save(f / "b.png", with_void(255, np.uint8)).parent
+    )
+)
+file(AT, "a mask of 0 and 255 beside one of 0 and 1", read_labels)(
+    lambda f: (
+        save(f / "a.png", (255 * (squares() > 0)).astype(np.uint8))
+        and save(f / "b.png", (squares() > 0).astype(np.uint8)).parent
+    )
+)
+file(AT, "255 in a file of 16 bits", read_labels)(
+    lambda f: write(f / "a.tif", with_void(255, np.uint16))
+)
+file(AT, "255 only", read_labels)(lambda f: save(f / "a.png", np.full((32, 32), 255, np.uint8)))
+file(AT, "of `write_labels`: numbers to 255, and -1", read_labels)(
+    lambda f: (
+        write_labels(f / "a.tif", [np.where(squares() == 6, 255, with_void(-1, int))])
+        or f / "a.tif"
+    )
+)
+file(AT, "of `write_labels`: a volume, `spatial_ndim=3`", lambda p: read_labels(p, spatial_ndim=3))(
+    lambda f: write_labels(f / "a.tif", [np.stack([squares()] * 5)]) or f / "a.tif"
+)
+file(AT, "4 axes without names, `spatial_ndim=3`", lambda p: read_labels(p, spatial_ndim=3))(
+    lambda f: write(f / "a.tif", np.stack([[squares()] * 5] * 2))
+)
+file(AT, "numbers of 8 bits, 0 is white (MinIsWhite)", read_labels)(
+    lambda f: write(f / "a.tif", squares().astype(np.uint8), photometric="miniswhite")
+)
+file(AT, "TIFF compressed by JPEG", read_labels)(
+    lambda f: write(f / "a.tif", (40 * squares()).astype(np.uint8), compression="jpeg")
+)
+file(AT, "TIFF compressed by JPEG 2000 with losses", read_labels)(
+    lambda f: write(
+        f / "a.tif", (40 * squares()).astype(np.uint8), compression="jpeg2000",
+        compressionargs={"level": 20},
+    )
+)  # fmt: skip
+file(AT, "numbers resized with interpolation", read_labels)(
+    lambda f: save(f / "a.png", np.rint(ndimage.zoom(1.0 * squares(), 2, order=1)).astype(np.uint8))
+)
+file(AT, "numbers that were saved as JPEG before", read_labels)(
+    lambda f: save(f / "a.png", np.asarray(Image.open(save(f / "b.jpg", jpeg_numbers()))))
+)
+file(AT, "photograph, RGB", read_labels)(lambda f: save(f / "a.png", photograph()))
+file(AT, "photograph, gray", read_labels)(lambda f: save(f / "a.png", photograph()[..., 0]))
+file(AT, "bands with rising numbers", read_labels)(
+    lambda f: save(f / "a.png", np.repeat(np.arange(1, 120, dtype=np.uint8), 10)[None])
+)
+file(AT, "RGB on white", read_labels)(
+    lambda f: save(f / "a.png", np.where(squares()[..., None] > 0, colored(), np.uint8(255)))
+)
+file(AT, "RGB on white, with black", read_labels)(
+    lambda f: save(f / "a.png", np.where(squares()[..., None] > 1, colored(), WHITE_AND_BLACK))
+)
+file(AT, "beside files of other formats", read_labels)(
+    lambda f: (
+        (f / "b.czi").write_bytes(b"1") and save(f / "a.png", squares().astype(np.uint8)).parent
     )
 )
 file(AT, "empty file", read_labels)(lambda f: (f / "a.tif").write_bytes(b"") or f / "a.tif")
@@ -372,6 +459,48 @@ def _(folder):
     return folder
 
 
+for name, options in (
+    ("ImageJ", {"imagej": True, "metadata": {"axes": "ZYX"}}),
+    ("tifffile", {"compression": "zlib"}),
+):
+    file(AT, f"stack of 5 images of {name}, of which 3 are missing", read_images)(
+        lambda f, options=options: cut_pages(
+            write(f / "a.tif", np.zeros((5, 32, 32), np.uint8), **options), 2
+        )
+    )
+file(AT, "4 axes without names", read_images)(
+    lambda f: write(f / "a.tif", np.zeros((2, 5, 32, 32), np.uint16))
+)
+file(AT, "3 sections by the defaults of tifffile", read_images)(
+    lambda f: write(
+        f / "a.tif", np.zeros((3, 32, 32), np.uint8), photometric="rgb", planarconfig="separate"
+    )
+)
+
+
+@file(AT, "beside files of other formats", read_images)
+def _(folder):
+    for name in ("b.czi", "c.webp", "d.npy", "e.gif", "notes.txt", "a.json"):
+        (folder / name).write_bytes(b"1")
+    return write(folder / "a.tif", picture()).parent
+
+
+@file(AT, "beside masks, outlines and flows of Cellpose", read_images)
+def _(folder):
+    for name in ("a", "a_cp_masks", "a_cp_outlines", "a_flows"):
+        write(folder / f"{name}.tif", picture())
+    return folder
+
+
+@file(AT, "OME-TIFF of two series with pixels of unlike sizes", read_images)
+def _(folder):
+    with tifffile.TiffWriter(folder / "a.ome.tif") as tiff:
+        for size in (0.5, 0.25):
+            sizes = {"PhysicalSizeX": size, "PhysicalSizeY": size}
+            tiff.write(picture(), metadata={"axes": "YX", **sizes})
+    return folder / "a.ome.tif"
+
+
 file(AT, "damaged file", read_images)(
     lambda f: (f / "a.tif").write_bytes(b"II*\0nonsense") and f / "a.tif"
 )
@@ -379,6 +508,26 @@ file(AT, "text in a file called .png", read_images)(
     lambda f: (f / "a.png").write_text("hello") and f / "a.png"
 )
 file(AT, "no such file", read_images)(lambda f: f / "a.tif")
+
+
+@file(AT, "two files with pixels of one size, 250 nm and 0.25 um", read_images)
+def _(folder):
+    for unit, n in (("nm", 0.004), ("um", 4)):
+        write(
+            folder / f"{unit}.tif", picture(), imagej=True, resolution=(n, n),
+            metadata={"unit": unit},
+        )  # fmt: skip
+    return folder
+
+
+@file(
+    AT, "volume without a size along z, `spatial_ndim=3`", lambda p: read_images(p, spatial_ndim=3)
+)
+def _(folder):
+    return write(
+        folder / "a.tif", np.zeros((4, 32, 32), np.uint8), imagej=True, resolution=(2, 2),
+        metadata={"axes": "ZYX", "unit": "um"},
+    )  # fmt: skip
 
 
 @file(AT, "two files with pixels of unlike sizes", read_images)
@@ -432,6 +581,19 @@ for unit in ("microns", "um", "inch", "pixel", "\\u00B5m"):
             metadata={"axes": "ZYX", "spacing": 20.0, "unit": unit},
         )
     )
+
+file(AT, "TIFF of 20000 pixels a centimeter", open_scan)(
+    lambda f: write(f / "a.tif", picture(), resolution=(20000, 20000), resolutionunit="CENTIMETER")
+)
+
+
+@file(AT, "HDF5 with `element_size_um`", open_scan)
+def _(folder):
+    with h5py.File(folder / "a.h5", "w") as opened:
+        opened["a"] = np.zeros((4, 8, 8))
+        opened["a"].attrs["element_size_um"] = (2, 0.5, 0.5)
+    return folder / "a.h5"
+
 
 AT = "Scans (`open_scan`)"
 
@@ -507,6 +669,49 @@ file(AT, "columns x, y, z, `spatial_ndim=3`", lambda path: read_points(path, spa
 file(AT, "a column of images", read_points)(table(image=["a.tif", "b.tif"], x=[1, 2], y=[3, 4]))
 file(AT, "no column y", read_points)(table(x=[1], height=[2]))
 file(AT, "words in the place of numbers", read_points)(table(x=["left"], y=["top"]))
+
+
+file(AT, "Fiji: columns X, Y, Slice, of several slices", read_points)(
+    table(X=[12.5, 8], Y=[3.5, 4], Slice=[1, 7])
+)
+file(
+    AT,
+    "Fiji: columns X, Y, Slice, `spatial_ndim=3`",
+    lambda path: read_points(path, spatial_ndim=3),
+)(table(X=[12.5, 8], Y=[3.5, 4], Slice=[1, 7]))
+file(
+    AT,
+    "Fiji: micrometers, `spacing=(0.5, 0.5)`",
+    lambda path: read_points(path, spacing=(0.5, 0.5)),
+)(table(X=[12.5], Y=[3.5]))
+file(AT, "napari: axis-0 to axis-2, of several planes", read_points)(
+    table(**{"axis-0": [0, 1], "axis-1": [3.0, 4], "axis-2": [12.0, 4]})
+)
+file(AT, "napari: shapes", read_points)(
+    table(**{"shape-type": ["polygon"], "axis-0": [3.0], "axis-1": [12.0]})
+)
+file(AT, "an empty coordinate", read_points)(table(x=[1, None], y=[3, 4]))
+file(
+    AT,
+    "a column of images, not of all `names`",
+    lambda path: read_points(path, ["a", "b"]),
+)(table(image=["b.tif"], x=[1], y=[3]))
+file(AT, "a column of images, of others than `names`", lambda path: read_points(path, ["a", "b"]))(
+    table(image=["c.tif"], x=[1], y=[3])
+)
+file(AT, "a column of images, no row", read_points)(table(image=[], x=[], y=[]))
+file(AT, "a header only", read_points)(table(x=[], y=[]))
+
+
+def text_table(text, encoding="utf-8"):
+    return lambda f: (f / "a.csv").write_text(text, encoding) * 0 or f / "a.csv"
+
+
+file(AT, "empty file", read_points)(text_table(""))
+file(AT, "decimal commas and semicolons", read_points)(text_table("x;y\n12,5;3\n"))
+file(AT, "decimal commas and commas", read_points)(text_table("x,y\n12,5,3,1\n"))
+file(AT, "UTF-16", read_points)(text_table("x\ty\n12.5\t3\n", "utf-16"))
+file(AT, "Latin-1", read_points)(text_table("x,y,größe\n12.5,3,1\n", "latin-1"))
 
 
 def outcome(read, write_files):

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..io.images import list_images, read_image
+from ..io.folders import list_images
+from ..io.images import read_image
 
 
 def where_is(folder, name):

@@ -1,15 +1,19 @@
-"""Void pixels and interpolated masks, recognized by the values of label images."""
+"""Void pixels, and values from interpolation or JPEG, recognized in label images."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
+import cc3d
 import numpy as np
 
 LARGEST = (255, 65535, 4294967295, 18446744073709551615)  # largest values of unsigned integers
-_MAX_GRAY = 255
-_MIN_LEVELS = 3  # gray levels at the edges of an interpolated mask
-_SHARE = 0.85  # of pixels with a higher neighbor; dense objects of 2 x 2 pixels have two thirds
+_SIDE, _MAX_WINDOWS = 1024, 8  # what is examined of an image or of a volume
+_MIN_VALUES = 3  # in rims; a class of borders has one
+_MANY_VALUES = 20
+_MIN_COLORS = 16
+_SPECK = 4  # pixels
 
 
 def void_value(values: Iterable[int]) -> int | None:
@@ -35,30 +39,117 @@ def void_value(values: Iterable[int]) -> int | None:
 
 
 def is_interpolated(label: np.ndarray) -> bool:
-    """Return whether a label image looks like a mask that was resized with interpolation.
+    """Return whether the values of a label image come from interpolation, JPEG or a photograph.
 
-    Such a mask falls off at its edges: nearly each pixel of an intermediate gray level touches one
-    of a higher level, where in label images only pixels at the border of two objects do.
+    In label images a number is one object, in one piece or a few. Interpolation draws rims of
+    values between those of two objects, so that most components are thin, lie between a lower and a
+    higher value, and share their value with others. JPEG adds specks of many values.
 
     Parameters
     ----------
-    label : ndarray of int
+    label : ndarray of int, shape (height, width) or (depth, height, width)
+        Of large images and of volumes, eight windows are examined.
 
     Returns
     -------
     bool
     """
-    largest = label.max(initial=0)
-    if largest > _MAX_GRAY:  # numbers of many objects
+    n = _count(label)
+    if n.components < 1.5 * n.values:
         return False
-    between = (label > 0) & (label < largest)
-    n_levels = len(np.unique(label[between]))
-    if n_levels < _MIN_LEVELS or n_levels > between.sum() / 2:  # objects of one pixel
-        return False
-    higher = np.zeros(label.shape, bool)
-    for axis in range(label.ndim):
-        low = (slice(None),) * axis + (slice(None, -1),)
-        high = (slice(None),) * axis + (slice(1, None),)
-        higher[low] |= label[high] > label[low]
-        higher[high] |= label[low] > label[high]
-    return bool(higher[between].mean() > _SHARE)
+    many = n.values >= _MANY_VALUES
+    has_rims = n.rim_values >= _MIN_VALUES and n.rims >= 0.6 * n.components
+    # thin curves that cross are cut into thin pieces, too, but into long ones
+    has_rims = has_rims and not (many and n.large > 0.5 * n.components)
+    has_specks = n.components >= 4 * n.values and n.large <= 0.25 * n.components
+    return has_rims or (many and has_specks)
+
+
+def is_photograph(label: np.ndarray) -> bool:
+    """Return whether numbers of colors come from a photograph: few colors have a compact component.
+
+    Parameters
+    ----------
+    label : ndarray of int, shape (height, width) or (depth, height, width)
+
+    Returns
+    -------
+    bool
+    """
+    n = _count(label)
+    is_noisy = n.rims >= 0.6 * n.components
+    return is_noisy and n.values > max(_MIN_COLORS, 2 * n.large)
+
+
+class _Components(NamedTuple):
+    """Numbers of components of equal positive value, of values, and of some of the components.
+
+    Rims are thin, and most of their pixels have a lower and a higher neighbor. Large components
+    are not specks.
+    """
+
+    values: int
+    components: int
+    large: int
+    rims: int
+    rim_values: int
+
+
+def _count(label):
+    """Count the components of some windows."""
+    label = np.asarray(label)
+    sections = label if label.ndim == 3 else label[None]
+    windows = [
+        section[top : top + _SIDE, left : left + _SIDE]
+        for section in sections
+        for top in range(0, section.shape[0], _SIDE)
+        for left in range(0, section.shape[1], _SIDE)
+    ]
+    filled = [window for window in windows if window.max(initial=0) > 0]
+    chosen = filled[:: -(-len(filled) // _MAX_WINDOWS) or 1]
+    counts = [_count_window(window) for window in chosen]
+    return _Components(*(np.sum(counts, axis=0) if counts else np.zeros(5, int)).tolist())
+
+
+def _count_window(window):
+    values, indices = np.unique(np.maximum(window, 0), return_inverse=True)
+    numbers = indices.reshape(window.shape).astype(np.uint32) + np.uint32(values[0] > 0)
+    if len(values) < _MIN_VALUES:  # a mask: too few for rims
+        return 1, 1, 1, 0, 0
+    components = cc3d.connected_components(numbers, connectivity=8).ravel()
+    thin = ~_in_blocks(numbers).ravel()
+    between = thin & _is_between(numbers).ravel()
+    size = np.bincount(components)
+    is_rim = np.bincount(components, weights=thin) == size
+    is_rim &= np.bincount(components, weights=between) >= 0.5 * size
+    is_rim[0] = False  # background
+    value_of = np.zeros(len(size), np.int64)
+    value_of[components] = numbers.ravel()
+    return (
+        int((values > 0).sum()), len(size) - 1, int((size[1:] >= _SPECK).sum()),
+        int(is_rim.sum()), len(np.unique(value_of[is_rim])),
+    )  # fmt: skip
+
+
+def _in_blocks(numbers):
+    """Pixels in a block of 2 x 2 equal ones."""
+    first = numbers[:-1, :-1]
+    equal = (first == numbers[1:, :-1]) & (first == numbers[:-1, 1:]) & (first == numbers[1:, 1:])
+    inside = np.zeros(numbers.shape, bool)
+    height, width = equal.shape
+    for row in (0, 1):
+        for column in (0, 1):
+            inside[row : row + height, column : column + width] |= equal
+    return inside
+
+
+def _is_between(numbers):
+    """Pixels with a lower neighbor on one side and a higher one on the opposite side."""
+    padded = np.pad(numbers, 1, mode="edge")
+    between = np.zeros(numbers.shape, bool)
+    height, width = numbers.shape
+    for row, column in ((0, 1), (1, 0), (0, 0), (0, 2)):
+        one = padded[row : row + height, column : column + width]
+        other = padded[2 - row : 2 - row + height, 2 - column : 2 - column + width]
+        between |= (np.minimum(one, other) < numbers) & (numbers < np.maximum(one, other))
+    return between

@@ -1,10 +1,13 @@
 """Points as annotations, and label images drawn from them."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from .spacing import check_spacing
 
 
 def are_points(values: ArrayLike, shape: tuple[int, ...]) -> bool:
@@ -29,18 +32,23 @@ def are_points(values: ArrayLike, shape: tuple[int, ...]) -> bool:
 
 
 _COLUMNS = {"z": ("z", "slice"), "y": ("y",), "x": ("x",)}
+_PLANES = ("z", "slice", "frame", "t", "time", "timepoint")  # in which plane a point lies
 
 
-def points_from_table(table: Any, ndim: int, name: str = "y") -> np.ndarray:
+def points_from_table(
+    table: Any, ndim: int, name: str = "y", spacing: Sequence[float] | None = None
+) -> np.ndarray:
     """Take the coordinates of points from a table, by the names of its columns.
 
     Parameters
     ----------
     table : pandas.DataFrame
-        With columns y and x, and z of volumes, in any case and order; or ``axis-0``, ``axis-1``
-        and so on, as napari writes them.
+        With columns y and x, and z (or slice, which counts from 1) of volumes, in any case and
+        order; or ``axis-0``, ``axis-1`` and so on, as napari writes them.
     ndim : {2, 3}
     name : str, default="y"
+    spacing : sequence of float, default=None
+        Coordinates are divided by it; slices are not. None is 1.
 
     Returns
     -------
@@ -49,10 +57,17 @@ def points_from_table(table: Any, ndim: int, name: str = "y") -> np.ndarray:
     Raises
     ------
     ValueError
-        If a column is missing, or there are two of one name.
+        If a column is missing, or there are two of one name; if a coordinate is no finite number;
+        if the points lie in several planes or frames, of which the coordinates say nothing; if the
+        table holds shapes; if a slice is less than 1.
     """
     columns = [str(column).strip().lower() for column in table.columns]
-    napari = [f"axis-{i}" for i in range(8) if f"axis-{i}" in columns]
+    if "shape-type" in columns:
+        raise ValueError(
+            f"{name} holds shapes of napari (column shape-type), the corners of polygons or lines; "
+            "expected points. Save a layer of points."
+        )
+    napari = sorted(c for c in columns if re.fullmatch(r"axis-\d", c))
     if napari:
         wanted = [[column] for column in napari[-ndim:]]
     else:
@@ -63,11 +78,44 @@ def points_from_table(table: Any, ndim: int, name: str = "y") -> np.ndarray:
             f"{name} must have one column each of {', '.join('zyx'[-ndim:])} (or of axis-0, "
             f"axis-1, ...), got the columns {list(map(str, table.columns))}."
         )
-    values = table.iloc[:, [each[0] for each in found]]
+    used = [each[0] for each in found]
+    _check_one_plane(table, [i for i, c in enumerate(columns) if i not in used and
+                             (c in _PLANES or c in napari)], ndim, name)  # fmt: skip
+    points = _numbers(table.iloc[:, used], name)
+    steps = np.ones(ndim) if spacing is None else np.array(check_spacing(spacing, ndim))
+    from_one = np.array([columns[i] == "slice" for i in used])
+    if (points[:, from_one] < 1).any():
+        raise ValueError(
+            f"{name} must count slices from 1, as Fiji does, got {points[:, from_one].min():g}. If "
+            "they are coordinates from 0, name the column z."
+        )
+    return np.where(from_one, points - 1, points / steps)
+
+
+def _check_one_plane(table, dropped, ndim, name):
+    """Refuse points of several planes or frames that would be taken for those of one."""
+    several = [i for i in dropped if table.iloc[:, i].nunique() > 1]
+    if several:
+        raise ValueError(
+            f"{name} has points of several planes or frames, of which points of {ndim} axes say "
+            f"nothing: the columns {[str(table.columns[i]) for i in several]} hold more than one "
+            "value. Keep the points of one, name images in a column image, or read 3 axes."
+        )
+
+
+def _numbers(values, name):
+    """Finite coordinates."""
     try:
-        return values.to_numpy(dtype=np.float64)
+        numbers = values.to_numpy(dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{name} must hold numbers as coordinates: {error}.") from error
+    missing = np.flatnonzero(~np.isfinite(numbers).all(axis=1))
+    if len(missing):
+        raise ValueError(
+            f"{name} must hold finite coordinates, got {values.iloc[missing[0]].tolist()} in row "
+            f"{values.index[missing[0]]}."
+        )
+    return numbers
 
 
 def check_points(points: ArrayLike, shape: tuple[int, ...], name: str = "y") -> np.ndarray:

@@ -1,8 +1,10 @@
 """Read and write files; nothing else opens them."""
 
 from .atomic import atomic_path, write_atomically
-from .images import list_images, read_image, read_images
-from .labels import read_labels, write_labels
+from .folders import list_images
+from .images import read_image, read_images
+from .label_writing import write_labels
+from .labels import read_labels
 from .points import read_points
 
 __all__ = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +12,18 @@ import numpy as np
 
 from ..images import ImageStack
 from . import rasters, tiff
+from .folders import (
+    check_names,
+    companion_files,
+    label_files,
+    list_images,
+    no_files,
+    number,
+    stem,
+    warn_of_other_files,
+)
 from .pictures import Picture
-from .units import convert_spacing
-
-SUFFIXES = (*tiff.SUFFIXES, *rasters.SUFFIXES)
-LABEL_SUFFIXES = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_seg", "_gt")
+from .units import Size, convert_spacing, is_same_size
 
 
 def read_images(
@@ -25,16 +31,16 @@ def read_images(
 ) -> tuple[list[str], ImageStack]:
     """Read the images of a file or of a folder.
 
-    All images of all series of a file are read. Channels come last, whatever their place in the
-    file; images are turned upright as their EXIF says. Palettes become colors, except for those
-    that are a ramp (the lookup table of a gray image).
+    All images of all series and pages of a file are read. Channels come last, whatever their place
+    in the file; images are turned upright as their EXIF says. Palettes become colors, except for
+    those that are a ramp (the lookup table of a gray image).
 
     Parameters
     ----------
     path : str or path-like
         TIFF (also of ImageJ, OME-TIFF), PNG, JPEG or BMP, or a folder of them, in natural order
-        ("2" before "10"). Hidden files are left out, and label files beside images
-        ("cell_mask.png" beside "cell.tif").
+        ("2" before "10"). Hidden files are left out, and what stands beside images: label files
+        ("cell_mask.png" beside "cell.tif"), outlines and flows of Cellpose.
     spatial_ndim : {2, 3}, default=2
         2: each plane along z and time is an image. 3: each volume is one.
 
@@ -43,29 +49,33 @@ def read_images(
     names : list of str
         Name of the file of each image without its suffix, with a number if it holds several.
     images : ImageStack
-        With the size of a pixel (`spacing`, `unit`) if the files define it.
+        With the size of a pixel (`spacing`, `unit`) if the files define it: along y and x, and
+        along z if they have it, too.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file, or no image in the folder.
     ValueError
-        If a file cannot be read, or belongs to a set of which files are missing; the message names
-        it.
+        If a file cannot be read, is not complete, or belongs to a set of which files are missing;
+        the message names it.
 
     Warns
     -----
     UserWarning
-        If files have pixels of unlike sizes, or sizes that cannot be converted to one unit: they
-        are left out.
+        If images have pixels of unlike sizes, sizes that cannot be converted to one unit, or
+        volumes no size along z: sizes are left out. If a file does not say what its first axes
+        are. If a folder has files of formats that are not read.
     """
-    names, images, sizes = [], [], []
+    names, images = [], []
+    sizes: list[tuple[Path, Size]] = []
     for file in image_files(path):
         pictures = read_pictures(file)
+        _warn_of_unnamed_axes(pictures, file)
         found = _named(lambda p: [_in_color(p, s) for s in p.samples(spatial_ndim)], pictures, file)
         names += number(file, len(found))
         images += found
-        sizes.append((file, _spacing(pictures[0], file)))
+        sizes += _sizes(pictures, file, spatial_ndim)
     spacing, unit = _common(sizes)
     return names, ImageStack(images, spacing=spacing, unit=unit)
 
@@ -121,11 +131,12 @@ def image_files(path: str | os.PathLike[str]) -> list[Path]:
     path = Path(path)
     if not path.is_dir():
         return [_existing(path)]
-    files = list_images(path)
-    labels = label_files(files)
-    files = [file for file in files if file not in labels]
+    every = list_images(path)
+    aside = {*label_files(every), *companion_files(every)}
+    files = [file for file in every if file not in aside]
     if not files:
-        raise FileNotFoundError(f"No image files ({', '.join(SUFFIXES)}) in {path}.")
+        raise no_files(path, "image")
+    warn_of_other_files(path)
     check_names(files, stem)
     chosen, read = [], set()
     for file in files:
@@ -133,18 +144,6 @@ def image_files(path: str | os.PathLike[str]) -> list[Path]:
             chosen.append(file)
             read |= _set_of(file)
     return chosen
-
-
-def check_names(files: list[Path], name_of: Callable[[Path], str]) -> None:
-    """Refuse two files of one name, of which one would take the place of the other."""
-    known: dict[str, Path] = {}
-    for file in files:
-        other = known.setdefault(name_of(file), file)
-        if other is not file:
-            raise ValueError(
-                f"{other} and {file} have one name, {name_of(file)!r}, by which images and labels "
-                "are paired. Remove or rename one of them."
-            )
 
 
 def _set_of(file):
@@ -162,43 +161,6 @@ def _existing(path):
     if not path.is_file():
         raise FileNotFoundError(f"No image file at {path}.")
     return path
-
-
-def list_images(folder: str | os.PathLike[str]) -> list[Path]:
-    """List the image files of a folder in natural order, without hidden ones."""
-    files = (f for f in Path(folder).iterdir() if not f.name.startswith("."))
-    return sorted(
-        (f for f in files if f.suffix.lower() in SUFFIXES and f.is_file()), key=natural_key
-    )
-
-
-def label_files(files: list[Path]) -> list[Path]:
-    """Find label files among images: their name is that of another file and a suffix of labels."""
-    stems = {stem(file) for file in files}
-    return [file for file in files if without_label_suffix(stem(file)) in stems - {stem(file)}]
-
-
-def stem(path: Path) -> str:
-    """Return the name of a file without ".tif", and without ".ome" before it."""
-    name = path.stem
-    return name[: -len(".ome")] if name.lower().endswith(".ome") else name
-
-
-def without_label_suffix(name: str) -> str:
-    """Remove what programs add to the name of an image for its labels."""
-    found = next((s for s in LABEL_SUFFIXES if name.lower().endswith(s)), "")
-    return name[: len(name) - len(found)]
-
-
-def natural_key(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
-    """Return a sort key under which "section2" comes before "section10"."""
-    parts = re.split(r"(\d+)", Path(path).name)
-    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
-
-
-def number(file: Path, n: int) -> list[str]:
-    """Name the images of a file."""
-    return [stem(file)] if n == 1 else [f"{stem(file)}_{i:04d}" for i in range(n)]
 
 
 def _named(function: Callable[[Picture], list], pictures: list[Picture], file: Path) -> list[Any]:
@@ -222,26 +184,53 @@ def _is_ramp(palette):
     return bool((steps >= 0).all() or (steps <= 0).all())
 
 
-def _spacing(picture, file):
+def _warn_of_unnamed_axes(pictures, file):
+    found = next((p for p in pictures if p.n_unnamed > 1), None)
+    if found is not None:
+        warnings.warn(
+            f"{file} has shape {found.pixels.shape} and does not say what its first "
+            f"{found.n_unnamed} axes are: no one is taken for channels. Write axes (of ImageJ or "
+            "OME-TIFF) if one is.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def _sizes(pictures, file, spatial_ndim):
+    """Different sizes of pixels in a file."""
+    different = {(*p.spacing.items(), *p.units.items()): p for p in pictures}
+    return [(file, _spacing(picture, file, spatial_ndim)) for picture in different.values()]
+
+
+def _spacing(picture, file, spatial_ndim):
     """Size of a pixel (y and x, and z if the file has it) and unit; None where it is unknown."""
     try:
         spacing, unit = convert_spacing(picture.spacing, picture.units, None, file)
     except ValueError as error:  # images can be read without
-        warnings.warn(f"{error} Sizes are left out.", UserWarning, stacklevel=3)
+        warnings.warn(f"{error} Sizes are left out.", UserWarning, stacklevel=4)
         return None, None
     axes = [axis for axis in "zyx" if axis in spacing]
     if not {"y", "x"} <= set(axes):
+        return None, None
+    if len(axes) < spatial_ndim:
+        warnings.warn(
+            f"{file} does not define the size of a pixel along z: sizes are left out.",
+            UserWarning,
+            stacklevel=4,
+        )
         return None, None
     return tuple(spacing[axis] for axis in axes), unit
 
 
 def _common(sizes):
-    """Size of a pixel that all files share."""
-    spacings = {size for _, size in sizes}
-    if len(spacings) == 1:
-        return spacings.pop()
-    examples = {size: file.name for file, size in sizes}
-    listed = "; ".join(f"{name}: {size} {unit}" for (size, unit), name in [*examples.items()][:3])
+    """Size of a pixel that all images share."""
+    different: list[tuple[Path, Size]] = []
+    for file, size in sizes:
+        if not any(is_same_size(size, other) for _, other in different):
+            different.append((file, size))
+    if len(different) == 1:
+        return different[0][1]
+    listed = "; ".join(f"{file.name}: {size} {unit}" for file, (size, unit) in different[:3])
     warnings.warn(
         f"The images have pixels of unlike sizes ({listed}): spacing is left out.",
         UserWarning,

@@ -27,8 +27,12 @@ class Picture(NamedTuple):
         Colors that `pixels` are indices of.
     is_inverted : bool
         Whether 0 is white (``MinIsWhite``) and `pixels` are as they are stored.
+    white : int or None
+        What stored values were subtracted from, since 0 is white; None where `pixels` are stored.
     is_lossy : bool
         Whether values are near those that were saved (JPEG).
+    is_exact : bool
+        Whether `write_labels` wrote them, so that each value means what it is.
     """
 
     pixels: np.ndarray
@@ -37,7 +41,9 @@ class Picture(NamedTuple):
     units: dict[str, str] = {}  # noqa: RUF012
     palette: np.ndarray | None = None
     is_inverted: bool = False
+    white: int | None = None
     is_lossy: bool = False
+    is_exact: bool = False
 
     def samples(self, spatial_ndim: int) -> list[np.ndarray]:
         """Cut into images of shape (*spatial) or (*spatial, n_channels).
@@ -45,15 +51,12 @@ class Picture(NamedTuple):
         Axes that are neither spatial nor channels (time, in two dimensions z) are cut, in the order
         of the file.
         """
-        axes, pixels = self.axes, self.pixels
+        axes, pixels = self._different_axes(spatial_ndim), self.pixels
         spatial = _SPATIAL[spatial_ndim]
-        if spatial_ndim == 3 and "z" not in axes:  # pages are sections
-            pages = next((letter for letter in _UNNAMED if letter in axes), "")
-            axes = axes.replace(pages, "z") if pages else axes
         missing = [letter for letter in spatial if letter not in axes]
         if missing:
             raise ValueError(
-                f"there is no axis {', '.join(missing)}: the axes are {axes!r}, of shape "
+                f"there is no axis {', '.join(missing)}: the axes are {self.axes!r}, of shape "
                 f"{pixels.shape}"
             )
         channels = [letter for letter in axes if letter in "cs"]
@@ -63,3 +66,19 @@ class Picture(NamedTuple):
         last = (-1,) if channels else ()
         n = int(np.prod(ordered.shape[: len(cut)]))
         return list(ordered.reshape(n, *shape, *last) if n else [])
+
+    @property
+    def n_unnamed(self) -> int:
+        """Number of axes that the file does not explain."""
+        return sum(letter in _UNNAMED for letter in self.axes)
+
+    def _different_axes(self, spatial_ndim):
+        """Axes with one letter each: a digit for pages that the file does not explain.
+
+        The last of these are the sections of volumes in which no axis is z.
+        """
+        letters = [str(i) if a in _UNNAMED else a for i, a in enumerate(self.axes)]
+        pages = [i for i, letter in enumerate(letters) if letter.isdigit()]
+        if spatial_ndim == 3 and "z" not in letters and pages:
+            letters[pages[-1]] = "z"
+        return "".join(letters)

@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from ..images.points import points_from_table
-from .images import SUFFIXES, natural_key, stem
+from ..images.spacing import check_spacing
+from .folders import SUFFIXES, natural_key, stem
+from .tables import read_table
 
 _TABLES = (".csv", ".tsv", ".txt")
 _NAMES = ("image", "label", "file", "filename", "sample")  # columns that say which image
@@ -21,11 +23,13 @@ def read_points(
     *,
     spatial_ndim: int = 2,
     origin: str = "center",
+    spacing: Sequence[float] | None = None,
 ) -> tuple[list[str], list[np.ndarray | None]]:
     """Read points, such as clicks on objects, from tables of Fiji, napari or QuPath.
 
     Coordinates are found by the names of columns: x, y and z (in any case; ``axis-0``, ``axis-1``
-    ... of napari), not by their order.
+    ... of napari), not by their order. In the place of z, a column "slice" is read as Fiji writes
+    it, which counts from 1.
 
     Parameters
     ----------
@@ -35,37 +39,46 @@ def read_points(
     names : sequence of str, default=None
         Names of images, as `read_images` returns them, to order the points by.
     spatial_ndim : {2, 3}, default=2
-        With 3, a column z is needed.
+        With 3, a column z (or slice) is needed.
     origin : {"center", "corner"}, default="center"
         What (0, 0) is in the file: the center of the first pixel (napari, scikit-image, this
         library) or its corner (Fiji with subpixel resolution, QuPath). Half a pixel is subtracted
-        from the latter.
+        from the latter, along y and x, and along z unless it is a slice.
+    spacing : sequence of float, default=None
+        Size of a pixel along each axis, (y, x) or (z, y, x), by which coordinates are divided;
+        slices are not. None: they are in pixels. Fiji writes units where an image has a scale.
 
     Returns
     -------
     names : list of str
         As given, or those in the file.
     points : list of ndarray of shape (k, spatial_ndim), float64, or None
-        (y, x) or (z, y, x) in pixels, None of an image without a file. An image without a row in a
-        table of several images has no objects.
+        (y, x) or (z, y, x) in pixels. None of an image without a file, or without a row in a table
+        of several images: it is unlabeled. A file of one image without rows says that there is no
+        object.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file, or no table in the folder.
     ValueError
-        If a column is missing or no number, or a table names an unknown image.
+        If a column is missing, a coordinate is no finite number (the message has the row), points
+        lie in several planes or frames of one image, a table holds shapes, names an unknown image
+        or no image at all, or two have points of one image; the message names the file.
     """
     if origin not in ("center", "corner"):
         raise ValueError(f"origin must be 'center' or 'corner', got {origin!r}.")
+    check_spacing(spacing, spatial_ndim)
     found: dict[str, np.ndarray] = {}
+    sources: dict[str, Path] = {}
     several = False
     for file in _tables(Path(path)):
-        tables, by_column = _split(_read(file), file)
+        tables, by_column = _split(read_table(file), file)
         several = several or by_column
         for name, table in tables.items():
-            points = points_from_table(table, spatial_ndim, f"{file}")
-            found[name] = points - 0.5 if origin == "corner" else points
+            _check_once(name, file, sources)
+            points = points_from_table(table, spatial_ndim, f"{file}", spacing)
+            found[name] = points - _corner(table, spatial_ndim) * (origin == "corner")
     if names is None:
         return list(found), list(found.values())
     names = list(names)
@@ -73,9 +86,22 @@ def read_points(
         return names, list(found.values())
     unknown = sorted(found.keys() - set(names))
     if unknown:
-        raise ValueError(f"{path} has points of {unknown[0]!r}, which is none of {names[:5]}.")
-    absent = np.empty((0, spatial_ndim)) if several else None
-    return names, [found.get(name, absent) for name in names]
+        raise ValueError(
+            f"{sources[unknown[0]]} has points of {unknown[0]!r}, which is none of {names[:5]}."
+        )
+    return names, [found.get(name) for name in names]
+
+
+def _corner(table, spatial_ndim):
+    """Half a pixel along each axis, none along slices."""
+    has_slices = "slice" in (str(column).strip().lower() for column in table.columns)
+    return np.array([0 if has_slices else 0.5, 0.5, 0.5][-spatial_ndim:])
+
+
+def _check_once(name, file, sources):
+    other = sources.setdefault(name, file)
+    if other is not file:
+        raise ValueError(f"{other} and {file} have points of {name!r}: expected one of them.")
 
 
 def _tables(path):
@@ -91,22 +117,28 @@ def _tables(path):
     return sorted(files, key=natural_key)
 
 
-def _read(file):
-    import pandas as pd
-
-    try:
-        return pd.read_csv(file, sep=None, engine="python", encoding="utf-8-sig")
-    except (ValueError, UnicodeError) as error:
-        raise ValueError(f"{file} cannot be read as a table: {error}.") from error
-
-
 def _split(table, file):
     """Tables of each image, and whether a column names the images."""
     column = next((c for c in table.columns if str(c).strip().lower() in _NAMES), None)
     if column is None:
         return {file.stem: table}, False
-    groups = table.groupby(table[column].astype(str).map(_without_suffix), sort=False)
-    return dict(iter(groups)), True
+    if not len(table):
+        raise ValueError(
+            f"{file} has the column {str(column)!r} but no row, so that it names no image. To say "
+            "that an image has no object, give it a file of its own, with a header only."
+        )
+    missing = table.index[table[column].isna()]
+    if len(missing):
+        raise ValueError(f"{file} names no image in row {missing[0]}, column {str(column)!r}.")
+    given = table[column].astype(str)
+    images = given.map(_without_suffix)
+    for name, same in given.groupby(images):
+        if same.nunique() > 1:
+            raise ValueError(
+                f"{file} has points of {sorted(same.unique())}, which are one image by their "
+                f"name, {name!r}: remove or rename one of them."
+            )
+    return dict(iter(table.groupby(images, sort=False))), True
 
 
 def _without_suffix(name):

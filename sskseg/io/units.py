@@ -71,6 +71,33 @@ def convert_spacing(
     return converted, unit
 
 
+Size = tuple[tuple[float, ...] | None, str | None]
+
+
+def is_same_size(one: Size, other: Size) -> bool:
+    """Return whether two sizes of a pixel are equal, whatever their units.
+
+    Parameters
+    ----------
+    one, other : (tuple of float or None, str or None)
+        Sizes along each axis, and their unit.
+
+    Returns
+    -------
+    bool
+        Whether they differ by less than the rounding of files, a ten-thousandth.
+    """
+    if one[0] is None or other[0] is None:
+        return one[0] is other[0]
+    meters = [_length(unit or "")[0] for _, unit in (one, other)]
+    if np.isnan(meters).any():  # no lengths that this library has
+        if one[1] != other[1]:
+            return False
+        meters = [1.0, 1.0]
+    first, second = np.multiply(one[0], meters[0]), np.multiply(other[0], meters[1])
+    return first.shape == second.shape and bool(np.allclose(first, second, rtol=1e-4, atol=0))
+
+
 def _lengths(spacing, units):
     """Sizes by axis without those in pixels, which is no unit of length.
 

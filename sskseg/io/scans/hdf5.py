@@ -26,7 +26,14 @@ def open_hdf5(path: Path, inside: str, level: int, chunks: Any) -> FileContent:
             raise ValueError(f"{path} holds the datasets {names}; name one as {path}:/NAME.")
         dataset = file[name]
         array = _Hdf5(str(path), name, dataset.shape, dataset.dtype, dataset.chunks)
-    return FileContent(array.to_dask(chunks))
+        spacing = _element_size(dataset)
+    return FileContent(array.to_dask(chunks), None, spacing, dict.fromkeys(spacing, "µm"))
+
+
+def _element_size(dataset):
+    """Size of a pixel by axis, as the HDF5 plugins of Fiji and ilastik write it."""
+    sizes = np.ravel(dataset.attrs.get("element_size_um", ())).tolist()
+    return dict(zip("zyx"[3 - len(sizes) :], sizes, strict=True)) if len(sizes) in (2, 3) else {}
 
 
 class _Hdf5(ArrayOnDisk):

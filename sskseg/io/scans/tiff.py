@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..tiff import SUFFIXES, axes_of, check_complete, physical_sizes
+from ..tiff import SUFFIXES, axes_of
+from ..tiff_metadata import check_complete, physical_sizes
 from .on_disk import ArrayOnDisk
 from .scan import FileContent, check_level
 
@@ -23,7 +24,7 @@ def open_tiff(path: Path, inside: str, level: int, chunks: Any) -> FileContent:
         number = _series_number(path, inside, len(file.series))
         series = file.series[number]
         try:
-            check_complete(series)
+            check_complete(file, series)
         except ValueError as error:
             raise ValueError(f"{path} cannot be opened: {error}.") from error
         check_level(level, len(series.levels))
@@ -31,9 +32,9 @@ def open_tiff(path: Path, inside: str, level: int, chunks: Any) -> FileContent:
         axes = axes_of(part)
         if "c" not in axes:
             axes = axes.replace("s", "c")
-        if "z" not in axes:
+        if "z" not in axes and axes.count("q") + axes.count("i") == 1:
             axes = axes.replace("q", "z").replace("i", "z")
-        spacing, units = physical_sizes(file)
+        spacing, units = physical_sizes(file, series)
         if level:
             wide, narrow = series.shape[axes.index("x")], part.shape[axes.index("x")]
             spacing = {k: v * (wide / narrow if k in "yx" else 1) for k, v in spacing.items()}

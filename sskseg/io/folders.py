@@ -1,0 +1,120 @@
+"""Image files of a folder: their order, names, and what stands beside them."""
+
+from __future__ import annotations
+
+import os
+import re
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+from . import rasters, tiff
+
+SUFFIXES = (*tiff.SUFFIXES, *rasters.SUFFIXES)
+LABEL_SUFFIXES = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_seg", "_gt")
+_COMPANIONS = ("_cp_outlines", "_cp_output", "_cp_flows", "_outlines", "_flows")  # of Cellpose
+# Formats of images and arrays that `read_images` does not read.
+_OTHER_FORMATS = (
+    ".webp", ".gif", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".jpx", ".jfif", ".tga",
+    ".pgm", ".ppm", ".pnm", ".psd", ".exr", ".hdr", ".svg", ".dng", ".czi", ".lsm", ".zvi", ".nd2",
+    ".lif", ".lof", ".oib", ".oif", ".oir", ".vsi", ".ets", ".svs", ".ndpi", ".scn", ".mrxs",
+    ".bif", ".qptiff", ".ims", ".dv", ".r3d", ".stk", ".flex", ".xdce", ".ipl", ".sld", ".sldy",
+    ".dm3", ".dm4", ".ser", ".emd", ".mrc", ".rec", ".map", ".am", ".nii", ".nii.gz", ".nrrd",
+    ".nhdr", ".mha", ".mhd", ".img", ".ics", ".ids", ".dcm", ".fits", ".raw", ".npy", ".npz",
+    ".mat", ".h5", ".hdf5", ".hdf", ".zarr", ".n5", ".klb",
+)  # fmt: skip
+
+
+def check_names(files: list[Path], name_of: Callable[[Path], str]) -> None:
+    """Refuse two files of one name, of which one would take the place of the other."""
+    known: dict[str, Path] = {}
+    for file in files:
+        other = known.setdefault(name_of(file), file)
+        if other is not file:
+            raise ValueError(
+                f"{other} and {file} have one name, {name_of(file)!r}, by which images and labels "
+                "are paired. Remove or rename one of them."
+            )
+
+
+def list_images(folder: str | os.PathLike[str]) -> list[Path]:
+    """List the image files of a folder in natural order, without hidden ones."""
+    files = (f for f in Path(folder).iterdir() if not f.name.startswith("."))
+    return sorted(
+        (f for f in files if f.suffix.lower() in SUFFIXES and f.is_file()), key=natural_key
+    )
+
+
+def label_files(files: list[Path]) -> list[Path]:
+    """Find label files among images: their name is that of another file and a suffix of labels."""
+    stems = {stem(file) for file in files}
+    return [file for file in files if without_label_suffix(stem(file)) in stems - {stem(file)}]
+
+
+def stem(path: Path) -> str:
+    """Return the name of a file without ".tif", and without ".ome" before it."""
+    name = path.stem
+    return name[: -len(".ome")] if name.lower().endswith(".ome") else name
+
+
+def without_label_suffix(name: str) -> str:
+    """Remove what programs add to the name of an image for its labels."""
+    return _without(name, LABEL_SUFFIXES)
+
+
+def natural_key(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
+    """Return a sort key under which "section2" comes before "section10"."""
+    parts = re.split(r"(\d+)", Path(path).name)
+    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
+
+
+def number(file: Path, n: int) -> list[str]:
+    """Name the images of a file."""
+    return [stem(file)] if n == 1 else [f"{stem(file)}_{i:04d}" for i in range(n)]
+
+
+def companion_files(files: list[Path]) -> list[Path]:
+    """Find pictures of outlines and flows, which Cellpose writes beside images or masks."""
+    stems = {without_label_suffix(stem(file)) for file in files} | {stem(file) for file in files}
+    return [file for file in files if _without(stem(file), _COMPANIONS) in stems - {stem(file)}]
+
+
+def no_files(folder: Path, kind: str) -> FileNotFoundError:
+    """Make the error of a folder without images; it names files of formats that are not read."""
+    others = _other_files(folder)
+    return FileNotFoundError(
+        f"No {kind} files ({', '.join(SUFFIXES)}) in {folder}"
+        + (f": {others} cannot be read. Convert them to TIFF." if others else ".")
+    )
+
+
+def warn_of_other_files(folder: Path) -> None:
+    """Warn of files of a format that is not read, beside those that are."""
+    others = _other_files(folder)
+    if others:
+        warnings.warn(
+            f"{folder} holds files that cannot be read, and are left out: {others}. Convert them "
+            "to TIFF.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _other_files(folder):
+    stems = {stem(file) for file in list_images(folder)}
+    names = sorted(
+        (
+            file.name
+            for file in folder.iterdir()
+            if file.name.lower().endswith(_OTHER_FORMATS)
+            and not file.name.startswith(".")
+            and _without(file.name, ("_seg.npy",)) not in stems  # of Cellpose
+        ),
+        key=natural_key,
+    )
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _without(name, suffixes):
+    found = next((s for s in suffixes if name.lower().endswith(s)), "")
+    return name[: len(name) - len(found)]

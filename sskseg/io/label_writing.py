@@ -1,0 +1,98 @@
+"""Write label images."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..images.validation import check_unmasked
+from .atomic import atomic_path
+from .tiff_metadata import MARK
+
+_SUFFIXES = (".tif", ".tiff")
+
+
+def write_labels(path: str | os.PathLike[str], labels: Sequence[np.ndarray]) -> None:
+    """Write label images to a TIFF file, which `read_labels` reads as exactly these numbers.
+
+    Images of one shape become one series of pages ("QYX") or of volumes ("QZYX"), others a series
+    each. The dtype is the smallest of uint16, uint32 and int32 that fits; int32 if there is a -1.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Its suffix is .tif or .tiff. The file appears when it is complete.
+    labels : sequence of ndarray of int, shape (height, width) or (depth, height, width)
+        0 background, > 0 objects, -1 unlabeled. Floats must be whole numbers.
+
+    Raises
+    ------
+    ValueError
+        For another suffix, no image, an item that is no label image (None, fractions, NaN, masked
+        pixels, values below -1), which the message names, or values of more than 32 bits.
+    """
+    import tifffile
+
+    if Path(path).suffix.lower() not in _SUFFIXES:
+        raise ValueError(
+            f"{path} cannot be written: label files are TIFF, with a suffix of "
+            f"{' or '.join(_SUFFIXES)}, got {Path(path).suffix!r}."
+        )
+    checked = [_checked(label, f"labels[{i}]") for i, label in enumerate(labels)]
+    if not checked:
+        raise ValueError(f"labels is empty: {path} would hold no image.")
+    dtype = _smallest_dtype(checked, path)
+    is_one_series = len({label.shape for label in checked}) == 1
+    series = [np.stack(checked)] if is_one_series else checked
+    with atomic_path(path) as part, tifffile.TiffWriter(part, bigtiff=_is_large(checked)) as file:
+        for each in series:
+            axes = "QZYX" if each.ndim == 4 else "QYX" if is_one_series else "ZYX"[-each.ndim :]
+            file.write(
+                each.astype(dtype), compression="zlib", photometric="minisblack", contiguous=False,
+                metadata={"axes": axes, **MARK},
+            )  # fmt: skip
+
+
+def _checked(label: Any, name: str) -> np.ndarray:
+    """Return an item as an array of integers."""
+    if label is None:
+        raise ValueError(
+            f"{name} is None: expected a label image. Give np.full(shape, -1) if it is unlabeled."
+        )
+    check_unmasked(label, name, "give them the label -1")
+    label = np.asarray(label)
+    if label.ndim not in (2, 3) or not label.size:
+        raise ValueError(
+            f"{name} must be a label image of shape (height, width) or (depth, height, width), got "
+            f"shape {label.shape}."
+        )
+    if label.dtype.kind not in "biuf":
+        raise ValueError(f"{name} must hold integers, got dtype {label.dtype}.")
+    if label.dtype.kind == "f" and not (label == np.rint(label)).all():  # NaN is not equal to NaN
+        n = int((label != np.rint(label)).sum())
+        raise ValueError(
+            f"{name} must hold whole numbers, got {n} pixels of fractions or NaN, as "
+            f"{label[label != np.rint(label)][0]:g}."
+        )
+    if label.dtype.kind in "if" and label.min() < -1:
+        raise ValueError(f"{name} must not hold values below -1 (unlabeled), got {label.min():g}.")
+    return label
+
+
+def _smallest_dtype(labels, path):
+    low = min(label.min() for label in labels)
+    high = max(label.max() for label in labels)
+    for dtype in (np.uint16, np.uint32, np.int32):
+        if np.iinfo(dtype).min <= low and high <= np.iinfo(dtype).max:
+            return dtype
+    raise ValueError(
+        f"{path} cannot hold labels from {low:.0f} to {high:.0f}: 32 bits are not enough."
+    )
+
+
+def _is_large(labels):
+    return sum(4 * label.size for label in labels) > 2**31

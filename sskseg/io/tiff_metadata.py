@@ -1,0 +1,175 @@
+"""What OME-XML, ImageJ, tags and descriptions say of the images in a TIFF file."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+MARK = {"sskseg": "labels"}  # in the description of what `write_labels` writes
+_RGB = 2
+_JPEG = (6, 7, 33007, 34892)  # numbers of compressions
+_JPEG_2000 = (33003, 33004, 33005, 34712)
+_MICROMETERS = {3: 1e4, 4: 1e3, 5: 1.0}  # by ResolutionUnit: centimeter, millimeter, micrometer
+_DPI = (72, 96, 100, 120, 150, 200, 240, 300, 360, 400, 600, 1200)  # screens and printers
+
+
+def is_written_here(page: Any) -> bool:
+    """Return whether `write_labels` wrote the series that starts with a page."""
+    return MARK.items() <= _description(page).items()
+
+
+def _description(page):
+    """What tifffile writes as the description of an image."""
+    try:
+        content = json.loads(page.shaped_description or "{}")
+    except ValueError:  # of an older version, or of another program
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def check_complete(file: Any, series: Any) -> None:
+    """Refuse a series of which pages are missing; they would be left out, or read as zeros.
+
+    Parameters
+    ----------
+    file : tifffile.TiffFile
+    series : tifffile.TiffPageSeries
+        Of `file`.
+
+    Raises
+    ------
+    ValueError
+        If the metadata describe more pages than there are.
+    """
+    expected, found = _imagej_pages(file) if file.is_imagej else _described_pages(file, series)
+    if found < expected:
+        raise ValueError(
+            f"its description says {expected} images, and it holds {found}: it is not complete. "
+            "Copy or export it again"
+        )
+    missing = sum(page is None for page in series.pages)
+    if missing:
+        raise ValueError(
+            f"{missing} of {len(series.pages)} pages of the OME-TIFF are missing: it is spread "
+            "over several files. Put all of them into one folder, with their names"
+        )
+
+
+def _imagej_pages(file):
+    """Numbers of images: what ImageJ wrote, and what is there."""
+    metadata, page, n = file.imagej_metadata or {}, file.pages.first, len(file.pages)
+    parts = [int(metadata.get(name, 1)) for name in ("frames", "slices", "channels")]
+    expected = int(metadata.get("images", math.prod(parts)))
+    # large stacks have one page, and the pixels of the others behind it
+    end = page.dataoffsets[0] + expected * page.nbytes if page.dataoffsets else math.inf
+    if n == 1 and page.is_final and end <= file.filehandle.size:
+        return expected, expected
+    return expected, n * (1 if page.photometric == _RGB else page.samplesperpixel)
+
+
+def _described_pages(file, series):
+    """Numbers of images: by the shape in the description, and what is there."""
+    shape = _description(series.keyframe).get("shape", ())
+    plane = max(math.prod(series.keyframe.shape), 1)
+    expected, found = math.prod(shape) // plane, math.prod(series.shape) // plane
+    if not shape or found >= expected:
+        return 0, 0
+    return expected, len(file.pages) if len(file.series) == 1 else found
+
+
+def is_lossy(page: Any) -> bool:
+    """Return whether a page is compressed by JPEG, or by JPEG 2000 with losses."""
+    code = int(page.compression)
+    if code not in (*_JPEG, *_JPEG_2000) or not page.dataoffsets:
+        return False
+    handle = page.parent.filehandle
+    handle.seek(page.dataoffsets[0])
+    start = handle.read(min(page.databytecounts[0], 4096))
+    if code in _JPEG:
+        return b"\xff\xc3" not in start  # the start of a frame without losses
+    coding = start.find(b"\xff\x52")
+    return coding < 0 or start[coding + 13 : coding + 14] != b"\x01"  # reversible wavelets
+
+
+def physical_sizes(file: Any, series: Any) -> tuple[dict[str, float], dict[str, str]]:
+    """Return sizes of the pixels of a series, and their units, by axis.
+
+    OME-XML and ImageJ define them; where neither does, the resolution if its unit is centimeters or
+    less. A resolution in inches is mostly that of some screen.
+
+    Parameters
+    ----------
+    file : tifffile.TiffFile
+    series : tifffile.TiffPageSeries
+        Of `file`.
+
+    Returns
+    -------
+    spacing : dict of str to float
+    units : dict of str to str
+    """
+    if file.is_imagej:
+        return _imagej_sizes(file)
+    spacing, units = _ome_sizes(file, series) if file.is_ome else ({}, {})
+    return (spacing, units) if spacing else _resolution(series.keyframe)
+
+
+def _ome_sizes(file, series):
+    """Pixel sizes and units of the image of OME-XML that a series is."""
+    text = file.ome_metadata
+    try:
+        elements = ElementTree.fromstring(text).iter() if text else ()
+    except ElementTree.ParseError:  # damaged metadata define no size
+        elements = ()
+    every = [e.attrib for e in elements if e.tag.rpartition("}")[2] == "Pixels"]
+    number = file.series.index(series)
+    if len(every) not in (1, len(file.series)):  # images without pixels: unknown which
+        return {}, {}
+    pixels = every[number if len(every) > 1 else 0]
+    sizes = {a.lower(): pixels[f"PhysicalSize{a}"] for a in "ZYX" if f"PhysicalSize{a}" in pixels}
+    return (
+        {axis: float(size) for axis, size in sizes.items()},
+        {axis: pixels.get(f"PhysicalSize{axis.upper()}Unit", "µm") for axis in sizes},
+    )
+
+
+def _resolution(page):
+    """Pixel sizes in micrometers, by the tags of a page."""
+    tags = {
+        name: page.tags[name].value
+        for name in ("ResolutionUnit", "XResolution", "YResolution")
+        if name in page.tags
+    }
+    micrometers, spacing = _MICROMETERS.get(int(tags.get("ResolutionUnit", 1))), {}
+    for axis in "yx":
+        pixels, length = tags.get(f"{axis.upper()}Resolution", (0, 0))
+        if micrometers and pixels and length and pixels != length:
+            spacing[axis] = micrometers * length / pixels
+    is_dpi = any(
+        math.isclose(25400 / size, n, rel_tol=1e-3) for size in spacing.values() for n in _DPI
+    )
+    return ({}, {}) if is_dpi else (spacing, dict.fromkeys(spacing, "µm"))
+
+
+def _imagej_sizes(file):
+    """Pixel sizes and unit of what ImageJ writes; nothing where it has none.
+
+    The resolution of other files is ignored: it is mostly that of some screen.
+    """
+    metadata, tags = file.imagej_metadata, file.pages.first.tags
+
+    def unit_of(axis):
+        text = str(metadata.get(f"{axis}unit", metadata.get("unit", "")))
+        return re.sub(r"\\u([0-9a-fA-F]{4})", lambda m: chr(int(m[1], 16)), text)
+
+    if unit_of("x").lower() in ("", "pixel", "pixels"):
+        return {}, {}
+    spacing = {"z": float(metadata["spacing"])} if metadata.get("spacing") else {}
+    for axis, name in (("y", "YResolution"), ("x", "XResolution")):
+        pixels, length = tags[name].value if name in tags else (0, 0)
+        if pixels and length:
+            spacing[axis] = length / pixels
+    return spacing, {axis: unit_of(axis) for axis in spacing}
