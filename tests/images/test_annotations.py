@@ -243,5 +243,4 @@ def test_lazy_label_images():
 def test_annotations_without_images_say_what_they_lack(question):
     annotations = Annotations(np.array([[[1, 0, 2]]]))
     with pytest.raises(ValueError, match=r"y must be bound to its images: Annotations\(y, images"):
-        found = getattr(annotations, question)
-        found(0)
+        getattr(annotations, question)(0)
