@@ -20,6 +20,12 @@ SHARED_PARAMETERS = {
     "width", "depth", "max_steps", "time_budget", "learning_rate", "batch_size", "patch_size",
     "device", "precision", "random_state", "warm_start", "verbose",
 }  # fmt: skip
+RISKY = {
+    "subprocess", "socket", "multiprocessing", "urllib.request", "http.client", "requests",
+    "concurrent.futures.ProcessPoolExecutor", "ctypes", "pickle", "cloudpickle", "joblib",
+    "os.system", "os.popen", "eval", "exec", "compile", "__import__", "torch.load",
+    "torch.compile",
+}  # fmt: skip
 MAX_FILE, MAX_LARGE_FILES, MAX_BODY, MAX_PARAMETERS, MAX_METHODS = 400, 4, 20, 12, 30
 
 
@@ -119,6 +125,25 @@ def _at_load(node):
             continue
         yield child
         yield from _at_load(child)
+
+
+def risky_names():
+    """Imports that open connections, start processes or execute files, and calls that evaluate
+    text: (module, name)."""
+    found = set()
+    for module, tree in trees().items():
+        for node in ast.walk(tree):
+            names = []
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+            elif isinstance(node, ast.Name):
+                names = [node.id]
+            elif isinstance(node, ast.Attribute):
+                names = [ast.unparse(node)]
+            found |= {(module, name) for name in names if name in RISKY}
+    return found
 
 
 def layers():

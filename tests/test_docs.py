@@ -78,6 +78,14 @@ def headings(page):
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
+def test_the_design_names_files_that_exist():
+    text = (DOCS / "design.md").read_text()
+    names = re.findall(r"`((?:\w+/)*\w+\.py|(?:\w+/)+)`", text)
+    missing = [n for n in names if not any((ROOT / "sskseg").rglob(n)) and not (ROOT / n).exists()]
+    assert len(names) > 20
+    assert not missing
+
+
 @pytest.mark.parametrize("page", MARKDOWN, ids=name_of)
 def test_code_is_run_or_typed_in_a_shell(page):
     text = page.read_text()

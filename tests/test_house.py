@@ -57,6 +57,10 @@ def test_metrics_and_morphology_need_no_torch():
     assert result.stdout.strip() == "False"
 
 
+def test_no_module_opens_a_connection_starts_a_process_or_evaluates_text():
+    assert house.risky_names() == set()
+
+
 def test_no_private_module_is_at_the_top():
     assert house.private_modules_at_the_top() == []
 

@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 import torch
 
-from sskseg.inference import TileSettings, dihedral_mean, predict_images, round_up
+from sskseg.inference import (
+    TileSettings,
+    covers_reach,
+    dihedral_mean,
+    predict_images,
+    round_up,
+    tile_settings,
+)
 from sskseg.inference.tiling import plan_tiles
 from sskseg.nn import make_network
 from sskseg.training import inference_copy
@@ -50,6 +57,14 @@ def test_tiles_equal_the_whole_image(name):
     assert np.abs(whole - tiled).max() < 1e-5
     (seams,) = run(network, [image], TileSettings((128, 128), (8, 8), network.stride))
     assert np.abs(whole - seams).max() > 1e-4  # the halo is what makes them equal
+
+
+@pytest.mark.parametrize(("ndim", "covered"), [(2, True), (3, False)])
+def test_tiles_overlap_by_the_reach_of_the_default_network_in_2d_alone(ndim, covered):
+    network = make_network("unet-shuffle", 1, 1, ndim=ndim)
+    settings = tile_settings(network, ndim)
+    assert covers_reach(settings.halo, network) == covered
+    assert all(8 * h <= t + 8 * s for h, t, s in zip(settings.halo, settings.tile, network.stride))
 
 
 def test_images_of_one_size_are_batched():

@@ -15,6 +15,7 @@ from sskseg import InstanceCounter, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.scans import count_scan, fingerprint
 from sskseg.scans.digest import hash_of
+from sskseg.scans.plan import make_plan
 from sskseg.scans.scheduler import TASKS, ScanError
 from sskseg.training import SegmentationLoss
 
@@ -207,6 +208,28 @@ def test_a_resumed_run_never_mixes_two_models(fitted, own_modules, tmp_path, mon
     with pytest.raises(ValueError, match="holds a run of another model"):
         count_scan(changed, scan, tmp_path / "out", block_shape=32)
     assert count_scan(model(), scan, tmp_path / "out", block_shape=32).n_objects > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "name"),
+    [
+        ({"block_shape": 24}, "block_shape"),
+        ({"halo": 4}, "halo"),
+        ({"skip_below": 0.1}, "skip_below"),
+        ({"mask": np.ones((1, 1), bool)}, "mask"),
+        ({"intensity": True}, "intensity"),
+        ({"keep_probabilities": True}, "keep_probabilities"),
+    ],
+)
+def test_options_that_change_the_result_are_part_of_a_run(fitted, change, name):
+    counter = InstanceCounter().fit(np.zeros((1, 64, 64)))
+    model, scan = make_pipeline(fitted[0], counter), da.zeros((64, 64))
+    options = {"block_shape": 32, "halo": 8}
+    one, other = (
+        fingerprint.fingerprint(make_plan(model, scan, **each), model)
+        for each in (options, {**options, **change})
+    )
+    assert name in {key for key in one if one[key] != other[key]}
 
 
 @pytest.mark.parametrize("package", ["sskseg", "torch", "numpy", "scipy", "scikit-image"])
