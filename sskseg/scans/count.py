@@ -27,7 +27,7 @@ from .progress import Progress
 from .scaling import freeze_scaling
 from .scheduler import Workers
 from .store import Store
-from .validation import as_scan, check_destination, check_intensity
+from .validation import as_scan, check_destination, check_intensity, check_options
 from .verification import check_source
 
 if TYPE_CHECKING:
@@ -179,6 +179,10 @@ def count_scan(
     scan, destination = as_scan(source), Path(destination).absolute()
     check_destination(destination)
     check_intensity(intensity)
+    check_options(
+        resume=resume, keep_probabilities=keep_probabilities, verbose=verbose,
+        skip_below=skip_below, n_workers=n_workers,
+    )  # fmt: skip
     earlier = Ledger(destination / "ledger").run() if block_shape is None and resume else {}
     plan = _plan_run(
         estimator, scan, block_shape, halo, earlier, memory=worker_memory(client, n_workers),

@@ -5,16 +5,26 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
+from sklearn.utils._param_validation import Interval, validate_parameter_constraints
 
 from ..base import ImageEstimator
 from ..io.scans import Scan, open_scan
 from ..preprocessing import PercentileScaler
 from .protocol import BlockObjects, BlockPredictor
+
+_OPTIONS = {
+    "resume": ["boolean"],
+    "keep_probabilities": ["boolean"],
+    "verbose": ["boolean"],
+    "skip_below": [Interval(Real, None, None, closed="neither"), None],
+    "n_workers": [Interval(Integral, 1, None, closed="left"), None],
+}
 
 
 def split_pipeline(estimator: Any) -> tuple[tuple[Any, ...], Any, BlockObjects]:
@@ -217,6 +227,23 @@ def check_destination(destination: Path) -> None:
     existing = next(p for p in (destination, *destination.parents) if p.exists())
     if not os.access(existing, os.W_OK):
         raise ValueError(f"{destination} cannot be written to.")
+
+
+def check_options(**options: Any) -> None:
+    """Raise unless options of `count_scan` are of their kinds.
+
+    Parameters
+    ----------
+    **options
+        ``resume``, ``keep_probabilities``, ``verbose``, ``skip_below``, ``n_workers``.
+
+    Raises
+    ------
+    ValueError
+        The message names the option.
+    """
+    constraints = {name: _OPTIONS[name] for name in options}
+    validate_parameter_constraints(constraints, options, caller_name="count_scan")
 
 
 def check_intensity(intensity: Any) -> None:
