@@ -69,7 +69,9 @@ def resample(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
     """Resample an image (height, width, n_channels) linearly, without aliasing."""
     if image.shape[:2] == tuple(shape):
         return image
-    x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, -1, 0), np.float32))[None]
+    # Float32 would round large numbers, such as those of images with a large offset.
+    dtype = np.float32 if np.can_cast(image.dtype, np.float32) else np.float64
+    x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, -1, 0), dtype))[None]
     shrinks = shape[0] < image.shape[0]
     x = F.interpolate(x, tuple(shape), mode="bilinear", antialias=shrinks, align_corners=False)
     return np.moveaxis(x[0].numpy(), 0, -1)

@@ -60,6 +60,9 @@ def test_images_and_labels_are_resampled_about_the_same_points():
         for axis in (0, 1):
             expected = (np.indices(shape)[axis] + 0.5) * step - 0.5
             assert np.abs(found[..., axis] - expected)[inside, inside].max() < 1e-4
+    offset = resample(image.astype(np.float64) + 1e8, (15, 20)) - 1e8
+    assert np.abs(offset - resample(image, (15, 20))).max() < 1e-4
+    assert resample(image.astype(np.uint16), (15, 20)).dtype == np.float32
     labels = np.arange(1200).reshape(30, 40)
     assert np.array_equal(resample_labels(resample_labels(labels, (60, 80)), (30, 40)), labels)
     assert resample_labels(labels, (30, 40)) is labels
