@@ -166,6 +166,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         `ImageStack`) and voxels are no cubes. Weights between close objects, distances to borders
         and discs of points are measured by it, and U-Nets with same padding (without a backbone)
         pool along z only from the level on at which voxels are about cubic.
+    has_cores_ : bool
+        Whether "core" is among the terms of the loss, and `transform` returns cores.
     object_size_ : float or None
         Diameter of objects, pixels, to which images are resampled; see `Augmentation`.
     patch_shape_ : tuple of int
@@ -204,6 +206,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         "architecture_": "a tuple or None",
         "spacing_": "a spacing or None",
         "object_size_": "a number or None",
+        "has_cores_": "a boolean",
         "continuity_context_": "a count",
         "calibration_": "numbers",
         "semi_supervision_": "a tuple",
@@ -388,7 +391,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         -------
         probabilities : ndarray of float32, list of ndarray, ImageStack or dask array
             Shape (n_samples, *spatial, 2): of the foreground, as `predict_proba` returns it, and
-            of the core of an object. Shape (n_samples, *spatial) where `loss` lacks "core", and
+            of the core of an object. Shape (n_samples, *spatial) where `has_cores_` is False, and
             with ``target="classes"``: the probability of any class but the first. An `ImageStack`
             gives an `ImageStack` with what it carries.
         """
@@ -554,7 +557,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     def _objective(self):
         loss = SegmentationLoss() if isinstance(self.loss, str) else self.loss
         classes, spacing = getattr(self, "classes_", None), getattr(self, "spacing_", None)
-        return loss.objective(self.target, classes, spacing)
+        has_cores = getattr(self, "has_cores_", True)
+        return loss.objective(self.target, classes, spacing, has_cores=has_cores)
 
     def _predict(self, X, positions, output, with_cores=False):
         """Predict samples, in memory or lazily; `output` is a function of `_outputs`."""

@@ -17,6 +17,7 @@ from ..images import (
     relative_spacing,
 )
 from ..inference import round_up, tile_settings
+from ..morphology import share_with_neighbors
 from ..nn import network_margin
 from ..training import balanced_weights, draw_simulated, patch_sides
 from ._predictors import sections_of
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 _MIN_LABELED_TO_HOLD_OUT = 5
 _N_SIMULATED = 64
+_N_EXAMINED = 32  # labeled samples, in which objects that almost touch are counted
+_MIN_SHARE_WITH_NEIGHBORS = 0.25
 _PATCH = {2: 256, 3: 64}
 
 
@@ -173,7 +176,7 @@ def read_training_data(
 ) -> TrainingData:
     """Check the arguments of `fit`, add simulated images, and encode classes.
 
-    Sets `classes_` and `spacing_` of the segmenter.
+    Sets `classes_`, `spacing_` and `has_cores_` of the segmenter.
     """
     images = segmenter._check_images(X)
     spacing = _spacing(segmenter, X)
@@ -190,7 +193,7 @@ def read_training_data(
     samples = np.concatenate([used, drawn])
     indices = sections_of(segmenter).indices(positions, len(images))[samples]
     labels = _encode(segmenter, labels)
-    segmenter.spacing_ = spacing
+    segmenter.spacing_, segmenter.has_cores_ = spacing, _has_cores(segmenter, labels)
     consecutive = segmenter.sections == "consecutive"
     return TrainingData(
         images, labels, indices, positions if consecutive else None, weight, len(used)
@@ -240,6 +243,19 @@ def _add_simulated(segmenter, simulator, images, labels, weight):
     drawn_labels = [annotations.objects(i) for i in range(len(drawn))]
     weights = balanced_weights(weight, labels, drawn_labels)
     return [*images, *drawn], [*labels, *drawn_labels], weights
+
+
+def _has_cores(segmenter, labels):
+    """Whether cores are learned: as the loss says, or where many objects almost touch."""
+    if segmenter.target == "classes":
+        return False
+    if not isinstance(segmenter.loss, str) and segmenter.loss.terms != "auto":
+        return "core" in segmenter.loss.terms
+    if segmenter.warm_start and hasattr(segmenter, "network_"):
+        return segmenter.has_cores_
+    labeled = [label for label in labels if (label > 0).any()]
+    some = labeled[:: -(-len(labeled) // _N_EXAMINED)] if labeled else []
+    return share_with_neighbors(some) >= _MIN_SHARE_WITH_NEIGHBORS
 
 
 def _encode(segmenter, labels):

@@ -267,7 +267,8 @@ class SegmentationLoss(BaseEstimator):
         their object, which no prediction uses: it makes the network attend to borders. "core" is
         the loss of a further output, the probability that a pixel is in the core of an object (its
         normalized distance is above 0.4), from which `InstanceCounter` separates touching
-        objects [2]_. "auto" is all four, without the last two for ``target="classes"``.
+        objects [2]_. "auto" is all four: without the last two for ``target="classes"``, and without
+        "core" if less than a quarter of the labeled objects have another one within three pixels.
     border_weight, border_sigma : float, default=10.0 and 5.0
         With ``target="instances"``, the cross-entropy of background pixels between objects that
         almost touch is weighted by ``1 + border_weight * exp(-(d1 + d2)**2 / (2 *
@@ -315,6 +316,8 @@ class SegmentationLoss(BaseEstimator):
         target: str,
         classes: np.ndarray | None = None,
         spacing: tuple[float, ...] | None = None,
+        *,
+        has_cores: bool = True,
     ) -> ForegroundObjective | ClassObjective:
         """Return the objective of a network.
 
@@ -325,6 +328,8 @@ class SegmentationLoss(BaseEstimator):
             Values of the labels, with ``target="classes"``.
         spacing : tuple of float, default=None
             Size of a pixel along each axis; None is 1.
+        has_cores : bool, default=True
+            Whether "core" is among the terms of "auto".
 
         Returns
         -------
@@ -337,7 +342,8 @@ class SegmentationLoss(BaseEstimator):
         """
         self._validate_params()
         known = LOSSES if target == "instances" else LOSSES[:2]
-        terms = known if isinstance(self.terms, str) else tuple(self.terms)
+        chosen = tuple(term for term in known if has_cores or term != "core")
+        terms = chosen if isinstance(self.terms, str) else tuple(self.terms)
         if not set(terms) & set(LOSSES[:2]) or not set(terms) <= set(known):
             raise ValueError(
                 f"terms of the loss must be 'auto' or some of {known} with target={target!r}, with "

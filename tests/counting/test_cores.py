@@ -16,7 +16,7 @@ from sskseg import (
 from sskseg.counting import InstanceMethod, Watershed
 from sskseg.datasets import make_cells
 from sskseg.metrics import f1_instances
-from sskseg.morphology import label_components, normalized_distance
+from sskseg.morphology import label_components, normalized_distance, share_with_neighbors
 from sskseg.training import SegmentationLoss
 
 TINY = {
@@ -259,3 +259,36 @@ def test_scans_give_the_objects_of_the_whole(crowded, tmp_path):
         keep_probabilities=True, **options,
     )  # fmt: skip
     assert not (tmp_path / "plain" / "cores").exists()
+
+
+def test_shares_of_objects_that_almost_touch():
+    y = np.zeros((20, 60), int)
+    y[4:10, 4:10], y[4:10, 13:19], y[4:10, 30:36], y[15:19, 50:] = 1, 2, 3, 4
+    assert share_with_neighbors([y]) == 0.5  # a gap of three pixels
+    y[4:10, 13] = 0
+    assert share_with_neighbors([y]) == 0
+    y[4:10, 36:40], y[0] = 5, -1
+    assert share_with_neighbors([y, y * 0]) == 0.4
+    assert share_with_neighbors([]) == share_with_neighbors([y * 0]) == 0
+    volume = np.zeros((9, 9, 9), int)
+    volume[:3], volume[5:] = 1, 2
+    assert share_with_neighbors([volume]) == 1
+
+
+def test_cores_are_learned_where_objects_almost_touch(crowded):
+    X, y = crowded
+    few = np.zeros_like(y)
+    few[:, 10:20, 10:20], few[:, 40:50, 40:50] = 1, 2
+    options = {**TINY, "max_steps": 2}
+    assert SemiSupervisedSegmenter(**options).fit(X, y).has_cores_
+    alone = SemiSupervisedSegmenter(**options).fit(X, few)
+    assert not alone.has_cores_
+    assert alone.transform(X).shape == X.shape
+    assert alone.network_.head.out_channels == 2 * 4  # foreground and distance, of four sub-pixels
+    asked = SemiSupervisedSegmenter(**options, loss=SegmentationLoss(("dice", "core"))).fit(X, few)
+    assert asked.has_cores_
+    assert asked.transform(X).shape == (*X.shape, 2)
+    without = SegmentationLoss(("dice", "distance"))
+    assert not SemiSupervisedSegmenter(**options, loss=without).fit(X, y).has_cores_
+    warm = SemiSupervisedSegmenter(**options, warm_start=True).fit(X, few).fit(X, y)
+    assert not warm.has_cores_
