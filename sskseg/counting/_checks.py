@@ -43,6 +43,11 @@ def check_probabilities(X, spatial_ndim, consecutive):
             "X must be the probabilities of the foreground, or of foreground and cores in the last "
             f"axis, got {n_channels} channels. Images go through a segmenter first."
         )
+    if n_channels == 2 and all(_are_classes(p) for p in probabilities):
+        raise ValueError(
+            "X must be the probabilities of the foreground, or of foreground and cores, got two "
+            "channels whose sum is 1: classes? Give that of the foreground alone."
+        )
     low, high = min(p.min() for p in probabilities), max(p.max() for p in probabilities)
     if low < -1e-3 or high > 1 + 1e-3:
         raise ValueError(
@@ -55,6 +60,11 @@ def check_probabilities(X, spatial_ndim, consecutive):
             f"Consecutive sections must be 2-D and of one shape, got {sorted(shapes)}."
         )
     return probabilities
+
+
+def _are_classes(probabilities):
+    """Whether two probabilities of each pixel are those of background and foreground."""
+    return np.allclose(probabilities.sum(axis=-1, dtype=np.float64), 1, atol=1e-3)
 
 
 def check_intensity(intensity, images, spatial_ndim):

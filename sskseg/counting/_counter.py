@@ -185,15 +185,15 @@ class InstanceCounter(ImageEstimator):
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, 2)
             Probabilities of the foreground, or of foreground and cores, as
             `SemiSupervisedSegmenter.transform` returns them, of images that the segmenter was not
-            trained on if intervals are wanted. If
-            nothing is labeled and an `ImageStack` carries a simulator, simulated images serve. With
+            trained on if intervals are wanted. If nothing is labeled and an `ImageStack` carries a simulator, simulated images serve. With
             ``method="contours"`` images, as `ContourDetector.fit` takes them.
         y : label images, points, counts of shape (n_samples,), or None
             The reference of the search: with label images (-1 ignored) it maximizes the average
             precision at IoU 0.5 to 0.7; with points, a list of arrays of shape (k, spatial_ndim)
             in pixels and None for unlabeled samples, F1 of points that lie in an object of their
             own; with counts it minimizes the sum of the absolute errors. None keeps the defaults:
-            threshold 0.5, seed height 0.1, minimum size 0, nothing merged. With
+            threshold 0.5, cores as seeds where X has them, seed height 0.1, minimum size 0, nothing
+            merged. With
             ``method="contours"`` label images, used for training.
         positions : array-like of int, shape (n_samples,), default=None
             Of consecutive sections along z.

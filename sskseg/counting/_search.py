@@ -27,12 +27,17 @@ def initial_values(
     is_fragmented: bool = False,
 ) -> dict[str, Any]:
     """Replace "auto" by the default of each parameter."""
-    is_fragmented |= given["merge_distance"] not in ("auto", 0)
+    is_fragmented = is_fragmented or merges(given)
     candidates = method.candidates_of(has_cores=has_cores, is_fragmented=is_fragmented)
     defaults: dict[str, Any] = dict(DEFAULTS)
     for name, values in candidates.items():
         defaults[name] = (method.candidates[name] if callable(values) else values)[0]
     return {name: defaults[name] if value == "auto" else value for name, value in given.items()}
+
+
+def merges(given: Mapping[str, Any]) -> bool:
+    """Whether fragments are merged, as the parameters given say."""
+    return given["merge_distance"] not in ("auto", 0)
 
 
 def search_values(
@@ -66,9 +71,8 @@ def search_values(
     method, outputs = splitter.method, [outputs[i] for i in reference.indices]
     objective = _Objective(splitter, outputs, reference)
     merge_distances = objective.merge_distances()
-    kind: Any = {
-        "has_cores": outputs[0].shape[-1] > 1, "is_fragmented": len(merge_distances) > 1
-    }  # fmt: skip
+    is_fragmented = len(merge_distances) > 1 or merges(given)
+    kind: Any = {"has_cores": outputs[0].shape[-1] > 1, "is_fragmented": is_fragmented}
     search = ParameterSearch(
         objective.evaluate, reference.loss, len(reference.sizes),
         initial_values(given, method, **kind),

@@ -16,20 +16,18 @@ from .sections import SectionPredictor
 
 _FACTORS = (0.4, 3.0)  # least and largest magnification
 _SAME = 1.1  # smaller magnifications are left out
-_MIN_OBJECT = 20  # pixels: smaller predicted objects have no say
+_MIN_OBJECT = 20  # pixels: smaller objects may be debris
 _MIN_SIDE = 16  # pixels of a resampled image
 _SMOOTHING = 1.0  # standard deviation, pixels
 
 
-def typical_diameter(objects: np.ndarray, min_size: int = 1) -> float:
+def typical_diameter(objects: np.ndarray) -> float:
     """Compute the diameter of a disk with the median area of the objects.
 
     Parameters
     ----------
     objects : ndarray of int, shape (height, width)
-        Each value > 0 is an object.
-    min_size : int, default=1
-        Pixels of the smallest object that counts.
+        Each value > 0 is an object; those of fewer than 20 pixels do not count.
 
     Returns
     -------
@@ -37,7 +35,7 @@ def typical_diameter(objects: np.ndarray, min_size: int = 1) -> float:
         Pixels; NaN without an object.
     """
     _, sizes = np.unique(objects[objects > 0], return_counts=True)
-    sizes = sizes[sizes >= min_size]
+    sizes = sizes[sizes >= _MIN_OBJECT]
     return 2 * float(np.sqrt(np.median(sizes) / np.pi)) if sizes.size else np.nan
 
 
@@ -59,22 +57,26 @@ def magnification(diameter: Any, object_size: float) -> Any:
 
 
 def resampled_shape(shape: Sequence[int], factor: float) -> tuple[int, ...]:
-    """Return the sides of an image that is magnified by a factor."""
-    if factor == 1:
-        return tuple(shape)
-    return tuple(max(min(_MIN_SIDE, side), round(side * factor)) for side in shape)
+    """Return the sides of an image that is magnified by a factor; 16 pixels at least, or as now."""
+    factor = max(factor, min(1.0, _MIN_SIDE / min(shape)))
+    return tuple(round(side * factor) for side in shape)
 
 
 def resample(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """Resample an image (height, width, n_channels) linearly, without aliasing."""
+    """Resample an image (height, width, n_channels) linearly, without aliasing.
+
+    Small integers keep their dtype.
+    """
     if image.shape[:2] == tuple(shape):
         return image
     # Float32 would round large numbers, such as those of images with a large offset.
     dtype = np.float32 if np.can_cast(image.dtype, np.float32) else np.float64
     x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(image, -1, 0), dtype))[None]
-    shrinks = shape[0] < image.shape[0]
+    shrinks = any(new < old for new, old in zip(shape, image.shape[:2], strict=True))
     x = F.interpolate(x, tuple(shape), mode="bilinear", antialias=shrinks, align_corners=False)
-    return np.moveaxis(x[0].numpy(), 0, -1)
+    result = np.moveaxis(x[0].numpy(), 0, -1)
+    is_small = image.dtype.kind in "iu" and dtype == np.float32
+    return np.rint(result).astype(image.dtype) if is_small else result
 
 
 def resample_labels(labels: np.ndarray, shape: Sequence[int]) -> np.ndarray:
@@ -128,7 +130,7 @@ class SizedPredictor:
         n = self.predictor.n_outputs
         mask = outputs[0] > 0.5
         core = ndi.gaussian_filter(outputs[n if len(outputs) > n else 0], _SMOOTHING)
-        return typical_diameter(split_by_seeds(mask, core, core > 0.5), _MIN_OBJECT)
+        return typical_diameter(split_by_seeds(mask, core, core > 0.5))
 
     def predict(
         self,

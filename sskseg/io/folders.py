@@ -48,7 +48,8 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
 def label_files(files: list[Path]) -> list[Path]:
     """Find label files among images: their name is that of another file and a suffix of labels."""
     stems = {stem(file) for file in files}
-    return [file for file in files if without_label_suffix(stem(file)) in stems - {stem(file)}]
+    bare = {file: without_label_suffix(stem(file)) for file in files}
+    return [file for file in files if bare[file] != stem(file) and bare[file] in stems]
 
 
 def stem(path: Path) -> str:
@@ -76,7 +77,8 @@ def number(file: Path, n: int) -> list[str]:
 def companion_files(files: list[Path]) -> list[Path]:
     """Find pictures of outlines and flows, which Cellpose writes beside images or masks."""
     stems = {without_label_suffix(stem(file)) for file in files} | {stem(file) for file in files}
-    return [file for file in files if _without(stem(file), _COMPANIONS) in stems - {stem(file)}]
+    bare = {file: _without(stem(file), _COMPANIONS) for file in files}
+    return [file for file in files if bare[file] != stem(file) and bare[file] in stems]
 
 
 def no_files(folder: Path, kind: str) -> FileNotFoundError:

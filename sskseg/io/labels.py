@@ -89,7 +89,8 @@ def _label_sources(path):
     if not path.is_dir():
         return image_files(path)
     every = list_images(path)
-    files = [file for file in every if file not in companion_files(every)]
+    companions = set(companion_files(every))
+    files = [file for file in every if file not in companions]
     if not files:
         raise no_files(path, "label")
     warn_of_other_files(path)

@@ -14,7 +14,7 @@ from .contours import (
 from .counts import count_objects, count_over_sections
 from .distance import normalized_distance
 from .measure import contour_columns, measure_objects, merge_sums, object_sums, sums_to_table
-from .neighbors import share_with_neighbors
+from .neighbors import complete_objects, share_with_neighbors
 from .polygons import contour_masks, paint_masks, suppress_overlaps
 from .sections import best_matches, count_overlaps, join_sections
 from .watershed import relief_of, split_by_seeds, split_touching
@@ -23,6 +23,7 @@ from .weights import weight_map
 __all__ = [
     "best_matches",
     "bridge_gaps",
+    "complete_objects",
     "contour_areas",
     "contour_columns",
     "contour_masks",

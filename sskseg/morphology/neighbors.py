@@ -1,4 +1,4 @@
-"""Objects that lie close to others."""
+"""Objects that lie close to others, and objects whose border is known."""
 
 from collections.abc import Sequence
 
@@ -8,13 +8,35 @@ from scipy import ndimage as ndi
 _WINDOW = 5  # pixels: holds pixels of two objects whose gap is at most three
 
 
+def complete_objects(labels: np.ndarray) -> np.ndarray:
+    """Remove objects that touch unlabeled pixels, so that their border is unknown.
+
+    Discs of points are such objects, too (see `sskseg.images.draw_points`).
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (*spatial)
+        -1 unlabeled, 0 background; each value > 0 is an object.
+
+    Returns
+    -------
+    ndarray of int, shape (*spatial)
+        0 background and unlabeled; `labels` itself if nothing is unlabeled.
+    """
+    unlabeled = labels < 0
+    if not unlabeled.any():
+        return labels
+    cut = np.unique(labels[ndi.binary_dilation(unlabeled)])
+    return np.where(np.isin(labels, cut), 0, labels)
+
+
 def share_with_neighbors(labels: Sequence[np.ndarray]) -> float:
     """Compute the share of the objects that have another one within three pixels.
 
     Parameters
     ----------
     labels : sequence of ndarray of int, shape (*spatial)
-        Each value > 0 is an object.
+        Each value > 0 is an object; -1 is unlabeled. Only `complete_objects` count.
 
     Returns
     -------
@@ -30,7 +52,7 @@ def share_with_neighbors(labels: Sequence[np.ndarray]) -> float:
     """
     n_objects = n_close = 0
     for label in labels:
-        objects = np.maximum(label, 0)
+        objects = complete_objects(label)
         outside = int(objects.max(initial=0)) + 1
         highest = ndi.maximum_filter(objects, _WINDOW)
         lowest = ndi.minimum_filter(np.where(objects > 0, objects, outside), _WINDOW)

@@ -16,6 +16,7 @@ from ..inference.object_size import (
     resampled_shape,
     typical_diameter,
 )
+from ..morphology import complete_objects
 from ._training_data import TrainingData
 
 if TYPE_CHECKING:
@@ -42,19 +43,44 @@ def normalize_size(segmenter: SemiSupervisedSegmenter, data: TrainingData) -> Tr
     -------
     TrainingData
     """
+    setting = check_augmentation(segmenter.augmentation).object_size
+    _check_setting(segmenter, setting)
     if not (segmenter.warm_start and hasattr(segmenter, "object_size_")):
-        planes = segmenter.spatial_ndim == 2 and segmenter.sections == "independent"
-        setting = check_augmentation(segmenter.augmentation).object_size
-        applies = planes and segmenter.target == "instances"
-        segmenter.object_size_ = _chosen_size(setting, data) if applies else None
+        segmenter.object_size_ = _chosen_size(setting, data) if _applies(segmenter) else None
     size = segmenter.object_size_
     return data if size is None else resample_data(data, size)
+
+
+def _applies(segmenter):
+    planes = segmenter.spatial_ndim == 2 and segmenter.sections == "independent"
+    return planes and segmenter.target == "instances"
+
+
+def _check_setting(segmenter, setting):
+    """Refuse a size that cannot be used."""
+    if setting is None or isinstance(setting, str):
+        return
+    if not _applies(segmenter):
+        raise ValueError(
+            f"object_size={setting!r} of the augmentation needs independent planes and "
+            f"target='instances', got spatial_ndim={segmenter.spatial_ndim}, "
+            f"sections={segmenter.sections!r} and target={segmenter.target!r}."
+        )
+    if segmenter.warm_start and getattr(segmenter, "object_size_", setting) != setting:
+        raise ValueError(
+            f"object_size must be that of the last fit, {segmenter.object_size_}, with "
+            f"warm_start=True, got {setting!r}."
+        )
+
+
+def _diameter(label):
+    return typical_diameter(complete_objects(label))
 
 
 def _chosen_size(setting, data):
     if setting != "auto":
         return setting
-    diameters = [typical_diameter(data.labels[i]) for i in data.labeled]
+    diameters = [_diameter(data.labels[i]) for i in data.labeled if i < data.n_real]
     known = [diameter for diameter in diameters if np.isfinite(diameter)]
     if len(known) < _MIN_SAMPLES:
         return None
@@ -76,7 +102,7 @@ def resample_data(data: TrainingData, object_size: float) -> TrainingData:
     -------
     TrainingData
     """
-    diameters = np.array([typical_diameter(label) for label in data.labels])
+    diameters = np.array([_diameter(label) for label in data.labels])
     typical = np.nanmedian(diameters) if np.isfinite(diameters).any() else object_size
     factors = magnification(np.where(np.isfinite(diameters), diameters, typical), object_size)
     images = list(data.images)
@@ -93,8 +119,8 @@ def warn_of_scans(object_size: float | None) -> None:
     """Warn that a scan is predicted at its own magnification."""
     if object_size is not None:
         warnings.warn(
-            "The images of fit had objects of unlike sizes, and were resampled so that their "
-            f"diameter is {object_size:g} pixels. A scan is not resampled: its objects should have "
-            "about this size. augmentation={'object_size': None} trains on images as they are.",
+            "The segmenter resamples images so that their objects have a diameter of "
+            f"{object_size:g} pixels. A scan is not resampled: its objects should have about this "
+            "size. augmentation={'object_size': None} trains on images as they are.",
             stacklevel=4,
         )

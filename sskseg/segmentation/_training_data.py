@@ -135,7 +135,7 @@ class TrainingData:
         return replace(self, labels=labels, weight=weight)
 
     def transduction(
-        self, pseudo: Sequence[np.ndarray], held_out: np.ndarray, classes: np.ndarray | None
+        self, pseudo: Sequence[np.ndarray], classes: np.ndarray | None
     ) -> list[np.ndarray]:
         """Return labels and pseudo-labels of the real images, with the values of `y`.
 
@@ -143,8 +143,6 @@ class TrainingData:
         ----------
         pseudo : list of ndarray of int, shape (*spatial)
             -1 where not confident; classes by their index.
-        held_out : ndarray of int
-            Samples of the validation set, whose labels take the place of pseudo-labels.
         classes : ndarray or None
             Values of the classes; None for foreground and background.
 
@@ -153,11 +151,10 @@ class TrainingData:
         list of ndarray of int
             -1 throughout for images that are no samples.
         """
-        filled = list(pseudo)
-        for index in held_out:
-            label = self.labels[index]
+        filled = []
+        for label, guess in zip(self.labels, pseudo, strict=False):
             known = np.sign(label) if classes is None else label
-            filled[index] = np.where(label < 0, filled[index], known).astype(filled[index].dtype)
+            filled.append(np.where(label < 0, guess, known).astype(guess.dtype))
         if classes is not None:
             values = classes.astype(np.int64)  # unsigned ones have no -1
             filled = [np.where(label < 0, -1, values[label]) for label in filled]

@@ -152,7 +152,7 @@ class ForegroundObjective(_Objective):
             weight = 1 + _BORDER_WEIGHT * borders
             total = total + masked_soft_cross_entropy(logits[:, 1], target, weight)
         if self.has_cores:
-            cores = (target > _CORE).long().masked_fill(target.isnan(), -1)
+            cores = _core_labels(batch.labels, target)
             total = total + self._overlap_losses(logits[:, -1:], cores, batch.weights)
         return total
 
@@ -239,6 +239,19 @@ class ClassObjective(_Objective):
 
     def probability(self, output: np.ndarray) -> np.ndarray:
         return np.moveaxis(output, 0, -1)
+
+
+def _core_labels(labels, target):
+    """Labels of cores: 1 inside, 0 outside, -1 unknown.
+
+    Unknown are objects whose border is unknown, and the whole patch if it holds no others: the
+    background alone would teach that there are no cores.
+    """
+    inside = target > _CORE
+    axes = tuple(range(1, labels.ndim))
+    teaches = inside.any(axes) | ~(labels > 0).any(axes)
+    unknown = target.isnan() | ~teaches.view(-1, *(1,) * len(axes))
+    return inside.long().masked_fill(unknown, -1)
 
 
 def _numbered(objects):

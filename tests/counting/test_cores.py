@@ -85,6 +85,18 @@ def test_objects_without_a_core_are_counted():
     assert counter.predict(nothing).tolist() == [0]
 
 
+def test_thin_cores_are_seeds():
+    y = np.zeros((1, 40, 40), int)
+    y[0, 4:36, 10:13], y[0, 4:36, 13:16] = 1, 2
+    X = np.stack([(y > 0) * 0.98 + 0.01, np.isin(np.indices(y.shape)[2], (11, 14)) * 0.98], -1)
+    X[..., 1] *= y > 0
+    assert InstanceCounter(min_size=0).fit(X).predict(X).tolist() == [2]
+    volume, maps = y[:, None].repeat(6, 1), X[:, None].repeat(6, 1)
+    counter = InstanceCounter(min_size=0, spatial_ndim=3, spacing=(5.0, 1.0, 1.0)).fit(maps)
+    assert counter.predict(maps).tolist() == [2]
+    assert volume.shape == maps.shape[:-1]
+
+
 def test_a_large_object_is_one_and_one_alone_is_found():
     y = np.zeros((1, 90, 90), int)
     y[0, 5:85, 5:85] = 1
@@ -101,6 +113,7 @@ def test_fragmented_objects_are_merged_by_distances():
     assert (counter.seeds_, counter.merge_distance_ > 0) == ("distance", True)
     assert counter.predict(X).tolist() == [2] * 3
     assert InstanceCounter(merge_distance=5.0).fit(X).seeds_ == "distance"
+    assert InstanceCounter(merge_distance=5.0).fit(X, [2, 2, 2]).seeds_ == "distance"
 
 
 def test_what_lacks_cores_says_so(cells):
@@ -112,6 +125,8 @@ def test_what_lacks_cores_says_so(cells):
         InstanceCounter(Watershed("core")).fit(X[..., 0], cells)
     with pytest.raises(ValueError, match=r"in the last axis, got 3 channels\. Images go through"):
         counter.predict(np.concatenate([X, X[..., :1]], axis=-1))
+    with pytest.raises(ValueError, match="two channels whose sum is 1: classes"):
+        InstanceCounter().fit(np.stack([1 - X[..., 0], X[..., 0]], axis=-1), cells)
     with pytest.raises(ValueError, match="between 0 and 1"):
         counter.predict(X * 2)
 
@@ -270,6 +285,8 @@ def test_shares_of_objects_that_almost_touch():
     y[4:10, 36:40], y[0] = 5, -1
     assert share_with_neighbors([y, y * 0]) == 0.4
     assert share_with_neighbors([]) == share_with_neighbors([y * 0]) == 0
+    y[4:10, 0] = -1
+    assert share_with_neighbors([np.where(np.isin(y, (3, 5)), -1, y)]) == 0
     volume = np.zeros((9, 9, 9), int)
     volume[:3], volume[5:] = 1, 2
     assert share_with_neighbors([volume]) == 1
@@ -287,6 +304,8 @@ def test_cores_are_learned_where_objects_almost_touch(crowded):
     assert alone.network_.head.out_channels == 2 * 4  # foreground and distance, of four sub-pixels
     asked = SemiSupervisedSegmenter(**options, loss=SegmentationLoss(("dice", "core"))).fit(X, few)
     assert asked.has_cores_
+    points = [np.argwhere(label == 1).mean(0)[None] for label in y]
+    assert not SemiSupervisedSegmenter(**options).fit(X, points).has_cores_
     assert asked.transform(X).shape == (*X.shape, 2)
     without = SegmentationLoss(("dice", "distance"))
     assert not SemiSupervisedSegmenter(**options, loss=without).fit(X, y).has_cores_

@@ -34,9 +34,10 @@ def mixed():
 
 def test_typical_diameters():
     y = np.zeros((20, 40), int)
-    y[2:6, 2:6], y[2:6, 10:14], y[10:18, 2:38] = 1, 2, 9
-    assert typical_diameter(y) == pytest.approx(2 * np.sqrt(16 / np.pi))
-    assert typical_diameter(y, 20) == pytest.approx(2 * np.sqrt(288 / np.pi))
+    y[2:7, 2:7], y[2:7, 10:15], y[10:18, 2:38], y[0, :5] = 1, 2, 9, 4
+    assert typical_diameter(y) == pytest.approx(2 * np.sqrt(25 / np.pi))
+    y[2:6, 2:15] = 0
+    assert typical_diameter(y) == pytest.approx(2 * np.sqrt(288 / np.pi))
     assert np.isnan(typical_diameter(np.full((3, 3), -1)))
 
 
@@ -47,7 +48,9 @@ def test_magnification_is_limited_and_left_out_where_it_is_small():
     assert magnification(23.0, 24.0) == magnification(25.5, 24.0) == 1
     assert magnification(1.0, 24.0) == 3
     assert magnification(500.0, 24.0) == 0.4
-    assert resampled_shape((10, 90), 0.4) == (10, 36)
+    assert resampled_shape((10, 90), 0.4) == (10, 90)
+    assert resampled_shape((20, 90), 0.4) == (16, 72)  # as much along both axes
+    assert resampled_shape((100, 50), 0.4) == (40, 20)
     assert resampled_shape((64, 80), 1.0) == (64, 80)
 
 
@@ -62,7 +65,9 @@ def test_images_and_labels_are_resampled_about_the_same_points():
             assert np.abs(found[..., axis] - expected)[inside, inside].max() < 1e-4
     offset = resample(image.astype(np.float64) + 1e8, (15, 20)) - 1e8
     assert np.abs(offset - resample(image, (15, 20))).max() < 1e-4
-    assert resample(image.astype(np.uint16), (15, 20)).dtype == np.float32
+    assert resample(image.astype(np.uint16), (15, 20)).dtype == np.uint16
+    noise = np.random.default_rng(0).normal(size=(16, 1000, 1))
+    assert resample(noise, (16, 400)).std() < 0.7 * noise.std()
     labels = np.arange(1200).reshape(30, 40)
     assert np.array_equal(resample_labels(resample_labels(labels, (60, 80)), (30, 40)), labels)
     assert resample_labels(labels, (30, 40)) is labels
@@ -109,6 +114,19 @@ def test_auto_needs_unlike_sizes_in_five_labeled_images(mixed):
     assert given.fit(X[:4], y[:4]).object_size_ == 12
     sections = SemiSupervisedSegmenter(**options, sections="consecutive")
     assert sections.fit(X[:4], y[:4]).object_size_ is None
+    with pytest.raises(ValueError, match=r"object_size=12.0 of the augmentation needs indep"):
+        sections.set_params(augmentation={"object_size": 12.0}).fit(X[:4], y[:4])
+
+
+def test_points_and_cut_objects_have_no_size(mixed):
+    """The border of what touches unlabeled pixels is unknown, as that of discs of points."""
+    X, y = mixed
+    centers = [np.argwhere(label == 1).mean(0)[None] for label in y[4:]]
+    options = {**TINY, "max_steps": 2}
+    some = SemiSupervisedSegmenter(**options).fit(X, [*y[:4], *centers])
+    assert some.object_size_ is None
+    cut = [np.where(label == 0, -1, label) for label in y[4:]]
+    assert SemiSupervisedSegmenter(**options).fit(X, [*y[:4], *cut]).object_size_ is None
 
 
 @pytest.fixture(scope="module")
@@ -155,13 +173,17 @@ def test_pseudo_labels_have_the_size_of_the_images(mixed):
     model = SemiSupervisedSegmenter(**options).fit(X, known)
     assert model.object_size_ == 24
     assert [labels.shape for labels in model.transduction_] == [x.shape for x in X]
-    assert model.fit(X, known).validation_indices_.size == 0
+    for labels, label in zip(model.transduction_, known, strict=True):
+        if label is not None:
+            assert np.array_equal(labels, np.sign(label))
 
 
 def test_a_warm_start_keeps_the_size(mixed):
     X, y = mixed
     model = SemiSupervisedSegmenter(**{**TINY, "max_steps": 2}, warm_start=True).fit(X, y)
     assert model.fit(X[:4], y[:4]).object_size_ == 24
+    with pytest.raises(ValueError, match=r"must be that of the last fit, 24.0, with warm_start"):
+        model.set_params(augmentation={"object_size": 30.0}).fit(X, y)
 
 
 def test_scans_are_not_resampled_and_say_so(mixed, fitted, tmp_path):

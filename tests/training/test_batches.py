@@ -202,6 +202,11 @@ def test_cores_are_of_single_objects_after_the_warp():
     both = objective.activate_with_cores(logits)
     assert torch.equal(both, logits.sigmoid())
     assert torch.equal(objective.activate(logits), both[:, :1])
+    # A patch whose objects are all cut teaches no cores: it would teach that there are none.
+    cut = torch.tensor(targets)[None].masked_fill(torch.from_numpy(labels) > 0, torch.nan)
+    foreground = float(alone.loss(lambda _: logits[:, :1], one, 0))
+    part = float(objective.loss(lambda _: logits, batch._replace(targets=cut), 0))
+    assert part == pytest.approx(foreground)
     # Pseudo-labels have no objects, and teach no cores.
     unknown = batch._replace(targets=torch.full((1, 12, 13), torch.nan))
     foreground = float(alone.loss(lambda _: logits[:, :1], one, 0))

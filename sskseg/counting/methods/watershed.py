@@ -14,6 +14,11 @@ from ...morphology import relief_of, split_by_seeds, split_touching
 from ._base import InstanceMethod
 
 _CORE = 0.5  # probability above which pixels are seeds
+_NO_CORES = (
+    "X must hold the probabilities of foreground and cores in its last axis, as "
+    "SemiSupervisedSegmenter.transform returns them, got the foreground alone. "
+    "Watershed(seeds='distance') needs no cores."
+)
 
 
 class Watershed(InstanceMethod):
@@ -32,7 +37,7 @@ class Watershed(InstanceMethod):
         Minimum depth of the valley between two peaks of the relief (whose maximum is 1) that
         separates two objects; not for "core". "auto": `InstanceCounter.fit` searches it, from 0.1.
     smoothing : float, default=1.0
-        Standard deviation, pixels, of the Gaussian that smooths the relief.
+        Standard deviation, pixels, of the Gaussian that smooths the relief; half of it for cores.
 
     See Also
     --------
@@ -83,7 +88,14 @@ class Watershed(InstanceMethod):
         Returns
         -------
         dict of str to tuple
+
+        Raises
+        ------
+        ValueError
+            If seeds are cores, and there is no probability of them.
         """
+        if self.seeds == "core" and not has_cores:
+            raise ValueError(_NO_CORES)
         seeds = ("core", "distance") if has_cores else ("distance",)
         heights = self.candidates["seed_height"]
         return {
@@ -128,13 +140,11 @@ class Watershed(InstanceMethod):
 
     def _split_by_cores(self, probability, parameters, spacing, core):
         if core is None:
-            raise ValueError(
-                "X must hold the probabilities of foreground and cores in its last axis, as "
-                "SemiSupervisedSegmenter.transform returns them and as in fit, got the foreground "
-                "alone. Watershed(seeds='distance') needs no cores."
-            )
+            raise ValueError(_NO_CORES)
         mask = self.foreground(probability, parameters, spacing)
         core = np.asarray(core, np.float32)
         if self.smoothing > 0:
-            core = ndi.gaussian_filter(core, self.smoothing)
+            # Less than a relief: cores may be a pixel wide.
+            steps = np.ones(core.ndim) if spacing is None else np.asarray(spacing, float)
+            core = ndi.gaussian_filter(core, 0.5 * self.smoothing * steps.min() / steps)
         return split_by_seeds(mask, (core + probability) / 2, core > _CORE)
