@@ -60,6 +60,18 @@ def test_cross_fitting_hides_the_labels_of_a_fold(cells):
         model.set_params(cv=99).fit_transform(X, y)
 
 
+def test_folds_have_the_outputs_of_the_whole(cells):
+    """Cells touch in half of the images only, so that a fold alone would decide otherwise."""
+    X, y = make_cells(n_samples=6, shape=(48, 56), separation=0.7, random_state=0)
+    y[3:] = 0
+    y[3:, 5:12, 5:12], y[3:, 30:37, 30:37] = 1, 2
+    whole = segmenter(max_steps=2).fit(X, y)
+    assert whole.has_cores_
+    assert whole.loss_terms == ("cross-entropy", "dice", "distance", "core")
+    assert not segmenter(max_steps=2).fit(X[3:], y[3:]).has_cores_
+    assert np.asarray(CrossFitted(segmenter(max_steps=2), cv=6).fit_transform(X, y)).shape[-1] == 2
+
+
 def test_a_fold_that_fails_changes_nothing(cells, monkeypatch):
     X, y = cells
     model = CrossFitted(segmenter(max_steps=2), cv=2)

@@ -96,6 +96,7 @@ def test_values_are_finite_and_bounded(value, where):
 
 
 @few
+@pytest.mark.filterwarnings("ignore:y holds .* beside small values only")
 @given(hnp.arrays(st.sampled_from([np.int8, np.int64, np.uint16, np.uint64, bool]), (2, 2, 3)))
 def test_labels_come_back_as_they_were_or_are_refused(y):
     images = check_images(np.zeros((2, 2, 3)), 2)

@@ -69,8 +69,7 @@ print(segmenter.semi_supervision_, segmenter.semi_supervision_reason_)
 
 test = np.setdiff1d(np.arange(len(X)), labeled)
 scaled = model[0].transform(X)
-outputs = segmenter.transform(scaled)  # foreground and cores of objects
-probability = outputs[..., 0]
+probability = segmenter.predict_proba(scaled)
 forest = PixelForest(n_estimators=50, random_state=0).fit(X[labeled], reference[labeled])
 by_forest = forest.predict(X[test])
 print("IoU of the random forest:", round(iou(reference[test], by_forest), 3))
@@ -93,8 +92,8 @@ figure.colorbar(shown, ax=axes[2], shrink=0.8)
 # Overlapping objects of neighboring sections are one object. Sizes are in the units of
 # ``spacing``, here nanometers.
 
-labels = counter.label(outputs)
-table = counter.measure(outputs)
+outputs = segmenter.transform(scaled)  # what the counter takes
+labels, table = counter.label(outputs), counter.measure(outputs)
 print("objects:", labels.max())
 print(table.sort_values("volume", ascending=False).head().round(1).to_string(index=False))
 

@@ -185,8 +185,9 @@ class InstanceCounter(ImageEstimator):
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, 2)
             Probabilities of the foreground, or of foreground and cores, as
             `SemiSupervisedSegmenter.transform` returns them, of images that the segmenter was not
-            trained on if intervals are wanted. If nothing is labeled and an `ImageStack` carries a simulator, simulated images serve. With
-            ``method="contours"`` images, as `ContourDetector.fit` takes them.
+            trained on if intervals are wanted. If nothing is labeled and an `ImageStack` carries a
+            simulator, simulated images serve. With ``method="contours"`` images, as
+            `ContourDetector.fit` takes them.
         y : label images, points, counts of shape (n_samples,), or None
             The reference of the search: with label images (-1 ignored) it maximizes the average
             precision at IoU 0.5 to 0.7; with points, a list of arrays of shape (k, spatial_ndim)

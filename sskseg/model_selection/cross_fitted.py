@@ -23,6 +23,7 @@ from ..images import (
     wrap_like,
 )
 from ..images.annotations import Annotations
+from ..training import SegmentationLoss
 
 
 def _segmenter_has(name):
@@ -134,13 +135,16 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         return ImageStack(wrapped, in_sample=False)
 
     def _for_fold(self):
-        """A new segmenter, with the methods that "auto" chose with all labels."""
+        """A new segmenter, with what "auto" chose with all labels."""
         segmenter, options = clone(self.segmenter), dict[str, Any]()
         known = segmenter.get_params(deep=False)
         if "warm_start" in known:
             options["warm_start"] = False
         if known.get("semi_supervision") == "auto":
             options["semi_supervision"] = self.segmenter_.semi_supervision_ or None
+        if hasattr(self.segmenter_, "has_cores_"):  # all folds have the same outputs
+            loss = SegmentationLoss() if isinstance(known["loss"], str) else clone(known["loss"])
+            options["loss"] = loss.set_params(terms=self.segmenter_.loss_terms)
         return segmenter.set_params(**options)
 
     def _folds(self, y, X, weight, positions):

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import ndimage as ndi
 
+from .cleaning import relabel
+
 _WINDOW = 5  # pixels: holds pixels of two objects whose gap is at most three
 
 
@@ -52,7 +54,7 @@ def share_with_neighbors(labels: Sequence[np.ndarray]) -> float:
     """
     n_objects = n_close = 0
     for label in labels:
-        objects = complete_objects(label)
+        objects = relabel(complete_objects(label))  # filters compute with double precision
         outside = int(objects.max(initial=0)) + 1
         highest = ndi.maximum_filter(objects, _WINDOW)
         lowest = ndi.minimum_filter(np.where(objects > 0, objects, outside), _WINDOW)

@@ -554,6 +554,12 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
 
     # Prediction
 
+    @property
+    def loss_terms(self) -> tuple[str, ...]:
+        """Terms of the loss that was minimized; see `SegmentationLoss`."""
+        check_is_fitted(self)
+        return self._objective().losses
+
     def _objective(self):
         loss = SegmentationLoss() if isinstance(self.loss, str) else self.loss
         classes, spacing = getattr(self, "classes_", None), getattr(self, "spacing_", None)

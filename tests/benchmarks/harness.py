@@ -100,6 +100,11 @@ def nuclei():
     return X[:160], y[:160], X[160:240], y[160:240]
 
 
+def foreground(outputs, ndim=2):
+    """The foreground of what a segmenter hands on for one image: with cores or without."""
+    return outputs[..., 0] if np.ndim(outputs) > ndim else outputs
+
+
 def quality(y_true, found):
     """F1 at each of `THRESHOLDS`, average precision, and relative count error of label images."""
     y_true = list(y_true)

@@ -136,10 +136,10 @@ def mosaic(images, side):
     """Put images side by side, with a gap that keeps objects apart."""
     if side == 1:
         return images[0]
-    images = np.pad(images, ((0, 0), (0, 1), (0, 1), (0, 0)))
-    _, height, width, channels = images.shape
-    grid = images.reshape(side, side, height, width, channels).swapaxes(1, 2)
-    return grid.reshape(side * height, side * width, channels)
+    images = np.pad(images, ((0, 0), (0, 1), (0, 1), *[(0, 0)] * (images.ndim - 3)))
+    _, height, width, *channels = images.shape
+    grid = images.reshape(side, side, height, width, *channels).swapaxes(1, 2)
+    return grid.reshape(side * height, side * width, *channels)
 
 
 def main():

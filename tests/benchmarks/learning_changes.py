@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 
 import numpy as np
-from harness import data_folder, in_process, markdown
+from harness import data_folder, foreground, in_process, markdown
 from harness import nuclei as load_nuclei
 
 TASKS = ("nuclei", "mitochondria")
@@ -31,8 +31,7 @@ def nuclei(steps, seed):
     model = make_pipeline(PercentileScaler(scope="image"), segmenter, InstanceCounter())
     model.fit(X, y)
     probabilities = model[:-1].transform(X_test)
-    foreground = [p if p.ndim == 2 else p[..., 0] for p in probabilities]
-    return foreground, y_test, model[-1].label(probabilities)
+    return [foreground(p) for p in probabilities], y_test, model[-1].label(probabilities)
 
 
 def mitochondria(steps, seed):

@@ -12,7 +12,7 @@ from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from harness import data_folder
+from harness import data_folder, foreground
 from matplotlib.figure import Figure
 from PIL import Image
 from sklearn.pipeline import make_pipeline
@@ -65,7 +65,7 @@ def found(make, steps):
         counter,
     ).fit(X, known)
     outputs = model[:-1].transform(X)
-    maps, labels = outputs[..., 0], model[-1].transform(outputs)
+    maps, labels = foreground(outputs, 3), model[-1].transform(outputs)
     return [middle(np.asarray(each[shown])) for each in (X, y, maps, labels)]
 
 

@@ -19,7 +19,7 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-from harness import COUNTED, DOMAINS, Cells, junctions, markdown, nuclei
+from harness import COUNTED, DOMAINS, Cells, foreground, junctions, markdown, nuclei
 
 from sskseg import (
     ImageStack,
@@ -93,7 +93,7 @@ def measure(data, labels, method, seed, options):
     ).fit(stack, y)  # fmt: skip
     counter = InstanceCounter(**COUNTERS[data]).fit(segmenter.transform(X), y)
     outputs = segmenter.transform(X_test)
-    maps = [output[..., 0] for output in outputs]
+    maps = [foreground(output) for output in outputs]
     found = counter.label(outputs)
     counts = [len(np.unique(label[label > 0])) for label in y_test]
     errors = count_error(counts, counter.predict(outputs))

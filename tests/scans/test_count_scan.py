@@ -218,6 +218,7 @@ def sections():
     y = np.where(np.arange(8)[:, None, None] % 4 == 1, X > 0.5, -1)
     options = {"network": Middle, "sections": "consecutive", "section_context": 1}
     options |= {"max_steps": 1, "learning_rate": 1e-9, "precision": "float32", "random_state": 0}
+    options["loss"] = SegmentationLoss(("cross-entropy", "dice", "distance", "core"))
     return {
         methods: make_pipeline(
             PercentileScaler(), SemiSupervisedSegmenter(semi_supervision=methods, **options)
