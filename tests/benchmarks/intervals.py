@@ -35,6 +35,7 @@ COUNTS = (20, 80, 320)
 ERRORS = ("independent", "proportional", "debris")
 SIDE, PITCH = 32, 4  # squares along each side of an image, and their distance in pixels
 N_NUCLEI, SIZE = 29, 128
+STEPS = 300  # of a training
 FIGURES = ["coverage", "width", "warned, extrapolated", "warned, in sample"]
 
 
@@ -114,7 +115,7 @@ def nuclei(seed):
     order = np.random.default_rng(seed).permutation(len(X))
     fit, test = order[:N_NUCLEI], order[N_NUCLEI:]
     segmenter = SemiSupervisedSegmenter(
-        semi_supervision=None, width=8, depth=3, max_steps=100, random_state=seed
+        semi_supervision=None, width=8, depth=3, max_steps=STEPS, random_state=seed
     )
     cross_fitted = CrossFitted(segmenter, cv=3)
     model = make_pipeline(PercentileScaler(scope="image"), cross_fitted, InstanceCounter())
@@ -158,8 +159,8 @@ def main():
             table += [{**key, "objects": mean, **row} for mean, row in figures.items()]
         print(markdown(table, ["errors", "fitted on", "objects", *FIGURES]))
     if "nuclei" in options.data:
-        found = [cells.run({"data": "nuclei", "seed": seed}, partial(nuclei, seed))["figures"]
-                 for seed in options.seeds]  # fmt: skip
+        keys = [{"data": "nuclei", "seed": seed, "steps": STEPS} for seed in options.seeds]
+        found = [cells.run(key, partial(nuclei, key["seed"]))["figures"] for key in keys]
         table = [{"fitted, times": name, **average([row[name] for row in found]),
                   "each seed": ", ".join(f"{row[name]['coverage']:.2f}" for row in found)}
                  for name in found[0]]  # fmt: skip
