@@ -20,24 +20,23 @@ _THRESHOLDS = (0.5, 0.4, 0.6, 0.3, 0.7)
 
 
 def initial_values(
-    given: Mapping[str, Any],
-    method: InstanceMethod,
-    *,
-    has_cores: bool = False,
-    is_fragmented: bool = False,
+    given: Mapping[str, Any], method: InstanceMethod, *, has_cores: bool = False
 ) -> dict[str, Any]:
     """Replace "auto" by the default of each parameter."""
-    is_fragmented = is_fragmented or merges(given)
-    candidates = method.candidates_of(has_cores=has_cores, is_fragmented=is_fragmented)
+    return _initial_values(given, method, _candidates(given, method, has_cores, False))
+
+
+def _candidates(given, method, has_cores, is_fragmented):
+    """Values of the method's parameters to try; given distances say that objects are fragmented."""
+    merges = given["merge_distance"] not in ("auto", 0)
+    return method.candidates_of(has_cores=has_cores, is_fragmented=is_fragmented or merges)
+
+
+def _initial_values(given, method, candidates):
     defaults: dict[str, Any] = dict(DEFAULTS)
     for name, values in candidates.items():
         defaults[name] = (method.candidates[name] if callable(values) else values)[0]
     return {name: defaults[name] if value == "auto" else value for name, value in given.items()}
-
-
-def merges(given: Mapping[str, Any]) -> bool:
-    """Whether fragments are merged, as the parameters given say."""
-    return given["merge_distance"] not in ("auto", 0)
 
 
 def search_values(
@@ -71,14 +70,13 @@ def search_values(
     method, outputs = splitter.method, [outputs[i] for i in reference.indices]
     objective = _Objective(splitter, outputs, reference)
     merge_distances = objective.merge_distances()
-    is_fragmented = len(merge_distances) > 1 or merges(given)
-    kind: Any = {"has_cores": outputs[0].shape[-1] > 1, "is_fragmented": is_fragmented}
+    candidates = _candidates(given, method, outputs[0].shape[-1] > 1, len(merge_distances) > 1)
     search = ParameterSearch(
         objective.evaluate, reference.loss, len(reference.sizes),
-        initial_values(given, method, **kind),
+        _initial_values(given, method, candidates),
         [name for name in method.search_order if given[name] == "auto"],
         {
-            "threshold": _THRESHOLDS, **method.candidates_of(**kind),
+            "threshold": _THRESHOLDS, **candidates,
             "min_size": objective.min_sizes, "merge_distance": merge_distances,
         },
     )  # fmt: skip

@@ -110,10 +110,6 @@ class SizedPredictor:
     object_size: float
     n_outputs: int
 
-    @property
-    def sections(self) -> Any:
-        return self.predictor.sections
-
     def resampled(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Resample images (height, width, n_channels) to one size of objects."""
         return [self._prepare(image)[0] for image in images]

@@ -47,9 +47,7 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
 
 def label_files(files: list[Path]) -> list[Path]:
     """Find label files among images: their name is that of another file and a suffix of labels."""
-    stems = {stem(file) for file in files}
-    bare = {file: without_label_suffix(stem(file)) for file in files}
-    return [file for file in files if bare[file] != stem(file) and bare[file] in stems]
+    return _named_after(files, LABEL_SUFFIXES, {stem(file) for file in files})
 
 
 def stem(path: Path) -> str:
@@ -77,7 +75,12 @@ def number(file: Path, n: int) -> list[str]:
 def companion_files(files: list[Path]) -> list[Path]:
     """Find pictures of outlines and flows, which Cellpose writes beside images or masks."""
     stems = {without_label_suffix(stem(file)) for file in files} | {stem(file) for file in files}
-    bare = {file: _without(stem(file), _COMPANIONS) for file in files}
+    return _named_after(files, _COMPANIONS, stems)
+
+
+def _named_after(files, suffixes, stems):
+    """Files whose name is one of `stems` and a suffix."""
+    bare = {file: _without(stem(file), suffixes) for file in files}
     return [file for file in files if bare[file] != stem(file) and bare[file] in stems]
 
 

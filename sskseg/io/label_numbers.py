@@ -12,7 +12,6 @@ import numpy as np
 from ..images.label_values import LARGEST, is_interpolated, is_photograph, void_value
 from .pictures import Picture
 
-_MASK_VALUES = (1, *LARGEST)
 _MAX_COLORS = 2**16
 _UNSURE_MASK = 4294967295  # more often -1 that was saved as unsigned
 
@@ -212,17 +211,16 @@ def decided_labels(files: Sequence[StoredLabels]) -> list[np.ndarray]:
         values = set[int]().union(*(np.unique(image).tolist() for image in each.images))
         void = void_value(values) if each.largest in values and not each.is_exact else None
         positive = {value for value in values if value > 0} - {void}
-        mask = max(positive) if len(positive) == 1 and not each.is_exact else None
+        is_mask = len(positive) == 1 and positive <= set(LARGEST) and not each.is_exact
+        mask = max(positive) if is_mask else None
         if void is not None:
             void_files.append((void, each.file))
-        if mask in _MASK_VALUES[1:]:
+        if mask is not None:
             masks.append(each.file)
             _warn_of_full_mask(values, mask, each.file)
         elif positive - {1}:
             numbered.append(each)
-        images += [
-            _replaced(i, void, mask if mask in _MASK_VALUES[1:] else None) for i in each.images
-        ]
+        images += [_replaced(image, void, mask) for image in each.images]
     _warn_of_void(void_files, numbered)
     if masks and numbered:
         _warn(

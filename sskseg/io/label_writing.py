@@ -72,11 +72,11 @@ def _checked(label: Any, name: str) -> np.ndarray:
         )
     if label.dtype.kind not in "biuf":
         raise ValueError(f"{name} must hold integers, got dtype {label.dtype}.")
-    if label.dtype.kind == "f" and not (label == np.rint(label)).all():  # NaN is not equal to NaN
-        n = int((label != np.rint(label)).sum())
+    fractions = label[label != np.rint(label)] if label.dtype.kind == "f" else label[:0]
+    if len(fractions):  # NaN, too, which is not equal to NaN
         raise ValueError(
-            f"{name} must hold whole numbers, got {n} pixels of fractions or NaN, as "
-            f"{label[label != np.rint(label)][0]:g}."
+            f"{name} must hold whole numbers, got {len(fractions)} pixels of fractions or NaN, as "
+            f"{fractions[0]:g}."
         )
     if label.dtype.kind in "if" and label.min() < -1:
         raise ValueError(f"{name} must not hold values below -1 (unlabeled), got {label.min():g}.")

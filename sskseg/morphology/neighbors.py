@@ -59,6 +59,8 @@ def share_with_neighbors(labels: Sequence[np.ndarray]) -> float:
         highest = ndi.maximum_filter(objects, _WINDOW)
         lowest = ndi.minimum_filter(np.where(objects > 0, objects, outside), _WINDOW)
         both = (highest > 0) & (highest != lowest)
-        n_objects += len(np.unique(objects[objects > 0]))
-        n_close += len(np.unique(np.concatenate([highest[both], lowest[both]])))
+        is_close = np.zeros(outside + 1, bool)
+        is_close[highest[both]] = is_close[lowest[both]] = True
+        n_objects += outside - 1
+        n_close += int(is_close.sum())
     return n_close / max(1, n_objects)

@@ -43,12 +43,17 @@ def normalize_size(segmenter: SemiSupervisedSegmenter, data: TrainingData) -> Tr
     -------
     TrainingData
     """
-    setting = check_augmentation(segmenter.augmentation).object_size
+    setting, diameters = check_augmentation(segmenter.augmentation).object_size, None
     _check_setting(segmenter, setting)
     if not (segmenter.warm_start and hasattr(segmenter, "object_size_")):
-        segmenter.object_size_ = _chosen_size(setting, data) if _applies(segmenter) else None
-    size = segmenter.object_size_
-    return data if size is None else resample_data(data, size)
+        segmenter.object_size_ = None
+        if _applies(segmenter) and setting is not None:
+            diameters = _diameters(data)
+            segmenter.object_size_ = _chosen_size(setting, diameters[: data.n_real])
+    if segmenter.object_size_ is None:
+        return data
+    diameters = _diameters(data) if diameters is None else diameters
+    return resample_data(data, segmenter.object_size_, diameters)
 
 
 def _applies(segmenter):
@@ -73,22 +78,25 @@ def _check_setting(segmenter, setting):
         )
 
 
-def _diameter(label):
-    return typical_diameter(complete_objects(label))
+def _diameters(data):
+    """Typical diameter of the labeled objects of each sample; NaN without any."""
+    diameters = np.full(len(data.labels), np.nan)
+    for i in data.labeled:
+        diameters[i] = typical_diameter(complete_objects(data.labels[i]))
+    return diameters
 
 
-def _chosen_size(setting, data):
+def _chosen_size(setting, diameters):
     if setting != "auto":
         return setting
-    diameters = [_diameter(data.labels[i]) for i in data.labeled if i < data.n_real]
-    known = [diameter for diameter in diameters if np.isfinite(diameter)]
+    known = diameters[np.isfinite(diameters)]
     if len(known) < _MIN_SAMPLES:
         return None
     small, large = np.percentile(known, (10, 90))
     return _DIAMETER if large / small >= _MIN_RATIO else None
 
 
-def resample_data(data: TrainingData, object_size: float) -> TrainingData:
+def resample_data(data: TrainingData, object_size: float, diameters: np.ndarray) -> TrainingData:
     """Resample images and labels to one size of objects.
 
     Images without labeled objects are resampled like the one with the median size.
@@ -97,12 +105,13 @@ def resample_data(data: TrainingData, object_size: float) -> TrainingData:
     ----------
     data : TrainingData
     object_size : float
+    diameters : ndarray of shape (n_samples,)
+        Of the objects of each sample; NaN is unknown.
 
     Returns
     -------
     TrainingData
     """
-    diameters = np.array([_diameter(label) for label in data.labels])
     typical = np.nanmedian(diameters) if np.isfinite(diameters).any() else object_size
     factors = magnification(np.where(np.isfinite(diameters), diameters, typical), object_size)
     images = list(data.images)

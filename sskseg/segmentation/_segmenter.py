@@ -330,7 +330,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
                 classes = getattr(self, "classes_", None)
                 pairs = zip(training.transduction, given.labels, strict=False)
                 pseudo = [resample_labels(label, old.shape) for label, old in pairs]
-                self.transduction_ = like_input(given.transduction(pseudo, classes), X)
+                replaced = held_out if data is given else np.arange(len(pseudo))
+                self.transduction_ = like_input(given.transduction(pseudo, replaced, classes), X)
         return self
 
     def _keep(self, training, validation_indices):

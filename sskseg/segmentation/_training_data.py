@@ -135,7 +135,7 @@ class TrainingData:
         return replace(self, labels=labels, weight=weight)
 
     def transduction(
-        self, pseudo: Sequence[np.ndarray], classes: np.ndarray | None
+        self, pseudo: Sequence[np.ndarray], replaced: np.ndarray, classes: np.ndarray | None
     ) -> list[np.ndarray]:
         """Return labels and pseudo-labels of the real images, with the values of `y`.
 
@@ -143,6 +143,8 @@ class TrainingData:
         ----------
         pseudo : list of ndarray of int, shape (*spatial)
             -1 where not confident; classes by their index.
+        replaced : ndarray of int
+            Samples whose pseudo-labels do not hold their labels, which take their place.
         classes : ndarray or None
             Values of the classes; None for foreground and background.
 
@@ -151,10 +153,11 @@ class TrainingData:
         list of ndarray of int
             -1 throughout for images that are no samples.
         """
-        filled = []
-        for label, guess in zip(self.labels, pseudo, strict=False):
+        filled = list(pseudo)
+        for index in replaced:
+            label = self.labels[index]
             known = np.sign(label) if classes is None else label
-            filled.append(np.where(label < 0, guess, known).astype(guess.dtype))
+            filled[index] = np.where(label < 0, filled[index], known).astype(filled[index].dtype)
         if classes is not None:
             values = classes.astype(np.int64)  # unsigned ones have no -1
             filled = [np.where(label < 0, -1, values[label]) for label in filled]
