@@ -29,9 +29,10 @@ from ..images.augmentation import Augmentation
 from ..inference import calibrate
 from ..inference.object_size import resample_labels
 from ..io.models import check_fitted, shortened
-from ..nn import ContinuityNet, check_network, make_network
+from ..nn import ContinuityNet, SectionMeanNet, check_network, make_network
 from ..training import FINETUNE, SegmentationLoss, check_batch, start_network
 from ._blocks import SegmenterBlocks, segmenter_blocks
+from ._label_offset import check_fitted_offset, choose_label_offset
 from ._object_size import normalize_size, warn_of_scans
 from ._outputs import foreground_and_core, mask, probability, uncertainty
 from ._predictors import image_predictor, section_predictor
@@ -39,7 +40,7 @@ from ._suggestions import disagreement, rank_sections
 from ._training import Training
 from ._training_data import read_training_data, training_patch_shape
 from ._validation import ValidationSet, mean_dice
-from .semi_supervised import SemiSupervisedMethod, check_methods, choose_methods
+from .semi_supervised import Continuity, SemiSupervisedMethod, check_methods, choose_methods
 
 
 class SemiSupervisedSegmenter(TorchEstimator):
@@ -170,6 +171,10 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         Whether "core" is among the terms of the loss, and `transform` returns cores.
     object_size_ : float or None
         Diameter of objects, pixels, to which images are resampled; see `Augmentation`.
+    label_offset_ : ndarray of shape (2,), or None
+        Position of labels less that of what they label, pixels along y and x, see
+        `SegmentationLoss`. Images are displaced by it in training and prediction, so that all
+        predictions lie where labels lie. None: not at all.
     patch_shape_ : tuple of int
         Size of the training patches.
 
@@ -207,6 +212,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         "spacing_": "a spacing or None",
         "object_size_": "a number or None",
         "has_cores_": "a boolean",
+        "label_offset_": "numbers or None",
         "continuity_context_": "a count",
         "calibration_": "numbers",
         "semi_supervision_": "a tuple",
@@ -314,6 +320,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         with transaction(self), self._session() as session:
             given = read_training_data(self, X, y, positions, sample_weight)
             data = normalize_size(self, given)
+            self.label_offset_ = choose_label_offset(self, data)
             held_out = data.choose_validation_set(self.validation_fraction, session[0])
             training_set, validation = data.without(held_out), ValidationSet(data, held_out)
             choice = choose_methods(methods, training_set).log()
@@ -599,7 +606,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         if name == "continuity_":
             n_sections = 2 * self.continuity_context_ + 1
             n_outputs = self._objective().n_probabilities
-            return ContinuityNet(n_sections, n_outputs, ndim=self.spatial_ndim)
+            is_learned = Continuity.name in self.semi_supervision_
+            kind = ContinuityNet if is_learned else SectionMeanNet
+            return kind(n_sections, n_outputs, ndim=self.spatial_ndim)
         n_sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
         channels = n_sections * self.n_channels_, self._objective().n_outputs
         network, width, depth = self.architecture_ or (self.network, self.width, self.depth)
@@ -615,6 +624,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         if self.target == "classes":
             check_fitted({k: v.numpy() for k, v in tensors.items()}, {"classes_": "numbers"})
         super()._restore(fitted, tensors)
+        check_fitted_offset(self.label_offset_)
         shapes = {self.channel_mean_.shape, self.channel_std_.shape}
         if shapes != {(self.n_channels_,)} or not (self.channel_std_ > 0).all():
             raise ValueError("channel_mean_ and channel_std_ must be of each channel.")
