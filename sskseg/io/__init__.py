@@ -5,6 +5,7 @@ from .folders import list_images
 from .images import read_image, read_images
 from .label_writing import write_labels
 from .labels import read_labels
+from .pairs import read_pairs
 from .points import read_points
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "read_image",
     "read_images",
     "read_labels",
+    "read_pairs",
     "read_points",
     "write_atomically",
     "write_labels",

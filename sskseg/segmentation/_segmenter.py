@@ -55,13 +55,14 @@ class SemiSupervisedSegmenter(TorchEstimator):
         of a module of your own: without ``stride`` and ``reach`` it is run on whole images. In
         training it may return a tuple; elements after the first are outputs of auxiliary heads,
         whose loss has a weight that decays from 1 to 0.001.
-    semi_supervision : {"auto", "continuity", "consistency", "self-training", "mean-teacher"}, \
+    semi_supervision : {"auto", "section-mean", "continuity", "consistency", "self-training", \
+"mean-teacher"}, \
 SemiSupervisedMethod, tuple of them or None, default="auto"
         How to learn from unlabeled pixels; None: not at all. A name stands for the method with its
         default parameters, see `sskseg.segmentation.semi_supervised`. "auto": with neighboring
-        sections that resemble each other `Continuity`; `SelfTraining`, too, if there are none, or
-        if less than 1.5 sections are labeled (those up to eight positions apart count once); and
-        None if at least half of every sample is labeled.
+        sections `SectionMean`; `SelfTraining` and `Continuity` if less than 1.5 sections are
+        labeled (those up to eight positions apart count once); `SelfTraining` without neighboring
+        sections; and None if at least half of every sample is labeled.
     finetune : {"last", "all", "gradual"}, default="all"
         How to fine-tune the backbone of an `ImageStack` (see `ProxyPretrainer`), whose `network`,
         `width` and `depth` are taken over. "last": only the last level and the head are trained
@@ -113,9 +114,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         second half of the training.
     test_time_augmentation : bool, default=False
         Average predictions over flips and quarter turns: slower by 8 (16 in volumes). Sections that
-        `Continuity` corrects are predicted in one orientation each, by their position, since they
-        are averaged anyway (unless `augmentation` excludes turns); where it averages as many
-        sections as there are orientations, this parameter changes nothing.
+        are averaged or corrected by their neighbors are predicted in one orientation each, by
+        their position (unless `augmentation` excludes turns); where at least as many sections are
+        averaged as there are orientations, this parameter changes nothing.
     device : str, default="auto"
         "auto" is the GPU if there is one.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -144,9 +145,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     semi_supervision_reason_ : str
         Why.
     continuity_ : torch.nn.Module or None
-        The network that corrects sections by their neighbors, on the CPU.
+        The network that averages sections, or corrects them by their neighbors, on the CPU.
     continuity_context_ : int
-        Sections on each side that resemble the one between them, see `Continuity`. Pseudo-labels
+        Sections on each side that resemble the one between them, see `SectionMean`. Pseudo-labels
         come from the mean over them, and `continuity_` reads them.
     transduction_ : ndarray of int, shape (n_samples, *spatial), list of ndarray, or None
         Labels and pseudo-labels of the training images, 0 and 1 or classes; -1 where the
