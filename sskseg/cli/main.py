@@ -138,6 +138,10 @@ def _count(command):
     command.add_argument("images", type=Path, help="file or folder of images")
     _model(command)
     command.add_argument("--out", type=Path, help="folder for counts.csv, objects.csv and labels")
+    command.add_argument(
+        "--rois", action="append", default=[], choices=("imagej", "geojson", "coco", "labelme",
+        "cvat", "napari"), help="write objects in this format, too; may be given several times",
+    )  # fmt: skip
     _spacing(command)
 
 
@@ -146,6 +150,29 @@ def _report(command):
     _model(command)
     command.add_argument("--labels", type=Path, help="labels to compare with")
     command.add_argument("--out", type=Path, required=True, help="HTML file")
+
+
+def _convert(command):
+    command.add_argument("labels", type=Path, help="label images, ROIs or other regions")
+    command.add_argument("--images", type=Path, help="their images, for sizes and names")
+    command.add_argument(
+        "--to", required=True, help="tif, imagej (ROI zip), geojson (QuPath), coco, labelme, cvat, "
+        "napari or ilastik", choices=("tif", "imagej", "geojson", "coco", "labelme", "cvat",
+                                      "napari", "ilastik"), metavar="FORMAT",
+    )  # fmt: skip
+    command.add_argument("--out", type=Path, required=True, help="folder for the results")
+
+
+def _export(command):
+    _model(command)
+    command.add_argument("--out", type=Path, required=True, help="NAME.onnx or NAME.zip")
+    group = command.add_argument_group("for a bioimage.io package (NAME.zip)")
+    group.add_argument("--sample", type=Path, help="an image that may be published")
+    group.add_argument("--name", help="name of the model")
+    group.add_argument("--description", help="a sentence or two")
+    group.add_argument("--author", action="append", help="may be given several times")
+    group.add_argument("--license", help="such as CC-BY-4.0")
+    _spacing(group)
 
 
 def _info(command):
@@ -172,5 +199,7 @@ _COMMANDS: tuple[tuple[str, str, Callable], ...] = (
     ("count", "Count and measure the objects in images", _count),
     ("scan", "Count the objects of a scan larger than memory", _scan),
     ("report", "Write an HTML page about a model and its predictions", _report),
+    ("convert", "Convert labels and regions of interest between programs", _convert),
+    ("export", "Write a model for other programs: ONNX or bioimage.io", _export),
     ("info", "Show what a model or an image file holds", _info),
 )

@@ -11,6 +11,7 @@ from ...io import atomic_path, write_labels
 from ...morphology import count_objects
 from ...report import format_table
 from ..record import Record
+from .convert import write
 from ._common import model_file, new_folder, read, read_model, say
 
 
@@ -39,6 +40,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     for name, label in zip(names, labels, strict=True):
         write_labels(folder / f"{name}_labels.tif", [label])
         written.append(f"{name}_labels.tif")
+    for kind in options.rois:
+        written += write(folder, kind, list(zip(names, labels, strict=True)))
     record.write(folder / "run.json", outputs=written, result=result)
     say(options, f"Wrote counts.csv, objects.csv and {len(names)} label images to {folder}")
     return result

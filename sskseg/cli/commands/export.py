@@ -1,0 +1,35 @@
+"""``sskseg export``: a model for other programs."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from ...export import export_bioimageio, export_onnx
+from ._common import read, read_model, say
+
+_OF_PACKAGES = ("sample", "name", "description", "author", "license")
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Write an ONNX file, or a package of the BioImage Model Zoo."""
+    model, suffix = read_model(options.model), options.out.suffix.lower()
+    if suffix == ".onnx":
+        export_onnx(model, options.out)
+    elif suffix == ".zip":
+        _package(model, options)
+    else:
+        raise ValueError(f"{options.out} must end with .onnx or .zip (a bioimage.io package).")
+    say(options, f"Wrote {options.out}")
+    return {"output": str(options.out)}
+
+
+def _package(model, options):
+    missing = [f"--{name}" for name in _OF_PACKAGES if not getattr(options, name)]
+    if missing:
+        raise ValueError(f"A bioimage.io package needs {', '.join(missing)}.")
+    _, X = read(options.sample, options, model)
+    export_bioimageio(
+        model, options.out, sample=X, name=options.name, description=options.description,
+        authors=options.author, license=options.license,
+    )  # fmt: skip
