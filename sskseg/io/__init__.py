@@ -6,14 +6,18 @@ from .images import read_image, read_images
 from .label_writing import write_labels
 from .labels import read_labels
 from .points import read_points
+from .rois import Rois, read_rois, write_rois
 
 __all__ = [
+    "Rois",
     "atomic_path",
     "list_images",
     "read_image",
     "read_images",
     "read_labels",
     "read_points",
+    "read_rois",
     "write_atomically",
     "write_labels",
+    "write_rois",
 ]
