@@ -55,7 +55,7 @@ def parse_coco(content: Any, file: Path) -> list[ImageRegions]:
             f"{file}: {listed(crowds)} have iscrowd=1, which is a group of objects: they are "
             "unlabeled (-1). Set iscrowd to 0 if each of them is one object.",
             UserWarning,
-            stacklevel=6,
+            stacklevel=5,
         )
     return list(images.values())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -110,15 +111,28 @@ def without_image_suffix(name: str) -> str:
 def region_files(folder: Path) -> list[Path]:
     """List the files of regions in a folder, in natural order.
 
-    Beside images, a .json, .xml or .h5 file is one if it has the name of an image; JSON of other
-    programs is left out.
+    A zip is one if it holds ROIs, and JSON if it is GeoJSON, COCO or LabelMe; beside images only if
+    it has the name of one. Beside images, .xml and .h5 are left out.
     """
     names = {stem(file) for file in list_images(folder)}
     files = [f for f in folder.iterdir() if f.is_file() and not f.name.startswith(".")]
-    files = [
-        file for file in files
-        if is_region_file(file)
-        and (not names or _suffix(file) in _OWN or image_name(file) in names)
-        and (_suffix(file) != ".json" or dialect(load_json(file)) is not None)
-    ]  # fmt: skip
-    return sorted(files, key=natural_key)
+    return sorted((file for file in files if _is_of_folder(file, names)), key=natural_key)
+
+
+def _is_of_folder(file, names):
+    suffix = _suffix(file)
+    if suffix == ".zip":
+        return _holds_rois(file)
+    if suffix == ".json":
+        is_named = not names or image_name(file) in names
+        return is_named and dialect(load_json(file)) is not None
+    return suffix in _OWN or (not names and is_region_file(file))
+
+
+def _holds_rois(file):
+    """Whether a zip holds ROIs; a damaged one is left to the reader, which names it."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return any(name.lower().endswith(".roi") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return True

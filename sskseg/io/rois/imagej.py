@@ -129,7 +129,7 @@ def _regions(file, content):
         warnings.warn(
             f"{file}: {listed(others)} are lines, text or pictures, and are left out.",
             UserWarning,
-            stacklevel=6,
+            stacklevel=5,
         )
     return regions
 

@@ -41,7 +41,7 @@ def parse_labelme(content: Any, file: Path) -> list[ImageRegions]:
     lines = [label for label, kind in zip(labels, kinds) if kind in _LINES]
     if lines:
         warnings.warn(
-            f"{file}: {listed(lines)} are lines, and are left out.", UserWarning, stacklevel=6
+            f"{file}: {listed(lines)} are lines, and are left out.", UserWarning, stacklevel=5
         )
     keys = _keys(shapes, labels)
     regions = [
@@ -120,8 +120,10 @@ def write_labelme(path: Path, drawing: Drawing) -> None:
     for y, x in [] if drawing.points is None else drawing.points.tolist():
         kind = {"shape_type": "point", "points": [[x + 0.5, y + 0.5]]}
         shapes.append(_shape(drawing.class_name or _DEFAULT, None, **kind))
-    content: dict[str, Any] = {"version": "5.5.0", "flags": {}, "shapes": shapes,
-               "imagePath": drawing.name, "imageData": None, "imageHeight": height, "imageWidth": width}  # fmt: skip
+    content: dict[str, Any] = {
+        "version": "5.5.0", "flags": {}, "shapes": shapes, "imagePath": drawing.name,
+        "imageData": None, "imageHeight": height, "imageWidth": width,
+    }  # fmt: skip
     path.write_text(json.dumps(content, allow_nan=False), encoding="utf-8")
 
 

@@ -42,7 +42,7 @@ def read_napari(file: Path, spatial_ndim: int) -> list[ImageRegions]:
         regions.append(_region(vertices[axes], kind, name, where_is(file, name)))
     if lines:
         warnings.warn(
-            f"{file}: {listed(lines)} are lines, and are left out.", UserWarning, stacklevel=6
+            f"{file}: {listed(lines)} are lines, and are left out.", UserWarning, stacklevel=4
         )
     return [ImageRegions(None, None, regions)]
 

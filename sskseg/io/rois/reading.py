@@ -13,7 +13,7 @@ from ..folders import list_images, number, stem
 from ..images import read_pictures
 from .drawing import Drawn, draw_regions
 from .formats import image_name, read_regions, region_files, without_image_suffix
-from .regions import ImageRegions, listed
+from .regions import ImageRegions, Region, listed
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -127,9 +127,9 @@ def read_rois(
             name = without_image_suffix(image.name) if image.name else image_name(file)
             for each, rois in _cut(_rois(image, shapes.of(image, name, file), file, empty), name,
                                    spatial_ndim):  # fmt: skip
-                _check_once(each, file, sources)
+                check_once(each, file, sources)
                 found[each] = rois
-    return (list(found), list(found.values())) if names is None else _ordered(found, names, sources)
+    return (list(found), list(found.values())) if names is None else ordered(found, names, sources)
 
 
 def _files(path):
@@ -141,7 +141,8 @@ def _files(path):
     return files
 
 
-def _check_once(name, file, sources):
+def check_once(name: str, file: Path, sources: dict[str, Path]) -> None:
+    """Refuse two files, or two images of a file, of one name."""
     if name in sources:
         others = f"{sources[name]} and {file}" if sources[name] != file else f"Two images of {file}"
         raise ValueError(f"{others} have regions of {name!r}: expected one of them.")
@@ -225,7 +226,9 @@ def _rois(image: ImageRegions, shape: tuple[int, ...] | None, file: Path, empty:
     ):
         _set_unlabeled(drawn.labels, image.regions)
     return Rois(
-        drawn.labels, _points(image.regions, shape, file), _table(*drawn[1:], len(shape or ()) == 3)
+        drawn.labels,
+        join_points(image.regions, shape, file),
+        _table(*drawn[1:], len(shape or ()) == 3),
     )
 
 
@@ -236,18 +239,15 @@ def _set_unlabeled(labels, regions):
     labels[[plane for plane in range(len(labels)) if plane not in used]] = -1
 
 
-def _points(regions, shape, file):
+def join_points(regions: Sequence[Region], shape: tuple[int, ...] | None, file: Path) -> np.ndarray:
     """Points of all regions; of stacks with their section."""
-    regions = [region for region in regions if region.points is not None]
+    found = [(region.points, region.plane) for region in regions if region.points is not None]
     ndim = 2 if shape is None else len(shape)
-    has_planes = any(region.plane is not None for region in regions)
+    has_planes = any(plane is not None for _, plane in found)
     if ndim == 2 and not (shape is None and has_planes):
-        return np.concatenate([np.zeros((0, 2)), *(region.points for region in regions)])
-    planes = [
-        np.broadcast_to(-1 if region.plane is None else region.plane, len(region.points))
-        for region in regions
-    ]
-    joined = [np.column_stack(pair) for pair in zip(planes, (r.points for r in regions))]
+        return np.concatenate([np.zeros((0, 2)), *(points for points, _ in found)])
+    planes = [np.broadcast_to(-1 if z is None else z, len(points)) for points, z in found]
+    joined = [np.column_stack([z, points]) for z, (points, _) in zip(planes, found)]
     points = np.concatenate([np.zeros((0, 3)), *joined])
     if (points[:, 0] < 0).any() or (shape is not None and (points[:, 0] >= shape[0]).any()):
         raise ValueError(
@@ -289,7 +289,9 @@ def _cut(rois: Rois, name: str, spatial_ndim: int) -> list[tuple[str, Rois]]:
     return list(zip(number(Path(f"{name}.tif"), len(parts)), parts, strict=True))
 
 
-def _ordered(found: dict[str, Any], names: list[str], sources: dict[str, Path]):
+def ordered(
+    found: dict[str, Any], names: list[str], sources: dict[str, Path]
+) -> tuple[list[str], list[Any]]:
     """Order regions like the images, with None where there are none."""
     if len(found) == len(names) and len(set(sources.values())) == 1 and not set(found) & set(names):
         found = dict(zip(names, found.values(), strict=True))
