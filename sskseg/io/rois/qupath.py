@@ -87,6 +87,8 @@ def _regions(feature, i, file):
         "class_name": _class_name(properties.get("classification")),
         "measurements": _measurements(properties.get("measurements")),
     }
+    if geometry.get("type") == "GeometryCollection":
+        known["key"] = known["key"] or f"feature {i}"  # its parts are one object
     kind = str(properties.get("objectType") or properties.get("object_type") or "").lower()
     return name, kind, list(_shapes(geometry, known, where))
 
