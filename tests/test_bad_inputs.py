@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from bad_files import FILES
+from bad_rois import FILES
 from sklearn.base import clone
 
 import sskseg

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickletools
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,10 +36,10 @@ def read_cellpose(file: Path) -> list[ImageRegions]:
     ValueError
         If it is damaged, holds no masks, or anything but arrays, containers, numbers and text.
     """
+    opened = io.BytesIO(file.read_bytes())  # reads no more than there is, whatever sizes it claims
     try:
-        with file.open("rb") as opened:
-            masks = _masks(opened)
-    except (ValueError, LookupError, TypeError, EOFError, OverflowError, AttributeError) as error:
+        masks = _masks(opened)
+    except Exception as error:  # of many kinds, for damaged files
         raise ValueError(f"{file} cannot be read as a file of Cellpose: {error}.") from error
     if masks.dtype.kind not in "iu" or masks.ndim not in (2, 3) or not masks.size:
         raise ValueError(f"{file} must hold 'masks', integers of 2 or 3 axes, got {masks.dtype} "

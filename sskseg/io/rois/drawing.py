@@ -142,7 +142,8 @@ def _parts(low, high, shape) -> Iterator[np.ndarray]:
     sides = np.clip(high, 0, shape) - np.clip(low, 0, shape) + 1
     sizes = np.minimum(np.prod(sides, axis=1), _MAX_PIXELS)
     part = np.floor(np.cumsum(sizes) / _MAX_PIXELS)
-    yield from np.split(np.arange(len(part)), np.flatnonzero(np.diff(part)) + 1)
+    if len(part):
+        yield from np.split(np.arange(len(part)), np.flatnonzero(np.diff(part)) + 1)
 
 
 def _runs(areas, part, shape):
@@ -210,16 +211,16 @@ class _Canvas:
             self._raise_empty(i)
         if self.crossing:
             self._warn(
-                f"{self._names(self.crossing)} intersect themselves: they are filled by the "
-                "even-odd rule, as Fiji fills them"
+                f"{self._names(self.crossing)}: polygons that intersect themselves are filled by "
+                "the even-odd rule, as Fiji fills them"
             )
         # Programs round by up to a pixel.
         is_beyond = (self.low < -1) | (self.high > np.array(self.shape[-2:]) + 1)
         beyond = np.flatnonzero(is_beyond.any(axis=1))
         if len(beyond):
             self._warn(
-                f"{self._names(beyond)} extend beyond the image of shape {self.shape} and are cut "
-                "at its border"
+                f"{self._names(beyond)}: regions beyond the image of shape {self.shape} are cut at "
+                "its border"
             )
         if self.overlap:
             self._warn_of_overlaps()
@@ -239,8 +240,8 @@ class _Canvas:
         lower, upper = (int(np.flatnonzero(self.index == i)[0]) for i in self.pair)
         hidden = np.flatnonzero(~visible[self.index])
         self._warn(
-            f"regions overlap in {self.overlap} pixels, as {self._names([lower, upper])} do: the "
-            "later one in the file is on top"
+            f"regions overlap in {self.overlap} pixels, as {self._names([lower])} and "
+            f"{self._names([upper])} do: the later one in the file is on top"
             + (f", and covers {self._names(hidden)} completely" if len(hidden) else "")
         )
 

@@ -49,17 +49,23 @@ def read_zip(file: Path) -> list[ImageRegions]:
         If it is damaged, holds anything but ROIs, or would need too much memory.
     """
     try:
-        with zipfile.ZipFile(file) as archive:
-            entries = [entry for entry in archive.infolist() if not _is_extra(entry)]
-            _check_sizes(entries, file)
-            content = ((entry.filename, archive.read(entry)) for entry in entries)
-            return [ImageRegions(None, None, _regions(file, content))]
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+        archive = zipfile.ZipFile(file)
+    except Exception as error:  # of many kinds, for damaged files
         raise ValueError(f"{file} is damaged, or no zip file of ROIs: {error}.") from error
-    except Exception as error:
-        if type(error).__module__ in ("zlib", "_lzma", "lzma", "bz2"):
-            raise ValueError(f"{file} is damaged: {error}.") from error
-        raise
+    with archive:
+        entries = [entry for entry in archive.infolist() if not _is_extra(entry)]
+        _check_sizes(entries, file)
+        return [ImageRegions(None, None, _regions(file, _unpacked(archive, entries, file)))]
+
+
+def _unpacked(archive, entries, file):
+    """Names and bytes of the entries of a zip."""
+    for entry in entries:
+        try:
+            content = archive.read(entry)
+        except Exception as error:  # of many kinds, for damaged files
+            raise ValueError(f"{where_is(file, entry.filename)} is damaged: {error}.") from error
+        yield entry.filename, content
 
 
 def _is_extra(entry):

@@ -95,7 +95,7 @@ def _mask(item, points, where):
         with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
             pixels = np.asarray(image)
     except (binascii.Error, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{where} must have a mask, a PNG in base64: {error}.") from error
+        raise ValueError(f"{where} must have a mask, a PNG in base64.") from error
     if pixels.ndim != 2:
         raise ValueError(f"{where} must have a mask of one channel, got {pixels.shape}.")
     return int(corner[0]), int(corner[1]), pixels > 0

@@ -158,7 +158,7 @@ def _drawings(kind, labels, points, names, suffix, class_name):
 def _images(labels):
     if isinstance(labels, np.ndarray):
         return [labels] if labels.ndim == 2 else list(labels)
-    return [labels] if np.ndim(labels) == 2 else list(labels)
+    return [labels] if len(labels) and np.ndim(labels[0]) == 1 else list(labels)
 
 
 def _images_of_points(points, images):
