@@ -358,3 +358,14 @@ def test_masks_of_cellpose(tmp_path, dtype, order):
     assert names == ["a"]
     assert np.array_equal(rois[0].labels, simple())
     assert rois[0].table["id"].tolist() == [2, 11]
+
+
+def test_polygons_of_one_annotation_may_overlap(tmp_path):
+    content = {
+        "images": [{"id": 1, "file_name": "x.png", "height": 9, "width": 9}],
+        "annotations": [{"id": 1, "image_id": 1, "category_id": 1, "iscrowd": 0, "segmentation":
+                         [[1, 1, 8, 1, 8, 8, 1, 8], [3, 3, 5, 3, 5, 5, 3, 5]]}],
+    }  # fmt: skip
+    (tmp_path / "c.json").write_text(json.dumps(content))
+    _, rois = read_rois(tmp_path / "c.json")
+    assert int((rois[0].labels == 1).sum()) == 49

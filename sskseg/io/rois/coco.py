@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from .documents import child, side
-from .objects import Drawing
+from .documents import child, shape_of
+from .objects import Drawing, filled
 from .regions import (
     UNLABELED,
     ImageRegions,
@@ -36,8 +36,7 @@ def parse_coco(content: Any, file: Path) -> list[ImageRegions]:
         name = child(item, "file_name", str, where)
         if identity in images:
             raise ValueError(f"{where} is there twice: images must have ids of their own.")
-        images[identity] = ImageRegions(name, (side(item, "height", where),
-                                               side(item, "width", where)), [])  # fmt: skip
+        images[identity] = ImageRegions(name, shape_of(item, ("height", "width"), where), [])
     categories = {c.get("id"): str(c.get("name")) for c in content.get("categories") or []
                   if isinstance(c, dict)}  # fmt: skip
     crowds = []
@@ -47,7 +46,7 @@ def parse_coco(content: Any, file: Path) -> list[ImageRegions]:
         image = images.get(child(item, "image_id", (int, str), where))
         if image is None:
             raise ValueError(f"{where} is of the image {item['image_id']!r}, which is not there.")
-        image.regions.append(_region(item, name, image.shape, categories, where))
+        image.regions.extend(_regions(item, name, image.shape, categories, where))
         is_named = categories.get(item.get("category_id")) == UNLABELED
         crowds += [name] if item.get("iscrowd") and not is_named else []
     if crowds:
@@ -60,7 +59,7 @@ def parse_coco(content: Any, file: Path) -> list[ImageRegions]:
     return list(images.values())
 
 
-def _region(item, name, shape, categories, where):
+def _regions(item, name, shape, categories, where):
     class_name = UNLABELED if item.get("iscrowd") else categories.get(item.get("category_id"))
     attributes = item.get("attributes")
     attributes = attributes if isinstance(attributes, dict) else {}
@@ -68,20 +67,21 @@ def _region(item, name, shape, categories, where):
     known = {
         "name": name,
         "class_name": class_name,
-        "key": as_number(attributes.get("object")),
+        "key": as_number(attributes.get("object")) or name,
         "measurements": {k: v for k, v in numbers.items() if v is not None},
     }
     segmentation = item.get("segmentation")
     if not segmentation and item.get("keypoints"):
-        return Region(points=_keypoints(item["keypoints"], where), **known)
+        return [Region(points=_keypoints(item["keypoints"], where), **known)]
     if not segmentation:
         raise ValueError(
             f"{where} has no segmentation, a box at most: its pixels are unknown. Export "
             "instances with polygons or masks."
         )
     if isinstance(segmentation, dict):
-        return Region(mask=(0, 0, _mask(segmentation, shape, where)), **known)
-    return Region(rings=_rings(segmentation, where), **known)
+        return [Region(mask=_mask(segmentation, shape, where), **known)]
+    # Pixels of any of the polygons: they may overlap, and none is a hole.
+    return [Region(rings=(ring,), **known) for ring in _rings(segmentation, where)]
 
 
 def _rings(segmentation, where):
@@ -94,7 +94,7 @@ def _rings(segmentation, where):
     for polygon in segmentation:
         pairs = list(zip(polygon[0::2], polygon[1::2], strict=True))
         rings.append(vertices_of(pairs, where))
-    return tuple(rings)
+    return rings
 
 
 def _mask(segmentation, shape, where):
@@ -153,8 +153,8 @@ def _instances(drawing):
         is_crowd = shape.number is None
         segmentation: Any
         if shape.has_holes or is_crowd:
-            mask = drawing.labels == (-1 if is_crowd else shape.number)
-            segmentation = {"counts": encode_runs(mask, "F"), "size": list(mask.shape)}
+            counts = encode_runs(filled(rings), drawing.shape, "F")
+            segmentation = {"counts": counts, "size": list(drawing.shape)}
         else:
             segmentation = [ring[:, ::-1].ravel().tolist() for ring in rings]
         item = {

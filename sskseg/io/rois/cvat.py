@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from .documents import load_xml
+from .documents import check_size, load_xml
 from .objects import Drawing, filled, to_xy
 from .regions import (
     UNLABELED,
@@ -42,9 +42,10 @@ def read_cvat(file: Path) -> list[ImageRegions]:
 
 def _image(item, file):
     where = f"{file}, image {item.get('name')!r}"
-    shape = tuple(int(_number(item, key, where)) for key in ("height", "width"))
-    if not item.get("name") or min(shape) < 1:
-        raise ValueError(f"{where} must have a name, and a positive width and height.")
+    if not item.get("name"):
+        raise ValueError(f"{where} must have a name.")
+    height, width = (int(_number(item, key, where)) for key in ("height", "width"))
+    shape = check_size(height, width, where)
     others = [part.get("label") for part in item if part.tag in _LINES]
     if others:
         warnings.warn(
@@ -55,7 +56,7 @@ def _image(item, file):
     parts = [(i, part) for i, part in enumerate(item, start=1) if part.tag in _SHAPES]
     parts.sort(key=lambda pair: _number(pair[1], "z_order", where, 0))
     name = item.get("name")
-    return ImageRegions(name, shape, [_region(part, i, file, name) for i, part in parts])
+    return ImageRegions(name, shape, [_region(part, i, file, name, shape) for i, part in parts])
 
 
 def _number(item, key, where, default=None):
@@ -68,7 +69,7 @@ def _number(item, key, where, default=None):
     raise ValueError(f"{where} must have {key!r}, a number, got {item.get(key)!r}.")
 
 
-def _region(part, i, file, image):
+def _region(part, i, file, image, shape):
     label = part.get("label") or f"shape {i}"
     where = where_is(file, f"{image}, {part.tag} {i}, {label}")
     own = {each.get("name"): each.text for each in part.iter("attribute")}
@@ -82,7 +83,7 @@ def _region(part, i, file, image):
     if part.tag == "polygon":
         return Region(rings=(vertices_of(_pairs(part, where), where),), **known)
     if part.tag == "mask":
-        return Region(mask=_mask(part, where), **known)
+        return Region(mask=_mask(part, where, shape), **known)
     return Region(rings=(_round_or_box(part, where),), **known)
 
 
@@ -110,15 +111,21 @@ def _round_or_box(part, where):
     )  # fmt: skip
 
 
-def _mask(part, where):
+def _mask(part, where, shape):
+    """Pixels of a box in the image."""
     top, left, height, width = (
         int(_number(part, key, where)) for key in ("top", "left", "height", "width")
     )
+    if min(height, width) < 1 or height > shape[0] or width > shape[1]:
+        raise ValueError(
+            f"{where} must have a mask no larger than its image, {shape}, got {height} x {width}."
+        )
     try:
         counts = [int(n) for n in part.get("rle", "").split(",")]
     except ValueError as error:
         raise ValueError(f"{where} must have lengths of runs as rle: {error}.") from error
-    return top, left, decode_runs(counts, (height, width), "C", where)
+    row, column, pixels = decode_runs(counts, (height, width), "C", where)
+    return top + row, left + column, pixels
 
 
 def write_cvat(path: Path, drawings: Sequence[Drawing]) -> None:
@@ -152,8 +159,9 @@ def _add(image, shape):
     else:
         top, left, pixels = filled([ring for polygon in shape.polygons for ring in polygon])
         height, width = pixels.shape
+        counts = encode_runs((0, 0, pixels), pixels.shape, "C")
         element = _element(
-            image, "mask", label, rle=", ".join(map(str, encode_runs(pixels, "C"))),
+            image, "mask", label, rle=", ".join(map(str, counts)),
             left=str(left), top=str(top), width=str(width), height=str(height),
         )  # fmt: skip
     if shape.number is not None:

@@ -8,6 +8,8 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.parsers import expat
 
+_MAX_PIXELS = 2**32  # of an image, as a file claims
+
 
 def load_json(file: Path) -> Any:
     """Read a JSON file.
@@ -97,9 +99,23 @@ def child(item: Any, key: str, kind: type | tuple[type, ...], where: str) -> Any
 _NAMES = {dict: "an object", list: "a list", str: "text", int: "an integer", float: "a number"}
 
 
-def side(item: Any, key: str, where: str) -> int:
-    """Take a side of an image: a positive integer."""
-    value = child(item, key, int, where)
-    if not 0 < value < 2**31:
-        raise ValueError(f"{where} must have {key!r}, a positive integer, got {value}.")
-    return int(value)
+def shape_of(item: Any, keys: tuple[str, str], where: str) -> tuple[int, int]:
+    """Take the height and width of an image.
+
+    Raises
+    ------
+    ValueError
+        If they are no positive integers, or their product is more than the memory should hold.
+    """
+    height, width = (child(item, key, int, where) for key in keys)
+    return check_size(height, width, where)
+
+
+def check_size(height: int, width: int, where: str) -> tuple[int, int]:
+    """Check the height and width that a file claims."""
+    if min(height, width) < 1 or height * width > _MAX_PIXELS:
+        raise ValueError(
+            f"{where} must have a positive height and width, of at most {_MAX_PIXELS} pixels, got "
+            f"{height} x {width}."
+        )
+    return height, width

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .documents import child, side
+from .documents import child, shape_of
 from .objects import Drawing, filled, to_xy
 from .regions import (
     UNLABELED,
@@ -34,7 +34,7 @@ _DEFAULT = "object"
 
 def parse_labelme(content: Any, file: Path) -> list[ImageRegions]:
     """Take the shapes of an image."""
-    shape = side(content, "imageHeight", f"{file}"), side(content, "imageWidth", f"{file}")
+    shape = shape_of(content, ("imageHeight", "imageWidth"), f"{file}")
     shapes = [(item, where_is(file, i)) for i, item in enumerate(content["shapes"], start=1)]
     labels = [child(item, "label", str, where) for item, where in shapes]
     kinds = [item.get("shape_type") or "polygon" for item, _ in shapes]

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+Box = tuple[int, int, np.ndarray]  # first row, first column, and pixels
 
-def decode_runs(counts: Any, shape: Sequence[int], order: str, where: str) -> np.ndarray:
+
+def decode_runs(counts: Any, shape: Sequence[int], order: str, where: str) -> Box:
     """Decode lengths of runs of 0 and 1 in turn, the first of 0.
 
     Parameters
@@ -23,7 +25,9 @@ def decode_runs(counts: Any, shape: Sequence[int], order: str, where: str) -> np
 
     Returns
     -------
-    ndarray of bool
+    top, left : int
+    pixels : ndarray of bool
+        A box around the pixels that are 1.
 
     Raises
     ------
@@ -34,23 +38,44 @@ def decode_runs(counts: Any, shape: Sequence[int], order: str, where: str) -> np
         lengths = np.asarray(counts)
     except (ValueError, OverflowError):
         lengths = np.empty(0, object)
-    n = int(shape[0]) * int(shape[1])
     is_valid = lengths.ndim == 1 and lengths.dtype.kind == "i" and lengths.min(initial=0) >= 0
-    if not is_valid or sum(lengths.tolist()) != n:
+    if not is_valid or sum(lengths.tolist()) != shape[0] * shape[1]:
         raise ValueError(
             f"{where} must have lengths of runs, integers whose sum is the number of pixels, "
             f"{shape[0]} x {shape[1]}."
         )
-    values = np.arange(len(lengths)) % 2 == 1
-    pixels = np.repeat(values, lengths)
-    return pixels.reshape(shape) if order == "C" else pixels.reshape(tuple(shape)[::-1]).T
+    ends = np.cumsum(lengths)
+    starts, stops = ends[0 : len(ends) // 2 * 2 : 2], ends[1::2]
+    starts, stops = starts[stops > starts], stops[stops > starts]
+    if not len(starts):
+        return 0, 0, np.zeros((1, 1), bool)
+    lines = _lines(starts, stops, shape[0] if order == "F" else shape[1])
+    first, offset, pixels = lines
+    return (first, offset, pixels) if order == "C" else (offset, first, pixels.T)
 
 
-def encode_runs(mask: np.ndarray, order: str) -> list[int]:
-    """Encode a mask as `decode_runs` decodes it."""
-    flat = np.concatenate([[False], (mask if order == "C" else mask.T).ravel()])
-    change = np.flatnonzero(flat[1:] != flat[:-1])
-    return np.diff(np.concatenate([[0], change, [mask.size]])).tolist()
+def _lines(starts, stops, side):
+    """First line, first pixel and pixels of a box around runs along lines of some length."""
+    first, last = int(starts[0] // side), int((stops[-1] - 1) // side)
+    change = np.zeros((last - first + 1) * side + 1, np.int8)
+    np.add.at(change, starts - first * side, 1)
+    np.add.at(change, stops - first * side, -1)
+    pixels = (np.cumsum(change[:-1], dtype=np.int8) > 0).reshape(-1, side)
+    used = np.flatnonzero(pixels.any(axis=0))
+    return first, int(used[0]), pixels[:, used[0] : used[-1] + 1].copy()
+
+
+def encode_runs(box: Box, shape: Sequence[int], order: str) -> list[int]:
+    """Encode the pixels of a box in an image as `decode_runs` decodes them."""
+    top, left, pixels = box
+    first, offset, side = (top, left, shape[1]) if order == "C" else (left, top, shape[0])
+    lines = pixels if order == "C" else pixels.T
+    change = np.diff(np.pad(lines.astype(np.int8), ((0, 0), (1, 1))), axis=1)
+    line, start = np.nonzero(change > 0)
+    _, stop = np.nonzero(change < 0)
+    base = (first + line) * side + offset
+    ends = np.stack([base + start, base + stop], axis=1).ravel()
+    return np.diff(np.concatenate([[0], ends, [shape[0] * shape[1]]])).tolist()
 
 
 def decompressed(text: str, where: str) -> list[int]:
