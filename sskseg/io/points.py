@@ -46,8 +46,9 @@ def read_points(
         With 3, a column z (or slice) is needed.
     origin : {"center", "corner"}, default="center"
         What (0, 0) is in the file: the center of the first pixel (napari, scikit-image, this
-        library) or its corner (Fiji with subpixel resolution, QuPath). Half a pixel is subtracted
-        from the latter, along y and x, and along z unless it is a slice.
+        library, ImageJ 1.53t) or its corner (QuPath, points with fractions of old versions of
+        ImageJ). Half a pixel is subtracted from the latter, along y and x, and along z unless it is
+        a slice.
     spacing : sequence of float, default=None
         Size of a pixel along each axis, (y, x) or (z, y, x), by which coordinates are divided;
         slices are not. None: they are in pixels. Fiji writes units where an image has a scale.

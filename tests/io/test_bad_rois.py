@@ -146,6 +146,7 @@ def test_damaged_files_raise_errors_that_name_them(tmp_path, name, options):
         ({"table": pd.DataFrame({"x": [1]})}, "table must be a DataFrame with a column 'id'"),
         ({"table": pd.DataFrame({"id": [2, 5]})}, r"got 2 for 3 objects; \[11\] are in one"),
         ({"table": pd.DataFrame({"id": [2, 5, 11, 11]})}, "got 4 for 3 objects"),
+        ({"labels": [[[1]], [[1, 2]]]}, "labels must be one label image of this format"),
         ({"path": "a.csv"}, "neither holes, nor several pieces, nor unlabeled"),
         ({"path": "a.h5", "points": [[1, 2]]}, "Labels of ilastik are pixels"),
         ({"path": "a.h5", "labels": [[300]]}, "up to 255 classes, got the number 300"),
@@ -187,3 +188,14 @@ def test_options_are_checked(tmp_path):
     (tmp_path / "none").mkdir()
     with pytest.raises(FileNotFoundError, match="No files of regions"):
         read_rois(tmp_path / "none")
+
+
+@pytest.mark.parametrize(("name", "package"), [("a.zip", "roifile"), ("a.h5", "h5py")])
+def test_missing_packages_are_named(tmp_path, monkeypatch, name, package):
+    write_rois(tmp_path / name, simple())
+    monkeypatch.setitem(sys.modules, package, None)
+    for call in (lambda: read_rois(tmp_path / name, (20, 24)),
+                 lambda: write_rois(tmp_path / f"b{name}", simple())):  # fmt: skip
+        with pytest.raises(ImportError, match=rf"{package}: pip install 'sskseg\[rois\]'"):
+            call()
+    assert not (tmp_path / f"b{name}").exists()

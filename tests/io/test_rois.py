@@ -233,7 +233,7 @@ def test_a_stack_is_paired_page_by_page(tmp_path):
     tifffile.imwrite(tmp_path / "s.tif", stack.astype(np.uint8), photometric="minisblack")
     write_rois(tmp_path / "s.zip", stack)
     names, _ = read_images(tmp_path / "s.tif")
-    for options in ({}, {"shape": stack.shape}):
+    for options in ({}, {"shape": stack.shape}, {"shape": [(20, 24)] * 3}):
         _, labels = read_labels(tmp_path / "s.zip", names, **options)
         assert np.array_equal(labels, stack)
     _, labels = read_labels(tmp_path, spatial_ndim=3)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 import warnings
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +26,6 @@ from .regions import (
 )
 
 _CONTAINERS = ("annotation", "tma_core", "root")  # they hold detections, or are objects themselves
-_RED = [200, 0, 0]
 _IGNORED = {"name": "Ignore*", "color": [180, 180, 180]}
 
 
@@ -182,8 +182,11 @@ def _features(drawing):
 
 
 def _feature(geometry, properties, plane):
-    # Drawn from the content, so that the same objects give the same file.
-    identity = uuid.uuid5(uuid.NAMESPACE_OID, f"{properties} {plane} {str(geometry)[:200]}")
+    first = geometry["coordinates"]
+    while isinstance(first[0], list):
+        first = first[0]
+    # Of the content, so that the same objects give the same file.
+    identity = uuid.uuid5(uuid.NAMESPACE_OID, f"{properties} {plane} {first}")
     geometry = {**geometry, "plane": {"c": -1, "z": plane, "t": 0}}
     return {"type": "Feature", "id": str(identity), "geometry": geometry, "properties": properties}
 
@@ -205,7 +208,11 @@ def _properties(shape):
         return {"objectType": "annotation", "classification": _IGNORED}
     properties: dict[str, Any] = {"objectType": "detection", "name": shape.name}
     if shape.class_name:
-        properties["classification"] = {"name": shape.class_name, "color": _RED}
+        properties["classification"] = {
+            "name": shape.class_name,
+            # The same for a class in all files, and with luck unlike those of others.
+            "color": list(zlib.crc32(shape.class_name.encode()).to_bytes(4, "big")[:3]),
+        }
     if shape.measurements:
         properties["measurements"] = shape.measurements
     return {**properties, "metadata": {"object": str(shape.number)}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -169,7 +170,7 @@ class _Shapes:
 
     def of(self, image: ImageRegions, name: str, file: Path) -> tuple[int, ...] | None:
         """Shape of an image, None if it is unknown."""
-        given = self.by_name.get(name) or self.by_name.get(f"{name}_0000") or self.common
+        given = self.by_name.get(name) or self._of_pages(name) or self.common
         if given is None:
             return image.shape or _shape_beside(file, name)
         if image.shape is not None and given != image.shape and given[-2:] != image.shape:
@@ -178,6 +179,11 @@ class _Shapes:
                 f"{name!r} is {given}."
             )
         return given
+
+    def _of_pages(self, name):
+        """Shape of a stack, of which each page is an image with a number."""
+        pages = [s for n, s in self.by_name.items() if re.fullmatch(rf"{re.escape(name)}_\d+", n)]
+        return (len(pages), *pages[0]) if len(set(pages)) == 1 and len(pages[0]) == 2 else None
 
 
 def _checked(shape, name):

@@ -181,7 +181,12 @@ def _names(names, n, kind):
 def _labels(labels, name):
     if labels is None:
         return None
-    checked = check_label_image(labels, name)
+    try:
+        checked = check_label_image(np.ma.asanyarray(labels), name)
+    except ValueError as error:
+        if name in str(error):
+            raise
+        raise ValueError(f"{name} must be one label image of this format: {error}.") from error
     if checked.max() > np.iinfo(np.int32).max:
         raise ValueError(f"{name} must hold numbers of 32 bits, got {checked.max():.0f}.")
     return checked.astype(np.int32)
