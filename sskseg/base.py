@@ -108,7 +108,7 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
             your own.
         """
         check_is_fitted(self)
-        write_model(path, type(self).__name__, *_state_of(self))
+        write_model(path, type(self).__name__, *state_of(self))
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -180,7 +180,7 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
         raise ValueError(f"{type(self).__name__} has no network {name!r}.")
 
 
-def _state_of(estimator):
+def state_of(estimator):
     """Return the values and the tensors of a model file."""
     fitted: dict[str, Any] = {}
     tensors: dict[str, Any] = {}
@@ -191,7 +191,7 @@ def _state_of(estimator):
             state = value.state_dict().items()
             tensors |= {f"{name}.{key}": tensor.cpu() for key, tensor in state}
         elif name in estimator._inner and value is not None:
-            fitted[name], inside = _state_of(value)
+            fitted[name], inside = state_of(value)
             tensors |= {f"{name}.{key}": tensor for key, tensor in inside.items()}
         elif isinstance(value, np.ndarray):
             tensors[name] = value

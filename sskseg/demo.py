@@ -17,7 +17,7 @@ from .counting import InstanceCounter
 from .datasets import make_neuromuscular_junctions
 from .images import check_images
 from .images.annotations import Annotations
-from .io import atomic_path, read_images, read_labels, write_labels
+from .io import atomic_path, read_pairs, write_labels
 from .morphology import count_objects
 from .preprocessing import PercentileScaler
 from .report import format_table, html, save_overlay
@@ -150,16 +150,7 @@ def _simulated():
 
 
 def _from_files(options):
-    names, X = read_images(options.images)
-    _, y = read_labels(options.labels, names)
-    for name, image, label in zip(names, X, y, strict=True):
-        if label is not None and image.shape[:2] != label.shape:
-            raise ValueError(
-                f"The label file of {name!r} in {options.labels} does not pair with its image: "
-                f"shape {label.shape}, expected {image.shape[:2]}."
-            )
-    if not any(_is_labeled(label) for label in y):
-        raise ValueError(f"Nothing in {options.labels} is labeled.")
+    names, X, y = read_pairs(options.images, options.labels)
     return names, X, y, y
 
 

@@ -228,6 +228,14 @@ def test_stacks_lists_and_read_only_arrays(cells):
     assert [label.shape for label in counter.label(ragged)] == [(64, 80), (50, 80)]
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.int32])
+def test_read_only_labels_of_any_dtype(cells, dtype):
+    X, y = probability_of(cells), cells.astype(dtype)
+    expected = InstanceCounter().fit(X, y).predict(X)
+    y.flags.writeable = False
+    assert np.array_equal(InstanceCounter().fit(X, y).predict(X), expected)
+
+
 def test_clone_and_pickle(cells):
     X = probability_of(cells)
     counter = InstanceCounter(margin=3).fit(X, cells)

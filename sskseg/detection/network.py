@@ -192,13 +192,14 @@ def _local_maxima(score):
 
 def _waves(order, samples):
     """Cosine and sine (2, order, samples) of each harmonic at each point."""
-    t = 2 * math.pi * torch.arange(samples) / samples
-    phase = torch.arange(1, order + 1)[:, None] * t
+    # On the device "meta", where models are checked, `arange` would import torch's compiler.
+    t = 2 * math.pi * torch.arange(samples, device="cpu") / samples
+    phase = torch.arange(1, order + 1, device="cpu")[:, None] * t
     return torch.stack([phase.cos(), phase.sin()])
 
 
 def _bucket_weights(samples):
     """Weights (n_buckets, samples) of the fields at each point, linear along the contour."""
-    place = torch.arange(samples) / samples * _N_BUCKETS
-    distance = (place - torch.arange(_N_BUCKETS)[:, None]).abs()
+    place = torch.arange(samples, device="cpu") / samples * _N_BUCKETS
+    distance = (place - torch.arange(_N_BUCKETS, device="cpu")[:, None]).abs()
     return (1 - torch.minimum(distance, _N_BUCKETS - distance)).clamp_min(0)

@@ -47,10 +47,13 @@ class ChannelNormalization:
     Parameters
     ----------
     mean, std : ndarray of shape (n_channels,), float32
+    offset : tuple of float, default=None
+        By which images are displaced to where labels lie, pixels along each axis.
     """
 
     mean: np.ndarray
     std: np.ndarray
+    offset: tuple[float, ...] | None = None
 
     def inputs(
         self, images: Sequence[np.ndarray], indices: np.ndarray, dtype: torch.dtype
@@ -66,7 +69,7 @@ class ChannelNormalization:
         """
         repeats = images[0].shape[-1] // len(self.mean)
         mean, std = np.tile(self.mean, repeats), np.tile(self.std, repeats)
-        return standardized_sections(images, indices, mean, std, dtype)
+        return standardized_sections(images, indices, mean, std, dtype, self.offset)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ _UNLIMITED = 2**31
 
 
 def tile_settings(
-    network: Any, ndim: int, block_shape: tuple[int, ...] | None = None
+    network: Any, ndim: int, block_shape: tuple[int, ...] | None = None, *, margin: int = 0
 ) -> TileSettings:
     """Choose the tiles in which a network predicts images.
 
@@ -29,6 +29,8 @@ def tile_settings(
     block_shape : tuple of int, default=None
         Of the blocks of a scan, which are predicted in one piece where the halo covers the
         receptive field.
+    margin : int, default=0
+        Pixels that are read around those of the receptive field.
 
     Returns
     -------
@@ -48,7 +50,10 @@ def tile_settings(
     halo = tuple(round_up(r, step) for r, step in zip(reach, network.stride, strict=True))
     if block_shape is not None and covers_reach(halo, network):
         tile = tuple(max(pair) for pair in zip(tile, block_shape, strict=True))
-    return TileSettings(tile, halo, network.stride)
+    sides = zip(halo, network.stride, strict=True)
+    return TileSettings(
+        tile, tuple(h + round_up(margin, step) for h, step in sides), network.stride
+    )
 
 
 def covers_reach(halo: tuple[int, ...], network: Any) -> bool:

@@ -63,6 +63,11 @@ for _cls in (Augmentation, CellSimulator):  # of a lower layer, which knows noth
     register(_cls)
 
 
+def registered_class(name: str) -> type | None:
+    """Return the registered class of a name, or None."""
+    return _REGISTERED.get(name)
+
+
 def encode(value: Any, where: str = "") -> Any:
     """Turn a value into what JSON can hold.
 

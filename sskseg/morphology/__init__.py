@@ -13,6 +13,7 @@ from .contours import (
 )
 from .counts import count_objects, count_over_sections
 from .distance import normalized_distance
+from .label_offset import LabelOffset, estimate_label_offset
 from .measure import contour_columns, measure_objects, merge_sums, object_sums, sums_to_table
 from .neighbors import complete_objects, share_with_neighbors
 from .polygons import contour_masks, paint_masks, suppress_overlaps
@@ -21,6 +22,7 @@ from .watershed import relief_of, split_by_seeds, split_touching
 from .weights import weight_map
 
 __all__ = [
+    "LabelOffset",
     "best_matches",
     "bridge_gaps",
     "complete_objects",
@@ -33,6 +35,7 @@ __all__ = [
     "count_over_sections",
     "count_overlaps",
     "enforce_continuity",
+    "estimate_label_offset",
     "fill_holes",
     "fourier_descriptors",
     "join_sections",

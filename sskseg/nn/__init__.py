@@ -2,7 +2,7 @@
 
 from ._layers import crop_center, pad_to_multiple
 from .backbone import Backbone, ProxyNetwork, transfer_weights, weights_of
-from .continuity import ContinuityNet
+from .continuity import ContinuityNet, SectionMeanNet
 from .dmcn import DMCN
 from .fusion import fold_batch_norm
 from .initialization import glorot_uniform_, he_normal_
@@ -17,6 +17,7 @@ __all__ = [
     "Backbone",
     "ContinuityNet",
     "ProxyNetwork",
+    "SectionMeanNet",
     "UNet",
     "check_network",
     "count_parameters",

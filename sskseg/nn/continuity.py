@@ -1,4 +1,4 @@
-"""Network that corrects the probabilities of a section by those of its neighbors."""
+"""Networks that map the probabilities of neighboring sections to those of the middle one."""
 
 import torch
 from torch import nn
@@ -6,6 +6,34 @@ from torch import nn
 from .unet import UNet
 
 _EPSILON = 1e-4
+
+
+class SectionMeanNet(nn.Module):
+    """Average the probabilities of neighboring sections.
+
+    Parameters
+    ----------
+    n_sections : int
+        Odd number; the middle section is predicted.
+    n_outputs : int
+        1 for the foreground probability, or the number of classes.
+    ndim : {2, 3}, default=2
+
+    Attributes
+    ----------
+    stride, reach : tuple of int
+        As in `UNet`.
+    """
+
+    def __init__(self, n_sections: int, n_outputs: int, *, ndim: int = 2):
+        super().__init__()
+        self.n_outputs = n_outputs
+        self.register_buffer("weights", torch.full((n_sections,), 1 / n_sections))
+        self.stride, self.reach = (1,) * ndim, (0,) * ndim
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (batch, n_sections * n_outputs, *spatial) to logits (batch, n_outputs, *spatial)."""
+        return _mean_logit(x.unflatten(1, (-1, self.n_outputs)).float().mean(1))
 
 
 class ContinuityNet(nn.Module):
@@ -56,6 +84,10 @@ class ContinuityNet(nn.Module):
         """
         sections = x.unflatten(1, (self.n_sections, self.n_outputs)).float()
         weights = self.weights.float().softmax(0).view(-1, *(1,) * (sections.ndim - 2))
-        mean = (sections * weights).sum(1).clamp(_EPSILON, 1 - _EPSILON)
-        logit = mean.logit() if self.n_outputs == 1 else mean.log()
+        logit = _mean_logit((sections * weights).sum(1))
         return logit + self.correction((2 * x - 1).to(self.weights.dtype)).float()
+
+
+def _mean_logit(mean):
+    mean = mean.clamp(_EPSILON, 1 - _EPSILON)
+    return mean.logit() if mean.shape[1] == 1 else mean.log()

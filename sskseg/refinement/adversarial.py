@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..training import Budget, History, LoopSettings, run_steps
+from ..training.lean_optimizers import Adam
 from ..training.loop import Monitor
 from ..training.optimizers import cosine
 from .network import PatchDiscriminator, Refiner
@@ -207,7 +208,7 @@ class _AdversarialStep:
         self.settings, self.weight, self.rng = settings, weight, rng
         self.buffer = HistoryBuffer(200, rng)
         self.refiner_optimizer, self.discriminator_optimizer = (
-            torch.optim.Adam(network.parameters(), settings.learning_rate, betas=_BETAS)
+            Adam(network.parameters(), settings.learning_rate, betas=_BETAS)
             for network in (refiner, discriminator)
         )
 

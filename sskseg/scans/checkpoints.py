@@ -112,6 +112,11 @@ class Ledger:
         file = self.folder / "run.json"
         return _read_run(file) if file.exists() else {}
 
+    def n_finished(self) -> dict[str, int]:
+        """Count the recorded blocks of each task."""
+        tasks = sorted(path for path in self.folder.glob("*") if path.is_dir())
+        return {path.name: sum(1 for _ in path.glob("*/?????????")) for path in tasks}
+
     def has(self, task: str, block: int) -> bool:
         """Whether the entry of a block exists and is undamaged."""
         return self._read(task, block) is not None

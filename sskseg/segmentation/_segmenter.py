@@ -29,9 +29,10 @@ from ..images.augmentation import Augmentation
 from ..inference import calibrate
 from ..inference.object_size import resample_labels
 from ..io.models import check_fitted, shortened
-from ..nn import ContinuityNet, check_network, make_network
+from ..nn import ContinuityNet, SectionMeanNet, check_network, make_network
 from ..training import FINETUNE, SegmentationLoss, check_batch, start_network
 from ._blocks import SegmenterBlocks, segmenter_blocks
+from ._label_offset import check_fitted_offset, choose_label_offset
 from ._object_size import normalize_size, warn_of_scans
 from ._outputs import foreground_and_core, mask, probability, uncertainty
 from ._predictors import image_predictor, section_predictor
@@ -39,7 +40,7 @@ from ._suggestions import disagreement, rank_sections
 from ._training import Training
 from ._training_data import read_training_data, training_patch_shape
 from ._validation import ValidationSet, mean_dice
-from .semi_supervised import SemiSupervisedMethod, check_methods, choose_methods
+from .semi_supervised import Continuity, SemiSupervisedMethod, check_methods, choose_methods
 
 
 class SemiSupervisedSegmenter(TorchEstimator):
@@ -54,13 +55,14 @@ class SemiSupervisedSegmenter(TorchEstimator):
         of a module of your own: without ``stride`` and ``reach`` it is run on whole images. In
         training it may return a tuple; elements after the first are outputs of auxiliary heads,
         whose loss has a weight that decays from 1 to 0.001.
-    semi_supervision : {"auto", "continuity", "consistency", "self-training", "mean-teacher"}, \
+    semi_supervision : {"auto", "section-mean", "continuity", "consistency", "self-training", \
+"mean-teacher"}, \
 SemiSupervisedMethod, tuple of them or None, default="auto"
         How to learn from unlabeled pixels; None: not at all. A name stands for the method with its
         default parameters, see `sskseg.segmentation.semi_supervised`. "auto": with neighboring
-        sections that resemble each other `Continuity`; `SelfTraining`, too, if there are none, or
-        if less than 1.5 sections are labeled (those up to eight positions apart count once); and
-        None if at least half of every sample is labeled.
+        sections `SectionMean`; `SelfTraining` and `Continuity` if less than 1.5 sections are
+        labeled (those up to eight positions apart count once); `SelfTraining` without neighboring
+        sections; and None if at least half of every sample is labeled.
     finetune : {"last", "all", "gradual"}, default="all"
         How to fine-tune the backbone of an `ImageStack` (see `ProxyPretrainer`), whose `network`,
         `width` and `depth` are taken over. "last": only the last level and the head are trained
@@ -112,9 +114,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         second half of the training.
     test_time_augmentation : bool, default=False
         Average predictions over flips and quarter turns: slower by 8 (16 in volumes). Sections that
-        `Continuity` corrects are predicted in one orientation each, by their position, since they
-        are averaged anyway (unless `augmentation` excludes turns); where it averages as many
-        sections as there are orientations, this parameter changes nothing.
+        are averaged or corrected by their neighbors are predicted in one orientation each, by
+        their position (unless `augmentation` excludes turns); where at least as many sections are
+        averaged as there are orientations, this parameter changes nothing.
     device : str, default="auto"
         "auto" is the GPU if there is one.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
@@ -143,9 +145,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     semi_supervision_reason_ : str
         Why.
     continuity_ : torch.nn.Module or None
-        The network that corrects sections by their neighbors, on the CPU.
+        The network that averages sections, or corrects them by their neighbors, on the CPU.
     continuity_context_ : int
-        Sections on each side that resemble the one between them, see `Continuity`. Pseudo-labels
+        Sections on each side that resemble the one between them, see `SectionMean`. Pseudo-labels
         come from the mean over them, and `continuity_` reads them.
     transduction_ : ndarray of int, shape (n_samples, *spatial), list of ndarray, or None
         Labels and pseudo-labels of the training images, 0 and 1 or classes; -1 where the
@@ -170,6 +172,10 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         Whether "core" is among the terms of the loss, and `transform` returns cores.
     object_size_ : float or None
         Diameter of objects, pixels, to which images are resampled; see `Augmentation`.
+    label_offset_ : ndarray of shape (2,), or None
+        Position of labels less that of what they label, pixels along y and x, see
+        `SegmentationLoss`. Images are displaced by it in training and prediction, so that all
+        predictions lie where labels lie. None: not at all.
     patch_shape_ : tuple of int
         Size of the training patches.
 
@@ -207,6 +213,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         "spacing_": "a spacing or None",
         "object_size_": "a number or None",
         "has_cores_": "a boolean",
+        "label_offset_": "numbers or None",
         "continuity_context_": "a count",
         "calibration_": "numbers",
         "semi_supervision_": "a tuple",
@@ -314,6 +321,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         with transaction(self), self._session() as session:
             given = read_training_data(self, X, y, positions, sample_weight)
             data = normalize_size(self, given)
+            self.label_offset_ = choose_label_offset(self, data)
             held_out = data.choose_validation_set(self.validation_fraction, session[0])
             training_set, validation = data.without(held_out), ValidationSet(data, held_out)
             choice = choose_methods(methods, training_set).log()
@@ -599,7 +607,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         if name == "continuity_":
             n_sections = 2 * self.continuity_context_ + 1
             n_outputs = self._objective().n_probabilities
-            return ContinuityNet(n_sections, n_outputs, ndim=self.spatial_ndim)
+            is_learned = Continuity.name in self.semi_supervision_
+            kind = ContinuityNet if is_learned else SectionMeanNet
+            return kind(n_sections, n_outputs, ndim=self.spatial_ndim)
         n_sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
         channels = n_sections * self.n_channels_, self._objective().n_outputs
         network, width, depth = self.architecture_ or (self.network, self.width, self.depth)
@@ -615,6 +625,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         if self.target == "classes":
             check_fitted({k: v.numpy() for k, v in tensors.items()}, {"classes_": "numbers"})
         super()._restore(fitted, tensors)
+        check_fitted_offset(self.label_offset_)
         shapes = {self.channel_mean_.shape, self.channel_std_.shape}
         if shapes != {(self.n_channels_,)} or not (self.channel_std_ > 0).all():
             raise ValueError("channel_mean_ and channel_std_ must be of each channel.")

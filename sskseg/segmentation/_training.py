@@ -15,7 +15,7 @@ from ..images.augmentation import Augmentation, check_augmentation
 from ..inference import DensePredictor, section_orientations
 from ..nn import network_margin
 from ..training import Budget, MixedBatches, PatchBatches, rate_groups
-from ._predictors import dense_predictor
+from ._predictors import dense_predictor, label_offset
 from ._training_data import TrainingData
 from .semi_supervised import (
     CONFIDENCE,
@@ -28,6 +28,8 @@ from .semi_supervised import (
 
 if TYPE_CHECKING:
     from ._segmenter import SemiSupervisedSegmenter
+
+_N_USES = 4  # of a warped patch
 
 
 class Training:
@@ -146,7 +148,7 @@ class Training:
 
     def _finish(self):
         labeling = self.pseudo_labeling
-        if not labeling.seconds:  # no round was reached
+        if not labeling.has_planned:  # no round was reached
             labeling.has_time(self.network)
         if not self.methods:
             return
@@ -221,9 +223,10 @@ class Training:
         augmentation = self.augmentation
         if self._segmenter._resumes(self.network):
             augmentation = replace(augmentation, warm_up=0)
+        n_uses = _N_USES if augmentation.warp_probability else 1
         return self.patch_batches(
             labels, targets=targets, weight=weight, weigh=self.objective.weigh,
-            augmentation=augmentation, rng=self._rng,
+            augmentation=augmentation, rng=self._rng, n_uses=n_uses,
         )  # fmt: skip
 
     def unlabeled_batches(self, batch_size: int | None = None) -> PatchBatches:
@@ -244,6 +247,7 @@ class Training:
         batch_size: int | None = None,
         augmentation: Augmentation,
         rng: np.random.Generator,
+        n_uses: int = 1,
     ) -> PatchBatches:
         """Return patches of the training images with some labels.
 
@@ -261,6 +265,8 @@ class Training:
             None is the segmenter's.
         augmentation : Augmentation
         rng : numpy.random.Generator
+        n_uses : int, default=1
+            In how many batches each patch is used.
 
         Returns
         -------
@@ -273,6 +279,7 @@ class Training:
             augmentation=augmentation, mean=segmenter.channel_mean_, std=segmenter.channel_std_,
             batch_size=batch_size or self.batch_size, rng=rng, device=self.device,
             margin=network_margin(self.network, self.ndim), weigh=weigh,
+            offset=label_offset(segmenter), n_uses=n_uses,
         )  # fmt: skip
 
     def target_shape(self, network: torch.nn.Module) -> tuple[int, ...]:

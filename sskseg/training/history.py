@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tqdm import tqdm
 
 from .budget import Budget
@@ -37,11 +39,11 @@ class History:
     ):
         self.entries: list[dict[str, float]] = []
         self._budget, self._n_entries = budget, n_entries
-        self._losses: list[dict[str, float]] = []
+        self._losses: list[dict[str, Any]] = []  # numbers or tensors
         self._last: tuple[int, float] = (0, 0.0)
         self._bar = tqdm(total=100, unit="%", disable=not verbose, desc=description)
 
-    def add(self, step: int, losses: dict[str, float], learning_rate: float) -> bool:
+    def add(self, step: int, losses: dict[str, Any], learning_rate: float) -> bool:
         """Add a step; return whether a row is due."""
         self._losses.append(losses)
         self._last = step, learning_rate
@@ -52,7 +54,9 @@ class History:
     def close_row(self, scores: dict[str, float]) -> None:
         """Append a row with the mean losses and the scores of the monitor."""
         (step, learning_rate), n = self._last, len(self._losses)
-        losses = {key: sum(each[key] for each in self._losses) / n for key in self._losses[0]}
+        losses = {
+            key: float(sum(each[key] for each in self._losses) / n) for key in self._losses[0]
+        }
         row = {"step": step, "time": self._budget.elapsed(), **losses}
         self.entries.append({**row, "learning_rate": learning_rate, **scores})
         self._bar.set_postfix({key: f"{x:.4f}" for key, x in {**losses, **scores}.items()})

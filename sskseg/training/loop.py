@@ -39,7 +39,7 @@ class Monitor(Protocol):
 
 
 def run_steps(
-    step: Callable[[float, float], dict[str, float]],
+    step: Callable[[float, float], dict[str, Any]],
     schedule: Callable[[float], float],
     budget: Budget,
     history: History,
@@ -55,7 +55,8 @@ def run_steps(
     ----------
     step : callable
         ``step(progress, learning_rate)`` makes a training step and returns its losses by name;
-        `progress` rises from 0 to 1.
+        `progress` rises from 0 to 1. Losses that are tensors are read when a row of the history is
+        due, since reading one waits for the GPU.
     schedule : callable
         ``schedule(progress)`` returns the learning rate.
     budget : Budget
@@ -72,6 +73,7 @@ def run_steps(
         If a loss is NaN or infinite; the message names the step.
     """
     callbacks, n = list(callbacks), 0
+    unchecked: list[tuple[int, dict[str, Any]]] = []
     try:
         while n == 0 or (budget.progress(n) < 1 and not (monitor and monitor.should_stop)):
             while callbacks and callbacks[0][0] <= budget.progress(n):
@@ -80,9 +82,14 @@ def run_steps(
             learning_rate = schedule(progress)
             losses = step(progress, learning_rate)
             n += 1
-            _check_losses(losses, n)
-            if history.add(n, losses, learning_rate):
+            unchecked.append((n, losses))
+            is_due = history.add(n, losses, learning_rate)
+            if is_due or all(isinstance(loss, float) for loss in losses.values()):
+                _check_losses(unchecked)
+                unchecked.clear()
+            if is_due:
                 history.close_row(monitor(n) if monitor else {})
+        _check_losses(unchecked)
     except KeyboardInterrupt:
         budget.interrupted = True
         message = f"Training was interrupted at step {n}; the weights so far are kept."
@@ -91,13 +98,14 @@ def run_steps(
         history.close()
 
 
-def _check_losses(losses, step):
-    if not all(abs(loss) < float("inf") for loss in losses.values()):
-        values = " and ".join(f"the {name} is {loss:.4g}" for name, loss in losses.items())
-        raise FloatingPointError(
-            f"Training diverged: {values} at step {step}. Lower learning_rate, or use "
-            "precision='float32'."
-        )
+def _check_losses(steps):
+    for step, losses in steps:
+        if not all(abs(loss) < float("inf") for loss in losses.values()):
+            values = " and ".join(f"the {name} is {loss:.4g}" for name, loss in losses.items())
+            raise FloatingPointError(
+                f"Training diverged: {values} at step {step}. Lower learning_rate, or use "
+                "precision='float32'."
+            )
 
 
 @dataclass(frozen=True)
@@ -246,7 +254,8 @@ def optimize(
             loss = compute_loss(network, batch, progress)
         descend(network, optimizers, loss)
         average.update_parameters(network)
-        return {"loss": float(loss.detach())}
+        loss = loss.detach()
+        return {"loss": loss if loss.is_cuda else float(loss)}
 
     try:
         with prefetch_on_gpu(batches, settings.device) as batches:

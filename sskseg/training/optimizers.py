@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .lean_optimizers import AdamW
 from .muon import Muon, is_matrix
 
 _WARM_UP = 0.05  # share of the training in which the learning rate rises
+_MUON_INTERVAL = 2  # steps
 
 ParameterGroup = tuple[list[torch.nn.Parameter], Callable[[float], float]]
 
@@ -48,8 +50,8 @@ def make_optimizers(
         for wanted in (True, False)
     )
     return [
-        Muon(matrices, learning_rate, weight_decay=weight_decay),
-        torch.optim.AdamW(others, learning_rate, weight_decay=weight_decay, fused=True),
+        Muon(matrices, learning_rate, weight_decay=weight_decay, interval=_MUON_INTERVAL),
+        AdamW(others, learning_rate, weight_decay=weight_decay, fused=True),
     ]
 
 

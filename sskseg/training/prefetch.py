@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ from typing import Any
 
 import torch
 
-_N_THREADS = 4
+_N_THREADS = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
 
 
 def prefetch(iterator: Iterator) -> Generator[Any, None, None]:
@@ -22,8 +23,8 @@ def prefetch(iterator: Iterator) -> Generator[Any, None, None]:
     Parameters
     ----------
     iterator : iterator
-        If it has a method `draw`, as `PatchBatches` has, four items are made at once; otherwise
-        one is made ahead.
+        If it has a method `draw`, as `PatchBatches` has, up to eight items are made at once;
+        otherwise one is made ahead.
 
     Yields
     ------

@@ -8,6 +8,8 @@ from functools import lru_cache
 import numpy as np
 import torch
 
+from ..images.displacement import displace
+
 _MAX_PIXELS = 2**22
 _MAX_SHIFT = 1e-3  # of the mean by rounding, in standard deviations
 
@@ -45,6 +47,7 @@ def standardized_sections(
     mean: np.ndarray,
     std: np.ndarray,
     dtype: torch.dtype,
+    offset: Sequence[float] | None = None,
 ) -> Iterator[torch.Tensor]:
     """Yield the network inputs of whole samples.
 
@@ -57,6 +60,8 @@ def standardized_sections(
         Of the sections that are the input channels of each sample.
     mean, std : ndarray of shape (n_channels,)
     dtype : torch.dtype
+    offset : sequence of float, default=None
+        By which images are displaced, pixels along each axis.
 
     Yields
     ------
@@ -70,7 +75,10 @@ def standardized_sections(
         centered = np.subtract(image, mean.reshape(shape), dtype=mean.dtype).astype(
             np.float32, copy=False
         )
-        return torch.from_numpy(centered).div_(torch.from_numpy(std).view(shape)).to(dtype)
+        standardized = torch.from_numpy(centered).div_(torch.from_numpy(std).view(shape))
+        if offset is not None:
+            standardized = displace(standardized, offset)
+        return standardized.to(dtype)
 
     for indices in section_indices:
         sections = [section(int(index)) for index in indices]

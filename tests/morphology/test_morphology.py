@@ -334,3 +334,15 @@ def test_objects_from_seeds_do_not_depend_on_the_rest_of_the_image(seed):
         )
         alone = split_by_seeds((parts == part)[box], relief[box], core[box])
         assert same_partition(np.where(alone > 0, whole[box], 0), alone)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.uint16, np.uint32, np.int16, np.int64])
+def test_read_only_labels(dtype):
+    from sskseg.morphology import label_components, normalized_distance
+
+    labels = np.zeros((8, 9), dtype)
+    labels[1:4, 1:4] = labels[5:7, 2:8] = 1
+    expected = label_components(labels), normalized_distance(labels.astype(int))
+    labels.flags.writeable = False
+    assert np.array_equal(label_components(labels), expected[0])
+    assert np.array_equal(normalized_distance(labels), expected[1])

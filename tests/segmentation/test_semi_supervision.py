@@ -8,8 +8,10 @@ from scipy import ndimage as ndi
 
 from sskseg import ImageStack, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
+from sskseg.images import check_images
 from sskseg.metrics import dice, iou
 from sskseg.model_selection import CrossFitted
+from sskseg.nn import SectionMeanNet
 from sskseg.segmentation import _segmenter, _training
 from sskseg.segmentation._predictors import section_predictor
 from sskseg.segmentation._suggestions import rank_sections
@@ -96,14 +98,14 @@ def test_auto_depends_on_the_data():
     assert reason == "2 of 3 samples are not fully labeled; up to 3 are neighboring sections"
     ends = [labels[0], *[labels[1]] * 8, labels[0]]
     methods, reason = chosen("auto", ends, np.arange(10), True)
-    assert methods == ("continuity",)
+    assert methods == ("section-mean",)
     assert reason.endswith("; labels of 2 sections, far from each other")
     half = np.where(np.arange(4) < 2, 0, -1) * np.ones((4, 1), int)
     speck = np.full((4, 4), -1)
     speck[0, 0] = 0  # before two whole sections, in any order
     some = [speck, labels[0], *[labels[1]] * 8, labels[0]]
-    assert chosen("auto", some, np.arange(11), True)[0] == ("continuity",)
-    assert chosen("auto", some[::-1], np.arange(11), True)[0] == ("continuity",)
+    assert chosen("auto", some, np.arange(11), True)[0] == ("section-mean",)
+    assert chosen("auto", some[::-1], np.arange(11), True)[0] == ("section-mean",)
     for near in ([labels[0], *[labels[1]] * 7, labels[0]], [half, *[labels[1]] * 8, half]):
         methods, _ = chosen("auto", near, np.arange(len(near)), True)
         assert methods == ("self-training", "continuity")
@@ -685,11 +687,62 @@ def test_two_sections_far_from_each_other_need_no_guesses(monkeypatch):
     monkeypatch.setattr(rounds, "continuity_context", lambda *_: 1)
     X, y = tubes(16)
     model = segmenter().fit(X, only(y, [2, 13]))
-    assert model.semi_supervision_ == ("continuity",)
-    assert model.continuity_ is not None
+    assert model.semi_supervision_ == ("section-mean",)
+    assert {row["phase"] for row in model.history_} == {"network"}
     assert model.transduction_.shape == y.shape
-    named = segmenter(semi_supervision="continuity").fit(X, only(y, [2, 13]))
+    named = segmenter(semi_supervision="section-mean").fit(X, only(y, [2, 13]))
     assert np.array_equal(model.predict_proba(X), named.predict_proba(X))
+
+
+def test_section_mean_is_the_mean_of_oriented_predictions(monkeypatch, tmp_path):
+    monkeypatch.setattr(rounds, "continuity_context", lambda *_: 2)
+    X, y = tubes(16)
+    model = segmenter(semi_supervision="section-mean", precision="float32").fit(X, only(y, [2, 13]))
+    assert model.continuity_context_ == 2
+    found = model.predict_proba(X)
+    predictor = section_predictor(model)
+    alone = predictor.first.predict(
+        check_images(X, 2), predictor.sections.indices(None, 16),
+        predictor.orientations(np.arange(16)),
+    )  # fmt: skip
+    alone = np.stack([p[0] for p in alone])
+    np.testing.assert_allclose(found[8], alone[6:11].mean(axis=0), atol=1e-4)
+    model.save(tmp_path / "m.sskseg")
+    loaded = SemiSupervisedSegmenter.load(tmp_path / "m.sskseg")
+    assert isinstance(loaded.continuity_, SectionMeanNet)
+    assert np.array_equal(loaded.predict_proba(X), found)
+    da = pytest.importorskip("dask.array")
+    lazy = model.predict_proba(da.from_array(X, chunks=(4, 20, 20)))
+    np.testing.assert_allclose(lazy.compute(), found, atol=1e-5)
+
+
+def test_section_mean_of_classes(monkeypatch):
+    monkeypatch.setattr(rounds, "continuity_context", lambda *_: 1)
+    X, y = tubes(16)
+    classes = y + (X > 1)
+    model = segmenter(semi_supervision="section-mean", target="classes")
+    probability = model.fit(X, only(classes, [2, 13])).predict_proba(X)
+    np.testing.assert_allclose(probability.sum(axis=-1), 1, atol=1e-3)
+
+
+def test_section_mean_reserves_time_for_the_last_prediction(monkeypatch):
+    monkeypatch.setattr(rounds, "continuity_context", lambda *_: 1)
+    monkeypatch.setattr(PseudoLabeling, "_estimate", lambda *_: 1.0)
+    seen = []
+    finish = _training.Training.finish
+    monkeypatch.setattr(
+        _training.Training, "finish",
+        lambda self: (seen.append(self.budget.time_budget), finish(self)),
+    )  # fmt: skip
+    X, y = tubes(16)
+    model = segmenter(max_steps=40, time_budget=600.0).fit(X, only(y, [2, 13]))
+    assert model.semi_supervision_ == ("section-mean",)
+    assert seen == [pytest.approx(0.98 * 600 - 1)]
+    monkeypatch.setattr(PseudoLabeling, "_estimate", lambda *_: 200.0)
+    model = segmenter(max_steps=40, time_budget=600.0).fit(X, only(y, [2, 13]))
+    assert model.semi_supervision_ == ()
+    assert "takes about 200.0 s, once, of 600.0 s" in model.semi_supervision_reason_
+    assert seen[1] == 600
 
 
 def test_methods_are_chosen_by_labels_that_are_not_held_out(monkeypatch):
@@ -712,7 +765,7 @@ def test_folds_learn_by_the_methods_of_the_whole(monkeypatch):
 
     monkeypatch.setattr(_segmenter, "choose_methods", recorded)
     CrossFitted(segmenter(), cv=2).fit_transform(X, only(y, [2, 13]))
-    assert chosen == [("continuity",)] * 3
+    assert chosen == [("section-mean",)] * 3
     chosen.clear()  # a section between two is the fold
     known = y[:3].copy()
     known[:, :40] = -1
@@ -728,15 +781,19 @@ def test_folds_learn_by_the_methods_of_the_whole(monkeypatch):
     assert () in chosen
 
 
-def test_sections_that_differ_teach_each_other_in_all_rounds(monkeypatch):
+def test_sections_that_differ_are_not_averaged(monkeypatch):
     calls, compute = [], PseudoLabeling.compute
     monkeypatch.setattr(PseudoLabeling, "compute", lambda *a: calls.append(1) or compute(*a))
     rng = np.random.default_rng(0)
     y = (ndi.gaussian_filter(rng.normal(size=(12, 64, 64)), (0, 4, 4)) > 0.05).astype(int)
     X = (y + rng.normal(0, 0.3, y.shape)).astype(np.float32)
     model = segmenter(max_steps=60).fit(X, only(y, [1, 10]))
-    assert model.semi_supervision_ == ("self-training",)
-    assert len(calls) == 4
+    assert model.semi_supervision_ == ("section-mean",)
+    assert model.semi_supervision_reason_.endswith("overlap too little to be averaged")
+    assert (model.continuity_, model.continuity_context_) == (None, 0)
+    assert len(calls) == 1
+    alone = segmenter(max_steps=60, semi_supervision=None).fit(X, only(y, [1, 10]))
+    assert np.array_equal(alone.predict_proba(X), model.predict_proba(X))
 
 
 def test_sections_that_differ_do_not_correct_each_other():

@@ -286,3 +286,59 @@ def test_an_error_in_an_item_made_ahead_is_raised_where_it_would_be_given():
     assert [next(made), next(made)] == [0.5, 1.0]
     with pytest.raises(ZeroDivisionError):
         next(made)
+
+
+def used(n_uses, rng=0, **changes):
+    labels = cells()
+    image = np.arange(labels.size, dtype=float).reshape(*labels.shape, 1)
+    augmentation = Augmentation(
+        **{"warp_probability": 1.0, "photometric_probability": 0.0, "warm_up": 0, **changes}
+    )
+    return PatchBatches(
+        [image], [labels], None, section_indices=np.zeros((1, 1), int),
+        sampler=PatchSampler([labels], (16, 16)), augmentation=augmentation,
+        mean=np.zeros(1, np.float32), std=np.ones(1, np.float32), batch_size=4,
+        rng=np.random.default_rng(rng), device=CPU, n_uses=n_uses,
+        weigh=lambda labels: labels + 2.0,
+    )  # fmt: skip
+
+
+def identities(batch):
+    """What a patch keeps when it is flipped and turned: its sorted intensities."""
+    return [tuple(np.sort(image.numpy(), axis=None)) for image in batch.images]
+
+
+def test_patches_are_used_again_as_often_as_asked():
+    from collections import Counter
+
+    counts = Counter(i for batch in islice(used(4), 60) for i in identities(batch))
+    often = Counter(counts.values())
+    assert max(often) == 4
+    assert often[4] > 0.6 * len(counts)
+    # No patch is twice in a batch.
+    assert all(len(set(identities(batch))) == 4 for batch in islice(used(4), 20))
+
+
+def test_patches_that_are_used_again_are_turned_with_their_labels():
+    seen = {}
+    n_turned = 0
+    for batch in islice(used(4, dihedral=True), 40):
+        for identity, image, label, weight in zip(
+            identities(batch), batch.images, batch.labels, batch.weights, strict=True
+        ):
+            assert torch.equal(weight[label > 0], label[label > 0] + 2.0)
+            first = seen.setdefault(identity, (image[0], label))
+            n_turned += not torch.equal(first[0], image[0])
+            order = torch.argsort(first[0].flatten()), torch.argsort(image[0].flatten())
+            assert torch.equal(first[1].flatten()[order[0]], label.flatten()[order[1]])
+    assert n_turned > 40
+
+
+@pytest.mark.parametrize("n_uses", [1, 3])
+def test_patches_that_are_used_again_are_the_same_in_threads(n_uses):
+    one = list(islice(used(n_uses), 12))
+    other = list(islice(prefetch(used(n_uses)), 12))
+    for a, b in zip(one, other, strict=True):
+        assert torch.equal(a.images, b.images)
+        assert torch.equal(a.labels, b.labels)
+        assert torch.equal(a.weights, b.weights)

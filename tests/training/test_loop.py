@@ -162,3 +162,27 @@ def test_a_shortened_budget_ends(monkeypatch):
 def test_one_step_is_made_at_least():
     history = optimize(torch.nn.Linear(1, 1), batches(), loss_of, Budget(None, 1e-9), SETTINGS)
     assert [row["step"] for row in history] == [1]
+
+
+def test_losses_that_are_tensors_are_read_when_a_row_is_due():
+    from sskseg.training import History, run_steps
+
+    def steps(wrong):
+        numbers = itertools.count(1)
+
+        def step(progress, learning_rate):
+            n = next(numbers)
+            return {"loss": torch.tensor(float("nan") if n == wrong else float(n))}
+
+        budget = Budget(40)
+        history = History(budget, n_entries=4)
+        run_steps(step, lambda progress: 0.1, budget, history)
+        return history.entries
+
+    entries = steps(wrong=None)
+    assert [row["step"] for row in entries] == [10, 20, 30, 40]
+    assert [row["loss"] for row in entries] == [5.5, 15.5, 25.5, 35.5]
+    assert isinstance(entries[0]["loss"], float)
+    for wrong in (3, 40):
+        with pytest.raises(FloatingPointError, match=f"at step {wrong}"):
+            steps(wrong)

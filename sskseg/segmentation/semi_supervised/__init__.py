@@ -3,7 +3,7 @@
 from ._base import METHODS, Correction, SemiSupervisedMethod, make_method
 from .auto import Choice, check_methods, choose_methods
 from .consistency import Consistency
-from .continuity import Continuity
+from .continuity import Continuity, SectionMean
 from .mean_teacher import MeanTeacher
 from .pseudo_labels import CONFIDENCE, PseudoLabels, in_one_block
 from .rounds import PseudoLabeling
@@ -19,6 +19,7 @@ __all__ = [
     "MeanTeacher",
     "PseudoLabeling",
     "PseudoLabels",
+    "SectionMean",
     "SelfTraining",
     "SemiSupervisedMethod",
     "check_methods",

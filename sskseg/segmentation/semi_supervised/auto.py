@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from ...images import consecutive_runs
 from ._base import SemiSupervisedMethod, make_method
-from .continuity import Continuity
+from .continuity import Continuity, SectionMean
 from .pseudo_labels import MAX_CONTEXT, is_mostly_unlabeled
 from .self_training import SelfTraining
 
@@ -136,7 +136,7 @@ def _choose_automatically(labels, positions, longest, n_unlabeled):
     n_labeled = _labeled_sections(labels, positions)
     if n_labeled >= _MIN_LABELED_SECTIONS:
         reason += f"; labels of {n_labeled:.3g} sections, far from each other"
-        return Choice([Continuity()], reason)
+        return Choice([SectionMean()], reason)
     return Choice([SelfTraining(), Continuity()], reason)
 
 

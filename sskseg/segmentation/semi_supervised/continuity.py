@@ -1,4 +1,4 @@
-"""Continuity: a second network corrects each section by its neighbors."""
+"""Predictions of neighboring sections are averaged, or corrected by a second network."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from ...images import PatchSampler, section_indices
 from ...images.augmentation import PRESETS
-from ...nn import ContinuityNet
+from ...nn import ContinuityNet, SectionMeanNet
 from ...training import MixedBatches, PatchBatches, random_numbers
 from ._base import Correction, SemiSupervisedMethod
 from .disturbances import DisturbedSections
@@ -21,7 +21,60 @@ _STEPS_SHARE = 0.25  # of `max_steps` of the segmenter
 _CALIBRATION_SHARE = 0.02  # of the time budget, which is left for what follows
 
 
-class Continuity(SemiSupervisedMethod):
+_RESERVE_AT = 0.3  # share of the training after which time for a last prediction is reserved
+
+
+class SectionMean(SemiSupervisedMethod):
+    """Average the probabilities of each section with those of its neighbors.
+
+    Each section is predicted in another orientation (flips and quarter turns), so that the mean is
+    over orientations too, as in test-time augmentation. Training is supervised.
+
+    Parameters
+    ----------
+    max_context : int, default=4
+        Sections on each side that are used, at most.
+    min_iou : float in (0, 1], default=0.75
+        Sections are used up to the distance at which predicted masks of two sections overlap with
+        a mean IoU of at least this. Nothing is averaged if even neighbors overlap less.
+    """
+
+    name = "section-mean"
+    needs_neighbors = True
+    reads_probabilities = False
+
+    def __init__(self, max_context=MAX_CONTEXT, *, min_iou=MIN_IOU):
+        self.max_context = max_context
+        self.min_iou = min_iou
+
+    def start(self, training):
+        check_count(self, "max_context")
+        if not isinstance(self.min_iou, Real) or not 0 < float(self.min_iou) <= 1:
+            raise ValueError(f"min_iou must be a number above 0, at most 1, got {self.min_iou!r}.")
+        super().start(training)
+
+    def callbacks(self):
+        return [(_RESERVE_AT, self.training.pseudo_labeling.reserve_last)]
+
+    def correct(self, network):
+        training = self.training
+        context = training.pseudo_labeling.context
+        if not context:
+            training.reason += "; their masks overlap too little to be averaged"
+            return None
+        n_outputs = training.objective.n_probabilities
+        mean = SectionMeanNet(2 * context + 1, n_outputs, ndim=training.ndim)
+        return Correction(mean.eval(), context)
+
+
+def check_count(method: SemiSupervisedMethod, name: str) -> None:
+    """Raise unless a parameter is a positive integer."""
+    value = getattr(method, name)
+    if not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
+
+
+class Continuity(SectionMean):
     """Correct the probabilities of each section by those of its neighbors [1]_.
 
     A small network learns the correction from labels and from pseudo-labels, half of each batch
@@ -47,24 +100,21 @@ class Continuity(SemiSupervisedMethod):
     """
 
     name = "continuity"
-    needs_neighbors = True
+    reads_probabilities = True
     time_share = 0.15
 
     def __init__(self, max_context=MAX_CONTEXT, *, min_iou=MIN_IOU, max_steps=400):
-        self.max_context = max_context
-        self.min_iou = min_iou
+        super().__init__(max_context, min_iou=min_iou)
         self.max_steps = max_steps
 
     def start(self, training):
-        for name in ("max_context", "max_steps"):
-            value = getattr(self, name)
-            if not isinstance(value, Integral) or value < 1:
-                raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
-        if not isinstance(self.min_iou, Real) or not 0 < float(self.min_iou) <= 1:
-            raise ValueError(f"min_iou must be a number above 0, at most 1, got {self.min_iou!r}.")
+        check_count(self, "max_steps")
         super().start(training)
         self._first_probabilities, self.reads_probabilities = None, True
         training.pseudo_labeling.subscribe(_ROUNDS, self._keep)
+
+    def callbacks(self):
+        return []
 
     def _keep(self, pseudo):
         self._first_probabilities, self.reads_probabilities = pseudo.probabilities, False

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ...images import consecutive_runs
-from .continuity import Continuity
+from .continuity import Continuity, SectionMean
 from .masks import PackedMasks, masks_by_context
 from .pseudo_labels import (
     MAX_CONTEXT,
@@ -59,10 +59,16 @@ class PseudoLabeling:
         self.context: int | None = None
         self.first_probabilities: list | None = None
         self.seconds: list[float] = []
+        self._is_reserved = False  # time for a last round
         self._rounds: set[float] = set()
         self._once: list[tuple[Callable, bool]] = []
         self._always: list[tuple[Callable, bool]] = []
         self._release: list[Callable] = []
+
+    @property
+    def has_planned(self) -> bool:
+        """Whether the time of a last round is known, since there was one, or one was planned."""
+        return bool(self.seconds) or self._is_reserved
 
     def subscribe(
         self,
@@ -172,10 +178,10 @@ class PseudoLabeling:
     @property
     def _limits(self):
         """Largest context, and smallest IoU of the sections in it."""
-        continuity = self.training.method(Continuity)
-        if continuity is None:
+        averaging = self.training.method(SectionMean)
+        if averaging is None:
             return MAX_CONTEXT, MIN_IOU
-        return continuity.max_context, continuity.min_iou
+        return averaging.max_context, averaging.min_iou
 
     def _measure_context(self, probabilities, positions):
         """Update the context, and return over how many neighbors to average."""
@@ -195,8 +201,17 @@ class PseudoLabeling:
         # While nothing but background is predicted, say, neighbors are taken to be alike.
         return 1 if self.context is None else self.context
 
-    def has_time(self, network: torch.nn.Module) -> bool:
-        """Whether there is time for a round, and for a last one after training.
+    def reserve_last(self, network: torch.nn.Module) -> None:
+        """Let the network train as long as a last round after training allows, the only one."""
+        total, budget = self.training.total_seconds, self.training.budget
+        if total is None or not self.has_time(network, 1):
+            return
+        budget.time_budget = total
+        budget.shorten((1 - _CALIBRATION_SHARE) * total - self._estimate(network))
+        self._is_reserved = True
+
+    def has_time(self, network: torch.nn.Module, n_rounds: int = 2) -> bool:
+        """Whether there is time for some rounds: one now, and a last one after training.
 
         Methods that were asked for always have their first round; where "auto" has no time for it,
         training continues without semi-supervised learning.
@@ -208,13 +223,14 @@ class PseudoLabeling:
             return True
         each = self.seconds[-1] if self.seconds else self._estimate(network)
         left = total - self.training.budget.elapsed()
-        if sum(self.seconds) + 2 * each <= _MAX_TIME_SHARE * total and 2 * each <= left:
+        needed = n_rounds * each
+        if sum(self.seconds) + needed <= _MAX_TIME_SHARE * total and needed <= left:
             return True
         if not self.seconds:
             self.training.replace_methods(
                 [],
                 "; unlabeled pixels are left out: predicting all samples takes about "
-                f"{each:.1f} s, at least twice, of {total:.1f} s",
+                f"{each:.1f} s, {'at least twice' if n_rounds > 1 else 'once'}, of {total:.1f} s",
             )
             self.training.budget.time_budget = total
         return False

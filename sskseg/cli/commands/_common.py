@@ -1,0 +1,58 @@
+"""What several commands do."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from ...images import ImageStack
+from ...io import read_images
+from ...models import load_model
+
+MODEL = "model.sskseg"
+
+
+def model_file(path: Path) -> Path:
+    """Return the model file: the path itself if it has a suffix, else a file in that folder."""
+    return path / MODEL if path.is_dir() or not path.suffix else path
+
+
+def read_model(path: Path) -> Any:
+    """Load a model from its file or folder."""
+    return load_model(model_file(path))
+
+
+def spatial_ndim(model: Any) -> int:
+    """Spatial axes of the images that a model takes."""
+    steps = [step for _, step in model.steps] if hasattr(model, "steps") else [model]
+    return max((getattr(step, "spatial_ndim", 2) for step in steps), default=2)
+
+
+def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str], ImageStack]:
+    """Read images for a model, with the size of a pixel that was given."""
+    names, X = read_images(path, spatial_ndim=spatial_ndim(model))
+    return names, with_spacing(X, options.spacing)
+
+
+def with_spacing(X: ImageStack, given: Any) -> ImageStack:
+    """Return the images with a size of pixels, if one was given."""
+    if given is None:
+        return X
+    spacing, unit = given
+    ndim = len(X[0].shape[:3]) if X[0].ndim > 2 and X[0].shape[-1] > 4 else 2
+    return ImageStack(X, spacing=spacing * ndim if len(spacing) == 1 else spacing, unit=unit)
+
+
+def say(options: argparse.Namespace, text: str) -> None:
+    """Print a line for people; with ``--json`` nothing."""
+    if not options.json:
+        print(text)  # noqa: T201
+
+
+def new_folder(path: Path) -> Path:
+    """Make a folder for results, if it does not exist."""
+    if path.exists() and not path.is_dir():
+        raise ValueError(f"{path} is a file: expected a folder for the results.")
+    path.mkdir(parents=True, exist_ok=True)
+    return path

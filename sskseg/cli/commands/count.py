@@ -1,0 +1,54 @@
+"""``sskseg count``: count and measure objects."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import pandas as pd
+
+from ...io import atomic_path, write_labels
+from ...morphology import count_objects
+from ...report import format_table
+from ..record import Record
+from ._common import model_file, new_folder, read, read_model, say
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Count objects; write tables and label images if a folder was given."""
+    model = read_model(options.model)
+    check_counts(model, options)
+    names, X = read(options.images, options, model)
+    record = Record(options.arguments, [options.images, model_file(options.model)])
+    outputs = model[:-1].transform(X)
+    labels, objects = model[-1].label(outputs), model[-1].measure(outputs)
+    if "sample" in objects:
+        objects.insert(0, "image", [names[i] for i in objects.pop("sample")])
+    counts = pd.DataFrame({"image": names, "objects": [count_objects(x) for x in labels]})
+    total = len(objects)
+    say(options, format_table(counts))
+    say(options, f"\n{total} objects")
+    result = {"counts": dict(zip(names, map(int, counts.objects), strict=True)), "total": total}
+    if options.out is None:
+        return result
+    folder = new_folder(options.out)
+    for name, table in (("counts.csv", counts), ("objects.csv", objects)):
+        with atomic_path(folder / name) as path:
+            table.to_csv(path, index=False)
+    written = ["counts.csv", "objects.csv"]
+    for name, label in zip(names, labels, strict=True):
+        write_labels(folder / f"{name}_labels.tif", [label])
+        written.append(f"{name}_labels.tif")
+    record.write(folder / "run.json", outputs=written, result=result)
+    say(options, f"Wrote counts.csv, objects.csv and {len(names)} label images to {folder}")
+    return result
+
+
+def check_counts(model: Any, options: argparse.Namespace) -> None:
+    """Raise for a model without a counter at its end."""
+    last = model[-1] if hasattr(model, "steps") else model
+    if not (hasattr(model, "steps") and hasattr(last, "measure")):
+        raise ValueError(
+            f"{options.model} holds a {type(last).__name__}: expected a pipeline with a counter at "
+            "its end, such as sskseg fit writes."
+        )

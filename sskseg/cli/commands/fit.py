@@ -1,0 +1,84 @@
+"""``sskseg fit``: learn from labeled images, and write a model."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from ... import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from ...io import read_pairs
+from ...models import save_model
+from ..record import Record
+from ._common import model_file, new_folder, say, with_spacing
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Fit the pipeline, and write the model and its record."""
+    model = make_pipeline(options)
+    ndim = model["segmenter"].spatial_ndim
+    names, X, y = read_pairs(options.images, options.labels, spatial_ndim=ndim)
+    X = with_spacing(X, options.spacing)
+    file = model_file(options.out)
+    n_labeled = sum(is_labeled(label) for label in y)
+    result = {"images": len(names), "labeled": n_labeled, "model": str(file)}
+    say(options, f"{len(names)} images, {n_labeled} of them labeled")
+    if options.dry_run:
+        check_parameters(model)
+        say(options, f"The model would be written to {file}.")
+        return result
+    record = Record(options.arguments, [options.images, options.labels], flat_parameters(model))
+    new_folder(file.parent)
+    model.fit(X, y)
+    save_model(model, file)
+    segmenter = model["segmenter"]
+    learned = {
+        "steps": segmenter.history_[-1]["step"],
+        "semi_supervision": [*segmenter.semi_supervision_],
+        "threshold": model["counter"].threshold_,
+    }
+    record.write(file.with_name("run.json"), outputs=[file.name], result={**result, **learned})
+    say(options, f"Wrote {file}")
+    return {**result, **learned}
+
+
+def make_pipeline(options: argparse.Namespace) -> Pipeline:
+    """Make the pipeline that the options describe."""
+    given: dict[str, dict[str, Any]] = {}
+    for name, value in vars(options).items():
+        class_name, _, parameter = name.partition(".")
+        if parameter:
+            given.setdefault(class_name, {})[parameter] = value
+    segmenter = {"random_state": 0, **given.get("SemiSupervisedSegmenter", {})}
+    shared = {name: segmenter[name] for name in ("sections", "spatial_ndim") if name in segmenter}
+    ndim = {name: value for name, value in shared.items() if name == "spatial_ndim"}
+    # Sections of one stack have one exposure; independent images may have one each.
+    scope = "dataset" if shared.get("sections") == "consecutive" else "image"
+    scaler = {"scope": scope, **ndim, **given.get("PercentileScaler", {})}
+    counter = {**shared, **given.get("InstanceCounter", {})}
+    return Pipeline([
+        ("scaler", PercentileScaler(**scaler)),
+        ("segmenter", SemiSupervisedSegmenter(**segmenter)),
+        ("counter", InstanceCounter(**counter)),
+    ])  # fmt: skip
+
+
+def check_parameters(model: Pipeline) -> None:
+    """Raise for parameters that `fit` would refuse."""
+    for _, step in model.steps:
+        step._validate_params()
+
+
+def flat_parameters(model: Pipeline) -> dict[str, Any]:
+    """Parameters of all steps by their names, such as ``segmenter__max_steps``."""
+    return {name: value for name, value in model.get_params().items() if "__" in name}
+
+
+def is_labeled(label: Any) -> bool:
+    """Whether an image has labels, or points."""
+    if label is None:
+        return False
+    label = np.asarray(label)
+    return label.dtype.kind == "f" or bool((label >= 0).any())

@@ -1,0 +1,176 @@
+"""Parse the command line, and run a command."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+
+from .. import __version__
+from .parameters import estimator_parameters
+from .values import parse_duration, parse_spacing, parse_value
+
+BAD_INPUT, INTERRUPTED = 2, 130
+_EPILOG = """exit codes: 0 done; 1 an error of the program, with a traceback; 2 bad command line or
+input, which the message explains; 130 interrupted without a result"""
+_SHARED = ("sections", "spatial_ndim")  # parameters of several steps, given once
+_SPECIAL = {"time_budget": (parse_duration, "DURATION"), "verbose": (None, "")}
+# Prefix of the options of each step of the pipeline.
+STEPS = (
+    ("SemiSupervisedSegmenter", ""),
+    ("PercentileScaler", "scaler-"),
+    ("InstanceCounter", "counter-"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, default=None
+        None is ``sys.argv[1:]``.
+
+    Returns
+    -------
+    int
+        Exit code: 0 done; 2 bad input, which a message on the standard error output explains; 130
+        interrupted by Ctrl-C before there was a result.
+
+    Raises
+    ------
+    SystemExit
+        With 2 for a bad command line, and with 0 after ``--help`` and ``--version``.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments[:1] == ["demo"]:  # has a parser of its own
+        return import_module("sskseg.demo").main(arguments[1:])
+    options = make_parser().parse_args(arguments)
+    options.arguments = arguments
+    command = import_module(f"sskseg.cli.commands.{options.command}")
+    try:
+        result = command.run(options)
+    except KeyboardInterrupt:
+        print("sskseg: interrupted", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    except (OSError, ValueError, ImportError) as error:
+        print(f"sskseg {options.command}: {error}", file=sys.stderr)  # noqa: T201
+        return BAD_INPUT
+    if options.json:
+        print(json.dumps(result, indent=1))  # noqa: T201
+    return 0
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands but ``demo``."""
+    parser = argparse.ArgumentParser(
+        prog="sskseg",
+        description="Segment and count objects in microscope images from few labels.",
+        epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary, add_options in _COMMANDS:
+        command = commands.add_parser(name, help=summary, description=summary + ".", epilog=_EPILOG)
+        add_options(command)
+        command.add_argument("--json", action="store_true", help="print the result as JSON")
+    commands.add_parser("demo", help="fit, count and report in one go, see demo --help")
+    return parser
+
+
+def _fit(command):
+    command.add_argument("images", type=Path, help="file or folder of images")
+    command.add_argument(
+        "--labels", type=Path, required=True,
+        help="file or folder of label images, or a table of points; paired with images by name",
+    )  # fmt: skip
+    command.add_argument("--out", type=Path, required=True, help="model file, or folder for it")
+    _spacing(command)
+    command.add_argument("--dry-run", action="store_true", help="check everything, train nothing")
+    for class_name, prefix in STEPS:
+        _parameters(command, class_name, prefix)
+
+
+def _spacing(command):
+    command.add_argument(
+        "--spacing", type=parse_spacing, metavar="SIZE",
+        help="size of a pixel, such as 0.5um or, along each axis, 2,0.5,0.5um; by default that "
+        "of the files",
+    )  # fmt: skip
+
+
+def _parameters(command, class_name, prefix):
+    """Options for the parameters of an estimator; those that are not given are not set."""
+    group = command.add_argument_group(f"parameters of {class_name}")
+    for parameter in estimator_parameters(class_name):
+        if prefix and parameter.name in _SHARED:
+            continue
+        option = f"--{prefix}{parameter.name.replace('_', '-')}"
+        text = f"{parameter.summary} (default: {parameter.default})".replace("%", "%%")
+        settings: dict = {"help": text, "default": argparse.SUPPRESS}
+        settings["dest"] = f"{class_name}.{parameter.name}"
+        parse, metavar = _SPECIAL.get(parameter.name, (parse_value, "VALUE"))
+        if parameter.is_flag:
+            group.add_argument(option, action=argparse.BooleanOptionalAction, **settings)
+        else:
+            group.add_argument(option, type=parse, metavar=metavar, **settings)
+
+
+def _model(command):
+    command.add_argument("--model", type=Path, required=True, help="model file, or its folder")
+
+
+def _predict(command):
+    command.add_argument("images", type=Path, help="file or folder of images")
+    _model(command)
+    command.add_argument("--out", type=Path, required=True, help="folder for the results")
+    command.add_argument(
+        "--output", choices=("labels", "probability", "mask"), default="labels",
+        help="what to write of each image (default: labels)",
+    )  # fmt: skip
+    _spacing(command)
+
+
+def _count(command):
+    command.add_argument("images", type=Path, help="file or folder of images")
+    _model(command)
+    command.add_argument("--out", type=Path, help="folder for counts.csv, objects.csv and labels")
+    _spacing(command)
+
+
+def _report(command):
+    command.add_argument("images", type=Path, help="file or folder of images")
+    _model(command)
+    command.add_argument("--labels", type=Path, help="labels to compare with")
+    command.add_argument("--out", type=Path, required=True, help="HTML file")
+
+
+def _info(command):
+    command.add_argument("path", type=Path, help="model, image file or folder of images")
+
+
+def _scan(command):
+    command.add_argument("action", choices=("plan", "run", "status"))
+    command.add_argument("source", type=Path, help="scan; with status the destination")
+    command.add_argument("--model", type=Path, help="model file, or its folder")
+    command.add_argument("--out", type=Path, help="destination folder")
+    for name in ("block-shape", "halo"):
+        command.add_argument(f"--{name}", type=parse_value, help="pixels, such as 64,512,512")
+    command.add_argument("--workers", type=int, help="threads of this process")
+    command.add_argument("--scheduler", help="address of a dask scheduler, such as tcp://host:8786")
+    command.add_argument("--skip-below", type=float, help="intensity that blocks must reach")
+    command.add_argument("--intensity", action="store_true", help="measure intensities of objects")
+    command.add_argument("--fresh", action="store_true", help="start anew instead of resuming")
+
+
+_COMMANDS: tuple[tuple[str, str, Callable], ...] = (
+    ("fit", "Learn from images of which some are labeled; write a model", _fit),
+    ("predict", "Write labels, probabilities or masks of images", _predict),
+    ("count", "Count and measure the objects in images", _count),
+    ("scan", "Count the objects of a scan larger than memory", _scan),
+    ("report", "Write an HTML page about a model and its predictions", _report),
+    ("info", "Show what a model or an image file holds", _info),
+)

@@ -1,0 +1,110 @@
+"""Values of options: durations, sizes of pixels, and parameters of estimators."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import re
+from typing import Any
+
+_SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_WORDS = {"none": None, "true": True, "false": False}
+
+
+def parse_duration(text: str) -> float:
+    """Convert a duration, such as "90", "90s", "10m" or "1.5h", to seconds.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        For another unit, or a number that is not positive.
+
+    Examples
+    --------
+    >>> from sskseg.cli.values import parse_duration
+    >>> parse_duration("10m"), parse_duration("90")
+    (600.0, 90.0)
+    """
+    match = re.fullmatch(r"\s*([0-9.]+)\s*([a-z]*)\s*", text.lower())
+    try:
+        seconds = float(match[1]) * _SECONDS[match[2]]  # type: ignore[index]
+    except (TypeError, KeyError, ValueError):
+        seconds = 0.0
+    if seconds <= 0:
+        raise argparse.ArgumentTypeError(
+            f"expected a duration such as 90s, 10m or 1.5h, got {text!r}"
+        )
+    return seconds
+
+
+def parse_spacing(text: str) -> tuple[tuple[float, ...], str | None]:
+    """Convert the size of a pixel, such as "0.5um" or "2,0.5,0.5um", to numbers and a unit.
+
+    Parameters
+    ----------
+    text : str
+        One number for square pixels, or one for each axis, separated by commas; then a unit.
+
+    Returns
+    -------
+    spacing : tuple of float
+    unit : str or None
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it does not read so.
+
+    Examples
+    --------
+    >>> from sskseg.cli.values import parse_spacing
+    >>> parse_spacing("0.5um"), parse_spacing("2, 0.5, 0.5")
+    (((0.5,), 'µm'), ((2.0, 0.5, 0.5), None))
+    """
+    match = re.fullmatch(r"\s*([0-9.eE+\-,\s]*[0-9.])\s*([^\d,.\s]*)\s*", text)
+    try:
+        numbers = tuple(float(part) for part in match[1].split(","))  # type: ignore[index]
+    except (TypeError, ValueError):
+        numbers = ()
+    if not numbers or any(not 0 < number < float("inf") for number in numbers):
+        raise argparse.ArgumentTypeError(
+            f"expected the size of a pixel such as 0.5um or 2,0.5,0.5um, got {text!r}"
+        )
+    unit = match[2].replace("um", "µm") or None  # type: ignore[index]
+    return numbers, unit
+
+
+def parse_value(text: str) -> Any:
+    """Convert the value of a parameter: a number, none, true, false, a tuple, a dict or a word.
+
+    Parameters
+    ----------
+    text : str
+        Python literals; "1,2" is a tuple. What is none of these is a string.
+
+    Returns
+    -------
+    object
+
+    Examples
+    --------
+    >>> from sskseg.cli.values import parse_value
+    >>> [parse_value(text) for text in ("3", "1e-3", "none", "auto", "64,64")]
+    [3, 0.001, None, 'auto', (64, 64)]
+    """
+    if text.lower() in _WORDS:
+        return _WORDS[text.lower()]
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        if "," in text and text[0] not in "([{":
+            return tuple(parse_value(part.strip()) for part in text.split(","))
+        return text

@@ -1,0 +1,239 @@
+"""The command line does what the same pipeline does in Python."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+from sklearn.pipeline import make_pipeline
+
+from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from sskseg.cli import main
+from sskseg.cli.main import make_parser
+from sskseg.cli.parameters import estimator_parameters
+from sskseg.cli.values import parse_duration, parse_spacing, parse_value
+from sskseg.datasets import make_cells
+from sskseg.io import read_images, read_labels, write_labels
+from sskseg.models import load_model
+
+TINY = ["--width", "4", "--depth", "2", "--max-steps", "8", "--semi-supervision", "none"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Images of which two have labels, and a model that was fitted on them."""
+    folder = tmp_path_factory.mktemp("cli")
+    X, y = make_cells(n_samples=4, shape=(64, 64), random_state=0)
+    (folder / "images").mkdir()
+    (folder / "labels").mkdir()
+    for i, (image, label) in enumerate(zip(X, y, strict=True)):
+        tifffile.imwrite(folder / "images" / f"cell{i}.tif", image)
+        if i < 2:
+            write_labels(folder / "labels" / f"cell{i}.tif", [label])
+    assert run("fit", folder / "images", "--labels", folder / "labels", "--out",
+               folder / "model", *TINY) == 0  # fmt: skip
+    return folder
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+def test_fit_is_that_of_the_same_pipeline(folder):
+    _, X = read_images(folder / "images")
+    _, y = read_labels(folder / "labels", [f"cell{i}" for i in range(4)])
+    expected = make_pipeline(
+        PercentileScaler(scope="image"),
+        SemiSupervisedSegmenter(
+            width=4, depth=2, max_steps=8, semi_supervision=None, random_state=0
+        ),
+        InstanceCounter(),
+    ).fit(X, y)
+    model = load_model(folder / "model" / "model.sskseg")
+    for a, b in zip(model.transform(X), expected.transform(X), strict=True):
+        assert np.array_equal(a, b)
+
+
+def test_record_has_what_is_needed_to_repeat(folder):
+    import hashlib
+
+    record = json.loads((folder / "model" / "run.json").read_text())
+    assert record["command"][:2] == ["sskseg", "fit"]
+    assert record["parameters"]["segmenter__max_steps"] == 8
+    assert record["parameters"]["segmenter__random_state"] == 0
+    image = folder / "images" / "cell0.tif"
+    assert record["inputs"][str(image)] == hashlib.sha256(image.read_bytes()).hexdigest()
+    assert len(record["inputs"]) == 6
+    assert record["result"]["labeled"] == 2
+    assert {"torch", "numpy"} <= set(record["packages"])
+
+
+def test_count_and_predict(folder, tmp_path, capsys):
+    _, X = read_images(folder / "images")
+    expected = load_model(folder / "model" / "model.sskseg").transform(X)
+    n_each = [len(np.unique(label[label > 0])) for label in expected]
+    arguments = ["count", folder / "images", "--model", folder / "model"]
+    assert run(*arguments, "--out", tmp_path, "--json") == 0
+    result = json.loads(capsys.readouterr().out)
+    assert list(result["counts"].values()) == n_each
+    assert pd.read_csv(tmp_path / "counts.csv").objects.tolist() == n_each
+    assert len(pd.read_csv(tmp_path / "objects.csv")) == result["total"] == sum(n_each)
+    _, labels = read_labels(tmp_path, [f"cell{i}" for i in range(4)])
+    for a, b in zip(labels, expected, strict=True):
+        assert np.array_equal(a, b)
+    assert run(*arguments) == 0
+    assert f"{sum(n_each)} objects" in capsys.readouterr().out
+    for output in ("labels", "probability", "mask"):
+        out = tmp_path / output
+        assert run("predict", folder / "images", "--model", folder / "model", "--out", out,
+                   "--output", output) == 0  # fmt: skip
+        found = tifffile.imread(out / f"cell2_{output}.tif")
+        assert found.shape[-2:] == (64, 64)
+    probability = tifffile.imread(tmp_path / "probability" / "cell2_probability.tif")
+    mask = tifffile.imread(tmp_path / "mask" / "cell2_mask.tif")
+    assert np.array_equal(mask, 255 * (probability > 0.5))
+
+
+def test_dry_run_trains_nothing(folder, tmp_path, capsys):
+    out = tmp_path / "model"
+    arguments = ["fit", folder / "images", "--labels", folder / "labels", "--out", out]
+    assert run(*arguments, "--dry-run", "--time-budget", "10m") == 0
+    assert "4 images, 2 of them labeled" in capsys.readouterr().out
+    assert not out.exists()
+    assert run(*arguments, "--dry-run", "--max-steps", "-3") == 2
+    assert "max_steps" in capsys.readouterr().err
+
+
+def test_info(folder, capsys):
+    assert run("info", folder / "model", "--json") == 0
+    assert "SemiSupervisedSegmenter" in json.loads(capsys.readouterr().out)["segmenter"]
+    assert run("info", folder / "images", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["images"] == 4
+
+
+def test_report(folder, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "report.html"
+    assert run("report", folder / "images", "--model", folder / "model", "--labels",
+               folder / "labels", "--out", path) == 0  # fmt: skip
+    assert "</html>" in path.read_text(encoding="utf-8")
+
+
+def test_scan(folder, tmp_path, capsys):
+    pytest.importorskip("zarr")
+    scan = folder / "images" / "cell3.tif"
+    out = tmp_path / "scan"
+    model = load_model(folder / "model" / "model.sskseg")
+    model.set_params(scaler__scope="dataset")
+    from sskseg.models import save_model
+
+    save_model(model, tmp_path / "model.sskseg")
+    options = ["--model", tmp_path / "model.sskseg"]
+    assert run("scan", "plan", scan, *options, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["shape"] == [64, 64]
+    for _ in range(2):  # the second finds that it is done
+        assert run("scan", "run", scan, *options, "--out", out, "--json") == 0
+        found = json.loads(capsys.readouterr().out)["objects"]
+        assert found == len(pd.read_csv(out / "objects.csv"))
+    assert run("scan", "status", out, "--json") == 0
+    status = json.loads(capsys.readouterr().out)
+    assert status["done"]
+    assert run("scan", "status", folder) == 2
+    assert "is not a destination" in capsys.readouterr().err
+    assert run("scan", "run", scan, "--out", out) == 2
+    assert "--model is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["count", "none", "--model", "none.sskseg"], "No model file at none.sskseg"),
+        (["fit", "none", "--labels", "none", "--out", "x"], "No image file at none"),
+    ],
+)
+def test_bad_input_is_an_exit_code_and_a_message(arguments, message, capsys):
+    assert run(*arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err
+    assert captured.err.startswith(f"sskseg {arguments[0]}: ")
+    assert not captured.out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [], ["fly"], ["fit", "a", "--out", "b"], ["fit", "a", "--labels", "b", "--out", "c",
+        "--time-budget", "soon"], ["count", "a", "--model", "b", "--spacing", "wide"],
+    ],
+)  # fmt: skip
+def test_bad_command_lines(arguments, capsys):
+    with pytest.raises(SystemExit) as error:
+        run(*arguments)
+    assert error.value.code == 2
+    assert "usage: sskseg" in capsys.readouterr().err
+
+
+def test_models_without_a_counter_cannot_count(folder, tmp_path, capsys):
+    model = load_model(folder / "model" / "model.sskseg")
+    model["segmenter"].save(tmp_path / "alone.sskseg")
+    assert run("count", folder / "images", "--model", tmp_path / "alone.sskseg") == 2
+    assert "expected a pipeline with a counter" in capsys.readouterr().err
+
+
+def test_options_are_the_parameters_of_the_estimators():
+    text = make_parser()._subparsers._group_actions[0].choices["fit"].format_help()
+    for kind, prefix in ((SemiSupervisedSegmenter, ""), (PercentileScaler, "scaler-"),
+                         (InstanceCounter, "counter-")):  # fmt: skip
+        parameters = estimator_parameters(kind.__name__)
+        assert {p.name for p in parameters} == set(kind().get_params(deep=False))
+        assert all(p.summary for p in parameters)
+        for parameter in parameters:
+            option = f"--{prefix}{parameter.name.replace('_', '-')}"
+            if prefix and parameter.name in ("sections", "spatial_ndim"):
+                continue
+            assert option in text
+
+
+def test_values():
+    assert [parse_duration(x) for x in ("90", "90s", "10m", "1.5h")] == [90, 90, 600, 5400]
+    assert parse_spacing("0.5um") == ((0.5,), "µm")
+    assert parse_spacing("2,0.5,0.5 nm") == ((2.0, 0.5, 0.5), "nm")
+    assert parse_value("True") is True
+    assert parse_value("{'object_size': 24}") == {"object_size": 24}
+    assert parse_value("self-training,continuity") == ("self-training", "continuity")
+
+
+def test_help_imports_no_torch():
+    code = (
+        "import sys\nfrom sskseg.cli import main\n"
+        "try:\n    main(['fit', '--help'])\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        "assert not {'torch', 'numpy', 'sklearn'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+
+def test_module_and_demo_are_the_same_command():
+    output = subprocess.run(
+        [sys.executable, "-m", "sskseg", "--version"], check=True, capture_output=True, text=True
+    )
+    import sskseg
+
+    assert output.stdout.strip() == sskseg.__version__
+    with pytest.raises(SystemExit) as error:
+        run("demo", "--help")
+    assert error.value.code == 0
+
+
+def test_spacing_is_passed_on(folder, tmp_path, capsys):
+    arguments = ["count", folder / "images", "--model", folder / "model", "--out", tmp_path]
+    assert run(*arguments) == 0
+    plain = pd.read_csv(tmp_path / "objects.csv")
+    assert run(*arguments, "--spacing", "0.5um") == 0
+    scaled = pd.read_csv(tmp_path / "objects.csv")
+    assert len(scaled) == len(plain)
+    capsys.readouterr()
+    assert not Path(tmp_path / "counts.csv.part").exists()
