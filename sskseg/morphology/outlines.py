@@ -90,7 +90,10 @@ def _components(labels):
         own = int(labels.max(initial=0)) + 1
         dtype = np.uint32 if own < 2**32 else np.uint64
         positive = np.where(labels < 0, own, labels).astype(dtype)
-    parts = cc3d.connected_components(np.ascontiguousarray(positive), connectivity=4)
+    native = positive.dtype.newbyteorder("=")
+    # cc3d takes no arrays that it could not write to.
+    positive = np.require(positive, native, ["C", "W"])
+    parts = cc3d.connected_components(positive, connectivity=4)
     n = int(parts.max(initial=0))
     values = np.zeros(n + 1, np.int64)
     values[parts.ravel()] = labels.ravel()

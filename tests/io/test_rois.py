@@ -105,6 +105,14 @@ def test_outlines_are_valid_polygons(labels):
         assert polygon.area == int(polygon.area)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, ">u2", np.uint64, np.int8, ">i4"])
+def test_outlines_of_any_integers(dtype):
+    labels = np.asfortranarray(np.maximum(objects(), 0), dtype)
+    labels.flags.writeable = False
+    outlines, expected = trace_outlines(labels), trace_outlines(np.maximum(objects(), 0))
+    assert all(np.array_equal(one, other) for one, other in zip(outlines, expected, strict=True))
+
+
 def test_outlines_are_those_of_a_spiral():
     labels = np.zeros((40, 40), int)
     labels[1:-1, 1:-1] = 1
