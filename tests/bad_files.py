@@ -745,6 +745,9 @@ def summary(result):
 def _one(item):
     if item is None:
         return "None"
+    if hasattr(item, "table"):  # regions of interest
+        shown = "no labels" if item.labels is None else _one(item.labels)
+        return f"{shown}, points {item.points.tolist()}" if len(item.points) else shown
     if item.dtype == np.float64 and item.ndim == 2 and item.shape[1] in (2, 3):
         return f"points {item.tolist()}"
     values = np.unique(item)

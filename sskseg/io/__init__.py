@@ -7,8 +7,10 @@ from .label_writing import write_labels
 from .labels import read_labels
 from .pairs import read_pairs
 from .points import read_points
+from .rois import Rois, read_rois, write_rois
 
 __all__ = [
+    "Rois",
     "atomic_path",
     "list_images",
     "read_image",
@@ -16,6 +18,8 @@ __all__ = [
     "read_labels",
     "read_pairs",
     "read_points",
+    "read_rois",
     "write_atomically",
     "write_labels",
+    "write_rois",
 ]

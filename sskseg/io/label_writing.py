@@ -42,7 +42,7 @@ def write_labels(path: str | os.PathLike[str], labels: Sequence[np.ndarray]) -> 
             f"{path} cannot be written: label files are TIFF, with a suffix of "
             f"{' or '.join(_SUFFIXES)}, got {Path(path).suffix!r}."
         )
-    checked = [_checked(label, f"labels[{i}]") for i, label in enumerate(labels)]
+    checked = [check_label_image(label, f"labels[{i}]") for i, label in enumerate(labels)]
     if not checked:
         raise ValueError(f"labels is empty: {path} would hold no image.")
     dtype = _smallest_dtype(checked, path)
@@ -57,8 +57,24 @@ def write_labels(path: str | os.PathLike[str], labels: Sequence[np.ndarray]) -> 
             )  # fmt: skip
 
 
-def _checked(label: Any, name: str) -> np.ndarray:
-    """Return an item as an array of integers."""
+def check_label_image(label: Any, name: str) -> np.ndarray:
+    """Check a label image that is to be written.
+
+    Parameters
+    ----------
+    label : array-like
+    name : str
+        For messages.
+
+    Returns
+    -------
+    ndarray of shape (height, width) or (depth, height, width)
+
+    Raises
+    ------
+    ValueError
+        If it is None or no label image: fractions, NaN, masked pixels, values below -1.
+    """
     if label is None:
         raise ValueError(
             f"{name} is None: expected a label image. Give np.full(shape, -1) if it is unlabeled."

@@ -21,10 +21,15 @@ from .folders import (
 )
 from .images import image_files, read_pictures
 from .label_numbers import decided_labels, stored_labels
+from .rois.adapters import holds_labels, read_region_labels
 
 
 def read_labels(
-    path: str | os.PathLike[str], names: Sequence[str] | None = None, *, spatial_ndim: int = 2
+    path: str | os.PathLike[str],
+    names: Sequence[str] | None = None,
+    *,
+    spatial_ndim: int = 2,
+    shape: Sequence[int] | Sequence[Sequence[int]] | None = None,
 ) -> tuple[list[str], list[np.ndarray | None]]:
     """Read label images: 0 background, > 0 objects, -1 unlabeled.
 
@@ -38,16 +43,21 @@ def read_labels(
       beside positive values that are all less than half of it.
     - Floats must be whole numbers.
 
+    Regions of Fiji, QuPath and other programs are read as `read_rois` reads them.
+
     Parameters
     ----------
     path : str or path-like
         File or folder, as for `read_images`. In a folder that holds images, too, only label files
-        are read ("cell_mask.png" beside "cell.tif").
+        are read ("cell_mask.png" beside "cell.tif"), or, without any, files of regions
+        ("cell.zip" beside "cell.tif").
     names : sequence of str, default=None
         Names of images, as `read_images` returns them, to pair label files with: "cell.tif" with
         "cell.png", "cell_mask.png", "cell_cp_masks.png" or "cell_label.tif". A file of several
         pages pairs with as many images in their order.
     spatial_ndim : {2, 3}, default=2
+    shape : tuple of int or sequence of tuples, default=None
+        Shapes of images, for files of regions that do not have it; see `read_rois`.
 
     Returns
     -------
@@ -72,6 +82,10 @@ def read_labels(
         background of colors is not black, 0 is displayed as white, planes are stored as colors, or
         a folder has files of formats that are not read.
     """
+    if holds_labels(Path(path)):
+        return read_region_labels(Path(path), names, spatial_ndim, shape)
+    if shape is not None:
+        raise ValueError(f"shape is for files of regions, and {path} holds label images.")
     found, stored, sources = [], [], []
     for file in _label_sources(path):
         stored.append(stored_labels(read_pictures(file), spatial_ndim, file))

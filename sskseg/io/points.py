@@ -11,6 +11,7 @@ import numpy as np
 from ..images.points import points_from_table
 from ..images.spacing import check_spacing
 from .folders import SUFFIXES, natural_key, stem
+from .rois.adapters import holds_points, read_region_points
 from .tables import read_table
 
 _TABLES = (".csv", ".tsv", ".txt")
@@ -25,25 +26,29 @@ def read_points(
     origin: str = "center",
     spacing: Sequence[float] | None = None,
 ) -> tuple[list[str], list[np.ndarray | None]]:
-    """Read points, such as clicks on objects, from tables of Fiji, napari or QuPath.
+    """Read points, such as clicks on objects, of Fiji, napari or QuPath.
 
     Coordinates are found by the names of columns: x, y and z (in any case; ``axis-0``, ``axis-1``
     ... of napari), not by their order. In the place of z, a column "slice" is read as Fiji writes
-    it, which counts from 1.
+    it, which counts from 1. Points in files of regions (ROIs of Fiji, GeoJSON and others, see
+    `read_rois`) are in pixels, and their origin is that of the format.
 
     Parameters
     ----------
     path : str or path-like
-        CSV or TSV file, or a folder of them. A column "image", "label", "file" or "sample" names
-        the image that a point belongs to; without it, a file is that of one image.
+        CSV or TSV file, or a folder of them; or a file of regions (.roi, .zip, .geojson, .json,
+        .xml, TIFF with an overlay of Fiji), or a folder of them without tables. A column "image",
+        "label", "file" or "sample" names the image that a point belongs to; without it, a file is
+        that of one image.
     names : sequence of str, default=None
         Names of images, as `read_images` returns them, to order the points by.
     spatial_ndim : {2, 3}, default=2
         With 3, a column z (or slice) is needed.
     origin : {"center", "corner"}, default="center"
         What (0, 0) is in the file: the center of the first pixel (napari, scikit-image, this
-        library) or its corner (Fiji with subpixel resolution, QuPath). Half a pixel is subtracted
-        from the latter, along y and x, and along z unless it is a slice.
+        library, ImageJ 1.53t) or its corner (QuPath, points with fractions of old versions of
+        ImageJ). Half a pixel is subtracted from the latter, along y and x, and along z unless it is
+        a slice.
     spacing : sequence of float, default=None
         Size of a pixel along each axis, (y, x) or (z, y, x), by which coordinates are divided;
         slices are not. None: they are in pixels. Fiji writes units where an image has a scale.
@@ -69,6 +74,10 @@ def read_points(
     if origin not in ("center", "corner"):
         raise ValueError(f"origin must be 'center' or 'corner', got {origin!r}.")
     check_spacing(spacing, spatial_ndim)
+    if _holds_regions(Path(path)):
+        if origin != "center" or spacing is not None:
+            raise ValueError(f"origin and spacing are of tables, and {path} holds regions.")
+        return read_region_points(Path(path), names, spatial_ndim)
     found: dict[str, np.ndarray] = {}
     sources: dict[str, Path] = {}
     several = False
@@ -90,6 +99,11 @@ def read_points(
             f"{sources[unknown[0]]} has points of {unknown[0]!r}, which is none of {names[:5]}."
         )
     return names, [found.get(name) for name in names]
+
+
+def _holds_regions(path):
+    has_tables = path.is_dir() and any(file.suffix.lower() in _TABLES for file in path.iterdir())
+    return holds_points(path, has_tables)
 
 
 def _corner(table, spatial_ndim):

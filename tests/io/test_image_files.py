@@ -129,7 +129,7 @@ def test_hdf5_has_the_size_of_its_elements(tmp_path):
 
 def test_files_of_other_formats_are_named(tmp_path):
     save(tmp_path / "a.png", STACK[0].astype(np.uint8))
-    for name in ("notes.txt", "a.json", "a.csv", ".hidden.czi", "Thumbs.db", "a_seg.npy"):
+    for name in ("notes.txt", "a.json", "a.csv", ".hidden.czi", "Thumbs.db"):
         (tmp_path / name).write_bytes(b"1")
     for read in (read_images, read_labels):
         assert read(tmp_path)[0] == ["a"]
@@ -141,8 +141,17 @@ def test_files_of_other_formats_are_named(tmp_path):
         assert len(told) == 1
     (tmp_path / "a.png").unlink()
     for read in (read_images, read_labels):
-        with pytest.raises(FileNotFoundError, match=r"a_seg\.npy, b\.webp, c\.czi and 3 more"):
+        with pytest.raises(FileNotFoundError, match=r"b\.webp, c\.czi, d\.nd2 and 2 more"):
             read(tmp_path)
+
+
+def test_masks_of_cellpose_are_no_images(tmp_path):
+    save(tmp_path / "a.png", STACK[0].astype(np.uint8))
+    np.save(tmp_path / "a_seg.npy", {"masks": np.eye(8, dtype=np.uint16)})
+    assert read_images(tmp_path)[0] == ["a"]
+    names, labels = read_labels(tmp_path)
+    assert names == ["a"]
+    assert np.array_equal(labels[0], np.eye(8))
 
 
 def test_outlines_and_flows_of_cellpose_are_no_images(tmp_path):

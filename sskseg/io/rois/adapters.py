@@ -1,0 +1,90 @@
+"""Regions in the place of label images and of tables of points."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ..folders import label_files, list_images
+from .formats import image_name, is_region_file, read_regions, region_files, without_image_suffix
+from .reading import check_once, join_points, ordered, read_rois
+
+_TIFF = (".tif", ".tiff")
+
+
+def holds_labels(path: Path) -> bool:
+    """Return whether labels are read from regions: a file of them, or a folder without labels."""
+    if not path.is_dir():
+        return is_region_file(path)
+    files = region_files(path)
+    with_labels = label_files(list_images(path))
+    named = [file.name for file in files if not file.name.endswith("_seg.npy")]
+    if with_labels and named:
+        warnings.warn(
+            f"{path} holds label images, which are read, and files of regions, which are left out: "
+            f"{', '.join(named[:3])}. Use read_rois for them.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return bool(files) and not with_labels
+
+
+def read_region_labels(
+    path: Path,
+    names: Sequence[str] | None,
+    spatial_ndim: int,
+    shape: Sequence[int] | Sequence[Sequence[int]] | None,
+) -> tuple[list[str], list[np.ndarray | None]]:
+    """Read the label images of files of regions; see `read_labels`."""
+    found, every = read_rois(path, shape, names, spatial_ndim=spatial_ndim)
+    labels: list[np.ndarray | None] = []
+    for name, rois in zip(found, every, strict=True):
+        if rois is not None and len(rois.points) and not len(rois.table):
+            raise ValueError(f"{path} holds points of {name!r}, and no areas: use read_points.")
+        labels.append(None if rois is None else rois.labels)
+    return found, labels
+
+
+def holds_points(path: Path, has_tables: bool) -> bool:
+    """Return whether points are read from regions: of a file, or of a folder without tables."""
+    if path.is_dir():
+        return not has_tables and bool(region_files(path))
+    return is_region_file(path) or path.suffix.lower() in _TIFF
+
+
+def read_region_points(
+    path: Path, names: Sequence[str] | None, spatial_ndim: int
+) -> tuple[list[str], list[np.ndarray | None]]:
+    """Read the points of files of regions; see `read_points`."""
+    found: dict[str, np.ndarray] = {}
+    sources: dict[str, Path] = {}
+    for file in region_files(path) if path.is_dir() else [path]:
+        for image in read_regions(file, spatial_ndim=spatial_ndim):
+            name = without_image_suffix(image.name) if image.name else image_name(file)
+            check_once(name, file, sources)
+            if image.labels is not None or (
+                image.regions and all(r.points is None for r in image.regions)
+            ):
+                raise ValueError(f"{file} holds areas of {name!r}, and no points: use read_labels.")
+            points = join_points(image.regions, None, file)
+            found[name] = _of_dimension(points, spatial_ndim, file)
+    if names is None:
+        return list(found), list(found.values())
+    return ordered(found, list(names), sources)
+
+
+def _of_dimension(points, spatial_ndim, file):
+    """Points of two or three axes; those of one section have no third."""
+    if not len(points):
+        return np.zeros((0, spatial_ndim))
+    if spatial_ndim == 3 and points.shape[1] == 2:
+        raise ValueError(f"{file} has points without a section: use spatial_ndim=2.")
+    if spatial_ndim == 2 and len(np.unique(points[:, :-2])) > 1:
+        raise ValueError(
+            f"{file} has points of several sections: use spatial_ndim=3, or read_rois with the "
+            "shape of the stack."
+        )
+    return points[:, -spatial_ndim:]

@@ -1,0 +1,138 @@
+"""Which files hold regions, and what reads and writes them."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+from ..folders import SUFFIXES, list_images, natural_key, stem, without_label_suffix
+from . import cellpose, coco, cvat, ilastik, imagej, labelme, napari, qupath
+from .documents import dialect, load_json
+from .regions import ImageRegions
+
+_JSON = {
+    "geojson": qupath.parse_geojson, "coco": coco.parse_coco, "labelme": labelme.parse_labelme,
+}  # fmt: skip
+_TIFF = (".tif", ".tiff")
+_HDF5 = (".h5", ".hdf5", ".ilp")
+_SEG = "_seg.npy"
+_OWN = (".roi", ".zip", ".geojson", _SEG)  # what no other files of a folder of images have
+_ROI_SUFFIXES = ("_roiset", "_rois", "_roi", "-rois", "-roi")
+# What writes which suffix, by the name of the format.
+FORMATS = {
+    "imagej": (".zip", ".roi"), "geojson": (".geojson", ".json"), "coco": (".json",),
+    "labelme": (".json",), "cvat": (".xml",), "napari": (".csv",), "ilastik": (".h5", ".hdf5"),
+}  # fmt: skip
+
+
+def is_region_file(path: Path) -> bool:
+    """Return whether the name of a file is that of regions, and of nothing else."""
+    return _suffix(path) in (*_OWN, ".json", ".xml", *_HDF5)
+
+
+def _suffix(path):
+    name = path.name.lower()
+    return _SEG if name.endswith(_SEG) else path.suffix.lower()
+
+
+def read_regions(
+    file: Path, *, background: int | None = None, spatial_ndim: int = 2
+) -> list[ImageRegions]:
+    """Read a file of regions.
+
+    Parameters
+    ----------
+    file : Path
+    background : int, default=None
+        See `ilastik.read_ilastik`.
+    spatial_ndim : {2, 3}, default=2
+
+    Returns
+    -------
+    list of ImageRegions
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If it cannot be read; the message names it and the region.
+    """
+    if not file.is_file():
+        raise FileNotFoundError(f"No file of regions at {file}.")
+    suffix = _suffix(file)
+    simple: dict[str, Any] = {
+        ".roi": imagej.read_roi, ".zip": imagej.read_zip, ".xml": cvat.read_cvat,
+        _SEG: cellpose.read_cellpose, **dict.fromkeys(_TIFF, imagej.read_overlay),
+    }  # fmt: skip
+    if suffix in simple:
+        return simple[suffix](file)
+    if suffix in (".json", ".geojson"):
+        return _read_json(file)
+    if suffix == ".csv":
+        return napari.read_napari(file, spatial_ndim)
+    if suffix in _HDF5:
+        return ilastik.read_ilastik(file, background, spatial_ndim)
+    raise ValueError(
+        f"{file} is no file of regions: expected .roi, .zip or .tif of Fiji, .geojson of QuPath, "
+        f".json (GeoJSON, COCO, LabelMe), .xml of CVAT, .csv of napari, {_SEG} of Cellpose, or .h5 "
+        f"of ilastik, got {file.suffix!r}."
+    )
+
+
+def _read_json(file):
+    content = load_json(file)
+    kind = dialect(content)
+    if kind is None:
+        got = sorted(map(str, content))[:8] if isinstance(content, dict) else type(content).__name__
+        raise ValueError(
+            f"{file} is JSON of another kind: expected GeoJSON (type FeatureCollection), COCO "
+            f"(images, annotations) or LabelMe (shapes), got {got}."
+        )
+    return _JSON[kind](content, file)
+
+
+def image_name(file: Path) -> str:
+    """Return the name of the image that a file of regions belongs to."""
+    if _suffix(file) == _SEG:
+        return file.name[: -len(_SEG)]
+    name = without_image_suffix(stem(file))
+    found = next((s for s in _ROI_SUFFIXES if name.lower().endswith(s)), "")
+    return without_label_suffix(name[: len(name) - len(found)] or name)
+
+
+def without_image_suffix(name: str) -> str:
+    """Return the name of an image without folders and without the suffix of its file."""
+    path = Path(name.replace("\\", "/"))
+    return stem(path) if path.suffix.lower() in SUFFIXES else path.name
+
+
+def region_files(folder: Path) -> list[Path]:
+    """List the files of regions in a folder, in natural order.
+
+    A zip is one if it holds ROIs, and JSON if it is GeoJSON, COCO or LabelMe; beside images only if
+    it has the name of one. Beside images, .xml and .h5 are left out.
+    """
+    names = {stem(file) for file in list_images(folder)}
+    files = [f for f in folder.iterdir() if f.is_file() and not f.name.startswith(".")]
+    return sorted((file for file in files if _is_of_folder(file, names)), key=natural_key)
+
+
+def _is_of_folder(file, names):
+    suffix = _suffix(file)
+    if suffix == ".zip":
+        return _holds_rois(file)
+    if suffix == ".json":
+        is_named = not names or image_name(file) in names
+        return is_named and dialect(load_json(file)) is not None
+    return suffix in _OWN or (not names and is_region_file(file))
+
+
+def _holds_rois(file):
+    """Whether a zip holds ROIs; a damaged one is left to the reader, which names it."""
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return any(name.lower().endswith(".roi") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError):
+        return True

@@ -1,0 +1,115 @@
+"""Layers of napari that are saved as CSV: shapes and points."""
+
+from __future__ import annotations
+
+import csv
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from ...images.points import points_from_table
+from ..tables import read_table
+from .objects import Drawing
+from .regions import ImageRegions, Region, ellipse, listed, vertices_of, where_is
+
+_SHAPES = ("polygon", "rectangle", "ellipse")
+_HEADER = ["index", "shape-type", "vertex-index"]
+
+
+def read_napari(file: Path, spatial_ndim: int) -> list[ImageRegions]:
+    """Read a layer of shapes or of points; (0, 0) is the center of the first pixel there."""
+    table = read_table(file)
+    table.columns = [str(column).strip().lower() for column in table.columns]
+    if "shape-type" not in table.columns:
+        points = points_from_table(table, spatial_ndim, f"{file}")
+        planes = np.rint(points[:, 0]).astype(int) if spatial_ndim == 3 else None
+        region = Region(name=file.stem, points=points[:, -2:], plane=planes)
+        return [ImageRegions(None, None, [region])]
+    axes = sorted(column for column in table.columns if column.startswith("axis-"))
+    if "index" not in table.columns or len(axes) < 2:
+        raise ValueError(
+            f"{file} must have the columns index, shape-type, axis-0 and axis-1 of shapes of "
+            f"napari, got {list(table.columns)}."
+        )
+    regions, lines = [], []
+    for number, vertices in table.groupby("index", sort=False):
+        kind = str(vertices["shape-type"].iloc[0])
+        name = f"{kind} {number}"
+        if kind not in _SHAPES:
+            lines.append(name)
+            continue
+        regions.append(_region(vertices[axes], kind, name, where_is(file, name)))
+    if lines:
+        warnings.warn(
+            f"{file}: {listed(lines)} are lines, and are left out.", UserWarning, stacklevel=4
+        )
+    return [ImageRegions(None, None, regions)]
+
+
+def _region(vertices, kind, name, where):
+    try:
+        coordinates = vertices.to_numpy(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{where} must have numbers as coordinates: {error}.") from error
+    planes = coordinates[:, :-2]
+    if len(planes) and (planes != planes[:1]).any():
+        raise ValueError(f"{where} must lie in one section, got vertices in several.")
+    if planes.shape[1] > 1 and planes[:, :-1].any():
+        raise ValueError(f"{where} must lie in the first frame: of axes before z, only 0 is read.")
+    ring = vertices_of(coordinates[:, :-3:-1] + 0.5, where)
+    if kind == "ellipse":
+        ring = _ellipse_in(ring, where)
+    plane = int(np.rint(planes[0, -1])) if planes.shape[1] else None
+    return Region(name=name, rings=(ring,), plane=plane)
+
+
+def _ellipse_in(corners, where):
+    """Ellipse in a rectangle that may be turned."""
+    if len(corners) != 4:
+        raise ValueError(f"{where} must have the four corners around it, got {len(corners)}.")
+    sides = (corners[1] - corners[0])[::-1], (corners[2] - corners[1])[::-1]
+    axes = [float(np.hypot(*side)) / 2 for side in sides]
+    angle = float(np.arctan2(sides[0][1], sides[0][0]))
+    return ellipse(corners.mean(axis=0)[::-1], axes, where, angle=angle)
+
+
+def write_napari(path: Path, drawing: Drawing) -> None:
+    """Write a layer of shapes, or of points if there are points only.
+
+    Parameters
+    ----------
+    path : Path
+    drawing : Drawing
+
+    Raises
+    ------
+    ValueError
+        If there are both, or an object has holes, is in several pieces or is unlabeled: shapes of
+        napari hold none of these.
+    """
+    if drawing.labels is not None and drawing.points is not None:
+        raise ValueError("A layer of napari holds shapes or points, got labels and points.")
+    with path.open("w", encoding="utf-8", newline="") as file:
+        write = csv.writer(file).writerow
+        if drawing.points is not None:
+            axes = [f"axis-{i}" for i in range(drawing.points.shape[1])]
+            write(["index", *axes])
+            for i, point in enumerate(drawing.points.tolist()):
+                write([i, *point])
+            return
+        write([*_HEADER, *(f"axis-{i}" for i in range(len(drawing.shape)))])
+        for i, shape in enumerate(drawing.shapes()):
+            plane = [shape.plane] if shape.has_plane else []
+            for j, (y, x) in enumerate((_only_ring(shape) - 0.5).tolist()):
+                write([i, "polygon", j, *plane, y, x])
+
+
+def _only_ring(shape):
+    if shape.number is None or shape.has_holes or len(shape.polygons) > 1:
+        what = "unlabeled pixels" if shape.number is None else f"the object {shape.number}"
+        raise ValueError(
+            f"Shapes of napari hold neither holes, nor several pieces, nor unlabeled pixels, got "
+            f"{what}: use write_labels, or a .zip or .geojson file."
+        )
+    return shape.polygons[0][0]
