@@ -24,10 +24,10 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
+from sskseg.io import read_object_table
 from sskseg.scans import (
     ScanError,
     count,
-    count_by_region,
     count_scan,
     density_map,
     open_scan,
@@ -165,10 +165,12 @@ def test_intensities_are_read_again_only_where_objects_are(components, plane, tm
     found = count_scan(components, scan, tmp_path / "out", intensity=True, **options)
     busy = {tuple(np.array(at) // 50) for at in np.argwhere(found.labels.compute() > 0)}
     assert len(reads) - once == once + len(busy)
-    assert found.table.drop(columns="mean_intensity").equals(plain.table)
+    intensities = [f"{name}_intensity" for name in ("mean", "min", "max")]
+    assert found.table.drop(columns=intensities).equals(plain.table)
     labels = found.labels.compute()
     expected = ndi.mean(image, labels, found.table.id)
     assert np.allclose(found.table.mean_intensity, expected)
+    assert np.array_equal(found.table.max_intensity, ndi.maximum(image, labels, found.table.id))
     # A second read that fails is repeated, at the latest by the next call.
     reads.clear()
     fails = range(once + 2, 10**6)
@@ -362,8 +364,11 @@ def test_labels_probabilities_and_tables_are_written(components, plane, tmp_path
     again = open_scan(tmp_path / "out" / "labels")
     assert (again.axes, again.spacing, again.unit) == ("yx", (0.5, 2.0), "micrometer")
     assert np.array_equal(again.data.compute(), found.labels.compute())
-    csv = pd.read_csv(tmp_path / "out" / "objects.csv")
+    csv = read_object_table(tmp_path / "out" / "objects.csv")
     pd.testing.assert_frame_equal(csv, found.table, check_dtype=False)
+    assert csv.attrs == found.table.attrs
+    assert csv.attrs["units"]["area"] == "micrometer^2"
+    assert "area [micrometer^2]" in pd.read_csv(tmp_path / "out" / "objects.csv").columns
     np.testing.assert_allclose(csv.area.sum(), (found.labels.compute() > 0).sum())
 
 
@@ -891,26 +896,12 @@ def _saved(array, path):
     return path
 
 
-# Regions and densities
+# Densities
 
 
-def test_an_atlas_begins_where_the_scan_does():
-    at = np.arange(8) * 0.5
-    table = pd.DataFrame({"centroid_y": np.zeros(8), "centroid_x": at})
-    found = count_by_region(
-        table, np.array([[1, 2]]), region_spacing=(2.0, 2.0), spacing=(0.5, 0.5)
-    )
-    assert found.objects.tolist() == [4, 4]
-
-
-def test_regions_and_densities():
-    table = pd.DataFrame({"centroid_y": [0.0, 10.0, 30.0], "centroid_x": [0.0, 20.0, 300.0]})
-    regions = np.array([[1, 1], [1, 2]])
-    found = count_by_region(table, regions, region_spacing=(10.0, 20.0))
-    assert found.region.tolist() == [1, 2, -1]
-    assert found.objects.tolist() == [1, 1, 1]
-    assert found["size"].tolist()[:2] == [600.0, 200.0]
-    density = density_map(table.iloc[:2], (20, 30), grid=(10.0, 20.0))
+def test_densities_on_a_grid():
+    table = pd.DataFrame({"centroid_y": [0.0, 10.0], "centroid_x": [0.0, 20.0]})
+    density = density_map(table, (20, 30), grid=(10.0, 20.0))
     assert density.tolist() == [[1 / 200, 0], [0, 1 / 100]]
     for side, step, cell in ((3, 0.1, 0.1), (3000, 0.55, 16.5)):
         cells = density_map(table[:0], (side, 1), grid=(cell, 1.0), spacing=(step, 1.0))
