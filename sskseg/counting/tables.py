@@ -84,7 +84,9 @@ def measure_detections(
             detected.labels, intensity=intensity, spacing=spacing, columns=columns
         )
         outlines = contour_columns(detected.contours, steps)
-        tables.append(with_units(table.assign(score=detected.scores, **outlines), unit))
+        after = "touches_border" if "touches_border" in table else table.columns[-1]
+        table.insert(int(table.columns.get_loc(after)) + 1, "score", detected.scores)
+        tables.append(with_units(table.assign(**outlines), unit))
     return _concatenate(tables)
 
 
