@@ -1,6 +1,7 @@
 """Seconds of the table of objects, beside scikit-image's, and how both grow with the objects.
 
     python tests/benchmarks/tables.py [--objects 10000 100000 1000000] [--peer-up-to 100000]
+        [--hulls-up-to 100000]
 
 A label image of ellipses (ellipsoids), one in each square of 12 pixels (cube of 10), and an image
 of intensities. Values are compared too.
@@ -19,12 +20,12 @@ from sskseg.morphology import REGIONPROPS_NAMES, measure_objects
 SIDES = {2: 12, 3: 10}
 BASIC = ["centroid", "mean_intensity", "bounding_box", "equivalent_diameter", "major_axis_length",
          "minor_axis_length"]  # fmt: skip
+ONE_BY_ONE = "solidity, Feret diameter"  # columns that are computed object by object
 GROUPS = {
     ("basic, planes", 2): ["area", *BASIC, "eccentricity", "orientation"],
     ("basic, volumes", 3): ["volume", *BASIC],
     ("perimeter", 2): ["perimeter"],
-    ("solidity", 2): ["solidity"],
-    ("solidity, Feret diameter", 2): ["solidity", "feret_diameter"],
+    (ONE_BY_ONE, 2): ["solidity", "feret_diameter"],
 }
 _MAX_DIFFERENCE = 1e-6  # relative; roots of rounding errors where an axis is short
 
@@ -83,11 +84,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--objects", type=int, nargs="+", default=[10_000, 100_000, 1_000_000])
     parser.add_argument("--peer-up-to", type=int, default=100_000)
+    parser.add_argument("--hulls-up-to", type=int, default=100_000)
     options = parser.parse_args()
     cells, rows = Cells("tables"), []
     for (group, ndim), columns in GROUPS.items():
         row = {"columns": group}
-        for n in options.objects:
+        limit = options.hulls_up_to if group == ONE_BY_ONE else max(options.objects)
+        for n in (n for n in options.objects if n <= limit):
             with_peer = n <= options.peer_up_to
             key = {"columns": group, "objects": n, "peer": with_peer}
             figures = cells.run(key, partial(measure, columns, ndim, n, with_peer))["figures"]
