@@ -66,7 +66,7 @@ def count_by_region(
         of their own: those on background in region 0, which has a row where `regions` has a 0, and
         those beyond the image of regions in region -1, the last row, which exists if there are any.
         So ``objects`` sum up to their number. ``attrs["units"]`` has the units of ``size`` and
-        ``density``, if known.
+        ``density``, if `unit` is given.
 
     Raises
     ------

@@ -28,6 +28,7 @@ from sskseg.io import read_object_table
 from sskseg.scans import (
     ScanError,
     count,
+    count_by_region,
     count_scan,
     density_map,
     open_scan,
@@ -896,7 +897,25 @@ def _saved(array, path):
     return path
 
 
-# Densities
+# Regions and densities
+
+
+def test_objects_of_a_scan_by_region(components, plane, tmp_path):
+    scan = open_scan(save_tiff(tmp_path / "scan.tif", plane), spacing=(0.5, 2.0), unit="µm")
+    found = count_scan(components, scan, tmp_path / "out", block_shape=64)
+    rows, cols = np.indices(plane.shape)
+    atlas = zarr.create_array(tmp_path / "atlas", data=(rows + cols) // 40, chunks=(17, 30))
+    options = {"spacing": scan.spacing, "unit": scan.unit}
+    counts = count_by_region(found.table, atlas, **options)
+    assert counts.objects.sum() == found.n_objects > 5
+    assert (counts.objects > 0).sum() > 2
+    size = np.prod(plane.shape) * 0.5 * 2.0 / 1e6
+    assert np.isclose(counts["size"].sum(), size)  # square millimeters
+    pd.testing.assert_frame_equal(count_by_region(found.labels, atlas, **options), counts)
+    majority = count_by_region(found.labels, da.from_array(atlas), by="majority", **options)
+    assert majority.objects.sum() == found.n_objects
+    with pytest.raises(ValueError, match="centroids in micrometer: give spacing"):
+        count_by_region(found.table, atlas)
 
 
 def test_densities_on_a_grid():
