@@ -1,4 +1,4 @@
-"""Processor seconds of the table of objects, beside scikit-image's, and how both grow with the objects.
+"""Processor seconds of the table of objects, beside scikit-image's, and how both grow.
 
     python tests/benchmarks/tables.py [--objects 10000 100000 1000000] [--peer-up-to 100000]
         [--volumes-and-hulls-up-to 100000]
