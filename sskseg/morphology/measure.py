@@ -42,15 +42,15 @@ def measure_objects(
     unit : str, default=None
         Unit of `spacing`, such as "micrometer", for ``attrs["units"]`` of the table.
     columns : sequence of str, default=None
-        Names of columns, below, in any order. None: all that are given without an asterisk.
+        Names of columns, below, in any order. None: all except those on request.
 
     Returns
     -------
     pandas.DataFrame
         One row per object, in the order of their ids, always with ``id``. Lengths are in units of
         `spacing`. If `unit` is given, ``attrs["units"]`` maps columns to units, for example
-        ``{"area": "micrometer^2"}``; `sskseg.io.write_object_table` writes them to files. Columns
-        with an asterisk are computed only if `columns` names them:
+        ``{"area": "micrometer^2"}``; `sskseg.io.write_object_table` writes them to files. The
+        last three columns are computed only if `columns` names them:
 
         - ``centroid``: ``centroid_y, centroid_x`` (and ``centroid_z``), pixel centers counting
           from 0;
@@ -67,9 +67,10 @@ def measure_objects(
         - ``orientation`` (2-D): angle between the axis y and the major axis, radians from -pi/2 to
           pi/2, arbitrary for round objects;
         - ``extent``: share of the bounding box that the object fills;
-        - ``perimeter``* (2-D, square pixels): length of the outline;
-        - ``solidity``* (2-D): share of the convex hull that the object fills;
-        - ``feret_diameter``* (2-D): largest distance of two points of the hull's outline.
+        - ``perimeter`` (2-D, square pixels, on request): length of the outline;
+        - ``solidity`` (2-D, on request): share of the convex hull that the object fills;
+        - ``feret_diameter`` (2-D, on request): largest distance of two points of the outline of
+          that hull.
 
     Raises
     ------
