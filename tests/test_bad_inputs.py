@@ -344,6 +344,10 @@ call(AT, "score: counts of 0 where something is found", who=COUNTING,
 call(AT, "predict with intervals, from two samples", who=(COUNTER,),
      method=lambda name: make(name).fit(cells()[0][:2], cells()[1][:2]).predict(
          cells()[0], return_interval=True))  # fmt: skip
+call(AT, "measure: a column that is unknown", who=(COUNTER,),
+     method=lambda name: fitted(name).measure(cells()[0], columns=["area", "length"]))  # fmt: skip
+call(AT, "measure: a unit without a spacing", who=(COUNTER,),
+     method=lambda name: fitted(name).measure(cells()[0], unit="micrometer"))  # fmt: skip
 
 
 def outcome(run, name, works, what=None):

@@ -9,6 +9,7 @@ from .methods import (
     Watershed,
     make_instance_method,
 )
+from .regions import count_by_region
 
 __all__ = [
     "INSTANCE_METHODS",
@@ -17,5 +18,6 @@ __all__ = [
     "InstanceCounter",
     "InstanceMethod",
     "Watershed",
+    "count_by_region",
     "make_instance_method",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..images import check_images
+from ..io.units import ngff_unit
 
 
 def spacing_of(counter, X=None):
@@ -23,6 +24,26 @@ def spacing_of(counter, X=None):
     if given is None:
         given = getattr(counter, "spacing_", None)
     return None if given is None else tuple(float(step) for step in given)
+
+
+def unit_of(counter, X, unit):
+    """Unit of `spacing_of`: as given, or that of X where the spacing is that of X.
+
+    Units of length are under the names of NGFF, such as "micrometer".
+
+    Raises
+    ------
+    ValueError
+        If a unit is given, and there is no spacing.
+    """
+    if unit is not None and spacing_of(counter, X) is None:
+        raise ValueError(
+            f"unit is that of spacing, got unit={unit!r} and no spacing: give the counter a "
+            "spacing, or X that of its images."
+        )
+    is_of_images = counter.spacing is None and getattr(X, "spacing", None) is not None
+    unit = getattr(X, "unit", None) if unit is None and is_of_images else unit
+    return unit and (ngff_unit(unit) or unit)
 
 
 def check_plane(spatial_ndim, sections):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from numbers import Integral, Real
 
 import numpy as np
@@ -32,6 +33,7 @@ from ._checks import (
     check_probabilities,
     pixels_of,
     spacing_of,
+    unit_of,
 )
 from ._search import DEFAULTS, initial_values, search_values
 from ._splitting import Splitter
@@ -342,6 +344,8 @@ class InstanceCounter(ImageEstimator):
         *,
         intensity: ArrayLike | None = None,
         positions: ArrayLike | None = None,
+        columns: Sequence[str] | None = None,
+        unit: str | None = None,
     ) -> pd.DataFrame:
         """Measure objects.
 
@@ -353,6 +357,11 @@ class InstanceCounter(ImageEstimator):
             Images of X's spatial shape, with or without channels, to average over each object.
         positions : array-like of int, shape (n_samples,), default=None
             As in `fit`.
+        columns : sequence of str, default=None
+            Names of columns, as in `sskseg.morphology.measure_objects`; None are the default ones.
+        unit : str, default=None
+            Of `spacing`, for ``attrs["units"]`` of the table. None is that of X, if the spacing is
+            that of X (an `ImageStack`), and unknown otherwise.
 
         Returns
         -------
@@ -362,20 +371,27 @@ class InstanceCounter(ImageEstimator):
             ``method="contours"`` the score is the detector's, and there are ``contour_area`` and
             ``perimeter`` of the whole contour, hidden parts too, and the contour itself as
             well-known text, ``polygon``: ``POLYGON ((x y, ...))`` in units of `spacing`.
+
+        Raises
+        ------
+        ValueError
+            For input that breaks the contract, unknown names of columns, and a `unit` without
+            spacing.
         """
         check_is_fitted(self)
         images = self._check_input(X)
         intensities = check_intensity(intensity, images, self.spatial_ndim)
         spacing = spacing_of(self, X)
+        options = {"unit": unit_of(self, X, unit), "columns": columns}
         if self._takes_images():
-            return measure_detections(self._detect(images), intensities, spacing)
+            return measure_detections(self._detect(images), intensities, spacing, **options)
         probabilities = [image[..., 0] for image in images]
         if self.sections == "independent":
             labels = self._label(images, None)
-            return measure_samples(labels, probabilities, intensities, spacing)
+            return measure_samples(labels, probabilities, intensities, spacing, **options)
         places = check_positions(positions, len(images))
         labels = self._label(images, places)
-        return measure_sections(labels, probabilities, intensities, places, spacing)
+        return measure_sections(labels, probabilities, intensities, places, spacing, **options)
 
     def score(
         self,

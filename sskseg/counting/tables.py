@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ..detection import Detections
 from ..images import consecutive_runs
-from ..morphology import contour_columns, measure_objects
+from ..morphology import contour_columns, measure_objects, with_units
+from ..morphology.columns import select_columns
 
 Intensities = Sequence[np.ndarray | None]
 
@@ -19,6 +21,7 @@ def measure_samples(
     probabilities: Sequence[np.ndarray],
     intensities: Intensities,
     spacing: tuple[float, ...] | None = None,
+    **options: Any,
 ) -> pd.DataFrame:
     """Measure the objects of independent samples.
 
@@ -30,6 +33,8 @@ def measure_samples(
         Images, with or without channels.
     spacing : tuple of float, default=None
         Size of a pixel along each axis; None is 1.
+    **options
+        `unit` and `columns` of `sskseg.morphology.measure_objects`.
 
     Returns
     -------
@@ -38,7 +43,9 @@ def measure_samples(
     """
     samples = zip(labels, probabilities, intensities, strict=True)
     return _concatenate(
-        measure_objects(label, probability=probability, intensity=intensity, spacing=spacing)
+        measure_objects(
+            label, probability=probability, intensity=intensity, spacing=spacing, **options
+        )
         for label, probability, intensity in samples
     )
 
@@ -47,6 +54,9 @@ def measure_detections(
     detections: Iterable[Detections],
     intensities: Intensities,
     spacing: tuple[float, ...] | None = None,
+    *,
+    unit: str | None = None,
+    columns: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Measure detected objects and their contours.
 
@@ -54,21 +64,29 @@ def measure_detections(
     ----------
     detections : iterable of Detections
         Of each sample.
-    intensities, spacing
+    intensities, spacing, unit, columns
         As in `measure_samples`.
 
     Returns
     -------
     pandas.DataFrame
         As `measure_samples` returns it, with the detector's ``score`` and the columns of
-        `sskseg.morphology.contour_columns`.
+        `sskseg.morphology.contour_columns`, whatever `columns` are; the perimeter is that of the
+        contour.
     """
     steps = np.ones(2) if spacing is None else np.asarray(spacing, float)
+    if columns is not None:
+        select_columns(columns, 2, ("probability", "intensity"))  # names them as they were given
+        columns = [name for name in columns if name not in ("score", "perimeter")]
     tables = []
     for detected, intensity in zip(detections, intensities, strict=True):
-        table = measure_objects(detected.labels, intensity=intensity, spacing=spacing)
-        columns = contour_columns(detected.contours, steps)
-        tables.append(table.assign(score=detected.scores, **columns))
+        table = measure_objects(
+            detected.labels, intensity=intensity, spacing=spacing, columns=columns
+        )
+        outlines = contour_columns(detected.contours, steps)
+        after = "touches_border" if "touches_border" in table else table.columns[-1]
+        table.insert(int(table.columns.get_loc(after)) + 1, "score", detected.scores)
+        tables.append(with_units(table.assign(**outlines), unit))
     return _concatenate(tables)
 
 
@@ -78,6 +96,7 @@ def measure_sections(
     intensities: Intensities,
     positions: np.ndarray,
     spacing: tuple[float, ...] | None = None,
+    **options: Any,
 ) -> pd.DataFrame:
     """Measure objects over consecutive sections, each run of neighbors as a volume.
 
@@ -91,6 +110,8 @@ def measure_sections(
         Of the sections along z.
     spacing : tuple of float, default=None
         Distance of sections and size of a pixel; None is 1.
+    **options
+        `unit` and `columns` of `sskseg.morphology.measure_objects`.
 
     Returns
     -------
@@ -104,10 +125,13 @@ def measure_sections(
             probability=np.stack([probabilities[i] for i in run]),
             intensity=None if intensities[0] is None else np.stack([intensities[i] for i in run]),
             spacing=spacing,
+            **options,
         )
         first = int(positions[run[0]])
-        table["centroid_z"] += first * (1.0 if spacing is None else spacing[0])
-        table[["min_z", "max_z"]] += first
+        step = 1.0 if spacing is None else spacing[0]
+        for name, shift in (("centroid_z", first * step), ("min_z", first), ("max_z", first)):
+            if name in table:
+                table[name] += shift
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
 

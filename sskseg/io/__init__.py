@@ -5,6 +5,7 @@ from .folders import list_images
 from .images import read_image, read_images
 from .label_writing import write_labels
 from .labels import read_labels
+from .object_tables import read_object_table, write_object_table
 from .pairs import read_pairs
 from .points import read_points
 from .rois import Rois, read_rois, write_rois
@@ -16,10 +17,12 @@ __all__ = [
     "read_image",
     "read_images",
     "read_labels",
+    "read_object_table",
     "read_pairs",
     "read_points",
     "read_rois",
     "write_atomically",
     "write_labels",
+    "write_object_table",
     "write_rois",
 ]

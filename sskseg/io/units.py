@@ -71,6 +71,12 @@ def convert_spacing(
     return converted, unit
 
 
+def per_millimeter(unit: str) -> float | None:
+    """Return the length of a unit in millimeters, or None where it is no length."""
+    meters, _ = _length(unit)
+    return None if np.isnan(meters) else meters / 1e-3
+
+
 Size = tuple[tuple[float, ...] | None, str | None]
 
 

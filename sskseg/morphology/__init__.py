@@ -1,6 +1,7 @@
 """Label images from probabilities or contours, and what is measured on them."""
 
 from .cleaning import bridge_gaps, fill_holes, relabel, remove_small
+from .columns import REGIONPROPS_NAMES
 from .components import label_components, label_objects
 from .continuity import enforce_continuity
 from .contours import (
@@ -14,14 +15,21 @@ from .contours import (
 from .counts import count_objects, count_over_sections
 from .distance import normalized_distance
 from .label_offset import LabelOffset, estimate_label_offset
-from .measure import contour_columns, measure_objects, merge_sums, object_sums, sums_to_table
+from .measure import (
+    contour_columns,
+    measure_objects,
+    sums_to_table,
+    with_units,
+)
 from .neighbors import complete_objects, share_with_neighbors
 from .polygons import contour_masks, paint_masks, suppress_overlaps
 from .sections import best_matches, count_overlaps, join_sections
+from .sums import merge_sums, object_sums
 from .watershed import relief_of, split_by_seeds, split_touching
 from .weights import weight_map
 
 __all__ = [
+    "REGIONPROPS_NAMES",
     "LabelOffset",
     "best_matches",
     "bridge_gaps",
@@ -57,4 +65,5 @@ __all__ = [
     "suppress_overlaps",
     "trace_contours",
     "weight_map",
+    "with_units",
 ]

@@ -7,10 +7,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from ..images.spacing import check_spacing
+from .columns import AXES, select_columns, units_of
 from .contours import contour_areas, contour_perimeters
-
-_AXES = {2: ("y", "x"), 3: ("z", "y", "x")}
-_FAR = np.iinfo(np.int64).max
+from .shapes import ellipse_columns, hull_columns, perimeters
+from .sums import object_sums
 
 
 def measure_objects(
@@ -19,133 +20,124 @@ def measure_objects(
     probability: ArrayLike | None = None,
     intensity: ArrayLike | None = None,
     spacing: Sequence[float] | None = None,
+    unit: str | None = None,
+    columns: Sequence[str] | None = None,
 ) -> pd.DataFrame:
     """Measure the objects of a label image.
 
-    All columns derive from sums and extrema over pixels, so that the sums of the parts of an image
-    can be merged.
+    Values equal those of `skimage.measure.regionprops_table` up to rounding, but are computed for
+    all objects at once. `sskseg.morphology.REGIONPROPS_NAMES` maps the names. Default columns
+    derive from sums and extrema over pixels, so that the sums of the parts of an image can be
+    merged.
 
     Parameters
     ----------
     labels : ndarray of int, 2-D or 3-D
-        0 is background; negative values are ignored.
+        0 is background, -1 unlabeled.
     probability : ndarray of the same shape, default=None
         Foreground probability; its mean over an object is the object's score.
     intensity : ndarray of that shape, with or without a channel axis at the end, default=None
     spacing : sequence of float, default=None
         Size of a pixel along each axis, in any unit; None is 1.
+    unit : str, default=None
+        Unit of `spacing`, such as "micrometer", for ``attrs["units"]`` of the table.
+    columns : sequence of str, default=None
+        Names of columns, below, in any order. None: all except those on request.
 
     Returns
     -------
     pandas.DataFrame
-        One row per object, in the order of their ids: ``id``; ``centroid_y, centroid_x`` (and
-        ``centroid_z``) in units of `spacing`, pixel centers counting from 0; ``area`` or ``volume``
-        in those units; ``mean_intensity`` (``mean_intensity_0``, ... where there is a channel
-        axis); ``min_y, max_y``, ... in pixels, the maximum excluded; ``touches_border``; ``score``.
+        One row per object, in the order of their ids, always with ``id``. Lengths are in units of
+        `spacing`. If `unit` is given, ``attrs["units"]`` maps columns to units, for example
+        ``{"area": "micrometer^2"}``; `sskseg.io.write_object_table` writes them to files. The
+        last three columns are computed only if `columns` names them:
+
+        - ``centroid``: ``centroid_y, centroid_x`` (and ``centroid_z``), pixel centers counting
+          from 0;
+        - ``area`` or ``volume``;
+        - ``mean_intensity, min_intensity, max_intensity``, with `intensity`
+          (``mean_intensity_0``, ... where there is a channel axis);
+        - ``bounding_box``: ``min_y, max_y``, ... in pixels, the maximum excluded;
+        - ``touches_border`` of the image;
+        - ``score``, with `probability`;
+        - ``equivalent_diameter``: of the disc or ball of that size;
+        - ``major_axis_length, minor_axis_length``: longest and shortest axis of the ellipse or
+          ellipsoid with the same second moments;
+        - ``eccentricity`` (2-D): of that ellipse, 0 for a circle, below 1;
+        - ``orientation`` (2-D): angle between the axis y and the major axis, radians from -pi/2 to
+          pi/2, arbitrary for round objects;
+        - ``extent``: share of the bounding box that the object fills;
+        - ``perimeter`` (2-D, square pixels, on request): length of the outline;
+        - ``solidity`` (2-D, on request): share of the convex hull that the object fills;
+        - ``feret_diameter`` (2-D, on request): largest distance of two points of the outline of
+          that hull.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit, labels are no integers or below -1, `columns` has unknown names or
+        those that need an image which is not given, `unit` is given without `spacing`, or the
+        perimeter of pixels that are not square is requested.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sskseg.morphology import measure_objects
     >>> labels = np.array([[0, 1, 1, 0], [0, 1, 1, 0], [0, 0, 0, 0]])
-    >>> measure_objects(labels, spacing=(2.0, 0.5))[["id", "centroid_y", "centroid_x", "area"]]
+    >>> measure_objects(labels, spacing=(2.0, 0.5), unit="micrometer", columns=["centroid", "area"])
        id  centroid_y  centroid_x  area
     0   1         1.0        0.75   4.0
     """
+    image = _check_labels(labels)
+    given = {"probability": probability, "intensity": intensity}
+    names = select_columns(columns, image.ndim, [k for k, v in given.items() if v is not None])
+    if unit is not None and spacing is None:
+        raise ValueError(f"unit is that of spacing, got unit={unit!r} and no spacing.")
+    steps = check_spacing(spacing, image.ndim) or (1.0,) * image.ndim
+    if "perimeter" in names and steps[0] != steps[1]:
+        raise ValueError(f"The column 'perimeter' needs square pixels, got spacing={steps}.")
+    sums = object_sums(image, probability=probability, intensity=intensity)
+    further = _outline_columns(image, sums["label"], np.array(steps), names)
+    return sums_to_table(sums, image.shape, steps, unit=unit, columns=names, further=further)
+
+
+def _check_labels(labels):
     labels = np.asarray(labels)
-    sums = object_sums(labels, probability=probability, intensity=intensity)
-    return sums_to_table(sums, labels.shape, [1.0] * labels.ndim if spacing is None else spacing)
+    if labels.ndim not in (2, 3):
+        raise ValueError(f"labels must be 2-D or 3-D, got shape {labels.shape}.")
+    if labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"labels must hold integers, one for each object, got dtype {labels.dtype}. Objects of "
+            "a mask are numbered by sskseg.morphology.label_components."
+        )
+    lowest = labels.min(initial=0)
+    if lowest < -1:
+        raise ValueError(f"labels must not be below -1 (unlabeled), got {lowest}.")
+    return labels
 
 
-def object_sums(
-    labels: np.ndarray,
-    *,
-    start: Sequence[int] | None = None,
-    probability: ArrayLike | None = None,
-    intensity: ArrayLike | None = None,
-) -> dict[str, np.ndarray]:
-    """Compute the sums and extrema of objects in a part of an image, for `merge_sums`.
-
-    Parameters
-    ----------
-    labels : ndarray of int, 2-D or 3-D
-        The part; 0 is background, negative values are ignored.
-    start : sequence of int, default=None
-        First pixel of the part in the image; None is 0.
-    probability, intensity : ndarray, default=None
-        As in `measure_objects`.
-
-    Returns
-    -------
-    dict of str to ndarray of shape (n_objects, ...)
-        ``label, size, position`` (sums of coordinates), ``low, high`` (extrema, the upper
-        excluded) and, if given, ``score`` and ``intensity`` (sums).
-    """
-    runs = _Runs(labels)
-    ids, index = _numbered(runs.labels, labels.size)
-    n = len(ids)
-    sums = {"label": ids, "size": _add(index, runs.lengths, n)}
-    sums["position"] = np.zeros((n, labels.ndim), np.int64)
-    sums["low"] = np.full((n, labels.ndim), _FAR)
-    sums["high"] = np.zeros((n, labels.ndim), np.int64)
-    for axis, first in enumerate(runs.starts):
-        first = first if start is None else first + start[axis]
-        last = first + (runs.lengths - 1 if axis == labels.ndim - 1 else 0)
-        sums["position"][:, axis] = _add(index, (first + last) * runs.lengths // 2, n)
-        np.minimum.at(sums["low"][:, axis], index, first)
-        np.maximum.at(sums["high"][:, axis], index, last + 1)
-    if probability is not None:
-        sums["score"] = np.bincount(index, runs.sums(np.asarray(probability)), n)
-    if intensity is not None:
-        intensity = np.asarray(intensity)
-        if labels.shape not in (intensity.shape, intensity.shape[:-1]):
-            raise ValueError(
-                "intensity must have the shape of labels, "
-                f"{labels.shape}, or that and a channel axis, got {intensity.shape}."
-            )
-        if intensity.shape == labels.shape:
-            sums["intensity"] = np.bincount(index, runs.sums(intensity), n)
-        else:
-            channels = np.moveaxis(intensity, -1, 0)
-            sums["intensity"] = np.stack(
-                [np.bincount(index, runs.sums(channel), n) for channel in channels], axis=1
-            )
-    return sums
+def _outline_columns(labels, ids, spacing, names):
+    """Columns that need whole objects, and not only their sums."""
+    hull = {"solidity", "feret_diameter"} & {*names}
+    if not hull and "perimeter" not in names:
+        return {}
+    numbers = _numbers(labels, ids)
+    columns = (
+        hull_columns(numbers, len(ids), spacing, feret="feret_diameter" in hull) if hull else {}
+    )
+    if "perimeter" in names:
+        columns["perimeter"] = perimeters(numbers, len(ids)) * spacing[0]
+    return columns
 
 
-class _Runs:
-    """Objects as runs of pixels along the last axis: far fewer than pixels."""
-
-    def __init__(self, labels):
-        change = np.ones(labels.shape, bool)
-        np.not_equal(labels[..., 1:], labels[..., :-1], out=change[..., 1:])
-        self.all = np.flatnonzero(change)
-        values = np.ascontiguousarray(labels).ravel()[self.all]
-        self.kept = values > 0
-        self.labels = values[self.kept]
-        self.lengths = np.diff(self.all, append=labels.size)[self.kept]
-        self.starts = np.unravel_index(self.all[self.kept], labels.shape)
-
-    def sums(self, values):
-        """Sums of an image over each run, float64."""
-        if not len(self.all):
-            return np.empty(0)
-        return np.add.reduceat(values.ravel(), self.all, dtype=np.float64)[self.kept]
-
-
-def _add(index, values, n):
-    """Sums of integers: exact in float64 up to 2**53, so that their order does not matter."""
-    return np.bincount(index, values, n).astype(np.int64)
-
-
-def _numbered(values, n_pixels):
-    """Sorted unique values, and the index of each value among them."""
-    if not values.size or values.max() >= 4 * n_pixels:
-        return np.unique(values, return_inverse=True)
-    present = np.zeros(int(values.max()) + 1, bool)  # faster than sorting
-    present[values] = True
-    place = np.cumsum(present) - 1
-    return np.flatnonzero(present).astype(values.dtype), place[values]
+def _numbers(labels, ids):
+    """Labels as 1 to n in the order of their ids."""
+    labels = np.maximum(labels, 0)
+    if not len(ids) or ids[-1] >= 4 * labels.size:
+        return np.where(labels > 0, np.searchsorted(ids, labels) + 1, 0)
+    table = np.zeros(int(ids[-1]) + 1, np.int32)  # faster than searching
+    table[ids] = np.arange(1, len(ids) + 1)
+    return table[labels]
 
 
 def contour_columns(contours: np.ndarray, spacing: ArrayLike) -> dict[str, Any]:
@@ -177,32 +169,14 @@ def _well_known_text(contour):
     return "POLYGON ((" + ", ".join(f"{x:.2f} {y:.2f}" for y, x in closed) + "))"
 
 
-def merge_sums(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
-    """Merge the sums of parts of an image.
-
-    Parameters
-    ----------
-    parts : list of dict
-        Results of `object_sums` in a fixed order, with ids of the whole image.
-
-    Returns
-    -------
-    dict of str to ndarray
-        Sorted by label.
-    """
-    together = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    ids, index = np.unique(together.pop("label"), return_inverse=True)
-    merged = {"label": ids}
-    for key, values in together.items():
-        add = {"low": np.minimum, "high": np.maximum}.get(key, np.add)
-        first = _FAR if key == "low" else 0
-        merged[key] = np.full((len(ids), *values.shape[1:]), first, values.dtype)
-        add.at(merged[key], index, values)
-    return merged
-
-
 def sums_to_table(
-    sums: dict[str, np.ndarray], shape: Sequence[int], spacing: ArrayLike
+    sums: dict[str, np.ndarray],
+    shape: Sequence[int],
+    spacing: ArrayLike,
+    *,
+    unit: str | None = None,
+    columns: Sequence[str] | None = None,
+    further: dict[str, np.ndarray] | None = None,
 ) -> pd.DataFrame:
     """Make the table of `measure_objects` from sums.
 
@@ -214,28 +188,93 @@ def sums_to_table(
     shape : tuple of int
         Of the image.
     spacing : sequence of float
+    unit : str, default=None
+        Of `spacing`, for ``attrs["units"]``.
+    columns : sequence of str, default=None
+        As in `measure_objects`; None is all that derive from sums.
+    further : dict of str to ndarray, default=None
+        Columns that do not derive from sums.
 
     Returns
     -------
     pandas.DataFrame
     """
-    axes, spacing, sizes = _AXES[len(shape)], np.asarray(spacing, float), sums["size"]
-    columns = {"id": sums["label"]}
-    for axis, name in enumerate(axes):
-        columns[f"centroid_{name}"] = sums["position"][:, axis] / sizes * spacing[axis]
-    columns["area" if len(shape) == 2 else "volume"] = sizes * spacing.prod()
-    intensity = sums.get("intensity")
-    if intensity is not None and intensity.ndim == 1:
-        columns["mean_intensity"] = intensity / sizes
-    elif intensity is not None:
-        columns |= {f"mean_intensity_{c}": x / sizes for c, x in enumerate(intensity.T)}
-    for axis, name in enumerate(axes):
-        columns[f"min_{name}"] = sums["low"][:, axis]
-        columns[f"max_{name}"] = sums["high"][:, axis]
-    touches = (sums["low"] == 0) | (sums["high"] == np.array(shape))
-    columns["touches_border"] = touches.any(axis=1)
-    if "score" in sums:
-        columns["score"] = sums["score"] / sizes
+    steps, sizes, ndim = np.asarray(spacing, float), sums["size"], len(shape)
+    pairs = (("probability", "score"), ("intensity", "intensity"))
+    given = [argument for argument, name in pairs if name in sums]
+    names = select_columns(columns, ndim, given)
+    groups: dict[str, dict[str, Any]] = {
+        "id": {"id": sums["label"]},
+        **_position_columns(sums, shape, steps),
+        **_size_columns(sums, steps),
+        **_mean_columns(sums),
+    }
+    single = dict(further or {})
+    if {"major_axis_length", "minor_axis_length", "eccentricity", "orientation"} & {*names}:
+        single |= ellipse_columns(sums, steps)
+    groups |= {name: {name: values} for name, values in single.items()}
+    table: dict[str, Any] = {}
+    for name in names:
+        table |= groups[name]
     if "contour" in sums:
-        columns |= contour_columns(sums["contour"] / sizes[:, None, None], spacing)
-    return pd.DataFrame(columns)
+        table |= contour_columns(sums["contour"] / sizes[:, None, None], steps)
+    return with_units(pd.DataFrame(table), unit)
+
+
+def with_units(table: pd.DataFrame, unit: str | None) -> pd.DataFrame:
+    """Set ``attrs["units"]`` of a table of objects to the units of its columns.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        It is modified.
+    unit : str or None
+        Of length; None leaves the table as it is.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `table`.
+    """
+    if unit is not None:
+        table.attrs["units"] = units_of([*table.columns], unit)
+    return table
+
+
+def _position_columns(sums, shape, spacing):
+    sizes, axes = sums["size"], AXES[len(shape)]
+    centroid, box = {}, {}
+    for axis, name in enumerate(axes):
+        centroid[f"centroid_{name}"] = sums["position"][:, axis] / sizes * spacing[axis]
+        box[f"min_{name}"] = sums["low"][:, axis]
+        box[f"max_{name}"] = sums["high"][:, axis]
+    touches = (sums["low"] == 0) | (sums["high"] == np.array(shape))
+    return {
+        "centroid": centroid,
+        "bounding_box": box,
+        "touches_border": {"touches_border": touches.any(axis=1)},
+    }
+
+
+def _size_columns(sums, spacing):
+    ndim, size = len(spacing), sums["size"] * spacing.prod()
+    values = {
+        "area" if ndim == 2 else "volume": size,
+        "equivalent_diameter": (2 * ndim * size / np.pi) ** (1 / ndim),
+        "extent": sums["size"] / (sums["high"] - sums["low"]).prod(axis=1),
+    }
+    return {name: {name: column} for name, column in values.items()}
+
+
+def _mean_columns(sums):
+    """Score and intensities; of several channels a column for each."""
+    sizes, groups = sums["size"], {}
+    if "score" in sums:
+        groups["score"] = {"score": sums["score"] / sizes}
+    if "intensity" in sums:
+        values = {"mean_intensity": (sums["intensity"].T / sizes).T}
+        values |= {name: sums[name] for name in ("min_intensity", "max_intensity")}
+        for name, column in values.items():
+            channels = {f"{name}_{c}": x for c, x in enumerate(column.T)}
+            groups[name] = channels if column.ndim > 1 else {name: column}
+    return groups

@@ -57,7 +57,8 @@ class ScanResult:
 
     @cached_property
     def table(self) -> pd.DataFrame:
-        """One row for each object, as `InstanceCounter.measure` returns it; read from
+        """One row for each object, as `InstanceCounter.measure` returns it, with the units of its
+        columns in ``attrs["units"]`` if the scan has a unit; read from
         ``destination/objects.parquet`` at the first access."""
         return pd.read_parquet(self.destination / "objects.parquet")
 
@@ -91,7 +92,8 @@ def count_scan(
         ``sections="consecutive"``, its first axis counts the sections.
     destination : str or path-like
         A folder, which becomes an OME-Zarr group of labels (NGFF 0.5) [1]_ with their pyramid,
-        beside ``objects.parquet`` and ``objects.csv``.
+        beside ``objects.parquet`` and ``objects.csv``, whose first line has the units of columns
+        (``area [micrometer^2]``) if the scan has one.
     block_shape : tuple of int, default=None
         Pixels of the blocks that are split into objects; None is 2048 x 2048 or 128 x 512 x 512,
         less where a worker has little memory, in whole chunks of the scan, or the scan; a resumed
@@ -110,8 +112,9 @@ def count_scan(
         Keep ``destination/probabilities``, and ``destination/cores`` where cores are the seeds of
         objects; with ``method="contours"`` there are none.
     intensity : bool, default=False
-        Add the mean of the scan over each object to the table, ``mean_intensity``, or
-        ``mean_intensity_0``, ... of each channel, as `InstanceCounter.measure` does. Blocks with
+        Add mean, minimum and maximum of the scan over each object to the table,
+        ``mean_intensity, min_intensity, max_intensity``, or ``mean_intensity_0``, ... of each
+        channel, as `InstanceCounter.measure` does. Blocks with
         objects are read once more for it, except with ``method="contours"``.
     skip_below : float, default=None
         Blocks without a pixel above this, in the block or its halo, are background: the network

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..io.object_tables import names_with_units
 from ..io.scans import image_group, ngff_unit
 from ..morphology import merge_sums, sums_to_table
 from .checkpoints import Ledger
@@ -19,7 +20,10 @@ from .pyramid import pyramid_levels
 from .store import Store
 from .verification import finished_inputs
 
-_SUMS = ("label", "size", "position", "low", "high", "score", "intensity", "contour")
+_SUMS = (
+    "label", "size", "position", "low", "high", "moments", "score", "intensity", "min_intensity",
+    "max_intensity", "contour",
+)  # fmt: skip
 _TABLES = ("objects.parquet", "objects.csv")
 _TEMPORARY = (
     "scaling", "predict", "edges", "sums", "objects", "match", "write", "downsample"
@@ -72,7 +76,8 @@ def _tables(plan, ledger):
 
     Memory holds the objects of one block, and those that lie in several blocks.
     """
-    n_blocks = len(plan.grid)
+    n_blocks, unit = len(plan.grid), plan.scan.unit
+    unit = unit and (ngff_unit(unit) or unit)  # ASCII, for the header of CSV
     several = ledger.read("join", n_blocks)["parts"]
     merged = merge_sums([
         _select(sums, np.isin(sums["label"], several))
@@ -85,7 +90,7 @@ def _tables(plan, ledger):
         alone = _select(sums, ~np.isin(sums["label"], several))
         last_id = max(last_id, largest)
         block = merge_sums([alone, _select(merged, new)])
-        yield sums_to_table(block, plan.shape, plan.scan.spacing)
+        yield sums_to_table(block, plan.shape, plan.scan.spacing, unit=unit)
 
 
 def _sums(ledger, i):
@@ -101,22 +106,25 @@ def _select(sums, mask):
 
 
 def _write_table(destination, tables):
-    """Write Parquet and CSV, block by block."""
+    """Write Parquet and CSV, block by block, with units in the header of CSV."""
     import pyarrow as pa
     from pyarrow import csv, parquet
 
     parts = [destination / _part(name) for name in _TABLES]
     first = next(tables)
     schema = pa.Schema.from_pandas(first, preserve_index=False)
+    header = names_with_units(schema.names, first.attrs.get("units", {}))
+    fields = zip(schema, header, strict=True)
+    text_schema = pa.schema([field.with_name(name) for field, name in fields])
     with (
         parquet.ParquetWriter(parts[0], schema) as binary,
-        csv.CSVWriter(parts[1], schema) as text,
+        csv.CSVWriter(parts[1], text_schema) as text,
     ):
         for table in chain([first], tables):
             if len(table):
                 rows = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
                 binary.write_table(rows)
-                text.write_table(rows)
+                text.write_table(rows.rename_columns(header))
     for part, name in zip(parts, _TABLES, strict=True):
         part.replace(destination / name)
 

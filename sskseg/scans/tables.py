@@ -1,4 +1,4 @@
-"""Counts by region and densities, from a table of objects."""
+"""Densities from a table of objects."""
 
 from __future__ import annotations
 
@@ -6,53 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
-_AXES = {2: ("y", "x"), 3: ("z", "y", "x")}
-
-
-def count_by_region(
-    table: pd.DataFrame,
-    regions: ArrayLike,
-    *,
-    region_spacing: Sequence[float] | None = None,
-    spacing: Sequence[float] | None = None,
-) -> pd.DataFrame:
-    """Count objects in the regions of an atlas, by their centroids.
-
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        With ``centroid_y, centroid_x`` (and ``centroid_z``).
-    regions : ndarray or dask array of int, 2-D or 3-D
-        Each value, 0 too, is a region. May be coarser than the scan; both start at the same
-        corner.
-    region_spacing : sequence of float, default=None
-        Size of a pixel of `regions`, in the units of the centroids; None is that of the scan.
-    spacing : sequence of float, default=None
-        Size of a pixel of the scan; None is 1.
-
-    Returns
-    -------
-    pandas.DataFrame
-        ``region, objects, size`` (of the region, in units of `region_spacing`) and ``density``, one
-        row for each value of `regions`, and region -1 if centroids lie outside of all.
-    """
-    regions = np.asarray(regions)
-    pixel = np.ones(regions.ndim) if spacing is None else np.asarray(spacing, float)
-    steps = pixel if region_spacing is None else np.asarray(region_spacing, float)
-    at = np.floor(_from_corner(table, pixel) / steps).astype(np.int64)
-    inside = ((at >= 0) & (at < regions.shape)).all(axis=1)
-    values, sizes = np.unique(regions, return_counts=True)
-    index = np.searchsorted(values, regions[tuple(at[inside].T)])
-    counts = np.bincount(index, minlength=len(values))
-    sizes = sizes * steps.prod()
-    result = pd.DataFrame({"region": values, "objects": counts, "size": sizes,
-                           "density": counts / sizes})  # fmt: skip
-    if not inside.all():
-        outside = {"region": -1, "objects": int((~inside).sum()), "size": np.nan, "density": np.nan}
-        result = pd.concat([result, pd.DataFrame([outside])], ignore_index=True)
-    return result
+from ..morphology.columns import AXES
 
 
 def density_map(
@@ -99,4 +54,4 @@ def density_map(
 
 def _from_corner(table, pixel):
     """Centroids relative to the corner of the scan's first pixel, whose center is 0."""
-    return np.stack([table[f"centroid_{n}"] for n in _AXES[len(pixel)]], axis=1) + pixel / 2
+    return np.stack([table[f"centroid_{n}"] for n in AXES[len(pixel)]], axis=1) + pixel / 2

@@ -24,6 +24,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
+from sskseg.io import read_object_table
 from sskseg.scans import (
     ScanError,
     count,
@@ -165,10 +166,12 @@ def test_intensities_are_read_again_only_where_objects_are(components, plane, tm
     found = count_scan(components, scan, tmp_path / "out", intensity=True, **options)
     busy = {tuple(np.array(at) // 50) for at in np.argwhere(found.labels.compute() > 0)}
     assert len(reads) - once == once + len(busy)
-    assert found.table.drop(columns="mean_intensity").equals(plain.table)
+    intensities = [f"{name}_intensity" for name in ("mean", "min", "max")]
+    assert found.table.drop(columns=intensities).equals(plain.table)
     labels = found.labels.compute()
     expected = ndi.mean(image, labels, found.table.id)
     assert np.allclose(found.table.mean_intensity, expected)
+    assert np.array_equal(found.table.max_intensity, ndi.maximum(image, labels, found.table.id))
     # A second read that fails is repeated, at the latest by the next call.
     reads.clear()
     fails = range(once + 2, 10**6)
@@ -362,8 +365,11 @@ def test_labels_probabilities_and_tables_are_written(components, plane, tmp_path
     again = open_scan(tmp_path / "out" / "labels")
     assert (again.axes, again.spacing, again.unit) == ("yx", (0.5, 2.0), "micrometer")
     assert np.array_equal(again.data.compute(), found.labels.compute())
-    csv = pd.read_csv(tmp_path / "out" / "objects.csv")
+    csv = read_object_table(tmp_path / "out" / "objects.csv")
     pd.testing.assert_frame_equal(csv, found.table, check_dtype=False)
+    assert csv.attrs == found.table.attrs
+    assert csv.attrs["units"]["area"] == "micrometer^2"
+    assert "area [micrometer^2]" in pd.read_csv(tmp_path / "out" / "objects.csv").columns
     np.testing.assert_allclose(csv.area.sum(), (found.labels.compute() > 0).sum())
 
 
@@ -894,23 +900,27 @@ def _saved(array, path):
 # Regions and densities
 
 
-def test_an_atlas_begins_where_the_scan_does():
-    at = np.arange(8) * 0.5
-    table = pd.DataFrame({"centroid_y": np.zeros(8), "centroid_x": at})
-    found = count_by_region(
-        table, np.array([[1, 2]]), region_spacing=(2.0, 2.0), spacing=(0.5, 0.5)
-    )
-    assert found.objects.tolist() == [4, 4]
+def test_objects_of_a_scan_by_region(components, plane, tmp_path):
+    scan = open_scan(save_tiff(tmp_path / "scan.tif", plane), spacing=(0.5, 2.0), unit="µm")
+    found = count_scan(components, scan, tmp_path / "out", block_shape=64)
+    rows, cols = np.indices(plane.shape)
+    atlas = zarr.create_array(tmp_path / "atlas", data=(rows + cols) // 40, chunks=(17, 30))
+    options = {"spacing": scan.spacing, "unit": scan.unit}
+    counts = count_by_region(found.table, atlas, **options)
+    assert counts.objects.sum() == found.n_objects > 5
+    assert (counts.objects > 0).sum() > 2
+    size = np.prod(plane.shape) * 0.5 * 2.0 / 1e6
+    assert np.isclose(counts["size"].sum(), size)  # square millimeters
+    pd.testing.assert_frame_equal(count_by_region(found.labels, atlas, **options), counts)
+    majority = count_by_region(found.labels, da.from_array(atlas), by="majority", **options)
+    assert majority.objects.sum() == found.n_objects
+    with pytest.raises(ValueError, match="centroids in micrometer: give spacing"):
+        count_by_region(found.table, atlas)
 
 
-def test_regions_and_densities():
-    table = pd.DataFrame({"centroid_y": [0.0, 10.0, 30.0], "centroid_x": [0.0, 20.0, 300.0]})
-    regions = np.array([[1, 1], [1, 2]])
-    found = count_by_region(table, regions, region_spacing=(10.0, 20.0))
-    assert found.region.tolist() == [1, 2, -1]
-    assert found.objects.tolist() == [1, 1, 1]
-    assert found["size"].tolist()[:2] == [600.0, 200.0]
-    density = density_map(table.iloc[:2], (20, 30), grid=(10.0, 20.0))
+def test_densities_on_a_grid():
+    table = pd.DataFrame({"centroid_y": [0.0, 10.0], "centroid_x": [0.0, 20.0]})
+    density = density_map(table, (20, 30), grid=(10.0, 20.0))
     assert density.tolist() == [[1 / 200, 0], [0, 1 / 100]]
     for side, step, cell in ((3, 0.1, 0.1), (3000, 0.55, 16.5)):
         cells = density_map(table[:0], (side, 1), grid=(cell, 1.0), spacing=(step, 1.0))

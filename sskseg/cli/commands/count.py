@@ -11,8 +11,8 @@ from ...io import atomic_path, write_labels
 from ...morphology import count_objects
 from ...report import format_table
 from ..record import Record
-from .convert import write
 from ._common import model_file, new_folder, read, read_model, say
+from .convert import write
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:

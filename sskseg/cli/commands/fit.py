@@ -51,7 +51,11 @@ def make_pipeline(options: argparse.Namespace) -> Pipeline:
         class_name, _, parameter = name.partition(".")
         if parameter:
             given.setdefault(class_name, {})[parameter] = value
-    segmenter = {"random_state": 0, "verbose": not options.json, **given.get("SemiSupervisedSegmenter", {})}
+    segmenter = {
+        "random_state": 0,
+        "verbose": not options.json,
+        **given.get("SemiSupervisedSegmenter", {}),
+    }
     shared = {name: segmenter[name] for name in ("sections", "spatial_ndim") if name in segmenter}
     ndim = {name: value for name, value in shared.items() if name == "spatial_ndim"}
     # Sections of one stack have one exposure; independent images may have one each.

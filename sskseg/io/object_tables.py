@@ -1,0 +1,175 @@
+"""Write and read tables of objects, with the units of their columns."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .atomic import atomic_path
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SUFFIXES = (".csv", ".parquet")
+_WITH_UNIT = re.compile(r"(.+) \[([^\[\]]+)\]")
+
+
+def write_object_table(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
+    """Write a table of objects to CSV or Parquet, with the units of its columns.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Its suffix is .csv or .parquet. The file appears when it is complete.
+    table : pandas.DataFrame
+        As `sskseg.morphology.measure_objects` or `InstanceCounter.measure` returns it. Units are
+        those in ``table.attrs["units"]``: in CSV they are in the first line, ``area
+        [micrometer^2]``; in Parquet they stay attributes, which `pandas.read_parquet` reads, too.
+
+    Raises
+    ------
+    ValueError
+        For another suffix, units of columns that do not exist, or a name that would be read as one
+        with a unit.
+    ImportError
+        For Parquet without pyarrow, which the extra "scans" installs.
+
+    See Also
+    --------
+    read_object_table : Reads it.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import numpy as np
+    >>> from sskseg.io import read_object_table, write_object_table
+    >>> from sskseg.morphology import measure_objects
+    >>> labels = np.array([[0, 1, 1], [0, 1, 1]])
+    >>> table = measure_objects(labels, spacing=(0.5, 0.5), unit="micrometer", columns=["area"])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder, "objects.csv")
+    ...     write_object_table(path, table)
+    ...     print(path.read_text(), end="")
+    ...     read_object_table(path).attrs
+    id,area [micrometer^2]
+    1,1.0
+    {'units': {'area': 'micrometer^2'}}
+    """
+    suffix = _check_suffix(path)
+    units = table.attrs.get("units", {})
+    names = names_with_units([*table.columns], units)
+    with atomic_path(path) as part:
+        if suffix == ".csv":
+            table.to_csv(part, index=False, header=names)
+        else:
+            table.to_parquet(part, index=False, engine=_pyarrow())
+
+
+def read_object_table(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read a table of objects from CSV or Parquet.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file of `write_object_table`, or ``objects.csv`` or ``objects.parquet`` of
+        `sskseg.scans.count_scan`.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns without units in their names; ``attrs["units"]`` maps them to units if the file has
+        any.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        For another suffix, a file that is no such table, or two columns that differ in their units
+        only.
+    ImportError
+        For Parquet without pyarrow.
+
+    See Also
+    --------
+    write_object_table : Writes it.
+    """
+    import pandas as pd
+
+    suffix = _check_suffix(path)
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"No table of objects at {path}.")
+    try:
+        if suffix == ".parquet":
+            return pd.read_parquet(path, engine=_pyarrow())
+        table = pd.read_csv(path)
+    except (ValueError, OSError) as error:
+        raise ValueError(f"{path} cannot be read as a table of objects: {error}.") from error
+    matches = {name: _WITH_UNIT.fullmatch(name) for name in table.columns}
+    table.columns = [match[1] if match else name for name, match in matches.items()]
+    twice = sorted({*table.columns[table.columns.duplicated()]})
+    if twice:
+        raise ValueError(f"{path} has several columns {twice}, with different units.")
+    units = {match[1]: match[2] for match in matches.values() if match}
+    if units:
+        table.attrs["units"] = units
+    return table
+
+
+def names_with_units(columns: Sequence[str], units: Mapping[str, str]) -> list[str]:
+    """Append units to names of columns, ``area [micrometer^2]``.
+
+    Parameters
+    ----------
+    columns : sequence of str
+    units : dict of str to str
+        Of some of the columns.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    ValueError
+        For units of columns that do not exist, and names or units with brackets, which could not
+        be separated again.
+    """
+    missing = sorted({*units} - {*columns})
+    if missing:
+        raise ValueError(
+            f"attrs['units'] has units of {missing}, but the table has no such column."
+        )
+    names = [f"{name} [{units[name]}]" if name in units else name for name in columns]
+    for name, written in zip(columns, names, strict=True):
+        match = _WITH_UNIT.fullmatch(str(written))
+        if (match and match.groups()) != ((name, units[name]) if name in units else None):
+            raise ValueError(
+                f"The name {written!r} of a column would be read as another name with a unit: "
+                "rename it without brackets."
+            )
+    return names
+
+
+def _check_suffix(path: str | os.PathLike[str]) -> str:
+    suffix = Path(path).suffix.lower()
+    if suffix not in _SUFFIXES:
+        raise ValueError(
+            f"{path} must have a suffix of {' or '.join(_SUFFIXES)}, as tables of objects do, got "
+            f"{suffix!r}."
+        )
+    return suffix
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            "Parquet needs pyarrow, which is not installed: pip install sskseg[scans]"
+        ) from error
+    return "pyarrow"

@@ -1,0 +1,77 @@
+"""The counter's tables: selected columns and units."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sskseg import InstanceCounter
+from sskseg.counting.tables import measure_detections
+from sskseg.datasets import make_cells
+from sskseg.detection import Detections
+from sskseg.images import ImageStack
+from sskseg.morphology import contour_areas, measure_objects, trace_contours
+
+
+@pytest.fixture(scope="module")
+def made():
+    y = make_cells(2, (48, 56), random_state=0)[1]
+    probabilities = (y > 0).astype(float)
+    return probabilities, InstanceCounter("components").fit(probabilities, y)
+
+
+def test_columns_are_those_of_measure_objects(made):
+    X, counter = made
+    columns = ["solidity", "feret_diameter", "orientation", "score"]
+    table = counter.measure(X, columns=columns)
+    parts = [
+        measure_objects(label, probability=x, columns=columns)
+        for label, x in zip(counter.label(X), X, strict=True)
+    ]
+    pd.testing.assert_frame_equal(table.drop(columns="sample"), pd.concat(parts, ignore_index=True))
+    assert table["sample"].nunique() == 2
+    with pytest.raises(ValueError, match=r"columns has \['sol'\]"):
+        counter.measure(X, columns=["sol"])
+
+
+def test_the_unit_is_that_of_the_images_or_as_given(made):
+    X, counter = made
+    stack = ImageStack(X, spacing=(0.5, 0.5), unit="µm")
+    assert counter.measure(stack).attrs["units"]["area"] == "micrometer^2"
+    assert counter.measure(stack, unit="pc").attrs["units"]["area"] == "parsec^2"
+    own = InstanceCounter("components", spacing=(2, 2)).fit(X, (X > 0).astype(int))
+    assert own.measure(stack).attrs == {}  # the counter's spacing, whose unit is not known
+    assert own.measure(X, unit="furlong").attrs["units"]["centroid_y"] == "furlong"
+    with pytest.raises(ValueError, match="unit='nm' and no spacing"):
+        counter.measure(X, unit="nm")
+
+
+def test_sections_with_some_columns(made):
+    X, _ = made
+    counter = InstanceCounter("components", sections="consecutive", spacing=(3, 1, 1)).fit(X)
+    whole = counter.measure(X, positions=[5, 6], unit="nm")
+    assert whole.attrs["units"]["volume"] == "nanometer^3"
+    some = counter.measure(X, positions=[5, 6], columns=["volume", "centroid"])
+    pd.testing.assert_frame_equal(some, whole[some.columns])
+    assert some["centroid_z"].between(15, 18).all()
+    box = counter.measure(X, positions=[5, 6], columns=["bounding_box"])
+    assert box["min_z"].min() == 5
+    assert list(counter.measure(X, columns=["extent"]).columns) == ["id", "extent"]
+
+
+def test_contours_keep_their_score_and_perimeter():
+    labels = make_cells(1, (48, 56), random_state=0)[1][0]
+    ids, contours = trace_contours(labels)
+    scores = np.linspace(0.5, 1, len(ids))
+    numbers = np.where(labels > 0, np.searchsorted(ids, labels) + 1, 0)
+    found = [Detections(numbers, contours, scores)]
+    table = measure_detections(found, [None], (0.5, 0.5), unit="nm")
+    assert table["score"].tolist() == scores.tolist()
+    assert list(table.columns).index("score") == list(table.columns).index("touches_border") + 1
+    assert np.allclose(table["contour_area"], np.abs(contour_areas(contours)) / 4)
+    assert table.attrs["units"]["contour_area"] == "nm^2"
+    assert table.attrs["units"]["perimeter"] == "nm"
+    some = measure_detections(found, [None], None, columns=["score", "perimeter", "area"])
+    outline = ["contour_area", "perimeter", "polygon"]
+    assert list(some.columns) == ["sample", "id", "area", "score", *outline]
+    with pytest.raises(ValueError, match=r"columns has \['perimiter'\]"):
+        measure_detections(found, [None], None, columns=["perimiter"])

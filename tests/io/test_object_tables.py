@@ -1,0 +1,78 @@
+"""Tables of objects in files, with their units."""
+
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sskseg.datasets import make_cells
+from sskseg.io import read_object_table, write_object_table
+from sskseg.morphology import measure_objects
+
+
+@pytest.fixture
+def table():
+    X, y = make_cells(1, (40, 50), random_state=0)
+    return measure_objects(y[0], probability=X[0] * 0, spacing=(0.3, 0.7), unit="micrometer")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet", ".CSV"])
+def test_what_is_written_is_read(table, tmp_path, suffix):
+    path = tmp_path / f"objects{suffix}"
+    write_object_table(path, table)
+    found = read_object_table(path)
+    pd.testing.assert_frame_equal(found, table, rtol=1e-14, check_dtype=suffix == ".parquet")
+    assert found.attrs == table.attrs
+    assert found.attrs["units"]["area"] == "micrometer^2"
+    assert os.listdir(tmp_path) == [path.name]
+
+
+def test_pandas_reads_the_same_numbers_and_units(table, tmp_path):
+    write_object_table(tmp_path / "a.csv", table)
+    write_object_table(tmp_path / "a.parquet", table)
+    csv = pd.read_csv(tmp_path / "a.csv")
+    assert list(csv.columns)[:4] == [
+        "id", "centroid_y [micrometer]", "centroid_x [micrometer]", "area [micrometer^2]"
+    ]  # fmt: skip
+    assert np.allclose(csv["area [micrometer^2]"], table["area"])
+    assert pd.read_parquet(tmp_path / "a.parquet").attrs == table.attrs
+
+
+def test_units_survive_what_is_done_with_tables(table, tmp_path):
+    several = pd.concat([table, table], ignore_index=True)
+    assert several[several["area"] > 0].assign(kind="a").attrs == table.attrs
+
+
+def test_a_table_without_units_or_rows_keeps_its_names(table, tmp_path):
+    plain = table.head(0).copy()
+    plain.attrs.clear()
+    write_object_table(tmp_path / "a.csv", plain)
+    found = read_object_table(tmp_path / "a.csv")
+    assert list(found.columns) == list(table.columns)
+    assert found.attrs == {}
+
+
+def test_bad_tables_are_not_written(table, tmp_path):
+    with pytest.raises(ValueError, match=r"a.xlsx must have a suffix of .csv or .parquet"):
+        write_object_table(tmp_path / "a.xlsx", table)
+    with pytest.raises(ValueError, match="attrs\\['units'\\] has units of \\['area'\\]"):
+        write_object_table(tmp_path / "a.csv", table.drop(columns="area"))
+    with pytest.raises(ValueError, match=r"'mean \[GFP\]' of a column would be read as another"):
+        write_object_table(tmp_path / "a.csv", table.rename(columns={"score": "mean [GFP]"}))
+    assert os.listdir(tmp_path) == []
+
+
+def test_bad_files(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"a.csv"):
+        read_object_table(tmp_path / "a.csv")
+    with pytest.raises(ValueError, match=r"a.txt must have a suffix"):
+        read_object_table(tmp_path / "a.txt")
+    (tmp_path / "a.csv").write_text("")
+    (tmp_path / "a.parquet").write_text("id,area")
+    for name in ("a.csv", "a.parquet"):
+        with pytest.raises(ValueError, match=f"{name} cannot be read as a table of objects"):
+            read_object_table(tmp_path / name)
+    (tmp_path / "a.csv").write_text("area [nm],area\n1,2\n")
+    with pytest.raises(ValueError, match=r"a.csv has several columns \['area'\]"):
+        read_object_table(tmp_path / "a.csv")
