@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from sklearn.utils.validation import check_is_fitted
 
-from ..counting import Contours, InstanceCounter
+from ..counting import Contours, InstanceCounter, make_instance_method
 from ..model_selection import CrossFitted
 from ..preprocessing import PercentileScaler
 from ..pretraining import ProxyPretrainer
@@ -64,7 +64,7 @@ def split_model(model: Any) -> Parts:
         if part is not None:
             check_is_fitted(part)
     _check_segmenter(segmenter)
-    if counter is not None and isinstance(counter.method, Contours):
+    if counter is not None and isinstance(make_instance_method(counter.method), Contours):
         raise ValueError("model must count by probabilities, got method='contours'.")
     return Parts(scaler, segmenter, counter)
 

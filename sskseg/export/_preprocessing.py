@@ -71,7 +71,7 @@ def _scaling(scaler, n_sections):
     if scaler.scope == "image":
         return [ImagePercentiles(scaler.percentiles), *clip]
     span = (scaler.high_ - scaler.low_).astype(np.float32)
-    # A constant channel becomes 0, whatever its values.
+    # A constant channel becomes 0 (below 1e-20 at least), whatever its values.
     span = np.where(span > 0, span, np.float32(_LARGEST))
     return [_standardize(scaler.low_.astype(np.float32), span, n_sections), *clip]
 
