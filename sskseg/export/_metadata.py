@@ -1,4 +1,4 @@
-"""What other programs must know of an exported model."""
+"""Metadata of an exported model: what its users need beside the graph."""
 
 from __future__ import annotations
 
