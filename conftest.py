@@ -1,9 +1,14 @@
 """Of all tests: as many threads as there are cores, shared by the processes of pytest-xdist."""
 
 import os
+from importlib.util import find_spec
 
 import pytest
 import torch
+
+# Examples that need the extra "export".
+_EXPORT = ("onnx", "onnxruntime", "onnxscript", "bioimageio")
+collect_ignore = [] if all(map(find_spec, _EXPORT)) else ["sskseg/export", "docs/howto/export.md"]
 
 _PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
 torch.set_num_threads(max(1, min(2, os.cpu_count() or 1) // _PROCESSES))

@@ -40,6 +40,7 @@ MODULES = [
     "sskseg.counting",
     "sskseg.datasets",
     "sskseg.detection",
+    "sskseg.export",
     "sskseg.images",
     "sskseg.inference",
     "sskseg.io",

@@ -11,6 +11,7 @@ import sskseg
 MODULES = [
     "sskseg",
     "sskseg.datasets",
+    "sskseg.export",
     "sskseg.images",
     "sskseg.metrics",
     "sskseg.morphology",

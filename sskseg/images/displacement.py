@@ -51,7 +51,7 @@ def displace(images: torch.Tensor, offset: Sequence[float]) -> torch.Tensor:
 
 
 def _displace_axis(images, axis, offset):
-    steps, weights = _kernel(-offset)
+    steps, weights = displacement_kernel(-offset)
     size = images.shape[axis]
     total = torch.zeros_like(images)
     for step, weight in zip(steps, weights, strict=True):
@@ -62,8 +62,8 @@ def _displace_axis(images, axis, offset):
     return total
 
 
-def _kernel(position):
-    """Steps to pixels around a position, and their weights, which add up to 1."""
+def displacement_kernel(position: float) -> tuple[list[int], list[float]]:
+    """Return the steps to pixels around a position, and their weights, which add up to 1."""
     whole = math.floor(position)
     if whole == position:
         return [whole], [1.0]

@@ -16,8 +16,9 @@ class _Conv3d(nn.Conv3d):
     """
 
     def forward(self, x):
-        few = 1 < x.shape[2] < self.kernel_size[0]
-        if few and x.device.type == "cpu" and torch.is_grad_enabled():
+        # The size last: an export, which computes no gradients, must not depend on it.
+        is_training = x.device.type == "cpu" and torch.is_grad_enabled()
+        if is_training and 1 < x.shape[2] < self.kernel_size[0]:
             with torch.autocast("cpu", enabled=False):
                 return super().forward(x.to(self.weight.dtype))
         return super().forward(x)

@@ -84,13 +84,14 @@ def make_network(
             f"network must be one of {sorted(NETWORKS)}, a callable or a torch module, got "
             f"{name!r}."
         )
-    width, depth = network_size(name, width, depth)
     arguments = in_channels, out_channels
-    options: dict[str, Any] = {"width": width, "depth": depth, "ndim": ndim}
     if not callable(name):
-        if spacing is not None and name in _SPACED:
-            options["spacing"] = spacing
-        return NETWORKS[name](*arguments, **options)
+        network, arguments_by_name = network_class(
+            name, *arguments, width, depth, ndim=ndim, spacing=spacing
+        )
+        return network(**arguments_by_name)
+    width, depth = network_size(name, width, depth)
+    options: dict[str, Any] = {"width": width, "depth": depth, "ndim": ndim}
     _check_callable(name, arguments, options)
     module = name(*arguments, **options)
     if not isinstance(module, nn.Module):
@@ -98,6 +99,43 @@ def make_network(
             f"network must return a torch module where it is a callable, got {module!r}."
         )
     return module
+
+
+def network_class(
+    name: str,
+    in_channels: int,
+    out_channels: int,
+    width: int | None = None,
+    depth: int | None = None,
+    *,
+    ndim: int = 2,
+    spacing: Sequence[float] | None = None,
+) -> tuple[type[nn.Module], dict[str, Any]]:
+    """Return the class of a network, and the arguments with which `make_network` calls it.
+
+    Parameters
+    ----------
+    name : str
+    in_channels, out_channels, width, depth, ndim, spacing
+        As `make_network` takes them.
+
+    Returns
+    -------
+    network : type
+    arguments : dict
+    """
+    factory = NETWORKS[name]
+    network, options = factory, {}
+    if isinstance(factory, partial):
+        network, options = factory.func, dict(factory.keywords)
+    width, depth = network_size(name, width, depth)
+    options |= {
+        "in_channels": in_channels, "out_channels": out_channels, "width": width, "depth": depth,
+        "ndim": ndim,
+    }  # fmt: skip
+    if spacing is not None and name in _SPACED:
+        options["spacing"] = spacing
+    return network, options
 
 
 def network_size(name: Any, width: int | None = None, depth: int | None = None) -> tuple[int, int]:
