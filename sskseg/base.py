@@ -28,6 +28,7 @@ from .training import (
     select_device,
     select_precision,
 )
+from .training.callbacks import CallbackSupportMixin, with_progress
 
 _DEFAULT_STEPS = 1000
 
@@ -58,7 +59,7 @@ def transaction(estimator: BaseEstimator) -> Iterator[None]:
         raise
 
 
-class ImageEstimator(TransformerMixin, BaseEstimator):
+class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Base of the estimators on images: tags, and model files that cannot execute code.
 
     Parameters that are objects are saved if their class is registered, see
@@ -68,6 +69,11 @@ class ImageEstimator(TransformerMixin, BaseEstimator):
     _not_saved: tuple[str, ...] = ()  # fitted attributes that describe the training images only
     _inner: dict = {}  # noqa: RUF012 - classes of the fitted attributes that are estimators
     _fitted: dict[str, str] = {}  # noqa: RUF012 - kinds of the fitted attributes: `check_fitted`
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        if "fit" in vars(cls):
+            cls.fit = with_progress(cls.fit)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -274,7 +280,7 @@ class TorchEstimator(ImageEstimator):
         steps = self.max_steps
         if steps is None and self.time_budget is None:
             steps = _DEFAULT_STEPS
-        return Budget(steps, self.time_budget)
+        return Budget(steps, self.time_budget, report=getattr(self, "_fit_progress", None))
 
     def _resumes(self, network: torch.nn.Module) -> bool:
         """Whether a network is that of the last fit (warm start)."""

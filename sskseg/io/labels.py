@@ -57,7 +57,8 @@ def read_labels(
         pages pairs with as many images in their order.
     spatial_ndim : {2, 3}, default=2
     shape : tuple of int or sequence of tuples, default=None
-        Shapes of images, for files of regions that do not have it; see `read_rois`.
+        Shapes of images, for files of regions that do not have it; see `read_rois`. Not used for
+        label images.
 
     Returns
     -------
@@ -84,8 +85,6 @@ def read_labels(
     """
     if holds_labels(Path(path)):
         return read_region_labels(Path(path), names, spatial_ndim, shape)
-    if shape is not None:
-        raise ValueError(f"shape is for files of regions, and {path} holds label images.")
     found, stored, sources = [], [], []
     for file in _label_sources(path):
         stored.append(stored_labels(read_pictures(file), spatial_ndim, file))

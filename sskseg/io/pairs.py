@@ -23,8 +23,8 @@ def read_pairs(
     images : str or path-like
         As `read_images` takes it.
     labels : str or path-like
-        Label images, as `read_labels` takes them, or a CSV or TSV table of points, as `read_points`
-        takes it. They are paired with the images by name.
+        Label images or regions, as `read_labels` takes them, or a CSV or TSV table of points, as
+        `read_points` takes it. They are paired with the images by name.
     spatial_ndim : {2, 3}, default=2
 
     Returns
@@ -43,7 +43,8 @@ def read_pairs(
     if os.fspath(labels).lower().endswith(_TABLES):
         _, y = read_points(labels, names, spatial_ndim=spatial_ndim)
         return names, X, y
-    _, y = read_labels(labels, names, spatial_ndim=spatial_ndim)
+    shapes = [image.shape[:spatial_ndim] for image in X]
+    _, y = read_labels(labels, names, spatial_ndim=spatial_ndim, shape=shapes)
     for name, image, label in zip(names, X, y, strict=True):
         if label is not None and image.shape[:spatial_ndim] != label.shape:
             raise ValueError(

@@ -2,6 +2,7 @@
 
 from .batches import Batch, MixedBatches, PatchBatches
 from .budget import Budget
+from .callbacks import ReportProgress, StopSignal
 from .devices import inference_copy, memory_format, select_device, select_precision
 from .global_state import isolated_seed, own_defaults, random_numbers
 from .history import History
@@ -25,7 +26,9 @@ __all__ = [
     "LoopSettings",
     "MixedBatches",
     "PatchBatches",
+    "ReportProgress",
     "SegmentationLoss",
+    "StopSignal",
     "balanced_weights",
     "channel_statistics",
     "check_batch",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 
@@ -20,13 +21,17 @@ class Budget:
     started : float
         Of `time.perf_counter`; now by default.
     interrupted : bool, default=False
-        Whether Ctrl-C ended the training.
+        Whether Ctrl-C or a callback ended the training.
+    report : callable, default=None
+        ``report(progress) -> bool`` is called after each step, and returns whether to end the
+        training.
     """
 
     max_steps: int | None = None
     time_budget: float | None = None
     started: float = field(default_factory=perf_counter)
     interrupted: bool = False
+    report: Callable[[float], bool] | None = None
 
     def elapsed(self) -> float:
         """Return the seconds since the start."""
@@ -38,10 +43,14 @@ class Budget:
         time = self.elapsed() / self.time_budget if self.time_budget is not None else 0.0
         return max(steps, time)
 
+    def should_stop(self, step: int) -> bool:
+        """Report the progress after a step, and return whether to end the training."""
+        return self.report is not None and self.report(min(1.0, self.progress(step)))
+
     def part(self, share: float) -> Budget:
         """Return a budget with the same steps and a share of the time; the rest is for later."""
         time = None if self.time_budget is None else share * self.time_budget
-        return Budget(self.max_steps, time, self.started)
+        return Budget(self.max_steps, time, self.started, report=self.report)
 
     def shorten(self, seconds: float) -> None:
         """End no later than `seconds` after the start; at once if that has passed."""
@@ -51,4 +60,6 @@ class Budget:
     def rest(self, max_steps: int | None) -> Budget:
         """Return a budget of at most `max_steps` steps in the time that is left."""
         time = None if self.time_budget is None else self.time_budget - self.elapsed()
-        return Budget(max_steps, time if time is None else max(time, _NO_TIME))
+        time = time if time is None else max(time, _NO_TIME)
+        report = self.report  # which has seen the end of the first training
+        return Budget(max_steps, time, report=report and (lambda _: report(1.0)))

@@ -49,7 +49,7 @@ def run_steps(
 ) -> None:
     """Make training steps until the budget is used up, the monitor stops them or Ctrl-C comes.
 
-    One step is made at least. Ctrl-C sets ``budget.interrupted``.
+    One step is made at least. Ctrl-C and callbacks of `fit` set ``budget.interrupted``.
 
     Parameters
     ----------
@@ -89,6 +89,9 @@ def run_steps(
                 unchecked.clear()
             if is_due:
                 history.close_row(monitor(n) if monitor else {})
+            if budget.should_stop(n):
+                budget.interrupted = True
+                break
         _check_losses(unchecked)
     except KeyboardInterrupt:
         budget.interrupted = True

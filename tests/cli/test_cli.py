@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -235,5 +234,5 @@ def test_spacing_is_passed_on(folder, tmp_path, capsys):
     assert run(*arguments, "--spacing", "0.5um") == 0
     scaled = pd.read_csv(tmp_path / "objects.csv")
     assert len(scaled) == len(plain)
+    assert np.allclose(scaled["area [µm^2]"], 0.25 * plain["area"])
     capsys.readouterr()
-    assert not Path(tmp_path / "counts.csv.part").exists()

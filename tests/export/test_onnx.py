@@ -97,6 +97,18 @@ def test_another_size_is_an_error_that_says_what_to_do(exported, shape):
         session.run(None, {"images": np.zeros((1, 1, *shape), np.float32)})
 
 
+def test_images_are_displaced_in_the_graph(tmp_path):
+    X, y = images()
+    model = segmenter().fit(X, y)
+    plain = model.predict_proba(X)
+    model.label_offset_ = np.array([0.6, -1.3])
+    export_onnx(model, tmp_path / "model.onnx")
+    expected = model.predict_proba(X)
+    assert np.abs(expected - plain).max() > 1e-3
+    found = run(session_of(tmp_path / "model.onnx"), X)[:, 0]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
 def test_padding_at_the_end_and_cropping_gives_the_prediction(exported):
     model, _, session = exported
     X, _ = images(shape=(37, 42))

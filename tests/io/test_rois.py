@@ -254,8 +254,7 @@ def test_label_images_are_read_first(tmp_path):
     write_rois(tmp_path / "a.zip", objects())
     with pytest.warns(UserWarning, match=r"holds label images, .* left out: a\.zip"):
         assert np.array_equal(read_labels(tmp_path)[1][0], simple())
-    with pytest.raises(ValueError, match="shape is for files of regions"):
-        read_labels(tmp_path / "a_mask.tif", shape=(20, 24))
+    assert np.array_equal(read_labels(tmp_path / "a_mask.tif", shape=(20, 24))[1][0], simple())
 
 
 def test_areas_are_no_points_and_points_no_areas(tmp_path):

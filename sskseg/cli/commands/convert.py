@@ -19,8 +19,11 @@ FORMATS = (*_SUFFIXES, *_OF_ALL)
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Read labels, and write them in another format."""
-    names = None if options.images is None else read_images(options.images)[0]
-    names, labels = read_labels(options.labels, names)
+    names = shapes = None
+    if options.images is not None:
+        names, X = read_images(options.images)
+        shapes = [image.shape[:2] for image in X]
+    names, labels = read_labels(options.labels, names, shape=shapes)
     known = [(name, label) for name, label in zip(names, labels, strict=True) if label is not None]
     if not known:
         raise ValueError(f"No image in {options.images} has labels in {options.labels}.")

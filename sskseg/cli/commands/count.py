@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from ...io import atomic_path, write_labels
+from ...io import atomic_path, write_labels, write_object_table
 from ...morphology import count_objects
 from ...report import format_table
 from ..record import Record
@@ -33,9 +33,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if options.out is None:
         return result
     folder = new_folder(options.out)
-    for name, table in (("counts.csv", counts), ("objects.csv", objects)):
-        with atomic_path(folder / name) as path:
-            table.to_csv(path, index=False)
+    with atomic_path(folder / "counts.csv") as path:
+        counts.to_csv(path, index=False)
+    write_object_table(folder / "objects.csv", objects)
     written = ["counts.csv", "objects.csv"]
     for name, label in zip(names, labels, strict=True):
         write_labels(folder / f"{name}_labels.tif", [label])

@@ -1,0 +1,100 @@
+"""Regions in and out on the command line, and the script of the how-to page."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+
+from sskseg.cli import main
+from sskseg.cli.commands import convert
+from sskseg.cli.main import make_parser
+from sskseg.datasets import make_cells
+from sskseg.io import read_labels, read_rois, write_labels, write_rois
+
+SCRIPT = Path(__file__).parents[2] / "docs" / "howto" / "from_tiffs_to_fiji_and_qupath.sh"
+SHAPES = [(64, 64)] * 2
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two images with labels."""
+    X, y = make_cells(n_samples=2, shape=(64, 64), random_state=0)
+    (tmp_path / "images").mkdir()
+    (tmp_path / "labels").mkdir()
+    for i in range(2):
+        tifffile.imwrite(tmp_path / "images" / f"cell{i}.tif", X[i])
+        write_labels(tmp_path / "labels" / f"cell{i}.tif", [y[i]])
+    return tmp_path
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+@pytest.mark.parametrize("kind", convert.FORMATS)
+def test_convert_and_back(folder, kind):
+    if kind == "imagej":
+        pytest.importorskip("roifile")
+    if kind == "ilastik":
+        pytest.importorskip("h5py")
+    there, back = folder / "there", folder / "back"
+    images = ["--images", folder / "images"]
+    assert run("convert", folder / "labels", *images, "--to", kind, "--out", there) == 0
+    expected = read_labels(folder / "labels")[1]
+    if kind == "ilastik":  # its files need the class of the background
+        found = [rois.labels for rois in read_rois(there, background=0)[1]]
+        pairs = [(a > 0, b > 0) for a, b in zip(found, expected, strict=True)]
+    else:
+        source = there / "labels.json" if kind == "coco" else there
+        source = there / "labels.xml" if kind == "cvat" else source
+        assert run("convert", source, *images, "--to", "tif", "--out", back) == 0
+        pairs = zip(read_labels(back)[1], expected, strict=True)
+    for found, label in pairs:
+        assert np.array_equal(found, label)
+
+
+def test_formats_of_the_command_line_are_those_that_are_written():
+    action = make_parser()._subparsers._group_actions[0].choices["convert"]
+    choices = next(a.choices for a in action._actions if a.dest == "to")
+    assert set(choices) == set(convert.FORMATS)
+
+
+def test_nothing_to_convert(folder, capsys):
+    (folder / "none").mkdir()
+    assert run("convert", folder / "none", "--to", "tif", "--out", folder / "x") == 2
+    assert not (folder / "x").exists()
+    assert "none" in capsys.readouterr().err
+
+
+def test_script_from_tiffs_to_fiji_and_qupath(folder):
+    roifile = pytest.importorskip("roifile")
+    for name in ("onnxruntime", "onnxscript", "bioimageio.core", "matplotlib"):
+        pytest.importorskip(name)
+    rois = folder / "rois"
+    rois.mkdir()
+    label = read_labels(folder / "labels")[1][0]
+    write_rois(rois / "cell0.zip", label)
+    command = folder / "bin" / "sskseg"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sskseg "$@"\n')
+    command.chmod(0o755)
+    results = folder / "results"
+    options = ["--width", "4", "--depth", "2", "--max-steps", "10", "--semi-supervision", "none",
+               "--no-verbose", "--augmentation", "dihedral"]  # fmt: skip
+    path = f"{command.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        ["sh", SCRIPT, folder / "images", rois, results, *options],
+        env={**os.environ, "PATH": path}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    labels = read_labels(results / "cell1_labels.tif")[1][0]
+    written = roifile.roiread(results / "cell1.zip") if labels.any() else []
+    assert len(written) == len(np.unique(labels[labels > 0]))
+    found = read_rois(results / "cell1.geojson", (64, 64))[1][0].labels
+    assert np.array_equal(found, labels)
+    for name in ("counts.csv", "objects.csv", "report.html", "model.zip", "run.json"):
+        assert (results / name).stat().st_size > 0
