@@ -16,7 +16,7 @@ from .values import parse_duration, parse_spacing, parse_value
 BAD_INPUT, INTERRUPTED = 2, 130
 _EPILOG = """exit codes: 0 done; 1 an error of the program, with a traceback; 2 bad command line or
 input, which the message explains; 130 interrupted without a result"""
-_SHARED = ("sections", "spatial_ndim")  # parameters of several steps, given once
+SHARED = ("sections", "spatial_ndim")  # parameters of several steps, given once
 _SPECIAL = {"time_budget": (parse_duration, "DURATION"), "verbose": (None, "")}
 # Prefix of the options of each step of the pipeline.
 STEPS = (
@@ -106,7 +106,7 @@ def _parameters(command, class_name, prefix):
     """Options for the parameters of an estimator; those that are not given are not set."""
     group = command.add_argument_group(f"parameters of {class_name}")
     for parameter in estimator_parameters(class_name):
-        if prefix and parameter.name in _SHARED:
+        if prefix and parameter.name in SHARED:
             continue
         option = f"--{prefix}{parameter.name.replace('_', '-')}"
         text = f"{parameter.summary} (default: {parameter.default})".replace("%", "%%")

@@ -245,7 +245,7 @@ def _halo(parts: Parts, sizes: InputSizes, halo: int | None) -> tuple[int, ...]:
     if halo is not None:
         return (int(halo),) * ndim
     offset = parts.segmenter.label_offset_
-    margin = 0 if offset is None else displacement_margin(offset)
+    margin = 0 if offset is None else displacement_margin(offset.tolist())
     return tile_settings(network, ndim, margin=margin).halo
 
 

@@ -71,7 +71,7 @@ def resample(image: np.ndarray, shape: Sequence[int]) -> np.ndarray:
         return image
     # Float32 would round large numbers, such as those of images with a large offset.
     dtype = np.float32 if np.can_cast(image.dtype, np.float32) else np.float64
-    x = torch.from_numpy(np.require(np.moveaxis(image, -1, 0), dtype, "CW"))[None]
+    x = torch.from_numpy(np.require(np.moveaxis(image, -1, 0), dtype, ["C", "W"]))[None]
     shrinks = any(new < old for new, old in zip(shape, image.shape[:2], strict=True))
     x = F.interpolate(x, tuple(shape), mode="bilinear", antialias=shrinks, align_corners=False)
     result = np.moveaxis(x[0].numpy(), 0, -1)

@@ -64,7 +64,8 @@ def save_model(model: Pipeline | ImageEstimator, path: str | os.PathLike[str]) -
         _check_step(model)
         model.save(path)
         return
-    steps, tensors = [], {}
+    steps: list[tuple[str, str, dict]] = []
+    tensors: dict[str, Any] = {}
     for i, (name, step) in enumerate(model.steps):
         if step is None or step == "passthrough":
             steps.append((name, "passthrough", {}))

@@ -55,7 +55,7 @@ def label_components(mask: np.ndarray, connectivity: int = 1) -> np.ndarray:
     dtype = np.int32 if mask.size < 2**31 else np.int64
     # cc3d refuses read-only arrays. It numbers components in scan order, 1, 2, ..., without gaps.
     labels = cc3d.connected_components(
-        np.require(mask, requirements="CW"), connectivity=_NEIGHBORS[mask.ndim, connectivity]
+        np.require(mask, requirements=["C", "W"]), connectivity=_NEIGHBORS[mask.ndim, connectivity]
     )
     # There are too few components for an unsigned integer to exceed the signed one.
     if labels.dtype.itemsize == np.dtype(dtype).itemsize:

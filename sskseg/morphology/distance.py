@@ -15,7 +15,7 @@ def border_distance(labels: np.ndarray, spacing: Sequence[float] | None = None) 
     The frame of the image is not a border. `spacing` is as in `normalized_distance`.
     """
     spacing = (1.0,) * labels.ndim if spacing is None else tuple(float(s) for s in spacing)
-    labels = np.require(labels, requirements="CW")  # edt refuses read-only masks
+    labels = np.require(labels, requirements=["C", "W"])  # edt refuses read-only masks
     return edt.edt(labels, anisotropy=spacing, black_border=False)
 
 

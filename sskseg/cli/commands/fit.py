@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 from ... import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from ...io import read_pairs
 from ...models import save_model
+from ..main import SHARED
 from ..record import Record
 from ._common import model_file, new_folder, say, with_spacing
 
@@ -51,17 +52,16 @@ def make_pipeline(options: argparse.Namespace) -> Pipeline:
         class_name, _, parameter = name.partition(".")
         if parameter:
             given.setdefault(class_name, {})[parameter] = value
-    segmenter = {
-        "random_state": 0,
-        "verbose": not options.json,
-        **given.get("SemiSupervisedSegmenter", {}),
-    }
-    shared = {name: segmenter[name] for name in ("sections", "spatial_ndim") if name in segmenter}
-    ndim = {name: value for name, value in shared.items() if name == "spatial_ndim"}
+    segmenter: dict[str, Any] = {"random_state": 0, "verbose": not options.json}
+    segmenter |= given.get("SemiSupervisedSegmenter", {})
+    shared: dict[str, Any] = {name: segmenter[name] for name in SHARED if name in segmenter}
     # Sections of one stack have one exposure; independent images may have one each.
-    scope = "dataset" if shared.get("sections") == "consecutive" else "image"
-    scaler = {"scope": scope, **ndim, **given.get("PercentileScaler", {})}
-    counter = {**shared, **given.get("InstanceCounter", {})}
+    scaler: dict[str, Any] = {"scope": "image"}
+    if shared.get("sections") == "consecutive":
+        scaler = {"scope": "dataset"}
+    scaler |= {"spatial_ndim": segmenter.get("spatial_ndim", 2)}
+    scaler |= given.get("PercentileScaler", {})
+    counter = shared | given.get("InstanceCounter", {})
     return Pipeline([
         ("scaler", PercentileScaler(**scaler)),
         ("segmenter", SemiSupervisedSegmenter(**segmenter)),
