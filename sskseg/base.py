@@ -28,7 +28,7 @@ from .training import (
     select_device,
     select_precision,
 )
-from .training.callbacks import CallbackSupportMixin, with_progress
+from .training.callbacks import CallbackSupportMixin
 
 _DEFAULT_STEPS = 1000
 
@@ -69,11 +69,6 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     _not_saved: tuple[str, ...] = ()  # fitted attributes that describe the training images only
     _inner: dict = {}  # noqa: RUF012 - classes of the fitted attributes that are estimators
     _fitted: dict[str, str] = {}  # noqa: RUF012 - kinds of the fitted attributes: `check_fitted`
-
-    def __init_subclass__(cls, **options):
-        super().__init_subclass__(**options)
-        if "fit" in vars(cls):
-            cls.fit = with_progress(cls.fit)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

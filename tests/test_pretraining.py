@@ -347,7 +347,7 @@ def test_weights_are_taken_over_and_the_stem_adapted():
 
 def pipeline(finetune="all", **options):
     pretrainer = ProxyPretrainer(("channel", "restoration"), max_steps=2, **SMALL)
-    options = {"max_steps": 3, "random_state": 0, "batch_size": 2, **options}
+    options = {"max_steps": 4, "random_state": 0, "batch_size": 2, **options}
     return make_pipeline(
         PercentileScaler(), pretrainer,
         SemiSupervisedSegmenter(finetune=finetune, semi_supervision=None, **options),

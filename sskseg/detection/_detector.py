@@ -35,6 +35,7 @@ from ..model_selection.reference import count_each, reference_of, score_labels
 from ..morphology import contour_masks
 from ..nn import make_feature_network, network_size, pad_to_multiple
 from ..training import check_batch, patch_sides
+from ..training.callbacks import with_progress
 from ..training.transfer import FINETUNE, rate_groups, start_network
 from ._thresholds import lowest_score_threshold, threshold_search
 from ._training_data import annotations_of, check_annotations, make_training_data
@@ -205,6 +206,7 @@ class ContourDetector(TorchEstimator):
         self.warm_start = warm_start
         self.verbose = verbose
 
+    @with_progress
     def fit(self, X: ArrayLike, y: ArrayLike | list | None = None) -> ContourDetector:
         """Train the network on the contours of labeled objects, and search the thresholds.
 

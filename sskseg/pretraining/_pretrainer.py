@@ -26,6 +26,7 @@ from ..inference import Compute, DensePredictor, tile_settings
 from ..nn import Backbone, ProxyNetwork, make_feature_network, network_size
 from ..proxies import Proxy, guard, make_proxy, standardize
 from ..training import check_batch, random_numbers
+from ..training.callbacks import with_progress
 from ._training_data import (
     check_channels,
     check_field,
@@ -171,6 +172,7 @@ class ProxyPretrainer(TorchEstimator):
         self.warm_start = warm_start
         self.verbose = verbose
 
+    @with_progress
     def fit(
         self,
         X: Any,

@@ -25,6 +25,7 @@ from ..simulation import (
     label_conditioning,
 )
 from ..training import LoopSettings, random_numbers
+from ..training.callbacks import with_progress
 from . import monitor
 from .adversarial import train_refiner
 from .monitor import Monitor, warn_of_polarity
@@ -148,6 +149,7 @@ class SimulatedRefiner(TorchEstimator):
         self.warm_start = warm_start
         self.verbose = verbose
 
+    @with_progress
     def fit(self, X: Any, y: Any = None) -> SimulatedRefiner:
         """Calibrate the simulator and learn what real images look like.
 

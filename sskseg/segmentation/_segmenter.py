@@ -31,6 +31,7 @@ from ..inference.object_size import resample_labels
 from ..io.models import check_fitted, shortened
 from ..nn import ContinuityNet, SectionMeanNet, check_network, make_network
 from ..training import FINETUNE, SegmentationLoss, check_batch, start_network
+from ..training.callbacks import with_progress
 from ._blocks import SegmenterBlocks, segmenter_blocks
 from ._label_offset import check_fitted_offset, choose_label_offset
 from ._object_size import normalize_size, warn_of_scans
@@ -281,6 +282,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         self.warm_start = warm_start
         self.verbose = verbose
 
+    @with_progress
     def fit(
         self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None
     ) -> SemiSupervisedSegmenter:

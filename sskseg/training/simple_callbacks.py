@@ -31,13 +31,13 @@ class CallbackContext:
         return task
 
     def call_on_fit_task_begin(self, *, estimator: Any, X: Any = None) -> CallbackContext:
-        """Tell callbacks that the task begins."""
+        """Call the hook of each callback as the task begins."""
         for callback in self.callbacks:
             callback.on_fit_task_begin(estimator, self)
         return self
 
     def call_on_fit_task_end(self, *, estimator: Any, X: Any = None) -> bool:
-        """Tell callbacks that the task ends; return whether one of them wants to stop."""
+        """Call the hook of each callback as the task ends; return whether one wants to stop."""
         stop = False
         for callback in self.callbacks:
             stop |= bool(callback.on_fit_task_end(estimator, self))

@@ -217,7 +217,10 @@ def test_help_imports_no_torch():
 
 def test_module_and_demo_are_the_same_command():
     output = subprocess.run(
-        [sys.executable, "-m", "sskseg", "--version"], check=True, capture_output=True, text=True
+        [sys.executable, "-m", "sskseg.cli", "--version"],
+        check=True,
+        capture_output=True,
+        text=True,
     )
     import sskseg
 
@@ -234,5 +237,5 @@ def test_spacing_is_passed_on(folder, tmp_path, capsys):
     assert run(*arguments, "--spacing", "0.5um") == 0
     scaled = pd.read_csv(tmp_path / "objects.csv")
     assert len(scaled) == len(plain)
-    assert np.allclose(scaled["area [µm^2]"], 0.25 * plain["area"])
+    assert np.allclose(scaled["area [micrometer^2]"], 0.25 * plain["area"])
     capsys.readouterr()

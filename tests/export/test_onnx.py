@@ -198,6 +198,7 @@ def test_scaling_equals_the_scaler_and_a_constant_channel_is_0(scope):
     scaler = PercentileScaler(scope=scope, clip=True).fit(X)
     last = segmenter()
     last.channel_mean_, last.channel_std_ = np.zeros(2, np.float32), np.ones(2, np.float32)
+    last.label_offset_ = None
     steps = torch.nn.Sequential(*preprocessing_steps(Parts(scaler, last, None)))
     X = X * np.float32(1.5) + 1
     found = steps(torch.from_numpy(np.moveaxis(X, -1, 1).copy())).numpy()

@@ -311,7 +311,7 @@ def identities(batch):
 def test_patches_are_used_again_as_often_as_asked():
     from collections import Counter
 
-    counts = Counter(i for batch in islice(used(4), 60) for i in identities(batch))
+    counts = Counter(i for batch in islice(used(4), 240) for i in identities(batch))
     often = Counter(counts.values())
     assert max(often) == 4
     assert often[4] > 0.6 * len(counts)
