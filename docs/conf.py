@@ -37,6 +37,7 @@ myst_heading_anchors = 3
 # are all in `sskseg` are not listed.
 MODULES = [
     "sskseg",
+    "sskseg.cli",
     "sskseg.counting",
     "sskseg.datasets",
     "sskseg.detection",
@@ -45,6 +46,7 @@ MODULES = [
     "sskseg.inference",
     "sskseg.io",
     "sskseg.metrics",
+    "sskseg.models",
     "sskseg.morphology",
     "sskseg.nn",
     "sskseg.pretraining",

@@ -14,6 +14,7 @@ MODULES = [
     "sskseg.export",
     "sskseg.images",
     "sskseg.metrics",
+    "sskseg.models",
     "sskseg.morphology",
     "sskseg.nn",
     "sskseg.report",

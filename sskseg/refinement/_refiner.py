@@ -12,18 +12,9 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import TorchEstimator, transaction
-from ..images import (
-    ImageStack,
-    check_generator,
-    check_images,
-    check_lazy_images,
-    is_lazy,
-)
+from ..images import ImageStack, check_generator, check_images, check_lazy_images, is_lazy
 from ..images.annotations import Annotations
-from ..simulation import (
-    CellSimulator,
-    label_conditioning,
-)
+from ..simulation import CellSimulator, label_conditioning
 from ..training import LoopSettings, random_numbers
 from ..training.callbacks import with_progress
 from . import monitor
