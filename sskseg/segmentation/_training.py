@@ -29,7 +29,7 @@ from .semi_supervised import (
 if TYPE_CHECKING:
     from ._segmenter import SemiSupervisedSegmenter
 
-_N_USES = 4  # of a warped patch
+_N_USES = 1  # of a warped patch: more are faster, and worse with few labels
 
 
 class Training:

@@ -13,7 +13,7 @@ from .lean_optimizers import AdamW
 from .muon import Muon, is_matrix
 
 _WARM_UP = 0.05  # share of the training in which the learning rate rises
-_MUON_INTERVAL = 2  # steps
+_MUON_INTERVAL = 1  # steps
 
 ParameterGroup = tuple[list[torch.nn.Parameter], Callable[[float], float]]
 
