@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from .counting import InstanceCounter
 from .datasets import make_neuromuscular_junctions
 from .images import check_images
+from .images.annotation_checks import is_labeled
 from .images.annotations import Annotations
 from .io import atomic_path, read_pairs, write_labels
 from .morphology import count_objects
@@ -87,7 +88,7 @@ def run(
     annotations = Annotations(reference, check_images(X, 2))
     counts = pd.DataFrame({
         "image": names,
-        "labeled": ["yes" if _is_labeled(label) else "no" for label in y],
+        "labeled": ["yes" if is_labeled(label) else "no" for label in y],
         "objects": [count_objects(label) for label in labels],
         "true": [
             "" if label is None else count_objects(annotations.objects(i))
@@ -109,7 +110,7 @@ def run(
         folder / "overlay.png", [X[i] for i in shown], [reference[i] for i in shown],
         [labels[i] for i in shown], titles=titles,
     )  # fmt: skip
-    trained_on = [i for i, label in enumerate(y) if _is_labeled(label)]
+    trained_on = [i for i, label in enumerate(y) if is_labeled(label)]
     html(model, X, reference, folder / "report.html", trained_on=trained_on, names=names)
     print(format_table(counts))
     known = counts[(counts.true != "") & (counts.labeled == "no")]
@@ -154,13 +155,9 @@ def _from_files(options):
     return names, X, y, y
 
 
-def _is_labeled(label):
-    return label is not None and bool((label >= 0).any())
-
-
 def _to_show(y, max_images=6):
     """Indices of the images in the figure; unlabeled ones first, as they are not overfitted."""
-    order = sorted(range(len(y)), key=lambda i: _is_labeled(y[i]))
+    order = sorted(range(len(y)), key=lambda i: is_labeled(y[i]))
     if len(y) <= max_images:
         return list(range(len(y)))
     return sorted(order[: max_images - 1] + order[-1:])

@@ -10,14 +10,16 @@ from importlib import import_module
 from pathlib import Path
 
 from .. import __version__
+from .formats import FORMATS
 from .parameters import estimator_parameters
 from .values import parse_duration, parse_spacing, parse_value
 
 BAD_INPUT, INTERRUPTED = 2, 130
 _EPILOG = """exit codes: 0 done; 1 an error of the program, with a traceback; 2 bad command line or
 input, which the message explains; 130 interrupted without a result"""
+_NO_ROIS = ("tif", "ilastik")  # formats of label images
 SHARED = ("sections", "spatial_ndim")  # parameters of several steps, given once
-_SPECIAL = {"time_budget": (parse_duration, "DURATION"), "verbose": (None, "")}
+_SPECIAL = {"time_budget": (parse_duration, "DURATION")}
 # Prefix of the options of each step of the pipeline.
 STEPS = (
     ("SemiSupervisedSegmenter", ""),
@@ -123,9 +125,13 @@ def _model(command):
     command.add_argument("--model", type=Path, required=True, help="model file, or its folder")
 
 
-def _predict(command):
+def _images_and_model(command):
     command.add_argument("images", type=Path, help="file or folder of images")
     _model(command)
+
+
+def _predict(command):
+    _images_and_model(command)
     command.add_argument("--out", type=Path, required=True, help="folder for the results")
     command.add_argument(
         "--output", choices=("labels", "probability", "mask"), default="labels",
@@ -135,19 +141,17 @@ def _predict(command):
 
 
 def _count(command):
-    command.add_argument("images", type=Path, help="file or folder of images")
-    _model(command)
+    _images_and_model(command)
     command.add_argument("--out", type=Path, help="folder for counts.csv, objects.csv and labels")
     command.add_argument(
-        "--rois", action="append", default=[], choices=("imagej", "geojson", "coco", "labelme",
-        "cvat", "napari"), help="write objects in this format, too; may be given several times",
+        "--rois", action="append", default=[], choices=[f for f in FORMATS if f not in _NO_ROIS],
+        help="write objects in this format, too; may be given several times",
     )  # fmt: skip
     _spacing(command)
 
 
 def _report(command):
-    command.add_argument("images", type=Path, help="file or folder of images")
-    _model(command)
+    _images_and_model(command)
     command.add_argument("--labels", type=Path, help="labels to compare with")
     command.add_argument("--out", type=Path, required=True, help="HTML file")
 
@@ -156,9 +160,8 @@ def _convert(command):
     command.add_argument("labels", type=Path, help="label images, ROIs or other regions")
     command.add_argument("--images", type=Path, help="their images, for sizes and names")
     command.add_argument(
-        "--to", required=True, help="tif, imagej (ROI zip), geojson (QuPath), coco, labelme, cvat, "
-        "napari or ilastik", choices=("tif", "imagej", "geojson", "coco", "labelme", "cvat",
-                                      "napari", "ilastik"), metavar="FORMAT",
+        "--to", required=True, choices=FORMATS, metavar="FORMAT",
+        help=f"{', '.join(FORMATS)}; imagej is an ROI zip, geojson for QuPath",
     )  # fmt: skip
     command.add_argument("--out", type=Path, required=True, help="folder for the results")
 

@@ -244,8 +244,7 @@ def _halo(parts: Parts, sizes: InputSizes, halo: int | None) -> tuple[int, ...]:
         return (0,) * ndim
     if halo is not None:
         return (int(halo),) * ndim
-    offset = parts.segmenter.label_offset_
-    margin = 0 if offset is None else displacement_margin(offset.tolist())
+    margin = displacement_margin(parts.segmenter.label_offset_)
     return tile_settings(network, ndim, margin=margin).halo
 
 

@@ -11,12 +11,12 @@ import torch
 _LOBES = 3  # of the Lanczos kernel, on each side
 
 
-def displacement_margin(offset: Sequence[float]) -> int:
-    """Return how far around a pixel `displace` reads, at most."""
-    return math.ceil(max(map(abs, offset))) + _LOBES
+def displacement_margin(offset: Sequence[float] | np.ndarray | None) -> int:
+    """Return how far around a pixel `displace` reads, at most; 0 for None, no displacement."""
+    return 0 if offset is None else math.ceil(max(map(abs, offset))) + _LOBES
 
 
-def displace(images: torch.Tensor, offset: Sequence[float]) -> torch.Tensor:
+def displace(images: torch.Tensor, offset: Sequence[float] | np.ndarray) -> torch.Tensor:
     """Move the content of images: ``result(x) = images(x - offset)``.
 
     Interpolated by a Lanczos kernel of six pixels [1]_, which keeps fine detail; the frame is
@@ -26,7 +26,7 @@ def displace(images: torch.Tensor, offset: Sequence[float]) -> torch.Tensor:
     Parameters
     ----------
     images : Tensor of shape (..., *spatial), floating
-    offset : sequence of float
+    offset : sequence of float or ndarray
         Pixels along each of the last axes.
 
     Returns

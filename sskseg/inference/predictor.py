@@ -47,13 +47,13 @@ class ChannelNormalization:
     Parameters
     ----------
     mean, std : ndarray of shape (n_channels,), float32
-    offset : tuple of float, default=None
+    offset : ndarray of shape (ndim,), default=None
         By which images are displaced to where labels lie, pixels along each axis.
     """
 
     mean: np.ndarray
     std: np.ndarray
-    offset: tuple[float, ...] | None = None
+    offset: np.ndarray | None = None
 
     def inputs(
         self, images: Sequence[np.ndarray], indices: np.ndarray, dtype: torch.dtype

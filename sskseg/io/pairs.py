@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from ..images import ImageStack
+from ..images.annotation_checks import is_labeled
 from .images import read_images
 from .labels import read_labels
 from .points import read_points
@@ -51,6 +52,6 @@ def read_pairs(
                 f"The label file of {name!r} in {labels} does not pair with its image: "
                 f"shape {label.shape}, expected {image.shape[:spatial_ndim]}."
             )
-    if not any(label is not None and (label >= 0).any() for label in y):
+    if not any(is_labeled(label) for label in y):
         raise ValueError(f"Nothing in {labels} is labeled.")
     return names, X, y

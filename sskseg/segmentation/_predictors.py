@@ -40,13 +40,14 @@ def dense_predictor(
     with_cores : bool, default=False
         Whether the probability of the core of an object follows, if the network predicts it.
     """
-    objective, offset = segmenter._objective(), label_offset(segmenter)
-    margin = 0 if offset is None else displacement_margin(offset)
+    objective, offset = segmenter._objective(), segmenter.label_offset_
     return DensePredictor(
         network,
         objective.activate_with_cores if with_cores else objective.activate,
         ChannelNormalization(segmenter.channel_mean_, segmenter.channel_std_, offset),
-        tile_settings(network, segmenter.spatial_ndim, block_shape, margin=margin),
+        tile_settings(
+            network, segmenter.spatial_ndim, block_shape, margin=displacement_margin(offset)
+        ),
         Compute(segmenter.device, segmenter.precision),
     )
 
@@ -85,12 +86,6 @@ def image_predictor(
     predictor = section_predictor(segmenter, with_cores=True)
     n_outputs = predictor.n_outputs + with_cores * predictor.n_further
     return SizedPredictor(predictor, segmenter.object_size_, n_outputs)
-
-
-def label_offset(segmenter: SemiSupervisedSegmenter) -> tuple[float, ...] | None:
-    """Return by how much images are displaced to where labels lie, pixels; None: not at all."""
-    offset = segmenter.label_offset_
-    return None if offset is None else tuple(offset.tolist())
 
 
 def sections_of(segmenter: SemiSupervisedSegmenter) -> Sections:

@@ -15,7 +15,7 @@ from ..images.augmentation import Augmentation, check_augmentation
 from ..inference import DensePredictor, section_orientations
 from ..nn import network_margin
 from ..training import Budget, MixedBatches, PatchBatches, rate_groups
-from ._predictors import dense_predictor, label_offset
+from ._predictors import dense_predictor
 from ._training_data import TrainingData
 from .semi_supervised import (
     CONFIDENCE,
@@ -28,8 +28,6 @@ from .semi_supervised import (
 
 if TYPE_CHECKING:
     from ._segmenter import SemiSupervisedSegmenter
-
-_N_USES = 1  # of a warped patch: more are faster, and worse with few labels
 
 
 class Training:
@@ -223,10 +221,9 @@ class Training:
         augmentation = self.augmentation
         if self._segmenter._resumes(self.network):
             augmentation = replace(augmentation, warm_up=0)
-        n_uses = _N_USES if augmentation.warp_probability else 1
         return self.patch_batches(
             labels, targets=targets, weight=weight, weigh=self.objective.weigh,
-            augmentation=augmentation, rng=self._rng, n_uses=n_uses,
+            augmentation=augmentation, rng=self._rng,
         )  # fmt: skip
 
     def unlabeled_batches(self, batch_size: int | None = None) -> PatchBatches:
@@ -247,7 +244,6 @@ class Training:
         batch_size: int | None = None,
         augmentation: Augmentation,
         rng: np.random.Generator,
-        n_uses: int = 1,
     ) -> PatchBatches:
         """Return patches of the training images with some labels.
 
@@ -265,8 +261,6 @@ class Training:
             None is the segmenter's.
         augmentation : Augmentation
         rng : numpy.random.Generator
-        n_uses : int, default=1
-            In how many batches each patch is used.
 
         Returns
         -------
@@ -279,7 +273,7 @@ class Training:
             augmentation=augmentation, mean=segmenter.channel_mean_, std=segmenter.channel_std_,
             batch_size=batch_size or self.batch_size, rng=rng, device=self.device,
             margin=network_margin(self.network, self.ndim), weigh=weigh,
-            offset=label_offset(segmenter), n_uses=n_uses,
+            offset=segmenter.label_offset_,
         )  # fmt: skip
 
     def target_shape(self, network: torch.nn.Module) -> tuple[int, ...]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from threading import Lock
 from typing import NamedTuple
@@ -26,7 +25,6 @@ from ..images.augmentation import (
 )
 from ..images.displacement import displace, displacement_margin
 from ..nn import crop_center
-from .used_patches import UsedPatches
 
 
 class Batch(NamedTuple):
@@ -63,23 +61,19 @@ class Drawn(NamedTuple):
     Parameters
     ----------
     patches : list of Patch
-        New ones.
     geometry : list of Geometry
-        Of `patches`.
     photometry : Photometry
-        Of the whole batch.
+    flips : ndarray of shape (batch,)
+        Whether the order of the sections is reversed.
     risen : float
         Share of the warm-up that is over.
-    makers : list of callable
-        Each returns image, labels, targets and weights of a patch of the batch, with a batch axis
-        of one; those of `patches` come first.
     """
 
     patches: list[Patch]
     geometry: list[Geometry]
     photometry: Photometry
+    flips: np.ndarray
     risen: float
-    makers: list[Callable[[], tuple]]
 
 
 class PatchBatches:
@@ -111,17 +105,8 @@ class PatchBatches:
         must not depend on orientation. Warped patches are weighted after the warp. Weights of the
         background are then divided by their mean, in each batch of this iterator: it keeps its
         share of the loss, so that probabilities stay calibrated.
-    offset : sequence of float, default=None
+    offset : sequence of float or ndarray, default=None
         By which images are displaced to where their labels lie, pixels along each axis.
-    n_uses : int, default=1
-        In how many batches each patch is used: flipped, turned and adjusted anew in each, warped
-        once (data echoing [1]_). Where warping takes as long as training, more batches are made in
-        the same time.
-
-    References
-    ----------
-    .. [1] Choi, Passos, Shallue, Dahl. Faster neural network training with data echoing. 2019.
-       :doi:`10.48550/arXiv.1907.05550`
     """
 
     def __init__(
@@ -140,8 +125,7 @@ class PatchBatches:
         device: torch.device,
         margin: Sequence[int] | None = None,
         weigh: Callable[[np.ndarray], np.ndarray] | None = None,
-        offset: Sequence[float] | None = None,
-        n_uses: int = 1,
+        offset: Sequence[float] | np.ndarray | None = None,
     ):
         self.images, self.labels, self.targets = images, labels, targets
         self.section_indices = section_indices
@@ -157,7 +141,7 @@ class PatchBatches:
         self.weigh, self.offset = weigh, offset
         self._weights: dict[int, np.ndarray] = {}  # of whole samples
         self._weights_lock = Lock()
-        self._pool, self._n_drawn = UsedPatches(n_uses), 0
+        self._n_drawn = 0
 
     def __iter__(self) -> Iterator[Batch]:
         return self
@@ -174,19 +158,13 @@ class PatchBatches:
         now = self.augmentation.after(self._n_drawn)
         risen = self.augmentation.warm_up_share(self._n_drawn)
         self._n_drawn += 1
-        n_new = self._pool.n_new(self.batch_size)
-        patches = self.sampler.draw(self.rng, n_new)
-        geometry = sample_geometry(now, self.rng, n_new, self.shape)
-        photometry = sample_photometry(now, self.rng, self.batch_size)
-        flips = np.zeros(n_new, bool)
+        patches = self.sampler.draw(self.rng, self.batch_size)
+        geometry = sample_geometry(now, self.rng, len(patches), self.shape)
+        photometry = sample_photometry(now, self.rng, len(patches))
+        flips = np.zeros(len(patches), bool)
         if now.dihedral:
-            flips = self.rng.random(n_new) < 0.5
-        each = zip(patches, geometry, flips, strict=True)
-        new: list[Callable[[], tuple]] = [partial(self._patch, *one) for one in each]
-        again = replace(now, warp_probability=0)
-        turns = sample_geometry(again, self.rng, self.batch_size - n_new, self.shape)
-        makers = self._pool.draw(self.rng, new, turns)
-        return Drawn(patches, geometry, photometry, risen, makers)
+            flips = self.rng.random(len(patches)) < 0.5
+        return Drawn(patches, geometry, photometry, flips, risen)
 
     def _make(self, drawn):
         batch = self._patches(drawn)
@@ -209,10 +187,10 @@ class PatchBatches:
 
     def _patches(self, drawn):
         """Make a `Batch` before the augmentation of intensities, on the CPU."""
-        parts = zip(*(make() for make in drawn.makers), strict=True)
+        each = zip(drawn.patches, drawn.geometry, drawn.flips, strict=True)
+        parts = zip(*(self._patch(*one) for one in each), strict=True)
         images, labels, targets, weights = parts
-        joined = torch.cat(labels).long()
-        return Batch(torch.cat(images), joined, _joined(targets), _joined(weights))
+        return Batch(torch.cat(images), torch.cat(labels), _joined(targets), _joined(weights))
 
     def _adjusted(self, batch, photometry):
         """Move a `Batch`, or another tuple of tensors, to the device; augment its intensities
@@ -234,7 +212,7 @@ class PatchBatches:
             target = _interpolated(target, at)[:, 0]
         if self.weigh is not None:
             weights = torch.from_numpy(self.weigh(label[0, 0].numpy())[None])
-        return image, label[:, 0], target, weights
+        return image, label[:, 0].long(), target, weights
 
     def _turned(self, patch, geometry, flip):
         """Flip and turn a patch, which needs no interpolation and no new weights."""
@@ -248,11 +226,11 @@ class PatchBatches:
         if self.weigh is not None:
             weights = self._weights_of(patch.sample, self.weigh)
             weights = turn(_region(weights, start, size, 0, np.float32), geometry)[:, 0]
-        return image, label[:, 0], target, weights
+        return image, label[:, 0].long(), target, weights
 
     def _warped_image(self, patch, at, flip):
         if self.offset is not None:
-            at = at - torch.tensor(self.offset, dtype=at.dtype)
+            at = at - torch.as_tensor(self.offset, dtype=at.dtype)
         start, size = self._box(patch, _margins(at, self.shape))
         return resample(self._image(patch, start, size, flip), at, order=1)
 

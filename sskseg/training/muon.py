@@ -47,10 +47,6 @@ class Muon(LeanOptimizer):
         Of Nesterov.
     weight_decay : float, default=1e-4
         Times the learning rate.
-    interval : int, default=1
-        Parameters are updated in every so many-th step, by as many times the learning rate: each
-        update is of the momentum, to which all gradients contribute. The products of matrices take
-        a fifth of a step of a small network.
 
     References
     ----------
@@ -66,25 +62,21 @@ class Muon(LeanOptimizer):
         *,
         momentum: float = 0.95,
         weight_decay: float = 1e-4,
-        interval: int = 1,
     ):
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
-        self._interval, self._n_steps = interval, 0
 
     @torch.no_grad()
     def step(self) -> None:  # type: ignore[override]
         """Update all parameters that have a gradient."""
-        is_due = self._n_steps % self._interval == 0
-        self._n_steps += 1
         for group in self.param_groups:
             by_shape = defaultdict(list)
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     by_shape[parameter.shape].append(parameter)
             for parameters in by_shape.values():
-                self._update(parameters, group, is_due)
+                self._update(parameters, group)
 
-    def _update(self, parameters, group, is_due):
+    def _update(self, parameters, group):
         """Update parameters of one shape with one product of matrices."""
         for parameter in parameters:
             if not self.state[parameter]:
@@ -92,16 +84,13 @@ class Muon(LeanOptimizer):
         averages = [self.state[parameter]["momentum"] for parameter in parameters]
         gradients = [parameter.grad for parameter in parameters]
         torch._foreach_lerp_(averages, gradients, 1 - group["momentum"])
-        if not is_due:
-            return
         nesterov = torch._foreach_lerp(gradients, averages, group["momentum"])
         matrices = torch.stack([update.flatten(1) for update in nesterov])
         scale = _ADAM_RMS * max(matrices.shape[1:]) ** 0.5
         matrices = orthogonalize(matrices.float())  # Gram matrices in half precision diverge
         updates = [m.reshape(p.shape) for m, p in zip(matrices, parameters, strict=True)]
-        learning_rate = self._interval * group["lr"]
-        torch._foreach_mul_(parameters, 1 - learning_rate * group["weight_decay"])
-        torch._foreach_add_(parameters, updates, alpha=-learning_rate * scale)
+        torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
+        torch._foreach_add_(parameters, updates, alpha=-group["lr"] * scale)
 
 
 def orthogonalize(matrices: Tensor) -> Tensor:

@@ -13,7 +13,6 @@ from .lean_optimizers import AdamW
 from .muon import Muon, is_matrix
 
 _WARM_UP = 0.05  # share of the training in which the learning rate rises
-_MUON_INTERVAL = 1  # steps
 
 ParameterGroup = tuple[list[torch.nn.Parameter], Callable[[float], float]]
 
@@ -50,7 +49,7 @@ def make_optimizers(
         for wanted in (True, False)
     )
     return [
-        Muon(matrices, learning_rate, weight_decay=weight_decay, interval=_MUON_INTERVAL),
+        Muon(matrices, learning_rate, weight_decay=weight_decay),
         AdamW(others, learning_rate, weight_decay=weight_decay, fused=True),
     ]
 

@@ -47,7 +47,7 @@ def standardized_sections(
     mean: np.ndarray,
     std: np.ndarray,
     dtype: torch.dtype,
-    offset: Sequence[float] | None = None,
+    offset: np.ndarray | None = None,
 ) -> Iterator[torch.Tensor]:
     """Yield the network inputs of whole samples.
 
@@ -60,7 +60,7 @@ def standardized_sections(
         Of the sections that are the input channels of each sample.
     mean, std : ndarray of shape (n_channels,)
     dtype : torch.dtype
-    offset : sequence of float, default=None
+    offset : ndarray of shape (ndim,), default=None
         By which images are displaced, pixels along each axis.
 
     Yields

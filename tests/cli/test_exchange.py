@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from sskseg.cli import main
-from sskseg.cli.commands import convert
+from sskseg.cli.formats import FORMATS
 from sskseg.cli.main import make_parser
 from sskseg.datasets import make_cells
 from sskseg.io import read_labels, read_rois, write_labels, write_rois
@@ -34,7 +34,7 @@ def run(*arguments):
     return main([str(argument) for argument in arguments])
 
 
-@pytest.mark.parametrize("kind", convert.FORMATS)
+@pytest.mark.parametrize("kind", FORMATS)
 def test_convert_and_back(folder, kind):
     if kind == "imagej":
         pytest.importorskip("roifile")
@@ -59,7 +59,7 @@ def test_convert_and_back(folder, kind):
 def test_formats_of_the_command_line_are_those_that_are_written():
     action = make_parser()._subparsers._group_actions[0].choices["convert"]
     choices = next(a.choices for a in action._actions if a.dest == "to")
-    assert set(choices) == set(convert.FORMATS)
+    assert set(choices) == set(FORMATS)
 
 
 def test_nothing_to_convert(folder, capsys):

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from ...images import ImageStack
-from ...io import read_images
+from ...io import read_images, write_labels, write_rois
 from ...models import load_model
+from ..formats import OF_ALL, OF_IMAGE
 
 MODEL = "model.sskseg"
 
@@ -31,16 +32,16 @@ def spatial_ndim(model: Any) -> int:
 
 def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str], ImageStack]:
     """Read images for a model, with the size of a pixel that was given."""
-    names, X = read_images(path, spatial_ndim=spatial_ndim(model))
-    return names, with_spacing(X, options.spacing)
+    ndim = spatial_ndim(model)
+    names, X = read_images(path, spatial_ndim=ndim)
+    return names, with_spacing(X, options.spacing, ndim)
 
 
-def with_spacing(X: ImageStack, given: Any) -> ImageStack:
-    """Return the images with a size of pixels, if one was given."""
+def with_spacing(X: ImageStack, given: Any, ndim: int) -> ImageStack:
+    """Return the images with a size of pixels, if one was given; one number is for all axes."""
     if given is None:
         return X
     spacing, unit = given
-    ndim = len(X[0].shape[:3]) if X[0].ndim > 2 and X[0].shape[-1] > 4 else 2
     return ImageStack(X, spacing=spacing * ndim if len(spacing) == 1 else spacing, unit=unit)
 
 
@@ -56,3 +57,29 @@ def new_folder(path: Path) -> Path:
         raise ValueError(f"{path} is a file: expected a folder for the results.")
     path.mkdir(parents=True, exist_ok=True)
     return path
+
+
+def write_as(folder: Path, kind: str, named: list[tuple[str, Any]]) -> list[str]:
+    """Write label images in a format, and return the names of the files.
+
+    Parameters
+    ----------
+    folder : Path
+    kind : str
+        Of `sskseg.cli.formats.FORMATS`.
+    named : list of (str, ndarray of int)
+        Names of images, and their labels.
+    """
+    if kind in OF_ALL:
+        names, labels = zip(*named, strict=True)
+        write_rois(folder / OF_ALL[kind], list(labels), names=list(names), format=kind)
+        return [OF_ALL[kind]]
+    written = []
+    for name, label in named:
+        file = folder / f"{name}{OF_IMAGE[kind]}"
+        if kind == "tif":
+            write_labels(file, [label])
+        else:
+            write_rois(file, label, names=[name], format=kind)
+        written.append(file.name)
+    return written

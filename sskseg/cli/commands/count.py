@@ -11,8 +11,7 @@ from ...io import atomic_path, write_labels, write_object_table
 from ...morphology import count_objects
 from ...report import format_table
 from ..record import Record
-from ._common import model_file, new_folder, read, read_model, say
-from .convert import write
+from ._common import model_file, new_folder, read, read_model, say, write_as
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -20,7 +19,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     model = read_model(options.model)
     check_counts(model, options)
     names, X = read(options.images, options, model)
-    record = Record(options.arguments, [options.images, model_file(options.model)])
+    record = None
+    if options.out is not None:
+        record = Record(options.arguments, [options.images, model_file(options.model)])
     outputs = model[:-1].transform(X)
     labels, objects = model[-1].label(outputs), model[-1].measure(outputs)
     if "sample" in objects:
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     say(options, format_table(counts))
     say(options, f"\n{total} objects")
     result = {"counts": dict(zip(names, map(int, counts.objects), strict=True)), "total": total}
-    if options.out is None:
+    if record is None:
         return result
     folder = new_folder(options.out)
     with atomic_path(folder / "counts.csv") as path:
@@ -41,7 +42,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         write_labels(folder / f"{name}_labels.tif", [label])
         written.append(f"{name}_labels.tif")
     for kind in options.rois:
-        written += write(folder, kind, list(zip(names, labels, strict=True)))
+        written += write_as(folder, kind, list(zip(names, labels, strict=True)))
     record.write(folder / "run.json", outputs=written, result=result)
     say(options, f"Wrote counts.csv, objects.csv and {len(names)} label images to {folder}")
     return result

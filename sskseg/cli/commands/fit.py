@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-import numpy as np
 from sklearn.pipeline import Pipeline
 
 from ... import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from ...images.annotation_checks import is_labeled
 from ...io import read_pairs
 from ...models import save_model
 from ..main import SHARED
@@ -21,7 +21,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     model = make_pipeline(options)
     ndim = model["segmenter"].spatial_ndim
     names, X, y = read_pairs(options.images, options.labels, spatial_ndim=ndim)
-    X = with_spacing(X, options.spacing)
+    X = with_spacing(X, options.spacing, ndim)
     file = model_file(options.out)
     n_labeled = sum(is_labeled(label) for label in y)
     result = {"images": len(names), "labeled": n_labeled, "model": str(file)}
@@ -78,11 +78,3 @@ def check_parameters(model: Pipeline) -> None:
 def flat_parameters(model: Pipeline) -> dict[str, Any]:
     """Parameters of all steps by their names, such as ``segmenter__max_steps``."""
     return {name: value for name, value in model.get_params().items() if "__" in name}
-
-
-def is_labeled(label: Any) -> bool:
-    """Whether an image has labels, or points."""
-    if label is None:
-        return False
-    label = np.asarray(label)
-    return label.dtype.kind == "f" or bool((label >= 0).any())

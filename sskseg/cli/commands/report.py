@@ -5,19 +5,18 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ...io import read_pairs
+from ...io import read_images, read_pairs
 from ...report import html
-from ._common import read, read_model, say, spatial_ndim
+from ._common import read_model, say, spatial_ndim
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Write the page."""
     model, y = read_model(options.model), None
+    ndim = spatial_ndim(model)
     if options.labels is None:
-        options.spacing = None
-        names, X = read(options.images, options, model)
+        names, X = read_images(options.images, spatial_ndim=ndim)
     else:
-        ndim = spatial_ndim(model)
         names, X, y = read_pairs(options.images, options.labels, spatial_ndim=ndim)
     path = html(model, X, y, options.out, names=names)
     say(options, f"Wrote {path}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if options.out is None:
         raise ValueError("--out is missing: sskseg scan run needs a destination folder.")
     record = Record(options.arguments, [model_file(options.model)])
-    with _Client(options.scheduler) as client:
+    with _client(options.scheduler) as client:
         result = count_scan(
             model, options.source, options.out, client=client, n_workers=options.workers,
             resume=not options.fresh, intensity=options.intensity, skip_below=options.skip_below,
@@ -41,22 +42,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     return found
 
 
-class _Client:
-    """A client of a dask scheduler, or None without an address."""
+def _client(address):
+    """A client of a dask scheduler, which closes at the end of a block; None without an address."""
+    if address is None:
+        return nullcontext()
+    from distributed import Client
 
-    def __init__(self, address):
-        self.address, self.client = address, None
-
-    def __enter__(self):
-        if self.address is not None:
-            from distributed import Client
-
-            self.client = Client(self.address)
-        return self.client
-
-    def __exit__(self, *error):
-        if self.client is not None:
-            self.client.close()
+    return Client(address)
 
 
 def _status(options):

@@ -19,12 +19,32 @@ from .pseudo_labels import MAX_CONTEXT, MIN_IOU
 _ROUNDS = (0.35, 0.6, 0.8)  # of which the first with time gives the training data
 _STEPS_SHARE = 0.25  # of `max_steps` of the segmenter
 _CALIBRATION_SHARE = 0.02  # of the time budget, which is left for what follows
-
-
 _RESERVE_AT = 0.3  # share of the training after which time for a last prediction is reserved
 
 
-class SectionMean(SemiSupervisedMethod):
+class NeighborMethod(SemiSupervisedMethod):
+    """Base of methods that combine the predictions of neighboring sections.
+
+    Parameters
+    ----------
+    max_context : int, default=4
+    min_iou : float in (0, 1], default=0.75
+    """
+
+    needs_neighbors = True
+
+    def __init__(self, max_context=MAX_CONTEXT, *, min_iou=MIN_IOU):
+        self.max_context = max_context
+        self.min_iou = min_iou
+
+    def start(self, training):
+        check_count(self, "max_context")
+        if not isinstance(self.min_iou, Real) or not 0 < float(self.min_iou) <= 1:
+            raise ValueError(f"min_iou must be a number above 0, at most 1, got {self.min_iou!r}.")
+        super().start(training)
+
+
+class SectionMean(NeighborMethod):
     """Average the probabilities of each section with those of its neighbors.
 
     Each section is predicted in another orientation (flips and quarter turns), so that the mean is
@@ -40,18 +60,7 @@ class SectionMean(SemiSupervisedMethod):
     """
 
     name = "section-mean"
-    needs_neighbors = True
     reads_probabilities = False
-
-    def __init__(self, max_context=MAX_CONTEXT, *, min_iou=MIN_IOU):
-        self.max_context = max_context
-        self.min_iou = min_iou
-
-    def start(self, training):
-        check_count(self, "max_context")
-        if not isinstance(self.min_iou, Real) or not 0 < float(self.min_iou) <= 1:
-            raise ValueError(f"min_iou must be a number above 0, at most 1, got {self.min_iou!r}.")
-        super().start(training)
 
     def callbacks(self):
         return [(_RESERVE_AT, self.training.pseudo_labeling.reserve_last)]
@@ -74,7 +83,7 @@ def check_count(method: SemiSupervisedMethod, name: str) -> None:
         raise ValueError(f"{name} must be an integer of at least 1, got {value!r}.")
 
 
-class Continuity(SectionMean):
+class Continuity(NeighborMethod):
     """Correct the probabilities of each section by those of its neighbors [1]_.
 
     A small network learns the correction from labels and from pseudo-labels, half of each batch
@@ -100,7 +109,6 @@ class Continuity(SectionMean):
     """
 
     name = "continuity"
-    reads_probabilities = True
     time_share = 0.15
 
     def __init__(self, max_context=MAX_CONTEXT, *, min_iou=MIN_IOU, max_steps=400):
@@ -112,9 +120,6 @@ class Continuity(SectionMean):
         super().start(training)
         self._first_probabilities, self.reads_probabilities = None, True
         training.pseudo_labeling.subscribe(_ROUNDS, self._keep)
-
-    def callbacks(self):
-        return []
 
     def _keep(self, pseudo):
         self._first_probabilities, self.reads_probabilities = pseudo.probabilities, False

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ...images import consecutive_runs
-from .continuity import Continuity, SectionMean
+from .continuity import Continuity, NeighborMethod
 from .masks import PackedMasks, masks_by_context
 from .pseudo_labels import (
     MAX_CONTEXT,
@@ -59,7 +59,7 @@ class PseudoLabeling:
         self.context: int | None = None
         self.first_probabilities: list | None = None
         self.seconds: list[float] = []
-        self._is_reserved = False  # time for a last round
+        self._estimated: float | None = None  # seconds of a round, before the first
         self._rounds: set[float] = set()
         self._once: list[tuple[Callable, bool]] = []
         self._always: list[tuple[Callable, bool]] = []
@@ -67,8 +67,8 @@ class PseudoLabeling:
 
     @property
     def has_planned(self) -> bool:
-        """Whether the time of a last round is known, since there was one, or one was planned."""
-        return bool(self.seconds) or self._is_reserved
+        """Whether the duration of a last round is known, from a round or an estimate."""
+        return bool(self.seconds) or self._estimated is not None
 
     def subscribe(
         self,
@@ -178,7 +178,7 @@ class PseudoLabeling:
     @property
     def _limits(self):
         """Largest context, and smallest IoU of the sections in it."""
-        averaging = self.training.method(SectionMean)
+        averaging = self.training.method(NeighborMethod)
         if averaging is None:
             return MAX_CONTEXT, MIN_IOU
         return averaging.max_context, averaging.min_iou
@@ -207,8 +207,7 @@ class PseudoLabeling:
         if total is None or not self.has_time(network, 1):
             return
         budget.time_budget = total
-        budget.shorten((1 - _CALIBRATION_SHARE) * total - self._estimate(network))
-        self._is_reserved = True
+        budget.shorten((1 - _CALIBRATION_SHARE) * total - self._duration(network))
 
     def has_time(self, network: torch.nn.Module, n_rounds: int = 2) -> bool:
         """Whether there is time for some rounds: one now, and a last one after training.
@@ -221,7 +220,7 @@ class PseudoLabeling:
         total = self.training.total_seconds
         if total is None or not (self.seconds or self.training.is_auto):
             return True
-        each = self.seconds[-1] if self.seconds else self._estimate(network)
+        each = self._duration(network)
         left = total - self.training.budget.elapsed()
         needed = n_rounds * each
         if sum(self.seconds) + needed <= _MAX_TIME_SHARE * total and needed <= left:
@@ -234,6 +233,14 @@ class PseudoLabeling:
             )
             self.training.budget.time_budget = total
         return False
+
+    def _duration(self, network):
+        """Seconds of the last round, or an estimate before the first."""
+        if self.seconds:
+            return self.seconds[-1]
+        if self._estimated is None:
+            self._estimated = self._estimate(network)
+        return self._estimated
 
     def _estimate(self, network):
         """Seconds to predict all samples, from a part of the largest, predicted several times."""

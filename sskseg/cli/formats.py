@@ -1,0 +1,10 @@
+"""Formats of labels and regions, by the names that options have."""
+
+# Suffix of a file of one image.
+OF_IMAGE = {
+    "tif": ".tif", "imagej": ".zip", "geojson": ".geojson", "labelme": ".json", "napari": ".csv",
+    "ilastik": ".h5",
+}  # fmt: skip
+# Name of the file of all images.
+OF_ALL = {"coco": "labels.json", "cvat": "labels.xml"}
+FORMATS = (*OF_IMAGE, *OF_ALL)
