@@ -270,7 +270,7 @@ file(AT, "RGB on white, with black", read_labels)(
 )
 file(AT, "beside files of other formats", read_labels)(
     lambda f: (
-        (f / "b.czi").write_bytes(b"1") and save(f / "a.png", squares().astype(np.uint8)).parent
+        (f / "b.oib").write_bytes(b"1") and save(f / "a.png", squares().astype(np.uint8)).parent
     )
 )
 file(AT, "empty file", read_labels)(lambda f: (f / "a.tif").write_bytes(b"") or f / "a.tif")
@@ -480,7 +480,7 @@ file(AT, "3 sections by the defaults of tifffile", read_images)(
 
 @file(AT, "beside files of other formats", read_images)
 def _(folder):
-    for name in ("b.czi", "c.webp", "d.npy", "e.gif", "notes.txt", "a.json"):
+    for name in ("b.oib", "c.webp", "d.npy", "e.gif", "notes.txt", "a.json"):
         (folder / name).write_bytes(b"1")
     return write(folder / "a.tif", picture()).parent
 

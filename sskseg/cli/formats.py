@@ -7,4 +7,5 @@ OF_IMAGE = {
 }  # fmt: skip
 # Name of the file of all images.
 OF_ALL = {"coco": "labels.json", "cvat": "labels.xml"}
-FORMATS = (*OF_IMAGE, *OF_ALL)
+OME_ZARR = "ome-zarr"  # a folder of an image with its labels
+FORMATS = (*OF_IMAGE, *OF_ALL, OME_ZARR)

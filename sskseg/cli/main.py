@@ -17,7 +17,7 @@ from .values import parse_duration, parse_spacing, parse_value
 BAD_INPUT, INTERRUPTED = 2, 130
 _EPILOG = """exit codes: 0 done; 1 an error of the program, with a traceback; 2 bad command line or
 input, which the message explains; 130 interrupted without a result"""
-_NO_ROIS = ("tif", "ilastik")  # formats of label images
+_NO_ROIS = ("tif", "ilastik", "ome-zarr")  # formats of label images
 SHARED = ("sections", "spatial_ndim")  # parameters of several steps, given once
 _SPECIAL = {"time_budget": (parse_duration, "DURATION")}
 # Prefix of the options of each step of the pipeline.
@@ -160,10 +160,15 @@ def _convert(command):
     command.add_argument("labels", type=Path, help="label images, ROIs or other regions")
     command.add_argument("--images", type=Path, help="their images, for sizes and names")
     command.add_argument(
-        "--to", required=True, choices=FORMATS, metavar="FORMAT",
+        "--to", choices=FORMATS, metavar="FORMAT",
         help=f"{', '.join(FORMATS)}; imagej is an ROI zip, geojson for QuPath",
     )  # fmt: skip
-    command.add_argument("--out", type=Path, required=True, help="folder for the results")
+    command.add_argument("--out", type=Path, help="folder for the results")
+    group = command.add_argument_group("for labels in an OME-Zarr image (--to ome-zarr)")
+    group.add_argument("--image", help="the image, such as scan.ome.zarr or plate.zarr:/A/1/0")
+    group.add_argument("--name", help="name of the labels (default: objects)")
+    group.add_argument("--table", type=Path, help="measurements of the objects, objects.csv")
+    group.add_argument("--overwrite", action="store_true", help="replace labels of this name")
 
 
 def _export(command):

@@ -6,6 +6,7 @@ from .images import read_image, read_images
 from .label_writing import write_labels
 from .labels import read_labels
 from .object_tables import read_object_table, write_object_table
+from .ome_zarr import write_ome_zarr, write_ome_zarr_labels
 from .pairs import read_pairs
 from .points import read_points
 from .rois import Rois, read_rois, write_rois
@@ -24,5 +25,7 @@ __all__ = [
     "write_atomically",
     "write_labels",
     "write_object_table",
+    "write_ome_zarr",
+    "write_ome_zarr_labels",
     "write_rois",
 ]

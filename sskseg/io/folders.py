@@ -5,23 +5,21 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from . import rasters, tiff
+from . import rasters, tiff, vendors
 
-SUFFIXES = (*tiff.SUFFIXES, *rasters.SUFFIXES)
+SUFFIXES = (*tiff.SUFFIXES, *rasters.SUFFIXES, *vendors.SUFFIXES)
 LABEL_SUFFIXES = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_seg", "_gt")
 _COMPANIONS = ("_cp_outlines", "_cp_output", "_cp_flows", "_outlines", "_flows")  # of Cellpose
 # Formats of images and arrays that `read_images` does not read.
 _OTHER_FORMATS = (
     ".webp", ".gif", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".jpx", ".jfif", ".tga",
-    ".pgm", ".ppm", ".pnm", ".psd", ".exr", ".hdr", ".svg", ".dng", ".czi", ".lsm", ".zvi", ".nd2",
-    ".lif", ".lof", ".oib", ".oif", ".oir", ".vsi", ".ets", ".svs", ".ndpi", ".scn", ".mrxs",
-    ".bif", ".qptiff", ".ims", ".dv", ".r3d", ".stk", ".flex", ".xdce", ".ipl", ".sld", ".sldy",
-    ".dm3", ".dm4", ".ser", ".emd", ".mrc", ".rec", ".map", ".am", ".nii", ".nii.gz", ".nrrd",
-    ".nhdr", ".mha", ".mhd", ".img", ".ics", ".ids", ".dcm", ".fits", ".raw", ".npy", ".npz",
-    ".mat", ".h5", ".hdf5", ".hdf", ".zarr", ".n5", ".klb",
+    ".pgm", ".ppm", ".pnm", ".psd", ".exr", ".hdr", ".svg", ".dng", ".ets", ".xdce", ".ser", ".emd",
+    ".rec", ".map", ".am", ".nii", ".nii.gz", ".nrrd", ".nhdr", ".mha", ".mhd", ".img", ".ids",
+    ".dcm", ".fits", ".raw", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".hdf", ".zarr", ".n5", ".klb",
+    *vendors.BIOIO_SUFFIXES,
 )  # fmt: skip
 
 
@@ -39,9 +37,14 @@ def check_names(files: list[Path], name_of: Callable[[Path], str]) -> None:
 
 def list_images(folder: str | os.PathLike[str]) -> list[Path]:
     """List the image files of a folder in natural order, without hidden ones."""
+    return files_of(folder, SUFFIXES)
+
+
+def files_of(folder: str | os.PathLike[str], suffixes: tuple[str, ...]) -> list[Path]:
+    """List the files of a folder that have one of the suffixes, as `list_images` does."""
     files = (f for f in Path(folder).iterdir() if not f.name.startswith("."))
     return sorted(
-        (f for f in files if f.suffix.lower() in SUFFIXES and f.is_file()), key=natural_key
+        (f for f in files if f.suffix.lower() in suffixes and f.is_file()), key=natural_key
     )
 
 
@@ -93,9 +96,9 @@ def no_files(folder: Path, kind: str) -> FileNotFoundError:
     )
 
 
-def warn_of_other_files(folder: Path) -> None:
+def warn_of_other_files(folder: Path, read: Iterable[Path] = ()) -> None:
     """Warn of files of a format that is not read, beside those that are."""
-    others = _other_files(folder)
+    others = _other_files(folder, {file.name for file in read})
     if others:
         warnings.warn(
             f"{folder} holds files that cannot be read, and are left out: {others}. Convert them "
@@ -105,7 +108,7 @@ def warn_of_other_files(folder: Path) -> None:
         )
 
 
-def _other_files(folder):
+def _other_files(folder, read=frozenset()):
     stems = {stem(file) for file in list_images(folder)}
     names = sorted(
         (
@@ -113,6 +116,7 @@ def _other_files(folder):
             for file in folder.iterdir()
             if file.name.lower().endswith(_OTHER_FORMATS)
             and not file.name.startswith(".")
+            and file.name not in read
             and _without(file.name, ("_seg.npy",)) not in stems  # of Cellpose
         ),
         key=natural_key,

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..images import ImageStack
-from . import rasters, tiff
+from . import rasters, tiff, vendors
 from .folders import (
     check_names,
     companion_files,
+    files_of,
     label_files,
     list_images,
     no_files,
@@ -33,14 +34,16 @@ def read_images(
 
     All images of all series and pages of a file are read. Channels come last, whatever their place
     in the file; images are turned upright as their EXIF says. Palettes become colors, except for
-    those that are a ramp (the lookup table of a gray image).
+    those that are a ramp (the lookup table of a gray image). Each scene, position or image of nd2,
+    CZI and LIF is read, and of a CZI the whole mosaic.
 
     Parameters
     ----------
     path : str or path-like
-        TIFF (also of ImageJ, OME-TIFF), PNG, JPEG or BMP, or a folder of them, in natural order
-        ("2" before "10"). Hidden files are left out, and what stands beside images: label files
-        ("cell_mask.png" beside "cell.tif"), outlines and flows of Cellpose.
+        TIFF (also of ImageJ, OME-TIFF), PNG, JPEG, BMP, nd2, CZI or LIF, or a folder of them, in
+        natural order ("2" before "10"). Hidden files are left out, and what stands beside images:
+        label files ("cell_mask.png" beside "cell.tif"), outlines and flows of Cellpose. Other
+        formats of microscopes, as a file or a folder of them alone, are read by bioio.
     spatial_ndim : {2, 3}, default=2
         2: each plane along z and time is an image. 3: each volume is one.
 
@@ -59,13 +62,16 @@ def read_images(
     ValueError
         If a file cannot be read, is not complete, or belongs to a set of which files are missing;
         the message names it.
+    ImportError
+        If the library that reads a file is not installed: extras ``nd2``, ``czi`` and ``lif``
+        (``vendors`` for the three), or bioio.
 
     Warns
     -----
     UserWarning
         If images have pixels of unlike sizes, sizes that cannot be converted to one unit, or
         volumes no size along z: sizes are left out. If a file does not say what its first axes
-        are. If a folder has files of formats that are not read.
+        are. If a folder has files of formats that are not read. If images of a LIF are left out.
     """
     names, images = [], []
     sizes: list[tuple[Path, Size]] = []
@@ -98,6 +104,8 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
         If there is no such file.
     ValueError
         If it cannot be read as an image, or holds images of several shapes; the message names it.
+    ImportError
+        If the library that reads it is not installed.
     """
     pictures = read_pictures(_existing(path))
     if len(pictures) > 1:
@@ -110,6 +118,8 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
 
 def read_pictures(path: Path) -> list[Picture]:
     """Read all pictures of a file, with errors that name it."""
+    if vendors.is_vendor_file(path):
+        return vendors.read_scenes(path)
     try:
         if path.suffix.lower() in tiff.SUFFIXES:
             pictures = tiff.read_tiff(path)
@@ -126,17 +136,18 @@ def read_pictures(path: Path) -> list[Picture]:
 def image_files(path: str | os.PathLike[str]) -> list[Path]:
     """List the files of `read_images`: the file itself, or the images of the folder.
 
-    Of an OME-TIFF that is spread over several files, the first stands for all.
+    Of an OME-TIFF that is spread over several files, the first stands for all. Files for bioio are
+    listed if there are no others.
     """
     path = Path(path)
     if not path.is_dir():
         return [_existing(path)]
-    every = list_images(path)
+    every = list_images(path) or files_of(path, vendors.BIOIO_SUFFIXES)
     aside = {*label_files(every), *companion_files(every)}
     files = [file for file in every if file not in aside]
     if not files:
         raise no_files(path, "image")
-    warn_of_other_files(path)
+    warn_of_other_files(path, every)
     check_names(files, stem)
     chosen, read = [], set()
     for file in files:

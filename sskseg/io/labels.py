@@ -21,6 +21,7 @@ from .folders import (
 )
 from .images import image_files, read_pictures
 from .label_numbers import decided_labels, stored_labels
+from .ome_zarr.reading import holds_zarr, read_label_images
 from .rois.adapters import holds_labels, read_region_labels
 
 
@@ -43,13 +44,15 @@ def read_labels(
       beside positive values that are all less than half of it.
     - Floats must be whole numbers.
 
-    Regions of Fiji, QuPath and other programs are read as `read_rois` reads them.
+    Regions of Fiji, QuPath and other programs are read as `read_rois` reads them. Of OME-Zarr, an
+    image or the destination of `sskseg.scans.count_scan` with one image of labels in it is read,
+    or ``scan.zarr:/labels/nuclei``, with the integers that are stored.
 
     Parameters
     ----------
     path : str or path-like
-        File or folder, as for `read_images`. In a folder that holds images, too, only label files
-        are read ("cell_mask.png" beside "cell.tif"), or, without any, files of regions
+        File or folder, as for `read_images`, or OME-Zarr. In a folder that holds images, too, only
+        label files are read ("cell_mask.png" beside "cell.tif"), or, without any, files of regions
         ("cell.zip" beside "cell.tif").
     names : sequence of str, default=None
         Names of images, as `read_images` returns them, to pair label files with: "cell.tif" with
@@ -83,6 +86,8 @@ def read_labels(
         background of colors is not black, 0 is displayed as white, planes are stored as colors, or
         a folder has files of formats that are not read.
     """
+    if holds_zarr(path):
+        return read_label_images(path, names, spatial_ndim)
     if holds_labels(Path(path)):
         return read_region_labels(Path(path), names, spatial_ndim, shape)
     found, stored, sources = [], [], []

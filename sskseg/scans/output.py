@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import os
 import shutil
-import warnings
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ..io.object_tables import names_with_units
+from ..io.ome_zarr.metadata import (
+    axes_metadata,
+    multiscales,
+    set_attributes,
+    transformations,
+)
+from ..io.ome_zarr.pyramid import pyramid_levels
 from ..io.scans import image_group, ngff_unit
 from ..morphology import merge_sums, sums_to_table
 from .checkpoints import Ledger
 from .plan import Plan
-from .pyramid import pyramid_levels
 from .store import Store
 from .verification import finished_inputs
 
@@ -134,35 +138,18 @@ def _write_metadata(plan, destination):
     size of a pixel at each level of its pyramid."""
     import zarr
 
-    datasets = [
-        {
-            "path": str(level),
-            # Without a translation: a coarse pixel is the first of the fine ones, at its center.
-            "coordinateTransformations": [
-                {"type": "scale", "scale": (np.array(plan.scan.spacing) * factor).tolist()}
-            ],
-        }
-        for level, (_, factor) in enumerate(pyramid_levels(plan.shape))
+    # Without a translation: a coarse pixel is the first of the fine ones, at its center.
+    levels = [
+        transformations(np.array(plan.scan.spacing) * factor)
+        for _, factor in pyramid_levels(plan.shape)
     ]
-    multiscales: Any = [{"name": "labels", "axes": _axes(plan), "datasets": datasets}]
-    labels = {"multiscales": multiscales, "image-label": _image_label(plan.scan, destination)}
+    axes = axes_metadata(plan.axes, plan.scan.unit, stacklevel=4)
+    labels = {
+        "multiscales": multiscales("labels", axes, levels, "0.5"),
+        "image-label": _image_label(plan.scan, destination),
+    }
     for group, content in (("", {"labels": ["labels"]}), ("labels", labels)):
-        root = zarr.open_group(destination / group, mode="a")
-        root.attrs["ome"] = {"version": "0.5", **content}
-
-
-def _axes(plan):
-    """Axes of NGFF, with their unit where NGFF has it."""
-    unit = ngff_unit(plan.scan.unit) if plan.scan.unit else None
-    if plan.scan.unit and unit is None:
-        warnings.warn(
-            f"NGFF has no unit of length {plan.scan.unit!r}: the labels are written without a "
-            "unit. Give open_scan(..., unit='micrometer') for example.",
-            stacklevel=5,
-        )
-    return [
-        {"name": name, "type": "space", **({"unit": unit} if unit else {})} for name in plan.axes
-    ]
+        set_attributes(zarr.open_group(destination / group, mode="a"), "0.5", content)
 
 
 def _image_label(scan, destination):

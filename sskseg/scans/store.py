@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..io.ome_zarr.pyramid import pyramid_levels
 from .boxes import Box, chunk_side
 from .checkpoints import Ledger, checksum
 from .plan import Plan
-from .pyramid import pyramid_levels
 
 _MAX_CHUNK = {2: (512, 512), 3: (128, 128, 128)}  # pixels of a chunk on disk
 _MAX_CHUNK_OF_SECTIONS = (16, 512, 512)

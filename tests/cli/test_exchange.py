@@ -8,12 +8,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tifffile
+import zarr
 
 from sskseg.cli import main
 from sskseg.cli.formats import FORMATS
 from sskseg.cli.main import make_parser
 from sskseg.datasets import make_cells
-from sskseg.io import read_labels, read_rois, write_labels, write_rois
+from sskseg.io import (
+    read_labels,
+    read_rois,
+    write_labels,
+    write_object_table,
+    write_ome_zarr,
+    write_rois,
+)
+from sskseg.morphology import measure_objects
+from sskseg.scans import open_scan
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "howto" / "from_tiffs_to_fiji_and_qupath.sh"
 
@@ -44,7 +54,9 @@ def test_convert_and_back(folder, kind):
     images = ["--images", folder / "images"]
     assert run("convert", folder / "labels", *images, "--to", kind, "--out", there) == 0
     expected = read_labels(folder / "labels")[1]
-    if kind in ("ilastik", "napari"):  # a file by itself: of ilastik with its background
+    if kind == "ome-zarr":
+        found = [read_labels(image)[1][0] for image in sorted(there.iterdir())]
+    elif kind in ("ilastik", "napari"):  # a file by itself: of ilastik with its background
         files = sorted(there.iterdir())
         options = {"background": 1} if kind == "ilastik" else {}
         found = [read_rois(file, (64, 64), **options)[1][0].labels for file in files]
@@ -60,6 +72,59 @@ def test_formats_of_the_command_line_are_those_that_are_written():
     action = make_parser()._subparsers._group_actions[0].choices["convert"]
     choices = next(a.choices for a in action._actions if a.dest == "to")
     assert set(choices) == set(FORMATS)
+
+
+def test_convert_images_with_labels_to_ome_zarr(folder):
+    images = ["--images", folder / "images"]
+    out = folder / "out"
+    assert run("convert", folder / "labels", *images, "--to", "ome-zarr", "--out", out) == 0
+    assert sorted(path.name for path in out.iterdir()) == ["cell0.ome.zarr", "cell1.ome.zarr"]
+    pixels = tifffile.imread(folder / "images" / "cell1.tif")
+    assert np.array_equal(open_scan(out / "cell1.ome.zarr").data.compute(), pixels)
+
+
+def test_convert_labels_into_an_ome_zarr_image(folder, capsys):
+    label = read_labels(folder / "labels")[1][0]
+    image = write_ome_zarr(folder / "scan.ome.zarr", np.zeros((1, 2, 64, 64)), axes="zcyx")
+    file = folder / "labels" / "cell0.tif"
+    write_object_table(folder / "objects.csv", measure_objects(label, columns=["area"]))
+    assert run("convert", file, "--image", image) == 0  # its name is that of the function
+    assert run("convert", file, "--image", image) == 2
+    assert "objects exists: choose another name, or overwrite=True" in capsys.readouterr().err
+    into = ["--to", "ome-zarr", "--image", image, "--overwrite"]
+    assert run("convert", file, *into, "--name", "cells", "--table", folder / "objects.csv") == 0
+    assert "Wrote " in capsys.readouterr().out
+    assert np.array_equal(read_labels(image / "labels" / "cells")[1][0], label)
+    found = zarr.open_group(image / "labels" / "cells", mode="r").attrs["ome"]["image-label"]
+    assert len(found["properties"]) == label.max()
+    # Regions, and labels of OME-Zarr, which are read block by block.
+    write_rois(folder / "a.zip", label)
+    for i, source in enumerate([folder / "a.zip", f"{image}:/labels/cells"]):
+        assert run("convert", source, *into, "--name", f"a{i}") == 0
+        assert np.array_equal(read_labels(image / "labels" / f"a{i}")[1][0], label)
+    out = folder / "back"
+    assert run("convert", image / "labels" / "cells", "--to", "tif", "--out", out) == 0
+    assert np.array_equal(read_labels(out)[1][0], label)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--out", "x"], "--to is missing"),
+        (["--to", "tif"], "--to tif needs --out."),
+        (["--to", "ome-zarr"], "needs --out and --images, or --image and an OME-Zarr image."),
+        (["--to", "tif", "--image", "a.zarr"], "--image is for --to ome-zarr, got --to tif."),
+        (["--image", "a.zarr", "--out", "x"], "--out cannot be used with --image."),
+        (["--to", "tif", "--out", "x", "--name", "a"], "--name cannot be used without --image."),
+        (["--image", "none.zarr"], "No OME-Zarr image at none.zarr."),
+    ],
+)
+def test_options_of_convert_that_do_not_fit(options, message, folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    assert run("convert", folder / "labels" / "cell0.tif", *options) == 2
+    assert message in capsys.readouterr().err
+    assert run("convert", folder / "labels", "--image", folder) == 2
+    assert not (folder / "x").exists()
 
 
 def test_nothing_to_convert(folder, capsys):

@@ -133,15 +133,15 @@ def test_files_of_other_formats_are_named(tmp_path):
         (tmp_path / name).write_bytes(b"1")
     for read in (read_images, read_labels):
         assert read(tmp_path)[0] == ["a"]
-    for name in ("b.webp", "c.czi", "d.nd2", "e.npy", "f.GIF"):
+    for name in ("b.webp", "c.nii", "d.mha", "e.npy", "f.GIF"):
         (tmp_path / name).write_bytes(b"1")
     for read in (read_images, read_labels):
-        with pytest.warns(UserWarning, match=r"b\.webp, c\.czi, d\.nd2 and 2 more") as told:
+        with pytest.warns(UserWarning, match=r"b\.webp, c\.nii, d\.mha and 2 more") as told:
             assert read(tmp_path)[0] == ["a"]
         assert len(told) == 1
     (tmp_path / "a.png").unlink()
     for read in (read_images, read_labels):
-        with pytest.raises(FileNotFoundError, match=r"b\.webp, c\.czi, d\.nd2 and 2 more"):
+        with pytest.raises(FileNotFoundError, match=r"b\.webp, c\.nii, d\.mha and 2 more"):
             read(tmp_path)
 
 

@@ -4,6 +4,7 @@ import json
 
 import dask.array as da
 import numpy as np
+import ome_zarr_models.v04
 import ome_zarr_models.v05 as ngff
 import pytest
 import zarr
@@ -11,11 +12,14 @@ from ome_zarr_models import open_ome_zarr
 from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter, SemiSupervisedSegmenter
+from sskseg.cli import main
 from sskseg.datasets import make_cells
+from sskseg.io import write_ome_zarr, write_ome_zarr_labels
 from sskseg.io.scans import ngff_unit
 from sskseg.scans import count_scan, open_scan
 from sskseg.training import SegmentationLoss
 
+NGFF = {"0.4": ome_zarr_models.v04, "0.5": ngff}
 NGFF_UNITS = """
     angstrom attometer centimeter decimeter exameter femtometer foot gigameter hectometer inch
     kilometer megameter meter micrometer mile millimeter nanometer parsec petameter picometer
@@ -103,6 +107,27 @@ def test_another_reader_finds_labels_and_their_image(model, image, tmp_path):
     assert level > 0
     source = tmp_path / "out" / "labels" / attributes["image-label"]["source"]["image"]
     assert np.array_equal(zarr.open_group(source, mode="r")["0"][:], image)
+
+
+@pytest.mark.parametrize("version", ["0.4", "0.5"])
+def test_labels_of_a_scan_go_into_its_image(version, model, image, tmp_path):
+    path = write_ome_zarr(
+        tmp_path / "scan.ome.zarr", image, spacing=(0.5, 0.25), unit="micrometer", version=version
+    )
+    result = count_scan(model, path, tmp_path / "out", block_shape=128)
+    write_ome_zarr_labels(path, result.labels, properties=result.table[["id", "area"]])
+    scan = open_scan(path)
+    labels = open_scan(f"{path}:/labels/objects")
+    assert (labels.axes, labels.spacing, labels.unit) == (scan.axes, scan.spacing, scan.unit)
+    assert np.array_equal(labels.data.compute(), result.labels.compute())
+    assert isinstance(open_ome_zarr(path / "labels", version=version), NGFF[version].labels.Labels)
+    assert main(["convert", str(tmp_path / "out"), "--image", str(path), "--name", "again"]) == 0
+    for name in ("objects", "again"):
+        arrays = [
+            zarr.open_array(path / "labels" / name / str(level), mode="r") for level in (0, 1)
+        ]
+        assert np.array_equal(arrays[0][:], result.labels.compute())
+        assert np.array_equal(arrays[1][:], result.labels.compute()[::2, ::2])
 
 
 def test_labels_of_other_sources_name_no_image(model, image, tmp_path):

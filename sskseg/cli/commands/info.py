@@ -7,13 +7,15 @@ from typing import Any
 
 from ...io import read_images
 from ...io.folders import SUFFIXES
+from ...io.vendors import is_vendor_file
 from ._common import MODEL, read_model, say
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Show the steps of a model, or the shapes of images."""
     path = options.path
-    is_model = (path / MODEL).is_file() if path.is_dir() else path.suffix.lower() not in SUFFIXES
+    is_image = path.suffix.lower() in SUFFIXES or is_vendor_file(path)
+    is_model = (path / MODEL).is_file() if path.is_dir() else not is_image
     result = _of_model(read_model(path)) if is_model else _of_images(path)
     for name, value in result.items():
         say(options, f"{name}: {value}")

@@ -24,10 +24,10 @@ def open_zarr(path: Path, inside: str, level: int) -> FileContent:
     if not hasattr(node, "groups"):
         check_level(level)
         return FileContent(da.from_zarr(node))
-    attributes = _ome_attributes(node)
+    attributes = ome_attributes(node)
     if "bioformats2raw.layout" in attributes:
-        node = _only_image(node, path, inside)
-        attributes = _ome_attributes(node)
+        node = only_image(node, path, inside)
+        attributes = ome_attributes(node)
     if "plate" in attributes:
         wells = [f"{well['path']}/0" for well in attributes["plate"].get("wells", [])]
         raise ValueError(
@@ -37,18 +37,18 @@ def open_zarr(path: Path, inside: str, level: int) -> FileContent:
     pyramids = attributes.get("multiscales")
     if not pyramids and len(attributes.get("labels", ())) == 1:
         node = node[attributes["labels"][0]]
-        pyramids = _ome_attributes(node).get("multiscales")
+        pyramids = ome_attributes(node).get("multiscales")
     if not pyramids:
         check_level(level)
         return FileContent(da.from_zarr(_only_array(node, path)))
     return _open_level(node, pyramids[0], level)
 
 
-def _only_image(group, path, inside):
-    """The image of a group in the layout of bioformats2raw, which has one group for each."""
+def only_image(group: Any, path: Path, inside: str) -> Any:
+    """Return the image of a group in the layout of bioformats2raw, which has one group for each."""
     names = sorted(
         name for name, child in group.groups()
-        if "multiscales" in _ome_attributes(child)
+        if "multiscales" in ome_attributes(child)
     )  # fmt: skip
     if len(names) != 1:
         prefix = f"{inside}/" if inside else ""
@@ -66,10 +66,11 @@ def holds_image(path: Path) -> bool:
     if not is_zarr(path):
         return False
     node = zarr.open(path, mode="r")
-    return hasattr(node, "groups") and bool(_ome_attributes(node).get("multiscales"))
+    return hasattr(node, "groups") and bool(ome_attributes(node).get("multiscales"))
 
 
-def _ome_attributes(group) -> dict[str, Any]:
+def ome_attributes(group: Any) -> dict[str, Any]:
+    """Return the attributes of a group that belong to OME-Zarr."""
     attributes = dict(group.attrs)
     return attributes.get("ome", attributes)
 

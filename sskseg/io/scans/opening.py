@@ -6,22 +6,31 @@ import os
 import re
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..units import convert_spacing
+from ..vendors import BIOIO_SUFFIXES
+from ..vendors import SUFFIXES as VENDOR_SUFFIXES
 from . import hdf5, tiff
 from .ome_zarr import holds_image, is_zarr, open_zarr
 from .scan import FileContent, Scan
 from .sections import open_sections
+from .vendors import open_vendor_file
 
 # A format of one file: its suffixes, and a function of path, place inside, level and chunks.
 _FILE_FORMATS: list[tuple[tuple[str, ...], Callable[[Path, str, int, Any], FileContent]]] = [
     (hdf5.SUFFIXES, hdf5.open_hdf5),
     (tiff.SUFFIXES, tiff.open_tiff),
+    ((*VENDOR_SUFFIXES, *BIOIO_SUFFIXES), open_vendor_file),
 ]
+_WITH_INSIDE = "|".join(
+    suffix[1:]
+    for suffix in (*hdf5.SUFFIXES, ".zarr", ".tiff", ".tif", *VENDOR_SUFFIXES, *BIOIO_SUFFIXES)
+)
 
 
 def open_scan(
@@ -39,17 +48,19 @@ def open_scan(
     ----------
     path : str or path-like
         OME-Zarr or zarr (a folder), HDF5 (``file.h5`` with one dataset, or ``file.h5:/data``),
-        TIFF, BigTIFF or OME-TIFF (``scan.tif:1`` is the second of its series), or a folder of
-        sections, one image file each, in the order of the numbers in their names. A group of labels
-        of OME-Zarr is opened if it holds one image.
+        TIFF, BigTIFF or OME-TIFF (``scan.tif:1`` is the second of its series), nd2, CZI or LIF
+        (``scan.czi:1`` is the second of its scenes, positions or images; of a mosaic, all tiles),
+        other formats of microscopes through bioio, or a folder of sections, one image file each, in
+        the order of the numbers in their names. A group of labels of OME-Zarr is opened if it holds
+        one image.
     level : int, default=0
-        Of the resolution pyramid; 0 is the finest.
+        Of the resolution pyramid; 0 is the finest, and the only one of nd2, CZI, LIF and bioio.
     axes : str, default=None
         Of "z", "y", "x" and "c", one letter for each axis in the file; None: as the file defines
         them, or "yx" and "zyx" where it does not. "t" and other axes must have length 1.
     spacing : sequence of float, default=None
-        Of the spatial axes; None: as the file defines it (OME-Zarr, OME-TIFF and what ImageJ
-        writes), 1 where it does not. Axes in other units are converted to that of x.
+        Of the spatial axes; None: as the file defines it (OME-Zarr, OME-TIFF, what ImageJ writes,
+        files of microscopes), 1 where it does not. Axes in other units are converted to that of x.
     unit : str, default=None
         Of `spacing`. Where `spacing` is None, the spacing of the file is converted to it; None: the
         unit of the file.
@@ -68,20 +79,24 @@ def open_scan(
         If it is not a scan, has no such level or dataset, or other axes than `axes`; or if its
         spacing cannot be converted to one unit.
     ImportError
-        If the library that reads the format is not installed (extra ``scans``).
+        If the library that reads the format is not installed (extra ``scans``; ``nd2``, ``czi`` and
+        ``lif``, or ``vendors`` for the three).
 
     Warns
     -----
     UserWarning
-        If the file defines the size of a pixel along some axes only; along the others it is 1.
+        If the file defines the size of a pixel along some axes only; along the others it is 1. If
+        it holds several series, and none is chosen.
     """
-    name, separator, inside = _split(str(path))
+    name, separator, inside = split_path(str(path))
     where = Path(name).absolute()  # workers may have another folder
     content = _open(where, inside, level, chunks)
     steps: Any = spacing
     if spacing is None:
         steps, unit = convert_spacing(content.spacing, content.units, unit, where)
-    return _ordered(content.data, axes or content.axes, steps, unit, f"{where}{separator}{inside}")
+    source = f"{where}{separator}{inside}"
+    scan = _ordered(content.data, axes or content.axes, steps, unit, source)
+    return replace(scan, channels=content.channels if "c" in scan.axes else ())
 
 
 def _open(where, inside, level, chunks):
@@ -95,19 +110,20 @@ def _open(where, inside, level, chunks):
             return open_file(where, inside, level, chunks)
     raise ValueError(
         f"{where} is not a scan: expected zarr, HDF5 ({', '.join(hdf5.SUFFIXES)}), TIFF "
-        f"({', '.join(tiff.SUFFIXES)}) or a folder of sections."
+        f"({', '.join(tiff.SUFFIXES)}), a file of a microscope ({', '.join(VENDOR_SUFFIXES)}) or a "
+        "folder of sections."
     )
 
 
-def _split(path):
-    """Split a path into a file and what is inside it; the colon of a Windows drive stays."""
-    match = re.match(r"^(.*\.(?:h5|hdf5|hdf|zarr|tiff?))(:/?)(.*)$", path, re.IGNORECASE)
-    return match.groups() if match else (path, "", "")
+def split_path(path: str) -> tuple[str, str, str]:
+    """Split a path into a file, a colon, and what is inside; the colon of a Windows drive stays."""
+    match = re.match(rf"^(.*\.(?:{_WITH_INSIDE}))(:/?)(.*)$", path, re.IGNORECASE)
+    return (match[1], match[2], match[3]) if match else (path, "", "")
 
 
 def image_group(source: str) -> Path | None:
     """Find the image of OME-Zarr that a scan was opened from, by its `source`; None: another."""
-    name, _, inside = _split(source)
+    name, _, inside = split_path(source)
     path = Path(name, inside)
     return path if holds_image(path) else None
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, NamedTuple
 
 
@@ -21,6 +23,8 @@ class Scan:
     unit : str or None
     source : str
         Where it was opened.
+    channels : tuple of str, default=()
+        Names of the channels, where a file of a vendor defines them.
     """
 
     data: Any
@@ -28,11 +32,13 @@ class Scan:
     spacing: tuple[float, ...]
     unit: str | None
     source: str
+    channels: tuple[str, ...] = ()
 
     def __repr__(self):
+        channels = f", channels={self.channels}" if self.channels else ""
         return (
             f"Scan(axes={self.axes!r}, shape={self.data.shape}, dtype={self.data.dtype}, "
-            f"spacing={self.spacing}, unit={self.unit!r})"
+            f"spacing={self.spacing}, unit={self.unit!r}{channels})"
         )
 
 
@@ -48,15 +54,34 @@ class FileContent(NamedTuple):
         Size of a pixel by axis, for the axes where the file defines it.
     units : dict of str to str
         Unit of `spacing` by axis.
+    channels : tuple of str
+        Names of the channels; empty where the file does not define them.
     """
 
     data: Any
     axes: str | None = None
     spacing: dict[str, float] = {}  # noqa: RUF012 - never written to
     units: dict[str, str] = {}  # noqa: RUF012
+    channels: tuple[str, ...] = ()
 
 
 def check_level(level: int, n_levels: int = 1) -> None:
     """Refuse a level of the pyramid that the file does not have."""
     if not 0 <= level < n_levels:
         raise ValueError(f"level must be from 0 to {n_levels - 1}, got {level!r}.")
+
+
+def series_number(path: Path, inside: str, n: int) -> int:
+    """Return the number of the series to open: the first, or that of the text `inside`."""
+    if not inside:
+        if n > 1:
+            warnings.warn(
+                f"{path} holds {n} series (images or positions): the first is opened. Open others "
+                f"by their numbers, as {path.name}:1.",
+                UserWarning,
+                stacklevel=5,
+            )
+        return 0
+    if not inside.isdecimal() or int(inside) >= n:
+        raise ValueError(f"{path} has the series 0 to {n - 1}, got {inside!r}.")
+    return int(inside)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from ..images import image_files, read_images
 from ..tiff import SUFFIXES as TIFF_SUFFIXES
+from ..vendors import is_vendor_file, open_scenes
 from .scan import FileContent, check_level
 
 
@@ -39,11 +41,11 @@ def open_sections(path: Path, level: int) -> FileContent:
 
 def _check_headers(files):
     """Compare the headers of all files of a format, without reading their pixels."""
-    first: dict[bool, tuple] = {}
+    first: dict[Callable[[Path], tuple], tuple] = {}
     for file in files:
-        is_tiff = file.suffix.lower() in TIFF_SUFFIXES
-        header = _tiff_header(file) if is_tiff else _raster_header(file)
-        _check_alike(file, header, first.setdefault(is_tiff, header))
+        read_header = _header_reader(file)
+        header = read_header(file)
+        _check_alike(file, header, first.setdefault(read_header, header))
 
 
 def _check_alike(file, found, first):
@@ -51,6 +53,17 @@ def _check_alike(file, found, first):
     for what, own, expected in zip(("shape", "dtype"), found, first, strict=True):
         if own != expected:
             raise ValueError(f"{file} has {what} {own}, the first section {expected}.")
+
+
+def _header_reader(file):
+    if is_vendor_file(file):
+        return _vendor_header
+    return _tiff_header if file.suffix.lower() in TIFF_SUFFIXES else _raster_header
+
+
+def _vendor_header(file):
+    scene = open_scenes(file)[0]
+    return scene.shape, str(scene.dtype)
 
 
 def _tiff_header(file):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from ..tiff import SUFFIXES, axes_of
 from ..tiff_metadata import check_complete, physical_sizes
 from .on_disk import ArrayOnDisk
-from .scan import FileContent, check_level
+from .scan import FileContent, check_level, series_number
 
 __all__ = ["SUFFIXES", "open_tiff"]
 
@@ -21,7 +20,7 @@ def open_tiff(path: Path, inside: str, level: int, chunks: Any) -> FileContent:
     import tifffile
 
     with tifffile.TiffFile(path) as file:
-        number = _series_number(path, inside, len(file.series))
+        number = series_number(path, inside, len(file.series))
         series = file.series[number]
         try:
             check_complete(file, series)
@@ -42,22 +41,6 @@ def open_tiff(path: Path, inside: str, level: int, chunks: Any) -> FileContent:
         tile = (page.tilelength, page.tilewidth) if page.is_tiled else None
         array = _Tiff(str(path), (number, level), part.shape, part.dtype, tile)
     return FileContent(array.to_dask(chunks), axes, spacing, units)
-
-
-def _series_number(path, inside, n):
-    """Number of the series to open."""
-    if not inside:
-        if n > 1:
-            warnings.warn(
-                f"{path} holds {n} series (images or positions): the first is opened. Open others "
-                f"by their numbers, as {path.name}:1.",
-                UserWarning,
-                stacklevel=5,
-            )
-        return 0
-    if not inside.isdecimal() or int(inside) >= n:
-        raise ValueError(f"{path} has the series 0 to {n - 1}, got {inside!r}.")
-    return int(inside)
 
 
 class _Tiff(ArrayOnDisk):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from ...io.ome_zarr.pyramid import pyramid_levels
 from ..plan import Plan
-from ..pyramid import pyramid_levels
 from ..store import Store
 
 
