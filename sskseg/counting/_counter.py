@@ -26,6 +26,7 @@ from ..model_selection.reference import (
     score_labels,
 )
 from ..morphology import count_over_sections, join_sections
+from ..training.prediction_callbacks import prediction
 from ._blocks import ContourObjects, ProbabilityObjects, counter_blocks
 from ._checks import (
     check_intensity,
@@ -463,7 +464,8 @@ class InstanceCounter(ImageEstimator):
             return [detected.labels for detected in self._detect(images)]
         positions = check_positions(positions, len(images))
         values = {name: getattr(self, f"{name}_") for name in self._given()}
-        labels = self._splitter().label(images, values)
+        with prediction(self, len(images)):
+            labels = self._splitter().label(images, values)
         if self.sections == "consecutive":
             return join_sections(labels, positions)
         return [label.astype(np.int64) for label in labels]
