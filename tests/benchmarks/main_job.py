@@ -1,6 +1,7 @@
 """The main job on real images: membranes, mitochondria, nuclei.
 
     python tests/benchmarks/main_job.py isbi|epfl|nuclei [--protocol two-core|gpu] [--seeds 0 1 2]
+        [--folds 0 1 2 3]
 
 Every finished cell (method, seed, protocol) is kept in ``tests/benchmarks/results/main_job.jsonl``,
 so that a second run goes on where the first stopped. Stacks are split in contiguous blocks;
@@ -123,7 +124,7 @@ def mask_figures(y_true, y_pred, steps):
     }
 
 
-def isbi(cells, protocol, seed):
+def isbi(cells, protocol, seed, folds=range(4)):
     """ISBI 2012 membranes: four contiguous folds of five sections, the others for training."""
     X, y = load_isbi2012(data_folder() / "isbi2012")
     budget, rows = PROTOCOLS[protocol]["isbi"], []
@@ -148,7 +149,7 @@ def isbi(cells, protocol, seed):
         averaged = membrane_figures(y[test], model.predict_proba(X[test]), steps)
         return figures | {f"{name}, test-time augmentation": averaged[name] for name in averaged}
 
-    for fold in range(4):
+    for fold in folds:
         test = np.arange(5 * fold, 5 * fold + 5)
         train = np.setdiff1d(np.arange(len(X)), test)
         methods = {
@@ -259,10 +260,13 @@ if __name__ == "__main__":
     parser.add_argument("task", choices=["isbi", "epfl", "nuclei"])
     parser.add_argument("--protocol", choices=PROTOCOLS, default="two-core")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument(
+        "--folds", type=int, nargs="+", help="of isbi: 0 to 3", default=[0, 1, 2, 3]
+    )
     options = parser.parse_args()
-    table = []
+    table: list = []
+    tasks = {"isbi": partial(isbi, folds=options.folds), "epfl": epfl, "nuclei": nuclei}
     for one_seed in options.seeds:
-        table += globals()[options.task](
-            Cells("main_job", recipe=COUNTED), options.protocol, one_seed
-        )
+        all_cells = Cells("main_job", recipe=COUNTED)
+        table += tasks[options.task](all_cells, options.protocol, one_seed)
     print(markdown(table, COLUMNS[options.task]))
