@@ -9,6 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -90,7 +91,9 @@ class InstanceCounter(ImageEstimator):
     min_size_ : int
     seeds_ : str
     seed_height_ : float
-        As given, or found by the search; seeds and their height are the watershed's, and parameters
+    cut_weights_ : tuple of float
+        As given, or found by the search; seeds, their height and the weights of cuts are the
+        watershed's, and parameters
         that a method of your own searches become attributes, too. With contours `threshold_` is
         that of the detector's score, and an "auto" minimum size 0.
     detector_ : ContourDetector or None
@@ -544,6 +547,7 @@ class InstanceCounter(ImageEstimator):
 
     def _restore(self, fitted, tensors):
         super()._restore(fitted, tensors)
-        candidates = self._method().candidates.items()
-        kinds = {f"{k}_": "text" if isinstance(v[0], str) else "a number" for k, v in candidates}
-        check_fitted(vars(self), kinds)
+        method = self._method()
+        check_fitted(vars(self), {f"{name}_": "a parameter" for name in method.candidates})
+        values = {name: getattr(self, f"{name}_") for name in method.candidates}
+        clone(method).set_params(**values)._validate_params()
