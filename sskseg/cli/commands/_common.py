@@ -74,7 +74,8 @@ class _Bars:
     """A progress bar for each step of a pipeline."""
 
     def __init__(self):
-        self._bar, self._estimator = None, None
+        self._bar: Any = None
+        self._estimator: Any = None
 
     def on_prediction_progress(self, estimator, progress, seconds_left):
         if estimator is not self._estimator:

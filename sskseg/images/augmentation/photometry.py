@@ -28,6 +28,8 @@ class Photometry:
 def sample_photometry(augmentation: Augmentation, rng: np.random.Generator, n: int) -> Photometry:
     """Sample photometric transformations of `n` patches."""
 
+    low, high = _HAZE_WIDTHS
+
     def gate():
         return rng.random(n) < augmentation.photometric_probability
 
@@ -38,7 +40,7 @@ def sample_photometry(augmentation: Augmentation, rng: np.random.Generator, n: i
         noise=rng.uniform(0, augmentation.noise, n) * gate(),
         blur=rng.uniform(0, augmentation.blur, n) * gate(),
         haze=rng.uniform(0, augmentation.haze, n) * gate(),
-        haze_width=np.exp(rng.uniform(*np.log(_HAZE_WIDTHS), n)),
+        haze_width=np.exp(rng.uniform(np.log(low), np.log(high), n)),
         seed=int(rng.integers(2**62)),
     )
 
