@@ -335,6 +335,7 @@ def test_intervals_have_their_coverage():
     assert (np.diff(narrow) <= np.diff(counter.predict(X, return_interval=True)[1])).all()
 
 
+@pytest.mark.filterwarnings("ignore:.*above the largest count of fit")
 def test_intervals_of_a_pipeline_cover_new_images():
     """Residuals are of images that are new to the segmenter, too."""
     X, y = zip(

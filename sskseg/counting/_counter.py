@@ -9,6 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
+from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -26,6 +27,7 @@ from ..model_selection.reference import (
     score_labels,
 )
 from ..morphology import count_over_sections, join_sections
+from ..training.prediction_callbacks import prediction
 from ._blocks import ContourObjects, ProbabilityObjects, counter_blocks
 from ._checks import (
     check_intensity,
@@ -89,7 +91,9 @@ class InstanceCounter(ImageEstimator):
     min_size_ : int
     seeds_ : str
     seed_height_ : float
-        As given, or found by the search; seeds and their height are the watershed's, and parameters
+    cut_weights_ : tuple of float
+        As given, or found by the search; seeds, their height and the weights of cuts are the
+        watershed's, and parameters
         that a method of your own searches become attributes, too. With contours `threshold_` is
         that of the detector's score, and an "auto" minimum size 0.
     detector_ : ContourDetector or None
@@ -463,7 +467,8 @@ class InstanceCounter(ImageEstimator):
             return [detected.labels for detected in self._detect(images)]
         positions = check_positions(positions, len(images))
         values = {name: getattr(self, f"{name}_") for name in self._given()}
-        labels = self._splitter().label(images, values)
+        with prediction(self, len(images)):
+            labels = self._splitter().label(images, values)
         if self.sections == "consecutive":
             return join_sections(labels, positions)
         return [label.astype(np.int64) for label in labels]
@@ -542,6 +547,7 @@ class InstanceCounter(ImageEstimator):
 
     def _restore(self, fitted, tensors):
         super()._restore(fitted, tensors)
-        candidates = self._method().candidates.items()
-        kinds = {f"{k}_": "text" if isinstance(v[0], str) else "a number" for k, v in candidates}
-        check_fitted(vars(self), kinds)
+        method = self._method()
+        check_fitted(vars(self), {f"{name}_": "a parameter" for name in method.candidates})
+        values = {name: getattr(self, f"{name}_") for name in method.candidates}
+        clone(method).set_params(**values)._validate_params()

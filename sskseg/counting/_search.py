@@ -71,6 +71,8 @@ def search_values(
     objective = _Objective(splitter, outputs, reference)
     merge_distances = objective.merge_distances()
     candidates = _candidates(given, method, outputs[0].shape[-1] > 1, len(merge_distances) > 1)
+    if reference.objects:
+        candidates |= method.learned_candidates(outputs, reference.objects, splitter.spacing)
     search = ParameterSearch(
         objective.evaluate, reference.loss, len(reference.sizes),
         _initial_values(given, method, candidates),

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..morphology import fill_holes, relabel, remove_small
+from ..training.prediction_callbacks import advance_prediction
 from .methods import InstanceMethod
 
 
@@ -70,5 +71,8 @@ class Splitter(NamedTuple):
         """
         parameters = dict(values)
         min_size = int(parameters.pop("min_size"))
-        split = (self.split(output, parameters) for output in outputs)
-        return [relabel(remove_small(labels, min_size)) for labels in split]
+        found = []
+        for output in outputs:
+            found.append(relabel(remove_small(self.split(output, parameters), min_size)))
+            advance_prediction(1)
+        return found

@@ -9,7 +9,9 @@ _GAP_SHARES = (0.2, 0.35, 0.5)  # of an object's diameter, between its fragments
 def min_size_candidates(sizes: np.ndarray) -> list[int]:
     """Return minimum sizes to try: half of a small object's first, 0, and other fractions.
 
-    Half of the size of a small object removes the debris that unlabeled images hold.
+    Half of the size of a small object removes the debris that unlabeled images hold. Larger sizes
+    than that of a small object, or a tenth of the median, are not tried: new images may hold
+    smaller objects than those that are labeled.
 
     Parameters
     ----------
@@ -23,7 +25,7 @@ def min_size_candidates(sizes: np.ndarray) -> list[int]:
     if not sizes.size:
         return [0]
     small, median = np.percentile(sizes, 2), np.median(sizes)
-    fractions = [0, 0.25 * small, small, 0.1 * median, 0.2 * median, 0.3 * median]
+    fractions = [0, 0.25 * small, small, 0.1 * median]
     first = int(0.5 * small)
     return [first, *sorted({int(f) for f in fractions} - {first})]
 

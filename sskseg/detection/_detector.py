@@ -36,6 +36,7 @@ from ..morphology import contour_masks
 from ..nn import make_feature_network, network_size, pad_to_multiple
 from ..training import check_batch, patch_sides
 from ..training.callbacks import with_progress
+from ..training.prediction_callbacks import prediction
 from ..training.transfer import FINETUNE, rate_groups, start_network
 from ._thresholds import lowest_score_threshold, threshold_search
 from ._training_data import annotations_of, check_annotations, make_training_data
@@ -346,8 +347,9 @@ class ContourDetector(TorchEstimator):
         """
         check_is_fitted(self)
         images = check_images(X, 2, n_channels=self.n_channels_)
-        outputs = zip(self._outputs(images), images, strict=True)
-        return [self.block_objects(each, image.shape[:-1]) for each, image in outputs]
+        with prediction(self, len(images)):
+            outputs = zip(self._outputs(images), images, strict=True)
+            return [self.block_objects(each, image.shape[:-1]) for each, image in outputs]
 
     # Blocks of a scan
 

@@ -110,6 +110,11 @@ class SizedPredictor:
     object_size: float
     n_outputs: int
 
+    @property
+    def n_passes(self) -> int:
+        """How often the network predicts each sample: at most."""
+        return 2 * self.predictor.n_passes
+
     def resampled(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Resample images (height, width, n_channels) to one size of objects."""
         return [self._prepare(image)[0] for image in images]

@@ -70,6 +70,11 @@ class SectionPredictor:
     dihedral: bool = True
     n_further: int = 0
 
+    @property
+    def n_passes(self) -> int:
+        """How often a network predicts each sample."""
+        return 1 + (self.correction is not None)
+
     def orientations(self, positions: np.ndarray | None = None) -> Orientations:
         """Orientations in which samples are predicted, see `DensePredictor.predict`.
 

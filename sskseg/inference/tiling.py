@@ -11,6 +11,7 @@ import torch
 
 from ..training.devices import memory_format
 from ..training.global_state import own_defaults
+from ..training.prediction_callbacks import advance_prediction
 
 
 @dataclass(frozen=True)
@@ -201,6 +202,7 @@ def _predict_tiles(forward, images, settings, device, dtype):
         inputs = torch.stack(parts) if len(parts) > 1 else parts[0].unsqueeze(0)
         inputs = inputs.to(device, dtype).contiguous(memory_format=memory_format(len(shape)))
         result = forward(inputs).float().cpu().numpy()
+        advance_prediction(len(images) / len(tiles))
         if len(tiles) == 1:
             return list(result)
         if not output.size:

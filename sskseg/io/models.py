@@ -158,6 +158,11 @@ _KINDS = {
     ),
     "a shape": lambda x: isinstance(x, tuple) and len(x) > 0 and all(map(_is_count, x)),
     "a spacing": lambda x: isinstance(x, tuple) and all(_is_number(s) and s > 0 for s in x),
+    "a parameter": lambda x: (
+        isinstance(x, (bool, str))
+        or _is_number(x)
+        or (isinstance(x, tuple) and all(map(_is_number, x)))
+    ),
     "text": lambda x: isinstance(x, str),
     "a tuple": lambda x: isinstance(x, tuple),
     "a list": lambda x: isinstance(x, list),

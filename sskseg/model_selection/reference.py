@@ -37,6 +37,8 @@ class Reference(NamedTuple):
         Connected components of each of these objects.
     counts : ndarray of float
         Annotated counts; NaN where unknown.
+    objects : list of ndarray
+        Label images of these samples; empty where objects are not labeled.
     other_indices, other_counts : ndarray
         Fully labeled samples that are left out to save time, and their counts.
     """
@@ -47,6 +49,7 @@ class Reference(NamedTuple):
     sizes: list[np.ndarray]
     parts: list[np.ndarray]
     counts: np.ndarray
+    objects: Sequence[np.ndarray] = ()
     other_indices: np.ndarray = np.empty(0, np.intp)
     other_counts: np.ndarray = np.empty(0)
 
@@ -108,7 +111,7 @@ def _reference_of_labels(annotations, indices, margin):
     return Reference(
         evaluated, evaluate, _negative_precision,
         [object_sizes(label) for label in objects], [object_parts(label) for label in objects],
-        counts[evaluated], others, counts[others],
+        counts[evaluated], objects, others, counts[others],
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from .contours import (
     trace_contours,
 )
 from .counts import count_objects, count_over_sections
+from .cuts import CUT_FEATURES, Cuts, find_cuts, merge_objects
 from .distance import normalized_distance
 from .label_offset import LabelOffset, estimate_label_offset
 from .measure import (
@@ -29,7 +30,9 @@ from .watershed import relief_of, split_by_seeds, split_touching
 from .weights import weight_map
 
 __all__ = [
+    "CUT_FEATURES",
     "REGIONPROPS_NAMES",
+    "Cuts",
     "LabelOffset",
     "best_matches",
     "bridge_gaps",
@@ -45,11 +48,13 @@ __all__ = [
     "enforce_continuity",
     "estimate_label_offset",
     "fill_holes",
+    "find_cuts",
     "fourier_descriptors",
     "join_sections",
     "label_components",
     "label_objects",
     "measure_objects",
+    "merge_objects",
     "merge_sums",
     "normalized_distance",
     "object_sums",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -141,6 +142,8 @@ def count_scan(
         anything is written.
     ScanError
         If blocks failed for good; all others are finished.
+    concurrent.futures.CancelledError
+        If a callback of `sskseg.training.prediction_callbacks` asked to stop: another call resumes.
 
     Warns
     -----
@@ -203,12 +206,14 @@ def count_scan(
         store = Store(destination, ledger.take_over())
         plan = freeze_scaling(plan, store.ledger)
         workers = Workers(plan, store, client, n_workers)
-        _run_with_progress(workers, verbose)
-        join_blocks(plan, store.ledger)
-        workers.run(write_tasks(plan))
-        for level in downsample_tasks(plan):
-            workers.run(level)
-        finish(plan, store)
+        with closing(_progress(estimator, plan, store.ledger, verbose)) as progress:
+            workers.run(object_tasks(plan), progress)
+            join_blocks(plan, store.ledger)
+            workers.run(write_tasks(plan), progress)
+            for level in downsample_tasks(plan):
+                workers.run(level)
+            finish(plan, store)
+            progress.prediction.end()
     clean(plan, store)
     return _result(plan, store)
 
@@ -227,15 +232,9 @@ def _plan_run(estimator, scan, block_shape, halo, earlier, **options):
     return plan
 
 
-def _run_with_progress(workers, verbose):
-    """Find the objects of all blocks, and match them."""
-    plan, ledger = workers.plan, workers.store.ledger
+def _progress(estimator, plan, ledger, verbose):
     sizes = [n_pixels(box) for box in plan.grid.boxes]
-    progress = Progress(sizes, verbose, lambda i: int(ledger.read("sums", i)["n"]))
-    try:
-        workers.run(object_tasks(plan), progress)
-    finally:
-        progress.close()
+    return Progress(estimator, sizes, verbose, lambda i: int(ledger.read("sums", i)["n"]))
 
 
 def _result(plan, store):

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from tqdm import tqdm
 
+from ..training.prediction_callbacks import Prediction
+
+_WRITE_SHARE = 0.1  # of the time that a block takes, about
+
 
 class Progress:
-    """Show voxels, blocks, objects so far and the time that is left.
+    """Show voxels, blocks, objects so far and the time that is left; report them to callbacks.
 
     Parameters
     ----------
+    estimator : estimator
+        For callbacks.
     sizes : list of int
         Voxels of each block.
     shown : bool
@@ -19,13 +26,22 @@ class Progress:
         Objects of a block that an earlier run finished.
     """
 
-    def __init__(self, sizes: list[int], shown: bool, count_earlier: Callable[[int], int]):
+    def __init__(
+        self,
+        estimator: Any,
+        sizes: list[int],
+        shown: bool,
+        count_earlier: Callable[[int], int],
+    ):
         self.sizes, self.count_earlier = sizes, count_earlier
+        self.prediction = Prediction(estimator, sum(sizes) * (1 + _WRITE_SHARE))
         self.blocks = self.objects = 0
         self.bar = tqdm(total=sum(sizes), unit="voxel", unit_scale=True, disable=not shown)
 
     def __call__(self, task: str, block: int, n_objects: int | None) -> None:
         """Add a finished block; `n_objects` is None if an earlier run finished it."""
+        if task == "write":
+            self.prediction.advance(_WRITE_SHARE * self.sizes[block])
         if task != "objects":
             return
         self.blocks += 1
@@ -36,6 +52,7 @@ class Progress:
             f"{self.blocks}/{len(self.sizes)} blocks, {self.objects} objects", refresh=False
         )
         self.bar.update(self.sizes[block])
+        self.prediction.advance(self.sizes[block], is_earlier=n_objects is None)
 
     def close(self) -> None:
         self.bar.close()

@@ -6,12 +6,14 @@ import heapq
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import closing
+from contextvars import copy_context
 from functools import partial
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any
 
+from ..training.prediction_callbacks import check_stop
 from .checkpoints import TakenOver
 from .dependencies import Block
 from .plan import Plan
@@ -19,6 +21,7 @@ from .store import Store
 from .tasks import downsample_labels, find_objects, match_objects, predict_block, write_labels
 
 _RETRIES = 2
+_POLL = 0.2  # seconds between two checks for a request to stop
 _MAX_SUBMITTED = 10_000  # blocks that a cluster holds at a time
 TASKS: dict[str, Callable[[Plan, Store, int], int | None]] = {
     "predict": predict_block,
@@ -90,6 +93,8 @@ class Workers:
             If blocks failed for good.
         TakenOver
             If another run has taken over the destination.
+        CancelledError
+            If a callback asked to stop.
         """
         progress = progress or (lambda *_: None)
         todo, finished = self._unfinished(needs)
@@ -99,7 +104,7 @@ class Workers:
         failures = []
         with closing(self._results(queue)) as results:
             for task, block, error, value in results:
-                if isinstance(error, TakenOver):
+                if isinstance(error, TakenOver | CancelledError):
                     raise error
                 if error is not None:
                     failures.append((task, block, error))
@@ -121,7 +126,7 @@ class Workers:
                     future = submit(task, block)
                     future.add_done_callback(partial(_put, done, task, block))
                     n_running += 1
-                task, block, future = done.get()
+                task, block, future = _next(done)
                 n_running -= 1
                 yield task, block, *_outcome(future)
 
@@ -188,7 +193,10 @@ class _Threads:
         self.work, self.pool = (plan, store), ThreadPoolExecutor(n_workers)
 
     def __enter__(self):
-        return lambda task, block: self.pool.submit(attempt, self.work, task, block)
+        # Threads have the callbacks of this one, so that a request to stop ends a block.
+        return lambda task, block: self.pool.submit(
+            copy_context().run, attempt, self.work, task, block
+        )
 
     def __exit__(self, *_):
         # Wait for running blocks: another call may begin with another model.
@@ -224,6 +232,16 @@ def _identity(work):
     return work
 
 
+def _next(done):
+    """Wait for a finished block, or for a request to stop."""
+    while True:
+        check_stop()
+        try:
+            return done.get(timeout=_POLL)
+        except Empty:
+            continue
+
+
 def _put(queue, task, block, future):
     queue.put((task, block, future))
 
@@ -243,7 +261,7 @@ def attempt(work: tuple[Plan, Store], task: str, block: int) -> tuple[Exception 
         try:
             store.ledger.check_owner()
             return None, TASKS[task](plan, store, block)
-        except TakenOver as error:
+        except (TakenOver, CancelledError) as error:
             return error, None
         except Exception as error:  # `ScanError` reports it
             last = error

@@ -32,6 +32,7 @@ from ..io.models import check_fitted, shortened
 from ..nn import ContinuityNet, SectionMeanNet, check_network, make_network
 from ..training import FINETUNE, SegmentationLoss, check_batch, start_network
 from ..training.callbacks import with_progress
+from ..training.prediction_callbacks import prediction
 from ._blocks import SegmenterBlocks, segmenter_blocks
 from ._label_offset import check_fitted_offset, choose_label_offset
 from ._object_size import normalize_size, warn_of_scans
@@ -587,8 +588,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             return predictor.predict_lazily(X, positions, finish)
         images = self._check_images(X, self.n_channels_)
         warn_of_spacing(getattr(X, "spacing", None), self.spatial_ndim, self.spacing_)
-        outputs = predictor.predict(images, positions)
-        results = {index: finish(probabilities) for index, probabilities in outputs}
+        with prediction(self, len(images) * predictor.n_passes):
+            outputs = predictor.predict(images, positions)
+            results = {index: finish(probabilities) for index, probabilities in outputs}
         return like_input([results[i] for i in range(len(images))], X)
 
     # Checks

@@ -9,6 +9,7 @@ from .history import History
 from .loop import EarlyStopping, LoopSettings, optimize, run_steps
 from .objectives import LOSSES, ClassObjective, ForegroundObjective, SegmentationLoss
 from .patch_sizes import check_batch, patch_sides
+from .prediction_callbacks import prediction_callbacks
 from .prefetch import prefetch
 from .simulated import balanced_weights, draw_simulated
 from .standardization import channel_statistics, standardized_sections
@@ -39,6 +40,7 @@ __all__ = [
     "optimize",
     "own_defaults",
     "patch_sides",
+    "prediction_callbacks",
     "prefetch",
     "random_numbers",
     "rate_groups",

@@ -106,7 +106,7 @@ class StopSignal(_Callback):
 
     A training ends after the step that it is in, with the weights so far, as it does after Ctrl-C.
     Give the signal to `set_callbacks` of an estimator, or of a pipeline or a search around it
-    (scikit-learn 1.9).
+    (scikit-learn 1.9). In `prediction_callbacks` it ends predictions and scans.
 
     Attributes
     ----------
@@ -139,14 +139,17 @@ class StopSignal(_Callback):
 
 
 class ReportProgress(_Callback):
-    """Call a function with the progress of each training.
+    """Call a function with the progress of each training or prediction.
+
+    Give it to `set_callbacks` of an estimator, or of a pipeline or a search around it (scikit-learn
+    1.9), and for predictions and scans to `prediction_callbacks`.
 
     Parameters
     ----------
     function : callable
-        ``function(estimator, progress, seconds_left)``, with the estimator that is trained, the
-        share of its training that is done, from 0 to 1, and an estimate of the time that is left;
-        up to a thousand times.
+        ``function(estimator, progress, seconds_left)``, with the estimator that is trained or
+        predicts, the share that is done, from 0 to 1, and an estimate of the time that is left;
+        in a training up to a thousand times.
 
     Examples
     --------
@@ -181,3 +184,7 @@ class ReportProgress(_Callback):
         elif context.max_subtasks == _N_TASKS:
             self._started.pop(id(estimator), None)
         return False
+
+    def on_prediction_progress(self, estimator: Any, progress: float, seconds_left: float) -> None:
+        """Call the function with the progress of a prediction."""
+        self.function(estimator, progress, seconds_left)

@@ -19,7 +19,9 @@ from sskseg.training import select_device, select_precision
 THRESHOLDS = (0.5, 0.6, 0.7, 0.8, 0.9)  # least IoU of a match
 RESULTS = Path(__file__).parent / "results"
 # How the library trains and calibrates by default, where figures depend on it.
-TRAINED = "Muon, width 16, depth 4, last layer by AdamW, rising warps and borders, cores, one size"
+TRAINED = (
+    "Muon, width 16, depth 4, last layer by AdamW, rising warps and borders, cores, one size, haze"
+)
 COUNTED = f"{TRAINED}; calibrated by standard error"
 _OTHERS = "not ours"  # of methods that no default of ours changes
 

@@ -1,6 +1,7 @@
 """The main job on real images: membranes, mitochondria, nuclei.
 
     python tests/benchmarks/main_job.py isbi|epfl|nuclei [--protocol two-core|gpu] [--seeds 0 1 2]
+        [--folds 0 1 2 3]
 
 Every finished cell (method, seed, protocol) is kept in ``tests/benchmarks/results/main_job.jsonl``,
 so that a second run goes on where the first stopped. Stacks are split in contiguous blocks;
@@ -9,6 +10,7 @@ thresholds and settings are those of the estimators, or calibrated on training l
 
 import argparse
 import time
+from functools import partial
 
 import numpy as np
 import torch
@@ -21,7 +23,15 @@ from skimage.segmentation import watershed
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import load_dsb2018_nuclei, load_epfl_mitochondria, load_isbi2012
-from sskseg.metrics import average_precision, count_error, dice, f1_instances, iou, pixel_error
+from sskseg.metrics import (
+    average_precision,
+    count_error,
+    dice,
+    f1_instances,
+    iou,
+    pixel_error,
+    v_rand,
+)
 from sskseg.nn import make_network
 
 PROTOCOLS = {
@@ -29,7 +39,17 @@ PROTOCOLS = {
     "gpu": {"isbi": 240, "epfl": 600, "nuclei": 240, "network": {"width": 64, "depth": 4}},
 }
 COLUMNS = {
-    "isbi": ["method", "seed", "pixel_error", "dice", "steps", "seconds"],
+    "isbi": [
+        "method",
+        "seed",
+        "pixel_error",
+        "pixel_error, test-time augmentation",
+        "v_rand",
+        "v_rand, counter",
+        "v_rand, best threshold",
+        "steps",
+        "seconds",
+    ],
     "epfl": ["method", "seed", "iou", "dice", "steps", "seconds"],
     "nuclei": ["method", "seed", "f1", "ap", "wape", "steps", "seconds"],
 }
@@ -104,31 +124,49 @@ def mask_figures(y_true, y_pred, steps):
     }
 
 
-def isbi(cells, protocol, seed):
-    """ISBI 2012 membranes: sections 0-15 for training, 16-19 for testing."""
+def isbi(cells, protocol, seed, folds=range(4)):
+    """ISBI 2012 membranes: four contiguous folds of five sections, the others for training."""
     X, y = load_isbi2012(data_folder() / "isbi2012")
-    budget = PROTOCOLS[protocol]["isbi"]
+    budget, rows = PROTOCOLS[protocol]["isbi"], []
 
-    def plain():
-        model = PlainUNet(budget, seed).fit(list(X[:16]), [t[None] for t in y[:16]])
-        masks = np.array([p[0] > 0.5 for p in model.predict_proba(X[16:])])
-        return mask_figures(y[16:], masks, model.steps)
+    def plain(train, test):
+        model = PlainUNet(budget, seed).fit(list(X[train]), [t[None] for t in y[train]])
+        probability = np.array([p[0] for p in model.predict_proba(X[test])])
+        return membrane_figures(y[test], probability, model.steps)
 
-    def ours(tta):
-        def measure():
-            model = SemiSupervisedSegmenter(
-                semi_supervision=None, time_budget=budget, test_time_augmentation=tta,
-                random_state=seed,
-                **PROTOCOLS[protocol]["network"],
-            )  # fmt: skip
-            model.fit(X[:16], y[:16])
-            return mask_figures(y[16:], model.predict(X[16:]), model.history_[-1]["step"])
+    def ours(train, test):
+        model = SemiSupervisedSegmenter(
+            semi_supervision=None, time_budget=budget, random_state=seed,
+            **PROTOCOLS[protocol]["network"],
+        )  # fmt: skip
+        model.fit(X[train], y[train])
+        steps = model.history_[-1]["step"]
+        outputs = model.transform(X[test])
+        figures = membrane_figures(y[test], outputs[..., 0], steps)
+        labels = InstanceCounter().fit(model.transform(X[train]), y[train]).label(outputs)
+        figures["v_rand, counter"] = v_rand(y[test], np.asarray(labels), spatial_ndim=2)
+        model.set_params(test_time_augmentation=True)
+        averaged = membrane_figures(y[test], model.predict_proba(X[test]), steps)
+        return figures | {f"{name}, test-time augmentation": averaged[name] for name in averaged}
 
-        return measure
+    for fold in folds:
+        test = np.arange(5 * fold, 5 * fold + 5)
+        train = np.setdiff1d(np.arange(len(X)), test)
+        methods = {
+            f"{name}, fold {fold}": partial(method, train, test)
+            for name, method in (("plain U-Net, float32", plain), ("segmenter", ours))
+        }
+        rows += run(cells, "isbi", protocol, seed, methods)
+    return rows
 
-    methods = {"plain U-Net, float32": plain, "segmenter": ours(False),
-               "segmenter, test-time augmentation": ours(True)}  # fmt: skip
-    return run(cells, "isbi", protocol, seed, methods)
+
+def membrane_figures(y_true, probability, steps):
+    """Figures at 0.5, and V_rand at the best threshold."""
+    mask = probability > 0.5
+    return mask_figures(y_true, mask, steps) | {
+        "v_rand": v_rand(y_true, mask, spatial_ndim=2),
+        "v_rand, best threshold": v_rand(y_true, probability, spatial_ndim=2),
+    }
 
 
 def epfl(cells, protocol, seed):
@@ -222,10 +260,13 @@ if __name__ == "__main__":
     parser.add_argument("task", choices=["isbi", "epfl", "nuclei"])
     parser.add_argument("--protocol", choices=PROTOCOLS, default="two-core")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument(
+        "--folds", type=int, nargs="+", help="of isbi: 0 to 3", default=[0, 1, 2, 3]
+    )
     options = parser.parse_args()
-    table = []
+    table: list = []
+    tasks = {"isbi": partial(isbi, folds=options.folds), "epfl": epfl, "nuclei": nuclei}
     for one_seed in options.seeds:
-        table += globals()[options.task](
-            Cells("main_job", recipe=COUNTED), options.protocol, one_seed
-        )
+        all_cells = Cells("main_job", recipe=COUNTED)
+        table += tasks[options.task](all_cells, options.protocol, one_seed)
     print(markdown(table, COLUMNS[options.task]))

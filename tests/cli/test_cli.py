@@ -10,14 +10,16 @@ import pytest
 import tifffile
 from sklearn.pipeline import make_pipeline
 
-from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from sskseg import ContourDetector, InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.cli import main
+from sskseg.cli.commands import _common
 from sskseg.cli.main import make_parser
 from sskseg.cli.parameters import estimator_parameters
 from sskseg.cli.values import parse_duration, parse_spacing, parse_value
+from sskseg.counting.methods import Contours
 from sskseg.datasets import make_cells
 from sskseg.io import read_images, read_labels, write_labels
-from sskseg.models import load_model
+from sskseg.models import load_model, save_model
 
 TINY = ["--width", "4", "--depth", "2", "--max-steps", "8", "--semi-supervision", "none"]
 
@@ -181,6 +183,45 @@ def test_models_without_a_counter_cannot_count(folder, tmp_path, capsys):
     model["segmenter"].save(tmp_path / "alone.sskseg")
     assert run("count", folder / "images", "--model", tmp_path / "alone.sskseg") == 2
     assert "expected a pipeline with a counter" in capsys.readouterr().err
+
+
+def test_models_without_a_segmenter(folder, tmp_path, capsys):
+    _, X = read_images(folder / "images")
+    _, y = read_labels(folder / "labels", [f"cell{i}" for i in range(4)])
+    detector = ContourDetector(width=4, depth=2, max_steps=2, random_state=0)
+    model = make_pipeline(PercentileScaler(), InstanceCounter(method=Contours(detector))).fit(X, y)
+    file = tmp_path / "contours.sskseg"
+    save_model(model, file)
+    images = folder / "images"
+    assert run("predict", images, "--model", file, "--out", tmp_path / "labels") == 0
+    assert len(list((tmp_path / "labels").glob("*_labels.tif"))) == 4
+    assert run("count", images, "--model", file, "--json") == 0
+    masks = tmp_path / "masks"
+    assert run("predict", images, "--model", file, "--output", "mask", "--out", masks) == 2
+    assert "needs a segmenter before the counter" in capsys.readouterr().err
+    assert not masks.exists()
+    assert run("export", "--model", file, "--out", tmp_path / "model.onnx") == 2
+    assert "cannot be exported: model must be a fitted" in capsys.readouterr().err
+    assert run("export", "--model", file, "--out", tmp_path / "model.pth") == 2
+    assert "must end with .onnx or .zip" in capsys.readouterr().err
+
+
+def test_progress_is_shown_but_not_with_json(folder, monkeypatch, capsys):
+    shown = []
+
+    class Bar(_common.tqdm):
+        def __init__(self, **options):
+            super().__init__(**{**options, "delay": 0})
+            shown.append(options["desc"])
+
+    monkeypatch.setattr(_common, "tqdm", Bar)
+    images, model = folder / "images", folder / "model"
+    assert run("count", images, "--model", model) == 0
+    assert shown[:2] == ["SemiSupervisedSegmenter", "InstanceCounter"]
+    assert "SemiSupervisedSegmenter:" in capsys.readouterr().err
+    shown.clear()
+    assert run("count", images, "--model", model, "--json") == 0
+    assert not shown
 
 
 def test_options_are_the_parameters_of_the_estimators():

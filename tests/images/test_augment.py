@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -131,3 +133,36 @@ def test_unknown_augmentation_is_refused():
     with pytest.raises(ValueError, match=r"unknown fields \['twirl'\]"):
         check_augmentation({"twirl": 1})
     assert check_augmentation({"rotation": 10.0}).rotation == 10
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 64, 48), (1, 1, 8, 64, 48), (1, 1, 7, 5)])
+def test_haze_is_a_wide_blur_that_keeps_the_range(shape):
+    images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    only_haze = Augmentation(
+        photometric_probability=1, gamma=0, contrast=0, brightness=0, noise=0, blur=0, haze=2
+    )
+    photometry = sample_photometry(only_haze, np.random.default_rng(0), 1)
+    hazy = adjust(images, photometry)
+    axes = (-2, -1)
+    assert torch.allclose(hazy.amin(axes), images.amin(axes), atol=1e-6)
+    assert torch.allclose(hazy.amax(axes), images.amax(axes), atol=1e-6)
+    assert not torch.equal(hazy, images)
+
+
+def test_haze_lifts_what_lies_between_bright_objects():
+    image = torch.zeros(1, 1, 96, 96)
+    image[..., 40:48, 32:64] = image[..., 52:60, 32:64] = 1  # two bars, 4 pixels apart
+    photometry = replace(
+        sample_photometry(Augmentation(), np.random.default_rng(0), 1),
+        gamma=np.ones(1), gain=np.ones(1), offset=np.zeros(1), noise=np.zeros(1),
+        blur=np.zeros(1), haze=np.ones(1), haze_width=np.full(1, 10.0),
+    )  # fmt: skip
+    hazy = adjust(image, photometry)[0, 0]
+    between, far, inside = hazy[50, 48], hazy[5, 5], hazy[44, 48]
+    assert far < 0.02
+    assert 0.15 < between < 0.5
+    assert inside > between + 0.4
+    expected = image[0, 0] + torch.from_numpy(ndi.gaussian_filter(image[0, 0].numpy(), 10.0))
+    assert torch.allclose(hazy, expected / expected.max(), atol=0.03)
+    unchanged = replace(photometry, haze=np.zeros(1))
+    assert torch.equal(adjust(image, unchanged), image)

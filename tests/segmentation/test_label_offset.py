@@ -110,7 +110,7 @@ def test_training_sees_images_where_labels_lie():
     theirs = SemiSupervisedSegmenter(**options, loss=plain).fit(X, y)
     inner = (slice(None), slice(24, -24), slice(24, -24))
     np.testing.assert_allclose(
-        ours.predict_proba(shifted)[inner], theirs.predict_proba(X)[inner], atol=2e-2
+        ours.predict_proba(shifted)[inner], theirs.predict_proba(X)[inner], atol=3e-2
     )
 
 

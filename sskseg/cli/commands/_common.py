@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+
+from tqdm import tqdm
 
 from ...images import ImageStack
 from ...io import read_images, write_labels, write_rois
 from ...models import load_model
+from ...training import prediction_callbacks
 from ..formats import OF_ALL, OF_IMAGE
 
 MODEL = "model.sskseg"
@@ -49,6 +54,45 @@ def say(options: argparse.Namespace, text: str) -> None:
     """Print a line for people; with ``--json`` nothing."""
     if not options.json:
         print(text)  # noqa: T201
+
+
+@contextmanager
+def progress_bars(options: argparse.Namespace) -> Iterator[None]:
+    """Show the progress of predictions that take more than a second; with ``--json`` nothing."""
+    if options.json:
+        yield
+        return
+    bars = _Bars()
+    with prediction_callbacks(bars):
+        try:
+            yield
+        finally:
+            bars.close()
+
+
+class _Bars:
+    """A progress bar for each step of a pipeline."""
+
+    def __init__(self):
+        self._bar: Any = None
+        self._estimator: Any = None
+
+    def on_prediction_progress(self, estimator, progress, seconds_left):
+        if estimator is not self._estimator:
+            self.close()
+            self._estimator = estimator
+            self._bar = tqdm(
+                desc=type(estimator).__name__, total=1, delay=1, leave=False,
+                bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
+            )  # fmt: skip
+        self._bar.update(progress - self._bar.n)
+        if progress == 1:
+            self.close()
+
+    def close(self):
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = self._estimator = None
 
 
 def new_folder(path: Path) -> Path:

@@ -11,7 +11,7 @@ from ...io import atomic_path, write_labels, write_object_table
 from ...morphology import count_objects
 from ...report import format_table
 from ..record import Record
-from ._common import model_file, new_folder, read, read_model, say, write_as
+from ._common import model_file, new_folder, progress_bars, read, read_model, say, write_as
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -22,8 +22,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     record = None
     if options.out is not None:
         record = Record(options.arguments, [options.images, model_file(options.model)])
-    outputs = model[:-1].transform(X)
-    labels, objects = model[-1].label(outputs), model[-1].measure(outputs)
+    with progress_bars(options):
+        outputs = model[:-1].transform(X) if len(model) > 1 else X
+        labels, objects = model[-1].label(outputs), model[-1].measure(outputs)
     if "sample" in objects:
         objects.insert(0, "image", [names[i] for i in objects.pop("sample")])
     counts = pd.DataFrame({"image": names, "objects": [count_objects(x) for x in labels]})

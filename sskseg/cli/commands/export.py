@@ -13,13 +13,14 @@ _OF_PACKAGES = ("sample", "name", "description", "author", "license")
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Write an ONNX file, or a package of the BioImage Model Zoo."""
-    model, suffix = read_model(options.model), options.out.suffix.lower()
-    if suffix == ".onnx":
-        export_onnx(model, options.out)
-    elif suffix == ".zip":
-        _package(model, options)
-    else:
+    suffix = options.out.suffix.lower()
+    if suffix not in (".onnx", ".zip"):
         raise ValueError(f"{options.out} must end with .onnx or .zip (a bioimage.io package).")
+    model = read_model(options.model)
+    try:
+        export_onnx(model, options.out) if suffix == ".onnx" else _package(model, options)
+    except TypeError as error:  # of steps that no other program can run
+        raise ValueError(f"{options.model} cannot be exported: {error}") from error
     say(options, f"Wrote {options.out}")
     return {"output": str(options.out)}
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...io import atomic_path, write_labels
 from ..record import Record
-from ._common import model_file, new_folder, read, read_model, say
+from ._common import model_file, new_folder, progress_bars, read, read_model, say
 from .count import check_counts
 
 
@@ -17,16 +17,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Predict images; write one TIFF file for each."""
     model = read_model(options.model)
     check_counts(model, options)
+    _check_output(model, options)
     names, X = read(options.images, options, model)
     record = Record(options.arguments, [options.images, model_file(options.model)])
-    segmenter, images = model[-2], model[:-2].transform(X) if len(model) > 2 else X
     folder, written = new_folder(options.out), []
-    if options.output == "labels":
-        found = model[-1].label(segmenter.transform(images))
-    elif options.output == "mask":
-        found = segmenter.predict(images)
-    else:
-        found = segmenter.predict_proba(images)
+    with progress_bars(options):
+        found = _predict(model, X, options.output)
     for name, image in zip(names, found, strict=True):
         file = folder / f"{name}_{options.output}.tif"
         if options.output == "labels":
@@ -37,6 +33,24 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     record.write(folder / "run.json", outputs=written)
     say(options, f"Wrote {len(written)} files to {folder}")
     return {"outputs": written, "folder": str(folder)}
+
+
+def _check_output(model, options):
+    """Raise for probabilities or masks of a model without a segmenter."""
+    before = model[-2] if len(model) > 1 else None
+    if options.output != "labels" and not hasattr(before, "predict_proba"):
+        raise ValueError(
+            f"--output {options.output} needs a segmenter before the counter: {options.model} has "
+            f"none. Use --output labels."
+        )
+
+
+def _predict(model, X, output):
+    """Label images, masks or probabilities of all images."""
+    if output == "labels":
+        return model[-1].label(model[:-1].transform(X) if len(model) > 1 else X)
+    images = model[:-2].transform(X) if len(model) > 2 else X
+    return model[-2].predict(images) if output == "mask" else model[-2].predict_proba(images)
 
 
 def _write(path, image):

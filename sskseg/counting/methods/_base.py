@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -96,6 +96,31 @@ class InstanceMethod(BaseEstimator):
             indices of samples to a tuple.
         """
         return dict(self.candidates)
+
+    def learned_candidates(
+        self,
+        outputs: Sequence[np.ndarray],
+        objects: Sequence[np.ndarray],
+        spacing: tuple[float, ...] | None = None,
+    ) -> dict[str, Any]:
+        """Return values to try that are learned from labeled objects; by default none.
+
+        Parameters
+        ----------
+        outputs : sequence of ndarray of shape (*spatial, 1) or (*spatial, 2)
+            Probabilities of the labeled samples: of the foreground, and of cores.
+        objects : sequence of ndarray of int, shape (*spatial)
+            Their label images; -1 unlabeled, 0 background.
+        spacing : tuple of float, default=None
+            As in `split`.
+
+        Returns
+        -------
+        dict of str to callable
+            As `candidates_of`, whose values these replace. Learn from the samples of the indices
+            alone: others are held out.
+        """
+        return {}
 
     @staticmethod
     def foreground(

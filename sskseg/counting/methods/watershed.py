@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar
 
@@ -10,10 +10,12 @@ import numpy as np
 from scipy import ndimage as ndi
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ...morphology import relief_of, split_by_seeds, split_touching
+from ...morphology import Cuts, find_cuts, merge_objects, relief_of, split_by_seeds, split_touching
+from ..cut_weights import N_WEIGHTS, fit_cut_weights, is_right
 from ._base import InstanceMethod
 
 _CORE = 0.5  # probability above which pixels are seeds
+_SURE_CORE = 0.9  # the same, where cuts are decided afterwards
 _NO_CORES = (
     "X must hold the probabilities of foreground and cores in its last axis, as "
     "SemiSupervisedSegmenter.transform returns them, got the foreground alone. "
@@ -36,6 +38,13 @@ class Watershed(InstanceMethod):
     seed_height : float in (0, 1) or "auto", default="auto"
         Minimum depth of the valley between two peaks of the relief (whose maximum is 1) that
         separates two objects; not for "core". "auto": `InstanceCounter.fit` searches it, from 0.1.
+    cut_weights : tuple of 7 floats or "auto", default="auto"
+        Where seeds are cores: intercept and weights of a logistic regression on the features of
+        the cut between two touching objects (`sskseg.morphology.find_cuts`). Objects are split at
+        more seeds, where the probability of the core exceeds 0.9, and then merged where the cut is
+        more likely wrong than right. Empty: every seed is an object. "auto": `InstanceCounter.fit`
+        fits them to labeled objects, if they hold 5 right and 5 wrong cuts or more, and keeps them
+        if they are better.
     smoothing : float, default=1.0
         Standard deviation, pixels, of the Gaussian that smooths the relief; half of it for cores.
 
@@ -58,11 +67,13 @@ class Watershed(InstanceMethod):
     name = "watershed"
     reads_cores = True
     candidates: ClassVar = {
-        "seeds": ("distance", "core"), "seed_height": (0.1, 0.05, 0.03, 0.15, 0.2)
+        "seeds": ("distance", "core"), "seed_height": (0.1, 0.05, 0.03, 0.15, 0.2),
+        "cut_weights": ((),),
     }  # fmt: skip
     _parameter_constraints: ClassVar = {
         "seeds": [StrOptions({"auto", "core", "distance", "probability"})],
         "seed_height": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
+        "cut_weights": [tuple, StrOptions({"auto"})],
         "smoothing": [Interval(Real, 0, None, closed="left")],
     }
 
@@ -71,11 +82,30 @@ class Watershed(InstanceMethod):
         seeds: str = "auto",
         *,
         seed_height: float | str = "auto",
+        cut_weights: tuple[float, ...] | str = "auto",
         smoothing: float = 1.0,
     ):
         self.seeds = seeds
         self.seed_height = seed_height
+        self.cut_weights = cut_weights
         self.smoothing = smoothing
+
+    @property
+    def search_order(self) -> tuple[str, ...]:
+        """As `InstanceMethod.search_order`; cuts are decided when all that makes them is."""
+        seeds = "seeds", "seed_height"
+        return ("merge_distance", *seeds, "threshold", *seeds, "cut_weights", "min_size")
+
+    def _validate_params(self):
+        super()._validate_params()
+        weights = self.cut_weights
+        if weights == "auto" or weights == ():
+            return
+        if len(weights) != N_WEIGHTS or not all(isinstance(w, Real) for w in weights):
+            raise ValueError(
+                f"cut_weights of a Watershed must be 'auto', empty, or {N_WEIGHTS} numbers, got "
+                f"{weights!r}."
+            )
 
     def candidates_of(self, *, has_cores: bool, is_fragmented: bool) -> dict[str, Any]:
         """Return the values to try for the images at hand.
@@ -102,7 +132,34 @@ class Watershed(InstanceMethod):
             # Each fragment has a core of its own.
             "seeds": seeds[::-1] if is_fragmented else seeds,
             "seed_height": lambda values, _: heights[: 1 if values["seeds"] == "core" else None],
+            "cut_weights": ((),),
         }
+
+    def learned_candidates(
+        self,
+        outputs: Sequence[np.ndarray],
+        objects: Sequence[np.ndarray],
+        spacing: tuple[float, ...] | None = None,
+    ) -> dict[str, Any]:
+        """Return a function that fits the weights of cuts; see `InstanceMethod`."""
+        measured: dict[Any, tuple[np.ndarray, Cuts]] = {}
+
+        def measure(index, values):
+            key = index, values["threshold"], values["merge_distance"]
+            if key not in measured:
+                foreground, core = np.moveaxis(outputs[index], -1, 0)
+                measured[key] = self._over_split(foreground, core, values, spacing)
+            return measured[key]
+
+        def candidates(values, indices):
+            if values["seeds"] != "core":
+                return ((),)
+            samples = [measure(int(i), values) for i in indices]
+            labels, cuts = zip(*samples, strict=True)
+            weights = fit_cut_weights(labels, cuts, [objects[i] for i in indices])
+            return ((),) if weights is None else ((), weights)
+
+        return {"cut_weights": candidates}
 
     def split(
         self,
@@ -141,10 +198,24 @@ class Watershed(InstanceMethod):
     def _split_by_cores(self, probability, parameters, spacing, core):
         if core is None:
             raise ValueError(_NO_CORES)
+        weights = parameters.get("cut_weights", ())
+        if not weights:
+            return self._split(probability, core, _CORE, parameters, spacing)[0]
+        labels, cuts = self._over_split(probability, core, parameters, spacing)
+        return merge_objects(labels, cuts.pairs[~is_right(cuts, weights)])
+
+    def _over_split(self, probability, core, parameters, spacing):
+        """Split at more seeds than there are objects, and find the cuts between them."""
+        labels, core = self._split(probability, core, _SURE_CORE, parameters, spacing)
+        return labels, find_cuts(labels, probability, core, spacing)
+
+    def _split(self, probability, core, level, parameters, spacing):
+        """Label images, and the smooth probability of cores, whose parts above a level are
+        seeds."""
         mask = self.foreground(probability, parameters, spacing)
         core = np.asarray(core, np.float32)
         if self.smoothing > 0:
             # Less than a relief: cores may be a pixel wide.
             steps = np.ones(core.ndim) if spacing is None else np.asarray(spacing, float)
             core = ndi.gaussian_filter(core, 0.5 * self.smoothing * steps.min() / steps)
-        return split_by_seeds(mask, (core + probability) / 2, core > _CORE)
+        return split_by_seeds(mask, (core + probability) / 2, core > level), core

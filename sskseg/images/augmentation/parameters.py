@@ -59,6 +59,10 @@ class Augmentation:
         Largest standard deviation of Gaussian noise (same units).
     blur : float, default=1.0
         Largest standard deviation, pixels, of a Gaussian blur.
+    haze : float, default=2.0
+        Largest amount of out-of-focus light: a wide blur (standard deviation 8 to 40 pixels) that
+        is added to a plane, times this, before intensities are scaled back to their range. A
+        network learns from it to find objects by their local contrast.
     object_size : "auto", float or None, default="auto"
         Diameter of objects, pixels, to which a `SemiSupervisedSegmenter` resamples images of
         independent planes, in `fit` by their labels, in predictions by the objects that it finds
@@ -84,6 +88,7 @@ class Augmentation:
     brightness: float = 0.2
     noise: float = 0.2
     blur: float = 1.0
+    haze: float = 2.0
     object_size: str | float | None = "auto"
     warm_up: int = 1000
 
@@ -91,7 +96,7 @@ class Augmentation:
         for name in ("warp_probability", "photometric_probability"):
             _check_field(self, name, 0, 1)
         for name in ("rotation", "elastic", "piecewise", "gamma", "contrast", "brightness",
-                     "noise", "blur"):  # fmt: skip
+                     "noise", "blur", "haze"):  # fmt: skip
             _check_field(self, name, 0, np.inf)
         for name, minimum in (("grid", 2), ("warm_up", 0)):
             value = getattr(self, name)

@@ -1,4 +1,4 @@
-"""Random intensities of patches: gamma, contrast, brightness, blur and noise."""
+"""Random intensities of patches: gamma, contrast, brightness, haze, blur and noise."""
 
 from dataclasses import dataclass
 
@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 
 from .parameters import Augmentation
+
+_HAZE_WIDTHS = (8.0, 40.0)  # standard deviations of out-of-focus light, pixels
 
 
 @dataclass(frozen=True)
@@ -18,11 +20,15 @@ class Photometry:
     offset: np.ndarray
     noise: np.ndarray
     blur: np.ndarray
+    haze: np.ndarray
+    haze_width: np.ndarray
     seed: int
 
 
 def sample_photometry(augmentation: Augmentation, rng: np.random.Generator, n: int) -> Photometry:
     """Sample photometric transformations of `n` patches."""
+
+    low, high = _HAZE_WIDTHS
 
     def gate():
         return rng.random(n) < augmentation.photometric_probability
@@ -33,12 +39,14 @@ def sample_photometry(augmentation: Augmentation, rng: np.random.Generator, n: i
         offset=rng.normal(0, augmentation.brightness, n) * gate(),
         noise=rng.uniform(0, augmentation.noise, n) * gate(),
         blur=rng.uniform(0, augmentation.blur, n) * gate(),
+        haze=rng.uniform(0, augmentation.haze, n) * gate(),
+        haze_width=np.exp(rng.uniform(np.log(low), np.log(high), n)),
         seed=int(rng.integers(2**62)),
     )
 
 
 def adjust(images: torch.Tensor, photometry: Photometry) -> torch.Tensor:
-    """Change gamma, contrast and brightness, blur, and add noise.
+    """Change gamma, contrast and brightness, add haze, blur, and add noise.
 
     Parameters
     ----------
@@ -60,6 +68,9 @@ def adjust(images: torch.Tensor, photometry: Photometry) -> torch.Tensor:
         images = images.clone()
         images[changed] = _gamma(images[changed], each(photometry.gamma[changed]))
     images = images * each(photometry.gain) + each(photometry.offset)
+    for i in np.flatnonzero(photometry.haze > 0):
+        haze, width = float(photometry.haze[i]), float(photometry.haze_width[i])
+        images[i] = _add_haze(images[i], haze, width)
     for i in np.flatnonzero(photometry.blur > 0.3):
         images[i] = _blur(images[i], float(photometry.blur[i]))
     noisy = np.flatnonzero(photometry.noise > 0)
@@ -88,3 +99,24 @@ def _blur(image, sigma):
     rows = sum(w * padded[:, i : i + height] for i, w in enumerate(kernel.tolist()))
     planes = sum(w * rows[:, :, i : i + width] for i, w in enumerate(kernel.tolist()))
     return planes.view(image.shape)
+
+
+def _add_haze(image, haze, sigma):
+    """Add out-of-focus light, in planes, and scale intensities back to their range."""
+    planes = image.flatten(0, -3)
+    low, high = planes.amin((1, 2), keepdim=True), planes.amax((1, 2), keepdim=True)
+    hazy = planes + haze * _wide_blur(planes - low, sigma)
+    lowest, highest = hazy.amin((1, 2), keepdim=True), hazy.amax((1, 2), keepdim=True)
+    scale = (high - low) / (highest - lowest).clamp_min(1e-6)
+    return ((hazy - lowest) * scale + low).view(image.shape)
+
+
+def _wide_blur(planes, sigma):
+    """Blur planes (n, height, width) at a coarse resolution."""
+    height, width = planes.shape[-2:]
+    factor = max(1, min(int(sigma / 2), height, width))
+    coarse = F.avg_pool2d(planes[:, None], factor, ceil_mode=True, count_include_pad=False)
+    coarse = _blur(coarse, sigma / factor)
+    sides = [factor * side for side in coarse.shape[-2:]]  # the last coarse pixel may reach beyond
+    fine = F.interpolate(coarse, sides, mode="bilinear", align_corners=False)
+    return fine[:, 0, :height, :width]
