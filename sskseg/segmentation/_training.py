@@ -14,7 +14,7 @@ from ..images import PatchSampler, child_generator
 from ..images.augmentation import Augmentation, check_augmentation
 from ..inference import DensePredictor, section_orientations
 from ..nn import network_margin
-from ..training import Budget, MixedBatches, PatchBatches, rate_groups
+from ..training import Budget, MixedBatches, PatchBatches, batches_on, rate_groups
 from ._predictors import dense_predictor
 from ._training_data import TrainingData
 from .semi_supervised import (
@@ -267,7 +267,7 @@ class Training:
         PatchBatches
         """
         segmenter, data = self._segmenter, self.data
-        return PatchBatches(
+        return batches_on(self.device)(
             data.images, labels, targets, section_indices=data.section_indices,
             sampler=PatchSampler(labels, self.target_shape(self.network), weights=weight),
             augmentation=augmentation, mean=segmenter.channel_mean_, std=segmenter.channel_std_,

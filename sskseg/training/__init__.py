@@ -3,6 +3,7 @@
 from .batches import Batch, MixedBatches, PatchBatches
 from .budget import Budget
 from .callbacks import ReportProgress, StopSignal
+from .device_batches import DeviceBatches, batches_on
 from .devices import inference_copy, memory_format, select_device, select_precision
 from .global_state import isolated_seed, own_defaults, random_numbers
 from .history import History
@@ -21,6 +22,7 @@ __all__ = [
     "Batch",
     "Budget",
     "ClassObjective",
+    "DeviceBatches",
     "EarlyStopping",
     "ForegroundObjective",
     "History",
@@ -31,6 +33,7 @@ __all__ = [
     "SegmentationLoss",
     "StopSignal",
     "balanced_weights",
+    "batches_on",
     "channel_statistics",
     "check_batch",
     "draw_simulated",

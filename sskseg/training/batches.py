@@ -195,7 +195,7 @@ class PatchBatches:
     def _adjusted(self, batch, photometry):
         """Move a `Batch`, or another tuple of tensors, to the device; augment its intensities
         there."""
-        batch = type(batch)(*(_to_device(tensor, self.device) for tensor in batch))
+        batch = type(batch)(*(to_device(tensor, self.device) for tensor in batch))
         return batch._replace(images=adjust(batch.images, photometry))
 
     def _patch(self, patch, geometry, flip):
@@ -209,7 +209,7 @@ class PatchBatches:
         target, weights = None, None
         if self.targets is not None:
             target = _region(self.targets[patch.sample], start, size, np.nan, np.float32)
-            target = _interpolated(target, at)[:, 0]
+            target = interpolate_known(target, at)[:, 0]
         if self.weigh is not None:
             weights = torch.from_numpy(self.weigh(label[0, 0].numpy())[None])
         return image, label[:, 0].long(), target, weights
@@ -277,7 +277,7 @@ def _region(array, start, size, outside, dtype):
     return torch.from_numpy(region)[None, None]
 
 
-def _interpolated(values, at):
+def interpolate_known(values, at):
     """Interpolate values at coordinates, between known ones only.
 
     Those whose nearest pixel is unknown (NaN) stay unknown.
@@ -290,7 +290,7 @@ def _interpolated(values, at):
     return (total / share).masked_fill(~resample(known, at, order=0), torch.nan)
 
 
-def _to_device(tensor, device):
+def to_device(tensor, device):
     """Move a tensor from the CPU to `device`, without synchronizing a GPU; None stays None."""
     if tensor is None:
         return None

@@ -1,6 +1,7 @@
 """The command line does what the same pipeline does in Python."""
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -18,7 +19,7 @@ from sskseg.cli.parameters import estimator_parameters
 from sskseg.cli.values import parse_duration, parse_spacing, parse_value
 from sskseg.counting.methods import Contours
 from sskseg.datasets import make_cells
-from sskseg.io import read_images, read_labels, write_labels
+from sskseg.io import read_images, read_labels, read_pairs, write_labels
 from sskseg.models import load_model, save_model
 
 TINY = ["--width", "4", "--depth", "2", "--max-steps", "8", "--semi-supervision", "none"]
@@ -280,3 +281,32 @@ def test_spacing_is_passed_on(folder, tmp_path, capsys):
     assert len(scaled) == len(plain)
     assert np.allclose(scaled["area [micrometer^2]"], 0.25 * plain["area"])
     capsys.readouterr()
+
+
+def test_nuclei_of_files_are_counted_as_in_python(data_dir, tmp_path, capsys):
+    """Real images, read from files by both ways."""
+    source = data_dir / "dsb2018_nuclei"
+    files = sorted((source / "images").iterdir(), key=lambda f: f.stat().st_size)[100:108]
+    for folder in ("images", "labels", "new"):
+        (tmp_path / folder).mkdir()
+    for i, file in enumerate(files):
+        shutil.copy(file, tmp_path / ("images" if i < 5 else "new") / file.name)
+        if i < 4:
+            shutil.copy(source / "masks" / file.name, tmp_path / "labels" / file.name)
+    steps = ["--width", "4", "--depth", "2", "--max-steps", "20", "--no-verbose"]
+    assert run("fit", tmp_path / "images", "--labels", tmp_path / "labels", "--out",
+               tmp_path / "model", *steps) == 0  # fmt: skip
+    capsys.readouterr()
+    assert run("count", tmp_path / "new", "--model", tmp_path / "model", "--json") == 0
+    counted = json.loads(capsys.readouterr().out)["counts"]
+    _, X, y = read_pairs(tmp_path / "images", tmp_path / "labels")
+    model = make_pipeline(
+        PercentileScaler(scope="image"),
+        SemiSupervisedSegmenter(width=4, depth=2, max_steps=20, random_state=0),
+        InstanceCounter(),
+    ).fit(X, y)
+    names, new = read_images(tmp_path / "new")
+    assert counted == dict(zip(names, model.predict(new).tolist(), strict=True))
+    loaded = load_model(tmp_path / "model" / "model.sskseg")
+    for a, b in zip(loaded[:-1].transform(new), model[:-1].transform(new), strict=True):
+        assert np.array_equal(a, b)

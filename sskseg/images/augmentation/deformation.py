@@ -29,6 +29,22 @@ def displacement(
     return fields + _field(piecewise, patch_shape, _piecewise_weights)
 
 
+def field_weights(height: int, width: int, grid: int) -> torch.Tensor:
+    """Return the weights of the control points of both fields at each pixel.
+
+    Parameters
+    ----------
+    height, width, grid : int
+
+    Returns
+    -------
+    Tensor of shape (height * width, 2 * grid**2), float32
+        Of the bicubic field, then of the piecewise affine one.
+    """
+    both = _cubic_weights(height, width, grid), _piecewise_weights(height, width, grid)
+    return torch.cat(both, dim=1)
+
+
 def _field(nodes, patch_shape, weights):
     """Interpolate displacements of control points to (height, width, 2)."""
     height, width = patch_shape[-2:]

@@ -11,7 +11,7 @@ import numpy as np
 from ...images import PatchSampler, section_indices
 from ...images.augmentation import PRESETS
 from ...nn import ContinuityNet, SectionMeanNet
-from ...training import MixedBatches, PatchBatches, random_numbers
+from ...training import MixedBatches, batches_on, random_numbers
 from ._base import Correction, SemiSupervisedMethod
 from .disturbances import DisturbedSections
 from .pseudo_labels import MAX_CONTEXT, MIN_IOU
@@ -156,7 +156,7 @@ class Continuity(NeighborMethod):
         training, n = self.training, len(probabilities[0])
         shape = training.target_shape(training.network)
         positions: Any = training.data.positions  # of consecutive sections
-        return PatchBatches(
+        return batches_on(training.device)(
             [np.moveaxis(p, 0, -1) for p in probabilities], labels, None,
             section_indices=section_indices(positions, context),
             sampler=PatchSampler(sampled, shape, weights=training.data.weight),
