@@ -39,7 +39,7 @@ class DeviceBatches(PatchBatches):
             targets = interpolate_known(cut, at)[:, 0]
         if self.weigh is not None:
             maps = {sample: self._weights_of(sample, self.weigh) for sample in {*samples}}
-            weights = resample(self._cut(maps, samples, boxes, 0, np.float32), at, order=1)[:, 0]
+            weights = resample(self._cut(maps, samples, boxes, 0, np.float32), at, order=0)[:, 0]
         images = self._cut_images(drawn, boxes)
         if self.offset is not None:
             at = at - torch.as_tensor(self.offset, dtype=at.dtype, device=at.device)
