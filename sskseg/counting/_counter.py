@@ -93,9 +93,8 @@ class InstanceCounter(ImageEstimator):
     seed_height_ : float
     cut_weights_ : tuple of float
         As given, or found by the search; seeds, their height and the weights of cuts are the
-        watershed's, and parameters
-        that a method of your own searches become attributes, too. With contours `threshold_` is
-        that of the detector's score, and an "auto" minimum size 0.
+        watershed's, and parameters that a method of your own searches become attributes, too. With
+        contours `threshold_` is that of the detector's score, and an "auto" minimum size 0.
     detector_ : ContourDetector or None
         Trained.
     spacing_ : tuple of float, or None
@@ -546,8 +545,28 @@ class InstanceCounter(ImageEstimator):
         return check_probabilities(X, self.spatial_ndim, self.sections == "consecutive")
 
     def _restore(self, fitted, tensors):
-        super()._restore(fitted, tensors)
         method = self._method()
-        check_fitted(vars(self), {f"{name}_": "a parameter" for name in method.candidates})
+        super()._restore({**_earlier_values(method), **fitted}, tensors)
+        check_fitted(
+            vars(self),
+            {
+                f"{name}_": "a number, text, boolean or tuple of numbers"
+                for name in method.candidates
+            },
+        )
         values = {name: getattr(self, f"{name}_") for name in method.candidates}
         clone(method).set_params(**values)._validate_params()
+
+    def __setstate__(self, state):
+        if "seed_height_" in state:  # fitted, perhaps by an earlier version
+            state = {**_earlier_values(self._method_of(state)), **state}
+        super().__setstate__(state)
+
+    @staticmethod
+    def _method_of(state):
+        return make_instance_method(state["method"])
+
+
+def _earlier_values(method):
+    """Fitted parameters that earlier versions did not have."""
+    return {"cut_weights_": ()} if "cut_weights" in method.candidates else {}

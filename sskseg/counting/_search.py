@@ -72,7 +72,8 @@ def search_values(
     merge_distances = objective.merge_distances()
     candidates = _candidates(given, method, outputs[0].shape[-1] > 1, len(merge_distances) > 1)
     if reference.objects:
-        candidates |= method.learned_candidates(outputs, reference.objects, splitter.spacing)
+        learned = method.learned_candidates(outputs, reference.objects, splitter.spacing)
+        candidates = {**candidates, **learned}
     search = ParameterSearch(
         objective.evaluate, reference.loss, len(reference.sizes),
         _initial_values(given, method, candidates),

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from ..counting import make_instance_method
+from ..morphology import CUT_FEATURES
 from ._graph import INPUT, OUTPUT, size_rule
 from ._parts import Parts
 from ._preprocessing import n_input_sections
@@ -100,5 +101,9 @@ def counter_parameters(counter: Any) -> dict[str, Any]:
     plain = {
         name: value.item() if hasattr(value, "item") else value for name, value in values.items()
     }
+    if plain.get("cut_weights"):
+        intercept, *weights = plain["cut_weights"]
+        named = dict(zip(CUT_FEATURES, weights, strict=True))
+        plain["cut_weights"] = {"intercept": intercept, **named}
     return {"method": method.name or type(method).__name__, "fill_holes": counter.fill_holes,
             **plain}  # fmt: skip

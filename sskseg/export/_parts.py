@@ -25,6 +25,10 @@ class Parts(NamedTuple):
     counter: InstanceCounter | None
 
 
+class NotExportable(TypeError):
+    """A model with steps that no other program can run."""
+
+
 def split_model(model: Any) -> Parts:
     """Split a fitted model into its parts.
 
@@ -55,7 +59,7 @@ def split_model(model: Any) -> Parts:
         check_is_fitted(segmenter)
         segmenter = segmenter.segmenter_
     if not isinstance(segmenter, SemiSupervisedSegmenter):
-        raise TypeError(
+        raise NotExportable(
             "model must be a fitted SemiSupervisedSegmenter, or a pipeline that ends with one or "
             f"with one and an InstanceCounter, got {segmenter!r} as the segmenter."
         )
@@ -73,7 +77,7 @@ def _scaler(steps):
     if not steps:
         return None
     if len(steps) > 1 or not isinstance(steps[0], PercentileScaler):
-        raise TypeError(
+        raise NotExportable(
             "The only step that may change images before the segmenter is one PercentileScaler, "
             f"got {steps!r}. Export the segmenter alone, and apply these steps in the other "
             "program."

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from scipy import ndimage as ndi
 
 from ..morphology import split_by_seeds
+from ..training.prediction_callbacks import advance_prediction
 from .sections import SectionPredictor
 
 _FACTORS = (0.4, 3.0)  # least and largest magnification
@@ -124,6 +125,7 @@ class SizedPredictor:
         ((_, outputs),) = self.predictor.predict([image])
         factor = magnification(self._diameter(outputs), self.object_size)
         if factor == 1:
+            advance_prediction(self.predictor.n_passes)  # of the second prediction
             return image, outputs
         return resample(image, resampled_shape(image.shape[:2], factor)), None
 

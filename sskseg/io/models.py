@@ -158,7 +158,7 @@ _KINDS = {
     ),
     "a shape": lambda x: isinstance(x, tuple) and len(x) > 0 and all(map(_is_count, x)),
     "a spacing": lambda x: isinstance(x, tuple) and all(_is_number(s) and s > 0 for s in x),
-    "a parameter": lambda x: (
+    "a number, text, boolean or tuple of numbers": lambda x: (
         isinstance(x, (bool, str))
         or _is_number(x)
         or (isinstance(x, tuple) and all(map(_is_number, x)))

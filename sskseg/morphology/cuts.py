@@ -63,7 +63,7 @@ def find_cuts(
     >>> cuts.pairs.tolist(), cuts.features.round(1).tolist()
     ([[1, 2]], [[0.8, 0.8, 1.0, 0.5, 1.0, 0.8]])
     """
-    pairs, faces, cut_of = _faces(labels)
+    pairs, faces, cut_of, axis_of = _faces(labels)
     if not len(pairs):
         return Cuts(pairs, np.zeros((0, len(CUT_FEATURES))))
     distance = border_distance(labels > 0, spacing)
@@ -79,7 +79,7 @@ def find_cuts(
     first, second = pairs.T
     smaller, larger = (f(sizes[first], sizes[second]) for f in (np.minimum, np.maximum))
     root = 1 / labels.ndim
-    area = n_faces * unit.prod() ** (1 - root)  # as if faces had one size in all directions
+    area = np.bincount(cut_of, (unit.prod() / unit)[axis_of])
     apart = np.linalg.norm(centroids[first] - centroids[second], axis=1)
     features = [
         mean_core,
@@ -108,7 +108,7 @@ def _measure(labels, distance, unit):
 
 
 def _faces(labels):
-    """Pairs of touching objects, flat indices of both pixels of each face, and its pair."""
+    """Pairs of touching objects, flat indices of both pixels of each face, its pair and axis."""
     flat = np.arange(labels.size).reshape(labels.shape)
     sides = []
     for axis in range(labels.ndim):
@@ -121,7 +121,8 @@ def _faces(labels):
     n = int(labels.max(initial=0)) + 1
     ends = np.sort(labels.ravel()[faces].astype(np.int64), axis=1)
     codes, cut_of = np.unique(ends[:, 0] * n + ends[:, 1], return_inverse=True)
-    return np.stack(np.divmod(codes, n), axis=1), faces, cut_of
+    axis_of = np.repeat(np.arange(labels.ndim), [len(side) for side in sides])
+    return np.stack(np.divmod(codes, n), axis=1), faces, cut_of, axis_of
 
 
 def merge_objects(labels: np.ndarray, pairs: np.ndarray) -> np.ndarray:

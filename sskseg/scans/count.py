@@ -16,6 +16,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from ..io.scans import Scan
+from ..training.prediction_callbacks import Prediction
 from .boxes import n_pixels
 from .checkpoints import Ledger
 from .dependencies import downsample_tasks, object_tasks, write_tasks
@@ -142,7 +143,7 @@ def count_scan(
         anything is written.
     ScanError
         If blocks failed for good; all others are finished.
-    concurrent.futures.CancelledError
+    PredictionStopped
         If a callback of `sskseg.training.prediction_callbacks` asked to stop: another call resumes.
 
     Warns
@@ -213,8 +214,8 @@ def count_scan(
             for level in downsample_tasks(plan):
                 workers.run(level)
             finish(plan, store)
-            progress.prediction.end()
     clean(plan, store)
+    Prediction(estimator, 1).end()
     return _result(plan, store)
 
 

@@ -38,10 +38,12 @@ class Progress:
         self.blocks = self.objects = 0
         self.bar = tqdm(total=sum(sizes), unit="voxel", unit_scale=True, disable=not shown)
 
-    def __call__(self, task: str, block: int, n_objects: int | None) -> None:
-        """Add a finished block; `n_objects` is None if an earlier run finished it."""
+    def __call__(
+        self, task: str, block: int, n_objects: int | None, *, is_earlier: bool = False
+    ) -> None:
+        """Add a finished block; `is_earlier`: an earlier run finished it."""
         if task == "write":
-            self.prediction.advance(_WRITE_SHARE * self.sizes[block])
+            self.prediction.advance(_WRITE_SHARE * self.sizes[block], is_earlier=is_earlier)
         if task != "objects":
             return
         self.blocks += 1
@@ -52,7 +54,7 @@ class Progress:
             f"{self.blocks}/{len(self.sizes)} blocks, {self.objects} objects", refresh=False
         )
         self.bar.update(self.sizes[block])
-        self.prediction.advance(self.sizes[block], is_earlier=n_objects is None)
+        self.prediction.advance(self.sizes[block], is_earlier=is_earlier)
 
     def close(self) -> None:
         self.bar.close()

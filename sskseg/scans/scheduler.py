@@ -6,14 +6,14 @@ import heapq
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from contextvars import copy_context
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from ..training.prediction_callbacks import check_stop
+from ..training.prediction_callbacks import PredictionStopped, check_stop, stoppable
 from .checkpoints import TakenOver
 from .dependencies import Block
 from .plan import Plan
@@ -85,7 +85,8 @@ class Workers:
         needs : dict of (task, block) to list of (task, block)
             What must be finished before; later tasks have priority.
         progress : callable, default=None
-            Called with task, block and what the task returned, None for earlier runs.
+            Called with task, block, what the task returned, and ``is_earlier=True`` for blocks that
+            an earlier run finished.
 
         Raises
         ------
@@ -93,18 +94,18 @@ class Workers:
             If blocks failed for good.
         TakenOver
             If another run has taken over the destination.
-        CancelledError
+        PredictionStopped
             If a callback asked to stop.
         """
-        progress = progress or (lambda *_: None)
+        progress = progress or (lambda *_, **__: None)
         todo, finished = self._unfinished(needs)
         for task, block in finished:
-            progress(task, block, None)
+            progress(task, block, None, is_earlier=True)
         queue = _Queue(needs, todo)
         failures = []
         with closing(self._results(queue)) as results:
             for task, block, error, value in results:
-                if isinstance(error, TakenOver | CancelledError):
+                if isinstance(error, TakenOver | PredictionStopped):
                     raise error
                 if error is not None:
                     failures.append((task, block, error))
@@ -260,8 +261,9 @@ def attempt(work: tuple[Plan, Store], task: str, block: int) -> tuple[Exception 
     for _ in range(1 + _RETRIES):
         try:
             store.ledger.check_owner()
-            return None, TASKS[task](plan, store, block)
-        except (TakenOver, CancelledError) as error:
+            with stoppable():
+                return None, TASKS[task](plan, store, block)
+        except (TakenOver, PredictionStopped) as error:
             return error, None
         except Exception as error:  # `ScanError` reports it
             last = error

@@ -10,7 +10,7 @@ from .history import History
 from .loop import EarlyStopping, LoopSettings, optimize, run_steps
 from .objectives import LOSSES, ClassObjective, ForegroundObjective, SegmentationLoss
 from .patch_sizes import check_batch, patch_sides
-from .prediction_callbacks import prediction_callbacks
+from .prediction_callbacks import PredictionStopped, prediction_callbacks
 from .prefetch import prefetch
 from .simulated import balanced_weights, draw_simulated
 from .standardization import channel_statistics, standardized_sections
@@ -29,6 +29,7 @@ __all__ = [
     "LoopSettings",
     "MixedBatches",
     "PatchBatches",
+    "PredictionStopped",
     "ReportProgress",
     "SegmentationLoss",
     "StopSignal",

@@ -30,9 +30,17 @@ def prediction_callbacks(*callbacks: Any) -> Iterator[None]:
 
     Raises
     ------
-    concurrent.futures.CancelledError
-        In the block, from the prediction that a callback ended. Models are as before; a scan
+    PredictionStopped
+        In the block, from the prediction that a callback ended: a
+        `concurrent.futures.CancelledError`. Models are as before; another call of `count_scan`
         resumes with the blocks that are missing.
+    TypeError
+        For a callback with neither.
+
+    Notes
+    -----
+    Blocks may be nested: the callbacks of all are called. Threads that others start in the block,
+    as dask and joblib do, have no callbacks; those of `count_scan` can be stopped.
 
     Examples
     --------
@@ -50,11 +58,21 @@ def prediction_callbacks(*callbacks: Any) -> Iterator[None]:
     >>> shown[-1]
     1.0
     """
-    token = _CALLBACKS.set(callbacks)
+    for callback in callbacks:
+        if not (hasattr(callback, "on_prediction_progress") or hasattr(callback, "should_stop")):
+            raise TypeError(
+                "A callback must have a method on_prediction_progress or an attribute should_stop, "
+                f"got {callback!r}."
+            )
+    token = _CALLBACKS.set((*_CALLBACKS.get(), *callbacks))
     try:
         yield
     finally:
         _CALLBACKS.reset(token)
+
+
+class PredictionStopped(CancelledError):
+    """A callback asked to stop a prediction."""
 
 
 class Prediction:
@@ -120,15 +138,38 @@ def prediction(estimator: Any, n_images: int) -> Iterator[Prediction]:
 
 
 def advance_prediction(n_images: float) -> None:
-    """Report a number of images, or a share of one, to the prediction that runs, if any."""
+    """Report a number of images, or a share of one, to the prediction that runs.
+
+    Without one nothing happens: `fit` predicts, too, and ends as its own callbacks ask.
+    """
     current = _PREDICTION.get()
-    if current is None:
-        check_stop()
-    else:
+    if current is not None:
         current.advance(n_images)
 
 
 def check_stop() -> None:
-    """Raise `CancelledError` if a callback wants to stop."""
+    """Raise `PredictionStopped` if a callback wants to stop."""
     if any(getattr(callback, "should_stop", False) for callback in _CALLBACKS.get()):
-        raise CancelledError("A callback asked to stop the prediction.")
+        raise PredictionStopped("A callback asked to stop the prediction.")
+
+
+class _StopOnly:
+    """The requests to stop of callbacks, without their reports."""
+
+    def __init__(self, callbacks: tuple[Any, ...]):
+        self._callbacks = callbacks
+
+    @property
+    def should_stop(self) -> bool:
+        return any(getattr(callback, "should_stop", False) for callback in self._callbacks)
+
+
+@contextmanager
+def stoppable() -> Iterator[None]:
+    """Let callbacks end what is predicted in a ``with`` block, a part of a whole that reports."""
+    token = _CALLBACKS.set((_StopOnly(_CALLBACKS.get()),))
+    try:
+        with prediction(None, 1):
+            yield
+    finally:
+        _CALLBACKS.reset(token)

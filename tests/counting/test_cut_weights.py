@@ -1,13 +1,16 @@
 """A decision for each cut between touching objects, fitted on labeled objects."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 from scipy import ndimage as ndi
 
 from sskseg import InstanceCounter
 from sskseg.counting import Watershed
-from sskseg.counting.cut_weights import fit_cut_weights, is_right
-from sskseg.morphology import find_cuts
+from sskseg.counting.cut_weights import fit_cut_weights, wrong_cuts
+from sskseg.morphology import Cuts, find_cuts, merge_objects
 
 SHAPE = (96, 200)
 CORES = Watershed(seeds="core")
@@ -107,8 +110,8 @@ def test_weights_separate_what_is_labeled():
     weights = fit_cut_weights(labels, cuts, objects)
     for label, cut, truth in zip(labels, cuts, objects, strict=True):
         sides = [[np.bincount(truth[label == i]).argmax() for i in pair] for pair in cut.pairs]
-        expected = [a != b for a, b in sides]
-        assert is_right(cut, weights).tolist() == expected
+        expected = [pair for pair, (a, b) in zip(cut.pairs.tolist(), sides, strict=True) if a == b]
+        assert sorted(wrong_cuts(cut, weights).tolist()) == expected
 
 
 def test_unlabeled_sides_do_not_count():
@@ -135,7 +138,9 @@ def test_a_saved_counter_has_them(samples, tmp_path):
         InstanceCounter.load(tmp_path / "damaged.sskseg")
 
 
-@pytest.mark.parametrize("weights", [(1.0, 2.0), ("a",) * 7, [0.0] * 7, None, "fitted"])
+@pytest.mark.parametrize(
+    "weights", [(1.0, 2.0), ("a",) * 7, (np.nan,) * 7, [0.0] * 7, None, "fitted"]
+)
 def test_bad_weights(samples, weights):
     with pytest.raises(ValueError, match="cut_weights"):
         InstanceCounter(Watershed(cut_weights=weights)).fit(samples[0][:1], None)
@@ -148,3 +153,70 @@ def test_volumes():
     counter = InstanceCounter(CORES, spatial_ndim=3).fit(outputs, labels)
     assert len(counter.cut_weights_) == 7
     assert counter.predict(outputs).tolist() == [len(np.unique(x)) - 1 for x in labels]
+
+
+def test_a_weak_core_beside_a_sure_one_is_an_object():
+    """Cuts can only be decided where there are seeds."""
+    foreground, core = np.zeros(SHAPE), np.zeros(SHAPE)
+    for column, level in ((40, 0.98), (60, 0.8)):
+        foreground[disk((48, column), 10)] = 0.97
+        core[disk((48, column), 7)] = level
+    outputs = np.stack([foreground, core], -1)[None].astype(np.float32)
+    assert with_weights((10.0, *(0.0,) * 6), outputs).predict(outputs).tolist() == [2]
+    assert with_weights((), outputs).predict(outputs).tolist() == [2]
+
+
+def test_a_chain_of_wrong_cuts_does_not_overrule_a_surer_right_one():
+    pairs = np.array([[1, 2], [1, 3], [2, 3]])
+    features = np.zeros((3, 6))
+    features[:, 0] = [-1.0, 3.0, -2.0]  # the scores: 1 and 3 are apart, 2 belongs to 3
+    merged = wrong_cuts(Cuts(pairs, features), (0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0))
+    assert merged.tolist() == [[2, 3]]
+    assert merge_objects(np.array([1, 2, 3]), merged).tolist() == [1, 2, 2]
+    features[:, 0] = [-2.0, 1.0, -3.0]  # the right cut is the least sure
+    merged = wrong_cuts(Cuts(pairs, features), (0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0))
+    assert merge_objects(np.array([1, 2, 3]), merged).tolist() == [1, 1, 1]
+
+
+def test_noise_is_rarely_learned():
+    """Cuts whose features say nothing are kept, as a rule."""
+    rng = np.random.default_rng(0)
+    accepted = 0
+    for _ in range(50):
+        labels, cuts, objects = [], [], []
+        for _ in range(4):
+            label = np.repeat(np.arange(1, 13)[None], 3, 0).repeat(3, 1)
+            kept = np.cumsum(np.r_[1, rng.random(11) < 0.6])
+            labels.append(label)
+            objects.append(kept[label - 1])
+            cuts.append(find_cuts(label, label > 0, label > 0)._replace(
+                features=rng.normal(size=(11, 6))))  # fmt: skip
+        accepted += fit_cut_weights(labels, cuts, objects) is not None
+    assert accepted <= 15
+
+
+def test_one_image_teaches_nothing(samples):
+    outputs, labels = samples
+    wide = (
+        np.concatenate(outputs[:4], axis=1)[None],
+        np.concatenate(
+            [np.where(label, label + 20 * i, 0) for i, label in enumerate(labels[:4])], axis=1
+        )[None],
+    )
+    assert InstanceCounter(CORES).fit(*wide).cut_weights_ == ()
+
+
+def test_counters_of_earlier_versions_load(samples, tmp_path):
+    outputs, labels = samples
+    counter = InstanceCounter(CORES).fit(outputs[:1], labels[:1])
+    expected = counter.label(outputs)
+    del counter.cut_weights_
+    counter.save(tmp_path / "earlier.sskseg")
+    loaded = InstanceCounter.load(tmp_path / "earlier.sskseg")
+    assert loaded.cut_weights_ == ()
+    assert np.array_equal(loaded.label(outputs), expected)
+    method = copy.copy(counter.method)
+    del method.__dict__["cut_weights"]
+    counter.__dict__["method"] = method
+    again = pickle.loads(pickle.dumps(counter))
+    assert np.array_equal(again.label(outputs), expected)

@@ -58,12 +58,17 @@ def test_features_do_not_depend_on_the_size(factor):
     assert large == pytest.approx(small, abs=0.15)
 
 
-def test_spacing_of_volumes():
-    labels = boxes((8, 16, 8), ((1, 2, 1), (7, 8, 7)), ((1, 8, 1), (7, 14, 7)))
-    isotropic = find_cuts(labels, labels > 0, labels > 0)
-    coarse = find_cuts(labels[::2], labels[::2] > 0, labels[::2] > 0, (2.0, 1.0, 1.0))
-    for name in ("size_ratio", "distance", "length"):
-        assert column(coarse, name) == pytest.approx(column(isotropic, name), rel=0.15), name
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_length_does_not_depend_on_the_direction(axis):
+    """Two cubes of 24 x 24 x 24 units, of pixels of 4 x 1 x 1."""
+    labels = np.zeros([48 if a == axis else 24 for a in range(3)], np.int32)
+    labels[:] = 1
+    labels[(*(slice(None),) * axis, slice(24, None))] = 2
+    labels = np.pad(labels, 4)[::4]
+    cuts = find_cuts(labels, labels > 0, labels > 0, (4.0, 1.0, 1.0))
+    assert column(cuts, "length") == pytest.approx(1.0)
+    assert column(cuts, "size_ratio") == pytest.approx(1.0)
+    assert column(cuts, "distance") == pytest.approx(24 / (2 * 24**3) ** (1 / 3))
 
 
 def test_pairs_are_those_that_share_a_face():

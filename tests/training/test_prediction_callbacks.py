@@ -142,8 +142,9 @@ def test_a_scan_reports_stops_and_resumes(model, cells, tmp_path):
     record = Record()
     with prediction_callbacks(record):
         expected = count_scan(model, _as_dask(image), tmp_path / "whole", block_shape=(64, 64))
+    assert {id(row[0]) for row in record.rows} == {id(model)}
     progress = record.of(model)
-    assert len(progress) == 8  # 4 blocks, labels of 4 blocks
+    assert len(progress) == 8  # 4 blocks, labels of 4 blocks, the last at the end
     assert progress == sorted(progress)
     assert progress[3] == pytest.approx(1 / 1.1)
     assert progress[-1] == 1
@@ -171,3 +172,31 @@ def test_a_request_ends_a_scan_at_once(model, cells, tmp_path):
     with prediction_callbacks(signal), pytest.raises(CancelledError):
         count_scan(model, _as_dask(cells[0][0]), tmp_path / "none", block_shape=(64, 64))
     assert not (tmp_path / "none" / "objects.csv").exists()
+
+
+def test_a_finished_scan_reports_its_end(model, cells, tmp_path):
+    source, record = _as_dask(cells[0][0]), Record()
+    count_scan(model, source, tmp_path / "scan", block_shape=(64, 64))
+    with prediction_callbacks(record):
+        count_scan(model, source, tmp_path / "scan", block_shape=(64, 64))
+    assert record.of(model) == [1]
+
+
+def test_a_request_to_stop_does_not_end_the_predictions_of_a_fit(cells):
+    X, y = cells
+    y = np.where(np.arange(4)[:, None, None] < 2, y, -1)
+    signal = StopSignal()
+    signal.stop()
+    with prediction_callbacks(signal):
+        segmenter = SemiSupervisedSegmenter(**TINY).fit(X, y)
+    assert segmenter.history_[-1]["step"] == TINY["max_steps"]
+
+
+def test_blocks_are_nested_and_callbacks_are_checked(model, cells):
+    signal, record = StopSignal(), Record()
+    signal.stop()
+    with prediction_callbacks(signal), prediction_callbacks(record), pytest.raises(CancelledError):
+        model.predict(cells[0])
+    message = "on_prediction_progress or an attribute should_stop"
+    with pytest.raises(TypeError, match=message), prediction_callbacks([record, signal]):
+        pass

@@ -87,10 +87,14 @@ def _read_one(path, shape):
 
 def _with_images(folder, names, X, labels):
     """Write images with their labels, and return the names of their folders."""
+    paths = {name: folder / f"{name}.ome.zarr" for name in names if name in labels}
+    for path in paths.values():
+        if path.exists():
+            raise ValueError(f"{path} exists: choose another folder with --out.")
     written = []
     for name, image in zip(names, X, strict=True):
         if name in labels:
-            path = folder / f"{name}.ome.zarr"
+            path = paths[name]
             write_ome_zarr(
                 path, image, axes="yxc"[: image.ndim], spacing=X.spacing, unit=X.unit,
                 labels=labels[name],

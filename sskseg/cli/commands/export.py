@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from ...export import export_bioimageio, export_onnx
+from ...export._parts import NotExportable
 from ._common import read, read_model, say
 
 _OF_PACKAGES = ("sample", "name", "description", "author", "license")
@@ -19,7 +20,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     model = read_model(options.model)
     try:
         export_onnx(model, options.out) if suffix == ".onnx" else _package(model, options)
-    except TypeError as error:  # of steps that no other program can run
+    except NotExportable as error:
         raise ValueError(f"{options.model} cannot be exported: {error}") from error
     say(options, f"Wrote {options.out}")
     return {"output": str(options.out)}

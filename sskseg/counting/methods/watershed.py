@@ -10,8 +10,16 @@ import numpy as np
 from scipy import ndimage as ndi
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ...morphology import Cuts, find_cuts, merge_objects, relief_of, split_by_seeds, split_touching
-from ..cut_weights import N_WEIGHTS, fit_cut_weights, is_right
+from ...morphology import (
+    Cuts,
+    find_cuts,
+    label_components,
+    merge_objects,
+    relief_of,
+    split_by_seeds,
+    split_touching,
+)
+from ..cut_weights import N_WEIGHTS, fit_cut_weights, wrong_cuts
 from ._base import InstanceMethod
 
 _CORE = 0.5  # probability above which pixels are seeds
@@ -40,11 +48,12 @@ class Watershed(InstanceMethod):
         separates two objects; not for "core". "auto": `InstanceCounter.fit` searches it, from 0.1.
     cut_weights : tuple of 7 floats or "auto", default="auto"
         Where seeds are cores: intercept and weights of a logistic regression on the features of
-        the cut between two touching objects (`sskseg.morphology.find_cuts`). Objects are split at
-        more seeds, where the probability of the core exceeds 0.9, and then merged where the cut is
-        more likely wrong than right. Empty: every seed is an object. "auto": `InstanceCounter.fit`
-        fits them to labeled objects, if they hold 5 right and 5 wrong cuts or more, and keeps them
-        if they are better.
+        the cut between two touching objects (`sskseg.morphology.find_cuts`). Cores are first split
+        into parts above 0.9, and objects at these; objects are then merged where the cut is more
+        likely wrong than right, the surest cuts first, but not across cuts that are right [2]_.
+        Empty: every core is an object. "auto": `InstanceCounter.fit` fits them to the labeled
+        objects of two images or more, if these hold 5 right and 5 wrong cuts, and keeps them if
+        they decide held-out cuts better, and find more objects by more than a standard error.
     smoothing : float, default=1.0
         Standard deviation, pixels, of the Gaussian that smooths the relief; half of it for cores.
 
@@ -56,6 +65,8 @@ class Watershed(InstanceMethod):
     ----------
     .. [1] Lux, Matula. Cell segmentation by combining marker-controlled watershed and deep
        learning. 2020. :doi:`10.48550/arXiv.2004.01607`
+    .. [2] Wolf et al. The mutex watershed: efficient, parameter-free image partitioning. ECCV 2018.
+       :doi:`10.1007/978-3-030-01225-0_34`
 
     Examples
     --------
@@ -101,11 +112,19 @@ class Watershed(InstanceMethod):
         weights = self.cut_weights
         if weights == "auto" or weights == ():
             return
-        if len(weights) != N_WEIGHTS or not all(isinstance(w, Real) for w in weights):
+        is_number = [isinstance(w, Real) and bool(np.isfinite(w)) for w in weights]
+        if len(weights) != N_WEIGHTS or not all(is_number):
             raise ValueError(
-                f"cut_weights of a Watershed must be 'auto', empty, or {N_WEIGHTS} numbers, got "
-                f"{weights!r}."
+                f"cut_weights of a Watershed must be 'auto', empty, or {N_WEIGHTS} finite numbers, "
+                f"got {weights!r}."
             )
+        if self.seeds not in ("auto", "core"):
+            raise ValueError(
+                f"cut_weights of a Watershed need seeds='core' or 'auto', got {self.seeds!r}."
+            )
+
+    def __setstate__(self, state):
+        super().__setstate__({"cut_weights": "auto", **state})  # of earlier versions
 
     def candidates_of(self, *, has_cores: bool, is_fragmented: bool) -> dict[str, Any]:
         """Return the values to try for the images at hand.
@@ -200,22 +219,34 @@ class Watershed(InstanceMethod):
             raise ValueError(_NO_CORES)
         weights = parameters.get("cut_weights", ())
         if not weights:
-            return self._split(probability, core, _CORE, parameters, spacing)[0]
+            return self._split(probability, core, _seeds, parameters, spacing)[0]
         labels, cuts = self._over_split(probability, core, parameters, spacing)
-        return merge_objects(labels, cuts.pairs[~is_right(cuts, weights)])
+        return merge_objects(labels, wrong_cuts(cuts, weights))
 
     def _over_split(self, probability, core, parameters, spacing):
         """Split at more seeds than there are objects, and find the cuts between them."""
-        labels, core = self._split(probability, core, _SURE_CORE, parameters, spacing)
+        labels, core = self._split(probability, core, _sure_seeds, parameters, spacing)
         return labels, find_cuts(labels, probability, core, spacing)
 
-    def _split(self, probability, core, level, parameters, spacing):
-        """Label images, and the smooth probability of cores, whose parts above a level are
-        seeds."""
+    def _split(self, probability, core, find_seeds, parameters, spacing):
+        """Label image, and the smooth probability of cores, in which seeds are found."""
         mask = self.foreground(probability, parameters, spacing)
         core = np.asarray(core, np.float32)
         if self.smoothing > 0:
             # Less than a relief: cores may be a pixel wide.
             steps = np.ones(core.ndim) if spacing is None else np.asarray(spacing, float)
             core = ndi.gaussian_filter(core, 0.5 * self.smoothing * steps.min() / steps)
-        return split_by_seeds(mask, (core + probability) / 2, core > level), core
+        return split_by_seeds(mask, (core + probability) / 2, find_seeds(core)), core
+
+
+def _seeds(core):
+    """Parts of the core; each is a seed."""
+    return core > _CORE
+
+
+def _sure_seeds(core):
+    """Parts of each core that are sure; of a core that has none, all of it."""
+    sure, parts = core > _SURE_CORE, label_components(core > _CORE, connectivity=core.ndim)
+    has_sure = np.zeros(int(parts.max(initial=0)) + 1, bool)
+    has_sure[parts[sure]] = True
+    return sure | ((parts > 0) & ~has_sure[parts])

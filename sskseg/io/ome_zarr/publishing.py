@@ -45,7 +45,6 @@ def publish_labels(part: Path, target: Path, version: str) -> None:
         A folder in ``labels`` of an image.
     version : {"0.4", "0.5"}
     """
-    """Move the group of labels to its place, and add its name to the list of labels."""
     import zarr
 
     folder = target.parent

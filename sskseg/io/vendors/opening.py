@@ -58,7 +58,8 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
     """Let the errors of a library name the file."""
     try:
         yield
-    except ImportError:
+    except (ImportError, MemoryError, PermissionError):
         raise
     except Exception as error:  # libraries raise errors of many kinds
-        raise ValueError(f"{path} cannot be read as an image: {error}.") from error
+        reason = str(error).rstrip(".")
+        raise ValueError(f"{path} cannot be read as an image: {reason}.") from error

@@ -13,7 +13,13 @@ from ...training import random_numbers
 from ._teacher import TeacherMethod, first_output
 
 _STRONG = Augmentation(
-    photometric_probability=0.8, gamma=0.5, contrast=0.4, brightness=0.4, noise=0.4, blur=1.5
+    photometric_probability=0.8,
+    gamma=0.5,
+    contrast=0.4,
+    brightness=0.4,
+    noise=0.4,
+    blur=1.5,
+    haze=0.0,
 )
 
 
