@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import warnings
 from collections.abc import Callable, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
@@ -19,6 +21,12 @@ _EPILOG = """exit codes: 0 done; 1 an error of the program, with a traceback; 2 
 input, which the message explains; 130 interrupted without a result"""
 _NO_ROIS = ("tif", "ilastik", "ome-zarr")  # formats of label images
 SHARED = ("sections", "spatial_ndim")  # parameters of several steps, given once
+# Where the command line differs from the estimators.
+_DEFAULTS = {
+    "--random-state": "0",
+    "--verbose": "True, without --json",
+    "--scaler-scope": "'image', for consecutive sections 'dataset'",
+}
 _SPECIAL = {"time_budget": (parse_duration, "DURATION")}
 # Prefix of the options of each step of the pipeline.
 STEPS = (
@@ -52,9 +60,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return import_module("sskseg.demo").main(arguments[1:])
     options = make_parser().parse_args(arguments)
     options.arguments = arguments
-    command = import_module(f"sskseg.cli.commands.{options.command}")
     try:
-        result = command.run(options)
+        command = import_module(f"sskseg.cli.commands.{options.command}")
+        with _short_warnings():
+            result = command.run(options)
     except KeyboardInterrupt:
         print("sskseg: interrupted", file=sys.stderr)  # noqa: T201
         return INTERRUPTED
@@ -64,6 +73,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         print(json.dumps(result, indent=1))  # noqa: T201
     return 0
+
+
+@contextmanager
+def _short_warnings():
+    """Show warnings as a line of text, without the code that they come from."""
+    former = warnings.formatwarning
+    warnings.formatwarning = lambda message, *_, **__: f"sskseg: warning: {message}\n"
+    try:
+        yield
+    finally:
+        warnings.formatwarning = former
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -111,7 +131,8 @@ def _parameters(command, class_name, prefix):
         if prefix and parameter.name in SHARED:
             continue
         option = f"--{prefix}{parameter.name.replace('_', '-')}"
-        text = f"{parameter.summary} (default: {parameter.default})".replace("%", "%%")
+        default = _DEFAULTS.get(option, parameter.default)
+        text = f"{parameter.summary} (default: {default})".replace("%", "%%")
         settings: dict = {"help": text, "default": argparse.SUPPRESS}
         settings["dest"] = f"{class_name}.{parameter.name}"
         parse, metavar = _SPECIAL.get(parameter.name, (parse_value, "VALUE"))

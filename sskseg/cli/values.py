@@ -8,6 +8,7 @@ import re
 from typing import Any
 
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_LENGTHS = ("nm", "µm", "um", "mm", "cm", "m", "micrometer", "nanometer", "millimeter", "pixel")
 _WORDS = {"none": None, "true": True, "false": False}
 
 
@@ -61,7 +62,7 @@ def parse_spacing(text: str) -> tuple[tuple[float, ...], str | None]:
     Raises
     ------
     argparse.ArgumentTypeError
-        If it does not read so.
+        If it does not read so, or for another unit.
 
     Examples
     --------
@@ -79,6 +80,8 @@ def parse_spacing(text: str) -> tuple[tuple[float, ...], str | None]:
             f"expected the size of a pixel such as 0.5um or 2,0.5,0.5um, got {text!r}"
         )
     unit = match[2].replace("um", "µm") or None  # type: ignore[index]
+    if unit is not None and unit not in _LENGTHS:
+        raise argparse.ArgumentTypeError(f"expected a unit of {', '.join(_LENGTHS)}, got {text!r}")
     return numbers, unit
 
 

@@ -61,7 +61,7 @@ def find_cuts(
     >>> core = np.where(labels > 0, 0.8, 0.0)
     >>> cuts = find_cuts(labels, core, core)
     >>> cuts.pairs.tolist(), cuts.features.round(1).tolist()
-    ([[1, 2]], [[0.8, 0.8, 1.0, 0.5, 1.0, 0.8]])
+    ([[1, 2]], [[0.8, 0.8, 0.5, 0.5, 1.0, 0.8]])
     """
     pairs, faces, cut_of, axis_of = _faces(labels)
     if not len(pairs):

@@ -38,8 +38,8 @@ class DeviceBatches(PatchBatches):
             cut = self._cut(self.targets, samples, boxes, np.nan, np.float32)
             targets = interpolate_known(cut, at)[:, 0]
         if self.weigh is not None:
-            maps = {sample: self._weights_of(sample, self.weigh) for sample in {*samples}}
-            weights = resample(self._cut(maps, samples, boxes, 0, np.float32), at, order=0)[:, 0]
+            whole = {sample: self._weights_of(sample, self.weigh) for sample in {*samples}}
+            weights = resample(self._cut(whole, samples, boxes, 0, np.float32), at, order=0)[:, 0]
         images = self._cut_images(drawn, boxes)
         if self.offset is not None:
             at = at - torch.as_tensor(self.offset, dtype=at.dtype, device=at.device)
@@ -75,7 +75,7 @@ class DeviceBatches(PatchBatches):
         """Images of a batch, standardized on the device."""
         if any(image.dtype not in _SMALL for image in self.images):
             each = zip(drawn.patches, boxes, drawn.flips, strict=True)
-            parts = [self._image(patch, *box, flip) for patch, box, flip in each]
+            parts = [self._image(patch, start, size, flip) for patch, (start, size), flip in each]
             return to_device(torch.cat(parts), self.device)
         stacks = []
         for patch, box, flip in zip(drawn.patches, boxes, drawn.flips, strict=True):
@@ -123,7 +123,7 @@ def _constants(patch_shape, grid, device):
     """Offsets of pixels from the center, and the weights of the control points at each."""
     axes = [torch.arange(side, dtype=torch.float32) - (side - 1) / 2 for side in patch_shape]
     offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
-    return offsets.to(device), field_weights(*patch_shape[-2:], grid).to(device)
+    return offsets.to(device), field_weights(patch_shape[-2], patch_shape[-1], grid).to(device)
 
 
 def batches_on(device: torch.device) -> type[PatchBatches]:

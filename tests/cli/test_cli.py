@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -310,3 +311,81 @@ def test_nuclei_of_files_are_counted_as_in_python(data_dir, tmp_path, capsys):
     loaded = load_model(tmp_path / "model" / "model.sskseg")
     for a, b in zip(loaded[:-1].transform(new), model[:-1].transform(new), strict=True):
         assert np.array_equal(a, b)
+
+
+def test_measurements_go_into_regions(folder, tmp_path):
+    images, model = folder / "images", folder / "model"
+    assert run("count", images, "--model", model, "--out", tmp_path, "--rois", "geojson") == 0
+    objects = pd.read_csv(tmp_path / "objects.csv")
+    name = objects.image[0]
+    features = json.loads((tmp_path / f"{name}.geojson").read_text())["features"]
+    expected = objects[objects.image == name].area.tolist()
+    assert [f["properties"]["measurements"]["area"] for f in features] == expected
+
+
+def test_a_format_that_refuses_leaves_nothing(folder, tmp_path, monkeypatch, capsys):
+    def refuse(*arguments, **options):
+        raise ValueError("cannot hold holes")
+
+    monkeypatch.setattr(_common, "write_rois", refuse)
+    out = tmp_path / "out"
+    arguments = ["count", folder / "images", "--model", folder / "model", "--out", out]
+    assert run(*arguments, "--rois", "napari") == 2
+    assert "--rois napari: cell0: cannot hold holes" in capsys.readouterr().err
+    assert list(out.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--network", "foo"], "network must be one of"),
+        (["--semi-supervision", "foo"], "semi_supervision"),
+        (["--augmentation", "{'hazee': 0}"], "unknown fields"),
+        (["--width", "wide"], "width"),
+        (["--out", "FILE"], "is a file: expected a folder"),
+        (["--out", "FILE/below"], "is a file: expected a folder"),
+        (["--spacing", "1,2,3um"], "--spacing must have one number, or 2"),
+    ],
+)
+def test_a_dry_run_refuses_what_fit_refuses(folder, tmp_path, options, message, capsys):
+    (tmp_path / "FILE").write_text("")
+    options = [str(tmp_path / o) if o.startswith("FILE") else o for o in options]
+    out = [] if "--out" in options else ["--out", tmp_path / "model"]
+    arguments = ["fit", folder / "images", "--labels", folder / "labels", *out, *options]
+    assert run(*arguments, "--dry-run") == 2
+    assert message in capsys.readouterr().err
+
+
+def test_unknown_units_are_refused(folder, capsys):
+    with pytest.raises(SystemExit):
+        run("count", folder / "images", "--model", folder / "model", "--spacing", "0.5parsec")
+    assert "expected a unit of nm" in capsys.readouterr().err
+
+
+def test_models_of_one_folder_have_records_of_their_own(folder, tmp_path):
+    for name in ("a.sskseg", "b.sskseg", "of.2026"):
+        assert run("fit", folder / "images", "--labels", folder / "labels", "--out",
+                   tmp_path / name, *TINY) == 0  # fmt: skip
+    found = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*") if file.is_file()}
+    assert found == {
+        "a.sskseg", "a.run.json", "b.sskseg", "b.run.json", "of.2026/model.sskseg",
+        "of.2026/run.json",
+    }  # fmt: skip
+
+
+def test_warnings_are_a_line():
+    from sskseg.cli.main import _short_warnings
+
+    former = warnings.formatwarning
+    with _short_warnings():
+        text = warnings.formatwarning("unlike sizes", UserWarning, "pairs.py", 43, "code")
+    assert text == "sskseg: warning: unlike sizes\n"
+    assert warnings.formatwarning is former
+
+
+def test_reports_are_written_into_new_folders(folder, tmp_path, capsys):
+    arguments = ["report", folder / "images", "--model", folder / "model", "--out"]
+    assert run(*arguments, tmp_path / "new" / "report.html") == 0
+    assert (tmp_path / "new" / "report.html").is_file()
+    assert run(*arguments, tmp_path) == 2
+    assert "must be an HTML file, got the folder" in capsys.readouterr().err

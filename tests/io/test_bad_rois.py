@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from test_rois import objects, simple
 
-from sskseg.io import read_rois, write_rois
+from sskseg.io import read_labels, read_rois, write_rois
 
 
 def bomb(folder, entries, content):
@@ -199,3 +199,27 @@ def test_missing_packages_are_named(tmp_path, monkeypatch, name, package):
         with pytest.raises(ImportError, match=rf"{package}: pip install 'sskseg\[rois\]'"):
             call()
     assert not (tmp_path / f"b{name}").exists()
+
+
+@pytest.mark.parametrize("kind", ["geojson", "imagej", "labelme"])
+def test_nothing_but_lines_is_no_empty_image(kind, tmp_path):
+    """An image whose regions are all left out would be labeled as background."""
+    if kind == "geojson":
+        path = tmp_path / "cell.geojson"
+        geometry = {"type": "LineString", "coordinates": [[1, 1], [5, 5]]}
+        path.write_text(json.dumps({"type": "Feature", "geometry": geometry, "properties": {}}))
+    elif kind == "labelme":
+        path = tmp_path / "cell.json"
+        shape = {"label": "a", "shape_type": "line", "points": [[1, 1], [5, 5]]}
+        path.write_text(json.dumps({
+            "version": "5.0", "imagePath": "cell.tif", "imageHeight": 9, "imageWidth": 9,
+            "imageData": None, "shapes": [shape], "flags": {},
+        }))  # fmt: skip
+    else:
+        roifile = pytest.importorskip("roifile")
+        path = tmp_path / "cell.roi"
+        roi = roifile.ImagejRoi.frompoints(np.array([[1.0, 1], [5, 5]]))
+        roi.roitype = roifile.ROI_TYPE.POLYLINE
+        roi.tofile(path)
+    with pytest.raises(ValueError, match="holds no areas or points: .* lines"):
+        read_labels(path, shape=(9, 9))

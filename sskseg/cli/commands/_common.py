@@ -17,11 +17,13 @@ from ...training import prediction_callbacks
 from ..formats import OF_ALL, OF_IMAGE
 
 MODEL = "model.sskseg"
+_MEASURED = ("imagej", "geojson")  # formats of one image that hold measurements
 
 
 def model_file(path: Path) -> Path:
-    """Return the model file: the path itself if it has a suffix, else a file in that folder."""
-    return path / MODEL if path.is_dir() or not path.suffix else path
+    """Return the model file: the path itself if it is one or ends so, else one in that folder."""
+    is_file = path.is_file() or path.suffix == Path(MODEL).suffix
+    return path if is_file else path / MODEL
 
 
 def read_model(path: Path) -> Any:
@@ -47,6 +49,10 @@ def with_spacing(X: ImageStack, given: Any, ndim: int) -> ImageStack:
     if given is None:
         return X
     spacing, unit = given
+    if len(spacing) not in (1, ndim):
+        raise ValueError(
+            f"--spacing must have one number, or {ndim}, one for each axis, got {len(spacing)}."
+        )
     return ImageStack(X, spacing=spacing * ndim if len(spacing) == 1 else spacing, unit=unit)
 
 
@@ -97,13 +103,21 @@ class _Bars:
 
 def new_folder(path: Path) -> Path:
     """Make a folder for results, if it does not exist."""
-    if path.exists() and not path.is_dir():
-        raise ValueError(f"{path} is a file: expected a folder for the results.")
+    check_folder(path)
     path.mkdir(parents=True, exist_ok=True)
     return path
 
 
-def write_as(folder: Path, kind: str, named: list[tuple[str, Any]]) -> list[str]:
+def check_folder(path: Path) -> None:
+    """Raise if there cannot be a folder: before anything is computed."""
+    for part in (path, *path.parents):
+        if part.exists() and not part.is_dir():
+            raise ValueError(f"{part} is a file: expected a folder for the results.")
+
+
+def write_as(
+    folder: Path, kind: str, named: list[tuple[str, Any]], tables: dict[str, Any] | None = None
+) -> list[str]:
     """Write label images in a format, and return the names of the files.
 
     Parameters
@@ -113,6 +127,8 @@ def write_as(folder: Path, kind: str, named: list[tuple[str, Any]]) -> list[str]
         Of `sskseg.cli.formats.FORMATS`.
     named : list of (str, ndarray of int)
         Names of images, and their labels.
+    tables : dict of str to DataFrame, default=None
+        Measurements of the objects of each image, for the formats that hold them.
     """
     if kind in OF_ALL:
         names, labels = zip(*named, strict=True)
@@ -124,6 +140,10 @@ def write_as(folder: Path, kind: str, named: list[tuple[str, Any]]) -> list[str]
         if kind == "tif":
             write_labels(file, [label])
         else:
-            write_rois(file, label, names=[name], format=kind)
+            table = None if tables is None or kind not in _MEASURED else tables[name]
+            try:
+                write_rois(file, label, names=[name], table=table, format=kind)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from error
         written.append(file.name)
     return written

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pandas as pd
@@ -11,11 +13,22 @@ from ...io import atomic_path, write_labels, write_object_table
 from ...morphology import count_objects
 from ...report import format_table
 from ..record import Record
-from ._common import model_file, new_folder, progress_bars, read, read_model, say, write_as
+from ._common import (
+    check_folder,
+    model_file,
+    new_folder,
+    progress_bars,
+    read,
+    read_model,
+    say,
+    write_as,
+)
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Count objects; write tables and label images if a folder was given."""
+    if options.out is not None:
+        check_folder(options.out)
     model = read_model(options.model)
     check_counts(model, options)
     names, X = read(options.images, options, model)
@@ -35,6 +48,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if record is None:
         return result
     folder = new_folder(options.out)
+    regions = _write_regions(folder, options.rois, list(zip(names, labels, strict=True)), objects)
     with atomic_path(folder / "counts.csv") as path:
         counts.to_csv(path, index=False)
     write_object_table(folder / "objects.csv", objects)
@@ -42,11 +56,27 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     for name, label in zip(names, labels, strict=True):
         write_labels(folder / f"{name}_labels.tif", [label])
         written.append(f"{name}_labels.tif")
-    for kind in options.rois:
-        written += write_as(folder, kind, list(zip(names, labels, strict=True)))
+    written += regions
     record.write(folder / "run.json", outputs=written, result=result)
     say(options, f"Wrote counts.csv, objects.csv and {len(names)} label images to {folder}")
     return result
+
+
+def _write_regions(folder, kinds, named, objects):
+    """Write objects in each format, with their measurements; first, since a format may refuse."""
+    tables = None
+    if "image" in objects:
+        tables = {name: objects[objects.image == name].drop(columns="image") for name, _ in named}
+    with TemporaryDirectory(dir=folder) as part:
+        for kind in kinds:
+            try:
+                write_as(Path(part), kind, named, tables)
+            except ValueError as error:
+                raise ValueError(f"--rois {kind}: {error}") from error
+        files = sorted(Path(part).iterdir())
+        for file in files:
+            file.replace(folder / file.name)
+    return [file.name for file in files]
 
 
 def check_counts(model: Any, options: argparse.Namespace) -> None:

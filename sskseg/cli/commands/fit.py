@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from sklearn.pipeline import Pipeline
 
 from ... import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from ...images.annotation_checks import is_labeled
+from ...images.augmentation import check_augmentation
 from ...io import read_pairs
 from ...models import save_model
+from ...nn import make_network
+from ...segmentation.semi_supervised import check_methods
+from ...training import select_device
 from ..main import SHARED
 from ..record import Record
-from ._common import model_file, new_folder, say, with_spacing
+from ._common import MODEL, check_folder, model_file, new_folder, say, with_spacing
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Fit the pipeline, and write the model and its record."""
     model = make_pipeline(options)
+    check_parameters(model)
+    file = model_file(options.out)
+    if file == options.out and file.suffix != Path(MODEL).suffix:
+        raise ValueError(f"{file} is a file: expected a folder, or a name that ends with .sskseg.")
+    check_folder(file.parent)
     ndim = model["segmenter"].spatial_ndim
     names, X, y = read_pairs(options.images, options.labels, spatial_ndim=ndim)
     X = with_spacing(X, options.spacing, ndim)
-    file = model_file(options.out)
     n_labeled = sum(is_labeled(label) for label in y)
     result = {"images": len(names), "labeled": n_labeled, "model": str(file)}
     say(options, f"{len(names)} images, {n_labeled} of them labeled")
     if options.dry_run:
-        check_parameters(model)
         say(options, f"The model would be written to {file}.")
         return result
     record = Record(options.arguments, [options.images, options.labels], flat_parameters(model))
@@ -40,7 +48,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "semi_supervision": [*segmenter.semi_supervision_],
         "threshold": model["counter"].threshold_,
     }
-    record.write(file.with_name("run.json"), outputs=[file.name], result={**result, **learned})
+    # Models in one folder each have a record; a folder of one model has run.json.
+    name = "run.json" if file.name == MODEL else f"{file.stem}.run.json"
+    record.write(file.with_name(name), outputs=[file.name], result={**result, **learned})
     say(options, f"Wrote {file}")
     return {**result, **learned}
 
@@ -70,9 +80,15 @@ def make_pipeline(options: argparse.Namespace) -> Pipeline:
 
 
 def check_parameters(model: Pipeline) -> None:
-    """Raise for parameters that `fit` would refuse."""
+    """Raise for parameters that `fit` would refuse, before images are read."""
     for _, step in model.steps:
         step._validate_params()
+    segmenter = model["segmenter"]
+    check_methods(segmenter.semi_supervision)
+    check_augmentation(segmenter.augmentation)
+    select_device(segmenter.device)
+    if isinstance(segmenter.network, str):
+        make_network(segmenter.network, 1, 1, 4, 1)  # raises for another name
 
 
 def flat_parameters(model: Pipeline) -> dict[str, Any]:

@@ -9,12 +9,13 @@ import numpy as np
 
 from ...io import atomic_path, write_labels
 from ..record import Record
-from ._common import model_file, new_folder, progress_bars, read, read_model, say
+from ._common import check_folder, model_file, new_folder, progress_bars, read, read_model, say
 from .count import check_counts
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Predict images; write one TIFF file for each."""
+    check_folder(options.out)
     model = read_model(options.model)
     check_counts(model, options)
     _check_output(model, options)

@@ -7,11 +7,14 @@ from typing import Any
 
 from ...io import read_images, read_pairs
 from ...report import html
-from ._common import read_model, say, spatial_ndim
+from ._common import new_folder, read_model, say, spatial_ndim
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Write the page."""
+    if options.out.is_dir():
+        raise ValueError(f"--out must be an HTML file, got the folder {options.out}.")
+    new_folder(options.out.absolute().parent)
     model, y = read_model(options.model), None
     ndim = spatial_ndim(model)
     if options.labels is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..folders import label_files, list_images
+from ..folders import label_files, list_images, stem, without_label_suffix
 from .formats import image_name, is_region_file, read_regions, region_files, without_image_suffix
 from .reading import check_once, join_points, ordered, read_rois
 
@@ -20,7 +20,9 @@ def holds_labels(path: Path) -> bool:
     if not path.is_dir():
         return is_region_file(path)
     files = region_files(path)
-    with_labels = label_files(list_images(path))
+    images = list_images(path)
+    named_labels = [file for file in images if without_label_suffix(stem(file)) != stem(file)]
+    with_labels = label_files(images) or named_labels
     named = [file.name for file in files if not file.name.endswith("_seg.npy")]
     if with_labels and named:
         warnings.warn(

@@ -47,6 +47,10 @@ def _image(item, file):
     height, width = (int(_number(item, key, where)) for key in ("height", "width"))
     shape = check_size(height, width, where)
     others = [part.get("label") for part in item if part.tag in _LINES]
+    if others and not any(part.tag in _SHAPES for part in item):
+        raise ValueError(
+            f"{where} holds no areas or points: {listed(others)} are lines, skeletons or cuboids."
+        )
     if others:
         warnings.warn(
             f"{where}: {listed(others)} are lines, skeletons or cuboids, and are left out.",

@@ -131,6 +131,10 @@ def _regions(file, content):
             others.append(name)
         else:
             regions.append(region)
+    if others and not regions:
+        raise ValueError(
+            f"{file} holds no areas or points: {listed(others)} are lines, text or pictures."
+        )
     if others:
         warnings.warn(
             f"{file}: {listed(others)} are lines, text or pictures, and are left out.",

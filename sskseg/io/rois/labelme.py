@@ -39,6 +39,8 @@ def parse_labelme(content: Any, file: Path) -> list[ImageRegions]:
     labels = [child(item, "label", str, where) for item, where in shapes]
     kinds = [item.get("shape_type") or "polygon" for item, _ in shapes]
     lines = [label for label, kind in zip(labels, kinds) if kind in _LINES]
+    if lines and len(lines) == len(shapes):
+        raise ValueError(f"{file} holds no areas or points: {listed(lines)} are lines.")
     if lines:
         warnings.warn(
             f"{file}: {listed(lines)} are lines, and are left out.", UserWarning, stacklevel=5

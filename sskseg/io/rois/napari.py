@@ -40,6 +40,8 @@ def read_napari(file: Path, spatial_ndim: int) -> list[ImageRegions]:
             lines.append(name)
             continue
         regions.append(_region(vertices[axes], kind, name, where_is(file, name)))
+    if lines and not regions:
+        raise ValueError(f"{file} holds no areas or points: {listed(lines)} are lines.")
     if lines:
         warnings.warn(
             f"{file}: {listed(lines)} are lines, and are left out.", UserWarning, stacklevel=4
