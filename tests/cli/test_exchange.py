@@ -1,11 +1,13 @@
 """Regions in and out on the command line, and the script of the how-to page."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 import zarr
@@ -162,3 +164,28 @@ def test_script_from_tiffs_to_fiji_and_qupath(folder):
     assert np.array_equal(found, labels)
     for name in ("counts.csv", "objects.csv", "report.html", "model.zip", "run.json"):
         assert (results / name).stat().st_size > 0
+
+
+def test_convert_keeps_what_is_known_of_regions(tmp_path):
+    """Names, classes and measurements, and the names of image files."""
+    labels = np.zeros((20, 30), np.int32)
+    labels[2:8, 2:8], labels[10:18, 10:25] = 1, 2
+    table = pd.DataFrame({
+        "id": [1, 2], "name": ["a", "b"], "class": ["Tumor", "Stroma"], "area": [36.0, 120.0],
+    })  # fmt: skip
+    for folder in ("images", "regions"):
+        (tmp_path / folder).mkdir()
+    tifffile.imwrite(tmp_path / "images" / "cell.tif", labels.astype(np.uint8))
+    write_rois(tmp_path / "regions" / "cell.geojson", labels, table=table)
+    common = ["convert", tmp_path / "regions", "--images", tmp_path / "images", "--out"]
+    arguments = [str(argument) for argument in common]
+    assert main([*arguments, str(tmp_path / "again"), "--to", "geojson"]) == 0
+    _, (rois,) = read_rois(tmp_path / "again" / "cell.geojson", labels.shape)
+    found = rois.table.set_index("name").loc[["a", "b"]]
+    assert found["class"].tolist() == ["Tumor", "Stroma"]
+    assert found["area"].tolist() == [36.0, 120.0]
+    assert np.array_equal(rois.labels > 0, labels > 0)
+    with pytest.warns(UserWarning, match="area, class of the regions are left out"):
+        assert main([*arguments, str(tmp_path / "coco"), "--to", "coco"]) == 0
+    content = json.loads((tmp_path / "coco" / "labels.json").read_text())
+    assert [image["file_name"] for image in content["images"]] == ["cell.tif"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +13,14 @@ from tqdm import tqdm
 
 from ...images import ImageStack
 from ...io import read_images, write_labels, write_rois
+from ...io.folders import stem
+from ...io.images import image_files
 from ...models import load_model
 from ...training import prediction_callbacks
 from ..formats import OF_ALL, OF_IMAGE
 
 MODEL = "model.sskseg"
-_MEASURED = ("imagej", "geojson")  # formats of one image that hold measurements
+MEASURED = ("imagej", "geojson")  # formats of one image that hold measurements
 
 
 def model_file(path: Path) -> Path:
@@ -115,8 +118,19 @@ def check_folder(path: Path) -> None:
             raise ValueError(f"{part} is a file: expected a folder for the results.")
 
 
+def file_names(path: Path) -> dict[str, str]:
+    """Names of image files by those of their images, where each file holds one."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the images have been read
+        return {stem(file): file.name for file in image_files(path)}
+
+
 def write_as(
-    folder: Path, kind: str, named: list[tuple[str, Any]], tables: dict[str, Any] | None = None
+    folder: Path,
+    kind: str,
+    named: list[tuple[str, Any]],
+    tables: dict[str, Any],
+    files: dict[str, str],
 ) -> list[str]:
     """Write label images in a format, and return the names of the files.
 
@@ -127,12 +141,15 @@ def write_as(
         Of `sskseg.cli.formats.FORMATS`.
     named : list of (str, ndarray of int)
         Names of images, and their labels.
-    tables : dict of str to DataFrame, default=None
-        Measurements of the objects of each image, for the formats that hold them.
+    tables : dict of str to DataFrame
+        Measurements of the objects of images by name, for the formats that hold them.
+    files : dict of str to str
+        Names of the image files, see `file_names`.
     """
     if kind in OF_ALL:
         names, labels = zip(*named, strict=True)
-        write_rois(folder / OF_ALL[kind], list(labels), names=list(names), format=kind)
+        names = [files.get(name, name) for name in names]
+        write_rois(folder / OF_ALL[kind], list(labels), names=names, format=kind)
         return [OF_ALL[kind]]
     written = []
     for name, label in named:
@@ -140,9 +157,9 @@ def write_as(
         if kind == "tif":
             write_labels(file, [label])
         else:
-            table = None if tables is None or kind not in _MEASURED else tables[name]
+            table = tables.get(name) if kind in MEASURED else None
             try:
-                write_rois(file, label, names=[name], table=table, format=kind)
+                write_rois(file, label, names=[files.get(name, name)], table=table, format=kind)
             except ValueError as error:
                 raise ValueError(f"{name}: {error}") from error
         written.append(file.name)

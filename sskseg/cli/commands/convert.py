@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import warnings
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from ...io import (
     read_images,
     read_labels,
     read_object_table,
+    read_rois,
     write_ome_zarr,
     write_ome_zarr_labels,
 )
 from ...io.ome_zarr.existing import read_image_group
 from ...io.ome_zarr.reading import holds_zarr, open_label_image
+from ...io.rois.adapters import holds_labels
 from ..formats import OME_ZARR
-from ._common import new_folder, say, write_as
+from ._common import MEASURED, file_names, new_folder, say, write_as
 
 _INTO_AN_IMAGE = ("name", "table", "overwrite")  # options for labels of an OME-Zarr image
 
@@ -29,17 +35,51 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if options.images is not None:
         names, X = read_images(options.images)
         shapes = [image.shape[:2] for image in X]
-    names, labels = read_labels(options.labels, names, shape=shapes)
-    known = [(name, label) for name, label in zip(names, labels, strict=True) if label is not None]
+    known, tables = _read(options.labels, names, shapes)
     if not known:
         raise ValueError(f"No image in {options.images} has labels in {options.labels}.")
     folder = new_folder(options.out)
     if options.to == OME_ZARR:
         written = _with_images(folder, names, X, dict(known))
     else:
-        written = write_as(folder, options.to, known)
+        files = {} if options.images is None else file_names(options.images)
+        _warn_of_losses(options.to, tables)
+        written = write_as(folder, options.to, known, tables, files)
     say(options, f"Wrote {', '.join(written[:3])}{' ...' if len(written) > 3 else ''} to {folder}")
     return {"outputs": written, "folder": str(folder)}
+
+
+def _read(path, names, shapes):
+    """Pairs of name and label image, and the tables of regions by name; empty without regions."""
+    if holds_zarr(path) or not holds_labels(path):
+        names, labels = read_labels(path, names, shape=shapes)
+        each = zip(names, labels, strict=True)
+        return [(name, label) for name, label in each if label is not None], {}
+    known, tables = [], {}
+    for name, rois in zip(*read_rois(path, shapes, names), strict=True):
+        if rois is None:
+            continue
+        if len(rois.points) and not len(rois.table):
+            raise ValueError(f"{path} holds points of {name!r}, and no areas.")
+        table = rois.table.drop(columns="section", errors="ignore")
+        known.append((name, rois.labels))
+        tables[name] = table[table.id.isin(np.unique(rois.labels))]  # others are hidden
+    return known, tables
+
+
+def _warn_of_losses(kind, tables):
+    """Warn of classes and measurements that a format does not take."""
+    joined = pd.concat([pd.DataFrame(), *tables.values()])
+    lost = {name for name in joined if name not in ("id", "name") and joined[name].notna().any()}
+    if lost and joined["class"].nunique() < 2:  # one class distinguishes nothing
+        lost -= {"class"}
+    if lost and kind not in MEASURED:
+        warnings.warn(
+            f"--to {kind} writes outlines alone: {', '.join(sorted(lost))} of the regions are left "
+            f"out. --to {' or '.join(MEASURED)} keeps them.",
+            UserWarning,
+            stacklevel=2,
+        )
 
 
 def _check_options(options):

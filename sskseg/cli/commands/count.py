@@ -15,6 +15,7 @@ from ...report import format_table
 from ..record import Record
 from ._common import (
     check_folder,
+    file_names,
     model_file,
     new_folder,
     progress_bars,
@@ -48,7 +49,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if record is None:
         return result
     folder = new_folder(options.out)
-    regions = _write_regions(folder, options.rois, list(zip(names, labels, strict=True)), objects)
+    named = list(zip(names, labels, strict=True))
+    regions = _write_regions(folder, options, named, objects)
     with atomic_path(folder / "counts.csv") as path:
         counts.to_csv(path, index=False)
     write_object_table(folder / "objects.csv", objects)
@@ -62,21 +64,21 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def _write_regions(folder, kinds, named, objects):
+def _write_regions(folder, options, named, objects):
     """Write objects in each format, with their measurements; first, since a format may refuse."""
-    tables = None
+    tables, files = {}, file_names(options.images)
     if "image" in objects:
         tables = {name: objects[objects.image == name].drop(columns="image") for name, _ in named}
     with TemporaryDirectory(dir=folder) as part:
-        for kind in kinds:
+        for kind in options.rois:
             try:
-                write_as(Path(part), kind, named, tables)
+                write_as(Path(part), kind, named, tables, files)
             except ValueError as error:
                 raise ValueError(f"--rois {kind}: {error}") from error
-        files = sorted(Path(part).iterdir())
-        for file in files:
+        written = sorted(Path(part).iterdir())
+        for file in written:
             file.replace(folder / file.name)
-    return [file.name for file in files]
+    return [file.name for file in written]
 
 
 def check_counts(model: Any, options: argparse.Namespace) -> None:
