@@ -148,8 +148,8 @@ def write_as(
     """
     if kind in OF_ALL:
         names, labels = zip(*named, strict=True)
-        names = [files.get(name, name) for name in names]
-        write_rois(folder / OF_ALL[kind], list(labels), names=names, format=kind)
+        with_suffix = [files.get(name, name) for name in names]
+        write_rois(folder / OF_ALL[kind], list(labels), names=with_suffix, format=kind)
         return [OF_ALL[kind]]
     written = []
     for name, label in named:

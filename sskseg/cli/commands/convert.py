@@ -59,7 +59,7 @@ def _read(path, names, shapes):
     for name, rois in zip(*read_rois(path, shapes, names), strict=True):
         if rois is None:
             continue
-        if len(rois.points) and not len(rois.table):
+        if rois.labels is None or (len(rois.points) and not len(rois.table)):
             raise ValueError(f"{path} holds points of {name!r}, and no areas.")
         table = rois.table.drop(columns="section", errors="ignore")
         known.append((name, rois.labels))
