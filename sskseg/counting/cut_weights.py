@@ -9,7 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ..morphology import CUT_FEATURES, Cuts, relabel
+from ..morphology import CUT_FEATURES, Cuts, count_overlaps
 
 N_WEIGHTS = 1 + len(CUT_FEATURES)
 _MIN_CUTS = 5  # right ones and wrong ones, at least
@@ -123,17 +123,13 @@ def _examples(labels, cuts, objects):
     """Features of the cuts whose sides are labeled, and whether each cut is right."""
     if not len(cuts.pairs):
         return cuts.features, np.zeros(0, bool)
-    known = relabel(np.maximum(objects, 0))
-    n, n_known = int(labels.max()) + 1, int(known.max(initial=0)) + 1
-    both = labels.ravel().astype(np.int64) * n_known + known.ravel()
-    pairs, n_common = np.unique(both[labels.ravel() > 0], return_counts=True)
-    label, covering = np.divmod(pairs, n_known)
-    sizes = np.bincount(label, n_common, n)
-    label, covering, n_common = (each[covering > 0] for each in (label, covering, n_common))
+    pairs, n_common = count_overlaps(labels, objects)
+    label, covering = pairs.T
+    sizes = np.bincount(labels.ravel())
     order = np.argsort(n_common, kind="stable")  # the largest overlap is written last
-    largest = np.zeros(n, np.int64)
+    largest = np.zeros(len(sizes), np.int64)
     largest[label[order]] = covering[order]
-    is_known = np.bincount(label, n_common, n) >= _MIN_SHARE * sizes
+    is_known = np.bincount(label, n_common, len(sizes)) >= _MIN_SHARE * sizes
     counted = is_known[cuts.pairs].all(axis=1)
     sides = largest[cuts.pairs[counted]]
     return cuts.features[counted], sides[:, 0] != sides[:, 1]

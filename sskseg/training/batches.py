@@ -250,13 +250,16 @@ class PatchBatches:
         ]
         return start, [side + 2 * more for side, more in zip(self.shape, margins, strict=True)]
 
-    def _image(self, patch, start, size, flip):
+    def _sections(self, patch, start, size, flip):
+        """Read the sections of a patch, channels first, as they are stored."""
         indices = self.section_indices[patch.sample]
         indices = indices[::-1] if flip else indices
         sections = [read_region(self.images[index], start, size) for index in indices]
-        parts = [np.moveaxis(section, -1, 0) for section in sections]
+        return np.concatenate([np.moveaxis(section, -1, 0) for section in sections])
+
+    def _image(self, patch, start, size, flip):
         dtype = np.float64 if self.mean.dtype == torch.float64 else np.float32
-        image = torch.from_numpy(np.concatenate(parts).astype(dtype))[None]
+        image = torch.from_numpy(self._sections(patch, start, size, flip).astype(dtype))[None]
         return (image - self.mean).float() / self.std
 
     def _weights_of(self, sample, weigh):

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from ..images import read_region
 from ..images.augmentation import Geometry, resample
 from ..images.augmentation.deformation import field_weights
+from ..images.augmentation.geometry import pixel_offsets
 from .batches import Batch, PatchBatches, interpolate_known, to_device
 
 _OVERSHOOT = 1.6  # of a bicubic surface over its control points, at most
@@ -73,18 +74,14 @@ class DeviceBatches(PatchBatches):
 
     def _cut_images(self, drawn, boxes):
         """Images of a batch, standardized on the device."""
-        if any(image.dtype not in _SMALL for image in self.images):
-            each = zip(drawn.patches, boxes, drawn.flips, strict=True)
-            parts = [self._image(patch, start, size, flip) for patch, (start, size), flip in each]
+        is_small = all(image.dtype in _SMALL for image in self.images)
+        read = self._sections if is_small else self._image
+        each = zip(drawn.patches, boxes, drawn.flips, strict=True)
+        parts = [read(patch, start, size, flip) for patch, (start, size), flip in each]
+        if not is_small:  # standardized with more digits
             return to_device(torch.cat(parts), self.device)
-        stacks = []
-        for patch, box, flip in zip(drawn.patches, boxes, drawn.flips, strict=True):
-            indices = self.section_indices[patch.sample]
-            sections = [read_region(self.images[i], *box) for i in indices[:: -1 if flip else 1]]
-            stacks.append(np.concatenate([np.moveaxis(section, -1, 0) for section in sections]))
-        images = to_device(torch.from_numpy(np.stack(stacks)), self.device).float()
-        mean, std = self.mean.to(images), self.std.to(images)
-        return (images - mean) / std
+        images = to_device(torch.from_numpy(np.stack(parts)), self.device).float()
+        return (images - self.mean.to(images)) / self.std.to(images)
 
 
 def batched_coordinates(
@@ -121,9 +118,8 @@ def batched_coordinates(
 @lru_cache(maxsize=8)
 def _constants(patch_shape, grid, device):
     """Offsets of pixels from the center, and the weights of the control points at each."""
-    axes = [torch.arange(side, dtype=torch.float32) - (side - 1) / 2 for side in patch_shape]
-    offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
-    return offsets.to(device), field_weights(patch_shape[-2], patch_shape[-1], grid).to(device)
+    weights = field_weights(patch_shape[-2], patch_shape[-1], grid)
+    return pixel_offsets(patch_shape).to(device), weights.to(device)
 
 
 def batches_on(device: torch.device) -> type[PatchBatches]:

@@ -17,10 +17,10 @@ from unittest.mock import patch
 
 import numpy as np
 import torch
-from harness import TRAINED, Cells, data_folder, markdown
+from harness import TRAINED, Cells, data_folder, markdown, mitochondria_block, network_steps
 
 from sskseg import SemiSupervisedSegmenter
-from sskseg.datasets import load_epfl_mitochondria, make_cells
+from sskseg.datasets import make_cells
 from sskseg.metrics import iou
 from sskseg.segmentation import _training
 from sskseg.training import DeviceBatches, PatchBatches, optimize
@@ -30,19 +30,13 @@ CLASSES = {"warped on the device": DeviceBatches, "warped on the CPU": PatchBatc
 
 def images():
     """Sections for training and evaluation, of which 4 are labeled."""
-    folder = data_folder() / "epfl_mitochondria"
-    if folder.is_dir():
-        X, y = load_epfl_mitochondria(folder, split="train")
-        X_test, y_test = X[125:], y[125:]
-        X, y = X[:120], y[:120]
-    else:
-        X, y = make_cells(48, (512, 512), random_state=0)
-        X, y = (255 * X).astype(np.uint8), (y > 0).astype(np.int8)
-        X_test, y_test, X, y = X[40:], y[40:], X[:40], y[:40]
-    known = np.full(y.shape, -1, np.int8)
-    labeled = np.round(np.linspace(0, len(y) - 1, 6)[1:-1]).astype(int)
-    known[labeled] = y[labeled]
-    return X, known, X_test, y_test
+    if (data_folder() / "epfl_mitochondria").is_dir():
+        return mitochondria_block()
+    X, y = make_cells(48, (512, 512), random_state=0)
+    X, y = (255 * X).astype(np.uint8), (y > 0).astype(np.int8)
+    known = np.full_like(y[:40], -1)
+    known[4::9] = y[:40][4::9]
+    return X[:40], known, X[40:], y[40:]
 
 
 def segmenter(options, width, **budget):
@@ -93,8 +87,8 @@ def accuracy(options, width):
     seconds = time.perf_counter() - start
     return {
         "IoU, 4 labels": iou(y_test > 0, masks > 0),
-        "steps": max(row["step"] for row in model.history_ if row["phase"] == "network"),
-        "predict MP/s": X_test[..., :].size / seconds / 1e6,
+        "steps": network_steps(model),
+        "predict MP/s": X_test.size / seconds / 1e6,
     }
 
 

@@ -12,7 +12,11 @@ import numpy as np
 import torch
 
 import sskseg
-from sskseg.datasets import load_dsb2018_nuclei, make_neuromuscular_junctions
+from sskseg.datasets import (
+    load_dsb2018_nuclei,
+    load_epfl_mitochondria,
+    make_neuromuscular_junctions,
+)
 from sskseg.metrics import average_precision, count_error, f1_instances
 from sskseg.training import select_device, select_precision
 
@@ -100,6 +104,21 @@ def nuclei():
     order = np.random.default_rng(0).permutation(len(X))
     X, y = [X[i] for i in order], [y[i] for i in order]
     return X[:160], y[:160], X[160:240], y[160:240]
+
+
+def mitochondria_block(n_labeled=4):
+    """Sections 0-119 of the EPFL training volume, some labeled (others -1), and 125-164 for
+    evaluation."""
+    X, y = load_epfl_mitochondria(data_folder() / "epfl_mitochondria", split="train")
+    known = np.full((120, *y.shape[1:]), -1, np.int8)
+    labeled = np.round(np.linspace(0, 119, n_labeled + 2)[1:-1]).astype(int)
+    known[labeled] = y[labeled]
+    return X[:120], known, X[125:], y[125:]
+
+
+def network_steps(model):
+    """Training steps of a segmenter's network."""
+    return max(row["step"] for row in model.history_ if row["phase"] == "network")
 
 
 def foreground(outputs, ndim=2):

@@ -25,10 +25,18 @@ from functools import partial
 from itertools import product
 
 import numpy as np
-from harness import COUNTED, Cells, data_folder, markdown, resident
+from harness import (
+    COUNTED,
+    Cells,
+    data_folder,
+    markdown,
+    mitochondria_block,
+    network_steps,
+    resident,
+)
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
-from sskseg.datasets import load_epfl_mitochondria, load_nuclei3d, make_neuromuscular_junctions
+from sskseg.datasets import load_nuclei3d, make_neuromuscular_junctions
 from sskseg.metrics import f1_instances, iou
 
 METHODS = ("sections", "volume")
@@ -44,12 +52,7 @@ def segmenter(method, seed, time_budget):
 
 
 def mitochondria(method, seed, time_budget):
-    X, y = load_epfl_mitochondria(data_folder() / "epfl_mitochondria", split="train")
-    known = np.full((120, *y.shape[1:]), -1, np.int8)
-    labeled = np.round(np.linspace(0, 119, 6)[1:-1]).astype(int)
-    known[labeled] = y[labeled]
-    X_test, y_test = X[125:], y[125:]
-    X = X[:120]
+    X, known, X_test, y_test = mitochondria_block()
     if method == "volume":
         X, known, X_test, y_test = X[None], known[None], X_test[None], y_test[None]
     model = segmenter(method, seed, time_budget)
@@ -59,13 +62,9 @@ def mitochondria(method, seed, time_budget):
     start = time.perf_counter()
     masks = model.predict_proba(X_test) > 0.5
     return {
-        "iou": iou(y_test, masks), "steps": steps_of(model), "fit s": seconds,
+        "iou": iou(y_test, masks), "steps": network_steps(model), "fit s": seconds,
         "predict s": time.perf_counter() - start,
     }  # fmt: skip
-
-
-def steps_of(model):
-    return max(row["step"] for row in model.history_ if row["phase"] == "network")
 
 
 def nuclei(method, seed, time_budget):
@@ -106,7 +105,7 @@ def objects(method, seed, time_budget, X, y, X_test, y_test, counter=None):
     errors = np.abs(np.subtract(*counts)).sum()
     return {
         "f1": f1_instances(list(y_test), list(labels)), "count error": errors / sum(counts[0]),
-        "objects": sum(counts[0]), "steps": steps_of(model), "fit s": seconds,
+        "objects": sum(counts[0]), "steps": network_steps(model), "fit s": seconds,
     }  # fmt: skip
 
 

@@ -13,13 +13,12 @@ from ...io import (
     read_images,
     read_labels,
     read_object_table,
-    read_rois,
     write_ome_zarr,
     write_ome_zarr_labels,
 )
 from ...io.ome_zarr.existing import read_image_group
 from ...io.ome_zarr.reading import holds_zarr, open_label_image
-from ...io.rois.adapters import holds_labels
+from ...io.rois.adapters import holds_labels, read_areas
 from ..formats import OME_ZARR
 from ._common import MEASURED, file_names, new_folder, say, write_as
 
@@ -56,11 +55,9 @@ def _read(path, names, shapes):
         each = zip(names, labels, strict=True)
         return [(name, label) for name, label in each if label is not None], {}
     known, tables = [], {}
-    for name, rois in zip(*read_rois(path, shapes, names), strict=True):
-        if rois is None:
+    for name, rois in zip(*read_areas(path, names, 2, shapes), strict=True):
+        if rois is None or rois.labels is None:
             continue
-        if rois.labels is None or (len(rois.points) and not len(rois.table)):
-            raise ValueError(f"{path} holds points of {name!r}, and no areas.")
         table = rois.table.drop(columns="section", errors="ignore")
         known.append((name, rois.labels))
         tables[name] = table[table.id.isin(np.unique(rois.labels))]  # others are hidden

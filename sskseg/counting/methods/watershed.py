@@ -151,7 +151,7 @@ class Watershed(InstanceMethod):
             # Each fragment has a core of its own.
             "seeds": seeds[::-1] if is_fragmented else seeds,
             "seed_height": lambda values, _: heights[: 1 if values["seeds"] == "core" else None],
-            "cut_weights": ((),),
+            "cut_weights": self.candidates["cut_weights"],
         }
 
     def learned_candidates(

@@ -106,13 +106,17 @@ def coordinates(geometry: Geometry, patch_shape: Sequence[int]) -> torch.Tensor:
     -------
     Tensor of shape (1, *patch_shape, ndim), float32
     """
-    axes = [torch.arange(side, dtype=torch.float32) - (side - 1) / 2 for side in patch_shape]
-    offsets = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
     shift = displacement(geometry.smooth, geometry.piecewise, patch_shape)
     if len(patch_shape) == 3:
         shift = F.pad(shift, (1, 0))
     matrix = torch.from_numpy(geometry.matrix).float()
-    return ((offsets + shift) @ matrix.T).unsqueeze(0)
+    return ((pixel_offsets(patch_shape) + shift) @ matrix.T).unsqueeze(0)
+
+
+def pixel_offsets(patch_shape: Sequence[int]) -> torch.Tensor:
+    """Return the offsets of pixels from the center, (*patch_shape, ndim), float32."""
+    axes = [torch.arange(side, dtype=torch.float32) - (side - 1) / 2 for side in patch_shape]
+    return torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)
 
 
 def locate(points: np.ndarray, geometry: Geometry, patch_shape: Sequence[int]) -> np.ndarray:

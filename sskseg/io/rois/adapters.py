@@ -10,7 +10,7 @@ import numpy as np
 
 from ..folders import label_files, list_images, stem, without_label_suffix
 from .formats import image_name, is_region_file, read_regions, region_files, without_image_suffix
-from .reading import check_once, join_points, ordered, read_rois
+from .reading import Rois, check_once, join_points, ordered, read_rois
 
 _TIFF = (".tif", ".tiff")
 
@@ -41,13 +41,22 @@ def read_region_labels(
     shape: Sequence[int] | Sequence[Sequence[int]] | None,
 ) -> tuple[list[str], list[np.ndarray | None]]:
     """Read the label images of files of regions; see `read_labels`."""
+    found, every = read_areas(path, names, spatial_ndim, shape)
+    return found, [None if rois is None else rois.labels for rois in every]
+
+
+def read_areas(
+    path: Path,
+    names: Sequence[str] | None,
+    spatial_ndim: int,
+    shape: Sequence[int] | Sequence[Sequence[int]] | None,
+) -> tuple[list[str], list[Rois | None]]:
+    """Read regions as `read_rois` does; raise for an image that has points alone."""
     found, every = read_rois(path, shape, names, spatial_ndim=spatial_ndim)
-    labels: list[np.ndarray | None] = []
     for name, rois in zip(found, every, strict=True):
         if rois is not None and len(rois.points) and not len(rois.table):
             raise ValueError(f"{path} holds points of {name!r}, and no areas: use read_points.")
-        labels.append(None if rois is None else rois.labels)
-    return found, labels
+    return found, every
 
 
 def holds_points(path: Path, has_tables: bool) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from .regions import (
     Region,
     as_number,
     ellipse,
-    listed,
+    leave_out,
     points_of,
     vertices_of,
     where_is,
@@ -47,16 +46,8 @@ def _image(item, file):
     height, width = (int(_number(item, key, where)) for key in ("height", "width"))
     shape = check_size(height, width, where)
     others = [part.get("label") for part in item if part.tag in _LINES]
-    if others and not any(part.tag in _SHAPES for part in item):
-        raise ValueError(
-            f"{where} holds no areas or points: {listed(others)} are lines, skeletons or cuboids."
-        )
-    if others:
-        warnings.warn(
-            f"{where}: {listed(others)} are lines, skeletons or cuboids, and are left out.",
-            UserWarning,
-            stacklevel=6,
-        )
+    is_all = not any(part.tag in _SHAPES for part in item)
+    leave_out(where, others, "lines, skeletons or cuboids", is_all=is_all, stacklevel=6)
     parts = [(i, part) for i, part in enumerate(item, start=1) if part.tag in _SHAPES]
     parts.sort(key=lambda pair: _number(pair[1], "z_order", where, 0))
     name = item.get("name")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 import zipfile
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +16,7 @@ from .regions import (
     Region,
     as_measurement,
     as_number,
-    listed,
+    leave_out,
     points_of,
     rectangle,
     vertices_of,
@@ -131,16 +130,7 @@ def _regions(file, content):
             others.append(name)
         else:
             regions.append(region)
-    if others and not regions:
-        raise ValueError(
-            f"{file} holds no areas or points: {listed(others)} are lines, text or pictures."
-        )
-    if others:
-        warnings.warn(
-            f"{file}: {listed(others)} are lines, text or pictures, and are left out.",
-            UserWarning,
-            stacklevel=5,
-        )
+    leave_out(file, others, "lines, text or pictures", is_all=not regions, stacklevel=5)
     return regions
 
 

@@ -7,7 +7,6 @@ import binascii
 import io
 import json
 import math
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from .regions import (
     Region,
     as_number,
     ellipse,
-    listed,
+    leave_out,
     points_of,
     rectangle,
     vertices_of,
@@ -39,12 +38,7 @@ def parse_labelme(content: Any, file: Path) -> list[ImageRegions]:
     labels = [child(item, "label", str, where) for item, where in shapes]
     kinds = [item.get("shape_type") or "polygon" for item, _ in shapes]
     lines = [label for label, kind in zip(labels, kinds) if kind in _LINES]
-    if lines and len(lines) == len(shapes):
-        raise ValueError(f"{file} holds no areas or points: {listed(lines)} are lines.")
-    if lines:
-        warnings.warn(
-            f"{file}: {listed(lines)} are lines, and are left out.", UserWarning, stacklevel=5
-        )
+    leave_out(file, lines, "lines", is_all=len(lines) == len(shapes), stacklevel=5)
     keys = _keys(shapes, labels)
     regions = [
         _region(item, kind, label, key, f"{where} ({label!r})")

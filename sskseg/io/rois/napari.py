@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from ...images.points import points_from_table
 from ..tables import read_table
 from .objects import Drawing
-from .regions import ImageRegions, Region, ellipse, listed, vertices_of, where_is
+from .regions import ImageRegions, Region, ellipse, leave_out, vertices_of, where_is
 
 _SHAPES = ("polygon", "rectangle", "ellipse")
 _HEADER = ["index", "shape-type", "vertex-index"]
@@ -40,12 +39,7 @@ def read_napari(file: Path, spatial_ndim: int) -> list[ImageRegions]:
             lines.append(name)
             continue
         regions.append(_region(vertices[axes], kind, name, where_is(file, name)))
-    if lines and not regions:
-        raise ValueError(f"{file} holds no areas or points: {listed(lines)} are lines.")
-    if lines:
-        warnings.warn(
-            f"{file}: {listed(lines)} are lines, and are left out.", UserWarning, stacklevel=4
-        )
+    leave_out(file, lines, "lines", is_all=not regions, stacklevel=4)
     return [ImageRegions(None, None, regions)]
 
 

@@ -19,6 +19,7 @@ from .regions import (
     Region,
     as_measurement,
     as_number,
+    leave_out,
     listed,
     points_of,
     vertices_of,
@@ -36,10 +37,7 @@ def parse_geojson(content: Any, file: Path) -> list[ImageRegions]:
     features = content if isinstance(content, list) else [content]
     found = [_regions(feature, i, file) for i, feature in enumerate(features, start=1)]
     others = [name for name, _, regions in found if not regions]
-    if others and len(others) == len(found):
-        raise ValueError(f"{file} holds no areas or points: {listed(others)} are lines.")
-    if others:
-        _warn(f"{file}: {listed(others)} are lines, and are left out.")
+    leave_out(file, others, "lines", is_all=len(others) == len(found), stacklevel=5)
     return [ImageRegions(None, None, _objects(found, file))]
 
 

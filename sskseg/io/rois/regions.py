@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -174,6 +175,37 @@ def listed(names: Iterable[object], n: int = 3) -> str:
     return ", ".join(map(repr, names[:n])) + (
         f" and {len(names) - n} others" if len(names) > n else ""
     )
+
+
+def leave_out(where: object, names: list, kinds: str, *, is_all: bool, stacklevel: int) -> None:
+    """Warn of regions that are neither areas nor points.
+
+    Parameters
+    ----------
+    where : object
+        The file, or an image of it.
+    names : list
+        Of these regions; nothing happens without any.
+    kinds : str
+        What they are.
+    is_all : bool
+        Whether there are no others: an image without regions would be labeled as background.
+    stacklevel : int
+        Of the warning, seen from the caller.
+
+    Raises
+    ------
+    ValueError
+        If there are no others.
+    """
+    if names and is_all:
+        raise ValueError(f"{where} holds no areas or points: {listed(names)} are {kinds}.")
+    if names:
+        warnings.warn(
+            f"{where}: {listed(names)} are {kinds}, and are left out.",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
 
 
 def as_number(value: Any) -> int | None:
