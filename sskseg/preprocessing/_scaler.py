@@ -9,8 +9,8 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .base import ImageEstimator
-from .images import (
+from ..base import ImageEstimator
+from ..images import (
     check_images,
     check_lazy_images,
     check_numbers,
