@@ -11,6 +11,7 @@ _HOMES = {
     "Annotations": "images.annotations",
     "ContourDetector": "detection",
     "CrossFitted": "model_selection",
+    "DomainCheck": "preprocessing",
     "ImageStack": "images",
     "InstanceCounter": "counting",
     "LabeledKFold": "model_selection",

@@ -28,7 +28,12 @@ DAMAGE = (TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError, 
 
 
 def write_model(
-    path: str | os.PathLike[str], class_name: str, values: dict, tensors: dict[str, Any]
+    path: str | os.PathLike[str],
+    class_name: str,
+    values: dict,
+    tensors: dict[str, Any],
+    *,
+    half_precision: bool = False,
 ) -> None:
     """Write a model file; an older file stays until the new one is complete.
 
@@ -39,6 +44,8 @@ def write_model(
     values : dict
         See `sskseg.io.registry.encode`.
     tensors : dict of str to Tensor or ndarray
+    half_precision : bool, default=False
+        Whether to store float32 matrices and kernels as float16.
 
     Raises
     ------
@@ -47,9 +54,20 @@ def write_model(
     """
     header = {"format": _FORMAT, "class": class_name, "values": json.dumps(encode(values))}
     tensors = {name: torch.as_tensor(value).contiguous() for name, value in tensors.items()}
+    if half_precision:
+        tensors = {name: _halved(name, tensor) for name, tensor in tensors.items()}
     header["checksum"] = _checksum(header, tensors)
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata=header)
+
+
+def _halved(name, tensor):
+    if tensor.dtype != torch.float32 or tensor.ndim < 2:  # statistics and offsets are small
+        return tensor
+    half = tensor.half()
+    if not torch.isfinite(half).all():
+        raise ValueError(f"{name} exceeds the range of float16; save the model in float32.")
+    return half
 
 
 def read_model(path: str | os.PathLike[str]) -> tuple[str, dict, dict[str, torch.Tensor]]:
@@ -153,6 +171,9 @@ _KINDS = {
     "a number": _is_number,
     "a boolean": lambda x: isinstance(x, bool),
     "numbers": lambda x: isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "iuf",
+    "rows of numbers": lambda x: (
+        isinstance(x, np.ndarray) and x.ndim == 2 and x.size > 0 and bool(np.isfinite(x).all())
+    ),
     "pairs of numbers": lambda x: (
         isinstance(x, np.ndarray) and x.shape[1:] == (2,) and x.dtype.kind in "iuf"
     ),
@@ -173,7 +194,7 @@ _KINDS = {
 
 
 def check_weights(module: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
-    """Raise if tensors are not those of a module.
+    """Raise if tensors are not those of a module; float16 may stand for float32.
 
     Parameters
     ----------
@@ -190,7 +211,8 @@ def check_weights(module: torch.nn.Module, state: dict[str, torch.Tensor]) -> No
     """
     for name, expected in module.state_dict().items():
         tensor = state.get(name)
-        if tensor is not None and tensor.dtype != expected.dtype:
+        is_half = expected.dtype == torch.float32 and getattr(tensor, "dtype", None) == torch.float16
+        if tensor is not None and tensor.dtype != expected.dtype and not is_half:
             raise ValueError(f"{name} must be of {expected.dtype}, got {tensor.dtype}.")
         if tensor is not None and not torch.isfinite(tensor).all():
             raise ValueError(f"{name} holds NaN or infinity.")

@@ -1,5 +1,6 @@
 """Transformers of images that come before a network."""
 
+from ._domain import DomainCheck
 from ._scaler import PercentileScaler
 
-__all__ = ["PercentileScaler"]
+__all__ = ["DomainCheck", "PercentileScaler"]

@@ -1,0 +1,232 @@
+"""`DomainCheck`: images that a model does not know."""
+
+from __future__ import annotations
+
+import warnings
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import OutlierMixin
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted
+
+from ..base import ImageEstimator
+from ..images import check_images, check_lazy_images, is_lazy
+from ..images.appearance import APPEARANCE, measure_appearance
+from ..io.units import per_millimeter
+
+_MIN_SAMPLES = 5
+_MAX_PIXEL_RATIO = 1.5  # of sizes of pixels
+_N_NAMED = 2  # measurements that a warning names
+_MIN_SPREAD = 0.05  # of a measurement over images: about 5 % of a size, or of the intensities
+_MIN_LIMIT = 1.0  # of distances, for sets of images that hardly differ
+
+
+class DomainCheck(OutlierMixin, ImageEstimator):
+    """Warn of images that are unlike those of `fit`.
+
+    As the first step of a pipeline it passes images on unchanged, and warns where detail,
+    intensities, the size of what stands out, or the size of a pixel are not those that the later
+    steps were fitted on. This is novelty detection by the distance to the nearest neighbor [1]_.
+
+    Parameters
+    ----------
+    quantile : float in (0, 1], default=0.98
+        Share of the images of `fit` whose nearest other image is within `limit_`.
+    tolerance : float, default=1.25
+        An image is unlike those of `fit` if its distance to the nearest exceeds `limit_` by this
+        factor.
+    spatial_ndim : {2, 3}, default=2
+        Spatial axes of one sample.
+
+    Attributes
+    ----------
+    appearance_ : ndarray of shape (n_samples, 13)
+        Of the images of `fit`, see `sskseg.images.appearance.measure_appearance`.
+    limit_ : float
+        Distance, in units of the spread of each measurement: half the difference between its 84th
+        and its 16th percentile.
+    n_channels_ : int
+    spacing_ : tuple of float, or None
+        Size of a pixel of the images of `fit`, if they have one.
+    unit_ : str or None
+
+    References
+    ----------
+    .. [1] Pimentel, Clifton, Clifton, Tarassenko. A review of novelty detection. Signal Processing
+       2014. :doi:`10.1016/j.sigpro.2013.12.026`
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from sskseg import DomainCheck
+    >>> from sskseg.datasets import make_cells
+    >>> X, _ = make_cells(n_samples=20, shape=(64, 64), random_state=0)
+    >>> check = DomainCheck().fit(X[:15])
+    >>> check.predict(X[15:])
+    array([1, 1, 1, 1, 1])
+    >>> check.predict(1 - X[15:])                               # dark cells
+    array([-1, -1, -1, -1, -1])
+    """
+
+    _fitted = {  # noqa: RUF012
+        "appearance_": "rows of numbers",
+        "limit_": "a number",
+        "n_channels_": "a count",
+        "spacing_": "a tuple or None",
+        "unit_": "text or None",
+    }
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
+        "quantile": [Interval(Real, 0, 1, closed="right")],
+        "tolerance": [Interval(Real, 0, None, closed="neither")],
+        "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
+    }
+
+    def __init__(
+        self, quantile: float = 0.98, *, tolerance: float = 1.25, spatial_ndim: int = 2
+    ):
+        self.quantile = quantile
+        self.tolerance = tolerance
+        self.spatial_ndim = spatial_ndim
+
+    def fit(self, X: Any, y: Any = None) -> DomainCheck:
+        """Measure images.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
+            At least 5 images. Or a list of images of different sizes, or an `ImageStack`.
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            For invalid images, or fewer than 5.
+        """
+        self._validate_params()
+        images = check_images(X, self.spatial_ndim)
+        if len(images) < _MIN_SAMPLES:
+            raise ValueError(f"X must have at least {_MIN_SAMPLES} images, got {len(images)}.")
+        self.n_channels_ = images[0].shape[-1]
+        self.spacing_, self.unit_ = getattr(X, "spacing", None), getattr(X, "unit", None)
+        self.appearance_ = np.stack([measure_appearance(image) for image in images])
+        distances = self._distances(self.appearance_)
+        np.fill_diagonal(distances, np.inf)
+        limit = float(np.quantile(distances.min(axis=1), self.quantile))
+        self.limit_ = max(_MIN_LIMIT, limit)
+        return self
+
+    def transform(self, X: Any) -> Any:
+        """Return the images as they are, after a warning of those that are unlike those of `fit`.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `fit`. The samples of a dask array are not measured.
+
+        Returns
+        -------
+        array-like
+            `X` itself.
+
+        Warns
+        -----
+        UserWarning
+            Of images that are unlike those of `fit`, with the measurements that differ most.
+
+        Raises
+        ------
+        ValueError
+            For another number of channels.
+        """
+        check_is_fitted(self)
+        self._warn_of_spacing(X)
+        if is_lazy(X):
+            check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
+            return X
+        measured = self._measure(X)
+        unlike = np.flatnonzero(self._novelty(measured) > self.tolerance)
+        if unlike.size:
+            warnings.warn(self._message(measured[unlike], unlike, len(measured)), stacklevel=2)
+        return X
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Compute how much each image resembles those of `fit`.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of shape (n_samples,)
+            Minus the distance to the nearest image of `fit`, in units of `limit_`. Images below
+            minus `tolerance` are unlike those of `fit`.
+        """
+        check_is_fitted(self)
+        return -self._novelty(self._measure(X))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Decide which images are like those of `fit`.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `fit`.
+
+        Returns
+        -------
+        ndarray of int, shape (n_samples,)
+            1 for images like those of `fit`, -1 for others.
+        """
+        return np.where(self.score_samples(X) < -self.tolerance, -1, 1)
+
+    def _measure(self, X):
+        images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
+        return np.stack([measure_appearance(image) for image in images])
+
+    @property
+    def _spread(self):
+        low, high = np.percentile(self.appearance_, (16, 84), axis=0)
+        return np.maximum((high - low) / 2, _MIN_SPREAD)
+
+    def _distances(self, measured):
+        """Distance of each image to each image of `fit`."""
+        differences = (measured[:, None] - self.appearance_) / self._spread
+        return np.sqrt((differences**2).sum(axis=-1))
+
+    def _novelty(self, measured):
+        return self._distances(measured).min(axis=1) / self.limit_
+
+    def _message(self, measured, unlike, n_images):
+        nearest = self.appearance_[self._distances(measured).argmin(axis=1)]
+        differences = np.median((measured - nearest) / self._spread, axis=0)
+        most = np.argsort(-np.abs(differences))[:_N_NAMED]
+        named = [f"{'more' if differences[i] > 0 else 'less'} {APPEARANCE[i]}" for i in most]
+        which = ", ".join(map(str, unlike[:10])) + (", ..." if len(unlike) > 10 else "")
+        return (
+            f"{len(unlike)} of {n_images} images ({which}) are unlike those that the model was "
+            f"trained on ({' and '.join(named)}): its results may be wrong. Compare some with the "
+            "images, or train on images like these."
+        )
+
+    def _warn_of_spacing(self, X):
+        spacing, unit = getattr(X, "spacing", None), getattr(X, "unit", None)
+        ours, theirs = (per_millimeter(name or "") for name in (self.unit_, unit))
+        if spacing is None or self.spacing_ is None or (not (ours and theirs) and unit != self.unit_):
+            return  # sizes that cannot be compared
+        ratio = spacing[-1] / self.spacing_[-1] * ((theirs / ours) if ours and theirs else 1.0)
+        if not 1 / _MAX_PIXEL_RATIO <= ratio <= _MAX_PIXEL_RATIO:
+            warnings.warn(
+                f"A pixel of X is {spacing[-1]:.3g} {unit or ''}, and one of the images that the "
+                f"model was trained on {self.spacing_[-1]:.3g} {self.unit_ or ''}: its results may "
+                "be wrong. Resample the images, or train on images like these.",
+                stacklevel=3,
+            )

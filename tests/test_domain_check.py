@@ -1,0 +1,99 @@
+"""Images that a model does not know: warnings, scores, files, scans."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.pipeline import make_pipeline
+
+from sskseg import DomainCheck, ImageStack, OtsuWatershed, PercentileScaler
+from sskseg.datasets import make_cells
+from sskseg.images.appearance import APPEARANCE, measure_appearance
+from sskseg.models import load_model, save_model
+
+
+@pytest.fixture(scope="module")
+def cells():
+    return make_cells(n_samples=56, shape=(96, 96), radius=7, random_state=0)[0]
+
+
+def test_appearance_does_not_depend_on_the_range_of_intensities(cells):
+    image = cells[0][..., None]
+    assert len(measure_appearance(image)) == len(APPEARANCE)
+    assert np.allclose(measure_appearance(image), measure_appearance(500 + 40 * image), atol=1e-3)
+
+
+def test_appearance_of_volumes_strips_and_constant_images():
+    rng = np.random.default_rng(0)
+    for shape in ((20, 24, 28, 1), (1, 40, 2), (3, 3, 1)):
+        assert np.isfinite(measure_appearance(rng.random(shape))).all()
+    assert np.isfinite(measure_appearance(np.full((16, 16, 1), 7))).all()
+
+
+def test_object_size_is_that_of_disks():
+    y, x = np.mgrid[:200, :200]
+    image = ((y % 50 - 25) ** 2 + (x % 50 - 25) ** 2 < 12**2).astype(float)
+    size = measure_appearance(image[..., None])[APPEARANCE.index("object size")]
+    assert np.exp(size) == pytest.approx(24, rel=0.1)
+
+
+def test_like_images_pass_and_unlike_ones_warn(cells):
+    check = DomainCheck().fit(cells[:48])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert check.transform(cells[48:]) is not None
+    assert (check.predict(cells[48:]) == 1).all()
+    big = make_cells(n_samples=3, shape=(96, 96), radius=25, random_state=1)[0]
+    mixed = [*cells[48:50], *(1 - cells[50:52]), *big]
+    assert check.predict(mixed).tolist() == [1, 1, -1, -1, -1, -1, -1]
+    with pytest.warns(UserWarning, match=r"5 of 7 images \(2, 3, 4, 5, 6\) are unlike"):
+        assert check.transform(mixed) is mixed
+    scores = check.score_samples(mixed)
+    assert scores[:2].min() > -1.25 > scores[2:].max()
+
+
+def test_warning_names_what_differs(cells):
+    check = DomainCheck().fit(cells[:48])
+    with pytest.warns(UserWarning, match=r"\(.*more median intensity.*\): its results may"):
+        check.transform(1 - cells[48:])
+
+
+def test_size_of_pixels(cells):
+    check = DomainCheck().fit(ImageStack(cells[:48], spacing=(0.5, 0.5), unit="µm"))
+    for spacing, unit in (((500, 500), "nm"), ((0.6, 0.6), "µm"), (None, None)):
+        check.transform(ImageStack(cells[48:], spacing=spacing, unit=unit))
+    with pytest.warns(UserWarning, match=r"A pixel of X is 1e\+03 nm, and .* 0.5 µm"):
+        check.transform(ImageStack(cells[48:], spacing=(1000, 1000), unit="nm"))
+
+
+def test_bad_input(cells):
+    with pytest.raises(ValueError, match="at least 5 images, got 3"):
+        DomainCheck().fit(cells[:3])
+    check = DomainCheck().fit(cells[:48])
+    with pytest.raises(ValueError, match=r"channel"):
+        check.transform(np.stack([cells, cells], -1))
+    with pytest.raises(ValueError, match="quantile"):
+        DomainCheck(quantile=0).fit(cells)
+
+
+def test_images_without_variation_are_no_division_by_zero():
+    check = DomainCheck().fit(np.zeros((6, 20, 20)))
+    assert (check.predict(np.zeros((2, 20, 20))) == 1).all()
+    noise = np.random.default_rng(0).random((2, 20, 20))
+    assert (check.predict(noise) == -1).all()
+
+
+def test_in_a_saved_pipeline(cells, tmp_path):
+    model = make_pipeline(DomainCheck(), PercentileScaler(), OtsuWatershed()).fit(cells)
+    save_model(model, tmp_path / "m.sskseg")
+    loaded = load_model(tmp_path / "m.sskseg")
+    assert np.array_equal(loaded.predict(cells), model.predict(cells))
+    with pytest.warns(UserWarning, match="unlike"):
+        loaded.predict(1 - cells[:2])
+
+
+def test_dask_arrays_stay_lazy(cells):
+    da = pytest.importorskip("dask.array")
+    check = DomainCheck().fit(cells)
+    lazy = da.from_array(1 - cells[:2], chunks=(1, 96, 96))
+    assert check.transform(lazy) is lazy
