@@ -97,3 +97,29 @@ def test_dask_arrays_stay_lazy(cells):
     check = DomainCheck().fit(cells)
     lazy = da.from_array(1 - cells[:2], chunks=(1, 96, 96))
     assert check.transform(lazy) is lazy
+
+
+@pytest.mark.filterwarnings("ignore:.*larger than the halo")
+def test_scans_warn_once_and_count_the_same(tmp_path):
+    da = pytest.importorskip("dask.array")
+    pytest.importorskip("zarr")
+    from sskseg import InstanceCounter, SemiSupervisedSegmenter
+    from sskseg.scans import count_scan
+
+    X, y = make_cells(n_samples=40, shape=(64, 64), random_state=0)
+    segmenter = SemiSupervisedSegmenter(
+        semi_supervision=None, width=4, depth=1, max_steps=20, batch_size=2, random_state=0
+    )
+    steps = PercentileScaler(), segmenter, InstanceCounter("components")
+    model = make_pipeline(DomainCheck(), *steps).fit(X, y)
+    plain = make_pipeline(*(step for _, step in model.steps[1:]))
+    large = make_cells(n_samples=1, shape=(200, 200), random_state=1)[0][0]
+    like, unlike = (da.from_array(a, chunks=(64, 64)) for a in (large, 1 - large))
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*unlike")
+        counted = count_scan(model, like, tmp_path / "a", block_shape=(64, 64))
+    same = count_scan(plain, like, tmp_path / "b", block_shape=(64, 64))
+    assert counted.n_objects == same.n_objects
+    with pytest.warns(UserWarning, match="of 5 crops are unlike") as caught:
+        count_scan(model, unlike, tmp_path / "c", block_shape=(64, 64))
+    assert sum("unlike" in str(w.message) for w in caught) == 1

@@ -23,6 +23,7 @@ __all__ = ["DAMAGE", "check_fitted", "check_weights", "read_model", "register", 
            "write_model"]  # fmt: skip
 
 _FORMAT = "sskseg-1"
+_HALF = torch.float16, torch.float32  # stored, and in the network
 # Errors of building objects from the values that a file claims (RuntimeError: RecursionError, too).
 DAMAGE = (TypeError, ValueError, RuntimeError, AttributeError, ArithmeticError, LookupError)
 
@@ -211,7 +212,9 @@ def check_weights(module: torch.nn.Module, state: dict[str, torch.Tensor]) -> No
     """
     for name, expected in module.state_dict().items():
         tensor = state.get(name)
-        is_half = expected.dtype == torch.float32 and getattr(tensor, "dtype", None) == torch.float16
+        is_half = (
+            expected.dtype == torch.float32 and getattr(tensor, "dtype", None) == torch.float16
+        )
         if tensor is not None and tensor.dtype != expected.dtype and not is_half:
             raise ValueError(f"{name} must be of {expected.dtype}, got {tensor.dtype}.")
         if tensor is not None and not torch.isfinite(tensor).all():

@@ -48,6 +48,8 @@ class DomainCheck(OutlierMixin, ImageEstimator):
         Distance, in units of the spread of each measurement: half the difference between its 84th
         and its 16th percentile.
     n_channels_ : int
+    shape_ : tuple of int
+        Median size of the images of `fit` along each axis, pixels.
     spacing_ : tuple of float, or None
         Size of a pixel of the images of `fit`, if they have one.
     unit_ : str or None
@@ -74,6 +76,7 @@ class DomainCheck(OutlierMixin, ImageEstimator):
         "appearance_": "rows of numbers",
         "limit_": "a number",
         "n_channels_": "a count",
+        "shape_": "a shape",
         "spacing_": "a tuple or None",
         "unit_": "text or None",
     }
@@ -83,9 +86,7 @@ class DomainCheck(OutlierMixin, ImageEstimator):
         "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
     }
 
-    def __init__(
-        self, quantile: float = 0.98, *, tolerance: float = 1.25, spatial_ndim: int = 2
-    ):
+    def __init__(self, quantile: float = 0.98, *, tolerance: float = 1.25, spatial_ndim: int = 2):
         self.quantile = quantile
         self.tolerance = tolerance
         self.spatial_ndim = spatial_ndim
@@ -114,6 +115,7 @@ class DomainCheck(OutlierMixin, ImageEstimator):
         if len(images) < _MIN_SAMPLES:
             raise ValueError(f"X must have at least {_MIN_SAMPLES} images, got {len(images)}.")
         self.n_channels_ = images[0].shape[-1]
+        self.shape_ = tuple(map(int, np.median([image.shape[:-1] for image in images], axis=0)))
         self.spacing_, self.unit_ = getattr(X, "spacing", None), getattr(X, "unit", None)
         self.appearance_ = np.stack([measure_appearance(image) for image in images])
         distances = self._distances(self.appearance_)
@@ -188,6 +190,13 @@ class DomainCheck(OutlierMixin, ImageEstimator):
         """
         return np.where(self.score_samples(X) < -self.tolerance, -1, 1)
 
+    def _restore(self, fitted, tensors):
+        super()._restore(fitted, tensors)
+        if self.appearance_.shape[1] != len(APPEARANCE):
+            raise ValueError(
+                f"appearance_ must have {len(APPEARANCE)} columns, got {self.appearance_.shape[1]}."
+            )
+
     def _measure(self, X):
         images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
         return np.stack([measure_appearance(image) for image in images])
@@ -220,7 +229,11 @@ class DomainCheck(OutlierMixin, ImageEstimator):
     def _warn_of_spacing(self, X):
         spacing, unit = getattr(X, "spacing", None), getattr(X, "unit", None)
         ours, theirs = (per_millimeter(name or "") for name in (self.unit_, unit))
-        if spacing is None or self.spacing_ is None or (not (ours and theirs) and unit != self.unit_):
+        if (
+            spacing is None
+            or self.spacing_ is None
+            or (not (ours and theirs) and unit != self.unit_)
+        ):
             return  # sizes that cannot be compared
         ratio = spacing[-1] / self.spacing_[-1] * ((theirs / ours) if ours and theirs else 1.0)
         if not 1 / _MAX_PIXEL_RATIO <= ratio <= _MAX_PIXEL_RATIO:

@@ -20,6 +20,7 @@ from ..training.prediction_callbacks import Prediction
 from .boxes import n_pixels
 from .checkpoints import Ledger
 from .dependencies import downsample_tasks, object_tasks, write_tasks
+from .domain import check_domain
 from .estimate import worker_memory
 from .fingerprint import fingerprint, predict_shape
 from .joining import REASONS, join_blocks
@@ -205,7 +206,7 @@ def count_scan(
     check_source(plan, store, run["stamps"])
     if not ledger.has("done", 0):
         store = Store(destination, ledger.take_over())
-        plan = freeze_scaling(plan, store.ledger)
+        plan = freeze_scaling(check_domain(plan), store.ledger)
         workers = Workers(plan, store, client, n_workers)
         with closing(_progress(estimator, plan, store.ledger, verbose)) as progress:
             workers.run(object_tasks(plan), progress)

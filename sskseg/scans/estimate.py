@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from ..io.scans import Scan
 from .boxes import n_pixels
+from .domain import check_domain
 from .plan import INPUT_BYTES, OBJECT_BYTES, Plan, make_plan
 from .reading import allowed_blocks, read_input
 from .scaling import freeze_scaling
@@ -94,7 +95,7 @@ def plan_scan(
     estimate = _summarize(plan, blocks)
     if not measure or not blocks:
         return estimate
-    frozen = freeze_scaling(plan)
+    frozen = freeze_scaling(check_domain(plan))
     start = time.perf_counter()
     _evaluate_network(frozen, blocks[len(blocks) // 2])
     seconds = (time.perf_counter() - start) * estimate.n_predict
