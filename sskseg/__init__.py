@@ -19,6 +19,7 @@ _HOMES = {
     "OtsuWatershed": "baselines",
     "PercentileScaler": "preprocessing",
     "PixelForest": "baselines",
+    "PretrainedBackbone": "models",
     "ProxyPretrainer": "pretraining",
     "SegmentationLoss": "training",
     "SemiSupervisedSegmenter": "segmentation",

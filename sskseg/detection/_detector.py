@@ -421,7 +421,9 @@ class ContourDetector(TorchEstimator):
         """Compute statistics of the images and return the network: a new one, that of the last fit,
         or one that starts from a backbone."""
         self.patch_shape_ = self._patch_shape(data.images)
-        network = start_network(self, images, backbone, lambda network: network.unet)
+        network = start_network(
+            self, images, backbone, pretrained_part=lambda network: network.unet
+        )
         check_batch(self.batch_size, self.patch_shape_, network)
         if not self._resumes(network):
             network.scale.fill_(float(np.median(data.radii)))
@@ -502,6 +504,10 @@ class ContourDetector(TorchEstimator):
             sides = [-(-size // factor) for size in image.shape[:-1]]
             outputs = F.pixel_unshuffle(torch.from_numpy(tiled), factor)
             yield outputs[: network.n_outputs, : sides[0], : sides[1]]
+
+
+def _unet_of(network):
+    return network.unet
 
 
 def _shuffle(outputs, factor):

@@ -1,5 +1,14 @@
-"""Fitted pipelines as files."""
+"""Fitted pipelines as files, and trained ones that come with the package."""
 
+from .cards import ModelCard, list_models, model_card
 from .files import load_model, save_model
+from .pretrained import PretrainedBackbone
 
-__all__ = ["load_model", "save_model"]
+__all__ = [
+    "ModelCard",
+    "PretrainedBackbone",
+    "list_models",
+    "load_model",
+    "model_card",
+    "save_model",
+]

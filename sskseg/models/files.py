@@ -13,6 +13,7 @@ import sskseg
 from ..base import ImageEstimator, state_of
 from ..io.models import DAMAGE, read_model, shortened, write_model
 from ..io.registry import registered_class
+from .cards import list_models, trained_file
 
 _PIPELINE = "Pipeline"
 
@@ -88,11 +89,14 @@ def save_model(
 
 
 def load_model(path: str | os.PathLike[str]) -> Any:
-    """Read a pipeline or an estimator that `save_model`, or `save` of an estimator, wrote.
+    """Read a pipeline or an estimator, from a file or as it comes with the package.
 
     Parameters
     ----------
     path : str or path-like
+        Of a file that `save_model`, or `save` of an estimator, wrote. Or a name of `list_models()`:
+        a trained pipeline that comes with the package. A file of such a name needs its folder,
+        ``"./nuclei"``.
 
     Returns
     -------
@@ -107,7 +111,30 @@ def load_model(path: str | os.PathLike[str]) -> Any:
         If the file is damaged or foreign; the message names it.
     OSError
         If it cannot be read.
+
+    See Also
+    --------
+    model_card : What is known of a trained pipeline.
+
+    Examples
+    --------
+    >>> from sskseg.models import load_model
+    >>> [name for name, _ in load_model("nuclei").steps]
+    ['check', 'scaler', 'segmenter', 'counter']
     """
+    trained = trained_file(path)
+    if trained is not None:
+        with trained as file:
+            return _read(file)
+    if isinstance(path, str) and not os.path.exists(path) and path.isidentifier():
+        raise FileNotFoundError(
+            f"No model file at {path}, and no trained model of that name; there are "
+            f"{', '.join(list_models())}."
+        )
+    return _read(path)
+
+
+def _read(path):
     class_name, values, tensors = read_model(path)
     try:
         if class_name != _PIPELINE:

@@ -1,6 +1,6 @@
 """Pretraining networks, and the transfer of their weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -22,6 +22,13 @@ class Backbone:
     network : str, callable or torch.nn.Module
         Specification that made the network, see `sskseg.nn.make_network`.
     width, depth, ndim : int
+    n_channels : int, default=1
+        Of the input.
+    outputs : tuple of str, default=()
+        What the last layer was trained to predict, such as ``("foreground", "core")``; empty for a
+        proxy.
+    object_size : float, default=None
+        Diameter of objects, pixels, to which images were resampled.
     """
 
     module: nn.Module
@@ -29,14 +36,17 @@ class Backbone:
     width: int
     depth: int
     ndim: int
+    n_channels: int = 1
+    outputs: tuple[str, ...] = ()
+    object_size: float | None = None
 
     def __reduce__(self):
         """Pickle weights as arrays: unlike tensors, they have equal bytes, and so one hash.
 
         So a cache (`memory` of a pipeline) finds what it has computed of a backbone.
         """
-        specification = self.network, self.width, self.depth, self.ndim
-        return _restore, (*specification, weights_of(self.module))
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "module"}
+        return _restore, (values, weights_of(self.module))
 
 
 def weights_of(network: nn.Module) -> dict[str, np.ndarray]:
@@ -55,13 +65,14 @@ def weights_of(network: nn.Module) -> dict[str, np.ndarray]:
     return {name: np.array(tensor.detach().cpu().numpy(), order="C") for name, tensor in tensors}
 
 
-def _restore(network, width, depth, ndim, weights):
-    from .registry import make_feature_network
+def _restore(values, weights):
+    from .registry import make_network
 
+    size = values["n_channels"], max(1, len(values["outputs"])), values["width"], values["depth"]
     with torch.random.fork_rng(devices=[]):  # initial weights are random, and replaced
-        module = make_feature_network(network, 1, width, depth, ndim=ndim)
+        module = make_network(values["network"], *size, ndim=values["ndim"])
     module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
-    return Backbone(module.eval(), network, width, depth, ndim)
+    return Backbone(module.eval(), **values)
 
 
 class ProxyNetwork(nn.Module):
@@ -109,16 +120,18 @@ class ProxyNetwork(nn.Module):
         return logits, self.backbone.read_out(features) if restores else None
 
 
-def transfer_weights(source: nn.Module, target: nn.Module) -> list[str]:
-    """Initialize a network with the weights of another one of the same architecture, except heads.
+def transfer_weights(source: nn.Module, target: nn.Module, *, with_head: bool = False) -> list[str]:
+    """Initialize a network with the weights of another one of the same architecture.
 
     If the numbers of input channels differ, the weights of the first layer are repeated and divided
-    by the number of repetitions, so that equal channels give the result of one channel.
+    by the number of repetitions, or added up, so that equal channels give the same result.
 
     Parameters
     ----------
     source, target : torch.nn.Module
         `target` is modified.
+    with_head : bool, default=False
+        Whether to transfer the last layer and auxiliary heads, too, if both predict the same.
 
     Returns
     -------
@@ -131,7 +144,7 @@ def transfer_weights(source: nn.Module, target: nn.Module) -> list[str]:
         If the shape of a parameter does not match.
     """
     old, state = source.state_dict(), target.state_dict()
-    transferred = [name for name in state if not name.startswith(_HEADS)]
+    transferred = [name for name in state if with_head or not name.startswith(_HEADS)]
     for name in transferred:
         if name not in old:
             raise ValueError(f"The backbone has no {name!r}; was it made by another network?")
@@ -145,10 +158,14 @@ def _repeated(weight, shape, name):
         return weight.clone()
     fits = weight.ndim == len(shape) and weight.ndim > 1
     fits = fits and (weight.shape[0], *weight.shape[2:]) == (shape[0], *shape[2:])
-    if not fits or shape[1] % weight.shape[1]:
+    old, new = (weight.shape[1], shape[1]) if fits else (1, 1)
+    if not fits or (new % old and old % new):
         raise ValueError(
             f"The backbone's {name!r} has shape {tuple(weight.shape)}, which does not fit "
-            f"{tuple(shape)}."
+            f"{tuple(shape)}" + (
+                ": one number of input channels must be a multiple of the other." if fits else "."
+            )
         )
-    times = shape[1] // weight.shape[1]
-    return torch.cat([weight] * times, dim=1) / times
+    if new > old:
+        return torch.cat([weight] * (new // old), dim=1) * (old / new)
+    return weight.unflatten(1, (old // new, new)).sum(1)

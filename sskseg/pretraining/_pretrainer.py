@@ -283,10 +283,19 @@ class ProxyPretrainer(TorchEstimator):
         check_is_fitted(self)
         check = check_lazy_images if is_lazy(X) else check_images
         check(X, self.spatial_ndim, n_channels=self.n_channels_)
+        return ImageStack(X, backbone=self.backbone())
+
+    def backbone(self) -> Backbone:
+        """Return the pretrained network, without the heads of the proxies.
+
+        Returns
+        -------
+        Backbone
+        """
+        check_is_fitted(self)
         module: Any = self.network_.backbone
         size = network_size(self.network, self.width, self.depth)
-        backbone = Backbone(module, self.network, *size, self.spatial_ndim)
-        return ImageStack(X, backbone=backbone)
+        return Backbone(module, self.network, *size, self.spatial_ndim)
 
     def features(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Compute dense features: the outputs of the last level of the decoder.

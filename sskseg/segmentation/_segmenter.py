@@ -29,7 +29,14 @@ from ..images.augmentation import Augmentation
 from ..inference import calibrate
 from ..inference.object_size import resample_labels
 from ..io.models import check_fitted, shortened
-from ..nn import ContinuityNet, SectionMeanNet, check_network, make_network
+from ..nn import (
+    Backbone,
+    ContinuityNet,
+    SectionMeanNet,
+    check_network,
+    make_network,
+    network_size,
+)
 from ..training import FINETUNE, SegmentationLoss, check_batch, start_network
 from ..training.callbacks import with_progress
 from ..training.prediction_callbacks import prediction
@@ -323,12 +330,14 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         methods = check_methods(self.semi_supervision)
         with transaction(self), self._session() as session:
             given = read_training_data(self, X, y, positions, sample_weight)
-            data = normalize_size(self, given)
+            backbone = getattr(X, "backbone", None)
+            data = normalize_size(self, given, backbone)
             self.label_offset_ = choose_label_offset(self, data)
             held_out = data.choose_validation_set(self.validation_fraction, session[0])
             training_set, validation = data.without(held_out), ValidationSet(data, held_out)
             choice = choose_methods(methods, training_set).log()
-            network = start_network(self, data.real_images, getattr(X, "backbone", None))
+            outputs = self._objective().outputs
+            network = start_network(self, data.real_images, backbone, outputs)
             self.patch_shape_ = training_patch_shape(self, data.sample_images, network)
             check_batch(self.batch_size, self.patch_shape_, network)
             training = Training(self, training_set, network, budget, session, choice)
@@ -497,6 +506,32 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         return segmenter_blocks(
             partial(section_predictor, self, with_cores=True), finish, self.n_channels_, shape,
             wanted,
+        )  # fmt: skip
+
+    def backbone(self) -> Backbone:
+        """Return the trained network, for another segmenter to start from.
+
+        Returns
+        -------
+        Backbone
+            For an `ImageStack`; see also `sskseg.models.PretrainedBackbone`.
+
+        Raises
+        ------
+        ValueError
+            For a network that pools voxels that are no cubes by their spacing.
+        """
+        check_is_fitted(self)
+        network, width, depth = self.architecture_ or (self.network, self.width, self.depth)
+        if self.spacing_ is not None and not self.architecture_:
+            raise ValueError(
+                "A network that was trained on voxels that are no cubes is no backbone; got "
+                f"spacing_={self.spacing_}."
+            )
+        n_sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
+        return Backbone(
+            self.network_, network, *network_size(network, width, depth), self.spatial_ndim,
+            n_sections * self.n_channels_, self._objective().outputs, self.object_size_,
         )  # fmt: skip
 
     def predict_uncertainty(self, X: Any, *, positions: Any = None) -> Any:

@@ -193,7 +193,8 @@ def read_training_data(
     samples = np.concatenate([used, drawn])
     indices = sections_of(segmenter).indices(positions, len(images))[samples]
     labels = _encode(segmenter, labels)
-    segmenter.spacing_, segmenter.has_cores_ = spacing, _has_cores(segmenter, labels)
+    outputs = getattr(getattr(X, "backbone", None), "outputs", ())
+    segmenter.spacing_, segmenter.has_cores_ = spacing, _has_cores(segmenter, labels, outputs)
     consecutive = segmenter.sections == "consecutive"
     return TrainingData(
         images, labels, indices, positions if consecutive else None, weight, len(used)
@@ -245,14 +246,18 @@ def _add_simulated(segmenter, simulator, images, labels, weight):
     return [*images, *drawn], [*labels, *drawn_labels], weights
 
 
-def _has_cores(segmenter, labels):
-    """Whether cores are learned: as the loss says, or where many objects almost touch."""
+def _has_cores(segmenter, labels, pretrained):
+    """Whether cores are learned: as the loss says, as a backbone predicts, or where many objects
+    almost touch.
+    """
     if segmenter.target == "classes":
         return False
     if not isinstance(segmenter.loss, str) and segmenter.loss.terms != "auto":
         return "core" in segmenter.loss.terms
     if segmenter.warm_start and hasattr(segmenter, "network_"):
         return segmenter.has_cores_
+    if pretrained:
+        return "core" in pretrained
     labeled = [label for label in labels if (label > 0).any()]
     some = labeled[:: -(-len(labeled) // _N_EXAMINED)] if labeled else []
     return share_with_neighbors(some) >= _MIN_SHARE_WITH_NEIGHBORS

@@ -102,8 +102,13 @@ class ForegroundObjective(_Objective):
     n_probabilities = 1
 
     @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the network predicts, in the order of its output channels."""
+        return "foreground", *(name for name in ("distance", "core") if name in self.losses)
+
+    @property
     def n_outputs(self) -> int:
-        return 1 + ("distance" in self.losses) + self.has_cores
+        return len(self.outputs)
 
     @property
     def has_cores(self) -> bool:
@@ -200,6 +205,7 @@ class ClassObjective(_Objective):
     classes: np.ndarray
     weigh = None
     has_cores = False
+    outputs = ()  # heads of unlike classes are not exchanged
 
     @property
     def n_outputs(self) -> int:

@@ -64,6 +64,7 @@ def start_network(
     estimator: Any,
     images: Sequence[np.ndarray],
     backbone: Backbone | None = None,
+    outputs: tuple[str, ...] = (),
     pretrained_part: Callable[[Any], torch.nn.Module] = lambda network: network,
 ) -> Any:
     """Compute statistics of the images and return the network that training starts from.
@@ -75,6 +76,8 @@ def start_network(
         has a warm start.
     images : list of ndarray of shape (*spatial, n_channels)
     backbone : Backbone, default=None
+    outputs : tuple of str, default=()
+        What the network predicts; the last layer of a backbone that does the same is taken over.
     pretrained_part : callable
         Returns the part of the network that gets the backbone's weights; all of it by default.
 
@@ -99,7 +102,8 @@ def start_network(
     with random_numbers():
         network = estimator._make_module("network_")
     if backbone is not None:
-        transfer_weights(backbone.module, pretrained_part(network))
+        same_outputs = bool(outputs) and outputs == backbone.outputs
+        transfer_weights(backbone.module, pretrained_part(network), with_head=same_outputs)
     return network
 
 

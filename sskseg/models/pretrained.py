@@ -1,0 +1,129 @@
+"""`PretrainedBackbone`: the network of a trained model, to start from."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import check_is_fitted
+
+from ..base import ImageEstimator
+from ..images import ImageStack, check_images, check_lazy_images, is_lazy
+from ..nn import Backbone
+from ..pretraining import ProxyPretrainer
+from ..segmentation import SemiSupervisedSegmenter
+from .files import load_model
+
+
+class PretrainedBackbone(ImageEstimator):
+    """Hand on the network of a trained model, from which the segmenter starts.
+
+    It stands before a `SemiSupervisedSegmenter` in a pipeline, as `ProxyPretrainer` does. The
+    segmenter takes over `network`, `width` and `depth`; the size of objects to which images are
+    resampled, unless its `augmentation` gives one; and of a model that predicts the same outputs
+    also the last layer.
+
+    Parameters
+    ----------
+    model : str, path-like, Pipeline, SemiSupervisedSegmenter or ProxyPretrainer, default="nuclei"
+        A trained model: a name of `list_models()`, a file, or a fitted estimator. One that was
+        trained on images of one channel fits images of any number of channels.
+
+    Attributes
+    ----------
+    backbone_ : Backbone or None
+        None after `load`: only `fit` needs it.
+    n_channels_ : int
+        Of the images that are passed on.
+    spatial_ndim_ : int
+        Spatial axes of one sample, those of the model.
+
+    See Also
+    --------
+    load_model : The whole trained model, to use as it is.
+
+    Examples
+    --------
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+    >>> from sskseg.datasets import make_cells
+    >>> from sskseg.models import PretrainedBackbone
+    >>> X, y = make_cells(n_samples=2, shape=(64, 64), random_state=0)
+    >>> model = make_pipeline(
+    ...     PercentileScaler(),
+    ...     PretrainedBackbone("nuclei"),
+    ...     SemiSupervisedSegmenter(max_steps=10, random_state=0),
+    ...     InstanceCounter(),
+    ... )
+    >>> model.fit(X, y).predict(X).shape
+    (2,)
+    """
+
+    _not_saved = ("backbone_",)
+    _fitted = {"n_channels_": "a count", "spatial_ndim_": "a count"}  # noqa: RUF012
+    _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
+        "model": [str, os.PathLike, Pipeline, SemiSupervisedSegmenter, ProxyPretrainer],
+    }
+
+    def __init__(self, model: Any = "nuclei"):
+        self.model = model
+
+    def fit(self, X: Any, y: Any = None) -> PretrainedBackbone:
+        """Load the model.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
+        y : None
+            Not used.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file or name.
+        ValueError
+            For a damaged file, or a model without a network.
+        NotFittedError
+            For an estimator that is not fitted.
+        """
+        self._validate_params()
+        backbone = _backbone_of(self.model)
+        images = check_images(X, backbone.ndim)
+        n_channels = images[0].shape[-1]
+        self.backbone_, self.n_channels_, self.spatial_ndim_ = backbone, n_channels, backbone.ndim
+        return self
+
+    def transform(self, X: Any) -> ImageStack:
+        """Return the images with the backbone.
+
+        Parameters
+        ----------
+        X : array-like
+            Images, which are not changed; a dask array stays lazy.
+
+        Returns
+        -------
+        ImageStack
+        """
+        check_is_fitted(self)
+        check = check_lazy_images if is_lazy(X) else check_images
+        check(X, self.spatial_ndim_, n_channels=self.n_channels_)
+        return ImageStack(X, backbone=self.backbone_)
+
+
+def _backbone_of(model: Any) -> Backbone:
+    name = repr(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__
+    if isinstance(model, (str, os.PathLike)):
+        model = load_model(model)
+    steps = [step for _, step in model.steps] if isinstance(model, Pipeline) else [model]
+    for step in steps:
+        if isinstance(step, (SemiSupervisedSegmenter, ProxyPretrainer)):
+            return step.backbone()
+    raise ValueError(
+        f"model must hold a SemiSupervisedSegmenter or a ProxyPretrainer, got {name} without one."
+    )

@@ -1,0 +1,137 @@
+"""Fits that start from the network of a trained model."""
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import make_pipeline
+
+from sskseg import ImageStack, InstanceCounter, OtsuWatershed, SemiSupervisedSegmenter
+from sskseg.datasets import make_cells
+from sskseg.models import PretrainedBackbone, load_model, save_model
+from sskseg.training import SegmentationLoss
+
+TINY = {"width": 4, "depth": 1, "batch_size": 2, "random_state": 0, "semi_supervision": None}
+CORES = SegmentationLoss(("cross-entropy", "dice", "core"))
+
+
+@pytest.fixture(scope="module")
+def trained():
+    X, y = make_cells(n_samples=4, shape=(48, 48), random_state=0)
+    segmenter = SemiSupervisedSegmenter(**TINY, max_steps=20, loss=CORES)
+    return make_pipeline(segmenter, InstanceCounter()).fit(X, y), X, y
+
+
+def start(model, X, y, **options):
+    """The network from which a fit starts: nothing is learned at such a rate."""
+    options = {"width": None, "depth": None, "learning_rate": 1e-12, "max_steps": 1, **options}
+    segmenter = SemiSupervisedSegmenter(**{**TINY, **options})
+    return segmenter.fit(PretrainedBackbone(model).fit_transform(X), y)
+
+
+def test_weights_and_last_layer_are_taken_over(trained):
+    model, X, y = trained
+    assert start(model, X, y).has_cores_  # as the backbone, whatever the labels
+    fitted = start(model, X, y, loss=CORES)
+    assert fitted.architecture_ == ("unet-shuffle", 4, 1)
+    before, after = (s.network_.state_dict() for s in (model[0], fitted))
+    for name in before:
+        if "running" not in name and "num_batches" not in name:
+            torch.testing.assert_close(before[name], after[name], atol=1e-6, rtol=0)
+
+
+def test_other_outputs_get_a_new_last_layer(trained):
+    model, X, y = trained
+    fitted = start(model, X, y, loss=SegmentationLoss(("cross-entropy", "dice")))
+    assert not fitted.has_cores_
+    same = {
+        name: torch.equal(a, fitted.network_.state_dict()[name])
+        for name, a in model[0].network_.state_dict().items()
+        if name.endswith("weight") and a.shape == fitted.network_.state_dict()[name].shape
+    }
+    assert any(name.startswith("encoder") for name in same)
+    assert not any(name.startswith("head") for name in same)
+
+
+def test_channels_are_repeated_and_added_up(trained):
+    model, X, y = trained
+    rgb = np.stack([X, X, X], -1)
+    wide = start(model, rgb, y)
+    assert wide.n_channels_ == 3
+    gray = start(wide, X, y)
+    (first, *_), (again, *_) = (list(s.network_.state_dict().values()) for s in (model[0], gray))
+    torch.testing.assert_close(first, again, atol=1e-6, rtol=0)
+    with pytest.raises(ValueError, match="must be a multiple of the other"):
+        start(wide, np.stack([X, X], -1), y)
+
+
+def test_object_size_is_taken_over(trained):
+    model, X, y = trained
+    sized = SemiSupervisedSegmenter(
+        **TINY, max_steps=2, loss=CORES, augmentation={"object_size": 20.0}
+    ).fit(X, y)
+    assert start(sized, X, y).object_size_ == 20.0
+    assert start(sized, X, y, augmentation={"object_size": None}).object_size_ is None
+    assert start(model, X, y).object_size_ is None
+
+
+def test_files_clones_and_saved_pipelines(trained, tmp_path):
+    model, X, y = trained
+    save_model(model, tmp_path / "model.sskseg")
+    segmenter = SemiSupervisedSegmenter(semi_supervision=None, max_steps=2, random_state=0)
+    step = PretrainedBackbone(str(tmp_path / "model.sskseg"))
+    fitted = make_pipeline(clone(step), segmenter, InstanceCounter()).fit(X, y)
+    save_model(fitted, tmp_path / "fine.sskseg")
+    (tmp_path / "model.sskseg").unlink()  # what is saved needs it no more
+    loaded = load_model(tmp_path / "fine.sskseg")
+    assert loaded[0].backbone_ is None
+    assert np.array_equal(loaded.predict(X), fitted.predict(X))
+    with pytest.raises(FileNotFoundError, match=r"model\.sskseg"):
+        loaded.fit(X, y)
+
+
+def test_a_backbone_survives_a_cache(trained):
+    import pickle
+
+    backbone = trained[0][0].backbone()
+    copied = pickle.loads(pickle.dumps(backbone))
+    assert (copied.outputs, copied.n_channels) == (("foreground", "core"), 1)
+    for a, b in zip(backbone.module.parameters(), copied.module.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_bad_models(trained):
+    _, X, _ = trained
+    with pytest.raises(FileNotFoundError, match="no trained model of that name; there are"):
+        PretrainedBackbone("nucleus").fit(X)
+    with pytest.raises(NotFittedError):
+        PretrainedBackbone(SemiSupervisedSegmenter()).fit(X)
+    with pytest.raises(ValueError, match="must hold a SemiSupervisedSegmenter"):
+        PretrainedBackbone(make_pipeline(OtsuWatershed()).fit(X)).fit(X)
+    with pytest.raises(ValueError, match="model"):
+        PretrainedBackbone(3).fit(X)
+
+
+def test_network_conflicts(trained):
+    model, X, y = trained
+    stack = ImageStack(X, backbone=model[0].backbone())
+    with pytest.raises(ValueError, match="depth=3 conflicts"):
+        SemiSupervisedSegmenter(depth=3, max_steps=1, semi_supervision=None).fit(stack, y)
+
+
+def test_half_precision_predicts_nearly_the_same(trained, tmp_path):
+    model, X, _ = trained
+    save_model(model, tmp_path / "a.sskseg")
+    save_model(model, tmp_path / "b.sskseg", half_precision=True)
+    loaded = load_model(tmp_path / "b.sskseg")
+    assert next(loaded[0].network_.parameters()).dtype == torch.float32
+    a, b = (m[0].predict_proba(X) for m in (model, loaded))
+    assert 0 < np.abs(a - b).max() < 0.01
+    sizes = [(tmp_path / name).stat().st_size for name in ("a.sskseg", "b.sskseg")]
+    assert sizes[0] - sizes[1] > 2000  # bytes, of some 1,500 weights; the rest is the header
+    with torch.no_grad():
+        next(model[0].network_.parameters()).mul_(1e9)
+    with pytest.raises(ValueError, match="exceeds the range of float16"):
+        save_model(model, tmp_path / "b.sskseg", half_precision=True)
+    assert np.array_equal(load_model(tmp_path / "b.sskseg")[0].predict_proba(X), b)
