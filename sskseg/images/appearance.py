@@ -84,8 +84,7 @@ def _objects(image):
     is_flat = image.min() == image.max()
     above = image > (image.min() if is_flat else threshold_otsu(image))
     inside, outside = (image[above] if above.any() else image), image[~above]
-    sizes = cc3d.statistics(cc3d.connected_components(above), no_slice_conversion=True)
-    sizes = sizes["voxel_counts"][1:]
+    sizes = np.bincount(cc3d.connected_components(above).ravel())[1:]
     sizes = sizes[sizes >= _MIN_OBJECT]
     size = np.median(sizes) if sizes.size else image.size
     disk = np.pi / 4 if image.ndim == 2 else np.pi / 6

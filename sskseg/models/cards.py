@@ -1,4 +1,4 @@
-"""Trained pipelines that come with the package, and what is known of them."""
+"""Trained pipelines that come with the package, and their cards."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _FOLDER = resources.files(__package__) / "trained"
 
 @dataclass(frozen=True)
 class ModelCard:
-    """What is known of a trained pipeline [1]_.
+    """Data, scores and limits of a trained pipeline [1]_.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def list_models() -> list[str]:
 
 
 def model_card(name: str) -> ModelCard:
-    """Return what is known of a trained pipeline that comes with the package.
+    """Return the card of a trained pipeline that comes with the package.
 
     Parameters
     ----------

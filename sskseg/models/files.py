@@ -114,7 +114,7 @@ def load_model(path: str | os.PathLike[str]) -> Any:
 
     See Also
     --------
-    model_card : What is known of a trained pipeline.
+    model_card : Data, scores and limits of a trained pipeline.
 
     Examples
     --------

@@ -53,7 +53,7 @@ class PretrainedBackbone(ImageEstimator):
     >>> model = make_pipeline(
     ...     PercentileScaler(),
     ...     PretrainedBackbone("nuclei"),
-    ...     SemiSupervisedSegmenter(max_steps=10, random_state=0),
+    ...     SemiSupervisedSegmenter(max_steps=10, semi_supervision=None, random_state=0),
     ...     InstanceCounter(),
     ... )
     >>> model.fit(X, y).predict(X).shape

@@ -137,15 +137,15 @@ class DomainCheck(OutlierMixin, ImageEstimator):
         array-like
             `X` itself.
 
-        Warns
-        -----
-        UserWarning
-            Of images that are unlike those of `fit`, with the measurements that differ most.
-
         Raises
         ------
         ValueError
             For another number of channels.
+
+        Warns
+        -----
+        UserWarning
+            Of images that are unlike those of `fit`, with the measurements that differ most.
         """
         check_is_fitted(self)
         self._warn_of_spacing(X)

@@ -1,0 +1,247 @@
+"""Train the pipelines that come with the package, and write them with their cards.
+
+    python tests/benchmarks/trained_models.py nuclei [--steps 8000] [--segmenter FILE]
+
+Writes ``sskseg/models/trained/NAME.sskseg`` and ``NAME.json``. Figures of the card are those of
+images that the model was not trained on, as the written file predicts them. ``--segmenter`` takes a
+segmenter that was trained before (``--keep FILE`` writes it). Data are those of `SSKSEG_DATA`.
+"""
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from harness import data_folder, machine, quality
+from skimage.io import imread
+from sklearn.pipeline import Pipeline
+
+import sskseg
+from sskseg import DomainCheck, InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from sskseg.datasets import load_dsb2018_nuclei, make_neuromuscular_junctions
+from sskseg.models import load_model, save_model
+from sskseg.simulation import CellSimulator
+
+FOLDER = Path(sskseg.__file__).parent / "models" / "trained"
+N_HELD_OUT = 60
+
+
+@dataclass
+class Recipe:
+    """How a model is made."""
+
+    load: Callable  # () -> training images, labels, held-out images, labels
+    steps: int
+    summary: str
+    images: str
+    data: str
+    limits: list[str]
+    unlike: Callable = dict  # () -> images of other kinds, by name
+
+
+def shuffled(X, y):
+    order = np.random.default_rng(0).permutation(len(X))
+    return [X[i] for i in order], [y[i] for i in order]
+
+
+def fluorescence():
+    """DSB 2018: 60 of the images, in a random order, are held out."""
+    X, y = shuffled(*load_dsb2018_nuclei(data_folder() / "dsb2018_nuclei"))
+    test, first = slice(60, 60 + N_HELD_OUT), slice(0, 60)
+    rest = slice(test.stop, None)
+    return X[first] + X[rest], y[first] + y[rest], X[test], y[test]
+
+
+def other_nuclei(color):
+    """The other kinds of nuclei of the same set: stained ones (RGB) or bright-field ones (gray)."""
+    folder = data_folder() / "dsb2018_other"
+    names = sorted(path.name for path in (folder / "images").glob("*.png"))
+    X, y = ([imread(folder / kind / name) for name in names] for kind in ("images", "masks"))
+    chosen = [i for i, image in enumerate(X) if (image.ndim == 3) == color]
+    return [X[i] for i in chosen], [y[i].astype(np.int32) for i in chosen]
+
+
+def stained():
+    """Stained nuclei: 14 of 54 images are held out."""
+    X, y = shuffled(*other_nuclei(color=True))
+    return X[14:], y[14:], X[:14], y[:14]
+
+
+def random_cells(n, seed):
+    """Cells of simulators whose parameters are drawn at random (domain randomization)."""
+    rng = np.random.default_rng(seed)
+    X, y = [], []
+    for _ in range(n):
+        low, high = sorted(rng.uniform(0.05, 0.95, 2))
+        high = max(high, low + 0.15)
+        radius = np.exp(rng.uniform(np.log(4), np.log(20)))
+        simulator = CellSimulator(
+            shape=(256, 256), radius=radius, coverage=rng.uniform(0.02, 0.6),
+            radius_spread=rng.uniform(0.1, 0.5), elongation=rng.uniform(1.1, 2.5),
+            roughness=rng.uniform(0.02, 0.12), overlap=rng.uniform(0, 0.4),
+            foreground=high, background=low, foreground_spread=rng.uniform(0.1, 0.5),
+            texture=rng.uniform(0.02, 0.4), background_spread=rng.uniform(0, 0.25) * (high - low),
+            background_texture=tuple(rng.uniform(0, 0.1, 6) * (high - low)),
+            psf=rng.uniform(0.5, 2.5), noise=rng.uniform(0.01, 0.2) * (high - low),
+            defocus=rng.uniform(0, 2),
+        )  # fmt: skip
+        image, label = simulator.sample(1, int(rng.integers(2**31)))
+        X.append(image[0])
+        y.append(label[0])
+    return X, y
+
+
+def simulated_cells():
+    X, y = random_cells(400, 0)
+    return X, y, *random_cells(40, 1)
+
+
+def random_junctions(n, seed):
+    """Scans of muscle whose parameters are drawn at random."""
+    rng = np.random.default_rng(seed)
+    X, y = [], []
+    for _ in range(n):
+        image, label = make_neuromuscular_junctions(
+            1, (256, 256), radius=np.exp(rng.uniform(np.log(7), np.log(24))),
+            fragmentation=rng.uniform(0.1, 0.9), bleed_through=rng.uniform(0, 0.4),
+            noise=rng.uniform(0.02, 0.25), random_state=int(rng.integers(2**31)),
+        )  # fmt: skip
+        X.append(image[0])
+        y.append(label[0])
+    return X, y
+
+
+def simulated_junctions():
+    X, y = random_junctions(300, 0)
+    return X, y, *random_junctions(40, 1)
+
+
+def unlike_nuclei():
+    gray = [np.round(image.mean(-1)).astype(np.uint8) for image in other_nuclei(color=True)[0]]
+    return {"stained nuclei, in gray": gray, "bright-field nuclei": other_nuclei(color=False)[0]}
+
+
+CC0 = "Data Science Bowl 2018, stage 1 (BBBC038, CC0)"
+RECIPES = {
+    "nuclei": Recipe(
+        fluorescence, 8000, "Counts nuclei in fluorescence images.",
+        "fluorescence, bright nuclei on dark, one channel, 8 to 60 pixels across",
+        f"{CC0}: 211 of 271 gray fluorescence images; 60 were held out",
+        ["bright-field and stained tissue: other models, or a fit of your own",
+         "nuclei that overlap in projections are separated by outlines only"],
+        unlike_nuclei,
+    ),
+    "nuclei-stained": Recipe(
+        stained, 3000, "Counts nuclei in stained tissue (RGB).",
+        "bright-field RGB of stained tissue, such as hematoxylin and eosin",
+        f"{CC0}: 40 of 54 images of stained tissue; 14 were held out",
+        ["few images of few tissues: compare counts by eye before you trust them"],
+    ),
+    "cells-simulated": Recipe(
+        simulated_cells, 4000, "Counts bright cells on dark; learned from simulated images alone.",
+        "one channel, bright cells of 8 to 40 pixels on a darker background",
+        "400 images of CellSimulator with random parameters; no real image",
+        ["a start where nothing is labeled: results on real images are worse than those of models "
+         "that learned from labels of such images"],
+    ),
+    "junctions-simulated": Recipe(
+        simulated_junctions, 3000,
+        "Counts neuromuscular junctions; learned from simulated images alone.",
+        "two channels: junctions, and autofluorescence; junctions of 14 to 50 pixels; planes",
+        "300 images of make_neuromuscular_junctions with random parameters; no real image",
+        ["never compared with a labeled scan of real muscle",
+         "planes only: fragments of a junction in other planes count again"],
+    ),
+}  # fmt: skip
+
+
+def train(recipe, steps, X, y):
+    """A segmenter, and the scaled images."""
+    scaler = PercentileScaler(scope="image").fit(X)
+    segmenter = SemiSupervisedSegmenter(random_state=0, semi_supervision=None, max_steps=steps)
+    return segmenter.fit(scaler.transform(X), y)
+
+
+def assemble(segmenter, X, y):
+    """The pipeline; the counter learns from images that the network was not trained on."""
+    scaler = PercentileScaler(scope="image").fit(X)
+    held_out = [int(i) for i in segmenter.validation_indices_]
+    probabilities = segmenter.transform(scaler.transform([X[i] for i in held_out]))
+    counter = InstanceCounter().fit(probabilities, [y[i] for i in held_out])
+    segmenter.set_params(max_steps=None)
+    steps = [("check", DomainCheck().fit(X)), ("scaler", scaler)]
+    return Pipeline([*steps, ("segmenter", segmenter), ("counter", counter)])
+
+
+def milliseconds(model, channels):
+    """Median time to count one image of 256 x 256 pixels."""
+    image = np.random.default_rng(0).random((1, 256, 256, *channels)).astype(np.float32)
+    times = []
+    for _ in range(15):
+        start = time.perf_counter()
+        model[1:].predict(image)
+        times.append(time.perf_counter() - start)
+    return 1000 * statistics.median(times)
+
+
+def evaluate(model, recipe, X, y):
+    """Figures of held-out images; shares of images that are said to be unlike those of training."""
+    counted = model[1:].transform(X)
+    scores = quality(y, list(counted))
+    f1_75 = float(scores["f1_0.7"] + scores["f1_0.8"]) / 2
+    figures = {
+        "F1 at IoU 0.5": scores["f1_0.5"], "F1 at 0.7 and 0.8, mean": f1_75,
+        "AP at 0.5": scores["ap"], "count error": scores["wape"],
+        "said to be unlike": float((model[0].predict(X) == -1).mean()),
+    }  # fmt: skip
+    rows = [{"data": f"{len(X)} held-out images", **round_all(figures)}]
+    for name, images in recipe.unlike().items():
+        share = float((model[0].predict(images) == -1).mean())
+        rows.append({"data": name, "said to be unlike": round(share, 3)})
+    return rows
+
+
+def round_all(figures):
+    return {name: round(float(value), 3) for name, value in figures.items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("name", choices=sorted(RECIPES))
+    parser.add_argument("--steps", type=int)
+    parser.add_argument("--segmenter", help="a segmenter that was trained before")
+    parser.add_argument("--keep", help="where to write the segmenter before the counter is fitted")
+    options = parser.parse_args()
+    recipe = RECIPES[options.name]
+    X, y, X_test, y_test = recipe.load()
+    if options.segmenter:
+        segmenter = SemiSupervisedSegmenter.load(options.segmenter)
+    else:
+        segmenter = train(recipe, options.steps or recipe.steps, X, y)
+        if options.keep:
+            segmenter.save(options.keep)
+    steps = max(row["step"] for row in segmenter.history_)
+    path = FOLDER / f"{options.name}.sskseg"
+    save_model(assemble(segmenter, X, y), path, half_precision=True)
+    figures = evaluate(load_model(path), recipe, X_test, y_test)
+    card = {
+        "name": options.name,
+        "summary": recipe.summary,
+        "images": recipe.images,
+        "data": recipe.data,
+        "command": f"python tests/benchmarks/trained_models.py {options.name} --steps {steps}",
+        "figures": figures,
+        "limits": recipe.limits,
+    }
+    text = json.dumps(card, indent=2, ensure_ascii=False) + "\n"
+    (FOLDER / f"{options.name}.json").write_text(text, "utf-8")
+    speed = milliseconds(load_model(path), np.shape(X_test[0])[2:])
+    print(text, f"{path.stat().st_size / 1e6:.2f} MB, {speed:.0f} ms for 256 x 256, {machine()}")
+
+
+if __name__ == "__main__":
+    main()
