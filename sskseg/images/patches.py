@@ -57,8 +57,23 @@ class PatchSampler:
         self._shapes = [label.shape for label in labels]
         self._labeled = [_Pixels(label >= 0) for label in labels]
         self._foreground = [_Pixels(label > 0) for label in labels]
-        size = np.array([np.count_nonzero(label >= 0) for label in labels], dtype=float)
-        size *= np.ones(len(labels)) if weights is None else weights
+        self.n_labeled = np.array([np.count_nonzero(x >= 0) for x in labels], dtype=float)
+        self.set_weights(np.ones(len(labels)) if weights is None else weights)
+
+    def set_weights(self, weights: np.ndarray) -> None:
+        """Change how often each image is drawn from now on.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (n_samples,)
+            See the class.
+
+        Raises
+        ------
+        ValueError
+            If no labeled image has a positive weight.
+        """
+        size = self.n_labeled * weights
         if not size.sum() > 0:
             raise ValueError("No labeled image has a positive sample_weight.")
         self._labeled_share = self._foreground_share = size / size.sum()

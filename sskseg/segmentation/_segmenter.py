@@ -65,7 +65,7 @@ class SemiSupervisedSegmenter(TorchEstimator):
         training it may return a tuple; elements after the first are outputs of auxiliary heads,
         whose loss has a weight that decays from 1 to 0.001.
     semi_supervision : {"auto", "section-mean", "continuity", "consistency", "self-training", \
-"mean-teacher"}, \
+"object-agreement", "mean-teacher"}, \
 SemiSupervisedMethod, tuple of them or None, default="auto"
         How to learn from unlabeled pixels; None: not at all. A name stands for the method with its
         default parameters, see `sskseg.segmentation.semi_supervised`. "auto": with neighboring
@@ -300,7 +300,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         ----------
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
             Or a list of images of different sizes, or an `ImageStack`. If that carries a simulator,
-            64 of its images are trained on too, with as much weight as the real labels.
+            64 of its images are trained on, too: half of the patches at first, and in the end none
+            if ten real images are labeled, and more if fewer are; all if none is.
         y : array-like of int, shape (n_samples, *spatial)
             -1 unlabeled, 0 background, > 0 object or class. A list may hold None for an
             unlabeled sample, and points, of shape (k, spatial_ndim), for one in which every object

@@ -14,7 +14,14 @@ from ..images import PatchSampler, child_generator
 from ..images.augmentation import Augmentation, check_augmentation
 from ..inference import DensePredictor, section_orientations
 from ..nn import network_margin
-from ..training import Budget, MixedBatches, PatchBatches, batches_on, rate_groups
+from ..training import (
+    Budget,
+    MixedBatches,
+    PatchBatches,
+    batches_on,
+    falling_share,
+    rate_groups,
+)
 from ._predictors import dense_predictor
 from ._training_data import TrainingData
 from .semi_supervised import (
@@ -122,7 +129,8 @@ class Training:
         for method in self.methods:
             loss = method.loss(loss)
             callbacks += method.callbacks()
-        callbacks += self.pseudo_labeling.callbacks()
+        callbacks += [*self.pseudo_labeling.callbacks(), *self._simulated_share()]
+        callbacks.sort(key=lambda callback: callback[0])
         segmenter = self._segmenter
         groups = rate_groups(self.network, segmenter.finetune) if segmenter.architecture_ else None
         return self.optimize(
@@ -193,9 +201,9 @@ class Training:
 
     # Predictions and patches
 
-    def predictor(self, network: torch.nn.Module) -> DensePredictor:
-        """Return what predicts probabilities with a network."""
-        return dense_predictor(self._segmenter, network)
+    def predictor(self, network: torch.nn.Module, *, with_cores: bool = False) -> DensePredictor:
+        """Return what predicts probabilities with a network, of the foreground or of cores, too."""
+        return dense_predictor(self._segmenter, network, with_cores=with_cores)
 
     def predict(
         self, network: torch.nn.Module, order: np.ndarray | None = None
@@ -213,10 +221,19 @@ class Training:
             orientations = None if orientations is None else orientations[order]
         return self.predictor(network).predict(data.images, indices, orientations)
 
+    @property
+    def _labeled_weight(self):
+        """How often labeled samples are drawn; 0 for others."""
+        weight = np.zeros(len(self.data.labels))
+        weight[self.data.labeled] = self.data.weight[self.data.labeled]
+        return weight
+
+    def _simulated_share(self):
+        sampler = self.batches.sources[0].sampler
+        return falling_share(sampler, self._labeled_weight, self.data.n_real)
+
     def _labeled_batches(self):
-        data = self.data
-        weight = np.zeros(len(data.labels))
-        weight[data.labeled] = data.weight[data.labeled]
+        data, weight = self.data, self._labeled_weight
         labels, targets = self.objective.prepare(data.labels, weight > 0)
         augmentation = self.augmentation
         if self._segmenter._resumes(self.network):
@@ -229,8 +246,9 @@ class Training:
     def unlabeled_batches(self, batch_size: int | None = None) -> PatchBatches:
         """Return weakly augmented patches from anywhere, with flips and quarter turns only."""
         anywhere = [np.broadcast_to(np.int8(0), label.shape) for label in self.data.labels]
+        weight = self.data.weight * (np.arange(len(anywhere)) < self.data.n_real)
         return self.patch_batches(
-            anywhere, weight=self.data.weight, batch_size=batch_size or max(4, self.batch_size),
+            anywhere, weight=weight, batch_size=batch_size or max(4, self.batch_size),
             augmentation=check_augmentation("dihedral"), rng=self.child_generator(),
         )  # fmt: skip
 

@@ -19,7 +19,7 @@ from ..images import (
 from ..inference import round_up, tile_settings
 from ..morphology import share_with_neighbors
 from ..nn import network_margin
-from ..training import balanced_weights, draw_simulated, patch_sides
+from ..training import draw_simulated, patch_sides
 from ._predictors import sections_of
 
 if TYPE_CHECKING:
@@ -225,11 +225,7 @@ def _spacing(segmenter, X):
 
 
 def _add_simulated(segmenter, simulator, images, labels, weight):
-    """Append simulated images, with labels and weights.
-
-    As many of their pixels are drawn as of the labeled real ones; if nothing real is labeled all
-    training patches are simulated.
-    """
+    """Append simulated images, with labels and weights of 1 (see `falling_share`)."""
     if segmenter.sections == "consecutive" or segmenter.target == "classes":
         raise ValueError(
             "A stack with a simulator needs sections='independent' and target='instances', got "
@@ -242,8 +238,8 @@ def _add_simulated(segmenter, simulator, images, labels, weight):
     )  # fmt: skip
     annotations = segmenter._annotations(y, drawn)
     drawn_labels = [annotations.objects(i) for i in range(len(drawn))]
-    weights = balanced_weights(weight, labels, drawn_labels)
-    return [*images, *drawn], [*labels, *drawn_labels], weights
+    weight = np.concatenate([weight, np.ones(len(drawn))])
+    return [*images, *drawn], [*labels, *drawn_labels], weight
 
 
 def _has_cores(segmenter, labels, pretrained):

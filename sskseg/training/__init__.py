@@ -12,7 +12,7 @@ from .objectives import LOSSES, ClassObjective, ForegroundObjective, Segmentatio
 from .patch_sizes import check_batch, patch_sides
 from .prediction_callbacks import PredictionStopped, prediction_callbacks
 from .prefetch import prefetch
-from .simulated import balanced_weights, draw_simulated
+from .simulated import draw_simulated, falling_share
 from .standardization import channel_statistics, standardized_sections
 from .transfer import FINETUNE, rate_groups, start_network
 
@@ -33,11 +33,11 @@ __all__ = [
     "ReportProgress",
     "SegmentationLoss",
     "StopSignal",
-    "balanced_weights",
     "batches_on",
     "channel_statistics",
     "check_batch",
     "draw_simulated",
+    "falling_share",
     "inference_copy",
     "isolated_seed",
     "memory_format",

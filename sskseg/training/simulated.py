@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from ..images import check_images
+from ..images import PatchSampler, check_images
+
+_FIRST_SHARE = 0.5  # of the patches that are simulated
+_ENOUGH = 10  # labeled images, with which the last patches are all real
+_N_CHANGES = 20  # of the share
 
 
 def draw_simulated(
@@ -84,3 +89,38 @@ def balanced_weights(
     size = sum(np.count_nonzero(x >= 0) for x in drawn)
     share = real / size if real else 1.0
     return np.concatenate([weight, np.full(len(drawn), share)])
+
+
+def falling_share(
+    sampler: PatchSampler, weight: np.ndarray, n_real: int
+) -> list[tuple[float, Callable[[Any], None]]]:
+    """Return callbacks of a training that let the share of simulated patches fall.
+
+    It falls from a half to nothing if 10 real images or more are labeled, and less with fewer: to
+    the share of a half that these lack. Few labeled images do not show what simulated ones do.
+
+    Parameters
+    ----------
+    sampler : PatchSampler
+        Its weights are changed.
+    weight : ndarray of shape (n_samples,)
+        How often real samples are drawn, and simulated ones after them, each among themselves.
+    n_real : int
+
+    Returns
+    -------
+    list of (float, callable)
+        See `sskseg.training.optimize`. Empty if there are either no real or no simulated samples.
+    """
+    is_real = np.arange(len(weight)) < n_real
+    size = weight * sampler.n_labeled
+    real, simulated = size[is_real].sum(), size[~is_real].sum()
+    if not real or not simulated:
+        return []
+    fall = min(1.0, np.count_nonzero(size[is_real]) / _ENOUGH)
+
+    def change(share, _):
+        sampler.set_weights(weight * np.where(is_real, (1 - share) / real, share / simulated))
+
+    shares = _FIRST_SHARE * np.linspace(1, 1 - fall, _N_CHANGES)
+    return [(i / _N_CHANGES, partial(change, share)) for i, share in enumerate(shares)]

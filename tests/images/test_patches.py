@@ -63,3 +63,11 @@ def test_patches_lie_inside_where_they_fit():
     for patch in sampler.draw(np.random.default_rng(0), 100):
         assert 8 <= patch.center[0] <= 12
         assert 8 <= patch.center[1] <= 22
+
+
+def test_weights_change_between_draws():
+    sampler = PatchSampler([np.zeros((20, 20), int)] * 2, (8, 8))
+    sampler.set_weights(np.array([0.0, 2.0]))
+    assert {patch.sample for patch in sampler.draw(np.random.default_rng(0), 20)} == {1}
+    with pytest.raises(ValueError, match="positive sample_weight"):
+        sampler.set_weights(np.zeros(2))

@@ -14,11 +14,12 @@ from sskseg import (
     SemiSupervisedSegmenter,
 )
 from sskseg.datasets import make_cells
+from sskseg.images import PatchSampler
 from sskseg.images.augmentation import Augmentation
 from sskseg.morphology import weight_map
 from sskseg.segmentation._training_data import TrainingData
 from sskseg.simulation import CellSimulator
-from sskseg.training import SegmentationLoss
+from sskseg.training import SegmentationLoss, simulated
 
 TINY = {
     "semi_supervision": None, "width": 4, "depth": 2, "max_steps": 12, "random_state": 0,
@@ -609,3 +610,24 @@ def test_pseudo_labels_of_unsigned_classes_have_signs(cells):
     assert np.array_equal(settled[:2], known)
     assert set(np.unique(settled)) <= {-1, 1, 2}
     assert (settled == -1).any()  # a network of a few steps is unsure
+
+
+def test_simulated_patches_give_way_to_labeled_ones(monkeypatch, cells):
+    X, y = cells
+    stack = ImageStack(X, simulator=CellSimulator(shape=(48, 48)))
+    drawn = []
+    draw = PatchSampler.draw
+
+    def kept(self, rng, n):
+        patches = draw(self, rng, n)
+        drawn.append([patch.sample >= len(X) for patch in patches])
+        return patches
+
+    monkeypatch.setattr(PatchSampler, "draw", kept)
+    monkeypatch.setattr(simulated, "_ENOUGH", 5)  # of six one is held out
+    segmenter(max_steps=60, width=2, depth=1).fit(stack, y)
+    assert 0.3 < np.mean(drawn[:12]) < 0.7
+    assert not np.any(drawn[-3:])
+    drawn.clear()
+    segmenter(max_steps=4).fit(stack, np.full(y.shape, -1))
+    assert np.all(drawn)
