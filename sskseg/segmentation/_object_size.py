@@ -35,8 +35,8 @@ def normalize_size(
 
     Sets `object_size_` of the segmenter: the diameter, pixels, or None. With "auto" it is that of
     the backbone, if this has one. Else it is 24 if the typical diameters of the objects in labeled
-    images (at least 5) differ by a factor of 2, from their 10th to their 90th percentile. A warm
-    start keeps that of the last fit.
+    images (at least 5, or simulated ones count, too) differ by a factor of 2, from their 10th to
+    their 90th percentile. A warm start keeps that of the last fit.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def normalize_size(
         segmenter.object_size_ = None
         if _applies(segmenter) and setting is not None:
             diameters = _diameters(data)
-            segmenter.object_size_ = _chosen_size(setting, diameters[: data.n_real])
+            segmenter.object_size_ = _chosen_size(setting, diameters, data.n_real)
     if segmenter.object_size_ is None:
         return data
     diameters = _diameters(data) if diameters is None else diameters
@@ -93,10 +93,13 @@ def _diameters(data):
     return diameters
 
 
-def _chosen_size(setting, diameters):
+def _chosen_size(setting, diameters, n_real):
     if setting != "auto":
         return setting
-    known = diameters[np.isfinite(diameters)]
+    is_known = np.isfinite(diameters)
+    if is_known[:n_real].sum() >= _MIN_SAMPLES:  # simulated images tell less
+        is_known[n_real:] = False
+    known = diameters[is_known]
     if len(known) < _MIN_SAMPLES:
         return None
     small, large = np.percentile(known, (10, 90))

@@ -1,12 +1,13 @@
 """Images whose objects have unlike sizes."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 
-from sskseg import InstanceCounter, SemiSupervisedSegmenter
+from sskseg import ImageStack, InstanceCounter, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.images.augmentation import Augmentation
 from sskseg.inference.object_size import (
@@ -17,6 +18,7 @@ from sskseg.inference.object_size import (
     typical_diameter,
 )
 from sskseg.segmentation import _training
+from sskseg.simulation import CellSimulator
 
 TINY = {
     "width": 4, "depth": 2, "max_steps": 40, "batch_size": 2, "precision": "float32",
@@ -204,3 +206,19 @@ def test_scans_are_not_resampled_and_say_so(mixed, fitted, tmp_path):
 def test_wrong_sizes_are_refused(size):
     with pytest.raises(ValueError, match="object_size must be 'auto', a positive number or None"):
         Augmentation(object_size=size)
+
+
+def test_simulated_images_tell_that_sizes_differ_if_few_real_ones_are_labeled(mixed):
+    X, y = mixed
+    small, large = CellSimulator(shape=(64, 64), radius=4), CellSimulator(shape=(64, 64), radius=14)
+    both = replace(small, variants=(small, large))
+    nothing = [np.full(label.shape, -1) for label in y]
+    for simulator, labels, size in (
+        (both, nothing, 24.0),
+        (both, [*y[:2], *nothing[2:]], 24.0),
+        (large, nothing, None),
+        (large, y, 24.0),  # real ones do
+    ):
+        model = SemiSupervisedSegmenter(**{**TINY, "max_steps": 1})
+        model.fit(ImageStack(X, simulator=simulator), labels)
+        assert model.object_size_ == size

@@ -66,8 +66,9 @@ class Augmentation:
     object_size : "auto", float or None, default="auto"
         Diameter of objects, pixels, to which a `SemiSupervisedSegmenter` resamples images of
         independent planes, in `fit` by their labels, in predictions by the objects that it finds
-        first. "auto" is 24 where the typical diameters in at least 5 labeled images differ by a
-        factor of 2, and otherwise None: images as they are. Objects of fewer than 20 pixels, and
+        first. "auto" is 24 where the typical diameters in at least 5 labeled images (of fewer and
+        the simulated ones, if there are some) differ by a factor of 2, and otherwise None: images
+        as they are. Objects of fewer than 20 pixels, and
         those that touch unlabeled pixels (points, too), do not count.
     warm_up : int, default=1000
         Batches during which both probabilities, and the weight of borders, rise linearly from 0:
