@@ -65,7 +65,7 @@ class SemiSupervisedSegmenter(TorchEstimator):
         training it may return a tuple; elements after the first are outputs of auxiliary heads,
         whose loss has a weight that decays from 1 to 0.001.
     semi_supervision : {"auto", "section-mean", "continuity", "consistency", "self-training", \
-"object-agreement", "mean-teacher"}, \
+"mean-teacher"}, \
 SemiSupervisedMethod, tuple of them or None, default="auto"
         How to learn from unlabeled pixels; None: not at all. A name stands for the method with its
         default parameters, see `sskseg.segmentation.semi_supervised`. "auto": with neighboring

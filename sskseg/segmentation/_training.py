@@ -201,9 +201,9 @@ class Training:
 
     # Predictions and patches
 
-    def predictor(self, network: torch.nn.Module, *, with_cores: bool = False) -> DensePredictor:
-        """Return what predicts probabilities with a network, of the foreground or of cores, too."""
-        return dense_predictor(self._segmenter, network, with_cores=with_cores)
+    def predictor(self, network: torch.nn.Module) -> DensePredictor:
+        """Return what predicts probabilities with a network."""
+        return dense_predictor(self._segmenter, network)
 
     def predict(
         self, network: torch.nn.Module, order: np.ndarray | None = None
