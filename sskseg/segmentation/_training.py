@@ -94,7 +94,8 @@ class Training:
         share = 1 - max((method.time_share for method in self.methods), default=0.0)
         self.total_budget, self.budget = budget, budget.part(share)
         self.total_seconds = budget.time_budget
-        self.batches = MixedBatches(self._labeled_batches())
+        labeled = self._labeled_batches()
+        self.batches, self._sampler = MixedBatches(labeled), labeled.sampler
         self._round_rng = self.child_generator()
         self.pseudo_labeling = PseudoLabeling(self)
         self.last_pseudo_labels: PseudoLabels | None = None
@@ -129,7 +130,8 @@ class Training:
         for method in self.methods:
             loss = method.loss(loss)
             callbacks += method.callbacks()
-        callbacks += [*self.pseudo_labeling.callbacks(), *self._simulated_share()]
+        callbacks += self.pseudo_labeling.callbacks()
+        callbacks += falling_share(self._sampler, self._labeled_weight, self.data.n_real)
         callbacks.sort(key=lambda callback: callback[0])
         segmenter = self._segmenter
         groups = rate_groups(self.network, segmenter.finetune) if segmenter.architecture_ else None
@@ -227,10 +229,6 @@ class Training:
         weight = np.zeros(len(self.data.labels))
         weight[self.data.labeled] = self.data.weight[self.data.labeled]
         return weight
-
-    def _simulated_share(self):
-        sampler = self.batches.sources[0].sampler
-        return falling_share(sampler, self._labeled_weight, self.data.n_real)
 
     def _labeled_batches(self):
         data, weight = self.data, self._labeled_weight
