@@ -19,6 +19,7 @@ from sskseg.datasets import make_neuromuscular_junctions
 from sskseg.nn import Backbone, make_network, transfer_weights
 from sskseg.pretraining._training_data import hold_out
 from sskseg.proxies import PROXIES, Channel, Magnification, Masked, Proxy
+from sskseg.simulation import CellSimulator
 
 SMALL = {"width": 8, "depth": 2, "random_state": 0, "batch_size": 8}
 ALL = ("magnification", "channel", "rotation", "restoration", "masked")
@@ -105,6 +106,16 @@ def test_it_learns_to_restore(scans):
     ]
     assert scores[0].keys() == {"network"}
     assert scores[1]["network"] > max(0.1, scores[0]["network"])
+
+
+def test_it_learns_what_a_simulator_draws(scans):
+    stack = ImageStack(scans, simulator=CellSimulator(shape=(32, 32), radius=4.0, psf=0.5))
+    pretrainer = ProxyPretrainer("simulation", max_steps=250, patch_size=32, **SMALL).fit(stack)
+    assert pretrainer.report_["simulation"].keys() == {"network"}
+    assert pretrainer.report_["simulation"]["network"] > 0.4
+    handed_on = pretrainer.transform(stack)
+    assert handed_on.simulator is stack.simulator
+    assert handed_on.backbone is not None
 
 
 def test_what_restores_tells_no_class(scans):
@@ -275,6 +286,8 @@ def test_warm_start_goes_on(scans):
         (("channel", "channel"), lambda X: X, {}, "different ones"),
         ((), lambda X: X, {}, "different ones"),
         (("jigsaw",), lambda X: X, {}, "A proxy is one of"),
+        (("simulation", "channel"), lambda X: X, {}, "draws its patches and must be alone"),
+        ("simulation", lambda X: X % 0.001, {}, "No cell was found"),
         ("jigsaw", lambda X: X, {}, "A proxy is one of"),
         (("magnification",), lambda X: X, {"magnification": [1, 1, 2, 2]}, "5 numbers"),
         (("magnification",), lambda X: X, {"magnification": [1, 1, 2, 2, np.nan]}, "for every"),

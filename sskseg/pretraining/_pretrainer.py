@@ -51,8 +51,8 @@ class ProxyPretrainer(TorchEstimator):
     Parameters
     ----------
     proxies : str, Proxy, or a tuple of these, default=("magnification", "channel")
-        Names of pretext tasks ("magnification", "channel", "rotation", "restoration", "masked", see
-        `sskseg.proxies`) or objects of a class of your own.
+        Names of pretext tasks ("magnification", "channel", "rotation", "restoration", "masked",
+        "simulation", see `sskseg.proxies`) or objects of a class of your own.
     network : str or callable, default="unet-shuffle"
         As for `SemiSupervisedSegmenter`, with decoder features and same padding ("unet-shuffle",
         "unet" or "unet-lite").
@@ -398,7 +398,8 @@ class ProxyPretrainer(TorchEstimator):
 
     def _data(self, X, magnification, domains, n_channels=None):
         images = check_images(X, self.spatial_ndim, n_channels=n_channels)
-        return read_pretraining_data(images, magnification, domains, self._make_proxies())
+        proxies, simulator = self._make_proxies(), getattr(X, "simulator", None)
+        return read_pretraining_data(images, magnification, domains, proxies, simulator)
 
     def _new_data(self, X, magnification, domains):
         """Read images that must suit the fitted proxies."""
@@ -453,10 +454,11 @@ class ProxyPretrainer(TorchEstimator):
 
     def _report(self, training, validation, device, dtype):
         """Score the network and a probe on held-out images."""
-        validation, training = (draw_batches(each, _CROPS) for each in (validation, training))
+        validation = draw_batches(validation, _CROPS)
         scores = self._score_proxies(validation, device, dtype)
         n_classes = {name: len(classes) for name, classes in self.classes_.items()}
-        probed = probe_proxies(training, validation, n_classes)
+        drawn = draw_batches(training, _CROPS) if n_classes else []
+        probed = probe_proxies(drawn, validation, n_classes)
         return {name: {"network": x, **probed.get(name, {})} for name, x in scores.items()}
 
     def _input(self, plane):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from numbers import Real
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -45,6 +45,7 @@ def read_pretraining_data(
     magnification: ArrayLike | None,
     domains: ArrayLike | None,
     proxies: Sequence[Proxy],
+    simulator: Any = None,
 ) -> PretrainingData:
     """Check what comes with images, and prepare proxies for them.
 
@@ -53,6 +54,8 @@ def read_pretraining_data(
     images : list of ndarray of shape (*spatial, n_channels)
     magnification, domains : array-like of shape (n_samples,), or None
     proxies : list of Proxy
+    simulator : object, default=None
+        That of an `ImageStack`.
 
     Returns
     -------
@@ -71,7 +74,13 @@ def read_pretraining_data(
     if not names or len(set(names)) < len(names):
         raise ValueError(f"proxies must be one or several different ones, got {names}.")
     known = None if magnifications is None else magnifications[varied]
+    drawing = [proxy.name for proxy in proxies if proxy.draws]
+    if drawing and len(names) > 1:
+        raise ValueError(
+            f"The proxy {drawing[0]!r} draws its patches and must be alone, got {names}."
+        )
     prepared = [proxy.prepare(images[0].shape[-1], known) for proxy in proxies]
+    prepared = [proxy.adapt(images, simulator) for proxy in prepared]
     return PretrainingData(images, strata, magnifications, prepared)
 
 

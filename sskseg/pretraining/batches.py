@@ -101,17 +101,28 @@ class ProxyBatches:
 
     def _example(self):
         """Return a patch, its classes, the patch before damage, and weights of pixels."""
+        if any(proxy.draws for proxy in self.restoring):
+            return self._drawn_example(*self.restoring)
         patch, classes = self._varied_patch()
-        if self.guards:
-            clean = guard(patch, self.rng, matches_scans=self.matches_scans)
-            patch = disturb(clean, self.rng) if self.matches_scans else clean
-        else:
-            patch = clean = (patch - patch.mean()) / (patch.std() + np.float32(1e-8))
+        patch, clean = self._guarded(patch)
         weights = np.zeros(self.shape, np.float32)
         for proxy in self.restoring:
             damaged, weight = proxy.make(Crop(patch[None], self.shape), self.rng)
             patch, weights = damaged.image[0], np.maximum(weights, weight)
         return patch, classes, clean, weights
+
+    def _drawn_example(self, proxy):
+        """As `_example`; in the place of the patch before damage, what to predict."""
+        crop, target = proxy.make(Crop(np.empty((1, 0), np.float32), self.shape), self.rng)
+        return self._guarded(crop.image[0])[0], [], target, np.ones(self.shape, np.float32)
+
+    def _guarded(self, patch):
+        """Return a standardized patch, with and without disturbance."""
+        if not self.guards:
+            patch = (patch - patch.mean()) / (patch.std() + np.float32(1e-8))
+            return patch, patch
+        clean = guard(patch, self.rng, matches_scans=self.matches_scans)
+        return (disturb(clean, self.rng) if self.matches_scans else clean), clean
 
     def _varied_patch(self):
         """Return a patch, which is rarely constant, and its classes."""

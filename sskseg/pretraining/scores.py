@@ -68,7 +68,7 @@ def score_proxies(
     """
     restores = batches[0].clean is not None
     predicted: dict[str, list[torch.Tensor]] = {name: [] for name in batches[0].targets}
-    error, variance = 0.0, 0.0
+    error, moments = 0.0, np.zeros(3)
     with torch.inference_mode():
         for batch in batches:
             logits, image = network(batch.images, restores=restores)
@@ -76,9 +76,11 @@ def score_proxies(
                 predicted[name].append(values.argmax(1).cpu())
             if batch.clean is not None and batch.weights is not None:
                 error += float((batch.weights * (image.float() - batch.clean) ** 2).sum())
-                variance += float((batch.weights * batch.clean**2).sum())
+                moments += [float((batch.weights * batch.clean**k).sum()) for k in range(3)]
     accuracies = {
         name: balanced_accuracy(true_classes(batches, name), torch.cat(classes).numpy())
         for name, classes in predicted.items()
     }
+    n, total, squares = moments
+    variance = squares - total**2 / max(n, 1.0)
     return accuracies, 1 - error / max(variance, 1e-9) if restores else None

@@ -10,6 +10,7 @@ from .magnification import Magnification
 from .masked import Masked
 from .restoration import Restoration
 from .rotation import Rotation
+from .simulation import Simulation
 
 __all__ = [
     "PROXIES",
@@ -20,6 +21,7 @@ __all__ = [
     "Proxy",
     "Restoration",
     "Rotation",
+    "Simulation",
     "disturb",
     "guard",
     "make_proxy",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -58,6 +59,9 @@ class Proxy:
         Without a point.
     restores : bool
         Whether the network restores an image, instead of predicting a class.
+    draws : bool
+        Whether `make` draws a patch of its own in the place of a crop, and the network predicts
+        the image that it returns beside. Such a proxy ``restores``, and is the only one.
     field : float
         Width of the region that `make` reads, in widths of the patch.
     matches_scans : bool
@@ -82,6 +86,7 @@ class Proxy:
 
     name: str = ""
     restores: bool = False
+    draws: bool = False
     field: float = 1.0
     matches_scans: bool = False
     classes: list = []  # noqa: RUF012 - each prepared proxy has a list of its own
@@ -121,6 +126,22 @@ class Proxy:
         """
         return []
 
+    def adapt(self, images: Sequence[np.ndarray], simulator: Any) -> Self:
+        """Return the proxy for the images that are fitted; most need nothing of them.
+
+        Parameters
+        ----------
+        images : list of ndarray of shape (*spatial, n_channels)
+        simulator : object or None
+            That of an `ImageStack`.
+
+        Returns
+        -------
+        Proxy
+            Itself, or a copy.
+        """
+        return self
+
     def make(self, crop: Crop, rng: np.random.Generator) -> tuple[Crop, int | np.ndarray]:
         """Turn a crop into a task.
 
@@ -135,7 +156,8 @@ class Proxy:
         crop : Crop
             Input of the network, or of the next proxy.
         target : int or ndarray of shape (*shape)
-            The index of the class. Of a proxy that restores, the weights of pixels in the loss.
+            The index of the class. Of a proxy that restores, the weights of pixels in the loss; of
+            one that draws, the image to predict.
         """
         raise NotImplementedError
 

@@ -13,12 +13,14 @@ from sskseg.proxies import (
     Proxy,
     Restoration,
     Rotation,
+    Simulation,
     disturb,
     guard,
     make_proxy,
     probe_features,
 )
 from sskseg.proxies._guards import restore_noise
+from sskseg.simulation import CellSimulator
 
 
 @pytest.fixture
@@ -202,3 +204,41 @@ def test_the_probe_sees_histograms_and_spectra_only(rng):
     rolled = probe_features(np.roll(patches, 3, axis=1))
     np.testing.assert_allclose(rolled, found, atol=1e-6)
     assert probe_features(rng.standard_normal((2, 8, 8, 8))).shape == (2, 48)
+
+
+@pytest.mark.parametrize("shape", [(32, 24), (16, 24, 24)])
+def test_simulation_shows_objects_and_where_their_middle_is(rng, shape):
+    simulator = CellSimulator(shape=shape, coverage=0.4, noise=0.0, background_spread=0.0)
+    proxy = Simulation(simulator)
+    crops = [proxy.make(Crop(np.empty((1, 0)), shape), rng) for _ in range(4)]
+    images, targets = (np.stack(each) for each in zip(*((c.image[0], t) for c, t in crops)))
+    assert images.shape == targets.shape == (4, *shape)
+    assert set(np.unique(targets[targets <= 0])) == {-1}
+    assert targets.max() == 1
+    assert images[targets > 0].mean() > images[targets < 0].mean() + 0.2
+    assert np.corrcoef(images.ravel(), targets.ravel())[0, 1] > 0.7
+
+
+def test_simulation_is_calibrated_to_images_but_not_a_second_time(rng):
+    dark = [1 - image[..., None] for image in CellSimulator(shape=(64, 64)).sample(3, rng)[0]]
+    adapted = Simulation().adapt(dark, None)
+    assert adapted.simulator.foreground < adapted.simulator.background
+    assert adapted.adapt([1 - x for x in dark], None).simulator is adapted.simulator
+    assert Simulation().adapt(dark, adapted.simulator).simulator is adapted.simulator
+
+
+def test_simulators_of_ones_own_draw_larger_images_and_not_smaller_ones(rng):
+    class Stripes:
+        def __init__(self, side):
+            self.side = side
+
+        def sample(self, n, random_state):
+            y = np.broadcast_to(np.arange(self.side) // 8 % 2, (n, self.side, self.side))
+            return np.float32(y)[..., None], y
+
+    made, target = Simulation(Stripes(64)).make(Crop(np.empty((1, 0)), (32, 32)), rng)
+    assert np.array_equal(made.image[0] > 0, target > -1)
+    with pytest.raises(ValueError, match="at least the shape of patches, \\(32, 32\\)"):
+        Simulation(Stripes(16)).make(Crop(np.empty((1, 0)), (32, 32)), rng)
+    with pytest.raises(ValueError, match="must have sample"):
+        Simulation(object()).adapt([made.image[0][..., None]], None)
