@@ -110,9 +110,9 @@ def test_it_learns_to_restore(scans):
 
 def test_it_learns_what_a_simulator_draws(scans):
     stack = ImageStack(scans, simulator=CellSimulator(shape=(32, 32), radius=4.0, psf=0.5))
-    pretrainer = ProxyPretrainer("simulation", max_steps=250, patch_size=32, **SMALL).fit(stack)
+    pretrainer = ProxyPretrainer("simulation", max_steps=50, patch_size=32, **SMALL).fit(stack)
+    assert pretrainer.history_[-1]["loss"] < 0.7 * pretrainer.history_[0]["loss"]
     assert pretrainer.report_["simulation"].keys() == {"network"}
-    assert pretrainer.report_["simulation"]["network"] > 0.4
     handed_on = pretrainer.transform(stack)
     assert handed_on.simulator is stack.simulator
     assert handed_on.backbone is not None

@@ -97,7 +97,7 @@ def _chosen_size(setting, diameters, n_real):
     if setting != "auto":
         return setting
     is_known = np.isfinite(diameters)
-    if is_known[:n_real].sum() >= _MIN_SAMPLES:  # simulated images tell less
+    if is_known[:n_real].sum() >= _MIN_SAMPLES:  # simulated images only stand in for them
         is_known[n_real:] = False
     known = diameters[is_known]
     if len(known) < _MIN_SAMPLES:

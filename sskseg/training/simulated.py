@@ -11,7 +11,7 @@ import numpy as np
 from ..images import PatchSampler, check_images
 
 _FIRST_SHARE = 0.5  # of the patches that are simulated
-_ENOUGH = 10  # labeled images, with which the last patches are all real
+_MIN_LABELED = 10  # images, with which the last patches are all real
 _N_CHANGES = 20  # of the share
 
 
@@ -117,7 +117,7 @@ def falling_share(
     real, simulated = size[is_real].sum(), size[~is_real].sum()
     if not real or not simulated:
         return []
-    fall = min(1.0, np.count_nonzero(size[is_real]) / _ENOUGH)
+    fall = min(1.0, np.count_nonzero(size[is_real]) / _MIN_LABELED)
 
     def change(share, _):
         sampler.set_weights(weight * np.where(is_real, (1 - share) / real, share / simulated))

@@ -624,7 +624,7 @@ def test_simulated_patches_give_way_to_labeled_ones(monkeypatch, cells):
         return patches
 
     monkeypatch.setattr(PatchSampler, "draw", kept)
-    monkeypatch.setattr(simulated, "_ENOUGH", 5)  # of six one is held out
+    monkeypatch.setattr(simulated, "_MIN_LABELED", 5)  # of six one is held out
     segmenter(max_steps=60, width=2, depth=1).fit(stack, y)
     assert 0.3 < np.mean(drawn[:12]) < 0.7
     assert not np.any(drawn[-3:])
