@@ -43,7 +43,8 @@ SOURCES = ["otsu", "li", "simulated", "calibrated", "refined", "real"]
 MADE = SOURCES[2:5]  # of simulated images
 METHODS = ["watershed", "contours"]
 ALL = 10**6
-DRAWN = "spectra of textures are fitted"  # how simulated images are made now
+# How simulated images are made and used now
+DRAWN = "spectra of textures are fitted; labels displace simulated patches; one size"
 
 
 @cache
