@@ -9,7 +9,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import ImageEstimator
+from ..base import ImageEstimator, transaction
 from ..images import (
     ImageStack,
     check_generator,
@@ -20,6 +20,11 @@ from ..images import (
 )
 from ..images.annotations import Annotations
 from ..metrics import dice
+from ..nn import PretrainedEncoder
+from ..training import channel_statistics
+from ._encoder_features import encoder_maps, interpolate_maps, start_encoder
+
+_MAX_PIXELS = 2**15  # that are classified at once: an encoder has a thousand features
 
 
 class PixelForest(ImageEstimator):
@@ -35,6 +40,9 @@ class PixelForest(ImageEstimator):
         Smallest and largest scale of the features, pixels.
     max_pixels : int, default=50000
         Labeled pixels to train on, half of them foreground if there are enough.
+    features : PretrainedEncoder or None, default=None
+        An encoder that others trained, whose feature maps, interpolated at the pixels, are features
+        beside the others; it is not fine-tuned. Images are standardized for it.
     spatial_ndim : {2, 3}, default=2
     random_state : int, RandomState, Generator or None, default=None
 
@@ -42,7 +50,11 @@ class PixelForest(ImageEstimator):
     ----------
     forest_ : RandomForestClassifier
         `save` cannot store it; use joblib.
+    encoder_ : torch.nn.Module or None
+        Of `features`.
     n_channels_ : int
+    channel_mean_, channel_std_ : ndarray of shape (n_channels,)
+        Of the training images, by which images are standardized for the encoder.
 
     References
     ----------
@@ -58,11 +70,13 @@ class PixelForest(ImageEstimator):
     (2, 32, 32)
     """
 
+    _fitted = {"encoder_": "a network or None"}  # noqa: RUF012
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         "n_estimators": [Interval(Integral, 1, None, closed="left")],
         "sigma_min": [Interval(Real, 0, None, closed="neither")],
         "sigma_max": [Interval(Real, 0, None, closed="neither")],
         "max_pixels": [Interval(Integral, 2, None, closed="left")],
+        "features": [PretrainedEncoder, None],
         "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
         "random_state": ["random_state", np.random.Generator],
     }
@@ -74,6 +88,7 @@ class PixelForest(ImageEstimator):
         sigma_min: float = 0.7,
         sigma_max: float = 8.0,
         max_pixels: int = 50000,
+        features: PretrainedEncoder | None = None,
         spatial_ndim: int = 2,
         random_state: Any = None,
     ):
@@ -81,6 +96,7 @@ class PixelForest(ImageEstimator):
         self.sigma_min = sigma_min
         self.sigma_max = sigma_max
         self.max_pixels = max_pixels
+        self.features = features
         self.spatial_ndim = spatial_ndim
         self.random_state = random_state
 
@@ -100,7 +116,12 @@ class PixelForest(ImageEstimator):
         Raises
         ------
         ValueError
-            For invalid images or annotations, or if foreground or background is not labeled.
+            For invalid images or annotations, if foreground or background is not labeled, or if
+            weights do not fit the encoder.
+        FileNotFoundError
+            If there is no file of weights.
+        ImportError
+            If the library of the encoder is not installed.
         """
         from sklearn.ensemble import RandomForestClassifier
 
@@ -109,18 +130,24 @@ class PixelForest(ImageEstimator):
             raise ValueError(
                 f"sigma_min must not exceed sigma_max, got {self.sigma_min} and {self.sigma_max}."
             )
+        if self.features is not None and self.spatial_ndim != 2:
+            raise ValueError(f"features must be None with spatial_ndim=3, got {self.features!r}.")
         rng = check_generator(self.random_state)
         images = self._check_images(X)
         annotations = Annotations(y, images)
-        features, targets = self._training_pixels(images, annotations)
+        labels = {i: annotations.label_images[i] for i in annotations.require_labeled()}
+        targets = np.concatenate([label[label >= 0] > 0 for label in labels.values()])
+        if targets.all() or not targets.any():
+            raise ValueError("y must label foreground and background, got one of them only.")
         half = self.max_pixels // 2
         sides = (np.flatnonzero(targets == side) for side in (False, True))
         chosen = np.concatenate([rng.permutation(side)[:half] for side in sides])
-        self.n_channels_ = images[0].shape[-1]
-        self.forest_ = RandomForestClassifier(
-            self.n_estimators, min_samples_leaf=5, n_jobs=-1,
-            random_state=int(rng.integers(2**31)),
-        ).fit(features[chosen], targets[chosen])  # fmt: skip
+        with transaction(self):
+            self._start_encoder(images)
+            self.forest_ = RandomForestClassifier(
+                self.n_estimators, min_samples_leaf=5, n_jobs=-1,
+                random_state=int(rng.integers(2**31)),
+            ).fit(self._training_features(images, labels, chosen), targets[chosen])  # fmt: skip
         return self
 
     def predict_proba(self, X: Any) -> np.ndarray | list[np.ndarray]:
@@ -139,9 +166,14 @@ class PixelForest(ImageEstimator):
         images = self._check_images(X, self.n_channels_)
         probabilities = []
         for image in images:
-            features = self._features(image)
-            flat = self.forest_.predict_proba(features.reshape(-1, features.shape[-1]))[:, 1]
-            probabilities.append(flat.reshape(image.shape[:-1]).astype(np.float32))
+            read, pixels = self._reader(image), np.arange(image[..., 0].size)
+            n_parts = 1 if self.encoder_ is None else -(-len(pixels) // _MAX_PIXELS)
+            parts = [
+                self.forest_.predict_proba(read(part))[:, 1]
+                for part in np.array_split(pixels, n_parts)
+            ]
+            flat = np.concatenate(parts).astype(np.float32)
+            probabilities.append(flat.reshape(image.shape[:-1]))
         return like_input(probabilities, X)
 
     def predict(self, X: Any) -> np.ndarray | list[np.ndarray]:
@@ -218,22 +250,47 @@ class PixelForest(ImageEstimator):
                 )
         return images
 
-    def _training_pixels(self, images, annotations):
-        """Features of labeled pixels, and whether these are foreground."""
-        features, targets = [], []
-        for i in annotations.require_labeled():
-            label = annotations.label_images[i]
-            features.append(self._features(images[i])[label >= 0])
-            targets.append(label[label >= 0] > 0)
-        is_foreground = np.concatenate(targets)
-        if is_foreground.all() or not is_foreground.any():
-            raise ValueError("y must label foreground and background, got one of them only.")
-        return np.concatenate(features), is_foreground
+    def _start_encoder(self, images):
+        self.n_channels_ = images[0].shape[-1]
+        self.encoder_ = None
+        if self.features is not None:
+            self.channel_mean_, self.channel_std_ = channel_statistics(images)
+            self.encoder_ = start_encoder(self.features, self.n_channels_)
 
-    def _features(self, image):
+    def _make_module(self, name):
+        return self.features.make_encoder(self.n_channels_)
+
+    def _training_features(self, images, labels, chosen):
+        """Features of the chosen ones of all labeled pixels."""
+        features, start = None, 0
+        for i, label in labels.items():
+            pixels = np.flatnonzero(label >= 0)
+            rows = np.flatnonzero((chosen >= start) & (chosen < start + len(pixels)))
+            found = self._reader(images[i])(pixels[chosen[rows] - start])
+            if features is None:
+                features = np.empty((len(chosen), found.shape[1]), found.dtype)
+            features[rows], start = found, start + len(pixels)
+        return features
+
+    def _reader(self, image):
+        """Return a function that maps indices of pixels to their features."""
+        filters = self._filters(image)
+        if self.encoder_ is None:
+            return filters.__getitem__
+        maps = encoder_maps(self.encoder_, image, self.channel_mean_, self.channel_std_)
+        shape = image.shape[:-1]
+
+        def read(pixels):
+            of_encoder = interpolate_maps(maps, self.encoder_.reductions, shape, pixels)
+            return np.concatenate([filters[pixels], of_encoder], axis=1)
+
+        return read
+
+    def _filters(self, image):
         from skimage.feature import multiscale_basic_features
 
-        return multiscale_basic_features(
+        filters = multiscale_basic_features(
             image.astype(np.float32), sigma_min=self.sigma_min, sigma_max=self.sigma_max,
             channel_axis=-1,
         )  # fmt: skip
+        return filters.reshape(-1, filters.shape[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
@@ -74,6 +75,7 @@ def encode(value: Any, where: str = "") -> Any:
     Parameters
     ----------
     value : None, bool, int, float, str, list, tuple, dict of str or object of a registered class
+        A path becomes a string.
     where : str, default=""
         Name of the value, for the message.
 
@@ -90,6 +92,8 @@ def encode(value: Any, where: str = "") -> Any:
         value = value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
     if isinstance(value, tuple):
         return {_TUPLE: [encode(v, f"{where}[{i}]") for i, v in enumerate(value)]}
     if isinstance(value, list):

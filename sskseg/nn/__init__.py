@@ -4,6 +4,8 @@ from ._layers import crop_center, pad_to_multiple
 from .backbone import Backbone, ProxyNetwork, transfer_weights, weights_of
 from .continuity import ContinuityNet, SectionMeanNet
 from .dmcn import DMCN
+from .encoder_decoder import Encoder, EncoderDecoder
+from .encoders import PretrainedEncoder
 from .fusion import fold_batch_norm
 from .initialization import glorot_uniform_, he_normal_
 from .losses import masked_cross_entropy, masked_dice_loss, masked_soft_cross_entropy
@@ -16,6 +18,9 @@ __all__ = [
     "NETWORKS",
     "Backbone",
     "ContinuityNet",
+    "Encoder",
+    "EncoderDecoder",
+    "PretrainedEncoder",
     "ProxyNetwork",
     "SectionMeanNet",
     "UNet",

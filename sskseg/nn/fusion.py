@@ -6,8 +6,11 @@ from itertools import pairwise
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-_CONVOLUTIONS = (nn.Conv2d, nn.Conv3d)
-_NORMS = (nn.BatchNorm2d, nn.BatchNorm3d)
+from ._layers import CONV, NORM
+
+# Not their subclasses, which may do more: other libraries have norms with an activation.
+_CONVOLUTIONS = (*CONV.values(), nn.Conv3d)
+_NORMS = tuple(NORM.values())
 
 
 def fold_batch_norm(network: nn.Module) -> nn.Module:
@@ -34,6 +37,6 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
 def _fold_pairs(sequence):
     layers = list(sequence)
     for i, (first, second) in enumerate(pairwise(layers)):
-        if isinstance(first, _CONVOLUTIONS) and isinstance(second, _NORMS):
+        if type(first) in _CONVOLUTIONS and type(second) in _NORMS:
             sequence[i] = fuse_conv_bn_eval(first, second)
             sequence[i + 1] = nn.Identity()

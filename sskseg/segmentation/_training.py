@@ -13,7 +13,7 @@ import torch
 from ..images import PatchSampler, child_generator
 from ..images.augmentation import Augmentation, check_augmentation
 from ..inference import DensePredictor, section_orientations
-from ..nn import network_margin
+from ..nn import PretrainedEncoder, network_margin
 from ..training import (
     Budget,
     MixedBatches,
@@ -134,7 +134,8 @@ class Training:
         callbacks += falling_share(self._sampler, self._labeled_weight, self.data.n_real)
         callbacks.sort(key=lambda callback: callback[0])
         segmenter = self._segmenter
-        groups = rate_groups(self.network, segmenter.finetune) if segmenter.architecture_ else None
+        is_pretrained = isinstance(segmenter.network, PretrainedEncoder) or segmenter.architecture_
+        groups = rate_groups(self.network, segmenter.finetune) if is_pretrained else None
         return self.optimize(
             self.network, self.batches, loss, self.budget, validate=validate,
             callbacks=callbacks, parameter_groups=groups,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..nn import Backbone, transfer_weights
+from ..nn import Backbone, PretrainedEncoder, transfer_weights
 from .global_state import random_numbers
 from .standardization import channel_statistics
 
@@ -84,12 +84,16 @@ def start_network(
     Returns
     -------
     torch.nn.Module
-        That of the last fit (`warm_start`), a new one, or one with the backbone's weights.
+        That of the last fit (`warm_start`), a new one, or one with the weights of the backbone or of
+        a `PretrainedEncoder`.
 
     Raises
     ------
     ValueError
-        For another number of channels than in the last fit, or a backbone that conflicts.
+        For another number of channels than in the last fit, a backbone that conflicts, or weights
+        that do not fit their encoder.
+    FileNotFoundError
+        If there is no file of weights.
     """
     n_channels = images[0].shape[-1]
     if estimator.warm_start and hasattr(estimator, "network_"):
@@ -104,6 +108,8 @@ def start_network(
     if backbone is not None:
         same_outputs = bool(outputs) and outputs == backbone.outputs
         transfer_weights(backbone.module, pretrained_part(network), with_head=same_outputs)
+    elif isinstance(estimator.network, PretrainedEncoder):
+        estimator.network.load_weights(network.encoder)
     return network
 
 
@@ -113,7 +119,8 @@ def rate_groups(network: Any, finetune: str) -> list:
     Parameters
     ----------
     network : torch.nn.Module
-        Has ``last_layers()``; its head is new, the others are pretrained.
+        Has ``last_layers()``; its head is new, the others are pretrained. Parameters that require no
+        gradient are left out.
     finetune : {"last", "all", "gradual"}
 
     Returns
@@ -125,7 +132,7 @@ def rate_groups(network: Any, finetune: str) -> list:
     new = list(head.parameters())
     late = [p for module in last for p in module.parameters()]
     known = {id(p) for p in (*new, *late)}
-    early = [p for p in network.parameters() if id(p) not in known]
+    early = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
     if finetune == "last":
         return [(new + late, _constant(1.0)), (early, _constant(0.0))]
     if finetune == "all":
