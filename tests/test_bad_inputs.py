@@ -33,6 +33,7 @@ from sskseg import (
 )
 from sskseg.datasets import make_cells
 from sskseg.images import unwrap
+from sskseg.nn import PretrainedEncoder
 from sskseg.proxies import PROXIES
 
 PAGE = Path(__file__).parents[1] / "docs" / "bad_inputs.md"
@@ -292,6 +293,13 @@ fit(AT, "`patch_size=64`, larger than the images", patch_size=64, who=torchy,
 fit(AT, "`network='resnet'`", network="resnet", who=(PRETRAINER, SEGMENTER, DETECTOR))
 fit(AT, "`network=torch.nn.Linear`", network=torch.nn.Linear, who=(PRETRAINER, SEGMENTER, DETECTOR))
 fit(AT, "`network=Identity()`", network=torch.nn.Identity(), who=(PRETRAINER, SEGMENTER, DETECTOR))
+for what, encoder in {
+    "PretrainedEncoder('resnet18')": PretrainedEncoder("resnet18"),
+    "PretrainedEncoder(Identity(), 'none.pth')": PretrainedEncoder(torch.nn.Identity(), "none.pth"),
+    "PretrainedEncoder(Flatten())": PretrainedEncoder(torch.nn.Flatten()),
+}.items():
+    fit(AT, f"`network={what}`", network=encoder, who=(PRETRAINER, SEGMENTER, DETECTOR))
+    fit(AT, f"`features={what}`", features=encoder, who=(FOREST,))
 fit(AT, "`proxies=('nope',)`", proxies=("nope",), who=(PRETRAINER,))
 fit(AT, "`proxies=('channel',)` of one channel", proxies=("channel",), who=(PRETRAINER,))
 fit(AT, "`simulator='cells'`", simulator="cells", who=(REFINER,))

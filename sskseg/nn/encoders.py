@@ -44,20 +44,19 @@ class PretrainedEncoder(BaseEstimator):
         read. It is read when training starts, and not needed afterwards: the fitted weights are in
         the model file. Only a module of your own may do without.
     library : {"timm", "torchvision"}, default="timm"
-        Where the architecture comes from. With torchvision, the convolutional networks alone whose
-        stages follow each other (ResNet, ResNeXt, ConvNeXt, EfficientNet, DenseNet, VGG and others).
+        Where the architecture comes from. Of torchvision, only convolutional networks whose stages
+        follow each other: ResNet, ResNeXt, ConvNeXt, EfficientNet, DenseNet, VGG and others.
     frozen : bool, default=True
         Whether the encoder stays as it is, statistics of batch normalization included. Otherwise it
-        is fine-tuned as a backbone is, see `finetune` of the segmenter; a `learning_rate` of 1e-3 or
-        less suits transformers.
+        is fine-tuned as a backbone is, see `finetune` of the segmenter.
 
     Notes
     -----
     Channels of images are mapped to the three of an encoder: one is repeated, of more than three
-    every third is averaged. Segmenters standardize images, which stands in for the mean and standard
-    deviation of ImageNet. The network predicts whole images, since many encoders read all of an
-    image at once; the memory of transformers limits their size to about 2000 pixels. Scans, 3-D
-    images and `ProxyPretrainer` need another network.
+    every third is averaged. Images are standardized by the estimator, so that those of ImageNet's
+    mean and standard deviation need nothing further. The network has no `reach`, since many
+    encoders read the whole image: images are predicted as a whole, and scans are refused. So are
+    volumes.
 
     References
     ----------

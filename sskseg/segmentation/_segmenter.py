@@ -60,10 +60,10 @@ class SemiSupervisedSegmenter(TorchEstimator):
     network : str, callable or torch.nn.Module, default="unet-shuffle"
         A name that `sskseg.nn.make_network` knows: "unet-shuffle", "unet", "unet-valid",
         "unet-lite" or "dmcn". Or a callable ``(in_channels, out_channels, *, width, depth, ndim) ->
-        torch.nn.Module``, or a module, which is copied. See `sskseg.nn.protocol` for the attributes
-        of a module of your own: without ``stride`` and ``reach`` it is run on whole images. In
-        training it may return a tuple; elements after the first are outputs of auxiliary heads,
-        whose loss has a weight that decays from 1 to 0.001.
+        torch.nn.Module``, such as a `sskseg.nn.PretrainedEncoder`, or a module, which is copied.
+        See `sskseg.nn.protocol` for the attributes of a module of your own: without ``stride`` and
+        ``reach`` it is run on whole images. In training it may return a tuple; elements after the
+        first are outputs of auxiliary heads, whose loss has a weight that decays from 1 to 0.001.
     semi_supervision : {"auto", "section-mean", "continuity", "consistency", "self-training", \
 "mean-teacher"}, \
 SemiSupervisedMethod, tuple of them or None, default="auto"

@@ -84,8 +84,8 @@ def start_network(
     Returns
     -------
     torch.nn.Module
-        That of the last fit (`warm_start`), a new one, or one with the weights of the backbone or of
-        a `PretrainedEncoder`.
+        That of the last fit (`warm_start`), a new one, or one with the weights of the backbone or
+        of a `PretrainedEncoder`.
 
     Raises
     ------
@@ -119,8 +119,8 @@ def rate_groups(network: Any, finetune: str) -> list:
     Parameters
     ----------
     network : torch.nn.Module
-        Has ``last_layers()``; its head is new, the others are pretrained. Parameters that require no
-        gradient are left out.
+        Has ``last_layers()``; its head is new, the others are pretrained. Parameters that require
+        no gradient are left out.
     finetune : {"last", "all", "gradual"}
 
     Returns

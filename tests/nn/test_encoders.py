@@ -149,7 +149,7 @@ def test_channels_are_mapped_to_three(n_channels, weights):
 def test_the_network_learns(weights):
     X, y = make_cells(n_samples=4, shape=(64, 64), random_state=0)
     encoder = PretrainedEncoder("tiny", weights["tiny"])
-    model = fit(encoder, (X[:3], y[:3]), max_steps=60, width=8)
+    model = fit(encoder, (X[:3], y[:3]), max_steps=40, width=8)
     assert model.score(X[3:], y[3:]) > 0.8
     searched = clone(model).set_params(network__frozen=False)
     assert (searched.network.frozen, encoder.frozen) == (False, True)
@@ -206,8 +206,8 @@ def test_what_does_not_serve_is_refused(weights, cells, tmp_path, monkeypatch):
     refused(PretrainedEncoder("tiny", "none.pth"), "No file of weights at none", FileNotFoundError)
     refused(PretrainedEncoder(nn.Flatten(2)), "from fine to coarse.*got shapes .*1, 1, 50176")
     refused(PretrainedEncoder(Pyramid(2)), "must take float32 tensors of shape .1, 1, 224, 224")
+    volumes = make_cells(n_samples=1, shape=(8, 16, 16), radius=4, random_state=0)
     with pytest.raises(ValueError, match="takes images of 2 axes, got spatial_ndim=3"):
-        volumes = make_cells(n_samples=1, shape=(8, 16, 16), radius=4, random_state=0)
         fit(PretrainedEncoder("tiny", weights["tiny"]), volumes, spatial_ndim=3)
     monkeypatch.setitem(sys.modules, "timm", None)
     refused(PretrainedEncoder("tiny", "x"), r"pip install .sskseg\[encoders\]", ImportError)
