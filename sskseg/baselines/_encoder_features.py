@@ -32,7 +32,7 @@ def encoder_maps(
 
 
 def interpolate_maps(
-    maps: Sequence[torch.Tensor],
+    feature_maps: Sequence[torch.Tensor],
     reductions: Sequence[int],
     shape: tuple[int, int],
     pixels: np.ndarray,
@@ -41,7 +41,7 @@ def interpolate_maps(
 
     Parameters
     ----------
-    maps : list of Tensor of shape (n, h, w)
+    feature_maps : list of Tensor of shape (n, h, w)
     reductions : sequence of int
         Pixels of the image, along an axis, for one of each map.
     shape : tuple of int
@@ -51,12 +51,12 @@ def interpolate_maps(
 
     Returns
     -------
-    ndarray of float32, shape (n_pixels, n of all maps)
+    ndarray of float32, shape (n_pixels, sum of n)
     """
     centers = np.stack(np.unravel_index(pixels, shape)[::-1], axis=-1) + 0.5  # x, y
     parts = []
     with own_defaults(), torch.inference_mode():
-        for image, reduction in zip(maps, reductions, strict=True):
+        for image, reduction in zip(feature_maps, reductions, strict=True):
             sides = np.array([image.shape[2], image.shape[1]]) * reduction
             grid = torch.from_numpy((2 * centers / sides - 1).astype(np.float32))
             parts.append(

@@ -258,6 +258,8 @@ class PixelForest(ImageEstimator):
             self.encoder_ = start_encoder(self.features, self.n_channels_)
 
     def _make_module(self, name):
+        if self.features is None:
+            raise ValueError(f"There are no features, so no {name}.")
         return self.features.make_encoder(self.n_channels_)
 
     def _training_features(self, images, labels, chosen):
@@ -274,14 +276,13 @@ class PixelForest(ImageEstimator):
 
     def _reader(self, image):
         """Return a function that maps indices of pixels to their features."""
-        filters = self._filters(image)
-        if self.encoder_ is None:
+        filters, encoder, shape = self._filters(image), self.encoder_, image.shape[:-1]
+        if encoder is None:
             return filters.__getitem__
-        maps = encoder_maps(self.encoder_, image, self.channel_mean_, self.channel_std_)
-        shape = image.shape[:-1]
+        feature_maps = encoder_maps(encoder, image, self.channel_mean_, self.channel_std_)
 
         def read(pixels):
-            of_encoder = interpolate_maps(maps, self.encoder_.reductions, shape, pixels)
+            of_encoder = interpolate_maps(feature_maps, encoder.reductions, shape, pixels)
             return np.concatenate([filters[pixels], of_encoder], axis=1)
 
         return read

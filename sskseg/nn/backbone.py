@@ -162,9 +162,8 @@ def _repeated(weight, shape, name):
     if not fits or (new % old and old % new):
         raise ValueError(
             f"The backbone's {name!r} has shape {tuple(weight.shape)}, which does not fit "
-            f"{tuple(shape)}" + (
-                ": one number of input channels must be a multiple of the other." if fits else "."
-            )
+            f"{tuple(shape)}"
+            + (": one number of input channels must be a multiple of the other." if fits else ".")
         )
     if new > old:
         return torch.cat([weight] * (new // old), dim=1) * (old / new)

@@ -26,9 +26,9 @@ class Encoder(nn.Module):
     Parameters
     ----------
     model : torch.nn.Module
-    maps : callable
-        ``maps(model, x)`` returns the feature maps (batch, n, height, width) of a batch of images.
-        Of maps of the same size the last one is used.
+    extract : callable
+        ``extract(model, x)`` returns the feature maps (batch, n, height, width) of images. Of those
+        of one size the last one is used.
     in_channels : int
         Of the images.
     mixes : bool, default=True
@@ -54,15 +54,16 @@ class Encoder(nn.Module):
     def __init__(
         self,
         model: nn.Module,
-        maps: Callable[[nn.Module, torch.Tensor], Iterable[torch.Tensor]],
+        extract: Callable[[nn.Module, torch.Tensor], Iterable[torch.Tensor]],
         in_channels: int,
         *,
         mixes: bool = True,
         frozen: bool = True,
     ):
         super().__init__()
-        self.model, self.maps, self.frozen = model, maps, frozen
+        self.model, self.extract, self.frozen = model, extract, frozen
         mixing = _mixing(in_channels) if mixes and in_channels != _COLORS else None
+        self.mixing: torch.Tensor | None
         self.register_buffer("mixing", mixing, persistent=False)
         if frozen:
             self.requires_grad_(False)
@@ -83,7 +84,7 @@ class Encoder(nn.Module):
 
     def _last_of_each_size(self, x):
         found: dict[Any, torch.Tensor] = {}
-        for image in self.maps(self.model, x):
+        for image in self.extract(self.model, x):
             found[image.shape[2:]] = image
         return list(found.values())
 
@@ -101,10 +102,10 @@ class Encoder(nn.Module):
         self.train()
         shapes = [tuple(image.shape) for image in found]
         sides = [shape[-1] for shape in shapes]
-        are_maps = all(
+        is_valid = all(
             len(shape) == 4 and shape[2] == shape[3] and _PROBE % shape[3] == 0 for shape in shapes
         )
-        if not shapes or not are_maps or sides != sorted(sides, reverse=True):
+        if not shapes or not is_valid or sides != sorted(sides, reverse=True):
             raise ValueError(
                 "The encoder must return feature maps (batch, n, height, width) from fine to "
                 f"coarse, whose sides divide those of an image of {_PROBE} pixels, got shapes "
@@ -181,8 +182,8 @@ class _Decoder(nn.Module):
         self.up = nn.ModuleList(nn.Conv2d(coarse, fine, 1) for coarse, fine in steps)
         self.blocks = nn.ModuleList(_block(2 * fine, fine) for _, fine in steps)
 
-    def forward(self, x: torch.Tensor, maps: Sequence[torch.Tensor]) -> torch.Tensor:
-        skips = [self.stem(x), *(f(m) for f, m in zip(self.reduce, maps, strict=True))]
+    def forward(self, x: torch.Tensor, pyramid: Sequence[torch.Tensor]) -> torch.Tensor:
+        skips = [self.stem(x), *(f(m) for f, m in zip(self.reduce, pyramid, strict=True))]
         y = skips.pop()
         for up, block in zip(reversed(self.up), reversed(self.blocks), strict=True):
             skip = skips.pop()

@@ -44,7 +44,7 @@ class PretrainedEncoder(BaseEstimator):
         read. It is read when training starts, and not needed afterwards: the fitted weights are in
         the model file. Only a module of your own may do without.
     library : {"timm", "torchvision"}, default="timm"
-        Where the architecture comes from. Of torchvision, only convolutional networks whose stages
+        Where the architecture comes from. Of torchvision, only convolutional networks whose parts
         follow each other: ResNet, ResNeXt, ConvNeXt, EfficientNet, DenseNet, VGG and others.
     frozen : bool, default=True
         Whether the encoder stays as it is, statistics of batch normalization included. Otherwise it
@@ -71,11 +71,11 @@ class PretrainedEncoder(BaseEstimator):
     >>> class Tiny(nn.Module):
     ...     def __init__(self):
     ...         super().__init__()
-    ...         self.stages = nn.ModuleList([nn.Conv2d(1, 8, 2, 2), nn.Conv2d(8, 16, 2, 2)])
+    ...         self.layers = nn.ModuleList([nn.Conv2d(1, 8, 2, 2), nn.Conv2d(8, 16, 2, 2)])
     ...
     ...     def forward(self, x):
-    ...         first = self.stages[0](x).relu()
-    ...         return [first, self.stages[1](first)]
+    ...         first = self.layers[0](x).relu()
+    ...         return [first, self.layers[1](first)]
     >>> segmenter = SemiSupervisedSegmenter(PretrainedEncoder(Tiny()))
     >>> segmenter.set_params(network__frozen=False).network.frozen
     False
@@ -149,16 +149,16 @@ class PretrainedEncoder(BaseEstimator):
         """
         self._validate_params()
         if isinstance(self.architecture, nn.Module):
-            model, maps, mixes = copy.deepcopy(self.architecture), _own_maps, False
+            model, extract, mixes = copy.deepcopy(self.architecture), _extract, False
         elif self.weights is None:
             raise ValueError(
                 f"weights must be a file of weights of {self.architecture!r}: nothing is "
                 "downloaded. Got None."
             )
         else:
-            model, maps = _LIBRARIES[self.library](self.architecture)
+            model, extract = _LIBRARIES[self.library](self.architecture)
             mixes = True
-        return Encoder(model, maps, in_channels, mixes=mixes, frozen=self.frozen)
+        return Encoder(model, extract, in_channels, mixes=mixes, frozen=self.frozen)
 
     def load_weights(self, encoder: Encoder) -> None:
         """Read the file, and give its weights to an encoder that `make_encoder` built.
@@ -189,9 +189,9 @@ class PretrainedEncoder(BaseEstimator):
         model.load_state_dict(kept, strict=False)  # counters may be missing
 
 
-def _own_maps(model, x):
-    maps = model(x)
-    return [maps] if isinstance(maps, torch.Tensor) else maps
+def _extract(model, x):
+    found = model(x)
+    return [found] if isinstance(found, torch.Tensor) else found
 
 
 def _timm_model(name):
@@ -208,10 +208,10 @@ def _timm_model(name):
     if not hasattr(model, "forward_intermediates"):
         raise ValueError(f"architecture must be one that returns feature maps, got {name!r}.")
     model.prune_intermediate_layers(None, prune_head=True)
-    return model, _timm_maps
+    return model, _extract_of_timm
 
 
-def _timm_maps(model, x):
+def _extract_of_timm(model, x):
     return model.forward_intermediates(x, norm=True, intermediates_only=True)
 
 
@@ -228,15 +228,17 @@ def _torchvision_model(name):
     last = next((part for part in ("features", "layer4") if part in names), None)
     if last is None:
         raise ValueError(
-            f"The stages of {name!r} do not follow each other: take it from timm, or give a module."
+            f"The parts of {name!r} do not follow each other: take it from timm, or give a module."
         )
     kept = names[: names.index(last) + 1]
-    return nn.Sequential(OrderedDict((part, getattr(model, part)) for part in kept)), _stage_maps
+    return nn.Sequential(
+        OrderedDict((part, getattr(model, part)) for part in kept)
+    ), _extract_in_turn
 
 
-def _stage_maps(model, x):
-    for stage in getattr(model, "features", model):
-        x = stage(x)
+def _extract_in_turn(model, x):
+    for layer in getattr(model, "features", model):
+        x = layer(x)
         yield x
 
 

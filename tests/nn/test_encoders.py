@@ -27,11 +27,11 @@ class Pyramid(nn.Module):
 
     def __init__(self, in_channels=1):
         super().__init__()
-        self.stages = nn.ModuleList([nn.Conv2d(in_channels, 4, 2, 2), nn.Conv2d(4, 8, 2, 2)])
+        self.layers = nn.ModuleList([nn.Conv2d(in_channels, 4, 2, 2), nn.Conv2d(4, 8, 2, 2)])
 
     def forward(self, x):
-        first = self.stages[0](x).relu()
-        return [first, self.stages[1](first)]
+        first = self.layers[0](x).relu()
+        return [first, self.layers[1](first)]
 
 
 @pytest.fixture(autouse=True)
@@ -120,11 +120,11 @@ def test_a_module_of_ones_own(cells, tmp_path):
     model = fit(PretrainedEncoder(module), cells)
     inside = model.network_.encoder.model
     assert inside is not module
-    assert torch.equal(inside.stages[0].weight, module.stages[0].weight)
+    assert torch.equal(inside.layers[0].weight, module.layers[0].weight)
     other = Pyramid()
     save_file(other.state_dict(), tmp_path / "other.safetensors")
     model = fit(PretrainedEncoder(module, tmp_path / "other.safetensors"), cells)
-    assert torch.equal(model.network_.encoder.model.stages[0].weight, other.stages[0].weight)
+    assert torch.equal(model.network_.encoder.model.layers[0].weight, other.layers[0].weight)
     with pytest.raises(ValueError, match="cannot be saved without executing code"):
         model.save(tmp_path / "model")
     two = np.stack([X, X], -1)
@@ -137,12 +137,12 @@ def test_a_module_of_ones_own(cells, tmp_path):
 def test_channels_are_mapped_to_three(n_channels, weights):
     encoder = PretrainedEncoder("tiny", weights["tiny"])
     gray = torch.randn(1, 1, 20, 20)
-    maps = []
+    found = []
     for channels in (3, n_channels):
         built = encoder.make_encoder(channels).eval()
         encoder.load_weights(built)
-        maps.append(built(gray.expand(1, channels, 20, 20)))
-    for three, others in zip(*maps, strict=True):
+        found.append(built(gray.expand(1, channels, 20, 20)))
+    for three, others in zip(*found, strict=True):
         torch.testing.assert_close(three, others)
 
 
@@ -182,11 +182,11 @@ def test_features_of_a_forest_are_interpolated_at_pixels(weights, cells):
     encoder = PretrainedEncoder("tiny", weights["tiny"])
     model = PixelForest(n_estimators=1, features=encoder, random_state=0).fit(X, y)
     image = (X[0] - model.channel_mean_) / model.channel_std_
-    maps = model.encoder_(torch.from_numpy(image.astype(np.float32))[None, None])
+    feature_maps = model.encoder_(torch.from_numpy(image.astype(np.float32))[None, None])
     expected = torch.cat(
         [
             nn.functional.interpolate(each, scale_factor=reduction, mode="bilinear")[..., :50, :45]
-            for each, reduction in zip(maps, model.encoder_.reductions, strict=True)
+            for each, reduction in zip(feature_maps, model.encoder_.reductions, strict=True)
         ],
         dim=1,
     )[0].flatten(1)
