@@ -295,7 +295,6 @@ fit(AT, "`network=torch.nn.Linear`", network=torch.nn.Linear, who=(PRETRAINER, S
 fit(AT, "`network=Identity()`", network=torch.nn.Identity(), who=(PRETRAINER, SEGMENTER, DETECTOR))
 for what, encoder in {
     "PretrainedEncoder('resnet18')": PretrainedEncoder("resnet18"),
-    "PretrainedEncoder(Identity(), 'none.pth')": PretrainedEncoder(torch.nn.Identity(), "none.pth"),
     "PretrainedEncoder(Flatten())": PretrainedEncoder(torch.nn.Flatten()),
 }.items():
     fit(AT, f"`network={what}`", network=encoder, who=(PRETRAINER, SEGMENTER, DETECTOR))
@@ -418,7 +417,7 @@ def test_errors_name_an_argument(made):
     named = ("X", "y", "image", "positions", "sample_weight", "magnification", "domains", "proxy",
              "parameter", "proxies", "simulator", "network", "device", "size", "loss", "spacing",
              "augmentation", "percentiles", "channel", "sigma", "semi_supervision",
-             "instance", "coverage")  # fmt: skip
+             "instance", "coverage", "architecture", "weights")  # fmt: skip
     for line in made.split("## Label files")[0].splitlines():
         if "Error: " in line:
             assert any(word in line.split("Error: ")[1] for word in named), line

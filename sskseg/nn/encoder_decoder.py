@@ -96,7 +96,7 @@ class Encoder(nn.Module):
                 found = self.eval()(example)
         except (RuntimeError, TypeError, ValueError, AttributeError) as error:
             raise ValueError(
-                f"The encoder must take float32 tensors of shape {tuple(example.shape)}, got: "
+                f"architecture must take float32 tensors of shape {tuple(example.shape)}, got: "
                 f"{error}"
             ) from error
         self.train()
@@ -107,7 +107,7 @@ class Encoder(nn.Module):
         )
         if not shapes or not is_valid or sides != sorted(sides, reverse=True):
             raise ValueError(
-                "The encoder must return feature maps (batch, n, height, width) from fine to "
+                "architecture must return feature maps (batch, n, height, width) from fine to "
                 f"coarse, whose sides divide those of an image of {_PROBE} pixels, got shapes "
                 f"{shapes}."
             )
