@@ -182,7 +182,7 @@ class PretrainedEncoder(BaseEstimator):
         where = f"{os.fspath(self.weights)} does not fit {_name(self.architecture)}"
         model, state = encoder.model, read_weights(self.weights)
         if isinstance(self.architecture, str):
-            state = _renamed(state, model, where)
+            state = _renamed(state, model)
         expected = model.state_dict()
         _check_fit(state, expected, where)
         kept = {name: weight for name, weight in state.items() if name in expected}
@@ -258,15 +258,15 @@ def _library(name: str) -> Any:
         ) from error
 
 
-def _renamed(state, model, where):
+def _renamed(state, model):
     """Weights by the names of timm, which knows those of the authors of many networks."""
     rename = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
     if rename is None or state.keys() == model.state_dict().keys():
         return state
     try:
         return rename(dict(state), model)
-    except (LookupError, AttributeError, RuntimeError, ValueError) as error:
-        raise ValueError(f"{where}: {error!r}") from error
+    except (LookupError, AttributeError, RuntimeError, ValueError):
+        return state  # of another network, as `_check_fit` says
 
 
 def _check_fit(state, expected, where):
@@ -294,7 +294,7 @@ def _is_head(name, parts):
 
 def _first(names):
     more = len(names) - _MAX_NAMES
-    shown = ", ".join(names[:_MAX_NAMES]) or "none"
+    shown = ", ".join(names[:_MAX_NAMES])
     return f"{shown} and {more} more" if more > 0 else shown
 
 

@@ -3,6 +3,8 @@
 import inspect
 import pickle
 import sys
+from importlib import import_module
+from importlib.util import find_spec
 
 import encoder_libraries as libraries
 import numpy as np
@@ -235,10 +237,10 @@ def test_weights_that_do_not_fit_are_refused(weights, cells):
     refused({**state, "bn1.bias": torch.ones(7)}, r"bn1.bias has shape \(7,\), expected \(4,\)")
 
 
-@pytest.mark.skipif("timm" not in sys.modules, reason="timm is not installed")
+@pytest.mark.skipif(find_spec("timm") is None, reason="timm is not installed")
 def test_the_stand_ins_have_the_interface_of_the_libraries(monkeypatch):
-    monkeypatch.undo()
-    timm, vision = pytest.importorskip("timm"), pytest.importorskip("torchvision")
+    monkeypatch.undo()  # of the stand-ins
+    timm, vision = import_module("timm"), import_module("torchvision")
     inspect.signature(timm.create_model).bind("resnet18", pretrained=False, num_classes=0)
     inspect.signature(vision.models.get_model).bind("resnet18", weights=None)
     inspect.signature(vision.models.list_models).bind(module=vision.models)
