@@ -163,17 +163,26 @@ def read_region(
     if inside:
         return array[tuple(slice(a, b) for a, b in zip(start, stop, strict=True))]
     indices = [np.arange(a, b) for a, b in zip(start, stop, strict=True)]
-    result = array[np.ix_(*(_reflect(i, n) for i, n in zip(indices, array.shape, strict=False)))]
+    result = array[np.ix_(*map(reflect, indices, array.shape))]
     if outside != "reflect":
         for axis, (index, size) in enumerate(zip(indices, array.shape, strict=False)):
             np.moveaxis(result, axis, 0)[(index < 0) | (index >= size)] = outside
     return result
 
 
-def _reflect(index, size):
-    """Mirror indices into [0, size) without repeating the edge pixel (numpy's "reflect")."""
-    if size == 1:
-        return np.zeros_like(index)
-    period = 2 * (size - 1)
+def reflect(index: np.ndarray, size: int | np.ndarray) -> np.ndarray:
+    """Mirror indices into [0, size) without repeating the edge pixel (numpy's "reflect").
+
+    Parameters
+    ----------
+    index : ndarray of int
+    size : int or ndarray of int
+        At least 1; its shape is that of `index`, or broadcast to it.
+
+    Returns
+    -------
+    ndarray of int
+    """
+    period = np.maximum(2 * (np.asarray(size) - 1), 1)
     index = np.abs(index) % period
     return np.where(index < size, index, period - index)

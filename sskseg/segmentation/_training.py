@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -15,11 +16,13 @@ from ..images.augmentation import Augmentation, check_augmentation
 from ..inference import DensePredictor, section_orientations
 from ..nn import PretrainedEncoder, network_margin
 from ..training import (
+    Batch,
     Budget,
     MixedBatches,
     PatchBatches,
     batches_on,
     falling_share,
+    prefetch_on_gpu,
     rate_groups,
 )
 from ._predictors import dense_predictor
@@ -94,6 +97,7 @@ class Training:
         share = 1 - max((method.time_share for method in self.methods), default=0.0)
         self.total_budget, self.budget = budget, budget.part(share)
         self.total_seconds = budget.time_budget
+        self._resources, self._images = ExitStack(), None
         labeled = self._labeled_batches()
         self.batches, self._sampler = MixedBatches(labeled), labeled.sampler
         self._round_rng = self.child_generator()
@@ -136,10 +140,14 @@ class Training:
         segmenter = self._segmenter
         is_pretrained = isinstance(segmenter.network, PretrainedEncoder) or segmenter.architecture_
         groups = rate_groups(self.network, segmenter.finetune) if is_pretrained else None
-        return self.optimize(
-            self.network, self.batches, loss, self.budget, validate=validate,
-            callbacks=callbacks, parameter_groups=groups,
-        )  # fmt: skip
+        try:
+            return self.optimize(
+                self.network, self.batches, loss, self.budget, validate=validate,
+                callbacks=callbacks, parameter_groups=groups,
+            )  # fmt: skip
+        finally:  # threads, images on the device, and the pseudo-labels of the last round
+            self._resources.close()
+            self.batches.sources, self._images = (), None
 
     def finish(self) -> None:
         """Compute the last pseudo-labels, and learn what corrects predictions.
@@ -161,7 +169,6 @@ class Training:
             labeling.has_time(self.network)
         if not self.methods:
             return
-        self.batches.sources = ()  # with the pseudo-labels of the last round
         reads_more = any(method.reads_probabilities for method in self.methods)
         pseudo = labeling.compute(self.network, reads_more, CONFIDENCE)
         # Without the means, which read all probabilities
@@ -242,14 +249,18 @@ class Training:
             augmentation=augmentation, rng=self._rng,
         )  # fmt: skip
 
-    def unlabeled_batches(self, batch_size: int | None = None) -> PatchBatches:
-        """Return weakly augmented patches from anywhere, with flips and quarter turns only."""
+    def unlabeled_batches(self, batch_size: int | None = None) -> Iterator[Batch]:
+        """Return weakly augmented patches from anywhere, with flips and quarter turns only.
+
+        For the training of the network: where a GPU trains, threads make them ahead until it ends.
+        """
         anywhere = [np.broadcast_to(np.int8(0), label.shape) for label in self.data.labels]
         weight = self.data.weight * (np.arange(len(anywhere)) < self.data.n_real)
-        return self.patch_batches(
+        batches = self.patch_batches(
             anywhere, weight=weight, batch_size=batch_size or max(4, self.batch_size),
             augmentation=check_augmentation("dihedral"), rng=self.child_generator(),
         )  # fmt: skip
+        return self._resources.enter_context(prefetch_on_gpu(batches, self.device))
 
     def patch_batches(
         self,
@@ -283,9 +294,11 @@ class Training:
         -------
         PatchBatches
         """
-        segmenter, data = self._segmenter, self.data
-        return batches_on(self.device)(
-            data.images, labels, targets, section_indices=data.section_indices,
+        segmenter, data, kind = self._segmenter, self.data, batches_on(self.device)
+        if self._images is None:
+            self._images = kind.hold(data.images, segmenter.channel_mean_, self.device)
+        return kind(
+            self._images, labels, targets, section_indices=data.section_indices,
             sampler=PatchSampler(labels, self.target_shape(self.network), weights=weight),
             augmentation=augmentation, mean=segmenter.channel_mean_, std=segmenter.channel_std_,
             batch_size=batch_size or self.batch_size, rng=rng, device=self.device,

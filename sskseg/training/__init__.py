@@ -3,7 +3,8 @@
 from .batches import Batch, MixedBatches, PatchBatches
 from .budget import Budget
 from .callbacks import ReportProgress, StopSignal
-from .device_batches import DeviceBatches, batches_on
+from .device_arrays import DeviceArrays, HostArrays, device_arrays
+from .device_batches import DeviceBatches, batches_on, prepares_batches
 from .devices import inference_copy, memory_format, select_device, select_precision
 from .global_state import isolated_seed, own_defaults, random_numbers
 from .history import History
@@ -11,7 +12,7 @@ from .loop import EarlyStopping, LoopSettings, optimize, run_steps
 from .objectives import LOSSES, ClassObjective, ForegroundObjective, SegmentationLoss
 from .patch_sizes import check_batch, patch_sides
 from .prediction_callbacks import PredictionStopped, prediction_callbacks
-from .prefetch import prefetch
+from .prefetch import prefetch, prefetch_on_gpu
 from .simulated import draw_simulated, falling_share
 from .standardization import channel_statistics, standardized_sections
 from .transfer import FINETUNE, rate_groups, start_network
@@ -22,10 +23,12 @@ __all__ = [
     "Batch",
     "Budget",
     "ClassObjective",
+    "DeviceArrays",
     "DeviceBatches",
     "EarlyStopping",
     "ForegroundObjective",
     "History",
+    "HostArrays",
     "LoopSettings",
     "MixedBatches",
     "PatchBatches",
@@ -36,6 +39,7 @@ __all__ = [
     "batches_on",
     "channel_statistics",
     "check_batch",
+    "device_arrays",
     "draw_simulated",
     "falling_share",
     "inference_copy",
@@ -46,6 +50,8 @@ __all__ = [
     "patch_sides",
     "prediction_callbacks",
     "prefetch",
+    "prefetch_on_gpu",
+    "prepares_batches",
     "random_numbers",
     "rate_groups",
     "run_steps",

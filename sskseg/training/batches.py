@@ -24,6 +24,7 @@ from ..images.augmentation import (
     turn,
 )
 from ..images.displacement import displace, displacement_margin
+from ..images.tensors import to_device
 from ..nn import crop_center
 
 
@@ -109,6 +110,8 @@ class PatchBatches:
         By which images are displaced to where their labels lie, pixels along each axis.
     """
 
+    adjust = staticmethod(adjust)
+
     def __init__(
         self,
         images: Sequence[np.ndarray],
@@ -139,9 +142,15 @@ class PatchBatches:
         self.std = torch.from_numpy(np.tile(std, sections)).view(shape)
         self.batch_size, self.rng, self.device = batch_size, rng, device
         self.weigh, self.offset = weigh, offset
-        self._weights: dict[int, np.ndarray] = {}  # of whole samples
-        self._weights_lock = Lock()
+        self._whole_weights = None if weigh is None else WholeWeights(labels, weigh)
         self._n_drawn = 0
+
+    @staticmethod
+    def hold(
+        images: Sequence[np.ndarray], mean: np.ndarray, device: torch.device
+    ) -> Sequence[np.ndarray]:
+        """Return images as several iterators can share them: here as they are."""
+        return images
 
     def __iter__(self) -> Iterator[Batch]:
         return self
@@ -196,7 +205,7 @@ class PatchBatches:
         """Move a `Batch`, or another tuple of tensors, to the device; augment its intensities
         there."""
         batch = type(batch)(*(to_device(tensor, self.device) for tensor in batch))
-        return batch._replace(images=adjust(batch.images, photometry))
+        return batch._replace(images=self.adjust(batch.images, photometry))
 
     def _patch(self, patch, geometry, flip):
         """Return image, labels, targets and weights of a patch, with a batch axis of one."""
@@ -223,8 +232,8 @@ class PatchBatches:
         if self.targets is not None:
             target = _region(self.targets[patch.sample], start, size, np.nan, np.float32)
             target = turn(target, geometry)[:, 0]
-        if self.weigh is not None:
-            weights = self._weights_of(patch.sample, self.weigh)
+        if self._whole_weights is not None:
+            weights = self._whole_weights[patch.sample]
             weights = turn(_region(weights, start, size, 0, np.float32), geometry)[:, 0]
         return image, label[:, 0].long(), target, weights
 
@@ -262,11 +271,30 @@ class PatchBatches:
         image = torch.from_numpy(self._sections(patch, start, size, flip).astype(dtype))[None]
         return (image - self.mean).float() / self.std
 
-    def _weights_of(self, sample, weigh):
-        with self._weights_lock:
-            if sample not in self._weights:
-                self._weights[sample] = weigh(self.labels[sample]).astype(np.float16)
-            return self._weights[sample]
+
+class WholeWeights(Sequence):
+    """Weights of the pixels of whole samples, computed when they are first read.
+
+    Parameters
+    ----------
+    labels : list of ndarray of int, shape (*spatial)
+    weigh : callable
+        ``weigh(labels) -> weights`` of one sample.
+    """
+
+    def __init__(self, labels: Sequence[np.ndarray], weigh: Callable[[np.ndarray], np.ndarray]):
+        self._labels, self._weigh, self._lock = labels, weigh, Lock()
+        self._computed: dict[int, np.ndarray] = {}
+
+    def __len__(self):
+        return len(self._labels)
+
+    def __getitem__(self, sample):
+        """Return weights of shape (*spatial), float16."""
+        with self._lock:
+            if sample not in self._computed:
+                self._computed[sample] = self._weigh(self._labels[sample]).astype(np.float16)
+            return self._computed[sample]
 
 
 def _joined(tensors):
@@ -285,21 +313,17 @@ def interpolate_known(values, at):
 
     Those whose nearest pixel is unknown (NaN) stay unknown.
     """
+    if values.isnan().any():
+        return interpolate_between_known(values, at)
+    return resample(values, at, order=1)
+
+
+def interpolate_between_known(values, at):
+    """Do what `interpolate_known` does, without reading whether all values are known."""
     known = ~values.isnan()
-    if known.all():
-        return resample(values, at, order=1)
     both = torch.cat([values.nan_to_num(0.0), known.float()], dim=1)
     total, share = resample(both, at, order=1).chunk(2, dim=1)
     return (total / share).masked_fill(~resample(known, at, order=0), torch.nan)
-
-
-def to_device(tensor, device):
-    """Move a tensor from the CPU to `device`, without synchronizing a GPU; None stays None."""
-    if tensor is None:
-        return None
-    if device.type == "cuda":
-        return tensor.pin_memory().to(device, non_blocking=True)
-    return tensor.to(device)
 
 
 class MixedBatches:

@@ -11,16 +11,15 @@ from functools import partial
 from typing import Any, Protocol
 
 import torch
-from torch.optim.swa_utils import AveragedModel
 
 from .budget import Budget
 from .global_state import draws_random_numbers, random_numbers
 from .history import History
 from .optimizers import (
+    MovingAverage,
     ParameterGroup,
     descend,
     make_optimizers,
-    moving_average,
     set_learning_rates,
     warm_up_cosine,
 )
@@ -99,6 +98,12 @@ def run_steps(
         warnings.warn(message, stacklevel=3)
     finally:
         history.close()
+
+
+def readable(loss: torch.Tensor) -> Any:
+    """Return a loss for the history: a number, or a tensor of a GPU, since reading one waits."""
+    loss = loss.detach()
+    return loss if loss.is_cuda else float(loss)
 
 
 def _check_losses(steps):
@@ -242,9 +247,7 @@ def optimize(
     """
     groups = parameter_groups or [(list(network.parameters()), _whole_rate)]
     optimizers = make_optimizers(groups, settings.learning_rate, settings.weight_decay)
-    average = AveragedModel(
-        network, multi_avg_fn=moving_average(settings.average), use_buffers=True
-    ).eval()
+    average = MovingAverage(network, settings.average)
     monitor = validate and EarlyStopping(average.module, budget, validate, settings.patience)
     history = History(budget, verbose=settings.verbose)
     network.train()
@@ -256,9 +259,8 @@ def optimize(
         with turn, settings.autocast():
             loss = compute_loss(network, batch, progress)
         descend(network, optimizers, loss)
-        average.update_parameters(network)
-        loss = loss.detach()
-        return {"loss": loss if loss.is_cuda else float(loss)}
+        average.update(network)
+        return {"loss": readable(loss)}
 
     try:
         with prefetch_on_gpu(batches, settings.device) as batches:

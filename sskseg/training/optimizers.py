@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Sequence
 from math import cos, pi
-from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -93,27 +94,43 @@ def descend(
         optimizer.step()
 
 
-def moving_average(decay: float) -> Callable[[Any, Any, Any], None]:
-    """Return an exponential moving average for `torch.optim.swa_utils.AveragedModel`.
+class MovingAverage:
+    """Exponential moving average of the weights and buffers of a network.
 
-    The decay is lower in the first steps, so that a short training forgets its start.
+    `torch.optim.swa_utils.AveragedModel` reads its counter from the GPU in each step, which waits.
 
     Parameters
     ----------
+    network : torch.nn.Module
     decay : float
+        It is lower in the first steps, so that a short training forgets its start.
 
-    Returns
-    -------
-    callable
-        ``multi_avg_fn(averaged, current, n)``.
+    Attributes
+    ----------
+    module : torch.nn.Module
+        A copy with the averages, in evaluation mode.
     """
 
-    @torch.no_grad()
-    def update(averaged, current, n):
-        weight = 1 - min(decay, float((1 + n) / (10 + n)))
-        if averaged[0].is_floating_point():
-            torch._foreach_lerp_(averaged, current, weight)
-        else:  # counters of batch normalization
-            torch._foreach_copy_(averaged, current)
+    def __init__(self, network: torch.nn.Module, decay: float):
+        self.module = copy.deepcopy(network).eval()
+        self._decay, self._n = decay, 0
 
-    return update
+    @torch.no_grad()
+    def update(self, network: torch.nn.Module) -> None:
+        """Average after a training step; the weights of the first are copied."""
+        averaged, copied = [], []
+        for pair in zip(_tensors(self.module), _tensors(network), strict=True):
+            # Counters of batch normalization are copied.
+            is_averaged = self._n > 0 and pair[0].is_floating_point()
+            (averaged if is_averaged else copied).append(pair)
+        n = np.float32(self._n)
+        weight = 1 - min(self._decay, float((1 + n) / (10 + n)))
+        if averaged:
+            torch._foreach_lerp_(*map(list, zip(*averaged, strict=True)), weight)
+        for ours, theirs in copied:
+            ours.copy_(theirs)
+        self._n += 1
+
+
+def _tensors(network):
+    return [*network.parameters(), *network.buffers()]

@@ -3,9 +3,10 @@
 It needs torch, so that `sskseg.images` does not import it.
 """
 
-from .geometry import Geometry, coordinates, locate, resample, sample_geometry, turn
+from .geometry import Geometry, coordinates, locate, resample, sample_geometry, turn, turn_batch
 from .parameters import PRESETS, Augmentation, check_augmentation
 from .photometry import Photometry, adjust, sample_photometry
+from .photometry_batch import adjust_batch
 
 __all__ = [
     "PRESETS",
@@ -13,6 +14,7 @@ __all__ = [
     "Geometry",
     "Photometry",
     "adjust",
+    "adjust_batch",
     "check_augmentation",
     "coordinates",
     "locate",
@@ -20,4 +22,5 @@ __all__ = [
     "sample_geometry",
     "sample_photometry",
     "turn",
+    "turn_batch",
 ]

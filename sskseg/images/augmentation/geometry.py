@@ -6,12 +6,14 @@ is resampled once.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from scipy import ndimage as ndi
 
+from ..tensors import array_to_device
 from .deformation import displacement
 from .parameters import Augmentation
 
@@ -167,15 +169,47 @@ def resample(images: torch.Tensor, coordinates: torch.Tensor, *, order: int) -> 
     -------
     Tensor of shape (batch, channels, *patch_shape)
     """
-    spatial = torch.tensor(images.shape[2:], dtype=torch.float32, device=images.device)
+    sides = images.shape[2:]  # as numbers: a tensor of them would have to be moved to the device
     if order == 1:
-        normalized = (2 * coordinates / spatial).flip(-1)
+        normalized = [2 * coordinates[..., axis] / side for axis, side in enumerate(sides)]
+        grid = torch.stack(normalized[::-1], dim=-1)
         return F.grid_sample(
-            images, normalized, mode="bilinear", padding_mode="border", align_corners=False
+            images, grid, mode="bilinear", padding_mode="border", align_corners=False
         )
-    index = torch.round(coordinates + (spatial - 1) / 2).long()
-    flat = torch.zeros(index.shape[:-1], dtype=torch.long, device=images.device)
-    for axis, size in enumerate(images.shape[2:]):
-        flat = flat * size + index[..., axis].clamp(0, size - 1)
+    flat: Any = 0
+    for axis, side in enumerate(sides):
+        index = torch.round(coordinates[..., axis] + (side - 1) / 2).long()
+        flat = flat * side + index.clamp(0, side - 1)
     flat = flat.flatten(1).unsqueeze(1).expand(-1, images.shape[1], -1)
     return images.flatten(2).gather(2, flat).unflatten(2, coordinates.shape[1:-1])
+
+
+def turn_batch(
+    images: torch.Tensor, quarter_turns: np.ndarray, flips: np.ndarray
+) -> torch.Tensor:
+    """Turn each image of a batch by quarter turns of the plane, then flip it.
+
+    Parameters
+    ----------
+    images : Tensor of shape (batch, channels, *spatial)
+        The last two sides are equal where anything is turned.
+    quarter_turns : ndarray of int, shape (batch,)
+        From the second last axis to the last one, as `numpy.rot90` with ``axes=(-2, -1)``.
+    flips : ndarray of bool, shape (batch, ndim)
+        Along each spatial axis.
+
+    Returns
+    -------
+    Tensor of the same shape
+    """
+    shape = (-1, *(1,) * (images.ndim - 1))
+    changes = np.column_stack([*(quarter_turns % 4 == k for k in (1, 2, 3)), flips])
+    masks = [mask.view(shape) for mask in array_to_device(changes, images.device).unbind(1)]
+    turned = images
+    for k in np.unique(quarter_turns % 4):
+        if k:
+            turned = torch.where(masks[k - 1], torch.rot90(images, int(k), (-2, -1)), turned)
+    for axis, mask in enumerate(masks[3:], start=2):
+        if flips[:, axis - 2].any():
+            turned = torch.where(mask, turned.flip(axis), turned)
+    return turned

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 
 from .parameters import Augmentation
 
+MIN_BLUR = 0.3  # standard deviation, pixels; less is left out
 _HAZE_WIDTHS = (8.0, 40.0)  # standard deviations of out-of-focus light, pixels
 
 
@@ -66,12 +67,12 @@ def adjust(images: torch.Tensor, photometry: Photometry) -> torch.Tensor:
     changed = np.flatnonzero(photometry.gamma != 1)
     if changed.size:
         images = images.clone()
-        images[changed] = _gamma(images[changed], each(photometry.gamma[changed]))
+        images[changed] = adjust_gamma(images[changed], each(photometry.gamma[changed]))
     images = images * each(photometry.gain) + each(photometry.offset)
     for i in np.flatnonzero(photometry.haze > 0):
         haze, width = float(photometry.haze[i]), float(photometry.haze_width[i])
         images[i] = _add_haze(images[i], haze, width)
-    for i in np.flatnonzero(photometry.blur > 0.3):
+    for i in np.flatnonzero(photometry.blur > MIN_BLUR):
         images[i] = _blur(images[i], float(photometry.blur[i]))
     noisy = np.flatnonzero(photometry.noise > 0)
     if noisy.size:
@@ -81,7 +82,19 @@ def adjust(images: torch.Tensor, photometry: Photometry) -> torch.Tensor:
     return images
 
 
-def _gamma(images, exponent):
+def adjust_gamma(images: torch.Tensor, exponent: torch.Tensor) -> torch.Tensor:
+    """Raise intensities (batch, channels, *spatial), from 0 to 1 in each image, to powers.
+
+    Parameters
+    ----------
+    images : Tensor of shape (batch, channels, *spatial)
+    exponent : Tensor of shape (batch, 1, ...)
+
+    Returns
+    -------
+    Tensor of the shape of `images`
+        Lowest and highest intensity of each image stay.
+    """
     axes = tuple(range(1, images.ndim))
     low, high = images.amin(axes, keepdim=True), images.amax(axes, keepdim=True)
     span = (high - low).clamp_min(1e-6)
@@ -114,9 +127,14 @@ def _add_haze(image, haze, sigma):
 def _wide_blur(planes, sigma):
     """Blur planes (n, height, width) at a coarse resolution."""
     height, width = planes.shape[-2:]
-    factor = max(1, min(int(sigma / 2), height, width))
+    factor = coarsening(sigma, height, width)
     coarse = F.avg_pool2d(planes[:, None], factor, ceil_mode=True, count_include_pad=False)
     coarse = _blur(coarse, sigma / factor)
     sides = [factor * side for side in coarse.shape[-2:]]  # the last coarse pixel may reach beyond
     fine = F.interpolate(coarse, sides, mode="bilinear", align_corners=False)
     return fine[:, 0, :height, :width]
+
+
+def coarsening(sigma: float, height: int, width: int) -> int:
+    """Return how many pixels wide those are at which an image is blurred by a wide Gaussian."""
+    return max(1, min(int(sigma / 2), height, width))

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from ...images.augmentation import Augmentation, adjust, sample_photometry
-from ...training import random_numbers
+from ...images.augmentation import Augmentation, sample_photometry
+from ...images.tensors import box_masks
+from ...training import batches_on, random_numbers
 from ._teacher import TeacherMethod, first_output
 
 _STRONG = Augmentation(
@@ -62,7 +63,8 @@ class Consistency(TeacherMethod):
         labels = objective.confident_labels(self.teach(images), self.confidence)
         labels = _padded(labels, images.shape[2:])
         half = len(images) // 2
-        strong = adjust(images[:half].clone(), sample_photometry(_STRONG, self.rng, half))
+        photometry = sample_photometry(_STRONG, self.rng, half)
+        strong = batches_on(images.device).adjust(images[:half].clone(), photometry)
         strong, mixed = cut_mix(strong, labels[:half], self.rng)
         loss = objective.overlap_loss(first_output(network(strong)), mixed)
         with random_numbers(), _dropped_features(network, self.dropout):
@@ -86,17 +88,16 @@ def cut_mix(
     images, labels : Tensor
         Copies.
     """
-    mixed, mixed_labels = images.clone(), labels.clone()
-    for sample in range(len(images)):
-        box: list[slice] = []
+    starts, sides = [], []
+    for _ in images:
         for size in images.shape[2:]:
-            side = max(1, int(size * rng.uniform(0.3, 0.7)))
-            start = int(rng.integers(size - side + 1))
-            box.append(slice(start, start + side))
-        other = (sample + 1) % len(images)
-        mixed[sample][(slice(None), *box)] = images[other][(slice(None), *box)]
-        mixed_labels[sample][tuple(box)] = labels[other][tuple(box)]
-    return mixed, mixed_labels
+            sides.append(max(1, int(size * rng.uniform(0.3, 0.7))))
+            starts.append(int(rng.integers(size - sides[-1] + 1)))
+    corners = np.reshape(starts, (len(images), -1))
+    stops = corners + np.reshape(sides, corners.shape)
+    inside = box_masks(corners, stops, images.shape[2:], images.device)
+    mixed = torch.where(inside.unsqueeze(1), images.roll(-1, 0), images)
+    return mixed, torch.where(inside, labels.roll(-1, 0), labels)
 
 
 @contextmanager

@@ -137,10 +137,14 @@ class Continuity(NeighborMethod):
         n_outputs = training.objective.n_probabilities
         with random_numbers():
             untrained = ContinuityNet(2 * context + 1, n_outputs, ndim=training.ndim)
+        mean = np.zeros(len(probabilities[0]), np.float32)
+        images = batches_on(training.device).hold(
+            [np.moveaxis(p, 0, -1) for p in probabilities], mean, training.device
+        )
         # Labels count as much as all pseudo-labels.
         batches = MixedBatches(
-            self._batches(probabilities, last.labels, training.data.labels, context),
-            self._batches(probabilities, last.labels, last.labels, context),
+            self._batches(images, mean, last.labels, training.data.labels, context),
+            self._batches(images, mean, last.labels, last.labels, context),
         )
         terms = tuple(term for term in training.objective.losses if term != "distance")
         correction = training.optimize(
@@ -151,16 +155,15 @@ class Continuity(NeighborMethod):
         self._first_probabilities = None
         return Correction(correction, context)
 
-    def _batches(self, probabilities, labels, sampled, context):
+    def _batches(self, images, mean, labels, sampled, context):
         """Patches around what is labeled in `sampled`."""
-        training, n = self.training, len(probabilities[0])
+        training = self.training
         shape = training.target_shape(training.network)
         positions: Any = training.data.positions  # of consecutive sections
         return batches_on(training.device)(
-            [np.moveaxis(p, 0, -1) for p in probabilities], labels, None,
-            section_indices=section_indices(positions, context),
+            images, labels, None, section_indices=section_indices(positions, context),
             sampler=PatchSampler(sampled, shape, weights=training.data.weight),
-            augmentation=PRESETS["dihedral"], mean=np.zeros(n, np.float32),
-            std=np.ones(n, np.float32), batch_size=-(-training.batch_size // 2),
-            rng=training.child_generator(), device=training.device,
+            augmentation=PRESETS["dihedral"], mean=mean, std=np.ones_like(mean),
+            batch_size=-(-training.batch_size // 2), rng=training.child_generator(),
+            device=training.device,
         )  # fmt: skip
