@@ -2,5 +2,13 @@
 
 from ._pretrainer import ProxyPretrainer
 from .batches import ProxyBatches, field_shape, proxy_loss
+from .device_batches import DeviceProxyBatches, proxy_batches_on
 
-__all__ = ["ProxyBatches", "ProxyPretrainer", "field_shape", "proxy_loss"]
+__all__ = [
+    "DeviceProxyBatches",
+    "ProxyBatches",
+    "ProxyPretrainer",
+    "field_shape",
+    "proxy_batches_on",
+    "proxy_loss",
+]

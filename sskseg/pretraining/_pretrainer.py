@@ -34,8 +34,9 @@ from ._training_data import (
     hold_out,
     read_pretraining_data,
 )
-from .batches import ProxyBatches, proxy_loss
+from .batches import proxy_loss
 from .dense import ClassScores, DenseFeatures
+from .device_batches import proxy_batches_on
 from .scores import draw_batches, predict_classes, score_proxies, true_classes
 from .shortcuts import probe_proxies, warn_of_shortcuts
 
@@ -436,7 +437,7 @@ class ProxyPretrainer(TorchEstimator):
         return ProxyNetwork(backbone, width, n_classes)
 
     def _batches(self, data, rng, device):
-        return ProxyBatches(
+        return proxy_batches_on(device, data.proxies)(
             data.images, data.strata, data.magnifications, proxies=data.proxies,
             patch_shape=self.patch_shape_, guards=self.guards, batch_size=self.batch_size,
             rng=child_generator(rng), device=device,

@@ -15,7 +15,7 @@ from ..nn import ProxyNetwork
 from ..proxies import Crop, Proxy, disturb, guard
 from ..training.devices import memory_format
 
-_MAX_TRIES = 8  # to draw a patch that is not constant
+MAX_TRIES = 8  # to draw a patch that is not constant
 
 
 class ProxyBatch(NamedTuple):
@@ -126,7 +126,7 @@ class ProxyBatches:
 
     def _varied_patch(self):
         """Return a patch, which is rarely constant, and its classes."""
-        for _ in range(_MAX_TRIES):
+        for _ in range(MAX_TRIES):
             crop, classes = self._crop(), []
             for proxy in self.classifying:
                 crop, target = proxy.make(crop, self.rng)
@@ -136,15 +136,21 @@ class ProxyBatches:
                 break
         return patch, classes
 
-    def _crop(self):
-        indices = self.strata[self.rng.integers(len(self.strata))]
-        index = indices[self.rng.integers(len(indices))]
-        image = self.images[index]
+    def _region(self, rng):
+        """Draw an image and the first pixel of a region in it."""
+        indices = self.strata[rng.integers(len(self.strata))]
+        index = indices[rng.integers(len(indices))]
+        sizes = self.images[index].shape[:-1]
         start = [
-            int(self.rng.integers(size - side + 1))
-            for size, side in zip(image.shape[:-1], self.field, strict=True)
+            int(rng.integers(size - side + 1))
+            for size, side in zip(sizes, self.field, strict=True)
         ]
-        region = np.moveaxis(read_region(image, start, self.field), -1, 0).astype(np.float32)
+        return index, start
+
+    def _crop(self):
+        index, start = self._region(self.rng)
+        region = read_region(self.images[index], start, self.field)
+        region = np.moveaxis(region, -1, 0).astype(np.float32)
         known = None if self.magnifications is None else float(self.magnifications[index])
         return Crop(region, self.shape, known, self.guards)
 

@@ -3,7 +3,8 @@
 Each proxy is a small class, see `sskseg.proxies.Proxy`; a user's own works like those here.
 """
 
-from ._base import PROXIES, Crop, Proxy, make_proxy
+from ._base import PROXIES, Crop, Proxy, make_proxy, makes_batches
+from ._batches import CropBatch, disturb_batch, guard_batch, standardize_batch
 from ._guards import disturb, guard, probe_features, standardize
 from .channel import Channel
 from .magnification import Magnification
@@ -16,6 +17,7 @@ __all__ = [
     "PROXIES",
     "Channel",
     "Crop",
+    "CropBatch",
     "Magnification",
     "Masked",
     "Proxy",
@@ -23,8 +25,12 @@ __all__ = [
     "Rotation",
     "Simulation",
     "disturb",
+    "disturb_batch",
     "guard",
+    "guard_batch",
     "make_proxy",
+    "makes_batches",
     "probe_features",
     "standardize",
+    "standardize_batch",
 ]

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ._batches import CropBatch
 
 PROXIES: dict[str, type[Proxy]] = {}
 
@@ -35,15 +40,31 @@ class Crop:
 
     def middle(self, factor: float = 1.0) -> np.ndarray:
         """Return the middle of the image, `factor` times as wide as the patch."""
-        wanted = [max(1, round(factor * side)) for side in self.shape]
-        spatial = self.image.shape[1:]
-        first = [(size - new) // 2 for size, new in zip(spatial, wanted, strict=True)]
-        inside = (slice(a, a + new) for a, new in zip(first, wanted, strict=True))
-        return self.image[(slice(None), *inside)]
+        return self.image[(slice(None), *middle_of(self.image.shape[1:], self.shape, factor))]
 
     def with_image(self, image: np.ndarray) -> Crop:
         """Return the crop with another image."""
         return replace(self, image=np.ascontiguousarray(image, dtype=np.float32))
+
+
+def middle_of(
+    size: Sequence[int], shape: Sequence[int], factor: float = 1.0
+) -> tuple[slice, ...]:
+    """Return where the middle of a region is, `factor` times as wide as a patch.
+
+    Parameters
+    ----------
+    size, shape : sequence of int
+        Of the region, and of the patch.
+    factor : float, default=1.0
+
+    Returns
+    -------
+    tuple of slice
+    """
+    wanted = [max(1, round(factor * side)) for side in shape]
+    first = [(whole - new) // 2 for whole, new in zip(size, wanted, strict=True)]
+    return tuple(slice(a, a + new) for a, new in zip(first, wanted, strict=True))
 
 
 class Proxy:
@@ -160,6 +181,39 @@ class Proxy:
             one that draws, the image to predict.
         """
         raise NotImplementedError
+
+    def make_batch(
+        self, crops: CropBatch, rng: np.random.Generator
+    ) -> tuple[CropBatch, np.ndarray | Tensor]:
+        """Turn the crops of a batch into tasks, at once and on their device.
+
+        A class may do without: then `make` makes the patches of a GPU too, on the CPU. One that
+        overrides `make` of a class with both methods overrides both, or is one without.
+
+        Parameters
+        ----------
+        crops : sskseg.proxies.CropBatch
+            For a proxy that restores, as large as the patch.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        crops : CropBatch
+            Input of the network, or of the next proxy.
+        target : ndarray of int, shape (batch,), or Tensor of shape (batch, 1, *shape)
+            The indices of the classes. Of a proxy that restores, the weights of pixels in the loss.
+        """
+        raise NotImplementedError
+
+
+def makes_batches(proxy: Proxy) -> bool:
+    """Return whether `make_batch` of a proxy does what its `make` does."""
+    kinds = type(proxy).__mro__
+    batch, single = (
+        next(i for i, kind in enumerate(kinds) if name in vars(kind))
+        for name in ("make_batch", "make")
+    )
+    return kinds[batch] is not Proxy and batch <= single
 
 
 def make_proxy(proxy: str | Proxy) -> Proxy:

@@ -8,10 +8,12 @@ import torch.nn.functional as F
 from scipy import fft
 from scipy import ndimage as ndi
 
-_BLUR = (0.5, 2.0)  # pixels
-_RESAMPLING = 2.0  # largest factor
-_NOISE = (0.05, 0.3)  # of the standard deviation of a patch
-_GAMMA = 0.5  # largest logarithm
+BLUR = (0.5, 2.0)  # pixels
+RESAMPLING = 2.0  # largest factor
+NOISE = (0.05, 0.3)  # of the standard deviation of a patch
+GAMMA = 0.5  # largest logarithm
+PERCENTILES = (1, 99)  # of the pixels of a patch, from which intensities are scaled
+OF_UNIT_NOISE = 0.6745  # median of the magnitude of a standard normal number
 _BINS = 32
 _SHELLS = 16
 
@@ -37,15 +39,15 @@ def guard(
     ndarray of float32
     """
     if matches_scans:
-        sigma = np.mean(_BLUR) if rng is None else rng.uniform(*_BLUR)
+        sigma = np.mean(BLUR) if rng is None else rng.uniform(*BLUR)
         patch = ndi.gaussian_filter(patch, sigma, mode="nearest")
         if rng is not None:
-            patch = _resample(patch, _RESAMPLING ** rng.random())
-    low, high = np.percentile(patch, (1, 99))
+            patch = _resample(patch, RESAMPLING ** rng.random())
+    low, high = np.percentile(patch, PERCENTILES)
     if low == high:  # a few bright pixels on a background of one value
         low, high = patch.min(), patch.max()
     scaled = (np.clip(patch, low, high) - low) / (high - low) if high > low else 0 * patch
-    gamma = 1.0 if rng is None else np.exp(rng.uniform(-_GAMMA, _GAMMA))
+    gamma = 1.0 if rng is None else np.exp(rng.uniform(-GAMMA, GAMMA))
     return standardize(scaled**gamma)
 
 
@@ -103,7 +105,7 @@ def _noise_level(image):
     detail = image
     for axis in spatial:
         detail = np.diff(detail, axis=axis)
-    of_unit_noise = 0.6745 * 2 ** (len(spatial) / 2)
+    of_unit_noise = OF_UNIT_NOISE * 2 ** (len(spatial) / 2)
     return np.median(np.abs(detail), axis=spatial, keepdims=True) / of_unit_noise
 
 
@@ -120,7 +122,7 @@ def disturb(patch: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     ndarray of float32
     """
     noise = rng.standard_normal(patch.shape, dtype=np.float32)
-    return standardize(patch + np.float32(rng.uniform(*_NOISE)) * noise)
+    return standardize(patch + np.float32(rng.uniform(*NOISE)) * noise)
 
 
 def standardize(patch: np.ndarray) -> np.ndarray:

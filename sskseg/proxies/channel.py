@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ._base import Crop, Proxy
+from ._batches import CropBatch
 
 
 @dataclass
@@ -27,3 +28,9 @@ class Channel(Proxy):
         """Select one channel."""
         target = int(rng.integers(len(self.classes)))
         return crop.with_image(crop.image[target : target + 1]), target
+
+    def make_batch(
+        self, crops: CropBatch, rng: np.random.Generator
+    ) -> tuple[CropBatch, np.ndarray]:
+        """Ask for the channels that the crops show."""
+        return crops, crops.channels

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
+import torch.nn.functional as F
 
+from ..images.tensors import array_to_device
 from ._base import Crop, Proxy
+from ._batches import CropBatch, restore_noise_batch
 from ._guards import restore_noise, shrink
 
 
@@ -77,3 +80,21 @@ class Magnification(Proxy):
         if crop.guards:
             patch = restore_noise(patch, region, rng)
         return crop.with_image(patch), target
+
+    def make_batch(
+        self, crops: CropBatch, rng: np.random.Generator
+    ) -> tuple[CropBatch, np.ndarray]:
+        """Downsample the field of each crop, or keep the patch as it was scanned."""
+        if crops.magnifications is not None:
+            known = [self.classes.index(magnification) for magnification in crops.magnifications]
+            return crops.with_images(crops.middle()), np.array(known)
+        targets = rng.integers(len(self.classes), size=len(crops.images))
+        patches = crops.images.new_empty((len(targets), 1, *crops.shape))
+        for target in np.unique(targets):
+            index = array_to_device(np.flatnonzero(targets == target), patches.device)
+            regions = crops.middle(self.classes[target]).index_select(0, index)
+            shrunk = F.interpolate(regions, size=crops.shape, mode="area")
+            if crops.guards:
+                shrunk = restore_noise_batch(shrunk, regions, rng)
+            patches.index_copy_(0, index, shrunk)
+        return crops.with_images(patches), targets

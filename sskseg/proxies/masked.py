@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
+from ..images.tensors import array_to_device
 from ._base import Crop, Proxy
+from ._batches import CropBatch
 
 
 @dataclass
@@ -43,17 +47,31 @@ class Masked(Proxy):
 
     def make(self, crop: Crop, rng: np.random.Generator) -> tuple[Crop, np.ndarray]:
         """Hide blocks."""
-        blocks = [-(-side // self.block) for side in crop.shape]
-        n = int(np.prod(blocks))
-        if n < 2:
-            raise ValueError(
-                f"block must be smaller than a patch, got block={self.block!r} and patches of "
-                f"{crop.shape} pixels."
-            )
-        hidden = np.zeros(n, bool)
-        hidden[rng.permutation(n)[: min(n - 1, max(1, round(self.share * n)))]] = True
-        hidden = hidden.reshape(blocks)
+        hidden = self._draw(crop.shape, rng)
         for axis, side in enumerate(crop.shape):
             hidden = np.repeat(hidden, self.block, axis).take(range(side), axis)
         image = np.where(hidden, crop.image.mean(), crop.image)
         return crop.with_image(image), hidden.astype(np.float32)
+
+    def make_batch(self, crops: CropBatch, rng: np.random.Generator) -> tuple[CropBatch, Tensor]:
+        """Hide blocks of each crop."""
+        drawn = np.stack([self._draw(crops.shape, rng) for _ in range(len(crops.images))])
+        hidden = array_to_device(drawn[:, None], crops.images.device)
+        for axis, side in enumerate(crops.shape, start=2):
+            hidden = hidden.repeat_interleave(self.block, axis).narrow(axis, 0, side)
+        axes = tuple(range(1, crops.images.ndim))
+        images = torch.where(hidden, crops.images.mean(axes, keepdim=True), crops.images)
+        return crops.with_images(images), hidden.float()
+
+    def _draw(self, shape, rng):
+        """Draw which blocks of a patch are hidden."""
+        blocks = [-(-side // self.block) for side in shape]
+        n = int(np.prod(blocks))
+        if n < 2:
+            raise ValueError(
+                f"block must be smaller than a patch, got block={self.block!r} and patches of "
+                f"{shape} pixels."
+            )
+        hidden = np.zeros(n, bool)
+        hidden[rng.permutation(n)[: min(n - 1, max(1, round(self.share * n)))]] = True
+        return hidden.reshape(blocks)

@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from ._base import Crop, Proxy
+from ._batches import CropBatch
+from ._damages import Painting, bend_batch, paint_batch, rearrange_batch
 
 
 @dataclass
@@ -45,19 +49,40 @@ class Restoration(Proxy):
         """Damage the patch."""
         image = crop.image[0].copy()
         if rng.random() < self.intensity:
-            image = _bend(image, rng)
+            image = _bend(image, _draw_curve(rng))
         if rng.random() < self.shuffling:
             _shuffle(image, rng)
         if rng.random() < self.painting:
-            _paint(image, rng, outer=rng.random() < self.outer)
+            _paint(image, _draw_painting(image.shape, rng, rng.random() < self.outer))
         return crop.with_image(image[None]), np.ones(crop.shape, np.float32)
 
+    def make_batch(self, crops: CropBatch, rng: np.random.Generator) -> tuple[CropBatch, Tensor]:
+        """Damage the patch of each crop."""
+        n = len(crops.images)
+        curves = [_draw_curve(rng) if rng.random() < self.intensity else None for _ in range(n)]
+        images = bend_batch(crops.images, curves)
+        pixels = np.arange(np.prod(crops.shape), dtype=np.int32).reshape(crops.shape)
+        sources = np.repeat(pixels[None], n, axis=0)
+        for source in sources[rng.random(n) < self.shuffling]:
+            _shuffle(source, rng)
+        images = rearrange_batch(images, sources)
+        paintings = [
+            _draw_painting(crops.shape, rng, rng.random() < self.outer)
+            if rng.random() < self.painting
+            else Painting(None, [], [])
+            for _ in range(n)
+        ]
+        return crops.with_images(paint_batch(images, paintings)), torch.ones_like(images)
 
-def _bend(image, rng):
-    low, high = float(image.min()), float(image.max())
+
+def _draw_curve(rng):
+    """Draw shares of the range of intensities that a third of it each is mapped to."""
     values = np.sort(rng.random(4))
-    if rng.random() < 0.5:
-        values = values[::-1]
+    return values[::-1] if rng.random() < 0.5 else values
+
+
+def _bend(image, values):
+    low, high = float(image.min()), float(image.max())
     return np.interp(image, np.linspace(low, high, 4), low + (high - low) * values)
 
 
@@ -69,17 +94,24 @@ def _shuffle(image, rng):
         window[...] = rng.permuted(window.reshape(-1)).reshape(window.shape)
 
 
-def _paint(image, rng, outer):
-    """Paint over up to five blocks, or all but these."""
-    kept = image.copy()
-    low, high = image.min(), image.max()
-    if outer:
-        image[...] = rng.uniform(low, high)
+def _draw_painting(shape, rng, outer):
+    """Draw up to five blocks to paint over, or to keep while all else is painted over."""
+    background = rng.random() if outer else None
+    boxes, values = [], []
     for _ in range(int(rng.integers(1, 6))):
-        shares = rng.uniform(0.4, 0.6, image.ndim) if outer else rng.uniform(0.15, 0.3, image.ndim)
-        sizes = [max(1, round(a * side)) for a, side in zip(shares, image.shape, strict=True)]
-        box = _box(image.shape, sizes, rng)
-        image[box] = kept[box] if outer else rng.uniform(low, high)
+        shares = rng.uniform(0.4, 0.6, len(shape)) if outer else rng.uniform(0.15, 0.3, len(shape))
+        sizes = [max(1, round(a * side)) for a, side in zip(shares, shape, strict=True)]
+        boxes.append(_box(shape, sizes, rng))
+        values.append(None if outer else rng.random())
+    return Painting(background, boxes, values)
+
+
+def _paint(image, painting):
+    kept, low, high = image.copy(), float(image.min()), float(image.max())
+    if painting.background is not None:
+        image[...] = low + (high - low) * painting.background
+    for box, value in zip(painting.boxes, painting.values, strict=True):
+        image[box] = kept[box] if value is None else low + (high - low) * value
 
 
 def _box(shape, sizes, rng):

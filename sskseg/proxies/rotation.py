@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..images.augmentation import turn_batch
 from ._base import Crop, Proxy
+from ._batches import CropBatch
 
 
 @dataclass
@@ -30,8 +32,19 @@ class Rotation(Proxy):
     def make(self, crop: Crop, rng: np.random.Generator) -> tuple[Crop, int]:
         """Rotate the crop."""
         target = int(rng.integers(4))
-        if crop.shape[-1] != crop.shape[-2]:
-            raise ValueError(
-                f"The rotation proxy needs patches of equal last two sides, got {crop.shape}."
-            )
+        _check_square(crop.shape)
         return crop.with_image(np.rot90(crop.image, target, axes=(-2, -1))), target
+
+    def make_batch(
+        self, crops: CropBatch, rng: np.random.Generator
+    ) -> tuple[CropBatch, np.ndarray]:
+        """Rotate the crops."""
+        targets = rng.integers(4, size=len(crops.images))
+        _check_square(crops.shape)
+        unflipped = np.zeros((len(targets), len(crops.shape)), bool)
+        return crops.with_images(turn_batch(crops.images, targets, unflipped)), targets
+
+
+def _check_square(shape):
+    if shape[-1] != shape[-2]:
+        raise ValueError(f"The rotation proxy needs patches of equal last two sides, got {shape}.")

@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..base import TorchEstimator, transaction
 from ..images import ImageStack, check_generator, check_images, check_lazy_images, is_lazy
 from ..images.annotations import Annotations
+from ..images.tensors import array_to_device
 from ..simulation import CellSimulator, label_conditioning
 from ..training import LoopSettings, random_numbers
 from ..training.callbacks import with_progress
@@ -21,7 +22,7 @@ from . import monitor
 from .adversarial import train_refiner
 from .monitor import Monitor, warn_of_polarity
 from .network import PatchDiscriminator, Refiner
-from .patches import batched, hold_out, patch_shape, random_patches, simulated_pools
+from .patches import hold_out, patch_shape, random_patches, real_batches, simulated_pools
 from .realism import spectrum_realism, structure_realism
 
 _POOL = 256  # simulated images that are drawn once
@@ -185,17 +186,16 @@ class SimulatedRefiner(TorchEstimator):
                     self.network_ = self._make_module("network_")
             training, held_out = hold_out(images, self.patch_shape_, rng)
             evaluation = Monitor(self, held_out_pool, held_out, budget)
-            real = random_patches(training, self.patch_shape_, rng)
             settings = LoopSettings(self.learning_rate, device, dtype, verbose=bool(self.verbose))
             refiner = self.network_.to(device).train()
             with random_numbers():
                 discriminator = PatchDiscriminator(
                     width=self.width, n_layers=_HALVINGS[self.spatial_ndim], ndim=self.spatial_ndim
                 ).to(device).train()  # fmt: skip
-            shape, size = self.patch_shape_, self.batch_size
+            kind = self.patch_shape_, self.batch_size, rng, device
             rows = train_refiner(
-                refiner, discriminator, pool.batches(shape, size, rng, device),
-                batched(real, size, device), budget, settings,
+                refiner, discriminator, pool.batches(*kind), real_batches(training, *kind),
+                budget, settings,
                 weight=self.self_regularization, rng=rng, monitor=evaluation,
             )  # fmt: skip
             self.history_ = [{"phase": "refiner", **row} for row in rows]
@@ -346,15 +346,16 @@ class SimulatedRefiner(TorchEstimator):
         return [image[..., 0].astype(np.float32) for image in images]
 
     def _refine(self, planes, conditioning, rng):
-        """Refined images, one after the other."""
+        """Refined images, one after the other, on the device of the network."""
         refined = []
         self.network_.eval()
+        device = next(self.network_.parameters()).device
         with torch.inference_mode():
             for plane, condition in zip(planes, conditioning, strict=True):
-                plane = torch.from_numpy(plane)[None, None]
-                noise = torch.from_numpy(rng.standard_normal(plane.shape, dtype=np.float32))
-                condition = torch.from_numpy(condition)[None]
-                refined.append(self.network_(plane, condition, noise)[0, 0].numpy())
+                noise = rng.standard_normal((1, 1, *plane.shape), dtype=np.float32)
+                plane, condition = plane[None, None], condition[None]
+                given = (array_to_device(each, device) for each in (plane, condition, noise))
+                refined.append(self.network_(*given)[0, 0].cpu().numpy())
         return np.stack(refined)
 
     def _simulated(self, seed):

@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..training import Budget, History, LoopSettings, run_steps
+from ..training import Budget, History, LoopSettings, prefetch_on_gpu, run_steps
 from ..training.lean_optimizers import Adam
-from ..training.loop import Monitor
+from ..training.loop import Monitor, readable
 from ..training.optimizers import cosine
 from .network import PatchDiscriminator, Refiner
 
@@ -122,24 +122,33 @@ def _bias(change, conditioning):
     """How much the mean change on both sides of outlines differs from that further away."""
     objects, near = conditioning[:, :1], conditioning[:, 1:2]
     grow = F.max_pool2d if conditioning.ndim == 4 else F.max_pool3d
-    sums, within = [], torch.zeros_like(near)
+    within, is_there = torch.zeros_like(near), near.new_ones((), dtype=torch.bool)
+    means, counted = [], []
     for _ in range(_RINGS):
         rings = (near - within) * objects, (near - within) * (1 - objects)
-        if not all(ring.any() for ring in rings):  # no object is so thick
-            break
-        sums.append(sum((change * ring).sum() / ring.sum() for ring in rings))
+        sizes = [ring.sum() for ring in rings]
+        for size in sizes:  # objects may not be so thick
+            is_there = is_there & (size > 0)
+        means.append(sum(
+            (change * ring).sum() / size.where(size > 0, 1)
+            for ring, size in zip(rings, sizes, strict=True)
+        ))  # fmt: skip
+        counted.append(is_there)
         within, near = near, grow(near, 3, stride=1, padding=1)
-    if not sums:
-        return change.new_zeros(())
-    differences = torch.stack(sums) - sums[-1]
+    outermost = torch.stack(counted).sum()  # number of rings: to read it would wait for a GPU
+    last = torch.stack(means).gather(0, (outermost - 1).clamp_min(0)[None])
+    differences = torch.where(torch.stack(counted), torch.stack(means) - last, 0)
     # Quadratic where small: absolute values would hold back all that the refiner learns first.
-    return F.smooth_l1_loss(differences, torch.zeros_like(differences), beta=_SLIGHT)
+    loss = F.smooth_l1_loss(
+        differences, torch.zeros_like(differences), beta=_SLIGHT, reduction="sum"
+    )
+    return loss / outermost.clamp_min(1)
 
 
 def train_refiner(
     refiner: Refiner,
     discriminator: PatchDiscriminator,
-    simulated: Iterator[tuple[Tensor, Tensor]],
+    simulated: Iterator[Tensor],
     real: Iterator[Tensor],
     budget: Budget,
     settings: LoopSettings,
@@ -157,8 +166,9 @@ def train_refiner(
     ----------
     refiner, discriminator : torch.nn.Module
         Trained in place.
-    simulated : iterator of (images, conditioning)
-    real : iterator of images
+    simulated : iterator of Tensor of shape (batch, 4, *patch)
+        Images, and the conditioning of their labels.
+    real : iterator of Tensor of shape (batch, 1, *patch)
     budget : Budget
         One step is made at least.
     settings : LoopSettings
@@ -186,11 +196,15 @@ def train_refiner(
         budget, n_entries=_N_ENTRIES, description="refining", verbose=settings.verbose
     )
     try:
-        run_steps(
-            lambda progress, rate: step(next(simulated), next(real), progress, rate),
-            lambda progress: settings.learning_rate * cosine(progress),
-            budget, history, monitor=monitor,
-        )  # fmt: skip
+        with (
+            prefetch_on_gpu(simulated, settings.device) as simulated,
+            prefetch_on_gpu(real, settings.device) as real,
+        ):
+            run_steps(
+                lambda progress, rate: step(next(simulated), next(real), progress, rate),
+                lambda progress: settings.learning_rate * cosine(progress),
+                budget, history, monitor=monitor,
+            )  # fmt: skip
     except FloatingPointError as error:
         warnings.warn(
             f"{error} The learning rate is {settings.learning_rate:g}; the last good state is "
@@ -214,7 +228,7 @@ class _AdversarialStep:
 
     def __call__(self, batch, real, progress, learning_rate):
         """Return the losses by name."""
-        images, conditioning = batch
+        images, conditioning = batch[:, :1], batch[:, 1:]
         _set_rate(self.refiner_optimizer, learning_rate / 4)
         _set_rate(self.discriminator_optimizer, learning_rate)
         noise = self._noise(images)
@@ -243,7 +257,7 @@ class _AdversarialStep:
         self.discriminator_optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.discriminator_optimizer.step()
-        return float(loss.detach())
+        return readable(loss)
 
     def _train_refiner(self, refined, images, conditioning):
         with self.settings.autocast():
@@ -254,9 +268,7 @@ class _AdversarialStep:
         (adversarial + self.weight * change).backward()
         torch.nn.utils.clip_grad_norm_(self.refiner.parameters(), 1.0)
         self.refiner_optimizer.step()
-        return {
-            "adversarial": float(adversarial.detach()), "regularization": float(change.detach())
-        }  # fmt: skip
+        return {"adversarial": readable(adversarial), "regularization": readable(change)}
 
 
 def _set_rate(optimizer, learning_rate):

@@ -99,9 +99,6 @@ class Monitor:
         return faults
 
     def _evaluate(self):
-        network = self.estimator.network_
-        device = next(network.parameters()).device
-        network.cpu()
         refined = self.estimator._refine(
             self.pool.X[:N_PATCHES], self.pool.conditioning[:N_PATCHES], np.random.default_rng(0)
         )
@@ -112,7 +109,7 @@ class Monitor:
         shifts = np.concatenate([[0.0], *(boundary_shifts(*each) for each in triples)])
         alive = np.concatenate([surviving(*each) for each in triples])
         new = sum(hallucinated(*each) for each in triples)
-        network.to(device).train()
+        self.estimator.network_.train()
         return {
             **self._realism(refined),
             "boundary_shift": float(np.median(np.abs(shifts))),

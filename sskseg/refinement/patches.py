@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
+from ..images import child_generator
+from ..images.augmentation import turn_batch
 from ..simulation import label_conditioning
+from ..training import device_arrays, prepares_batches
 
 _MIN_SIDE = {2: 48, 3: 24}  # pixels of a patch
 _DEFAULT_SIDE = {2: 128, 3: 32}
@@ -24,13 +28,19 @@ class SimulatedPool:
         self.conditioning = np.stack([label_conditioning(label) for label in self.y])
 
     def batches(self, shape, size, rng, device):
-        """Yield endless (images, conditioning), flipped and turned."""
+        """Return endless batches of images with their conditioning, (size, 4, *shape), flipped and
+        turned."""
         both = np.concatenate([self.X[:, None], self.conditioning], axis=1)
+        if prepares_batches(device):
+            return TurnedPatches(list(np.moveaxis(both, 1, -1)), shape, size, rng, device)
+        return self._batches(both, shape, size, rng, device)
+
+    @staticmethod
+    def _batches(both, shape, size, rng, device):
         while True:
             indices = rng.integers(len(both), size=size)
             crops = np.stack([random_crop(both[i], shape, rng) for i in indices])
-            batch = torch.from_numpy(crops).to(device)
-            yield batch[:, :1], batch[:, 1:]
+            yield torch.from_numpy(crops).to(device)
 
 
 def simulated_pools(X: Any, y: Any) -> tuple[SimulatedPool, SimulatedPool]:
@@ -99,11 +109,80 @@ def random_crop(array: np.ndarray, shape: tuple[int, ...], rng: np.random.Genera
     return np.ascontiguousarray(array)
 
 
+def real_batches(
+    images: Sequence[np.ndarray],
+    shape: tuple[int, ...],
+    size: int,
+    rng: np.random.Generator,
+    device: torch.device,
+) -> Iterator[torch.Tensor]:
+    """Return endless batches of patches (size, 1, *shape), flipped and turned.
+
+    Parameters
+    ----------
+    images : sequence of ndarray of shape (*spatial)
+    shape : tuple of int
+    size : int
+    rng : numpy.random.Generator
+    device : torch.device
+    """
+    if prepares_batches(device):
+        return TurnedPatches(images, shape, size, rng, device)
+    return batched(random_patches(images, shape, rng), size, device)
+
+
 def batched(patches: Iterator[np.ndarray], size: int, device: Any) -> Iterator[torch.Tensor]:
     """Yield batches (size, 1, *patch)."""
     while True:
         batch = np.stack([next(patches) for _ in range(size)])[:, None]
         yield torch.from_numpy(batch).to(device)
+
+
+class TurnedPatches:
+    """Endless iterator of patches that are cut, flipped and turned on a device, all at once.
+
+    Parameters
+    ----------
+    images : sequence of ndarray of shape (*spatial) or (*spatial, n_channels), float32
+    shape : tuple of int
+        Of the patches; the last two sides are equal.
+    size : int
+        Patches of a batch.
+    rng : numpy.random.Generator
+        Draws a seed, so that batches can be made in threads.
+    device : torch.device
+    """
+
+    def __init__(
+        self,
+        images: Sequence[np.ndarray],
+        shape: tuple[int, ...],
+        size: int,
+        rng: np.random.Generator,
+        device: torch.device,
+    ):
+        self._images = device_arrays(images, device, np.float32)
+        self._slack = np.array([image.shape[: len(shape)] for image in images]) - shape
+        self._shape, self._size, self._rng = shape, size, child_generator(rng)
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        return self
+
+    def __next__(self) -> torch.Tensor:
+        """Return patches (size, n_channels, *shape)."""
+        return self.draw()()
+
+    def draw(self) -> Callable[[], torch.Tensor]:
+        """Draw the next batch; return a function that makes it in any thread."""
+        rng, ndim = self._rng, len(self._shape)
+        indices = rng.integers(len(self._images), size=self._size)
+        starts = rng.integers(self._slack[indices] + 1)
+        turns, flips = rng.integers(4, size=self._size), rng.random((self._size, ndim)) < 0.5
+        flips[:, -2] = False  # half a turn, and a flip of the other side
+        return partial(self._make, indices, starts, turns, flips)
+
+    def _make(self, indices, starts, turns, flips):
+        return turn_batch(self._images.cut(indices, starts, self._shape), turns, flips)
 
 
 def patch_shape(images: Sequence[np.ndarray], patch_size: Any, ndim: int) -> tuple[int, ...]:
