@@ -40,7 +40,7 @@ from ..training.prediction_callbacks import prediction
 from ..training.transfer import FINETUNE, rate_groups, start_network
 from ._thresholds import lowest_score_threshold, threshold_search
 from ._training_data import annotations_of, check_annotations, make_training_data
-from .batches import ContourBatches
+from .device_batches import contour_batches_on
 from .network import ContourProposalNetwork
 from .suppression import Detections, Proposals, non_maximum_suppression
 
@@ -445,7 +445,7 @@ class ContourDetector(TorchEstimator):
         augmentation = replace(PRESETS["full"], haze=0.0)  # not measured
         if self._resumes(network):
             augmentation = replace(augmentation, warm_up=0)
-        return ContourBatches(
+        return contour_batches_on(device)(
             data.images, data.outlined, self.samples, self.patch_shape_, data.weights,
             augmentation=augmentation,
             mean=self.channel_mean_, std=self.channel_std_, batch_size=self.batch_size,

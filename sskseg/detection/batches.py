@@ -23,8 +23,8 @@ from ..training.batches import PatchBatches
 from .loss import contour_loss
 from .network import ContourProposalNetwork
 
-_N_POINTS = 64  # of a stored contour
-_ORDER = 16  # harmonics of a target
+N_POINTS = 64  # of a stored contour
+ORDER = 16  # harmonics of a target
 
 
 class Outlined(NamedTuple):
@@ -65,11 +65,11 @@ def outline(labels: np.ndarray, polygons: Sequence | None = None) -> Outlined:
     Outlined
     """
     if polygons is None:
-        ids, contours = trace_contours(labels, _N_POINTS)
+        ids, contours = trace_contours(labels, N_POINTS)
         numbers = np.where(labels < 0, -1, 0).astype(np.int32)
         numbers[labels > 0] = 1 + np.searchsorted(ids, labels[labels > 0])
     else:
-        numbers, contours = labels.astype(np.int32), resample_contours(polygons, _N_POINTS)
+        numbers, contours = labels.astype(np.int32), resample_contours(polygons, N_POINTS)
     distance = normalized_distance(numbers).astype(np.float16)
     return Outlined(numbers, distance, contours.astype(np.float32))
 
@@ -142,5 +142,5 @@ class ContourBatches(PatchBatches):
         half = (np.array(self.shape) - 1) / 2
         middle = np.array(patch.center) - np.array(self.shape) // 2 + half
         moved = locate(contours[present] - middle, geometry, self.shape) + half
-        centers, coefficients = fourier_descriptors(moved, _ORDER)
+        centers, coefficients = fourier_descriptors(moved, ORDER)
         return numbers, contour_points(centers, coefficients, self.samples)

@@ -80,8 +80,8 @@ def _targets(outlines, objects, sides):
     """Return points (batch, n, samples, 2) and their weights (batch, n, samples, 1)."""
     index = objects[..., None, None].expand(-1, -1, *outlines.shape[2:])
     target = outlines.gather(1, index)
-    limit = torch.tensor(sides, device=target.device)
-    visible = ((target > -1) & (target < limit)).all(-1, keepdim=True)  # NaN is not
+    inside = [target[..., axis, None] < side for axis, side in enumerate(sides)]  # NaN is not
+    visible = (target > -1).all(-1, keepdim=True) & inside[0] & inside[1]
     visible = visible & (visible.float().mean(2, keepdim=True) >= _MIN_VISIBLE_SHARE)
     target = torch.nan_to_num(target)
     after = target.roll(-1, 2)

@@ -145,12 +145,13 @@ class ContourProposalNetwork(nn.Module):
         # Displacements of a point are adjacent in memory, which halves the time.
         field = field.contiguous(memory_format=torch.channels_last).to(contours.dtype)
         buckets = self.buckets.to(contours.dtype)
-        sides = torch.tensor(outputs.shape[2:], dtype=contours.dtype, device=outputs.device)
+        height, width = (self.factor * side for side in outputs.shape[2:])
         results = []
         for _ in range(self.iterations):
             contours = contours.detach()
-            grid = (2 * contours + 1) / (self.factor * sides) - 1
-            moves = F.grid_sample(field, grid.flip(-1), padding_mode="border", align_corners=False)
+            at = 2 * contours + 1
+            grid = torch.stack([at[..., 1] / width, at[..., 0] / height], dim=-1) - 1
+            moves = F.grid_sample(field, grid, padding_mode="border", align_corners=False)
             moves = moves.unflatten(1, (_N_BUCKETS, 2))
             contours = contours + torch.einsum("bkans,ks->bnsa", moves, buckets)
             results.append(contours)

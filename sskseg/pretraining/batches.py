@@ -142,8 +142,7 @@ class ProxyBatches:
         index = indices[rng.integers(len(indices))]
         sizes = self.images[index].shape[:-1]
         start = [
-            int(rng.integers(size - side + 1))
-            for size, side in zip(sizes, self.field, strict=True)
+            int(rng.integers(size - side + 1)) for size, side in zip(sizes, self.field, strict=True)
         ]
         return index, start
 

@@ -113,9 +113,7 @@ def _varies(region):
     return bool((coarse != first).any() or (region != first).any())
 
 
-def proxy_batches_on(
-    device: torch.device, proxies: Sequence[Proxy]
-) -> type[ProxyBatches]:
+def proxy_batches_on(device: torch.device, proxies: Sequence[Proxy]) -> type[ProxyBatches]:
     """Return the class of batches for a device: without `make_batch` of a proxy, that of the CPU.
 
     Parameters

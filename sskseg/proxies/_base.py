@@ -47,9 +47,7 @@ class Crop:
         return replace(self, image=np.ascontiguousarray(image, dtype=np.float32))
 
 
-def middle_of(
-    size: Sequence[int], shape: Sequence[int], factor: float = 1.0
-) -> tuple[slice, ...]:
+def middle_of(size: Sequence[int], shape: Sequence[int], factor: float = 1.0) -> tuple[slice, ...]:
     """Return where the middle of a region is, `factor` times as wide as a patch.
 
     Parameters

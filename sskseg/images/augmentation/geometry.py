@@ -18,7 +18,7 @@ from .deformation import displacement
 from .parameters import Augmentation
 
 _FULL_SIDE = 256  # pixels; smaller patches are deformed less
-_FIXED_POINT_STEPS = 15  # displacements differ by less than half between neighboring pixels
+FIXED_POINT_STEPS = 15  # displacements differ by less than half between neighboring pixels
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def locate(points: np.ndarray, geometry: Geometry, patch_shape: Sequence[int]) -
     field = displacement(geometry.smooth, geometry.piecewise, patch_shape).numpy()
     center = (np.array(patch_shape) - 1) / 2
     located = unmoved
-    for _ in range(_FIXED_POINT_STEPS):
+    for _ in range(FIXED_POINT_STEPS):
         at = np.moveaxis(located + center, -1, 0)
         moved = [
             ndi.map_coordinates(f, at, order=1, mode="nearest") for f in np.moveaxis(field, -1, 0)
@@ -184,9 +184,7 @@ def resample(images: torch.Tensor, coordinates: torch.Tensor, *, order: int) -> 
     return images.flatten(2).gather(2, flat).unflatten(2, coordinates.shape[1:-1])
 
 
-def turn_batch(
-    images: torch.Tensor, quarter_turns: np.ndarray, flips: np.ndarray
-) -> torch.Tensor:
+def turn_batch(images: torch.Tensor, quarter_turns: np.ndarray, flips: np.ndarray) -> torch.Tensor:
     """Turn each image of a batch by quarter turns of the plane, then flip it.
 
     Parameters
