@@ -26,6 +26,18 @@ def _global_random_state_is_left_alone(request):
         assert random.getstate() == before[1]
 
 
+@pytest.fixture
+def device_path(monkeypatch):
+    """Batches are made as where a GPU trains, here on the CPU."""
+    from sskseg.detection import device_batches as detection
+    from sskseg.pretraining import device_batches as pretraining
+    from sskseg.refinement import patches as refinement
+    from sskseg.training import device_batches as training
+
+    for module in (detection, pretraining, refinement, training):
+        monkeypatch.setattr(module, "prepares_batches", lambda device: True)
+
+
 @pytest.fixture(scope="session")
 def cells():
     """Images, labels, and labels of which half are not known."""

@@ -69,7 +69,7 @@ def _randn(*shape, generator=None, **kwargs):
 
 
 def _empty_caches():
-    """Forget tensors that functions have cached: those of one kind of device are none of another."""
+    """Forget tensors that functions have cached: fake ones are of no use outside."""
     for name, module in list(sys.modules.items()):
         if name.startswith("sskseg"):
             for value in list(vars(module).values()):

@@ -59,7 +59,7 @@ class DeviceContourBatches(ContourBatches, DeviceBatches):
         return np.flatnonzero((high >= start).all(1) & (low < stop).all(1))
 
     def _outlines(self, contours, geometry):
-        """Points of contours in patches, (batch, n_objects, samples, 2); NaN where there is none."""
+        """Points of contours in patches, (batch, n_objects, samples, 2); NaN: there is none."""
         n_objects = max(1, *map(len, contours))
         points = np.zeros((len(contours), n_objects, N_POINTS, 2), np.float32)
         is_missing = np.ones(points.shape[:2], bool)

@@ -63,8 +63,8 @@ class Restoration(Proxy):
         images = bend_batch(crops.images, curves)
         pixels = np.arange(np.prod(crops.shape), dtype=np.int32).reshape(crops.shape)
         sources = np.repeat(pixels[None], n, axis=0)
-        for source in sources[rng.random(n) < self.shuffling]:
-            _shuffle(source, rng)
+        for i in np.flatnonzero(rng.random(n) < self.shuffling):
+            _shuffle(sources[i], rng)
         images = rearrange_batch(images, sources)
         paintings = [
             _draw_painting(crops.shape, rng, rng.random() < self.outer)

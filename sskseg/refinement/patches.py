@@ -13,7 +13,7 @@ import torch
 from ..images import child_generator
 from ..images.augmentation import turn_batch
 from ..simulation import label_conditioning
-from ..training import device_arrays, prepares_batches
+from ..training import hold_arrays, prepares_batches
 
 _MIN_SIDE = {2: 48, 3: 24}  # pixels of a patch
 _DEFAULT_SIDE = {2: 128, 3: 32}
@@ -161,7 +161,7 @@ class TurnedPatches:
         rng: np.random.Generator,
         device: torch.device,
     ):
-        self._images = device_arrays(images, device, np.float32)
+        self._images = hold_arrays(images, device, np.float32)
         self._slack = np.array([image.shape[: len(shape)] for image in images]) - shape
         self._shape, self._size, self._rng = shape, size, child_generator(rng)
 

@@ -3,7 +3,7 @@
 from .batches import Batch, MixedBatches, PatchBatches
 from .budget import Budget
 from .callbacks import ReportProgress, StopSignal
-from .device_arrays import DeviceArrays, HostArrays, device_arrays
+from .device_arrays import DeviceArrays, HostArrays, hold_arrays
 from .device_batches import DeviceBatches, batches_on, prepares_batches
 from .devices import inference_copy, memory_format, select_device, select_precision
 from .global_state import isolated_seed, own_defaults, random_numbers
@@ -39,9 +39,9 @@ __all__ = [
     "batches_on",
     "channel_statistics",
     "check_batch",
-    "device_arrays",
     "draw_simulated",
     "falling_share",
+    "hold_arrays",
     "inference_copy",
     "isolated_seed",
     "memory_format",

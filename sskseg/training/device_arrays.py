@@ -167,7 +167,7 @@ class DeviceArrays(HostArrays):
                     self._is_there[index] = True
 
 
-def device_arrays(
+def hold_arrays(
     arrays: Sequence[Any],
     device: torch.device,
     dtype: Any,

@@ -15,7 +15,7 @@ from ..images.augmentation.deformation import field_weights
 from ..images.augmentation.geometry import pixel_offsets
 from ..images.tensors import array_to_device, to_device
 from .batches import Batch, PatchBatches, interpolate_between_known
-from .device_arrays import HostArrays, device_arrays
+from .device_arrays import HostArrays, hold_arrays
 
 _OVERSHOOT = 1.6  # of a bicubic surface over its control points, at most
 # Dtypes of images that are moved as they are
@@ -26,7 +26,7 @@ class DeviceBatches(PatchBatches):
     """`PatchBatches` whose patches are cut, warped and adjusted on the device, all at once.
 
     Where a GPU trains, these on the CPU would let it wait; nothing waits for the GPU here. Images
-    that do not fit are cut on the CPU (`device_arrays`). The random choices are those of
+    that do not fit are cut on the CPU (`hold_arrays`). The random choices are those of
     `PatchBatches`, and patches are the same up to rounding, but for two shortcuts: the weights of
     warped patches are those of the whole sample, warped with the labels, and not computed anew; and
     patches that are flipped and turned only are displaced by `offset` linearly.
@@ -45,13 +45,13 @@ class DeviceBatches(PatchBatches):
         shapes = [label.shape for label in labels]
         types = {label.dtype for label in labels}
         signed = [np.int32 if dtype.itemsize > 4 else dtype for dtype in types]
-        self._labels = device_arrays(labels, self.device, np.result_type(np.int8, *signed))
+        self._labels = hold_arrays(labels, self.device, np.result_type(np.int8, *signed))
         self._targets = self._weights = None
         if targets is not None:
             types = {target.dtype for target in targets if target is not None}
-            self._targets = device_arrays(targets, self.device, np.result_type(*types))
+            self._targets = hold_arrays(targets, self.device, np.result_type(*types))
         if self._whole_weights is not None:
-            self._weights = device_arrays(
+            self._weights = hold_arrays(
                 self._whole_weights, self.device, np.float16, shapes=shapes
             )  # fmt: skip
         self._mean, self._std = (to_device(each, self.device) for each in (self.mean, self.std))
@@ -77,7 +77,7 @@ class DeviceBatches(PatchBatches):
         if isinstance(images, HostArrays):
             return images
         dtype = np.result_type(*{image.dtype for image in images})
-        return device_arrays(images, device, dtype if dtype in _SMALL else mean.dtype)
+        return hold_arrays(images, device, dtype if dtype in _SMALL else mean.dtype)
 
     def _patches(self, drawn):
         margins = self._margins(drawn.geometry)

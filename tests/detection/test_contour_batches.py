@@ -8,8 +8,8 @@ from sskseg.images.augmentation import PRESETS, Augmentation
 from sskseg.morphology import contour_masks
 
 
-def batches_of(X, outlined, augmentation, side=48):
-    return ContourBatches(
+def batches_of(X, outlined, augmentation, side=48, kind=ContourBatches):
+    return kind(
         [x[..., None] for x in X], outlined, 32, (side, side), np.ones(len(X)),
         augmentation=augmentation, mean=np.zeros(1, np.float32), std=np.ones(1, np.float32),
         batch_size=6, rng=np.random.default_rng(0), device=torch.device("cpu"),

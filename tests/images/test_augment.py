@@ -10,12 +10,14 @@ from sskseg.images.augmentation import (
     Augmentation,
     Geometry,
     adjust,
+    adjust_batch,
     check_augmentation,
     coordinates,
     resample,
     sample_geometry,
     sample_photometry,
     turn,
+    turn_batch,
 )
 from sskseg.images.augmentation.deformation import _piecewise_weights
 
@@ -166,3 +168,45 @@ def test_haze_lifts_what_lies_between_bright_objects():
     assert torch.allclose(hazy, expected / expected.max(), atol=0.03)
     unchanged = replace(photometry, haze=np.zeros(1))
     assert torch.equal(adjust(image, unchanged), image)
+
+
+@pytest.mark.parametrize("shape", [(2, 64, 48), (1, 9, 40, 41), (3, 100, 100)])
+@pytest.mark.parametrize("changed", ["gamma", "contrast", "haze", "blur", "noise", "all"])
+def test_a_batch_is_adjusted_as_its_patches(shape, changed):
+    others = {"gamma", "contrast", "brightness", "haze", "blur", "noise"} - {changed}
+    off = {} if changed == "all" else dict.fromkeys(others, 0.0)
+    augmentation = Augmentation(warm_up=0, photometric_probability=0.5, **off)
+    photometry = sample_photometry(augmentation, np.random.default_rng(0), 12)
+    images = torch.randn(12, *shape).cumsum(-1)
+    images = (images - images.mean()) / images.std()
+    before = images.clone()
+    ours = adjust_batch(images, photometry)
+    assert torch.equal(images, before)
+    torch.testing.assert_close(ours, adjust(images.clone(), photometry), atol=2e-5, rtol=0)
+    assert not torch.equal(ours, before)
+
+
+def test_a_batch_is_adjusted_in_float32_in_mixed_precision():
+    augmentation = Augmentation(warm_up=0, photometric_probability=1.0)
+    photometry = sample_photometry(augmentation, np.random.default_rng(0), 4)
+    images = torch.randn(4, 1, 32, 32)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = adjust_batch(images, photometry)
+    assert torch.equal(mixed, adjust_batch(images, photometry))
+
+
+@pytest.mark.parametrize("shape", [(8, 8), (5, 6, 6)])
+def test_a_batch_is_turned_as_numpy_turns(shape):
+    rng = np.random.default_rng(0)
+    images = rng.random((40, 2, *shape)).astype(np.float32)
+    turns, flips = rng.integers(-4, 8, 40), rng.random((40, len(shape))) < 0.5
+    turned = turn_batch(torch.from_numpy(images), turns, flips).numpy()
+    for image, k, flip, result in zip(images, turns, flips, turned, strict=True):
+        expected = np.rot90(image, k, axes=(-2, -1))
+        assert np.array_equal(result, np.flip(expected, 1 + np.flatnonzero(flip)))
+
+
+def test_only_flips_keep_a_plane_that_is_not_square():
+    images = torch.arange(12.0).view(1, 1, 3, 4)
+    flips = np.array([[True, False]])
+    assert torch.equal(turn_batch(images, np.array([0]), flips), images.flip(2))

@@ -1,5 +1,7 @@
 """Patches that are warped on the device, here the CPU, are those that are warped on the CPU."""
 
+from contextlib import closing
+
 import numpy as np
 import pytest
 import torch
@@ -9,8 +11,15 @@ from sskseg.datasets import make_cells
 from sskseg.images import PatchSampler, section_indices
 from sskseg.images.augmentation import Augmentation, coordinates, sample_geometry
 from sskseg.morphology import normalized_distance, weight_map
-from sskseg.segmentation import _training
-from sskseg.training import DeviceBatches, PatchBatches, batches_on
+from sskseg.training import (
+    DeviceArrays,
+    DeviceBatches,
+    PatchBatches,
+    batches_on,
+    channel_statistics,
+    device_arrays,
+    prefetch,
+)
 from sskseg.training.device_batches import batched_coordinates
 
 CPU = torch.device("cpu")
@@ -21,14 +30,17 @@ def cells(n, shape, dtype=np.uint8):
     return (200 * X).astype(dtype)[..., None], y
 
 
-def batches(kind, X, y, shape, *, context=0, weigh=None, targets=None, offset=None, **changes):
+def batches(
+    kind, X, y, shape, *, context=0, weigh=None, targets=None, offset=None,
+    mean=np.full(1, 20, np.float32), std=np.full(1, 50, np.float32), **changes,
+):  # fmt: skip
     augmentation = Augmentation(warm_up=0, **{"photometric_probability": 0.0, **changes})
     indices = section_indices(np.arange(len(X)), context)
+    images = X if isinstance(X, DeviceArrays) else list(X)
     return kind(
-        list(X), list(y), targets, section_indices=indices,
+        images, list(y), targets, section_indices=indices,
         sampler=PatchSampler(list(y), shape), augmentation=augmentation,
-        mean=np.full(1, 20, np.float32), std=np.full(1, 50, np.float32), batch_size=6,
-        rng=np.random.default_rng(0), device=CPU, weigh=weigh, offset=offset,
+        mean=mean, std=std, batch_size=6, rng=np.random.default_rng(0), device=CPU, weigh=weigh, offset=offset,
     )  # fmt: skip
 
 
@@ -93,15 +105,97 @@ def test_coordinates_and_their_bound(shape):
     assert (reach <= (np.array(shape) - 1) / 2 + margins + 1e-3).all()
 
 
-def test_a_device_has_its_class_and_trains(monkeypatch):
-    assert batches_on(CPU) is PatchBatches
-    assert batches_on(torch.device("cuda")) is DeviceBatches
-    monkeypatch.setattr(_training, "batches_on", lambda device: DeviceBatches)
+def test_intensities_are_adjusted_alike():
+    X, y = cells(3, (96, 80))
+    ours, theirs = (
+        next(batches(kind, X, y, (32, 32), photometric_probability=0.7)).images
+        for kind in (DeviceBatches, PatchBatches)
+    )
+    torch.testing.assert_close(ours, theirs, atol=5e-3, rtol=0)
+
+
+def test_images_of_a_large_mean_keep_their_digits():
+    X, y = cells(3, (64, 64), np.float64)
+    X = X / 1e4 + 1e4
+    mean, std = channel_statistics(list(X))
+    assert mean.dtype == np.float64
+    ours, theirs = (
+        next(batches(kind, X, y, (32, 32), mean=mean, std=std)).images
+        for kind in (DeviceBatches, PatchBatches)
+    )
+    torch.testing.assert_close(ours, theirs, atol=2e-3, rtol=0)
+
+
+def test_images_that_do_not_fit_are_cut_on_the_cpu(monkeypatch):
+    X, y = cells(3, (96, 80))
+    targets = [normalized_distance(label).astype(np.float16) for label in y]
+    options = {"context": 1, "weigh": weight_map, "targets": targets}
+    here = batches(DeviceBatches, X, y, (32, 32), **options)
+    monkeypatch.setattr(device_arrays, "_MAX_BYTES", 0)
+    there = batches(DeviceBatches, X, y, (32, 32), **options)
+    assert isinstance(here.images, DeviceArrays)
+    assert not isinstance(there.images, DeviceArrays)
+    for _ in range(3):
+        for ours, theirs in zip(next(here), next(there), strict=True):
+            assert torch.equal(ours.nan_to_num(-1), theirs.nan_to_num(-1))
+
+
+def test_iterators_share_images_on_the_device():
+    X, y = cells(3, (64, 64))
+    held = DeviceBatches.hold(list(X), np.zeros(1, np.float32), CPU)
+    one, other = (batches(DeviceBatches, held, y, (32, 32)) for _ in range(2))
+    assert one.images is other.images is held
+    assert torch.equal(next(one).images, next(other).images)
+    assert PatchBatches.hold(X, np.zeros(1), CPU) is X
+
+
+def test_background_without_a_pixel_keeps_its_weights():
+    X, y = cells(2, (48, 48))
+    made = batches(DeviceBatches, X, np.ones_like(y), (32, 32), weigh=weight_map)
+    theirs = batches(PatchBatches, X, np.ones_like(y), (32, 32), weigh=weight_map)
+    assert torch.equal(next(made).weights, next(theirs).weights)
+
+
+def test_threads_make_the_same_batches():
+    X, y = cells(3, (64, 64))
+    options = {"photometric_probability": 0.5, "weigh": weight_map}
+    alone = batches(DeviceBatches, X, y, (32, 32), **options)
+    with closing(prefetch(batches(DeviceBatches, X, y, (32, 32), **options))) as ahead:
+        for _ in range(10):
+            for ours, theirs in zip(next(alone)[:2], next(ahead)[:2], strict=True):
+                assert torch.equal(ours, theirs)
+
+
+def losses(X, y, **options):
+    model = SemiSupervisedSegmenter(
+        width=8, depth=2, max_steps=40, batch_size=4, random_state=0, patch_size=32, **options
+    )
+    return [row["loss"] for row in model.fit(X, y).history_]
+
+
+@pytest.mark.parametrize("methods", [None, "self-training", "consistency", "mean-teacher"])
+def test_images_train_alike_on_the_device(methods, request):
     X, y = make_cells(4, (48, 48), random_state=0)
     y[2:] = -1
-    segmenter = SemiSupervisedSegmenter(
-        width=8, depth=2, max_steps=80, batch_size=4, random_state=0, patch_size=32
-    ).fit(X, y)
-    assert segmenter.semi_supervision_ == ("self-training",)
-    _, truth = make_cells(4, (48, 48), random_state=0)
-    assert segmenter.score(X[2:], truth[2:]) > 0.6
+    expected = losses(X, y, semi_supervision=methods)
+    request.getfixturevalue("device_path")
+    assert batches_on(CPU) is DeviceBatches
+    ours = losses(X, y, semi_supervision=methods)
+    assert ours[:4] == pytest.approx(expected[:4], rel=0.01)
+    assert np.mean(ours) == pytest.approx(np.mean(expected), rel=0.03)
+
+
+def test_a_stack_trains_alike_on_the_device(request):
+    X, y = make_cells(1, (10, 48, 48), random_state=1)
+    known = np.where(np.isin(np.arange(10), (2, 6))[:, None, None], y[0] > 0, -1)
+    options = {"sections": "consecutive", "semi_supervision": ("self-training", "continuity")}
+    expected = losses(X[0], known, **options)
+    request.getfixturevalue("device_path")
+    ours = losses(X[0], known, **options)
+    assert ours[:4] == pytest.approx(expected[:4], rel=0.01)
+    assert np.mean(ours) == pytest.approx(np.mean(expected), rel=0.03)
+
+
+def test_each_device_has_its_class():
+    assert batches_on(CPU) is PatchBatches
+    assert batches_on(torch.device("cuda")) is DeviceBatches
