@@ -46,7 +46,7 @@ def test_patches_start_anywhere():
 
 
 def test_conditioning_turns_with_the_image(monkeypatch):
-    X, y = CellSimulator(shape=(40, 40)).sample(4, 0)
+    _, y = CellSimulator(shape=(40, 40)).sample(4, 0)
     pool = SimulatedPool((y > 0).astype(np.float32), y)
     made = TurnedPatches(
         list(np.moveaxis(np.concatenate([pool.X[:, None], pool.conditioning], 1), 1, -1)),

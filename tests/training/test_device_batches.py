@@ -23,6 +23,7 @@ from sskseg.training import (
 from sskseg.training.device_batches import batched_coordinates
 
 CPU = torch.device("cpu")
+MEAN, STD = np.full(1, 20, np.float32), np.full(1, 50, np.float32)
 
 
 def cells(n, shape, dtype=np.uint8):
@@ -32,7 +33,7 @@ def cells(n, shape, dtype=np.uint8):
 
 def batches(
     kind, X, y, shape, *, context=0, weigh=None, targets=None, offset=None,
-    mean=np.full(1, 20, np.float32), std=np.full(1, 50, np.float32), **changes,
+    mean=MEAN, std=STD, **changes,
 ):  # fmt: skip
     augmentation = Augmentation(warm_up=0, **{"photometric_probability": 0.0, **changes})
     indices = section_indices(np.arange(len(X)), context)
@@ -40,7 +41,8 @@ def batches(
     return kind(
         images, list(y), targets, section_indices=indices,
         sampler=PatchSampler(list(y), shape), augmentation=augmentation,
-        mean=mean, std=std, batch_size=6, rng=np.random.default_rng(0), device=CPU, weigh=weigh, offset=offset,
+        mean=mean, std=std, batch_size=6, rng=np.random.default_rng(0), device=CPU, weigh=weigh,
+        offset=offset,
     )  # fmt: skip
 
 
