@@ -1,8 +1,8 @@
-"""A GPU without a GPU: tensors that have a device, a shape and a dtype, and no values.
+"""A GPU, or where there is none, tensors that have a device, a shape and a dtype, and no values.
 
-What a GPU refuses is an error here, too: operations on tensors of two devices, and pinned memory of
-a tensor that is not on the CPU. So is what waits for a GPU: to read a value, results whose shape
-depends on values, and copies from the CPU that block.
+What a GPU refuses is an error of these, too: operations on tensors of two devices, and pinned
+memory of a tensor that is not on the CPU. So is what waits for a GPU: to read a value, results
+whose shape depends on values, and copies from the CPU that block.
 """
 
 import sys
@@ -15,6 +15,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 GPU = torch.device("cuda:0")
+HAS_GPU = torch.cuda.is_available()
 _MEMORY = 2**34  # bytes
 _COPY, _CONTIGUOUS = torch.Tensor.copy_, torch.Tensor.contiguous
 _GET_ITEM, _SET_ITEM = torch.Tensor.__getitem__, torch.Tensor.__setitem__
@@ -125,7 +126,9 @@ class _SameThread(ThreadPoolExecutor):
 
 
 def on_gpu(module):
-    """Move a network to `GPU`, in place; `Module.to` cannot."""
+    """Move a network to `GPU`, in place; `Module.to` cannot where it is none."""
+    if HAS_GPU:
+        return module.to(GPU)
     for each in module.modules():
         for group, make in ((each._parameters, torch.nn.Parameter), (each._buffers, lambda x: x)):
             for name, value in group.items():
@@ -135,8 +138,11 @@ def on_gpu(module):
 
 
 @contextmanager
-def fake_gpu():
+def some_gpu():
     """Let tensors on `GPU` be made and computed with."""
+    if HAS_GPU:
+        yield GPU
+        return
     generator, mode = torch.Generator, FakeTensorMode()
     _empty_caches()
     with ExitStack() as stack:
@@ -161,6 +167,15 @@ def fake_gpu():
             _empty_caches()
 
 
+@contextmanager
 def no_waiting():
-    """Return the context in which copies that wait for the GPU are refused."""
-    return _NoBlockingCopies()
+    """Refuse what waits for the GPU."""
+    if not HAS_GPU:
+        with _NoBlockingCopies():
+            yield
+        return
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

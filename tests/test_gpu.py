@@ -6,9 +6,19 @@ import numpy as np
 import pytest
 import torch
 
-from sskseg import ContourDetector, ProxyPretrainer, SemiSupervisedSegmenter
-from sskseg.datasets import make_cells
+from sskseg import (
+    ContourDetector,
+    ProxyPretrainer,
+    SemiSupervisedSegmenter,
+    SimulatedRefiner,
+)
+from sskseg.datasets import make_cells, make_neuromuscular_junctions
+from sskseg.images import PatchSampler, section_indices
+from sskseg.images.augmentation import Augmentation
 from sskseg.metrics import f1_instances
+from sskseg.morphology import normalized_distance
+from sskseg.simulation import CellSimulator
+from sskseg.training import DeviceBatches, PatchBatches, device_arrays
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 
@@ -79,6 +89,55 @@ def test_all_ways_to_learn_without_labels_run_on_a_gpu():
         random_state=0,
     ).fit(stack)  # fmt: skip
     assert np.isfinite(pretrainer.features(stack[:1])[0]).all()
+
+
+@pytest.mark.filterwarnings("ignore:Histogram and power spectrum alone")
+def test_all_proxies_are_learned_on_a_gpu():
+    X, _ = make_neuromuscular_junctions(5, (128, 128), random_state=0)
+    names = ("magnification", "channel", "rotation", "restoration", "masked")
+    pretrainer = ProxyPretrainer(
+        names, width=8, depth=2, patch_size=32, max_steps=20, device="cuda", random_state=0
+    ).fit(X)
+    assert set(pretrainer.report_) == set(names)
+    channel = ProxyPretrainer(
+        ("channel",), width=8, depth=2, batch_size=8, max_steps=60, device="cuda", random_state=0
+    ).fit(X)
+    assert channel.report_["channel"]["network"] > 0.9
+
+
+def test_a_refiner_trains_on_a_gpu():
+    real = CellSimulator(shape=(96, 96), noise=0.08, psf=2.0).sample(8, 3)[0]
+    refiner = SimulatedRefiner(
+        width=8, depth=1, batch_size=4, max_steps=30, device="cuda", random_state=0
+    ).fit(real)
+    assert all(np.isfinite(row["discriminator"]) for row in refiner.history_)
+    assert {p.device.type for p in refiner.network_.parameters()} == {"cpu"}
+
+
+@pytest.mark.parametrize("fits", [True, False])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32, np.float64])
+def test_patches_of_the_gpu_are_those_of_the_cpu(dtype, fits, monkeypatch):
+    if not fits:
+        monkeypatch.setattr(device_arrays, "_MAX_SHARE", 0)
+    X, y = make_cells(4, (160, 128), random_state=0)
+    images = list((200 * X).astype(dtype)[..., None])
+    targets = [normalized_distance(label).astype(np.float16) for label in y]
+    ours, theirs = (
+        next(kind(
+            images, list(y), targets, section_indices=section_indices(np.arange(4), 1),
+            sampler=PatchSampler(list(y), (64, 64)), augmentation=Augmentation(warm_up=0, noise=0),
+            mean=np.full(1, 20, np.float32), std=np.full(1, 50, np.float32), batch_size=16,
+            rng=np.random.default_rng(0), device=torch.device(device),
+        ))
+        for kind, device in ((DeviceBatches, "cuda"), (PatchBatches, "cpu"))
+    )  # fmt: skip
+    assert {tensor.device.type for tensor in ours if tensor is not None} == {"cuda"}
+    difference = (ours.images.cpu() - theirs.images).abs()
+    assert difference.max() < 0.05
+    assert difference.mean() < 1e-3
+    assert (ours.labels.cpu() != theirs.labels).float().mean() < 2e-3
+    known = ~(ours.targets.cpu().isnan() | theirs.targets.isnan())
+    assert (ours.targets.cpu() - theirs.targets)[known].abs().quantile(0.99) < 5e-3
 
 
 def test_too_little_memory_gives_smaller_tiles(trained):

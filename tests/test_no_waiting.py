@@ -1,9 +1,9 @@
-"""What a training step computes on a GPU, with shapes and no values: nothing waits for it."""
+"""Nothing that a training step computes waits for the GPU."""
 
 import numpy as np
 import pytest
 import torch
-from fake_gpu import fake_gpu, no_waiting, on_gpu
+from fake_gpu import HAS_GPU, no_waiting, on_gpu, some_gpu
 
 from sskseg.datasets import make_cells
 from sskseg.detection import ContourProposalNetwork, DeviceContourBatches, contour_loss, outline
@@ -26,8 +26,6 @@ from sskseg.training import (
 )
 from sskseg.training.loop import readable
 from sskseg.training.optimizers import MovingAverage, make_optimizers
-
-pytestmark = pytest.mark.skipif(torch.cuda.is_available(), reason="tests/test_gpu.py has one")
 
 AUGMENTATION = Augmentation(warm_up=0, photometric_probability=0.5)
 PLANES, VOLUMES = ((96, 80), (32, 32)), ((16, 40, 48), (8, 24, 24))
@@ -61,8 +59,9 @@ def segmenter_batches(size, shape, device, dtype=np.uint8, **changes):
     )  # fmt: skip
 
 
+@pytest.mark.skipif(HAS_GPU, reason="of tensors without values")
 def test_the_fake_finds_what_waits_and_what_is_elsewhere():
-    with fake_gpu() as gpu:
+    with some_gpu() as gpu:
         x, index = torch.empty(3, 4, device=gpu), torch.tensor([0, 2])
         with pytest.raises(RuntimeError, match="can be pinned"):
             x.pin_memory()
@@ -89,7 +88,7 @@ def test_the_fake_finds_what_waits_and_what_is_elsewhere():
 def test_batches_of_a_segmenter(size, shape, dtype, fits, monkeypatch):
     if not fits:
         monkeypatch.setattr("sskseg.training.device_arrays._MAX_SHARE", 0)
-    with fake_gpu() as gpu:
+    with some_gpu() as gpu:
         batches = segmenter_batches(size, shape, gpu, dtype)
         batch = repeat(lambda: next(batches))
         assert devices(batch) == {"cuda"}
@@ -124,7 +123,7 @@ def test_losses_of_labeled_and_unlabeled_patches(size, shape, objective):
     def network(x):
         return x[:, :1].expand(-1, objective.n_outputs, *x.shape[2:])
 
-    with fake_gpu() as gpu:
+    with some_gpu() as gpu:
         batches = segmenter_batches(size, shape, gpu)
         assert repeat(lambda: objective.loss(network, next(batches), 0.5)).is_cuda
         for kind in (Consistency, MeanTeacher):
@@ -138,7 +137,7 @@ def test_losses_of_labeled_and_unlabeled_patches(size, shape, objective):
 
 @pytest.mark.parametrize(("size", "shape"), [PLANES, VOLUMES])
 def test_disturbed_sections(size, shape):
-    with fake_gpu() as gpu:
+    with some_gpu() as gpu:
         sections = DisturbedSections(
             segmenter_batches(size, shape, gpu), 1, np.random.default_rng(0)
         )
@@ -157,7 +156,7 @@ def test_batches_of_proxies(names, shape, magnifications):
     size = (20, 40, 40) if len(shape) == 3 else (160, 140)
     images = list(np.random.default_rng(0).random((3, *size, 2)).astype(np.float32))
     proxies = [make_proxy(name).prepare(2, magnifications) for name in names]
-    with fake_gpu() as gpu:
+    with some_gpu() as gpu:
         batches = DeviceProxyBatches(
             images, [np.arange(3)], magnifications, proxies=proxies, patch_shape=shape, guards=True,
             batch_size=8, rng=np.random.default_rng(0), device=gpu,
@@ -174,7 +173,7 @@ def test_a_step_of_a_refiner(size, side):
     X = rng.random((6, *size), dtype=np.float32)
     pool, buffer = SimulatedPool(X, (X > 0.9).astype(int)), HistoryBuffer(200, rng)
 
-    with fake_gpu() as gpu:
+    with some_gpu() as gpu:
         simulated = pool.batches(shape, 5, rng, gpu)
         real = real_batches(list(X), shape, 5, rng, gpu)
 
@@ -190,7 +189,7 @@ def test_batches_and_loss_of_a_detector():
     unet = make_feature_network("unet-shuffle", 1, 8, 2, ndim=2)
     network = ContourProposalNetwork(unet, 8, samples=16)
     outlined = [outline(label) for label in y]
-    with fake_gpu() as gpu:
+    with some_gpu() as gpu:
         on_gpu(network)
         outputs = torch.empty(4, network.n_outputs, 24, 24, device=gpu)
         batches = DeviceContourBatches(
@@ -204,7 +203,7 @@ def test_batches_and_loss_of_a_detector():
 def test_moving_average_and_optimizers():
     network = torch.nn.Sequential(torch.nn.Conv2d(8, 8, 3), torch.nn.BatchNorm2d(8))
     average = MovingAverage(network, 0.998)
-    with fake_gpu():
+    with some_gpu():
         on_gpu(network)
         on_gpu(average.module)
         optimizers = make_optimizers([(list(network.parameters()), None)], 1e-3, 1e-4)
