@@ -74,7 +74,7 @@ def normal_like(images: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
 def guard_batch(
     patches: torch.Tensor, rng: np.random.Generator, *, matches_scans: bool = False
 ) -> torch.Tensor:
-    """Do what `sskseg.proxies.guard` does, with numbers that are drawn for each patch.
+    """Remove from patches what distinguishes their classes without their content.
 
     Parameters
     ----------
@@ -85,6 +85,7 @@ def guard_batch(
     Returns
     -------
     Tensor of that shape, float32
+        As `sskseg.proxies.guard`, with numbers that are drawn for each patch.
     """
     n = len(patches)
     if matches_scans:
@@ -149,13 +150,33 @@ def _quantile(ordered, q):
 
 
 def disturb_batch(patches: torch.Tensor, rng: np.random.Generator) -> torch.Tensor:
-    """Do what `sskseg.proxies.disturb` does to each patch (batch, 1, *spatial)."""
+    """Add noise to patches of unit variance, and standardize them again.
+
+    Parameters
+    ----------
+    patches : Tensor of shape (batch, 1, *spatial)
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    Tensor of that shape
+        As `sskseg.proxies.disturb`, with numbers that are drawn for each patch.
+    """
     amount = per_image(rng.uniform(*NOISE, len(patches)), patches)
     return standardize_batch(patches + amount * normal_like(patches, rng))
 
 
 def standardize_batch(patches: torch.Tensor) -> torch.Tensor:
-    """Do what `sskseg.proxies.standardize` does to each patch (batch, 1, *spatial)."""
+    """Scale each patch to zero mean and unit variance; a constant one becomes 0.
+
+    Parameters
+    ----------
+    patches : Tensor of shape (batch, 1, *spatial)
+
+    Returns
+    -------
+    Tensor of that shape
+    """
     axes = tuple(range(1, patches.ndim))
     centered = patches - patches.mean(axes, keepdim=True)
     deviation = centered.square().mean(axes, keepdim=True).sqrt()

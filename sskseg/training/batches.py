@@ -149,7 +149,7 @@ class PatchBatches:
     def hold(
         images: Sequence[np.ndarray], mean: np.ndarray, device: torch.device
     ) -> Sequence[np.ndarray]:
-        """Return images as several iterators can share them: here as they are."""
+        """Return images as several iterators can share them, which are themselves."""
         return images
 
     def __iter__(self) -> Iterator[Batch]:

@@ -113,7 +113,16 @@ class DeviceArrays(HostArrays):
         self._is_there = np.zeros(len(shapes), bool)
         self._lock = Lock()
 
-    def cut(self, indices, starts, shape, *, outside="reflect", channels=None):
+    def cut(
+        self,
+        indices: np.ndarray,
+        starts: np.ndarray,
+        shape: Sequence[int],
+        *,
+        outside: float | str = "reflect",
+        channels: np.ndarray | None = None,
+    ) -> torch.Tensor:
+        """Cut boxes as `HostArrays.cut` does."""
         self._move(indices)
         steps, is_outside = self._steps(np.asarray(indices), np.asarray(starts), shape, outside)
         n, ndim = len(indices), len(shape)

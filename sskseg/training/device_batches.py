@@ -196,7 +196,17 @@ def _node_weights(plane, grid, device):
 
 
 def prepares_batches(device: torch.device) -> bool:
-    """Return whether batches are made on a device: other accelerators lack some dtypes."""
+    """Return whether batches are made on a device.
+
+    Parameters
+    ----------
+    device : torch.device
+
+    Returns
+    -------
+    bool
+        True for GPUs of CUDA: other accelerators lack some dtypes.
+    """
     return device.type == "cuda"
 
 
