@@ -15,6 +15,7 @@ from ..images.tensors import array_to_device
 
 _MAX_SHARE = 1 / 8  # of the free memory of a GPU, for the arrays of one list
 _MAX_BYTES = 2**30  # on other devices, whose free memory is not known
+_MAX_READ = 2**22  # values that are read at once: their indices take eight bytes each
 _OUTSIDE = -(2**60)  # index of a pixel outside of an array, whatever is added for other axes
 
 
@@ -125,22 +126,27 @@ class DeviceArrays(HostArrays):
         """Cut boxes as `HostArrays.cut` does."""
         self._move(indices)
         steps, is_outside = self._steps(np.asarray(indices), np.asarray(starts), shape, outside)
-        n, ndim = len(indices), len(shape)
-        n_channels = self._n_channels(indices, ndim)
+        n_channels = self._n_channels(indices, len(shape))
         if channels is not None:
             steps[:, : shape[0]] += channels[:, None]
             n_channels = 1
-        along = array_to_device(steps, self.device).split(list(shape), dim=1)
-        at: Any = torch.arange(n_channels, device=self.device).view(1, -1, *(1,) * ndim)
-        for axis, step in enumerate(along):
-            at = at + step.view(n, 1, *(side if k == axis else 1 for k, side in enumerate(shape)))
-        if not is_outside:
-            return self._read(at)
-        return self._read(at.clamp_min(0)).masked_fill(at < 0, outside)
+        n = max(1, _MAX_READ // (n_channels * math.prod(shape)))
+        parts = [
+            self._read(some, shape, n_channels, outside if is_outside else None)
+            for some in array_to_device(steps, self.device).split(n)
+        ]
+        return parts[0] if len(parts) == 1 else torch.cat(parts)
 
-    def _read(self, at):
-        values = torch.take(self._block, at)
-        return values.int().bitwise_and(0xFFFF) if self.dtype == np.uint16 else values
+    def _read(self, steps, shape, n_channels, outside):
+        """Read boxes from memory; outside of arrays `outside`, None: no pixel is."""
+        ndim = len(shape)
+        at: Any = torch.arange(n_channels, device=self.device).view(1, -1, *(1,) * ndim)
+        for axis, step in enumerate(steps.split(list(shape), dim=1)):
+            at = at + step.view(-1, 1, *(side if k == axis else 1 for k, side in enumerate(shape)))
+        values = torch.take(self._block, at if outside is None else at.clamp_min(0))
+        if self.dtype == np.uint16:
+            values = values.int().bitwise_and(0xFFFF)
+        return values if outside is None else values.masked_fill(at < 0, outside)
 
     def _n_channels(self, indices, ndim):
         shape = self._shapes[int(indices[0])]

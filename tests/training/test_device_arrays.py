@@ -41,6 +41,15 @@ def test_parts_are_those_of_the_arrays(kind, dtype, ndim, channels, outside):
         assert torch.equal(one[:, 0], parts[torch.arange(20), torch.from_numpy(chosen)])
 
 
+def test_many_values_are_read_by_parts(monkeypatch):
+    arrays, rng = random_arrays(np.int16, 2), np.random.default_rng(1)
+    held = hold_arrays(arrays, CPU, np.int16)
+    where = rng.integers(5, size=11), rng.integers(-9, 9, (11, 2)), (6, 5)
+    expected = held.cut(*where, outside=-7)
+    monkeypatch.setattr("sskseg.training.device_arrays._MAX_READ", 70)
+    assert torch.equal(held.cut(*where, outside=-7), expected)
+
+
 def test_arrays_are_read_where_they_are_first_cut():
     class Counting(list):
         read = ()
