@@ -31,6 +31,7 @@ def read_labels(
     *,
     spatial_ndim: int = 2,
     shape: Sequence[int] | Sequence[Sequence[int]] | None = None,
+    background: int | None = None,
 ) -> tuple[list[str], list[np.ndarray | None]]:
     """Read label images: 0 background, > 0 objects, -1 unlabeled.
 
@@ -62,6 +63,9 @@ def read_labels(
     shape : tuple of int or sequence of tuples, default=None
         Shapes of images, for files of regions that do not have it; see `read_rois`. Not used for
         label images.
+    background : int, default=None
+        The class of labels of ilastik that is background, or 0 if none is. Needed for its files
+        only.
 
     Returns
     -------
@@ -89,7 +93,7 @@ def read_labels(
     if holds_zarr(path):
         return read_label_images(path, names, spatial_ndim)
     if holds_labels(Path(path)):
-        return read_region_labels(Path(path), names, spatial_ndim, shape)
+        return read_region_labels(Path(path), names, spatial_ndim, shape, background)
     found, stored, sources = [], [], []
     for file in _label_sources(path):
         stored.append(stored_labels(read_pictures(file), spatial_ndim, file))

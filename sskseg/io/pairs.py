@@ -15,7 +15,11 @@ _TABLES = (".csv", ".tsv")
 
 
 def read_pairs(
-    images: str | os.PathLike[str], labels: str | os.PathLike[str], *, spatial_ndim: int = 2
+    images: str | os.PathLike[str],
+    labels: str | os.PathLike[str],
+    *,
+    spatial_ndim: int = 2,
+    background: int | None = None,
 ) -> tuple[list[str], ImageStack, list[Any]]:
     """Read images, and labels or points for some of them.
 
@@ -27,6 +31,8 @@ def read_pairs(
         Label images or regions, as `read_labels` takes them, or a CSV or TSV table of points, as
         `read_points` takes it. They are paired with the images by name.
     spatial_ndim : {2, 3}, default=2
+    background : int, default=None
+        The class of labels of ilastik that is background, see `read_labels`.
 
     Returns
     -------
@@ -45,7 +51,9 @@ def read_pairs(
         _, y = read_points(labels, names, spatial_ndim=spatial_ndim)
         return names, X, y
     shapes = [image.shape[:spatial_ndim] for image in X]
-    _, y = read_labels(labels, names, spatial_ndim=spatial_ndim, shape=shapes)
+    _, y = read_labels(
+        labels, names, spatial_ndim=spatial_ndim, shape=shapes, background=background
+    )
     for name, image, label in zip(names, X, y, strict=True):
         if label is not None and image.shape[:spatial_ndim] != label.shape:
             raise ValueError(

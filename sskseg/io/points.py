@@ -12,6 +12,7 @@ from ..images.points import points_from_table
 from ..images.spacing import check_spacing
 from .folders import SUFFIXES, natural_key, stem
 from .rois.adapters import holds_points, read_region_points
+from .rois.regions import listed
 from .tables import read_table
 
 _TABLES = (".csv", ".tsv", ".txt")
@@ -96,7 +97,8 @@ def read_points(
     unknown = sorted(found.keys() - set(names))
     if unknown:
         raise ValueError(
-            f"{sources[unknown[0]]} has points of {unknown[0]!r}, which is none of {names[:5]}."
+            f"{sources[unknown[0]]} has points of {unknown[0]!r}, which pairs with no image of "
+            f"{listed(names)}."
         )
     return names, [found.get(name) for name in names]
 

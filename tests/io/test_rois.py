@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from sskseg.io import read_images, read_labels, read_points, read_rois, write_rois
+from sskseg.io.rois import formats
+from sskseg.io.rois.documents import load_json
 from sskseg.io.rois.drawing import draw_regions
 from sskseg.io.rois.imagej import read_zip
 from sskseg.morphology import measure_objects
@@ -194,7 +196,9 @@ def test_files_of_several_images(tmp_path):
         _, labels = read_labels(path, ["a", "x", "b"])
         assert labels[1] is None
         assert np.array_equal(labels[2], images[0])
-        with pytest.raises(ValueError, match=r"c\.\w+ has regions of 'b', which is none of 'a'"):
+        with pytest.raises(
+            ValueError, match=r"c\.\w+ has regions of 'b', which pairs with no image of 'a'"
+        ):
             read_labels(path, ["a", "c"])
 
 
@@ -211,10 +215,51 @@ def test_a_folder_of_images_with_a_zip_for_each(tmp_path):
     assert np.array_equal(labels[0], objects())
     assert np.array_equal(labels[2], simple())
     write_rois(tmp_path / "cell3.zip", simple())
-    with pytest.raises(ValueError, match=r"cell3\.zip does not define the size"):
-        read_labels(tmp_path, names)
-    with pytest.raises(ValueError, match=r"cell3\.zip has regions of 'cell3', which is none of"):
-        read_labels(tmp_path, names, shape=images[0].shape)
+    # Whether the shapes of the others are given, of each or of all, or not.
+    for shape in (None, [image.shape for image in images], images[0].shape):
+        with pytest.raises(
+            ValueError, match=r"cell3\.zip .* 'cell3', which pairs with no image of"
+        ):
+            read_labels(tmp_path, names, shape=shape)
+
+
+def test_the_only_image_pairs_with_a_file_of_any_name(tmp_path):
+    write_rois(tmp_path / "RoiSet.zip", objects())
+    for shape in ((20, 24), [(20, 24)]):
+        assert np.array_equal(
+            read_labels(tmp_path / "RoiSet.zip", ["cell"], shape=shape)[1][0], objects()
+        )
+    with pytest.raises(ValueError, match=r"RoiSet\.zip does not define the size .*shape is needed"):
+        read_labels(tmp_path / "RoiSet.zip", ["cell"])
+    with pytest.raises(ValueError, match=r"'RoiSet', which pairs with no image of 'a', 'b'\."):
+        read_labels(tmp_path / "RoiSet.zip", ["a", "b"], shape=[(20, 24), (20, 24)])
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_json_is_parsed_once(tmp_path, monkeypatch, beside):
+    """By the reader; other JSON is left out."""
+    parsed = []
+    monkeypatch.setattr(formats, "load_json", lambda file: parsed.append(file) or load_json(file))
+    for name in ("a", "b"):
+        write_rois(tmp_path / f"{name}.json", objects(), format="labelme", names=[f"{name}.tif"])
+        if beside:
+            tifffile.imwrite(tmp_path / f"{name}.tif", np.zeros((20, 24), np.uint8))
+    (tmp_path / "run.json").write_text('{"images": 2}')
+    names, labels = read_labels(tmp_path)
+    assert names == ["a", "b"]
+    assert all(np.array_equal(label, objects()) for label in labels)
+    # Beside images, the first of them says that the folder holds regions.
+    assert len(parsed) - len({*parsed}) == beside
+    points = tmp_path / "points"
+    points.mkdir()
+    write_rois(points / "a.json", labels=objects(), points=[[1, 2]], format="coco", names=["a.tif"])
+    parsed.clear()
+    assert len(read_rois(points)[1][0].points) == 1
+    assert len(parsed) == 1
+    (points / "a.json").write_text("[1]")
+    for read in (read_rois, read_points, read_labels):
+        with pytest.raises(FileNotFoundError, match="No files of regions"):
+            read(points)
 
 
 def test_a_folder_of_regions_with_given_shapes(tmp_path):

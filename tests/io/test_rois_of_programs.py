@@ -320,7 +320,9 @@ def test_labels_of_ilastik(tmp_path, axes):
         names, rois = read_rois(path, background=background)
         assert names == ["a"]
         assert np.array_equal(rois[0].labels, np.array(lookup)[stored])
-    with pytest.raises(ValueError, match=r"classes \[1, 2, 3\]: say which one is background"):
+    with pytest.raises(
+        ValueError, match=r"classes \[1, 2, 3\], of which .* background must be its number"
+    ):
         read_rois(path)
     with pytest.raises(ValueError, match=r"background must be 0 or a class of .*, got 5"):
         read_rois(path, background=5)
@@ -333,6 +335,8 @@ def test_ilastik_labels_of_ours(tmp_path):
         assert file["exported_data"].shape == (20, 24, 1)
         assert set(np.unique(file["exported_data"])) == {0, 1, 2}
     assert np.array_equal(read_rois(tmp_path / "l.h5", background=1)[1][0].labels, labels)
+    assert np.array_equal(read_labels(tmp_path / "l.h5", background=1)[1][0], labels)
+    assert np.array_equal(read_labels(tmp_path, ["l"], background=1)[1][0], labels)
     volume = np.stack([labels, labels * 2, -np.ones_like(labels)])
     write_rois(tmp_path / "v.h5", np.maximum(volume, -1))
     _, rois = read_rois(tmp_path / "v.h5", background=1, spatial_ndim=3)

@@ -71,7 +71,7 @@ def test_an_image_without_a_row_is_unlabeled(points_of, tmp_path):
     assert points_of("x,y\n", ["a"]) == [[]]
     with pytest.raises(ValueError, match=r"a\.csv has the column 'image' but no row"):
         points_of("image,x,y\n", ["a"])
-    with pytest.raises(ValueError, match=r"a\.csv has points of 'c', which is none of"):
+    with pytest.raises(ValueError, match=r"a\.csv has points of 'c', which pairs with no image of"):
         points_of("image,x,y\nc.tif,2,1\n", ["a", "b"])
     with pytest.raises(ValueError, match=r"a\.csv names no image in row 2"):
         points_of("image,x,y\na,2,1\n,2,1\n", ["a", "b"])

@@ -9,7 +9,15 @@ from pathlib import Path
 import numpy as np
 
 from ..folders import label_files, list_images, stem, without_label_suffix
-from .formats import image_name, is_region_file, read_regions, region_files, without_image_suffix
+from .formats import (
+    holds_regions,
+    image_name,
+    is_region_file,
+    no_regions,
+    read_regions,
+    region_files,
+    without_image_suffix,
+)
 from .reading import Rois, check_once, join_points, ordered, read_rois
 
 _TIFF = (".tif", ".tiff")
@@ -23,15 +31,18 @@ def holds_labels(path: Path) -> bool:
     images = list_images(path)
     named_labels = [file for file in images if without_label_suffix(stem(file)) != stem(file)]
     with_labels = label_files(images) or named_labels
-    named = [file.name for file in files if not file.name.endswith("_seg.npy")]
-    if with_labels and named:
+    if not with_labels:
+        # Where nothing else can be read, JSON is parsed once, by the reader.
+        return bool(files) if not images else any(holds_regions(file) for file in files)
+    named = [f.name for f in files if not f.name.endswith("_seg.npy") and holds_regions(f)]
+    if named:
         warnings.warn(
             f"{path} holds label images, which are read, and files of regions, which are left out: "
-            f"{', '.join(named[:3])}. Use read_rois for them.",
+            f"{', '.join(named[:3])}. Regions are read from a folder without label images.",
             UserWarning,
             stacklevel=3,
         )
-    return bool(files) and not with_labels
+    return False
 
 
 def read_region_labels(
@@ -39,9 +50,10 @@ def read_region_labels(
     names: Sequence[str] | None,
     spatial_ndim: int,
     shape: Sequence[int] | Sequence[Sequence[int]] | None,
+    background: int | None,
 ) -> tuple[list[str], list[np.ndarray | None]]:
     """Read the label images of files of regions; see `read_labels`."""
-    found, every = read_areas(path, names, spatial_ndim, shape)
+    found, every = read_areas(path, names, spatial_ndim, shape, background)
     return found, [None if rois is None else rois.labels for rois in every]
 
 
@@ -50,12 +62,15 @@ def read_areas(
     names: Sequence[str] | None,
     spatial_ndim: int,
     shape: Sequence[int] | Sequence[Sequence[int]] | None,
+    background: int | None = None,
 ) -> tuple[list[str], list[Rois | None]]:
     """Read regions as `read_rois` does; raise for an image that has points alone."""
-    found, every = read_rois(path, shape, names, spatial_ndim=spatial_ndim)
+    found, every = read_rois(path, shape, names, spatial_ndim=spatial_ndim, background=background)
     for name, rois in zip(found, every, strict=True):
         if rois is not None and len(rois.points) and not len(rois.table):
-            raise ValueError(f"{path} holds points of {name!r}, and no areas: use read_points.")
+            raise ValueError(
+                f"{path} holds points of {name!r}, and no areas: read_points reads points."
+            )
     return found, every
 
 
@@ -73,15 +88,19 @@ def read_region_points(
     found: dict[str, np.ndarray] = {}
     sources: dict[str, Path] = {}
     for file in region_files(path) if path.is_dir() else [path]:
-        for image in read_regions(file, spatial_ndim=spatial_ndim):
+        for image in read_regions(file, spatial_ndim=spatial_ndim, skip_json=path.is_dir()):
             name = without_image_suffix(image.name) if image.name else image_name(file)
             check_once(name, file, sources)
             if image.labels is not None or (
                 image.regions and all(r.points is None for r in image.regions)
             ):
-                raise ValueError(f"{file} holds areas of {name!r}, and no points: use read_labels.")
+                raise ValueError(
+                    f"{file} holds areas of {name!r}, and no points: read_labels reads areas."
+                )
             points = join_points(image.regions, None, file)
             found[name] = _of_dimension(points, spatial_ndim, file)
+    if not found and path.is_dir():
+        raise no_regions(path)
     if names is None:
         return list(found), list(found.values())
     return ordered(found, list(names), sources)

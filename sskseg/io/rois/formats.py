@@ -37,7 +37,7 @@ def _suffix(path):
 
 
 def read_regions(
-    file: Path, *, background: int | None = None, spatial_ndim: int = 2
+    file: Path, *, background: int | None = None, spatial_ndim: int = 2, skip_json: bool = False
 ) -> list[ImageRegions]:
     """Read a file of regions.
 
@@ -47,10 +47,13 @@ def read_regions(
     background : int, default=None
         See `ilastik.read_ilastik`.
     spatial_ndim : {2, 3}, default=2
+    skip_json : bool, default=False
+        Whether JSON of another kind is left out, as in a folder, in which it may have any purpose.
 
     Returns
     -------
     list of ImageRegions
+        One for each image; none of JSON that is left out.
 
     Raises
     ------
@@ -69,7 +72,7 @@ def read_regions(
     if suffix in simple:
         return simple[suffix](file)
     if suffix in (".json", ".geojson"):
-        return _read_json(file)
+        return _read_json(file, skip_json)
     if suffix == ".csv":
         return napari.read_napari(file, spatial_ndim)
     if suffix in _HDF5:
@@ -81,9 +84,11 @@ def read_regions(
     )
 
 
-def _read_json(file):
+def _read_json(file, skip):
     content = load_json(file)
     kind = dialect(content)
+    if kind is None and skip and _suffix(file) == ".json":
+        return []
     if kind is None:
         got = sorted(map(str, content))[:8] if isinstance(content, dict) else type(content).__name__
         raise ValueError(
@@ -109,10 +114,10 @@ def without_image_suffix(name: str) -> str:
 
 
 def region_files(folder: Path) -> list[Path]:
-    """List the files of regions in a folder, in natural order.
+    """List the files that may hold regions in a folder, in natural order.
 
-    A zip is one if it holds ROIs, and JSON if it is GeoJSON, COCO or LabelMe; beside images only if
-    it has the name of one. Beside images, .xml and .h5 are left out.
+    A zip is one if it holds ROIs; JSON may be, beside images only if it has the name of one, and
+    `read_regions` leaves it out if it is not. Beside images, .xml and .h5 are left out.
     """
     names = {stem(file) for file in list_images(folder)}
     files = [f for f in folder.iterdir() if f.is_file() and not f.name.startswith(".")]
@@ -124,9 +129,18 @@ def _is_of_folder(file, names):
     if suffix == ".zip":
         return _holds_rois(file)
     if suffix == ".json":
-        is_named = not names or image_name(file) in names
-        return is_named and dialect(load_json(file)) is not None
+        return not names or image_name(file) in names
     return suffix in _OWN or (not names and is_region_file(file))
+
+
+def no_regions(folder: Path) -> FileNotFoundError:
+    """Make the error of a folder without regions."""
+    return FileNotFoundError(f"No files of regions (.roi, .zip, .geojson, .json ...) in {folder}.")
+
+
+def holds_regions(file: Path) -> bool:
+    """Return whether a file of `region_files` holds regions, and is no JSON of another kind."""
+    return _suffix(file) != ".json" or dialect(load_json(file)) is not None
 
 
 def _holds_rois(file):

@@ -45,8 +45,8 @@ def read_ilastik(file: Path, background: int | None, spatial_ndim: int) -> list[
     classes = classes[classes > 0].tolist()
     if background is None:
         raise ValueError(
-            f"{file} has the classes {classes[:20]}: say which one is background, as "
-            "read_rois(path, background=1), or background=0 if none is."
+            f"{file} has the classes {classes[:20]}, of which ilastik does not say which one is "
+            "background: background must be its number, or 0 if none is, got None."
         )
     if background not in (0, *classes):
         raise ValueError(f"background must be 0 or a class of {file}, {classes}, got {background}.")

@@ -13,7 +13,7 @@ import numpy as np
 from ..folders import list_images, number, stem
 from ..images import read_pictures
 from .drawing import Drawn, draw_regions
-from .formats import image_name, read_regions, region_files, without_image_suffix
+from .formats import image_name, no_regions, read_regions, region_files, without_image_suffix
 from .regions import ImageRegions, Region, listed
 
 if TYPE_CHECKING:
@@ -123,23 +123,17 @@ def read_rois(
     shapes = _Shapes(shape, names, path)
     found: dict[str, Rois] = {}
     sources: dict[str, Path] = {}
-    for file in _files(path):
-        for image in read_regions(file, background=background, spatial_ndim=spatial_ndim):
+    options: Any = {"background": background, "spatial_ndim": spatial_ndim}
+    for file in region_files(path) if path.is_dir() else [path]:
+        for image in read_regions(file, skip_json=path.is_dir(), **options):
             name = without_image_suffix(image.name) if image.name else image_name(file)
             for each, rois in _cut(_rois(image, shapes.of(image, name, file), file, empty), name,
                                    spatial_ndim):  # fmt: skip
                 check_once(each, file, sources)
                 found[each] = rois
+    if not found and path.is_dir():
+        raise no_regions(path)
     return (list(found), list(found.values())) if names is None else ordered(found, names, sources)
-
-
-def _files(path):
-    if not path.is_dir():
-        return [path]
-    files = region_files(path)
-    if not files:
-        raise FileNotFoundError(f"No files of regions (.roi, .zip, .geojson, .json ...) in {path}.")
-    return files
 
 
 def check_once(name: str, file: Path, sources: dict[str, Path]) -> None:
@@ -155,6 +149,8 @@ class _Shapes:
 
     def __init__(self, shape, names, path):
         self.common, self.by_name = None, {}
+        # The only image pairs with a file of any name.
+        self.names = None if names is None or (path.is_file() and len(names) == 1) else names
         if shape is None:
             return
         items = list(shape)
@@ -172,7 +168,10 @@ class _Shapes:
         """Shape of an image, None if it is unknown."""
         given = self.by_name.get(name) or self._of_pages(name) or self.common
         if given is None:
-            return image.shape or _shape_beside(file, name)
+            found = image.shape or _shape_beside(file, name)
+            if found is None and self.names is not None and name not in self.names:
+                raise _unpaired(file, name, self.names)
+            return found
         if image.shape is not None and given != image.shape and given[-2:] != image.shape:
             raise ValueError(
                 f"{file} has regions of an image of shape {image.shape}, and the shape given for "
@@ -220,8 +219,8 @@ def _rois(image: ImageRegions, shape: tuple[int, ...] | None, file: Path, empty:
     areas = [region for region in image.regions if region.points is None]
     if shape is None and areas:
         raise ValueError(
-            f"{file} does not define the size of its image: pass shape, (height, width) or (depth, "
-            "height, width), or put the image of the same name beside it."
+            f"{file} does not define the size of its image, and no image of its name is beside it: "
+            "shape is needed."
         )
     drawn = _NOTHING if shape is None else draw_regions(areas, shape, file)
     if (
@@ -303,8 +302,12 @@ def ordered(
         found = dict(zip(names, found.values(), strict=True))
     unknown = [name for name in found if name not in names]
     if unknown:
-        raise ValueError(
-            f"{sources[unknown[0]]} has regions of {unknown[0]!r}, which is none of "
-            f"{listed(names)}."
-        )
+        raise _unpaired(sources[unknown[0]], unknown[0], names)
     return names, [found.get(name) for name in names]
+
+
+def _unpaired(file, name, names):
+    """Error of a file whose image is not there."""
+    return ValueError(
+        f"{file} has regions of {name!r}, which pairs with no image of {listed(names)}."
+    )
