@@ -38,8 +38,8 @@ def void_value(values: Iterable[int]) -> int | None:
     return largest if 0 < rest < largest // 2 else None
 
 
-def is_interpolated(label: np.ndarray) -> bool:
-    """Return whether the values of a label image come from interpolation, JPEG or a photograph.
+class Components(NamedTuple):
+    """Numbers of components of equal positive value, of values, and of some of the components.
 
     In label images a number is one object, in one piece or a few. Interpolation draws rims of
     values between those of two objects, so that most components are thin, lie between a lower and a
@@ -47,45 +47,13 @@ def is_interpolated(label: np.ndarray) -> bool:
 
     Parameters
     ----------
-    label : ndarray of int, shape (height, width) or (depth, height, width)
-        Of large images and of volumes, eight windows are examined.
-
-    Returns
-    -------
-    bool
-    """
-    n = _count(label)
-    if n.components < 1.5 * n.values:
-        return False
-    many = n.values >= _MANY_VALUES
-    has_rims = n.rim_values >= _MIN_VALUES and n.rims >= 0.6 * n.components
-    # thin curves that cross are cut into thin pieces, too, but into long ones
-    has_rims = has_rims and not (many and n.large > 0.5 * n.components)
-    has_specks = n.components >= 4 * n.values and n.large <= 0.25 * n.components
-    return has_rims or (many and has_specks)
-
-
-def is_photograph(label: np.ndarray) -> bool:
-    """Return whether numbers of colors come from a photograph: few colors have a compact component.
-
-    Parameters
-    ----------
-    label : ndarray of int, shape (height, width) or (depth, height, width)
-
-    Returns
-    -------
-    bool
-    """
-    n = _count(label)
-    is_noisy = n.rims >= 0.6 * n.components
-    return is_noisy and n.values > max(_MIN_COLORS, 2 * n.large)
-
-
-class _Components(NamedTuple):
-    """Numbers of components of equal positive value, of values, and of some of the components.
-
-    Rims are thin, and most of their pixels have a lower and a higher neighbor. Large components
-    are not specks.
+    values, components : int
+    large : int
+        Components that are not specks.
+    rims : int
+        Components that are thin, most of whose pixels have a lower and a higher neighbor.
+    rim_values : int
+        Values of these.
     """
 
     values: int
@@ -94,9 +62,53 @@ class _Components(NamedTuple):
     rims: int
     rim_values: int
 
+    @property
+    def is_interpolated(self) -> bool:
+        """Whether the values come from interpolation, JPEG or a photograph."""
+        if self.components < 1.5 * self.values:
+            return False
+        many = self.values >= _MANY_VALUES
+        has_rims = self.rim_values >= _MIN_VALUES and self.rims >= 0.6 * self.components
+        # thin curves that cross are cut into thin pieces, too, but into long ones
+        has_rims = has_rims and not (many and self.large > 0.5 * self.components)
+        has_specks = (
+            self.components >= 4 * self.values and self.large <= 0.25 * self.components
+        )
+        return has_rims or (many and has_specks)
 
-def _count(label):
-    """Count the components of some windows."""
+    @property
+    def is_photograph(self) -> bool:
+        """Whether numbers of colors come from a photograph: few colors have a large component."""
+        is_noisy = self.rims >= 0.6 * self.components
+        return is_noisy and self.values > max(_MIN_COLORS, 2 * self.large)
+
+
+def is_interpolated(label: np.ndarray) -> bool:
+    """Return whether the values of a label image come from interpolation, JPEG or a photograph.
+
+    Parameters
+    ----------
+    label : ndarray of int, shape (height, width) or (depth, height, width)
+
+    Returns
+    -------
+    bool
+    """
+    return count_components(label).is_interpolated
+
+
+def count_components(label: np.ndarray) -> Components:
+    """Count the components of equal positive value of a label image.
+
+    Parameters
+    ----------
+    label : ndarray of int, shape (height, width) or (depth, height, width)
+        Of large images and of volumes, eight windows are examined.
+
+    Returns
+    -------
+    Components
+    """
     label = np.asarray(label)
     sections = label if label.ndim == 3 else label[None]
     windows = [
@@ -108,7 +120,7 @@ def _count(label):
     filled = [window for window in windows if window.max(initial=0) > 0]
     chosen = filled[:: -(-len(filled) // _MAX_WINDOWS) or 1]
     counts = [_count_window(window) for window in chosen]
-    return _Components(*(np.sum(counts, axis=0) if counts else np.zeros(5, int)).tolist())
+    return Components(*(np.sum(counts, axis=0) if counts else np.zeros(5, int)).tolist())
 
 
 def _count_window(window):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..images.label_values import LARGEST, is_interpolated, is_photograph, void_value
+from ..images.label_values import LARGEST, count_components, is_interpolated, void_value
 from .pictures import Picture
 
 _MAX_COLORS = 2**16
@@ -62,7 +62,8 @@ def stored_labels(pictures: Sequence[Picture], spatial_ndim: int, file: Path) ->
             label, has_colors = _one_channel(sample, spatial_ndim, file)
             is_plain = label.dtype.kind == "u" and not has_colors
             largest.add(int(np.iinfo(label.dtype).max) if is_plain else None)
-            images.append(_as_integers(label, file, check=not picture.is_exact))
+            # Colors have been examined as they are, before their background is black.
+            images.append(_as_integers(label, file, check=not picture.is_exact and not has_colors))
     is_exact = all(picture.is_exact for picture in pictures)
     return StoredLabels(file, images, largest.pop() if len(largest) == 1 else None, is_exact)
 
@@ -115,8 +116,10 @@ def _one_channel(sample, spatial_ndim, file):
         colors = np.where(sample[..., 3:] > 0, colors, 0).astype(sample.dtype)
     if (colors == colors[..., :1]).all():
         return (_on_black(colors, file) if n > 1 else colors)[..., 0], False
-    _check_colors(_numbered(colors), file)
-    return _numbered(_on_black(colors, file)), True
+    numbers = _numbered(colors)
+    _check_colors(numbers, file)
+    on_black = _on_black(colors, file)
+    return numbers if on_black is colors else _numbered(on_black), True
 
 
 def _numbered(colors):
@@ -130,8 +133,8 @@ def _numbered(colors):
 
 
 def _check_colors(label, file):
-    n = len(np.unique(label))
-    if n > _MAX_COLORS or is_interpolated(label) or is_photograph(label):
+    n, found = len(np.unique(label)), count_components(label)
+    if n > _MAX_COLORS or found.is_interpolated or found.is_photograph:
         raise ValueError(
             f"{file} holds {n} colors: this looks like a picture, or like labels that "
             "were resized or saved as JPEG. Expected a color for each object, without shades."

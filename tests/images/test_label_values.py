@@ -8,7 +8,7 @@ from PIL import Image
 from scipy import ndimage
 
 from sskseg.datasets import make_cells
-from sskseg.images.label_values import is_interpolated, is_photograph
+from sskseg.images.label_values import count_components, is_interpolated
 
 RNG = np.random.default_rng(0)
 
@@ -69,7 +69,7 @@ def test_genuine_labels_are_not_suspected(name):
 
 @pytest.mark.parametrize("name", ["cells", "cells that touch", "bands", "curves"])
 def test_genuine_colors_are_no_photograph(name):
-    assert not is_photograph(GENUINE[name])
+    assert not count_components(GENUINE[name]).is_photograph
 
 
 @pytest.mark.parametrize("name", ["cells", "cells that touch"])
@@ -93,4 +93,4 @@ def test_numbers_of_the_colors_of_a_photograph_are_recognized(side):
     image = np.stack([255 * (gray - gray.min()) / np.ptp(gray)] * 3, -1)
     image = (image + RNG.normal(0, 4, image.shape)).clip(0, 255).astype(np.uint8)
     _, numbers = np.unique(image.reshape(-1, 3), axis=0, return_inverse=True)
-    assert is_photograph(numbers.reshape(side, side))
+    assert count_components(numbers.reshape(side, side)).is_photograph

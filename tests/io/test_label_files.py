@@ -10,7 +10,9 @@ from bad_files import colored, save, squares, write
 from PIL import Image
 from scipy import ndimage
 
-from sskseg.io import read_images, read_labels, write_labels
+from sskseg.images import label_values
+from sskseg.images.label_values import count_components
+from sskseg.io import label_numbers, read_images, read_labels, write_labels
 
 
 def read_back(folder, labels, **options):
@@ -246,6 +248,19 @@ def test_gray_objects_on_white_are_no_void(tmp_path):
     with pytest.warns(UserWarning, match=r"a\.png holds no black"):
         _, (label,) = read_labels(tmp_path / "a.png")
     assert np.array_equal(label, 10 * squares())
+
+
+def test_colors_are_examined_once(tmp_path, monkeypatch):
+    examined = []
+    for module in (label_numbers, label_values):
+        monkeypatch.setattr(
+            module, "count_components", lambda label: examined.append(1) or count_components(label)
+        )
+    image = np.where(colored().any(axis=-1, keepdims=True), colored(), 255).astype(np.uint8)
+    save(tmp_path / "a.png", image)
+    with pytest.warns(UserWarning, match="holds no black"):
+        assert read_labels(tmp_path / "a.png")[1][0].max() == 6
+    assert len(examined) == 1
 
 
 def test_tiles_of_colors_have_no_background(tmp_path):
