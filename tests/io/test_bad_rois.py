@@ -147,7 +147,7 @@ def test_damaged_files_raise_errors_that_name_them(tmp_path, name, options):
         ({"table": pd.DataFrame({"id": [2, 5]})}, r"got 2 for 3 objects; \[11\] are in one"),
         ({"table": pd.DataFrame({"id": [2, 5, 11, 11]})}, "got 4 for 3 objects"),
         ({"labels": [[[1]], [[1, 2]]]}, "labels must be one label image of this format"),
-        ({"path": "a.csv"}, "neither holes, nor several pieces, nor unlabeled"),
+        ({"path": "a.csv"}, "neither holes nor unlabeled pixels, got unlabeled"),
         ({"path": "a.h5", "points": [[1, 2]]}, "Labels of ilastik are pixels"),
         ({"path": "a.h5", "labels": [[300]]}, "up to 255 classes, got the number 300"),
         ({"path": "l.json", "format": "labelme", "names": ["a"],

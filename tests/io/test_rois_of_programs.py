@@ -273,12 +273,14 @@ def test_shapes_of_cvat(tmp_path):
 def test_shapes_of_napari(tmp_path):
     write_rois(tmp_path / "s.csv", simple())
     table = pd.read_csv(tmp_path / "s.csv")
-    assert list(table.columns) == ["index", "shape-type", "vertex-index", "axis-0", "axis-1"]
+    columns = ["index", "shape-type", "vertex-index", "axis-0", "axis-1"]
+    assert list(table.columns) == [*columns, "object"]
     assert table[["axis-0", "axis-1"]].min().tolist() == [2.5, 1.5]  # half a pixel around centers
     _, rois = read_rois(tmp_path / "s.csv", (20, 24))
     assert np.array_equal(rois[0].labels > 0, simple() > 0)
-    with pytest.raises(ValueError, match="neither holes, nor several pieces"):
-        write_rois(tmp_path / "b.csv", np.maximum(objects(), 0))
+    for labels, what in ((objects(), "unlabeled pixels"), (np.maximum(objects(), 0), "holes of")):
+        with pytest.raises(ValueError, match=f"neither holes nor unlabeled pixels, got {what}"):
+            write_rois(tmp_path / "b.csv", labels)
     assert not (tmp_path / "b.csv").exists()
     corners = [("ellipse", 0, 2.5, 3.5), ("ellipse", 1, 2.5, 11.5), ("ellipse", 2, 8.5, 11.5),
                ("ellipse", 3, 8.5, 3.5)]  # fmt: skip
@@ -292,6 +294,23 @@ def test_shapes_of_napari(tmp_path):
     inside = ((y - 5.5) / 3) ** 2 + ((x - 7.5) / 4) ** 2 <= 1
     assert np.array_equal(rois[0].labels[1], inside)
     assert (rois[0].labels[[0, 2]] == -1).all()
+
+
+def test_pieces_of_objects_are_shapes_of_napari(tmp_path):
+    labels = np.where(objects() == 5, 0, objects()).clip(0)  # two objects of two pieces each
+    volume = np.stack([labels, np.roll(labels, 1, axis=0)])
+    for name, each in (("s.csv", labels), ("v.csv", volume)):
+        write_rois(tmp_path / name, each)
+        table = pd.read_csv(tmp_path / name)
+        # As napari finds shapes: an index of its own for each, without gaps.
+        index = table["index"].to_numpy()
+        assert np.count_nonzero(np.diff(index)) == index.max() == 4 * (each.ndim - 1) - 1
+        assert table.groupby("index")["vertex-index"].apply(np.ptp).min() == 3
+        _, rois = read_rois(tmp_path / name, each.shape, spatial_ndim=each.ndim)
+        assert np.array_equal(rois[0].labels, each)
+    # napari saves the layer without our column: pieces are objects then.
+    table.drop(columns="object").to_csv(tmp_path / "v.csv", index=False)
+    assert read_rois(tmp_path / "v.csv", volume.shape, spatial_ndim=3)[1][0].labels.max() == 8
 
 
 def test_points_of_napari(tmp_path):

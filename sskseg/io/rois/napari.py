@@ -10,10 +10,13 @@ import numpy as np
 from ...images.points import points_from_table
 from ..tables import read_table
 from .objects import Drawing
-from .regions import ImageRegions, Region, ellipse, leave_out, vertices_of, where_is
+from .regions import ImageRegions, Region, as_number, ellipse, leave_out, vertices_of, where_is
 
 _SHAPES = ("polygon", "rectangle", "ellipse")
 _HEADER = ["index", "shape-type", "vertex-index"]
+# Number of the object that a shape is a piece of: napari reads other columns by their names, does
+# not mind this one, and loses it where it saves the layer.
+_OBJECT = "object"
 
 
 def read_napari(file: Path, spatial_ndim: int) -> list[ImageRegions]:
@@ -38,12 +41,13 @@ def read_napari(file: Path, spatial_ndim: int) -> list[ImageRegions]:
         if kind not in _SHAPES:
             lines.append(name)
             continue
-        regions.append(_region(vertices[axes], kind, name, where_is(file, name)))
+        own = vertices[_OBJECT].tolist()[0] if _OBJECT in vertices else None
+        regions.append(_region(vertices[axes], kind, name, as_number(own), where_is(file, name)))
     leave_out(file, lines, "lines", is_all=not regions, stacklevel=4)
     return [ImageRegions(None, None, regions)]
 
 
-def _region(vertices, kind, name, where):
+def _region(vertices, kind, name, key, where):
     try:
         coordinates = vertices.to_numpy(np.float64)
     except (TypeError, ValueError) as error:
@@ -57,7 +61,7 @@ def _region(vertices, kind, name, where):
     if kind == "ellipse":
         ring = _ellipse_in(ring, where)
     plane = int(np.rint(planes[0, -1])) if planes.shape[1] else None
-    return Region(name=name, rings=(ring,), plane=plane)
+    return Region(name=name, rings=(ring,), plane=plane, key=key)
 
 
 def _ellipse_in(corners, where):
@@ -73,6 +77,9 @@ def _ellipse_in(corners, where):
 def write_napari(path: Path, drawing: Drawing) -> None:
     """Write a layer of shapes, or of points if there are points only.
 
+    Each piece of an object is a polygon. The column "object" has the number of the object, so that
+    its pieces are one when the file is read here.
+
     Parameters
     ----------
     path : Path
@@ -81,8 +88,8 @@ def write_napari(path: Path, drawing: Drawing) -> None:
     Raises
     ------
     ValueError
-        If there are both, or an object has holes, is in several pieces or is unlabeled: shapes of
-        napari hold none of these.
+        If there are both, or an object has holes, or pixels are unlabeled: shapes of napari hold
+        none of these.
     """
     if drawing.labels is not None and drawing.points is not None:
         raise ValueError("A layer of napari holds shapes or points, got labels and points.")
@@ -94,18 +101,20 @@ def write_napari(path: Path, drawing: Drawing) -> None:
             for i, point in enumerate(drawing.points.tolist()):
                 write([i, *point])
             return
-        write([*_HEADER, *(f"axis-{i}" for i in range(len(drawing.shape)))])
-        for i, shape in enumerate(drawing.shapes()):
+        write([*_HEADER, *(f"axis-{i}" for i in range(len(drawing.shape))), _OBJECT])
+        pieces = ((shape, ring) for shape in drawing.shapes() for ring in _rings(shape))
+        for i, (shape, ring) in enumerate(pieces):
             plane = [shape.plane] if shape.has_plane else []
-            for j, (y, x) in enumerate((_only_ring(shape) - 0.5).tolist()):
-                write([i, "polygon", j, *plane, y, x])
+            for j, (y, x) in enumerate((ring - 0.5).tolist()):
+                write([i, "polygon", j, *plane, y, x, shape.number])
 
 
-def _only_ring(shape):
-    if shape.number is None or shape.has_holes or len(shape.polygons) > 1:
-        what = "unlabeled pixels" if shape.number is None else f"the object {shape.number}"
+def _rings(shape):
+    """Outlines of the pieces of an object."""
+    if shape.number is None or shape.has_holes:
+        what = "unlabeled pixels" if shape.number is None else f"holes of object {shape.number}"
         raise ValueError(
-            f"Shapes of napari hold neither holes, nor several pieces, nor unlabeled pixels, got "
-            f"{what}: use write_labels, or a .zip or .geojson file."
+            f"Shapes of napari hold neither holes nor unlabeled pixels, got {what}. Label images, "
+            "which napari opens, too, and the formats imagej, geojson and coco hold them."
         )
-    return shape.polygons[0][0]
+    return [ring for (ring,) in shape.polygons]
