@@ -83,7 +83,7 @@ def run(
     )
     model.fit(X, y)
     probability = model[:-1].transform(X)
-    labels, objects = model[-1].label(probability), model[-1].measure(probability)
+    objects, labels = model[-1].measure(probability, return_labels=True)
     objects.insert(0, "image", [names[i] for i in objects.pop("sample")])
     annotations = Annotations(reference, check_images(X, 2))
     counts = pd.DataFrame({

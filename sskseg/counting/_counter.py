@@ -349,7 +349,8 @@ class InstanceCounter(ImageEstimator):
         positions: ArrayLike | None = None,
         columns: Sequence[str] | None = None,
         unit: str | None = None,
-    ) -> pd.DataFrame:
+        return_labels: bool = False,
+    ) -> pd.DataFrame | tuple[pd.DataFrame, np.ndarray | list[np.ndarray]]:
         """Measure objects.
 
         Parameters
@@ -365,15 +366,19 @@ class InstanceCounter(ImageEstimator):
         unit : str, default=None
             Of `spacing`, for ``attrs["units"]`` of the table. None is that of X, if the spacing is
             that of X (an `ImageStack`), and unknown otherwise.
+        return_labels : bool, default=False
+            Whether to return the objects, too, as `label` does, which are then split once.
 
         Returns
         -------
-        pandas.DataFrame
+        table : pandas.DataFrame
             One row an object: ``sample`` (if sections are independent), and the columns of
             `sskseg.morphology.measure_objects`, lengths in units of `spacing`. With
             ``method="contours"`` the score is the detector's, and there are ``contour_area`` and
             ``perimeter`` of the whole contour, hidden parts too, and the contour itself as
             well-known text, ``polygon``: ``POLYGON ((x y, ...))`` in units of `spacing`.
+        labels : ndarray of int64, shape (n_samples, *spatial), or list of ndarray
+            Only with `return_labels`.
 
         Raises
         ------
@@ -387,14 +392,21 @@ class InstanceCounter(ImageEstimator):
         spacing = spacing_of(self, X)
         options = {"unit": unit_of(self, X, unit), "columns": columns}
         if self._takes_images():
-            return measure_detections(self._detect(images), intensities, spacing, **options)
-        probabilities = [image[..., 0] for image in images]
-        if self.sections == "independent":
-            labels = self._label(images, None)
-            return measure_samples(labels, probabilities, intensities, spacing, **options)
-        places = check_positions(positions, len(images))
-        labels = self._label(images, places)
-        return measure_sections(labels, probabilities, intensities, places, spacing, **options)
+            detections = self._detect(images)
+            if return_labels:  # else one after the other
+                detections = list(detections)
+            table = measure_detections(detections, intensities, spacing, **options)
+            labels = [each.labels for each in detections] if return_labels else []
+        else:
+            labels = self._label(images, positions)
+            probabilities = [image[..., 0] for image in images]
+            measured = labels, probabilities, intensities
+            if self.sections == "independent":
+                table = measure_samples(*measured, spacing, **options)
+            else:
+                places = check_positions(positions, len(images))
+                table = measure_sections(*measured, places, spacing, **options)
+        return (table, like_input(labels, X)) if return_labels else table
 
     def score(
         self,

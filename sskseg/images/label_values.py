@@ -71,9 +71,7 @@ class Components(NamedTuple):
         has_rims = self.rim_values >= _MIN_VALUES and self.rims >= 0.6 * self.components
         # thin curves that cross are cut into thin pieces, too, but into long ones
         has_rims = has_rims and not (many and self.large > 0.5 * self.components)
-        has_specks = (
-            self.components >= 4 * self.values and self.large <= 0.25 * self.components
-        )
+        has_specks = self.components >= 4 * self.values and self.large <= 0.25 * self.components
         return has_rims or (many and has_specks)
 
     @property

@@ -17,6 +17,7 @@ from ..io.atomic import write_atomically
 
 _VERSION = "5"  # of the files below
 _OWNER = "owner"
+_NOT_COMPARED = {"stamps", "blocks"}  # of a run
 _PAUSES = (1.0, 4.0, 0.0)  # seconds between reads of it
 _PIECE = 2**30  # bytes that the compressor takes at a time
 
@@ -50,7 +51,8 @@ class Ledger:
         folder : str or path-like
         run : dict of str to str
             What the result depends on: model, source, parameters. Other "stamps", of the files of
-            the source, do not make it another run: see `update_stamps`.
+            the source, do not make it another run: see `update_stamps`. Nor do "blocks", which say
+            how many there are.
 
         Raises
         ------
@@ -60,7 +62,7 @@ class Ledger:
         ledger, run = cls(folder), {**run, "format": _VERSION}
         earlier = ledger.run()
         if earlier:
-            names = {*earlier, *run} - {"stamps"}
+            names = {*earlier, *run} - _NOT_COMPARED
             changed = sorted(k for k in names if earlier.get(k) != run.get(k))
             if changed:
                 raise ValueError(

@@ -45,8 +45,8 @@ class ScanResult:
     Parameters
     ----------
     n_objects : int
-    labels : dask array of int64
-        Read from ``destination/labels/0``.
+    labels : dask array of int
+        Read from ``destination/labels/0``, of the smallest unsigned type that holds all ids.
     cut : pandas.DataFrame
         Objects that are larger than the halo, or that two blocks segment differently: their ``id``
         and ``reason``. They are counted as the blocks segment them.
@@ -211,6 +211,7 @@ def count_scan(
         with closing(_progress(estimator, plan, store.ledger, verbose)) as progress:
             workers.run(object_tasks(plan), progress)
             join_blocks(plan, store.ledger)
+            store.create_labels(plan, _n_objects(plan, store))
             workers.run(write_tasks(plan), progress)
             for level in downsample_tasks(plan):
                 workers.run(level)
@@ -239,6 +240,10 @@ def _progress(estimator, plan, ledger, verbose):
     return Progress(estimator, sizes, verbose, lambda i: int(ledger.read("sums", i)["n"]))
 
 
+def _n_objects(plan, store):
+    return int(store.ledger.read("join", len(plan.grid))["n_objects"])
+
+
 def _result(plan, store):
     import dask.array as da
 
@@ -253,4 +258,4 @@ def _result(plan, store):
             stacklevel=3,
         )
     labels = da.from_zarr(store.destination / "labels" / "0")
-    return ScanResult(int(joined["n_objects"]), labels, cut, store.destination)
+    return ScanResult(_n_objects(plan, store), labels, cut, store.destination)

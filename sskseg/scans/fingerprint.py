@@ -36,6 +36,7 @@ def fingerprint(plan: Plan, estimator: Pipeline) -> dict[str, str]:
         "model": hash_of(estimator),
         "source": _hash_source(plan.scan),
         "stamps": _stamps(plan.scan),
+        "blocks": json.dumps({"shape": plan.shape, **plan.n_blocks}),
         "block_shape": json.dumps(plan.grid.core),
         "predict_shape": predict_shape(plan),
         "halo": str(plan.grid.halo),

@@ -100,6 +100,13 @@ class Plan:
         cores = predicts_cores(self.predictor) and getattr(self.objects, "reads_cores", False)
         return ("probabilities", "cores") if cores else ("probabilities",)
 
+    @property
+    def n_blocks(self) -> dict[str, int]:
+        """How many blocks each task has."""
+        of_network = {} if self.from_images else {"predict": len(self.network_grid)}
+        of_objects = dict.fromkeys(("objects", "match", "write"), len(self.grid))
+        return {**of_network, **of_objects, "downsample": len(self.pyramid)}
+
     @cached_property
     def pyramid(self) -> list[tuple[int, Box]]:
         """Blocks of the coarser levels of the labels, as (level, box)."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ..io.ome_zarr.checks import smallest_dtype
 from ..io.ome_zarr.pyramid import pyramid_levels
 from .boxes import Box, chunk_side
 from .checkpoints import Ledger, checksum
@@ -37,14 +38,20 @@ class Store:
         return Ledger(self.destination / "ledger", self.owner)
 
     def create(self, plan: Plan) -> None:
-        """Create the arrays that do not exist."""
+        """Create the group, and the arrays of probabilities that do not exist."""
+        # A finished run keeps no probabilities.
+        self._create(plan, {} if self.ledger.has("done", 0) else _probability_arrays(plan))
+
+    def create_labels(self, plan: Plan, n_objects: int) -> None:
+        """Create the arrays of the labels that do not exist, of a type that holds all ids."""
+        self._create(plan, _label_arrays(plan, smallest_dtype(0, n_objects)))
+
+    def _create(self, plan, arrays):
         import zarr
 
         root = zarr.open_group(self.destination, mode="a")
-        for name, options in _arrays(plan).items():
-            # A finished run keeps no probabilities.
-            is_temporary = name in plan.probability_arrays
-            if name not in root and not (is_temporary and self.ledger.has("done", 0)):
+        for name, options in arrays.items():
+            if name not in root:
                 root.create_array(name, dimension_names=plan.axes, **options)
 
     def read(self, name: str, region: Box) -> np.ndarray:
@@ -57,9 +64,11 @@ class Store:
         return np.stack(arrays, axis=-1) if len(arrays) > 1 else arrays[0]
 
     def write(self, name: str, region: Box, values: np.ndarray) -> np.ndarray:
-        """Write a region of an array, and return its checksum."""
+        """Write a region of an array, in its type, and return its checksum."""
         self.ledger.check_owner()
-        self._array(name)[region] = values
+        array = self._array(name)
+        values = values.astype(array.dtype, copy=False)
+        array[region] = values
         return checksum(values)
 
     def finished(self, plan: Plan, task: str, i: int) -> bool:
@@ -105,23 +114,26 @@ def checksum_name(array: str) -> str:
     return "crc" if array == "probabilities" else f"{array}_crc"
 
 
-def _arrays(plan: Plan) -> dict[str, dict[str, Any]]:
-    """Options of each array by its name."""
-    from zarr.codecs import BloscCodec
-
+def _label_arrays(plan: Plan, dtype: np.dtype) -> dict[str, dict[str, Any]]:
+    """Options of the array of each level by its name."""
     chunks = _chunks(plan, plan.grid.core)
     arrays: dict[str, dict[str, Any]] = {}
     for level, (shape, _) in enumerate(pyramid_levels(plan.shape)):
         sides = chunks if level == 0 else tuple(np.minimum(chunks, shape).tolist())
-        arrays[f"labels/{level}"] = {"shape": shape, "chunks": sides, "dtype": np.int64}
-    for name in plan.probability_arrays:
-        # Probabilities hardly compress: use the fastest codec.
-        codec = BloscCodec(cname="lz4", clevel=5, shuffle="shuffle", typesize=4)
-        arrays[name] = {
-            "shape": plan.shape, "chunks": _chunks(plan, plan.network_grid.core),
-            "dtype": np.float32, "compressors": codec,
-        }  # fmt: skip
+        arrays[f"labels/{level}"] = {"shape": shape, "chunks": sides, "dtype": dtype}
     return arrays
+
+
+def _probability_arrays(plan: Plan) -> dict[str, dict[str, Any]]:
+    from zarr.codecs import BloscCodec
+
+    # Probabilities hardly compress: use the fastest codec.
+    codec = BloscCodec(cname="lz4", clevel=5, shuffle="shuffle", typesize=4)
+    options = {
+        "shape": plan.shape, "chunks": _chunks(plan, plan.network_grid.core),
+        "dtype": np.float32, "compressors": codec,
+    }  # fmt: skip
+    return dict.fromkeys(plan.probability_arrays, options)
 
 
 def _chunks(plan, block_shape):

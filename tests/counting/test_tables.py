@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from sskseg import InstanceCounter
+from sskseg.counting._splitting import Splitter
 from sskseg.counting.tables import measure_detections
 from sskseg.datasets import make_cells
 from sskseg.detection import Detections
@@ -31,6 +32,25 @@ def test_columns_are_those_of_measure_objects(made):
     assert table["sample"].nunique() == 2
     with pytest.raises(ValueError, match=r"columns has \['sol'\]"):
         counter.measure(X, columns=["sol"])
+
+
+def test_labels_and_table_of_one_splitting(made, monkeypatch):
+    X, counter = made
+    expected, expected_table = counter.label(X), counter.measure(X)
+    calls = []
+    split = Splitter.label
+    monkeypatch.setattr(Splitter, "label", lambda *args: calls.append(1) or split(*args))
+    table, labels = counter.measure(X, return_labels=True)
+    assert len(calls) == 1
+    assert labels.dtype == np.int64
+    assert np.array_equal(labels, expected)
+    pd.testing.assert_frame_equal(table, expected_table)
+    _, several = counter.measure([X[0], X[1, :40]], return_labels=True)
+    assert [label.shape for label in several] == [(48, 56), (40, 56)]
+    sections = InstanceCounter("components", sections="consecutive").fit(X)
+    table, labels = sections.measure(X, positions=[5, 6], return_labels=True)
+    assert np.array_equal(labels, sections.label(X, positions=[5, 6]))
+    assert set(table.id) == set(np.unique(labels)) - {0}
 
 
 def test_the_unit_is_that_of_the_images_or_as_given(made):

@@ -7,9 +7,13 @@ from collections import Counter
 import dask
 import dask.array as da
 import numpy as np
+import ome_zarr_models.v04 as v04
+import ome_zarr_models.v05 as v05
 import pandas as pd
 import pytest
 import zarr
+from ome_zarr.io import parse_url
+from ome_zarr.reader import Reader
 from ome_zarr_images import (
     SHAPES,
     VERSIONS,
@@ -20,9 +24,12 @@ from ome_zarr_images import (
     random_labels,
     tree,
 )
+from ome_zarr_models import open_ome_zarr
 
 from sskseg.io import read_labels, write_ome_zarr, write_ome_zarr_labels
 from sskseg.scans import open_scan
+
+NGFF = {"0.4": v04, "0.5": v05}
 
 
 class Blocks:
@@ -96,6 +103,28 @@ def test_integers_stay_as_they_are(dtype, version, tmp_path):
         assert found.dtype == (np.uint8 if dtype.kind == "b" else dtype.newbyteorder("="))
         assert np.array_equal(found, labels)
         assert np.array_equal(open_scan(f"{path}:/labels/objects").data.compute(), labels)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0, 0, "uint8"), (0, 255, "uint8"), (0, 256, "uint16"), (0, 65536, "uint32"),
+        (0, 2**32, "uint64"), (-1, 127, "int8"), (-1, 128, "int16"), (-1, 2**31, "int64"),
+    ],
+)  # fmt: skip
+def test_the_type_is_the_smallest_that_holds_the_labels(low, high, expected, version, tmp_path):
+    label = np.zeros((20, 30), np.int64)
+    label[0, :2] = low, high
+    path = write_ome_zarr(tmp_path / "a.zarr", label * 0.0, labels=label, version=version)
+    group = zarr.open_group(path / "labels" / "objects", mode="r")
+    assert [array.dtype for _, array in group.arrays()] == [expected]
+    assert np.array_equal(read_labels(path)[1][0], label)
+    assert isinstance(open_ome_zarr(path, version=version), NGFF[version].Image)
+    found = open_ome_zarr(path / "labels" / "objects", version=version)
+    assert isinstance(found, NGFF[version].image_label.ImageLabel)
+    *_, mine = Reader(parse_url(path))()  # of ome-zarr
+    assert np.array_equal(mine.data[0].compute(), label)
 
 
 def test_what_is_there_stays(tmp_path):

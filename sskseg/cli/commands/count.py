@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         record = Record(options.arguments, [options.images, model_file(options.model)])
     with progress_bars(options):
         outputs = model[:-1].transform(X) if len(model) > 1 else X
-        labels, objects = model[-1].label(outputs), model[-1].measure(outputs)
+        objects, labels = model[-1].measure(outputs, return_labels=True)
     if "sample" in objects:
         objects.insert(0, "image", [names[i] for i in objects.pop("sample")])
     counts = pd.DataFrame({"image": names, "objects": [count_objects(x) for x in labels]})

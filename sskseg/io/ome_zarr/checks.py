@@ -61,6 +61,31 @@ def check_labels(
     return labels[tuple(slice(None) if i in kept else None for i in range(len(shape)))]
 
 
+def in_smallest_dtype(labels: Any) -> Any:
+    """Return labels in the smallest integer type that holds them, which viewers expect.
+
+    Parameters
+    ----------
+    labels : ndarray or dask array of int or bool
+
+    Returns
+    -------
+    ndarray or dask array
+        Unsigned, and signed only where a label is negative. Of dask as it is: the largest label is
+        unknown before all blocks are computed.
+    """
+    if hasattr(labels, "dask") or labels.dtype.kind == "b" or not labels.size:
+        return labels
+    return labels.astype(smallest_dtype(int(labels.min()), int(labels.max())), copy=False)
+
+
+def smallest_dtype(low: int, high: int) -> np.dtype:
+    """Return the smallest integer type that holds two numbers, an unsigned one if possible."""
+    kinds = "u" if low >= 0 else "i"
+    types = [np.dtype(f"{kinds}{n}") for n in (1, 2, 4, 8)]
+    return next(t for t in types if np.iinfo(t).min <= low and high <= np.iinfo(t).max)
+
+
 def _without_short_axes(shape):
     """Axes that are longer than 1, and the last two."""
     return [i for i, size in enumerate(shape) if size > 1 or i >= len(shape) - 2]

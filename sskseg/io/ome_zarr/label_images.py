@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .checks import check_label_name, check_labels, check_target
+from .checks import check_label_name, check_labels, check_target, in_smallest_dtype
 from .existing import ExistingImage, read_image_group
 from .levels import sample, write_pyramid
 from .metadata import create_group, multiscales, object_properties, set_attributes
@@ -38,9 +38,10 @@ def write_ome_zarr_labels(
         An image of OME-Zarr, as `sskseg.scans.open_scan` takes it: ``scan.ome.zarr``,
         ``plate.zarr:/A/1/0``.
     labels : ndarray or dask array of int, of the shape of the image without channels
-        0 background, > 0 objects, -1 unlabeled; a mask of bool. Axes of length 1 may be missing. Of
-        dask, such as ``count_scan(...).labels``, each block is read once, and memory holds a few of
-        them.
+        0 background, > 0 objects, -1 unlabeled; a mask of bool. Axes of length 1 may be missing.
+        Arrays are written in the smallest integer type that holds them, unsigned without -1. Of
+        dask, such as ``count_scan(...).labels``, whose type is kept, each block is read once, and
+        memory holds a few of them.
     name : str, default="objects"
         They become the group ``labels/{name}`` in `image`.
     properties : pandas.DataFrame, default=None
@@ -102,7 +103,7 @@ def write_ome_zarr_labels(
     """
     check_label_name(name)
     found = read_image_group(image)
-    labels = check_labels(labels, found.names, found.shapes, found.path)
+    labels = in_smallest_dtype(check_labels(labels, found.names, found.shapes, found.path))
     content = {} if properties is None else {"properties": object_properties(properties)}
     target = found.path / "labels" / name
     check_target(found.path, target, overwrite)

@@ -1,0 +1,65 @@
+"""How far a run of `count_scan` is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from .checkpoints import Ledger
+
+
+@dataclass(frozen=True)
+class ScanStatus:
+    """What is finished of a run.
+
+    Parameters
+    ----------
+    done : bool
+    n_objects : int or None
+        None before all blocks are joined.
+    shape, block_shape : tuple of int
+        Of the scan, and of the blocks that are split into objects, pixels.
+    finished, total : dict of str to int
+        Blocks of each task; of runs of earlier versions the total is unknown, and empty.
+    """
+
+    done: bool
+    n_objects: int | None
+    shape: tuple[int, ...]
+    block_shape: tuple[int, ...]
+    finished: dict[str, int]
+    total: dict[str, int]
+
+
+def scan_status(destination: Path) -> ScanStatus:
+    """Read how far a run is, also while it runs.
+
+    Parameters
+    ----------
+    destination : Path
+
+    Returns
+    -------
+    ScanStatus
+
+    Raises
+    ------
+    ValueError
+        If it is no destination of `count_scan`, or damaged.
+    """
+    ledger = Ledger(destination / "ledger")
+    run = ledger.run()
+    if not run:
+        raise ValueError(f"{destination} is no destination of a scan: it has no record of a run.")
+    total = json.loads(run.get("blocks", "{}"))
+    shape = tuple(total.pop("shape", ()))
+    done = ledger.has("done", 0)
+    n_objects, last = None, total.get("objects", -1)
+    if ledger.has("join", last):
+        n_objects = int(ledger.read("join", last)["n_objects"])
+    counted = ledger.n_finished()  # of a run that is done, nothing else is kept
+    finished = dict(total) if done else {task: counted.get(task, 0) for task in total or counted}
+    return ScanStatus(
+        done, n_objects, shape, tuple(json.loads(run["block_shape"])), finished, total
+    )
