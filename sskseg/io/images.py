@@ -23,7 +23,7 @@ from .folders import (
     stem,
     warn_of_other_files,
 )
-from .pictures import Picture
+from .pictures import Header, Picture
 from .units import Size, convert_spacing, is_same_size
 
 
@@ -126,11 +126,34 @@ def read_pictures(path: Path) -> list[Picture]:
         else:
             pictures = [rasters.read_raster(path)]
     except Exception as error:  # decoders raise errors of many kinds
-        raise ValueError(f"{path} cannot be read as an image: {error}.") from error
+        raise _unreadable(path, error) from error
     # tifffile only logs that the first page is not there
     if not pictures or any(p.pixels.size == 0 or p.pixels.ndim < 2 for p in pictures):
-        raise ValueError(f"{path} cannot be read as an image: it holds no page of pixels.")
+        raise _unreadable(path, "it holds no page of pixels")
     return pictures
+
+
+def _unreadable(path, reason):
+    return ValueError(f"{path} cannot be read as an image: {reason}.")
+
+
+def read_headers(path: Path) -> list[Header]:
+    """Describe the pictures of a file without their pixels; errors are those of `read_pictures`."""
+    if vendors.is_vendor_file(path):
+        return [
+            Header(s.axes, s.shape, s.dtype, s.spacing, s.units, s.channels)
+            for s in vendors.open_scenes(path)
+        ]
+    if path.suffix.lower() not in tiff.SUFFIXES:
+        return [Header(p.axes, p.pixels.shape, p.pixels.dtype, p.spacing, p.units)
+                for p in read_pictures(path)]  # fmt: skip
+    try:
+        headers = tiff.tiff_headers(path)
+    except Exception as error:  # decoders raise errors of many kinds
+        raise _unreadable(path, error) from error
+    if not headers:
+        raise _unreadable(path, "it holds no page of pixels")
+    return headers
 
 
 def image_files(path: str | os.PathLike[str]) -> list[Path]:

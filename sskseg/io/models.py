@@ -118,6 +118,15 @@ def read_model(path: str | os.PathLike[str]) -> tuple[str, dict, dict[str, torch
         raise ValueError(message) from error
 
 
+def is_model_file(path: Path) -> bool:
+    """Return whether a file begins as model files do: the size of a JSON header, and the header."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        start = file.read(9)
+    return start[8:] == b"{" and int.from_bytes(start[:8], "little") < path.stat().st_size
+
+
 def _checksum(header, tensors):
     """Compute the SHA-256 of everything in a model file."""
     digest = hashlib.sha256()

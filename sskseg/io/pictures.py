@@ -10,6 +10,28 @@ _SPATIAL = {2: "yx", 3: "zyx"}
 _UNNAMED = "qi"  # pages of which the file does not say what they are
 
 
+class Header(NamedTuple):
+    """What a file says about pixels, without them; the parameters are those of `Picture`.
+
+    Parameters
+    ----------
+    axes : str
+    shape : tuple of int
+    dtype : dtype
+    spacing : dict of str to float
+    units : dict of str to str
+    channels : tuple of str
+        Their names, where the file has them.
+    """
+
+    axes: str
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    spacing: dict[str, float]
+    units: dict[str, str]
+    channels: tuple[str, ...] = ()
+
+
 class Picture(NamedTuple):
     """Pixels, and what the file says about them.
 

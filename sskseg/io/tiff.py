@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .orientation import upright
-from .pictures import Picture
+from .pictures import Header, Picture
 from .tiff_metadata import check_complete, is_lossy, is_written_here, physical_sizes
 
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
@@ -40,6 +40,19 @@ def read_tiff(path: Path) -> list[Picture]:
             else:
                 found.append((pages[0] if pages else 0, picture))
     return [picture for _, picture in sorted(found, key=lambda pair: pair[0])]
+
+
+def tiff_headers(path: Path) -> list[Header]:
+    """Describe all series of a file, without their pixels."""
+    import tifffile
+
+    with tifffile.TiffFile(path) as file:
+        headers = []
+        for series in _all_series(file):
+            check_complete(file, series)
+            sizes = physical_sizes(file, series)
+            headers.append(Header(axes_of(series), series.shape, series.dtype, *sizes))
+        return headers
 
 
 def series_files(path: Path) -> set[str]:

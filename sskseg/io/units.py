@@ -77,6 +77,34 @@ def per_millimeter(unit: str) -> float | None:
     return None if np.isnan(meters) else meters / 1e-3
 
 
+def describe_size(spacing: dict[str, float], units: dict[str, str]) -> str:
+    """Describe the size of a pixel along z, y and x, such as "z 2, y 0.5, x 0.5 µm".
+
+    Parameters
+    ----------
+    spacing, units : dict of str to float, and to str
+        By axis.
+
+    Returns
+    -------
+    str
+        "unknown" without any.
+
+    Examples
+    --------
+    >>> from sskseg.io.units import describe_size
+    >>> describe_size({"y": 0.5, "x": 0.5}, {"y": "nm", "x": "nm"})
+    'y 0.5, x 0.5 nm'
+    """
+    steps = {axis: spacing[axis] for axis in "zyx" if axis in spacing}
+    own = {axis: units.get(axis, "") for axis in steps}
+    shared = len({*own.values()}) == 1
+    parts = [f"{axis} {step:g}" if shared else f"{axis} {step:g} {own[axis]}".strip()
+             for axis, step in steps.items()]  # fmt: skip
+    text = ", ".join(parts) + (f" {own['x']}" if shared and own.get("x") else "")
+    return text or "unknown"
+
+
 Size = tuple[tuple[float, ...] | None, str | None]
 
 

@@ -1,24 +1,30 @@
-"""``sskseg info``: what a model or an image file holds."""
+"""``sskseg info``: what a model, images, regions or OME-Zarr hold."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from ...io import read_images
-from ...io.folders import SUFFIXES
-from ...io.vendors import is_vendor_file
+from ...io.models import is_model_file
+from ...io.summaries import summarize
 from ._common import MODEL, read_model, say
+
+_ATTRIBUTES = (
+    "n_channels_", "object_size_", "label_offset_", "semi_supervision_", "threshold_", "min_size_",
+    "seeds_",
+)  # fmt: skip
+_MAX_LISTED = 20
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
-    """Show the steps of a model, or the shapes of images."""
-    path = options.path
-    is_image = path.suffix.lower() in SUFFIXES or is_vendor_file(path)
-    is_model = (path / MODEL).is_file() if path.is_dir() else not is_image
-    result = _of_model(read_model(path)) if is_model else _of_images(path)
-    for name, value in result.items():
-        say(options, f"{name}: {value}")
+    """Show the steps of a model, or what files hold."""
+    path: Path = options.path
+    is_model = (path / MODEL).is_file() or path.suffix == Path(MODEL).suffix or is_model_file(path)
+    result = _of_model(read_model(path)) if is_model else summarize(path)
+    for line in _lines(result):
+        say(options, line)
     return result
 
 
@@ -26,23 +32,48 @@ def _of_model(model):
     steps = model.steps if hasattr(model, "steps") else [(type(model).__name__, model)]
     result = {name: repr(step) for name, step in steps}
     for name, step in steps:
-        for attribute in ("n_channels_", "object_size_", "label_offset_", "semi_supervision_",
-                          "threshold_", "min_size_", "seeds_"):  # fmt: skip
+        for attribute in _ATTRIBUTES:
             if hasattr(step, attribute):
                 value = getattr(step, attribute)
-                result[f"{name}.{attribute}"] = (
-                    value.tolist() if hasattr(value, "tolist") else value
-                )
+                value = value.tolist() if hasattr(value, "tolist") else value
+                result[f"{name}.{attribute}"] = value
     return result
 
 
-def _of_images(path):
-    names, X = read_images(path)
-    shapes = sorted({str(image.shape) for image in X})
-    return {
-        "images": len(names),
-        "shapes": shapes,
-        "dtypes": sorted({str(image.dtype) for image in X}),
-        "size of a pixel": None if X.spacing is None else [*X.spacing, X.unit],
-        "names": names,
-    }
+def _lines(result: dict[str, Any], indent: str = "") -> Iterator[str]:
+    """Lines of text: one for each value, and for the regions of an image."""
+    for name, value in result.items():
+        if name == "regions":
+            yield from _of_regions(value)
+        elif isinstance(value, dict):
+            yield f"{indent}{name}:"
+            yield from _lines(value, f"{indent}  ")
+        else:
+            yield f"{indent}{name}: {_text(value)}"
+
+
+def _of_regions(images):
+    n = sum(each.get("regions", each.get("labels", 0)) for each in images.values())
+    yield f"regions: {n} in {len(images)} images"
+    for name, each in images.items():
+        parts = [f"{each[key]} {key}" for key in ("regions", "labels", "points") if each.get(key)]
+        classes = [f"{kind} ({number})" for kind, number in each.get("classes", {}).items()]
+        parts += [f"classes {', '.join(classes)}"] if classes else []
+        parts += [f"{axis} {low:g} to {high:g}" for axis, (low, high) in
+                  each.get("extent", {}).items()]  # fmt: skip
+        if "image shape" in each:
+            parts.append(f"image of {_shape(each['image shape'])}")
+        yield f"  {name}: {'; '.join(parts) or 'nothing'}"
+
+
+def _text(value):
+    """A value, or the first ones of a list."""
+    if not isinstance(value, list):
+        return str(value)
+    more = f" and {len(value) - _MAX_LISTED} more" if len(value) > _MAX_LISTED else ""
+    shown = [_shape(each) if isinstance(each, list) else str(each) for each in value]
+    return ", ".join(shown[:_MAX_LISTED]) + more
+
+
+def _shape(sides):
+    return " x ".join(map(str, sides))

@@ -1,0 +1,80 @@
+"""What OME-Zarr holds, without its pixels."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from ..scans.ome_zarr import is_zarr, ome_attributes, open_zarr
+from ..scans.opening import split_path
+from ..units import describe_size
+
+
+def summarize_zarr(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Summarize an image, labels, a plate or an array.
+
+    Parameters
+    ----------
+    path : str or path-like
+        As `open_scan` takes it.
+
+    Returns
+    -------
+    dict of str to object
+        What JSON holds.
+
+    Raises
+    ------
+    ValueError
+        If the metadata are damaged; the message names the folder.
+    """
+    name, _, inside = split_path(os.fspath(path))
+    folder = Path(name, inside)
+    try:
+        return _of_node(folder)
+    except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{folder} cannot be read as OME-Zarr: {error}") from error
+
+
+def _of_node(folder):
+    import zarr
+
+    node: Any = zarr.open(folder, mode="r", use_consolidated=False)
+    if not hasattr(node, "groups"):
+        return {"array": str(folder), "shape": list(node.shape), "dtype": str(node.dtype)}
+    attributes = ome_attributes(node)
+    if "plate" in attributes:
+        return {"wells": [well["path"] for well in attributes["plate"].get("wells", [])]}
+    if "well" in attributes:
+        return {"images": [image["path"] for image in attributes["well"].get("images", [])]}
+    if "bioformats2raw.layout" in attributes:
+        images = (name for name, child in node.groups() if "multiscales" in ome_attributes(child))
+        return {"images": sorted(images)}
+    if attributes.get("multiscales"):
+        return _of_image(folder, node, attributes)
+    if "labels" in attributes:
+        return {name: _of_node(folder / name) for name in attributes["labels"]}
+    return {"arrays": sorted(node.array_keys()), "groups": sorted(node.group_keys())}
+
+
+def _of_image(folder, node, attributes):
+    """Axes, shape of each level, type, size of a pixel, channels and labels."""
+    pyramid, content = attributes["multiscales"][0], open_zarr(folder, "", 0)
+    is_labels = "image-label" in attributes
+    found: dict[str, Any] = {
+        "labels" if is_labels else "image": pyramid.get("name", folder.name),
+        "version": str(attributes.get("version", pyramid.get("version", "unknown"))),
+        "axes": content.axes,
+        "shapes of levels": [list(node[dataset["path"]].shape) for dataset in pyramid["datasets"]],
+        "dtype": str(content.data.dtype),
+        "size of a pixel": describe_size(content.spacing, content.units),
+    }
+    channels = [each.get("label", "") for each in attributes.get("omero", {}).get("channels", [])]
+    if any(channels):
+        found["channels"] = channels
+    if is_labels:
+        found["source"] = attributes["image-label"].get("source", {}).get("image")
+    elif is_zarr(folder / "labels"):
+        found["labels"] = ome_attributes(node["labels"]).get("labels", [])
+    return found
