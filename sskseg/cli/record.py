@@ -49,6 +49,7 @@ class Record:
         finished = datetime.now(UTC)
         content = {
             "command": ["sskseg", *self.arguments],
+            "directory": str(Path.cwd()),
             "started": self.started.isoformat(timespec="seconds"),
             "seconds": round((finished - self.started).total_seconds(), 1),
             "sskseg": __version__,

@@ -8,7 +8,6 @@ import re
 from typing import Any
 
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
-_LENGTHS = ("nm", "µm", "um", "mm", "cm", "m", "micrometer", "nanometer", "millimeter", "pixel")
 _WORDS = {"none": None, "true": True, "false": False}
 
 
@@ -58,18 +57,21 @@ def parse_spacing(text: str) -> tuple[tuple[float, ...], str | None]:
     -------
     spacing : tuple of float
     unit : str or None
+        Its name in OME-Zarr.
 
     Raises
     ------
     argparse.ArgumentTypeError
-        If it does not read so, or for another unit.
+        If it does not read so, or for what is no unit of length.
 
     Examples
     --------
     >>> from sskseg.cli.values import parse_spacing
     >>> parse_spacing("0.5um"), parse_spacing("2, 0.5, 0.5")
-    (((0.5,), 'µm'), ((2.0, 0.5, 0.5), None))
+    (((0.5,), 'micrometer'), ((2.0, 0.5, 0.5), None))
     """
+    from ..io.units import ngff_unit  # imports numpy, for which --help does not wait
+
     match = re.fullmatch(r"\s*([0-9.eE+\-,\s]*[0-9.])\s*([^\d,.\s]*)\s*", text)
     try:
         numbers = tuple(float(part) for part in match[1].split(","))  # type: ignore[index]
@@ -79,9 +81,12 @@ def parse_spacing(text: str) -> tuple[tuple[float, ...], str | None]:
         raise argparse.ArgumentTypeError(
             f"expected the size of a pixel such as 0.5um or 2,0.5,0.5um, got {text!r}"
         )
-    unit = match[2].replace("um", "µm") or None  # type: ignore[index]
-    if unit is not None and unit not in _LENGTHS:
-        raise argparse.ArgumentTypeError(f"expected a unit of {', '.join(_LENGTHS)}, got {text!r}")
+    given = match[2]  # type: ignore[index]
+    unit = ngff_unit(given) if given else None
+    if given and unit is None:
+        raise argparse.ArgumentTypeError(
+            f"expected a unit of length such as nm, um or mm, got {given!r} in {text!r}"
+        )
     return numbers, unit
 
 

@@ -56,18 +56,19 @@ class InstanceCounter(ImageEstimator):
 
     Parameters
     ----------
-    method : str or InstanceMethod, default="watershed"
-        ``"components"``: connected components of the foreground. ``"watershed"``: touching objects
-        are separated, too, along the valleys of a relief. ``"contours"``: of images, not of
-        probabilities; a `ContourDetector` is trained to detect objects by their contours,
-        overlapping ones too, and of the other parameters only `min_size`, `spacing` and `margin`
-        matter. An object has parameters of its own: `Components`, `Watershed`, `Contours`, or an
-        `InstanceMethod` of your own. It is not modified.
+    method : {"watershed", "components", "contours"} or InstanceMethod, default="watershed"
+        How objects are found. ``"components"``: connected components of the foreground.
+        ``"watershed"``: touching objects are separated, too, along the valleys of a relief.
+        ``"contours"``: of images, not of probabilities; a `ContourDetector` is trained to detect
+        objects by their contours, overlapping ones too, and of the other parameters only
+        `min_size`, `spacing` and `margin` matter. An object has parameters of its own:
+        `Components`, `Watershed`, `Contours`, or an `InstanceMethod` of your own. It is not
+        modified.
     spatial_ndim : {2, 3}, default=2
         Spatial axes of one sample.
     threshold : float in (0, 1) or "auto", default="auto"
-        Foreground is where the probability exceeds this. `fit` searches parameters that are
-        "auto", see the notes.
+        Foreground is where the probability exceeds this. `fit` searches parameters that are "auto",
+        see the notes.
     min_size : int or "auto", default="auto"
         Smaller objects are removed; pixels, in each section where they are consecutive.
     fill_holes : bool, default=True

@@ -57,21 +57,22 @@ class SemiSupervisedSegmenter(TorchEstimator):
 
     Parameters
     ----------
-    network : str, callable or torch.nn.Module, default="unet-shuffle"
-        A name that `sskseg.nn.make_network` knows: "unet-shuffle", "unet", "unet-valid",
-        "unet-lite" or "dmcn". Or a callable ``(in_channels, out_channels, *, width, depth, ndim) ->
-        torch.nn.Module``, such as a `sskseg.nn.PretrainedEncoder`, or a module, which is copied.
-        See `sskseg.nn.protocol` for the attributes of a module of your own: without ``stride`` and
-        ``reach`` it is run on whole images. In training it may return a tuple; elements after the
-        first are outputs of auxiliary heads, whose loss has a weight that decays from 1 to 0.001.
+    network : {"unet-shuffle", "unet", "unet-valid", "unet-lite", "dmcn"}, callable or \
+torch.nn.Module, default="unet-shuffle"
+        Architecture of the network. For the names see `sskseg.nn.make_network`. A callable
+        ``(in_channels, out_channels, *, width, depth, ndim) -> torch.nn.Module``, such as a
+        `sskseg.nn.PretrainedEncoder`, is called; a module is copied. See `sskseg.nn.protocol` for
+        the attributes of a module of your own: without ``stride`` and ``reach`` it is run on whole
+        images. In training it may return a tuple; elements after the first are outputs of auxiliary
+        heads, whose loss has a weight that decays from 1 to 0.001.
     semi_supervision : {"auto", "section-mean", "continuity", "consistency", "self-training", \
 "mean-teacher"}, \
 SemiSupervisedMethod, tuple of them or None, default="auto"
-        How to learn from unlabeled pixels; None: not at all. A name stands for the method with its
-        default parameters, see `sskseg.segmentation.semi_supervised`. "auto": with neighboring
-        sections `SectionMean`; `SelfTraining` and `Continuity` if less than 1.5 sections are
-        labeled (those up to eight positions apart count once); `SelfTraining` without neighboring
-        sections; and None if at least half of every sample is labeled.
+        Methods that learn from unlabeled pixels; None: only labeled ones are used. A name stands
+        for the method with its default parameters, see `sskseg.segmentation.semi_supervised`.
+        "auto": with neighboring sections `SectionMean`; `SelfTraining` and `Continuity` if less
+        than 1.5 sections are labeled (those up to eight positions apart count once); `SelfTraining`
+        without neighboring sections; and None if at least half of every sample is labeled.
     finetune : {"last", "all", "gradual"}, default="all"
         How to fine-tune the backbone of an `ImageStack` (see `ProxyPretrainer`), whose `network`,
         `width` and `depth` are taken over. "last": only the last level and the head are trained
@@ -91,9 +92,12 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         Sections on each side that are read, if they are consecutive.
     loss : "auto" or SegmentationLoss, default="auto"
         "auto" is ``SegmentationLoss()``.
-    width, depth : int, default=None
-        Channels of the network's first level, and number of poolings. None is the size of the
-        network, see `sskseg.nn.make_network`: 16 and 4 for "unet-shuffle".
+    width : int, default=None
+        Channels of the network's first level. None is the width of the network, see
+        `sskseg.nn.make_network`: 16 for "unet-shuffle".
+    depth : int, default=None
+        Number of poolings, each of which halves the resolution. None is the depth of the network,
+        see `sskseg.nn.make_network`: 4 for "unet-shuffle".
     max_steps : int, default=None
         Training steps; None is 1000, or no limit where `time_budget` is given. `Continuity` trains
         its network for up to a quarter more.
@@ -106,13 +110,15 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         The maximum of a schedule that rises and falls. Convolution kernels are trained by Muon
         [1]_, whose updates are as large as those of Adam, and all other parameters by AdamW.
     batch_size : int, default=4
+        Patches of a training step.
     patch_size : int, tuple of int or "auto", default="auto"
         Side of the training patches in pixels; "auto" is 256 in the plane and 64 in a volume, or
         the size of the smallest image. For a network with valid padding the size of its input, of
         which the middle is trained on; "auto" then adds the margin on both sides.
     augmentation : {"full", "dihedral"}, dict, Augmentation or None, default="full"
-        See `sskseg.images.augmentation.Augmentation`; a dict changes fields of "full". Patches are
-        augmented more and more often in the first thousand steps.
+        How training patches are changed, see `sskseg.images.augmentation.Augmentation`; a dict
+        changes fields of "full". Patches are augmented more and more often in the first thousand
+        steps.
     validation_fraction : float in [0, 1), default=0.1
         Share of the labeled samples that is held out as the validation set, to choose the best
         weights and to calibrate probabilities; whole samples only, and of consecutive sections a
@@ -131,7 +137,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         "auto" is bfloat16 where the hardware computes it natively.
     random_state : int, RandomState, Generator or None, default=None
-        Same seed, `max_steps`, threads and machine (CPU): same result to the bit.
+        Seed: with the same one, `max_steps`, threads and machine (CPU) the result is the same to
+        the bit.
     warm_start : bool, default=False
         Start from the network of the last `fit`.
     verbose : bool, default=False

@@ -13,8 +13,8 @@ import tifffile
 import zarr
 
 from sskseg.cli import main
-from sskseg.cli.formats import FORMATS
-from sskseg.cli.main import make_parser
+from sskseg.cli.formats import FORMATS, OF_IMAGE
+from sskseg.cli.options import make_parser
 from sskseg.datasets import make_cells
 from sskseg.io import (
     read_labels,
@@ -58,16 +58,61 @@ def test_convert_and_back(folder, kind):
     expected = read_labels(folder / "labels")[1]
     if kind == "ome-zarr":
         found = [read_labels(image)[1][0] for image in sorted(there.iterdir())]
-    elif kind in ("ilastik", "napari"):  # a file by itself: of ilastik with its background
-        files = sorted(there.iterdir())
-        options = {"background": 1} if kind == "ilastik" else {}
-        found = [read_rois(file, (64, 64), **options)[1][0].labels for file in files]
     else:
         source = {"coco": there / "labels.json", "cvat": there / "labels.xml"}.get(kind, there)
-        assert run("convert", source, *images, "--to", "tif", "--out", back) == 0
+        options = ["--background", 1] if kind == "ilastik" else []
+        assert run("convert", source, *images, "--to", "tif", "--out", back, *options) == 0
         found = read_labels(back)[1]
     for labels, label in zip(found, expected, strict=True):
         assert np.array_equal(labels, label)
+
+
+def test_labels_of_ilastik_need_their_background(folder, capsys):
+    pytest.importorskip("h5py")
+    out = folder / "labels.ilastik.h5"
+    label = folder / "labels" / "cell0.tif"
+    assert run("convert", label, "--out", out) == 0  # the format is that of the suffix
+    back = folder / "back.tif"
+    assert run("convert", out, "--out", back) == 2
+    assert "--background must be its number, or 0 if none is, got None." in capsys.readouterr().err
+    assert run("convert", out, "--out", back, "--background", 99) == 2
+    assert "--background must be 0 or a class of" in capsys.readouterr().err
+    assert not back.exists()
+    assert run("convert", out, "--out", back, "--background", 1) == 0
+    assert np.array_equal(read_labels(back)[1][0], read_labels(label)[1][0])
+    # To train on them, too.
+    arguments = ["fit", folder / "images" / "cell0.tif", "--labels", out, "--out", folder / "m"]
+    assert run(*arguments, "--dry-run", "--background", 1) == 0
+    assert "1 image, 1 of them labeled" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_one_image_becomes_the_file_of_that_name(folder, kind, capsys):
+    for name, needs in (("roifile", "imagej"), ("h5py", "ilastik")):
+        if kind == needs:
+            pytest.importorskip(name)
+    suffix = {"coco": ".json", "cvat": ".xml", "ome-zarr": ".ome.zarr"}.get(kind)
+    file = folder / "out" / f"x{suffix or OF_IMAGE[kind]}"
+    images = ["--images", folder / "images"]
+    one = folder / "labels" / "cell0.tif"
+    common = [*images, "--to", kind, "--out", file]
+    if kind not in ("coco", "cvat"):  # which hold several images
+        assert run("convert", folder / "labels", *common) == 2
+        assert f"--out must be a folder, got {file}" in capsys.readouterr().err
+        assert not file.parent.exists()
+    single = [folder / "one", "--images", folder / "images" / "cell0.tif", *common[2:]]
+    (folder / "one").mkdir()
+    (folder / "one" / "cell0.tif").write_bytes(one.read_bytes())
+    assert run("convert", *single) == 0
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    assert capsys.readouterr().out == f"Wrote {file}\n"
+    options = {"background": 1} if kind == "ilastik" else {}
+    found = read_labels(file, shape=(64, 64), **options)[1][0]
+    assert np.array_equal(found, read_labels(one)[1][0])
+    if kind == "ome-zarr":
+        assert run("convert", *single) == 2
+        assert "x.ome.zarr exists: --out must be another." in capsys.readouterr().err
+        assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
 def test_formats_of_the_command_line_are_those_that_are_written():
@@ -92,7 +137,7 @@ def test_convert_labels_into_an_ome_zarr_image(folder, capsys):
     write_object_table(folder / "objects.csv", measure_objects(label, columns=["area"]))
     assert run("convert", file, "--image", image) == 0  # its name is that of the function
     assert run("convert", file, "--image", image) == 2
-    assert "objects exists: choose another name, or overwrite=True" in capsys.readouterr().err
+    assert "objects exists: choose another name, or --overwrite." in capsys.readouterr().err
     into = ["--to", "ome-zarr", "--image", image, "--overwrite"]
     assert run("convert", file, *into, "--name", "cells", "--table", folder / "objects.csv") == 0
     assert "Wrote " in capsys.readouterr().out
@@ -113,6 +158,8 @@ def test_convert_labels_into_an_ome_zarr_image(folder, capsys):
     ("options", "message"),
     [
         (["--out", "x"], "--to is missing"),
+        (["--out", "x.json"], "--to is missing: .json may be geojson or labelme or coco."),
+        (["--to", "geojson", "--out", "x.zip"], "--to geojson writes files that end with .geojson"),
         (["--to", "tif"], "--to tif needs --out."),
         (["--to", "ome-zarr"], "needs --out and --images, or --image and an OME-Zarr image."),
         (["--to", "tif", "--image", "a.zarr"], "--image is for --to ome-zarr, got --to tif."),
@@ -126,7 +173,7 @@ def test_options_of_convert_that_do_not_fit(options, message, folder, monkeypatc
     assert run("convert", folder / "labels" / "cell0.tif", *options) == 2
     assert message in capsys.readouterr().err
     assert run("convert", folder / "labels", "--image", folder) == 2
-    assert not (folder / "x").exists()
+    assert not list(folder.glob("x*"))
 
 
 def test_nothing_to_convert(folder, capsys):

@@ -13,13 +13,18 @@ from tqdm import tqdm
 
 from ...images import ImageStack
 from ...io import read_images, write_labels, write_rois
-from ...io.folders import stem
+from ...io.folders import SUFFIXES, stem
 from ...io.images import image_files
 from ...models import load_model
 from ...training import prediction_callbacks
 from ..formats import OF_ALL, OF_IMAGE
 
 MODEL = "model.sskseg"
+# Suffixes of files, which no folder of results should have.
+_FILES = (
+    *SUFFIXES, ".csv", ".json", ".xml", ".zip", ".html", ".geojson", ".h5", ".onnx", ".pdf", ".pt",
+    ".pth", ".pkl",
+)  # fmt: skip
 MEASURED = ("imagej", "geojson")  # formats of one image that hold measurements
 
 
@@ -44,7 +49,20 @@ def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str]
     """Read images for a model, with the size of a pixel that was given."""
     ndim = spatial_ndim(model)
     names, X = read_images(path, spatial_ndim=ndim)
+    name_samples(options, path, names)
     return names, with_spacing(X, options.spacing, ndim)
+
+
+def name_samples(options: argparse.Namespace, path: Path, names: list[str]) -> None:
+    """Let messages about the images name their files, see `sskseg.cli.messages`."""
+    files = file_names(path) if path.is_dir() else {}
+    if len(names) == 1:
+        options.samples = [str(path / files.get(names[0], ""))]
+    else:
+        options.samples = [
+            str(path / files[name]) if name in files else f"{path}, image {name!r},"
+            for name in names
+        ]
 
 
 def with_spacing(X: ImageStack, given: Any, ndim: int) -> ImageStack:
@@ -112,10 +130,12 @@ def new_folder(path: Path) -> Path:
 
 
 def check_folder(path: Path) -> None:
-    """Raise if there cannot be a folder: before anything is computed."""
+    """Raise if there cannot be a folder, or should be none: before anything is computed."""
     for part in (path, *path.parents):
         if part.exists() and not part.is_dir():
             raise ValueError(f"{part} is a file: expected a folder for the results.")
+    if path.suffix.lower() in _FILES and not path.exists():
+        raise ValueError(f"--out must be a folder for the results, got the name of a file, {path}.")
 
 
 def file_names(path: Path) -> dict[str, str]:
@@ -147,20 +167,30 @@ def write_as(
         Names of the image files, see `file_names`.
     """
     if kind in OF_ALL:
-        names, labels = zip(*named, strict=True)
-        with_suffix = [files.get(name, name) for name in names]
-        write_rois(folder / OF_ALL[kind], list(labels), names=with_suffix, format=kind)
+        write_file(folder / OF_ALL[kind], kind, named, tables, files)
         return [OF_ALL[kind]]
-    written = []
-    for name, label in named:
-        file = folder / f"{name}{OF_IMAGE[kind]}"
-        if kind == "tif":
-            write_labels(file, [label])
-        else:
-            table = tables.get(name) if kind in MEASURED else None
-            try:
-                write_rois(file, label, names=[files.get(name, name)], table=table, format=kind)
-            except ValueError as error:
-                raise ValueError(f"{name}: {error}") from error
-        written.append(file.name)
-    return written
+    paths = [folder / f"{name}{OF_IMAGE[kind]}" for name, _ in named]
+    for path, each in zip(paths, named, strict=True):
+        write_file(path, kind, [each], tables, files)
+    return [path.name for path in paths]
+
+
+def write_file(
+    path: Path,
+    kind: str,
+    named: list[tuple[str, Any]],
+    tables: dict[str, Any],
+    files: dict[str, str],
+) -> None:
+    """Write a file of one image, or of all in the formats that hold several; see `write_as`."""
+    names, labels = zip(*named, strict=True)
+    if kind == "tif":
+        write_labels(path, labels)
+        return
+    options: dict[str, Any] = {"names": [files.get(name, name) for name in names], "format": kind}
+    if kind in MEASURED:
+        options["table"] = tables.get(names[0])
+    try:
+        write_rois(path, list(labels) if kind in OF_ALL else labels[0], **options)
+    except ValueError as error:
+        raise ValueError(f"{', '.join(names[:3])}: {error}") from error

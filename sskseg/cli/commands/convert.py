@@ -19,9 +19,12 @@ from ...io import (
 from ...io.ome_zarr.existing import read_image_group
 from ...io.ome_zarr.reading import holds_zarr, open_label_image
 from ...io.rois.adapters import holds_labels, read_areas
-from ..formats import OME_ZARR
-from ._common import MEASURED, file_names, new_folder, say, write_as
+from ...io.rois.formats import FORMATS as ROI_SUFFIXES
+from ..formats import FORMATS, OF_ALL, OME_ZARR
+from ._common import MEASURED, file_names, new_folder, say, write_as, write_file
 
+_SUFFIXES = {"tif": (".tif", ".tiff"), OME_ZARR: (".zarr",), **ROI_SUFFIXES}
+_OTHERS = {suffix for suffixes in _SUFFIXES.values() for suffix in suffixes}
 _INTO_AN_IMAGE = ("name", "table", "overwrite")  # options for labels of an OME-Zarr image
 
 
@@ -34,34 +37,51 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if options.images is not None:
         names, X = read_images(options.images)
         shapes = [image.shape[:2] for image in X]
-    known, tables = _read(options.labels, names, shapes)
+    known, tables = _read(options, names, shapes)
     if not known:
         raise ValueError(f"No image in {options.images} has labels in {options.labels}.")
-    folder = new_folder(options.out)
+    file = options.out if _is_file(options) else None
+    if file is not None and len(known) > 1 and options.to not in OF_ALL:
+        raise ValueError(
+            f"{options.labels} holds labels of {len(known)} images, and --to {options.to} one in "
+            f"each file: --out must be a folder, got {file}."
+        )
+    folder = new_folder(options.out if file is None else file.absolute().parent)
+    files = {} if options.images is None else file_names(options.images)
+    _warn_of_losses(options.to, tables)
     if options.to == OME_ZARR:
-        written = _with_images(folder, names, X, dict(known))
+        written = _with_images(folder, file, names, X, dict(known))
+    elif file is not None:
+        write_file(file, options.to, known, tables, files)
+        written = [file.name]
     else:
-        files = {} if options.images is None else file_names(options.images)
-        _warn_of_losses(options.to, tables)
         written = write_as(folder, options.to, known, tables, files)
-    say(options, f"Wrote {', '.join(written[:3])}{' ...' if len(written) > 3 else ''} to {folder}")
+    shown = f"{', '.join(written[:3])}{' ...' if len(written) > 3 else ''} to {folder}"
+    say(options, f"Wrote {shown if file is None else file}")
     return {"outputs": written, "folder": str(folder)}
 
 
-def _read(path, names, shapes):
+def _read(options, names, shapes):
     """Pairs of name and label image, and the tables of regions by name; empty without regions."""
+    path, background = options.labels, options.background
     if holds_zarr(path) or not holds_labels(path):
         names, labels = read_labels(path, names, shape=shapes)
         each = zip(names, labels, strict=True)
         return [(name, label) for name, label in each if label is not None], {}
     known, tables = [], {}
-    for name, rois in zip(*read_areas(path, names, 2, shapes), strict=True):
+    for name, rois in zip(*read_areas(path, names, 2, shapes, background), strict=True):
         if rois is None or rois.labels is None:
             continue
         table = rois.table.drop(columns="section", errors="ignore")
         known.append((name, rois.labels))
         tables[name] = table[table.id.isin(np.unique(rois.labels))]  # others are hidden
     return known, tables
+
+
+def _is_file(options):
+    """Whether --out names a file of the format (of OME-Zarr a folder), and no folder for it."""
+    is_folder = options.out.is_dir() and options.to != OME_ZARR
+    return not is_folder and options.out.suffix.lower() in _SUFFIXES[options.to]
 
 
 def _warn_of_losses(kind, tables):
@@ -81,9 +101,7 @@ def _warn_of_losses(kind, tables):
 
 def _check_options(options):
     """Complete the format, and refuse options that do not belong to it."""
-    options.to = options.to or (OME_ZARR if options.image is not None else None)
-    if options.to is None:
-        raise ValueError("--to is missing: sskseg convert needs a format.")
+    options.to = options.to or (OME_ZARR if options.image is not None else _format_of(options.out))
     if options.image is not None and options.to != OME_ZARR:
         raise ValueError(f"--image is for --to {OME_ZARR}, got --to {options.to}.")
     unused = ("out", "images") if options.image is not None else _INTO_AN_IMAGE
@@ -96,6 +114,22 @@ def _check_options(options):
     if options.image is None and missing:
         other = ", or --image and an OME-Zarr image" if options.to == OME_ZARR else ""
         raise ValueError(f"--to {options.to} needs {' and '.join(missing)}{other}.")
+    suffixes = _SUFFIXES[options.to]
+    if options.out is not None and options.out.suffix.lower() in _OTHERS - {*suffixes}:
+        raise ValueError(
+            f"--to {options.to} writes files that end with {' or '.join(suffixes)}: --out must end "
+            f"so, or be a folder, got {options.out}."
+        )
+
+
+def _format_of(out):
+    """The format of the suffix of --out."""
+    suffix = "" if out is None else out.suffix.lower()
+    found = [kind for kind in FORMATS if suffix in _SUFFIXES[kind]]
+    if len(found) == 1:
+        return found[0]
+    reason = f"{suffix} may be {' or '.join(found)}" if found else "sskseg convert needs a format"
+    raise ValueError(f"--to is missing: {reason}.")
 
 
 def _into_image(options):
@@ -104,7 +138,8 @@ def _into_image(options):
         labels = open_label_image(options.labels)
     else:
         *others, y, x = read_image_group(options.image).shapes[0]
-        labels = _read_one(options.labels, [*(n for n in others if n > 1), y, x])
+        shape = [*(n for n in others if n > 1), y, x]
+        labels = _read_one(options.labels, shape, options.background)
     table = None if options.table is None else read_object_table(options.table)
     target = write_ome_zarr_labels(
         options.image, labels, options.name or "objects", properties=table,
@@ -114,20 +149,21 @@ def _into_image(options):
     return {"outputs": [target.name], "folder": str(target.parent)}
 
 
-def _read_one(path, shape):
+def _read_one(path, shape, background):
     """The only label image of a file, of an image of that shape."""
-    names, labels = read_labels(path, spatial_ndim=min(len(shape), 3), shape=shape)
+    ndim = min(len(shape), 3)
+    names, labels = read_labels(path, spatial_ndim=ndim, shape=shape, background=background)
     if len(labels) != 1:
         raise ValueError(f"{path} must hold one label image, got {len(names)}.")
     return labels[0]
 
 
-def _with_images(folder, names, X, labels):
+def _with_images(folder, file, names, X, labels):
     """Write images with their labels, and return the names of their folders."""
-    paths = {name: folder / f"{name}.ome.zarr" for name in names if name in labels}
+    paths = {name: file or folder / f"{name}.ome.zarr" for name in names if name in labels}
     for path in paths.values():
         if path.exists():
-            raise ValueError(f"{path} exists: choose another folder with --out.")
+            raise ValueError(f"{path} exists: --out must be another.")
     written = []
     for name, image in zip(names, X, strict=True):
         if name in labels:

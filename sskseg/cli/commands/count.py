@@ -13,6 +13,7 @@ from ...io import atomic_path, write_labels, write_object_table
 from ...morphology import count_objects
 from ...report import format_table
 from ..record import Record
+from ..sizes import count_text
 from ._common import (
     check_folder,
     file_names,
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     counts = pd.DataFrame({"image": names, "objects": [count_objects(x) for x in labels]})
     total = len(objects)
     say(options, format_table(counts))
-    say(options, f"\n{total} objects")
+    say(options, f"\n{count_text(total, 'object')}")
     result = {"counts": dict(zip(names, map(int, counts.objects), strict=True)), "total": total}
     if record is None:
         return result
@@ -60,7 +61,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         written.append(f"{name}_labels.tif")
     written += regions
     record.write(folder / "run.json", outputs=written, result=result)
-    say(options, f"Wrote counts.csv, objects.csv and {len(names)} label images to {folder}")
+    images = count_text(len(names), "label image")
+    say(options, f"Wrote counts.csv, objects.csv and {images} to {folder}")
     return result
 
 

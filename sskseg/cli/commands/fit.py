@@ -16,9 +16,18 @@ from ...models import save_model
 from ...nn import make_network
 from ...segmentation.semi_supervised import check_methods
 from ...training import select_device
-from ..main import SHARED
+from ..options import SHARED
 from ..record import Record
-from ._common import MODEL, check_folder, model_file, new_folder, say, with_spacing
+from ..sizes import count_text
+from ._common import (
+    MODEL,
+    check_folder,
+    model_file,
+    name_samples,
+    new_folder,
+    say,
+    with_spacing,
+)
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -30,11 +39,19 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(f"{file} is a file: expected a folder, or a name that ends with .sskseg.")
     check_folder(file.parent)
     ndim = model["segmenter"].spatial_ndim
-    names, X, y = read_pairs(options.images, options.labels, spatial_ndim=ndim)
+    names, X, y = read_pairs(
+        options.images, options.labels, spatial_ndim=ndim, background=options.background
+    )
+    name_samples(options, options.images, names)
     X = with_spacing(X, options.spacing, ndim)
-    n_labeled = sum(is_labeled(label) for label in y)
-    result = {"images": len(names), "labeled": n_labeled, "model": str(file)}
-    say(options, f"{len(names)} images, {n_labeled} of them labeled")
+    labeled = [label for label in y if is_labeled(label)]
+    n_empty = sum(not _has_objects(label) for label in labeled)
+    result = {"images": len(names), "labeled": len(labeled), "model": str(file)}
+    say(
+        options,
+        f"{count_text(len(names), 'image')}, {len(labeled)} of them labeled"
+        + (f", {n_empty} of these without an object" if n_empty else ""),
+    )
     if options.dry_run:
         say(options, f"The model would be written to {file}.")
         return result
@@ -53,6 +70,12 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     record.write(file.with_name(name), outputs=[file.name], result={**result, **learned})
     say(options, f"Wrote {file}")
     return {**result, **learned}
+
+
+def _has_objects(label):
+    """Whether a label image has an object, or there are points."""
+    is_points = label.ndim == 2 and label.dtype.kind == "f"
+    return bool(len(label)) if is_points else bool((label > 0).any())
 
 
 def make_pipeline(options: argparse.Namespace) -> Pipeline:
@@ -87,6 +110,11 @@ def check_parameters(model: Pipeline) -> None:
     check_methods(segmenter.semi_supervision)
     check_augmentation(segmenter.augmentation)
     select_device(segmenter.device)
+    if model["counter"].method == "contours":
+        raise ValueError(
+            "--counter-method contours finds objects in images, without the segmenter of sskseg "
+            "fit: expected watershed or components. In Python use InstanceCounter alone."
+        )
     if isinstance(segmenter.network, str):
         make_network(segmenter.network, 1, 1, 4, 1)  # raises for another name
 

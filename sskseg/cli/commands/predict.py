@@ -9,6 +9,7 @@ import numpy as np
 
 from ...io import atomic_path, write_labels
 from ..record import Record
+from ..sizes import count_text
 from ._common import check_folder, model_file, new_folder, progress_bars, read, read_model, say
 from .count import check_counts
 
@@ -32,7 +33,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             _write(file, image)
         written.append(file.name)
     record.write(folder / "run.json", outputs=written)
-    say(options, f"Wrote {len(written)} files to {folder}")
+    say(options, f"Wrote {count_text(len(written), 'file')} to {folder}")
     return {"outputs": written, "folder": str(folder)}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...io import read_images, read_pairs
 from ...report import html
-from ._common import new_folder, read_model, say, spatial_ndim
+from ._common import name_samples, new_folder, read_model, say, spatial_ndim
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -20,7 +20,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if options.labels is None:
         names, X = read_images(options.images, spatial_ndim=ndim)
     else:
-        names, X, y = read_pairs(options.images, options.labels, spatial_ndim=ndim)
+        names, X, y = read_pairs(
+            options.images, options.labels, spatial_ndim=ndim, background=options.background
+        )
+    name_samples(options, options.images, names)
     path = html(model, X, y, options.out, names=names)
     say(options, f"Wrote {path}")
     return {"report": str(path)}

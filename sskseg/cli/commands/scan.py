@@ -3,43 +3,122 @@
 from __future__ import annotations
 
 import argparse
+import json
+import shlex
 from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ...scans import count_scan, plan_scan
-from ...scans.checkpoints import Ledger
+from ...io.scans import Scan, open_scan
+from ...scans import ScanError, count_scan, plan_scan
+from ...scans.status import ScanStatus, scan_status
+from ...training import prediction_callbacks
+from ..main import CommandFailed
 from ..record import Record
-from ._common import model_file, read_model, say
+from ..sizes import bytes_text, count_text, duration_text, of_total, shape_text
+from ._common import model_file, read_model, say, spatial_ndim
+
+_RECORD = "run.json"
+# Tasks of a scan, as a user knows them.
+_TASKS = {
+    "predict": "predicted by the network", "objects": "split into objects",
+    "match": "compared with their neighbors", "write": "written as labels",
+    "downsample": "written at lower resolutions",
+}  # fmt: skip
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Estimate, run, or show the progress of a scan."""
     if options.action == "status":
-        return _status(options)
+        return _status(options, Path(options.source))
     if options.model is None:
         raise ValueError(f"--model is missing: sskseg scan {options.action} needs one.")
-    model = read_model(options.model)
-    shapes = {"block_shape": options.block_shape, "halo": options.halo}
-    if options.action == "plan":
-        plan = asdict(plan_scan(model, options.source, n_workers=options.workers, **shapes))
-        for name, value in plan.items():
-            say(options, f"{name}: {value}")
-        return plan
-    if options.out is None:
+    if options.out is None and options.action == "run":
         raise ValueError("--out is missing: sskseg scan run needs a destination folder.")
+    model = read_model(options.model)
+    scan = _open(options, spatial_ndim(model))
+    return _plan(options, model, scan) if options.action == "plan" else _run(options, model, scan)
+
+
+def _open(options: argparse.Namespace, ndim: int) -> Scan:
+    """Open the scan, with the size of a pixel that was given."""
+    if options.spacing is None:
+        return open_scan(options.source)
+    spacing, unit = options.spacing
+    if len(spacing) not in (1, ndim):
+        raise ValueError(
+            f"--spacing must have one number, or {ndim}, one for each axis, got {len(spacing)}."
+        )
+    spacing = spacing * ndim if len(spacing) == 1 else spacing
+    return open_scan(options.source, spacing=spacing, unit=unit)
+
+
+def _plan(options, model, scan):
+    shapes = {"block_shape": options.block_shape, "halo": options.halo}
+    plan = plan_scan(model, scan, n_workers=options.workers, **shapes)
+    network = f"{count_text(plan.n_predict, 'block')} of {shape_text(plan.predict_shape)} pixels"
+    objects = f"{count_text(plan.n_blocks, 'block')} of {shape_text(plan.block_shape)} pixels"
+    lines = {
+        "scan": f"{shape_text(plan.shape)} pixels, {bytes_text(scan.data.nbytes)}",
+        "size of a pixel": _size(scan),
+        "network": f"{network}, and {shape_text(plan.network_halo)} around each: it reads "
+        f"{plan.overhead:.2f} times the pixels of the scan",
+        "objects": f"{objects}, and {shape_text(plan.halo)} around each",
+        "memory": f"{bytes_text(plan.memory)} for each worker, and the libraries",
+        "time": "unknown" if plan.seconds is None else
+        f"about {duration_text(plan.seconds)} on one worker of this computer",
+    }  # fmt: skip
+    for name, text in lines.items():
+        say(options, f"{name + ':':<17}{text}")
+    arguments = [argument for argument in options.arguments if argument != "--json"]
+    arguments[arguments.index("plan")] = "run"
+    out = [] if options.out is not None else ["--out", "DESTINATION"]
+    command = shlex.join(["sskseg", *arguments, *out])
+    say(options, f"\nCount with: {command}")
+    return {**asdict(plan), "continue": command}
+
+
+def _size(scan):
+    if scan.unit is None and set(scan.spacing) == {1.0}:
+        return "unknown; give it by --spacing if results should have units"
+    return f"{shape_text(f'{step:g}' for step in scan.spacing)} {scan.unit or ''}".strip()
+
+
+def _run(options, model, scan):
+    shapes = {"block_shape": options.block_shape, "halo": options.halo}
     record = Record(options.arguments, [model_file(options.model)])
-    with _client(options.scheduler) as client:
-        result = count_scan(
-            model, options.source, options.out, client=client, n_workers=options.workers,
-            resume=not options.fresh, intensity=options.intensity, skip_below=options.skip_below,
-            verbose=not options.json, **shapes,
-        )  # fmt: skip
+    file = Path(options.out) / _RECORD
+    with _client(options.scheduler) as client, prediction_callbacks(_Start(record, file)):
+        try:
+            result = count_scan(
+                model, scan, options.out, client=client, n_workers=options.workers,
+                resume=not options.fresh, intensity=options.intensity,
+                skip_below=options.skip_below, verbose=not options.json, **shapes,
+            )  # fmt: skip
+        except ScanError as error:
+            raise CommandFailed(str(error)) from error
     found = {"objects": result.n_objects, "cut": len(result.cut)}
-    record.write(Path(options.out) / "run.json", result=found)
-    say(options, f"{result.n_objects} objects; {len(result.cut)} of them are cut by blocks")
+    record.write(file, result=found)
+    objects = count_text(result.n_objects, "object")
+    say(options, f"{objects}; {len(result.cut)} of them are cut by blocks")
+    say(options, f"Wrote objects.csv, objects.parquet and labels (OME-Zarr) to {options.out}")
     return found
+
+
+class _Start:
+    """Write the record when the first block is finished, for `status` of a run that is killed.
+
+    Not before, since nothing may be written where the input is refused.
+    """
+
+    def __init__(self, record: Record, file: Path):
+        self.record, self.file, self.is_written = record, file, False
+
+    def on_prediction_progress(self, estimator, progress, seconds_left):
+        if not self.is_written:
+            self.record.write(self.file, result=None)
+            self.is_written = True
 
 
 def _client(address):
@@ -51,14 +130,44 @@ def _client(address):
     return Client(address)
 
 
-def _status(options):
-    folder = Path(options.source)
-    ledger = Ledger(folder / "ledger")
-    if not ledger.run():
-        raise ValueError(f"{folder} is not a destination of sskseg scan run.")
-    finished = ledger.n_finished()
-    result = {"done": ledger.has("done", 0), "finished blocks": finished}
-    say(options, "done" if result["done"] else "not done")
-    for task, n_blocks in finished.items():
-        say(options, f"{task}: {n_blocks} blocks")
-    return result
+def _status(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """Show what is done of what, and which command goes on."""
+    status = scan_status(folder)
+    command = None if status.done else _command(folder)
+    if status.done:
+        say(
+            options,
+            f"Done: {count_text(status.n_objects, 'object')} in {shape_text(status.shape)} pixels.",
+        )
+        say(options, f"Their table is {folder / 'objects.csv'}, their labels {folder / 'labels'}.")
+    else:
+        _say_progress(options, status)
+        say(options, f"\nGo on with: {command or 'the sskseg scan run that wrote this folder'}")
+    blocks = {
+        task: {"finished": n, "total": status.total.get(task)}
+        for task, n in status.finished.items()
+    }
+    found = {"done": status.done, "blocks": blocks, "continue": command}
+    return found if status.n_objects is None else {**found, "objects": status.n_objects}
+
+
+def _say_progress(options: argparse.Namespace, status: ScanStatus) -> None:
+    scan = f"a scan of {shape_text(status.shape)} pixels" if status.shape else "the scan"
+    say(options, f"Not done. Blocks of {scan}:")
+    for task, n in status.finished.items():
+        total = status.total.get(task)
+        text = count_text(n, "block") if total is None else of_total(n, total)
+        say(options, f"  {_TASKS.get(task, task) + ':':<30}{text}")
+
+
+def _command(folder):
+    """The command that wrote a folder, from its record."""
+    file = folder / _RECORD
+    if not file.is_file():
+        return None
+    record = json.loads(file.read_text(encoding="utf-8"))
+    arguments = [argument for argument in record["command"] if argument != "--fresh"]
+    command, directory = shlex.join(arguments), record.get("directory")
+    if directory in (None, str(Path.cwd())):
+        return command
+    return f"cd {shlex.quote(directory)} && {command}"

@@ -57,6 +57,30 @@ def read_region_labels(
     return found, [None if rois is None else rois.labels for rois in every]
 
 
+def read_areas_or_points(
+    path: Path,
+    names: Sequence[str],
+    spatial_ndim: int,
+    shape: Sequence[Sequence[int]],
+    background: int | None,
+) -> tuple[list[np.ndarray | None], bool]:
+    """Read the label images of files of regions, or their points if there are no areas.
+
+    Returns
+    -------
+    labels : list of ndarray, or None
+    are_points : bool
+    """
+    _, every = read_rois(path, shape, names, spatial_ndim=spatial_ndim, background=background)
+    known = [rois for rois in every if rois is not None]
+    are_points = any(len(rois.points) for rois in known) and not any(len(r.table) for r in known)
+    if not are_points:
+        check_areas(path, names, every)
+    return [
+        None if rois is None else rois.points if are_points else rois.labels for rois in every
+    ], are_points
+
+
 def read_areas(
     path: Path,
     names: Sequence[str] | None,
@@ -66,19 +90,25 @@ def read_areas(
 ) -> tuple[list[str], list[Rois | None]]:
     """Read regions as `read_rois` does; raise for an image that has points alone."""
     found, every = read_rois(path, shape, names, spatial_ndim=spatial_ndim, background=background)
-    for name, rois in zip(found, every, strict=True):
+    check_areas(path, found, every)
+    return found, every
+
+
+def check_areas(path: Path, names: Sequence[str], every: Sequence[Rois | None]) -> None:
+    """Raise for an image that has points alone."""
+    for name, rois in zip(names, every, strict=True):
         if rois is not None and len(rois.points) and not len(rois.table):
             raise ValueError(
                 f"{path} holds points of {name!r}, and no areas: read_points reads points."
             )
-    return found, every
 
 
 def holds_points(path: Path, has_tables: bool) -> bool:
     """Return whether points are read from regions: of a file, or of a folder without tables."""
     if path.is_dir():
         return not has_tables and bool(region_files(path))
-    return is_region_file(path) or path.suffix.lower() in _TIFF
+    is_table = path.suffix.lower() == ".csv"  # whose reader refuses shapes
+    return (is_region_file(path) and not is_table) or path.suffix.lower() in _TIFF
 
 
 def read_region_points(

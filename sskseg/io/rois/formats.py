@@ -27,8 +27,16 @@ FORMATS = {
 
 
 def is_region_file(path: Path) -> bool:
-    """Return whether the name of a file is that of regions, and of nothing else."""
-    return _suffix(path) in (*_OWN, ".json", ".xml", *_HDF5)
+    """Return whether the name of a file is that of regions, or its first line that of shapes."""
+    return _suffix(path) in (*_OWN, ".json", ".xml", *_HDF5) or holds_shapes(path)
+
+
+def holds_shapes(path: Path) -> bool:
+    """Return whether a file is a layer of shapes of napari, and no other table."""
+    if _suffix(path) != ".csv" or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return b"shape-type" in file.readline(1000)
 
 
 def _suffix(path):
@@ -116,8 +124,9 @@ def without_image_suffix(name: str) -> str:
 def region_files(folder: Path) -> list[Path]:
     """List the files that may hold regions in a folder, in natural order.
 
-    A zip is one if it holds ROIs; JSON may be, beside images only if it has the name of one, and
-    `read_regions` leaves it out if it is not. Beside images, .xml and .h5 are left out.
+    A zip is one if it holds ROIs. JSON may be, and shapes of napari are, beside images only if they
+    have the name of one; `read_regions` leaves JSON out that is not. Beside images, .xml and .h5
+    are left out.
     """
     names = {stem(file) for file in list_images(folder)}
     files = [f for f in folder.iterdir() if f.is_file() and not f.name.startswith(".")]
@@ -128,7 +137,7 @@ def _is_of_folder(file, names):
     suffix = _suffix(file)
     if suffix == ".zip":
         return _holds_rois(file)
-    if suffix == ".json":
+    if suffix == ".json" or holds_shapes(file):
         return not names or image_name(file) in names
     return suffix in _OWN or (not names and is_region_file(file))
 

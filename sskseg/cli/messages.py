@@ -1,0 +1,109 @@
+"""Messages of the library in the words of the command line: files and options.
+
+Messages of the library name its arguments, as ``X must have 1 channel(s), got 3``, and their
+values, as ``resume=False``. Here ``X`` is a file or a folder, and ``resume=False`` is ``--fresh``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+from .options import option_names
+
+# Arguments of the library that are no option of the same name: an option, or what was given for one
+# of the command line (in braces).
+_ARGUMENTS = {
+    "X": "{images}", "y": "{labels}", "sample": "--sample", "source": "{source}",
+    "destination": "--out", "shape": "--images", "authors": "--author", "n_workers": "--workers",
+    "resume=False": "--fresh", "overwrite=True": "--overwrite", "count_scan": "sskseg scan run",
+    "X.spacing": "the size of a pixel of {images}",
+}  # fmt: skip
+_VALUE = r"'[^']*'|\"[^\"]*\"|\{[^}]*\}|\([^()]*\)|-?[\w.]*\w"
+_BEFORE = r"(?<![\w./\\'-])"
+# What follows an argument of one word that may be a word of a sentence, too.
+_VERBS = "must|needs?|has unknown|is empty|is needed|contains|holds?|labels|says"
+_AFTER = rf"(?= (?:and \w+ )?(?:{_VERBS})\b)"
+_FIT = " of sskseg fit"  # after an option of another command
+
+
+def translate(text: str, options: argparse.Namespace) -> str:
+    """Return a message of the library in the words of the command line.
+
+    Parameters
+    ----------
+    text : str
+    options : Namespace
+        What was parsed, with ``samples``, the files of the images, where they have been read.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import argparse
+    >>> from sskseg.cli.messages import translate
+    >>> options = argparse.Namespace(command="count", images="new/", samples=["new/a.tif"])
+    >>> translate("X[0] is empty, got shape (0, 3).", options)
+    'new/a.tif is empty, got shape (0, 3).'
+    >>> translate("PercentileScaler(scope='image') cannot be used.", options)
+    '--scaler-scope image of sskseg fit cannot be used.'
+    """
+    words = _words(options)
+    samples = getattr(options, "samples", [])
+
+    def word(match):
+        return words.get(match[1], match[0])
+
+    def sample(match):
+        at = int(match[1])
+        return samples[at] if at < len(samples) else match[0]
+
+    def value(match):
+        return words.get(match[0]) or _with_value(words.get(match[1]), match[2]) or match[0]
+
+    def of_class(match):
+        option = words.get(f"{match[1]}.{match[2]}")
+        return _with_value(option, match[3]) or match[0]
+
+    def constraint(match):
+        option = words.get(f"{match[2]}.{match[1]}", match[1])
+        return f"{option} must be {match[3]}, got {match[4]}."
+
+    text = re.sub(
+        r"The '(\w+)' parameter of (\w+) must be (.+)\. Got (.+) instead\.", constraint, text
+    )
+    text = re.sub(r"\b[Xy]\[(\d+)\]", sample, text)
+    text = re.sub(rf"\b([A-Z]\w+)\((\w+)=({_VALUE})\)", of_class, text)
+    text = re.sub(rf"{_BEFORE}([a-z]\w*)=({_VALUE})", value, text)
+    text = re.sub(rf"{_BEFORE}(X\.spacing|X|[a-z]+(?:_[a-z]+)+)(?![\w(/\\'-]|\.\w)", word, text)
+    return re.sub(rf"{_BEFORE}(\w+){_AFTER}", word, text)
+
+
+def _words(options):
+    """Words for arguments of the library: of ``fit``, which made the model, and of the command."""
+    fit = {name: option + _FIT for name, option in option_names("fit").items()}
+    own = option_names(options.command)
+    given = {name: str(value) for name, value in vars(options).items() if value is not None}
+    shared = {}
+    for name, word in _ARGUMENTS.items():
+        needed = re.search(r"\{(\w+)\}", word)
+        if needed is None:
+            shared[name] = word
+        elif needed[1] in given:
+            shared[name] = word.format(**given)
+    paths = {name: given[name] for name in ("images", "labels", "path", "source") if name in given}
+    return {**(fit if options.command != "fit" else {}), **shared, **own, **paths}
+
+
+def _with_value(option, value):
+    """An option with a value as it is typed; a flag alone."""
+    if option is None or not option.startswith("--"):
+        return None
+    option, _, rest = option.partition(" ")
+    rest = f" {rest}" if rest else ""
+    if value in ("True", "False"):
+        return ("--no-" + option[2:] if value == "False" else option) + rest
+    typed = value[1:-1] if value[0] in "'\"" else {"None": "none"}.get(value, value)
+    return f"{option} {typed}{rest}"

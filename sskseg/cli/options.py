@@ -1,0 +1,223 @@
+"""Commands and their options; those of ``fit`` are generated from the estimators."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from .. import __version__
+from .formats import FORMATS
+from .parameters import estimator_parameters
+from .values import parse_duration, parse_spacing, parse_value
+
+_EPILOG = """exit codes: 0 done; 1 an error of the program, with a traceback, or blocks of a scan
+that failed; 2 bad command line or input, which the message explains; 130 interrupted without a
+result"""
+_NO_ROIS = ("tif", "ilastik", "ome-zarr")  # formats of label images
+SHARED = ("sections", "spatial_ndim")  # parameters of several steps, given once
+# Parameters that have one value on the command line: there is no backbone or earlier fit, a loss is
+# an object, and classes are not counted.
+_LEFT_OUT = ("finetune", "warm_start", "loss", "target")
+# Where the command line differs from the estimators.
+_DEFAULTS = {
+    "--random-state": "0",
+    "--verbose": "yes, without --json",
+    "--scaler-scope": "image, for consecutive sections dataset",
+}
+_SPECIAL = {"time_budget": (parse_duration, "DURATION")}
+# Prefix of the options of each step of the pipeline.
+STEPS = (
+    ("SemiSupervisedSegmenter", ""),
+    ("PercentileScaler", "scaler-"),
+    ("InstanceCounter", "counter-"),
+)
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Return the parser of all commands but ``demo``."""
+    parser = argparse.ArgumentParser(
+        prog="sskseg",
+        description="Segment and count objects in microscope images from few labels.",
+        epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
+    )  # fmt: skip
+    parser.add_argument("--version", action="version", version=__version__)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, summary, add_options in _COMMANDS:
+        command = commands.add_parser(name, help=summary, description=summary + ".", epilog=_EPILOG)
+        add_options(command)
+        command.add_argument("--json", action="store_true", help="print the result as JSON")
+    commands.add_parser("demo", help="fit, count and report in one go, see demo --help")
+    return parser
+
+
+def option_names(command: str) -> dict[str, str]:
+    """Return the options of a command by the names of arguments in Python.
+
+    Parameters
+    ----------
+    command : str
+
+    Returns
+    -------
+    dict of str to str
+        Parameters of estimators with the class, ``InstanceCounter.min_size``, and without.
+    """
+    parser = argparse.ArgumentParser(add_help=False)
+    next(add for name, _, add in _COMMANDS if name == command)(parser)
+    options = [action for action in parser._actions if action.option_strings]
+    names = {action.dest: action.option_strings[0] for action in options}
+    return {dest.rpartition(".")[2]: option for dest, option in reversed(names.items())} | names
+
+
+def _fit(command):
+    command.add_argument("images", type=Path, help="file or folder of images")
+    command.add_argument(
+        "--labels", type=Path, required=True,
+        help="file or folder of label images, regions or points; paired with images by name",
+    )  # fmt: skip
+    command.add_argument("--out", type=Path, required=True, help="model file, or folder for it")
+    _spacing(command)
+    _background(command)
+    command.add_argument("--dry-run", action="store_true", help="check everything, train nothing")
+    for class_name, prefix in STEPS:
+        _parameters(command, class_name, prefix)
+
+
+def _spacing(command):
+    command.add_argument(
+        "--spacing", type=parse_spacing, metavar="SIZE",
+        help="size of a pixel, such as 0.5um or, along each axis, 2,0.5,0.5um; by default that "
+        "of the files",
+    )  # fmt: skip
+
+
+def _background(command):
+    command.add_argument(
+        "--background", type=int, metavar="CLASS",
+        help="class of labels of ilastik (.h5) that is background, or 0 if none is",
+    )  # fmt: skip
+
+
+def _parameters(command, class_name, prefix):
+    """Options for the parameters of an estimator; those that are not given are not set."""
+    group = command.add_argument_group(f"parameters of {class_name}")
+    for parameter in estimator_parameters(class_name, prefix):
+        if parameter.name in _LEFT_OUT or (prefix and parameter.name in SHARED):
+            continue
+        default = _DEFAULTS.get(parameter.option, parameter.default)
+        parse, metavar = _SPECIAL.get(parameter.name, (parse_value, "VALUE"))
+        kind = "" if parameter.is_flag or metavar != "VALUE" else f"{parameter.kind}; "
+        text = f"{parameter.summary} ({kind}default: {default})".replace("%", "%%")
+        settings: dict = {"help": text, "default": argparse.SUPPRESS}
+        settings["dest"] = f"{class_name}.{parameter.name}"
+        if parameter.is_flag:
+            group.add_argument(parameter.option, action=argparse.BooleanOptionalAction, **settings)
+        else:
+            group.add_argument(parameter.option, type=parse, metavar=metavar, **settings)
+
+
+def _model(command):
+    command.add_argument("--model", type=Path, required=True, help="model file, or its folder")
+
+
+def _images_and_model(command):
+    command.add_argument("images", type=Path, help="file or folder of images")
+    _model(command)
+
+
+def _predict(command):
+    _images_and_model(command)
+    command.add_argument("--out", type=Path, required=True, help="folder for the results")
+    command.add_argument(
+        "--output", choices=("labels", "probability", "mask"), default="labels",
+        help="what to write of each image (default: labels)",
+    )  # fmt: skip
+    _spacing(command)
+
+
+def _count(command):
+    _images_and_model(command)
+    command.add_argument("--out", type=Path, help="folder for counts.csv, objects.csv and labels")
+    command.add_argument(
+        "--rois", action="append", default=[], choices=[f for f in FORMATS if f not in _NO_ROIS],
+        help="write objects in this format, too; may be given several times",
+    )  # fmt: skip
+    _spacing(command)
+
+
+def _report(command):
+    _images_and_model(command)
+    command.add_argument("--labels", type=Path, help="labels to compare with")
+    _background(command)
+    command.add_argument("--out", type=Path, required=True, help="HTML file")
+
+
+def _convert(command):
+    command.add_argument("labels", type=Path, help="label images, ROIs or other regions")
+    command.add_argument("--images", type=Path, help="their images, for sizes and names")
+    command.add_argument(
+        "--to", choices=FORMATS, metavar="FORMAT",
+        help=f"{', '.join(FORMATS)}; imagej is an ROI zip, geojson for QuPath (default: by the "
+        "suffix of --out)",
+    )  # fmt: skip
+    command.add_argument(
+        "--out", type=Path,
+        help="folder for the results, or the file of one image, such as cell.geojson",
+    )  # fmt: skip
+    _background(command)
+    group = command.add_argument_group("for labels in an OME-Zarr image (--to ome-zarr)")
+    group.add_argument("--image", help="the image, such as scan.ome.zarr or plate.zarr:/A/1/0")
+    group.add_argument("--name", help="name of the labels (default: objects)")
+    group.add_argument("--table", type=Path, help="measurements of the objects, objects.csv")
+    group.add_argument("--overwrite", action="store_true", help="replace labels of this name")
+
+
+def _export(command):
+    _model(command)
+    command.add_argument("--out", type=Path, required=True, help="NAME.onnx or NAME.zip")
+    group = command.add_argument_group("for a bioimage.io package (NAME.zip)")
+    group.add_argument("--sample", type=Path, help="an image that may be published")
+    group.add_argument("--name", help="name of the model")
+    group.add_argument("--description", help="a sentence or two")
+    group.add_argument("--author", action="append", help="may be given several times")
+    group.add_argument("--license", help="such as CC-BY-4.0")
+    _spacing(group)
+
+
+def _info(command):
+    command.add_argument(
+        "path", type=Path,
+        help="model, images, regions or OME-Zarr: a file, or a folder of files",
+    )  # fmt: skip
+
+
+def _scan(command):
+    command.add_argument("action", choices=("plan", "run", "status"))
+    command.add_argument("source", help="scan; with status the destination")
+    command.add_argument("--model", type=Path, help="model file, or its folder")
+    command.add_argument("--out", type=Path, help="destination folder")
+    _spacing(command)
+    for name in ("block-shape", "halo"):
+        command.add_argument(
+            f"--{name}", type=parse_value, metavar="PIXELS", help="pixels, such as 64,512,512"
+        )
+    command.add_argument("--workers", type=int, metavar="N", help="threads of this process")
+    command.add_argument("--scheduler", help="address of a dask scheduler, such as tcp://host:8786")
+    command.add_argument(
+        "--skip-below", type=float, metavar="INTENSITY", help="intensity that blocks must reach"
+    )
+    command.add_argument("--intensity", action="store_true", help="measure intensities of objects")
+    command.add_argument("--fresh", action="store_true", help="start anew instead of resuming")
+
+
+_COMMANDS: tuple[tuple[str, str, Callable], ...] = (
+    ("fit", "Learn from images of which some are labeled; write a model", _fit),
+    ("predict", "Write labels, probabilities or masks of images", _predict),
+    ("count", "Count and measure the objects in images", _count),
+    ("scan", "Count the objects of a scan larger than memory", _scan),
+    ("report", "Write an HTML page about a model and its predictions", _report),
+    ("convert", "Convert labels and regions of interest between programs", _convert),
+    ("export", "Write a model for other programs: ONNX or bioimage.io", _export),
+    ("info", "Show what a model, images, regions or OME-Zarr hold", _info),
+)
