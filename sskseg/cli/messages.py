@@ -22,7 +22,7 @@ _ARGUMENTS = {
 _VALUE = r"'[^']*'|\"[^\"]*\"|\{[^}]*\}|\([^()]*\)|-?[\w.]*\w"
 _BEFORE = r"(?<![\w./\\'-])"
 # What follows an argument of one word that may be a word of a sentence, too.
-_VERBS = "must|needs?|has unknown|is empty|is needed|contains|holds?|labels|says"
+_VERBS = "must|needs?|has unknown|is empty|is needed|is labeled|contains|holds?|labels|says"
 _AFTER = rf"(?= (?:and \w+ )?(?:{_VERBS})\b)"
 _FIT = " of sskseg fit"  # after an option of another command
 
@@ -69,7 +69,7 @@ def translate(text: str, options: argparse.Namespace) -> str:
 
     def constraint(match):
         option = words.get(f"{match[2]}.{match[1]}", match[1])
-        return f"{option} must be {match[3]}, got {match[4]}."
+        return f"{option} must be {_expected(match[3])}, got {match[4]}."
 
     text = re.sub(
         r"The '(\w+)' parameter of (\w+) must be (.+)\. Got (.+) instead\.", constraint, text
@@ -79,6 +79,35 @@ def translate(text: str, options: argparse.Namespace) -> str:
     text = re.sub(rf"{_BEFORE}([a-z]\w*)=({_VALUE})", value, text)
     text = re.sub(rf"{_BEFORE}(X\.spacing|X|[a-z]+(?:_[a-z]+)+)(?![\w(/\\'-]|\.\w)", word, text)
     return re.sub(rf"{_BEFORE}(\w+){_AFTER}", word, text)
+
+
+def _expected(text):
+    """What scikit-learn says of types and ranges, in words for values that are typed."""
+    parts = re.split(r", (?=an? |None)| or (?=an? |None)", text)
+    found = [_type(part) for part in parts]
+    known = [*dict.fromkeys(part for part in found if part)]
+    return " or ".join([", ".join(known[:-1]), known[-1]] if len(known) > 1 else known) or text
+
+
+def _type(part):
+    """One type; empty for objects, which cannot be typed."""
+    if part == "None":
+        return "none"
+    among = re.fullmatch(r"an? str among \{(.*)\}", part)
+    if among:
+        names = among[1].replace("'", "")
+        return f"one of {names}" if ", " in names else names
+    number = re.fullmatch(r"an? (int|float) in the range ([\[(])(\S+), (\S+)([\])])", part)
+    if number:
+        kind = "a whole number" if number[1] == "int" else "a number"
+        low, high = (bound.removesuffix(".0") for bound in number.group(3, 4))
+        if high == "inf":
+            return f"{kind} of at least {low}" if number[2] == "[" else f"{kind} above {low}"
+        is_closed = number[2] + number[5] == "[]"
+        return f"{kind} from {low} to {high}" if is_closed else f"{kind} between {low} and {high}"
+    if re.fullmatch(r"an instance of '(tuple|list|numpy.ndarray)'", part):
+        return "values separated by commas"
+    return "a name" if part == "an instance of 'str'" else ""
 
 
 def _words(options):

@@ -151,6 +151,7 @@ def _report(command):
     command.add_argument("--labels", type=Path, help="labels to compare with")
     _background(command)
     command.add_argument("--out", type=Path, required=True, help="HTML file")
+    _spacing(command)
 
 
 def _convert(command):
@@ -206,6 +207,9 @@ def _scan(command):
     command.add_argument("--scheduler", help="address of a dask scheduler, such as tcp://host:8786")
     command.add_argument(
         "--skip-below", type=float, metavar="INTENSITY", help="intensity that blocks must reach"
+    )
+    command.add_argument(
+        "--mask", help="image of the scan or coarser, which is 0 where nothing is to be counted"
     )
     command.add_argument("--intensity", action="store_true", help="measure intensities of objects")
     command.add_argument("--fresh", action="store_true", help="start anew instead of resuming")

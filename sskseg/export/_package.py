@@ -14,6 +14,7 @@ from torch import nn
 
 from ..images.displacement import displacement_margin
 from ..inference import tile_settings
+from ..io.units import ngff_unit
 from ._architecture import FACTORY, architecture
 from ._graph import INPUT, OPSET, OUTPUT, make_graph, probability_module
 from ._metadata import add_metadata, axis_names, input_channels, metadata, output_channels
@@ -23,7 +24,11 @@ from ._sample import cover
 from ._sizes import InputSizes, input_sizes
 from ._verification import verify_graph
 
-_UNITS = {"nm": "nanometer", "µm": "micrometer", "mm": "millimeter"}
+# What fields of the description must be, where the format says it in many words.
+_EXPECTED = {
+    "name": "at least 5 letters, digits, spaces, _+-()",
+    "license": "an identifier of SPDX such as CC-BY-4.0",
+}
 
 
 def check_bioimageio() -> None:
@@ -198,17 +203,21 @@ class Package:
             "id": INPUT, "axes": axes[0], "preprocessing": self.described, **tensors[INPUT],
             "data": v0_5.IntervalOrRatioDataDescr(type="float32"), "pad": self._padding(v0_5),
         }  # fmt: skip
-        return v0_5.ModelDescr(
-            **fields,
-            documentation=files["documentation"],
-            covers=files["covers"],
-            inputs=[v0_5.InputTensorDescr(**given)],
-            outputs=[
-                v0_5.OutputTensorDescr(id=OUTPUT, axes=axes[1], data=probability, **tensors[OUTPUT])
-            ],
-            weights=files["weights"],
-            config=v0_5.Config(sskseg=self.metadata),
+        output = v0_5.OutputTensorDescr(
+            id=OUTPUT, axes=axes[1], data=probability, **tensors[OUTPUT]
         )
+        try:
+            return v0_5.ModelDescr(
+                **fields,
+                documentation=files["documentation"],
+                covers=files["covers"],
+                inputs=[v0_5.InputTensorDescr(**given)],
+                outputs=[output],
+                weights=files["weights"],
+                config=v0_5.Config(sskseg=self.metadata),
+            )
+        except ValueError as error:
+            raise _of_fields(error, fields) from error
 
     def _padding(self, v0_5: Any) -> Any:
         if any(self.sizes.margin):
@@ -251,10 +260,23 @@ def _halo(parts: Parts, sizes: InputSizes, halo: int | None) -> tuple[int, ...]:
 def _scales(parts: Parts, sample: Any) -> list[dict[str, Any]]:
     """Size and unit of a pixel along each axis, as far as they are known."""
     ndim = parts.segmenter.spatial_ndim
-    spacing, unit = getattr(sample, "spacing", None), getattr(sample, "unit", None)
-    if spacing is None or unit not in _UNITS:
+    spacing, unit = getattr(sample, "spacing", None), ngff_unit(getattr(sample, "unit", None) or "")
+    if spacing is None or unit is None:
         return [{}] * ndim
-    return [{"scale": float(size), "unit": _UNITS[unit]} for size in spacing[-ndim:]]
+    return [{"scale": float(size), "unit": unit} for size in spacing[-ndim:]]
+
+
+def _of_fields(error: Any, fields: dict[str, Any]) -> ValueError:
+    """The error of the format for fields of the user: a line, where it has many."""
+    found = {str(each["loc"][0]): each for each in getattr(error, "errors", list)() if each["loc"]}
+    known = [name for name in found if name in fields]
+    if not known:
+        return error
+    return ValueError(" ".join(
+        f"{name} must be {_EXPECTED[name]}, got {fields[name]!r}." if name in _EXPECTED
+        else f"{name} is not allowed in a package: {found[name]['msg']}, got {fields[name]!r}."
+        for name in known
+    ))  # fmt: skip
 
 
 def save_package(description: Any, folder: Path) -> Path:

@@ -77,9 +77,9 @@ def check_images(
     images = [_one_image(image, i, spatial_ndim, name) for i, image in enumerate(images)]
     channels = {image.shape[-1] for image in images}
     if len(channels) > 1:
-        raise ValueError(
-            f"All images of {name} must have the same number of channels, got {sorted(channels)}."
-        )
+        first = {image.shape[-1]: i for i, image in reversed([*enumerate(images)])}
+        got = ", ".join(f"{n} ({name}[{first[n]}])" for n in sorted(first))
+        raise ValueError(f"All images of {name} must have the same number of channels, got {got}.")
     if n_channels is not None and channels != {n_channels}:
         raise ValueError(f"{name} must have {n_channels} channel(s), got {channels.pop()}.")
     _check_channels_last([image.shape for image in images], name)

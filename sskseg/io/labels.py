@@ -108,6 +108,8 @@ def read_labels(
 
 def _label_sources(path):
     path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"No label file at {path}.")
     if not path.is_dir():
         return image_files(path)
     every = list_images(path)

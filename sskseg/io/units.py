@@ -41,6 +41,11 @@ def ngff_unit(unit: str) -> str | None:
     return None if np.isnan(meters) else name
 
 
+def unit_symbol(unit: str) -> str:
+    """Return the symbol of a unit of length, such as "µm"; another unit as it is."""
+    return next((names[1] for names in _LENGTHS.values() if ngff_unit(unit) == names[0]), unit)
+
+
 def convert_spacing(
     spacing: dict[str, float], units: dict[str, str], wanted: str | None, source: object
 ) -> tuple[dict[str, float], str | None]:

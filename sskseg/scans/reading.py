@@ -13,8 +13,8 @@ from .grid import Grid
 from .plan import Plan
 
 NOT_FINITE = (
-    "The scan contains NaN or infinity; finite values are required where the mask is not 0. Give "
-    "mask=, which is 0 where nothing was imaged, or replace such values in the scan."
+    "source contains NaN or infinity; finite values are required. Where nothing was imaged, "
+    "mask must be 0; replace such values elsewhere."
 )
 
 

@@ -88,7 +88,8 @@ def check_scan(source: Any, objects: BlockObjects, steps: Sequence[Any]) -> Scan
         source = Scan(source, axes, (1.0,) * ndim, None, f"dask {source.name}")
     if len(source.spacing) != ndim:
         raise ValueError(
-            f"source has the axes {source.axes!r}; the estimator expects {ndim} spatial axes."
+            f"source must have {ndim} spatial axes, as the estimator does, got the axes "
+            f"{source.axes!r}."
         )
     if objects.consecutive:
         _check_scaling(steps)
@@ -113,8 +114,8 @@ def _with_spacing(scan, spacing):
     ratio = np.divide(scan.spacing, spacing)
     if not np.allclose(ratio, ratio[0], rtol=1e-3):
         raise ValueError(
-            f"The counter has spacing={spacing}, the source {scan.spacing}: give "
-            "open_scan(..., spacing=...), or a counter of the source's."
+            f"The counter was fitted with pixels of {spacing}, and the source has pixels of "
+            f"{scan.spacing}: spacing must have the same ratios."
         )
     return scan
 

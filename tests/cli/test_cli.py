@@ -338,8 +338,9 @@ def test_a_format_that_refuses_leaves_nothing(folder, tmp_path, monkeypatch, cap
         (["--width", "wide"], "--width must be an int in the range [1, inf) or None, got 'wide'."),
         (["--counter-min-size", "-1"], "--counter-min-size must be an int"),
         (["--counter-method", "contours"], "--counter-method contours finds objects in images"),
-        (["--out", "FILE"], "is a file: expected a folder"),
-        (["--out", "FILE/below"], "is a file: expected a folder"),
+        (["--out", "FILE"], "is a file: --out must be a folder, or a name that ends with .sskseg"),
+        (["--out", "FILE/below"], "is a file: --out must be a folder, or a name"),
+        (["--out", "model.pth"], "model.pth is the name of a file: --out must be a folder, or"),
         (["--spacing", "1,2,3um"], "--spacing must have one number, or 2"),
     ],
 )
@@ -387,4 +388,4 @@ def test_reports_are_written_into_new_folders(folder, tmp_path, capsys):
     assert run(*arguments, tmp_path / "new" / "report.html") == 0
     assert (tmp_path / "new" / "report.html").is_file()
     assert run(*arguments, tmp_path) == 2
-    assert "must be an HTML file, got the folder" in capsys.readouterr().err
+    assert "is a folder: --out must be an HTML file." in capsys.readouterr().err

@@ -24,7 +24,11 @@ from sskseg.images import (
         ([np.zeros((4, 4)), np.full((4, 4), np.inf)], 2, r"X\[1\] contains NaN or infinity"),
         (np.zeros((1, 4, 4), complex), 2, "got dtype complex128"),
         (np.array([["a", "b"]])[None], 2, "got dtype <U1"),
-        ([np.zeros((4, 4, 1)), np.zeros((4, 4, 2))], 2, r"same number of channels, got \[1, 2\]"),
+        (
+            [np.zeros((4, 4, 1)), np.zeros((4, 4, 2))],
+            2,
+            r"number of channels, got 1 \(X\[0\]\), 2 \(X\[1\]\)\.",
+        ),
         ("images.tif", 2, "got str"),
         (np.zeros((1, 4, 4)), 4, "spatial_ndim must be 2 or 3, got 4"),
     ],

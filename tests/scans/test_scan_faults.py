@@ -199,7 +199,11 @@ def test_bad_input_is_refused_before_anything_is_written(components, plane, tmp_
     physical.fit(components[:-1].transform(plane[None]))
     unevenly = make_pipeline(*steps[:-1], physical)
     for arguments, options, message in [
-        ((components, volume, out), {}, "source has the axes 'zyx'; the estimator expects 2"),
+        (
+            (components, volume, out),
+            {},
+            "source must have 2 spatial axes, as the estimator does, got the axes 'zyx'",
+        ),
         ((unevenly, known, out), {}, r"spacing=\(2.0, 0.5\), the source \(1.0, 1.0\): give open"),
         ((components, image, out), {"block_shape": 40, "halo": 41}, "as long as the halo, got 40"),
         ((components, image, out), {"skip_below": "x"}, "'skip_below' parameter of count_scan"),

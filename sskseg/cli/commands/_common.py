@@ -129,13 +129,13 @@ def new_folder(path: Path) -> Path:
     return path
 
 
-def check_folder(path: Path) -> None:
+def check_folder(path: Path, expected: str = "a folder for the results") -> None:
     """Raise if there cannot be a folder, or should be none: before anything is computed."""
     for part in (path, *path.parents):
         if part.exists() and not part.is_dir():
-            raise ValueError(f"{part} is a file: expected a folder for the results.")
+            raise ValueError(f"{part} is a file: --out must be {expected}.")
     if path.suffix.lower() in _FILES and not path.exists():
-        raise ValueError(f"--out must be a folder for the results, got the name of a file, {path}.")
+        raise ValueError(f"{path} is the name of a file: --out must be {expected}.")
 
 
 def file_names(path: Path) -> dict[str, str]:

@@ -35,9 +35,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     model = make_pipeline(options)
     check_parameters(model)
     file = model_file(options.out)
+    expected = f"a folder, or a name that ends with {Path(MODEL).suffix}"
     if file == options.out and file.suffix != Path(MODEL).suffix:
-        raise ValueError(f"{file} is a file: expected a folder, or a name that ends with .sskseg.")
-    check_folder(file.parent)
+        raise ValueError(f"{file} is a file: --out must be {expected}.")
+    check_folder(file.parent, expected)
     ndim = model["segmenter"].spatial_ndim
     names, X, y = read_pairs(
         options.images, options.labels, spatial_ndim=ndim, background=options.background

@@ -6,14 +6,15 @@ import argparse
 from typing import Any
 
 from ...io import read_images, read_pairs
+from ...io.units import unit_symbol
 from ...report import html
-from ._common import name_samples, new_folder, read_model, say, spatial_ndim
+from ._common import name_samples, new_folder, read_model, say, spatial_ndim, with_spacing
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Write the page."""
     if options.out.is_dir():
-        raise ValueError(f"--out must be an HTML file, got the folder {options.out}.")
+        raise ValueError(f"{options.out} is a folder: --out must be an HTML file.")
     new_folder(options.out.absolute().parent)
     model, y = read_model(options.model), None
     ndim = spatial_ndim(model)
@@ -24,6 +25,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             options.images, options.labels, spatial_ndim=ndim, background=options.background
         )
     name_samples(options, options.images, names)
-    path = html(model, X, y, options.out, names=names)
+    X = with_spacing(X, options.spacing, ndim)
+    size = {"spacing": X.spacing, "unit": unit_symbol(X.unit or "pixels")} if X.spacing else {}
+    path = html(model, X, y, options.out, names=names, **size)
     say(options, f"Wrote {path}")
     return {"report": str(path)}

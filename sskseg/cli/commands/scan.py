@@ -54,9 +54,14 @@ def _open(options: argparse.Namespace, ndim: int) -> Scan:
     return open_scan(options.source, spacing=spacing, unit=unit)
 
 
+def _mask(options):
+    return None if options.mask is None else open_scan(options.mask).data
+
+
 def _plan(options, model, scan):
     shapes = {"block_shape": options.block_shape, "halo": options.halo}
-    plan = plan_scan(model, scan, n_workers=options.workers, **shapes)
+    mask = _mask(options)
+    plan = plan_scan(model, scan, n_workers=options.workers, mask=mask, **shapes)
     network = f"{count_text(plan.n_predict, 'block')} of {shape_text(plan.predict_shape)} pixels"
     objects = f"{count_text(plan.n_blocks, 'block')} of {shape_text(plan.block_shape)} pixels"
     lines = {
@@ -88,11 +93,11 @@ def _size(scan):
 def _run(options, model, scan):
     shapes = {"block_shape": options.block_shape, "halo": options.halo}
     record = Record(options.arguments, [model_file(options.model)])
-    file = Path(options.out) / _RECORD
+    file, mask = Path(options.out) / _RECORD, _mask(options)
     with _client(options.scheduler) as client, prediction_callbacks(_Start(record, file)):
         try:
             result = count_scan(
-                model, scan, options.out, client=client, n_workers=options.workers,
+                model, scan, options.out, client=client, n_workers=options.workers, mask=mask,
                 resume=not options.fresh, intensity=options.intensity,
                 skip_below=options.skip_below, verbose=not options.json, **shapes,
             )  # fmt: skip

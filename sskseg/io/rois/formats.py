@@ -9,7 +9,7 @@ from typing import Any
 from ..folders import SUFFIXES, list_images, natural_key, stem, without_label_suffix
 from . import cellpose, coco, cvat, ilastik, imagej, labelme, napari, qupath
 from .documents import dialect, load_json
-from .regions import ImageRegions
+from .regions import ImageRegions, listed
 
 _JSON = {
     "geojson": qupath.parse_geojson, "coco": coco.parse_coco, "labelme": labelme.parse_labelme,
@@ -143,8 +143,12 @@ def _is_of_folder(file, names):
 
 
 def no_regions(folder: Path) -> FileNotFoundError:
-    """Make the error of a folder without regions."""
-    return FileNotFoundError(f"No files of regions (.roi, .zip, .geojson, .json ...) in {folder}.")
+    """Make the error of a folder without regions; it names JSON of other kinds."""
+    others = [file.name for file in region_files(folder)]
+    return FileNotFoundError(
+        f"No files of regions (.roi, .zip, .geojson, .json ...) in {folder}"
+        + (f": {listed(others)} of another kind." if others else ".")
+    )
 
 
 def holds_regions(file: Path) -> bool:
