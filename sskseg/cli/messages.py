@@ -77,7 +77,7 @@ def translate(text: str, options: argparse.Namespace) -> str:
     text = re.sub(r"\b[Xy]\[(\d+)\]", sample, text)
     text = re.sub(rf"\b([A-Z]\w+)\((\w+)=({_VALUE})\)", of_class, text)
     text = re.sub(rf"{_BEFORE}([a-z]\w*)=({_VALUE})", value, text)
-    text = re.sub(rf"{_BEFORE}(X\.spacing|X|[a-z]+(?:_[a-z]+)+)(?![\w(/\\'-]|\.\w)", word, text)
+    text = re.sub(rf"{_BEFORE}(X\.spacing|X|[a-z]+(?:_[a-z]+)+)(?![\w(\[/\\'-]|\.\w)", word, text)
     return re.sub(rf"{_BEFORE}(\w+){_AFTER}", word, text)
 
 

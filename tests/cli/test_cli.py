@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 
 from sskseg import ContourDetector, InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.cli import main
-from sskseg.cli.commands import _common
+from sskseg.cli.commands import _common, _exchange
 from sskseg.cli.options import make_parser
 from sskseg.cli.parameters import estimator_parameters
 from sskseg.cli.values import parse_duration, parse_spacing, parse_value
@@ -109,7 +109,10 @@ def test_dry_run_trains_nothing(folder, tmp_path, capsys):
     assert "4 images, 2 of them labeled" in capsys.readouterr().out
     assert not out.exists()
     assert run(*arguments, "--dry-run", "--max-steps", "-3") == 2
-    assert "--max-steps must be an int" in capsys.readouterr().err
+    assert (
+        "--max-steps must be a whole number of at least 1 or none, got -3."
+        in capsys.readouterr().err
+    )
 
 
 def test_info(folder, capsys):
@@ -321,7 +324,7 @@ def test_a_format_that_refuses_leaves_nothing(folder, tmp_path, monkeypatch, cap
     def refuse(*arguments, **options):
         raise ValueError("cannot hold holes")
 
-    monkeypatch.setattr(_common, "write_rois", refuse)
+    monkeypatch.setattr(_exchange, "write_rois", refuse)
     out = tmp_path / "out"
     arguments = ["count", folder / "images", "--model", folder / "model", "--out", out]
     assert run(*arguments, "--rois", "napari") == 2
@@ -335,8 +338,11 @@ def test_a_format_that_refuses_leaves_nothing(folder, tmp_path, monkeypatch, cap
         (["--network", "foo"], "--network must be one of"),
         (["--semi-supervision", "foo"], "--semi-supervision must be 'auto', None, or one or"),
         (["--augmentation", "{'hazee': 0}"], "--augmentation has unknown fields"),
-        (["--width", "wide"], "--width must be an int in the range [1, inf) or None, got 'wide'."),
-        (["--counter-min-size", "-1"], "--counter-min-size must be an int"),
+        (["--width", "wide"], "--width must be a whole number of at least 1 or none, got 'wide'."),
+        (
+            ["--counter-min-size", "-1"],
+            "--counter-min-size must be a whole number of at least 0 or auto, got -1.",
+        ),
         (["--counter-method", "contours"], "--counter-method contours finds objects in images"),
         (["--out", "FILE"], "is a file: --out must be a folder, or a name that ends with .sskseg"),
         (["--out", "FILE/below"], "is a file: --out must be a folder, or a name"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,12 +13,11 @@ from typing import Any
 from tqdm import tqdm
 
 from ...images import ImageStack
-from ...io import read_images, write_labels, write_rois
+from ...io import read_images
 from ...io.folders import SUFFIXES, stem
 from ...io.images import image_files
 from ...models import load_model
 from ...training import prediction_callbacks
-from ..formats import OF_ALL, OF_IMAGE
 
 MODEL = "model.sskseg"
 # Suffixes of files, which no folder of results should have.
@@ -25,7 +25,6 @@ _FILES = (
     *SUFFIXES, ".csv", ".json", ".xml", ".zip", ".html", ".geojson", ".h5", ".onnx", ".pdf", ".pt",
     ".pth", ".pkl",
 )  # fmt: skip
-MEASURED = ("imagej", "geojson")  # formats of one image that hold measurements
 
 
 def model_file(path: Path) -> Path:
@@ -134,6 +133,9 @@ def check_folder(path: Path, expected: str = "a folder for the results") -> None
     for part in (path, *path.parents):
         if part.exists() and not part.is_dir():
             raise ValueError(f"{part} is a file: --out must be {expected}.")
+    existing = next(part for part in (path, *path.absolute().parents) if part.exists())
+    if not os.access(existing, os.W_OK):
+        raise ValueError(f"{existing} cannot be written to: --out must be another folder.")
     if path.suffix.lower() in _FILES and not path.exists():
         raise ValueError(f"{path} is the name of a file: --out must be {expected}.")
 
@@ -143,54 +145,3 @@ def file_names(path: Path) -> dict[str, str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the images have been read
         return {stem(file): file.name for file in image_files(path)}
-
-
-def write_as(
-    folder: Path,
-    kind: str,
-    named: list[tuple[str, Any]],
-    tables: dict[str, Any],
-    files: dict[str, str],
-) -> list[str]:
-    """Write label images in a format, and return the names of the files.
-
-    Parameters
-    ----------
-    folder : Path
-    kind : str
-        Of `sskseg.cli.formats.FORMATS`.
-    named : list of (str, ndarray of int)
-        Names of images, and their labels.
-    tables : dict of str to DataFrame
-        Measurements of the objects of images by name, for the formats that hold them.
-    files : dict of str to str
-        Names of the image files, see `file_names`.
-    """
-    if kind in OF_ALL:
-        write_file(folder / OF_ALL[kind], kind, named, tables, files)
-        return [OF_ALL[kind]]
-    paths = [folder / f"{name}{OF_IMAGE[kind]}" for name, _ in named]
-    for path, each in zip(paths, named, strict=True):
-        write_file(path, kind, [each], tables, files)
-    return [path.name for path in paths]
-
-
-def write_file(
-    path: Path,
-    kind: str,
-    named: list[tuple[str, Any]],
-    tables: dict[str, Any],
-    files: dict[str, str],
-) -> None:
-    """Write a file of one image, or of all in the formats that hold several; see `write_as`."""
-    names, labels = zip(*named, strict=True)
-    if kind == "tif":
-        write_labels(path, labels)
-        return
-    options: dict[str, Any] = {"names": [files.get(name, name) for name in names], "format": kind}
-    if kind in MEASURED:
-        options["table"] = tables.get(names[0])
-    try:
-        write_rois(path, list(labels) if kind in OF_ALL else labels[0], **options)
-    except ValueError as error:
-        raise ValueError(f"{', '.join(names[:3])}: {error}") from error

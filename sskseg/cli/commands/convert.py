@@ -6,7 +6,6 @@ import argparse
 import warnings
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ...io import (
@@ -18,10 +17,10 @@ from ...io import (
 )
 from ...io.ome_zarr.existing import read_image_group
 from ...io.ome_zarr.reading import holds_zarr, open_label_image
-from ...io.rois.adapters import holds_labels, read_areas
 from ...io.rois.formats import FORMATS as ROI_SUFFIXES
 from ..formats import FORMATS, OF_ALL, OME_ZARR
-from ._common import MEASURED, file_names, new_folder, say, write_as, write_file
+from ._common import file_names, new_folder, say
+from ._exchange import MEASURED, check_items, read_labeled, write_as, write_file
 
 _SUFFIXES = {"tif": (".tif", ".tiff"), OME_ZARR: (".zarr",), **ROI_SUFFIXES}
 _OTHERS = {suffix for suffixes in _SUFFIXES.values() for suffix in suffixes}
@@ -37,7 +36,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if options.images is not None:
         names, X = read_images(options.images)
         shapes = [image.shape[:2] for image in X]
-    known, tables = _read(options, names, shapes)
+    known = read_labeled(options.labels, names, shapes, options.background)
     if not known:
         raise ValueError(f"No image in {options.images} has labels in {options.labels}.")
     file = options.out if _is_file(options) else None
@@ -46,36 +45,21 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             f"{options.labels} holds labels of {len(known)} images, and --to {options.to} one in "
             f"each file: --out must be a folder, got {file}."
         )
+    check_items(known, options.to)
     folder = new_folder(options.out if file is None else file.absolute().parent)
     files = {} if options.images is None else file_names(options.images)
-    _warn_of_losses(options.to, tables)
+    _warn_of_losses(options.to, [item.table for item in known if item.table is not None])
     if options.to == OME_ZARR:
-        written = _with_images(folder, file, names, X, dict(known))
+        labels = {item.name: item.labels for item in known}
+        written = _with_images(folder, file, names, X, labels)
     elif file is not None:
-        write_file(file, options.to, known, tables, files)
+        write_file(file, options.to, known, files)
         written = [file.name]
     else:
-        written = write_as(folder, options.to, known, tables, files)
+        written = write_as(folder, options.to, known, files)
     shown = f"{', '.join(written[:3])}{' ...' if len(written) > 3 else ''} to {folder}"
     say(options, f"Wrote {shown if file is None else file}")
     return {"outputs": written, "folder": str(folder)}
-
-
-def _read(options, names, shapes):
-    """Pairs of name and label image, and the tables of regions by name; empty without regions."""
-    path, background = options.labels, options.background
-    if holds_zarr(path) or not holds_labels(path):
-        names, labels = read_labels(path, names, shape=shapes)
-        each = zip(names, labels, strict=True)
-        return [(name, label) for name, label in each if label is not None], {}
-    known, tables = [], {}
-    for name, rois in zip(*read_areas(path, names, 2, shapes, background), strict=True):
-        if rois is None or rois.labels is None:
-            continue
-        table = rois.table.drop(columns="section", errors="ignore")
-        known.append((name, rois.labels))
-        tables[name] = table[table.id.isin(np.unique(rois.labels))]  # others are hidden
-    return known, tables
 
 
 def _is_file(options):
@@ -86,7 +70,7 @@ def _is_file(options):
 
 def _warn_of_losses(kind, tables):
     """Warn of classes and measurements that a format does not take."""
-    joined = pd.concat([pd.DataFrame(), *tables.values()])
+    joined = pd.concat([pd.DataFrame(), *tables])
     lost = {name for name in joined if name not in ("id", "name") and joined[name].notna().any()}
     if lost and joined["class"].nunique() < 2:  # one class distinguishes nothing
         lost -= {"class"}

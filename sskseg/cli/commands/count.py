@@ -23,8 +23,8 @@ from ._common import (
     read,
     read_model,
     say,
-    write_as,
 )
+from ._exchange import Labeled, write_as
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -68,19 +68,20 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def _write_regions(folder, options, named, objects):
     """Write objects in each format, with their measurements; first, since a format may refuse."""
-    tables, files = {}, file_names(options.images)
-    if "image" in objects:
-        tables = {name: objects[objects.image == name].drop(columns="image") for name, _ in named}
+    files, items = file_names(options.images), []
+    for name, label in named:
+        table = objects[objects.image == name].drop(columns="image") if "image" in objects else None
+        items.append(Labeled(name, label, table=table))
+    written = []
     with TemporaryDirectory(dir=folder) as part:
         for kind in options.rois:
             try:
-                write_as(Path(part), kind, named, tables, files)
+                written += write_as(Path(part), kind, items, files)
             except ValueError as error:
                 raise ValueError(f"--rois {kind}: {error}") from error
-        written = sorted(Path(part).iterdir())
-        for file in written:
-            file.replace(folder / file.name)
-    return [file.name for file in written]
+        for name in written:
+            Path(part, name).replace(folder / name)
+    return written
 
 
 def check_counts(model: Any, options: argparse.Namespace) -> None:

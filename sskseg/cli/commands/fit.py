@@ -9,6 +9,7 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from ... import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from ...images import check_images
 from ...images.annotation_checks import is_labeled
 from ...images.augmentation import check_augmentation
 from ...io import read_pairs
@@ -44,6 +45,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         options.images, options.labels, spatial_ndim=ndim, background=options.background
     )
     name_samples(options, options.images, names)
+    check_images(X, ndim)
     X = with_spacing(X, options.spacing, ndim)
     labeled = [label for label in y if is_labeled(label)]
     n_empty = sum(not _has_objects(label) for label in labeled)
@@ -57,8 +59,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         say(options, f"The model would be written to {file}.")
         return result
     record = Record(options.arguments, [options.images, options.labels], flat_parameters(model))
-    new_folder(file.parent)
     model.fit(X, y)
+    new_folder(file.parent)
     save_model(model, file)
     segmenter = model["segmenter"]
     learned = {

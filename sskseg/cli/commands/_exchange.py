@@ -1,0 +1,162 @@
+"""Labels, regions and points of images, read and written in the formats of other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from ...io import read_labels, read_points, read_rois, write_labels, write_rois
+from ...io.folders import files_of, list_images
+from ...io.ome_zarr.reading import holds_zarr
+from ...io.rois.adapters import holds_labels
+from ..formats import OF_ALL, OF_IMAGE
+
+MEASURED = ("imagej", "geojson")  # formats of one image that hold measurements
+_OF_PIXELS = ("tif", "ilastik", "ome-zarr")  # formats that hold no points
+_WITH_SIZE = ("coco", "cvat", "labelme")  # formats that hold the size of the image
+_TABLES = (".csv", ".tsv", ".txt")
+
+
+class Labeled(NamedTuple):
+    """Labels, points or both of an image.
+
+    Parameters
+    ----------
+    name : str
+        Of the image.
+    labels : ndarray of int, or None
+    points : ndarray of shape (k, 2), or None
+    table : DataFrame or None
+        Names, classes and measurements of the objects.
+    """
+
+    name: str
+    labels: np.ndarray | None
+    points: np.ndarray | None = None
+    table: pd.DataFrame | None = None
+
+
+def read_labeled(
+    path: Path,
+    names: Sequence[str] | None,
+    shapes: Sequence[Sequence[int]] | None,
+    background: int | None,
+) -> list[Labeled]:
+    """Read label images, regions or points, without images that have none.
+
+    Parameters
+    ----------
+    path : Path
+    names, shapes : sequence or None
+        Of the images, where they are known.
+    background : int or None
+        Of labels of ilastik.
+
+    Returns
+    -------
+    list of Labeled
+    """
+    if holds_zarr(path):
+        return _of_images(*read_labels(path, names))
+    if holds_labels(path):
+        found, every = read_rois(path, shapes, names, background=background)
+        return [_of_regions(n, r) for n, r in zip(found, every, strict=True) if r is not None]
+    if _holds_tables(path):
+        found, points = read_points(path, names)
+        sizes = dict(zip(names or [], shapes or []))
+        return [
+            Labeled(name, np.zeros(sizes[name], np.int32) if name in sizes else None, each)
+            for name, each in zip(found, points, strict=True)
+            if each is not None
+        ]
+    return _of_images(*read_labels(path, names))
+
+
+def _holds_tables(path):
+    """Whether points are read from a table, or from tables in a folder without images."""
+    if path.is_dir():
+        return bool(files_of(path, _TABLES)) and not list_images(path)
+    return path.suffix.lower() in _TABLES
+
+
+def _of_images(names, labels):
+    pairs = zip(names, labels, strict=True)
+    return [Labeled(name, label) for name, label in pairs if label is not None]
+
+
+def _of_regions(name, rois):
+    points = rois.points if len(rois.points) else None
+    if rois.labels is None:
+        return Labeled(name, None, rois.points)
+    table = rois.table.drop(columns="section", errors="ignore")
+    table = table[table.id.isin(np.unique(rois.labels))]  # others are hidden
+    return Labeled(name, rois.labels, points, table)
+
+
+def write_as(folder: Path, kind: str, items: Sequence[Labeled], files: dict[str, str]) -> list[str]:
+    """Write labels and points in a format, all of them or nothing; return the names of the files.
+
+    Parameters
+    ----------
+    folder : Path
+    kind : str
+        Of `sskseg.cli.formats.FORMATS`.
+    items : sequence of Labeled
+    files : dict of str to str
+        Names of the image files by those of the images.
+    """
+    with TemporaryDirectory(dir=folder) as part:
+        if kind in OF_ALL:
+            write_file(Path(part, OF_ALL[kind]), kind, items, files)
+        else:
+            for item in items:
+                write_file(Path(part, f"{item.name}{OF_IMAGE[kind]}"), kind, [item], files)
+        written = list(Path(part).iterdir())
+        for file in written:
+            file.replace(folder / file.name)
+    names = [f"{item.name}{OF_IMAGE.get(kind)}" for item in items]
+    return [OF_ALL[kind]] if kind in OF_ALL else names
+
+
+def write_file(path: Path, kind: str, items: Sequence[Labeled], files: dict[str, str]) -> None:
+    """Write a file of one image, or of all in the formats that hold several; see `write_as`."""
+    if kind == "tif":
+        write_labels(path, [item.labels for item in items if item.labels is not None])
+        return
+    options: dict[str, Any] = {
+        "names": [files.get(item.name, item.name) for item in items], "format": kind,
+    }  # fmt: skip
+    labels = [_drawn(item, kind) for item in items]
+    points = [item.points for item in items]
+    if kind in MEASURED and items[0].table is not None:
+        options["table"] = items[0].table
+    try:
+        if kind in OF_ALL:
+            some = points if any(each is not None for each in points) else None
+            write_rois(path, labels, some, **options)
+        else:
+            write_rois(path, labels[0], points[0], **options)
+    except ValueError as error:
+        raise ValueError(f"{', '.join(item.name for item in items[:3])}: {error}") from error
+
+
+def check_items(items: Sequence[Labeled], kind: str) -> None:
+    """Refuse points where a format holds none, or needs the size of the image."""
+    for item in items:
+        if item.points is not None and kind in _OF_PIXELS:
+            raise ValueError(f"{item.name} has points, and --to {kind} writes pixels.")
+        if item.labels is None and kind in _WITH_SIZE:
+            raise ValueError(
+                f"{item.name}: --to {kind} writes the size of the image: --images is needed."
+            )
+
+
+def _drawn(item, kind):
+    """Labels, without those of an image that has points alone."""
+    has_areas = item.labels is not None and (item.points is None or item.labels.any())
+    return item.labels if has_areas or kind in _WITH_SIZE else None
