@@ -17,7 +17,7 @@ _ARGUMENTS = {
     "X": "{images}", "y": "{labels}", "sample": "--sample", "source": "{source}",
     "destination": "--out", "shape": "--images", "authors": "--author", "n_workers": "--workers",
     "resume=False": "--fresh", "overwrite=True": "--overwrite", "count_scan": "sskseg scan run",
-    "X.spacing": "the size of a pixel of {images}",
+    "X.spacing": "the size of a pixel of {images}", "cut": "cut.csv",
 }  # fmt: skip
 _VALUE = r"'[^']*'|\"[^\"]*\"|\{[^}]*\}|\([^()]*\)|-?[\w.]*\w"
 _BEFORE = r"(?<![\w./\\'-])"
@@ -74,6 +74,7 @@ def translate(text: str, options: argparse.Namespace) -> str:
     text = re.sub(
         r"The '(\w+)' parameter of (\w+) must be (.+)\. Got (.+) instead\.", constraint, text
     )
+    text = re.sub(r"`(\w+)`", lambda match: words.get(match[1], match[1]), text)
     text = re.sub(r"\b[Xy]\[(\d+)\]", sample, text)
     text = re.sub(rf"\b([A-Z]\w+)\((\w+)=({_VALUE})\)", of_class, text)
     text = re.sub(rf"{_BEFORE}([a-z]\w*)=({_VALUE})", value, text)

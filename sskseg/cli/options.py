@@ -17,8 +17,8 @@ result"""
 _NO_ROIS = ("tif", "ilastik", "ome-zarr")  # formats of label images
 SHARED = ("sections", "spatial_ndim")  # parameters of several steps, given once
 # Parameters that have one value on the command line: there is no backbone or earlier fit, a loss is
-# an object, and classes are not counted.
-_LEFT_OUT = ("finetune", "warm_start", "loss", "target")
+# an object, and classes are not counted. The spacing of the counter is that of the images.
+_LEFT_OUT = ("finetune", "warm_start", "loss", "target", "spacing")
 # Where the command line differs from the estimators.
 _DEFAULTS = {
     "--random-state": "0",
@@ -87,8 +87,8 @@ def _fit(command):
 def _spacing(command):
     command.add_argument(
         "--spacing", type=parse_spacing, metavar="SIZE",
-        help="size of a pixel, such as 0.5um or, along each axis, 2,0.5,0.5um; by default that "
-        "of the files",
+        help="size of a pixel, such as 0.5um or, along each axis (the distance of sections "
+        "first), 2,0.5,0.5um; by default that of the files",
     )  # fmt: skip
 
 

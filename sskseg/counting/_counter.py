@@ -81,7 +81,7 @@ class InstanceCounter(ImageEstimator):
     spacing : tuple of float, default=None
         Size of a pixel along each spatial axis, preceded by the distance of sections where they
         are consecutive; the unit is that of `measure`. None is that of X, if X is an `ImageStack`
-        that has one (as `sskseg.io.read_images` returns it), and 1 otherwise.
+        that has one, see `sskseg.io.read_images`, and 1 otherwise.
     margin : int, default=0
         Width, pixels, of a frame that belongs to neighboring images: `predict` counts an object if
         its centroid lies inside of it, so that overlapping tiles count each object once.

@@ -231,7 +231,7 @@ def test_options_are_the_parameters_of_the_estimators():
         parameters = estimator_parameters(kind.__name__, prefix)
         assert {p.name for p in parameters} == set(kind().get_params(deep=False))
         for parameter in parameters:
-            left_out = parameter.name in ("finetune", "warm_start", "loss", "target")
+            left_out = parameter.name in ("finetune", "warm_start", "loss", "target", "spacing")
             is_shared = bool(prefix) and parameter.name in ("sections", "spatial_ndim")
             assert (parameter.option in options) != (left_out or is_shared)
 

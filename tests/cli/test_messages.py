@@ -61,6 +61,7 @@ PARAMETER = "The '{}' parameter of {} must be {}. Got {} instead."
         ("scan", "PercentileScaler(scope='image') scales each section: use scope='dataset'.",
          "--scaler-scope image of sskseg fit scales each section: use --scaler-scope dataset of "
          "sskseg fit."),
+        ("scan", "their ids are in `cut`.", "their ids are in cut.csv."),
         ("scan", "block_shape must be 2 integers.", "--block-shape must be 2 integers."),
         ("convert", "a.zip does not define its size: shape is needed.",
          "a.zip does not define its size: --images is needed."),
@@ -82,8 +83,7 @@ def test_arguments_are_files_and_options(command, text, expected):
 
 def test_options_of_the_command_come_before_those_of_its_model():
     names = option_names("fit")
-    assert names["InstanceCounter.spacing"] == "--counter-spacing"
-    assert names["spacing"] == "--spacing"
+    assert names["InstanceCounter.min_size"] == names["min_size"] == "--counter-min-size"
     assert names["max_steps"] == names["SemiSupervisedSegmenter.max_steps"] == "--max-steps"
     scan = argparse.Namespace(command="scan", source="s")
     assert translate("spacing must be", scan) == "--spacing must be"

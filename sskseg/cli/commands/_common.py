@@ -69,11 +69,20 @@ def with_spacing(X: ImageStack, given: Any, ndim: int) -> ImageStack:
     if given is None:
         return X
     spacing, unit = given
-    if len(spacing) not in (1, ndim):
+    # Of sections, their distance comes first.
+    return ImageStack(X, spacing=each_axis(spacing, ndim, 3 if ndim == 2 else None), unit=unit)
+
+
+def each_axis(spacing: tuple[float, ...], *n_axes: int | None) -> tuple[float, ...]:
+    """Return a size along each axis; one number is for all of the first number of axes."""
+    if len(spacing) == 1:
+        return spacing * (n_axes[0] or 1)
+    if len(spacing) not in n_axes:
+        expected = " or ".join(str(n) for n in n_axes if n)
         raise ValueError(
-            f"--spacing must have one number, or {ndim}, one for each axis, got {len(spacing)}."
+            f"--spacing must have one number, or {expected}, one for each axis, got {len(spacing)}."
         )
-    return ImageStack(X, spacing=spacing * ndim if len(spacing) == 1 else spacing, unit=unit)
+    return spacing
 
 
 def say(options: argparse.Namespace, text: str) -> None:

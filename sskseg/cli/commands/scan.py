@@ -6,10 +6,11 @@ import argparse
 import json
 import shlex
 from contextlib import nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from ...io import atomic_path
 from ...io.scans import Scan, open_scan
 from ...scans import ScanError, count_scan, plan_scan
 from ...scans.status import ScanStatus, scan_status
@@ -17,9 +18,9 @@ from ...training import prediction_callbacks
 from ..main import CommandFailed
 from ..record import Record
 from ..sizes import bytes_text, count_text, duration_text, of_total, shape_text
-from ._common import model_file, read_model, say, spatial_ndim
+from ._common import each_axis, model_file, read_model, say
 
-_RECORD = "run.json"
+_RECORD, _CUT = "run.json", "cut.csv"
 # Tasks of a scan, as a user knows them.
 _TASKS = {
     "predict": "predicted by the network", "objects": "split into objects",
@@ -37,21 +38,17 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if options.out is None and options.action == "run":
         raise ValueError("--out is missing: sskseg scan run needs a destination folder.")
     model = read_model(options.model)
-    scan = _open(options, spatial_ndim(model))
+    scan = _open(options)
     return _plan(options, model, scan) if options.action == "plan" else _run(options, model, scan)
 
 
-def _open(options: argparse.Namespace, ndim: int) -> Scan:
+def _open(options: argparse.Namespace) -> Scan:
     """Open the scan, with the size of a pixel that was given."""
+    scan = open_scan(options.source)
     if options.spacing is None:
-        return open_scan(options.source)
+        return scan
     spacing, unit = options.spacing
-    if len(spacing) not in (1, ndim):
-        raise ValueError(
-            f"--spacing must have one number, or {ndim}, one for each axis, got {len(spacing)}."
-        )
-    spacing = spacing * ndim if len(spacing) == 1 else spacing
-    return open_scan(options.source, spacing=spacing, unit=unit)
+    return replace(scan, spacing=each_axis(spacing, len(scan.spacing)), unit=unit)
 
 
 def _mask(options):
@@ -105,9 +102,12 @@ def _run(options, model, scan):
             raise CommandFailed(str(error)) from error
     found = {"objects": result.n_objects, "cut": len(result.cut)}
     record.write(file, result=found)
+    with atomic_path(Path(options.out) / _CUT) as part:
+        result.cut.to_csv(part, index=False)
     objects = count_text(result.n_objects, "object")
     say(options, f"{objects}; {len(result.cut)} of them are cut by blocks")
-    say(options, f"Wrote objects.csv, objects.parquet and labels (OME-Zarr) to {options.out}")
+    tables = f"objects.csv, objects.parquet, {_CUT}"
+    say(options, f"Wrote {tables} and labels (OME-Zarr) to {options.out}")
     return found
 
 

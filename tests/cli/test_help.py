@@ -1,0 +1,62 @@
+"""Help: whole sentences, choices, and what it takes to show it."""
+
+import re
+import subprocess
+import sys
+from time import perf_counter
+
+import pytest
+
+from sskseg.cli.options import STEPS, make_parser
+from sskseg.cli.parameters import estimator_parameters, typed
+
+EVERY = [p for name, prefix in STEPS for p in estimator_parameters(name, prefix)]
+
+
+def help_of(command):
+    return make_parser()._subparsers._group_actions[0].choices[command].format_help()
+
+
+@pytest.mark.parametrize("parameter", EVERY, ids=lambda parameter: parameter.option)
+def test_summaries_are_whole_sentences_in_the_words_of_the_command_line(parameter):
+    assert re.fullmatch(r"[A-Z\"].*\.", parameter.summary)
+    assert "`" not in parameter.summary
+    assert not re.search(r"\bNone\b|sskseg\.|\[\d\]|\bsee \b", parameter.summary)
+    assert parameter.summary.count("(") == parameter.summary.count(")")
+    assert parameter.kind
+    assert not re.search(r"[{}\"]|None|callable|[A-Z]", parameter.kind)
+
+
+def test_choices_are_listed():
+    known = {parameter.option: parameter for parameter in EVERY}
+    assert known["--network"].kind == "unet-shuffle, unet, unet-valid, unet-lite or dmcn"
+    for name in ("auto", "section-mean", "continuity", "self-training", "mean-teacher", "none"):
+        assert name in known["--semi-supervision"].kind
+    assert known["--counter-method"].kind == "watershed or components"
+    assert known["--counter-threshold"].kind == "float in (0, 1) or auto"
+    assert known["--scaler-percentiles"].kind == "two floats separated by commas in [0, 100]"
+    assert known["--width"].summary != known["--depth"].summary
+    assert known["--scaler-scope"].summary.startswith('"dataset": percentiles over all images')
+    assert '"image": percentiles of each image' in known["--scaler-scope"].summary
+    assert "--time-budget is given" in known["--max-steps"].summary
+    text = " ".join(help_of("fit").split())
+    assert "(dataset or image; default: image, for consecutive sections dataset)" in text
+    for option in ("--finetune", "--warm-start", "--loss", "--target"):
+        assert option not in text
+
+
+def test_defaults_are_as_they_are_typed():
+    assert [typed(x) for x in (None, True, 0.005, "auto", (1.0, 99.8))] == [
+        "none", "yes", "0.005", "auto", "1.0,99.8"
+    ]  # fmt: skip
+
+
+def test_help_takes_less_than_half_a_second():
+    """Of the processor: of its own, in the best of three tries."""
+    code = "from sskseg.cli import main\nmain(['fit', '--help'])"
+    seconds = []
+    for _ in range(3):
+        start = perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+        seconds.append(perf_counter() - start)
+    assert min(seconds) < 0.5
