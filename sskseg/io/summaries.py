@@ -152,9 +152,9 @@ def _summarize_image(image: ImageRegions) -> dict[str, Any]:
         low, high = np.min(bounds, axis=0)[0], np.max(bounds, axis=0)[1]
         found["extent"] = {axis: [low[i], high[i]] for i, axis in enumerate("yx")}
     planes = [np.atleast_1d(r.plane) for r in image.regions if r.plane is not None]
-    if planes:
-        joined = np.concatenate(planes)
-        found["extent"]["section"] = [int(joined.min()), int(joined.max())]
+    sections = np.concatenate([np.zeros(0, int), *planes])
+    if sections.any():  # GeoJSON of an image that is no stack has section 0
+        found["extent"]["section"] = [int(sections.min()), int(sections.max())]
     return found
 
 

@@ -18,6 +18,8 @@ from sskseg.cli.options import make_parser
 from sskseg.datasets import make_cells
 from sskseg.io import (
     read_labels,
+    read_pairs,
+    read_points,
     read_rois,
     write_labels,
     write_object_table,
@@ -236,3 +238,47 @@ def test_convert_keeps_what_is_known_of_regions(tmp_path):
         assert main([*arguments, str(tmp_path / "coco"), "--to", "coco"]) == 0
     content = json.loads((tmp_path / "coco" / "labels.json").read_text())
     assert [image["file_name"] for image in content["images"]] == ["cell.tif"]
+
+
+def test_points_go_from_program_to_program(tmp_path, capsys):
+    """Written by roifile; without the image, and with it where a format holds its size."""
+    roifile = pytest.importorskip("roifile")
+    points = np.array([[3.0, 12.5], [8.0, 40.0]])
+    roi = roifile.ImagejRoi.frompoints(points[:, ::-1])
+    roi.roitype = roifile.ROI_TYPE.POINT
+    roi.tofile(tmp_path / "cell.roi")
+    (tmp_path / "images").mkdir()
+    tifffile.imwrite(tmp_path / "images" / "cell.tif", np.zeros((48, 64), np.uint8))
+    last = tmp_path / "cell.roi"
+    for name in ("a.geojson", "a.csv", "a.json", "a.xml", "a.zip", "b.csv"):
+        kind = {"a.json": ["--to", "coco"]}.get(name, [])
+        needs_size = name == "a.json"
+        if needs_size:
+            assert run("convert", last, "--out", tmp_path / name, *kind) == 2
+            assert "writes the size of the image: --images is needed." in capsys.readouterr().err
+        images = ["--images", tmp_path / "images"] if needs_size else []
+        assert run("convert", last, "--out", tmp_path / name, *kind, *images) == 0
+        last = tmp_path / name
+    assert read_points(last)[1][0].tolist() == points.tolist()
+    for kind in ("tif", "ilastik"):
+        assert run("convert", last, "--out", tmp_path / "x", "--to", kind) == 2
+        assert f"has points, and --to {kind} writes pixels." in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+def test_fit_takes_points_of_regions_and_tables(folder, capsys):
+    pytest.importorskip("roifile")
+    label = read_labels(folder / "labels")[1][0]
+    centers = measure_objects(label)[["centroid_y", "centroid_x"]].to_numpy()
+    for name in ("zips", "tables", "areas"):
+        (folder / name).mkdir()
+    write_rois(folder / "zips" / "cell0.zip", points=centers)
+    write_rois(folder / "tables" / "cell0.csv", points=centers)
+    write_rois(folder / "areas" / "cell0.csv", label)  # shapes of napari
+    fit = ["fit", folder / "images", "--out", folder / "m", "--dry-run", "--labels"]
+    for name in ("zips", "tables", "tables/cell0.csv", "areas", "areas/cell0.csv"):
+        assert run(*fit, folder / name) == 0
+        assert "2 images, 1 of them labeled\n" in capsys.readouterr().out
+        _, _, y = read_pairs(folder / "images", folder / name)
+        assert y[1] is None
+        assert np.allclose(y[0], label if name.startswith("areas") else centers)

@@ -133,7 +133,7 @@ def write_file(path: Path, kind: str, items: Sequence[Labeled], files: dict[str,
     }  # fmt: skip
     labels = [_drawn(item, kind) for item in items]
     points = [item.points for item in items]
-    if kind in MEASURED and items[0].table is not None:
+    if kind in MEASURED and labels[0] is not None and items[0].table is not None:
         options["table"] = items[0].table
     try:
         if kind in OF_ALL:

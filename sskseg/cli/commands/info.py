@@ -9,6 +9,7 @@ from typing import Any
 
 from ...io.models import is_model_file
 from ...io.summaries import summarize
+from ..sizes import count_text
 from ._common import MODEL, read_model, say
 
 _ATTRIBUTES = (
@@ -54,7 +55,7 @@ def _lines(result: dict[str, Any], indent: str = "") -> Iterator[str]:
 
 def _of_regions(images):
     n = sum(each.get("regions", each.get("labels", 0)) for each in images.values())
-    yield f"regions: {n} in {len(images)} images"
+    yield f"regions: {n} in {count_text(len(images), 'image')}"
     for name, each in images.items():
         parts = [f"{each[key]} {key}" for key in ("regions", "labels", "points") if each.get(key)]
         classes = [f"{kind} ({number})" for kind, number in each.get("classes", {}).items()]
