@@ -204,7 +204,11 @@ def test_bad_input_is_refused_before_anything_is_written(components, plane, tmp_
             {},
             "source must have 2 spatial axes, as the estimator does, got the axes 'zyx'",
         ),
-        ((unevenly, known, out), {}, r"spacing=\(2.0, 0.5\), the source \(1.0, 1.0\): give open"),
+        (
+            (unevenly, known, out),
+            {},
+            r"of \(2.0, 0.5\), and the source has pixels of \(1.0, 1.0\): spacing must",
+        ),
         ((components, image, out), {"block_shape": 40, "halo": 41}, "as long as the halo, got 40"),
         ((components, image, out), {"skip_below": "x"}, "'skip_below' parameter of count_scan"),
         ((components, image, out), {"n_workers": -1}, "'n_workers' parameter of count_scan"),
