@@ -34,6 +34,9 @@ STEPS = (
 )
 
 
+_MODEL_HELP = "model file, its folder, or the name of a trained model, such as nuclei"
+
+
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands but ``demo``."""
     parser = argparse.ArgumentParser(
@@ -118,7 +121,12 @@ def _parameters(command, class_name, prefix):
 
 
 def _model(command):
-    command.add_argument("--model", type=Path, required=True, help="model file, or its folder")
+    command.add_argument(
+        "--model",
+        type=Path,
+        required=True,
+        help=_MODEL_HELP,
+    )
 
 
 def _images_and_model(command):
@@ -196,7 +204,11 @@ def _info(command):
 def _scan(command):
     command.add_argument("action", choices=("plan", "run", "status"))
     command.add_argument("source", help="scan; with status the destination")
-    command.add_argument("--model", type=Path, help="model file, or its folder")
+    command.add_argument(
+        "--model",
+        type=Path,
+        help=_MODEL_HELP,
+    )
     command.add_argument("--out", type=Path, help="destination folder")
     _spacing(command)
     for name in ("block-shape", "halo"):

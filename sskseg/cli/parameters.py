@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _SOURCES = {
-    "PercentileScaler": "preprocessing.py",
+    "PercentileScaler": "preprocessing/_scaler.py",
     "SemiSupervisedSegmenter": "segmentation/_segmenter.py",
     "InstanceCounter": "counting/_counter.py",
 }

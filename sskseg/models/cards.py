@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
-_FOLDER = resources.files(__package__) / "trained"
+_FOLDER = Path(__file__).parent / "trained"
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,7 @@ def list_models() -> list[str]:
     >>> "nuclei" in list_models()
     True
     """
-    names = (item.name for item in _FOLDER.iterdir())
-    return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
+    return sorted(path.stem for path in _FOLDER.glob("*.json"))
 
 
 def model_card(name: str) -> ModelCard:
@@ -109,8 +109,7 @@ def model_card(name: str) -> ModelCard:
     return ModelCard(**json.loads((_FOLDER / f"{name}.json").read_text("utf-8")))
 
 
-def trained_file(name: object) -> Any:
-    """Return the file of a trained pipeline as a context manager, or None for another name."""
-    if not isinstance(name, str) or name not in list_models():
-        return None
-    return resources.as_file(_FOLDER / f"{name}.sskseg")
+def trained_file(path: str | os.PathLike[str]) -> Path | None:
+    """Return the file of a trained pipeline; None if a file has this name, or no model."""
+    is_name = str(path) in list_models() and not os.path.exists(path)
+    return _FOLDER / f"{path}.sskseg" if is_name else None

@@ -95,8 +95,7 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     ----------
     path : str or path-like
         Of a file that `save_model`, or `save` of an estimator, wrote. Or a name of `list_models()`:
-        a trained pipeline that comes with the package. A file of such a name needs its folder,
-        ``"./nuclei"``.
+        a trained pipeline that comes with the package, unless there is a file of that name.
 
     Returns
     -------
@@ -122,16 +121,13 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     >>> [name for name, _ in load_model("nuclei").steps]
     ['check', 'scaler', 'segmenter', 'counter']
     """
-    trained = trained_file(path)
-    if trained is not None:
-        with trained as file:
-            return _read(file)
-    if isinstance(path, str) and not os.path.exists(path) and path.isidentifier():
+    file = trained_file(path) or path
+    if not os.path.exists(file) and str(path).replace("-", "_").isidentifier():
         raise FileNotFoundError(
             f"No model file at {path}, and no trained model of that name; there are "
             f"{', '.join(list_models())}."
         )
-    return _read(path)
+    return _read(file)
 
 
 def _read(path):

@@ -395,3 +395,15 @@ def test_reports_are_written_into_new_folders(folder, tmp_path, capsys):
     assert (tmp_path / "new" / "report.html").is_file()
     assert run(*arguments, tmp_path) == 2
     assert "is a folder: --out must be an HTML file." in capsys.readouterr().err
+
+
+def test_a_trained_model_by_its_name(folder, capsys):
+    with pytest.warns(UserWarning, match="unlike"):  # simulated cells
+        assert run("count", folder / "images", "--model", "nuclei", "--out",
+                   folder / "by_name", "--json") == 0  # fmt: skip
+    assert len(pd.read_csv(folder / "by_name" / "counts.csv")) == 4
+    capsys.readouterr()
+    assert run("info", "nuclei", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["summary"] == "Counts nuclei in fluorescence images."
+    assert run("count", folder / "images", "--model", "nucleus", "--out", folder / "none") == 2
+    assert "there are nuclei" in capsys.readouterr().err

@@ -2,13 +2,13 @@
 
 import json
 import os
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
 import pytest
 from skimage.io import imread
 
+import sskseg.models
 from sskseg.datasets import load_dsb2018_nuclei
 from sskseg.metrics import f1_instances
 from sskseg.models import ModelCard, list_models, load_model, model_card
@@ -23,8 +23,8 @@ needs_nuclei = pytest.mark.skipif(
 
 @pytest.mark.parametrize("name", list_models())
 def test_each_model_loads_and_counts(name):
-    folder = resources.files("sskseg.models") / "trained"
-    assert len((folder / f"{name}.sskseg").read_bytes()) <= _MAX_BYTES
+    folder = Path(sskseg.models.__file__).parent / "trained"
+    assert (folder / f"{name}.sskseg").stat().st_size <= _MAX_BYTES
     card = json.loads((folder / f"{name}.json").read_text("utf-8"))
     assert card["name"] == name
     assert card["figures"]
@@ -46,8 +46,13 @@ def test_unknown_names():
         FileNotFoundError, match="no trained model of that name; there are .*nuclei"
     ):
         load_model("nucleus")
-    with pytest.raises(FileNotFoundError, match="No model file at nuclei"):
-        load_model("./nuclei")
+
+
+def test_a_file_of_the_name_comes_first(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "nuclei").write_bytes(b"other")
+    with pytest.raises(ValueError, match="nuclei is damaged or not a model file"):
+        load_model("nuclei")
 
 
 @needs_nuclei

@@ -16,7 +16,8 @@ from ...images import ImageStack
 from ...io import read_images
 from ...io.folders import SUFFIXES, stem
 from ...io.images import image_files
-from ...models import load_model
+from ...models import list_models, load_model
+from ...models.cards import trained_file
 from ...training import prediction_callbacks
 
 MODEL = "model.sskseg"
@@ -28,14 +29,25 @@ _FILES = (
 
 
 def model_file(path: Path) -> Path:
-    """Return the model file: the path itself if it is one or ends so, else one in that folder."""
+    """Return the model file: the path itself if it is one or ends so, one in that folder, or one
+    that comes with the package.
+    """
+    trained = trained_file(path)
+    if trained is not None:
+        return trained
     is_file = path.is_file() or path.suffix == Path(MODEL).suffix
     return path if is_file else path / MODEL
 
 
 def read_model(path: Path) -> Any:
     """Load a model from its file or folder."""
-    return load_model(model_file(path))
+    file = model_file(path)
+    if not file.exists() and not path.exists() and len(path.parts) == 1:
+        raise FileNotFoundError(
+            f"No model at {path}, and none of that name comes with the package; there are "
+            f"{', '.join(list_models())}."
+        )
+    return load_model(file)
 
 
 def spatial_ndim(model: Any) -> int:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ...io.models import is_model_file
 from ...io.summaries import summarize
+from ...models import model_card
+from ...models.cards import trained_file
 from ..sizes import count_text
 from ._common import MODEL, read_model, say
 
@@ -22,8 +25,12 @@ _MAX_LISTED = 20
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Show the steps of a model, or what files hold."""
     path: Path = options.path
-    is_model = (path / MODEL).is_file() or path.suffix == Path(MODEL).suffix or is_model_file(path)
+    is_trained = trained_file(path) is not None
+    is_file = path.suffix == Path(MODEL).suffix or is_model_file(path)
+    is_model = is_trained or is_file or (path / MODEL).is_file()
     result = _of_model(read_model(path)) if is_model else summarize(path)
+    if is_trained:
+        result = {**asdict(model_card(str(path))), **result}
     for line in _lines(result):
         say(options, line)
     return result
