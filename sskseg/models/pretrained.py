@@ -20,9 +20,8 @@ class PretrainedBackbone(ImageEstimator):
     """Hand on the network of a trained model, from which the segmenter starts.
 
     It stands before a `SemiSupervisedSegmenter` in a pipeline, as `ProxyPretrainer` does. The
-    segmenter takes over `network`, `width` and `depth`; the size of objects to which images are
-    resampled, unless its `augmentation` gives one; and of a model that predicts the same outputs
-    also the last layer.
+    segmenter takes over `network`, `width` and `depth`, and of a model that predicts the same
+    outputs also the last layer.
 
     Parameters
     ----------

@@ -17,7 +17,6 @@ from ..inference.object_size import (
     typical_diameter,
 )
 from ..morphology import complete_objects
-from ..nn import Backbone
 from ._training_data import TrainingData
 
 if TYPE_CHECKING:
@@ -28,21 +27,18 @@ _MIN_SAMPLES = 5  # labeled, from which sizes are compared
 _MIN_RATIO = 2.0  # of a large to a small typical diameter, from which images are resampled
 
 
-def normalize_size(
-    segmenter: SemiSupervisedSegmenter, data: TrainingData, backbone: Backbone | None = None
-) -> TrainingData:
+def normalize_size(segmenter: SemiSupervisedSegmenter, data: TrainingData) -> TrainingData:
     """Resample training data to one size of objects if it is wanted.
 
-    Sets `object_size_` of the segmenter: the diameter, pixels, or None. With "auto" it is that of
-    the backbone, if this has one. Else it is 24 if the typical diameters of the objects in labeled
-    images (at least 5, or simulated ones count, too) differ by a factor of 2, from their 10th to
-    their 90th percentile. A warm start keeps that of the last fit.
+    Sets `object_size_` of the segmenter: the diameter, pixels, or None. With "auto" it is 24 if the
+    typical diameters of the objects in labeled images (at least 5, or simulated ones count, too)
+    differ by a factor of 2, from their 10th to their 90th percentile. A warm start keeps that of
+    the last fit.
 
     Parameters
     ----------
     segmenter : SemiSupervisedSegmenter
     data : TrainingData
-    backbone : Backbone, default=None
 
     Returns
     -------
@@ -50,8 +46,6 @@ def normalize_size(
     """
     setting, diameters = check_augmentation(segmenter.augmentation).object_size, None
     _check_setting(segmenter, setting)
-    if setting == "auto":
-        setting = getattr(backbone, "object_size", None) or setting
     if not (segmenter.warm_start and hasattr(segmenter, "object_size_")):
         segmenter.object_size_ = None
         if _applies(segmenter) and setting is not None:

@@ -66,16 +66,6 @@ def test_channels_are_repeated_and_added_up(trained):
         start(wide, np.stack([X, X], -1), y)
 
 
-def test_object_size_is_taken_over(trained):
-    model, X, y = trained
-    sized = SemiSupervisedSegmenter(
-        **TINY, max_steps=2, loss=CORES, augmentation={"object_size": 20.0}
-    ).fit(X, y)
-    assert start(sized, X, y).object_size_ == 20.0
-    assert start(sized, X, y, augmentation={"object_size": None}).object_size_ is None
-    assert start(model, X, y).object_size_ is None
-
-
 def test_files_clones_and_saved_pipelines(trained, tmp_path):
     model, X, y = trained
     save_model(model, tmp_path / "model.sskseg")
