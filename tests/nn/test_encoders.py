@@ -153,7 +153,7 @@ def test_channels_are_mapped_to_three(n_channels, weights):
 def test_the_network_learns(weights):
     X, y = make_cells(n_samples=4, shape=(64, 64), random_state=0)
     encoder = PretrainedEncoder("tiny", weights["tiny"])
-    model = fit(encoder, (X[:3], y[:3]), max_steps=40, width=8)
+    model = fit(encoder, (X[:3], y[:3]), max_steps=80, width=8)
     assert model.score(X[3:], y[3:]) > 0.7
     searched = clone(model).set_params(network__frozen=False)
     assert (searched.network.frozen, encoder.frozen) == (False, True)
