@@ -65,7 +65,9 @@ class DeviceContourBatches(ContourBatches, DeviceBatches):
         is_missing = np.ones(points.shape[:2], bool)
         for row, each in enumerate(contours):
             points[row, : len(each)], is_missing[row, : len(each)] = each, False
-        located = locate_batch(array_to_device(points, self.device), geometry, self.shape)
+        located = locate_batch(
+            array_to_device(points, self.device), geometry, (self.shape[0], self.shape[1])
+        )
         outlines = redraw_contours(located.flatten(0, 1), ORDER, self.samples)
         outlines = outlines.unflatten(0, points.shape[:2])
         half = [(side - 1) / 2 for side in self.shape]

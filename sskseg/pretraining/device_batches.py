@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -65,20 +65,20 @@ class DeviceProxyBatches(ProxyBatches):
             name: array_to_device(np.asarray(target, np.int64), self.device)
             for name, target in classes.items()
         }
-        patches = clean = self._guarded(crops.middle(), rng)
+        patches = clean = self._guarded_batch(crops.middle(), rng)
         if self.guards and self.matches_scans:
             patches = disturb_batch(clean, rng)
         if not self.restoring:
             return ProxyBatch(self._laid_out(patches), named)
-        weights = torch.zeros_like(patches)
+        weights: Any = torch.zeros_like(patches)
         crops = CropBatch(patches, self.shape, crops.channels)
         for proxy in self.restoring:
-            crops, weight = proxy.make_batch(crops, rng)
+            crops, weight = cast(Any, proxy.make_batch(crops, rng))
             weights = torch.maximum(weights, weight)
         images, clean, weights = map(self._laid_out, (crops.images, clean, weights))
         return ProxyBatch(images, named, clean, weights)
 
-    def _guarded(self, patches, rng):
+    def _guarded_batch(self, patches, rng):
         if self.guards:
             return guard_batch(patches, rng, matches_scans=self.matches_scans)
         return standardize_batch(patches)

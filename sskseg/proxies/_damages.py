@@ -93,7 +93,9 @@ def paint_batch(images: torch.Tensor, paintings: Sequence[Painting]) -> torch.Te
             corners[:, row, k] = [side.start for side in box], [side.stop for side in box]
             shades[row, 1 + k] = value or 0
     order = torch.arange(1, most + 1, device=device).view(1, -1, *(1,) * len(shape))
-    last = (box_masks(*corners, shape, device) * order).amax(1, keepdim=True)  # 0: in no box
+    last = (box_masks(corners[0], corners[1], shape, device) * order).amax(
+        1, keepdim=True
+    )  # 0: in no box
     shade = array_to_device(shades, device).gather(1, last.flatten(1)).view_as(images)
     is_outer = np.array([painting.background is not None for painting in paintings])
     is_painted = _each(array_to_device(is_outer, device), images) ^ (last > 0)

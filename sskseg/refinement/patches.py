@@ -176,7 +176,7 @@ class TurnedPatches:
         """Draw the next batch; return a function that makes it in any thread."""
         rng, ndim = self._rng, len(self._shape)
         indices = rng.integers(len(self._images), size=self._size)
-        starts = rng.integers(self._slack[indices] + 1)
+        starts = rng.integers(self._slack[indices].astype(int) + 1)
         turns, flips = rng.integers(4, size=self._size), rng.random((self._size, ndim)) < 0.5
         flips[:, -2] = False  # half a turn, and a flip of the other side
         return partial(self._make, indices, starts, turns, flips)

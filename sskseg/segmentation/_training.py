@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
@@ -97,7 +97,7 @@ class Training:
         share = 1 - max((method.time_share for method in self.methods), default=0.0)
         self.total_budget, self.budget = budget, budget.part(share)
         self.total_seconds = budget.time_budget
-        self._resources, self._images = ExitStack(), None
+        self._resources, self._images = ExitStack(), cast(Any, None)
         labeled = self._labeled_batches()
         self.batches, self._sampler = MixedBatches(labeled), labeled.sampler
         self._round_rng = self.child_generator()

@@ -38,6 +38,7 @@ class DeviceBatches(PatchBatches):
     """
 
     adjust = staticmethod(adjust_batch)
+    images: Any  # those of `hold`
 
     def __init__(self, images: Any, labels: Any, targets: Any = None, **options: Any):
         super().__init__(images, labels, targets, **options)
@@ -46,10 +47,10 @@ class DeviceBatches(PatchBatches):
         types = {label.dtype for label in labels}
         signed = [np.int32 if dtype.itemsize > 4 else dtype for dtype in types]
         self._labels = hold_arrays(labels, self.device, np.result_type(np.int8, *signed))
-        self._targets = self._weights = None
+        self._held_targets = self._weights = None
         if targets is not None:
             types = {target.dtype for target in targets if target is not None}
-            self._targets = hold_arrays(targets, self.device, np.result_type(*types))
+            self._held_targets = hold_arrays(targets, self.device, np.result_type(*types))
         if self._whole_weights is not None:
             self._weights = hold_arrays(
                 self._whole_weights, self.device, np.float16, shapes=shapes
@@ -87,8 +88,8 @@ class DeviceBatches(PatchBatches):
         at = batched_coordinates(drawn.geometry, self.shape, self.device)
         labels = self._labels.cut(samples, starts, shape, outside=-1)
         targets = weights = None
-        if self._targets is not None:
-            cut = self._targets.cut(samples, starts, shape, outside=np.nan).float()
+        if self._held_targets is not None:
+            cut = self._held_targets.cut(samples, starts, shape, outside=np.nan).float()
             targets = interpolate_between_known(cut, at)[:, 0]
         if self._weights is not None:
             cut = self._weights.cut(samples, starts, shape, outside=0)
@@ -192,7 +193,8 @@ def _offsets(patch_shape, device):
 @lru_cache(maxsize=8)
 def _node_weights(plane, grid, device):
     """Weights of the control points at each pixel, on a device."""
-    return field_weights(*plane, grid).to(device)
+    height, width = plane
+    return field_weights(height, width, grid).to(device)
 
 
 def prepares_batches(device: torch.device) -> bool:

@@ -118,7 +118,8 @@ class MovingAverage:
     @torch.no_grad()
     def update(self, network: torch.nn.Module) -> None:
         """Average after a training step; the weights of the first are copied."""
-        averaged, copied = [], []
+        averaged: list[tuple[torch.Tensor, torch.Tensor]] = []
+        copied: list[tuple[torch.Tensor, torch.Tensor]] = []
         for pair in zip(_tensors(self.module), _tensors(network), strict=True):
             # Counters of batch normalization are copied.
             is_averaged = self._n > 0 and pair[0].is_floating_point()
@@ -126,9 +127,10 @@ class MovingAverage:
         n = np.float32(self._n)
         weight = 1 - min(self._decay, float((1 + n) / (10 + n)))
         if averaged:
-            torch._foreach_lerp_(*map(list, zip(*averaged, strict=True)), weight)
-        for ours, theirs in copied:
-            ours.copy_(theirs)
+            ours, theirs = (list(each) for each in zip(*averaged, strict=True))
+            torch._foreach_lerp_(ours, theirs, weight)
+        for target, source in copied:
+            target.copy_(source)
         self._n += 1
 
 

@@ -137,7 +137,7 @@ def write_file(path: Path, kind: str, items: Sequence[Labeled], files: dict[str,
         options["table"] = items[0].table
     try:
         if kind in OF_ALL:
-            some = points if any(each is not None for each in points) else None
+            some: Any = points if any(each is not None for each in points) else None
             write_rois(path, labels, some, **options)
         else:
             write_rois(path, labels[0], points[0], **options)

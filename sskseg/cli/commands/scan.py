@@ -136,14 +136,12 @@ def _client(address):
 
 
 def _status(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Show what is done of what, and which command goes on."""
+    """Show what is done of what, and which command continues."""
     status = scan_status(folder)
     command = None if status.done else _command(folder)
     if status.done:
-        say(
-            options,
-            f"Done: {count_text(status.n_objects, 'object')} in {shape_text(status.shape)} pixels.",
-        )
+        found = count_text(status.n_objects or 0, "object")
+        say(options, f"Done: {found} in {shape_text(status.shape)} pixels.")
         say(options, f"Their table is {folder / 'objects.csv'}, their labels {folder / 'labels'}.")
     else:
         _say_progress(options, status)

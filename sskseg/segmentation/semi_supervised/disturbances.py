@@ -60,7 +60,9 @@ def disturb_sections(probabilities, rng):
         A copy.
     """
     stack = tuple(probabilities.shape)
-    drawn = [([], []) for _ in _CHANGES]  # sections, and what is drawn for each
+    drawn: list[tuple[list, list]] = [
+        ([], []) for _ in _CHANGES
+    ]  # sections, and what is drawn for each
     for section in range(stack[0] * stack[1]):
         if rng.random() < _SHARE:
             kind = rng.integers(len(_CHANGES))
