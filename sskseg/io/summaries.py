@@ -163,6 +163,5 @@ def _bounds(region: Region) -> np.ndarray:
     if region.mask is not None:
         top, left, pixels = region.mask
         return np.array([(top, left), (top + pixels.shape[0], left + pixels.shape[1])], float)
-    points = np.empty((0, 2)) if region.points is None else region.points
-    vertices = np.concatenate(region.rings) if region.rings else points
-    return np.stack([np.min(vertices, axis=0), np.max(vertices, axis=0)])
+    vertices = np.concatenate([*region.rings, *([] if region.points is None else [region.points])])
+    return np.stack([vertices.min(axis=0), vertices.max(axis=0)])

@@ -26,9 +26,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         )
     name_samples(options, options.images, names)
     X = with_spacing(X, options.spacing, ndim)
-    size: dict[str, Any] = (
-        {"spacing": X.spacing, "unit": unit_symbol(X.unit or "pixels")} if X.spacing else {}
-    )
-    path = html(model, X, y, options.out, names=names, **size)
+    unit = unit_symbol(X.unit or "pixels")
+    path = html(model, X, y, options.out, names=names, spacing=X.spacing, unit=unit)
     say(options, f"Wrote {path}")
     return {"report": str(path)}

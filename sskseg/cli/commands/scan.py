@@ -136,16 +136,16 @@ def _client(address):
 
 
 def _status(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
-    """Show what is done of what, and which command continues."""
+    """Show what is done of what, and which command resumes it."""
     status = scan_status(folder)
     command = None if status.done else _command(folder)
     if status.done:
-        found = count_text(status.n_objects or 0, "object")
-        say(options, f"Done: {found} in {shape_text(status.shape)} pixels.")
-        say(options, f"Their table is {folder / 'objects.csv'}, their labels {folder / 'labels'}.")
+        n = "" if status.n_objects is None else f": {count_text(status.n_objects, 'object')}"
+        say(options, f"Done{n}.")
+        say(options, f"The table is {folder / 'objects.csv'}, the labels are {folder / 'labels'}.")
     else:
         _say_progress(options, status)
-        say(options, f"\nGo on with: {command or 'the sskseg scan run that wrote this folder'}")
+        say(options, f"\nResume with: {command or 'the sskseg scan run that wrote this folder'}")
     blocks = {
         task: {"finished": n, "total": status.total.get(task)}
         for task, n in status.finished.items()
