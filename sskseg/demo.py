@@ -6,7 +6,7 @@ python -m sskseg.demo --images FILE|FOLDER --labels FILE|FOLDER [--out DIR] [--t
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,11 +28,15 @@ _HELP = """Images: TIFF, PNG, JPEG or BMP, all with the same number of channels;
 pages is a stack of images. Labels: image files of the same names, or with _mask, _masks, _cp_masks
 or _label after them (or a file of as many pages), 0 background, each object its own number or color
 (or 1, or 255, for all), and -1, or the largest value of the file beside small numbers, for
-unlabeled pixels; an image without a label file is unlabeled."""
+unlabeled pixels; or ROI zips of Fiji, GeoJSON of QuPath and other regions of the same names. An
+image without a label file is unlabeled."""
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the demo; return the exit code."""
+def main(
+    arguments: Sequence[str] | None = None,
+    explain: Callable[[object, argparse.Namespace], str] = lambda error, options: str(error),
+) -> int:
+    """Run the demo; return the exit code. `explain` puts errors in the words of a command line."""
     options = _parse(arguments)
     try:
         if options.images is None:
@@ -44,13 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             counter = InstanceCounter(merge_distance="auto" if distance is None else distance)
         folder = Path(options.out)
         folder.mkdir(parents=True, exist_ok=True)
+        options.samples = [f"{options.images}, image {name!r}" for name in names]
     except (OSError, ValueError) as error:
-        print(f"sskseg.demo: {error}", file=sys.stderr)
+        print(f"sskseg.demo: {explain(error, options)}", file=sys.stderr)
         return 2
     try:
         run(names, X, y, reference, folder, options.time_budget, counter)
     except ValueError as error:
-        print(f"sskseg.demo: {error}", file=sys.stderr)
+        print(f"sskseg.demo: {explain(error, options)}", file=sys.stderr)
         return 2
     return 0
 

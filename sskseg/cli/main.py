@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if arguments[:1] == ["demo"]:  # has a parser of its own
-        return import_module("sskseg.demo").main(arguments[1:])
+        return import_module("sskseg.demo").main(arguments[1:], _plain)
     options = make_parser().parse_args(arguments)
     options.arguments = arguments
     try:

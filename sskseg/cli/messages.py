@@ -114,7 +114,8 @@ def _type(part):
 def _words(options):
     """Words for arguments of the library: of ``fit``, which made the model, and of the command."""
     fit = {name: option + _FIT for name, option in option_names("fit").items()}
-    own = option_names(options.command)
+    command = getattr(options, "command", None)  # the demo has none
+    own = {} if command is None else option_names(command)
     given = {name: str(value) for name, value in vars(options).items() if value is not None}
     shared = {}
     for name, word in _ARGUMENTS.items():
@@ -124,7 +125,7 @@ def _words(options):
         elif needed[1] in given:
             shared[name] = word.format(**given)
     paths = {name: given[name] for name in ("images", "labels", "path", "source") if name in given}
-    return {**(fit if options.command != "fit" else {}), **shared, **own, **paths}
+    return {**(fit if command not in (None, "fit") else {}), **shared, **own, **paths}
 
 
 def _with_value(option, value):

@@ -122,6 +122,14 @@ def test_files_are_named_where_the_library_has_numbers(folder, capsys):
     assert not (folder / "m").exists()
 
 
+def test_the_demo_names_files(folder, capsys):
+    tifffile.imwrite(folder / "images" / "cell1.tif", np.zeros((64, 64, 3), np.uint8))
+    files = ["--images", folder / "images", "--labels", folder / "labels", "--out", folder / "x"]
+    message = message_of(capsys, "demo", *files)
+    assert f"All images of {folder / 'images'} must have the same number of channels" in message
+    assert f"3 ({folder / 'images'}, image 'cell1')" in message
+
+
 def test_labels_that_pair_with_nothing_or_are_not_there(folder, capsys):
     pytest.importorskip("roifile")
     fit = ["fit", folder / "images", "--out", folder / "m", "--labels"]

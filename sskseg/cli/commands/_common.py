@@ -71,7 +71,7 @@ def name_samples(options: argparse.Namespace, path: Path, names: list[str]) -> N
         options.samples = [str(path / files.get(names[0], ""))]
     else:
         options.samples = [
-            str(path / files[name]) if name in files else f"{path}, image {name!r},"
+            str(path / files[name]) if name in files else f"{path}, image {name!r}"
             for name in names
         ]
 
