@@ -133,6 +133,9 @@ def polygon(coordinates, kind="Polygon", **properties):
     return {"type": "Feature", "properties": properties, "geometry": geometry}
 
 
+row("a folder with JSON of another program alone", read_rois)(
+    lambda f: text("a.json", {"cells": [], "version": 2})(f).parent
+)
 row("GeoJSON of lines")(text("a.geojson", [polygon([[1, 2], [3, 4]], "LineString", name="axis")]))
 row("GeoJSON with NaN")(text("a.geojson", [polygon([[[1, 2], [np.nan, 4], [3, 5]]], name="cell")]))
 row("GeoJSON with text as coordinates")(
