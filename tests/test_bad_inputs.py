@@ -21,11 +21,13 @@ from sklearn.base import clone
 import sskseg
 from sskseg import (
     ContourDetector,
+    DomainCheck,
     InstanceCounter,
     LogBlobs,
     OtsuWatershed,
     PercentileScaler,
     PixelForest,
+    PretrainedBackbone,
     ProxyPretrainer,
     SegmentationLoss,
     SemiSupervisedSegmenter,
@@ -48,23 +50,25 @@ ESTIMATORS = [
     LogBlobs(n_sigma=1),
     PixelForest(n_estimators=1, sigma_max=1.0, random_state=0),
     ContourDetector(order=2, samples=8, **SMALL),
+    DomainCheck(),
+    PretrainedBackbone("nuclei"),
 ]
-SCALER, PRETRAINER, REFINER, SEGMENTER, COUNTER, OTSU, BLOBS, FOREST, DETECTOR = (
-    type(estimator).__name__ for estimator in ESTIMATORS
+NAMES = tuple(type(estimator).__name__ for estimator in ESTIMATORS)
+SCALER, PRETRAINER, REFINER, SEGMENTER, COUNTER, OTSU, BLOBS, FOREST, DETECTOR, CHECK, BACKBONE = (
+    NAMES
 )
-NAMES = (SCALER, PRETRAINER, REFINER, SEGMENTER, COUNTER, OTSU, BLOBS, FOREST, DETECTOR)
 COUNTING = (COUNTER, OTSU, BLOBS)
 LEARNING = (SEGMENTER, COUNTER, OTSU, BLOBS, FOREST, DETECTOR)
 LABELS = (REFINER, *LEARNING)
-HANDING_ON = (PRETRAINER, REFINER)
+HANDING_ON = (PRETRAINER, REFINER, CHECK, BACKBONE)
 LAZY = (SCALER, *HANDING_ON, SEGMENTER, COUNTER, DETECTOR)
 
 TOP = """# Bad input
 
 What each estimator does with input that breaks [the contract](design.md): it raises at once, and
 names the argument, what was expected and what came; or it works, as described. X are six images of
-48 x 56 pixels, the last two unlabeled, unless stated. `ProxyPretrainer` and `PercentileScaler`
-ignore y.
+48 x 56 pixels, the last two unlabeled, unless stated. `ProxyPretrainer`, `PercentileScaler`,
+`DomainCheck` and `PretrainedBackbone` ignore y.
 
 `tests/test_bad_inputs.py` makes this page (`python tests/test_bad_inputs.py`) and fails where the
 library says something else.
@@ -157,12 +161,14 @@ fit(AT, "two channels", lambda X: np.stack([X, X], -1), works={
     BLOBS: "`channel` is used",
     FOREST: "all channels are used",
     DETECTOR: "all channels are used",
+    CHECK: "their mean is measured",
+    BACKBONE: "the weights of the first layer are repeated",
 })  # fmt: skip
 fit(AT, "a dask array", lazy, works={SCALER: "read sample by sample"})
 fit(AT, "a dask array of unknown size", unknown_size)
 fit(AT, "images of different sizes", lambda X: [*X[:5], X[5][:40]],
     lambda y: [*y[:5], y[5][:40]],
-    who=(SCALER, REFINER, *LEARNING),
+    who=(SCALER, REFINER, *LEARNING, CHECK, BACKBONE),
     works=everyone("each gives an output of its size"))  # fmt: skip
 fit(AT, "constant images", lambda X: np.ones_like(X), works={
     SCALER: "a channel without range becomes 0",
@@ -172,15 +178,18 @@ fit(AT, "constant images", lambda X: np.ones_like(X), works={
     BLOBS: "there is no blob",
     FOREST: "nothing can be learned but the share of the foreground",
     DETECTOR: "nothing can be learned but the share of the foreground",
+    CHECK: "others are unlike them",
+    BACKBONE: "passed on",
 })  # fmt: skip
 fit(AT, "images of 5 x 5 pixels", lambda X: X[:, :5, :5], lambda y: y[:, :5, :5],
-    works=everyone("as others", (SCALER, *LEARNING)))  # fmt: skip
+    works=everyone("as others", (SCALER, *LEARNING, CHECK, BACKBONE)))  # fmt: skip
 fit(AT, "images of one pixel", lambda X: X[:, :1, :1], lambda y: y[:, :1, :1],
-    works=everyone("as others", (SCALER, SEGMENTER, COUNTER, OTSU, BLOBS)))  # fmt: skip
+    works=everyone("as others", (SCALER, SEGMENTER, COUNTER, OTSU, BLOBS, CHECK, BACKBONE))
+)  # fmt: skip
 fit(AT, "images beyond 0 and 1", lambda X: X * 255, who=(COUNTER,))
 for number in (3, 4, "2"):
     fit(AT, f"`spatial_ndim={number!r}`", spatial_ndim=number,
-        who=tuple(name for name in NAMES if name not in (REFINER, DETECTOR)))  # fmt: skip
+        who=tuple(name for name in NAMES if name not in (REFINER, DETECTOR, BACKBONE)))  # fmt: skip
 
 # Labels
 
@@ -316,6 +325,9 @@ fit(AT, "`spacing=(1,)`", spacing=(1,), who=(COUNTER,))
 fit(AT, "`spacing=(1, nan)`", spacing=(1, np.nan), who=(COUNTER,))
 fit(AT, "`channel=3` of one channel", channel=3, who=(OTSU, BLOBS))
 fit(AT, "`min_sigma=5` above `max_sigma`", min_sigma=5.0, who=(BLOBS,))
+fit(AT, "fewer than five images", lambda X: X[:3], who=(CHECK,))
+fit(AT, "`quantile=0`", quantile=0, who=(CHECK,))
+fit(AT, "`model=OtsuWatershed()`", model=OtsuWatershed(), who=(BACKBONE,))
 fit(AT, "`sigma_min=5` above `sigma_max`", sigma_min=5.0, who=(FOREST,))
 
 # After `fit`
