@@ -506,10 +506,6 @@ class ContourDetector(TorchEstimator):
             yield outputs[: network.n_outputs, : sides[0], : sides[1]]
 
 
-def _unet_of(network):
-    return network.unet
-
-
 def _shuffle(outputs, factor):
     """Bring outputs to the resolution of the image, since tiles are, by fewer channels."""
     missing = -outputs.shape[1] % factor**2

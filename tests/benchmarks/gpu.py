@@ -20,7 +20,6 @@ import argparse
 import time
 from contextlib import ExitStack
 from functools import partial
-from types import SimpleNamespace
 from unittest.mock import patch
 
 import numpy as np
@@ -31,6 +30,7 @@ from sskseg import ContourDetector, ProxyPretrainer, SemiSupervisedSegmenter, Si
 from sskseg.datasets import make_cells
 from sskseg.metrics import iou
 from sskseg.refinement import train_refiner
+from sskseg.segmentation._training import Training
 from sskseg.segmentation.semi_supervised import Consistency
 from sskseg.simulation import CellSimulator
 from sskseg.training import Budget, optimize
@@ -41,6 +41,7 @@ MODULES = (  # in which it is decided where batches are made
     "sskseg.detection.device_batches", "sskseg.refinement.patches",
 )  # fmt: skip
 MADE = TRAINED + "; batches held and adjusted on the device"
+UNLABELED = Training.unlabeled_batches
 
 
 class Measured(Exception):
@@ -119,9 +120,11 @@ def rate(fit, options, on_device, *, alone=False, call=1):
         history = optimize(network, reused(batches, alone), loss, budget, settings, **kept)
         raise Measured(second_half(history))
 
+    def unlabeled(training, *sizes):
+        return reused(UNLABELED(training, *sizes), alone)
+
     def measured_refiner(refiner, discriminator, simulated, real, budget, settings, **more):
         batches = (reused(each, alone) for each in (simulated, real))
-        more["monitor"] = Silent()
         budget = Budget(options.steps, None)
         history = train_refiner(refiner, discriminator, *batches, budget, settings, **more)
         raise Measured(second_half(history))
@@ -131,7 +134,8 @@ def rate(fit, options, on_device, *, alone=False, call=1):
             stack.enter_context(patch(f"{module}.prepares_batches", lambda device: on_device))
         stack.enter_context(patch("sskseg.base.optimize", measured))
         stack.enter_context(patch("sskseg.refinement._refiner.train_refiner", measured_refiner))
-        stack.enter_context(patch("sskseg.refinement._refiner.Monitor", SimpleNamespace))
+        stack.enter_context(patch("sskseg.refinement._refiner.Monitor", Silent))
+        stack.enter_context(patch.object(Training, "unlabeled_batches", unlabeled))
         try:
             fit(options)
         except Measured as result:
@@ -143,6 +147,9 @@ class Silent:
     """A monitor that evaluates nothing."""
 
     should_stop = False
+
+    def __init__(self, *arguments):
+        pass
 
     def __call__(self, step):
         return {}
