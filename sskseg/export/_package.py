@@ -267,16 +267,19 @@ def _scales(parts: Parts, sample: Any) -> list[dict[str, Any]]:
 
 
 def _of_fields(error: Any, fields: dict[str, Any]) -> ValueError:
-    """The error of the format for fields of the user: a line, where it has many."""
-    found = {str(each["loc"][0]): each for each in getattr(error, "errors", list)() if each["loc"]}
+    """The error of the format for fields of the user: a line for each, where it has many."""
+    found = {each["loc"][0]: each for each in getattr(error, "errors", list)() if each["loc"]}
     known = [name for name in found if name in fields]
     if not known:
         return error
-    return ValueError(" ".join(
-        f"{name} must be {_EXPECTED[name]}, got {fields[name]!r}." if name in _EXPECTED
-        else f"{name} is not allowed in a package: {found[name]['msg']}, got {fields[name]!r}."
-        for name in known
-    ))  # fmt: skip
+    return ValueError(" ".join(_of_field(name, found[name], fields[name]) for name in known))
+
+
+def _of_field(name, found, value):
+    if name in _EXPECTED:
+        return f"{name} must be {_EXPECTED[name]}, got {value!r}."
+    where = ".".join(map(str, found["loc"]))
+    return f"{name} must be what packages allow, got {value!r} ({where}: {found['msg']})."
 
 
 def save_package(description: Any, folder: Path) -> Path:

@@ -89,7 +89,7 @@ def _named_after(files, suffixes, stems):
 
 def no_files(folder: Path, kind: str) -> FileNotFoundError:
     """Make the error of a folder without images; it names files of formats that are not read."""
-    others = _other_files(folder)
+    others = other_files(folder)
     return FileNotFoundError(
         f"No {kind} files ({', '.join(SUFFIXES)}) in {folder}"
         + (f": {others} cannot be read. Convert them to TIFF." if others else ".")
@@ -98,7 +98,7 @@ def no_files(folder: Path, kind: str) -> FileNotFoundError:
 
 def warn_of_other_files(folder: Path, read: Iterable[Path] = ()) -> None:
     """Warn of files of a format that is not read, beside those that are."""
-    others = _other_files(folder, {file.name for file in read})
+    others = other_files(folder, {file.name for file in read})
     if others:
         warnings.warn(
             f"{folder} holds files that cannot be read, and are left out: {others}. Convert them "
@@ -108,7 +108,9 @@ def warn_of_other_files(folder: Path, read: Iterable[Path] = ()) -> None:
         )
 
 
-def _other_files(folder, read=frozenset()):
+def other_files(folder: Path, read: Iterable[str] = ()) -> str:
+    """Name the files of a folder in formats that are not read; empty without any."""
+    known = set(read)
     stems = {stem(file) for file in list_images(folder)}
     names = sorted(
         (
@@ -116,7 +118,7 @@ def _other_files(folder, read=frozenset()):
             for file in folder.iterdir()
             if file.name.lower().endswith(_OTHER_FORMATS)
             and not file.name.startswith(".")
-            and file.name not in read
+            and file.name not in known
             and _without(file.name, ("_seg.npy",)) not in stems  # of Cellpose
         ),
         key=natural_key,

@@ -218,7 +218,11 @@ def test_a_network_of_a_user_has_onnx_weights_alone(tmp_path):
         ({"sample": np.zeros((1, 40, 40, 2))}, r"sample must have 1 channel\(s\), got 2"),
         ({"sample": np.zeros((40, 40))}, "sample must"),
         ({"sample": None}, "sample must"),
-        ({"license": "none of all"}, "license"),
+        (
+            {"license": "none of all"},
+            "license must be an identifier of SPDX such as CC-BY-4.0, got",
+        ),
+        ({"name": "A"}, r"^name must be at least 5 letters, digits, spaces, _\+-\(\), got 'A'\.$"),
         ({"name": "a/b/c/d"}, "name"),
         ({"authors": [{"affiliation": "nobody"}]}, "name"),
         ({"cite": [{"text": "without a DOI"}]}, "doi"),

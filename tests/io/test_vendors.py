@@ -104,7 +104,7 @@ def test_the_command_line_reads_them(tmp_path, capsys):
     assert main(["info", str(tmp_path / "a.czi")]) == 0
     shown = capsys.readouterr()
     assert "a_0001" in shown.out + shown.err
-    assert "(20, 44)" in shown.out + shown.err
+    assert "shapes: 20 x 44" in shown.out + shown.err
 
 
 def test_objects_of_a_czi_are_counted_as_in_memory(tmp_path, pipeline, cells):

@@ -99,7 +99,7 @@ def write_ome_zarr_labels(
     ...     group = write_ome_zarr_labels(image, labels, "cells")
     ...     group.relative_to(folder).as_posix(), read_labels(image)
     ('cell.ome.zarr/labels/cells', (['cell'], [array([[0, 1, 1],
-           [0, 0, 2]])]))
+           [0, 0, 2]], dtype=uint8)]))
     """
     check_label_name(name)
     found = read_image_group(image)

@@ -6,7 +6,14 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from ..folders import SUFFIXES, list_images, natural_key, stem, without_label_suffix
+from ..folders import (
+    SUFFIXES,
+    list_images,
+    natural_key,
+    other_files,
+    stem,
+    without_label_suffix,
+)
 from . import cellpose, coco, cvat, ilastik, imagej, labelme, napari, qupath
 from .documents import dialect, load_json
 from .regions import ImageRegions, listed
@@ -143,11 +150,13 @@ def _is_of_folder(file, names):
 
 
 def no_regions(folder: Path) -> FileNotFoundError:
-    """Make the error of a folder without regions; it names JSON of other kinds."""
-    others = [file.name for file in region_files(folder)]
+    """Make the error of a folder without regions; it names JSON and files of other kinds."""
+    json, others = listed(file.name for file in region_files(folder)), other_files(folder)
+    found = [f"{json} of another kind"] if json else []
+    found += [f"{others} cannot be read. Convert them to TIFF"] if others else []
     return FileNotFoundError(
         f"No files of regions (.roi, .zip, .geojson, .json ...) in {folder}"
-        + (f": {listed(others)} of another kind." if others else ".")
+        + (f": {'; '.join(found)}." if found else ".")
     )
 
 
