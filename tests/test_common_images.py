@@ -12,12 +12,14 @@ from sklearn.exceptions import NotFittedError
 import sskseg
 from sskseg import (
     ContourDetector,
+    DomainCheck,
     ImageStack,
     InstanceCounter,
     LogBlobs,
     OtsuWatershed,
     PercentileScaler,
     PixelForest,
+    PretrainedBackbone,
     ProxyPretrainer,
     SemiSupervisedSegmenter,
     SimulatedRefiner,
@@ -36,6 +38,8 @@ ESTIMATORS = [
     ),
     OtsuWatershed(),
     LogBlobs(),
+    DomainCheck(),
+    PretrainedBackbone("nuclei"),
     PixelForest(n_estimators=3, sigma_max=2.0, random_state=0),
     ProxyPretrainer(("rotation",), width=2, depth=1, max_steps=3, batch_size=2, random_state=0),
     SimulatedRefiner(width=2, depth=1, max_steps=2, batch_size=2, random_state=0),

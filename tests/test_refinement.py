@@ -166,9 +166,9 @@ def test_only_the_realism_of_structure_tells_cells_from_noise_of_their_spectrum(
 
 def test_realism_is_measured_on_held_out_images(real, monkeypatch):
     trained, evaluated, drawn = [], [], []
-    original = refinement._refiner.random_patches
+    original = refinement._refiner.real_batches
     monkeypatch.setattr(
-        refinement._refiner, "random_patches",
+        refinement._refiner, "real_batches",
         lambda images, *rest: trained.append(images) or original(images, *rest),
     )  # fmt: skip
     monitor = refinement.monitor.Monitor

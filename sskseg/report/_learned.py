@@ -15,7 +15,7 @@ from .simulation import SimulationDisplay
 def pretraining(outputs: Any) -> Iterator[str]:
     """Show proxies and features of the steps that have them."""
     for _, step, inputs in outputs.steps:
-        if not hasattr(step, "features"):
+        if not callable(getattr(step, "features", None)):  # a parameter of other steps
             continue
         report = [{"proxy": name, **row} for name, row in step.report_.items()]
         yield table(pd.DataFrame(report), "Balanced accuracy of the proxies on held-out crops")

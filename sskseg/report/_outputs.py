@@ -113,7 +113,7 @@ def find_step(estimator, X, method):
         If no step has it.
     """
     for _, step in flatten(estimator):
-        if hasattr(step, method):
+        if callable(getattr(step, method, None)):
             return step, X
         X = step.transform(X)
     raise ValueError(f"A {_MAKERS[method]} is needed, got {type(estimator).__name__}.")

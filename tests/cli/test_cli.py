@@ -347,7 +347,7 @@ def test_a_format_that_refuses_leaves_nothing(folder, tmp_path, monkeypatch, cap
         (["--out", "FILE"], "is a file: --out must be a folder, or a name that ends with .sskseg"),
         (["--out", "FILE/below"], "is a file: --out must be a folder, or a name"),
         (["--out", "model.pth"], "model.pth is the name of a file: --out must be a folder, or"),
-        (["--spacing", "1,2,3um"], "--spacing must have one number, or 2"),
+        (["--spacing", "1,2,3,4um"], "--spacing must have one number, or 2"),
     ],
 )
 def test_a_dry_run_refuses_what_fit_refuses(folder, tmp_path, options, message, capsys):

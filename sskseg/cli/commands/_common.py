@@ -42,7 +42,8 @@ def model_file(path: Path) -> Path:
 def read_model(path: Path) -> Any:
     """Load a model from its file or folder."""
     file = model_file(path)
-    if not file.exists() and not path.exists() and len(path.parts) == 1:
+    is_name = len(path.parts) == 1 and not path.suffix
+    if is_name and not file.exists() and not path.exists():
         raise FileNotFoundError(
             f"No model at {path}, and none of that name comes with the package; there are "
             f"{', '.join(list_models())}."
