@@ -34,7 +34,7 @@ from ..model_selection.intervals import join_held_out, known_counts
 from ..model_selection.reference import count_each, reference_of, score_labels
 from ..morphology import contour_masks
 from ..nn import make_feature_network, network_size, pad_to_multiple
-from ..training import check_batch, patch_sides
+from ..training import check_batch, falling_share, patch_sides
 from ..training.callbacks import with_progress
 from ..training.prediction_callbacks import prediction
 from ..training.transfer import FINETUNE, rate_groups, start_network
@@ -215,10 +215,10 @@ class ContourDetector(TorchEstimator):
         ----------
         X : array-like of shape (n_samples, height, width) or (n_samples, height, width, n_channels)
             Or a list of images of different sizes, or an `ImageStack`: the network starts from its
-            backbone, and 64 images of its simulator are training images, too, with as much weight
-            as real labels. A simulator with
-            ``sample_contours(n, random_state) -> (X, y, contours)``, the contours of objects 1,
-            2, ... of each image as arrays (k, 2), teaches hidden parts as well.
+            backbone, and 64 images of its simulator are training images, too: a half of the patches
+            at first, and fewer as training goes on, none at last if 10 images or more are labeled.
+            A simulator with ``sample_contours(n, random_state) -> (X, y, contours)``, the contours
+            of objects 1, 2, ... of each image as arrays (k, 2), teaches hidden parts as well.
         y : array-like of int, shape (n_samples, height, width), default=None
             -1 unlabeled, 0 background, > 0 object. A list may hold None for an unlabeled sample.
             With a simulator nothing needs to be labeled.
@@ -248,8 +248,8 @@ class ContourDetector(TorchEstimator):
             groups = rate_groups(network, self.finetune) if self.architecture_ else None
             self.network_ = self._optimize(
                 network.to(device), batches, lambda network, batch, progress: batch.loss(network),
-                budget.part(_TRAINING_SHARE), device, dtype,
-                parameter_groups=groups,
+                budget.part(_TRAINING_SHARE), device, dtype, parameter_groups=groups,
+                callbacks=falling_share(batches.sampler, data.weights, data.n_real),
             )  # fmt: skip
             self._search_thresholds(data)
         return self

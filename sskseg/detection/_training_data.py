@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..images.annotations import Annotations
-from ..training.simulated import balanced_weights, draw_simulated
+from ..training.simulated import draw_simulated
 from .batches import Outlined, outline
 
 _N_SIMULATED = 64  # images
@@ -24,7 +24,10 @@ class TrainingData(NamedTuple):
         Real ones, then simulated ones.
     outlined : list of Outlined
     weights : ndarray of shape (n_images,)
-        For sampling training patches; 0 for held-out images.
+        For sampling training patches, real and simulated ones each among themselves (see
+        `sskseg.training.falling_share`); 0 for held-out images.
+    n_real : int
+        Images that are not simulated; they come first.
     evaluated : ndarray of int
         Images for the threshold search: the validation set, or all labeled ones if there is none.
     validation : ndarray of int
@@ -34,6 +37,7 @@ class TrainingData(NamedTuple):
     images: list[np.ndarray]
     outlined: list[Outlined]
     weights: np.ndarray
+    n_real: int
     evaluated: np.ndarray
     validation: np.ndarray
 
@@ -67,24 +71,23 @@ def make_training_data(images, annotations, simulator, rng) -> TrainingData:
     """
     n_real = len(images)
     outlined = [outline(annotations.objects(i)) for i in range(n_real)]
-    weights = np.ones(n_real)
     if simulator is not None:
         drawn, drawn_outlined = draw_outlined(
             simulator, images[0].shape[-1], int(rng.integers(2**31))
         )
-        by_origin = ([o.labels for o in some] for some in (outlined, drawn_outlined))
-        weights = balanced_weights(weights, *by_origin)
         images, outlined = [*images, *drawn], [*outlined, *drawn_outlined]
+    weights = np.ones(len(images))
     labeled = annotations_of(outlined).require_labeled()
     if not any(len(o.contours) for o in outlined):
         raise ValueError("y holds no object: nothing is above 0, so that no contour is known.")
     evaluated = labeled[labeled < n_real] if (labeled < n_real).any() else labeled
     if len(evaluated) < _MIN_LABELED_FOR_VALIDATION:
-        return TrainingData(images, outlined, weights, evaluated, np.empty(0, np.intp))
+        return TrainingData(images, outlined, weights, n_real, evaluated, np.empty(0, np.intp))
     n_held_out = max(1, round(_VALIDATION_SHARE * len(evaluated)))
     evaluated = np.sort(rng.permutation(evaluated)[:n_held_out])
     weights[evaluated] = 0
-    return TrainingData(images, outlined, weights, evaluated, evaluated[evaluated < n_real])
+    validation = evaluated[evaluated < n_real]
+    return TrainingData(images, outlined, weights, n_real, evaluated, validation)
 
 
 def draw_outlined(simulator, n_channels, seed):

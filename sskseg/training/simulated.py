@@ -68,29 +68,6 @@ def draw_simulated(
     return images, y, contours
 
 
-def balanced_weights(
-    weight: np.ndarray, labels: Sequence[np.ndarray], drawn: Sequence[np.ndarray]
-) -> np.ndarray:
-    """Weight real and simulated images so that as many pixels of both are drawn.
-
-    Parameters
-    ----------
-    weight : ndarray of shape (n_real,)
-    labels : list of ndarray of int
-        Of the real images; -1 unlabeled.
-    drawn : list of ndarray of int
-        Of the simulated ones, which get all the weight if nothing real is labeled.
-
-    Returns
-    -------
-    ndarray of shape (n_real + n_drawn,)
-    """
-    real = sum(w * np.count_nonzero(x >= 0) for w, x in zip(weight, labels, strict=True))
-    size = sum(np.count_nonzero(x >= 0) for x in drawn)
-    share = real / size if real else 1.0
-    return np.concatenate([weight, np.full(len(drawn), share)])
-
-
 def falling_share(
     sampler: PatchSampler, weight: np.ndarray, n_real: int
 ) -> list[tuple[float, Callable[[Any], None]]]:
