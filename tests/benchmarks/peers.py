@@ -9,8 +9,8 @@ virtual environment (0.8 GB beside torch); StarDist needs TensorFlow and an envi
 "StarDist from scratch"``, which adds its cells to the same file. A method whose package is missing
 is left out, with a message.
 
-Tasks: "nuclei, 5" and "nuclei, all": DSB 2018, 5 or all of 160 images labeled, 80 others for
-testing. "mitochondria": EPFL, 4 evenly spaced sections of 165 labeled, test sections 0-9, the
+Tasks: "nuclei, N": DSB 2018, 5, 20, 60 or all of 160 images labeled, 80 others for testing.
+"mitochondria, N": EPFL, 1, 4 or 32 evenly spaced sections of 165 labeled, test sections 0-9, the
 objects of a section are its connected components. "junctions": simulated scans of three domains, 10
 of 60 labeled, 30 others for testing. "windows": one network over a large image of EPFL sections
 side by side, by sskseg's tiles and MONAI's. What each method is given and how it is set is written
@@ -49,15 +49,22 @@ from sskseg.datasets import load_epfl_mitochondria
 from sskseg.metrics import average_precision, count_error, dice, f1_instances
 from sskseg.morphology import label_components
 
-TASKS = ("nuclei, 5", "nuclei, all", "mitochondria", "junctions")
-OWN_OBJECTS = ("CPN (celldetection)", "Cellpose 3 from scratch", "StarDist from scratch")
+TASKS = (
+    *(f"nuclei, {n}" for n in (5, 20, 60, "all")),
+    *(f"mitochondria, {n}" for n in (1, 4, 32)),
+    "junctions",
+)
+OWN_OBJECTS = (
+    "CPN (celldetection)", "torch-em, U-Net with distances", "Cellpose 3 from scratch",
+    "StarDist from scratch",
+)  # fmt: skip
 COLUMNS = ("dice", "f1", "ap", "wape", "fit s", "predict s", "peak MB", "GPU MB")
 
 
 def load(task, seed, full):
     """Images, labels (None: not labeled), images and labels for testing, hints."""
-    if task == "mitochondria":
-        return _mitochondria(full)
+    if task.startswith("mitochondria"):
+        return _mitochondria(int(task.split(", ")[1]), full)
     if task == "junctions":
         X, y, X_test, y_test = *junctions(20, 100), *junctions(10, 200)
         counter = {"fill_holes": False}
@@ -72,12 +79,12 @@ def _few(y, n, seed):
     return [label if i in kept else None for i, label in enumerate(y)]
 
 
-def _mitochondria(full):
+def _mitochondria(n_labeled, full):
     folder = data_folder() / "epfl_mitochondria"
     X, y = load_epfl_mitochondria(folder, split="train")
     X_test, y_test = load_epfl_mitochondria(folder, split="test")
     n = len(X_test) if full else 10
-    rows = np.round((np.arange(4) + 0.5) * len(y) / 4 - 0.5).astype(int)
+    rows = np.round((np.arange(n_labeled) + 0.5) * len(y) / n_labeled - 0.5).astype(int)
     labels = [label_components(y[i] > 0) if i in rows else None for i in range(len(y))]
     truth = [label_components(section > 0) for section in y_test[:n]]
     return list(X), labels, list(X_test[:n]), truth, Hints(True, True, full=full)

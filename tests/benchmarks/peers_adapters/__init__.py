@@ -52,6 +52,9 @@ METHODS = {
     "PixelForest": Method("own", "forest"),
     "U-Net (skorch, MONAI)": Method("unet", packages=("skorch", "monai")),
     "CPN (celldetection)": Method("cpn", packages=("celldetection", "torchvision")),
+    "torch-em, U-Net with distances": Method(
+        "torch_em_distances", packages=("torch_em", "torchvision")
+    ),
     "Cellpose 3 from scratch": Method("cellpose_scratch", packages=("cellpose",)),
     "StarDist from scratch": Method("stardist_scratch", packages=("stardist", "tensorflow-cpu")),
     "sskseg, labeled images only": Method("own", "supervised"),

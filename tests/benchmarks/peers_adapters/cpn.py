@@ -69,13 +69,18 @@ def fit(images, labels, seconds, seed, hints):
 
 
 def _celldetection():
-    if not torch.cuda.is_available():
-        for name in ("nms", "qnms"):
-            _define(name)
+    declare_operators()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # of packages that it imports
         import celldetection
     return celldetection
+
+
+def declare_operators():
+    """Make torchvision importable beside a torch for CPUs that it was not built for."""
+    if not torch.cuda.is_available():
+        for name in ("nms", "qnms"):
+            _define(name)
 
 
 def _define(name):
