@@ -1,7 +1,10 @@
 """Baselines: what they find where it is easy, and that they keep the API."""
 
+import pickle
+
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter, LogBlobs, OtsuWatershed, PixelForest
@@ -63,6 +66,25 @@ def test_a_forest_learns_from_few_pixels(cells):
     assert np.array_equal(again.predict_proba(X), model.predict_proba(X))
     pipeline = make_pipeline(model, InstanceCounter()).fit(X, y)
     assert pipeline.score(X, y) > 0.5
+
+
+def test_features_in_the_cache_change_no_bit_and_follow_the_values_of_images():
+    X, y = make_cells(n_samples=3, shape=(32, 40), random_state=0)
+    plain = PixelForest(n_estimators=5, random_state=0)
+    cached = PixelForest(n_estimators=5, random_state=0, cache_size=2)
+    expected = plain.fit(X[:2], y[:2]).transform(X[:2])
+    assert np.array_equal(cached.fit(X[:2], y[:2]).transform(X[:2]), expected)
+    assert len(cached._cache) == 2
+    kept = list(cached._cache.values())
+    cached.fit(X[:2], y[:2])
+    assert all(a is b for a, b in zip(kept, cached._cache.values()))  # nothing is computed again
+    changed = X[:2].copy()
+    changed[0, 5:9, 5:9] += 1
+    assert np.array_equal(cached.transform(changed), plain.transform(changed))
+    assert np.array_equal(cached.transform(X), plain.transform(X))
+    assert len(cached._cache) == 2
+    assert not hasattr(pickle.loads(pickle.dumps(cached)), "_cache")
+    assert not hasattr(clone(cached), "_cache")
 
 
 def test_what_does_not_serve_is_refused(cells):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from numbers import Integral, Real
 from typing import Any
 
@@ -43,6 +44,11 @@ class PixelForest(ImageEstimator):
     features : PretrainedEncoder or None, default=None
         An encoder that others trained, whose feature maps, interpolated at the pixels, are features
         beside the others; it is not fine-tuned. Images are standardized for it.
+    cache_size : int, default=0
+        Number of images whose features stay in memory for later calls, the last ones: 64 bytes per
+        pixel and channel with the default scales. In interactive use, where a few more labels are
+        added to the same image again and again, a fit is then followed by its predictions twice as
+        fast. Copies, clones and pickles start with an empty cache.
     spatial_ndim : {2, 3}, default=2
     random_state : int, RandomState, Generator or None, default=None
 
@@ -77,6 +83,7 @@ class PixelForest(ImageEstimator):
         "sigma_max": [Interval(Real, 0, None, closed="neither")],
         "max_pixels": [Interval(Integral, 2, None, closed="left")],
         "features": [PretrainedEncoder, None],
+        "cache_size": [Interval(Integral, 0, None, closed="left")],
         "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
         "random_state": ["random_state", np.random.Generator],
     }
@@ -89,6 +96,7 @@ class PixelForest(ImageEstimator):
         sigma_max: float = 8.0,
         max_pixels: int = 50000,
         features: PretrainedEncoder | None = None,
+        cache_size: int = 0,
         spatial_ndim: int = 2,
         random_state: Any = None,
     ):
@@ -97,6 +105,7 @@ class PixelForest(ImageEstimator):
         self.sigma_max = sigma_max
         self.max_pixels = max_pixels
         self.features = features
+        self.cache_size = cache_size
         self.spatial_ndim = spatial_ndim
         self.random_state = random_state
 
@@ -288,6 +297,19 @@ class PixelForest(ImageEstimator):
         return read
 
     def _filters(self, image):
+        """Features of all pixels, (n_pixels, n_features); from the cache if they are there."""
+        if not self.cache_size:
+            return self._compute_filters(image)
+        content = hashlib.blake2b(np.ascontiguousarray(image)).digest()
+        key = (content, image.shape, image.dtype.str, self.sigma_min, self.sigma_max)
+        cache = self.__dict__.setdefault("_cache", {})
+        filters = cache.pop(key, None)
+        cache[key] = self._compute_filters(image) if filters is None else filters  # the last is new
+        while len(cache) > self.cache_size:
+            del cache[next(iter(cache))]
+        return cache[key]
+
+    def _compute_filters(self, image):
         from skimage.feature import multiscale_basic_features
 
         filters = multiscale_basic_features(
@@ -295,3 +317,6 @@ class PixelForest(ImageEstimator):
             channel_axis=-1,
         )  # fmt: skip
         return filters.reshape(-1, filters.shape[-1])
+
+    def __getstate__(self):
+        return {name: value for name, value in super().__getstate__().items() if name != "_cache"}
