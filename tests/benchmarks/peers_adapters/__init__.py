@@ -59,6 +59,7 @@ METHODS = {
     "StarDist from scratch": Method("stardist_scratch", packages=("stardist", "tensorflow-cpu")),
     "sskseg, labeled images only": Method("own", "supervised"),
     "sskseg": Method("own", "semi_supervised"),
+    "sskseg, simulated images too": Method("own", "with_simulation"),
 }
 COMMON = ("sskseg", "torch", "numpy", "scikit-learn", "scikit-image")
 _IMPORTED_AS = {"tensorflow-cpu": "tensorflow"}

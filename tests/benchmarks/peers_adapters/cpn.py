@@ -19,11 +19,13 @@ are those with the best F1 on up to 8 labeled images. Contours become a label im
 every pixel), pixels of two objects by `resolve_label_channels`. Fragmented objects are ignored
 in training, which is the package's default.
 
-The registry's torchvision for Linux is built for torch with CUDA; where torch is the CPU's, its
+The registry's torchvision for Linux is built for one version of torch with CUDA; beside another its
 compiled part does not load, and non-maximum suppression, of which celldetection needs nothing else,
 is replaced by the one below.
 """
 
+import subprocess
+import sys
 import time
 import warnings
 from itertools import product
@@ -77,8 +79,9 @@ def _celldetection():
 
 
 def declare_operators():
-    """Make torchvision importable beside a torch for CPUs that it was not built for."""
-    if not torch.cuda.is_available():
+    """Make torchvision importable beside a torch that it was not built for."""
+    fits = subprocess.run([sys.executable, "-c", "import torchvision"], capture_output=True)
+    if fits.returncode:
         for name in ("nms", "qnms"):
             _define(name)
 
