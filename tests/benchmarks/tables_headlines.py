@@ -1,0 +1,145 @@
+"""The headlines: one line for each topic."""
+
+from page_tables import cells, markdown, mean, only, table
+from tables_accuracy import PRESENT, mitochondria_rows
+from tables_counts import counting_rows, simulation_rows
+
+
+def _line(what, figure, ours, beside, minutes, rows):
+    machines = " and ".join(sorted({row["machine"] for row in rows}))
+    return {
+        "what": what,
+        "figure": figure,
+        "ours": ours,
+        "other": beside[0],
+        "beside": beside[1],
+        "minutes": minutes,
+        "machine": machines,
+        "trainings": len(rows),
+    }
+
+
+def _headline_nuclei():
+    rows = cells(
+        "main_job", lambda row: row["task"] == "nuclei" and row["recipe"].endswith(PRESENT)
+    )
+    ours = [row for row in rows if "segmenter" in row["method"]]
+    other = mean([row for row in rows if "segmenter" not in row["method"]], "f1")
+    return _line(
+        "[nuclei](benchmarks/nuclei.md), 60 labeled images",
+        "F1",
+        mean(ours, "f1"),
+        (other, "Otsu + watershed"),
+        4,
+        ours,
+    )
+
+
+def _headline_mitochondria(labels):
+    rows = mitochondria_rows(
+        lambda row: row["labels"] == labels and not row["full"] and row["time_budget"] == 600
+    )
+    ours = [row for row in rows if row["method"] == "auto"]
+    other = mean([row for row in rows if row["method"] == "supervised"], "iou_mean")
+    what = f"[mitochondria](benchmarks/mitochondria.md), {labels} of 165 sections labeled"
+    return _line(what, "IoU", mean(ours, "predicted"), (other, "labeled sections only"), 10, ours)
+
+
+def _headline_membranes():
+    rows = cells("main_job", lambda row: "fold" in row["method"])
+    ours = [row for row in rows if row["method"].startswith("segmenter")]
+    other = mean([row for row in rows if row["method"].startswith("plain")], "pixel_error")
+    return _line(
+        "[membranes](benchmarks/membranes.md), 15 labeled sections",
+        "pixel error",
+        mean(ours, "pixel_error"),
+        (other, "plain U-Net"),
+        4,
+        ours,
+    )
+
+
+def _headline_counts(task, beside):
+    rows = {row["method"]: row for row in counting_rows() if row["task"] == task}
+    ours = rows["in sample"]
+    return _line(
+        f"[{task}](benchmarks/counting.md), 10 labeled images",
+        "WAPE",
+        ours["wape"],
+        (rows["baseline"]["wape"], beside),
+        2,
+        [ours],
+    )
+
+
+def _headline_simulation():
+    rows = simulation_rows(lambda row: row["data"] == "nuclei" and row["labels"] == 0)
+    ours = [row for row in rows if row["source"] == "refined" and row["method"] == "watershed"]
+    other = mean([row for row in rows if row["source"] == "otsu"], "f1_0.5")
+    return _line(
+        "[nuclei](benchmarks/simulation.md), no label",
+        "F1",
+        mean(ours, "f1_0.5"),
+        (other, "Otsu + watershed"),
+        5,
+        ours,
+    )
+
+
+def _headline_peer(task):
+    rows = cells(
+        "peers", lambda row: row["task"] == task and row["recipe"] and row["seconds"] == 90
+    )
+    newest = {row["method"]: row for row in rows}
+    ours = newest["sskseg, labeled images only"]
+    beside = (newest["U-Net (skorch, MONAI)"]["f1"], "U-Net of MONAI")
+    return _line(f"[{task}](benchmarks/peers.md)", "F1", ours["f1"], beside, 1.5, [ours])
+
+
+def _headline_speed():
+    row = only("throughput", lambda row: True)
+    return _line(
+        "[prediction](benchmarks/speed.md)",
+        "Mpixel/s",
+        row["Mpixel/s predict"],
+        (row["Mpixel/s MONAI"], "MONAI's sliding window"),
+        None,
+        [row],
+    )
+
+
+def _headline_blocks():
+    row = cells("scans", lambda row: row["task"] == "labels")[-1]
+    beside = (row["dask_image"], "dask-image")
+    return _line(
+        "[objects across blocks](benchmarks/scans.md)", "Mvoxel/s", row["ours"], beside, None, [row]
+    )
+
+
+@table
+def headlines():
+    rows = [
+        _headline_nuclei(),
+        *map(_headline_mitochondria, ("1", "4", "32")),
+        _headline_membranes(),
+        _headline_counts("junctions", "Otsu + watershed"),
+        _headline_counts("puncta", "Laplacian of Gaussian"),
+        _headline_simulation(),
+        _headline_peer("nuclei, 5"),
+        _headline_peer("mitochondria"),
+        _headline_speed(),
+        _headline_blocks(),
+    ]
+    return markdown(
+        rows,
+        {
+            "what": "what",
+            "figure": "figure",
+            "sskseg": ("ours", ".3g"),
+            "beside": ("other", ".3g"),
+            "which is": "beside",
+            "minutes": "minutes",
+            "machine": "machine",
+            "runs": "trainings",
+        },
+    )
