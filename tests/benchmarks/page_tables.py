@@ -4,7 +4,8 @@
 
 A page holds ``<!-- table: NAME -->`` and ``<!-- end of table -->``. Between them the
 script writes what the function NAME in ``tables_*.py`` returns. A new table is one function there,
-with `@table`, and the two markers on a page. tests/test_benchmark_pages.py compares pages and results files.
+with `@table`, and the two markers on a page.
+tests/test_benchmark_pages.py compares pages and results files.
 """
 
 import json
@@ -16,7 +17,11 @@ import numpy as np
 
 HERE = Path(__file__).parent
 DOCS = HERE.parents[1] / "docs"
-PAGES = (DOCS / "benchmarks.md", *sorted((DOCS / "benchmarks").glob("*.md")))
+PAGES = (
+    DOCS / "benchmarks.md",
+    DOCS / "compare.md",
+    *sorted((DOCS / "benchmarks").glob("*.md")),
+)
 TABLES = {}
 _MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
 _MACHINES = {

@@ -143,3 +143,43 @@ def headlines():
             "runs": "trainings",
         },
     )
+
+
+@table
+def compare():
+    """Ours on the data of published figures, means of trainings with the present defaults."""
+    rows = cells(
+        "main_job", lambda row: row["task"] == "nuclei" and row["recipe"].endswith(PRESENT)
+    )
+    nuclei = [row for row in rows if "segmenter" in row["method"]]
+    lines = [
+        {"data": "nuclei, 60 labeled images", "figure": "AP", "ours": mean(nuclei, "ap"),
+         "minutes": 4, "trainings": len(nuclei), "machine": "two cores"}
+    ]  # fmt: skip
+    for is_full, machine in ((False, "two cores"), (True, "a third of an H100")):
+        for labels in ("4", "32"):
+            budget = 500 if is_full else 600
+            rows = mitochondria_rows(
+                lambda row, labels=labels, is_full=is_full, budget=budget: (
+                    row["labels"] == labels
+                    and row["full"] == is_full
+                    and row["time_budget"] == budget
+                )
+            )
+            rows = [row for row in rows if is_full or row["method"] == "auto"]
+            lines.append(
+                {"data": f"mitochondria, sections 0-39, {labels} labeled sections", "figure": "IoU",
+                 "ours": mean(rows, "predicted"), "minutes": round(budget / 60),
+                 "trainings": len(rows), "machine": machine}
+            )  # fmt: skip
+    return markdown(
+        lines,
+        {
+            "data": "data",
+            "figure": "figure",
+            "sskseg": ("ours", ".3f"),
+            "minutes": "minutes",
+            "machine": "machine",
+            "runs": "trainings",
+        },
+    )
