@@ -11,6 +11,7 @@ QUALITY = {
 ORIGIN = {"machine": "machine", "commit": "version"}
 PRESENT = "haze; calibrated by standard error"  # ends the recipe of the present defaults
 BORDERS = "rising warps and borders"
+PEER_KEY = ("task", "seconds", "machine", "method", "seed")
 METHODS = {"augmented": "supervised", "both": "self-training, continuity"}
 
 
@@ -240,15 +241,20 @@ def mitochondria_all():
     )
 
 
+def peers_rows(where=lambda row: True):
+    """Newest run of each task, method, seed, machine and time; earlier runs are left out."""
+    newest = {}
+    for row in cells("peers", lambda row: row["task"] != "windows"):
+        row["task"] = {"mitochondria": "mitochondria, 4"}.get(row["task"], row["task"])
+        newest[tuple(row.get(name) for name in PEER_KEY)] = row
+    rows = [row for row in newest.values() if where(row)]
+    return sorted(rows, key=lambda row: [str(row.get(name)).zfill(8) for name in PEER_KEY])
+
+
 @table
 def peers():
-    rows = cells("peers", lambda row: row["task"] != "windows")
-    newest = {}  # of the same method on the same machine, the newest
-    for row in rows:
-        key = (row["task"], row["machine"], row["seconds"], row["method"], row["seed"])
-        newest[key] = row
     return markdown(
-        [newest[key] for key in sorted(newest)],
+        peers_rows(),
         {
             "task": "task",
             "method": "method",

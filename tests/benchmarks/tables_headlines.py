@@ -1,7 +1,7 @@
 """The headlines: one line for each topic."""
 
-from page_tables import cells, markdown, mean, only, table
-from tables_accuracy import PRESENT, mitochondria_rows
+from page_tables import cells, grouped, markdown, mean, only, table
+from tables_accuracy import PRESENT, mitochondria_rows, peers_rows
 from tables_counts import counting_rows, simulation_rows
 
 
@@ -87,13 +87,17 @@ def _headline_simulation():
 
 
 def _headline_peer(task):
-    rows = cells(
-        "peers", lambda row: row["task"] == task and row["recipe"] and row["seconds"] == 90
-    )
-    newest = {row["method"]: row for row in rows}
-    ours = newest["sskseg, labeled images only"]
-    beside = (newest["U-Net (skorch, MONAI)"]["f1"], "U-Net of MONAI")
-    return _line(f"[{task}](benchmarks/peers.md)", "F1", ours["f1"], beside, 1.5, [ours])
+    """Compare in the longest time, preferably on the EPYC, in which both were measured."""
+    ours, theirs = "sskseg, labeled images only", "U-Net (skorch, MONAI)"
+    groups = grouped(peers_rows(lambda row: row["task"] == task), "seconds", "machine")
+    both = [
+        group for group in groups.values() if {ours, theirs} <= {row["method"] for row in group}
+    ]
+    rows = max(both, key=lambda group: (group[0]["seconds"], group[0]["machine"] == "EPYC"))
+    own = [row for row in rows if row["method"] == ours]
+    beside = mean([row for row in rows if row["method"] == theirs], "f1"), "U-Net of MONAI"
+    what = f"[{task} labeled](benchmarks/peers.md)"
+    return _line(what, "F1", mean(own, "f1"), beside, own[0]["seconds"] / 60, own)
 
 
 def _headline_speed():
@@ -126,7 +130,7 @@ def headlines():
         _headline_counts("puncta", "Laplacian of Gaussian"),
         _headline_simulation(),
         _headline_peer("nuclei, 5"),
-        _headline_peer("mitochondria"),
+        _headline_peer("mitochondria, 4"),
         _headline_speed(),
         _headline_blocks(),
     ]
