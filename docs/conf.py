@@ -95,7 +95,7 @@ html_theme_options = {
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
 }
-html_sidebars = {"index": []}
+html_sidebars = {"index": [], "compare": []}  # pages without pages below them
 linkcheck_ignore = [r"https?://"]  # links to other sites are checked by hand, before a release
 
 copybutton_prompt_text = r">>> |\.\.\. "
