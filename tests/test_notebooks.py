@@ -4,9 +4,15 @@ import importlib.util
 from pathlib import Path
 
 import pytest
+import sklearn
+from sklearn.pipeline import make_pipeline
+
+from sskseg import InstanceCounter, PercentileScaler
+from sskseg.datasets import make_cells
 
 nbformat = pytest.importorskip("nbformat")
 ROOT = Path(__file__).parents[1]
+_SKLEARN = tuple(int(part) for part in sklearn.__version__.split(".")[:2])
 
 
 def load():
@@ -50,3 +56,12 @@ def test_code_has_neither_prompts_nor_outputs(page):
 def test_links_lead_to_pages_from_the_folder_of_notebooks():
     text = make_notebooks._markdown("howto/rois", "[files](../guide/files.md#labels), [a](b.md)")
     assert text == "[files](../howto/../guide/files.md#labels), [a](../howto/b.md)"
+
+
+def test_a_fitted_pipeline_shows_what_it_learned_in_a_notebook():
+    X, y = make_cells(n_samples=2, shape=(48, 48), random_state=0)
+    model = make_pipeline(PercentileScaler(), InstanceCounter()).fit(X.clip(0, 1), y)
+    html = model._repr_html_()
+    assert "PercentileScaler" in html
+    assert "Fitted attributes" in html or _SKLEARN < (1, 9)  # shown from 1.9 on
+    assert len(html) < 300_000
