@@ -86,15 +86,17 @@ html_theme = "pydata_sphinx_theme"
 html_title = "sskseg"
 html_show_sourcelink = False
 html_static_path = ["_static"]
-html_css_files = ["wide.css"]
+html_css_files = ["site.css"]
 html_theme_options = {
+    "logo": {"text": "sskseg"},
     "show_toc_level": 2,
     "navbar_align": "left",
     "header_links_before_dropdown": 6,
     "navigation_with_keys": False,
     "secondary_sidebar_items": ["page-toc"],
 }
-html_sidebars = {"index": []}
+html_sidebars = {"index": [], "compare": []}  # pages without pages below them
+linkcheck_ignore = [r"https?://"]  # links to other sites are checked by hand, before a release
 
 copybutton_prompt_text = r">>> |\.\.\. "
 copybutton_prompt_is_regexp = True

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from numbers import Integral, Real
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import torch
@@ -83,7 +83,7 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
         So a cache (`memory` of a pipeline) finds what it has computed of an estimator.
         """
-        state: dict[str, Any] = {**self.__getstate__()}
+        state = {**cast("dict[str, Any]", self.__getstate__())}
         for name, value in state.items():
             if isinstance(value, torch.nn.Module) and _is_network(self, name):
                 state[name] = _Weights(weights_of(value))

@@ -26,9 +26,10 @@ PAGES = sorted(
 )
 # Imports every public module now, since some libraries draw random numbers when first imported.
 MODULES = runpy.run_path(str(DOCS / "conf.py"))["MODULES"]
-MARKDOWN = [ROOT / "README.md", *(path for path in PAGES if path.suffix == ".md")]
-FENCE = re.compile(r"^```(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-DIRECTIVES = {"{toctree}", "{glossary}"}
+ROOT_PAGES = [ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"]  # pages of docs/ include them
+MARKDOWN = [ROOT / "README.md", *ROOT_PAGES, *(path for path in PAGES if path.suffix == ".md")]
+FENCE = re.compile(r"^```(\S*)[^\n]*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+DIRECTIVES = {"{toctree}", "{glossary}", "{include}"}
 
 
 NESTED = ["sskseg.segmentation.semi_supervised"]
@@ -129,6 +130,8 @@ def test_the_site_is_built_without_a_warning(tmp_path):
         pytest.importorskip(name)
     source, site = tmp_path / "docs", tmp_path / "site"
     shutil.copytree(DOCS, source, ignore=shutil.ignore_patterns("_build", "_generated"))
+    for page in ROOT_PAGES:
+        shutil.copy(page, tmp_path)
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-D", "plot_gallery=0"]
     result = subprocess.run(
         [*command, "-b", "html", str(source), str(site)],

@@ -300,7 +300,7 @@ class PixelForest(ImageEstimator):
         """Features of all pixels, (n_pixels, n_features); from the cache if they are there."""
         if not self.cache_size:
             return self._compute_filters(image)
-        content = hashlib.blake2b(np.ascontiguousarray(image)).digest()
+        content = hashlib.blake2b(np.ascontiguousarray(image).data).digest()
         key = (content, image.shape, image.dtype.str, self.sigma_min, self.sigma_max)
         cache = self.__dict__.setdefault("_cache", {})
         filters = cache.pop(key, None)

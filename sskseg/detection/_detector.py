@@ -216,7 +216,7 @@ class ContourDetector(TorchEstimator):
         X : array-like of shape (n_samples, height, width) or (n_samples, height, width, n_channels)
             Or a list of images of different sizes, or an `ImageStack`: the network starts from its
             backbone, and 64 images of its simulator are training images, too: a half of the patches
-            at first, and fewer as training goes on, none at last if 10 images or more are labeled.
+            at first, and fewer later, none at last if 10 images or more are labeled.
             A simulator with ``sample_contours(n, random_state) -> (X, y, contours)``, the contours
             of objects 1, 2, ... of each image as arrays (k, 2), teaches hidden parts as well.
         y : array-like of int, shape (n_samples, height, width), default=None

@@ -1,0 +1,322 @@
+"""Tables of accuracy: nuclei, membranes, mitochondria, peers, pretraining."""
+
+from page_tables import cells, grouped, markdown, mean, table
+
+QUALITY = {
+    "Dice": ("dice", ".3f"),
+    "F1": ("f1", ".3f"),
+    "AP": ("ap", ".3f"),
+    "WAPE": ("wape", ".3f"),
+}
+ORIGIN = {"machine": "machine", "commit": "version"}
+PRESENT = "haze; calibrated by standard error"  # ends the recipe of the present defaults
+BORDERS = "rising warps and borders"
+PEER_KEY = ("task", "seconds", "machine", "method", "seed")
+METHODS = {"augmented": "supervised", "both": "self-training, continuity"}
+
+
+def defaults(row):
+    """Name the defaults of a training of nuclei."""
+    if "haze" in row["recipe"]:
+        return "present"
+    return "with cores" if "cores" in row["recipe"] else "first"
+
+
+@table
+def nuclei():
+    rows = cells("main_job", lambda row: row["task"] == "nuclei")
+    baseline = [row for row in rows if row["method"].startswith("Otsu")][:1]
+    ours = [{**row, "defaults": defaults(row)} for row in rows if "segmenter" in row["method"]]
+    return markdown(
+        baseline + ours,
+        {
+            "method": "method",
+            "defaults": "defaults",
+            "seed": "seed",
+            "F1": ("f1", ".3f"),
+            "AP": ("ap", ".3f"),
+            "WAPE": ("wape", ".3f"),
+            "steps": "steps",
+            **ORIGIN,
+        },
+    )
+
+
+@table
+def membranes_main():
+    rows = cells("main_job", lambda row: row["task"] == "isbi" and "fold" not in row["method"])
+    return markdown(
+        rows,
+        {
+            "method": "method",
+            "pixel error": ("pixel_error", ".4f"),
+            "cell Dice": ("dice", ".4f"),
+            "steps": "steps",
+            **ORIGIN,
+        },
+    )
+
+
+@table
+def membranes_folds():
+    rows = []
+    for row in cells("main_job", lambda row: "fold" in row["method"]):
+        rows.append(row)
+        if "iou, test-time augmentation" in row:
+            names = ("pixel_error", "v_rand", "v_rand, best threshold")
+            augmented = {name: row[f"{name}, test-time augmentation"] for name in names}
+            rows.append(
+                {
+                    "method": "the same, test-time augmentation",
+                    **augmented,
+                    **{name: row[name] for name in ("steps", "machine", "version")},
+                }
+            )
+    return markdown(
+        rows,
+        {
+            "method": "method",
+            "pixel error": ("pixel_error", ".4f"),
+            "V_rand at 0.5": ("v_rand", ".4f"),
+            "V_rand at the best threshold": ("v_rand, best threshold", ".4f"),
+            "V_rand of the counter": ("v_rand, counter", ".4f"),
+            "steps": "steps",
+        },
+    )
+
+
+@table
+def membranes_networks():
+    names = (
+        "iou",
+        "dice",
+        "pixel error",
+        "pixel Rand",
+        "V_rand",
+        "V_rand, training threshold",
+        "V_info",
+        "parameters",
+        "steps",
+    )
+    rows = [
+        {"method": method, "trainings": len(group), **{name: mean(group, name) for name in names}}
+        for (method,), group in grouped(cells("membranes"), "method").items()
+    ]
+    for row in rows:
+        row["parameters"] /= 1e6
+    return markdown(
+        sorted(rows, key=lambda row: row["V_rand"]),
+        {
+            "method": "method",
+            "trainings": "trainings",
+            "IoU": ("iou", ".4f"),
+            "Dice": ("dice", ".4f"),
+            "pixel error": ("pixel error", ".4f"),
+            "V_rand": ("V_rand", ".4f"),
+            "V_rand, training threshold": ("V_rand, training threshold", ".4f"),
+            "V_info": ("V_info", ".4f"),
+            "parameters, millions": ("parameters", ".2f"),
+            "steps": ("steps", ".0f"),
+        },
+    )
+
+
+def mitochondria_rows(where):
+    """Rows with ``predicted``, the IoU of `predict`: each section in another orientation."""
+    rows = cells("mitochondria", lambda row: row["recipe"].endswith(BORDERS) and where(row))
+    for row in rows:
+        # Before `predict` alternated orientations, the script recorded them as "iou_tta".
+        alternates = row["method"] in ("auto", "both") and "views" not in row
+        row["predicted"] = row["iou_tta" if alternates else "iou"]
+        row["method"] = METHODS.get(row["method"], row["method"])
+        row["minutes"] = row["time_budget"] / 60
+    return rows
+
+
+@table
+def mitochondria():
+    rows = mitochondria_rows(lambda row: not row["full"] and row["time_budget"] == 600)
+    groups = grouped(rows, "labels", "method")
+    lines = [
+        {
+            "labels": labels,
+            "method": method,
+            "trainings": len(group),
+            "network": mean(group, "iou_network"),
+            "mean": mean(group, "iou_mean"),
+            "predicted": mean(group, "predicted"),
+        }
+        for (labels, method), group in groups.items()
+    ]
+    order = ["window", "1", "1+3", "4", "32"]
+    lines.sort(key=lambda line: (order.index(line["labels"]), line["predicted"]))
+    return markdown(
+        lines,
+        {
+            "labeled sections": "labels",
+            "method": "method",
+            "trainings": "trainings",
+            "first network": ("network", ".3f"),
+            "mean of 9 sections": ("mean", ".3f"),
+            "`predict`": ("predicted", ".3f"),
+        },
+    )
+
+
+@table
+def mitochondria_main():
+    row = cells("main_job", lambda row: row["task"] == "epfl")[0]
+    augmented = {name: row[f"{name}, test-time augmentation"] for name in ("iou", "dice", "steps")}
+    rows = [row, {**row, **augmented, "method": "the same, test-time augmentation"}]
+    return markdown(
+        rows,
+        {
+            "method": "method",
+            "IoU": ("iou", ".4f"),
+            "Dice": ("dice", ".4f"),
+            "steps": "steps",
+            **ORIGIN,
+        },
+    )
+
+
+@table
+def mitochondria_longer():
+    rows = mitochondria_rows(lambda row: not row["full"] and row["time_budget"] > 600)
+    return markdown(
+        rows,
+        {
+            "labeled sections": "labels",
+            "method": "method",
+            "width": "width",
+            "minutes": ("minutes", ".0f"),
+            "seed": "seed",
+            "first network": ("iou_network", ".3f"),
+            "mean of 9 sections": ("iou_mean", ".3f"),
+            "`predict`": ("predicted", ".3f"),
+            "steps": "steps",
+            **ORIGIN,
+        },
+    )
+
+
+@table
+def mitochondria_gpu():
+    rows = mitochondria_rows(lambda row: row["full"])
+    for row in rows:
+        row["method"] = ", ".join(row["semi_supervision"])
+    return markdown(
+        rows,
+        {
+            "labeled sections": "labels",
+            "method": "method",
+            "minutes": ("minutes", ".0f"),
+            "seed": "seed",
+            "first network": ("iou_network", ".3f"),
+            "mean of 9 sections": ("iou_mean", ".3f"),
+            "`predict`": ("predicted", ".3f"),
+            "steps": "steps",
+            **ORIGIN,
+        },
+    )
+
+
+@table
+def mitochondria_all():
+    rows = mitochondria_rows(lambda row: not row["full"])
+    return markdown(
+        rows,
+        {
+            "labels": "labels",
+            "method": "method",
+            "seed": "seed",
+            "minutes": ("minutes", ".0f"),
+            "first network": ("iou_network", ".4f"),
+            "mean of 9": ("iou_mean", ".4f"),
+            "`predict`": ("predicted", ".4f"),
+            "inside": ("iou_inside", ".4f"),
+            "steps": "steps",
+            **ORIGIN,
+        },
+    )
+
+
+def peers_rows(where=lambda row: True):
+    """Newest run of each task, method, seed, machine and time; earlier runs are left out."""
+    newest = {}
+    for row in cells("peers", lambda row: row["task"] != "windows"):
+        row["task"] = {"mitochondria": "mitochondria, 4"}.get(row["task"], row["task"])
+        newest[tuple(row.get(name) for name in PEER_KEY)] = row
+    rows = [row for row in newest.values() if where(row)]
+    return sorted(rows, key=lambda row: [str(row.get(name)).zfill(8) for name in PEER_KEY])
+
+
+@table
+def peers():
+    return markdown(
+        peers_rows(),
+        {
+            "task": "task",
+            "method": "method",
+            "seed": "seed",
+            "seconds": ("seconds", ".0f"),
+            **QUALITY,
+            "fit, s": ("fit s", ".0f"),
+            "predict, s": ("predict s", ".0f"),
+            "peak, MB": ("peak MB", ".0f"),
+            **ORIGIN,
+        },
+    )
+
+
+@table
+def pretraining():
+    rows = cells("pretraining", lambda row: row["recipe"] and row["machine"].endswith("bfloat16"))
+    names = ("f1", "dice", "wape", "bias")
+    lines = [
+        {
+            "data": data,
+            "labels": f"{labels} %",
+            "method": method,
+            "seconds": f"{first:.0f} + {then:.0f}",
+            "images": group[0]["labeled"],
+            "trainings": len(group),
+            **{name: mean(group, name) for name in names},
+        }
+        for (data, labels, method, first, then), group in grouped(
+            rows, "data", "labels", "method", "pretraining", "finetuning"
+        ).items()
+    ]
+    return markdown(
+        lines,
+        {
+            "data": "data",
+            "labeled": "labels",
+            "images": "images",
+            "pretraining": "method",
+            "seconds of each": "seconds",
+            "trainings": "trainings",
+            "F1": ("f1", ".3f"),
+            "Dice": ("dice", ".3f"),
+            "WAPE": ("wape", ".3f"),
+            "bias": ("bias", ".2f"),
+        },
+    )
+
+
+@table
+def volumes():
+    return markdown(
+        cells("volumes"),
+        {
+            "task": "task",
+            "method": "method",
+            "seed": "seed",
+            "seconds": ("budget", ".0f"),
+            "F1": ("f1", ".3f"),
+            "count error": ("count error", ".3f"),
+            "objects": "objects",
+            "steps": "steps",
+            **ORIGIN,
+        },
+    )
