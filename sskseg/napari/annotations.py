@@ -24,7 +24,7 @@ def annotations_of(painted: np.ndarray, complete: np.ndarray) -> np.ndarray:
     y : ndarray of int32, shape (*spatial)
     """
     y = painted.astype(np.int32) - 1
-    patches = cc3d.connected_components(painted == OBJECTS, connectivity=4 + 2 * (y.ndim == 3))
+    patches = cc3d.connected_components(painted == OBJECTS, connectivity=6 if y.ndim == 3 else 4)
     several = patches > 0
     y[several] = patches[several].astype(np.int32) + max(int(y.max()), 1)
     y[complete & (painted == UNPAINTED)] = 0

@@ -13,6 +13,11 @@ COMPLETE = "complete regions"  # name of the Shapes layer in which unpainted pix
 _PAINTED = " painted"
 
 
+def names_of(name: str) -> list[str]:
+    """Return the names of the layers that belong to an image."""
+    return [name + end for end in (_PAINTED, " probability", " uncertainty", " objects")]
+
+
 class Layers:
     """Link the layers of a viewer with a session.
 

@@ -111,13 +111,14 @@ class Training:
         # The event loop of the window keeps a core; of this thread alone.
         torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
         try:
-            model = self._fit(*data, complete)
+            model = self._fit(data, complete)
             if not self._is_canceled:
                 self.model, self.progress, self.seconds_left = model, 1.0, 0.0
         except Exception as error:  # the window shows it, and `wait` raises it
             self.error = error
 
-    def _fit(self, X, y, positions, complete):
+    def _fit(self, data, complete):
+        X, y, positions = data
         scaler, segmenter = PercentileScaler(**_spatial(self.session)), self._segmenter()
         segmenter.set_callbacks(ReportProgress(self._report), self._stop)
         scaled = scaler.fit_transform(X)

@@ -21,7 +21,7 @@ from ..io import write_object_table, write_rois
 from ..models import save_model
 from .answers import answer_of, count_objects, most_uncertain
 from .forest import ForestView
-from .layers import COMPLETE, Layers
+from .layers import COMPLETE, Layers, names_of
 from .session import Session
 from .training import Training
 
@@ -180,7 +180,11 @@ class SegmentationWidget(QWidget):
     def save_outlines(self) -> None:
         """Write the outlines of the selected image's objects, for Fiji or QuPath."""
         self._model()
-        name = next(iter(self.answers))
+        active = self.viewer.layers.selection.active
+        selected = "" if active is None else active.name
+        name = next((n for n in self.answers if selected in (n, *names_of(n))), None)
+        if name is None:
+            raise ValueError(f"Select a layer of an image of the session, got {selected!r}.")
         path = self._path(f"{name}.geojson", "GeoJSON (*.geojson);;ROIs of Fiji (*.zip)")
         if path:
             write_rois(path, self.answers[name].labels)
