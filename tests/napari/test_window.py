@@ -9,7 +9,9 @@ import pytest
 
 with warnings.catch_warnings():  # of npe2 about pydantic
     warnings.simplefilter("ignore", DeprecationWarning)
-    napari = pytest.importorskip("napari", exc_type=ImportError)
+    # Not "napari": where it is not installed, this folder would be taken for it.
+    pytest.importorskip("napari.components", exc_type=ImportError)
+    import napari
     from napari.components import ViewerModel
     from napari.layers import Image
 
