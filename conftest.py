@@ -10,6 +10,9 @@ import torch
 _EXPORT = ("onnx", "onnxruntime", "onnxscript", "bioimageio")
 collect_ignore = [] if all(map(find_spec, _EXPORT)) else ["sskseg/export", "docs/howto/export.md"]
 
+if not find_spec("qtpy") or not find_spec("napari"):
+    collect_ignore += ["sskseg/napari/widget.py"]  # needs a Qt binding
+
 _PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
 torch.set_num_threads(max(1, min(2, os.cpu_count() or 1) // _PROCESSES))
 

@@ -48,6 +48,7 @@ MODULES = [
     "sskseg.metrics",
     "sskseg.models",
     "sskseg.morphology",
+    "sskseg.napari",
     "sskseg.nn",
     "sskseg.pretraining",
     "sskseg.proxies",

@@ -1,0 +1,144 @@
+"""Training in a thread, with progress, a request to stop, and the last good model."""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+from typing import Any
+
+import torch
+from sklearn.pipeline import Pipeline, make_pipeline
+
+from .. import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from ..training import ReportProgress, StopSignal
+from .session import Session
+
+_OF_KIND: dict[str, dict[str, Any]] = {
+    "images": {},
+    "sections": {"sections": "consecutive"},
+    "volume": {"spatial_ndim": 3},
+}
+
+
+class Training:
+    """Fit a pipeline to a session in a thread; the last good model stays until a new one is done.
+
+    A second training continues from the weights of the last, with all labels.
+
+    Parameters
+    ----------
+    session : Session
+    **parameters
+        Of `SemiSupervisedSegmenter`, such as ``time_budget=60``.
+
+    Attributes
+    ----------
+    model : Pipeline or None
+        The last one that was completed: scaler, segmenter and counter.
+    progress : float
+        The share of the training that is done, from 0 to 1.
+    seconds_left : float or None
+        An estimate; None before the first step.
+    error : Exception or None
+        Why the last training failed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg.datasets import make_cells
+    >>> from sskseg.napari import Session, Training
+    >>> X, y = make_cells(n_samples=1, shape=(32, 32), random_state=0)
+    >>> session = Session()
+    >>> sample = session.add("cells", X[0])
+    >>> session.paint("cells", np.where(y[0] > 0, 2, 1))
+    >>> training = Training(session, width=4, depth=1, max_steps=4, random_state=0)
+    >>> training.start()
+    >>> training.wait()
+    >>> [name for name, _ in training.model.steps]
+    ['percentilescaler', 'semisupervisedsegmenter', 'instancecounter']
+    """
+
+    def __init__(self, session: Session, **parameters: Any):
+        self.session, self.parameters = session, parameters
+        self.model: Pipeline | None = None
+        self.progress = 0.0
+        self.seconds_left: float | None = None
+        self.error: Exception | None = None
+        self._stop, self._is_canceled = StopSignal(), False
+        self._thread: threading.Thread | None = None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a training runs."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> None:
+        """Start a training.
+
+        Raises
+        ------
+        RuntimeError
+            If one is running.
+        ValueError
+            If objects or background are not painted.
+        """
+        if self.is_running:
+            raise RuntimeError("A training is running: cancel it, or wait for its end.")
+        data = self.session.training_data(), self.session.complete_annotations()
+        self._stop, self._is_canceled = StopSignal(), False
+        self.progress, self.seconds_left, self.error = 0.0, None, None
+        self._thread = threading.Thread(target=self._run, args=data, daemon=True)
+        self._thread.start()
+
+    def keep(self) -> None:
+        """End the training after its current step, and keep the network."""
+        self._stop.stop()
+
+    def cancel(self) -> None:
+        """End the training after its current step; the model before it stays."""
+        self._is_canceled = True
+        self._stop.stop()
+
+    def wait(self) -> None:
+        """Wait for the end of the training, and raise the error that ended it, if any."""
+        if self._thread is not None:
+            self._thread.join()
+        if self.error is not None:
+            raise self.error
+
+    def _run(self, data, complete):
+        # The event loop of the window keeps a core; of this thread alone.
+        torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+        try:
+            model = self._fit(data, complete)
+            if not self._is_canceled:
+                self.model, self.progress, self.seconds_left = model, 1.0, 0.0
+        except Exception as error:  # the window shows it, and `wait` raises it
+            self.error = error
+
+    def _fit(self, data, complete):
+        X, y, positions = data
+        scaler, segmenter = PercentileScaler(**_spatial(self.session)), self._segmenter()
+        segmenter.set_callbacks(ReportProgress(self._report), self._stop)
+        scaled = scaler.fit_transform(X)
+        segmenter.fit(scaled, y, positions=positions)
+        segmenter.set_callbacks()  # they hold the thread, which cannot be copied
+        if self._is_canceled:
+            return None
+        counter = InstanceCounter(**_OF_KIND[self.session.kind])
+        # A stroke does not show how large an object is: complete regions do.
+        counter.fit(segmenter.transform(scaled, positions=positions), complete, positions=positions)
+        return make_pipeline(scaler, segmenter, counter)
+
+    def _segmenter(self):
+        if self.model is None:
+            return SemiSupervisedSegmenter(**_OF_KIND[self.session.kind], **self.parameters)
+        return copy.deepcopy(self.model[1]).set_params(warm_start=True, **self.parameters)
+
+    def _report(self, estimator, progress, seconds_left):
+        self.progress, self.seconds_left = progress, seconds_left
+
+
+def _spatial(session):
+    return {"spatial_ndim": 3} if session.kind == "volume" else {}

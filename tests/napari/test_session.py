@@ -1,0 +1,174 @@
+"""Sessions, training and layers, without a window."""
+
+import json
+
+import numpy as np
+import pytest
+
+from sskseg.datasets import make_cells
+from sskseg.io import read_labels
+from sskseg.napari import ForestView, Session, Training, answer_of, count_objects
+from sskseg.napari.annotations import delete_object, merge_objects, split_object
+from sskseg.napari.answers import most_uncertain
+
+SMALL = {"width": 4, "depth": 1, "max_steps": 8, "random_state": 0}
+
+
+@pytest.fixture
+def session(tmp_path):
+    X, y = make_cells(2, (64, 64), random_state=0)
+    session = Session(tmp_path)
+    for name, image in zip("ab", X):
+        session.add(name, image, spacing=(0.5, 0.5), unit="micrometer")
+    session.paint("a", np.where(y[0] > 0, y[0] + 2, 1), np.ones(y[0].shape, bool))
+    return session
+
+
+def test_unpainted_is_unlabeled_except_in_complete_regions():
+    session = Session()
+    session.add("a", np.random.default_rng(0).random((4, 5)))
+    painted = np.array([[1, 1, 0, 0, 0], [0, 2, 2, 0, 2], [0, 0, 0, 0, 2], [3, 0, 0, 0, 0]])
+    complete = np.zeros((4, 5), bool)
+    complete[3] = True
+    session.paint("a", painted, complete)
+    y = session.samples["a"].y
+    assert (y[0] == [0, 0, -1, -1, -1]).all()
+    assert (y[3] == [2, 0, 0, 0, 0]).all()
+    assert y[1, 1] == y[1, 2] != y[1, 4] == y[2, 4]
+    assert len({y[1, 1], y[1, 4], y[3, 0]}) == 3
+
+
+def test_what_is_painted_comes_back_in_a_new_session(session, tmp_path):
+    later = Session(tmp_path)
+    sample = later.add("a", session.samples["a"].image)
+    assert (sample.painted == session.samples["a"].painted).all()
+    assert sample.complete.all()
+    with pytest.raises(ValueError, match="a.tif is of an image of shape"):
+        Session(tmp_path).add("a", np.zeros((8, 9)) + np.arange(9))
+
+
+def test_undo_and_redo(session):
+    painted = session.samples["a"].painted
+    session.paint("a", np.ones_like(painted))
+    assert session.undo() == "a"
+    assert (session.samples["a"].painted == painted).all()
+    assert session.redo() == "a"
+    assert (session.samples["a"].painted == 1).all()
+    assert session.redo() is None
+
+
+def test_a_full_disk_loses_nothing(session, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    before = read_labels(tmp_path / "painted" / "a.tif")[1][0]
+    painted = np.ones((64, 64), np.int32)
+    monkeypatch.setattr("sskseg.napari.session.write_labels", full)
+    with pytest.raises(OSError, match="No space left"):
+        session.paint("a", painted)
+    assert (session.samples["a"].painted == 1).all()
+    assert (read_labels(tmp_path / "painted" / "a.tif")[1][0] == before).all()
+
+
+@pytest.mark.parametrize(
+    ("painted", "message"),
+    [(0, "Nothing is painted"), (1, "No objects"), (2, "No background")],
+)
+def test_labels_of_one_kind_are_refused(painted, message):
+    session = Session()
+    session.add("a", np.random.default_rng(0).random((8, 8)))
+    session.paint("a", np.full((8, 8), painted))
+    with pytest.raises(ValueError, match=message):
+        Training(session, **SMALL).start()
+
+
+def test_images_of_other_channels_and_shapes_are_refused(session):
+    with pytest.raises(ValueError, match="same channels: 'a' has 1, 'rgb' has 3"):
+        session.add("rgb", np.random.default_rng(0).random((8, 8, 3)))
+    with pytest.raises(ValueError, match="painted must have the shape of 'a'"):
+        session.paint("a", np.zeros((3, 3), int))
+
+
+@pytest.mark.parametrize("kind", ["images", "sections", "volume"])
+def test_a_training_gives_answers_and_counts(kind):
+    shape = (64, 64) if kind == "images" else (8, 32, 32)
+    X, y = make_cells(2, shape, random_state=0)
+    session = Session(kind=kind)
+    for name, image in zip("ab", X):
+        session.add(name, image, spacing=(0.5,) * len(shape), unit="micrometer")
+    session.paint("a", np.where(y[0] > 0, y[0] + 2, 1))
+    training = Training(session, **SMALL)
+    training.start()
+    training.wait()
+    answers = answer_of(session, training.model)
+    for answer in answers.values():
+        assert answer.probability.shape == answer.labels.shape == answer.uncertainty.shape == shape
+        assert len(answer.table) == len(np.unique(answer.labels[answer.labels > 0]))
+    name, section = most_uncertain(answers, session)
+    assert name == "b"
+    assert (section is None) == (kind == "images")
+
+
+def test_cancel_keeps_the_last_model_and_keep_makes_a_new_one(session):
+    training = Training(session, **SMALL)
+    training.start()
+    training.wait()
+    first = training.model
+    training.parameters["max_steps"] = 10**6
+    training.start()
+    training.cancel()
+    training.wait()
+    assert training.model is first
+    training.start()
+    with pytest.raises(RuntimeError, match="A training is running"):
+        training.start()
+    training.keep()
+    training.wait()
+    assert training.model is not first
+    assert len(training.model[1].history_) > 0
+
+
+def test_counts_are_in_units_of_the_image(session):
+    _, y = make_cells(1, (64, 64), random_state=0)
+    sample = session.samples["a"]
+    table = count_objects(sample, y[0])
+    assert table.objects.item() == len(np.unique(y[0])) - 1
+    assert table["size"].item() == pytest.approx((64 * 0.5e-3) ** 2)
+    halves = np.repeat([[1, 2]], 32, axis=1).repeat(64, axis=0)
+    assert count_objects(sample, y[0], halves).objects.sum() == table.objects.item()
+    with pytest.raises(ValueError, match="regions must have shape"):
+        count_objects(sample, y[0], halves[:3])
+
+
+def test_corrections():
+    labels = np.array([[1, 1, 1, 1, 0, 2, 2]])
+    painted = np.zeros_like(labels)
+    assert (delete_object(painted, labels, 2) == [[0, 0, 0, 0, 0, 1, 1]]).all()
+    assert (merge_objects(painted, labels, [1, 2]) == [[3, 3, 3, 3, 0, 3, 3]]).all()
+    split = split_object(painted, labels, np.array([[0, 0], [0, 3]]))
+    assert (split == [[3, 3, 4, 4, 0, 0, 0]]).all()
+    with pytest.raises(ValueError, match="none of number 7"):
+        delete_object(painted, labels, 7)
+    with pytest.raises(ValueError, match="at least two objects"):
+        merge_objects(painted, labels, [1])
+    with pytest.raises(ValueError, match="in 2 objects"):
+        split_object(painted, labels, np.array([[0, 0], [0, 6]]))
+
+
+def test_the_forest_has_no_seams_between_tiles():
+    X, y = make_cells(1, (80, 80), random_state=0)
+    view = (slice(10, 70), slice(0, 80))
+    whole = ForestView(5, tile=80).fit([X[0]], [y[0]])
+    tiles = ForestView(5, tile=40)
+    tiles.forest = whole.forest
+    assert np.abs(tiles.predict(X[0], view) - whole.predict(X[0], view)).mean() < 0.01
+    with pytest.raises(ValueError, match="Nothing is painted"):
+        tiles.fit([X[0]], [np.full((80, 80), -1)])
+
+
+def test_data_of_a_session_are_written(session, tmp_path):
+    session.save_data(tmp_path / "data")
+    assert json.loads((tmp_path / "data" / "session.json").read_text())["names"] == ["a", "b"]
+    assert (np.load(tmp_path / "data" / "images" / "a.npy") == session.samples["a"].image).all()
+    label = read_labels(tmp_path / "data" / "labels" / "a.tif")[1][0]
+    assert (label == session.samples["a"].y).all()

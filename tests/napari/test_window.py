@@ -1,0 +1,112 @@
+"""Layers, and the window itself where there is a display."""
+
+import os
+import random
+import warnings
+
+import numpy as np
+import pytest
+
+with warnings.catch_warnings():  # of npe2 about pydantic
+    warnings.simplefilter("ignore", DeprecationWarning)
+    # Not "napari": where it is not installed, this folder would be taken for it.
+    pytest.importorskip("napari.components", exc_type=ImportError)
+    import napari
+    from napari.components import ViewerModel
+    from napari.layers import Image
+
+from sskseg.datasets import make_cells
+from sskseg.napari import Session
+from sskseg.napari.layers import COMPLETE, Layers
+
+SMALL = {"width": 4, "depth": 1, "max_steps": 8, "random_state": 0}
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore:.*:ResourceWarning"
+)
+
+
+@pytest.fixture
+def viewer():
+    return ViewerModel()
+
+
+def test_layers_become_samples(viewer):
+    X, y = make_cells(1, (64, 64), random_state=0)
+    layers = Layers(viewer, Session())
+    image = viewer.add_image(X[0], name="cells", scale=(0.5, 0.5), units=("um", "um"))
+    sample = layers.add(image)
+    assert sample.spacing == (0.5, 0.5)
+    viewer.layers["cells painted"].data = np.where(y[0] > 10, y[0] + 2, 0)
+    corners = [[8, 8], [8, 40], [40, 40], [40, 8]]
+    viewer.add_shapes([corners], name=COMPLETE)
+    layers.read()
+    label = layers.session.samples["cells"].y
+    assert label[50, 50] == -1 or y[0, 50, 50] > 0
+    assert (label[10:30, 10:30] >= 0).all()
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (Image([np.zeros((64, 64)), np.zeros((32, 32))], multiscale=True), "is multiscale"),
+        (Image(np.zeros((2, 3, 8, 8))), "must have 2 axes for images, got 4"),
+    ],
+    ids=["multiscale", "4-D"],
+)
+def test_unsuitable_layers_are_refused(viewer, layer, message):
+    viewer.add_layer(layer)
+    with pytest.raises(ValueError, match=message):
+        Layers(viewer, Session()).add(layer)
+
+
+def test_channels_of_rgb_are_channels(viewer):
+    layer = viewer.add_image(np.random.default_rng(0).random((8, 9, 3)), rgb=True)
+    sample = Layers(viewer, Session()).add(layer)
+    assert sample.image.shape == (8, 9, 3)
+    assert sample.painted.shape == (8, 9)
+
+
+def test_a_session_in_the_window(tmp_path, monkeypatch):
+    if not os.environ.get("DISPLAY"):
+        pytest.skip("there is no display: run it under xvfb-run -a")
+    from qtpy.QtWidgets import QApplication
+
+    from sskseg.models import load_model
+    from sskseg.napari.widget import SegmentationWidget
+
+    state = random.getstate()
+    viewer = napari.Viewer(show=True)
+    try:
+        X, y = make_cells(2, (64, 64), random_state=0)
+        widget = SegmentationWidget(viewer, Session(tmp_path), **SMALL)
+        viewer.window.add_dock_widget(widget)
+        widget._try(widget.add_image)
+        assert "Select an Image layer" in widget.message.text()
+        for i, image in enumerate(X):
+            viewer.layers.selection.active = viewer.add_image(image, name=f"cells {i}")
+            widget.add_image()
+        widget._try(widget.train)
+        assert "Nothing is painted" in widget.message.text()
+        viewer.layers["cells 0 painted"].data = np.where(y[0] > 0, y[0] + 2, 1)
+        widget.answer_quickly()
+        mask = viewer.layers["cells 0 probability"].data > 0.5
+        assert (mask == (y[0] > 0)).mean() > 0.9
+        widget.train()
+        widget.training.wait()
+        QApplication.processEvents()
+        widget.update_progress()
+        assert "cells 1 objects" in viewer.layers
+        assert "index" in viewer.layers["cells 1 objects"].features
+        widget.count()
+        assert "cells 1: " in widget.message.text()
+        widget.show_next()
+        assert viewer.layers.selection.active.name == "cells 1 painted"
+        monkeypatch.setattr(widget, "_path", lambda name, kinds: tmp_path / name)
+        for action in (widget.save_counts, widget.save_model, widget.save_outlines):
+            action()
+        assert (tmp_path / "counts.csv").read_text().startswith("region")
+        assert (tmp_path / "cells 1.geojson").exists()
+        assert len(load_model(tmp_path / "model.sskseg").steps) == 3
+    finally:
+        viewer.close()
+        random.setstate(state)  # napari draws from it
