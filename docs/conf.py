@@ -54,6 +54,7 @@ MODULES = [
     "sskseg.refinement",
     "sskseg.report",
     "sskseg.scans",
+    "sskseg.totals",
     "sskseg.segmentation.semi_supervised",
     "sskseg.simulation",
     "sskseg.training",

@@ -1,0 +1,16 @@
+"""Totals with intervals, from counts of a network and a few tiles that a person audits."""
+
+from ._estimate import TotalEstimate, estimate_total
+from ._groups import GroupComparison, compare_groups
+from ._plan import AuditPlan, plan_audit
+from ._tiles import count_tiles
+
+__all__ = [
+    "AuditPlan",
+    "GroupComparison",
+    "TotalEstimate",
+    "compare_groups",
+    "count_tiles",
+    "estimate_total",
+    "plan_audit",
+]
