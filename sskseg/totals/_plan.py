@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from sklearn.utils import check_random_state
+
+from ..images.random import check_generator
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +44,7 @@ def plan_audit(
     *,
     floor: float = 1.0,
     certain: ArrayLike | None = None,
-    random_state: int | np.random.RandomState | None = None,
+    random_state: int | np.random.Generator | None = None,
 ) -> AuditPlan:
     """Draw tiles to count by hand, more often where counts disagree.
 
@@ -61,7 +62,7 @@ def plan_audit(
     certain : array of bool of shape (n_tiles,), default=None
         Tiles that are all audited (the certainty stratum), such as those that
         `sskseg.DomainCheck` finds unlike the training images.
-    random_state : int, RandomState or None, default=None
+    random_state : int, Generator or None, default=None
         Pass an int for the same tiles each time.
 
     Returns
@@ -88,7 +89,7 @@ def plan_audit(
     >>> plan.probability.tolist()
     [0.125, 0.625, 0.125, 0.125]
     >>> plan.to_audit.tolist()
-    [1]
+    [0, 1]
     """
     n = len(tiles)
     for name in ("count", "disagreement"):
@@ -106,7 +107,7 @@ def plan_audit(
     weight = weight + floor * (weight[~is_certain].mean() or 1.0)
     weight[is_certain] = 0
     probability = weight / weight.sum()
-    draws = check_random_state(random_state).choice(n, k, p=probability)
+    draws = check_generator(random_state).choice(n, k, p=probability)
     return AuditPlan(tiles.reset_index(drop=True), probability, draws, np.flatnonzero(is_certain))
 
 

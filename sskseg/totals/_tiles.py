@@ -43,9 +43,9 @@ def count_tiles(
     Returns
     -------
     pandas.DataFrame
-        One row for each tile: ``y``, ``x`` (and ``z``) of its first pixel, ``size`` in pixels,
-        ``count``, ``disagreement`` (largest minus smallest count of the tables), and ``region``
-        (if `regions` is given).
+        One row for each tile: ``y``, ``x`` (and ``z``) of its first pixel, ``y_stop``, ``x_stop``
+        (and ``z_stop``) behind its last, ``size`` in pixels, ``count``, ``disagreement`` (largest
+        minus smallest count of the tables), and ``region`` (if `regions` is given).
 
     Raises
     ------
@@ -59,11 +59,11 @@ def count_tiles(
     >>> from sskseg.totals import count_tiles
     >>> strict = pd.DataFrame({"centroid_y": [1, 2, 6], "centroid_x": [1, 6, 6]})
     >>> count_tiles([strict, strict.iloc[:2]], shape=(8, 8), tile=4)
-       y  x  size  count  disagreement
-    0  0  0    16      1             0
-    1  0  4    16      1             0
-    2  4  0    16      0             0
-    3  4  4    16      1             1
+       y  x  y_stop  x_stop  size  count  disagreement
+    0  0  0       4       4    16      1             0
+    1  0  4       4       8    16      1             0
+    2  4  0       8       4    16      0             0
+    3  4  4       8       8    16      1             1
     """
     extent, step = _check_shapes(shape, tile)
     if not len(objects):
@@ -74,6 +74,7 @@ def count_tiles(
     start = grid * step
     stop = np.minimum(start + step, extent)
     tiles = pd.DataFrame(start, columns=list("zyx"[-len(extent) :]))
+    tiles[[f"{axis}_stop" for axis in tiles]] = stop
     tiles["size"] = np.prod(stop - start, axis=1)
     tiles["count"] = counts[0]
     tiles["disagreement"] = np.ptp(counts, axis=0)

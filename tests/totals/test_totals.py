@@ -129,10 +129,10 @@ def test_plans_reject_bad_input(tiles, kwargs, message):
 @pytest.mark.parametrize(
     ("audited", "message"),
     [
-        ({}, "must have the 1 tiles of the plan, got none"),
-        ({3: 1}, r"tiles \[1\] are missing \(1\), tiles \[3\] are not of the plan \(1\)"),
-        ({1: -1}, "audited must be finite and not negative, got -1.0"),
-        ({1: np.nan}, "audited must be finite and not negative, got nan"),
+        ({}, "must have the 2 tiles of the plan, got none"),
+        ({0: 1, 3: 1}, r"tiles \[1\] are missing \(1\), tiles \[3\] are not of the plan \(1\)"),
+        ({0: 3, 1: -1}, "audited must be finite and not negative, got -1.0"),
+        ({0: 3, 1: np.nan}, "audited must be finite and not negative, got nan"),
     ],
 )
 def test_estimates_reject_bad_audits(audited, message):
