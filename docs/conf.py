@@ -54,9 +54,9 @@ MODULES = [
     "sskseg.refinement",
     "sskseg.report",
     "sskseg.scans",
-    "sskseg.totals",
     "sskseg.segmentation.semi_supervised",
     "sskseg.simulation",
+    "sskseg.totals",
     "sskseg.training",
 ]
 PUBLIC = {name: sorted(import_module(name).__all__) for name in MODULES}
