@@ -57,6 +57,7 @@ MODULES = [
     "sskseg.scans",
     "sskseg.segmentation.semi_supervised",
     "sskseg.simulation",
+    "sskseg.totals",
     "sskseg.training",
 ]
 PUBLIC = {name: sorted(import_module(name).__all__) for name in MODULES}

@@ -1,0 +1,202 @@
+"""The total number of objects, from all counts of a network and some of a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from ._plan import AuditPlan, check_counts
+
+_N_BOOTSTRAP = 999
+_N_SIMULATED = 400
+_N_INNER = 199
+
+
+@dataclass(frozen=True, eq=False)
+class TotalEstimate:
+    """A total with its interval.
+
+    Attributes
+    ----------
+    total : float
+        Number of objects in all tiles.
+    interval : tuple of float
+        Lower and upper end.
+    standard_error : float
+    confidence : float
+        Nominal coverage of `interval`.
+    coverage : float
+        Share of intervals that hold the total where audits are drawn from the errors audited (a
+        double bootstrap). Errors that are so rare that no audit met one are not in it.
+    predicted : float
+        Sum of the counts of the network.
+    design_effect : float
+        Variance, divided by that of counting as many tiles by hand alone, drawn with equal
+        probability. NaN where that variance is 0.
+    audits_saved : float
+        Audits that counting by hand alone needs besides, for the same variance.
+    n_audits : int
+        Draws, and tiles of the certainty stratum.
+    size : float
+        Sum of the column ``size`` of the tiles, or their number.
+    by_region : pandas.DataFrame or None
+        ``region``, ``predicted``, ``total``, ``standard_error``; totals sum up to `total`.
+    """
+
+    total: float
+    interval: tuple[float, float]
+    standard_error: float
+    confidence: float
+    coverage: float
+    predicted: float
+    design_effect: float
+    audits_saved: float
+    n_audits: int
+    size: float
+    by_region: pd.DataFrame | None = None
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return (
+            f"{self.total:,.0f} objects, {self.confidence:.0%} interval {low:,.0f} to {high:,.0f}"
+            f" (about {self.coverage:.0%} in simulation; {self.n_audits} audits,"
+            f" design effect {self.design_effect:.2f})"
+        )
+
+
+def estimate_total(
+    plan: AuditPlan,
+    audited: Mapping[int, float],
+    *,
+    confidence: float = 0.95,
+    random_state: int | None = 0,
+) -> TotalEstimate:
+    """Correct the counts of a network by those of a person on the tiles of a plan.
+
+    The total is the sum of all counts and the Hansen-Hurwitz estimate of their errors (the
+    difference estimator). It is unbiased whatever the network does. The interval is a symmetric
+    bootstrap-t, never narrower than Student's [1]_.
+
+    Parameters
+    ----------
+    plan : AuditPlan
+    audited : dict of int to float
+        Number of objects in each tile of ``plan.to_audit``, by its index.
+    confidence : float in (0, 1), default=0.95
+        Nominal coverage. Few audits with rare and large errors cover less; read
+        ``TotalEstimate.coverage`` beside it.
+    random_state : int or None, default=0
+        Of the bootstrap.
+
+    Returns
+    -------
+    TotalEstimate
+
+    Raises
+    ------
+    ValueError
+        If audits are missing, of other tiles, negative or not finite.
+
+    References
+    ----------
+    .. [1] Hall. On symmetric bootstrap confidence intervals. Journal of the Royal Statistical
+       Society B 1988. :doi:`10.1111/j.2517-6161.1988.tb01707.x`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import pandas as pd
+    >>> from sskseg.totals import estimate_total, plan_audit
+    >>> reference = np.random.default_rng(0).poisson(20, 200)
+    >>> tiles = pd.DataFrame({"count": reference - reference % 3, "disagreement": reference % 2})
+    >>> plan = plan_audit(tiles, k=20, random_state=0)
+    >>> result = estimate_total(plan, {i: reference[i] for i in plan.to_audit})
+    >>> bool(result.interval[0] < reference.sum() < result.interval[1])
+    True
+    """
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, got {confidence!r}.")
+    by_hand = _check_audits(plan, audited)
+    count = plan.tiles["count"].to_numpy(float)
+    errors = np.zeros(len(count))
+    errors[plan.to_audit] = by_hand - count[plan.to_audit]
+    weighted = errors[plan.draws] / plan.probability[plan.draws]
+    exact = count.sum() + errors[plan.certain].sum()
+    total, error = exact + weighted.mean(), float(_standard_error(weighted))
+    rng = np.random.default_rng(random_state)
+    half = _critical(weighted[None], confidence, _N_BOOTSTRAP, rng)[0] * error
+    effect = error**2 / _variance_by_hand(plan, count + errors)
+    n_audits = len(plan.draws) + len(plan.certain)
+    return TotalEstimate(
+        total=float(total),
+        interval=(float(max(0.0, total - half)), float(total + half)),
+        standard_error=error,
+        confidence=confidence,
+        coverage=_simulate_coverage(weighted, confidence, rng),
+        predicted=float(count.sum()),
+        design_effect=float(effect),
+        audits_saved=float(n_audits / effect - n_audits) if effect > 0 else float("nan"),
+        n_audits=n_audits,
+        size=float(plan.tiles["size"].sum() if "size" in plan.tiles else len(count)),
+        by_region=_by_region(plan, count, errors) if "region" in plan.tiles else None,
+    )
+
+
+def _check_audits(plan, audited):
+    expected = plan.to_audit.tolist()
+    if not audited:
+        raise ValueError(f"audited must have the {len(expected)} tiles of the plan, got none.")
+    lacking, others = sorted(set(expected) - set(audited)), sorted(set(audited) - set(expected))
+    if lacking or others:
+        raise ValueError(
+            f"audited must have exactly the {len(expected)} tiles of the plan: tiles {lacking[:5]}"
+            f" are missing ({len(lacking)}), tiles {others[:5]} are not of the plan"
+            f" ({len(others)})."
+        )
+    return check_counts([audited[i] for i in expected], len(expected), "audited")
+
+
+def _standard_error(values):
+    return values.std(axis=-1, ddof=1) / np.sqrt(values.shape[-1])
+
+
+def _critical(samples, confidence, n_bootstrap, rng):
+    """Return for each row of samples how many standard errors half of the interval has."""
+    n, k = samples.shape
+    drawn = samples[np.arange(n)[:, None, None], rng.integers(0, k, (n, n_bootstrap, k))]
+    error = _standard_error(drawn)
+    shift = np.abs(drawn.mean(axis=-1) - samples.mean(axis=-1, keepdims=True))
+    # Resamples of equal values have no standard error; they say nothing of the distribution of t.
+    t = np.divide(shift, error, out=np.zeros_like(shift), where=error > 1e-12)
+    return np.maximum(np.quantile(t, confidence, axis=1), stats.t.ppf((1 + confidence) / 2, k - 1))
+
+
+def _simulate_coverage(values, confidence, rng):
+    samples = rng.choice(values, (_N_SIMULATED, len(values)))
+    half = _critical(samples, confidence, _N_INNER, rng) * _standard_error(samples)
+    return float(np.mean(np.abs(samples.mean(axis=1) - values.mean()) <= half + 1e-9))
+
+
+def _variance_by_hand(plan, reference):
+    """Estimate the variance of the total from as many tiles, drawn with equal probability."""
+    n, k = len(reference), len(plan.draws)
+    weight = 1 / (k * plan.probability[plan.draws])
+    drawn = np.concatenate([reference[plan.draws], reference[plan.certain]])
+    weight = np.concatenate([weight, np.ones(len(plan.certain))])
+    variance = np.cov(drawn, aweights=weight, ddof=0)
+    return n**2 * variance / (k + len(plan.certain)) if variance > 0 else np.float64("nan")
+
+
+def _by_region(plan, count, errors):
+    lines = []
+    for region, index in plan.tiles.groupby("region").groups.items():
+        inside = np.isin(np.arange(len(count)), index)
+        weighted = (errors * inside)[plan.draws] / plan.probability[plan.draws]
+        exact = count[inside].sum() + (errors * inside)[plan.certain].sum()
+        predicted, error = count[inside].sum(), _standard_error(weighted)
+        lines.append((region, predicted, exact + weighted.mean(), error))
+    return pd.DataFrame(lines, columns=["region", "predicted", "total", "standard_error"])

@@ -1,0 +1,182 @@
+"""Groups of animals, compared by their totals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from ._estimate import TotalEstimate
+
+_PER = ("total", "size")
+_MAX_SIZE_RATIO = 1.25
+
+
+@dataclass(frozen=True)
+class GroupComparison:
+    """The second group over the first.
+
+    Attributes
+    ----------
+    groups : tuple of two
+        Names, in the order of their first animal.
+    n_animals : tuple of two int
+    ratio : float
+        Of geometric means.
+    interval : tuple of float
+        Of `ratio`.
+    p_value : float
+        Two-sided, Welch's test on logarithms.
+    confidence : float
+    counting_share : float in [0, 1]
+        Share of the variance between animals of a group that counting causes; the rest is between
+        animals.
+    standard_error : float
+        Of the logarithm of `ratio`.
+    one_more_animal : float
+        Expected `standard_error` with another animal in each group.
+    one_more_audit : float
+        Expected `standard_error` with another audit in each animal.
+    """
+
+    groups: tuple
+    n_animals: tuple[int, int]
+    ratio: float
+    interval: tuple[float, float]
+    p_value: float
+    confidence: float
+    counting_share: float
+    standard_error: float
+    one_more_animal: float
+    one_more_audit: float
+
+    def __str__(self) -> str:
+        low, high = self.interval
+        return (
+            f"{self.groups[1]} / {self.groups[0]}: {self.ratio:.2f}, {self.confidence:.0%} interval"
+            f" {low:.2f} to {high:.2f}, p = {self.p_value:.2g} (Welch on logarithms,"
+            f" n = {self.n_animals[0]} and {self.n_animals[1]} animals; counting causes"
+            f" {self.counting_share:.0%} of the variance)"
+        )
+
+
+def compare_groups(
+    totals: Sequence[TotalEstimate],
+    groups: Sequence,
+    *,
+    per: str = "total",
+    confidence: float = 0.95,
+) -> GroupComparison:
+    """Compare two groups of animals by their totals.
+
+    The animal is the unit. Each total was corrected by audits of its own animal, so a network that
+    errs more in one group makes no difference appear. Errors of counting are in the variance
+    between animals already, which Welch's test estimates [1]_.
+
+    Parameters
+    ----------
+    totals : sequence of TotalEstimate
+        One for each animal.
+    groups : sequence
+        The group of each animal: two different values, each twice at least.
+    per : {"total", "size"}, default="total"
+        ``"size"`` compares densities: totals divided by ``TotalEstimate.size``.
+    confidence : float in (0, 1), default=0.95
+
+    Returns
+    -------
+    GroupComparison
+
+    Raises
+    ------
+    ValueError
+        If there are not two groups of two animals at least, a total is not positive, or groups are
+        of different regions or, where totals are compared, of sizes whose means differ by more
+        than 25 %.
+
+    References
+    ----------
+    .. [1] Welch. The generalization of 'Student's' problem when several different population
+       variances are involved. Biometrika 1947. :doi:`10.1093/biomet/34.1-2.28`
+
+    Examples
+    --------
+    >>> from sskseg.totals import TotalEstimate, compare_groups
+    >>> def animal(total):
+    ...     return TotalEstimate(
+    ...         total, (total - 60, total + 60), 30.0, 0.95, 0.93, total, 0.1, 180, 20, 1e6
+    ...     )
+    >>> totals = [animal(total) for total in (1000, 1100, 1050, 820, 900, 860)]
+    >>> result = compare_groups(totals, ["wild type"] * 3 + ["mutant"] * 3)
+    >>> round(result.ratio, 2), round(result.p_value, 3)
+    (0.82, 0.007)
+    """
+    if per not in _PER:
+        raise ValueError(f"per must be one of {_PER}, got {per!r}.")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must be between 0 and 1, got {confidence!r}.")
+    names, parts = _split(totals, groups)
+    _check_coverage(names, parts, per)
+    logs = [np.log([t.total / (t.size if per == "size" else 1) for t in part]) for part in parts]
+    n = np.array([len(part) for part in parts])
+    variance = np.array([values.var(ddof=1) for values in logs])
+    noise = np.array([np.mean([(t.standard_error / t.total) ** 2 for t in p]) for p in parts])
+    if not variance.any():
+        raise ValueError("totals must differ between animals of a group, got equal ones.")
+    error = np.sqrt((variance / n).sum())
+    difference = logs[1].mean() - logs[0].mean()
+    test = stats.ttest_ind(logs[1], logs[0], equal_var=False)
+    interval = test.confidence_interval(confidence)
+    k = np.array([np.mean([t.n_audits for t in part]) for part in parts])
+    saved = np.minimum(noise, variance) / (k + 1)
+    return GroupComparison(
+        groups=names,
+        n_animals=(len(parts[0]), len(parts[1])),
+        ratio=float(np.exp(difference)),
+        interval=(float(np.exp(interval.low)), float(np.exp(interval.high))),
+        p_value=float(test.pvalue),
+        confidence=confidence,
+        counting_share=float(min(1.0, noise.sum() / variance.sum())),
+        standard_error=float(error),
+        one_more_animal=float(np.sqrt((variance / (n + 1)).sum())),
+        one_more_audit=float(np.sqrt(((variance - saved) / n).sum())),
+    )
+
+
+def _split(totals, groups):
+    if len(totals) != len(groups):
+        raise ValueError(
+            f"groups must have one value for each of {len(totals)} totals, got {len(groups)}."
+        )
+    names = tuple(dict.fromkeys(groups))
+    if len(names) != 2:
+        raise ValueError(f"groups must have two different values, got {list(names)}.")
+    parts = [[t for t, g in zip(totals, groups, strict=True) if g == name] for name in names]
+    for name, part in zip(names, parts, strict=True):
+        if len(part) < 2:
+            raise ValueError(f"groups must have two animals each at least; {name!r} has one.")
+    bad = [t.total for t in totals if not t.total > 0]
+    if bad:
+        raise ValueError(f"totals must be positive, got {bad[0]}.")
+    return names, parts
+
+
+def _check_coverage(names, parts, per):
+    regions = [{_regions(t) for t in part} for part in parts]
+    if len(regions[0] | regions[1]) > 1:
+        raise ValueError(
+            f"totals must be of the same regions in all animals, got {names[0]!r}:"
+            f" {sorted(regions[0])}, {names[1]!r}: {sorted(regions[1])}."
+        )
+    sizes = [np.mean([t.size for t in part]) for part in parts]
+    if per == "total" and max(sizes) > _MAX_SIZE_RATIO * min(sizes):
+        raise ValueError(
+            f"totals of groups must be of equal sizes, got means of {sizes[0]:g} for {names[0]!r}"
+            f" and {sizes[1]:g} for {names[1]!r}; per='size' compares densities."
+        )
+
+
+def _regions(total):
+    return () if total.by_region is None else tuple(sorted(total.by_region["region"]))

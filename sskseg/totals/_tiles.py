@@ -1,0 +1,112 @@
+"""Counts of objects in equal tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from ..images import check_spacing
+
+
+def count_tiles(
+    objects: Sequence[pd.DataFrame],
+    shape: Sequence[int],
+    tile: int | Sequence[int],
+    *,
+    spacing: Sequence[float] | None = None,
+    regions: ArrayLike | None = None,
+) -> pd.DataFrame:
+    """Count the objects of one image in equal tiles, once for each table of objects.
+
+    An object belongs to the tile that holds its centroid, so each is counted once. Tiles that the
+    border of the image cuts are kept, as smaller ones.
+
+    Parameters
+    ----------
+    objects : sequence of pandas.DataFrame
+        Tables of the same image with ``centroid_y, centroid_x`` (and ``centroid_z``) in units of
+        `spacing`, as `sskseg.InstanceCounter.measure` and `sskseg.scans.count_scan` make them. The
+        first has the counts that are corrected; the others, of other thresholds, orientations or
+        networks, say where counts disagree.
+    shape : sequence of int
+        Of the image, pixels along its two or three spatial axes.
+    tile : int or sequence of int
+        Size of a tile along each axis, pixels.
+    spacing : sequence of float, default=None
+        Size of a pixel; None is 1.
+    regions : array of int of shape `shape`, default=None
+        A label image, such as an atlas. A tile is of the region at its middle.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row for each tile: ``y``, ``x`` (and ``z``) of its first pixel, ``y_stop``, ``x_stop``
+        (and ``z_stop``) behind its last, ``size`` in pixels, ``count``, ``disagreement`` (largest
+        minus smallest count of the tables), and ``region`` (if `regions` is given).
+
+    Raises
+    ------
+    ValueError
+        If a table lacks centroids or has some that are NaN or beyond the image, or shapes do not
+        fit.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from sskseg.totals import count_tiles
+    >>> strict = pd.DataFrame({"centroid_y": [1, 2, 6], "centroid_x": [1, 6, 6]})
+    >>> count_tiles([strict, strict.iloc[:2]], shape=(8, 8), tile=4)
+       y  x  y_stop  x_stop  size  count  disagreement
+    0  0  0       4       4    16      1             0
+    1  0  4       4       8    16      1             0
+    2  4  0       8       4    16      0             0
+    3  4  4       8       8    16      1             1
+    """
+    extent, step = _check_shapes(shape, tile)
+    if not len(objects):
+        raise ValueError("objects must hold one table at least, got none.")
+    pixel = np.array(check_spacing(spacing, len(extent)) or (1.0,) * len(extent))
+    counts = np.stack([_count(table, extent, step, pixel) for table in objects])
+    grid = np.indices(-(-extent // step)).reshape(len(extent), -1).T
+    start = grid * step
+    stop = np.minimum(start + step, extent)
+    tiles = pd.DataFrame(start, columns=list("zyx"[-len(extent) :]))
+    tiles[[f"{axis}_stop" for axis in tiles]] = stop
+    tiles["size"] = np.prod(stop - start, axis=1)
+    tiles["count"] = counts[0]
+    tiles["disagreement"] = np.ptp(counts, axis=0)
+    if regions is not None:
+        atlas = np.asarray(regions)
+        if atlas.shape != tuple(extent):
+            raise ValueError(f"regions must have shape {tuple(extent)}, got {atlas.shape}.")
+        tiles["region"] = atlas[tuple(((start + stop) // 2).T)]
+    return tiles
+
+
+def _check_shapes(shape, tile):
+    extent = np.array(shape, dtype=int)
+    if extent.ndim != 1 or len(extent) not in (2, 3) or (extent < 1).any():
+        raise ValueError(f"shape must be two or three positive sizes, got {shape!r}.")
+    step = np.array([tile] * len(extent) if np.ndim(tile) == 0 else tile, dtype=int)
+    if step.shape != extent.shape or (step < 1).any():
+        raise ValueError(f"tile must be positive, one size for each axis of {shape}, got {tile!r}.")
+    return extent, step
+
+
+def _count(table, extent, step, pixel):
+    names = [f"centroid_{axis}" for axis in "zyx"[-len(extent) :]]
+    lacking = [name for name in names if name not in table]
+    if lacking:
+        raise ValueError(f"objects must have columns {names}, lacks {lacking}.")
+    at = table[names].to_numpy(float) / pixel
+    if np.isnan(at).any():
+        raise ValueError(f"objects must have no NaN in {names}, got {np.isnan(at).sum()}.")
+    index = np.floor(at + 0.5).astype(int)
+    if ((index < 0) | (index >= extent)).any():
+        raise ValueError(f"objects must lie in an image of shape {tuple(extent)}; some do not.")
+    grid = -(-extent // step)
+    flat = np.ravel_multi_index(tuple((index // step).T), grid)
+    return np.bincount(flat, minlength=np.prod(grid))

@@ -1,0 +1,112 @@
+"""Tiles are written without counts, and what a person found is read back."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from skimage.measure import regionprops_table
+
+from sskseg.datasets import make_cells
+from sskseg.io import read_image, write_labels
+from sskseg.totals import (
+    count_tiles,
+    estimate_total,
+    plan_audit,
+    read_audit,
+    read_plan,
+    write_audit,
+)
+
+
+def centroids(labels):
+    found = regionprops_table(labels, properties=("centroid",))
+    return pd.DataFrame({f"centroid_{a}": found[f"centroid-{i}"] for i, a in enumerate("yx")})
+
+
+@pytest.fixture
+def audit(tmp_path):
+    X, y = make_cells(n_samples=2, shape=(96, 100), radius=6, random_state=0)
+    parts = [count_tiles([centroids(labels)], (96, 100), 32).assign(image=i)
+             for i, labels in enumerate(y)]  # fmt: skip
+    tiles = pd.concat(parts, ignore_index=True)
+    plan = plan_audit(tiles, 8, certain=np.arange(len(tiles)) == 3, random_state=0)
+    write_audit(plan, list(X), tmp_path, margin=20)
+    return tmp_path, plan, X, y
+
+
+def crop(labels, plan, i, margin=20):
+    tile = plan.tiles.loc[i]
+    rows, columns = (slice(max(0, tile[a] - margin), tile[a + "_stop"] + margin) for a in "yx")
+    return labels[tile["image"]][rows, columns]
+
+
+def test_plans_are_read_as_written(audit):
+    folder, plan, X, _ = audit
+    again = read_plan(folder)
+    pd.testing.assert_frame_equal(again.tiles, plan.tiles, check_dtype=False)
+    np.testing.assert_allclose(again.probability, plan.probability)
+    assert sorted(again.draws) == sorted(plan.draws)
+    assert again.to_audit.tolist() == plan.to_audit.tolist()
+    files = sorted((folder / "images").iterdir())
+    assert [int(file.stem[5:]) for file in files] == plan.to_audit.tolist()
+    for i, file in zip(plan.to_audit, files, strict=True):
+        np.testing.assert_array_equal(read_image(file), crop(X, plan, i))
+    assert "count" not in pd.read_csv(folder / "frames.csv")
+
+
+def test_label_images_of_all_objects_give_the_counts_of_the_tiles(audit):
+    folder, plan, _, y = audit
+    (folder / "annotations").mkdir()
+    for i in plan.to_audit:
+        labels = crop(y, plan, i)
+        write_labels(folder / "annotations" / f"tile_{i:06d}.tif", [labels])
+    counts = read_audit(folder)
+    assert counts == {i: plan.tiles["count"][i] for i in plan.to_audit}
+    assert estimate_total(read_plan(folder), counts).total == plan.tiles["count"].sum()
+    (folder / "annotations" / f"tile_{plan.to_audit[0]:06d}.tif").unlink()
+    with pytest.raises(ValueError, match=f"no annotations of .'tile_{plan.to_audit[0]:06d}'"):
+        read_audit(folder)
+
+
+def test_points_are_counted_in_the_frame(audit):
+    folder, plan, _, _ = audit
+    (folder / "clicks").mkdir()
+    frames = pd.read_csv(folder / "frames.csv").set_index("tile")
+    for i in plan.to_audit:
+        y, x, y_stop, x_stop = frames.loc[i, ["y", "x", "y_stop", "x_stop"]]
+        table = pd.DataFrame({"y": [y, y_stop - 1, y_stop, y - 1], "x": [x, x_stop - 1, x, x]})
+        table.to_csv(folder / "clicks" / f"tile_{i:06d}.csv", index=False)
+    assert read_audit(folder, folder / "clicks") == dict.fromkeys(plan.to_audit, 2)
+
+
+def test_counts_are_read_from_a_table(audit):
+    folder, plan, _, _ = audit
+    file = folder / "counts.csv"
+    names = [f"tile_{i:06d}" for i in plan.to_audit]
+    pd.DataFrame({"name": names, "count": range(len(names))}).to_csv(file, index=False)
+    assert list(read_audit(folder, file).values()) == list(range(len(names)))
+    pd.DataFrame({"name": names[1:], "count": 1}).to_csv(file, index=False)
+    with pytest.raises(ValueError, match="no annotations of"):
+        read_audit(folder, file)
+    pd.DataFrame({"name": [*names, "tile_999999"], "count": 1}).to_csv(file, index=False)
+    with pytest.raises(ValueError, match="tile_999999.*not of the plan"):
+        read_audit(folder, file)
+    pd.DataFrame({"name": names}).to_csv(file, index=False)
+    with pytest.raises(ValueError, match=r"lacks \['count'\]"):
+        read_audit(folder, file)
+
+
+def test_a_plan_is_never_overwritten(audit):
+    folder, plan, X, _ = audit
+    before = (folder / "plan.csv").read_bytes()
+    with pytest.raises(FileExistsError, match="choose another folder"):
+        write_audit(plan, list(X), folder)
+    assert (folder / "plan.csv").read_bytes() == before
+    with pytest.raises(ValueError, match="images must have position 1"):
+        write_audit(plan, list(X[:1]), folder / "other")
+    with pytest.raises(ValueError, match="margin must not be negative"):
+        write_audit(plan, list(X), folder / "other", margin=-1)
+    bare = plan_audit(plan.tiles[["count", "disagreement"]], 3)
+    with pytest.raises(ValueError, match="must have y, x, y_stop and x_stop"):
+        write_audit(bare, list(X), folder / "other")
+    with pytest.raises(FileNotFoundError, match="plan.csv does not exist"):
+        read_plan(folder / "other")
