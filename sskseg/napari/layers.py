@@ -66,6 +66,10 @@ class Layers:
             layer.name, image, spacing=layer.scale if is_known else None,
             unit=unit if is_known else None,
         )  # fmt: skip
+        for name in self.session.samples:  # images lie on each other
+            for other in (name, *names_of(name)):
+                if name != sample.name and other in self.viewer.layers:
+                    self.viewer.layers[other].visible = False
         self._set("labels", layer.name, _PAINTED, sample.painted, layer)
         return sample
 
@@ -95,8 +99,13 @@ class Layers:
         """
         for name, answer in answers.items():
             source = self.viewer.layers[name]
-            self._set("image", name, " probability", answer.probability, source)
-            self._set("image", name, " uncertainty", answer.uncertainty, source)
+            for end, data in (
+                (" probability", answer.probability),
+                (" uncertainty", answer.uncertainty),
+            ):
+                is_new = name + end not in self.viewer.layers
+                layer = self._set("image", name, end, data, source)
+                layer.visible &= not is_new  # objects are not hidden below it
             objects = self._set("labels", name, " objects", answer.labels, source)
             objects.features = answer.table.rename(columns={"id": "index"})
 
@@ -127,7 +136,12 @@ class Layers:
             layer = self.viewer.layers[name + suffix]
             layer.data = data
             return layer
-        place = {"scale": source.scale, "translate": source.translate, "units": source.units}
+        place = {
+            "scale": source.scale,
+            "translate": source.translate,
+            "units": source.units,
+            "visible": source.visible,
+        }
         add = getattr(self.viewer, f"add_{kind}")
         if kind == "image":
             place |= {"opacity": 0.5, "colormap": "magma", "contrast_limits": (0, 1)}

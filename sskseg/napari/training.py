@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from .. import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from ..training import ReportProgress, StopSignal
+from .answers import Answer, answer_of
 from .session import Session
 
 _OF_KIND: dict[str, dict[str, Any]] = {
@@ -36,6 +37,8 @@ class Training:
     ----------
     model : Pipeline or None
         The last one that was completed: scaler, segmenter and counter.
+    answers : dict of Answer
+        What `model` predicts of the images, by their names.
     progress : float
         The share of the training that is done, from 0 to 1.
     seconds_left : float or None
@@ -51,7 +54,7 @@ class Training:
     >>> X, y = make_cells(n_samples=1, shape=(32, 32), random_state=0)
     >>> session = Session()
     >>> sample = session.add("cells", X[0])
-    >>> session.paint("cells", np.where(y[0] > 0, 2, 1))
+    >>> session.paint("cells", np.where(y[0] > 0, 2, 1) * (np.arange(32) < 16))
     >>> training = Training(session, width=4, depth=1, max_steps=4, random_state=0)
     >>> training.start()
     >>> training.wait()
@@ -62,6 +65,7 @@ class Training:
     def __init__(self, session: Session, **parameters: Any):
         self.session, self.parameters = session, parameters
         self.model: Pipeline | None = None
+        self.answers: dict[str, Answer] = {}
         self.progress = 0.0
         self.seconds_left: float | None = None
         self.error: Exception | None = None
@@ -113,7 +117,9 @@ class Training:
         try:
             model = self._fit(data, complete)
             if not self._is_canceled:
-                self.model, self.progress, self.seconds_left = model, 1.0, 0.0
+                self.model = model
+                self.answers = answer_of(self.session, model)  # not in the thread of the window
+                self.progress, self.seconds_left = 1.0, 0.0
         except Exception as error:  # the window shows it, and `wait` raises it
             self.error = error
 

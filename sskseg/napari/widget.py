@@ -19,7 +19,7 @@ from qtpy.QtWidgets import (
 
 from ..io import write_object_table, write_rois
 from ..models import save_model
-from .answers import answer_of, count_objects, most_uncertain
+from .answers import count_objects, most_uncertain
 from .forest import ForestView
 from .layers import COMPLETE, Layers, names_of
 from .session import Session
@@ -140,7 +140,7 @@ class SegmentationWidget(QWidget):
 
     def show_answers(self) -> None:
         """Show what the last model predicts."""
-        self.answers = answer_of(self.session, self._model())
+        self.answers = self.training.answers
         self.layers.show(self.answers)
         self.message.setText("Click an object for its size. Correct by painting, and train again.")
 
@@ -148,6 +148,8 @@ class SegmentationWidget(QWidget):
         """Select the image of which the model is least certain, and its section."""
         self._model()
         name, section = most_uncertain(self.answers, self.session)
+        for layer in (name, f"{name} painted", f"{name} objects"):
+            self.viewer.layers[layer].visible = True
         self.viewer.layers.selection.active = self.viewer.layers[f"{name} painted"]
         if section is not None:
             self.viewer.dims.set_current_step(0, section)
@@ -167,9 +169,12 @@ class SegmentationWidget(QWidget):
     def count(self) -> None:
         """Show the counts."""
         table = self.counts()
-        self.message.setText(
-            "\n".join(f"{r.image}: {r.objects} objects" for r in table.itertuples())
-        )
+        lines = [f"{row.image}: {row.objects} objects" for row in table.itertuples()]
+        if self.session.complete_annotations() is None:
+            lines.append(
+                "No complete region is marked: sizes are not calibrated, and fragments count."
+            )
+        self.message.setText("\n".join(lines))
 
     def save_counts(self) -> None:
         """Write the counts."""
