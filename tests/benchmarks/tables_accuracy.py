@@ -270,6 +270,29 @@ def peers():
 
 
 @table
+def fine_tuning():
+    rows = cells("fine_tuning", lambda row: True)
+    for row in rows:
+        row.setdefault("labeled", 0)
+        row.setdefault("steps", 0)
+    order = sorted(rows, key=lambda row: (row["labeled"], row["start"], row.get("draw", 0)))
+    return markdown(
+        order,
+        {
+            "labeled": "labeled",
+            "start": "start",
+            "steps": "steps",
+            "draw": "draw",
+            "F1 at 0.5": ("f1_0.5", ".3f"),
+            "F1 at 0.7": ("f1_0.7", ".3f"),
+            "AP": ("ap", ".3f"),
+            "WAPE": ("wape", ".3f"),
+            **ORIGIN,
+        },
+    )
+
+
+@table
 def pretraining():
     rows = cells("pretraining", lambda row: row["recipe"] and row["machine"].endswith("bfloat16"))
     names = ("f1", "dice", "wape", "bias")
