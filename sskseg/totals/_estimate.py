@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -31,7 +32,8 @@ class TotalEstimate:
         Nominal coverage of `interval`.
     coverage : float
         Share of intervals that hold the total where audits are drawn from the errors audited (a
-        double bootstrap). Errors that are so rare that no audit met one are not in it.
+        double bootstrap). Errors that are so rare that no audit met one are not in it. NaN if all
+        audited errors are equal.
     predicted : float
         Sum of the counts of the network.
     design_effect : float
@@ -61,10 +63,11 @@ class TotalEstimate:
 
     def __str__(self) -> str:
         low, high = self.interval
+        known = self.coverage == self.coverage
+        coverage = f"about {self.coverage:.0%} in simulation" if known else "coverage unknown"
         return (
             f"{self.total:,.0f} objects, {self.confidence:.0%} interval {low:,.0f} to {high:,.0f}"
-            f" (about {self.coverage:.0%} in simulation; {self.n_audits} audits,"
-            f" design effect {self.design_effect:.2f})"
+            f" ({coverage}; {self.n_audits} audits, design effect {self.design_effect:.2f})"
         )
 
 
@@ -101,6 +104,11 @@ def estimate_total(
     ValueError
         If audits are missing, of other tiles, negative or not finite.
 
+    Warns
+    -----
+    UserWarning
+        If all audited errors are equal, so that nothing says how large others are.
+
     References
     ----------
     .. [1] Hall. On symmetric bootstrap confidence intervals. Journal of the Royal Statistical
@@ -127,6 +135,13 @@ def estimate_total(
     weighted = errors[plan.draws] / plan.probability[plan.draws]
     exact = count.sum() + errors[plan.certain].sum()
     total, error = exact + weighted.mean(), float(_standard_error(weighted))
+    is_unknown = error == 0 and len(plan.to_audit) < len(count)
+    if is_unknown:
+        warnings.warn(
+            f"The errors of all {len(plan.draws)} audited draws are equal, so that the interval has"
+            " no width and its coverage is unknown. Audit more tiles: rare errors were not met.",
+            stacklevel=2,
+        )
     rng = np.random.default_rng(random_state)
     half = _critical(weighted[None], confidence, _N_BOOTSTRAP, rng)[0] * error
     effect = error**2 / _variance_by_hand(plan, count + errors)
@@ -136,7 +151,9 @@ def estimate_total(
         interval=(float(max(0.0, total - half)), float(total + half)),
         standard_error=error,
         confidence=confidence,
-        coverage=_simulate_coverage(weighted, confidence, rng),
+        coverage=_simulate_coverage(weighted, confidence, rng)
+        if error > 0 or is_known
+        else float("nan"),
         predicted=float(count.sum()),
         design_effect=float(effect),
         audits_saved=float(n_audits / effect - n_audits) if effect > 0 else float("nan"),

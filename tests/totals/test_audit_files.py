@@ -61,7 +61,9 @@ def test_label_images_of_all_objects_give_the_counts_of_the_tiles(audit):
         write_labels(folder / "annotations" / f"tile_{i:06d}.tif", [labels])
     counts = read_audit(folder)
     assert counts == {i: plan.tiles["count"][i] for i in plan.to_audit}
-    assert estimate_total(read_plan(folder), counts).total == plan.tiles["count"].sum()
+    with pytest.warns(UserWarning, match="errors of all .* are equal"):
+        result = estimate_total(read_plan(folder), counts)
+    assert result.total == plan.tiles["count"].sum()
     (folder / "annotations" / f"tile_{plan.to_audit[0]:06d}.tif").unlink()
     with pytest.raises(ValueError, match=f"no annotations of .'tile_{plan.to_audit[0]:06d}'"):
         read_audit(folder)

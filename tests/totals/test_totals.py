@@ -58,6 +58,16 @@ def test_the_same_seed_gives_the_same_result():
     assert str(first) == str(second)
 
 
+def test_equal_errors_leave_the_coverage_unknown():
+    tiles = pd.DataFrame({"count": np.arange(30), "disagreement": 1.0})
+    plan = plan_audit(tiles, k=5, random_state=0)
+    with pytest.warns(UserWarning, match="errors of all 5 audited draws are equal"):
+        result = estimate_total(plan, {i: float(i) for i in plan.to_audit})
+    assert result.total == result.interval[0] == result.interval[1] == 435
+    assert np.isnan(result.coverage)
+    assert "coverage unknown" in str(result)
+
+
 def test_each_object_is_in_one_tile():
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.uniform(0, 36, (500, 3)), columns=[f"centroid_{a}" for a in "zyx"])
@@ -84,6 +94,7 @@ def experiment(rng, effect=1.0, corrected=True):
     return compare_groups(totals, groups)
 
 
+@pytest.mark.filterwarnings("ignore:The errors of all")  # of the network that is not audited
 def test_a_network_biased_by_group_makes_no_difference(monkeypatch):
     monkeypatch.setattr("sskseg.totals._estimate._N_SIMULATED", 2)
     monkeypatch.setattr("sskseg.totals._estimate._N_BOOTSTRAP", 9)
