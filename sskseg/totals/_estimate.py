@@ -151,9 +151,7 @@ def estimate_total(
         interval=(float(max(0.0, total - half)), float(total + half)),
         standard_error=error,
         confidence=confidence,
-        coverage=_simulate_coverage(weighted, confidence, rng)
-        if error > 0 or is_known
-        else float("nan"),
+        coverage=np.nan if is_unknown else _simulate_coverage(weighted, confidence, rng),
         predicted=float(count.sum()),
         design_effect=float(effect),
         audits_saved=float(n_audits / effect - n_audits) if effect > 0 else float("nan"),
