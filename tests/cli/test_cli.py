@@ -406,4 +406,4 @@ def test_a_trained_model_by_its_name(folder, capsys):
     assert run("info", "nuclei", "--json") == 0
     assert json.loads(capsys.readouterr().out)["summary"] == "Counts nuclei in fluorescence images."
     assert run("count", folder / "images", "--model", "nucleus", "--out", folder / "none") == 2
-    assert "there are nuclei" in capsys.readouterr().err
+    assert "there are cells-simulated" in capsys.readouterr().err
