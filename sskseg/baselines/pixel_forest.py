@@ -47,8 +47,8 @@ class PixelForest(ImageEstimator):
     cache_size : int, default=0
         Number of images whose features stay in memory for later calls, the last ones: 64 bytes per
         pixel and channel with the default scales. In interactive use, where a few more labels are
-        added to the same image again and again, a fit is then followed by its predictions twice as
-        fast. Copies, clones and pickles start with an empty cache.
+        added to the same image again and again, they are then computed once. Copies, clones and
+        pickles start with an empty cache.
     spatial_ndim : {2, 3}, default=2
     random_state : int, RandomState, Generator or None, default=None
 

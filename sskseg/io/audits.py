@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .atomic import atomic_path, write_atomically
+from .atomic import atomic_path
 from .labels import read_labels
 from .points import read_points
 from .tables import read_table
@@ -28,19 +28,8 @@ def write_tile(path: str | os.PathLike[str], image: np.ndarray) -> None:
         tifffile.imwrite(part, image)
 
 
-def write_csv(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
-    """Write a table without its index; the file appears when it is complete.
-
-    Parameters
-    ----------
-    path : str or path-like
-    table : pandas.DataFrame
-    """
-    write_atomically(path, table.to_csv(index=False).encode())
-
-
 def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
-    """Read a table of `write_csv`, or of another program.
+    """Read a table of `write_object_table`, or of another program.
 
     Parameters
     ----------

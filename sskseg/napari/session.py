@@ -214,8 +214,8 @@ class Session:
         ValueError
             If there is no image, or no annotation of objects or of background.
         """
-        self._check_painted()
         y = [sample.y for sample in self.samples.values()]
+        _check_painted(y)
         return self.stack(), self._planes(y), self.positions()
 
     def complete_annotations(self) -> list[np.ndarray | None] | None:
@@ -299,12 +299,12 @@ class Session:
             return [plane for array in arrays for plane in array]
         return list(arrays)
 
-    def _check_painted(self):
-        if not self.samples:
-            raise ValueError("There is no image in the session: add one.")
-        y = [sample.y for sample in self.samples.values()]
-        if all((label < 0).all() for label in y):
-            raise ValueError("Nothing is painted: paint background (1) and objects (2).")
-        for kind, found in (("background (1)", 0), ("objects (2)", 1)):
-            if not any((np.minimum(label, 1) == found).any() for label in y):
-                raise ValueError(f"No {kind} is painted: paint some pixels of it, too.")
+
+def _check_painted(y):
+    if not y:
+        raise ValueError("There is no image in the session: add one.")
+    if all((label < 0).all() for label in y):
+        raise ValueError("Nothing is painted: paint background (1) and objects (2).")
+    for kind, found in (("background (1)", 0), ("objects (2)", 1)):
+        if not any((np.minimum(label, 1) == found).any() for label in y):
+            raise ValueError(f"No {kind} is painted: paint some pixels of it, too.")

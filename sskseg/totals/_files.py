@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from ..io.audits import read_csv, read_marks, write_csv, write_tile
+from ..io import write_object_table
+from ..io.audits import read_csv, read_marks, write_tile
 from ._plan import AuditPlan
 
 _PLAN, _FRAMES = "plan.csv", "frames.csv"
@@ -68,11 +69,11 @@ def write_audit(
         frames.loc[i] -= [*start, *start]
     frames.insert(0, "tile", plan.to_audit)
     frames.insert(1, "name", [_name(i) for i in plan.to_audit])
-    write_csv(path / _FRAMES, frames)
+    write_object_table(path / _FRAMES, frames)
     draws = np.bincount(plan.draws, minlength=len(plan.tiles))
     is_certain = np.isin(np.arange(len(draws)), plan.certain).astype(int)
     columns = {"probability": plan.probability, "draws": draws, "certain": is_certain}
-    write_csv(path / _PLAN, plan.tiles.assign(**columns))
+    write_object_table(path / _PLAN, plan.tiles.assign(**columns))
 
 
 def read_plan(folder: str | os.PathLike[str]) -> AuditPlan:

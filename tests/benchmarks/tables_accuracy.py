@@ -13,6 +13,13 @@ PRESENT = "haze; calibrated by standard error"  # ends the recipe of the present
 BORDERS = "rising warps and borders"
 PEER_KEY = ("task", "seconds", "machine", "method", "seed")
 METHODS = {"augmented": "supervised", "both": "self-training, continuity"}
+OF_SECTIONS = {
+    "first network": ("iou_network", ".3f"),
+    "mean of 9 sections": ("iou_mean", ".3f"),
+    "`predict`": ("predicted", ".3f"),
+    "steps": "steps",
+    **ORIGIN,
+}
 
 
 def defaults(row):
@@ -191,11 +198,7 @@ def mitochondria_longer():
             "width": "width",
             "minutes": ("minutes", ".0f"),
             "seed": "seed",
-            "first network": ("iou_network", ".3f"),
-            "mean of 9 sections": ("iou_mean", ".3f"),
-            "`predict`": ("predicted", ".3f"),
-            "steps": "steps",
-            **ORIGIN,
+            **OF_SECTIONS,
         },
     )
 
@@ -212,11 +215,7 @@ def mitochondria_gpu():
             "method": "method",
             "minutes": ("minutes", ".0f"),
             "seed": "seed",
-            "first network": ("iou_network", ".3f"),
-            "mean of 9 sections": ("iou_mean", ".3f"),
-            "`predict`": ("predicted", ".3f"),
-            "steps": "steps",
-            **ORIGIN,
+            **OF_SECTIONS,
         },
     )
 
