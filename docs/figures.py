@@ -70,7 +70,7 @@ def scaling(_):
 
 
 def pretraining(_):
-    """What the network is asked: a magnification, a channel, and how a damaged patch was."""
+    """Draw inputs of the proxies: magnification, channel, and damaged patches with targets."""
     X, _ = make_neuromuscular_junctions(6, (128, 128), noise=0.05, random_state=0)
     figure, axes = plt.subplots(2, 4, figsize=(8, 4.3), layout="constrained")
     magnification = make_proxy("magnification").prepare(2, None)
@@ -84,7 +84,7 @@ def pretraining(_):
     for pair, name in zip(axes[1].reshape(2, 2), ("restoration", "masked"), strict=True):
         crop = Crop(np.moveaxis(X[4, :64, :64], -1, 0)[:1], (64, 64))
         damaged, _ = make_proxy(name).prepare(2, None).make(crop, rng)
-        for axis, shown, title in zip(pair, (damaged, crop), ("shown", "asked"), strict=True):
+        for axis, shown, title in zip(pair, (damaged, crop), ("input", "target"), strict=True):
             axis.imshow(shown.middle()[0], **GRAY)
             axis.set_title(f"{name}: {title}", fontsize=9)
     for axis in axes.flat:
@@ -120,9 +120,9 @@ def segmenting(steps):
     figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.6), layout="constrained")
     score = iou(y[row], probability > 0.5)
     draw_outlines(axes[0], X[row], y[row], probability > 0.5,
-                  title=f"true (blue), found (orange): IoU {score:.2f}")  # fmt: skip
+                  title=f"reference (blue), predicted (orange): IoU {score:.2f}")  # fmt: skip
     axes[1].imshow(probability, vmin=0, vmax=1, cmap="viridis")
-    axes[1].set_title("probability of the foreground", fontsize=9)
+    axes[1].set_title("foreground probability", fontsize=9)
     shown = axes[2].imshow(unsure, vmin=0, vmax=1, cmap="viridis")
     axes[2].set_title("uncertainty", fontsize=9)
     figure.colorbar(shown, ax=axes[2], shrink=0.8)
@@ -143,35 +143,37 @@ def _nuclei():
 def counting(_):
     """Probabilities of a PixelForest, split in three ways."""
     X, y = _nuclei()
-    maps = PixelForest(50, random_state=0).fit(X[:6], y[:6]).predict_proba(X[6:])
+    probabilities = PixelForest(50, random_state=0).fit(X[:6], y[:6]).predict_proba(X[6:])
     counters = {
-        '"components"': InstanceCounter("components").fit(maps[:6]),
-        '"watershed", not calibrated': InstanceCounter().fit(maps[:6]),
-        '"watershed", calibrated': InstanceCounter().fit(maps[:6], y[6:12]),
+        '"components"': InstanceCounter("components").fit(probabilities[:6]),
+        '"watershed", defaults': InstanceCounter().fit(probabilities[:6]),
+        '"watershed", searched': InstanceCounter().fit(probabilities[:6], y[6:12]),
     }
     figure, axes = plt.subplots(1, 4, figsize=(12, 3.5), layout="constrained")
-    axes[0].imshow(maps[6], vmin=0, vmax=1, cmap="viridis")
-    axes[0].set_title(f"probability; {len(np.unique(y[12])) - 1} true nuclei", fontsize=9)
+    axes[0].imshow(probabilities[6], vmin=0, vmax=1, cmap="viridis")
+    axes[0].set_title(
+        f"probability; {len(np.unique(y[12])) - 1} nuclei in the reference", fontsize=9
+    )
     axes[0].set_axis_off()
     for axis, (title, counter) in zip(axes[1:], counters.items(), strict=True):
-        found = counter.label(maps[6:])[0]
-        draw_outlines(axis, X[12], y[12], found, title=f"{title}: {found.max()} counted")
+        labels = counter.label(probabilities[6:])[0]
+        draw_outlines(axis, X[12], y[12], labels, title=f"{title}: {labels.max()} nuclei")
     return figure
 
 
 def baselines(_):
     """Each on images of its kind."""
     X, y = _nuclei()
-    found = OtsuWatershed().fit(X[:12], y[:12]).transform(X[12:])[0]
+    labels = OtsuWatershed().fit(X[:12], y[:12]).transform(X[12:])[0]
     figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.6), layout="constrained")
-    draw_outlines(axes[0], X[12], y[12], found, title="OtsuWatershed: nuclei")
+    draw_outlines(axes[0], X[12], y[12], labels, title="OtsuWatershed: nuclei")
     puncta, points = load_psd95_puncta()
     blobs = LogBlobs().fit(puncta[:10], points[:10])
     spots = blobs.points(puncta[10:11])[0]
     axes[1].imshow(puncta[10], vmax=np.percentile(puncta[10], 99.8), **GRAY)
     axes[1].plot(*points[10].T[::-1], "o", color="#56B4E9", mfc="none", ms=9, label="clicked")
-    axes[1].plot(*spots.T[::-1], "x", color="#E69F00", ms=5, label="found")
-    axes[1].set_title("LogBlobs: puncta, clicked (blue), found (orange)", fontsize=9)
+    axes[1].plot(*spots.T[::-1], "x", color="#E69F00", ms=5, label="detected")
+    axes[1].set_title("LogBlobs: puncta, clicked (blue), detected (orange)", fontsize=9)
     axes[1].set_axis_off()
     sections, mitochondria = (part[::20, 128:384, 300:556] for part in load_epfl_mitochondria())
     forest = PixelForest(50, random_state=0).fit(sections[:4], mitochondria[:4])
@@ -196,7 +198,7 @@ def model_selection(_):
         axis.invert_yaxis()
         axis.set(ylabel="split", title=type(cv).__name__, yticks=[], xticks=[])
     axes[1].set_xlabel("sample")
-    names = ("trains, unlabeled", "trains, labeled", "tests, labeled", "tests, without a score")
+    names = ("training, unlabeled", "training, labeled", "test, labeled", "test, no score")
     handles = [Patch(color=c, label=n) for c, n in zip(colors.colors, names, strict=True)]
     figure.legend(handles=handles, loc="outside right center", frameon=False)
     return figure
@@ -213,14 +215,15 @@ def scans(steps):
     X, y = make_cells(6, (96, 96), random_state=0)
     segmenter = SemiSupervisedSegmenter(semi_supervision=None, max_steps=steps // 3, random_state=0)
     model = make_pipeline(PercentileScaler(), segmenter, InstanceCounter()).fit(X, y)
-    image, truth = (part[0] for part in make_cells(1, (256, 256), random_state=1))
+    image, reference = (part[0] for part in make_cells(1, (256, 256), random_state=1))
     with TemporaryDirectory() as folder:
-        found = count_scan(
-            model, da.from_array(image), Path(folder) / "found", block_shape=128, halo=32
+        result = count_scan(
+            model, da.from_array(image), Path(folder) / "result", block_shape=128, halo=32
         )
-        labels = np.asarray(found.labels)
+        labels = np.asarray(result.labels)
     figure, axis = plt.subplots(figsize=(4.6, 4.8), layout="constrained")
-    draw_outlines(axis, image, None, labels, title=f"{found.n_objects} found, {truth.max()} true")
+    title = f"{result.n_objects} objects; {reference.max()} in the reference"
+    draw_outlines(axis, image, None, labels, title=title)
     axis.axhline(127.5, color="#56B4E9")
     axis.axvline(127.5, color="#56B4E9")
     axis.add_patch(plt.Rectangle((-0.5, -0.5), 160, 160, fill=False, ls="--", ec="#56B4E9"))
@@ -228,22 +231,22 @@ def scans(steps):
 
 
 def contours(steps):
-    """Cells that lie over each other, by a watershed and by contours; learned from others."""
+    """Draw overlapping cells, split by a watershed and by contours, after a short training."""
     simulator = CellSimulator(shape=(128, 128), overlap=0.45, coverage=0.4)
     X, _ = simulator.sample(4, 0)
     stack, nothing = ImageStack(X, simulator=simulator), np.full(X.shape, -1)
-    image, truth, outlines = (part[0] for part in simulator.sample_contours(1, 8))
+    image, reference, outlines = (part[0] for part in simulator.sample_contours(1, 8))
     settings = {"max_steps": steps // 2, "random_state": 0}
     segmenter = SemiSupervisedSegmenter(semi_supervision=None, **settings)
     watershed = make_pipeline(segmenter, InstanceCounter()).fit(stack, nothing)
     cut = watershed.transform(image[None])[0]
-    found = ContourDetector(**settings).fit(stack, nothing).contours(image[None])[0][0]
+    polygons = ContourDetector(**settings).fit(stack, nothing).contours(image[None])[0][0]
     figure, axes = plt.subplots(1, 3, figsize=(9.6, 3.6), layout="constrained")
-    draw_outlines(axes[0], image, title=f"true outlines of {truth.max()} cells")
+    draw_outlines(axes[0], image, title=f"reference outlines: {reference.max()} cells")
     draw_outlines(axes[1], image, None, cut, title=f"watershed: {cut.max()} cells")
-    draw_outlines(axes[2], image, title=f"contours: {len(found)} cells")
-    for axis, polygons, color in ((axes[0], outlines, "#56B4E9"), (axes[2], found, "#E69F00")):
-        for polygon in polygons:
+    draw_outlines(axes[2], image, title=f"contours: {len(polygons)} cells")
+    for axis, drawn, color in ((axes[0], outlines, "#56B4E9"), (axes[2], polygons, "#E69F00")):
+        for polygon in drawn:
             axis.fill(*polygon.T[::-1], fill=False, ec=color, lw=1.2)
         axis.set(xlim=(-0.5, 127.5), ylim=(127.5, -0.5))
     return figure

@@ -168,7 +168,7 @@ def kept_prediction(method, options):
 
 
 def draw(options, path):
-    """Image, truth, and probability and error of each network, on the last test section."""
+    """Draw the last test section: image, reference, each network's probability and errors."""
     from matplotlib import pyplot as plt
 
     files = {method: kept_prediction(method, options) for method in METHODS}
@@ -178,17 +178,20 @@ def draw(options, path):
 
     X, y = load_isbi2012(data_folder() / "isbi2012")
     section = split(len(X), options.folds[-1])[1][-1]
-    image, truth = X[section], y[section] > 0
+    image, reference = X[section], y[section] > 0
     size = (2.4 * (len(kept) + 1), 5.2)
     figure, axes = plt.subplots(2, len(kept) + 1, figsize=size, layout="constrained")
-    panels = [(f"section {section}", image, "gray"), ("truth", truth, "gray")]
+    panels = [(f"section {section}", image, "gray"), ("reference", reference, "gray")]
     for method, probability in kept.items():
-        wrong = np.zeros((*truth.shape, 3))
-        wrong[truth] = 0.85
-        wrong[truth & (probability <= 0.5)] = (0.9, 0.1, 0.1)
-        wrong[~truth & (probability > 0.5)] = (0.1, 0.3, 0.9)
+        wrong = np.zeros((*reference.shape, 3))
+        wrong[reference] = 0.85
+        wrong[reference & (probability <= 0.5)] = (0.9, 0.1, 0.1)
+        wrong[~reference & (probability > 0.5)] = (0.1, 0.3, 0.9)
         panels += [(method, probability, "gray"), ("", wrong, None)]
-    figure.supxlabel("upper row: probability; lower: red, cell missed; blue, membrane missed")
+    figure.supxlabel(
+        "upper row: probability; lower row: cell predicted as membrane (red), "
+        "membrane predicted as cell (blue)"
+    )
     for axis, (title, picture, colors) in zip(axes.T.flat, panels, strict=True):
         axis.imshow(picture, cmap=colors, interpolation="nearest")
         axis.set_title(title.replace(", ", ",\n"), fontsize=9)

@@ -7,7 +7,7 @@ EPFL training volume, of which some sections (or a window of 256 x 256 in the mi
 labeled; the test volume as far as it is there, all voxels together, probabilities above 0.5. Each
 finished cell is kept in ``tests/benchmarks/results/mitochondria.jsonl``, so that another run goes
 on where the first stopped. ``--full`` is the protocol for a GPU: full-size networks, all labels and
-methods, three seeds. ``--table`` prints what is finished and draws the label curve.
+methods, three seeds. ``--table`` prints what is finished; ``page_figures.py`` draws the curve.
 """
 
 import argparse
@@ -15,7 +15,6 @@ import time
 from copy import copy
 from functools import partial
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 from harness import TRAINED, Cells, data_folder, markdown
@@ -38,8 +37,6 @@ METHODS = {
 }
 CORRECTED = ("continuity", "both", "auto")  # whose sections are seen in views, by position
 LABELS = ["window", "1", "2", "4", "8", "32", "165", "1+3"]
-POSTER = {"16": 0.870, "32": 0.890, "64": 0.891}
-POSTER_SUPERVISED = {"32": 0.826}
 FULL = {"width": 64, "depth": 4, "batch_size": 16}
 SMALLEST_OBJECT = 1000  # voxels
 
@@ -183,46 +180,6 @@ def table(rows):
     return markdown(lines, [*first, *COLUMNS])
 
 
-def draw(rows, path):
-    """IoU by the number of labeled sections."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    order = [name for name in LABELS if "+" not in name]
-    figure, axis = plt.subplots(figsize=(7, 4.5), layout="constrained")
-    curves = {"supervised, as it is": ("augmented", "iou_network", "#888888", ":"),
-              "supervised, mean of 9 sections": ("augmented", "iou_mean", "#555555", "--"),
-              "self-training and continuity": ("both", "iou", "#009E73", "-"),
-              "auto": ("auto", "iou", "#0072B2", "-")}  # fmt: skip
-    for name, (method, figure_key, color, style) in curves.items():
-        found = {}
-        for row in rows:
-            if row["key"]["method"] == method and row["key"]["labels"] in order:
-                found.setdefault(row["key"]["labels"], []).append(row["figures"][figure_key])
-        at = [labels for labels in order if labels in found]
-        if not at:
-            continue
-        means = [np.mean(found[labels]) for labels in at]
-        axis.plot([order.index(x) for x in at], means, style, color=color, marker="o", label=name)
-        for labels in at:
-            axis.plot([order.index(labels)] * len(found[labels]), found[labels], ".", color=color)
-    for name, values, marker in (("poster", POSTER, "s"),
-                                 ("poster, supervised", POSTER_SUPERVISED, "D")):  # fmt: skip
-        at = [labels for labels in values if labels in order]
-        axis.plot([order.index(x) for x in at], [values[x] for x in at], marker, color="#D55E00",
-                  mfc="none" if marker == "D" else None, label=name)  # fmt: skip
-    axis.set_xticks(range(len(order)), order)
-    axis.set_xlabel("labeled sections of 165")
-    axis.set_ylabel("IoU, test sections")
-    axis.legend(frameon=False)
-    axis.spines[["top", "right"]].set_visible(False)
-    path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--labels", nargs="+", choices=LABELS, default=None)
@@ -248,11 +205,6 @@ def main():
             cells.run(key, partial(measure, labels, method, seed, options))
     rows = [as_today(row) for row in cells.rows if row["key"]["full"] == options.full]
     print(table(rows))
-    rows = [row for row in rows if row["key"]["time_budget"] == options.time_budget
-            and row["key"].get("width") == options.width]  # fmt: skip
-    if rows:
-        name = "mitochondria_labels_full.png" if options.full else "mitochondria_labels.png"
-        draw(rows, Path(__file__).resolve().parents[2] / "docs" / "images" / name)
 
 
 if __name__ == "__main__":

@@ -55,8 +55,8 @@ def junctions():
     return list(X), list(y), list(range(6)), 7, counter, {}
 
 
-def found(make, steps):
-    """Image, truth, probability and objects of a sample whose label was not known in training."""
+def predicted(make, steps):
+    """Return image, reference, probability and objects of a sample unlabeled in training."""
     X, y, labeled, shown, counter, options = make()
     known = [label if i in labeled else None for i, label in enumerate(y)]
     model = make_pipeline(
@@ -65,8 +65,8 @@ def found(make, steps):
         counter,
     ).fit(X, known)
     outputs = model[:-1].transform(X)
-    maps, labels = foreground(outputs, 3), model[-1].transform(outputs)
-    return [middle(np.asarray(each[shown])) for each in (X, y, maps, labels)]
+    probabilities, labels = foreground(outputs, 3), model[-1].transform(outputs)
+    return [middle(np.asarray(each[shown])) for each in (X, y, probabilities, labels)]
 
 
 def middle(plane):
@@ -79,18 +79,18 @@ def middle(plane):
 def draw(rows, names, spacings):
     figure = Figure(figsize=(9, 6.3), dpi=100, layout="constrained")
     axes = figure.subplots(3, 3)
-    for row, (image, true, probability, labels), name, spacing in zip(
+    for row, (image, reference, probability, labels), name, spacing in zip(
         axes, rows, names, spacings, strict=True
     ):
         panels = ProbabilityDisplay(images=[image], probability=[probability], spacing=spacing)
         panels.plot(row)
         SegmentationDisplay.from_predictions([image], None, [labels], ax=row[2])
         row[2].get_legend().remove()
-        n, of = (len(np.unique(x[x > 0])) for x in (labels, label_objects(true)))
+        n, of = (len(np.unique(x[x > 0])) for x in (labels, label_objects(reference)))
         row[0].set_title(name, fontsize=11)
-        row[1].set_title("probability of the foreground", fontsize=11)
-        row[2].set_title(f"{n} objects ({of} true)", fontsize=11)
-        print(f"{name}: {n} objects, {of} true")
+        row[1].set_title("foreground probability", fontsize=11)
+        row[2].set_title(f"{n} objects ({of} in the reference)", fontsize=11)
+        print(f"{name}: {n} objects, {of} in the reference")
     for extra in figure.axes[9:]:
         extra.remove()  # color bars: the picture is seen small
     return figure
@@ -115,7 +115,7 @@ def main():
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--out", type=Path, default=OUT)
     options = parser.parse_args()
-    rows = [found(make, options.steps) for make in (mitochondria, nuclei, junctions)]
+    rows = [predicted(make, options.steps) for make in (mitochondria, nuclei, junctions)]
     names = (
         "mitochondria, 8 of 32 sections labeled",
         "nuclei, 12 of 20 images labeled",

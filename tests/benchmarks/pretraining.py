@@ -10,13 +10,12 @@ cent) is labeled. "scratch" trains for the time of pretraining and fine-tuning t
 counter is calibrated on the labeled images. Each finished cell is kept in
 ``tests/benchmarks/results/pretraining.jsonl``, so that another run goes on where the first stopped.
 ``--full`` is the protocol for a GPU: all shares of labels and methods, three seeds, five minutes
-each. ``--table`` prints what is finished and draws the label curve.
+each. ``--table`` prints what is finished; ``page_figures.py`` draws the label curve.
 """
 
 import argparse
 from functools import cache, partial
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 from harness import COUNTED, DOMAINS, Cells, foreground, junctions, markdown, nuclei
@@ -126,39 +125,6 @@ def table(rows):
     return markdown(lines, list(lines[0])) if lines else "no cell is finished"
 
 
-def draw(rows, path):
-    """F1 by the share of labels."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(1, 2, figsize=(10, 4), layout="constrained", sharey=True)
-    colors = dict(zip(METHODS, plt.get_cmap("tab10").colors, strict=False))
-    for axis, data in zip(axes, ("junctions", "nuclei"), strict=True):
-        for method in METHODS:
-            found = {}
-            for row in rows:
-                if (row["key"]["data"], row["key"]["method"]) == (data, method):
-                    found.setdefault(row["key"]["labels"], []).append(row["figures"]["f1"])
-            at = [labels for labels in LABELS if labels in found]
-            if not at:
-                continue
-            means = [np.mean(found[labels]) for labels in at]
-            axis.plot([LABELS.index(x) for x in at], means, "o-", color=colors[method],
-                      label=method)  # fmt: skip
-        axis.set(title=data, xlabel="labeled images, %", xticks=range(len(LABELS)),
-                 xticklabels=LABELS)  # fmt: skip
-        axis.spines[["top", "right"]].set_visible(False)
-    axes[0].set_ylabel("F1 at IoU 0.5, test images")
-    known = (zip(*axis.get_legend_handles_labels(), strict=True) for axis in axes)
-    handles = {label: handle for pairs in known for handle, label in pairs}
-    axes[1].legend(handles.values(), handles.keys(), frameon=False)
-    path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", choices=("junctions", "nuclei"), default=None)
@@ -192,10 +158,6 @@ def main():
             cells.run(key, partial(measure, data, labels, method, seed, options))
     rows = [row for row in cells.rows if row["key"]["counter"] == COUNTERS[row["key"]["data"]]]
     print(table(rows))
-    shown = ("finetune", "pretraining", "finetuning", "width")
-    rows = [row for row in rows if all(row["key"][k] == getattr(options, k) for k in shown)]
-    root = Path(__file__).resolve().parents[2]
-    draw(rows, root / "docs" / "images" / "pretraining_labels.png")
 
 
 if __name__ == "__main__":

@@ -291,9 +291,14 @@ def fine_tuning():
     )
 
 
+def pretraining_rows():
+    """Return the rows of machines with bfloat16."""
+    return cells("pretraining", lambda row: row["recipe"] and row["machine"].endswith("bfloat16"))
+
+
 @table
 def pretraining():
-    rows = cells("pretraining", lambda row: row["recipe"] and row["machine"].endswith("bfloat16"))
+    rows = pretraining_rows()
     names = ("f1", "dice", "wape", "bias")
     lines = [
         {
