@@ -4,7 +4,8 @@
 
 A page holds ``<!-- table: NAME -->`` and ``<!-- end of table -->``. Between them the
 script writes what the function NAME in ``tables_*.py`` returns. A new table is one function there,
-with `@table`, and the two markers on a page.
+with `@table`, and the two markers on a page. A figure in a sentence is a function with `@figure` in
+``tables_prose.py``, and stands between ``<!-- figure: NAME -->`` and ``<!-- / -->``.
 tests/test_benchmark_pages.py compares pages and results files.
 """
 
@@ -21,9 +22,13 @@ PAGES = (
     DOCS / "benchmarks.md",
     DOCS / "compare.md",
     *sorted((DOCS / "benchmarks").glob("*.md")),
+    *sorted((DOCS / "guide").glob("*.md")),
+    *sorted((DOCS / "howto").glob("*.md")),
 )
 TABLES = {}
+FIGURES = {}
 _MARKED = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end of table -->)", re.DOTALL)
+_INLINE = re.compile(r"(<!-- figure: (\w+) -->)[^<]*(<!-- / -->)")
 _MACHINES = {
     "AMD EPYC": "EPYC",
     "Intel(R) Xeon": "Xeon",
@@ -35,6 +40,12 @@ _MACHINES = {
 def table(function):
     """Register a function that returns a Markdown table under its name."""
     TABLES[function.__name__] = function
+    return function
+
+
+def figure(function):
+    """Register a function that returns a figure as text under its name."""
+    FIGURES[function.__name__] = function
     return function
 
 
@@ -110,7 +121,7 @@ def _cell(row, column):
 
 
 def with_tables(text):
-    """Return the text of a page with the tables of its markers.
+    """Return the text of a page with the tables and figures of its markers.
 
     Raises
     ------
@@ -119,7 +130,8 @@ def with_tables(text):
     """
     for module in sorted(HERE.glob("tables_*.py")):
         import_module(module.stem)
-    return _MARKED.sub(lambda match: f"{match[1]}{TABLES[match[2]]()}\n{match[3]}", text)
+    text = _MARKED.sub(lambda match: f"{match[1]}{TABLES[match[2]]()}\n{match[3]}", text)
+    return _INLINE.sub(lambda match: f"{match[1]}{FIGURES[match[2]]()}{match[3]}", text)
 
 
 def main():

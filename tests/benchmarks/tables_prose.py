@@ -1,0 +1,282 @@
+"""Figures in sentences, by name, as text."""
+
+import numpy as np
+from page_tables import cells, figure, mean, only
+from tables_accuracy import peers_rows, pretraining_rows
+from tables_counts import ALL, counting_rows, simulation_rows
+
+_OURS = ("sskseg", "sskseg, labeled images only", "sskseg, simulated images too")
+
+
+def _peers(task, seconds, machine):
+    """Return {method: row} of a task."""
+    rows = peers_rows(
+        lambda row: (row["task"], row["seconds"], row["machine"]) == (task, seconds, machine)
+    )
+    return {row["method"]: row for row in rows}
+
+
+def _nuclei(n_labeled):
+    return _peers(f"nuclei, {n_labeled}", 240, "EPYC, bfloat16")
+
+
+def _sections():
+    return _peers("mitochondria, 4", 90, "EPYC")
+
+
+def _points(difference):
+    return f"{100 * difference:.1f}"
+
+
+@figure
+def peers_60_ours():
+    return f"{_nuclei(60)['sskseg']['f1']:.3f}"
+
+
+@figure
+def peers_60_next():
+    return f"{max(row['f1'] for name, row in _nuclei(60).items() if name not in _OURS):.3f}"
+
+
+@figure
+def peers_60_lead():
+    return _points(float(peers_60_ours()) - float(peers_60_next()))
+
+
+@figure
+def peers_5_ours():
+    return f"{_nuclei(5)['sskseg']['f1']:.3f}"
+
+
+@figure
+def peers_5_unet():
+    return f"{_nuclei(5)['U-Net (skorch, MONAI)']['f1']:.3f}"
+
+
+@figure
+def peers_5_stardist():
+    return f"{_nuclei(5)['StarDist from scratch']['f1']:.3f}"
+
+
+@figure
+def peers_5_simulated_gain():
+    rows = _nuclei(5)
+    return _points(rows["sskseg, simulated images too"]["f1"] - rows["sskseg"]["f1"])
+
+
+@figure
+def peers_60_simulated_loss():
+    rows = _nuclei(60)
+    return _points(rows["sskseg"]["f1"] - rows["sskseg, simulated images too"]["f1"])
+
+
+@figure
+def peers_sections_ours():
+    return f"{_sections()['sskseg, labeled images only']['f1']:.3f}"
+
+
+@figure
+def peers_sections_unet():
+    return f"{_sections()['U-Net (skorch, MONAI)']['f1']:.3f}"
+
+
+@figure
+def peers_sections_memory():
+    rows = _sections()
+    ours, other = rows["sskseg, labeled images only"], rows["U-Net (skorch, MONAI)"]
+    return f"{ours['peak MB'] / other['peak MB']:.1f}"
+
+
+def _membranes(start):
+    return only(
+        "main_job",
+        lambda row: (
+            row["task"] == "isbi"
+            and "fold" not in row["method"]
+            and row["method"].startswith(start)
+            and "augmentation" not in row["method"]
+        ),
+    )
+
+
+@figure
+def membranes_unet_steps():
+    return str(_membranes("plain")["steps"])
+
+
+@figure
+def membranes_steps():
+    return str(_membranes("segmenter")["steps"])
+
+
+def _fine_tuning(labeled):
+    rows = cells("fine_tuning", lambda row: row.get("labeled") == labeled)
+    ours = [row for row in rows if row["start"] == "cells-simulated"]
+    scratch = [row for row in rows if row["start"] == "random weights"]
+    return _points(mean(ours, "f1_0.5") - mean(scratch, "f1_0.5"))
+
+
+@figure
+def fine_tuning_1():
+    return _fine_tuning(1)
+
+
+@figure
+def fine_tuning_2():
+    return _fine_tuning(2)
+
+
+def _pretrained(data, method, pretraining, rows=None):
+    rows = [
+        row
+        for row in rows or pretraining_rows()
+        if (row["data"], row["labels"], row["method"], row["pretraining"])
+        == (data, "5", method, pretraining)
+    ]
+    return mean(rows, "f1")
+
+
+@figure
+def pretraining_slow_gain():
+    """Three minutes of each on a machine without bfloat16, nuclei, three seeds."""
+    rows = cells("pretraining", lambda row: row["machine"] == "EPYC" and row["pretraining"] == 180)
+    restored = _pretrained("nuclei", "restoration", 180, rows)
+    return _points(restored - _pretrained("nuclei", "scratch", 180, rows))
+
+
+@figure
+def pretraining_nuclei_scratch():
+    return f"{_pretrained('nuclei', 'scratch', 120):.3f}"
+
+
+@figure
+def pretraining_nuclei_half():
+    return f"{_pretrained('nuclei', 'restoration', 120):.3f}"
+
+
+@figure
+def pretraining_nuclei_quarter():
+    return f"{_pretrained('nuclei', 'restoration', 60):.3f}"
+
+
+@figure
+def pretraining_junctions_scratch():
+    return f"{_pretrained('junctions', 'scratch', 120):.3f}"
+
+
+@figure
+def pretraining_junctions_half():
+    return f"{_pretrained('junctions', 'restoration', 120):.3f}"
+
+
+def _simulation(source, name="f1_0.5", data="nuclei", labels=(0, ALL)):
+    rows = simulation_rows(
+        lambda row: row["data"] == data and row["labels"] in labels and row["source"] == source
+    )
+    return mean([row for row in rows if row["method"] == "watershed"], name)
+
+
+@figure
+def simulation_share():
+    return f"{_simulation('refined') / _simulation('real'):.2f}"
+
+
+@figure
+def simulation_refined():
+    return f"{_simulation('refined'):.2f}"
+
+
+@figure
+def simulation_otsu():
+    return f"{_simulation('otsu'):.2f}"
+
+
+@figure
+def simulation_li():
+    return f"{_simulation('li'):.2f}"
+
+
+@figure
+def simulation_real():
+    return f"{_simulation('real'):.2f}"
+
+
+@figure
+def simulation_nissl():
+    return f"{_simulation('refined', data='nissl'):.2f}"
+
+
+@figure
+def simulation_one_real():
+    return f"{_simulation('real', labels=(1,)):.2f}"
+
+
+@figure
+def simulation_one_refined():
+    return f"{_simulation('refined', labels=(1,)):.2f}"
+
+
+@figure
+def simulation_few_gain():
+    """The mean gain of one and of two labeled images."""
+    gains = [_simulation("refined", labels=(n,)) - _simulation("real", labels=(n,)) for n in (1, 2)]
+    return f"{100 * np.mean(gains):.0f}"
+
+
+def _puncta(method):
+    rows = [row for row in counting_rows() if (row["task"], row["method"]) == ("puncta", method)]
+    return f"{mean(rows, 'wape'):.2f}"
+
+
+@figure
+def puncta_in_sample():
+    return _puncta("in sample")
+
+
+@figure
+def puncta_cross_fitted():
+    return _puncta("cross-fitted")
+
+
+@figure
+def puncta_baseline():
+    return _puncta("baseline")
+
+
+def _contours(method):
+    row = only(
+        "contours",
+        lambda row: (
+            row["kind"] == "overlap" and row["machine"] == "EPYC" and row["method"] == method
+        ),
+    )
+    return f"{row['f1_0.5']:.3f}"
+
+
+@figure
+def contours_f1():
+    return _contours("contours")
+
+
+@figure
+def contours_watershed_f1():
+    return _contours("watershed")
+
+
+def _contour_speed():
+    return cells("contours", lambda row: row["kind"] == "speed" and row["machine"] == "EPYC")[-1]
+
+
+@figure
+def contours_network_seconds():
+    return f"{_contour_speed()['network']:.2f}"
+
+
+@figure
+def contours_seconds():
+    return f"{_contour_speed()['after']:.2f}"
+
+
+@figure
+def forest_f1():
+    return f"{_peers('nuclei, 5', 90, 'EPYC')['PixelForest']['f1']:.2f}"
