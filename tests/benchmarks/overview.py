@@ -65,7 +65,8 @@ def predicted(make, steps):
         counter,
     ).fit(X, known)
     outputs = model[:-1].transform(X)
-    probabilities, labels = foreground(outputs, 3), model[-1].transform(outputs)
+    probabilities = [foreground(np.asarray(each)) for each in outputs]
+    labels = model[-1].transform(outputs)
     return [middle(np.asarray(each[shown])) for each in (X, y, probabilities, labels)]
 
 
