@@ -1,4 +1,4 @@
-"""The tables of the benchmark pages are those that the results files give."""
+"""The tables and figures of the benchmark pages are those that the results files give."""
 
 import re
 import sys
@@ -8,6 +8,28 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
 import page_tables
+import wording
+
+# Figures in sentences that no results file holds, and where they come from.
+TYPED = {
+    "benchmarks": {"0.01": "a point", "0.5": "threshold"},
+    "contours": {"0.5": "threshold"},
+    "counting": {"0.9": "nominal coverage", "0.5": "threshold"},
+    "membranes": {"0.5": "threshold", "0.96": "target", "0.975": "target", "1.9": "parameters"},
+    "mitochondria": {"0.5": "threshold", "0.870": "poster", "0.890": "poster", "2.2": "notes",
+                     "2.5": "notes"},
+    "nuclei": {"0.5": "threshold", "0.91": "target", "0.84": "target", "0.06": "target"},
+    "scans": {"0.85": "target", "0.91": "limit", "1.15": "target", "1.8": "target"},
+    "simulation": {"0.9": "target"},
+}  # fmt: skip
+PAGES_OF_FIGURES = [
+    page_tables.DOCS / "benchmarks.md",
+    *(
+        page
+        for page in page_tables.PAGES
+        if page.parent.name == "benchmarks" and page.stem not in ("totals", "window")
+    ),
+]
 
 
 @pytest.mark.parametrize("page", page_tables.PAGES, ids=lambda page: page.stem)
@@ -15,6 +37,7 @@ def test_tables_of_a_page_are_up_to_date(page):
     """If this fails, run `python tests/benchmarks/page_tables.py`."""
     text = page.read_text(encoding="utf-8")
     assert text.count("<!-- table: ") == text.count("<!-- end of table -->")
+    assert text.count("<!-- figure: ") == text.count("<!-- / -->")
     assert page_tables.with_tables(text) == text
 
 
@@ -22,6 +45,24 @@ def test_every_table_is_on_a_page():
     text = "".join(page.read_text(encoding="utf-8") for page in page_tables.PAGES)
     page_tables.with_tables("")  # registers the tables
     assert set(re.findall(r"<!-- table: (\w+) -->", text)) == set(page_tables.TABLES)
+
+
+def test_every_figure_is_in_a_sentence():
+    text = "".join(page.read_text(encoding="utf-8") for page in page_tables.PAGES)
+    page_tables.with_tables("")
+    assert set(re.findall(r"<!-- figure: (\w+) -->", text)) == set(page_tables.FIGURES)
+
+
+@pytest.mark.parametrize("page", PAGES_OF_FIGURES, ids=lambda page: page.stem)
+def test_no_figure_in_a_sentence_is_typed_by_hand(page):
+    """If this fails, write a function of the figure in `tests/benchmarks/tables_prose.py`."""
+    text = re.sub(r"<!-- figure: \w+ -->[^<]*<!-- / -->", "", page.read_text(encoding="utf-8"))
+    typed = {
+        figure
+        for sentence in wording.sentences(text)
+        for figure in re.findall(r"(?<![\d.])\d+\.\d+(?![\d.])", sentence)
+    }
+    assert typed <= set(TYPED.get(page.stem, {}))
 
 
 def test_the_page_of_headlines_is_short():
