@@ -1,6 +1,6 @@
 """The headlines: one line for each topic."""
 
-from page_tables import cells, markdown, mean, only, table
+from page_tables import cells, grouped, markdown, mean, only, table
 from tables_accuracy import PRESENT, mitochondria_rows, peers_rows
 from tables_counts import counting_rows, simulation_rows
 
@@ -191,5 +191,34 @@ def compare():
             "minutes": "minutes",
             "machine": "machine",
             "runs": "trainings",
+        },
+    )
+
+
+@table
+def compare_peers():
+    """Other programs after four minutes, one row for each."""
+    rows = peers_rows(lambda row: row["seconds"] == 240 and row["task"].startswith("nuclei"))
+    lines = [
+        {
+            "method": method,
+            **{
+                f"{name}, {task}": mean([row for row in group if row["task"] == task], name)
+                for task in ("nuclei, 5", "nuclei, 60")
+                if any(row["task"] == task for row in group)
+                for name in ("f1", "wape")
+            },
+        }
+        for (method,), group in grouped(rows, "method").items()
+    ]
+    lines.sort(key=lambda line: -line["f1, nuclei, 5"])
+    return markdown(
+        lines,
+        {
+            "program": "method",
+            "5 labeled images: F1": ("f1, nuclei, 5", ".3f"),
+            "count error": ("wape, nuclei, 5", ".3f"),
+            "60 labeled images: F1": ("f1, nuclei, 60", ".3f"),
+            "count error ": ("wape, nuclei, 60", ".3f"),
         },
     )
