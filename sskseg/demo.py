@@ -133,7 +133,7 @@ def _parse(arguments):
     parser.add_argument("--images", help="file or folder; simulated junctions without it")
     parser.add_argument("--labels", help="file or folder, paired with the images by name")
     parser.add_argument("--out", default="sskseg-demo", help="folder for the results")
-    parser.add_argument("--time-budget", type=float, default=100.0, help="seconds of training")
+    parser.add_argument("--time-budget", type=float, default=60.0, help="seconds of training")
     parser.add_argument(
         "--merge-distance", type=float, default=None,
         help="join fragments at most so many pixels apart; estimated from the labels by default",
