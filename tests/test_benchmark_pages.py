@@ -74,3 +74,12 @@ def test_the_page_of_headlines_is_short():
 def test_one_line_is_asked_for_and_several_fit():
     with pytest.raises(ValueError, match=r"lines of peers.jsonl fit, expected 1"):
         page_tables.only("peers", lambda row: True)
+
+
+def test_every_statement_about_another_program_has_a_source():
+    text = (page_tables.DOCS / "compare.md").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if line.startswith("| [")]
+    assert len(lines) >= 7
+    for line in lines:
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        assert all("](https://" in cell for cell in cells if cell), line
