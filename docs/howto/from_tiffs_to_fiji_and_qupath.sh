@@ -1,17 +1,17 @@
 #!/bin/sh
-# From a folder of images, some of them with ROIs of Fiji, to counts, ROIs for Fiji and QuPath, a
-# report, and a model for other programs.
+# Write counts, ROIs for Fiji and QuPath, a report, and a model for other programs, from a folder of
+# images, some of which have ROIs of Fiji. Install the extras first: pip install ".[plot,rois,export]"
 #
 #   sh from_tiffs_to_fiji_and_qupath.sh IMAGES ROIS RESULTS [OPTIONS OF sskseg fit]
 #
 # IMAGES  folder of TIFF files
-# ROIS    folder of ROI zips, each of the name of its image: cell_1.zip of cell_1.tif
-# RESULTS folder for what is written
+# ROIS    folder of ROI zips, each named like its image: cell_1.zip for cell_1.tif
+# RESULTS folder for the results
 set -eu
 images=$1 rois=$2 results=$3
 shift 3
 
-# Learn from the images that have ROIs. Ten minutes, unless an option says otherwise.
+# Train on the images, some of which have ROIs: for ten minutes, unless you pass options.
 [ $# -gt 0 ] || set -- --time-budget 10m
 sskseg fit "$images" --labels "$rois" --out "$results/model" "$@"
 
@@ -22,7 +22,7 @@ sskseg count "$images" --model "$results/model" --out "$results" --rois imagej -
 # A page with figures and scores, to open in a browser.
 sskseg report "$images" --model "$results/model" --labels "$rois" --out "$results/report.html"
 
-# A package for ilastik and deepImageJ. One image is published in it.
+# A package for ilastik and deepImageJ. It contains the first image: do not share it if the image is private.
 first=$(ls "$images"/*.tif | head -n 1)
 sskseg export --model "$results/model" --out "$results/model.zip" --sample "$first" \
     --name "Cells counted by sskseg" --description "Segments the cells of these images." \
