@@ -123,8 +123,8 @@ def experiment(rng, effect):
 def groups(n_experiments):
     # P values need no intervals of single totals.
     with (
-        mock.patch("sskseg.totals._estimate._N_SIMULATED", 2),
-        mock.patch("sskseg.totals._estimate._N_BOOTSTRAP", 9),
+        mock.patch("sskseg.totals._intervals.N_SIMULATED", 2),
+        mock.patch("sskseg.totals._intervals.N_BOOTSTRAP", 9),
     ):
         for effect in (1.0, 0.9, 0.8, 0.7):
             rng = np.random.default_rng(0)
