@@ -292,3 +292,23 @@ def test_comparisons_reject_bad_groups():
 def test_tiles_reject_bad_input(table, shape, tile, message):
     with pytest.raises(ValueError, match=message):
         count_tiles([table], shape, tile)
+
+
+def test_the_display_draws_each_animal_and_the_means():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("agg")
+    from sskseg.report import GroupComparisonDisplay
+
+    totals = totals_of([1000, 1100, 1050, 820, 900, 860])
+    groups = ["control", "mutant"] * 3
+    display = GroupComparisonDisplay.from_totals(totals, groups, method="permutation")
+    drawn = [container.lines[0].get_ydata() for container in display.ax_.containers]
+    np.testing.assert_allclose(drawn, [[1000, 1050, 900], [1100, 820, 860]])
+    low_high = display.ax_.containers[0].lines[2][0].get_segments()
+    np.testing.assert_allclose([s[:, 1] for s in low_high], [[940, 1060], [990, 1110], [840, 960]])
+    ratio = display.means_[1] / display.means_[0]
+    assert ratio == pytest.approx(display.comparison.ratio)
+    assert f"ratio {ratio:.2f}" in display.ax_.get_title()
+    density = GroupComparisonDisplay.from_totals(totals, groups, per="size")
+    np.testing.assert_allclose(density.means_, np.array(display.means_) / 1e6)
+    plt.close("all")
