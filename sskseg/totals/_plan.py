@@ -22,7 +22,7 @@ class AuditPlan:
     probability : ndarray of shape (n_tiles,)
         Of each tile in one draw; 0 in the certainty stratum.
     draws : ndarray of int of shape (k,)
-        Indices of the tiles drawn, with replacement: a tile may occur more than once.
+        Indices of the tiles drawn, with replacement: a tile may occur more than once. Ascending.
     certain : ndarray of int
         Indices of the tiles that are all audited.
     """
@@ -116,7 +116,7 @@ def plan_audit(
     weight = weight + floor * (weight[~is_certain].mean() or 1.0)
     weight[is_certain] = 0
     probability = weight / weight.sum()
-    draws = check_generator(random_state).choice(n, k, p=probability)
+    draws = np.sort(check_generator(random_state).choice(n, k, p=probability))
     return AuditPlan(tiles.reset_index(drop=True), probability, draws, np.flatnonzero(is_certain))
 
 
