@@ -198,7 +198,8 @@ def _check_audits(plan, audited):
             f" are missing ({len(lacking)}), tiles {others[:5]} are not of the plan"
             f" ({len(others)})."
         )
-    return check_counts([audited[i] for i in expected], len(expected), "audited")
+    counts = [audited[i] for i in expected]
+    return check_counts(counts, len(expected), "audited", expected)
 
 
 def _variance_by_hand(plan, reference):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -120,8 +121,13 @@ def plan_audit(
     return AuditPlan(tiles.reset_index(drop=True), probability, draws, np.flatnonzero(is_certain))
 
 
-def check_counts(counts: ArrayLike | None, n: int, name: str) -> np.ndarray:
-    """Return `counts` as `n` finite floats of at least 0, or raise a ValueError."""
+def check_counts(
+    counts: ArrayLike | None, n: int, name: str, tiles: Sequence[int] | None = None
+) -> np.ndarray:
+    """Return `counts` as `n` finite floats of at least 0, or raise a ValueError.
+
+    It names the tile of `tiles`, which are 0, 1, ... by default.
+    """
     if counts is None:
         raise ValueError(f"{name} is missing.")
     values = np.asarray(counts, dtype=float)
@@ -129,8 +135,9 @@ def check_counts(counts: ArrayLike | None, n: int, name: str) -> np.ndarray:
         raise ValueError(f"{name} must be {n or 'some'} numbers, got shape {values.shape}.")
     bad = np.flatnonzero(~(np.isfinite(values) & (values >= 0)))
     if len(bad):
+        tile = bad[0] if tiles is None else tiles[bad[0]]
         raise ValueError(
-            f"{name} must be finite and not negative, got {values[bad[0]]} at position {bad[0]}"
+            f"{name} must be finite and not negative, got {values[bad[0]]} in tile {tile}"
             f" ({len(bad)} such)."
         )
     return values

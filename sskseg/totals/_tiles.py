@@ -137,7 +137,7 @@ def _count_part(table, names, extent, step, pixel):
         raise ValueError(f"objects must have no NaN in {names}, got {np.isnan(at).sum()}.")
     index = np.floor(at + 0.5).astype(int)
     if ((index < 0) | (index >= extent)).any():
-        raise ValueError(f"objects must lie in an image of shape {tuple(extent)}; some do not.")
+        raise ValueError(f"objects must lie in an image of shape {extent.tolist()}; some do not.")
     grid = -(-extent // step)
     flat = np.ravel_multi_index(tuple((index // step).T), grid)
     return np.bincount(flat, minlength=np.prod(grid))
