@@ -36,10 +36,14 @@ def simulate_coverage(values: np.ndarray, confidence: float, rng: np.random.Gene
 
 def _critical(samples, confidence, n_bootstrap, rng):
     """Return for each row of samples how many standard errors half of the interval has."""
-    n, k = samples.shape
-    drawn = samples[np.arange(n)[:, None, None], rng.integers(0, k, (n, n_bootstrap, k))]
-    error = standard_error(drawn)
-    shift = np.abs(drawn.mean(axis=-1) - samples.mean(axis=-1, keepdims=True))
+    k = samples.shape[1]
+    # How often each value is in each resample, which all rows share.
+    times = rng.multinomial(k, np.full(k, 1 / k), n_bootstrap).T
+    centered = samples - samples.mean(axis=1, keepdims=True)
+    shift, square = centered @ times / k, centered**2 @ times / k
+    variance = square - shift**2
     # Resamples of equal values have no standard error; they say nothing of the distribution of t.
-    t = np.divide(shift, error, out=np.zeros_like(shift), where=error > 1e-12)
+    is_known = variance > 1e-9 * (centered**2).mean(axis=1, keepdims=True)
+    error = np.sqrt(variance / (k - 1), where=is_known, out=np.ones_like(variance))
+    t = np.where(is_known, np.abs(shift) / error, 0)
     return np.maximum(np.quantile(t, confidence, axis=1), stats.t.ppf((1 + confidence) / 2, k - 1))
