@@ -159,6 +159,14 @@ def test_a_folder_of_sections_in_the_order_of_their_numbers(volume, tmp_path):
         open_scan(tmp_path).data.compute()
 
 
+@pytest.mark.parametrize(
+    "options", [{"zarr_format": 2}, {"zarr_format": 3}, {"shards": (4, 20, 40)}]
+)
+def test_zarr_of_both_formats_and_with_shards(volume, tmp_path, options):
+    zarr.create_array(tmp_path / "a.zarr", data=volume, chunks=(2, 10, 20), **options)
+    opened(tmp_path / "a.zarr", volume)
+
+
 @pytest.fixture
 def n_read(monkeypatch):
     """Bytes that tifffile has read, as a list of one number."""
