@@ -1,4 +1,4 @@
-"""The dock widget: a message above three panels; all that they do is in the other modules."""
+"""The dock widget: a message above panels; all that they do is in the other modules."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ from qtpy.QtWidgets import QLabel, QTabWidget, QVBoxLayout, QWidget
 
 from .forest import ForestView
 from .layers import Layers
-from .panels import LabelsPanel, ResultsPanel, TrainingPanel
+from .panels import (
+    CorrectionsPanel,
+    ExportPanel,
+    FoldersPanel,
+    LabelsPanel,
+    ResultsPanel,
+    TrainingPanel,
+)
 from .session import Session
 from .training import Training
 
@@ -36,22 +43,36 @@ class SegmentationWidget(QWidget):
         self.session = Session() if session is None else session
         self.layers, self.forest = Layers(napari_viewer, self.session), ForestView()
         self.training = Training(self.session, **parameters)
-        self.answers: dict[str, Any] = {}
         self.message = QLabel(_HELP)
         self.message.setWordWrap(True)
         self.labels_panel = LabelsPanel(self)
         self.training_panel = TrainingPanel(self)
+        self.corrections_panel = CorrectionsPanel(self)
         self.results_panel = ResultsPanel(self)
+        self.export_panel = ExportPanel(self)
+        self.folders_panel = FoldersPanel(self)
         self._build()
         self.timer = QTimer(self)
         self.timer.timeout.connect(self.training_panel.update_progress)
         self.timer.start(_INTERVAL)
+        if session is None:
+            self.attempt(self.folders_panel.offer_recovery)
+
+    def use(self, session: Session) -> None:
+        """Replace the session, which has no images."""
+        self.session = session
+        self.layers = Layers(self.viewer, session)
+        self.training = Training(session, **self.training.parameters)
+        self.labels_panel.show_kind()
 
     def _build(self):
         column, tabs = QVBoxLayout(self), QTabWidget()
         tabs.addTab(self.labels_panel, "Label")
         tabs.addTab(self.training_panel, "Train")
+        tabs.addTab(self.corrections_panel, "Correct")
         tabs.addTab(self.results_panel, "Count")
+        tabs.addTab(self.export_panel, "Export")
+        tabs.addTab(self.folders_panel, "Save")
         column.addWidget(self.message)
         column.addWidget(tabs)
 

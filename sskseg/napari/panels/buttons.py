@@ -1,4 +1,4 @@
-"""What all panels have: buttons in rows, and dialogs that choose files."""
+"""What all panels have: buttons in rows, and dialogs that ask for files and texts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QInputDialog,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 
 class Panel(QWidget):
@@ -38,7 +46,36 @@ class Panel(QWidget):
             row.addWidget(button)
         self.column.addLayout(row)
 
+    def add_field(self, text: str, field: QWidget) -> None:
+        """Add a row of a text and what is chosen."""
+        row = QHBoxLayout()
+        row.addWidget(QLabel(text))
+        row.addWidget(field)
+        self.column.addLayout(row)
+
+    def add_text(self, text: str) -> QLabel:
+        """Add lines of text."""
+        label = QLabel(text)
+        label.setWordWrap(True)
+        self.column.addWidget(label)
+        return label
+
     def ask_path(self, name: str, kinds: str) -> Path | None:
         """Ask where to save; None if the dialog is canceled."""
         path, _ = QFileDialog.getSaveFileName(self, "Save", name, kinds)
         return Path(path) if path else None
+
+    def ask_file(self, title: str, kinds: str = "") -> Path | None:
+        """Ask for a file to open; None if the dialog is canceled."""
+        path, _ = QFileDialog.getOpenFileName(self, title, "", kinds)
+        return Path(path) if path else None
+
+    def ask_folder(self, title: str) -> Path | None:
+        """Ask for a folder; None if the dialog is canceled."""
+        path = QFileDialog.getExistingDirectory(self, title)
+        return Path(path) if path else None
+
+    def ask_text(self, title: str, question: str, default: str = "") -> str | None:
+        """Ask for a text; None if the dialog is canceled."""
+        text, is_given = QInputDialog.getText(self, title, question, text=default)
+        return text if is_given else None

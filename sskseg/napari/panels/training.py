@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from qtpy.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QSpinBox
+from qtpy.QtWidgets import QCheckBox, QProgressBar, QSpinBox
 
-from ..answers import most_uncertain
+from ..suggestions import suggest
 from .buttons import Panel
 
 
@@ -26,10 +26,9 @@ class TrainingPanel(Panel):
         self.seconds.setRange(5, 36000)
         self.seconds.setValue(60)
         self.add_row({"Quick answer (forest)": self.answer_quickly})
-        row = QHBoxLayout()
-        row.addWidget(QLabel("Seconds of training"))
-        row.addWidget(self.seconds)
-        self.column.addLayout(row)
+        self.add_field("Seconds of training", self.seconds)
+        self.intervals = QCheckBox("Intervals of counts: train four times")
+        self.column.addWidget(self.intervals)
         self.add_row({"Train": self.train})
         self.column.addWidget(self.bar)
         self.add_row({
@@ -59,6 +58,7 @@ class TrainingPanel(Panel):
         window.layers.read()
         if "max_steps" not in window.training.parameters:
             window.training.parameters["time_budget"] = float(self.seconds.value())
+        window.training.with_intervals = self.intervals.isChecked()
         window.training.start()
         window.say("Training. You can paint meanwhile.")
 
@@ -78,18 +78,16 @@ class TrainingPanel(Panel):
     def show_answers(self) -> None:
         """Show what the last model predicts."""
         window = self.window_
-        window.answers = window.training.answers
-        window.layers.show(window.answers)
-        window.say("Click an object for its size. Correct by painting, and train again.")
+        window.session.set_answers(window.training.answers)
+        window.layers.show(window.session.answers)
+        window.say("Click an object for its size. Correct it, or paint, and train again.")
 
     def show_next(self) -> None:
-        """Select the image of which the model is least certain, and its section."""
+        """Go to what to label next."""
         window = self.window_
         window.model()
-        name, section = most_uncertain(window.answers, window.session)
-        for layer in (name, f"{name} painted", f"{name} objects"):
-            window.viewer.layers[layer].visible = True
-        window.viewer.layers.selection.active = window.viewer.layers[f"{name} painted"]
-        if section is not None:
-            window.viewer.dims.set_current_step(0, section)
-        window.say(f"{name}: highest mean uncertainty of the model (entropy).")
+        window.layers.read()
+        next_ = suggest(window.session)
+        window.layers.go_to(next_.name, next_.section, next_.box)
+        where = next_.name if next_.section is None else f"{next_.name}, section {next_.section}"
+        window.say(f"{where}: {next_.reason}")
