@@ -80,29 +80,30 @@ def test_a_session_in_the_window(tmp_path, monkeypatch):
         X, y = make_cells(2, (64, 64), random_state=0)
         widget = SegmentationWidget(viewer, Session(tmp_path), **SMALL)
         viewer.window.add_dock_widget(widget)
-        widget._try(widget.add_image)
+        widget.attempt(widget.labels_panel.add_image)
         assert "Select an Image layer" in widget.message.text()
         for i, image in enumerate(X):
             viewer.layers.selection.active = viewer.add_image(image, name=f"cells {i}")
-            widget.add_image()
-        widget._try(widget.train)
+            widget.labels_panel.add_image()
+        widget.attempt(widget.training_panel.train)
         assert "Nothing is painted" in widget.message.text()
         viewer.layers["cells 0 painted"].data = np.where(y[0] > 0, y[0] + 2, 1)
-        widget.answer_quickly()
+        widget.training_panel.answer_quickly()
         mask = viewer.layers["cells 0 probability"].data > 0.5
         assert (mask == (y[0] > 0)).mean() > 0.9
-        widget.train()
+        widget.training_panel.train()
         widget.training.wait()
         QApplication.processEvents()
-        widget.update_progress()
+        widget.training_panel.update_progress()
         assert "cells 1 objects" in viewer.layers
         assert "index" in viewer.layers["cells 1 objects"].features
-        widget.count()
+        widget.results_panel.count()
         assert "cells 1: " in widget.message.text()
-        widget.show_next()
+        widget.training_panel.show_next()
         assert viewer.layers.selection.active.name == "cells 1 painted"
-        monkeypatch.setattr(widget, "_path", lambda name, kinds: tmp_path / name)
-        for action in (widget.save_counts, widget.save_model, widget.save_outlines):
+        results = widget.results_panel
+        monkeypatch.setattr(results, "ask_path", lambda name, kinds: tmp_path / name)
+        for action in (results.save_counts, results.save_model, results.save_outlines):
             action()
         assert (tmp_path / "counts.csv").read_text().startswith("region")
         assert (tmp_path / "cells 1.geojson").exists()

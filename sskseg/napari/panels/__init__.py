@@ -1,0 +1,17 @@
+"""Panels of the widget: labels, training, corrections, results, exports, folders. They need Qt."""
+
+from .corrections import CorrectionsPanel
+from .export import ExportPanel
+from .folders import FoldersPanel
+from .labels import LabelsPanel
+from .results import ResultsPanel
+from .training import TrainingPanel
+
+__all__ = [
+    "CorrectionsPanel",
+    "ExportPanel",
+    "FoldersPanel",
+    "LabelsPanel",
+    "ResultsPanel",
+    "TrainingPanel",
+]
