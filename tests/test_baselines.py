@@ -90,7 +90,7 @@ def test_features_in_the_cache_change_no_bit_and_follow_the_values_of_images():
     assert not hasattr(clone(cached), "_cache")
 
 
-@pytest.mark.parametrize(("shape", "core"), [((70, 60), 32), ((20, 36, 30), 16)])
+@pytest.mark.parametrize(("shape", "core"), [((70, 60), 32), ((20, 48, 30), 16)])
 def test_tiles_of_the_forest_change_no_bit(shape, core, monkeypatch):
     X, y = make_cells(n_samples=2, shape=shape, random_state=0)
     y[0, ..., 10:], ndim = -1, len(shape)

@@ -8,12 +8,12 @@ from typing import Any
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QLabel, QTabWidget, QVBoxLayout, QWidget
 
-from .forest import ForestView
 from .layers import Layers
 from .panels import (
     CorrectionsPanel,
     ExportPanel,
     FoldersPanel,
+    ForestPanel,
     LabelsPanel,
     ResultsPanel,
     TrainingPanel,
@@ -41,11 +41,12 @@ class SegmentationWidget(QWidget):
         super().__init__()
         self.viewer = napari_viewer
         self.session = Session() if session is None else session
-        self.layers, self.forest = Layers(napari_viewer, self.session), ForestView()
+        self.layers = Layers(napari_viewer, self.session)
         self.training = Training(self.session, **parameters)
         self.message = QLabel(_HELP)
         self.message.setWordWrap(True)
         self.labels_panel = LabelsPanel(self)
+        self.forest_panel = ForestPanel(self)
         self.training_panel = TrainingPanel(self)
         self.corrections_panel = CorrectionsPanel(self)
         self.results_panel = ResultsPanel(self)
@@ -74,6 +75,7 @@ class SegmentationWidget(QWidget):
         tabs.addTab(self.export_panel, "Export")
         tabs.addTab(self.folders_panel, "Save")
         column.addWidget(self.message)
+        column.addWidget(self.forest_panel)
         column.addWidget(tabs)
 
     def attempt(self, action: Callable[[], Any]) -> None:
