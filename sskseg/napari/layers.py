@@ -264,10 +264,18 @@ class Layers:
 
     def set_forest_visible(self, is_visible: bool) -> None:
         """Show or hide the answers of the forest, of images that are visible."""
+        self._set_answer_visible(FOREST, is_visible)
+
+    def show_one_answer(self, *, of_forest: bool) -> None:
+        """Show the answer of the forest or the objects, and hide the other: they overlap."""
+        self._set_answer_visible(FOREST, of_forest)
+        self._set_answer_visible(OBJECTS, not of_forest)
+
+    def _set_answer_visible(self, suffix, is_visible):
         for name in self.session.samples:
-            if name + FOREST in self.viewer.layers:
+            if name + suffix in self.viewer.layers:
                 shown = is_visible and self.viewer.layers[name].visible
-                self.viewer.layers[name + FOREST].visible = shown
+                self.viewer.layers[name + suffix].visible = shown
 
     def views(self) -> dict[str, View]:
         """Return what is in view, of images that are visible."""
@@ -285,9 +293,7 @@ class Layers:
         """Return the pixels of a plane that are in view."""
         layer = self.viewer.layers[name]
         shape = self.session.samples[name].painted.shape[-2:]
-        low, high = (
-            np.asarray(corner[-2:], int) for corner in layer.corner_pixels[:, : layer.ndim]
-        )
+        low, high = (np.asarray(corner[-2:], int) for corner in layer.corner_pixels)
         if (high <= low).any():  # it was not drawn yet
             low, high = np.zeros(2, int), np.array(shape) - 1
         rows, columns = (

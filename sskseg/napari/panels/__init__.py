@@ -1,4 +1,4 @@
-"""Panels of the widget: labels, the forest, training, corrections, results, exports, folders. They need Qt."""
+"""Panels of the widget, one for each tab, and one of the forest. They need Qt."""
 
 from .corrections import CorrectionsPanel
 from .export import ExportPanel

@@ -30,13 +30,19 @@ class ForestPanel(Panel):
         self._last: Any = None
         self.checked = QCheckBox("Answer while painting (forest, green)")
         self.checked.setChecked(True)
-        self.checked.toggled.connect(lambda is_on: window.layers.set_forest_visible(is_on))
+        self.checked.toggled.connect(self.switch)
         self.column.addWidget(self.checked)
+        self.state = self.add_text("")
         self.timer = QTimer(self)
-        self.timer.timeout.connect(lambda: window.attempt(self.update))
+        self.timer.timeout.connect(lambda: window.attempt(self.update_answer))
         self.timer.start(_INTERVAL)
 
-    def update(self) -> None:
+    def switch(self, is_on: bool) -> None:
+        """Show or hide the answers."""
+        self.window_.layers.set_forest_visible(is_on)
+        self._asked = None
+
+    def update_answer(self) -> None:
         """Ask for an answer after a stroke or a move, and show those that are there."""
         window = self.window_
         if self.forest.session is not window.session:
@@ -44,10 +50,13 @@ class ForestPanel(Panel):
         if not self.checked.isChecked() or not window.session.samples:
             return
         window.layers.show_parts(self.forest.take())
+        self.state.setText("" if self.forest.error is None else str(self.forest.error))
         now = (window.layers.last_change, window.layers.views())
         is_still = now == self._last and time.monotonic() - window.layers.last_change > _PAUSE
         self._last = now
         if is_still and now != self._asked and window.layers.last_change:
+            if self._asked is None or now[0] != self._asked[0]:  # a stroke, not a move
+                window.layers.set_forest_visible(True)
             self._asked = now
             window.layers.read()
             self.forest.request(now[1])

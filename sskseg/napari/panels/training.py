@@ -9,6 +9,12 @@ from qtpy.QtWidgets import QCheckBox, QProgressBar, QSpinBox
 from ..suggestions import suggest
 from .buttons import Panel
 
+_SHOWN = "Click an object for its size. Correct it, or paint, and train again."
+_BEHIND = (
+    "The network gets {0:.0%} of what is painted, the forest {1:.0%} of strokes that it was not "
+    "trained on: the answer of the forest stays. Train longer, or show the objects in the list of layers."
+)
+
 
 class TrainingPanel(Panel):
     """Train, and show what the model predicts.
@@ -64,7 +70,10 @@ class TrainingPanel(Panel):
         window = self.window_
         window.session.set_answers(window.training.answers)
         window.layers.show(window.session.answers)
-        window.say("Click an object for its size. Correct it, or paint, and train again.")
+        comparison = window.training.comparison
+        is_behind = comparison is not None and comparison.is_network_behind
+        window.layers.show_one_answer(of_forest=is_behind)
+        window.say(_BEHIND.format(*comparison) if is_behind else _SHOWN)
 
     def show_next(self) -> None:
         """Go to what to label next."""
