@@ -14,6 +14,7 @@ the test part. "Shown" is what the window shows: the forest until the network ha
 import argparse
 import time
 from contextlib import suppress
+from functools import partial
 
 import numpy as np
 from harness import Cells, foreground, nuclei, quality
@@ -135,10 +136,10 @@ def main():
     options = parser.parse_args()
     results = Cells("window")
     for seed in options.seeds:
-        results.run({"method": "PixelForest", "seed": seed}, lambda: forest(seed))
+        results.run({"method": "PixelForest", "seed": seed}, partial(forest, seed))
         for seconds in options.seconds:
             key = {"method": "network", "training": seconds, "seed": seed}
-            results.run(key, lambda: network(seed, seconds))
+            results.run(key, partial(network, seed, seconds))
 
 
 if __name__ == "__main__":

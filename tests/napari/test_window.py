@@ -88,9 +88,13 @@ def test_a_session_in_the_window(tmp_path, monkeypatch):
         widget.attempt(widget.training_panel.train)
         assert "Nothing is painted" in widget.message.text()
         viewer.layers["cells 0 painted"].data = np.where(y[0] > 0, y[0] + 2, 1)
-        widget.training_panel.answer_quickly()
-        mask = viewer.layers["cells 0 probability"].data > 0.5
+        while "cells 0 forest" not in viewer.layers:  # it comes by itself
+            QApplication.processEvents()
+        widget.forest_panel.forest.wait()
+        widget.forest_panel.update_answer()
+        mask = viewer.layers["cells 0 forest"].data > 0.5
         assert (mask == (y[0] > 0)).mean() > 0.9
+        assert viewer.layers.selection.active.name == "cells 1 painted"
         widget.training_panel.train()
         widget.training.wait()
         QApplication.processEvents()

@@ -12,7 +12,7 @@ from .buttons import Panel
 _SHOWN = "Click an object for its size. Correct it, or paint, and train again."
 _BEHIND = (
     "The network gets {0:.0%} of what is painted, the forest {1:.0%} of strokes that it was not "
-    "trained on: the answer of the forest stays. Train longer, or show the objects in the list of layers."
+    "trained on: the answer of the forest stays. Train longer, or show the hidden layer of objects."
 )
 
 
