@@ -323,7 +323,8 @@ class Layers:
         world = np.asarray(layer.data_to_world(place))
         if section is not None:
             self.viewer.dims.set_point(0, float(world[0]))
-        self.viewer.camera.center = tuple(world[-3:]) if len(world) > 2 else (0.0, *world)
+        scene = getattr(self.viewer, "scene", self.viewer)  # of napari 0.9 and later
+        scene.camera.center = tuple(world[-3:]) if len(world) > 2 else (0.0, *world)
 
     def places(self, name: str) -> Any:
         """Return the layer of places to correct; add it if there is none.

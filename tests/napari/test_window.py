@@ -17,12 +17,9 @@ with warnings.catch_warnings():  # of npe2 about pydantic
 
 from sskseg.datasets import make_cells
 from sskseg.napari import Session
-from sskseg.napari.layers import COMPLETE, Layers
+from sskseg.napari.layers import Layers
 
 SMALL = {"width": 4, "depth": 1, "max_steps": 8, "random_state": 0}
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore:.*:ResourceWarning"
-)
 
 
 @pytest.fixture
@@ -38,7 +35,7 @@ def test_layers_become_samples(viewer):
     assert sample.spacing == (0.5, 0.5)
     viewer.layers["cells painted"].data = np.where(y[0] > 10, y[0] + 2, 0)
     corners = [[8, 8], [8, 40], [40, 40], [40, 8]]
-    viewer.add_shapes([corners], name=COMPLETE)
+    layers.add_complete("cells").add(np.array(corners))
     layers.read()
     label = layers.session.samples["cells"].y
     assert label[50, 50] == -1 or y[0, 50, 50] > 0
@@ -101,15 +98,25 @@ def test_a_session_in_the_window(tmp_path, monkeypatch):
         widget.training_panel.update_progress()
         assert "cells 1 objects" in viewer.layers
         assert "index" in viewer.layers["cells 1 objects"].features
+        widget.attempt(widget.results_panel.count)
+        assert "No count yet: mark a region" in widget.message.text()
+        viewer.layers.selection.active = viewer.layers["cells 0"]
+        widget.labels_panel.add_complete_regions()
+        viewer.layers["cells 0 complete"].add(np.array([[-1, -1], [-1, 64], [64, 64], [64, -1]]))
+        widget.training_panel.train()
+        widget.training.wait()
+        widget.training_panel.update_progress()
         widget.results_panel.count()
-        assert "cells 1: " in widget.message.text()
+        assert "cells 1, whole image: " in widget.message.text()
+        assert "No interval: 9 rectangular complete regions are needed" in widget.message.text()
         widget.training_panel.show_next()
         assert viewer.layers.selection.active.name == "cells 1 painted"
-        results = widget.results_panel
-        monkeypatch.setattr(results, "ask_path", lambda name, kinds: tmp_path / name)
-        for action in (results.save_counts, results.save_model, results.save_outlines):
+        results, export = widget.results_panel, widget.export_panel
+        for panel in (results, export):
+            monkeypatch.setattr(panel, "ask_path", lambda name, kinds: tmp_path / name)
+        for action in (results.save_counts, export.save_model, export.save_outlines):
             action()
-        assert (tmp_path / "counts.csv").read_text().startswith("region")
+        assert (tmp_path / "counts.csv").read_text().startswith("image,region")
         assert (tmp_path / "cells 1.geojson").exists()
         assert len(load_model(tmp_path / "model.sskseg").steps) == 3
     finally:
