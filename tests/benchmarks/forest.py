@@ -52,12 +52,11 @@ def window_answer(forest, session, painted, region):
 def measure(size, rounds):
     image, label = drawn(size)
     region = (slice(0, size), slice(0, size))
-    states = [np.where(label < 0, 0, 1 + label) for _ in range(2)]
-    states[1][np.argwhere(label < 0)[0]] = 1  # a little more
+    painted = np.where(label < 0, 0, 1 + label)
     session = Session()
     session.add("image", image)
     forest = ForestView(session)
-    window_answer(forest, session, states[1], region)
+    window_answer(forest, session, painted, region)
     estimators = {
         f"{n} trees, {name}": PixelForest(n, cache_size=cache, random_state=0)
         for n in (50, 100)
@@ -66,19 +65,17 @@ def measure(size, rounds):
     for model in estimators.values():
         model.fit([image], [label]).transform([image])
     seconds = {kind: [] for kind in ("window, a stroke", "window, the first answer", *estimators)}
-    for number in range(rounds):
-        state = states[number % 2]
+    for _ in range(rounds):
         for kind, one in (
             ("window, a stroke", forest), ("window, the first answer", ForestView(session)),
         ):  # fmt: skip
-            session.paint("image", np.zeros_like(state))
-            seconds[kind].append(window_answer(one, session, state, region))
+            session.paint("image", np.zeros_like(painted))
+            seconds[kind].append(window_answer(one, session, painted, region))
         for kind, model in estimators.items():
             start = time.perf_counter()
             model.fit([image], [label]).transform([image])
             seconds[kind].append(time.perf_counter() - start)
-    painted = int((label >= 0).sum())
-    return {"painted pixels": painted} | {
+    return {"painted pixels": int((label >= 0).sum())} | {
         kind: round(statistics.median(each), 3) for kind, each in seconds.items()
     }
 
