@@ -67,16 +67,16 @@ class SegmentationWidget(QWidget):
         self.labels_panel.show_kind()
 
     def _build(self):
-        column, tabs = QVBoxLayout(self), QTabWidget()
-        tabs.addTab(self.labels_panel, "Label")
-        tabs.addTab(self.training_panel, "Train")
-        tabs.addTab(self.corrections_panel, "Correct")
-        tabs.addTab(self.results_panel, "Count")
-        tabs.addTab(self.export_panel, "Export")
-        tabs.addTab(self.folders_panel, "Save")
+        column, self.tabs = QVBoxLayout(self), QTabWidget()
+        self.tabs.addTab(self.labels_panel, "Label")
+        self.tabs.addTab(self.training_panel, "Train")
+        self.tabs.addTab(self.corrections_panel, "Correct")
+        self.tabs.addTab(self.results_panel, "Count")
+        self.tabs.addTab(self.export_panel, "Export")
+        self.tabs.addTab(self.folders_panel, "Save")
         column.addWidget(self.message)
         column.addWidget(self.forest_panel)
-        column.addWidget(tabs)
+        column.addWidget(self.tabs)
 
     def attempt(self, action: Callable[[], Any]) -> None:
         """Run an action, and show its error as a message; nothing is lost by it."""
