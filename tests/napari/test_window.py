@@ -63,6 +63,15 @@ def test_channels_of_rgb_are_channels(viewer):
     assert sample.painted.shape == (8, 9)
 
 
+def wait(milliseconds=50):
+    """Run the event loop."""
+    from qtpy.QtCore import QEventLoop, QTimer
+
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec_()
+
+
 def test_a_session_in_the_window(tmp_path, monkeypatch):
     if not os.environ.get("DISPLAY"):
         pytest.skip("there is no display: run it under xvfb-run -a")
@@ -84,14 +93,16 @@ def test_a_session_in_the_window(tmp_path, monkeypatch):
             widget.labels_panel.add_image()
         widget.attempt(widget.training_panel.train)
         assert "Nothing is painted" in widget.message.text()
+        widget.layers.go_to("cells 0", None, (slice(0, 64), slice(0, 64)))
         viewer.layers["cells 0 painted"].data = np.where(y[0] > 0, y[0] + 2, 1)
-        while "cells 0 forest" not in viewer.layers:  # it comes by itself
-            QApplication.processEvents()
+        for _ in range(1000):  # the answer comes by itself
+            if "cells 0 forest" not in viewer.layers:
+                wait()
         widget.forest_panel.forest.wait()
         widget.forest_panel.update_answer()
         mask = viewer.layers["cells 0 forest"].data > 0.5
         assert (mask == (y[0] > 0)).mean() > 0.9
-        assert viewer.layers.selection.active.name == "cells 1 painted"
+        assert viewer.layers.selection.active.name == "cells 0 painted"
         widget.training_panel.train()
         widget.training.wait()
         QApplication.processEvents()
