@@ -14,8 +14,6 @@ from ..counting import InstanceCounter
 from ..images import ImageStack
 from ..morphology.counts import object_centroids
 
-_SMALL = 2  # percentile of sizes, as of `InstanceCounter`
-
 
 @dataclass(frozen=True)
 class Region:
@@ -114,7 +112,8 @@ def fit_counter(
     """Calibrate a counter on complete regions.
 
     Without a complete region with an object, what is painted gives the minimum size alone: an
-    object is at least as large as what is painted of it, and fragments are smaller.
+    object is at least as large as what is painted of it, and fragments are smaller. That is a rough
+    guess, on which no count is based.
 
     Parameters
     ----------
@@ -136,7 +135,7 @@ def fit_counter(
     """
     spacing, unit = (getattr(probabilities, name, None) for name in ("spacing", "unit"))
     if not is_calibrated(regions):
-        counter.set_params(min_size=smallest_size(y))
+        counter.set_params(min_size=stroke_size(y))
         return counter.fit(probabilities, positions=positions)
     if positions is None:
         images = [probabilities[region.index][region.box] for region in regions]
@@ -154,8 +153,8 @@ def is_calibrated(regions: Sequence[Region]) -> bool:
     return any((region.y > 0).any() for region in regions)
 
 
-def smallest_size(y: Sequence[np.ndarray]) -> int:
-    """Return half of the size of a small painted object, pixels.
+def stroke_size(y: Sequence[np.ndarray]) -> int:
+    """Return half of the median size of what is painted of an object, pixels.
 
     Parameters
     ----------
@@ -167,7 +166,7 @@ def smallest_size(y: Sequence[np.ndarray]) -> int:
     int
     """
     sizes = np.concatenate([np.unique(label[label > 0], return_counts=True)[1] for label in y])
-    return int(np.percentile(sizes, _SMALL)) // 2 if len(sizes) else 0
+    return int(np.median(sizes)) // 2 if len(sizes) else 0
 
 
 def _reference(region, regions):

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 import numpy as np
+import pandas as pd
 
 from ..io import (
     atomic_path,
@@ -19,7 +20,6 @@ from ..io import (
     read_points,
     write_atomically,
     write_labels,
-    write_rois,
 )
 from .sample import Sample
 
@@ -121,7 +121,8 @@ def write_painted(folder: Path, sample: Sample) -> None:
         (folder / part).mkdir(parents=True, exist_ok=True)
     write_labels(folder / "painted" / f"{name}.tif", [sample.painted])
     write_labels(folder / "painted" / f"{name}_complete.tif", [sample.complete.astype(np.uint8)])
-    write_rois(folder / "points" / f"{name}.csv", points=sample.points)
+    table = pd.DataFrame(sample.points, columns=list("zyx"[-sample.points.shape[1] :]))
+    write_atomically(folder / "points" / f"{name}.csv", table.to_csv(index=False).encode())
 
 
 def recover(folder: Path, sample: Sample) -> None:

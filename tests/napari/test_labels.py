@@ -9,7 +9,7 @@ from sskseg.images.points import draw_points
 from sskseg.io import write_labels, write_rois
 from sskseg.napari import Session
 from sskseg.napari.annotations import annotations_of
-from sskseg.napari.calibration import fit_counter, is_calibrated, regions_of, smallest_size
+from sskseg.napari.calibration import fit_counter, is_calibrated, regions_of, stroke_size
 from sskseg.napari.label_files import load_labels
 from sskseg.napari.regions import polygons_of
 
@@ -100,11 +100,11 @@ def test_clicks_in_a_complete_region_are_its_reference_with_painted_objects():
 
 
 def test_a_counter_is_calibrated_on_clicks_in_complete_regions():
-    # Fragments of 4 pixels are no objects: nobody clicked them.
+    # What is less probable is no object: nobody clicked it.
     probability = np.zeros((1, *SHAPE), np.float32)
     for row in range(2, 36, 10):
-        probability[0, row : row + 6, 4:10] = probability[0, row : row + 6, 14:20] = 1
-        probability[0, row : row + 2, 22:24] = 1
+        probability[0, row : row + 6, 4:10] = probability[0, row : row + 6, 14:20] = 0.95
+        probability[0, row : row + 5, 22:27] = 0.55
     session = new_session()
     complete = np.zeros(SHAPE, bool)
     complete[:, :28] = True
@@ -127,7 +127,7 @@ def test_without_a_complete_region_strokes_give_the_minimum_size():
     y[4:8, 4:10] = 1  # strokes of 24 and 30 pixels
     y[21:26, 21:27] = 2
     y[33] = 0
-    assert smallest_size([y]) == 12
+    assert stroke_size([y]) == 13
     counter = fit_counter(InstanceCounter(), [], probability, None, in_sample=True, y=[y])
     assert counter.predict(probability) == [2]
     assert InstanceCounter().fit(probability).predict(probability) == [3]
