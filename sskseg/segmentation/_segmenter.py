@@ -339,7 +339,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         with transaction(self), self._session() as session:
             given = read_training_data(self, X, y, positions, sample_weight)
             backbone = getattr(X, "backbone", None)
-            data = normalize_size(self, given)
+            data = normalize_size(self, given, backbone)
             self.label_offset_ = choose_label_offset(self, data)
             held_out = data.choose_validation_set(self.validation_fraction, session[0])
             training_set, validation = data.without(held_out), ValidationSet(data, held_out)
@@ -539,7 +539,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         n_sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
         return Backbone(
             self.network_, network, *network_size(network, width, depth), self.spatial_ndim,
-            n_sections * self.n_channels_, self._objective().outputs,
+            n_sections * self.n_channels_, self._objective().outputs, self.object_size_,
         )  # fmt: skip
 
     def predict_uncertainty(self, X: Any, *, positions: Any = None) -> Any:

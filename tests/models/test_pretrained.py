@@ -1,5 +1,7 @@
 """Fits that start from the network of a trained model."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -125,3 +127,20 @@ def test_half_precision_predicts_nearly_the_same(trained, tmp_path):
     with pytest.raises(ValueError, match="exceeds the range of float16"):
         save_model(model, tmp_path / "b.sskseg", half_precision=True)
     assert np.array_equal(load_model(tmp_path / "b.sskseg")[0].predict_proba(X), b)
+
+
+def test_images_get_the_object_size_of_the_backbone():
+    """The network knows objects of that size only: one labeled image cannot tell otherwise."""
+    X, y = make_cells(2, (64, 80), radius=4, random_state=0)
+    options = {"width": 4, "depth": 2, "max_steps": 2, "semi_supervision": None, "random_state": 0}
+    source = SemiSupervisedSegmenter(**options, augmentation={"object_size": 18.0}).fit(X, y)
+    assert source.backbone().object_size == 18
+    first = PretrainedBackbone(source)
+    tuned = make_pipeline(first, SemiSupervisedSegmenter(**options)).fit(X[:1], y[:1])
+    assert tuned[-1].object_size_ == 18
+    restored = pickle.loads(pickle.dumps(source.backbone()))
+    assert restored.object_size == 18
+    as_they_are = SemiSupervisedSegmenter(**options, augmentation={"object_size": None})
+    assert make_pipeline(first, as_they_are).fit(X, y)[-1].object_size_ is None
+    sections = SemiSupervisedSegmenter(**options, section_context=0, sections="consecutive")
+    assert make_pipeline(first, sections).fit(X, y)[-1].object_size_ is None
