@@ -1,5 +1,6 @@
 """Fits that start from the network of a trained model."""
 
+import dataclasses
 import pickle
 
 import numpy as np
@@ -144,3 +145,16 @@ def test_images_get_the_object_size_of_the_backbone():
     assert make_pipeline(first, as_they_are).fit(X, y)[-1].object_size_ is None
     sections = SemiSupervisedSegmenter(**options, section_context=0, sections="consecutive")
     assert make_pipeline(first, sections).fit(X, y)[-1].object_size_ is None
+
+
+def test_a_network_that_does_the_task_learns_at_a_fifth_of_the_rate(trained):
+    model, X, y = trained
+    backbone, moved = model[0].backbone(), []
+    for outputs in (backbone.outputs, ()):
+        stack = ImageStack(X, backbone=dataclasses.replace(backbone, outputs=outputs))
+        options = {**TINY, "width": None, "depth": None, "max_steps": 1, "loss": CORES}
+        fitted = SemiSupervisedSegmenter(**options).fit(stack, y)
+        before, after = (s.network_.encoder.state_dict() for s in (model[0], fitted))
+        kernels = [name for name, kernel in before.items() if kernel.ndim == 4]
+        moved.append(sum(float((after[name] - before[name]).norm()) for name in kernels))
+    assert moved[0] / moved[1] == pytest.approx(0.2, rel=0.1)
