@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 import bad_files
+import bad_totals
 import dask.array as da
 import numpy as np
 import pandas as pd
@@ -400,7 +401,15 @@ def page():
         for found, names in cells_of.items():
             all_of_them = "all" if len(names) == len(NAMES) else ", ".join(names)
             lines.append(f"| {what} | {all_of_them} | {found} |\n")
-    return "".join(lines) + page_of_files()
+    return "".join(lines) + page_of_totals() + page_of_files()
+
+
+def page_of_totals():
+    lines = ["\n## Totals (`sskseg.totals`)\n\n| function | input | what happens |\n|---|---|---|\n"]
+    for function, what, run in bad_totals.CASES:
+        found = outcome(lambda name, run=run: run(), function, {}, what)
+        lines.append(f"| `{function}` | {what} | {found} |\n")
+    return "".join(lines)
 
 
 def page_of_files():
@@ -429,7 +438,8 @@ def test_errors_name_an_argument(made):
     named = ("X", "y", "image", "positions", "sample_weight", "magnification", "domains", "proxy",
              "parameter", "proxies", "simulator", "network", "device", "size", "loss", "spacing",
              "augmentation", "percentiles", "channel", "sigma", "semi_supervision",
-             "instance", "coverage", "architecture", "weights")  # fmt: skip
+             "instance", "coverage", "architecture", "weights", "objects", "regions", "tiles", "k must",
+             "count_weight", "certain", "audited", "groups", "totals", "method")  # fmt: skip
     for line in made.split("## Label files")[0].splitlines():
         if "Error: " in line:
             assert any(word in line.split("Error: ")[1] for word in named), line

@@ -203,13 +203,16 @@ def _info(command):
 
 def _scan(command):
     command.add_argument("action", choices=("plan", "run", "status"))
-    command.add_argument("source", help="scan; with status the destination")
+    command.add_argument(
+        "source",
+        help="scan; with status the destination. Both may be URLs, such as s3://bucket/scan.zarr",
+    )
     command.add_argument(
         "--model",
         type=Path,
         help=_MODEL_HELP,
     )
-    command.add_argument("--out", type=Path, help="destination folder")
+    command.add_argument("--out", help="destination: a folder or a URL")
     _spacing(command)
     for name in ("block-shape", "halo"):
         command.add_argument(
@@ -227,11 +230,72 @@ def _scan(command):
     command.add_argument("--fresh", action="store_true", help="start anew instead of resuming")
 
 
+def _totals(command):
+    command.add_argument("action", choices=("plan", "estimate", "compare"))
+    command.add_argument(
+        "sources", nargs="+", type=Path, metavar="PATH",
+        help="plan: images, or a scan; estimate: folder of plan; compare: these folders of all "
+        "animals",
+    )  # fmt: skip
+    command.add_argument("--dry-run", action="store_true", help="check everything, write nothing")
+    command.add_argument("--out", type=Path, help="folder of plan, or for results of compare")
+    command.add_argument(
+        "--confidence", type=float, default=0.95, help="of intervals (default: 0.95)"
+    )
+    group = command.add_argument_group("of plan")
+    group.add_argument("--model", type=Path, help=_MODEL_HELP)
+    group.add_argument(
+        "--objects", type=Path, action="append", default=[],
+        help="objects.parquet or objects.csv of sskseg scan run; of other thresholds or networks "
+        "further ones",
+    )  # fmt: skip
+    group.add_argument(
+        "--tile", type=parse_value, metavar="PIXELS", help="size of a tile, such as 256 or 32,256"
+    )
+    group.add_argument(
+        "--audits", dest="k", type=int, default=20, metavar="N", help="draws (default: 20)"
+    )
+    group.add_argument(
+        "--margin", type=int, default=16, metavar="PIXELS",
+        help="around a tile, at least the radius of an object (default: 16)",
+    )  # fmt: skip
+    group.add_argument(
+        "--count-weight", type=float, default=0.1,
+        help="of counts beside disagreement; 0 if most objects are missed (default: 0.1)",
+    )  # fmt: skip
+    group.add_argument(
+        "--regions", type=Path, help="label images or ROIs, such as an atlas, for totals of regions"
+    )
+    group.add_argument(
+        "--random-state", type=int, default=0, help="seed of the draws (default: 0)"
+    )
+    _spacing(group)
+    group = command.add_argument_group("of estimate")
+    group.add_argument(
+        "--annotations", type=Path,
+        help="folder of label images, points or ROIs, or counts.csv (default: in the folder)",
+    )  # fmt: skip
+    group.add_argument("--name", default="objects", help="of what is counted (default: objects)")
+    group = command.add_argument_group("of compare")
+    group.add_argument(
+        "--groups", type=lambda text: text.split(","), metavar="NAMES",
+        help="of each folder, such as control,control,mutant,mutant",
+    )  # fmt: skip
+    group.add_argument(
+        "--per", choices=("total", "size"), default="total",
+        help="size compares densities (default: total)",
+    )  # fmt: skip
+    group.add_argument(
+        "--method", choices=("welch", "permutation"), default="welch", help="test (default: welch)"
+    )
+
+
 _COMMANDS: tuple[tuple[str, str, Callable], ...] = (
     ("fit", "Learn from images of which some are labeled; write a model", _fit),
     ("predict", "Write labels, probabilities or masks of images", _predict),
     ("count", "Count and measure the objects in images", _count),
     ("scan", "Count the objects of a scan larger than memory", _scan),
+    ("totals", "Estimate totals with intervals from audited tiles, and compare groups", _totals),
     ("report", "Write an HTML page about a model and its predictions", _report),
     ("convert", "Convert labels and regions of interest between programs", _convert),
     ("export", "Write a model for other programs: ONNX or bioimage.io", _export),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +118,64 @@ def read_object_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     if units:
         table.attrs["units"] = units
     return table
+
+
+def iterate_object_table(
+    path: str | os.PathLike[str], columns: Sequence[str], n_rows: int = 1_000_000
+) -> Iterator[pd.DataFrame]:
+    """Read columns of a table of objects part by part, for tables larger than memory.
+
+    Parameters
+    ----------
+    path : str or path-like
+        As in `read_object_table`.
+    columns : sequence of str
+        Names without units.
+    n_rows : int, default=1_000_000
+        Of a part, at most.
+
+    Yields
+    ------
+    pandas.DataFrame
+        One at least.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        For another suffix, or if the table lacks a column.
+    ImportError
+        For Parquet without pyarrow.
+    """
+    import pandas as pd
+
+    suffix = _check_suffix(path)
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"No table of objects at {path}.")
+    if suffix == ".parquet":
+        _pyarrow()
+        from pyarrow import parquet
+
+        with parquet.ParquetFile(path) as file:
+            _check_columns(path, columns, file.schema_arrow.names)
+            if not file.metadata.num_rows:
+                yield pd.DataFrame(columns=list(columns), dtype=float)
+            for batch in file.iter_batches(n_rows, columns=list(columns)):
+                yield batch.to_pandas()
+        return
+    written = {name.partition(" [")[0]: name for name in pd.read_csv(path, nrows=0)}
+    _check_columns(path, columns, written)
+    with pd.read_csv(path, usecols=[written[name] for name in columns], chunksize=n_rows) as parts:
+        for part in parts:
+            part.columns = [name.partition(" [")[0] for name in part.columns]
+            yield part
+
+
+def _check_columns(path, columns, found):
+    lacking = [name for name in columns if name not in found]
+    if lacking:
+        raise ValueError(f"{path} must have columns {list(columns)}, lacks {lacking}.")
 
 
 def names_with_units(columns: Sequence[str], units: Mapping[str, str]) -> list[str]:

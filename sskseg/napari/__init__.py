@@ -1,11 +1,29 @@
 """A window of napari: paint, train a model, correct its objects, count.
 
-Everything but `sskseg.napari.widget` works without Qt.
+Everything but `sskseg.napari.widget` and `sskseg.napari.panels` works without Qt.
 """
 
-from .answers import Answer, answer_of, count_objects
-from .forest import ForestView
-from .session import Sample, Session
+from .answers import Answer, answer_of
+from .corrections import correct
+from .counts import count_objects, count_session
+from .forest import ForestView, Part, View
+from .sample import Sample
+from .session import Session
+from .suggestions import Suggestion, suggest
 from .training import Training
 
-__all__ = ["Answer", "ForestView", "Sample", "Session", "Training", "answer_of", "count_objects"]
+__all__ = [
+    "Answer",
+    "ForestView",
+    "Part",
+    "Sample",
+    "Session",
+    "Suggestion",
+    "Training",
+    "View",
+    "answer_of",
+    "correct",
+    "count_objects",
+    "count_session",
+    "suggest",
+]

@@ -1,14 +1,20 @@
-"""What is painted, as annotations: 0 unpainted, 1 background, 2 objects, 3 and above one each."""
+"""What is painted and clicked, as annotations: 0 unpainted, 1 background, 2 objects, 3 and above
+one each."""
 
 from __future__ import annotations
 
 import cc3d
 import numpy as np
 
+from ..images.points import draw_points
+
 UNPAINTED, BACKGROUND, OBJECTS = 0, 1, 2
 
 
-def annotations_of(painted: np.ndarray, complete: np.ndarray) -> np.ndarray:
+def annotations_of(
+    painted: np.ndarray, complete: np.ndarray, points: np.ndarray | None = None,
+    radius: float = 3.0, *, sections: bool = False,
+) -> np.ndarray:  # fmt: skip
     """Return annotations: -1 unlabeled, 0 background, > 0 objects.
 
     Parameters
@@ -17,7 +23,15 @@ def annotations_of(painted: np.ndarray, complete: np.ndarray) -> np.ndarray:
         0 unpainted, 1 background, 2 objects, each connected patch of which is one, and 3 and above
         one object each.
     complete : ndarray of bool, shape (*spatial)
-        Where everything that is an object is painted, so that unpainted pixels are background.
+        Where everything that is an object is painted or clicked, so that other pixels are
+        background.
+    points : ndarray of float, shape (k, spatial_ndim), default=None
+        Pixels, one for each object. A disc around each is its foreground, and a ring around that is
+        unlabeled, as `sskseg.Annotations` draws them. A point on something painted adds nothing.
+    radius : float, default=3.0
+        Of the discs, pixels.
+    sections : bool, default=False
+        Whether the first axis counts sections, in each of which points are discs.
 
     Returns
     -------
@@ -27,17 +41,19 @@ def annotations_of(painted: np.ndarray, complete: np.ndarray) -> np.ndarray:
     patches = cc3d.connected_components(painted == OBJECTS, connectivity=6 if y.ndim == 3 else 4)
     several = patches > 0
     y[several] = patches[several].astype(np.int32) + max(int(y.max()), 1)
-    y[complete & (painted == UNPAINTED)] = 0
+    unpainted = painted == UNPAINTED
+    y[complete & unpainted] = 0
+    if points is not None and len(points):
+        discs = _discs(points[unpainted[pixels_of(points)]], y.shape, radius, sections)
+        y[unpainted & (discs < 0)] = -1
+        is_disc = unpainted & (discs > 0)
+        y[is_disc] = discs[is_disc] + max(int(y.max()), 1)
     return y
 
 
-def only_complete(y: np.ndarray, complete: np.ndarray) -> np.ndarray | None:
-    """Return the annotations of complete regions, or None if there are none.
-
-    A stroke does not show how large an object is, so sizes and splits are learned from complete
-    regions alone.
-    """
-    return np.where(complete, y, -1) if complete.any() else None
+def pixels_of(points: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the pixels that points lie in, as an index."""
+    return tuple(np.rint(points).astype(int).T)
 
 
 def next_object(painted: np.ndarray) -> int:
@@ -45,47 +61,30 @@ def next_object(painted: np.ndarray) -> int:
     return max(int(painted.max()), OBJECTS) + 1
 
 
-def delete_object(painted: np.ndarray, labels: np.ndarray, number: int) -> np.ndarray:
-    """Return what is painted, with the background in place of an object of the answer."""
-    check_object(labels, number)
-    return np.where(labels == number, BACKGROUND, painted)
-
-
-def merge_objects(painted: np.ndarray, labels: np.ndarray, numbers: list[int]) -> np.ndarray:
-    """Return what is painted, with objects of the answer as one."""
-    if len(set(numbers)) < 2:
-        raise ValueError(f"Click at least two objects to merge, got {len(set(numbers))}.")
-    for number in numbers:
-        check_object(labels, number)
-    return np.where(np.isin(labels, numbers), next_object(painted), painted)
-
-
-def split_object(painted: np.ndarray, labels: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Return what is painted, with an object of the answer cut in parts, one around each point.
+def painted_of(y: np.ndarray, *, is_mask: bool) -> np.ndarray:
+    """Return what to paint for label images: the inverse of `annotations_of`.
 
     Parameters
     ----------
-    painted, labels : ndarray of int, shape (*spatial)
-    points : ndarray of float, shape (k, spatial_ndim)
-        Pixels, at least two, all in one object.
+    y : ndarray of int, shape (*spatial)
+        -1 unlabeled, 0 background, > 0 objects.
+    is_mask : bool
+        Whether connected components are the objects.
+
+    Returns
+    -------
+    painted : ndarray of int32, shape (*spatial)
     """
-    places = [tuple(place) for place in np.unique(np.round(points).astype(int), axis=0)]
-    numbers = {int(labels[place]) for place in places}
-    if len(places) < 2 or len(numbers) != 1:
-        raise ValueError(
-            f"Click two places or more in one object to split it, got {len(places)} in "
-            f"{len(numbers)} objects."
-        )
-    inside = labels == check_object(labels, numbers.pop())
-    axes = np.argwhere(inside)
-    nearest = ((axes[:, None] - np.array(places)) ** 2).sum(-1).argmin(1)
-    result = painted.copy()
-    result[inside] = next_object(painted) + nearest
-    return result
+    objects = np.where(y > 0, OBJECTS, 0) if is_mask else np.where(y > 0, y + OBJECTS, 0)
+    return np.where(y == 0, BACKGROUND, objects).astype(np.int32)
 
 
-def check_object(labels: np.ndarray, number: int) -> int:
-    """Return the number of an object, if there is one."""
-    if number <= 0 or not (labels == number).any():
-        raise ValueError(f"Click an object of the answer; there is none of number {number}.")
-    return number
+def _discs(points, shape, radius, sections):
+    if not sections:
+        return draw_points(points, shape, radius)
+    discs = np.zeros(shape, np.int32)
+    planes = pixels_of(points)[0]
+    for plane in np.unique(planes):
+        drawn = draw_points(points[planes == plane][:, 1:], shape[1:], radius)
+        discs[plane] = np.where(drawn > 0, drawn + discs.max(), drawn)
+    return discs

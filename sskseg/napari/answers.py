@@ -1,16 +1,19 @@
-"""The answer of a model: probabilities, objects, their table, uncertainty, counts."""
+"""The answer of a model: probabilities, objects, their table, uncertainty."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from ..counting import count_by_region
 from ..morphology import measure_objects
-from .session import Sample, Session
+
+if TYPE_CHECKING:
+    from .sample import Sample
+    from .session import Session
 
 
 @dataclass(frozen=True)
@@ -69,50 +72,6 @@ def measured(sample: Sample, labels: np.ndarray, probability: np.ndarray | None)
         labels, probability=probability, spacing=sample.spacing,
         unit=None if sample.spacing is None else sample.unit,
     )  # fmt: skip
-
-
-def count_objects(
-    sample: Sample, labels: np.ndarray, regions: np.ndarray | None = None
-) -> pd.DataFrame:
-    """Count the objects of an image, by region.
-
-    Parameters
-    ----------
-    sample : Sample
-    labels : ndarray of int, shape (*spatial)
-        0 background, > 0 objects.
-    regions : ndarray of int, shape (*spatial), default=None
-        0 is outside of all; None: the whole image is one.
-
-    Returns
-    -------
-    table : pandas.DataFrame
-        As `sskseg.scans.count_by_region` returns it: ``region, objects, size, density``.
-    """
-    regions = np.ones(labels.shape, np.int32) if regions is None else regions
-    if regions.shape != labels.shape:
-        raise ValueError(f"regions must have shape {labels.shape}, got {regions.shape}.")
-    table = measured(sample, labels, None)
-    unit = None if sample.spacing is None else sample.unit
-    return count_by_region(table, regions, spacing=sample.spacing, unit=unit)
-
-
-def most_uncertain(answers: dict[str, Answer], session: Session) -> tuple[str, int | None]:
-    """Return the image on which to paint next, and its section, if it has sections.
-
-    It is the one of the highest mean uncertainty among those on which nothing is painted, or among
-    all if there is none.
-    """
-    scores = []
-    for name, answer in answers.items():
-        painted = session.samples[name].painted > 0
-        planes = painted.ndim == 3
-        for i in range(len(painted)) if planes else [None]:
-            index = ... if i is None else i
-            is_new = not painted[index].any()
-            scores.append((is_new, float(answer.uncertainty[index].mean()), name, i))
-    _, _, name, section = max(scores, key=lambda score: score[:2])
-    return name, section
 
 
 def _answer(sample, probability, labels, uncertainty):

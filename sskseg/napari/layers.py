@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .answers import Answer
-from .session import Sample, Session
+from .forest import Part, View
+from .regions import mask_of, polygons_of, region_labels
+from .sample import Sample
+from .session import Session
 
-COMPLETE = "complete regions"  # name of the Shapes layer in which unpainted pixels are background
-_PAINTED = " painted"
+PAINTED, POINTS, COMPLETE, OBJECTS = " painted", " points", " complete", " objects"
+PLACES = "places to correct"  # name of the Points layer of clicks on objects
+FOREST, _PROBABILITY, _UNCERTAINTY = " forest", " probability", " uncertainty"
+_SUFFIXES = (PAINTED, POINTS, COMPLETE, FOREST, _PROBABILITY, _UNCERTAINTY, OBJECTS)
 
 
 def names_of(name: str) -> list[str]:
     """Return the names of the layers that belong to an image."""
-    return [name + end for end in (_PAINTED, " probability", " uncertainty", " objects")]
+    return [name + end for end in _SUFFIXES]
 
 
 class Layers:
@@ -29,6 +36,8 @@ class Layers:
 
     def __init__(self, viewer: Any, session: Session):
         self.viewer, self.session = viewer, session
+        self.is_changed = False  # since the last `read`
+        self.last_change = 0.0  # seconds, of a monotonic clock
 
     def add(self, layer: Any) -> Sample:
         """Add the image of a layer to the session, with a Labels layer to paint on.
@@ -46,9 +55,28 @@ class Layers:
         ------
         ValueError
             For another kind of layer, a multiscale one, and one of other axes.
+        OSError
+            If it cannot be saved; it is in the session nevertheless.
         """
+        self._check(layer)
+        unit = str(layer.units[-1]) if layer.units else "pixel"
+        is_known = unit not in ("pixel", "dimensionless")
+        image = np.asarray(layer.data)[..., :3] if layer.rgb else layer.data[..., None]
+        try:
+            self.session.add(
+                layer.name, image, spacing=layer.scale if is_known else None,
+                unit=unit if is_known else None,
+            )  # fmt: skip
+        finally:
+            if layer.name in self.session.samples:
+                self._show_sample(layer.name)
+        return self.session.samples[layer.name]
+
+    def _check(self, layer):
         if type(layer).__name__ != "Image":
             raise ValueError(f"Select an Image layer, got {type(layer).__name__} {layer.name!r}.")
+        if layer.name in self.session.samples:
+            raise ValueError(f"{layer.name!r} is in the session already: rename the layer.")
         if layer.multiscale:
             raise ValueError(
                 f"{layer.name!r} is multiscale: crop it, or open one of its levels as an image."
@@ -59,38 +87,139 @@ class Layers:
                 f"{layer.name!r} must have {ndim} axes for {self.session.kind}, got {n}: choose "
                 "another kind, or split the layer."
             )
-        unit = str(layer.units[-1]) if layer.units else "pixel"
-        is_known = unit not in ("pixel", "dimensionless")
-        image = np.asarray(layer.data)[..., :3] if layer.rgb else layer.data[..., None]
-        sample = self.session.add(
-            layer.name, image, spacing=layer.scale if is_known else None,
-            unit=unit if is_known else None,
-        )  # fmt: skip
-        for name in self.session.samples:  # images lie on each other
-            for other in (name, *names_of(name)):
-                if name != sample.name and other in self.viewer.layers:
-                    self.viewer.layers[other].visible = False
-        self._set("labels", layer.name, _PAINTED, sample.painted, layer)
-        return sample
 
-    def read(self) -> None:
-        """Take over what is painted, and save it.
+    def open_session(self) -> None:
+        """Show the images of a session that was loaded, and what is painted on them."""
+        for name, sample in self.session.samples.items():
+            if name not in self.viewer.layers:
+                place: dict[str, Any] = {} if sample.spacing is None else {"scale": sample.spacing}
+                if sample.unit is not None:
+                    place["units"] = (sample.unit,) * sample.painted.ndim
+                n_channels = sample.image.shape[-1]
+                data = sample.image if n_channels == 3 else sample.image[..., 0]
+                self.viewer.add_image(data, name=name, rgb=n_channels == 3, **place)
+            self._show_sample(name)
+
+    def _show_sample(self, name):
+        """Add the layers of what is painted, and hide other images, which lie on it."""
+        sample, source = self.session.samples[name], self.viewer.layers[name]
+        for other in self.session.samples:
+            if other != name:
+                self._set_visible(other, False)
+        self._set("labels", name, PAINTED, sample.painted, source)
+        if len(sample.points):
+            self.add_points(name)
+        if sample.complete.any():
+            self.add_complete(name)
+        self.viewer.layers.selection.active = self.viewer.layers[name + PAINTED]
+
+    def _set_visible(self, name, is_visible):
+        for layer in (name, *names_of(name)):
+            if layer in self.viewer.layers:
+                self.viewer.layers[layer].visible = is_visible
+
+    def add_points(self, name: str) -> Any:
+        """Add a layer of points, one for each object that is clicked."""
+        sample, source = self.session.samples[name], self.viewer.layers[name]
+        return self._add(
+            "points", name, POINTS, sample.points, source, ndim=sample.painted.ndim,
+            size=2 * sample.point_radius, opacity=0.6,
+        )  # fmt: skip
+
+    def add_complete(self, name: str) -> Any:
+        """Add a layer of shapes, in which everything that is not labeled is background."""
+        sample, source = self.session.samples[name], self.viewer.layers[name]
+        return self._add(
+            "shapes", name, COMPLETE, polygons_of(sample.complete), source,
+            ndim=sample.painted.ndim, shape_type="polygon", face_color="transparent",
+            edge_color="yellow",
+        )  # fmt: skip
+
+    def image_of(self, layer: Any) -> str:
+        """Return the name of the image of the session to which a layer belongs.
+
+        Parameters
+        ----------
+        layer : napari.layers.Layer or None
+
+        Returns
+        -------
+        str
 
         Raises
         ------
+        ValueError
+            If it belongs to none, and there is not exactly one image.
+        """
+        selected = "" if layer is None else layer.name
+        for name in self.session.samples:
+            if selected in (name, *names_of(name)):
+                return name
+        if len(self.session.samples) == 1:
+            return next(iter(self.session.samples))
+        raise ValueError(f"Select a layer of an image of the session, got {selected!r}.")
+
+    def read(self) -> None:
+        """Take over what is painted and clicked, and save it.
+
+        Raises
+        ------
+        ValueError
+            If a layer was deleted, is of another shape, or has points outside of its image. Other
+            images are taken over.
         OSError
             If it cannot be saved; it is kept in memory.
         """
+        errors, self.is_changed = [], False
         for name, sample in self.session.samples.items():
-            painted = self.viewer.layers[name + _PAINTED].data
-            self.session.paint(name, painted, self._complete(sample))
+            try:
+                self.session.paint(
+                    name, self._data(name, PAINTED), self._complete(sample),
+                    points=self._points(sample),
+                )  # fmt: skip
+            except (ValueError, OSError) as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+
+    def _data(self, name, suffix):
+        if name + suffix not in self.viewer.layers:
+            raise ValueError(
+                f"The layer {name + suffix!r} is missing: name it so, or press Undo to get it back."
+            )
+        return np.asarray(self.viewer.layers[name + suffix].data)
+
+    def _points(self, sample):
+        if sample.name + POINTS not in self.viewer.layers:
+            return np.zeros((0, sample.painted.ndim))
+        return np.asarray(self.viewer.layers[sample.name + POINTS].data, float)
+
+    def _complete(self, sample):
+        if sample.name + COMPLETE not in self.viewer.layers:
+            return np.zeros(sample.painted.shape, bool)
+        return mask_of(self.viewer.layers[sample.name + COMPLETE], sample.painted.shape)
 
     def write(self) -> None:
-        """Show what is painted in the session, after a correction or `Session.undo`."""
+        """Show what is painted and clicked in the session, after `Session.undo` or a correction."""
         for name, sample in self.session.samples.items():
-            self.viewer.layers[name + _PAINTED].data = sample.painted.copy()
+            source = self.viewer.layers[name]
+            self._set("labels", name, PAINTED, sample.painted, source)
+            if name + POINTS in self.viewer.layers:
+                self.viewer.layers[name + POINTS].data = sample.points
+            elif len(sample.points):
+                self.add_points(name)
+            self._write_complete(name, sample)
+            if sample.answer is not None and name + OBJECTS in self.viewer.layers:
+                self._show_objects(name, sample.answer)
 
-    def show(self, answers: dict[str, Answer]) -> None:
+    def _write_complete(self, name, sample):
+        if np.array_equal(self._complete(sample), sample.complete):
+            return  # shapes stay as they were drawn
+        if name + COMPLETE in self.viewer.layers:
+            del self.viewer.layers[name + COMPLETE]
+        self.add_complete(name)
+
+    def show(self, answers: Mapping[str, Answer]) -> None:
         """Show answers; a click on an object shows its measurements.
 
         Parameters
@@ -100,49 +229,204 @@ class Layers:
         for name, answer in answers.items():
             source = self.viewer.layers[name]
             for end, data in (
-                (" probability", answer.probability),
-                (" uncertainty", answer.uncertainty),
-            ):
+                (_PROBABILITY, answer.probability), (_UNCERTAINTY, answer.uncertainty),
+            ):  # fmt: skip
                 is_new = name + end not in self.viewer.layers
                 layer = self._set("image", name, end, data, source)
                 layer.visible &= not is_new  # objects are not hidden below it
-            objects = self._set("labels", name, " objects", answer.labels, source)
-            objects.features = answer.table.rename(columns={"id": "index"})
+            self._show_objects(name, answer)
 
-    def show_probability(self, name: str, probability: np.ndarray) -> None:
-        """Show probabilities of an image."""
-        self._set("image", name, " probability", probability, self.viewer.layers[name])
+    def _show_objects(self, name, answer):
+        objects = self._set("labels", name, OBJECTS, answer.labels, self.viewer.layers[name])
+        objects.features = answer.table.rename(columns={"id": "index"})
+
+    def show_parts(self, parts: Sequence[Part]) -> None:
+        """Show answers of the forest, tiles of probabilities, below what is painted."""
+        for name in dict.fromkeys(part.name for part in parts):
+            layer = self._forest_layer(name)
+            for part in parts:
+                if part.name == name:
+                    layer.data[part.place] = part.probability
+            layer.refresh(extent=False, highlight=False)
+
+    def _forest_layer(self, name):
+        if name + FOREST not in self.viewer.layers:
+            shape = self.session.samples[name].painted.shape
+            active = self.viewer.layers.selection.active
+            layer = self._add(
+                "image", name, FOREST, np.zeros(shape, np.float32), self.viewer.layers[name],
+                colormap="green", blending="additive", opacity=0.4, contrast_limits=(0, 1),
+            )  # fmt: skip
+            layers = self.viewer.layers
+            layers.move(layers.index(layer), layers.index(layers[name]) + 1)
+            layers.selection.active = active  # one goes on painting
+        return self.viewer.layers[name + FOREST]
+
+    def set_forest_visible(self, is_visible: bool) -> None:
+        """Show or hide the answers of the forest, of images that are visible."""
+        self._set_answer_visible(FOREST, is_visible)
+
+    def show_one_answer(self, *, of_forest: bool) -> None:
+        """Show the answer of the forest or the objects, and hide the other: they overlap."""
+        self._set_answer_visible(FOREST, of_forest)
+        self._set_answer_visible(OBJECTS, not of_forest)
+
+    def _set_answer_visible(self, suffix, is_visible):
+        for name in self.session.samples:
+            if name + suffix in self.viewer.layers:
+                shown = is_visible and self.viewer.layers[name].visible
+                self.viewer.layers[name + suffix].visible = shown
+
+    def views(self) -> dict[str, View]:
+        """Return what is in view, of images that are visible."""
+        views = {}
+        for name, sample in self.session.samples.items():
+            if name in self.viewer.layers and self.viewer.layers[name].visible:
+                section = None
+                if sample.painted.ndim == 3:
+                    place = self.viewer.layers[name].world_to_data(self.viewer.dims.point)
+                    section = int(np.clip(round(place[-3]), 0, len(sample.painted) - 1))
+                views[name] = View(section, self.view(name))
+        return views
 
     def view(self, name: str) -> tuple[slice, slice]:
         """Return the pixels of a plane that are in view."""
         layer = self.viewer.layers[name]
-        low, high = (np.asarray(corner[-2:]) for corner in layer.corner_pixels)
+        shape = self.session.samples[name].painted.shape[-2:]
+        low, high = (np.asarray(corner[-2:], int) for corner in layer.corner_pixels)
         if (high <= low).any():  # it was not drawn yet
-            low, high = np.zeros(2, int), np.array(self.session.samples[name].painted.shape[-2:])
-        top, left = (int(i) for i in low)
-        bottom, right = (int(i) + 1 for i in high)
-        return slice(top, bottom), slice(left, right)
+            low, high = np.zeros(2, int), np.array(shape) - 1
+        rows, columns = (
+            slice(max(a, 0), min(b + 1, n)) for a, b, n in zip(low.tolist(), high.tolist(), shape)
+        )
+        return rows, columns
 
-    def _complete(self, sample):
-        if COMPLETE not in self.viewer.layers:
-            return np.zeros(sample.painted.shape, bool)
-        masks = self.viewer.layers[COMPLETE].to_masks(sample.painted.shape[-2:])
-        flat = masks.any(0) if len(masks) else np.zeros(sample.painted.shape[-2:], bool)
-        return np.broadcast_to(flat, sample.painted.shape).copy()
+    def go_to(self, name: str, section: int | None, box: tuple[slice, slice]) -> None:
+        """Show a crop of an image, ready to paint on.
+
+        Parameters
+        ----------
+        name : str
+        section : int or None
+        box : tuple of two slices
+            Of the plane.
+        """
+        for other in self.session.samples:
+            self._set_visible(other, other == name)
+        for hidden in (FOREST, _PROBABILITY, _UNCERTAINTY):
+            if name + hidden in self.viewer.layers:
+                self.viewer.layers[name + hidden].visible = False
+        layer = self.viewer.layers[name]
+        self.viewer.layers.selection.active = self.viewer.layers[name + PAINTED]
+        center = [(side.start + side.stop) / 2 for side in box]
+        place = np.array(center if section is None else [section, *center])
+        world = np.asarray(layer.data_to_world(place))
+        if section is not None:
+            self.viewer.dims.set_point(0, float(world[0]))
+        scene = getattr(self.viewer, "scene", self.viewer)  # of napari 0.9 and later
+        scene.camera.center = tuple(world[-3:]) if len(world) > 2 else (0.0, *world)
+
+    def places(self, name: str) -> Any:
+        """Return the layer of places to correct; add it if there is none.
+
+        Parameters
+        ----------
+        name : str
+            Of the image.
+        """
+        if PLACES not in self.viewer.layers:
+            source = self.viewer.layers[name]
+            place = {key: getattr(source, key) for key in ("scale", "translate", "units")}
+            ndim = self.session.image_ndim
+            self.viewer.add_points(name=PLACES, ndim=ndim, size=6, face_color="red", **place)
+        return self.viewer.layers[PLACES]
+
+    def corrected_image(self, layer: Any) -> str:
+        """Return the name of the image whose objects are corrected.
+
+        Parameters
+        ----------
+        layer : napari.layers.Layer or None
+            The one that is selected; of the places to correct it is the image that is visible.
+        """
+        shown = [
+            name for name in self.session.answers
+            if name + OBJECTS in self.viewer.layers and self.viewer.layers[name + OBJECTS].visible
+        ]  # fmt: skip
+        if layer is not None and layer.name == PLACES and len(shown) == 1:
+            return shown[0]
+        return self.image_of(layer)
+
+    def places_in(self, name: str) -> np.ndarray:
+        """Return the places to correct, in pixels of an image.
+
+        Without any, the place is a pixel of the object that is selected in the layer of objects.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        ndarray of float, shape (k, spatial_ndim)
+        """
+        if PLACES in self.viewer.layers and len(self.viewer.layers[PLACES].data):
+            layer, image = self.viewer.layers[PLACES], self.viewer.layers[name]
+            return np.array([image.world_to_data(layer.data_to_world(at)) for at in layer.data])
+        objects = self.viewer.layers[name + OBJECTS]
+        if objects.selected_label == 0:
+            return np.zeros((0, objects.ndim))
+        return np.argwhere(objects.data == objects.selected_label)[:1].astype(float)
+
+    def forget_places(self) -> None:
+        """Remove the places, once they are corrected."""
+        if PLACES in self.viewer.layers:
+            layer = self.viewer.layers[PLACES]
+            layer.data = np.zeros((0, layer.ndim))
+
+    def regions(self, layer: Any) -> dict[str, tuple[np.ndarray, dict[int, str]]]:
+        """Return the regions of a layer of shapes as label images, and their names.
+
+        Parameters
+        ----------
+        layer : napari.layers.Shapes
+            Names are in its feature ``name``, if it has one.
+
+        Returns
+        -------
+        regions : dict of (ndarray of int32, dict of int to str)
+            By name of the image.
+        """
+        if type(layer).__name__ != "Shapes":
+            raise ValueError(f"Regions are a Shapes layer, got {type(layer).__name__}.")
+        return {
+            name: region_labels(layer, sample.painted.shape)
+            for name, sample in self.session.samples.items()
+        }
+
+    def _add(self, kind, name, suffix, data, source, **options):
+        """Add a layer on top of an image, unless there is one."""
+        if name + suffix in self.viewer.layers:
+            return self.viewer.layers[name + suffix]
+        place = {key: getattr(source, key) for key in ("scale", "translate", "units", "visible")}
+        layer = getattr(self.viewer, f"add_{kind}")(data, name=name + suffix, **place, **options)
+        if kind != "image":
+            layer.events.data.connect(self._note_change)
+        if kind == "labels":
+            layer.events.paint.connect(self._note_change)  # once a stroke
+            layer.events.set_data.connect(self._note_change)  # napari's own undo
+        return layer
+
+    def _note_change(self, _):
+        self.is_changed, self.last_change = True, time.monotonic()
 
     def _set(self, kind, name, suffix, data, source):
         """Add a layer on top of an image, or replace its data."""
         if name + suffix in self.viewer.layers:
             layer = self.viewer.layers[name + suffix]
-            layer.data = data
+            layer.data = data.copy()
             return layer
-        place = {
-            "scale": source.scale,
-            "translate": source.translate,
-            "units": source.units,
-            "visible": source.visible,
-        }
-        add = getattr(self.viewer, f"add_{kind}")
+        options = {}
         if kind == "image":
-            place |= {"opacity": 0.5, "colormap": "magma", "contrast_limits": (0, 1)}
-        return add(data.copy(), name=name + suffix, **place)
+            options = {"opacity": 0.5, "colormap": "magma", "contrast_limits": (0, 1)}
+        return self._add(kind, name, suffix, data.copy(), source, **options)

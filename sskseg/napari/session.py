@@ -2,61 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..images import ImageStack, check_images
-from ..io import atomic_path, read_labels, write_atomically, write_labels
-from .annotations import annotations_of, only_complete
+from ..images.points import check_points
+from ..io import write_labels
+from . import storage
+from .calibration import Region, regions_of
+from .history import History, State
+from .sample import Sample
 
-_MAX_HISTORY = 50  # states of what is painted
+if TYPE_CHECKING:
+    from .answers import Answer
+
 _KINDS = ("images", "sections", "volume")
-
-
-@dataclass
-class Sample:
-    """An image and what is painted on it.
-
-    Parameters
-    ----------
-    name : str
-    image : ndarray of shape (*spatial, n_channels)
-        With a leading axis of sections where they are consecutive.
-    spacing : tuple of float, default=None
-        Size of a pixel along each spatial axis; None is unknown.
-    unit : str, default=None
-        Of `spacing`.
-
-    Attributes
-    ----------
-    painted : ndarray of int32, shape (*spatial)
-        0 unpainted, 1 background, 2 objects, each connected patch of which is one, and 3 and above
-        one object each.
-    complete : ndarray of bool, shape (*spatial)
-        Where unpainted pixels are background.
-    """
-
-    name: str
-    image: np.ndarray
-    spacing: tuple[float, ...] | None = None
-    unit: str | None = None
-    painted: np.ndarray = field(init=False)
-    complete: np.ndarray = field(init=False)
-
-    def __post_init__(self):
-        self.painted = np.zeros(self.image.shape[:-1], np.int32)
-        self.complete = np.zeros(self.image.shape[:-1], bool)
-
-    @property
-    def y(self) -> np.ndarray:
-        """Annotations: -1 unlabeled, 0 background, > 0 objects."""
-        return annotations_of(self.painted, self.complete)
 
 
 class Session:
@@ -65,7 +29,8 @@ class Session:
     Parameters
     ----------
     folder : str or path-like, default=None
-        Where labels are saved as they are painted, and read from in a later session. None: nowhere.
+        Where images and labels are saved as they are added and painted, and read from in a later
+        session. None: nowhere.
     kind : {"images", "sections", "volume"}, default="images"
         What a sample is: a plane, a stack of consecutive sections, or a volume.
 
@@ -73,6 +38,8 @@ class Session:
     ----------
     samples : dict of Sample
         By name.
+    unsaved : set of str
+        Names of images whose last change could not be saved; the next change saves it, too.
 
     Examples
     --------
@@ -93,8 +60,41 @@ class Session:
         self.kind = kind
         self.folder = None if folder is None else Path(folder)
         self.samples: dict[str, Sample] = {}
-        self._past: list[tuple[str, np.ndarray, np.ndarray]] = []
-        self._future: list[tuple[str, np.ndarray, np.ndarray]] = []
+        self.unsaved: set[str] = set()
+        self._history = History()
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Session:
+        """Read a session from its folder, and continue to save it there.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            Of an earlier session, or of `save_data`.
+
+        Returns
+        -------
+        Session
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no session, or an image of it is missing.
+        ValueError
+            If a file of it is damaged, or of another image.
+        """
+        path = Path(folder)
+        content = storage.read_index(path)
+        session = cls(kind=content["kind"])
+        for entry in content["samples"]:
+            image = storage.read_image_file(path, entry["name"])
+            sample = session.add(
+                entry["name"], image, spacing=entry.get("spacing"), unit=entry.get("unit")
+            )
+            sample.point_radius = float(entry.get("point_radius", sample.point_radius))
+            storage.recover(path, sample)
+        session.folder = path
+        return session
 
     @property
     def image_ndim(self) -> int:
@@ -124,27 +124,39 @@ class Session:
         ------
         ValueError
             For an image of other axes or channels than the others, or values that are no numbers.
+        OSError
+            If it cannot be saved; it is kept in memory.
         """
         image = check_images([image], self.image_ndim)[0]
         for other in self.samples.values():
-            if image.shape[-1] != other.image.shape[-1]:
-                raise ValueError(
-                    f"All images must have the same channels: {other.name!r} has "
-                    f"{other.image.shape[-1]}, {name!r} has {image.shape[-1]}."
-                )
-            if self.kind == "sections" and image.shape[1:] != other.image.shape[1:]:
-                raise ValueError(
-                    f"Stacks of sections must have planes of one shape: {other.name!r} has "
-                    f"{other.image.shape[1:-1]}, {name!r} has {image.shape[1:-1]}."
-                )
+            self._check_like(other, name, image)
         spacing = None if spacing is None else tuple(float(size) for size in spacing)
-        sample = Sample(name, image, spacing, unit)
-        self._recover(sample)
+        sample = Sample(name, image, spacing, unit, sections=self.kind == "sections")
+        if self.folder is not None:
+            storage.recover(self.folder, sample)
         self.samples[name] = sample
+        if self.folder is not None:
+            storage.write_image(self.folder, sample)
+            storage.write_index(self.folder, self.kind, list(self.samples.values()))
         return sample
 
-    def paint(self, name: str, painted: np.ndarray, complete: np.ndarray | None = None) -> None:
-        """Replace what is painted on an image, and save it.
+    def _check_like(self, other, name, image):
+        if image.shape[-1] != other.image.shape[-1]:
+            raise ValueError(
+                f"All images must have the same channels: {other.name!r} has "
+                f"{other.image.shape[-1]}, {name!r} has {image.shape[-1]}."
+            )
+        if self.kind == "sections" and image.shape[1:] != other.image.shape[1:]:
+            raise ValueError(
+                f"Stacks of sections must have planes of one shape: {other.name!r} has "
+                f"{other.image.shape[1:-1]}, {name!r} has {image.shape[1:-1]}."
+            )
+
+    def paint(
+        self, name: str, painted: np.ndarray, complete: np.ndarray | None = None, *,
+        points: np.ndarray | None = None, answer: Answer | None = None,
+    ) -> None:  # fmt: skip
+        """Replace what is painted and clicked on an image, and save it.
 
         Parameters
         ----------
@@ -153,49 +165,78 @@ class Session:
             0 unpainted, 1 background, 2 objects, 3 and above one object each.
         complete : ndarray of bool, shape (*spatial), default=None
             Where unpainted pixels are background; None leaves it.
+        points : ndarray of float, shape (k, spatial_ndim), default=None
+            One for each object that is clicked, pixels; None leaves them.
+        answer : Answer, default=None
+            Of the image, if objects of it were corrected; None leaves it.
 
         Raises
         ------
         ValueError
-            For another shape, or negative numbers.
+            For another shape, negative numbers, or points outside of the image.
         OSError
             If it cannot be saved; it is kept in memory.
         """
         sample = self.samples[name]
         complete = sample.complete if complete is None else complete
-        for argument, value in (("painted", painted), ("complete", complete)):
-            if value.shape != sample.painted.shape:
-                raise ValueError(
-                    f"{argument} must have the shape of {name!r}, {sample.painted.shape}, got "
-                    f"{value.shape}."
-                )
-        if painted.min() < 0:
-            raise ValueError(f"painted must not be negative, got {painted.min()}.")
-        unchanged = np.array_equal(painted, sample.painted)
-        if unchanged and np.array_equal(complete, sample.complete):
+        points = sample.points if points is None else points
+        points = _checked(sample, painted, complete, points)
+        now = (painted, complete, points)
+        before = (sample.painted, sample.complete, sample.points)
+        if all(np.array_equal(*pair) for pair in zip(now, before)) and answer is None:
+            if name in self.unsaved:
+                self.save(name)
             return
-        self._past = [*self._past[1 - _MAX_HISTORY :], (name, sample.painted, sample.complete)]
-        self._future = []
+        self._history.add(State.of(sample))
         sample.painted, sample.complete = painted.astype(np.int32), complete.copy()
+        sample.points = points
+        sample.answer = sample.answer if answer is None else answer
         self.save(name)
+
+    def set_answers(self, answers: Mapping[str, Answer]) -> None:
+        """Keep what a model predicts; corrections of earlier answers cannot be undone then.
+
+        Parameters
+        ----------
+        answers : dict of Answer
+            By name of the image.
+        """
+        for name, answer in answers.items():
+            self.samples[name].answer = answer
+        self._history.forget_answers()
+
+    @property
+    def answers(self) -> dict[str, Answer]:
+        """The answers of the images that have one, with corrections."""
+        return {n: s.answer for n, s in self.samples.items() if s.answer is not None}
 
     def undo(self) -> str | None:
         """Take back the last change; return the name of its image, or None."""
-        return self._move(self._past, self._future)
+        return self._moved(self._history.undo(self.samples))
 
     def redo(self) -> str | None:
         """Repeat what `undo` took back; return the name of its image, or None."""
-        return self._move(self._future, self._past)
+        return self._moved(self._history.redo(self.samples))
 
-    def _move(self, source, target):
-        if not source:
-            return None
-        name, painted, complete = source.pop()
-        sample = self.samples[name]
-        target.append((name, sample.painted, sample.complete))
-        sample.painted, sample.complete = painted, complete
-        self.save(name)
+    def _moved(self, name):
+        if name is not None:
+            self.save(name)
         return name
+
+    def set_point_radius(self, radius: float) -> None:
+        """Set the radius of the discs that stand for points.
+
+        Parameters
+        ----------
+        radius : float
+            Pixels, above 0.
+        """
+        if not radius > 0:
+            raise ValueError(f"radius must be above 0, got {radius}.")
+        for sample in self.samples.values():
+            sample.point_radius = float(radius)
+        if self.folder is not None:
+            storage.write_index(self.folder, self.kind, list(self.samples.values()))
 
     def training_data(self) -> tuple[ImageStack, list[np.ndarray], np.ndarray | None]:
         """Return all images as estimators take them, with annotations and positions.
@@ -215,20 +256,30 @@ class Session:
             If there is no image, or no annotation of objects or of background.
         """
         y = [sample.y for sample in self.samples.values()]
-        _check_painted(y)
+        check_painted(y)
         return self.stack(), self._planes(y), self.positions()
 
-    def complete_annotations(self) -> list[np.ndarray | None] | None:
-        """Return annotations of complete regions alone, or None if there are none with an object.
+    def complete_regions(self) -> list[Region]:
+        """Return complete regions, on which a counter is calibrated.
 
         Returns
         -------
-        y : list of ndarray of int32 and None, or None
+        list of Region
+            Each region of an image or a volume; of consecutive sections, each section with one.
         """
-        pairs = [(s.y, s.complete) for s in self.samples.values()]
-        planes = zip(*(self._planes([pair[i] for pair in pairs]) for i in (0, 1)), strict=True)
-        y = [only_complete(label, complete) for label, complete in planes]
-        return y if any(label is not None and label.max() > 0 for label in y) else None
+        samples = self.samples.values()
+        y, complete = ([getattr(s, name) for s in samples] for name in ("y", "complete"))
+        points = [self._points_of_planes(sample) for sample in samples]
+        flat = [each for planes in points for each in planes]
+        return regions_of(
+            self._planes(y), self._planes(complete), flat, as_boxes=self.kind != "sections"
+        )
+
+    def _points_of_planes(self, sample):
+        if not sample.sections:
+            return [sample.points]
+        planes = np.rint(sample.points[:, 0])
+        return [sample.points[planes == i][:, 1:] for i in range(len(sample.painted))]
 
     def stack(self) -> ImageStack:
         """Return all images, with the size of a pixel where all have the same."""
@@ -257,42 +308,51 @@ class Session:
         """Save what is painted on an image; an older file stays until the new one is complete."""
         if self.folder is None:
             return
-        sample, folder = self.samples[name], self.folder / "painted"
-        folder.mkdir(parents=True, exist_ok=True)
-        write_labels(folder / f"{name}.tif", [sample.painted])
-        write_labels(folder / f"{name}_complete.tif", [sample.complete.astype(np.uint8)])
+        self.unsaved.add(name)
+        storage.write_painted(self.folder, self.samples[name])
+        self.unsaved.discard(name)
 
-    def save_data(self, folder: str | os.PathLike[str]) -> None:
-        """Write all images and annotations, for a script: ``images/NAME.npy, labels/NAME.tif``.
+    def save_in(self, folder: str | os.PathLike[str]) -> None:
+        """Save all in a folder, now and as it is painted.
 
         Parameters
         ----------
         folder : str or path-like
-        """
-        folder = Path(folder)
-        for part in ("images", "labels"):
-            (folder / part).mkdir(parents=True, exist_ok=True)
-        for name, sample in self.samples.items():
-            with atomic_path(folder / "images" / f"{name}.npy") as path, path.open("wb") as file:
-                np.save(file, sample.image)
-            write_labels(folder / "labels" / f"{name}.tif", [sample.y])
-        content = {"kind": self.kind, "names": list(self.samples)}
-        write_atomically(folder / "session.json", json.dumps(content, indent=1).encode())
 
-    def _recover(self, sample):
-        if self.folder is None or not (self.folder / "painted" / f"{sample.name}.tif").is_file():
-            return
-        files = {"painted": sample.name, "complete": f"{sample.name}_complete"}
-        for attribute, stem in files.items():
-            path = self.folder / "painted" / f"{stem}.tif"
-            label = read_labels(path, spatial_ndim=self.image_ndim)[1][0] if path.exists() else None
-            if label is not None and label.shape == sample.painted.shape:
-                setattr(sample, attribute, label.astype(getattr(sample, attribute).dtype))
-            elif label is not None:
-                raise ValueError(
-                    f"{path} is of an image of shape {label.shape}, but {sample.name!r} has "
-                    f"{sample.painted.shape}: rename the image, or move the file away."
-                )
+        Raises
+        ------
+        ValueError
+            If it holds another session.
+        OSError
+            If it cannot be written; the session is saved where it was before, if anywhere.
+        """
+        path = Path(folder)
+        if storage.holds_session(path) and path != self.folder:
+            raise ValueError(
+                f"{path} holds another session: continue that one, or choose another folder."
+            )
+        self._write(path)
+        self.folder, self.unsaved = path, set()
+
+    def save_data(self, folder: str | os.PathLike[str]) -> None:
+        """Write all images and annotations, for a script; `load` reads them.
+
+        Parameters
+        ----------
+        folder : str or path-like
+            ``session.json, images/NAME.npy, labels/NAME.tif`` and what `load` reads.
+        """
+        path = Path(folder)
+        self._write(path)
+        (path / "labels").mkdir(exist_ok=True)
+        for name, sample in self.samples.items():
+            write_labels(path / "labels" / f"{storage.file_name(name)}.tif", [sample.y])
+
+    def _write(self, folder):
+        for sample in self.samples.values():
+            storage.write_image(folder, sample)
+            storage.write_painted(folder, sample)
+        storage.write_index(folder, self.kind, list(self.samples.values()))
 
     def _planes(self, arrays):
         if self.kind == "sections":
@@ -300,7 +360,31 @@ class Session:
         return list(arrays)
 
 
-def _check_painted(y):
+def _checked(sample, painted, complete, points):
+    """Check what is painted; return the points."""
+    for argument, value in (("painted", painted), ("complete", complete)):
+        if value.shape != sample.painted.shape:
+            raise ValueError(
+                f"{argument} must have the shape of {sample.name!r}, {sample.painted.shape}, got "
+                f"{value.shape}."
+            )
+    if painted.min() < 0:
+        raise ValueError(f"painted must not be negative, got {painted.min()}.")
+    return check_points(points, sample.painted.shape, f"points of {sample.name!r}")
+
+
+def check_painted(y: Sequence[np.ndarray]) -> None:
+    """Check that there are annotations of objects and of background.
+
+    Parameters
+    ----------
+    y : sequence of ndarray of int32
+
+    Raises
+    ------
+    ValueError
+        If there are not.
+    """
     if not y:
         raise ValueError("There is no image in the session: add one.")
     if all((label < 0).all() for label in y):

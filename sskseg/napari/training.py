@@ -11,15 +11,19 @@ import torch
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from .. import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from ..model_selection import CrossFitted
 from ..training import ReportProgress, StopSignal
 from .answers import Answer, answer_of
+from .calibration import fit_counter, is_calibrated
+from .comparison import Comparison, compare
 from .session import Session
 
-_OF_KIND: dict[str, dict[str, Any]] = {
+OF_KIND: dict[str, dict[str, Any]] = {
     "images": {},
     "sections": {"sections": "consecutive"},
     "volume": {"spatial_ndim": 3},
 }
+_FOLDS = 3
 
 
 class Training:
@@ -30,6 +34,10 @@ class Training:
     Parameters
     ----------
     session : Session
+    with_intervals : bool, default=False
+        Whether to train three more networks, each without a third of the labeled images, so that
+        counts have intervals: see `sskseg.model_selection.CrossFitted`. A training then starts
+        anew.
     **parameters
         Of `SemiSupervisedSegmenter`, such as ``time_budget=60``.
 
@@ -37,8 +45,14 @@ class Training:
     ----------
     model : Pipeline or None
         The last one that was completed: scaler, segmenter and counter.
+    is_calibrated : bool
+        Whether its counter was calibrated on a complete region, so that counts can be trusted.
+    n_trainings : int
+        As often as `model` was trained, each time on the labels of that time.
     answers : dict of Answer
         What `model` predicts of the images, by their names.
+    comparison : Comparison or None
+        Whether the network has caught up with a forest; None where they were not compared.
     progress : float
         The share of the training that is done, from 0 to 1.
     seconds_left : float or None
@@ -62,10 +76,13 @@ class Training:
     ['percentilescaler', 'semisupervisedsegmenter', 'instancecounter']
     """
 
-    def __init__(self, session: Session, **parameters: Any):
+    def __init__(self, session: Session, *, with_intervals: bool = False, **parameters: Any):
         self.session, self.parameters = session, parameters
+        self.with_intervals = with_intervals
         self.model: Pipeline | None = None
+        self.is_calibrated, self.n_trainings = False, 0
         self.answers: dict[str, Answer] = {}
+        self.comparison: Comparison | None = None
         self.progress = 0.0
         self.seconds_left: float | None = None
         self.error: Exception | None = None
@@ -89,7 +106,7 @@ class Training:
         """
         if self.is_running:
             raise RuntimeError("A training is running: cancel it, or wait for its end.")
-        data = self.session.training_data(), self.session.complete_annotations()
+        data = self.session.training_data(), self.session.complete_regions()
         self._stop, self._is_canceled = StopSignal(), False
         self.progress, self.seconds_left, self.error = 0.0, None, None
         self._thread = threading.Thread(target=self._run, args=data, daemon=True)
@@ -111,35 +128,47 @@ class Training:
         if self.error is not None:
             raise self.error
 
-    def _run(self, data, complete):
+    def _run(self, data, regions):
         # The event loop of the window keeps a core; of this thread alone.
         torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
         try:
-            model = self._fit(data, complete)
+            model = self._fit(data, regions)
             if not self._is_canceled:
+                answers = answer_of(self.session, model)  # not in the thread of the window
+                self.comparison = compare(self.session, answers)
+                self.n_trainings = 1 if self.with_intervals else self.n_trainings + 1
+                self.answers, self.is_calibrated = answers, is_calibrated(regions)
                 self.model = model
-                self.answers = answer_of(self.session, model)  # not in the thread of the window
                 self.progress, self.seconds_left = 1.0, 0.0
         except Exception as error:  # the window shows it, and `wait` raises it
             self.error = error
 
-    def _fit(self, data, complete):
+    def _fit(self, data, regions):
         X, y, positions = data
+        options = OF_KIND[self.session.kind]
         scaler, segmenter = PercentileScaler(**_spatial(self.session)), self._segmenter()
         segmenter.set_callbacks(ReportProgress(self._report), self._stop)
         scaled = scaler.fit_transform(X)
-        segmenter.fit(scaled, y, positions=positions)
+        if self.with_intervals:
+            folds = CrossFitted(segmenter, cv=_FOLDS)
+            probabilities = folds.fit_transform(scaled, y, positions=positions)
+            segmenter = folds.segmenter_
+        else:
+            segmenter.fit(scaled, y, positions=positions)
+            probabilities = segmenter.transform(scaled, positions=positions)
         segmenter.set_callbacks()  # they hold the thread, which cannot be copied
         if self._is_canceled:
             return None
-        counter = InstanceCounter(**_OF_KIND[self.session.kind])
         # A stroke does not show how large an object is: complete regions do.
-        counter.fit(segmenter.transform(scaled, positions=positions), complete, positions=positions)
+        counter = fit_counter(
+            InstanceCounter(**options), regions, probabilities, positions, y=y,
+            in_sample=not self.with_intervals,
+        )  # fmt: skip
         return make_pipeline(scaler, segmenter, counter)
 
     def _segmenter(self):
-        if self.model is None:
-            return SemiSupervisedSegmenter(**_OF_KIND[self.session.kind], **self.parameters)
+        if self.model is None or self.with_intervals:
+            return SemiSupervisedSegmenter(**OF_KIND[self.session.kind], **self.parameters)
         return copy.deepcopy(self.model[1]).set_params(warm_start=True, **self.parameters)
 
     def _report(self, estimator, progress, seconds_left):

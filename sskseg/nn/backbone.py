@@ -27,6 +27,8 @@ class Backbone:
     outputs : tuple of str, default=()
         What the last layer was trained to predict, such as ``("foreground", "core")``; empty for a
         proxy.
+    object_size : float, default=None
+        Diameter of objects, pixels, to which its images were resampled; None: not at all.
     """
 
     module: nn.Module
@@ -36,6 +38,7 @@ class Backbone:
     ndim: int
     n_channels: int = 1
     outputs: tuple[str, ...] = ()
+    object_size: float | None = None
 
     def __reduce__(self):
         """Pickle weights as arrays: unlike tensors, they have equal bytes, and so one hash.

@@ -11,11 +11,13 @@ from .segmentation import SegmentationDisplay
 from .simulation import SimulationDisplay
 from .sizes import SizeDisplay
 from .tables import format_table
+from .totals import GroupComparisonDisplay
 from .volume import VolumeDisplay
 
 __all__ = [
     "CountAgreementDisplay",
     "FeatureDisplay",
+    "GroupComparisonDisplay",
     "HistoryDisplay",
     "LabelEfficiencyDisplay",
     "ProbabilityDisplay",

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import os
 import warnings
+from collections.abc import Mapping
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from ..io.scans import Scan
+from ..io.storage import FileStorage, open_storage
 from ..training.prediction_callbacks import Prediction
 from .boxes import n_pixels
 from .checkpoints import Ledger
@@ -30,7 +32,7 @@ from .progress import Progress
 from .scaling import freeze_scaling
 from .scheduler import Workers
 from .store import Store
-from .validation import as_scan, check_destination, check_intensity, check_options
+from .validation import as_scan, check_intensity, check_options, open_destination
 from .verification import check_source
 
 if TYPE_CHECKING:
@@ -50,20 +52,28 @@ class ScanResult:
     cut : pandas.DataFrame
         Objects that are larger than the halo, or that two blocks segment differently: their ``id``
         and ``reason``. They are counted as the blocks segment them.
-    destination : Path
+    destination : Path or str
+        A URL is a str.
+    storage_options : dict, default=None
+        Of a URL, as `count_scan` takes them.
     """
 
     n_objects: int
     labels: Any
     cut: pd.DataFrame
-    destination: Path
+    destination: Path | str
+    storage_options: dict[str, Any] | None = field(default=None, repr=False)
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row for each object, as `InstanceCounter.measure` returns it, with the units of its
         columns in ``attrs["units"]`` if the scan has a unit; read from
         ``destination/objects.parquet`` at the first access."""
-        return pd.read_parquet(self.destination / "objects.parquet")
+        storage = open_storage(self.destination, self.storage_options)
+        with storage.explained():
+            return pd.read_parquet(
+                f"{storage.place}/objects.parquet", storage_options=storage.options
+            )
 
 
 def count_scan(
@@ -81,6 +91,7 @@ def count_scan(
     mask: Any = None,
     n_workers: int | None = None,
     verbose: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> ScanResult:
     """Count the objects of a scan larger than memory.
 
@@ -94,9 +105,10 @@ def count_scan(
         One scan; a path as `open_scan` takes it. Where segmenter and counter have
         ``sections="consecutive"``, its first axis counts the sections.
     destination : str or path-like
-        A folder, which becomes an OME-Zarr group of labels (NGFF 0.5) [1]_ with their pyramid,
-        beside ``objects.parquet`` and ``objects.csv``, whose first line has the units of columns
-        (``area [micrometer^2]``) if the scan has one.
+        A folder, or a URL of an object store such as ``s3://bucket/result``. It becomes an OME-Zarr
+        group of labels (NGFF 0.5) [1]_ with their pyramid, beside ``objects.parquet`` and
+        ``objects.csv``, whose first line has the units of columns (``area [micrometer^2]``) if the
+        scan has one.
     block_shape : tuple of int, default=None
         Pixels of the blocks that are split into objects; None is 2048 x 2048 or 128 x 512 x 512,
         less where a worker has little memory, in whole chunks of the scan, or the scan; a resumed
@@ -132,6 +144,10 @@ def count_scan(
         at a time, since torch has threads of its own; meanwhile others split, measure and write.
     verbose : bool, default=False
         Show a progress bar: voxels and voxels per second, blocks, objects so far, time left.
+    storage_options : dict, default=None
+        Of `destination` and `source` where they are URLs: options of the file system of fsspec,
+        such as ``endpoint_url``, ``key`` and ``secret`` of s3. What is not given comes from the
+        environment. A scan with other options is opened by `open_scan`.
 
     Returns
     -------
@@ -142,6 +158,8 @@ def count_scan(
     ValueError
         For an unsuitable estimator or source, and a destination that holds something else; before
         anything is written.
+    PermissionError
+        If an object store refuses the credentials.
     ScanError
         If blocks failed for good; all others are finished.
     PredictionStopped
@@ -184,28 +202,28 @@ def count_scan(
     .. [1] Moore et al. OME-NGFF: a next-generation file format for expanding bioimaging
        data-access strategies. Nature Methods 2021. :doi:`10.1038/s41592-021-01326-w`
     """
-    scan, destination = as_scan(source), Path(destination).absolute()
-    check_destination(destination)
+    scan = as_scan(source, storage_options)
+    storage = open_destination(destination, storage_options, source)
     check_intensity(intensity)
     check_options(
         resume=resume, keep_probabilities=keep_probabilities, verbose=verbose,
         skip_below=skip_below, n_workers=n_workers,
     )  # fmt: skip
-    earlier = Ledger(destination / "ledger").run() if block_shape is None and resume else {}
+    earlier = Ledger(storage).run() if block_shape is None and resume else {}
     plan = _plan_run(
         estimator, scan, block_shape, halo, earlier, memory=worker_memory(client, n_workers),
         mask=mask, skip_below=skip_below, keep_probabilities=keep_probabilities,
         intensity=bool(intensity),
     )  # fmt: skip
     run = fingerprint(plan, estimator)
-    if not resume and destination.exists():
-        remove(destination)
-    ledger = Ledger.open(destination / "ledger", run)
-    store = Store(destination)
+    if not resume:
+        remove(storage)
+    ledger = Ledger.open(storage, run)
+    store = Store(storage)
     store.create(plan)
     check_source(plan, store, run["stamps"])
     if not ledger.has("done", 0):
-        store = Store(destination, ledger.take_over())
+        store = Store(storage, ledger.take_over())
         plan = freeze_scaling(check_domain(plan), store.ledger)
         workers = Workers(plan, store, client, n_workers)
         with closing(_progress(estimator, plan, store.ledger, verbose)) as progress:
@@ -246,6 +264,7 @@ def _n_objects(plan, store):
 
 def _result(plan, store):
     import dask.array as da
+    import zarr
 
     joined = store.ledger.read("join", len(plan.grid))
     cut = pd.DataFrame({"id": joined["ids"], "reason": np.array(REASONS)[joined["reasons"]]})
@@ -257,5 +276,8 @@ def _result(plan, store):
             "halo or block_shape.",
             stacklevel=3,
         )
-    labels = da.from_zarr(store.destination / "labels" / "0")
-    return ScanResult(_n_objects(plan, store), labels, cut, store.destination)
+    storage = store.storage
+    with storage.explained():
+        labels = da.from_zarr(zarr.open_array(storage.zarr(), path="labels/0", mode="r"))
+    destination = storage.folder if isinstance(storage, FileStorage) else storage.place
+    return ScanResult(_n_objects(plan, store), labels, cut, destination, storage.options)

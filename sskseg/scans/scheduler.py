@@ -13,6 +13,7 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from ..io.storage import AccessRefused
 from ..training.prediction_callbacks import PredictionStopped, check_stop, stoppable
 from .checkpoints import TakenOver
 from .dependencies import Block
@@ -23,6 +24,7 @@ from .tasks import downsample_labels, find_objects, match_objects, predict_block
 _RETRIES = 2
 _POLL = 0.2  # seconds between two checks for a request to stop
 _MAX_SUBMITTED = 10_000  # blocks that a cluster holds at a time
+_FATAL = (AccessRefused, PredictionStopped, TakenOver)  # end a run: each block would raise them
 TASKS: dict[str, Callable[[Plan, Store, int], int | None]] = {
     "predict": predict_block,
     "objects": find_objects,
@@ -92,6 +94,8 @@ class Workers:
         ------
         ScanError
             If blocks failed for good.
+        AccessRefused
+            If an object store refuses the credentials.
         TakenOver
             If another run has taken over the destination.
         PredictionStopped
@@ -105,7 +109,7 @@ class Workers:
         failures = []
         with closing(self._results(queue)) as results:
             for task, block, error, value in results:
-                if isinstance(error, TakenOver | PredictionStopped):
+                if isinstance(error, _FATAL):
                     raise error
                 if error is not None:
                     failures.append((task, block, error))
@@ -263,7 +267,7 @@ def attempt(work: tuple[Plan, Store], task: str, block: int) -> tuple[Exception 
             store.ledger.check_owner()
             with stoppable():
                 return None, TASKS[task](plan, store, block)
-        except (TakenOver, PredictionStopped) as error:
+        except _FATAL as error:
             return error, None
         except Exception as error:  # `ScanError` reports it
             last = error

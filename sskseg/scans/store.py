@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import product
 from typing import Any
 
 import numpy as np
 
 from ..io.ome_zarr.checks import smallest_dtype
 from ..io.ome_zarr.pyramid import pyramid_levels
+from ..io.storage import Storage
 from .boxes import Box, chunk_side
 from .checkpoints import Ledger, checksum
 from .plan import Plan
@@ -21,21 +23,21 @@ _ENTRIES = {"objects": ("objects", "edges", "sums")}  # of a task in the ledger;
 
 @dataclass(frozen=True)
 class Store:
-    """The arrays and the ledger in a folder.
+    """The arrays and the ledger of a destination.
 
     Parameters
     ----------
-    destination : Path
+    storage : Storage
     owner : str, default=None
         Of the ledger: nothing is written once another run has taken over.
     """
 
-    destination: Path
+    storage: Storage
     owner: str | None = None
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.destination / "ledger", self.owner)
+        return Ledger(self.storage, self.owner)
 
     def create(self, plan: Plan) -> None:
         """Create the group, and the arrays of probabilities that do not exist."""
@@ -48,15 +50,19 @@ class Store:
 
     def _create(self, plan, arrays):
         import zarr
+        from zarr.errors import ContainsArrayError
 
-        root = zarr.open_group(self.destination, mode="a")
-        for name, options in arrays.items():
-            if name not in root:
-                root.create_array(name, dimension_names=plan.axes, **options)
+        with self.storage.explained():
+            root = zarr.open_group(self.storage.zarr(), mode="a")
+            for name, options in arrays.items():
+                if name not in root:
+                    with suppress(ContainsArrayError):  # another process has created it meanwhile
+                        root.create_array(name, dimension_names=plan.axes, **options)
 
     def read(self, name: str, region: Box) -> np.ndarray:
         """Read a region of an array."""
-        return self._array(name)[region]
+        with self.storage.explained():
+            return self._array(name)[region]
 
     def read_probabilities(self, plan: Plan, region: Box) -> np.ndarray:
         """Read what the network predicts of a region, as a `BlockPredictor` returns it."""
@@ -66,10 +72,27 @@ class Store:
     def write(self, name: str, region: Box, values: np.ndarray) -> np.ndarray:
         """Write a region of an array, in its type, and return its checksum."""
         self.ledger.check_owner()
-        array = self._array(name)
-        values = values.astype(array.dtype, copy=False)
-        array[region] = values
+        with self.storage.explained():
+            array = self._array(name)
+            values = values.astype(array.dtype, copy=False)
+            try:
+                array[region] = values
+            except OSError:
+                raise
+            except Exception:  # a damaged shard, which zarr reads before it writes
+                self._remove_shards(name, array, region)
+                array[region] = values
         return checksum(values)
+
+    def _remove_shards(self, name, array, region):
+        """Remove the files of a region, which hold nothing else."""
+        sides = array.shards or array.chunks
+        ranges = [
+            range(part.start // side, -(-part.stop // side))
+            for part, side in zip(region, sides, strict=True)
+        ]
+        for index in product(*ranges):
+            self.storage.remove(f"{name}/{array.metadata.encode_chunk_key(index)}")
 
     def finished(self, plan: Plan, task: str, i: int) -> bool:
         """Whether all that a task writes for a block exists and is undamaged."""
@@ -87,13 +110,17 @@ class Store:
     def _has_checksum(self, name, region, crc):
         try:
             return checksum(self.read(name, region)) == crc
-        except Exception:  # each codec raises its own for a chunk that cannot be read
+        except FileNotFoundError:
+            return False
+        except OSError:  # of the disk or the store, which says nothing about the chunk
+            raise
+        except Exception:  # each codec raises its own for a chunk that is damaged
             return False
 
     def _array(self, name):
         import zarr
 
-        return zarr.open_array(self.destination / name, mode="r+")
+        return zarr.open_array(self.storage.zarr(), path=name, mode="r+")
 
 
 def _written(plan: Plan, task: str, i: int) -> dict[str, tuple[str, Box]]:
@@ -120,7 +147,10 @@ def _label_arrays(plan: Plan, dtype: np.dtype) -> dict[str, dict[str, Any]]:
     arrays: dict[str, dict[str, Any]] = {}
     for level, (shape, _) in enumerate(pyramid_levels(plan.shape)):
         sides = chunks if level == 0 else tuple(np.minimum(chunks, shape).tolist())
-        arrays[f"labels/{level}"] = {"shape": shape, "chunks": sides, "dtype": dtype}
+        shards = _shards(plan.grid.core, shape, sides)
+        arrays[f"labels/{level}"] = {
+            "shape": shape, "chunks": sides, "shards": shards, "dtype": dtype
+        }  # fmt: skip
     return arrays
 
 
@@ -129,8 +159,10 @@ def _probability_arrays(plan: Plan) -> dict[str, dict[str, Any]]:
 
     # Probabilities hardly compress: use the fastest codec.
     codec = BloscCodec(cname="lz4", clevel=5, shuffle="shuffle", typesize=4)
+    chunks = _chunks(plan, plan.network_grid.core)
     options = {
-        "shape": plan.shape, "chunks": _chunks(plan, plan.network_grid.core),
+        "shape": plan.shape, "chunks": chunks,
+        "shards": _shards(plan.network_grid.core, plan.shape, chunks),
         "dtype": np.float32, "compressors": codec,
     }  # fmt: skip
     return dict.fromkeys(plan.probability_arrays, options)
@@ -140,3 +172,10 @@ def _chunks(plan, block_shape):
     """Chunks that lie in one block each, so that no two workers write to the same one."""
     largest = _MAX_CHUNK_OF_SECTIONS if plan.consecutive else _MAX_CHUNK[len(plan.shape)]
     return tuple(map(chunk_side, block_shape, plan.shape, largest))
+
+
+def _shards(block_shape, shape, chunks):
+    """Shards of one block each: a file or object holds its chunks, which are still read singly."""
+    sides = zip(block_shape, shape, chunks, strict=True)
+    shards = tuple(-(-min(block, size) // chunk) * chunk for block, size, chunk in sides)
+    return None if shards == chunks else shards

@@ -20,6 +20,7 @@ from ..morphology import complete_objects
 from ._training_data import TrainingData
 
 if TYPE_CHECKING:
+    from ..nn import Backbone
     from ._segmenter import SemiSupervisedSegmenter
 
 _DIAMETER = 24.0  # pixels: "auto"
@@ -27,10 +28,13 @@ _MIN_SAMPLES = 5  # labeled, from which sizes are compared
 _MIN_RATIO = 2.0  # of a large to a small typical diameter, from which images are resampled
 
 
-def normalize_size(segmenter: SemiSupervisedSegmenter, data: TrainingData) -> TrainingData:
+def normalize_size(
+    segmenter: SemiSupervisedSegmenter, data: TrainingData, backbone: Backbone | None = None
+) -> TrainingData:
     """Resample training data to one size of objects if it is wanted.
 
-    Sets `object_size_` of the segmenter: the diameter, pixels, or None. With "auto" it is 24 if the
+    Sets `object_size_` of the segmenter: the diameter, pixels, or None. With "auto" it is that of
+    the backbone if this has one, which knows objects of that size only. Else it is 24 if the
     typical diameters of the objects in labeled images (at least 5, or simulated ones count, too)
     differ by a factor of 2, from their 10th to their 90th percentile. A warm start keeps that of
     the last fit.
@@ -39,6 +43,7 @@ def normalize_size(segmenter: SemiSupervisedSegmenter, data: TrainingData) -> Tr
     ----------
     segmenter : SemiSupervisedSegmenter
     data : TrainingData
+    backbone : Backbone, default=None
 
     Returns
     -------
@@ -50,7 +55,8 @@ def normalize_size(segmenter: SemiSupervisedSegmenter, data: TrainingData) -> Tr
         segmenter.object_size_ = None
         if _applies(segmenter) and setting is not None:
             diameters = _diameters(data)
-            segmenter.object_size_ = _chosen_size(setting, diameters, data.n_real)
+            known = getattr(backbone, "object_size", None) if setting == "auto" else None
+            segmenter.object_size_ = known or _chosen_size(setting, diameters, data.n_real)
     if segmenter.object_size_ is None:
         return data
     diameters = _diameters(data) if diameters is None else diameters

@@ -37,7 +37,7 @@ from ..nn import (
     make_network,
     network_size,
 )
-from ..training import FINETUNE, SegmentationLoss, check_batch, start_network
+from ..training import FINETUNE, SegmentationLoss, check_batch, does_task, start_network
 from ..training.callbacks import with_progress
 from ..training.prediction_callbacks import prediction
 from ._blocks import SegmenterBlocks, segmenter_blocks
@@ -187,7 +187,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     has_cores_ : bool
         Whether "core" is among the terms of the loss, and `transform` returns cores.
     object_size_ : float or None
-        Diameter of objects, pixels, to which images are resampled; see `Augmentation`.
+        Diameter of objects, pixels, to which images are resampled; see `Augmentation`. That of the
+        backbone, if this has one.
     label_offset_ : ndarray of shape (2,), or None
         Position of labels less that of what they label, pixels along y and x, see
         `SegmentationLoss`. Images are displaced by it in training and prediction, so that all
@@ -339,7 +340,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         with transaction(self), self._session() as session:
             given = read_training_data(self, X, y, positions, sample_weight)
             backbone = getattr(X, "backbone", None)
-            data = normalize_size(self, given)
+            data = normalize_size(self, given, backbone)
             self.label_offset_ = choose_label_offset(self, data)
             held_out = data.choose_validation_set(self.validation_fraction, session[0])
             training_set, validation = data.without(held_out), ValidationSet(data, held_out)
@@ -348,7 +349,10 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             network = start_network(self, data.real_images, backbone, outputs)
             self.patch_shape_ = training_patch_shape(self, data.sample_images, network)
             check_batch(self.batch_size, self.patch_shape_, network)
-            training = Training(self, training_set, network, budget, session, choice)
+            training = Training(
+                self, training_set, network, budget, session, choice,
+                is_trained=does_task(backbone, outputs),
+            )  # fmt: skip
             score = validation.scorer(training.objective, training.predictor)
             self.network_ = training.fit_network(score)
             training.finish()
@@ -539,7 +543,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         n_sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
         return Backbone(
             self.network_, network, *network_size(network, width, depth), self.spatial_ndim,
-            n_sections * self.n_channels_, self._objective().outputs,
+            n_sections * self.n_channels_, self._objective().outputs, self.object_size_,
         )  # fmt: skip
 
     def predict_uncertainty(self, X: Any, *, positions: Any = None) -> Any:

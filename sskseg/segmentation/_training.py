@@ -55,6 +55,8 @@ class Training:
     session : tuple of (numpy.random.Generator, torch.device, torch.dtype)
     choice : Choice
         Semi-supervised methods.
+    is_trained : bool, default=False
+        Whether the network does the task already; see `sskseg.training.rate_groups`.
 
     Attributes
     ----------
@@ -87,8 +89,11 @@ class Training:
         budget: Budget,
         session: tuple[np.random.Generator, torch.device, torch.dtype],
         choice: Choice,
+        *,
+        is_trained: bool = False,
     ):
         self._segmenter, self.data, self.network = segmenter, data, network
+        self._is_trained = is_trained
         self._rng, self.device, self.dtype = session
         self.methods, self.reason = choice
         self.ndim, self.batch_size = segmenter.spatial_ndim, segmenter.batch_size
@@ -139,7 +144,10 @@ class Training:
         callbacks.sort(key=lambda callback: callback[0])
         segmenter = self._segmenter
         is_pretrained = isinstance(segmenter.network, PretrainedEncoder) or segmenter.architecture_
-        groups = rate_groups(self.network, segmenter.finetune) if is_pretrained else None
+        groups = None
+        if is_pretrained:
+            finetune, is_trained = segmenter.finetune, self._is_trained
+            groups = rate_groups(self.network, finetune, is_trained=is_trained)
         try:
             return self.optimize(
                 self.network, self.batches, loss, self.budget, validate=validate,

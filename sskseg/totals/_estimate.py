@@ -8,13 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
+from ._intervals import half_width, simulate_coverage, standard_error
 from ._plan import AuditPlan, check_counts
-
-_N_BOOTSTRAP = 999
-_N_SIMULATED = 400
-_N_INNER = 199
+from ._regions import totals_by_region
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +29,8 @@ class TotalEstimate:
         Nominal coverage of `interval`.
     coverage : float
         Share of intervals that hold the total where audits are drawn from the errors audited (a
-        double bootstrap). Errors that are so rare that no audit met one are not in it. NaN if all
-        audited errors are equal.
+        double bootstrap), shrunk to `confidence` as if 5 further audits had found it. Errors that
+        are so rare that no audit met one are not in it. NaN if all audited errors are equal.
     predicted : float
         Sum of the counts of the network.
     design_effect : float
@@ -46,7 +43,9 @@ class TotalEstimate:
     size : float
         Sum of the column ``size`` of the tiles, or their number.
     by_region : pandas.DataFrame or None
-        ``region``, ``predicted``, ``total``, ``standard_error``; totals sum up to `total`.
+        ``region``, ``predicted`` by the network, ``total``, ``standard_error``, ``low`` and
+        ``high`` (the interval; NaN with fewer than 5 audits in the region), ``n_audits``. Totals
+        sum up to `total`, their ends do not.
     """
 
     total: float
@@ -68,6 +67,29 @@ class TotalEstimate:
         return (
             f"{self.total:,.0f} objects, {self.confidence:.0%} interval {low:,.0f} to {high:,.0f}"
             f" ({coverage}; {self.n_audits} audits, design effect {self.design_effect:.2f})"
+        )
+
+    def sentence(self, objects: str = "objects") -> str:
+        """Return the result and the method as text for a paper.
+
+        Parameters
+        ----------
+        objects : str, default="objects"
+            What was counted.
+
+        Returns
+        -------
+        str
+        """
+        low, high = self.interval
+        known = self.coverage == self.coverage
+        coverage = f"covers about {self.coverage:.0%}" if known else "has an unknown coverage"
+        return (
+            f"There were {self.total:,.0f} {objects} ({self.confidence:.0%} interval {low:,.0f} to"
+            f" {high:,.0f}). A network counted {self.predicted:,.0f} {objects} in all tiles. Blind"
+            f" counts of {self.n_audits} tiles, drawn with unequal probability, corrected this"
+            " total (Hansen-Hurwitz difference estimator, symmetric bootstrap-t interval). In a"
+            f" simulation with the audited errors the interval {coverage}."
         )
 
 
@@ -107,7 +129,8 @@ def estimate_total(
     Warns
     -----
     UserWarning
-        If all audited errors are equal, so that nothing says how large others are.
+        If all audited errors are equal, so that nothing says how large others are, or if a region
+        has too few audits for an interval.
 
     References
     ----------
@@ -134,7 +157,7 @@ def estimate_total(
     errors[plan.to_audit] = by_hand - count[plan.to_audit]
     weighted = errors[plan.draws] / plan.probability[plan.draws]
     exact = count.sum() + errors[plan.certain].sum()
-    total, error = exact + weighted.mean(), float(_standard_error(weighted))
+    total, error = exact + weighted.mean(), float(standard_error(weighted))
     is_unknown = error == 0 and len(plan.to_audit) < len(count)
     if is_unknown:
         warnings.warn(
@@ -143,21 +166,24 @@ def estimate_total(
             stacklevel=2,
         )
     rng = np.random.default_rng(random_state)
-    half = _critical(weighted[None], confidence, _N_BOOTSTRAP, rng)[0] * error
+    half = half_width(weighted, confidence, rng)
     effect = error**2 / _variance_by_hand(plan, count + errors)
     n_audits = len(plan.draws) + len(plan.certain)
+    by_region = None
+    if "region" in plan.tiles:
+        by_region = totals_by_region(plan, errors, confidence, rng)
     return TotalEstimate(
         total=float(total),
         interval=(float(max(0.0, total - half)), float(total + half)),
         standard_error=error,
         confidence=confidence,
-        coverage=np.nan if is_unknown else _simulate_coverage(weighted, confidence, rng),
+        coverage=np.nan if is_unknown else simulate_coverage(weighted, confidence, rng),
         predicted=float(count.sum()),
         design_effect=float(effect),
         audits_saved=float(n_audits / effect - n_audits) if effect > 0 else float("nan"),
         n_audits=n_audits,
         size=float(plan.tiles["size"].sum() if "size" in plan.tiles else len(count)),
-        by_region=_by_region(plan, count, errors) if "region" in plan.tiles else None,
+        by_region=by_region,
     )
 
 
@@ -172,28 +198,8 @@ def _check_audits(plan, audited):
             f" are missing ({len(lacking)}), tiles {others[:5]} are not of the plan"
             f" ({len(others)})."
         )
-    return check_counts([audited[i] for i in expected], len(expected), "audited")
-
-
-def _standard_error(values):
-    return values.std(axis=-1, ddof=1) / np.sqrt(values.shape[-1])
-
-
-def _critical(samples, confidence, n_bootstrap, rng):
-    """Return for each row of samples how many standard errors half of the interval has."""
-    n, k = samples.shape
-    drawn = samples[np.arange(n)[:, None, None], rng.integers(0, k, (n, n_bootstrap, k))]
-    error = _standard_error(drawn)
-    shift = np.abs(drawn.mean(axis=-1) - samples.mean(axis=-1, keepdims=True))
-    # Resamples of equal values have no standard error; they say nothing of the distribution of t.
-    t = np.divide(shift, error, out=np.zeros_like(shift), where=error > 1e-12)
-    return np.maximum(np.quantile(t, confidence, axis=1), stats.t.ppf((1 + confidence) / 2, k - 1))
-
-
-def _simulate_coverage(values, confidence, rng):
-    samples = rng.choice(values, (_N_SIMULATED, len(values)))
-    half = _critical(samples, confidence, _N_INNER, rng) * _standard_error(samples)
-    return float(np.mean(np.abs(samples.mean(axis=1) - values.mean()) <= half + 1e-9))
+    counts = [audited[i] for i in expected]
+    return check_counts(counts, len(expected), "audited", expected)
 
 
 def _variance_by_hand(plan, reference):
@@ -204,14 +210,3 @@ def _variance_by_hand(plan, reference):
     weight = np.concatenate([weight, np.ones(len(plan.certain))])
     variance = np.cov(drawn, aweights=weight, ddof=0)
     return n**2 * variance / (k + len(plan.certain)) if variance > 0 else np.float64("nan")
-
-
-def _by_region(plan, count, errors):
-    lines = []
-    for region, index in plan.tiles.groupby("region").groups.items():
-        inside = np.isin(np.arange(len(count)), index)
-        weighted = (errors * inside)[plan.draws] / plan.probability[plan.draws]
-        exact = count[inside].sum() + (errors * inside)[plan.certain].sum()
-        predicted, error = count[inside].sum(), _standard_error(weighted)
-        lines.append((region, predicted, exact + weighted.mean(), error))
-    return pd.DataFrame(lines, columns=["region", "predicted", "total", "standard_error"])

@@ -14,7 +14,7 @@ from ..io import write_object_table
 from ..io.audits import read_csv, read_marks, write_tile
 from ._plan import AuditPlan
 
-_PLAN, _FRAMES = "plan.csv", "frames.csv"
+_PLAN, _FRAMES, _COUNTS = "plan.csv", "frames.csv", "counts.csv"
 
 
 def write_audit(
@@ -116,7 +116,7 @@ def read_audit(
     annotations : str or path-like, default=None
         Folder of label images or points (tables or ROIs) with the names of the images, or a CSV
         file with columns ``name`` and ``count``, which are counts in the frame; None is
-        ``folder/annotations``.
+        ``folder/annotations``, or without it ``folder/counts.csv``.
 
     Returns
     -------
@@ -134,7 +134,9 @@ def read_audit(
     path = Path(folder)
     frames = read_csv(path / _FRAMES)
     names = frames["name"].tolist()
-    marks = Path(annotations) if annotations is not None else path / "annotations"
+    marks = path / "annotations" if annotations is None else Path(annotations)
+    if annotations is None and not marks.exists() and (path / _COUNTS).is_file():
+        marks = path / _COUNTS
     if marks.is_file() and marks.suffix.lower() == ".csv":
         found = _counts_of(marks, names)
     else:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from ..images import check_spacing
+from ..io import read_labels
+from ..io.object_tables import iterate_object_table
 
 
 def count_tiles(
-    objects: Sequence[pd.DataFrame],
+    objects: Sequence[pd.DataFrame | str | os.PathLike[str]],
     shape: Sequence[int],
     tile: int | Sequence[int],
     *,
     spacing: Sequence[float] | None = None,
-    regions: ArrayLike | None = None,
+    regions: Any = None,
 ) -> pd.DataFrame:
     """Count the objects of one image in equal tiles, once for each table of objects.
 
@@ -26,8 +29,9 @@ def count_tiles(
 
     Parameters
     ----------
-    objects : sequence of pandas.DataFrame
-        Tables of the same image with ``centroid_y, centroid_x`` (and ``centroid_z``) in units of
+    objects : sequence of pandas.DataFrame or paths
+        Tables of the same image, or their files (``objects.parquet`` or ``objects.csv``), which
+        are read part by part. They have ``centroid_y, centroid_x`` (and ``centroid_z``) in units of
         `spacing`, as `sskseg.InstanceCounter.measure` and `sskseg.scans.count_scan` make them. The
         first has the counts that are corrected; the others, of other thresholds, orientations or
         networks, say where counts disagree.
@@ -37,8 +41,9 @@ def count_tiles(
         Size of a tile along each axis, pixels.
     spacing : sequence of float, default=None
         Size of a pixel; None is 1.
-    regions : array of int of shape `shape`, default=None
-        A label image, such as an atlas. A tile is of the region at its middle.
+    regions : array of int of shape `shape`, or path, default=None
+        A label image, such as an atlas, or the file of one or of ROIs. Of dask and zarr arrays
+        only the blocks with a middle of a tile are read. A tile is of the region at its middle.
 
     Returns
     -------
@@ -51,7 +56,9 @@ def count_tiles(
     ------
     ValueError
         If a table lacks centroids or has some that are NaN or beyond the image, or shapes do not
-        fit.
+        fit, or regions are not integers.
+    FileNotFoundError
+        If there is no such file.
 
     Examples
     --------
@@ -79,10 +86,7 @@ def count_tiles(
     tiles["count"] = counts[0]
     tiles["disagreement"] = np.ptp(counts, axis=0)
     if regions is not None:
-        atlas = np.asarray(regions)
-        if atlas.shape != tuple(extent):
-            raise ValueError(f"regions must have shape {tuple(extent)}, got {atlas.shape}.")
-        tiles["region"] = atlas[tuple(((start + stop) // 2).T)]
+        tiles["region"] = _regions_at((start + stop) // 2, regions, extent)
     return tiles
 
 
@@ -96,8 +100,35 @@ def _check_shapes(shape, tile):
     return extent, step
 
 
+def _regions_at(points, regions, extent):
+    if isinstance(regions, str | os.PathLike):
+        shape = tuple(int(size) for size in extent)
+        found = read_labels(regions, shape=shape, spatial_ndim=len(extent))[1]
+        if len(found) != 1 or found[0] is None:
+            raise ValueError(f"regions must be one label image, got {len(found)} in {regions}.")
+        regions = found[0]
+    # Dask and zarr arrays read only the blocks of these points.
+    atlas = regions if hasattr(regions, "vindex") else np.asarray(regions)
+    if tuple(atlas.shape) != tuple(extent):
+        got = tuple(int(size) for size in atlas.shape)
+        raise ValueError(f"regions must have shape {tuple(map(int, extent))}, got {got}.")
+    if np.dtype(atlas.dtype).kind not in "iub":
+        raise ValueError(f"regions must be integers, got {atlas.dtype}.")
+    index = tuple(points.T)
+    return np.asarray(atlas.vindex[index] if hasattr(atlas, "vindex") else atlas[index])
+
+
 def _count(table, extent, step, pixel):
     names = [f"centroid_{axis}" for axis in "zyx"[-len(extent) :]]
+    grid = -(-extent // step)
+    counts = np.zeros(np.prod(grid), int)
+    is_table = isinstance(table, pd.DataFrame)
+    for part in [table] if is_table else iterate_object_table(table, names):
+        counts += _count_part(part, names, extent, step, pixel)
+    return counts
+
+
+def _count_part(table, names, extent, step, pixel):
     lacking = [name for name in names if name not in table]
     if lacking:
         raise ValueError(f"objects must have columns {names}, lacks {lacking}.")
@@ -106,7 +137,7 @@ def _count(table, extent, step, pixel):
         raise ValueError(f"objects must have no NaN in {names}, got {np.isnan(at).sum()}.")
     index = np.floor(at + 0.5).astype(int)
     if ((index < 0) | (index >= extent)).any():
-        raise ValueError(f"objects must lie in an image of shape {tuple(extent)}; some do not.")
+        raise ValueError(f"objects must lie in an image of shape {extent.tolist()}; some do not.")
     grid = -(-extent // step)
     flat = np.ravel_multi_index(tuple((index // step).T), grid)
     return np.bincount(flat, minlength=np.prod(grid))

@@ -15,7 +15,7 @@ from .prediction_callbacks import PredictionStopped, prediction_callbacks
 from .prefetch import prefetch, prefetch_on_gpu
 from .simulated import draw_simulated, falling_share
 from .standardization import channel_statistics, standardized_sections
-from .transfer import FINETUNE, rate_groups, start_network
+from .transfer import FINETUNE, does_task, rate_groups, start_network
 
 __all__ = [
     "FINETUNE",
@@ -53,6 +53,7 @@ __all__ = [
     "prefetch_on_gpu",
     "prepares_batches",
     "random_numbers",
+    "does_task",
     "rate_groups",
     "run_steps",
     "select_device",

@@ -15,6 +15,7 @@ from .standardization import channel_statistics
 
 FINETUNE = ("last", "all", "gradual")
 _PRETRAINED_RATE = 0.5  # of the learning rate; at a tenth short trainings do not converge
+_TRAINED_RATE = 0.2  # of that and of the last layer's, where the network does the task already
 _UNFREEZE = 0.3  # share of the training after which all layers learn with "gradual"
 
 
@@ -106,14 +107,19 @@ def start_network(
     with random_numbers():
         network = estimator._make_module("network_")
     if backbone is not None:
-        same_outputs = bool(outputs) and outputs == backbone.outputs
-        transfer_weights(backbone.module, pretrained_part(network), with_head=same_outputs)
+        with_head = does_task(backbone, outputs)
+        transfer_weights(backbone.module, pretrained_part(network), with_head=with_head)
     elif isinstance(estimator.network, PretrainedEncoder):
         estimator.network.load_weights(network.encoder)
     return network
 
 
-def rate_groups(network: Any, finetune: str) -> list:
+def does_task(backbone: Backbone | None, outputs: tuple[str, ...]) -> bool:
+    """Whether a backbone was trained to predict these outputs, and brings its last layer."""
+    return backbone is not None and bool(outputs) and outputs == backbone.outputs
+
+
+def rate_groups(network: Any, finetune: str, *, is_trained: bool = False) -> list:
     """Return groups of parameters with their learning rates, as shares of the estimator's.
 
     Parameters
@@ -122,24 +128,29 @@ def rate_groups(network: Any, finetune: str) -> list:
         Has ``last_layers()``; its head is new, the others are pretrained. Parameters that require
         no gradient are left out.
     finetune : {"last", "all", "gradual"}
+    is_trained : bool, default=False
+        Whether the head is pretrained, too (`does_task`): all rates are then a fifth. Few labels
+        would make such a network forget what it knows.
 
     Returns
     -------
     list of (list of Parameter, callable)
         ``callable(progress) -> share``; 0 throughout for a layer that is frozen.
     """
+    scale = _TRAINED_RATE if is_trained else 1.0
     *last, head = network.last_layers()
     new = list(head.parameters())
     late = [p for module in last for p in module.parameters()]
     known = {id(p) for p in (*new, *late)}
     early = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
     if finetune == "last":
-        return [(new + late, _constant(1.0)), (early, _constant(0.0))]
+        return [(new + late, _constant(scale)), (early, _constant(0.0))]
+    pretrained = scale * _PRETRAINED_RATE
     if finetune == "all":
-        return [(new, _constant(1.0)), (late + early, _constant(_PRETRAINED_RATE))]
+        return [(new, _constant(scale)), (late + early, _constant(pretrained))]
     return [
-        (new + late, lambda progress: 1.0 if progress < _UNFREEZE else _PRETRAINED_RATE),
-        (early, lambda progress: 0.0 if progress < _UNFREEZE else _PRETRAINED_RATE),
+        (new + late, lambda progress: scale if progress < _UNFREEZE else pretrained),
+        (early, lambda progress: 0.0 if progress < _UNFREEZE else pretrained),
     ]
 
 

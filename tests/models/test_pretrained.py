@@ -1,5 +1,8 @@
 """Fits that start from the network of a trained model."""
 
+import dataclasses
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -125,3 +128,33 @@ def test_half_precision_predicts_nearly_the_same(trained, tmp_path):
     with pytest.raises(ValueError, match="exceeds the range of float16"):
         save_model(model, tmp_path / "b.sskseg", half_precision=True)
     assert np.array_equal(load_model(tmp_path / "b.sskseg")[0].predict_proba(X), b)
+
+
+def test_images_get_the_object_size_of_the_backbone():
+    """The network knows objects of that size only: one labeled image cannot tell otherwise."""
+    X, y = make_cells(2, (64, 80), radius=4, random_state=0)
+    options = {"width": 4, "depth": 2, "max_steps": 2, "semi_supervision": None, "random_state": 0}
+    source = SemiSupervisedSegmenter(**options, augmentation={"object_size": 18.0}).fit(X, y)
+    assert source.backbone().object_size == 18
+    first = PretrainedBackbone(source)
+    tuned = make_pipeline(first, SemiSupervisedSegmenter(**options)).fit(X[:1], y[:1])
+    assert tuned[-1].object_size_ == 18
+    restored = pickle.loads(pickle.dumps(source.backbone()))
+    assert restored.object_size == 18
+    as_they_are = SemiSupervisedSegmenter(**options, augmentation={"object_size": None})
+    assert make_pipeline(first, as_they_are).fit(X, y)[-1].object_size_ is None
+    sections = SemiSupervisedSegmenter(**options, section_context=0, sections="consecutive")
+    assert make_pipeline(first, sections).fit(X, y)[-1].object_size_ is None
+
+
+def test_a_network_that_does_the_task_learns_at_a_fifth_of_the_rate(trained):
+    model, X, y = trained
+    backbone, moved = model[0].backbone(), []
+    for outputs in (backbone.outputs, ()):
+        stack = ImageStack(X, backbone=dataclasses.replace(backbone, outputs=outputs))
+        options = {**TINY, "width": None, "depth": None, "max_steps": 1, "loss": CORES}
+        fitted = SemiSupervisedSegmenter(**options).fit(stack, y)
+        before, after = (s.network_.encoder.state_dict() for s in (model[0], fitted))
+        kernels = [name for name, kernel in before.items() if kernel.ndim == 4]
+        moved.append(sum(float((after[name] - before[name]).norm()) for name in kernels))
+    assert moved[0] / moved[1] == pytest.approx(0.2, rel=0.1)

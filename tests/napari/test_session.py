@@ -7,9 +7,8 @@ import pytest
 
 from sskseg.datasets import make_cells
 from sskseg.io import read_labels
-from sskseg.napari import ForestView, Session, Training, answer_of, count_objects
-from sskseg.napari.annotations import delete_object, merge_objects, split_object
-from sskseg.napari.answers import most_uncertain
+from sskseg.napari import Session, Training, answer_of, count_objects, suggest
+from sskseg.napari.corrections import delete, merge, split
 
 SMALL = {"width": 4, "depth": 1, "max_steps": 8, "random_state": 0}
 
@@ -63,7 +62,7 @@ def test_a_full_disk_loses_nothing(session, tmp_path, monkeypatch):
 
     before = read_labels(tmp_path / "painted" / "a.tif")[1][0]
     painted = np.ones((64, 64), np.int32)
-    monkeypatch.setattr("sskseg.napari.session.write_labels", full)
+    monkeypatch.setattr("sskseg.napari.storage.write_labels", full)
     with pytest.raises(OSError, match="No space left"):
         session.paint("a", painted)
     assert (session.samples["a"].painted == 1).all()
@@ -104,9 +103,10 @@ def test_a_training_gives_answers_and_counts(kind):
     for answer in answers.values():
         assert answer.probability.shape == answer.labels.shape == answer.uncertainty.shape == shape
         assert len(answer.table) == len(np.unique(answer.labels[answer.labels > 0]))
-    name, section = most_uncertain(answers, session)
-    assert name == "b"
-    assert (section is None) == (kind == "images")
+    session.set_answers(answers)
+    suggestion = suggest(session)
+    assert suggestion.name == "b"
+    assert (suggestion.section is None) == (kind == "images")
 
 
 def test_cancel_keeps_the_last_model_and_keep_makes_a_new_one(session):
@@ -143,32 +143,28 @@ def test_counts_are_in_units_of_the_image(session):
 def test_corrections():
     labels = np.array([[1, 1, 1, 1, 0, 2, 2]])
     painted = np.zeros_like(labels)
-    assert (delete_object(painted, labels, 2) == [[0, 0, 0, 0, 0, 1, 1]]).all()
-    assert (merge_objects(painted, labels, [1, 2]) == [[3, 3, 3, 3, 0, 3, 3]]).all()
-    split = split_object(painted, labels, np.array([[0, 0], [0, 3]]))
-    assert (split == [[3, 3, 4, 4, 0, 0, 0]]).all()
-    with pytest.raises(ValueError, match="none of number 7"):
-        delete_object(painted, labels, 7)
+    at_1, at_2 = np.array([[0, 1.2]]), np.array([[0, 5.0]])
+    deleted = delete(painted, labels, at_2)
+    assert (deleted[0] == [[0, 0, 0, 0, 0, 1, 1]]).all()
+    assert (deleted[1] == [[1, 1, 1, 1, 0, 0, 0]]).all()
+    merged = merge(painted, labels, np.concatenate([at_1, at_2]))
+    assert (merged[0] == [[3, 3, 3, 3, 0, 3, 3]]).all()
+    assert (merged[1] == [[1, 1, 1, 1, 0, 1, 1]]).all()
+    parts = split(painted, labels, np.array([[0, 0], [0, 3]]))
+    assert (parts[0] == [[3, 3, 4, 4, 0, 0, 0]]).all()
+    assert (parts[1] == [[1, 1, 3, 3, 0, 2, 2]]).all()
+    with pytest.raises(ValueError, match="there is none at a place"):
+        delete(painted, labels, np.array([[0, 4]]))
     with pytest.raises(ValueError, match="at least two objects"):
-        merge_objects(painted, labels, [1])
+        merge(painted, labels, at_1)
     with pytest.raises(ValueError, match="in 2 objects"):
-        split_object(painted, labels, np.array([[0, 0], [0, 6]]))
-
-
-def test_the_forest_has_no_seams_between_tiles():
-    X, y = make_cells(1, (80, 80), random_state=0)
-    view = (slice(10, 70), slice(0, 80))
-    whole = ForestView(5, tile=80).fit([X[0]], [y[0]])
-    tiles = ForestView(5, tile=40)
-    tiles.forest = whole.forest
-    assert np.abs(tiles.predict(X[0], view) - whole.predict(X[0], view)).mean() < 0.01
-    with pytest.raises(ValueError, match="Nothing is painted"):
-        tiles.fit([X[0]], [np.full((80, 80), -1)])
+        split(painted, labels, np.concatenate([at_1, at_2]))
 
 
 def test_data_of_a_session_are_written(session, tmp_path):
     session.save_data(tmp_path / "data")
-    assert json.loads((tmp_path / "data" / "session.json").read_text())["names"] == ["a", "b"]
+    content = json.loads((tmp_path / "data" / "session.json").read_text())
+    assert [sample["name"] for sample in content["samples"]] == ["a", "b"]
     assert (np.load(tmp_path / "data" / "images" / "a.npy") == session.samples["a"].image).all()
     label = read_labels(tmp_path / "data" / "labels" / "a.tif")[1][0]
     assert (label == session.samples["a"].y).all()

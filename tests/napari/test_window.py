@@ -17,12 +17,9 @@ with warnings.catch_warnings():  # of npe2 about pydantic
 
 from sskseg.datasets import make_cells
 from sskseg.napari import Session
-from sskseg.napari.layers import COMPLETE, Layers
+from sskseg.napari.layers import Layers
 
 SMALL = {"width": 4, "depth": 1, "max_steps": 8, "random_state": 0}
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore:.*:ResourceWarning"
-)
 
 
 @pytest.fixture
@@ -38,7 +35,7 @@ def test_layers_become_samples(viewer):
     assert sample.spacing == (0.5, 0.5)
     viewer.layers["cells painted"].data = np.where(y[0] > 10, y[0] + 2, 0)
     corners = [[8, 8], [8, 40], [40, 40], [40, 8]]
-    viewer.add_shapes([corners], name=COMPLETE)
+    layers.add_complete("cells").add(np.array(corners))
     layers.read()
     label = layers.session.samples["cells"].y
     assert label[50, 50] == -1 or y[0, 50, 50] > 0
@@ -66,6 +63,15 @@ def test_channels_of_rgb_are_channels(viewer):
     assert sample.painted.shape == (8, 9)
 
 
+def wait(milliseconds=50):
+    """Run the event loop."""
+    from qtpy.QtCore import QEventLoop, QTimer
+
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec_()
+
+
 def test_a_session_in_the_window(tmp_path, monkeypatch):
     if not os.environ.get("DISPLAY"):
         pytest.skip("there is no display: run it under xvfb-run -a")
@@ -80,31 +86,48 @@ def test_a_session_in_the_window(tmp_path, monkeypatch):
         X, y = make_cells(2, (64, 64), random_state=0)
         widget = SegmentationWidget(viewer, Session(tmp_path), **SMALL)
         viewer.window.add_dock_widget(widget)
-        widget._try(widget.add_image)
+        widget.attempt(widget.labels_panel.add_image)
         assert "Select an Image layer" in widget.message.text()
         for i, image in enumerate(X):
             viewer.layers.selection.active = viewer.add_image(image, name=f"cells {i}")
-            widget.add_image()
-        widget._try(widget.train)
+            widget.labels_panel.add_image()
+        widget.attempt(widget.training_panel.train)
         assert "Nothing is painted" in widget.message.text()
+        widget.layers.go_to("cells 0", None, (slice(0, 64), slice(0, 64)))
         viewer.layers["cells 0 painted"].data = np.where(y[0] > 0, y[0] + 2, 1)
-        widget.answer_quickly()
-        mask = viewer.layers["cells 0 probability"].data > 0.5
+        for _ in range(1000):  # the answer comes by itself
+            if "cells 0 forest" not in viewer.layers:
+                wait()
+        widget.forest_panel.forest.wait()
+        widget.forest_panel.update_answer()
+        mask = viewer.layers["cells 0 forest"].data > 0.5
         assert (mask == (y[0] > 0)).mean() > 0.9
-        widget.train()
+        assert viewer.layers.selection.active.name == "cells 0 painted"
+        widget.training_panel.train()
         widget.training.wait()
         QApplication.processEvents()
-        widget.update_progress()
+        widget.training_panel.update_progress()
         assert "cells 1 objects" in viewer.layers
         assert "index" in viewer.layers["cells 1 objects"].features
-        widget.count()
-        assert "cells 1: " in widget.message.text()
-        widget.show_next()
+        widget.attempt(widget.results_panel.count)
+        assert "No count yet: mark a region" in widget.message.text()
+        viewer.layers.selection.active = viewer.layers["cells 0"]
+        widget.labels_panel.add_complete_regions()
+        viewer.layers["cells 0 complete"].add(np.array([[-1, -1], [-1, 64], [64, 64], [64, -1]]))
+        widget.training_panel.train()
+        widget.training.wait()
+        widget.training_panel.update_progress()
+        widget.results_panel.count()
+        assert "cells 1, whole image: " in widget.message.text()
+        assert "No interval: 9 rectangular complete regions are needed" in widget.message.text()
+        widget.training_panel.show_next()
         assert viewer.layers.selection.active.name == "cells 1 painted"
-        monkeypatch.setattr(widget, "_path", lambda name, kinds: tmp_path / name)
-        for action in (widget.save_counts, widget.save_model, widget.save_outlines):
+        results, export = widget.results_panel, widget.export_panel
+        for panel in (results, export):
+            monkeypatch.setattr(panel, "ask_path", lambda name, kinds: tmp_path / name)
+        for action in (results.save_counts, export.save_model, export.save_outlines):
             action()
-        assert (tmp_path / "counts.csv").read_text().startswith("region")
+        assert (tmp_path / "counts.csv").read_text().startswith("image,region")
         assert (tmp_path / "cells 1.geojson").exists()
         assert len(load_model(tmp_path / "model.sskseg").steps) == 3
     finally:

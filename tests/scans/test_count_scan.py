@@ -10,6 +10,7 @@ import time
 import warnings
 from contextlib import contextmanager
 from functools import partial
+from itertools import product
 
 import dask.array as da
 import numpy as np
@@ -25,6 +26,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.io import read_object_table
+from sskseg.io.storage import open_storage
 from sskseg.scans import (
     ScanError,
     count,
@@ -773,9 +775,34 @@ def test_damaged_output_is_written_again(components, plane, tmp_path, monkeypatc
     chunks[-1].write_bytes(b"nonsense")
     if array == "probabilities":  # they are needed only where objects are not found yet
         for part in ("objects", "edges", "sums", "match"):
-            Ledger(out / "ledger").remove(part)
+            Ledger(open_storage(out)).remove(part)
     count_scan(components, image, out, block_shape=50)
     assert content(out) == content(tmp_path / "whole")
+
+
+def test_each_block_writes_one_file_of_an_array(components, plane, tmp_path, monkeypatch):
+    """Its chunks are a shard, of which blocks at the end of an axis fill a part; a damaged one is
+    written again."""
+    image, out = da.from_array(plane), tmp_path / "out"
+    options = {"block_shape": 50, "keep_probabilities": True}
+    whole = count_scan(components, image, tmp_path / "whole", **options)
+    monkeypatch.setattr("sskseg.scans.store._MAX_CHUNK", {2: (25, 25)})
+    for damaged in (False, True):
+        found = count_scan(components, image, out, **options)
+        assert (found.labels == whole.labels).all().compute()
+        for name in ("labels/0", "probabilities"):
+            array = zarr.open_array(out / name, mode="r")
+            assert array.chunks == (25, 25)
+            assert np.array_equal(array[:], zarr.open_array(tmp_path / "whole" / name)[:])
+            shards = sorted(f for f in (out / name / "c").rglob("*") if f.is_file())
+            if name == "labels/0":
+                assert array.shards == (50, 50)
+                starts = product(range(0, 150, 50), range(0, 170, 50))
+                assert len(shards) == sum(array[y : y + 50, x : x + 50].any() for y, x in starts)
+            if not damaged:
+                shards[0].unlink()
+                shards[-1].write_bytes(b"nonsense")
+        Ledger(open_storage(out)).remove("done")
 
 
 def test_another_content_of_the_same_file_is_refused(components, plane, tmp_path):
@@ -814,8 +841,8 @@ def test_runs_resume_after_files_were_replaced_by_equal_ones(
 
 def test_a_run_that_was_overtaken_does_not_write(components, plane, tmp_path, monkeypatch):
     monkeypatch.setattr("sskseg.scans.checkpoints._PAUSES", (0.0,))
-    ledger = Ledger.open(tmp_path / "ledger", {"stamps": ""})
-    left = Ledger(ledger.folder, ledger.take_over())
+    ledger = Ledger.open(open_storage(tmp_path), {"stamps": ""})
+    left = Ledger(ledger.storage, ledger.take_over())
     left.write("objects", 0, n=1)
     ledger.take_over()
     with pytest.raises(RuntimeError, match="Another call of count_scan has taken over"):
@@ -828,7 +855,7 @@ def test_a_run_that_was_overtaken_does_not_write(components, plane, tmp_path, mo
     find_objects = TASKS["objects"]
 
     def overtaken(plan, store, i):
-        Ledger(tmp_path / "out" / "ledger").take_over()
+        Ledger(open_storage(tmp_path / "out")).take_over()
         return find_objects(plan, store, i)
 
     monkeypatch.setitem(TASKS, "objects", overtaken)
@@ -941,7 +968,7 @@ def save_tiff(path, image, **options):
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
 def test_a_damaged_run_file_is_named(content, tmp_path):
-    ledger = Ledger.open(tmp_path / "ledger", {"model": "a"})
-    (ledger.folder / "run.json").write_bytes(content)
+    ledger = Ledger.open(open_storage(tmp_path), {"model": "a"})
+    (tmp_path / "ledger" / "run.json").write_bytes(content)
     with pytest.raises(ValueError, match="run.json is damaged.*resume=False"):
-        Ledger.open(tmp_path / "ledger", {"model": "a"})
+        Ledger.open(ledger.storage, {"model": "a"})

@@ -4,7 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sskseg.totals import compare_groups, count_tiles, estimate_total, plan_audit
+from sskseg.totals import (
+    TotalEstimate,
+    compare_groups,
+    count_tiles,
+    estimate_total,
+    plan_audit,
+)
 
 
 def simulate(rng, n=200, miss=0.2):
@@ -21,11 +27,25 @@ def audit(reference, tiles, k, seed, **kwargs):
     return plan, {i: reference[i] for i in plan.to_audit}
 
 
+@pytest.fixture
+def few_resamples(monkeypatch):
+    monkeypatch.setattr("sskseg.totals._intervals.N_SIMULATED", 60)
+    monkeypatch.setattr("sskseg.totals._intervals.N_BOOTSTRAP", 199)
+
+
+@pytest.fixture
+def no_resamples(monkeypatch):
+    """P values and totals need no intervals of single totals."""
+    monkeypatch.setattr("sskseg.totals._intervals.N_SIMULATED", 2)
+    monkeypatch.setattr("sskseg.totals._intervals.N_BOOTSTRAP", 9)
+
+
+@pytest.mark.usefixtures("few_resamples")
 @pytest.mark.parametrize("with_certain", [False, True])
 def test_totals_are_unbiased_and_covered_as_printed(with_certain):
     reference, tiles = simulate(np.random.default_rng(0))
     certain = np.arange(200) < 5 if with_certain else None
-    results = [estimate_total(*audit(reference, tiles, 20, i, certain=certain)) for i in range(200)]
+    results = [estimate_total(*audit(reference, tiles, 20, i, certain=certain)) for i in range(150)]
     totals = np.array([r.total for r in results])
     error = totals.std(ddof=1) / np.sqrt(len(totals))
     assert abs(totals.mean() - reference.sum()) < 4 * error
@@ -43,12 +63,74 @@ def test_all_tiles_in_the_certainty_stratum_but_one_give_the_total():
     assert result.standard_error == 0
 
 
-def test_regions_sum_up_to_the_total():
+def test_counts_add_to_the_weight_of_the_draw():
+    plan = plan_audit(TILES, 3, count_weight=1, floor=0.5)
+    weight = np.array([3, 13, 4, 7]) + 0.5 * 27 / 4
+    np.testing.assert_allclose(plan.probability, weight / weight.sum())
+
+
+@pytest.mark.usefixtures("few_resamples")
+def test_counts_in_the_weight_make_the_interval_narrower():
+    rng = np.random.default_rng(4)
+    reference, tiles = simulate(rng)
+    tiles["disagreement"] = rng.poisson(0.2, 200)
+    width = {
+        weight: np.mean(
+            [
+                np.ptp(estimate_total(*audit(reference, tiles, 20, i, count_weight=weight)).interval)
+                for i in range(40)
+            ]
+        )
+        for weight in (0.0, 0.1)
+    }
+    assert width[0.1] < 0.85 * width[0.0]
+
+
+@pytest.mark.usefixtures("few_resamples")
+@pytest.mark.filterwarnings("ignore:Regions .* have no interval")
+def test_regions_sum_up_to_the_total_and_are_covered():
     reference, tiles = simulate(np.random.default_rng(2))
     tiles["region"] = np.arange(200) % 3
+    true = pd.Series(reference).groupby(tiles["region"]).sum().to_numpy()
+    hits = []
+    for i in range(60):
+        result = estimate_total(*audit(reference, tiles, 30, i))
+        found = result.by_region
+        assert found["total"].sum() == pytest.approx(result.total)
+        assert found["predicted"].sum() == tiles["count"].sum()
+        assert found["n_audits"].sum() == 30
+        has_interval = found["low"].notna()
+        hits += [((found["low"] <= true) & (true <= found["high"]))[has_interval]]
+    assert np.concatenate(hits).mean() > 0.9
+
+
+def test_regions_with_too_few_audits_are_named():
+    reference, tiles = simulate(np.random.default_rng(2))
+    tiles["region"] = np.where(np.arange(200) == 0, 7, 1)
+    with pytest.warns(UserWarning, match=r"Regions \[7\] have no interval \(1 of 2 regions\)"):
+        result = estimate_total(*audit(reference, tiles, 20, 0))
+    assert result.by_region["low"].isna().tolist() == [False, True]
+    tiles["region"] = np.arange(200) < 3
+    certain = np.arange(200) < 3
+    found = estimate_total(*audit(reference, tiles, 20, 0, certain=certain)).by_region
+    assert found["low"][1] == found["high"][1] == reference[:3].sum()
+
+
+def test_sentences_hold_the_figures_and_the_method():
+    reference, tiles = simulate(np.random.default_rng(0))
     result = estimate_total(*audit(reference, tiles, 20, 0))
-    assert result.by_region["total"].sum() == pytest.approx(result.total)
-    assert result.by_region["predicted"].sum() == tiles["count"].sum()
+    low, high = result.interval
+    text = result.sentence("junctions")
+    assert text.startswith(
+        f"There were {result.total:,.0f} junctions (95% interval {low:,.0f} to {high:,.0f})."
+    )
+    assert f"covers about {result.coverage:.0%}" in text
+    assert "Blind counts of 20 tiles" in text
+    groups = compare_groups(*experiment(np.random.default_rng(0), effect=0.6))
+    text = groups.sentence()
+    assert text.startswith(f"Totals of b (n = 5 animals) were {groups.ratio:.2f} times those of a")
+    assert f"p = {groups.p_value:.2g}" in text
+    assert "Welch's test of logarithms" in text
 
 
 def test_the_same_seed_gives_the_same_result():
@@ -91,29 +173,51 @@ def experiment(rng, effect=1.0, corrected=True):
         tiles = pd.DataFrame({"count": count, "disagreement": rng.poisson(reference - count)})
         seen = reference if corrected else count
         totals.append(estimate_total(*audit(seen, tiles, 20, rng.integers(2**31))))
-    return compare_groups(totals, groups)
+    return totals, groups
 
 
+@pytest.mark.usefixtures("no_resamples")
 @pytest.mark.filterwarnings("ignore:The errors of all")  # of the network that is not audited
-def test_a_network_biased_by_group_makes_no_difference(monkeypatch):
-    monkeypatch.setattr("sskseg.totals._estimate._N_SIMULATED", 2)
-    monkeypatch.setattr("sskseg.totals._estimate._N_BOOTSTRAP", 9)
+def test_a_network_biased_by_group_makes_no_difference():
     rng = np.random.default_rng(0)
-    p = np.array([experiment(rng).p_value for _ in range(300)])
-    assert 0.02 < np.mean(p < 0.05) < 0.085
-    biased = [experiment(rng, corrected=False).p_value for _ in range(50)]
-    assert np.mean(np.array(biased) < 0.05) > 0.5
-    real = [experiment(rng, effect=0.7).p_value for _ in range(50)]
-    assert np.mean(np.array(real) < 0.05) > 0.7
+
+    def rejected(n, **kwargs):
+        made = [experiment(rng, **kwargs) for _ in range(n)]
+        p = [[compare_groups(*each, method=m).p_value for m in ("welch", "permutation")]
+             for each in made]  # fmt: skip
+        return (np.array(p) < 0.05).mean(axis=0)
+
+    assert (rejected(150) < 0.1).all()  # nominal 0.05
+    assert (rejected(30, corrected=False) > 0.5).all()
+    assert (rejected(30, effect=0.7) > 0.7).all()
 
 
 def test_comparison_gives_what_more_animals_and_audits_bring():
-    result = experiment(np.random.default_rng(0), effect=0.6)
+    result = compare_groups(*experiment(np.random.default_rng(0), effect=0.6))
     assert result.interval[0] < result.ratio < result.interval[1] < 1
     assert 0 < result.counting_share <= 1
     assert result.one_more_animal < result.standard_error
     assert result.one_more_audit < result.standard_error
     assert "n = 5 and 5 animals" in str(result)
+
+
+def totals_of(numbers):
+    return [
+        TotalEstimate(n, (n - 60, n + 60), 30.0, 0.95, 0.93, n, 0.1, 180, 20, 1e6) for n in numbers
+    ]
+
+
+def test_permutations_are_exact_for_few_animals():
+    totals = totals_of([1000, 1100, 1050, 820, 900, 860])
+    result = compare_groups(totals, list("aaabbb"), method="permutation")
+    assert result.p_value == pytest.approx(2 / 20)
+    assert "permutation test on logarithms" in str(result)
+    rng = np.random.default_rng(0)
+    many = totals_of(rng.normal(1000, 50, 20))
+    p = [compare_groups(many, ["a"] * 10 + ["b"] * 10, method="permutation").p_value
+         for _ in range(2)]  # fmt: skip
+    assert p[0] == p[1]
+    assert abs(p[0] - compare_groups(many, ["a"] * 10 + ["b"] * 10).p_value) < 0.03
 
 
 TILES = pd.DataFrame({"count": [3, 9, 4, 7], "disagreement": [0, 4, 0, 0]})
@@ -127,7 +231,8 @@ TILES = pd.DataFrame({"count": [3, 9, 4, 7], "disagreement": [0, 4, 0, 0]})
         (TILES / [np.nan, 1], {}, "must be finite and not negative, got nan"),
         (TILES[:0], {}, "must be some numbers"),
         (TILES, {"k": 1}, "k must be an integer of at least 2, got 1"),
-        (TILES, {"floor": 0}, "floor must be positive, got 0"),
+        (TILES, {"floor": 0}, "floor must be positive and finite, got 0"),
+        (TILES, {"count_weight": -1}, "count_weight must be at least 0 and finite, got -1"),
         (TILES, {"certain": [True] * 4}, "certain must leave tiles"),
         (TILES, {"certain": [1, 0]}, "certain must be 4 bools"),
     ],
@@ -170,6 +275,8 @@ def test_comparisons_reject_bad_groups():
         compare_groups([*totals[1:], totals[3]], list("aabb"))
     with pytest.raises(ValueError, match="per must be one of"):
         compare_groups(totals, list("aabb"), per="area")
+    with pytest.raises(ValueError, match="method must be one of"):
+        compare_groups(totals, list("aabb"), method="t")
 
 
 @pytest.mark.parametrize(
@@ -185,3 +292,23 @@ def test_comparisons_reject_bad_groups():
 def test_tiles_reject_bad_input(table, shape, tile, message):
     with pytest.raises(ValueError, match=message):
         count_tiles([table], shape, tile)
+
+
+def test_the_display_draws_each_animal_and_the_means():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    plt.switch_backend("agg")
+    from sskseg.report import GroupComparisonDisplay
+
+    totals = totals_of([1000, 1100, 1050, 820, 900, 860])
+    groups = ["control", "mutant"] * 3
+    display = GroupComparisonDisplay.from_totals(totals, groups, method="permutation")
+    drawn = [container.lines[0].get_ydata() for container in display.ax_.containers]
+    np.testing.assert_allclose(drawn, [[1000, 1050, 900], [1100, 820, 860]])
+    low_high = display.ax_.containers[0].lines[2][0].get_segments()
+    np.testing.assert_allclose([s[:, 1] for s in low_high], [[940, 1060], [990, 1110], [840, 960]])
+    ratio = display.means_[1] / display.means_[0]
+    assert ratio == pytest.approx(display.comparison.ratio)
+    assert f"ratio {ratio:.2f}" in display.ax_.get_title()
+    density = GroupComparisonDisplay.from_totals(totals, groups, per="size")
+    np.testing.assert_allclose(density.means_, np.array(display.means_) / 1e6)
+    plt.close("all")

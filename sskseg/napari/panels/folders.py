@@ -1,0 +1,88 @@
+"""Where a session is saved, and how it comes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from qtpy.QtCore import QSettings, QTimer
+
+from ..session import Session
+from ..storage import holds_session, read_index
+from .buttons import Panel
+
+_INTERVAL = 2000  # milliseconds between two looks for strokes that are not saved yet
+_FOLDER = "folder"
+
+
+class FoldersPanel(Panel):
+    """Choose the folder of a session, and continue an earlier one.
+
+    Parameters
+    ----------
+    window : SegmentationWidget
+    """
+
+    def __init__(self, window: Any):
+        super().__init__(window)
+        self.state = self.add_text("")
+        self.add_row({"Save in a folder...": self.save_in, "Continue a session...": self.load})
+        self.column.addStretch()
+        self.settings = QSettings(
+            QSettings.Format.IniFormat, QSettings.Scope.UserScope, "sskseg", "window"
+        )
+        self.timer = QTimer(self)
+        self.timer.timeout.connect(self.save_changes)
+        self.timer.start(_INTERVAL)
+        self.show_state()
+
+    def show_state(self) -> None:
+        """Show where the session is saved."""
+        session = self.window_.session
+        where = "nowhere yet: choose a folder" if session.folder is None else f"in {session.folder}"
+        unsaved = f" Not saved: {', '.join(sorted(session.unsaved))}." if session.unsaved else ""
+        self.state.setText(f"Images and labels are saved {where}.{unsaved}")
+
+    def offer_recovery(self) -> None:
+        """Say that the last folder holds a session, if it does."""
+        folder = self.settings.value(_FOLDER)
+        if folder and holds_session(Path(folder)):
+            content = read_index(Path(folder))
+            self.window_.say(
+                f"{folder} holds a session of {len(content['samples'])} {content['kind']}. To "
+                "continue it, press 'Continue a session...' in the tab Save."
+            )
+
+    def save_in(self) -> None:
+        """Ask for a folder, and save all in it."""
+        folder = self.ask_folder("Folder of images and labels")
+        if folder is not None:
+            self.window_.layers.read()
+            self.window_.session.save_in(folder)
+            self._remember(folder)
+            self.window_.say(f"Images and labels are saved in {folder}, as you paint.")
+
+    def load(self) -> None:
+        """Ask for a folder, and continue its session."""
+        window = self.window_
+        if window.session.samples:
+            raise ValueError("The session has images: close the widget, and open it again.")
+        folder = self.ask_folder("Folder of an earlier session")
+        if folder is not None:
+            window.use(Session.load(folder))
+            window.layers.open_session()
+            self._remember(folder)
+            window.say(f"{len(window.session.samples)} {window.session.kind} of {folder}.")
+
+    def save_changes(self) -> None:
+        """Take over strokes and clicks since the last time, and save them."""
+        window = self.window_
+        if window.session.folder is not None and (
+            window.layers.is_changed or window.session.unsaved
+        ):
+            window.attempt(window.layers.read)
+            self.show_state()
+
+    def _remember(self, folder):
+        self.settings.setValue(_FOLDER, str(folder))
+        self.show_state()

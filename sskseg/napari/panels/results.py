@@ -1,0 +1,92 @@
+"""The panel of results: counts by image and region, and their tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from ...io import write_object_table
+from ..counts import NOT_CALIBRATED, count_session, lines_of, objects_of, why_no_interval
+from .buttons import Panel
+
+
+class ResultsPanel(Panel):
+    """Count, and write counts and objects.
+
+    Parameters
+    ----------
+    window : SegmentationWidget
+    """
+
+    def __init__(self, window: Any):
+        super().__init__(window)
+        self.region_layer: Any = None
+        self.region_text = self.add_text("Regions: the whole image")
+        self.add_row(
+            {"Regions: selected shapes": self.choose_regions, "No regions": self.no_regions}
+        )
+        self.add_row({"Name selected shapes...": self.name_shapes})
+        self.add_row({"Count": self.count})
+        self.add_row(
+            {"Save counts (CSV)": self.save_counts, "Save objects (CSV)": self.save_objects}
+        )
+        self.column.addStretch()
+
+    def choose_regions(self) -> None:
+        """Count by the shapes of the selected layer."""
+        layer = self.window_.viewer.layers.selection.active
+        self.window_.layers.regions(layer)  # raises if they are none
+        self.region_layer = layer
+        self.region_text.setText(f"Regions: {layer.name}")
+
+    def no_regions(self) -> None:
+        """Count whole images."""
+        self.region_layer = None
+        self.region_text.setText("Regions: the whole image")
+
+    def name_shapes(self) -> None:
+        """Ask for the name of the selected shapes; shapes of one name are one region."""
+        layer = self.window_.viewer.layers.selection.active
+        chosen: Any = getattr(layer, "selected_data", ())
+        if type(layer).__name__ != "Shapes" or not chosen:
+            raise ValueError("Select shapes of a Shapes layer first.")
+        name = self.ask_text("Region", "Name")
+        if name is not None:
+            features = layer.features.copy()
+            names = features["name"].tolist() if "name" in features else [None] * len(features)
+            features["name"] = [name if i in chosen else old for i, old in enumerate(names)]
+            layer.features = features
+
+    def counts(self) -> pd.DataFrame:
+        """Return the counts of all images and regions, as a table."""
+        window = self.window_
+        model = window.model()
+        if not window.training.is_calibrated:
+            raise ValueError(NOT_CALIBRATED)
+        return count_session(window.session, model, self._regions())
+
+    def _regions(self):
+        if self.region_layer is None or self.region_layer not in self.window_.viewer.layers:
+            return {}
+        return self.window_.layers.regions(self.region_layer)
+
+    def count(self) -> None:
+        """Show the counts."""
+        table = self.counts()
+        why = why_no_interval(self.window_.model()[-1])
+        self.window_.say("\n".join([*lines_of(table), *([] if why is None else [why])]))
+
+    def save_counts(self) -> None:
+        """Write the counts."""
+        table, path = self.counts(), self.ask_path("counts.csv", "CSV (*.csv)")
+        if path:
+            write_object_table(path, table)
+
+    def save_objects(self) -> None:
+        """Write all objects, with their sizes."""
+        self.window_.model()
+        table = objects_of(self.window_.session, self._regions())
+        path = self.ask_path("objects.csv", "CSV (*.csv)")
+        if path:
+            write_object_table(path, table)

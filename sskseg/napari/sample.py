@@ -1,0 +1,68 @@
+"""A sample of a session: an image, and what is painted and clicked on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .annotations import annotations_of
+
+if TYPE_CHECKING:
+    from .answers import Answer
+
+
+@dataclass
+class Sample:
+    """An image, and what is painted and clicked on it.
+
+    Parameters
+    ----------
+    name : str
+    image : ndarray of shape (*spatial, n_channels)
+        With a leading axis of sections where they are consecutive.
+    spacing : tuple of float, default=None
+        Size of a pixel along each spatial axis; None is unknown.
+    unit : str, default=None
+        Of `spacing`.
+    sections : bool, default=False
+        Whether the first axis counts sections.
+
+    Attributes
+    ----------
+    painted : ndarray of int32, shape (*spatial)
+        0 unpainted, 1 background, 2 objects, each connected patch of which is one, and 3 and above
+        one object each.
+    complete : ndarray of bool, shape (*spatial)
+        Where unpainted pixels are background.
+    points : ndarray of float64, shape (k, spatial_ndim)
+        Pixels; one for each object that is clicked.
+    point_radius : float
+        Of the discs that points are, pixels.
+    answer : Answer or None
+        What the last model predicts, with corrections.
+    """
+
+    name: str
+    image: np.ndarray
+    spacing: tuple[float, ...] | None = None
+    unit: str | None = None
+    sections: bool = False
+    painted: np.ndarray = field(init=False)
+    complete: np.ndarray = field(init=False)
+    points: np.ndarray = field(init=False)
+    point_radius: float = field(default=3.0, init=False)
+    answer: Answer | None = field(default=None, init=False)
+
+    def __post_init__(self):
+        self.painted = np.zeros(self.image.shape[:-1], np.int32)
+        self.complete = np.zeros(self.image.shape[:-1], bool)
+        self.points = np.zeros((0, self.painted.ndim))
+
+    @property
+    def y(self) -> np.ndarray:
+        """Annotations: -1 unlabeled, 0 background, > 0 objects."""
+        return annotations_of(
+            self.painted, self.complete, self.points, self.point_radius, sections=self.sections
+        )
