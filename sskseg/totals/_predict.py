@@ -19,7 +19,7 @@ def predict_tiles(
     images: Iterable[ArrayLike],
     tile: int | Sequence[int],
     *,
-    regions: Sequence[ArrayLike] | None = None,
+    regions: Sequence[Any] | None = None,
 ) -> pd.DataFrame:
     """Count the objects of images in equal tiles, in two orientations.
 

@@ -58,9 +58,7 @@ def audit(out, extra=0):
     frames = pd.read_csv(out / "frames.csv")
     counts = read_plan(out).tiles["count"][frames["tile"]].to_numpy() + extra
     counts += np.arange(len(frames)) % 2
-    pd.DataFrame({"name": frames["name"], "count": counts}).to_csv(
-        out / "counts.csv", index=False
-    )
+    pd.DataFrame({"name": frames["name"], "count": counts}).to_csv(out / "counts.csv", index=False)
     return dict(zip(frames["tile"], counts, strict=True))
 
 
