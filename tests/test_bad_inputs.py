@@ -440,7 +440,8 @@ def test_errors_name_an_argument(made):
              "parameter", "proxies", "simulator", "network", "device", "size", "loss", "spacing",
              "augmentation", "percentiles", "channel", "sigma", "semi_supervision",
              "instance", "coverage", "architecture", "weights", "objects", "regions", "tiles",
-             "k must", "count_weight", "certain", "audited", "groups", "totals", "method")  # fmt: skip
+             "k must", "count_weight", "certain", "audited", "groups", "totals",
+             "method")  # fmt: skip
     for line in made.split("## Label files")[0].splitlines():
         if "Error: " in line:
             assert any(word in line.split("Error: ")[1] for word in named), line

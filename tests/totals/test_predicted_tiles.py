@@ -90,7 +90,7 @@ def test_tables_in_files_are_counted_part_by_part(tmp_path, monkeypatch, name):
     write_object_table(tmp_path / name, table)
     from sskseg.io import object_tables
 
-    parts = [*object_tables.iterate_object_table(tmp_path / name, ["centroid_x"], n_rows=20)]
+    parts = [*object_tables.iterate_object_table(tmp_path / name, ["centroid_x"], chunk_size=20)]
     assert [len(part) for part in parts] == [20, 20, 10]
     np.testing.assert_array_equal(pd.concat(parts)["centroid_x"], table["centroid_x"])
     spacing = {"spacing": (0.5, 0.5)}
