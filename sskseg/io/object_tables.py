@@ -166,7 +166,8 @@ def iterate_object_table(
         return
     written = {name.partition(" [")[0]: name for name in pd.read_csv(path, nrows=0)}
     _check_columns(path, columns, written)
-    with pd.read_csv(path, usecols=[written[name] for name in columns], chunksize=chunk_size) as parts:
+    used = [written[name] for name in columns]
+    with pd.read_csv(path, usecols=used, chunksize=chunk_size) as parts:
         for part in parts:
             part.columns = [name.partition(" [")[0] for name in part.columns]
             yield part
