@@ -39,11 +39,13 @@ def totals_coverage():
 @table
 def totals_draw():
     """What the weight of counts changes, and 90 % intervals."""
-    rows = coverage_rows(lambda row: row["data"] == "nuclei")
-    rows.sort(key=lambda row: (row["tile"], row["confidence"], -row["count_weight"], row["k"]))
+    rows = coverage_rows(lambda row: row["data"] in ("nuclei", "puncta, LogBlobs"))
+    rows = [row for row in rows if row["data"] == "nuclei" or row["k"] == 20]
+    rows.sort(key=lambda row: [row[name] for name in ("data", "tile", "confidence", "k")])
     return markdown(
         rows,
         {
+            "data": "data",
             "tile, pixels": "tile",
             "confidence": ("confidence", ".0%"),
             "`count_weight`": ("count_weight", ".1f"),
@@ -55,6 +57,18 @@ def totals_draw():
             "design effect": ("design_effect", ".2f"),
         },
     )
+
+
+@table
+def totals_estimators():
+    rows = cells("totals", lambda row: row["kind"] == "estimators")
+    names = {"difference": "difference", "ratio": "ratio", "hajek": "Hájek"}
+    columns = {
+        f"{name}: {figure}": (f"{key}_{figure}", ".1%")
+        for key, name in names.items()
+        for figure in ("bias", "rmse")
+    }
+    return markdown(rows, {"data": "data", "tile, pixels": "tile", **columns})
 
 
 @table
