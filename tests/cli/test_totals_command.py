@@ -130,7 +130,9 @@ def test_groups_are_compared(folder, tmp_path, capsys):
     arguments = ["totals", "compare", *audits, "--groups", "control,control,mutant,mutant"]
     capsys.readouterr()
     assert run(*arguments, "--method", "permutation", "--out", tmp_path / "result") == 0
-    assert "mutant / control" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "mutant / control" in printed
+    assert "with another animal in each group" in printed
     found = json.loads((tmp_path / "result" / "comparison.json").read_text())["result"]
     assert found["ratio"] > 1
     assert found["p_value"] == pytest.approx(2 / 6)
