@@ -405,7 +405,8 @@ def page():
 
 
 def page_of_totals():
-    lines = ["\n## Totals (`sskseg.totals`)\n\n| function | input | what happens |\n|---|---|---|\n"]
+    head = "| function | input | what happens |\n|---|---|---|\n"
+    lines = [f"\n## Totals (`sskseg.totals`)\n\n{head}"]
     for function, what, run in bad_totals.CASES:
         found = outcome(lambda name, run=run: run(), function, {}, what)
         lines.append(f"| `{function}` | {what} | {found} |\n")
@@ -438,8 +439,9 @@ def test_errors_name_an_argument(made):
     named = ("X", "y", "image", "positions", "sample_weight", "magnification", "domains", "proxy",
              "parameter", "proxies", "simulator", "network", "device", "size", "loss", "spacing",
              "augmentation", "percentiles", "channel", "sigma", "semi_supervision",
-             "instance", "coverage", "architecture", "weights", "objects", "regions", "tiles", "k must",
-             "count_weight", "certain", "audited", "groups", "totals", "method")  # fmt: skip
+             "instance", "coverage", "architecture", "weights", "objects", "regions", "tiles",
+             "k must", "count_weight", "certain", "audited", "groups", "totals",
+             "method")  # fmt: skip
     for line in made.split("## Label files")[0].splitlines():
         if "Error: " in line:
             assert any(word in line.split("Error: ")[1] for word in named), line

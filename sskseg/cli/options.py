@@ -266,9 +266,7 @@ def _totals(command):
     group.add_argument(
         "--regions", type=Path, help="label images or ROIs, such as an atlas, for totals of regions"
     )
-    group.add_argument(
-        "--random-state", type=int, default=0, help="seed of the draws (default: 0)"
-    )
+    group.add_argument("--random-state", type=int, default=0, help="seed of the draws (default: 0)")
     _spacing(group)
     group = command.add_argument_group("of estimate")
     group.add_argument(

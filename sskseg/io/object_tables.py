@@ -121,7 +121,7 @@ def read_object_table(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def iterate_object_table(
-    path: str | os.PathLike[str], columns: Sequence[str], n_rows: int = 1_000_000
+    path: str | os.PathLike[str], columns: Sequence[str], chunk_size: int = 1_000_000
 ) -> Iterator[pd.DataFrame]:
     """Read columns of a table of objects part by part, for tables larger than memory.
 
@@ -131,8 +131,8 @@ def iterate_object_table(
         As in `read_object_table`.
     columns : sequence of str
         Names without units.
-    n_rows : int, default=1_000_000
-        Of a part, at most.
+    chunk_size : int, default=1_000_000
+        Objects of a part, at most.
 
     Yields
     ------
@@ -161,12 +161,13 @@ def iterate_object_table(
             _check_columns(path, columns, file.schema_arrow.names)
             if not file.metadata.num_rows:
                 yield pd.DataFrame(columns=list(columns), dtype=float)
-            for batch in file.iter_batches(n_rows, columns=list(columns)):
+            for batch in file.iter_batches(chunk_size, columns=list(columns)):
                 yield batch.to_pandas()
         return
     written = {name.partition(" [")[0]: name for name in pd.read_csv(path, nrows=0)}
     _check_columns(path, columns, written)
-    with pd.read_csv(path, usecols=[written[name] for name in columns], chunksize=n_rows) as parts:
+    used = [written[name] for name in columns]
+    with pd.read_csv(path, usecols=used, chunksize=chunk_size) as parts:
         for part in parts:
             part.columns = [name.partition(" [")[0] for name in part.columns]
             yield part

@@ -29,7 +29,7 @@ class TotalEstimate:
         Nominal coverage of `interval`.
     coverage : float
         Share of intervals that hold the total where audits are drawn from the errors audited (a
-        double bootstrap), shrunk to `confidence` as if 5 further audits had found it. Errors that
+        double bootstrap), shrunk to `confidence` as if 8 further audits had found it. Errors that
         are so rare that no audit met one are not in it. NaN if all audited errors are equal.
     predicted : float
         Sum of the counts of the network.

@@ -60,8 +60,8 @@ class GroupComparison:
         low, high = self.interval
         return (
             f"{self.groups[1]} / {self.groups[0]}: {self.ratio:.2f}, {self.confidence:.0%} interval"
-            f" {low:.2f} to {high:.2f}, p = {self.p_value:.2g} ({_NAMES[self.method]} on logarithms,"
-            f" n = {self.n_animals[0]} and {self.n_animals[1]} animals; counting causes"
+            f" {low:.2f} to {high:.2f}, p = {self.p_value:.2g} ({_NAMES[self.method]} on"
+            f" logarithms, n = {self.n_animals[0]} and {self.n_animals[1]} animals; counting causes"
             f" {self.counting_share:.0%} of the variance)"
         )
 

@@ -8,9 +8,9 @@ from scipy import stats
 N_BOOTSTRAP = 999
 N_SIMULATED = 400
 _N_INNER = 199
-# Resampling few audits prints too little: with 10, up to 3.5 points below the coverage of 2,000
-# draws. The nominal coverage counts as much as this number of audits.
-_PRIOR_AUDITS = 5
+# Resampling few audits prints too little: with 10, up to 4 points below that of 2,000 draws.
+# The nominal coverage counts as much as this number of audits.
+_PRIOR_AUDITS = 8
 
 
 def standard_error(values: np.ndarray) -> np.ndarray:

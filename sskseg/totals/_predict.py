@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -19,7 +21,7 @@ def predict_tiles(
     images: Iterable[ArrayLike],
     tile: int | Sequence[int],
     *,
-    regions: Sequence[ArrayLike] | None = None,
+    regions: Sequence[Any] | None = None,
 ) -> pd.DataFrame:
     """Count the objects of images in equal tiles, in two orientations.
 
@@ -49,6 +51,12 @@ def predict_tiles(
         If there is no image, the estimator predicts no label images or joins sections, or the
         number of regions differs.
 
+    Warns
+    -----
+    UserWarning
+        What the estimator warns of, with the position of the image: `sskseg.DomainCheck` finds it
+        unlike the training images, so audit all of its tiles (`certain` of `plan_audit`).
+
     See Also
     --------
     count_tiles : For tables of objects, such as those of `sskseg.scans.count_scan`.
@@ -75,8 +83,9 @@ def predict_tiles(
         if regions is not None and i >= len(regions):
             raise ValueError(f"regions must be one for each image, got {len(regions)}.")
         sample = images[i : i + 1] if isinstance(images, ImageStack) else np.asarray(image)[None]
-        labels = _labels(estimator, sample)
-        tables = [labels, _labels(estimator, _mirrored(sample))[::-1]]
+        with _naming(i):
+            labels = _labels(estimator, sample)
+            tables = [labels, _labels(estimator, _mirrored(sample))[::-1]]
         place = None if regions is None else regions[i]
         counted = count_tiles(
             [measure_objects(x, columns=["centroid"]) for x in tables],
@@ -88,6 +97,16 @@ def predict_tiles(
     if regions is not None and len(regions) != len(parts):
         raise ValueError(f"regions must be {len(parts)}, one for each image, got {len(regions)}.")
     return pd.concat(parts, ignore_index=True)
+
+
+@contextmanager
+def _naming(i):
+    """Issue each warning once, and name the image, which the estimator has alone."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    for text, category in dict.fromkeys((str(w.message), w.category) for w in caught):
+        warnings.warn(f"images[{i}]: {text}", category, stacklevel=4)
 
 
 def _mirrored(sample):

@@ -46,8 +46,8 @@ def totals_by_region(
     if lacking:
         warnings.warn(
             f"Regions {lacking[:5]} have no interval ({len(lacking)} of {len(table)} regions): they"
-            f" have fewer than {_MIN_AUDITS} audits each, or only audits without an error. Draw more"
-            " tiles, or a plan for each region.",
+            f" have fewer than {_MIN_AUDITS} audits each, or only audits without an error. Draw"
+            " more tiles, or a plan for each region.",
             stacklevel=3,
         )
     return table

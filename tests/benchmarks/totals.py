@@ -102,8 +102,11 @@ def coverage(path, names, n_draws):
     every = dict(list(pd.read_csv(path).groupby(["data", "tile"])))
     for (name, tile), tiles in every.items():
         # Without counts in the weight, and at 90 %, as in the study that the draw comes from.
-        other = [(k, 0.95, 0.0) for k in (10, 20, 30)] + [(20, 0.9, 0.1)]
-        runs = [(k, 0.95, 0.1) for k in (10, 20, 30)] + (other if name == "nuclei" else [])
+        other = {
+            "nuclei": [(k, 0.95, 0.0) for k in (10, 20, 30)] + [(20, 0.9, 0.1)],
+            "puncta, LogBlobs": [(20, 0.95, 0.0)],
+        }
+        runs = [(k, 0.95, 0.1) for k in (10, 20, 30)] + other.get(name, [])
         for k, confidence, weight in runs if name in names else ():
             key = {"kind": "coverage", "data": name, "tile": int(tile), "k": k,
                    "confidence": confidence, "count_weight": weight, "draws": n_draws}  # fmt: skip

@@ -58,9 +58,7 @@ def audit(out, extra=0):
     frames = pd.read_csv(out / "frames.csv")
     counts = read_plan(out).tiles["count"][frames["tile"]].to_numpy() + extra
     counts += np.arange(len(frames)) % 2
-    pd.DataFrame({"name": frames["name"], "count": counts}).to_csv(
-        out / "counts.csv", index=False
-    )
+    pd.DataFrame({"name": frames["name"], "count": counts}).to_csv(out / "counts.csv", index=False)
     return dict(zip(frames["tile"], counts, strict=True))
 
 
@@ -132,7 +130,9 @@ def test_groups_are_compared(folder, tmp_path, capsys):
     arguments = ["totals", "compare", *audits, "--groups", "control,control,mutant,mutant"]
     capsys.readouterr()
     assert run(*arguments, "--method", "permutation", "--out", tmp_path / "result") == 0
-    assert "mutant / control" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "mutant / control" in printed
+    assert "with another animal in each group" in printed
     found = json.loads((tmp_path / "result" / "comparison.json").read_text())["result"]
     assert found["ratio"] > 1
     assert found["p_value"] == pytest.approx(2 / 6)

@@ -1,5 +1,7 @@
 """Tiles of images, of tables in files, and of regions."""
 
+import warnings
+
 import dask.array as da
 import numpy as np
 import pandas as pd
@@ -9,7 +11,7 @@ import tifffile
 from sskseg import InstanceCounter, OtsuWatershed, PixelForest
 from sskseg.datasets import make_cells
 from sskseg.images import ImageStack
-from sskseg.io import write_object_table
+from sskseg.io import write_object_table, write_rois
 from sskseg.morphology import measure_objects
 from sskseg.totals import count_tiles, plan_audit, predict_tiles
 
@@ -68,6 +70,21 @@ def test_regions_are_one_for_each_image(cells, tmp_path):
             predict_tiles(model, X[:2], 32, regions=regions)
 
 
+def test_warnings_name_the_image():
+    class Noisy(Strict):
+        def transform(self, X):
+            if np.asarray(X).max() > 1:
+                warnings.warn("bright", UserWarning, stacklevel=2)
+            return super().transform(X)
+
+    images = np.zeros((3, 8, 8))
+    images[1, 1, 1] = 2
+    with pytest.warns(UserWarning, match="bright") as caught:
+        predict_tiles(Noisy(), images, 4)
+    assert [str(w.message) for w in caught] == ["images[1]: bright"]
+    assert caught[0].filename == __file__
+
+
 def test_what_predicts_no_objects_is_refused(cells):
     X, y, model = cells
     with pytest.raises(ValueError, match="images must hold one image at least"):
@@ -90,7 +107,7 @@ def test_tables_in_files_are_counted_part_by_part(tmp_path, monkeypatch, name):
     write_object_table(tmp_path / name, table)
     from sskseg.io import object_tables
 
-    parts = [*object_tables.iterate_object_table(tmp_path / name, ["centroid_x"], n_rows=20)]
+    parts = [*object_tables.iterate_object_table(tmp_path / name, ["centroid_x"], chunk_size=20)]
     assert [len(part) for part in parts] == [20, 20, 10]
     np.testing.assert_array_equal(pd.concat(parts)["centroid_x"], table["centroid_x"])
     spacing = {"spacing": (0.5, 0.5)}
@@ -130,6 +147,16 @@ def test_regions_are_read_from_zarr():
     atlas = zarr.array(np.arange(64).reshape(8, 8), chunks=(4, 4))
     table = pd.DataFrame({"centroid_y": [1.0], "centroid_x": [1.0]})
     assert count_tiles([table], (8, 8), 4, regions=atlas)["region"].tolist() == [18, 22, 50, 54]
+
+
+def test_regions_are_read_from_rois(tmp_path):
+    atlas = np.zeros((64, 64), int)
+    atlas[:, :20], atlas[:, 20:] = 1, 2
+    write_rois(tmp_path / "atlas.geojson", atlas)
+    table = pd.DataFrame({"centroid_y": [1.0], "centroid_x": [1.0]})
+    found = count_tiles([table], (64, 64), 32, regions=tmp_path / "atlas.geojson")["region"]
+    assert found.nunique() == 2
+    assert found[0] == found[2] != found[1] == found[3]
 
 
 def test_bad_regions_are_refused():

@@ -155,6 +155,12 @@ def _compare(options):
     choices = {"per": options.per, "method": options.method, "confidence": options.confidence}
     comparison = compare_groups(totals, options.groups, **choices)
     say(options, str(comparison))
+    say(
+        options,
+        f"Standard error of the log ratio {comparison.standard_error:.3f}; with another animal in"
+        f" each group {comparison.one_more_animal:.3f}, with another audit in each animal"
+        f" {comparison.one_more_audit:.3f}",
+    )
     say(options, f"\n{comparison.sentence()}")
     found = _plain(asdict(comparison)) | {"sentence": comparison.sentence()}
     if options.out is None or options.dry_run:
