@@ -15,16 +15,17 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from ..io.ome_zarr.metadata import warn_of_unit
 from ..io.scans import Scan
 from ..training.prediction_callbacks import Prediction
 from .boxes import n_pixels
 from .checkpoints import Ledger
-from .dependencies import downsample_tasks, object_tasks, write_tasks
+from .dependencies import task_graph
 from .domain import check_domain
 from .estimate import worker_memory
 from .fingerprint import fingerprint, predict_shape
-from .joining import REASONS, join_blocks
-from .output import clean, finish, remove
+from .joining import REASONS
+from .output import clean, remove
 from .plan import make_plan
 from .progress import Progress
 from .scaling import freeze_scaling
@@ -206,16 +207,11 @@ def count_scan(
     check_source(plan, store, run["stamps"])
     if not ledger.has("done", 0):
         store = Store(destination, ledger.take_over())
+        warn_of_unit(plan.scan.unit, stacklevel=2)
         plan = freeze_scaling(check_domain(plan), store.ledger)
         workers = Workers(plan, store, client, n_workers)
         with closing(_progress(estimator, plan, store.ledger, verbose)) as progress:
-            workers.run(object_tasks(plan), progress)
-            join_blocks(plan, store.ledger)
-            store.create_labels(plan, _n_objects(plan, store))
-            workers.run(write_tasks(plan), progress)
-            for level in downsample_tasks(plan):
-                workers.run(level)
-            finish(plan, store)
+            workers.run(task_graph(plan), progress)
     clean(plan, store)
     Prediction(estimator, 1).end()
     return _result(plan, store)

@@ -21,22 +21,26 @@ from ..io.scans import image_group, ngff_unit
 from ..morphology import merge_sums, sums_to_table
 from .checkpoints import Ledger
 from .plan import Plan
-from .store import Store
+from .store import TABLES, Store
 from .verification import finished_inputs
 
 _SUMS = (
     "label", "size", "position", "low", "high", "moments", "score", "intensity", "min_intensity",
     "max_intensity", "contour",
 )  # fmt: skip
-_TABLES = ("objects.parquet", "objects.csv")
 _TEMPORARY = (
-    "scaling", "predict", "edges", "sums", "objects", "match", "write", "downsample"
+    "scaling", "predict", "edges", "sums", "objects", "match", "write", "downsample", "table"
 )  # fmt: skip
 
 
-def finish(plan: Plan, store: Store) -> None:
-    """Write the table and the metadata, and record that the run is done."""
+def write_table(plan: Plan, store: Store, _: int) -> None:
+    """Write the table of all objects."""
     _write_table(store.destination, _tables(plan, store.ledger))
+    store.ledger.write("table", 0)
+
+
+def finish(plan: Plan, store: Store, _: int) -> None:
+    """Write the metadata, and record that the run is done."""
     _write_metadata(plan, store.destination)
     inputs = finished_inputs(plan, store)
     store.ledger.write(
@@ -59,7 +63,7 @@ def remove(destination: Path) -> None:
     The record that it is finished goes first, and the record of the run last, so that a removal
     that is killed can be repeated.
     """
-    names = ["labels", "probabilities", "cores", "zarr.json", *_TABLES, *map(_part, _TABLES)]
+    names = ["labels", "probabilities", "cores", "zarr.json", *TABLES, *map(_part, TABLES)]
     ledger = destination / "ledger"
     Ledger(ledger).release()  # so that workers of that run write no more
     for path in [*ledger.glob("*"), *(destination / name for name in names)]:
@@ -114,7 +118,7 @@ def _write_table(destination, tables):
     import pyarrow as pa
     from pyarrow import csv, parquet
 
-    parts = [destination / _part(name) for name in _TABLES]
+    parts = [destination / _part(name) for name in TABLES]
     first = next(tables)
     schema = pa.Schema.from_pandas(first, preserve_index=False)
     header = names_with_units(schema.names, first.attrs.get("units", {}))
@@ -129,7 +133,7 @@ def _write_table(destination, tables):
                 rows = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
                 binary.write_table(rows)
                 text.write_table(rows.rename_columns(header))
-    for part, name in zip(parts, _TABLES, strict=True):
+    for part, name in zip(parts, TABLES, strict=True):
         part.replace(destination / name)
 
 
@@ -143,7 +147,7 @@ def _write_metadata(plan, destination):
         transformations(np.array(plan.scan.spacing) * factor)
         for _, factor in pyramid_levels(plan.shape)
     ]
-    axes = axes_metadata(plan.axes, plan.scan.unit, stacklevel=4)
+    axes = axes_metadata(plan.axes, plan.scan.unit)
     labels = {
         "multiscales": multiscales("labels", axes, levels, "0.5"),
         "image-label": _image_label(plan.scan, destination),

@@ -16,9 +16,17 @@ from typing import Any
 from ..training.prediction_callbacks import PredictionStopped, check_stop, stoppable
 from .checkpoints import TakenOver
 from .dependencies import Block
+from .output import finish, write_table
 from .plan import Plan
 from .store import Store
-from .tasks import downsample_labels, find_objects, match_objects, predict_block, write_labels
+from .tasks import (
+    downsample_labels,
+    find_objects,
+    join_scan,
+    match_objects,
+    predict_block,
+    write_labels,
+)
 
 _RETRIES = 2
 _POLL = 0.2  # seconds between two checks for a request to stop
@@ -27,9 +35,13 @@ TASKS: dict[str, Callable[[Plan, Store, int], int | None]] = {
     "predict": predict_block,
     "objects": find_objects,
     "match": match_objects,
+    "join": join_scan,
     "write": write_labels,
     "downsample": downsample_labels,
+    "table": write_table,
+    "finish": finish,
 }
+_LEADING = {"join", "table", "finish"}  # of the whole scan: in the process that leads a cluster
 
 
 class ScanError(RuntimeError):
@@ -133,7 +145,7 @@ class Workers:
 
     def _pool(self):
         if self.client is not None:
-            return _Cluster(self.client, self.remote)
+            return _Cluster(self.client, (self.plan, self.store), self.remote)
         return _Threads(self.plan, self.store, self.n_workers)
 
     def _unfinished(self, needs):
@@ -205,9 +217,10 @@ class _Threads:
 
 
 class _Cluster:
-    def __init__(self, client, work):
-        self.client, self.work = client, work
+    def __init__(self, client, work, remote):
+        self.client, self.work, self.remote = client, work, remote
         self.running, self.lock = set(), threading.Lock()
+        self.leading = ThreadPoolExecutor(1)
 
     def __enter__(self):
         return self._submit
@@ -216,9 +229,12 @@ class _Cluster:
         with self.lock:
             left = list(self.running)
         self.client.cancel(left)  # where the run was interrupted
+        self.leading.shutdown(wait=True, cancel_futures=True)
 
     def _submit(self, task, block):
-        future = self.client.submit(attempt, self.work, task, block, pure=False)
+        if task in _LEADING:
+            return self.leading.submit(copy_context().run, attempt, self.work, task, block)
+        future = self.client.submit(attempt, self.remote, task, block, pure=False)
         with self.lock:
             self.running.add(future)
         future.add_done_callback(self._forget)

@@ -16,6 +16,7 @@ from .plan import Plan
 
 _MAX_CHUNK = {2: (512, 512), 3: (128, 128, 128)}  # pixels of a chunk on disk
 _MAX_CHUNK_OF_SECTIONS = (16, 512, 512)
+TABLES = ("objects.parquet", "objects.csv")
 _ENTRIES = {"objects": ("objects", "edges", "sums")}  # of a task in the ledger; else one
 
 
@@ -73,6 +74,13 @@ class Store:
 
     def finished(self, plan: Plan, task: str, i: int) -> bool:
         """Whether all that a task writes for a block exists and is undamaged."""
+        if task == "join":
+            return self.ledger.has("join", len(plan.grid)) and self._has_labels(plan)
+        if task == "table":
+            files = (self.destination / name for name in TABLES)
+            return self.ledger.has("table", 0) and all(file.is_file() for file in files)
+        if task == "finish":
+            return self.ledger.has("done", 0)
         if not all(self.ledger.has(entry, i) for entry in _ENTRIES.get(task, (task,))):
             return False
         written = _written(plan, task, i)
@@ -83,6 +91,12 @@ class Store:
             self._has_checksum(array, region, entry.get(key))
             for key, (array, region) in written.items()
         )
+
+    def _has_labels(self, plan):
+        import zarr
+
+        root = zarr.open_group(self.destination, mode="a")
+        return all(name in root for name in _label_arrays(plan, np.dtype(np.uint8)))
 
     def _has_checksum(self, name, region, crc):
         try:
