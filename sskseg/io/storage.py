@@ -1,0 +1,207 @@
+"""Where a result is written: a folder, or a place in an object store."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from .atomic import atomic_path, write_atomically
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: not a drive of Windows
+_PART = re.compile(r"\.[0-9a-f]{16}\.part$")  # of files that are not complete
+_NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+
+
+class AccessRefused(PermissionError):
+    """An object store refuses the credentials, or what they are used for."""
+
+
+class Storage(Protocol):
+    """Named contents below a place; it can be pickled.
+
+    A key is a relative path with slashes. An error of the store is raised; it never counts as a
+    missing key.
+    """
+
+    @property
+    def place(self) -> str:
+        """Path or URL of the place."""
+
+    @property
+    def options(self) -> dict[str, Any] | None:
+        """Options of the object store; None of a folder."""
+
+    def read(self, key: str) -> bytes | None:
+        """Return the content of a key; None where it does not exist."""
+
+    def put(self, key: str, content: bytes) -> None:
+        """Write the content of a key; who reads it gets the old or the new content as a whole."""
+
+    def create(self, key: str, content: bytes) -> bool:
+        """Write the content of a key that does not exist, and return whether it has this content.
+
+        Of several callers with different contents, one gets True. A repeated call gets True, too,
+        since the reply to the first one may be lost: who must be the only one puts a random number
+        into the content.
+        """
+
+    def list(self, prefix: str = "") -> list[str]:
+        """List the keys below a prefix, which is a key itself, sorted."""
+
+    def remove(self, key: str) -> None:
+        """Remove a key, if it exists."""
+
+    def remove_all(self, prefix: str = "") -> None:
+        """Remove all keys below a prefix."""
+
+    def new_file(self, key: str) -> AbstractContextManager[Path]:
+        """Give a path to write to, which becomes the content of a key at the end of the block."""
+
+    def zarr(self) -> Any:
+        """Return what zarr opens as a group: a path or a zarr store."""
+
+    def explained(self) -> AbstractContextManager[None]:
+        """Name the place in errors of the block."""
+
+
+def is_url(place: Any) -> bool:
+    """Whether a place is a URL, such as ``s3://bucket/scan.zarr``, and not a path."""
+    return isinstance(place, str) and _URL.match(place) is not None
+
+
+def open_storage(
+    place: str | os.PathLike[str], storage_options: Mapping[str, Any] | None = None
+) -> Storage:
+    """Open a folder or a place in an object store, which need not exist.
+
+    Parameters
+    ----------
+    place : str or path-like
+        A path, or a URL that fsspec opens: ``s3://bucket/result``, ``file://``, ``memory://``.
+    storage_options : dict, default=None
+        Options of the file system of fsspec, such as ``endpoint_url``, ``key`` and ``secret`` of
+        s3; None: those of the environment.
+
+    Returns
+    -------
+    Storage
+
+    Raises
+    ------
+    ValueError
+        For `storage_options` of a path, and URLs of an unknown protocol.
+    ImportError
+        If fsspec or the library of the protocol is not installed (extra ``cloud``).
+    """
+    if is_url(place) and not str(place).startswith("file://"):
+        from .object_storage import ObjectStorage
+
+        return ObjectStorage.open(str(place), storage_options)
+    if storage_options:
+        raise ValueError(
+            f"storage_options are for URLs such as s3://bucket/result, got the path {place!s} and "
+            f"the options {sorted(storage_options)}."
+        )
+    return FileStorage(Path(str(place).removeprefix("file://")).absolute())
+
+
+@dataclass(frozen=True)
+class FileStorage:
+    """A folder; see `Storage`.
+
+    Parameters
+    ----------
+    folder : Path
+    """
+
+    folder: Path
+
+    @property
+    def place(self) -> str:
+        return str(self.folder)
+
+    @property
+    def options(self) -> None:
+        return None
+
+    def read(self, key: str) -> bytes | None:
+        try:
+            return (self.folder / key).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def put(self, key: str, content: bytes) -> None:
+        write_atomically(self._new_path(key), content)
+
+    def create(self, key: str, content: bytes) -> bool:
+        path = self._new_path(key)
+        part = path.with_name(f"{path.name}.{secrets.token_hex(8)}.part")
+        try:
+            part.write_bytes(content)
+            os.link(part, path)
+        except FileExistsError:
+            return self.read(key) == content
+        except OSError as error:
+            if error.errno not in _NO_LINKS:
+                raise
+            return self._create_without_links(path, content)
+        finally:
+            part.unlink(missing_ok=True)
+        return True
+
+    def _create_without_links(self, path, content):
+        """Create a file in a file system without hard links: a reader may find a part of it."""
+        try:
+            with path.open("xb") as file:
+                file.write(content)
+        except FileExistsError:
+            return path.read_bytes() == content
+        return True
+
+    def list(self, prefix: str = "") -> list[str]:
+        keys = []
+        for folder, _, names in os.walk(self.folder / prefix, onerror=_raise_unless_missing):
+            below = Path(folder).relative_to(self.folder)
+            keys += [(below / name).as_posix() for name in names if not _PART.search(name)]
+        return sorted(keys)
+
+    def remove(self, key: str) -> None:
+        (self.folder / key).unlink(missing_ok=True)
+
+    def remove_all(self, prefix: str = "") -> None:
+        folder = self.folder / prefix
+        while folder.is_dir():
+            with suppress(FileNotFoundError):  # another process removes it, too
+                shutil.rmtree(folder)
+
+    @contextmanager
+    def new_file(self, key: str) -> Iterator[Path]:
+        path = self._new_path(key)
+        for old in path.parent.glob(f"{path.name}.*.part"):  # of a run that was killed
+            old.unlink(missing_ok=True)
+        with atomic_path(path) as part:
+            yield part
+
+    def zarr(self) -> Path:
+        return self.folder
+
+    def explained(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def _new_path(self, key):
+        path = self.folder / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def _raise_unless_missing(error):
+    if not isinstance(error, FileNotFoundError):
+        raise error
