@@ -79,11 +79,11 @@ def check_shard(shard: Any, client: Any, resume: bool) -> Shard | None:
         )
     if client is not None:
         raise ValueError(
-            "shard and client exclude each other: shards need no scheduler. Omit one of the two."
+            f"client must be None with a shard, got shard={shard!r}: shards need no scheduler."
         )
     if not resume:
         raise ValueError(
-            "resume=False with shard would remove what other shards have finished: give another "
+            "resume=False with a shard would remove what other shards have finished: give another "
             "destination, or remove it before the shards start."
         )
     return Shard(index, count)

@@ -96,7 +96,8 @@ def _run(options, model, scan):
             result = count_scan(
                 model, scan, options.out, client=client, n_workers=options.workers, mask=mask,
                 resume=not options.fresh, intensity=options.intensity,
-                skip_below=options.skip_below, verbose=not options.json, **shapes,
+                skip_below=options.skip_below, verbose=not options.json, shard=options.shard,
+                **shapes,
             )  # fmt: skip
         except ScanError as error:
             raise CommandFailed(str(error)) from error
