@@ -203,13 +203,16 @@ def _info(command):
 
 def _scan(command):
     command.add_argument("action", choices=("plan", "run", "status"))
-    command.add_argument("source", help="scan; with status the destination")
+    command.add_argument(
+        "source",
+        help="scan; with status the destination. Both may be URLs, such as s3://bucket/scan.zarr",
+    )
     command.add_argument(
         "--model",
         type=Path,
         help=_MODEL_HELP,
     )
-    command.add_argument("--out", type=Path, help="destination folder")
+    command.add_argument("--out", help="destination: a folder or a URL")
     _spacing(command)
     for name in ("block-shape", "halo"):
         command.add_argument(

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..io import atomic_path
+from ..io import write_atomically
 
 _PACKAGES = ("numpy", "pandas", "scikit-image", "scikit-learn", "scipy", "tifffile", "torch")
 
@@ -46,6 +46,10 @@ class Record:
         **results : object
             What else to store, by name: what JSON holds.
         """
+        write_atomically(path, self.content(**results))
+
+    def content(self, **results: Any) -> bytes:
+        """Return the record as JSON, with `results` as `write` takes them."""
         finished = datetime.now(UTC)
         content = {
             "command": ["sskseg", *self.arguments],
@@ -60,8 +64,7 @@ class Record:
             "parameters": {name: _plain(value) for name, value in self.parameters.items()},
             **results,
         }
-        with atomic_path(path) as temporary:
-            temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        return (json.dumps(content, indent=1) + "\n").encode()
 
 
 def _files(path):

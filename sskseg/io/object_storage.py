@@ -16,6 +16,7 @@ from .storage import AccessRefused
 # 429, 500, 502, 503, 504 and connections that break; s3fs repeats it where requests are throttled.
 _S3_RETRIES = {"retries": {"mode": "legacy", "max_attempts": 5}}
 _REFUSALS = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError")
+_CLIENTS = ("botocore", "aiobotocore", "aiohttp", "azure", "google")  # raise errors of their own
 
 
 @dataclass(frozen=True)
@@ -98,22 +99,21 @@ class ObjectStorage:
         return True
 
     def list(self, prefix: str = "") -> list[str]:
-        files, path = self._connection
+        (files, root), path = self._connection, self._path(prefix)
         with self.explained():
             files.invalidate_cache()  # other processes write, too
-            found = files.find(self._path(prefix))
-        return sorted(each.removeprefix(f"{path}/") for each in found)
+            found = files.find(path)
+        return sorted(each[len(root) + 1 :] for each in found if each.startswith(f"{path}/"))
 
     def remove(self, key: str) -> None:
         with self.explained(), suppress(FileNotFoundError):
             self._connection[0].rm_file(self._path(key))
 
     def remove_all(self, prefix: str = "") -> None:
-        files, path = self._connection
-        keys = [f"{path}/{key}" for key in self.list(prefix)]
+        keys = [self._path(key) for key in self.list(prefix)]
         with self.explained(), suppress(FileNotFoundError):
             if keys:
-                files.rm(keys)
+                self._connection[0].rm(keys)
 
     @contextmanager
     def new_file(self, key: str) -> Iterator[Path]:
@@ -156,6 +156,6 @@ def _explained(url):
                 "environment and files that fsspec and the library of the store read), whether "
                 "they have expired, and that they may read, write, list and delete there."
             ) from error
-        if isinstance(error, OSError) or type(error).__module__.startswith("botocore."):
+        if isinstance(error, OSError) or type(error).__module__.split(".")[0] in _CLIENTS:
             raise OSError(f"{url} failed: {error}") from error
         raise

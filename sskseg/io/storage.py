@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import posixpath
 import re
 import secrets
 import shutil
@@ -12,11 +13,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from .atomic import atomic_path, write_atomically
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: not a drive of Windows
-_PART = re.compile(r"\.[0-9a-f]{16}\.part$")  # of files that are not complete
+_PART = ".part"  # suffix of files that are not complete
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -105,12 +107,30 @@ def open_storage(
         from .object_storage import ObjectStorage
 
         return ObjectStorage.open(str(place), storage_options)
+    check_no_options(storage_options, place)
+    return FileStorage(Path(str(place).removeprefix("file://")).absolute())
+
+
+def check_no_options(storage_options: Any, place: Any) -> None:
+    """Refuse options of an object store for a path."""
     if storage_options:
         raise ValueError(
-            f"storage_options are for URLs such as s3://bucket/result, got the path {place!s} and "
-            f"the options {sorted(storage_options)}."
+            "storage_options must be None for a path; they are for URLs such as s3://bucket/scan, "
+            f"got {sorted(storage_options)} for {place!s}."
         )
-    return FileStorage(Path(str(place).removeprefix("file://")).absolute())
+
+
+def relative_place(place: str, start: str) -> str | None:
+    """Return the path from one place to another, with slashes; None where there is none."""
+    if is_url(place) or is_url(start):
+        there, here = urlsplit(place), urlsplit(start)
+        if (there.scheme, there.netloc) != (here.scheme, here.netloc):
+            return None
+        return posixpath.relpath(there.path, here.path)
+    try:
+        return Path(os.path.relpath(place, start)).as_posix()
+    except ValueError:  # on another drive of Windows
+        return None
 
 
 @dataclass(frozen=True)
@@ -170,7 +190,7 @@ class FileStorage:
         keys = []
         for folder, _, names in os.walk(self.folder / prefix, onerror=_raise_unless_missing):
             below = Path(folder).relative_to(self.folder)
-            keys += [(below / name).as_posix() for name in names if not _PART.search(name)]
+            keys += [(below / name).as_posix() for name in names if not name.endswith(_PART)]
         return sorted(keys)
 
     def remove(self, key: str) -> None:
@@ -203,5 +223,5 @@ class FileStorage:
 
 
 def _raise_unless_missing(error):
-    if not isinstance(error, FileNotFoundError):
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
         raise error

@@ -1,23 +1,23 @@
-"""The ledger of finished blocks, on disk: a run that is killed resumes where it was."""
+"""The ledger of finished blocks, as files or objects: a run that is killed resumes where it was."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import time
 import uuid
 import zlib
-from pathlib import Path
+from collections import Counter
 from typing import Any
 
 import numpy as np
 from safetensors.numpy import load, save
 
-from ..io.atomic import write_atomically
+from ..io.storage import Storage
 
 _VERSION = "5"  # of the files below
-_OWNER = "owner"
+_RUN, _OWNER = "ledger/run.json", "ledger/owner"
 _NOT_COMPARED = {"stamps", "blocks"}  # of a run
+GROUP_SIZE = 1000  # blocks of a folder
 _PAUSES = (1.0, 4.0, 0.0)  # seconds between reads of it
 _PIECE = 2**30  # bytes that the compressor takes at a time
 
@@ -29,26 +29,26 @@ class TakenOver(RuntimeError):
 class Ledger:
     """The record of finished blocks of each task, with their results.
 
-    A file is written under a temporary name and renamed, and begins with a checksum: an entry is
-    complete, or counts as missing.
+    An entry appears as a whole, and begins with a checksum: it is complete, or counts as missing.
 
     Parameters
     ----------
-    folder : str or path-like
+    storage : Storage
+        Destination of the run, with the ledger below ``ledger``.
     owner : str, default=None
         Of `take_over`: nothing is written once another run has taken over.
     """
 
-    def __init__(self, folder: str | Path, owner: str | None = None):
-        self.folder, self.owner = Path(folder), owner
+    def __init__(self, storage: Storage, owner: str | None = None):
+        self.storage, self.owner = storage, owner
 
     @classmethod
-    def open(cls, folder: str | Path, run: dict[str, str]) -> Ledger:
+    def open(cls, storage: Storage, run: dict[str, str]) -> Ledger:
         """Start a ledger, or resume that of the same run.
 
         Parameters
         ----------
-        folder : str or path-like
+        storage : Storage
         run : dict of str to str
             What the result depends on: model, source, parameters. Other "stamps", of the files of
             the source, do not make it another run: see `update_stamps`. Nor do "blocks", which say
@@ -59,65 +59,75 @@ class Ledger:
         ValueError
             If the ledger is of another run, with what changed in the message, or damaged.
         """
-        ledger, run = cls(folder), {**run, "format": _VERSION}
-        earlier = ledger.run()
-        if earlier:
-            names = {*earlier, *run} - _NOT_COMPARED
-            changed = sorted(k for k in names if earlier.get(k) != run.get(k))
-            if changed:
-                raise ValueError(
-                    f"{ledger.folder.parent} holds a run of another {', '.join(changed)}: give "
-                    "another destination, or resume=False to start anew."
-                )
-            return ledger
-        ledger.folder.mkdir(parents=True, exist_ok=True)
-        ledger._write_run(run)
+        ledger, run = cls(storage), {**run, "format": _VERSION}
+        earlier = ledger.start(run)
+        names = {*earlier, *run} - _NOT_COMPARED
+        changed = sorted(k for k in names if earlier.get(k) != run.get(k))
+        if changed:
+            raise ValueError(
+                f"{storage.place} holds a run of another {', '.join(changed)}: give another "
+                "destination, or resume=False to start anew."
+            )
         return ledger
+
+    def start(self, run: dict[str, str]) -> dict[str, str]:
+        """Record a run where there is none, and return what is recorded."""
+        earlier = self.run()
+        if not earlier:
+            self.storage.create(_RUN, _run_content({**run, "format": _VERSION}))
+            earlier = self.run()  # of another process that started at the same time, or this one
+        return earlier
 
     def update_stamps(self, stamps: str) -> None:
         """Record new stamps of a source whose pixels are the same."""
-        self._write_run({**self.run(), "stamps": stamps})
+        self.storage.put(_RUN, _run_content({**self.run(), "stamps": stamps}))
 
-    def _write_run(self, run):
-        write_atomically(self.folder / "run.json", json.dumps(run, indent=1).encode())
+    def take_over(self, owner: str | None = None) -> str:
+        """Become the only run that writes, and return the `owner` for its other workers.
 
-    def take_over(self) -> str:
-        """Become the only run that writes, and return the `owner` for its other workers."""
-        self.owner = uuid.uuid4().hex
-        write_atomically(self.folder / _OWNER, self.owner.encode())
+        Parameters
+        ----------
+        owner : str, default=None
+            Of several processes that write together; None is a new one.
+        """
+        self.owner = owner or uuid.uuid4().hex
+        self.storage.put(_OWNER, self.owner.encode())
         return self.owner
 
     def release(self) -> None:
         """Let no run write any more."""
-        (self.folder / _OWNER).unlink(missing_ok=True)
+        self.storage.remove(_OWNER)
 
     def check_owner(self) -> None:
         """Raise `TakenOver` where another run has taken over."""
         if self.owner is None:
             return
         for pause in _PAUSES:  # file servers show an older file for some seconds
-            if self._owner() == self.owner:
+            if self.read_owner() == self.owner:
                 return
             time.sleep(pause)
         raise TakenOver(
-            f"Another call of count_scan has taken over {self.folder.parent}, or has ended."
+            f"Another call of count_scan has taken over {self.storage.place}, or has ended."
         )
 
-    def _owner(self):
-        try:
-            return (self.folder / _OWNER).read_text()
-        except FileNotFoundError:
-            return None
+    def read_owner(self) -> str | None:
+        """Return who writes; None where a run has ended, or none has begun."""
+        content = self.storage.read(_OWNER)
+        return None if content is None else content.decode()
+
+    def exists(self) -> bool:
+        """Whether a run is recorded, which may be damaged."""
+        return self.storage.read(_RUN) is not None
 
     def run(self) -> dict[str, str]:
         """Return what the recorded run depends on; empty where there is none."""
-        file = self.folder / "run.json"
-        return _read_run(file) if file.exists() else {}
+        content = self.storage.read(_RUN)
+        return {} if content is None else _parse_run(content, f"{self.storage.place}/{_RUN}")
 
     def n_finished(self) -> dict[str, int]:
         """Count the recorded blocks of each task."""
-        tasks = sorted(path for path in self.folder.glob("*") if path.is_dir())
-        return {path.name: sum(1 for _ in path.glob("*/?????????")) for path in tasks}
+        keys = (key.split("/") for key in self.storage.list("ledger"))
+        return dict(Counter(key[1] for key in keys if len(key) == 4 and len(key[-1]) == 9))
 
     def has(self, task: str, block: int) -> bool:
         """Whether the entry of a block exists and is undamaged."""
@@ -142,29 +152,44 @@ class Ledger:
         payload = _compressed(save(arrays))
         crc = zlib.crc32(payload).to_bytes(4, "big")
         self.check_owner()
-        path = self._path(task, block)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, crc + payload)
+        self.storage.put(_key(task, block), crc + payload)
+
+    def recorded(self, task: str, group: int) -> set[int]:
+        """List the recorded blocks of a task, of a group of `GROUP_SIZE`, without reading them."""
+        names = (key.rpartition("/")[2] for key in self.storage.list(_folder(task, group)))
+        return {int(name) for name in names if name.isdecimal()}
+
+    def discard(self, task: str, block: int) -> None:
+        """Remove the entry of a block, which is damaged."""
+        self.storage.remove(_key(task, block))
 
     def remove(self, task: str) -> None:
         """Remove the entries of a task that are not needed any more."""
-        shutil.rmtree(self.folder / task, ignore_errors=True)
-
-    def _path(self, task, block):
-        return self.folder / task / f"{block // 1000:06d}" / f"{block:09d}"
+        self.storage.remove_all(f"ledger/{task}")
 
     def _read(self, task, block):
-        try:
-            content = self._path(task, block).read_bytes()
-        except FileNotFoundError:
+        content = self.storage.read(_key(task, block))
+        if content is None:
             return None
         crc, payload = content[:4], content[4:]
         return payload if zlib.crc32(payload).to_bytes(4, "big") == crc else None
 
 
-def _read_run(file):
+def _key(task, block):
+    return f"{_folder(task, block // GROUP_SIZE)}/{block:09d}"
+
+
+def _folder(task, group):
+    return f"ledger/{task}/{group:06d}"
+
+
+def _run_content(run):
+    return json.dumps(run, indent=1).encode()
+
+
+def _parse_run(content, file):
     try:
-        run = json.loads(file.read_text(encoding="utf-8"))
+        run = json.loads(content.decode())
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{file} is damaged: {error}; resume=False starts anew.") from error
     if not isinstance(run, dict):

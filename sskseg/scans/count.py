@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from contextlib import closing
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,21 +17,19 @@ from sklearn.pipeline import Pipeline
 
 from ..io.ome_zarr.metadata import warn_of_unit
 from ..io.scans import Scan
+from ..io.storage import FileStorage, open_storage
 from ..training.prediction_callbacks import Prediction
-from .boxes import n_pixels
 from .checkpoints import Ledger
-from .dependencies import task_graph
 from .domain import check_domain
 from .estimate import worker_memory
 from .fingerprint import fingerprint, predict_shape
 from .joining import REASONS
 from .output import clean, remove
 from .plan import make_plan
-from .progress import Progress
-from .scaling import freeze_scaling
-from .scheduler import Workers
+from .running import run_tasks
+from .shards import check_shard
 from .store import Store
-from .validation import as_scan, check_destination, check_intensity, check_options
+from .validation import as_scan, check_intensity, check_options, open_destination
 from .verification import check_source
 
 if TYPE_CHECKING:
@@ -51,20 +49,28 @@ class ScanResult:
     cut : pandas.DataFrame
         Objects that are larger than the halo, or that two blocks segment differently: their ``id``
         and ``reason``. They are counted as the blocks segment them.
-    destination : Path
+    destination : Path or str
+        A URL is a str.
+    storage_options : dict, default=None
+        Of a URL, as `count_scan` takes them.
     """
 
     n_objects: int
     labels: Any
     cut: pd.DataFrame
-    destination: Path
+    destination: Path | str
+    storage_options: dict[str, Any] | None = field(default=None, repr=False)
 
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row for each object, as `InstanceCounter.measure` returns it, with the units of its
         columns in ``attrs["units"]`` if the scan has a unit; read from
         ``destination/objects.parquet`` at the first access."""
-        return pd.read_parquet(self.destination / "objects.parquet")
+        storage = open_storage(self.destination, self.storage_options)
+        with storage.explained():
+            return pd.read_parquet(
+                f"{storage.place}/objects.parquet", storage_options=storage.options
+            )
 
 
 def count_scan(
@@ -81,7 +87,9 @@ def count_scan(
     skip_below: float | None = None,
     mask: Any = None,
     n_workers: int | None = None,
+    shard: tuple[int, int] | None = None,
     verbose: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> ScanResult:
     """Count the objects of a scan larger than memory.
 
@@ -95,9 +103,10 @@ def count_scan(
         One scan; a path as `open_scan` takes it. Where segmenter and counter have
         ``sections="consecutive"``, its first axis counts the sections.
     destination : str or path-like
-        A folder, which becomes an OME-Zarr group of labels (NGFF 0.5) [1]_ with their pyramid,
-        beside ``objects.parquet`` and ``objects.csv``, whose first line has the units of columns
-        (``area [micrometer^2]``) if the scan has one.
+        A folder, or a URL of an object store such as ``s3://bucket/result``. It becomes an OME-Zarr
+        group of labels (NGFF 0.5) [1]_ with their pyramid, beside ``objects.parquet`` and
+        ``objects.csv``, whose first line has the units of columns (``area [micrometer^2]``) if the
+        scan has one.
     block_shape : tuple of int, default=None
         Pixels of the blocks that are split into objects; None is 2048 x 2048 or 128 x 512 x 512,
         less where a worker has little memory, in whole chunks of the scan, or the scan; a resumed
@@ -131,8 +140,17 @@ def count_scan(
     n_workers : int, default=None
         Threads where there is no client; None is one for each core. The network runs in one of them
         at a time, since torch has threads of its own; meanwhile others split, measure and write.
+    shard : (int, int), default=None
+        Index of this process, from 0, and the number of processes that count the scan together:
+        each is a call with the same arguments and a `destination` that all can write to. They share
+        the blocks without a scheduler; if one is killed, others take over its blocks. Every call
+        returns the whole result. It excludes `client` and ``resume=False``.
     verbose : bool, default=False
         Show a progress bar: voxels and voxels per second, blocks, objects so far, time left.
+    storage_options : dict, default=None
+        Of `destination` and `source` where they are URLs: options of the file system of fsspec,
+        such as ``endpoint_url``, ``key`` and ``secret`` of s3. What is not given comes from the
+        environment. A scan with other options is opened by `open_scan`.
 
     Returns
     -------
@@ -142,7 +160,9 @@ def count_scan(
     ------
     ValueError
         For an unsuitable estimator or source, and a destination that holds something else; before
-        anything is written.
+        anything is written. Also if another process is the same shard.
+    PermissionError
+        If an object store refuses the credentials.
     ScanError
         If blocks failed for good; all others are finished.
     PredictionStopped
@@ -185,40 +205,45 @@ def count_scan(
     .. [1] Moore et al. OME-NGFF: a next-generation file format for expanding bioimaging
        data-access strategies. Nature Methods 2021. :doi:`10.1038/s41592-021-01326-w`
     """
-    scan, destination = as_scan(source), Path(destination).absolute()
-    check_destination(destination)
+    scan = as_scan(source, storage_options)
+    storage = open_destination(destination, storage_options, source)
     check_intensity(intensity)
     check_options(
         resume=resume, keep_probabilities=keep_probabilities, verbose=verbose,
         skip_below=skip_below, n_workers=n_workers,
     )  # fmt: skip
-    earlier = Ledger(destination / "ledger").run() if block_shape is None and resume else {}
-    plan = _plan_run(
-        estimator, scan, block_shape, halo, earlier, memory=worker_memory(client, n_workers),
+    one_of = check_shard(shard, client, resume)
+    plan_run = partial(
+        _plan_run, estimator, scan, block_shape, halo, memory=worker_memory(client, n_workers),
         mask=mask, skip_below=skip_below, keep_probabilities=keep_probabilities,
         intensity=bool(intensity),
     )  # fmt: skip
+    plan = plan_run(Ledger(storage).run() if resume else {})
     run = fingerprint(plan, estimator)
-    if not resume and destination.exists():
-        remove(destination)
-    ledger = Ledger.open(destination / "ledger", run)
-    store = Store(destination)
+    if not resume:
+        remove(storage)
+    recorded = Ledger(storage).start(run)
+    if recorded["block_shape"] != run["block_shape"]:  # chosen by a shard that started meanwhile
+        plan = plan_run(recorded)
+        run = fingerprint(plan, estimator)
+    ledger = Ledger.open(storage, run)
+    store = Store(storage)
     store.create(plan)
     check_source(plan, store, run["stamps"])
     if not ledger.has("done", 0):
-        store = Store(destination, ledger.take_over())
         warn_of_unit(plan.scan.unit, stacklevel=2)
-        plan = freeze_scaling(check_domain(plan), store.ledger)
-        workers = Workers(plan, store, client, n_workers)
-        with closing(_progress(estimator, plan, store.ledger, verbose)) as progress:
-            workers.run(task_graph(plan), progress)
+        run_tasks(
+            estimator, check_domain(plan), store, client=client, n_workers=n_workers,
+            shard=one_of, verbose=verbose,
+        )  # fmt: skip
     clean(plan, store)
     Prediction(estimator, 1).end()
     return _result(plan, store)
 
 
 def _plan_run(estimator, scan, block_shape, halo, earlier, **options):
-    """Plan a run, with the blocks of an earlier run of unspecified `block_shape`."""
+    """Plan a run, with the blocks of an earlier run where `block_shape` is unspecified."""
+    earlier = earlier if block_shape is None else {}
     chosen = json.loads(earlier["block_shape"]) if "block_shape" in earlier else None
     plan = make_plan(estimator, scan, block_shape, halo, chosen=chosen, **options)
     if earlier and predict_shape(plan) != earlier.get("predict_shape"):  # it was specified
@@ -231,17 +256,13 @@ def _plan_run(estimator, scan, block_shape, halo, earlier, **options):
     return plan
 
 
-def _progress(estimator, plan, ledger, verbose):
-    sizes = [n_pixels(box) for box in plan.grid.boxes]
-    return Progress(estimator, sizes, verbose, lambda i: int(ledger.read("sums", i)["n"]))
-
-
 def _n_objects(plan, store):
     return int(store.ledger.read("join", len(plan.grid))["n_objects"])
 
 
 def _result(plan, store):
     import dask.array as da
+    import zarr
 
     joined = store.ledger.read("join", len(plan.grid))
     cut = pd.DataFrame({"id": joined["ids"], "reason": np.array(REASONS)[joined["reasons"]]})
@@ -253,5 +274,8 @@ def _result(plan, store):
             "halo or block_shape.",
             stacklevel=3,
         )
-    labels = da.from_zarr(store.destination / "labels" / "0")
-    return ScanResult(_n_objects(plan, store), labels, cut, store.destination)
+    storage = store.storage
+    with storage.explained():
+        labels = da.from_zarr(zarr.open_array(storage.zarr(), path="labels/0", mode="r"))
+    destination = storage.folder if isinstance(storage, FileStorage) else storage.place
+    return ScanResult(_n_objects(plan, store), labels, cut, destination, storage.options)

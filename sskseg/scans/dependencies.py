@@ -10,8 +10,14 @@ from .boxes import boxes
 from .grid import Grid
 from .plan import Plan
 from .pyramid import finer_region
+from .scaling import needs_scan
 
 Block = tuple[str, int]  # task and index
+
+
+def scaling_tasks(plan: Plan) -> dict[Block, list[Block]]:
+    """List the steps of the pipeline that need the whole scan; all other tasks need them."""
+    return {("scaling", index): [] for index, step in enumerate(plan.steps) if needs_scan(step)}
 
 
 def task_graph(plan: Plan) -> dict[Block, list[Block]]:

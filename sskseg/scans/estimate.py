@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -74,6 +75,7 @@ def plan_scan(
     mask: Any = None,
     n_workers: int | None = None,
     measure: bool = True,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> ScanPlan:
     """Estimate blocks, overhead, memory and time before a scan is counted.
 
@@ -84,13 +86,15 @@ def plan_scan(
     measure : bool, default=True
         Whether to predict one block, in the middle of those that the mask leaves, to estimate the
         time.
+    storage_options : dict, default=None
+        Of a URL, as in `open_scan`.
 
     Returns
     -------
     ScanPlan
     """
-    memory = worker_memory(client, n_workers)
-    plan = make_plan(estimator, as_scan(source), block_shape, halo, mask=mask, memory=memory)
+    memory, scan = worker_memory(client, n_workers), as_scan(source, storage_options)
+    plan = make_plan(estimator, scan, block_shape, halo, mask=mask, memory=memory)
     blocks = allowed_blocks(plan, plan.grid if plan.from_images else plan.network_grid)
     estimate = _summarize(plan, blocks)
     if not measure or not blocks:

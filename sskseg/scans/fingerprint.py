@@ -12,6 +12,7 @@ from sklearn.pipeline import Pipeline
 from .. import __version__
 from ..io import list_images
 from ..io.scans import ZARR_METADATA
+from ..io.storage import is_url
 from .code import VERSIONS
 from .digest import hash_of
 from .plan import Plan
@@ -71,8 +72,10 @@ def _hash_source(scan):
 def _stamps(scan):
     """Hash of the sizes and times of a scan's files: a file, the metadata of zarr, or sections.
 
-    Chunks of zarr are left out: `check_source` compares the pixels.
+    Chunks of zarr are left out, and what is in object stores: `check_source` compares the pixels.
     """
+    if is_url(scan.source):
+        return hashlib.sha256().hexdigest()
     path = Path(scan.source)
     if not path.exists():  # a dataset in a file
         path = Path(scan.source.rpartition(":")[0] or scan.source)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import warnings
 from itertools import chain
-from pathlib import Path
 
 import numpy as np
 
@@ -18,6 +16,7 @@ from ..io.ome_zarr.metadata import (
 )
 from ..io.ome_zarr.pyramid import pyramid_levels
 from ..io.scans import image_group, ngff_unit
+from ..io.storage import Storage, relative_place
 from ..morphology import merge_sums, sums_to_table
 from .checkpoints import Ledger
 from .plan import Plan
@@ -29,19 +28,20 @@ _SUMS = (
     "max_intensity", "contour",
 )  # fmt: skip
 _TEMPORARY = (
-    "scaling", "predict", "edges", "sums", "objects", "match", "write", "downsample", "table"
+    "scaling", "predict", "edges", "sums", "objects", "match", "write", "downsample", "table",
+    "claims", "heartbeats",
 )  # fmt: skip
 
 
 def write_table(plan: Plan, store: Store, _: int) -> None:
     """Write the table of all objects."""
-    _write_table(store.destination, _tables(plan, store.ledger))
+    _write_table(store.storage, _tables(plan, store.ledger))
     store.ledger.write("table", 0)
 
 
 def finish(plan: Plan, store: Store, _: int) -> None:
     """Write the metadata, and record that the run is done."""
-    _write_metadata(plan, store.destination)
+    _write_metadata(plan, store.storage)
     inputs = finished_inputs(plan, store)
     store.ledger.write(
         "done", 0, blocks=np.array([*inputs]), input_crc=np.array([*inputs.values()])
@@ -50,33 +50,34 @@ def finish(plan: Plan, store: Store, _: int) -> None:
 
 def clean(plan: Plan, store: Store) -> None:
     """Remove what a finished run does not need."""
-    for name in () if plan.keep_probabilities else plan.probability_arrays:
-        shutil.rmtree(store.destination / name, ignore_errors=True)
-    for entry in _TEMPORARY:
-        store.ledger.remove(entry)
+    probabilities = () if plan.keep_probabilities else plan.probability_arrays
+    try:
+        for name in (*probabilities, *(f"ledger/{entry}" for entry in _TEMPORARY)):
+            store.storage.remove_all(name)
+    except OSError as error:  # the result is complete
+        warnings.warn(
+            f"Temporary results in {store.storage.place} could not be removed: {error}. Another "
+            "call of count_scan removes them.",
+            stacklevel=3,
+        )
     store.ledger.release()
 
 
-def remove(destination: Path) -> None:
+def remove(storage: Storage) -> None:
     """Remove an earlier run.
 
     The record that it is finished goes first, and the record of the run last, so that a removal
     that is killed can be repeated.
     """
-    names = ["labels", "probabilities", "cores", "zarr.json", *TABLES, *map(_part, TABLES)]
-    ledger = destination / "ledger"
-    Ledger(ledger).release()  # so that workers of that run write no more
-    for path in [*ledger.glob("*"), *(destination / name for name in names)]:
-        if path.is_dir():
-            shutil.rmtree(path)
-        elif path.name != "run.json":
-            path.unlink(missing_ok=True)
-    shutil.rmtree(ledger, ignore_errors=True)
-
-
-def _part(name):
-    """A table while it is written."""
-    return f"{name}.part"
+    Ledger(storage).release()  # so that workers of that run write no more
+    entries = {key.split("/")[1] for key in storage.list("ledger")} - {"run.json", "done"}
+    for name in ("done", *sorted(entries)):
+        storage.remove_all(f"ledger/{name}")
+    for name in ("labels", "probabilities", "cores"):
+        storage.remove_all(name)
+    for name in ("zarr.json", *TABLES):
+        storage.remove(name)
+    storage.remove_all("ledger")
 
 
 def _tables(plan, ledger):
@@ -113,31 +114,29 @@ def _select(sums, mask):
     return {name: values[mask] for name, values in sums.items()}
 
 
-def _write_table(destination, tables):
+def _write_table(storage, tables):
     """Write Parquet and CSV, block by block, with units in the header of CSV."""
     import pyarrow as pa
     from pyarrow import csv, parquet
 
-    parts = [destination / _part(name) for name in TABLES]
     first = next(tables)
     schema = pa.Schema.from_pandas(first, preserve_index=False)
     header = names_with_units(schema.names, first.attrs.get("units", {}))
     fields = zip(schema, header, strict=True)
     text_schema = pa.schema([field.with_name(name) for field, name in fields])
     with (
-        parquet.ParquetWriter(parts[0], schema) as binary,
-        csv.CSVWriter(parts[1], text_schema) as text,
-    ):
+        storage.new_file(TABLES[0]) as binary_path, storage.new_file(TABLES[1]) as text_path,
+        parquet.ParquetWriter(binary_path, schema) as binary,
+        csv.CSVWriter(text_path, text_schema) as text,
+    ):  # fmt: skip
         for table in chain([first], tables):
             if len(table):
                 rows = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
                 binary.write_table(rows)
                 text.write_table(rows.rename_columns(header))
-    for part, name in zip(parts, TABLES, strict=True):
-        part.replace(destination / name)
 
 
-def _write_metadata(plan, destination):
+def _write_metadata(plan, storage):
     """Write the metadata of NGFF 0.5: a group of labels that holds one image of labels, with the
     size of a pixel at each level of its pyramid."""
     import zarr
@@ -150,19 +149,16 @@ def _write_metadata(plan, destination):
     axes = axes_metadata(plan.axes, plan.scan.unit)
     labels = {
         "multiscales": multiscales("labels", axes, levels, "0.5"),
-        "image-label": _image_label(plan.scan, destination),
+        "image-label": _image_label(plan.scan, storage),
     }
-    for group, content in (("", {"labels": ["labels"]}), ("labels", labels)):
-        set_attributes(zarr.open_group(destination / group, mode="a"), "0.5", content)
+    with storage.explained():
+        for path, content in (("", {"labels": ["labels"]}), ("labels", labels)):
+            group = zarr.open_group(storage.zarr(), path=path, mode="a")
+            set_attributes(group, "0.5", content)
 
 
-def _image_label(scan, destination):
+def _image_label(scan, storage):
     """Name the image of the labels, where it is an image of OME-Zarr, by its relative path."""
-    image = image_group(scan.source)
-    if image is None:
-        return {}
-    try:
-        path = os.path.relpath(image, destination / "labels")
-    except ValueError:  # on another drive of Windows
-        return {}
-    return {"source": {"image": Path(path).as_posix()}}
+    image = image_group(scan)
+    path = None if image is None else relative_place(image, f"{storage.place}/labels")
+    return {} if path is None else {"source": {"image": path}}

@@ -18,6 +18,7 @@ from .dependencies import Block
 from .output import finish, write_table
 from .plan import Plan
 from .queue import BlockQueue
+from .scaling import fit_scaling
 from .store import Store
 from .tasks import (
     downsample_labels,
@@ -32,6 +33,7 @@ _RETRIES = 2
 _POLL = 0.2  # seconds between two checks for a request to stop
 _MAX_SUBMITTED = 10_000  # blocks that a cluster holds at a time
 TASKS: dict[str, Callable[[Plan, Store, int], int | None]] = {
+    "scaling": fit_scaling,
     "predict": predict_block,
     "objects": find_objects,
     "match": match_objects,

@@ -21,8 +21,8 @@ class _Elsewhere(Exception):
 class ShardWorkers(Workers):
     """Run the blocks that no other shard does; see `Workers`.
 
-    Own blocks come first. Then this shard does blocks of others that have not begun or whose process
-    is dead, and waits for the rest.
+    Own blocks come first. Then this shard does blocks of others that nobody has begun, or whose
+    process is dead, and waits for the rest.
 
     Parameters
     ----------

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Any
 
+from ..io.storage import open_storage
 from .checkpoints import Ledger
 
 
@@ -32,12 +35,17 @@ class ScanStatus:
     total: dict[str, int]
 
 
-def scan_status(destination: Path) -> ScanStatus:
+def scan_status(
+    destination: str | os.PathLike, storage_options: Mapping[str, Any] | None = None
+) -> ScanStatus:
     """Read how far a run is, also while it runs.
 
     Parameters
     ----------
-    destination : Path
+    destination : str or path-like
+        A path or a URL.
+    storage_options : dict, default=None
+        Of a URL, as in `open_scan`.
 
     Returns
     -------
@@ -48,7 +56,7 @@ def scan_status(destination: Path) -> ScanStatus:
     ValueError
         If it is no destination of `count_scan`, or damaged.
     """
-    ledger = Ledger(destination / "ledger")
+    ledger = Ledger(open_storage(destination, storage_options))
     run = ledger.run()
     if not run:
         raise ValueError(f"{destination} is no destination of a scan: it has no record of a run.")

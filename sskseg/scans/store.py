@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ..io.ome_zarr.checks import smallest_dtype
 from ..io.ome_zarr.pyramid import pyramid_levels
+from ..io.storage import Storage
 from .boxes import Box, chunk_side
 from .checkpoints import Ledger, checksum
 from .plan import Plan
@@ -22,21 +23,21 @@ _ENTRIES = {"objects": ("objects", "edges", "sums")}  # of a task in the ledger;
 
 @dataclass(frozen=True)
 class Store:
-    """The arrays and the ledger in a folder.
+    """The arrays and the ledger of a destination.
 
     Parameters
     ----------
-    destination : Path
+    storage : Storage
     owner : str, default=None
         Of the ledger: nothing is written once another run has taken over.
     """
 
-    destination: Path
+    storage: Storage
     owner: str | None = None
 
     @property
     def ledger(self) -> Ledger:
-        return Ledger(self.destination / "ledger", self.owner)
+        return Ledger(self.storage, self.owner)
 
     def create(self, plan: Plan) -> None:
         """Create the group, and the arrays of probabilities that do not exist."""
@@ -48,16 +49,19 @@ class Store:
         self._create(plan, _label_arrays(plan, smallest_dtype(0, n_objects)))
 
     def _create(self, plan, arrays):
-        import zarr
+        from zarr.errors import ContainsArrayError
 
-        root = zarr.open_group(self.destination, mode="a")
-        for name, options in arrays.items():
-            if name not in root:
-                root.create_array(name, dimension_names=plan.axes, **options)
+        with self.storage.explained():
+            root = self._root()
+            for name, options in arrays.items():
+                if name not in root:
+                    with suppress(ContainsArrayError):  # another process has created it meanwhile
+                        root.create_array(name, dimension_names=plan.axes, **options)
 
     def read(self, name: str, region: Box) -> np.ndarray:
         """Read a region of an array."""
-        return self._array(name)[region]
+        with self.storage.explained():
+            return self._array(name)[region]
 
     def read_probabilities(self, plan: Plan, region: Box) -> np.ndarray:
         """Read what the network predicts of a region, as a `BlockPredictor` returns it."""
@@ -67,18 +71,16 @@ class Store:
     def write(self, name: str, region: Box, values: np.ndarray) -> np.ndarray:
         """Write a region of an array, in its type, and return its checksum."""
         self.ledger.check_owner()
-        array = self._array(name)
-        values = values.astype(array.dtype, copy=False)
-        array[region] = values
+        with self.storage.explained():
+            array = self._array(name)
+            values = values.astype(array.dtype, copy=False)
+            array[region] = values
         return checksum(values)
 
     def finished(self, plan: Plan, task: str, i: int) -> bool:
         """Whether all that a task writes for a block exists and is undamaged."""
         if task == "join":
             return self.ledger.has("join", len(plan.grid)) and self._has_labels(plan)
-        if task == "table":
-            files = (self.destination / name for name in TABLES)
-            return self.ledger.has("table", 0) and all(file.is_file() for file in files)
         if task == "finish":
             return self.ledger.has("done", 0)
         if not all(self.ledger.has(entry, i) for entry in _ENTRIES.get(task, (task,))):
@@ -93,21 +95,33 @@ class Store:
         )
 
     def _has_labels(self, plan):
-        import zarr
-
-        root = zarr.open_group(self.destination, mode="a")
-        return all(name in root for name in _label_arrays(plan, np.dtype(np.uint8)))
+        with self.storage.explained():
+            root = self._root()
+            return all(name in root for name in _label_arrays(plan, np.dtype(np.uint8)))
 
     def _has_checksum(self, name, region, crc):
         try:
             return checksum(self.read(name, region)) == crc
-        except Exception:  # each codec raises its own for a chunk that cannot be read
+        except FileNotFoundError:
             return False
+        except OSError:  # of the disk or the store, which says nothing about the chunk
+            raise
+        except Exception:  # each codec raises its own for a chunk that is damaged
+            return False
+
+    def _root(self):
+        import zarr
+        from zarr.errors import ContainsGroupError
+
+        try:
+            return zarr.open_group(self.storage.zarr(), mode="a")
+        except ContainsGroupError:  # another process has created it meanwhile
+            return zarr.open_group(self.storage.zarr(), mode="r+")
 
     def _array(self, name):
         import zarr
 
-        return zarr.open_array(self.destination / name, mode="r+")
+        return zarr.open_array(self.storage.zarr(), path=name, mode="r+")
 
 
 def _written(plan: Plan, task: str, i: int) -> dict[str, tuple[str, Box]]:

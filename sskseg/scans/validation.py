@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from numbers import Integral, Real
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,9 @@ from sklearn.utils._param_validation import Interval, validate_parameter_constra
 
 from ..base import ImageEstimator
 from ..io.scans import Scan, open_scan
+from ..io.storage import FileStorage, Storage, is_url, open_storage
 from ..preprocessing import PercentileScaler
+from .checkpoints import Ledger
 from .protocol import BlockObjects, BlockPredictor
 
 _OPTIONS = {
@@ -203,10 +204,10 @@ def check_sizes(
     return tuple(sides if shape is None else map(min, sides, shape))
 
 
-def as_scan(source: Any) -> Any:
-    """Open a path; return a Scan or a dask array as it is."""
+def as_scan(source: Any, storage_options: Mapping[str, Any] | None = None) -> Any:
+    """Open a path or a URL; return a Scan or a dask array as it is."""
     if isinstance(source, (str, os.PathLike)):
-        return open_scan(source)
+        return open_scan(source, storage_options=storage_options if is_url(source) else None)
     if isinstance(source, Scan):
         return source
     if not hasattr(source, "dask"):
@@ -217,17 +218,23 @@ def as_scan(source: Any) -> Any:
     return source  # the estimator defines its axes
 
 
-def check_destination(destination: Path) -> None:
-    """Refuse a folder that holds something else, or cannot be written to."""
-    if destination.exists() and not destination.is_dir():
-        raise ValueError(f"{destination} is a file; destination must be a folder.")
-    held = destination.is_dir() and not (destination / "ledger" / "run.json").exists()
-    # A run that was killed at once leaves a part of its run.json.
-    if held and any(path.is_file() and path.suffix != ".part" for path in destination.rglob("*")):
-        raise ValueError(f"{destination} holds something else than the output of count_scan.")
-    existing = next(p for p in (destination, *destination.parents) if p.exists())
-    if not os.access(existing, os.W_OK):
-        raise ValueError(f"{destination} cannot be written to.")
+def open_destination(
+    destination: Any, storage_options: Mapping[str, Any] | None, source: Any
+) -> Storage:
+    """Open a destination; refuse one that holds something else, or cannot be written to."""
+    if not is_url(destination) and is_url(source):
+        storage_options = None  # of the source
+    storage = open_storage(destination, storage_options)
+    if isinstance(storage, FileStorage):
+        folder = storage.folder
+        if folder.exists() and not folder.is_dir():
+            raise ValueError(f"{folder} is a file; destination must be a folder.")
+        existing = next(p for p in (folder, *folder.parents) if p.exists())
+        if not os.access(existing, os.W_OK):
+            raise ValueError(f"{folder} cannot be written to.")
+    if not Ledger(storage).exists() and storage.list():
+        raise ValueError(f"{storage.place} holds something else than the output of count_scan.")
+    return storage
 
 
 def check_options(**options: Any) -> None:

@@ -30,7 +30,7 @@ def check_source(plan: Plan, store: Store, stamps: str) -> None:
             continue
         if not equal:
             raise ValueError(
-                f"{store.destination} holds a run of another source: the pixels of the scan have "
+                f"{store.storage.place} holds a run of another source: the pixels of the scan have "
                 f"changed where the network reads them for block {i}. Give another destination, or "
                 "resume=False to start anew."
             )

@@ -11,6 +11,7 @@ from sskseg.cli import main
 from sskseg.cli.sizes import bytes_text, count_text, duration_text, of_total
 from sskseg.datasets import make_cells
 from sskseg.io import write_labels, write_ome_zarr
+from sskseg.io.storage import open_storage
 from sskseg.scans import scheduler
 from sskseg.scans.checkpoints import Ledger
 from sskseg.scans.status import scan_status
@@ -130,7 +131,7 @@ def test_a_run_of_an_earlier_version_has_no_totals(folder, tmp_path, capsys):
     )
     assert "Resume with: the sskseg scan run that wrote this folder\n" in text
     # Nor is it another run.
-    assert Ledger(out / "ledger").run() == kept
+    assert Ledger(open_storage(out)).run() == kept
     assert run("scan", "run", folder / "scan.tif", "--model", folder, "--out", out, *BLOCKS) == 0
 
 

@@ -49,11 +49,10 @@ def main():
     if len(sys.argv) > 6:
         kill_in(sys.argv[6], int(sys.argv[7]))
     model, image, options = joblib.load(job)
-    print("ready", flush=True)
     scan = da.from_array(image, name="image")
     shard = None if int(count) == 0 else (int(index), int(count))
     found = count_scan(model, scan, destination, shard=shard, **options)
-    print(found.n_objects, flush=True)
+    sys.stdout.write(str(found.n_objects))
 
 
 if __name__ == "__main__":

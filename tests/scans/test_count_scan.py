@@ -25,6 +25,7 @@ from sklearn.preprocessing import FunctionTransformer
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.io import read_object_table
+from sskseg.io.storage import open_storage
 from sskseg.scans import (
     ScanError,
     count_by_region,
@@ -770,7 +771,7 @@ def test_damaged_output_is_written_again(components, plane, tmp_path, monkeypatc
     chunks[-1].write_bytes(b"nonsense")
     if array == "probabilities":  # they are needed only where objects are not found yet
         for part in ("objects", "edges", "sums", "match"):
-            Ledger(out / "ledger").remove(part)
+            Ledger(open_storage(out)).remove(part)
     count_scan(components, image, out, block_shape=50)
     assert content(out) == content(tmp_path / "whole")
 
@@ -811,8 +812,8 @@ def test_runs_resume_after_files_were_replaced_by_equal_ones(
 
 def test_a_run_that_was_overtaken_does_not_write(components, plane, tmp_path, monkeypatch):
     monkeypatch.setattr("sskseg.scans.checkpoints._PAUSES", (0.0,))
-    ledger = Ledger.open(tmp_path / "ledger", {"stamps": ""})
-    left = Ledger(ledger.folder, ledger.take_over())
+    ledger = Ledger.open(open_storage(tmp_path), {"stamps": ""})
+    left = Ledger(ledger.storage, ledger.take_over())
     left.write("objects", 0, n=1)
     ledger.take_over()
     with pytest.raises(RuntimeError, match="Another call of count_scan has taken over"):
@@ -825,7 +826,7 @@ def test_a_run_that_was_overtaken_does_not_write(components, plane, tmp_path, mo
     find_objects = TASKS["objects"]
 
     def overtaken(plan, store, i):
-        Ledger(tmp_path / "out" / "ledger").take_over()
+        Ledger(open_storage(tmp_path / "out")).take_over()
         return find_objects(plan, store, i)
 
     monkeypatch.setitem(TASKS, "objects", overtaken)
@@ -938,7 +939,7 @@ def save_tiff(path, image, **options):
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"[" * 100_000])
 def test_a_damaged_run_file_is_named(content, tmp_path):
-    ledger = Ledger.open(tmp_path / "ledger", {"model": "a"})
-    (ledger.folder / "run.json").write_bytes(content)
+    ledger = Ledger.open(open_storage(tmp_path), {"model": "a"})
+    (tmp_path / "ledger" / "run.json").write_bytes(content)
     with pytest.raises(ValueError, match="run.json is damaged.*resume=False"):
-        Ledger.open(tmp_path / "ledger", {"model": "a"})
+        Ledger.open(ledger.storage, {"model": "a"})

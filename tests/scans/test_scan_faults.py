@@ -17,7 +17,8 @@ from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
-from sskseg.scans import Scan, ScanError, checkpoints, count_scan, open_scan
+from sskseg.io import storage
+from sskseg.scans import Scan, ScanError, count_scan, open_scan
 from sskseg.scans.devices import choose_device
 from sskseg.scans.plan import choose_block_shape
 from sskseg.segmentation._blocks import SegmenterBlocks
@@ -95,7 +96,7 @@ def test_a_disk_that_fills_up_on_the_way(
     out = tmp_path / "out"
     with monkeypatch.context() as context:
         if where == "ledger":
-            context.setattr(checkpoints, "write_atomically", full(checkpoints.write_atomically))
+            context.setattr(storage, "write_atomically", full(storage.write_atomically))
         else:
             context.setattr(zarr.Array, "__setitem__", full(zarr.Array.__setitem__))
         if where == "array" and after > 20:

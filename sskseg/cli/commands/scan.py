@@ -10,8 +10,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ...io import atomic_path
 from ...io.scans import Scan, open_scan
+from ...io.storage import Storage, open_storage
 from ...scans import ScanError, count_scan, plan_scan
 from ...scans.status import ScanStatus, scan_status
 from ...training import prediction_callbacks
@@ -32,7 +32,7 @@ _TASKS = {
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Estimate, run, or show the progress of a scan."""
     if options.action == "status":
-        return _status(options, Path(options.source))
+        return _status(options, open_storage(options.source))
     if options.model is None:
         raise ValueError(f"--model is missing: sskseg scan {options.action} needs one.")
     if options.out is None and options.action == "run":
@@ -90,8 +90,8 @@ def _size(scan):
 def _run(options, model, scan):
     shapes = {"block_shape": options.block_shape, "halo": options.halo}
     record = Record(options.arguments, [model_file(options.model)])
-    file, mask = Path(options.out) / _RECORD, _mask(options)
-    with _client(options.scheduler) as client, prediction_callbacks(_Start(record, file)):
+    storage, mask = open_storage(options.out), _mask(options)
+    with _client(options.scheduler) as client, prediction_callbacks(_Start(record, storage)):
         try:
             result = count_scan(
                 model, scan, options.out, client=client, n_workers=options.workers, mask=mask,
@@ -102,9 +102,8 @@ def _run(options, model, scan):
         except ScanError as error:
             raise CommandFailed(str(error)) from error
     found = {"objects": result.n_objects, "cut": len(result.cut)}
-    record.write(file, result=found)
-    with atomic_path(Path(options.out) / _CUT) as part:
-        result.cut.to_csv(part, index=False)
+    storage.put(_RECORD, record.content(result=found))
+    storage.put(_CUT, result.cut.to_csv(index=False).encode())
     objects = count_text(result.n_objects, "object")
     say(options, f"{objects}; {len(result.cut)} of them are cut by blocks")
     tables = f"objects.csv, objects.parquet, {_CUT}"
@@ -118,12 +117,12 @@ class _Start:
     Not before, since nothing may be written where the input is refused.
     """
 
-    def __init__(self, record: Record, file: Path):
-        self.record, self.file, self.is_written = record, file, False
+    def __init__(self, record: Record, storage: Storage):
+        self.record, self.storage, self.is_written = record, storage, False
 
     def on_prediction_progress(self, estimator, progress, seconds_left):
         if not self.is_written:
-            self.record.write(self.file, result=None)
+            self.storage.put(_RECORD, self.record.content(result=None))
             self.is_written = True
 
 
@@ -136,14 +135,15 @@ def _client(address):
     return Client(address)
 
 
-def _status(options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+def _status(options: argparse.Namespace, storage: Storage) -> dict[str, Any]:
     """Show what is done of what, and which command resumes it."""
-    status = scan_status(folder)
-    command = None if status.done else _command(folder)
+    status = scan_status(options.source)
+    command = None if status.done else _command(storage)
     if status.done:
         n = "" if status.n_objects is None else f": {count_text(status.n_objects, 'object')}"
         say(options, f"Done{n}.")
-        say(options, f"The table is {folder / 'objects.csv'}, the labels are {folder / 'labels'}.")
+        place = options.source.rstrip("/")
+        say(options, f"The table is {place}/objects.csv, the labels are {place}/labels.")
     else:
         _say_progress(options, status)
         say(options, f"\nResume with: {command or 'the sskseg scan run that wrote this folder'}")
@@ -164,12 +164,12 @@ def _say_progress(options: argparse.Namespace, status: ScanStatus) -> None:
         say(options, f"  {_TASKS.get(task, task) + ':':<30}{text}")
 
 
-def _command(folder):
-    """The command that wrote a folder, from its record."""
-    file = folder / _RECORD
-    if not file.is_file():
+def _command(storage):
+    """The command that wrote a destination, from its record."""
+    content = storage.read(_RECORD)
+    if content is None:
         return None
-    record = json.loads(file.read_text(encoding="utf-8"))
+    record = json.loads(content)
     arguments = [argument for argument in record["command"] if argument != "--fresh"]
     command, directory = shlex.join(arguments), record.get("directory")
     if directory in (None, str(Path.cwd())):

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..scans.ome_zarr import is_zarr, ome_attributes, open_zarr
 from ..scans.opening import split_path
+from ..storage import open_storage
 from ..units import describe_size
 
 
@@ -60,7 +61,7 @@ def _of_node(folder):
 
 def _of_image(folder, node, attributes):
     """Axes, shape of each level, type, size of a pixel, channels and labels."""
-    pyramid, content = attributes["multiscales"][0], open_zarr(folder, "", 0)
+    pyramid, content = attributes["multiscales"][0], open_zarr(open_storage(folder), "", 0)
     is_labels = "image-label" in attributes
     found: dict[str, Any] = {
         "labels" if is_labels else "image": pyramid.get("name", folder.name),

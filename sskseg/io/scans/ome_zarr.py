@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
+from ..storage import Storage
 from .scan import FileContent, check_level
 
 ZARR_METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
@@ -15,12 +16,18 @@ def is_zarr(path: Path) -> bool:
     return any((path / name).exists() for name in ZARR_METADATA)
 
 
-def open_zarr(path: Path, inside: str, level: int) -> FileContent:
+def is_zarr_storage(storage: Storage) -> bool:
+    """Whether a place is a group or an array of zarr."""
+    return any(storage.read(name) is not None for name in ZARR_METADATA)
+
+
+def open_zarr(storage: Storage, inside: str, level: int) -> FileContent:
     """Open a level of a pyramid, an array, the only array of a group, or its only labels."""
     import dask.array as da
     import zarr
 
-    node: Any = zarr.open(path, mode="r", path=inside or None)
+    path = storage.place
+    node: Any = zarr.open(storage.zarr(), mode="r", path=inside or None)
     if not hasattr(node, "groups"):
         check_level(level)
         return FileContent(da.from_zarr(node))
@@ -31,8 +38,8 @@ def open_zarr(path: Path, inside: str, level: int) -> FileContent:
     if "plate" in attributes:
         wells = [f"{well['path']}/0" for well in attributes["plate"].get("wells", [])]
         raise ValueError(
-            f"{path} is a plate of several images; open one of them, {path.name}:/WELL/FIELD with "
-            f"{wells[:3]}."
+            f"{path} is a plate of several images; open one of them, {_name(path)}:/WELL/FIELD "
+            f"with {wells[:3]}."
         )
     pyramids = attributes.get("multiscales")
     if not pyramids and len(attributes.get("labels", ())) == 1:
@@ -44,7 +51,7 @@ def open_zarr(path: Path, inside: str, level: int) -> FileContent:
     return _open_level(node, pyramids[0], level)
 
 
-def only_image(group: Any, path: Path, inside: str) -> Any:
+def only_image(group: Any, path: str | Path, inside: str) -> Any:
     """Return the image of a group in the layout of bioformats2raw, which has one group for each."""
     names = sorted(
         name for name, child in group.groups()
@@ -54,18 +61,19 @@ def only_image(group: Any, path: Path, inside: str) -> Any:
         prefix = f"{inside}/" if inside else ""
         raise ValueError(
             f"{path} holds {len(names)} images (bioformats2raw); open one of "
-            f"{[f'{path.name}:/{prefix}{name}' for name in names]}."
+            f"{[f'{_name(path)}:/{prefix}{name}' for name in names]}."
         )
     return group[names[0]]
 
 
-def holds_image(path: Path) -> bool:
-    """Whether a folder is an image of OME-Zarr, with its multiscales."""
+def holds_image(storage: Storage, inside: str = "") -> bool:
+    """Whether a place is an image of OME-Zarr, with its multiscales."""
     import zarr
 
-    if not is_zarr(path):
+    try:
+        node = zarr.open(storage.zarr(), mode="r", path=inside or None)
+    except FileNotFoundError:
         return False
-    node = zarr.open(path, mode="r")
     return hasattr(node, "groups") and bool(ome_attributes(node).get("multiscales"))
 
 
@@ -73,6 +81,10 @@ def ome_attributes(group: Any) -> dict[str, Any]:
     """Return the attributes of a group that belong to OME-Zarr."""
     attributes = dict(group.attrs)
     return attributes.get("ome", attributes)
+
+
+def _name(path):
+    return PurePath(path).name
 
 
 def _only_array(group, path):

@@ -5,18 +5,19 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ..storage import check_no_options, is_url, open_storage
 from ..units import convert_spacing
 from ..vendors import BIOIO_SUFFIXES
 from ..vendors import SUFFIXES as VENDOR_SUFFIXES
 from . import hdf5, tiff
-from .ome_zarr import holds_image, is_zarr, open_zarr
+from .ome_zarr import holds_image, is_zarr, is_zarr_storage, open_zarr
 from .scan import FileContent, Scan
 from .sections import open_sections
 from .vendors import open_vendor_file
@@ -41,6 +42,7 @@ def open_scan(
     spacing: Sequence[float] | None = None,
     unit: str | None = None,
     chunks: Any = "auto",
+    storage_options: Mapping[str, Any] | None = None,
 ) -> Scan:
     """Open a scan without reading its pixels.
 
@@ -52,7 +54,7 @@ def open_scan(
         (``scan.czi:1`` is the second of its scenes, positions or images; of a mosaic, all tiles),
         other formats of microscopes through bioio, or a folder of sections, one image file each, in
         the order of the numbers in their names. A group of labels of OME-Zarr is opened if it holds
-        one image.
+        one image. OME-Zarr and zarr may be in an object store, ``s3://bucket/scan.zarr``.
     level : int, default=0
         Of the resolution pyramid; 0 is the finest, and the only one of nd2, CZI, LIF and bioio.
     axes : str, default=None
@@ -66,6 +68,9 @@ def open_scan(
         unit of the file.
     chunks : int, tuple or "auto", default="auto"
         Of the lazy array where the file has none; see `dask.array.from_array`.
+    storage_options : dict, default=None
+        Of a URL: options of the file system of fsspec, such as ``endpoint_url``, ``key`` and
+        ``secret`` of s3. What is not given comes from the environment.
 
     Returns
     -------
@@ -75,12 +80,15 @@ def open_scan(
     ------
     FileNotFoundError
         If nothing is at `path`.
+    PermissionError
+        If an object store refuses the credentials.
     ValueError
         If it is not a scan, has no such level or dataset, or other axes than `axes`; or if its
         spacing cannot be converted to one unit.
     ImportError
         If the library that reads the format is not installed (extra ``scans``; ``nd2``, ``czi`` and
-        ``lif``, or ``vendors`` for the three).
+        ``lif``, or ``vendors`` for the three), or fsspec or the library of an object store (extra
+        ``cloud``).
 
     Warns
     -----
@@ -89,14 +97,33 @@ def open_scan(
         it holds several series, and none is chosen.
     """
     name, separator, inside = split_path(str(path))
-    where = Path(name).absolute()  # workers may have another folder
-    content = _open(where, inside, level, chunks)
+    where: Any
+    if is_url(name):
+        where = name.rstrip("/")
+        content = _open_url(where, storage_options, inside, level)
+    else:
+        where = Path(name).absolute()  # workers may have another folder
+        check_no_options(storage_options, name)
+        content = _open(where, inside, level, chunks)
     steps: Any = spacing
     if spacing is None:
         steps, unit = convert_spacing(content.spacing, content.units, unit, where)
     source = f"{where}{separator}{inside}"
     scan = _ordered(content.data, axes or content.axes, steps, unit, source)
-    return replace(scan, channels=content.channels if "c" in scan.axes else ())
+    channels = content.channels if "c" in scan.axes else ()
+    return replace(scan, channels=channels, storage_options=storage_options)
+
+
+def _open_url(url, storage_options, inside, level):
+    """Open OME-Zarr or zarr in an object store."""
+    storage = open_storage(url, storage_options)
+    with storage.explained():
+        if not is_zarr_storage(storage):
+            raise FileNotFoundError(
+                f"No scan at {url}: expected OME-Zarr or zarr, the only formats that are read from "
+                "object stores."
+            )
+        return open_zarr(storage, inside, level)
 
 
 def _open(where, inside, level, chunks):
@@ -104,7 +131,9 @@ def _open(where, inside, level, chunks):
     if not where.exists():
         raise FileNotFoundError(f"No scan at {where}.")
     if where.is_dir():
-        return open_zarr(where, inside, level) if is_zarr(where) else open_sections(where, level)
+        if is_zarr(where):
+            return open_zarr(open_storage(where), inside, level)
+        return open_sections(where, level)
     for suffixes, open_file in _FILE_FORMATS:
         if where.suffix.lower() in suffixes:
             return open_file(where, inside, level, chunks)
@@ -121,11 +150,15 @@ def split_path(path: str) -> tuple[str, str, str]:
     return (match[1], match[2], match[3]) if match else (path, "", "")
 
 
-def image_group(source: str) -> Path | None:
-    """Find the image of OME-Zarr that a scan was opened from, by its `source`; None: another."""
-    name, _, inside = split_path(source)
-    path = Path(name, inside)
-    return path if holds_image(path) else None
+def image_group(scan: Scan) -> str | None:
+    """Find the image of OME-Zarr that a scan was opened from; None: another."""
+    name, _, inside = split_path(scan.source)
+    if not is_url(name) and not Path(name).is_dir():
+        return None
+    storage = open_storage(name, scan.storage_options)
+    with storage.explained():
+        found = holds_image(storage, inside)
+    return "/".join(filter(None, (storage.place, inside))) if found else None
 
 
 def _ordered(data, axes, spacing, unit, source):

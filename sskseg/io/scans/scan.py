@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -25,6 +26,8 @@ class Scan:
         Where it was opened.
     channels : tuple of str, default=()
         Names of the channels, where a file of a vendor defines them.
+    storage_options : dict, default=None
+        With which a URL was opened.
     """
 
     data: Any
@@ -33,6 +36,7 @@ class Scan:
     unit: str | None
     source: str
     channels: tuple[str, ...] = ()
+    storage_options: Mapping[str, Any] | None = None
 
     def __repr__(self):
         channels = f", channels={self.channels}" if self.channels else ""
