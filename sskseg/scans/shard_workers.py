@@ -85,4 +85,6 @@ class ShardWorkers(Workers):
 def _attempt_claimed(group, work, task, block):
     """Run a block as `attempt` does, unless another process does it."""
     holder = group.claims.take(task, block)
+    if holder is None and group.store.ledger.has("done", 0):  # and its claims are removed
+        holder = "nobody"
     return attempt(work, task, block) if holder is None else (_Elsewhere(holder), None)

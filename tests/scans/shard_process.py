@@ -35,10 +35,10 @@ def kill_in(task, call):
     TASKS[task] = killed
 
 
-def hurry():
-    """Notice dead processes soon."""
+def hurry(lost_after=30.0):
+    """Look at other processes often, and notice dead ones after some seconds."""
     heartbeats.INTERVAL = heartbeats._FIRST_INTERVAL = 0.05
-    heartbeats.LOST_AFTER = 2.0
+    heartbeats.LOST_AFTER = lost_after
     heartbeats._POLL = shard_workers._PAUSE = 0.02
 
 

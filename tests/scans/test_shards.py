@@ -117,6 +117,7 @@ def test_others_take_over_from_a_shard_that_was_killed(
 ):
     """The killed one begins alone, so that it comes to this task; the other one ends the run."""
     out = tmp_path / "out"
+    monkeypatch.setattr(heartbeats, "LOST_AFTER", 1.0)
     assert counted(start(out, 0, 2, task, call)) is None
     count_scan(model, scan, out, shard=(1, 2), **OPTIONS)
     assert content(out) == whole
@@ -127,6 +128,7 @@ def test_a_shard_that_was_killed_while_others_run_may_start_again(
     start, whole, model, scan, tmp_path, monkeypatch
 ):
     out, found = tmp_path / "out", TASKS["objects"]
+    monkeypatch.setattr(heartbeats, "LOST_AFTER", 1.0)
     monkeypatch.setitem(TASKS, "objects", lambda *work: time.sleep(0.1) or found(*work))
     with ThreadPoolExecutor(2) as pool:
         survivor = pool.submit(count_scan, model, scan, out, shard=(1, 2), **OPTIONS)
