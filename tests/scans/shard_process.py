@@ -1,15 +1,8 @@
-"""A process that is one shard of a scan, and may kill itself; run by tests and benchmarks.
-
-    python shard_process.py JOB DESTINATION INDEX COUNT N_THREADS [TASK CALL]
-
-JOB is a joblib file of a model, an image and options of `count_scan`. The process kills itself as
-``kill -9`` does, in call CALL, from 1, of the function of TASK: before it if CALL is positive, and
-after it if it is negative.
-"""
+"""A process that is one shard of a scan, and may kill itself; for tests and benchmarks."""
 
 import os
 import signal
-import sys
+import warnings
 
 import dask.array as da
 import joblib
@@ -20,7 +13,10 @@ from sskseg.scans.scheduler import TASKS
 
 
 def kill_in(task, call):
-    """Let the process die in a call of a task."""
+    """Let this process die, as by ``kill -9``, in a call of a task.
+
+    It is before the task if `call`, from 1, is positive, and after it if `call` is negative.
+    """
     original, n_calls = TASKS[task], [0]
 
     def killed(plan, store, block):
@@ -42,18 +38,27 @@ def hurry(lost_after=30.0):
     heartbeats._POLL = shard_workers._PAUSE = 0.02
 
 
-def main():
-    job, destination, index, count, n_threads = sys.argv[1:6]
-    hurry()
-    torch.set_num_threads(int(n_threads))  # sums in another order differ in the last bit
-    if len(sys.argv) > 6:
-        kill_in(sys.argv[6], int(sys.argv[7]))
+def run(job, destination, shard, n_threads, kill=None, lost_after=30.0):
+    """Count a scan as a shard, or alone if that is None.
+
+    Parameters
+    ----------
+    job : path
+        A joblib file of a model, a scan or an image, and options of `count_scan`.
+    destination : path
+    shard : (int, int) or None
+    n_threads : int
+        Of torch: sums in another order differ in the last bit.
+    kill : (str, int), default=None
+        As `kill_in` takes them.
+    lost_after : float
+        Seconds after which others that are silent count as dead.
+    """
+    warnings.simplefilter("ignore")
+    hurry(lost_after)
+    torch.set_num_threads(n_threads)
+    if kill is not None:
+        kill_in(*kill)
     model, image, options = joblib.load(job)
-    scan = da.from_array(image, name="image")
-    shard = None if int(count) == 0 else (int(index), int(count))
-    found = count_scan(model, scan, destination, shard=shard, **options)
-    sys.stdout.write(str(found.n_objects))
-
-
-if __name__ == "__main__":
-    main()
+    scan = image if isinstance(image, str) else da.from_array(image, name="image")
+    count_scan(model, scan, destination, shard=shard, **options)

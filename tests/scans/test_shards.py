@@ -1,25 +1,24 @@
 """Shards: processes that count one scan together give what one process gives."""
 
-import os
-import subprocess
+import signal
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
-from pathlib import Path
+from multiprocessing import get_context
 
 import dask.array as da
 import joblib
 import pytest
 import torch
-from shard_process import hurry
+from shard_process import hurry, run
 from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.io.storage import FileStorage
-from sskseg.scans import ScanError, count_scan, heartbeats, scheduler, shard_workers
+from sskseg.scans import ScanError, count_scan, heartbeats, shard_workers
 from sskseg.scans.checkpoints import Ledger
 from sskseg.scans.claims import Claims
 from sskseg.scans.heartbeats import Heartbeat, Pulse
@@ -27,7 +26,6 @@ from sskseg.scans.scheduler import TASKS
 from sskseg.scans.shards import Shard
 
 OPTIONS = {"block_shape": 30, "n_workers": 2}
-PROCESS = Path(__file__).with_name("shard_process.py")
 
 
 @pytest.fixture(scope="module")
@@ -75,50 +73,50 @@ def start(model, scan, tmp_path):
     """Start a shard as a process of its own; all end with the test."""
     job, running = tmp_path / "job", []
     joblib.dump((model, scan.compute(), OPTIONS), job)
-    path = [str(Path(scheduler.__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(path)}
+    # Processes are forked from one that has imported everything, where there is such a thing.
+    context = get_context("spawn" if sys.platform == "win32" else "forkserver")
+    if sys.platform != "win32":
+        context.set_forkserver_preload(["shard_process"])
 
-    def start(destination, *arguments):
-        index, count, *rest = map(str, arguments)
-        command = [sys.executable, str(PROCESS), str(job), str(destination), index, count,
-                   str(torch.get_num_threads()), *rest]  # fmt: skip
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment)
+    def start(destination, shard, **options):
+        arguments = job, destination, shard, torch.get_num_threads()
+        process = context.Process(target=run, args=arguments, kwargs=options)
+        process.start()
         running.append(process)
         return process
 
     yield start
     for process in running:
         process.kill()
-        process.communicate()
+        process.join()
 
 
-def counted(process):
-    """The number of objects that a process has found."""
-    found = process.communicate()[0]
-    return int(found) if process.returncode == 0 else None
+def exit_code(process):
+    process.join(300)
+    return process.exitcode
 
 
 def test_shards_are_processes_that_give_the_bytes_of_one(start, whole, model, scan, tmp_path):
     out = tmp_path / "out"
-    processes = [start(out, i, 3) for i in range(3)]
-    n = [counted(process) for process in processes]
+    processes = [start(out, (i, 3)) for i in range(3)]
+    assert [exit_code(process) for process in processes] == [0, 0, 0]
     assert content(out) == whole
-    assert n[0] == n[1] == n[2] == len(count_scan(model, scan, out, **OPTIONS).table) > 5
+    assert len(count_scan(model, scan, out, **OPTIONS).table) > 5
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize(
-    ("task", "call"),
-    [("scaling", 1), ("predict", -1), ("objects", 2), ("match", 2), ("join", 1), ("join", -1),
-     ("write", 2), ("downsample", 1), ("table", 1), ("finish", 1), ("finish", -1)],
+    "kill",
+    [("scaling", 1), ("predict", -1), ("objects", 2), ("match", -2), ("join", 1), ("join", -1),
+     ("write", 2), ("table", 1), ("finish", 1), ("finish", -1)],
 )  # fmt: skip
 def test_others_take_over_from_a_shard_that_was_killed(
-    start, whole, model, scan, tmp_path, monkeypatch, task, call
+    start, whole, model, scan, tmp_path, monkeypatch, kill
 ):
     """The killed one begins alone, so that it comes to this task; the other one ends the run."""
     out = tmp_path / "out"
-    monkeypatch.setattr(heartbeats, "LOST_AFTER", 1.0)
-    assert counted(start(out, 0, 2, task, call)) is None
+    assert exit_code(start(out, (0, 2), kill=kill)) == -signal.SIGKILL
+    monkeypatch.setattr(heartbeats, "LOST_AFTER", 0.5)
     count_scan(model, scan, out, shard=(1, 2), **OPTIONS)
     assert content(out) == whole
 
@@ -127,12 +125,13 @@ def test_others_take_over_from_a_shard_that_was_killed(
 def test_a_shard_that_was_killed_while_others_run_may_start_again(
     start, whole, model, scan, tmp_path, monkeypatch
 ):
-    out, found = tmp_path / "out", TASKS["objects"]
+    out, found, dead = tmp_path / "out", TASKS["objects"], threading.Event()
     monkeypatch.setattr(heartbeats, "LOST_AFTER", 1.0)
-    monkeypatch.setitem(TASKS, "objects", lambda *work: time.sleep(0.1) or found(*work))
+    monkeypatch.setitem(TASKS, "objects", lambda *work: dead.wait(300) and found(*work))
     with ThreadPoolExecutor(2) as pool:
         survivor = pool.submit(count_scan, model, scan, out, shard=(1, 2), **OPTIONS)
-        assert counted(start(out, 0, 2, "objects", 1)) is None
+        assert exit_code(start(out, (0, 2), kill=("objects", 1))) == -signal.SIGKILL
+        dead.set()
         again = pool.submit(count_scan, model, scan, out, shard=(0, 2), **OPTIONS)
         assert survivor.result().n_objects == again.result().n_objects
     assert content(out) == whole
