@@ -13,8 +13,7 @@ from .plan import Plan
 from .progress import Progress
 from .scaling import freeze_scaling
 from .scheduler import Workers
-from .shard_workers import ShardWorkers
-from .shards import Shard, ShardGroup
+from .shards import Shard, ShardGroup, ShardWorkers
 from .store import Store
 
 

@@ -13,11 +13,11 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from ..training.prediction_callbacks import PredictionStopped, check_stop, stoppable
+from .block_queue import BlockQueue
 from .checkpoints import TakenOver
 from .dependencies import Block
 from .output import finish, write_table
 from .plan import Plan
-from .queue import BlockQueue
 from .scaling import fit_scaling
 from .store import Store
 from .tasks import (

@@ -8,8 +8,9 @@ import dask.array as da
 import joblib
 import torch
 
-from sskseg.scans import count_scan, heartbeats, shard_workers
+from sskseg.scans import count_scan
 from sskseg.scans.scheduler import TASKS
+from sskseg.scans.shards import heartbeats, workers
 
 
 def kill_in(task, call):
@@ -35,7 +36,7 @@ def hurry(lost_after=30.0):
     """Look at other processes often, and notice dead ones after some seconds."""
     heartbeats.INTERVAL = heartbeats._FIRST_INTERVAL = 0.05
     heartbeats.LOST_AFTER = lost_after
-    heartbeats._POLL = shard_workers._PAUSE = 0.02
+    heartbeats._POLL = workers._PAUSE = 0.02
 
 
 def run(job, destination, shard, n_threads, kill=None, lost_after=30.0):

@@ -18,12 +18,12 @@ from sklearn.pipeline import make_pipeline
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.io.storage import FileStorage
-from sskseg.scans import ScanError, count_scan, heartbeats, shard_workers
+from sskseg.scans import ScanError, count_scan
 from sskseg.scans.checkpoints import Ledger
-from sskseg.scans.claims import Claims
-from sskseg.scans.heartbeats import Heartbeat, Pulse
 from sskseg.scans.scheduler import TASKS
-from sskseg.scans.shards import Shard
+from sskseg.scans.shards import Shard, heartbeats, workers
+from sskseg.scans.shards.claims import Claims
+from sskseg.scans.shards.heartbeats import Heartbeat, Pulse
 
 OPTIONS = {"block_shape": 30, "n_workers": 2}
 
@@ -55,7 +55,7 @@ def whole(model, scan, tmp_path_factory):
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
     """Notice dead processes soon."""
-    for module in (heartbeats, shard_workers):
+    for module in (heartbeats, workers):
         for name, value in vars(module).items():
             if isinstance(value, float):
                 monkeypatch.setattr(module, name, value)  # and back again
@@ -76,7 +76,7 @@ def start(model, scan, tmp_path):
     # Processes are forked from one that has imported everything, where there is such a thing.
     context = get_context("spawn" if sys.platform == "win32" else "forkserver")
     if sys.platform != "win32":
-        context.set_forkserver_preload(["shard_process"])
+        context.set_forkserver_preload(["sskseg.counting", "sskseg.scans", "zarr", "joblib"])
 
     def start(destination, shard, **options):
         arguments = job, destination, shard, torch.get_num_threads()

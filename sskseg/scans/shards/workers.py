@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from functools import partial
 
-from .plan import Plan
-from .scheduler import Threads, Workers, attempt, outcome
-from .shards import ShardGroup
-from .store import Store
+from ..plan import Plan
+from ..scheduler import Threads, Workers, attempt, outcome
+from ..store import Store
+from .group import ShardGroup
 
 _PAUSE = 1.0  # seconds between two looks at what other processes have finished, at least
 _SHARE = 5  # a look takes at most about this part of the time
@@ -48,10 +48,10 @@ class ShardWorkers(Workers):
 
     def _outcome(self, queue, task, block, future):
         error, value = outcome(future)
-        if isinstance(error, _Elsewhere):
-            queue.elsewhere[task, block] = str(error)
-        else:
+        if not isinstance(error, _Elsewhere):
             yield task, block, error, value
+        elif (task, block) in queue.unfinished:
+            queue.elsewhere[task, block] = str(error)
 
     def _finished_elsewhere(self, queue):
         start = time.monotonic()

@@ -11,12 +11,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from .checkpoints import GROUP_SIZE
+from ..checkpoints import GROUP_SIZE
+from ..dependencies import Block
+from ..plan import Plan
+from ..store import Store
 from .claims import Claims
-from .dependencies import Block
 from .heartbeats import Heartbeat, Pulse
-from .plan import Plan
-from .store import Store
 
 _GROUP = "shards of "  # how the owner of a ledger begins
 _AFTER_JOIN = {"join", "write", "downsample", "table", "finish"}

@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from ..io.storage import Storage
+from ...io.storage import Storage
 
 INTERVAL = 5.0  # seconds between two beats of a process
 _FIRST_INTERVAL = 0.5  # of the first beats, so that processes that start together notice each other

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import count
 
-from ..io.storage import Storage
+from ...io.storage import Storage
 from .heartbeats import Pulse
 
 _FOLDER = "ledger/claims"
