@@ -12,10 +12,13 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
+import torch
+
 from ..training.prediction_callbacks import PredictionStopped, check_stop, stoppable
 from .block_queue import BlockQueue
 from .checkpoints import TakenOver
 from .dependencies import Block
+from .devices import torch_threads
 from .output import finish, write_table
 from .plan import Plan
 from .scaling import fit_scaling
@@ -165,7 +168,7 @@ class Workers:
     def _pool(self):
         if self.client is not None:
             return _Cluster(self.client, (self.plan, self.store), self.remote)
-        return Threads(partial(attempt, (self.plan, self.store)), self.n_workers)
+        return Threads(partial(attempt, (self.plan, self.store)), self.plan, self.n_workers)
 
     def _unfinished(self, needs, missing=frozenset()):
         """Blocks that are not finished, and those that are; checked in threads but for `missing`.
@@ -200,11 +203,14 @@ class Threads:
     ----------
     run : callable
         Called with task and block.
+    plan : Plan
     n_workers : int
     """
 
-    def __init__(self, run: Callable[[str, int], Any], n_workers: int):
-        self.run, self.pool = run, ThreadPoolExecutor(n_workers)
+    def __init__(self, run: Callable[[str, int], Any], plan: Plan, n_workers: int):
+        n_threads, self.n_threads = torch_threads(plan, n_workers), torch.get_num_threads()
+        self.run = run
+        self.pool = ThreadPoolExecutor(n_workers, "blocks", torch.set_num_threads, (n_threads,))
 
     def __enter__(self) -> Callable[[str, int], Future]:
         # Threads have the callbacks of this one, so that a request to stop ends a block.
@@ -213,6 +219,7 @@ class Threads:
     def __exit__(self, *_: Any) -> None:
         # Wait for running blocks: another call may begin with another model.
         self.pool.shutdown(wait=True, cancel_futures=True)
+        torch.set_num_threads(self.n_threads)  # also those of threads that begin later
 
 
 class _Cluster:

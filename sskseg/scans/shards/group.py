@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from ..checkpoints import GROUP_SIZE
+from ..checkpoints import GROUP_SIZE, Ledger
 from ..dependencies import Block
 from ..plan import Plan
 from ..store import Store
@@ -178,8 +178,22 @@ class ShardGroup:
         return found
 
 
-def _group_count(owner: str | None) -> int | None:
-    """How many shards a group has that owns a ledger; None where the owner is no group."""
+def shard_status(ledger: Ledger) -> tuple[int | None, tuple[int, ...]]:
+    """Read which shards count a scan.
+
+    Returns
+    -------
+    count : int or None
+        How many there are; None where a run has no shards, or has ended.
+    beating : tuple of int
+        Indices of those that have a heartbeat; a process that was killed leaves its last one.
+    """
+    names = Pulse(ledger.storage).others("")
+    beating = tuple(sorted({int(name.partition("-")[0]) for name in names}))
+    return _group_count(ledger.read_owner()), beating
+
+
+def _group_count(owner):
     if owner is None or not owner.startswith(_GROUP):
         return None
     return int(owner.removeprefix(_GROUP).split()[0])

@@ -44,7 +44,7 @@ class ShardWorkers(Workers):
 
     def _pool(self):
         work = self.plan, self.store
-        return Threads(partial(_attempt_claimed, self.group, work), self.n_workers)
+        return Threads(partial(_attempt_claimed, self.group, work), self.plan, self.n_workers)
 
     def _outcome(self, queue, task, block, future):
         error, value = outcome(future)
