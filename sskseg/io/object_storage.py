@@ -87,12 +87,12 @@ class ObjectStorage:
                 return None
 
     def put(self, key: str, content: bytes) -> None:
-        with self.explained():
+        with self.explained(), _explained_missing(self.url):
             self._connection[0].pipe_file(self._path(key), content)
 
     def create(self, key: str, content: bytes) -> bool:
         try:
-            with self.explained():
+            with self.explained(), _explained_missing(self.url):
                 self._connection[0].pipe_file(self._path(key), content, mode="create")
         except FileExistsError:
             return self.read(key) == content
@@ -100,7 +100,7 @@ class ObjectStorage:
 
     def list(self, prefix: str = "") -> list[str]:
         (files, root), path = self._connection, self._path(prefix)
-        with self.explained():
+        with self.explained(), _explained_missing(self.url):
             files.invalidate_cache()  # other processes write, too
             found = files.find(path)
         return sorted(each[len(root) + 1 :] for each in found if each.startswith(f"{path}/"))
@@ -120,7 +120,7 @@ class ObjectStorage:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, Path(key).name)
             yield path
-            with self.explained():
+            with self.explained(), _explained_missing(self.url):
                 self._connection[0].put_file(str(path), self._path(key))
 
     def zarr(self) -> Any:
@@ -143,6 +143,15 @@ def _import_fsspec(url):
 
 
 @contextmanager
+def _explained_missing(url):
+    """Name the place where a request that writes or lists finds no bucket."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f"{url} does not exist: {str(error).rstrip('.')}.") from error
+
+
+@contextmanager
 def _explained(url):
     """Raise `AccessRefused` where a store refuses access; name the place in other errors."""
     try:
@@ -152,9 +161,10 @@ def _explained(url):
     except Exception as error:
         if isinstance(error, PermissionError) or type(error).__name__ in _REFUSALS:
             raise AccessRefused(
-                f"{url} refuses access: {error}. Check the credentials (storage_options, or the "
-                "environment and files that fsspec and the library of the store read), whether "
-                "they have expired, and that they may read, write, list and delete there."
+                f"{url} refuses access: {str(error).rstrip('.')}. Check the credentials "
+                "(storage_options, or the environment and files that fsspec and the library of the "
+                "store read), whether they have expired, and that they may read, write, list and "
+                "delete there."
             ) from error
         if isinstance(error, OSError) or type(error).__module__.split(".")[0] in _CLIENTS:
             raise OSError(f"{url} failed: {error}") from error

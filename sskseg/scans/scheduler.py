@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 
+from ..io.storage import AccessRefused
 from ..training.prediction_callbacks import PredictionStopped, check_stop, stoppable
 from .block_queue import BlockQueue
 from .checkpoints import TakenOver
@@ -35,6 +36,7 @@ from .tasks import (
 _RETRIES = 2
 _POLL = 0.2  # seconds between two checks for a request to stop
 _MAX_SUBMITTED = 10_000  # blocks that a cluster holds at a time
+_FATAL = (AccessRefused, PredictionStopped, TakenOver)  # end a run: each block would raise them
 TASKS: dict[str, Callable[[Plan, Store, int], int | None]] = {
     "scaling": fit_scaling,
     "predict": predict_block,
@@ -109,6 +111,8 @@ class Workers:
         ------
         ScanError
             If blocks failed for good.
+        AccessRefused
+            If an object store refuses the credentials.
         TakenOver
             If another run has taken over the destination.
         PredictionStopped
@@ -123,7 +127,7 @@ class Workers:
             for task, block, error, value in results:
                 if error is not None and self._is_done_elsewhere():
                     return
-                if isinstance(error, TakenOver | PredictionStopped):
+                if isinstance(error, _FATAL):
                     raise error
                 if error is not None:
                     queue.failures.append((task, block, error))
@@ -275,7 +279,7 @@ def attempt(work: tuple[Plan, Store], task: str, block: int) -> tuple[Exception 
             store.ledger.check_owner()
             with stoppable():
                 return None, TASKS[task](plan, store, block)
-        except (TakenOver, PredictionStopped) as error:
+        except _FATAL as error:
             return error, None
         except Exception as error:  # `ScanError` reports it
             last = error
