@@ -296,7 +296,7 @@ def test_shards_are_refused_before_anything_is_written(model, scan, tmp_path):
     for shard, options, message in [
         ((2, 2), {}, "shard must have an index from 0 to 1 for 2 shards, got 2"),
         ((-1, 2), {}, "shard must have an index from 0 to 1"),
-        ((0, 0), {}, "shard must be one of at least 1"),
+        ((0, 0), {}, "shard must be one of at least 1, got one of 0"),
         ("0/2", {}, "shard must be two integers"),
         (0, {}, "shard must be two integers"),
         ((0, True), {}, "shard must be two integers"),

@@ -75,7 +75,7 @@ def check_shard(shard: Any, client: Any, resume: bool) -> Shard | None:
         raise ValueError(
             f"shard must have an index from 0 to {count - 1} for {count} shards, got {index}."
             if count > 0
-            else f"shard must be one of at least 1 shards, got {count}."
+            else f"shard must be one of at least 1, got one of {count}."
         )
     if client is not None:
         raise ValueError(
