@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import zlib
 
@@ -11,7 +12,13 @@ from .plan import Plan
 
 
 def worker_device() -> str | None:
-    """Choose the GPU of this worker of a cluster; None where there is no choice."""
+    """Choose the GPU of this worker of a cluster, or of this process of torchrun.
+
+    Returns
+    -------
+    str or None
+        None where there is no choice.
+    """
     import torch
 
     n_devices = torch.cuda.device_count()
@@ -22,6 +29,8 @@ def worker_device() -> str | None:
 
         name = get_worker().name
     except (ImportError, ValueError):  # not a worker of a cluster
+        name = os.environ.get("LOCAL_RANK")  # of torchrun
+    if name is None:
         return None
     return f"cuda:{choose_device(name, n_devices)}"
 
