@@ -99,6 +99,29 @@ def _picture(file, series):
     )
 
 
+def plain_series(file: Any) -> Any:
+    """Return the only image of a file, if its pixels are read as they are stored.
+
+    Parameters
+    ----------
+    file : tifffile.TiffFile
+
+    Returns
+    -------
+    tifffile.TiffPageSeries or None
+        None for several images or pages, an image that is turned, inverted or in the colors of a
+        palette, and channels that do not come last.
+    """
+    every = list(_all_series(file))
+    if len(every) != 1 or axes_of(every[0]) not in ("yx", "yxs", "yxc"):
+        return None
+    page = every[0].keyframe
+    turned = page.tags.get("Orientation")
+    if page.photometric in (_MIN_IS_WHITE, _PALETTE) or (turned is not None and turned.value != 1):
+        return None
+    return every[0]
+
+
 def axes_of(series: Any) -> str:
     """Return the axes of a series in lower case.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -74,8 +75,24 @@ class Store:
         with self.storage.explained():
             array = self._array(name)
             values = values.astype(array.dtype, copy=False)
-            array[region] = values
+            try:
+                array[region] = values
+            except OSError:
+                raise
+            except Exception:  # a damaged shard, which zarr reads before it writes
+                self._remove_shards(name, array, region)
+                array[region] = values
         return checksum(values)
+
+    def _remove_shards(self, name, array, region):
+        """Remove the files of a region, which hold nothing else."""
+        sides = array.shards or array.chunks
+        ranges = [
+            range(part.start // side, -(-part.stop // side))
+            for part, side in zip(region, sides, strict=True)
+        ]
+        for index in product(*ranges):
+            self.storage.remove(f"{name}/{array.metadata.encode_chunk_key(index)}")
 
     def finished(self, plan: Plan, task: str, i: int) -> bool:
         """Whether all that a task writes for a block exists and is undamaged."""
@@ -148,7 +165,10 @@ def _label_arrays(plan: Plan, dtype: np.dtype) -> dict[str, dict[str, Any]]:
     arrays: dict[str, dict[str, Any]] = {}
     for level, (shape, _) in enumerate(pyramid_levels(plan.shape)):
         sides = chunks if level == 0 else tuple(np.minimum(chunks, shape).tolist())
-        arrays[f"labels/{level}"] = {"shape": shape, "chunks": sides, "dtype": dtype}
+        shards = _shards(plan.grid.core, shape, sides)
+        arrays[f"labels/{level}"] = {
+            "shape": shape, "chunks": sides, "shards": shards, "dtype": dtype
+        }  # fmt: skip
     return arrays
 
 
@@ -157,8 +177,10 @@ def _probability_arrays(plan: Plan) -> dict[str, dict[str, Any]]:
 
     # Probabilities hardly compress: use the fastest codec.
     codec = BloscCodec(cname="lz4", clevel=5, shuffle="shuffle", typesize=4)
+    chunks = _chunks(plan, plan.network_grid.core)
     options = {
-        "shape": plan.shape, "chunks": _chunks(plan, plan.network_grid.core),
+        "shape": plan.shape, "chunks": chunks,
+        "shards": _shards(plan.network_grid.core, plan.shape, chunks),
         "dtype": np.float32, "compressors": codec,
     }  # fmt: skip
     return dict.fromkeys(plan.probability_arrays, options)
@@ -168,3 +190,10 @@ def _chunks(plan, block_shape):
     """Chunks that lie in one block each, so that no two workers write to the same one."""
     largest = _MAX_CHUNK_OF_SECTIONS if plan.consecutive else _MAX_CHUNK[len(plan.shape)]
     return tuple(map(chunk_side, block_shape, plan.shape, largest))
+
+
+def _shards(block_shape, shape, chunks):
+    """Shards of one block each: a file or object holds its chunks, which are still read singly."""
+    sides = zip(block_shape, shape, chunks, strict=True)
+    shards = tuple(-(-min(block, size) // chunk) * chunk for block, size, chunk in sides)
+    return None if shards == chunks else shards

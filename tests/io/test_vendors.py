@@ -13,7 +13,7 @@ from vendor_files import library, mosaic, noise, write_czi, write_lif, write_nd2
 
 from sskseg.io import read_image, read_images, read_pairs
 from sskseg.io.scans import Scan
-from sskseg.io.scans.vendors import _as_box
+from sskseg.io.scans.on_disk import as_box
 from sskseg.io.vendors.bioio import SUFFIXES as BIOIO_SUFFIXES
 from sskseg.scans import open_scan
 
@@ -131,7 +131,7 @@ def test_objects_of_a_czi_are_counted_as_in_memory(tmp_path, pipeline, cells):
 )  # fmt: skip
 def test_regions_are_boxes_and_what_is_in_them(region):
     pixels = noise(5, 9, 11)
-    box, part = _as_box(region, pixels.shape)
+    box, part = as_box(region, pixels.shape)
     assert all(s.step is None and 0 <= s.start <= s.stop for s in box)
     assert np.array_equal(pixels[box][part], pixels[region])
 

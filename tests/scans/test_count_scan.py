@@ -10,6 +10,7 @@ import time
 import warnings
 from contextlib import contextmanager
 from functools import partial
+from itertools import product
 
 import dask.array as da
 import numpy as np
@@ -774,6 +775,31 @@ def test_damaged_output_is_written_again(components, plane, tmp_path, monkeypatc
             Ledger(open_storage(out)).remove(part)
     count_scan(components, image, out, block_shape=50)
     assert content(out) == content(tmp_path / "whole")
+
+
+def test_each_block_writes_one_file_of_an_array(components, plane, tmp_path, monkeypatch):
+    """Its chunks are a shard, of which blocks at the end of an axis fill a part; a damaged one is
+    written again."""
+    image, out = da.from_array(plane), tmp_path / "out"
+    options = {"block_shape": 50, "keep_probabilities": True}
+    whole = count_scan(components, image, tmp_path / "whole", **options)
+    monkeypatch.setattr("sskseg.scans.store._MAX_CHUNK", {2: (25, 25)})
+    for damaged in (False, True):
+        found = count_scan(components, image, out, **options)
+        assert (found.labels == whole.labels).all().compute()
+        for name in ("labels/0", "probabilities"):
+            array = zarr.open_array(out / name, mode="r")
+            assert array.chunks == (25, 25)
+            assert np.array_equal(array[:], zarr.open_array(tmp_path / "whole" / name)[:])
+            shards = sorted(f for f in (out / name / "c").rglob("*") if f.is_file())
+            if name == "labels/0":
+                assert array.shards == (50, 50)
+                starts = product(range(0, 150, 50), range(0, 170, 50))
+                assert len(shards) == sum(array[y : y + 50, x : x + 50].any() for y, x in starts)
+            if not damaged:
+                shards[0].unlink()
+                shards[-1].write_bytes(b"nonsense")
+        Ledger(open_storage(out)).remove("done")
 
 
 def test_another_content_of_the_same_file_is_refused(components, plane, tmp_path):

@@ -159,6 +159,87 @@ def test_a_folder_of_sections_in_the_order_of_their_numbers(volume, tmp_path):
         open_scan(tmp_path).data.compute()
 
 
+@pytest.mark.parametrize(
+    "options", [{"zarr_format": 2}, {"zarr_format": 3}, {"shards": (4, 20, 40)}]
+)
+def test_zarr_of_both_formats_and_with_shards(volume, tmp_path, options):
+    zarr.create_array(tmp_path / "a.zarr", data=volume, chunks=(2, 10, 20), **options)
+    opened(tmp_path / "a.zarr", volume)
+
+
+@pytest.fixture
+def n_read(monkeypatch):
+    """Bytes that tifffile has read, as a list of one number."""
+    total = [0]
+
+    def read(self, *arguments, original=tifffile.FileHandle.read):
+        found = original(self, *arguments)
+        total[0] += len(found)
+        return found
+
+    monkeypatch.setattr(tifffile.FileHandle, "read", read)
+    return total
+
+
+STORED = (
+    {}, {"compression": "zlib", "tile": (16, 32)}, {"compression": "zlib", "rowsperstrip": 8},
+    {"bigtiff": True, "byteorder": ">"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("options", STORED)
+@pytest.mark.parametrize("channels", [(), (3,)])
+def test_a_block_reads_its_part_of_sections(tmp_path, n_read, monkeypatch, options, channels):
+    volume = np.random.default_rng(0).integers(0, 2**16, (4, 200, 300, *channels), dtype=np.uint16)
+    photometric = "rgb" if channels else "minisblack"
+    for i, section in enumerate(volume):
+        tifffile.imwrite(tmp_path / f"{i}.tif", section, photometric=photometric, **options)
+    scan = open_scan(tmp_path)
+    assert scan.axes == "zyx" + "c" * len(channels)
+    assert np.array_equal(scan.data.compute(), volume)
+    n_read[0] = 0
+    monkeypatch.setattr("sskseg.io.scans.sections._section", None)  # reads whole sections
+    part = scan.data[1:3, 90:100, 150:160].compute(scheduler="synchronous")
+    assert np.array_equal(part, volume[1:3, 90:100, 150:160])
+    assert n_read[0] < 0.15 * volume[1:3].nbytes
+    assert np.array_equal(scan.data[2, ::3, 5].compute(), volume[2, ::3, 5])
+
+
+@pytest.mark.parametrize("axes", ["ZYX", "CZYX"])
+def test_a_block_reads_its_part_of_a_stack(tmp_path, n_read, axes):
+    shape = (2, 4, 200, 300)[-len(axes) :]
+    volume = np.random.default_rng(0).integers(0, 2**16, shape, dtype=np.uint16)
+    tifffile.imwrite(tmp_path / "a.tif", volume, photometric="minisblack", metadata={"axes": axes})
+    scan = open_scan(tmp_path / "a.tif")
+    n_read[0] = 0
+    part = scan.data[1:3, 90:100, 150:160].compute(scheduler="synchronous")
+    expected = np.moveaxis(volume, 0, -1) if axes[0] == "C" else volume
+    assert np.array_equal(part, expected[1:3, 90:100, 150:160])
+    assert n_read[0] < 0.15 * volume.nbytes
+
+
+def test_sections_that_reading_changes_are_those_of_read_images(tmp_path):
+    from sskseg.io import read_images
+
+    section = np.random.default_rng(0).integers(0, 255, (20, 30), dtype=np.uint8)
+    kinds = {
+        "white": {"photometric": "miniswhite"},
+        "turned": {"extratags": [(274, "H", 1, 3, True)]},
+        "colors": {"photometric": "palette",
+                   "colormap": np.random.default_rng(1).integers(0, 2**16, (3, 256), np.uint16)},
+    }  # fmt: skip
+    for name, options in kinds.items():
+        (tmp_path / name).mkdir()
+        for i in range(2):
+            tifffile.imwrite(tmp_path / name / f"{i}.tif", section, **options)
+        scan = open_scan(tmp_path / name)
+        expected = np.stack(list(read_images(tmp_path / name)[1]))
+        assert not np.array_equal(expected[..., :30], section)
+        assert np.array_equal(scan.data.compute(), expected)
+        part = scan.data[1:, 3:9, 4:20].compute()
+        assert np.array_equal(part, expected[1:, 3:9, 4:20])
+
+
 def test_other_files_are_refused(volume, tmp_path):
     with pytest.raises(FileNotFoundError, match="No scan at"):
         open_scan(tmp_path / "nothing.tif")

@@ -42,11 +42,11 @@ class ArrayOnDisk:
         """Return a lazy array; `chunks` as `dask.array.from_array` takes them."""
         import dask.array as da
 
-        chunks = self._choose_chunks() if chunks == "auto" else chunks
+        chunks = self.choose_chunks() if chunks == "auto" else chunks
         return da.from_array(self, chunks=chunks, name=False)
 
-    def _choose_chunks(self):
-        """Chunks of about 64 MB that are multiples of those of the file."""
+    def choose_chunks(self) -> tuple[int, ...]:
+        """Choose chunks of about 64 MB that are multiples of those of the file."""
         own = [1] * self.ndim
         if self.own_chunks:
             own[self.ndim - len(self.own_chunks) :] = self.own_chunks
@@ -59,3 +59,23 @@ class ArrayOnDisk:
                 if sides[axis] <= own[axis] or half <= own[axis]:
                     break
         return tuple(sides)
+
+
+def as_box(
+    region: Any, shape: tuple[int, ...]
+) -> tuple[tuple[slice, ...], tuple[slice | int, ...]]:
+    """Return the box around a region of integers and slices, and where the region is in it."""
+    region = region if isinstance(region, tuple) else (region,)
+    region += (slice(None),) * (len(shape) - len(region))
+    box: list[slice] = []
+    part: list[slice | int] = []
+    for index, n in zip(region, shape, strict=True):
+        if isinstance(index, slice):
+            steps = range(n)[index]
+            low, high = sorted((steps[0], steps[-1])) if steps else (0, -1)
+            part.append(slice(None, None, steps.step))
+        else:
+            low = high = range(n)[index]
+            part.append(0)
+        box.append(slice(low, high + 1))
+    return tuple(box), tuple(part)

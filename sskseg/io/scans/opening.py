@@ -184,7 +184,8 @@ def _ordered(data, axes, spacing, unit, source):
     spatial = "".join(letter for letter in "zyx" if letter in axes)
     steps = _spacing(spacing, spatial, source)
     ordered = spatial + ("c" if "c" in axes else "")
-    return Scan(data.transpose(order), ordered, steps, unit, source)
+    # A tuple, so that dask leaves an array in order as it is, and a block reads its region alone.
+    return Scan(data.transpose(tuple(order)), ordered, steps, unit, source)
 
 
 def _spacing(spacing, spatial, source):

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from ..images import image_files, read_images
 from ..tiff import SUFFIXES as TIFF_SUFFIXES
+from ..tiff import plain_series
 from ..vendors import is_vendor_file, open_scenes
+from .on_disk import ArrayOnDisk, as_box
 from .scan import FileContent, check_level
+from .tiff import own_chunks, read_region
 
 
 def open_sections(path: Path, level: int) -> FileContent:
@@ -21,9 +25,6 @@ def open_sections(path: Path, level: int) -> FileContent:
     ValueError
         If a file is not one section, or has another size or dtype than the first one.
     """
-    import dask
-    import dask.array as da
-
     check_level(level)
     try:
         files = image_files(path)
@@ -31,12 +32,57 @@ def open_sections(path: Path, level: int) -> FileContent:
         raise ValueError(f"{path} holds no zarr and no image files ({error})") from error
     first = _section(str(files[0]))
     _check_headers(files)
-    read = dask.delayed(_read_section, pure=True)
-    sections = [
-        da.from_delayed(read(str(f), first.shape, first.dtype), first.shape, first.dtype)
-        for f in files
-    ]
-    return FileContent(da.stack(sections), "zyx" + "c" * (first.ndim == 3))
+    shape, names = (len(files), *first.shape), tuple(file.name for file in files)
+    array = _Sections(str(path), names, shape, first.dtype, _own_chunks(files[0], first.shape))
+    chunks = (1, *array.choose_chunks()[1:])
+    return FileContent(array.to_dask(chunks), "zyx" + "c" * (first.ndim == 3))
+
+
+class _Sections(ArrayOnDisk):
+    """Sections, of which boxes are read; `inside` are the names of their files."""
+
+    def __getitem__(self, region: Any) -> np.ndarray:
+        (sections, *box), part = as_box(region, self.shape)
+        lengths = [each.stop - each.start for each in (sections, *box)]
+        if 0 in lengths:  # dask asks for no pixels to find out the type of the array
+            return np.empty(lengths, self.dtype)[part]
+        files = [Path(self.path, name) for name in self.inside[sections]]
+        return np.stack([self._read(file, tuple(box)) for file in files])[part]
+
+    def _read(self, file, box):
+        found = _read_tiff_region(file, box) if file.suffix.lower() in TIFF_SUFFIXES else None
+        if found is None:  # the format has no regions, or its pixels are changed by reading
+            section = _section(str(file))
+            found = section.shape, section[box]
+        shape, pixels = found
+        _check_alike(file, (shape, pixels.dtype), (self.shape[1:], self.dtype))
+        return pixels
+
+
+def _read_tiff_region(file, box):
+    """Shape of a section, and its region; None where pixels are not read as they are stored."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(file) as opened:
+            series = plain_series(opened)
+            if series is None:
+                return None
+            shape = tuple(series.shape)
+            return shape, read_region(opened, series, box[: len(shape)])
+    except Exception as error:  # decoders raise errors of many kinds
+        raise ValueError(f"{file} cannot be read as an image: {error}.") from error
+
+
+def _own_chunks(file, shape):
+    """Tiles of the first section with its channels, or the section where it has none."""
+    import tifffile
+
+    if file.suffix.lower() not in TIFF_SUFFIXES:
+        return shape
+    with tifffile.TiffFile(file) as opened:
+        series = plain_series(opened)
+        return shape if series is None else (own_chunks(series.keyframe) or (1, 1)) + shape[2:]
 
 
 def _check_headers(files):
@@ -92,9 +138,3 @@ def _section(path):
     if len(images) != 1:
         raise ValueError(f"{path} must hold one section, got {len(images)}.")
     return np.asarray(images[0])
-
-
-def _read_section(path: str, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
-    section = _section(path)
-    _check_alike(path, (section.shape, section.dtype), (shape, dtype))
-    return section

@@ -37,22 +37,48 @@ def open_tiff(path: Path, inside: str, level: int, chunks: Any) -> FileContent:
         if level:
             wide, narrow = series.shape[axes.index("x")], part.shape[axes.index("x")]
             spacing = {k: v * (wide / narrow if k in "yx" else 1) for k, v in spacing.items()}
-        page = part.keyframe
-        tile = (page.tilelength, page.tilewidth) if page.is_tiled else None
-        array = _Tiff(str(path), (number, level), part.shape, part.dtype, tile)
+        array = _Tiff(str(path), (number, level), part.shape, part.dtype, own_chunks(part.keyframe))
     return FileContent(array.to_dask(chunks), axes, spacing, units)
 
 
+def own_chunks(page: Any) -> tuple[int, int] | None:
+    """Return height and width of the tiles of a page, if it has any."""
+    return (page.tilelength, page.tilewidth) if page.is_tiled else None
+
+
+def read_region(file: Any, series: Any, region: Any) -> np.ndarray:
+    """Read a region of a series, or of one of its levels.
+
+    Only the tiles or strips around it are read. Where pixels lie in the file as they are, only
+    these are.
+
+    Parameters
+    ----------
+    file : tifffile.TiffFile
+    series : tifffile.TiffPageSeries
+    region : int, slice or tuple of these
+
+    Returns
+    -------
+    ndarray
+    """
+    import zarr
+
+    offset = series.dataoffset
+    if offset is not None and all(page.parent is file for page in series.pages):
+        stored = np.dtype(file.byteorder + series.dtype.char)
+        pixels = np.memmap(file.filehandle.path, stored, "r", offset, series.shape)
+        return np.array(pixels[region], series.dtype)
+    with series.aszarr() as store:
+        return np.asarray(zarr.open(store, mode="r")[region])
+
+
 class _Tiff(ArrayOnDisk):
-    """A level of a series, through tifffile's zarr store."""
+    """A level of a series."""
 
     def __getitem__(self, region: Any) -> np.ndarray:
         import tifffile
-        import zarr
 
         number, level = self.inside
-        with (
-            tifffile.TiffFile(self.path) as file,
-            file.series[number].levels[level].aszarr() as store,
-        ):
-            return np.asarray(zarr.open(store, mode="r")[region])
+        with tifffile.TiffFile(self.path) as file:
+            return read_region(file, file.series[number].levels[level], region)
