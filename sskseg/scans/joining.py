@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -58,15 +59,21 @@ class Ids:
         return every[every > 0]
 
 
-def join_blocks(plan: Plan, ledger: Ledger) -> None:
+def join_blocks(plan: Plan, ledger: Ledger) -> dict[str, Any]:
     """Number the objects of all blocks, and write the final ids of each block's labels.
 
+    Returns
+    -------
+    dict
+        What concerns the whole scan: ``n_objects``, ``parts``, and ``ids`` and ``reasons`` of
+        objects that are cut.
+
+    Notes
+    -----
     Memory is proportional to the number of blocks and of the objects that touch the border of one;
     with consecutive sections, of all objects.
     """
     n_blocks = len(plan.grid)
-    if ledger.has("join", n_blocks):
-        return
     counts, pairs, doubtful = _read_matches(n_blocks, ledger)
     numbering = merge_ids(counts, pairs)
     ids = Ids(numbering, _too_small(plan, ledger, numbering))
@@ -75,10 +82,10 @@ def join_blocks(plan: Plan, ledger: Ledger) -> None:
     for i in range(n_blocks):
         ledger.write("join", i, ids=ids.table(i))
     numbers = numbering.of(numbering.offsets[doubtful[:, 0]] + doubtful[:, 1])
-    ledger.write(
-        "join", n_blocks, ids=ids.of(numbers), reasons=doubtful[:, 2], parts=ids.parts(),
-        n_objects=ids.n_objects,
-    )  # fmt: skip
+    return {
+        "ids": ids.of(numbers), "reasons": doubtful[:, 2], "parts": ids.parts(),
+        "n_objects": ids.n_objects,
+    }  # fmt: skip
 
 
 def _read_matches(n_blocks, ledger):

@@ -6,8 +6,9 @@
 the same array (where dask-image is installed), in turn. "memory": peak resident memory of
 `count_scan` on a scan and on one 16 times larger, each in a process of its own. "speed": pixels
 per second of `count_scan` by those of the bare network, by turns in one process, for two networks,
-two ways to find objects, and two ways to use cores: "shared" (the network and all else on the same
-cores) and "beside" (the network on one core, all else on a second one). "faults": 20 times
+two ways to find objects, and two or fewer cores: "shared" (the network and all else on two cores)
+and "one" (on one core). Until networks of one thread ran in every worker, there was "beside", too
+(the network on one core, all else on a second one). "faults": 20 times
 ``kill -9`` at random moments, then the same bytes as an undisturbed run. "scale": runs with one and
 with two single-threaded workers, by turns, and from the costs of one worker's tasks a simulation
 of 1 to 1,000 workers (``scans_scale.py``), with a figure. Each finished cell is kept in
@@ -197,14 +198,13 @@ def keeping_memory(function, *arguments):
 
 def speed(network, method, cores):
     """Ratios of `count_scan` to the bare network, by turns in a process of its own."""
-    n = min(2, os.cpu_count() or 1)
-    return keeping_memory(
-        "paired_speed", network, method, *((n, n) if cores == "shared" else (1, 2))
-    )
+    n = min(2, os.cpu_count() or 1) if cores == "shared" else 1
+    return keeping_memory("paired_speed", network, method, n)
 
 
-def paired_speed(network, method, threads, workers):
-    torch.set_num_threads(threads)
+def paired_speed(network, method, n_cores):
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-n_cores:])
+    torch.set_num_threads(n_cores)
     side = SIDES["speed"] // (1 if network == "unet-shuffle" else 2)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -216,7 +216,7 @@ def paired_speed(network, method, threads, workers):
         for i in range(SIDES["rounds"] + 1):  # the first one warms up
             bare = bare_speed(model[1], crop)
             start = time.perf_counter()
-            found = count_scan(model, open_scan(path), folder / f"o{i}", halo=64, n_workers=workers)
+            found = count_scan(model, open_scan(path), folder / f"o{i}", halo=64, n_workers=n_cores)
             whole = side**2 / 1e6 / (time.perf_counter() - start)
             bare = (bare + bare_speed(model[1], crop)) / 2
             shutil.rmtree(folder / f"o{i}")
@@ -334,13 +334,14 @@ def cells_of(task):
     """What a task is measured on: keys of cells."""
     if task != "speed":
         return [{}]
-    rows = product(("unet-shuffle", "unet"), ("components", "watershed"), ("shared", "beside"))
+    rows = product(("unet-shuffle", "unet"), ("components", "watershed"), ("shared", "one"))
     return [dict(zip(("network", "method", "cores"), row, strict=True)) for row in rows]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--cores", nargs="+", choices=("shared", "one"), default=("shared", "one"))
     parser.add_argument("--toy", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(min(2, os.cpu_count() or 1))
@@ -348,6 +349,8 @@ def main():
         SIDES.update(TOY)
     for task in options.tasks:
         for row in cells_of(task):
+            if row.get("cores", "one") not in options.cores and task == "speed":
+                continue
             if options.toy:
                 print(json.dumps({"task": task, **row, **TASKS[task](**row)}, default=str))
             else:

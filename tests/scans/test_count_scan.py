@@ -29,7 +29,6 @@ from sskseg.io import read_object_table
 from sskseg.io.storage import open_storage
 from sskseg.scans import (
     ScanError,
-    count,
     count_by_region,
     count_scan,
     density_map,
@@ -480,13 +479,13 @@ def content(folder):
 
 
 @contextmanager
-def interrupted_at(step, monkeypatch):
-    """Interrupt `count_scan` where a step begins; nowhere if that is None."""
-    if step is None:
+def interrupted_at(task, monkeypatch):
+    """Interrupt `count_scan` where a task begins; nowhere if that is None."""
+    if task is None:
         yield
         return
     with monkeypatch.context() as context:
-        context.setattr(count, step, lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        context.setitem(TASKS, task, lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             yield
 
@@ -762,9 +761,7 @@ def test_a_resumed_run_keeps_its_blocks(components, plane, tmp_path, monkeypatch
         count_scan(components, image, tmp_path / "out", block_shape=50)
 
 
-@pytest.mark.parametrize(
-    ("step", "array"), [("join_blocks", "probabilities"), ("finish", "labels/0")]
-)
+@pytest.mark.parametrize(("step", "array"), [("join", "probabilities"), ("finish", "labels/0")])
 def test_damaged_output_is_written_again(components, plane, tmp_path, monkeypatch, step, array):
     image, out = da.from_array(plane), tmp_path / "out"
     count_scan(components, image, tmp_path / "whole", block_shape=50)
@@ -818,7 +815,7 @@ def test_another_content_of_the_same_file_is_refused(components, plane, tmp_path
         count_scan(components, f"{path}:/image", tmp_path / "out", block_shape=50)
 
 
-@pytest.mark.parametrize("step", ["join_blocks", None])
+@pytest.mark.parametrize("step", ["join", None])
 def test_runs_resume_after_files_were_replaced_by_equal_ones(
     components, plane, tmp_path, monkeypatch, step
 ):
@@ -883,7 +880,7 @@ def test_an_interrupted_run_ends(components, plane, tmp_path, monkeypatch):
     assert running == [0]
 
 
-@pytest.mark.parametrize("step", ["join_blocks", None])
+@pytest.mark.parametrize("step", ["join", None])
 def test_changed_pixels_are_another_source(components, plane, tmp_path, monkeypatch, step):
     """Even if no time of a file changes, in a run that stopped or was finished."""
     path = _saved(plane, tmp_path / "scan.zarr")
