@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 import bad_files
+import bad_stores  # noqa: F401 - adds rows to FILES
 import dask.array as da
 import numpy as np
 import pandas as pd

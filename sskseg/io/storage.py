@@ -26,6 +26,10 @@ class AccessRefused(PermissionError):
     """An object store refuses the credentials, or what they are used for."""
 
 
+class StoreFailed(OSError):
+    """An object store fails, after all retries."""
+
+
 class Storage(Protocol):
     """Named contents below a place; it can be pickled.
 
