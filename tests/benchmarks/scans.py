@@ -9,10 +9,10 @@ per second of `count_scan` by those of the bare network, by turns in one process
 two ways to find objects, and two or fewer cores: "shared" (the network and all else on two cores)
 and "one" (on one core). Until networks of one thread ran in every worker, there was "beside", too
 (the network on one core, all else on a second one). "faults": 20 times
-``kill -9`` at random moments, then the same bytes as an undisturbed run. "scale": runs with one and
-with two single-threaded workers, by turns, and from the costs of one worker's tasks a simulation
-of 1 to 1,000 workers (``scans_scale.py``), with a figure. "shards": runs of one and of two shards
-of one thread, by turns. Each finished cell is kept in
+``kill -9`` at random moments, then the same bytes as an undisturbed run. "scale": runs on clusters
+of one and (on two cores) two single-threaded workers, predicted from the costs of half the scan,
+and a simulation of 1 to 1,000 workers on 10^12 pixels (``scans_scale.py``). "shards": runs of one
+and of two shards of one thread, by turns. Each finished cell is kept in
 ``tests/benchmarks/results/scans.jsonl``; ``--toy`` tries everything out on small scans and keeps
 nothing.
 
@@ -48,16 +48,16 @@ from sklearn.pipeline import make_pipeline
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.scans import count_scan, label_blocks, open_scan, plan_scan
+from sskseg.scans.plan import make_plan
 
 BLOCK = 1024
-IMAGES = Path(__file__).parents[2] / "docs" / "images"
 SIDES = {
     "labels": 512, "memory": 4096, "speed": 8192, "faults": 4096, "scale": 4096, "rounds": 3,
-    "kills": 20, "steps": 60, "toy": False, "voxels": (1e9, 1e10, 1e11, 1e12, 1e13),
+    "kills": 20, "steps": 60, "toy": False, "large": 10**6,
 }  # fmt: skip
 TOY = {
     "labels": 128, "memory": 1024, "speed": 1024, "faults": 1024, "scale": 2048, "rounds": 1,
-    "kills": 2, "steps": 10, "toy": True, "voxels": (1e9, 1e10),
+    "kills": 2, "steps": 10, "toy": True, "large": 10**5,
 }  # fmt: skip
 
 
@@ -102,13 +102,13 @@ def model_file(folder, width=16, method="watershed", network="unet-shuffle"):
     return model
 
 
-def scan_file(folder, side):
-    """Cells in squares of 1024, the same in each but for their noise."""
-    path = folder / f"scan{side}.zarr"
-    array = zarr.open_array(path, mode="w", shape=(side, side), chunks=(1024, 1024), dtype="f4")
+def scan_file(folder, side, part=1):
+    """Cells in squares of 1024, the same in each but for their noise; of some rows only a part."""
+    path, height = folder / f"scan{side}-{part}.zarr", int(side * part)
+    array = zarr.open_array(path, mode="w", shape=(height, side), chunks=(1024, 1024), dtype="f4")
     cells = make_cells(1, (1024, 1024), random_state=1)[0][0].astype(np.float32)
     rng = np.random.default_rng(0)
-    for y in range(0, side, 1024):
+    for y in range(0, height, 1024):
         for x in range(0, side, 1024):
             noise = 0.02 * rng.standard_normal((1024, 1024), dtype=np.float32)
             array[y : y + 1024, x : x + 1024] = cells + noise
@@ -281,51 +281,58 @@ def faults():
 
 
 def scale():
-    """One and two single-threaded workers by turns, then many in a simulation."""
+    """Clusters of one and, on two cores, two single-threaded workers, and many in a simulation."""
     return keeping_memory("scaled")
 
 
 def scaled():
+    """Costs come from half of the scan, so that times of all of it are predicted."""
+    n_cores = len(os.sched_getaffinity(0))
+    torch.set_num_threads(1)  # as the workers below
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = model_file(folder)
-        path = scan_file(folder, SIDES["scale"])
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # as the workers below
-        costs = scans_scale.task_costs(model, open_scan(path), folder / "costs", block_shape=BLOCK)
-        torch.set_num_threads(threads)
-        times = {1: [], 2: []}
+        path, half = scan_file(folder, SIDES["scale"]), scan_file(folder, SIDES["scale"], 0.5)
+        plans = {p: make_plan(model, open_scan(p), BLOCK, 64) for p in (path, half)}
+        costs, times = [], {n: [] for n in (1, 2) if n <= n_cores}
         for i in range(SIDES["rounds"]):
+            costs.append(on_cluster(folder, model, half, plans[half], 1, f"costs{i}"))
             for n, found in times.items():
-                found.append(cluster(folder, path, n, i))
-    speedups = [one / two for one, two in zip(times[1], times[2], strict=True)]
-    blocks = (SIDES["scale"] // BLOCK) ** 2
-    predicted = {n: scans_scale.simulate(n, blocks, costs, scans_scale.CALM) for n in times}
-    figures = {
-        "costs": costs, "one": times[1], "two": times[2], "speedup": float(np.median(speedups)),
-        "predicted": predicted, "predicted_speedup": predicted[1] / predicted[2],
+                found.append(on_cluster(folder, model, path, plans[path], n, f"{n}-{i}")["total"])
+    costs = median_of(costs)
+    predicted = {n: scans_scale.simulate(n, plans[path], costs, scans_scale.CALM)["seconds"]
+                 for n in times}  # fmt: skip
+    side = SIDES["large"]
+    large = make_plan(model, da.zeros((side, side), np.float32, chunks=2048), 2048, 64)
+    rows, held = scans_scale.many_workers(large, costs)
+    return {
+        "cores": n_cores, "costs": costs, "times": times, "predicted": predicted,
         "error": {n: predicted[n] / float(np.median(times[n])) - 1 for n in times},
+        "voxels": side**2, "blocks": len(large.grid), "rows": rows, "files":
+        scans_scale.n_files(large), "leading bytes": held,
+        "scheduler bytes": scans_scale.scheduler_memory(),
     }  # fmt: skip
-    rows = scans_scale.predict_many(costs, BLOCK**2, SIDES["voxels"])
-    if not SIDES["toy"]:
-        scans_scale.draw(rows, IMAGES / "scans_scale.png")
-    return figures | {"rows": rows}
 
 
-def cluster(folder, path, n, i):
-    """Seconds of `count_scan` on `n` workers that have warmed up on a small scan."""
+def on_cluster(folder, model, path, plan, n, name):
+    """Costs of `count_scan` on `n` workers that have warmed up on a small scan."""
     from distributed import Client, LocalCluster
 
-    model = joblib.load(folder / "model")
     warm = da.from_array(np.zeros((256 * n, 256), np.float32), chunks=256)
     options = {"n_workers": n, "threads_per_worker": 1, "dashboard_address": None}
     with LocalCluster(**options, processes=True) as workers, Client(workers) as client:
         client.run(lambda: __import__("torch").set_num_threads(1))
-        count_scan(model, warm, folder / f"warm{n}-{i}", block_shape=128, halo=64, client=client)
-        start = time.perf_counter()
-        count_scan(model, open_scan(path), folder / f"timed{n}-{i}", block_shape=BLOCK, halo=64,
-                   client=client)  # fmt: skip
-        return time.perf_counter() - start
+        count_scan(model, warm, folder / f"warm{name}", block_shape=128, halo=64, client=client)
+        return scans_scale.measure(
+            model, path, folder / f"timed{name}", plan, client, block_shape=BLOCK, halo=64
+        )
+
+
+def median_of(items):
+    """Medians of numbers in dicts of dicts."""
+    if isinstance(items[0], dict):
+        return {key: median_of([item[key] for item in items]) for key in items[0]}
+    return float(np.median(items))
 
 
 SHARD = """
