@@ -1,6 +1,6 @@
 """Scans larger than memory: labels of blocks, memory, speed, faults, and a simulation of clusters.
 
-    python tests/benchmarks/scans.py [--tasks labels memory speed faults scale] [--toy]
+    python tests/benchmarks/scans.py [--tasks labels memory speed faults clusters] [--toy]
 
 "labels": components and stitching of a volume of 512 x 512 x 256, beside dask-image's ``label`` on
 the same array (where dask-image is installed), in turn. "memory": peak resident memory of
@@ -8,11 +8,10 @@ the same array (where dask-image is installed), in turn. "memory": peak resident
 per second of `count_scan` by those of the bare network, by turns in one process, for two networks,
 two ways to find objects, and two or fewer cores: "shared" (the network and all else on two cores)
 and "one" (on one core). Until networks of one thread ran in every worker, there was "beside", too
-(the network on one core, all else on a second one). "faults": 20 times
-``kill -9`` at random moments, then the same bytes as an undisturbed run. "scale": runs on clusters
-of one and (on two cores) two single-threaded workers, predicted from the costs of half the scan,
-and a simulation of 1 to 1,000 workers on 10^12 pixels (``scans_scale.py``). Each finished cell is
-kept in ``tests/benchmarks/results/scans.jsonl``; ``--toy`` tries everything out on small scans and
+(the network on one core, all else on a second one). "faults": 20 times ``kill -9`` at random
+moments, then the same bytes as an undisturbed run. "clusters": runs on clusters of one and (on two
+cores) two single-threaded workers, predicted from the costs of half the scan, and a simulation of
+1 to 1,000 workers on 10^12 pixels (``scans_scale.py``). Each finished cell is kept in ``tests/benchmarks/results/scans.jsonl``; ``--toy`` tries everything out on small scans and
 keeps nothing.
 
 Processes keep large blocks of memory instead of giving them back (``MALLOC_...`` below), the bare
@@ -279,7 +278,7 @@ def faults():
             "same_objects": after["objects"] == whole["objects"]}  # fmt: skip
 
 
-def scale():
+def clusters():
     """Clusters of one and, on two cores, two single-threaded workers, and many in a simulation."""
     return keeping_memory("scaled")
 
@@ -334,7 +333,7 @@ def median_of(items):
     return float(np.median(items))
 
 
-TASKS = {f.__name__: f for f in (labels, memory, speed, faults, scale)}
+TASKS = {f.__name__: f for f in (labels, memory, speed, faults, clusters)}
 
 
 def cells_of(task):
