@@ -37,6 +37,7 @@ THROTTLED = OSError(16, "Please reduce your request rate.")
 file(AT, "no scan at a URL", open_scan)(lambda folder: "memory://bad/none.zarr")
 file(AT, "a TIFF file", open_scan)(tiff_in_memory)
 file(AT, "a protocol that fsspec does not know", open_scan)(lambda folder: "s4://bucket/scan.zarr")
+file(AT, "a pattern", open_scan)(lambda folder: "memory://bad/scan[1].zarr")
 file(AT, "credentials that are refused", open_scan)(lambda folder: store("refusing", REFUSED))
 file(AT, "requests that are throttled, after all retries", open_scan)(
     lambda folder: store("throttling", THROTTLED)

@@ -39,6 +39,8 @@ class ObjectStorage:
     @classmethod
     def open(cls, url: str, storage_options: Mapping[str, Any] | None) -> ObjectStorage:
         """Open a URL as `open_storage` does."""
+        if set("*?[") & {*url}:  # or fsspec would remove what they match
+            raise ValueError(f"{url} must not hold *, ? or [, which fsspec takes for patterns.")
         fsspec = _import_fsspec(url)
         protocol = url.partition("://")[0]
         try:

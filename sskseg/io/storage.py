@@ -103,7 +103,8 @@ def open_storage(
     Raises
     ------
     ValueError
-        For `storage_options` of a path, and URLs of an unknown protocol.
+        For `storage_options` of a path, URLs of an unknown protocol, and those with ``*``, ``?``
+        or ``[``.
     ImportError
         If fsspec or the library of the protocol is not installed (extra ``cloud``).
     """

@@ -1,6 +1,6 @@
 """Scans larger than memory: labels of blocks, memory, speed, faults, and a simulation of clusters.
 
-    python tests/benchmarks/scans.py [--tasks labels memory speed faults scale shards] [--toy]
+    python tests/benchmarks/scans.py [--tasks labels memory speed faults clusters shards] [--toy]
 
 "labels": components and stitching of a volume of 512 x 512 x 256, beside dask-image's ``label`` on
 the same array (where dask-image is installed), in turn. "memory": peak resident memory of
@@ -8,11 +8,11 @@ the same array (where dask-image is installed), in turn. "memory": peak resident
 per second of `count_scan` by those of the bare network, by turns in one process, for two networks,
 two ways to find objects, and two or fewer cores: "shared" (the network and all else on two cores)
 and "one" (on one core). Until networks of one thread ran in every worker, there was "beside", too
-(the network on one core, all else on a second one). "faults": 20 times
-``kill -9`` at random moments, then the same bytes as an undisturbed run. "scale": runs on clusters
-of one and (on two cores) two single-threaded workers, predicted from the costs of half the scan,
-and a simulation of 1 to 1,000 workers on 10^12 pixels (``scans_scale.py``). "shards": runs of one
-and of two shards of one thread, by turns. Each finished cell is kept in
+(the network on one core, all else on a second one). "faults": 20 times ``kill -9`` at random
+moments, then the same bytes as an undisturbed run. "clusters": runs on clusters of one and (on two
+cores) two single-threaded workers, predicted from the costs of half the scan, and a simulation of
+1 to 1,000 workers on 10^12 pixels (``scans_scale.py``). "shards": runs of one and of two shards of
+one thread, by turns. Each finished cell is kept in
 ``tests/benchmarks/results/scans.jsonl``; ``--toy`` tries everything out on small scans and keeps
 nothing.
 
@@ -280,7 +280,7 @@ def faults():
             "same_objects": after["objects"] == whole["objects"]}  # fmt: skip
 
 
-def scale():
+def clusters():
     """Clusters of one and, on two cores, two single-threaded workers, and many in a simulation."""
     return keeping_memory("scaled")
 
@@ -389,7 +389,7 @@ def counted_by_shards(folder, path, out, n):
     return seconds
 
 
-TASKS = {f.__name__: f for f in (labels, memory, speed, faults, scale, shards)}
+TASKS = {f.__name__: f for f in (labels, memory, speed, faults, clusters, shards)}
 
 
 def cells_of(task):

@@ -214,10 +214,35 @@ def scans_memory():
 
 @table
 def scans_workers():
-    row = only("scans", lambda row: row["task"] == "scale")
+    """Of the present model, and of the one before it, which had the costs of another process."""
+    found = []
+    for row in cells("scans", lambda row: row["task"] in ("scale", "clusters")):
+        earlier = row["task"] == "scale"
+        times = {"1": row["one"], "2": row["two"]} if earlier else row["times"]
+        for n, seconds in times.items():
+            measured, predicted = np.median(seconds), row["predicted"][n]
+            model = "earlier" if earlier else "present"
+            own = {"model": model, "workers": n, "measured": measured, "predicted": predicted}
+            found.append({**row, **own, "error": 100 * (predicted / measured - 1)})
+    return markdown(
+        found,
+        {
+            "model": "model",
+            "workers": "workers",
+            "seconds": ("measured", ".1f"),
+            "seconds, predicted": ("predicted", ".1f"),
+            "difference, %": ("error", "+.0f"),
+            **ORIGIN,
+        },
+    )
+
+
+@table
+def scans_simulated():
+    row = cells("scans", lambda row: row["task"] == "clusters")[-1]
     lines = [
-        {"workers": n, "measured": np.median(row[name]), "predicted": row["predicted"][str(n)]}
-        for n, name in ((1, "one"), (2, "two"))
+        {**each, "efficiency": 100 * each["efficiency"], "dispatching": 100 * each["dispatching"]}
+        for each in row["rows"]
     ]
     for row in cells("scans", lambda row: row["task"] == "shards")[-1:]:
         lines += [{"workers": f"{n} shards", "measured": np.median(row[name])}
@@ -226,7 +251,24 @@ def scans_workers():
         lines,
         {
             "workers": "workers",
-            "seconds": ("measured", ".1f"),
-            "seconds, predicted": ("predicted", ".1f"),
+            "hours": ("hours", ".1f"),
+            "speed of a worker, % of that of one alone": ("efficiency", ".0f"),
+            "starting blocks, % of the time": ("dispatching", ".1f"),
+            "joining and tables, hours": ("leading", ".1f"),
         },
     )
+
+
+@table
+def scans_files():
+    row = cells("scans", lambda row: row["task"] == "clusters")[-1]
+    files = row["files"]
+    lines = [
+        {"what": "blocks", "figure": f"{row['blocks']:,}"},
+        *({"what": f"files {name}", "figure": f"{files[name]:,}"} for name in files),
+        {"what": "leading process: blocks and what they need, MB",
+         "figure": f"{row['leading bytes'] / 1e6:,.0f}"},
+        {"what": "client and scheduler: 10,000 blocks submitted, MB",
+         "figure": f"{row['scheduler bytes'] / 1e6:,.0f}"},
+    ]  # fmt: skip
+    return markdown(lines, {"of a run on 10^12 pixels": "what", "": "figure"})

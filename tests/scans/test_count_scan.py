@@ -439,7 +439,14 @@ def test_empty_blocks_are_skipped(components, plane, tmp_path, monkeypatch):
     assert (found.n_objects, len(found.table), len(calls)) == (0, 0, 0)
 
 
-def test_a_plan_has_blocks_overhead_memory_and_time(components, plane):
+def test_the_time_of_a_plan_is_that_of_all_tasks(components, plane, monkeypatch):
+    ticks = iter(range(100))  # each task takes a second
+    monkeypatch.setattr("sskseg.scans.timing.perf_counter", lambda: float(next(ticks)))
+    assert plan_scan(components, da.from_array(plane), block_shape=50).seconds == 1 + 12 + 12
+
+
+def test_a_plan_has_blocks_overhead_memory_and_time(components, plane, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     plan = plan_scan(components, da.from_array(plane), block_shape=50)
     assert (plan.n_predict, plan.n_blocks, plan.overhead) == (1, 12, 1.0)
     network = 4 * 8 * 2 * 150 * 170  # float32; the largest layer is the head of two outputs
@@ -449,6 +456,7 @@ def test_a_plan_has_blocks_overhead_memory_and_time(components, plane):
         plan = plan_scan(components, da.from_array(plane), block_shape=50, mask=np.array(mask))
         assert (plan.n_predict, plan.n_blocks, plan.overhead) == (n_predict, n_blocks, n_predict)
         assert (plan.seconds is None) == (n_predict == 0)
+    assert not list(tmp_path.iterdir())  # what was written for the measurement is removed
     few = plan_scan(components, da.zeros((9000, 9000), chunks=500), n_workers=10**6, measure=False)
     many = plan_scan(components, da.zeros((9000, 9000), chunks=500), n_workers=1, measure=False)
     assert few.block_shape < many.block_shape
