@@ -1,6 +1,6 @@
 """Scans larger than memory: labels of blocks, memory, speed, faults, and a simulation of clusters.
 
-    python tests/benchmarks/scans.py [--tasks labels memory speed faults clusters] [--toy]
+    python tests/benchmarks/scans.py [--tasks labels memory speed faults clusters graph] [--toy]
 
 "labels": components and stitching of a volume of 512 x 512 x 256, beside dask-image's ``label`` on
 the same array (where dask-image is installed), in turn. "memory": peak resident memory of
@@ -11,7 +11,7 @@ and "one" (on one core). Until networks of one thread ran in every worker, there
 (the network on one core, all else on a second one). "faults": 20 times ``kill -9`` at random
 moments, then the same bytes as an undisturbed run. "clusters": runs on clusters of one and (on two
 cores) two single-threaded workers, predicted from the costs of half the scan, and a simulation of
-1 to 1,000 workers on 10^12 pixels (``scans_scale.py``). Each finished cell is kept in
+1 to 1,000 workers on 10^12 pixels (``scans_scale.py``). "graph": memory and files of these. Each finished cell is kept in
 ``tests/benchmarks/results/scans.jsonl``; ``--toy`` tries everything out on small scans and keeps
 nothing.
 
@@ -301,16 +301,31 @@ def scaled():
     costs = median_of(costs)
     predicted = {n: scans_scale.simulate(n, plans[path], costs, scans_scale.CALM)["seconds"]
                  for n in times}  # fmt: skip
-    side = SIDES["large"]
-    large = make_plan(model, da.zeros((side, side), np.float32, chunks=2048), 2048, 64)
-    rows, held = scans_scale.many_workers(large, costs)
     return {
         "cores": n_cores, "costs": costs, "times": times, "predicted": predicted,
         "error": {n: predicted[n] / float(np.median(times[n])) - 1 for n in times},
-        "voxels": side**2, "blocks": len(large.grid), "rows": rows, "files":
-        scans_scale.n_files(large), "leading bytes": held,
+        "rows": scans_scale.many_workers(large_plan(model), costs),
+    }  # fmt: skip
+
+
+def graph():
+    """What the leading process holds, and the files, of a run on many blocks."""
+    return keeping_memory("measured_graph")
+
+
+def measured_graph():
+    with tempfile.TemporaryDirectory() as name:
+        plan = large_plan(model_file(Path(name)))
+    return {
+        "blocks": len(plan.grid), "files": scans_scale.n_files(plan),
+        "leading bytes": scans_scale.graph_memory(plan),
         "scheduler bytes": scans_scale.scheduler_memory(),
     }  # fmt: skip
+
+
+def large_plan(model):
+    side = SIDES["large"]
+    return make_plan(model, da.zeros((side, side), np.float32, chunks=2048), 2048, 64)
 
 
 def on_cluster(folder, model, path, plan, n, name):
@@ -334,7 +349,7 @@ def median_of(items):
     return float(np.median(items))
 
 
-TASKS = {f.__name__: f for f in (labels, memory, speed, faults, clusters)}
+TASKS = {f.__name__: f for f in (labels, memory, speed, faults, clusters, graph)}
 
 
 def cells_of(task):
