@@ -1,6 +1,6 @@
 """Scans larger than memory: labels of blocks, memory, speed, faults, and a simulation of clusters.
 
-    python tests/benchmarks/scans.py [--tasks labels memory speed faults clusters shards] [--toy]
+    python tests/benchmarks/scans.py [--tasks labels memory speed faults clusters graph] [--toy]
 
 "labels": components and stitching of a volume of 512 x 512 x 256, beside dask-image's ``label`` on
 the same array (where dask-image is installed), in turn. "memory": peak resident memory of
@@ -11,8 +11,7 @@ and "one" (on one core). Until networks of one thread ran in every worker, there
 (the network on one core, all else on a second one). "faults": 20 times ``kill -9`` at random
 moments, then the same bytes as an undisturbed run. "clusters": runs on clusters of one and (on two
 cores) two single-threaded workers, predicted from the costs of half the scan, and a simulation of
-1 to 1,000 workers on 10^12 pixels (``scans_scale.py``). "shards": runs of one and of two shards of
-one thread, by turns. Each finished cell is kept in
+1 to 1,000 workers on 10^12 pixels (``scans_scale.py``). "graph": memory and files of these. Each finished cell is kept in
 ``tests/benchmarks/results/scans.jsonl``; ``--toy`` tries everything out on small scans and keeps
 nothing.
 
@@ -302,16 +301,31 @@ def scaled():
     costs = median_of(costs)
     predicted = {n: scans_scale.simulate(n, plans[path], costs, scans_scale.CALM)["seconds"]
                  for n in times}  # fmt: skip
-    side = SIDES["large"]
-    large = make_plan(model, da.zeros((side, side), np.float32, chunks=2048), 2048, 64)
-    rows, held = scans_scale.many_workers(large, costs)
     return {
         "cores": n_cores, "costs": costs, "times": times, "predicted": predicted,
         "error": {n: predicted[n] / float(np.median(times[n])) - 1 for n in times},
-        "voxels": side**2, "blocks": len(large.grid), "rows": rows, "files":
-        scans_scale.n_files(large), "leading bytes": held,
+        "rows": scans_scale.many_workers(large_plan(model), costs),
+    }  # fmt: skip
+
+
+def graph():
+    """What the leading process holds, and the files, of a run on many blocks."""
+    return keeping_memory("measured_graph")
+
+
+def measured_graph():
+    with tempfile.TemporaryDirectory() as name:
+        plan = large_plan(model_file(Path(name)))
+    return {
+        "blocks": len(plan.grid), "files": scans_scale.n_files(plan),
+        "leading bytes": scans_scale.graph_memory(plan),
         "scheduler bytes": scans_scale.scheduler_memory(),
     }  # fmt: skip
+
+
+def large_plan(model):
+    side = SIDES["large"]
+    return make_plan(model, da.zeros((side, side), np.float32, chunks=2048), 2048, 64)
 
 
 def on_cluster(folder, model, path, plan, n, name):
@@ -335,61 +349,7 @@ def median_of(items):
     return float(np.median(items))
 
 
-SHARD = """
-import sys, warnings, joblib
-warnings.simplefilter("ignore")
-import dask.array, numpy, torch
-torch.set_num_threads(1)
-from sskseg.scans import count_scan, open_scan
-folder, path, out, index, count = *sys.argv[1:4], *map(int, sys.argv[4:6])
-model = joblib.load(folder + "/model")
-warm = dask.array.zeros((64, 64), dtype=numpy.float32)
-count_scan(model, warm, f"{out}-warm{index}", n_workers=1)
-print("ready", flush=True)
-sys.stdin.readline()
-count_scan(model, open_scan(path), out, block_shape=1024, halo=64, n_workers=1,
-           shard=(index, count))
-print("done", flush=True)
-"""
-
-
-def shards():
-    """Seconds of one and of two shards of one thread, by turns."""
-    times = {1: [], 2: []}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        model_file(folder)
-        path = scan_file(folder, SIDES["scale"])
-        for i in range(SIDES["rounds"]):
-            for n, found in times.items():
-                found.append(counted_by_shards(folder, path, folder / f"out{n}-{i}", n))
-    speedups = [one / two for one, two in zip(times[1], times[2], strict=True)]
-    return {"one": times[1], "two": times[2], "speedup": float(np.median(speedups))}
-
-
-def counted_by_shards(folder, path, out, n):
-    """Seconds from a signal, when all shards are ready, until the last of them is done."""
-    command = [sys.executable, "-c", SHARD, str(folder), str(path), str(out)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    environment = {**os.environ, **KEEP_MEMORY}
-    processes = [
-        subprocess.Popen([*command, str(i), str(n)], env=environment, **pipes) for i in range(n)
-    ]
-    if any(process.stdout.readline() != "ready\n" for process in processes):
-        raise RuntimeError("a shard has not started")
-    start = time.perf_counter()
-    for process in processes:
-        process.stdin.write("\n")
-        process.stdin.flush()
-    if any(process.stdout.readline() != "done\n" for process in processes):
-        raise RuntimeError("a shard has not finished")
-    seconds = time.perf_counter() - start
-    for process in processes:
-        process.communicate()
-    return seconds
-
-
-TASKS = {f.__name__: f for f in (labels, memory, speed, faults, clusters, shards)}
+TASKS = {f.__name__: f for f in (labels, memory, speed, faults, clusters, graph)}
 
 
 def cells_of(task):

@@ -203,14 +203,19 @@ def _durations(plan, costs, trouble, rng):
     return found
 
 
-def many_workers(plan, costs):
-    """Rows of workers, hours and efficiency, and the bytes of what the leading process holds."""
+def graph_memory(plan):
+    """Bytes of the blocks of a plan, what they need and which are ready, in the leading process."""
     before = psutil.Process().memory_info().rss
     needs = task_graph(plan)
     queue = BlockQueue(needs, set(needs), lambda task, block: (False, block))
-    held = psutil.Process().memory_info().rss - before
-    del queue
-    rows, alone = [], None
+    found = psutil.Process().memory_info().rss - before
+    assert len(queue.unfinished) == len(needs)
+    return found
+
+
+def many_workers(plan, costs):
+    """Rows of workers, hours and efficiency."""
+    needs, rows, alone = task_graph(plan), [], None
     for n in WORKERS:
         found = simulate(n, plan, costs, Trouble(), needs)
         alone = alone or found["seconds"]
@@ -218,7 +223,7 @@ def many_workers(plan, costs):
                      "efficiency": alone / found["seconds"] / n,
                      "dispatching": found["dispatching"],
                      "leading": found["leading"] / 3600})  # fmt: skip
-    return rows, held
+    return rows
 
 
 def n_files(plan):

@@ -239,10 +239,10 @@ def scans_workers():
 
 @table
 def scans_simulated():
-    row = cells("scans", lambda row: row["task"] == "clusters")[-1]
+    rows = [row["rows"] for row in cells("scans", lambda row: row["task"] == "clusters")]
     lines = [
         {**each, "efficiency": 100 * each["efficiency"], "dispatching": 100 * each["dispatching"]}
-        for each in row["rows"]
+        for each in (rows[-1] if rows else [])
     ]
     for row in cells("scans", lambda row: row["task"] == "shards")[-1:]:
         lines += [{"workers": f"{n} shards", "measured": np.median(row[name])}
@@ -261,14 +261,13 @@ def scans_simulated():
 
 @table
 def scans_files():
-    row = cells("scans", lambda row: row["task"] == "clusters")[-1]
-    files = row["files"]
-    lines = [
-        {"what": "blocks", "figure": f"{row['blocks']:,}"},
-        *({"what": f"files {name}", "figure": f"{files[name]:,}"} for name in files),
-        {"what": "leading process: blocks and what they need, MB",
-         "figure": f"{row['leading bytes'] / 1e6:,.0f}"},
-        {"what": "client and scheduler: 10,000 blocks submitted, MB",
-         "figure": f"{row['scheduler bytes'] / 1e6:,.0f}"},
-    ]  # fmt: skip
+    lines = []
+    for row in cells("scans", lambda row: row["task"] == "graph"):
+        files = {f"files {name}": n for name, n in row["files"].items()}
+        megabytes = {
+            "leading process: blocks and what they need, MB": row["leading bytes"] / 1e6,
+            "client and scheduler: 10,000 blocks submitted, MB": row["scheduler bytes"] / 1e6,
+        }
+        figures = {"blocks": row["blocks"], **files, **megabytes}
+        lines += [{"what": what, "figure": f"{n:,.0f}"} for what, n in figures.items()]
     return markdown(lines, {"of a run on 10^12 pixels": "what", "": "figure"})
