@@ -59,7 +59,7 @@ class Pulse:
     """Read the heartbeats of other processes.
 
     A process is dead if it has no heartbeat, or none that changes for `LOST_AFTER` seconds of the
-    clock of this process. It may be slow and go on later.
+    clock of this process. It may be slow and continue later.
 
     Parameters
     ----------
