@@ -11,9 +11,9 @@ and "one" (on one core). Until networks of one thread ran in every worker, there
 (the network on one core, all else on a second one). "faults": 20 times ``kill -9`` at random
 moments, then the same bytes as an undisturbed run. "clusters": runs on clusters of one and (on two
 cores) two single-threaded workers, predicted from the costs of half the scan, and a simulation of
-1 to 1,000 workers on 10^12 pixels (``scans_scale.py``). "graph": memory and files of these. Each finished cell is kept in
-``tests/benchmarks/results/scans.jsonl``; ``--toy`` tries everything out on small scans and keeps
-nothing.
+1 to 1,000 workers on 10^12 pixels (``scans_scale.py``). "graph": memory and files of
+these. Each finished cell is kept in ``tests/benchmarks/results/scans.jsonl``; ``--toy`` tries
+everything out on small scans and keeps nothing.
 
 Processes keep large blocks of memory instead of giving them back (``MALLOC_...`` below), the bare
 network's and those of workers too: otherwise the network spends a third of its time on getting

@@ -785,6 +785,24 @@ def test_damaged_output_is_written_again(components, plane, tmp_path, monkeypatc
     assert content(out) == content(tmp_path / "whole")
 
 
+def test_an_error_of_the_disk_is_no_damaged_chunk(components, plane, tmp_path, monkeypatch):
+    image, out = da.from_array(plane), tmp_path / "out"
+    with interrupted_at("finish", monkeypatch):
+        count_scan(components, image, out, block_shape=50)
+    before = content(out)
+
+    def fails(*_):
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as context:
+        context.setattr(zarr.Array, "__getitem__", fails)
+        with pytest.raises(OSError, match="the disk is gone"):
+            count_scan(components, image, out, block_shape=50)
+    assert {k: v for k, v in content(out).items() if k != "ledger/owner"} == {
+        k: v for k, v in before.items() if k != "ledger/owner"
+    }
+
+
 def test_each_block_writes_one_file_of_an_array(components, plane, tmp_path, monkeypatch):
     """Its chunks are a shard, of which blocks at the end of an axis fill a part; a damaged one is
     written again."""
