@@ -28,7 +28,7 @@ from harness import RESULTS, machine, version
 from sklearn.pipeline import make_pipeline
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scans"))
-from shard_process import run
+from shard_process import PRELOADED, run
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
@@ -57,7 +57,7 @@ def prepare(folder):
 
 def start(folder, destination, shard):
     context = get_context("forkserver")
-    context.set_forkserver_preload(["sskseg.counting", "sskseg.scans", "zarr", "joblib"])
+    context.set_forkserver_preload(PRELOADED)
     options = {"lost_after": LOST_AFTER}
     process = context.Process(
         target=run, args=(folder / "job", destination, shard, 1), kwargs=options
