@@ -19,7 +19,10 @@ from PIL import Image
 from scipy import ndimage
 
 from sskseg.io import read_images, read_labels, read_points, write_labels
+from sskseg.io.storage import open_storage
 from sskseg.scans import open_scan
+from sskseg.scans.shards import Shard, ShardGroup
+from sskseg.scans.store import Store
 
 FILES = []  # (section, what it is, read, write)
 
@@ -638,6 +641,26 @@ def _(folder):
     with h5py.File(folder / "a.h5", "w") as opened:
         opened["a"] = opened["b"] = np.zeros((4, 8, 8))
     return folder / "a.h5"
+
+
+# Shards
+
+AT = "Shards (`count_scan`), beside shard 0 of 2 that runs"
+
+
+def join_shards(index, count):
+    """Start a shard, beside one that runs."""
+
+    def join(path):
+        store = Store(open_storage(path))
+        with ShardGroup(store, Shard(0, 2)), ShardGroup(store, Shard(index, count)):
+            pass
+
+    return join
+
+
+file(AT, "`shard=(0, 2)`", join_shards(0, 2))(lambda folder: folder)
+file(AT, "`shard=(1, 3)`", join_shards(1, 3))(lambda folder: folder)
 
 
 # Points

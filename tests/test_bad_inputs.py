@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 import bad_files
+import bad_stores  # noqa: F401 - adds rows to FILES
 import bad_totals
 import dask.array as da
 import numpy as np
@@ -38,6 +39,7 @@ from sskseg.datasets import make_cells
 from sskseg.images import unwrap
 from sskseg.nn import PretrainedEncoder
 from sskseg.proxies import PROXIES
+from sskseg.scans import count_scan
 
 PAGE = Path(__file__).parents[1] / "docs" / "bad_inputs.md"
 SMALL = {"width": 2, "depth": 1, "max_steps": 1, "batch_size": 2, "random_state": 0}
@@ -369,6 +371,22 @@ call(AT, "measure: a column that is unknown", who=(COUNTER,),
 call(AT, "measure: a unit without a spacing", who=(COUNTER,),
      method=lambda name: fitted(name).measure(cells()[0], unit="micrometer"))  # fmt: skip
 
+# Shards of a scan
+
+AT = "Shards of a scan (`count_scan`)"
+
+
+def count_shard(shard, **options):
+    """Count a scan as a shard; it is refused before the pipeline and the scan are looked at."""
+    return lambda _: count_scan(None, da.zeros((64, 64)), "result", shard=shard, **options)
+
+
+call(AT, "`shard=(2, 2)`", count_shard((2, 2)), who=(COUNTER,))
+call(AT, "`shard=(0, 0)`", count_shard((0, 0)), who=(COUNTER,))
+call(AT, '`shard="0/2"`', count_shard("0/2"), who=(COUNTER,))
+call(AT, "`shard=(0, 2)` with a client", count_shard((0, 2), client=object()), who=(COUNTER,))
+call(AT, "`shard=(0, 2)`, `resume=False`", count_shard((0, 2), resume=False), who=(COUNTER,))
+
 
 def outcome(run, name, works, what=None):
     """The cell of a case and an estimator: an error, or what is said to work."""
@@ -441,7 +459,7 @@ def test_errors_name_an_argument(made):
              "augmentation", "percentiles", "channel", "sigma", "semi_supervision",
              "instance", "coverage", "architecture", "weights", "objects", "regions", "tiles",
              "k must", "count_weight", "certain", "audited", "groups", "totals",
-             "method")  # fmt: skip
+             "method", "shard")  # fmt: skip
     for line in made.split("## Label files")[0].splitlines():
         if "Error: " in line:
             assert any(word in line.split("Error: ")[1] for word in named), line

@@ -54,7 +54,7 @@ print(scan)
 # Estimate the cost
 # -----------------
 # Blocks, their halo, and the memory of a worker, before anything is computed. On a real scan omit
-# ``measure=False``: one block is then predicted, and ``plan.seconds`` is an estimate.
+# ``measure=False``: one block is then processed, and ``plan.seconds`` is an estimate.
 
 block, halo = SIDE // 4, 32
 plan = plan_scan(model, scan, block_shape=block, halo=halo, measure=False)

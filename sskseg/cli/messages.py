@@ -16,6 +16,7 @@ from .options import option_names
 _ARGUMENTS = {
     "X": "{images}", "y": "{labels}", "sample": "--sample", "source": "{source}",
     "destination": "--out", "shape": "--images", "authors": "--author", "n_workers": "--workers",
+    "client": "--scheduler",
     "resume=False": "--fresh", "overwrite=True": "--overwrite", "count_scan": "sskseg scan run",
     "X.spacing": "the size of a pixel of {images}", "cut": "cut.csv",
 }  # fmt: skip

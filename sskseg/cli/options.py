@@ -9,7 +9,7 @@ from pathlib import Path
 from .. import __version__
 from .formats import FORMATS
 from .parameters import estimator_parameters
-from .values import parse_duration, parse_spacing, parse_value
+from .values import parse_duration, parse_shard, parse_spacing, parse_value
 
 _EPILOG = """exit codes: 0 done; 1 an error of the program, with a traceback, or blocks of a scan
 that failed; 2 bad command line or input, which the message explains; 130 interrupted without a
@@ -219,6 +219,11 @@ def _scan(command):
             f"--{name}", type=parse_value, metavar="PIXELS", help="pixels, such as 64,512,512"
         )
     command.add_argument("--workers", type=int, metavar="N", help="threads of this process")
+    command.add_argument(
+        "--shard", type=parse_shard, metavar="I/N",
+        help="be one of N processes that count the scan together, with I from 0; auto reads I and "
+        "N of a SLURM or AWS Batch array job, or of torchrun",
+    )  # fmt: skip
     command.add_argument("--scheduler", help="address of a dask scheduler, such as tcp://host:8786")
     command.add_argument(
         "--skip-below", type=float, metavar="INTENSITY", help="intensity that blocks must reach"

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import argparse
 import ast
+import os
 import re
 from typing import Any
 
 _SECONDS = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+# Index, number and first index of this process among several, as schedulers name them.
+_SHARDS = (
+    ("SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MIN"),
+    ("AWS_BATCH_JOB_ARRAY_INDEX", "AWS_BATCH_JOB_ARRAY_SIZE", None),
+    ("RANK", "WORLD_SIZE", None),
+)
 _WORDS = {"none": None, "true": True, "false": False}
 
 
@@ -88,6 +95,55 @@ def parse_spacing(text: str) -> tuple[tuple[float, ...], str | None]:
             f"expected a unit of length such as nm, um or mm, got {given!r} in {text!r}"
         )
     return numbers, unit
+
+
+def parse_shard(text: str) -> tuple[int, int]:
+    """Convert a shard, such as "3/8" or "auto", to its index from 0 and how many there are.
+
+    Parameters
+    ----------
+    text : str
+        "auto" reads the environment of a SLURM or AWS Batch array job, or of torchrun.
+
+    Returns
+    -------
+    index, count : int
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If it does not read so, or the environment has no such variables.
+
+    Examples
+    --------
+    >>> from sskseg.cli.values import parse_shard
+    >>> parse_shard("3/8")
+    (3, 8)
+    """
+    if text == "auto":
+        return _shard_of_environment()
+    match = re.fullmatch(r"\s*(\d+)\s*/\s*(\d+)\s*", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(
+            f"expected a shard such as 0/4, the first of four, or auto, got {text!r}"
+        )
+    return int(match[1]), int(match[2])
+
+
+def _shard_of_environment():
+    for names in _SHARDS:
+        index, count, first = (None if name is None else os.environ.get(name) for name in names)
+        if index is None or count is None:
+            continue
+        step = os.environ.get("SLURM_ARRAY_TASK_STEP", "1") if first is not None else "1"
+        try:
+            return (int(index) - int(first or 0)) // int(step), int(count)
+        except (ValueError, ZeroDivisionError):
+            raise argparse.ArgumentTypeError(
+                f"expected numbers in {names[0]} and {names[1]}, got {index!r} and {count!r}"
+            ) from None
+    pairs = ", ".join(f"{index} and {count}" for index, count, _ in _SHARDS)
+    raise argparse.ArgumentTypeError(f"auto needs the environment variables {pairs}")
 
 
 def parse_value(text: str) -> Any:

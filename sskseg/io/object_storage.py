@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from .storage import AccessRefused
+from .storage import AccessRefused, StoreFailed
 
 # Six tries, whose pauses double: about 15 s. Of the retry modes of botocore, this one covers
 # 429, 500, 502, 503, 504 and connections that break; s3fs repeats it where requests are throttled.
@@ -39,12 +39,14 @@ class ObjectStorage:
     @classmethod
     def open(cls, url: str, storage_options: Mapping[str, Any] | None) -> ObjectStorage:
         """Open a URL as `open_storage` does."""
+        if set("*?[") & {*url}:  # or fsspec would remove what they match
+            raise ValueError(f"{url} must not hold *, ? or [, which fsspec takes for patterns.")
         fsspec = _import_fsspec(url)
         protocol = url.partition("://")[0]
         try:
             fsspec.get_filesystem_class(protocol)
         except ValueError as error:
-            raise ValueError(f"{url} has a protocol that fsspec does not know: {error}.") from error
+            raise ValueError(f"{url} has a protocol that fsspec does not know.") from error
         except ImportError as error:
             raise ImportError(
                 f"{url} needs a library that is not installed ({error}); for s3: "
@@ -156,7 +158,7 @@ def _explained(url):
     """Raise `AccessRefused` where a store refuses access; name the place in other errors."""
     try:
         yield
-    except (FileNotFoundError, FileExistsError, AccessRefused):
+    except (FileNotFoundError, FileExistsError, AccessRefused, StoreFailed):
         raise
     except Exception as error:
         if isinstance(error, PermissionError) or type(error).__name__ in _REFUSALS:
@@ -167,5 +169,5 @@ def _explained(url):
                 "delete there."
             ) from error
         if isinstance(error, OSError) or type(error).__module__.split(".")[0] in _CLIENTS:
-            raise OSError(f"{url} failed: {error}") from error
+            raise StoreFailed(f"{url} failed: {error}") from error
         raise

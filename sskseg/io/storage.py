@@ -26,6 +26,10 @@ class AccessRefused(PermissionError):
     """An object store refuses the credentials, or what they are used for."""
 
 
+class StoreFailed(OSError):
+    """An object store fails, after all retries."""
+
+
 class Storage(Protocol):
     """Named contents below a place; it can be pickled.
 
@@ -99,7 +103,8 @@ def open_storage(
     Raises
     ------
     ValueError
-        For `storage_options` of a path, and URLs of an unknown protocol.
+        For `storage_options` of a path, URLs of an unknown protocol, and those with ``*``, ``?``
+        or ``[``.
     ImportError
         If fsspec or the library of the protocol is not installed (extra ``cloud``).
     """

@@ -14,9 +14,10 @@ from safetensors.numpy import load, save
 
 from ..io.storage import Storage
 
-_VERSION = "5"  # of the files below
+_VERSION = "6"  # of the files below
 _RUN, _OWNER = "ledger/run.json", "ledger/owner"
 _NOT_COMPARED = {"stamps", "blocks"}  # of a run
+GROUP_SIZE = 1000  # blocks of a folder
 _PAUSES = (1.0, 4.0, 0.0)  # seconds between reads of it
 _PIECE = 2**30  # bytes that the compressor takes at a time
 
@@ -59,10 +60,7 @@ class Ledger:
             If the ledger is of another run, with what changed in the message, or damaged.
         """
         ledger, run = cls(storage), {**run, "format": _VERSION}
-        earlier = ledger.run()
-        if not earlier and storage.create(_RUN, _run_content(run)):
-            return ledger
-        earlier = earlier or ledger.run()  # which started at the same time
+        earlier = ledger.start(run)
         names = {*earlier, *run} - _NOT_COMPARED
         changed = sorted(k for k in names if earlier.get(k) != run.get(k))
         if changed:
@@ -72,13 +70,27 @@ class Ledger:
             )
         return ledger
 
+    def start(self, run: dict[str, str]) -> dict[str, str]:
+        """Record a run where there is none, and return what is recorded."""
+        earlier = self.run()
+        if not earlier:
+            self.storage.create(_RUN, _run_content({**run, "format": _VERSION}))
+            earlier = self.run()  # of another process that started at the same time, or this one
+        return earlier
+
     def update_stamps(self, stamps: str) -> None:
         """Record new stamps of a source whose pixels are the same."""
         self.storage.put(_RUN, _run_content({**self.run(), "stamps": stamps}))
 
-    def take_over(self) -> str:
-        """Become the only run that writes, and return the `owner` for its other workers."""
-        self.owner = uuid.uuid4().hex
+    def take_over(self, owner: str | None = None) -> str:
+        """Become the only run that writes, and return the `owner` for its other workers.
+
+        Parameters
+        ----------
+        owner : str, default=None
+            Of several processes that write together; None is a new one.
+        """
+        self.owner = owner or uuid.uuid4().hex
         self.storage.put(_OWNER, self.owner.encode())
         return self.owner
 
@@ -91,12 +103,17 @@ class Ledger:
         if self.owner is None:
             return
         for pause in _PAUSES:  # file servers show an older file for some seconds
-            if self.storage.read(_OWNER) == self.owner.encode():
+            if self.read_owner() == self.owner:
                 return
             time.sleep(pause)
         raise TakenOver(
             f"Another call of count_scan has taken over {self.storage.place}, or has ended."
         )
+
+    def read_owner(self) -> str | None:
+        """Return who writes; None where a run has ended, or none has begun."""
+        content = self.storage.read(_OWNER)
+        return None if content is None else content.decode()
 
     def exists(self) -> bool:
         """Whether a run is recorded, which may be damaged."""
@@ -137,6 +154,15 @@ class Ledger:
         self.check_owner()
         self.storage.put(_key(task, block), crc + payload)
 
+    def recorded(self, task: str, group: int) -> set[int]:
+        """List the recorded blocks of a task, of a group of `GROUP_SIZE`, without reading them."""
+        names = (key.rpartition("/")[2] for key in self.storage.list(_folder(task, group)))
+        return {int(name) for name in names if name.isdecimal()}
+
+    def discard(self, task: str, block: int) -> None:
+        """Remove the entry of a block, which is damaged."""
+        self.storage.remove(_key(task, block))
+
     def remove(self, task: str) -> None:
         """Remove the entries of a task that are not needed any more."""
         self.storage.remove_all(f"ledger/{task}")
@@ -150,7 +176,11 @@ class Ledger:
 
 
 def _key(task, block):
-    return f"ledger/{task}/{block // 1000:06d}/{block:09d}"
+    return f"{_folder(task, block // GROUP_SIZE)}/{block:09d}"
+
+
+def _folder(task, group):
+    return f"ledger/{task}/{group:06d}"
 
 
 def _run_content(run):

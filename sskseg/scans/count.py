@@ -6,9 +6,8 @@ import json
 import os
 import warnings
 from collections.abc import Mapping
-from contextlib import closing
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,21 +15,19 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from ..io.ome_zarr.metadata import warn_of_unit
 from ..io.scans import Scan
 from ..io.storage import FileStorage, open_storage
 from ..training.prediction_callbacks import Prediction
-from .boxes import n_pixels
 from .checkpoints import Ledger
-from .dependencies import downsample_tasks, object_tasks, write_tasks
 from .domain import check_domain
 from .estimate import worker_memory
 from .fingerprint import fingerprint, predict_shape
-from .joining import REASONS, join_blocks
-from .output import clean, finish, remove
+from .joining import REASONS
+from .output import clean, remove
 from .plan import make_plan
-from .progress import Progress
-from .scaling import freeze_scaling
-from .scheduler import Workers
+from .running import run_tasks
+from .shards import check_shard
 from .store import Store
 from .validation import as_scan, check_intensity, check_options, open_destination
 from .verification import check_source
@@ -90,6 +87,7 @@ def count_scan(
     skip_below: float | None = None,
     mask: Any = None,
     n_workers: int | None = None,
+    shard: tuple[int, int] | None = None,
     verbose: bool = False,
     storage_options: Mapping[str, Any] | None = None,
 ) -> ScanResult:
@@ -140,8 +138,15 @@ def count_scan(
         is 0 everywhere are neither read nor predicted. NaN and infinities there, where nothing was
         imaged, are read as 0.
     n_workers : int, default=None
-        Threads where there is no client; None is one for each core. The network runs in one of them
-        at a time, since torch has threads of its own; meanwhile others split, measure and write.
+        Threads where there is no client; None is one for each core. On CPUs each runs a network by
+        itself, with one thread of torch, if they are as many as threads of torch and all fit in
+        half of the memory. Else, as on a GPU, the network runs in one of them at a time, and
+        meanwhile others split, measure and write.
+    shard : (int, int), default=None
+        Index of this process, from 0, and the number of processes that count the scan together:
+        each is a call with the same arguments and a `destination` that all can write to. They share
+        the blocks without a scheduler; if one is killed, others take over its blocks. Every call
+        returns the whole result. It excludes `client` and ``resume=False``.
     verbose : bool, default=False
         Show a progress bar: voxels and voxels per second, blocks, objects so far, time left.
     storage_options : dict, default=None
@@ -157,7 +162,7 @@ def count_scan(
     ------
     ValueError
         For an unsuitable estimator or source, and a destination that holds something else; before
-        anything is written.
+        anything is written. Also if another process is the same shard.
     PermissionError
         If an object store refuses the credentials.
     ScanError
@@ -181,9 +186,9 @@ def count_scan(
     3. *match*: objects of neighboring blocks are matched, components by the pixels that touch,
        others by their IoU where both blocks overlap;
     4. *join*: one process merges the matches and numbers all objects;
-    5. *write*: the labels of each block are written under their final ids;
-    6. *downsample*: coarser levels of the labels are written;
-    7. *finish*: the sums of each object are merged into the table.
+    5. *table*: the sums of each object are merged into the table, meanwhile
+    6. *write*: the labels of each block are written under their final ids, and
+    7. *downsample*: coarser levels of the labels are written.
 
     After each task the result of a block is in a ledger, with a checksum: a run that is killed
     resumes with the blocks that are missing or damaged.
@@ -209,38 +214,38 @@ def count_scan(
         resume=resume, keep_probabilities=keep_probabilities, verbose=verbose,
         skip_below=skip_below, n_workers=n_workers,
     )  # fmt: skip
-    earlier = Ledger(storage).run() if block_shape is None and resume else {}
-    plan = _plan_run(
-        estimator, scan, block_shape, halo, earlier, memory=worker_memory(client, n_workers),
+    one_of = check_shard(shard, client, resume)
+    plan_run = partial(
+        _plan_run, estimator, scan, block_shape, halo, memory=worker_memory(client, n_workers),
         mask=mask, skip_below=skip_below, keep_probabilities=keep_probabilities,
         intensity=bool(intensity),
     )  # fmt: skip
+    plan = plan_run(Ledger(storage).run() if resume else {})
     run = fingerprint(plan, estimator)
     if not resume:
         remove(storage)
+    recorded = Ledger(storage).start(run)
+    if recorded["block_shape"] != run["block_shape"]:  # chosen by a shard that started meanwhile
+        plan = plan_run(recorded)
+        run = fingerprint(plan, estimator)
     ledger = Ledger.open(storage, run)
     store = Store(storage)
     store.create(plan)
     check_source(plan, store, run["stamps"])
     if not ledger.has("done", 0):
-        store = Store(storage, ledger.take_over())
-        plan = freeze_scaling(check_domain(plan), store.ledger)
-        workers = Workers(plan, store, client, n_workers)
-        with closing(_progress(estimator, plan, store.ledger, verbose)) as progress:
-            workers.run(object_tasks(plan), progress)
-            join_blocks(plan, store.ledger)
-            store.create_labels(plan, _n_objects(plan, store))
-            workers.run(write_tasks(plan), progress)
-            for level in downsample_tasks(plan):
-                workers.run(level)
-            finish(plan, store)
+        warn_of_unit(plan.scan.unit, stacklevel=2)
+        run_tasks(
+            estimator, check_domain(plan), store, client=client, n_workers=n_workers,
+            shard=one_of, verbose=verbose,
+        )  # fmt: skip
     clean(plan, store)
     Prediction(estimator, 1).end()
     return _result(plan, store)
 
 
 def _plan_run(estimator, scan, block_shape, halo, earlier, **options):
-    """Plan a run, with the blocks of an earlier run of unspecified `block_shape`."""
+    """Plan a run, with the blocks of an earlier run where `block_shape` is unspecified."""
+    earlier = earlier if block_shape is None else {}
     chosen = json.loads(earlier["block_shape"]) if "block_shape" in earlier else None
     plan = make_plan(estimator, scan, block_shape, halo, chosen=chosen, **options)
     if earlier and predict_shape(plan) != earlier.get("predict_shape"):  # it was specified
@@ -251,11 +256,6 @@ def _plan_run(estimator, scan, block_shape, halo, earlier, **options):
             f"scan itself and predicts no probabilities, got {plan.keep_probabilities!r}."
         )
     return plan
-
-
-def _progress(estimator, plan, ledger, verbose):
-    sizes = [n_pixels(box) for box in plan.grid.boxes]
-    return Progress(estimator, sizes, verbose, lambda i: int(ledger.read("sums", i)["n"]))
 
 
 def _n_objects(plan, store):

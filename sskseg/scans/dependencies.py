@@ -4,37 +4,61 @@ from __future__ import annotations
 
 from itertools import groupby
 
+from ..inference.blocks import cut
+from ..io.ome_zarr.pyramid import pyramid_levels
+from .boxes import boxes
+from .grid import Grid
 from .plan import Plan
+from .pyramid import finer_region
+from .scaling import needs_scan
 
 Block = tuple[str, int]  # task and index
 
 
-def object_tasks(plan: Plan) -> dict[Block, list[Block]]:
-    """List the blocks of predict, objects and match, in the order in which they are best done.
+def scaling_tasks(plan: Plan) -> dict[Block, list[Block]]:
+    """List the steps of the pipeline that need the whole scan; all other tasks need them."""
+    return {("scaling", index): [] for index, step in enumerate(plan.steps) if needs_scan(step)}
+
+
+def task_graph(plan: Plan) -> dict[Block, list[Block]]:
+    """List the blocks of all tasks, in the order in which they are best done.
+
+    Tasks of the whole scan, such as join, are one block.
 
     Returns
     -------
     dict of (task, block) to list of (task, block)
         What must be finished before.
     """
-    n_blocks = len(plan.grid)
+    blocks = range(len(plan.grid))
     needs: dict[Block, list[Block]] = {}
     if not plan.from_images:
         needs.update({("predict", i): [] for i in range(len(plan.network_grid))})
-    for i in range(n_blocks):
+    for i in blocks:
         read = [] if plan.from_images else plan.network_grid.overlapping(plan.grid.input_box(i))
         needs["objects", i] = [("predict", k) for k in read]
-    for i in range(n_blocks):
+    for i in blocks:
         needs["match", i] = [("objects", j) for j in (i, *plan.neighbors(i).values())]
+    needs["join", 0] = [("match", i) for i in blocks]
+    needs.update({("write", i): [("objects", i), ("join", 0)] for i in blocks})
+    needs.update(_pyramid_needs(plan))
+    needs["table", 0] = [("join", 0), *(("objects", i) for i in blocks)]
+    labels = [block for block in needs if block[0] in ("write", "downsample")]
+    needs["finish", 0] = [("table", 0), *labels]
     return needs
 
 
-def write_tasks(plan: Plan) -> dict[Block, list[Block]]:
-    """List the blocks of write, which need no other."""
-    return {("write", i): [] for i in range(len(plan.grid))}
-
-
-def downsample_tasks(plan: Plan) -> list[dict[Block, list[Block]]]:
-    """List the blocks of each level of the pyramid; a level needs the one before."""
-    levels = groupby(enumerate(plan.pyramid), key=lambda entry: entry[1][0])
-    return [{("downsample", k): [] for k, _ in blocks} for _, blocks in levels]
+def _pyramid_needs(plan):
+    """Each block of a coarser level needs the blocks of the finer one that it covers."""
+    needs, finer = {}, plan.grid
+    names = [("write", i) for i in range(len(plan.grid))]
+    shapes = [shape for shape, _ in pyramid_levels(plan.shape)]
+    for level, entries in groupby(enumerate(plan.pyramid), key=lambda entry: entry[1][0]):
+        below, names = names, []
+        for k, (_, box) in entries:
+            read = finer.overlapping(finer_region(plan.shape, level, box))
+            needs["downsample", k] = [below[j] for j in read]
+            names.append(("downsample", k))
+        cuts = [cut(*axis, 0) for axis in zip(shapes[level], plan.grid.core, strict=True)]
+        finer = Grid(shapes[level], plan.grid.core, plan.grid.halo, boxes(cuts), plan.grid.stride)
+    return needs

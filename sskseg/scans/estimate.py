@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -15,10 +14,9 @@ from ..io.scans import Scan
 from .boxes import n_pixels
 from .domain import check_domain
 from .plan import INPUT_BYTES, OBJECT_BYTES, Plan, make_plan
-from .reading import allowed_blocks, read_input
+from .reading import allowed_blocks
 from .scaling import freeze_scaling
-from .tasks.objects import find_in_images
-from .tasks.predict import predict_probability
+from .timing import block_seconds
 from .validation import as_scan
 
 if TYPE_CHECKING:
@@ -49,8 +47,9 @@ class ScanPlan:
         ``method="contours"`` that is for a tile of `predict`, with ``128 * voxels`` more for the
         network's outputs and proposals.
     seconds : float or None
-        Estimate for the network on one worker, from one block measured in this process, with its
-        threads and its GPU; with ``method="contours"`` for finding objects, too.
+        Estimate for one worker: predicting, splitting into objects, measuring and writing, from one
+        block measured in this process, with its threads and its GPU. Matching, joining and coarser
+        levels come in addition.
     """
 
     shape: tuple[int, ...]
@@ -84,8 +83,8 @@ def plan_scan(
     estimator, source, block_shape, halo, client, mask, n_workers
         As in `count_scan`: with the same ones it makes the same blocks.
     measure : bool, default=True
-        Whether to predict one block, in the middle of those that the mask leaves, to estimate the
-        time.
+        Whether to process one block, in the middle of those that the mask leaves, to estimate the
+        time. What it writes goes to a temporary folder, which is removed.
     storage_options : dict, default=None
         Of a URL, as in `open_scan`.
 
@@ -100,10 +99,9 @@ def plan_scan(
     if not measure or not blocks:
         return estimate
     frozen = freeze_scaling(check_domain(plan))
-    start = time.perf_counter()
-    _evaluate_network(frozen, blocks[len(blocks) // 2])
-    seconds = (time.perf_counter() - start) * estimate.n_predict
-    return replace(estimate, seconds=seconds)
+    seconds = block_seconds(frozen, blocks[len(blocks) // 2])
+    of_objects = (seconds["objects"] + seconds["write"]) * estimate.n_blocks
+    return replace(estimate, seconds=seconds["predict"] * estimate.n_predict + of_objects)
 
 
 def _summarize(plan: Plan, blocks: list[int]) -> ScanPlan:
@@ -127,14 +125,6 @@ def _summarize(plan: Plan, blocks: list[int]) -> ScanPlan:
         + INPUT_BYTES * max(n_inputs, default=0)
         + reader.memory(max(sample_sizes, default=0)),
     )
-
-
-def _evaluate_network(plan, i):
-    block = read_input(plan, i)
-    if plan.from_images:
-        find_in_images(plan, i, block)
-    else:
-        predict_probability(plan, i, block)
 
 
 def worker_memory(client: Client | None, n_workers: int | None) -> int | None:

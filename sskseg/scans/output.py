@@ -20,22 +20,27 @@ from ..io.storage import Storage, relative_place
 from ..morphology import merge_sums, sums_to_table
 from .checkpoints import Ledger
 from .plan import Plan
-from .store import Store
+from .store import TABLES, Store
 from .verification import finished_inputs
 
 _SUMS = (
     "label", "size", "position", "low", "high", "moments", "score", "intensity", "min_intensity",
     "max_intensity", "contour",
 )  # fmt: skip
-_TABLES = ("objects.parquet", "objects.csv")
 _TEMPORARY = (
-    "scaling", "predict", "edges", "sums", "objects", "match", "write", "downsample"
+    "scaling", "predict", "edges", "sums", "objects", "match", "write", "downsample", "table",
+    "claims", "heartbeats",
 )  # fmt: skip
 
 
-def finish(plan: Plan, store: Store) -> None:
-    """Write the table and the metadata, and record that the run is done."""
+def write_table(plan: Plan, store: Store, _: int) -> None:
+    """Write the table of all objects."""
     _write_table(store.storage, _tables(plan, store.ledger))
+    store.ledger.write("table", 0)
+
+
+def finish(plan: Plan, store: Store, _: int) -> None:
+    """Write the metadata, and record that the run is done."""
     _write_metadata(plan, store.storage)
     inputs = finished_inputs(plan, store)
     store.ledger.write(
@@ -70,7 +75,7 @@ def remove(storage: Storage) -> None:
         storage.remove_all(f"ledger/{name}")
     for name in ("labels", "probabilities", "cores"):
         storage.remove_all(name)
-    for name in ("zarr.json", *_TABLES):
+    for name in ("zarr.json", *TABLES):
         storage.remove(name)
     storage.remove_all("ledger")
 
@@ -120,7 +125,7 @@ def _write_table(storage, tables):
     fields = zip(schema, header, strict=True)
     text_schema = pa.schema([field.with_name(name) for field, name in fields])
     with (
-        storage.new_file(_TABLES[0]) as binary_path, storage.new_file(_TABLES[1]) as text_path,
+        storage.new_file(TABLES[0]) as binary_path, storage.new_file(TABLES[1]) as text_path,
         parquet.ParquetWriter(binary_path, schema) as binary,
         csv.CSVWriter(text_path, text_schema) as text,
     ):  # fmt: skip
@@ -141,7 +146,7 @@ def _write_metadata(plan, storage):
         transformations(np.array(plan.scan.spacing) * factor)
         for _, factor in pyramid_levels(plan.shape)
     ]
-    axes = axes_metadata(plan.axes, plan.scan.unit, stacklevel=4)
+    axes = axes_metadata(plan.axes, plan.scan.unit)
     labels = {
         "multiscales": multiscales("labels", axes, levels, "0.5"),
         "image-label": _image_label(plan.scan, storage),

@@ -47,9 +47,10 @@ class Progress:
         if task != "objects":
             return
         self.blocks += 1
-        self.objects += self.count_earlier(block) if n_objects is None else n_objects
-        if n_objects is None and not self.bar.disable:  # it took no time of this run
-            self.bar.initial += self.sizes[block]
+        if n_objects is None and not self.bar.disable:
+            n_objects = self.count_earlier(block)
+            self.bar.initial += self.sizes[block]  # it took no time of this run
+        self.objects += n_objects or 0
         self.bar.set_postfix_str(
             f"{self.blocks}/{len(self.sizes)} blocks, {self.objects} objects", refresh=False
         )

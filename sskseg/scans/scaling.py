@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from sklearn.base import clone
 
@@ -10,6 +11,7 @@ from ..preprocessing import PercentileScaler
 from .checkpoints import Ledger
 from .plan import Plan
 from .reading import NOT_FINITE, filled_scan
+from .store import Store
 
 
 def freeze_scaling(plan: Plan, ledger: Ledger | None = None) -> Plan:
@@ -27,9 +29,19 @@ def freeze_scaling(plan: Plan, ledger: Ledger | None = None) -> Plan:
     """
     steps = list(plan.steps)
     for index, step in enumerate(steps):
-        if isinstance(step, PercentileScaler) and step.scope == "image":
+        if needs_scan(step):
             steps[index] = _frozen(step, index, plan, ledger)
     return replace(plan, steps=tuple(steps))
+
+
+def needs_scan(step: Any) -> bool:
+    """Whether a step of the pipeline needs the whole scan."""
+    return isinstance(step, PercentileScaler) and step.scope == "image"
+
+
+def fit_scaling(plan: Plan, store: Store, index: int) -> None:
+    """Compute the percentiles of a step, and store them."""
+    _frozen(plan.steps[index], index, plan, store.ledger)
 
 
 def _frozen(step: PercentileScaler, index: int, plan: Plan, ledger: Ledger | None):

@@ -2,36 +2,53 @@
 
 from __future__ import annotations
 
-import heapq
 import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from contextvars import copy_context
 from functools import partial
 from queue import Empty, SimpleQueue
 from typing import Any
 
+import torch
+
 from ..io.storage import AccessRefused
 from ..training.prediction_callbacks import PredictionStopped, check_stop, stoppable
+from .block_queue import BlockQueue
 from .checkpoints import TakenOver
 from .dependencies import Block
+from .devices import torch_threads
+from .output import finish, write_table
 from .plan import Plan
+from .scaling import fit_scaling
 from .store import Store
-from .tasks import downsample_labels, find_objects, match_objects, predict_block, write_labels
+from .tasks import (
+    downsample_labels,
+    find_objects,
+    join_scan,
+    match_objects,
+    predict_block,
+    write_labels,
+)
 
 _RETRIES = 2
 _POLL = 0.2  # seconds between two checks for a request to stop
 _MAX_SUBMITTED = 10_000  # blocks that a cluster holds at a time
 _FATAL = (AccessRefused, PredictionStopped, TakenOver)  # end a run: each block would raise them
 TASKS: dict[str, Callable[[Plan, Store, int], int | None]] = {
+    "scaling": fit_scaling,
     "predict": predict_block,
     "objects": find_objects,
     "match": match_objects,
+    "join": join_scan,
     "write": write_labels,
     "downsample": downsample_labels,
+    "table": write_table,
+    "finish": finish,
 }
+_LEADING = {"join", "table", "finish"}  # of the whole scan: in the process that leads a cluster
 
 
 class ScanError(RuntimeError):
@@ -105,19 +122,19 @@ class Workers:
         todo, finished = self._unfinished(needs)
         for task, block in finished:
             progress(task, block, None, is_earlier=True)
-        queue = _Queue(needs, todo)
-        failures = []
+        queue = BlockQueue(needs, todo, self._rank)
         with closing(self._results(queue)) as results:
             for task, block, error, value in results:
+                if error is not None and self._is_done_elsewhere():
+                    return
                 if isinstance(error, _FATAL):
                     raise error
                 if error is not None:
-                    failures.append((task, block, error))
-                    continue
-                progress(task, block, value)
-                queue.finish(task, block)
-        if failures:
-            raise ScanError(sorted(failures, key=lambda f: (queue.order[f[0]], f[1])))
+                    queue.failures.append((task, block, error))
+                elif queue.finish(task, block):
+                    progress(task, block, value)
+        if queue.failures:
+            raise ScanError(sorted(queue.failures, key=lambda f: (queue.order[f[0]], f[1])))
 
     def _results(self, queue):
         """Submit what is ready, and yield what is done: task, block, error and value."""
@@ -125,23 +142,40 @@ class Workers:
         n_running = 0
         largest = self.n_workers if self.client is None else _MAX_SUBMITTED
         with self._pool() as submit:
-            while queue.ready or n_running:
+            while queue.ready or n_running or queue.waits_for_others():
+                yield from self._finished_elsewhere(queue)
                 while queue.ready and n_running < largest:
                     task, block = queue.pop()
                     future = submit(task, block)
                     future.add_done_callback(partial(_put, done, task, block))
                     n_running += 1
-                task, block, future = _next(done)
-                n_running -= 1
-                yield task, block, *_outcome(future)
+                check_stop()
+                with suppress(Empty):
+                    task, block, future = done.get(timeout=_POLL)
+                    n_running -= 1
+                    yield from self._outcome(queue, task, block, future)
+
+    def _outcome(self, queue, task, block, future):
+        yield task, block, *outcome(future)
+
+    def _rank(self, task, block):
+        return False, block
+
+    def _finished_elsewhere(self, queue):
+        """Yield what other processes have finished, as `_results` does."""
+        return ()
+
+    def _is_done_elsewhere(self):
+        """Whether another process has finished the whole run."""
+        return False
 
     def _pool(self):
         if self.client is not None:
-            return _Cluster(self.client, self.remote)
-        return _Threads(self.plan, self.store, self.n_workers)
+            return _Cluster(self.client, (self.plan, self.store), self.remote)
+        return Threads(partial(attempt, (self.plan, self.store)), self.plan, self.n_workers)
 
-    def _unfinished(self, needs):
-        """Blocks that are not finished, and those that are; checked in threads.
+    def _unfinished(self, needs, missing=frozenset()):
+        """Blocks that are not finished, and those that are; checked in threads but for `missing`.
 
         What was finished stays right if something that it needed is damaged later. So temporary
         results are checked only where an unfinished block needs them.
@@ -150,13 +184,14 @@ class Workers:
         lasting = [block for block in needs if block[0] not in temporary]
         rest = [block for block in needs if block[0] in temporary]
         with ThreadPoolExecutor(self.n_workers if self.client is None else 2) as pool:
-            todo, finished = self._check(pool, lasting)
+            todo, finished = self._check(pool, lasting, missing)
             needed = {need for block in todo for need in needs[block]}
-            more, intact = self._check(pool, [block for block in rest if block in needed])
+            more, intact = self._check(pool, [block for block in rest if block in needed], missing)
         return todo | more, finished + intact + [block for block in rest if block not in needed]
 
-    def _check(self, pool, blocks):
-        todo, finished = set(), []
+    def _check(self, pool, blocks, missing):
+        todo, finished = {block for block in blocks if block in missing}, []
+        blocks = [block for block in blocks if block not in missing]
         for start in range(0, len(blocks), _MAX_SUBMITTED):
             part = blocks[start : start + _MAX_SUBMITTED]
             checks = pool.map(lambda block: self.store.finished(self.plan, *block), part)
@@ -165,53 +200,37 @@ class Workers:
         return todo, finished
 
 
-class _Queue:
-    """Blocks that are ready: those of later tasks first, then in their order."""
+class Threads:
+    """Threads of this process that run blocks.
 
-    def __init__(self, needs, todo):
-        self.order = {task: -i for i, task in enumerate(dict.fromkeys(task for task, _ in needs))}
-        self.waiting = {block: sum(need in todo for need in needs[block]) for block in todo}
-        self.followers: dict[Any, list] = {}
-        for block in todo:
-            for need in needs[block]:
-                self.followers.setdefault(need, []).append(block)
-        self.ready = [self._entry(block) for block, n in self.waiting.items() if n == 0]
-        heapq.heapify(self.ready)
+    Parameters
+    ----------
+    run : callable
+        Called with task and block.
+    plan : Plan
+    n_workers : int
+    """
 
-    def pop(self):
-        _, block, task = heapq.heappop(self.ready)
-        return task, block
+    def __init__(self, run: Callable[[str, int], Any], plan: Plan, n_workers: int):
+        n_threads, self.n_threads = torch_threads(plan, n_workers), torch.get_num_threads()
+        self.run = run
+        self.pool = ThreadPoolExecutor(n_workers, "blocks", torch.set_num_threads, (n_threads,))
 
-    def finish(self, task, block):
-        """Make ready what waited for this block alone."""
-        for follower in self.followers.get((task, block), ()):
-            self.waiting[follower] -= 1
-            if self.waiting[follower] == 0:
-                heapq.heappush(self.ready, self._entry(follower))
-
-    def _entry(self, block):
-        return self.order[block[0]], block[1], block[0]
-
-
-class _Threads:
-    def __init__(self, plan, store, n_workers):
-        self.work, self.pool = (plan, store), ThreadPoolExecutor(n_workers)
-
-    def __enter__(self):
+    def __enter__(self) -> Callable[[str, int], Future]:
         # Threads have the callbacks of this one, so that a request to stop ends a block.
-        return lambda task, block: self.pool.submit(
-            copy_context().run, attempt, self.work, task, block
-        )
+        return lambda task, block: self.pool.submit(copy_context().run, self.run, task, block)
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: Any) -> None:
         # Wait for running blocks: another call may begin with another model.
         self.pool.shutdown(wait=True, cancel_futures=True)
+        torch.set_num_threads(self.n_threads)  # also those of threads that begin later
 
 
 class _Cluster:
-    def __init__(self, client, work):
-        self.client, self.work = client, work
+    def __init__(self, client, work, remote):
+        self.client, self.work, self.remote = client, work, remote
         self.running, self.lock = set(), threading.Lock()
+        self.leading = ThreadPoolExecutor(1)
 
     def __enter__(self):
         return self._submit
@@ -220,9 +239,12 @@ class _Cluster:
         with self.lock:
             left = list(self.running)
         self.client.cancel(left)  # where the run was interrupted
+        self.leading.shutdown(wait=True, cancel_futures=True)
 
     def _submit(self, task, block):
-        future = self.client.submit(attempt, self.work, task, block, pure=False)
+        if task in _LEADING:
+            return self.leading.submit(copy_context().run, attempt, self.work, task, block)
+        future = self.client.submit(attempt, self.remote, task, block, pure=False)
         with self.lock:
             self.running.add(future)
         future.add_done_callback(self._forget)
@@ -237,21 +259,11 @@ def _identity(work):
     return work
 
 
-def _next(done):
-    """Wait for a finished block, or for a request to stop."""
-    while True:
-        check_stop()
-        try:
-            return done.get(timeout=_POLL)
-        except Empty:
-            continue
-
-
 def _put(queue, task, block, future):
     queue.put((task, block, future))
 
 
-def _outcome(future: Future) -> tuple[Exception | None, Any]:
+def outcome(future: Future) -> tuple[Exception | None, Any]:
     """Error and value of a finished block; also the error of a worker that died."""
     try:
         return future.result()

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..io.storage import open_storage
 from .checkpoints import Ledger
+from .shards import shard_status
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,10 @@ class ScanStatus:
         Of the scan, and of the blocks that are split into objects, pixels.
     finished, total : dict of str to int
         Blocks of each task; of runs of earlier versions the total is unknown, and empty.
+    n_shards : int or None
+        Processes that share the blocks; None without shards.
+    shards : tuple of int
+        Indices of those that have a heartbeat; a process that was killed leaves its last one.
     """
 
     done: bool
@@ -33,6 +38,8 @@ class ScanStatus:
     block_shape: tuple[int, ...]
     finished: dict[str, int]
     total: dict[str, int]
+    n_shards: int | None = None
+    shards: tuple[int, ...] = ()
 
 
 def scan_status(
@@ -69,5 +76,6 @@ def scan_status(
     counted = ledger.n_finished()  # of a run that is done, nothing else is kept
     finished = dict(total) if done else {task: counted.get(task, 0) for task in total or counted}
     return ScanStatus(
-        done, n_objects, shape, tuple(json.loads(run["block_shape"])), finished, total
-    )
+        done, n_objects, shape, tuple(json.loads(run["block_shape"])), finished, total,
+        *shard_status(ledger),
+    )  # fmt: skip

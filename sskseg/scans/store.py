@@ -18,6 +18,7 @@ from .plan import Plan
 
 _MAX_CHUNK = {2: (512, 512), 3: (128, 128, 128)}  # pixels of a chunk on disk
 _MAX_CHUNK_OF_SECTIONS = (16, 512, 512)
+TABLES = ("objects.parquet", "objects.csv")
 _ENTRIES = {"objects": ("objects", "edges", "sums")}  # of a task in the ledger; else one
 
 
@@ -49,11 +50,10 @@ class Store:
         self._create(plan, _label_arrays(plan, smallest_dtype(0, n_objects)))
 
     def _create(self, plan, arrays):
-        import zarr
         from zarr.errors import ContainsArrayError
 
         with self.storage.explained():
-            root = zarr.open_group(self.storage.zarr(), mode="a")
+            root = self._root()
             for name, options in arrays.items():
                 if name not in root:
                     with suppress(ContainsArrayError):  # another process has created it meanwhile
@@ -96,6 +96,10 @@ class Store:
 
     def finished(self, plan: Plan, task: str, i: int) -> bool:
         """Whether all that a task writes for a block exists and is undamaged."""
+        if task == "join":
+            return self.ledger.has("join", len(plan.grid)) and self._has_labels(plan)
+        if task == "finish":
+            return self.ledger.has("done", 0)
         if not all(self.ledger.has(entry, i) for entry in _ENTRIES.get(task, (task,))):
             return False
         written = _written(plan, task, i)
@@ -107,6 +111,11 @@ class Store:
             for key, (array, region) in written.items()
         )
 
+    def _has_labels(self, plan):
+        with self.storage.explained():
+            root = self._root()
+            return all(name in root for name in _label_arrays(plan, np.dtype(np.uint8)))
+
     def _has_checksum(self, name, region, crc):
         try:
             return checksum(self.read(name, region)) == crc
@@ -116,6 +125,15 @@ class Store:
             raise
         except Exception:  # each codec raises its own for a chunk that is damaged
             return False
+
+    def _root(self):
+        import zarr
+        from zarr.errors import ContainsGroupError
+
+        try:
+            return zarr.open_group(self.storage.zarr(), mode="a")
+        except ContainsGroupError:  # another process has created it meanwhile
+            return zarr.open_group(self.storage.zarr(), mode="r+")
 
     def _array(self, name):
         import zarr

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import torch
 
 from ..images import check_images
 from ..inference import SectionPredictor
 from ._block_shapes import block_bytes, block_sizes
 
-_NETWORK = threading.Lock()  # of one process: torch has threads of its own, a GPU its own queue
+# One network at a time in a process: torch has threads of its own, a GPU its own queue.
+_NETWORK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,9 @@ class SegmenterBlocks:
     ) -> np.ndarray:
         samples = block if self.consecutive else block[None]
         images = check_images(samples, self.predictor.first.ndim, n_channels=self.n_channels)
-        predicted = [np.empty(0)] * len(images)
-        with _NETWORK:
-            for index, probabilities in self._on(device).predict(images, positions):
+        predicted, predictor = [np.empty(0)] * len(images), self._on(device)
+        with _network(predictor.first.compute):
+            for index, probabilities in predictor.predict(images, positions):
                 predicted[index] = self.finish(probabilities)
         return np.stack(predicted) if self.consecutive else predicted[0]
 
@@ -76,6 +79,12 @@ class SegmenterBlocks:
 
     def __getstate__(self):
         return vars(self) | {"_on_device": {}}
+
+
+def _network(compute):
+    """The network of this process, or nothing where it has the one thread that it runs in."""
+    alone = torch.get_num_threads() == 1 and compute.resolve()[0].type == "cpu"
+    return nullcontext() if alone else _NETWORK
 
 
 def segmenter_blocks(

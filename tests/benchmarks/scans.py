@@ -1,18 +1,19 @@
 """Scans larger than memory: labels of blocks, memory, speed, faults, and a simulation of clusters.
 
-    python tests/benchmarks/scans.py [--tasks labels memory speed faults scale] [--toy]
+    python tests/benchmarks/scans.py [--tasks labels memory speed faults clusters graph] [--toy]
 
 "labels": components and stitching of a volume of 512 x 512 x 256, beside dask-image's ``label`` on
 the same array (where dask-image is installed), in turn. "memory": peak resident memory of
 `count_scan` on a scan and on one 16 times larger, each in a process of its own. "speed": pixels
 per second of `count_scan` by those of the bare network, by turns in one process, for two networks,
-two ways to find objects, and two ways to use cores: "shared" (the network and all else on the same
-cores) and "beside" (the network on one core, all else on a second one). "faults": 20 times
-``kill -9`` at random moments, then the same bytes as an undisturbed run. "scale": runs with one and
-with two single-threaded workers, by turns, and from the costs of one worker's tasks a simulation
-of 1 to 1,000 workers (``scans_scale.py``), with a figure. Each finished cell is kept in
-``tests/benchmarks/results/scans.jsonl``; ``--toy`` tries everything out on small scans and keeps
-nothing.
+two ways to find objects, and two or fewer cores: "shared" (the network and all else on two cores)
+and "one" (on one core). Until networks of one thread ran in every worker, there was "beside", too
+(the network on one core, all else on a second one). "faults": 20 times ``kill -9`` at random
+moments, then the same bytes as an undisturbed run. "clusters": runs on clusters of one and (on two
+cores) two single-threaded workers, predicted from the costs of half the scan, and a simulation of
+1 to 1,000 workers on 10^12 pixels (``scans_scale.py``). "graph": memory and files of
+these. Each finished cell is kept in ``tests/benchmarks/results/scans.jsonl``; ``--toy`` tries
+everything out on small scans and keeps nothing.
 
 Processes keep large blocks of memory instead of giving them back (``MALLOC_...`` below), the bare
 network's and those of workers too: otherwise the network spends a third of its time on getting
@@ -46,16 +47,16 @@ from sklearn.pipeline import make_pipeline
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.scans import count_scan, label_blocks, open_scan, plan_scan
+from sskseg.scans.plan import make_plan
 
 BLOCK = 1024
-IMAGES = Path(__file__).parents[2] / "docs" / "images"
 SIDES = {
     "labels": 512, "memory": 4096, "speed": 8192, "faults": 4096, "scale": 4096, "rounds": 3,
-    "kills": 20, "steps": 60, "toy": False, "voxels": (1e9, 1e10, 1e11, 1e12, 1e13),
+    "kills": 20, "steps": 60, "toy": False, "large": 10**6,
 }  # fmt: skip
 TOY = {
     "labels": 128, "memory": 1024, "speed": 1024, "faults": 1024, "scale": 2048, "rounds": 1,
-    "kills": 2, "steps": 10, "toy": True, "voxels": (1e9, 1e10),
+    "kills": 2, "steps": 10, "toy": True, "large": 10**5,
 }  # fmt: skip
 
 
@@ -100,13 +101,13 @@ def model_file(folder, width=16, method="watershed", network="unet-shuffle"):
     return model
 
 
-def scan_file(folder, side):
-    """Cells in squares of 1024, the same in each but for their noise."""
-    path = folder / f"scan{side}.zarr"
-    array = zarr.open_array(path, mode="w", shape=(side, side), chunks=(1024, 1024), dtype="f4")
+def scan_file(folder, side, part=1):
+    """Cells in squares of 1024, the same in each but for their noise; of some rows only a part."""
+    path, height = folder / f"scan{side}-{part}.zarr", int(side * part)
+    array = zarr.open_array(path, mode="w", shape=(height, side), chunks=(1024, 1024), dtype="f4")
     cells = make_cells(1, (1024, 1024), random_state=1)[0][0].astype(np.float32)
     rng = np.random.default_rng(0)
-    for y in range(0, side, 1024):
+    for y in range(0, height, 1024):
         for x in range(0, side, 1024):
             noise = 0.02 * rng.standard_normal((1024, 1024), dtype=np.float32)
             array[y : y + 1024, x : x + 1024] = cells + noise
@@ -197,14 +198,13 @@ def keeping_memory(function, *arguments):
 
 def speed(network, method, cores):
     """Ratios of `count_scan` to the bare network, by turns in a process of its own."""
-    n = min(2, os.cpu_count() or 1)
-    return keeping_memory(
-        "paired_speed", network, method, *((n, n) if cores == "shared" else (1, 2))
-    )
+    n = min(2, os.cpu_count() or 1) if cores == "shared" else 1
+    return keeping_memory("paired_speed", network, method, n)
 
 
-def paired_speed(network, method, threads, workers):
-    torch.set_num_threads(threads)
+def paired_speed(network, method, n_cores):
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-n_cores:])
+    torch.set_num_threads(n_cores)
     side = SIDES["speed"] // (1 if network == "unet-shuffle" else 2)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -216,7 +216,7 @@ def paired_speed(network, method, threads, workers):
         for i in range(SIDES["rounds"] + 1):  # the first one warms up
             bare = bare_speed(model[1], crop)
             start = time.perf_counter()
-            found = count_scan(model, open_scan(path), folder / f"o{i}", halo=64, n_workers=workers)
+            found = count_scan(model, open_scan(path), folder / f"o{i}", halo=64, n_workers=n_cores)
             whole = side**2 / 1e6 / (time.perf_counter() - start)
             bare = (bare + bare_speed(model[1], crop)) / 2
             shutil.rmtree(folder / f"o{i}")
@@ -279,68 +279,91 @@ def faults():
             "same_objects": after["objects"] == whole["objects"]}  # fmt: skip
 
 
-def scale():
-    """One and two single-threaded workers by turns, then many in a simulation."""
+def clusters():
+    """Clusters of one and, on two cores, two single-threaded workers, and many in a simulation."""
     return keeping_memory("scaled")
 
 
 def scaled():
+    """Costs come from half of the scan, so that times of all of it are predicted."""
+    n_cores = len(os.sched_getaffinity(0))
+    torch.set_num_threads(1)  # as the workers below
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model = model_file(folder)
-        path = scan_file(folder, SIDES["scale"])
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # as the workers below
-        costs = scans_scale.task_costs(model, open_scan(path), folder / "costs", block_shape=BLOCK)
-        torch.set_num_threads(threads)
-        times = {1: [], 2: []}
+        path, half = scan_file(folder, SIDES["scale"]), scan_file(folder, SIDES["scale"], 0.5)
+        plans = {p: make_plan(model, open_scan(p), BLOCK, 64) for p in (path, half)}
+        costs, times = [], {n: [] for n in (1, 2) if n <= n_cores}
         for i in range(SIDES["rounds"]):
+            costs.append(on_cluster(folder, model, half, plans[half], 1, f"costs{i}"))
             for n, found in times.items():
-                found.append(cluster(folder, path, n, i))
-    speedups = [one / two for one, two in zip(times[1], times[2], strict=True)]
-    blocks = (SIDES["scale"] // BLOCK) ** 2
-    predicted = {n: scans_scale.simulate(n, blocks, costs, scans_scale.CALM) for n in times}
-    figures = {
-        "costs": costs, "one": times[1], "two": times[2], "speedup": float(np.median(speedups)),
-        "predicted": predicted, "predicted_speedup": predicted[1] / predicted[2],
+                found.append(on_cluster(folder, model, path, plans[path], n, f"{n}-{i}")["total"])
+    costs = median_of(costs)
+    predicted = {n: scans_scale.simulate(n, plans[path], costs, scans_scale.CALM)["seconds"]
+                 for n in times}  # fmt: skip
+    return {
+        "cores": n_cores, "costs": costs, "times": times, "predicted": predicted,
         "error": {n: predicted[n] / float(np.median(times[n])) - 1 for n in times},
+        "rows": scans_scale.many_workers(large_plan(model), costs),
     }  # fmt: skip
-    rows = scans_scale.predict_many(costs, BLOCK**2, SIDES["voxels"])
-    if not SIDES["toy"]:
-        scans_scale.draw(rows, IMAGES / "scans_scale.png")
-    return figures | {"rows": rows}
 
 
-def cluster(folder, path, n, i):
-    """Seconds of `count_scan` on `n` workers that have warmed up on a small scan."""
+def graph():
+    """What the leading process holds, and the files, of a run on many blocks."""
+    return keeping_memory("measured_graph")
+
+
+def measured_graph():
+    with tempfile.TemporaryDirectory() as name:
+        plan = large_plan(model_file(Path(name)))
+    return {
+        "blocks": len(plan.grid), "files": scans_scale.n_files(plan),
+        "leading bytes": scans_scale.graph_memory(plan),
+        "scheduler bytes": scans_scale.scheduler_memory(),
+    }  # fmt: skip
+
+
+def large_plan(model):
+    side = SIDES["large"]
+    return make_plan(model, da.zeros((side, side), np.float32, chunks=2048), 2048, 64)
+
+
+def on_cluster(folder, model, path, plan, n, name):
+    """Costs of `count_scan` on `n` workers that have warmed up on a small scan."""
     from distributed import Client, LocalCluster
 
-    model = joblib.load(folder / "model")
     warm = da.from_array(np.zeros((256 * n, 256), np.float32), chunks=256)
     options = {"n_workers": n, "threads_per_worker": 1, "dashboard_address": None}
     with LocalCluster(**options, processes=True) as workers, Client(workers) as client:
         client.run(lambda: __import__("torch").set_num_threads(1))
-        count_scan(model, warm, folder / f"warm{n}-{i}", block_shape=128, halo=64, client=client)
-        start = time.perf_counter()
-        count_scan(model, open_scan(path), folder / f"timed{n}-{i}", block_shape=BLOCK, halo=64,
-                   client=client)  # fmt: skip
-        return time.perf_counter() - start
+        count_scan(model, warm, folder / f"warm{name}", block_shape=128, halo=64, client=client)
+        return scans_scale.measure(
+            model, path, folder / f"timed{name}", plan, client, block_shape=BLOCK, halo=64
+        )
 
 
-TASKS = {f.__name__: f for f in (labels, memory, speed, faults, scale)}
+def median_of(items):
+    """Medians of numbers in dicts of dicts."""
+    if isinstance(items[0], dict):
+        return {key: median_of([item[key] for item in items]) for key in items[0]}
+    return float(np.median(items))
+
+
+TASKS = {f.__name__: f for f in (labels, memory, speed, faults, clusters, graph)}
 
 
 def cells_of(task):
     """What a task is measured on: keys of cells."""
     if task != "speed":
         return [{}]
-    rows = product(("unet-shuffle", "unet"), ("components", "watershed"), ("shared", "beside"))
+    rows = product(("unet-shuffle", "unet"), ("components", "watershed"), ("shared", "one"))
     return [dict(zip(("network", "method", "cores"), row, strict=True)) for row in rows]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
+    parser.add_argument("--cores", nargs="+", choices=("shared", "one"), default=("shared", "one"))
     parser.add_argument("--toy", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(min(2, os.cpu_count() or 1))
@@ -348,6 +371,8 @@ def main():
         SIDES.update(TOY)
     for task in options.tasks:
         for row in cells_of(task):
+            if row.get("cores", "one") not in options.cores and task == "speed":
+                continue
             if options.toy:
                 print(json.dumps({"task": task, **row, **TASKS[task](**row)}, default=str))
             else:

@@ -1,25 +1,37 @@
-"""A discrete-event simulation of `count_scan` on many workers.
+"""A discrete-event simulation of `count_scan` on a cluster, and the costs that it needs.
 
-The costs of a block in each task, and those of the leading process, are measured in a run with one
-worker. Three parts follow one another: blocks are predicted, split and matched, each worker taking
-the next one; the leading process joins their ids; labels are written and downsampled.
+Costs are measured in a run on a cluster of one worker with one thread: the seconds of each block of
+each task in the worker, what passes between two blocks, the tasks of the leading process, and the
+processor time with which the leading process and the scheduler start a block. The simulation runs
+the graph of the scan (`task_graph`) in the order of the library (`BlockQueue`): an event is the end
+of a block, after which its worker takes the next one that is ready.
 """
 
 import heapq
 import time
 from dataclasses import dataclass
+from functools import wraps
+from itertools import pairwise
 
 import numpy as np
+import psutil
 
-from sskseg.scans import count
-from sskseg.scans.scheduler import Workers, attempt
+from sskseg.scans import count_scan, open_scan, scheduler
+from sskseg.scans.block_queue import BlockQueue
+from sskseg.scans.boxes import n_pixels
+from sskseg.scans.dependencies import task_graph
+from sskseg.scans.store import _label_arrays, _probability_arrays
 
-WORKERS = (1, 3, 10, 30, 100, 300, 1000)
+WORKERS = (1, 10, 100, 1000)
+LEADING = ("join", "table", "finish")
+# Bytes for each pixel that a task reads and writes: float32 of the scan and of probabilities;
+# labels are compressed to about a tenth.
+MOVED = {"predict": 8.0, "objects": 4.4, "match": 0.1, "write": 0.9, "downsample": 0.9}
 
 
 @dataclass(frozen=True)
 class Trouble:
-    """Sources of delay on a cluster.
+    """Sources of delay on a cluster, which are assumed, not measured.
 
     Parameters
     ----------
@@ -27,8 +39,6 @@ class Trouble:
         Share of blocks that take longer (a shared node, a slow disk), and by what factor.
     failure : float
         Share of attempts that are lost and done again.
-    dispatch : float
-        Seconds of the scheduler for each block, one after the other.
     bandwidth : float
         Bytes per second that all workers read and write together.
     """
@@ -36,129 +46,205 @@ class Trouble:
     slow: float = 0.02
     slowdown: float = 3.0
     failure: float = 0.001
-    dispatch: float = 0.001
     bandwidth: float = 5e9
 
 
-CALM = Trouble(slow=0.0, failure=0.0, dispatch=0.0005, bandwidth=np.inf)
+CALM = Trouble(slow=0.0, failure=0.0, bandwidth=np.inf)
 
 
-def task_costs(model, scan, destination, *, block_shape):
-    """Measure the seconds of each task for a block, with one worker.
+def install_timer():
+    """Record start and end of each block that this process does, in ``attempt.records``."""
+    original = getattr(scheduler.attempt, "__wrapped__", scheduler.attempt)
+
+    @wraps(original)  # so that it is pickled by its name
+    def attempt(work, task, block):
+        start = time.time()
+        outcome = original(work, task, block)
+        attempt.records.append((task, block, start, time.time()))
+        return outcome
+
+    attempt.records = []
+    scheduler.attempt = attempt
+
+
+def records():
+    """Return what the timer of this process has recorded."""
+    return scheduler.attempt.records
+
+
+def measure(model, path, folder, plan, client, **options):
+    """Count a scan on a cluster of one worker, and measure what the simulation needs.
 
     Returns
     -------
-    dict of str to float
-        ``spread`` (predicting, splitting and matching), ``write`` (labels and the pyramid) and
-        ``lead`` (joining and the table, in the leading process), each for a block; ``bytes`` that a
-        block moves to and from storage; ``fixed`` for the run.
+    dict
+        ``pixel``: seconds for each pixel of a block, by task; ``lead``: seconds for each block of
+        the scan, by task of the leading process; ``gap``: seconds of a worker between two blocks;
+        ``dispatch``: seconds of the leading process and the scheduler for each block; ``fixed``:
+        seconds before the first and after the last block; ``total``: seconds.
     """
-    seconds = {}
+    client.run(install_timer)
+    install_timer()
+    start = time.time()
+    count_scan(model, open_scan(path), folder, client=client, **options)
+    total = time.time() - start
+    (done,) = client.run(records).values()
+    sizes = block_sizes(plan)
+    pixel = {
+        task: sum(b - a for t, _, a, b in done if t == task) / sum(sizes[task])
+        for task in MOVED if sizes[task]
+    }  # fmt: skip
+    lead = {task: sum(b - a for t, _, a, b in records() if t == task) for task in LEADING}
+    spans = sorted((a, b) for _, _, a, b in done)
+    gaps = [max(0.0, after[0] - before[1]) for before, after in pairwise(spans)]
+    every = done + records()
+    busy = max(b for *_, b in every) - min(a for *_, a, _ in every)
+    return {
+        "pixel": pixel, "lead": {task: s / len(plan.grid) for task, s in lead.items()},
+        "gap": float(np.median(gaps)), "dispatch": dispatch_seconds(client),
+        "fixed": total - busy, "total": total,
+    }  # fmt: skip
 
-    class Timed(Workers):
-        def run(self, needs, progress=None):
-            for task, block in needs:
-                start = time.perf_counter()
-                error, _ = attempt((self.plan, self.store), task, block)
-                if error is not None:
-                    raise error
-                seconds[task] = seconds.get(task, 0.0) + time.perf_counter() - start
 
-    original, count.Workers = count.Workers, Timed
-    options = {"block_shape": block_shape, "halo": 64, "n_workers": 1}
-    try:
-        for warm in (True, False):
-            seconds.clear()
-            start = time.perf_counter()
-            count.count_scan(model, scan, destination / str(warm), **options)
-            total = time.perf_counter() - start
-    finally:
-        count.Workers = original
-    start = time.perf_counter()  # of a finished run: what does not grow with blocks
-    count.count_scan(model, scan, destination / "False", **options)
-    fixed = time.perf_counter() - start
-    shape = scan.data.shape
-    n_blocks = int(np.prod([-(-size // block_shape) for size in shape]))
-    parts = {
-        "spread": sum(seconds[task] for task in ("predict", "objects", "match")),
-        "write": seconds["write"] + seconds.get("downsample", 0.0),
+def dispatch_seconds(client, n=2000):
+    """Processor time of this process, which holds client and scheduler, for each empty task."""
+    start = time.process_time()
+    client.gather([client.submit(int, i, pure=False) for i in range(n)])
+    return (time.process_time() - start) / n
+
+
+def scheduler_memory(n=scheduler._MAX_SUBMITTED):
+    """Bytes of client and scheduler for as many blocks as are submitted at a time."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(n_workers=0, processes=False, dashboard_address=None) as cluster,
+        Client(cluster) as client,
+    ):
+        plan = client.submit(bytes, 10_000, pure=False)
+        before = psutil.Process().memory_info().rss
+        futures = [
+            client.submit(scheduler.attempt, plan, "predict", i, pure=False) for i in range(n)
+        ]
+        while len(cluster.scheduler.tasks) < n:
+            time.sleep(0.05)
+        found = psutil.Process().memory_info().rss - before
+        client.cancel(futures)
+    return found
+
+
+def block_sizes(plan):
+    """Pixels of each block, by task."""
+    blocks = [n_pixels(box) for box in plan.grid.boxes]
+    return {
+        "predict": [n_pixels(box) for box in plan.network_grid.boxes],
+        **dict.fromkeys(("objects", "match", "write"), blocks),
+        "downsample": [n_pixels(box) for _, box in plan.pyramid],
     }
-    parts["lead"] = max(0.0, total - fixed - sum(parts.values()))
-    # The image, probabilities written and read, labels of 4 and of 8 bytes; little of it shrinks.
-    moved = block_shape ** len(shape) * (4 + 4 + 4 + 2 * 4 / 10 + 8 / 10)
-    costs = {name: value / n_blocks for name, value in parts.items()}
-    return costs | {"bytes": moved, "fixed": fixed}
 
 
-def simulate(n_workers, n_blocks, costs, trouble, random_state=0):
-    """Simulate the seconds until a scan is counted.
+def simulate(n_workers, plan, costs, trouble, needs=None, random_state=0):
+    """Simulate a run.
 
     Parameters
     ----------
-    n_workers, n_blocks : int
-    costs : dict of str to float
-        Of `task_costs`.
+    n_workers : int
+    plan : Plan
+    costs : dict
+        Of `measure`.
     trouble : Trouble
+    needs : dict, default=None
+        Of `task_graph`.
     random_state : int, default=0
 
     Returns
     -------
-    float
+    dict
+        ``seconds``; ``dispatching``: share of them that the leading process and the scheduler spend
+        on starting blocks; ``leading``: seconds of the tasks of the leading process.
     """
-    rng = np.random.default_rng(random_state)
-    first = _spread(n_workers, n_blocks, costs["spread"], costs["bytes"] * 0.8, trouble, rng)
-    last = _spread(n_workers, n_blocks, costs["write"], costs["bytes"] * 0.2, trouble, rng)
-    return costs["fixed"] + first + n_blocks * costs["lead"] + last
+    needs = task_graph(plan) if needs is None else needs
+    queue = BlockQueue(needs, set(needs), lambda task, block: (False, block))
+    seconds = _durations(plan, costs, trouble, np.random.default_rng(random_state))
+    idle, running = n_workers, []
+    now = dispatcher = storage = leader = dispatching = leading = 0.0
+    while queue.ready or running:
+        while queue.ready and (idle or queue.ready[0][-1] in LEADING):
+            task, block = queue.pop()
+            if task in LEADING:
+                duration = costs["lead"][task] * len(plan.grid)
+                leader = max(now, leader) + duration
+                leading += duration
+                heapq.heappush(running, (leader, task, block))
+                continue
+            idle -= 1
+            dispatcher = max(now, dispatcher) + costs["dispatch"]
+            dispatching += costs["dispatch"]
+            duration, moved = seconds[task][0][block], seconds[task][1][block]
+            # Storage serves one block after the other, and a worker waits until its own is served.
+            storage = max(storage, dispatcher) + moved / trouble.bandwidth
+            heapq.heappush(running, (max(dispatcher + duration, storage), task, block))
+        now, task, block = heapq.heappop(running)
+        idle += task not in LEADING
+        queue.finish(task, block)
+    total = now + costs["fixed"]
+    return {"seconds": total, "dispatching": dispatching / total, "leading": leading}
 
 
-def _spread(n_workers, n_blocks, cost, moved, trouble, rng):
-    """Seconds until workers that take one block after the other have done all."""
-    durations = np.full(n_blocks, cost)
-    durations[rng.random(n_blocks) < trouble.slow] *= trouble.slowdown
-    durations *= rng.geometric(1 - trouble.failure, n_blocks)
-    free = [0.0] * min(n_workers, n_blocks)
-    scheduler = storage = last = 0.0
-    for duration in durations.tolist():
-        scheduler = max(scheduler, free[0]) + trouble.dispatch
-        end = scheduler + duration
-        # Storage serves one block after the other, and a worker waits until its own is served.
-        storage = max(storage, scheduler) + moved / trouble.bandwidth
-        end = max(end, storage)
-        heapq.heapreplace(free, end)
-        last = max(last, end)
-    return last
+def _durations(plan, costs, trouble, rng):
+    """Seconds and bytes of each block, by task."""
+    found = {}
+    for task, sizes in block_sizes(plan).items():
+        pixels = np.array(sizes, float)
+        duration = pixels * costs["pixel"].get(task, 0.0)
+        duration[rng.random(len(sizes)) < trouble.slow] *= trouble.slowdown
+        duration *= rng.geometric(1 - trouble.failure, len(sizes))
+        found[task] = (duration + costs["gap"]).tolist(), (pixels * MOVED[task]).tolist()
+    return found
 
 
-def predict_many(costs, voxels_of_a_block, sizes):
-    """Rows of voxels, workers, hours, and efficiency: speed by worker, by that of one worker."""
-    rows = []
-    for voxels in sizes:
-        n_blocks = max(1, round(voxels / voxels_of_a_block))
-        # A part of more than so many blocks is simulated, and extrapolated.
-        part = min(n_blocks, 200_000)
-        alone = n_blocks * sum(costs[name] for name in ("spread", "write", "lead"))
-        for n in WORKERS:
-            seconds = simulate(n, part, costs, Trouble()) * n_blocks / part
-            rows.append({"voxels": voxels, "workers": n, "hours": seconds / 3600,
-                         "efficiency": alone / seconds / n})  # fmt: skip
+def graph_memory(plan):
+    """Bytes of the blocks of a plan, what they need and which are ready, in the leading process."""
+    before = psutil.Process().memory_info().rss
+    needs = task_graph(plan)
+    queue = BlockQueue(needs, set(needs), lambda task, block: (False, block))
+    found = psutil.Process().memory_info().rss - before
+    assert len(queue.unfinished) == len(needs)
+    return found
+
+
+def many_workers(plan, costs):
+    """Rows of workers, hours and efficiency."""
+    needs, rows, alone = task_graph(plan), [], None
+    for n in WORKERS:
+        found = simulate(n, plan, costs, Trouble(), needs)
+        alone = alone or found["seconds"]
+        rows.append({"workers": n, "hours": found["seconds"] / 3600,
+                     "efficiency": alone / found["seconds"] / n,
+                     "dispatching": found["dispatching"],
+                     "leading": found["leading"] / 3600})  # fmt: skip
     return rows
 
 
-def draw(rows, path):
-    """Hours and efficiency against the number of workers."""
-    import matplotlib.pyplot as plt
+def n_files(plan):
+    """Count the files of a run of `plan`: most at a time, and at the end, with and without shards.
 
-    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-    sizes = sorted({row["voxels"] for row in rows})
-    for size, color in zip(sizes, plt.cm.viridis(np.linspace(0, 0.9, len(sizes))), strict=True):
-        mine = [row for row in rows if row["voxels"] == size]
-        workers = [row["workers"] for row in mine]
-        label = f"$10^{{{round(np.log10(size))}}}$ voxels"
-        left.loglog(workers, [row["hours"] for row in mine], ".-", color=color, label=label)
-        right.semilogx(workers, [row["efficiency"] for row in mine], ".-", color=color, label=label)
-    left.set(xlabel="workers", ylabel="hours")
-    right.set(xlabel="workers", ylabel="speed of a worker, by one alone", ylim=(0, 1.05))
-    right.legend(frameon=False)
-    path.parent.mkdir(exist_ok=True)
-    figure.savefig(path, dpi=130)
-    plt.close(figure)
+    Returns
+    -------
+    dict of str to int
+    """
+    labels = _label_arrays(plan, np.dtype(np.uint64)).values()
+    probabilities = _probability_arrays(plan).values()
+    entries = 5 * len(plan.grid) + len(plan.network_grid) + len(plan.pyramid)
+    joined = len(plan.grid) + 1
+    found = {}
+    for name in ("shards", "chunks"):
+        at_end = joined + sum(_n_parts(options, name) for options in labels)
+        most = at_end + entries + sum(_n_parts(options, name) for options in probabilities)
+        found |= {f"most, {name}": most, f"at the end, {name}": at_end}
+    return found
+
+
+def _n_parts(options, name):
+    sides = options[name] or options["chunks"]
+    return int(np.prod([-(-n // side) for n, side in zip(options["shape"], sides, strict=True)]))

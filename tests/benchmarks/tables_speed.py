@@ -163,6 +163,22 @@ def scans_speed():
 
 
 @table
+def scans_kills():
+    names = {"threads": "1", "shards": "2 to 4 shards", "cluster": "2 workers of a cluster"}
+    rows = cells("kill_shards")
+    lines = []
+    for mode, name in names.items():
+        runs = [row for row in rows if row["mode"] == mode]
+        if runs:
+            equal = sum(row["same_bytes"] for row in runs)
+            kills = sum(row["kills"] for row in runs)
+            lines.append({**runs[-1], "processes": name, "runs": len(runs), "kills": kills,
+                          "equal": equal})  # fmt: skip
+    columns = {"processes": "processes", "runs": "runs", "`kill -9`": "kills"}
+    return markdown(lines, {**columns, "runs with equal bytes": "equal", **ORIGIN})
+
+
+@table
 def scans_labels():
     rows = cells("scans", lambda row: row["task"] == "labels")
     return markdown(
@@ -198,16 +214,60 @@ def scans_memory():
 
 @table
 def scans_workers():
-    row = only("scans", lambda row: row["task"] == "scale")
+    """Of the present model, and of the one before it, which had the costs of another process."""
+    found = []
+    for row in cells("scans", lambda row: row["task"] in ("scale", "clusters")):
+        earlier = row["task"] == "scale"
+        times = {"1": row["one"], "2": row["two"]} if earlier else row["times"]
+        for n, seconds in times.items():
+            measured, predicted = np.median(seconds), row["predicted"][n]
+            model = "earlier" if earlier else "present"
+            own = {"model": model, "workers": n, "measured": measured, "predicted": predicted}
+            found.append({**row, **own, "error": 100 * (predicted / measured - 1)})
+    return markdown(
+        found,
+        {
+            "model": "model",
+            "workers": "workers",
+            "seconds": ("measured", ".1f"),
+            "seconds, predicted": ("predicted", ".1f"),
+            "difference, %": ("error", "+.0f"),
+            **ORIGIN,
+        },
+    )
+
+
+@table
+def scans_simulated():
+    rows = [row["rows"] for row in cells("scans", lambda row: row["task"] == "clusters")]
     lines = [
-        {"workers": n, "measured": np.median(row[name]), "predicted": row["predicted"][str(n)]}
-        for n, name in ((1, "one"), (2, "two"))
+        {**each, "efficiency": 100 * each["efficiency"], "dispatching": 100 * each["dispatching"]}
+        for each in (rows[-1] if rows else [])
     ]
+    for row in cells("scans", lambda row: row["task"] == "shards")[-1:]:
+        lines += [{"workers": f"{n} shards", "measured": np.median(row[name])}
+                  for n, name in ((1, "one"), (2, "two"))]  # fmt: skip
     return markdown(
         lines,
         {
             "workers": "workers",
-            "seconds": ("measured", ".1f"),
-            "seconds, predicted": ("predicted", ".1f"),
+            "hours": ("hours", ".1f"),
+            "speed of a worker, % of that of one alone": ("efficiency", ".0f"),
+            "starting blocks, % of the time": ("dispatching", ".1f"),
+            "joining and tables, hours": ("leading", ".1f"),
         },
     )
+
+
+@table
+def scans_files():
+    lines = []
+    for row in cells("scans", lambda row: row["task"] == "graph"):
+        files = {f"files {name}": n for name, n in row["files"].items()}
+        megabytes = {
+            "leading process: blocks and what they need, MB": row["leading bytes"] / 1e6,
+            "client and scheduler: 10,000 blocks submitted, MB": row["scheduler bytes"] / 1e6,
+        }
+        figures = {"blocks": row["blocks"], **files, **megabytes}
+        lines += [{"what": what, "figure": f"{n:,.0f}"} for what, n in figures.items()]
+    return markdown(lines, {"of a run on 10^12 pixels": "what", "": "figure"})

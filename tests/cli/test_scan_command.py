@@ -1,6 +1,7 @@
 """``sskseg scan``: plans, runs, and what is done of what."""
 
 import json
+from argparse import ArgumentTypeError
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import tifffile
 
 from sskseg.cli import main
 from sskseg.cli.sizes import bytes_text, count_text, duration_text, of_total
+from sskseg.cli.values import _SHARDS, parse_shard
 from sskseg.datasets import make_cells
 from sskseg.io import write_labels, write_ome_zarr
 from sskseg.io.storage import open_storage
@@ -73,6 +75,62 @@ def test_plan_is_readable(folder, capsys):
     assert plan["n_blocks"] == 6
     assert run(*arguments, "--spacing", "0.5um") == 0
     assert "size of a pixel: 0.5 x 0.5 micrometer\n" in capsys.readouterr().out
+
+
+def test_shards_are_numbered_or_read_from_the_environment(folder, tmp_path, capsys, monkeypatch):
+    out = tmp_path / "out"
+    arguments = ["scan", "run", folder / "scan.tif", "--model", folder, "--out", out, *BLOCKS]
+    with monkeypatch.context() as context:
+        context.setitem(scheduler.TASKS, "join", lambda *_: 1 / 0)
+        assert run(*arguments, "--shard", "1/2") == 1
+    assert run("scan", "status", out) == 0
+    text = capsys.readouterr().out
+    assert "Of 2 shards these have started and not ended: none" in text
+    assert text.rstrip().endswith("--shard I/2")
+    assert run("scan", "status", out, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["shards"] == {"count": 2, "running": []}
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "7")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_MIN", "5")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_STEP", "2")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_COUNT", "2")
+    assert run(*arguments, "--shard", "auto", "--json") == 0
+    n_objects = json.loads(capsys.readouterr().out)["objects"]
+    assert len(pd.read_parquet(out / "objects.parquet")) == n_objects > 0
+
+
+def test_shards_that_are_refused(folder, tmp_path, capsys, monkeypatch):
+    for names in _SHARDS:
+        for name in filter(None, names):
+            monkeypatch.delenv(name, raising=False)
+    out = tmp_path / "out"
+    arguments = ["scan", "run", folder / "scan.tif", "--model", folder, "--out", out]
+    for more, message in [
+        (["--shard", "2/2"], "--shard must have an index from 0 to 1 for 2 shards, got 2."),
+        (["--shard", "0/2", "--fresh"], "--fresh with a shard would remove"),
+    ]:
+        assert run(*arguments, *more) == 2
+        assert message in capsys.readouterr().err
+    for text, message in [
+        ("2", "expected a shard such as 0/4, the first of four, or auto, got '2'"),
+        ("a/b", "expected a shard such as 0/4"),
+        ("auto", "auto needs the environment variables SLURM_ARRAY_TASK_ID and SLURM_ARRAY"),
+    ]:
+        with pytest.raises(SystemExit):
+            run(*arguments, "--shard", text)
+        assert message in capsys.readouterr().err
+    for variables, shard in [
+        ({"RANK": "3", "WORLD_SIZE": "8"}, (3, 8)),
+        ({"AWS_BATCH_JOB_ARRAY_INDEX": "0", "AWS_BATCH_JOB_ARRAY_SIZE": "9"}, (0, 9)),
+    ]:
+        with monkeypatch.context() as context:
+            for name, value in variables.items():
+                context.setenv(name, value)
+            assert parse_shard("auto") == shard
+    monkeypatch.setenv("RANK", "first")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(ArgumentTypeError, match="numbers in RANK and WORLD_SIZE, got 'first'"):
+        parse_shard("auto")
+    assert not out.exists()
 
 
 def test_status_says_what_is_done_of_what_and_which_command_resumes_it(

@@ -29,7 +29,6 @@ from sskseg.io import read_object_table
 from sskseg.io.storage import open_storage
 from sskseg.scans import (
     ScanError,
-    count,
     count_by_region,
     count_scan,
     density_map,
@@ -440,7 +439,14 @@ def test_empty_blocks_are_skipped(components, plane, tmp_path, monkeypatch):
     assert (found.n_objects, len(found.table), len(calls)) == (0, 0, 0)
 
 
-def test_a_plan_has_blocks_overhead_memory_and_time(components, plane):
+def test_the_time_of_a_plan_is_that_of_all_tasks(components, plane, monkeypatch):
+    ticks = iter(range(100))  # each task takes a second
+    monkeypatch.setattr("sskseg.scans.timing.perf_counter", lambda: float(next(ticks)))
+    assert plan_scan(components, da.from_array(plane), block_shape=50).seconds == 1 + 12 + 12
+
+
+def test_a_plan_has_blocks_overhead_memory_and_time(components, plane, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     plan = plan_scan(components, da.from_array(plane), block_shape=50)
     assert (plan.n_predict, plan.n_blocks, plan.overhead) == (1, 12, 1.0)
     network = 4 * 8 * 2 * 150 * 170  # float32; the largest layer is the head of two outputs
@@ -450,6 +456,7 @@ def test_a_plan_has_blocks_overhead_memory_and_time(components, plane):
         plan = plan_scan(components, da.from_array(plane), block_shape=50, mask=np.array(mask))
         assert (plan.n_predict, plan.n_blocks, plan.overhead) == (n_predict, n_blocks, n_predict)
         assert (plan.seconds is None) == (n_predict == 0)
+    assert not list(tmp_path.iterdir())  # what was written for the measurement is removed
     few = plan_scan(components, da.zeros((9000, 9000), chunks=500), n_workers=10**6, measure=False)
     many = plan_scan(components, da.zeros((9000, 9000), chunks=500), n_workers=1, measure=False)
     assert few.block_shape < many.block_shape
@@ -480,13 +487,13 @@ def content(folder):
 
 
 @contextmanager
-def interrupted_at(step, monkeypatch):
-    """Interrupt `count_scan` where a step begins; nowhere if that is None."""
-    if step is None:
+def interrupted_at(task, monkeypatch):
+    """Interrupt `count_scan` where a task begins; nowhere if that is None."""
+    if task is None:
         yield
         return
     with monkeypatch.context() as context:
-        context.setattr(count, step, lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
+        context.setitem(TASKS, task, lambda *a: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             yield
 
@@ -762,9 +769,7 @@ def test_a_resumed_run_keeps_its_blocks(components, plane, tmp_path, monkeypatch
         count_scan(components, image, tmp_path / "out", block_shape=50)
 
 
-@pytest.mark.parametrize(
-    ("step", "array"), [("join_blocks", "probabilities"), ("finish", "labels/0")]
-)
+@pytest.mark.parametrize(("step", "array"), [("join", "probabilities"), ("finish", "labels/0")])
 def test_damaged_output_is_written_again(components, plane, tmp_path, monkeypatch, step, array):
     image, out = da.from_array(plane), tmp_path / "out"
     count_scan(components, image, tmp_path / "whole", block_shape=50)
@@ -778,6 +783,24 @@ def test_damaged_output_is_written_again(components, plane, tmp_path, monkeypatc
             Ledger(open_storage(out)).remove(part)
     count_scan(components, image, out, block_shape=50)
     assert content(out) == content(tmp_path / "whole")
+
+
+def test_an_error_of_the_disk_is_no_damaged_chunk(components, plane, tmp_path, monkeypatch):
+    image, out = da.from_array(plane), tmp_path / "out"
+    with interrupted_at("finish", monkeypatch):
+        count_scan(components, image, out, block_shape=50)
+    before = content(out)
+
+    def fails(*_):
+        raise OSError("the disk is gone")
+
+    with monkeypatch.context() as context:
+        context.setattr(zarr.Array, "__getitem__", fails)
+        with pytest.raises(OSError, match="the disk is gone"):
+            count_scan(components, image, out, block_shape=50)
+    assert {k: v for k, v in content(out).items() if k != "ledger/owner"} == {
+        k: v for k, v in before.items() if k != "ledger/owner"
+    }
 
 
 def test_each_block_writes_one_file_of_an_array(components, plane, tmp_path, monkeypatch):
@@ -818,7 +841,7 @@ def test_another_content_of_the_same_file_is_refused(components, plane, tmp_path
         count_scan(components, f"{path}:/image", tmp_path / "out", block_shape=50)
 
 
-@pytest.mark.parametrize("step", ["join_blocks", None])
+@pytest.mark.parametrize("step", ["join", None])
 def test_runs_resume_after_files_were_replaced_by_equal_ones(
     components, plane, tmp_path, monkeypatch, step
 ):
@@ -883,7 +906,7 @@ def test_an_interrupted_run_ends(components, plane, tmp_path, monkeypatch):
     assert running == [0]
 
 
-@pytest.mark.parametrize("step", ["join_blocks", None])
+@pytest.mark.parametrize("step", ["join", None])
 def test_changed_pixels_are_another_source(components, plane, tmp_path, monkeypatch, step):
     """Even if no time of a file changes, in a run that stopped or was finished."""
     path = _saved(plane, tmp_path / "scan.zarr")

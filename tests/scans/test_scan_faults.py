@@ -12,6 +12,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 import zarr
 from sklearn.pipeline import make_pipeline
 
@@ -19,7 +20,7 @@ from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.io import storage
 from sskseg.scans import Scan, ScanError, count_scan, open_scan
-from sskseg.scans.devices import choose_device
+from sskseg.scans.devices import choose_device, worker_device
 from sskseg.scans.plan import choose_block_shape
 from sskseg.segmentation._blocks import SegmenterBlocks
 
@@ -249,6 +250,16 @@ def test_a_worker_takes_the_gpu_of_its_number():
     assert [choose_device(f"SLURMCluster-7-{i}", 2) for i in range(3)] == [0, 1, 0]
     assert choose_device("tcp://10.0.0.7:34561", 8) == 34561 % 8
     assert choose_device("worker", 3) == choose_device("worker", 3) < 3
+
+
+def test_a_process_of_torchrun_takes_the_gpu_of_its_number(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 4)
+    monkeypatch.delenv("LOCAL_RANK", raising=False)
+    assert worker_device() is None
+    monkeypatch.setenv("LOCAL_RANK", "3")
+    assert worker_device() == "cuda:3"
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert worker_device() is None
 
 
 def test_blocks_fit_into_memory_and_are_whole_chunks():

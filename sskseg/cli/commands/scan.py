@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import shlex
 from contextlib import nullcontext
 from dataclasses import asdict, replace
@@ -96,7 +97,8 @@ def _run(options, model, scan):
             result = count_scan(
                 model, scan, options.out, client=client, n_workers=options.workers, mask=mask,
                 resume=not options.fresh, intensity=options.intensity,
-                skip_below=options.skip_below, verbose=not options.json, **shapes,
+                skip_below=options.skip_below, verbose=not options.json, shard=options.shard,
+                **shapes,
             )  # fmt: skip
         except ScanError as error:
             raise CommandFailed(str(error)) from error
@@ -151,6 +153,8 @@ def _status(options: argparse.Namespace, storage: Storage) -> dict[str, Any]:
         for task, n in status.finished.items()
     }
     found = {"done": status.done, "blocks": blocks, "continue": command}
+    if status.n_shards is not None:
+        found["shards"] = {"count": status.n_shards, "running": list(status.shards)}
     return found if status.n_objects is None else {**found, "objects": status.n_objects}
 
 
@@ -161,6 +165,9 @@ def _say_progress(options: argparse.Namespace, status: ScanStatus) -> None:
         total = status.total.get(task)
         text = count_text(n, "block") if total is None else of_total(n, total)
         say(options, f"  {_TASKS.get(task, task) + ':':<30}{text}")
+    if status.n_shards is not None:
+        numbers = ", ".join(map(str, status.shards)) or "none"
+        say(options, f"Of {status.n_shards} shards these have started and not ended: {numbers}")
 
 
 def _command(storage):
@@ -170,6 +177,8 @@ def _command(storage):
         return None
     record = json.loads(content)
     arguments = [argument for argument in record["command"] if argument != "--fresh"]
+    # All shards write this record: each is resumed with its own index.
+    arguments = [re.sub(r"^((?:--shard=)?)\d+/(\d+)$", r"\1I/\2", each) for each in arguments]
     command, directory = shlex.join(arguments), record.get("directory")
     if directory in (None, str(Path.cwd())):
         return command

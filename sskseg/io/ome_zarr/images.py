@@ -24,6 +24,7 @@ from .metadata import (
     multiscales,
     set_attributes,
     transformations,
+    warn_of_unit,
 )
 from .publishing import temporary_folder
 from .pyramid import pyramid_levels
@@ -203,7 +204,8 @@ def _write_group(folder, image, version):
     )  # fmt: skip
     spacing = np.array(image.spacing)
     changes = [transformations(spacing * f, spacing * (f - 1) / 2) for f in factors]
-    axes = axes_metadata(image.axes, image.unit, stacklevel=3)
+    warn_of_unit(image.unit, stacklevel=3)
+    axes = axes_metadata(image.axes, image.unit)
     pyramid = multiscales(stem(folder), axes, changes, version, type="mean")
     set_attributes(group, version, {"multiscales": pyramid})
 

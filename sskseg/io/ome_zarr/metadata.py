@@ -51,29 +51,38 @@ def set_attributes(group: Any, version: str, content: dict[str, Any]) -> None:
         group.attrs.update({"ome": {**known, "version": version, **content}})
 
 
-def axes_metadata(axes: str, unit: str | None, stacklevel: int) -> list[dict[str, str]]:
-    """Describe axes, with their unit where NGFF has it; else warn.
+def warn_of_unit(unit: str | None, stacklevel: int) -> None:
+    """Warn where NGFF does not have a unit of length.
 
     Parameters
     ----------
-    axes : str
+    unit : str or None
+    stacklevel : int
+        Of the warning, as from the caller.
+    """
+    if unit and ngff_unit(unit) is None:
+        warnings.warn(
+            f"NGFF has no unit of length {unit!r}: the axes are written without a unit. Give "
+            "unit='micrometer' for example.",
+            stacklevel=stacklevel + 1,
+        )
+
+
+def axes_metadata(axes: Sequence[str], unit: str | None) -> list[dict[str, str]]:
+    """Describe axes, with their unit where NGFF has it: see `warn_of_unit`.
+
+    Parameters
+    ----------
+    axes : sequence of str
         Of "t", "c", "z", "y" and "x".
     unit : str or None
         Of the spatial axes.
-    stacklevel : int
-        Of the warning, as from the caller.
 
     Returns
     -------
     list of dict
     """
     name = ngff_unit(unit) if unit else None
-    if unit and name is None:
-        warnings.warn(
-            f"NGFF has no unit of length {unit!r}: the axes are written without a unit. Give "
-            "unit='micrometer' for example.",
-            stacklevel=stacklevel + 1,
-        )
     units = {letter: {"unit": name} for letter in "zyx" if name}
     return [{"name": a, "type": _TYPES.get(a, "space"), **units.get(a, {})} for a in axes]
 

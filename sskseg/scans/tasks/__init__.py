@@ -1,9 +1,17 @@
 """The tasks of a scan: each a function of one block, which may be repeated."""
 
 from .downsample import downsample_labels
+from .join import join_scan
 from .match import match_objects
 from .objects import find_objects
 from .predict import predict_block
 from .write import write_labels
 
-__all__ = ["downsample_labels", "find_objects", "match_objects", "predict_block", "write_labels"]
+__all__ = [
+    "downsample_labels",
+    "find_objects",
+    "join_scan",
+    "match_objects",
+    "predict_block",
+    "write_labels",
+]
