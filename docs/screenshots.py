@@ -52,9 +52,8 @@ class Session:
 
     def open(self):
         self.viewer.open_sample("sskseg", "cells")
-        for layer in list(self.viewer.layers):
-            self.viewer.layers.selection.active = layer
-            self.widget.labels_panel.add_image()
+        self.viewer.layers.selection = set(self.viewer.layers)
+        self.widget.labels_panel.add_images()
         first = self.viewer.layers["cells 1"]
         self.widget.layers.go_to("cells 1", None, tuple(slice(0, n) for n in first.data.shape))
         self.shoot("open")
@@ -62,7 +61,7 @@ class Session:
     def paint(self):
         """Three nuclei and two strokes of background."""
         painted = self.viewer.layers["cells 1 painted"]
-        painted.mode, painted.brush_size = "paint", 5
+        painted.brush_size = 5
         for number in self.numbers[5:20:5]:
             self._stroke(painted, self.labels[0] == number, 2)
         for corner in ((10, 100), (200, 30)):

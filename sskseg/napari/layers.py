@@ -111,7 +111,8 @@ class Layers:
             self.add_points(name)
         if sample.complete.any():
             self.add_complete(name)
-        self.viewer.layers.selection.active = self.viewer.layers[name + PAINTED]
+        painted = self.viewer.layers[name + PAINTED]
+        self.viewer.layers.selection.active, painted.mode = painted, "paint"
 
     def _set_visible(self, name, is_visible):
         for layer in (name, *names_of(name)):

@@ -86,11 +86,11 @@ def test_a_session_in_the_window(tmp_path, monkeypatch):
         X, y = make_cells(2, (64, 64), random_state=0)
         widget = SegmentationWidget(viewer, Session(tmp_path), **SMALL)
         viewer.window.add_dock_widget(widget)
-        widget.attempt(widget.labels_panel.add_image)
-        assert "Select an Image layer" in widget.message.text()
+        widget.attempt(widget.labels_panel.add_images)
+        assert "Select Image layers" in widget.message.text()
         for i, image in enumerate(X):
             viewer.layers.selection.active = viewer.add_image(image, name=f"cells {i}")
-            widget.labels_panel.add_image()
+            widget.labels_panel.add_images()
         widget.attempt(widget.training_panel.train)
         assert "Nothing is painted" in widget.message.text()
         widget.layers.go_to("cells 0", None, (slice(0, 64), slice(0, 64)))
@@ -130,6 +130,10 @@ def test_a_session_in_the_window(tmp_path, monkeypatch):
         assert (tmp_path / "counts.csv").read_text().startswith("image,region")
         assert (tmp_path / "cells 1.geojson").exists()
         assert len(load_model(tmp_path / "model.sskseg").steps) == 3
+        _, plugin = viewer.window.add_plugin_dock_widget("sskseg", "Segment and count")
+        viewer.layers.selection = {viewer.layers["cells 0"], viewer.layers["cells 1"]}
+        plugin.labels_panel.add_images()
+        assert list(plugin.session.samples) == ["cells 0", "cells 1"]
     finally:
         viewer.close()
         random.setstate(state)  # napari draws from it
