@@ -93,7 +93,9 @@ def test_a_session_in_the_window(tmp_path, monkeypatch):
             widget.labels_panel.add_images()
         widget.attempt(widget.training_panel.train)
         assert "Nothing is painted" in widget.message.text()
-        widget.layers.go_to("cells 0", None, (slice(0, 64), slice(0, 64)))
+        widget.labels_panel.show_next_image()
+        assert viewer.layers["cells 0"].visible
+        assert not viewer.layers["cells 1"].visible
         viewer.layers["cells 0 painted"].data = np.where(y[0] > 0, y[0] + 2, 1)
         for _ in range(1000):  # the answer comes by itself
             if "cells 0 forest" not in viewer.layers:

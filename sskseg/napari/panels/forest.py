@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from qtpy.QtCore import QTimer
-from qtpy.QtWidgets import QCheckBox
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QApplication, QCheckBox
 
 from ..forest import ForestView
 from .buttons import Panel
@@ -47,7 +47,9 @@ class ForestPanel(Panel):
         window = self.window_
         if self.forest.session is not window.session:
             self.forest, self._asked = ForestView(window.session), None
-        if not self.checked.isChecked() or not window.session.samples:
+        # What changes while a shape is dragged ends the drag.
+        is_dragging = QApplication.mouseButtons() != Qt.MouseButton.NoButton
+        if is_dragging or not self.checked.isChecked() or not window.session.samples:
             return
         window.layers.show_parts(self.forest.take())
         self.state.setText("" if self.forest.error is None else str(self.forest.error))
