@@ -57,8 +57,9 @@ class ForestPanel(Panel):
         is_still = now == self._last and time.monotonic() - window.layers.last_change > _PAUSE
         self._last = now
         if is_still and now != self._asked and window.layers.last_change:
-            if self._asked is None or now[0] != self._asked[0]:  # a stroke, not a move
-                window.layers.set_forest_visible(True)
+            asked = self._asked
+            if asked is None or now[0] != asked[0] or now[1].keys() != asked[1].keys():
+                window.layers.set_forest_visible(True)  # not after a move alone
             self._asked = now
             window.layers.read()
             self.forest.request(now[1])
