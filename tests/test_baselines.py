@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter, LogBlobs, OtsuWatershed, PixelForest
+from sskseg.baselines import _pixel_features
 from sskseg.datasets import make_cells
 
 
@@ -74,17 +75,37 @@ def test_features_in_the_cache_change_no_bit_and_follow_the_values_of_images():
     cached = PixelForest(n_estimators=5, random_state=0, cache_size=2)
     expected = plain.fit(X[:2], y[:2]).transform(X[:2])
     assert np.array_equal(cached.fit(X[:2], y[:2]).transform(X[:2]), expected)
-    assert len(cached._cache) == 2
-    kept = list(cached._cache.values())
+    assert len(cached._cache.kept) == 2
+    kept = list(cached._cache.kept.values())
     cached.fit(X[:2], y[:2])
-    assert all(a is b for a, b in zip(kept, cached._cache.values()))  # nothing is computed again
+    assert all(
+        a is b for a, b in zip(kept, cached._cache.kept.values())
+    )  # nothing is computed again
     changed = X[:2].copy()
     changed[0, 5:9, 5:9] += 1
     assert np.array_equal(cached.transform(changed), plain.transform(changed))
     assert np.array_equal(cached.transform(X), plain.transform(X))
-    assert len(cached._cache) == 2
+    assert len(cached._cache.kept) == 2
     assert not hasattr(pickle.loads(pickle.dumps(cached)), "_cache")
     assert not hasattr(clone(cached), "_cache")
+
+
+@pytest.mark.parametrize(("shape", "core"), [((70, 60), 32), ((20, 48, 30), 16)])
+def test_tiles_of_the_forest_change_no_bit(shape, core, monkeypatch):
+    X, y = make_cells(n_samples=2, shape=shape, random_state=0)
+    y[0, ..., 10:], ndim = -1, len(shape)
+    model = PixelForest(n_estimators=5, sigma_max=2.0, spatial_ndim=ndim, random_state=0)
+    whole = model.fit(X, y).predict_proba(X)
+    monkeypatch.setitem(_pixel_features._CORES, ndim, core)
+    assert np.array_equal(model.fit(X, y).predict_proba(X), whole)
+    region = (slice(0, 20),) * (ndim - 2) + (slice(0, 15), slice(20, 30))
+    tiles = list(model.predict_region(X[0], region))
+    assert all(np.array_equal(part, whole[0][tile]) for tile, part in tiles)
+    found = np.zeros(X[0].shape, bool)
+    for tile, _ in tiles:
+        found[tile] = True
+    assert found[region].all()
+    assert not found[..., core:, :].any()  # not in the region
 
 
 def test_what_does_not_serve_is_refused(cells):

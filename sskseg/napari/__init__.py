@@ -6,7 +6,7 @@ Everything but `sskseg.napari.widget` and `sskseg.napari.panels` works without Q
 from .answers import Answer, answer_of
 from .corrections import correct
 from .counts import count_objects, count_session
-from .forest import ForestView
+from .forest import ForestView, Part, View
 from .sample import Sample
 from .session import Session
 from .suggestions import Suggestion, suggest
@@ -15,10 +15,12 @@ from .training import Training
 __all__ = [
     "Answer",
     "ForestView",
+    "Part",
     "Sample",
     "Session",
     "Suggestion",
     "Training",
+    "View",
     "answer_of",
     "correct",
     "count_objects",

@@ -1,116 +1,197 @@
-"""Fast answers for what is in view: a random forest on tiles."""
+"""Fast answers for what is in view: a random forest, in a thread."""
 
 from __future__ import annotations
 
-from typing import Any
+import threading
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..baselines import PixelForest
+from .session import Session, check_painted
 
-_HALO = 32  # pixels that a feature reads beyond its own, about: four times the largest scale
-_Tile = tuple[slice, slice]
+_CACHE = 2**30  # bytes of features that stay in memory
+_TILE = 64 * 512**2  # bytes of the features of a tile, of each channel
+_MIN_TILES = 4
 
 
-class ForestView:
-    """Classify the pixels in view by a forest that is trained on all that is painted.
-
-    Features of a tile stay in memory, so that a stroke costs a fit and a prediction, whatever the
-    size of the image. Tiles overlap by what features read, so that there are no seams.
+class View(NamedTuple):
+    """The pixels of an image that are in view.
 
     Parameters
     ----------
+    section : int or None
+        Of a stack or a volume.
+    region : tuple of two slices
+        Of the plane.
+    """
+
+    section: int | None
+    region: tuple[slice, slice]
+
+
+class Part(NamedTuple):
+    """An answer for a tile of an image.
+
+    Parameters
+    ----------
+    name : str
+        Of the image.
+    place : tuple of int and slice
+        Of the tile, in the image.
+    probability : ndarray of float32
+        Of the foreground, of the shape of the tile.
+    """
+
+    name: str
+    place: tuple
+    probability: np.ndarray
+
+
+class ForestView:
+    """Classify the pixels in view, in a thread, by a forest that is trained on all that is painted.
+
+    A stroke costs a training and the prediction of the tiles in view, whatever the size of the
+    image: features stay in memory. Tiles come one by one, from the center of the view, and a new
+    request ends the last one. Planes of stacks and volumes are classified one by one. The answer is
+    that of `PixelForest`, to the bit.
+
+    Parameters
+    ----------
+    session : Session
     n_estimators : int, default=30
-    tile : int, default=512
-        Side of a tile, pixels.
-    cache_size : int, default=16
-        Tiles whose features stay in memory: 20 MB each with one channel.
     random_state : int, RandomState, Generator or None, default=0
+
+    Attributes
+    ----------
+    forest : PixelForest
+    error : Exception or None
+        Why there is no answer to the last request, such as that nothing is painted.
 
     Examples
     --------
     >>> import numpy as np
     >>> from sskseg.datasets import make_cells
-    >>> from sskseg.napari import ForestView
+    >>> from sskseg.napari import ForestView, Session, View
     >>> X, y = make_cells(n_samples=1, shape=(64, 64), random_state=0)
-    >>> view = ForestView(n_estimators=5).fit([X[0]], [y[0]])
-    >>> view.predict(X[0], (slice(0, 64), slice(0, 40))).shape
-    (64, 40)
+    >>> session = Session()
+    >>> sample = session.add("cells", X[0])
+    >>> session.paint("cells", np.where(y[0] > 0, 2, 1) * (np.arange(64) < 16))
+    >>> forest = ForestView(session, n_estimators=5)
+    >>> forest.request({"cells": View(None, (slice(0, 64), slice(0, 40)))})
+    >>> forest.wait()
+    >>> [(part.name, part.probability.shape) for part in forest.take()]
+    [('cells', (64, 64))]
     """
 
-    def __init__(
-        self, n_estimators: int = 30, *, tile: int = 512, cache_size: int = 16,
-        random_state: Any = 0,
-    ):  # fmt: skip
-        self.tile = tile
-        self.forest = PixelForest(n_estimators, cache_size=cache_size, random_state=random_state)
+    def __init__(self, session: Session, n_estimators: int = 30, *, random_state: Any = 0):
+        self.session = session
+        self.forest = PixelForest(n_estimators, random_state=random_state)
+        self.error: Exception | None = None
+        self._waiting: Mapping[str, View] | None = None
+        self._parts: deque[Part] = deque()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._trained_on: dict[str, tuple] = {}
+        self._y: dict[str, tuple] = {}  # annotations, and of what they are
+        self._answered: dict[tuple, tuple] = {}  # the last region of a plane, by this forest
 
-    def fit(self, images: list[np.ndarray], y: list[np.ndarray]) -> ForestView:
-        """Train on what is painted.
+    @property
+    def is_running(self) -> bool:
+        """Whether a request is being answered."""
+        return self._thread is not None
 
-        Parameters
-        ----------
-        images : list of ndarray of shape (height, width[, n_channels])
-        y : list of ndarray of int, shape (height, width)
-            -1 unlabeled, 0 background, > 0 objects.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        ValueError
-            If objects or background are not labeled.
-        """
-        tiles, labels = [], []
-        for image, label in zip(images, y, strict=True):
-            for core in self._tiles(label.shape):
-                if (label[core] >= 0).any():
-                    crop = _with_halo(core, label.shape)
-                    kept = np.full_like(label[crop], -1)
-                    kept[_inside(core, crop)] = label[core]
-                    tiles.append(image[crop])
-                    labels.append(kept)
-        if not tiles:
-            raise ValueError("Nothing is painted: paint background (1) and objects (2).")
-        self.forest.fit(tiles, labels)
-        return self
-
-    def predict(self, shown: np.ndarray, view: _Tile) -> np.ndarray:
-        """Return the probability of the foreground in view.
+    def request(self, views: Mapping[str, View]) -> None:
+        """Ask for answers, in place of those that were asked for before.
 
         Parameters
         ----------
-        shown : ndarray of shape (height, width[, n_channels])
-        view : tuple of two slices
-            Of `shown`.
-
-        Returns
-        -------
-        probability : ndarray of float32, shape (view height, view width)
+        views : dict of View
+            By name of the image.
         """
-        shape = shown.shape[:2]
-        whole = np.zeros(shape, np.float32)
-        for core in self._tiles(shape):
-            if all(a.start < b.stop and b.start < a.stop for a, b in zip(core, view)):
-                crop = _with_halo(core, shape)
-                whole[core] = self.forest.predict_proba([shown[crop]])[0][_inside(core, crop)]
-        return whole[view]
+        with self._lock:
+            self._waiting = views
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, daemon=True)
+                self._thread.start()
 
-    def _tiles(self, shape):
-        steps = [range(0, n, self.tile) for n in shape]
-        return [
-            tuple(slice(a, min(a + self.tile, n)) for a, n in zip(corner, shape))
-            for corner in ((i, j) for i in steps[0] for j in steps[1])
-        ]
+    def take(self) -> list[Part]:
+        """Return the answers since the last call."""
+        return [self._parts.popleft() for _ in range(len(self._parts))]
+
+    def wait(self) -> None:
+        """Wait for the answer, and raise the error in its place, if any."""
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+        if self.error is not None:
+            raise self.error
+
+    def _run(self):
+        while True:
+            with self._lock:
+                views, self._waiting = self._waiting, None
+                if views is None:
+                    self._thread = None
+                    return
+            try:
+                self.error = None
+                self._answer(views)
+            except Exception as error:  # the window shows it, and `wait` raises it
+                self.error = error
+
+    def _answer(self, views):
+        self._train()
+        for name, view in views.items():
+            index = () if view.section is None else (view.section,)
+            if _contains(self._answered.get((name, *index)), view.region):
+                continue
+            image = self.session.samples[name].image[index]
+            for tile, probability in self.forest.predict_region(image, view.region):
+                self._parts.append(Part(name, (*index, *tile), probability))
+                if self._waiting is not None:
+                    return
+            self._answered[name, *index] = view.region
+
+    def _train(self):
+        """Train on what is painted, if it is not what the forest was trained on."""
+        samples = list(self.session.samples.values())
+        states = {sample.name: _state(sample) for sample in samples}
+        if _is_same(states, self._trained_on):
+            return
+        for name, state in states.items():
+            if name not in self._y or not _is_same(state, self._y[name][0]):
+                self._y[name] = state, self.session.samples[name].y
+        y = [self._y[name][1] for name in states]
+        check_painted(y)
+        images, labels = [], []
+        for sample, label in zip(samples, y, strict=True):
+            for index in np.ndindex(label.shape[:-2]):
+                if (label[index] >= 0).any():
+                    images.append(sample.image[index])
+                    labels.append(label[index])
+        n_channels = images[0].shape[-1]
+        self.forest.set_params(cache_size=max(_MIN_TILES, _CACHE // (_TILE * n_channels)))
+        self.forest.fit(images, labels)
+        self._trained_on, self._answered = states, {}
 
 
-def _with_halo(core, shape):
-    return tuple(
-        slice(max(side.start - _HALO, 0), min(side.stop + _HALO, n)) for side, n in zip(core, shape)
+def _state(sample):
+    return (sample.painted, sample.complete, sample.points, sample.point_radius)
+
+
+def _is_same(states, others):
+    """Whether arrays are the same objects: a session replaces them, and does not change them."""
+    if isinstance(states, dict):
+        return states.keys() == others.keys() and all(
+            _is_same(state, others[name]) for name, state in states.items()
+        )
+    return all(a is b for a, b in zip(states, others, strict=True))
+
+
+def _contains(outer, inner):
+    return outer is not None and all(
+        a.start <= b.start and b.stop <= a.stop for a, b in zip(outer, inner, strict=True)
     )
-
-
-def _inside(core, crop):
-    return tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(core, crop))

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .answers import Answer
+from .forest import Part, View
 from .regions import mask_of, polygons_of, region_labels
 from .sample import Sample
 from .session import Session
 
 PAINTED, POINTS, COMPLETE, OBJECTS = " painted", " points", " complete", " objects"
 PLACES = "places to correct"  # name of the Points layer of clicks on objects
-_PROBABILITY, _UNCERTAINTY = " probability", " uncertainty"
-_SUFFIXES = (PAINTED, POINTS, COMPLETE, _PROBABILITY, _UNCERTAINTY, OBJECTS)
+FOREST, _PROBABILITY, _UNCERTAINTY = " forest", " probability", " uncertainty"
+_HIDDEN = (FOREST, _PROBABILITY, _UNCERTAINTY)  # they would lie on what is painted next
+_SUFFIXES = (PAINTED, POINTS, COMPLETE, FOREST, _PROBABILITY, _UNCERTAINTY, OBJECTS)
 
 
 def names_of(name: str) -> list[str]:
@@ -35,6 +38,7 @@ class Layers:
     def __init__(self, viewer: Any, session: Session):
         self.viewer, self.session = viewer, session
         self.is_changed = False  # since the last `read`
+        self.last_change = 0.0  # seconds, of a monotonic clock
 
     def add(self, layer: Any) -> Sample:
         """Add the image of a layer to the session, with a Labels layer to paint on.
@@ -106,7 +110,8 @@ class Layers:
             self.add_points(name)
         if sample.complete.any():
             self.add_complete(name)
-        self.viewer.layers.selection.active = self.viewer.layers[name + PAINTED]
+        painted = self.viewer.layers[name + PAINTED]
+        self.viewer.layers.selection.active, painted.mode = painted, "paint"
 
     def show_only(self, name: str) -> None:
         """Hide the other images, which lie on it, with their layers; show what it has but answers.
@@ -118,7 +123,7 @@ class Layers:
         for other in self.session.samples:
             for suffix in ("", *_SUFFIXES):
                 if other + suffix in self.viewer.layers:
-                    is_shown = other == name and suffix not in (_PROBABILITY, _UNCERTAINTY)
+                    is_shown = other == name and suffix not in _HIDDEN
                     self.viewer.layers[other + suffix].visible = is_shown
 
     def add_points(self, name: str) -> Any:
@@ -243,19 +248,66 @@ class Layers:
         objects = self._set("labels", name, OBJECTS, answer.labels, self.viewer.layers[name])
         objects.features = answer.table.rename(columns={"id": "index"})
 
-    def show_probability(self, name: str, probability: np.ndarray) -> None:
-        """Show probabilities of an image."""
-        self._set("image", name, _PROBABILITY, probability, self.viewer.layers[name])
+    def show_parts(self, parts: Sequence[Part]) -> None:
+        """Show answers of the forest, tiles of probabilities, below what is painted."""
+        for name in dict.fromkeys(part.name for part in parts):
+            layer = self._forest_layer(name)
+            for part in parts:
+                if part.name == name:
+                    layer.data[part.place] = part.probability
+            layer.refresh(extent=False, highlight=False)
+
+    def _forest_layer(self, name):
+        if name + FOREST not in self.viewer.layers:
+            shape = self.session.samples[name].painted.shape
+            active = self.viewer.layers.selection.active
+            layer = self._add(
+                "image", name, FOREST, np.zeros(shape, np.float32), self.viewer.layers[name],
+                colormap="green", blending="additive", opacity=0.4, contrast_limits=(0, 1),
+            )  # fmt: skip
+            layers = self.viewer.layers
+            layers.move(layers.index(layer), layers.index(layers[name]) + 1)
+            layers.selection.active = active  # one goes on painting
+        return self.viewer.layers[name + FOREST]
+
+    def set_forest_visible(self, is_visible: bool) -> None:
+        """Show or hide the answers of the forest, of images that are visible."""
+        self._set_answer_visible(FOREST, is_visible)
+
+    def show_one_answer(self, *, of_forest: bool) -> None:
+        """Show the answer of the forest or the objects, and hide the other: they overlap."""
+        self._set_answer_visible(FOREST, of_forest)
+        self._set_answer_visible(OBJECTS, not of_forest)
+
+    def _set_answer_visible(self, suffix, is_visible):
+        for name in self.session.samples:
+            if name + suffix in self.viewer.layers:
+                shown = is_visible and self.viewer.layers[name].visible
+                self.viewer.layers[name + suffix].visible = shown
+
+    def views(self) -> dict[str, View]:
+        """Return what is in view, of images that are visible."""
+        views = {}
+        for name, sample in self.session.samples.items():
+            if name in self.viewer.layers and self.viewer.layers[name].visible:
+                section = None
+                if sample.painted.ndim == 3:
+                    place = self.viewer.layers[name].world_to_data(self.viewer.dims.point)
+                    section = int(np.clip(round(place[-3]), 0, len(sample.painted) - 1))
+                views[name] = View(section, self.view(name))
+        return views
 
     def view(self, name: str) -> tuple[slice, slice]:
         """Return the pixels of a plane that are in view."""
         layer = self.viewer.layers[name]
-        low, high = (np.asarray(corner[-2:]) for corner in layer.corner_pixels)
+        shape = self.session.samples[name].painted.shape[-2:]
+        low, high = (np.asarray(corner[-2:], int) for corner in layer.corner_pixels)
         if (high <= low).any():  # it was not drawn yet
-            low, high = np.zeros(2, int), np.array(self.session.samples[name].painted.shape[-2:])
-        top, left = (int(i) for i in low)
-        bottom, right = (int(i) + 1 for i in high)
-        return slice(top, bottom), slice(left, right)
+            low, high = np.zeros(2, int), np.array(shape) - 1
+        rows, columns = (
+            slice(max(a, 0), min(b + 1, n)) for a, b, n in zip(low.tolist(), high.tolist(), shape)
+        )
+        return rows, columns
 
     def go_to(self, name: str, section: int | None, box: tuple[slice, slice]) -> None:
         """Show a crop of an image, ready to paint on.
@@ -366,10 +418,11 @@ class Layers:
             layer.events.data.connect(self._note_change)
         if kind == "labels":
             layer.events.paint.connect(self._note_change)  # once a stroke
+            layer.events.set_data.connect(self._note_change)  # napari's own undo
         return layer
 
     def _note_change(self, _):
-        self.is_changed = True
+        self.is_changed, self.last_change = True, time.monotonic()
 
     def _set(self, kind, name, suffix, data, source):
         """Add a layer on top of an image, or replace its data."""

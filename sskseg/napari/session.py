@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -256,7 +256,7 @@ class Session:
             If there is no image, or no annotation of objects or of background.
         """
         y = [sample.y for sample in self.samples.values()]
-        _check_painted(y)
+        check_painted(y)
         return self.stack(), self._planes(y), self.positions()
 
     def complete_regions(self) -> list[Region]:
@@ -373,7 +373,18 @@ def _checked(sample, painted, complete, points):
     return check_points(points, sample.painted.shape, f"points of {sample.name!r}")
 
 
-def _check_painted(y):
+def check_painted(y: Sequence[np.ndarray]) -> None:
+    """Check that there are annotations of objects and of background.
+
+    Parameters
+    ----------
+    y : sequence of ndarray of int32
+
+    Raises
+    ------
+    ValueError
+        If there are not.
+    """
     if not y:
         raise ValueError("There is no image in the session: add one.")
     if all((label < 0).all() for label in y):

@@ -15,6 +15,7 @@ from ..model_selection import CrossFitted
 from ..training import ReportProgress, StopSignal
 from .answers import Answer, answer_of
 from .calibration import fit_counter, is_calibrated
+from .comparison import Comparison, compare
 from .session import Session
 
 OF_KIND: dict[str, dict[str, Any]] = {
@@ -50,6 +51,8 @@ class Training:
         As often as `model` was trained, each time on the labels of that time.
     answers : dict of Answer
         What `model` predicts of the images, by their names.
+    comparison : Comparison or None
+        Whether the network has caught up with a forest; None where they were not compared.
     progress : float
         The share of the training that is done, from 0 to 1.
     seconds_left : float or None
@@ -79,6 +82,7 @@ class Training:
         self.model: Pipeline | None = None
         self.is_calibrated, self.n_trainings = False, 0
         self.answers: dict[str, Answer] = {}
+        self.comparison: Comparison | None = None
         self.progress = 0.0
         self.seconds_left: float | None = None
         self.error: Exception | None = None
@@ -131,6 +135,7 @@ class Training:
             model = self._fit(data, regions)
             if not self._is_canceled:
                 answers = answer_of(self.session, model)  # not in the thread of the window
+                self.comparison = compare(self.session, answers)
                 self.n_trainings = 1 if self.with_intervals else self.n_trainings + 1
                 self.answers, self.is_calibrated = answers, is_calibrated(regions)
                 self.model = model

@@ -8,12 +8,12 @@ from typing import Any
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QLabel, QTabWidget, QVBoxLayout, QWidget
 
-from .forest import ForestView
 from .layers import Layers
 from .panels import (
     CorrectionsPanel,
     ExportPanel,
     FoldersPanel,
+    ForestPanel,
     LabelsPanel,
     ResultsPanel,
     TrainingPanel,
@@ -22,7 +22,11 @@ from .session import Session
 from .training import Training
 
 _INTERVAL = 100  # milliseconds between two readings of the progress
-_HELP = "Paint 1: background, 2: objects, 3 and above: one object each. 0 is unlabeled."
+_START = "Open images, select their layers, and press 'Add selected images'."
+_HELP = (
+    "Paint some background with label 1 and some objects with "
+    "label 2; 3 and above are one object each. What you leave out (0) is unlabeled."
+)
 
 
 class SegmentationWidget(QWidget):
@@ -39,13 +43,15 @@ class SegmentationWidget(QWidget):
 
     def __init__(self, napari_viewer: Any, session: Session | None = None, **parameters: Any):
         super().__init__()
-        self.viewer = napari_viewer
+        # napari gives plugins a proxy, whose layers are of no class of napari's.
+        self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.session = Session() if session is None else session
-        self.layers, self.forest = Layers(napari_viewer, self.session), ForestView()
+        self.layers = Layers(self.viewer, self.session)
         self.training = Training(self.session, **parameters)
-        self.message = QLabel(_HELP)
+        self.message = QLabel(_START)
         self.message.setWordWrap(True)
         self.labels_panel = LabelsPanel(self)
+        self.forest_panel = ForestPanel(self)
         self.training_panel = TrainingPanel(self)
         self.corrections_panel = CorrectionsPanel(self)
         self.results_panel = ResultsPanel(self)
@@ -66,15 +72,16 @@ class SegmentationWidget(QWidget):
         self.labels_panel.show_kind()
 
     def _build(self):
-        column, tabs = QVBoxLayout(self), QTabWidget()
-        tabs.addTab(self.labels_panel, "Label")
-        tabs.addTab(self.training_panel, "Train")
-        tabs.addTab(self.corrections_panel, "Correct")
-        tabs.addTab(self.results_panel, "Count")
-        tabs.addTab(self.export_panel, "Export")
-        tabs.addTab(self.folders_panel, "Save")
+        column, self.tabs = QVBoxLayout(self), QTabWidget()
+        self.tabs.addTab(self.labels_panel, "Label")
+        self.tabs.addTab(self.training_panel, "Train")
+        self.tabs.addTab(self.corrections_panel, "Correct")
+        self.tabs.addTab(self.results_panel, "Count")
+        self.tabs.addTab(self.export_panel, "Export")
+        self.tabs.addTab(self.folders_panel, "Save")
         column.addWidget(self.message)
-        column.addWidget(tabs)
+        column.addWidget(self.forest_panel)
+        column.addWidget(self.tabs)
 
     def attempt(self, action: Callable[[], Any]) -> None:
         """Run an action, and show its error as a message; nothing is lost by it."""

@@ -85,7 +85,7 @@ def add(widget, images, **place):
     for i, image in enumerate(images):
         layer = widget.viewer.add_image(image, name=f"cells {i}", **place)
         widget.viewer.layers.selection.active = layer
-        widget.labels_panel.add_image()
+        widget.labels_panel.add_images()
 
 
 def paint(widget, name="cells 0", label=Y[0]):
@@ -308,7 +308,7 @@ def test_bad_layers_are_messages(new_widget):
     }
     for message, layer in bad.items():
         viewer.layers.selection.active = layer
-        assert message in said(widget, widget.labels_panel.add_image)
+        assert message in said(widget, widget.labels_panel.add_images)
     assert list(widget.session.samples) == ["cells 0"]
     viewer.layers["cells 0 painted"].data = np.ones(SHAPE, int)
     assert "No objects (2) is painted" in said(widget, widget.training_panel.train)

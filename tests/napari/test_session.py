@@ -7,7 +7,7 @@ import pytest
 
 from sskseg.datasets import make_cells
 from sskseg.io import read_labels
-from sskseg.napari import ForestView, Session, Training, answer_of, count_objects, suggest
+from sskseg.napari import Session, Training, answer_of, count_objects, suggest
 from sskseg.napari.corrections import delete, merge, split
 
 SMALL = {"width": 4, "depth": 1, "max_steps": 8, "random_state": 0}
@@ -159,17 +159,6 @@ def test_corrections():
         merge(painted, labels, at_1)
     with pytest.raises(ValueError, match="in 2 objects"):
         split(painted, labels, np.concatenate([at_1, at_2]))
-
-
-def test_the_forest_has_no_seams_between_tiles():
-    X, y = make_cells(1, (80, 80), random_state=0)
-    view = (slice(10, 70), slice(0, 80))
-    whole = ForestView(5, tile=80).fit([X[0]], [y[0]])
-    tiles = ForestView(5, tile=40)
-    tiles.forest = whole.forest
-    assert np.abs(tiles.predict(X[0], view) - whole.predict(X[0], view)).mean() < 0.01
-    with pytest.raises(ValueError, match="Nothing is painted"):
-        tiles.fit([X[0]], [np.full((80, 80), -1)])
 
 
 def test_data_of_a_session_are_written(session, tmp_path):

@@ -124,6 +124,15 @@ def test_shapes_are_written(tmp_path):
         write_shape_layer(path, [square, square + 1], meta)
 
 
+def wait(milliseconds=50):
+    """Run the event loop."""
+    from qtpy.QtCore import QEventLoop, QTimer
+
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec_()
+
+
 def test_a_session_in_the_window(tmp_path, monkeypatch):
     if not os.environ.get("DISPLAY"):
         pytest.skip("there is no display: run it under xvfb-run -a")
@@ -138,17 +147,25 @@ def test_a_session_in_the_window(tmp_path, monkeypatch):
         X, y = make_cells(2, (64, 64), random_state=0)
         widget = SegmentationWidget(viewer, Session(tmp_path), **SMALL)
         viewer.window.add_dock_widget(widget)
-        widget.attempt(widget.labels_panel.add_image)
-        assert "Select an Image layer" in widget.message.text()
+        widget.attempt(widget.labels_panel.add_images)
+        assert "Select Image layers" in widget.message.text()
         for i, image in enumerate(X):
             viewer.layers.selection.active = viewer.add_image(image, name=f"cells {i}")
-            widget.labels_panel.add_image()
+            widget.labels_panel.add_images()
         widget.attempt(widget.training_panel.train)
         assert "Nothing is painted" in widget.message.text()
+        widget.labels_panel.show_next_image()
+        assert viewer.layers["cells 0"].visible
+        assert not viewer.layers["cells 1"].visible
         viewer.layers["cells 0 painted"].data = np.where(y[0] > 0, y[0] + 2, 1)
-        widget.training_panel.answer_quickly()
-        mask = viewer.layers["cells 0 probability"].data > 0.5
+        for _ in range(1000):  # the answer comes by itself
+            if "cells 0 forest" not in viewer.layers:
+                wait()
+        widget.forest_panel.forest.wait()
+        widget.forest_panel.update_answer()
+        mask = viewer.layers["cells 0 forest"].data > 0.5
         assert (mask == (y[0] > 0)).mean() > 0.9
+        assert viewer.layers.selection.active.name == "cells 0 painted"
         widget.training_panel.train()
         widget.training.wait()
         QApplication.processEvents()
@@ -176,6 +193,10 @@ def test_a_session_in_the_window(tmp_path, monkeypatch):
         assert (tmp_path / "counts.csv").read_text().startswith("image,region")
         assert (tmp_path / "cells 1.geojson").exists()
         assert len(load_model(tmp_path / "model.sskseg").steps) == 3
+        _, plugin = viewer.window.add_plugin_dock_widget("sskseg", "Segment and count")
+        viewer.layers.selection = {viewer.layers["cells 0"], viewer.layers["cells 1"]}
+        plugin.labels_panel.add_images()
+        assert list(plugin.session.samples) == ["cells 0", "cells 1"]
     finally:
         viewer.close()
         random.setstate(state)  # napari draws from it

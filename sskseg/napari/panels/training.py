@@ -1,14 +1,19 @@
-"""The panel of training: the forest, the network, its progress, where to paint next."""
+"""The panel of training: the network, its progress, where to paint next."""
 
 from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from qtpy.QtWidgets import QCheckBox, QProgressBar, QSpinBox
 
 from ..suggestions import suggest
 from .buttons import Panel
+
+_SHOWN = "Click an object for its size. Correct it, or paint, and train again."
+_BEHIND = (
+    "The network gets {0:.0%} of what is painted, the forest {1:.0%} of strokes that it was not "
+    "trained on: the answer of the forest stays. Train longer, or show the hidden layer of objects."
+)
 
 
 class TrainingPanel(Panel):
@@ -25,7 +30,6 @@ class TrainingPanel(Panel):
         self.seconds, self.bar = QSpinBox(), QProgressBar()
         self.seconds.setRange(5, 36000)
         self.seconds.setValue(60)
-        self.add_row({"Quick answer (forest)": self.answer_quickly})
         self.add_field("Seconds of training", self.seconds)
         self.intervals = QCheckBox("Intervals of counts: train four times")
         self.column.addWidget(self.intervals)
@@ -37,20 +41,6 @@ class TrainingPanel(Panel):
         })  # fmt: skip
         self.add_row({"Where to paint next": self.show_next})
         self.column.addStretch()
-
-    def answer_quickly(self) -> None:
-        """Show the probabilities of a forest, of planes."""
-        window, session = self.window_, self.window_.session
-        if session.kind != "images":
-            raise ValueError(f"The forest answers for images, not for {session.kind}: train.")
-        window.layers.read()
-        X, y, _ = session.training_data()
-        window.forest.fit(list(X), y)
-        for name, sample in session.samples.items():
-            view = window.layers.view(name)
-            shown = np.zeros(sample.painted.shape, np.float32)
-            shown[view] = window.forest.predict(sample.image, view)
-            window.layers.show_probability(name, shown)
 
     def train(self) -> None:
         """Start to train the network in a thread."""
@@ -80,7 +70,10 @@ class TrainingPanel(Panel):
         window = self.window_
         window.session.set_answers(window.training.answers)
         window.layers.show(window.session.answers)
-        window.say("Click an object for its size. Correct it, or paint, and train again.")
+        comparison = window.training.comparison
+        is_behind = comparison is not None and comparison.is_network_behind
+        window.layers.show_one_answer(of_forest=is_behind)
+        window.say(_BEHIND.format(*comparison) if is_behind else _SHOWN)
 
     def show_next(self) -> None:
         """Go to what to label next."""

@@ -1,0 +1,103 @@
+"""Whether the network has caught up with the forest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import cc3d
+import numpy as np
+from scipy.ndimage import find_objects
+from sklearn.metrics import balanced_accuracy_score
+
+from ..baselines import PixelForest
+from .answers import Answer
+from .session import Session
+
+_FOLDS, _N_TREES = 5, 30
+_LARGEST = 2**31
+
+
+class Comparison(NamedTuple):
+    """How well the network fits what is painted, and how well a forest predicts strokes.
+
+    Parameters
+    ----------
+    network : float
+        Balanced accuracy, from 0 to 1, of painted pixels, on which the network was trained.
+    forest : float
+        Balanced accuracy of strokes on which the forest was not trained, each in its turn.
+    """
+
+    network: float
+    forest: float
+
+    @property
+    def is_network_behind(self) -> bool:
+        """Whether the network does not even fit what a forest predicts.
+
+        Its accuracy is that of pixels on which it was trained, so that it is better than the
+        forest only if it is at least as good by these figures.
+        """
+        return self.network < self.forest
+
+
+def compare(session: Session, answers: Mapping[str, Answer]) -> Comparison | None:
+    """Compare the network with a forest.
+
+    Parameters
+    ----------
+    session : Session
+    answers : dict of Answer
+        Of the network, by name of the image.
+
+    Returns
+    -------
+    Comparison or None
+        None for stacks and volumes, and for fewer than two strokes of objects or of background.
+    """
+    if session.kind != "images":
+        return None
+    samples = {name: s for name, s in session.samples.items() if name in answers}
+    y = [sample.y for sample in samples.values()]
+    folds = _folds(y)
+    if folds is None:
+        return None
+    forest = _forest_probabilities([s.image for s in samples.values()], y, folds)
+    network = [answers[name].probability for name in samples]
+    return Comparison(_accuracy(network, y), _accuracy(forest, y))
+
+
+def _folds(y):
+    """The fold of every painted pixel, -1 elsewhere; None for fewer than two strokes of a class."""
+    folds, n = [np.full(label.shape, -1) for label in y], [0, 0]
+    for label, fold in zip(y, folds, strict=True):
+        for kind in (0, 1):
+            strokes = cc3d.connected_components(np.minimum(label, 1) == kind, connectivity=8)
+            for number, box in enumerate(find_objects(strokes), start=1):
+                fold[box][strokes[box] == number] = n[kind] % _FOLDS
+                n[kind] += 1
+    return folds if min(n) > 1 else None
+
+
+def _forest_probabilities(images, y, folds):
+    """Of painted pixels, by forests that were not trained on them."""
+    found = [np.zeros(label.shape, np.float32) for label in y]
+    forest = PixelForest(_N_TREES, cache_size=_LARGEST, random_state=0)
+    for number in range(_FOLDS):
+        held_out = [fold == number for fold in folds]
+        if any(mask.any() for mask in held_out):
+            forest.fit(images, [np.where(m, -1, label) for m, label in zip(held_out, y)])
+        for image, mask, result in zip(images, held_out, found, strict=True):
+            for box in find_objects(mask.astype(np.uint8)):
+                for tile, probability in forest.predict_region(image, box):
+                    result[tile][mask[tile]] = probability[mask[tile]]
+    return found
+
+
+def _accuracy(probabilities, y):
+    """The mean of the shares of objects and of background that are right."""
+    painted = [label >= 0 for label in y]
+    found = np.concatenate([p[mask] > 0.5 for p, mask in zip(probabilities, painted)])
+    reference = np.concatenate([label[mask] > 0 for label, mask in zip(y, painted)])
+    return float(balanced_accuracy_score(reference, found))

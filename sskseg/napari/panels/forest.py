@@ -1,0 +1,64 @@
+"""The answer while one paints: a check box, and what the forest says."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from qtpy.QtCore import Qt, QTimer
+from qtpy.QtWidgets import QApplication, QCheckBox
+
+from ..forest import ForestView
+from .buttons import Panel
+
+_INTERVAL = 50  # milliseconds between two looks for strokes and answers
+_PAUSE = 0.15  # seconds without a change after which the forest is asked
+
+
+class ForestPanel(Panel):
+    """Answer while one paints.
+
+    Parameters
+    ----------
+    window : SegmentationWidget
+    """
+
+    def __init__(self, window: Any):
+        super().__init__(window)
+        self.forest = ForestView(window.session)
+        self._asked: Any = None  # for what: the time of the last change, and the views
+        self._last: Any = None
+        self.checked = QCheckBox("Answer while painting (forest, green)")
+        self.checked.setChecked(True)
+        self.checked.toggled.connect(self.switch)
+        self.column.addWidget(self.checked)
+        self.state = self.add_text("")
+        self.timer = QTimer(self)
+        self.timer.timeout.connect(lambda: window.attempt(self.update_answer))
+        self.timer.start(_INTERVAL)
+
+    def switch(self, is_on: bool) -> None:
+        """Show or hide the answers."""
+        self.window_.layers.set_forest_visible(is_on)
+        self._asked = None
+
+    def update_answer(self) -> None:
+        """Ask for an answer after a stroke or a move, and show those that are there."""
+        window = self.window_
+        if self.forest.session is not window.session:
+            self.forest, self._asked = ForestView(window.session), None
+        # What changes while a shape is dragged ends the drag.
+        is_dragging = QApplication.mouseButtons() != Qt.MouseButton.NoButton
+        if is_dragging or not self.checked.isChecked() or not window.session.samples:
+            return
+        window.layers.show_parts(self.forest.take())
+        self.state.setText("" if self.forest.error is None else str(self.forest.error))
+        now = (window.layers.last_change, window.layers.views())
+        is_still = now == self._last and time.monotonic() - window.layers.last_change > _PAUSE
+        self._last = now
+        if is_still and now != self._asked and window.layers.last_change:
+            if self._asked is None or now[0] != self._asked[0]:  # a stroke, not a move
+                window.layers.set_forest_visible(True)
+            self._asked = now
+            window.layers.read()
+            self.forest.request(now[1])
