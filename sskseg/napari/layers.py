@@ -16,6 +16,7 @@ from .session import Session
 PAINTED, POINTS, COMPLETE, OBJECTS = " painted", " points", " complete", " objects"
 PLACES = "places to correct"  # name of the Points layer of clicks on objects
 FOREST, _PROBABILITY, _UNCERTAINTY = " forest", " probability", " uncertainty"
+_HIDDEN = (FOREST, _PROBABILITY, _UNCERTAINTY)  # they would lie on what is painted next
 _SUFFIXES = (PAINTED, POINTS, COMPLETE, FOREST, _PROBABILITY, _UNCERTAINTY, OBJECTS)
 
 
@@ -100,11 +101,9 @@ class Layers:
             self._show_sample(name)
 
     def _show_sample(self, name):
-        """Add the layers of what is painted, and hide other images, which lie on it."""
+        """Add the layers of what is painted."""
         sample, source = self.session.samples[name], self.viewer.layers[name]
-        for other in self.session.samples:
-            if other != name:
-                self._set_visible(other, False)
+        self.show_only(name)
         self._set("labels", name, PAINTED, sample.painted, source)
         if len(sample.points):
             self.add_points(name)
@@ -113,10 +112,18 @@ class Layers:
         painted = self.viewer.layers[name + PAINTED]
         self.viewer.layers.selection.active, painted.mode = painted, "paint"
 
-    def _set_visible(self, name, is_visible):
-        for layer in (name, *names_of(name)):
-            if layer in self.viewer.layers:
-                self.viewer.layers[layer].visible = is_visible
+    def show_only(self, name: str) -> None:
+        """Hide the other images, which lie on it, with their layers; show what it has but answers.
+
+        Parameters
+        ----------
+        name : str
+        """
+        for other in self.session.samples:
+            for suffix in ("", *_SUFFIXES):
+                if other + suffix in self.viewer.layers:
+                    is_shown = other == name and suffix not in _HIDDEN
+                    self.viewer.layers[other + suffix].visible = is_shown
 
     def add_points(self, name: str) -> Any:
         """Add a layer of points, one for each object that is clicked."""
@@ -262,11 +269,7 @@ class Layers:
         box : tuple of two slices
             Of the plane.
         """
-        for other in self.session.samples:
-            self._set_visible(other, other == name)
-        for hidden in (FOREST, _PROBABILITY, _UNCERTAINTY):
-            if name + hidden in self.viewer.layers:
-                self.viewer.layers[name + hidden].visible = False
+        self.show_only(name)
         layer = self.viewer.layers[name]
         self.viewer.layers.selection.active = self.viewer.layers[name + PAINTED]
         center = [(side.start + side.stop) / 2 for side in box]

@@ -1,4 +1,7 @@
-"""Each panel in a real window: what one clicks, and the message that one reads."""
+"""Each panel of the widget: what one clicks, and the message that one reads.
+
+The layers are those of a viewer without a window, which no graphics card has to draw.
+"""
 
 import os
 import random
@@ -13,58 +16,76 @@ if not os.environ.get("DISPLAY"):
 with warnings.catch_warnings():  # of npe2 about pydantic
     warnings.simplefilter("ignore", DeprecationWarning)
     pytest.importorskip("napari.components", exc_type=ImportError)
-    import napari
+    from napari.components import ViewerModel
     from qtpy.QtCore import QSettings
     from qtpy.QtWidgets import QApplication
 
 from sskseg.datasets import make_cells
 from sskseg.io import read_object_table, write_labels
-from sskseg.napari import Session
+from sskseg.morphology import measure_objects
+from sskseg.napari import Answer, Session, Training
 from sskseg.napari.widget import SegmentationWidget
 
-SMALL = {"width": 4, "depth": 1, "max_steps": 30, "random_state": 0}
+SMALL = {"width": 4, "depth": 1, "max_steps": 4, "random_state": 0}
 SHAPE = (64, 64)
 X, Y = make_cells(2, SHAPE, radius=6, random_state=0)
 
 
 @pytest.fixture(scope="module")
-def viewer():
+def application():
+    return QApplication.instance() or QApplication([])
+
+
+@pytest.fixture(autouse=True)
+def _random_state():
     state = random.getstate()
-    viewer = napari.Viewer(show=True)
+    yield
     random.setstate(state)  # napari draws from it
-    yield viewer
-    viewer.close()
+
+
+@pytest.fixture(scope="module")
+def training():
+    """A model of two images, and as its answers the reference, in which all objects are."""
+    session = Session()
+    for i, image in enumerate(X):
+        session.add(f"cells {i}", image, spacing=(0.5, 0.5), unit="micrometer")
+    complete = np.zeros(SHAPE, bool)
+    complete[:, :40] = True
+    session.paint("cells 0", np.where(complete & (Y[0] > 0), Y[0] + 2, 0), complete)
+    training = Training(session, **SMALL)
+    training.start()
+    training.wait()
+    training.answers = {
+        name: Answer(sample.image[..., 0], label.astype(np.int32), sample.image[..., 0],
+                     measure_objects(label, spacing=(0.5, 0.5), unit="micrometer"))
+        for (name, sample), label in zip(session.samples.items(), Y)
+    }  # fmt: skip
+    return training
 
 
 @pytest.fixture
-def new_widget(viewer, tmp_path):
+def new_widget(application, tmp_path):
     """A function that opens the widget; settings are those of this test."""
     formats = QSettings.Format.IniFormat, QSettings.Scope.UserScope
     QSettings.setPath(*formats, str(tmp_path / "settings"))
     widgets = []
 
     def new(session=None, **parameters):
-        viewer.layers.clear()
-        widget = SegmentationWidget(viewer, session, **{**SMALL, **parameters})
-        widgets.append(widget)
-        viewer.window.add_dock_widget(widget)
-        return widget
+        widgets.append(SegmentationWidget(ViewerModel(), session, **{**SMALL, **parameters}))
+        return widgets[-1]
 
     yield new
     for widget in widgets:
-        widget.timer.stop()
-        viewer.window.remove_dock_widget(widget)
         widget.close()
         widget.deleteLater()
-    viewer.layers.clear()
-    QApplication.processEvents()
+    application.processEvents()
 
 
 def add(widget, images, **place):
     for i, image in enumerate(images):
         layer = widget.viewer.add_image(image, name=f"cells {i}", **place)
         widget.viewer.layers.selection.active = layer
-        widget.labels_panel.add_image()
+        widget.labels_panel.add_images()
 
 
 def paint(widget, name="cells 0", label=Y[0]):
@@ -87,11 +108,14 @@ def train(widget):
 
 
 @pytest.fixture
-def trained(new_widget):
+def trained(new_widget, training):
     widget = new_widget(Session())
     add(widget, X, scale=(0.5, 0.5), units=("um", "um"))
     paint(widget)
-    train(widget)
+    widget.layers.read()
+    for name in ("model", "answers", "is_calibrated", "n_trainings"):
+        setattr(widget.training, name, getattr(training, name))
+    widget.training_panel.update_progress()
     return widget
 
 
@@ -270,7 +294,7 @@ def test_a_full_disk_is_a_message_and_nothing_is_lost(new_widget, tmp_path, monk
 
 
 def test_bad_layers_are_messages(new_widget):
-    widget, viewer = new_widget(Session()), None
+    widget = new_widget(Session())
     viewer = widget.viewer
     add(widget, X[:1])
     bad = {
@@ -284,7 +308,7 @@ def test_bad_layers_are_messages(new_widget):
     }
     for message, layer in bad.items():
         viewer.layers.selection.active = layer
-        assert message in said(widget, widget.labels_panel.add_image)
+        assert message in said(widget, widget.labels_panel.add_images)
     assert list(widget.session.samples) == ["cells 0"]
     viewer.layers["cells 0 painted"].data = np.ones(SHAPE, int)
     assert "No objects (2) is painted" in said(widget, widget.training_panel.train)
@@ -302,21 +326,34 @@ def test_without_a_model_each_action_says_so(new_widget):
         assert "There is no model yet" in said(widget, action)
 
 
-def test_a_script_and_a_package_are_written(trained, tmp_path, monkeypatch):
-    widget, panel = trained, trained.export_panel
+def test_a_script_is_copied(trained, tmp_path, monkeypatch):
+    panel = trained.export_panel
     monkeypatch.setattr(panel, "ask_folder", lambda _: tmp_path / "data")
     panel.copy_script()
     script = (tmp_path / "data" / "train_and_count.py").read_text()
     assert QApplication.clipboard().text() == script
-    assert "max_steps=30" in script
-    pytest.importorskip("bioimageio.core")
-    answers = {"Name of the model": "Cells of a test", "Description": "Cells.", "Author": "A. A."}
+    assert "max_steps=4" in script
+
+
+def test_a_package_is_written_with_what_one_types(trained, tmp_path, monkeypatch):
+    written = {}
+
+    def export(model, path, **options):  # tests/export writes and runs packages
+        written.update(options, model=model, path=path)
+
+    panel = trained.export_panel
+    monkeypatch.setattr("sskseg.export.export_bioimageio", export)
+    answers = {"Name of the model": "Cells", "Description": "Of a test.", "Author": "A. Author"}
     monkeypatch.setattr(panel, "ask_path", lambda name, kinds: tmp_path / name)
     monkeypatch.setattr(
         panel, "ask_text", lambda _, question, default: answers.get(question, default)
     )
-    assert "model.zip" in said(widget, panel.save_package)
-    assert (tmp_path / "model.zip").stat().st_size > 0
+    assert "model.zip" in said(trained, panel.save_package)
+    assert len(written.pop("sample")) == 2
+    assert written == {
+        "model": trained.training.model, "path": tmp_path / "model.zip", "name": "Cells",
+        "description": "Of a test.", "authors": ["A. Author"], "license": "CC-BY-4.0",
+    }  # fmt: skip
 
 
 def test_a_whole_file_becomes_a_layer(trained, tmp_path, monkeypatch):

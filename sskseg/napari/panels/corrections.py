@@ -40,7 +40,9 @@ class CorrectionsPanel(Panel):
     def click_places(self) -> None:
         """Add the layer of places to correct, ready to click."""
         viewer, layers = self.window_.viewer, self.window_.layers
-        layer = layers.places(layers.image_of(viewer.layers.selection.active))
+        name = layers.image_of(viewer.layers.selection.active)
+        layers.show_only(name)
+        layer = layers.places(name)
         viewer.layers.selection.active = layer
         layer.mode = "add"
         self.window_.say("Click places, then press Split, Merge or Delete.")
