@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -226,12 +226,16 @@ class Layers:
             del self.viewer.layers[name + COMPLETE]
         self.add_complete(name)
 
-    def show(self, answers: Mapping[str, Answer]) -> None:
+    def show(
+        self, answers: Mapping[str, Answer], between: Callable[[], Any] = lambda: None
+    ) -> None:
         """Show answers; a click on an object shows its measurements.
 
         Parameters
         ----------
         answers : dict of Answer
+        between : callable, default=lambda: None
+            Called after each layer, so that the window can answer.
         """
         for name, answer in answers.items():
             source = self.viewer.layers[name]
@@ -241,7 +245,9 @@ class Layers:
                 is_new = name + end not in self.viewer.layers
                 layer = self._set("image", name, end, data, source)
                 layer.visible &= not is_new  # objects are not hidden below it
+                between()
             self._show_objects(name, answer)
+            between()
 
     def _show_objects(self, name, answer):
         objects = self._set("labels", name, OBJECTS, answer.labels, self.viewer.layers[name])

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from ..images import ImageStack, check_images
 from ..images.points import check_points
 from ..io import write_labels
 from . import storage
+from .annotations import BACKGROUND, UNPAINTED
 from .calibration import Region, regions_of
 from .history import History, State
 from .sample import Sample
@@ -238,6 +240,12 @@ class Session:
         if self.folder is not None:
             storage.write_index(self.folder, self.kind, list(self.samples.values()))
 
+    def snapshot(self) -> Session:
+        """Return the session as it is, for a thread; it shares the arrays, and is not saved."""
+        other = Session(kind=self.kind)
+        other.samples = {name: copy.copy(sample) for name, sample in self.samples.items()}
+        return other
+
     def training_data(self) -> tuple[ImageStack, list[np.ndarray], np.ndarray | None]:
         """Return all images as estimators take them, with annotations and positions.
 
@@ -255,8 +263,8 @@ class Session:
         ValueError
             If there is no image, or no annotation of objects or of background.
         """
+        check_painted(self.samples.values())
         y = [sample.y for sample in self.samples.values()]
-        check_painted(y)
         return self.stack(), self._planes(y), self.positions()
 
     def complete_regions(self) -> list[Region]:
@@ -373,22 +381,28 @@ def _checked(sample, painted, complete, points):
     return check_points(points, sample.painted.shape, f"points of {sample.name!r}")
 
 
-def check_painted(y: Sequence[np.ndarray]) -> None:
-    """Check that there are annotations of objects and of background.
+def check_painted(samples: Iterable[Sample]) -> None:
+    """Check that objects and background are painted or clicked.
 
     Parameters
     ----------
-    y : sequence of ndarray of int32
+    samples : iterable of Sample
 
     Raises
     ------
     ValueError
-        If there are not.
+        If there is no sample, or one of both is missing.
     """
-    if not y:
+    samples = list(samples)
+    if not samples:
         raise ValueError("There is no image in the session: add one.")
-    if all((label < 0).all() for label in y):
+    has_objects = any((s.painted > BACKGROUND).any() or len(s.points) for s in samples)
+    has_background = any(
+        (s.painted == BACKGROUND).any() or (s.complete & (s.painted == UNPAINTED)).any()
+        for s in samples
+    )
+    if not has_objects and not has_background:
         raise ValueError("Nothing is painted: paint background (1) and objects (2).")
-    for kind, found in (("background (1)", 0), ("objects (2)", 1)):
-        if not any((np.minimum(label, 1) == found).any() for label in y):
+    for kind, found in (("background (1)", has_background), ("objects (2)", has_objects)):
+        if not found:
             raise ValueError(f"No {kind} is painted: paint some pixels of it, too.")
