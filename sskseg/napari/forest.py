@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..baselines import PixelForest
-from .session import Session, check_painted
+from .sample import check_painted
+from .session import Session
 
 _CACHE = 2**30  # bytes of features that stay in memory
 _TILE = 64 * 512**2  # bytes of the features of a tile, of each channel

@@ -14,10 +14,9 @@ from ..images import ImageStack, check_images
 from ..images.points import check_points
 from ..io import write_labels
 from . import storage
-from .annotations import BACKGROUND, UNPAINTED
 from .calibration import Region, regions_of
 from .history import History, State
-from .sample import Sample
+from .sample import Sample, check_painted
 
 if TYPE_CHECKING:
     from .answers import Answer
@@ -379,30 +378,3 @@ def _checked(sample, painted, complete, points):
     if painted.min() < 0:
         raise ValueError(f"painted must not be negative, got {painted.min()}.")
     return check_points(points, sample.painted.shape, f"points of {sample.name!r}")
-
-
-def check_painted(samples: Iterable[Sample]) -> None:
-    """Check that objects and background are painted or clicked.
-
-    Parameters
-    ----------
-    samples : iterable of Sample
-
-    Raises
-    ------
-    ValueError
-        If there is no sample, or one of both is missing.
-    """
-    samples = list(samples)
-    if not samples:
-        raise ValueError("There is no image in the session: add one.")
-    has_objects = any((s.painted > BACKGROUND).any() or len(s.points) for s in samples)
-    has_background = any(
-        (s.painted == BACKGROUND).any() or (s.complete & (s.painted == UNPAINTED)).any()
-        for s in samples
-    )
-    if not has_objects and not has_background:
-        raise ValueError("Nothing is painted: paint background (1) and objects (2).")
-    for kind, found in (("background (1)", has_background), ("objects (2)", has_objects)):
-        if not found:
-            raise ValueError(f"No {kind} is painted: paint some pixels of it, too.")

@@ -16,7 +16,8 @@ from ..training import ReportProgress, StopSignal
 from .answers import Answer, answer_of
 from .calibration import fit_counter, is_calibrated
 from .comparison import Comparison, compare
-from .session import Session, check_painted
+from .sample import check_painted
+from .session import Session
 
 OF_KIND: dict[str, dict[str, Any]] = {
     "images": {},
