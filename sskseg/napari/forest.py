@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..baselines import PixelForest
-from .session import Session, check_painted
+from .sample import check_painted
+from .session import Session
 
 _CACHE = 2**30  # bytes of features that stay in memory
 _TILE = 64 * 512**2  # bytes of the features of a tile, of each channel
@@ -158,6 +159,7 @@ class ForestView:
     def _train(self):
         """Train on what is painted, if it is not what the forest was trained on."""
         samples = list(self.session.samples.values())
+        check_painted(samples)
         states = {sample.name: _state(sample) for sample in samples}
         if _is_same(states, self._trained_on):
             return
@@ -165,7 +167,6 @@ class ForestView:
             if name not in self._y or not _is_same(state, self._y[name][0]):
                 self._y[name] = state, self.session.samples[name].y
         y = [self._y[name][1] for name in states]
-        check_painted(y)
         images, labels = [], []
         for sample, label in zip(samples, y, strict=True):
             for index in np.ndindex(label.shape[:-2]):

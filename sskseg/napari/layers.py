@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from .answers import Answer
-from .forest import Part, View
 from .regions import mask_of, polygons_of, region_labels
 from .sample import Sample
 from .session import Session
@@ -129,7 +128,7 @@ class Layers:
     def add_points(self, name: str) -> Any:
         """Add a layer of points, one for each object that is clicked."""
         sample, source = self.session.samples[name], self.viewer.layers[name]
-        return self._add(
+        return self.add_layer(
             "points", name, POINTS, sample.points, source, ndim=sample.painted.ndim,
             size=2 * sample.point_radius, opacity=0.6,
         )  # fmt: skip
@@ -137,7 +136,7 @@ class Layers:
     def add_complete(self, name: str) -> Any:
         """Add a layer of shapes, in which everything that is not labeled is background."""
         sample, source = self.session.samples[name], self.viewer.layers[name]
-        return self._add(
+        return self.add_layer(
             "shapes", name, COMPLETE, polygons_of(sample.complete), source,
             ndim=sample.painted.ndim, shape_type="polygon", face_color="transparent",
             edge_color="yellow",
@@ -227,12 +226,16 @@ class Layers:
             del self.viewer.layers[name + COMPLETE]
         self.add_complete(name)
 
-    def show(self, answers: Mapping[str, Answer]) -> None:
+    def show(
+        self, answers: Mapping[str, Answer], between: Callable[[], Any] = lambda: None
+    ) -> None:
         """Show answers; a click on an object shows its measurements.
 
         Parameters
         ----------
         answers : dict of Answer
+        between : callable, default=lambda: None
+            Called after each layer, so that the window can answer.
         """
         for name, answer in answers.items():
             source = self.viewer.layers[name]
@@ -242,72 +245,25 @@ class Layers:
                 is_new = name + end not in self.viewer.layers
                 layer = self._set("image", name, end, data, source)
                 layer.visible &= not is_new  # objects are not hidden below it
+                between()
             self._show_objects(name, answer)
+            between()
 
     def _show_objects(self, name, answer):
         objects = self._set("labels", name, OBJECTS, answer.labels, self.viewer.layers[name])
         objects.features = answer.table.rename(columns={"id": "index"})
 
-    def show_parts(self, parts: Sequence[Part]) -> None:
-        """Show answers of the forest, tiles of probabilities, below what is painted."""
-        for name in dict.fromkeys(part.name for part in parts):
-            layer = self._forest_layer(name)
-            for part in parts:
-                if part.name == name:
-                    layer.data[part.place] = part.probability
-            layer.refresh(extent=False, highlight=False)
-
-    def _forest_layer(self, name):
-        if name + FOREST not in self.viewer.layers:
-            shape = self.session.samples[name].painted.shape
-            active = self.viewer.layers.selection.active
-            layer = self._add(
-                "image", name, FOREST, np.zeros(shape, np.float32), self.viewer.layers[name],
-                colormap="green", blending="additive", opacity=0.4, contrast_limits=(0, 1),
-            )  # fmt: skip
-            layers = self.viewer.layers
-            layers.move(layers.index(layer), layers.index(layers[name]) + 1)
-            layers.selection.active = active  # one goes on painting
-        return self.viewer.layers[name + FOREST]
-
-    def set_forest_visible(self, is_visible: bool) -> None:
-        """Show or hide the answers of the forest, of images that are visible."""
-        self._set_answer_visible(FOREST, is_visible)
-
     def show_one_answer(self, *, of_forest: bool) -> None:
         """Show the answer of the forest or the objects, and hide the other: they overlap."""
-        self._set_answer_visible(FOREST, of_forest)
-        self._set_answer_visible(OBJECTS, not of_forest)
+        self.set_answer_visible(FOREST, of_forest)
+        self.set_answer_visible(OBJECTS, not of_forest)
 
-    def _set_answer_visible(self, suffix, is_visible):
+    def set_answer_visible(self, suffix: str, is_visible: bool) -> None:
+        """Show or hide layers of this suffix, of images that are visible."""
         for name in self.session.samples:
             if name + suffix in self.viewer.layers:
                 shown = is_visible and self.viewer.layers[name].visible
                 self.viewer.layers[name + suffix].visible = shown
-
-    def views(self) -> dict[str, View]:
-        """Return what is in view, of images that are visible."""
-        views = {}
-        for name, sample in self.session.samples.items():
-            if name in self.viewer.layers and self.viewer.layers[name].visible:
-                section = None
-                if sample.painted.ndim == 3:
-                    place = self.viewer.layers[name].world_to_data(self.viewer.dims.point)
-                    section = int(np.clip(round(place[-3]), 0, len(sample.painted) - 1))
-                views[name] = View(section, self.view(name))
-        return views
-
-    def view(self, name: str) -> tuple[slice, slice]:
-        """Return the pixels of a plane that are in view."""
-        layer = self.viewer.layers[name]
-        shape = self.session.samples[name].painted.shape[-2:]
-        low, high = (np.asarray(corner[-2:], int) for corner in layer.corner_pixels)
-        if (high <= low).any():  # it was not drawn yet
-            low, high = np.zeros(2, int), np.array(shape) - 1
-        rows, columns = (
-            slice(max(a, 0), min(b + 1, n)) for a, b, n in zip(low.tolist(), high.tolist(), shape)
-        )
-        return rows, columns
 
     def go_to(self, name: str, section: int | None, box: tuple[slice, slice]) -> None:
         """Show a crop of an image, ready to paint on.
@@ -408,7 +364,9 @@ class Layers:
             for name, sample in self.session.samples.items()
         }
 
-    def _add(self, kind, name, suffix, data, source, **options):
+    def add_layer(
+        self, kind: str, name: str, suffix: str, data: Any, source: Any, **options: Any
+    ) -> Any:
         """Add a layer on top of an image, unless there is one."""
         if name + suffix in self.viewer.layers:
             return self.viewer.layers[name + suffix]
@@ -433,4 +391,4 @@ class Layers:
         options = {}
         if kind == "image":
             options = {"opacity": 0.5, "colormap": "magma", "contrast_limits": (0, 1)}
-        return self._add(kind, name, suffix, data.copy(), source, **options)
+        return self.add_layer(kind, name, suffix, data.copy(), source, **options)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from ..io import write_labels
 from . import storage
 from .calibration import Region, regions_of
 from .history import History, State
-from .sample import Sample
+from .sample import Sample, check_painted
 
 if TYPE_CHECKING:
     from .answers import Answer
@@ -239,6 +240,12 @@ class Session:
         if self.folder is not None:
             storage.write_index(self.folder, self.kind, list(self.samples.values()))
 
+    def snapshot(self) -> Session:
+        """Return the session as it is, for a thread; it shares the arrays, and is not saved."""
+        other = Session(kind=self.kind)
+        other.samples = {name: copy.copy(sample) for name, sample in self.samples.items()}
+        return other
+
     def training_data(self) -> tuple[ImageStack, list[np.ndarray], np.ndarray | None]:
         """Return all images as estimators take them, with annotations and positions.
 
@@ -256,8 +263,8 @@ class Session:
         ValueError
             If there is no image, or no annotation of objects or of background.
         """
+        check_painted(self.samples.values())
         y = [sample.y for sample in self.samples.values()]
-        check_painted(y)
         return self.stack(), self._planes(y), self.positions()
 
     def complete_regions(self) -> list[Region]:
@@ -374,24 +381,3 @@ def _checked(sample, painted, complete, points):
     if painted.min() < 0:
         raise ValueError(f"painted must not be negative, got {painted.min()}.")
     return check_points(points, sample.painted.shape, f"points of {sample.name!r}")
-
-
-def check_painted(y: Sequence[np.ndarray]) -> None:
-    """Check that there are annotations of objects and of background.
-
-    Parameters
-    ----------
-    y : sequence of ndarray of int32
-
-    Raises
-    ------
-    ValueError
-        If there are not.
-    """
-    if not y:
-        raise ValueError("There is no image in the session: add one.")
-    if all((label < 0).all() for label in y):
-        raise ValueError("Nothing is painted: paint background (1) and objects (2).")
-    for kind, found in (("background (1)", 0), ("objects (2)", 1)):
-        if not any((np.minimum(label, 1) == found).any() for label in y):
-            raise ValueError(f"No {kind} is painted: paint some pixels of it, too.")

@@ -16,6 +16,7 @@ from ..training import ReportProgress, StopSignal
 from .answers import Answer, answer_of
 from .calibration import fit_counter, is_calibrated
 from .comparison import Comparison, compare
+from .sample import check_painted
 from .session import Session
 
 OF_KIND: dict[str, dict[str, Any]] = {
@@ -106,10 +107,12 @@ class Training:
         """
         if self.is_running:
             raise RuntimeError("A training is running: cancel it, or wait for its end.")
-        data = self.session.training_data(), self.session.complete_regions()
+        check_painted(self.session.samples.values())
         self._stop, self._is_canceled = StopSignal(), False
         self.progress, self.seconds_left, self.error = 0.0, None, None
-        self._thread = threading.Thread(target=self._run, args=data, daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(self.session.snapshot(),), daemon=True
+        )
         self._thread.start()
 
     def keep(self) -> None:
@@ -128,14 +131,15 @@ class Training:
         if self.error is not None:
             raise self.error
 
-    def _run(self, data, regions):
+    def _run(self, session):
         # The event loop of the window keeps a core; of this thread alone.
         torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
         try:
-            model = self._fit(data, regions)
+            regions = session.complete_regions()
+            model = self._fit(session.training_data(), regions)
             if not self._is_canceled:
                 answers = answer_of(self.session, model)  # not in the thread of the window
-                self.comparison = compare(self.session, answers)
+                self.comparison = compare(session, answers)
                 self.n_trainings = 1 if self.with_intervals else self.n_trainings + 1
                 self.answers, self.is_calibrated = answers, is_calibrated(regions)
                 self.model = model

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QCheckBox, QProgressBar, QSpinBox
+from qtpy.QtWidgets import QApplication, QCheckBox, QProgressBar, QSpinBox
 
 from ..suggestions import suggest
 from .buttons import Panel
@@ -69,7 +69,7 @@ class TrainingPanel(Panel):
         """Show what the last model predicts."""
         window = self.window_
         window.session.set_answers(window.training.answers)
-        window.layers.show(window.session.answers)
+        window.layers.show(window.session.answers, between=QApplication.processEvents)
         comparison = window.training.comparison
         is_behind = comparison is not None and comparison.is_network_behind
         window.layers.show_one_answer(of_forest=is_behind)
