@@ -128,7 +128,7 @@ class Session:
         OSError
             If it cannot be saved; it is kept in memory.
         """
-        image = check_images([image], self.image_ndim)[0]
+        image = check_images([image], self.image_ndim, name=f"image {name!r}")[0]
         for other in self.samples.values():
             self._check_like(other, name, image)
         spacing = None if spacing is None else tuple(float(size) for size in spacing)
@@ -137,8 +137,9 @@ class Session:
             storage.recover(self.folder, sample)
         self.samples[name] = sample
         if self.folder is not None:
-            storage.write_image(self.folder, sample)
-            storage.write_index(self.folder, self.kind, list(self.samples.values()))
+            with storage.named_errors(self.folder, name):
+                storage.write_image(self.folder, sample)
+                storage.write_index(self.folder, self.kind, list(self.samples.values()))
         return sample
 
     def _check_like(self, other, name, image):
@@ -316,7 +317,8 @@ class Session:
         if self.folder is None:
             return
         self.unsaved.add(name)
-        storage.write_painted(self.folder, self.samples[name])
+        with storage.named_errors(self.folder, name):
+            storage.write_painted(self.folder, self.samples[name])
         self.unsaved.discard(name)
 
     def save_in(self, folder: str | os.PathLike[str]) -> None:
@@ -356,9 +358,10 @@ class Session:
             write_labels(path / "labels" / f"{storage.file_name(name)}.tif", [sample.y])
 
     def _write(self, folder):
-        for sample in self.samples.values():
-            storage.write_image(folder, sample)
-            storage.write_painted(folder, sample)
+        for name, sample in self.samples.items():
+            with storage.named_errors(folder, name):
+                storage.write_image(folder, sample)
+                storage.write_painted(folder, sample)
         storage.write_index(folder, self.kind, list(self.samples.values()))
 
     def _planes(self, arrays):
