@@ -74,7 +74,7 @@ class TrainingPanel(Panel):
         is_behind = comparison is not None and comparison.is_network_behind
         window.layers.show_one_answer(of_forest=is_behind)
         if is_behind:
-            window.viewer.layers.selection.active = active  # one goes on painting
+            window.viewer.layers.selection.active = active  # one continues to paint
         window.say(_BEHIND.format(comparison) if is_behind else _SHOWN)
 
     def show_next(self) -> None:
