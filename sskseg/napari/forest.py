@@ -104,6 +104,14 @@ class ForestView:
         """Whether a request is being answered."""
         return self._thread is not None
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether what is painted is not what the forest was trained on."""
+        return not _is_same(self._states(), self._trained_on)
+
+    def _states(self):
+        return {name: _state(sample) for name, sample in self.session.samples.items()}
+
     def request(self, views: Mapping[str, View]) -> None:
         """Ask for answers, in place of those that were asked for before.
 
@@ -158,9 +166,8 @@ class ForestView:
 
     def _train(self):
         """Train on what is painted, if it is not what the forest was trained on."""
-        samples = list(self.session.samples.values())
+        samples, states = list(self.session.samples.values()), self._states()
         check_painted(samples)
-        states = {sample.name: _state(sample) for sample in samples}
         if _is_same(states, self._trained_on):
             return
         for name, state in states.items():

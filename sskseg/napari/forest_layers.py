@@ -40,7 +40,7 @@ class ForestLayers:
             )  # fmt: skip
             layers = self.layers.viewer.layers
             layers.move(layers.index(layer), layers.index(layers[name]) + 1)
-            layers.selection.active = active  # one goes on painting
+            layers.selection.active = active  # one continues to paint
         return self.layers.viewer.layers[name + FOREST]
 
     def set_visible(self, is_visible: bool) -> None:

@@ -62,9 +62,8 @@ class ForestPanel(Panel):
         is_still = now == self._last and time.monotonic() - window.layers.last_change > _PAUSE
         self._last = now
         if is_still and now != self._asked and window.layers.last_change:
-            asked = self._asked
-            if asked is None or now[0] != asked[0] or now[1].keys() != asked[1].keys():
-                self.answers.set_visible(True)  # not after a move alone
-            self._asked = now
+            asked, self._asked = self._asked, now
             window.layers.read()
+            if asked is None or self.forest.is_outdated or now[1].keys() != asked[1].keys():
+                self.answers.set_visible(True)  # not after a move alone
             self.forest.request(now[1])
