@@ -14,7 +14,6 @@ from .sample import Sample
 from .session import Session
 
 PAINTED, POINTS, COMPLETE, OBJECTS = " painted", " points", " complete", " objects"
-PLACES = "places to correct"  # name of the Points layer of clicks on objects
 FOREST, _PROBABILITY, _UNCERTAINTY = " forest", " probability", " uncertainty"
 _HIDDEN = (FOREST, _PROBABILITY, _UNCERTAINTY)  # they would lie on what is painted next
 _SUFFIXES = (PAINTED, POINTS, COMPLETE, FOREST, _PROBABILITY, _UNCERTAINTY, OBJECTS)
@@ -252,6 +251,7 @@ class Layers:
     def _show_objects(self, name, answer):
         objects = self._set("labels", name, OBJECTS, answer.labels, self.viewer.layers[name])
         objects.features = answer.table.rename(columns={"id": "index"})
+        objects.selected_label = 0  # nobody has chosen an object yet
 
     def show_one_answer(self, *, of_forest: bool) -> None:
         """Show the answer of the forest or the objects, and hide the other: they overlap."""
@@ -285,64 +285,6 @@ class Layers:
             self.viewer.dims.set_point(0, float(world[0]))
         scene = getattr(self.viewer, "scene", self.viewer)  # of napari 0.9 and later
         scene.camera.center = tuple(world[-3:]) if len(world) > 2 else (0.0, *world)
-
-    def places(self, name: str) -> Any:
-        """Return the layer of places to correct; add it if there is none.
-
-        Parameters
-        ----------
-        name : str
-            Of the image.
-        """
-        if PLACES not in self.viewer.layers:
-            source = self.viewer.layers[name]
-            place = {key: getattr(source, key) for key in ("scale", "translate", "units")}
-            ndim = self.session.image_ndim
-            self.viewer.add_points(name=PLACES, ndim=ndim, size=6, face_color="red", **place)
-        return self.viewer.layers[PLACES]
-
-    def corrected_image(self, layer: Any) -> str:
-        """Return the name of the image whose objects are corrected.
-
-        Parameters
-        ----------
-        layer : napari.layers.Layer or None
-            The one that is selected; of the places to correct it is the image that is visible.
-        """
-        shown = [
-            name for name in self.session.answers
-            if name + OBJECTS in self.viewer.layers and self.viewer.layers[name + OBJECTS].visible
-        ]  # fmt: skip
-        if layer is not None and layer.name == PLACES and len(shown) == 1:
-            return shown[0]
-        return self.image_of(layer)
-
-    def places_in(self, name: str) -> np.ndarray:
-        """Return the places to correct, in pixels of an image.
-
-        Without any, the place is a pixel of the object that is selected in the layer of objects.
-
-        Parameters
-        ----------
-        name : str
-
-        Returns
-        -------
-        ndarray of float, shape (k, spatial_ndim)
-        """
-        if PLACES in self.viewer.layers and len(self.viewer.layers[PLACES].data):
-            layer, image = self.viewer.layers[PLACES], self.viewer.layers[name]
-            return np.array([image.world_to_data(layer.data_to_world(at)) for at in layer.data])
-        objects = self.viewer.layers[name + OBJECTS]
-        if objects.selected_label == 0:
-            return np.zeros((0, objects.ndim))
-        return np.argwhere(objects.data == objects.selected_label)[:1].astype(float)
-
-    def forget_places(self) -> None:
-        """Remove the places, once they are corrected."""
-        if PLACES in self.viewer.layers:
-            layer = self.viewer.layers[PLACES]
-            layer.data = np.zeros((0, layer.ndim))
 
     def regions(self, layer: Any) -> dict[str, tuple[np.ndarray, dict[int, str]]]:
         """Return the regions of a layer of shapes as label images, and their names.

@@ -153,12 +153,16 @@ class Training:
         scaler, segmenter = PercentileScaler(**_spatial(self.session)), self._segmenter()
         segmenter.set_callbacks(ReportProgress(self._report), self._stop)
         scaled = scaler.fit_transform(X)
+        probabilities = None
         if self.with_intervals:
             folds = CrossFitted(segmenter, cv=_FOLDS)
             probabilities = folds.fit_transform(scaled, y, positions=positions)
             segmenter = folds.segmenter_
         else:
             segmenter.fit(scaled, y, positions=positions)
+        # Networks of folds that were ended early would be worse than the one that is kept.
+        in_sample = probabilities is None or self._stop.should_stop
+        if in_sample:
             probabilities = segmenter.transform(scaled, positions=positions)
         segmenter.set_callbacks()  # they hold the thread, which cannot be copied
         if self._is_canceled:
@@ -166,7 +170,7 @@ class Training:
         # A stroke does not show how large an object is: complete regions do.
         counter = fit_counter(
             InstanceCounter(**options), regions, probabilities, positions, y=y,
-            in_sample=not self.with_intervals,
+            in_sample=in_sample,
         )  # fmt: skip
         return make_pipeline(scaler, segmenter, counter)
 

@@ -166,6 +166,7 @@ def test_two_objects_are_merged_and_split_and_a_selected_one_is_deleted(trained)
     objects.selected_label = int(objects.data[tuple(first)])
     panel.correct("delete")
     assert objects.data[tuple(first)] == 0
+    assert "none at a place" in said(widget, panel.correct, "delete")  # nothing is selected
     places.data = [first]
     message = said(widget, panel.correct, "split")
     assert "there is none at a place" in message
