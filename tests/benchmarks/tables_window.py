@@ -10,7 +10,7 @@ _COLUMNS = {
     "F1, held-out images": ("f1_0.5", ".3f"),
     "Dice, held-out images": ("dice", ".3f"),
     "WAPE, held-out images": ("wape", ".2f"),
-    "shown": "shown",
+    "the window shows the network": "shown",
     "sessions": "sessions",
 }
 
@@ -24,8 +24,8 @@ def window_session():
         row = {name: mean(each, name) for name in figures}
         waited = "seconds to an answer" if training is None else "seconds to the answer"
         name = method if training is None else f"{method}, {training} s of training"
-        n_shown = sum(one.get("shown") == "network" for one in each)
-        shown = "" if training is None else f"network in {n_shown} of {len(each)}"
+        compared = [one["shown"] for one in each if "squared error" in one]
+        shown = f"{compared.count('network')} of {len(compared)}" if compared else ""
         rows.append({
             **row, "method": name, "seconds": mean(each, waited), "shown": shown,
             "sessions": len(each), "order": training or 0,
