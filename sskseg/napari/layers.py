@@ -277,7 +277,8 @@ class Layers:
         """
         self.show_only(name)
         layer = self.viewer.layers[name]
-        self.viewer.layers.selection.active = self.viewer.layers[name + PAINTED]
+        painted = self.viewer.layers[name + PAINTED]
+        self.viewer.layers.selection.active, painted.mode = painted, "paint"
         center = [(side.start + side.stop) / 2 for side in box]
         place = np.array(center if section is None else [section, *center])
         world = np.asarray(layer.data_to_world(place))

@@ -57,7 +57,7 @@ class ForestPanel(Panel):
         if is_dragging or not self.checked.isChecked() or not window.session.samples:
             return
         self.answers.show(self.forest.take())
-        self.state.setText("" if self.forest.error is None else str(self.forest.error))
+        self._say("" if self.forest.error is None else str(self.forest.error))
         now = (window.layers.last_change, self.answers.views())
         is_still = now == self._last and time.monotonic() - window.layers.last_change > _PAUSE
         self._last = now
@@ -67,3 +67,10 @@ class ForestPanel(Panel):
             if asked is None or self.forest.is_outdated or now[1].keys() != asked[1].keys():
                 self.answers.set_visible(True)  # not after a move alone
             self.forest.request(now[1])
+
+    def _say(self, text):
+        if text != self.state.text():
+            self.state.setText(text)
+            # A panel within a layout gets no room for lines that wrap.
+            height = self.state.heightForWidth(self.state.width()) if text else 0
+            self.state.setMinimumHeight(max(height, 0))
