@@ -10,6 +10,7 @@ from pathlib import Path
 from unittest import mock
 
 import bad_files
+import bad_rois  # noqa: F401 - adds its files
 import bad_stores  # noqa: F401 - adds rows to FILES
 import bad_totals
 import dask.array as da
@@ -17,7 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from bad_rois import FILES
+from bad_windows import FILES
 from sklearn.base import clone
 
 import sskseg
@@ -366,6 +367,12 @@ call(AT, "score: counts of 0 where something is found", who=COUNTING,
 call(AT, "predict with intervals, from two samples", who=(COUNTER,),
      method=lambda name: make(name).fit(cells()[0][:2], cells()[1][:2]).predict(
          cells()[0], return_interval=True))  # fmt: skip
+call(
+    AT,
+    "predict_region: a region of one axis",
+    who=(FOREST,),
+    method=lambda name: fitted(name).predict_region(cells()[0][0], (slice(0, 9),)),
+)
 call(AT, "measure: a column that is unknown", who=(COUNTER,),
      method=lambda name: fitted(name).measure(cells()[0], columns=["area", "length"]))  # fmt: skip
 call(AT, "measure: a unit without a spacing", who=(COUNTER,),
@@ -459,14 +466,14 @@ def test_errors_name_an_argument(made):
              "augmentation", "percentiles", "channel", "sigma", "semi_supervision",
              "instance", "coverage", "architecture", "weights", "objects", "regions", "tiles",
              "k must", "count_weight", "certain", "audited", "groups", "totals",
-             "method", "shard")  # fmt: skip
+             "method", "shard", "region")  # fmt: skip
     for line in made.split("## Label files")[0].splitlines():
         if "Error: " in line:
             assert any(word in line.split("Error: ")[1] for word in named), line
 
 
 def test_messages_about_files_name_them(made):
-    lines = made[made.index("## Label files") :].splitlines()
+    lines = made[made.index("## Label files") : made.index("## A window")].splitlines()
     assert sum(line.startswith("| ") for line in lines) > 60
     for line in lines:
         for kind in ("Error: ", "Warning: "):

@@ -8,7 +8,6 @@ from typing import NamedTuple
 import cc3d
 import numpy as np
 from scipy.ndimage import find_objects
-from sklearn.metrics import balanced_accuracy_score
 
 from ..baselines import PixelForest
 from .answers import Answer
@@ -24,9 +23,10 @@ class Comparison(NamedTuple):
     Parameters
     ----------
     network : float
-        Balanced accuracy, from 0 to 1, of painted pixels, on which the network was trained.
+        Brier score, the mean squared error of probabilities, of painted pixels, on which the
+        network was trained; the mean of that of objects and that of background.
     forest : float
-        Balanced accuracy of strokes on which the forest was not trained, each in its turn.
+        The same of a forest, for strokes on which it was not trained, each in its turn.
     """
 
     network: float
@@ -36,10 +36,17 @@ class Comparison(NamedTuple):
     def is_network_behind(self) -> bool:
         """Whether the network does not even fit what a forest predicts.
 
-        Its accuracy is that of pixels on which it was trained, so that it is better than the
-        forest only if it is at least as good by these figures.
+        Its error is that of pixels on which it was trained, so that a network that is not behind
+        may be worse than the forest nevertheless. A network of few steps is unsure of all pixels,
+        which the Brier score shows, and accuracy does not.
         """
-        return self.network < self.forest
+        return self.network > self.forest
+
+    def __str__(self) -> str:
+        return (
+            f"The network fits what is painted with a squared error of {self.network:.3f}; the "
+            f"forest predicts strokes that it was not trained on with {self.forest:.3f}."
+        )
 
 
 def compare(session: Session, answers: Mapping[str, Answer]) -> Comparison | None:
@@ -65,7 +72,7 @@ def compare(session: Session, answers: Mapping[str, Answer]) -> Comparison | Non
         return None
     forest = _forest_probabilities([s.image for s in samples.values()], y, folds)
     network = [answers[name].probability for name in samples]
-    return Comparison(_accuracy(network, y), _accuracy(forest, y))
+    return Comparison(_error(network, y), _error(forest, y))
 
 
 def _folds(y):
@@ -95,9 +102,10 @@ def _forest_probabilities(images, y, folds):
     return found
 
 
-def _accuracy(probabilities, y):
-    """The mean of the shares of objects and of background that are right."""
+def _error(probabilities, y):
+    """The Brier score, the mean of that of objects and that of background."""
     painted = [label >= 0 for label in y]
-    found = np.concatenate([p[mask] > 0.5 for p, mask in zip(probabilities, painted)])
+    found = np.concatenate([p[mask] for p, mask in zip(probabilities, painted)])
     reference = np.concatenate([label[mask] > 0 for label, mask in zip(y, painted)])
-    return float(balanced_accuracy_score(reference, found))
+    squares = (found - reference) ** 2
+    return float((squares[reference].mean() + squares[~reference].mean()) / 2)

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..baselines import PixelForest
-from .session import Session, check_painted
+from .sample import check_painted
+from .session import Session
 
 _CACHE = 2**30  # bytes of features that stay in memory
 _TILE = 64 * 512**2  # bytes of the features of a tile, of each channel
@@ -103,6 +104,14 @@ class ForestView:
         """Whether a request is being answered."""
         return self._thread is not None
 
+    @property
+    def is_outdated(self) -> bool:
+        """Whether what is painted is not what the forest was trained on."""
+        return not _is_same(self._states(), self._trained_on)
+
+    def _states(self):
+        return {name: _state(sample) for name, sample in self.session.samples.items()}
+
     def request(self, views: Mapping[str, View]) -> None:
         """Ask for answers, in place of those that were asked for before.
 
@@ -157,15 +166,14 @@ class ForestView:
 
     def _train(self):
         """Train on what is painted, if it is not what the forest was trained on."""
-        samples = list(self.session.samples.values())
-        states = {sample.name: _state(sample) for sample in samples}
+        samples, states = list(self.session.samples.values()), self._states()
+        check_painted(samples)
         if _is_same(states, self._trained_on):
             return
         for name, state in states.items():
             if name not in self._y or not _is_same(state, self._y[name][0]):
                 self._y[name] = state, self.session.samples[name].y
         y = [self._y[name][1] for name in states]
-        check_painted(y)
         images, labels = [], []
         for sample, label in zip(samples, y, strict=True):
             for index in np.ndindex(label.shape[:-2]):

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from .answers import Answer
-from .forest import Part, View
 from .regions import mask_of, polygons_of, region_labels
 from .sample import Sample
 from .session import Session
 
 PAINTED, POINTS, COMPLETE, OBJECTS = " painted", " points", " complete", " objects"
-PLACES = "places to correct"  # name of the Points layer of clicks on objects
 FOREST, _PROBABILITY, _UNCERTAINTY = " forest", " probability", " uncertainty"
+_HIDDEN = (FOREST, _PROBABILITY, _UNCERTAINTY)  # they would lie on what is painted next
 _SUFFIXES = (PAINTED, POINTS, COMPLETE, FOREST, _PROBABILITY, _UNCERTAINTY, OBJECTS)
 
 
@@ -101,27 +100,34 @@ class Layers:
             self._show_sample(name)
 
     def _show_sample(self, name):
-        """Add the layers of what is painted, and hide other images, which lie on it."""
+        """Add the layers of what is painted."""
         sample, source = self.session.samples[name], self.viewer.layers[name]
-        for other in self.session.samples:
-            if other != name:
-                self._set_visible(other, False)
+        self.show_only(name)
         self._set("labels", name, PAINTED, sample.painted, source)
         if len(sample.points):
             self.add_points(name)
         if sample.complete.any():
             self.add_complete(name)
-        self.viewer.layers.selection.active = self.viewer.layers[name + PAINTED]
+        painted = self.viewer.layers[name + PAINTED]
+        self.viewer.layers.selection.active, painted.mode = painted, "paint"
 
-    def _set_visible(self, name, is_visible):
-        for layer in (name, *names_of(name)):
-            if layer in self.viewer.layers:
-                self.viewer.layers[layer].visible = is_visible
+    def show_only(self, name: str) -> None:
+        """Hide the other images, which lie on it, with their layers; show what it has but answers.
+
+        Parameters
+        ----------
+        name : str
+        """
+        for other in self.session.samples:
+            for suffix in ("", *_SUFFIXES):
+                if other + suffix in self.viewer.layers:
+                    is_shown = other == name and suffix not in _HIDDEN
+                    self.viewer.layers[other + suffix].visible = is_shown
 
     def add_points(self, name: str) -> Any:
         """Add a layer of points, one for each object that is clicked."""
         sample, source = self.session.samples[name], self.viewer.layers[name]
-        return self._add(
+        return self.add_layer(
             "points", name, POINTS, sample.points, source, ndim=sample.painted.ndim,
             size=2 * sample.point_radius, opacity=0.6,
         )  # fmt: skip
@@ -129,7 +135,7 @@ class Layers:
     def add_complete(self, name: str) -> Any:
         """Add a layer of shapes, in which everything that is not labeled is background."""
         sample, source = self.session.samples[name], self.viewer.layers[name]
-        return self._add(
+        return self.add_layer(
             "shapes", name, COMPLETE, polygons_of(sample.complete), source,
             ndim=sample.painted.ndim, shape_type="polygon", face_color="transparent",
             edge_color="yellow",
@@ -219,12 +225,16 @@ class Layers:
             del self.viewer.layers[name + COMPLETE]
         self.add_complete(name)
 
-    def show(self, answers: Mapping[str, Answer]) -> None:
+    def show(
+        self, answers: Mapping[str, Answer], between: Callable[[], Any] = lambda: None
+    ) -> None:
         """Show answers; a click on an object shows its measurements.
 
         Parameters
         ----------
         answers : dict of Answer
+        between : callable, default=lambda: None
+            Called after each layer, so that the window can answer.
         """
         for name, answer in answers.items():
             source = self.viewer.layers[name]
@@ -234,72 +244,26 @@ class Layers:
                 is_new = name + end not in self.viewer.layers
                 layer = self._set("image", name, end, data, source)
                 layer.visible &= not is_new  # objects are not hidden below it
+                between()
             self._show_objects(name, answer)
+            between()
 
     def _show_objects(self, name, answer):
         objects = self._set("labels", name, OBJECTS, answer.labels, self.viewer.layers[name])
         objects.features = answer.table.rename(columns={"id": "index"})
-
-    def show_parts(self, parts: Sequence[Part]) -> None:
-        """Show answers of the forest, tiles of probabilities, below what is painted."""
-        for name in dict.fromkeys(part.name for part in parts):
-            layer = self._forest_layer(name)
-            for part in parts:
-                if part.name == name:
-                    layer.data[part.place] = part.probability
-            layer.refresh(extent=False, highlight=False)
-
-    def _forest_layer(self, name):
-        if name + FOREST not in self.viewer.layers:
-            shape = self.session.samples[name].painted.shape
-            active = self.viewer.layers.selection.active
-            layer = self._add(
-                "image", name, FOREST, np.zeros(shape, np.float32), self.viewer.layers[name],
-                colormap="green", blending="additive", opacity=0.4, contrast_limits=(0, 1),
-            )  # fmt: skip
-            layers = self.viewer.layers
-            layers.move(layers.index(layer), layers.index(layers[name]) + 1)
-            layers.selection.active = active  # one goes on painting
-        return self.viewer.layers[name + FOREST]
-
-    def set_forest_visible(self, is_visible: bool) -> None:
-        """Show or hide the answers of the forest, of images that are visible."""
-        self._set_answer_visible(FOREST, is_visible)
+        objects.selected_label = 0  # nobody has chosen an object yet
 
     def show_one_answer(self, *, of_forest: bool) -> None:
         """Show the answer of the forest or the objects, and hide the other: they overlap."""
-        self._set_answer_visible(FOREST, of_forest)
-        self._set_answer_visible(OBJECTS, not of_forest)
+        self.set_answer_visible(FOREST, of_forest)
+        self.set_answer_visible(OBJECTS, not of_forest)
 
-    def _set_answer_visible(self, suffix, is_visible):
+    def set_answer_visible(self, suffix: str, is_visible: bool) -> None:
+        """Show or hide layers of this suffix, of images that are visible."""
         for name in self.session.samples:
             if name + suffix in self.viewer.layers:
                 shown = is_visible and self.viewer.layers[name].visible
                 self.viewer.layers[name + suffix].visible = shown
-
-    def views(self) -> dict[str, View]:
-        """Return what is in view, of images that are visible."""
-        views = {}
-        for name, sample in self.session.samples.items():
-            if name in self.viewer.layers and self.viewer.layers[name].visible:
-                section = None
-                if sample.painted.ndim == 3:
-                    place = self.viewer.layers[name].world_to_data(self.viewer.dims.point)
-                    section = int(np.clip(round(place[-3]), 0, len(sample.painted) - 1))
-                views[name] = View(section, self.view(name))
-        return views
-
-    def view(self, name: str) -> tuple[slice, slice]:
-        """Return the pixels of a plane that are in view."""
-        layer = self.viewer.layers[name]
-        shape = self.session.samples[name].painted.shape[-2:]
-        low, high = (np.asarray(corner[-2:], int) for corner in layer.corner_pixels)
-        if (high <= low).any():  # it was not drawn yet
-            low, high = np.zeros(2, int), np.array(shape) - 1
-        rows, columns = (
-            slice(max(a, 0), min(b + 1, n)) for a, b, n in zip(low.tolist(), high.tolist(), shape)
-        )
-        return rows, columns
 
     def go_to(self, name: str, section: int | None, box: tuple[slice, slice]) -> None:
         """Show a crop of an image, ready to paint on.
@@ -311,13 +275,10 @@ class Layers:
         box : tuple of two slices
             Of the plane.
         """
-        for other in self.session.samples:
-            self._set_visible(other, other == name)
-        for hidden in (FOREST, _PROBABILITY, _UNCERTAINTY):
-            if name + hidden in self.viewer.layers:
-                self.viewer.layers[name + hidden].visible = False
+        self.show_only(name)
         layer = self.viewer.layers[name]
-        self.viewer.layers.selection.active = self.viewer.layers[name + PAINTED]
+        painted = self.viewer.layers[name + PAINTED]
+        self.viewer.layers.selection.active, painted.mode = painted, "paint"
         center = [(side.start + side.stop) / 2 for side in box]
         place = np.array(center if section is None else [section, *center])
         world = np.asarray(layer.data_to_world(place))
@@ -325,64 +286,6 @@ class Layers:
             self.viewer.dims.set_point(0, float(world[0]))
         scene = getattr(self.viewer, "scene", self.viewer)  # of napari 0.9 and later
         scene.camera.center = tuple(world[-3:]) if len(world) > 2 else (0.0, *world)
-
-    def places(self, name: str) -> Any:
-        """Return the layer of places to correct; add it if there is none.
-
-        Parameters
-        ----------
-        name : str
-            Of the image.
-        """
-        if PLACES not in self.viewer.layers:
-            source = self.viewer.layers[name]
-            place = {key: getattr(source, key) for key in ("scale", "translate", "units")}
-            ndim = self.session.image_ndim
-            self.viewer.add_points(name=PLACES, ndim=ndim, size=6, face_color="red", **place)
-        return self.viewer.layers[PLACES]
-
-    def corrected_image(self, layer: Any) -> str:
-        """Return the name of the image whose objects are corrected.
-
-        Parameters
-        ----------
-        layer : napari.layers.Layer or None
-            The one that is selected; of the places to correct it is the image that is visible.
-        """
-        shown = [
-            name for name in self.session.answers
-            if name + OBJECTS in self.viewer.layers and self.viewer.layers[name + OBJECTS].visible
-        ]  # fmt: skip
-        if layer is not None and layer.name == PLACES and len(shown) == 1:
-            return shown[0]
-        return self.image_of(layer)
-
-    def places_in(self, name: str) -> np.ndarray:
-        """Return the places to correct, in pixels of an image.
-
-        Without any, the place is a pixel of the object that is selected in the layer of objects.
-
-        Parameters
-        ----------
-        name : str
-
-        Returns
-        -------
-        ndarray of float, shape (k, spatial_ndim)
-        """
-        if PLACES in self.viewer.layers and len(self.viewer.layers[PLACES].data):
-            layer, image = self.viewer.layers[PLACES], self.viewer.layers[name]
-            return np.array([image.world_to_data(layer.data_to_world(at)) for at in layer.data])
-        objects = self.viewer.layers[name + OBJECTS]
-        if objects.selected_label == 0:
-            return np.zeros((0, objects.ndim))
-        return np.argwhere(objects.data == objects.selected_label)[:1].astype(float)
-
-    def forget_places(self) -> None:
-        """Remove the places, once they are corrected."""
-        if PLACES in self.viewer.layers:
-            layer = self.viewer.layers[PLACES]
-            layer.data = np.zeros((0, layer.ndim))
 
     def regions(self, layer: Any) -> dict[str, tuple[np.ndarray, dict[int, str]]]:
         """Return the regions of a layer of shapes as label images, and their names.
@@ -404,7 +307,9 @@ class Layers:
             for name, sample in self.session.samples.items()
         }
 
-    def _add(self, kind, name, suffix, data, source, **options):
+    def add_layer(
+        self, kind: str, name: str, suffix: str, data: Any, source: Any, **options: Any
+    ) -> Any:
         """Add a layer on top of an image, unless there is one."""
         if name + suffix in self.viewer.layers:
             return self.viewer.layers[name + suffix]
@@ -429,4 +334,4 @@ class Layers:
         options = {}
         if kind == "image":
             options = {"opacity": 0.5, "colormap": "magma", "contrast_limits": (0, 1)}
-        return self._add(kind, name, suffix, data.copy(), source, **options)
+        return self.add_layer(kind, name, suffix, data.copy(), source, **options)

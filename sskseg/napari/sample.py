@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .annotations import annotations_of
+from .annotations import BACKGROUND, UNPAINTED, annotations_of
 
 if TYPE_CHECKING:
     from .answers import Answer
@@ -66,3 +67,30 @@ class Sample:
         return annotations_of(
             self.painted, self.complete, self.points, self.point_radius, sections=self.sections
         )
+
+
+def check_painted(samples: Iterable[Sample]) -> None:
+    """Check that objects and background are painted or clicked.
+
+    Parameters
+    ----------
+    samples : iterable of Sample
+
+    Raises
+    ------
+    ValueError
+        If there is no sample, or one of both is missing.
+    """
+    samples = list(samples)
+    if not samples:
+        raise ValueError("There is no image in the session: add one.")
+    has_objects = any((s.painted > BACKGROUND).any() or len(s.points) for s in samples)
+    has_background = any(
+        (s.painted == BACKGROUND).any() or (s.complete & (s.painted == UNPAINTED)).any()
+        for s in samples
+    )
+    if not has_objects and not has_background:
+        raise ValueError("Nothing is painted: paint background (1) and objects (2).")
+    for kind, found in (("background (1)", has_background), ("objects (2)", has_objects)):
+        if not found:
+            raise ValueError(f"No {kind} is painted: paint some pixels of it, too.")

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..images import ImageStack, check_images
+from ..images import check_images
 from ..images.points import check_points
 from ..io import write_labels
 from . import storage
-from .calibration import Region, regions_of
 from .history import History, State
 from .sample import Sample
+from .sample_set import SampleSet
 
 if TYPE_CHECKING:
     from .answers import Answer
 
-_KINDS = ("images", "sections", "volume")
 
-
-class Session:
+class Session(SampleSet):
     """Images of one kind, and what is painted on them.
 
     Parameters
@@ -55,11 +54,8 @@ class Session:
     """
 
     def __init__(self, folder: str | os.PathLike[str] | None = None, *, kind: str = "images"):
-        if kind not in _KINDS:
-            raise ValueError(f"kind must be one of {_KINDS}, got {kind!r}.")
-        self.kind = kind
+        super().__init__(kind)
         self.folder = None if folder is None else Path(folder)
-        self.samples: dict[str, Sample] = {}
         self.unsaved: set[str] = set()
         self._history = History()
 
@@ -96,11 +92,6 @@ class Session:
         session.folder = path
         return session
 
-    @property
-    def image_ndim(self) -> int:
-        """Spatial axes of a sample, with the one that counts sections."""
-        return 2 if self.kind == "images" else 3
-
     def add(
         self, name: str, image: Any, *, spacing: Iterable[float] | None = None,
         unit: str | None = None,
@@ -127,7 +118,7 @@ class Session:
         OSError
             If it cannot be saved; it is kept in memory.
         """
-        image = check_images([image], self.image_ndim)[0]
+        image = check_images([image], self.image_ndim, name=f"image {name!r}")[0]
         for other in self.samples.values():
             self._check_like(other, name, image)
         spacing = None if spacing is None else tuple(float(size) for size in spacing)
@@ -136,8 +127,9 @@ class Session:
             storage.recover(self.folder, sample)
         self.samples[name] = sample
         if self.folder is not None:
-            storage.write_image(self.folder, sample)
-            storage.write_index(self.folder, self.kind, list(self.samples.values()))
+            with storage.named_errors(self.folder, name):
+                storage.write_image(self.folder, sample)
+                storage.write_index(self.folder, self.kind, list(self.samples.values()))
         return sample
 
     def _check_like(self, other, name, image):
@@ -238,78 +230,19 @@ class Session:
         if self.folder is not None:
             storage.write_index(self.folder, self.kind, list(self.samples.values()))
 
-    def training_data(self) -> tuple[ImageStack, list[np.ndarray], np.ndarray | None]:
-        """Return all images as estimators take them, with annotations and positions.
-
-        Returns
-        -------
-        X : ImageStack
-            Samples are planes of consecutive sections, and images or volumes otherwise.
-        y : list of ndarray of int32
-            -1 unlabeled, 0 background, > 0 objects.
-        positions : ndarray of int, or None
-            Of consecutive sections; those of two stacks are no neighbors.
-
-        Raises
-        ------
-        ValueError
-            If there is no image, or no annotation of objects or of background.
-        """
-        y = [sample.y for sample in self.samples.values()]
-        check_painted(y)
-        return self.stack(), self._planes(y), self.positions()
-
-    def complete_regions(self) -> list[Region]:
-        """Return complete regions, on which a counter is calibrated.
-
-        Returns
-        -------
-        list of Region
-            Each region of an image or a volume; of consecutive sections, each section with one.
-        """
-        samples = self.samples.values()
-        y, complete = ([getattr(s, name) for s in samples] for name in ("y", "complete"))
-        points = [self._points_of_planes(sample) for sample in samples]
-        flat = [each for planes in points for each in planes]
-        return regions_of(
-            self._planes(y), self._planes(complete), flat, as_boxes=self.kind != "sections"
-        )
-
-    def _points_of_planes(self, sample):
-        if not sample.sections:
-            return [sample.points]
-        planes = np.rint(sample.points[:, 0])
-        return [sample.points[planes == i][:, 1:] for i in range(len(sample.painted))]
-
-    def stack(self) -> ImageStack:
-        """Return all images, with the size of a pixel where all have the same."""
-        samples = list(self.samples.values())
-        spacings = {(sample.spacing, sample.unit) for sample in samples}
-        spacing, unit = spacings.pop() if len(spacings) == 1 else (None, None)
-        images = self._planes([sample.image for sample in samples])
-        return ImageStack(images, spacing=spacing, unit=unit)
-
-    def positions(self) -> np.ndarray | None:
-        """Return the positions of sections along z, or None."""
-        if self.kind != "sections":
-            return None
-        lengths = [len(sample.image) for sample in self.samples.values()]
-        starts = np.cumsum([0, *lengths[:-1]]) + 2 * np.arange(len(lengths))
-        return np.concatenate([start + np.arange(n) for start, n in zip(starts, lengths)])
-
-    def by_sample(self, planes: Any) -> dict[str, np.ndarray]:
-        """Return arrays in the order of `stack` by the name of their sample."""
-        if self.kind != "sections":
-            return dict(zip(self.samples, planes, strict=True))
-        ends = np.cumsum([len(sample.image) for sample in self.samples.values()])[:-1]
-        return dict(zip(self.samples, np.split(np.asarray(planes), ends), strict=True))
+    def snapshot(self) -> Session:
+        """Return the session as it is, for a thread; it shares the arrays, and is not saved."""
+        other = Session(kind=self.kind)
+        other.samples = {name: copy.copy(sample) for name, sample in self.samples.items()}
+        return other
 
     def save(self, name: str) -> None:
         """Save what is painted on an image; an older file stays until the new one is complete."""
         if self.folder is None:
             return
         self.unsaved.add(name)
-        storage.write_painted(self.folder, self.samples[name])
+        with storage.named_errors(self.folder, name):
+            storage.write_painted(self.folder, self.samples[name])
         self.unsaved.discard(name)
 
     def save_in(self, folder: str | os.PathLike[str]) -> None:
@@ -349,15 +282,11 @@ class Session:
             write_labels(path / "labels" / f"{storage.file_name(name)}.tif", [sample.y])
 
     def _write(self, folder):
-        for sample in self.samples.values():
-            storage.write_image(folder, sample)
-            storage.write_painted(folder, sample)
+        for name, sample in self.samples.items():
+            with storage.named_errors(folder, name):
+                storage.write_image(folder, sample)
+                storage.write_painted(folder, sample)
         storage.write_index(folder, self.kind, list(self.samples.values()))
-
-    def _planes(self, arrays):
-        if self.kind == "sections":
-            return [plane for array in arrays for plane in array]
-        return list(arrays)
 
 
 def _checked(sample, painted, complete, points):
@@ -371,24 +300,3 @@ def _checked(sample, painted, complete, points):
     if painted.min() < 0:
         raise ValueError(f"painted must not be negative, got {painted.min()}.")
     return check_points(points, sample.painted.shape, f"points of {sample.name!r}")
-
-
-def check_painted(y: Sequence[np.ndarray]) -> None:
-    """Check that there are annotations of objects and of background.
-
-    Parameters
-    ----------
-    y : sequence of ndarray of int32
-
-    Raises
-    ------
-    ValueError
-        If there are not.
-    """
-    if not y:
-        raise ValueError("There is no image in the session: add one.")
-    if all((label < 0).all() for label in y):
-        raise ValueError("Nothing is painted: paint background (1) and objects (2).")
-    for kind, found in (("background (1)", 0), ("objects (2)", 1)):
-        if not any((np.minimum(label, 1) == found).any() for label in y):
-            raise ValueError(f"No {kind} is painted: paint some pixels of it, too.")

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -29,6 +31,18 @@ _INDEX = "session.json"
 def holds_session(folder: Path) -> bool:
     """Return whether a folder holds a session."""
     return (folder / _INDEX).is_file()
+
+
+@contextmanager
+def named_errors(folder: Path, name: str) -> Iterator[None]:
+    """Say of an error of the disk which image is not saved, and that it is not lost."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(
+            f"{name!r} could not be saved in {folder}: {error}. It is kept in memory; the next "
+            "change is another try."
+        ) from error
 
 
 def file_name(name: str) -> str:

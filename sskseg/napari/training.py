@@ -16,6 +16,7 @@ from ..training import ReportProgress, StopSignal
 from .answers import Answer, answer_of
 from .calibration import fit_counter, is_calibrated
 from .comparison import Comparison, compare
+from .sample import check_painted
 from .session import Session
 
 OF_KIND: dict[str, dict[str, Any]] = {
@@ -106,10 +107,12 @@ class Training:
         """
         if self.is_running:
             raise RuntimeError("A training is running: cancel it, or wait for its end.")
-        data = self.session.training_data(), self.session.complete_regions()
+        check_painted(self.session.samples.values())
         self._stop, self._is_canceled = StopSignal(), False
         self.progress, self.seconds_left, self.error = 0.0, None, None
-        self._thread = threading.Thread(target=self._run, args=data, daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(self.session.snapshot(),), daemon=True
+        )
         self._thread.start()
 
     def keep(self) -> None:
@@ -128,14 +131,15 @@ class Training:
         if self.error is not None:
             raise self.error
 
-    def _run(self, data, regions):
+    def _run(self, session):
         # The event loop of the window keeps a core; of this thread alone.
         torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
         try:
-            model = self._fit(data, regions)
+            regions = session.complete_regions()
+            model = self._fit(session.training_data(), regions)
             if not self._is_canceled:
                 answers = answer_of(self.session, model)  # not in the thread of the window
-                self.comparison = compare(self.session, answers)
+                self.comparison = compare(session, answers)
                 self.n_trainings = 1 if self.with_intervals else self.n_trainings + 1
                 self.answers, self.is_calibrated = answers, is_calibrated(regions)
                 self.model = model
@@ -149,12 +153,16 @@ class Training:
         scaler, segmenter = PercentileScaler(**_spatial(self.session)), self._segmenter()
         segmenter.set_callbacks(ReportProgress(self._report), self._stop)
         scaled = scaler.fit_transform(X)
+        probabilities = None
         if self.with_intervals:
             folds = CrossFitted(segmenter, cv=_FOLDS)
             probabilities = folds.fit_transform(scaled, y, positions=positions)
             segmenter = folds.segmenter_
         else:
             segmenter.fit(scaled, y, positions=positions)
+        # Networks of folds that were ended early would be worse than the one that is kept.
+        in_sample = probabilities is None or self._stop.should_stop
+        if in_sample:
             probabilities = segmenter.transform(scaled, positions=positions)
         segmenter.set_callbacks()  # they hold the thread, which cannot be copied
         if self._is_canceled:
@@ -162,7 +170,7 @@ class Training:
         # A stroke does not show how large an object is: complete regions do.
         counter = fit_counter(
             InstanceCounter(**options), regions, probabilities, positions, y=y,
-            in_sample=not self.with_intervals,
+            in_sample=in_sample,
         )  # fmt: skip
         return make_pipeline(scaler, segmenter, counter)
 

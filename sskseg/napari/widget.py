@@ -22,7 +22,11 @@ from .session import Session
 from .training import Training
 
 _INTERVAL = 100  # milliseconds between two readings of the progress
-_HELP = "Paint 1: background, 2: objects, 3 and above: one object each. 0 is unlabeled."
+_START = "Open images, select their layers, and press 'Add selected images'."
+_HELP = (
+    "Paint some background with label 1 and some objects with "
+    "label 2; 3 and above are one object each. What you leave out (0) is unlabeled."
+)
 
 
 class SegmentationWidget(QWidget):
@@ -39,11 +43,12 @@ class SegmentationWidget(QWidget):
 
     def __init__(self, napari_viewer: Any, session: Session | None = None, **parameters: Any):
         super().__init__()
-        self.viewer = napari_viewer
+        # napari gives plugins a proxy, whose layers are of no class of napari's.
+        self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.session = Session() if session is None else session
-        self.layers = Layers(napari_viewer, self.session)
+        self.layers = Layers(self.viewer, self.session)
         self.training = Training(self.session, **parameters)
-        self.message = QLabel(_HELP)
+        self.message = QLabel(_START)
         self.message.setWordWrap(True)
         self.labels_panel = LabelsPanel(self)
         self.forest_panel = ForestPanel(self)

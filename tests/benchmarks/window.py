@@ -123,7 +123,8 @@ def network(seed, seconds):
     shown = time.perf_counter() - start  # with the predictions of the three images
     network, forest = training.comparison
     return {
-        "seconds to the answer": round(shown, 1), "fits": network, "forest, left out": forest,
+        "seconds to the answer": round(shown, 1), "squared error": network,
+        "squared error of the forest": forest,
         "shown": "forest" if training.comparison.is_network_behind else "network",
         **both(training.model, seed),
     }  # fmt: skip

@@ -62,7 +62,7 @@ def play(size, seconds, *, is_trained, is_painted):
     widget = SegmentationWidget(viewer, Session(), time_budget=float(seconds))
     viewer.window.add_dock_widget(widget)
     viewer.layers.selection.active = viewer.add_image(X[0], name="cells")
-    widget.labels_panel.add_image()
+    widget.labels_panel.add_images()
     painted = viewer.layers["cells painted"]
     painted.brush_size = 5
 

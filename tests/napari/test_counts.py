@@ -115,13 +115,17 @@ def test_regions_give_intervals_if_networks_were_trained_without_them():
     for name, image, label in zip("abc", X, y):
         session.add(name, image)
         session.paint(name, np.where(complete & (label > 0), label + 2, 0), complete)
-    training = Training(session, with_intervals=True, **{**SMALL, "max_steps": 8})
+    training = Training(session, with_intervals=True, **{**SMALL, "max_steps": 4})
     training.start()
     training.wait()
     counter = training.model[-1]
     assert training.is_calibrated
     assert len(counter.held_out_counts_) == 9
     assert why_no_interval(counter) is None
+    training.start()
+    training.keep()  # the folds end early, too, and are no reference then
+    training.wait()
+    assert training.model[-1].in_sample_
     training.with_intervals = False
     training.start()
     training.wait()

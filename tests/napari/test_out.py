@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from sskseg.datasets import make_cells
-from sskseg.io import read_rois, write_rois
+from sskseg.io import write_rois
 from sskseg.morphology import measure_objects
 from sskseg.napari import Answer, Session, Training, count_session, suggest
 from sskseg.napari.files import get_reader, write_label_layer
@@ -166,21 +166,6 @@ def test_other_files_are_left_to_other_readers(tmp_path):
     (tmp_path / "a.tif").write_bytes(b"")
     assert get_reader(str(tmp_path / "a.tif")) is None
     assert get_reader(str(tmp_path)) is None
-
-
-def test_shapes_are_written(tmp_path):
-    pytest.importorskip("napari.components", exc_type=ImportError)
-    from sskseg.napari.files import write_shape_layer
-
-    square = np.array([[1.5, 1.5], [1.5, 8.5], [8.5, 8.5], [8.5, 1.5]])
-    meta = {"name": "areas", "features": {"name": ["left", "right"]}, "shape_type": "polygon"}
-    path = str(tmp_path / "areas.geojson")
-    write_shape_layer(path, [square, square + [0, 10]], meta)
-    _, (rois,) = read_rois(path, (12, 20))
-    assert rois.table["name"].tolist() == ["left", "right"]
-    assert (rois.labels > 0).sum() == 2 * 49
-    with pytest.raises(ValueError, match="shapes that overlap"):
-        write_shape_layer(path, [square, square + 1], meta)
 
 
 def test_the_manifest_is_valid():

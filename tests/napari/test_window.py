@@ -16,7 +16,9 @@ with warnings.catch_warnings():  # of npe2 about pydantic
     from napari.layers import Image
 
 from sskseg.datasets import make_cells
+from sskseg.io import read_rois
 from sskseg.napari import Session
+from sskseg.napari.files import write_shape_layer
 from sskseg.napari.layers import Layers
 
 SMALL = {"width": 4, "depth": 1, "max_steps": 8, "random_state": 0}
@@ -63,6 +65,65 @@ def test_channels_of_rgb_are_channels(viewer):
     assert sample.painted.shape == (8, 9)
 
 
+def test_shapes_of_sections_are_complete_in_their_section(viewer):
+    layers = Layers(viewer, Session(kind="sections"))
+    stack = np.random.default_rng(0).random((3, 20, 30))
+    layers.add(viewer.add_image(stack, name="stack"))
+    square = np.array([[1, 2.5, 3.5], [1, 2.5, 9.5], [1, 7.5, 9.5], [1, 7.5, 3.5]])
+    layers.add_complete("stack").add(square, shape_type="rectangle")
+    layers.read()
+    complete = layers.session.samples["stack"].complete
+    assert complete.sum((1, 2)).tolist() == [0, 30, 0]
+    assert complete[1, 3:8, 4:10].all()
+
+
+def test_what_was_complete_is_drawn_as_exactly_these_pixels(viewer):
+    session = Session()
+    session.add("a", np.random.default_rng(0).random((20, 30)))
+    complete = np.zeros((20, 30), bool)
+    complete[2:9, 3:30] = complete[5:20, 0:8] = True
+    session.paint("a", np.zeros((20, 30), int), complete, points=np.array([[3.0, 4.0]]))
+    layers = Layers(viewer, session)
+    layers.open_session()
+    layers.read()
+    assert (session.samples["a"].complete == complete).all()
+    assert session.undo() == "a"  # so that reading it changed nothing
+    assert not session.samples["a"].complete.any()
+    layers.write()
+    layers.read()
+    assert not session.samples["a"].complete.any()
+
+
+def test_a_layer_that_was_deleted_or_replaced_loses_nothing(viewer):
+    session = Session()
+    layers = Layers(viewer, session)
+    for name in "ab":
+        layers.add(viewer.add_image(np.random.default_rng(0).random((20, 30)), name=name))
+    viewer.layers["b painted"].data = np.ones((20, 30), int)
+    viewer.layers["a painted"].data = np.ones((5, 5), int)
+    with pytest.raises(ValueError, match="painted must have the shape of 'a'"):
+        layers.read()
+    assert (session.samples["b"].painted == 1).all()
+    del viewer.layers["a painted"]
+    with pytest.raises(ValueError, match="The layer 'a painted' is missing"):
+        layers.read()
+    layers.write()
+    layers.read()
+    assert viewer.layers["a painted"].data.shape == (20, 30)
+
+
+def test_shapes_are_written(tmp_path):
+    square = np.array([[1.5, 1.5], [1.5, 8.5], [8.5, 8.5], [8.5, 1.5]])
+    meta = {"name": "areas", "features": {"name": ["left", "right"]}, "shape_type": "polygon"}
+    path = str(tmp_path / "areas.geojson")
+    write_shape_layer(path, [square, square + [0, 10]], meta)
+    _, (rois,) = read_rois(path, (12, 20))
+    assert rois.table["name"].tolist() == ["left", "right"]
+    assert (rois.labels > 0).sum() == 2 * 49
+    with pytest.raises(ValueError, match="shapes that overlap"):
+        write_shape_layer(path, [square, square + 1], meta)
+
+
 def wait(milliseconds=50):
     """Run the event loop."""
     from qtpy.QtCore import QEventLoop, QTimer
@@ -86,14 +147,16 @@ def test_a_session_in_the_window(tmp_path, monkeypatch):
         X, y = make_cells(2, (64, 64), random_state=0)
         widget = SegmentationWidget(viewer, Session(tmp_path), **SMALL)
         viewer.window.add_dock_widget(widget)
-        widget.attempt(widget.labels_panel.add_image)
-        assert "Select an Image layer" in widget.message.text()
+        widget.attempt(widget.labels_panel.add_images)
+        assert "Select Image layers" in widget.message.text()
         for i, image in enumerate(X):
             viewer.layers.selection.active = viewer.add_image(image, name=f"cells {i}")
-            widget.labels_panel.add_image()
+            widget.labels_panel.add_images()
         widget.attempt(widget.training_panel.train)
         assert "Nothing is painted" in widget.message.text()
-        widget.layers.go_to("cells 0", None, (slice(0, 64), slice(0, 64)))
+        widget.labels_panel.show_next_image()
+        assert viewer.layers["cells 0"].visible
+        assert not viewer.layers["cells 1"].visible
         viewer.layers["cells 0 painted"].data = np.where(y[0] > 0, y[0] + 2, 1)
         for _ in range(1000):  # the answer comes by itself
             if "cells 0 forest" not in viewer.layers:
@@ -130,6 +193,10 @@ def test_a_session_in_the_window(tmp_path, monkeypatch):
         assert (tmp_path / "counts.csv").read_text().startswith("image,region")
         assert (tmp_path / "cells 1.geojson").exists()
         assert len(load_model(tmp_path / "model.sskseg").steps) == 3
+        _, plugin = viewer.window.add_plugin_dock_widget("sskseg", "Segment and count")
+        viewer.layers.selection = {viewer.layers["cells 0"], viewer.layers["cells 1"]}
+        plugin.labels_panel.add_images()
+        assert list(plugin.session.samples) == ["cells 0", "cells 1"]
     finally:
         viewer.close()
         random.setstate(state)  # napari draws from it

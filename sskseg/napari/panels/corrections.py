@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 from ..corrections import correct
+from ..places import Places
 from .buttons import Panel
 
 _HELP = (
@@ -40,7 +41,9 @@ class CorrectionsPanel(Panel):
     def click_places(self) -> None:
         """Add the layer of places to correct, ready to click."""
         viewer, layers = self.window_.viewer, self.window_.layers
-        layer = layers.places(layers.image_of(viewer.layers.selection.active))
+        name = layers.image_of(viewer.layers.selection.active)
+        layers.show_only(name)
+        layer = Places(layers).layer(name)
         viewer.layers.selection.active = layer
         layer.mode = "add"
         self.window_.say("Click places, then press Split, Merge or Delete.")
@@ -55,8 +58,9 @@ class CorrectionsPanel(Panel):
         window = self.window_
         window.model()
         window.layers.read()
-        name = window.layers.corrected_image(window.viewer.layers.selection.active)
-        answer = correct(window.session, name, action, window.layers.places_in(name))
-        window.layers.forget_places()
+        places = Places(window.layers)
+        name = places.corrected_image(window.viewer.layers.selection.active)
+        answer = correct(window.session, name, action, places.of(name))
+        places.forget()
         window.layers.write()
         window.say(f"{name}: {action}; {len(answer.table)} objects now.")

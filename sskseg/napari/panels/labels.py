@@ -30,7 +30,7 @@ class LabelsPanel(Panel):
         self.radius.setValue(3)
         self.radius.valueChanged.connect(lambda _: window.attempt(self.set_radius))
         self.add_field("Kind", self.kind)
-        self.add_row({"Add selected image": self.add_image})
+        self.add_row({"Add selected images": self.add_images, "Next image": self.show_next_image})
         self.add_row({
             "Click objects": self.add_points, "Mark complete regions": self.add_complete_regions,
         })  # fmt: skip
@@ -58,13 +58,27 @@ class LabelsPanel(Panel):
             )
         window.use(Session(window.session.folder, kind=kind))
 
-    def add_image(self) -> None:
-        """Add the selected image layer."""
-        layer = self.window_.viewer.layers.selection.active
-        if layer is None:
-            raise ValueError("Select an Image layer in the list of layers.")
-        self.window_.layers.add(layer)
+    def add_images(self) -> None:
+        """Add the selected image layers."""
+        selected = self.window_.viewer.layers.selection
+        chosen = [layer for layer in self.window_.viewer.layers if layer in selected]
+        if not chosen:
+            raise ValueError("Select Image layers in the list of layers.")
+        for layer in chosen:
+            self.window_.layers.add(layer)
         self.window_.say_help()
+
+    def show_next_image(self) -> None:
+        """Show the next image of the session, and hide the others."""
+        window = self.window_
+        names = list(window.session.samples)
+        if not names:
+            raise ValueError("There is no image in the session: add one.")
+        shown = [i for i, name in enumerate(names) if window.viewer.layers[name].visible]
+        name = names[(shown[-1] + 1) % len(names) if shown else 0]
+        whole = tuple(slice(0, n) for n in window.session.samples[name].painted.shape[-2:])
+        window.layers.go_to(name, None, whole)
+        window.say(name)
 
     def add_points(self) -> None:
         """Add a layer of points to the selected image, one for each object that is clicked."""

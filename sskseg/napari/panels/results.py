@@ -74,8 +74,11 @@ class ResultsPanel(Panel):
     def count(self) -> None:
         """Show the counts."""
         table = self.counts()
-        why = why_no_interval(self.window_.model()[-1])
-        self.window_.say("\n".join([*lines_of(table), *([] if why is None else [why])]))
+        notes = [why_no_interval(self.window_.model()[-1])]
+        comparison = self.window_.training.comparison
+        if comparison is not None and comparison.is_network_behind:
+            notes.append(f"{comparison} Train longer, and count again.")
+        self.window_.say("\n".join([*lines_of(table), *(note for note in notes if note)]))
 
     def save_counts(self) -> None:
         """Write the counts."""

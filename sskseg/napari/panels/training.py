@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QCheckBox, QProgressBar, QSpinBox
+from qtpy.QtWidgets import QApplication, QCheckBox, QProgressBar, QSpinBox
 
 from ..suggestions import suggest
 from .buttons import Panel
 
 _SHOWN = "Click an object for its size. Correct it, or paint, and train again."
 _BEHIND = (
-    "The network gets {0:.0%} of what is painted, the forest {1:.0%} of strokes that it was not "
-    "trained on: the answer of the forest stays. Train longer, or show the hidden layer of objects."
+    "{} The answer of the forest stays, and the objects of the network are hidden: train longer."
 )
 
 
@@ -69,11 +68,14 @@ class TrainingPanel(Panel):
         """Show what the last model predicts."""
         window = self.window_
         window.session.set_answers(window.training.answers)
-        window.layers.show(window.session.answers)
+        active = window.viewer.layers.selection.active
+        window.layers.show(window.session.answers, between=QApplication.processEvents)
         comparison = window.training.comparison
         is_behind = comparison is not None and comparison.is_network_behind
         window.layers.show_one_answer(of_forest=is_behind)
-        window.say(_BEHIND.format(*comparison) if is_behind else _SHOWN)
+        if is_behind:
+            window.viewer.layers.selection.active = active  # one continues to paint
+        window.say(_BEHIND.format(comparison) if is_behind else _SHOWN)
 
     def show_next(self) -> None:
         """Go to what to label next."""

@@ -1,0 +1,60 @@
+"""Tables of the page on the window."""
+
+from page_tables import cells, grouped, markdown, mean, table
+
+_COLUMNS = {
+    "method": "method",
+    "seconds": ("seconds", ".1f"),
+    "F1, the three images": ("own f1", ".3f"),
+    "Dice, the three images": ("own dice", ".3f"),
+    "F1, held-out images": ("f1_0.5", ".3f"),
+    "Dice, held-out images": ("dice", ".3f"),
+    "WAPE, held-out images": ("wape", ".2f"),
+    "the window shows the network": "shown",
+    "sessions": "sessions",
+}
+
+
+@table
+def window_session():
+    """Means of the sessions; what is shown in how many of them."""
+    rows = []
+    for (method, training), each in grouped(cells("window"), "method", "training").items():
+        figures = ("own f1", "own dice", "f1_0.5", "dice", "wape")
+        row = {name: mean(each, name) for name in figures}
+        waited = "seconds to an answer" if training is None else "seconds to the answer"
+        name = method if training is None else f"{method}, {training} s of training"
+        compared = [one["shown"] for one in each if "squared error" in one]
+        shown = f"{compared.count('network')} of {len(compared)}" if compared else ""
+        rows.append({
+            **row, "method": name, "seconds": mean(each, waited), "shown": shown,
+            "sessions": len(each), "order": training or 0,
+        })  # fmt: skip
+    rows.sort(key=lambda row: row["order"])
+    return markdown(rows, _COLUMNS)
+
+
+@table
+def window_forest():
+    """Seconds from a stroke to the answer."""
+    kinds = [
+        name for name in cells("forest")[0] if "trees" in name or name.startswith("window")
+    ]  # fmt: skip
+    rows = [
+        {"what": kind, **{f"{row['cores']} cores": row[kind] for row in cells("forest")}}
+        for kind in kinds
+    ]
+    columns = {f"{row['cores']} cores": (f"{row['cores']} cores", ".2f") for row in cells("forest")}
+    return markdown(rows, {"answer": "what", **columns})
+
+
+@table
+def window_gaps():
+    """Gaps in the event loop."""
+    return markdown(
+        cells("window_gaps"),
+        {
+            "meanwhile": "what", "calls of the timer": "n", "99th percentile, ms": ("p99", ".0f"),
+            "longest, ms": ("max", ".0f"), "above 100 ms": "above",
+        },
+    )  # fmt: skip

@@ -1,0 +1,103 @@
+"""Which answer the window shows: that of the forest, or that of the network."""
+
+import os
+import random
+import warnings
+
+import numpy as np
+import pytest
+
+if not os.environ.get("DISPLAY"):
+    pytest.skip("there is no display: run it under xvfb-run -a", allow_module_level=True)
+with warnings.catch_warnings():  # of npe2 about pydantic
+    warnings.simplefilter("ignore", DeprecationWarning)
+    pytest.importorskip("napari.components", exc_type=ImportError)
+    from napari.components import ViewerModel
+    from qtpy.QtWidgets import QApplication
+
+from sskseg.datasets import make_cells
+from sskseg.morphology import measure_objects
+from sskseg.napari import Answer, Session
+from sskseg.napari.comparison import Comparison
+from sskseg.napari.widget import SegmentationWidget
+
+SHAPE = (48, 40)
+X, Y = make_cells(2, SHAPE, radius=6, random_state=0)
+
+
+@pytest.fixture
+def widget():
+    application = QApplication.instance() or QApplication([])
+    state = random.getstate()
+    widget = SegmentationWidget(ViewerModel(), Session())
+    widget.forest_panel.timer.stop()  # the test is the clock
+    for i, image in enumerate(X):
+        widget.viewer.add_image(image, name=f"cells {i}")
+    widget.viewer.layers.selection = set(widget.viewer.layers)
+    widget.labels_panel.add_images()
+    yield widget
+    widget.close()
+    application.processEvents()
+    random.setstate(state)  # napari draws from it
+
+
+def paint(widget, painted):
+    widget.viewer.layers["cells 1 painted"].data = painted
+    look(widget)
+
+
+def look(widget):
+    """What the timer does once a stroke is over, and once the answer is there."""
+    panel = widget.forest_panel
+    panel.update_answer()
+    widget.layers.last_change -= 1  # a pause
+    panel.update_answer()
+    panel.update_answer()
+    if panel.forest.is_running:
+        panel.forest._thread.join()
+    panel.update_answer()
+
+
+def test_the_forest_answers_after_a_stroke_and_can_be_turned_off(widget):
+    viewer, panel = widget.viewer, widget.forest_panel
+    paint(widget, np.where(np.arange(40) < 20, np.where(Y[1] > 0, 2, 0), 0))
+    assert "No background" in panel.state.text()
+    assert "cells 1 forest" not in viewer.layers
+    paint(widget, np.where(np.arange(40) < 20, np.where(Y[1] > 0, 2, 1), 0))
+    assert panel.state.text() == ""
+    layer = viewer.layers["cells 1 forest"]
+    assert ((layer.data > 0.5) == (Y[1] > 0)).mean() > 0.8
+    assert "cells 0 forest" not in viewer.layers  # it is hidden
+    assert viewer.layers.selection.active.name == "cells 1 painted"
+    panel.checked.setChecked(False)
+    assert not layer.visible
+    before = layer.data.copy()
+    paint(widget, np.where(Y[1] > 0, 2, 1))
+    assert np.array_equal(layer.data, before)
+    panel.checked.setChecked(True)
+    look(widget)
+    assert layer.visible
+    assert not np.array_equal(layer.data, before)
+
+
+@pytest.mark.parametrize("is_behind", [True, False])
+def test_the_forest_stays_until_the_network_has_caught_up(widget, is_behind):
+    viewer, panel = widget.viewer, widget.training_panel
+    paint(widget, np.where(Y[1] > 0, 2, 1))
+    widget.training.answers = {
+        f"cells {i}": Answer(x.astype(np.float32), y.astype(np.int32), x, measure_objects(y))
+        for i, (x, y) in enumerate(zip(X, Y))
+    }
+    widget.training.comparison = Comparison(0.2, 0.3 - 0.2 * is_behind)
+    panel.show_answers()
+    assert viewer.layers["cells 1 forest"].visible == is_behind
+    assert viewer.layers["cells 1 objects"].visible == (not is_behind)
+    assert ("answer of the forest stays" in widget.message.text()) == is_behind
+    if is_behind:
+        assert viewer.layers.selection.active.name == "cells 1 painted"
+    look(widget)  # nothing was painted
+    assert viewer.layers["cells 1 forest"].visible == is_behind
+    painted = viewer.layers["cells 1 painted"].data.copy()
+    painted[0, 0] = 0
+    paint(widget, painted)
+    assert viewer.layers["cells 1 forest"].visible
