@@ -10,12 +10,14 @@ from pathlib import Path
 import napari
 import numpy as np
 from PIL import Image
-from qtpy.QtCore import QEventLoop, QTimer
+from qtpy.QtCore import QEventLoop, Qt, QTimer
 from skimage.draw import line
+from skimage.morphology import dilation, disk
 
 from sskseg.datasets import make_cells
 
 SIZE = (1240, 860)  # of the window, pixels
+WIDTH = 330  # of the widget, pixels
 REGION = 96  # side of the complete region, pixels
 COLORS = 128
 
@@ -35,7 +37,8 @@ class Session:
         self.out, self.seconds = out, seconds
         self.viewer = napari.Viewer(show=True)
         self.viewer.window.resize(*SIZE)
-        _, self.widget = self.viewer.window.add_plugin_dock_widget("sskseg", "Segment and count")
+        dock, self.widget = self.viewer.window.add_plugin_dock_widget("sskseg", "Segment and count")
+        self.viewer.window._qt_window.resizeDocks([dock], [WIDTH], Qt.Orientation.Horizontal)
         _, self.labels = make_cells(n_samples=3, shape=(256, 256), random_state=0)
         self.numbers = [n for n in np.unique(self.labels[0]) if n]
 
@@ -56,18 +59,21 @@ class Session:
         self.widget.labels_panel.add_images()
         first = self.viewer.layers["cells 1"]
         self.widget.layers.go_to("cells 1", None, tuple(slice(0, n) for n in first.data.shape))
+        wait(1)
+        self.viewer.reset_view()
         self.shoot("open")
 
     def paint(self):
         """Three nuclei and two strokes of background."""
         painted = self.viewer.layers["cells 1 painted"]
-        painted.brush_size = 5
+        painted.brush_size = 1
         for number in self.numbers[5:20:5]:
             self._stroke(painted, self.labels[0] == number, 2)
+        painted.brush_size = 3
         for corner in ((10, 100), (200, 30)):
             inside = np.zeros(self.labels[0].shape, bool)
             inside[line(*corner, corner[0] + 40, corner[1] + 60)] = True
-            self._stroke(painted, inside & (self.labels[0] == 0), 1)
+            self._stroke(painted, inside & ~dilation(self.labels[0] > 0, disk(2)), 1)
         self.shoot("paint")
 
     def _stroke(self, layer, inside, number):

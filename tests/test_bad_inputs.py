@@ -364,6 +364,12 @@ call(AT, "score: counts of 0 where something is found", who=COUNTING,
 call(AT, "predict with intervals, from two samples", who=(COUNTER,),
      method=lambda name: make(name).fit(cells()[0][:2], cells()[1][:2]).predict(
          cells()[0], return_interval=True))  # fmt: skip
+call(
+    AT,
+    "predict_region: a region of one axis",
+    who=(FOREST,),
+    method=lambda name: fitted(name).predict_region(cells()[0][0], (slice(0, 9),)),
+)
 call(AT, "measure: a column that is unknown", who=(COUNTER,),
      method=lambda name: fitted(name).measure(cells()[0], columns=["area", "length"]))  # fmt: skip
 call(AT, "measure: a unit without a spacing", who=(COUNTER,),
@@ -430,7 +436,7 @@ def test_errors_name_an_argument(made):
     named = ("X", "y", "image", "positions", "sample_weight", "magnification", "domains", "proxy",
              "parameter", "proxies", "simulator", "network", "device", "size", "loss", "spacing",
              "augmentation", "percentiles", "channel", "sigma", "semi_supervision",
-             "instance", "coverage", "architecture", "weights")  # fmt: skip
+             "instance", "coverage", "architecture", "weights", "region")  # fmt: skip
     for line in made.split("## Label files")[0].splitlines():
         if "Error: " in line:
             assert any(word in line.split("Error: ")[1] for word in named), line

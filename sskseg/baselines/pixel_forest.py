@@ -205,16 +205,27 @@ class PixelForest(ImageEstimator):
         region : tuple of slice
             Of the spatial axes, with start and stop.
 
-        Yields
+        Returns
+        -------
+        tiles : iterator of (tuple of slice, ndarray of float32)
+            A part of the image, of 512 pixels a side (volumes: 256), or more at its end, and the
+            probability of the foreground in it. A tile is computed when the iterator reaches it.
+
+        Raises
         ------
-        tile : tuple of slice
-            A part of the image, of 512 pixels a side (volumes: 256), or more at its end.
-        probability : ndarray of float32
-            Of the foreground, of the shape of the tile.
+        ValueError
+            If there is not a slice with start and stop for each spatial axis.
         """
         check_is_fitted(self)
         image = self._check_images([image], self.n_channels_)[0]
-        yield from self._predict_tiles(image, region)
+        slices = [
+            isinstance(part, slice) and None not in (part.start, part.stop) for part in region
+        ]
+        if slices != [True] * self.spatial_ndim:
+            raise ValueError(
+                f"region must have {self.spatial_ndim} slices with start and stop, got {region!r}."
+            )
+        return self._predict_tiles(image, region)
 
     def predict(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Segment images: 1 where the probability exceeds 0.5 (uint8).
