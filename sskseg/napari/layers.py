@@ -142,7 +142,7 @@ class Layers:
         )  # fmt: skip
 
     def image_of(self, layer: Any) -> str:
-        """Return the name of the image of the session to which a layer belongs.
+        """Return the name of the image to which a layer belongs, or of the one that is visible.
 
         Parameters
         ----------
@@ -155,15 +155,19 @@ class Layers:
         Raises
         ------
         ValueError
-            If it belongs to none, and there is not exactly one image.
+            If it belongs to none, and there is not exactly one visible image.
         """
         selected = "" if layer is None else layer.name
         for name in self.session.samples:
             if selected in (name, *names_of(name)):
                 return name
-        if len(self.session.samples) == 1:
-            return next(iter(self.session.samples))
-        raise ValueError(f"Select a layer of an image of the session, got {selected!r}.")
+        shown = [name for name in self.session.samples if self.viewer.layers[name].visible]
+        if len(shown) == 1:
+            return shown[0]
+        raise ValueError(
+            f"Select a layer of an image of the session, got {selected!r}, and {len(shown)} images "
+            "are visible."
+        )
 
     def read(self) -> None:
         """Take over what is painted and clicked, and save it.

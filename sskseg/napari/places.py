@@ -37,22 +37,6 @@ class Places:
             self.viewer.add_points(name=PLACES, ndim=ndim, size=6, face_color="red", **place)
         return self.viewer.layers[PLACES]
 
-    def corrected_image(self, layer: Any) -> str:
-        """Return the name of the image whose objects are corrected.
-
-        Parameters
-        ----------
-        layer : napari.layers.Layer or None
-            The one that is selected; of the places to correct it is the image that is visible.
-        """
-        shown = [
-            name for name in self.layers.session.answers
-            if name + OBJECTS in self.viewer.layers and self.viewer.layers[name + OBJECTS].visible
-        ]  # fmt: skip
-        if layer is not None and layer.name == PLACES and len(shown) == 1:
-            return shown[0]
-        return self.layers.image_of(layer)
-
     def of(self, name: str) -> np.ndarray:
         """Return the places to correct, in pixels of an image.
 

@@ -3,6 +3,7 @@
 import os
 import random
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -112,6 +113,17 @@ def test_a_layer_that_was_deleted_or_replaced_loses_nothing(viewer):
     assert viewer.layers["a painted"].data.shape == (20, 30)
 
 
+def test_an_action_is_on_the_image_of_the_layer_or_the_one_that_is_visible(viewer):
+    layers = Layers(viewer, Session())
+    for name in "ab":
+        layers.add(viewer.add_image(np.random.default_rng(0).random((20, 30)), name=name))
+    assert layers.image_of(viewer.layers["a painted"]) == "a"
+    assert layers.image_of(None) == "b"  # which hides the one before
+    viewer.layers["a"].visible = True
+    with pytest.raises(ValueError, match="and 2 images are visible"):
+        layers.image_of(viewer.add_points(name="other"))
+
+
 def test_shapes_are_written(tmp_path):
     square = np.array([[1.5, 1.5], [1.5, 8.5], [8.5, 8.5], [8.5, 1.5]])
     meta = {"name": "areas", "features": {"name": ["left", "right"]}, "shape_type": "polygon"}
@@ -185,6 +197,24 @@ def test_a_session_in_the_window(tmp_path, monkeypatch):
         assert "No interval: 9 rectangular complete regions are needed" in widget.message.text()
         widget.training_panel.show_next()
         assert viewer.layers.selection.active.name == "cells 1 painted"
+        first = widget.training.model
+        widget.training.parameters["max_steps"] = 10**6
+        widget.training_panel.train()
+        widget.training.cancel()
+        widget.training.wait()
+        widget.training_panel.update_progress()
+        assert widget.training.model is first
+        answer = replace(widget.session.answers["cells 1"], labels=y[1].astype(np.int32))
+        widget.session.set_answers({"cells 1": answer})  # in which there are objects for sure
+        widget.layers.show({"cells 1": answer})
+        objects = viewer.layers["cells 1 objects"]
+        number, n = int(y[1].max()), len(np.unique(y[1])) - 1
+        viewer.layers.selection.active = objects
+        widget.corrections_panel.click_places()
+        viewer.layers["places to correct"].add(np.argwhere(y[1] == number)[0])
+        widget.corrections_panel.correct("delete")
+        assert f"{n - 1} objects now" in widget.message.text()
+        assert not (objects.data == number).any()
         results, export = widget.results_panel, widget.export_panel
         for panel in (results, export):
             monkeypatch.setattr(panel, "ask_path", lambda name, kinds: tmp_path / name)

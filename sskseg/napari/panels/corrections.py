@@ -59,7 +59,7 @@ class CorrectionsPanel(Panel):
         window.model()
         window.layers.read()
         places = Places(window.layers)
-        name = places.corrected_image(window.viewer.layers.selection.active)
+        name = window.layers.image_of(window.viewer.layers.selection.active)
         answer = correct(window.session, name, action, places.of(name))
         places.forget()
         window.layers.write()
