@@ -105,9 +105,7 @@ def forest(seed):
                 window.wait()
                 seconds.append(time.perf_counter() - start)
     _, y, _ = session.training_data()
-    counter = InstanceCounter(min_size=stroke_size(y)).fit(
-        window.forest.transform(session.stack())
-    )
+    counter = InstanceCounter(min_size=stroke_size(y)).fit(window.forest.transform(session.stack()))
     return {
         "seconds to the first answer": round(seconds[0], 3),
         "seconds to an answer": round(float(np.median(seconds)), 3),
