@@ -27,7 +27,7 @@ from sskseg import InstanceCounter
 from sskseg.metrics import dice
 from sskseg.napari import ForestView, Session, Training, View
 from sskseg.napari.annotations import BACKGROUND, OBJECTS
-from sskseg.napari.calibration import smallest_size
+from sskseg.napari.calibration import stroke_size
 
 CLASSES = (BACKGROUND, OBJECTS, OBJECTS, BACKGROUND, OBJECTS)  # of the strokes on an image
 HALF_LENGTHS = {BACKGROUND: 40, OBJECTS: 10}  # pixels
@@ -105,9 +105,7 @@ def forest(seed):
                 window.wait()
                 seconds.append(time.perf_counter() - start)
     _, y, _ = session.training_data()
-    counter = InstanceCounter(min_size=smallest_size(y)).fit(
-        window.forest.transform(session.stack())
-    )
+    counter = InstanceCounter(min_size=stroke_size(y)).fit(window.forest.transform(session.stack()))
     return {
         "seconds to the first answer": round(seconds[0], 3),
         "seconds to an answer": round(float(np.median(seconds)), 3),
