@@ -138,8 +138,10 @@ def count_scan(
         is 0 everywhere are neither read nor predicted. NaN and infinities there, where nothing was
         imaged, are read as 0.
     n_workers : int, default=None
-        Threads where there is no client; None is one for each core. The network runs in one of them
-        at a time, since torch has threads of its own; meanwhile others split, measure and write.
+        Threads where there is no client; None is one for each core. On CPUs each runs a network by
+        itself, with one thread of torch, if they are as many as threads of torch and all fit in
+        half of the memory. Else, as on a GPU, the network runs in one of them at a time, and
+        meanwhile others split, measure and write.
     shard : (int, int), default=None
         Index of this process, from 0, and the number of processes that count the scan together:
         each is a call with the same arguments and a `destination` that all can write to. They share
@@ -184,9 +186,9 @@ def count_scan(
     3. *match*: objects of neighboring blocks are matched, components by the pixels that touch,
        others by their IoU where both blocks overlap;
     4. *join*: one process merges the matches and numbers all objects;
-    5. *write*: the labels of each block are written under their final ids;
-    6. *downsample*: coarser levels of the labels are written;
-    7. *finish*: the sums of each object are merged into the table.
+    5. *table*: the sums of each object are merged into the table, meanwhile
+    6. *write*: the labels of each block are written under their final ids, and
+    7. *downsample*: coarser levels of the labels are written.
 
     After each task the result of a block is in a ledger, with a checksum: a run that is killed
     resumes with the blocks that are missing or damaged.
@@ -223,7 +225,7 @@ def count_scan(
     if not resume:
         remove(storage)
     recorded = Ledger(storage).start(run)
-    if recorded["block_shape"] != run["block_shape"]:  # chosen by a shard that started meanwhile
+    if recorded.get("block_shape") != run["block_shape"]:  # of a shard that started meanwhile
         plan = plan_run(recorded)
         run = fingerprint(plan, estimator)
     ledger = Ledger.open(storage, run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from .checkpoints import Ledger
 from .plan import Plan
 from .stitching import Numbering, merge_ids
 
+_MAX_REQUESTS = 16  # at the same time: an object store takes long for each
 REASONS = ("larger than the halo", "segmented differently by two blocks")
 
 
@@ -74,13 +76,15 @@ def join_blocks(plan: Plan, ledger: Ledger) -> dict[str, Any]:
     with consecutive sections, of all objects.
     """
     n_blocks = len(plan.grid)
-    counts, pairs, doubtful = _read_matches(n_blocks, ledger)
+    with ThreadPoolExecutor(_MAX_REQUESTS) as pool:
+        matches = list(pool.map(lambda i: ledger.read("match", i), range(n_blocks)))
+    counts, pairs, doubtful = _parse_matches(matches)
     numbering = merge_ids(counts, pairs)
-    ids = Ids(numbering, _too_small(plan, ledger, numbering))
+    ids = Ids(numbering, _too_small(plan, matches, numbering))
     if plan.consecutive:
         ids = Ids(numbering, ids.dropped, _join_sections(plan, ledger, ids))
-    for i in range(n_blocks):
-        ledger.write("join", i, ids=ids.table(i))
+    with ThreadPoolExecutor(_MAX_REQUESTS) as pool:
+        list(pool.map(lambda i: ledger.write("join", i, ids=ids.table(i)), range(n_blocks)))
     numbers = numbering.of(numbering.offsets[doubtful[:, 0]] + doubtful[:, 1])
     return {
         "ids": ids.of(numbers), "reasons": doubtful[:, 2], "parts": ids.parts(),
@@ -88,40 +92,30 @@ def join_blocks(plan: Plan, ledger: Ledger) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _read_matches(n_blocks, ledger):
+def _parse_matches(matches):
     """Objects of each block, pairs that are one object, and doubtful objects: block, label and
     reason."""
     counts, pairs, doubtful = [], [], []
-    for i in range(n_blocks):
-        sums, matched = ledger.read("sums", i), ledger.read("match", i)
-        counts.append(int(sums["n"]))
-        doubtful += [(i, label, 0) for label in sums["cut"].tolist()]
+    for i, matched in enumerate(matches):
+        counts.append(int(matched["n"]))
+        doubtful += [(i, label, 0) for label in matched["cut"].tolist()]
         doubtful += [(block, label, 1) for block, label in matched["doubtful"].tolist()]
         for j in np.unique(matched["others"]).tolist():
             pairs.append((i, j, matched["pairs"][matched["others"] == j]))
     return counts, pairs, np.array(doubtful, np.int64).reshape(-1, 3)
 
 
-def _too_small(plan, ledger, numbering):
+def _too_small(plan, matches, numbering):
     """Numbers of components that are too small as a whole, of those that may reach over blocks."""
     if not plan.exact or plan.objects.min_size == 0:
         return np.empty(0, np.int64)
     numbers, sizes = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
-    for i in range(len(plan.grid)):
-        sums = ledger.read("sums", i)
-        # Sections still have all their components; others, only those at the edges of a block.
-        labels = sums["label"] if plan.consecutive else _edge_labels(ledger.read("edges", i))
-        numbers.append(numbering.table(i)[labels])
-        sizes.append(sums["size"][np.searchsorted(sums["label"], labels)])
+    for i, matched in enumerate(matches):
+        numbers.append(numbering.table(i)[matched["edge_label"]])
+        sizes.append(matched["edge_size"])
     objects, index = np.unique(np.concatenate(numbers), return_inverse=True)
     whole = np.bincount(index.ravel(), np.concatenate(sizes), len(objects))
     return objects[whole < plan.objects.min_size]
-
-
-def _edge_labels(edges):
-    faces = [face.ravel() for name, face in edges.items() if name != "n"]
-    labels = np.unique(np.concatenate(faces))
-    return labels[labels > 0]
 
 
 def _join_sections(plan, ledger, ids):

@@ -28,7 +28,7 @@ from harness import RESULTS, machine, version
 from sklearn.pipeline import make_pipeline
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "scans"))
-from shard_process import run
+from shard_process import PRELOADED, run
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
@@ -57,7 +57,7 @@ def prepare(folder):
 
 def start(folder, destination, shard):
     context = get_context("forkserver")
-    context.set_forkserver_preload(["sskseg.counting", "sskseg.scans", "zarr", "joblib"])
+    context.set_forkserver_preload(PRELOADED)
     options = {"lost_after": LOST_AFTER}
     process = context.Process(
         target=run, args=(folder / "job", destination, shard, 1), kwargs=options
@@ -80,7 +80,7 @@ def killed_run(folder, mode, rng, seconds):
     running = {shard: start(folder, out, shard) for shard in shards}
     wanted = int(rng.integers(1, 2 + n))
     while running:
-        time.sleep(rng.uniform(0, 1.2 * seconds / n))
+        time.sleep(rng.uniform(0, 0.8 * seconds / n))
         alive = [shard for shard, process in running.items() if process.is_alive()]
         if kills < wanted and alive:
             shard = alive[int(rng.integers(len(alive)))]
@@ -136,7 +136,7 @@ def main():
     torch.set_num_threads(1)
     end = time.monotonic() + 60 * options.minutes
     lines = FILE.read_text().splitlines() if FILE.exists() else []
-    n_earlier = Counter(json.loads(line)["mode"] for line in lines)
+    n_earlier = Counter(json.loads(line)["key"]["mode"] for line in lines)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         whole, seconds = prepare(folder)
@@ -144,20 +144,21 @@ def main():
             for mode in options.mode:
                 rng = np.random.default_rng([modes.index(mode), n_earlier[mode]])
                 shutil.rmtree(folder / "out", ignore_errors=True)
+                began = time.perf_counter()
                 if mode == "cluster":
                     kills, n = killed_cluster(folder, rng, seconds)
                 else:
                     kills, n = killed_run(folder, mode, rng, seconds)
                 found = content(folder / "out")
+                names = sorted({*found, *whole})
+                differ = [name for name in names if found.get(name) != whole.get(name)]
                 row = {
-                    "mode": mode, "run": n_earlier[mode], "processes": n, "kills": kills,
-                    "same_bytes": found == whole, "machine": machine(), "version": version(),
+                    "key": {"mode": mode, "run": n_earlier[mode]},
+                    "figures": {"processes": n, "kills": kills, "same_bytes": not differ,
+                                "differ": differ[:5]},
+                    "seconds": round(time.perf_counter() - began, 1), "machine": machine(),
+                    "version": version(),
                 }  # fmt: skip
-                if not row["same_bytes"]:
-                    names = {
-                        name for name in {*found, *whole} if found.get(name) != whole.get(name)
-                    }
-                    row["differ"] = sorted(names)[:5]
                 with FILE.open("a") as file:
                     file.write(json.dumps(row) + "\n")
                 print(json.dumps(row), flush=True)

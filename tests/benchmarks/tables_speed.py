@@ -163,6 +163,22 @@ def scans_speed():
 
 
 @table
+def scans_kills():
+    names = {"threads": "1", "shards": "2 to 4 shards", "cluster": "2 workers of a cluster"}
+    rows = cells("kill_shards")
+    lines = []
+    for mode, name in names.items():
+        runs = [row for row in rows if row["mode"] == mode]
+        if runs:
+            equal = sum(row["same_bytes"] for row in runs)
+            kills = sum(row["kills"] for row in runs)
+            lines.append({**runs[-1], "processes": name, "runs": len(runs), "kills": kills,
+                          "equal": equal})  # fmt: skip
+    columns = {"processes": "processes", "runs": "runs", "`kill -9`": "kills"}
+    return markdown(lines, {**columns, "runs with equal bytes": "equal", **ORIGIN})
+
+
+@table
 def scans_labels():
     rows = cells("scans", lambda row: row["task"] == "labels")
     return markdown(
@@ -228,6 +244,9 @@ def scans_simulated():
         {**each, "efficiency": 100 * each["efficiency"], "dispatching": 100 * each["dispatching"]}
         for each in (rows[-1] if rows else [])
     ]
+    for row in cells("scans", lambda row: row["task"] == "shards")[-1:]:
+        lines += [{"workers": f"{n} shards", "measured": np.median(row[name])}
+                  for n, name in ((1, "one"), (2, "two"))]  # fmt: skip
     return markdown(
         lines,
         {

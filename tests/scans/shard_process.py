@@ -12,6 +12,10 @@ from sskseg.scans import count_scan
 from sskseg.scans.scheduler import TASKS
 from sskseg.scans.shards import heartbeats, workers
 
+# What a process imports before others are forked from it.
+PRELOADED = ["sskseg.counting", "sskseg.segmentation", "sskseg.scans", "zarr", "joblib",
+             "dask.array", "distributed.system", "pyarrow.parquet"]  # fmt: skip
+
 
 def kill_in(task, call):
     """Let this process die, as by ``kill -9``, in a call of a task.

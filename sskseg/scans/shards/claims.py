@@ -14,7 +14,7 @@ class Claims:
     """Claim blocks by the exclusive creation of an entry in the ledger.
 
     The entry holds the id of the process. If that process is dead, the entry of the next generation
-    is created, which one process can do. A process that only seemed to be dead goes on with its
+    is created, which one process can do. A process that only seemed to be dead continues its
     block. This does no harm: tasks are deterministic and write atomically, so that both write the
     same bytes.
 

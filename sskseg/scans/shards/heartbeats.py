@@ -12,7 +12,9 @@ from ...io.storage import Storage
 INTERVAL = 5.0  # seconds between two beats of a process
 _FIRST_INTERVAL = 0.5  # of the first beats, so that processes that start together notice each other
 _N_FIRST = 20
-LOST_AFTER = 60.0  # seconds without a beat, after which a process counts as dead
+# Seconds without a beat after which a process counts as dead. Clients of NFS may show the file of a
+# heartbeat as it was up to a minute before.
+LOST_AFTER = 120.0
 _POLL = 0.2
 _FOLDER = "ledger/heartbeats"
 
@@ -57,7 +59,7 @@ class Pulse:
     """Read the heartbeats of other processes.
 
     A process is dead if it has no heartbeat, or none that changes for `LOST_AFTER` seconds of the
-    clock of this process. It may be slow and go on later.
+    clock of this process. It may be slow and continue later.
 
     Parameters
     ----------

@@ -10,8 +10,8 @@ from ..scheduler import Threads, Workers, attempt, outcome
 from ..store import Store
 from .group import ShardGroup
 
-_PAUSE = 1.0  # seconds between two looks at what other processes have finished, at least
-_SHARE = 5  # a look takes at most about this part of the time
+_PAUSE = 1.0  # seconds between two requests for what others have finished, at least
+_SHARE = 5  # requests take at most about this part of the time
 
 
 class _Elsewhere(Exception):

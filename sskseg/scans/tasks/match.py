@@ -12,7 +12,11 @@ from .edges import edge_boxes
 
 
 def match_objects(plan: Plan, store: Store, i: int) -> None:
-    """Match the objects of a block with those of the blocks after it."""
+    """Match the objects of a block with those of the blocks after it.
+
+    The entry holds all that *join* needs of the block, which is little, so that this short step of
+    one process reads nothing else (but for consecutive sections).
+    """
     edges, pairs, others = store.ledger.read("edges", i), [], []
     doubtful: set[tuple[int, int]] = set()
     for offset, j in plan.neighbors(i).items():
@@ -25,7 +29,27 @@ def match_objects(plan: Plan, store: Store, i: int) -> None:
         "match", i, pairs=np.concatenate([np.empty((0, 2), np.int64), *pairs]),
         others=np.concatenate([np.empty(0, np.int64), *others]),
         doubtful=np.array(sorted(doubtful), np.int64).reshape(-1, 2),
+        **_summary(plan, edges, store.ledger.read("sums", i)),
     )  # fmt: skip
+
+
+def _summary(plan, edges, sums):
+    """How many objects a block has, those that are cut, and sizes of those that reach its edges.
+
+    Only components that are too small may grow beyond an edge. Sections still have all of them.
+    """
+    summary = {"n": sums["n"], "cut": sums["cut"]}
+    if not plan.exact or plan.objects.min_size == 0:
+        return summary
+    labels = sums["label"] if plan.consecutive else _labels_at(edges)
+    sizes = sums["size"][np.searchsorted(sums["label"], labels)]
+    return summary | {"edge_label": labels, "edge_size": sizes}
+
+
+def _labels_at(edges):
+    faces = [face.ravel() for name, face in edges.items() if name != "n"]
+    labels = np.unique(np.concatenate(faces))
+    return labels[labels > 0]
 
 
 def _pairs(plan, edges, following, i, j, offset):
