@@ -479,7 +479,7 @@ def test_messages_about_files_name_them(made):
         for kind in ("Error: ", "Warning: "):
             if kind in line:
                 text = line.split(kind)[1]
-                assert re.search(r"\b[a-z0-9_]+\.[A-Za-z]|FOLDER", text), line
+                assert re.search(r"\b[a-z0-9_]+\.[A-Za-z]|FOLDER|://", text), line
 
 
 def test_every_estimator_is_in_it():

@@ -225,7 +225,7 @@ def count_scan(
     if not resume:
         remove(storage)
     recorded = Ledger(storage).start(run)
-    if recorded["block_shape"] != run["block_shape"]:  # chosen by a shard that started meanwhile
+    if recorded.get("block_shape") != run["block_shape"]:  # of a shard that started meanwhile
         plan = plan_run(recorded)
         run = fingerprint(plan, estimator)
     ledger = Ledger.open(storage, run)

@@ -1,6 +1,6 @@
 """Scans larger than memory: labels of blocks, memory, speed, faults, and a simulation of clusters.
 
-    python tests/benchmarks/scans.py [--tasks labels memory speed faults clusters graph] [--toy]
+    python tests/benchmarks/scans.py [--tasks labels memory speed faults clusters many] [--toy]
 
 "labels": components and stitching of a volume of 512 x 512 x 256, beside dask-image's ``label`` on
 the same array (where dask-image is installed), in turn. "memory": peak resident memory of
@@ -10,10 +10,10 @@ two ways to find objects, and two or fewer cores: "shared" (the network and all 
 and "one" (on one core). Until networks of one thread ran in every worker, there was "beside", too
 (the network on one core, all else on a second one). "faults": 20 times ``kill -9`` at random
 moments, then the same bytes as an undisturbed run. "clusters": runs on clusters of one and (on two
-cores) two single-threaded workers, predicted from the costs of half the scan, and a simulation of
-1 to 1,000 workers on 10^12 pixels (``scans_scale.py``). "graph": memory and files of
-these. Each finished cell is kept in ``tests/benchmarks/results/scans.jsonl``; ``--toy`` tries
-everything out on small scans and keeps nothing.
+cores) two single-threaded workers, predicted from the costs of half the scan. "many": a simulation
+of 1 to 1,000 workers on 10^12 pixels from these costs (``scans_scale.py``), memory of the leading
+process, and files. Each finished cell is kept in ``tests/benchmarks/results/scans.jsonl``;
+``--toy`` tries everything out on small scans and keeps nothing.
 
 Processes keep large blocks of memory instead of giving them back (``MALLOC_...`` below), the bare
 network's and those of workers too: otherwise the network spends a third of its time on getting
@@ -40,7 +40,7 @@ import numpy as np
 import scans_scale
 import torch
 import zarr
-from harness import TRAINED, Cells
+from harness import RESULTS, TRAINED, Cells
 from scipy import ndimage as ndi
 from sklearn.pipeline import make_pipeline
 
@@ -279,14 +279,13 @@ def faults():
             "same_objects": after["objects"] == whole["objects"]}  # fmt: skip
 
 
-def clusters():
+def clusters(n_cores):
     """Clusters of one and, on two cores, two single-threaded workers, and many in a simulation."""
-    return keeping_memory("scaled")
+    return keeping_memory("scaled", n_cores)
 
 
-def scaled():
+def scaled(n_cores):
     """Costs come from half of the scan, so that times of all of it are predicted."""
-    n_cores = len(os.sched_getaffinity(0))
     torch.set_num_threads(1)  # as the workers below
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -302,24 +301,27 @@ def scaled():
     predicted = {n: scans_scale.simulate(n, plans[path], costs, scans_scale.CALM)["seconds"]
                  for n in times}  # fmt: skip
     return {
-        "cores": n_cores, "costs": costs, "times": times, "predicted": predicted,
+        "costs": costs, "times": times, "predicted": predicted,
         "error": {n: predicted[n] / float(np.median(times[n])) - 1 for n in times},
-        "rows": scans_scale.many_workers(large_plan(model), costs),
     }  # fmt: skip
 
 
-def graph():
-    """What the leading process holds, and the files, of a run on many blocks."""
-    return keeping_memory("measured_graph")
+def many():
+    """Many workers in a simulation; what the leading process holds, and the files."""
+    return keeping_memory("simulated", Cells("scans", recipe=TRAINED).path.name)
 
 
-def measured_graph():
+def simulated(results):
+    """From the costs of "clusters", on whichever machine they were measured last."""
+    rows = [json.loads(line) for line in (RESULTS / results).read_text().splitlines()]
+    costs = [row["figures"]["costs"] for row in rows if row["key"]["task"] == "clusters"][-1]
     with tempfile.TemporaryDirectory() as name:
         plan = large_plan(model_file(Path(name)))
     return {
         "blocks": len(plan.grid), "files": scans_scale.n_files(plan),
         "leading bytes": scans_scale.graph_memory(plan),
         "scheduler bytes": scans_scale.scheduler_memory(),
+        "rows": scans_scale.many_workers(plan, costs),
     }  # fmt: skip
 
 
@@ -349,11 +351,13 @@ def median_of(items):
     return float(np.median(items))
 
 
-TASKS = {f.__name__: f for f in (labels, memory, speed, faults, clusters, graph)}
+TASKS = {f.__name__: f for f in (labels, memory, speed, faults, clusters, many)}
 
 
 def cells_of(task):
     """What a task is measured on: keys of cells."""
+    if task == "clusters":
+        return [{"n_cores": min(2, len(os.sched_getaffinity(0)))}]
     if task != "speed":
         return [{}]
     rows = product(("unet-shuffle", "unet"), ("components", "watershed"), ("shared", "one"))

@@ -78,7 +78,7 @@ def measure(model, path, folder, plan, client, **options):
     Returns
     -------
     dict
-        ``pixel``: seconds for each pixel of a block, by task; ``lead``: seconds for each block of
+        ``pixel``: seconds for each pixel of a block, by task; ``lead``: seconds for each pixel of
         the scan, by task of the leading process; ``gap``: seconds of a worker between two blocks;
         ``dispatch``: seconds of the leading process and the scheduler for each block; ``fixed``:
         seconds before the first and after the last block; ``total``: seconds.
@@ -100,7 +100,7 @@ def measure(model, path, folder, plan, client, **options):
     every = done + records()
     busy = max(b for *_, b in every) - min(a for *_, a, _ in every)
     return {
-        "pixel": pixel, "lead": {task: s / len(plan.grid) for task, s in lead.items()},
+        "pixel": pixel, "lead": {task: s / np.prod(plan.shape) for task, s in lead.items()},
         "gap": float(np.median(gaps)), "dispatch": dispatch_seconds(client),
         "fixed": total - busy, "total": total,
     }  # fmt: skip
@@ -166,13 +166,13 @@ def simulate(n_workers, plan, costs, trouble, needs=None, random_state=0):
     needs = task_graph(plan) if needs is None else needs
     queue = BlockQueue(needs, set(needs), lambda task, block: (False, block))
     seconds = _durations(plan, costs, trouble, np.random.default_rng(random_state))
-    idle, running = n_workers, []
+    idle, running, n_pixels_of_scan = n_workers, [], float(np.prod(plan.shape))
     now = dispatcher = storage = leader = dispatching = leading = 0.0
     while queue.ready or running:
         while queue.ready and (idle or queue.ready[0][-1] in LEADING):
             task, block = queue.pop()
             if task in LEADING:
-                duration = costs["lead"][task] * len(plan.grid)
+                duration = costs["lead"][task] * n_pixels_of_scan
                 leader = max(now, leader) + duration
                 leading += duration
                 heapq.heappush(running, (leader, task, block))

@@ -239,7 +239,7 @@ def scans_workers():
 
 @table
 def scans_simulated():
-    rows = [row["rows"] for row in cells("scans", lambda row: row["task"] == "clusters")]
+    rows = [row["rows"] for row in cells("scans", lambda row: row["task"] == "many")]
     lines = [
         {**each, "efficiency": 100 * each["efficiency"], "dispatching": 100 * each["dispatching"]}
         for each in (rows[-1] if rows else [])
@@ -262,7 +262,7 @@ def scans_simulated():
 @table
 def scans_files():
     lines = []
-    for row in cells("scans", lambda row: row["task"] == "graph"):
+    for row in cells("scans", lambda row: row["task"] == "many")[-1:]:
         files = {f"files {name}": n for name, n in row["files"].items()}
         megabytes = {
             "leading process: blocks and what they need, MB": row["leading bytes"] / 1e6,
