@@ -10,6 +10,7 @@ ERRORS = {
     "throttled": (503, "SlowDown", "Please reduce your request rate."),
     "too many": (429, "TooManyRequests", "Slow down."),
     "broken": (500, "InternalError", "We encountered an internal error."),
+    "conflict": (409, "ConditionalRequestConflict", "A conflicting operation occurred."),
     "refused": (403, "InvalidAccessKeyId", "The key you provided does not exist in our records."),
 }
 

@@ -15,6 +15,7 @@ from .storage import AccessRefused, StoreFailed
 # Six tries, whose pauses double: about 15 s. Of the retry modes of botocore, this one covers
 # 429, 500, 502, 503, 504 and connections that break; s3fs repeats it where requests are throttled.
 _S3_RETRIES = {"retries": {"mode": "legacy", "max_attempts": 5}}
+_MAX_CONFLICTS = 10  # of requests that create the same key at the same time
 _REFUSALS = ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError")
 _CLIENTS = ("botocore", "aiobotocore", "aiohttp", "azure", "google")  # raise errors of their own
 
@@ -93,12 +94,19 @@ class ObjectStorage:
             self._connection[0].pipe_file(self._path(key), content)
 
     def create(self, key: str, content: bytes) -> bool:
-        try:
-            with self.explained(), _explained_missing(self.url):
-                self._connection[0].pipe_file(self._path(key), content, mode="create")
-        except FileExistsError:
-            return self.read(key) == content
-        return True
+        for _ in range(_MAX_CONFLICTS):
+            try:
+                with self.explained(), _explained_missing(self.url):
+                    self._connection[0].pipe_file(self._path(key), content, mode="create")
+                return True
+            except FileExistsError:
+                break
+            except StoreFailed as error:
+                if "ConditionalRequestConflict" not in _s3_code(error):
+                    raise
+                if self.read(key) is not None:  # that of another request at the same time
+                    break
+        return self.read(key) == content
 
     def list(self, prefix: str = "") -> list[str]:
         (files, root), path = self._connection, self._path(prefix)
@@ -132,6 +140,12 @@ class ObjectStorage:
 
     def explained(self) -> AbstractContextManager[None]:
         return _explained(self.url)
+
+
+def _s3_code(error):
+    """The code of S3 in what caused an error; empty where there is none."""
+    response = getattr(error.__cause__ and error.__cause__.__cause__, "response", {})
+    return response.get("Error", {}).get("Code", "")
 
 
 def _import_fsspec(url):

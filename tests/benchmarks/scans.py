@@ -11,9 +11,10 @@ and "one" (on one core). Until networks of one thread ran in every worker, there
 (the network on one core, all else on a second one). "faults": 20 times ``kill -9`` at random
 moments, then the same bytes as an undisturbed run. "clusters": runs on clusters of one and (on two
 cores) two single-threaded workers, predicted from the costs of half the scan. "many": a simulation
-of 1 to 1,000 workers on 10^12 pixels from these costs (``scans_scale.py``), memory of the leading
-process, and files. Each finished cell is kept in ``tests/benchmarks/results/scans.jsonl``;
-``--toy`` tries everything out on small scans and keeps nothing.
+of 1 to 1,000 workers on 10^12 pixels, of which a sixteenth is simulated, from these costs
+(``scans_scale.py``), memory of the leading process, and files. Each finished cell is kept in
+``tests/benchmarks/results/scans.jsonl``; ``--toy`` tries everything out on small scans and keeps
+nothing.
 
 Processes keep large blocks of memory instead of giving them back (``MALLOC_...`` below), the bare
 network's and those of workers too: otherwise the network spends a third of its time on getting
@@ -52,11 +53,11 @@ from sskseg.scans.plan import make_plan
 BLOCK = 1024
 SIDES = {
     "labels": 512, "memory": 4096, "speed": 8192, "faults": 4096, "scale": 4096, "rounds": 3,
-    "kills": 20, "steps": 60, "toy": False, "large": 10**6,
+    "kills": 20, "steps": 60, "toy": False, "large": 250_000,
 }  # fmt: skip
 TOY = {
     "labels": 128, "memory": 1024, "speed": 1024, "faults": 1024, "scale": 2048, "rounds": 1,
-    "kills": 2, "steps": 10, "toy": True, "large": 10**5,
+    "kills": 2, "steps": 10, "toy": True, "large": 50_000,
 }  # fmt: skip
 
 
@@ -317,11 +318,16 @@ def simulated(results):
     costs = [row["figures"]["costs"] for row in rows if row["key"]["task"] == "clusters"][-1]
     with tempfile.TemporaryDirectory() as name:
         plan = large_plan(model_file(Path(name)))
+    # A part is simulated; that 10^12 pixels have so many times the blocks.
+    more = 1e12 / SIDES["large"] ** 2
+    rows = scans_scale.many_workers(plan, costs)
+    hours = ("hours", "leading")
     return {
-        "blocks": len(plan.grid), "files": scans_scale.n_files(plan),
-        "leading bytes": scans_scale.graph_memory(plan),
+        "simulated blocks": len(plan.grid), "blocks": more * len(plan.grid),
+        "files": {name: more * n for name, n in scans_scale.n_files(plan).items()},
+        "leading bytes": more * scans_scale.graph_memory(plan),
         "scheduler bytes": scans_scale.scheduler_memory(),
-        "rows": scans_scale.many_workers(plan, costs),
+        "rows": [{k: v * more if k in hours else v for k, v in row.items()} for row in rows],
     }  # fmt: skip
 
 

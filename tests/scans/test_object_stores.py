@@ -175,6 +175,10 @@ def test_one_of_two_creates_a_key(server, storage):
     with server.failing(every(1, "lost", *[None] * 999)):  # created, but the reply is lost
         assert storage.create("b", b"1")
     assert not storage.create("b", b"2")
+    with server.failing(every(1, "conflict", *[None] * 999)):  # of another request, which failed
+        assert storage.create("c", b"1")
+    with server.failing(every(1, "conflict", *[None] * 999)):  # of another request
+        assert not storage.create("c", b"2")
 
 
 def test_a_content_that_is_sent_half_is_not_written(server, storage):
