@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from .training import OF_KIND, Training
+from .training import OF_KIND, SCALER_OF_KIND, Training
 
 _SCRIPT = '''"""Train and count as in the window of napari; made by sskseg {version}.{note}"""
 
@@ -70,7 +70,7 @@ def script_of(training: Training, data: str | os.PathLike[str]) -> str:
     of_kind = OF_KIND[training.session.kind]
     script = _SCRIPT.format(
         version=sskseg.__version__, note=_note(training), data=os.fspath(data),
-        scaler=_arguments({key: v for key, v in of_kind.items() if key == "spatial_ndim"}),
+        scaler=_arguments(SCALER_OF_KIND[training.session.kind]),
         segmenter=_arguments(of_kind | training.parameters), counter=_arguments(of_kind),
         in_sample=not training.with_intervals,
         fit=_CROSS_FIT if training.with_intervals else _FIT,

@@ -24,6 +24,12 @@ OF_KIND: dict[str, dict[str, Any]] = {
     "sections": {"sections": "consecutive"},
     "volume": {"spatial_ndim": 3},
 }
+# Images may differ in exposure; the planes of a scan do not, and its blocks are scaled alike.
+SCALER_OF_KIND: dict[str, dict[str, Any]] = {
+    "images": {"scope": "image"},
+    "sections": {},
+    "volume": {"spatial_ndim": 3},
+}
 _FOLDS = 3
 
 
@@ -150,7 +156,8 @@ class Training:
     def _fit(self, data, regions):
         X, y, positions = data
         options = OF_KIND[self.session.kind]
-        scaler, segmenter = PercentileScaler(**_spatial(self.session)), self._segmenter()
+        scaler = PercentileScaler(**SCALER_OF_KIND[self.session.kind])
+        segmenter = self._segmenter()
         segmenter.set_callbacks(ReportProgress(self._report), self._stop)
         scaled = scaler.fit_transform(X)
         probabilities = None
@@ -181,7 +188,3 @@ class Training:
 
     def _report(self, estimator, progress, seconds_left):
         self.progress, self.seconds_left = progress, seconds_left
-
-
-def _spatial(session):
-    return {"spatial_ndim": 3} if session.kind == "volume" else {}

@@ -109,6 +109,19 @@ def test_a_training_gives_answers_and_counts(kind):
     assert (suggestion.section is None) == (kind == "images")
 
 
+def test_images_of_other_exposures_are_predicted_alike():
+    X, y = make_cells(1, (64, 64), random_state=0)
+    session = Session()
+    for name, image in {"a": X[0], "dark": X[0] * 0.25 + 0.125}.items():  # exact in binary
+        session.add(name, image)
+    session.paint("a", np.where(y[0] > 0, y[0] + 2, 1))
+    training = Training(session, **SMALL)
+    training.start()
+    training.wait()
+    answers = answer_of(session, training.model)
+    np.testing.assert_allclose(answers["dark"].probability, answers["a"].probability, atol=0.02)
+
+
 def test_cancel_keeps_the_last_model_and_keep_makes_a_new_one(session):
     training = Training(session, **SMALL)
     training.start()
