@@ -164,7 +164,7 @@ def why_no_interval(counter: Any) -> str | None:
     if known < needed:
         return (
             f"No interval: {needed} rectangular complete regions are needed for a coverage of "
-            f"{COVERAGE:.0%}, and there are {known}."
+            f"{COVERAGE:.0%}, and there are {known or 'fewer'}."
         )
     if counter.in_sample_:
         return (

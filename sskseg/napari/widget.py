@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QLabel, QTabWidget, QVBoxLayout, QWidget
 
 from .layers import Layers
@@ -22,6 +22,7 @@ from .session import Session
 from .training import Training
 
 _INTERVAL = 100  # milliseconds between two readings of the progress
+_LINES = 4  # of a message, for which there is always room
 _START = "Open images, select their layers, and press 'Add selected images'."
 _HELP = (
     "Paint some background with label 1 and some objects with "
@@ -50,6 +51,9 @@ class SegmentationWidget(QWidget):
         self.training = Training(self.session, **parameters)
         self.message = QLabel(_START)
         self.message.setWordWrap(True)
+        self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
+        # So that the panels stay where they are when the message changes.
+        self.message.setMinimumHeight(_LINES * self.message.fontMetrics().lineSpacing())
         self.labels_panel = LabelsPanel(self)
         self.forest_panel = ForestPanel(self)
         self.training_panel = TrainingPanel(self)

@@ -58,7 +58,9 @@ class TrainingPanel(Panel):
         if training.is_running:
             left = training.seconds_left
             self.bar.setFormat("%p %" if left is None else f"%p %, {left:.0f} s left")
-        elif training.error is not None:
+            return
+        self.bar.setFormat("%p %")
+        if training.error is not None:
             self.window_.say(str(training.error))
         elif training.model is not self._shown:
             self._shown = training.model
