@@ -9,6 +9,7 @@ from .counts import count_objects, count_session
 from .forest import ForestView, Part, View
 from .sample import Sample
 from .session import Session
+from .starting import choose_start
 from .suggestions import Suggestion, suggest
 from .training import Training
 
@@ -22,6 +23,7 @@ __all__ = [
     "Training",
     "View",
     "answer_of",
+    "choose_start",
     "correct",
     "count_objects",
     "count_session",

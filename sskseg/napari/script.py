@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from .training import OF_KIND, SCALER_OF_KIND, Training
+from .training import OF_KIND, SCALER_OF_KIND, Training, n_threads
 
 _SCRIPT = '''"""Train and count as in the window of napari; made by sskseg {version}.{note}"""
 
+import torch
 from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
@@ -18,12 +19,13 @@ from sskseg.napari import Session, answer_of, count_session
 from sskseg.napari.calibration import fit_counter
 
 DATA = {data!r}
+torch.set_num_threads({n_threads})  # as in the window: the last bits depend on it
 
 session = Session.load(DATA)
 X, y, positions = session.training_data()
 scaler = PercentileScaler({scaler})
 scaled = scaler.fit_transform(X)
-segmenter = SemiSupervisedSegmenter({segmenter})
+{start}segmenter = SemiSupervisedSegmenter({segmenter})
 {fit}
 # A stroke does not show how large an object is: complete regions do.
 counter = fit_counter(
@@ -40,6 +42,8 @@ if __name__ == "__main__":
     write_object_table(f"{{DATA}}/counts.csv", counts)
     save_model(model, f"{{DATA}}/model.sskseg")  # for `sskseg count` and count_scan, on a cluster
 '''
+_START = """scaled = PretrainedBackbone({!r}).fit_transform(scaled)
+"""
 _FIT = """segmenter.fit(scaled, y, positions=positions)
 probabilities = segmenter.transform(scaled, positions=positions)
 """
@@ -72,12 +76,16 @@ def script_of(training: Training, data: str | os.PathLike[str]) -> str:
         version=sskseg.__version__, note=_note(training), data=os.fspath(data),
         scaler=_arguments(SCALER_OF_KIND[training.session.kind]),
         segmenter=_arguments(of_kind | training.parameters), counter=_arguments(of_kind),
-        in_sample=not training.with_intervals,
+        in_sample=not training.with_intervals, n_threads=n_threads(),
+        start=_START.format(training.started_from) if training.started_from else "",
         fit=_CROSS_FIT if training.with_intervals else _FIT,
     )  # fmt: skip
     if training.with_intervals:
         line = "from sskseg.models import save_model\n"
         script = script.replace(line, f"from sskseg.model_selection import CrossFitted\n{line}")
+    if training.started_from:
+        line = "from sskseg.models import save_model\n"
+        script = script.replace(line, "from sskseg.models import PretrainedBackbone, save_model\n")
     return script
 
 

@@ -12,12 +12,14 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from .. import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from ..model_selection import CrossFitted
+from ..models import PretrainedBackbone
 from ..training import ReportProgress, StopSignal
 from .answers import Answer, answer_of
 from .calibration import fit_counter, is_calibrated
 from .comparison import Comparison, compare
 from .sample import check_painted
 from .session import Session
+from .starting import choose_start
 
 OF_KIND: dict[str, dict[str, Any]] = {
     "images": {},
@@ -33,6 +35,11 @@ SCALER_OF_KIND: dict[str, dict[str, Any]] = {
 _FOLDS = 3
 
 
+def n_threads() -> int:
+    """Return the threads of a training: the event loop of the window keeps a core."""
+    return max(1, (os.cpu_count() or 2) - 1)
+
+
 class Training:
     """Fit a pipeline to a session in a thread; the last good model stays until a new one is done.
 
@@ -41,6 +48,10 @@ class Training:
     Parameters
     ----------
     session : Session
+    start_from : str or None, default="auto"
+        A trained model (`sskseg.models.list_models`) from whose network the first training starts;
+        None are random weights. "auto" chooses a model that predicts well what is painted, if there
+        is one: see `choose_start`. Of images of one channel and the default network only.
     with_intervals : bool, default=False
         Whether to train three more networks, each without a third of the labeled images, so that
         counts have intervals: see `sskseg.model_selection.CrossFitted`. A training then starts
@@ -50,6 +61,8 @@ class Training:
 
     Attributes
     ----------
+    started_from : str or None
+        The trained model that `model` started from.
     model : Pipeline or None
         The last one that was completed: scaler, segmenter and counter.
     is_calibrated : bool
@@ -83,9 +96,17 @@ class Training:
     ['percentilescaler', 'semisupervisedsegmenter', 'instancecounter']
     """
 
-    def __init__(self, session: Session, *, with_intervals: bool = False, **parameters: Any):
+    def __init__(
+        self,
+        session: Session,
+        *,
+        start_from: str | None = "auto",
+        with_intervals: bool = False,
+        **parameters: Any,
+    ):
         self.session, self.parameters = session, parameters
-        self.with_intervals = with_intervals
+        self.start_from, self.with_intervals = start_from, with_intervals
+        self.started_from: str | None = None
         self.model: Pipeline | None = None
         self.is_calibrated, self.n_trainings = False, 0
         self.answers: dict[str, Answer] = {}
@@ -138,8 +159,7 @@ class Training:
             raise self.error
 
     def _run(self, session):
-        # The event loop of the window keeps a core; of this thread alone.
-        torch.set_num_threads(max(1, (os.cpu_count() or 2) - 1))
+        torch.set_num_threads(n_threads())  # of this thread alone
         try:
             regions = session.complete_regions()
             model = self._fit(session.training_data(), regions)
@@ -159,8 +179,7 @@ class Training:
         scaler = PercentileScaler(**SCALER_OF_KIND[self.session.kind])
         segmenter = self._segmenter()
         segmenter.set_callbacks(ReportProgress(self._report), self._stop)
-        scaled = scaler.fit_transform(X)
-        probabilities = None
+        scaled, probabilities = self._with_start(scaler.fit_transform(X), y), None
         if self.with_intervals:
             folds = CrossFitted(segmenter, cv=_FOLDS)
             probabilities = folds.fit_transform(scaled, y, positions=positions)
@@ -180,6 +199,18 @@ class Training:
             in_sample=in_sample,
         )  # fmt: skip
         return make_pipeline(scaler, segmenter, counter)
+
+    def _with_start(self, X, y):
+        """Hand on the network to start from, unless the last model is continued."""
+        if self.model is None or self.with_intervals:
+            is_default = not {"network", "width", "depth"} & {*self.parameters}
+            fits = self.session.kind == "images" and is_default
+            self.started_from = self.start_from if fits else None
+            if self.started_from == "auto":
+                self.started_from, _ = choose_start(X, y)
+        if self.started_from is None:
+            return X
+        return PretrainedBackbone(self.started_from).fit_transform(X)
 
     def _segmenter(self):
         if self.model is None or self.with_intervals:

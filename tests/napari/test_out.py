@@ -1,12 +1,12 @@
 """What leaves the window: scripts, files of layers, whole files; and what to label next."""
 
-import runpy
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
+from scripts import run_script
 
 from sskseg.datasets import make_cells
 from sskseg.io import write_rois
@@ -43,7 +43,7 @@ def test_the_script_trains_and_counts_the_same(tmp_path, kind):
     session, training = trained(kind)
     session.save_data(tmp_path)
     (tmp_path / "script.py").write_text(script_of(training, tmp_path))
-    there = runpy.run_path(str(tmp_path / "script.py"))
+    there = run_script(tmp_path)
     here = count_session(session, training.model, {})
     assert here.equals(there["counts"])
     for name, answer in session.answers.items():
@@ -64,7 +64,7 @@ def test_the_script_with_intervals_trains_and_counts_the_same(tmp_path):
     session.set_answers(training.answers)
     session.save_data(tmp_path)
     (tmp_path / "script.py").write_text(script_of(training, tmp_path))
-    there = runpy.run_path(str(tmp_path / "script.py"))
+    there = run_script(tmp_path)
     assert count_session(session, training.model, {}).equals(there["counts"])
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtWidgets import QApplication, QCheckBox, QProgressBar, QSpinBox
+from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QProgressBar, QSpinBox
 
+from ..starting import STARTS
 from ..suggestions import suggest
 from .buttons import Panel
 
@@ -30,6 +31,12 @@ class TrainingPanel(Panel):
         self.seconds.setRange(5, 36000)
         self.seconds.setValue(60)
         self.add_field("Seconds of training", self.seconds)
+        self.start = QComboBox()
+        self.start.addItem("what fits the strokes", "auto")
+        self.start.addItem("random weights", None)
+        for name in STARTS:
+            self.start.addItem(f"the model {name}", name)
+        self.add_field("Start from", self.start)
         self.intervals = QCheckBox("Intervals of counts: train four times")
         self.column.addWidget(self.intervals)
         self.add_row({"Train": self.train})
@@ -47,6 +54,7 @@ class TrainingPanel(Panel):
         window.layers.read()
         if "max_steps" not in window.training.parameters:
             window.training.parameters["time_budget"] = float(self.seconds.value())
+        window.training.start_from = self.start.currentData()
         window.training.with_intervals = self.intervals.isChecked()
         window.training.start()
         window.say("Training. You can paint meanwhile.")
@@ -77,7 +85,7 @@ class TrainingPanel(Panel):
         window.layers.show_one_answer(of_forest=is_behind)
         if is_behind:
             window.viewer.layers.selection.active = active  # one continues to paint
-        window.say(_BEHIND.format(comparison) if is_behind else _SHOWN)
+        window.say(_BEHIND.format(comparison) if is_behind else _SHOWN + _start(window.training))
 
     def show_next(self) -> None:
         """Go to what to label next."""
@@ -88,3 +96,8 @@ class TrainingPanel(Panel):
         window.layers.go_to(next_.name, next_.section, next_.box)
         where = next_.name if next_.section is None else f"{next_.name}, section {next_.section}"
         window.say(f"{where}: {next_.reason}")
+
+
+def _start(training):
+    name = training.started_from
+    return f" The network started from the model {name}." if name else ""

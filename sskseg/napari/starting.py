@@ -1,0 +1,70 @@
+"""The trained network that a first training starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..models import load_model
+from ..segmentation import SemiSupervisedSegmenter
+
+STARTS = ("nuclei", "cells-simulated")  # models of planes with one channel
+_MIN_ACCURACY = 0.8  # a network that guesses has 0.5
+_MAX_PIXELS = 2**22  # that are predicted to choose one
+
+
+def choose_start(
+    X: Any, y: Sequence[np.ndarray], models: Sequence[str] = STARTS
+) -> tuple[str | None, dict[str, float]]:
+    """Choose the trained model that predicts best what is painted.
+
+    Parameters
+    ----------
+    X : ImageStack or list of ndarray of shape (height, width, n_channels)
+        Images of a session, scaled.
+    y : list of ndarray of int, shape (height, width)
+        -1 unlabeled, 0 background, > 0 objects.
+    models : sequence of str
+        Names of `sskseg.models.list_models`.
+
+    Returns
+    -------
+    model : str or None
+        None if no model has a balanced accuracy of 0.8: random weights are then a better start.
+    accuracies : dict of str to float
+        Balanced accuracy of each model, of painted pixels.
+    """
+    if np.shape(X[0])[2:] not in ((), (1,)):
+        return None, {}
+    painted = list(_painted(X, y))
+    accuracies = {name: _accuracy(_segmenter_of(name), painted) for name in models}
+    best = max(accuracies, key=accuracies.__getitem__, default=None)
+    if best is None or not accuracies[best] >= _MIN_ACCURACY:
+        return None, accuracies
+    return best, accuracies
+
+
+def _painted(X, y) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Painted images, as many as are predicted in a moment, one at least."""
+    n_pixels = 0
+    for image, label in zip(X, y, strict=True):
+        if (label >= 0).any() and n_pixels < _MAX_PIXELS:
+            n_pixels += label.size
+            yield np.asarray(image), label
+
+
+def _segmenter_of(name):
+    steps = load_model(name).named_steps.values()
+    return next(step for step in steps if isinstance(step, SemiSupervisedSegmenter))
+
+
+def _accuracy(segmenter, painted):
+    """Mean of the shares of the background and of the objects that are predicted as such."""
+    masks = segmenter.predict([image for image, _ in painted])
+    true = np.concatenate([label[label >= 0] > 0 for _, label in painted])
+    pairs = zip(masks, painted, strict=True)
+    found = np.concatenate([mask[label >= 0] > 0 for mask, (_, label) in pairs])
+    shares = [np.mean(found[true == value] == value) for value in (False, True)]
+    return float(np.mean(shares))
