@@ -3,13 +3,14 @@
     python tests/benchmarks/window.py [--seeds 0 1 2] [--seconds 10 60 300]
 
 Nuclei of DSB 2018. Three images of 256 x 256 pixels are drawn from the training part, and five
-strokes are painted on each: two on the background, and three through the middle of nuclei, none
-of which crosses a border. No region is complete. The forest is that of the window, `ForestView`,
-which equals `PixelForest` with 30 trees. The network is trained as the button "Train" does it, once
-for each number of seconds, from random weights and from a trained model that has seen no real
-image. ("nuclei", which the window may choose, was trained on most images of this data set.) Objects are those of `InstanceCounter`, with the minimum size that the
-window takes from strokes. Both are evaluated on the three images themselves, and on 40 images of
-the test part. "Shown" is what the window shows: the forest until the network has caught up.
+strokes are painted on each: two on the background, and three through the middle of nuclei, none of
+which crosses a border. No region is complete. The forest is that of the window, `ForestView`,
+which equals `PixelForest` with 30 trees. The network is trained as the button "Train" does it,
+once for each number of seconds, from random weights and from a trained model that has seen no real
+image. ("nuclei", which the window may choose, was trained on most images of this data set.)
+Objects are those of `InstanceCounter`, with the minimum size that the window takes from strokes.
+Both are evaluated on the three images themselves, and on 40 images of the test part. "Shown" is
+what the window shows: the forest until the network has caught up.
 """
 
 import argparse
