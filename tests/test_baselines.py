@@ -75,19 +75,19 @@ def test_features_in_the_cache_change_no_bit_and_follow_the_values_of_images():
     cached = PixelForest(n_estimators=5, random_state=0, cache_size=2)
     expected = plain.fit(X[:2], y[:2]).transform(X[:2])
     assert np.array_equal(cached.fit(X[:2], y[:2]).transform(X[:2]), expected)
-    assert len(cached._cache.kept) == 2
-    kept = list(cached._cache.kept.values())
+    assert len(cached._cache_.kept) == 2
+    kept = list(cached._cache_.kept.values())
     cached.fit(X[:2], y[:2])
     assert all(
-        a is b for a, b in zip(kept, cached._cache.kept.values())
+        a is b for a, b in zip(kept, cached._cache_.kept.values())
     )  # nothing is computed again
     changed = X[:2].copy()
     changed[0, 5:9, 5:9] += 1
     assert np.array_equal(cached.transform(changed), plain.transform(changed))
     assert np.array_equal(cached.transform(X), plain.transform(X))
-    assert len(cached._cache.kept) == 2
-    assert not hasattr(pickle.loads(pickle.dumps(cached)), "_cache")
-    assert not hasattr(clone(cached), "_cache")
+    assert len(cached._cache_.kept) == 2
+    assert not hasattr(pickle.loads(pickle.dumps(cached)), "_cache_")
+    assert not hasattr(clone(cached), "_cache_")
 
 
 @pytest.mark.parametrize(("shape", "core"), [((70, 60), 32), ((20, 48, 30), 16)])

@@ -368,13 +368,13 @@ class PixelForest(ImageEstimator):
 
     def _filters(self, image, tile):
         wanted = (self.sigma_min, self.sigma_max, self.cache_size)
-        cache = self.__dict__.get("_cache")
+        cache = self.__dict__.get("_cache_")
         if cache is None or wanted != (cache.sigma_min, cache.sigma_max, cache.size):
-            cache = self._cache = TileFeatures(*wanted)
+            cache = self._cache_ = TileFeatures(*wanted)
         return cache(image, tile)
 
     def __getstate__(self):
-        return {name: value for name, value in super().__getstate__().items() if name != "_cache"}
+        return {name: value for name, value in super().__getstate__().items() if name != "_cache_"}
 
 
 def _foreground(trees, read, pixels):

@@ -9,7 +9,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from .atomic import atomic_path, write_atomically
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")  # two letters at least: not a drive of Windows
 _PART = ".part"  # suffix of files that are not complete
+_REMOVALS = 10  # of a folder into which another process writes
 _NO_LINKS = {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 
 
@@ -203,9 +204,15 @@ class FileStorage:
 
     def remove_all(self, prefix: str = "") -> None:
         folder = self.folder / prefix
-        while folder.is_dir():
-            with suppress(FileNotFoundError):  # another process removes it, too
+        for last in (*[False] * _REMOVALS, True):
+            try:
                 shutil.rmtree(folder)
+            except FileNotFoundError:  # another process removes it, too
+                if not folder.is_dir():
+                    return
+            except OSError as error:  # another process writes into it
+                if last or error.errno != errno.ENOTEMPTY:
+                    raise
 
     @contextmanager
     def new_file(self, key: str) -> Iterator[Path]:

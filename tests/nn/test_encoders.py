@@ -15,6 +15,7 @@ from sklearn.base import clone
 from torch import nn
 
 from sskseg import PixelForest, SemiSupervisedSegmenter
+from sskseg.baselines._pixel_features import feature_tiles
 from sskseg.datasets import make_cells
 from sskseg.nn import PretrainedEncoder, fold_batch_norm
 
@@ -194,7 +195,8 @@ def test_features_of_a_forest_are_interpolated_at_pixels(weights, cells):
         ],
         dim=1,
     )[0].flatten(1)
-    found = model._reader(X[0][..., None])(np.arange(50 * 45))[:, -12:]
+    (tile,) = feature_tiles((50, 45), model.sigma_max)
+    found = model._reader(X[0][..., None])(tile)(np.arange(50 * 45))[:, -12:]
     np.testing.assert_allclose(found, expected.T.numpy(), atol=1e-4)
 
 

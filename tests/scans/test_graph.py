@@ -59,7 +59,8 @@ def test_each_block_needs_what_it_reads(model, scan):
         task = "write" if level == 1 else "downsample"
         assert needs["downsample", k] == [(task, i) for i in read.tolist()]
     assert {task for task, _ in needs["join", 0]} == {"match"}
-    assert needs["table", 0] == [("join", 0)]
+    objects = [("objects", i) for i in range(len(plan.grid))]  # whose sums the table merges
+    assert needs["table", 0] == [("join", 0), *objects]
 
 
 def test_no_task_waits_for_all_blocks_of_another(model, scan, tmp_path, monkeypatch):

@@ -71,7 +71,9 @@ def test_points_are_balls_of_the_specimen(volumes, monkeypatch):
     points = [np.array([[6.0, 12.0, 12.0]]), None]
     seen, start = [], _training.Training.__init__
     monkeypatch.setattr(
-        _training.Training, "__init__", lambda *a: (seen.append(a[2].labels[0]), start(*a))[-1]
+        _training.Training,
+        "__init__",
+        lambda *a, **k: (seen.append(a[2].labels[0]), start(*a, **k))[-1],
     )
     y = Annotations(points, point_radius=4.0)
     model = SemiSupervisedSegmenter(**TINY).fit(spaced(X, (2, 1, 1)), y)

@@ -79,7 +79,7 @@ def test_images_of_unlike_sizes_are_trained_on_at_one(mixed, monkeypatch):
     X, y = mixed
     seen, start = [], _training.Training.__init__
     monkeypatch.setattr(
-        _training.Training, "__init__", lambda *a: (seen.append(a[2]), start(*a))[-1]
+        _training.Training, "__init__", lambda *a, **k: (seen.append(a[2]), start(*a, **k))[-1]
     )
     model = SemiSupervisedSegmenter(**TINY, validation_fraction=0).fit(X, y)
     assert model.object_size_ == 24
