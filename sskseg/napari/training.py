@@ -72,7 +72,8 @@ class Training:
     answers : dict of Answer
         What `model` predicts of the images, by their names.
     comparison : Comparison or None
-        Whether the network has caught up with a forest; None where they were not compared.
+        Whether a network from random weights has caught up with a forest; None where they were not
+        compared.
     progress : float
         The share of the training that is done, from 0 to 1.
     seconds_left : float or None
@@ -165,7 +166,8 @@ class Training:
             model = self._fit(session.training_data(), regions)
             if not self._is_canceled:
                 answers = answer_of(self.session, model)  # not in the thread of the window
-                self.comparison = compare(session, answers)
+                # A trained model predicted the strokes well before it was trained on them.
+                self.comparison = None if self.started_from else compare(session, answers)
                 self.n_trainings = 1 if self.with_intervals else self.n_trainings + 1
                 self.answers, self.is_calibrated = answers, is_calibrated(regions)
                 self.model = model

@@ -24,8 +24,11 @@ def window_session():
         row = {name: mean(each, name) for name in figures}
         waited = "seconds to an answer" if training is None else "seconds to the answer"
         name = method if training is None else f"{method}, {training} s of training"
-        compared = [one["shown"] for one in each if "squared error" in one]
-        shown = f"{compared.count('network')} of {len(compared)}" if compared else ""
+        # A network from a trained model is always shown, whatever earlier versions recorded.
+        is_compared = method.endswith("random weights")
+        compared = [one["shown"] for one in each] if is_compared else []
+        shown = f"{compared.count('network')} of {len(compared)}" if compared else "always"
+        shown = "" if training is None else shown
         rows.append({
             **row, "method": name, "seconds": mean(each, waited), "shown": shown,
             "sessions": len(each), "order": training or 0,

@@ -124,13 +124,12 @@ def network(seed, seconds, start_from):
     training.start()
     training.wait()
     shown = time.perf_counter() - start  # with the predictions of the three images
-    network, forest = training.comparison
-    return {
-        "seconds to the answer": round(shown, 1), "squared error": network,
-        "squared error of the forest": forest,
-        "shown": "forest" if training.comparison.is_network_behind else "network",
-        **both(training.model, seed),
-    }  # fmt: skip
+    figures = {"seconds to the answer": round(shown, 1), **both(training.model, seed)}
+    if training.comparison is not None:
+        network, forest = training.comparison
+        figures |= {"squared error": network, "squared error of the forest": forest}
+        figures["shown"] = "forest" if training.comparison.is_network_behind else "network"
+    return figures
 
 
 def main():

@@ -50,6 +50,7 @@ def test_a_training_starts_from_the_model_and_is_right_at_once(cells):
     session = painted_session(X, y)
     training = train(session)
     assert training.started_from in ("nuclei", "cells-simulated")
+    assert training.comparison is None  # with a forest: it would be shown
     session.set_answers(training.answers)
     found = session.answers["b"].probability > 0.5
     assert np.mean(found == (y[1] > 0)) > 0.9
