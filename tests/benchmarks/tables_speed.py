@@ -244,9 +244,6 @@ def scans_simulated():
         {**each, "efficiency": 100 * each["efficiency"], "dispatching": 100 * each["dispatching"]}
         for each in (rows[-1] if rows else [])
     ]
-    for row in cells("scans", lambda row: row["task"] == "shards")[-1:]:
-        lines += [{"workers": f"{n} shards", "measured": np.median(row[name])}
-                  for n, name in ((1, "one"), (2, "two"))]  # fmt: skip
     return markdown(
         lines,
         {
@@ -255,6 +252,26 @@ def scans_simulated():
             "speed of a worker, % of that of one alone": ("efficiency", ".0f"),
             "starting blocks, % of the time": ("dispatching", ".1f"),
             "joining and tables, hours": ("leading", ".1f"),
+        },
+    )
+
+
+@table
+def scans_shards():
+    """Medians of three runs by turns."""
+    (row,) = cells("scans", lambda row: row["task"] == "shards")[-1:]
+    seconds = {1: np.median(row["one"]), 2: np.median(row["two"])}
+    lines = [
+        {**row, "shards": n, "seconds": each, "speedup": seconds[1] / each}
+        for n, each in seconds.items()
+    ]
+    return markdown(
+        lines,
+        {
+            "shards": "shards",
+            "seconds": ("seconds", ".1f"),
+            "speedup": ("speedup", ".2f"),
+            **ORIGIN,
         },
     )
 
