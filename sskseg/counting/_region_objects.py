@@ -58,6 +58,26 @@ def centroids_of(
     return sums["position"] / sums["size"][:, None] * pixel
 
 
+def pixels_of_centroids(
+    objects: Any, regions: Any, pixel: np.ndarray, region_spacing: tuple[float, ...] | None = None
+) -> np.ndarray:
+    """Return the pixel of `regions` in which each centroid lies.
+
+    Parameters
+    ----------
+    objects, regions, pixel, region_spacing
+        As in `centroids_of`.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_objects, ndim)
+    """
+    steps = pixel if region_spacing is None else np.array(region_spacing)
+    corner = centroids_of(objects, regions, pixel, region_spacing) + pixel / 2
+    # Rounding must not move a centroid on a border to another region.
+    return np.floor(corner / steps + 1e-9).astype(np.int64)
+
+
 def _from_table(table, ndim):
     names = [f"centroid_{axis}" for axis in AXES[ndim]]
     missing = [name for name in names if name not in table.columns]

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..images import check_spacing
 from ..io.units import per_millimeter
-from ._region_objects import as_array, centroids_of, find_majority
+from ._region_objects import as_array, find_majority, pixels_of_centroids
 from ._region_pixels import count_pixels, find_regions
 
 _BY = ("centroid", "majority")
@@ -101,9 +101,7 @@ def count_by_region(
         found = find_majority(given, atlas, pixel, coarse, OUTSIDE)
         values, sizes = count_pixels(atlas)
     else:
-        corner = centroids_of(given, atlas, pixel, coarse) + pixel / 2
-        # Rounding must not move a centroid on a border to another region.
-        at = np.floor(corner / steps + 1e-9).astype(np.int64)
+        at = pixels_of_centroids(given, atlas, pixel, coarse)
         values, sizes, found = find_regions(atlas, at, OUTSIDE)
     return _table(values, sizes, found, names, steps, unit)
 

@@ -204,14 +204,14 @@ class FileStorage:
 
     def remove_all(self, prefix: str = "") -> None:
         folder = self.folder / prefix
-        for last in (*[False] * _REMOVALS, True):
+        for attempt in range(_REMOVALS):
             try:
                 shutil.rmtree(folder)
             except FileNotFoundError:  # another process removes it, too
                 if not folder.is_dir():
                     return
             except OSError as error:  # another process writes into it
-                if last or error.errno != errno.ENOTEMPTY:
+                if attempt == _REMOVALS - 1 or error.errno != errno.ENOTEMPTY:
                     raise
 
     @contextmanager

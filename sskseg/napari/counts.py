@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..counting import count_by_region
+from ..counting._region_objects import pixels_of_centroids
 from ..model_selection.intervals import count_intervals
 from .answers import measured
 from .sample import Sample
@@ -79,10 +80,8 @@ def regions_at(sample: Sample, objects: pd.DataFrame, regions: np.ndarray) -> np
     -------
     ndarray of int, shape (n_objects,)
     """
-    columns = [f"centroid_{axis}" for axis in "zyx"[-regions.ndim :]]
     spacing = np.ones(regions.ndim) if sample.spacing is None else np.array(sample.spacing)
-    at = np.floor(objects[columns].to_numpy() / spacing + 0.5 + 1e-9).astype(int)
-    return regions[tuple(at.T)] if len(at) else np.zeros(0, int)
+    return regions[tuple(pixels_of_centroids(objects, regions, spacing).T)]
 
 
 def count_session(

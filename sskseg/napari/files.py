@@ -125,14 +125,14 @@ def write_label_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     list of str
         What was written.
     """
+    labels, table = np.asarray(data), None
     features = pd.DataFrame(meta.get("features", {}))
-    table = None
     if "index" in features:
+        present = np.unique(labels)
         table = features.rename(columns={"index": "id"})
-        table = table[table["id"].isin(np.unique(data))].reset_index(drop=True)
-        present = np.unique(data)
+        table = table[table["id"].isin(present)].reset_index(drop=True)
         table = table if len(table) == (present > 0).sum() else None
-    write_rois(path, np.asarray(data), table=table)
+    write_rois(path, labels, table=table)
     return [path]
 
 

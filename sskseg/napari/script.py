@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from .training import OF_KIND, SCALER_OF_KIND, Training, n_threads
+from .training import N_FOLDS, OF_KIND, SCALER_OF_KIND, Training, n_threads
 
 _SCRIPT = '''"""Train and count as in the window of napari; made by sskseg {version}.{note}"""
 
@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.io import write_object_table
-from sskseg.models import save_model
+{cross_import}from sskseg.models import {start_import}save_model
 from sskseg.napari import Session, answer_of, count_session
 from sskseg.napari.calibration import fit_counter
 
@@ -47,7 +47,7 @@ _START = """scaled = PretrainedBackbone({!r}).fit_transform(scaled)
 _FIT = """segmenter.fit(scaled, y, positions=positions)
 probabilities = segmenter.transform(scaled, positions=positions)
 """
-_CROSS_FIT = """folds = CrossFitted(segmenter, cv=3)
+_CROSS_FIT = f"""folds = CrossFitted(segmenter, cv={N_FOLDS})
 probabilities = folds.fit_transform(scaled, y, positions=positions)
 segmenter = folds.segmenter_
 """
@@ -72,21 +72,16 @@ def script_of(training: Training, data: str | os.PathLike[str]) -> str:
     import sskseg
 
     of_kind = OF_KIND[training.session.kind]
-    script = _SCRIPT.format(
+    start, crossed = training.started_from, training.with_intervals
+    return _SCRIPT.format(
         version=sskseg.__version__, note=_note(training), data=os.fspath(data),
         scaler=_arguments(SCALER_OF_KIND[training.session.kind]),
         segmenter=_arguments(of_kind | training.parameters), counter=_arguments(of_kind),
-        in_sample=not training.with_intervals, n_threads=n_threads(),
-        start=_START.format(training.started_from) if training.started_from else "",
-        fit=_CROSS_FIT if training.with_intervals else _FIT,
+        in_sample=not crossed, n_threads=n_threads(),
+        start=_START.format(start) if start else "", fit=_CROSS_FIT if crossed else _FIT,
+        start_import="PretrainedBackbone, " if start else "",
+        cross_import="from sskseg.model_selection import CrossFitted\n" if crossed else "",
     )  # fmt: skip
-    if training.with_intervals:
-        line = "from sskseg.models import save_model\n"
-        script = script.replace(line, f"from sskseg.model_selection import CrossFitted\n{line}")
-    if training.started_from:
-        line = "from sskseg.models import save_model\n"
-        script = script.replace(line, "from sskseg.models import PretrainedBackbone, save_model\n")
-    return script
 
 
 def _note(training):

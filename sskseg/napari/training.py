@@ -32,7 +32,7 @@ SCALER_OF_KIND: dict[str, dict[str, Any]] = {
     "sections": {},
     "volume": {"spatial_ndim": 3},
 }
-_FOLDS = 3
+N_FOLDS = 3  # of a training with intervals
 
 
 def n_threads() -> int:
@@ -183,7 +183,7 @@ class Training:
         segmenter.set_callbacks(ReportProgress(self._report), self._stop)
         scaled, probabilities = self._with_start(scaler.fit_transform(X), y), None
         if self.with_intervals:
-            folds = CrossFitted(segmenter, cv=_FOLDS)
+            folds = CrossFitted(segmenter, cv=N_FOLDS)
             probabilities = folds.fit_transform(scaled, y, positions=positions)
             segmenter = folds.segmenter_
         else:

@@ -9,9 +9,7 @@ import pandas as pd
 import pytest
 import zarr
 from object_store import BUCKET, FaultyStore, every
-from sklearn.pipeline import make_pipeline
 
-from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.cli import main
 from sskseg.datasets import make_cells
 from sskseg.io import write_ome_zarr
@@ -46,17 +44,6 @@ def storage(server, request):
     """A place of its own for each test."""
     name = request.node.name.replace("[", "-").replace("]", "").replace(" ", "-")
     return open_storage(f"s3://{BUCKET}/{name}", server.options)
-
-
-@pytest.fixture(scope="module")
-def components():
-    X, y = make_cells(2, (64, 64), random_state=0)
-    segmenter = SemiSupervisedSegmenter(
-        semi_supervision=None, width=4, depth=1, max_steps=60, batch_size=2, precision="float32",
-        random_state=0,
-    )  # fmt: skip
-    counter = InstanceCounter("components", fill_holes=False)
-    return make_pipeline(PercentileScaler(), segmenter, counter).fit(X, y)
 
 
 @pytest.fixture(scope="module")

@@ -16,24 +16,13 @@ import torch
 import zarr
 from sklearn.pipeline import make_pipeline
 
-from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from sskseg import InstanceCounter
 from sskseg.datasets import make_cells
 from sskseg.io import storage
 from sskseg.scans import Scan, ScanError, count_scan, open_scan
 from sskseg.scans.devices import choose_device, worker_device
 from sskseg.scans.plan import choose_block_shape
 from sskseg.segmentation._blocks import SegmenterBlocks
-
-
-@pytest.fixture(scope="module")
-def components():
-    X, y = make_cells(2, (64, 64), random_state=0)
-    segmenter = SemiSupervisedSegmenter(
-        semi_supervision=None, width=4, depth=1, max_steps=60, batch_size=2, precision="float32",
-        random_state=0,
-    )  # fmt: skip
-    counter = InstanceCounter("components", fill_holes=False)
-    return make_pipeline(PercentileScaler(), segmenter, counter).fit(X, y)
 
 
 @pytest.fixture(scope="module")
