@@ -65,6 +65,7 @@ class Session:
 
     def paint(self):
         """Three nuclei and two strokes of background."""
+        self.widget.forest_panel.checked.setChecked(False)  # its answer is the next picture
         painted = self.viewer.layers["cells 1 painted"]
         painted.brush_size = 1
         for number in self.numbers[5:20:5]:
@@ -81,6 +82,7 @@ class Session:
             layer.paint(tuple(at), number)
 
     def forest(self):
+        self.widget.forest_panel.checked.setChecked(True)
         while "cells 1 forest" not in self.viewer.layers:
             wait(0.1)
         self.shoot("forest")
