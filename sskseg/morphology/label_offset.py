@@ -16,6 +16,7 @@ _BIN = 0.5  # of distances
 _MIN_PIXELS = 200  # of a sample within the band
 _MIN_SAMPLES = 5  # that are independent of each other; of fewer their blocks are
 _BLOCK = {2: 64, 3: 32}  # side, pixels
+_MIN_Z_SCORE = 2.33  # of outlines that are visible: one-sided, 1 %
 _MAX_ITERATIONS = 12
 _CONVERGED = 0.01  # pixels
 
@@ -57,7 +58,8 @@ def estimate_label_offset(
     LabelOffset or None
         The standard error and the p-value are those of independent images if there are at least
         five, and of independent blocks of 64 pixels (32 in volumes) otherwise. None without enough
-        outlines.
+        outlines, and if the images do not show them: the intensities near the outlines in one half
+        of an image then do not predict those in the other half.
 
     Notes
     -----
@@ -81,7 +83,7 @@ def estimate_label_offset(
     """
     pairs = zip(images, labels, strict=True)
     outlines = [o for image, label in pairs if (o := _Outline.of(image, label)) is not None]
-    if not outlines:
+    if not outlines or not _are_visible(outlines):
         return None
     ndim = len(outlines[0].positions)
     offset = np.zeros(ndim)
@@ -141,6 +143,35 @@ def _signed_distance(labels):
     return np.where(inside, distance, -outside)
 
 
+def _are_visible(outlines):
+    """Whether the profiles of intensity across the outlines predict held-out intensities.
+
+    If the images have nothing to do with the labels, the offset that fits best is far from zero
+    and looks significant.
+    """
+    gains = np.concatenate([_gains(outline) for outline in outlines])
+    error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else np.inf
+    return bool(gains.mean() > _MIN_Z_SCORE * error)
+
+
+def _gains(outline):
+    """By how much the profile of the other half of an image predicts a block better than a
+    constant does: difference of squared errors.
+    """
+    side = _BLOCK[len(outline.positions)] // 2
+    is_odd = (outline.positions // side).sum(axis=0) % 2 == 1
+    distance = outline.distance[tuple(outline.positions)]
+    gain = np.zeros(distance.size)
+    for half in (is_odd, ~is_odd):
+        if half.any() and not half.all():
+            for values in outline.intensities:
+                expected, _ = _profile(distance[half], values[half], distance[~half])
+                constant = values[half].mean()
+                held_out = values[~half]
+                gain[~half] += (held_out - constant) ** 2 - (held_out - expected) ** 2
+    return np.bincount(outline.blocks, gain)
+
+
 def _normal_equations(outlines, offset, by_block):
     """Matrix of the normal equations, and the gradient of each independent part."""
     ndim = len(offset)
@@ -168,8 +199,8 @@ def _normal_equations(outlines, offset, by_block):
     return curvature, np.concatenate(parts)
 
 
-def _profile(distance, values):
-    """Mean intensity at the distance of each pixel, and how it changes with distance."""
+def _profile(distance, values, at=None):
+    """Mean intensity at the distance of each pixel, or `at` others, and its derivative."""
     edges = np.arange(-_BAND - _BIN, _BAND + 2 * _BIN, _BIN)
     centers = edges + _BIN / 2
     bins = np.clip(np.floor((distance - edges[0]) / _BIN).astype(np.intp), 0, len(edges) - 1)
@@ -177,4 +208,5 @@ def _profile(distance, values):
     total = ndi.gaussian_filter1d(np.bincount(bins, values, len(edges)), 1.0)
     profile = total / np.maximum(count, 1e-9)
     change = np.gradient(profile, _BIN)
-    return np.interp(distance, centers, profile), np.interp(distance, centers, change)
+    at = distance if at is None else at
+    return np.interp(at, centers, profile), np.interp(at, centers, change)

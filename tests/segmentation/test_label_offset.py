@@ -43,6 +43,24 @@ def test_no_offset_is_not_significant():
     assert found.p_value > 0.01
 
 
+@pytest.mark.parametrize("smoothing", [0, 2])
+@pytest.mark.parametrize("seed", range(4))
+def test_images_that_do_not_show_the_outlines_have_no_offset(seed, smoothing):
+    _, y = cells(3)
+    noise = np.random.default_rng(seed).random(y.shape)
+    images = np.stack([ndi.gaussian_filter(image, smoothing) for image in noise])
+    assert estimate_label_offset(images[..., None], y) is None
+
+
+def test_faint_outlines_are_enough():
+    X, y = cells(6, 192)
+    noise = np.random.default_rng(0).standard_normal(X.shape)
+    images = moved(X / X.std(), (0.8, 0.0)) / 2 + noise
+    found = estimate_label_offset(images[..., None], y)
+    np.testing.assert_allclose(found.offset, (-0.8, 0.0), atol=0.2)
+    assert found.p_value < 0.01
+
+
 def test_estimate_of_volumes_with_unlabeled_pixels():
     X, y = make_cells(n_samples=2, shape=(32, 96, 96), random_state=0)
     labels = y.astype(int)
