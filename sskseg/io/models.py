@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from .atomic import atomic_path
 from .registry import decode, encode, register
 
 __all__ = ["DAMAGE", "check_fitted", "check_weights", "read_model", "register", "shortened",
-           "write_model"]  # fmt: skip
+           "split_steps", "write_model"]  # fmt: skip
 
 _FORMAT = "sskseg-1"
 _HALF = torch.float16, torch.float32  # stored, and in the network
@@ -116,6 +116,36 @@ def read_model(path: str | os.PathLike[str]) -> tuple[str, dict, dict[str, torch
     except DAMAGE as error:
         message = f"{path} is damaged: its header cannot be read: {str(error)[:1000]}"
         raise ValueError(message) from error
+
+
+def split_steps(
+    steps: Sequence[tuple[str, str, dict]], tensors: Mapping[str, torch.Tensor]
+) -> list[tuple[str, str, dict, dict[str, torch.Tensor]]]:
+    """Split the tensors in the file of a pipeline between its steps.
+
+    Parameters
+    ----------
+    steps : list of (name, class_name, values)
+    tensors : dict of str to Tensor
+        Each name begins with the number of its step, and a dot.
+
+    Returns
+    -------
+    list of (name, class_name, values, tensors)
+
+    Raises
+    ------
+    ValueError
+        If there is no step, or a tensor of none.
+    """
+    parts: dict[str, dict[str, torch.Tensor]] = {}
+    for key, tensor in tensors.items():
+        number, _, inside = key.partition(".")
+        parts.setdefault(number, {})[inside] = tensor
+    result = [(*step, parts.pop(str(i), {})) for i, step in enumerate(steps)]
+    if parts or not result:
+        raise ValueError(f"{len(result)} steps do not have the tensors of {sorted(parts)}.")
+    return result
 
 
 def is_model_file(path: Path) -> bool:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-_FOLDER = Path(__file__).parent / "trained"
+from ..io.trained import TRAINED, trained_names
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,7 @@ def list_models() -> list[str]:
     >>> "nuclei" in list_models()
     True
     """
-    return sorted(path.stem for path in _FOLDER.glob("*.json"))
+    return trained_names()
 
 
 def model_card(name: str) -> ModelCard:
@@ -106,10 +104,4 @@ def model_card(name: str) -> ModelCard:
     """
     if name not in list_models():
         raise ValueError(f"name must be one of {', '.join(list_models())}, got {name!r}.")
-    return ModelCard(**json.loads((_FOLDER / f"{name}.json").read_text("utf-8")))
-
-
-def trained_file(path: str | os.PathLike[str]) -> Path | None:
-    """Return the file of a trained pipeline; None if a file has this name, or no model."""
-    is_name = str(path) in list_models() and not os.path.exists(path)
-    return _FOLDER / f"{path}.sskseg" if is_name else None
+    return ModelCard(**json.loads((TRAINED / f"{name}.json").read_text("utf-8")))

@@ -11,9 +11,10 @@ from sklearn.utils.validation import check_is_fitted
 import sskseg
 
 from ..base import ImageEstimator, state_of
-from ..io.models import DAMAGE, read_model, shortened, write_model
+from ..io.models import DAMAGE, read_model, shortened, split_steps, write_model
 from ..io.registry import registered_class
-from .cards import list_models, trained_file
+from ..io.trained import trained_file
+from .cards import list_models
 
 _PIPELINE = "Pipeline"
 
@@ -135,17 +136,8 @@ def _read(path):
     try:
         if class_name != _PIPELINE:
             return _built(class_name, values, tensors)
-        parts: dict[str, dict[str, Any]] = {}
-        for key, tensor in tensors.items():
-            number, _, inside = key.partition(".")
-            parts.setdefault(number, {})[inside] = tensor
-        steps = [
-            (name, _built(kind, state, parts.pop(str(i), {})))
-            for i, (name, kind, state) in enumerate(values["steps"])
-        ]
-        if parts or not steps:
-            raise ValueError(f"{len(steps)} steps do not have the tensors of {sorted(parts)}.")
-        pipeline = Pipeline(steps)
+        parts = split_steps(values["steps"], tensors)
+        pipeline = Pipeline([(name, _built(*state)) for name, *state in parts])
         pipeline._validate_steps()
     except DAMAGE as error:
         raise ValueError(f"{path} is damaged: {str(error)[:1000]}") from error

@@ -46,8 +46,9 @@ from ._object_size import normalize_size, warn_of_scans
 from ._outputs import foreground_and_core, mask, probability, uncertainty
 from ._predictors import image_predictor, section_predictor
 from ._suggestions import disagreement, rank_sections
+from ._trained_start import choose_backbone
 from ._training import Training
-from ._training_data import read_training_data, training_patch_shape
+from ._training_data import learns_cores, read_training_data, training_patch_shape
 from ._validation import ValidationSet, mean_dice
 from .semi_supervised import Continuity, SemiSupervisedMethod, check_methods, choose_methods
 
@@ -57,9 +58,11 @@ class SemiSupervisedSegmenter(TorchEstimator):
 
     Parameters
     ----------
-    network : {"unet-shuffle", "unet", "unet-valid", "unet-lite", "dmcn"}, callable or \
-torch.nn.Module, default="unet-shuffle"
-        Architecture of the network. For the names see `sskseg.nn.make_network`. A callable
+    network : {"auto", "unet-shuffle", "unet", "unet-valid", "unet-lite", "dmcn"}, callable or \
+torch.nn.Module, default="auto"
+        Architecture of the network. For the names see `sskseg.nn.make_network`; a network that is
+        built by its name starts from random weights. "auto" is "unet-shuffle". It starts from the
+        network of a trained model if this predicts the labels well, see Notes. A callable
         ``(in_channels, out_channels, *, width, depth, ndim) -> torch.nn.Module``, such as a
         `sskseg.nn.PretrainedEncoder`, is called; a module is copied. See `sskseg.nn.protocol` for
         the attributes of a module of your own: without ``stride`` and ``reach`` it is run on whole
@@ -179,6 +182,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         Samples of the validation set.
     architecture_ : tuple of (network, width, depth), or None
         Of the backbone that the network started from.
+    trained_model_ : str or None
+        With ``network="auto"``, name of the trained model that the network started from.
     spacing_ : tuple of 3 floats, or None
         Size of a voxel, relative to its size in the plane, where `X` has a ``spacing`` (see
         `ImageStack`) and voxels are no cubes. Weights between close objects, distances to borders
@@ -200,6 +205,16 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     --------
     InstanceCounter : Splits the probabilities of `transform` into objects.
     sskseg.model_selection.CrossFitted : Out-of-fold probabilities for what follows in a pipeline.
+
+    Notes
+    -----
+    With ``network="auto"``, images of one channel start from the trained model "cells-simulated",
+    and images of two channels from "junctions-simulated" (see `sskseg.models.model_card`), if the
+    model predicts the labels with a balanced accuracy of 0.8 or more. Otherwise the weights are
+    random. Both models learned from simulated images alone, so that scores on held-out images mean
+    what they say. To start from another trained model, put `sskseg.models.PretrainedBackbone`
+    before the segmenter. Sections, volumes, classes, losses with terms of your own, and networks
+    with a `width` or `depth` of your own always start from random weights.
 
     References
     ----------
@@ -227,6 +242,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         "channel_std_": "numbers",
         "patch_shape_": "a shape",
         "architecture_": "a tuple or None",
+        "trained_model_": "text or None",
         "spacing_": "a spacing or None",
         "object_size_": "a number or None",
         "has_cores_": "a boolean",
@@ -259,7 +275,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     }
 
     def __init__(
-        self, network: str | Callable | nn.Module = "unet-shuffle", *,
+        self, network: str | Callable | nn.Module = "auto", *,
         semi_supervision: str | SemiSupervisedMethod | Sequence[str | SemiSupervisedMethod] | None
         = "auto",
         finetune: str = "all", spatial_ndim: int = 2, target: str = "instances",
@@ -339,7 +355,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         methods = check_methods(self.semi_supervision)
         with transaction(self), self._session() as session:
             given = read_training_data(self, X, y, positions, sample_weight)
-            backbone = getattr(X, "backbone", None)
+            backbone = choose_backbone(self, given, getattr(X, "backbone", None))
+            self.has_cores_ = learns_cores(self, given, backbone)
             data = normalize_size(self, given, backbone)
             self.label_offset_ = choose_label_offset(self, data)
             held_out = data.choose_validation_set(self.validation_fraction, session[0])
@@ -534,7 +551,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             For a network that pools voxels that are no cubes by their spacing.
         """
         check_is_fitted(self)
-        network, width, depth = self.architecture_ or (self.network, self.width, self.depth)
+        network, width, depth = self._architecture()
         if self.spacing_ is not None and not self.architecture_:
             raise ValueError(
                 "A network that was trained on voxels that are no cubes is no backbone; got "
@@ -663,7 +680,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             return kind(n_sections, n_outputs, ndim=self.spatial_ndim)
         n_sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
         channels = n_sections * self.n_channels_, self._objective().n_outputs
-        network, width, depth = self.architecture_ or (self.network, self.width, self.depth)
+        network, width, depth = self._architecture()
         spacing = None if self.architecture_ else self.spacing_  # backbones pool along all axes
         module = make_network(
             network, *channels, width, depth, ndim=self.spatial_ndim, spacing=spacing
@@ -672,7 +689,14 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             check_network(module, *channels, self.spatial_ndim)
         return module
 
+    def _architecture(self):
+        """The specification of the network, its width and its depth."""
+        is_auto = isinstance(self.network, str) and self.network == "auto"
+        network = "unet-shuffle" if is_auto else self.network
+        return self.architecture_ or (network, self.width, self.depth)
+
     def _restore(self, fitted, tensors):
+        fitted = {"trained_model_": None, **fitted}  # files of earlier versions do not have it
         if self.target == "classes":
             check_fitted({k: v.numpy() for k, v in tensors.items()}, {"classes_": "numbers"})
         super()._restore(fitted, tensors)

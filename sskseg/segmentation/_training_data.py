@@ -23,6 +23,7 @@ from ..training import draw_simulated, patch_sides
 from ._predictors import sections_of
 
 if TYPE_CHECKING:
+    from ..nn import Backbone
     from ._segmenter import SemiSupervisedSegmenter
 
 _MIN_LABELED_TO_HOLD_OUT = 5
@@ -176,7 +177,7 @@ def read_training_data(
 ) -> TrainingData:
     """Check the arguments of `fit`, add simulated images, and encode classes.
 
-    Sets `classes_`, `spacing_` and `has_cores_` of the segmenter.
+    Sets `classes_` and `spacing_` of the segmenter.
     """
     images = segmenter._check_images(X)
     spacing = _spacing(segmenter, X)
@@ -193,8 +194,7 @@ def read_training_data(
     samples = np.concatenate([used, drawn])
     indices = sections_of(segmenter).indices(positions, len(images))[samples]
     labels = _encode(segmenter, labels)
-    outputs = getattr(getattr(X, "backbone", None), "outputs", ())
-    segmenter.spacing_, segmenter.has_cores_ = spacing, _has_cores(segmenter, labels, outputs)
+    segmenter.spacing_ = spacing
     consecutive = segmenter.sections == "consecutive"
     return TrainingData(
         images, labels, indices, positions if consecutive else None, weight, len(used)
@@ -242,9 +242,23 @@ def _add_simulated(segmenter, simulator, images, labels, weight):
     return [*images, *drawn], [*labels, *drawn_labels], weight
 
 
-def _has_cores(segmenter, labels, pretrained):
-    """Whether cores are learned: as the loss says, as a backbone predicts, or where many objects
-    almost touch.
+def learns_cores(
+    segmenter: SemiSupervisedSegmenter, data: TrainingData, backbone: Backbone | None
+) -> bool:
+    """Return whether cores are learned.
+
+    The parameter `loss` decides it, else the outputs of the backbone, else whether many labeled
+    objects almost touch others.
+
+    Parameters
+    ----------
+    segmenter : SemiSupervisedSegmenter
+    data : TrainingData
+    backbone : Backbone or None
+
+    Returns
+    -------
+    bool
     """
     if segmenter.target == "classes":
         return False
@@ -252,9 +266,9 @@ def _has_cores(segmenter, labels, pretrained):
         return "core" in segmenter.loss.terms
     if segmenter.warm_start and hasattr(segmenter, "network_"):
         return segmenter.has_cores_
-    if pretrained:
-        return "core" in pretrained
-    labeled = [label for label in labels if (label > 0).any()]
+    if backbone is not None and backbone.outputs:
+        return "core" in backbone.outputs
+    labeled = [label for label in data.labels if (label > 0).any()]
     some = labeled[:: -(-len(labeled) // _N_EXAMINED)] if labeled else []
     return share_with_neighbors(some) >= _MIN_SHARE_WITH_NEIGHBORS
 

@@ -44,8 +44,8 @@ def temperature(probabilities, y):
 def measure(seed, steps, images):
     X, y = scans(images, 1000 + seed)
     model = SemiSupervisedSegmenter(
-        semi_supervision=None, patch_size=128, max_steps=steps, validation_fraction=0.25,
-        random_state=seed,
+        "unet-shuffle", semi_supervision=None, patch_size=128, max_steps=steps,
+        validation_fraction=0.25, random_state=seed,
     ).fit(X, y)  # fmt: skip
     fitted, nothing = model.calibration_, np.array([1.0, 0.0])
     held_out = model.validation_indices_

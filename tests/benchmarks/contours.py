@@ -51,7 +51,7 @@ def measure_overlap(method, overlap, n_images, seed, seconds):
     (X, y, contours), (X_test, y_test) = overlapping(overlap, n_images, seed)
     settings = {"time_budget": seconds, "random_state": seed}
     if method == "watershed":
-        segmenter = SemiSupervisedSegmenter(semi_supervision=None, **settings)
+        segmenter = SemiSupervisedSegmenter("unet-shuffle", semi_supervision=None, **settings)
         model = make_pipeline(segmenter, InstanceCounter()).fit(X, y)
     else:
         model = InstanceCounter(Contours(ContourDetector(**settings)))

@@ -91,11 +91,14 @@ def measure(task, labels, method, seed, options):
         half = {"time_budget": options.time_budget / 2, "random_state": seed}
         model = make_pipeline(
             scaler, ProxyPretrainer(("restoration",), **half),
-            SemiSupervisedSegmenter(**half), counter,
+            SemiSupervisedSegmenter("unet-shuffle", **half), counter,
         ).fit(everything[0], annotations(task, everything[1]))  # fmt: skip
     else:
         segmenter = SemiSupervisedSegmenter(
-            semi_supervision=None, time_budget=options.time_budget, random_state=seed
+            "unet-shuffle",
+            semi_supervision=None,
+            time_budget=options.time_budget,
+            random_state=seed,
         )
         if method == "cross-fitted":
             segmenter = CrossFitted(segmenter, cv=3)

@@ -28,7 +28,7 @@ def measure(start, n_labeled, draw, steps):
     if start.endswith("as it is"):
         return quality(y_test, load_model("cells-simulated").transform(X_test))
     chosen = np.random.default_rng(draw).permutation(len(X))[:n_labeled]
-    segmenter = SemiSupervisedSegmenter(max_steps=steps, random_state=draw)
+    segmenter = SemiSupervisedSegmenter("unet-shuffle", max_steps=steps, random_state=draw)
     first = [] if start == "random weights" else [PretrainedBackbone(start)]
     model = make_pipeline(PercentileScaler(scope="image"), *first, segmenter, InstanceCounter())
     model.fit([X[i] for i in chosen], [y[i] for i in chosen])

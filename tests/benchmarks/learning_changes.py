@@ -27,7 +27,8 @@ def nuclei(steps, seed):
 
     X, y, X_test, y_test = load_nuclei()
     X, y, X_test, y_test = X[:60], y[:60], X_test[:50], y_test[:50]
-    segmenter = SemiSupervisedSegmenter(max_steps=steps, random_state=seed, semi_supervision=None)
+    options = {"max_steps": steps, "random_state": seed, "semi_supervision": None}
+    segmenter = SemiSupervisedSegmenter("unet-shuffle", **options)
     model = make_pipeline(PercentileScaler(scope="image"), segmenter, InstanceCounter())
     model.fit(X, y)
     probabilities = model[:-1].transform(X_test)

@@ -87,7 +87,7 @@ def measure(data, labels, method, seed, options):
         stack = ImageStack(X, backbone=pretrainer.transform(X).backbone)
         seconds, report = options.finetuning, pretrainer.report_
     segmenter = SemiSupervisedSegmenter(
-        semi_supervision=None, finetune=options.finetune, width=options.width,
+        "unet-shuffle", semi_supervision=None, finetune=options.finetune, width=options.width,
         time_budget=seconds, random_state=seed,
     ).fit(stack, y)  # fmt: skip
     counter = InstanceCounter(**COUNTERS[data]).fit(segmenter.transform(X), y)

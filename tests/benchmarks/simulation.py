@@ -74,7 +74,7 @@ def simulator(data, source, seed, seconds):
 def model_of(method, **options):
     if method == "contours":
         return InstanceCounter(Contours(ContourDetector(**options)))
-    segmenter = SemiSupervisedSegmenter(semi_supervision=None, **options)
+    segmenter = SemiSupervisedSegmenter("unet-shuffle", semi_supervision=None, **options)
     return make_pipeline(segmenter, InstanceCounter())
 
 

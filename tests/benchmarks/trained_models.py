@@ -187,7 +187,8 @@ RECIPES = {
 def train(recipe, steps, X, y):
     """A segmenter, and the scaled images."""
     scaler = PercentileScaler(scope="image").fit(X)
-    segmenter = SemiSupervisedSegmenter(random_state=0, semi_supervision=None, max_steps=steps)
+    options = {"random_state": 0, "semi_supervision": None, "max_steps": steps}
+    segmenter = SemiSupervisedSegmenter("unet-shuffle", **options)
     return segmenter.fit(scaler.transform(X), y)
 
 

@@ -16,8 +16,8 @@ from ...images import ImageStack
 from ...io import read_images
 from ...io.folders import SUFFIXES, stem
 from ...io.images import image_files
+from ...io.trained import trained_file
 from ...models import list_models, load_model
-from ...models.cards import trained_file
 from ...training import prediction_callbacks
 
 MODEL = "model.sskseg"

@@ -10,8 +10,8 @@ from typing import Any
 
 from ...io.models import is_model_file
 from ...io.summaries import summarize
+from ...io.trained import trained_file
 from ...models import model_card
-from ...models.cards import trained_file
 from ..sizes import count_text
 from ._common import MODEL, read_model, say
 

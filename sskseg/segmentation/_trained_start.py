@@ -1,0 +1,113 @@
+"""The trained network that a fit starts from."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..inference import ChannelNormalization, Compute, DensePredictor, tile_settings
+from ..io.models import read_model, split_steps
+from ..io.trained import TRAINED
+from ..training import channel_statistics
+from ._object_size import normalize_size
+from ._training_data import TrainingData
+
+if TYPE_CHECKING:
+    from ..nn import Backbone
+    from ._segmenter import SemiSupervisedSegmenter
+
+_LOGGER = logging.getLogger("sskseg")
+# By number of channels. They learned from simulated images alone: a network that learned from real
+# ones may know the images on which somebody evaluates the fit.
+_MODELS = {1: "cells-simulated", 2: "junctions-simulated"}
+_MIN_ACCURACY = 0.8  # of a network that guesses: 0.5
+_MAX_PIXELS = 2**20  # that are predicted to decide; one image at least
+
+
+def choose_backbone(
+    segmenter: SemiSupervisedSegmenter, data: TrainingData, given: Backbone | None
+) -> Backbone | None:
+    """Choose the network that a fit starts from; sets `trained_model_` of the segmenter.
+
+    Parameters
+    ----------
+    segmenter : SemiSupervisedSegmenter
+    data : TrainingData
+    given : Backbone or None
+        Of the `ImageStack` that is fitted on.
+
+    Returns
+    -------
+    Backbone or None
+        `given`, or with ``network="auto"`` that of the trained model for this number of channels,
+        if it predicts the labels with a balanced accuracy of 0.8. None is a start from random
+        weights, or from the last fit: so do networks of another size, sections, volumes, classes,
+        and losses with other terms.
+    """
+    if segmenter.warm_start and hasattr(segmenter, "network_"):
+        return given
+    name = _MODELS.get(data.images[0].shape[-1])
+    segmenter.trained_model_ = None
+    if given is not None or name is None or not _applies(segmenter):
+        return given
+    backbone = _read_backbone(segmenter, name)
+    accuracy = _accuracy(segmenter, _some_labeled(data), backbone)
+    is_good = accuracy >= _MIN_ACCURACY
+    _LOGGER.info(
+        "The network starts from %s: %r predicts the labels with a balanced accuracy of %.2f.",
+        name if is_good else "random weights", name, accuracy,
+    )  # fmt: skip
+    segmenter.trained_model_ = name if is_good else None
+    return backbone if is_good else None
+
+
+def _read_backbone(segmenter, name):
+    _, values, tensors = read_model(TRAINED / f"{name}.sskseg")
+    steps = split_steps(values["steps"], tensors)
+    (state,) = (state for step, _, *state in steps if step == "segmenter")
+    return type(segmenter)._from_state(*state).backbone()
+
+
+def _applies(segmenter):
+    loss = segmenter.loss
+    planes = segmenter.spatial_ndim == 2 and segmenter.sections == "independent"
+    is_default = (segmenter.network, segmenter.width, segmenter.depth) == ("auto", None, None)
+    objects = segmenter.target == "instances" and (isinstance(loss, str) or loss.terms == "auto")
+    return is_default and planes and objects
+
+
+def _some_labeled(data):
+    """Labeled real samples, as many as are predicted in a moment."""
+    chosen, n_pixels = [], 0
+    for index in data.labeled[data.labeled < data.n_real]:
+        if n_pixels < _MAX_PIXELS:
+            chosen.append(index)
+            n_pixels += data.labels[index].size
+    return replace(
+        data, images=[data.sample_images[i] for i in chosen],
+        labels=[data.labels[i] for i in chosen], section_indices=np.arange(len(chosen))[:, None],
+        weight=data.weight[chosen], n_real=len(chosen),
+    )  # fmt: skip
+
+
+def _accuracy(segmenter, data, backbone):
+    """Balanced accuracy of the network, with the statistics and the size of objects of these
+    images; 0 if there is no object, or no background.
+    """
+    data = normalize_size(segmenter, data, backbone)
+    network = backbone.module
+    predictor = DensePredictor(
+        network, segmenter._objective().activate,
+        ChannelNormalization(*channel_statistics(data.images)), tile_settings(network, 2),
+        Compute(segmenter.device, segmenter.precision),
+    )  # fmt: skip
+    found = np.zeros((2, 2))
+    for (probability,), label in zip(predictor.predict(data.images), data.labels, strict=True):
+        known = label >= 0
+        pairs = 2 * (label[known] > 0) + (probability[known] > 0.5)
+        found += np.bincount(pairs, minlength=4).reshape(2, 2)
+    totals = found.sum(axis=1)
+    return float(np.mean(found.diagonal() / totals)) if totals.all() else 0.0

@@ -1,0 +1,115 @@
+"""The trained network that a fit starts from with ``network="auto"``."""
+
+import numpy as np
+import pytest
+
+from sskseg import PercentileScaler, SegmentationLoss, SemiSupervisedSegmenter
+from sskseg.datasets import make_cells, make_neuromuscular_junctions
+from sskseg.metrics import dice
+from sskseg.models import PretrainedBackbone, load_model
+from sskseg.nn import weights_of
+
+X, Y = make_cells(n_samples=3, shape=(96, 96), random_state=0)
+
+
+def fitted(images=X, labels=Y, max_steps=1, **parameters):
+    model = SemiSupervisedSegmenter(
+        semi_supervision=None, max_steps=max_steps, patch_size=64, random_state=0, **parameters
+    )
+    return model.fit(images, labels)
+
+
+def test_images_that_a_trained_model_knows_start_from_it():
+    model = fitted(max_steps=2)
+    assert model.trained_model_ == "cells-simulated"
+    assert model.architecture_ == ("unet-shuffle", 16, 4)
+    known = load_model("cells-simulated")["segmenter"]
+    assert (model.object_size_, model.has_cores_) == (known.object_size_, known.has_cores_)
+    start, end = weights_of(known.network_), weights_of(model.network_)
+    assert all(np.allclose(end[name], start[name], atol=0.1) for name in start if "weight" in name)
+    assert dice(np.stack(Y) > 0, model.predict(X)) > 0.9
+
+
+def test_a_network_that_is_named_starts_from_random_weights():
+    model = fitted(network="unet-shuffle", max_steps=2)
+    assert model.trained_model_ is None
+    assert model.architecture_ is None
+    assert dice(np.stack(Y) > 0, model.predict(X)) < 0.8
+
+
+@pytest.mark.parametrize("change", ["float", "percentiles", "16 bits"])
+def test_the_choice_does_not_depend_on_the_unit_of_intensity(change):
+    images = {
+        "float": X.astype(np.float32) * 1e-3 + 7,
+        "percentiles": PercentileScaler().fit_transform(X),
+        "16 bits": np.rint(np.asarray(X, float) * 1000).astype(np.uint16) + 500,
+    }[change]
+    assert fitted(images).trained_model_ == "cells-simulated"
+
+
+def test_images_of_two_channels_start_from_junctions():
+    images, labels = make_neuromuscular_junctions(n_samples=1, shape=(256, 256), random_state=1)[:2]
+    assert fitted(images, labels).trained_model_ == "junctions-simulated"
+
+
+@pytest.mark.parametrize(
+    "images",
+    [X.max() - X, np.random.default_rng(0).random(X.shape, np.float32)],
+    ids=["inverted", "noise"],
+)
+def test_images_that_no_model_knows_start_from_random_weights(images):
+    assert fitted(images).trained_model_ is None
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"width": 8, "depth": 2},
+        {"depth": 3},
+        {"sections": "consecutive"},
+        {"target": "classes"},
+        {"loss": SegmentationLoss(terms=("cross-entropy",))},
+        {"network": "unet", "width": 4},
+    ],
+    ids=str,
+)
+def test_other_fits_start_from_random_weights(parameters):
+    labels = Y > 0 if parameters.get("target") == "classes" else Y
+    model = fitted(labels=np.asarray(labels).astype(int), **parameters)
+    assert model.trained_model_ is None
+    assert model.architecture_ is None
+
+
+def test_colors_and_labels_of_one_value_start_from_random_weights():
+    assert fitted(np.stack([X, X, X], axis=-1)).trained_model_ is None
+    inside = np.where(Y > 0, Y, -1)
+    assert fitted(labels=inside).trained_model_ is None
+
+
+def test_the_backbone_of_a_stack_and_a_warm_start_come_first():
+    stack = PretrainedBackbone("nuclei").fit_transform(X)
+    model = fitted(stack)
+    assert model.trained_model_ is None
+    assert model.architecture_ is not None
+    model = fitted(warm_start=True)
+    history = len(model.history_)
+    model.fit(X, Y)
+    assert model.trained_model_ == "cells-simulated"
+    assert len(model.history_) > history
+
+
+def test_the_choice_reads_labeled_images_only():
+    unlabeled = np.full_like(Y, -1)
+    images = np.concatenate([X, X.max() - X])
+    assert fitted(images, np.concatenate([Y, unlabeled])).trained_model_ == "cells-simulated"
+    assert fitted(images, np.concatenate([unlabeled, Y])).trained_model_ is None
+
+
+def test_files_keep_the_name(tmp_path):
+    model = fitted()
+    model.save(tmp_path / "model.sskseg")
+    loaded = SemiSupervisedSegmenter.load(tmp_path / "model.sskseg")
+    assert loaded.trained_model_ == "cells-simulated"
+    assert loaded.network == "auto"
+    np.testing.assert_array_equal(loaded.predict(X), model.predict(X))
+    assert load_model("nuclei")["segmenter"].trained_model_ is None  # written before there was one
