@@ -27,6 +27,8 @@ TRAINED = (
     "Muon, width 16, depth 4, last layer by AdamW, rising warps and borders, cores, one size, haze"
 )
 COUNTED = f"{TRAINED}; calibrated by standard error"
+# Pipelines on planes of one or two channels, whose network starts from a trained model.
+STARTED = f"{COUNTED}; network='auto'"
 _OTHERS = "not ours"  # of methods that no default of ours changes
 
 

@@ -15,7 +15,7 @@ from functools import partial
 import numpy as np
 import torch
 import torch.nn.functional as F
-from harness import COUNTED, Cells, data_folder, markdown
+from harness import COUNTED, STARTED, Cells, data_folder, markdown
 from scipy import ndimage as ndi
 from skimage.feature import peak_local_max
 from skimage.filters import threshold_otsu
@@ -269,6 +269,7 @@ if __name__ == "__main__":
     table: list = []
     tasks = {"isbi": partial(isbi, folds=options.folds), "epfl": epfl, "nuclei": nuclei}
     for one_seed in options.seeds:
-        all_cells = Cells("main_job", recipe=COUNTED)
+        recipe = STARTED if options.task == "nuclei" else COUNTED
+        all_cells = Cells("main_job", recipe=recipe)
         table += tasks[options.task](all_cells, options.protocol, one_seed)
     print(markdown(table, COLUMNS[options.task]))

@@ -261,6 +261,8 @@ def run_cells(cells, options):
         measure = partial(_child, key | {"picture": picture})
         if method == "sskseg":  # since what takes too long is left out
             key["auto"] = "within the time"
+        if method.startswith("sskseg"):  # since it starts from a trained model if one fits
+            key["network"] = "auto"
         cells.run(key, measure, ours=method not in OWN_OBJECTS)
 
 
