@@ -49,9 +49,7 @@ def architecture(parts: Parts, steps: Sequence[nn.Module]) -> tuple[str, dict[st
         None for both if the network is a module or a function of the user.
     """
     segmenter = parts.segmenter
-    name, width, depth = segmenter.architecture_ or (
-        segmenter.network, segmenter.width, segmenter.depth,
-    )  # fmt: skip
+    name, width, depth = segmenter._architecture()
     if not isinstance(name, str):
         return None
     channels = len(segmenter.channel_mean_), segmenter._objective().n_outputs

@@ -65,12 +65,15 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     segmenter = model["segmenter"]
     learned = {
         "steps": segmenter.history_[-1]["step"],
+        "trained_model": segmenter.trained_model_,
         "semi_supervision": [*segmenter.semi_supervision_],
         "threshold": model["counter"].threshold_,
     }
     # Models in one folder each have a record; a folder of one model has run.json.
     name = "run.json" if file.name == MODEL else f"{file.stem}.run.json"
     record.write(file.with_name(name), outputs=[file.name], result={**result, **learned})
+    if segmenter.trained_model_ is not None:
+        say(options, f"The network started from the trained model {segmenter.trained_model_}.")
     say(options, f"Wrote {file}")
     return {**result, **learned}
 
@@ -118,7 +121,7 @@ def check_parameters(model: Pipeline) -> None:
             "--counter-method contours finds objects in images, without the segmenter of sskseg "
             "fit: expected watershed or components. In Python use InstanceCounter alone."
         )
-    if isinstance(segmenter.network, str):
+    if isinstance(segmenter.network, str) and segmenter.network != "auto":
         make_network(segmenter.network, 1, 1, 4, 1)  # raises for another name
 
 
