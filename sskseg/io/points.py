@@ -18,7 +18,9 @@ from .tables import read_table
 
 _TABLES = (".csv", ".tsv", ".txt")
 _NAMES = ("image", "label", "file", "filename", "sample")  # columns that say which image
-_ROI_NAME = re.compile(r":\d{4,}-\d{4,}$")  # of the ROI Manager of ImageJ, after the name of the image
+_ROI_NAME = re.compile(
+    r":\d{4,}-\d{4,}$"
+)  # of the ROI Manager of ImageJ, after the name of the image
 
 
 def read_points(

@@ -165,7 +165,11 @@ class _Page:
         noun = "channel" if channels == 1 else "channels"
         rows = [
             ("Images", f"{len(self.images)}, {sizes}, {channels} {noun}"),
-            *((f"{g.name.capitalize()} images", f"{len(g.indices)}") for g in self.groups if g.name),
+            *(
+                (f"{g.name.capitalize()} images", f"{len(g.indices)}")
+                for g in self.groups
+                if g.name
+            ),
             ("Annotated images", f"{len(self.reference.labeled)}"),
         ]
         if self.counts is not None:
