@@ -52,39 +52,42 @@ _IN_SAMPLE = (
 
 
 class InstanceCounter(ImageEstimator):
-    """Split foreground probabilities into objects, or detect them in images; count, measure them.
+    """Separate, count and measure objects.
+
+    The input are foreground probabilities, or images with ``method="contours"``.
 
     Parameters
     ----------
     method : {"watershed", "components", "contours"} or InstanceMethod, default="watershed"
-        How objects are found. ``"components"``: connected components of the foreground.
-        ``"watershed"``: touching objects are separated, too, along the valleys of a relief.
-        ``"contours"``: of images, not of probabilities; a `ContourDetector` is trained to detect
-        objects by their contours, overlapping ones too, and of the other parameters only
-        `min_size`, `spacing` and `margin` matter. An object has parameters of its own:
-        `Components`, `Watershed`, `Contours`, or an `InstanceMethod` of your own. It is not
-        modified.
+        How objects are separated. ``"components"``: each connected component of the foreground is
+        an object. ``"watershed"``: touching objects are split by a watershed. ``"contours"``: `fit`
+        trains a `ContourDetector` on images (not on probabilities), which also separates
+        overlapping objects; of the other parameters, only `min_size`, `spacing` and `margin` have
+        an effect. Objects of the classes `Components`, `Watershed` and `Contours`, or of your own
+        subclass of `InstanceMethod`, have parameters of their own. They are not modified.
     spatial_ndim : {2, 3}, default=2
-        Spatial axes of one sample.
+        Number of spatial axes of a sample: 2 for images, 3 for volumes.
     threshold : float in (0, 1) or "auto", default="auto"
-        Foreground is where the probability exceeds this. `fit` searches parameters that are "auto",
-        see the notes.
+        Pixels with a higher probability are foreground. `fit` searches this and the other
+        parameters that are "auto" (see Notes).
     min_size : int or "auto", default="auto"
-        Smaller objects are removed; pixels, in each section where they are consecutive.
+        Smaller objects are removed. The size is in pixels; if sections are consecutive, it applies
+        to each section.
     fill_holes : bool, default=True
-        Assign enclosed background to the object around it.
+        Whether to fill holes in objects.
     merge_distance : float or "auto", default="auto"
-        Fragments at most this far apart (in units of `spacing`, a pixel more or less) are one
-        object, unless ``"watershed"`` finds a deep valley between them.
+        Fragments within this distance are one object, unless ``"watershed"`` finds a deep valley
+        between them. The distance is in units of `spacing`, with an accuracy of a pixel.
     sections : {"independent", "consecutive"}, default="independent"
-        ``"consecutive"``: objects that overlap in neighboring sections are one.
+        With ``"consecutive"``, objects that overlap in neighboring sections are one object.
     spacing : tuple of float, default=None
-        Size of a pixel along each spatial axis, preceded by the distance of sections where they
-        are consecutive; the unit is that of `measure`. None is that of X, if X is an `ImageStack`
-        that has one, see `sskseg.io.read_images`, and 1 otherwise.
+        Size of a pixel along each spatial axis. If sections are consecutive, the distance of
+        sections comes first. The table of `measure` has the same unit. None is the spacing of X if
+        X is an `ImageStack` that has one (see `sskseg.io.read_images`), and otherwise 1.
     margin : int, default=0
-        Width, pixels, of a frame that belongs to neighboring images: `predict` counts an object if
-        its centroid lies inside of it, so that overlapping tiles count each object once.
+        Width in pixels of a frame at the border of each image. `predict` counts only objects whose
+        centroid is inside the frame. If neighboring tiles overlap by twice this width, each object
+        is counted once.
 
     Attributes
     ----------
@@ -93,24 +96,26 @@ class InstanceCounter(ImageEstimator):
     seeds_ : str
     seed_height_ : float
     cut_weights_ : tuple of float
-        As given, or found by the search; seeds, their height and the weights of cuts are the
-        watershed's, and parameters that a method of your own searches become attributes, too. With
-        contours `threshold_` is that of the detector's score, and an "auto" minimum size 0.
+        The parameters in use: as given, or found by the search. `seeds_`, `seed_height_` and
+        `cut_weights_` belong to the watershed. The parameters of an instance method of your own
+        become attributes, too. With contours, `threshold_` applies to the score of the detector,
+        and an "auto" `min_size` is 0.
     detector_ : ContourDetector or None
-        Trained.
+        The trained detector, with ``method="contours"``.
     spacing_ : tuple of float, or None
-        As given, or that of the images of `fit`.
+        As given, or the spacing of the images of `fit`.
     largest_image_ : int
-        Pixels of the largest image of `fit`.
+        Number of pixels of the largest image of `fit`.
     in_sample_ : bool
-        Whether the segmenter was trained on the samples of `fit` (see `ImageStack`), so that
-        intervals are too narrow. False where it is unknown.
+        Whether the segmenter was trained on the samples of `fit` (see `ImageStack`). Intervals are
+        then too narrow. False if this is unknown.
     count_residuals_ : ndarray of float, shape (n_known,), or None
-        True counts minus predicted ones, of `held_out_counts_`.
+        True minus predicted counts of `held_out_counts_`.
     held_out_counts_ : ndarray of float, shape (n_known, 2), or None
-        True and predicted counts of the samples of `fit`, each with parameters searched on others;
-        None if no true counts are known, or only those of simulated images. With contours of the
-        samples that the detector held out, and None with a `min_size` or a `margin`.
+        True and predicted counts of the samples of `fit`. The parameters for each prediction were
+        searched on other samples. None if no true count is known, or only counts of simulated
+        images. With contours, the samples are those that the detector held out, and the attribute
+        is None with a `min_size` or a `margin`.
 
     See Also
     --------
@@ -118,12 +123,13 @@ class InstanceCounter(ImageEstimator):
 
     Notes
     -----
-    The search starts from threshold 0.5, cores as seeds where X has them, seed height 0.1, as the
-    minimum size half of a small object (the 2nd percentile of labeled objects, or of those that are
-    split if there are points or counts), and nothing merged. If a tenth of the labeled objects or
-    more are fragmented, merge distances are tried, and seeds are from distances first. Another
-    value is chosen if it is better by more than the standard error of the difference over samples
-    (jackknife); of a single sample, if it is better.
+    The search starts with these defaults: a threshold of 0.5; cores as seeds if X has cores; a seed
+    height of 0.1; no merging; and a minimum size of half the size of a small object. A small object
+    is the 2nd percentile of the labeled objects, or of the predicted ones if there are only points
+    or counts. If at least a tenth of the labeled objects are fragmented, merge distances are
+    searched, and the first seeds are those of distances. Another value replaces a default if it is
+    better by more than the standard error of the difference over samples (jackknife). With a single
+    sample, it only has to be better.
 
     Examples
     --------
@@ -184,26 +190,26 @@ class InstanceCounter(ImageEstimator):
     def fit(
         self, X: ArrayLike, y: ArrayLike | list | None = None, *, positions: ArrayLike | None = None
     ) -> InstanceCounter:
-        """Search the parameters that are "auto"; with contours train the detector.
+        """Search the parameters that are "auto". With contours, train the detector.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, 2)
-            Probabilities of the foreground, or of foreground and cores, as
-            `SemiSupervisedSegmenter.transform` returns them, of images that the segmenter was not
-            trained on if intervals are wanted. If nothing is labeled and an `ImageStack` carries a
-            simulator, simulated images serve. With ``method="contours"`` images, as
-            `ContourDetector.fit` takes them.
+            Probabilities as `SemiSupervisedSegmenter.transform` returns them: of the foreground, or
+            of the foreground and of cores. For valid intervals, the segmenter must not have been
+            trained on these images. If nothing is labeled and X is an `ImageStack` with a
+            simulator, simulated images are used. With ``method="contours"``, images as for
+            `ContourDetector.fit`.
         y : label images, points, counts of shape (n_samples,), or None
-            The reference of the search: with label images (-1 ignored) it maximizes the average
-            precision at IoU 0.5 to 0.7; with points, a list of arrays of shape (k, spatial_ndim)
-            in pixels and None for unlabeled samples, F1 of points that lie in an object of their
-            own; with counts it minimizes the sum of the absolute errors. None keeps the defaults:
-            threshold 0.5, cores as seeds where X has them, seed height 0.1, minimum size 0, nothing
-            merged. With
-            ``method="contours"`` label images, used for training.
+            The reference of the search. With label images (-1 is ignored), the search maximizes the
+            average precision at IoU 0.5 to 0.7. With points (a list of arrays of shape (k,
+            spatial_ndim) in pixels, None for unlabeled samples), it maximizes F1; an object that
+            contains a point is a true positive. With counts, it minimizes the sum of the absolute
+            errors. None keeps the defaults: threshold 0.5, cores as seeds if X has cores, seed
+            height 0.1, minimum size 0, no merging. With ``method="contours"``, label images for
+            training.
         positions : array-like of int, shape (n_samples,), default=None
-            Of consecutive sections along z.
+            Positions of consecutive sections along z, as in `SemiSupervisedSegmenter.fit`.
 
         Returns
         -------
@@ -212,7 +218,7 @@ class InstanceCounter(ImageEstimator):
         Raises
         ------
         ValueError
-            For input that breaks the contract, or if `y` labels nothing.
+            If an argument is invalid, or nothing is labeled in `y`.
         """
         self._validate_params()
         check_spacing(self.spacing, self.spatial_ndim + (self.sections == "consecutive"))
@@ -279,39 +285,40 @@ class InstanceCounter(ImageEstimator):
         positions : array-like of int, shape (n_samples,), default=None
             As in `fit`.
         return_interval : bool, default=False
-            Whether to return prediction intervals, too; not of dask arrays or consecutive sections.
+            Whether to return prediction intervals, too. Not available for dask arrays and
+            consecutive sections.
         coverage : float in (0, 1), default=0.9
-            Share of new samples, exchangeable with those of `fit`, whose true count lies in the
-            interval, on average and approximately.
+            Approximate share of new samples whose true count lies in the interval, on average over
+            samples like those of `fit` (exchangeable samples).
 
         Returns
         -------
         counts : ndarray of int64, shape (n_samples,)
-            Objects whose centroid lies in the sample (see `margin`); if sections are consecutive,
-            an object counts in the section nearest to its centroid, so that the sum is the number
-            of objects.
+            Number of objects whose centroid lies in the sample (see `margin`). If sections are
+            consecutive, each object is counted in the section nearest to its centroid, and the sum
+            is the number of objects.
         intervals : ndarray of int64, shape (n_samples, 2)
             Lower and upper bounds. Only with `return_interval`.
 
         Raises
         ------
         ValueError
-            If intervals are requested and `fit` had too few samples with a known true count: at
-            least ``coverage / (1 - coverage)``, 9 for 0.9.
+            If intervals are requested and `fit` had too few samples with a known count. At least
+            ``coverage / (1 - coverage)`` are needed, for example 9 for a coverage of 0.9.
 
         Warns
         -----
         UserWarning
-            If intervals are requested and the segmenter was trained on the samples of `fit`, as in
-            a pipeline without `sskseg.model_selection.CrossFitted`: they are then too narrow. If a
-            count is above the largest of `fit`, or an image has more pixels than the largest of
-            `fit`: the interval is extrapolated.
+            If intervals are requested, and are too narrow because the segmenter was trained on the
+            samples of `fit`, as in a pipeline without `sskseg.model_selection.CrossFitted`. Also if
+            a count or an image is larger than those of `fit`: the interval is then an
+            extrapolation.
 
         Notes
         -----
-        Conformal prediction by cross-validation, see
-        `sskseg.model_selection.intervals.count_intervals`. The images must be new to the segmenter,
-        in `fit` and in `predict`: errors on its training images are smaller.
+        Intervals are computed by conformal prediction with cross-validation, see
+        `sskseg.model_selection.intervals.count_intervals`. The images of `fit` and of `predict`
+        must be new to the segmenter, because errors on its training images are smaller.
         """
         check_is_fitted(self)
         if return_interval and (is_lazy(X) or self.sections == "consecutive"):
@@ -359,32 +366,35 @@ class InstanceCounter(ImageEstimator):
         X : array-like
             As in `fit`.
         intensity : array-like, default=None
-            Images of X's spatial shape, with or without channels, to average over each object.
+            Images of X's spatial shape, with or without channels. The table then has their mean
+            over each object.
         positions : array-like of int, shape (n_samples,), default=None
             As in `fit`.
         columns : sequence of str, default=None
-            Names of columns, as in `sskseg.morphology.measure_objects`; None are the default ones.
+            Names of columns, see `sskseg.morphology.measure_objects`. None are the default columns.
         unit : str, default=None
-            Of `spacing`, for ``attrs["units"]`` of the table. None is that of X, if the spacing is
-            that of X (an `ImageStack`), and unknown otherwise.
+            Name of the unit of `spacing`, stored in ``attrs["units"]`` of the table. None is the
+            unit of X, if X is an `ImageStack` and the spacing is that of X; otherwise the unit is
+            unknown.
         return_labels : bool, default=False
-            Whether to return the objects, too, as `label` does, which are then split once.
+            Whether to return the label images, too, as `label` does. This is faster than a separate
+            call.
 
         Returns
         -------
         table : pandas.DataFrame
-            One row an object: ``sample`` (if sections are independent), and the columns of
-            `sskseg.morphology.measure_objects`, lengths in units of `spacing`. With
-            ``method="contours"`` the score is the detector's, and there are ``contour_area`` and
-            ``perimeter`` of the whole contour, hidden parts too, and the contour itself as
-            well-known text, ``polygon``: ``POLYGON ((x y, ...))`` in units of `spacing`.
+            One row for each object. The columns are ``sample`` (unless sections are consecutive)
+            and those of `sskseg.morphology.measure_objects`, with lengths in units of `spacing`.
+            With ``method="contours"``, ``score`` is the score of the detector, ``contour_area`` and
+            ``perimeter`` are those of the whole contour, including hidden parts, and ``polygon`` is
+            the contour as well-known text, ``POLYGON ((x y, ...))``, in units of `spacing`.
         labels : ndarray of int64, shape (n_samples, *spatial), or list of ndarray
             Only with `return_labels`.
 
         Raises
         ------
         ValueError
-            For input that breaks the contract, unknown names of columns, and a `unit` without
+            If an argument is invalid, a name of a column is unknown, or `unit` is given without a
             spacing.
         """
         check_is_fitted(self)
@@ -417,9 +427,10 @@ class InstanceCounter(ImageEstimator):
         positions: ArrayLike | None = None,
         sample_weight: ArrayLike | None = None,
     ) -> float:
-        """F1 at IoU 0.5 for label images, ``1 - sum |error| / sum`` for counts.
+        """Compute F1 at IoU 0.5, or one minus the relative count error.
 
-        For points F1 of those that lie in an object of their own.
+        For label images, the score is F1 at an IoU of 0.5. For points, it is F1, where an object
+        that contains a point is a true positive. For counts, it is ``1 - sum |error| / sum``.
 
         Parameters
         ----------
@@ -435,7 +446,7 @@ class InstanceCounter(ImageEstimator):
         Returns
         -------
         float
-            Of all samples together; at most 1.
+            The score over all samples together; at most 1.
         """
         check_is_fitted(self)
         images = self._check_input(X)

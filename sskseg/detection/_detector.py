@@ -52,65 +52,71 @@ _MAX_PROPOSALS_PER_OBJECT = 8  # per object of typical size that fits in the ima
 
 @register
 class ContourDetector(TorchEstimator):
-    """Detect objects by their contours, with a network trained on label images.
+    """Detect objects and their outlines, also if they overlap.
 
-    A contour proposal network [1]_: pixels in the middle of an object propose its contour, as
-    elliptic Fourier descriptors; the points of the contour are then refined a few times by what the
-    network predicts there. Non-maximum suppression keeps the best of proposals that overlap too
-    much. An object is whole before it is painted, so that objects that overlap or touch are
-    separated, and hidden parts are known.
+    This is a contour proposal network [1]_. Each pixel in the middle of an object proposes a
+    contour, as elliptic Fourier descriptors. The points of the contour are then refined a few times
+    by offsets that the network predicts. Non-maximum suppression removes proposals that overlap
+    better ones. Because whole contours are predicted, objects that overlap or touch are separated,
+    and hidden parts are predicted, too.
 
     Parameters
     ----------
     network : str or callable, default="unet-shuffle"
-        U-Net with same padding: "unet-shuffle", "unet" or "unet-lite", see
-        `sskseg.nn.make_network`.
+        Architecture of the network, a U-Net with same padding: "unet-shuffle", "unet" or
+        "unet-lite" (see `sskseg.nn.make_network`).
     finetune : {"last", "all", "gradual"}, default="all"
-        How to fine-tune the backbone of an `ImageStack`, as in `SemiSupervisedSegmenter`: only the
-        last level and the head are trained, all layers are (pretrained ones at half the learning
-        rate), or first the former and from 30 % of the training on the latter.
+        How to fine-tune the backbone of an `ImageStack`, as in `SemiSupervisedSegmenter`. "last"
+        trains only the last level and the head. "all" trains all layers, pretrained ones with half
+        the learning rate. "gradual" trains as "last" for 30 % of the training, and then as "all".
     order : int, default=5
-        Harmonics of the contours; 1 draws ellipses.
+        Number of harmonics of the contours. 1 gives ellipses.
     samples : int, default=32
-        Points of a contour.
+        Number of points of a contour.
     score_threshold : float in (0, 1) or "auto", default="auto"
-        Proposals score 1 in the middle of an object and 0 outside; lower ones are dropped.
+        Proposals with a lower score are removed. The score is 1 in the middle of an object, and 0
+        outside of objects.
     nms_threshold : float in [0, 1] or "auto", default="auto"
-        Of two objects that share more than this of the smaller one's pixels, the one with the
-        higher score is kept.
+        If two objects share more than this fraction of the pixels of the smaller one, the object
+        with the lower score is removed.
     width, depth : int, default=None
-        Channels of the network's first level, and number of poolings. None is the size of the
-        network, see `sskseg.nn.make_network`: 16 and 4 for "unet-shuffle".
+        Number of channels in the first level of the network, and number of poolings. None is the
+        default of the network, 16 and 4 for "unet-shuffle" (see `sskseg.nn.make_network`).
     max_steps : int, default=None
-        Training steps; None is 1000, or no limit if there is a `time_budget`.
+        Number of training steps. None is 1000 without a `time_budget`, and unlimited with one.
     time_budget : float, default=None
-        Seconds that `fit` may take; the learning-rate schedule is complete when it ends.
+        Maximum time of `fit` in seconds. The learning-rate schedule is complete at its end.
     learning_rate : float, default=5e-3
+        Maximum of the learning-rate schedule.
     batch_size : int, default=4
+        Number of patches in a training step.
     patch_size : int, tuple of int or "auto", default="auto"
-        Side of the training patches in pixels; "auto" is 256, or the size of the smallest image.
+        Side of the training patches in pixels. "auto" is 256, or the size of the smallest image if
+        this is smaller.
     device, precision, random_state, warm_start, verbose
-        As for `SemiSupervisedSegmenter`.
+        See `SemiSupervisedSegmenter`.
 
     Attributes
     ----------
     network_ : sskseg.nn.ContourProposalNetwork
-        On the CPU.
+        The trained network, on the CPU.
     score_threshold_, nms_threshold_ : float
-        As given, or those with the best average precision at IoU 0.5 to 0.7 (better than the
-        default by more than the standard error, if there are several images) on the validation
-        set: a tenth of the labeled images, if there are 5 or more; simulated ones if nothing real
-        is labeled; else on the training images.
+        The thresholds in use: as given, or found by a search for the best average precision at IoU
+        0.5 to 0.7. With several images, a value must exceed the default by more than the standard
+        error. The search uses the validation set, a tenth of the labeled images, if 5 or more are
+        labeled. If no real image is labeled, it uses simulated images, and otherwise the training
+        images.
     validation_indices_ : ndarray of int
-        The samples that were held out.
+        Indices of the samples in the validation set.
     held_out_counts_ : ndarray of float, shape (n_known, 2), or None
-        True and predicted counts of held-out samples, each with thresholds searched on others; None
-        if fewer than two were held out.
+        True and predicted counts of the samples in the validation set. The thresholds for each
+        prediction were searched on other samples. None if fewer than two samples were held out.
     n_channels_ : int
     channel_mean_, channel_std_ : ndarray of shape (n_channels,)
-        Of the images of `fit`; images are standardized by them.
+        Mean and standard deviation of each channel in the images of `fit`. They standardize all
+        images.
     architecture_ : tuple of (network, width, depth), or None
-        Of the backbone that the network started from.
+        `network`, `width` and `depth` of the backbone that the network started from.
     patch_shape_ : tuple of int
     history_ : list of dict
         ``phase, step, time, loss, learning_rate``.
@@ -121,8 +127,8 @@ class ContourDetector(TorchEstimator):
 
     Notes
     -----
-    Images are two-dimensional. Labeled objects should be whole: those that unlabeled pixels cut
-    are ignored.
+    Only two-dimensional images are supported. Label whole objects: objects that touch unlabeled
+    pixels are ignored.
 
     References
     ----------
@@ -214,14 +220,15 @@ class ContourDetector(TorchEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, height, width) or (n_samples, height, width, n_channels)
-            Or a list of images of different sizes, or an `ImageStack`: the network starts from its
-            backbone, and 64 images of its simulator are training images, too: a half of the patches
-            at first, and fewer later, none at last if 10 images or more are labeled.
-            A simulator with ``sample_contours(n, random_state) -> (X, y, contours)``, the contours
-            of objects 1, 2, ... of each image as arrays (k, 2), teaches hidden parts as well.
+            Images, a list of images of different sizes, or an `ImageStack`. The network starts from
+            the backbone of the `ImageStack`. If this has a simulator, 64 simulated images are added
+            to the training images. At first, half of the patches are simulated, later fewer, and
+            none at the end if 10 images or more are labeled. A simulator with a method
+            ``sample_contours(n, random_state) -> (X, y, contours)`` also gives the hidden parts of
+            objects. The contours of objects 1, 2, ... of each image are arrays of shape (k, 2).
         y : array-like of int, shape (n_samples, height, width), default=None
-            -1 unlabeled, 0 background, > 0 object. A list may hold None for an unlabeled sample.
-            With a simulator nothing needs to be labeled.
+            -1 is unlabeled, 0 is background, and positive numbers are objects. In a list, None is
+            an unlabeled sample. With a simulator, all samples may be unlabeled.
 
         Returns
         -------
@@ -230,7 +237,7 @@ class ContourDetector(TorchEstimator):
         Raises
         ------
         ValueError
-            For input that breaks the contract, points or counts instead of label images, and if no
+            If an argument is invalid, `y` has points or counts instead of label images, or no
             object is labeled.
         FloatingPointError
             If training diverges.
@@ -265,8 +272,9 @@ class ContourDetector(TorchEstimator):
         Returns
         -------
         labels : ndarray of int64, shape (n_samples, height, width), list of ndarray or dask array
-            0 background; 1, 2, ... in each sample, in the order of `contours`. A pixel that several
-            objects share belongs to the one with the highest score.
+            0 is background, and 1, 2, ... are the objects of each sample, in the order of
+            `contours`. If several objects share a pixel, it belongs to the object with the highest
+            score.
         """
         check_is_fitted(self)
         if is_lazy(X):
@@ -298,10 +306,10 @@ class ContourDetector(TorchEstimator):
         Returns
         -------
         contours : list of ndarray of float32, shape (n_objects, samples, 2)
-            Row and column of the points of closed polygons, hidden parts included; pixel centers
-            count from 0. Contour i is that of label i + 1.
+            Points (row, column) of closed polygons, including hidden parts. The center of the first
+            pixel is 0. Contour i belongs to label i + 1.
         scores : list of ndarray of float32, shape (n_objects,)
-            From high to low.
+            Scores of the contours, the highest first.
         """
         check_is_fitted(self)
         detected = self.detect(X)
@@ -310,7 +318,7 @@ class ContourDetector(TorchEstimator):
     def score(
         self, X: ArrayLike, y: ArrayLike | list, *, sample_weight: ArrayLike | None = None
     ) -> float:
-        """F1 of the objects at IoU 0.5.
+        """Compute F1 of the objects at an IoU of 0.5.
 
         Parameters
         ----------
@@ -324,7 +332,7 @@ class ContourDetector(TorchEstimator):
         Returns
         -------
         float
-            Of all samples together.
+            The score over all samples together.
         """
         check_is_fitted(self)
         images = check_images(X, 2, n_channels=self.n_channels_)

@@ -31,39 +31,41 @@ Kind = Literal["labels", "points", "mixed", "counts"]
 
 
 class Annotations:
-    """Annotations of images: label images, masks, points or counts; samples may be unlabeled.
+    """Store the annotations of images: label images, masks, points or counts.
 
-    Estimators, scorers and splitters build one from ``y``. Build one yourself to say what an array
-    cannot: the radius of points, or that label images which hold 1 only are no masks.
+    Estimators, scorers and splitters convert ``y`` to this class. Create it yourself to set what an
+    array cannot contain: the radius of points, or that label images in which 1 is the only positive
+    value are not masks.
 
     Parameters
     ----------
     y : array-like of n_samples or Annotations
-        Label images of integers or booleans (-1 unlabeled, 0 background, > 0 object or class),
-        points (arrays of shape (k, spatial_ndim), in pixels, one for each object), or counts of
-        shape (n_samples,). In a list, None is an unlabeled sample, and some samples may have
-        points and others label images. Of counts, None, NaN and -1 are unknown. `Annotations`
-        give what they were made of.
+        One entry for each sample. Label images contain integers or booleans: -1 is unlabeled, 0 is
+        background, and positive numbers are objects or classes. Points are arrays of shape (k,
+        spatial_ndim) in pixels, one point for each object. Counts have shape (n_samples,); None,
+        NaN and -1 are unknown counts. In a list, None is an unlabeled sample, and some samples may
+        have points and others label images. Of an `Annotations`, its `y` is used.
     images : sequence of ndarray of shape (*spatial, n_channels), default=None
-        The images, as `check_images` returns them; only shapes are read. With them `y` is
-        validated, without them it is only held: see `bind`.
+        The images, as `check_images` returns them. Only their shapes are read, to validate `y`.
+        Without them, `y` is stored without validation; see `bind`.
     target : {"instances", "classes"}, default="instances"
-        Whether different values are different objects, or classes. Points are no classes.
+        Whether different values are different objects or classes. Points cannot be classes.
     is_mask : bool, default=None
-        Whether components are the objects; None: if 1 is the only positive value in all of `y`.
+        Whether each connected component of a label image is an object. None: True if 1 is the only
+        positive value in the whole `y`.
     point_radius : float, default=3.0
-        Radius, in units of `spacing`, of the discs that stand for points in label images. A ring
-        around them is unlabeled.
+        Radius of the disc around each point that becomes foreground, in units of `spacing`. A ring
+        around the disc is unlabeled.
     spacing : sequence of float, default=None
-        Size of a pixel along each axis; None is 1.
+        Size of a pixel along each axis. None is 1.
     name : str, default="y"
-        The argument to name in errors.
+        Name of the argument in error messages.
 
     Attributes
     ----------
     y : sequence
     kind : {"labels", "points", "mixed", "counts"}
-        "mixed": points of some samples, label images of others.
+        "mixed" means that some samples have points, and others label images.
     is_mask : bool
     labeled, fully_labeled : ndarray of int
     label_images : list of ndarray of int, shape (*spatial)

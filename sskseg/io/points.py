@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +18,9 @@ from .tables import read_table
 
 _TABLES = (".csv", ".tsv", ".txt")
 _NAMES = ("image", "label", "file", "filename", "sample")  # columns that say which image
+_ROI_NAME = re.compile(
+    r":\d{4,}-\d{4,}$"
+)  # of the ROI Manager of ImageJ, after the name of the image
 
 
 def read_points(
@@ -146,7 +150,7 @@ def _split(table, file):
     missing = table.index[table[column].isna()]
     if len(missing):
         raise ValueError(f"{file} names no image in row {missing[0]}, column {str(column)!r}.")
-    given = table[column].astype(str)
+    given = table[column].astype(str).str.replace(_ROI_NAME, "", regex=True)
     images = given.map(_without_suffix)
     for name, same in given.groupby(images):
         if same.nunique() > 1:

@@ -46,17 +46,18 @@ class ModelCard:
 
     def __str__(self) -> str:
         """Return the card as text."""
-        scores = "; ".join(
-            f"{row['data']}: " + ", ".join(f"{k} {v}" for k, v in row.items() if k != "data")
+        scores = [
+            f"  {row['data']}: " + "; ".join(f"{k} = {v}" for k, v in row.items() if k != "data")
             for row in self.figures
-        )
+        ]
         return "\n".join(
             [
                 f"{self.name}: {self.summary}",
                 f"Images: {self.images}",
                 f"Training data: {self.data}",
                 f"Made by: {self.command}",
-                f"Scores: {scores}",
+                "Scores:",
+                *scores,
                 *(f"Limit: {limit}" for limit in self.limits),
             ]
         )

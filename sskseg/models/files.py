@@ -90,25 +90,26 @@ def save_model(
 
 
 def load_model(path: str | os.PathLike[str]) -> Any:
-    """Read a pipeline or an estimator, from a file or as it comes with the package.
+    """Load a trained pipeline of the package, or a model from a file.
 
     Parameters
     ----------
     path : str or path-like
-        Of a file that `save_model`, or `save` of an estimator, wrote. Or a name of `list_models()`:
-        a trained pipeline that comes with the package, unless there is a file of that name.
+        Name of a trained pipeline that comes with the package (see `list_models`), or path of a
+        file that `save_model` or the method `save` of an estimator wrote. If there is a file with
+        the name of a trained pipeline, the file is loaded.
 
     Returns
     -------
     Pipeline or estimator
-        Fitted, whatever device it was trained on.
+        The fitted model. It can be used on any device.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file.
     ValueError
-        If the file is damaged or foreign; the message names it.
+        If the file is damaged, or was not written by this library. The message names the file.
     OSError
         If it cannot be read.
 

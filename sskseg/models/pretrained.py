@@ -17,30 +17,30 @@ from .files import load_model
 
 
 class PretrainedBackbone(ImageEstimator):
-    """Hand on the network of a trained model, from which the segmenter starts.
+    """Let a segmenter start from the network of a trained model.
 
-    It stands before a `SemiSupervisedSegmenter` in a pipeline, as `ProxyPretrainer` does. The
-    segmenter takes over `network`, `width` and `depth`, and of a model that predicts the same
-    outputs also the last layer.
+    Put it before a `SemiSupervisedSegmenter` in a pipeline, like a `ProxyPretrainer`. The segmenter
+    uses `network`, `width` and `depth` of the model. If the model predicts the same outputs, the
+    segmenter also starts from its last layer.
 
     Parameters
     ----------
     model : str, path-like, Pipeline, SemiSupervisedSegmenter or ProxyPretrainer, default="nuclei"
-        A trained model: a name of `list_models()`, a file, or a fitted estimator. One that was
-        trained on images of one channel fits images of any number of channels.
+        A trained model: a name of `list_models`, a file, or a fitted estimator. A model for images
+        with one channel can be used for images with any number of channels.
 
     Attributes
     ----------
     backbone_ : Backbone or None
-        None after `load`: only `fit` needs it.
+        The network. None after `load`, because only `fit` needs it.
     n_channels_ : int
-        Of the images that are passed on.
+        Number of channels of the images of `fit`.
     spatial_ndim_ : int
-        Spatial axes of one sample, those of the model.
+        Number of spatial axes of a sample, that of the model.
 
     See Also
     --------
-    load_model : The whole trained model, to use as it is.
+    load_model : Load the whole trained model, to use it without training.
 
     Examples
     --------
@@ -86,9 +86,9 @@ class PretrainedBackbone(ImageEstimator):
         FileNotFoundError
             If there is no such file or name.
         ValueError
-            For a damaged file, or a model without a network.
+            If the file is damaged, or the model has no network.
         NotFittedError
-            For an estimator that is not fitted.
+            If an estimator is not fitted.
         """
         self._validate_params()
         backbone = _backbone_of(self.model)

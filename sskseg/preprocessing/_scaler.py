@@ -27,31 +27,33 @@ from ..images import (
 class PercentileScaler(ImageEstimator):
     """Scale intensities so that two percentiles become 0 and 1.
 
-    Percentiles are those of all images of `fit`, or of each whole image, never of a tile: the
-    result does not depend on how an image is cut into blocks.
+    The percentiles are those of all images of `fit`, or of each whole image, but never of a tile.
+    The result therefore does not depend on how an image is divided into blocks.
 
     Parameters
     ----------
     percentiles : tuple of two floats in [0, 100], default=(1.0, 99.8)
-        Percentiles of each channel that become 0 and 1.
+        The two percentiles of each channel that become 0 and 1.
     scope : {"dataset", "image"}, default="dataset"
-        ``"dataset"``: percentiles over all images of `fit`. ``"image"``: percentiles of each
-        image, for images whose exposure or staining varies.
+        With ``"dataset"``, all images are scaled by the percentiles over all images of `fit`. With
+        ``"image"``, each image is scaled by its own percentiles. Use this if exposure or staining
+        varies.
     clip : bool, default=False
-        Whether to clip the result to [0, 1].
+        Whether to clip the result to the range from 0 to 1.
     spatial_ndim : {2, 3}, default=2
-        Spatial axes of one sample.
+        Number of spatial axes of a sample: 2 for images, 3 for volumes.
 
     Attributes
     ----------
     low_, high_ : ndarray of shape (n_channels,)
-        Percentiles over all images of `fit`.
+        The two percentiles of each channel over all images of `fit`.
 
     Notes
     -----
-    Percentiles of more than about 4 million pixels are those of a regular subsample. A channel
-    whose percentiles are equal, as of sparse spots, is scaled by its extremes; a constant one
-    becomes 0. With ``scope="image"``, the percentiles of dask arrays are computed with the result.
+    With more than about 4 million pixels, percentiles are computed from a regular subsample. If
+    both percentiles of a channel are equal, for example in images of sparse spots, the channel is
+    scaled by its minimum and maximum. A constant channel becomes 0. With ``scope="image"``,
+    percentiles of dask arrays are computed lazily.
 
     Examples
     --------
@@ -89,8 +91,8 @@ class PercentileScaler(ImageEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
-            Or a list of images of different sizes, an `ImageStack`, or a dask array (read sample
-            by sample).
+            Images, a list of images of different sizes, an `ImageStack`, or a dask array, which is
+            read one sample at a time.
         y : None
             Not used.
 
@@ -101,7 +103,7 @@ class PercentileScaler(ImageEstimator):
         Raises
         ------
         ValueError
-            For invalid images, or percentiles that are not two rising numbers.
+            If images are invalid, or `percentiles` are not two increasing numbers.
         """
         self._validate_params()
         percentiles = self._check_percentiles()
@@ -125,7 +127,7 @@ class PercentileScaler(ImageEstimator):
         Returns
         -------
         ndarray of float32, list of ndarray, ImageStack or dask array
-            In the layout of X; an `ImageStack` keeps backbone and simulator.
+            The scaled images, in the layout of X. An `ImageStack` keeps its backbone and simulator.
         """
         check_is_fitted(self)
         if is_lazy(X):

@@ -44,69 +44,74 @@ _CROPS = 400  # on which the proxies and the probe are evaluated
 
 
 class ProxyPretrainer(TorchEstimator):
-    """Pretrain a network, encoder and decoder, on pretext tasks that need no labels.
+    """Pretrain a network on pretext tasks that need no labels.
 
-    In a pipeline, the segmenter after it starts from the pretrained network, which `transform` adds
-    to the images in an `ImageStack`. All tasks are learned together, on patches of one channel.
+    Encoder and decoder are trained. `transform` returns an `ImageStack` with the images and the
+    pretrained network. In a pipeline, a segmenter starts from this network. All tasks are trained
+    together, on patches of one channel.
 
     Parameters
     ----------
     proxies : str, Proxy, or a tuple of these, default=("magnification", "channel")
-        Names of pretext tasks ("magnification", "channel", "rotation", "restoration", "masked",
-        "simulation", see `sskseg.proxies`) or objects of a class of your own.
+        Pretext tasks. Names are "magnification", "channel", "rotation", "restoration", "masked" and
+        "simulation", see `sskseg.proxies`. You can also pass objects of a class of your own.
     network : str or callable, default="unet-shuffle"
-        As for `SemiSupervisedSegmenter`, with decoder features and same padding ("unet-shuffle",
-        "unet" or "unet-lite").
+        Architecture of the network, see `SemiSupervisedSegmenter`. It needs decoder features and
+        same padding: "unet-shuffle", "unet" or "unet-lite".
     spatial_ndim : {2, 3}, default=2
-        Spatial axes of one sample.
+        Number of spatial axes of a sample: 2 for images, 3 for volumes.
     guards : bool, default=True
-        Remove shortcuts from patches: brightness, contrast, gamma, and if scans or magnifications
-        differ, sharpness and noise. See `sskseg.proxies.guard`.
+        Whether to remove cues that make the tasks too easy (shortcuts). Brightness, contrast and
+        gamma of patches are changed at random, and if scans or magnifications differ, also
+        sharpness and noise. See `sskseg.proxies.guard`.
     width, depth : int, default=None
-        Channels of the network's first level, and number of poolings. None is the size of the
-        network, see `sskseg.nn.make_network`: 16 and 4 for "unet-shuffle".
+        Number of channels in the first level of the network, and number of poolings. None is the
+        default of the network, 16 and 4 for "unet-shuffle" (see `sskseg.nn.make_network`).
     max_steps : int, default=None
-        Training steps; None is 1000, or no limit where `time_budget` is given.
+        Number of training steps. None is 1000 without a `time_budget`, and unlimited with one.
     time_budget : float, default=None
-        Seconds of training; the learning-rate schedule is complete when it ends.
+        Maximum training time in seconds. The learning-rate schedule is complete at its end.
     learning_rate : float, default=5e-3
+        Maximum of the learning-rate schedule.
     batch_size : int, default=16
+        Number of patches in a training step.
     patch_size : int, tuple of int or "auto", default="auto"
-        Side of the patches in pixels, rounded up to a multiple of the network's stride; "auto" is
-        128 in two and 32 in three dimensions, or less if the smallest image is smaller. If
+        Side of the patches in pixels, rounded up to a multiple of the stride of the network. "auto"
+        is 128 in two and 32 in three dimensions, or less if the smallest image is smaller. If
         magnifications are unknown, images must be several times as large as patches.
     validation_fraction : float in [0, 1), default=0.1
-        Share of the images of each domain that is held out for `report_`, at least one: the last
-        ones. Images may be neighboring sections, so that the one before these is left out of the
-        training, too. Of domains with fewer than four images none is held out: other crops of them
-        are evaluated.
+        Share of the images of each domain that is held out for `report_`: the last images, at least
+        one. The image before them is not used for training either, because images may be
+        neighboring sections. If a domain has fewer than four images, none is held out. `report_`
+        then evaluates other crops of the training images.
     device : str, default="auto"
-        "auto" is the GPU if there is one.
+        Device of training and prediction. "auto" is the GPU if there is one.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        "auto" is bfloat16 if the hardware computes it natively.
+        Number format of the network. "auto" is bfloat16 if the hardware computes it natively.
     random_state : int, RandomState, Generator or None, default=None
-        Same seed, `max_steps`, threads and machine (CPU): same result to the bit.
+        Seed. The same seed, `max_steps` and number of threads give bit-identical results on the
+        same machine (CPU).
     warm_start : bool, default=False
-        Continue with the network of the last `fit`.
+        Whether to start from the network of the last `fit`.
     verbose : bool, default=False
-        Show a progress bar.
+        Whether to show a progress bar.
 
     Attributes
     ----------
     network_ : ProxyNetwork
-        On the CPU.
+        The trained network, on the CPU.
     classes_ : dict of str to list
-        Of each proxy with classes.
+        The classes of each proxy that has classes.
     n_channels_ : int
     patch_shape_ : tuple of int
     validation_indices_ : ndarray of int
-        Images that were held out.
+        Indices of the images that were held out.
     report_ : dict of str to dict
-        For each proxy ``network``, the balanced accuracy on crops of held-out images (for a proxy
-        that restores, the explained share of the variance). For a proxy with classes also
-        ``chance`` and ``probe``, the balanced accuracy of logistic regression on histograms and
-        power spectra of the same patches. If the probe comes 0.4 of the way from chance to
-        certainty, there is a shortcut, and `fit` warns.
+        The scores of each proxy on held-out images. ``network`` is the balanced accuracy on crops
+        (for a proxy that restores images, the explained share of the variance). A proxy with
+        classes also has ``chance``, and ``probe``: the balanced accuracy of a logistic regression
+        on histograms and power spectra of the same patches. If the probe reaches 0.4 of the way
+        from chance to a perfect score, the task has a shortcut, and `fit` warns.
     history_ : list of dict
         ``phase, step, time, loss, learning_rate``.
 
@@ -187,16 +192,17 @@ class ProxyPretrainer(TorchEstimator):
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
-            Or a list of images of different sizes, or an `ImageStack`. Constant images are left
-            out.
+            Images, a list of images of different sizes, or an `ImageStack`. Constant images are not
+            used.
         y : object, default=None
             Ignored.
         magnification : array-like of shape (n_samples,), default=None
-            Of each scan. None: unknown, the magnification proxy downsamples the scans.
+            The magnification of each scan. None: it is unknown, and the magnification proxy
+            downsamples the scans.
         domains : array-like of shape (n_samples,), default=None
-            The domain of each image (staining, microscope, ...). All domains, or all pairs of
-            domain and known magnification, are sampled equally often, however many images they
-            have. None: one domain.
+            The domain (staining, microscope and so on) of each image. All domains, or all pairs of
+            domain and known magnification, are sampled equally often, whatever their number of
+            images. None: one domain.
 
         Returns
         -------
@@ -205,9 +211,9 @@ class ProxyPretrainer(TorchEstimator):
         Raises
         ------
         ValueError
-            Before training starts, if the input breaks the contract or does not suit a proxy (one
-            channel for the channel proxy, a single magnification, images that are smaller than the
-            patch or all constant).
+            Before training starts, if an argument is invalid or does not suit a proxy. Examples are
+            images with one channel for the channel proxy, a single magnification, images smaller
+            than the patch, or only constant images.
         FloatingPointError
             If training diverges.
 

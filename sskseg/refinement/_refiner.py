@@ -31,57 +31,70 @@ _MAPS = 3
 
 
 class SimulatedRefiner(TorchEstimator):
-    """Refine simulated images with unlabeled real ones (simulated and unsupervised learning).
+    """Make simulated images more realistic, with unlabeled real images (refinement).
 
-    The simulator is calibrated to the real images. A small network, conditioned on the labels by
-    spatially-adaptive modulation [2]_, then changes its images until a discriminator cannot
-    distinguish them from real ones; self-regularization keeps labeled objects in place [1]_.
+    First, the simulator is calibrated to the real images. Then a small network changes the
+    simulated images until a discriminator cannot distinguish them from real ones [1]_. The labels
+    control the network through spatially-adaptive modulation [2]_. Self-regularization keeps the
+    labeled objects in place.
 
     Parameters
     ----------
     simulator : object, default=None
-        Has ``sample(n, random_state) -> (X, y)``, one channel, and perhaps ``calibrate(X, y)``.
-        None is ``CellSimulator()``; one that is calibrated already (`variants`) stays as it is.
+        Object with a method ``sample(n, random_state) -> (X, y)``, which draws images of one
+        channel and their labels, and optionally ``calibrate(X, y)``. None is ``CellSimulator()``. A
+        simulator that is already calibrated (it has `variants`) is not changed.
     spatial_ndim : {2, 3}, default=2
-        Of the images.
+        Number of spatial axes of a sample: 2 for images, 3 for volumes.
     self_regularization : float, default=10.0
-        Weight of the changes of blurred intensities and of gradients in objects and on outlines.
+        Weight of the changes that refinement makes to objects and their outlines. Changes of
+        blurred intensities and of gradients count. With a higher weight, images stay closer to the
+        simulation.
     width, depth : int, default=32 and 4
-        Channels of the refiner and of the discriminator's first layer, and blocks of the refiner.
+        Number of channels of the refiner and of the first layer of the discriminator, and number of
+        blocks of the refiner.
     max_steps, time_budget : int and float, default=None
-        Steps (None is 1000, or no limit where there are seconds), and seconds.
+        Number of training steps, and maximum time in seconds. If both are None, there are 1000
+        steps.
     learning_rate : float, default=4e-4
-        Of the discriminator; the refiner's is a quarter of it.
+        Learning rate of the discriminator. That of the refiner is a quarter of it.
     batch_size : int, default=8
+        Number of patches in a training step.
     patch_size : int or "auto", default="auto"
-        "auto" is 128, in three dimensions 32, or the size of the smallest image.
+        Side of the training patches in pixels. "auto" is 128 in two and 32 in three dimensions, or
+        the size of the smallest image if this is smaller.
     device, precision, random_state, warm_start, verbose
-        As for `SemiSupervisedSegmenter`.
+        See `SemiSupervisedSegmenter`.
 
     Attributes
     ----------
     simulator_ : object
-        Calibrated.
+        The calibrated simulator.
     network_ : Refiner
-        On the CPU, in the last state that kept the annotations.
+        The refiner on the CPU, in the last state in which labels were valid.
     n_channels_, patch_shape_ : int and tuple of int
     report_ : dict
-        ``spectrum_realism`` and ``structure_realism``: 1 where logistic regression cannot
-        distinguish patches of refined images from real ones, 0 where it always can (classifier
-        two-sample tests). The former is a test of histogram and power spectrum, which noise without
-        any cell may pass, the latter one of structure. Both on a quarter of the images that no
-        network was trained on, or of the only image. ``spectrum_realism_simulated`` and
-        ``structure_realism_simulated``: of plain simulated images. ``boundary_shift`` (median,
-        pixels), ``boundary_shift_95`` and ``boundary_bias`` (median, positive where objects grew),
-        ``survival`` (share of objects that keep half of their contrast) and ``hallucination`` (new
-        objects in the background, by those that are labeled).
+        The quality of the refined images.
+
+        ``spectrum_realism`` and ``structure_realism`` are 1 if logistic regression cannot
+        distinguish patches of refined images from real ones, and 0 if it always can (classifier
+        two-sample tests). The former uses histograms and power spectra; noise without any cell may
+        pass it. The latter uses structure. Both are measured on a quarter of the images, on which
+        no network was trained, or on a part of a single image. ``spectrum_realism_simulated`` and
+        ``structure_realism_simulated`` are those of the images before refinement.
+
+        ``boundary_shift`` is the median shift of outlines in pixels, ``boundary_shift_95`` its 95th
+        percentile, and ``boundary_bias`` the median with a sign, positive if objects grew.
+        ``survival`` is the share of objects that keep half of their contrast, and ``hallucination``
+        the number of new objects in the background, divided by the number of labeled objects.
     history_ : list of dict
-        ``phase, step, time, adversarial, regularization, discriminator, learning_rate,
-        spectrum_realism, structure_realism, boundary_shift, boundary_bias, survival``.
+        Rows with ``phase``, ``step``, ``time`` (seconds), ``adversarial``, ``regularization``,
+        ``discriminator``, ``learning_rate``, ``spectrum_realism``, ``structure_realism``,
+        ``boundary_shift``, ``boundary_bias`` and ``survival``.
 
     See Also
     --------
-    sskseg.simulation.CellSimulator : What is refined.
+    sskseg.simulation.CellSimulator : The default simulator.
 
     References
     ----------
@@ -143,15 +156,15 @@ class SimulatedRefiner(TorchEstimator):
 
     @with_progress
     def fit(self, X: Any, y: Any = None) -> SimulatedRefiner:
-        """Calibrate the simulator and learn what real images look like.
+        """Calibrate the simulator, and train the refiner.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial)
-            Real images of one channel, about 0 to 1 (see `PercentileScaler`); a list where sizes
-            differ, or an `ImageStack`.
+            Real images with one channel and values of about 0 to 1 (see `PercentileScaler`), a list
+            of images of different sizes, or an `ImageStack`.
         y : array-like of int, default=None
-            Label images; those with labeled objects help to calibrate. Not needed.
+            Label images. If there are labeled objects, they help to calibrate the simulator.
 
         Returns
         -------
@@ -160,15 +173,15 @@ class SimulatedRefiner(TorchEstimator):
         Raises
         ------
         ValueError
-            For input that breaks the contract, or images in which no cell is found.
+            If an argument is invalid, or no cell is detected in the images.
 
         Warns
         -----
         UserWarning
-            If simulated cells are bright where real ones look dark, or the other way round; if
-            training diverged, collapsed (refined images look less real than plain simulated ones)
-            or damaged annotations, and the last good state is kept; if no part of a single small
-            image can be held out.
+            If simulated cells are bright and real ones dark, or the other way round. If training
+            diverged or collapsed (refined images look less real than plain simulated ones), or
+            moved the labeled objects; the refiner then keeps its last valid state. If no part of a
+            single small image can be held out.
         """
         budget = self._budget()
         self._validate_params()
@@ -298,7 +311,7 @@ class SimulatedRefiner(TorchEstimator):
         return self.refine(images, y, random_state=rng)
 
     def transform(self, X: Any) -> ImageStack:
-        """Hand the images on, with this refiner as the simulator.
+        """Return the images, with this refiner as their simulator.
 
         Parameters
         ----------

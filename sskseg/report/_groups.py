@@ -17,7 +17,7 @@ class Group(NamedTuple):
     Parameters
     ----------
     name : str
-        "trained on", "validation" or "new"; "" where it is unknown.
+        "training", "validation" or "new"; "" if it is unknown.
     indices : ndarray of int
     """
 
@@ -26,8 +26,7 @@ class Group(NamedTuple):
 
     def titled(self, text: str) -> str:
         """Append the name to a title."""
-        name = self.name if self.name == "trained on" else f"{self.name} images"
-        return f"{text}, {name}" if self.name else text
+        return f"{text}, {self.name} images" if self.name else text
 
 
 def image_groups(outputs: Any, n_images: int, trained_on: Any) -> list[Group]:
@@ -66,7 +65,7 @@ def image_groups(outputs: Any, n_images: int, trained_on: Any) -> list[Group]:
             f"images {validation.tolist()} are missing in {used.astype(int).tolist()}."
         )
     groups = [
-        Group("trained on", np.setdiff1d(used, validation).astype(np.intp)),
+        Group("training", np.setdiff1d(used, validation).astype(np.intp)),
         Group("validation", validation),
         Group("new", np.setdiff1d(everything, used)),
     ]

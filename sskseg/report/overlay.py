@@ -38,7 +38,7 @@ def draw_outlines(
     spacing: Sequence[float] | None = None,
     unit: str = "µm",
 ) -> Any:
-    """Draw an image with the outlines of true and predicted objects.
+    """Draw an image with the outlines of reference and predicted objects.
 
     Parameters
     ----------
@@ -125,5 +125,5 @@ def outline_handles(has_true, has_pred):
     """Legend handles of the outlines."""
     from matplotlib.lines import Line2D
 
-    shown = ((TRUE_COLOR, "true", has_true), (PREDICTED_COLOR, "predicted", has_pred))
+    shown = ((TRUE_COLOR, "reference", has_true), (PREDICTED_COLOR, "predicted", has_pred))
     return [Line2D([], [], color=color, lw=2, label=label) for color, label, has in shown if has]

@@ -165,8 +165,12 @@ class _Page:
         noun = "channel" if channels == 1 else "channels"
         rows = [
             ("Images", f"{len(self.images)}, {sizes}, {channels} {noun}"),
-            *((each.titled("Images"), f"{len(each.indices)}") for each in self.groups if each.name),
-            ("With annotations in this page", f"{len(self.reference.labeled)}"),
+            *(
+                (f"{g.name.capitalize()} images", f"{len(g.indices)}")
+                for g in self.groups
+                if g.name
+            ),
+            ("Annotated images", f"{len(self.reference.labeled)}"),
         ]
         if self.counts is not None:
             rows.append(("Objects", f"{int(np.sum(self.counts))} counted"))
@@ -222,13 +226,13 @@ class _Page:
                 shown = True
         if shown and self.groups[0].name == "":
             yield paragraph(
-                "Which of these images were trained on is unknown here (trained_on). Scores on "
-                "them are better than on new images."
+                "It is unknown which of these images are training images (trained_on was not "
+                "given). Scores on training images are better than on new images."
             )
         elif shown:
             yield paragraph(
-                "Scores on images that were trained on are better than on new images; on "
-                "validation images, by which weights were chosen, slightly."
+                "Scores on training images are better than on new images. Scores on validation "
+                "images are slightly better, because the weights were chosen on them."
             )
 
     def pictures(self):

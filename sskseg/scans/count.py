@@ -96,63 +96,66 @@ def count_scan(
     Parameters
     ----------
     estimator : Pipeline
-        Fitted: preprocessing, a segmenter, and an `InstanceCounter` at the end. With
-        ``method="contours"`` the counter works on images, and there is no segmenter. Estimators of
-        your own implement `sskseg.scans.protocol`.
+        A fitted pipeline of preprocessing, a segmenter, and an `InstanceCounter` at the end. With
+        ``method="contours"``, the counter works on images, and there is no segmenter. Estimators of
+        your own must implement `sskseg.scans.protocol`.
     source : path, Scan or dask array of shape (*spatial) or (*spatial, n_channels)
-        One scan; a path as `open_scan` takes it. Where segmenter and counter have
-        ``sections="consecutive"``, its first axis counts the sections.
+        One scan: a path or URL that `open_scan` accepts, a `Scan`, or a dask array. If segmenter
+        and counter have ``sections="consecutive"``, the first axis is that of the sections.
     destination : str or path-like
         A folder, or a URL of an object store such as ``s3://bucket/result``. It becomes an OME-Zarr
-        group of labels (NGFF 0.5) [1]_ with their pyramid, beside ``objects.parquet`` and
-        ``objects.csv``, whose first line has the units of columns (``area [micrometer^2]``) if the
-        scan has one.
+        group of labels with a pyramid (NGFF 0.5) [1]_. The tables ``objects.parquet`` and
+        ``objects.csv`` are beside the labels. If the scan has a unit, the first line of the CSV
+        file contains it: ``area [micrometer^2]``.
     block_shape : tuple of int, default=None
-        Pixels of the blocks that are split into objects; None is 2048 x 2048 or 128 x 512 x 512,
-        less where a worker has little memory, in whole chunks of the scan, or the scan; a resumed
-        run keeps its blocks.
+        Size in pixels of the blocks that are split into objects. None is 2048 x 2048, or 128 x 512
+        x 512 in volumes. It is less if a worker has little memory or the scan is smaller, and a
+        multiple of the chunks of the scan. A resumed run keeps its blocks.
     halo : int or tuple of int, default=None
-        Pixels that such a block reads beyond itself, for objects that cross its border; it should
-        exceed their size, with the gaps between their fragments. None is 128 pixels, in volumes 32,
-        with ``method="contours"`` four diameters of the typical object, and at most a quarter of
-        the block. Components (without holes filled or fragments merged) need none.
+        Number of pixels that a block reads beyond its border, for objects that cross it. It should
+        exceed the size of objects, including gaps between their fragments. None is 128 pixels, 32
+        in volumes, and four diameters of the typical object with ``method="contours"``, but at most
+        a quarter of the block. Components need no halo if holes are not filled and fragments are
+        not merged.
     client : distributed.Client, default=None
-        Of a cluster whose workers can open `source` and `destination`; None: threads of this
-        process.
+        Client of a dask cluster whose workers can open `source` and `destination`. None uses
+        threads of this process.
     resume : bool, default=True
-        Resume an earlier call of the same model, source and parameters. False: start anew.
+        Whether to resume an earlier call with the same model, source and parameters. False starts
+        from scratch.
     keep_probabilities : bool, default=False
-        Keep ``destination/probabilities``, and ``destination/cores`` where cores are the seeds of
-        objects; with ``method="contours"`` there are none.
+        Whether to keep ``destination/probabilities``, and ``destination/cores`` if cores are the
+        seeds of objects. With ``method="contours"`` there are no probabilities.
     intensity : bool, default=False
-        Add mean, minimum and maximum of the scan over each object to the table,
-        ``mean_intensity, min_intensity, max_intensity``, or ``mean_intensity_0``, ... of each
-        channel, as `InstanceCounter.measure` does. Blocks with
-        objects are read once more for it, except with ``method="contours"``.
+        Whether to add the mean, minimum and maximum intensity of each object to the table, as
+        ``mean_intensity``, ``min_intensity`` and ``max_intensity``, or for each channel as
+        ``mean_intensity_0`` and so on. Blocks with objects are then read once more, except with
+        ``method="contours"``.
     skip_below : float, default=None
-        Blocks without a pixel above this, in the block or its halo, are background: the network
-        does not run.
+        If no pixel of a block and its halo exceeds this intensity, the block is background, and the
+        network does not run.
     mask : array of bool or int, default=None
-        Of numpy or dask, as large as the scan or coarser, with an axis for each spatial axis of the
-        scan, which it covers. Where it is 0 is background, which cuts objects; blocks in which it
-        is 0 everywhere are neither read nor predicted. NaN and infinities there, where nothing was
-        imaged, are read as 0.
+        Mask of the scan, of numpy or dask. It covers the scan, with the same or a coarser
+        resolution, and has one axis for each spatial axis. Pixels where it is 0 are background;
+        objects are cut at its border. Blocks in which it is 0 everywhere are neither read nor
+        predicted. NaN and infinities of the scan are allowed where the mask is 0.
     n_workers : int, default=None
-        Threads where there is no client; None is one for each core. On CPUs each runs a network by
-        itself, with one thread of torch, if they are as many as threads of torch and all fit in
-        half of the memory. Else, as on a GPU, the network runs in one of them at a time, and
-        meanwhile others split, measure and write.
+        Number of threads, if there is no client. None is the number of cores. On CPUs, each thread
+        runs its own network, with one thread of torch, if there are as many workers as threads of
+        torch and all networks fit in half of the memory. Otherwise, and on a GPU, one network runs
+        at a time, while other threads split, measure and write.
     shard : (int, int), default=None
-        Index of this process, from 0, and the number of processes that count the scan together:
-        each is a call with the same arguments and a `destination` that all can write to. They share
-        the blocks without a scheduler; if one is killed, others take over its blocks. Every call
-        returns the whole result. It excludes `client` and ``resume=False``.
+        Index of this process (from 0), and number of processes that count the scan together. Each
+        process makes the same call, with a `destination` that all can write to. They share the
+        blocks without a scheduler. If a process is killed, others take over its blocks. Each call
+        returns the whole result. Not available with `client` or ``resume=False``.
     verbose : bool, default=False
-        Show a progress bar: voxels and voxels per second, blocks, objects so far, time left.
+        Whether to show a progress bar with voxels, voxels per second, blocks, objects so far, and
+        the remaining time.
     storage_options : dict, default=None
-        Of `destination` and `source` where they are URLs: options of the file system of fsspec,
-        such as ``endpoint_url``, ``key`` and ``secret`` of s3. What is not given comes from the
-        environment. A scan with other options is opened by `open_scan`.
+        Options of the file system of fsspec, if `destination` or `source` is a URL: for example
+        ``endpoint_url``, ``key`` and ``secret`` of S3. Missing options are read from the
+        environment. If the scan needs other options than the destination, open it with `open_scan`.
 
     Returns
     -------
@@ -161,23 +164,24 @@ def count_scan(
     Raises
     ------
     ValueError
-        For an unsuitable estimator or source, and a destination that holds something else; before
-        anything is written. Also if another process is the same shard.
+        If the estimator or the source is unsuitable, or the destination holds something else.
+        Nothing was written then. Also if another process runs the same shard.
     PermissionError
         If an object store refuses the credentials.
     ScanError
-        If blocks failed for good; all others are finished.
+        If blocks failed repeatedly. All blocks that do not need them are finished.
     PredictionStopped
-        If a callback of `sskseg.training.prediction_callbacks` asked to stop: another call resumes.
+        If a callback of `sskseg.training.prediction_callbacks` requested a stop. Another call
+        resumes the run.
 
     Warns
     -----
     UserWarning
-        If objects are cut (see `ScanResult`), or NGFF does not have the unit of the scan.
+        If objects are cut (see `ScanResult`), or NGFF does not support the unit of the scan.
 
     Notes
     -----
-    The scan is processed in tasks, each a function of one block:
+    The scan is processed in tasks. Each task is a function of one block:
 
     1. *predict*: the network predicts blocks with its own halo, so that probabilities are those of
        the whole scan in memory;
@@ -190,17 +194,17 @@ def count_scan(
     6. *write*: the labels of each block are written under their final ids, and
     7. *downsample*: coarser levels of the labels are written.
 
-    After each task the result of a block is in a ledger, with a checksum: a run that is killed
-    resumes with the blocks that are missing or damaged.
+    After each task, the result of a block is entered in a ledger, with a checksum. If a run is
+    killed, the next call computes only blocks that are missing or damaged.
 
-    With ``method="contours"`` there is no *predict*. Each block is read once, with `halo` and the
-    receptive field of the network beyond that, from a multiple of the network's stride on, so that
-    the detector finds in it what it finds in the whole scan (up to the last digit of float32
-    numbers, which may depend on the size of what is convolved; and where an eighth of a tile of
-    `predict` covers the receptive field, as it does up to a depth of 4). ``score``,
-    ``contour_area``, ``perimeter`` and ``polygon`` are those of `InstanceCounter.measure`. For an
-    object in several blocks, score and outline are means over the blocks, weighted by the pixels
-    that each writes; the blocks agree unless the object is listed in `cut`.
+    With ``method="contours"`` there is no *predict*. Each block is read once, with `halo` and,
+    beyond that, the receptive field of the network. Blocks begin at multiples of the stride of the
+    network, so that the detector finds the same objects as in the whole scan. Results are equal up
+    to rounding of float32, if an eighth of a tile of `predict` covers the receptive field, which is
+    true up to a depth of 4. ``score``, ``contour_area``, ``perimeter`` and ``polygon`` are those of
+    `InstanceCounter.measure`. If an object lies in several blocks, its score and outline are means
+    over the blocks, weighted by the number of pixels that each block writes. The blocks agree
+    unless the object is listed in `cut`.
 
     References
     ----------

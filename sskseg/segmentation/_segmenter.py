@@ -60,146 +60,155 @@ class SemiSupervisedSegmenter(TorchEstimator):
     ----------
     network : {"auto", "unet-shuffle", "unet", "unet-valid", "unet-lite", "dmcn"}, callable or \
 torch.nn.Module, default="auto"
-        Architecture of the network. For the names see `sskseg.nn.make_network`; a network that is
-        built by its name starts from random weights. "auto" is "unet-shuffle". It starts from the
-        network of a trained model if this predicts the labels well, see Notes. A callable
+        Architecture of the network. `sskseg.nn.make_network` describes the names; a network with a
+        name starts from random weights. "auto" is "unet-shuffle", and starts from the network of a
+        trained model if this model predicts the labels well, see Notes. A callable
         ``(in_channels, out_channels, *, width, depth, ndim) -> torch.nn.Module``, such as a
-        `sskseg.nn.PretrainedEncoder`, is called; a module is copied. See `sskseg.nn.protocol` for
-        the attributes of a module of your own: without ``stride`` and ``reach`` it is run on whole
-        images. In training it may return a tuple; elements after the first are outputs of auxiliary
-        heads, whose loss has a weight that decays from 1 to 0.001.
+        `sskseg.nn.PretrainedEncoder`, is called to build the network. A module is copied.
+        `sskseg.nn.protocol` lists the attributes that a module of your own can have. Without
+        ``stride`` and ``reach``, images are predicted as a whole. In training, a module may return
+        a tuple: its output, then the outputs of auxiliary heads. The weight of their loss decays
+        from 1 to 0.001.
     semi_supervision : {"auto", "section-mean", "continuity", "consistency", "self-training", \
 "mean-teacher"}, \
 SemiSupervisedMethod, tuple of them or None, default="auto"
-        Methods that learn from unlabeled pixels; None: only labeled ones are used. A name stands
-        for the method with its default parameters, see `sskseg.segmentation.semi_supervised`.
-        "auto": with neighboring sections `SectionMean`; `SelfTraining` and `Continuity` if less
-        than 1.5 sections are labeled (those up to eight positions apart count once); `SelfTraining`
-        without neighboring sections; and None if at least half of every sample is labeled.
+        Methods that use unlabeled pixels. A name stands for the method with its default parameters,
+        see `sskseg.segmentation.semi_supervised`. None trains on labeled pixels only. "auto"
+        chooses: `SectionMean` for neighboring sections of which at least 1.5 are labeled;
+        `SelfTraining` and `Continuity` for neighboring sections of which fewer are labeled;
+        `SelfTraining` for independent images; no method if at least half of every sample is
+        labeled. Labeled sections up to eight positions apart count once.
     finetune : {"last", "all", "gradual"}, default="all"
-        How to fine-tune the backbone of an `ImageStack` (see `ProxyPretrainer`), whose `network`,
-        `width` and `depth` are taken over. "last": only the last level and the head are trained
-        (batch normalization uses the statistics of the new images throughout). "all": all layers,
-        pretrained ones with half the learning rate. "gradual": the last ones first, and after 30 %
-        of the training all of them with half the learning rate.
+        How to fine-tune the backbone of an `ImageStack`, such as that of a `ProxyPretrainer`.
+        `network`, `width` and `depth` are those of the backbone. "last" trains only the last level
+        and the head, and batch normalization uses the statistics of the new images. "all" trains
+        all layers; pretrained layers have half the learning rate, and a fifth of all rates is used
+        if the backbone already predicts the same outputs (`sskseg.models.PretrainedBackbone`).
+        "gradual" trains the last layers first, and all layers after 30 % of the training, as "all"
+        does.
     spatial_ndim : {2, 3}, default=2
-        Spatial axes of one sample.
+        Number of spatial axes of a sample: 2 for images, 3 for volumes.
     target : {"instances", "classes"}, default="instances"
         ``"instances"``: different values of `y` are different objects, and the foreground is
         ``y > 0``. If 1 is the only positive value, `y` is a mask, whose connected components are
         the objects. ``"classes"``: the values are classes.
     sections : {"independent", "consecutive"}, default="independent"
-        ``"consecutive"``: samples are sections in z order (see `positions` of `fit`), and the
-        network reads neighboring sections as further channels.
+        With ``"consecutive"``, samples are sections in z order (see `positions` of `fit`), and the
+        network reads neighboring sections as additional channels.
     section_context : int, default=2
-        Sections on each side that are read, if they are consecutive.
+        Number of neighboring sections on each side that the network reads, if sections are
+        consecutive.
     loss : "auto" or SegmentationLoss, default="auto"
-        "auto" is ``SegmentationLoss()``.
+        Loss to minimize. "auto" is ``SegmentationLoss()``.
     width : int, default=None
-        Channels of the network's first level. None is the width of the network, see
-        `sskseg.nn.make_network`: 16 for "unet-shuffle".
+        Number of channels in the first level of the network. None is the default of the network, 16
+        for "unet-shuffle" (see `sskseg.nn.make_network`).
     depth : int, default=None
-        Number of poolings, each of which halves the resolution. None is the depth of the network,
-        see `sskseg.nn.make_network`: 4 for "unet-shuffle".
+        Number of poolings, each of which halves the resolution. None is the default of the network,
+        4 for "unet-shuffle" (see `sskseg.nn.make_network`).
     max_steps : int, default=None
-        Training steps; None is 1000, or no limit where `time_budget` is given. `Continuity` trains
-        its network for up to a quarter more.
+        Number of training steps. None is 1000 without a `time_budget`, and unlimited with one.
+        `Continuity` trains its own network for up to a quarter more.
     time_budget : float, default=None
-        Seconds that `fit` may take; the learning-rate schedule is complete when it ends. To
-        learn from unlabeled images, all training images are predicted two to four times, which
-        is not interrupted: "auto" does without where two times would take more than three tenths
-        of the time, and the third and the fourth are left out where they would exceed that.
+        Maximum time of `fit` in seconds. The learning-rate schedule is complete at its end. Some
+        methods predict all training images two to four times to use unlabeled images. These
+        predictions are not interrupted. "auto" uses no such method if two predictions would take
+        more than three tenths of the time. The third and the fourth are skipped if they would
+        exceed this share.
     learning_rate : float, default=5e-3
-        The maximum of a schedule that rises and falls. Convolution kernels are trained by Muon
-        [1]_, whose updates are as large as those of Adam, and all other parameters by AdamW.
+        Maximum of a schedule that rises and then falls. Convolution kernels are trained by Muon
+        [1]_, with updates as large as those of Adam, and all other parameters by AdamW.
     batch_size : int, default=4
-        Patches of a training step.
+        Number of patches in a training step.
     patch_size : int, tuple of int or "auto", default="auto"
-        Side of the training patches in pixels; "auto" is 256 in the plane and 64 in a volume, or
-        the size of the smallest image. For a network with valid padding the size of its input, of
-        which the middle is trained on; "auto" then adds the margin on both sides.
+        Side of the training patches in pixels. "auto" is 256 in two and 64 in three dimensions, or
+        the size of the smallest image if this is smaller. For a network with valid padding, it is
+        the size of the input; only the middle of a patch has an output. "auto" then adds the margin
+        on both sides.
     augmentation : {"full", "dihedral"}, dict, Augmentation or None, default="full"
-        How training patches are changed, see `sskseg.images.augmentation.Augmentation`; a dict
-        changes fields of "full". Patches are augmented more and more often in the first thousand
-        steps.
+        Augmentation of the training patches, see `sskseg.images.augmentation.Augmentation`. A dict
+        changes fields of "full". The share of augmented patches grows in the first thousand steps.
     validation_fraction : float in [0, 1), default=0.1
-        Share of the labeled samples that is held out as the validation set, to choose the best
-        weights and to calibrate probabilities; whole samples only, and of consecutive sections a
-        contiguous block at the end of each stack. With fewer than 5 labeled samples all are
-        trained on.
+        Share of the labeled samples in the validation set. It selects the best weights and
+        calibrates the probabilities. Whole samples are held out; of consecutive sections, a
+        contiguous block at the end of each stack. With fewer than 5 labeled samples there is no
+        validation set.
     patience : int, default=None
-        Early stopping: stop after so many validations without improvement; there are ten in the
-        second half of the training.
+        Early stopping: number of validations without improvement after which training stops. There
+        are ten validations, all in the second half of the training. None never stops early.
     test_time_augmentation : bool, default=False
-        Average predictions over flips and quarter turns: slower by 8 (16 in volumes). Sections that
-        are averaged or corrected by their neighbors are predicted in one orientation each, by
-        their position (unless `augmentation` excludes turns); where at least as many sections are
-        averaged as there are orientations, this parameter changes nothing.
+        Whether to average predictions over flips and quarter turns. Prediction takes 8 times as
+        long (16 times in volumes). If sections are averaged or corrected with their neighbors, each
+        section is predicted in one orientation, chosen by its position (unless `augmentation`
+        excludes turns). The parameter has no effect if as many sections are averaged as there are
+        orientations.
     device : str, default="auto"
-        "auto" is the GPU if there is one.
+        Device of training and prediction. "auto" is the GPU if there is one.
     precision : {"auto", "float32", "bfloat16"}, default="auto"
-        "auto" is bfloat16 where the hardware computes it natively.
+        Number format of the network. "auto" is bfloat16 if the hardware computes it natively.
     random_state : int, RandomState, Generator or None, default=None
-        Seed: with the same one, `max_steps`, threads and machine (CPU) the result is the same to
-        the bit.
+        Seed. The same seed, `max_steps` and number of threads give bit-identical results on the
+        same machine (CPU).
     warm_start : bool, default=False
-        Start from the network of the last `fit`.
+        Whether to start from the network of the last `fit`.
     verbose : bool, default=False
-        Show a progress bar.
+        Whether to show a progress bar.
 
     Attributes
     ----------
     network_ : torch.nn.Module
-        On the CPU.
+        The trained network, on the CPU.
     classes_ : ndarray
         With ``target="classes"``, the values of `y` in the order of `predict_proba`'s last axis.
     n_channels_ : int
     channel_mean_, channel_std_ : ndarray of shape (n_channels,)
-        Fixed in `fit`; images are standardized by them.
+        Mean and standard deviation of each channel in the images of `fit`. They standardize all
+        images.
     history_ : list of dict
-        ``phase`` ("network", then "continuity", whose steps and time start anew), ``step, time,
-        loss, learning_rate`` and perhaps ``validation_score`` (Dice).
+        Rows with ``phase``, ``step``, ``time`` (seconds), ``loss``, ``learning_rate``, and after a
+        validation ``validation_score`` (Dice). The phases are "network", and "continuity" if a
+        second network is trained; steps and time of each phase start at 0.
     semi_supervision_ : tuple of str
-        Names of the methods that were used.
+        Names of the methods that `fit` used.
     semi_supervision_reason_ : str
-        Why.
+        Why `fit` used these methods.
     continuity_ : torch.nn.Module or None
-        The network that averages sections, or corrects them by their neighbors, on the CPU.
+        Network that averages sections, or corrects them with their neighbors, on the CPU.
     continuity_context_ : int
-        Sections on each side that resemble the one between them, see `SectionMean`. Pseudo-labels
-        come from the mean over them, and `continuity_` reads them.
+        Number of sections on each side that resemble the section between them, see `SectionMean`.
+        `continuity_` reads these sections, and pseudo-labels are computed from their mean.
     transduction_ : ndarray of int, shape (n_samples, *spatial), list of ndarray, or None
-        Labels and pseudo-labels of the training images, 0 and 1 or classes; -1 where the
-        probability of a pseudo-label is below 0.75 (of sections, in the mean over neighbors) or
-        `sskseg.morphology.enforce_continuity` disagrees, and in samples of weight 0. None without
-        semi-supervision, and after `load`.
+        Labels and pseudo-labels of the training images: 0 and 1, or classes. Pixels are -1 if the
+        probability of the pseudo-label is below 0.75 (in sections, that of the mean over
+        neighbors), if `sskseg.morphology.enforce_continuity` disagrees, and in samples of weight 0.
+        None without semi-supervised learning, and after `load`.
     calibration_ : ndarray of float, shape (2,) or (1 + n_classes,)
-        Slope and offset of the foreground's logits, by which probabilities are calibrated (Platt
-        scaling [2]_); with ``target="classes"`` one slope, and the offset of each class [3]_.
-        Fitted on the labeled pixels of the validation set; a slope of 1 and offsets of 0 without
-        one. All predictions use it.
+        Slope and offset of the logits of the foreground, which calibrate the probabilities (Platt
+        scaling [2]_). With ``target="classes"``, one slope, and an offset for each class [3]_. They
+        are fitted on the labeled pixels of the validation set. Without a validation set, the slope
+        is 1 and the offsets are 0. All predictions use them.
     validation_indices_ : ndarray of int
-        Samples of the validation set.
+        Indices of the samples in the validation set.
     architecture_ : tuple of (network, width, depth), or None
-        Of the backbone that the network started from.
+        `network`, `width` and `depth` of the backbone that the network started from.
     trained_model_ : str or None
-        With ``network="auto"``, name of the trained model that the network started from.
+        Name of the trained model that the network started from, with ``network="auto"``.
     spacing_ : tuple of 3 floats, or None
-        Size of a voxel, relative to its size in the plane, where `X` has a ``spacing`` (see
-        `ImageStack`) and voxels are no cubes. Weights between close objects, distances to borders
-        and discs of points are measured by it, and U-Nets with same padding (without a backbone)
-        pool along z only from the level on at which voxels are about cubic.
+        Size of a voxel along (z, y, x), relative to its size in the plane. It is set if `X` has a
+        ``spacing`` (see `ImageStack`) and voxels are not cubes. Weights between close objects,
+        distances to borders and the discs of points then have this scale. U-Nets with same padding
+        (without a backbone) pool along z only at levels where voxels are about cubic.
     has_cores_ : bool
-        Whether "core" is among the terms of the loss, and `transform` returns cores.
+        Whether the loss has the term "core". `transform` then also returns probabilities of cores.
     object_size_ : float or None
-        Diameter of objects, pixels, to which images are resampled; see `Augmentation`. That of the
-        backbone, if this has one.
+        Diameter of objects in pixels to which images are resampled (see `Augmentation`), or that of
+        the backbone if it has one. None: images are not resampled.
     label_offset_ : ndarray of shape (2,), or None
-        Position of labels less that of what they label, pixels along y and x, see
-        `SegmentationLoss`. Images are displaced by it in training and prediction, so that all
-        predictions lie where labels lie. None: not at all.
+        Estimated shift between labels and images, in pixels along (y, x), see `SegmentationLoss`.
+        Images are shifted by it in training and prediction, so that predictions have the same
+        position as the labels. None: no shift.
     patch_shape_ : tuple of int
-        Size of the training patches.
+        Size of the training patches in pixels.
 
     See Also
     --------
@@ -318,26 +327,27 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     def fit(
         self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None
     ) -> SemiSupervisedSegmenter:
-        """Learn from labeled and unlabeled pixels.
+        """Train on labeled and unlabeled pixels.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
-            Or a list of images of different sizes, or an `ImageStack`. If that carries a simulator,
-            64 of its images are trained on, too: half of the patches at first, and in the end none
-            if ten real images are labeled, and more if fewer are; all if none is.
+            Images, a list of images of different sizes, or an `ImageStack`. If the `ImageStack` has
+            a simulator, 64 simulated images are added to the training images. At first, half of the
+            patches are simulated. At the end, none are if ten real images are labeled, and more if
+            fewer are labeled. If no real image is labeled, all patches are simulated.
         y : array-like of int, shape (n_samples, *spatial)
-            -1 unlabeled, 0 background, > 0 object or class. A list may hold None for an
-            unlabeled sample, and points, of shape (k, spatial_ndim), for one in which every object
-            is marked by a point (see `Annotations` for their radius). With a simulator nothing
-            needs to be labeled.
+            -1 is unlabeled, 0 is background, and positive numbers are objects or classes. In a
+            list, None is an unlabeled sample, and an array of shape (k, spatial_ndim) contains one
+            point for each object (see `Annotations` for their radius). With a simulator, all
+            samples may be unlabeled.
         positions : array-like of int, shape (n_samples,), default=None
-            Of consecutive sections along z: two are neighbors exactly if they differ by one. None
-            is ``0, 1, ...``.
+            Positions of consecutive sections along z, as whole numbers. Two sections are neighbors
+            if their positions differ by one. None is ``0, 1, ...``.
         sample_weight : array-like of shape (n_samples,), default=None
-            A sample of weight 2 is drawn twice as often. One of weight 0 is left out of everything:
-            labels, pseudo-labels, validation set, channel statistics and patch size. It is only
-            read as a neighbor of other sections.
+            Weight of each sample. A sample of weight 2 is drawn twice as often. A sample of weight
+            0 is not used for training, pseudo-labels, the validation set, channel statistics or the
+            patch size. The network only reads it as a neighbor of other sections.
 
         Returns
         -------
@@ -346,7 +356,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         Raises
         ------
         ValueError
-            For input that breaks the contract, before training starts.
+            If an argument is invalid. Nothing was trained then.
         FloatingPointError
             If training diverges.
         """

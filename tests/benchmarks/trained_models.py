@@ -150,35 +150,37 @@ CC0 = "Data Science Bowl 2018, stage 1 (BBBC038, CC0)"
 RECIPES = {
     "nuclei": Recipe(
         fluorescence, 8000, "Counts nuclei in fluorescence images.",
-        "fluorescence, bright nuclei on dark, one channel, 7 to 50 pixels across",
+        "fluorescence, bright nuclei on a dark background, 7 to 50 pixels wide; one channel",
         f"{CC0}: 211 of 271 gray fluorescence images; 60 were held out",
-        ["bright-field and stained tissue: other models, or a fit of your own",
-         "nuclei that overlap in projections are separated by outlines only"],
+        ["not for bright-field images or stained tissue: use another model, or train your own",
+         "nuclei that overlap in a projection are separated only by the shape of their outline"],
         unlike_nuclei,
     ),
     "nuclei-stained": Recipe(
         stained, 3000, "Counts nuclei in stained tissue (RGB).",
         "bright-field RGB of stained tissue, such as hematoxylin and eosin",
         f"{CC0}: 40 of 54 images of stained tissue; 14 were held out",
-        ["few images of few tissues: compare counts by eye before you trust them"],
+        ["trained on few images of few tissues: check counts by eye before you trust them"],
     ),
     "cells-simulated": Recipe(
-        simulated_cells, 4000, "Counts bright cells on dark; learned from simulated images alone.",
+        simulated_cells, 4000,
+        "Counts bright cells on a dark background; trained on simulated images only.",
         "one channel, bright cells of 8 to 40 pixels on a darker background",
         "400 images of CellSimulator with random parameters; no real image",
-        ["a start where nothing is labeled: models that learned from labels of such images are "
-         "better, on unlike ones much",
-         "does not check whether images are like those of training: real ones never are"],
+        ["for a start without labels: models trained on labels of your images are better, and much "
+         "better if these differ from the simulated images",
+         "has no domain check: real images always differ from its simulated training images"],
         real=real_cells,
     ),
     "junctions-simulated": Recipe(
         simulated_junctions, 3000,
-        "Counts neuromuscular junctions; learned from simulated images alone.",
-        "two channels: junctions, and autofluorescence; junctions of 14 to 50 pixels; planes",
+        "Counts neuromuscular junctions; trained on simulated images only.",
+        "single planes with two channels, junctions and autofluorescence; junctions 14 to 50 pixels "
+        "wide",
         "300 images of make_neuromuscular_junctions with random parameters; no real image",
-        ["never compared with a labeled scan of real muscle",
-         "planes only: fragments of a junction in other planes count again",
-         "does not check whether images are like those of training: real ones never are"],
+        ["never compared with labels of real muscle",
+         "counts single planes: a junction in several planes is counted in each of them",
+         "has no domain check: real images always differ from its simulated training images"],
         real=dict,
     ),
 }  # fmt: skip
@@ -217,7 +219,7 @@ def milliseconds(model, channels):
 
 
 def evaluate(model, recipe, X, y):
-    """Figures of held-out images; shares of images that are said to be unlike those of training."""
+    """Scores on held-out images, and shares of images that the domain check warns about."""
     check, model = (model[0], model[1:]) if recipe.real is None else (None, model)
     rows = []
     for name, augmented in (("", False), (", segmenter__test_time_augmentation=True", True)):
@@ -228,10 +230,10 @@ def evaluate(model, recipe, X, y):
         rows += [{"data": name, **scores(model, *pair)} for name, pair in recipe.real().items()]
         return rows
     share = float((check.predict(X) == -1).mean())
-    rows.append({"data": "held-out images", "said to be unlike": round(share, 3)})
+    rows.append({"data": "held-out images", "share with a domain warning": round(share, 3)})
     for name, images in recipe.unlike().items():
         share = float((check.predict(images) == -1).mean())
-        rows.append({"data": name, "said to be unlike": round(share, 3)})
+        rows.append({"data": name, "share with a domain warning": round(share, 3)})
     return rows
 
 

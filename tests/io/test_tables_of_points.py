@@ -39,6 +39,13 @@ def test_slices_count_from_1(points_of):
     assert points_from_table(table, 3).tolist() == [[6, 3, 2.5]]
 
 
+def test_imagej_appends_the_name_of_a_roi_to_the_name_of_the_image(points_of):
+    text = " ,Label,X,Y\n1,a b.tif:0001-0002,2,1\n2,a b.tif:0003-0004,4,3\n3,c.tif,5,6\n"
+    assert points_of(text, ["a b", "c"]) == [[[1, 2], [3, 4]], [[6, 5]]]
+    with pytest.raises(ValueError, match=r"points of 'a:3', which pairs with no image of 'a'"):
+        points_of("Label,X,Y\na:3,1,2\n", ["a"])
+
+
 @pytest.mark.parametrize("column", ["z", "Slice", "Frame", "t"])
 def test_points_of_several_planes_are_not_those_of_one(points_of, column):
     with pytest.raises(ValueError, match=rf"a\.csv has points of several .*\['{column}'\]"):

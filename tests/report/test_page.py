@@ -229,20 +229,20 @@ def test_images_that_were_trained_on_stand_apart(pipeline, cells, tmp_path):
     path = report.html(pipeline, X, y, tmp_path / "page.html", trained_on=[0, 1])
     found = read(path)
     texts = found.texts
-    assert "Images, trained on" in texts
-    assert "Images, new images" in texts
+    assert "Training images" in texts
+    assert "New images" in texts
     scaled = pipeline[0].transform(X)
-    for caption, rows in (("Scores, trained on", [0, 1]), ("Scores, new images", [2, 3])):
+    for caption, rows in (("Scores, training images", [0, 1]), ("Scores, new images", [2, 3])):
         dice = pipeline[1].score(scaled[rows], y[rows])
         assert f"{dice:.4g}" in table_rows(found, caption)
     counts = table_rows(found, "Counts, 4 rows")
-    assert counts.count("trained on") == counts.count("new") == 2
+    assert counts.count("training") == counts.count("new") == 2
     alts = found.attributes("alt")
-    assert sum("Outlines of objects, trained on" in words for words in alts) == 1
+    assert sum("Outlines of objects, training images" in words for words in alts) == 1
     assert sum("Outlines of objects, new images" in words for words in alts) == 1
     unknown = "".join(read(report.html(pipeline, X, y, path)).texts)
-    assert "Which of these images were trained on is unknown" in unknown
-    assert "Which of these" not in "".join(
+    assert "It is unknown which of these images are training images" in unknown
+    assert "It is unknown which" not in "".join(
         read(report.html(pipeline, X, y, path, trained_on=[])).texts
     )
 
@@ -257,7 +257,7 @@ def test_validation_images_stand_apart(cells, tmp_path):
     path = tmp_path / "page.html"
     found = read(report.html(model, X, y, path, trained_on=range(5)))
     counts = table_rows(found, "Counts, 6 rows")
-    assert counts.count("trained on") == 4
+    assert counts.count("training") == 4
     assert counts[counts.index(f"image {held_out}") + 2] == "validation"
     assert counts[counts.index("image 5") + 2] == "new"
     for wrong, error in (

@@ -95,11 +95,14 @@ def test_auto_depends_on_the_data():
     stack, gaps = np.arange(3), np.arange(3) * 2
     methods, reason = chosen("auto", labels, stack, True)
     assert methods == ("self-training", "continuity")
-    assert reason == "2 of 3 samples are not fully labeled; up to 3 are neighboring sections"
+    assert reason == (
+        "2 of 3 training samples are not fully labeled; "
+        "the longest run of neighboring sections has 3"
+    )
     ends = [labels[0], *[labels[1]] * 8, labels[0]]
     methods, reason = chosen("auto", ends, np.arange(10), True)
     assert methods == ("section-mean",)
-    assert reason.endswith("; labels of 2 sections, far from each other")
+    assert reason.endswith("; the labels amount to 2 sections (close ones count once)")
     half = np.where(np.arange(4) < 2, 0, -1) * np.ones((4, 1), int)
     speck = np.full((4, 4), -1)
     speck[0, 0] = 0  # before two whole sections, in any order
@@ -115,7 +118,7 @@ def test_auto_depends_on_the_data():
         assert "no two are neighboring" in reason
     assert chosen((), labels, stack, True)[0] == ()
     assert chosen(("consistency",), labels, stack, True) == (
-        ("consistency",), "as asked for"
+        ("consistency",), "as requested"
     )  # fmt: skip
     X, y = tubes(3)
     for methods in (("continuity",), ("self-training", "continuity")):

@@ -122,20 +122,20 @@ def choose_methods(methods: list[SemiSupervisedMethod] | str, data: TrainingData
         return _choose_automatically(labels, positions, longest, sum(unlabeled))
     usable = [method for method in methods if longest > 1 or not method.needs_neighbors]
     if len(usable) < len(methods):
-        return Choice(usable, "as asked for; no two training samples are neighboring sections")
-    return Choice(methods, "as asked for")
+        return Choice(usable, "as requested; no two training samples are neighboring sections")
+    return Choice(methods, "as requested")
 
 
 def _choose_automatically(labels, positions, longest, n_unlabeled):
     if not any(is_mostly_unlabeled(label) for label in labels):
         return Choice([], "every sample is mostly labeled, and unlabeled pixels are ignored")
-    reason = f"{n_unlabeled} of {len(labels)} samples are not fully labeled"
+    reason = f"{n_unlabeled} of {len(labels)} training samples are not fully labeled"
     if longest < 2:
         return Choice([SelfTraining()], f"{reason}; no two are neighboring sections")
-    reason += f"; up to {longest} are neighboring sections"
+    reason += f"; the longest run of neighboring sections has {longest}"
     n_labeled = _labeled_sections(labels, positions)
     if n_labeled >= _MIN_LABELED_SECTIONS:
-        reason += f"; labels of {n_labeled:.3g} sections, far from each other"
+        reason += f"; the labels amount to {n_labeled:.3g} sections (close ones count once)"
         return Choice([SectionMean()], reason)
     return Choice([SelfTraining(), Continuity()], reason)
 
@@ -146,7 +146,7 @@ def longest_run(positions: np.ndarray | None) -> int:
 
 
 def _labeled_sections(labels, positions):
-    """Labeled area, in sections; those so near that they are averaged together count once."""
+    """Return the labeled area in sections. Sections that are averaged together count once."""
     shares: dict[float, float] = {}
     for index in np.argsort(positions):
         share = float(np.mean(labels[index] >= 0))
