@@ -27,6 +27,7 @@ _HOMES = {
     "count_scorer": "model_selection",
     "cross_val_sections": "model_selection",
     "dice_scorer": "model_selection",
+    "suggest_samples": "model_selection",
 }
 __all__ = sorted(_HOMES)
 

@@ -64,7 +64,7 @@ def suggest_samples(X: Any, n: int, *, y: Any = None, spatial_ndim: int = 2) -> 
 
     >>> import numpy as np
     >>> from sskseg.datasets import make_cells
-    >>> from sskseg.model_selection import suggest_samples
+    >>> from sskseg import suggest_samples
     >>> small, _ = make_cells(n_samples=9, shape=(96, 96), radius=5, random_state=0)
     >>> large, _ = make_cells(n_samples=3, shape=(96, 96), radius=14, random_state=1)
     >>> indices = suggest_samples(np.concatenate([small, large]), 2)

@@ -33,7 +33,7 @@ def normalize_size(
 ) -> TrainingData:
     """Resample training data to one size of objects if it is wanted.
 
-    Sets `object_size_` of the segmenter: the diameter, pixels, or None. With "auto" it is that of
+    Sets `object_size_` of the segmenter: the diameter, pixels, or None; and `object_diameter_`. With "auto" it is that of
     the backbone if this has one, which knows objects of that size only. Else it is 24 if the
     typical diameters of the objects in labeled images (at least 5, or simulated ones count, too)
     differ by a factor of 2, from their 10th to their 90th percentile. A warm start keeps that of
@@ -52,7 +52,7 @@ def normalize_size(
     setting, diameters = check_augmentation(segmenter.augmentation).object_size, None
     _check_setting(segmenter, setting)
     if not (segmenter.warm_start and hasattr(segmenter, "object_size_")):
-        segmenter.object_size_ = None
+        segmenter.object_size_ = segmenter.object_diameter_ = None
         if _applies(segmenter) and setting is not None:
             diameters = _diameters(data)
             known = getattr(backbone, "object_size", None) if setting == "auto" else None
@@ -60,6 +60,7 @@ def normalize_size(
     if segmenter.object_size_ is None:
         return data
     diameters = _diameters(data) if diameters is None else diameters
+    segmenter.object_diameter_ = _common_diameter(diameters)
     return resample_data(data, segmenter.object_size_, diameters)
 
 
@@ -102,8 +103,16 @@ def _chosen_size(setting, diameters, n_real):
     known = diameters[is_known]
     if len(known) < _MIN_SAMPLES:
         return None
+    return _DIAMETER if _common_diameter(known) is None else None
+
+
+def _common_diameter(diameters):
+    """Typical diameter in all images; None if it is unknown or differs by a factor of 2."""
+    known = diameters[np.isfinite(diameters)]
+    if not known.size:
+        return None
     small, large = np.percentile(known, (10, 90))
-    return _DIAMETER if large / small >= _MIN_RATIO else None
+    return float(np.median(known)) if large / small < _MIN_RATIO else None
 
 
 def resample_data(data: TrainingData, object_size: float, diameters: np.ndarray) -> TrainingData:
@@ -134,12 +143,30 @@ def resample_data(data: TrainingData, object_size: float, diameters: np.ndarray)
     return replace(data, images=images, labels=labels)
 
 
-def warn_of_scans(object_size: float | None) -> None:
-    """Warn that a scan is predicted at its own magnification."""
-    if object_size is not None:
+def scan_magnification(segmenter: SemiSupervisedSegmenter) -> float:
+    """Return the magnification at which the objects of a scan have the size of those of training.
+
+    The objects of a scan should be as large as those of the images of `fit`. Warns if these are of
+    different sizes, or unknown, so that the scan is predicted as it is.
+
+    Parameters
+    ----------
+    segmenter : SemiSupervisedSegmenter
+        With `object_size_` and `object_diameter_`.
+
+    Returns
+    -------
+    float
+    """
+    object_size, diameter = segmenter.object_size_, segmenter.object_diameter_
+    if object_size is not None and diameter is None:
         warnings.warn(
             "The segmenter resamples images so that their objects have a diameter of "
-            f"{object_size:g} pixels. A scan is not resampled: its objects should have about this "
-            "size. augmentation={'object_size': None} trains on images as they are.",
+            f"{object_size:g} pixels, and was trained on images with objects of different sizes. A "
+            "scan is not resampled: its objects should have about this size. "
+            "augmentation={'object_size': None} trains on images as they are.",
             stacklevel=4,
         )
+    if object_size is None or diameter is None:
+        return 1.0
+    return float(magnification(diameter, object_size))

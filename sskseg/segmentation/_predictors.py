@@ -17,6 +17,7 @@ from ..inference import (
     tile_settings,
 )
 from ..inference.object_size import SizedPredictor
+from ..nn.resampled import ResampledNetwork
 
 if TYPE_CHECKING:
     from ._segmenter import SemiSupervisedSegmenter
@@ -57,9 +58,15 @@ def section_predictor(
     block_shape: tuple[int, ...] | None = None,
     *,
     with_cores: bool = False,
+    factor: float = 1.0,
 ) -> SectionPredictor:
-    """Return what predicts probabilities with all fitted networks; see `dense_predictor`."""
-    objective, correction = segmenter._objective(), None
+    """Return what predicts probabilities with all fitted networks, at a magnification.
+
+    See `dense_predictor`.
+    """
+    objective, correction, network = segmenter._objective(), None, segmenter.network_
+    if factor != 1:
+        network = ResampledNetwork(network, factor)
     if segmenter.continuity_ is not None:
         tiling = tile_settings(segmenter.continuity_, segmenter.spatial_ndim, block_shape)
         compute = Compute(segmenter.device, segmenter.precision)
@@ -67,7 +74,7 @@ def section_predictor(
             segmenter.continuity_, objective.activate, None, tiling, compute, torch.float32
         )
     return SectionPredictor(
-        dense_predictor(segmenter, segmenter.network_, block_shape, with_cores=with_cores),
+        dense_predictor(segmenter, network, block_shape, with_cores=with_cores),
         objective.n_probabilities,
         sections_of(segmenter),
         correction,

@@ -42,7 +42,7 @@ from ..training.callbacks import with_progress
 from ..training.prediction_callbacks import prediction
 from ._blocks import SegmenterBlocks, segmenter_blocks
 from ._label_offset import check_fitted_offset, choose_label_offset
-from ._object_size import normalize_size, warn_of_scans
+from ._object_size import normalize_size, scan_magnification
 from ._outputs import foreground_and_core, mask, probability, uncertainty
 from ._predictors import image_predictor, section_predictor
 from ._suggestions import disagreement, rank_sections
@@ -203,6 +203,10 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     object_size_ : float or None
         Diameter of objects in pixels to which images are resampled (see `Augmentation`), or that of
         the backbone if it has one. None: images are not resampled.
+    object_diameter_ : float or None
+        Diameter of the labeled objects of `fit` in pixels, if images are resampled and the objects
+        of all images have about the same size. Scans are then resampled, too: their objects should
+        have this diameter.
     label_offset_ : ndarray of shape (2,), or None
         Estimated shift between labels and images, in pixels along (y, x), see `SegmentationLoss`.
         Images are shifted by it in training and prediction, so that predictions have the same
@@ -254,6 +258,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         "trained_model_": "text or None",
         "spacing_": "a spacing or None",
         "object_size_": "a number or None",
+        "object_diameter_": "a number or None",
         "has_cores_": "a boolean",
         "label_offset_": "numbers or None",
         "continuity_context_": "a count",
@@ -540,11 +545,11 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             For a network without ``reach``, or a scan of other axes.
         """
         check_is_fitted(self)
-        warn_of_scans(self.object_size_)
+        factor = scan_magnification(self)
         finish = partial(foreground_and_core, self._objective(), self.calibration_)
         return segmenter_blocks(
-            partial(section_predictor, self, with_cores=True), finish, self.n_channels_, shape,
-            wanted,
+            partial(section_predictor, self, with_cores=True, factor=factor), finish,
+            self.n_channels_, shape, wanted,
         )  # fmt: skip
 
     def backbone(self) -> Backbone:
@@ -706,7 +711,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         return self.architecture_ or (network, self.width, self.depth)
 
     def _restore(self, fitted, tensors):
-        fitted = {"trained_model_": None, **fitted}  # files of earlier versions do not have it
+        # Files of earlier versions do not have these.
+        fitted = {"trained_model_": None, "object_diameter_": None, **fitted}
         if self.target == "classes":
             check_fitted({k: v.numpy() for k, v in tensors.items()}, {"classes_": "numbers"})
         super()._restore(fitted, tensors)

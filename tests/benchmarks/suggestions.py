@@ -15,8 +15,7 @@ import numpy as np
 from harness import STARTED, Cells, markdown, nuclei, quality
 from sklearn.pipeline import make_pipeline
 
-from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
-from sskseg.model_selection import suggest_samples
+from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter, suggest_samples
 
 WAYS = ("random", "suggested")
 FIGURES = ("f1_0.5", "f1_0.7", "ap", "wape")

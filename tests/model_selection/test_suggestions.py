@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from sskseg import suggest_samples
 from sskseg.datasets import make_cells
-from sskseg.model_selection import suggest_samples
 
 SMALL, Y = make_cells(n_samples=6, shape=(96, 96), radius=4, random_state=0)
 LARGE, _ = make_cells(n_samples=4, shape=(96, 96), radius=14, random_state=1)

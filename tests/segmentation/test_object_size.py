@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import replace
 
+import fastremap
 import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
@@ -17,6 +18,7 @@ from sskseg.inference.object_size import (
     resampled_shape,
     typical_diameter,
 )
+from sskseg.metrics import f1_instances
 from sskseg.segmentation import _training
 from sskseg.simulation import CellSimulator
 
@@ -222,3 +224,36 @@ def test_simulated_images_tell_that_sizes_differ_if_few_real_ones_are_labeled(mi
         model = SemiSupervisedSegmenter(**{**TINY, "max_steps": 1})
         model.fit(ImageStack(X, simulator=simulator), labels)
         assert model.object_size_ == size
+
+
+@pytest.mark.parametrize("radius", [7, 24])
+def test_scans_have_the_size_of_the_objects_of_training(radius, tmp_path):
+    """The network learned from objects of 24 pixels; those of the scan are smaller or larger."""
+    da = pytest.importorskip("dask.array")
+    from sskseg.scans import count_scan
+
+    X, y = make_cells(3, (160, 160), radius=radius, random_state=0)
+    segmenter = SemiSupervisedSegmenter(
+        semi_supervision=None, max_steps=1, precision="float32", random_state=0
+    ).fit(X, y)
+    assert segmenter.object_size_ == 24
+    assert segmenter.object_diameter_ == pytest.approx(2 * radius, rel=0.25)
+    model = make_pipeline(segmenter, InstanceCounter().fit(segmenter.transform(X), y))
+    scan, reference = make_cells(1, (700, 600), radius=radius, random_state=1)
+    results = []
+    for side in (256, 512):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            found = count_scan(
+                model, da.from_array(scan[0], chunks=300), tmp_path / f"{side}", block_shape=side
+            )
+        results.append(fastremap.renumber(found.labels.compute())[0])  # in raster order
+    np.testing.assert_array_equal(*results)
+    assert f1_instances([reference[0]], results[:1]) > 0.75
+    loaded = SemiSupervisedSegmenter.load(_saved(segmenter, tmp_path))
+    assert loaded.object_diameter_ == segmenter.object_diameter_
+
+
+def _saved(segmenter, folder):
+    segmenter.save(folder / "model.sskseg")
+    return folder / "model.sskseg"

@@ -1,0 +1,97 @@
+"""A network that reads and predicts images at another magnification."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from ._layers import pad_to_multiple
+
+_STEP = 4  # of the stride in pixels of the image: factors differ by 14 % at most
+
+
+class ResampledNetwork(nn.Module):
+    """Resample images, predict them with a network, and resample its outputs back.
+
+    The whole is a network of its own with `stride` and `reach`: tiles and blocks of a scan give the
+    result of the whole image to the bit. For that, `stride` pixels of the image become exactly one
+    stride of the network, and each phase within a stride has its own fixed weights.
+
+    Parameters
+    ----------
+    network : DenseNetwork
+        With same padding.
+    factor : float
+        Magnification of the image. The nearest one is used at which the stride is a multiple of
+        four pixels.
+
+    Attributes
+    ----------
+    stride, reach : tuple of int
+        In pixels of the image, see `sskseg.nn.protocol.DenseNetwork`.
+    """
+
+    def __init__(self, network: Any, factor: float):
+        super().__init__()
+        self.network = network
+        self.stride = tuple(max(_STEP, _STEP * round(s / factor / _STEP)) for s in network.stride)
+        pairs = list(zip(self.stride, network.stride, strict=True))
+        self._inside = [_Taps(ours, theirs) for ours, theirs in pairs]
+        self._outside = [_Taps(theirs, ours) for ours, theirs in pairs]
+        # Outputs near the end of a stride read one more stride of the network.
+        self.reach = tuple(
+            math.ceil((reach + theirs) * ours / theirs) + taps.width
+            for reach, (ours, theirs), taps in zip(network.reach, pairs, self._inside, strict=True)
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (batch, in_channels, *spatial) to (batch, out_channels, *spatial)."""
+        inside: Any = (..., *(slice(size) for size in x.shape[2:]))
+        x = pad_to_multiple(x, self.stride)
+        return _resampled(self.network(_resampled(x, self._inside)), self._outside)[inside]
+
+
+class _Taps:
+    """Pixels, and their weights, from which the pixels of one stride are interpolated.
+
+    Linear interpolation, with a kernel that is as wide as a pixel of the result if that is larger.
+    """
+
+    def __init__(self, before: int, after: int):
+        self.before, self.after = before, after
+        step = before / after
+        half = max(1.0, step)
+        centers = [(i + 0.5) * step - 0.5 for i in range(after)]
+        first = [math.floor(center - half) + 1 for center in centers]
+        n_taps = math.ceil(2 * half)
+        self.indices = torch.tensor([[i + k for k in range(n_taps)] for i in first])
+        distance = (self.indices - torch.tensor(centers, dtype=torch.float64)[:, None]).abs()
+        weights = (1 - distance / half).clamp(min=0)
+        self.weights = (weights / weights.sum(dim=1, keepdim=True)).float()
+        self.width = n_taps
+
+    def __call__(self, x: torch.Tensor, axis: int) -> torch.Tensor:
+        """Resample an axis whose size is a multiple of `before`; its edge values continue."""
+        n_strides = x.shape[axis] // self.before
+        starts = torch.arange(n_strides)[:, None] * self.before
+        shape = [1] * x.ndim
+        shape[axis] = n_strides * self.after
+        total = None
+        # One operation for each tap: a matrix product would round differently in other tiles.
+        for indices, weights in zip(self.indices.T, self.weights.T, strict=True):
+            index = (starts + indices).flatten().clamp(0, x.shape[axis] - 1)
+            weight = weights.repeat(n_strides).reshape(shape).to(x.device)
+            term = x.index_select(axis, index.to(x.device)) * weight
+            total = term if total is None else total + term
+        return total
+
+
+def _resampled(x, taps):
+    dtype, x = x.dtype, x.float()
+    for axis, each in enumerate(taps, 2):
+        if each.before != each.after:
+            x = each(x, axis)
+    return x.to(dtype)
