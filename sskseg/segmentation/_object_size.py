@@ -33,11 +33,11 @@ def normalize_size(
 ) -> TrainingData:
     """Resample training data to one size of objects if it is wanted.
 
-    Sets `object_size_` of the segmenter: the diameter, pixels, or None; and `object_diameter_`. With "auto" it is that of
-    the backbone if this has one, which knows objects of that size only. Else it is 24 if the
-    typical diameters of the objects in labeled images (at least 5, or simulated ones count, too)
-    differ by a factor of 2, from their 10th to their 90th percentile. A warm start keeps that of
-    the last fit.
+    Sets `object_size_` of the segmenter, the diameter in pixels or None, and `object_diameter_`.
+    With "auto" it is that of the backbone if this has one, which knows objects of that size only.
+    Else it is 24 if the typical diameters of the objects in labeled images (at least 5, or
+    simulated ones count, too) differ by a factor of 2, from their 10th to their 90th percentile. A
+    warm start keeps that of the last fit.
 
     Parameters
     ----------

@@ -1,5 +1,7 @@
 """Tables of accuracy: nuclei, membranes, mitochondria, peers, pretraining."""
 
+import statistics
+
 from page_tables import cells, grouped, markdown, mean, table
 
 QUALITY = {
@@ -24,8 +26,10 @@ OF_SECTIONS = {
 
 def defaults(row):
     """Name the defaults of a training of nuclei."""
+    if "network='auto'" in row["recipe"]:
+        return "from simulated cells"
     if "haze" in row["recipe"]:
-        return "present"
+        return "from random weights"
     return "with cores" if "cores" in row["recipe"] else "first"
 
 
@@ -289,6 +293,28 @@ def fine_tuning():
             **ORIGIN,
         },
     )
+
+
+@table
+def suggestions():
+    """Means over draws, their spread and the lowest F1."""
+    rows = []
+    for way in ("random", "suggested"):
+        cases = cells("suggestions", lambda row, way=way: row["way"] == way)
+        f1 = [row["f1_0.5"] for row in cases]
+        names = ("f1_0.5", "f1_0.7", "ap", "wape")
+        means = {name: mean(cases, name) for name in names}
+        spread = {"sd": statistics.stdev(f1), "lowest": min(f1)}
+        rows.append({"way": way, "draws": len(cases), **means, **spread, **cases[-1]} | means)
+    columns = {
+        "F1 at 0.5": ("f1_0.5", ".3f"),
+        "standard deviation of F1": ("sd", ".3f"),
+        "lowest F1": ("lowest", ".3f"),
+        "F1 at 0.7": ("f1_0.7", ".3f"),
+        "AP": ("ap", ".3f"),
+        "WAPE": ("wape", ".3f"),
+    }
+    return markdown(rows, {"five images": "way", "draws": "draws", **columns, **ORIGIN})
 
 
 def pretraining_rows():

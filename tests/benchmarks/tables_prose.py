@@ -110,7 +110,9 @@ def membranes_steps():
 
 
 def _fine_tuning(labeled):
-    rows = cells("fine_tuning", lambda row: row.get("labeled") == labeled)
+    rows = cells(
+        "fine_tuning", lambda row: row.get("labeled") == labeled and row.get("steps") == 150
+    )
     ours = [row for row in rows if row["start"] == "cells-simulated"]
     scratch = [row for row in rows if row["start"] == "random weights"]
     return _points(mean(ours, "f1_0.5") - mean(scratch, "f1_0.5"))
@@ -124,6 +126,20 @@ def fine_tuning_1():
 @figure
 def fine_tuning_2():
     return _fine_tuning(2)
+
+
+@figure
+def fine_tuning_5():
+    return _fine_tuning(5)
+
+
+@figure
+def suggestions_gain():
+    ours, others = (
+        cells("suggestions", lambda row, way=way: row["way"] == way)
+        for way in ("suggested", "random")
+    )
+    return _points(mean(ours, "f1_0.5") - mean(others, "f1_0.5"))
 
 
 def _pretrained(data, method, pretraining, rows=None):
