@@ -101,10 +101,18 @@ def paint(widget, name="cells 0", label=Y[0]):
     widget.viewer.layers[f"{name} complete"].add(corners, shape_type="rectangle")
 
 
+def settle(widget):
+    """What the timer does while nobody paints: it adds and shows layers, one a call."""
+    widget.layers.changes.time -= 10
+    for _ in range(50):
+        widget.training_panel.update_progress()
+
+
 def train(widget):
     widget.training_panel.train()
+    settle(widget)
     widget.training.wait()
-    widget.training_panel.update_progress()
+    settle(widget)
 
 
 @pytest.fixture
@@ -115,8 +123,17 @@ def trained(new_widget, training):
     widget.layers.read()
     for name in ("model", "answers", "is_calibrated", "n_trainings"):
         setattr(widget.training, name, getattr(training, name))
-    widget.training_panel.update_progress()
+    widget.training_panel.show_answers()
+    settle(widget)
     return widget
+
+
+def save(widget):
+    """What the timer does, until the thread has ended."""
+    panel = widget.folders_panel
+    panel.save_changes()
+    panel.saving._thread.join()
+    panel.save_changes()
 
 
 def said(widget, action, *arguments):
@@ -264,8 +281,8 @@ def test_a_session_is_saved_and_offered_again(new_widget, tmp_path, monkeypatch)
     widget.folders_panel.save_in()
     painted = widget.viewer.layers["cells 0 painted"]
     painted.paint([20, 20], 2)
-    assert widget.layers.is_changed
-    widget.folders_panel.save_changes()
+    assert widget.layers.changes.is_any
+    widget.folders_panel.save_now()
     widget.folders_panel.timer.stop()
 
     later = new_widget()
@@ -285,12 +302,14 @@ def test_a_full_disk_is_a_message_and_nothing_is_lost(new_widget, tmp_path, monk
     with monkeypatch.context() as patch:
         patch.setattr("sskseg.napari.storage.write_labels", full)
         widget.viewer.layers["cells 0 painted"].paint([20, 20], 2)
-        widget.folders_panel.save_changes()
+        save(widget)
         assert "No space left" in widget.message.text()
         assert "Not saved: cells 0" in widget.folders_panel.state.text()
         assert widget.viewer.layers["cells 0 painted"].data[20, 20] == 2
-    widget.folders_panel.save_changes()
+    save(widget)
+    save(widget)
     assert "Not saved" not in widget.folders_panel.state.text()
+    assert widget.message.text() == "All changes are saved."
     assert Session.load(tmp_path).samples["cells 0"].painted[20, 20] == 2
 
 

@@ -47,7 +47,7 @@ def test_what_is_painted_comes_back_in_a_new_session(session, tmp_path):
 
 
 def test_undo_and_redo(session):
-    painted = session.samples["a"].painted
+    painted = session.samples["a"].painted.copy()
     session.paint("a", np.ones_like(painted))
     assert session.undo() == "a"
     assert (session.samples["a"].painted == painted).all()

@@ -117,9 +117,7 @@ class ExportPanel(Panel):
         if self.run is None:
             return
         run = self.run
-        self.bar.setValue(int(100 * run.progress))
-        left = run.seconds_left
-        self.bar.setFormat("%p %" if left is None else f"%p %, {left:.0f} s left")
+        self.show_progress(self.bar, run)
         if not run.is_running:
             self.timer.stop()
             self.window_.attempt(lambda: self._show_run(run))

@@ -67,8 +67,13 @@ class ResultsPanel(Panel):
         return count_session(window.session, model, self._regions())
 
     def _regions(self):
-        if self.region_layer is None or self.region_layer not in self.window_.viewer.layers:
+        if self.region_layer is None:
             return {}
+        if self.region_layer not in self.window_.viewer.layers:
+            name = self.region_layer.name
+            self.no_regions()
+            raise ValueError(f"The layer of regions {name!r} was deleted: choose another.")
+        self.region_text.setText(f"Regions: {self.region_layer.name}")  # it may have a new name
         return self.window_.layers.regions(self.region_layer)
 
     def count(self) -> None:
