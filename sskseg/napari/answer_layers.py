@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .answers import Answer
-from .layers import OBJECTS, PROBABILITY, UNCERTAINTY, Layers
+from .layers import OBJECTS, PAINTED, PROBABILITY, UNCERTAINTY, Layers
 
 _DTYPES = {PROBABILITY: np.float32, UNCERTAINTY: np.float32, OBJECTS: np.int32}
 
@@ -92,13 +92,16 @@ class AnswerLayers:
         return name in self.session.samples and name in layers and name + suffix not in layers
 
     def _add(self, name: str, suffix: str) -> Any:
-        """Add an empty layer, while one continues to paint on another."""
-        selected = set(self.viewer.layers.selection)
+        """Add an empty layer below what is painted, while one continues to paint."""
+        layers = self.viewer.layers
+        selected = set(layers.selection)
         data = np.zeros(self.session.samples[name].painted.shape, _DTYPES[suffix])
         look = {"opacity": 0.5, "colormap": "magma", "contrast_limits": (0, 1)}
         is_labels = suffix == OBJECTS
-        self.layers.add_layer(
-            "labels" if is_labels else "image", name, suffix, data, self.viewer.layers[name],
+        layer = self.layers.add_layer(
+            "labels" if is_labels else "image", name, suffix, data, layers[name],
             **{} if is_labels else look, visible=False,
         )  # fmt: skip
-        self.viewer.layers.selection = selected
+        if name + PAINTED in layers:
+            layers.move(layers.index(layer), layers.index(layers[name + PAINTED]))
+        layers.selection = selected

@@ -136,9 +136,9 @@ class Layers:
         """
         for other in self.session.samples:
             for suffix in ("", *_SUFFIXES):
-                if other + suffix in self.viewer.layers:
-                    is_shown = other == name and suffix not in self.hidden
-                    self.viewer.layers[other + suffix].visible = is_shown
+                layer, is_shown = self._find(other, suffix), other == name
+                if layer is not None:
+                    layer.visible = is_shown and suffix not in self.hidden
 
     def set_visible(self, suffix: str, is_visible: bool) -> None:
         """Show or hide the layers of a kind of answer: now of visible images, later of others.
@@ -151,8 +151,9 @@ class Layers:
         """
         self.hidden = self.hidden - {suffix} if is_visible else self.hidden | {suffix}
         for name in self.shown():
-            if name + suffix in self.viewer.layers:
-                self.viewer.layers[name + suffix].visible = is_visible
+            layer = self._find(name, suffix)
+            if layer is not None and layer.visible != is_visible:  # napari draws it anew
+                layer.visible = is_visible
 
     def add_points(self, name: str) -> Any:
         """Add a layer of points, one for each object that is clicked."""

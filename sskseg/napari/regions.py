@@ -32,6 +32,7 @@ def _plane_mask(layer, vertices, kind, shape):
     """Return the box of a shape, and its pixels in there: a large image is not searched for it."""
     corners = np.asarray(vertices)[:, -2:]
     low = np.clip(np.floor(corners.min(0)) - 1, 0, shape).astype(int)
+    low -= low % 2  # so that halves are rounded as in the whole image
     high = np.clip(np.ceil(corners.max(0)) + 2, low, shape).astype(int)
     box = tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist()))
     if (low == high).any():  # outside of the image

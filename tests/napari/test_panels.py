@@ -355,25 +355,37 @@ def test_a_script_is_copied(trained, tmp_path, monkeypatch):
     assert "max_steps=4" in script
 
 
-def test_a_package_is_written_with_what_one_types(trained, tmp_path, monkeypatch):
-    written = {}
-
-    def export(model, path, **options):  # tests/export writes and runs packages
-        written.update(options, model=model, path=path)
-
-    panel = trained.export_panel
-    monkeypatch.setattr("sskseg.export.export_bioimageio", export)
+@pytest.mark.filterwarnings(
+    # bioimageio leaves it to Python to close files.
+    "ignore:unclosed file:ResourceWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+)
+def test_a_package_is_written_with_what_one_types_and_predicts_the_same(
+    trained, tmp_path, monkeypatch
+):
+    pytest.importorskip("onnxscript")
+    core = pytest.importorskip("bioimageio.core")
+    spec = pytest.importorskip("bioimageio.spec")
+    panel, path = trained.export_panel, tmp_path / "model.zip"
     answers = {"Name of the model": "Cells", "Description": "Of a test.", "Author": "A. Author"}
     monkeypatch.setattr(panel, "ask_path", lambda name, kinds: tmp_path / name)
     monkeypatch.setattr(
         panel, "ask_text", lambda _, question, default: answers.get(question, default)
     )
-    assert "model.zip" in said(trained, panel.save_package)
-    assert len(written.pop("sample")) == 2
-    assert written == {
-        "model": trained.training.model, "path": tmp_path / "model.zip", "name": "Cells",
-        "description": "Of a test.", "authors": ["A. Author"], "license": "CC-BY-4.0",
-    }  # fmt: skip
+    assert said(trained, panel.save_package).startswith(str(path))
+    package = spec.load_model_description(path)
+    assert (package.name, package.description) == ("Cells", "Of a test.")
+    assert package.authors[0].name == "A. Author"
+    assert package.license == "CC-BY-4.0"
+    assert core.test_model(package).status == "passed"
+
+
+def test_a_package_without_an_author_is_not_written(trained, tmp_path, monkeypatch):
+    panel = trained.export_panel
+    monkeypatch.setattr(panel, "ask_path", lambda name, kinds: tmp_path / name)
+    monkeypatch.setattr(panel, "ask_text", lambda _, question, default: default)
+    assert "a package needs description, author" in said(trained, panel.save_package)
+    assert not (tmp_path / "model.zip").exists()
 
 
 def test_a_whole_file_becomes_a_layer(trained, tmp_path, monkeypatch):

@@ -71,10 +71,10 @@ class ForestPanel(Panel):
         is_still = now == self._last and time.monotonic() - now[0] > _PAUSE
         self._last = now
         if is_still and now != self._asked and now[0]:
-            asked, self._asked = self._asked, now
+            is_new, self._asked = self._asked is None, now
             window.layers.read()
-            if asked is None or self.forest.is_outdated or now[1].keys() != asked[1].keys():
-                window.layers.set_visible(FOREST, True)  # not after a move alone
+            if is_new or self.forest.is_outdated:  # not after a move alone
+                window.layers.set_visible(FOREST, True)
             self.forest.request(now[1])
 
     def _say(self, text):

@@ -87,14 +87,15 @@ class ResultsPanel(Panel):
 
     def save_counts(self) -> None:
         """Write the counts."""
-        table, path = self.counts(), self.ask_path("counts.csv", "CSV (*.csv)")
-        if path:
-            write_object_table(path, table)
+        self._save(self.counts(), "counts.csv")
 
     def save_objects(self) -> None:
         """Write all objects, with their sizes."""
         self.window_.model()
-        table = objects_of(self.window_.session, self._regions())
-        path = self.ask_path("objects.csv", "CSV (*.csv)")
+        self._save(objects_of(self.window_.session, self._regions()), "objects.csv")
+
+    def _save(self, table, name):
+        path = self.ask_path(name, "CSV (*.csv)")
         if path:
             write_object_table(path, table)
+            self.window_.say(f"{len(table)} rows are in {path}.")

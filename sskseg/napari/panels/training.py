@@ -15,7 +15,10 @@ from ..suggestions import suggest
 from .buttons import Panel, is_dragging
 
 _PAUSE = 1  # seconds without a stroke after which the layers of hidden images are added
-_SHOWN = "Click an object for its size. Correct it, or paint, and train again."
+_SHOWN = (
+    "Move the mouse over an object: its size is in the status bar. Correct it, or paint, and train "
+    "again."
+)
 _BEHIND = (
     "{} The answer of the forest stays, and the objects of the network are hidden: train longer."
 )
