@@ -68,24 +68,24 @@ class AnswerLayers:
                 self.viewer.layers[name + suffix].data = data
                 yield
         if name + OBJECTS in self.viewer.layers:
-            self.show_objects(name, answer)
-            is_visible = self.viewer.layers[name].visible and OBJECTS not in self.layers.hidden
-            self.viewer.layers[name + OBJECTS].visible = is_visible
+            layer = self.viewer.layers[name + OBJECTS]
+            yield from self._show_objects(layer, answer)
+            layer.visible = name in self.layers.shown() and OBJECTS not in self.layers.hidden
         self._shown[name] = answer
 
-    def show_objects(self, name: str, answer: Answer) -> None:
-        """Show the objects of an answer, as they were predicted or corrected."""
-        layer = self.viewer.layers[name + OBJECTS]
+    def _show_objects(self, layer, answer):
         layer.data = answer.labels.copy()  # which people may paint on
+        yield
         layer.features = answer.table.rename(columns={"id": "index"})
         layer.selected_label = 0  # nobody has chosen an object yet
-        self._shown[name] = answer
 
     def write(self) -> None:
         """Show objects that were corrected, or whose correction was undone."""
         for name in self.outdated():
             if name in self._shown and name + OBJECTS in self.viewer.layers:
-                self.show_objects(name, self.session.answers[name])
+                answer = self._shown[name] = self.session.answers[name]
+                for _ in self._show_objects(self.viewer.layers[name + OBJECTS], answer):
+                    pass
 
     def _is_missing(self, name: str, suffix: str) -> bool:
         layers = self.viewer.layers

@@ -377,7 +377,9 @@ def test_a_package_is_written_with_what_one_types_and_predicts_the_same(
     assert (package.name, package.description) == ("Cells", "Of a test.")
     assert package.authors[0].name == "A. Author"
     assert package.license == "CC-BY-4.0"
-    assert core.test_model(package).status == "passed"
+    before = np.random.get_state()
+    assert core.test_model(package).status == "passed"  # seeds the random numbers of everyone
+    np.random.set_state(before)
 
 
 def test_a_package_without_an_author_is_not_written(trained, tmp_path, monkeypatch):

@@ -156,10 +156,11 @@ def until(is_done):
 
 def train(widget):
     """Press "Train", and wait until the answers of all images are shown."""
-    n = widget.training.n_trainings
-    widget.training_panel.train()
-    until(lambda: widget.training.n_trainings > n and not widget.answers.outdated())
+    panel, model = widget.training_panel, widget.training.model
+    panel.train()
+    until(lambda: widget.training.model is not model and not panel._is_awaited)
     widget.training.wait()
+    until(lambda: not widget.answers.outdated())
 
 
 def test_a_session_in_the_window(tmp_path, monkeypatch):
