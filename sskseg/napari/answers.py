@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
+from ..inference import normalized_entropy
 from ..morphology import measure_objects
 
 if TYPE_CHECKING:
@@ -52,17 +53,11 @@ def answer_of(session: Session, model: Pipeline) -> dict[str, Answer]:
     """
     (_, scaler), (_, segmenter), (_, counter) = model.steps
     positions = session.positions()
-    scaled = scaler.transform(session.stack())
-    labels = counter.label(segmenter.transform(scaled, positions=positions), positions=positions)
-    by_name = [
-        session.by_sample(arrays) for arrays in (
-            segmenter.predict_proba(scaled, positions=positions), labels,
-            segmenter.predict_uncertainty(scaled, positions=positions),
-        )
-    ]  # fmt: skip
+    probabilities = segmenter.transform(scaler.transform(session.stack()), positions=positions)
+    labels = session.by_sample(counter.label(probabilities, positions=positions))
     return {
-        name: _answer(sample, *(arrays[name] for arrays in by_name))
-        for name, sample in session.samples.items()
+        name: _answer(session.samples[name], outputs, labels[name])
+        for name, outputs in session.by_sample(probabilities).items()
     }
 
 
@@ -74,7 +69,10 @@ def measured(sample: Sample, labels: np.ndarray, probability: np.ndarray | None)
     )  # fmt: skip
 
 
-def _answer(sample, probability, labels, uncertainty):
-    probability = probability[..., -1] if probability.ndim > labels.ndim else probability
+def _answer(sample, outputs, labels):
+    """One prediction gives all: that of the foreground, and of cores if there are any."""
+    foreground = np.asarray(outputs)
+    foreground = foreground[..., 0] if foreground.ndim > labels.ndim else foreground
     labels = np.asarray(labels).astype(np.int32)
-    return Answer(probability, labels, uncertainty, measured(sample, labels, probability))
+    table = measured(sample, labels, foreground)
+    return Answer(foreground, labels, normalized_entropy(foreground[None]), table)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..baselines import PixelForest
-from .sample import check_painted
+from .sample import check_labeled
 from .session import Session
 
 _CACHE = 2**30  # bytes of features that stay in memory
@@ -96,7 +96,7 @@ class ForestView:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._trained_on: dict[str, tuple] = {}
-        self._y: dict[str, tuple] = {}  # annotations, and of what they are
+        self._y: dict[str, tuple] = {}  # annotations, and the state that they are of
         self._answered: dict[tuple, tuple] = {}  # the last region of a plane, by this forest
 
     @property
@@ -107,10 +107,7 @@ class ForestView:
     @property
     def is_outdated(self) -> bool:
         """Whether what is painted is not what the forest was trained on."""
-        return not _is_same(self._states(), self._trained_on)
-
-    def _states(self):
-        return {name: _state(sample) for name, sample in self.session.samples.items()}
+        return {n: _state(s) for n, s in self.session.samples.items()} != self._trained_on
 
     def request(self, views: Mapping[str, View]) -> None:
         """Ask for answers, in place of those that were asked for before.
@@ -166,37 +163,35 @@ class ForestView:
 
     def _train(self):
         """Train on what is painted, if it is not what the forest was trained on."""
-        samples, states = list(self.session.samples.values()), self._states()
-        check_painted(samples)
-        if _is_same(states, self._trained_on):
+        samples = dict(self.session.samples)
+        self._y = {name: self._annotations(name, sample) for name, sample in samples.items()}
+        states = {name: state for name, (state, _) in self._y.items()}
+        if states and states == self._trained_on:
             return
-        for name, state in states.items():
-            if name not in self._y or not _is_same(state, self._y[name][0]):
-                self._y[name] = state, self.session.samples[name].y
-        y = [self._y[name][1] for name in states]
+        labels_of = {name: y for name, (_, y) in self._y.items()}
+        check_labeled(labels_of.values())
         images, labels = [], []
-        for sample, label in zip(samples, y, strict=True):
+        for name, label in labels_of.items():
             for index in np.ndindex(label.shape[:-2]):
                 if (label[index] >= 0).any():
-                    images.append(sample.image[index])
+                    images.append(samples[name].image[index])
                     labels.append(label[index])
         n_channels = images[0].shape[-1]
         self.forest.set_params(cache_size=max(_MIN_TILES, _CACHE // (_TILE * n_channels)))
         self.forest.fit(images, labels)
         self._trained_on, self._answered = states, {}
 
+    def _annotations(self, name, sample):
+        """Return the state of a sample, and its annotations."""
+        known = self._y.get(name)
+        if known is not None and known[0] == _state(sample):
+            return known
+        sample = sample.snapshot()
+        return _state(sample), sample.y
+
 
 def _state(sample):
-    return (sample.painted, sample.complete, sample.points, sample.point_radius)
-
-
-def _is_same(states, others):
-    """Whether arrays are the same objects: a session replaces them, and does not change them."""
-    if isinstance(states, dict):
-        return states.keys() == others.keys() and all(
-            _is_same(state, others[name]) for name, state in states.items()
-        )
-    return all(a is b for a, b in zip(states, others, strict=True))
+    return sample.version, sample.point_radius
 
 
 def _contains(outer, inner):

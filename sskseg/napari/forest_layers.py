@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -24,39 +25,54 @@ class ForestLayers:
     def show(self, parts: Sequence[Part]) -> None:
         """Show answers of the forest, tiles of probabilities, below what is painted."""
         for name in dict.fromkeys(part.name for part in parts):
-            layer = self._layer(name)
+            layer = self.add(name)
+            if layer is None:
+                continue
             for part in parts:
                 if part.name == name:
                     layer.data[part.place] = part.probability
             layer.refresh(extent=False, highlight=False)
 
-    def _layer(self, name):
-        if name + FOREST not in self.layers.viewer.layers:
+    def missing(self) -> list[str]:
+        """Return the names of images that have no layer for the answers yet."""
+        layers = self.layers.viewer.layers
+        return [n for n in self.layers.session.samples if n in layers and n + FOREST not in layers]
+
+    def add(self, name: str) -> Any:
+        """Return the layer of an image; add one without answers if there is none.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        napari.layers.Image, or None
+            None if the image was removed.
+        """
+        layers = self.layers.viewer.layers
+        if name not in self.layers.session.samples or name not in layers:
+            return None
+        if name + FOREST not in layers:
+            selected = set(layers.selection)
             shape = self.layers.session.samples[name].painted.shape
-            active = self.layers.viewer.layers.selection.active
             layer = self.layers.add_layer(
-                "image", name, FOREST, np.zeros(shape, np.float32), self.layers.viewer.layers[name],
+                "image", name, FOREST, np.zeros(shape, np.float32), layers[name],
                 colormap="green", blending="additive", opacity=0.4, contrast_limits=(0, 1),
             )  # fmt: skip
-            layers = self.layers.viewer.layers
             layers.move(layers.index(layer), layers.index(layers[name]) + 1)
-            layers.selection.active = active  # one continues to paint
-        return self.layers.viewer.layers[name + FOREST]
-
-    def set_visible(self, is_visible: bool) -> None:
-        """Show or hide the answers, of images that are visible."""
-        self.layers.set_answer_visible(FOREST, is_visible)
+            layers.selection = selected  # one continues to paint
+        return layers[name + FOREST]
 
     def views(self) -> dict[str, View]:
         """Return what is in view, of images that are visible."""
         viewer, views = self.layers.viewer, {}
-        for name, sample in self.layers.session.samples.items():
-            if name in viewer.layers and viewer.layers[name].visible:
-                section = None
-                if sample.painted.ndim == 3:
-                    place = viewer.layers[name].world_to_data(viewer.dims.point)
-                    section = int(np.clip(round(place[-3]), 0, len(sample.painted) - 1))
-                views[name] = View(section, self.region(name))
+        for name in self.layers.shown():
+            painted, section = self.layers.session.samples[name].painted, None
+            if painted.ndim == 3:
+                place = viewer.layers[name].world_to_data(viewer.dims.point)
+                section = int(np.clip(round(place[-3]), 0, len(painted) - 1))
+            views[name] = View(section, self.region(name))
         return views
 
     def region(self, name: str) -> tuple[slice, slice]:

@@ -8,38 +8,47 @@ from typing import NamedTuple
 import numpy as np
 
 from .answers import Answer
+from .boxes import Box
 from .sample import Sample
 
-_MAX_LENGTH = 50  # states
+_MAX_LENGTH = 50  # changes
 
 
 class State(NamedTuple):
-    """What is painted and clicked on an image, and its objects.
+    """What is painted in a box of an image, its points, and its objects.
 
     Parameters
     ----------
     name : str
-    painted, complete, points : ndarray
-        As of `Sample`.
+        Of the image.
+    box : tuple of slice
+    painted, complete : ndarray, of the shape of the box
+    points : ndarray of float64, shape (k, spatial_ndim)
+        Of the whole image.
     answer : Answer or None
         None: that of the time when the state is taken back.
     """
 
     name: str
+    box: Box
     painted: np.ndarray
     complete: np.ndarray
     points: np.ndarray
     answer: Answer | None
 
     @classmethod
-    def of(cls, sample: Sample) -> State:
-        """Return the state of a sample."""
-        return cls(sample.name, sample.painted, sample.complete, sample.points, sample.answer)
+    def of(cls, sample: Sample, box: Box) -> State:
+        """Return the state of a box of a sample."""
+        painted, complete = sample.painted[box].copy(), sample.complete[box].copy()
+        return cls(sample.name, box, painted, complete, sample.points, sample.answer)
 
     def restore(self, sample: Sample) -> None:
         """Give a sample this state."""
-        sample.painted, sample.complete, sample.points = self.painted, self.complete, self.points
-        sample.answer = sample.answer if self.answer is None else self.answer
+        with sample.lock:
+            sample.painted[self.box], sample.complete[self.box] = self.painted, self.complete
+            sample.points = self.points
+            sample.answer = sample.answer if self.answer is None else self.answer
+            sample.set_changed()
 
 
 class History:
@@ -67,11 +76,16 @@ class History:
         for states in (self._past, self._future):
             states[:] = [state._replace(answer=None) for state in states]
 
+    def forget(self, name: str) -> None:
+        """Forget the states of an image that is removed."""
+        for states in (self._past, self._future):
+            states[:] = [state for state in states if state.name != name]
+
 
 def _move(source, target, samples):
     if not source:
         return None
     state = source.pop()
-    target.append(State.of(samples[state.name]))
+    target.append(State.of(samples[state.name], state.box))
     state.restore(samples[state.name])
     return state.name

@@ -1,22 +1,20 @@
-"""Layers of napari as a session, and its answers as layers."""
+"""Layers of napari as a session."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from .answers import Answer
+from .boxes import whole_box
+from .layer_changes import LayerChanges
 from .regions import mask_of, polygons_of, region_labels
 from .sample import Sample
 from .session import Session
 
 PAINTED, POINTS, COMPLETE, OBJECTS = " painted", " points", " complete", " objects"
-FOREST, _PROBABILITY, _UNCERTAINTY = " forest", " probability", " uncertainty"
-_HIDDEN = (FOREST, _PROBABILITY, _UNCERTAINTY)  # they would lie on what is painted next
-_SUFFIXES = (PAINTED, POINTS, COMPLETE, FOREST, _PROBABILITY, _UNCERTAINTY, OBJECTS)
+FOREST, PROBABILITY, UNCERTAINTY = " forest", " probability", " uncertainty"
+_SUFFIXES = (PAINTED, POINTS, COMPLETE, FOREST, PROBABILITY, UNCERTAINTY, OBJECTS)
 
 
 def names_of(name: str) -> list[str]:
@@ -35,8 +33,9 @@ class Layers:
 
     def __init__(self, viewer: Any, session: Session):
         self.viewer, self.session = viewer, session
-        self.is_changed = False  # since the last `read`
-        self.last_change = 0.0  # seconds, of a monotonic clock
+        self.changes = LayerChanges(viewer)
+        self.hidden = {FOREST, PROBABILITY, UNCERTAINTY}  # they would lie on what is painted next
+        self._agreed: dict[str, int] = {}  # versions of samples that are as their layers
 
     def add(self, layer: Any) -> Sample:
         """Add the image of a layer to the session, with a Labels layer to paint on.
@@ -87,27 +86,44 @@ class Layers:
                 "another kind, or split the layer."
             )
 
+    def remove(self, name: str) -> None:
+        """Remove an image from the session, and what is painted from the viewer.
+
+        Parameters
+        ----------
+        name : str
+            Its own layer stays; what was saved stays, too.
+        """
+        self.session.remove(name)
+        for each in names_of(name):
+            if each in self.viewer.layers:
+                del self.viewer.layers[each]
+
     def open_session(self) -> None:
         """Show the images of a session that was loaded, and what is painted on them."""
-        for name, sample in self.session.samples.items():
-            if name not in self.viewer.layers:
-                place: dict[str, Any] = {} if sample.spacing is None else {"scale": sample.spacing}
-                if sample.unit is not None:
-                    place["units"] = (sample.unit,) * sample.painted.ndim
-                n_channels = sample.image.shape[-1]
-                data = sample.image if n_channels == 3 else sample.image[..., 0]
-                self.viewer.add_image(data, name=name, rgb=n_channels == 3, **place)
+        for name in self.session.samples:
+            self._add_image(name)
             self._show_sample(name)
+
+    def _add_image(self, name):
+        """Add the image of a sample below what is painted, if it is missing."""
+        if name in self.viewer.layers:
+            return
+        sample = self.session.samples[name]
+        place: dict[str, Any] = {} if sample.spacing is None else {"scale": sample.spacing}
+        if sample.unit is not None:
+            place["units"] = (sample.unit,) * sample.painted.ndim
+        is_rgb = sample.image.shape[-1] == 3
+        data = sample.image if is_rgb else sample.image[..., 0]
+        layer = self.viewer.add_image(data, name=name, rgb=is_rgb, **place)
+        own = [i for i, each in enumerate(self.viewer.layers) if each.name in names_of(name)]
+        if own:
+            self.viewer.layers.move(self.viewer.layers.index(layer), min(own))
 
     def _show_sample(self, name):
         """Add the layers of what is painted."""
-        sample, source = self.session.samples[name], self.viewer.layers[name]
         self.show_only(name)
-        self._set("labels", name, PAINTED, sample.painted, source)
-        if len(sample.points):
-            self.add_points(name)
-        if sample.complete.any():
-            self.add_complete(name)
+        self._write(name)
         painted = self.viewer.layers[name + PAINTED]
         self.viewer.layers.selection.active, painted.mode = painted, "paint"
 
@@ -120,13 +136,28 @@ class Layers:
         """
         for other in self.session.samples:
             for suffix in ("", *_SUFFIXES):
-                if other + suffix in self.viewer.layers:
-                    is_shown = other == name and suffix not in _HIDDEN
-                    self.viewer.layers[other + suffix].visible = is_shown
+                layer, is_shown = self._find(other, suffix), other == name
+                if layer is not None:
+                    layer.visible = is_shown and suffix not in self.hidden
+
+    def set_visible(self, suffix: str, is_visible: bool) -> None:
+        """Show or hide the layers of a kind of answer: now of visible images, later of others.
+
+        Parameters
+        ----------
+        suffix : str
+            Such as `FOREST`.
+        is_visible : bool
+        """
+        self.hidden = self.hidden - {suffix} if is_visible else self.hidden | {suffix}
+        for name in self.shown():
+            layer = self._find(name, suffix)
+            if layer is not None and layer.visible != is_visible:  # napari draws it anew
+                layer.visible = is_visible
 
     def add_points(self, name: str) -> Any:
         """Add a layer of points, one for each object that is clicked."""
-        sample, source = self.session.samples[name], self.viewer.layers[name]
+        sample, source = self.session.samples[name], self._get(name)
         return self.add_layer(
             "points", name, POINTS, sample.points, source, ndim=sample.painted.ndim,
             size=2 * sample.point_radius, opacity=0.6,
@@ -134,7 +165,7 @@ class Layers:
 
     def add_complete(self, name: str) -> Any:
         """Add a layer of shapes, in which everything that is not labeled is background."""
-        sample, source = self.session.samples[name], self.viewer.layers[name]
+        sample, source = self.session.samples[name], self._get(name)
         return self.add_layer(
             "shapes", name, COMPLETE, polygons_of(sample.complete), source,
             ndim=sample.painted.ndim, shape_type="polygon", face_color="transparent",
@@ -161,7 +192,7 @@ class Layers:
         for name in self.session.samples:
             if selected in (name, *names_of(name)):
                 return name
-        shown = [name for name in self.session.samples if self.viewer.layers[name].visible]
+        shown = self.shown()
         if len(shown) == 1:
             return shown[0]
         raise ValueError(
@@ -169,8 +200,13 @@ class Layers:
             "are visible."
         )
 
+    def shown(self) -> list[str]:
+        """Return the names of the images that are visible."""
+        layers = self.viewer.layers
+        return [name for name in self.session.samples if name in layers and layers[name].visible]
+
     def read(self) -> None:
-        """Take over what is painted and clicked, and save it.
+        """Take over what was painted and clicked since the last call.
 
         Raises
         ------
@@ -180,94 +216,88 @@ class Layers:
         OSError
             If it cannot be saved; it is kept in memory.
         """
-        errors, self.is_changed = [], False
-        for name, sample in self.session.samples.items():
+        errors = []
+        for sample in self.session.samples.values():
             try:
-                self.session.paint(
-                    name, self._data(name, PAINTED), self._complete(sample),
-                    points=self._points(sample),
-                )  # fmt: skip
+                self._read(sample)
             except (ValueError, OSError) as error:
                 errors.append(error)
         if errors:
             raise errors[0]
 
-    def _data(self, name, suffix):
+    def _read(self, sample):
+        painted = self._get(sample.name, PAINTED)
+        complete, points = (self._find(sample.name, end) for end in (COMPLETE, POINTS))
+        box, mask = self.changes.box(painted), None
+        if complete is None and sample.complete.any():
+            mask = np.zeros(sample.painted.shape, bool)
+        elif complete is not None and self.changes.box(complete) is not None:
+            mask = mask_of(complete, sample.painted.shape)
+        nothing = whole_box((0,) * painted.ndim)
+        self.session.paint(
+            sample.name, np.asarray(painted.data), mask,
+            points=np.zeros((0, painted.ndim)) if points is None else points.data,
+            within=(nothing if box is None else box) if mask is None else None,
+        )  # fmt: skip
+        self._agree(sample)
+
+    def _agree(self, sample):
+        """Note that a sample is as its layers."""
+        self._agreed[sample.name] = sample.version
+        for suffix in (PAINTED, POINTS, COMPLETE):
+            if sample.name + suffix in self.viewer.layers:
+                self.changes.forget(self.viewer.layers[sample.name + suffix])
+
+    def _find(self, name, suffix):
         if name + suffix not in self.viewer.layers:
+            return None
+        return self.viewer.layers[name + suffix]
+
+    def _get(self, name, suffix=""):
+        layer = self._find(name, suffix)
+        if layer is None:
             raise ValueError(
-                f"The layer {name + suffix!r} is missing: name it so, or press Undo to get it back."
+                f"The layer {name + suffix!r} is missing: name it so, press Undo to get it back, "
+                "or remove the image from the session."
             )
-        return np.asarray(self.viewer.layers[name + suffix].data)
-
-    def _points(self, sample):
-        if sample.name + POINTS not in self.viewer.layers:
-            return np.zeros((0, sample.painted.ndim))
-        return np.asarray(self.viewer.layers[sample.name + POINTS].data, float)
-
-    def _complete(self, sample):
-        if sample.name + COMPLETE not in self.viewer.layers:
-            return np.zeros(sample.painted.shape, bool)
-        return mask_of(self.viewer.layers[sample.name + COMPLETE], sample.painted.shape)
+        return layer
 
     def write(self) -> None:
-        """Show what is painted and clicked in the session, after `Session.undo` or a correction."""
+        """Show what is painted and clicked in the session, after `Session.undo` or a correction.
+
+        Layers that are missing are added.
+        """
         for name, sample in self.session.samples.items():
-            source = self.viewer.layers[name]
-            self._set("labels", name, PAINTED, sample.painted, source)
-            if name + POINTS in self.viewer.layers:
-                self.viewer.layers[name + POINTS].data = sample.points
-            elif len(sample.points):
-                self.add_points(name)
-            self._write_complete(name, sample)
-            if sample.answer is not None and name + OBJECTS in self.viewer.layers:
-                self._show_objects(name, sample.answer)
+            self._add_image(name)
+            painted = self._find(name, PAINTED)
+            if (
+                painted is None or self.changes.box(painted) is not None
+                or self._agreed.get(name) != sample.version
+            ):  # fmt: skip
+                self._write(name)
+
+    def _write(self, name):
+        sample, source = self.session.samples[name], self.viewer.layers[name]
+        layer = self.add_layer("labels", name, PAINTED, sample.painted.copy(), source)
+        if not np.array_equal(layer.data, sample.painted):
+            layer.data = sample.painted.copy()
+        points = self._find(name, POINTS)
+        if points is not None:
+            points.data = sample.points
+        elif len(sample.points):
+            self.add_points(name)
+        self._write_complete(name, sample)
+        self._agree(sample)
 
     def _write_complete(self, name, sample):
-        if np.array_equal(self._complete(sample), sample.complete):
+        layer, shape = self._find(name, COMPLETE), sample.painted.shape
+        if layer is None and not sample.complete.any():
+            return
+        if layer is not None and np.array_equal(mask_of(layer, shape), sample.complete):
             return  # shapes stay as they were drawn
-        if name + COMPLETE in self.viewer.layers:
-            del self.viewer.layers[name + COMPLETE]
+        if layer is not None:
+            self.viewer.layers.remove(layer)
         self.add_complete(name)
-
-    def show(
-        self, answers: Mapping[str, Answer], between: Callable[[], Any] = lambda: None
-    ) -> None:
-        """Show answers; a click on an object shows its measurements.
-
-        Parameters
-        ----------
-        answers : dict of Answer
-        between : callable, default=lambda: None
-            Called after each layer, so that the window can answer.
-        """
-        for name, answer in answers.items():
-            source = self.viewer.layers[name]
-            for end, data in (
-                (_PROBABILITY, answer.probability), (_UNCERTAINTY, answer.uncertainty),
-            ):  # fmt: skip
-                is_new = name + end not in self.viewer.layers
-                layer = self._set("image", name, end, data, source)
-                layer.visible &= not is_new  # objects are not hidden below it
-                between()
-            self._show_objects(name, answer)
-            between()
-
-    def _show_objects(self, name, answer):
-        objects = self._set("labels", name, OBJECTS, answer.labels, self.viewer.layers[name])
-        objects.features = answer.table.rename(columns={"id": "index"})
-        objects.selected_label = 0  # nobody has chosen an object yet
-
-    def show_one_answer(self, *, of_forest: bool) -> None:
-        """Show the answer of the forest or the objects, and hide the other: they overlap."""
-        self.set_answer_visible(FOREST, of_forest)
-        self.set_answer_visible(OBJECTS, not of_forest)
-
-    def set_answer_visible(self, suffix: str, is_visible: bool) -> None:
-        """Show or hide layers of this suffix, of images that are visible."""
-        for name in self.session.samples:
-            if name + suffix in self.viewer.layers:
-                shown = is_visible and self.viewer.layers[name].visible
-                self.viewer.layers[name + suffix].visible = shown
 
     def go_to(self, name: str, section: int | None, box: tuple[slice, slice]) -> None:
         """Show a crop of an image, ready to paint on.
@@ -279,9 +309,8 @@ class Layers:
         box : tuple of two slices
             Of the plane.
         """
+        layer, painted = self._get(name), self._get(name, PAINTED)
         self.show_only(name)
-        layer = self.viewer.layers[name]
-        painted = self.viewer.layers[name + PAINTED]
         self.viewer.layers.selection.active, painted.mode = painted, "paint"
         center = [(side.start + side.stop) / 2 for side in box]
         place = np.array(center if section is None else [section, *center])
@@ -318,24 +347,8 @@ class Layers:
         if name + suffix in self.viewer.layers:
             return self.viewer.layers[name + suffix]
         place = {key: getattr(source, key) for key in ("scale", "translate", "units", "visible")}
-        layer = getattr(self.viewer, f"add_{kind}")(data, name=name + suffix, **place, **options)
-        if kind != "image":
-            layer.events.data.connect(self._note_change)
-        if kind == "labels":
-            layer.events.paint.connect(self._note_change)  # once a stroke
-            layer.events.set_data.connect(self._note_change)  # napari's own undo
+        options = {"name": name + suffix, **place, **options}
+        layer = getattr(self.viewer, f"add_{kind}")(data, **options)
+        if suffix in (PAINTED, POINTS, COMPLETE):
+            self.changes.watch(layer)
         return layer
-
-    def _note_change(self, _):
-        self.is_changed, self.last_change = True, time.monotonic()
-
-    def _set(self, kind, name, suffix, data, source):
-        """Add a layer on top of an image, or replace its data."""
-        if name + suffix in self.viewer.layers:
-            layer = self.viewer.layers[name + suffix]
-            layer.data = data.copy()
-            return layer
-        options = {}
-        if kind == "image":
-            options = {"opacity": 0.5, "colormap": "magma", "contrast_limits": (0, 1)}
-        return self.add_layer(kind, name, suffix, data.copy(), source, **options)

@@ -22,9 +22,33 @@ def mask_of(layer: Any, shape: tuple[int, ...]) -> np.ndarray:
     ndarray of bool
     """
     mask = np.zeros(shape, bool)
-    for vertices, plane in zip(layer.data, layer.to_masks(shape[-2:])):
-        mask[_section(vertices, shape)] |= plane
+    for vertices, kind in zip(layer.data, layer.shape_type):
+        box, inside = _plane_mask(layer, vertices, kind, shape[-2:])
+        mask[(_section(vertices, shape), *box)] |= inside
     return mask
+
+
+def _plane_mask(layer, vertices, kind, shape):
+    """Return the box of a shape, and its pixels in there: a large image is not searched for it."""
+    corners = np.asarray(vertices)[:, -2:]
+    low = np.clip(np.floor(corners.min(0)) - 1, 0, shape).astype(int)
+    low -= low % 2  # so that halves are rounded as in the whole image
+    high = np.clip(np.ceil(corners.max(0)) + 2, low, shape).astype(int)
+    box = tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist()))
+    if (low == high).any():  # outside of the image
+        return box, np.zeros(high - low, bool)
+    if kind == "rectangle" and len(np.unique(corners[:, 0])) == len(np.unique(corners[:, 1])) == 2:
+        return _upright_rectangle(corners, shape)  # napari needs a second for a large one
+    alone = type(layer)([corners - low], shape_type=kind)
+    return box, alone.to_masks(high - low)[0]
+
+
+def _upright_rectangle(corners, shape):
+    """Return the box of all pixels whose centers lie in a rectangle, and that all are inside."""
+    low = np.clip(np.ceil(corners.min(0)), 0, shape).astype(int)
+    high = np.clip(np.floor(corners.max(0)) + 1, low, shape).astype(int)
+    box = tuple(slice(a, b) for a, b in zip(low.tolist(), high.tolist()))
+    return box, np.ones(high - low, bool)
 
 
 def region_labels(layer: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, dict[int, str]]:
@@ -55,8 +79,9 @@ def region_labels(layer: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, dict[
     names = [_name(given, i) for i in range(len(layer.data))]
     numbers = {name: i for i, name in enumerate(dict.fromkeys(names), start=1)}
     labels = np.zeros(shape, np.int32)
-    for name, plane in zip(names, layer.to_masks(shape[-2:])):
-        labels[..., plane] = numbers[name]
+    for name, vertices, kind in zip(names, layer.data, layer.shape_type):
+        box, inside = _plane_mask(layer, vertices, kind, shape[-2:])
+        labels[(..., *box)][..., inside] = numbers[name]
     return labels, {0: "outside", **{number: name for name, number in numbers.items()}}
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import itertools
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -13,10 +16,15 @@ from .annotations import BACKGROUND, UNPAINTED, annotations_of
 if TYPE_CHECKING:
     from .answers import Answer
 
+_VERSIONS = itertools.count(1)
 
-@dataclass
+
+@dataclass(eq=False)
 class Sample:
     """An image, and what is painted and clicked on it.
+
+    What is painted changes in place, while `lock` is held: a stroke on a large image copies the
+    pixels of the stroke alone. Threads read a `snapshot`.
 
     Parameters
     ----------
@@ -43,6 +51,10 @@ class Sample:
         Of the discs that points are, pixels.
     answer : Answer or None
         What the last model predicts, with corrections.
+    version : int
+        Of what is painted and clicked; no two changes of any samples have the same.
+    lock : lock
+        Held while it changes.
     """
 
     name: str
@@ -55,11 +67,26 @@ class Sample:
     points: np.ndarray = field(init=False)
     point_radius: float = field(default=3.0, init=False)
     answer: Answer | None = field(default=None, init=False)
+    version: int = field(default=0, init=False)
+    lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def __post_init__(self):
         self.painted = np.zeros(self.image.shape[:-1], np.int32)
         self.complete = np.zeros(self.image.shape[:-1], bool)
         self.points = np.zeros((0, self.painted.ndim))
+        self.set_changed()
+
+    def set_changed(self) -> None:
+        """Give what is painted and clicked a new version."""
+        self.version = next(_VERSIONS)
+
+    def snapshot(self) -> Sample:
+        """Return the sample as it is now, for a thread; it shares the image and the answer."""
+        with self.lock:
+            other = copy.copy(self)
+            other.painted, other.complete = self.painted.copy(), self.complete.copy()
+        other.lock = threading.Lock()
+        return other
 
     @property
     def y(self) -> np.ndarray:
@@ -82,13 +109,30 @@ def check_painted(samples: Iterable[Sample]) -> None:
         If there is no sample, or one of both is missing.
     """
     samples = list(samples)
-    if not samples:
-        raise ValueError("There is no image in the session: add one.")
     has_objects = any((s.painted > BACKGROUND).any() or len(s.points) for s in samples)
     has_background = any(
         (s.painted == BACKGROUND).any() or (s.complete & (s.painted == UNPAINTED)).any()
         for s in samples
     )
+    _check_both(len(samples), has_background, has_objects)
+
+
+def check_labeled(y: Iterable[np.ndarray]) -> None:
+    """Check that annotations have objects and background; see `check_painted`.
+
+    Parameters
+    ----------
+    y : iterable of ndarray of int
+        -1 unlabeled, 0 background, > 0 objects.
+    """
+    y = list(y)
+    has_background = any((label == 0).any() for label in y)
+    _check_both(len(y), has_background, any((label > 0).any() for label in y))
+
+
+def _check_both(n_samples, has_background, has_objects):
+    if not n_samples:
+        raise ValueError("There is no image in the session: add one.")
     if not has_objects and not has_background:
         raise ValueError("Nothing is painted: paint background (1) and objects (2).")
     for kind, found in (("background (1)", has_background), ("objects (2)", has_objects)):

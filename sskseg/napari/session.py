@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,6 +13,7 @@ from ..images import check_images
 from ..images.points import check_points
 from ..io import write_labels
 from . import storage
+from .boxes import Box, changed_box, union, whole_box
 from .history import History, State
 from .sample import Sample
 from .sample_set import SampleSet
@@ -37,8 +37,9 @@ class Session(SampleSet):
     ----------
     samples : dict of Sample
         By name.
-    unsaved : set of str
-        Names of images whose last change could not be saved; the next change saves it, too.
+    saves_at_once : bool, default=True
+        Whether each change is saved before the call that makes it returns. Otherwise `save` is to
+        be called, which a thread may do.
 
     Examples
     --------
@@ -56,8 +57,15 @@ class Session(SampleSet):
     def __init__(self, folder: str | os.PathLike[str] | None = None, *, kind: str = "images"):
         super().__init__(kind)
         self.folder = None if folder is None else Path(folder)
-        self.unsaved: set[str] = set()
+        self.saves_at_once = True
+        self._saved: dict[str, int] = {}  # versions
         self._history = History()
+
+    @property
+    def unsaved(self) -> set[str]:
+        """Names of images whose last change is not saved; the next change saves it, too."""
+        samples = {} if self.folder is None else self.samples
+        return {name for name, each in samples.items() if self._saved.get(name) != each.version}
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Session:
@@ -125,12 +133,32 @@ class Session(SampleSet):
         sample = Sample(name, image, spacing, unit, sections=self.kind == "sections")
         if self.folder is not None:
             storage.recover(self.folder, sample)
-        self.samples[name] = sample
+        self.samples[name], self._saved[name] = sample, sample.version
         if self.folder is not None:
             with storage.named_errors(self.folder, name):
                 storage.write_image(self.folder, sample)
                 storage.write_index(self.folder, self.kind, list(self.samples.values()))
         return sample
+
+    def remove(self, name: str) -> None:
+        """Remove an image; what was saved of it stays in the folder, and `add` reads it again.
+
+        Parameters
+        ----------
+        name : str
+
+        Raises
+        ------
+        OSError
+            If it, or the list of images, cannot be saved; the image stays then.
+        """
+        if name in self.unsaved:
+            self.save(name)
+        if self.folder is not None:
+            others = [sample for other, sample in self.samples.items() if other != name]
+            storage.write_index(self.folder, self.kind, others)
+        del self.samples[name]
+        self._history.forget(name)
 
     def _check_like(self, other, name, image):
         if image.shape[-1] != other.image.shape[-1]:
@@ -146,7 +174,7 @@ class Session(SampleSet):
 
     def paint(
         self, name: str, painted: np.ndarray, complete: np.ndarray | None = None, *,
-        points: np.ndarray | None = None, answer: Answer | None = None,
+        points: np.ndarray | None = None, answer: Answer | None = None, within: Box | None = None,
     ) -> None:  # fmt: skip
         """Replace what is painted and clicked on an image, and save it.
 
@@ -161,6 +189,8 @@ class Session(SampleSet):
             One for each object that is clicked, pixels; None leaves them.
         answer : Answer, default=None
             Of the image, if objects of it were corrected; None leaves it.
+        within : tuple of slice, default=None
+            The box of a stroke; other pixels are not read. None is the whole image.
 
         Raises
         ------
@@ -173,17 +203,13 @@ class Session(SampleSet):
         complete = sample.complete if complete is None else complete
         points = sample.points if points is None else points
         points = _checked(sample, painted, complete, points)
-        now = (painted, complete, points)
-        before = (sample.painted, sample.complete, sample.points)
-        if all(np.array_equal(*pair) for pair in zip(now, before)) and answer is None:
-            if name in self.unsaved:
-                self.save(name)
-            return
-        self._history.add(State.of(sample))
-        sample.painted, sample.complete = painted.astype(np.int32), complete.copy()
-        sample.points = points
-        sample.answer = sample.answer if answer is None else answer
-        self.save(name)
+        box = _changed(sample, painted, complete, within or whole_box(painted.shape))
+        if box is not None or answer is not None or not np.array_equal(points, sample.points):
+            box = (slice(0, 0),) * painted.ndim if box is None else box
+            self._history.add(State.of(sample, box))
+            State(name, box, painted[box], complete[box], points, answer).restore(sample)
+        if self.saves_at_once and name in self.unsaved:
+            self.save(name)
 
     def set_answers(self, answers: Mapping[str, Answer]) -> None:
         """Keep what a model predicts; corrections of earlier answers cannot be undone then.
@@ -191,10 +217,12 @@ class Session(SampleSet):
         Parameters
         ----------
         answers : dict of Answer
-            By name of the image.
+            By name of the image. Those of images that were removed meanwhile are left out.
         """
-        for name, answer in answers.items():
-            self.samples[name].answer = answer
+        for name, sample in self.samples.items():
+            answer = answers.get(name)
+            if answer is not None and answer.labels.shape == sample.painted.shape:
+                sample.answer = answer
         self._history.forget_answers()
 
     @property
@@ -211,7 +239,7 @@ class Session(SampleSet):
         return self._moved(self._history.redo(self.samples))
 
     def _moved(self, name):
-        if name is not None:
+        if name is not None and self.saves_at_once:
             self.save(name)
         return name
 
@@ -231,19 +259,19 @@ class Session(SampleSet):
             storage.write_index(self.folder, self.kind, list(self.samples.values()))
 
     def snapshot(self) -> Session:
-        """Return the session as it is, for a thread; it shares the arrays, and is not saved."""
+        """Return the session as it is, for a thread; it shares the images, and is not saved."""
         other = Session(kind=self.kind)
-        other.samples = {name: copy.copy(sample) for name, sample in self.samples.items()}
+        other.samples = {name: sample.snapshot() for name, sample in list(self.samples.items())}
         return other
 
     def save(self, name: str) -> None:
         """Save what is painted on an image; an older file stays until the new one is complete."""
         if self.folder is None:
             return
-        self.unsaved.add(name)
+        sample = self.samples[name].snapshot()
         with storage.named_errors(self.folder, name):
-            storage.write_painted(self.folder, self.samples[name])
-        self.unsaved.discard(name)
+            storage.write_painted(self.folder, sample)
+        self._saved[name] = sample.version
 
     def save_in(self, folder: str | os.PathLike[str]) -> None:
         """Save all in a folder, now and as it is painted.
@@ -264,8 +292,8 @@ class Session(SampleSet):
             raise ValueError(
                 f"{path} holds another session: continue that one, or choose another folder."
             )
-        self._write(path)
-        self.folder, self.unsaved = path, set()
+        versions = self._write(path)
+        self.folder, self._saved = path, versions
 
     def save_data(self, folder: str | os.PathLike[str]) -> None:
         """Write all images and annotations, for a script; `load` reads them.
@@ -282,11 +310,24 @@ class Session(SampleSet):
             write_labels(path / "labels" / f"{storage.file_name(name)}.tif", [sample.y])
 
     def _write(self, folder):
-        for name, sample in self.samples.items():
+        """Write all; return the versions that were written."""
+        samples = self.snapshot().samples
+        for name, sample in samples.items():
             with storage.named_errors(folder, name):
                 storage.write_image(folder, sample)
                 storage.write_painted(folder, sample)
-        storage.write_index(folder, self.kind, list(self.samples.values()))
+        storage.write_index(folder, self.kind, list(samples.values()))
+        return {name: sample.version for name, sample in samples.items()}
+
+
+def _changed(sample, painted, complete, within):
+    """The box of all pixels that change; None if none does."""
+    pairs = [(sample.painted, painted)]
+    pairs += [] if complete is sample.complete else [(sample.complete, complete)]
+    box = union(box for pair in pairs if (box := changed_box(*pair, within)) is not None)
+    if box is not None and painted[box].min() < 0:
+        raise ValueError(f"painted must not be negative, got {painted[box].min()}.")
+    return box
 
 
 def _checked(sample, painted, complete, points):
@@ -297,6 +338,4 @@ def _checked(sample, painted, complete, points):
                 f"{argument} must have the shape of {sample.name!r}, {sample.painted.shape}, got "
                 f"{value.shape}."
             )
-    if painted.min() < 0:
-        raise ValueError(f"painted must not be negative, got {painted.min()}.")
     return check_points(points, sample.painted.shape, f"points of {sample.name!r}")

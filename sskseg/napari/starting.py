@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -39,7 +40,7 @@ def choose_start(
     if np.shape(X[0])[2:] not in ((), (1,)):
         return None, {}
     painted = list(_painted(X, y))
-    accuracies = {name: _accuracy(_segmenter_of(name), painted) for name in models}
+    accuracies = {name: _accuracy(segmenter_of(name), painted) for name in models}
     best = max(accuracies, key=accuracies.__getitem__, default=None)
     if best is None or not accuracies[best] >= _MIN_ACCURACY:
         return None, accuracies
@@ -55,7 +56,9 @@ def _painted(X, y) -> Iterator[tuple[np.ndarray, np.ndarray]]:
             yield np.asarray(image), label
 
 
-def _segmenter_of(name):
+@cache
+def segmenter_of(name: str) -> SemiSupervisedSegmenter:
+    """Return the segmenter of a trained model, which is loaded once."""
     steps = load_model(name).named_steps.values()
     return next(step for step in steps if isinstance(step, SemiSupervisedSegmenter))
 

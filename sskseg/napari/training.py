@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import threading
 from typing import Any
 
 import torch
@@ -19,7 +18,8 @@ from .calibration import fit_counter, is_calibrated
 from .comparison import Comparison, compare
 from .sample import check_painted
 from .session import Session
-from .starting import choose_start
+from .starting import choose_start, segmenter_of
+from .task import Task
 
 OF_KIND: dict[str, dict[str, Any]] = {
     "images": {},
@@ -40,7 +40,7 @@ def n_threads() -> int:
     return max(1, (os.cpu_count() or 2) - 1)
 
 
-class Training:
+class Training(Task):
     """Fit a pipeline to a session in a thread; the last good model stays until a new one is done.
 
     A second training continues from the weights of the last, with all labels.
@@ -71,15 +71,11 @@ class Training:
         As often as `model` was trained, each time on the labels of that time.
     answers : dict of Answer
         What `model` predicts of the images, by their names.
+    is_canceled : bool
+        Whether the last training was canceled.
     comparison : Comparison or None
         Whether a network from random weights has caught up with a forest; None where they were not
         compared.
-    progress : float
-        The share of the training that is done, from 0 to 1.
-    seconds_left : float or None
-        An estimate; None before the first step.
-    error : Exception or None
-        Why the last training failed.
 
     Examples
     --------
@@ -105,6 +101,7 @@ class Training:
         with_intervals: bool = False,
         **parameters: Any,
     ):
+        super().__init__()
         self.session, self.parameters = session, parameters
         self.start_from, self.with_intervals = start_from, with_intervals
         self.started_from: str | None = None
@@ -112,19 +109,10 @@ class Training:
         self.is_calibrated, self.n_trainings = False, 0
         self.answers: dict[str, Answer] = {}
         self.comparison: Comparison | None = None
-        self.progress = 0.0
-        self.seconds_left: float | None = None
-        self.error: Exception | None = None
-        self._stop, self._is_canceled = StopSignal(), False
-        self._thread: threading.Thread | None = None
+        self.is_canceled = False
 
-    @property
-    def is_running(self) -> bool:
-        """Whether a training runs."""
-        return self._thread is not None and self._thread.is_alive()
-
-    def start(self) -> None:
-        """Start a training.
+    def check(self) -> None:
+        """Check that a training can start.
 
         Raises
         ------
@@ -136,12 +124,12 @@ class Training:
         if self.is_running:
             raise RuntimeError("A training is running: cancel it, or wait for its end.")
         check_painted(self.session.samples.values())
-        self._stop, self._is_canceled = StopSignal(), False
-        self.progress, self.seconds_left, self.error = 0.0, None, None
-        self._thread = threading.Thread(
-            target=self._run, args=(self.session.snapshot(),), daemon=True
-        )
-        self._thread.start()
+
+    def start(self) -> None:
+        """Start a training; see `check` for what it raises."""
+        self.check()
+        self._stop, self.is_canceled = StopSignal(), False
+        self._start(self.session.snapshot())
 
     def keep(self) -> None:
         """End the training after its current step, and keep the network."""
@@ -149,31 +137,24 @@ class Training:
 
     def cancel(self) -> None:
         """End the training after its current step; the model before it stays."""
-        self._is_canceled = True
+        self.is_canceled = True
         self._stop.stop()
 
-    def wait(self) -> None:
-        """Wait for the end of the training, and raise the error that ended it, if any."""
-        if self._thread is not None:
-            self._thread.join()
-        if self.error is not None:
-            raise self.error
-
-    def _run(self, session):
+    def _work(self, session):
         torch.set_num_threads(n_threads())  # of this thread alone
-        try:
-            regions = session.complete_regions()
-            model = self._fit(session.training_data(), regions)
-            if not self._is_canceled:
-                answers = answer_of(self.session, model)  # not in the thread of the window
-                # A trained model predicted the strokes well before it was trained on them.
-                self.comparison = None if self.started_from else compare(session, answers)
-                self.n_trainings = 1 if self.with_intervals else self.n_trainings + 1
-                self.answers, self.is_calibrated = answers, is_calibrated(regions)
-                self.model = model
-                self.progress, self.seconds_left = 1.0, 0.0
-        except Exception as error:  # the window shows it, and `wait` raises it
-            self.error = error
+        regions = session.complete_regions()
+        model = self._fit(session.training_data(), regions)
+        if self.is_canceled:
+            self.progress, self.seconds_left = 0.0, None
+            return
+        session = self.session.snapshot()  # with images that were added meanwhile
+        answers = answer_of(session, model)  # not in the thread of the window
+        # A trained model predicted the strokes well before it was trained on them.
+        self.comparison = None if self.started_from else compare(session, answers)
+        self.n_trainings = 1 if self.with_intervals else self.n_trainings + 1
+        self.answers, self.is_calibrated = answers, is_calibrated(regions)
+        self.model = model
+        self.progress, self.seconds_left = 1.0, 0.0
 
     def _fit(self, data, regions):
         X, y, positions = data
@@ -193,7 +174,7 @@ class Training:
         if in_sample:
             probabilities = segmenter.transform(scaled, positions=positions)
         segmenter.set_callbacks()  # they hold the thread, which cannot be copied
-        if self._is_canceled:
+        if self.is_canceled:
             return None
         # A stroke does not show how large an object is: complete regions do.
         counter = fit_counter(
@@ -212,7 +193,7 @@ class Training:
                 self.started_from, _ = choose_start(X, y)
         if self.started_from is None:
             return X
-        return PretrainedBackbone(self.started_from).fit_transform(X)
+        return PretrainedBackbone(segmenter_of(self.started_from)).fit_transform(X)
 
     def _segmenter(self):
         if self.model is None or self.with_intervals:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
 from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QLabel, QTabWidget, QVBoxLayout, QWidget
 
+from .answer_layers import AnswerLayers
 from .layers import Layers
 from .panels import (
     CorrectionsPanel,
@@ -47,8 +49,11 @@ class SegmentationWidget(QWidget):
         # napari gives plugins a proxy, whose layers are of no class of napari's.
         self.viewer = getattr(napari_viewer, "__wrapped__", napari_viewer)
         self.session = Session() if session is None else session
+        self.session.saves_at_once = False  # but in a thread
         self.layers = Layers(self.viewer, self.session)
+        self.answers = AnswerLayers(self.layers)
         self.training = Training(self.session, **parameters)
+        self._hint, self._error_time = _START, 0.0
         self.message = QLabel(_START)
         self.message.setWordWrap(True)
         self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
@@ -63,15 +68,17 @@ class SegmentationWidget(QWidget):
         self.folders_panel = FoldersPanel(self)
         self._build()
         self.timer = QTimer(self)
-        self.timer.timeout.connect(self.training_panel.update_progress)
+        self.timer.timeout.connect(self._update)
         self.timer.start(_INTERVAL)
         if session is None:
             self.attempt(self.folders_panel.offer_recovery)
 
     def use(self, session: Session) -> None:
         """Replace the session, which has no images."""
+        session.saves_at_once = False
         self.session = session
         self.layers = Layers(self.viewer, session)
+        self.answers = AnswerLayers(self.layers)
         self.training = Training(session, **self.training.parameters)
         self.labels_panel.show_kind()
 
@@ -87,16 +94,33 @@ class SegmentationWidget(QWidget):
         column.addWidget(self.forest_panel)
         column.addWidget(self.tabs)
 
+    def _update(self):
+        self.training_panel.update_progress()
+        if 0 < self._error_time < self.layers.changes.time:
+            self.say(self._hint)  # what was wrong was painted or clicked, perhaps
+
     def attempt(self, action: Callable[[], Any]) -> None:
         """Run an action, and show its error as a message; nothing is lost by it."""
         try:
             action()
         except (ValueError, OSError, RuntimeError, KeyError, ImportError) as error:
-            self.say(str(error))
+            self.say_error(error)
+
+    def press(self, action: Callable[[], Any]) -> None:
+        """Run the action of a button; an error that an earlier one showed is no longer shown."""
+        if self._error_time:
+            self.say(self._hint)
+        self.attempt(action)
 
     def say(self, text: str) -> None:
         """Show a message."""
+        self._hint, self._error_time = text, 0.0
         self.message.setText(text)
+
+    def say_error(self, error: Exception) -> None:
+        """Show an error, until something is painted or pressed."""
+        self._error_time = time.monotonic()
+        self.message.setText(str(error))
 
     def say_help(self) -> None:
         """Show how to paint."""
@@ -107,3 +131,8 @@ class SegmentationWidget(QWidget):
         if self.training.model is None:
             raise ValueError("There is no model yet: paint, and train.")
         return self.training.model
+
+    def hideEvent(self, event: Any) -> None:
+        """Save what is not saved yet, before the window closes."""
+        self.folders_panel.save_now()
+        super().hideEvent(event)

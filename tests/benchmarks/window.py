@@ -1,6 +1,6 @@
 """A session of the window, played by a script: strokes on three images, forest and network.
 
-    python tests/benchmarks/window.py [--seeds 0 1 2] [--seconds 10 60 300]
+    python tests/benchmarks/window.py [--seeds 0 1 2] [--seconds 10 60 300] [--trained-only]
 
 Nuclei of DSB 2018. Three images of 256 x 256 pixels are drawn from the training part, and five
 strokes are painted on each: two on the background, and three through the middle of nuclei, none of
@@ -136,12 +136,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--seconds", type=int, nargs="+", default=[10, 60, 300])
+    parser.add_argument("--trained-only", action="store_true", help="no random weights")
     options = parser.parse_args()
+    starts = STARTS[:1] if options.trained_only else STARTS
     results = Cells("window")
     for seed in options.seeds:
         results.run({"method": "PixelForest", "seed": seed}, partial(forest, seed))
         for seconds in options.seconds:
-            for start_from in STARTS:
+            for start_from in starts:
                 method = f"network, from {start_from or 'random weights'}"
                 key = {"method": method, "training": seconds, "seed": seed}
                 results.run(key, partial(network, seed, seconds, start_from))

@@ -1,16 +1,25 @@
 """How long the window of napari does not answer while a network trains.
 
-    xvfb-run -a python tests/benchmarks/window_gaps.py [--size 1024] [--seconds 60]
+    xvfb-run -a python tests/benchmarks/window_gaps.py [--size 1024 4096] [--seconds 60]
 
 A timer of the event loop fires every 5 ms; a gap is the time between two of its calls, less that.
 Meanwhile a script paints a stroke every second, so that the forest answers, and the network trains
-in its thread. The objects, probabilities and uncertainties of the trained network are shown at the
-end, which counts, too. "Idle" is the same without a training. Where other programs use the machine,
-gaps are theirs, too.
+in its thread. What is painted is saved in a folder. The objects, probabilities and uncertainties of
+the trained network are shown at the end, which counts, too. "Idle" is the same without a training.
+
+"Before the training" is the time from the button "Train" to the start of the training, in which
+napari adds the layers of the answers, and the window its own.
+
+Where other programs use the machine, gaps are theirs, too. "work" is the longest time that the
+window's thread computed in a gap: without the time in which it waited for a core, or for a thread
+that holds Python's lock.
 """
 
 import argparse
+import os
 import time
+from functools import partial
+from tempfile import TemporaryDirectory
 
 import napari
 import numpy as np
@@ -22,6 +31,7 @@ from sskseg.napari import Session
 from sskseg.napari.widget import SegmentationWidget
 
 INTERVAL, LIMIT = 5, 100  # milliseconds
+TILE = 1024  # pixels a side of the simulated image, of which a larger one is made
 PAUSE = 1000  # milliseconds between two strokes
 
 
@@ -29,22 +39,25 @@ class Gaps:
     """Record the gaps between the calls of a timer."""
 
     def __init__(self):
-        self.milliseconds, self.last = [], None
+        self.milliseconds, self.work, self.last = [], [], None
         self.timer = QTimer()
         self.timer.timeout.connect(self.note)
         self.timer.start(INTERVAL)
 
     def note(self):
-        now = time.perf_counter()
+        now = time.perf_counter(), time.thread_time()
         if self.last is not None:
-            self.milliseconds.append(1000 * (now - self.last) - INTERVAL)
+            self.milliseconds.append(1000 * (now[0] - self.last[0]) - INTERVAL)
+            self.work.append(1000 * (now[1] - self.last[1]))
         self.last = now
 
     def figures(self):
-        gaps = np.array(self.milliseconds)
+        """Return what was recorded since the last call."""
+        gaps, work = np.array([0, *self.milliseconds]), np.array([0, *self.work])
+        self.milliseconds, self.work = [], []
         return {
-            "n": len(gaps), "max": round(gaps.max(), 1), "above": int((gaps > LIMIT).sum()),
-            "p99": round(float(np.percentile(gaps, 99)), 1),
+            "n": len(gaps) - 1, "max": round(gaps.max(), 1), "above": int((gaps > LIMIT).sum()),
+            "p99": round(float(np.percentile(gaps, 99)), 1), "work": round(work.max(), 1),
         }  # fmt: skip
 
 
@@ -54,12 +67,13 @@ def run_loop(seconds):
     loop.exec_()
 
 
-def play(size, seconds, *, is_trained, is_painted):
+def play(size, seconds, folder, *, is_trained, is_painted):
     """Gaps, in milliseconds, while strokes are painted, and a network trains."""
     rng = np.random.default_rng(0)
-    X, y = make_cells(1, (size, size), random_state=0)
+    simulated = make_cells(1, (TILE, TILE), random_state=0)
+    X, y = (np.tile(each, (1, size // TILE, size // TILE)) for each in simulated)
     viewer = napari.Viewer(show=True)
-    widget = SegmentationWidget(viewer, Session(), time_budget=float(seconds))
+    widget = SegmentationWidget(viewer, Session(folder), time_budget=float(seconds))
     viewer.window.add_dock_widget(widget)
     viewer.layers.selection.active = viewer.add_image(X[0], name="cells")
     widget.labels_panel.add_images()
@@ -80,22 +94,38 @@ def play(size, seconds, *, is_trained, is_painted):
     brush.timeout.connect(stroke)
     if is_painted:
         brush.start(PAUSE)
-    gaps = Gaps()
+    gaps, found = Gaps(), {}
     if is_trained:
         widget.training_panel.seconds.setValue(seconds)
         widget.training_panel.train()
+        while not widget.training.is_running:
+            run_loop(0.01)
+        found["before"] = gaps.figures()
         while widget.training.is_running:
             run_loop(1)
-    run_loop(3 if is_trained else seconds)  # the answers are shown
+        while widget.answers.outdated():
+            run_loop(1)
+    run_loop(3 if is_trained else seconds)
     brush.stop()
-    found = gaps.figures()
+    found |= gaps.figures()
+    widget.training.wait()
     viewer.close()
     return found
 
 
+def cores():
+    """The cores on which the script may run."""
+    return len(os.sched_getaffinity(0))
+
+
+def measured(size, seconds, kind):
+    with TemporaryDirectory() as folder:
+        return play(size, seconds, folder, **kind)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--size", type=int, default=1024)
+    parser.add_argument("--size", type=int, nargs="+", default=[1024, 4096])
     parser.add_argument("--seconds", type=int, default=60)
     options = parser.parse_args()
     results = Cells("window_gaps")
@@ -105,8 +135,9 @@ def main():
         "training": {"is_trained": True, "is_painted": False},
         "strokes and training": {"is_trained": True, "is_painted": True},
     }.items():
-        key = {"size": options.size, "seconds": options.seconds, "what": name}
-        results.run(key, lambda kind=kind: play(options.size, options.seconds, **kind))
+        for size in options.size:
+            key = {"size": size, "seconds": options.seconds, "what": name, "cores": cores()}
+            results.run(key, partial(measured, size, options.seconds, kind))
 
 
 if __name__ == "__main__":

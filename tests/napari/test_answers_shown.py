@@ -49,8 +49,10 @@ def paint(widget, painted):
 def look(widget):
     """What the timer does once a stroke is over, and once the answer is there."""
     panel = widget.forest_panel
+    for _ in X:
+        panel.update_answer()  # adds a layer
     panel.update_answer()
-    widget.layers.last_change -= 1  # a pause
+    widget.layers.changes.time -= 2  # a pause
     panel.update_answer()
     panel.update_answer()
     if panel.forest.is_running:
@@ -62,12 +64,12 @@ def test_the_forest_answers_after_a_stroke_and_can_be_turned_off(widget):
     viewer, panel = widget.viewer, widget.forest_panel
     paint(widget, np.where(np.arange(40) < 20, np.where(Y[1] > 0, 2, 0), 0))
     assert "No background" in panel.state.text()
-    assert "cells 1 forest" not in viewer.layers
+    assert not viewer.layers["cells 1 forest"].data.any()
     paint(widget, np.where(np.arange(40) < 20, np.where(Y[1] > 0, 2, 1), 0))
     assert panel.state.text() == ""
     layer = viewer.layers["cells 1 forest"]
     assert ((layer.data > 0.5) == (Y[1] > 0)).mean() > 0.8
-    assert "cells 0 forest" not in viewer.layers  # it is hidden
+    assert not viewer.layers["cells 0 forest"].data.any()  # it is hidden
     assert viewer.layers.selection.active.name == "cells 1 painted"
     panel.checked.setChecked(False)
     assert not layer.visible
@@ -90,6 +92,8 @@ def test_the_forest_stays_until_the_network_has_caught_up(widget, is_behind):
     }
     widget.training.comparison = Comparison(0.2, 0.3 - 0.2 * is_behind)
     panel.show_answers()
+    for _ in range(20):
+        panel.update_progress()  # shows a layer
     assert viewer.layers["cells 1 forest"].visible == is_behind
     assert viewer.layers["cells 1 objects"].visible == (not is_behind)
     assert ("answer of the forest stays" in widget.message.text()) == is_behind

@@ -103,7 +103,7 @@ def test_planes_of_volumes_are_classified():
 
 
 def test_too_little_paint_is_said_and_does_not_end_the_thread(session):
-    painted = session.samples["a"].painted
+    painted = session.samples["a"].painted.copy()
     for name in "ab":
         session.paint(name, np.ones(SHAPE, int))
     forest = ForestView(session, 2)

@@ -101,10 +101,18 @@ def paint(widget, name="cells 0", label=Y[0]):
     widget.viewer.layers[f"{name} complete"].add(corners, shape_type="rectangle")
 
 
+def settle(widget):
+    """What the timer does while nobody paints: it adds and shows layers, one a call."""
+    widget.layers.changes.time -= 10
+    for _ in range(50):
+        widget.training_panel.update_progress()
+
+
 def train(widget):
     widget.training_panel.train()
+    settle(widget)
     widget.training.wait()
-    widget.training_panel.update_progress()
+    settle(widget)
 
 
 @pytest.fixture
@@ -115,8 +123,17 @@ def trained(new_widget, training):
     widget.layers.read()
     for name in ("model", "answers", "is_calibrated", "n_trainings"):
         setattr(widget.training, name, getattr(training, name))
-    widget.training_panel.update_progress()
+    widget.training_panel.show_answers()
+    settle(widget)
     return widget
+
+
+def save(widget):
+    """What the timer does, until the thread has ended."""
+    panel = widget.folders_panel
+    panel.save_changes()
+    panel.saving._thread.join()
+    panel.save_changes()
 
 
 def said(widget, action, *arguments):
@@ -264,8 +281,8 @@ def test_a_session_is_saved_and_offered_again(new_widget, tmp_path, monkeypatch)
     widget.folders_panel.save_in()
     painted = widget.viewer.layers["cells 0 painted"]
     painted.paint([20, 20], 2)
-    assert widget.layers.is_changed
-    widget.folders_panel.save_changes()
+    assert widget.layers.changes.is_any
+    widget.folders_panel.save_now()
     widget.folders_panel.timer.stop()
 
     later = new_widget()
@@ -285,12 +302,14 @@ def test_a_full_disk_is_a_message_and_nothing_is_lost(new_widget, tmp_path, monk
     with monkeypatch.context() as patch:
         patch.setattr("sskseg.napari.storage.write_labels", full)
         widget.viewer.layers["cells 0 painted"].paint([20, 20], 2)
-        widget.folders_panel.save_changes()
+        save(widget)
         assert "No space left" in widget.message.text()
         assert "Not saved: cells 0" in widget.folders_panel.state.text()
         assert widget.viewer.layers["cells 0 painted"].data[20, 20] == 2
-    widget.folders_panel.save_changes()
+    save(widget)
+    save(widget)
     assert "Not saved" not in widget.folders_panel.state.text()
+    assert widget.message.text() == "All changes are saved."
     assert Session.load(tmp_path).samples["cells 0"].painted[20, 20] == 2
 
 
@@ -336,25 +355,39 @@ def test_a_script_is_copied(trained, tmp_path, monkeypatch):
     assert "max_steps=4" in script
 
 
-def test_a_package_is_written_with_what_one_types(trained, tmp_path, monkeypatch):
-    written = {}
-
-    def export(model, path, **options):  # tests/export writes and runs packages
-        written.update(options, model=model, path=path)
-
-    panel = trained.export_panel
-    monkeypatch.setattr("sskseg.export.export_bioimageio", export)
+@pytest.mark.filterwarnings(
+    # bioimageio leaves it to Python to close files.
+    "ignore:unclosed file:ResourceWarning",
+    "ignore::pytest.PytestUnraisableExceptionWarning",
+)
+def test_a_package_is_written_with_what_one_types_and_predicts_the_same(
+    trained, tmp_path, monkeypatch
+):
+    pytest.importorskip("onnxscript")
+    core = pytest.importorskip("bioimageio.core")
+    spec = pytest.importorskip("bioimageio.spec")
+    panel, path = trained.export_panel, tmp_path / "model.zip"
     answers = {"Name of the model": "Cells", "Description": "Of a test.", "Author": "A. Author"}
     monkeypatch.setattr(panel, "ask_path", lambda name, kinds: tmp_path / name)
     monkeypatch.setattr(
         panel, "ask_text", lambda _, question, default: answers.get(question, default)
     )
-    assert "model.zip" in said(trained, panel.save_package)
-    assert len(written.pop("sample")) == 2
-    assert written == {
-        "model": trained.training.model, "path": tmp_path / "model.zip", "name": "Cells",
-        "description": "Of a test.", "authors": ["A. Author"], "license": "CC-BY-4.0",
-    }  # fmt: skip
+    assert said(trained, panel.save_package).startswith(str(path))
+    package = spec.load_model_description(path)
+    assert (package.name, package.description) == ("Cells", "Of a test.")
+    assert package.authors[0].name == "A. Author"
+    assert package.license == "CC-BY-4.0"
+    before = np.random.get_state()
+    assert core.test_model(package).status == "passed"  # seeds the random numbers of everyone
+    np.random.set_state(before)
+
+
+def test_a_package_without_an_author_is_not_written(trained, tmp_path, monkeypatch):
+    panel = trained.export_panel
+    monkeypatch.setattr(panel, "ask_path", lambda name, kinds: tmp_path / name)
+    monkeypatch.setattr(panel, "ask_text", lambda _, question, default: default)
+    assert "a package needs description, author" in said(trained, panel.save_package)
+    assert not (tmp_path / "model.zip").exists()
 
 
 def test_a_whole_file_becomes_a_layer(trained, tmp_path, monkeypatch):

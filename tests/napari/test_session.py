@@ -47,7 +47,7 @@ def test_what_is_painted_comes_back_in_a_new_session(session, tmp_path):
 
 
 def test_undo_and_redo(session):
-    painted = session.samples["a"].painted
+    painted = session.samples["a"].painted.copy()
     session.paint("a", np.ones_like(painted))
     assert session.undo() == "a"
     assert (session.samples["a"].painted == painted).all()
@@ -100,6 +100,14 @@ def test_a_training_gives_answers_and_counts(kind):
     training.start()
     training.wait()
     answers = answer_of(session, training.model)
+    scaled, positions = training.model[0].transform(session.stack()), session.positions()
+    for found, method in (
+        ("probability", training.model[1].predict_proba),
+        ("uncertainty", training.model[1].predict_uncertainty),
+    ):
+        expected = session.by_sample(method(scaled, positions=positions))
+        for name, answer in answers.items():
+            np.testing.assert_array_equal(getattr(answer, found), expected[name])
     for answer in answers.values():
         assert answer.probability.shape == answer.labels.shape == answer.uncertainty.shape == shape
         assert len(answer.table) == len(np.unique(answer.labels[answer.labels > 0]))

@@ -145,11 +145,27 @@ def wait(milliseconds=50):
     loop.exec_()
 
 
+def until(is_done):
+    """Run the event loop until something is done; a minute at most."""
+    for _ in range(1200):
+        if is_done():
+            return
+        wait()
+    raise AssertionError("it was not done within a minute")
+
+
+def train(widget):
+    """Press "Train", and wait until the answers of all images are shown."""
+    panel, model = widget.training_panel, widget.training.model
+    panel.train()
+    until(lambda: widget.training.model is not model and not panel._is_awaited)
+    widget.training.wait()
+    until(lambda: not widget.answers.outdated())
+
+
 def test_a_session_in_the_window(tmp_path, monkeypatch):
     if not os.environ.get("DISPLAY"):
         pytest.skip("there is no display: run it under xvfb-run -a")
-    from qtpy.QtWidgets import QApplication
-
     from sskseg.models import load_model
     from sskseg.napari.widget import SegmentationWidget
 
@@ -170,18 +186,15 @@ def test_a_session_in_the_window(tmp_path, monkeypatch):
         assert viewer.layers["cells 0"].visible
         assert not viewer.layers["cells 1"].visible
         viewer.layers["cells 0 painted"].data = np.where(y[0] > 0, y[0] + 2, 1)
-        for _ in range(1000):  # the answer comes by itself
-            if "cells 0 forest" not in viewer.layers:
-                wait()
+        # The answer comes by itself.
+        until(lambda: "cells 0 forest" in viewer.layers)
+        until(lambda: viewer.layers["cells 0 forest"].data.max() > 0.5)
         widget.forest_panel.forest.wait()
         widget.forest_panel.update_answer()
         mask = viewer.layers["cells 0 forest"].data > 0.5
         assert (mask == (y[0] > 0)).mean() > 0.9
         assert viewer.layers.selection.active.name == "cells 0 painted"
-        widget.training_panel.train()
-        widget.training.wait()
-        QApplication.processEvents()
-        widget.training_panel.update_progress()
+        train(widget)
         assert "cells 1 objects" in viewer.layers
         assert "index" in viewer.layers["cells 1 objects"].features
         widget.attempt(widget.results_panel.count)
@@ -189,9 +202,7 @@ def test_a_session_in_the_window(tmp_path, monkeypatch):
         viewer.layers.selection.active = viewer.layers["cells 0"]
         widget.labels_panel.add_complete_regions()
         viewer.layers["cells 0 complete"].add(np.array([[-1, -1], [-1, 64], [64, 64], [64, -1]]))
-        widget.training_panel.train()
-        widget.training.wait()
-        widget.training_panel.update_progress()
+        train(widget)
         widget.results_panel.count()
         assert "cells 1, whole image: " in widget.message.text()
         assert "No interval: 9 rectangular complete regions are needed" in widget.message.text()
@@ -200,13 +211,13 @@ def test_a_session_in_the_window(tmp_path, monkeypatch):
         first = widget.training.model
         widget.training.parameters["max_steps"] = 10**6
         widget.training_panel.train()
-        widget.training.cancel()
-        widget.training.wait()
-        widget.training_panel.update_progress()
+        until(lambda: widget.training.is_running)
+        widget.training_panel.cancel()
+        until(lambda: "Canceled" in widget.message.text())
         assert widget.training.model is first
         answer = replace(widget.session.answers["cells 1"], labels=y[1].astype(np.int32))
         widget.session.set_answers({"cells 1": answer})  # in which there are objects for sure
-        widget.layers.show({"cells 1": answer})
+        until(lambda: not widget.answers.outdated())
         objects = viewer.layers["cells 1 objects"]
         number, n = int(y[1].max()), len(np.unique(y[1])) - 1
         viewer.layers.selection.active = objects

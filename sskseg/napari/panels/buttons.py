@@ -6,15 +6,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
+    QApplication,
     QFileDialog,
     QHBoxLayout,
     QInputDialog,
     QLabel,
+    QProgressBar,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
+
+from ..task import Task
 
 
 class Panel(QWidget):
@@ -42,7 +47,7 @@ class Panel(QWidget):
         row = QHBoxLayout()
         for text, action in actions.items():
             button = QPushButton(text)
-            button.clicked.connect(lambda _=False, action=action: self.window_.attempt(action))
+            button.clicked.connect(lambda _=False, action=action: self.window_.press(action))
             row.addWidget(button)
         self.column.addLayout(row)
 
@@ -59,6 +64,12 @@ class Panel(QWidget):
         label.setWordWrap(True)
         self.column.addWidget(label)
         return label
+
+    def show_progress(self, bar: QProgressBar, task: Task) -> None:
+        """Show in a bar how much of a task is done, and the time that is left."""
+        left = task.seconds_left if task.is_running else None
+        bar.setValue(int(100 * task.progress))
+        bar.setFormat("%p %" if left is None else f"%p %, {left:.0f} s left")
 
     def ask_path(self, name: str, kinds: str) -> Path | None:
         """Ask where to save; None if the dialog is canceled."""
@@ -79,3 +90,8 @@ class Panel(QWidget):
         """Ask for a text; None if the dialog is canceled."""
         text, is_given = QInputDialog.getText(self, title, question, text=default)
         return text if is_given else None
+
+
+def is_dragging() -> bool:
+    """Return whether a button of the mouse is pressed: what changes then ends a drag."""
+    return QApplication.mouseButtons() != Qt.MouseButton.NoButton

@@ -63,4 +63,5 @@ class CorrectionsPanel(Panel):
         answer = correct(window.session, name, action, places.of(name))
         places.forget()
         window.layers.write()
+        window.answers.write()
         window.say(f"{name}: {action}; {len(answer.table)} objects now.")

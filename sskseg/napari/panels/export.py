@@ -16,7 +16,10 @@ from ..whole_file import ScanRun
 from .buttons import Panel
 
 _INTERVAL = 200  # milliseconds between two readings of the progress
-_LICENSE = "CC-BY-4.0"
+_QUESTIONS = {  # of a package of bioimage.io, and answers
+    "Name of the model": "Segmentation of cells", "Description": "", "Author": "",
+    "License": "CC-BY-4.0",
+}  # fmt: skip
 
 
 class ExportPanel(Panel):
@@ -49,12 +52,14 @@ class ExportPanel(Panel):
         path = self.ask_path(f"{name}.geojson", "GeoJSON (*.geojson);;ROIs of Fiji (*.zip)")
         if path:
             write_rois(path, answer.labels, table=answer.table)
+            self.window_.say(f"{len(answer.table)} outlines of {name} are in {path}.")
 
     def save_model(self) -> None:
         """Write the pipeline."""
         model, path = self.window_.model(), self.ask_path("model.sskseg", "sskseg (*.sskseg)")
         if path:
             save_model(model, path)
+            self.window_.say(f"The model is in {path}: for `sskseg predict` and load_model.")
 
     def save_package(self) -> None:
         """Write the network to a package of the BioImage Model Zoo."""
@@ -64,19 +69,18 @@ class ExportPanel(Panel):
         path = self.ask_path("model.zip", "BioImage Model Zoo (*.zip)")
         if not path:
             return
-        texts = [
-            self.ask_text("bioimage.io", question, default) or "" for question, default in (
-                ("Name of the model", "Segmentation of cells"), ("Description", ""),
-                ("Author", ""), ("License", _LICENSE),
-            )
-        ]  # fmt: skip
-        if all(texts):
-            name, description, author, license = texts
-            export_bioimageio(
-                model, path, sample=session.stack(), name=name, description=description,
-                authors=[author], license=license,
-            )  # fmt: skip
-            self.window_.say(f"{path}: test it with bioimageio.core.test_model.")
+        texts = {}
+        for question, default in _QUESTIONS.items():
+            texts[question] = self.ask_text("bioimage.io", question, default) or ""
+        missing = [question.lower() for question, text in texts.items() if not text.strip()]
+        if missing:
+            raise ValueError(f"Nothing was written: a package needs {', '.join(missing)}.")
+        name, description, author, license = texts.values()
+        export_bioimageio(
+            model, path, sample=session.stack(), name=name, description=description,
+            authors=[author], license=license,
+        )  # fmt: skip
+        self.window_.say(f"{path}: test it with bioimageio.core.test_model.")
 
     def copy_script(self) -> None:
         """Write the data, and copy a script that trains and counts the same."""
@@ -117,9 +121,7 @@ class ExportPanel(Panel):
         if self.run is None:
             return
         run = self.run
-        self.bar.setValue(int(100 * run.progress))
-        left = run.seconds_left
-        self.bar.setFormat("%p %" if left is None else f"%p %, {left:.0f} s left")
+        self.show_progress(self.bar, run)
         if not run.is_running:
             self.timer.stop()
             self.window_.attempt(lambda: self._show_run(run))

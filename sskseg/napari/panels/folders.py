@@ -7,6 +7,7 @@ from typing import Any
 
 from qtpy.QtCore import QSettings, QTimer
 
+from ..saving import Saving
 from ..session import Session
 from ..storage import holds_session, read_index
 from .buttons import Panel
@@ -26,6 +27,7 @@ class FoldersPanel(Panel):
     def __init__(self, window: Any):
         super().__init__(window)
         self.state = self.add_text("")
+        self.saving, self._has_failed = Saving(window.session), False
         self.add_row({"Save in a folder...": self.save_in, "Continue a session...": self.load})
         self.column.addStretch()
         self.settings = QSettings(
@@ -40,7 +42,8 @@ class FoldersPanel(Panel):
         """Show where the session is saved."""
         session = self.window_.session
         where = "nowhere yet: choose a folder" if session.folder is None else f"in {session.folder}"
-        unsaved = f" Not saved: {', '.join(sorted(session.unsaved))}." if session.unsaved else ""
+        names = ", ".join(sorted(session.unsaved)) if self._has_failed else ""
+        unsaved = f" Not saved: {names}." if names else ""
         self.state.setText(f"Images and labels are saved {where}.{unsaved}")
 
     def offer_recovery(self) -> None:
@@ -75,13 +78,32 @@ class FoldersPanel(Panel):
             window.say(f"{len(window.session.samples)} {window.session.kind} of {folder}.")
 
     def save_changes(self) -> None:
-        """Take over strokes and clicks since the last time, and save them."""
+        """Take over strokes and clicks since the last time, and save them in a thread."""
         window = self.window_
-        if window.session.folder is not None and (
-            window.layers.is_changed or window.session.unsaved
-        ):
+        if window.session.folder is None or self.saving.is_running:
+            return
+        self._show_end(self.saving)
+        if window.layers.changes.is_any:
             window.attempt(window.layers.read)
-            self.show_state()
+        if window.session.unsaved:
+            self.saving = Saving(window.session)
+            self.saving.start()
+
+    def _show_end(self, saving):
+        """Say that something could not be saved, or that it was after all."""
+        had_failed, self._has_failed = self._has_failed, saving.error is not None
+        self.show_state()
+        if saving.error is not None:
+            self.window_.say_error(saving.error)
+        elif had_failed:
+            self.window_.say("All changes are saved.")
+
+    def save_now(self) -> None:
+        """Save all changes, before the window closes."""
+        for _ in range(2):  # what is being saved, and what was painted meanwhile
+            self.window_.attempt(self.saving.wait)
+            self.save_changes()
+        self.window_.attempt(self.saving.wait)
 
     def _remember(self, folder):
         self.settings.setValue(_FOLDER, str(folder))

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QApplication, QCheckBox
+from qtpy.QtCore import QTimer
+from qtpy.QtWidgets import QCheckBox
 
 from ..forest import ForestView
 from ..forest_layers import ForestLayers
-from .buttons import Panel
+from ..layers import FOREST
+from .buttons import Panel, is_dragging
 
 _INTERVAL = 50  # milliseconds between two looks for strokes and answers
 _PAUSE = 0.15  # seconds without a change after which the forest is asked
@@ -43,29 +45,36 @@ class ForestPanel(Panel):
         self._asked: Any = None  # for what: the time of the last change, and the views
 
     def switch(self, is_on: bool) -> None:
-        """Show or hide the answers."""
-        self.answers.set_visible(is_on)
+        """Show or hide the answers, and what is said of them."""
+        self.window_.layers.set_visible(FOREST, is_on)
         self._asked = None
+        self._say("")
+
+    def prepare(self) -> Iterator[None]:
+        """Add the layers of answers that are missing, one a step; see `AnswerLayers`."""
+        for name in self.answers.missing() if self.checked.isChecked() else ():
+            self.answers.add(name)
+            yield
 
     def update_answer(self) -> None:
         """Ask for an answer after a stroke or a move, and show those that are there."""
         window = self.window_
         if self.forest.session is not window.session:
             self._start()
-        # What changes while a shape is dragged ends the drag.
-        is_dragging = QApplication.mouseButtons() != Qt.MouseButton.NoButton
-        if is_dragging or not self.checked.isChecked() or not window.session.samples:
+        if is_dragging() or not self.checked.isChecked() or not window.session.samples:
             return
+        if not window.training.is_running and next(self.prepare(), self) is not self:
+            return  # a layer a call
         self.answers.show(self.forest.take())
         self._say("" if self.forest.error is None else str(self.forest.error))
-        now = (window.layers.last_change, self.answers.views())
-        is_still = now == self._last and time.monotonic() - window.layers.last_change > _PAUSE
+        now = (window.layers.changes.time, self.answers.views())
+        is_still = now == self._last and time.monotonic() - now[0] > _PAUSE
         self._last = now
-        if is_still and now != self._asked and window.layers.last_change:
-            asked, self._asked = self._asked, now
+        if is_still and now != self._asked and now[0]:
+            is_new, self._asked = self._asked is None, now
             window.layers.read()
-            if asked is None or self.forest.is_outdated or now[1].keys() != asked[1].keys():
-                self.answers.set_visible(True)  # not after a move alone
+            if is_new or self.forest.is_outdated:  # not after a move alone
+                window.layers.set_visible(FOREST, True)
             self.forest.request(now[1])
 
     def _say(self, text):

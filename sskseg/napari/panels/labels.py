@@ -35,7 +35,7 @@ class LabelsPanel(Panel):
             "Click objects": self.add_points, "Mark complete regions": self.add_complete_regions,
         })  # fmt: skip
         self.add_field("Radius of points, pixels", self.radius)
-        self.add_row({"Load labels...": self.load_labels})
+        self.add_row({"Load labels...": self.load_labels, "Remove image": self.remove_image})
         self.add_row({"Undo": self.undo, "Redo": self.redo})
         self.column.addStretch()
         self.show_kind()
@@ -74,8 +74,8 @@ class LabelsPanel(Panel):
         names = list(window.session.samples)
         if not names:
             raise ValueError("There is no image in the session: add one.")
-        shown = [i for i, name in enumerate(names) if window.viewer.layers[name].visible]
-        name = names[(shown[-1] + 1) % len(names) if shown else 0]
+        shown = window.layers.shown()
+        name = names[(names.index(shown[-1]) + 1) % len(names) if shown else 0]
         whole = tuple(slice(0, n) for n in window.session.samples[name].painted.shape[-2:])
         window.layers.go_to(name, None, whole)
         window.say(name)
@@ -115,6 +115,13 @@ class LabelsPanel(Panel):
             window.layers.write()
             window.say(f"{path.name}: {found.summary}")
 
+    def remove_image(self) -> None:
+        """Remove the selected image from the session; its own layer stays."""
+        window, name = self.window_, self._selected()
+        window.layers.remove(name)
+        kept = "" if window.session.folder is None else " Its files stay in the folder."
+        window.say(f"{name!r} is no longer in the session.{kept}")
+
     def undo(self) -> None:
         """Take back the last stroke, click or correction."""
         self.window_.attempt(self.window_.layers.read)  # a layer that was deleted comes back
@@ -126,4 +133,5 @@ class LabelsPanel(Panel):
 
     def _show(self, name, what):
         self.window_.layers.write()
+        self.window_.answers.write()
         self.window_.say(f"There is nothing to {what}." if name is None else f"{name}: {what}.")

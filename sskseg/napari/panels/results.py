@@ -67,8 +67,13 @@ class ResultsPanel(Panel):
         return count_session(window.session, model, self._regions())
 
     def _regions(self):
-        if self.region_layer is None or self.region_layer not in self.window_.viewer.layers:
+        if self.region_layer is None:
             return {}
+        if self.region_layer not in self.window_.viewer.layers:
+            name = self.region_layer.name
+            self.no_regions()
+            raise ValueError(f"The layer of regions {name!r} was deleted: choose another.")
+        self.region_text.setText(f"Regions: {self.region_layer.name}")  # it may have a new name
         return self.window_.layers.regions(self.region_layer)
 
     def count(self) -> None:
@@ -82,14 +87,15 @@ class ResultsPanel(Panel):
 
     def save_counts(self) -> None:
         """Write the counts."""
-        table, path = self.counts(), self.ask_path("counts.csv", "CSV (*.csv)")
-        if path:
-            write_object_table(path, table)
+        self._save(self.counts(), "counts.csv")
 
     def save_objects(self) -> None:
         """Write all objects, with their sizes."""
         self.window_.model()
-        table = objects_of(self.window_.session, self._regions())
-        path = self.ask_path("objects.csv", "CSV (*.csv)")
+        self._save(objects_of(self.window_.session, self._regions()), "objects.csv")
+
+    def _save(self, table, name):
+        path = self.ask_path(name, "CSV (*.csv)")
         if path:
             write_object_table(path, table)
+            self.window_.say(f"{len(table)} rows are in {path}.")

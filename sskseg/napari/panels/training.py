@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
-from qtpy.QtWidgets import QApplication, QCheckBox, QComboBox, QProgressBar, QSpinBox
+from qtpy.QtWidgets import QCheckBox, QComboBox, QProgressBar, QSpinBox
 
+from ..layers import FOREST, OBJECTS
 from ..starting import STARTS
 from ..suggestions import suggest
-from .buttons import Panel
+from .buttons import Panel, is_dragging
 
-_SHOWN = "Click an object for its size. Correct it, or paint, and train again."
+_PAUSE = 1  # seconds without a stroke after which the layers of hidden images are added
+_SHOWN = (
+    "Move the mouse over an object: its size is in the status bar. Correct it, or paint, and train "
+    "again."
+)
 _BEHIND = (
     "{} The answer of the forest stays, and the objects of the network are hidden: train longer."
 )
@@ -26,7 +34,9 @@ class TrainingPanel(Panel):
 
     def __init__(self, window: Any):
         super().__init__(window)
-        self._shown: Any = None  # the model whose answers are shown
+        self._is_preparing = False  # a training, by adding layers
+        self._is_awaited = False  # the end of a training
+        self._steps: Iterator[None] = iter(())  # of adding and showing layers
         self.seconds, self.bar = QSpinBox(), QProgressBar()
         self.seconds.setRange(5, 36000)
         self.seconds.setValue(60)
@@ -41,51 +51,100 @@ class TrainingPanel(Panel):
         self.column.addWidget(self.intervals)
         self.add_row({"Train": self.train})
         self.column.addWidget(self.bar)
-        self.add_row({
-            "Enough, keep it": lambda: window.training.keep(),
-            "Cancel": lambda: window.training.cancel(),
-        })  # fmt: skip
+        self.add_row({"Enough, keep it": self.keep, "Cancel": self.cancel})
         self.add_row({"Where to paint next": self.show_next})
         self.column.addStretch()
 
     def train(self) -> None:
-        """Start to train the network in a thread."""
+        """Start to train the network in a thread, once the layers of its answers are there."""
         window = self.window_
+        if self._is_preparing:
+            raise RuntimeError("A training is about to start.")
         window.layers.read()
+        window.training.check()
         if "max_steps" not in window.training.parameters:
             window.training.parameters["time_budget"] = float(self.seconds.value())
         window.training.start_from = self.start.currentData()
         window.training.with_intervals = self.intervals.isChecked()
-        window.training.start()
+        self._is_preparing, shown = True, window.layers.shown()
+        self._steps = chain(window.forest_panel.prepare(), window.answers.prepare(shown))
         window.say("Training. You can paint meanwhile.")
 
+    def keep(self) -> None:
+        """End the training, and keep the network."""
+        if not self.window_.training.is_running:
+            raise ValueError("No training runs.")
+        self.window_.training.keep()
+
+    def cancel(self) -> None:
+        """End the training; the model before it stays."""
+        if not (self._is_preparing or self.window_.training.is_running):
+            raise ValueError("No training runs.")
+        self.window_.training.cancel()
+        if self._is_preparing:
+            self._is_preparing = False
+            self._say_canceled()
+
     def update_progress(self) -> None:
-        """Show the progress, and the answer of a training that ended."""
+        """Show the progress, the answer of a training that ended, and a layer of it a call."""
         training = self.window_.training
-        self.bar.setValue(int(100 * training.progress))
-        if training.is_running:
-            left = training.seconds_left
-            self.bar.setFormat("%p %" if left is None else f"%p %, {left:.0f} s left")
+        self.show_progress(self.bar, training)
+        if is_dragging() or self._has_step():
             return
-        self.bar.setFormat("%p %")
+        if self._is_preparing:
+            self._is_preparing, self._is_awaited = False, True
+            self.window_.attempt(training.start)
+        elif not training.is_running and self._is_awaited:
+            self._is_awaited = False
+            self._show_end(training)
+        elif not training.is_running:
+            self._show_hidden()
+
+    def _has_step(self):
+        """Add or show a layer, if one is waiting: napari needs a while for each."""
+        if next(self._steps, self) is not self:
+            return True
+        shown = self.window_.layers.shown()
+        return self._show([name for name in self.window_.answers.outdated() if name in shown])
+
+    def _show_hidden(self):
+        """Show the answers of hidden images, as long as nobody paints."""
+        if time.monotonic() - self.window_.layers.changes.time > _PAUSE:
+            self._show(self.window_.answers.outdated()[:1])
+
+    def _show(self, names):
+        self._steps = chain.from_iterable(map(self.window_.answers.show, names))
+        return bool(names)
+
+    def _show_end(self, training):
         if training.error is not None:
-            self.window_.say(str(training.error))
-        elif training.model is not self._shown:
-            self._shown = training.model
-            self.window_.attempt(self.show_answers)
+            self.window_.say_error(training.error)
+        elif training.is_canceled:
+            self._say_canceled()
+        else:
+            self.show_answers()
+
+    def _say_canceled(self):
+        has_model = self.window_.training.model is not None
+        self.window_.say(f"Canceled.{' The model before stays.' if has_model else ''}")
 
     def show_answers(self) -> None:
         """Show what the last model predicts."""
         window = self.window_
         window.session.set_answers(window.training.answers)
-        active = window.viewer.layers.selection.active
-        window.layers.show(window.session.answers, between=QApplication.processEvents)
         comparison = window.training.comparison
         is_behind = comparison is not None and comparison.is_network_behind
-        window.layers.show_one_answer(of_forest=is_behind)
-        if is_behind:
-            window.viewer.layers.selection.active = active  # one continues to paint
+        window.layers.set_visible(FOREST, is_behind)  # they overlap
+        window.layers.set_visible(OBJECTS, not is_behind)
+        if not is_behind and time.monotonic() - window.layers.changes.time > _PAUSE:
+            self._select_objects()  # otherwise one continues to paint
         window.say(_BEHIND.format(comparison) if is_behind else _SHOWN + _start(window.training))
+
+    def _select_objects(self):
+        layers = self.window_.viewer.layers
+        for name in self.window_.layers.shown():
+            if name + OBJECTS in layers:
+                layers.selection.active = layers[name + OBJECTS]
 
     def show_next(self) -> None:
         """Go to what to label next."""

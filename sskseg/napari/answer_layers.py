@@ -1,0 +1,107 @@
+"""Answers of the network as layers of napari: probabilities, objects, uncertainty."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from .answers import Answer
+from .layers import OBJECTS, PAINTED, PROBABILITY, UNCERTAINTY, Layers
+
+_DTYPES = {PROBABILITY: np.float32, UNCERTAINTY: np.float32, OBJECTS: np.int32}
+
+
+class AnswerLayers:
+    """Show the answers of a session.
+
+    napari needs a tenth of a second or more to add a layer. Layers are therefore added before they
+    are needed, and one by one: `prepare` and `show` are generators that do one of them a step.
+
+    Parameters
+    ----------
+    layers : Layers
+    """
+
+    def __init__(self, layers: Layers):
+        self.layers, self.session, self.viewer = layers, layers.session, layers.viewer
+        self._shown: dict[str, Answer] = {}
+
+    def outdated(self) -> list[str]:
+        """Return the names of images of which the last answer is not shown, visible ones first."""
+        names = [
+            name for name, answer in self.session.answers.items()
+            if name in self.viewer.layers and self._shown.get(name) is not answer
+        ]  # fmt: skip
+        return sorted(names, key=lambda name: not self.viewer.layers[name].visible)
+
+    def prepare(self, names: Iterable[str]) -> Iterator[None]:
+        """Add the layers of answers, hidden and empty, where they are missing.
+
+        Parameters
+        ----------
+        names : iterable of str
+            Of images.
+        """
+        for name in names:
+            for suffix in _DTYPES:
+                if self._is_missing(name, suffix):
+                    self._add(name, suffix)
+                    yield
+
+    def show(self, name: str) -> Iterator[None]:
+        """Show the answer of an image; a click on an object shows its measurements.
+
+        Parameters
+        ----------
+        name : str
+        """
+        yield from self.prepare([name])
+        answer = self.session.answers.get(name)
+        if answer is None:  # the image was removed
+            return
+        for suffix, data in (
+            (PROBABILITY, answer.probability), (UNCERTAINTY, answer.uncertainty),
+        ):  # fmt: skip
+            if name + suffix in self.viewer.layers:
+                self.viewer.layers[name + suffix].data = data
+                yield
+        if name + OBJECTS in self.viewer.layers:
+            layer = self.viewer.layers[name + OBJECTS]
+            yield from self._show_objects(layer, answer)
+            layer.visible = name in self.layers.shown() and OBJECTS not in self.layers.hidden
+        self._shown[name] = answer
+
+    def _show_objects(self, layer, answer):
+        layer.data = answer.labels.copy()  # which people may paint on
+        yield
+        layer.features = answer.table.rename(columns={"id": "index"})
+        layer.selected_label = 0  # nobody has chosen an object yet
+
+    def write(self) -> None:
+        """Show objects that were corrected, or whose correction was undone."""
+        for name in self.outdated():
+            if name in self._shown and name + OBJECTS in self.viewer.layers:
+                answer = self._shown[name] = self.session.answers[name]
+                for _ in self._show_objects(self.viewer.layers[name + OBJECTS], answer):
+                    pass
+
+    def _is_missing(self, name: str, suffix: str) -> bool:
+        layers = self.viewer.layers
+        return name in self.session.samples and name in layers and name + suffix not in layers
+
+    def _add(self, name: str, suffix: str) -> Any:
+        """Add an empty layer below what is painted, while one continues to paint."""
+        layers = self.viewer.layers
+        selected = set(layers.selection)
+        data = np.zeros(self.session.samples[name].painted.shape, _DTYPES[suffix])
+        look = {"opacity": 0.5, "colormap": "magma", "contrast_limits": (0, 1)}
+        is_labels = suffix == OBJECTS
+        layer = self.layers.add_layer(
+            "labels" if is_labels else "image", name, suffix, data, layers[name],
+            **{} if is_labels else look, visible=False,
+        )  # fmt: skip
+        if name + PAINTED in layers:
+            layers.move(layers.index(layer), layers.index(layers[name + PAINTED]))
+        layers.selection = selected

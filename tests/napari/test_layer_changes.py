@@ -1,0 +1,153 @@
+"""What is read of layers: strokes by their boxes, napari's own undo, shapes."""
+
+import random
+import warnings
+
+import numpy as np
+import pytest
+
+with warnings.catch_warnings():  # of npe2 about pydantic
+    warnings.simplefilter("ignore", DeprecationWarning)
+    pytest.importorskip("napari.components", exc_type=ImportError)
+    from napari.components import ViewerModel
+    from napari.layers import Shapes
+
+from sskseg.napari import Session
+from sskseg.napari.layers import Layers
+from sskseg.napari.regions import mask_of, region_labels
+
+SHAPE = (40, 50)
+
+
+@pytest.fixture(autouse=True)
+def _random_state():
+    state = random.getstate()
+    yield
+    random.setstate(state)  # napari draws from it
+
+
+def linked(kind="images", shape=SHAPE):
+    """Layers of one image that were read, and the layer to paint on."""
+    viewer = ViewerModel()
+    layers = Layers(viewer, Session(kind=kind))
+    layers.add(viewer.add_image(np.random.default_rng(0).random(shape), name="a"))
+    layers.read()
+    return layers, viewer.layers["a painted"]
+
+
+def test_a_stroke_is_read_by_its_box():
+    layers, painted = linked()
+    assert layers.changes.box(painted) is None
+    painted.brush_size = 3
+    with painted.block_history():  # a drag
+        painted.paint([10, 20], 2)
+        painted.paint([12, 25], 2)
+    assert layers.changes.is_any
+    assert layers.changes.box(painted) == (slice(9, 14), slice(19, 27))
+    layers.read()
+    assert np.array_equal(layers.session.samples["a"].painted, painted.data)
+    assert not layers.changes.is_any
+
+
+@pytest.mark.parametrize("change", ["undo", "redo", "fill", "data", "refresh"])
+def test_other_changes_of_napari_are_read(change):
+    layers, painted = linked()
+    painted.paint([10, 20], 2)
+    if change == "redo":
+        painted.undo()
+    layers.read()
+    if change == "fill":
+        painted.fill([0, 0], 5)
+    elif change == "data":
+        painted.data = np.ones(SHAPE, int)
+    elif change == "refresh":
+        painted.data[3, 4] = 7
+        painted.refresh()
+    else:
+        getattr(painted, change)()
+    layers.read()
+    assert np.array_equal(layers.session.samples["a"].painted, painted.data)
+
+
+def test_a_layer_of_the_same_name_is_read():
+    layers, painted = linked()
+    layers.viewer.layers.remove(painted)
+    layers.viewer.add_labels(np.full(SHAPE, 3), name="a painted")
+    layers.read()
+    assert (layers.session.samples["a"].painted == 3).all()
+
+
+def test_another_section_is_no_change_and_undo_there_is():
+    layers, painted = linked("sections", (5, *SHAPE))
+    painted.paint([1, 10, 20], 2)
+    layers.read()
+    time = layers.changes.time
+    layers.viewer.dims.set_point(0, 3)
+    assert not layers.changes.is_any
+    assert layers.changes.time == time
+    painted.undo()
+    layers.read()
+    assert not layers.session.samples["a"].painted.any()
+
+
+def test_complete_regions_are_read_until_their_layer_is_deleted():
+    layers, _ = linked()
+    shapes = layers.add_complete("a")
+    shapes.add_rectangles([[1.5, 1.5], [1.5, 8.5], [6.5, 8.5], [6.5, 1.5]])
+    layers.read()
+    complete = layers.session.samples["a"].complete
+    assert complete.sum() == 5 * 7
+    layers.viewer.layers.remove(shapes)
+    layers.read()
+    assert not complete.any()
+
+
+def test_deleted_layers_come_back_by_undo_and_are_named_before():
+    layers, painted = linked()
+    painted.paint([10, 20], 2)
+    layers.read()
+    del layers.viewer.layers["a"]
+    del layers.viewer.layers["a painted"]
+    for action in (layers.read, lambda: layers.go_to("a", None, (slice(0, 4), slice(0, 4)))):
+        with pytest.raises(ValueError, match="is missing: name it so, press Undo to get it back"):
+            action()
+    layers.write()
+    assert [layer.name for layer in layers.viewer.layers] == ["a", "a painted"]
+    assert layers.viewer.layers["a painted"].data[10, 20] == 2
+    layers.read()
+
+
+def test_an_image_is_removed_with_its_layers():
+    layers, _ = linked()
+    layers.add_complete("a")
+    layers.remove("a")
+    assert [layer.name for layer in layers.viewer.layers] == ["a"]
+    assert layers.session.samples == {}
+    layers.add(layers.viewer.layers["a"])  # again
+
+
+@pytest.mark.parametrize("ndim", [2, 3])
+@pytest.mark.parametrize("seed", range(3))
+def test_pixels_of_shapes_are_those_of_napari(ndim, seed):
+    rng = np.random.default_rng(seed)
+    layer, shape = Shapes(ndim=ndim), (3, *SHAPE)[-ndim:]
+    for kind in ("rectangle", "ellipse", "polygon", "path") * 5:
+        vertices = rng.uniform(1, 38, (4, 2)).round(rng.integers(2))
+        if kind in ("rectangle", "ellipse"):
+            top, left, bottom, right = *vertices[0], *(vertices[0] + rng.uniform(3, 30, 2))
+            vertices = [[top, left], [top, right], [bottom, right], [bottom, left]]
+        vertices = np.asarray(vertices)
+        if ndim == 3:
+            vertices = np.insert(vertices, 0, rng.integers(3), axis=1)
+        layer.add([vertices], shape_type=kind)
+    expected, numbered = np.zeros(shape, bool), np.zeros(shape, int)
+    for number, (vertices, plane) in enumerate(zip(layer.data, layer.to_masks(SHAPE)), start=1):
+        expected[... if ndim == 2 else int(vertices[0, 0])] |= plane
+        numbered[..., plane] = number
+    assert np.array_equal(mask_of(layer, shape), expected)
+    assert np.array_equal(region_labels(layer, shape)[0], numbered)
+
+
+def test_shapes_outside_of_the_image_have_no_pixels():
+    outside = np.array([[60.0, 60.0], [60.0, 70.0], [70.0, 70.0], [70.0, 60.0]])
+    assert not mask_of(Shapes([outside, outside - 200]), SHAPE).any()
