@@ -143,8 +143,8 @@ def _flood(values, seeds, mask):
     if several.any():
         # One component after the other: what the watershed reads and writes stays in the cache.
         turn = np.take(np.cumsum(several) * several, parts)
-        crowded = turn > 0
         values = values + turn * (np.ptp(values) + 1)
+        crowded = turn > 0
         labels += watershed(values, np.where(crowded, seeds, 0), mask=crowded)
     return labels
 
