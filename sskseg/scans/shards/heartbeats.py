@@ -10,7 +10,7 @@ from typing import Any
 from ...io.storage import Storage
 
 INTERVAL = 5.0  # seconds between two beats of a process
-_FIRST_INTERVAL = 0.25  # of the first beats, so that processes that start together notice each other
+_FIRST_INTERVAL = 0.25  # of the first beats: processes that start together soon notice each other
 _N_FIRST = 40
 # Seconds without a beat after which a process counts as dead. Clients of NFS may show the file of a
 # heartbeat as it was up to a minute before.
