@@ -196,8 +196,8 @@ def _export(command):
 
 def _info(command):
     command.add_argument(
-        "path", type=Path,
-        help="model, images, regions or OME-Zarr: a file, or a folder of files",
+        "path",
+        help="model, images, regions or OME-Zarr: a file, a folder of files, or a URL of OME-Zarr",
     )  # fmt: skip
 
 

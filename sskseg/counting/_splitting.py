@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..morphology import fill_holes, relabel, remove_small
+from ..morphology import fill_holes, relabel
 from ..training.prediction_callbacks import advance_prediction
 from .methods import InstanceMethod
 
@@ -73,6 +73,6 @@ class Splitter(NamedTuple):
         min_size = int(parameters.pop("min_size"))
         found = []
         for output in outputs:
-            found.append(relabel(remove_small(self.split(output, parameters), min_size)))
+            found.append(relabel(self.split(output, parameters), min_size))
             advance_prediction(1)
         return found

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -21,8 +22,9 @@ from .folders import (
 )
 from .images import image_files, read_pictures
 from .label_numbers import decided_labels, stored_labels
-from .ome_zarr.reading import holds_zarr, read_label_images
+from .ome_zarr.reading import holds_zarr, no_zarr, read_label_images
 from .rois.adapters import holds_labels, read_region_labels
+from .storage import check_no_options, is_url
 
 
 def read_labels(
@@ -32,6 +34,7 @@ def read_labels(
     spatial_ndim: int = 2,
     shape: Sequence[int] | Sequence[Sequence[int]] | None = None,
     background: int | None = None,
+    storage_options: Mapping[str, Any] | None = None,
 ) -> tuple[list[str], list[np.ndarray | None]]:
     """Read label images: 0 background, > 0 objects, -1 unlabeled.
 
@@ -54,7 +57,7 @@ def read_labels(
     path : str or path-like
         File or folder, as for `read_images`, or OME-Zarr. In a folder that holds images, too, only
         label files are read ("cell_mask.png" beside "cell.tif"), or, without any, files of regions
-        ("cell.zip" beside "cell.tif").
+        ("cell.zip" beside "cell.tif"). Also a URL of OME-Zarr in an object store.
     names : sequence of str, default=None
         Names of images, as `read_images` returns them, to pair label files with: "cell.tif" with
         "cell.png", "cell_mask.png", "cell_cp_masks.png" or "cell_label.tif". A file of several
@@ -66,6 +69,8 @@ def read_labels(
     background : int, default=None
         The class of labels of ilastik that is background, or 0 if none is. Needed for its files
         only.
+    storage_options : dict, default=None
+        Of a URL, as in `sskseg.scans.open_scan`.
 
     Returns
     -------
@@ -90,8 +95,12 @@ def read_labels(
         background of colors is not black, 0 is displayed as white, planes are stored as colors, or
         a folder has files of formats that are not read.
     """
-    if holds_zarr(path):
-        return read_label_images(path, names, spatial_ndim)
+    if not is_url(path):
+        check_no_options(storage_options, path)
+    if holds_zarr(path, storage_options):
+        return read_label_images(path, names, spatial_ndim, storage_options)
+    if is_url(path):
+        raise no_zarr(path)
     if holds_labels(Path(path)):
         return read_region_labels(Path(path), names, spatial_ndim, shape, background)
     found, stored, sources = [], [], []

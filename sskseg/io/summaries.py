@@ -11,24 +11,25 @@ import numpy as np
 
 from .folders import list_images, number
 from .images import image_files, read_headers
-from .ome_zarr.reading import holds_zarr
+from .ome_zarr.reading import holds_zarr, no_zarr
 from .ome_zarr.summary import summarize_zarr
 from .rois.formats import holds_regions, is_region_file, read_regions, region_files
 from .rois.regions import ImageRegions, Region
 from .scans import hdf5, open_scan
 from .scans.opening import split_path
+from .storage import is_url
 from .units import describe_size
 
 _TABLE = ".csv"  # of napari, or of points
 
 
-def summarize(path: Path) -> dict[str, Any]:
+def summarize(path: Path | str) -> dict[str, Any]:
     """Summarize the images, regions or OME-Zarr of a file or of a folder.
 
     Parameters
     ----------
-    path : Path
-        Or inside of OME-Zarr or HDF5, ``plate.zarr:/A/1/0``.
+    path : Path or str
+        Or inside of OME-Zarr or HDF5, ``plate.zarr:/A/1/0``; or a URL of OME-Zarr.
 
     Returns
     -------
@@ -46,6 +47,9 @@ def summarize(path: Path) -> dict[str, Any]:
     """
     if holds_zarr(path):
         return summarize_zarr(path)
+    if is_url(path):
+        raise no_zarr(path)
+    path = Path(path)
     if Path(split_path(str(path))[0]).suffix.lower() in hdf5.SUFFIXES:
         return _of_scan(open_scan(path))
     if not path.is_dir():

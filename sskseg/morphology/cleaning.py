@@ -101,23 +101,25 @@ def bridge_gaps(
     return border_distance(~mask, spacing) <= radius
 
 
-def relabel(labels: ArrayLike) -> np.ndarray:
+def relabel(labels: ArrayLike, min_size: int = 1) -> np.ndarray:
     """Renumber objects 1, 2, ... in the order of their ids.
 
     Parameters
     ----------
     labels : ndarray of int
         Not negative.
+    min_size : int, default=1
+        Objects of fewer pixels are removed.
 
     Returns
     -------
     ndarray of int32, or of int64 for 2**31 objects or more
     """
     ids, inverse, sizes = _counted(labels)
-    present = (ids > 0) & (sizes > 0)
-    new = np.cumsum(present) * present
+    kept = (ids > 0) & (sizes >= max(1, min_size))
     dtype = np.int32 if len(ids) < 2**31 else np.int64
-    return new.astype(dtype)[inverse].reshape(np.shape(labels))
+    new = (np.cumsum(kept) * kept).astype(dtype)
+    return np.take(new, inverse).reshape(np.shape(labels))
 
 
 def _counted(labels):

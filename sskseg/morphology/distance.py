@@ -16,6 +16,7 @@ def border_distance(labels: np.ndarray, spacing: Sequence[float] | None = None) 
     """
     spacing = (1.0,) * labels.ndim if spacing is None else tuple(float(s) for s in spacing)
     labels = np.require(labels, requirements=["C", "W"])  # edt refuses read-only masks
+    labels = labels.view(np.uint8) if labels.dtype == bool else labels  # which takes less time
     return edt.edt(labels, anisotropy=spacing, black_border=False)
 
 

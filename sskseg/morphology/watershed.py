@@ -1,7 +1,6 @@
 """Split touching objects of a foreground probability by a watershed."""
 
 from collections.abc import Sequence
-from itertools import product
 
 import numpy as np
 from scipy import ndimage as ndi
@@ -11,8 +10,6 @@ from .cleaning import bridge_gaps
 from .components import label_components
 from .distance import border_distance
 from .peaks import find_peaks
-
-_MAX_PAIRS = 3  # of equally high seeds in one component, whose orders are all tried
 
 
 def relief_of(
@@ -96,9 +93,10 @@ def split_touching(mask: np.ndarray, relief: np.ndarray, seed_height: float) -> 
     steps = np.where(mask, np.clip(relief * 255, 1, 255), 0).astype(np.uint8)
     height = int(np.clip(round(seed_height * 255), 1, 254))
     seeds = label_components(find_peaks(steps, height) & mask, connectivity=mask.ndim)
-    labels = _flood(steps, seeds, mask)
-    seedless = label_components(mask & (labels == 0))
-    return np.where(seedless > 0, seedless + labels.max(), labels).astype(np.int32)
+    values, at = 255.0 - steps, np.flatnonzero(seeds)
+    # Between what is higher and the other pixels of this height, and in the order of the image.
+    values.ravel()[at] -= np.arange(len(at), 0, -1) / (len(at) + 1)
+    return _flood(values, seeds, mask)
 
 
 def split_by_seeds(mask: np.ndarray, relief: np.ndarray, seeds: np.ndarray) -> np.ndarray:
@@ -120,86 +118,39 @@ def split_by_seeds(mask: np.ndarray, relief: np.ndarray, seeds: np.ndarray) -> n
         1, 2, ...; each component of the mask holds at least one object, those without a seed too.
     """
     seeds = label_components(seeds & mask, connectivity=mask.ndim)
-    values = 255 - np.clip(relief * 255, 0, 255).astype(np.int32)
-    at = np.flatnonzero(seeds)
-    # Pixels of equal value are flooded in the order in which they are reached, except those of
-    # seeds, which are reached together: they get values of their own.
-    values.ravel()[at] = np.arange(len(at)) - len(at)
-    labels = _watershed(values, seeds, mask)
-    seedless = label_components(mask & (labels == 0))
-    return np.where(seedless > 0, seedless + labels.max(initial=0), labels).astype(np.int32)
+    values, at = 255.0 - np.clip(relief * 255, 0, 255).astype(np.uint8), np.flatnonzero(seeds)
+    values.ravel()[at] = np.arange(len(at)) - len(at)  # before all others
+    return _flood(values, seeds, mask)
 
 
-def _flood(steps, seeds, mask):
-    """Watershed of the components that hold several seeds; the others are one object each."""
+def _flood(values, seeds, mask):
+    """Watershed of the components that hold several seeds; the others are one object each.
+
+    Pixels of equal value are flooded in the order in which they are reached. Those of seeds are
+    reached together, in an order that depends on the rest of the image: they need values of their
+    own.
+    """
     parts = label_components(mask)
-    within = _seeds_within(parts, seeds)
-    several = np.bincount(within[:, 0], minlength=int(parts.max()) + 1) > 1
-    only = np.zeros(len(several), np.int32)
-    only[within[:, 0]] = within[:, 1]
-    only[several] = 0
-    crowded = np.take(several, parts)
-    if not crowded.any():
-        return np.take(only, parts)
-    values = 255 - steps.astype(np.int16)
-    flooded = _watershed(values, np.where(crowded, seeds, 0), crowded)
-    if not _order_is_irrelevant(values, seeds, parts, within[several[within[:, 0]]]):
-        return _watershed(values, seeds, mask)
-    return np.take(only, parts) + flooded
+    n_parts, n_seeds = int(parts.max(initial=0)), int(seeds.max(initial=0))
+    within = _seeds_within(parts, seeds, n_seeds)
+    several = np.bincount(within[:, 0], minlength=n_parts + 1) > 1
+    label = np.zeros(n_parts + 1, np.int32)
+    label[within[:, 0]] = within[:, 1]
+    seedless = np.flatnonzero(label == 0)[1:]  # without the background
+    label[seedless] = n_seeds + np.arange(1, len(seedless) + 1)
+    label[several] = 0
+    labels = np.take(label, parts)
+    if several.any():
+        # One component after the other: what the watershed reads and writes stays in the cache.
+        turn = np.take(np.cumsum(several) * several, parts)
+        values = values + turn * (np.ptp(values) + 1)
+        crowded = turn > 0
+        labels += watershed(values, np.where(crowded, seeds, 0), mask=crowded)
+    return labels
 
 
-def _watershed(values, seeds, mask):
-    return watershed(values, seeds, mask=mask).astype(np.int32)
-
-
-def _seeds_within(parts, seeds):
+def _seeds_within(parts, seeds, n_seeds):
     """Unique pairs (component, seed), shape (n_pairs, 2)."""
     at = np.flatnonzero(seeds)
-    n_seeds = int(seeds.max()) + 1
-    pairs = np.unique(parts.ravel()[at].astype(np.int64) * n_seeds + seeds.ravel()[at])
-    return np.stack(np.divmod(pairs, n_seeds), axis=1)
-
-
-def _order_is_irrelevant(values, seeds, parts, within):
-    """Whether the result does not depend on the order of equally high seeds of a component.
-
-    The watershed processes these in an order that depends on the rest of the image. So components
-    with pairs of such seeds are flooded in every order; False if there are too many orders.
-    """
-    heights = np.zeros(int(seeds.max()) + 1, values.dtype)
-    at = np.flatnonzero(seeds)
-    heights[seeds.ravel()[at]] = values.ravel()[at]
-    rows = np.stack([within[:, 0], heights[within[:, 1]], within[:, 1]], axis=1)
-    rows = rows[np.lexsort(rows.T[::-1])]
-    second = np.flatnonzero((rows[1:, :2] == rows[:-1, :2]).all(axis=1)) + 1
-    tied, n_pairs = np.unique(rows[second, 0], return_counts=True)
-    if n_pairs.max(initial=0) > _MAX_PAIRS or (np.diff(second) == 1).any():
-        return False
-    if not len(tied):
-        return True
-    later = np.split(rows[second, 2], np.cumsum(n_pairs)[:-1])  # the second seed of each pair
-    for part, pairs, box in zip(tied, later, _boxes(parts, tied), strict=True):
-        inside = parts[box] == part
-        both = np.where(inside, seeds[box], 0)
-        first = None
-        for signs in product((0.5, -0.5), repeat=len(pairs)):
-            moved = sum(sign * (both == seed) for sign, seed in zip(signs, pairs, strict=True))
-            flooded = _watershed(values[box] + moved, both, inside)
-            first = flooded if first is None else first
-            if not np.array_equal(first, flooded):
-                return False
-    return True
-
-
-def _boxes(parts, wanted):
-    """Bounding boxes of some components, sorted by id."""
-    chosen = np.zeros(int(parts.max()) + 1, bool)
-    chosen[wanted] = True
-    at = np.flatnonzero(np.take(chosen, parts))
-    index = np.searchsorted(wanted, parts.ravel()[at])
-    low = np.full((parts.ndim, len(wanted)), max(parts.shape))
-    high = np.zeros((parts.ndim, len(wanted)), np.int64)
-    for axis, where in enumerate(np.unravel_index(at, parts.shape)):
-        np.minimum.at(low[axis], index, where)
-        np.maximum.at(high[axis], index, where + 1)
-    return [tuple(map(slice, *ends)) for ends in zip(low.T.tolist(), high.T.tolist(), strict=True)]
+    pairs = np.unique(parts.ravel()[at].astype(np.int64) * (n_seeds + 1) + seeds.ravel()[at])
+    return np.stack(np.divmod(pairs, n_seeds + 1), axis=1)

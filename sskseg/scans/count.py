@@ -190,9 +190,10 @@ def count_scan(
     3. *match*: objects of neighboring blocks are matched, components by the pixels that touch,
        others by their IoU where both blocks overlap;
     4. *join*: one process merges the matches and numbers all objects;
-    5. *table*: the sums of each object are merged into the table, meanwhile
-    6. *write*: the labels of each block are written under their final ids, and
-    7. *downsample*: coarser levels of the labels are written.
+    5. *rows*: the sums of the objects that start in a block are merged into rows of the table;
+    6. *table*: one process joins the rows of all blocks, meanwhile
+    7. *write*: the labels of each block are written under their final ids, and
+    8. *downsample*: coarser levels of the labels are written.
 
     After each task, the result of a block is entered in a ledger, with a checksum. If a run is
     killed, the next call computes only blocks that are missing or damaged.
@@ -262,16 +263,12 @@ def _plan_run(estimator, scan, block_shape, halo, earlier, **options):
     return plan
 
 
-def _n_objects(plan, store):
-    return int(store.ledger.read("join", len(plan.grid))["n_objects"])
-
-
 def _result(plan, store):
     import dask.array as da
     import zarr
 
-    joined = store.ledger.read("join", len(plan.grid))
-    cut = pd.DataFrame({"id": joined["ids"], "reason": np.array(REASONS)[joined["reasons"]]})
+    done = store.ledger.read("done", 0)
+    cut = pd.DataFrame({"id": done["ids"], "reason": np.array(REASONS)[done["reasons"]]})
     cut = cut[cut.id > 0].drop_duplicates().sort_values(["id", "reason"], ignore_index=True)
     if len(cut):
         warnings.warn(
@@ -284,4 +281,4 @@ def _result(plan, store):
     with storage.explained():
         labels = da.from_zarr(zarr.open_array(storage.zarr(), path="labels/0", mode="r"))
     destination = storage.folder if isinstance(storage, FileStorage) else storage.place
-    return ScanResult(_n_objects(plan, store), labels, cut, destination, storage.options)
+    return ScanResult(int(done["n_objects"]), labels, cut, destination, storage.options)

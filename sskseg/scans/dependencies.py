@@ -42,7 +42,10 @@ def task_graph(plan: Plan) -> dict[Block, list[Block]]:
     needs["join", 0] = [("match", i) for i in blocks]
     needs.update({("write", i): [("objects", i), ("join", 0)] for i in blocks})
     needs.update(_pyramid_needs(plan))
-    needs["table", 0] = [("join", 0), *(("objects", i) for i in blocks)]
+    # Rows also need the few blocks further away in which their objects continue. Those are finished
+    # by then, unless their record is damaged and the run was killed.
+    needs.update({("rows", i): [("join", 0), *needs["match", i]] for i in blocks})
+    needs["table", 0] = [("rows", i) for i in blocks]
     labels = [block for block in needs if block[0] in ("write", "downsample")]
     needs["finish", 0] = [("table", 0), *labels]
     return needs

@@ -48,8 +48,8 @@ class ScanPlan:
         network's outputs and proposals.
     seconds : float or None
         Estimate for one worker: predicting, splitting into objects, measuring and writing, from one
-        block measured in this process, with its threads and its GPU. Matching, joining and coarser
-        levels come in addition.
+        block measured in this process, with its threads and its GPU. Matching, joining, the table
+        and coarser levels come in addition.
     """
 
     shape: tuple[int, ...]

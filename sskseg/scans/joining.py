@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -52,13 +53,16 @@ class Ids:
         """Return the final ids of the labels 0, 1, ... of a block."""
         return self.of(self.numbering.table(block))
 
-    def parts(self) -> np.ndarray:
-        """Return the final ids of objects that may lie in several blocks, sorted."""
-        ids = [self.of(self.numbering.of(self.numbering.merged))]
-        if self.sections is not None:
-            ids.append(self.sections.of(self.sections.merged))
-        every = np.unique(np.concatenate(ids))
-        return every[every > 0]
+    def starts(self) -> np.ndarray:
+        """Return for each block, and the end, how many ids the blocks before it have.
+
+        An object has the id of the first block that it lies in.
+        """
+        counts = self.numbering.offsets
+        joined = [] if self.sections is None else [self.sections.joined]
+        for lost in (self.numbering.joined, self.dropped, *joined):
+            counts = counts - np.searchsorted(lost, counts, side="right")
+        return counts
 
 
 def join_blocks(plan: Plan, ledger: Ledger) -> dict[str, Any]:
@@ -67,8 +71,8 @@ def join_blocks(plan: Plan, ledger: Ledger) -> dict[str, Any]:
     Returns
     -------
     dict
-        What concerns the whole scan: ``n_objects``, ``parts``, and ``ids`` and ``reasons`` of
-        objects that are cut.
+        What concerns the whole scan: ``n_objects``, and ``ids`` and ``reasons`` of objects that
+        are cut.
 
     Notes
     -----
@@ -83,13 +87,33 @@ def join_blocks(plan: Plan, ledger: Ledger) -> dict[str, Any]:
     ids = Ids(numbering, _too_small(plan, matches, numbering))
     if plan.consecutive:
         ids = Ids(numbering, ids.dropped, _join_sections(plan, ledger, ids))
-    with ThreadPoolExecutor(_MAX_REQUESTS) as pool:
-        list(pool.map(lambda i: ledger.write("join", i, ids=ids.table(i)), range(n_blocks)))
+    _write_ids(ledger, ids, n_blocks)
     numbers = numbering.of(numbering.offsets[doubtful[:, 0]] + doubtful[:, 1])
     return {
-        "ids": ids.of(numbers), "reasons": doubtful[:, 2], "parts": ids.parts(),
-        "n_objects": ids.n_objects,
+        "ids": ids.of(numbers), "reasons": doubtful[:, 2], "n_objects": ids.n_objects
     }  # fmt: skip
+
+
+def _write_ids(ledger, ids, n_blocks):
+    """Write for each block the final ids of its labels; the range of ids of the objects that start
+    in it, the first excluded; and the other blocks in which these continue."""
+    starts, others = ids.starts(), defaultdict(list)
+
+    def write(i, table, further):
+        ledger.write("join", i, ids=table, range=starts[i : i + 2], others=further)
+
+    with ThreadPoolExecutor(_MAX_REQUESTS) as pool:
+        # From the last block on: those in which an object continues come before that of its start.
+        blocks = range(n_blocks - 1, -1, -1)
+        for start in range(0, n_blocks, _MAX_REQUESTS):
+            part = blocks[start : start + _MAX_REQUESTS]
+            tables = [ids.table(i) for i in part]
+            for i, table in zip(part, tables, strict=True):
+                continued = table[(table > 0) & (table <= starts[i])]
+                for j in np.unique(np.searchsorted(starts, continued) - 1).tolist():
+                    others[j].append(i)
+            further = [np.array(others.pop(i, []), np.int64) for i in part]
+            list(pool.map(write, part, tables, further))
 
 
 def _parse_matches(matches):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 
 import numpy as np
 
-from ..io.object_tables import names_with_units
 from ..io.ome_zarr.metadata import (
     axes_metadata,
     multiscales,
@@ -15,36 +15,64 @@ from ..io.ome_zarr.metadata import (
     transformations,
 )
 from ..io.ome_zarr.pyramid import pyramid_levels
-from ..io.scans import image_group, ngff_unit
+from ..io.scans import image_group
 from ..io.storage import Storage, relative_place
-from ..morphology import merge_sums, sums_to_table
 from .checkpoints import Ledger
 from .plan import Plan
 from .store import TABLES, Store
 from .verification import finished_inputs
 
-_SUMS = (
-    "label", "size", "position", "low", "high", "moments", "score", "intensity", "min_intensity",
-    "max_intensity", "contour",
-)  # fmt: skip
+_GROUP_ROWS = 2**18  # of a row group of Parquet, at least
+_N_AHEAD = 16  # blocks: an object store takes long for each
 _TEMPORARY = (
-    "scaling", "predict", "edges", "sums", "objects", "match", "write", "downsample", "table",
-    "claims", "heartbeats",
+    "scaling", "predict", "edges", "sums", "objects", "match", "join", "rows", "write",
+    "downsample", "table", "claims", "heartbeats",
 )  # fmt: skip
 
 
 def write_table(plan: Plan, store: Store, _: int) -> None:
-    """Write the table of all objects."""
-    _write_table(store.storage, _tables(plan, store.ledger))
+    """Join the rows of all blocks to the files of the table."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    blocks = _rows(plan, store.ledger)
+    first = next(blocks)
+    schema = pa.ipc.open_stream(first["arrow"]).schema
+    with (
+        store.storage.new_file(TABLES[0]) as binary_path,
+        store.storage.new_file(TABLES[1]) as text_path,
+        parquet.ParquetWriter(binary_path, schema, use_dictionary=False) as binary,
+        open(text_path, "wb") as text,
+    ):
+        text.write(first["header"])
+        kept, n = [], 0
+        for rows in chain([first], blocks):
+            text.write(rows["text"])
+            kept.append(pa.ipc.open_stream(rows["arrow"]).read_all())
+            n += len(kept[-1])
+            if n >= _GROUP_ROWS:
+                binary.write_table(pa.concat_tables(kept).combine_chunks())
+                kept, n = [], 0
+        if n:
+            binary.write_table(pa.concat_tables(kept).combine_chunks())
     store.ledger.write("table", 0)
+
+
+def _rows(plan, ledger):
+    """Yield the rows of one block after the other, read some blocks ahead."""
+    blocks = range(len(plan.grid))
+    with ThreadPoolExecutor(_N_AHEAD) as pool:
+        for start in range(0, len(blocks), _N_AHEAD):
+            part = blocks[start : start + _N_AHEAD]
+            yield from pool.map(lambda i: ledger.read("rows", i), part)
 
 
 def finish(plan: Plan, store: Store, _: int) -> None:
     """Write the metadata, and record that the run is done."""
     _write_metadata(plan, store.storage)
-    inputs = finished_inputs(plan, store)
+    inputs, joined = finished_inputs(plan, store), store.ledger.read("join", len(plan.grid))
     store.ledger.write(
-        "done", 0, blocks=np.array([*inputs]), input_crc=np.array([*inputs.values()])
+        "done", 0, blocks=np.array([*inputs]), input_crc=np.array([*inputs.values()]), **joined
     )
 
 
@@ -78,62 +106,6 @@ def remove(storage: Storage) -> None:
     for name in ("zarr.json", *TABLES):
         storage.remove(name)
     storage.remove_all("ledger")
-
-
-def _tables(plan, ledger):
-    """Yield the tables of the objects that start in one block after the other, by their ids.
-
-    Memory holds the objects of one block, and those that lie in several blocks.
-    """
-    n_blocks, unit = len(plan.grid), plan.scan.unit
-    unit = unit and (ngff_unit(unit) or unit)  # ASCII, for the header of CSV
-    several = ledger.read("join", n_blocks)["parts"]
-    merged = merge_sums([
-        _select(sums, np.isin(sums["label"], several))
-        for sums in (_sums(ledger, i) for i in range(n_blocks))
-    ])  # fmt: skip
-    last_id = 0
-    for i in range(n_blocks):
-        sums, largest = _sums(ledger, i), int(ledger.read("join", i)["ids"].max())
-        new = (merged["label"] > last_id) & (merged["label"] <= largest)
-        alone = _select(sums, ~np.isin(sums["label"], several))
-        last_id = max(last_id, largest)
-        block = merge_sums([alone, _select(merged, new)])
-        yield sums_to_table(block, plan.shape, plan.scan.spacing, unit=unit)
-
-
-def _sums(ledger, i):
-    """Sums of the objects of a block under their final ids."""
-    entry, ids = ledger.read("sums", i), ledger.read("join", i)["ids"]
-    sums = {name: entry[name] for name in _SUMS if name in entry}
-    sums["label"] = ids[sums["label"]]
-    return _select(sums, sums["label"] > 0)
-
-
-def _select(sums, mask):
-    return {name: values[mask] for name, values in sums.items()}
-
-
-def _write_table(storage, tables):
-    """Write Parquet and CSV, block by block, with units in the header of CSV."""
-    import pyarrow as pa
-    from pyarrow import csv, parquet
-
-    first = next(tables)
-    schema = pa.Schema.from_pandas(first, preserve_index=False)
-    header = names_with_units(schema.names, first.attrs.get("units", {}))
-    fields = zip(schema, header, strict=True)
-    text_schema = pa.schema([field.with_name(name) for field, name in fields])
-    with (
-        storage.new_file(TABLES[0]) as binary_path, storage.new_file(TABLES[1]) as text_path,
-        parquet.ParquetWriter(binary_path, schema) as binary,
-        csv.CSVWriter(text_path, text_schema) as text,
-    ):  # fmt: skip
-        for table in chain([first], tables):
-            if len(table):
-                rows = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
-                binary.write_table(rows)
-                text.write_table(rows.rename_columns(header))
 
 
 def _write_metadata(plan, storage):

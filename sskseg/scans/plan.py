@@ -104,7 +104,7 @@ class Plan:
     def n_blocks(self) -> dict[str, int]:
         """How many blocks each task has."""
         of_network = {} if self.from_images else {"predict": len(self.network_grid)}
-        of_objects = dict.fromkeys(("objects", "match", "write"), len(self.grid))
+        of_objects = dict.fromkeys(("objects", "match", "rows", "write"), len(self.grid))
         return {**of_network, **of_objects, "downsample": len(self.pyramid)}
 
     @cached_property

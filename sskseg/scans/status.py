@@ -71,8 +71,9 @@ def scan_status(
     shape = tuple(total.pop("shape", ()))
     done = ledger.has("done", 0)
     n_objects, last = None, total.get("objects", -1)
-    if ledger.has("join", last):
-        n_objects = int(ledger.read("join", last)["n_objects"])
+    entry = ("done", 0) if done else ("join", last)
+    if ledger.has(*entry):
+        n_objects = int(ledger.read(*entry)["n_objects"])
     counted = ledger.n_finished()  # of a run that is done, nothing else is kept
     finished = dict(total) if done else {task: counted.get(task, 0) for task in total or counted}
     return ScanStatus(

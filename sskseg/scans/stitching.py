@@ -158,11 +158,6 @@ class Numbering:
     def n_objects(self) -> int:
         return int(self.offsets[-1] - len(self.joined))
 
-    @property
-    def merged(self) -> np.ndarray:
-        """Numbers, before blocks were joined, of objects that have several."""
-        return np.concatenate([self.joined, self.roots])
-
     def of(self, numbers: np.ndarray) -> np.ndarray:
         """Return the final ids of numbers before blocks were joined."""
         numbers = np.array(numbers, np.int64)

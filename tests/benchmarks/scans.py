@@ -1,18 +1,21 @@
 """Scans larger than memory: labels of blocks, memory, speed, faults, and a simulation of clusters.
 
-    python tests/benchmarks/scans.py [--tasks labels memory speed faults clusters many] [--toy]
+    python tests/benchmarks/scans.py [--tasks labels memory speed faults clusters costs many]
+        [--cores processor shared one] [--methods components watershed cores] [--toy]
 
 "labels": components and stitching of a volume of 512 x 512 x 256, beside dask-image's ``label`` on
 the same array (where dask-image is installed), in turn. "memory": peak resident memory of
-`count_scan` on a scan and on one 16 times larger, each in a process of its own. "speed": pixels
-per second of `count_scan` by those of the bare network, by turns in one process, for two networks,
-two ways to find objects, and two or fewer cores: "shared" (the network and all else on two cores)
-and "one" (on one core). Until networks of one thread ran in every worker, there was "beside", too
-(the network on one core, all else on a second one). "faults": 20 times ``kill -9`` at random
-moments, then the same bytes as an undisturbed run. "clusters": runs on clusters of one and (on two
-cores) two single-threaded workers, predicted from the costs of half the scan. "many": a simulation
-of 1 to 1,000 workers on 10^12 pixels, of which a sixteenth is simulated, from these costs
-(``scans_scale.py``), memory of the leading process, and files. Each finished cell is kept in
+`count_scan` on a scan and on one 16 times larger, each in a process of its own. "speed": pixels per
+second of `count_scan` by those of the bare network, by turns in one process, for two networks,
+three ways to find objects ("cores": the watershed from predicted cores), and two or fewer cores:
+"shared" (the network and all else on two cores), "one" (on one core) and "processor" (the processor
+time on one core, which others may use at the same time). Until networks of one thread ran in every
+worker, there was "beside", too (the network on one core, all else on a second one). "faults": 20
+times ``kill -9`` at random moments, then the same bytes as an undisturbed run. "clusters": runs on
+clusters of one and (on two cores) two single-threaded workers, predicted from the costs of half the
+scan. "costs": these alone, which are processor times. "many": a simulation of 1 to 1,000 workers on
+10^12 pixels, of which a sixteenth is simulated, from these costs (``scans_scale.py``), memory of
+the leading process, and files. Each finished cell is kept in
 ``tests/benchmarks/results/scans.jsonl``; ``--toy`` tries everything out on small scans and keeps
 nothing.
 
@@ -46,11 +49,13 @@ from scipy import ndimage as ndi
 from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from sskseg.counting import Watershed
 from sskseg.datasets import make_cells
 from sskseg.scans import count_scan, label_blocks, open_scan, plan_scan
 from sskseg.scans.plan import make_plan
 
 BLOCK = 1024
+CORES, METHODS = ("processor", "shared", "one"), ("components", "watershed", "cores")
 SIDES = {
     "labels": 512, "memory": 4096, "speed": 8192, "faults": 4096, "scale": 4096, "rounds": 3,
     "kills": 20, "steps": 60, "toy": False, "large": 250_000,
@@ -96,7 +101,10 @@ def model_file(folder, width=16, method="watershed", network="unet-shuffle"):
         SemiSupervisedSegmenter(
             network, semi_supervision=None, width=width, max_steps=SIDES["steps"], random_state=0
         ),
-        InstanceCounter(method, fill_holes=method == "watershed"),
+        InstanceCounter(
+            Watershed(seeds="core") if method == "cores" else method,
+            fill_holes=method != "components",
+        ),
     ).fit(X, y)  # fmt: skip
     joblib.dump(model, folder / "model")
     return model
@@ -200,10 +208,11 @@ def keeping_memory(function, *arguments):
 def speed(network, method, cores):
     """Ratios of `count_scan` to the bare network, by turns in a process of its own."""
     n = min(2, os.cpu_count() or 1) if cores == "shared" else 1
-    return keeping_memory("paired_speed", network, method, n)
+    return keeping_memory("paired_speed", network, method, n, cores == "processor")
 
 
-def paired_speed(network, method, n_cores):
+def paired_speed(network, method, n_cores, of_processor):
+    clock = time.process_time if of_processor else time.perf_counter
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-n_cores:])
     torch.set_num_threads(n_cores)
     side = SIDES["speed"] // (1 if network == "unet-shuffle" else 2)
@@ -214,22 +223,23 @@ def paired_speed(network, method, n_cores):
         crop = np.asarray(open_scan(path).data[:1024, :1024])
         plan = plan_scan(model, open_scan(path), halo=64, measure=False)
         figures = {"overhead": plan.overhead, "bare": [], "count_scan": [], "ratio": []}
-        for i in range(SIDES["rounds"] + 1):  # the first one warms up
-            bare = bare_speed(model[1], crop)
-            start = time.perf_counter()
+        count_scan(model, open_scan(scan_file(folder, 1024)), folder / "warm", n_workers=n_cores)
+        for i in range(1 if of_processor else SIDES["rounds"]):  # which varies less
+            bare = bare_speed(model[1], crop, clock)
+            start = clock()
             found = count_scan(model, open_scan(path), folder / f"o{i}", halo=64, n_workers=n_cores)
-            whole = side**2 / 1e6 / (time.perf_counter() - start)
-            bare = (bare + bare_speed(model[1], crop)) / 2
+            whole = side**2 / 1e6 / (clock() - start)
+            bare = (bare + bare_speed(model[1], crop, clock)) / 2
             shutil.rmtree(folder / f"o{i}")
             for key, value in (("bare", bare), ("count_scan", whole), ("ratio", whole / bare)):
-                figures[key] += [value] if i else []
+                figures[key].append(value)
     return figures | {
         "objects": found.n_objects,
         "median_ratio": float(np.median(figures["ratio"])),
     }
 
 
-def bare_speed(segmenter, crop):
+def bare_speed(segmenter, crop, clock):
     """Million pixels per second of the network by itself."""
     from sskseg.training import inference_copy, select_device, select_precision
 
@@ -240,12 +250,12 @@ def bare_speed(segmenter, crop):
     x = x.contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         network(x)
-        start = time.perf_counter()
+        start = clock()
         for _ in range(8):
             network(x)
         if device.type == "cuda":
             torch.cuda.synchronize()
-    return 8 * crop.size / (time.perf_counter() - start) / 1e6
+    return 8 * crop.size / (clock() - start) / 1e6
 
 
 def files(folder):
@@ -307,15 +317,31 @@ def scaled(n_cores):
     }  # fmt: skip
 
 
+def costs():
+    """Costs of blocks and of the leading process, for the simulation."""
+    return {"costs": keeping_memory("measured_costs")}
+
+
+def measured_costs():
+    torch.set_num_threads(1)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model, path = model_file(folder), scan_file(folder, SIDES["scale"], 0.5)
+        plan = make_plan(model, open_scan(path), BLOCK, 64)
+        return median_of(
+            [on_cluster(folder, model, path, plan, 1, f"costs{i}") for i in range(SIDES["rounds"])]
+        )
+
+
 def many():
     """Many workers in a simulation; what the leading process holds, and the files."""
     return keeping_memory("simulated", Cells("scans", recipe=TRAINED).path.name)
 
 
 def simulated(results):
-    """From the costs of "clusters", on whichever machine they were measured last."""
-    rows = [json.loads(line) for line in (RESULTS / results).read_text().splitlines()]
-    costs = [row["figures"]["costs"] for row in rows if row["key"]["task"] == "clusters"][-1]
+    """From the costs that were measured last, on whichever machine."""
+    rows = [json.loads(line)["figures"] for line in (RESULTS / results).read_text().splitlines()]
+    costs = [row["costs"] for row in rows if "costs" in row][-1]
     with tempfile.TemporaryDirectory() as name:
         plan = large_plan(model_file(Path(name)))
     # A part is simulated; that 10^12 pixels have so many times the blocks.
@@ -357,7 +383,7 @@ def median_of(items):
     return float(np.median(items))
 
 
-TASKS = {f.__name__: f for f in (labels, memory, speed, faults, clusters, many)}
+TASKS = {f.__name__: f for f in (labels, memory, speed, faults, clusters, costs, many)}
 
 
 def cells_of(task):
@@ -366,14 +392,16 @@ def cells_of(task):
         return [{"n_cores": min(2, len(os.sched_getaffinity(0)))}]
     if task != "speed":
         return [{}]
-    rows = product(("unet-shuffle", "unet"), ("components", "watershed"), ("shared", "one"))
+    rows = product(("unet-shuffle", "unet"), METHODS, CORES)
     return [dict(zip(("network", "method", "cores"), row, strict=True)) for row in rows]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", nargs="+", choices=TASKS, default=list(TASKS))
-    parser.add_argument("--cores", nargs="+", choices=("shared", "one"), default=("shared", "one"))
+    parser.add_argument("--cores", nargs="+", choices=CORES, default=CORES)
+    parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
+    parser.add_argument("--networks", nargs="+", default=("unet-shuffle", "unet"))
     parser.add_argument("--toy", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(min(2, os.cpu_count() or 1))
@@ -381,7 +409,9 @@ def main():
         SIDES.update(TOY)
     for task in options.tasks:
         for row in cells_of(task):
-            if row.get("cores", "one") not in options.cores and task == "speed":
+            chosen = options.cores, options.methods, options.networks
+            wanted = zip((row.get(key) for key in ("cores", "method", "network")), chosen)
+            if task == "speed" and not all(value in values for value, values in wanted):
                 continue
             if options.toy:
                 print(json.dumps({"task": task, **row, **TASKS[task](**row)}, default=str))

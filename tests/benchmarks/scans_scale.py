@@ -1,10 +1,11 @@
 """A discrete-event simulation of `count_scan` on a cluster, and the costs that it needs.
 
-Costs are measured in a run on a cluster of one worker with one thread: the seconds of each block of
-each task in the worker, what passes between two blocks, the tasks of the leading process, and the
-processor time with which the leading process and the scheduler start a block. The simulation runs
-the graph of the scan (`task_graph`) in the order of the library (`BlockQueue`): an event is the end
-of a block, after which its worker takes the next one that is ready.
+Costs are processor times, so that others may use the machine at the same time. Those of each block
+of each task, and what a worker does between two blocks, are measured on a cluster of one worker
+with one thread; those of the tasks of the leading process in a process by itself, and that with
+which the leading process and the scheduler start a block, too. The simulation runs the graph of the
+scan (`task_graph`) in the order of the library (`BlockQueue`): an event is the end of a block,
+after which its worker takes the next one that is ready.
 """
 
 import heapq
@@ -26,7 +27,9 @@ WORKERS = (1, 10, 100, 1000)
 LEADING = ("join", "table", "finish")
 # Bytes for each pixel that a task reads and writes: float32 of the scan and of probabilities;
 # labels are compressed to about a tenth.
-MOVED = {"predict": 8.0, "objects": 4.4, "match": 0.1, "write": 0.9, "downsample": 0.9}
+MOVED = {
+    "predict": 8.0, "objects": 4.4, "match": 0.1, "rows": 0.6, "write": 0.9, "downsample": 0.9
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,14 +56,16 @@ CALM = Trouble(slow=0.0, failure=0.0, bandwidth=np.inf)
 
 
 def install_timer():
-    """Record start and end of each block that this process does, in ``attempt.records``."""
+    """Record processor time of each block that this process does, and of this process when the
+    block is done, in ``attempt.records``."""
     original = getattr(scheduler.attempt, "__wrapped__", scheduler.attempt)
 
     @wraps(original)  # so that it is pickled by its name
     def attempt(work, task, block):
-        start = time.time()
+        start = time.process_time()
         outcome = original(work, task, block)
-        attempt.records.append((task, block, start, time.time()))
+        end = time.process_time()
+        attempt.records.append((task, end - start, end))
         return outcome
 
     attempt.records = []
@@ -81,29 +86,41 @@ def measure(model, path, folder, plan, client, **options):
         ``pixel``: seconds for each pixel of a block, by task; ``lead``: seconds for each pixel of
         the scan, by task of the leading process; ``gap``: seconds of a worker between two blocks;
         ``dispatch``: seconds of the leading process and the scheduler for each block; ``fixed``:
-        seconds before the first and after the last block; ``total``: seconds.
+        seconds of the leading process before the first and after the last block; ``total``:
+        seconds by the clock on the wall.
     """
     client.run(install_timer)
-    install_timer()
     start = time.time()
     count_scan(model, open_scan(path), folder, client=client, **options)
     total = time.time() - start
     (done,) = client.run(records).values()
     sizes = block_sizes(plan)
     pixel = {
-        task: sum(b - a for t, _, a, b in done if t == task) / sum(sizes[task])
-        for task in MOVED if sizes[task]
+        task: seconds_of(done, task) / sum(sizes[task]) for task in MOVED if sizes[task]
     }  # fmt: skip
-    lead = {task: sum(b - a for t, _, a, b in records() if t == task) for task in LEADING}
-    spans = sorted((a, b) for _, _, a, b in done)
-    gaps = [max(0.0, after[0] - before[1]) for before, after in pairwise(spans)]
-    every = done + records()
-    busy = max(b for *_, b in every) - min(a for *_, a, _ in every)
+    gaps = [after[2] - after[1] - before[2] for before, after in pairwise(done)]
+    lead, fixed = leading_seconds(model, path, f"{folder}-alone", **options)
     return {
         "pixel": pixel, "lead": {task: s / np.prod(plan.shape) for task, s in lead.items()},
-        "gap": float(np.median(gaps)), "dispatch": dispatch_seconds(client),
-        "fixed": total - busy, "total": total,
+        "gap": float(np.median(gaps)), "dispatch": dispatch_seconds(client), "fixed": fixed,
+        "total": total,
     }  # fmt: skip
+
+
+def leading_seconds(model, path, folder, **options):
+    """Processor time of the leading tasks, and of what is no task, where one block is done after
+    the other in this process."""
+    install_timer()
+    start = time.process_time()
+    count_scan(model, open_scan(path), folder, n_workers=1, **options)
+    total = time.process_time() - start
+    lead = {task: seconds_of(records(), task) for task in LEADING}
+    return lead, total - sum(seconds for _, seconds, _ in records())
+
+
+def seconds_of(done, task):
+    """Seconds of all blocks of a task."""
+    return sum(seconds for name, seconds, _ in done if name == task)
 
 
 def dispatch_seconds(client, n=2000):
@@ -138,7 +155,7 @@ def block_sizes(plan):
     blocks = [n_pixels(box) for box in plan.grid.boxes]
     return {
         "predict": [n_pixels(box) for box in plan.network_grid.boxes],
-        **dict.fromkeys(("objects", "match", "write"), blocks),
+        **dict.fromkeys(("objects", "match", "rows", "write"), blocks),
         "downsample": [n_pixels(box) for _, box in plan.pyramid],
     }
 
@@ -235,11 +252,10 @@ def n_files(plan):
     """
     labels = _label_arrays(plan, np.dtype(np.uint64)).values()
     probabilities = _probability_arrays(plan).values()
-    entries = 5 * len(plan.grid) + len(plan.network_grid) + len(plan.pyramid)
-    joined = len(plan.grid) + 1
+    entries = 7 * len(plan.grid) + len(plan.network_grid) + len(plan.pyramid)
     found = {}
     for name in ("shards", "chunks"):
-        at_end = joined + sum(_n_parts(options, name) for options in labels)
+        at_end = sum(_n_parts(options, name) for options in labels)
         most = at_end + entries + sum(_n_parts(options, name) for options in probabilities)
         found |= {f"most, {name}": most, f"at the end, {name}": at_end}
     return found

@@ -7,7 +7,14 @@ from scipy import ndimage as ndi
 from skimage.morphology import h_maxima
 from skimage.segmentation import watershed
 
-from sskseg.morphology import fill_holes, label_components, relief_of, split_touching
+from sskseg.morphology import (
+    fill_holes,
+    label_components,
+    relabel,
+    relief_of,
+    split_by_seeds,
+    split_touching,
+)
 from sskseg.morphology.peaks import find_peaks
 
 
@@ -29,7 +36,9 @@ def plain_split(mask, relief, seed_height):
     height = int(np.clip(round(seed_height * 255), 1, 254))
     peaks = (h_maxima(steps, height) > 0) & mask
     seeds = label_components(peaks, connectivity=mask.ndim)
-    labels = watershed(255 - steps.astype(np.int16), seeds, mask=mask).astype(np.int32)
+    values, n = 255 - steps.astype(float), np.count_nonzero(seeds)
+    values[seeds > 0] -= 1 - np.arange(1, n + 1) / (n + 1)  # in their order among equal ones
+    labels = watershed(values, seeds, mask=mask).astype(np.int32)
     missed = label_components(mask & (labels == 0))
     return np.where(missed > 0, missed + labels.max(), labels).astype(np.int32)
 
@@ -102,3 +111,22 @@ def test_many_touching_discs_in_a_large_image():
     probability = (ndi.distance_transform_edt(image) < 7).astype(np.float32)
     mask, relief = relief_of(probability, 0.5)
     assert np.array_equal(split_touching(mask, relief, 0.05), plain_split(mask, relief, 0.05))
+
+
+@pytest.mark.parametrize("is_core", [False, True])
+def test_objects_do_not_depend_on_other_components_where_peaks_are_equally_high(is_core):
+    relief = ndi.gaussian_filter(np.random.default_rng(1).random((40, 40)), 1.5)
+    relief = np.round(12 * (relief - relief.min()) / np.ptp(relief)) / 12  # plateaus
+    relief = np.tile(np.pad(relief, 2).astype(np.float32), (4, 5))
+    mask = relief > 0.3
+
+    def split(part):
+        if is_core:
+            return split_by_seeds(mask[part], relief[part], relief[part] > 0.6)
+        return split_touching(mask[part], relief[part], 0.05)
+
+    labels = split(np.s_[:])
+    assert labels.max() > 20 * label_components(mask[:44, :44]).max()
+    for y, x in ((0, 0), (44, 88), (132, 0), (88, 176)):
+        part = np.s_[y : y + 44, x : x + 44]
+        assert np.array_equal(split(part), relabel(labels[part]))

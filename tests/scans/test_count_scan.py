@@ -101,6 +101,17 @@ def test_components_are_those_of_the_whole(components, plane, tmp_path, block_sh
     compare(components, plane, tmp_path / "out", block_shape=block_shape)
 
 
+def test_row_groups_of_parquet_are_those_of_many_blocks(components, plane, tmp_path, monkeypatch):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    whole = count_scan(components, da.from_array(plane), tmp_path / "whole", block_shape=16)
+    assert parquet.ParquetFile(tmp_path / "whole" / "objects.parquet").num_row_groups == 1
+    monkeypatch.setattr("sskseg.scans.output._GROUP_ROWS", 3)
+    found = count_scan(components, da.from_array(plane), tmp_path / "out", block_shape=16)
+    assert parquet.ParquetFile(tmp_path / "out" / "objects.parquet").num_row_groups > 2
+    pd.testing.assert_frame_equal(found.table, whole.table)
+    assert sorted(f.name for f in (tmp_path / "out" / "ledger").iterdir()) == ["done", "run.json"]
+
+
 def test_small_components_are_removed_as_a_whole(plane, tmp_path):
     model = fitted(InstanceCounter("components", fill_holes=False, min_size=40))
     compare(model, plane, tmp_path / "out", block_shape=20)

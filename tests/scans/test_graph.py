@@ -59,8 +59,9 @@ def test_each_block_needs_what_it_reads(model, scan):
         task = "write" if level == 1 else "downsample"
         assert needs["downsample", k] == [(task, i) for i in read.tolist()]
     assert {task for task, _ in needs["join", 0]} == {"match"}
-    objects = [("objects", i) for i in range(len(plan.grid))]  # whose sums the table merges
-    assert needs["table", 0] == [("join", 0), *objects]
+    for i in range(len(plan.grid)):  # whose sums are merged
+        assert needs["rows", i] == [("join", 0), *needs["match", i]]
+    assert needs["table", 0] == [("rows", i) for i in range(len(plan.grid))]
 
 
 def test_no_task_waits_for_all_blocks_of_another(model, scan, tmp_path, monkeypatch):
@@ -79,7 +80,7 @@ def test_no_task_waits_for_all_blocks_of_another(model, scan, tmp_path, monkeypa
         monkeypatch.setitem(TASKS, task, noted(task, original))
     count_scan(model, scan, tmp_path / "out", block_shape=(100, 64), n_workers=1)
     assert order.index("downsample") < len(order) - 1 - order[::-1].index("write")
-    assert order.index("table") < order.index("write")
+    assert order.index("rows") < order.index("table") < order.index("write")
     assert order[-1] == "finish"
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from sskseg.morphology import label_components
 from sskseg.scans import label_blocks
+from sskseg.scans.joining import Ids
 from sskseg.scans.stitching import merge_ids, overlap_pairs
 
 
@@ -107,6 +108,28 @@ def test_numbers_have_no_gaps_and_need_memory_for_what_touches_only():
     assert len(numbering.joined) == 3
     assert numbering.table(1).tolist() == [0, 2, 10**12 + 1, 2]
     assert numbering.table(2).tolist() == [0, *(10**12 + 2 + np.arange(4)), 2]
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("has_sections", [False, True])
+def test_an_object_has_an_id_of_the_first_block_that_it_lies_in(seed, has_sections):
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(0, 5, 8)
+    full = np.flatnonzero(counts).tolist()
+    pairs = [(a, b, rng.integers(1, [counts[a] + 1, counts[b] + 1], (2, 2)))
+             for a, b in rng.choice(full, (5, 2)).tolist()]  # fmt: skip
+    numbering = merge_ids(counts, pairs)
+    n = numbering.n_objects
+    dropped = np.flatnonzero(rng.random(n) < 0.3) + 1
+    ids = Ids(numbering, dropped)
+    if has_sections and ids.n_objects > 1:
+        same = rng.integers(1, ids.n_objects + 1, (3, 2))
+        ids = Ids(numbering, dropped, merge_ids([ids.n_objects], [(0, 0, same)]))
+    starts, largest = ids.starts(), 0
+    for block in range(len(counts)):
+        assert starts[block] == largest
+        largest = max(largest, int(ids.table(block).max()))
+    assert starts[-1] == largest == ids.n_objects
 
 
 def test_overlaps_match_one_to_one_and_return_the_unmatched():

@@ -4,6 +4,7 @@ import json
 import pickle
 
 import dask.array as da
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +13,7 @@ from object_store import BUCKET, FaultyStore, every
 
 from sskseg.cli import main
 from sskseg.datasets import make_cells
-from sskseg.io import write_ome_zarr
+from sskseg.io import read_labels, write_ome_zarr
 from sskseg.io.storage import AccessRefused, open_storage
 from sskseg.models import save_model
 from sskseg.scans import ScanError, count_scan, open_scan
@@ -83,6 +84,23 @@ def test_results_are_those_of_a_folder(components, plane, whole, storage):
     storage.put("notes.txt", b"mine")
     count_into(storage, components, plane, resume=False)
     assert content(storage) == {**whole, "notes.txt": b"mine"}
+
+
+def test_labels_are_read_and_shown_from_a_url(components, plane, storage, monkeypatch, capsys):
+    found = count_into(storage, components, plane)
+    expected = found.labels.compute()
+    for place in (storage.place, f"{storage.place}/labels"):
+        _, (labels,) = read_labels(place, storage_options=storage.options)
+        assert np.array_equal(labels, expected)
+    with pytest.raises(FileNotFoundError, match="nowhere: expected OME-Zarr"):
+        read_labels(f"{storage.place}/nowhere", storage_options=storage.options)
+    for name, value in storage.options.items():
+        monkeypatch.setitem(fsspec.config.conf.setdefault("s3", {}), name, value)
+    assert main(["info", storage.place, "--json"]) == 0
+    shown = json.loads(capsys.readouterr().out)["labels"]
+    assert shown["shapes of levels"] == [list(expected.shape)]
+    assert main(["info", f"{storage.place}/nowhere"]) == 2
+    assert "expected OME-Zarr" in capsys.readouterr().err
 
 
 FAULTS = ("throttled", "too many", "broken", "dropped", "half", "lost")

@@ -107,8 +107,8 @@ def test_shards_are_processes_that_give_the_bytes_of_one(start, whole, model, sc
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize(
     "kill",
-    [("scaling", 1), ("predict", -1), ("objects", 2), ("join", -1), ("write", 2), ("table", 1),
-     ("finish", -1)],
+    [("scaling", 1), ("predict", -1), ("objects", 2), ("join", -1), ("rows", 2), ("write", 2),
+     ("table", 1), ("finish", -1)],
 )  # fmt: skip
 def test_others_take_over_from_a_shard_that_was_killed(
     start, whole, model, scan, tmp_path, monkeypatch, kill

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...io.models import is_model_file
+from ...io.storage import is_url
 from ...io.summaries import summarize
 from ...io.trained import trained_file
 from ...models import model_card
@@ -24,13 +25,19 @@ _MAX_LISTED = 20
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Show the steps of a model, or what files hold."""
-    path: Path = options.path
+    if is_url(options.path):
+        return _shown(options, summarize(options.path))
+    path = Path(options.path)
     is_trained = trained_file(path) is not None
     is_file = path.suffix == Path(MODEL).suffix or is_model_file(path)
     is_model = is_trained or is_file or (path / MODEL).is_file()
     result = _of_model(read_model(path)) if is_model else summarize(path)
     if is_trained:
         result = {**asdict(model_card(str(path))), **result}
+    return _shown(options, result)
+
+
+def _shown(options, result):
     for line in _lines(result):
         say(options, line)
     return result

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
-from ..scans.ome_zarr import is_zarr, ome_attributes, open_zarr
-from ..scans.opening import split_path
-from ..storage import open_storage
+from ..scans.ome_zarr import ome_attributes, open_zarr
+from ..storage import AccessRefused, StoreFailed, open_storage
 from ..units import describe_size
+from .reading import holds_zarr, place_of
 
 
 def summarize_zarr(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def summarize_zarr(path: str | os.PathLike[str]) -> dict[str, Any]:
     Parameters
     ----------
     path : str or path-like
-        As `open_scan` takes it.
+        As `open_scan` takes it; a URL is opened with the options of the environment.
 
     Returns
     -------
@@ -28,22 +28,24 @@ def summarize_zarr(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If the metadata are damaged; the message names the folder.
+        If the metadata are damaged; the message names the place.
     """
-    name, _, inside = split_path(os.fspath(path))
-    folder = Path(name, inside)
+    place = place_of(path)
     try:
-        return _of_node(folder)
+        with open_storage(place).explained():
+            return _of_node(place)
+    except (AccessRefused, StoreFailed):
+        raise
     except (ValueError, OSError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{folder} cannot be read as OME-Zarr: {error}") from error
+        raise ValueError(f"{place} cannot be read as OME-Zarr: {error}") from error
 
 
-def _of_node(folder):
+def _of_node(place):
     import zarr
 
-    node: Any = zarr.open(folder, mode="r", use_consolidated=False)
+    node: Any = zarr.open(open_storage(place).zarr(), mode="r", use_consolidated=False)
     if not hasattr(node, "groups"):
-        return {"array": str(folder), "shape": list(node.shape), "dtype": str(node.dtype)}
+        return {"array": place, "shape": list(node.shape), "dtype": str(node.dtype)}
     attributes = ome_attributes(node)
     if "plate" in attributes:
         return {"wells": [well["path"] for well in attributes["plate"].get("wells", [])]}
@@ -53,18 +55,18 @@ def _of_node(folder):
         images = (name for name, child in node.groups() if "multiscales" in ome_attributes(child))
         return {"images": sorted(images)}
     if attributes.get("multiscales"):
-        return _of_image(folder, node, attributes)
+        return _of_image(place, node, attributes)
     if "labels" in attributes:
-        return {name: _of_node(folder / name) for name in attributes["labels"]}
+        return {name: _of_node(f"{place}/{name}") for name in attributes["labels"]}
     return {"arrays": sorted(node.array_keys()), "groups": sorted(node.group_keys())}
 
 
-def _of_image(folder, node, attributes):
+def _of_image(place, node, attributes):
     """Axes, shape of each level, type, size of a pixel, channels and labels."""
-    pyramid, content = attributes["multiscales"][0], open_zarr(open_storage(folder), "", 0)
+    pyramid, content = attributes["multiscales"][0], open_zarr(open_storage(place), "", 0)
     is_labels = "image-label" in attributes
     found: dict[str, Any] = {
-        "labels" if is_labels else "image": pyramid.get("name", folder.name),
+        "labels" if is_labels else "image": pyramid.get("name", PurePath(place).name),
         "version": str(attributes.get("version", pyramid.get("version", "unknown"))),
         "axes": content.axes,
         "shapes of levels": [list(node[dataset["path"]].shape) for dataset in pyramid["datasets"]],
@@ -76,6 +78,6 @@ def _of_image(folder, node, attributes):
         found["channels"] = channels
     if is_labels:
         found["source"] = attributes["image-label"].get("source", {}).get("image")
-    elif is_zarr(folder / "labels"):
+    elif holds_zarr(f"{place}/labels"):
         found["labels"] = ome_attributes(node["labels"]).get("labels", [])
     return found

@@ -19,7 +19,7 @@ from .claims import Claims
 from .heartbeats import Heartbeat, Pulse
 
 _GROUP = "shards of "  # how the owner of a ledger begins
-_AFTER_JOIN = {"join", "write", "downsample", "table", "finish"}
+_AFTER_JOIN = {"join", "rows", "write", "downsample", "table", "finish"}
 
 
 @dataclass(frozen=True)

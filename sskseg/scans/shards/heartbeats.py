@@ -10,12 +10,12 @@ from typing import Any
 from ...io.storage import Storage
 
 INTERVAL = 5.0  # seconds between two beats of a process
-_FIRST_INTERVAL = 0.5  # of the first beats, so that processes that start together notice each other
-_N_FIRST = 20
+_FIRST_INTERVAL = 0.25  # of the first beats: processes that start together soon notice each other
+_N_FIRST = 40
 # Seconds without a beat after which a process counts as dead. Clients of NFS may show the file of a
 # heartbeat as it was up to a minute before.
 LOST_AFTER = 120.0
-_POLL = 0.2
+_POLL = 0.1
 _FOLDER = "ledger/heartbeats"
 
 

@@ -10,7 +10,8 @@ from ..scheduler import Threads, Workers, attempt, outcome
 from ..store import Store
 from .group import ShardGroup
 
-_PAUSE = 1.0  # seconds between two requests for what others have finished, at least
+_PAUSE = 0.1  # seconds between two requests for what others have finished, at least
+_MAX_PAUSE = 1.0  # seconds, after many requests that found nothing new
 _SHARE = 5  # requests take at most about this part of the time
 
 
@@ -37,7 +38,7 @@ class ShardWorkers(Workers):
     def __init__(self, plan: Plan, store: Store, group: ShardGroup, n_workers: int | None = None):
         super().__init__(plan, store, None, n_workers)
         self.group = group
-        self._next_look = 0.0
+        self._next_look, self._pause = 0.0, _PAUSE
 
     def _rank(self, task, block):
         return self.group.shard.rank(block, self.plan.n_blocks.get(task, 1))
@@ -57,7 +58,8 @@ class ShardWorkers(Workers):
         start = time.monotonic()
         if queue.has_own() or start < self._next_look:
             return
-        for task, block in self.group.finished(self.plan, queue.unfinished):
+        found = self.group.finished(self.plan, queue.unfinished)
+        for task, block in found:
             yield task, block, None, None
         queue.drop_finished()
         for block, holder in list(queue.elsewhere.items()):
@@ -65,7 +67,9 @@ class ShardWorkers(Workers):
                 del queue.elsewhere[block]
                 queue.push(*block)
         end = time.monotonic()
-        self._next_look = end + max(_PAUSE, _SHARE * (end - start))
+        # Others are about to finish what this process waits for, or busy for long.
+        self._pause = _PAUSE if found else min(1.5 * self._pause, _MAX_PAUSE)
+        self._next_look = end + max(self._pause, _SHARE * (end - start))
 
     def _is_done_elsewhere(self):
         return self.store.ledger.has("done", 0)

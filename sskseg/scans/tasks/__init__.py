@@ -5,12 +5,14 @@ from .join import join_scan
 from .match import match_objects
 from .objects import find_objects
 from .predict import predict_block
+from .rows import make_rows
 from .write import write_labels
 
 __all__ = [
     "downsample_labels",
     "find_objects",
     "join_scan",
+    "make_rows",
     "match_objects",
     "predict_block",
     "write_labels",
