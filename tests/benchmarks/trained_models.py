@@ -175,8 +175,8 @@ RECIPES = {
     "junctions-simulated": Recipe(
         simulated_junctions, 3000,
         "Counts neuromuscular junctions; trained on simulated images only.",
-        "single planes with two channels, junctions and autofluorescence; junctions 14 to 50 pixels "
-        "wide",
+        "single planes with two channels, junctions and autofluorescence; junctions 14 to 50 "
+        "pixels wide",
         "300 images of make_neuromuscular_junctions with random parameters; no real image",
         ["never compared with labels of real muscle",
          "counts single planes: a junction in several planes is counted in each of them",
