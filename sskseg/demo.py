@@ -31,6 +31,8 @@ name. For a stack, it has as many pages. In label images, 0 is background, -1 is
 object has its own number or color (or all have 1 or 255). An image without a label file is
 unlabeled."""
 
+_LARGE_ERROR = 0.5  # of counts on training images, where errors are smaller than on new ones
+
 
 def main(
     arguments: Sequence[str] | None = None,
@@ -118,11 +120,24 @@ def run(
     trained_on = [i for i, label in enumerate(y) if is_labeled(label)]
     html(model, X, reference, folder / "report.html", trained_on=trained_on, names=names)
     print(format_table(counts))
-    known = counts[(counts.true != "") & (counts.labeled == "no")]
-    if len(known):
-        error = (known.objects - known.true.astype(int)).abs().sum() / known.true.astype(int).sum()
-        print(f"\nCounting error on images not used for training: {100 * error:.1f} %")
+    _print_errors(counts.iloc[annotations.fully_labeled])
     print(f"\nWrote counts.csv, objects.csv, labels.tif, overlay.png and report.html to {folder}")
+
+
+def _print_errors(counts):
+    """Print the counting errors, and what to do if the training images have a large one."""
+    for labeled, kind in (("yes", "training images"), ("no", "images not used for training")):
+        known = counts[counts.labeled == labeled]
+        true = known.true.astype(int)
+        if not true.sum():
+            continue
+        error = (known.objects - true).abs().sum() / true.sum()
+        print(f"\nCounting error on {kind}: {100 * error:.1f} %")
+        if labeled == "yes" and error > _LARGE_ERROR:
+            print(
+                "This is a large error: train longer (--time-budget), and check in overlay.png "
+                "that the labels fit the images."
+            )
 
 
 def _parse(arguments):
