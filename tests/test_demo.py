@@ -89,7 +89,7 @@ def test_a_large_error_on_training_images_says_what_to_do(capsys):
     counts = pd.DataFrame({"labeled": ["yes", "no"], "objects": [628, 9], "true": [27, 10]})
     demo._print_errors(counts)
     text = capsys.readouterr().out
-    assert "Counting error on training images: 2225.9 %\nThis is a large error: train longer" in text
+    assert "on training images: 2225.9 %\nThis is a large error: train longer" in text
     assert "Counting error on images not used for training: 10.0 %\n" in text
     demo._print_errors(counts.assign(objects=[26, 9]))
     assert "large" not in capsys.readouterr().out
