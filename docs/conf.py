@@ -32,6 +32,7 @@ default_role = "autolink"  # `names` in docstrings link to their pages
 extlinks = {"doi": ("https://doi.org/%s", "doi:%s")}
 extlinks_detect_hardcoded_links = False
 myst_heading_anchors = 3
+toc_object_entries_show_parents = "hide"  # "fit", not "SemiSupervisedSegmenter.fit"
 
 # The reference: each name of `__all__` has a page, made from its docstring. Packages whose names
 # are all in `sskseg` are not listed.

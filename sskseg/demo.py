@@ -1,4 +1,4 @@
-"""Segment and count objects in images of which a few are labeled; write tables and figures.
+"""Segment and count objects in images, some of which are labeled; write tables and figures.
 
 python -m sskseg.demo
 python -m sskseg.demo --images FILE|FOLDER --labels FILE|FOLDER [--out DIR] [--time-budget S]
@@ -24,12 +24,14 @@ from .preprocessing import PercentileScaler
 from .report import format_table, html, save_overlay
 from .segmentation import SemiSupervisedSegmenter
 
-_HELP = """Images: TIFF, PNG, JPEG or BMP, all with the same number of channels; a TIFF of several
-pages is a stack of images. Labels: image files of the same names, or with _mask, _masks, _cp_masks
-or _label after them (or a file of as many pages), 0 background, each object its own number or color
-(or 1, or 255, for all), and -1, or the largest value of the file beside small numbers, for
-unlabeled pixels; or ROI zips of Fiji, GeoJSON of QuPath and other regions of the same names. An
-image without a label file is unlabeled."""
+_HELP = """Images: TIFF, PNG, JPEG or BMP, all with the same number of channels. A TIFF with several
+pages is a stack of images. Labels: label images, ROI zips of Fiji, GeoJSON of QuPath or other
+regions. A label file has the name of its image; _mask, _masks, _cp_masks or _label may follow the
+name. For a stack, it has as many pages. In label images, 0 is background, -1 is unlabeled, and each
+object has its own number or color (or all have 1 or 255). An image without a label file is
+unlabeled."""
+
+_LARGE_ERROR = 0.5  # of counts on training images, where errors are smaller than on new ones
 
 
 def main(
@@ -118,11 +120,24 @@ def run(
     trained_on = [i for i, label in enumerate(y) if is_labeled(label)]
     html(model, X, reference, folder / "report.html", trained_on=trained_on, names=names)
     print(format_table(counts))
-    known = counts[(counts.true != "") & (counts.labeled == "no")]
-    if len(known):
-        error = (known.objects - known.true.astype(int)).abs().sum() / known.true.astype(int).sum()
-        print(f"\nCounting error on images not used for training: {100 * error:.1f} %")
+    _print_errors(counts.iloc[annotations.fully_labeled])
     print(f"\nWrote counts.csv, objects.csv, labels.tif, overlay.png and report.html to {folder}")
+
+
+def _print_errors(counts):
+    """Print the counting errors, and what to do if the training images have a large one."""
+    for labeled, kind in (("yes", "training images"), ("no", "images not used for training")):
+        known = counts[counts.labeled == labeled]
+        true = known.true.astype(int)
+        if not true.sum():
+            continue
+        error = (known.objects - true).abs().sum() / true.sum()
+        print(f"\nCounting error on {kind}: {100 * error:.1f} %")
+        if labeled == "yes" and error > _LARGE_ERROR:
+            print(
+                "This is a large error: train longer (--time-budget), and check in overlay.png "
+                "that the labels fit the images."
+            )
 
 
 def _parse(arguments):

@@ -69,13 +69,13 @@ LAZY = (SCALER, *HANDING_ON, SEGMENTER, COUNTER, DETECTOR)
 
 TOP = """# Bad input
 
-What each estimator does with input that breaks [the contract](design.md): it raises at once, and
-names the argument, what was expected and what came; or it works, as described. X are six images of
-48 x 56 pixels, the last two unlabeled, unless stated. `ProxyPretrainer`, `PercentileScaler`,
+This page shows what each estimator does with unusual or invalid input. Invalid input breaks [the
+contract](design.md). It raises an error at once, which names the argument, what was expected, and
+what was given. Other input works, as described. X are six images of 48 x 56 pixels, of which the
+last two are unlabeled, unless stated otherwise. `ProxyPretrainer`, `PercentileScaler`,
 `DomainCheck` and `PretrainedBackbone` ignore y.
 
-`tests/test_bad_inputs.py` makes this page (`python tests/test_bad_inputs.py`) and fails where the
-library says something else.
+`python tests/test_bad_inputs.py` writes this page, and a test compares it with the library.
 """
 
 
@@ -168,27 +168,27 @@ fit(AT, "two channels", lambda X: np.stack([X, X], -1), works={
     CHECK: "their mean is measured",
     BACKBONE: "the weights of the first layer are repeated",
 })  # fmt: skip
-fit(AT, "a dask array", lazy, works={SCALER: "read sample by sample"})
+fit(AT, "a dask array", lazy, works={SCALER: "one sample is read at a time"})
 fit(AT, "a dask array of unknown size", unknown_size)
 fit(AT, "images of different sizes", lambda X: [*X[:5], X[5][:40]],
     lambda y: [*y[:5], y[5][:40]],
     who=(SCALER, REFINER, *LEARNING, CHECK, BACKBONE),
-    works=everyone("each gives an output of its size"))  # fmt: skip
+    works=everyone("each image has an output of its size"))  # fmt: skip
 fit(AT, "constant images", lambda X: np.ones_like(X), works={
     SCALER: "a channel without range becomes 0",
-    SEGMENTER: "nothing can be learned but the share of the foreground",
-    COUNTER: "nothing fits better than the defaults",
+    SEGMENTER: "the network can only learn the share of the foreground",
+    COUNTER: "the defaults are kept",
     OTSU: "there is no foreground",
     BLOBS: "there is no blob",
-    FOREST: "nothing can be learned but the share of the foreground",
-    DETECTOR: "nothing can be learned but the share of the foreground",
-    CHECK: "others are unlike them",
-    BACKBONE: "passed on",
+    FOREST: "the network can only learn the share of the foreground",
+    DETECTOR: "the network can only learn the share of the foreground",
+    CHECK: "all other images raise the warning",
+    BACKBONE: "the images are returned unchanged",
 })  # fmt: skip
 fit(AT, "images of 5 x 5 pixels", lambda X: X[:, :5, :5], lambda y: y[:, :5, :5],
-    works=everyone("as others", (SCALER, *LEARNING, CHECK, BACKBONE)))  # fmt: skip
+    works=everyone("like other images", (SCALER, *LEARNING, CHECK, BACKBONE)))  # fmt: skip
 fit(AT, "images of one pixel", lambda X: X[:, :1, :1], lambda y: y[:, :1, :1],
-    works=everyone("as others", (SCALER, SEGMENTER, COUNTER, OTSU, BLOBS, CHECK, BACKBONE))
+    works=everyone("like other images", (SCALER, SEGMENTER, COUNTER, OTSU, BLOBS, CHECK, BACKBONE))
 )  # fmt: skip
 fit(AT, "images beyond 0 and 1", lambda X: X * 255, who=(COUNTER,))
 for number in (3, 4, "2"):
@@ -217,13 +217,13 @@ fit(AT, "masked pixels", y=lambda y: np.ma.masked_array(y, y == 0), who=LABELS)
 fit(AT, "a path", y=lambda y: "labels.tif", who=LABELS)
 fit(AT, "a number", y=lambda y: 3, who=LABELS)
 fit(AT, "background only", y=np.zeros_like, who=LEARNING, works={
-    SEGMENTER: "everything is learned to be background",
-    COUNTER: "calibrated on images without objects",
-    OTSU: "calibrated on images without objects",
-    BLOBS: "calibrated on images without objects",
+    SEGMENTER: "the network predicts background everywhere",
+    COUNTER: "the simulator is calibrated on images without objects",
+    OTSU: "the simulator is calibrated on images without objects",
+    BLOBS: "the simulator is calibrated on images without objects",
 })  # fmt: skip
 fit(AT, "foreground only", y=np.ones_like, who=LABELS, works={
-    SEGMENTER: "everything is learned to be foreground",
+    SEGMENTER: "the network predicts foreground everywhere",
     COUNTER: "each image is one object",
     DETECTOR: "each image is one object",
     OTSU: "each image is one object",
@@ -250,11 +250,11 @@ fit(AT, "points for some, label images for others", who=LABELS,
         REFINER: "discs are drawn around the points",
     })  # fmt: skip
 fit(AT, "counts", y=lambda y: np.arange(6), who=LABELS,
-    works=everyone("calibrated on them", COUNTING))  # fmt: skip
+    works=everyone("the simulator is calibrated on them", COUNTING))  # fmt: skip
 fit(AT, "fewer counts than images", y=lambda y: [1, 2, 3], who=COUNTING)
 fit(AT, "negative counts", y=lambda y: [-2, 2, 3, 4, 5, 6], who=COUNTING)
 fit(AT, "counts of some images only", y=lambda y: [None, 2, 3, 4, np.nan, -1], who=COUNTING,
-    works=everyone("the others are unknown", COUNTING))  # fmt: skip
+    works=everyone("the other counts are unknown", COUNTING))  # fmt: skip
 fit(AT, "counts that are strings", y=lambda y: list("abcdef"), who=COUNTING)
 
 # What goes with them
@@ -302,7 +302,7 @@ fit(AT, "`patch_size=(8, 8, 8)`", patch_size=(8, 8, 8), who=torchy)
 fit(AT, "`patch_size=(16.5, 16)`", patch_size=(16.5, 16), who=torchy)
 fit(AT, "`patch_size='big'`", patch_size="big", who=torchy)
 fit(AT, "`patch_size=64`, larger than the images", patch_size=64, who=torchy,
-    works=everyone("images are continued", (SEGMENTER, DETECTOR)))  # fmt: skip
+    works=everyone("images are extended at the borders", (SEGMENTER, DETECTOR)))  # fmt: skip
 fit(AT, "`network='resnet'`", network="resnet", who=(PRETRAINER, SEGMENTER, DETECTOR))
 fit(AT, "`network=torch.nn.Linear`", network=torch.nn.Linear, who=(PRETRAINER, SEGMENTER, DETECTOR))
 fit(AT, "`network=Identity()`", network=torch.nn.Identity(), who=(PRETRAINER, SEGMENTER, DETECTOR))
@@ -346,14 +346,15 @@ call(AT, "transform: NaN", lambda name: fitted(name).transform(with_value(cells(
 call(AT, "transform: one image", lambda name: fitted(name).transform(cells()[0][0]))
 call(AT, "transform: a dask array",
      lambda name: unwrap(fitted(name).transform(lazy(cells()[0]))).dask,
-     works=everyone("lazy, with the same numbers", LAZY))  # fmt: skip
+     works=everyone("the result is lazy, with the same values", LAZY))  # fmt: skip
 call(AT, "transform: a dask array of complex numbers",
      lambda name: fitted(name).transform(lazy(cells()[0] + 1j)))  # fmt: skip
 call(AT, "transform: a dask array with NaN, computed", who=LAZY,
      method=lambda name: unwrap(
          fitted(name).transform(lazy(with_value(cells()[0], np.nan)))
      ).compute(),
-     works=everyone("NaN stay; the next step refuses them", (SCALER, *HANDING_ON)))  # fmt: skip
+     works=everyone("NaN stay, and the next step raises an error",
+                    (SCALER, *HANDING_ON)))  # fmt: skip
 call(AT, "score: y is None", lambda name: fitted(name).score(cells()[0], None), who=LEARNING)
 call(AT, "score: -1 everywhere", who=LEARNING,
      method=lambda name: fitted(name).score(cells()[0], cells()[1] * 0 - 1))  # fmt: skip
@@ -363,7 +364,7 @@ call(AT, "score: fewer counts than images", who=COUNTING,
      method=lambda name: fitted(name).score(cells()[0], [1, 2, 3]))  # fmt: skip
 call(AT, "score: counts of 0 where something is found", who=COUNTING,
      method=lambda name: fitted(name).score(cells()[0], [0] * 6),
-     works=everyone("1 - the error, in objects", COUNTING))  # fmt: skip
+     works=everyone("1 minus the number of wrong objects", COUNTING))  # fmt: skip
 call(AT, "predict with intervals, from two samples", who=(COUNTER,),
      method=lambda name: make(name).fit(cells()[0][:2], cells()[1][:2]).predict(
          cells()[0], return_interval=True))  # fmt: skip

@@ -40,8 +40,8 @@ def test_own_files_give_counts_labels_and_a_picture(files, capsys):
     assert imread(files / "out" / "overlay.png").std() > 10
     page = (files / "out" / "report.html").read_text()
     assert "cell3" in page
-    assert "Images, trained on" in page  # and the others stand apart
-    assert "Images, new images" in page
+    assert "Training images" in page  # and the others stand apart
+    assert "New images" in page
     assert sorted(p.name for p in (files / "out").iterdir()) == [
         "counts.csv", "labels.tif", "objects.csv", "overlay.png", "report.html"
     ]  # fmt: skip
@@ -83,6 +83,18 @@ def test_pages_pair_with_pages(files):
         demo._from_files(
             demo._parse(["--images", str(files / "x.tif"), "--labels", str(files / "y.tif")])
         )
+
+
+def test_a_large_error_on_training_images_says_what_to_do(capsys):
+    counts = pd.DataFrame({"labeled": ["yes", "no"], "objects": [628, 9], "true": [27, 10]})
+    demo._print_errors(counts)
+    text = capsys.readouterr().out
+    assert "on training images: 2225.9 %\nThis is a large error: train longer" in text
+    assert "Counting error on images not used for training: 10.0 %\n" in text
+    demo._print_errors(counts.assign(objects=[26, 9]))
+    assert "large" not in capsys.readouterr().out
+    demo._print_errors(counts.iloc[:0])
+    assert capsys.readouterr().out == ""
 
 
 def test_nonsense_options_are_refused(capsys):

@@ -11,9 +11,9 @@ from .formats import FORMATS
 from .parameters import estimator_parameters
 from .values import parse_duration, parse_shard, parse_spacing, parse_value
 
-_EPILOG = """exit codes: 0 done; 1 an error of the program, with a traceback, or blocks of a scan
-that failed; 2 bad command line or input, which the message explains; 130 interrupted without a
-result"""
+_EPILOG = """exit codes: 0: success; 1: an error of the program, with a traceback, or failed blocks
+of a scan; 2: a bad command line or bad input, which the message explains; 130: interrupted without
+a result"""
 _NO_ROIS = ("tif", "ilastik", "ome-zarr")  # formats of label images
 SHARED = ("sections", "spatial_ndim")  # parameters of several steps, given once
 # Parameters that have one value on the command line: there is no backbone or earlier fit, a loss is
@@ -50,7 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=summary, description=summary + ".", epilog=_EPILOG)
         add_options(command)
         command.add_argument("--json", action="store_true", help="print the result as JSON")
-    commands.add_parser("demo", help="fit, count and report in one go, see demo --help")
+    commands.add_parser("demo", help="train, count and report with one command; see demo --help")
     return parser
 
 
@@ -90,15 +90,15 @@ def _fit(command):
 def _spacing(command):
     command.add_argument(
         "--spacing", type=parse_spacing, metavar="SIZE",
-        help="size of a pixel, such as 0.5um or, along each axis (the distance of sections "
-        "first), 2,0.5,0.5um; by default that of the files",
+        help="size of a pixel: 0.5um, or for each axis (distance of sections first) 2,0.5,0.5um "
+        "(default: the size in the files)",
     )  # fmt: skip
 
 
 def _background(command):
     command.add_argument(
         "--background", type=int, metavar="CLASS",
-        help="class of labels of ilastik (.h5) that is background, or 0 if none is",
+        help="number of the background class in label files of ilastik (.h5); 0 if there is none",
     )  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def _count(command):
     command.add_argument("--out", type=Path, help="folder for counts.csv, objects.csv and labels")
     command.add_argument(
         "--rois", action="append", default=[], choices=[f for f in FORMATS if f not in _NO_ROIS],
-        help="write objects in this format, too; may be given several times",
+        help="also write objects in this format (repeat the option for several formats)",
     )  # fmt: skip
     _spacing(command)
 
@@ -189,7 +189,11 @@ def _export(command):
     group.add_argument("--sample", type=Path, help="an image that may be published")
     group.add_argument("--name", help="name of the model")
     group.add_argument("--description", help="a sentence or two")
-    group.add_argument("--author", action="append", help="may be given several times")
+    group.add_argument(
+        "--author",
+        action="append",
+        help="name of an author (repeat the option for several authors)",
+    )
     group.add_argument("--license", help="such as CC-BY-4.0")
     _spacing(group)
 
@@ -216,77 +220,94 @@ def _scan(command):
     _spacing(command)
     for name in ("block-shape", "halo"):
         command.add_argument(
-            f"--{name}", type=parse_value, metavar="PIXELS", help="pixels, such as 64,512,512"
+            f"--{name}",
+            type=parse_value,
+            metavar="PIXELS",
+            help="size in pixels, such as 64,512,512",
         )
-    command.add_argument("--workers", type=int, metavar="N", help="threads of this process")
+    command.add_argument("--workers", type=int, metavar="N", help="number of threads")
     command.add_argument(
         "--shard", type=parse_shard, metavar="I/N",
-        help="be one of N processes that count the scan together, with I from 0; auto reads I and "
-        "N of a SLURM or AWS Batch array job, or of torchrun",
+        help="index I (from 0) of this process, and number N of processes that count the scan "
+        "together; auto reads both from SLURM, AWS Batch or torchrun",
     )  # fmt: skip
     command.add_argument("--scheduler", help="address of a dask scheduler, such as tcp://host:8786")
     command.add_argument(
-        "--skip-below", type=float, metavar="INTENSITY", help="intensity that blocks must reach"
+        "--skip-below",
+        type=float,
+        metavar="INTENSITY",
+        help="skip blocks without a pixel above this",
     )
     command.add_argument(
-        "--mask", help="image of the scan or coarser, which is 0 where nothing is to be counted"
+        "--mask",
+        help="mask image, of the size of the scan or coarser; nothing is counted where it is 0",
     )
     command.add_argument("--intensity", action="store_true", help="measure intensities of objects")
-    command.add_argument("--fresh", action="store_true", help="start anew instead of resuming")
+    command.add_argument(
+        "--fresh", action="store_true", help="start from scratch instead of resuming"
+    )
 
 
 def _totals(command):
     command.add_argument("action", choices=("plan", "estimate", "compare"))
     command.add_argument(
         "sources", nargs="+", type=Path, metavar="PATH",
-        help="plan: images, or a scan; estimate: folder of plan; compare: these folders of all "
-        "animals",
+        help="for plan: images, or a scan; for estimate: the folder of plan; for compare: the "
+        "folders of all animals",
     )  # fmt: skip
     command.add_argument("--dry-run", action="store_true", help="check everything, write nothing")
-    command.add_argument("--out", type=Path, help="folder of plan, or for results of compare")
+    command.add_argument("--out", type=Path, help="folder for the results of plan or compare")
     command.add_argument(
-        "--confidence", type=float, default=0.95, help="of intervals (default: 0.95)"
+        "--confidence",
+        type=float,
+        default=0.95,
+        help="confidence level of intervals (default: 0.95)",
     )
-    group = command.add_argument_group("of plan")
+    group = command.add_argument_group("options of plan")
     group.add_argument("--model", type=Path, help=_MODEL_HELP)
     group.add_argument(
         "--objects", type=Path, action="append", default=[],
-        help="objects.parquet or objects.csv of sskseg scan run; of other thresholds or networks "
-        "further ones",
+        help="objects.parquet or objects.csv of sskseg scan run (repeat the option for a run with "
+        "another threshold or network)",
     )  # fmt: skip
     group.add_argument(
         "--tile", type=parse_value, metavar="PIXELS", help="size of a tile, such as 256 or 32,256"
     )
     group.add_argument(
-        "--audits", dest="k", type=int, default=20, metavar="N", help="draws (default: 20)"
+        "--audits",
+        dest="k",
+        type=int,
+        default=20,
+        metavar="N",
+        help="number of draws (default: 20)",
     )
     group.add_argument(
         "--margin", type=int, default=16, metavar="PIXELS",
-        help="around a tile, at least the radius of an object (default: 16)",
+        help="margin around a tile, at least the radius of an object (default: 16)",
     )  # fmt: skip
     group.add_argument(
         "--count-weight", type=float, default=0.1,
-        help="of counts beside disagreement; 0 if most objects are missed (default: 0.1)",
+        help="weight of counts beside disagreement; 0 if most objects are missed (default: 0.1)",
     )  # fmt: skip
     group.add_argument(
         "--regions", type=Path, help="label images or ROIs, such as an atlas, for totals of regions"
     )
     group.add_argument("--random-state", type=int, default=0, help="seed of the draws (default: 0)")
     _spacing(group)
-    group = command.add_argument_group("of estimate")
+    group = command.add_argument_group("options of estimate")
     group.add_argument(
         "--annotations", type=Path,
         help="folder of label images, points or ROIs, or counts.csv (default: in the folder)",
     )  # fmt: skip
-    group.add_argument("--name", default="objects", help="of what is counted (default: objects)")
-    group = command.add_argument_group("of compare")
+    group.add_argument("--name", default="objects", help="name of the objects (default: objects)")
+    group = command.add_argument_group("options of compare")
     group.add_argument(
         "--groups", type=lambda text: text.split(","), metavar="NAMES",
-        help="of each folder, such as control,control,mutant,mutant",
+        help="group of each folder, such as control,control,mutant",
     )  # fmt: skip
     group.add_argument(
         "--per", choices=("total", "size"), default="total",
-        help="size compares densities (default: total)",
+        help="compare totals, or with size densities (default: total)",
     )  # fmt: skip
     group.add_argument(
         "--method", choices=("welch", "permutation"), default="welch", help="test (default: welch)"
@@ -294,7 +315,7 @@ def _totals(command):
 
 
 _COMMANDS: tuple[tuple[str, str, Callable], ...] = (
-    ("fit", "Learn from images of which some are labeled; write a model", _fit),
+    ("fit", "Train on images, some of which are labeled, and write a model", _fit),
     ("predict", "Write labels, probabilities or masks of images", _predict),
     ("count", "Count and measure the objects in images", _count),
     ("scan", "Count the objects of a scan larger than memory", _scan),

@@ -54,7 +54,7 @@ _IN_SAMPLE = (
 class InstanceCounter(ImageEstimator):
     """Separate, count and measure objects.
 
-    The input are foreground probabilities, or images with ``method="contours"``.
+    X contains foreground probabilities, or images if ``method="contours"``.
 
     Parameters
     ----------

@@ -33,9 +33,8 @@ Kind = Literal["labels", "points", "mixed", "counts"]
 class Annotations:
     """Store the annotations of images: label images, masks, points or counts.
 
-    Estimators, scorers and splitters convert ``y`` to this class. Create it yourself to set what an
-    array cannot contain: the radius of points, or that label images in which 1 is the only positive
-    value are not masks.
+    Estimators convert ``y`` to this class. Create it yourself to set what an array cannot contain:
+    the radius of points, or that label images in which 1 is the only positive value are not masks.
 
     Parameters
     ----------
@@ -51,15 +50,14 @@ class Annotations:
     target : {"instances", "classes"}, default="instances"
         Whether different values are different objects or classes. Points cannot be classes.
     is_mask : bool, default=None
-        Whether each connected component of a label image is an object. None: True if 1 is the only
-        positive value in the whole `y`.
+        Whether connected components are the objects. None: if 1 is the only positive value of `y`.
     point_radius : float, default=3.0
         Radius of the disc around each point that becomes foreground, in units of `spacing`. A ring
         around the disc is unlabeled.
     spacing : sequence of float, default=None
         Size of a pixel along each axis. None is 1.
     name : str, default="y"
-        Name of the argument in error messages.
+        The name of the argument in error messages.
 
     Attributes
     ----------

@@ -32,46 +32,48 @@ def read_images(
 ) -> tuple[list[str], ImageStack]:
     """Read the images of a file or of a folder.
 
-    All images of all series and pages of a file are read. Channels come last, whatever their place
-    in the file; images are turned upright as their EXIF says. Palettes become colors, except for
-    those that are a ramp (the lookup table of a gray image). Each scene, position or image of nd2,
-    CZI and LIF is read, and of a CZI the whole mosaic.
+    All series and pages of a file are read. Channels become the last axis. Photographs are rotated
+    by their EXIF orientation. Palettes are converted to colors, except for gray ramps (the lookup
+    table of a gray image). Of nd2, CZI and LIF files, each scene, position or image is read, and of
+    a CZI file the whole mosaic.
 
     Parameters
     ----------
     path : str or path-like
-        TIFF (also of ImageJ, OME-TIFF), PNG, JPEG, BMP, nd2, CZI or LIF, or a folder of them, in
-        natural order ("2" before "10"). Hidden files are left out, and what stands beside images:
-        label files ("cell_mask.png" beside "cell.tif"), outlines and flows of Cellpose. Other
-        formats of microscopes, as a file or a folder of them alone, are read by bioio.
+        A TIFF (including ImageJ and OME-TIFF), PNG, JPEG, BMP, nd2, CZI or LIF file, or a folder of
+        such files. A folder is read in natural order ("2" before "10"). Hidden files, label files
+        next to images ("cell_mask.png" next to "cell.tif"), and outlines and flows of Cellpose are
+        ignored. Other formats of microscopes are read by bioio, as a single file or a folder that
+        contains no other images.
     spatial_ndim : {2, 3}, default=2
-        2: each plane along z and time is an image. 3: each volume is one.
+        2: each plane along z and time is an image. 3: each volume is an image.
 
     Returns
     -------
     names : list of str
-        Name of the file of each image without its suffix, with a number if it holds several.
+        For each image, the name of its file without the suffix. If a file has several images, a
+        number follows.
     images : ImageStack
-        With the size of a pixel (`spacing`, `unit`) if the files define it: along y and x, and
-        along z if they have it, too.
+        The images, with the size of a pixel (`spacing`, `unit`) along y and x, and along z, if the
+        files contain it.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file, or no image in the folder.
     ValueError
-        If a file cannot be read, is not complete, or belongs to a set of which files are missing;
-        the message names it.
+        If a file cannot be read or is incomplete, or files of its set are missing. The message
+        names the file.
     ImportError
-        If the library that reads a file is not installed: extras ``nd2``, ``czi`` and ``lif``
-        (``vendors`` for the three), or bioio.
+        If the library for a file is not installed: the extras ``nd2``, ``czi`` and ``lif`` (or
+        ``vendors`` for all three), or bioio.
 
     Warns
     -----
     UserWarning
-        If images have pixels of unlike sizes, sizes that cannot be converted to one unit, or
-        volumes no size along z: sizes are left out. If a file does not say what its first axes
-        are. If a folder has files of formats that are not read. If images of a LIF are left out.
+        If the size of a pixel is omitted, because images have different sizes, units cannot be
+        converted, or volumes have no size along z. If a file does not name its first axes, a folder
+        has files of other formats, or images of a LIF file are ignored.
     """
     names, images = [], []
     sizes: list[tuple[Path, Size]] = []

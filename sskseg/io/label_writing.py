@@ -19,21 +19,24 @@ _SUFFIXES = (".tif", ".tiff")
 def write_labels(path: str | os.PathLike[str], labels: Sequence[np.ndarray]) -> None:
     """Write label images to a TIFF file, which `read_labels` reads as exactly these numbers.
 
-    Images of one shape become one series of pages ("QYX") or of volumes ("QZYX"), others a series
-    each. The dtype is the smallest of uint16, uint32 and int32 that fits; int32 if there is a -1.
+    Images of one shape are written as one series of pages ("QYX") or of volumes ("QZYX"), and
+    images of different shapes as a series each. The dtype is the smallest of uint16, uint32 and
+    int32 that fits, and int32 if there is a -1.
 
     Parameters
     ----------
     path : str or path-like
-        Its suffix is .tif or .tiff. The file appears when it is complete.
+        Path with the suffix .tif or .tiff. The file appears when it is complete.
     labels : sequence of ndarray of int, shape (height, width) or (depth, height, width)
-        0 background, > 0 objects, -1 unlabeled. Floats must be whole numbers.
+        Label images: 0 is background, -1 is unlabeled, positive numbers are objects. Floats must be
+        whole numbers.
 
     Raises
     ------
     ValueError
-        For another suffix, no image, an item that is no label image (None, fractions, NaN, masked
-        pixels, values below -1), which the message names, or values of more than 32 bits.
+        If the suffix is another one, there is no image, an item is not a label image (None,
+        fractions, NaN, masked pixels, values below -1), or a value needs more than 32 bits. The
+        message names the item.
     """
     import tifffile
 

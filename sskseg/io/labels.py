@@ -36,64 +36,66 @@ def read_labels(
     background: int | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> tuple[list[str], list[np.ndarray | None]]:
-    """Read label images: 0 background, > 0 objects, -1 unlabeled.
+    """Read label images: 0 is background, -1 is unlabeled, positive numbers are objects.
 
-    Files of `write_labels` are read as they were written. Of others, each file by itself:
+    Files of `write_labels` are read exactly as they were written. These rules apply to each other
+    file:
 
-    - Palette images give their indices. In RGB and RGBA each color is an object, of each image by
-      itself. Black and transparent pixels are background; without any, the color of most of the
-      frame is. If all colors are gray, their gray value is the number.
-    - A file whose only positive value is 255, 65535 or 4294967295 is a mask, of 0 and 1.
-    - The largest value of the dtype (255 of uint8, 65535 of uint16, 4294967295 of uint32) is -1
-      beside positive values that are all less than half of it.
+    - Palette images are read as indices. In RGB and RGBA images, each color of an image is an
+      object. Black and transparent pixels are background. If there are none, the color of most of
+      the frame is background. If all colors are gray, the gray values are the numbers.
+    - A file whose only positive value is 255, 65535 or 4294967295 is a mask, read as 0 and 1.
+    - The largest value of the dtype (255 of uint8, 65535 of uint16, 4294967295 of uint32) is read
+      as -1 if all other positive values are less than half of it.
     - Floats must be whole numbers.
 
-    Regions of Fiji, QuPath and other programs are read as `read_rois` reads them. Of OME-Zarr, an
-    image or the destination of `sskseg.scans.count_scan` with one image of labels in it is read,
-    or ``scan.zarr:/labels/nuclei``, with the integers that are stored.
+    Regions of Fiji, QuPath and other programs are read as by `read_rois`. OME-Zarr is read with the
+    stored integers: an image with one label image, the destination of `sskseg.scans.count_scan`,
+    or ``scan.zarr:/labels/nuclei``.
 
     Parameters
     ----------
     path : str or path-like
-        File or folder, as for `read_images`, or OME-Zarr. In a folder that holds images, too, only
-        label files are read ("cell_mask.png" beside "cell.tif"), or, without any, files of regions
-        ("cell.zip" beside "cell.tif"). Also a URL of OME-Zarr in an object store.
+        A file or a folder, as for `read_images`, or OME-Zarr, also at a URL in an object store. If
+        a folder also has images, only label files are read ("cell_mask.png" next to "cell.tif"). If
+        it has no label files, files of regions are read ("cell.zip" next to "cell.tif").
     names : sequence of str, default=None
-        Names of images, as `read_images` returns them, to pair label files with: "cell.tif" with
-        "cell.png", "cell_mask.png", "cell_cp_masks.png" or "cell_label.tif". A file of several
-        pages pairs with as many images in their order.
+        Names of images, as `read_images` returns them. Label files are paired with them: "cell.tif"
+        with "cell.png", "cell_mask.png", "cell_cp_masks.png" or "cell_label.tif". A file with
+        several pages is paired with the same number of images, in their order.
     spatial_ndim : {2, 3}, default=2
+        2: each plane along z and time is an image. 3: each volume is an image.
     shape : tuple of int or sequence of tuples, default=None
-        Shapes of images, for files of regions that do not have it; see `read_rois`. Not used for
-        label images.
+        Shapes of the images, needed for files of regions that do not contain them (see
+        `read_rois`). Not used for label images.
     background : int, default=None
-        The class of labels of ilastik that is background, or 0 if none is. Needed for its files
-        only.
+        Number of the background class in label files of ilastik, or 0 if there is none. Not used
+        for other files.
     storage_options : dict, default=None
-        Of a URL, as in `sskseg.scans.open_scan`.
+        For URLs, as in `sskseg.scans.open_scan`.
 
     Returns
     -------
     names : list of str
-        As given, or those of the label files.
+        As given, or the names of the label files.
     labels : list of ndarray of int, or None
-        None for an image without a label file.
+        Label images. None is an image without a label file.
 
     Raises
     ------
     FileNotFoundError
         If there is no such file, or no image in the folder.
     ValueError
-        If a file holds no labels (fractions, a photograph, values from interpolation or from
-        compression with losses) or is not complete, if two files pair with one image, or one with
-        none; the message names it.
+        If a file has no labels (fractions, a photograph, values from interpolation or lossy
+        compression) or is incomplete, if two files pair with one image, or if a file pairs with no
+        image. The message names the file.
 
     Warns
     -----
     UserWarning
-        If a value is read as -1, a mask stands beside numbered files or has no background, the
-        background of colors is not black, 0 is displayed as white, planes are stored as colors, or
-        a folder has files of formats that are not read.
+        If a value is read as -1, a mask is read together with numbered files or has no background,
+        the background of colors is not black, a file displays 0 as white, planes are stored as
+        colors, or a folder has files of other formats.
     """
     if not is_url(path):
         check_no_options(storage_options, path)

@@ -31,50 +31,50 @@ def read_points(
     origin: str = "center",
     spacing: Sequence[float] | None = None,
 ) -> tuple[list[str], list[np.ndarray | None]]:
-    """Read points, such as clicks on objects, of Fiji, napari or QuPath.
+    """Read points, such as clicks on objects, from files of Fiji, napari or QuPath.
 
-    Coordinates are found by the names of columns: x, y and z (in any case; ``axis-0``, ``axis-1``
-    ... of napari), not by their order. In the place of z, a column "slice" is read as Fiji writes
-    it, which counts from 1. Points in files of regions (ROIs of Fiji, GeoJSON and others, see
-    `read_rois`) are in pixels, and their origin is that of the format.
+    Columns are recognized by their names, in any order: x, y and z in upper or lower case, or
+    ``axis-0``, ``axis-1`` and so on of napari. A column "slice" of Fiji is z, and counts from 1.
+    Points in files of regions (ROIs of Fiji, GeoJSON and others, see `read_rois`) are in pixels,
+    with the origin of the format.
 
     Parameters
     ----------
     path : str or path-like
-        CSV or TSV file, or a folder of them; or a file of regions (.roi, .zip, .geojson, .json,
+        A CSV or TSV file, or a folder of them. Or a file of regions (.roi, .zip, .geojson, .json,
         .xml, TIFF with an overlay of Fiji), or a folder of them without tables. A column "image",
-        "label", "file" or "sample" names the image that a point belongs to; without it, a file is
-        that of one image.
+        "label", "file" or "sample" names the image of each point. Without such a column, a file
+        belongs to one image.
     names : sequence of str, default=None
-        Names of images, as `read_images` returns them, to order the points by.
+        Names of images, as `read_images` returns them. The points are returned in this order.
     spatial_ndim : {2, 3}, default=2
-        With 3, a column z (or slice) is needed.
+        Number of coordinates of a point. 3 needs a column z or slice.
     origin : {"center", "corner"}, default="center"
-        What (0, 0) is in the file: the center of the first pixel (napari, scikit-image, this
-        library, ImageJ 1.53t) or its corner (QuPath, points with fractions of old versions of
-        ImageJ). Half a pixel is subtracted from the latter, along y and x, and along z unless it is
-        a slice.
+        Position of (0, 0) in the file: the center of the first pixel (napari, scikit-image, this
+        library, ImageJ 1.53t), or its corner (QuPath, fractional points of old versions of ImageJ).
+        With "corner", half a pixel is subtracted along y and x, and along z unless it is a slice.
     spacing : sequence of float, default=None
-        Size of a pixel along each axis, (y, x) or (z, y, x), by which coordinates are divided;
-        slices are not. None: they are in pixels. Fiji writes units where an image has a scale.
+        Size of a pixel along (y, x) or (z, y, x). Coordinates are divided by it, but slices are
+        not. None: coordinates are in pixels. Fiji writes coordinates in the unit of the image if it
+        has a scale.
 
     Returns
     -------
     names : list of str
-        As given, or those in the file.
+        As given, or the names in the file.
     points : list of ndarray of shape (k, spatial_ndim), float64, or None
-        (y, x) or (z, y, x) in pixels. None of an image without a file, or without a row in a table
-        of several images: it is unlabeled. A file of one image without rows says that there is no
-        object.
+        (y, x) or (z, y, x) in pixels. None is an unlabeled image, without a file, or without a row
+        in a table of several images. An array without rows is an image without objects: its file
+        has only a header.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file, or no table in the folder.
+        If the file does not exist, or the folder has no table.
     ValueError
-        If a column is missing, a coordinate is no finite number (the message has the row), points
-        lie in several planes or frames of one image, a table holds shapes, names an unknown image
-        or no image at all, or two have points of one image; the message names the file.
+        If a column is missing, a coordinate is not a finite number (the message has the row), the
+        points of an image lie in several planes or frames, a table has shapes, names an unknown
+        image or no image, or two files have points of the same image. The message names the file.
     """
     if origin not in ("center", "corner"):
         raise ValueError(f"origin must be 'center' or 'corner', got {origin!r}.")

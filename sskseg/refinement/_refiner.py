@@ -47,15 +47,12 @@ class SimulatedRefiner(TorchEstimator):
     spatial_ndim : {2, 3}, default=2
         Number of spatial axes of a sample: 2 for images, 3 for volumes.
     self_regularization : float, default=10.0
-        Weight of the changes that refinement makes to objects and their outlines. Changes of
-        blurred intensities and of gradients count. With a higher weight, images stay closer to the
-        simulation.
+        Weight of the changes of blurred intensities and gradients in objects and on their outlines.
+        With a higher weight, images stay closer to the simulation.
     width, depth : int, default=32 and 4
-        Number of channels of the refiner and of the first layer of the discriminator, and number of
-        blocks of the refiner.
+        Channels of the refiner and of the discriminator's first layer, and blocks of the refiner.
     max_steps, time_budget : int and float, default=None
-        Number of training steps, and maximum time in seconds. If both are None, there are 1000
-        steps.
+        Training steps, and maximum time in seconds. If both are None, there are 1000 steps.
     learning_rate : float, default=4e-4
         Learning rate of the discriminator. That of the refiner is a quarter of it.
     batch_size : int, default=8
@@ -74,23 +71,19 @@ class SimulatedRefiner(TorchEstimator):
         The refiner on the CPU, in the last state in which labels were valid.
     n_channels_, patch_shape_ : int and tuple of int
     report_ : dict
-        The quality of the refined images.
-
-        ``spectrum_realism`` and ``structure_realism`` are 1 if logistic regression cannot
-        distinguish patches of refined images from real ones, and 0 if it always can (classifier
-        two-sample tests). The former uses histograms and power spectra; noise without any cell may
-        pass it. The latter uses structure. Both are measured on a quarter of the images, on which
-        no network was trained, or on a part of a single image. ``spectrum_realism_simulated`` and
-        ``structure_realism_simulated`` are those of the images before refinement.
-
-        ``boundary_shift`` is the median shift of outlines in pixels, ``boundary_shift_95`` its 95th
-        percentile, and ``boundary_bias`` the median with a sign, positive if objects grew.
-        ``survival`` is the share of objects that keep half of their contrast, and ``hallucination``
-        the number of new objects in the background, divided by the number of labeled objects.
+        Quality of the refined images. ``spectrum_realism`` and ``structure_realism`` are 1 if
+        logistic regression cannot distinguish patches of refined images from real ones, and 0 if it
+        always can (classifier two-sample tests). The former uses histograms and power spectra,
+        which noise without any cell may pass; the latter uses structure. Both are measured on a
+        quarter of the images, on which no network was trained, or on a part of a single image.
+        ``spectrum_realism_simulated`` and ``structure_realism_simulated`` are those of unrefined
+        images. ``boundary_shift`` is the median shift of outlines in pixels, ``boundary_shift_95``
+        its 95th percentile, and ``boundary_bias`` the median with a sign, positive if objects grew.
+        ``survival`` is the share of objects that keep half of their contrast, ``hallucination`` the
+        number of new objects in the background per labeled object.
     history_ : list of dict
-        Rows with ``phase``, ``step``, ``time`` (seconds), ``adversarial``, ``regularization``,
-        ``discriminator``, ``learning_rate``, ``spectrum_realism``, ``structure_realism``,
-        ``boundary_shift``, ``boundary_bias`` and ``survival``.
+        Rows with ``phase, step, time, adversarial, regularization, discriminator, learning_rate,
+        spectrum_realism, structure_realism, boundary_shift, boundary_bias, survival``.
 
     See Also
     --------

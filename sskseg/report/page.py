@@ -163,13 +163,10 @@ class _Page:
         sizes = " × ".join(map(str, shapes.pop())) if len(shapes) == 1 else "different sizes"
         channels = self.images[0].shape[-1]
         noun = "channel" if channels == 1 else "channels"
+        named = [group for group in self.groups if group.name]
         rows = [
             ("Images", f"{len(self.images)}, {sizes}, {channels} {noun}"),
-            *(
-                (f"{g.name.capitalize()} images", f"{len(g.indices)}")
-                for g in self.groups
-                if g.name
-            ),
+            *((f"{g.name} images".capitalize(), str(len(g.indices))) for g in named),
             ("Annotated images", f"{len(self.reference.labeled)}"),
         ]
         if self.counts is not None:

@@ -53,52 +53,54 @@ def read_rois(
 ) -> tuple[list[str], list[Rois | None]]:
     """Read regions of interest of Fiji, QuPath and other programs.
 
-    Polygons are filled as Fiji fills them: a pixel belongs to a region if its center is inside. Of
-    overlapping regions the later one in the file is on top.
+    Polygons are filled as in Fiji: a pixel belongs to a region if its center is inside. If regions
+    overlap, the later region in the file is on top.
 
     Parameters
     ----------
     path : str or path-like
-        ``.roi`` and ``.zip`` of ImageJ and Fiji, TIFF with an overlay that Fiji saved, GeoJSON of
-        QuPath, JSON of COCO and LabelMe, XML of CVAT for images, ``_seg.npy`` of Cellpose, HDF5
-        labels of ilastik, CSV of shapes or points of napari; or a folder with a file for each
-        image, of the same name ("cell.zip" or "cell_rois.zip" of "cell.tif").
+        A file: ``.roi`` or ``.zip`` of ImageJ and Fiji, TIFF with an overlay of Fiji, GeoJSON of
+        QuPath, JSON of COCO or LabelMe, XML of CVAT for images, ``_seg.npy`` of Cellpose, HDF5
+        labels of ilastik, or CSV of shapes or points of napari. Or a folder with a file for each
+        image, with the name of the image ("cell.zip" or "cell_rois.zip" for "cell.tif").
     shape : tuple of int or sequence of tuples, default=None
-        Of the image: (height, width), or (depth, height, width) of a stack; one for all, or one for
-        each of `names`. None: that in the file, or of the image of the same name in the folder.
+        Shape of the image, (height, width), or of the stack, (depth, height, width): one shape for
+        all, or one for each of `names`. None is the shape in the file, or that of the image of the
+        same name in the folder.
     names : sequence of str, default=None
-        Names of images, as `read_images` returns them, to order the result by.
+        Names of images, as `read_images` returns them. The result is returned in this order.
     spatial_ndim : {2, 3}, default=2
         2: each section of a stack is an image. 3: the stack is a volume.
     empty : {"unlabeled", "background"}, default="unlabeled"
-        What sections without any region are, in a stack in which others have regions. A file
-        without regions says that there is no object.
+        Meaning of sections without regions, in a stack in which other sections have regions. A file
+        without any region means an image without objects.
     background : int, default=None
-        The class of ilastik that is background, or 0 if none is. Needed for its files only.
+        Number of the background class in files of ilastik, or 0 if there is none. Not used for
+        other files.
 
     Returns
     -------
     names : list of str
-        As given, or those in the file.
+        As given, or the names in the file.
     rois : list of Rois, or None
-        None of an image without a file.
+        The regions of each image. None is an image without a file.
 
     Raises
     ------
     FileNotFoundError
-        If there is no such file, or none in the folder.
+        If the file does not exist, or the folder has no file of regions.
     ValueError
         If a file is damaged or of another kind, the size of an image is unknown, a region is empty,
-        outside of the image, or without a section in a stack; if two files or images have one
-        name, or none of `names`. The message names the file and the region.
+        outside of the image, or without a section in a stack, two files or images have the same
+        name, or a name is not in `names`. The message names the file and the region.
     ImportError
         If a format needs a package that is not installed.
 
     Warns
     -----
     UserWarning
-        If regions overlap, extend beyond the image or intersect themselves; if lines and text are
-        left out.
+        If regions overlap, extend beyond the image or intersect themselves, or if lines and text
+        are ignored.
 
     Examples
     --------
