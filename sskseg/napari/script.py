@@ -76,7 +76,7 @@ def script_of(training: Training, data: str | os.PathLike[str]) -> str:
     return _SCRIPT.format(
         version=sskseg.__version__, note=_note(training), data=os.fspath(data),
         scaler=_arguments(SCALER_OF_KIND[training.session.kind]),
-        segmenter=_arguments(of_kind | training.parameters), counter=_arguments(of_kind),
+        segmenter=_arguments(training.segmenter_parameters), counter=_arguments(of_kind),
         in_sample=not crossed, n_threads=n_threads(),
         start=_START.format(start) if start else "", fit=_CROSS_FIT if crossed else _FIT,
         start_import="PretrainedBackbone, " if start else "",

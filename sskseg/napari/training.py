@@ -195,9 +195,14 @@ class Training(Task):
             return X
         return PretrainedBackbone(segmenter_of(self.started_from)).fit_transform(X)
 
+    @property
+    def segmenter_parameters(self) -> dict[str, Any]:
+        """Parameters of the segmenter, which starts from `started_from` or from random weights."""
+        return {"network": "unet-shuffle"} | OF_KIND[self.session.kind] | self.parameters
+
     def _segmenter(self):
         if self.model is None or self.with_intervals:
-            return SemiSupervisedSegmenter(**OF_KIND[self.session.kind], **self.parameters)
+            return SemiSupervisedSegmenter(**self.segmenter_parameters)
         return copy.deepcopy(self.model[1]).set_params(warm_start=True, **self.parameters)
 
     def _report(self, estimator, progress, seconds_left):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import reduce
 from typing import Any
 
 import torch
@@ -75,18 +76,19 @@ class _Taps:
 
     def __call__(self, x: torch.Tensor, axis: int) -> torch.Tensor:
         """Resample an axis whose size is a multiple of `before`; its edge values continue."""
-        n_strides = x.shape[axis] // self.before
+        n_strides, size = x.shape[axis] // self.before, x.shape[axis]
         starts = torch.arange(n_strides)[:, None] * self.before
         shape = [1] * x.ndim
         shape[axis] = n_strides * self.after
-        total = None
+
+        def term(indices, weights):
+            index = (starts + indices).flatten().clamp(0, size - 1).to(x.device)
+            return x.index_select(axis, index) * weights.repeat(n_strides).reshape(shape).to(
+                x.device
+            )
+
         # One operation for each tap: a matrix product would round differently in other tiles.
-        for indices, weights in zip(self.indices.T, self.weights.T, strict=True):
-            index = (starts + indices).flatten().clamp(0, x.shape[axis] - 1)
-            weight = weights.repeat(n_strides).reshape(shape).to(x.device)
-            term = x.index_select(axis, index.to(x.device)) * weight
-            total = term if total is None else total + term
-        return total
+        return reduce(torch.add, map(term, self.indices.T, self.weights.T))
 
 
 def _resampled(x, taps):
