@@ -162,8 +162,8 @@ def scan_magnification(segmenter: SemiSupervisedSegmenter) -> float:
     if object_size is not None and diameter is None:
         warnings.warn(
             "The segmenter resamples images so that their objects have a diameter of "
-            f"{object_size:g} pixels, and was trained on images with objects of different sizes. A "
-            "scan is not resampled: its objects should have about this size. "
+            f"{object_size:g} pixels. The sizes of objects in its training images differ or are "
+            "unknown. A scan is therefore not resampled: its objects should have about this size. "
             "augmentation={'object_size': None} trains on images as they are.",
             stacklevel=4,
         )

@@ -11,6 +11,7 @@ import numpy as np
 from ..inference import ChannelNormalization, Compute, DensePredictor, tile_settings
 from ..io.models import read_model, split_steps
 from ..io.trained import TRAINED
+from ..morphology import complete_objects
 from ..training import channel_statistics
 from ._object_size import normalize_size
 from ._training_data import TrainingData
@@ -45,7 +46,7 @@ def choose_backbone(
         `given`, or with ``network="auto"`` that of the trained model for this number of channels,
         if it predicts the labels with a balanced accuracy of 0.8. None is a start from random
         weights, or from the last fit: so do networks of another size, sections, volumes, classes,
-        and losses with other terms.
+        losses with other terms, and labels without a complete object, whose size is unknown.
     """
     if segmenter.warm_start and hasattr(segmenter, "network_"):
         return given
@@ -53,8 +54,11 @@ def choose_backbone(
     segmenter.trained_model_ = None
     if given is not None or name is None or not _applies(segmenter):
         return given
+    some = _some_labeled(data)
+    if not any(complete_objects(label).any() for label in some.labels):
+        return None
     backbone = _read_backbone(segmenter, name)
-    accuracy = _accuracy(segmenter, _some_labeled(data), backbone)
+    accuracy = _accuracy(segmenter, some, backbone)
     is_good = accuracy >= _MIN_ACCURACY
     _LOGGER.info(
         "The network starts from %s: %r predicts the labels with a balanced accuracy of %.2f.",

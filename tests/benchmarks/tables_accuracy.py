@@ -249,6 +249,9 @@ def peers_rows(where=lambda row: True):
     newest = {}
     for row in cells("peers", lambda row: row["task"] != "windows"):
         row["task"] = {"mitochondria": "mitochondria, 4"}.get(row["task"], row["task"])
+        has_start = row["task"].startswith("nuclei") and row["method"].startswith("sskseg")
+        if has_start and "network" not in row:
+            row["method"] += ", random weights"
         newest[tuple(row.get(name) for name in PEER_KEY)] = row
     rows = [row for row in newest.values() if where(row)]
     return sorted(rows, key=lambda row: [str(row.get(name)).zfill(8) for name in PEER_KEY])

@@ -194,7 +194,7 @@ def test_scans_are_not_resampled_and_say_so(mixed, fitted, tmp_path):
     da = pytest.importorskip("dask.array")
     from sskseg.scans import plan_scan
 
-    with pytest.warns(UserWarning, match="A scan is not resampled: its objects should have about"):
+    with pytest.warns(UserWarning, match="therefore not resampled: its objects should have about"):
         plan_scan(fitted, da.zeros((90, 90)), block_shape=64)
     X, y = mixed
     plain = SemiSupervisedSegmenter(**TINY, augmentation={"object_size": None}).fit(X, y)

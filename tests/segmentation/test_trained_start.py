@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import center_of_mass
 
 from sskseg import PercentileScaler, SegmentationLoss, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells, make_neuromuscular_junctions
@@ -84,6 +85,15 @@ def test_colors_and_labels_of_one_value_start_from_random_weights():
     assert fitted(np.stack([X, X, X], axis=-1)).trained_model_ is None
     inside = np.where(Y > 0, Y, -1)
     assert fitted(labels=inside).trained_model_ is None
+
+
+def test_points_and_strokes_start_from_random_weights():
+    """They do not say how large an object is."""
+    points = [np.array(center_of_mass(y > 0, y, np.unique(y[y > 0]))) for y in Y]
+    assert fitted(labels=points).trained_model_ is None
+    strokes = np.full(Y.shape, -1)
+    strokes[:, 40:44] = Y[:, 40:44]
+    assert fitted(labels=strokes).trained_model_ is None
 
 
 def test_the_backbone_of_a_stack_and_a_warm_start_come_first():
