@@ -70,6 +70,8 @@ def relief_of(
 def split_touching(mask: np.ndarray, relief: np.ndarray, seed_height: float) -> np.ndarray:
     """Split a mask into objects by the watershed of a relief from its peaks.
 
+    Objects of a component of the mask do not depend on the rest of the image.
+
     Parameters
     ----------
     mask : ndarray of bool
@@ -128,7 +130,7 @@ def _flood(values, seeds, mask):
 
     Pixels of equal value are flooded in the order in which they are reached. Those of seeds are
     reached together, in an order that depends on the rest of the image: they need values of their
-    own.
+    own. `values` is modified.
     """
     parts = label_components(mask)
     n_parts, n_seeds = int(parts.max(initial=0)), int(seeds.max(initial=0))
@@ -142,9 +144,9 @@ def _flood(values, seeds, mask):
     labels = np.take(label, parts)
     if several.any():
         # One component after the other: what the watershed reads and writes stays in the cache.
-        turn = np.take(np.cumsum(several) * several, parts)
-        values = values + turn * (np.ptp(values) + 1)
+        turn = np.take((np.cumsum(several) * several).astype(np.int32), parts)
         crowded = turn > 0
+        values += turn * (np.ptp(values) + 1)
         labels += watershed(values, np.where(crowded, seeds, 0), mask=crowded)
     return labels
 

@@ -23,7 +23,7 @@ from .store import TABLES, Store
 from .verification import finished_inputs
 
 _GROUP_ROWS = 2**18  # of a row group of Parquet, at least
-_N_AHEAD = 16  # blocks: an object store takes long for each
+_MAX_REQUESTS = 16  # at the same time: an object store takes long for each
 _TEMPORARY = (
     "scaling", "predict", "edges", "sums", "objects", "match", "join", "rows", "write",
     "downsample", "table", "claims", "heartbeats",
@@ -32,12 +32,11 @@ _TEMPORARY = (
 
 def write_table(plan: Plan, store: Store, _: int) -> None:
     """Join the rows of all blocks to the files of the table."""
-    import pyarrow as pa
-    from pyarrow import parquet
+    from pyarrow import ipc, parquet
 
     blocks = _rows(plan, store.ledger)
     first = next(blocks)
-    schema = pa.ipc.open_stream(first["arrow"]).schema
+    schema = ipc.open_stream(first["arrow"]).schema
     with (
         store.storage.new_file(TABLES[0]) as binary_path,
         store.storage.new_file(TABLES[1]) as text_path,
@@ -45,26 +44,41 @@ def write_table(plan: Plan, store: Store, _: int) -> None:
         open(text_path, "wb") as text,
     ):
         text.write(first["header"])
-        kept, n = [], 0
-        for rows in chain([first], blocks):
-            text.write(rows["text"])
-            kept.append(pa.ipc.open_stream(rows["arrow"]).read_all())
-            n += len(kept[-1])
-            if n >= _GROUP_ROWS:
-                binary.write_table(pa.concat_tables(kept).combine_chunks())
-                kept, n = [], 0
-        if n:
-            binary.write_table(pa.concat_tables(kept).combine_chunks())
+        for group in _row_groups(chain([first], blocks), schema):
+            binary.write_table(group["rows"])
+            text.writelines(group["text"])
     store.ledger.write("table", 0)
 
 
 def _rows(plan, ledger):
-    """Yield the rows of one block after the other, read some blocks ahead."""
+    """Yield the rows of one block after the other; some blocks are read at a time."""
     blocks = range(len(plan.grid))
-    with ThreadPoolExecutor(_N_AHEAD) as pool:
-        for start in range(0, len(blocks), _N_AHEAD):
-            part = blocks[start : start + _N_AHEAD]
+    with ThreadPoolExecutor(_MAX_REQUESTS) as pool:
+        for start in range(0, len(blocks), _MAX_REQUESTS):
+            part = blocks[start : start + _MAX_REQUESTS]
             yield from pool.map(lambda i: ledger.read("rows", i), part)
+
+
+def _row_groups(blocks, schema):
+    """Yield the rows of several blocks as a table of Arrow, and their lines of CSV.
+
+    Readers of Parquet are slow where there is a group for each of many blocks.
+    """
+    import pyarrow as pa
+
+    def group():
+        return {"rows": pa.concat_tables(tables).combine_chunks(), "text": lines}
+
+    tables, lines, n = [], [], 0
+    for rows in blocks:
+        tables.append(pa.ipc.open_stream(rows["arrow"]).read_all().cast(schema))
+        lines.append(rows["text"])
+        n += len(tables[-1])
+        if n >= _GROUP_ROWS:
+            yield group()
+            tables, lines, n = [], [], 0
+    if n:
+        yield group()
 
 
 def finish(plan: Plan, store: Store, _: int) -> None:

@@ -38,6 +38,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _shown(options, result):
+    """Show a result, and return it."""
     for line in _lines(result):
         say(options, line)
     return result

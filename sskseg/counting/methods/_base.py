@@ -39,7 +39,7 @@ class InstanceMethod(BaseEstimator):
     Notes
     -----
     Blocks of a scan give the objects of the whole if each object depends on pixels nearby alone. A
-    watershed that breaks ties by the order of its seeds does not.
+    watershed that orders equally high seeds by a queue of the whole image does not.
 
     Examples
     --------
