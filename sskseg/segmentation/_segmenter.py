@@ -226,8 +226,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     model predicts the labels with a balanced accuracy of 0.8 or more. Otherwise the weights are
     random. Both models learned from simulated images alone, so that scores on held-out images mean
     what they say. To start from another trained model, put `sskseg.models.PretrainedBackbone`
-    before the segmenter. Points, strokes, sections, volumes, classes, losses with terms of your
-    own, and networks with a `width` or `depth` of your own always start from random weights.
+    before the segmenter. Points, strokes, sections, volumes, classes, fragmented objects in one
+    channel, losses with terms of your own, and networks with a `width` or `depth` of your own
+    always start from random weights.
 
     References
     ----------

@@ -11,6 +11,7 @@ import numpy as np
 from ..inference import ChannelNormalization, Compute, DensePredictor, tile_settings
 from ..io.models import read_model, split_steps
 from ..io.trained import TRAINED
+from ..model_selection.reference import object_parts
 from ..morphology import complete_objects
 from ..training import channel_statistics
 from ._object_size import normalize_size
@@ -25,6 +26,7 @@ _LOGGER = logging.getLogger("sskseg")
 # ones may know the images on which somebody evaluates the fit.
 _MODELS = {1: "cells-simulated", 2: "junctions-simulated"}
 _MIN_ACCURACY = 0.8  # of a network that guesses: 0.5
+_FRAGMENTED = 0.1  # share of the objects that have several components
 _MAX_PIXELS = 2**20  # that are predicted to decide; one image at least
 
 
@@ -45,8 +47,10 @@ def choose_backbone(
     Backbone or None
         `given`, or with ``network="auto"`` that of the trained model for this number of channels,
         if it predicts the labels with a balanced accuracy of 0.8. None is a start from random
-        weights, or from the last fit: so do networks of another size, sections, volumes, classes,
+        weights, or from the last fit: for networks of another size, sections, volumes, classes,
         losses with other terms, and labels without a complete object, whose size is unknown.
+        Fragmented objects do not start from a network that predicts cores, either: each fragment
+        would have one.
     """
     if segmenter.warm_start and hasattr(segmenter, "network_"):
         return given
@@ -58,6 +62,8 @@ def choose_backbone(
     if not any(complete_objects(label).any() for label in some.labels):
         return None
     backbone = _read_backbone(segmenter, name)
+    if "core" in backbone.outputs and _are_fragmented(some.labels):
+        return None
     accuracy = _accuracy(segmenter, some, backbone)
     is_good = accuracy >= _MIN_ACCURACY
     _LOGGER.info(
@@ -66,6 +72,11 @@ def choose_backbone(
     )  # fmt: skip
     segmenter.trained_model_ = name if is_good else None
     return backbone if is_good else None
+
+
+def _are_fragmented(labels):
+    parts = np.concatenate([object_parts(label) for label in labels])
+    return np.mean(parts > 1) >= _FRAGMENTED
 
 
 def _read_backbone(segmenter, name):

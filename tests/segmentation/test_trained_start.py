@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.ndimage import center_of_mass
+from scipy.ndimage import center_of_mass, label
 
 from sskseg import PercentileScaler, SegmentationLoss, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells, make_neuromuscular_junctions
@@ -85,6 +85,13 @@ def test_colors_and_labels_of_one_value_start_from_random_weights():
     assert fitted(np.stack([X, X, X], axis=-1)).trained_model_ is None
     inside = np.where(Y > 0, Y, -1)
     assert fitted(labels=inside).trained_model_ is None
+
+
+def test_fragmented_objects_do_not_start_from_cells():
+    images, labels = make_neuromuscular_junctions(n_samples=2, shape=(192, 192), random_state=0)[:2]
+    assert fitted(images[..., 0], labels).trained_model_ is None
+    whole = [label(mask > 0)[0] for mask in labels]
+    assert fitted(images[..., 0], np.stack(whole)).trained_model_ == "cells-simulated"
 
 
 def test_points_and_strokes_start_from_random_weights():
