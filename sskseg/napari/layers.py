@@ -36,6 +36,7 @@ class Layers:
         self.changes = LayerChanges(viewer)
         self.hidden = {FOREST, PROBABILITY, UNCERTAINTY}  # they would lie on what is painted next
         self._agreed: dict[str, int] = {}  # versions of samples that are as their layers
+        self._images: dict[str, Any] = {}  # data of their layers
 
     def add(self, layer: Any) -> Sample:
         """Add the image of a layer to the session, with a Labels layer to paint on.
@@ -59,14 +60,14 @@ class Layers:
         self._check(layer)
         unit = str(layer.units[-1]) if layer.units else "pixel"
         is_known = unit not in ("pixel", "dimensionless")
-        image = np.asarray(layer.data)[..., :3] if layer.rgb else layer.data[..., None]
         try:
             self.session.add(
-                layer.name, image, spacing=layer.scale if is_known else None,
+                layer.name, _pixels(layer), spacing=layer.scale if is_known else None,
                 unit=unit if is_known else None,
             )  # fmt: skip
         finally:
             if layer.name in self.session.samples:
+                self._images[layer.name] = layer.data
                 self._show_sample(layer.name)
         return self.session.samples[layer.name]
 
@@ -116,6 +117,7 @@ class Layers:
         is_rgb = sample.image.shape[-1] == 3
         data = sample.image if is_rgb else sample.image[..., 0]
         layer = self.viewer.add_image(data, name=name, rgb=is_rgb, **place)
+        self._images[name] = layer.data
         own = [i for i, each in enumerate(self.viewer.layers) if each.name in names_of(name)]
         if own:
             self.viewer.layers.move(self.viewer.layers.index(layer), min(own))
@@ -226,7 +228,10 @@ class Layers:
             raise errors[0]
 
     def _read(self, sample):
-        painted = self._get(sample.name, PAINTED)
+        painted, image = self._get(sample.name, PAINTED), self._find(sample.name)
+        if image is not None and image.data is not self._images.get(sample.name):
+            self.session.replace_image(sample.name, _pixels(image))
+            self._images[sample.name] = image.data
         complete, points = (self._find(sample.name, end) for end in (COMPLETE, POINTS))
         box, mask = self.changes.box(painted), None
         if complete is None and sample.complete.any():
@@ -248,7 +253,7 @@ class Layers:
             if sample.name + suffix in self.viewer.layers:
                 self.changes.forget(self.viewer.layers[sample.name + suffix])
 
-    def _find(self, name, suffix):
+    def _find(self, name, suffix=""):
         if name + suffix not in self.viewer.layers:
             return None
         return self.viewer.layers[name + suffix]
@@ -352,3 +357,8 @@ class Layers:
         if suffix in (PAINTED, POINTS, COMPLETE):
             self.changes.watch(layer)
         return layer
+
+
+def _pixels(layer):
+    """Return the image of a layer, with an axis of channels."""
+    return np.asarray(layer.data)[..., :3] if layer.rgb else layer.data[..., None]

@@ -117,6 +117,22 @@ def test_deleted_layers_come_back_by_undo_and_are_named_before():
     layers.read()
 
 
+def test_an_image_that_was_replaced_is_read_and_what_is_painted_stays():
+    layers, painted = linked()
+    painted.paint([10, 20], 2)
+    image, sample = layers.viewer.layers["a"], layers.session.samples["a"]
+    version, new = sample.version, np.random.default_rng(1).random(SHAPE)
+    image.data = new
+    layers.read()
+    assert np.array_equal(sample.image[..., 0], new)
+    assert sample.version > version
+    assert sample.painted[10, 20] == 2
+    image.data = new[:30]
+    with pytest.raises(ValueError, match=r"had the shape \(40, 50, 1\), and its layer has"):
+        layers.read()
+    assert np.array_equal(sample.image[..., 0], new)
+
+
 def test_an_image_is_removed_with_its_layers():
     layers, _ = linked()
     layers.add_complete("a")
