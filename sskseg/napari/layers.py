@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from .session import Session
 
 PAINTED, POINTS, COMPLETE, OBJECTS = " painted", " points", " complete", " objects"
 FOREST, PROBABILITY, UNCERTAINTY = " forest", " probability", " uncertainty"
+_EDITED = (PAINTED, POINTS, COMPLETE)
 _SUFFIXES = (PAINTED, POINTS, COMPLETE, FOREST, PROBABILITY, UNCERTAINTY, OBJECTS)
 
 
@@ -37,6 +39,8 @@ class Layers:
         self.hidden = {FOREST, PROBABILITY, UNCERTAINTY}  # they would lie on what is painted next
         self._agreed: dict[str, int] = {}  # versions of samples that are as their layers
         self._images: dict[str, Any] = {}  # data of their layers
+        # napari removes all layers before the window closes.
+        viewer.layers.events.removing.connect(self._read_removed)
 
     def add(self, layer: Any) -> Sample:
         """Add the image of a layer to the session, with a Labels layer to paint on.
@@ -246,10 +250,27 @@ class Layers:
         )  # fmt: skip
         self._agree(sample)
 
+    def _read_removed(self, event):
+        """Take over the last changes of a layer that is being removed."""
+        layer = self.viewer.layers[event.index]
+        own = {name + end: (name, end) for name in self.session.samples for end in _EDITED}
+        name, suffix = own.get(layer.name, (None, None))
+        box = None if name is None else self.changes.box(layer)
+        if box is None:
+            return
+        painted = self.session.samples[name].painted
+        with suppress(ValueError, OSError):  # of a layer that does not fit, or a full disk
+            if suffix == PAINTED:
+                self.session.paint(name, np.asarray(layer.data), within=box)
+            elif suffix == POINTS:
+                self.session.paint(name, painted, points=layer.data)
+            else:
+                self.session.paint(name, painted, mask_of(layer, painted.shape))
+
     def _agree(self, sample):
         """Note that a sample is as its layers."""
         self._agreed[sample.name] = sample.version
-        for suffix in (PAINTED, POINTS, COMPLETE):
+        for suffix in _EDITED:
             if sample.name + suffix in self.viewer.layers:
                 self.changes.forget(self.viewer.layers[sample.name + suffix])
 
@@ -354,7 +375,7 @@ class Layers:
         place = {key: getattr(source, key) for key in ("scale", "translate", "units", "visible")}
         options = {"name": name + suffix, **place, **options}
         layer = getattr(self.viewer, f"add_{kind}")(data, **options)
-        if suffix in (PAINTED, POINTS, COMPLETE):
+        if suffix in _EDITED:
             self.changes.watch(layer)
         return layer
 
