@@ -254,10 +254,9 @@ class Layers:
         """Take over the last changes of a layer that is being removed."""
         layer = self.viewer.layers[event.index]
         own = {name + end: (name, end) for name in self.session.samples for end in _EDITED}
-        name, suffix = own.get(layer.name, (None, None))
-        box = None if name is None else self.changes.box(layer)
-        if box is None:
+        if layer.name not in own or (box := self.changes.box(layer)) is None:
             return
+        name, suffix = own[layer.name]
         painted = self.session.samples[name].painted
         with suppress(ValueError, OSError):  # of a layer that does not fit, or a full disk
             if suffix == PAINTED:
