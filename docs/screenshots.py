@@ -59,7 +59,8 @@ class Session:
         self.widget.labels_panel.add_images()
         first = self.viewer.layers["cells 1"]
         self.widget.layers.go_to("cells 1", None, tuple(slice(0, n) for n in first.data.shape))
-        wait(1)
+        while self.widget.forest_panel.answers.missing():
+            wait(0.1)
         self.viewer.reset_view()
         self.shoot("open")
 
@@ -83,7 +84,7 @@ class Session:
 
     def forest(self):
         self.widget.forest_panel.checked.setChecked(True)
-        while "cells 1 forest" not in self.viewer.layers:
+        while not self.viewer.layers["cells 1 forest"].data.any():
             wait(0.1)
         self.shoot("forest")
 
@@ -105,9 +106,12 @@ class Session:
         panel = self.widget.training_panel
         panel.seconds.setValue(self.seconds)
         panel.train()
+        while not self.widget.training.is_running:
+            wait(0.1)
         wait(self.seconds / 2)
         self.shoot("train")
-        self.widget.training.wait()
+        while not self.widget.session.answers or self.widget.answers.outdated():
+            wait(0.5)
         self.shoot("objects")
 
     def click(self):

@@ -44,7 +44,7 @@ def row(what, run):
 def add(layer, session=None):
     session = Session() if session is None else session
     with mock.patch.object(Layers, "_show_sample"):
-        Layers(None, session).add(layer)
+        Layers(mock.MagicMock(), session).add(layer)
     return [layer.name], [session.samples[layer.name].image]
 
 
@@ -59,6 +59,8 @@ row("an RGB layer", lambda f: add(Image(squares()[..., None].repeat(3, 2), rgb=T
 row("an RGB layer beside one of one channel",
     lambda f: add(Image(np.zeros((8, 8, 3)), rgb=True, name="rgb"), session_of()))  # fmt: skip
 row("the same layer again", lambda f: add(Image(IMAGE), session_of()))
+row("another image in its layer, of another shape",
+    lambda f: session_of().replace_image("cells", np.ones((8, 9))))  # fmt: skip
 row("an image with NaN", lambda f: add(Image(np.full(SHAPE, np.nan))))
 row("stacks of sections of unlike planes",
     lambda f: session_of(kind="sections").add("other", np.ones((2, 8, 9))))  # fmt: skip

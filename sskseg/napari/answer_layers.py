@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any
 
 import numpy as np
 
@@ -51,7 +50,7 @@ class AnswerLayers:
                     yield
 
     def show(self, name: str) -> Iterator[None]:
-        """Show the answer of an image; a click on an object shows its measurements.
+        """Show the answer of an image; the objects have their measurements as features.
 
         Parameters
         ----------
@@ -87,11 +86,11 @@ class AnswerLayers:
                 for _ in self._show_objects(self.viewer.layers[name + OBJECTS], answer):
                     pass
 
-    def _is_missing(self, name: str, suffix: str) -> bool:
+    def _is_missing(self, name, suffix):
         layers = self.viewer.layers
         return name in self.session.samples and name in layers and name + suffix not in layers
 
-    def _add(self, name: str, suffix: str) -> Any:
+    def _add(self, name, suffix):
         """Add an empty layer below what is painted, while one continues to paint."""
         layers = self.viewer.layers
         selected = set(layers.selection)

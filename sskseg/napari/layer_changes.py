@@ -10,7 +10,7 @@ from .boxes import Box, union, whole_box
 
 
 class LayerChanges:
-    """Note where layers are changed: a stroke is read without a look at the rest of a large image.
+    """Note where layers are changed: a stroke is read without the rest of a large image.
 
     Parameters
     ----------
@@ -36,11 +36,12 @@ class LayerChanges:
         """Note the changes of a layer from now on, all of which is to be read first."""
         if layer in self._boxes:
             return
-        self._boxes[layer], self._shown[layer] = [whole_box(_shape(layer))], self._place()
+        self._boxes[layer], self._shown[layer] = [whole_box(_shape(layer))], self._place(layer)
         layer.events.data.connect(lambda event: self._note(event.source))
         if type(layer).__name__ == "Labels":
             layer.events.paint.connect(self._note_stroke)
             layer.events.set_data.connect(self._note_drawn)
+            layer.events.visible.connect(self._note_visible)
 
     def box(self, layer: Any) -> Box | None:
         """Return the box of all changes of a layer; None if there is none."""
@@ -60,13 +61,19 @@ class LayerChanges:
 
     def _note_drawn(self, event):
         """Note that anything may have changed, as by napari's own undo, unless the view moved."""
-        moved, self._shown[event.source] = self._shown[event.source], self._place()
-        if moved == self._shown[event.source]:
-            self._note(event.source)
+        layer = event.source
+        before, self._shown[layer] = self._shown[layer], self._place(layer)
+        if before == self._shown[layer]:
+            self._note(layer)
+        elif before[1:] == self._shown[layer][1:]:  # shown again: it may have changed while hidden
+            self._boxes[layer].append(whole_box(_shape(layer)))
 
-    def _place(self):
+    def _note_visible(self, event):
+        self._shown[event.source] = self._place(event.source)
+
+    def _place(self, layer):
         dims = self.viewer.dims
-        return (*dims.point, *dims.order, dims.ndisplay)
+        return (layer.visible, *dims.point, *dims.order, dims.ndisplay)
 
 
 def _shape(layer):

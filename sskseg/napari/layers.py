@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from .session import Session
 
 PAINTED, POINTS, COMPLETE, OBJECTS = " painted", " points", " complete", " objects"
 FOREST, PROBABILITY, UNCERTAINTY = " forest", " probability", " uncertainty"
+_EDITED = (PAINTED, POINTS, COMPLETE)
 _SUFFIXES = (PAINTED, POINTS, COMPLETE, FOREST, PROBABILITY, UNCERTAINTY, OBJECTS)
 
 
@@ -36,6 +38,9 @@ class Layers:
         self.changes = LayerChanges(viewer)
         self.hidden = {FOREST, PROBABILITY, UNCERTAINTY}  # they would lie on what is painted next
         self._agreed: dict[str, int] = {}  # versions of samples that are as their layers
+        self._images: dict[str, Any] = {}  # data of their layers
+        # napari removes all layers before the window closes.
+        viewer.layers.events.removing.connect(self._read_removed)
 
     def add(self, layer: Any) -> Sample:
         """Add the image of a layer to the session, with a Labels layer to paint on.
@@ -59,14 +64,14 @@ class Layers:
         self._check(layer)
         unit = str(layer.units[-1]) if layer.units else "pixel"
         is_known = unit not in ("pixel", "dimensionless")
-        image = np.asarray(layer.data)[..., :3] if layer.rgb else layer.data[..., None]
         try:
             self.session.add(
-                layer.name, image, spacing=layer.scale if is_known else None,
+                layer.name, _pixels(layer), spacing=layer.scale if is_known else None,
                 unit=unit if is_known else None,
             )  # fmt: skip
         finally:
             if layer.name in self.session.samples:
+                self._images[layer.name] = layer.data
                 self._show_sample(layer.name)
         return self.session.samples[layer.name]
 
@@ -116,6 +121,7 @@ class Layers:
         is_rgb = sample.image.shape[-1] == 3
         data = sample.image if is_rgb else sample.image[..., 0]
         layer = self.viewer.add_image(data, name=name, rgb=is_rgb, **place)
+        self._images[name] = layer.data
         own = [i for i, each in enumerate(self.viewer.layers) if each.name in names_of(name)]
         if own:
             self.viewer.layers.move(self.viewer.layers.index(layer), min(own))
@@ -226,7 +232,10 @@ class Layers:
             raise errors[0]
 
     def _read(self, sample):
-        painted = self._get(sample.name, PAINTED)
+        painted, image = self._get(sample.name, PAINTED), self._find(sample.name)
+        if image is not None and image.data is not self._images.get(sample.name):
+            self.session.replace_image(sample.name, _pixels(image))
+            self._images[sample.name] = image.data
         complete, points = (self._find(sample.name, end) for end in (COMPLETE, POINTS))
         box, mask = self.changes.box(painted), None
         if complete is None and sample.complete.any():
@@ -241,14 +250,30 @@ class Layers:
         )  # fmt: skip
         self._agree(sample)
 
+    def _read_removed(self, event):
+        """Take over the last changes of a layer that is being removed."""
+        layer = self.viewer.layers[event.index]
+        own = {name + end: (name, end) for name in self.session.samples for end in _EDITED}
+        if layer.name not in own or (box := self.changes.box(layer)) is None:
+            return
+        name, suffix = own[layer.name]
+        painted = self.session.samples[name].painted
+        with suppress(ValueError, OSError):  # of a layer that does not fit, or a full disk
+            if suffix == PAINTED:
+                self.session.paint(name, np.asarray(layer.data), within=box)
+            elif suffix == POINTS:
+                self.session.paint(name, painted, points=layer.data)
+            else:
+                self.session.paint(name, painted, mask_of(layer, painted.shape))
+
     def _agree(self, sample):
         """Note that a sample is as its layers."""
         self._agreed[sample.name] = sample.version
-        for suffix in (PAINTED, POINTS, COMPLETE):
+        for suffix in _EDITED:
             if sample.name + suffix in self.viewer.layers:
                 self.changes.forget(self.viewer.layers[sample.name + suffix])
 
-    def _find(self, name, suffix):
+    def _find(self, name, suffix=""):
         if name + suffix not in self.viewer.layers:
             return None
         return self.viewer.layers[name + suffix]
@@ -349,6 +374,11 @@ class Layers:
         place = {key: getattr(source, key) for key in ("scale", "translate", "units", "visible")}
         options = {"name": name + suffix, **place, **options}
         layer = getattr(self.viewer, f"add_{kind}")(data, **options)
-        if suffix in (PAINTED, POINTS, COMPLETE):
+        if suffix in _EDITED:
             self.changes.watch(layer)
         return layer
+
+
+def _pixels(layer):
+    """Return the image of a layer, with an axis of channels."""
+    return np.asarray(layer.data)[..., :3] if layer.rgb else layer.data[..., None]

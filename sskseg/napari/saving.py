@@ -27,4 +27,5 @@ class Saving(Task):
 
     def _work(self, names):
         for name in names:
-            self.session.save(name)
+            if name in self.session.samples:  # it may be removed meanwhile
+                self.session.save(name)

@@ -140,6 +140,35 @@ class Session(SampleSet):
                 storage.write_index(self.folder, self.kind, list(self.samples.values()))
         return sample
 
+    def replace_image(self, name: str, image: Any) -> None:
+        """Replace an image by another one, such as after a filter; what is painted stays.
+
+        Parameters
+        ----------
+        name : str
+        image : array-like of shape (*spatial) or (*spatial, n_channels)
+
+        Raises
+        ------
+        ValueError
+            For another shape, or values that are no numbers; the image before stays.
+        OSError
+            If it cannot be saved; it is kept in memory.
+        """
+        sample = self.samples[name]
+        image = check_images([image], self.image_ndim, name=f"image {name!r}")[0]
+        if image.shape != sample.image.shape:
+            raise ValueError(
+                f"The image {name!r} had the shape {sample.image.shape}, and its layer has "
+                f"{image.shape} now: remove it from the session, and add it again."
+            )
+        with sample.lock:
+            sample.image = image
+            sample.set_changed()
+        if self.folder is not None:
+            with storage.named_errors(self.folder, name):
+                storage.write_image(self.folder, sample)
+
     def remove(self, name: str) -> None:
         """Remove an image; what was saved of it stays in the folder, and `add` reads it again.
 

@@ -33,6 +33,12 @@ from sskseg.napari.widget import SegmentationWidget
 INTERVAL, LIMIT = 5, 100  # milliseconds
 TILE = 1024  # pixels a side of the simulated image, of which a larger one is made
 PAUSE = 1000  # milliseconds between two strokes
+KINDS = {
+    "idle": {"is_trained": False, "is_painted": False},
+    "strokes": {"is_trained": False, "is_painted": True},
+    "training": {"is_trained": True, "is_painted": False},
+    "strokes and training": {"is_trained": True, "is_painted": True},
+}
 
 
 class Gaps:
@@ -127,17 +133,13 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, nargs="+", default=[1024, 4096])
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--what", nargs="+", choices=KINDS, default=list(KINDS))
     options = parser.parse_args()
     results = Cells("window_gaps")
-    for name, kind in {
-        "idle": {"is_trained": False, "is_painted": False},
-        "strokes": {"is_trained": False, "is_painted": True},
-        "training": {"is_trained": True, "is_painted": False},
-        "strokes and training": {"is_trained": True, "is_painted": True},
-    }.items():
+    for name in options.what:
         for size in options.size:
             key = {"size": size, "seconds": options.seconds, "what": name, "cores": cores()}
-            results.run(key, partial(measured, size, options.seconds, kind))
+            results.run(key, partial(measured, size, options.seconds, KINDS[name]))
 
 
 if __name__ == "__main__":

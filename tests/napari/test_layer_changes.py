@@ -90,6 +90,18 @@ def test_another_section_is_no_change_and_undo_there_is():
     assert not layers.session.samples["a"].painted.any()
 
 
+def test_a_hidden_layer_is_read_once_it_is_shown_and_that_is_no_stroke():
+    layers, painted = linked()
+    painted.paint([10, 20], 2)
+    layers.read()
+    time, painted.visible = layers.changes.time, False
+    painted.undo()
+    painted.visible = True
+    assert layers.changes.time == time
+    layers.read()
+    assert not layers.session.samples["a"].painted.any()
+
+
 def test_complete_regions_are_read_until_their_layer_is_deleted():
     layers, _ = linked()
     shapes = layers.add_complete("a")
@@ -115,6 +127,36 @@ def test_deleted_layers_come_back_by_undo_and_are_named_before():
     assert [layer.name for layer in layers.viewer.layers] == ["a", "a painted"]
     assert layers.viewer.layers["a painted"].data[10, 20] == 2
     layers.read()
+
+
+def test_the_last_changes_of_layers_that_are_removed_are_read_as_when_a_window_closes():
+    layers, painted = linked()
+    points, complete = layers.add_points("a"), layers.add_complete("a")
+    layers.read()
+    painted.paint([10, 20], 2)
+    points.add([[3.0, 4.0]])
+    complete.add_rectangles([[1.5, 1.5], [1.5, 8.5], [6.5, 8.5], [6.5, 1.5]])
+    layers.viewer.layers.clear()
+    sample = layers.session.samples["a"]
+    assert sample.painted[10, 20] == 2
+    assert sample.points.tolist() == [[3, 4]]
+    assert sample.complete.sum() == 5 * 7
+
+
+def test_an_image_that_was_replaced_is_read_and_what_is_painted_stays():
+    layers, painted = linked()
+    painted.paint([10, 20], 2)
+    image, sample = layers.viewer.layers["a"], layers.session.samples["a"]
+    version, new = sample.version, np.random.default_rng(1).random(SHAPE)
+    image.data = new
+    layers.read()
+    assert np.array_equal(sample.image[..., 0], new)
+    assert sample.version > version
+    assert sample.painted[10, 20] == 2
+    image.data = new[:30]
+    with pytest.raises(ValueError, match=r"had the shape \(40, 50, 1\), and its layer has"):
+        layers.read()
+    assert np.array_equal(sample.image[..., 0], new)
 
 
 def test_an_image_is_removed_with_its_layers():

@@ -134,11 +134,19 @@ class TrainingPanel(Panel):
         window.session.set_answers(window.training.answers)
         comparison = window.training.comparison
         is_behind = comparison is not None and comparison.is_network_behind
-        window.layers.set_visible(FOREST, is_behind)  # they overlap
-        window.layers.set_visible(OBJECTS, not is_behind)
-        if not is_behind and time.monotonic() - window.layers.changes.time > _PAUSE:
-            self._select_objects()  # otherwise one continues to paint
+        self._steps = self._show_network(is_behind)
         window.say(_BEHIND.format(comparison) if is_behind else _SHOWN + _start(window.training))
+
+    def _show_network(self, is_behind):
+        """Show the objects and hide the forest, or the other way round: they overlap."""
+        layers = self.window_.layers
+        layers.set_visible(OBJECTS, not is_behind)
+        yield
+        yield from chain.from_iterable(map(self.window_.answers.show, layers.shown()))
+        layers.set_visible(FOREST, is_behind)
+        yield
+        if not is_behind and time.monotonic() - layers.changes.time > _PAUSE:
+            self._select_objects()  # otherwise one continues to paint
 
     def _select_objects(self):
         layers = self.window_.viewer.layers
