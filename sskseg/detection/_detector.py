@@ -104,8 +104,8 @@ class ContourDetector(TorchEstimator):
         The thresholds in use: as given, or found by a search for the best average precision at IoU
         0.5 to 0.7. With several images, a value must exceed the default by more than the standard
         error. The search uses the validation set, a tenth of the labeled images, if 5 or more are
-        labeled. If no real image is labeled, it uses simulated images, and otherwise the training
-        images.
+        labeled. With fewer it uses the training images, and simulated images if no real image is
+        labeled.
     validation_indices_ : ndarray of int
         Indices of the samples in the validation set.
     held_out_counts_ : ndarray of float, shape (n_known, 2), or None

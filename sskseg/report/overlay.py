@@ -112,6 +112,7 @@ def save_overlay(
     for i, ax in enumerate(axes):
         true, pred = (None if y is None else y[i] for y in (y_true, y_pred))
         draw_outlines(ax, images[i], true, pred, title=titles[i])
+    _fit_height(figure, axes)
     display._legend(
         outline_handles(
             y_true is not None and any(y is not None for y in y_true), y_pred is not None
@@ -119,6 +120,15 @@ def save_overlay(
     )
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format=Path(path).suffix[1:] or "png")
+
+
+def _fit_height(figure, axes):
+    """Make rows as high as the images of the panels, without space around wide ones."""
+    shapes = [ax.images[0].get_array().shape for ax in axes if ax.images]
+    ratio = np.clip(max(height / width for height, width, *_ in shapes), 0.2, 3)
+    width, height = figure.get_size_inches()
+    n_rows = axes[0].get_subplotspec().get_gridspec().nrows
+    figure.set_size_inches(width, height + 4 * (ratio - 1) * n_rows)
 
 
 def outline_handles(has_true, has_pred):

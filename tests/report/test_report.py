@@ -27,6 +27,15 @@ def test_no_image_is_refused(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_rows_are_as_high_as_the_images(tmp_path):
+    sizes = {}
+    for name, shape in (("wide", (20, 80)), ("square", (40, 40)), ("tall", (80, 40))):
+        save_overlay(tmp_path / f"{name}.png", [np.eye(*shape)] * 4)
+        sizes[name] = imread(tmp_path / f"{name}.png").shape[:2]
+    assert sizes["wide"][0] < 0.4 * sizes["square"][0] < 0.4 * 0.6 * sizes["tall"][0]
+    assert len({width for _, width in sizes.values()}) == 1
+
+
 def test_no_row_of_panels_is_emptier_than_it_must_be():
     assert [even_columns(n, 3) for n in (1, 2, 3, 4, 5, 6, 7)] == [1, 2, 3, 2, 3, 3, 3]
     assert even_columns(10, 4) == 4
