@@ -60,7 +60,8 @@ def normalize_size(
     if segmenter.object_size_ is None:
         return data
     diameters = _diameters(data) if diameters is None else diameters
-    segmenter.object_diameter_ = _common_diameter(diameters)
+    real = diameters[: data.n_real]
+    segmenter.object_diameter_ = _common_diameter(real if np.isfinite(real).any() else diameters)
     return resample_data(data, segmenter.object_size_, diameters)
 
 
