@@ -68,7 +68,7 @@ def estimator_parameters(class_name: str, prefix: str = "") -> tuple[Parameter, 
     >>> from sskseg.cli.parameters import estimator_parameters
     >>> clip = estimator_parameters("PercentileScaler", "scaler-")[2]
     >>> clip.option, clip.default, clip.summary
-    ('--scaler-clip', 'no', 'Whether to clip the result to [0, 1].')
+    ('--scaler-clip', 'no', 'Whether to clip the result to the range from 0 to 1.')
     """
     tree = ast.parse((_PACKAGE / _SOURCES[class_name]).read_text(encoding="utf-8"))
     found = next(n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == class_name)

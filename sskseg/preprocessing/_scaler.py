@@ -35,9 +35,8 @@ class PercentileScaler(ImageEstimator):
     percentiles : tuple of two floats in [0, 100], default=(1.0, 99.8)
         The two percentiles of each channel that become 0 and 1.
     scope : {"dataset", "image"}, default="dataset"
-        With ``"dataset"``, all images are scaled by the percentiles over all images of `fit`. With
-        ``"image"``, each image is scaled by its own percentiles. Use this if exposure or staining
-        varies.
+        Scale by the percentiles over all images of `fit` (``"dataset"``), or each image by its own
+        percentiles (``"image"``). Use the latter if exposure or staining varies.
     clip : bool, default=False
         Whether to clip the result to the range from 0 to 1.
     spatial_ndim : {2, 3}, default=2

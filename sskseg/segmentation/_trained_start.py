@@ -13,7 +13,7 @@ from ..io.models import read_model, split_steps
 from ..io.trained import TRAINED
 from ..model_selection.reference import object_parts
 from ..morphology import complete_objects
-from ..training import channel_statistics
+from ..training import channel_statistics, check_backbone
 from ._object_size import normalize_size
 from ._training_data import TrainingData
 
@@ -52,6 +52,8 @@ def choose_backbone(
         Fragmented objects do not start from a network that predicts cores, either: each fragment
         would have one.
     """
+    if given is not None:
+        check_backbone(given)
     if segmenter.warm_start and hasattr(segmenter, "network_"):
         return given
     name = _MODELS.get(data.images[0].shape[-1])

@@ -15,7 +15,7 @@ from .prediction_callbacks import PredictionStopped, prediction_callbacks
 from .prefetch import prefetch, prefetch_on_gpu
 from .simulated import draw_simulated, falling_share
 from .standardization import channel_statistics, standardized_sections
-from .transfer import FINETUNE, does_task, rate_groups, start_network
+from .transfer import FINETUNE, check_backbone, does_task, rate_groups, start_network
 
 __all__ = [
     "FINETUNE",
@@ -38,6 +38,7 @@ __all__ = [
     "StopSignal",
     "batches_on",
     "channel_statistics",
+    "check_backbone",
     "check_batch",
     "does_task",
     "draw_simulated",

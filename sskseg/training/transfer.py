@@ -19,6 +19,15 @@ _TRAINED_RATE = 0.2  # of that and of the last layer's, where the network does t
 _UNFREEZE = 0.3  # share of the training after which all layers learn with "gradual"
 
 
+def check_backbone(backbone: Any) -> None:
+    """Raise a TypeError if it is not a `Backbone`."""
+    if not isinstance(backbone, Backbone):
+        raise TypeError(
+            f"stack.backbone must be a sskseg.nn.Backbone, as ProxyPretrainer returns it, got "
+            f"{type(backbone).__name__}."
+        )
+
+
 def take_over(backbone: Any, estimator: Any) -> tuple[Any, int, int]:
     """Return network, width and depth of a backbone; those of the estimator must agree.
 
@@ -40,11 +49,7 @@ def take_over(backbone: Any, estimator: Any) -> tuple[Any, int, int]:
     TypeError
         If the backbone is not a `Backbone`.
     """
-    if not isinstance(backbone, Backbone):
-        raise TypeError(
-            f"stack.backbone must be a sskseg.nn.Backbone, as ProxyPretrainer returns it, got "
-            f"{type(backbone).__name__}."
-        )
+    check_backbone(backbone)
     if backbone.ndim != estimator.spatial_ndim:
         raise ValueError(
             f"spatial_ndim={estimator.spatial_ndim} conflicts with the backbone, which was "

@@ -29,16 +29,17 @@ def test_summaries_are_whole_sentences_in_the_words_of_the_command_line(paramete
 
 def test_choices_are_listed():
     known = {parameter.option: parameter for parameter in EVERY}
-    assert known["--network"].kind == "unet-shuffle, unet, unet-valid, unet-lite or dmcn"
+    assert known["--network"].kind == "auto, unet-shuffle, unet, unet-valid, unet-lite or dmcn"
     for name in ("auto", "section-mean", "continuity", "self-training", "mean-teacher", "none"):
         assert name in known["--semi-supervision"].kind
     assert known["--counter-method"].kind == "watershed or components"
     assert known["--counter-threshold"].kind == "float in (0, 1) or auto"
     assert known["--scaler-percentiles"].kind == "two floats separated by commas in [0, 100]"
     assert known["--width"].summary != known["--depth"].summary
-    assert known["--scaler-scope"].summary.startswith('"dataset": percentiles over all images')
-    assert '"image": percentiles of each image' in known["--scaler-scope"].summary
-    assert "--time-budget is given" in known["--max-steps"].summary
+    scope = known["--scaler-scope"].summary
+    assert 'over all images of fit ("dataset"), or each image by its own' in scope
+    assert '("image")' in scope
+    assert "without a --time-budget, and unlimited" in known["--max-steps"].summary
     text = " ".join(help_of("fit").split())
     assert "(dataset or image; default: image, for consecutive sections dataset)" in text
     for option in ("--finetune", "--warm-start", "--loss", "--target"):

@@ -147,7 +147,7 @@ def test_the_choice_is_logged(caplog):
     X, y = tubes(6)
     with caplog.at_level("INFO", logger="sskseg"):
         segmenter().fit(X, only(y, [3]))
-    assert "self-training and continuity (5 of 6 samples" in caplog.text
+    assert "self-training and continuity (5 of 6 training samples" in caplog.text
 
 
 # What is learned
