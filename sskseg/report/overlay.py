@@ -106,7 +106,8 @@ def save_overlay(
     from matplotlib.figure import Figure
 
     display = Display()
-    figure = Figure(dpi=120, layout="constrained")
+    figure = Figure(dpi=120)
+    figure.set_layout_engine("constrained", h_pad=0.08)  # room above titles
     axes = display._place(figure, len(images), even_columns(len(images), columns), size=(4, 4.3))
     titles = numbered(len(images)) if titles is None else titles
     for i, ax in enumerate(axes):
