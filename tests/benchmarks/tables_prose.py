@@ -59,6 +59,16 @@ def peers_5_started():
 
 
 @figure
+def peers_5_started_unet():
+    return f"{_nuclei(5, 'Xeon, bfloat16')['U-Net (skorch, MONAI)']['f1']:.3f}"
+
+
+@figure
+def peers_60_started_unet():
+    return f"{_nuclei(60, 'Xeon, bfloat16')['U-Net (skorch, MONAI)']['f1']:.3f}"
+
+
+@figure
 def peers_60_started():
     return f"{_nuclei(60, 'Xeon, bfloat16')['sskseg']['f1']:.3f}"
 
