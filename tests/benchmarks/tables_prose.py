@@ -39,13 +39,8 @@ def peers_60_ours():
 
 
 @figure
-def peers_60_next():
-    return f"{_next(_nuclei(60)):.3f}"
-
-
-@figure
 def peers_60_lead():
-    return _points(float(peers_60_ours()) - float(peers_60_next()))
+    return _points(float(peers_60_ours()) - _next(_nuclei(60)))
 
 
 @figure
