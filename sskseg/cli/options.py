@@ -263,7 +263,12 @@ def _totals(command):
         default=0.95,
         help="confidence level of intervals (default: 0.95)",
     )
-    group = command.add_argument_group("options of plan")
+    _totals_plan(command.add_argument_group("options of plan"))
+    _totals_estimate(command.add_argument_group("options of estimate"))
+    _totals_compare(command.add_argument_group("options of compare"))
+
+
+def _totals_plan(group):
     group.add_argument("--model", type=Path, help=_MODEL_HELP)
     group.add_argument(
         "--objects", type=Path, action="append", default=[],
@@ -294,13 +299,17 @@ def _totals(command):
     )
     group.add_argument("--random-state", type=int, default=0, help="seed of the draws (default: 0)")
     _spacing(group)
-    group = command.add_argument_group("options of estimate")
+
+
+def _totals_estimate(group):
     group.add_argument(
         "--annotations", type=Path,
         help="folder of label images, points or ROIs, or counts.csv (default: in the folder)",
     )  # fmt: skip
     group.add_argument("--name", default="objects", help="name of the objects (default: objects)")
-    group = command.add_argument_group("options of compare")
+
+
+def _totals_compare(group):
     group.add_argument(
         "--groups", type=lambda text: text.split(","), metavar="NAMES",
         help="group of each folder, such as control,control,mutant",

@@ -10,9 +10,9 @@ import numpy as np
 
 from ..models import load_model
 from ..segmentation import SemiSupervisedSegmenter
+from ..segmentation._trained_start import MIN_ACCURACY, balanced_accuracy
 
 STARTS = ("nuclei", "cells-simulated")  # models of planes with one channel
-_MIN_ACCURACY = 0.8  # a network that guesses has 0.5
 _MAX_PIXELS = 2**22  # that are predicted to choose one
 
 
@@ -42,7 +42,7 @@ def choose_start(
     painted = list(_painted(X, y))
     accuracies = {name: _accuracy(segmenter_of(name), painted) for name in models}
     best = max(accuracies, key=accuracies.__getitem__, default=None)
-    if best is None or not accuracies[best] >= _MIN_ACCURACY:
+    if best is None or not accuracies[best] >= MIN_ACCURACY:
         return None, accuracies
     return best, accuracies
 
@@ -64,10 +64,5 @@ def segmenter_of(name: str) -> SemiSupervisedSegmenter:
 
 
 def _accuracy(segmenter, painted):
-    """Mean of the shares of the background and of the objects that are predicted as such."""
-    masks = segmenter.predict([image for image, _ in painted])
-    true = np.concatenate([label[label >= 0] > 0 for _, label in painted])
-    pairs = zip(masks, painted, strict=True)
-    found = np.concatenate([mask[label >= 0] > 0 for mask, (_, label) in pairs])
-    shares = [np.mean(found[true == value] == value) for value in (False, True)]
-    return float(np.mean(shares))
+    images, labels = zip(*painted, strict=True)
+    return balanced_accuracy(segmenter.predict(list(images)), labels)

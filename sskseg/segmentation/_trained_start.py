@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ _LOGGER = logging.getLogger("sskseg")
 # By number of channels. They learned from simulated images alone: a network that learned from real
 # ones may know the images on which somebody evaluates the fit.
 _MODELS = {1: "cells-simulated", 2: "junctions-simulated"}
-_MIN_ACCURACY = 0.8  # of a network that guesses: 0.5
+MIN_ACCURACY = 0.8  # of a network that guesses: 0.5
 _FRAGMENTED = 0.1  # share of the objects that have several components
 _MAX_PIXELS = 2**20  # that are predicted to decide; one image at least
 
@@ -67,7 +68,7 @@ def choose_backbone(
     if "core" in backbone.outputs and _are_fragmented(some.labels):
         return None
     accuracy = _accuracy(segmenter, some, backbone)
-    is_good = accuracy >= _MIN_ACCURACY
+    is_good = accuracy >= MIN_ACCURACY
     _LOGGER.info(
         "The network starts from %s: %r predicts the labels with a balanced accuracy of %.2f.",
         name if is_good else "random weights", name, accuracy,
@@ -112,7 +113,7 @@ def _some_labeled(data):
 
 def _accuracy(segmenter, data, backbone):
     """Balanced accuracy of the network, with the statistics and the size of objects of these
-    images; 0 if there is no object, or no background.
+    images.
     """
     data = normalize_size(segmenter, data, backbone)
     network = backbone.module
@@ -121,10 +122,29 @@ def _accuracy(segmenter, data, backbone):
         ChannelNormalization(*channel_statistics(data.images)), tile_settings(network, 2),
         Compute(segmenter.device, segmenter.precision),
     )  # fmt: skip
+    outputs = predictor.predict(data.images)
+    return balanced_accuracy((probability > 0.5 for (probability,) in outputs), data.labels)
+
+
+def balanced_accuracy(masks: Iterable[np.ndarray], labels: Iterable[np.ndarray]) -> float:
+    """Compute the mean of the shares of the background and of the objects that are predicted so.
+
+    Parameters
+    ----------
+    masks : iterable of ndarray of shape (*spatial)
+        0 is background.
+    labels : iterable of ndarray of int, shape (*spatial)
+        -1 unlabeled, 0 background, > 0 objects.
+
+    Returns
+    -------
+    float
+        0 without labeled background, or without a labeled object.
+    """
     found = np.zeros((2, 2))
-    for (probability,), label in zip(predictor.predict(data.images), data.labels, strict=True):
+    for mask, label in zip(masks, labels, strict=True):
         known = label >= 0
-        pairs = 2 * (label[known] > 0) + (probability[known] > 0.5)
+        pairs = 2 * (label[known] > 0) + (mask[known] > 0)
         found += np.bincount(pairs, minlength=4).reshape(2, 2)
     totals = found.sum(axis=1)
     return float(np.mean(found.diagonal() / totals)) if totals.all() else 0.0

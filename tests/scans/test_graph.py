@@ -7,9 +7,7 @@ import distributed.system
 import numpy as np
 import pytest
 import torch
-from sklearn.pipeline import make_pipeline
 
-from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.scans import count_scan, devices
 from sskseg.scans.dependencies import task_graph
@@ -21,14 +19,8 @@ from sskseg.segmentation._blocks import SegmenterBlocks
 
 
 @pytest.fixture(scope="module")
-def model():
-    X, y = make_cells(2, (64, 64), random_state=0)
-    segmenter = SemiSupervisedSegmenter(
-        semi_supervision=None, width=4, depth=1, max_steps=20, batch_size=2, precision="float32",
-        random_state=0,
-    )  # fmt: skip
-    counter = InstanceCounter("components", fill_holes=False)
-    return make_pipeline(PercentileScaler(), segmenter, counter).fit(X, y)
+def model(components):
+    return components
 
 
 @pytest.fixture(scope="module")
