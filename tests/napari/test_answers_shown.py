@@ -1,7 +1,6 @@
 """Which answer the window shows: that of the forest, or that of the network."""
 
 import os
-import random
 import warnings
 
 import numpy as np
@@ -12,33 +11,19 @@ if not os.environ.get("DISPLAY"):
 with warnings.catch_warnings():  # of npe2 about pydantic
     warnings.simplefilter("ignore", DeprecationWarning)
     pytest.importorskip("napari.components", exc_type=ImportError)
-    from napari.components import ViewerModel
-    from qtpy.QtWidgets import QApplication
 
 from sskseg.datasets import make_cells
 from sskseg.morphology import measure_objects
-from sskseg.napari import Answer, Session
+from sskseg.napari import Answer
 from sskseg.napari.comparison import Comparison
-from sskseg.napari.widget import SegmentationWidget
 
 SHAPE = (48, 40)
 X, Y = make_cells(2, SHAPE, radius=6, random_state=0)
 
 
 @pytest.fixture
-def widget():
-    application = QApplication.instance() or QApplication([])
-    state = random.getstate()
-    widget = SegmentationWidget(ViewerModel(), Session())
-    widget.forest_panel.timer.stop()  # the test is the clock
-    for i, image in enumerate(X):
-        widget.viewer.add_image(image, name=f"cells {i}")
-    widget.viewer.layers.selection = set(widget.viewer.layers)
-    widget.labels_panel.add_images()
-    yield widget
-    widget.close()
-    application.processEvents()
-    random.setstate(state)  # napari draws from it
+def widget(open_widget):
+    return open_widget(X)
 
 
 def paint(widget, painted):

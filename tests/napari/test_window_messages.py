@@ -1,7 +1,6 @@
 """Messages of the window end when they are no longer true, and layers come one by one."""
 
 import os
-import random
 import time
 import warnings
 
@@ -13,35 +12,19 @@ if not os.environ.get("DISPLAY"):
 with warnings.catch_warnings():  # of npe2 about pydantic
     warnings.simplefilter("ignore", DeprecationWarning)
     pytest.importorskip("napari.components", exc_type=ImportError)
-    from napari.components import ViewerModel
-    from qtpy.QtWidgets import QApplication, QPushButton
+    from qtpy.QtWidgets import QPushButton
 
 from sskseg.datasets import make_cells
 from sskseg.morphology import measure_objects
-from sskseg.napari import Answer, Session
-from sskseg.napari.widget import SegmentationWidget
+from sskseg.napari import Answer
 
 SHAPE = (48, 40)
 X, Y = make_cells(2, SHAPE, radius=6, random_state=0)
 
 
 @pytest.fixture
-def widget():
-    application = QApplication.instance() or QApplication([])
-    state = random.getstate()
-    widget = SegmentationWidget(
-        ViewerModel(), Session(), width=4, depth=1, max_steps=2, random_state=0
-    )
-    for timer in (widget.timer, widget.forest_panel.timer, widget.folders_panel.timer):
-        timer.stop()  # the test is the clock
-    for i, image in enumerate(X):
-        widget.viewer.add_image(image, name=f"cells {i}")
-    widget.viewer.layers.selection = set(widget.viewer.layers)
-    widget.labels_panel.add_images()
-    yield widget
-    widget.close()
-    application.processEvents()
-    random.setstate(state)  # napari draws from it
+def widget(open_widget):
+    return open_widget(X, width=4, depth=1, max_steps=2, random_state=0)
 
 
 def press(widget, panel, text):
