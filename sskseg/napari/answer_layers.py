@@ -93,14 +93,12 @@ class AnswerLayers:
     def _add(self, name, suffix):
         """Add an empty layer below what is painted, while one continues to paint."""
         layers = self.viewer.layers
-        selected = set(layers.selection)
+        above = name + PAINTED
+        index = layers.index(layers[above]) if above in layers else len(layers)
         data = np.zeros(self.session.samples[name].painted.shape, _DTYPES[suffix])
         look = {"opacity": 0.5, "colormap": "magma", "contrast_limits": (0, 1)}
         is_labels = suffix == OBJECTS
-        layer = self.layers.add_layer(
-            "labels" if is_labels else "image", name, suffix, data, layers[name],
+        self.layers.add_layer(
+            "labels" if is_labels else "image", name, suffix, data, layers[name], index=index,
             **{} if is_labels else look, visible=False,
         )  # fmt: skip
-        if name + PAINTED in layers:
-            layers.move(layers.index(layer), layers.index(layers[name + PAINTED]))
-        layers.selection = selected

@@ -54,14 +54,12 @@ class ForestLayers:
         if name not in self.layers.session.samples or name not in layers:
             return None
         if name + FOREST not in layers:
-            selected = set(layers.selection)
             shape = self.layers.session.samples[name].painted.shape
-            layer = self.layers.add_layer(
+            self.layers.add_layer(
                 "image", name, FOREST, np.zeros(shape, np.float32), layers[name],
+                index=layers.index(layers[name]) + 1,
                 colormap="green", blending="additive", opacity=0.4, contrast_limits=(0, 1),
             )  # fmt: skip
-            layers.move(layers.index(layer), layers.index(layers[name]) + 1)
-            layers.selection = selected  # one continues to paint
         return layers[name + FOREST]
 
     def views(self) -> dict[str, View]:

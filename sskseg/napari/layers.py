@@ -366,14 +366,22 @@ class Layers:
         }
 
     def add_layer(
-        self, kind: str, name: str, suffix: str, data: Any, source: Any, **options: Any
-    ) -> Any:
-        """Add a layer on top of an image, unless there is one."""
+        self, kind: str, name: str, suffix: str, data: Any, source: Any, *,
+        index: int | None = None, **options: Any,
+    ) -> Any:  # fmt: skip
+        """Add a layer on top of an image, unless there is one.
+
+        With an index it is added there, and the selection stays: one continues to paint.
+        """
         if name + suffix in self.viewer.layers:
             return self.viewer.layers[name + suffix]
         place = {key: getattr(source, key) for key in ("scale", "translate", "units", "visible")}
         options = {"name": name + suffix, **place, **options}
+        selected = set(self.viewer.layers.selection)
         layer = getattr(self.viewer, f"add_{kind}")(data, **options)
+        if index is not None:
+            self.viewer.layers.move(self.viewer.layers.index(layer), index)
+            self.viewer.layers.selection = selected
         if suffix in _EDITED:
             self.changes.watch(layer)
         return layer

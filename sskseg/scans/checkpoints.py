@@ -18,6 +18,7 @@ _VERSION = "7"  # of the files below
 _RUN, _OWNER = "ledger/run.json", "ledger/owner"
 _NOT_COMPARED = {"stamps", "blocks"}  # of a run
 GROUP_SIZE = 1000  # blocks of a folder
+MAX_REQUESTS = 16  # at the same time: an object store takes long for each
 _PAUSES = (1.0, 4.0, 0.0)  # seconds between reads of it
 _PIECE = 2**30  # bytes that the compressor takes at a time
 

@@ -10,11 +10,10 @@ from typing import Any
 import numpy as np
 
 from ..morphology import best_matches, count_overlaps
-from .checkpoints import Ledger
+from .checkpoints import MAX_REQUESTS, Ledger
 from .plan import Plan
 from .stitching import Numbering, merge_ids
 
-_MAX_REQUESTS = 16  # at the same time: an object store takes long for each
 REASONS = ("larger than the halo", "segmented differently by two blocks")
 
 
@@ -80,7 +79,7 @@ def join_blocks(plan: Plan, ledger: Ledger) -> dict[str, Any]:
     with consecutive sections, of all objects.
     """
     n_blocks = len(plan.grid)
-    with ThreadPoolExecutor(_MAX_REQUESTS) as pool:
+    with ThreadPoolExecutor(MAX_REQUESTS) as pool:
         matches = list(pool.map(lambda i: ledger.read("match", i), range(n_blocks)))
     counts, pairs, doubtful = _parse_matches(matches)
     numbering = merge_ids(counts, pairs)
@@ -102,11 +101,11 @@ def _write_ids(ledger, ids, n_blocks):
     def write(i, table, further):
         ledger.write("join", i, ids=table, range=starts[i : i + 2], others=further)
 
-    with ThreadPoolExecutor(_MAX_REQUESTS) as pool:
+    with ThreadPoolExecutor(MAX_REQUESTS) as pool:
         # From the last block on: those in which an object continues come before that of its start.
         blocks = range(n_blocks - 1, -1, -1)
-        for start in range(0, n_blocks, _MAX_REQUESTS):
-            part = blocks[start : start + _MAX_REQUESTS]
+        for start in range(0, n_blocks, MAX_REQUESTS):
+            part = blocks[start : start + MAX_REQUESTS]
             tables = [ids.table(i) for i in part]
             for i, table in zip(part, tables, strict=True):
                 continued = table[(table > 0) & (table <= starts[i])]

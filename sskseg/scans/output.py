@@ -17,13 +17,12 @@ from ..io.ome_zarr.metadata import (
 from ..io.ome_zarr.pyramid import pyramid_levels
 from ..io.scans import image_group
 from ..io.storage import Storage, relative_place
-from .checkpoints import Ledger
+from .checkpoints import MAX_REQUESTS, Ledger
 from .plan import Plan
 from .store import TABLES, Store
 from .verification import finished_inputs
 
 _GROUP_ROWS = 2**18  # of a row group of Parquet, at least
-_MAX_REQUESTS = 16  # at the same time: an object store takes long for each
 _TEMPORARY = (
     "scaling", "predict", "edges", "sums", "objects", "match", "join", "rows", "write",
     "downsample", "table", "claims", "heartbeats",
@@ -53,9 +52,9 @@ def write_table(plan: Plan, store: Store, _: int) -> None:
 def _rows(plan, ledger):
     """Yield the rows of one block after the other; some blocks are read at a time."""
     blocks = range(len(plan.grid))
-    with ThreadPoolExecutor(_MAX_REQUESTS) as pool:
-        for start in range(0, len(blocks), _MAX_REQUESTS):
-            part = blocks[start : start + _MAX_REQUESTS]
+    with ThreadPoolExecutor(MAX_REQUESTS) as pool:
+        for start in range(0, len(blocks), MAX_REQUESTS):
+            part = blocks[start : start + MAX_REQUESTS]
             yield from pool.map(lambda i: ledger.read("rows", i), part)
 
 
