@@ -11,7 +11,9 @@ from typing import Any
 
 from torch import nn
 
+from ..nn import resampled
 from ..nn.registry import network_class
+from ..nn.resampled import ResampledNetwork
 from . import _modules
 from ._graph import probability_module
 from ._parts import Parts
@@ -23,11 +25,14 @@ from __future__ import annotations
 '''
 _FACTORY = '''
 
-def make_model(steps, network, arguments, **options):
+def make_model(steps, network, arguments, magnification=None, **options):
     """Build the model: preprocessing steps, network, activation and calibration."""
     names = globals()
     before = [names[name](**values) for name, values in steps]
-    return nn.Sequential(*before, Probabilities(names[network](**arguments), **options))
+    module = names[network](**arguments)
+    if magnification is not None:
+        module = ResampledNetwork(module, magnification)
+    return nn.Sequential(*before, Probabilities(module, **options))
 '''
 FACTORY = "make_model"
 
@@ -65,7 +70,12 @@ def architecture(parts: Parts, steps: Sequence[nn.Module]) -> tuple[str, dict[st
         "arguments": {k: list(v) if isinstance(v, tuple) else v for k, v in arguments.items()},
         **probability_module(parts, segmenter.network_).options(),
     }
-    sources = [*_sources(import_module(network.__module__), set()), _source(_modules)]
+    modules, done = [import_module(network.__module__)], set()
+    if isinstance(segmenter.network_, ResampledNetwork):
+        named["magnification"] = segmenter.network_.factor
+        modules.append(resampled)
+    sources = [source for module in modules for source in _sources(module, done)]
+    sources.append(_source(_modules))
     return _HEADER + "\n\n".join(sources) + _FACTORY, named
 
 

@@ -51,8 +51,8 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> None:
     Warns
     -----
     UserWarning
-        If the segmenter resamples images to one size of objects (`object_size_`), which the graph
-        does not.
+        If the segmenter resamples images to one size of objects (`object_size_`), and the objects
+        of its training images have different sizes. The graph then does not resample.
 
     Notes
     -----
@@ -61,6 +61,9 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> None:
     lacks ``margin`` pixels on each side. Other sizes are an error. Pad images at their end by
     repeating the last pixel (with valid padding: by reflection, and by ``margin`` at the
     beginning), and crop the result: that is what predictions of this library do.
+
+    **Object size.** A segmenter with `object_size_` resamples images. The graph does it with a fixed
+    factor, for images whose objects have the diameter `object_diameter_` of the training images.
 
     **Metadata.** The file holds, as JSON by key: ``axes``, ``input_channels`` and
     ``output_channels``, in their order (of consecutive sections all channels of the first section

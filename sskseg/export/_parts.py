@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple
 
 from sklearn.utils.validation import check_is_fitted
 
 from ..counting import Contours, InstanceCounter, make_instance_method
 from ..model_selection import CrossFitted
+from ..nn.resampled import ResampledNetwork
 from ..preprocessing import PercentileScaler
 from ..pretraining import ProxyPretrainer
 from ..refinement import SimulatedRefiner
 from ..segmentation import SemiSupervisedSegmenter
+from ..segmentation._object_size import scan_magnification
 
 _UNCHANGED = (ProxyPretrainer, SimulatedRefiner)  # steps that hand images on as they are
 
 
 class Parts(NamedTuple):
-    """Parts of a model: scaler of intensities, segmenter, counter; None where there is none."""
+    """Parts of a model: scaler of intensities, segmenter, counter; None where there is none.
+
+    If images are resampled to one size of objects, the network of the segmenter does it.
+    """
 
     scaler: PercentileScaler | None
     segmenter: SemiSupervisedSegmenter
@@ -70,7 +74,7 @@ def split_model(model: Any) -> Parts:
     _check_segmenter(segmenter)
     if counter is not None and isinstance(make_instance_method(counter.method), Contours):
         raise ValueError("model must count by probabilities, got method='contours'.")
-    return Parts(scaler, segmenter, counter)
+    return Parts(scaler, _resampling(segmenter), counter)
 
 
 def _scaler(steps):
@@ -105,19 +109,31 @@ def _check_segmenter(segmenter):
             "which sizes of images it takes is unknown. Give the module the attribute `stride` "
             "(see sskseg.nn.protocol)."
         )
-    if segmenter.object_size_ is not None:
-        warnings.warn(
-            "The segmenter resamples images so that their objects have a diameter of "
-            f"{segmenter.object_size_:g} pixels. The exported model does not: its images should "
-            "have objects of about this size. augmentation={'object_size': None} trains on images "
-            "as they are.",
-            stacklevel=4,
-        )
+
+
+def _resampling(segmenter):
+    """A segmenter whose network resamples images, so that a graph can hold it.
+
+    The objects of all images then have the diameter of those of training. If this is unknown, a
+    warning says so, and the network stays as it is.
+    """
+    factor = scan_magnification(segmenter, "An image of the exported model", stacklevel=5)
+    if factor == 1:
+        return segmenter
+    resampling = _shallow_copy(segmenter)
+    resampling.network_ = ResampledNetwork(segmenter.network_, factor)
+    resampling.object_size_ = segmenter.object_diameter_
+    return resampling
 
 
 def plain_segmenter(segmenter: SemiSupervisedSegmenter) -> SemiSupervisedSegmenter:
     """Return a segmenter that predicts as its network does: on the CPU, at one magnification."""
-    plain = type(segmenter).__new__(type(segmenter))  # a copy would copy the networks, too
-    plain.__dict__.update(vars(segmenter))
+    plain = _shallow_copy(segmenter)
     plain.device, plain.precision, plain.object_size_ = "cpu", "float32", None
     return plain
+
+
+def _shallow_copy(segmenter):
+    other = type(segmenter).__new__(type(segmenter))  # `copy` would copy the networks, too
+    other.__dict__.update(vars(segmenter))
+    return other

@@ -33,11 +33,13 @@ class ResampledNetwork(nn.Module):
     ----------
     stride, reach : tuple of int
         In pixels of the image, see `sskseg.nn.protocol.DenseNetwork`.
+    factor : float
+        As given.
     """
 
     def __init__(self, network: Any, factor: float):
         super().__init__()
-        self.network = network
+        self.network, self.factor = network, factor
         self.stride = tuple(max(_STEP, _STEP * round(s / factor / _STEP)) for s in network.stride)
         pairs = list(zip(self.stride, network.stride, strict=True))
         self._inside = [_Taps(ours, theirs) for ours, theirs in pairs]

@@ -144,7 +144,9 @@ def resample_data(data: TrainingData, object_size: float, diameters: np.ndarray)
     return replace(data, images=images, labels=labels)
 
 
-def scan_magnification(segmenter: SemiSupervisedSegmenter) -> float:
+def scan_magnification(
+    segmenter: SemiSupervisedSegmenter, what: str = "A scan", stacklevel: int = 4
+) -> float:
     """Return the magnification at which the objects of a scan have the size of those of training.
 
     The objects of a scan should be as large as those of the images of `fit`. Warns if these are of
@@ -154,6 +156,10 @@ def scan_magnification(segmenter: SemiSupervisedSegmenter) -> float:
     ----------
     segmenter : SemiSupervisedSegmenter
         With `object_size_` and `object_diameter_`.
+    what : str, default="A scan"
+        What is predicted, for the warning.
+    stacklevel : int, default=4
+        Of the warning.
 
     Returns
     -------
@@ -164,9 +170,9 @@ def scan_magnification(segmenter: SemiSupervisedSegmenter) -> float:
         warnings.warn(
             "The segmenter resamples images so that their objects have a diameter of "
             f"{object_size:g} pixels. The sizes of objects in its training images differ or are "
-            "unknown. A scan is therefore not resampled: its objects should have about this size. "
-            "augmentation={'object_size': None} trains on images as they are.",
-            stacklevel=4,
+            f"unknown. {what} is therefore not resampled: its objects should have about this "
+            "size. augmentation={'object_size': None} trains on images as they are.",
+            stacklevel=stacklevel,
         )
     if object_size is None or diameter is None:
         return 1.0

@@ -184,6 +184,17 @@ def test_other_models_pass(tmp_path, scaler, parameters, options):
     assert (max(halos) == 0) == is_without
 
 
+def test_a_model_that_resamples_images_passes(tmp_path):
+    X, y = make_cells(3, (96, 112), radius=7, random_state=0)
+    model = segmenter(depth=3, augmentation={"object_size": 20.0}).fit(X, y)
+    export_bioimageio(model, tmp_path / "model.zip", sample=X, halo=8, **FIELDS)
+    description = spec.load_model_description(tmp_path / "model.zip", format_version="latest")
+    arguments = description.weights.pytorch_state_dict.architecture.kwargs
+    assert dict(arguments)["magnification"] == pytest.approx(20 / model.object_diameter_)
+    for weights in ("onnx", "pytorch_state_dict"):
+        check(tmp_path / "model.zip", weights)
+
+
 def test_a_volume_passes(tmp_path):
     X, y = make_cells(1, (12, 24, 24), radius=6, random_state=0)
     model = segmenter(spatial_ndim=3).fit(X.astype(np.float32), y)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -364,10 +365,31 @@ def test_a_segmenter_that_corrects_sections_is_refused(tmp_path):
         export_onnx(model, tmp_path / "model.onnx")
 
 
-def test_one_size_of_objects_is_a_warning(tmp_path, exported):
+@pytest.mark.parametrize("radius", [7, 24])
+def test_a_graph_resamples_images_as_scans_are(tmp_path, radius):
+    """The network learned from objects of 20 pixels; those of the images are smaller or larger."""
+    X, y = make_cells(3, (160, 176), radius=radius, random_state=0)
+    augmentation = {"object_size": 20.0}
+    model = segmenter(loss=CORES, depth=3, augmentation=augmentation).fit(X, y)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        export_onnx(model, tmp_path / "model.onnx")
+    session = session_of(tmp_path / "model.onnx")
+    described = metadata(session)
+    assert described["object_size"] == model.object_diameter_ == pytest.approx(2 * radius, rel=0.25)
+    stride = 16 * model.object_diameter_ / 20  # of the network: 16 pixels
+    assert described["stride"] == pytest.approx([stride, stride], abs=2)
+    image = X[0, : 5 * described["stride"][0], : 3 * described["stride"][1]].astype(np.float32)
+    expected = model.block_predictor(image.shape).predict(image)
+    np.testing.assert_allclose(
+        np.moveaxis(run(session, image[None])[0], 0, -1), expected, atol=1e-5
+    )
+
+
+def test_objects_of_unknown_size_are_a_warning(tmp_path, exported):
     model = clone(exported[0][1])
     vars(model).update(vars(exported[0][1]))
-    model.object_size_ = 24.0
+    model.object_size_, model.object_diameter_ = 24.0, None
     with pytest.warns(UserWarning, match="a diameter of 24 pixels") as caught:
         export_onnx(model, tmp_path / "model.onnx")
     assert caught[0].filename == __file__
