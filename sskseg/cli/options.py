@@ -134,6 +134,28 @@ def _images_and_model(command):
     _model(command)
 
 
+def _suggest(command):
+    command.add_argument("images", type=Path, help="file or folder of images")
+    command.add_argument(
+        "--labels", type=Path,
+        help="file or folder of the labels that exist: these images are not suggested",
+    )  # fmt: skip
+    _background(command)
+    command.add_argument(
+        "--number", dest="n", type=int, default=5, metavar="N",
+        help="number of images to suggest (default: 5)",
+    )  # fmt: skip
+    command.add_argument(
+        "--model", type=Path,
+        help="suggest images, or sections of a stack, that this model is least sure of: a model "
+        "file, or its folder (default: suggest images that represent all, without a model)",
+    )  # fmt: skip
+    command.add_argument(
+        "--spatial-ndim", type=int, choices=(2, 3),
+        help="2 for images, 3 for volumes (default: 2, or that of the model)",
+    )  # fmt: skip
+
+
 def _predict(command):
     _images_and_model(command)
     command.add_argument("--out", type=Path, required=True, help="folder for the results")
@@ -324,6 +346,7 @@ def _totals_compare(group):
 
 
 _COMMANDS: tuple[tuple[str, str, Callable], ...] = (
+    ("suggest", "Suggest which images or sections to label next", _suggest),
     ("fit", "Train on images, some of which are labeled, and write a model", _fit),
     ("predict", "Write labels, probabilities or masks of images", _predict),
     ("count", "Count and measure the objects in images", _count),

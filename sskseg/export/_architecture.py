@@ -70,7 +70,7 @@ def architecture(parts: Parts, steps: Sequence[nn.Module]) -> tuple[str, dict[st
         "arguments": {k: list(v) if isinstance(v, tuple) else v for k, v in arguments.items()},
         **probability_module(parts, segmenter.network_).options(),
     }
-    modules, done = [import_module(network.__module__)], set()
+    modules, done = [import_module(network.__module__)], set[str]()
     if isinstance(segmenter.network_, ResampledNetwork):
         named["magnification"] = segmenter.network_.factor
         modules.append(resampled)

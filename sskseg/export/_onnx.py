@@ -62,8 +62,9 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> None:
     repeating the last pixel (with valid padding: by reflection, and by ``margin`` at the
     beginning), and crop the result: that is what predictions of this library do.
 
-    **Object size.** A segmenter with `object_size_` resamples images. The graph does it with a fixed
-    factor, for images whose objects have the diameter `object_diameter_` of the training images.
+    **Object size.** A segmenter with `object_size_` resamples images. The graph does it with a
+    fixed factor, for images whose objects have the diameter of the training objects
+    (`object_diameter_`).
 
     **Metadata.** The file holds, as JSON by key: ``axes``, ``input_channels`` and
     ``output_channels``, in their order (of consecutive sections all channels of the first section

@@ -133,7 +133,7 @@ def plain_segmenter(segmenter: SemiSupervisedSegmenter) -> SemiSupervisedSegment
     return plain
 
 
-def _shallow_copy(segmenter):
+def _shallow_copy(segmenter: SemiSupervisedSegmenter) -> SemiSupervisedSegmenter:
     other = type(segmenter).__new__(type(segmenter))  # `copy` would copy the networks, too
     other.__dict__.update(vars(segmenter))
     return other

@@ -1,0 +1,56 @@
+"""``sskseg suggest``: which images or sections to label next."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+import numpy as np
+
+from ... import SemiSupervisedSegmenter, suggest_samples
+from ...io import read_images, read_pairs
+from ._common import name_samples, progress_bars, read_model, say, spatial_ndim
+
+
+def run(options: argparse.Namespace) -> dict[str, Any]:
+    """Print the names of the images to label, the most useful one first."""
+    model = None if options.model is None else read_model(options.model)
+    ndim = _spatial_ndim(options, model)
+    if options.labels is None:
+        (names, X), y = read_images(options.images, spatial_ndim=ndim), None
+    else:
+        names, X, y = read_pairs(
+            options.images, options.labels, spatial_ndim=ndim, background=options.background
+        )
+    name_samples(options, options.images, names)
+    if model is None:
+        indices = suggest_samples(X, options.n, y=y, spatial_ndim=ndim)
+    else:
+        with progress_bars(options):
+            indices = _by_disagreement(model, X, options.n, y)
+    suggested = [names[i] for i in indices]
+    for name in suggested:
+        say(options, name)
+    return {"images": len(names), "suggested": suggested}
+
+
+def _spatial_ndim(options, model):
+    """That of the model, or else the option."""
+    given = options.spatial_ndim
+    if model is None:
+        return given or 2
+    ndim = spatial_ndim(model)
+    if given not in (None, ndim):
+        raise ValueError(
+            f"--spatial-ndim must be {ndim}, as of --model {options.model}, got {given}."
+        )
+    return ndim
+
+
+def _by_disagreement(model: Any, X: Any, n: int, y: Any) -> np.ndarray:
+    """Rank images by the disagreement of the network of a model, after the steps before it."""
+    for step in [step for _, step in model.steps] if hasattr(model, "steps") else [model]:
+        if isinstance(step, SemiSupervisedSegmenter):
+            return step.suggest_sections(X, n, y=y)
+        X = step.transform(X)
+    raise ValueError("--model must have a SemiSupervisedSegmenter, such as sskseg fit writes.")

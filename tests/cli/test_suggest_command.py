@@ -1,0 +1,79 @@
+"""``sskseg suggest`` names the images that the functions suggest."""
+
+import json
+
+import numpy as np
+import pytest
+import tifffile
+from sklearn.pipeline import make_pipeline
+
+from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter, suggest_samples
+from sskseg.cli import main
+from sskseg.datasets import make_cells
+from sskseg.io import write_labels
+from sskseg.models import save_model
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Seven images, of which the last two have larger cells, and labels of one of these."""
+    folder = tmp_path_factory.mktemp("suggest")
+    small, _ = make_cells(5, (96, 96), radius=5, random_state=0)
+    large, labels = make_cells(2, (96, 96), radius=14, random_state=1)
+    (folder / "images").mkdir()
+    (folder / "labels").mkdir()
+    for i, image in enumerate([*small, *large]):
+        tifffile.imwrite(folder / "images" / f"cell{i}.tif", image)
+    write_labels(folder / "labels" / "cell6.tif", labels[1:])
+    return folder, np.concatenate([small, large]), labels
+
+
+def suggested(capsys, *arguments):
+    assert main(["suggest", *map(str, arguments), "--json"]) == 0
+    return json.loads(capsys.readouterr().out)["suggested"]
+
+
+def test_images_that_represent_all_of_them(folder, capsys):
+    folder, X, _ = folder
+    expected = [f"cell{i}" for i in suggest_samples(X, 2)]
+    assert suggested(capsys, folder / "images", "--number", "2") == expected
+    assert {int(name[-1]) >= 5 for name in expected} == {False, True}
+    assert main(["suggest", str(folder / "images"), "--number", "2"]) == 0
+    assert capsys.readouterr().out.split() == expected
+
+
+def test_labeled_images_count_as_chosen(folder, capsys):
+    folder, _, _ = folder
+    labels = folder / "labels"
+    names = suggested(capsys, folder / "images", "--labels", labels, "--number", "6")
+    assert sorted(names) == [f"cell{i}" for i in range(6)]
+    assert int(names[0][-1]) < 5  # large cells are labeled
+
+
+def test_sections_of_which_a_model_is_least_sure(folder, capsys, tmp_path):
+    volume, labels = make_cells(1, (12, 32, 32), radius=6, random_state=0)
+    X, y = volume[0], np.full(labels[0].shape, -1)
+    y[[2, 9]] = labels[0][[2, 9]]
+    tiny = {"width": 4, "depth": 1, "max_steps": 6, "random_state": 0}
+    segmenter = SemiSupervisedSegmenter(sections="consecutive", **tiny)
+    counter = InstanceCounter(sections="consecutive")
+    model = make_pipeline(PercentileScaler(), segmenter, counter).fit(X, y)
+    save_model(model, tmp_path / "model.sskseg")
+    tifffile.imwrite(tmp_path / "stack.tif", X)
+    names = suggested(
+        capsys, tmp_path / "stack.tif", "--model", tmp_path / "model.sskseg", "--number", "3"
+    )
+    expected = segmenter.suggest_sections(model[0].transform(X), 3)
+    assert names == [f"stack_{i:04d}" for i in expected]
+
+
+def test_bad_arguments_name_the_option(folder, capsys):
+    folder, _, _ = folder
+    assert main(["suggest", str(folder / "images"), "--number", "9"]) == 2
+    message = capsys.readouterr().err
+    assert "--number must be an integer between 1 and the number of unlabeled images, 7" in message
+    assert main(["suggest", str(folder / "images"), "--model", str(folder / "none")]) == 2
+    assert "none" in capsys.readouterr().err
+    planes = ["suggest", str(folder / "images"), "--model", "nuclei", "--spatial-ndim", "3"]
+    assert main(planes) == 2
+    assert "--spatial-ndim must be 2, as of --model nuclei, got 3" in capsys.readouterr().err
