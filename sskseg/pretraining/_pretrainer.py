@@ -425,7 +425,7 @@ class ProxyPretrainer(TorchEstimator):
     def _prepare(self, data):
         """Return a new network, or that of the last fit."""
         n_channels, classes = data.images[0].shape[-1], _classes(data.proxies)
-        if self.warm_start and hasattr(self, "network_"):
+        if self._starts_warm:
             if (n_channels, classes) != (self.n_channels_, self.classes_):
                 raise ValueError(
                     f"X must have {self.n_channels_} channel(s) and the classes {self.classes_}, "

@@ -187,7 +187,7 @@ class SimulatedRefiner(TorchEstimator):
             self.simulator_ = self._calibrated(images, y)
             pool, held_out_pool = simulated_pools(*self._simulated(int(rng.integers(2**31))))
             warn_of_polarity(pool, images)
-            if not (self.warm_start and hasattr(self, "network_")):
+            if not self._starts_warm:
                 with random_numbers():
                     self.network_ = self._make_module("network_")
             training, held_out = hold_out(images, self.patch_shape_, rng)

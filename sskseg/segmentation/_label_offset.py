@@ -44,7 +44,7 @@ def choose_label_offset(
     setting = "auto" if isinstance(segmenter.loss, str) else segmenter.loss.label_offset
     applies = segmenter.spatial_ndim == 2 and segmenter.object_size_ is None
     if setting is None or isinstance(setting, str):
-        if segmenter.warm_start and hasattr(segmenter, "network_"):
+        if segmenter._starts_warm:
             return segmenter.label_offset_
         is_measured = setting is not None and applies and data.n_real == len(data.labels)
         return _measured(data) if is_measured else None

@@ -51,7 +51,7 @@ def normalize_size(
     """
     setting, diameters = check_augmentation(segmenter.augmentation).object_size, None
     _check_setting(segmenter, setting)
-    if not (segmenter.warm_start and hasattr(segmenter, "object_size_")):
+    if not segmenter._starts_warm:
         segmenter.object_size_ = segmenter.object_diameter_ = None
         if _applies(segmenter) and setting is not None:
             diameters = _diameters(data)

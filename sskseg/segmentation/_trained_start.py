@@ -55,7 +55,7 @@ def choose_backbone(
     """
     if given is not None:
         check_backbone(given)
-    if segmenter.warm_start and hasattr(segmenter, "network_"):
+    if segmenter._starts_warm:
         return given
     name = _MODELS.get(data.images[0].shape[-1])
     segmenter.trained_model_ = None

@@ -214,7 +214,7 @@ def _spacing(segmenter, X):
     """Relative size of voxels; with a warm start that of the last fit, if `X` does not say it."""
     given = getattr(X, "spacing", None)
     spacing = relative_spacing(given, segmenter.spatial_ndim)
-    if not (segmenter.warm_start and hasattr(segmenter, "network_")):
+    if not segmenter._starts_warm:
         return spacing
     last = segmenter.spacing_
     if given is not None and not np.allclose(spacing or 1.0, last or 1.0, rtol=0.01):
@@ -264,7 +264,7 @@ def learns_cores(
         return False
     if not isinstance(segmenter.loss, str) and segmenter.loss.terms != "auto":
         return "core" in segmenter.loss.terms
-    if segmenter.warm_start and hasattr(segmenter, "network_"):
+    if segmenter._starts_warm:
         return segmenter.has_cores_
     if backbone is not None and backbone.outputs:
         return "core" in backbone.outputs

@@ -102,7 +102,7 @@ def start_network(
         If there is no file of weights.
     """
     n_channels = images[0].shape[-1]
-    if estimator.warm_start and hasattr(estimator, "network_"):
+    if estimator._starts_warm:
         if n_channels != estimator.n_channels_:
             raise ValueError(f"X must have {estimator.n_channels_} channel(s), got {n_channels}.")
         return estimator.network_
