@@ -13,17 +13,19 @@ from .scorers import _check_lengths
 
 
 class LabeledKFold(BaseCrossValidator):
-    """K-fold cross-validation over labeled samples; unlabeled samples are in every training set.
+    """Split labeled samples into folds, and put unlabeled samples into every training set.
 
-    A plain ``KFold`` puts unlabeled samples into test folds, where they cannot be scored.
+    `sklearn.model_selection.KFold` also puts unlabeled samples into test sets, where they cannot be
+    scored.
 
     Parameters
     ----------
     n_splits : int, default=5
+        Number of folds.
     shuffle : bool, default=False
-        Whether to shuffle the labeled samples. Without, folds are contiguous blocks: adjacent
-        sections, which resemble each other, are then split between training and test set at the
-        ends of a block only.
+        Whether to shuffle the labeled samples. If False, folds are contiguous blocks. Use False
+        for consecutive sections: neighbors resemble each other, and only those at the ends of a
+        block are then split between training and test set.
     random_state : int, RandomState, Generator or None, default=None
         Seed of the shuffling.
 

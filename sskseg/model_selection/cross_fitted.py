@@ -33,10 +33,10 @@ def _segmenter_has(name):
 class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     """Give labeled samples the predictions of networks that were not trained on them.
 
-    `fit_transform`, which a pipeline calls, returns out-of-fold probabilities of labeled samples,
-    as `sklearn.preprocessing.TargetEncoder` does. A counter that follows is then calibrated for new
-    images, and so are its intervals. All other methods are those of a segmenter that was fitted on
-    all samples.
+    A pipeline calls `fit_transform`. Like that of `sklearn.preprocessing.TargetEncoder`, it returns
+    out-of-fold probabilities of labeled samples. A counter after it, and its intervals, are then
+    calibrated for new images. All other methods are those of a segmenter that is fitted on all
+    samples.
 
     Parameters
     ----------
@@ -44,13 +44,14 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         Has `fit`, `transform` and `predict`, and takes ``sample_weight``, such as
         `SemiSupervisedSegmenter`.
     cv : int, default=3
-        Folds of the labeled samples, and as many further trainings: contiguous blocks along z of
-        consecutive sections, random ones otherwise.
+        Number of folds of the labeled samples. Each fold needs one more training. Folds of
+        consecutive sections are contiguous blocks along z, and folds of other images are random.
 
     Attributes
     ----------
     segmenter_ : estimator
-        Fitted on all samples. It is what to save to a file: folds matter in `fit_transform` only.
+        Segmenter that is fitted on all samples. To predict new images elsewhere, save this one:
+        the folds are only used in `fit_transform`.
 
     Examples
     --------
@@ -99,7 +100,7 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     def fit_transform(
         self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None
     ) -> ImageStack:
-        """Fit the segmenter, and once more for each fold without the labels of that fold.
+        """Fit the segmenter on all samples, and once for each fold without its labels.
 
         Parameters
         ----------
@@ -109,8 +110,9 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         Returns
         -------
         probabilities : ImageStack
-            Of labeled samples from networks that were not trained on them, therefore with
-            ``in_sample=False``; of the others as `transform` returns them.
+            Probabilities of labeled samples are predicted by networks that were not trained on
+            them; therefore ``in_sample=False``. Those of unlabeled samples are as `transform`
+            returns them.
 
         Raises
         ------

@@ -48,31 +48,32 @@ def html(
 ) -> Path:
     """Write a self-contained page about a fitted estimator or pipeline and its predictions.
 
-    Settings and history of each step, scores on labeled samples, figures, counts with intervals if
-    available, the first objects, versions. The page needs no other file, network or script, and
-    follows the light or dark mode of the browser.
+    The page shows settings and history of each step, scores on labeled samples, figures, counts
+    (with intervals if the counter gives them), the first objects, and versions. It needs no other
+    file, no network and no script, and follows the light or dark mode of the browser.
 
     Parameters
     ----------
     estimator : object
-        Fitted pipeline of any of the steps, or a single step.
+        Fitted pipeline, or a single fitted step.
     X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
-        Images in memory; probabilities for a single `InstanceCounter`.
+        Images in memory. A single `InstanceCounter` takes probabilities instead.
     y : label images, points, counts of shape (n_samples,), or None
-        Annotations to compare with; -1 or None where unlabeled.
+        Annotations to compare with. Unlabeled pixels are -1, and unlabeled samples None.
     path : str or path-like, default="report.html"
-        Written atomically: an older page is replaced once the new one is complete.
+        File to write. An older page is replaced when the new one is complete.
     trained_on : array-like of int, default=None
-        Indices of the images of X whose labels `fit` received; X then starts with the images of
-        `fit`, in their order. Scores, counts and pictures of images that were trained on, of the
-        validation set (`validation_indices_` of the steps) and of new images stand apart. Empty if
-        all images are new; None if it is unknown.
+        Indices of the images of `X` whose labels were given to `fit`. `X` must then start with the
+        images of `fit`, in the same order. The page reports training images, the validation set
+        (`validation_indices_`) and new images separately. Pass an empty list if all images are new,
+        and None if you do not know.
     positions : array-like of int, shape (n_samples,), default=None
         Positions of consecutive sections.
     names : sequence of str, default=None
-        Names of the images; None numbers them.
+        Names of the images. None: images are numbered.
     spacing : sequence of float, default=None
-        Size of a pixel along each axis, for scale bars and sizes; None: that of the counter.
+        Size of a pixel along each axis, for scale bars and sizes. None is the spacing of the
+        counter.
     unit : str, default="µm"
         Unit of `spacing`.
     max_images : int, default=6
@@ -80,7 +81,7 @@ def html(
     max_rows : int, default=20
         Maximum number of rows of the table of objects.
     heading : str, default=None
-        Heading of the page; None names the steps.
+        Heading of the page. None: the names of the steps.
 
     Returns
     -------

@@ -48,37 +48,40 @@ def write_rois(
 ) -> None:
     """Write regions of interest for Fiji, QuPath and other programs.
 
-    Outlines follow the corners of pixels, so that `read_rois`, and each program that fills polygons
-    by the centers of pixels, gets exactly the same label image. Holes, objects in several pieces
-    and unlabeled pixels are kept where the format has them.
+    Outlines follow the corners of pixels. `read_rois`, and every program that fills polygons by the
+    centers of pixels, therefore gets exactly the same label image. Holes, objects in several pieces
+    and unlabeled pixels are kept if the format supports them.
 
     Parameters
     ----------
     path : str or path-like
         The suffix selects the format: ``.zip`` (or ``.roi`` of one object) of ImageJ and Fiji,
         ``.geojson`` of QuPath, ``.xml`` of CVAT, ``.csv`` of napari, ``.h5`` of ilastik. ``.json``
-        needs `format`. The file appears when it is complete.
+        needs `format`. An older file is replaced when the new one is complete.
     labels : ndarray of int, default=None
-        (height, width), or (depth, height, width) of a stack; 0 background, > 0 objects, -1
-        unlabeled. COCO and CVAT hold several images: a sequence of them, or a stack.
+        Label image of shape (height, width), or stack of shape (depth, height, width). 0 is
+        background, positive numbers are objects, and -1 is unlabeled. For several images in one
+        file of COCO or CVAT, pass a sequence of label images, or a stack.
     points : ndarray of float, shape (k, 2) or (k, 3), default=None
-        (y, x) or (z, y, x) in pixels, as `read_points` returns them. Of several images a sequence.
+        Coordinates (y, x) or (z, y, x) in pixels, as `read_points` returns them. For several
+        images, pass a sequence of arrays.
     table : pandas.DataFrame, default=None
-        One row per object, as `sskseg.morphology.measure_objects` returns it: a column ``id``;
-        optionally ``name`` and ``class``. Its other columns of numbers are measurements, which
-        ImageJ, GeoJSON and COCO hold. Of one image only.
+        Table of one image with a row for each object, as `sskseg.morphology.measure_objects`
+        returns it. It needs a column ``id``, and may have ``name`` and ``class``. Other numeric
+        columns are measurements; ImageJ, GeoJSON and COCO store them.
     names : sequence of str, default=None
-        File names of the images, needed by COCO, CVAT and LabelMe.
+        File names of the images. COCO, CVAT and LabelMe need them.
     class_name : str, default=None
-        Class of objects without one in `table`. Where a class is needed, None is "object".
+        Class of objects that have none in `table`. With None, formats that need a class get
+        "object".
     format : {"imagej", "geojson", "coco", "labelme", "cvat", "napari", "ilastik"}, default=None
-        None: by the suffix.
+        Format of the file. None: the suffix decides.
 
     Raises
     ------
     ValueError
-        For a suffix of no format, labels that are none, a table of other objects, or what the
-        format cannot hold; nothing is written then.
+        If the suffix belongs to no format, the labels are invalid, the table has other objects, or
+        the format cannot store something. Nothing is written then.
     ImportError
         If the format needs a package that is not installed.
 
