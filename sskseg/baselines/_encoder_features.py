@@ -45,7 +45,7 @@ def interpolate_maps(
     reductions : sequence of int
         Pixels of the image, along an axis, for one of each map.
     shape : tuple of int
-        Of the image.
+        Size of the image in pixels.
     pixels : ndarray of int, shape (n_pixels,)
         Flat indices.
 

@@ -84,7 +84,7 @@ class OtsuWatershed(ImageEstimator):
         ----------
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
         y : label images, points, counts of shape (n_samples,), or None
-            As for `InstanceCounter`.
+            Annotations, as for `InstanceCounter`.
 
         Returns
         -------

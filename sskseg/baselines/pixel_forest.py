@@ -67,10 +67,10 @@ class PixelForest(ImageEstimator):
     forest_ : RandomForestClassifier
         `save` cannot store it; use joblib.
     encoder_ : torch.nn.Module or None
-        Of `features`.
+        Encoder in `features`.
     n_channels_ : int
     channel_mean_, channel_std_ : ndarray of shape (n_channels,)
-        Of the training images, by which images are standardized for the encoder.
+        Mean and standard deviation of the training images. They standardize images for the encoder.
 
     References
     ----------
@@ -203,7 +203,7 @@ class PixelForest(ImageEstimator):
         ----------
         image : array-like of shape (*spatial) or (*spatial, n_channels)
         region : tuple of slice
-            Of the spatial axes, with start and stop.
+            Slice of each spatial axis, with start and stop.
 
         Returns
         -------

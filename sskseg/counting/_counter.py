@@ -103,7 +103,7 @@ class InstanceCounter(ImageEstimator):
     detector_ : ContourDetector or None
         The trained detector, with ``method="contours"``.
     spacing_ : tuple of float, or None
-        As given, or the spacing of the images of `fit`.
+        Spacing as given, or that of the images of `fit`.
     largest_image_ : int
         Number of pixels of the largest image of `fit`.
     in_sample_ : bool

@@ -41,9 +41,9 @@ def count_by_region(
         background, -1 unlabeled) of numpy, dask or zarr; or points of shape (k, ndim), in pixels.
         In two dimensions integers of shape (k, 2) are points, unless `regions` has that shape.
     regions : array of int, 2-D or 3-D
-        Of numpy, dask or zarr; the latter two are read block by block, each once. Each value is a
-        region, and 0 is background. May be coarser than the image of the objects; both start at the
-        same corner.
+        Array of numpy, dask or zarr. Blocks of dask and zarr are read one after the other, each
+        once. Each value is a region, and 0 is background. The array may be coarser than the image
+        of the objects; both start at the same corner.
     names : dict of int to str, default=None
         Names of regions. Regions that are only in `names` have a row, too.
     by : {"centroid", "majority"}, default="centroid"

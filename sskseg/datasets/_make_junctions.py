@@ -69,7 +69,7 @@ def make_neuromuscular_junctions(
     Returns
     -------
     X : ndarray of float32, shape (n_samples, *spatial, 2)
-        With ``spatial = round(magnification * shape)``.
+        Images, with ``spatial = round(magnification * shape)``.
     y : ndarray of int32, shape (n_samples, *spatial)
         0 background; 1, 2, ... junctions, the same ids at every magnification (very small ones may
         be missing at low magnification).

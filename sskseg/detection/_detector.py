@@ -379,7 +379,7 @@ class ContourDetector(TorchEstimator):
         Parameters
         ----------
         n_pixels : int
-            Of the block with what the network needs around it.
+            Number of pixels of the block, with the pixels around it that the network needs.
 
         Returns
         -------
@@ -414,7 +414,7 @@ class ContourDetector(TorchEstimator):
         ----------
         outputs : Tensor of shape (n_outputs, h, w)
         shape : tuple of 2 ints
-            Of the image.
+            Size of the image in pixels.
 
         Returns
         -------

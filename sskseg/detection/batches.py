@@ -101,7 +101,7 @@ class ContourBatches(PatchBatches):
         Points of a contour.
     patch_shape : tuple of 2 ints
     weights : ndarray of shape (n_samples,)
-        Of the images, see `PatchSampler`.
+        Weights of the images, see `PatchSampler`.
     **options
         Of `PatchBatches`.
     """

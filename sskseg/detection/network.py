@@ -34,7 +34,7 @@ class ContourProposalNetwork(nn.Module):
     samples : int, default=32
         Points of a contour.
     iterations : int, default=4
-        Of the refinement.
+        Number of iterations of the refinement.
     largest_move : float, default=3.0
         Maximum displacement of a point in one iteration, pixels.
 
@@ -45,9 +45,9 @@ class ContourProposalNetwork(nn.Module):
     n_outputs : int
         Channels of the head.
     samples : int
-        As given.
+        Number of points of a contour, as given.
     stride, reach : tuple of int
-        As those of `UNet`.
+        Stride and radius of the receptive field, as those of `UNet`.
     scale : Tensor, scalar
         Typical radius of objects, pixels, which is the unit of the outputs. Initially 1.
 
@@ -165,12 +165,12 @@ class ContourProposalNetwork(nn.Module):
         ----------
         outputs : Tensor of shape (n_outputs, h, w)
         threshold : float in (0, 1)
-            Of the score.
+            Minimum score.
 
         Returns
         -------
         contours : Tensor of shape (n, samples, 2), float64
-            In float32 rounding would depend on the place in the image.
+            Contours. In float32, rounding would depend on their position in the image.
         scores : Tensor of shape (n,), float32
         """
         above = outputs[0] > math.log(threshold / (1 - threshold))

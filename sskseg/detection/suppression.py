@@ -20,7 +20,7 @@ class Proposals(NamedTuple):
         From high to low.
     masks : csr_array of int, shape (n_proposals, height * width)
     shape : tuple of 2 ints
-        Of the image.
+        Size of the image in pixels.
     """
 
     contours: np.ndarray

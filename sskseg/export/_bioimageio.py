@@ -43,7 +43,7 @@ def export_bioimageio(
     Parameters
     ----------
     model : SemiSupervisedSegmenter, CrossFitted or Pipeline
-        As `export_onnx` takes it.
+        Fitted model, as `export_onnx` takes it.
     path : str or path-like
         Its suffix is .zip. An older file of that name stays until the new one is complete.
     sample : array-like

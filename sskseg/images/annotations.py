@@ -367,8 +367,8 @@ class Annotations:
             Width, pixels, of a frame: objects with their centroid in it do not count. Counts stay
             as they are.
         positions : array-like of int, shape (n_samples,), default=None
-            Of consecutive sections. Objects of label images that overlap in neighboring sections
-            count once, in the section nearest to their centroid.
+            Positions of consecutive sections. Objects of label images that overlap in neighboring
+            sections count once, in the section nearest to their centroid.
 
         Returns
         -------

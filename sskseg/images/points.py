@@ -43,8 +43,9 @@ def points_from_table(
     Parameters
     ----------
     table : pandas.DataFrame
-        With columns y and x, and z (or slice, which counts from 1) of volumes, in any case and
-        order; or ``axis-0``, ``axis-1`` and so on, as napari writes them.
+        Table with columns y and x, and for volumes z (or slice, which counts from 1), in upper or
+        lower case and any order. Columns ``axis-0``, ``axis-1`` and so on, as napari writes them,
+        are read, too.
     ndim : {2, 3}
     name : str, default="y"
     spacing : sequence of float, default=None

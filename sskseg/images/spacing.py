@@ -106,7 +106,7 @@ def warn_of_spacing(
     Parameters
     ----------
     spacing : sequence of float, or None
-        Of images to predict; None is not compared.
+        Spacing of the images to predict. None is not compared.
     ndim : {2, 3}
     fitted : tuple of 3 floats, or None
         What `relative_spacing` returned for the training images; None is not compared.

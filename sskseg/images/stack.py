@@ -29,11 +29,11 @@ ImageStack
         Size of a pixel along each spatial axis, y and x last; of sections, preceded by their
         distance. None keeps that of `images` if that is a stack, and is unknown otherwise.
     unit : str, default=None
-        Of `spacing`.
+        Unit of `spacing`.
     in_sample : bool, default=None
-        Of predictions: True if the model was trained on the labels of these samples, False if they
-        are predictions for new samples. None keeps that of `images` if that is a stack, and is
-        unknown otherwise.
+        For a stack of predictions. True: the model was trained on the labels of these samples.
+        False: the samples were new to the model. None: the value of `images` if this is a stack,
+        and otherwise unknown.
 
     Attributes
     ----------

@@ -94,7 +94,7 @@ def read_image(path: str | os.PathLike[str]) -> np.ndarray:
     Parameters
     ----------
     path : str or path-like
-        As for `read_images`.
+        File, as for `read_images`.
 
     Returns
     -------

@@ -72,12 +72,12 @@ def read_labels(
         Number of the background class in label files of ilastik, or 0 if there is none. Not used
         for other files.
     storage_options : dict, default=None
-        For URLs, as in `sskseg.scans.open_scan`.
+        Options for URLs, as in `sskseg.scans.open_scan`.
 
     Returns
     -------
     names : list of str
-        As given, or the names of the label files.
+        Names as given, or those of the label files.
     labels : list of ndarray of int, or None
         Label images. None is an image without a label file.
 

@@ -25,9 +25,9 @@ def write_object_table(path: str | os.PathLike[str], table: pd.DataFrame) -> Non
     path : str or path-like
         Its suffix is .csv or .parquet. The file appears when it is complete.
     table : pandas.DataFrame
-        As `sskseg.morphology.measure_objects` or `InstanceCounter.measure` returns it. Units are
-        those in ``table.attrs["units"]``: in CSV they are in the first line, ``area
-        [micrometer^2]``; in Parquet they stay attributes, which `pandas.read_parquet` reads, too.
+        Table, as `sskseg.morphology.measure_objects` or `InstanceCounter.measure` returns it. Units
+        come from ``table.attrs["units"]``. In CSV they are part of the first line, such as ``area
+        [micrometer^2]``. In Parquet they are attributes, which `pandas.read_parquet` reads.
 
     Raises
     ------

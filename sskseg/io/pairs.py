@@ -30,7 +30,7 @@ def read_pairs(
     Parameters
     ----------
     images : str or path-like
-        As `read_images` takes it.
+        File or folder, as `read_images` takes it.
     labels : str or path-like
         Label images or regions, as `read_labels` takes them; or points: regions of points alone,
         and a CSV or TSV table or a folder of them, as `read_points` takes them. They are paired

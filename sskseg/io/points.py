@@ -61,7 +61,7 @@ def read_points(
     Returns
     -------
     names : list of str
-        As given, or the names in the file.
+        Names as given, or those in the file.
     points : list of ndarray of shape (k, spatial_ndim), float64, or None
         (y, x) or (z, y, x) in pixels. None is an unlabeled image, without a file, or without a row
         in a table of several images. An array without rows is an image without objects: its file

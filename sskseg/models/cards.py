@@ -16,7 +16,7 @@ class ModelCard:
     Parameters
     ----------
     name : str
-        As `load_model` takes it.
+        Name of the model, as `load_model` takes it.
     summary : str
         What it counts, in one sentence.
     images : str

@@ -180,7 +180,7 @@ def contour_points(locations: np.ndarray, coefficients: np.ndarray, samples: int
     ----------
     locations : ndarray of shape (n_contours, 2)
     coefficients : ndarray of shape (n_contours, order, 2, 2)
-        As returned by `fourier_descriptors`.
+        Coefficients, as returned by `fourier_descriptors`.
     samples : int
         Vertices of each polygon.
 

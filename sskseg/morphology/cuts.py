@@ -17,7 +17,7 @@ class Cuts(NamedTuple):
     pairs : ndarray of int, shape (n_cuts, 2)
         Labels of the two objects, the smaller first.
     features : ndarray of float, shape (n_cuts, 6)
-        Of `CUT_FEATURES`.
+        Values of `CUT_FEATURES`.
     """
 
     pairs: np.ndarray

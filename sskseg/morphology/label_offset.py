@@ -30,7 +30,7 @@ class LabelOffset(NamedTuple):
         Position of labels less that of what they label, pixels along each axis.
     standard_error : ndarray of shape (ndim,)
     p_value : float
-        Of no offset at all (Hotelling's test).
+        P-value of the hypothesis that there is no offset (Hotelling's test).
     """
 
     offset: np.ndarray

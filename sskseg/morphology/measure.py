@@ -186,10 +186,10 @@ def sums_to_table(
         Result of `object_sums` or `merge_sums`; optional ``contour``, (n_objects, n_points, 2):
         contours in pixels of the image, multiplied by the sizes so that parts of an object add up.
     shape : tuple of int
-        Of the image.
+        Size of the image in pixels.
     spacing : sequence of float
     unit : str, default=None
-        Of `spacing`, for ``attrs["units"]``.
+        Unit of `spacing`, for ``attrs["units"]``.
     columns : sequence of str, default=None
         As in `measure_objects`; None is all that derive from sums.
     further : dict of str to ndarray, default=None
@@ -229,7 +229,7 @@ def with_units(table: pd.DataFrame, unit: str | None) -> pd.DataFrame:
     table : pandas.DataFrame
         It is modified.
     unit : str or None
-        Of length; None leaves the table as it is.
+        Unit of length. None leaves the table as it is.
 
     Returns
     -------

@@ -17,7 +17,7 @@ def contour_masks(contours: ArrayLike, shape: Sequence[int]) -> csr_array:
     contours : ndarray of shape (n_contours, n_points, 2)
         Row and column; may extend beyond the image.
     shape : tuple of 2 ints
-        Of the image.
+        Size of the image in pixels.
 
     Returns
     -------
@@ -93,9 +93,9 @@ def suppress_overlaps(masks: csr_array, scores: ArrayLike, threshold: float) -> 
     Parameters
     ----------
     masks : scipy.sparse.csr_array of int, shape (n_masks, n_pixels)
-        As returned by `contour_masks`.
+        Masks, as returned by `contour_masks`.
     scores : ndarray of shape (n_masks,)
-        Of equal scores the first is the better.
+        Scores of the masks. If two are equal, the first mask is better.
     threshold : float in [0, 1]
         Maximum overlap of two masks, as a fraction of the pixels of the smaller one.
 

@@ -15,7 +15,7 @@ def mask_of(layer: Any, shape: tuple[int, ...]) -> np.ndarray:
     layer : napari.layers.Shapes
         Shapes of three axes lie in one section each; those of two are in all sections.
     shape : tuple of int
-        Of the image.
+        Size of the image in pixels.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def region_labels(layer: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, dict[
     layer : napari.layers.Shapes
         Shapes of one name are one region.
     shape : tuple of int
-        Of the image.
+        Size of the image in pixels.
 
     Returns
     -------

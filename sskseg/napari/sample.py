@@ -34,7 +34,7 @@ class Sample:
     spacing : tuple of float, default=None
         Size of a pixel along each spatial axis; None is unknown.
     unit : str, default=None
-        Of `spacing`.
+        Unit of `spacing`.
     sections : bool, default=False
         Whether the first axis counts sections.
 

@@ -113,7 +113,7 @@ class Session(SampleSet):
         spacing : iterable of float, default=None
             Size of a pixel along each spatial axis.
         unit : str, default=None
-            Of `spacing`.
+            Unit of `spacing`.
 
         Returns
         -------

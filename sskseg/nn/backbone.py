@@ -23,7 +23,7 @@ class Backbone:
         Specification that made the network, see `sskseg.nn.make_network`.
     width, depth, ndim : int
     n_channels : int, default=1
-        Of the input.
+        Number of channels of the input.
     outputs : tuple of str, default=()
         What the last layer was trained to predict, such as ``("foreground", "core")``; empty for a
         proxy.

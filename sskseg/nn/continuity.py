@@ -50,7 +50,7 @@ class ContinuityNet(nn.Module):
         1 for the foreground probability, or the number of classes.
     width : int, default=8
     depth : int, default=2
-        Of the U-Net.
+        Number of poolings of the U-Net.
     ndim : {2, 3}, default=2
 
     Attributes

@@ -30,7 +30,7 @@ class Encoder(nn.Module):
         ``extract(model, x)`` returns the feature maps (batch, n, height, width) of images. Of those
         of one size the last one is used.
     in_channels : int
-        Of the images.
+        Number of channels of the images.
     mixes : bool, default=True
         Whether `model` takes three channels, to which those of the images are mapped: they are
         repeated or averaged, so that equal channels give the same maps.
@@ -40,7 +40,7 @@ class Encoder(nn.Module):
     Attributes
     ----------
     channels : tuple of int
-        Of each map.
+        Number of channels of each map.
     reductions : tuple of int
         Pixels of the image, along an axis, for one of each map.
     stride : tuple of int
@@ -139,7 +139,7 @@ class EncoderDecoder(nn.Module):
     Attributes
     ----------
     stride : tuple of int
-        Of the encoder.
+        Stride of the encoder in pixels.
     """
 
     def __init__(self, encoder: Encoder, in_channels: int, out_channels: int, *, width: int = 16):

@@ -24,32 +24,32 @@ _MIN_LIMIT = 1.0  # of distances, for sets of images that hardly differ
 
 
 class DomainCheck(OutlierMixin, ImageEstimator):
-    """Warn of images that are unlike those of `fit`.
+    """Warn about images that are unlike those of `fit`.
 
-    As the first step of a pipeline it passes images on unchanged, and warns where detail,
-    intensities, the size of what stands out, or the size of a pixel are not those that the later
-    steps were fitted on. This is novelty detection by the distance to the nearest neighbor [1]_.
+    Use it as the first step of a pipeline. It returns images unchanged, and warns if their detail,
+    their intensities, the size of their structures or the size of a pixel differ from those of
+    `fit`. This is novelty detection by the distance to the nearest neighbor [1]_.
 
     Parameters
     ----------
     quantile : float in (0, 1], default=0.98
-        Share of the images of `fit` whose nearest other image is within `limit_`.
+        Share of the images of `fit` whose distance to the nearest other image is at most `limit_`.
     tolerance : float, default=1.25
-        An image is unlike those of `fit` if its distance to the nearest exceeds `limit_` by this
-        factor.
+        An image is unlike those of `fit` if its distance to the nearest one is more than
+        ``tolerance * limit_``.
     spatial_ndim : {2, 3}, default=2
-        Spatial axes of one sample.
+        Number of spatial axes of a sample: 2 for images, 3 for volumes.
 
     Attributes
     ----------
     appearance_ : ndarray of shape (n_samples, 13)
-        Of the images of `fit`, see `sskseg.images.appearance.measure_appearance`.
+        Measurements of the images of `fit`, see `sskseg.images.appearance.measure_appearance`.
     limit_ : float
-        Distance, in units of the spread of each measurement: half the difference between its 84th
-        and its 16th percentile.
+        Limit of the distance. The unit is the spread of each measurement, which is half the
+        difference between its 84th and its 16th percentile.
     n_channels_ : int
     shape_ : tuple of int
-        Median size of the images of `fit` along each axis, pixels.
+        Median size of the images of `fit` along each axis, in pixels.
     spacing_ : tuple of float, or None
         Size of a pixel of the images of `fit`, if they have one.
     unit_ : str or None

@@ -31,7 +31,7 @@ class PretrainingData(NamedTuple):
     magnifications : ndarray of shape (n_samples,), or None
         Known magnifications.
     proxies : list of Proxy
-        As `Proxy.prepare` returns them.
+        Proxies, as `Proxy.prepare` returns them.
     """
 
     images: list[np.ndarray]

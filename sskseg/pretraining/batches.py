@@ -51,7 +51,7 @@ class ProxyBatches:
     magnifications : ndarray of shape (n_samples,), or None
         Known magnifications.
     proxies : list of Proxy
-        As `Proxy.prepare` returns them.
+        Proxies, as `Proxy.prepare` returns them.
     patch_shape : tuple of int
     guards : bool
         Whether shortcuts are removed; patches are standardized in any case.

@@ -26,9 +26,9 @@ class Crop:
     image : ndarray of shape (n_channels, *spatial), float32
         At least as large as the patch; more where a proxy has a wide `field`.
     shape : tuple of int
-        Of the patch.
+        Size of the patch in pixels.
     magnification : float, default=None
-        Of the scan, where it is known.
+        Magnification of the scan, if it is known.
     guards : bool, default=True
         Whether shortcuts to the class, which are not content, are removed.
     """
@@ -132,7 +132,7 @@ class Proxy:
         ----------
         n_channels : int
         magnifications : ndarray of shape (n_samples,), or None
-            Of the scans, where they are known.
+            Magnifications of the scans, if they are known.
 
         Returns
         -------
@@ -167,7 +167,7 @@ class Proxy:
         Parameters
         ----------
         crop : Crop
-            For a proxy that restores, of one channel and as large as the patch.
+            Crop. For a proxy that restores, it has one channel and is as large as the patch.
         rng : numpy.random.Generator
 
         Returns
@@ -191,7 +191,7 @@ class Proxy:
         Parameters
         ----------
         crops : sskseg.proxies.CropBatch
-            For a proxy that restores, as large as the patch.
+            Crops. For a proxy that restores, they are as large as the patch.
         rng : numpy.random.Generator
 
         Returns

@@ -24,11 +24,11 @@ class CropBatch:
     images : Tensor of shape (batch, 1, *spatial), float32
         At least as large as the patch; more where a proxy has a wide `field`.
     shape : tuple of int
-        Of the patch.
+        Size of the patch in pixels.
     channels : ndarray of int, shape (batch,)
         Channels of the images that the regions show.
     magnifications : ndarray of shape (batch,), default=None
-        Of the scans, where they are known.
+        Magnifications of the scans, if they are known.
     guards : bool, default=True
         Whether shortcuts to the class, which are not content, are removed.
     """

@@ -22,7 +22,7 @@ class Masked(Proxy):
     Parameters
     ----------
     share : float in (0, 1), default=0.6
-        Of the blocks that are hidden.
+        Share of the blocks that are hidden.
     block : int, default=8
         Side of a block, pixels.
 

@@ -218,7 +218,7 @@ class SimulatedRefiner(TorchEstimator):
         y : array-like of int, shape (n_samples, *spatial)
             Their labels.
         random_state : int, RandomState, Generator or None, default=None
-            Of the textures.
+            Seed of the textures.
 
         Returns
         -------

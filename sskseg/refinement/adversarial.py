@@ -85,7 +85,7 @@ def self_regularization(refined: Tensor, images: Tensor, conditioning: Tensor) -
     ----------
     refined, images : Tensor of shape (batch, 1, *spatial)
     conditioning : Tensor of shape (batch, 3, *spatial)
-        Of `sskseg.simulation.label_conditioning`.
+        Output of `sskseg.simulation.label_conditioning`.
 
     Returns
     -------
@@ -174,7 +174,7 @@ def train_refiner(
     settings : LoopSettings
         Its learning rate is the discriminator's.
     weight : float
-        Of the self-regularization.
+        Weight of the self-regularization.
     rng : numpy.random.Generator
     monitor : callable
         ``monitor(step)`` returns scores for the history, ``monitor.should_stop`` whether to end;

@@ -16,7 +16,7 @@ class ReliabilityDisplay(Display):
     Parameters
     ----------
     n_pixels, probability, frequency : ndarray of shape (n_bins,)
-        As returned by `sskseg.metrics.reliability_curve`.
+        Bins, as returned by `sskseg.metrics.reliability_curve`.
     calibration_error : float
         Expected calibration error.
     name : str, default=None

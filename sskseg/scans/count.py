@@ -52,7 +52,7 @@ class ScanResult:
     destination : Path or str
         A URL is a str.
     storage_options : dict, default=None
-        Of a URL, as `count_scan` takes them.
+        Options of a URL, as `count_scan` takes them.
     """
 
     n_objects: int

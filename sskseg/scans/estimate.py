@@ -31,7 +31,7 @@ class ScanPlan:
     Parameters
     ----------
     shape : tuple of int
-        Of the scan, pixels.
+        Size of the scan in pixels.
     predict_shape, block_shape, halo, network_halo : tuple of int
         Blocks that the network predicts, blocks that are split into objects, and what each reads
         beyond them. With ``method="contours"`` the network reads each block with its `halo`, and
@@ -86,7 +86,7 @@ def plan_scan(
         Whether to process one block, in the middle of those that the mask leaves, to estimate the
         time. What it writes goes to a temporary folder, which is removed.
     storage_options : dict, default=None
-        Of a URL, as in `open_scan`.
+        Options of a URL, as in `open_scan`.
 
     Returns
     -------

@@ -17,7 +17,7 @@ class Grid:
     Parameters
     ----------
     shape : tuple of int
-        Of the scan, pixels.
+        Size of the scan in pixels.
     core : tuple of int
         Pixels of a block along each axis; blocks at the end may have others.
     halo : tuple of int

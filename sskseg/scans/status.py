@@ -52,7 +52,7 @@ def scan_status(
     destination : str or path-like
         A path or a URL.
     storage_options : dict, default=None
-        Of a URL, as in `open_scan`.
+        Options of a URL, as in `open_scan`.
 
     Returns
     -------

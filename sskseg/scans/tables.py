@@ -22,9 +22,9 @@ def density_map(
     Parameters
     ----------
     table : pandas.DataFrame
-        With centroids in units of `spacing`.
+        Table with centroids in units of `spacing`.
     shape : tuple of int
-        Of the scan, pixels.
+        Size of the scan in pixels.
     grid : sequence of float
         Size of a cell of the grid, in units of `spacing`.
     spacing : sequence of float, default=None

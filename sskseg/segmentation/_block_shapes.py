@@ -36,7 +36,7 @@ def block_sizes(
     n_channels : int
         Of the scan.
     shape : tuple of int
-        Of the scan, pixels; sections first where they are consecutive.
+        Size of the scan in pixels. Consecutive sections are the first axis.
     wanted : tuple of int, default=None
         Pixels of a block, about; None is as many as the network takes in 4 GB. Where the halo does
         not cover the receptive field, blocks are the tiles of `predict`.

@@ -438,8 +438,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         Returns
         -------
         probabilities : ndarray of float32 or list of ndarray
-            Of the foreground, shape (n_samples, *spatial); with ``target="classes"`` of each
-            class, shape (n_samples, *spatial, n_classes).
+            Probabilities of the foreground, shape (n_samples, *spatial). With
+            ``target="classes"``, those of each class, shape (n_samples, *spatial, n_classes).
         """
         return self._predict(X, positions, probability)
 
@@ -500,7 +500,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         positions : array-like of int, shape (n_samples,), default=None
             As in `fit`.
         sample_weight : array-like of shape (n_samples,), default=None
-            Of the mean.
+            Weights of the mean.
 
         Returns
         -------
@@ -531,7 +531,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         Parameters
         ----------
         shape : tuple of int
-            Of the scan, pixels; sections first where they are consecutive.
+            Size of the scan in pixels. Consecutive sections are the first axis.
         wanted : tuple of int, default=None
             Pixels of a block, about; None is as many as the network takes in 4 GB.
 
@@ -616,7 +616,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         Returns
         -------
         indices : ndarray of shape (n,), int
-            Of samples of X, the best first.
+            Indices of samples of X, the best one first.
 
         Raises
         ------

@@ -176,9 +176,9 @@ class CellSimulator:
         X : ndarray of float32, shape (n, height, width)
         y : ndarray of int32, shape (n, height, width)
         contours : list of list of ndarray of float, shape (64, 2)
-            For each image one polygon per cell, row and column, in the order of the labels 1, 2,
-            ... Pixels inside have this label, or that of a cell on top. Polygons may extend beyond
-            the image.
+            A list for each image, with the polygon of each cell in the order of the labels 1, 2,
+            ... The columns are row and column of its points. Pixels inside have this label, or that
+            of a cell on top. Polygons may extend beyond the image.
 
         Raises
         ------

@@ -110,7 +110,7 @@ def fill_outlines(outlines: Outlines, shape: Sequence[int]) -> Filling:
     ----------
     outlines : Outlines
     shape : tuple of 2 ints
-        Of the image.
+        Size of the image in pixels.
 
     Returns
     -------

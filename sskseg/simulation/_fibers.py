@@ -56,7 +56,7 @@ def snap_to_fibers(fibers: Fibers, points: np.ndarray) -> np.ndarray:
     ----------
     fibers : Fibers
     points : ndarray of shape (n, ndim)
-        In units of the tissue.
+        Coordinates in units of the tissue.
 
     Returns
     -------

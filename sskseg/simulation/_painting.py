@@ -26,7 +26,7 @@ def draw_cells(
     radii : ndarray of shape (n,)
         Pixels.
     shape : tuple of int
-        Of the image.
+        Size of the image in pixels.
     separation : float
         As in `place_apart`.
     brightness : callable

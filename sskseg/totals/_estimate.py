@@ -115,7 +115,7 @@ def estimate_total(
         Nominal coverage. Few audits with rare and large errors cover less; read
         ``TotalEstimate.coverage`` beside it.
     random_state : int or None, default=0
-        Of the bootstrap.
+        Seed of the bootstrap.
 
     Returns
     -------

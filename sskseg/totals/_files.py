@@ -33,7 +33,7 @@ def write_audit(
         Its tiles have the columns of `count_tiles`, and ``image``, the position in `images`, if
         there are several.
     images : sequence of arrays of shape (*spatial[, n_channels])
-        Of numpy, dask or zarr; only the tiles are read.
+        Arrays of numpy, dask or zarr. Only the tiles are read.
     folder : str or path-like
         Made if it does not exist; must hold no plan yet.
     margin : int, default=16
@@ -112,7 +112,7 @@ def read_audit(
     Parameters
     ----------
     folder : str or path-like
-        Of `write_audit`.
+        Folder that `write_audit` wrote.
     annotations : str or path-like, default=None
         Folder of label images or points (tables or ROIs) with the names of the images, or a CSV
         file with columns ``name`` and ``count``, which are counts in the frame; None is

@@ -26,9 +26,9 @@ class GroupComparison:
         Names, in the order of their first animal.
     n_animals : tuple of two int
     ratio : float
-        Of geometric means.
+        Ratio of geometric means.
     interval : tuple of float
-        Of `ratio`.
+        Confidence interval of `ratio`.
     p_value : float
         Two-sided, of `method`, on logarithms.
     method : {"welch", "permutation"}
@@ -37,7 +37,7 @@ class GroupComparison:
         Share of the variance between animals of a group that counting causes; the rest is between
         animals.
     standard_error : float
-        Of the logarithm of `ratio`.
+        Standard error of the logarithm of `ratio`.
     one_more_animal : float
         Expected `standard_error` with another animal in each group.
     one_more_audit : float
@@ -112,9 +112,9 @@ def compare_groups(
         there are more. With few animals the permutation test cannot reach a small p: 0.1 at least
         with three animals in each group, 0.029 with four.
     confidence : float in (0, 1), default=0.95
-        Of the interval, which is Welch's with both methods.
+        Confidence level of the interval, which is Welch's with both methods.
     random_state : int or None, default=0
-        Of random permutations.
+        Seed of random permutations.
 
     Returns
     -------

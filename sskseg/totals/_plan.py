@@ -21,7 +21,7 @@ class AuditPlan:
     tiles : pandas.DataFrame
         All tiles, as given.
     probability : ndarray of shape (n_tiles,)
-        Of each tile in one draw; 0 in the certainty stratum.
+        Probability of each tile in one draw; 0 in the certainty stratum.
     draws : ndarray of int of shape (k,)
         Indices of the tiles drawn, with replacement: a tile may occur more than once. Ascending.
     certain : ndarray of int

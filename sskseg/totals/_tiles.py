@@ -36,7 +36,7 @@ def count_tiles(
         first has the counts that are corrected; the others, of other thresholds, orientations or
         networks, say where counts disagree.
     shape : sequence of int
-        Of the image, pixels along its two or three spatial axes.
+        Size of the image in pixels along its two or three spatial axes.
     tile : int or sequence of int
         Size of a tile along each axis, pixels.
     spacing : sequence of float, default=None

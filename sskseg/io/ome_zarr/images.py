@@ -71,19 +71,20 @@ def write_ome_zarr(
     path : str or path-like
         A new folder, whose suffix is .zarr, such as ``cells.ome.zarr``.
     image : ndarray, dask array or Scan
-        Of dask, and of the scan that `sskseg.scans.open_scan` opened, each block is read once, and
-        memory holds a few of them.
+        Image to write. Each block of a dask array, or of a scan that `sskseg.scans.open_scan`
+        opened, is read once, and only a few blocks are in memory.
     axes : str, default=None
-        Of "t", "c", "z", "y" and "x", one letter for each axis of `image`, in its order; None:
-        those of the scan, or "yx", "zyx" or "zyxc". They are stored in the order t, c, z, y, x.
+        One letter for each axis of `image`, in its order: "t", "c", "z", "y" or "x". None: the axes
+        of the scan, or "yx", "zyx" or "zyxc". They are stored in the order t, c, z, y, x.
     spacing : sequence of float, default=None
-        Size of a pixel along z, y and x, as many as there are; None: that of the scan, or 1.
+        Size of a pixel along each of the axes z, y and x that `image` has. None is that of the
+        scan, or 1.
     unit : str, default=None
-        Of `spacing`, such as "micrometer"; without `spacing` that of the scan.
+        Unit of `spacing`, such as "micrometer". Without `spacing`, that of the scan.
     labels : ndarray, dask array or dict of them by name, default=None
-        As `write_ome_zarr_labels` takes them; without a name they are "objects".
+        Labels, as `write_ome_zarr_labels` takes them. An array is named "objects".
     version : {"0.5", "0.4"}, default="0.5"
-        Of OME-Zarr: 0.5 in Zarr 3, or 0.4 in Zarr 2, for programs that do not read 0.5.
+        Version of OME-Zarr: 0.5 in Zarr 3, or 0.4 in Zarr 2, for programs that do not read 0.5.
 
     Returns
     -------

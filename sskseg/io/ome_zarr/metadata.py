@@ -74,9 +74,9 @@ def axes_metadata(axes: Sequence[str], unit: str | None) -> list[dict[str, str]]
     Parameters
     ----------
     axes : sequence of str
-        Of "t", "c", "z", "y" and "x".
+        Names of axes, of "t", "c", "z", "y" and "x".
     unit : str or None
-        Of the spatial axes.
+        Unit of the spatial axes.
 
     Returns
     -------

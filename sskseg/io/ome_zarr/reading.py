@@ -54,7 +54,7 @@ def open_label_image(
         Of labels, ``scan.zarr:/labels/nuclei``, or of an image, a group of labels or the
         destination of `count_scan` that holds one image of labels; or a URL of one of these.
     storage_options : dict, default=None
-        Of a URL, as in `open_scan`.
+        Options of a URL, as in `open_scan`.
 
     Returns
     -------

@@ -81,7 +81,7 @@ def read_rois(
     Returns
     -------
     names : list of str
-        As given, or the names in the file.
+        Names as given, or those in the file.
     rois : list of Rois, or None
         The regions of each image. None is an image without a file.
 

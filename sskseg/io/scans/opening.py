@@ -56,21 +56,23 @@ def open_scan(
         the order of the numbers in their names. A group of labels of OME-Zarr is opened if it holds
         one image. OME-Zarr and zarr may be in an object store, ``s3://bucket/scan.zarr``.
     level : int, default=0
-        Of the resolution pyramid; 0 is the finest, and the only one of nd2, CZI, LIF and bioio.
+        Level of the resolution pyramid. 0 is the finest, and the only one of nd2, CZI, LIF and
+        bioio.
     axes : str, default=None
-        Of "z", "y", "x" and "c", one letter for each axis in the file; None: as the file defines
-        them, or "yx" and "zyx" where it does not. "t" and other axes must have length 1.
+        One letter for each axis in the file: "z", "y", "x" or "c". None: as the file defines them,
+        or "yx" and "zyx" if it does not. "t" and other axes must have length 1.
     spacing : sequence of float, default=None
-        Of the spatial axes; None: as the file defines it (OME-Zarr, OME-TIFF, what ImageJ writes,
-        files of microscopes), 1 where it does not. Axes in other units are converted to that of x.
+        Size of a pixel along the spatial axes. None: as the file defines it (OME-Zarr, OME-TIFF,
+        files of ImageJ and of microscopes), or 1 if it does not. Axes in other units are converted
+        to that of x.
     unit : str, default=None
-        Of `spacing`. Where `spacing` is None, the spacing of the file is converted to it; None: the
-        unit of the file.
+        Unit of `spacing`. If `spacing` is None, the spacing of the file is converted to this unit.
+        None is the unit of the file.
     chunks : int, tuple or "auto", default="auto"
-        Of the lazy array where the file has none; see `dask.array.from_array`.
+        Chunks of the lazy array if the file has none; see `dask.array.from_array`.
     storage_options : dict, default=None
-        Of a URL: options of the file system of fsspec, such as ``endpoint_url``, ``key`` and
-        ``secret`` of s3. What is not given comes from the environment.
+        For a URL: options of the file system of fsspec, such as ``endpoint_url``, ``key`` and
+        ``secret`` of s3. Other options come from the environment.
 
     Returns
     -------

@@ -18,7 +18,7 @@ class Scan:
     data : dask array
         Axes in the order of `axes`; channels last.
     axes : str
-        Of "z", "y", "x" and "c", one letter for each axis.
+        One letter for each axis: "z", "y", "x" or "c".
     spacing : tuple of float
         Size of a pixel along each spatial axis, in `unit`; 1 where it is unknown.
     unit : str or None
@@ -27,7 +27,7 @@ class Scan:
     channels : tuple of str, default=()
         Names of the channels, where a file of a vendor defines them.
     storage_options : dict, default=None
-        With which a URL was opened.
+        Options with which a URL was opened.
     """
 
     data: Any

@@ -83,7 +83,7 @@ def choose_methods(methods: list[SemiSupervisedMethod] | str, data: TrainingData
     Parameters
     ----------
     methods : "auto" or list of SemiSupervisedMethod
-        As `check_methods` returns it.
+        Methods, as `check_methods` returns them.
     data : TrainingData
         Without the labels of the validation set, whose samples do not count.
 

@@ -34,11 +34,11 @@ class Consistency(TeacherMethod):
     Parameters
     ----------
     confidence : float, default=0.9
-        Of the teacher's probabilities.
+        Minimum of the teacher's probabilities.
     dropout : float, default=0.5
         Share of the features that is dropped.
     weight : float, default=1.0
-        Of this loss, beside the supervised one.
+        Weight of this loss, relative to the supervised one.
     teacher_start : float, default=0.1
         Share of the training after which there is a teacher.
 

@@ -21,7 +21,7 @@ class MeanTeacher(TeacherMethod):
     ramp_up : float, default=0.4
         Share of the training in which the weight rises, as ``exp(-5 (1 - progress / ramp_up)**2)``.
     weight : float, default=1.0
-        Of this loss, beside the supervised one.
+        Weight of this loss, relative to the supervised one.
     teacher_start : float, default=0.1
         Share of the training after which there is a teacher.
 

@@ -49,7 +49,8 @@ class PseudoLabeling:
     context : int or None
         Sections on each side that resemble the one between them; None: not known, or independent.
     first_probabilities : list of ndarray, or None
-        Of a network that knows the labeled pixels only: they err as those of new images do.
+        Probabilities of a network that was trained on labeled pixels only. They err as those of new
+        images do.
     seconds : list of float
         Duration of each round.
     """
@@ -132,7 +133,7 @@ class PseudoLabeling:
         keep_probabilities : bool, default=True
             False: the result has none, and memory holds those of a few sections.
         confidence : float, default=None
-            Of `uncertain` in the result.
+            Minimum confidence; pixels below it are `uncertain` in the result.
 
         Returns
         -------
