@@ -243,9 +243,17 @@ def _scan(command):
         help="mask image, of the size of the scan or coarser; nothing is counted where it is 0",
     )
     command.add_argument("--intensity", action="store_true", help="measure intensities of objects")
+    _zarr_format(command)
     command.add_argument(
         "--fresh", action="store_true", help="start from scratch instead of resuming"
     )
+
+
+def _zarr_format(command):
+    command.add_argument(
+        "--zarr-format", type=int, choices=(2, 3), default=3,
+        help="version of Zarr: 2 for programs that do not read 3 (default: 3)",
+    )  # fmt: skip
 
 
 def _totals(command):

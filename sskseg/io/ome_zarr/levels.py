@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate, product
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,25 @@ _MAX_CHUNK_BYTES = 2**24
 _MAX_BLOCK_BYTES = 2**22  # of a coarse level, unless it is one chunk; it reads 4 or 8 times as many
 
 Region = tuple[slice, ...]
+
+
+class Codec(NamedTuple):
+    """A codec of Blosc, which programs that read Zarr know.
+
+    Parameters
+    ----------
+    name : str
+    level : int
+    shuffle : bool
+        Whether the first bytes of all pixels come first, then the second ones.
+    """
+
+    name: Literal["zstd", "lz4"] = "zstd"
+    level: int = 5
+    shuffle: bool = True
+
+
+_ZSTD = Codec()
 
 
 def write_pyramid(
@@ -49,28 +68,46 @@ def write_pyramid(
         return block.astype(dtype, copy=False)
 
     sides = choose_chunks(shapes[0], chunks[0], dtype, source)
-    array = _create_level(group, 0, axes, shape=shapes[0], chunks=sides, dtype=dtype)
+    array = create_array(group, "0", axes, shape=shapes[0], chunks=sides, dtype=dtype)
     write_finest(array, source, convert)
     for level in range(1, len(shapes)):
         fine, sides = array, choose_chunks(shapes[level], chunks[level], dtype)
-        array = _create_level(group, level, axes, shape=shapes[level], chunks=sides, dtype=dtype)
+        array = create_array(
+            group, str(level), axes, shape=shapes[level], chunks=sides, dtype=dtype
+        )
         write_blocks(array, coarser(fine, level))
 
 
-def _create_level(group, level, axes, **shared):
-    """Create the array of a level, as the version of its group requires it."""
+def create_array(
+    group: Any, name: str, axes: Sequence[str], codec: Codec = _ZSTD, **shared: Any
+) -> Any:
+    """Create an array, as the version of its group requires it.
+
+    Parameters
+    ----------
+    group : zarr.Group
+    name : str
+    axes : sequence of str
+        Their names; Zarr 2 has none.
+    codec : Codec, default=zstd
+    **shared
+        Shape, chunks and dtype, as both versions take them.
+
+    Returns
+    -------
+    zarr.Array
+    """
     if group.metadata.zarr_format == 3:
         from zarr.codecs import BloscCodec
 
-        codec: Any = BloscCodec(cname="zstd", clevel=5, shuffle="shuffle")
-        return group.create_array(
-            str(level), compressors=codec, dimension_names=tuple(axes), **shared
-        )
+        shuffle: Any = "shuffle" if codec.shuffle else "noshuffle"
+        blosc: Any = BloscCodec(cname=codec.name, clevel=codec.level, shuffle=shuffle)
+        return group.create_array(name, compressors=blosc, dimension_names=tuple(axes), **shared)
     from numcodecs import Blosc
 
-    codec = Blosc(cname="zstd", clevel=5, shuffle=Blosc.SHUFFLE)
+    blosc = Blosc(cname=codec.name, clevel=codec.level, shuffle=int(codec.shuffle))
     separator = {"name": "v2", "separator": "/"}  # nested folders, which version 0.4 requires
-    return group.create_array(str(level), compressors=codec, chunk_key_encoding=separator, **shared)
+    return group.create_array(name, compressors=blosc, chunk_key_encoding=separator, **shared)
 
 
 def choose_chunks(
