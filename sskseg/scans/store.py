@@ -19,7 +19,7 @@ from .plan import Plan
 
 _MAX_CHUNK = {2: (512, 512), 3: (128, 128, 128)}  # pixels of a chunk on disk
 _MAX_CHUNK_OF_SECTIONS = (16, 512, 512)
-_LABEL_CODEC = Codec("zstd", level=3, shuffle=False)  # smaller and faster than with shuffle
+_LABEL_CODEC = Codec("zstd", level=1, shuffle=False)  # smaller and faster than with shuffle
 _PROBABILITY_CODEC = Codec("lz4")  # they hardly compress: the fastest one
 TABLES = ("objects.parquet", "objects.csv")
 _ENTRIES = {"objects": ("objects", "edges", "sums")}  # of a task in the ledger; else one

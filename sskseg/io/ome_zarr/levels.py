@@ -16,11 +16,11 @@ Region = tuple[slice, ...]
 
 
 class Codec(NamedTuple):
-    """A codec of Blosc, which programs that read Zarr know.
+    """A codec of Zarr 2 and 3.
 
     Parameters
     ----------
-    name : str
+    name : {"zstd", "lz4"}
     level : int
     shuffle : bool
         Whether the first bytes of all pixels come first, then the second ones.
@@ -29,6 +29,22 @@ class Codec(NamedTuple):
     name: Literal["zstd", "lz4"] = "zstd"
     level: int = 5
     shuffle: bool = True
+
+    def of_format(self, zarr_format: int) -> Any:
+        """Return the codec that `zarr.Group.create_array` takes.
+
+        It is one of Blosc, which old programs know, too. In Zarr 3, zstd without shuffle is faster.
+        """
+        if zarr_format == 2:
+            from numcodecs import Blosc
+
+            return Blosc(cname=self.name, clevel=self.level, shuffle=int(self.shuffle))
+        from zarr.codecs import BloscCodec, ZstdCodec
+
+        if self.name == "zstd" and not self.shuffle:
+            return ZstdCodec(level=self.level)
+        shuffle: Any = "shuffle" if self.shuffle else "noshuffle"
+        return BloscCodec(cname=self.name, clevel=self.level, shuffle=shuffle)
 
 
 _ZSTD = Codec()
@@ -97,17 +113,12 @@ def create_array(
     -------
     zarr.Array
     """
-    if group.metadata.zarr_format == 3:
-        from zarr.codecs import BloscCodec
-
-        shuffle: Any = "shuffle" if codec.shuffle else "noshuffle"
-        blosc: Any = BloscCodec(cname=codec.name, clevel=codec.level, shuffle=shuffle)
-        return group.create_array(name, compressors=blosc, dimension_names=tuple(axes), **shared)
-    from numcodecs import Blosc
-
-    blosc = Blosc(cname=codec.name, clevel=codec.level, shuffle=int(codec.shuffle))
+    zarr_format = group.metadata.zarr_format
+    shared["compressors"] = codec.of_format(zarr_format)
+    if zarr_format == 3:
+        return group.create_array(name, dimension_names=tuple(axes), **shared)
     separator = {"name": "v2", "separator": "/"}  # nested folders, which version 0.4 requires
-    return group.create_array(name, compressors=blosc, chunk_key_encoding=separator, **shared)
+    return group.create_array(name, chunk_key_encoding=separator, **shared)
 
 
 def choose_chunks(
