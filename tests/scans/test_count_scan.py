@@ -373,7 +373,8 @@ def test_labels_probabilities_and_tables_are_written(components, plane, tmp_path
         components, scan, tmp_path / "out", block_shape=64, keep_probabilities=True
     )  # fmt: skip
     probability = zarr.open_array(tmp_path / "out" / "probabilities")[:]
-    assert np.array_equal(probability, components[:-1].transform(plane[None])[0])
+    # Each worker computes with one thread: sums in another order differ in the last bit.
+    assert np.allclose(probability, components[:-1].transform(plane[None])[0], rtol=0, atol=1e-6)
     again = open_scan(tmp_path / "out" / "labels")
     assert (again.axes, again.spacing, again.unit) == ("yx", (0.5, 2.0), "micrometer")
     assert np.array_equal(again.data.compute(), found.labels.compute())
