@@ -124,10 +124,13 @@ def test_others_take_over_from_a_shard_that_was_killed(
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
 @pytest.mark.parametrize("kill", [("predict", -1), ("join", -1), ("write", 2)])
 def test_a_shard_takes_over_in_zarr_2(start, model, scan, tmp_path, monkeypatch, kill):
+    """Each block writes four files of an array."""
+    monkeypatch.setattr("sskseg.scans.store._MAX_CHUNK", {2: (15, 15)})
     options = {**OPTIONS, "zarr_format": 2}
     count_scan(model, scan, tmp_path / "whole", **options)
     out = tmp_path / "out"
-    assert exit_code(start(out, (0, 2), zarr_format=2, kill=kill)) == -signal.SIGKILL
+    killed = start(out, (0, 2), zarr_format=2, chunks=(15, 15), kill=kill)
+    assert exit_code(killed) == -signal.SIGKILL
     monkeypatch.setattr(heartbeats, "LOST_AFTER", 0.5)
     count_scan(model, scan, out, shard=(1, 2), **options)
     assert content(out) == content(tmp_path / "whole")
