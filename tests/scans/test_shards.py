@@ -71,14 +71,16 @@ def content(folder):
 @pytest.fixture
 def start(model, scan, tmp_path):
     """Start a shard as a process of its own; all end with the test."""
-    job, running = tmp_path / "job", []
+    running = []
     # Processes are forked from one that has imported everything, where there is such a thing.
     context = get_context("spawn" if sys.platform == "win32" else "forkserver")
     if sys.platform != "win32":
         context.set_forkserver_preload(PRELOADED)
 
     def start(destination, shard, zarr_format=3, **options):
-        joblib.dump((model, scan.compute(), {**OPTIONS, "zarr_format": zarr_format}), job)
+        job = tmp_path / f"job{zarr_format}"
+        if not job.exists():
+            joblib.dump((model, scan.compute(), {**OPTIONS, "zarr_format": zarr_format}), job)
         arguments = job, destination, shard, torch.get_num_threads()
         process = context.Process(target=run, args=arguments, kwargs=options)
         process.start()
