@@ -197,6 +197,7 @@ def _convert(command):
         help="folder for the results, or the file of one image, such as cell.geojson",
     )  # fmt: skip
     _background(command)
+    _zarr_format(command)
     group = command.add_argument_group("for labels in an OME-Zarr image (--to ome-zarr)")
     group.add_argument("--image", help="the image, such as scan.ome.zarr or plate.zarr:/A/1/0")
     group.add_argument("--name", help="name of the labels (default: objects)")
@@ -265,9 +266,17 @@ def _scan(command):
         help="mask image, of the size of the scan or coarser; nothing is counted where it is 0",
     )
     command.add_argument("--intensity", action="store_true", help="measure intensities of objects")
+    _zarr_format(command)
     command.add_argument(
         "--fresh", action="store_true", help="start from scratch instead of resuming"
     )
+
+
+def _zarr_format(command):
+    command.add_argument(
+        "--zarr-format", type=int, choices=(2, 3),
+        help="version of Zarr: 2 for programs that do not read 3 (default: 3)",
+    )  # fmt: skip
 
 
 def _totals(command):

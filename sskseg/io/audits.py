@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import ndimage
 
+from ..morphology import label_components
 from .atomic import atomic_path
 from .labels import read_labels
 from .points import read_points
+from .rois import read_rois
 from .tables import read_table
 
 
@@ -50,23 +54,58 @@ def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def read_marks(
-    folder: str | os.PathLike[str], names: list[str], spatial_ndim: int
+    folder: str | os.PathLike[str], images: Sequence[Path], spatial_ndim: int
 ) -> list[np.ndarray | None]:
-    """Read label images, or else points, of the images of the names.
+    """Read where a person found objects: centroids of label images and regions, or points.
 
     Parameters
     ----------
     folder : str or path-like
-        Label images are TIFF or PNG files; tables and files of regions hold points.
-    names : list of str
+        Label images (TIFF or PNG), tables of points, or files of regions, which may have areas and
+        points. If 1 is the only positive value of all label images, they are masks, and each
+        connected component is an object.
+    images : sequence of Path
+        Of `write_tile`.
     spatial_ndim : {2, 3}
 
     Returns
     -------
-    list of ndarray or None
-        For each name a label image, points of shape (k, spatial_ndim), or None without either.
+    list of ndarray of shape (k, spatial_ndim) or None
+        Of each image; None without annotations.
     """
-    path = Path(folder)
-    if any(file.suffix.lower() in (".tif", ".tiff", ".png") for file in path.glob("*")):
-        return list(read_labels(path, names, spatial_ndim=spatial_ndim)[1])
-    return list(read_points(path, names, spatial_ndim=spatial_ndim)[1])
+    path, names = Path(folder), [image.stem for image in images]
+    suffixes = {file.suffix.lower() for file in path.glob("*")}
+    if suffixes & {".tif", ".tiff", ".png"}:
+        return _centroids_of_all(read_labels(path, names, spatial_ndim=spatial_ndim)[1])
+    if suffixes & {".csv", ".tsv", ".txt"}:
+        return list(read_points(path, names, spatial_ndim=spatial_ndim)[1])
+    shapes = [_shape(image)[:spatial_ndim] for image in images]
+    rois = read_rois(path, shapes, names, spatial_ndim=spatial_ndim)[1]
+    return [None if each is None else _of_regions(each) for each in rois]
+
+
+def _shape(image):
+    import tifffile
+
+    with tifffile.TiffFile(image) as file:
+        return file.series[0].shape
+
+
+def _of_regions(rois):
+    """Centroids of areas, and points."""
+    areas = [] if rois.labels is None else [_centroids(rois.labels)]
+    return np.concatenate([*areas, rois.points])
+
+
+def _centroids_of_all(labels):
+    is_mask = max((int(each.max(initial=0)) for each in labels if each is not None), default=0) == 1
+    return [
+        None if each is None else _centroids(label_components(each > 0) if is_mask else each)
+        for each in labels
+    ]
+
+
+def _centroids(labels):
+    numbers = np.unique(labels[labels > 0])
+    centroids = ndimage.center_of_mass(labels > 0, labels, numbers)
+    return np.array(centroids).reshape(-1, labels.ndim)

@@ -88,6 +88,7 @@ def count_scan(
     mask: Any = None,
     n_workers: int | None = None,
     shard: tuple[int, int] | None = None,
+    zarr_format: int = 3,
     verbose: bool = False,
     storage_options: Mapping[str, Any] | None = None,
 ) -> ScanResult:
@@ -104,7 +105,7 @@ def count_scan(
         and counter have ``sections="consecutive"``, the first axis is that of the sections.
     destination : str or path-like
         A folder, or a URL of an object store such as ``s3://bucket/result``. It becomes an OME-Zarr
-        group of labels with a pyramid (NGFF 0.5) [1]_. The tables ``objects.parquet`` and
+        group of labels with a pyramid [1]_. The tables ``objects.parquet`` and
         ``objects.csv`` are beside the labels. If the scan has a unit, the first line of the CSV
         file contains it: ``area [micrometer^2]``.
     block_shape : tuple of int, default=None
@@ -149,6 +150,10 @@ def count_scan(
         process makes the same call, with a `destination` that all can write to. They share the
         blocks without a scheduler. If a process is killed, others take over its blocks. Each call
         returns the whole result. Not available with `client` or ``resume=False``.
+    zarr_format : {2, 3}, default=3
+        Version of Zarr that is written. 3 is OME-Zarr 0.5, with one file (a shard) for each block.
+        2 is OME-Zarr 0.4, for programs that do not read Zarr 3. It has no shards: each chunk, of at
+        most 512 x 512 pixels or 128 x 128 x 128 voxels, is a file. The voxels are the same.
     verbose : bool, default=False
         Whether to show a progress bar with voxels, voxels per second, blocks, objects so far, and
         the remaining time.
@@ -217,13 +222,13 @@ def count_scan(
     check_intensity(intensity)
     check_options(
         resume=resume, keep_probabilities=keep_probabilities, verbose=verbose,
-        skip_below=skip_below, n_workers=n_workers,
+        skip_below=skip_below, n_workers=n_workers, zarr_format=zarr_format,
     )  # fmt: skip
     one_of = check_shard(shard, client, resume)
     plan_run = partial(
         _plan_run, estimator, scan, block_shape, halo, memory=worker_memory(client, n_workers),
         mask=mask, skip_below=skip_below, keep_probabilities=keep_probabilities,
-        intensity=bool(intensity),
+        intensity=bool(intensity), zarr_format=zarr_format,
     )  # fmt: skip
     plan = plan_run(Ledger(storage).run() if resume else {})
     run = fingerprint(plan, estimator)

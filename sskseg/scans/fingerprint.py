@@ -45,6 +45,7 @@ def fingerprint(plan: Plan, estimator: Pipeline) -> dict[str, str]:
         "mask": "None" if plan.mask is None else tokenize(plan.mask),
         "keep_probabilities": str(plan.keep_probabilities),
         "intensity": str(plan.intensity),
+        "zarr_format": str(plan.zarr_format),
         **versions(),
     }
 

@@ -9,13 +9,14 @@ from itertools import chain
 import numpy as np
 
 from ..io.ome_zarr.metadata import (
+    OME_VERSIONS,
     axes_metadata,
     multiscales,
     set_attributes,
     transformations,
 )
 from ..io.ome_zarr.pyramid import pyramid_levels
-from ..io.scans import image_group
+from ..io.scans import ZARR_METADATA, image_group
 from ..io.storage import Storage, relative_place
 from .checkpoints import MAX_REQUESTS, Ledger
 from .plan import Plan
@@ -116,14 +117,14 @@ def remove(storage: Storage) -> None:
         storage.remove_all(f"ledger/{name}")
     for name in ("labels", "probabilities", "cores"):
         storage.remove_all(name)
-    for name in ("zarr.json", *TABLES):
+    for name in (*ZARR_METADATA, *TABLES):
         storage.remove(name)
     storage.remove_all("ledger")
 
 
 def _write_metadata(plan, storage):
-    """Write the metadata of NGFF 0.5: a group of labels that holds one image of labels, with the
-    size of a pixel at each level of its pyramid."""
+    """Write the metadata of NGFF: a group of labels that holds one image of labels, with the size
+    of a pixel at each level of its pyramid."""
     import zarr
 
     # Without a translation: a coarse pixel is the first of the fine ones, at its center.
@@ -131,19 +132,22 @@ def _write_metadata(plan, storage):
         transformations(np.array(plan.scan.spacing) * factor)
         for _, factor in pyramid_levels(plan.shape)
     ]
-    axes = axes_metadata(plan.axes, plan.scan.unit)
+    axes, version = axes_metadata(plan.axes, plan.scan.unit), OME_VERSIONS[plan.zarr_format]
     labels = {
-        "multiscales": multiscales("labels", axes, levels, "0.5"),
-        "image-label": _image_label(plan.scan, storage),
+        "multiscales": multiscales("labels", axes, levels, version),
+        "image-label": _image_label(plan.scan, storage, version),
     }
     with storage.explained():
         for path, content in (("", {"labels": ["labels"]}), ("labels", labels)):
-            group = zarr.open_group(storage.zarr(), path=path, mode="a")
-            set_attributes(group, "0.5", content)
+            group = zarr.open_group(
+                storage.zarr(), path=path, mode="a", zarr_format=plan.zarr_format
+            )
+            set_attributes(group, version, content)
 
 
-def _image_label(scan, storage):
+def _image_label(scan, storage, version):
     """Name the image of the labels, where it is an image of OME-Zarr, by its relative path."""
+    own = {"version": version} if version == "0.4" else {}
     image = image_group(scan)
     path = None if image is None else relative_place(image, f"{storage.place}/labels")
-    return {} if path is None else {"source": {"image": path}}
+    return own if path is None else {**own, "source": {"image": path}}

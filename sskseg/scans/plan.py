@@ -53,7 +53,7 @@ class Plan:
         in images, these are the blocks of `grid` with their halo.
     skip_below : float or None
     mask : array or None
-    keep_probabilities, intensity : bool
+    keep_probabilities, intensity, zarr_format : bool, bool, int
         As `count_scan` takes them.
     """
 
@@ -67,6 +67,7 @@ class Plan:
     mask: Any = None
     keep_probabilities: bool = False
     intensity: bool = False
+    zarr_format: int = 3
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..io.ome_zarr.checks import smallest_dtype
+from ..io.ome_zarr.levels import Codec, create_array
 from ..io.ome_zarr.pyramid import pyramid_levels
 from ..io.storage import Storage
 from .boxes import Box, chunk_side
@@ -18,6 +19,8 @@ from .plan import Plan
 
 _MAX_CHUNK = {2: (512, 512), 3: (128, 128, 128)}  # pixels of a chunk on disk
 _MAX_CHUNK_OF_SECTIONS = (16, 512, 512)
+_LABEL_CODEC = Codec("zstd", level=1, shuffle=False)  # smaller and faster than with shuffle
+_PROBABILITY_CODEC = Codec("lz4")  # they hardly compress: the fastest one
 TABLES = ("objects.parquet", "objects.csv")
 _ENTRIES = {"objects": ("objects", "edges", "sums")}  # of a task in the ledger; else one
 
@@ -53,11 +56,11 @@ class Store:
         from zarr.errors import ContainsArrayError
 
         with self.storage.explained():
-            root = self._root()
+            root = self._root(plan)
             for name, options in arrays.items():
                 if name not in root:
                     with suppress(ContainsArrayError):  # another process has created it meanwhile
-                        root.create_array(name, dimension_names=plan.axes, **options)
+                        create_array(root, name, plan.axes, **options)
 
     def read(self, name: str, region: Box) -> np.ndarray:
         """Read a region of an array."""
@@ -113,7 +116,7 @@ class Store:
 
     def _has_labels(self, plan):
         with self.storage.explained():
-            root = self._root()
+            root = self._root(plan)
             return all(name in root for name in _label_arrays(plan, np.dtype(np.uint8)))
 
     def _has_checksum(self, name, region, crc):
@@ -126,12 +129,12 @@ class Store:
         except Exception:  # each codec raises its own for a chunk that is damaged
             return False
 
-    def _root(self):
+    def _root(self, plan):
         import zarr
         from zarr.errors import ContainsGroupError
 
         try:
-            return zarr.open_group(self.storage.zarr(), mode="a")
+            return zarr.open_group(self.storage.zarr(), mode="a", zarr_format=plan.zarr_format)
         except ContainsGroupError:  # another process has created it meanwhile
             return zarr.open_group(self.storage.zarr(), mode="r+")
 
@@ -165,23 +168,19 @@ def _label_arrays(plan: Plan, dtype: np.dtype) -> dict[str, dict[str, Any]]:
     arrays: dict[str, dict[str, Any]] = {}
     for level, (shape, _) in enumerate(pyramid_levels(plan.shape)):
         sides = chunks if level == 0 else tuple(np.minimum(chunks, shape).tolist())
-        shards = _shards(plan.grid.core, shape, sides)
         arrays[f"labels/{level}"] = {
-            "shape": shape, "chunks": sides, "shards": shards, "dtype": dtype
+            "shape": shape, "chunks": sides, "dtype": dtype, "codec": _LABEL_CODEC,
+            "shards": _shards(plan, plan.grid.core, shape, sides),
         }  # fmt: skip
     return arrays
 
 
 def _probability_arrays(plan: Plan) -> dict[str, dict[str, Any]]:
-    from zarr.codecs import BloscCodec
-
-    # Probabilities hardly compress: use the fastest codec.
-    codec = BloscCodec(cname="lz4", clevel=5, shuffle="shuffle", typesize=4)
     chunks = _chunks(plan, plan.network_grid.core)
     options = {
         "shape": plan.shape, "chunks": chunks,
-        "shards": _shards(plan.network_grid.core, plan.shape, chunks),
-        "dtype": np.float32, "compressors": codec,
+        "shards": _shards(plan, plan.network_grid.core, plan.shape, chunks),
+        "dtype": np.float32, "codec": _PROBABILITY_CODEC,
     }  # fmt: skip
     return dict.fromkeys(plan.probability_arrays, options)
 
@@ -192,8 +191,13 @@ def _chunks(plan, block_shape):
     return tuple(map(chunk_side, block_shape, plan.shape, largest))
 
 
-def _shards(block_shape, shape, chunks):
-    """Shards of one block each: a file or object holds its chunks, which are still read singly."""
+def _shards(plan, block_shape, shape, chunks):
+    """Shards of one block each: a file or object holds its chunks, which are still read singly.
+
+    Zarr 2 has none. Then a block writes several files, which no other block writes.
+    """
+    if plan.zarr_format == 2:
+        return None
     sides = zip(block_shape, shape, chunks, strict=True)
     shards = tuple(-(-min(block, size) // chunk) * chunk for block, size, chunk in sides)
     return None if shards == chunks else shards

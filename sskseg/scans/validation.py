@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.exceptions import NotFittedError
-from sklearn.utils._param_validation import Interval, validate_parameter_constraints
+from sklearn.utils._param_validation import Interval, Options, validate_parameter_constraints
 
 from ..base import ImageEstimator
+from ..io.ome_zarr.metadata import OME_VERSIONS
 from ..io.scans import Scan, open_scan
 from ..io.storage import FileStorage, Storage, is_url, open_storage
 from ..preprocessing import PercentileScaler
@@ -25,6 +26,7 @@ _OPTIONS = {
     "verbose": ["boolean"],
     "skip_below": [Interval(Real, None, None, closed="neither"), None],
     "n_workers": [Interval(Integral, 1, None, closed="left"), None],
+    "zarr_format": [Options(Integral, {*OME_VERSIONS})],
 }
 
 
@@ -243,7 +245,8 @@ def check_options(**options: Any) -> None:
     Parameters
     ----------
     **options
-        ``resume``, ``keep_probabilities``, ``verbose``, ``skip_below``, ``n_workers``.
+        ``resume``, ``keep_probabilities``, ``verbose``, ``skip_below``, ``n_workers``,
+        ``zarr_format``.
 
     Raises
     ------

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from ..io import write_object_table
 from ..io.audits import read_csv, read_marks, write_tile
@@ -114,8 +113,8 @@ def read_audit(
     folder : str or path-like
         Folder that `write_audit` wrote.
     annotations : str or path-like, default=None
-        Folder of label images or points (tables or ROIs) with the names of the images, or a CSV
-        file with columns ``name`` and ``count``, which are counts in the frame; None is
+        Folder of label images, masks, points or ROIs with the names of the images, or a CSV file
+        with columns ``name`` and ``count``, which are counts in the frame; None is
         ``folder/annotations``, or without it ``folder/counts.csv``.
 
     Returns
@@ -135,14 +134,21 @@ def read_audit(
     frames = read_csv(path / _FRAMES)
     names = frames["name"].tolist()
     marks = path / "annotations" if annotations is None else Path(annotations)
-    if annotations is None and not marks.exists() and (path / _COUNTS).is_file():
+    if annotations is None and not (marks.is_dir() and any(marks.iterdir())):
         marks = path / _COUNTS
+    if not marks.exists():
+        raise FileNotFoundError(
+            f"{marks} does not exist: count the tiles in {path / 'images'}, and save label images, "
+            f"points or ROIs of the same names in {path / 'annotations'}, or counts in "
+            f"{path / _COUNTS}."
+        )
     if marks.is_file() and marks.suffix.lower() == ".csv":
         found = _counts_of(marks, names)
     else:
         axes = [a for a in "zyx" if a in frames]
         frame = frames[[*axes, *[f"{a}_stop" for a in axes]]].to_numpy()
-        every = read_marks(marks, names, len(axes))
+        files = [path / "images" / f"{name}.tif" for name in names]
+        every = read_marks(marks, files, len(axes))
         found = [_count_in(m, f) for m, f in zip(every, frame, strict=True)]
     lacking = [name for name, count in zip(names, found, strict=True) if count is None]
     if lacking:
@@ -178,14 +184,10 @@ def _counts_of(file, names):
     return [counts.get(name) for name in names]
 
 
-def _count_in(marks, frame):
-    """Count label images or points whose centroid lies in the frame; None stays None."""
-    if marks is None:
+def _count_in(points, frame):
+    """Count the points in the frame; None stays None."""
+    if points is None:
         return None
     ndim = len(frame) // 2
-    points = marks
-    if np.issubdtype(marks.dtype, np.integer):
-        numbers = np.unique(marks[marks > 0])
-        points = np.array(ndimage.center_of_mass(marks > 0, marks, numbers)).reshape(-1, ndim)
     index = np.floor(points + 0.5)
     return int(((index >= frame[:ndim]) & (index < frame[ndim:])).all(axis=1).sum())

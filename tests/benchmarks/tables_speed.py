@@ -1,5 +1,7 @@
 """Tables of speed and memory."""
 
+from itertools import product
+
 import numpy as np
 from page_tables import cells, grouped, markdown, only, table
 from tables_accuracy import ORIGIN
@@ -167,14 +169,15 @@ def scans_kills():
     names = {"threads": "1", "shards": "2 to 4 shards", "cluster": "2 workers of a cluster"}
     rows = cells("kill_shards")
     lines = []
-    for mode, name in names.items():
-        runs = [row for row in rows if row["mode"] == mode]
+    for mode, zarr_format in product(names, (3, 2)):
+        key = (mode, zarr_format)
+        runs = [row for row in rows if (row["mode"], row.get("zarr_format", 3)) == key]
         if runs:
             equal = sum(row["same_bytes"] for row in runs)
             kills = sum(row["kills"] for row in runs)
-            lines.append({**runs[-1], "processes": name, "runs": len(runs), "kills": kills,
-                          "equal": equal})  # fmt: skip
-    columns = {"processes": "processes", "runs": "runs", "`kill -9`": "kills"}
+            lines.append({**runs[-1], "processes": names[mode], "format": zarr_format,
+                          "runs": len(runs), "kills": kills, "equal": equal})  # fmt: skip
+    columns = {"processes": "processes", "Zarr": "format", "runs": "runs", "`kill -9`": "kills"}
     return markdown(lines, {**columns, "runs with equal bytes": "equal", **ORIGIN})
 
 

@@ -130,6 +130,10 @@ def test_convert_images_with_labels_to_ome_zarr(folder):
     assert sorted(path.name for path in out.iterdir()) == ["cell0.ome.zarr", "cell1.ome.zarr"]
     pixels = tifffile.imread(folder / "images" / "cell1.tif")
     assert np.array_equal(open_scan(out / "cell1.ome.zarr").data.compute(), pixels)
+    old = [*images, "--to", "ome-zarr", "--out", folder / "old", "--zarr-format", "2"]
+    assert run("convert", folder / "labels", *old) == 0
+    found = zarr.open(folder / "old" / "cell1.ome.zarr" / "0", mode="r", zarr_format=2)
+    assert np.array_equal(found[:], pixels)
 
 
 def test_convert_labels_into_an_ome_zarr_image(folder, capsys):
@@ -167,6 +171,8 @@ def test_convert_labels_into_an_ome_zarr_image(folder, capsys):
         (["--to", "tif", "--image", "a.zarr"], "--image is for --to ome-zarr, got --to tif."),
         (["--image", "a.zarr", "--out", "x"], "--out cannot be used with --image."),
         (["--to", "tif", "--out", "x", "--name", "a"], "--name cannot be used without --image."),
+        (["--to", "tif", "--out", "x", "--zarr-format", "2"], "--zarr-format is for new images"),
+        (["--image", "a.zarr", "--zarr-format", "2"], "--zarr-format is for new images"),
         (["--image", "none.zarr"], "No OME-Zarr image at none.zarr."),
     ],
 )

@@ -19,7 +19,7 @@ from sskseg.scans.checkpoints import Ledger
 from sskseg.scans.status import scan_status
 from sskseg.training import PredictionStopped, StopSignal, prediction_callbacks
 
-pytest.importorskip("zarr")
+zarr = pytest.importorskip("zarr")
 BLOCKS = ["--block-shape", "64", "--halo", "16"]
 
 
@@ -170,6 +170,15 @@ def test_status_says_what_is_done_of_what_and_which_command_resumes_it(
     assert f"Done: {count_text(n_objects, 'object')}.\n" in capsys.readouterr().out
     record = json.loads((out / "run.json").read_text())
     assert record["result"]["objects"] == n_objects == len(pd.read_csv(out / "objects.csv"))
+
+
+def test_results_in_zarr_2(folder, tmp_path, capsys):
+    out = tmp_path / "out"
+    arguments = ["scan", "run", folder / "scan.tif", "--model", folder, "--out", out, *BLOCKS]
+    assert run(*arguments, "--zarr-format", "2") == 0
+    assert zarr.open(out / "labels" / "0", mode="r", zarr_format=2).shape == (128, 192)
+    assert run(*arguments) == 2
+    assert "holds a run of another --zarr-format" in capsys.readouterr().err
 
 
 def test_a_run_of_an_earlier_version_has_no_totals(folder, tmp_path, capsys):

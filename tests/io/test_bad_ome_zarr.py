@@ -17,8 +17,8 @@ SHAPE = (20, 30)
     [
         (
             np.zeros(SHAPE),
-            {"version": "0.3"},
-            r"version must be one of .*'0.4', '0.5'.*, got '0.3'",
+            {"zarr_format": "2"},
+            "zarr_format must be 2 or 3, got '2'",
         ),
         (np.zeros(5), {}, "axes must have a letter of 'tczyx'"),
         (np.zeros((3, *SHAPE)), {"axes": "yx"}, "axes must have a letter"),

@@ -13,6 +13,7 @@ from ome_zarr_images import VERSIONS, pyramid_of, random_labels
 from ome_zarr_models import open_ome_zarr
 
 from sskseg.io import read_labels, write_ome_zarr
+from sskseg.io.ome_zarr.metadata import ZARR_FORMATS
 from sskseg.scans import Scan, open_scan
 
 IMAGES = {
@@ -40,7 +41,12 @@ def test_each_level_has_means_at_the_centers_of_its_pixels(axes, version, tmp_pa
     spacing = [sizes[axis] for axis in spatial]
     source = image if "c" in axes else da.from_array(image, chunks=37)
     path = write_ome_zarr(
-        tmp_path / "a.ome.zarr", source, axes=axes, spacing=spacing, unit="µm", version=version
+        tmp_path / "a.ome.zarr",
+        source,
+        axes=axes,
+        spacing=spacing,
+        unit="µm",
+        zarr_format=ZARR_FORMATS[version],
     )
     pyramid, levels = pyramid_of(zarr.open_group(path, mode="r"))
     order = [axis for axis in "tczyx" if axis in axes]
@@ -90,7 +96,7 @@ def test_image_and_labels_together(version, tmp_path):
     labels = {"nuclei": random_labels((300, 400)), "cells": da.ones((300, 400), dtype=int)}
     path = write_ome_zarr(
         tmp_path / "a.ome.zarr", image, axes="yxc", labels=labels, spacing=(0.5, 0.5),
-        version=version,
+        zarr_format=ZARR_FORMATS[version],
     )  # fmt: skip
     nodes = list(Reader(parse_url(path))())
     named = {node.metadata["name"]: node.data for node in nodes if node.load(Label)}

@@ -27,6 +27,7 @@ from ome_zarr_images import (
 from ome_zarr_models import open_ome_zarr
 
 from sskseg.io import read_labels, write_ome_zarr, write_ome_zarr_labels
+from sskseg.io.ome_zarr.metadata import ZARR_FORMATS
 from sskseg.scans import open_scan
 
 NGFF = {"0.4": v04, "0.5": v05}
@@ -90,7 +91,9 @@ def test_threads_that_write_to_one_chunk_lose_nothing(chunks, tmp_path):
 @pytest.mark.parametrize("dtype", [bool, "uint8", "int8", "uint16", ">i4", "int64", "uint64"])
 @pytest.mark.parametrize("version", VERSIONS)
 def test_integers_stay_as_they_are(dtype, version, tmp_path):
-    path = write_ome_zarr(tmp_path / "a.zarr", np.zeros((20, 30)), version=version)
+    path = write_ome_zarr(
+        tmp_path / "a.zarr", np.zeros((20, 30)), zarr_format=ZARR_FORMATS[version]
+    )
     dtype = np.dtype(dtype)
     labels = (random_labels((20, 30)) % 2).astype(dtype)
     if dtype.kind == "i":
@@ -116,7 +119,9 @@ def test_integers_stay_as_they_are(dtype, version, tmp_path):
 def test_the_type_is_the_smallest_that_holds_the_labels(low, high, expected, version, tmp_path):
     label = np.zeros((20, 30), np.int64)
     label[0, :2] = low, high
-    path = write_ome_zarr(tmp_path / "a.zarr", label * 0.0, labels=label, version=version)
+    path = write_ome_zarr(
+        tmp_path / "a.zarr", label * 0.0, labels=label, zarr_format=ZARR_FORMATS[version]
+    )
     group = zarr.open_group(path / "labels" / "objects", mode="r")
     assert [array.dtype for _, array in group.arrays()] == [expected]
     assert np.array_equal(read_labels(path)[1][0], label)

@@ -12,6 +12,7 @@ from vendor_files import library, noise, write_nd2
 
 from sskseg.cli import main
 from sskseg.io import write_ome_zarr, write_rois
+from sskseg.io.ome_zarr.metadata import ZARR_FORMATS
 from sskseg.io.summaries import summarize
 
 LABELS = np.zeros((20, 30), np.int32)
@@ -66,7 +67,7 @@ def test_images_and_labels_of_ome_zarr(tmp_path, version, capsys):
     labels = np.zeros((300, 400), np.int64)
     path = write_ome_zarr(
         tmp_path / "a.ome.zarr", image, axes="cyx", spacing=(0.5, 0.5), unit="micrometer",
-        labels={"cells": labels}, version=version,
+        labels={"cells": labels}, zarr_format=ZARR_FORMATS[version],
     )  # fmt: skip
     group = zarr.open_group(path, mode="r+")
     omero = {"omero": {"channels": [{"label": "DAPI"}, {"label": "GFP"}]}}

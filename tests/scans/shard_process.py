@@ -8,7 +8,7 @@ import dask.array as da
 import joblib
 import torch
 
-from sskseg.scans import count_scan
+from sskseg.scans import count_scan, store
 from sskseg.scans.scheduler import TASKS
 from sskseg.scans.shards import heartbeats, workers
 
@@ -43,7 +43,12 @@ def hurry(lost_after=30.0):
     heartbeats._POLL = workers._PAUSE = 0.02
 
 
-def run(job, destination, shard, n_threads, kill=None, lost_after=30.0):
+def write_chunks(sides):
+    """Write chunks of at most these sides, so that small blocks have several of them."""
+    store._MAX_CHUNK = {2: sides}
+
+
+def run(job, destination, shard, n_threads, *, kill=None, lost_after=30.0, chunks=None):
     """Count a scan as a shard, or alone if that is None.
 
     Parameters
@@ -58,10 +63,14 @@ def run(job, destination, shard, n_threads, kill=None, lost_after=30.0):
         As `kill_in` takes them.
     lost_after : float
         Seconds after which others that are silent count as dead.
+    chunks : (int, int), default=None
+        As `write_chunks` takes them.
     """
     warnings.simplefilter("ignore")
     hurry(lost_after)
     torch.set_num_threads(n_threads)
+    if chunks is not None:
+        write_chunks(chunks)
     if kill is not None:
         kill_in(*kill)
     model, image, options = joblib.load(job)

@@ -66,6 +66,15 @@ def watershed():
     return fitted(InstanceCounter())
 
 
+@pytest.fixture
+def one_thread():
+    """With one thread everywhere: on some machines, two of them sum in another order."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(n_threads)
+
+
 @pytest.fixture(scope="module")
 def plane():
     return make_cells(1, (150, 170), random_state=3)[0][0]
@@ -367,7 +376,7 @@ def test_objects_larger_than_the_halo_are_listed(watershed, plane, tmp_path):
     assert "larger than the halo" in set(found.cut.reason)
 
 
-def test_labels_probabilities_and_tables_are_written(components, plane, tmp_path):
+def test_labels_probabilities_and_tables_are_written(components, plane, tmp_path, one_thread):
     scan = open_scan(save_tiff(tmp_path / "scan.tif", plane), spacing=(0.5, 2.0), unit="µm")
     found = count_scan(
         components, scan, tmp_path / "out", block_shape=64, keep_probabilities=True
@@ -677,7 +686,7 @@ def test_killed_runs_resume_and_end_with_the_same_bytes(components, plane, tmp_p
     assert {name: content(out)[name] for name in kept} == whole
 
 
-def test_a_cluster_does_what_threads_do(components, plane, tmp_path):
+def test_a_cluster_does_what_threads_do(components, plane, tmp_path, one_thread):
     import random
 
     from distributed import Client, LocalCluster

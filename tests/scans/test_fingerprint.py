@@ -219,6 +219,7 @@ def test_a_resumed_run_never_mixes_two_models(fitted, own_modules, tmp_path, mon
         ({"mask": np.ones((1, 1), bool)}, "mask"),
         ({"intensity": True}, "intensity"),
         ({"keep_probabilities": True}, "keep_probabilities"),
+        ({"zarr_format": 2}, "zarr_format"),
     ],
 )
 def test_options_that_change_the_result_are_part_of_a_run(fitted, change, name):

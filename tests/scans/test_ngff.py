@@ -15,6 +15,7 @@ from sskseg import InstanceCounter, SemiSupervisedSegmenter
 from sskseg.cli import main
 from sskseg.datasets import make_cells
 from sskseg.io import write_ome_zarr, write_ome_zarr_labels
+from sskseg.io.ome_zarr.metadata import ZARR_FORMATS
 from sskseg.io.scans import ngff_unit
 from sskseg.scans import count_scan, open_scan
 from sskseg.training import SegmentationLoss
@@ -112,7 +113,11 @@ def test_another_reader_finds_labels_and_their_image(model, image, tmp_path):
 @pytest.mark.parametrize("version", ["0.4", "0.5"])
 def test_labels_of_a_scan_go_into_its_image(version, model, image, tmp_path):
     path = write_ome_zarr(
-        tmp_path / "scan.ome.zarr", image, spacing=(0.5, 0.25), unit="micrometer", version=version
+        tmp_path / "scan.ome.zarr",
+        image,
+        spacing=(0.5, 0.25),
+        unit="micrometer",
+        zarr_format=ZARR_FORMATS[version],
     )
     result = count_scan(model, path, tmp_path / "out", block_shape=128)
     write_ome_zarr_labels(path, result.labels, properties=result.table[["id", "area"]])

@@ -71,14 +71,16 @@ def content(folder):
 @pytest.fixture
 def start(model, scan, tmp_path):
     """Start a shard as a process of its own; all end with the test."""
-    job, running = tmp_path / "job", []
-    joblib.dump((model, scan.compute(), OPTIONS), job)
+    running = []
     # Processes are forked from one that has imported everything, where there is such a thing.
     context = get_context("spawn" if sys.platform == "win32" else "forkserver")
     if sys.platform != "win32":
         context.set_forkserver_preload(PRELOADED)
 
-    def start(destination, shard, **options):
+    def start(destination, shard, zarr_format=3, **options):
+        job = tmp_path / f"job{zarr_format}"
+        if not job.exists():
+            joblib.dump((model, scan.compute(), {**OPTIONS, "zarr_format": zarr_format}), job)
         arguments = job, destination, shard, torch.get_num_threads()
         process = context.Process(target=run, args=arguments, kwargs=options)
         process.start()
@@ -119,6 +121,21 @@ def test_others_take_over_from_a_shard_that_was_killed(
     monkeypatch.setattr(heartbeats, "LOST_AFTER", 0.5)
     count_scan(model, scan, out, shard=(1, 2), **OPTIONS)
     assert content(out) == whole
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")
+@pytest.mark.parametrize("kill", [("predict", -1), ("join", -1), ("write", 2)])
+def test_a_shard_takes_over_in_zarr_2(start, model, scan, tmp_path, monkeypatch, kill):
+    """Each block writes four files of an array."""
+    monkeypatch.setattr("sskseg.scans.store._MAX_CHUNK", {2: (15, 15)})
+    options = {**OPTIONS, "zarr_format": 2}
+    count_scan(model, scan, tmp_path / "whole", **options)
+    out = tmp_path / "out"
+    killed = start(out, (0, 2), zarr_format=2, chunks=(15, 15), kill=kill)
+    assert exit_code(killed) == -signal.SIGKILL
+    monkeypatch.setattr(heartbeats, "LOST_AFTER", 0.5)
+    count_scan(model, scan, out, shard=(1, 2), **options)
+    assert content(out) == content(tmp_path / "whole")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals of POSIX")

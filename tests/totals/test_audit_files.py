@@ -1,12 +1,15 @@
 """Tiles are written without counts, and what a person found is read back."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
+import tifffile
 from skimage.measure import regionprops_table
 
 from sskseg.datasets import make_cells
-from sskseg.io import read_image, write_labels
+from sskseg.io import read_image, write_labels, write_rois
 from sskseg.totals import (
     count_tiles,
     estimate_total,
@@ -67,6 +70,51 @@ def test_label_images_of_all_objects_give_the_counts_of_the_tiles(audit):
     (folder / "annotations" / f"tile_{plan.to_audit[0]:06d}.tif").unlink()
     with pytest.raises(ValueError, match=f"no annotations of .'tile_{plan.to_audit[0]:06d}'"):
         read_audit(folder)
+
+
+def test_masks_are_counted_by_components(audit):
+    """As Fiji writes them, 0 and 255; a tile may have one object, and another one none."""
+    folder, plan, X, _ = audit
+    (folder / "annotations").mkdir()
+    frames = pd.read_csv(folder / "frames.csv").set_index("tile")
+    for k, i in enumerate(plan.to_audit):
+        mask = np.zeros(crop(X, plan, i).shape, np.uint8)
+        y, x = frames.loc[i, ["y", "x"]]
+        for n in range(k % 4):
+            mask[y + 6 * n : y + 6 * n + 3, x : x + 3] = 255
+        tifffile.imwrite(folder / "annotations" / f"tile_{i:06d}.tif", mask)
+    assert read_audit(folder) == {i: k % 4 for k, i in enumerate(plan.to_audit)}
+
+
+def test_rois_are_counted_by_centroids_and_points(audit):
+    folder, plan, X, _ = audit
+    (folder / "annotations").mkdir()
+    frames = pd.read_csv(folder / "frames.csv").set_index("tile")
+    for i in plan.to_audit:
+        labels = np.zeros(crop(X, plan, i).shape, np.int32)
+        y, x = frames.loc[i, ["y", "x"]]
+        labels[y : y + 2, x : x + 2] = 1
+        labels[y + 6 : y + 9, x : x + 3] = 2
+        labels[: min(y, 3), :3] = 3  # in the margin
+        write_rois(folder / "annotations" / f"tile_{i:06d}.geojson", labels)
+    assert read_audit(folder) == dict.fromkeys(plan.to_audit, 2)
+    first = plan.to_audit[0]
+    file = folder / "annotations" / f"tile_{first:06d}.geojson"
+    point = {"type": "Point", "coordinates": (frames.loc[first, ["x", "y"]] + 1).tolist()}
+    content = json.loads(file.read_text())
+    content["features"].append({"type": "Feature", "geometry": point, "properties": {}})
+    file.write_text(json.dumps(content))
+    assert read_audit(folder) == {i: 2 + (i == first) for i in plan.to_audit}
+
+
+def test_an_audit_that_has_not_begun(audit):
+    folder, *_ = audit
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError, match="counts.csv does not exist: count the tiles"):
+            read_audit(folder)
+        (folder / "annotations").mkdir(exist_ok=True)
+    with pytest.raises(FileNotFoundError, match="elsewhere does not exist: count the tiles in"):
+        read_audit(folder, folder / "elsewhere")
 
 
 def test_points_are_counted_in_the_frame(audit):

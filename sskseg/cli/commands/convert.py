@@ -51,7 +51,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     _warn_of_losses(options.to, [item.table for item in known if item.table is not None])
     if options.to == OME_ZARR:
         labels = {item.name: item.labels for item in known}
-        written = _with_images(folder, file, names, X, labels)
+        zarr_format = options.zarr_format or 3
+        written = _with_images(folder, file, names, X, labels, zarr_format=zarr_format)
     elif file is not None:
         write_file(file, options.to, known, files)
         written = [file.name]
@@ -88,6 +89,8 @@ def _check_options(options):
     options.to = options.to or (OME_ZARR if options.image is not None else _format_of(options.out))
     if options.image is not None and options.to != OME_ZARR:
         raise ValueError(f"--image is for --to {OME_ZARR}, got --to {options.to}.")
+    if options.zarr_format is not None and (options.image is not None or options.to != OME_ZARR):
+        raise ValueError(f"--zarr-format is for new images, --to {OME_ZARR} without --image.")
     unused = ("out", "images") if options.image is not None else _INTO_AN_IMAGE
     given = [f"--{name}" for name in unused if getattr(options, name)]
     if given:
@@ -142,7 +145,7 @@ def _read_one(path, shape, background):
     return labels[0]
 
 
-def _with_images(folder, file, names, X, labels):
+def _with_images(folder, file, names, X, labels, **options):
     """Write images with their labels, and return the names of their folders."""
     paths = {name: file or folder / f"{name}.ome.zarr" for name in names if name in labels}
     for path in paths.values():
@@ -154,7 +157,7 @@ def _with_images(folder, file, names, X, labels):
             path = paths[name]
             write_ome_zarr(
                 path, image, axes="yxc"[: image.ndim], spacing=X.spacing, unit=X.unit,
-                labels=labels[name],
+                labels=labels[name], **options,
             )  # fmt: skip
             written.append(path.name)
     return written

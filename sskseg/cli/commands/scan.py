@@ -97,6 +97,7 @@ def _run(options, model, scan):
             result = count_scan(
                 model, scan, options.out, client=client, n_workers=options.workers, mask=mask,
                 resume=not options.fresh, intensity=options.intensity,
+                zarr_format=options.zarr_format or 3,
                 skip_below=options.skip_below, verbose=not options.json, shard=options.shard,
                 **shapes,
             )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from .checks import check_label_name, check_labels
 from .label_images import write_ome_zarr_labels
 from .levels import average, write_pyramid
 from .metadata import (
-    ZARR_FORMATS,
+    OME_VERSIONS,
     axes_metadata,
     create_group,
     multiscales,
@@ -62,7 +63,7 @@ def write_ome_zarr(
     spacing: Sequence[float] | None = None,
     unit: str | None = None,
     labels: Any = None,
-    version: str = "0.5",
+    zarr_format: int = 3,
 ) -> Path:
     """Write an image as OME-Zarr, with labels that belong to it.
 
@@ -83,8 +84,9 @@ def write_ome_zarr(
         Unit of `spacing`, such as "micrometer". Without `spacing`, that of the scan.
     labels : ndarray, dask array or dict of them by name, default=None
         Labels, as `write_ome_zarr_labels` takes them. An array is named "objects".
-    version : {"0.5", "0.4"}, default="0.5"
-        Version of OME-Zarr: 0.5 in Zarr 3, or 0.4 in Zarr 2, for programs that do not read 0.5.
+    zarr_format : {2, 3}, default=3
+        Version of Zarr that is written: 3 is OME-Zarr 0.5. 2 is OME-Zarr 0.4, for programs that do
+        not read Zarr 3.
 
     Returns
     -------
@@ -95,7 +97,7 @@ def write_ome_zarr(
     ------
     ValueError
         If `path` exists or has another suffix, for an image of other dtypes than bool, int and
-        float, other axes, versions or names, and for labels that do not fit the image. Nothing is
+        float, other axes, formats or names, and for labels that do not fit the image. Nothing is
         written.
     FileNotFoundError
         If the folder around `path` does not exist.
@@ -132,21 +134,21 @@ def write_ome_zarr(
      Scan(axes='yx', shape=(150, 200), dtype=uint16, spacing=(1.0, 1.0), unit='micrometer'))
     """
     path = Path(path)
-    _check_path(path, version)
+    _check_path(path, zarr_format)
     parsed = _parse(image, axes, spacing, unit)
     every = labels if isinstance(labels, Mapping) else {} if labels is None else {"objects": labels}
     _check_every_label(every, parsed, path)
     with temporary_folder(path) as part:
-        _write_group(part / path.name, parsed, version)
+        _write_group(part / path.name, parsed, OME_VERSIONS[zarr_format])
         for name, each in every.items():
             write_ome_zarr_labels(part / path.name, each, name)
         (part / path.name).rename(path)
     return path
 
 
-def _check_path(path, version):
-    if version not in ZARR_FORMATS:
-        raise ValueError(f"version must be one of {[*ZARR_FORMATS]}, got {version!r}.")
+def _check_path(path, zarr_format):
+    if not isinstance(zarr_format, Integral) or zarr_format not in OME_VERSIONS:
+        raise ValueError(f"zarr_format must be 2 or 3, got {zarr_format!r}.")
     if path.suffix.lower() != ".zarr":
         raise ValueError(f"{path} must have the suffix .zarr, got {path.suffix!r}.")
     if path.exists():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import accumulate, product
-from typing import Any
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -13,6 +13,41 @@ _MAX_CHUNK_BYTES = 2**24
 _MAX_BLOCK_BYTES = 2**22  # of a coarse level, unless it is one chunk; it reads 4 or 8 times as many
 
 Region = tuple[slice, ...]
+
+
+class Codec(NamedTuple):
+    """A codec of Zarr 2 and 3.
+
+    Parameters
+    ----------
+    name : {"zstd", "lz4"}
+    level : int
+    shuffle : bool
+        Whether the first bytes of all pixels come first, then the second ones.
+    """
+
+    name: Literal["zstd", "lz4"] = "zstd"
+    level: int = 5
+    shuffle: bool = True
+
+    def of_format(self, zarr_format: int) -> Any:
+        """Return the codec that `zarr.Group.create_array` takes.
+
+        It is one of Blosc, which old programs know, too. In Zarr 3, zstd without shuffle is faster.
+        """
+        if zarr_format == 2:
+            from numcodecs import Blosc
+
+            return Blosc(cname=self.name, clevel=self.level, shuffle=int(self.shuffle))
+        from zarr.codecs import BloscCodec, ZstdCodec
+
+        if self.name == "zstd" and not self.shuffle:
+            return ZstdCodec(level=self.level)
+        shuffle: Any = "shuffle" if self.shuffle else "noshuffle"
+        return BloscCodec(cname=self.name, clevel=self.level, shuffle=shuffle)
+
+
+_ZSTD = Codec()
 
 
 def write_pyramid(
@@ -49,28 +84,41 @@ def write_pyramid(
         return block.astype(dtype, copy=False)
 
     sides = choose_chunks(shapes[0], chunks[0], dtype, source)
-    array = _create_level(group, 0, axes, shape=shapes[0], chunks=sides, dtype=dtype)
+    array = create_array(group, "0", axes, shape=shapes[0], chunks=sides, dtype=dtype)
     write_finest(array, source, convert)
     for level in range(1, len(shapes)):
         fine, sides = array, choose_chunks(shapes[level], chunks[level], dtype)
-        array = _create_level(group, level, axes, shape=shapes[level], chunks=sides, dtype=dtype)
+        array = create_array(
+            group, str(level), axes, shape=shapes[level], chunks=sides, dtype=dtype
+        )
         write_blocks(array, coarser(fine, level))
 
 
-def _create_level(group, level, axes, **shared):
-    """Create the array of a level, as the version of its group requires it."""
-    if group.metadata.zarr_format == 3:
-        from zarr.codecs import BloscCodec
+def create_array(
+    group: Any, name: str, axes: Sequence[str], codec: Codec = _ZSTD, **shared: Any
+) -> Any:
+    """Create an array, as the version of its group requires it.
 
-        codec: Any = BloscCodec(cname="zstd", clevel=5, shuffle="shuffle")
-        return group.create_array(
-            str(level), compressors=codec, dimension_names=tuple(axes), **shared
-        )
-    from numcodecs import Blosc
+    Parameters
+    ----------
+    group : zarr.Group
+    name : str
+    axes : sequence of str
+        Their names; Zarr 2 has none.
+    codec : Codec, default=zstd
+    **shared
+        Shape, chunks and dtype, as both versions take them.
 
-    codec = Blosc(cname="zstd", clevel=5, shuffle=Blosc.SHUFFLE)
+    Returns
+    -------
+    zarr.Array
+    """
+    zarr_format = group.metadata.zarr_format
+    shared["compressors"] = codec.of_format(zarr_format)
+    if zarr_format == 3:
+        return group.create_array(name, dimension_names=tuple(axes), **shared)
     separator = {"name": "v2", "separator": "/"}  # nested folders, which version 0.4 requires
-    return group.create_array(str(level), compressors=codec, chunk_key_encoding=separator, **shared)
+    return group.create_array(name, chunk_key_encoding=separator, **shared)
 
 
 def choose_chunks(
