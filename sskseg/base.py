@@ -277,11 +277,6 @@ class TorchEstimator(ImageEstimator):
             steps = _DEFAULT_STEPS
         return Budget(steps, self.time_budget, report=getattr(self, "_fit_progress", None))
 
-    @property
-    def _starts_warm(self) -> bool:
-        """Whether a fit starts from the network of the last one."""
-        return self.warm_start and hasattr(self, "network_")
-
     def _resumes(self, network: torch.nn.Module) -> bool:
         """Whether a network is that of the last fit (warm start)."""
         return network is getattr(self, "network_", None)

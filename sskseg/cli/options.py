@@ -265,6 +265,11 @@ def _scan(command):
         "--mask",
         help="mask image, of the size of the scan or coarser; nothing is counted where it is 0",
     )
+    command.add_argument(
+        "--object-diameter", type=float, metavar="PIXELS",
+        help="typical diameter of the objects in the scan (default: that of the training images; "
+        "if these have objects of different sizes, it is measured on the scan)",
+    )  # fmt: skip
     command.add_argument("--intensity", action="store_true", help="measure intensities of objects")
     _zarr_format(command)
     command.add_argument(

@@ -13,7 +13,7 @@ from ..preprocessing import PercentileScaler
 from ..pretraining import ProxyPretrainer
 from ..refinement import SimulatedRefiner
 from ..segmentation import SemiSupervisedSegmenter
-from ..segmentation._object_size import scan_magnification
+from ..segmentation._object_size import fixed_magnification
 
 _UNCHANGED = (ProxyPretrainer, SimulatedRefiner)  # steps that hand images on as they are
 
@@ -117,7 +117,7 @@ def _resampling(segmenter):
     The objects of all images then have the diameter of those of training. If this is unknown, a
     warning says so, and the network stays as it is.
     """
-    factor = scan_magnification(segmenter, "An image of the exported model", stacklevel=5)
+    factor = fixed_magnification(segmenter, "An image of the exported model", stacklevel=5)
     if factor == 1:
         return segmenter
     resampling = _shallow_copy(segmenter)

@@ -120,6 +120,11 @@ class SizedPredictor:
         """Resample images (height, width, n_channels) to one size of objects."""
         return [self._prepare(image)[0] for image in images]
 
+    def diameter(self, image: np.ndarray) -> float:
+        """Measure the typical diameter of the objects in an image; NaN without any."""
+        ((_, outputs),) = self.predictor.predict([image])
+        return self._diameter(outputs)
+
     def _prepare(self, image):
         """An image at its magnification; what was predicted of it, if that is 1."""
         ((_, outputs),) = self.predictor.predict([image])

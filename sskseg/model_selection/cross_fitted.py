@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any
 
@@ -229,18 +230,38 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         return self.segmenter_.score(X, y, positions=positions, sample_weight=sample_weight)
 
+    @available_if(_segmenter_has("measure_diameter"))
+    def measure_diameter(self, read_images: Callable[[], Any]) -> float | None:
+        """Measure the diameter of objects, if a scan needs it, see `sskseg.scans.count_scan`.
+
+        Parameters
+        ----------
+        read_images : callable
+            As the segmenter takes it.
+
+        Returns
+        -------
+        float or None
+        """
+        check_is_fitted(self)
+        return self.segmenter_.measure_diameter(read_images)
+
     @available_if(_segmenter_has("block_predictor"))
-    def block_predictor(self, shape: tuple[int, ...], wanted: tuple[int, ...] | None = None) -> Any:
+    def block_predictor(
+        self, shape: tuple[int, ...], wanted: tuple[int, ...] | None = None, **options: Any
+    ) -> Any:
         """Return what predicts blocks of a scan, see `sskseg.scans.count_scan`.
 
         Parameters
         ----------
         shape, wanted : tuple of int
             As the segmenter takes them.
+        **options
+            Other arguments that the segmenter takes.
 
         Returns
         -------
         sskseg.scans.protocol.BlockPredictor
         """
         check_is_fitted(self)
-        return self.segmenter_.block_predictor(shape, wanted)
+        return self.segmenter_.block_predictor(shape, wanted, **options)

@@ -25,7 +25,7 @@ from ..images import (
 from ..inference import Compute, DensePredictor, tile_settings
 from ..nn import Backbone, ProxyNetwork, make_feature_network, network_size
 from ..proxies import Proxy, guard, make_proxy, standardize
-from ..training import check_batch, random_numbers
+from ..training import check_batch, random_numbers, starts_warm
 from ..training.callbacks import with_progress
 from ._training_data import (
     check_channels,
@@ -425,7 +425,7 @@ class ProxyPretrainer(TorchEstimator):
     def _prepare(self, data):
         """Return a new network, or that of the last fit."""
         n_channels, classes = data.images[0].shape[-1], _classes(data.proxies)
-        if self._starts_warm:
+        if starts_warm(self):
             if (n_channels, classes) != (self.n_channels_, self.classes_):
                 raise ValueError(
                     f"X must have {self.n_channels_} channel(s) and the classes {self.classes_}, "

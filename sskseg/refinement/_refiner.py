@@ -16,7 +16,7 @@ from ..images import ImageStack, check_generator, check_images, check_lazy_image
 from ..images.annotations import Annotations
 from ..images.tensors import array_to_device
 from ..simulation import CellSimulator, label_conditioning
-from ..training import LoopSettings, random_numbers
+from ..training import LoopSettings, random_numbers, starts_warm
 from ..training.callbacks import with_progress
 from . import monitor
 from .adversarial import train_refiner
@@ -187,7 +187,7 @@ class SimulatedRefiner(TorchEstimator):
             self.simulator_ = self._calibrated(images, y)
             pool, held_out_pool = simulated_pools(*self._simulated(int(rng.integers(2**31))))
             warn_of_polarity(pool, images)
-            if not self._starts_warm:
+            if not starts_warm(self):
                 with random_numbers():
                     self.network_ = self._make_module("network_")
             training, held_out = hold_out(images, self.patch_shape_, rng)

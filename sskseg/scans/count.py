@@ -24,8 +24,8 @@ from .domain import check_domain
 from .estimate import worker_memory
 from .fingerprint import fingerprint, predict_shape
 from .joining import REASONS
+from .object_diameter import plan_at_object_size
 from .output import clean, remove
-from .plan import make_plan
 from .running import run_tasks
 from .shards import check_shard
 from .store import Store
@@ -35,6 +35,8 @@ from .verification import check_source
 if TYPE_CHECKING:
     from dask.array import Array
     from distributed import Client
+
+_CHOSEN = ("block_shape", "object_diameter")  # by the first run, where they are unspecified
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def count_scan(
     n_workers: int | None = None,
     shard: tuple[int, int] | None = None,
     zarr_format: int = 3,
+    object_diameter: float | None = None,
     verbose: bool = False,
     storage_options: Mapping[str, Any] | None = None,
 ) -> ScanResult:
@@ -154,6 +157,10 @@ def count_scan(
         Version of Zarr that is written. 3 is OME-Zarr 0.5, with one file (a shard) for each block.
         2 is OME-Zarr 0.4, for programs that do not read Zarr 3. It has no shards: each chunk, of at
         most 512 x 512 pixels or 128 x 128 x 128 voxels, is a file. The voxels are the same.
+    object_diameter : float, default=None
+        Typical diameter of the objects of the scan in pixels, for segmenters that resample images
+        to one size of objects (`object_size_`). None is that of the training images. If these have
+        objects of different sizes, it is measured on the crops of the scan that vary most.
     verbose : bool, default=False
         Whether to show a progress bar with voxels, voxels per second, blocks, objects so far, and
         the remaining time.
@@ -223,19 +230,20 @@ def count_scan(
     check_options(
         resume=resume, keep_probabilities=keep_probabilities, verbose=verbose,
         skip_below=skip_below, n_workers=n_workers, zarr_format=zarr_format,
+        object_diameter=object_diameter,
     )  # fmt: skip
     one_of = check_shard(shard, client, resume)
     plan_run = partial(
         _plan_run, estimator, scan, block_shape, halo, memory=worker_memory(client, n_workers),
         mask=mask, skip_below=skip_below, keep_probabilities=keep_probabilities,
-        intensity=bool(intensity), zarr_format=zarr_format,
+        intensity=bool(intensity), zarr_format=zarr_format, object_diameter=object_diameter,
     )  # fmt: skip
     plan = plan_run(Ledger(storage).run() if resume else {})
     run = fingerprint(plan, estimator)
     if not resume:
         remove(storage)
     recorded = Ledger(storage).start(run)
-    if recorded.get("block_shape") != run["block_shape"]:  # of a shard that started meanwhile
+    if any(recorded.get(key) != run[key] for key in _CHOSEN):  # by a shard that started meanwhile
         plan = plan_run(recorded)
         run = fingerprint(plan, estimator)
     ledger = Ledger.open(storage, run)
@@ -253,13 +261,16 @@ def count_scan(
     return _result(plan, store)
 
 
-def _plan_run(estimator, scan, block_shape, halo, earlier, **options):
-    """Plan a run, with the blocks of an earlier run where `block_shape` is unspecified."""
+def _plan_run(estimator, scan, block_shape, halo, earlier, object_diameter, **options):
+    """Plan a run, with the blocks and the diameter of an earlier run where they are unspecified."""
+    if object_diameter is None:
+        object_diameter = json.loads(earlier.get("object_diameter", "null"))
+    plan_with = partial(plan_at_object_size, estimator, scan, **options)
     earlier = earlier if block_shape is None else {}
     chosen = json.loads(earlier["block_shape"]) if "block_shape" in earlier else None
-    plan = make_plan(estimator, scan, block_shape, halo, chosen=chosen, **options)
+    plan = plan_with(block_shape, halo, chosen=chosen, object_diameter=object_diameter)
     if earlier and predict_shape(plan) != earlier.get("predict_shape"):  # it was specified
-        plan = make_plan(estimator, scan, chosen, halo, **options)
+        plan = plan_with(chosen, halo, object_diameter=plan.object_diameter)
     if plan.keep_probabilities and plan.from_images:
         raise ValueError(
             "keep_probabilities must be False with method='contours', which finds objects in the "

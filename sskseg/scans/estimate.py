@@ -13,11 +13,12 @@ from sklearn.pipeline import Pipeline
 from ..io.scans import Scan
 from .boxes import n_pixels
 from .domain import check_domain
-from .plan import INPUT_BYTES, OBJECT_BYTES, Plan, make_plan
+from .object_diameter import plan_at_object_size
+from .plan import INPUT_BYTES, OBJECT_BYTES, Plan
 from .reading import allowed_blocks
 from .scaling import freeze_scaling
 from .timing import block_seconds
-from .validation import as_scan
+from .validation import as_scan, check_options
 
 if TYPE_CHECKING:
     from dask.array import Array
@@ -50,6 +51,9 @@ class ScanPlan:
         Estimate for one worker: predicting, splitting into objects, measuring and writing, from one
         block measured in this process, with its threads and its GPU. Matching, joining, the table
         and coarser levels come in addition.
+    object_diameter : float or None
+        Diameter of the objects in pixels, as given to `count_scan` or measured on the scan. None:
+        that of the training images, or the segmenter does not resample images.
     """
 
     shape: tuple[int, ...]
@@ -62,6 +66,7 @@ class ScanPlan:
     overhead: float
     memory: int
     seconds: float | None = None
+    object_diameter: float | None = None
 
 
 def plan_scan(
@@ -73,6 +78,7 @@ def plan_scan(
     client: Client | None = None,
     mask: Any = None,
     n_workers: int | None = None,
+    object_diameter: float | None = None,
     measure: bool = True,
     storage_options: Mapping[str, Any] | None = None,
 ) -> ScanPlan:
@@ -80,7 +86,7 @@ def plan_scan(
 
     Parameters
     ----------
-    estimator, source, block_shape, halo, client, mask, n_workers
+    estimator, source, block_shape, halo, client, mask, n_workers, object_diameter
         As in `count_scan`: with the same ones it makes the same blocks.
     measure : bool, default=True
         Whether to process one block, in the middle of those that the mask leaves, to estimate the
@@ -93,7 +99,11 @@ def plan_scan(
     ScanPlan
     """
     memory, scan = worker_memory(client, n_workers), as_scan(source, storage_options)
-    plan = make_plan(estimator, scan, block_shape, halo, mask=mask, memory=memory)
+    check_options(object_diameter=object_diameter)
+    plan = plan_at_object_size(
+        estimator, scan, block_shape, halo, mask=mask, memory=memory,
+        object_diameter=object_diameter,
+    )  # fmt: skip
     blocks = allowed_blocks(plan, plan.grid if plan.from_images else plan.network_grid)
     estimate = _summarize(plan, blocks)
     if not measure or not blocks:
@@ -124,6 +134,7 @@ def _summarize(plan: Plan, blocks: list[int]) -> ScanPlan:
         memory=OBJECT_BYTES * block_size
         + INPUT_BYTES * max(n_inputs, default=0)
         + reader.memory(max(sample_sizes, default=0)),
+        object_diameter=plan.object_diameter,
     )
 
 

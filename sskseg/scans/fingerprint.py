@@ -42,6 +42,7 @@ def fingerprint(plan: Plan, estimator: Pipeline) -> dict[str, str]:
         "predict_shape": predict_shape(plan),
         "halo": str(plan.grid.halo),
         "skip_below": str(plan.skip_below),
+        "object_diameter": json.dumps(plan.object_diameter),
         "mask": "None" if plan.mask is None else tokenize(plan.mask),
         "keep_probabilities": str(plan.keep_probabilities),
         "intensity": str(plan.intensity),

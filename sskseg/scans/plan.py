@@ -53,6 +53,7 @@ class Plan:
         in images, these are the blocks of `grid` with their halo.
     skip_below : float or None
     mask : array or None
+    object_diameter : float or None
     keep_probabilities, intensity, zarr_format : bool, bool, int
         As `count_scan` takes them.
     """
@@ -65,6 +66,7 @@ class Plan:
     network_grid: Grid
     skip_below: float | None = None
     mask: Any = None
+    object_diameter: float | None = None
     keep_probabilities: bool = False
     intensity: bool = False
     zarr_format: int = 3
@@ -145,13 +147,14 @@ def make_plan(
     memory: int | None = None,
     chosen: tuple[int, ...] | None = None,
     mask: Any = None,
+    object_diameter: float | None = None,
     **options: Any,
 ) -> Plan:
     """Check all that needs no pixel, and cut the scan into blocks.
 
     Parameters
     ----------
-    estimator, block_shape, halo, mask
+    estimator, block_shape, halo, mask, object_diameter
         As `count_scan` takes them.
     source : Scan or dask array
     memory : int, default=None
@@ -177,12 +180,22 @@ def make_plan(
     blocks = boxes([cut(*axis, 0) for axis in zip(shape, sides, strict=True)])
     grid = Grid(shape, sides, halo, blocks, (1,) * len(shape))
     predictor = None
+    if segmenter is None and object_diameter is not None:
+        raise ValueError(
+            "object_diameter must be None with method='contours', which does not resample images, "
+            f"got {object_diameter!r}."
+        )
     if segmenter is not None:
-        predictor = segmenter.block_predictor(shape, None if block_shape is None else sides)
+        size = {} if object_diameter is None else {"object_diameter": object_diameter}
+        wanted = None if block_shape is None else sides
+        predictor = segmenter.block_predictor(shape, wanted, **size)
     network_grid = _network_grid(grid, predictor, objects)
     check_predictor(predictor or objects, objects, scan, steps)
     mask = check_mask(mask, shape)
-    return Plan(scan, steps, predictor, objects, grid, network_grid, mask=mask, **options)
+    return Plan(
+        scan, steps, predictor, objects, grid, network_grid, mask=mask,
+        object_diameter=object_diameter, **options,
+    )  # fmt: skip
 
 
 def _network_grid(grid, predictor, objects):

@@ -15,6 +15,11 @@ class BlockPredictor(Protocol):
     block should have along each axis, None is as many as the network takes. It is pickled once for
     each worker, and several threads may call it.
 
+    A segmenter that resamples images to one size of objects may have a method
+    ``measure_diameter(read_images)``, which returns a diameter in pixels, or None if it needs none.
+    `read_images` is a function that returns crops of the scan. The result is passed as
+    ``block_predictor(..., object_diameter=...)``.
+
     Attributes
     ----------
     core : tuple of int

@@ -26,6 +26,7 @@ _OPTIONS = {
     "verbose": ["boolean"],
     "skip_below": [Interval(Real, None, None, closed="neither"), None],
     "n_workers": [Interval(Integral, 1, None, closed="left"), None],
+    "object_diameter": [Interval(Real, 0, None, closed="neither"), None],
     "zarr_format": [Options(Integral, {*OME_VERSIONS})],
 }
 
@@ -246,7 +247,7 @@ def check_options(**options: Any) -> None:
     ----------
     **options
         ``resume``, ``keep_probabilities``, ``verbose``, ``skip_below``, ``n_workers``,
-        ``zarr_format``.
+        ``zarr_format``, ``object_diameter``.
 
     Raises
     ------

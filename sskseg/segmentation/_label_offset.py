@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..morphology import estimate_label_offset
+from ..training import starts_warm
 from ._training_data import TrainingData
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def choose_label_offset(
     setting = "auto" if isinstance(segmenter.loss, str) else segmenter.loss.label_offset
     applies = segmenter.spatial_ndim == 2 and segmenter.object_size_ is None
     if setting is None or isinstance(setting, str):
-        if segmenter._starts_warm:
+        if starts_warm(segmenter):
             return segmenter.label_offset_
         is_measured = setting is not None and applies and data.n_real == len(data.labels)
         return _measured(data) if is_measured else None

@@ -17,6 +17,7 @@ from ..inference.object_size import (
     typical_diameter,
 )
 from ..morphology import complete_objects
+from ..training import starts_warm
 from ._training_data import TrainingData
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def normalize_size(
     """
     setting, diameters = check_augmentation(segmenter.augmentation).object_size, None
     _check_setting(segmenter, setting)
-    if not segmenter._starts_warm:
+    if not starts_warm(segmenter):
         segmenter.object_size_ = segmenter.object_diameter_ = None
         if _applies(segmenter) and setting is not None:
             diameters = _diameters(data)
@@ -144,28 +145,33 @@ def resample_data(data: TrainingData, object_size: float, diameters: np.ndarray)
     return replace(data, images=images, labels=labels)
 
 
-def scan_magnification(
-    segmenter: SemiSupervisedSegmenter, what: str = "A scan", stacklevel: int = 4
+def fixed_magnification(
+    segmenter: SemiSupervisedSegmenter,
+    what: str,
+    object_diameter: float | None = None,
+    stacklevel: int = 4,
 ) -> float:
-    """Return the magnification at which the objects of a scan have the size of those of training.
+    """Return one magnification for images whose objects have a known diameter.
 
-    The objects of a scan should be as large as those of the images of `fit`. Warns if these are of
-    different sizes, or unknown, so that the scan is predicted as it is.
+    Warns if the diameter is unknown. Images are then predicted as they are.
 
     Parameters
     ----------
     segmenter : SemiSupervisedSegmenter
         With `object_size_` and `object_diameter_`.
-    what : str, default="A scan"
+    what : str
         What is predicted, for the warning.
+    object_diameter : float, default=None
+        Diameter of the objects in pixels. None is that of the images of `fit`.
     stacklevel : int, default=4
-        Of the warning.
+        Stack level of the warning.
 
     Returns
     -------
     float
     """
-    object_size, diameter = segmenter.object_size_, segmenter.object_diameter_
+    object_size = segmenter.object_size_
+    diameter = segmenter.object_diameter_ if object_diameter is None else object_diameter
     if object_size is not None and diameter is None:
         warnings.warn(
             "The segmenter resamples images so that their objects have a diameter of "

@@ -27,7 +27,7 @@ from ..images import (
 from ..images.annotations import Annotations
 from ..images.augmentation import Augmentation
 from ..inference import calibrate
-from ..inference.object_size import resample_labels
+from ..inference.object_size import SizedPredictor, resample_labels
 from ..io.models import check_fitted, shortened
 from ..nn import (
     Backbone,
@@ -42,7 +42,7 @@ from ..training.callbacks import with_progress
 from ..training.prediction_callbacks import prediction
 from ._blocks import SegmenterBlocks, segmenter_blocks
 from ._label_offset import check_fitted_offset, choose_label_offset
-from ._object_size import normalize_size, scan_magnification
+from ._object_size import fixed_magnification, normalize_size
 from ._outputs import foreground_and_core, mask, probability, uncertainty
 from ._predictors import image_predictor, section_predictor
 from ._suggestions import disagreement, rank_sections
@@ -389,7 +389,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             score = validation.scorer(training.objective, training.predictor)
             self.network_ = training.fit_network(score)
             training.finish()
-            self._keep(training, data.image_indices[held_out])
+            _keep(self, training, data.image_indices[held_out])
             self.calibration_ = validation.calibration(section_predictor(self))
             if training.transduction is not None:
                 classes = getattr(self, "classes_", None)
@@ -398,16 +398,6 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
                 replaced = held_out if data is given else np.arange(len(pseudo))
                 self.transduction_ = like_input(given.transduction(pseudo, replaced, classes), X)
         return self
-
-    def _keep(self, training, validation_indices):
-        """Keep the outcome of a training."""
-        self.validation_indices_ = validation_indices
-        self.semi_supervision_ = tuple(method.name for method in training.methods)
-        self.semi_supervision_reason_ = training.reason
-        self.transduction_, self.continuity_ = None, None
-        self.continuity_context_ = training.pseudo_labeling.context or 0
-        if training.correction is not None:
-            self.continuity_, self.continuity_context_ = training.correction
 
     def predict(self, X: Any, *, positions: Any = None) -> Any:
         """Segment images.
@@ -523,8 +513,38 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         known = [annotations.foreground(i, background) for i in labeled]
         return mean_dice(self._objective(), known, outputs, weight[labeled])
 
+    def measure_diameter(self, read_images: Callable[[], Any]) -> float | None:
+        """Measure the diameter of objects, if a scan needs it, see `sskseg.scans.count_scan`.
+
+        Parameters
+        ----------
+        read_images : callable
+            Returns crops of the scan, as `predict` takes images. Only called if images are
+            resampled to one size of objects, and the training images have objects of different or
+            unknown sizes.
+
+        Returns
+        -------
+        float or None
+            Diameter, in pixels, of a disk with the median area of the predicted objects of an
+            image; the median over images. None if no object is found, or the diameter is not
+            needed.
+        """
+        check_is_fitted(self)
+        predictor = image_predictor(self)
+        if not isinstance(predictor, SizedPredictor) or self.object_diameter_ is not None:
+            return None
+        images = read_images()
+        checked = self._check_images(images, self.n_channels_) if len(images) else []
+        found = np.array([predictor.diameter(image) for image in checked])
+        return float(np.nanmedian(found)) if np.isfinite(found).any() else None
+
     def block_predictor(
-        self, shape: tuple[int, ...], wanted: tuple[int, ...] | None = None
+        self,
+        shape: tuple[int, ...],
+        wanted: tuple[int, ...] | None = None,
+        *,
+        object_diameter: float | None = None,
     ) -> SegmenterBlocks:
         """Plan the blocks in which a scan is predicted, see `sskseg.scans.count_scan`.
 
@@ -534,6 +554,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             Size of the scan in pixels. Consecutive sections are the first axis.
         wanted : tuple of int, default=None
             Pixels of a block, about; None is as many as the network takes in 4 GB.
+        object_diameter : float, default=None
+            Diameter of the objects of the scan in pixels, if images are resampled to one size of
+            objects. None is that of the images of `fit`.
 
         Returns
         -------
@@ -543,10 +566,16 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         Raises
         ------
         ValueError
-            For a network without ``reach``, or a scan of other axes.
+            For a network without ``reach``, a scan of other axes, or an `object_diameter` for a
+            segmenter that does not resample images.
         """
         check_is_fitted(self)
-        factor = scan_magnification(self)
+        if object_diameter is not None and self.object_size_ is None:
+            raise ValueError(
+                "object_diameter must be None for a segmenter that does not resample images "
+                f"(object_size_=None), got {object_diameter!r}."
+            )
+        factor = fixed_magnification(self, "A scan", object_diameter)
         finish = partial(foreground_and_core, self._objective(), self.calibration_)
         return segmenter_blocks(
             partial(section_predictor, self, with_cores=True, factor=factor), finish,
@@ -728,3 +757,14 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
                 f"calibration_ must be {n} finite numbers, the first of them positive, got "
                 f"{shortened(calibration.tolist())}."
             )
+
+
+def _keep(segmenter, training, validation_indices):
+    """Keep the outcome of a training."""
+    segmenter.validation_indices_ = validation_indices
+    segmenter.semi_supervision_ = tuple(method.name for method in training.methods)
+    segmenter.semi_supervision_reason_ = training.reason
+    segmenter.transduction_, segmenter.continuity_ = None, None
+    segmenter.continuity_context_ = training.pseudo_labeling.context or 0
+    if training.correction is not None:
+        segmenter.continuity_, segmenter.continuity_context_ = training.correction

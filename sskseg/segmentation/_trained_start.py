@@ -14,7 +14,7 @@ from ..io.models import read_model, split_steps
 from ..io.trained import TRAINED
 from ..model_selection.reference import object_parts
 from ..morphology import complete_objects
-from ..training import channel_statistics, check_backbone
+from ..training import channel_statistics, check_backbone, starts_warm
 from ._object_size import normalize_size
 from ._training_data import TrainingData
 
@@ -55,7 +55,7 @@ def choose_backbone(
     """
     if given is not None:
         check_backbone(given)
-    if segmenter._starts_warm:
+    if starts_warm(segmenter):
         return given
     name = _MODELS.get(data.images[0].shape[-1])
     segmenter.trained_model_ = None

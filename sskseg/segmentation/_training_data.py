@@ -19,7 +19,7 @@ from ..images import (
 from ..inference import round_up, tile_settings
 from ..morphology import share_with_neighbors
 from ..nn import network_margin
-from ..training import draw_simulated, patch_sides
+from ..training import draw_simulated, patch_sides, starts_warm
 from ._predictors import sections_of
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def _spacing(segmenter, X):
     """Relative size of voxels; with a warm start that of the last fit, if `X` does not say it."""
     given = getattr(X, "spacing", None)
     spacing = relative_spacing(given, segmenter.spatial_ndim)
-    if not segmenter._starts_warm:
+    if not starts_warm(segmenter):
         return spacing
     last = segmenter.spacing_
     if given is not None and not np.allclose(spacing or 1.0, last or 1.0, rtol=0.01):
@@ -264,7 +264,7 @@ def learns_cores(
         return False
     if not isinstance(segmenter.loss, str) and segmenter.loss.terms != "auto":
         return "core" in segmenter.loss.terms
-    if segmenter._starts_warm:
+    if starts_warm(segmenter):
         return segmenter.has_cores_
     if backbone is not None and backbone.outputs:
         return "core" in backbone.outputs

@@ -15,7 +15,7 @@ from .prediction_callbacks import PredictionStopped, prediction_callbacks
 from .prefetch import prefetch, prefetch_on_gpu
 from .simulated import draw_simulated, falling_share
 from .standardization import channel_statistics, standardized_sections
-from .transfer import FINETUNE, check_backbone, does_task, rate_groups, start_network
+from .transfer import FINETUNE, check_backbone, does_task, rate_groups, start_network, starts_warm
 
 __all__ = [
     "FINETUNE",
@@ -61,4 +61,5 @@ __all__ = [
     "select_precision",
     "standardized_sections",
     "start_network",
+    "starts_warm",
 ]

@@ -28,6 +28,11 @@ def check_backbone(backbone: Any) -> None:
         )
 
 
+def starts_warm(estimator: Any) -> bool:
+    """Whether a fit starts from the network of the last one."""
+    return estimator.warm_start and hasattr(estimator, "network_")
+
+
 def take_over(backbone: Any, estimator: Any) -> tuple[Any, int, int]:
     """Return network, width and depth of a backbone; those of the estimator must agree.
 
@@ -102,7 +107,7 @@ def start_network(
         If there is no file of weights.
     """
     n_channels = images[0].shape[-1]
-    if estimator._starts_warm:
+    if starts_warm(estimator):
         if n_channels != estimator.n_channels_:
             raise ValueError(f"X must have {estimator.n_channels_} channel(s), got {n_channels}.")
         return estimator.network_

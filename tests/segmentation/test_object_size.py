@@ -1,5 +1,6 @@
 """Images whose objects have unlike sizes."""
 
+import json
 import warnings
 from dataclasses import replace
 
@@ -18,7 +19,9 @@ from sskseg.inference.object_size import (
     resampled_shape,
     typical_diameter,
 )
+from sskseg.io.storage import open_storage
 from sskseg.metrics import f1_instances
+from sskseg.scans.checkpoints import Ledger
 from sskseg.segmentation import _training
 from sskseg.simulation import CellSimulator
 
@@ -252,6 +255,80 @@ def test_scans_have_the_size_of_the_objects_of_training(radius, tmp_path):
     assert f1_instances([reference[0]], results[:1]) > 0.75
     loaded = SemiSupervisedSegmenter.load(_saved(segmenter, tmp_path))
     assert loaded.object_diameter_ == segmenter.object_diameter_
+
+
+def test_the_diameter_of_a_scan_is_measured_if_training_images_differ(tmp_path, caplog):
+    da = pytest.importorskip("dask.array")
+    from sskseg.scans import count_scan, plan_scan
+
+    sets = [make_cells(2, (160, 160), radius=radius, random_state=0) for radius in (7, 24)]
+    X, y = (np.concatenate([each[k] for each in sets]) for k in (0, 1))
+    segmenter = SemiSupervisedSegmenter(
+        semi_supervision=None, max_steps=1, precision="float32", random_state=0
+    ).fit(X, y)
+    assert segmenter.object_size_ == 24
+    assert segmenter.object_diameter_ is None
+    assert segmenter.measure_diameter(lambda: X[2:]) == pytest.approx(48, rel=0.25)
+    model = make_pipeline(segmenter, InstanceCounter().fit(segmenter.transform(X), y))
+    scan, reference = make_cells(1, (700, 600), radius=24, random_state=1)
+    source, results = da.from_array(scan[0], chunks=300), {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        planned = plan_scan(model, source, measure=False).object_diameter
+        for side in (256, 512):
+            results[side] = count_scan(model, source, tmp_path / f"{side}", block_shape=side)
+    assert planned == pytest.approx(48, rel=0.25)
+    labels = [fastremap.renumber(found.labels.compute())[0] for found in results.values()]
+    np.testing.assert_array_equal(*labels)
+    assert f1_instances([reference[0]], labels[:1]) > 0.75
+    known = [row["object_diameter"] for row in map(_recorded, (tmp_path / "256", tmp_path / "512"))]
+    assert known == [planned, planned]
+    # A run that resumes takes what was measured, and another diameter is another run.
+    again = count_scan(model, source, tmp_path / "256", block_shape=256)
+    assert again.n_objects == results[256].n_objects
+    with pytest.raises(ValueError, match="object_diameter"):
+        count_scan(model, source, tmp_path / "256", block_shape=256, object_diameter=20.0)
+    given = count_scan(model, source, tmp_path / "given", block_shape=256, object_diameter=planned)
+    np.testing.assert_array_equal(given.labels.compute(), again.labels.compute())
+
+
+def _recorded(folder):
+    """What the ledger of a scan says of its run."""
+    run = Ledger(open_storage(folder)).run()
+    return {**run, "object_diameter": json.loads(run["object_diameter"])}
+
+
+def test_an_empty_scan_keeps_its_magnification_with_a_warning(tmp_path):
+    da = pytest.importorskip("dask.array")
+    from sskseg.scans import plan_scan
+
+    X, y = make_cells(2, (96, 96), radius=8, random_state=0)
+    segmenter = SemiSupervisedSegmenter(
+        semi_supervision=None, max_steps=1, precision="float32", random_state=0
+    ).fit(X, y)
+    segmenter.object_diameter_ = None
+    model = make_pipeline(segmenter, InstanceCounter().fit(segmenter.transform(X), y))
+    with pytest.warns(UserWarning, match="A scan is therefore not resampled"):
+        assert plan_scan(model, da.zeros((300, 300)), measure=False).object_diameter is None
+
+
+@pytest.mark.parametrize("diameter", [0, -3.0, "large"])
+def test_bad_diameters_of_a_scan(diameter, tmp_path):
+    da = pytest.importorskip("dask.array")
+    from sskseg.scans import count_scan
+
+    X, y = make_cells(2, (64, 64), random_state=0)
+    segmenter = SemiSupervisedSegmenter(
+        semi_supervision=None, width=4, depth=1, max_steps=1, random_state=0,
+        augmentation={"object_size": None},
+    ).fit(X, y)  # fmt: skip
+    model = make_pipeline(segmenter, InstanceCounter().fit(segmenter.transform(X), y))
+    with pytest.raises(ValueError, match="'object_diameter' parameter"):
+        count_scan(model, da.zeros((64, 64)), tmp_path / "scan", object_diameter=diameter)
+    with pytest.raises(ValueError, match="does not resample images"):
+        count_scan(model, da.zeros((64, 64)), tmp_path / "scan", object_diameter=20.0)
+    assert segmenter.measure_diameter(pytest.fail) is None  # images are not read
+    assert not (tmp_path / "scan").exists()
 
 
 def _saved(segmenter, folder):

@@ -59,7 +59,10 @@ def _mask(options):
 def _plan(options, model, scan):
     shapes = {"block_shape": options.block_shape, "halo": options.halo}
     mask = _mask(options)
-    plan = plan_scan(model, scan, n_workers=options.workers, mask=mask, **shapes)
+    plan = plan_scan(
+        model, scan, n_workers=options.workers, mask=mask,
+        object_diameter=options.object_diameter, **shapes,
+    )  # fmt: skip
     network = f"{count_text(plan.n_predict, 'block')} of {shape_text(plan.predict_shape)} pixels"
     objects = f"{count_text(plan.n_blocks, 'block')} of {shape_text(plan.block_shape)} pixels"
     lines = {
@@ -72,6 +75,8 @@ def _plan(options, model, scan):
         "time": "unknown" if plan.seconds is None else
         f"about {duration_text(plan.seconds)} on one worker of this computer",
     }  # fmt: skip
+    if plan.object_diameter is not None:
+        lines["object diameter"] = f"{plan.object_diameter:g} pixels"
     for name, text in lines.items():
         say(options, f"{name + ':':<17}{text}")
     arguments = [argument for argument in options.arguments if argument != "--json"]
@@ -97,7 +102,7 @@ def _run(options, model, scan):
             result = count_scan(
                 model, scan, options.out, client=client, n_workers=options.workers, mask=mask,
                 resume=not options.fresh, intensity=options.intensity,
-                zarr_format=options.zarr_format or 3,
+                zarr_format=options.zarr_format or 3, object_diameter=options.object_diameter,
                 skip_below=options.skip_below, verbose=not options.json, shard=options.shard,
                 **shapes,
             )  # fmt: skip

@@ -1,0 +1,57 @@
+"""Scans at the object size of a network, whose objects have an unknown diameter."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+from typing import Any
+
+from sklearn.pipeline import Pipeline
+
+from ..images import unwrap
+from ..preprocessing import DomainCheck
+from .crops import varied_crops
+from .plan import Plan, make_plan
+from .validation import split_pipeline
+
+_LOGGER = logging.getLogger("sskseg")
+
+
+def plan_at_object_size(
+    estimator: Pipeline,
+    source: Any,
+    *shapes: Any,
+    object_diameter: float | None = None,
+    **options: Any,
+) -> Plan:
+    """Plan a scan, and measure the diameter of its objects if the segmenter needs it.
+
+    Parameters
+    ----------
+    estimator, source, *shapes, **options
+        As `sskseg.scans.plan.make_plan` takes them.
+    object_diameter : float, default=None
+        As `count_scan` takes it.
+
+    Returns
+    -------
+    Plan
+    """
+    measure = getattr(split_pipeline(estimator)[1], "measure_diameter", None)
+    if object_diameter is None and measure is not None:
+        # Crops are the same whatever the diameter is.
+        plan = partial(make_plan, estimator, source, *shapes, object_diameter=1.0, **options)
+        object_diameter = measure(lambda: _crops(plan()))
+        if object_diameter is not None:
+            object_diameter = float(f"{object_diameter:.3g}")
+            _LOGGER.info("Objects of the scan have a diameter of %g pixels.", object_diameter)
+    return make_plan(estimator, source, *shapes, object_diameter=object_diameter, **options)
+
+
+def _crops(plan):
+    """Crops of a scan, as the segmenter takes them."""
+    crops: Any = varied_crops(plan)
+    for step in plan.steps:
+        if crops and not isinstance(step, DomainCheck):
+            crops = unwrap(step.transform(crops))
+    return crops
