@@ -54,16 +54,18 @@ def fill_holes(labels: np.ndarray) -> np.ndarray:
     if not enclosed.any():
         return labels.copy()
     # Enclosed pixels do not touch the frame: every neighbor is in the image.
-    at = np.flatnonzero(enclosed[holes])
+    at = np.flatnonzero(np.take(enclosed, holes))
     hole, flat = holes.ravel()[at], labels.ravel()
-    low, high = np.full(len(enclosed), np.iinfo(np.int64).max), np.zeros(len(enclosed), np.int64)
+    # Of the type of the labels: `ufunc.at` is slow with several types.
+    low = np.full(len(enclosed), np.iinfo(labels.dtype).max, labels.dtype)
+    high = np.zeros(len(enclosed), labels.dtype)
     for stride in np.array(labels.strides) // labels.itemsize:
         for step in (stride, -stride):
             label = flat[at + step]
             edge = label > 0
             np.minimum.at(low, hole[edge], label[edge])
             np.maximum.at(high, hole[edge], label[edge])
-    owner = np.where(low == high, low, 0).astype(labels.dtype)
+    owner = np.where(low == high, low, 0)
     filled = labels.copy()
     filled.ravel()[at] = owner[hole]
     return filled

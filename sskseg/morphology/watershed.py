@@ -95,7 +95,7 @@ def split_touching(mask: np.ndarray, relief: np.ndarray, seed_height: float) -> 
     steps = np.where(mask, np.clip(relief * 255, 1, 255), 0).astype(np.uint8)
     height = int(np.clip(round(seed_height * 255), 1, 254))
     seeds = label_components(find_peaks(steps, height) & mask, connectivity=mask.ndim)
-    values, at = 255.0 - steps, np.flatnonzero(seeds)
+    values, at = 255.0 - steps, np.flatnonzero(seeds > 0)  # faster than of integers
     # Between what is higher and the other pixels of this height, and in the order of the image.
     values.ravel()[at] -= np.arange(len(at), 0, -1) / (len(at) + 1)
     return _flood(values, seeds, mask)
@@ -120,7 +120,7 @@ def split_by_seeds(mask: np.ndarray, relief: np.ndarray, seeds: np.ndarray) -> n
         1, 2, ...; each component of the mask holds at least one object, those without a seed too.
     """
     seeds = label_components(seeds & mask, connectivity=mask.ndim)
-    values, at = 255.0 - np.clip(relief * 255, 0, 255).astype(np.uint8), np.flatnonzero(seeds)
+    values, at = 255.0 - np.clip(relief * 255, 0, 255).astype(np.uint8), np.flatnonzero(seeds > 0)
     values.ravel()[at] = np.arange(len(at)) - len(at)  # before all others
     return _flood(values, seeds, mask)
 
@@ -153,6 +153,6 @@ def _flood(values, seeds, mask):
 
 def _seeds_within(parts, seeds, n_seeds):
     """Unique pairs (component, seed), shape (n_pairs, 2)."""
-    at = np.flatnonzero(seeds)
+    at = np.flatnonzero(seeds > 0)
     pairs = np.unique(parts.ravel()[at].astype(np.int64) * (n_seeds + 1) + seeds.ravel()[at])
     return np.stack(np.divmod(pairs, n_seeds + 1), axis=1)

@@ -151,10 +151,10 @@ def _number(plan, labels, core):
     dtype = np.int32 if labels.size < 2**31 else np.int64
     if plan.exact:  # without a halo
         return labels.astype(dtype, copy=False), np.arange(1, int(labels.max(initial=0)) + 1)
-    in_core, anywhere = (_present(labels[part], labels.max()) for part in (core, ...))
-    n = int(in_core.sum())
-    rest = anywhere & ~in_core
-    table = np.where(in_core, np.cumsum(in_core), n + np.cumsum(rest)) * anywhere
+    # Those beyond the core follow; a label that nowhere occurs leaves a gap among these.
+    in_core = _present(labels[core], labels.max(initial=0))
+    table = np.where(in_core, np.cumsum(in_core), in_core.sum() + np.cumsum(~in_core) - 1)
+    table[0] = 0
     return np.take(table.astype(dtype), labels), np.flatnonzero(in_core)
 
 
