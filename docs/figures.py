@@ -77,7 +77,7 @@ def pretraining(_):
     channel = make_proxy("channel").prepare(2, None)
     wanted = [(1, 0), (2, 1), (4, 0), (4, 1)]
     for axis, scan, pair in zip(axes[0], X, wanted, strict=False):
-        image, title = _shrunk(scan, magnification, channel, pair)
+        image, title = _downsampled(scan, magnification, channel, pair)
         axis.imshow(image, **GRAY)
         axis.set_title(title, fontsize=9)
     rng = np.random.default_rng(1)
@@ -92,7 +92,7 @@ def pretraining(_):
     return figure
 
 
-def _shrunk(scan, magnification, channel, wanted):
+def _downsampled(scan, magnification, channel, wanted):
     """A crop whose answers, drawn at random, are the wanted ones."""
     for seed in range(1000):
         rng = np.random.default_rng(seed)
@@ -100,7 +100,8 @@ def _shrunk(scan, magnification, channel, wanted):
         crop, which = channel.make(crop, rng)
         if (magnification.classes[factor], channel.classes[which]) == wanted:
             break
-    return crop.middle()[0], f"{wanted[0]} times shrunk, channel {wanted[1]}"
+    factor = f"downsampled by {wanted[0]}" if wanted[0] > 1 else "full resolution"
+    return crop.middle()[0], f"{factor}, channel {wanted[1]}"
 
 
 def segmenting(steps):

@@ -34,9 +34,9 @@ SECONDS = float(os.environ.get("SSKSEG_GALLERY_SECONDS", 60))
 # %%
 # A light-sheet scan with two channels
 # ------------------------------------
-# Twenty sections. Is a patch signal or autofluorescence, and how much was it shrunk? `report_`
-# compares the network with a probe, which uses only the histogram and the power spectrum of a
-# patch. If the probe is as accurate, the task can be solved without shapes and teaches little.
+# Twenty sections. Is a patch signal or autofluorescence, and by which factor was it downsampled?
+# `report_` compares the network with a probe, which uses only the histogram and the power spectrum
+# of a patch. If the probe is as accurate, the task can be solved without shapes and teaches little.
 
 brain = load_lightsheet_2ch()
 scaled = PercentileScaler().fit_transform(brain)
