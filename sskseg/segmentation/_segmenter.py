@@ -575,7 +575,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
                 "object_diameter must be None for a segmenter that does not resample images "
                 f"(object_size_=None), got {object_diameter!r}."
             )
-        factor = fixed_magnification(self, "A scan", object_diameter)
+        factor = fixed_magnification(self, "A scan without object_diameter", object_diameter)
         finish = partial(foreground_and_core, self._objective(), self.calibration_)
         return segmenter_blocks(
             partial(section_predictor, self, with_cores=True, factor=factor), finish,

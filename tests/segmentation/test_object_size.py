@@ -308,7 +308,9 @@ def test_an_empty_scan_keeps_its_magnification_with_a_warning(tmp_path):
     ).fit(X, y)
     segmenter.object_diameter_ = None
     model = make_pipeline(segmenter, InstanceCounter().fit(segmenter.transform(X), y))
-    with pytest.warns(UserWarning, match="A scan is therefore not resampled"):
+    with pytest.warns(
+        UserWarning, match="A scan without object_diameter is therefore not resampled"
+    ):
         assert plan_scan(model, da.zeros((300, 300)), measure=False).object_diameter is None
 
 
