@@ -15,7 +15,6 @@ from zarr.storage import LocalStore
 from sskseg.cli import main
 from sskseg.datasets import make_cells
 from sskseg.io import read_labels
-from sskseg.io.storage import open_storage
 from sskseg.napari.files import get_reader
 from sskseg.scans import Scan, ScanError, count_scan
 from sskseg.scans.boxes import intersection, n_pixels
@@ -150,18 +149,6 @@ def test_another_format_is_another_run(components, scan, tmp_path, monkeypatch, 
     for value in (4, "2", 2.0, None):
         with pytest.raises(ValueError, match="'zarr_format' parameter of count_scan"):
             count_scan(components, scan, out, zarr_format=value, **OPTIONS)
-
-
-def test_an_object_store_gets_the_same_bytes(components, scan, tmp_path):
-    pytest.importorskip("fsspec")
-    count_scan(components, scan, tmp_path / "out", zarr_format=2, **OPTIONS)
-    storage = open_storage("memory://zarr-formats/result")
-    try:
-        count_scan(components, scan, storage.place, zarr_format=2, **OPTIONS)
-        found = {key: storage.read(key) for key in storage.list()}
-    finally:
-        storage.remove_all()
-    assert found == content(tmp_path / "out")
 
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
