@@ -116,7 +116,7 @@ def test_a_run_that_stops_between_two_chunks_resumes(components, scan, tmp_path,
     assert content(out) == content(whole)
 
 
-def test_damaged_chunks_are_written_again(components, scan, tmp_path, monkeypatch):
+def test_damaged_or_missing_files_are_written_again(components, scan, tmp_path, monkeypatch):
     whole, out = tmp_path / "whole", tmp_path / "out"
     count_scan(components, scan, whole, zarr_format=2, **OPTIONS)
     with monkeypatch.context() as context:
@@ -126,6 +126,8 @@ def test_damaged_chunks_are_written_again(components, scan, tmp_path, monkeypatc
     chunks = sorted(key for key in content(out) if is_chunk(key, "labels/0"))
     (out / chunks[0]).unlink()
     (out / chunks[-1]).write_bytes(b"nonsense")
+    for name in ("labels/0", "probabilities"):  # as after a kill while the array was created
+        (out / name / ".zattrs").unlink()
     count_scan(components, scan, out, zarr_format=2, **OPTIONS)
     assert content(out) == content(whole)
 
