@@ -143,6 +143,18 @@ def _write_metadata(plan, storage):
                 storage.zarr(), path=path, mode="a", zarr_format=plan.zarr_format
             )
             set_attributes(group, version, content)
+        if plan.zarr_format == 2:
+            _complete_attributes(plan, storage, len(levels))
+
+
+def _complete_attributes(plan, storage, n_levels):
+    """Write the empty attributes of the arrays: whoever created these may have been killed between
+    the two files."""
+    import zarr
+
+    kept = plan.probability_arrays if plan.keep_probabilities else ()
+    for name in (*(f"labels/{level}" for level in range(n_levels)), *kept):
+        zarr.open_array(storage.zarr(), path=name, mode="r+").attrs.put({})
 
 
 def _image_label(scan, storage, version):

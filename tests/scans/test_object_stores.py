@@ -86,6 +86,17 @@ def test_results_are_those_of_a_folder(components, plane, whole, storage):
     assert content(storage) == {**whole, "notes.txt": b"mine"}
 
 
+def test_results_in_zarr_2_are_those_of_a_folder(components, plane, server, storage, tmp_path):
+    count_scan(
+        components, da.from_array(plane), tmp_path / "out", block_shape=45, zarr_format=2
+    )  # fmt: skip
+    with server.failing(every(9, "throttled")):
+        count_into(storage, components, plane, zarr_format=2)
+        with pytest.raises(ValueError, match="another zarr_format"):
+            count_into(storage, components, plane)
+    assert content(storage) == content(open_storage(tmp_path / "out"))
+
+
 def test_labels_are_read_and_shown_from_a_url(components, plane, storage, monkeypatch, capsys):
     found = count_into(storage, components, plane)
     expected = found.labels.compute()
