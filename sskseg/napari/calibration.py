@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cc3d
 import numpy as np
 from scipy.ndimage import find_objects
 
 from ..counting import InstanceCounter
 from ..images import ImageStack
+from ..morphology import label_components
 from ..morphology.counts import object_centroids
 
 
@@ -74,17 +74,13 @@ def regions_of(
     for index, (label, mask, clicks) in enumerate(zip(y, complete, points, strict=True)):
         if not mask.any():
             continue
-        numbered = _components(mask) if as_boxes else mask.astype(np.uint8)
+        numbered = label_components(mask) if as_boxes else mask.astype(np.uint8)
         for number, box in enumerate(find_objects(numbered), start=1):
             box = box if as_boxes else tuple(slice(0, n) for n in mask.shape)
             inside = numbered[box] == number
             region = _region(index, box, np.where(inside, label[box], -1), inside, clicks)
             regions += [] if region is None else [region]
     return regions
-
-
-def _components(mask):
-    return cc3d.connected_components(mask, connectivity=6 if mask.ndim == 3 else 4)
 
 
 def _region(index, box, y, inside, clicks):

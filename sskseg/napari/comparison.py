@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import cc3d
 import numpy as np
 from scipy.ndimage import find_objects
 
 from ..baselines import PixelForest
+from ..morphology import label_components
 from .answers import Answer
 from .session import Session
 
@@ -80,7 +80,7 @@ def _folds(y):
     folds, n = [np.full(label.shape, -1) for label in y], [0, 0]
     for label, fold in zip(y, folds, strict=True):
         for kind in (0, 1):
-            strokes = cc3d.connected_components(np.minimum(label, 1) == kind, connectivity=8)
+            strokes = label_components(np.minimum(label, 1) == kind, connectivity=2)
             for number, box in enumerate(find_objects(strokes), start=1):
                 fold[box][strokes[box] == number] = n[kind] % _FOLDS
                 n[kind] += 1
