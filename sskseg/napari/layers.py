@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 
 from .boxes import whole_box
 from .layer_changes import LayerChanges
+from .pixels import draw_labels, pixels_of_image
 from .regions import mask_of, polygons_of, region_labels
 from .sample import Sample
 from .session import Session
@@ -66,7 +68,7 @@ class Layers:
         is_known = unit not in ("pixel", "dimensionless")
         try:
             self.session.add(
-                layer.name, _pixels(layer), spacing=layer.scale if is_known else None,
+                layer.name, pixels_of_image(layer), spacing=layer.scale if is_known else None,
                 unit=unit if is_known else None,
             )  # fmt: skip
         finally:
@@ -109,6 +111,7 @@ class Layers:
         for name in self.session.samples:
             self._add_image(name)
             self._show_sample(name)
+        self.changes.time = time.monotonic()  # so that the forest answers
 
     def _add_image(self, name):
         """Add the image of a sample below what is painted, if it is missing."""
@@ -234,7 +237,7 @@ class Layers:
     def _read(self, sample):
         painted, image = self._get(sample.name, PAINTED), self._find(sample.name)
         if image is not None and image.data is not self._images.get(sample.name):
-            self.session.replace_image(sample.name, _pixels(image))
+            self.session.replace_image(sample.name, pixels_of_image(image))
             self._images[sample.name] = image.data
         complete, points = (self._find(sample.name, end) for end in (COMPLETE, POINTS))
         box, mask = self.changes.box(painted), None
@@ -303,23 +306,32 @@ class Layers:
 
     def _write(self, name):
         sample, source = self.session.samples[name], self.viewer.layers[name]
-        layer = self.add_layer("labels", name, PAINTED, sample.painted.copy(), source)
-        if not np.array_equal(layer.data, sample.painted):
-            layer.data = sample.painted.copy()
+        box = sample.changed_since(self._agreed.get(name, 0))
+        layer = self._find(name, PAINTED)
+        if layer is None:
+            self.add_layer("labels", name, PAINTED, sample.painted.copy(), source)
+        else:
+            draw_labels(layer, sample.painted, self._unread(layer, sample) or box)
         points = self._find(name, POINTS)
-        if points is not None:
-            points.data = sample.points
-        elif len(sample.points):
+        if points is None and len(sample.points):
             self.add_points(name)
-        self._write_complete(name, sample)
+        elif points is not None and not np.array_equal(points.data, sample.points):
+            points.data = sample.points
+        self._write_complete(name, sample, box)
         self._agree(sample)
 
-    def _write_complete(self, name, sample):
+    def _unread(self, layer, sample):
+        """The whole image if a layer has changes that were not read, or None."""
+        return None if self.changes.box(layer) is None else whole_box(sample.painted.shape)
+
+    def _write_complete(self, name, sample, box):
         layer, shape = self._find(name, COMPLETE), sample.painted.shape
         if layer is None and not sample.complete.any():
             return
-        if layer is not None and np.array_equal(mask_of(layer, shape), sample.complete):
-            return  # shapes stay as they were drawn
+        if layer is not None:
+            box = self._unread(layer, sample) or box
+            if box is None or np.array_equal(mask_of(layer, shape)[box], sample.complete[box]):
+                return  # shapes stay as they were drawn
         if layer is not None:
             self.viewer.layers.remove(layer)
         self.add_complete(name)
@@ -385,8 +397,3 @@ class Layers:
         if suffix in _EDITED:
             self.changes.watch(layer)
         return layer
-
-
-def _pixels(layer):
-    """Return the image of a layer, with an axis of channels."""
-    return np.asarray(layer.data)[..., :3] if layer.rgb else layer.data[..., None]

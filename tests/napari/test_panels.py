@@ -141,6 +141,14 @@ def said(widget, action, *arguments):
     return widget.message.text()
 
 
+def find_next(widget):
+    """Press the button, and wait for what the thread finds, which the timer shows."""
+    panel = widget.training_panel
+    panel.find_next()
+    panel.suggesting.wait()
+    panel.update_progress()
+
+
 def test_corrections_change_objects_and_labels_and_are_undone(trained):
     widget, panel, viewer = trained, trained.corrections_panel, trained.viewer
     objects = viewer.layers["cells 0 objects"]
@@ -217,11 +225,21 @@ def test_counts_are_by_region_and_written(trained, tmp_path, monkeypatch):
 
 def test_what_next_goes_to_the_image_without_labels(trained):
     widget, viewer = trained, trained.viewer
-    message = said(widget, trained.training_panel.show_next)
+    message = said(widget, find_next, widget)
     assert message.startswith("cells 1: Nothing is labeled there")
     assert viewer.layers.selection.active.name == "cells 1 painted"
     assert viewer.layers["cells 1"].visible
     assert not viewer.layers["cells 0"].visible
+
+
+def test_what_next_is_no_image_that_was_removed_meanwhile(trained):
+    widget = trained
+    widget.training_panel.find_next()
+    assert widget.message.text() == "Looking for what to paint next."
+    widget.training_panel.suggesting.wait()
+    widget.layers.remove("cells 1")
+    widget.training_panel.update_progress()
+    assert "was removed meanwhile" in widget.message.text()
 
 
 @pytest.mark.parametrize("kind", ["Stacks of sections", "Volumes"])
@@ -236,7 +254,7 @@ def test_stacks_and_volumes(new_widget, kind):
     objects = widget.viewer.layers["cells 0 objects"]
     assert objects.data.shape == (6, 32, 48)
     assert "cells 0, whole image: " in said(widget, widget.results_panel.count)
-    message = said(widget, widget.training_panel.show_next)
+    message = said(widget, find_next, widget)
     assert message.startswith("cells 0, section ")
     assert widget.viewer.dims.current_step[0] == int(message.split("section ")[1].split(":")[0])
     widget.labels_panel.kind.setCurrentText("Images")
@@ -340,7 +358,7 @@ def test_without_a_model_each_action_says_so(new_widget):
     actions = [
         export.save_outlines, export.save_model, export.save_package, export.copy_script,
         export.run_on_file, results.count, results.save_counts, results.save_objects,
-        widget.training_panel.show_next, lambda: widget.corrections_panel.correct("merge"),
+        widget.training_panel.find_next, lambda: widget.corrections_panel.correct("merge"),
     ]  # fmt: skip
     for action in actions:
         assert "There is no model yet" in said(widget, action)

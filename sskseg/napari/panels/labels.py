@@ -132,6 +132,7 @@ class LabelsPanel(Panel):
         self._show(self.window_.session.redo(), "redo")
 
     def _show(self, name, what):
-        self.window_.layers.write()
+        with self.window_.layers.changes.of_program():
+            self.window_.layers.write()
         self.window_.answers.write()
         self.window_.say(f"There is nothing to {what}." if name is None else f"{name}: {what}.")
