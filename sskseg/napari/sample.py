@@ -161,4 +161,4 @@ def _check_both(n_samples, has_background, has_objects):
         raise ValueError("Nothing is painted: paint background (1) and objects (2).")
     for kind, found in (("background (1)", has_background), ("objects (2)", has_objects)):
         if not found:
-            raise ValueError(f"No {kind} is painted: paint some pixels of it, too.")
+            raise ValueError(f"Nothing is painted as {kind}: paint some pixels.")

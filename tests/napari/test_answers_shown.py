@@ -48,7 +48,7 @@ def look(widget):
 def test_the_forest_answers_after_a_stroke_and_can_be_turned_off(widget):
     viewer, panel = widget.viewer, widget.forest_panel
     paint(widget, np.where(np.arange(40) < 20, np.where(Y[1] > 0, 2, 0), 0))
-    assert "No background" in panel.state.text()
+    assert "painted as background" in panel.state.text()
     assert not viewer.layers["cells 1 forest"].data.any()
     paint(widget, np.where(np.arange(40) < 20, np.where(Y[1] > 0, 2, 1), 0))
     assert panel.state.text() == ""

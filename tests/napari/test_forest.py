@@ -108,7 +108,7 @@ def test_too_little_paint_is_said_and_does_not_end_the_thread(session):
         session.paint(name, np.ones(SHAPE, int))
     forest = ForestView(session, 2)
     forest.request({"a": WHOLE})
-    with pytest.raises(ValueError, match="No objects"):
+    with pytest.raises(ValueError, match="painted as objects"):
         forest.wait()
     session.paint("a", painted)
     forest.request({"a": WHOLE})

@@ -349,7 +349,7 @@ def test_bad_layers_are_messages(new_widget):
         assert message in said(widget, widget.labels_panel.add_images)
     assert list(widget.session.samples) == ["cells 0"]
     viewer.layers["cells 0 painted"].data = np.ones(SHAPE, int)
-    assert "No objects (2) is painted" in said(widget, widget.training_panel.train)
+    assert "Nothing is painted as objects (2)" in said(widget, widget.training_panel.train)
 
 
 def test_without_a_model_each_action_says_so(new_widget):
@@ -365,9 +365,11 @@ def test_without_a_model_each_action_says_so(new_widget):
 
 
 def test_a_script_is_copied(trained, tmp_path, monkeypatch):
-    panel = trained.export_panel
-    monkeypatch.setattr(panel, "ask_folder", lambda _: tmp_path / "data")
-    panel.copy_script()
+    panel, folders = trained.export_panel, trained.folders_panel
+    for folder in (None, tmp_path / "data"):  # it is canceled at first
+        monkeypatch.setattr(folders, "ask_folder", lambda _, folder=folder: folder)
+        panel.copy_script()
+    assert folders.state.text() == f"Images and labels are saved in {tmp_path / 'data'}."
     script = (tmp_path / "data" / "train_and_count.py").read_text()
     assert QApplication.clipboard().text() == script
     assert "max_steps=4" in script
@@ -400,11 +402,19 @@ def test_a_package_is_written_with_what_one_types_and_predicts_the_same(
     np.random.set_state(before)
 
 
-def test_a_package_without_an_author_is_not_written(trained, tmp_path, monkeypatch):
-    panel = trained.export_panel
+@pytest.mark.parametrize("answer", [None, " "])
+def test_a_package_without_an_author_is_not_written(trained, tmp_path, monkeypatch, answer):
+    panel, asked = trained.export_panel, []
+    answers = {"Name of the model": "Cells", "Description": "Of a test.", "Author": answer}
+
+    def ask(_, question, default):
+        asked.append(question)
+        return answers[question]
+
     monkeypatch.setattr(panel, "ask_path", lambda name, kinds: tmp_path / name)
-    monkeypatch.setattr(panel, "ask_text", lambda _, question, default: default)
-    assert "a package needs description, author" in said(trained, panel.save_package)
+    monkeypatch.setattr(panel, "ask_text", ask)
+    assert "'Author' has no answer" in said(trained, panel.save_package)
+    assert asked == list(answers)  # and nothing after it
     assert not (tmp_path / "model.zip").exists()
 
 

@@ -73,7 +73,7 @@ def test_a_full_disk_loses_nothing(session, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("painted", "message"),
-    [(0, "Nothing is painted"), (1, "No objects"), (2, "No background")],
+    [(0, "Nothing is painted: "), (1, "painted as objects"), (2, "painted as background")],
 )
 def test_labels_of_one_kind_are_refused(painted, message):
     session = Session()
