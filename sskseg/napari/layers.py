@@ -11,7 +11,7 @@ import numpy as np
 from .boxes import whole_box
 from .layer_changes import LayerChanges
 from .pixels import draw_labels, pixels_of_image
-from .regions import mask_of, polygons_of, region_labels
+from .regions import mask_of, polygons_of
 from .sample import Sample
 from .session import Session
 
@@ -172,13 +172,21 @@ class Layers:
             size=2 * sample.point_radius, opacity=0.6,
         )  # fmt: skip
 
-    def add_complete(self, name: str) -> Any:
-        """Add a layer of shapes, in which everything that is not labeled is background."""
+    def add_complete(self, name: str, *, index: int | None = None) -> Any:
+        """Add a layer of shapes, in which everything that is not labeled is background.
+
+        Parameters
+        ----------
+        name : str
+            Of the image.
+        index : int, default=None
+            See `add_layer`.
+        """
         sample, source = self.session.samples[name], self._get(name)
         return self.add_layer(
             "shapes", name, COMPLETE, polygons_of(sample.complete), source,
             ndim=sample.painted.ndim, shape_type="polygon", face_color="transparent",
-            edge_color="yellow",
+            edge_color="yellow", index=index,
         )  # fmt: skip
 
     def image_of(self, layer: Any) -> str:
@@ -332,9 +340,13 @@ class Layers:
             box = self._unread(layer, sample) or box
             if box is None or np.array_equal(mask_of(layer, shape)[box], sample.complete[box]):
                 return  # shapes stay as they were drawn
+        layers, is_active = self.viewer.layers, layer is self.viewer.layers.selection.active
+        index = len(layers) if layer is None else layers.index(layer)
         if layer is not None:
-            self.viewer.layers.remove(layer)
-        self.add_complete(name)
+            layers.remove(layer)
+        added = self.add_complete(name, index=index)  # one continues to paint
+        if layer is not None and is_active:
+            layers.selection.active, added.mode = added, layer.mode
 
     def go_to(self, name: str, section: int | None, box: tuple[slice, slice]) -> None:
         """Show a crop of an image, ready to paint on.
@@ -356,26 +368,6 @@ class Layers:
             self.viewer.dims.set_point(0, float(world[0]))
         scene = getattr(self.viewer, "scene", self.viewer)  # of napari 0.9 and later
         scene.camera.center = tuple(world[-3:]) if len(world) > 2 else (0.0, *world)
-
-    def regions(self, layer: Any) -> dict[str, tuple[np.ndarray, dict[int, str]]]:
-        """Return the regions of a layer of shapes as label images, and their names.
-
-        Parameters
-        ----------
-        layer : napari.layers.Shapes
-            Names are in its feature ``name``, if it has one.
-
-        Returns
-        -------
-        regions : dict of (ndarray of int32, dict of int to str)
-            By name of the image.
-        """
-        if type(layer).__name__ != "Shapes":
-            raise ValueError(f"Regions are a Shapes layer, got {type(layer).__name__}.")
-        return {
-            name: region_labels(layer, sample.painted.shape)
-            for name, sample in self.session.samples.items()
-        }
 
     def add_layer(
         self, kind: str, name: str, suffix: str, data: Any, source: Any, *,

@@ -24,7 +24,7 @@ from .session import Session
 from .training import Training
 
 _INTERVAL = 100  # milliseconds between two readings of the progress
-_LINES = 5  # of a message, for which there is room; one scrolls to others
+_LINES = 8  # of a message, for which there is room; one scrolls to others
 _WIDTH = 400  # pixels, at first
 _START = "Open images, select their layers, and press 'Add selected images'."
 _HELP = (

@@ -1,7 +1,7 @@
 """How long the window of napari does not answer while a network trains.
 
     xvfb-run -a python tests/benchmarks/window_gaps.py [--size 1024 4096] [--seconds 60]
-    xvfb-run -a python tests/benchmarks/window_gaps.py --what buttons
+    xvfb-run -a python tests/benchmarks/window_gaps.py --what buttons [--code whole]
 
 A timer of the event loop fires every 5 ms; a gap is the time between two of its calls, less that.
 Meanwhile a script paints a stroke every second, so that the forest answers, and the network trains
@@ -13,7 +13,8 @@ napari adds the layers of the answers, and the window its own.
 
 "Buttons" are pressed one after the other on an image with the objects of a simulated network.
 "Call" is the processor time of the window's thread until a button returns, and "max" the longest
-gap until two seconds later, in which napari draws.
+gap until two seconds later, in which napari draws. The code named "whole" is an earlier one
+(8c02fcd), which copied, measured and drew whole images.
 
 Where other programs use the machine, gaps are theirs, too. "work" is the longest time that the
 window's thread computed in a gap: without the time in which it waited for a core, or for a thread
@@ -189,6 +190,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", type=int, nargs="+", default=[1024, 4096])
     parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--code", default="boxes")
     parser.add_argument("--what", nargs="+", choices=[*KINDS, "buttons"], default=list(KINDS))
     options = parser.parse_args()
     results = Cells("window_gaps")
@@ -196,7 +198,7 @@ def main():
         for size in options.size:
             if name == "buttons":
                 with TemporaryDirectory() as folder:
-                    key = {"size": size, "cores": cores()}
+                    key = {"size": size, "cores": cores(), "code": options.code}
                     Cells("window_buttons").run(key, partial(press_buttons, size, folder))
                 continue
             key = {"size": size, "seconds": options.seconds, "what": name, "cores": cores()}

@@ -155,6 +155,27 @@ def test_complete_regions_are_read_until_their_layer_is_deleted():
     assert not complete.any()
 
 
+@pytest.mark.parametrize("is_active", [True, False])
+def test_undo_of_a_complete_region_leaves_the_selection(is_active):
+    layers, _ = linked()
+    shapes = layers.add_complete("a")
+    for left in (1.5, 20.5):
+        corners = [[1.5, left], [1.5, left + 7], [6.5, left + 7], [6.5, left]]
+        shapes.add_rectangles(corners)
+        layers.read()
+    others = layers.viewer.add_shapes(name="others")
+    layers.viewer.layers.selection.active = shapes if is_active else others
+    shapes.mode = "add_rectangle"
+    layers.session.undo()
+    layers.write()
+    names = [layer.name for layer in layers.viewer.layers]
+    assert names == ["a", "a painted", "a complete", "others"]
+    active = layers.viewer.layers.selection.active
+    assert active.name == ("a complete" if is_active else "others")
+    assert (active.mode == "add_rectangle") == is_active
+    assert layers.session.samples["a"].complete.sum() == 5 * 7
+
+
 def test_deleted_layers_come_back_by_undo_and_are_named_before():
     layers, painted = linked()
     painted.paint([10, 20], 2)

@@ -113,7 +113,7 @@ class LabelsPanel(Panel):
             window.layers.read()
             found = load_labels(window.session, name, path)
             window.layers.write()
-            window.say(f"{path.name}: {found.summary}")
+            window.say(f"{path.name}, on {name}: {found.summary}")
 
     def remove_image(self) -> None:
         """Remove the selected image from the session; its own layer stays."""
