@@ -4,6 +4,7 @@ from typing import Literal
 
 import cc3d
 import numpy as np
+from scipy import ndimage as ndi
 
 _NEIGHBORS: dict[tuple[int, int], Literal[4, 6, 8, 18, 26]] = {
     (2, 1): 4, (2, 2): 8, (3, 1): 6, (3, 2): 18, (3, 3): 26,
@@ -46,13 +47,13 @@ def label_components(mask: np.ndarray, connectivity: int = 1) -> np.ndarray:
         )
     if mask.size == 0:
         return np.zeros(mask.shape, np.int32)
+    dtype = np.int32 if mask.size < 2**31 else np.int64
+    if mask.dtype == bool:
+        # Other threads run meanwhile, as of a window or of a scan: cc3d holds Python's lock.
+        neighbors = ndi.generate_binary_structure(mask.ndim, connectivity)
+        return ndi.label(mask, neighbors)[0].astype(dtype, copy=False)
     if mask.dtype.kind == "i":
         mask = np.maximum(mask, 0)
-    elif mask.dtype == bool:
-        # In boolean arrays cc3d 4.1.1 joins some components that are near but not connected (8
-        # and 26 neighbors); in integer arrays it does not.
-        mask = mask.view(np.uint8)
-    dtype = np.int32 if mask.size < 2**31 else np.int64
     # cc3d refuses read-only arrays. It numbers components in scan order, 1, 2, ..., without gaps.
     labels = cc3d.connected_components(
         np.require(mask, requirements=["C", "W"]), connectivity=_NEIGHBORS[mask.ndim, connectivity]

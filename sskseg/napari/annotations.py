@@ -3,10 +3,10 @@ one each."""
 
 from __future__ import annotations
 
-import cc3d
 import numpy as np
 
 from ..images.points import draw_points
+from ..morphology import label_components
 
 UNPAINTED, BACKGROUND, OBJECTS = 0, 1, 2
 
@@ -38,9 +38,9 @@ def annotations_of(
     y : ndarray of int32, shape (*spatial)
     """
     y = painted.astype(np.int32) - 1
-    patches = cc3d.connected_components(painted == OBJECTS, connectivity=6 if y.ndim == 3 else 4)
+    patches = label_components(painted == OBJECTS)
     several = patches > 0
-    y[several] = patches[several].astype(np.int32) + max(int(y.max()), 1)
+    y[several] = patches[several] + max(int(y.max()), 1)
     unpainted = painted == UNPAINTED
     y[complete & unpainted] = 0
     if points is not None and len(points):

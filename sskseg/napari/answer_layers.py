@@ -8,6 +8,7 @@ import numpy as np
 
 from .answers import Answer
 from .layers import OBJECTS, PAINTED, PROBABILITY, UNCERTAINTY, Layers
+from .pixels import draw_labels
 
 _DTYPES = {PROBABILITY: np.float32, UNCERTAINTY: np.float32, OBJECTS: np.int32}
 
@@ -26,6 +27,7 @@ class AnswerLayers:
     def __init__(self, layers: Layers):
         self.layers, self.session, self.viewer = layers, layers.session, layers.viewer
         self._shown: dict[str, Answer] = {}
+        self._versions: dict[str, int] = {}  # of the samples at that time
 
     def outdated(self) -> list[str]:
         """Return the names of images of which the last answer is not shown, visible ones first."""
@@ -57,9 +59,10 @@ class AnswerLayers:
         name : str
         """
         yield from self.prepare([name])
-        answer = self.session.answers.get(name)
-        if answer is None:  # the image was removed
+        sample = self.session.samples.get(name)
+        if sample is None or sample.answer is None:  # the image was removed
             return
+        answer, version = sample.answer, sample.version
         for suffix, data in (
             (PROBABILITY, answer.probability), (UNCERTAINTY, answer.uncertainty),
         ):  # fmt: skip
@@ -68,23 +71,28 @@ class AnswerLayers:
                 yield
         if name + OBJECTS in self.viewer.layers:
             layer = self.viewer.layers[name + OBJECTS]
-            yield from self._show_objects(layer, answer)
+            version = sample.version  # from here on it may be corrected
+            layer.data = answer.labels.copy()  # which people may paint on
+            yield
+            self._show_table(layer, answer)
             layer.visible = name in self.layers.shown() and OBJECTS not in self.layers.hidden
-        self._shown[name] = answer
+        self._shown[name], self._versions[name] = answer, version
 
-    def _show_objects(self, layer, answer):
-        layer.data = answer.labels.copy()  # which people may paint on
-        yield
+    def _show_table(self, layer, answer):
         layer.features = answer.table.rename(columns={"id": "index"})
         layer.selected_label = 0  # nobody has chosen an object yet
 
     def write(self) -> None:
         """Show objects that were corrected, or whose correction was undone."""
         for name in self.outdated():
-            if name in self._shown and name + OBJECTS in self.viewer.layers:
-                answer = self._shown[name] = self.session.answers[name]
-                for _ in self._show_objects(self.viewer.layers[name + OBJECTS], answer):
-                    pass
+            shown, answer = self._shown.get(name), self.session.answers[name]
+            # Another prediction is shown by `show`.
+            is_corrected = shown is not None and shown.probability is answer.probability
+            if is_corrected and name + OBJECTS in self.viewer.layers:
+                layer, sample = self.viewer.layers[name + OBJECTS], self.session.samples[name]
+                draw_labels(layer, answer.labels, sample.changed_since(self._versions[name]))
+                self._show_table(layer, answer)
+                self._shown[name], self._versions[name] = answer, sample.version
 
     def _is_missing(self, name, suffix):
         layers = self.viewer.layers

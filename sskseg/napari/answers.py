@@ -10,9 +10,10 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from ..inference import normalized_entropy
-from ..morphology import measure_objects
+from ..morphology import object_sums, sums_to_table
 
 if TYPE_CHECKING:
+    from .boxes import Box
     from .sample import Sample
     from .session import Session
 
@@ -61,12 +62,29 @@ def answer_of(session: Session, model: Pipeline) -> dict[str, Answer]:
     }
 
 
-def measured(sample: Sample, labels: np.ndarray, probability: np.ndarray | None) -> pd.DataFrame:
-    """Measure objects in units of their image."""
-    return measure_objects(
-        labels, probability=probability, spacing=sample.spacing,
-        unit=None if sample.spacing is None else sample.unit,
-    )  # fmt: skip
+def measured(
+    sample: Sample, labels: np.ndarray, probability: np.ndarray | None, box: Box | None = None
+) -> pd.DataFrame:
+    """Measure objects in units of their image.
+
+    Parameters
+    ----------
+    sample : Sample
+    labels : ndarray of int
+    probability : ndarray of the same shape, or None
+    box : tuple of slice, default=None
+        Of the image, which holds the objects; None is the whole image.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        Of `sskseg.morphology.measure_objects`.
+    """
+    start = None if box is None else [side.start for side in box]
+    sums = object_sums(labels, start=start, probability=probability)
+    spacing = (1.0,) * labels.ndim if sample.spacing is None else sample.spacing
+    unit = None if sample.spacing is None else sample.unit
+    return sums_to_table(sums, sample.painted.shape, spacing, unit=unit)
 
 
 def _answer(sample, outputs, labels):

@@ -40,7 +40,7 @@ def changed_box(before: np.ndarray, after: np.ndarray, within: Box) -> Box | Non
 
 
 def union(boxes: Iterable[Box]) -> Box | None:
-    """Return the smallest box that holds all boxes; None of none.
+    """Return the smallest box that holds all pixels of boxes; None of no pixel.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def union(boxes: Iterable[Box]) -> Box | None:
     -------
     tuple of slice, or None
     """
-    boxes = list(boxes)
+    boxes = [box for box in boxes if all(side.start < side.stop for side in box)]
     if not boxes:
         return None
     return tuple(

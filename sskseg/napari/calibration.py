@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cc3d
 import numpy as np
 from scipy.ndimage import find_objects
 
 from ..counting import InstanceCounter
 from ..images import ImageStack
+from ..morphology import label_components
 from ..morphology.counts import object_centroids
+
+_MIN_OBJECTS = 50  # of which one knows how large a small one is, its 2nd percentile
 
 
 @dataclass(frozen=True)
@@ -74,17 +76,13 @@ def regions_of(
     for index, (label, mask, clicks) in enumerate(zip(y, complete, points, strict=True)):
         if not mask.any():
             continue
-        numbered = _components(mask) if as_boxes else mask.astype(np.uint8)
+        numbered = label_components(mask) if as_boxes else mask.astype(np.uint8)
         for number, box in enumerate(find_objects(numbered), start=1):
             box = box if as_boxes else tuple(slice(0, n) for n in mask.shape)
             inside = numbered[box] == number
             region = _region(index, box, np.where(inside, label[box], -1), inside, clicks)
             regions += [] if region is None else [region]
     return regions
-
-
-def _components(mask):
-    return cc3d.connected_components(mask, connectivity=6 if mask.ndim == 3 else 4)
 
 
 def _region(index, box, y, inside, clicks):
@@ -115,6 +113,9 @@ def fit_counter(
     object is at least as large as what is painted of it, and fragments are smaller. That is a rough
     guess, on which no count is based.
 
+    The smallest of a few painted objects is larger than a small object, and people paint those that
+    are large and clear. A minimum size from few objects is therefore a tenth of their median.
+
     Parameters
     ----------
     counter : InstanceCounter
@@ -137,6 +138,8 @@ def fit_counter(
     if not is_calibrated(regions):
         counter.set_params(min_size=stroke_size(y))
         return counter.fit(probabilities, positions=positions)
+    if all(region.points is None for region in regions):
+        _limit_size(counter, _sizes(region.y for region in regions))
     if positions is None:
         images = [probabilities[region.index][region.box] for region in regions]
         reference = [_reference(region, regions) for region in regions]
@@ -165,8 +168,18 @@ def stroke_size(y: Sequence[np.ndarray]) -> int:
     -------
     int
     """
-    sizes = np.concatenate([np.unique(label[label > 0], return_counts=True)[1] for label in y])
+    sizes = _sizes(y)
     return int(np.median(sizes)) // 2 if len(sizes) else 0
+
+
+def _sizes(y):
+    return np.concatenate([np.unique(label[label > 0], return_counts=True)[1] for label in y])
+
+
+def _limit_size(counter, sizes):
+    """Set the minimum size if there are few objects."""
+    if len(sizes) < _MIN_OBJECTS:
+        counter.set_params(min_size=int(min(sizes.min() / 2, np.median(sizes) / 10)))
 
 
 def _reference(region, regions):

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-import cc3d
 import numpy as np
 from scipy.ndimage import find_objects
 
 from ..baselines import PixelForest
+from ..morphology import label_components
 from .answers import Answer
 from .session import Session
 
 _FOLDS, _N_TREES = 5, 30
 _LARGEST = 2**31
+_TILE = 512  # pixels a side, of the forest
 
 
 class Comparison(NamedTuple):
@@ -80,7 +81,7 @@ def _folds(y):
     folds, n = [np.full(label.shape, -1) for label in y], [0, 0]
     for label, fold in zip(y, folds, strict=True):
         for kind in (0, 1):
-            strokes = cc3d.connected_components(np.minimum(label, 1) == kind, connectivity=8)
+            strokes = label_components(np.minimum(label, 1) == kind, connectivity=2)
             for number, box in enumerate(find_objects(strokes), start=1):
                 fold[box][strokes[box] == number] = n[kind] % _FOLDS
                 n[kind] += 1
@@ -96,10 +97,19 @@ def _forest_probabilities(images, y, folds):
         if any(mask.any() for mask in held_out):
             forest.fit(images, [np.where(m, -1, label) for m, label in zip(held_out, y)])
         for image, mask, result in zip(images, held_out, found, strict=True):
-            for box in find_objects(mask.astype(np.uint8)):
+            for box in _boxes(mask):
                 for tile, probability in forest.predict_region(image, box):
                     result[tile][mask[tile]] = probability[mask[tile]]
     return found
+
+
+def _boxes(mask):
+    """Boxes that hold all pixels of a mask, one for each tile of the forest that has any."""
+    pixels = np.argwhere(mask)
+    tiles, tile = np.unique(pixels // _TILE, axis=0, return_inverse=True)
+    for number in range(len(tiles)):
+        own = pixels[tile.ravel() == number]
+        yield tuple(map(slice, own.min(0).tolist(), (own.max(0) + 1).tolist()))
 
 
 def _error(probabilities, y):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from .answers import Answer
 from .boxes import Box
 from .sample import Sample
 
@@ -15,7 +16,7 @@ _MAX_LENGTH = 50  # changes
 
 
 class State(NamedTuple):
-    """What is painted in a box of an image, its points, and its objects.
+    """What is painted in a box of an image, the points of the image, and objects.
 
     Parameters
     ----------
@@ -25,8 +26,10 @@ class State(NamedTuple):
     painted, complete : ndarray, of the shape of the box
     points : ndarray of float64, shape (k, spatial_ndim)
         Of the whole image.
-    answer : Answer or None
-        None: that of the time when the state is taken back.
+    labels : ndarray, of the shape of the box, or None
+        Objects of the answer; None: they stay.
+    table : pandas.DataFrame or None
+        Of all objects of the image.
     """
 
     name: str
@@ -34,21 +37,28 @@ class State(NamedTuple):
     painted: np.ndarray
     complete: np.ndarray
     points: np.ndarray
-    answer: Answer | None
+    labels: np.ndarray | None = None
+    table: pd.DataFrame | None = None
 
     @classmethod
     def of(cls, sample: Sample, box: Box) -> State:
         """Return the state of a box of a sample."""
         painted, complete = sample.painted[box].copy(), sample.complete[box].copy()
-        return cls(sample.name, box, painted, complete, sample.points, sample.answer)
+        state, answer = cls(sample.name, box, painted, complete, sample.points), sample.answer
+        if answer is None:
+            return state
+        return state._replace(labels=answer.labels[box].copy(), table=answer.table)
 
     def restore(self, sample: Sample) -> None:
         """Give a sample this state."""
         with sample.lock:
             sample.painted[self.box], sample.complete[self.box] = self.painted, self.complete
             sample.points = self.points
-            sample.answer = sample.answer if self.answer is None else self.answer
-            sample.set_changed()
+            answer = sample.answer
+            if answer is not None and self.labels is not None and self.table is not answer.table:
+                answer.labels[self.box] = self.labels
+                sample.answer = replace(answer, table=self.table)
+            sample.set_changed(self.box)
 
 
 class History:
@@ -74,7 +84,7 @@ class History:
     def forget_answers(self) -> None:
         """Forget objects: a model has new ones, and earlier corrections were of others."""
         for states in (self._past, self._future):
-            states[:] = [state._replace(answer=None) for state in states]
+            states[:] = [state._replace(labels=None, table=None) for state in states]
 
     def forget(self, name: str) -> None:
         """Forget the states of an image that is removed."""

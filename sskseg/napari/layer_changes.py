@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,7 +21,7 @@ class LayerChanges:
     Attributes
     ----------
     time : float
-        Of the last change, seconds of a monotonic clock; 0 before the first one.
+        When somebody last changed one, seconds of a monotonic clock; 0 before the first time.
     """
 
     def __init__(self, viewer: Any):
@@ -31,6 +33,13 @@ class LayerChanges:
     def is_any(self) -> bool:
         """Whether a layer was changed since it was read."""
         return any(self._boxes.values())
+
+    @contextmanager
+    def of_program(self) -> Iterator[None]:
+        """Leave `time` as it is: nobody paints what changes meanwhile."""
+        time_before = self.time
+        yield
+        self.time = time_before
 
     def watch(self, layer: Any) -> None:
         """Note the changes of a layer from now on, all of which is to be read first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -9,7 +10,8 @@ import numpy as np
 
 from .boxes import whole_box
 from .layer_changes import LayerChanges
-from .regions import mask_of, polygons_of, region_labels
+from .pixels import draw_labels, pixels_of_image
+from .regions import mask_of, polygons_of
 from .sample import Sample
 from .session import Session
 
@@ -66,7 +68,7 @@ class Layers:
         is_known = unit not in ("pixel", "dimensionless")
         try:
             self.session.add(
-                layer.name, _pixels(layer), spacing=layer.scale if is_known else None,
+                layer.name, pixels_of_image(layer), spacing=layer.scale if is_known else None,
                 unit=unit if is_known else None,
             )  # fmt: skip
         finally:
@@ -109,6 +111,7 @@ class Layers:
         for name in self.session.samples:
             self._add_image(name)
             self._show_sample(name)
+        self.changes.time = time.monotonic()  # so that the forest answers
 
     def _add_image(self, name):
         """Add the image of a sample below what is painted, if it is missing."""
@@ -169,13 +172,21 @@ class Layers:
             size=2 * sample.point_radius, opacity=0.6,
         )  # fmt: skip
 
-    def add_complete(self, name: str) -> Any:
-        """Add a layer of shapes, in which everything that is not labeled is background."""
+    def add_complete(self, name: str, *, index: int | None = None) -> Any:
+        """Add a layer of shapes, in which everything that is not labeled is background.
+
+        Parameters
+        ----------
+        name : str
+            Of the image.
+        index : int, default=None
+            See `add_layer`.
+        """
         sample, source = self.session.samples[name], self._get(name)
         return self.add_layer(
             "shapes", name, COMPLETE, polygons_of(sample.complete), source,
             ndim=sample.painted.ndim, shape_type="polygon", face_color="transparent",
-            edge_color="yellow",
+            edge_color="yellow", index=index,
         )  # fmt: skip
 
     def image_of(self, layer: Any) -> str:
@@ -234,7 +245,7 @@ class Layers:
     def _read(self, sample):
         painted, image = self._get(sample.name, PAINTED), self._find(sample.name)
         if image is not None and image.data is not self._images.get(sample.name):
-            self.session.replace_image(sample.name, _pixels(image))
+            self.session.replace_image(sample.name, pixels_of_image(image))
             self._images[sample.name] = image.data
         complete, points = (self._find(sample.name, end) for end in (COMPLETE, POINTS))
         box, mask = self.changes.box(painted), None
@@ -303,26 +314,39 @@ class Layers:
 
     def _write(self, name):
         sample, source = self.session.samples[name], self.viewer.layers[name]
-        layer = self.add_layer("labels", name, PAINTED, sample.painted.copy(), source)
-        if not np.array_equal(layer.data, sample.painted):
-            layer.data = sample.painted.copy()
+        box = sample.changed_since(self._agreed.get(name, 0))
+        layer = self._find(name, PAINTED)
+        if layer is None:
+            self.add_layer("labels", name, PAINTED, sample.painted.copy(), source)
+        else:
+            draw_labels(layer, sample.painted, self._unread(layer, sample) or box)
         points = self._find(name, POINTS)
-        if points is not None:
-            points.data = sample.points
-        elif len(sample.points):
+        if points is None and len(sample.points):
             self.add_points(name)
-        self._write_complete(name, sample)
+        elif points is not None and not np.array_equal(points.data, sample.points):
+            points.data = sample.points
+        self._write_complete(name, sample, box)
         self._agree(sample)
 
-    def _write_complete(self, name, sample):
+    def _unread(self, layer, sample):
+        """The whole image if a layer has changes that were not read, or None."""
+        return None if self.changes.box(layer) is None else whole_box(sample.painted.shape)
+
+    def _write_complete(self, name, sample, box):
         layer, shape = self._find(name, COMPLETE), sample.painted.shape
         if layer is None and not sample.complete.any():
             return
-        if layer is not None and np.array_equal(mask_of(layer, shape), sample.complete):
-            return  # shapes stay as they were drawn
         if layer is not None:
-            self.viewer.layers.remove(layer)
-        self.add_complete(name)
+            box = self._unread(layer, sample) or box
+            if box is None or np.array_equal(mask_of(layer, shape)[box], sample.complete[box]):
+                return  # shapes stay as they were drawn
+        layers, is_active = self.viewer.layers, layer is self.viewer.layers.selection.active
+        index = len(layers) if layer is None else layers.index(layer)
+        if layer is not None:
+            layers.remove(layer)
+        added = self.add_complete(name, index=index)  # one continues to paint
+        if layer is not None and is_active:
+            layers.selection.active, added.mode = added, layer.mode
 
     def go_to(self, name: str, section: int | None, box: tuple[slice, slice]) -> None:
         """Show a crop of an image, ready to paint on.
@@ -345,26 +369,6 @@ class Layers:
         scene = getattr(self.viewer, "scene", self.viewer)  # of napari 0.9 and later
         scene.camera.center = tuple(world[-3:]) if len(world) > 2 else (0.0, *world)
 
-    def regions(self, layer: Any) -> dict[str, tuple[np.ndarray, dict[int, str]]]:
-        """Return the regions of a layer of shapes as label images, and their names.
-
-        Parameters
-        ----------
-        layer : napari.layers.Shapes
-            Names are in its feature ``name``, if it has one.
-
-        Returns
-        -------
-        regions : dict of (ndarray of int32, dict of int to str)
-            By name of the image.
-        """
-        if type(layer).__name__ != "Shapes":
-            raise ValueError(f"Regions are a Shapes layer, got {type(layer).__name__}.")
-        return {
-            name: region_labels(layer, sample.painted.shape)
-            for name, sample in self.session.samples.items()
-        }
-
     def add_layer(
         self, kind: str, name: str, suffix: str, data: Any, source: Any, *,
         index: int | None = None, **options: Any,
@@ -385,8 +389,3 @@ class Layers:
         if suffix in _EDITED:
             self.changes.watch(layer)
         return layer
-
-
-def _pixels(layer):
-    """Return the image of a layer, with an axis of channels."""
-    return np.asarray(layer.data)[..., :3] if layer.rgb else layer.data[..., None]

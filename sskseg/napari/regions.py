@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+
+from .sample import Sample
 
 
 def mask_of(layer: Any, shape: tuple[int, ...]) -> np.ndarray:
@@ -83,6 +86,27 @@ def region_labels(layer: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, dict[
         box, inside = _plane_mask(layer, vertices, kind, shape[-2:])
         labels[(..., *box)][..., inside] = numbers[name]
     return labels, {0: "outside", **{number: name for name, number in numbers.items()}}
+
+
+def regions_of_samples(
+    layer: Any, samples: Iterable[Sample]
+) -> dict[str, tuple[np.ndarray, dict[int, str]]]:
+    """Return the regions of a layer of shapes as label images, and their names.
+
+    Parameters
+    ----------
+    layer : napari.layers.Shapes
+        Names are in its feature ``name``, if it has one.
+    samples : iterable of Sample
+
+    Returns
+    -------
+    regions : dict of (ndarray of int32, dict of int to str)
+        By name of the image.
+    """
+    if type(layer).__name__ != "Shapes":
+        raise ValueError(f"Regions are a Shapes layer, got {type(layer).__name__}.")
+    return {each.name: region_labels(layer, each.painted.shape) for each in samples}
 
 
 def polygons_of(mask: np.ndarray) -> list[np.ndarray]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import threading
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from .annotations import BACKGROUND, UNPAINTED, annotations_of
+from .boxes import Box, union, whole_box
 
 if TYPE_CHECKING:
     from .answers import Answer
 
 _VERSIONS = itertools.count(1)
+_MAX_CHANGES = 100  # whose boxes are known
 
 
 @dataclass(eq=False)
@@ -69,16 +72,37 @@ class Sample:
     answer: Answer | None = field(default=None, init=False)
     version: int = field(default=0, init=False)
     lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _changes: deque[tuple[int, Box]] = field(init=False, repr=False)
 
     def __post_init__(self):
         self.painted = np.zeros(self.image.shape[:-1], np.int32)
         self.complete = np.zeros(self.image.shape[:-1], bool)
         self.points = np.zeros((0, self.painted.ndim))
+        self._changes = deque(maxlen=_MAX_CHANGES)
         self.set_changed()
 
-    def set_changed(self) -> None:
-        """Give what is painted and clicked a new version."""
+    def set_changed(self, box: Box | None = None) -> None:
+        """Give what is painted and clicked, and objects, a new version.
+
+        Parameters
+        ----------
+        box : tuple of slice, default=None
+            Of the pixels that changed; None is the whole image.
+        """
         self.version = next(_VERSIONS)
+        self._changes.append((self.version, whole_box(self.painted.shape) if box is None else box))
+
+    def changed_since(self, version: int) -> Box | None:
+        """Return the box of all pixels that changed after a version; None if none did.
+
+        Parameters
+        ----------
+        version : int
+            Of many changes ago, the box is the whole image.
+        """
+        if self._changes[0][0] > version:
+            return whole_box(self.painted.shape)
+        return union(box for later, box in self._changes if later > version)
 
     def snapshot(self) -> Sample:
         """Return the sample as it is now, for a thread; it shares the image and the answer."""
@@ -137,4 +161,4 @@ def _check_both(n_samples, has_background, has_objects):
         raise ValueError("Nothing is painted: paint background (1) and objects (2).")
     for kind, found in (("background (1)", has_background), ("objects (2)", has_objects)):
         if not found:
-            raise ValueError(f"No {kind} is painted: paint some pixels of it, too.")
+            raise ValueError(f"Nothing is painted as {kind}: paint some pixels.")

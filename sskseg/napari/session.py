@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -203,7 +204,7 @@ class Session(SampleSet):
 
     def paint(
         self, name: str, painted: np.ndarray, complete: np.ndarray | None = None, *,
-        points: np.ndarray | None = None, answer: Answer | None = None, within: Box | None = None,
+        points: np.ndarray | None = None, within: Box | None = None,
     ) -> None:  # fmt: skip
         """Replace what is painted and clicked on an image, and save it.
 
@@ -216,8 +217,6 @@ class Session(SampleSet):
             Where unpainted pixels are background; None leaves it.
         points : ndarray of float, shape (k, spatial_ndim), default=None
             One for each object that is clicked, pixels; None leaves them.
-        answer : Answer, default=None
-            Of the image, if objects of it were corrected; None leaves it.
         within : tuple of slice, default=None
             The box of a stroke; other pixels are not read. None is the whole image.
 
@@ -233,12 +232,24 @@ class Session(SampleSet):
         points = sample.points if points is None else points
         points = _checked(sample, painted, complete, points)
         box = _changed(sample, painted, complete, within or whole_box(painted.shape))
-        if box is not None or answer is not None or not np.array_equal(points, sample.points):
+        if box is not None or not np.array_equal(points, sample.points):
             box = (slice(0, 0),) * painted.ndim if box is None else box
-            self._history.add(State.of(sample, box))
-            State(name, box, painted[box], complete[box], points, answer).restore(sample)
-        if self.saves_at_once and name in self.unsaved:
+            self.change(State(name, box, painted[box], complete[box], points))
+        elif self.saves_at_once and name in self.unsaved:
             self.save(name)
+
+    def change(self, state: State) -> None:
+        """Give an image another state, which `undo` takes back, and save it.
+
+        Parameters
+        ----------
+        state : State
+        """
+        sample = self.samples[state.name]
+        self._history.add(State.of(sample, state.box))
+        state.restore(sample)
+        if self.saves_at_once:
+            self.save(state.name)
 
     def set_answers(self, answers: Mapping[str, Answer]) -> None:
         """Keep what a model predicts; corrections of earlier answers cannot be undone then.
@@ -251,7 +262,7 @@ class Session(SampleSet):
         for name, sample in self.samples.items():
             answer = answers.get(name)
             if answer is not None and answer.labels.shape == sample.painted.shape:
-                sample.answer = answer
+                sample.answer = replace(answer, labels=answer.labels.copy())  # to be corrected
         self._history.forget_answers()
 
     @property

@@ -10,6 +10,7 @@ from scipy.ndimage import uniform_filter
 from ..segmentation._suggestions import rank_sections
 from .answers import Answer
 from .session import Session
+from .task import Task
 
 CROP = 128  # pixels a side
 _GAIN = (
@@ -79,6 +80,28 @@ def suggest(session: Session, *, size: int = CROP) -> Suggestion:
         reason = "Everything has labels; this crop is the most uncertain one without."
     name, section, uncertainty, is_labeled = planes[best]
     return Suggestion(name, section, _crop(uncertainty, is_labeled, size), f"{reason} {_GAIN}")
+
+
+class Suggesting(Task):
+    """Look for what to label next in a thread: means over all crops of a large image take a second.
+
+    Attributes
+    ----------
+    suggestion : Suggestion or None
+        The last one.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.suggestion: Suggestion | None = None
+
+    def start(self, session: Session) -> None:
+        """Start to look, in the answers that the session has; see `suggest`."""
+        self.suggestion = None
+        self._start(session)
+
+    def _work(self, session):
+        self.suggestion = suggest(session.snapshot())
 
 
 def _planes(answer: Answer, labeled):

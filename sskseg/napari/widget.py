@@ -6,8 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QLabel, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtWidgets import QFrame, QLabel, QScrollArea, QTabWidget, QVBoxLayout, QWidget
 
 from .answer_layers import AnswerLayers
 from .layers import Layers
@@ -24,7 +24,8 @@ from .session import Session
 from .training import Training
 
 _INTERVAL = 100  # milliseconds between two readings of the progress
-_LINES = 4  # of a message, for which there is always room
+_LINES = 8  # of a message, for which there is room; one scrolls to others
+_WIDTH = 400  # pixels, at first
 _START = "Open images, select their layers, and press 'Add selected images'."
 _HELP = (
     "Paint some background with label 1 and some objects with "
@@ -57,8 +58,6 @@ class SegmentationWidget(QWidget):
         self.message = QLabel(_START)
         self.message.setWordWrap(True)
         self.message.setAlignment(Qt.AlignmentFlag.AlignTop)
-        # So that the panels stay where they are when the message changes.
-        self.message.setMinimumHeight(_LINES * self.message.fontMetrics().lineSpacing())
         self.labels_panel = LabelsPanel(self)
         self.forest_panel = ForestPanel(self)
         self.training_panel = TrainingPanel(self)
@@ -90,9 +89,22 @@ class SegmentationWidget(QWidget):
         self.tabs.addTab(self.results_panel, "Count")
         self.tabs.addTab(self.export_panel, "Export")
         self.tabs.addTab(self.folders_panel, "Save")
-        column.addWidget(self.message)
+        column.addWidget(self._message_area())
         column.addWidget(self.forest_panel)
         column.addWidget(self.tabs)
+
+    def _message_area(self):
+        """The message, of one height: the panels stay where they are when it changes."""
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setFixedHeight(_LINES * self.message.fontMetrics().lineSpacing())
+        area.setWidget(self.message)
+        return area
+
+    def sizeHint(self) -> QSize:
+        """Return the size at first."""
+        return QSize(_WIDTH, super().sizeHint().height())
 
     def _update(self):
         self.training_panel.update_progress()

@@ -52,6 +52,30 @@ def window_forest():
 
 
 @table
+def window_buttons():
+    """What buttons cost on a large image, and what they cost while they handled whole images."""
+    rows = []
+    for (n, size), each in grouped(cells("window_buttons"), "cores", "size").items():
+        of_code = {row["code"]: row for row in each}
+        for button in ("Split", "Merge", "Delete", "Undo", "Where to paint next"):
+            whole, boxes = (of_code.get(code, {}).get(button, {}) for code in ("whole", "boxes"))
+            rows.append({
+                "cores": n, "size": size, "button": button,
+                "call": boxes["call"], "work": boxes["work"],
+                "whole call": whole.get("call"), "whole work": whole.get("work"),
+            })  # fmt: skip
+    return markdown(
+        rows,
+        {
+            "cores": "cores", "pixels a side": "size", "button": "button",
+            "earlier, ms": ("whole call", ".0f"), "now, ms": ("call", ".0f"),
+            "longest work, earlier, ms": ("whole work", ".0f"),
+            "longest work, now, ms": ("work", ".0f"),
+        },
+    )  # fmt: skip
+
+
+@table
 def window_gaps():
     """Gaps in the event loop, and of the layers that are added before a training."""
     rows = [row for row in cells("window_gaps") if "cores" in row]  # others are of an older window

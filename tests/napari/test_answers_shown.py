@@ -14,7 +14,7 @@ with warnings.catch_warnings():  # of npe2 about pydantic
 
 from sskseg.datasets import make_cells
 from sskseg.morphology import measure_objects
-from sskseg.napari import Answer
+from sskseg.napari import Answer, Session
 from sskseg.napari.comparison import Comparison
 
 SHAPE = (48, 40)
@@ -48,7 +48,7 @@ def look(widget):
 def test_the_forest_answers_after_a_stroke_and_can_be_turned_off(widget):
     viewer, panel = widget.viewer, widget.forest_panel
     paint(widget, np.where(np.arange(40) < 20, np.where(Y[1] > 0, 2, 0), 0))
-    assert "No background" in panel.state.text()
+    assert "painted as background" in panel.state.text()
     assert not viewer.layers["cells 1 forest"].data.any()
     paint(widget, np.where(np.arange(40) < 20, np.where(Y[1] > 0, 2, 1), 0))
     assert panel.state.text() == ""
@@ -86,7 +86,39 @@ def test_the_forest_stays_until_the_network_has_caught_up(widget, is_behind):
         assert viewer.layers.selection.active.name == "cells 1 painted"
     look(widget)  # nothing was painted
     assert viewer.layers["cells 1 forest"].visible == is_behind
+    objects, widget.training.model = viewer.layers["cells 1 objects"], object()
+    viewer.layers.selection.active = objects
+    objects.selected_label = int(objects.data.max())
+    widget.corrections_panel.correct("delete")
+    for change in (lambda: None, widget.labels_panel.undo, widget.labels_panel.redo):
+        change()
+        look(widget)  # a correction is no stroke
+        assert viewer.layers["cells 1 forest"].visible == is_behind
     painted = viewer.layers["cells 1 painted"].data.copy()
     painted[0, 0] = 0
     paint(widget, painted)
     assert viewer.layers["cells 1 forest"].visible
+
+
+def test_the_forest_answers_again_once_a_stroke_is_undone(widget):
+    viewer, layer = widget.viewer, widget.viewer.layers["cells 1 painted"]
+    paint(widget, np.where(np.arange(40) < 20, np.where(Y[1] > 0, 2, 1), 0))
+    before = viewer.layers["cells 1 forest"].data.copy()
+    paint(widget, np.where(layer.data > 0, 3 - layer.data, 0))
+    assert not np.array_equal(viewer.layers["cells 1 forest"].data, before)
+    widget.labels_panel.undo()
+    look(widget)
+    assert np.array_equal(viewer.layers["cells 1 forest"].data, before)
+
+
+def test_the_forest_answers_when_a_session_is_continued(widget, tmp_path, monkeypatch):
+    paint(widget, np.where(np.arange(40) < 20, np.where(Y[1] > 0, 2, 1), 0))
+    widget.session.save_in(tmp_path)
+    widget.viewer.layers.clear()
+    widget.use(Session())
+    monkeypatch.setattr(widget.folders_panel, "ask_folder", lambda _: tmp_path)
+    widget.folders_panel.load()
+    look(widget)
+    layer = widget.viewer.layers["cells 1 forest"]
+    assert layer.visible
+    assert layer.data.max() > 0.5

@@ -108,7 +108,7 @@ def test_too_little_paint_is_said_and_does_not_end_the_thread(session):
         session.paint(name, np.ones(SHAPE, int))
     forest = ForestView(session, 2)
     forest.request({"a": WHOLE})
-    with pytest.raises(ValueError, match="No objects"):
+    with pytest.raises(ValueError, match="painted as objects"):
         forest.wait()
     session.paint("a", painted)
     forest.request({"a": WHOLE})
@@ -129,3 +129,27 @@ def test_the_network_is_behind_until_it_fits_what_is_painted(session):
     for name in "ab":
         session.paint(name, np.ones(SHAPE, int))
     assert compare(session, answers) is None
+
+
+def test_a_comparison_predicts_the_tiles_that_have_strokes_alone(monkeypatch):
+    monkeypatch.setattr("sskseg.napari.comparison._TILE", 16)
+    monkeypatch.setitem(_pixel_features._CORES, 2, 16)
+    X, y = make_cells(1, (128, 128), random_state=0)
+    session, asked = Session(), []
+    session.add("a", X[0])
+    painted = np.zeros((128, 128), int)
+    for number, place in enumerate([(2, 3), (40, 90), (100, 101), (90, 10)]):
+        box = tuple(slice(a, a + 4) for a in place)
+        painted[box] = 1 + number % 2
+    session.paint("a", painted)
+    predict = PixelForest.predict_region
+
+    def counted(forest, image, box):
+        for tile, probability in predict(forest, image, box):
+            asked.append(tuple(side.start // 16 for side in tile))
+            yield tile, probability
+
+    monkeypatch.setattr(PixelForest, "predict_region", counted)
+    probability = X[0].astype(np.float32)
+    assert compare(session, {"a": Answer(probability, y[0], probability, None)}) is not None
+    assert sorted(asked) == [(0, 0), (2, 5), (5, 0), (6, 6)]

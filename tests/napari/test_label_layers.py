@@ -133,6 +133,23 @@ def test_without_a_complete_region_strokes_give_the_minimum_size():
     assert InstanceCounter().fit(probability).predict(probability) == [3]
 
 
+def test_few_large_objects_in_complete_regions_do_not_remove_smaller_ones():
+    probability = np.zeros((1, *SHAPE), np.float32)
+    probability[0, 2:14, 2:14] = probability[0, 18:30, 2:14] = 1  # 144 pixels each, painted
+    probability[0, 4:9, 30:35] = probability[0, 20:25, 30:35] = 1  # 25 pixels
+    probability[0, 35:37, 40:42] = 1  # a fragment
+    y = np.full(SHAPE, -1)
+    y[:32, :16] = 0
+    y[2:14, 2:14], y[18:30, 2:14] = 2, 3
+    counts = {}
+    for n in (1, 30):  # regions alike
+        regions = regions_of(n * [y], n * [y >= 0], n * [np.zeros((0, 2))], as_boxes=True)
+        stack = np.repeat(probability, n, axis=0)
+        counter = fit_counter(InstanceCounter(), regions, stack, None, in_sample=True, y=n * [y])
+        counts[n] = counter.predict(probability).item(), counter.min_size_
+    assert counts == {1: (4, 14), 30: (2, 72)}  # half of the smallest, once there are many
+
+
 # Files
 
 CELLS = make_cells(1, SHAPE, random_state=0)[1][0]

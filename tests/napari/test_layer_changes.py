@@ -10,10 +10,11 @@ with warnings.catch_warnings():  # of npe2 about pydantic
     warnings.simplefilter("ignore", DeprecationWarning)
     pytest.importorskip("napari.components", exc_type=ImportError)
     from napari.components import ViewerModel
-    from napari.layers import Shapes
+    from napari.layers import Labels, Shapes
 
 from sskseg.napari import Session
 from sskseg.napari.layers import Layers
+from sskseg.napari.pixels import draw_labels
 from sskseg.napari.regions import mask_of, region_labels
 
 SHAPE = (40, 50)
@@ -102,6 +103,46 @@ def test_a_hidden_layer_is_read_once_it_is_shown_and_that_is_no_stroke():
     assert not layers.session.samples["a"].painted.any()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_undo_and_redo_draw_the_pixels_that_changed_alone(seed):
+    layers, painted = linked()
+    rng, data = np.random.default_rng(seed), painted.data
+    session, sample = layers.session, layers.session.samples["a"]
+    for _ in range(30):
+        painted.visible = bool(rng.integers(4))
+        if rng.integers(2):
+            painted.paint(rng.integers(0, SHAPE).tolist(), int(rng.integers(1, 4)))
+            layers.read()
+        else:
+            (session.undo, session.redo)[rng.integers(2)]()
+            layers.write()
+        assert np.array_equal(painted.data, sample.painted)
+    assert painted.data is data
+    painted.visible = True
+    fresh = Labels(sample.painted.copy(), colormap=painted.colormap)
+    assert np.array_equal(painted._slice.image.view, fresh._slice.image.view)  # what one sees
+
+
+def test_labels_that_do_not_fit_a_layer_replace_its_data():
+    wide = np.full(SHAPE, 70000, np.int32)
+    for data in (np.zeros(SHAPE, np.uint8), np.zeros((5, 5), np.int32)):
+        layer = Labels(data)
+        draw_labels(layer, wide, (slice(0, 1), slice(0, 1)))
+        assert np.array_equal(layer.data, wide)
+        assert layer.data is not wide
+
+
+def test_changes_of_the_program_are_no_strokes():
+    layers, painted = linked()
+    time = layers.changes.time
+    with layers.changes.of_program():
+        painted.paint([10, 20], 2)
+    assert layers.changes.time == time
+    assert layers.changes.is_any
+    painted.paint([20, 20], 2)
+    assert layers.changes.time > time
+
+
 def test_complete_regions_are_read_until_their_layer_is_deleted():
     layers, _ = linked()
     shapes = layers.add_complete("a")
@@ -112,6 +153,27 @@ def test_complete_regions_are_read_until_their_layer_is_deleted():
     layers.viewer.layers.remove(shapes)
     layers.read()
     assert not complete.any()
+
+
+@pytest.mark.parametrize("is_active", [True, False])
+def test_undo_of_a_complete_region_leaves_the_selection(is_active):
+    layers, _ = linked()
+    shapes = layers.add_complete("a")
+    for left in (1.5, 20.5):
+        corners = [[1.5, left], [1.5, left + 7], [6.5, left + 7], [6.5, left]]
+        shapes.add_rectangles(corners)
+        layers.read()
+    others = layers.viewer.add_shapes(name="others")
+    layers.viewer.layers.selection.active = shapes if is_active else others
+    shapes.mode = "add_rectangle"
+    layers.session.undo()
+    layers.write()
+    names = [layer.name for layer in layers.viewer.layers]
+    assert names == ["a", "a painted", "a complete", "others"]
+    active = layers.viewer.layers.selection.active
+    assert active.name == ("a complete" if is_active else "others")
+    assert (active.mode == "add_rectangle") == is_active
+    assert layers.session.samples["a"].complete.sum() == 5 * 7
 
 
 def test_deleted_layers_come_back_by_undo_and_are_named_before():

@@ -141,6 +141,14 @@ def said(widget, action, *arguments):
     return widget.message.text()
 
 
+def find_next(widget):
+    """Press the button, and wait for what the thread finds, which the timer shows."""
+    panel = widget.training_panel
+    panel.find_next()
+    panel.suggesting.wait()
+    panel.update_progress()
+
+
 def test_corrections_change_objects_and_labels_and_are_undone(trained):
     widget, panel, viewer = trained, trained.corrections_panel, trained.viewer
     objects = viewer.layers["cells 0 objects"]
@@ -217,11 +225,21 @@ def test_counts_are_by_region_and_written(trained, tmp_path, monkeypatch):
 
 def test_what_next_goes_to_the_image_without_labels(trained):
     widget, viewer = trained, trained.viewer
-    message = said(widget, trained.training_panel.show_next)
+    message = said(widget, find_next, widget)
     assert message.startswith("cells 1: Nothing is labeled there")
     assert viewer.layers.selection.active.name == "cells 1 painted"
     assert viewer.layers["cells 1"].visible
     assert not viewer.layers["cells 0"].visible
+
+
+def test_what_next_is_no_image_that_was_removed_meanwhile(trained):
+    widget = trained
+    widget.training_panel.find_next()
+    assert widget.message.text() == "Looking for what to paint next."
+    widget.training_panel.suggesting.wait()
+    widget.layers.remove("cells 1")
+    widget.training_panel.update_progress()
+    assert "was removed meanwhile" in widget.message.text()
 
 
 @pytest.mark.parametrize("kind", ["Stacks of sections", "Volumes"])
@@ -236,7 +254,7 @@ def test_stacks_and_volumes(new_widget, kind):
     objects = widget.viewer.layers["cells 0 objects"]
     assert objects.data.shape == (6, 32, 48)
     assert "cells 0, whole image: " in said(widget, widget.results_panel.count)
-    message = said(widget, widget.training_panel.show_next)
+    message = said(widget, find_next, widget)
     assert message.startswith("cells 0, section ")
     assert widget.viewer.dims.current_step[0] == int(message.split("section ")[1].split(":")[0])
     widget.labels_panel.kind.setCurrentText("Images")
@@ -331,7 +349,7 @@ def test_bad_layers_are_messages(new_widget):
         assert message in said(widget, widget.labels_panel.add_images)
     assert list(widget.session.samples) == ["cells 0"]
     viewer.layers["cells 0 painted"].data = np.ones(SHAPE, int)
-    assert "No objects (2) is painted" in said(widget, widget.training_panel.train)
+    assert "Nothing is painted as objects (2)" in said(widget, widget.training_panel.train)
 
 
 def test_without_a_model_each_action_says_so(new_widget):
@@ -340,16 +358,18 @@ def test_without_a_model_each_action_says_so(new_widget):
     actions = [
         export.save_outlines, export.save_model, export.save_package, export.copy_script,
         export.run_on_file, results.count, results.save_counts, results.save_objects,
-        widget.training_panel.show_next, lambda: widget.corrections_panel.correct("merge"),
+        widget.training_panel.find_next, lambda: widget.corrections_panel.correct("merge"),
     ]  # fmt: skip
     for action in actions:
         assert "There is no model yet" in said(widget, action)
 
 
 def test_a_script_is_copied(trained, tmp_path, monkeypatch):
-    panel = trained.export_panel
-    monkeypatch.setattr(panel, "ask_folder", lambda _: tmp_path / "data")
-    panel.copy_script()
+    panel, folders = trained.export_panel, trained.folders_panel
+    for folder in (None, tmp_path / "data"):  # it is canceled at first
+        monkeypatch.setattr(folders, "ask_folder", lambda _, folder=folder: folder)
+        panel.copy_script()
+    assert folders.state.text() == f"Images and labels are saved in {tmp_path / 'data'}."
     script = (tmp_path / "data" / "train_and_count.py").read_text()
     assert QApplication.clipboard().text() == script
     assert "max_steps=4" in script
@@ -382,11 +402,19 @@ def test_a_package_is_written_with_what_one_types_and_predicts_the_same(
     np.random.set_state(before)
 
 
-def test_a_package_without_an_author_is_not_written(trained, tmp_path, monkeypatch):
-    panel = trained.export_panel
+@pytest.mark.parametrize("answer", [None, " "])
+def test_a_package_without_an_author_is_not_written(trained, tmp_path, monkeypatch, answer):
+    panel, asked = trained.export_panel, []
+    answers = {"Name of the model": "Cells", "Description": "Of a test.", "Author": answer}
+
+    def ask(_, question, default):
+        asked.append(question)
+        return answers[question]
+
     monkeypatch.setattr(panel, "ask_path", lambda name, kinds: tmp_path / name)
-    monkeypatch.setattr(panel, "ask_text", lambda _, question, default: default)
-    assert "a package needs description, author" in said(trained, panel.save_package)
+    monkeypatch.setattr(panel, "ask_text", ask)
+    assert "'Author' has no answer" in said(trained, panel.save_package)
+    assert asked == list(answers)  # and nothing after it
     assert not (tmp_path / "model.zip").exists()
 
 

@@ -3,12 +3,14 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from sskseg.datasets import make_cells
 from sskseg.io import read_labels
-from sskseg.napari import Session, Training, answer_of, count_objects, suggest
-from sskseg.napari.corrections import delete, merge, split
+from sskseg.napari import Answer, Session, Training, answer_of, count_objects, suggest
+from sskseg.napari.answers import measured
+from sskseg.napari.corrections import correct
 
 SMALL = {"width": 4, "depth": 1, "max_steps": 8, "random_state": 0}
 
@@ -71,7 +73,7 @@ def test_a_full_disk_loses_nothing(session, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize(
     ("painted", "message"),
-    [(0, "Nothing is painted"), (1, "No objects"), (2, "No background")],
+    [(0, "Nothing is painted: "), (1, "painted as objects"), (2, "painted as background")],
 )
 def test_labels_of_one_kind_are_refused(painted, message):
     session = Session()
@@ -161,25 +163,83 @@ def test_counts_are_in_units_of_the_image(session):
         count_objects(sample, y[0], halves[:3])
 
 
+def corrected(labels, actions):
+    """The session after corrections of objects, and what is painted and the objects of each."""
+    session = Session(kind="volume" if labels.ndim == 3 else "images")
+    rng = np.random.default_rng(0)
+    session.add("a", rng.random(labels.shape), spacing=(0.5,) * labels.ndim, unit="micrometer")
+    sample, probability = session.samples["a"], rng.random(labels.shape).astype(np.float32)
+    table = measured(sample, labels, probability)
+    session.set_answers({"a": Answer(probability, labels, probability, table)})
+    found = []
+    for action, places in actions:
+        answer = correct(session, "a", action, np.array(places))
+        found.append((sample.painted.copy(), answer.labels.copy(), answer.table))
+    return session, found
+
+
 def test_corrections():
-    labels = np.array([[1, 1, 1, 1, 0, 2, 2]])
-    painted = np.zeros_like(labels)
-    at_1, at_2 = np.array([[0, 1.2]]), np.array([[0, 5.0]])
-    deleted = delete(painted, labels, at_2)
-    assert (deleted[0] == [[0, 0, 0, 0, 0, 1, 1]]).all()
-    assert (deleted[1] == [[1, 1, 1, 1, 0, 0, 0]]).all()
-    merged = merge(painted, labels, np.concatenate([at_1, at_2]))
-    assert (merged[0] == [[3, 3, 3, 3, 0, 3, 3]]).all()
-    assert (merged[1] == [[1, 1, 1, 1, 0, 1, 1]]).all()
-    parts = split(painted, labels, np.array([[0, 0], [0, 3]]))
-    assert (parts[0] == [[3, 3, 4, 4, 0, 0, 0]]).all()
-    assert (parts[1] == [[1, 1, 3, 3, 0, 2, 2]]).all()
-    with pytest.raises(ValueError, match="there is none at a place"):
-        delete(painted, labels, np.array([[0, 4]]))
-    with pytest.raises(ValueError, match="at least two objects"):
-        merge(painted, labels, at_1)
-    with pytest.raises(ValueError, match="in 2 objects"):
-        split(painted, labels, np.concatenate([at_1, at_2]))
+    labels = np.array([[1, 1, 1, 1, 0, 2, 2]], np.int32)
+    one, two = [[0, 1.2]], [[0, 5.0]]
+    for action, places, painted, objects in (
+        ("delete", two, [0, 0, 0, 0, 0, 1, 1], [1, 1, 1, 1, 0, 0, 0]),
+        ("merge", one + two, [3, 3, 3, 3, 0, 3, 3], [1, 1, 1, 1, 0, 1, 1]),
+        ("split", [[0, 0], [0, 3]], [3, 3, 4, 4, 0, 0, 0], [1, 1, 3, 3, 0, 2, 2]),
+    ):
+        _, [found] = corrected(labels, [(action, places)])
+        assert found[0].tolist() == [painted]
+        assert found[1].tolist() == [objects]
+    for action, places, message in (
+        ("delete", [[0, 4]], "there is none at a place"),
+        ("merge", one, "at least two objects"),
+        ("split", one + two, "in 2 objects"),
+        ("split", [[0, 9], [0, 0]], "a place is outside"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            corrected(labels, [(action, places)])
+
+
+@pytest.mark.parametrize("shape", [(60, 70), (14, 40, 60)])
+def test_tables_of_corrections_are_those_of_the_whole_image_and_undo_restores_all(shape):
+    labels = make_cells(1, shape, radius=4, random_state=0)[1][0].astype(np.int32)
+    first, *others = np.unique(labels)[1:6]
+    a, b, c, d = (np.argwhere(labels == number)[0].tolist() for number in others)
+    pixels = np.argwhere(labels == first)
+    actions = [
+        ("split", [pixels[0], pixels[-1]]), ("merge", [a, b]), ("delete", [c, d]),
+        ("merge", [pixels[0], a]), ("delete", [pixels[-1]]),
+    ]  # fmt: skip
+    session, found = corrected(labels, actions)
+    sample = session.samples["a"]
+    for painted, objects, table in reversed(found):
+        expected = measured(sample, objects, sample.answer.probability)
+        pd.testing.assert_frame_equal(table, expected, check_exact=True)
+        assert table.attrs == expected.attrs
+        assert np.array_equal(sample.painted, painted)
+        assert np.array_equal(sample.answer.labels, objects)
+        pd.testing.assert_frame_equal(sample.answer.table, table, check_exact=True)
+        session.undo()
+    assert np.array_equal(sample.answer.labels, labels)
+    assert not sample.painted.any()
+    for _ in found:
+        session.redo()
+    assert np.array_equal(sample.answer.labels, found[-1][1])
+    assert np.array_equal(sample.painted, found[-1][0])
+
+
+def test_a_correction_changes_the_box_of_its_objects_alone():
+    labels = make_cells(1, (60, 70), radius=4, random_state=0)[1][0].astype(np.int32)
+    session, _ = corrected(labels, [])
+    sample, number = session.samples["a"], int(labels.max())
+    version, pixels = sample.version, np.argwhere(labels == number)
+    correct(session, "a", "delete", pixels[:1])
+    low, high = pixels.min(0).tolist(), (pixels.max(0) + 1).tolist()
+    assert sample.changed_since(version) == tuple(map(slice, low, high))
+    assert sample.changed_since(sample.version) is None
+    for _ in range(100):
+        session.undo()
+        session.redo()
+    assert sample.changed_since(version) == (slice(0, 60), slice(0, 70))  # too long ago
 
 
 def test_data_of_a_session_are_written(session, tmp_path):

@@ -18,6 +18,7 @@ with warnings.catch_warnings():  # of npe2 about pydantic
 
 from sskseg.datasets import make_cells
 from sskseg.io import read_rois
+from sskseg.morphology import measure_objects
 from sskseg.napari import Session
 from sskseg.napari.files import write_shape_layer
 from sskseg.napari.layers import Layers
@@ -206,7 +207,8 @@ def test_a_session_in_the_window(tmp_path, monkeypatch):
         widget.results_panel.count()
         assert "cells 1, whole image: " in widget.message.text()
         assert "No interval: 9 rectangular complete regions are needed" in widget.message.text()
-        widget.training_panel.show_next()
+        widget.training_panel.find_next()
+        until(lambda: not widget.training_panel._is_suggesting)
         assert viewer.layers.selection.active.name == "cells 1 painted"
         first = widget.training.model
         widget.training.parameters["max_steps"] = 10**6
@@ -215,7 +217,10 @@ def test_a_session_in_the_window(tmp_path, monkeypatch):
         widget.training_panel.cancel()
         until(lambda: "Canceled" in widget.message.text())
         assert widget.training.model is first
-        answer = replace(widget.session.answers["cells 1"], labels=y[1].astype(np.int32))
+        labels = y[1].astype(np.int32)
+        answer = replace(
+            widget.session.answers["cells 1"], labels=labels, table=measure_objects(labels)
+        )
         widget.session.set_answers({"cells 1": answer})  # in which there are objects for sure
         until(lambda: not widget.answers.outdated())
         objects = viewer.layers["cells 1 objects"]

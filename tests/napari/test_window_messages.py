@@ -73,7 +73,7 @@ def test_what_the_forest_said_ends_with_its_check_box(widget):
     while panel.forest.is_running:
         time.sleep(0.01)
     panel.update_answer()
-    assert "No objects (2) is painted" in panel.state.text()
+    assert "Nothing is painted as objects (2)" in panel.state.text()
     panel.checked.setChecked(False)
     assert panel.state.text() == ""
     panel.update_answer()

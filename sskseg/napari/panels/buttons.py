@@ -15,6 +15,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QProgressBar,
     QPushButton,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -62,6 +63,8 @@ class Panel(QWidget):
         """Add lines of text."""
         label = QLabel(text)
         label.setWordWrap(True)
+        # The panel decides how wide it is: a long text would take the room of the images.
+        label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self.column.addWidget(label)
         return label
 

@@ -62,6 +62,7 @@ class CorrectionsPanel(Panel):
         name = window.layers.image_of(window.viewer.layers.selection.active)
         answer = correct(window.session, name, action, places.of(name))
         places.forget()
-        window.layers.write()
+        with window.layers.changes.of_program():  # the forest stays hidden
+            window.layers.write()
         window.answers.write()
         window.say(f"{name}: {action}; {len(answer.table)} objects now.")

@@ -69,13 +69,12 @@ class ExportPanel(Panel):
         path = self.ask_path("model.zip", "BioImage Model Zoo (*.zip)")
         if not path:
             return
-        texts = {}
+        texts = []
         for question, default in _QUESTIONS.items():
-            texts[question] = self.ask_text("bioimage.io", question, default) or ""
-        missing = [question.lower() for question, text in texts.items() if not text.strip()]
-        if missing:
-            raise ValueError(f"Nothing was written: a package needs {', '.join(missing)}.")
-        name, description, author, license = texts.values()
+            texts.append((self.ask_text("bioimage.io", question, default) or "").strip())
+            if not texts[-1]:
+                raise ValueError(f"Nothing was written: {question!r} has no answer.")
+        name, description, author, license = texts
         export_bioimageio(
             model, path, sample=session.stack(), name=name, description=description,
             authors=[author], license=license,
@@ -87,7 +86,9 @@ class ExportPanel(Panel):
         window = self.window_
         window.model()
         window.layers.read()
-        folder = window.session.folder or self.ask_folder("Folder of the data of the script")
+        if window.session.folder is None:  # where the script reads the data
+            window.folders_panel.save_in()
+        folder = window.session.folder
         if folder is not None:
             window.session.save_data(folder)
             script = script_of(window.training, folder)

@@ -75,7 +75,10 @@ class FoldersPanel(Panel):
             window.use(Session.load(folder))
             window.layers.open_session()
             self._remember(folder)
-            window.say(f"{len(window.session.samples)} {window.session.kind} of {folder}.")
+            window.say(
+                f"{len(window.session.samples)} {window.session.kind} of {folder}. Train again for "
+                "objects: networks are not saved there."
+            )
 
     def save_changes(self) -> None:
         """Take over strokes and clicks since the last time, and save them in a thread."""

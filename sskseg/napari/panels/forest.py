@@ -42,7 +42,7 @@ class ForestPanel(Panel):
     def _start(self):
         self.forest = ForestView(self.window_.session)
         self.answers = ForestLayers(self.window_.layers)
-        self._asked: Any = None  # for what: the time of the last change, and the views
+        self._asked: Any = None  # for what: the time of the last stroke, the views, the versions
 
     def switch(self, is_on: bool) -> None:
         """Show or hide the answers, and what is said of them."""
@@ -67,15 +67,19 @@ class ForestPanel(Panel):
             return  # a layer a call
         self.answers.show(self.forest.take())
         self._say("" if self.forest.error is None else str(self.forest.error))
-        now = (window.layers.changes.time, self.answers.views())
+        now = (window.layers.changes.time, self.answers.views(), self._versions())
         is_still = now == self._last and time.monotonic() - now[0] > _PAUSE
         self._last = now
         if is_still and now != self._asked and now[0]:
-            is_new, self._asked = self._asked is None, now
             window.layers.read()
-            if is_new or self.forest.is_outdated:  # not after a move alone
+            is_stroke = self._asked is None or now[0] > self._asked[0]
+            if is_stroke and self.forest.is_outdated:  # not after a move or a correction alone
                 window.layers.set_visible(FOREST, True)
+            self._asked = (*now[:2], self._versions())
             self.forest.request(now[1])
+
+    def _versions(self):
+        return {name: each.version for name, each in self.window_.session.samples.items()}
 
     def _say(self, text):
         if text != self.state.text():

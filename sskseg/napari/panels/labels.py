@@ -113,7 +113,7 @@ class LabelsPanel(Panel):
             window.layers.read()
             found = load_labels(window.session, name, path)
             window.layers.write()
-            window.say(f"{path.name}: {found.summary}")
+            window.say(f"{path.name}, on {name}: {found.summary}")
 
     def remove_image(self) -> None:
         """Remove the selected image from the session; its own layer stays."""
@@ -132,6 +132,7 @@ class LabelsPanel(Panel):
         self._show(self.window_.session.redo(), "redo")
 
     def _show(self, name, what):
-        self.window_.layers.write()
+        with self.window_.layers.changes.of_program():
+            self.window_.layers.write()
         self.window_.answers.write()
         self.window_.say(f"There is nothing to {what}." if name is None else f"{name}: {what}.")

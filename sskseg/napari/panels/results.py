@@ -8,6 +8,7 @@ import pandas as pd
 
 from ...io import write_object_table
 from ..counts import NOT_CALIBRATED, count_session, lines_of, objects_of, why_no_interval
+from ..regions import regions_of_samples
 from .buttons import Panel
 
 
@@ -36,7 +37,7 @@ class ResultsPanel(Panel):
     def choose_regions(self) -> None:
         """Count by the shapes of the selected layer."""
         layer = self.window_.viewer.layers.selection.active
-        self.window_.layers.regions(layer)  # raises if they are none
+        self._regions_of(layer)  # raises if they are none
         self.region_layer = layer
         self.region_text.setText(f"Regions: {layer.name}")
 
@@ -74,7 +75,10 @@ class ResultsPanel(Panel):
             self.no_regions()
             raise ValueError(f"The layer of regions {name!r} was deleted: choose another.")
         self.region_text.setText(f"Regions: {self.region_layer.name}")  # it may have a new name
-        return self.window_.layers.regions(self.region_layer)
+        return self._regions_of(self.region_layer)
+
+    def _regions_of(self, layer):
+        return regions_of_samples(layer, self.window_.session.samples.values())
 
     def count(self) -> None:
         """Show the counts."""

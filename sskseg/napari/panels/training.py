@@ -11,7 +11,7 @@ from qtpy.QtWidgets import QCheckBox, QComboBox, QProgressBar, QSpinBox
 
 from ..layers import FOREST, OBJECTS
 from ..starting import STARTS
-from ..suggestions import suggest
+from ..suggestions import Suggesting
 from .buttons import Panel, is_dragging
 
 _PAUSE = 1  # seconds without a stroke after which the layers of hidden images are added
@@ -37,6 +37,7 @@ class TrainingPanel(Panel):
         self._is_preparing = False  # a training, by adding layers
         self._is_awaited = False  # the end of a training
         self._steps: Iterator[None] = iter(())  # of adding and showing layers
+        self.suggesting, self._is_suggesting = Suggesting(), False
         self.seconds, self.bar = QSpinBox(), QProgressBar()
         self.seconds.setRange(5, 36000)
         self.seconds.setValue(60)
@@ -52,7 +53,7 @@ class TrainingPanel(Panel):
         self.add_row({"Train": self.train})
         self.column.addWidget(self.bar)
         self.add_row({"Enough, keep it": self.keep, "Cancel": self.cancel})
-        self.add_row({"Where to paint next": self.show_next})
+        self.add_row({"Where to paint next": self.find_next})
         self.column.addStretch()
 
     def train(self) -> None:
@@ -89,7 +90,12 @@ class TrainingPanel(Panel):
         """Show the progress, the answer of a training that ended, and a layer of it a call."""
         training = self.window_.training
         self.show_progress(self.bar, training)
-        if is_dragging() or self._has_step():
+        if is_dragging():
+            return
+        if self._is_suggesting and not self.suggesting.is_running:
+            self._is_suggesting = False
+            self.window_.attempt(self._show_next)
+        elif self._has_step():
             return
         if self._is_preparing:
             self._is_preparing, self._is_awaited = False, True
@@ -154,12 +160,23 @@ class TrainingPanel(Panel):
             if name + OBJECTS in layers:
                 layers.selection.active = layers[name + OBJECTS]
 
-    def show_next(self) -> None:
-        """Go to what to label next."""
+    def find_next(self) -> None:
+        """Look for what to label next, and go there once it is found."""
         window = self.window_
         window.model()
+        if self.suggesting.is_running:
+            return
         window.layers.read()
-        next_ = suggest(window.session)
+        self._is_suggesting = True
+        self.suggesting.start(window.session)
+        window.say("Looking for what to paint next.")
+
+    def _show_next(self):
+        window = self.window_
+        self.suggesting.wait()  # raises what ended it
+        next_ = self.suggesting.suggestion
+        if next_ is None or next_.name not in window.session.samples:
+            raise ValueError("The image was removed meanwhile: press the button again.")
         window.layers.go_to(next_.name, next_.section, next_.box)
         where = next_.name if next_.section is None else f"{next_.name}, section {next_.section}"
         window.say(f"{where}: {next_.reason}")
