@@ -25,8 +25,12 @@ def _next(rows):
     return max(row["f1"] for name, row in rows.items() if not name.startswith("sskseg"))
 
 
-def _sections():
-    return _peers("mitochondria, 4", 90, "EPYC")
+def _sections(n_labeled):
+    return _peers(f"mitochondria, {n_labeled}", 240, "EPYC, bfloat16")
+
+
+def _long():
+    return _peers("nuclei, 60", 900, "EPYC, bfloat16")
 
 
 def _points(difference):
@@ -91,19 +95,49 @@ def peers_60_simulated_loss():
 
 
 @figure
-def peers_sections_ours():
-    return f"{_sections()['sskseg, labeled images only']['f1']:.3f}"
+def peers_60_stardist():
+    return f"{_nuclei(60)['StarDist from scratch']['f1']:.3f}"
 
 
 @figure
-def peers_sections_unet():
-    return f"{_sections()['U-Net (skorch, MONAI)']['f1']:.3f}"
+def peers_long_stardist():
+    return f"{_long()['StarDist from scratch']['f1']:.3f}"
+
+
+@figure
+def peers_long_ours():
+    return f"{_long()['sskseg']['f1']:.3f}"
+
+
+@figure
+def peers_long_labeled():
+    return f"{_long()['sskseg, labeled images only']['f1']:.3f}"
+
+
+@figure
+def peers_1_section_ours():
+    return f"{_sections(1)['sskseg']['f1']:.3f}"
+
+
+@figure
+def peers_1_section_unet():
+    return f"{_sections(1)['U-Net (skorch, MONAI)']['f1']:.3f}"
+
+
+@figure
+def peers_4_sections_ours():
+    return f"{_sections(4)['sskseg']['f1']:.3f}"
+
+
+@figure
+def peers_4_sections_unet():
+    return f"{_sections(4)['U-Net (skorch, MONAI)']['f1']:.3f}"
 
 
 @figure
 def peers_sections_memory():
-    rows = _sections()
-    ours, other = rows["sskseg, labeled images only"], rows["U-Net (skorch, MONAI)"]
+    rows = _sections(4)
+    ours, other = rows["sskseg"], rows["U-Net (skorch, MONAI)"]
     return f"{ours['peak MB'] / other['peak MB']:.1f}"
 
 
