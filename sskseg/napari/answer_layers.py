@@ -8,9 +8,9 @@ import numpy as np
 
 from .answers import Answer
 from .layers import OBJECTS, PAINTED, PROBABILITY, UNCERTAINTY, Layers
-from .pixels import draw_labels
+from .pixels import copy_for_layer, draw_labels
 
-_DTYPES = {PROBABILITY: np.float32, UNCERTAINTY: np.float32, OBJECTS: np.int32}
+_DTYPES = {PROBABILITY: np.float32, UNCERTAINTY: np.float32, OBJECTS: np.uint16}
 
 
 class AnswerLayers:
@@ -72,7 +72,7 @@ class AnswerLayers:
         if name + OBJECTS in self.viewer.layers:
             layer = self.viewer.layers[name + OBJECTS]
             version = sample.version  # from here on it may be corrected
-            layer.data = answer.labels.copy()  # which people may paint on
+            layer.data = copy_for_layer(answer.labels)  # which people may paint on
             yield
             self._show_table(layer, answer)
             layer.visible = name in self.layers.shown() and OBJECTS not in self.layers.hidden

@@ -10,7 +10,7 @@ import numpy as np
 
 from .boxes import whole_box
 from .layer_changes import LayerChanges
-from .pixels import draw_labels, pixels_of_image
+from .pixels import copy_for_layer, draw_labels, pixels_of_image
 from .regions import mask_of, polygons_of
 from .sample import Sample
 from .session import Session
@@ -317,7 +317,7 @@ class Layers:
         box = sample.changed_since(self._agreed.get(name, 0))
         layer = self._find(name, PAINTED)
         if layer is None:
-            self.add_layer("labels", name, PAINTED, sample.painted.copy(), source)
+            self.add_layer("labels", name, PAINTED, copy_for_layer(sample.painted), source)
         else:
             draw_labels(layer, sample.painted, self._unread(layer, sample) or box)
         points = self._find(name, POINTS)

@@ -14,7 +14,7 @@ with warnings.catch_warnings():  # of npe2 about pydantic
 
 from sskseg.napari import Session
 from sskseg.napari.layers import Layers
-from sskseg.napari.pixels import draw_labels
+from sskseg.napari.pixels import copy_for_layer, draw_labels
 from sskseg.napari.regions import mask_of, region_labels
 
 SHAPE = (40, 50)
@@ -255,3 +255,19 @@ def test_pixels_of_shapes_are_those_of_napari(ndim, seed):
 def test_shapes_outside_of_the_image_have_no_pixels():
     outside = np.array([[60.0, 60.0], [60.0, 70.0], [70.0, 70.0], [70.0, 60.0]])
     assert not mask_of(Shapes([outside, outside - 200]), SHAPE).any()
+
+
+def test_layers_of_labels_are_narrow_if_their_numbers_are_small():
+    """napari draws uint16 at once, and colors all of a wider image first."""
+    labels = np.arange(6, dtype=np.int32).reshape(2, 3)
+    narrow, wide = copy_for_layer(labels), copy_for_layer(labels * 20_000)
+    assert (narrow.dtype, wide.dtype) == (np.uint16, np.int32)
+    assert np.array_equal(narrow, labels)
+    assert np.array_equal(wide, labels * 20_000)
+    layer = Labels(copy_for_layer(labels))
+    draw_labels(layer, labels + 9, (slice(1, 2), slice(0, 3)))
+    assert layer.data.tolist() == [[0, 1, 2], [12, 13, 14]]
+    draw_labels(layer, labels * 20_000, (slice(0, 1), slice(0, 1)))  # these numbers fit
+    assert layer.data.dtype == np.uint16
+    draw_labels(layer, labels * 20_000, (slice(1, 2), slice(0, 3)))
+    assert np.array_equal(layer.data, labels * 20_000)
