@@ -30,38 +30,40 @@ def task_graph(plan: Plan) -> dict[Block, list[Block]]:
     dict of (task, block) to list of (task, block)
         What must be finished before.
     """
-    blocks = range(len(plan.grid))
-    needs: dict[Block, list[Block]] = {}
-    if not plan.from_images:
-        needs.update({("predict", i): [] for i in range(len(plan.network_grid))})
+    blocks, join = range(len(plan.grid)), ("join", 0)
+    # One tuple for each block, however many others need it: graphs of large scans are large.
+    predicted, found, matched, written, rows = (
+        [(task, i) for i in range(plan.n_blocks.get(task, 0))]
+        for task in ("predict", "objects", "match", "write", "rows")
+    )
+    needs: dict[Block, list[Block]] = {block: [] for block in predicted}
     for i in blocks:
         read = [] if plan.from_images else plan.network_grid.overlapping(plan.grid.input_box(i))
-        needs["objects", i] = [("predict", k) for k in read]
+        needs[found[i]] = [predicted[k] for k in read]
     for i in blocks:
-        needs["match", i] = [("objects", j) for j in (i, *plan.neighbors(i).values())]
-    needs["join", 0] = [("match", i) for i in blocks]
-    needs.update({("write", i): [("objects", i), ("join", 0)] for i in blocks})
-    needs.update(_pyramid_needs(plan))
+        needs[matched[i]] = [found[j] for j in (i, *plan.neighbors(i).values())]
+    needs[join] = matched
+    needs.update({written[i]: [found[i], join] for i in blocks})
+    needs.update(_pyramid_needs(plan, written))
     # Rows also need the few blocks further away in which their objects continue. Those are finished
     # by then, unless their record is damaged and the run was killed.
-    needs.update({("rows", i): [("join", 0), *needs["match", i]] for i in blocks})
-    needs["table", 0] = [("rows", i) for i in blocks]
+    needs.update({rows[i]: [join, *needs[matched[i]]] for i in blocks})
+    needs["table", 0] = rows
     labels = [block for block in needs if block[0] in ("write", "downsample")]
     needs["finish", 0] = [("table", 0), *labels]
     return needs
 
 
-def _pyramid_needs(plan):
+def _pyramid_needs(plan, names):
     """Each block of a coarser level needs the blocks of the finer one that it covers."""
     needs, finer = {}, plan.grid
-    names = [("write", i) for i in range(len(plan.grid))]
     shapes = [shape for shape, _ in pyramid_levels(plan.shape)]
     for level, entries in groupby(enumerate(plan.pyramid), key=lambda entry: entry[1][0]):
         below, names = names, []
         for k, (_, box) in entries:
             read = finer.overlapping(finer_region(plan.shape, level, box))
-            needs["downsample", k] = [below[j] for j in read]
             names.append(("downsample", k))
+            needs[names[-1]] = [below[j] for j in read]
         cuts = [cut(*axis, 0) for axis in zip(shapes[level], plan.grid.core, strict=True)]
         finer = Grid(shapes[level], plan.grid.core, plan.grid.halo, boxes(cuts), plan.grid.stride)
     return needs

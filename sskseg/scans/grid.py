@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 from functools import cached_property
-
-import numpy as np
 
 from .boxes import Box, aligned, grown
 
@@ -47,14 +46,12 @@ class Grid:
 
     def overlapping(self, box: Box) -> list[int]:
         """Indices of the blocks that share a pixel with a box."""
-        ranges = [
-            range(max(0, int(np.searchsorted(starts, part.start, "right")) - 1),
-                  int(np.searchsorted(starts, part.stop, "left")))
-            for starts, part in zip(self._starts, box, strict=True)
-        ]  # fmt: skip
-        lengths = [len(starts) for starts in self._starts]
-        places = np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, len(lengths))
-        return np.ravel_multi_index(tuple(places.T), lengths).tolist()
+        indices = [0]
+        for starts, part in zip(self._starts, box, strict=True):
+            first = max(0, bisect_right(starts, part.start) - 1)
+            found = range(first, bisect_left(starts, part.stop))
+            indices = [i * len(starts) + j for i in indices for j in found]
+        return indices
 
     @cached_property
     def _indices(self):

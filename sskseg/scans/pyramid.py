@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from ..inference.blocks import cut
@@ -34,9 +36,14 @@ def finer_region(shape: tuple[int, ...], level: int, box: Box) -> Box:
     tuple of slice
         With a step: the first of the pixels that become one.
     """
-    (_, fine), (_, coarse) = pyramid_levels(shape)[level - 1 : level + 1]
-    steps = np.asarray(coarse // fine).tolist()
     return tuple(
         slice(part.start * step, part.stop * step, step)
-        for part, step in zip(box, steps, strict=True)
+        for part, step in zip(box, _steps(shape, level), strict=True)
     )
+
+
+@cache
+def _steps(shape, level):
+    """Pixels of the next finer level that become one of a level, along each axis."""
+    (_, fine), (_, coarse) = pyramid_levels(shape)[level - 1 : level + 1]
+    return tuple(np.asarray(coarse // fine).tolist())

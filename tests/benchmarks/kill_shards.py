@@ -145,6 +145,7 @@ def main():
     warnings.simplefilter("ignore")
     torch.set_num_threads(1)
     end = time.monotonic() + 60 * options.minutes
+    commit = version()  # of what runs, not of a commit that is made meanwhile
     lines = FILE.read_text().splitlines() if FILE.exists() else []
     n_earlier = Counter(json.loads(line)["key"]["mode"] for line in lines)
     with tempfile.TemporaryDirectory() as name:
@@ -169,7 +170,7 @@ def main():
                     "figures": {"processes": n, "kills": kills, "same_bytes": not differ,
                                 "differ": differ[:5], "zarr_format": FORMATS[k]},
                     "seconds": round(time.perf_counter() - began, 1), "machine": machine(),
-                    "version": version(),
+                    "version": commit,
                 }  # fmt: skip
                 with FILE.open("a") as file:
                     file.write(json.dumps(row) + "\n")

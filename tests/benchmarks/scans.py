@@ -1,6 +1,6 @@
 """Scans larger than memory: labels of blocks, memory, speed, faults, and a simulation of clusters.
 
-    python tests/benchmarks/scans.py [--tasks labels memory speed faults clusters costs many]
+    python tests/benchmarks/scans.py [--tasks labels memory speed faults clusters costs many graph]
         [--cores processor shared one] [--methods components watershed cores] [--toy]
 
 "labels": components and stitching of a volume of 512 x 512 x 256, beside dask-image's ``label`` on
@@ -15,7 +15,8 @@ times ``kill -9`` at random moments, then the same bytes as an undisturbed run. 
 clusters of one and (on two cores) two single-threaded workers, predicted from the costs of half the
 scan. "costs": these alone, which are processor times. "many": a simulation of 1 to 1,000 workers on
 10^12 pixels, of which a sixteenth is simulated, from these costs (``scans_scale.py``), memory of
-the leading process, and files. Each finished cell is kept in
+the client and the scheduler, and files. "graph": memory and processor time that the blocks of all
+10^12 pixels take in the leading process, or in each shard. Each finished cell is kept in
 ``tests/benchmarks/results/scans.jsonl``; ``--toy`` tries everything out on small scans and keeps
 nothing.
 
@@ -334,7 +335,7 @@ def measured_costs():
 
 
 def many():
-    """Many workers in a simulation; what the leading process holds, and the files."""
+    """Many workers in a simulation; what client and scheduler hold, and the files."""
     return keeping_memory("simulated", Cells("scans", recipe=TRAINED).path.name)
 
 
@@ -343,7 +344,7 @@ def simulated(results):
     rows = [json.loads(line)["figures"] for line in (RESULTS / results).read_text().splitlines()]
     costs = [row["costs"] for row in rows if "costs" in row][-1]
     with tempfile.TemporaryDirectory() as name:
-        plan = large_plan(model_file(Path(name)))
+        plan = large_plan(model_file(Path(name)), SIDES["large"])
     # A part is simulated; that 10^12 pixels have so many times the blocks.
     more = 1e12 / SIDES["large"] ** 2
     rows = scans_scale.many_workers(plan, costs)
@@ -351,14 +352,22 @@ def simulated(results):
     return {
         "simulated blocks": len(plan.grid), "blocks": more * len(plan.grid),
         "files": {name: more * n for name, n in scans_scale.n_files(plan).items()},
-        "leading bytes": more * scans_scale.graph_memory(plan),
         "scheduler bytes": scans_scale.scheduler_memory(),
         "rows": [{k: v * more if k in hours else v for k, v in row.items()} for row in rows],
     }  # fmt: skip
 
 
-def large_plan(model):
-    side = SIDES["large"]
+def graph():
+    """Blocks of 10^12 pixels, in a process that has done nothing else."""
+    return keeping_memory("graph_costs", 4 * SIDES["large"])
+
+
+def graph_costs(side):
+    with tempfile.TemporaryDirectory() as name:
+        return scans_scale.graph_costs(partial(large_plan, model_file(Path(name)), side))
+
+
+def large_plan(model, side):
     return make_plan(model, da.zeros((side, side), np.float32, chunks=2048), 2048, 64)
 
 
@@ -383,7 +392,7 @@ def median_of(items):
     return float(np.median(items))
 
 
-TASKS = {f.__name__: f for f in (labels, memory, speed, faults, clusters, costs, many)}
+TASKS = {f.__name__: f for f in (labels, memory, speed, faults, clusters, costs, many, graph)}
 
 
 def cells_of(task):

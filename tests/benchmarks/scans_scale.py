@@ -220,13 +220,23 @@ def _durations(plan, costs, trouble, rng):
     return found
 
 
-def graph_memory(plan):
-    """Bytes of the blocks of a plan, what they need and which are ready, in the leading process."""
-    before = psutil.Process().memory_info().rss
-    needs = task_graph(plan)
-    queue = BlockQueue(needs, set(needs), lambda task, block: (False, block))
-    found = psutil.Process().memory_info().rss - before
+def graph_costs(make):
+    """Memory and processor time of planning, of the graph, and of the queue of its blocks."""
+    costs, before = {}, psutil.Process().memory_info().rss
+    plan = _timed(costs, "plan", make)
+    needs = _timed(costs, "graph", lambda: task_graph(plan))
+    queue = _timed(
+        costs, "queue", lambda: BlockQueue(needs, set(needs), lambda task, block: (False, block))
+    )
     assert len(queue.unfinished) == len(needs)
+    megabytes = (psutil.Process().memory_info().rss - before) / 2**20
+    return {"blocks": len(plan.grid), "nodes": len(needs), "MB": megabytes, "seconds": costs}
+
+
+def _timed(costs, name, function):
+    start = time.process_time()
+    found = function()
+    costs[name] = time.process_time() - start
     return found
 
 

@@ -284,10 +284,11 @@ def scans_files():
     lines = []
     for row in cells("scans", lambda row: row["task"] == "many")[-1:]:
         files = {f"files {name}": n for name, n in row["files"].items()}
-        megabytes = {
-            "leading process: blocks and what they need, MB": row["leading bytes"] / 1e6,
-            "client and scheduler: 10,000 blocks submitted, MB": row["scheduler bytes"] / 1e6,
-        }
-        figures = {"blocks": row["blocks"], **files, **megabytes}
+        scheduler = "client and scheduler: 10,000 blocks submitted, MB"
+        figures = {"blocks": row["blocks"], **files, scheduler: row["scheduler bytes"] / 1e6}
+        for graph in cells("scans", lambda row: row["task"] == "graph")[-1:]:
+            figures["leading process, or each shard: blocks and what they need, MB"] = graph["MB"]
+            seconds = "leading process, or each shard: processor time before the first block, s"
+            figures[seconds] = sum(graph["seconds"].values())
         lines += [{"what": what, "figure": f"{n:,.0f}"} for what, n in figures.items()]
     return markdown(lines, {"of a run on 10^12 pixels": "what", "": "figure"})
