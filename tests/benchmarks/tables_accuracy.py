@@ -299,6 +299,26 @@ def fine_tuning():
 
 
 @table
+def self_training():
+    rows = cells("self_training", lambda row: True)
+    return markdown(
+        sorted(rows, key=lambda row: (row["labeled"], row["draw"], row["method"])),
+        {
+            "labeled": "labeled",
+            "method": "method",
+            "draw": "draw",
+            "seconds": ("seconds", ".0f"),
+            "F1 at 0.5": ("f1_0.5", ".3f"),
+            "F1 at 0.7": ("f1_0.7", ".3f"),
+            "AP": ("ap", ".3f"),
+            "WAPE": ("wape", ".3f"),
+            "steps": "steps",
+            **ORIGIN,
+        },
+    )
+
+
+@table
 def suggestions():
     """Means over draws, their spread and the lowest F1."""
     rows = []
