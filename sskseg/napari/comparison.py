@@ -51,7 +51,9 @@ class Comparison(NamedTuple):
 
 
 def compare(session: Session, answers: Mapping[str, Answer]) -> Comparison | None:
-    """Compare the network with a forest.
+    """Compare the network with a forest, on painted pixels.
+
+    In stacks and volumes, the forest classifies planes, as it does in the window.
 
     Parameters
     ----------
@@ -62,18 +64,29 @@ def compare(session: Session, answers: Mapping[str, Answer]) -> Comparison | Non
     Returns
     -------
     Comparison or None
-        None for stacks and volumes, and for fewer than two strokes of objects or of background.
+        None for fewer than two strokes of objects or of background.
     """
-    if session.kind != "images":
-        return None
-    samples = {name: s for name, s in session.samples.items() if name in answers}
-    y = [sample.y for sample in samples.values()]
+    planes = [
+        plane
+        for name, sample in session.samples.items()
+        if name in answers
+        for plane in _painted_planes(sample.image, sample.y, answers[name].probability)
+    ]
+    images, y, network = ([plane[i] for plane in planes] for i in range(3))
     folds = _folds(y)
     if folds is None:
         return None
-    forest = _forest_probabilities([s.image for s in samples.values()], y, folds)
-    network = [answers[name].probability for name in samples]
+    forest = _forest_probabilities(images, y, folds)
     return Comparison(_error(network, y), _error(forest, y))
+
+
+def _painted_planes(image, y, probability):
+    """Yield image, annotations and prediction of a plane: all of an image, or each painted one."""
+    if y.ndim == 2:
+        yield image, y, probability
+    else:
+        for z in np.flatnonzero((y >= 0).any(axis=(1, 2))):
+            yield image[z], y[z], probability[z]
 
 
 def _folds(y):

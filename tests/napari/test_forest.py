@@ -131,6 +131,21 @@ def test_the_network_is_behind_until_it_fits_what_is_painted(session):
     assert compare(session, answers) is None
 
 
+@pytest.mark.parametrize("kind", ["sections", "volume"])
+def test_a_network_of_a_stack_is_compared_on_painted_planes(kind):
+    X, y = make_cells(1, (5, *SHAPE), radius=9, random_state=0)
+    session, painted = Session(kind=kind), np.zeros(X[0].shape, int)
+    painted[[1, 3]] = [strokes(y[0, z]) for z in (1, 3)]
+    session.add("a", X[0])
+    session.paint("a", painted)
+    for probability, is_behind in (((y[0] > 0) * 1.0, False), (np.full(y[0].shape, 0.5), True)):
+        found = compare(session, {"a": Answer(probability, y[0], probability, None)})
+        assert found.is_network_behind == is_behind
+        assert 0 < found.forest < 0.25
+    assert found.network == 0.25
+    assert compare(session, {}) is None
+
+
 def test_a_comparison_predicts_the_tiles_that_have_strokes_alone(monkeypatch):
     monkeypatch.setattr("sskseg.napari.comparison._TILE", 16)
     monkeypatch.setitem(_pixel_features._CORES, 2, 16)
