@@ -134,6 +134,25 @@ def peers_4_sections_unet():
     return f"{_sections(4)['U-Net (skorch, MONAI)']['f1']:.3f}"
 
 
+def _junctions(method):
+    return f"{_peers('junctions', 240, 'EPYC, bfloat16')[method]['f1']:.3f}"
+
+
+@figure
+def peers_junctions_ours():
+    return _junctions("sskseg")
+
+
+@figure
+def peers_junctions_unet():
+    return _junctions("U-Net (skorch, MONAI)")
+
+
+@figure
+def peers_junctions_forest():
+    return _junctions("PixelForest")
+
+
 @figure
 def peers_sections_memory():
     rows = _sections(4)
