@@ -11,7 +11,8 @@ from torch import nn
 
 from ._layers import pad_to_multiple
 
-_STEP = 4  # of the stride in pixels of the image: factors differ by 14 % at most
+_STEP = 4  # of the stride in pixels of the image
+_MIN_STRIDE = 32  # of the network's pixels: magnifications up to 3 then differ by 16 % at most
 
 
 class ResampledNetwork(nn.Module):
@@ -19,7 +20,7 @@ class ResampledNetwork(nn.Module):
 
     The whole is a network of its own with `stride` and `reach`: tiles and blocks of a scan give the
     result of the whole image to the bit. For that, `stride` pixels of the image become exactly one
-    stride of the network, and each phase within a stride has its own fixed weights.
+    stride of the network, or several short ones. Each phase within `stride` has its own weights.
 
     Parameters
     ----------
@@ -40,8 +41,9 @@ class ResampledNetwork(nn.Module):
     def __init__(self, network: Any, factor: float):
         super().__init__()
         self.network, self.factor = network, factor
-        self.stride = tuple(max(_STEP, _STEP * round(s / factor / _STEP)) for s in network.stride)
-        pairs = list(zip(self.stride, network.stride, strict=True))
+        strides = [s * math.ceil(_MIN_STRIDE / s) for s in network.stride]
+        self.stride = tuple(max(_STEP, _STEP * round(s / factor / _STEP)) for s in strides)
+        pairs = list(zip(self.stride, strides, strict=True))
         self._inside = [_Taps(ours, theirs) for ours, theirs in pairs]
         self._outside = [_Taps(theirs, ours) for ours, theirs in pairs]
         # Outputs near the end of a stride read one more stride of the network.

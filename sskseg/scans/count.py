@@ -20,6 +20,7 @@ from ..io.scans import Scan
 from ..io.storage import FileStorage, open_storage
 from ..training.prediction_callbacks import Prediction
 from .checkpoints import Ledger
+from .digest import hash_of
 from .domain import check_domain
 from .estimate import worker_memory
 from .fingerprint import fingerprint, predict_shape
@@ -263,6 +264,8 @@ def count_scan(
 
 def _plan_run(estimator, scan, block_shape, halo, earlier, object_diameter, **options):
     """Plan a run, with the blocks and the diameter of an earlier run where they are unspecified."""
+    if earlier and earlier.get("model") != hash_of(estimator):
+        earlier = {}  # what another model chose; `Ledger.open` refuses its run
     if object_diameter is None:
         object_diameter = json.loads(earlier.get("object_diameter", "null"))
     plan_with = partial(plan_at_object_size, estimator, scan, **options)

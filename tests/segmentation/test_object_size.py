@@ -314,6 +314,26 @@ def test_an_empty_scan_keeps_its_magnification_with_a_warning(tmp_path):
         assert plan_scan(model, da.zeros((300, 300)), measure=False).object_diameter is None
 
 
+def test_integers_are_diameters_and_another_model_is_named(tmp_path):
+    da = pytest.importorskip("dask.array")
+    from sskseg.scans import count_scan
+
+    X, y = make_cells(2, (64, 64), random_state=0)
+    source, models = da.from_array(X[0]), []
+    for object_size in (24, None):
+        segmenter = SemiSupervisedSegmenter(
+            semi_supervision=None, width=4, depth=1, max_steps=1, random_state=0,
+            augmentation={"object_size": object_size},
+        ).fit(X, y)  # fmt: skip
+        models.append(make_pipeline(segmenter, InstanceCounter().fit(segmenter.transform(X), y)))
+    first = count_scan(models[0], source, tmp_path / "scan", object_diameter=np.int64(20))
+    for same in (20, 20.0, None):
+        again = count_scan(models[0], source, tmp_path / "scan", object_diameter=same)
+        assert again.n_objects == first.n_objects
+    with pytest.raises(ValueError, match="holds a run of another model"):
+        count_scan(models[1], source, tmp_path / "scan")
+
+
 @pytest.mark.parametrize("diameter", [0, -3.0, "large"])
 def test_bad_diameters_of_a_scan(diameter, tmp_path):
     da = pytest.importorskip("dask.array")

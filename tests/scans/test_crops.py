@@ -1,0 +1,66 @@
+"""Crops of a scan that hold objects."""
+
+import numpy as np
+import pytest
+from sklearn.pipeline import make_pipeline
+
+from sskseg import InstanceCounter, SemiSupervisedSegmenter
+from sskseg.datasets import make_cells
+from sskseg.scans.crops import varied_crops
+from sskseg.scans.plan import make_plan
+
+da = pytest.importorskip("dask.array")
+
+
+@pytest.fixture(scope="module")
+def models():
+    """One for each number of channels."""
+    X, y = make_cells(2, (64, 64), random_state=0)
+    return {n: _fitted(np.stack([X] * n, axis=-1), y) for n in (1, 2)}
+
+
+def _fitted(X, y):
+    segmenter = SemiSupervisedSegmenter(
+        semi_supervision=None, width=4, depth=1, max_steps=1, random_state=0
+    ).fit(X, y)
+    return make_pipeline(segmenter, InstanceCounter().fit(segmenter.transform(X), y))
+
+
+def _plan(model, image, **options):
+    return make_plan(model, da.from_array(image, chunks=512), **options)
+
+
+def test_a_background_that_differs_between_channels_is_no_variation(models):
+    rng = np.random.default_rng(0)
+    image = np.zeros((1024, 1024, 2), np.float32)
+    image[:, :512, 1] = 1000  # without an object
+    image[512:, 512:, 0] = rng.random((512, 512))
+    crops = varied_crops(_plan(models[2], image), (256, 256))
+    assert [crop.shape for crop in crops] == [(256, 256, 2)] * len(crops)
+    assert (crops[0][..., 1] == 0).all()
+    assert crops[0][..., 0].std() > 0.2
+    flat = np.broadcast_to(np.float32([1, 2]), image.shape)
+    assert varied_crops(_plan(models[2], flat), (256, 256)) == []
+
+
+@pytest.mark.parametrize("as_dask", [False, True])
+def test_crops_are_within_the_mask(models, as_dask):
+    rng = np.random.default_rng(0)
+    image = rng.random((2000, 2000)).astype(np.float32)
+    image[1200:1800, 200:800] *= 0.1  # tissue; what the mask excludes varies more
+    mask = np.zeros((20, 20), np.uint8)
+    mask[12:18, 2:8] = 1
+    mask = da.from_array(mask, chunks=7) if as_dask else mask
+    crops = varied_crops(_plan(models[1], image, mask=mask))
+    assert len(crops) == 5
+    assert max(crop.max() for crop in crops) < 0.11
+
+
+def test_a_mask_smaller_than_the_gaps_of_the_grid_is_found(models):
+    image = np.tile(np.arange(2000, dtype=np.float32), (2000, 1))
+    mask = np.zeros((201, 201), bool)  # not a divisor of the scan
+    mask[70, 83] = True
+    (crop,) = varied_crops(_plan(models[1], image, mask=mask), (64, 64))
+    assert crop[0, 0, 0] == 826  # ceil(83 * 2000 / 201)
+    nowhere = np.zeros((201, 201), bool)
+    assert varied_crops(_plan(models[1], image, mask=nowhere)) == []
