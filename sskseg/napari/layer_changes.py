@@ -38,8 +38,10 @@ class LayerChanges:
     def of_program(self) -> Iterator[None]:
         """Leave `time` as it is: nobody paints what changes meanwhile."""
         time_before = self.time
-        yield
-        self.time = time_before
+        try:
+            yield
+        finally:
+            self.time = time_before
 
     def watch(self, layer: Any) -> None:
         """Note the changes of a layer from now on, all of which is to be read first."""

@@ -6,12 +6,14 @@ import logging
 from functools import partial
 from typing import Any
 
+from sklearn.base import clone
 from sklearn.pipeline import Pipeline
 
 from ..images import unwrap
 from ..preprocessing import DomainCheck
 from .crops import varied_crops
 from .plan import Plan, make_plan
+from .scaling import needs_scan
 from .validation import split_pipeline
 
 _LOGGER = logging.getLogger("sskseg")
@@ -54,6 +56,9 @@ def _crops(plan):
     """Crops of a scan, as the segmenter takes them."""
     crops: Any = varied_crops(plan)
     for step in plan.steps:
-        if crops and not isinstance(step, DomainCheck):
-            crops = unwrap(step.transform(crops))
+        if not crops or isinstance(step, DomainCheck):
+            continue
+        if needs_scan(step):  # percentiles of all crops stand for those of the whole scan
+            step = clone(step).set_params(scope="dataset").fit(crops)
+        crops = unwrap(step.transform(crops))
     return crops

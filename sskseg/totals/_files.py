@@ -134,7 +134,7 @@ def read_audit(
     frames = read_csv(path / _FRAMES)
     names = frames["name"].tolist()
     marks = path / "annotations" if annotations is None else Path(annotations)
-    if annotations is None and not (marks.is_dir() and any(marks.iterdir())):
+    if annotations is None and not (marks.is_dir() and _has_files(marks)):
         marks = path / _COUNTS
     if not marks.exists():
         raise FileNotFoundError(
@@ -191,3 +191,8 @@ def _count_in(points, frame):
     ndim = len(frame) // 2
     index = np.floor(points + 0.5)
     return int(((index >= frame[:ndim]) & (index < frame[ndim:])).all(axis=1).sum())
+
+
+def _has_files(folder):
+    """Whether a folder holds a file, but for hidden ones that systems add."""
+    return any(not path.name.startswith(".") for path in folder.iterdir())

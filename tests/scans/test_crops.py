@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 
-from sskseg import InstanceCounter, SemiSupervisedSegmenter
+from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.scans.crops import varied_crops
+from sskseg.scans.object_diameter import plan_at_object_size
 from sskseg.scans.plan import make_plan
 
 da = pytest.importorskip("dask.array")
@@ -19,9 +20,9 @@ def models():
     return {n: _fitted(np.stack([X] * n, axis=-1), y) for n in (1, 2)}
 
 
-def _fitted(X, y):
+def _fitted(X, y, **options):
     segmenter = SemiSupervisedSegmenter(
-        semi_supervision=None, width=4, depth=1, max_steps=1, random_state=0
+        semi_supervision=None, width=4, depth=1, max_steps=1, random_state=0, **options
     ).fit(X, y)
     return make_pipeline(segmenter, InstanceCounter().fit(segmenter.transform(X), y))
 
@@ -64,3 +65,20 @@ def test_a_mask_smaller_than_the_gaps_of_the_grid_is_found(models):
     assert crop[0, 0, 0] == 826  # ceil(83 * 2000 / 201)
     nowhere = np.zeros((201, 201), bool)
     assert varied_crops(_plan(models[1], image, mask=nowhere)) == []
+
+
+def test_crops_are_scaled_together_as_a_scan_is(monkeypatch):
+    """The weak half of a scan stays weak, as in blocks that are predicted."""
+    X, y = make_cells(2, (64, 64), random_state=0)
+    image = np.random.default_rng(0).random((512, 1024)).astype(np.float32)
+    image[:, :512] *= 0.5
+    model = _fitted(X, y, augmentation={"object_size": 20.0})
+    model.steps.insert(0, ("scaler", PercentileScaler(scope="image").fit(X)))
+    read = []
+    monkeypatch.setattr(
+        SemiSupervisedSegmenter, "measure_diameter", lambda self, images: read.extend(images())
+    )
+    plan_at_object_size(model, da.from_array(image, chunks=512))
+    tops = sorted(float(crop.max()) for crop in read)
+    assert tops[0] == pytest.approx(0.5, abs=0.02)
+    assert tops[-1] == pytest.approx(1, abs=0.02)

@@ -134,6 +134,9 @@ def test_counts_are_read_from_a_table(audit):
     names = [f"tile_{i:06d}" for i in plan.to_audit]
     pd.DataFrame({"name": names, "count": range(len(names))}).to_csv(file, index=False)
     assert list(read_audit(folder, file).values()) == list(range(len(names)))
+    (folder / "annotations").mkdir(exist_ok=True)
+    (folder / "annotations" / ".DS_Store").touch()  # which a system adds
+    assert read_audit(folder) == read_audit(folder, file)
     pd.DataFrame({"name": names[1:], "count": 1}).to_csv(file, index=False)
     with pytest.raises(ValueError, match="no annotations of"):
         read_audit(folder, file)

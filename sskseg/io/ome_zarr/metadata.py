@@ -13,7 +13,7 @@ from ..object_tables import names_with_units
 from ..units import ngff_unit
 
 ZARR_FORMATS = {"0.4": 2, "0.5": 3}  # by version
-OME_VERSIONS = {2: "0.4", 3: "0.5"}  # by format of zarr
+OME_VERSIONS = {number: version for version, number in ZARR_FORMATS.items()}
 _TYPES = {"t": "time", "c": "channel"}  # others are space
 
 
