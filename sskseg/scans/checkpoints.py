@@ -64,6 +64,8 @@ class Ledger:
         earlier = ledger.start(run)
         names = {*earlier, *run} - _NOT_COMPARED
         changed = sorted(k for k in names if earlier.get(k) != run.get(k))
+        if len(changed) > 1:  # it follows from the others
+            changed = [name for name in changed if name != "predict_shape"]
         if changed:
             raise ValueError(
                 f"{storage.place} holds a run of another {', '.join(changed)}: give another "

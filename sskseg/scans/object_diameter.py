@@ -45,7 +45,6 @@ def plan_at_object_size(
         plan = partial(make_plan, estimator, source, *shapes, object_diameter=1.0, **options)
         object_diameter = measure(lambda: _crops(plan()))
         if object_diameter is not None:
-            object_diameter = float(f"{object_diameter:.3g}")
             _LOGGER.info("Objects of the scan have a diameter of %g pixels.", object_diameter)
     elif object_diameter is not None:
         object_diameter = float(object_diameter)  # as runs are compared: 20 is 20.0

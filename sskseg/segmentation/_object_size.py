@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 _DIAMETER = 24.0  # pixels: "auto"
 _MIN_SAMPLES = 5  # labeled, from which sizes are compared
+_MAX_RATIO = 1.5  # of the measured diameter in a scan to that of training, without a warning
 _MIN_RATIO = 2.0  # of a large to a small typical diameter, from which images are resampled
 
 
@@ -183,3 +184,28 @@ def fixed_magnification(
     if object_size is None or diameter is None:
         return 1.0
     return float(magnification(diameter, object_size))
+
+
+def scan_diameter(of_training: float | None, measured: float | None) -> float | None:
+    """Choose the diameter of the objects of a scan: that of the training images, if it is known.
+
+    Parameters
+    ----------
+    of_training, measured : float or None
+        Diameters in pixels.
+
+    Returns
+    -------
+    float or None
+        A measured diameter is rounded, as it is an estimate.
+    """
+    if of_training is None or measured is None:
+        return of_training if measured is None else float(f"{measured:.3g}")
+    if not 1 / _MAX_RATIO < measured / of_training < _MAX_RATIO:
+        warnings.warn(
+            f"Objects of the scan seem to have a diameter of {measured:.3g} pixels, and those of "
+            f"the training images have {of_training:.3g}. The scan is predicted as if it had these."
+            " If it has another magnification, pass its object_diameter.",
+            stacklevel=3,
+        )
+    return of_training

@@ -42,7 +42,7 @@ from ..training.callbacks import with_progress
 from ..training.prediction_callbacks import prediction
 from ._blocks import SegmenterBlocks, segmenter_blocks
 from ._label_offset import check_fitted_offset, choose_label_offset
-from ._object_size import fixed_magnification, normalize_size
+from ._object_size import fixed_magnification, normalize_size, scan_diameter
 from ._outputs import foreground_and_core, mask, probability, uncertainty
 from ._predictors import image_predictor, section_predictor
 from ._suggestions import disagreement, rank_sections
@@ -514,30 +514,35 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         return mean_dice(self._objective(), known, outputs, weight[labeled])
 
     def measure_diameter(self, read_images: Callable[[], Any]) -> float | None:
-        """Measure the diameter of objects, if a scan needs it, see `sskseg.scans.count_scan`.
+        """Find the diameter of the objects of a scan, see `sskseg.scans.count_scan`.
 
         Parameters
         ----------
         read_images : callable
             Returns crops of the scan, as `predict` takes images. Only called if images are
-            resampled to one size of objects, and the training images have objects of different or
-            unknown sizes.
+            resampled to one size of objects.
 
         Returns
         -------
         float or None
-            Diameter, in pixels, of a disk with the median area of the predicted objects of an
-            image; the median over images. None if no object is found, or the diameter is not
-            needed.
+            Diameter in pixels: `object_diameter_`, or if this is None the measured one, the
+            diameter of a disk with the median area of the predicted objects. None if no object is
+            found, or images are not resampled.
+
+        Warns
+        -----
+        UserWarning
+            If the measured diameter is far from `object_diameter_`.
         """
         check_is_fitted(self)
         predictor = image_predictor(self)
-        if not isinstance(predictor, SizedPredictor) or self.object_diameter_ is not None:
+        if not isinstance(predictor, SizedPredictor):
             return None
         images = read_images()
         checked = self._check_images(images, self.n_channels_) if len(images) else []
         found = np.array([predictor.diameter(image) for image in checked])
-        return float(np.nanmedian(found)) if np.isfinite(found).any() else None
+        measured = float(np.nanmedian(found)) if np.isfinite(found).any() else None
+        return scan_diameter(self.object_diameter_, measured)
 
     def block_predictor(
         self,

@@ -141,3 +141,18 @@ def test_points_are_ordered_like_images(tmp_path):
     _, points = read_points(tmp_path, ["a", "b"])
     assert points[0] is None
     assert points[1].tolist() == [[1, 2]]
+
+
+def test_a_stack_of_fewer_labels_than_images_is_refused(tmp_path):
+    """They would be labels of the first sections, whichever they are of."""
+    names = [f"stack_{i:04d}" for i in range(5)]
+    labels = np.arange(2 * 12, dtype=np.uint16).reshape(2, 3, 4)
+    write_labels(tmp_path / "stack.tif", labels)
+    with pytest.raises(ValueError, match=r"stack\.tif has 2 pages, and there are 5 images of that"):
+        read_labels(tmp_path, names)
+    found = read_labels(tmp_path, names[:2])[1]
+    assert [label.tolist() for label in found] == labels.tolist()
+    (tmp_path / "stack.tif").unlink()
+    write_labels(tmp_path / "stack_0003.tif", labels[:1])
+    found = read_labels(tmp_path, names)[1]
+    assert [label is None for label in found] == [True, True, True, False, True]

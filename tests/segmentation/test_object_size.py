@@ -298,6 +298,21 @@ def _recorded(folder):
     return {**run, "object_diameter": json.loads(run["object_diameter"])}
 
 
+def test_a_scan_of_another_magnification_than_training_is_a_warning():
+    X, y = make_cells(3, (160, 160), radius=7, random_state=0)
+    segmenter = SemiSupervisedSegmenter(
+        semi_supervision=None, max_steps=1, precision="float32", random_state=0
+    ).fit(X, y)
+    known = segmenter.object_diameter_
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert segmenter.measure_diameter(lambda: X) == known
+        assert segmenter.measure_diameter(list) == known
+    large, _ = make_cells(2, (200, 200), radius=24, random_state=0)
+    with pytest.warns(UserWarning, match="pass its object_diameter"):
+        assert segmenter.measure_diameter(lambda: large) == known
+
+
 def test_an_empty_scan_keeps_its_magnification_with_a_warning(tmp_path):
     da = pytest.importorskip("dask.array")
     from sskseg.scans import plan_scan

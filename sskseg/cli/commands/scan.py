@@ -76,7 +76,7 @@ def _plan(options, model, scan):
         f"about {duration_text(plan.seconds)} on one worker of this computer",
     }  # fmt: skip
     if plan.object_diameter is not None:
-        lines["object diameter"] = f"{plan.object_diameter:g} pixels"
+        lines["object diameter"] = f"{plan.object_diameter:.3g} pixels"
     for name, text in lines.items():
         say(options, f"{name + ':':<17}{text}")
     arguments = [argument for argument in options.arguments if argument != "--json"]
