@@ -95,14 +95,16 @@ def test_a_fit_that_fails_after_training_changes_nothing(name, warm_start, cells
     model = fitted(name, cells, warm_start)
     before = state(model)
     last = {
-        "segmenter": "_keep", "detector": "_search_thresholds", "pretrainer": "_report",
-        "refiner": "_refine",
-    }[name]  # fmt: skip
+        "segmenter": (sskseg.segmentation._segmenter, "_keep"),
+        "detector": (type(model), "_search_thresholds"),
+        "pretrainer": (type(model), "_report"),
+        "refiner": (type(model), "_refine"),
+    }[name]
 
     def fail(*_):
         raise RuntimeError
 
-    monkeypatch.setattr(type(model), last, fail)
+    monkeypatch.setattr(*last, fail)
     with pytest.raises(RuntimeError):
         model.fit(2 * cells[0], cells[1])
     assert_unchanged(model, before)
