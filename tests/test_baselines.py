@@ -96,7 +96,7 @@ def test_tiles_of_the_forest_change_no_bit(shape, core, monkeypatch):
     y[0, ..., 10:], ndim = -1, len(shape)
     model = PixelForest(n_estimators=5, sigma_max=2.0, spatial_ndim=ndim, random_state=0)
     whole = model.fit(X, y).predict_proba(X)
-    monkeypatch.setitem(_pixel_features._CORES, ndim, core)
+    monkeypatch.setitem(_pixel_features.TILE_CORES, ndim, core)
     assert np.array_equal(model.fit(X, y).predict_proba(X), whole)
     region = (slice(0, 20),) * (ndim - 2) + (slice(0, 15), slice(20, 30))
     tiles = list(model.predict_region(X[0], region))

@@ -8,7 +8,8 @@ import numpy as np
 
 from ..inference.tiling import Tile, TileSettings, plan_tiles
 
-_CORES = {2: 512, 3: 256}  # side of the part of a tile that is kept, pixels, by the spatial axes
+# Side of the part of a tile that is kept, in pixels, by the number of spatial axes.
+TILE_CORES = {2: 512, 3: 256}
 
 
 def feature_tiles(shape: tuple[int, ...], sigma_max: float) -> list[Tile]:
@@ -24,7 +25,7 @@ def feature_tiles(shape: tuple[int, ...], sigma_max: float) -> list[Tile]:
     list of Tile
     """
     halo = int(4 * sigma_max + 0.5) + 2  # of the Gaussian, and of two gradients
-    side, ndim = _CORES[len(shape)] + 2 * halo, len(shape)
+    side, ndim = TILE_CORES[len(shape)] + 2 * halo, len(shape)
     return plan_tiles(shape, TileSettings((side,) * ndim, (halo,) * ndim, (1,) * ndim))
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy import ndimage
 
-from ..morphology import label_components
+from ..images.annotations import Annotations
+from ..morphology.counts import object_centroids
 from .atomic import atomic_path
 from .labels import read_labels
 from .points import read_points
@@ -93,19 +93,13 @@ def _shape(image):
 
 def _of_regions(rois):
     """Centroids of areas, and points."""
-    areas = [] if rois.labels is None else [_centroids(rois.labels)]
+    areas = [] if rois.labels is None else [object_centroids(rois.labels)]
     return np.concatenate([*areas, rois.points])
 
 
 def _centroids_of_all(labels):
-    is_mask = max((int(each.max(initial=0)) for each in labels if each is not None), default=0) == 1
-    return [
-        None if each is None else _centroids(label_components(each > 0) if is_mask else each)
-        for each in labels
-    ]
-
-
-def _centroids(labels):
-    numbers = np.unique(labels[labels > 0])
-    centroids = ndimage.center_of_mass(labels > 0, labels, numbers)
-    return np.array(centroids).reshape(-1, labels.ndim)
+    """Centroids of the objects of label images; None stays None."""
+    known = [each for each in labels if each is not None]
+    annotations = Annotations(known, [each[..., None] for each in known])
+    found = iter([object_centroids(annotations.objects(i)) for i in range(len(known))])
+    return [None if each is None else next(found) for each in labels]

@@ -9,13 +9,13 @@ import numpy as np
 from scipy.ndimage import find_objects
 
 from ..baselines import PixelForest
+from ..baselines._pixel_features import TILE_CORES
 from ..morphology import label_components
 from .answers import Answer
 from .session import Session
 
 _FOLDS, _N_TREES = 5, 30
 _LARGEST = 2**31
-_TILE = 512  # pixels a side, of the forest
 
 
 class Comparison(NamedTuple):
@@ -119,7 +119,7 @@ def _forest_probabilities(images, y, folds):
 def _boxes(mask):
     """Boxes that hold all pixels of a mask, one for each tile of the forest that has any."""
     pixels = np.argwhere(mask)
-    tiles, tile = np.unique(pixels // _TILE, axis=0, return_inverse=True)
+    tiles, tile = np.unique(pixels // TILE_CORES[2], axis=0, return_inverse=True)
     for number in range(len(tiles)):
         own = pixels[tile.ravel() == number]
         yield tuple(map(slice, own.min(0).tolist(), (own.max(0) + 1).tolist()))

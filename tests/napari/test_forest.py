@@ -40,7 +40,7 @@ def answer_of_forest(forest, shape=SHAPE):
 def test_the_answer_is_that_of_the_estimator_to_the_bit(session, monkeypatch):
     expected = PixelForest(5, random_state=0).fit(*session.training_data()[:2])
     expected = expected.predict_proba(session.samples["a"].image[None])[0]
-    monkeypatch.setitem(_pixel_features._CORES, 2, 16)  # with a halo of 34: one tile
+    monkeypatch.setitem(_pixel_features.TILE_CORES, 2, 16)  # with a halo of 34: one tile
     forest = ForestView(session, n_estimators=5)
     forest.request({"a": WHOLE})
     forest.wait()
@@ -147,8 +147,7 @@ def test_a_network_of_a_stack_is_compared_on_painted_planes(kind):
 
 
 def test_a_comparison_predicts_the_tiles_that_have_strokes_alone(monkeypatch):
-    monkeypatch.setattr("sskseg.napari.comparison._TILE", 16)
-    monkeypatch.setitem(_pixel_features._CORES, 2, 16)
+    monkeypatch.setitem(_pixel_features.TILE_CORES, 2, 16)
     X, y = make_cells(1, (128, 128), random_state=0)
     session, asked = Session(), []
     session.add("a", X[0])

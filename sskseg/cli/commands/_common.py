@@ -13,7 +13,7 @@ from typing import Any
 from tqdm import tqdm
 
 from ...images import ImageStack
-from ...io import read_images
+from ...io import read_images, read_pairs
 from ...io.folders import SUFFIXES, stem
 from ...io.images import image_files
 from ...io.trained import trained_file
@@ -63,6 +63,20 @@ def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str]
     names, X = read_images(path, spatial_ndim=ndim)
     name_samples(options, path, names)
     return names, with_spacing(X, options.spacing, ndim)
+
+
+def read_with_labels(
+    options: argparse.Namespace, ndim: int
+) -> tuple[list[str], ImageStack, list[Any] | None]:
+    """Read the images of the options, and the labels that some have; None without --labels."""
+    if options.labels is None:
+        (names, X), y = read_images(options.images, spatial_ndim=ndim), None
+    else:
+        names, X, y = read_pairs(
+            options.images, options.labels, spatial_ndim=ndim, background=options.background
+        )
+    name_samples(options, options.images, names)
+    return names, X, y
 
 
 def name_samples(options: argparse.Namespace, path: Path, names: list[str]) -> None:

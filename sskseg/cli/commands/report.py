@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ...io import read_images, read_pairs
 from ...io.units import unit_symbol
 from ...report import html
-from ._common import name_samples, new_folder, read_model, say, spatial_ndim, with_spacing
+from ._common import new_folder, read_model, read_with_labels, say, spatial_ndim, with_spacing
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -16,15 +15,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if options.out.is_dir():
         raise ValueError(f"{options.out} is a folder: --out must be an HTML file.")
     new_folder(options.out.absolute().parent)
-    model, y = read_model(options.model), None
+    model = read_model(options.model)
     ndim = spatial_ndim(model)
-    if options.labels is None:
-        names, X = read_images(options.images, spatial_ndim=ndim)
-    else:
-        names, X, y = read_pairs(
-            options.images, options.labels, spatial_ndim=ndim, background=options.background
-        )
-    name_samples(options, options.images, names)
+    names, X, y = read_with_labels(options, ndim)
     X = with_spacing(X, options.spacing, ndim)
     unit = unit_symbol(X.unit or "pixels")
     path = html(model, X, y, options.out, names=names, spacing=X.spacing, unit=unit)

@@ -8,21 +8,14 @@ from typing import Any
 import numpy as np
 
 from ... import SemiSupervisedSegmenter, suggest_samples
-from ...io import read_images, read_pairs
-from ._common import name_samples, progress_bars, read_model, say, spatial_ndim
+from ._common import progress_bars, read_model, read_with_labels, say, spatial_ndim
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Print the names of the images to label, the most useful one first."""
     model = None if options.model is None else read_model(options.model)
     ndim = _spatial_ndim(options, model)
-    if options.labels is None:
-        (names, X), y = read_images(options.images, spatial_ndim=ndim), None
-    else:
-        names, X, y = read_pairs(
-            options.images, options.labels, spatial_ndim=ndim, background=options.background
-        )
-    name_samples(options, options.images, names)
+    names, X, y = read_with_labels(options, ndim)
     if model is None:
         indices = suggest_samples(X, options.n, y=y, spatial_ndim=ndim)
     else:
