@@ -1,6 +1,7 @@
 """Pretraining networks, and the transfer of their weights."""
 
-from dataclasses import dataclass, fields
+from copy import deepcopy
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import torch
@@ -47,6 +48,22 @@ class Backbone:
         """
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "module"}
         return _restore, (values, weights_of(self.module))
+
+    def inverted(self) -> "Backbone":
+        """Return the backbone that gives on a negated input what this one gives on the input.
+
+        A network that knows bright objects then knows dark ones: images have a mean of 0.
+
+        Returns
+        -------
+        Backbone
+            With the weights of the first convolution negated. Only this layer may read the image,
+            as in the U-Nets of `make_network`.
+        """
+        module = deepcopy(self.module)
+        with torch.no_grad():
+            next(weight for weight in module.parameters() if weight.ndim > 1).neg_()
+        return replace(self, module=module)
 
 
 def weights_of(network: nn.Module) -> dict[str, np.ndarray]:

@@ -47,11 +47,12 @@ def choose_backbone(
     -------
     Backbone or None
         `given`, or with ``network="auto"`` that of the trained model for this number of channels,
-        if it predicts the labels with a balanced accuracy of 0.8. None is a start from random
-        weights, or from the last fit: for networks of another size, sections, volumes, classes,
-        losses with other terms, and labels without a complete object, whose size is unknown.
-        Fragmented objects do not start from a network that predicts cores, either: each fragment
-        would have one.
+        if it predicts the labels with a balanced accuracy of 0.8, of the images or of inverted
+        ones. If no real image is labeled, labels are those of simulated ones. None is a start from
+        random weights, or from the last fit: for networks of another size, sections, volumes,
+        classes, losses with other terms, and labels without a complete object, whose size is
+        unknown. Fragmented objects do not start from a network that predicts cores, either: each
+        fragment would have one.
     """
     if given is not None:
         check_backbone(given)
@@ -67,14 +68,16 @@ def choose_backbone(
     backbone = _read_backbone(segmenter, name)
     if "core" in backbone.outputs and _are_fragmented(some.labels):
         return None
-    accuracy = _accuracy(segmenter, some, backbone)
-    is_good = accuracy >= MIN_ACCURACY
+    candidates = {"": backbone, ", for inverted images": backbone.inverted()}
+    accuracies = {key: _accuracy(segmenter, some, each) for key, each in candidates.items()}
+    best = max(accuracies, key=accuracies.__getitem__)
+    is_good = accuracies[best] >= MIN_ACCURACY
     _LOGGER.info(
-        "The network starts from %s: %r predicts the labels with a balanced accuracy of %.2f.",
-        name if is_good else "random weights", name, accuracy,
+        "The network starts from %s: %r%s predicts the labels with a balanced accuracy of %.2f.",
+        name if is_good else "random weights", name, best, accuracies[best],
     )  # fmt: skip
     segmenter.trained_model_ = name if is_good else None
-    return backbone if is_good else None
+    return candidates[best] if is_good else None
 
 
 def _are_fragmented(labels):
@@ -98,9 +101,10 @@ def _applies(segmenter):
 
 
 def _some_labeled(data):
-    """Labeled real samples, as many as are predicted in a moment."""
+    """Labeled samples, real ones if there are any, as many as are predicted in a moment."""
+    real = data.labeled[data.labeled < data.n_real]
     chosen, n_pixels = [], 0
-    for index in data.labeled[data.labeled < data.n_real]:
+    for index in real if real.size else data.labeled:
         if n_pixels < _MAX_PIXELS:
             chosen.append(index)
             n_pixels += data.labels[index].size

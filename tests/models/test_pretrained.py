@@ -94,6 +94,15 @@ def test_a_backbone_survives_a_cache(trained):
         assert torch.equal(a, b)
 
 
+def test_inverted_backbones(trained):
+    backbone = trained[0][0].backbone()
+    x = torch.randn(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    expected = backbone.module(x)
+    inverted = backbone.inverted()
+    assert torch.equal(inverted.module(-x), expected)
+    assert not torch.allclose(backbone.module(-x), expected)  # the first one is as it was
+
+
 def test_bad_models(trained):
     _, X, _ = trained
     with pytest.raises(FileNotFoundError, match="no trained model of that name; there are"):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.ndimage import center_of_mass, label
 
-from sskseg import PercentileScaler, SegmentationLoss, SemiSupervisedSegmenter
+from sskseg import ImageStack, PercentileScaler, SegmentationLoss, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells, make_neuromuscular_junctions
 from sskseg.metrics import dice
 from sskseg.models import PretrainedBackbone, load_model
@@ -53,13 +53,40 @@ def test_images_of_two_channels_start_from_junctions():
     assert fitted(images, labels).trained_model_ == "junctions-simulated"
 
 
-@pytest.mark.parametrize(
-    "images",
-    [X.max() - X, np.random.default_rng(0).random(X.shape, np.float32)],
-    ids=["inverted", "noise"],
-)
-def test_images_that_no_model_knows_start_from_random_weights(images):
-    assert fitted(images).trained_model_ is None
+def test_dark_objects_start_from_the_network_of_bright_ones():
+    """With the weights of its first layer negated."""
+    bright, dark = fitted(X, max_steps=2), fitted(X.max() - X, max_steps=2)
+    assert dark.trained_model_ == "cells-simulated"
+    assert dice(np.stack(Y) > 0, dark.predict(X.max() - X)) > 0.9
+    first = next(name for name in weights_of(bright.network_) if name.endswith("weight"))
+    weights = [weights_of(model.network_)[first] for model in (bright, dark)]
+    np.testing.assert_allclose(weights[0], -weights[1], atol=0.02)
+
+
+def test_images_that_no_model_knows_start_from_random_weights():
+    noise = np.random.default_rng(0).random(X.shape, np.float32)
+    assert fitted(noise).trained_model_ is None
+
+
+class Simulator:
+    """Draws the images that it is given."""
+
+    def __init__(self, images):
+        self.images = images
+
+    def sample(self, n, random_state=None):
+        rows = np.arange(n) % len(self.images)
+        return self.images[rows], Y[rows]
+
+
+def test_without_labels_simulated_ones_decide():
+    unlabeled = np.full_like(Y, -1)
+    noise = np.random.default_rng(0).integers(0, 255, X.shape, np.uint8)
+    cells = fitted(ImageStack(X, simulator=Simulator(X)), unlabeled)
+    assert cells.trained_model_ == "cells-simulated"
+    assert fitted(ImageStack(X, simulator=Simulator(noise)), unlabeled).trained_model_ is None
+    # Labels of real images come first.
+    assert fitted(ImageStack(noise, simulator=Simulator(X)), Y).trained_model_ is None
 
 
 @pytest.mark.parametrize(
@@ -117,7 +144,8 @@ def test_the_backbone_of_a_stack_and_a_warm_start_come_first():
 
 def test_the_choice_reads_labeled_images_only():
     unlabeled = np.full_like(Y, -1)
-    images = np.concatenate([X, X.max() - X])
+    noise = np.random.default_rng(0).integers(0, 255, X.shape, np.uint8)
+    images = np.concatenate([X, noise])
     assert fitted(images, np.concatenate([Y, unlabeled])).trained_model_ == "cells-simulated"
     assert fitted(images, np.concatenate([unlabeled, Y])).trained_model_ is None
 
