@@ -24,7 +24,7 @@ CURVES = {
     "supervised, first network": ("supervised", "iou_network", "#888888", ":"),
     "supervised, mean of 9 sections": ("supervised", "iou_mean", "#555555", "--"),
     "self-training and continuity": ("self-training, continuity", "predicted", "#009E73", "-"),
-    "auto": ("auto", "predicted", "#0072B2", "-"),
+    "section mean": ("section-mean", "predicted", "#0072B2", "-"),
 }
 
 

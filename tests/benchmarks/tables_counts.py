@@ -1,7 +1,7 @@
 """Tables of counts, intervals, probabilities, simulation and contours."""
 
 from page_tables import cells, grouped, markdown, mean, table
-from tables_accuracy import ORIGIN
+from tables_accuracy import ORIGIN, PRESENT
 
 ALL = 1_000_000  # "labels" of cells with all label images
 F1 = {f"F1 at {t}": (f"f1_{t}", ".3f") for t in (0.5, 0.7, 0.9)}
@@ -113,13 +113,20 @@ def calibration():
 
 
 def simulation_rows(where):
-    """Cells of three minutes of refining, newest simulator, with what the refiner reports."""
+    """Cells of three minutes of refining, newest simulator, with what the refiner reports.
+
+    Networks that learn from no or all labels start as they do by default.
+    """
     rows = cells("simulation", lambda row: row["refining"] == 180 and where(row))
-    needs_simulator = ("simulated", "calibrated", "refined")
-    rows = [
-        row for row in rows if row["source"] not in needs_simulator or row.get("drawn") == SPECTRA
-    ]
-    return [{"method": "watershed", **row, **row["report"]} for row in rows]
+    return [{"method": "watershed", **row, **row["report"]} for row in rows if _is_present(row)]
+
+
+def _is_present(row):
+    if row["source"] in ("otsu", "li"):
+        return True
+    has_default_start = row["recipe"].endswith(PRESENT) or row["labels"] not in (0, ALL)
+    is_drawn = row["source"] in ("simulated", "calibrated", "refined")
+    return has_default_start and (not is_drawn or row["drawn"] == SPECTRA)
 
 
 def _simulation(data):
