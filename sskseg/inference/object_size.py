@@ -95,7 +95,8 @@ def resample_labels(labels: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 class SizedPredictor:
     """Predict images at the magnification at which their objects have one size.
 
-    The objects of a first prediction, of the image as it is, give their typical diameter.
+    The objects of a first prediction give their typical diameter. There is no second prediction if
+    the first one has the right magnification.
 
     Parameters
     ----------
@@ -105,11 +106,15 @@ class SizedPredictor:
         Pixels.
     n_outputs : int
         Of these, of the predictor's, that are returned.
+    first_factor : float, default=1.0
+        Magnification of the first prediction. The network knows objects of one size only: the
+        closer they have it, the better their diameter is measured.
     """
 
     predictor: SectionPredictor
     object_size: float
     n_outputs: int
+    first_factor: float = 1.0
 
     @property
     def n_passes(self) -> int:
@@ -122,16 +127,21 @@ class SizedPredictor:
 
     def diameter(self, image: np.ndarray) -> float:
         """Measure the typical diameter of the objects in an image; NaN without any."""
-        ((_, outputs),) = self.predictor.predict([image])
-        return self._diameter(outputs)
+        return self._measure(image)[-1]
+
+    def _measure(self, image):
+        """A magnified image, what is predicted of it, and the diameter of objects as they are."""
+        first = resample(image, resampled_shape(image.shape[:2], self.first_factor))
+        ((_, outputs),) = self.predictor.predict([first])
+        return first, outputs, self._diameter(outputs) * image.shape[0] / first.shape[0]
 
     def _prepare(self, image):
-        """An image at its magnification; what was predicted of it, if that is 1."""
-        ((_, outputs),) = self.predictor.predict([image])
-        factor = magnification(self._diameter(outputs), self.object_size)
-        if factor == 1:
+        """An image at its magnification; what was predicted of it, if that is the first one."""
+        first, outputs, diameter = self._measure(image)
+        factor = magnification(diameter, self.object_size)
+        if np.isnan(diameter) or 1 / _SAME < factor / self.first_factor < _SAME:
             advance_prediction(self.predictor.n_passes)  # of the second prediction
-            return image, outputs
+            return first, outputs
         return resample(image, resampled_shape(image.shape[:2], factor)), None
 
     def _diameter(self, outputs):
@@ -164,9 +174,9 @@ class SizedPredictor:
             image, outputs = self._prepare(images[index])
             if outputs is None:
                 ((_, outputs),) = self.predictor.predict([image])
-                channels_last = np.moveaxis(outputs, 0, -1)
-                outputs = np.moveaxis(resample(channels_last, images[index].shape[:2]), -1, 0)
-            yield int(index), outputs[: self.n_outputs]
+            channels_last = np.moveaxis(outputs[: self.n_outputs], 0, -1)
+            outputs = np.moveaxis(resample(channels_last, images[index].shape[:2]), -1, 0)
+            yield int(index), outputs
 
     def predict_some(
         self, images: Sequence[np.ndarray], positions: Any, wanted: np.ndarray

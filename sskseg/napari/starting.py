@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
@@ -10,9 +10,9 @@ import numpy as np
 
 from ..models import load_model
 from ..segmentation import SemiSupervisedSegmenter
-from ..segmentation._trained_start import MIN_ACCURACY, balanced_accuracy
 
 STARTS = ("nuclei", "cells-simulated")  # models of planes with one channel
+_MIN_ACCURACY = 0.8  # of a network that guesses: 0.5
 _MAX_PIXELS = 2**22  # that are predicted to choose one
 
 
@@ -42,7 +42,7 @@ def choose_start(
     painted = list(_painted(X, y))
     accuracies = {name: _accuracy(segmenter_of(name), painted) for name in models}
     best = max(accuracies, key=accuracies.__getitem__, default=None)
-    if best is None or not accuracies[best] >= MIN_ACCURACY:
+    if best is None or not accuracies[best] >= _MIN_ACCURACY:
         return None, accuracies
     return best, accuracies
 
@@ -66,3 +66,27 @@ def segmenter_of(name: str) -> SemiSupervisedSegmenter:
 def _accuracy(segmenter, painted):
     images, labels = zip(*painted, strict=True)
     return balanced_accuracy(segmenter.predict(list(images)), labels)
+
+
+def balanced_accuracy(masks: Iterable[np.ndarray], labels: Iterable[np.ndarray]) -> float:
+    """Compute the mean of the shares of the background and of the objects that are predicted so.
+
+    Parameters
+    ----------
+    masks : iterable of ndarray of shape (*spatial)
+        0 is background.
+    labels : iterable of ndarray of int, shape (*spatial)
+        -1 unlabeled, 0 background, > 0 objects.
+
+    Returns
+    -------
+    float
+        0 without labeled background, or without a labeled object.
+    """
+    found = np.zeros((2, 2))
+    for mask, label in zip(masks, labels, strict=True):
+        known = label >= 0
+        pairs = 2 * (label[known] > 0) + (mask[known] > 0)
+        found += np.bincount(pairs, minlength=4).reshape(2, 2)
+    totals = found.sum(axis=1)
+    return float(np.mean(found.diagonal() / totals)) if totals.all() else 0.0

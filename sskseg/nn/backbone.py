@@ -65,6 +65,36 @@ class Backbone:
             next(weight for weight in module.parameters() if weight.ndim > 1).neg_()
         return replace(self, module=module)
 
+    def with_channels(self, n_channels: int) -> "Backbone":
+        """Return the backbone for another number of input channels (see `transfer_weights`).
+
+        Parameters
+        ----------
+        n_channels : int
+
+        Returns
+        -------
+        Backbone
+
+        Raises
+        ------
+        ValueError
+            If neither number of channels is a multiple of the other.
+        """
+        if n_channels == self.n_channels:
+            return self
+        other = replace(self, n_channels=n_channels)
+        module = other._new_module()
+        transfer_weights(self.module, module, with_head=True)
+        return replace(other, module=module.eval())
+
+    def _new_module(self):
+        from .registry import make_network
+
+        size = self.n_channels, max(1, len(self.outputs)), self.width, self.depth
+        with torch.random.fork_rng(devices=[]):  # initial weights are random, and replaced
+            return make_network(self.network, *size, ndim=self.ndim)
+
 
 def weights_of(network: nn.Module) -> dict[str, np.ndarray]:
     """Return the weights of a network as arrays.
@@ -83,11 +113,7 @@ def weights_of(network: nn.Module) -> dict[str, np.ndarray]:
 
 
 def _restore(values, weights):
-    from .registry import make_network
-
-    size = values["n_channels"], max(1, len(values["outputs"])), values["width"], values["depth"]
-    with torch.random.fork_rng(devices=[]):  # initial weights are random, and replaced
-        module = make_network(values["network"], *size, ndim=values["ndim"])
+    module = Backbone(nn.Identity(), **values)._new_module()
     module.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     return Backbone(module.eval(), **values)
 

@@ -16,7 +16,7 @@ from ..inference import (
     Sections,
     tile_settings,
 )
-from ..inference.object_size import SizedPredictor
+from ..inference.object_size import SizedPredictor, magnification
 from ..nn.resampled import ResampledNetwork
 
 if TYPE_CHECKING:
@@ -87,12 +87,18 @@ def section_predictor(
 def image_predictor(
     segmenter: SemiSupervisedSegmenter, *, with_cores: bool = False
 ) -> SectionPredictor | SizedPredictor:
-    """Return what predicts images: at one size of objects, if the segmenter learned so."""
-    if segmenter.object_size_ is None:
+    """Return what predicts images: at one size of objects, if the segmenter learned so.
+
+    If the objects of the training images have a common diameter, those of others are expected to
+    have it, too.
+    """
+    object_size, diameter = segmenter.object_size_, segmenter.object_diameter_
+    if object_size is None:
         return section_predictor(segmenter, with_cores=with_cores)
     predictor = section_predictor(segmenter, with_cores=True)
     n_outputs = predictor.n_outputs + with_cores * predictor.n_further
-    return SizedPredictor(predictor, segmenter.object_size_, n_outputs)
+    first_factor = 1.0 if diameter is None else float(magnification(diameter, object_size))
+    return SizedPredictor(predictor, object_size, n_outputs, first_factor)
 
 
 def sections_of(segmenter: SemiSupervisedSegmenter) -> Sections:

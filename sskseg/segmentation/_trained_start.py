@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import numpy as np
 from ..inference import ChannelNormalization, Compute, DensePredictor, tile_settings
 from ..io.models import read_model, split_steps
 from ..io.trained import TRAINED
+from ..metrics import dice
 from ..model_selection.reference import object_parts
 from ..morphology import complete_objects
 from ..training import channel_statistics, check_backbone, starts_warm
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger("sskseg")
 # By number of channels. They learned from simulated images alone: a network that learned from real
 # ones may know the images on which somebody evaluates the fit.
-_MODELS = {1: "cells-simulated", 2: "junctions-simulated"}
-MIN_ACCURACY = 0.8  # of a network that guesses: 0.5
+_MODELS = {1: "cells-simulated", 2: "junctions-simulated", 3: "cells-simulated"}
+_MIN_DICE = 0.7  # of the foreground; false objects in a large background make it small
 _FRAGMENTED = 0.1  # share of the objects that have several components
 _MAX_PIXELS = 2**20  # that are predicted to decide; one image at least
 
@@ -47,34 +47,35 @@ def choose_backbone(
     -------
     Backbone or None
         `given`, or with ``network="auto"`` that of the trained model for this number of channels,
-        if it predicts the labels with a balanced accuracy of 0.8, of the images or of inverted
-        ones. If no real image is labeled, labels are those of simulated ones. None is a start from
-        random weights, or from the last fit: for networks of another size, sections, volumes,
-        classes, losses with other terms, and labels without a complete object, whose size is
-        unknown. Fragmented objects do not start from a network that predicts cores, either: each
-        fragment would have one.
+        if it predicts the foreground of the labels with a Dice coefficient of 0.7, from the images
+        or from inverted ones. If no real image is labeled, labels are those of simulated ones. None
+        is a start from random weights, or from the last fit: for networks of another size,
+        sections, volumes, classes, losses with other terms, and labels without a complete object,
+        whose size is unknown. Fragmented objects do not start from a network that predicts cores,
+        either: each fragment would have one.
     """
     if given is not None:
         check_backbone(given)
     if starts_warm(segmenter):
         return given
-    name = _MODELS.get(data.images[0].shape[-1])
+    n_channels = data.images[0].shape[-1]
+    name = _MODELS.get(n_channels)
     segmenter.trained_model_ = None
     if given is not None or name is None or not _applies(segmenter):
         return given
     some = _some_labeled(data)
     if not any(complete_objects(label).any() for label in some.labels):
         return None
-    backbone = _read_backbone(segmenter, name)
+    backbone = _read_backbone(segmenter, name).with_channels(n_channels)
     if "core" in backbone.outputs and _are_fragmented(some.labels):
         return None
     candidates = {"": backbone, ", for inverted images": backbone.inverted()}
-    accuracies = {key: _accuracy(segmenter, some, each) for key, each in candidates.items()}
-    best = max(accuracies, key=accuracies.__getitem__)
-    is_good = accuracies[best] >= MIN_ACCURACY
+    scores = {key: _score(segmenter, some, each) for key, each in candidates.items()}
+    best = max(scores, key=scores.__getitem__)
+    is_good = scores[best] >= _MIN_DICE
     _LOGGER.info(
-        "The network starts from %s: %r%s predicts the labels with a balanced accuracy of %.2f.",
-        name if is_good else "random weights", name, best, accuracies[best],
+        "The network starts from %s: %r%s predicts the labels with a Dice coefficient of %.2f.",
+        name if is_good else "random weights", name, best, scores[best],
     )  # fmt: skip
     segmenter.trained_model_ = name if is_good else None
     return candidates[best] if is_good else None
@@ -115,10 +116,8 @@ def _some_labeled(data):
     )  # fmt: skip
 
 
-def _accuracy(segmenter, data, backbone):
-    """Balanced accuracy of the network, with the statistics and the size of objects of these
-    images.
-    """
+def _score(segmenter, data, backbone):
+    """Dice of the network, with the statistics and the size of objects of these images."""
     data = normalize_size(segmenter, data, backbone)
     network = backbone.module
     predictor = DensePredictor(
@@ -127,28 +126,4 @@ def _accuracy(segmenter, data, backbone):
         Compute(segmenter.device, segmenter.precision),
     )  # fmt: skip
     outputs = predictor.predict(data.images)
-    return balanced_accuracy((probability > 0.5 for (probability,) in outputs), data.labels)
-
-
-def balanced_accuracy(masks: Iterable[np.ndarray], labels: Iterable[np.ndarray]) -> float:
-    """Compute the mean of the shares of the background and of the objects that are predicted so.
-
-    Parameters
-    ----------
-    masks : iterable of ndarray of shape (*spatial)
-        0 is background.
-    labels : iterable of ndarray of int, shape (*spatial)
-        -1 unlabeled, 0 background, > 0 objects.
-
-    Returns
-    -------
-    float
-        0 without labeled background, or without a labeled object.
-    """
-    found = np.zeros((2, 2))
-    for mask, label in zip(masks, labels, strict=True):
-        known = label >= 0
-        pairs = 2 * (label[known] > 0) + (mask[known] > 0)
-        found += np.bincount(pairs, minlength=4).reshape(2, 2)
-    totals = found.sum(axis=1)
-    return float(np.mean(found.diagonal() / totals)) if totals.all() else 0.0
+    return dice(data.labels, [probability > 0.5 for (probability,) in outputs])

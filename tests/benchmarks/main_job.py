@@ -1,7 +1,7 @@
 """The main job on real images: membranes, mitochondria, nuclei.
 
     python tests/benchmarks/main_job.py isbi|epfl|nuclei [--protocol two-core|gpu] [--seeds 0 1 2]
-        [--folds 0 1 2 3]
+        [--folds 0 1 2 3] [--methods plain independent consecutive]
 
 Every finished cell (method, seed, protocol) is kept in ``tests/benchmarks/results/main_job.jsonl``,
 so that a second run goes on where the first stopped. Stacks are split in contiguous blocks;
@@ -124,7 +124,14 @@ def mask_figures(y_true, y_pred, steps):
     }
 
 
-def isbi(cells, protocol, seed, folds=range(4)):
+MEMBRANES = {
+    "plain": "plain U-Net, float32",
+    "independent": "segmenter",
+    "consecutive": "segmenter, consecutive sections",
+}
+
+
+def isbi(cells, protocol, seed, folds=range(4), kinds=tuple(MEMBRANES)):
     """ISBI 2012 membranes: four contiguous folds of five sections, the others for training."""
     X, y = load_isbi2012(data_folder() / "isbi2012")
     budget, rows = PROTOCOLS[protocol]["isbi"], []
@@ -134,29 +141,33 @@ def isbi(cells, protocol, seed, folds=range(4)):
         probability = np.array([p[0] for p in model.predict_proba(X[test])])
         return membrane_figures(y[test], probability, model.steps)
 
-    def ours(train, test):
+    def ours(sections, train, test):
         model = SemiSupervisedSegmenter(
-            semi_supervision=None, time_budget=budget, random_state=seed,
+            semi_supervision=None, sections=sections, time_budget=budget, random_state=seed,
             **PROTOCOLS[protocol]["network"],
         )  # fmt: skip
-        model.fit(X[train], y[train])
+        model.fit(X[train], y[train], positions=train)
         steps = model.history_[-1]["step"]
-        outputs = model.transform(X[test])
+        outputs = model.transform(X[test], positions=test)
         figures = membrane_figures(y[test], outputs[..., 0], steps)
-        labels = InstanceCounter().fit(model.transform(X[train]), y[train]).label(outputs)
+        on_training = model.transform(X[train], positions=train)
+        labels = InstanceCounter().fit(on_training, y[train]).label(outputs)
         # Masks are thinned to borders of a pixel, and label images are taken as they are.
         grown = np.array([expand_labels(np.asarray(label), 10) for label in labels])
         figures["v_rand, counter"] = v_rand(y[test], grown, spatial_ndim=2)
         model.set_params(test_time_augmentation=True)
-        averaged = membrane_figures(y[test], model.predict_proba(X[test]), steps)
+        probabilities = model.predict_proba(X[test], positions=test)
+        averaged = membrane_figures(y[test], probabilities, steps)
         return figures | {f"{name}, test-time augmentation": averaged[name] for name in averaged}
 
     for fold in folds:
         test = np.arange(5 * fold, 5 * fold + 5)
         train = np.setdiff1d(np.arange(len(X)), test)
         methods = {
-            f"{name}, fold {fold}": partial(method, train, test)
-            for name, method in (("plain U-Net, float32", plain), ("segmenter", ours))
+            f"{MEMBRANES[kind]}, fold {fold}": partial(
+                *((plain,) if kind == "plain" else (ours, kind)), train, test
+            )
+            for kind in kinds
         }
         rows += run(cells, "isbi", protocol, seed, methods)
     return rows
@@ -265,9 +276,13 @@ if __name__ == "__main__":
     parser.add_argument(
         "--folds", type=int, nargs="+", help="of isbi: 0 to 3", default=[0, 1, 2, 3]
     )
+    parser.add_argument(
+        "--methods", nargs="+", help="of isbi", choices=MEMBRANES, default=list(MEMBRANES)
+    )
     options = parser.parse_args()
     table: list = []
-    tasks = {"isbi": partial(isbi, folds=options.folds), "epfl": epfl, "nuclei": nuclei}
+    membranes = partial(isbi, folds=options.folds, kinds=options.methods)
+    tasks = {"isbi": membranes, "epfl": epfl, "nuclei": nuclei}
     for one_seed in options.seeds:
         recipe = STARTED if options.task == "nuclei" else COUNTED
         all_cells = Cells("main_job", recipe=recipe)

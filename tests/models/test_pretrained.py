@@ -94,13 +94,17 @@ def test_a_backbone_survives_a_cache(trained):
         assert torch.equal(a, b)
 
 
-def test_inverted_backbones(trained):
+def test_inverted_backbones_and_other_channels(trained):
     backbone = trained[0][0].backbone()
     x = torch.randn(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
     expected = backbone.module(x)
     inverted = backbone.inverted()
     assert torch.equal(inverted.module(-x), expected)
     assert not torch.allclose(backbone.module(-x), expected)  # the first one is as it was
+    wide = backbone.with_channels(3)
+    assert (wide.n_channels, wide.outputs, wide.module.training) == (3, backbone.outputs, False)
+    torch.testing.assert_close(wide.module(x.expand(1, 3, 32, 32)), expected, atol=1e-5, rtol=0)
+    assert backbone.with_channels(1) is backbone
 
 
 def test_bad_models(trained):

@@ -13,6 +13,7 @@ from sskseg import ImageStack, InstanceCounter, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.images.augmentation import Augmentation
 from sskseg.inference.object_size import (
+    SizedPredictor,
     magnification,
     resample,
     resample_labels,
@@ -23,6 +24,7 @@ from sskseg.io.storage import open_storage
 from sskseg.metrics import f1_instances
 from sskseg.scans.checkpoints import Ledger
 from sskseg.segmentation import _training
+from sskseg.segmentation._predictors import image_predictor
 from sskseg.simulation import CellSimulator
 
 TINY = {
@@ -59,6 +61,50 @@ def test_magnification_is_limited_and_left_out_where_it_is_small():
     assert resampled_shape((20, 90), 0.4) == (16, 72)  # as much along both axes
     assert resampled_shape((100, 50), 0.4) == (40, 20)
     assert resampled_shape((64, 80), 1.0) == (64, 80)
+
+
+class Thresholds:
+    """Predicts the foreground of an image by its intensity, and keeps the shapes that it saw."""
+
+    n_outputs = n_passes = 1
+
+    def __init__(self):
+        self.shapes = []
+
+    def predict(self, images):
+        self.shapes += [image.shape[:2] for image in images]
+        for index, image in enumerate(images):
+            yield index, np.moveaxis(image, -1, 0).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("radius", "shapes"),
+    [(6, [(192, 192)]), (12, [(192, 192), (96, 96)]), (24, [(192, 192), (48, 48)])],
+    ids=["as expected", "twice as large", "four times as large"],
+)
+def test_the_first_prediction_has_the_expected_magnification(radius, shapes):
+    rows, columns = np.indices((96, 96)) - 47.5
+    image = (np.hypot(rows, columns) < radius).astype(np.float32)[..., None]
+    thresholds = Thresholds()
+    sized = SizedPredictor(thresholds, object_size=24.0, n_outputs=1, first_factor=2.0)
+    ((_, found),) = sized.predict([image])
+    np.testing.assert_allclose(thresholds.shapes, shapes, rtol=0.05)
+    assert found.shape == (1, 96, 96)
+    assert np.mean((found[0] > 0.5) == (image[..., 0] > 0.5)) > 0.99
+    assert sized.diameter(image) == pytest.approx(2 * radius, rel=0.03)
+    nothing = np.zeros_like(image)
+    assert np.isnan(sized.diameter(nothing))
+    ((_, found),) = sized.predict([nothing])
+    assert found.shape == (1, 96, 96)
+    assert not found.any()
+
+
+def test_training_images_say_which_magnification_to_expect():
+    X, y = make_cells(2, (64, 64), radius=5, random_state=0)
+    model = SemiSupervisedSegmenter(**TINY, augmentation={"object_size": 24}).fit(X, y)
+    expected = magnification(model.object_diameter_, 24)
+    assert expected > 2
+    assert image_predictor(model).first_factor == expected
 
 
 def test_images_and_labels_are_resampled_about_the_same_points():

@@ -63,9 +63,23 @@ def test_dark_objects_start_from_the_network_of_bright_ones():
     np.testing.assert_allclose(weights[0], -weights[1], atol=0.02)
 
 
+@pytest.mark.parametrize("images", [X, X.max() - X], ids=["bright", "dark"])
+def test_colors_start_from_the_network_of_one_channel(images):
+    colors = np.stack([images, images, images], axis=-1)
+    model = fitted(colors, max_steps=2)
+    assert model.trained_model_ == "cells-simulated"
+    assert dice(np.stack(Y) > 0, model.predict(colors)) > 0.9
+
+
 def test_images_that_no_model_knows_start_from_random_weights():
     noise = np.random.default_rng(0).random(X.shape, np.float32)
     assert fitted(noise).trained_model_ is None
+
+
+def test_false_objects_in_a_large_background_start_from_random_weights():
+    """The network would find all cells, of which one in each image is labeled."""
+    one = np.where(np.array([y[y > 0].min() for y in Y])[:, None, None] == Y, Y, 0)
+    assert fitted(labels=one).trained_model_ is None
 
 
 class Simulator:
@@ -108,8 +122,8 @@ def test_other_fits_start_from_random_weights(parameters):
     assert model.architecture_ is None
 
 
-def test_colors_and_labels_of_one_value_start_from_random_weights():
-    assert fitted(np.stack([X, X, X], axis=-1)).trained_model_ is None
+def test_four_channels_and_labels_of_one_value_start_from_random_weights():
+    assert fitted(np.stack([X, X, X, X], axis=-1)).trained_model_ is None
     inside = np.where(Y > 0, Y, -1)
     assert fitted(labels=inside).trained_model_ is None
 
