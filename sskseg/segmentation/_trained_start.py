@@ -47,38 +47,51 @@ def choose_backbone(
     -------
     Backbone or None
         `given`, or with ``network="auto"`` that of the trained model for this number of channels,
-        if it predicts the foreground of the labels with a Dice coefficient of 0.7, from the images
-        or from inverted ones. If no real image is labeled, labels are those of simulated ones. None
-        is a start from random weights, or from the last fit: for networks of another size,
-        sections, volumes, classes, losses with other terms, and labels without a complete object,
-        whose size is unknown. Fragmented objects do not start from a network that predicts cores,
-        either: each fragment would have one.
+        if it predicts the foreground of the labels with a Dice coefficient of 0.7. Both are
+        inverted if they then predict it better, with 0.7 at least. If no real image is labeled,
+        labels are those of simulated ones. None is a start from random weights, or from the last
+        fit: for networks of another size, sections, volumes, classes, losses with other terms, and
+        labels without a complete object, whose size is unknown. Fragmented objects do not start
+        from a network that predicts cores, either: each fragment would have one.
     """
     if given is not None:
         check_backbone(given)
     if starts_warm(segmenter):
         return given
-    n_channels = data.images[0].shape[-1]
-    name = _MODELS.get(n_channels)
     segmenter.trained_model_ = None
-    if given is not None or name is None or not _applies(segmenter):
+    some, n_channels = _some_labeled(data), data.images[0].shape[-1]
+    has_objects = any(complete_objects(label).any() for label in some.labels)
+    if not has_objects or not _predicts_planes(segmenter):
         return given
-    some = _some_labeled(data)
-    if not any(complete_objects(label).any() for label in some.labels):
+    if given is not None:
+        knows_task = given.ndim == 2 and given.outputs[:1] == ("foreground",)
+        return _with_polarity(segmenter, some, given)[0] if knows_task else given
+    name = _MODELS.get(n_channels)
+    if name is None or not _is_default(segmenter):
         return None
-    backbone = _read_backbone(segmenter, name).with_channels(n_channels)
+    backbone = _read_backbone(segmenter, name)
     if "core" in backbone.outputs and _are_fragmented(some.labels):
         return None
-    candidates = {"": backbone, ", for inverted images": backbone.inverted()}
-    scores = {key: _score(segmenter, some, each) for key, each in candidates.items()}
-    best = max(scores, key=scores.__getitem__)
-    is_good = scores[best] >= _MIN_DICE
-    _LOGGER.info(
-        "The network starts from %s: %r%s predicts the labels with a Dice coefficient of %.2f.",
-        name if is_good else "random weights", name, best, scores[best],
-    )  # fmt: skip
+    backbone, score = _with_polarity(segmenter, some, backbone)
+    is_good = score >= _MIN_DICE
+    start = name if is_good else "random weights"
+    _LOGGER.info("The network starts from %s: the Dice of %s is %.2f.", start, name, score)
     segmenter.trained_model_ = name if is_good else None
-    return candidates[best] if is_good else None
+    return backbone if is_good else None
+
+
+def _with_polarity(segmenter, data, backbone):
+    """The backbone, for bright or for dark objects, and the Dice of the foreground."""
+    backbone = backbone.with_channels(data.images[0].shape[-1])
+    inverted = backbone.inverted()
+    scores = [_score(segmenter, data, each) for each in (backbone, inverted)]
+    if scores[1] <= max(scores[0], _MIN_DICE):
+        return backbone, scores[0]
+    _LOGGER.info(
+        "Labeled objects have the opposite brightness of those that the network was trained on: "
+        "its first layer is inverted (Dice %.2f instead of %.2f).", scores[1], scores[0],
+    )  # fmt: skip
+    return inverted, scores[1]
 
 
 def _are_fragmented(labels):
@@ -93,12 +106,15 @@ def _read_backbone(segmenter, name):
     return type(segmenter)._from_state(*state).backbone()
 
 
-def _applies(segmenter):
-    loss = segmenter.loss
+def _predicts_planes(segmenter):
     planes = segmenter.spatial_ndim == 2 and segmenter.sections == "independent"
-    is_default = (segmenter.network, segmenter.width, segmenter.depth) == ("auto", None, None)
-    objects = segmenter.target == "instances" and (isinstance(loss, str) or loss.terms == "auto")
-    return is_default and planes and objects
+    return planes and segmenter.target == "instances"
+
+
+def _is_default(segmenter):
+    loss = segmenter.loss
+    is_auto = (segmenter.network, segmenter.width, segmenter.depth) == ("auto", None, None)
+    return is_auto and (isinstance(loss, str) or loss.terms == "auto")
 
 
 def _some_labeled(data):

@@ -126,7 +126,7 @@ def _is_present(row):
         return True
     has_default_start = row["recipe"].endswith(PRESENT) or row["labels"] not in (0, ALL)
     is_drawn = row["source"] in ("simulated", "calibrated", "refined")
-    return has_default_start and (not is_drawn or row["drawn"] == SPECTRA)
+    return has_default_start and (not is_drawn or row["drawn"].startswith(SPECTRA))
 
 
 def _simulation(data):

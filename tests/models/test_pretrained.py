@@ -107,6 +107,20 @@ def test_inverted_backbones_and_other_channels(trained):
     assert backbone.with_channels(1) is backbone
 
 
+def test_a_network_of_bright_objects_is_inverted_for_dark_ones(caplog):
+    X, y = make_cells(n_samples=2, shape=(64, 64), random_state=0)
+    with caplog.at_level("INFO", "sskseg"):
+        bright = start("cells-simulated", X, y, network="auto")
+        assert "its first layer is inverted" not in caplog.text
+        dark = start("cells-simulated", X.max() - X, y, network="auto")
+        assert "its first layer is inverted" in caplog.text
+    first, again = (next(iter(s.network_.state_dict().values())) for s in (bright, dark))
+    torch.testing.assert_close(first, -again, atol=1e-6, rtol=0)
+    scores = [s.score(images, y) for s, images in ((bright, X), (dark, X.max() - X))]
+    assert scores[0] > 0.9
+    assert scores[0] == pytest.approx(scores[1], abs=0.01)
+
+
 def test_bad_models(trained):
     _, X, _ = trained
     with pytest.raises(FileNotFoundError, match="no trained model of that name; there are"):
