@@ -221,12 +221,14 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
 
     Notes
     -----
-    With ``network="auto"``, images of one channel start from the trained model "cells-simulated",
-    and images of two channels from "junctions-simulated" (see `sskseg.models.model_card`), if the
-    model predicts the labels with a balanced accuracy of 0.8 or more. Otherwise the weights are
-    random. Both models learned from simulated images alone, so that scores on held-out images mean
-    what they say. To start from another trained model, put `sskseg.models.PretrainedBackbone`
-    before the segmenter. Points, strokes, sections, volumes, classes, fragmented objects in one
+    With ``network="auto"``, images of one or three channels start from the trained model
+    "cells-simulated", and images of two channels from "junctions-simulated" (see
+    `sskseg.models.model_card`), if the Dice coefficient of what the model predicts of the labeled
+    images is 0.7 or more. Otherwise the weights are random. If the labeled objects are dark, the
+    first layer is inverted. If no real image is labeled, simulated images decide. Both models
+    learned from simulated images alone, so that scores on held-out images mean what they say. To
+    start from another trained model, put `sskseg.models.PretrainedBackbone` before the segmenter;
+    it is inverted, too, if labeled objects are dark and it knows bright ones. Points, strokes, sections, volumes, classes, fragmented objects in one
     channel, losses with terms of your own, and networks with a `width` or `depth` of your own
     always start from random weights.
 
