@@ -111,7 +111,7 @@ def test_pages_of_zeros_are_named_where_nothing_is_unlabeled(painted_stack, caps
 def test_a_model_of_consecutive_sections_needs_sections_of_one_stack(tmp_path, capsys):
     X, y = make_cells(2, (32, 32), radius=6, random_state=0)
     tiny = {"width": 4, "depth": 1, "max_steps": 2, "random_state": 0}
-    segmenter = SemiSupervisedSegmenter(sections="consecutive", **tiny)
+    segmenter = SemiSupervisedSegmenter(sections="consecutive", semi_supervision=None, **tiny)
     save_model(make_pipeline(PercentileScaler(), segmenter).fit(X, y), tmp_path / "m.sskseg")
     (tmp_path / "images").mkdir()
     for i, image in enumerate((X[0], X[1][:, :24])):
