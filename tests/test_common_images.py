@@ -59,12 +59,7 @@ def cells():
     return np.clip(X, 0, 1), y
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _few_simulated_images():
-    """The refiner draws fewer images beside its training: no check here is about them."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sskseg.refinement._refiner, "_POOL", 16)
-        yield
+pytestmark = pytest.mark.usefixtures("small_refiner")
 
 
 @pytest.fixture(scope="module")

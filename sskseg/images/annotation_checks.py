@@ -160,7 +160,7 @@ def check_counts(y: ArrayLike, n_samples: int, *, name: str = "y") -> np.ndarray
     return counts
 
 
-def check_n_suggested(n: Any, annotations: Any) -> None:
+def check_n_suggested(n: int, annotations: Any) -> None:
     """Raise if there are not `n` unlabeled samples.
 
     Parameters

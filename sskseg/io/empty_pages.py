@@ -44,7 +44,7 @@ def decided_pages(
     """
     pages = [image.reshape(-1, *image.shape[-2:]) for image in images]
     are_empty = [~stack.any(axis=(1, 2)) for stack in pages]
-    n_empty, n_pages = sum(map(np.sum, are_empty)), sum(map(len, are_empty))
+    n_empty, n_pages = int(np.concatenate(are_empty).sum()), sum(len(page) for page in pages)
     if empty == "background" or not n_empty or not any((image > 0).any() for image in images):
         return list(images)
     if empty == "unlabeled":
