@@ -670,8 +670,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         check_n_suggested(n, annotations)
         is_stack = self.sections == "consecutive"
         positions = check_positions(positions, len(images))
-        if self.object_size_ is not None:
-            images = image_predictor(self).resampled(images)
+        predictor = image_predictor(self)
+        if isinstance(predictor, SizedPredictor):
+            images = predictor.resampled(images)
         scores = disagreement(section_predictor(self), images, positions)
         return rank_sections(scores, n, positions if is_stack else None, annotations.labeled)
 
