@@ -147,6 +147,10 @@ def _parse(arguments):
     )  # fmt: skip
     parser.add_argument("--images", help="file or folder; simulated junctions without it")
     parser.add_argument("--labels", help="file or folder, paired with the images by name")
+    parser.add_argument(
+        "--empty", choices=("background", "unlabeled"),
+        help="meaning of pages of zeros in a stack of labels whose other pages have objects",
+    )  # fmt: skip
     parser.add_argument("--out", default="sskseg-demo", help="folder for the results")
     parser.add_argument("--time-budget", type=float, default=60.0, help="seconds of training")
     parser.add_argument(
@@ -171,7 +175,7 @@ def _simulated():
 
 
 def _from_files(options):
-    names, X, y = read_pairs(options.images, options.labels)
+    names, X, y = read_pairs(options.images, options.labels, empty=options.empty)
     return names, X, y, y
 
 

@@ -239,6 +239,13 @@ file(AT, "of `write_labels`: numbers to 255, and -1", read_labels)(
 file(AT, "of `write_labels`: a volume, `spatial_ndim=3`", lambda p: read_labels(p, spatial_ndim=3))(
     lambda f: write_labels(f / "a.tif", [np.stack([squares()] * 5)]) or f / "a.tif"
 )
+for zeros, options in (("zeros", {}), ("zeros, `empty='unlabeled'`", {"empty": "unlabeled"})):
+    file(AT, f"12 pages, 10 of them {zeros}", lambda p, o=options: read_labels(p, **o))(
+        lambda f: write(
+            f / "a.tif", np.stack([squares() * (i in (2, 9)) for i in range(12)]).astype(np.uint8),
+            photometric="minisblack",
+        )
+    )  # fmt: skip
 file(AT, "4 axes without names, `spatial_ndim=3`", lambda p: read_labels(p, spatial_ndim=3))(
     lambda f: write(f / "a.tif", np.stack([[squares()] * 5] * 2))
 )

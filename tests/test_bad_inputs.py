@@ -451,7 +451,7 @@ def page_of_files():
 
 
 @pytest.fixture(scope="module")
-def made():
+def made(small_refiner):
     with mock.patch.dict(PROXIES):
         PROXIES.pop("upside-down", None)  # of the example in the docstring of Proxy
         return page()

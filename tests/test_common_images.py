@@ -2,6 +2,7 @@
 
 import inspect
 import random
+from functools import cache
 
 import numpy as np
 import pytest
@@ -58,6 +59,20 @@ def cells():
     return np.clip(X, 0, 1), y
 
 
+pytestmark = pytest.mark.usefixtures("small_refiner")
+
+
+@pytest.fixture(scope="module")
+def fitted(cells):
+    """Return an estimator that is fitted to the cells, once for all tests."""
+
+    @cache
+    def fit(index):
+        return clone(ESTIMATORS[index]).fit(*cells)
+
+    return lambda estimator: fit(ESTIMATORS.index(estimator))
+
+
 @each
 def test_fit_returns_self_and_init_only_assigns(estimator, cells):
     fresh = clone(estimator)
@@ -98,12 +113,11 @@ def test_inputs_are_never_written_to(estimator, cells):
 
 
 @each
-def test_lists_stacks_and_orders_of_memory_agree(estimator, cells):
-    X, y = cells
-    fitted = clone(estimator).fit(X, y)
-    expected = np.asarray(fitted.transform(X))
+def test_lists_stacks_and_orders_of_memory_agree(estimator, cells, fitted):
+    X = cells[0]
+    expected = np.asarray(fitted(estimator).transform(X))
     for variant in (list(X), ImageStack(X), np.asfortranarray(X), X[:, ::-1][:, ::-1]):
-        assert np.array_equal(np.asarray(fitted.transform(variant)), expected)
+        assert np.array_equal(np.asarray(fitted(estimator).transform(variant)), expected)
 
 
 @each
@@ -122,23 +136,24 @@ def test_use_before_fit_is_refused(estimator, cells):
 
 @each
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_values_that_are_not_finite_are_refused(estimator, cells, bad):
+def test_values_that_are_not_finite_are_refused(estimator, cells, fitted, bad):
     X, y = cells
-    fitted = clone(estimator).fit(X, y)
     broken = X.copy()
     broken[3, 2, 1] = bad
-    for call in (lambda: clone(estimator).fit(broken, y), lambda: fitted.transform(broken)):
+    for call in (
+        lambda: clone(estimator).fit(broken, y),
+        lambda: fitted(estimator).transform(broken),
+    ):
         with pytest.raises(ValueError, match=r"X\[3\] contains NaN or infinity"):
             call()
 
 
 @each
-def test_wrong_shapes_are_refused(estimator, cells):
-    X, y = cells
-    fitted = clone(estimator).fit(X, y)
+def test_wrong_shapes_are_refused(estimator, cells, fitted):
+    X = cells[0]
     for wrong in (X[0], X[:0], X[None], "path"):
         with pytest.raises(ValueError, match="X"):
-            fitted.transform(wrong)
+            fitted(estimator).transform(wrong)
 
 
 def test_every_public_estimator_is_checked():

@@ -42,6 +42,7 @@ def learned():
     with (
         patch.object(pretraining._pretrainer, "_CROPS", 16),
         patch.object(refinement._refiner, "_POOL", 16),
+        patch.object(refinement.monitor, "N_PATCHES", 16),
     ):
         pretrainer = ProxyPretrainer(("rotation", "masked"), precision="float32", **SMALL).fit(X)
         refiner = SimulatedRefiner(precision="float32", **SMALL).fit(X)

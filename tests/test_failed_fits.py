@@ -16,7 +16,6 @@ from sskseg import (
 )
 from sskseg.baselines import LogBlobs, OtsuWatershed
 from sskseg.datasets import make_cells
-from sskseg.refinement import _refiner, monitor
 from sskseg.training import loop
 
 SMALL = {"width": 4, "depth": 1, "max_steps": 3, "batch_size": 2, "random_state": 0}
@@ -28,13 +27,7 @@ ESTIMATORS = {
 }
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _small_pool():
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_refiner, "_POOL", 8)
-        patch.setattr(monitor, "N_PATCHES", 8)
-        patch.setattr(monitor, "N_EVALUATED", 2)
-        yield
+pytestmark = pytest.mark.usefixtures("small_refiner")
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,6 @@ from sskseg import (
     SemiSupervisedSegmenter,
     SimulatedRefiner,
     pretraining,
-    refinement,
 )  # fmt: skip
 from sskseg.datasets import make_cells
 
@@ -40,13 +39,13 @@ def tensors():
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.usefixtures("small_refiner")
 def test_what_was_fitted_goes(estimator, monkeypatch):
     X, y = make_cells(4, (48, 48), random_state=0)
     y[2:] = -1
     monkeypatch.setattr(
         pretraining._pretrainer, "_CROPS", 16
     )  # what is looked at beside the training
-    monkeypatch.setattr(refinement._refiner, "_POOL", 16)
 
     def fit():
         images = np.clip(X, 0, 1)

@@ -82,6 +82,7 @@ def _fit(command):
     command.add_argument("--out", type=Path, required=True, help="model file, or folder for it")
     _spacing(command)
     _background(command)
+    _empty(command)
     command.add_argument("--dry-run", action="store_true", help="check everything, train nothing")
     for class_name, prefix in STEPS:
         _parameters(command, class_name, prefix)
@@ -99,6 +100,15 @@ def _background(command):
     command.add_argument(
         "--background", type=int, metavar="CLASS",
         help="number of the background class in label files of ilastik (.h5); 0 if there is none",
+    )  # fmt: skip
+
+
+def _empty(command):
+    command.add_argument(
+        "--empty", choices=("background", "unlabeled"),
+        help="meaning of pages of zeros in a stack of labels whose other pages have objects: pages "
+        "without an object, or pages that are not labeled yet (default: background, with a "
+        "warning if they are at least half of the pages)",
     )  # fmt: skip
 
 
@@ -141,6 +151,7 @@ def _suggest(command):
         help="file or folder of the labels that exist: these images are not suggested",
     )  # fmt: skip
     _background(command)
+    _empty(command)
     command.add_argument(
         "--number", dest="n", type=int, default=5, metavar="N",
         help="number of images to suggest (default: 5)",
@@ -180,6 +191,7 @@ def _report(command):
     _images_and_model(command)
     command.add_argument("--labels", type=Path, help="labels to compare with")
     _background(command)
+    _empty(command)
     command.add_argument("--out", type=Path, required=True, help="HTML file")
     _spacing(command)
 

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -157,3 +158,44 @@ def check_counts(y: ArrayLike, n_samples: int, *, name: str = "y") -> np.ndarray
             f"{y!r}."
         )
     return counts
+
+
+def check_n_suggested(n: int, annotations: Any) -> None:
+    """Raise if there are not `n` unlabeled samples.
+
+    Parameters
+    ----------
+    n : int
+        Number of samples to suggest.
+    annotations : Annotations
+        Bound to its images.
+
+    Raises
+    ------
+    ValueError
+        If `n` is not an integer from 1 to the number of unlabeled samples.
+    """
+    n_unlabeled = len(annotations) - len(annotations.labeled)
+    if n_unlabeled == 0:
+        raise ValueError(
+            f"{annotations.name} labels all {len(annotations)} images, so that none can be "
+            f"suggested.{_about_zeros(annotations)}"
+        )
+    if not isinstance(n, Integral) or not 1 <= n <= n_unlabeled:
+        raise ValueError(
+            f"n must be an integer between 1 and the number of unlabeled images, {n_unlabeled}, "
+            f"got {n!r}."
+        )
+
+
+def _about_zeros(annotations):
+    """What label images of zeros mean, if there are any."""
+    images = annotations.label_images if annotations.kind != "counts" else []
+    is_zero = [not label.any() and not annotations.has_points(i) for i, label in enumerate(images)]
+    if not any(is_zero):
+        return ""
+    return (
+        f" {sum(is_zero)} of them hold zeros only: zero is background, so these images are labeled "
+        "and have no objects. Unlabeled images are -1, or None in a list. If they are not labeled "
+        "yet, read the file with empty='unlabeled'."
+    )

@@ -76,7 +76,9 @@ def read_marks(
     path, names = Path(folder), [image.stem for image in images]
     suffixes = {file.suffix.lower() for file in path.glob("*")}
     if suffixes & {".tif", ".tiff", ".png"}:
-        return _centroids_of_all(read_labels(path, names, spatial_ndim=spatial_ndim)[1])
+        # A tile without an object counts, and so does an empty plane of a tile.
+        _, labels = read_labels(path, names, spatial_ndim=spatial_ndim, empty="background")
+        return _centroids_of_all(labels)
     if suffixes & {".csv", ".tsv", ".txt"}:
         return list(read_points(path, names, spatial_ndim=spatial_ndim)[1])
     shapes = [_shape(image)[:spatial_ndim] for image in images]

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..images.label_values import LARGEST, count_components, is_interpolated, void_value
+from .empty_pages import decided_pages
 from .pictures import Picture
 
 _MAX_COLORS = 2**16
@@ -187,12 +188,14 @@ def _as_integers(label, file, *, check):
     return label
 
 
-def decided_labels(files: Sequence[StoredLabels]) -> list[np.ndarray]:
-    """Decide for each file what its largest value means.
+def decided_labels(files: Sequence[StoredLabels], empty: str | None = None) -> list[np.ndarray]:
+    """Decide for each file what its largest value and its pages of zeros mean.
 
     Parameters
     ----------
     files : sequence of StoredLabels
+    empty : {"background", "unlabeled"} or None, default=None
+        Meaning of pages of zeros, see `decided_pages`.
 
     Returns
     -------
@@ -204,7 +207,8 @@ def decided_labels(files: Sequence[StoredLabels]) -> list[np.ndarray]:
     Warns
     -----
     UserWarning
-        If a value becomes -1, if a mask has no background, or stands beside numbered files.
+        If a value becomes -1, if a mask has no background, or stands beside numbered files, or if
+        most pages hold zeros only.
     """
     images: list[np.ndarray] = []
     void_files: list[tuple[int, Path]] = []
@@ -223,7 +227,8 @@ def decided_labels(files: Sequence[StoredLabels]) -> list[np.ndarray]:
             _warn_of_full_mask(values, mask, each.file)
         elif positive - {1}:
             numbered.append(each)
-        images += [_replaced(image, void, mask) for image in each.images]
+        replaced = [_replaced(image, void, mask) for image in each.images]
+        images += decided_pages(replaced, empty, each.file, is_exact=each.is_exact)
     _warn_of_void(void_files, numbered)
     if masks and numbered:
         _warn(

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from .empty_pages import check_empty, decided_pages
 from .folders import (
     check_names,
     companion_files,
@@ -36,6 +37,7 @@ def read_labels(
     spatial_ndim: int = 2,
     shape: Sequence[int] | Sequence[Sequence[int]] | None = None,
     background: int | None = None,
+    empty: str | None = None,
     storage_options: Mapping[str, Any] | None = None,
 ) -> tuple[list[str], list[np.ndarray | None]]:
     """Read label images: 0 is background, -1 is unlabeled, positive numbers are objects.
@@ -73,6 +75,11 @@ def read_labels(
     background : int, default=None
         Number of the background class in label files of ilastik, or 0 if there is none. Not used
         for other files.
+    empty : {"background", "unlabeled"} or None, default=None
+        Meaning of pages that hold zeros only, in a file whose other pages have objects: labeled
+        pages without an object, or unlabeled pages, which become -1. None is "background", with a
+        warning if at least half of the pages are empty. For regions see `read_rois`, of which None
+        is "unlabeled".
     storage_options : dict, default=None
         Options for URLs, as in `sskseg.scans.open_scan`.
 
@@ -97,23 +104,26 @@ def read_labels(
     UserWarning
         If a value is read as -1, a mask is read together with numbered files or has no background,
         the background of colors is not black, a file displays 0 as white, planes are stored as
-        colors, or a folder has files of other formats.
+        colors, half of the pages or more hold zeros only, or a folder has files of other
+        formats.
     """
+    check_empty(empty)
     if not is_url(path):
         check_no_options(storage_options, path)
     if holds_zarr(path, storage_options):
-        return read_label_images(path, names, spatial_ndim, storage_options)
+        found, images = read_label_images(path, names, spatial_ndim, storage_options)
+        return found, list(decided_pages(images, empty, Path(path), is_exact=True))
     if is_url(path):
         raise no_zarr(path)
     if holds_labels(Path(path)):
-        return read_region_labels(Path(path), names, spatial_ndim, shape, background)
+        return read_region_labels(Path(path), names, spatial_ndim, shape, background, empty)
     found, stored, sources = [], [], []
     for file in _label_sources(path):
         stored.append(stored_labels(read_pictures(file), spatial_ndim, file))
         n = len(stored[-1].images)
         found += number(file.with_name(without_label_suffix(stem(file)) + file.suffix), n)
         sources += [file] * n
-    labels = decided_labels(stored)
+    labels = decided_labels(stored, empty)
     if names is None:
         return found, list(labels)
     return list(names), _paired(list(names), found, labels, sources, Path(path))

@@ -24,6 +24,7 @@ def read_pairs(
     *,
     spatial_ndim: int = 2,
     background: int | None = None,
+    empty: str | None = None,
 ) -> tuple[list[str], ImageStack, list[Any]]:
     """Read images, and labels or points for some of them.
 
@@ -38,6 +39,8 @@ def read_pairs(
     spatial_ndim : {2, 3}, default=2
     background : int, default=None
         The class of labels of ilastik that is background, see `read_labels`.
+    empty : {"background", "unlabeled"} or None, default=None
+        Meaning of pages of zeros in a stack of labels, see `read_labels`.
 
     Returns
     -------
@@ -57,11 +60,11 @@ def read_pairs(
         _, y = read_points(path, names, spatial_ndim=spatial_ndim)
         return names, X, y
     if not holds_zarr(path) and holds_labels(path):
-        y, are_points = read_areas_or_points(path, names, spatial_ndim, shapes, background)
+        y, are_points = read_areas_or_points(path, names, spatial_ndim, shapes, background, empty)
         if are_points:
             return names, X, y
     else:
-        _, y = read_labels(path, names, spatial_ndim=spatial_ndim)
+        _, y = read_labels(path, names, spatial_ndim=spatial_ndim, empty=empty)
     for name, shape, label in zip(names, shapes, y, strict=True):
         if label is not None and shape != label.shape:
             raise ValueError(

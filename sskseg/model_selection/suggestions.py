@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
 from ..images import check_images
+from ..images.annotation_checks import check_n_suggested
 from ..images.annotations import Annotations
 from ..images.appearance import measure_appearance
 
@@ -72,15 +72,10 @@ def suggest_samples(X: Any, n: int, *, y: Any = None, spatial_ndim: int = 2) -> 
     [False, True]
     """
     images = check_images(X, spatial_ndim)
-    labeled = [] if y is None else list(Annotations(y, images).labeled)
-    n_unlabeled = len(images) - len(labeled)
-    if not isinstance(n, Integral) or not 1 <= n <= n_unlabeled:
-        raise ValueError(
-            f"n must be an integer between 1 and the number of unlabeled images, {n_unlabeled}, "
-            f"got {n!r}."
-        )
+    annotations = Annotations([None] * len(images) if y is None else y, images)
+    check_n_suggested(n, annotations)
     features = _standardized(np.stack([measure_appearance(image) for image in images]))
-    return _build(cdist(features, features), labeled, int(n))
+    return _build(cdist(features, features), list(annotations.labeled), int(n))
 
 
 def _standardized(features):

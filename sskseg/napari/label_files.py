@@ -86,7 +86,8 @@ def read_file(path: Path, sample: Sample) -> FileLabels:
     elif path.suffix.lower() in _TABLES:
         points = _only(*read_points(path, spatial_ndim=ndim), path, sample.name)
     else:
-        y = _only(*read_labels(path, spatial_ndim=ndim), path, sample.name)
+        # As of regions: a section in which nothing is labeled is not complete.
+        y = _only(*read_labels(path, spatial_ndim=ndim, empty="unlabeled"), path, sample.name)
     if y is None or (len(points) and not (y > 0).any()):
         y = np.zeros(shape, np.int32)  # clicks: all that is none is background
     if y.shape != shape:

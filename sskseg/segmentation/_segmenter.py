@@ -24,6 +24,7 @@ from ..images import (
     warn_of_spacing,
     wrap_like,
 )
+from ..images.annotation_checks import check_n_suggested
 from ..images.annotations import Annotations
 from ..images.augmentation import Augmentation
 from ..inference import calibrate
@@ -667,18 +668,15 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         """
         check_is_fitted(self)
         images = self._check_images(X, self.n_channels_)
-        labeled = self._annotations([None] * len(images) if y is None else y, images).labeled
-        if not isinstance(n, Integral) or not 1 <= n <= len(images) - len(labeled):
-            raise ValueError(
-                "n must be an integer between 1 and the number of unlabeled samples, "
-                f"{len(images) - len(labeled)}, got {n!r}."
-            )
+        annotations = self._annotations([None] * len(images) if y is None else y, images)
+        check_n_suggested(n, annotations)
         is_stack = self.sections == "consecutive"
         positions = check_positions(positions, len(images))
-        if self.object_size_ is not None:
-            images = image_predictor(self).resampled(images)
+        predictor = image_predictor(self)
+        if isinstance(predictor, SizedPredictor):
+            images = predictor.resampled(images)
         scores = disagreement(section_predictor(self), images, positions)
-        return rank_sections(scores, n, positions if is_stack else None, labeled)
+        return rank_sections(scores, n, positions if is_stack else None, annotations.labeled)
 
     # Prediction
 
@@ -715,7 +713,11 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         images = check_images(X, self.spatial_ndim, n_channels=n_channels)
         shapes = {image.shape for image in images}
         if self.sections == "consecutive" and len(shapes) > 1:
-            raise ValueError(f"Consecutive sections must have one shape, got {sorted(shapes)}.")
+            raise ValueError(
+                "X must hold the sections of one stack, since sections='consecutive': expected one "
+                f"shape, got {sorted(shapes)}. Independent images need a fit with "
+                "sections='independent'."
+            )
         return images
 
     def _annotations(self, y, images, spacing=None):

@@ -124,9 +124,10 @@ def simulation_rows(where):
 def _is_present(row):
     if row["source"] in ("otsu", "li"):
         return True
-    has_default_start = row["recipe"].endswith(PRESENT) or row["labels"] not in (0, ALL)
+    has_start = row.get("method") != "contours" and row["labels"] in (0, ALL)
+    has_default_start = row["recipe"].endswith(PRESENT) or not has_start
     is_drawn = row["source"] in ("simulated", "calibrated", "refined")
-    return has_default_start and (not is_drawn or row["drawn"].startswith(SPECTRA))
+    return has_default_start and (not is_drawn or row.get("drawn", "").startswith(SPECTRA))
 
 
 def _simulation(data):
@@ -137,7 +138,7 @@ def _simulation(data):
             *[name for name, _ in F1.values()],
             "ap",
             "wape",
-            "realism",
+            "structure_realism",
             "boundary_shift",
             "survival",
         )
@@ -160,7 +161,7 @@ def _simulation(data):
             **F1,
             "AP": ("ap", ".3f"),
             "WAPE": ("wape", ".3f"),
-            "realism": ("realism", ".2f"),
+            "realism": ("structure_realism", ".2f"),
             "shift, pixels": ("boundary_shift", ".4f"),
             "survival": ("survival", ".2f"),
         },

@@ -267,12 +267,35 @@ def _simulation(source, name="f1_0.5", data="nuclei", labels=(0, ALL)):
 
 @figure
 def simulation_share():
-    return f"{_simulation('refined') / _simulation('real'):.2f}"
+    return f"{_simulation('trained') / _simulation('real'):.2f}"
+
+
+@figure
+def simulation_share_calibrated():
+    return f"{_simulation('calibrated') / _simulation('real'):.2f}"
+
+
+@figure
+def simulation_worst_share():
+    rows = simulation_rows(lambda row: (row["data"], row["labels"]) == ("nuclei", 0))
+    ours = ("calibrated", "watershed")
+    scores = [row["f1_0.5"] for row in rows if (row["source"], row["method"]) == ours]
+    return f"{min(scores) / _simulation('real'):.2f}"
 
 
 @figure
 def simulation_refined():
     return f"{_simulation('refined'):.2f}"
+
+
+@figure
+def simulation_trained():
+    return f"{_simulation('trained'):.2f}"
+
+
+@figure
+def simulation_calibrated():
+    return f"{_simulation('calibrated'):.2f}"
 
 
 @figure
@@ -292,7 +315,12 @@ def simulation_real():
 
 @figure
 def simulation_nissl():
-    return f"{_simulation('refined', data='nissl'):.2f}"
+    return f"{_simulation('calibrated', data='nissl'):.2f}"
+
+
+@figure
+def simulation_nissl_error():
+    return f"{_simulation('calibrated', 'wape', data='nissl'):.2f}"
 
 
 @figure

@@ -53,6 +53,8 @@ PARAMETER = "The '{}' parameter of {} must be {}. Got {} instead."
         ("fit", PARAMETER.format("random_state", "SemiSupervisedSegmenter",
          "an int in the range [0, 4294967295], an instance of 'numpy.random.RandomState' or None",
          "'a'"), "--random-state must be a whole number from 0 to 4294967295 or none, got 'a'."),
+        ("fit", "If they are not labeled yet, read them with empty='unlabeled'.",
+         "If they are not labeled yet, read them with --empty unlabeled."),
         ("count", "X must be finite.", "new must be finite."),
         ("count", "X[3] must be finite.", "X[3] must be finite."),  # unknown before they are read
         ("scan", "source must have 2 spatial axes", "scan.tif must have 2 spatial axes"),

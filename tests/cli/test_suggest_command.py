@@ -77,3 +77,48 @@ def test_bad_arguments_name_the_option(folder, capsys):
     planes = ["suggest", str(folder / "images"), "--model", "nuclei", "--spatial-ndim", "3"]
     assert main(planes) == 2
     assert "--spatial-ndim must be 2, as of --model nuclei, got 3" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def painted_stack(tmp_path_factory):
+    """A stack of 12 sections, and its labels as Fiji saves them: two pages are painted."""
+    folder = tmp_path_factory.mktemp("painted")
+    volume, labels = make_cells(1, (12, 32, 32), radius=6, random_state=0)
+    painted = np.zeros((12, 32, 32), np.uint8)
+    painted[[2, 9]] = labels[0][[2, 9]]
+    tifffile.imwrite(folder / "stack.tif", volume[0], photometric="minisblack")
+    tifffile.imwrite(folder / "painted.tif", painted, photometric="minisblack")
+    return folder
+
+
+def test_pages_of_zeros_are_named_where_nothing_is_unlabeled(painted_stack, capsys):
+    paths = [str(painted_stack / "stack.tif"), "--labels", str(painted_stack / "painted.tif")]
+    with pytest.warns(UserWarning, match=r"10 of 12 pages of .*painted\.tif hold zeros only"):
+        assert main(["suggest", *paths]) == 2
+    message = capsys.readouterr().err
+    assert "painted.tif labels all 12 images, so that none can be suggested. 10 of them" in message
+    assert "read the file with --empty unlabeled" in message
+    assert "--number" not in message
+    names = suggested(capsys, *paths, "--empty", "unlabeled", "--number", "10")
+    assert sorted(names) == [f"stack_{i:04d}" for i in range(12) if i not in (2, 9)]
+    fit = ["fit", *paths, "--out", str(painted_stack / "model"), "--dry-run"]
+    assert main([*fit, "--empty", "unlabeled"]) == 0
+    assert "12 images, 2 of them labeled\n" in capsys.readouterr().out
+    assert main([*fit, "--empty", "background"]) == 0
+    assert "12 of them labeled, 10 of these without an object" in capsys.readouterr().out
+
+
+def test_a_model_of_consecutive_sections_needs_sections_of_one_stack(tmp_path, capsys):
+    X, y = make_cells(2, (32, 32), radius=6, random_state=0)
+    tiny = {"width": 4, "depth": 1, "max_steps": 2, "random_state": 0}
+    segmenter = SemiSupervisedSegmenter(sections="consecutive", semi_supervision=None, **tiny)
+    save_model(make_pipeline(PercentileScaler(), segmenter).fit(X, y), tmp_path / "m.sskseg")
+    (tmp_path / "images").mkdir()
+    for i, image in enumerate((X[0], X[1][:, :24])):
+        tifffile.imwrite(tmp_path / "images" / f"cell{i}.tif", image)
+    arguments = [str(tmp_path / "images"), "--model", str(tmp_path / "m.sskseg"), "--number", "1"]
+    assert main(["suggest", *arguments]) == 2
+    message = capsys.readouterr().err
+    assert "images must hold the sections of one stack, since --sections consecutive" in message
+    assert "expected one shape, got [(32, 24, 1), (32, 32, 1)]" in message
+    assert "fit with --sections independent" in message

@@ -648,7 +648,7 @@ def test_a_damaged_entry_counts_as_missing(components, plane, tmp_path, monkeypa
 
 
 KILLED = """
-import sys, time, joblib, torch, dask.array as da
+import os, sys, time, joblib, torch, dask.array as da
 from sskseg.scans import count_scan
 from sskseg.scans.scheduler import TASKS
 from sskseg.segmentation._blocks import SegmenterBlocks
@@ -659,9 +659,13 @@ for task in ("predict", "objects", "write"):
         return original(plan, store, block)
     TASKS[task] = slow
 model, image = joblib.load(sys.argv[1])
-print("ready", flush=True)
-count_scan(model, da.from_array(image), sys.argv[2], block_shape=24, n_workers=2)
-print("done", flush=True)
+for line in sys.stdin:  # a process for each line: importing takes longer than counting
+    if os.fork() == 0:
+        print(os.getpid(), flush=True)
+        count_scan(model, da.from_array(image), sys.argv[2], block_shape=24, n_workers=2)
+        print("done", flush=True)
+        os._exit(0)
+    os.wait()
 """
 
 
@@ -670,16 +674,18 @@ def test_killed_runs_resume_and_end_with_the_same_bytes(components, plane, tmp_p
 
     joblib.dump((components, plane), tmp_path / "job")
     count_scan(components, da.from_array(plane), tmp_path / "whole", block_shape=24)
-    rng, out, kills = np.random.default_rng(0), tmp_path / "out", 0
+    rng, out = np.random.default_rng(0), tmp_path / "out"
     command = [sys.executable, "-c", KILLED, str(tmp_path / "job"), str(out),
                str(torch.get_num_threads())]  # fmt: skip
-    while kills < 5:
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as run:
-            assert run.stdout.readline() == "ready\n"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, text=True, bufsize=1, **pipes) as run:
+        for _ in range(5):
+            run.stdin.write("count\n")
+            pid = int(run.stdout.readline())
             time.sleep(rng.uniform(0.02, 0.4))
-            os.kill(run.pid, signal.SIGKILL)
-            assert "done" not in run.stdout.read()
-        kills += 1
+            os.kill(pid, signal.SIGKILL)
+        assert "done" not in run.communicate()[0]
+    assert run.returncode == 0
     count_scan(components, da.from_array(plane), out, block_shape=24)
     kept = {name for name in content(out) if ".part" not in name}  # of writes that were cut off
     whole = content(tmp_path / "whole")

@@ -307,7 +307,7 @@ def test_constant_offsets_and_gains_do_not_matter(cells):
             {"sections": "consecutive"},
             [np.zeros((8, 8)), np.zeros((8, 9))],
             [np.zeros((8, 8), int), np.zeros((8, 9), int)],
-            "Consecutive sections must have one shape",
+            "X must hold the sections of one stack",
         ),
     ],
 )

@@ -615,7 +615,7 @@ def test_sections_are_suggested(sections):
     assert len(set(rows.tolist()) - {4}) == 3
     assert model.suggest_sections(X, 10).shape == (10,)
     for n in (0, 10, 2.0):
-        with pytest.raises(ValueError, match=f"unlabeled samples, 9, got {n}"):
+        with pytest.raises(ValueError, match=f"unlabeled images, 9, got {n}"):
             model.suggest_sections(X, n, y=known)
 
 

@@ -73,8 +73,9 @@ def read_with_labels(
         (names, X), y = read_images(options.images, spatial_ndim=ndim), None
     else:
         names, X, y = read_pairs(
-            options.images, options.labels, spatial_ndim=ndim, background=options.background
-        )
+            options.images, options.labels, spatial_ndim=ndim, background=options.background,
+            empty=options.empty,
+        )  # fmt: skip
     name_samples(options, options.images, names)
     return names, X, y
 

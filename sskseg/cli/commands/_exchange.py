@@ -74,7 +74,7 @@ def read_labeled(
             for name, each in zip(found, points, strict=True)
             if each is not None
         ]
-    return _of_images(*read_labels(path, names))
+    return _of_images(*read_labels(path, names, empty="background"))  # as they are
 
 
 def _holds_tables(path):

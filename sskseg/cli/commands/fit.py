@@ -42,8 +42,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     check_folder(file.parent, expected)
     ndim = model["segmenter"].spatial_ndim
     names, X, y = read_pairs(
-        options.images, options.labels, spatial_ndim=ndim, background=options.background
-    )
+        options.images, options.labels, spatial_ndim=ndim, background=options.background,
+        empty=options.empty,
+    )  # fmt: skip
     name_samples(options, options.images, names)
     check_images(X, ndim)
     X = with_spacing(X, options.spacing, ndim)

@@ -107,7 +107,7 @@ def read_label_images(
     names: Sequence[str] | None,
     spatial_ndim: int,
     storage_options: Mapping[str, Any] | None = None,
-) -> tuple[list[str], list[np.ndarray | None]]:
+) -> tuple[list[str], list[np.ndarray]]:
     """Read labels of OME-Zarr as `sskseg.io.read_labels` returns them.
 
     Parameters

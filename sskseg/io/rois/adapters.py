@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -51,9 +52,10 @@ def read_region_labels(
     spatial_ndim: int,
     shape: Sequence[int] | Sequence[Sequence[int]] | None,
     background: int | None,
+    empty: str | None,
 ) -> tuple[list[str], list[np.ndarray | None]]:
     """Read the label images of files of regions; see `read_labels`."""
-    found, every = read_areas(path, names, spatial_ndim, shape, background)
+    found, every = read_areas(path, names, spatial_ndim, shape, background, empty)
     return found, [None if rois is None else rois.labels for rois in every]
 
 
@@ -63,6 +65,7 @@ def read_areas_or_points(
     spatial_ndim: int,
     shape: Sequence[Sequence[int]],
     background: int | None,
+    empty: str | None = None,
 ) -> tuple[list[np.ndarray | None], bool]:
     """Read the label images of files of regions, or their points if there are no areas.
 
@@ -71,7 +74,8 @@ def read_areas_or_points(
     labels : list of ndarray, or None
     are_points : bool
     """
-    _, every = read_rois(path, shape, names, spatial_ndim=spatial_ndim, background=background)
+    options: Any = {"spatial_ndim": spatial_ndim, "background": background}
+    _, every = read_rois(path, shape, names, empty=empty or "unlabeled", **options)
     known = [rois for rois in every if rois is not None]
     are_points = any(len(rois.points) for rois in known) and not any(len(r.table) for r in known)
     if not are_points:
@@ -87,9 +91,11 @@ def read_areas(
     spatial_ndim: int,
     shape: Sequence[int] | Sequence[Sequence[int]] | None,
     background: int | None = None,
+    empty: str | None = None,
 ) -> tuple[list[str], list[Rois | None]]:
     """Read regions as `read_rois` does; raise for an image that has points alone."""
-    found, every = read_rois(path, shape, names, spatial_ndim=spatial_ndim, background=background)
+    options: Any = {"spatial_ndim": spatial_ndim, "background": background}
+    found, every = read_rois(path, shape, names, empty=empty or "unlabeled", **options)
     check_areas(path, found, every)
     return found, every
 

@@ -1,0 +1,71 @@
+"""Pages of zeros in label files: labeled as background, or not labeled at all."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+_MIN_SHARE = 0.5  # of empty pages, from which on a stack looks partly labeled
+
+
+def check_empty(empty: str | None) -> None:
+    """Raise for another value than those of `decided_pages`."""
+    if empty not in (None, "background", "unlabeled"):
+        raise ValueError(f"empty must be 'background', 'unlabeled' or None, got {empty!r}.")
+
+
+def decided_pages(
+    images: Sequence[np.ndarray], empty: str | None, file: Path, *, is_exact: bool
+) -> list[np.ndarray]:
+    """Decide what pages of zeros mean in a file whose other pages have objects.
+
+    Parameters
+    ----------
+    images : sequence of ndarray of int, shape (height, width) or (depth, height, width)
+        Label images of a file.
+    empty : {"background", "unlabeled"} or None
+        None is "background", with a warning where this is doubtful.
+    file : Path
+    is_exact : bool
+        Whether zeros are background for sure, since `write_labels` would have written -1.
+
+    Returns
+    -------
+    list of ndarray of int
+        With "unlabeled", pages of zeros are -1.
+
+    Warns
+    -----
+    UserWarning
+        If at least half of the pages are empty, and no pixel of the file is -1.
+    """
+    pages = [image.reshape(-1, *image.shape[-2:]) for image in images]
+    are_empty = [~stack.any(axis=(1, 2)) for stack in pages]
+    n_empty, n_pages = int(np.concatenate(are_empty).sum()), sum(len(page) for page in pages)
+    if empty == "background" or not n_empty or not any((image > 0).any() for image in images):
+        return list(images)
+    if empty == "unlabeled":
+        return [_unlabeled(*each) for each in zip(images, pages, are_empty, strict=True)]
+    marks_unlabeled = any((image < 0).any() for image in images)
+    if n_empty >= _MIN_SHARE * n_pages and not marks_unlabeled and not is_exact:
+        warnings.warn(
+            f"{n_empty} of {n_pages} pages of {file} hold zeros only. Zero is background: a "
+            "network learns that these pages have no objects. If they are not labeled yet, read "
+            "them with empty='unlabeled'. If they have no objects, empty='background' turns off "
+            "this warning.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return list(images)
+
+
+def _unlabeled(image, stack, are_empty):
+    """Set the empty pages of an image to -1, in a type that holds it."""
+    if not are_empty.any():
+        return image
+    signed = stack.astype(np.result_type(image.dtype, np.int8))
+    signed[are_empty] = -1
+    return signed.reshape(image.shape)
