@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..io.ome_zarr.checks import smallest_dtype
-from ..io.ome_zarr.levels import Codec, create_array
+from ..io.ome_zarr.levels import LABEL_CODEC, Codec, create_array
 from ..io.ome_zarr.pyramid import pyramid_levels
 from ..io.storage import Storage
 from .boxes import Box, chunk_side
@@ -19,7 +19,6 @@ from .plan import Plan
 
 _MAX_CHUNK = {2: (512, 512), 3: (128, 128, 128)}  # pixels of a chunk on disk
 _MAX_CHUNK_OF_SECTIONS = (16, 512, 512)
-_LABEL_CODEC = Codec("zstd", level=1, shuffle=False)  # smaller and faster than with shuffle
 _PROBABILITY_CODEC = Codec("lz4")  # they hardly compress: the fastest one
 TABLES = ("objects.parquet", "objects.csv")
 _ENTRIES = {"objects": ("objects", "edges", "sums")}  # of a task in the ledger; else one
@@ -169,7 +168,7 @@ def _label_arrays(plan: Plan, dtype: np.dtype) -> dict[str, dict[str, Any]]:
     for level, (shape, _) in enumerate(pyramid_levels(plan.shape)):
         sides = chunks if level == 0 else tuple(np.minimum(chunks, shape).tolist())
         arrays[f"labels/{level}"] = {
-            "shape": shape, "chunks": sides, "dtype": dtype, "codec": _LABEL_CODEC,
+            "shape": shape, "chunks": sides, "dtype": dtype, "codec": LABEL_CODEC,
             "shards": _shards(plan, plan.grid.core, shape, sides),
         }  # fmt: skip
     return arrays

@@ -48,6 +48,7 @@ class Codec(NamedTuple):
 
 
 _ZSTD = Codec()
+LABEL_CODEC = Codec(level=1, shuffle=False)  # smaller and faster than with shuffle
 
 
 def write_pyramid(
@@ -59,6 +60,7 @@ def write_pyramid(
     chunks: Sequence[Sequence[int]],
     check: Callable[[np.ndarray], object],
     coarser: Callable[[Any, int], Callable[[Region], np.ndarray]],
+    codec: Codec = _ZSTD,
 ) -> None:
     """Write the arrays of all levels of a group, block by block.
 
@@ -76,6 +78,7 @@ def write_pyramid(
     coarser : callable
         ``coarser(fine, level)`` returns a function that reads regions of that level from the array
         of the finer one.
+    codec : Codec, default=zstd
     """
     dtype = np.dtype(np.uint8) if source.dtype.kind == "b" else source.dtype.newbyteorder("=")
 
@@ -84,12 +87,12 @@ def write_pyramid(
         return block.astype(dtype, copy=False)
 
     sides = choose_chunks(shapes[0], chunks[0], dtype, source)
-    array = create_array(group, "0", axes, shape=shapes[0], chunks=sides, dtype=dtype)
+    array = create_array(group, "0", axes, codec, shape=shapes[0], chunks=sides, dtype=dtype)
     write_finest(array, source, convert)
     for level in range(1, len(shapes)):
         fine, sides = array, choose_chunks(shapes[level], chunks[level], dtype)
         array = create_array(
-            group, str(level), axes, shape=shapes[level], chunks=sides, dtype=dtype
+            group, str(level), axes, codec, shape=shapes[level], chunks=sides, dtype=dtype
         )
         write_blocks(array, coarser(fine, level))
 
