@@ -10,6 +10,7 @@ from torch import nn
 
 from ._layers import CONV, DROPOUT, POOL, UPCONV, conv_relu, crop_center, pad_to_multiple
 from .initialization import initialize
+from .parts import decoder_parts, shifted
 
 _ABOUT_CUBIC = math.sqrt(2)  # ratio of sides above which half of the longer one is nearer to 1
 
@@ -137,18 +138,22 @@ class UNet(nn.Module):
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """Compute the features of the last decoder level, at its own resolution."""
+        x, skips = self._encode(x)
+        for up, block in zip(self.up, self.decoder, strict=True):
+            x = up(x)
+            x = block(torch.cat([crop_center(skips.pop(), x.shape[2:]), x], dim=1))
+            x = self.inner_dropout(x)
+        return x
+
+    def _encode(self, x):
+        """The coarsest features, and those of the other levels."""
         x = _space_to_depth(x, self.shuffle)
         skips = []
         for level, block in enumerate(self.encoder):
             x = block(x if level == 0 else self.pools[level - 1](x))
             skips.append(x)
             x = self.inner_dropout(x) if level < self.depth else self.dropout(x)
-        skips.pop()
-        for up, block in zip(self.up, self.decoder, strict=True):
-            x = up(x)
-            x = block(torch.cat([crop_center(skips.pop(), x.shape[2:]), x], dim=1))
-            x = self.inner_dropout(x)
-        return x
+        return x, skips[:-1]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (batch, in_channels, *spatial) to logits (batch, out_channels, *spatial).
@@ -162,6 +167,26 @@ class UNet(nn.Module):
         x = self.read_out(self.features(pad_to_multiple(x, self.stride)))
         inside: Any = (..., *(slice(size) for size in spatial))
         return x[inside]
+
+    def predict_part(self, x: torch.Tensor, part: tuple[slice, ...]) -> torch.Tensor:
+        """Compute a part of `forward` with same padding, for prediction.
+
+        The decoder is not evaluated for pixels that no pixel of the part depends on.
+        """
+        x = pad_to_multiple(x, self.stride)
+        inner = list(zip(part, self.shuffle, strict=True))
+        first = tuple(slice(p.start // step, -(-p.stop // step)) for p, step in inner)
+        shape = [size // step for size, step in zip(x.shape[2:], self.shuffle, strict=True)]
+        factors = [pool.kernel_size for pool in self.pools]
+        up_reach = max((max(up.kernel_size) for up in self.up), default=2) - 2
+        levels, coarsest = decoder_parts(first, shape, factors, up_reach)
+        x, skips = self._encode(x)
+        x = x[(..., *coarsest)]
+        for up, block, level in zip(self.up, self.decoder, levels[::-1], strict=True):
+            x = up(x)[(..., *level.upsampled)]
+            x = block(torch.cat([skips.pop()[(..., *level.read)], x], dim=1))[(..., *level.exact)]
+        starts = [step * p.start for p, step in zip(first, self.shuffle, strict=True)]
+        return self.read_out(x)[(..., *map(shifted, part, starts))]
 
     def read_out(self, features: torch.Tensor) -> torch.Tensor:
         """Compute logits, at the resolution of the image, from `features`."""
