@@ -98,7 +98,7 @@ def write_pyramid(
 
 
 def create_array(
-    group: Any, name: str, axes: Sequence[str], codec: Codec = _ZSTD, **shared: Any
+    group: Any, name: str, axes: Sequence[str], codec: Codec | None = _ZSTD, **shared: Any
 ) -> Any:
     """Create an array, as the version of its group requires it.
 
@@ -108,7 +108,8 @@ def create_array(
     name : str
     axes : sequence of str
         Their names; Zarr 2 has none.
-    codec : Codec, default=zstd
+    codec : Codec or None, default=zstd
+        None: values are not compressed.
     **shared
         Shape, chunks and dtype, as both versions take them.
 
@@ -117,7 +118,7 @@ def create_array(
     zarr.Array
     """
     zarr_format = group.metadata.zarr_format
-    shared["compressors"] = codec.of_format(zarr_format)
+    shared["compressors"] = None if codec is None else codec.of_format(zarr_format)
     if zarr_format == 3:
         return group.create_array(name, dimension_names=tuple(axes), **shared)
     separator = {"name": "v2", "separator": "/"}  # nested folders, which version 0.4 requires
