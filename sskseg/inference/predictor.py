@@ -215,7 +215,7 @@ class DensePredictor:
         key = device, dtype
         if key not in self._ready:
             self._ready[key] = inference_copy(self.network, device, dtype, self.ndim)
-        forward = _Activated(self._ready[key], self.activate)
+        forward: Any = _Activated(self._ready[key], self.activate)
         if any(network_margin(self.network, self.ndim)):
             return pad_to_valid(forward, self.network)
         return forward

@@ -177,16 +177,18 @@ class UNet(nn.Module):
         inner = list(zip(part, self.shuffle, strict=True))
         first = tuple(slice(p.start // step, -(-p.stop // step)) for p, step in inner)
         shape = [size // step for size, step in zip(x.shape[2:], self.shuffle, strict=True)]
-        factors = [pool.kernel_size for pool in self.pools]
-        up_reach = max((max(up.kernel_size) for up in self.up), default=2) - 2
-        levels, coarsest = decoder_parts(first, shape, factors, up_reach)
+        pools: Any = self.pools  # torch's annotations lack their attributes
+        ups: Any = self.up
+        up_reach = max(max(up.kernel_size) for up in ups) - 2
+        levels, coarsest = decoder_parts(first, shape, [p.kernel_size for p in pools], up_reach)
         x, skips = self._encode(x)
-        x = x[(..., *coarsest)]
+        x = _inside(x, coarsest)
         for up, block, level in zip(self.up, self.decoder, levels[::-1], strict=True):
-            x = up(x)[(..., *level.upsampled)]
-            x = block(torch.cat([skips.pop()[(..., *level.read)], x], dim=1))[(..., *level.exact)]
+            x = _inside(up(x), level.upsampled)
+            x = block(torch.cat([_inside(skips.pop(), level.read), x], dim=1))
+            x = _inside(x, level.exact)
         starts = [step * p.start for p, step in zip(first, self.shuffle, strict=True)]
-        return self.read_out(x)[(..., *map(shifted, part, starts))]
+        return _inside(self.read_out(x), tuple(map(shifted, part, starts)))
 
     def read_out(self, features: torch.Tensor) -> torch.Tensor:
         """Compute logits, at the resolution of the image, from `features`."""
@@ -195,6 +197,10 @@ class UNet(nn.Module):
     def last_layers(self) -> list[nn.Module]:
         """List the modules of the last decoder level and the head."""
         return [self.decoder[-1], self.head]
+
+
+def _inside(x: Any, part: tuple[slice, ...]) -> torch.Tensor:
+    return x[(..., *part)]
 
 
 def _pooling_factors(spacing, shuffle, depth):

@@ -269,7 +269,7 @@ def _plan_run(estimator, scan, block_shape, halo, earlier, object_diameter, **op
         earlier = {}  # what another model chose; `Ledger.open` refuses its run
     if object_diameter is None:
         object_diameter = json.loads(earlier.get("object_diameter", "null"))
-    plan_with = partial(make_plan, estimator, scan, measure=measure_diameter, **options)
+    plan_with: Any = partial(make_plan, estimator, scan, measure=measure_diameter, **options)
     earlier = earlier if block_shape is None else {}
     chosen = json.loads(earlier["block_shape"]) if "block_shape" in earlier else None
     plan = plan_with(block_shape, halo, chosen=chosen, object_diameter=object_diameter)

@@ -114,7 +114,7 @@ def _run(options, model, scan):
         except ScanError as error:
             raise CommandFailed(str(error)) from error
     start.begin()  # where the run was finished
-    found = {"objects": result.n_objects, "cut": len(result.cut)}
+    found: dict[str, Any] = {"objects": result.n_objects, "cut": len(result.cut)}
     found |= {} if start.diameter is None else {"object_diameter": start.diameter}
     storage.put(_RECORD, record.content(result=found))
     storage.put(_CUT, result.cut.to_csv(index=False).encode())
@@ -134,7 +134,8 @@ class _Start:
 
     def __init__(self, record: Record, storage: Storage, options: argparse.Namespace):
         self.record, self.storage, self.options = record, storage, options
-        self.has_begun, self.diameter = False, None
+        self.has_begun = False
+        self.diameter: float | None = None
 
     def on_prediction_progress(self, estimator, progress, seconds_left):
         self.begin()
