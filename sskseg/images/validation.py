@@ -242,7 +242,13 @@ def like_input(outputs: Sequence[np.ndarray] | np.ndarray, X: Any) -> np.ndarray
     ndarray or list of ndarray
     """
     is_array = isinstance(unwrap(X), np.ndarray) and unwrap(X).dtype != object
-    return np.stack(list(outputs)) if is_array else list(outputs)
+    if not is_array:
+        return list(outputs)
+    if len(outputs) == 1:
+        (only,) = map(np.asarray, outputs)
+        if only.flags.c_contiguous and not np.may_share_memory(only, unwrap(X)):
+            return only[None]  # without a copy
+    return np.stack(list(outputs))
 
 
 def _check_spatial_ndim(spatial_ndim):

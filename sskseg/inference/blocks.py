@@ -12,13 +12,14 @@ import numpy as np
 
 def predict_blocks(
     array: Any,
-    function: Callable[[Any, np.ndarray], np.ndarray],
+    function: Callable[..., np.ndarray],
     model: Any,
     *,
     core: tuple[int, ...],
     halo: tuple[int, ...],
     output_channels: int | None,
     dtype: Any,
+    takes_part: bool = False,
 ) -> Any:
     """Apply a function to overlapping blocks of a dask array.
 
@@ -37,6 +38,9 @@ def predict_blocks(
         Pixels that a block writes, and reads beyond that on each side where the image continues.
     output_channels : int or None
     dtype : numpy dtype
+    takes_part : bool, default=False
+        Whether the function takes a third argument, the part of the spatial axes that the block
+        writes, and returns that part alone.
 
     Returns
     -------
@@ -53,23 +57,25 @@ def predict_blocks(
     }
     overlapping = da.overlap.overlap(array, depth, boundary="none")
     channels = () if output_channels is None else ((output_channels,),)
-    result = da.map_blocks(
+    return da.map_blocks(
         _call,
         overlapping,
         function=function,
         model=dask.delayed(model, pure=True),
+        depth=tuple(depth.values()),
+        n_blocks=overlapping.numblocks[1:-1],
+        takes_part=takes_part,
         dtype=dtype,
         drop_axis=array.ndim - 1 if output_channels is None else None,
-        chunks=(*overlapping.chunks[:-1], *channels),
+        chunks=(*array.chunks[:-1], *channels),
         meta=np.empty((0,) * (array.ndim - (output_channels is None)), dtype),
     )
-    return da.overlap.trim_internal(result, depth, boundary="none")
 
 
 def predict_windows(
     array: Any,
     indices: np.ndarray,
-    function: Callable[[Any, np.ndarray, Any], np.ndarray],
+    function: Callable[[Any, np.ndarray, Any, tuple[slice, ...]], np.ndarray],
     model: Any,
     options: Sequence[Any],
     *,
@@ -91,7 +97,8 @@ def predict_windows(
     indices : ndarray of int, shape (n_predicted, n_sections)
         Samples whose channels make up each predicted one.
     function : callable
-        ``function(model, block, option) -> block``, of one sample.
+        ``function(model, block, option, part) -> block``, of one sample: of a block with its halo
+        the part that it writes.
     options : sequence of length n_predicted
 
     Returns
@@ -135,12 +142,11 @@ def _around(key, at, sides):
 def _call_window(function, model, blocks, *, sides, halo, option):
     sections = [_joined(block, sides, halo) for block in blocks]
     window = np.concatenate(sections, axis=-1) if len(sections) > 1 else sections[0]
-    result = function(model, window, option)
     inner = tuple(
-        slice(margin if -1 in steps else 0, -margin if 1 in steps and margin else None)
-        for steps, margin in zip(sides, halo, strict=True)
+        slice(margin * (-1 in steps), size - margin * (1 in steps))
+        for steps, margin, size in zip(sides, halo, window.shape[1:], strict=False)
     )
-    return result[(slice(None), *inner)]
+    return function(model, window, option, inner)
 
 
 def _joined(blocks, sides, halo, axis=0):
@@ -176,5 +182,11 @@ def cut(size: int, core: int, margin: int) -> tuple[int, ...]:
     return tuple(chunks)
 
 
-def _call(block, *, function, model):
-    return function(model, block)
+def _call(block, *, function, model, depth, n_blocks, takes_part, block_id):
+    inner = tuple(
+        slice(margin * (i > 0), size - margin * (i < n - 1))
+        for i, n, margin, size in zip(block_id[1:], n_blocks, depth, block.shape[1:], strict=False)
+    )
+    if takes_part:
+        return function(model, block, inner)
+    return function(model, block)[(slice(None), *inner)]

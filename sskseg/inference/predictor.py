@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from ..images import check_images
-from ..nn import network_margin
+from ..nn import network_margin, predict_part
 from ..training import inference_copy, select_device, select_precision, standardized_sections
 from .blocks import predict_blocks, predict_windows
 from .orientations import dihedral_mean, dihedral_orientations
-from .tiling import TileSettings, core_size, predict_images
+from .tiling import Box, TileSettings, core_size, predict_images
 from .valid_padding import pad_to_valid
 
 Orientations = str | np.ndarray | None
@@ -114,6 +114,7 @@ class DensePredictor:
         images: Sequence[np.ndarray],
         indices: np.ndarray | None = None,
         orientations: Orientations = None,
+        part: Box | None = None,
     ) -> Iterator[np.ndarray]:
         """Predict samples, one after the other.
 
@@ -125,12 +126,14 @@ class DensePredictor:
         orientations : {"mean"}, ndarray of int of shape (n_samples,) or None, default=None
             ``"mean"`` averages over flips and quarter turns (test-time augmentation); an array
             chooses one of them for each sample; None: images as they are.
+        part : tuple of slice, default=None
+            Of the images, which is all that is predicted; None is the whole.
 
         Yields
         ------
-        ndarray of float32, shape (n_outputs, *spatial)
+        ndarray of float32, shape (n_outputs, *part)
         """
-        yield from self.predict_inputs(self.inputs(images, indices), orientations)
+        yield from self.predict_inputs(self.inputs(images, indices), orientations, part)
 
     def inputs(
         self, images: Sequence[np.ndarray], indices: np.ndarray | None = None
@@ -144,20 +147,26 @@ class DensePredictor:
         return self.normalization.inputs(images, indices, dtype)
 
     def predict_inputs(
-        self, inputs: Iterable[torch.Tensor], orientations: Orientations = None
+        self,
+        inputs: Iterable[torch.Tensor],
+        orientations: Orientations = None,
+        part: Box | None = None,
     ) -> Iterator[np.ndarray]:
         """Predict tensors (n_channels, *spatial) that are normalized already; see `predict`."""
         device, dtype = self.compute.resolve()
-        options: dict[str, Any] = {"device": device, "dtype": self.input_dtype or dtype}
+        options: dict[str, Any] = {
+            "settings": self.tiling, "device": device, "dtype": self.input_dtype or dtype,
+            "part": part,
+        }  # fmt: skip
         forward = self._forward(device, dtype)
         if isinstance(orientations, np.ndarray):
             oriented = dihedral_orientations(forward, self.tiling.stride)
             for x, orientation in zip(inputs, orientations, strict=True):
-                yield from predict_images(oriented[orientation], [x], self.tiling, **options)
+                yield from predict_images(oriented[orientation], [x], **options)
             return
         if orientations == "mean":
             forward = dihedral_mean(forward, self.tiling.stride)
-        yield from predict_images(forward, inputs, self.tiling, **options)
+        yield from predict_images(forward, inputs, **options)
 
     def predict_lazily(
         self,
@@ -198,7 +207,7 @@ class DensePredictor:
             each = [orientations] * len(indices)
         else:
             model = self, finish, orientations
-            return predict_blocks(X, _predict_block, model, **blocks)
+            return predict_blocks(X, _predict_block, model, takes_part=True, **blocks)
         return predict_windows(X, indices, _predict_window, (self, finish), each, **blocks)
 
     def _forward(self, device, dtype):
@@ -206,28 +215,37 @@ class DensePredictor:
         key = device, dtype
         if key not in self._ready:
             self._ready[key] = inference_copy(self.network, device, dtype, self.ndim)
-        module, activate = self._ready[key], self.activate
-
-        def forward(x):
-            return activate(module(x))
-
+        forward: Any = _Activated(self._ready[key], self.activate)
         if any(network_margin(self.network, self.ndim)):
             return pad_to_valid(forward, self.network)
         return forward
 
 
-def _predict_block(model, block):
-    """Predict one block of a dask array, whose channels hold the neighboring sections already."""
+class _Activated(NamedTuple):
+    """A network and its activation."""
+
+    network: torch.nn.Module
+    activate: Callable[[torch.Tensor], torch.Tensor]
+
+    def __call__(self, x):
+        return self.activate(self.network(x))
+
+    def predict_part(self, x, part):
+        return self.activate(predict_part(self.network, x, part))
+
+
+def _predict_block(model, block, part):
+    """Predict a part of a block of a dask array, whose channels hold the neighboring sections."""
     predictor, finish, orientations = model
     images = list(block)
     if predictor.normalization is not None:  # values of a dask array are checked only here
         images = check_images(block, predictor.ndim, name="a block of X")
-    outputs = predictor.predict(images, orientations=orientations)
+    outputs = predictor.predict(images, orientations=orientations, part=part)
     return np.stack([finish(output) for output in outputs])
 
 
-def _predict_window(model, block, orientation):
-    """Predict a block of one sample."""
+def _predict_window(model, block, orientation, part):
+    """Predict a part of a block of one sample."""
     if isinstance(orientation, int):
         orientation = np.array([orientation])
-    return _predict_block((*model, orientation), block)
+    return _predict_block((*model, orientation), block, part)

@@ -14,6 +14,7 @@ import torch
 from ..images import check_positions, consecutive_runs, section_indices
 from .orientations import n_orientations, section_orientations
 from .predictor import DensePredictor, Orientations
+from .tiling import Box
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,7 @@ class SectionPredictor:
         images: Sequence[np.ndarray],
         positions: Any = None,
         wanted: np.ndarray | None = None,
+        part: Box | None = None,
     ) -> Iterator[tuple[int, np.ndarray]]:
         """Predict samples in any order.
 
@@ -102,18 +104,21 @@ class SectionPredictor:
         positions : ndarray of int, default=None
         wanted : ndarray of int, default=None
             Indices of the samples that are needed; others may be predicted, too. None is all.
+        part : tuple of slice, default=None
+            Of the images, which is all that is returned; None is the whole.
 
         Yields
         ------
         index : int
-        prediction : ndarray of float32, shape (n_outputs + n_further, *spatial)
+        prediction : ndarray of float32, shape (n_outputs + n_further, *part)
         """
         indices = self.sections.indices(positions, len(images))
         wanted = np.arange(len(images)) if wanted is None else wanted
         if self.correction is None:
-            outputs = self.first.predict(images, indices[wanted], self.orientations())
+            outputs = self.first.predict(images, indices[wanted], self.orientations(), part)
             yield from zip(wanted, outputs, strict=True)
             return
+        inner: Any = (...,) if part is None else (..., *part)
         positions = check_positions(positions, len(images))
         for run in consecutive_runs(positions):
             run = self._needed(run, wanted)
@@ -121,7 +126,8 @@ class SectionPredictor:
                 outputs = self.first.predict(
                     images, indices[run], self.orientations(positions[run])
                 )
-                yield from zip(run, self._correct(self.correction, outputs, len(run)), strict=True)
+                corrected = self._correct(self.correction, outputs, len(run))
+                yield from zip(run, (each[inner] for each in corrected), strict=True)
 
     def predict_some(
         self, images: Sequence[np.ndarray], positions: Any, wanted: np.ndarray

@@ -9,9 +9,12 @@ from itertools import groupby, product
 import numpy as np
 import torch
 
+from ..nn import predict_part
 from ..training.devices import memory_format
 from ..training.global_state import own_defaults
 from ..training.prediction_callbacks import advance_prediction
+
+Box = tuple[slice, ...]
 
 
 @dataclass(frozen=True)
@@ -41,8 +44,8 @@ class TileSettings:
 class Tile:
     """A part of an image: what is read, and what of it is written."""
 
-    read: tuple[slice, ...]
-    write: tuple[slice, ...]
+    read: Box
+    write: Box
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -50,12 +53,15 @@ class Tile:
         return tuple(part.stop - part.start for part in self.read)
 
     @property
-    def inner(self) -> tuple[slice, ...]:
+    def inner(self) -> Box:
         """The written part, as slices of the read part."""
-        return tuple(
-            slice(w.start - r.start, w.stop - r.start)
-            for r, w in zip(self.read, self.write, strict=True)
-        )
+        return _relative(self.write, self.read)
+
+    def within(self, part: Box) -> Tile | None:
+        """Return the tile that writes a part of the image alone; None if it writes nothing."""
+        pairs = list(zip(self.write, part, strict=True))
+        write = tuple(slice(max(w.start, p.start), min(w.stop, p.stop)) for w, p in pairs)
+        return Tile(self.read, write) if all(w.start < w.stop for w in write) else None
 
 
 def plan_tiles(shape: tuple[int, ...], settings: TileSettings) -> list[Tile]:
@@ -115,22 +121,26 @@ def predict_images(
     *,
     device: torch.device,
     dtype: torch.dtype,
+    part: Box | None = None,
 ) -> Iterator[np.ndarray]:
     """Run a network over whole images.
 
     Parameters
     ----------
     forward : callable
-        Maps (batch, n_channels, *tile) to (batch, n_outputs, *tile), a floating tensor.
+        Maps (batch, n_channels, *tile) to (batch, n_outputs, *tile), a floating tensor. It may
+        have a method `predict_part`, see `sskseg.nn.predict_part`.
     images : iterable of ndarray of shape (n_channels, *spatial), float32 or tensors
     settings : TileSettings
     device : torch.device
     dtype : torch.dtype
         Of the inputs of `forward`.
+    part : tuple of slice, default=None
+        Of the images, which is all that is predicted; None is the whole.
 
     Yields
     ------
-    ndarray of shape (n_outputs, *spatial), float32
+    ndarray of shape (n_outputs, *part), float32
 
     Notes
     -----
@@ -139,17 +149,17 @@ def predict_images(
     """
     for _, group in groupby(images, key=lambda image: tuple(image.shape[1:])):
         for batch in _batched(group, settings):
-            yield from _predict_or_shrink(forward, batch, settings, device, dtype)
+            yield from _predict_or_shrink(forward, batch, settings, device, dtype, part)
 
 
-def _predict_or_shrink(forward, images, settings, device, dtype):
+def _predict_or_shrink(forward, images, settings, device, dtype, part):
     try:
-        return _predict_batch(forward, images, settings, device, dtype)
+        return _predict_batch(forward, images, settings, device, dtype, part)
     except torch.OutOfMemoryError:
         settings = _smaller(settings, images[0].shape[1:])
     results = []  # outside of the handler, whose traceback would keep the failed tensors alive
     for batch in _batched(iter(images), settings):
-        results += _predict_or_shrink(forward, batch, settings, device, dtype)
+        results += _predict_or_shrink(forward, batch, settings, device, dtype, part)
     return results
 
 
@@ -187,25 +197,33 @@ def _smaller(settings, shape):
     return replace(settings, tile=tile, batch_pixels=int(np.prod(tile)))
 
 
-def _predict_batch(forward, images, settings, device, dtype):
+def _predict_batch(forward, images, settings, device, dtype, part):
     with own_defaults(), torch.inference_mode():
-        return _predict_tiles(forward, images, settings, device, dtype)
+        return _predict_tiles(forward, images, settings, device, dtype, part)
 
 
-def _predict_tiles(forward, images, settings, device, dtype):
+def _predict_tiles(forward, images, settings, device, dtype, part):
     shape = tuple(images[0].shape[1:])
-    tiles = plan_tiles(shape, settings)
+    part = tuple(map(slice, [0] * len(shape), shape)) if part is None else part
+    tiles = [tile for tile in (t.within(part) for t in plan_tiles(shape, settings)) if tile]
     output = np.empty(0)
     for tile in tiles:
         region = (slice(None), *tile.read)
         parts = [torch.as_tensor(image[region]) for image in images]
         inputs = torch.stack(parts) if len(parts) > 1 else parts[0].unsqueeze(0)
         inputs = inputs.to(device, dtype).contiguous(memory_format=memory_format(len(shape)))
-        result = forward(inputs).float().cpu().numpy()
+        result = predict_part(forward, inputs, tile.inner).float().cpu().numpy()
         advance_prediction(len(images) / len(tiles))
         if len(tiles) == 1:
             return list(result)
         if not output.size:
-            output = np.zeros((len(images), result.shape[1], *shape), np.float32)
-        output[(slice(None), slice(None), *tile.write)] = result[(..., *tile.inner)]
+            sides = [p.stop - p.start for p in part]
+            output = np.zeros((len(images), result.shape[1], *sides), np.float32)
+        output[(slice(None), slice(None), *_relative(tile.write, part))] = result
     return list(output)
+
+
+def _relative(box, whole):
+    """A box, counted from the start of another one."""
+    pairs = zip(box, whole, strict=True)
+    return tuple(slice(b.start - w.start, b.stop - w.start) for b, w in pairs)

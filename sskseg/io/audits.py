@@ -15,7 +15,11 @@ from .atomic import atomic_path
 from .labels import read_labels
 from .points import read_points
 from .rois import read_rois
+from .rois.formats import holds_regions, region_files
+from .rois.regions import listed
 from .tables import read_table
+
+_LABELS, _POINTS, _REGIONS = "label images", "tables of points", "files of regions"
 
 
 def write_tile(path: str | os.PathLike[str], image: np.ndarray) -> None:
@@ -62,8 +66,8 @@ def read_marks(
     ----------
     folder : str or path-like
         Label images (TIFF or PNG), tables of points, or files of regions, which may have areas and
-        points. If 1 is the only positive value of all label images, they are masks, and each
-        connected component is an object.
+        points; files of one of these kinds. If 1 is the only positive value of all label images,
+        they are masks, and each connected component is an object.
     images : sequence of Path
         Of `write_tile`.
     spatial_ndim : {2, 3}
@@ -72,18 +76,41 @@ def read_marks(
     -------
     list of ndarray of shape (k, spatial_ndim) or None
         Of each image; None without annotations.
+
+    Raises
+    ------
+    ValueError
+        If files are of several kinds; the message names them.
     """
     path, names = Path(folder), [image.stem for image in images]
-    suffixes = {file.suffix.lower() for file in path.glob("*")}
-    if suffixes & {".tif", ".tiff", ".png"}:
+    kind = _kind(path, names)
+    if kind == _LABELS:
         # A tile without an object counts, and so does an empty plane of a tile.
         _, labels = read_labels(path, names, spatial_ndim=spatial_ndim, empty="background")
         return _centroids_of_all(labels)
-    if suffixes & {".csv", ".tsv", ".txt"}:
+    if kind == _POINTS:
         return list(read_points(path, names, spatial_ndim=spatial_ndim)[1])
     shapes = [_shape(image)[:spatial_ndim] for image in images]
     rois = read_rois(path, shapes, names, spatial_ndim=spatial_ndim)[1]
     return [None if each is None else _of_regions(each) for each in rois]
+
+
+def _kind(path, names):
+    """The only kind of annotations in a folder."""
+    files = [file for file in path.iterdir() if not file.name.startswith(".")]
+    labels = [file for file in files if file.suffix.lower() in (".tif", ".tiff", ".png")]
+    regions = [file for file in region_files(path) if holds_regions(file)]
+    tables = [file for file in files if file.suffix.lower() in (".csv", ".tsv", ".txt")]
+    if labels:  # beside them, Cellpose writes files of its own, and other programs write tables
+        regions = [file for file in regions if not file.name.endswith("_seg.npy")]
+        tables = [file for file in tables if file.stem in names]
+    tables = [file for file in tables if file not in regions]
+    kinds = {_LABELS: labels, _POINTS: tables, _REGIONS: regions}
+    found = {kind: listed(sorted(f.name for f in each)) for kind, each in kinds.items() if each}
+    if len(found) > 1:
+        got = " and ".join(f"{kind} ({files})" for kind, files in found.items())
+        raise ValueError(f"{path} must have annotations of one kind, got {got}.")
+    return next(iter(found), _REGIONS)
 
 
 def _shape(image):

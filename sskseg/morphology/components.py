@@ -9,6 +9,7 @@ from scipy import ndimage as ndi
 _NEIGHBORS: dict[tuple[int, int], Literal[4, 6, 8, 18, 26]] = {
     (2, 1): 4, (2, 2): 8, (3, 1): 6, (3, 2): 18, (3, 3): 26,
 }  # fmt: skip
+_MAX_LOCKED = 2**23  # pixels, for which no other thread of Python runs
 
 
 def label_components(mask: np.ndarray, connectivity: int = 1) -> np.ndarray:
@@ -48,8 +49,9 @@ def label_components(mask: np.ndarray, connectivity: int = 1) -> np.ndarray:
     if mask.size == 0:
         return np.zeros(mask.shape, np.int32)
     dtype = np.int32 if mask.size < 2**31 else np.int64
-    if mask.dtype == bool:
-        # Other threads run meanwhile, as of a window or of a scan: cc3d holds Python's lock.
+    if mask.dtype == bool and (connectivity > 1 or mask.size > _MAX_LOCKED):
+        # In scan order also by corners, and other threads run meanwhile, as of a window: cc3d holds
+        # Python's lock.
         neighbors = ndi.generate_binary_structure(mask.ndim, connectivity)
         return ndi.label(mask, neighbors)[0].astype(dtype, copy=False)
     if mask.dtype.kind == "i":

@@ -9,6 +9,7 @@ from .encoders import PretrainedEncoder
 from .fusion import fold_batch_norm
 from .initialization import glorot_uniform_, he_normal_
 from .losses import masked_cross_entropy, masked_dice_loss, masked_soft_cross_entropy
+from .parts import predict_part
 from .protocol import check_network, network_margin
 from .registry import NETWORKS, count_parameters, make_feature_network, make_network, network_size
 from .unet import UNet
@@ -38,6 +39,7 @@ __all__ = [
     "network_margin",
     "network_size",
     "pad_to_multiple",
+    "predict_part",
     "transfer_weights",
     "weights_of",
 ]

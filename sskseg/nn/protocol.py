@@ -40,6 +40,9 @@ class DenseNetwork(Protocol):
     def check_size(self, shape: Sequence[int]) -> None:
         """Raise a ValueError for an input size that the network does not take."""
 
+    def predict_part(self, x: torch.Tensor, part: tuple[slice, ...]) -> torch.Tensor:
+        """Compute a part of the output, to the bit, with less work; optional."""
+
 
 class FeatureNetwork(DenseNetwork, Protocol):
     """A network with same padding that can be pretrained and fine-tuned."""

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from ._layers import pad_to_multiple
+from .parts import grown, predict_part, shifted
 
 _STEP = 4  # of the stride in pixels of the image
 _MIN_STRIDE = 32  # of the network's pixels: magnifications up to 3 then differ by 16 % at most
@@ -57,6 +58,22 @@ class ResampledNetwork(nn.Module):
         inside: Any = (..., *(slice(size) for size in x.shape[2:]))
         x = pad_to_multiple(x, self.stride)
         return _resampled(self.network(_resampled(x, self._inside)), self._outside)[inside]
+
+    def predict_part(self, x: torch.Tensor, part: tuple[slice, ...]) -> torch.Tensor:
+        """Compute a part of `forward`, see `sskseg.nn.predict_part`."""
+        x = pad_to_multiple(x, self.stride)
+        # In strides of the image; pixels near the end of one read the next one, too.
+        axes = zip(part, self.stride, x.shape[2:], strict=True)
+        strides = [
+            grown(slice(p.start // step, -(-p.stop // step)), 1, size // step)
+            for p, step, size in axes
+        ]
+        theirs = [taps.before for taps in self._outside]
+        inner = tuple(slice(p.start * n, p.stop * n) for p, n in zip(strides, theirs, strict=True))
+        result = _resampled(predict_part(self.network, _resampled(x, self._inside), inner),
+                            self._outside)  # fmt: skip
+        starts = [p.start * step for p, step in zip(strides, self.stride, strict=True)]
+        return result[(..., *map(shifted, part, starts))]
 
 
 class _Taps:

@@ -10,6 +10,7 @@ from torch import nn
 
 from ._layers import CONV, DROPOUT, POOL, UPCONV, conv_relu, crop_center, pad_to_multiple
 from .initialization import initialize
+from .parts import decoder_parts, shifted
 
 _ABOUT_CUBIC = math.sqrt(2)  # ratio of sides above which half of the longer one is nearer to 1
 
@@ -137,18 +138,22 @@ class UNet(nn.Module):
 
     def features(self, x: torch.Tensor) -> torch.Tensor:
         """Compute the features of the last decoder level, at its own resolution."""
+        x, skips = self._encode(x)
+        for up, block in zip(self.up, self.decoder, strict=True):
+            x = up(x)
+            x = block(torch.cat([crop_center(skips.pop(), x.shape[2:]), x], dim=1))
+            x = self.inner_dropout(x)
+        return x
+
+    def _encode(self, x):
+        """The coarsest features, and those of the other levels."""
         x = _space_to_depth(x, self.shuffle)
         skips = []
         for level, block in enumerate(self.encoder):
             x = block(x if level == 0 else self.pools[level - 1](x))
             skips.append(x)
             x = self.inner_dropout(x) if level < self.depth else self.dropout(x)
-        skips.pop()
-        for up, block in zip(self.up, self.decoder, strict=True):
-            x = up(x)
-            x = block(torch.cat([crop_center(skips.pop(), x.shape[2:]), x], dim=1))
-            x = self.inner_dropout(x)
-        return x
+        return x, skips[:-1]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (batch, in_channels, *spatial) to logits (batch, out_channels, *spatial).
@@ -163,6 +168,28 @@ class UNet(nn.Module):
         inside: Any = (..., *(slice(size) for size in spatial))
         return x[inside]
 
+    def predict_part(self, x: torch.Tensor, part: tuple[slice, ...]) -> torch.Tensor:
+        """Compute a part of `forward` with same padding, for prediction.
+
+        The decoder is not evaluated for pixels that no pixel of the part depends on.
+        """
+        x = pad_to_multiple(x, self.stride)
+        inner = list(zip(part, self.shuffle, strict=True))
+        first = tuple(slice(p.start // step, -(-p.stop // step)) for p, step in inner)
+        shape = [size // step for size, step in zip(x.shape[2:], self.shuffle, strict=True)]
+        pools: Any = self.pools  # torch's annotations lack their attributes
+        ups: Any = self.up
+        up_reach = max(max(up.kernel_size) for up in ups) - 2
+        levels, coarsest = decoder_parts(first, shape, [p.kernel_size for p in pools], up_reach)
+        x, skips = self._encode(x)
+        x = _inside(x, coarsest)
+        for up, block, level in zip(self.up, self.decoder, levels[::-1], strict=True):
+            x = _inside(up(x), level.upsampled)
+            x = block(torch.cat([_inside(skips.pop(), level.read), x], dim=1))
+            x = _inside(x, level.exact)
+        starts = [step * p.start for p, step in zip(first, self.shuffle, strict=True)]
+        return _inside(self.read_out(x), tuple(map(shifted, part, starts)))
+
     def read_out(self, features: torch.Tensor) -> torch.Tensor:
         """Compute logits, at the resolution of the image, from `features`."""
         return _depth_to_space(self.head(features), self.shuffle)
@@ -170,6 +197,10 @@ class UNet(nn.Module):
     def last_layers(self) -> list[nn.Module]:
         """List the modules of the last decoder level and the head."""
         return [self.decoder[-1], self.head]
+
+
+def _inside(x: Any, part: tuple[slice, ...]) -> torch.Tensor:
+    return x[(..., *part)]
 
 
 def _pooling_factors(spacing, shuffle, depth):

@@ -25,8 +25,9 @@ from .domain import check_domain
 from .estimate import worker_memory
 from .fingerprint import fingerprint, predict_shape
 from .joining import REASONS
-from .object_diameter import plan_at_object_size
+from .object_diameter import measure_diameter
 from .output import clean, remove
+from .plan import make_plan
 from .running import run_tasks
 from .shards import check_shard
 from .store import Store
@@ -268,7 +269,7 @@ def _plan_run(estimator, scan, block_shape, halo, earlier, object_diameter, **op
         earlier = {}  # what another model chose; `Ledger.open` refuses its run
     if object_diameter is None:
         object_diameter = json.loads(earlier.get("object_diameter", "null"))
-    plan_with = partial(plan_at_object_size, estimator, scan, **options)
+    plan_with: Any = partial(make_plan, estimator, scan, measure=measure_diameter, **options)
     earlier = earlier if block_shape is None else {}
     chosen = json.loads(earlier["block_shape"]) if "block_shape" in earlier else None
     plan = plan_with(block_shape, halo, chosen=chosen, object_diameter=object_diameter)

@@ -13,8 +13,8 @@ from sklearn.pipeline import Pipeline
 from ..io.scans import Scan
 from .boxes import n_pixels
 from .domain import check_domain
-from .object_diameter import plan_at_object_size
-from .plan import INPUT_BYTES, OBJECT_BYTES, Plan
+from .object_diameter import measure_diameter
+from .plan import INPUT_BYTES, OBJECT_BYTES, Plan, make_plan
 from .reading import allowed_blocks
 from .scaling import freeze_scaling
 from .timing import block_seconds
@@ -100,9 +100,9 @@ def plan_scan(
     """
     memory, scan = worker_memory(client, n_workers), as_scan(source, storage_options)
     check_options(object_diameter=object_diameter)
-    plan = plan_at_object_size(
+    plan = make_plan(
         estimator, scan, block_shape, halo, mask=mask, memory=memory,
-        object_diameter=object_diameter,
+        object_diameter=object_diameter, measure=measure_diameter,
     )  # fmt: skip
     blocks = allowed_blocks(plan, plan.grid if plan.from_images else plan.network_grid)
     estimate = _summarize(plan, blocks)

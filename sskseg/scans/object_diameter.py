@@ -3,52 +3,47 @@
 from __future__ import annotations
 
 import logging
-from functools import partial
 from typing import Any
 
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
 
 from ..images import unwrap
 from ..preprocessing import DomainCheck
 from .crops import varied_crops
-from .plan import Plan, make_plan
+from .plan import Plan
 from .scaling import needs_scan
-from .validation import split_pipeline
+from .validation import check_predictor
 
 _LOGGER = logging.getLogger("sskseg")
 
 
-def plan_at_object_size(
-    estimator: Pipeline,
-    source: Any,
-    *shapes: Any,
-    object_diameter: float | None = None,
-    **options: Any,
-) -> Plan:
-    """Plan a scan, and measure the diameter of its objects if the segmenter needs it.
+def measure_diameter(segmenter: Any, plan: Plan) -> float | None:
+    """Measure the diameter of the objects of a scan, if the segmenter needs it.
 
     Parameters
     ----------
-    estimator, source, *shapes, **options
-        As `sskseg.scans.plan.make_plan` takes them.
-    object_diameter : float, default=None
-        As `count_scan` takes it.
+    segmenter : estimator
+    plan : Plan
+        Without the network.
 
     Returns
     -------
-    Plan
+    float or None
+        Pixels; None if the segmenter needs none, or there are no objects.
     """
-    measure = getattr(split_pipeline(estimator)[1], "measure_diameter", None)
-    if object_diameter is None and measure is not None:
-        # Crops are the same whatever the diameter is.
-        plan = partial(make_plan, estimator, source, *shapes, object_diameter=1.0, **options)
-        object_diameter = measure(lambda: _crops(plan()))
-        if object_diameter is not None:
-            _LOGGER.info("Objects of the scan have a diameter of %g pixels.", object_diameter)
-    elif object_diameter is not None:
-        object_diameter = float(object_diameter)  # as runs are compared: 20 is 20.0
-    return make_plan(estimator, source, *shapes, object_diameter=object_diameter, **options)
+    if not hasattr(segmenter, "measure_diameter"):
+        return None
+
+    def read_crops():
+        # Before a pixel is read; channels and sections are the same whatever the diameter is.
+        predictor = segmenter.block_predictor(plan.shape, object_diameter=1.0)
+        check_predictor(predictor, plan.objects, plan.scan, plan.steps)
+        return _crops(plan)
+
+    diameter = segmenter.measure_diameter(read_crops)
+    if diameter is not None:
+        _LOGGER.info("Objects of the scan have a diameter of %g pixels.", diameter)
+    return diameter
 
 
 def _crops(plan):

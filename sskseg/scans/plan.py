@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -148,6 +148,7 @@ def make_plan(
     chosen: tuple[int, ...] | None = None,
     mask: Any = None,
     object_diameter: float | None = None,
+    measure: Callable[[Any, Plan], float | None] | None = None,
     **options: Any,
 ) -> Plan:
     """Check all that needs no pixel, and cut the scan into blocks.
@@ -161,6 +162,8 @@ def make_plan(
         Bytes of a worker, from which a `block_shape` of None is chosen.
     chosen : tuple of int, default=None
         What an earlier call chose for a `block_shape` of None.
+    measure : callable, default=None
+        Returns an `object_diameter` of None, from the segmenter and the plan without its network.
     **options
         Other fields of `Plan`.
 
@@ -179,23 +182,30 @@ def make_plan(
     halo = check_halo(halo, sides, shape, objects, _default_halo(objects))
     blocks = boxes([cut(*axis, 0) for axis in zip(shape, sides, strict=True)])
     grid = Grid(shape, sides, halo, blocks, (1,) * len(shape))
-    predictor = None
+    mask = check_mask(mask, shape)
+    plan = Plan(scan, steps, None, objects, grid, grid, mask=mask, **options)
+    if segmenter is not None and object_diameter is None and measure is not None:
+        object_diameter = measure(segmenter, plan)
+    wanted = None if block_shape is None else sides
+    predictor = _predictor(segmenter, shape, wanted, object_diameter)
+    check_predictor(predictor or objects, objects, scan, steps)
+    return replace(
+        plan, predictor=predictor, network_grid=_network_grid(grid, predictor, objects),
+        object_diameter=None if object_diameter is None else float(object_diameter),
+    )  # fmt: skip
+
+
+def _predictor(segmenter, shape, wanted, object_diameter):
+    """What predicts blocks; None where objects are found in images."""
     if segmenter is None and object_diameter is not None:
         raise ValueError(
             "object_diameter must be None with method='contours', which does not resample images, "
             f"got {object_diameter!r}."
         )
-    if segmenter is not None:
-        size = {} if object_diameter is None else {"object_diameter": object_diameter}
-        wanted = None if block_shape is None else sides
-        predictor = segmenter.block_predictor(shape, wanted, **size)
-    network_grid = _network_grid(grid, predictor, objects)
-    check_predictor(predictor or objects, objects, scan, steps)
-    mask = check_mask(mask, shape)
-    return Plan(
-        scan, steps, predictor, objects, grid, network_grid, mask=mask,
-        object_diameter=object_diameter, **options,
-    )  # fmt: skip
+    if segmenter is None:
+        return None
+    size = {} if object_diameter is None else {"object_diameter": float(object_diameter)}
+    return segmenter.block_predictor(shape, wanted, **size)
 
 
 def _network_grid(grid, predictor, objects):

@@ -33,6 +33,9 @@ class BlockPredictor(Protocol):
         Channels of the scan, 1 where it has no axis of channels.
     has_cores : bool
         Whether `predict` returns probabilities of cores, too; without this attribute it does not.
+    takes_core : bool
+        Whether `predict` takes `core`, and predicts that alone; without this attribute it predicts
+        the block with its halo.
     """
 
     core: tuple[int, ...]
@@ -44,9 +47,14 @@ class BlockPredictor(Protocol):
         """Estimate the bytes of the network's largest outputs for `n_pixels` of one sample."""
 
     def predict(
-        self, block: Any, *, positions: np.ndarray | None = None, device: str | None = None
+        self,
+        block: Any,
+        *,
+        positions: np.ndarray | None = None,
+        device: str | None = None,
+        core: tuple[slice, ...] | None = None,
     ) -> np.ndarray:
-        """Predict a block with its halo.
+        """Predict a block with its halo, or the core of it.
 
         Parameters
         ----------
@@ -56,11 +64,14 @@ class BlockPredictor(Protocol):
             Position of each section in the scan, where sections are consecutive.
         device : str, default=None
             Such as "cuda:1", where the estimator leaves the choice open; None is its own choice.
+        core : tuple of slice, default=None
+            The part of `block` that is needed; only passed if `takes_core`.
 
         Returns
         -------
         ndarray of float32, shape (*shape) or (*shape, 2)
-            Probabilities between 0 and 1 of the foreground, or of foreground and cores.
+            Probabilities between 0 and 1 of the foreground, or of foreground and cores, in `core`
+            if that is given.
         """
 
 

@@ -15,6 +15,7 @@ from .scaling import freeze_scaling
 from .scheduler import Workers
 from .shards import Shard, ShardGroup, ShardWorkers
 from .store import Store
+from .tasks import count_ending
 
 
 def run_tasks(
@@ -64,11 +65,11 @@ def _run_shard(estimator, plan, store, shard, n_workers, verbose):
 def _run(estimator, workers, verbose):
     plan, ledger = workers.plan, workers.store.ledger
 
-    def count_earlier(i):
+    def count_elsewhere(i):
         with suppress(KeyError):  # removed by another shard, at the end
-            return int(ledger.read("sums", i)["n"])
+            return count_ending(ledger.read("match", i))
         return 0
 
     sizes = [n_pixels(box) for box in plan.grid.boxes]
-    with closing(Progress(estimator, sizes, verbose, count_earlier)) as progress:
+    with closing(Progress(estimator, sizes, verbose, count_elsewhere)) as progress:
         workers.run(task_graph(plan), progress)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..io.storage import open_storage
+from ..io.storage import Storage, open_storage
 from .checkpoints import Ledger
 from .shards import shard_status
 
@@ -80,3 +80,19 @@ def scan_status(
         done, n_objects, shape, tuple(json.loads(run["block_shape"])), finished, total,
         *shard_status(ledger),
     )  # fmt: skip
+
+
+def recorded_diameter(storage: Storage) -> float | None:
+    """Read the diameter of the objects in pixels that a run was given or has measured.
+
+    Parameters
+    ----------
+    storage : Storage
+        Destination of the run.
+
+    Returns
+    -------
+    float or None
+        None: that of the training images, or the segmenter does not resample images.
+    """
+    return json.loads(Ledger(storage).run().get("object_diameter", "null"))

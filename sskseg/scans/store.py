@@ -10,17 +10,16 @@ from typing import Any
 import numpy as np
 
 from ..io.ome_zarr.checks import smallest_dtype
-from ..io.ome_zarr.levels import Codec, create_array
+from ..io.ome_zarr.levels import LABEL_CODEC, Codec, create_array
 from ..io.ome_zarr.pyramid import pyramid_levels
-from ..io.storage import Storage
+from ..io.storage import FileStorage, Storage
 from .boxes import Box, chunk_side
 from .checkpoints import Ledger, checksum
 from .plan import Plan
 
 _MAX_CHUNK = {2: (512, 512), 3: (128, 128, 128)}  # pixels of a chunk on disk
 _MAX_CHUNK_OF_SECTIONS = (16, 512, 512)
-_LABEL_CODEC = Codec("zstd", level=1, shuffle=False)  # smaller and faster than with shuffle
-_PROBABILITY_CODEC = Codec("lz4")  # they hardly compress: the fastest one
+_PROBABILITY_CODEC = Codec("lz4")  # they hardly compress: the fastest one, if any
 TABLES = ("objects.parquet", "objects.csv")
 _ENTRIES = {"objects": ("objects", "edges", "sums")}  # of a task in the ledger; else one
 
@@ -45,8 +44,11 @@ class Store:
 
     def create(self, plan: Plan) -> None:
         """Create the group, and the arrays of probabilities that do not exist."""
+        # In a folder, compression costs more time than it saves of what is soon removed.
+        is_brief = isinstance(self.storage, FileStorage) and not plan.keep_probabilities
+        arrays = _probability_arrays(plan, None if is_brief else _PROBABILITY_CODEC)
         # A finished run keeps no probabilities.
-        self._create(plan, {} if self.ledger.has("done", 0) else _probability_arrays(plan))
+        self._create(plan, {} if self.ledger.has("done", 0) else arrays)
 
     def create_labels(self, plan: Plan, n_objects: int) -> None:
         """Create the arrays of the labels that do not exist, of a type that holds all ids."""
@@ -169,18 +171,18 @@ def _label_arrays(plan: Plan, dtype: np.dtype) -> dict[str, dict[str, Any]]:
     for level, (shape, _) in enumerate(pyramid_levels(plan.shape)):
         sides = chunks if level == 0 else tuple(np.minimum(chunks, shape).tolist())
         arrays[f"labels/{level}"] = {
-            "shape": shape, "chunks": sides, "dtype": dtype, "codec": _LABEL_CODEC,
+            "shape": shape, "chunks": sides, "dtype": dtype, "codec": LABEL_CODEC,
             "shards": _shards(plan, plan.grid.core, shape, sides),
         }  # fmt: skip
     return arrays
 
 
-def _probability_arrays(plan: Plan) -> dict[str, dict[str, Any]]:
+def _probability_arrays(plan: Plan, codec: Codec | None) -> dict[str, dict[str, Any]]:
     chunks = _chunks(plan, plan.network_grid.core)
     options = {
         "shape": plan.shape, "chunks": chunks,
         "shards": _shards(plan, plan.network_grid.core, plan.shape, chunks),
-        "dtype": np.float32, "codec": _PROBABILITY_CODEC,
+        "dtype": np.float32, "codec": codec,
     }  # fmt: skip
     return dict.fromkeys(plan.probability_arrays, options)
 

@@ -39,6 +39,7 @@ class SegmenterBlocks:
     halo: tuple[int, ...]
     n_channels: int
     _on_device: dict[str, SectionPredictor] = field(default_factory=dict)
+    takes_core = True
 
     @property
     def consecutive(self) -> bool:
@@ -52,14 +53,24 @@ class SegmenterBlocks:
         return block_bytes(self.predictor, self.n_channels, n_pixels)
 
     def predict(
-        self, block: Any, *, positions: np.ndarray | None = None, device: str | None = None
+        self,
+        block: Any,
+        *,
+        positions: np.ndarray | None = None,
+        device: str | None = None,
+        core: tuple[slice, ...] | None = None,
     ) -> np.ndarray:
         samples = block if self.consecutive else block[None]
         images = check_images(samples, self.predictor.first.ndim, n_channels=self.n_channels)
-        predicted, predictor = [np.empty(0)] * len(images), self._on(device)
+        wanted, part = np.arange(len(images)), None
+        if core is not None:
+            wanted = wanted[core[0]] if self.consecutive else wanted
+            part = core[-self.predictor.first.ndim :]
+        predictor = self._on(device)
         with _network(predictor.first.compute):
-            for index, probabilities in predictor.predict(images, positions):
-                predicted[index] = self.finish(probabilities)
+            outputs = predictor.predict(images, positions, wanted, part)
+            found = {i: self.finish(output) for i, output in outputs if i in wanted}
+        predicted = [found[i] for i in wanted]
         return np.stack(predicted) if self.consecutive else predicted[0]
 
     def _on(self, device):

@@ -127,8 +127,9 @@ def read_audit(
     FileNotFoundError
         If there is no such folder or file.
     ValueError
-        If a tile has no annotations; the message names it. A tile without objects has an empty
-        table, a label image of 0, or a count of 0.
+        If a tile has no annotations, or files are of several kinds, such as label images and
+        ROIs; the message names them. A tile without objects has an empty table, a label image of
+        0, or a count of 0.
     """
     path = Path(folder)
     frames = read_csv(path / _FRAMES)

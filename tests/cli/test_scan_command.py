@@ -7,13 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from sklearn.pipeline import make_pipeline
 
+from sskseg import InstanceCounter, SemiSupervisedSegmenter
 from sskseg.cli import main
 from sskseg.cli.sizes import bytes_text, count_text, duration_text, of_total
 from sskseg.cli.values import _SHARDS, parse_shard
 from sskseg.datasets import make_cells
 from sskseg.io import write_labels, write_ome_zarr
 from sskseg.io.storage import open_storage
+from sskseg.models import save_model
 from sskseg.scans import scheduler
 from sskseg.scans.checkpoints import Ledger
 from sskseg.scans.status import scan_status
@@ -170,6 +173,27 @@ def test_status_says_what_is_done_of_what_and_which_command_resumes_it(
     assert f"Done: {count_text(n_objects, 'object')}.\n" in capsys.readouterr().out
     record = json.loads((out / "run.json").read_text())
     assert record["result"]["objects"] == n_objects == len(pd.read_csv(out / "objects.csv"))
+
+
+@pytest.mark.filterwarnings("ignore:Objects of the scan seem")
+def test_the_diameter_of_objects_is_shown_by_a_run(tmp_path, capsys):
+    X, y = make_cells(n_samples=2, shape=(64, 64), random_state=0)
+    segmenter = SemiSupervisedSegmenter(
+        semi_supervision=None, width=4, depth=1, max_steps=1, random_state=0,
+        augmentation={"object_size": 20.0},
+    )  # fmt: skip
+    model = make_pipeline(segmenter, InstanceCounter("components"))
+    save_model(model.fit(X, y), tmp_path / "model.sskseg")
+    tifffile.imwrite(tmp_path / "scan.tif", np.tile(X[0], (2, 2)))
+    arguments = ["scan", "run", tmp_path / "scan.tif", "--model", tmp_path, "--out"]
+    for _ in range(2):  # also if the run is finished
+        assert run(*arguments, tmp_path / "out", "--object-diameter", "15.5") == 0
+        assert capsys.readouterr().out.startswith("object diameter: 15.5 pixels\n")
+    assert run(*arguments, tmp_path / "out", "--object-diameter", "15.5", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["object_diameter"] == 15.5
+    assert run(*arguments, tmp_path / "other") == 0
+    shown = f"object diameter: {segmenter.object_diameter_:.3g} pixels\n"
+    assert capsys.readouterr().out.startswith(shown)
 
 
 def test_results_in_zarr_2(folder, tmp_path, capsys):

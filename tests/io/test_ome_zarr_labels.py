@@ -259,3 +259,12 @@ def test_properties_are_numbers_texts_and_bools(tmp_path):
         with pytest.raises(ValueError, match="properties must"):
             write_ome_zarr_labels(path, random_labels((20, 30)), "b", properties=bad)
     assert not target.with_name("b").exists()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_labels_are_compressed_without_shuffle(version, tmp_path):
+    """Pixels of a label are equal, so that their bytes already are alike."""
+    path = bare_image(tmp_path / "a.zarr", [(128, 128)], "yx", version=version)
+    write_ome_zarr_labels(path, np.ones((128, 128), int))
+    (codec,) = zarr.open_group(path / "labels" / "objects", mode="r")["0"].compressors
+    assert "ZstdCodec" in type(codec).__name__ or codec.shuffle == 0

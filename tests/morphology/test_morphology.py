@@ -9,6 +9,7 @@ from sskseg.datasets import load_dsb2018_nuclei, make_cells
 from sskseg.metrics import f1_instances
 from sskseg.morphology import (
     bridge_gaps,
+    components,
     fill_holes,
     join_sections,
     label_components,
@@ -275,10 +276,11 @@ def test_empty_tables_have_their_columns():
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_components_are_those_of_scipy(seed):
+def test_components_are_those_of_scipy(seed, monkeypatch):
     rng = np.random.default_rng(seed)
     ndim = 2 + seed % 2
     mask = rng.random(rng.integers(1, 12, ndim)) < rng.choice([0.1, 0.3, 0.5])
+    monkeypatch.setattr(components, "_MAX_LOCKED", int(rng.integers(2)) * 2**23)
     for connectivity in range(1, ndim + 1):
         expected = ndi.label(mask, ndi.generate_binary_structure(ndim, connectivity))[0]
         for dtype in (bool, np.uint8, np.int32):
@@ -286,8 +288,9 @@ def test_components_are_those_of_scipy(seed):
             assert np.array_equal(labels, expected)
 
 
-def test_components_of_a_mask_do_not_hold_the_lock_of_other_threads(monkeypatch):
+def test_components_of_a_large_mask_do_not_hold_the_lock_of_other_threads(monkeypatch):
     monkeypatch.setattr("cc3d.connected_components", None)  # which holds it
+    monkeypatch.setattr(components, "_MAX_LOCKED", 8)
     assert label_components(np.eye(3) > 0).tolist() == [[1, 0, 0], [0, 2, 0], [0, 0, 3]]
     with pytest.raises(TypeError):
         label_components(np.eye(3, dtype=int))

@@ -134,6 +134,25 @@ def test_the_watershed_is_that_of_the_whole(watershed, plane, tmp_path, block_sh
     assert ("mean_intensity" in found.table) == (block_shape is not None)
 
 
+def test_the_progress_bar_counts_objects_at_borders_once(
+    watershed, plane, tmp_path, monkeypatch, capsys
+):
+    def count(name):
+        scan = da.from_array(plane, chunks=64)
+        options = {"block_shape": 48, "halo": 40, "verbose": True}
+        return count_scan(watershed, scan, tmp_path / name, **options).n_objects
+
+    expected = f"16/16 blocks, {count('whole')} objects"
+    assert expected in capsys.readouterr().err.splitlines()[-1]
+    with monkeypatch.context() as context:
+        context.setitem(TASKS, "join", lambda *_: 1 / 0)
+        with pytest.raises(ScanError):
+            count("resumed")
+    capsys.readouterr()
+    count("resumed")
+    assert expected in capsys.readouterr().err.splitlines()[-1]
+
+
 @pytest.mark.parametrize("method", ["components", "watershed"])
 def test_fragments_are_merged_across_blocks(plane, tmp_path, method):
     model = fitted(InstanceCounter(method, fill_holes=False, merge_distance=3.0))

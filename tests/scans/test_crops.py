@@ -6,8 +6,9 @@ from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
+from sskseg.scans import plan
 from sskseg.scans.crops import varied_crops
-from sskseg.scans.object_diameter import plan_at_object_size
+from sskseg.scans.object_diameter import measure_diameter
 from sskseg.scans.plan import make_plan
 
 da = pytest.importorskip("dask.array")
@@ -78,7 +79,30 @@ def test_crops_are_scaled_together_as_a_scan_is(monkeypatch):
     monkeypatch.setattr(
         SemiSupervisedSegmenter, "measure_diameter", lambda self, images: read.extend(images())
     )
-    plan_at_object_size(model, da.from_array(image, chunks=512))
+    _plan(model, image, measure=measure_diameter)
     tops = sorted(float(crop.max()) for crop in read)
     assert tops[0] == pytest.approx(0.5, abs=0.02)
     assert tops[-1] == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.filterwarnings("ignore:Objects of the scan seem")
+def test_a_scan_is_planned_once(monkeypatch):
+    """The diameter is measured without the blocks of the network, of which a small one has many."""
+    X, y = make_cells(2, (64, 64), random_state=0)
+    model = _fitted(X, y, augmentation={"object_size": 20.0})
+    image, grids, network_grid = np.tile(X[0], (8, 8)), [], plan._network_grid
+
+    def counted(*arguments):
+        grids.append(network_grid(*arguments))
+        return grids[-1]
+
+    monkeypatch.setattr(plan, "_network_grid", counted)
+    found = _plan(model, image, measure=measure_diameter)
+    assert grids == [found.network_grid]
+    assert found.object_diameter == model[0].object_diameter_
+    reads = []
+    channels = da.map_blocks(lambda block: reads.append(1) or block, da.zeros((64, 64, 3)))
+    reads.clear()
+    with pytest.raises(ValueError, match=r"source must have 1 channel\(s\), got 3"):
+        make_plan(model, channels, measure=measure_diameter)
+    assert not reads

@@ -15,12 +15,13 @@ from zarr.storage import LocalStore
 from sskseg.cli import main
 from sskseg.datasets import make_cells
 from sskseg.io import read_labels
+from sskseg.io.storage import open_storage
 from sskseg.napari.files import get_reader
 from sskseg.scans import Scan, ScanError, count_scan
 from sskseg.scans.boxes import intersection, n_pixels
 from sskseg.scans.plan import make_plan
 from sskseg.scans.scheduler import TASKS
-from sskseg.scans.store import _label_arrays, _probability_arrays
+from sskseg.scans.store import Store, _label_arrays, _probability_arrays
 
 OPTIONS = {"block_shape": 60, "n_workers": 2, "keep_probabilities": True}
 
@@ -161,7 +162,7 @@ def test_no_two_blocks_write_one_file(components, zarr_format, monkeypatch):
     for _ in range(10):
         shape, block_shape = rng.integers(1, 200, 2).tolist(), rng.integers(7, 90, 2).tolist()
         plan = make_plan(components, da.zeros(shape), block_shape, zarr_format=zarr_format)
-        arrays = _label_arrays(plan, np.dtype(np.uint8)) | _probability_arrays(plan)
+        arrays = _label_arrays(plan, np.dtype(np.uint8)) | _probability_arrays(plan, None)
         boxes = {"labels/0": plan.grid.boxes, "probabilities": plan.network_grid.boxes}
         for level, box in plan.pyramid:
             boxes.setdefault(f"labels/{level}", []).append(box)
@@ -169,6 +170,14 @@ def test_no_two_blocks_write_one_file(components, zarr_format, monkeypatch):
             for file in files_of(options):
                 parts = [n_pixels(intersection(file, box)) for box in boxes[name]]
                 assert max(parts) == sum(parts) == n_pixels(file)
+
+
+@pytest.mark.parametrize("zarr_format", [2, 3])
+@pytest.mark.parametrize("is_kept", [False, True])
+def test_probabilities_are_compressed_if_they_are_kept(components, zarr_format, tmp_path, is_kept):
+    options = {"keep_probabilities": is_kept, "zarr_format": zarr_format}
+    Store(open_storage(tmp_path)).create(make_plan(components, da.zeros((64, 64)), **options))
+    assert bool(zarr.open_array(tmp_path / "probabilities").compressors) == is_kept
 
 
 def files_of(options):

@@ -107,6 +107,33 @@ def test_rois_are_counted_by_centroids_and_points(audit):
     assert read_audit(folder) == {i: 2 + (i == first) for i in plan.to_audit}
 
 
+def test_annotations_of_several_kinds_are_refused(audit):
+    folder, plan, _, y = audit
+    marks = folder / "annotations"
+    marks.mkdir()
+    first, *others = [f"tile_{i:06d}" for i in plan.to_audit]
+    labels = {f"tile_{i:06d}": crop(y, plan, i) for i in plan.to_audit}
+    for name in others:
+        write_labels(marks / f"{name}.tif", [labels[name]])
+    write_rois(marks / f"{first}.zip", labels[first])
+    kinds = rf"label images \('{others[0]}.tif', .*\) and files of regions \('{first}.zip'\)"
+    with pytest.raises(ValueError, match=f"must have annotations of one kind, got {kinds}"):
+        read_audit(folder)
+    (marks / f"{first}.zip").unlink()
+    (marks / f"{first}.csv").write_text("y,x\n")
+    with pytest.raises(ValueError, match=rf"and tables of points \('{first}.csv'\)"):
+        read_audit(folder)
+    write_labels(marks / f"{first}.tif", [labels[first]])
+    (marks / f"{first}.csv").rename(marks / "Results.csv")  # as Fiji writes measurements
+    assert read_audit(folder) == {i: plan.tiles["count"][i] for i in plan.to_audit}
+    for name in others:
+        (marks / f"{name}.tif").unlink()
+    write_rois(marks / f"{others[0]}.zip", labels[others[0]])
+    (marks / f"{first}.tif").unlink()
+    with pytest.raises(ValueError, match=r"tables of points \('Results.csv'\) and files of reg"):
+        read_audit(folder)
+
+
 def test_an_audit_that_has_not_begun(audit):
     folder, *_ = audit
     for _ in range(2):

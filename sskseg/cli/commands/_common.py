@@ -114,9 +114,9 @@ def each_axis(spacing: tuple[float, ...], *n_axes: int | None) -> tuple[float, .
 
 
 def say(options: argparse.Namespace, text: str) -> None:
-    """Print a line for people; with ``--json`` nothing."""
+    """Print a line for people, above a progress bar; with ``--json`` nothing."""
     if not options.json:
-        print(text)  # noqa: T201
+        tqdm.write(text)
 
 
 @contextmanager

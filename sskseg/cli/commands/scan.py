@@ -14,7 +14,7 @@ from typing import Any
 from ...io.scans import Scan, open_scan
 from ...io.storage import Storage, open_storage
 from ...scans import ScanError, count_scan, plan_scan
-from ...scans.status import ScanStatus, scan_status
+from ...scans.status import ScanStatus, recorded_diameter, scan_status
 from ...training import prediction_callbacks
 from ..main import CommandFailed
 from ..record import Record
@@ -75,16 +75,20 @@ def _plan(options, model, scan):
         "time": "unknown" if plan.seconds is None else
         f"about {duration_text(plan.seconds)} on one worker of this computer",
     }  # fmt: skip
-    if plan.object_diameter is not None:
-        lines["object diameter"] = f"{plan.object_diameter:.3g} pixels"
     for name, text in lines.items():
         say(options, f"{name + ':':<17}{text}")
+    _say_diameter(options, plan.object_diameter)
     arguments = [argument for argument in options.arguments if argument != "--json"]
     arguments[arguments.index("plan")] = "run"
     out = [] if options.out is not None else ["--out", "DESTINATION"]
     command = shlex.join(["sskseg", *arguments, *out])
     say(options, f"\nCount with: {command}")
     return {**asdict(plan), "continue": command}
+
+
+def _say_diameter(options, diameter):
+    if diameter is not None:
+        say(options, f"object diameter: {diameter:.3g} pixels")
 
 
 def _size(scan):
@@ -97,7 +101,8 @@ def _run(options, model, scan):
     shapes = {"block_shape": options.block_shape, "halo": options.halo}
     record = Record(options.arguments, [model_file(options.model)])
     storage, mask = open_storage(options.out), _mask(options)
-    with _client(options.scheduler) as client, prediction_callbacks(_Start(record, storage)):
+    start = _Start(record, storage, options)
+    with _client(options.scheduler) as client, prediction_callbacks(start):
         try:
             result = count_scan(
                 model, scan, options.out, client=client, n_workers=options.workers, mask=mask,
@@ -108,7 +113,9 @@ def _run(options, model, scan):
             )  # fmt: skip
         except ScanError as error:
             raise CommandFailed(str(error)) from error
-    found = {"objects": result.n_objects, "cut": len(result.cut)}
+    start.begin()  # where the run was finished
+    found: dict[str, Any] = {"objects": result.n_objects, "cut": len(result.cut)}
+    found |= {} if start.diameter is None else {"object_diameter": start.diameter}
     storage.put(_RECORD, record.content(result=found))
     storage.put(_CUT, result.cut.to_csv(index=False).encode())
     objects = count_text(result.n_objects, "object")
@@ -119,18 +126,27 @@ def _run(options, model, scan):
 
 
 class _Start:
-    """Write the record when the first block is finished, for `status` of a run that is killed.
+    """Write the record when the first block is finished, for `status` of a run that is killed, and
+    show the diameter of the objects.
 
     Not before, since nothing may be written where the input is refused.
     """
 
-    def __init__(self, record: Record, storage: Storage):
-        self.record, self.storage, self.is_written = record, storage, False
+    def __init__(self, record: Record, storage: Storage, options: argparse.Namespace):
+        self.record, self.storage, self.options = record, storage, options
+        self.has_begun = False
+        self.diameter: float | None = None
 
     def on_prediction_progress(self, estimator, progress, seconds_left):
-        if not self.is_written:
-            self.storage.put(_RECORD, self.record.content(result=None))
-            self.is_written = True
+        self.begin()
+
+    def begin(self):
+        if self.has_begun:
+            return
+        self.has_begun = True
+        self.storage.put(_RECORD, self.record.content(result=None))
+        self.diameter = recorded_diameter(self.storage)
+        _say_diameter(self.options, self.diameter)
 
 
 def _client(address):

@@ -10,7 +10,7 @@ import numpy as np
 
 from .checks import check_label_name, check_labels, check_target, in_smallest_dtype
 from .existing import ExistingImage, read_image_group
-from .levels import sample, write_pyramid
+from .levels import LABEL_CODEC, sample, write_pyramid
 from .metadata import create_group, multiscales, object_properties, set_attributes
 from .publishing import publish_labels, temporary_folder
 from .pyramid import nearest_pixels
@@ -120,6 +120,7 @@ def _write_group(folder, found, labels, content):
     write_pyramid(
         group, labels, axes=found.names, shapes=found.shapes, chunks=found.chunks, check=_check,
         coarser=lambda fine, level: sample(fine, [axis[level - 1] for axis in pixels]),
+        codec=LABEL_CODEC,
     )  # fmt: skip
     whole = {"coordinateTransformations": found.whole} if found.whole else {}
     pyramid = multiscales(

@@ -48,6 +48,7 @@ class Codec(NamedTuple):
 
 
 _ZSTD = Codec()
+LABEL_CODEC = Codec(level=1, shuffle=False)  # smaller and faster than with shuffle
 
 
 def write_pyramid(
@@ -59,6 +60,7 @@ def write_pyramid(
     chunks: Sequence[Sequence[int]],
     check: Callable[[np.ndarray], object],
     coarser: Callable[[Any, int], Callable[[Region], np.ndarray]],
+    codec: Codec = _ZSTD,
 ) -> None:
     """Write the arrays of all levels of a group, block by block.
 
@@ -76,6 +78,7 @@ def write_pyramid(
     coarser : callable
         ``coarser(fine, level)`` returns a function that reads regions of that level from the array
         of the finer one.
+    codec : Codec, default=zstd
     """
     dtype = np.dtype(np.uint8) if source.dtype.kind == "b" else source.dtype.newbyteorder("=")
 
@@ -84,18 +87,18 @@ def write_pyramid(
         return block.astype(dtype, copy=False)
 
     sides = choose_chunks(shapes[0], chunks[0], dtype, source)
-    array = create_array(group, "0", axes, shape=shapes[0], chunks=sides, dtype=dtype)
+    array = create_array(group, "0", axes, codec, shape=shapes[0], chunks=sides, dtype=dtype)
     write_finest(array, source, convert)
     for level in range(1, len(shapes)):
         fine, sides = array, choose_chunks(shapes[level], chunks[level], dtype)
         array = create_array(
-            group, str(level), axes, shape=shapes[level], chunks=sides, dtype=dtype
+            group, str(level), axes, codec, shape=shapes[level], chunks=sides, dtype=dtype
         )
         write_blocks(array, coarser(fine, level))
 
 
 def create_array(
-    group: Any, name: str, axes: Sequence[str], codec: Codec = _ZSTD, **shared: Any
+    group: Any, name: str, axes: Sequence[str], codec: Codec | None = _ZSTD, **shared: Any
 ) -> Any:
     """Create an array, as the version of its group requires it.
 
@@ -105,7 +108,8 @@ def create_array(
     name : str
     axes : sequence of str
         Their names; Zarr 2 has none.
-    codec : Codec, default=zstd
+    codec : Codec or None, default=zstd
+        None: values are not compressed.
     **shared
         Shape, chunks and dtype, as both versions take them.
 
@@ -114,7 +118,7 @@ def create_array(
     zarr.Array
     """
     zarr_format = group.metadata.zarr_format
-    shared["compressors"] = codec.of_format(zarr_format)
+    shared["compressors"] = None if codec is None else codec.of_format(zarr_format)
     if zarr_format == 3:
         return group.create_array(name, dimension_names=tuple(axes), **shared)
     separator = {"name": "v2", "separator": "/"}  # nested folders, which version 0.4 requires

@@ -11,11 +11,16 @@ from ..store import Store
 from .edges import edge_boxes
 
 
-def match_objects(plan: Plan, store: Store, i: int) -> None:
+def match_objects(plan: Plan, store: Store, i: int) -> int:
     """Match the objects of a block with those of the blocks after it.
 
     The entry holds all that *join* needs of the block, which is little, so that this short step of
     one process reads nothing else (but for consecutive sections).
+
+    Returns
+    -------
+    int
+        As `count_ending` does.
     """
     edges, pairs, others = store.ledger.read("edges", i), [], []
     doubtful: set[tuple[int, int]] = set()
@@ -25,12 +30,27 @@ def match_objects(plan: Plan, store: Store, i: int) -> None:
         others.append(np.full(len(matched), j))
         for block, labels in zip((i, j), unmatched, strict=True):
             doubtful.update((block, label) for label in labels.tolist())
-    store.ledger.write(
-        "match", i, pairs=np.concatenate([np.empty((0, 2), np.int64), *pairs]),
-        others=np.concatenate([np.empty(0, np.int64), *others]),
-        doubtful=np.array(sorted(doubtful), np.int64).reshape(-1, 2),
-        **_summary(plan, edges, store.ledger.read("sums", i)),
-    )  # fmt: skip
+    entry = _summary(plan, edges, store.ledger.read("sums", i)) | {
+        "pairs": np.concatenate([np.empty((0, 2), np.int64), *pairs]),
+        "others": np.concatenate([np.empty(0, np.int64), *others]),
+        "doubtful": np.array(sorted(doubtful), np.int64).reshape(-1, 2),
+    }
+    store.ledger.write("match", i, **entry)
+    return count_ending(entry)
+
+
+def count_ending(entry: dict[str, np.ndarray]) -> int:
+    """Count the objects of a block that do not continue in a block after it.
+
+    The sum over all blocks is about the number of objects, each in its last block. (Parts that only
+    an earlier block joins are counted apart.)
+
+    Parameters
+    ----------
+    entry : dict of str to ndarray
+        What `match_objects` has written.
+    """
+    return int(entry["n"]) - len(np.unique(entry["pairs"][:, 0]))
 
 
 def _summary(plan, edges, sums):

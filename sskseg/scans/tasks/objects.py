@@ -35,13 +35,10 @@ class Objects(NamedTuple):
     contours: np.ndarray | None = None
 
 
-def find_objects(plan: Plan, store: Store, i: int) -> int:
+def find_objects(plan: Plan, store: Store, i: int) -> None:
     """Find the objects of a block, and store their labels, edges and sums.
 
-    Returns
-    -------
-    int
-        How many objects have pixels in the core of the block; they come first.
+    Those that have pixels in the core of the block come first.
     """
     box = plan.grid.input_box(i)
     core = relative(plan.grid.boxes[i], box)
@@ -63,7 +60,6 @@ def find_objects(plan: Plan, store: Store, i: int) -> int:
     store.ledger.write("edges", i, n=n, **edges)
     store.ledger.write("sums", i, n=n, cut=cut, input_crc=input_checksum(block), **sums)
     store.ledger.write("objects", i, labels=labels)
-    return n
 
 
 def find_in_images(plan: Plan, i: int, block: np.ndarray | None) -> Objects:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..boxes import box_shape, relative
@@ -36,8 +38,12 @@ def predict_probability(plan: Plan, i: int, block: np.ndarray | None) -> np.ndar
         return np.zeros((n_arrays, *box_shape(core)), np.float32)
     positions = np.arange(box[0].start, box[0].stop) if plan.consecutive else None
     images = preprocess(plan, block)
-    predicted = plan.predictor.predict(images, positions=positions, device=worker_device())
-    predicted = predicted[relative(core, box)]
+    options: dict[str, Any] = {"positions": positions, "device": worker_device()}
+    inner = relative(core, box)
+    if getattr(plan.predictor, "takes_core", False):
+        predicted = plan.predictor.predict(images, core=inner, **options)
+    else:
+        predicted = plan.predictor.predict(images, **options)[inner]
     channels = np.moveaxis(predicted, -1, 0) if predicts_cores(plan.predictor) else predicted[None]
     allowed, channels = read_mask(plan, core), np.ascontiguousarray(channels[:n_arrays])
     return channels if allowed is None else np.where(allowed, channels, np.float32(0))
