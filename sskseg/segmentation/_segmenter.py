@@ -229,9 +229,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     first layer is inverted. If no real image is labeled, simulated images decide. Both models
     learned from simulated images alone, so that scores on held-out images mean what they say. To
     start from another trained model, put `sskseg.models.PretrainedBackbone` before the segmenter;
-    it is inverted, too, if labeled objects are dark and it knows bright ones. Points, strokes, sections, volumes, classes, fragmented objects in one
-    channel, losses with terms of your own, and networks with a `width` or `depth` of your own
-    always start from random weights.
+    it is inverted, too, if labeled objects are dark and it knows bright ones. Points, strokes,
+    sections, volumes, classes, fragmented objects in one channel, losses with terms of your own,
+    and networks with a `width` or `depth` of your own always start from random weights.
 
     References
     ----------
