@@ -93,8 +93,6 @@ html_css_files = ["site.css"]
 html_theme_options = {
     "logo": {"text": "sskseg"},
     "show_toc_level": 2,
-    # The side bar shows what is beside and below a page. All of it takes half of the build.
-    "collapse_navigation": True,
     "navbar_align": "left",
     "header_links_before_dropdown": 6,
     "navigation_with_keys": False,

@@ -1,9 +1,9 @@
 """Help: whole sentences, choices, and what it takes to show it."""
 
+import os
 import re
 import subprocess
 import sys
-from time import perf_counter
 
 import pytest
 
@@ -57,7 +57,10 @@ def test_help_takes_less_than_half_a_second():
     code = "from sskseg.cli import main\nmain(['fit', '--help'])"
     seconds = []
     for _ in range(3):
-        start = perf_counter()
+        start = os.times()
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-        seconds.append(perf_counter() - start)
+        end = os.times()
+        seconds.append(
+            end.children_user - start.children_user + end.children_system - start.children_system
+        )
     assert min(seconds) < 0.5
