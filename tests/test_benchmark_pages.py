@@ -19,8 +19,7 @@ TYPED = {
     "mitochondria": {"0.5": "threshold", "0.870": "poster", "0.890": "poster", "2.2": "notes",
                      "2.5": "notes"},
     "nuclei": {"0.5": "threshold", "0.91": "target", "0.84": "target", "0.06": "target"},
-    "scans": {"0.1": "assumption", "0.85": "target", "0.91": "limit", "1.15": "target",
-              "1.8": "target"},
+    "scans": {"0.1": "assumption", "0.85": "target", "1.15": "target", "1.8": "target"},
     "simulation": {"0.9": "target"},
 }  # fmt: skip
 PAGES_OF_FIGURES = [
