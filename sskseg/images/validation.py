@@ -79,11 +79,27 @@ def check_images(
     if len(channels) > 1:
         first = {image.shape[-1]: i for i, image in reversed([*enumerate(images)])}
         got = ", ".join(f"{n} ({name}[{first[n]}])" for n in sorted(first))
-        raise ValueError(f"All images of {name} must have the same number of channels, got {got}.")
+        raise ValueError(
+            f"All images of {name} must have the same number of channels, got {got}."
+            + _advice(*sorted(channels)[:2])
+        )
     if n_channels is not None and channels != {n_channels}:
-        raise ValueError(f"{name} must have {n_channels} channel(s), got {channels.pop()}.")
+        (got,) = channels
+        raise ValueError(
+            f"{name} must have {n_channels} channel(s), got {got}.{_advice(n_channels, got)}"
+        )
     _check_channels_last([image.shape for image in images], name)
     return images
+
+
+def _advice(n_channels, got):
+    """What to do with gray images that were saved in color."""
+    if n_channels != 1 or got not in (3, 4):
+        return ""
+    return (
+        " If gray images were saved in color, take one channel: image[..., 0], or "
+        "Image > Type > 8-bit in Fiji."
+    )
 
 
 def check_lazy_images(
@@ -123,7 +139,10 @@ def check_lazy_images(
     X = X[..., None] if X.ndim == spatial_ndim + 1 else X
     _check_channels_last([X.shape[1:]], name)
     if n_channels is not None and X.shape[-1] != n_channels:
-        raise ValueError(f"{name} must have {n_channels} channel(s), got {X.shape[-1]}.")
+        got = X.shape[-1]
+        raise ValueError(
+            f"{name} must have {n_channels} channel(s), got {got}.{_advice(n_channels, got)}"
+        )
     return X
 
 

@@ -94,7 +94,9 @@ def grouped(rows, *names):
 
 
 def mean(rows, name):
-    """Return the mean of a figure, or None where a row lacks it."""
+    """Return the mean of a figure, or None where a row lacks it; an error without a row."""
+    if not rows:
+        raise ValueError(f"No finished run has {name!r}: run the benchmark before its page.")
     values = [row.get(name) for row in rows]
     return None if None in values else float(np.mean(values))
 

@@ -132,6 +132,11 @@ def membranes_networks():
     )
 
 
+def chosen_method(labels):
+    """Name the methods that "auto" chooses for these labels."""
+    return "self-training, continuity" if labels in ("window", "1") else "section-mean"
+
+
 def mitochondria_rows(where):
     """Rows with ``predicted``, the IoU of `predict`: each section in another orientation.
 

@@ -1,7 +1,7 @@
 """The headlines: one line for each topic."""
 
 from page_tables import cells, grouped, markdown, mean, only, table
-from tables_accuracy import PRESENT, mitochondria_rows, peers_rows
+from tables_accuracy import PRESENT, chosen_method, mitochondria_rows, peers_rows
 from tables_counts import counting_rows, simulation_rows
 
 
@@ -39,8 +39,7 @@ def _headline_mitochondria(labels):
     rows = mitochondria_rows(
         lambda row: row["labels"] == labels and not row["full"] and row["time_budget"] == 600
     )
-    auto = "self-training, continuity" if labels == "1" else "section-mean"
-    ours = [row for row in rows if row["method"] == auto]
+    ours = [row for row in rows if row["method"] == chosen_method(labels)]
     other = mean([row for row in rows if row["method"] == "supervised"], "iou_mean")
     what = f"[mitochondria](benchmarks/mitochondria.md), {labels} of 165 sections labeled"
     return _line(what, "IoU", mean(ours, "predicted"), (other, "labeled sections only"), 10, ours)
@@ -188,7 +187,7 @@ def compare():
                     and row["time_budget"] == budget
                 )
             )
-            rows = [row for row in rows if is_full or row["method"] == "auto"]
+            rows = [row for row in rows if is_full or row["method"] == chosen_method(labels)]
             lines.append(
                 {"data": f"mitochondria, sections 0-39, {labels} labeled sections", "figure": "IoU",
                  "ours": mean(rows, "predicted"), "minutes": round(budget / 60),
@@ -210,14 +209,15 @@ def compare():
 @table
 def compare_peers():
     """Other programs after four minutes, one row for each."""
-    rows = peers_rows(lambda row: row["seconds"] == 240 and row["task"].startswith("nuclei"))
+    tasks = ("nuclei, 5", "nuclei, 60")
+    rows = peers_rows(lambda row: row["seconds"] == 240 and row["task"] in tasks)
     lines = [
         {
             "method": method,
             "machine": machine,
             **{
                 f"{name}, {task}": mean([row for row in group if row["task"] == task], name)
-                for task in ("nuclei, 5", "nuclei, 60")
+                for task in tasks
                 if any(row["task"] == task for row in group)
                 for name in ("f1", "wape")
             },

@@ -74,7 +74,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     name = "run.json" if file.name == MODEL else f"{file.stem}.run.json"
     record.write(file.with_name(name), outputs=[file.name], result={**result, **learned})
     if segmenter.trained_model_ is not None:
-        say(options, f"The network started from the trained model {segmenter.trained_model_}.")
+        start = segmenter.trained_model_
+        say(options, f"The network started from the model {start}, which predicts the labels well.")
     say(options, f"Wrote {file}")
     return {**result, **learned}
 

@@ -69,7 +69,9 @@ class SectionMean(NeighborMethod):
         training = self.training
         context = training.pseudo_labeling.context
         if not context:
-            training.reason += "; their masks overlap too little to be averaged"
+            training.reason += (
+                "; the masks of neighboring sections overlap too little, so none are averaged"
+            )
             return None
         n_outputs = training.objective.n_probabilities
         mean = SectionMeanNet(2 * context + 1, n_outputs, ndim=training.ndim)
