@@ -78,8 +78,8 @@ def read_labels(
     empty : {"background", "unlabeled"} or None, default=None
         Meaning of pages that hold zeros only, in a file whose other pages have objects: labeled
         pages without an object, or unlabeled pages, which become -1. None is "background", with a
-        warning if at least half of the pages are empty. For regions see `read_rois`, of which None
-        is "unlabeled".
+        warning if at least half of the pages are empty. If given, it also applies to files of
+        `write_labels`. For regions see `read_rois`, of which None is "unlabeled".
     storage_options : dict, default=None
         Options for URLs, as in `sskseg.scans.open_scan`.
 
