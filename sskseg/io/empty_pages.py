@@ -67,6 +67,28 @@ def decided_pages(
     return list(images)
 
 
+def warn_of_zeros(images: Sequence[np.ndarray], zeros: Sequence[Path], n_files: int) -> None:
+    """Warn if "unlabeled" has set no page to -1, and files hold zeros only.
+
+    Parameters
+    ----------
+    images : sequence of ndarray of int
+        Of all files, as decided.
+    zeros : sequence of Path
+        Files of zeros.
+    n_files : int
+    """
+    if not zeros or any((image < 0).any() for image in images):
+        return
+    warnings.warn(
+        f"{len(zeros)} of {n_files} label files hold zeros only, such as {zeros[0]}: their images "
+        "are labeled as background, since empty='unlabeled' is for pages beside others with "
+        "objects. Remove the label files of images that are not labeled.",
+        UserWarning,
+        stacklevel=4,
+    )
+
+
 def _unlabeled(images, pages, are_empty, file):
     """Set the empty pages of images to -1, all in a type of integers that holds it."""
     dtype = np.result_type(np.int8, *images)

@@ -13,6 +13,7 @@ from sskseg.io import (
     write_ome_zarr_labels,
     write_rois,
 )
+from sskseg.model_selection import suggest_samples
 
 PAINTED = [2, 9]
 LARGE = 2**53 + 1  # which floats of 64 bits do not hold
@@ -101,8 +102,32 @@ def test_a_file_without_any_object_is_an_image_without_objects(tmp_path):
     for n in (1, 4):
         y = np.zeros((n, 32, 32), np.uint8)
         path = write(tmp_path / f"{n}.tif", y, photometric="minisblack")
-        for empty in (None, "background", "unlabeled"):
+        for empty in (None, "background"):
             assert np.array_equal(read_labels(path, empty=empty)[1], y)
+        with pytest.warns(UserWarning, match=rf"1 of 1 label files .*{n}\.tif: their images are"):
+            assert np.array_equal(read_labels(path, empty="unlabeled")[1], y)
+    with pytest.warns(UserWarning, match="1 of 1 label files hold zeros only"):
+        read_labels(zarr_labels(tmp_path, np.zeros((4, 32, 32), np.uint8)), empty="unlabeled")
+
+
+def test_label_files_of_images_that_are_not_labeled(tmp_path):
+    """Each image has a label file of its own, and most of them hold zeros."""
+    images, labels = tmp_path / "images", tmp_path / "labels"
+    for folder in (images, labels):
+        folder.mkdir()
+    for i in range(6):
+        y = (squares() * (i == 0)).astype(np.uint8)
+        write(images / f"{i}.tif", 9 * squares().astype(np.uint8))
+        write(labels / f"{i}.tif", y)
+    expected = r"5 of 6 label files hold zeros only, such as .*1\.tif.*Remove the label files"
+    with pytest.warns(UserWarning, match=expected):
+        _, X, y = read_pairs(images, labels, empty="unlabeled")
+    with pytest.raises(ValueError, match=r"all 6 images.* of their own, remove these files\."):
+        suggest_samples(X, 1, y=y)
+    for i in range(1, 6):
+        (labels / f"{i}.tif").unlink()
+    _, _, y = read_pairs(images, labels)
+    assert [label is None for label in y] == [False] + [True] * 5
 
 
 def test_sections_without_regions_of_fiji(tmp_path):
