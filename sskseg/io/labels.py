@@ -116,7 +116,7 @@ def read_labels(
         decided = decided_pages(images, empty, Path(path), is_exact=True)
         if empty == "unlabeled" and not any(image.any() for image in images):
             warn_of_zeros(decided, [Path(path)], 1)
-        return found, decided
+        return found, list(decided)
     if is_url(path):
         raise no_zarr(path)
     if holds_labels(Path(path)):

@@ -89,7 +89,8 @@ def read_file(path: Path, sample: Sample) -> FileLabels:
     elif path.suffix.lower() in _TABLES:
         points = _only(*read_points(path, spatial_ndim=ndim), path, sample.name)
     else:
-        y = _only(*_read_images(path, ndim), path, sample.name)
+        names, images = _read_images(path, ndim)
+        y = _only(names, images, path, sample.name)
     if y is None or (len(points) and not (y > 0).any()):
         y = np.zeros(shape, np.int32)  # clicks: all that is none is background
     if y.shape != shape:
@@ -104,8 +105,10 @@ def _read_images(path, ndim):
     Files that say what is unlabeled are read as they are.
     """
     names, images = read_labels(path, spatial_ndim=ndim, empty="background")
-    says_unlabeled = _is_exact(path) or any((image < 0).any() for image in images)
-    if says_unlabeled or not any(image.any() for image in images):
+    values = {
+        value for image in images if image is not None for value in (image.min(), image.max())
+    }
+    if _is_exact(path) or min(values) < 0 or not any(values):
         return names, images
     return read_labels(path, spatial_ndim=ndim, empty="unlabeled")
 
