@@ -17,6 +17,7 @@ from .sections import SectionPredictor
 
 _FACTORS = (0.4, 3.0)  # least and largest magnification
 _SAME = 1.1  # smaller magnifications are left out
+_TRUSTED = 1.5  # of the magnification that a measured diameter asks for to that of the measurement
 _MIN_OBJECT = 20  # pixels: smaller objects may be debris
 _MIN_SIDE = 16  # pixels of a resampled image
 _SMOOTHING = 1.0  # standard deviation, pixels
@@ -95,8 +96,9 @@ def resample_labels(labels: np.ndarray, shape: Sequence[int]) -> np.ndarray:
 class SizedPredictor:
     """Predict images at the magnification at which their objects have one size.
 
-    The objects of a first prediction give their typical diameter. There is no second prediction if
-    the first one has the right magnification.
+    The objects of a first prediction give their typical diameter. If they are far from the size
+    that the network knows, or none are found, it is measured again in the image as it is. There is
+    no further prediction if the last one has the right magnification.
 
     Parameters
     ----------
@@ -119,7 +121,11 @@ class SizedPredictor:
     @property
     def n_passes(self) -> int:
         """How often the network predicts each sample: at most."""
-        return 2 * self.predictor.n_passes
+        return (1 + len(self._factors)) * self.predictor.n_passes
+
+    @property
+    def _factors(self):
+        return tuple(dict.fromkeys((self.first_factor, 1.0)))
 
     def resampled(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Resample images (height, width, n_channels) to one size of objects."""
@@ -127,21 +133,33 @@ class SizedPredictor:
 
     def diameter(self, image: np.ndarray) -> float:
         """Measure the typical diameter of the objects in an image; NaN without any."""
-        return self._measure(image)[-1]
+        return self._measure(image)[2]
 
     def _measure(self, image):
-        """A magnified image, what is predicted of it, and the diameter of objects as they are."""
-        first = resample(image, resampled_shape(image.shape[:2], self.first_factor))
-        ((_, outputs),) = self.predictor.predict([first])
-        return first, outputs, self._diameter(outputs) * image.shape[0] / first.shape[0]
+        """A magnified image, its prediction, the diameter of objects as they are, its factor."""
+        n_left = len(self._factors)
+        for factor in self._factors:
+            n_left -= 1
+            shown = resample(image, resampled_shape(image.shape[:2], factor))
+            ((_, outputs),) = self.predictor.predict([shown])
+            diameter = self._diameter(outputs) * image.shape[0] / shown.shape[0]
+            if self._asks_for(diameter, factor, _TRUSTED):
+                break
+        advance_prediction(n_left * self.predictor.n_passes)
+        return shown, outputs, diameter, factor
+
+    def _asks_for(self, diameter, factor, tolerance):
+        """Whether objects of this diameter ask for about this magnification."""
+        ratio = magnification(diameter, self.object_size) / factor
+        return bool(np.isfinite(diameter) and 1 / tolerance < ratio < tolerance)
 
     def _prepare(self, image):
-        """An image at its magnification; what was predicted of it, if that is the first one."""
-        first, outputs, diameter = self._measure(image)
+        """An image at its magnification; what was predicted of it, if that is known."""
+        shown, outputs, diameter, factor = self._measure(image)
+        if np.isnan(diameter) or self._asks_for(diameter, factor, _SAME):
+            advance_prediction(self.predictor.n_passes)  # of a further prediction
+            return shown, outputs
         factor = magnification(diameter, self.object_size)
-        if np.isnan(diameter) or 1 / _SAME < factor / self.first_factor < _SAME:
-            advance_prediction(self.predictor.n_passes)  # of the second prediction
-            return first, outputs
         return resample(image, resampled_shape(image.shape[:2], factor)), None
 
     def _diameter(self, outputs):

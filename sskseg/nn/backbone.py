@@ -79,10 +79,14 @@ class Backbone:
         Raises
         ------
         ValueError
-            If neither number of channels is a multiple of the other.
+            If neither number of channels is a multiple of the other, or the network is a module.
         """
         if n_channels == self.n_channels:
             return self
+        if isinstance(self.network, nn.Module):
+            raise ValueError(
+                f"The backbone is a module for {self.n_channels} channel(s), got {n_channels}."
+            )
         other = replace(self, n_channels=n_channels)
         module = other._new_module()
         transfer_weights(self.module, module, with_head=True)

@@ -28,7 +28,8 @@ _LOGGER = logging.getLogger("sskseg")
 _MODELS = {1: "cells-simulated", 2: "junctions-simulated", 3: "cells-simulated"}
 _MIN_DICE = 0.7  # of the foreground; false objects in a large background make it small
 _FRAGMENTED = 0.1  # share of the objects that have several components
-_MAX_PIXELS = 2**20  # that are predicted to decide; one image at least
+_MARGIN = 0.05  # of Dice, by which an inverted network must be better
+_MAX_PIXELS = 2**21  # that are predicted to decide; one image at least
 
 
 def choose_backbone(
@@ -48,26 +49,32 @@ def choose_backbone(
     Backbone or None
         `given`, or with ``network="auto"`` that of the trained model for this number of channels,
         if it predicts the foreground of the labels with a Dice coefficient of 0.7. Both are
-        inverted if they then predict it better, with 0.7 at least. If no real image is labeled,
-        labels are those of simulated ones. None is a start from random weights, or from the last
-        fit: for networks of another size, sections, volumes, classes, losses with other terms, and
-        labels without a complete object, whose size is unknown. Fragmented objects do not start
-        from a network that predicts cores, either: each fragment would have one.
+        inverted if they then predict it better, by 0.05 and with 0.7 at least. If no real image is
+        labeled, labels are those of simulated ones. None is a start from random weights, or from
+        the last fit: for networks of another size, sections, volumes, classes, losses with other
+        terms, and labels without a complete object, whose size is unknown. Fragmented objects do
+        not start from a network that predicts cores, either: each fragment would have one.
     """
     if given is not None:
         check_backbone(given)
     if starts_warm(segmenter):
         return given
     segmenter.trained_model_ = None
-    some, n_channels = _some_labeled(data), data.images[0].shape[-1]
-    has_objects = any(complete_objects(label).any() for label in some.labels)
-    if not has_objects or not _predicts_planes(segmenter):
+    if not _predicts_planes(segmenter):
         return given
-    if given is not None:
-        knows_task = given.ndim == 2 and given.outputs[:1] == ("foreground",)
-        return _with_polarity(segmenter, some, given)[0] if knows_task else given
-    name = _MODELS.get(n_channels)
-    if name is None or not _is_default(segmenter):
+    if given is None:
+        return _trained_backbone(segmenter, data)
+    can_be_inverted = given.ndim == 2 and isinstance(given.network, str)
+    knows_task = can_be_inverted and given.outputs[:1] == ("foreground",)
+    some = _some_labeled(data) if knows_task else None
+    return given if some is None else _with_polarity(segmenter, some, given)[0]
+
+
+def _trained_backbone(segmenter, data):
+    """The backbone of a trained model, or None."""
+    name = _MODELS.get(data.images[0].shape[-1])
+    some = _some_labeled(data) if name is not None and _is_default(segmenter) else None
+    if some is None:
         return None
     backbone = _read_backbone(segmenter, name)
     if "core" in backbone.outputs and _are_fragmented(some.labels):
@@ -85,7 +92,7 @@ def _with_polarity(segmenter, data, backbone):
     backbone = backbone.with_channels(data.images[0].shape[-1])
     inverted = backbone.inverted()
     scores = [_score(segmenter, data, each) for each in (backbone, inverted)]
-    if scores[1] <= max(scores[0], _MIN_DICE):
+    if scores[1] < max(scores[0] + _MARGIN, _MIN_DICE):
         return backbone, scores[0]
     _LOGGER.info(
         "Labeled objects have the opposite brightness of those that the network was trained on: "
@@ -118,10 +125,17 @@ def _is_default(segmenter):
 
 
 def _some_labeled(data):
-    """Labeled samples, real ones if there are any, as many as are predicted in a moment."""
+    """Labeled samples, real ones if there are any, as many as are predicted in a moment.
+
+    They are drawn from all, and those with a complete object come first; None without such.
+    """
     real = data.labeled[data.labeled < data.n_real]
+    drawn = np.random.default_rng(0).permutation(real if real.size else data.labeled)
+    has_object = np.array([complete_objects(data.labels[i]).any() for i in drawn])
+    if not has_object.any():
+        return None
     chosen, n_pixels = [], 0
-    for index in real if real.size else data.labeled:
+    for index in drawn[np.argsort(~has_object, kind="stable")]:
         if n_pixels < _MAX_PIXELS:
             chosen.append(index)
             n_pixels += data.labels[index].size

@@ -60,3 +60,39 @@ def test_the_decoder_computes_the_part_alone():
     hook.remove()
     # At half the resolution, and 2 pixels around where the image continues.
     assert sizes == [(32 + 4, 78 + 2)]
+
+
+class Shifted(UNet):
+    """Changes what is computed, and not how of a part."""
+
+    def forward(self, x):
+        return super().forward(x) + 5
+
+
+class Wrapper(torch.nn.Module):
+    """Hands on the attributes of another network."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def __getattr__(self, name):
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            return getattr(self.network, name)
+
+    def forward(self, x):
+        return -self.network(x)
+
+
+@pytest.mark.parametrize("kind", ["subclass", "wrapper"])
+def test_parts_are_those_of_the_network_that_is_given(kind):
+    torch.manual_seed(0)
+    plain = {"width": 4, "depth": 1}
+    network = Shifted(1, 1, **plain) if kind == "subclass" else Wrapper(UNet(1, 1, **plain))
+    x, part = torch.randn(1, 1, 64, 64), (slice(8, 40), slice(24, 64))
+    with torch.inference_mode():
+        whole = network.eval()(x)
+        found = predict_part(network, x, part)
+    torch.testing.assert_close(found, whole[(..., *part)], atol=1e-5, rtol=0)

@@ -79,13 +79,16 @@ class Thresholds:
 
 @pytest.mark.parametrize(
     ("radius", "shapes"),
-    [(6, [(192, 192)]), (12, [(192, 192), (96, 96)]), (24, [(192, 192), (48, 48)])],
-    ids=["as expected", "twice as large", "four times as large"],
+    [
+        (6, [(192, 192)]),
+        (8, [(192, 192), (144, 144)]),
+        (12, [(192, 192), (96, 96)]),
+        (24, [(192, 192), (96, 96), (48, 48)]),
+    ],
+    ids=["as expected", "a little larger", "twice as large", "four times as large"],
 )
 def test_the_first_prediction_has_the_expected_magnification(radius, shapes):
-    rows, columns = np.indices((96, 96)) - 47.5
-    image = (np.hypot(rows, columns) < radius).astype(np.float32)[..., None]
-    thresholds = Thresholds()
+    image, thresholds = disk(radius), Thresholds()
     sized = SizedPredictor(thresholds, object_size=24.0, n_outputs=1, first_factor=2.0)
     ((_, found),) = sized.predict([image])
     np.testing.assert_allclose(thresholds.shapes, shapes, rtol=0.05)
@@ -97,6 +100,37 @@ def test_the_first_prediction_has_the_expected_magnification(radius, shapes):
     ((_, found),) = sized.predict([nothing])
     assert found.shape == (1, 96, 96)
     assert not found.any()
+
+
+def disk(radius, side=96):
+    """A disk in the middle of an image of one channel."""
+    rows, columns = np.indices((side, side)) - (side - 1) / 2
+    return (np.hypot(rows, columns) < radius).astype(np.float32)[..., None]
+
+
+class Breaks(Thresholds):
+    """Breaks an object of 180 pixels into four of 40."""
+
+    def predict(self, images):
+        for index, outputs in super().predict(images):
+            if outputs.sum() > 20_000:
+                quarter = disk(20, outputs.shape[-1] // 2)[..., 0]
+                outputs = np.tile(quarter, (2, 2))[None]
+            yield index, outputs
+
+
+@pytest.mark.parametrize(
+    ("first_factor", "radius", "shapes"),
+    [(0.43, 4, [41, 96, 283]), (3.0, 30, [288, 96, 38])],
+    ids=["too small to be found", "too large"],
+)
+def test_far_from_the_expected_size_objects_are_measured_as_they_are(first_factor, radius, shapes):
+    image, network = disk(radius), Breaks()
+    sized = SizedPredictor(network, object_size=24.0, n_outputs=1, first_factor=first_factor)
+    ((_, found),) = sized.predict([image])
+    np.testing.assert_allclose([shape[0] for shape in network.shapes], shapes, atol=2)
+    assert np.mean((found[0] > 0.5) == (image[..., 0] > 0.5)) > 0.98
+    assert sized.n_passes == 3
 
 
 def test_training_images_say_which_magnification_to_expect():

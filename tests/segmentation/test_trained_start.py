@@ -82,6 +82,15 @@ def test_false_objects_in_a_large_background_start_from_random_weights():
     assert fitted(labels=one).trained_model_ is None
 
 
+@pytest.mark.parametrize("first", ["cells", "nothing"])
+def test_the_order_of_images_does_not_matter(first, monkeypatch):
+    monkeypatch.setattr("sskseg.segmentation._trained_start._MAX_PIXELS", 1)  # one image
+    images, labels = [X[0], np.full_like(X[0], X.min())], [Y[0], np.zeros_like(Y[0])]
+    if first == "nothing":
+        images, labels = images[::-1], labels[::-1]
+    assert fitted(images, labels).trained_model_ == "cells-simulated"
+
+
 class Simulator:
     """Draws the images that it is given."""
 
