@@ -197,5 +197,6 @@ def _about_zeros(annotations):
     return (
         f" {sum(is_zero)} of them hold zeros only: zero is background, so these images are labeled "
         "and have no objects. Unlabeled images are -1, or None in a list. If they are not labeled "
-        "yet, read the file with empty='unlabeled'."
+        "yet: of pages of a stack, read the file with empty='unlabeled'; of images with label "
+        "files of their own, remove these files."
     )

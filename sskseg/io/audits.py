@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import pandas as pd
 from ..images.annotations import Annotations
 from ..morphology.counts import object_centroids
 from .atomic import atomic_path
+from .folders import stem, without_label_suffix
 from .labels import read_labels
 from .points import read_points
 from .rois import read_rois
-from .rois.formats import holds_regions, region_files
+from .rois.formats import holds_regions, image_name, region_files
 from .rois.regions import listed
 from .tables import read_table
 
@@ -66,8 +68,9 @@ def read_marks(
     ----------
     folder : str or path-like
         Label images (TIFF or PNG), tables of points, or files of regions, which may have areas and
-        points; files of one of these kinds. If 1 is the only positive value of all label images,
-        they are masks, and each connected component is an object.
+        points; files of one of these kinds. Of tiles with masks ("tile_000000_cp_masks.tif"),
+        regions and tables are left out. If 1 is the only positive value of all label images, they
+        are masks, and each connected component is an object.
     images : sequence of Path
         Of `write_tile`.
     spatial_ndim : {2, 3}
@@ -81,6 +84,11 @@ def read_marks(
     ------
     ValueError
         If files are of several kinds; the message names them.
+
+    Warns
+    -----
+    UserWarning
+        If regions or tables are left out.
     """
     path, names = Path(folder), [image.stem for image in images]
     kind = _kind(path, names)
@@ -101,16 +109,37 @@ def _kind(path, names):
     labels = [file for file in files if file.suffix.lower() in (".tif", ".tiff", ".png")]
     regions = [file for file in region_files(path) if holds_regions(file)]
     tables = [file for file in files if file.suffix.lower() in (".csv", ".tsv", ".txt")]
-    if labels:  # beside them, Cellpose writes files of its own, and other programs write tables
-        regions = [file for file in regions if not file.name.endswith("_seg.npy")]
-        tables = [file for file in tables if file.stem in names]
     tables = [file for file in tables if file not in regions]
+    if labels:
+        regions, tables = _beside(labels, regions, [file for file in tables if file.stem in names])
     kinds = {_LABELS: labels, _POINTS: tables, _REGIONS: regions}
     found = {kind: listed(sorted(f.name for f in each)) for kind, each in kinds.items() if each}
     if len(found) > 1:
         got = " and ".join(f"{kind} ({files})" for kind, files in found.items())
         raise ValueError(f"{path} must have annotations of one kind, got {got}.")
     return next(iter(found), _REGIONS)
+
+
+def _beside(labels, regions, tables):
+    """Find the regions and tables that contradict label images; warn of tables that do not.
+
+    Programs such as Cellpose write them beside the label image of a tile. `read_labels` warns of
+    regions. It reads them in place of label images that are not named as such.
+    """
+    regions = [file for file in regions if not file.name.endswith("_seg.npy")]
+    labeled = {without_label_suffix(stem(file)) for file in labels}
+    are_named = any(without_label_suffix(stem(file)) != stem(file) for file in labels)
+    unlabeled = [file for file in tables if file.stem not in labeled]
+    if not unlabeled and tables:
+        warnings.warn(
+            f"{labels[0].parent} holds label images, which are read, and tables of the same tiles, "
+            f"which are left out: {listed(sorted(file.name for file in tables))}.",
+            UserWarning,
+            stacklevel=5,
+        )
+    if are_named:
+        regions = [file for file in regions if image_name(file) not in labeled]
+    return regions, unlabeled
 
 
 def _shape(image):

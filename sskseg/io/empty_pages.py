@@ -35,7 +35,12 @@ def decided_pages(
     Returns
     -------
     list of ndarray of int
-        With "unlabeled", pages of zeros are -1.
+        With "unlabeled", pages of zeros are -1, in one signed type.
+
+    Raises
+    ------
+    ValueError
+        If they are to be -1 beside a number beyond int64.
 
     Warns
     -----
@@ -48,7 +53,7 @@ def decided_pages(
     if empty == "background" or not n_empty or not any((image > 0).any() for image in images):
         return list(images)
     if empty == "unlabeled":
-        return [_unlabeled(*each) for each in zip(images, pages, are_empty, strict=True)]
+        return _unlabeled(images, pages, are_empty, file)
     marks_unlabeled = any((image < 0).any() for image in images)
     if n_empty >= _MIN_SHARE * n_pages and not marks_unlabeled and not is_exact:
         warnings.warn(
@@ -62,10 +67,36 @@ def decided_pages(
     return list(images)
 
 
-def _unlabeled(image, stack, are_empty):
-    """Set the empty pages of an image to -1, in a type that holds it."""
-    if not are_empty.any():
-        return image
-    signed = stack.astype(np.result_type(image.dtype, np.int8))
-    signed[are_empty] = -1
-    return signed.reshape(image.shape)
+def warn_of_zeros(images: Sequence[np.ndarray], zeros: Sequence[Path], n_files: int) -> None:
+    """Warn if "unlabeled" has set no page to -1, and files hold zeros only.
+
+    Parameters
+    ----------
+    images : sequence of ndarray of int
+        Of all files, as decided.
+    zeros : sequence of Path
+        Files of zeros.
+    n_files : int
+    """
+    if not zeros or any((image < 0).any() for image in images):
+        return
+    warnings.warn(
+        f"{len(zeros)} of {n_files} label files hold zeros only, such as {zeros[0]}: their images "
+        "are labeled as background, since empty='unlabeled' is for pages beside others with "
+        "objects. Remove the label files of images that are not labeled.",
+        UserWarning,
+        stacklevel=4,
+    )
+
+
+def _unlabeled(images, pages, are_empty, file):
+    """Set the empty pages of images to -1, all in a type of integers that holds it."""
+    dtype = np.result_type(np.int8, *images)
+    if dtype.kind == "f":  # uint64 and a signed type have no common type of integers
+        dtype, largest = np.dtype(np.int64), max(int(image.max()) for image in images)
+        if largest > np.iinfo(dtype).max:
+            raise ValueError(f"{file} must hold labels that fit into int64, got {largest}.")
+    signed = [stack.astype(dtype) for stack in pages]
+    for stack, is_empty in zip(signed, are_empty, strict=True):
+        stack[is_empty] = -1
+    return [stack.reshape(image.shape) for stack, image in zip(signed, images, strict=True)]

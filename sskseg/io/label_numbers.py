@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..images.label_values import LARGEST, count_components, is_interpolated, void_value
-from .empty_pages import decided_pages
+from .empty_pages import decided_pages, warn_of_zeros
 from .pictures import Picture
 
 _MAX_COLORS = 2**16
@@ -207,8 +207,8 @@ def decided_labels(files: Sequence[StoredLabels], empty: str | None = None) -> l
     Warns
     -----
     UserWarning
-        If a value becomes -1, if a mask has no background, or stands beside numbered files, or if
-        most pages hold zeros only.
+        If a value becomes -1, if a mask has no background, or stands beside numbered files, if
+        most pages hold zeros only, or if `empty` changes nothing in files of zeros.
     """
     images: list[np.ndarray] = []
     void_files: list[tuple[int, Path]] = []
@@ -229,6 +229,9 @@ def decided_labels(files: Sequence[StoredLabels], empty: str | None = None) -> l
             numbered.append(each)
         replaced = [_replaced(image, void, mask) for image in each.images]
         images += decided_pages(replaced, empty, each.file, is_exact=each.is_exact)
+    if empty == "unlabeled":
+        zeros = [each.file for each in files if not any(image.any() for image in each.images)]
+        warn_of_zeros(images, zeros, len(files))
     _warn_of_void(void_files, numbered)
     if masks and numbered:
         _warn(

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .empty_pages import check_empty, decided_pages
+from .empty_pages import check_empty, decided_pages, warn_of_zeros
 from .folders import (
     check_names,
     companion_files,
@@ -78,8 +78,9 @@ def read_labels(
     empty : {"background", "unlabeled"} or None, default=None
         Meaning of pages that hold zeros only, in a file whose other pages have objects: labeled
         pages without an object, or unlabeled pages, which become -1. None is "background", with a
-        warning if at least half of the pages are empty. For regions see `read_rois`, of which None
-        is "unlabeled".
+        warning if at least half of the pages are empty. If given, it also applies to files of
+        `write_labels`. A file of zeros only is background, whatever `empty` is. For regions see
+        `read_rois`, of which None is "unlabeled".
     storage_options : dict, default=None
         Options for URLs, as in `sskseg.scans.open_scan`.
 
@@ -104,15 +105,18 @@ def read_labels(
     UserWarning
         If a value is read as -1, a mask is read together with numbered files or has no background,
         the background of colors is not black, a file displays 0 as white, planes are stored as
-        colors, half of the pages or more hold zeros only, or a folder has files of other
-        formats.
+        colors, half of the pages or more hold zeros only, "unlabeled" changes nothing in files of
+        zeros, or a folder has files of other formats.
     """
     check_empty(empty)
     if not is_url(path):
         check_no_options(storage_options, path)
     if holds_zarr(path, storage_options):
         found, images = read_label_images(path, names, spatial_ndim, storage_options)
-        return found, list(decided_pages(images, empty, Path(path), is_exact=True))
+        decided = decided_pages(images, empty, Path(path), is_exact=True)
+        if empty == "unlabeled" and not any(image.any() for image in images):
+            warn_of_zeros(decided, [Path(path)], 1)
+        return found, list(decided)
     if is_url(path):
         raise no_zarr(path)
     if holds_labels(Path(path)):

@@ -99,6 +99,16 @@ def _picture(file, series):
     )
 
 
+def is_of_write_labels(path: Path) -> bool:
+    """Return whether a file is a TIFF file of `write_labels`."""
+    import tifffile
+
+    if path.suffix.lower() not in SUFFIXES:
+        return False
+    with tifffile.TiffFile(path) as file:
+        return all(is_written_here(series.keyframe) for series in file.series)
+
+
 def plain_series(file: Any) -> Any:
     """Return the only image of a file, if its pixels are read as they are stored.
 

@@ -9,7 +9,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..io import read_labels, read_points, read_rois
+from ..io.folders import list_images
+from ..io.ome_zarr.reading import holds_zarr
 from ..io.rois.formats import is_region_file
+from ..io.tiff import is_of_write_labels
 from .annotations import OBJECTS, UNPAINTED
 from .sample import Sample
 from .session import Session
@@ -86,14 +89,34 @@ def read_file(path: Path, sample: Sample) -> FileLabels:
     elif path.suffix.lower() in _TABLES:
         points = _only(*read_points(path, spatial_ndim=ndim), path, sample.name)
     else:
-        # As of regions: a section in which nothing is labeled is not complete.
-        y = _only(*read_labels(path, spatial_ndim=ndim, empty="unlabeled"), path, sample.name)
+        names, images = _read_images(path, ndim)
+        y = _only(names, images, path, sample.name)
     if y is None or (len(points) and not (y > 0).any()):
         y = np.zeros(shape, np.int32)  # clicks: all that is none is background
     if y.shape != shape:
         raise ValueError(f"{path} has the shape {y.shape}, but {sample.name!r} has {shape}.")
     objects = np.where(y > 0, OBJECTS, UNPAINTED) if y.max() == 1 else y.clip(0) + OBJECTS * (y > 0)
     return FileLabels(objects.astype(np.int32), y >= 0, points)
+
+
+def _read_images(path, ndim):
+    """Read label images; as of regions, a section without objects is not complete.
+
+    Files that say what is unlabeled are read as they are.
+    """
+    names, images = read_labels(path, spatial_ndim=ndim, empty="background")
+    values = {
+        value for image in images if image is not None for value in (image.min(), image.max())
+    }
+    if _is_exact(path) or min(values) < 0 or not any(values):
+        return names, images
+    return read_labels(path, spatial_ndim=ndim, empty="unlabeled")
+
+
+def _is_exact(path):
+    """Whether a file or a folder holds -1 where nothing is labeled."""
+    files = list_images(path) if path.is_dir() else [path]
+    return holds_zarr(path) or all(is_of_write_labels(file) for file in files)
 
 
 def _only(names, items, path, name):

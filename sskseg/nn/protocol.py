@@ -41,7 +41,11 @@ class DenseNetwork(Protocol):
         """Raise a ValueError for an input size that the network does not take."""
 
     def predict_part(self, x: torch.Tensor, part: tuple[slice, ...]) -> torch.Tensor:
-        """Compute a part of the output, to the bit, with less work; optional."""
+        """Compute a part of the output, up to rounding, with less work; optional.
+
+        Predictions in memory, by tiles, with dask and of scans compute the same parts: they agree
+        to the bit.
+        """
 
 
 class FeatureNetwork(DenseNetwork, Protocol):

@@ -19,9 +19,10 @@ _MIN_STRIDE = 32  # of the network's pixels: magnifications up to 3 then differ 
 class ResampledNetwork(nn.Module):
     """Resample images, predict them with a network, and resample its outputs back.
 
-    The whole is a network of its own with `stride` and `reach`: tiles and blocks of a scan give the
-    result of the whole image to the bit. For that, `stride` pixels of the image become exactly one
-    stride of the network, or several short ones. Each phase within `stride` has its own weights.
+    The whole is a network of its own with `stride` and `reach`: predictions in memory, by tiles,
+    with dask and of scans compute the same parts, and agree to the bit. A part equals that of the
+    whole output up to rounding. For that, `stride` pixels of the image become exactly one stride of
+    the network, or several short ones. Each phase within `stride` has its own weights.
 
     Parameters
     ----------

@@ -130,6 +130,11 @@ def read_audit(
         If a tile has no annotations, or files are of several kinds, such as label images and
         ROIs; the message names them. A tile without objects has an empty table, a label image of
         0, or a count of 0.
+
+    Warns
+    -----
+    UserWarning
+        If the ROIs or the table of a tile are left out, since it has a label image, too.
     """
     path = Path(folder)
     frames = read_csv(path / _FRAMES)

@@ -103,7 +103,8 @@ def _check_shapes(shape, tile):
 def _regions_at(points, regions, extent):
     if isinstance(regions, str | os.PathLike):
         shape = tuple(int(size) for size in extent)
-        found = read_labels(regions, shape=shape, spatial_ndim=len(extent))[1]
+        ndim = len(extent)
+        _, found = read_labels(regions, spatial_ndim=ndim, shape=shape, empty="background")
         if len(found) != 1 or found[0] is None:
             raise ValueError(f"regions must be one label image, got {len(found)} in {regions}.")
         regions = found[0]

@@ -160,6 +160,22 @@ def test_convert_labels_into_an_ome_zarr_image(folder, capsys):
     assert np.array_equal(read_labels(out)[1][0], label)
 
 
+@pytest.mark.parametrize(("suffix", "others"), [(".tif", 0), (".zip", -1)])
+def test_most_sections_of_a_stack_have_no_object(folder, suffix, others):
+    stack = np.zeros((4, 64, 64), np.uint8)
+    stack[1] = read_labels(folder / "labels")[1][0]
+    file = folder / f"stack{suffix}"
+    if suffix == ".tif":  # zeros are written as they are, and nothing is trained: without a warning
+        tifffile.imwrite(file, stack, photometric="minisblack")
+    else:
+        write_rois(file, stack)
+    image = write_ome_zarr(folder / "scan.ome.zarr", np.zeros(stack.shape), axes="zyx")
+    assert run("convert", file, "--image", image) == 0
+    (found,) = read_labels(image / "labels" / "objects", spatial_ndim=3)[1]
+    assert np.array_equal(found[1], stack[1])
+    assert np.unique(found[[0, 2, 3]]).tolist() == [others]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -85,6 +85,15 @@ def test_images_are_planned_with_a_model(folder, tmp_path, capsys):
     assert str(folder / "model.sskseg") in record["inputs"]
 
 
+def test_an_image_may_lie_outside_of_all_regions(folder, tmp_path, capsys):
+    folder, *_ = folder
+    atlas = np.zeros((2, *SHAPE), np.uint8)
+    atlas[0, :, :64], atlas[0, :, 64:] = 1, 2
+    tifffile.imwrite(tmp_path / "atlas.tif", atlas, photometric="minisblack")
+    plan = ["totals", "plan", folder / "images", "--model", folder / "model.sskseg", "--tile", "32"]
+    assert run(*plan, "--regions", tmp_path / "atlas.tif", "--dry-run") == 0  # without a warning
+
+
 def test_tables_of_a_scan_are_planned_and_estimated(folder, tmp_path, capsys):
     folder, _, y, _ = folder
     out = tmp_path / "audit"

@@ -2,11 +2,21 @@
 
 import numpy as np
 import pytest
+import zarr
 from bad_files import squares, write
 
-from sskseg.io import read_labels, read_pairs, write_labels, write_rois
+from sskseg.io import (
+    read_labels,
+    read_pairs,
+    write_labels,
+    write_ome_zarr,
+    write_ome_zarr_labels,
+    write_rois,
+)
+from sskseg.model_selection import suggest_samples
 
 PAINTED = [2, 9]
+LARGE = 2**53 + 1  # which floats of 64 bits do not hold
 
 
 def stack(n=12, painted=PAINTED, dtype=np.uint8):
@@ -14,6 +24,17 @@ def stack(n=12, painted=PAINTED, dtype=np.uint8):
     y = np.zeros((n, 32, 32), dtype)
     y[painted] = squares()
     return y
+
+
+def zarr_labels(folder, y):
+    """Labels of an OME-Zarr image, in their type, as other programs write them."""
+    image = write_ome_zarr(folder / "image.zarr", np.zeros(y.shape, np.uint8), axes="zyx")
+    target = write_ome_zarr_labels(image, np.minimum(y, 1))
+    group = zarr.open_group(target, mode="a")
+    for name, array in list(group.arrays()):
+        step = y.shape[-1] // array.shape[-1]
+        group.create_array(name, data=y[:, ::step, ::step], overwrite=True)
+    return target
 
 
 def is_unlabeled(labels):
@@ -32,14 +53,34 @@ def test_most_pages_of_zeros_are_background_with_a_warning(tmp_path, ndim):
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
-@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32, np.int16, np.float32])
-def test_they_are_unlabeled_on_request(tmp_path, ndim, dtype):
-    path = write(tmp_path / "labels.tif", stack(dtype=dtype), photometric="minisblack")
+@pytest.mark.parametrize(
+    "dtype", [np.uint8, np.uint16, np.uint32, np.uint64, np.int16, np.int64, np.float32]
+)
+@pytest.mark.parametrize("suffix", [".tif", ".zarr"])
+def test_they_are_unlabeled_on_request(tmp_path, ndim, dtype, suffix):
+    y = stack(dtype=dtype)
+    if dtype in (np.uint64, np.int64):
+        y[y == 6] = LARGE
+    if suffix == ".tif":
+        path = write(tmp_path / "labels.tif", y, photometric="minisblack")
+    elif dtype == np.float32:
+        pytest.skip("labels of OME-Zarr are integers")
+    else:
+        path = zarr_labels(tmp_path, y)
     _, labels = read_labels(path, spatial_ndim=ndim, empty="unlabeled")
     assert [label.ndim for label in labels] == [ndim] * (12 if ndim == 2 else 1)
+    assert {label.dtype.kind for label in labels} == {"i"}
     pages = np.reshape(labels, (12, 32, 32))
     assert np.array_equal(np.flatnonzero(~(pages == -1).all(axis=(1, 2))), PAINTED)
-    assert np.array_equal(pages[PAINTED], stack()[PAINTED])
+    assert pages[PAINTED].tolist() == y[PAINTED].tolist()
+
+
+def test_numbers_beyond_int64_beside_unlabeled_pages_are_refused(tmp_path):
+    y = stack(dtype=np.uint64)
+    y[y == 6] = 2**63
+    path = write(tmp_path / "labels.tif", y, photometric="minisblack")
+    with pytest.raises(ValueError, match=rf"labels\.tif must .* fit into int64, got {2**63}\."):
+        read_labels(path, empty="unlabeled")
 
 
 def test_few_pages_of_zeros_give_no_warning(tmp_path):
@@ -61,8 +102,32 @@ def test_a_file_without_any_object_is_an_image_without_objects(tmp_path):
     for n in (1, 4):
         y = np.zeros((n, 32, 32), np.uint8)
         path = write(tmp_path / f"{n}.tif", y, photometric="minisblack")
-        for empty in (None, "background", "unlabeled"):
+        for empty in (None, "background"):
             assert np.array_equal(read_labels(path, empty=empty)[1], y)
+        with pytest.warns(UserWarning, match=rf"1 of 1 label files .*{n}\.tif: their images are"):
+            assert np.array_equal(read_labels(path, empty="unlabeled")[1], y)
+    with pytest.warns(UserWarning, match="1 of 1 label files hold zeros only"):
+        read_labels(zarr_labels(tmp_path, np.zeros((4, 32, 32), np.uint8)), empty="unlabeled")
+
+
+def test_label_files_of_images_that_are_not_labeled(tmp_path):
+    """Each image has a label file of its own, and most of them hold zeros."""
+    images, labels = tmp_path / "images", tmp_path / "labels"
+    for folder in (images, labels):
+        folder.mkdir()
+    for i in range(6):
+        y = (squares() * (i == 0)).astype(np.uint8)
+        write(images / f"{i}.tif", 9 * squares().astype(np.uint8))
+        write(labels / f"{i}.tif", y)
+    expected = r"5 of 6 label files hold zeros only, such as .*1\.tif.*Remove the label files"
+    with pytest.warns(UserWarning, match=expected):
+        _, X, y = read_pairs(images, labels, empty="unlabeled")
+    with pytest.raises(ValueError, match=r"all 6 images.* of their own, remove these files\."):
+        suggest_samples(X, 1, y=y)
+    for i in range(1, 6):
+        (labels / f"{i}.tif").unlink()
+    _, _, y = read_pairs(images, labels)
+    assert [label is None for label in y] == [False] + [True] * 5
 
 
 def test_sections_without_regions_of_fiji(tmp_path):

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import tifffile
 
 from sskseg import InstanceCounter
 from sskseg.datasets import make_cells
 from sskseg.images.points import draw_points
-from sskseg.io import write_labels, write_rois
+from sskseg.io import write_labels, write_ome_zarr, write_rois
 from sskseg.napari import Session
 from sskseg.napari.annotations import annotations_of
 from sskseg.napari.calibration import fit_counter, is_calibrated, regions_of, stroke_size
@@ -208,6 +209,46 @@ def test_label_files_of_stacks(tmp_path, kind):
         session = new_session(kind, stack.shape)
         load_labels(session, "a", tmp_path / name)
         assert ((session.samples["a"].y > 0) == (stack > 0)).all()
+
+
+def painted_sections(n=4):
+    """Sections of which the first has objects."""
+    return np.stack([CELLS, *[np.zeros_like(CELLS)] * (n - 1)])
+
+
+@pytest.mark.parametrize("n_complete", [1, 3, 4])
+def test_complete_sections_without_objects_come_back(tmp_path, n_complete):
+    """As `Session.save_data` writes them, with -1 if a section is not complete."""
+    stack = painted_sections()
+    complete = np.ones(stack.shape, bool)
+    complete[n_complete:] = False
+    session = new_session("sections", stack.shape)
+    session.paint("a", stack + (stack > 0), complete)
+    session.save_data(tmp_path / "data")
+    again = new_session("sections", stack.shape)
+    load_labels(again, "a", tmp_path / "data" / "labels" / "a.tif")
+    assert np.array_equal(again.samples["a"].complete, complete)
+    assert np.array_equal(again.samples["a"].y > 0, stack > 0)
+
+
+@pytest.mark.parametrize("value", [0, -1])
+def test_sections_without_objects_of_other_programs(tmp_path, value):
+    """They are not labeled, unless another pixel says that it is unlabeled."""
+    stack = painted_sections().astype(np.int16)
+    stack[0, -1, -1] = value
+    tifffile.imwrite(tmp_path / "stack.tif", stack, photometric="minisblack")
+    session = new_session("sections", stack.shape)
+    load_labels(session, "a", tmp_path / "stack.tif")
+    is_complete = session.samples["a"].complete.all(axis=(1, 2)).tolist()
+    assert is_complete == ([True, False, False, False] if value == 0 else [False, True, True, True])
+
+
+def test_sections_of_ome_zarr_are_read_as_they_are(tmp_path):
+    stack = painted_sections()
+    image = write_ome_zarr(tmp_path / "a.zarr", np.zeros(stack.shape), axes="zyx", labels=stack)
+    session = new_session("sections", stack.shape)
+    load_labels(session, "a", str(image))
+    assert session.samples["a"].complete.all()
 
 
 def test_a_file_of_another_shape_is_refused_and_nothing_is_lost(tmp_path):

@@ -124,13 +124,43 @@ def test_annotations_of_several_kinds_are_refused(audit):
     with pytest.raises(ValueError, match=rf"and tables of points \('{first}.csv'\)"):
         read_audit(folder)
     write_labels(marks / f"{first}.tif", [labels[first]])
+    counts = {i: plan.tiles["count"][i] for i in plan.to_audit}
+    with pytest.warns(UserWarning, match=rf"tables of the same tiles, .* out: '{first}.csv'"):
+        assert read_audit(folder) == counts
     (marks / f"{first}.csv").rename(marks / "Results.csv")  # as Fiji writes measurements
-    assert read_audit(folder) == {i: plan.tiles["count"][i] for i in plan.to_audit}
+    assert read_audit(folder) == counts
+    write_rois(marks / f"{first}.zip", labels[first])  # in place of what may be the image
+    with pytest.raises(ValueError, match=rf"files of regions \('{first}.zip'\)"):
+        read_audit(folder)
+    (marks / f"{first}.zip").unlink()
     for name in others:
         (marks / f"{name}.tif").unlink()
     write_rois(marks / f"{others[0]}.zip", labels[others[0]])
     (marks / f"{first}.tif").unlink()
     with pytest.raises(ValueError, match=r"tables of points \('Results.csv'\) and files of reg"):
+        read_audit(folder)
+
+
+@pytest.mark.parametrize("with_images", [False, True])
+def test_regions_of_cellpose_beside_its_masks(audit, with_images):
+    """For Fiji, Cellpose writes the outlines of its masks as ROIs, too."""
+    folder, plan, X, y = audit
+    marks = folder / "annotations"
+    marks.mkdir()
+    for i in plan.to_audit:
+        name, masks = f"tile_{i:06d}", crop(y, plan, i)
+        tifffile.imwrite(marks / f"{name}_cp_masks.tif", masks.astype(np.uint16))
+        if masks.any():
+            write_rois(marks / f"{name}_rois.zip", masks)
+        if with_images:
+            tifffile.imwrite(marks / f"{name}.tif", crop(X, plan, i))
+    with pytest.warns(UserWarning, match=r"label images, which are read, and files of regions, wh"):
+        assert read_audit(folder) == {i: plan.tiles["count"][i] for i in plan.to_audit}
+    first = next(marks.glob("*_rois.zip")).name.removesuffix("_rois.zip")
+    (marks / f"{first}_cp_masks.tif").unlink()
+    (marks / f"{first}.tif").unlink(missing_ok=True)
+    expected = rf"of one kind, got label images .* and files of regions \('{first}_rois.zip'\)"
+    with pytest.raises(ValueError, match=expected):
         read_audit(folder)
 
 

@@ -159,6 +159,21 @@ def test_regions_are_read_from_rois(tmp_path):
     assert found[0] == found[2] != found[1] == found[3]
 
 
+@pytest.mark.parametrize("suffix", [".tif", ".zip"])
+def test_most_sections_of_an_atlas_lie_outside_of_all_regions(tmp_path, suffix):
+    atlas = np.zeros((4, 8, 8), np.uint8)
+    atlas[1, :, :5], atlas[1, :, 5:] = 2, 3
+    path = tmp_path / f"atlas{suffix}"
+    if suffix == ".tif":
+        tifffile.imwrite(path, atlas, photometric="minisblack")
+    else:
+        write_rois(path, atlas)
+    table = pd.DataFrame({"centroid_z": [1.0], "centroid_y": [1.0], "centroid_x": [1.0]})
+    found = count_tiles([table], (4, 8, 8), (1, 8, 4), regions=path)["region"]
+    assert (found == 0).tolist() == [True, True, False, False, True, True, True, True]
+    assert 0 < found[2] < found[3]
+
+
 def test_bad_regions_are_refused():
     table = pd.DataFrame({"centroid_y": [1.0], "centroid_x": [1.0]})
     with pytest.raises(ValueError, match=r"regions must have shape \(8, 8\), got \(4, 8\)"):

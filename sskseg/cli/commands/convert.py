@@ -17,6 +17,7 @@ from ...io import (
 )
 from ...io.ome_zarr.existing import read_image_group
 from ...io.ome_zarr.reading import holds_zarr, open_label_image
+from ...io.rois.adapters import holds_labels
 from ...io.rois.formats import FORMATS as ROI_SUFFIXES
 from ..formats import FORMATS, OF_ALL, OME_ZARR
 from ._common import file_names, new_folder, say
@@ -139,7 +140,11 @@ def _into_image(options):
 def _read_one(path, shape, background):
     """The only label image of a file, of an image of that shape."""
     ndim = min(len(shape), 3)
-    names, labels = read_labels(path, spatial_ndim=ndim, shape=shape, background=background)
+    # Sections without regions are not labeled; pages of zeros are written as they are.
+    empty = None if holds_labels(path) else "background"
+    names, labels = read_labels(
+        path, spatial_ndim=ndim, shape=shape, background=background, empty=empty
+    )
     if len(labels) != 1:
         raise ValueError(f"{path} must hold one label image, got {len(names)}.")
     return labels[0]

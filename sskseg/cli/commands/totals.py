@@ -91,7 +91,9 @@ def _of_images(options):
     ndim, regions = spatial_ndim(model), None
     if options.regions is not None:
         shapes = [x.shape[:ndim] for x in X]
-        regions = read_labels(options.regions, names, spatial_ndim=ndim, shape=shapes)[1]
+        _, regions = read_labels(
+            options.regions, names, spatial_ndim=ndim, shape=shapes, empty="background"
+        )
         lacking = [name for name, region in zip(names, regions, strict=True) if region is None]
         if lacking:
             raise ValueError(f"--regions must have an image for each, lacks {lacking[:5]}.")
