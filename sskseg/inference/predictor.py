@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..images import check_images
-from ..nn import network_margin, predict_part
+from ..nn import computes_parts, network_margin, predict_part
 from ..training import inference_copy, select_device, select_precision, standardized_sections
 from .blocks import predict_blocks, predict_windows
 from .orientations import dihedral_mean, dihedral_orientations
@@ -231,6 +231,8 @@ class _Activated(NamedTuple):
         return self.activate(self.network(x))
 
     def predict_part(self, x, part):
+        if not computes_parts(self.network):  # its output may be coarser than the image
+            return self(x)[(..., *part)]
         return self.activate(predict_part(self.network, x, part))
 
 

@@ -9,7 +9,7 @@ from .encoders import PretrainedEncoder
 from .fusion import fold_batch_norm
 from .initialization import glorot_uniform_, he_normal_
 from .losses import masked_cross_entropy, masked_dice_loss, masked_soft_cross_entropy
-from .parts import predict_part
+from .parts import computes_parts, predict_part
 from .protocol import check_network, network_margin
 from .registry import NETWORKS, count_parameters, make_feature_network, make_network, network_size
 from .unet import UNet
@@ -26,6 +26,7 @@ __all__ = [
     "SectionMeanNet",
     "UNet",
     "check_network",
+    "computes_parts",
     "count_parameters",
     "crop_center",
     "fold_batch_norm",

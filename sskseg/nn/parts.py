@@ -47,18 +47,30 @@ def predict_part(network: Any, x: torch.Tensor, part: Box) -> torch.Tensor:
     is_whole = all(p == slice(0, size) for p, size in zip(part, x.shape[2:], strict=True))
     if is_whole:
         return network(x)
-    if _computes_parts(type(network)):
+    if computes_parts(network):
         return network.predict_part(x, part)
     return network(x)[(..., *part)]
 
 
-def _computes_parts(kind):
-    """Whether a class has `predict_part`, and no subclass changed what it computes a part of."""
+def computes_parts(network: Any) -> bool:
+    """Return whether a network computes a part of its output with less work.
+
+    Parameters
+    ----------
+    network : callable
+
+    Returns
+    -------
+    bool
+        Whether its class has `predict_part`, and no subclass changed what it computes a part of.
+    """
+    kind = type(network)
     owners = [
         next((parent for parent in kind.__mro__ if name in vars(parent)), None)
         for name in ("predict_part", "forward", "features", "read_out")
     ]
-    return owners[0] is not None and all(o is None or issubclass(owners[0], o) for o in owners)
+    own = owners[0]
+    return own is not None and all(other is None or issubclass(own, other) for other in owners)
 
 
 def decoder_parts(
