@@ -792,9 +792,7 @@ def test_sections_that_differ_are_not_averaged(monkeypatch):
     X = (y + rng.normal(0, 0.3, y.shape)).astype(np.float32)
     model = segmenter(max_steps=60).fit(X, only(y, [1, 10]))
     assert model.semi_supervision_ == ("section-mean",)
-    assert model.semi_supervision_reason_.endswith(
-        "no sections are averaged, as their masks overlap too little"
-    )
+    assert model.semi_supervision_reason_.endswith("overlap too little, so none are averaged")
     assert (model.continuity_, model.continuity_context_) == (None, 0)
     assert len(calls) == 1
     alone = segmenter(max_steps=60, semi_supervision=None).fit(X, only(y, [1, 10]))
