@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ..images import check_images
-from ..nn import computes_parts, network_margin, predict_part
+from ..nn import computes_parts, network_margin
 from ..training import inference_copy, select_device, select_precision, standardized_sections
 from .blocks import predict_blocks, predict_windows
 from .orientations import dihedral_mean, dihedral_orientations
@@ -224,7 +224,7 @@ class DensePredictor:
 class _Activated(NamedTuple):
     """A network and its activation."""
 
-    network: torch.nn.Module
+    network: Any
     activate: Callable[[torch.Tensor], torch.Tensor]
 
     def __call__(self, x):
@@ -233,7 +233,7 @@ class _Activated(NamedTuple):
     def predict_part(self, x, part):
         if not computes_parts(self.network):  # its output may be coarser than the image
             return self(x)[(..., *part)]
-        return self.activate(predict_part(self.network, x, part))
+        return self.activate(self.network.predict_part(x, part))
 
 
 def _predict_block(model, block, part):

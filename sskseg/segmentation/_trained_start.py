@@ -91,7 +91,8 @@ def _with_polarity(segmenter, data, backbone):
     """The backbone, for bright or for dark objects, and the Dice of the foreground."""
     backbone = backbone.with_channels(data.images[0].shape[-1])
     inverted = backbone.inverted()
-    scores = [_score(segmenter, data, each) for each in (backbone, inverted)]
+    data = normalize_size(segmenter, data, backbone)
+    scores = [_score(segmenter, data, each.module) for each in (backbone, inverted)]
     if scores[1] < max(scores[0] + _MARGIN, _MIN_DICE):
         return backbone, scores[0]
     _LOGGER.info(
@@ -146,10 +147,8 @@ def _some_labeled(data):
     )  # fmt: skip
 
 
-def _score(segmenter, data, backbone):
-    """Dice of the network, with the statistics and the size of objects of these images."""
-    data = normalize_size(segmenter, data, backbone)
-    network = backbone.module
+def _score(segmenter, data, network):
+    """Dice of a network, with the statistics of these images."""
     predictor = DensePredictor(
         network, segmenter._objective().activate,
         ChannelNormalization(*channel_statistics(data.images)), tile_settings(network, 2),
