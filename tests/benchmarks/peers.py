@@ -58,7 +58,7 @@ OWN_OBJECTS = (
     "CPN (celldetection)", "torch-em, U-Net with distances", "Cellpose 3 from scratch",
     "StarDist from scratch",
 )  # fmt: skip
-COLUMNS = ("dice", "f1", "ap", "wape", "fit s", "predict s", "peak MB", "GPU MB")
+COLUMNS = ("dice", "f1", "f1_75", "ap", "wape", "fit s", "predict s", "peak MB", "GPU MB")
 
 
 def load(task, seed, full):
@@ -111,6 +111,7 @@ def accuracy(truth, found):
     counts = [[len(np.unique(x[x > 0])) for x in side] for side in (truth, found)]
     errors = count_error(*counts)
     return {"dice": dice(*masks), "f1": f1_instances(truth, found),
+            "f1_75": f1_instances(truth, found, 0.75),
             "ap": average_precision(truth, found), "wape": errors["wape"]}  # fmt: skip
 
 
@@ -195,8 +196,8 @@ def table(rows):
         lines.append({
             "task": key["task"], "method": key["method"], "seed": key["seed"],
             "budget": f"{key['seconds']:.0f}",
-            **{c: row["figures"].get(c, "") for c in COLUMNS[:4]},
-            **{c: f"{row['figures'][c]:.0f}" for c in COLUMNS[4:] if c in row["figures"]},
+            **{c: row["figures"].get(c, "") for c in COLUMNS[:5]},
+            **{c: f"{row['figures'][c]:.0f}" for c in COLUMNS[5:] if c in row["figures"]},
         })  # fmt: skip
     lines.sort(key=lambda x: (TASKS.index(x["task"]), list(METHODS).index(x["method"]), x["seed"]))
     return markdown(lines, list(lines[0])) if lines else "no cell is finished"
