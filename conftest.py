@@ -5,6 +5,7 @@ from importlib.util import find_spec
 
 import pytest
 import torch
+from joblib import cpu_count
 
 # Examples that need the extra "export".
 _EXPORT = ("onnx", "onnxruntime", "onnxscript", "bioimageio")
@@ -14,7 +15,7 @@ if not find_spec("qtpy") or not find_spec("napari"):
     collect_ignore += ["sskseg/napari/widget.py"]  # needs a Qt binding
 
 _PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
-torch.set_num_threads(max(1, min(2, os.cpu_count() or 1) // _PROCESSES))
+torch.set_num_threads(max(1, min(2, cpu_count()) // _PROCESSES))
 
 
 @pytest.fixture(autouse=True)

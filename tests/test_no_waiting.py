@@ -214,6 +214,6 @@ def test_moving_average_and_optimizers():
             torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
             for optimizer in optimizers:
                 optimizer.step()
-            average.update(network)
+            average.update()
 
         repeat(step)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-import os
 from typing import Any
 
 import torch
+from joblib import cpu_count
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from .. import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
@@ -37,7 +37,7 @@ N_FOLDS = 3  # of a training with intervals
 
 def n_threads() -> int:
     """Return the threads of a training: the event loop of the window keeps a core."""
-    return max(1, (os.cpu_count() or 2) - 1)
+    return max(1, cpu_count() - 1)
 
 
 class Training(Task):

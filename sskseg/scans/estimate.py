@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from joblib import cpu_count
 from sklearn.pipeline import Pipeline
 
 from ..io.scans import Scan
@@ -143,7 +144,7 @@ def worker_memory(client: Client | None, n_workers: int | None) -> int | None:
     from distributed.system import MEMORY_LIMIT
 
     if client is None:
-        return MEMORY_LIMIT // (n_workers or os.cpu_count() or 1)
+        return MEMORY_LIMIT // (n_workers or cpu_count())
     workers = client.scheduler_info(n_workers=-1)["workers"].values()
     if not workers:  # of a cluster that starts them for tasks
         client.submit(int, pure=False).result()

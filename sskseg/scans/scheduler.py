@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,7 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 import torch
+from joblib import cpu_count
 
 from ..io.storage import AccessRefused
 from ..training.prediction_callbacks import PredictionStopped, check_stop, stoppable
@@ -89,7 +89,7 @@ class Workers:
 
     def __init__(self, plan: Plan, store: Store, client: Any = None, n_workers: int | None = None):
         self.plan, self.store, self.client = plan, store, client
-        self.n_workers = n_workers or os.cpu_count() or 1
+        self.n_workers = n_workers or cpu_count()
         # The result of a task: a cluster without workers starts one for it, and if all that hold it
         # are lost another one computes it again. Workers fetch it from each other, once.
         self.remote = (

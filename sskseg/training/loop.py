@@ -259,7 +259,7 @@ def optimize(
         with turn, settings.autocast():
             loss = compute_loss(network, batch, progress)
         descend(network, optimizers, loss)
-        average.update(network)
+        average.update()
         return {"loss": readable(loss)}
 
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from math import cos, pi
 
 import numpy as np
@@ -102,6 +103,7 @@ class MovingAverage:
     Parameters
     ----------
     network : torch.nn.Module
+        It keeps its tensors: they are changed in place.
     decay : float
         It is lower in the first steps, so that a short training forgets its start.
 
@@ -114,13 +116,19 @@ class MovingAverage:
     def __init__(self, network: torch.nn.Module, decay: float):
         self.module = copy.deepcopy(network).eval()
         self._decay, self._n = decay, 0
+        self._network = network
+
+    @cached_property
+    def _pairs(self):
+        # Listed once: walking through the modules would take a millisecond of each step.
+        return list(zip(_tensors(self.module), _tensors(self._network), strict=True))
 
     @torch.no_grad()
-    def update(self, network: torch.nn.Module) -> None:
+    def update(self) -> None:
         """Average after a training step; the weights of the first are copied."""
         averaged: list[tuple[torch.Tensor, torch.Tensor]] = []
         copied: list[tuple[torch.Tensor, torch.Tensor]] = []
-        for pair in zip(_tensors(self.module), _tensors(network), strict=True):
+        for pair in self._pairs:
             # Counters of batch normalization are copied.
             is_averaged = self._n > 0 and pair[0].is_floating_point()
             (averaged if is_averaged else copied).append(pair)

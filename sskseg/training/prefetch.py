@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,8 +10,9 @@ from functools import partial
 from typing import Any
 
 import torch
+from joblib import cpu_count
 
-_N_THREADS = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4)
+_N_THREADS = min(8, cpu_count())
 
 
 def prefetch(iterator: Iterator) -> Generator[Any, None, None]:
