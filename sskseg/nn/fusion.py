@@ -4,7 +4,7 @@ import copy
 from itertools import pairwise
 
 from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ._layers import CONV, NORM
 
@@ -38,5 +38,9 @@ def _fold_pairs(sequence):
     layers = list(sequence)
     for i, (first, second) in enumerate(pairwise(layers)):
         if type(first) in _CONVOLUTIONS and type(second) in _NORMS:
-            sequence[i] = fuse_conv_bn_eval(first, second)
+            # Of a copy already: `fuse_conv_bn_eval` would copy each convolution once more.
+            first.weight, first.bias = fuse_conv_bn_weights(
+                first.weight, first.bias, second.running_mean, second.running_var, second.eps,
+                second.weight, second.bias,
+            )  # fmt: skip
             sequence[i + 1] = nn.Identity()
