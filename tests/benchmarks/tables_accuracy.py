@@ -14,7 +14,6 @@ ORIGIN = {"machine": "machine", "commit": "version"}
 PRESENT = "network='auto'"  # ends the recipe of the present defaults
 TRAINED = "haze"  # the same, of what is not counted
 BORDERS = "rising warps and borders"
-PEER_KEY = ("task", "seconds", "machine", "method", "seed")
 OF_SECTIONS = {
     "first network": ("iou_network", ".3f"),
     "mean of 9 sections": ("iou_mean", ".3f"),
@@ -246,37 +245,6 @@ def mitochondria_all():
             "`predict`": ("predicted", ".4f"),
             "inside": ("iou_inside", ".4f"),
             "steps": "steps",
-            **ORIGIN,
-        },
-    )
-
-
-def peers_rows(where=lambda row: True):
-    """Newest run of each task, method, seed, machine and time; earlier runs are left out."""
-    newest = {}
-    for row in cells("peers", lambda row: row["task"] != "windows"):
-        row["task"] = {"mitochondria": "mitochondria, 4"}.get(row["task"], row["task"])
-        has_start = row["task"].startswith("nuclei") and row["method"].startswith("sskseg")
-        if has_start and "network" not in row:
-            row["method"] += ", random weights"
-        newest[tuple(row.get(name) for name in PEER_KEY)] = row
-    rows = [row for row in newest.values() if where(row)]
-    return sorted(rows, key=lambda row: [str(row.get(name)).zfill(8) for name in PEER_KEY])
-
-
-@table
-def peers():
-    return markdown(
-        peers_rows(),
-        {
-            "task": "task",
-            "method": "method",
-            "seed": "seed",
-            "seconds": ("seconds", ".0f"),
-            **QUALITY,
-            "fit, s": ("fit s", ".0f"),
-            "predict, s": ("predict s", ".0f"),
-            "peak, MB": ("peak MB", ".0f"),
             **ORIGIN,
         },
     )

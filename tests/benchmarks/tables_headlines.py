@@ -1,8 +1,9 @@
 """The headlines: one line for each topic."""
 
-from page_tables import cells, grouped, markdown, mean, only, table
-from tables_accuracy import PRESENT, chosen_method, mitochondria_rows, peers_rows
+from page_tables import cells, markdown, mean, only, table
+from tables_accuracy import PRESENT, chosen_method, mitochondria_rows
 from tables_counts import counting_rows, simulation_rows
+from tables_peers import peers_rows
 
 
 def _line(what, figure, ours, beside, minutes, rows):
@@ -204,37 +205,5 @@ def compare():
             "minutes": "minutes",
             "machine": "machine",
             "runs": "trainings",
-        },
-    )
-
-
-@table
-def compare_peers():
-    """Other programs after four minutes, one row for each."""
-    tasks = ("nuclei, 5", "nuclei, 60")
-    rows = peers_rows(lambda row: row["seconds"] == 240 and row["task"] in tasks)
-    lines = [
-        {
-            "method": method,
-            "machine": machine,
-            **{
-                f"{name}, {task}": mean([row for row in group if row["task"] == task], name)
-                for task in tasks
-                if any(row["task"] == task for row in group)
-                for name in ("f1", "wape")
-            },
-        }
-        for (method, machine), group in grouped(rows, "method", "machine").items()
-    ]
-    lines.sort(key=lambda line: -line.get("f1, nuclei, 5", 0))
-    return markdown(
-        lines,
-        {
-            "program": "method",
-            "5 labeled images: F1": ("f1, nuclei, 5", ".3f"),
-            "count error": ("wape, nuclei, 5", ".3f"),
-            "60 labeled images: F1": ("f1, nuclei, 60", ".3f"),
-            "count error ": ("wape, nuclei, 60", ".3f"),
-            "machine": "machine",
         },
     )
