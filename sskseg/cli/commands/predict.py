@@ -14,10 +14,10 @@ from ..sizes import count_text
 from ._common import (
     check_folder,
     model_file,
+    model_of,
     new_folder,
     progress_bars,
     read,
-    read_model,
     say,
     spatial_ndim,
 )
@@ -27,7 +27,7 @@ from .count import check_counts
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Predict images; write one TIFF file for each."""
     check_folder(options.out)
-    model = read_model(options.model)
+    model = model_of(options)
     check_counts(model, options)
     _check_output(model, options)
     names, X = read(options.images, options, model)
