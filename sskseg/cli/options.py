@@ -131,12 +131,7 @@ def _parameters(command, class_name, prefix):
 
 
 def _model(command):
-    command.add_argument(
-        "--model",
-        type=Path,
-        required=True,
-        help=_MODEL_HELP,
-    )
+    command.add_argument("--model", type=Path, required=True, help=_MODEL_HELP)
 
 
 def _images_and_model(command):
@@ -262,11 +257,7 @@ def _scan(command):
         "source",
         help="scan; with status the destination. Both may be URLs, such as s3://bucket/scan.zarr",
     )
-    command.add_argument(
-        "--model",
-        type=Path,
-        help=_MODEL_HELP,
-    )
+    command.add_argument("--model", type=Path, help=_MODEL_HELP)
     command.add_argument("--out", help="destination: a folder or a URL")
     _spacing(command)
     for name in ("block-shape", "halo"):

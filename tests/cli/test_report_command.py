@@ -54,7 +54,7 @@ def test_images_of_fit_are_known_by_its_record(folder, tmp_path):
     assert in_table == {**trained_on, "cell6": "new", "cell7": "new"}
     assert in_all == {"training": 5, "validation": 1, "new": 2}
     objects = [int(n) for n in re.findall(
-        r"Objects of \w+ images\W.*?(\d+)<", (tmp_path / "a.html").read_text())]  # fmt: skip
+        r"Objects, \w+ images\W.*?(\d+)<", (tmp_path / "a.html").read_text())]  # fmt: skip
     assert len(objects) == 3
     counts = dict(re.findall(r"(cell\d)\|+\s*\|+(\d+)\|",
                   re.sub(r"<[^>]+>", "|", (tmp_path / "a.html").read_text())))  # fmt: skip
