@@ -47,8 +47,9 @@ def _files():
 
 def private_modules_at_the_top():
     """Names of private modules beside ``__init__``."""
-    names = [path.stem for path in PACKAGE.iterdir() if path.name != "__init__.py"]
-    return sorted(name for name in names if name.startswith("_") and name != "__pycache__")
+    names = [path.stem for path in PACKAGE.iterdir()]
+    of_python = ("__init__", "__main__", "__pycache__")
+    return sorted(name for name in names if name.startswith("_") and name not in of_python)
 
 
 # Loaded here and not in a test: packages that these import draw random numbers when they load.

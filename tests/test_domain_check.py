@@ -8,6 +8,7 @@ from sklearn.pipeline import make_pipeline
 
 from sskseg import DomainCheck, ImageStack, OtsuWatershed, PercentileScaler
 from sskseg.datasets import make_cells
+from sskseg.images import invert_images
 from sskseg.images.appearance import APPEARANCE, measure_appearance
 from sskseg.models import load_model, save_model
 
@@ -46,7 +47,7 @@ def test_like_images_pass_and_unlike_ones_warn(cells):
     big = make_cells(n_samples=3, shape=(96, 96), radius=25, random_state=1)[0]
     mixed = [*cells[48:50], *(1 - cells[50:52]), *big]
     assert check.predict(mixed).tolist() == [1, 1, -1, -1, -1, -1, -1]
-    with pytest.warns(UserWarning, match=r"5 of 7 images \(2, 3, 4, 5, 6\) are unlike"):
+    with pytest.warns(UserWarning, match=r"5 of 7 images .*\): X\[2\], .*, X\[6\]\. The res"):
         assert check.transform(mixed) is mixed
     scores = check.score_samples(mixed)
     assert scores[:2].min() > -1.25 > scores[2:].max()
@@ -54,8 +55,35 @@ def test_like_images_pass_and_unlike_ones_warn(cells):
 
 def test_warning_names_what_differs(cells):
     check = DomainCheck().fit(cells[:48])
-    with pytest.warns(UserWarning, match=r"\(.*more median intensity.*\): its results may"):
+    with pytest.warns(UserWarning, match=r"\(.*more median intensity.*\): X\[0\], .* and 3 more\."):
         check.transform(1 - cells[48:])
+
+
+def test_inverted_images_are_recognized(cells):
+    """Either of them may be those of fit; images that are unlike either way are not inverted."""
+    for images, words in ((cells, "dark, and .* bright"), (1 - cells, "bright, and .* dark")):
+        check = DomainCheck().fit(images[:48])
+        expected = f"objects seem to be {words}: use invert_images"
+        with pytest.warns(UserWarning, match=expected):
+            check.transform(invert_images(images[48:]))
+        unlike, about = check.compare(np.random.default_rng(0).random((3, 96, 96)))
+        assert unlike.tolist() == [0, 1, 2]
+        assert "invert_images" not in about
+        assert check.compare(images[:2])[1] == ""
+
+
+def test_invert_images():
+    rng = np.random.default_rng(0)
+    for dtype in (np.uint8, np.uint16, np.int16, np.float32, bool):
+        X = (rng.random((2, 5, 6)) * 200).astype(dtype)
+        inverted = invert_images(X)
+        assert inverted.dtype == X.dtype
+        assert np.array_equal(invert_images(inverted), X)
+        order = np.argsort(X.ravel(), kind="stable")
+        assert (np.diff(inverted.ravel()[order].astype(float)) <= 0).all()
+    stack = invert_images(ImageStack([X, X[:, :3]], spacing=(0.5, 0.5), unit="µm"))
+    assert stack.spacing == (0.5, 0.5)
+    assert [image.shape for image in stack] == [(2, 5, 6), (2, 3, 6)]
 
 
 def test_size_of_pixels(cells):
@@ -123,3 +151,55 @@ def test_scans_warn_once_and_count_the_same(tmp_path):
     with pytest.warns(UserWarning, match="of 5 crops are unlike") as caught:
         count_scan(model, unlike, tmp_path / "c", block_shape=(64, 64))
     assert sum("unlike" in str(w.message) for w in caught) == 1
+
+
+def tiny_segmenter():
+    from sskseg import SemiSupervisedSegmenter
+
+    return SemiSupervisedSegmenter(
+        semi_supervision=None, width=4, depth=1, max_steps=2, batch_size=2, random_state=0
+    )
+
+
+def warnings_of_scan(model, scan, folder):
+    da = pytest.importorskip("dask.array")
+    pytest.importorskip("zarr")
+    from sskseg.scans import count_scan
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        count_scan(model, da.from_array(scan, chunks=64), folder, block_shape=(128, 128))
+    return [str(each.message) for each in caught if "halo" not in str(each.message)]
+
+
+@pytest.mark.parametrize("scope", ["dataset", "image"])
+def test_scans_of_other_intensities_warn_where_the_scaler_keeps_those_of_fit(tmp_path, scope):
+    """The appearance of a scan does not depend on them, but the outputs of the network do."""
+    from sskseg import InstanceCounter
+
+    X, y = make_cells(n_samples=40, shape=(64, 64), random_state=0)
+    scan = make_cells(n_samples=1, shape=(200, 200), random_state=1)[0][0]
+    steps = PercentileScaler(scope=scope), tiny_segmenter(), InstanceCounter("components")
+    model = make_pipeline(DomainCheck(), *steps).fit(X, y)
+    assert warnings_of_scan(model, scan, tmp_path / "a") == []
+    found = warnings_of_scan(model, (100 * scan).astype(np.uint16), tmp_path / "b")
+    assert len(found) == (scope == "dataset")
+    assert all("has intensities from " in text and "(channel 0)" in text for text in found)
+
+
+@pytest.mark.parametrize("scope", ["dataset", "image"])
+def test_channels_of_scans_are_checked_as_the_steps_before_return_them(tmp_path, scope):
+    """A bright channel of noise hides the cells of the others, unless they are scaled before."""
+    from sskseg import InstanceCounter
+
+    X, y = make_cells(n_samples=40, shape=(64, 64), random_state=0)
+    scan = make_cells(n_samples=1, shape=(200, 200), random_state=1)[0]
+    rng = np.random.default_rng(0)
+    X, scan = (np.stack([x, x, 500 * rng.random(x.shape)], -1) for x in (X, scan))
+    unlike = np.stack([1 - scan[..., 0], 1 - scan[..., 0], scan[..., 2]], -1)
+    scaler = PercentileScaler(scope=scope)
+    model = make_pipeline(scaler, DomainCheck(), tiny_segmenter(), InstanceCounter("components"))
+    model.fit(X, y)
+    assert warnings_of_scan(model, scan[0], tmp_path / "a") == []
+    (found,) = warnings_of_scan(model, unlike[0], tmp_path / "b")
+    assert "5 of 5 crops are unlike" in found

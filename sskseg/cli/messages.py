@@ -76,7 +76,7 @@ def translate(text: str, options: argparse.Namespace) -> str:
         r"The '(\w+)' parameter of (\w+) must be (.+)\. Got (.+) instead\.", constraint, text
     )
     text = re.sub(r"`(\w+)`", lambda match: words.get(match[1], match[1]), text)
-    text = re.sub(r"\b[Xy]\[(\d+)\]", sample, text)
+    text = re.sub(r"\b(?:[Xy]|images)\[(\d+)\]", sample, text)
     text = re.sub(rf"\b([A-Z]\w+)\((\w+)=({_VALUE})\)", of_class, text)
     text = re.sub(rf"{_BEFORE}([a-z]\w*)=({_VALUE})", value, text)
     text = re.sub(rf"{_BEFORE}(X\.spacing|X|[a-z]+(?:_[a-z]+)+)(?![\w(\[/\\'-]|\.\w)", word, text)
@@ -125,6 +125,8 @@ def _words(options):
             shared[name] = word
         elif needed[1] in given:
             shared[name] = word.format(**given)
+    if getattr(options, "invert_images", False):  # it is given, and should not
+        own["invert_images"] = f"no {own['invert_images']}"
     paths = {name: given[name] for name in ("images", "labels", "path", "source") if name in given}
     return {**(fit if command not in (None, "fit") else {}), **shared, **own, **paths}
 

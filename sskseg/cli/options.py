@@ -131,17 +131,19 @@ def _parameters(command, class_name, prefix):
 
 
 def _model(command):
-    command.add_argument(
-        "--model",
-        type=Path,
-        required=True,
-        help=_MODEL_HELP,
-    )
+    command.add_argument("--model", type=Path, required=True, help=_MODEL_HELP)
 
 
 def _images_and_model(command):
     command.add_argument("images", type=Path, help="file or folder of images")
     _model(command)
+
+
+def _invert(command):
+    command.add_argument(
+        "--invert-images", action="store_true",
+        help="invert the images for the model: for dark objects, if it knows bright ones",
+    )  # fmt: skip
 
 
 def _suggest(command):
@@ -161,6 +163,7 @@ def _suggest(command):
         help="suggest images, or sections of a stack, that this model is least sure of: a model "
         "file, or its folder (default: suggest images that represent all, without a model)",
     )  # fmt: skip
+    _invert(command)
     command.add_argument(
         "--spatial-ndim", type=int, choices=(2, 3),
         help="2 for images, 3 for volumes (default: 2, or that of the model)",
@@ -174,6 +177,7 @@ def _predict(command):
         "--output", choices=("labels", "probability", "mask"), default="labels",
         help="what to write of each image (default: labels)",
     )  # fmt: skip
+    _invert(command)
     _spacing(command)
 
 
@@ -184,15 +188,22 @@ def _count(command):
         "--rois", action="append", default=[], choices=[f for f in FORMATS if f not in _NO_ROIS],
         help="also write objects in this format (repeat the option for several formats)",
     )  # fmt: skip
+    _invert(command)
     _spacing(command)
 
 
 def _report(command):
     _images_and_model(command)
     command.add_argument("--labels", type=Path, help="labels to compare with")
+    command.add_argument(
+        "--trained-on", type=Path, metavar="LABELS",
+        help="the labels that sskseg fit was given: such images are reported apart from "
+        "new ones (default: by run.json beside the model, for files with the same content)",
+    )  # fmt: skip
     _background(command)
     _empty(command)
     command.add_argument("--out", type=Path, required=True, help="HTML file")
+    _invert(command)
     _spacing(command)
 
 
@@ -246,11 +257,7 @@ def _scan(command):
         "source",
         help="scan; with status the destination. Both may be URLs, such as s3://bucket/scan.zarr",
     )
-    command.add_argument(
-        "--model",
-        type=Path,
-        help=_MODEL_HELP,
-    )
+    command.add_argument("--model", type=Path, help=_MODEL_HELP)
     command.add_argument("--out", help="destination: a folder or a URL")
     _spacing(command)
     for name in ("block-shape", "halo"):
@@ -282,6 +289,7 @@ def _scan(command):
         help="typical diameter of the objects in the scan (default: that of the training images; "
         "if these have objects of different sizes, it is measured on the scan)",
     )  # fmt: skip
+    _invert(command)
     command.add_argument("--intensity", action="store_true", help="measure intensities of objects")
     _zarr_format(command)
     command.add_argument(
@@ -318,6 +326,7 @@ def _totals(command):
 
 def _totals_plan(group):
     group.add_argument("--model", type=Path, help=_MODEL_HELP)
+    _invert(group)
     group.add_argument(
         "--objects", type=Path, action="append", default=[],
         help="objects.parquet or objects.csv of sskseg scan run (repeat the option for a run with "

@@ -35,7 +35,7 @@ class Record:
     ):
         self.started = datetime.now(UTC)
         self.arguments, self.parameters = list(arguments), parameters or {}
-        self.inputs = {str(file): _sha256(file) for path in inputs for file in _files(Path(path))}
+        self.inputs = {str(file): sha256(file) for path in inputs for file in _files(Path(path))}
 
     def write(self, path: Path, **results: Any) -> None:
         """Write the record as JSON.
@@ -74,7 +74,8 @@ def _files(path):
     return sorted(f for f in path.rglob("*") if f.is_file() and not f.name.startswith("."))
 
 
-def _sha256(file):
+def sha256(file: Path) -> str:
+    """Return the SHA-256 of a file."""
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 

@@ -4,6 +4,7 @@ Import `sskseg.images.augmentation`, which needs torch, and `sskseg.images.annot
 `sskseg.morphology`, by their own names.
 """
 
+from .inversion import invert_images
 from .normalization import channel_percentiles, intensity_range, rescale, subsample_step
 from .patches import Patch, PatchSampler, read_region
 from .points import are_points, check_points, draw_points, points_from_table
@@ -40,6 +41,7 @@ __all__ = [
     "consecutive_runs",
     "draw_points",
     "intensity_range",
+    "invert_images",
     "is_lazy",
     "like_input",
     "points_from_table",

@@ -177,9 +177,11 @@ def check_n_suggested(n: int, annotations: Any) -> None:
     """
     n_unlabeled = len(annotations) - len(annotations.labeled)
     if n_unlabeled == 0:
+        images = annotations.label_images if annotations.kind != "counts" else []
+        labels = [x for i, x in enumerate(images) if not annotations.has_points(i)]
         raise ValueError(
             f"{annotations.name} labels all {len(annotations)} images, so that none can be "
-            f"suggested.{_about_zeros(annotations)}"
+            f"suggested.{about_zeros(labels)}"
         )
     if not isinstance(n, Integral) or not 1 <= n <= n_unlabeled:
         raise ValueError(
@@ -188,15 +190,25 @@ def check_n_suggested(n: int, annotations: Any) -> None:
         )
 
 
-def _about_zeros(annotations):
-    """What label images of zeros mean, if there are any."""
-    images = annotations.label_images if annotations.kind != "counts" else []
-    is_zero = [not label.any() and not annotations.has_points(i) for i, label in enumerate(images)]
-    if not any(is_zero):
+def about_zeros(labels: Sequence[np.ndarray]) -> str:
+    """Explain what label images of zeros mean.
+
+    Parameters
+    ----------
+    labels : sequence of ndarray of int, shape (*spatial)
+
+    Returns
+    -------
+    str
+        Sentences that start with a space; empty if each plane has another value.
+    """
+    planes = [plane for label in labels for plane in label.reshape(-1, *label.shape[-2:])]
+    n_empty = sum(not plane.any() for plane in planes)
+    if not n_empty:
         return ""
     return (
-        f" {sum(is_zero)} of them hold zeros only: zero is background, so these images are labeled "
-        "and have no objects. Unlabeled images are -1, or None in a list. If they are not labeled "
-        "yet: of pages of a stack, read the file with empty='unlabeled'; of images with label "
-        "files of their own, remove these files."
+        f" {n_empty} of {len(planes)} label images (or pages) hold zeros only: zero is background, "
+        "so they are labeled and have no objects. Unlabeled images are -1, or None in a list. If "
+        "they are not labeled yet: of pages of a stack, read the file with empty='unlabeled'; of "
+        "images with label files of their own, remove these files."
     )

@@ -12,8 +12,8 @@ import pandas as pd
 
 from ..images.annotations import Annotations
 from ..morphology.counts import object_centroids
-from .atomic import atomic_path
 from .folders import stem, without_label_suffix
+from .images import read_headers
 from .labels import read_labels
 from .points import read_points
 from .rois import read_rois
@@ -22,20 +22,6 @@ from .rois.regions import listed
 from .tables import read_table
 
 _LABELS, _POINTS, _REGIONS = "label images", "tables of points", "files of regions"
-
-
-def write_tile(path: str | os.PathLike[str], image: np.ndarray) -> None:
-    """Write one tile to a TIFF file.
-
-    Parameters
-    ----------
-    path : str or path-like
-    image : ndarray of shape (*spatial[, n_channels])
-    """
-    import tifffile
-
-    with atomic_path(path) as part:
-        tifffile.imwrite(part, image)
 
 
 def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -72,7 +58,7 @@ def read_marks(
         regions and tables are left out. If 1 is the only positive value of all label images, they
         are masks, and each connected component is an object.
     images : sequence of Path
-        Of `write_tile`.
+        Of `sskseg.totals.write_audit`.
     spatial_ndim : {2, 3}
 
     Returns
@@ -98,7 +84,7 @@ def read_marks(
         return _centroids_of_all(labels)
     if kind == _POINTS:
         return list(read_points(path, names, spatial_ndim=spatial_ndim)[1])
-    shapes = [_shape(image)[:spatial_ndim] for image in images]
+    shapes = [_shape(image, spatial_ndim) for image in images]
     rois = read_rois(path, shapes, names, spatial_ndim=spatial_ndim)[1]
     return [None if each is None else _of_regions(each) for each in rois]
 
@@ -142,11 +128,11 @@ def _beside(labels, regions, tables):
     return regions, unlabeled
 
 
-def _shape(image):
-    import tifffile
-
-    with tifffile.TiffFile(image) as file:
-        return file.series[0].shape
+def _shape(image, ndim):
+    """Size of a tile along its spatial axes; the file may have been saved by another program."""
+    header = read_headers(image)[0]
+    sizes, axes = dict(zip(header.axes, header.shape, strict=True)), "zyx"[-ndim:]
+    return tuple(sizes[a] for a in axes) if set(axes) <= set(sizes) else header.shape[:ndim]
 
 
 def _of_regions(rois):

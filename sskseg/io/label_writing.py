@@ -19,9 +19,9 @@ _SUFFIXES = (".tif", ".tiff")
 def write_labels(path: str | os.PathLike[str], labels: Sequence[np.ndarray]) -> None:
     """Write label images to a TIFF file, which `read_labels` reads as exactly these numbers.
 
-    Images of one shape are written as one series of pages ("QYX") or of volumes ("QZYX"), and
-    images of different shapes as a series each. The dtype is the smallest of uint16, uint32 and
-    int32 that fits, and int32 if there is a -1.
+    One image has the axes "YX", and a volume "ZYX". Several images of one shape are written as one
+    series of pages ("QYX") or of volumes ("QZYX"), and images of different shapes as a series each.
+    The dtype is the smallest of uint16, uint32 and int32 that fits, and int32 if there is a -1.
 
     Parameters
     ----------
@@ -49,11 +49,11 @@ def write_labels(path: str | os.PathLike[str], labels: Sequence[np.ndarray]) -> 
     if not checked:
         raise ValueError(f"labels is empty: {path} would hold no image.")
     dtype = _smallest_dtype(checked, path)
-    is_one_series = len({label.shape for label in checked}) == 1
-    series = [np.stack(checked)] if is_one_series else checked
+    are_pages = len(checked) > 1 and len({label.shape for label in checked}) == 1
+    series = [np.stack(checked)] if are_pages else checked
     with atomic_path(path) as part, tifffile.TiffWriter(part, bigtiff=_is_large(checked)) as file:
         for each in series:
-            axes = "QZYX" if each.ndim == 4 else "QYX" if is_one_series else "ZYX"[-each.ndim :]
+            axes = "Q" * are_pages + "ZYX"[are_pages - each.ndim :]
             file.write(
                 each.astype(dtype), compression="zlib", photometric="minisblack", contiguous=False,
                 metadata={"axes": axes, **MARK},

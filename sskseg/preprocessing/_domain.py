@@ -12,15 +12,24 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator
-from ..images import check_images, check_lazy_images, is_lazy
+from ..images import check_images, check_lazy_images, invert_images, is_lazy
 from ..images.appearance import APPEARANCE, measure_appearance
 from ..io.units import per_millimeter
 
 _MIN_SAMPLES = 5
 _MAX_PIXEL_RATIO = 1.5  # of sizes of pixels
 _N_NAMED = 2  # measurements that a warning names
+_MAX_LISTED = 5  # images that a warning names
+_MAX_INVERTED = 0.5  # distance of an inverted image, relative to that of the image
 _MIN_SPREAD = 0.05  # of a measurement over images: about 5 % of a size, or of the intensities
 _MIN_LIMIT = 1.0  # of distances, for sets of images that hardly differ
+
+
+def _listed(indices, name):
+    """Names of the first images."""
+    listed = ", ".join(f"{name}[{i}]" for i in indices[:_MAX_LISTED])
+    more = len(indices) - _MAX_LISTED
+    return f"{listed} and {more} more" if more > 0 else listed
 
 
 class DomainCheck(OutlierMixin, ImageEstimator):
@@ -152,11 +161,40 @@ class DomainCheck(OutlierMixin, ImageEstimator):
         if is_lazy(X):
             check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
             return X
-        measured = self._measure(X)
-        unlike = np.flatnonzero(self._novelty(measured) > self.tolerance)
+        unlike, about = self.compare(X)
         if unlike.size:
-            warnings.warn(self._message(measured[unlike], unlike, len(measured)), stacklevel=2)
+            warnings.warn(f"{len(unlike)} of {len(X)} images are unlike {about}", stacklevel=2)
         return X
+
+    def compare(self, X: Any, name: str = "X") -> tuple[np.ndarray, str]:
+        """Find the images that are unlike those of `fit`, and describe how.
+
+        Parameters
+        ----------
+        X : array-like
+            As in `fit`.
+        name : str, default="X"
+            Name of `X` in the text; images are not named if it is empty.
+
+        Returns
+        -------
+        unlike : ndarray of int
+            Their indices.
+        about : str
+            Which measurements differ, and what to do. Empty if no image is unlike.
+        """
+        check_is_fitted(self)
+        images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
+        measured = np.stack([measure_appearance(image) for image in images])
+        unlike = np.flatnonzero(self._novelty(measured) > self.tolerance)
+        if not unlike.size:
+            return unlike, ""
+        which = f": {_listed(unlike, name)}" if name else ""
+        inverted = [measure_appearance(invert_images(images[i])) for i in unlike]
+        return unlike, (
+            f"those that the model was trained on ({self._difference(measured[unlike])}){which}. "
+            f"{self._advice(measured[unlike], np.stack(inverted))}"
+        )
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Compute how much each image resembles those of `fit`.
@@ -173,7 +211,8 @@ class DomainCheck(OutlierMixin, ImageEstimator):
             minus `tolerance` are unlike those of `fit`.
         """
         check_is_fitted(self)
-        return -self._novelty(self._measure(X))
+        images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
+        return -self._novelty(np.stack([measure_appearance(image) for image in images]))
 
     def predict(self, X: Any) -> np.ndarray:
         """Decide which images are like those of `fit`.
@@ -197,10 +236,6 @@ class DomainCheck(OutlierMixin, ImageEstimator):
                 f"appearance_ must have {len(APPEARANCE)} columns, got {self.appearance_.shape[1]}."
             )
 
-    def _measure(self, X):
-        images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
-        return np.stack([measure_appearance(image) for image in images])
-
     @property
     def _spread(self):
         low, high = np.percentile(self.appearance_, (16, 84), axis=0)
@@ -214,16 +249,27 @@ class DomainCheck(OutlierMixin, ImageEstimator):
     def _novelty(self, measured):
         return self._distances(measured).min(axis=1) / self.limit_
 
-    def _message(self, measured, unlike, n_images):
+    def _difference(self, measured):
+        """The measurements that differ most from those of the nearest images of `fit`."""
         nearest = self.appearance_[self._distances(measured).argmin(axis=1)]
         differences = np.median((measured - nearest) / self._spread, axis=0)
         most = np.argsort(-np.abs(differences))[:_N_NAMED]
         named = [f"{'more' if differences[i] > 0 else 'less'} {APPEARANCE[i]}" for i in most]
-        which = ", ".join(map(str, unlike[:10])) + (", ..." if len(unlike) > 10 else "")
+        return " and ".join(named)
+
+    def _advice(self, measured, inverted):
+        """What to do with these images, of which the inverted ones may be like those of `fit`."""
+        is_nearer = self._novelty(inverted) < _MAX_INVERTED * self._novelty(measured)
+        if is_nearer.mean() <= 0.5:
+            return (
+                "The results may be wrong: compare some with the images, or train on images like "
+                "these."
+            )
+        is_dark = np.median(measured[:, APPEARANCE.index("area above Otsu's threshold")]) > 0.5
+        words = ("dark", "bright") if is_dark else ("bright", "dark")
         return (
-            f"{len(unlike)} of {n_images} images ({which}) are unlike those that the model was "
-            f"trained on ({' and '.join(named)}): its results may be wrong. Compare some with the "
-            "images, or train on images like these."
+            f"Their objects seem to be {words[0]}, and those of the training images {words[1]}: "
+            "use invert_images."
         )
 
     def _warn_of_spacing(self, X):

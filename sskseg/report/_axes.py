@@ -234,8 +234,9 @@ def draw_lines(ax, lines, color, width, style="solid"):
     from matplotlib.collections import LineCollection
 
     made = LineCollection(
-        lines, colors=color, linewidths=width, linestyles=style, capstyle="round", rasterized=True
-    )
+        lines, colors=color, linewidths=width, linestyles=style, capstyle="round", rasterized=True,
+        antialiased=False,  # colors of lines that overlap would blend to one that is in no legend
+    )  # fmt: skip
     ax.add_collection(made, autolim=False)
     return made
 

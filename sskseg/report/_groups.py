@@ -8,6 +8,7 @@ import numpy as np
 
 from ..images import check_numbers
 
+_NAMES = ("training", "validation", "new")
 _HELD = ("segmenter_", "detector_")  # estimators inside of steps
 
 
@@ -36,8 +37,9 @@ def image_groups(outputs: Any, n_images: int, trained_on: Any) -> list[Group]:
     ----------
     outputs : Outputs
     n_images : int
-    trained_on : array-like of int or None
-        Indices of the labeled images of `fit`; the validation set of the steps is taken out.
+    trained_on : array-like of int or str, or None
+        Indices of the labeled images of `fit`; the validation set of the steps is taken out. Or the
+        name of the group of each image.
 
     Returns
     -------
@@ -47,11 +49,14 @@ def image_groups(outputs: Any, n_images: int, trained_on: Any) -> list[Group]:
     Raises
     ------
     ValueError
-        If an index is out of range, or a validation image is missing in `trained_on`.
+        If an index is out of range, a validation image is missing in `trained_on`, or there is not
+        one name for each image.
     """
     everything = np.arange(n_images)
     if trained_on is None:
         return [Group("", everything)]
+    if np.ndim(trained_on) and np.asarray(trained_on).dtype.kind == "U":
+        return _named_groups(np.asarray(trained_on), n_images)
     used = check_numbers(trained_on, "trained_on")
     if used.ndim != 1 or not np.isin(used, everything).all():
         raise ValueError(
@@ -69,6 +74,16 @@ def image_groups(outputs: Any, n_images: int, trained_on: Any) -> list[Group]:
         Group("validation", validation),
         Group("new", np.setdiff1d(everything, used)),
     ]
+    return [group for group in groups if len(group.indices)]
+
+
+def _named_groups(names, n_images):
+    if len(names) != n_images or not np.isin(names, _NAMES).all():
+        raise ValueError(
+            f"trained_on must have one of the words {', '.join(_NAMES)} for each of {n_images} "
+            f"images, got {names.tolist()}."
+        )
+    groups = [Group(name, np.flatnonzero(names == name)) for name in _NAMES]
     return [group for group in groups if len(group.indices)]
 
 

@@ -62,11 +62,11 @@ def html(
         Annotations to compare with. Unlabeled pixels are -1, and unlabeled samples None.
     path : str or path-like, default="report.html"
         File to write. An older page is replaced when the new one is complete.
-    trained_on : array-like of int, default=None
+    trained_on : array-like of int or str, default=None
         Indices of the images of `X` whose labels were given to `fit`. `X` must then start with the
-        images of `fit`, in the same order. The page reports training images, the validation set
-        (`validation_indices_`) and new images separately. Pass an empty list if all images are new,
-        and None if you do not know.
+        images of `fit`, in the same order. Or a word for each image: "training", "validation" or
+        "new". The page reports training images, the validation set (`validation_indices_`) and new
+        images separately. Pass an empty list if all images are new, and None if you do not know.
     positions : array-like of int, shape (n_samples,), default=None
         Positions of consecutive sections.
     names : sequence of str, default=None
@@ -163,15 +163,15 @@ class _Page:
         shapes = {x.shape[:-1] for x in self.images}
         sizes = " × ".join(map(str, shapes.pop())) if len(shapes) == 1 else "different sizes"
         channels = self.images[0].shape[-1]
-        noun = "channel" if channels == 1 else "channels"
         named = [group for group in self.groups if group.name]
         rows = [
-            ("Images", f"{len(self.images)}, {sizes}, {channels} {noun}"),
+            ("Images", f"{len(self.images)}, {sizes}, {channels} channel{'s' * (channels != 1)}"),
             *((f"{g.name} images".capitalize(), str(len(g.indices))) for g in named),
             ("Annotated images", f"{len(self.reference.labeled)}"),
         ]
         if self.counts is not None:
             rows.append(("Objects", f"{int(np.sum(self.counts))} counted"))
+            rows += [(g.titled("Objects"), f"{int(self.counts[g.indices].sum())}") for g in named]
         if trained := self._training_seconds():
             rows.append(("Training took", f"{trained:.0f} s"))
         rows.append(("Prediction took", f"{self.outputs.seconds:.1f} s"))
@@ -224,8 +224,8 @@ class _Page:
                 shown = True
         if shown and self.groups[0].name == "":
             yield paragraph(
-                "It is unknown which of these images are training images (trained_on was not "
-                "given). Scores on training images are better than on new images."
+                "It is unknown which of these images are training images (trained_on is not set). "
+                "Scores on training images are better than on new images."
             )
         elif shown:
             yield paragraph(

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
+from ..images import unwrap
+from ..preprocessing import DomainCheck
 from .plan import Plan
 from .reading import filled_scan, read_mask
+from .scaling import needs_scan
 
 _MAX_SIDE = {2: 512, 3: 96}  # of a crop, pixels
 _N_PER_AXIS = {2: 4, 3: 3}
@@ -41,7 +46,8 @@ def varied_crops(plan: Plan, shape: tuple[int, ...] | None = None) -> list[np.nd
     ]
     scan, crops, spread = filled_scan(plan), [], []
     for corner in product(*starts):
-        box = tuple(slice(s, s + side) for s, side in zip(corner, sides, strict=True))
+        axes = zip(corner, sides, plan.shape, strict=True)
+        box = tuple(slice(s, min(s + side, size)) for s, side, size in axes)
         mask = read_mask(plan, box)
         if mask is None or mask.any():
             crop = np.asarray(scan[box])
@@ -49,6 +55,29 @@ def varied_crops(plan: Plan, shape: tuple[int, ...] | None = None) -> list[np.nd
             spread.append(_spread(crops[-1], mask))
     best = np.argsort(spread)[: -_N_CROPS - 1 : -1]
     return [crops[i] for i in best if spread[i] > 0]
+
+
+def preprocessed_crops(plan: Plan, n_steps: int, shape: tuple[int, ...] | None = None) -> Any:
+    """Read the crops of `varied_crops`, as the first `n_steps` steps return them.
+
+    Parameters
+    ----------
+    plan : Plan
+    n_steps : int
+    shape : tuple of int, default=None
+
+    Returns
+    -------
+    sequence of ndarray
+        Empty for a scan without variation.
+    """
+    crops: Any = varied_crops(plan, shape)
+    for step in plan.steps[:n_steps] if crops else ():
+        if needs_scan(step):  # percentiles of all crops stand for those of the whole scan
+            step = clone(step).set_params(scope="dataset").fit(crops)
+        if not isinstance(step, DomainCheck):
+            crops = unwrap(step.transform(crops))
+    return crops
 
 
 def _extent(plan):

@@ -5,13 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from sklearn.base import clone
-
-from ..images import unwrap
-from ..preprocessing import DomainCheck
-from .crops import varied_crops
+from .crops import preprocessed_crops
 from .plan import Plan
-from .scaling import needs_scan
 from .validation import check_predictor
 
 _LOGGER = logging.getLogger("sskseg")
@@ -38,21 +33,9 @@ def measure_diameter(segmenter: Any, plan: Plan) -> float | None:
         # Before a pixel is read; channels and sections are the same whatever the diameter is.
         predictor = segmenter.block_predictor(plan.shape, object_diameter=1.0)
         check_predictor(predictor, plan.objects, plan.scan, plan.steps)
-        return _crops(plan)
+        return preprocessed_crops(plan, len(plan.steps))
 
     diameter = segmenter.measure_diameter(read_crops)
     if diameter is not None:
         _LOGGER.info("Objects of the scan have a diameter of %g pixels.", diameter)
     return diameter
-
-
-def _crops(plan):
-    """Crops of a scan, as the segmenter takes them."""
-    crops: Any = varied_crops(plan)
-    for step in plan.steps:
-        if not crops or isinstance(step, DomainCheck):
-            continue
-        if needs_scan(step):  # percentiles of all crops stand for those of the whole scan
-            step = clone(step).set_params(scope="dataset").fit(crops)
-        crops = unwrap(step.transform(crops))
-    return crops

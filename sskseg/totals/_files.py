@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from ..io import write_object_table
-from ..io.audits import read_csv, read_marks, write_tile
+from ..io.audits import read_csv, read_marks
+from ..io.image_writing import write_image
 from ._plan import AuditPlan
 
 _PLAN, _FRAMES, _COUNTS = "plan.csv", "frames.csv", "counts.csv"
@@ -64,7 +65,7 @@ def write_audit(
         start = [max(0, int(tile[a]) - margin) for a in axes]
         stop = [int(tile[f"{a}_stop"]) + margin for a in axes]
         box = tuple(slice(*ends) for ends in zip(start, stop, strict=True))
-        write_tile(path / "images" / f"{_name(i)}.tif", np.asarray(image[box]))
+        write_image(path / "images" / f"{_name(i)}.tif", image[box], len(axes))
         frames.loc[i] -= [*start, *start]
     frames.insert(0, "tile", plan.to_audit)
     frames.insert(1, "name", [_name(i) for i in plan.to_audit])

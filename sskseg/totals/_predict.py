@@ -106,7 +106,9 @@ def _naming(i):
         warnings.simplefilter("always")
         yield
     for text, category in dict.fromkeys((str(w.message), w.category) for w in caught):
-        warnings.warn(f"images[{i}]: {text}", category, stacklevel=4)
+        has_name, name = "X[0]" in text, f"images[{i}]"
+        text = text.replace("X[0]", name) if has_name else f"{name}: {text}"
+        warnings.warn(text, category, stacklevel=4)
 
 
 def _mirrored(sample):

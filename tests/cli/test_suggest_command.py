@@ -96,7 +96,7 @@ def test_pages_of_zeros_are_named_where_nothing_is_unlabeled(painted_stack, caps
     with pytest.warns(UserWarning, match=r"10 of 12 pages of .*painted\.tif hold zeros only"):
         assert main(["suggest", *paths]) == 2
     message = capsys.readouterr().err
-    assert "painted.tif labels all 12 images, so that none can be suggested. 10 of them" in message
+    assert "painted.tif labels all 12 images, so that none can be suggested. 10 of 12 " in message
     assert "of pages of a stack, read the file with --empty unlabeled" in message
     assert "--number" not in message
     names = suggested(capsys, *paths, "--empty", "unlabeled", "--number", "10")

@@ -55,6 +55,25 @@ def test_volumes_come_back(tmp_path, shapes):
         assert np.array_equal(one, other)
 
 
+@pytest.mark.parametrize(
+    ("n", "shape", "axes"),
+    [
+        (1, (30, 40), "YX"), (2, (30, 40), "QYX"), (1, (5, 30, 40), "ZYX"), (1, (1, 30, 40), "ZYX"),
+        (2, (5, 30, 40), "QZYX"),
+    ],
+)  # fmt: skip
+def test_only_several_images_have_an_axis_of_images(tmp_path, n, shape, axes):
+    """Fiji, QuPath, napari and Cellpose expect one image of shape (height, width)."""
+    labels = [np.arange(np.prod(shape)).reshape(shape)] * n
+    write_labels(tmp_path / "l.tif", labels)
+    with tifffile.TiffFile(tmp_path / "l.tif") as file:
+        assert file.series[0].get_axes(squeeze=False) == axes
+    stored = tifffile.imread(tmp_path / "l.tif")
+    assert np.array_equal(stored, labels[0] if n == 1 else np.stack(labels))
+    back = read_labels(tmp_path / "l.tif", spatial_ndim=len(shape))[1]
+    assert np.array_equal(back, labels)
+
+
 def test_images_of_few_columns_are_no_channels(tmp_path):
     labels = [np.arange(15).reshape(5, 3)] * 10
     assert np.array_equal(read_back(tmp_path, labels), labels)

@@ -61,3 +61,24 @@ def test_tables_align():
     assert text.splitlines() == [
         "| n  | value |", "|----|-------|", "|  1 |  0.50 |", "| 20 |  0.33 |"
     ]  # fmt: skip
+
+
+def test_overlapping_outlines_have_the_colors_of_the_legend_alone():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.colors import to_rgb
+    from matplotlib.figure import Figure
+
+    from sskseg.report.overlay import PREDICTED_COLOR, TRUE_COLOR
+
+    _, (labels,) = make_cells(n_samples=1, shape=(128, 128), radius=8, random_state=0)
+    figure = Figure(figsize=(4, 4), dpi=100)
+    canvas = FigureCanvasAgg(figure)
+    ax = figure.add_axes([0, 0, 1, 1])
+    draw_outlines(ax, np.zeros(labels.shape), labels, np.roll(labels, 1, axis=0))
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3].reshape(-1, 3)
+    colored = pixels[np.ptp(pixels, axis=1) > 0]
+    expected = [
+        tuple(round(255 * part) for part in to_rgb(c)) for c in (TRUE_COLOR, PREDICTED_COLOR)
+    ]
+    assert {tuple(color) for color in colored.tolist()} == set(expected)

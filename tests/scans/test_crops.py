@@ -58,6 +58,15 @@ def test_crops_are_within_the_mask(models, as_dask):
     assert max(crop.max() for crop in crops) < 0.11
 
 
+def test_crops_end_with_the_scan(models):
+    """A scan that is smaller than a crop, of which the mask leaves the end."""
+    image = np.random.default_rng(0).random((150, 170)).astype(np.float32)
+    mask = np.zeros((15, 17), bool)
+    mask[:, 9:] = True
+    (crop,) = varied_crops(_plan(models[1], image, mask=mask))
+    assert np.array_equal(crop[..., 0], image[:, 90:])
+
+
 def test_a_mask_smaller_than_the_gaps_of_the_grid_is_found(models):
     image = np.tile(np.arange(2000, dtype=np.float32), (2000, 1))
     mask = np.zeros((201, 201), bool)  # not a divisor of the scan

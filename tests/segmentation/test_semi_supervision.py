@@ -4,11 +4,13 @@ import warnings
 
 import numpy as np
 import pytest
+import tifffile
 from scipy import ndimage as ndi
 
 from sskseg import ImageStack, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.images import check_images
+from sskseg.io import read_labels
 from sskseg.metrics import dice, iou
 from sskseg.model_selection import CrossFitted
 from sskseg.nn import SectionMeanNet
@@ -141,6 +143,22 @@ def test_nothing_unlabeled_is_warned_of_and_supervised():
     assert np.array_equal(silent.predict_proba(X), warned.predict_proba(X))
     assert silent.transduction_ is None
     assert silent.continuity_ is None
+
+
+def test_a_stack_of_which_some_pages_were_painted_is_not_advised_to_be_supervised(tmp_path):
+    """What the file and the fit say agree: the pages of zeros may not be labeled yet."""
+    X, y = make_cells(4, (32, 32), random_state=0)
+    y[1:] = 0
+    tifffile.imwrite(tmp_path / "labels.tif", y.astype(np.uint8), photometric="minisblack")
+    with pytest.warns(UserWarning, match=r"3 of 4 pages.*empty='unlabeled'"):
+        _, labels = read_labels(tmp_path / "labels.tif")
+    about_zeros = r"^Every pixel .* 3 of 4 label images .* empty='unlabeled'.* If all images are"
+    with pytest.warns(UserWarning, match=about_zeros):
+        segmenter().fit(X, labels)
+    _, labels = read_labels(tmp_path / "labels.tif", empty="unlabeled")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert segmenter().fit(X, labels).semi_supervision_ == ("self-training",)
 
 
 def test_the_choice_is_logged(caplog):

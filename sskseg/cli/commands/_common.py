@@ -10,9 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
 from tqdm import tqdm
 
-from ...images import ImageStack
+from ... import PercentileScaler
+from ...images import ImageStack, invert_images
 from ...io import read_images, read_pairs
 from ...io.folders import SUFFIXES, stem
 from ...io.images import image_files
@@ -39,6 +42,14 @@ def model_file(path: Path) -> Path:
     return path if is_file else path / MODEL
 
 
+def record_file(file: Path) -> Path:
+    """Return the record of the fit of a model file.
+
+    Models in one folder each have a record; a folder of one model has run.json.
+    """
+    return file.with_name("run.json" if file.name == MODEL else f"{file.stem}.run.json")
+
+
 def read_model(path: Path) -> Any:
     """Load a model from its file or folder."""
     file = model_file(path)
@@ -49,6 +60,25 @@ def read_model(path: Path) -> Any:
             f"{', '.join(list_models())}."
         )
     return load_model(file)
+
+
+def model_of(options: argparse.Namespace) -> Any:
+    """Load the model of the options; with ``--invert-images``, it inverts images first."""
+    model = read_model(options.model)
+    if not options.invert_images:
+        return model
+    check_inverts(model, options)
+    return Pipeline([("invert", FunctionTransformer(invert_images)), *model.steps])
+
+
+def check_inverts(model: Any, options: argparse.Namespace) -> None:
+    """Raise if inverted images would have a range of intensities that the model does not know."""
+    steps = [step for _, step in getattr(model, "steps", ())]
+    if not any(isinstance(step, PercentileScaler) and step.scope == "image" for step in steps):
+        raise ValueError(
+            "--invert-images needs a model that scales each image by itself, as --scaler-scope "
+            f"image of sskseg fit does: {options.model} keeps the scale of its training images."
+        )
 
 
 def spatial_ndim(model: Any) -> int:
@@ -82,6 +112,7 @@ def read_with_labels(
 
 def name_samples(options: argparse.Namespace, path: Path, names: list[str]) -> None:
     """Let messages about the images name their files, see `sskseg.cli.messages`."""
+    options.images = path
     files = file_names(path) if path.is_dir() else {}
     if len(names) == 1:
         options.samples = [str(path / files.get(names[0], ""))]

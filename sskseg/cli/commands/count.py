@@ -18,10 +18,10 @@ from ._common import (
     check_folder,
     file_names,
     model_file,
+    model_of,
     new_folder,
     progress_bars,
     read,
-    read_model,
     say,
 )
 from ._exchange import Labeled, write_as
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Count objects; write tables and label images if a folder was given."""
     if options.out is not None:
         check_folder(options.out)
-    model = read_model(options.model)
+    model = model_of(options)
     check_counts(model, options)
     names, X = read(options.images, options, model)
     record = None

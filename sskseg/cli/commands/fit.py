@@ -26,6 +26,7 @@ from ._common import (
     model_file,
     name_samples,
     new_folder,
+    record_file,
     say,
     with_spacing,
 )
@@ -70,9 +71,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "semi_supervision": [*segmenter.semi_supervision_],
         "threshold": model["counter"].threshold_,
     }
-    # Models in one folder each have a record; a folder of one model has run.json.
-    name = "run.json" if file.name == MODEL else f"{file.stem}.run.json"
-    record.write(file.with_name(name), outputs=[file.name], result={**result, **learned})
+    trained_on = {
+        name: "training" for name, label in zip(names, y, strict=True) if is_labeled(label)
+    }
+    trained_on |= {names[i]: "validation" for i in segmenter.validation_indices_}
+    record.write(
+        record_file(file), outputs=[file.name], result={**result, **learned}, trained_on=trained_on
+    )
     if segmenter.trained_model_ is not None:
         start = segmenter.trained_model_
         say(options, f"The network started from the model {start}, which predicts the labels well.")

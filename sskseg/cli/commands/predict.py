@@ -7,17 +7,27 @@ from typing import Any
 
 import numpy as np
 
-from ...io import atomic_path, write_labels
+from ...io import write_labels
+from ...io.image_writing import write_image
 from ..record import Record
 from ..sizes import count_text
-from ._common import check_folder, model_file, new_folder, progress_bars, read, read_model, say
+from ._common import (
+    check_folder,
+    model_file,
+    model_of,
+    new_folder,
+    progress_bars,
+    read,
+    say,
+    spatial_ndim,
+)
 from .count import check_counts
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Predict images; write one TIFF file for each."""
     check_folder(options.out)
-    model = read_model(options.model)
+    model = model_of(options)
     check_counts(model, options)
     _check_output(model, options)
     names, X = read(options.images, options, model)
@@ -30,7 +40,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         if options.output == "labels":
             write_labels(file, [image])
         else:
-            _write(file, image)
+            is_mask = options.output == "mask"
+            write_image(file, image * np.uint8(255) if is_mask else image, spatial_ndim(model))
         written.append(file.name)
     record.write(folder / "run.json", outputs=written)
     say(options, f"Wrote {count_text(len(written), 'file')} to {folder}")
@@ -53,13 +64,3 @@ def _predict(model, X, output):
         return model[-1].label(model[:-1].transform(X) if len(model) > 1 else X)
     images = model[:-2].transform(X) if len(model) > 2 else X
     return model[-2].predict(images) if output == "mask" else model[-2].predict_proba(images)
-
-
-def _write(path, image):
-    """Write a mask, or probabilities as float32, with channels first."""
-    import tifffile
-
-    is_mask = image.dtype == np.uint8
-    image = image * np.uint8(255) if is_mask else image
-    with atomic_path(path) as part:
-        tifffile.imwrite(part, image, compression="zlib", photometric="minisblack")

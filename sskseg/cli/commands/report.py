@@ -3,11 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import json
+import re
+from collections.abc import Sequence
 from typing import Any
 
+from ...images.annotation_checks import is_labeled
+from ...io import read_pairs
 from ...io.units import unit_symbol
 from ...report import html
-from ._common import new_folder, read_model, read_with_labels, say, spatial_ndim, with_spacing
+from ..record import sha256
+from ._common import (
+    file_names,
+    model_file,
+    model_of,
+    new_folder,
+    read_with_labels,
+    record_file,
+    say,
+    spatial_ndim,
+    with_spacing,
+)
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -15,11 +31,40 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if options.out.is_dir():
         raise ValueError(f"{options.out} is a folder: --out must be an HTML file.")
     new_folder(options.out.absolute().parent)
-    model = read_model(options.model)
+    model = model_of(options)
     ndim = spatial_ndim(model)
     names, X, y = read_with_labels(options, ndim)
     X = with_spacing(X, options.spacing, ndim)
     unit = unit_symbol(X.unit or "pixels")
-    path = html(model, X, y, options.out, names=names, spacing=X.spacing, unit=unit)
+    path = html(
+        model, X, y, options.out, names=names, spacing=X.spacing, unit=unit,
+        trained_on=_trained_on(options, names, ndim),
+    )  # fmt: skip
     say(options, f"Wrote {path}")
     return {"report": str(path)}
+
+
+def _trained_on(options, names: Sequence[str], ndim: int) -> list[str] | None:
+    """Use of each image in the fit; None if it is unknown."""
+    if options.trained_on is not None:
+        _, _, y = read_pairs(
+            options.images, options.trained_on, spatial_ndim=ndim, background=options.background,
+            empty=options.empty,
+        )  # fmt: skip
+        return ["training" if is_labeled(label) else "new" for label in y]
+    file = record_file(model_file(options.model))
+    record = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    if "trained_on" not in record:
+        return None
+    of_fit = _images_of(options.images, set(record["inputs"].values()))
+    return [record["trained_on"].get(name, "new") if of_fit(name) else "new" for name in names]
+
+
+def _images_of(path, hashes):
+    """Whether an image is from a file with one of these hashes: other files may have its name."""
+    files = {
+        name: path if path.is_file() else path / file for name, file in file_names(path).items()
+    }
+    stems = [re.escape(name) for name, file in files.items() if sha256(file) in hashes]
+    pattern = re.compile(rf"({'|'.join(stems)})(_\d{{4,}})?")
+    return lambda name: bool(stems) and pattern.fullmatch(name) is not None

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from ... import SemiSupervisedSegmenter, suggest_samples
-from ._common import progress_bars, read_model, read_with_labels, say, spatial_ndim
+from ._common import model_of, progress_bars, read_with_labels, say, spatial_ndim
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Print the names of the images to label, the most useful one first."""
-    model = None if options.model is None else read_model(options.model)
+    model = None if options.model is None else model_of(options)
     ndim = _spatial_ndim(options, model)
     names, X, y = read_with_labels(options, ndim)
     if model is None:

@@ -32,10 +32,10 @@ from ._common import (
     check_folder,
     each_axis,
     model_file,
+    model_of,
     new_folder,
     progress_bars,
     read,
-    read_model,
     say,
     spatial_ndim,
 )
@@ -85,7 +85,7 @@ def _plan(options):
 def _of_images(options):
     """Tiles of images that a model counts; in a dry run without counts."""
     source = options.sources[0]
-    model = read_model(options.model)
+    model = model_of(options)
     check_counts(model, options)
     names, X = read(source, options, model)
     ndim, regions = spatial_ndim(model), None

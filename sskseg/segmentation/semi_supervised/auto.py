@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.base import clone
 
 from ...images import consecutive_runs
+from ...images.annotation_checks import about_zeros
 from ._base import SemiSupervisedMethod, make_method
 from .continuity import Continuity, SectionMean
 from .pseudo_labels import MAX_CONTEXT, is_mostly_unlabeled
@@ -112,7 +113,8 @@ def choose_methods(methods: list[SemiSupervisedMethod] | str, data: TrainingData
     if not any(unlabeled):
         warnings.warn(
             "Every pixel of y is labeled, so that nothing is left for semi-supervised learning: "
-            "training is supervised. semi_supervision=None says so without this warning.",
+            f"training is supervised.{about_zeros(labels)} If all images are labeled, "
+            "semi_supervision=None turns off this warning.",
             UserWarning,
             stacklevel=3,
         )

@@ -1,0 +1,38 @@
+"""Write images."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import numpy as np
+
+from .atomic import atomic_path
+
+
+def write_image(path: str | os.PathLike[str], image: Any, spatial_ndim: int) -> None:
+    """Write one image to a TIFF file, with its axes.
+
+    Channels are written as pages, as other programs expect, and three channels of 8 or 16 bits as
+    colors.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file appears when it is complete.
+    image : ndarray of shape (*spatial) or (*spatial, n_channels)
+    spatial_ndim : {2, 3}
+    """
+    import tifffile
+
+    image, axes = np.asarray(image), "ZYX"[-spatial_ndim:]
+    is_color = image.shape[spatial_ndim:] == (3,) and image.dtype in (np.uint8, np.uint16)
+    if is_color:
+        axes += "S"
+    elif image.ndim > spatial_ndim:
+        image, axes = np.moveaxis(image, -1, -3), f"{axes[:-2]}CYX"
+    with atomic_path(path) as part:
+        tifffile.imwrite(
+            part, image, compression="zlib", photometric="rgb" if is_color else "minisblack",
+            metadata={"axes": axes},
+        )  # fmt: skip

@@ -1,0 +1,86 @@
+"""The report of the command line knows which images were used for training."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+import tifffile
+
+from sskseg.cli import main
+from sskseg.datasets import make_cells
+from sskseg.io import write_labels
+
+pytest.importorskip("matplotlib")
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Eight images, of which six have labels; the fit holds one of them out."""
+    folder = tmp_path_factory.mktemp("report")
+    X, y = make_cells(n_samples=8, shape=(48, 48), random_state=0)
+    for name in ("images", "labels"):
+        (folder / name).mkdir()
+    for i in range(8):
+        tifffile.imwrite(folder / "images" / f"cell{i}.tif", X[i])
+        if i < 6:
+            write_labels(folder / "labels" / f"cell{i}.tif", [y[i]])
+    assert run("fit", folder / "images", "--labels", folder / "labels", "--out", folder / "model",
+               "--width", 4, "--depth", 1, "--max-steps", 2, "--semi-supervision", "none",
+               "--json") == 0  # fmt: skip
+    return folder
+
+
+def uses(page):
+    """Use of each image, by the table of counts; the numbers in "At a glance"."""
+    text = re.sub(r"<[^>]+>", "|", page.read_text())
+    in_table = dict(re.findall(r"(cell\d)\|+\s*\|+\d+\|+\s*\|+(training|validation|new)\|", text))
+    in_all = dict(re.findall(r"(Training|Validation|New) images\|+\s*\|+(\d+)\|", text))
+    return in_table, {name.lower(): int(n) for name, n in in_all.items()}
+
+
+def test_images_of_fit_are_known_by_its_record(folder, tmp_path):
+    trained_on = json.loads((folder / "model" / "run.json").read_text())["trained_on"]
+    assert sorted(trained_on) == [f"cell{i}" for i in range(6)]
+    assert list(trained_on.values()).count("validation") == 1
+    arguments = ["report", folder / "images", "--model", folder / "model", "--json", "--out"]
+    assert run(*arguments, tmp_path / "a.html") == 0
+    in_table, in_all = uses(tmp_path / "a.html")
+    assert in_table == {**trained_on, "cell6": "new", "cell7": "new"}
+    assert in_all == {"training": 5, "validation": 1, "new": 2}
+    objects = [int(n) for n in re.findall(
+        r"Objects, \w+ images\W.*?(\d+)<", (tmp_path / "a.html").read_text())]  # fmt: skip
+    assert len(objects) == 3
+    counts = dict(re.findall(r"(cell\d)\|+\s*\|+(\d+)\|",
+                  re.sub(r"<[^>]+>", "|", (tmp_path / "a.html").read_text())))  # fmt: skip
+    assert objects[2] == int(counts["cell6"]) + int(counts["cell7"])
+    assert sum(objects) == sum(map(int, counts.values()))
+
+
+def test_other_files_of_the_same_names_are_new(folder, tmp_path):
+    (tmp_path / "images").mkdir()
+    shutil.copy(folder / "images" / "cell3.tif", tmp_path / "images")
+    tifffile.imwrite(tmp_path / "images" / "cell4.tif", np.eye(48, dtype=np.float32))
+    page = tmp_path / "a.html"
+    arguments = ["report", tmp_path / "images", "--model", folder / "model", "--json"]
+    assert run(*arguments, "--out", page) == 0
+    record = json.loads((folder / "model" / "run.json").read_text())
+    assert uses(page)[0] == {"cell3": record["trained_on"]["cell3"], "cell4": "new"}
+
+
+def test_images_of_fit_are_those_with_labels_without_a_record(folder, tmp_path):
+    shutil.copy(folder / "model" / "model.sskseg", tmp_path / "m.sskseg")
+    page = tmp_path / "a.html"
+    arguments = ["report", folder / "images", "--model", tmp_path / "m.sskseg", "--json"]
+    assert run(*arguments, "--out", page) == 0
+    assert "It is unknown which of these images" not in page.read_text()  # nothing is scored
+    assert uses(page)[1] == {}
+    assert run(*arguments, "--out", page, "--labels", folder / "labels") == 0
+    assert "It is unknown which of these images" in page.read_text()
+    assert run(*arguments, "--out", page, "--trained-on", folder / "labels") == 0
+    assert uses(page)[1] == {"training": 6, "new": 2}

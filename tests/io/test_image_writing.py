@@ -1,0 +1,35 @@
+"""Images are written with their axes, as other programs expect them."""
+
+import numpy as np
+import pytest
+import tifffile
+
+from sskseg.io import read_images
+from sskseg.io.audits import _shape
+from sskseg.io.image_writing import write_image
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "ndim", "axes"),
+    [
+        ((30, 40), np.float32, 2, "YX"),
+        ((30, 40, 2), np.uint16, 2, "CYX"),
+        ((30, 40, 3), np.uint8, 2, "YXS"),
+        ((30, 40, 3), np.float32, 2, "CYX"),
+        ((4, 30, 40), np.float32, 3, "ZYX"),
+        ((3, 30, 40), np.uint8, 3, "ZYX"),  # not the channels of one image
+        ((1, 30, 40), np.uint8, 3, "ZYX"),
+        ((4, 30, 40, 2), np.uint8, 3, "ZCYX"),
+        ((4, 30, 40, 3), np.uint8, 3, "ZYXS"),
+    ],
+)
+def test_axes_are_stored_and_images_come_back(tmp_path, shape, dtype, ndim, axes):
+    image = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
+    write_image(tmp_path / "a.tif", image, ndim)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert file.series[0].get_axes(squeeze=False) == axes
+        assert len(file.pages) == np.prod(shape) / (30 * 40 * (3 if axes[-1] == "S" else 1))
+    names, (back,) = read_images(tmp_path / "a.tif", spatial_ndim=ndim)
+    assert names == ["a"]
+    assert np.array_equal(back, image)
+    assert _shape(tmp_path / "a.tif", ndim) == shape[:ndim]
