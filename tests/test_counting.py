@@ -179,6 +179,22 @@ def test_objects_over_sections_count_once():
     assert apart.sum() == InstanceCounter().fit(X).predict(X).sum()
 
 
+def test_joining_sections_changes_no_section():
+    """Cells that touch within a section, and move from section to section."""
+    y = np.stack([make_cells(1, (64, 64), n_cells=20, separation=0.9, random_state=i)[1][0]
+                  for i in (0, 0, 1, 0)])  # fmt: skip
+    core = np.stack([ndi.binary_erosion(section > 0, iterations=2) for section in y])
+    X = np.stack([y > 0, core], axis=-1).astype(float)
+    joined, apart = (
+        InstanceCounter(sections=sections).fit(X, y).label(X)
+        for sections in ("consecutive", "independent")
+    )
+    for one, other in zip(joined, apart, strict=True):
+        pairs = np.unique(np.stack([one, other]).reshape(2, -1), axis=1)
+        assert pairs.shape[1] == len(np.unique(one)) == len(np.unique(other)) > 10
+    assert np.array_equal(joined[0], joined[1])
+
+
 @pytest.mark.parametrize("spacing", [(1.0, 1.0, 1.0), (4.0, 1.0, 1.0), (8.0, 1.0, 1.0)])
 def test_anisotropic_volumes(spacing):
     side = 48

@@ -313,6 +313,8 @@ def test_sections_are_joined_whatever_their_ids(labels, order):
     joined = join_sections(list(labels), np.arange(3))
     again = join_sections([labels[0], renamed(labels[1], order), labels[2]], np.arange(3))
     assert same(np.stack(joined), np.stack(again))
+    for section, original in zip(joined, labels, strict=True):
+        assert same(section, original)  # joining neither cuts nor merges objects of a section
     apart = join_sections(list(labels), np.array([0, 2, 4]))
     ids = [set(np.unique(section)) - {0} for section in apart]
     assert sum(map(len, ids)) == len(set.union(*ids))

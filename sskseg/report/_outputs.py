@@ -65,6 +65,11 @@ class Outputs:
     def consecutive(self):
         return self.last("sections") == "consecutive"
 
+    @property
+    def stacked(self):
+        """Whether objects span samples, and have one id in all of them."""
+        return self.consecutive and self.labels is not None
+
     def counts(self, coverage=0.9):
         """Compute counts and their intervals, or the reason why there are none.
 

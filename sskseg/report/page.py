@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..io import write_atomically
-from ..morphology import measure_objects
+from ..morphology import count_objects, measure_objects
 from ._axes import check_plot, numbered
 from ._groups import image_groups, only
 from ._html import paragraph, picture, section, summary, table, whole_page
@@ -299,7 +299,14 @@ class _Page:
             frame["lower"], frame["upper"] = self.intervals.T
         if known.any():
             frame["true"] = self.reference.counts
+        if self.outputs.stacked:
+            frame["visible_objects"] = [count_objects(label) for label in self.outputs.labels]
         yield table(frame.head(_MAX_COUNTS), _caption("Counts", len(frame), _MAX_COUNTS))
+        if self.outputs.stacked:
+            yield paragraph(
+                "An object that spans sections counts once, in the section nearest to its center. "
+                "It is visible in all of its sections."
+            )
         if self.cautions:
             yield from (paragraph(f"Warning: {text}") for text in self.cautions)
         elif self.intervals is not None:
@@ -335,7 +342,7 @@ class _Page:
             return
         samples = zip(self.reference.labels, self.reference.counts, strict=True)
         fully_labeled = [x if np.isfinite(c) else None for x, c in samples]
-        stacked = self.outputs.consecutive and self.outputs.labels is not None
+        stacked = self.outputs.stacked
         ndim = self.outputs.spatial_ndim + stacked
         options = {**self.options}
         if np.size(self.spacing) != ndim:

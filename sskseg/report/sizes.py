@@ -90,7 +90,7 @@ class SizeDisplay(Display):
         outputs = apply(estimator, X, positions)
         if outputs.objects is None:
             raise ValueError(f"{type(estimator).__name__} predicts no objects.")
-        stacked = outputs.consecutive and outputs.labels is not None
+        stacked = outputs.stacked
         reference = read_reference(
             y, [x.shape for x in outputs.objects], consecutive=stacked, positions=positions
         )

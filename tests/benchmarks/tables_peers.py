@@ -54,7 +54,11 @@ def peers():
             "method": "method",
             "seed": "seed",
             "seconds": ("seconds", ".0f"),
-            **QUALITY,
+            "Dice": QUALITY["Dice"],
+            "F1": QUALITY["F1"],
+            "F1 at 0.75": ("f1_75", ".3f"),
+            "AP": QUALITY["AP"],
+            "WAPE": QUALITY["WAPE"],
             "fit, s": ("fit s", ".0f"),
             "predict, s": ("predict s", ".0f"),
             "peak, MB": ("peak MB", ".0f"),
@@ -63,36 +67,75 @@ def peers():
     )
 
 
+MACHINE = "EPYC, bfloat16"  # of the tables that compare programs
+_SAME_WORK = {"sskseg, labeled images only": "sskseg"}  # where all images are labeled
+
+
+def _compared(columns):
+    """One row for each program, F1 and count error in each column, means over its runs.
+
+    Parameters
+    ----------
+    columns : dict
+        Heading: (task, seconds).
+    """
+    groups = {}
+    for heading, (task, seconds) in columns.items():
+        for method, runs in _runs(task, seconds).items():
+            text = f"{mean(runs, 'f1'):.3f} ({mean(runs, 'wape'):.3f})"
+            text += f", {len(runs)} runs" if len(runs) > 1 else ""
+            groups.setdefault(method, {"program": method})[heading] = text
+    first = next(iter(columns))
+    rows = sorted(groups.values(), key=lambda row: row.get(first, ""), reverse=True)
+    return markdown(rows, {"program": "program"} | {heading: heading for heading in columns})
+
+
+def _runs(task, seconds):
+    """Return {program: its runs} of a task in these seconds, on one machine."""
+    wanted = (task, seconds, MACHINE)
+    rows = peers_rows(lambda row: (row["task"], row["seconds"], row["machine"]) == wanted)
+    for row in rows:
+        if task.endswith("all"):
+            row["method"] = _SAME_WORK.get(row["method"], row["method"])
+    return {method: runs for (method,), runs in grouped(rows, "method").items()}
+
+
+@table
+def peers_nuclei():
+    """F1 and count error of nuclei after four minutes, by the number of labeled images."""
+    return _compared({
+        "5 labeled": ("nuclei, 5", 240), "20 labeled": ("nuclei, 20", 240),
+        "60 labeled": ("nuclei, 60", 240), "160 labeled": ("nuclei, all", 240),
+    })  # fmt: skip
+
+
+@table
+def peers_minutes():
+    """F1 and count error of nuclei by the time of training."""
+    return _compared({
+        "5 labeled, 1 minute": ("nuclei, 5", 60), "4 minutes": ("nuclei, 5", 240),
+        "60 labeled, 1 minute": ("nuclei, 60", 60), "4 minutes ": ("nuclei, 60", 240),
+        "15 minutes": ("nuclei, 60", 900),
+    })  # fmt: skip
+
+
+@table
+def peers_others():
+    """F1 and count error of mitochondria and junctions after four minutes."""
+    return _compared({
+        "mitochondria, 1 labeled section": ("mitochondria, 1", 240),
+        "4 labeled sections": ("mitochondria, 4", 240),
+        "32 labeled sections": ("mitochondria, 32", 240),
+        "junctions": ("junctions", 240),
+    })  # fmt: skip
+
+
 @table
 def compare_peers():
-    """Other programs after four minutes, one row for each."""
-    tasks = ("nuclei, 5", "nuclei, 60")
-    rows = peers_rows(lambda row: row["seconds"] == 240 and row["task"] in tasks)
-    lines = [
-        {
-            "method": method,
-            "machine": machine,
-            **{
-                f"{name}, {task}": mean([row for row in group if row["task"] == task], name)
-                for task in tasks
-                if any(row["task"] == task for row in group)
-                for name in ("f1", "wape")
-            },
-        }
-        for (method, machine), group in grouped(rows, "method", "machine").items()
-    ]
-    lines.sort(key=lambda line: -line.get("f1, nuclei, 5", 0))
-    return markdown(
-        lines,
-        {
-            "program": "method",
-            "5 labeled images: F1": ("f1, nuclei, 5", ".3f"),
-            "count error": ("wape, nuclei, 5", ".3f"),
-            "60 labeled images: F1": ("f1, nuclei, 60", ".3f"),
-            "count error ": ("wape, nuclei, 60", ".3f"),
-            "machine": "machine",
-        },
-    )
+    """F1 and count error after four minutes, one row for each program."""
+    return _compared({
+        "5 labeled images": ("nuclei, 5", 240), "60 labeled images": ("nuclei, 60", 240),
+    })  # fmt: skip
 
 
 def _points(difference):

@@ -103,6 +103,23 @@ def test_count_and_predict(folder, tmp_path, capsys):
     assert np.array_equal(mask, 255 * (probability > 0.5))
 
 
+def test_objects_of_a_stack_count_once_and_are_visible_in_each_section(tmp_path, capsys):
+    """One object in sections 0 to 2, another in 1 alone."""
+    X = np.zeros((3, 32, 32), np.float32)
+    X[:, 2:10, 2:10] = X[1, 20:28, 20:28] = 1
+    tifffile.imwrite(tmp_path / "stack.tif", X, photometric="minisblack")
+    counter = InstanceCounter("components", min_size=0, sections="consecutive")
+    model = make_pipeline(PercentileScaler(scope="dataset"), counter).fit(X)
+    save_model(model, tmp_path / "model.sskseg")
+    arguments = ["count", tmp_path / "stack.tif", "--model", tmp_path / "model.sskseg"]
+    assert run(*arguments, "--out", tmp_path / "out") == 0
+    assert "2 objects in 3 sections" in capsys.readouterr().out
+    counts = pd.read_csv(tmp_path / "out" / "counts.csv")
+    assert counts["objects"].tolist() == model.predict(X).tolist() == [0, 2, 0]
+    assert counts["visible_objects"].tolist() == [1, 2, 1]
+    assert len(pd.read_csv(tmp_path / "out" / "objects.csv")) == 2
+
+
 def test_dry_run_trains_nothing(folder, tmp_path, capsys):
     out = tmp_path / "model"
     arguments = ["fit", folder / "images", "--labels", folder / "labels", "--out", out]

@@ -216,6 +216,20 @@ def test_volumes_and_sections(tmp_path):
     assert "volume" in found.texts or "volume (µm³)" in path.read_text()
 
 
+def test_objects_of_a_stack_count_once_and_are_visible_in_each_section(tmp_path):
+    """One object in sections 0 to 2, another in 1 alone; all sections are painted, as a mask."""
+    X = np.zeros((3, 16, 16))
+    X[:, 2:6, 2:6] = X[1, 10:14, 10:14] = 1
+    counter = InstanceCounter("components", min_size=0, sections="consecutive").fit(X)
+    found = read(report.html(counter, X, X.astype(int), tmp_path / "page.html"))
+    counts = table_rows(found, "Counts, 3 rows")
+    header = counts.index("visible_objects")
+    rows = ["image 0", "0", "0", "1", "image 1", "2", "2", "2", "image 2", "0", "0", "1"]
+    assert counts[header - 2 : header + 13] == ["objects", "true", "visible_objects", *rows]
+    assert "2 counted" in found.texts
+    assert "Objects, 2 rows" in found.texts
+
+
 def table_rows(found, caption):
     """Texts of a table, from its caption to the next 40 texts."""
     texts = [t for t in found.texts if t.strip()]

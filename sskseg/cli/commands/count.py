@@ -7,10 +7,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ...io import atomic_path, write_labels, write_object_table
-from ...morphology import count_objects
+from ...morphology import count_objects, count_over_sections
 from ...report import format_table
 from ..record import Record
 from ..sizes import count_text
@@ -40,12 +41,17 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     with progress_bars(options):
         outputs = model[:-1].transform(X) if len(model) > 1 else X
         objects, labels = model[-1].measure(outputs, return_labels=True)
-    if "sample" in objects:
-        objects.insert(0, "image", [names[i] for i in objects.pop("sample")])
-    counts = pd.DataFrame({"image": names, "objects": [count_objects(x) for x in labels]})
+    visible, are_sections = [count_objects(label) for label in labels], "sample" not in objects
+    counts = pd.DataFrame({"image": names, "objects": visible})
     total = len(objects)
+    if are_sections:  # their objects span images, and count once
+        counts["objects"] = count_over_sections(labels, np.arange(len(labels)))
+        counts["visible_objects"] = visible
+    else:
+        objects.insert(0, "image", [names[i] for i in objects.pop("sample")])
     say(options, format_table(counts))
-    say(options, f"\n{count_text(total, 'object')}")
+    in_all = f" in {count_text(len(names), 'section')}" if are_sections else ""
+    say(options, f"\n{count_text(total, 'object')}{in_all}")
     result = {"counts": dict(zip(names, map(int, counts.objects), strict=True)), "total": total}
     if record is None:
         return result
