@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..images import check_images, check_positions, unwrap
 from ..images.annotations import Annotations
-from ..morphology import label_components
+from ..morphology import join_sections, label_components
 
 _MAKERS = {"features": "ProxyPretrainer", "refine": "SimulatedRefiner"}
 
@@ -244,6 +244,21 @@ def read_reference(
             labels[i] = annotations.objects(i).astype(np.int64)
     counts = annotations.counts(positions=positions)
     return Reference(labels, points, counts, annotations.labeled)
+
+
+def whole_objects(outputs: Outputs, reference: Reference) -> list[np.ndarray | None]:
+    """Return the reference objects whose size is known, as label images of fully labeled samples.
+
+    Objects that span sections have one id in all of them; of a mask, each section has its own.
+    """
+    known = np.flatnonzero(np.isfinite(reference.counts))
+    known = np.array([i for i in known if reference.labels[i] is not None], int)
+    labels = [reference.labels[i] for i in known]
+    if outputs.stacked:
+        positions = check_positions(outputs.positions, len(reference.labels))
+        labels = join_sections(labels, positions[known])
+    whole = dict(zip(known.tolist(), labels, strict=True))
+    return [whole.get(i) for i in range(len(reference.labels))]
 
 
 def choose_samples(n, labeled=(), max_samples=6):

@@ -18,7 +18,7 @@ from ._axes import check_plot, numbered
 from ._groups import image_groups, only
 from ._html import paragraph, picture, section, summary, table, whole_page
 from ._learned import pretraining, simulation
-from ._outputs import apply, choose_samples, read_reference
+from ._outputs import apply, choose_samples, read_reference, whole_objects
 from ._summary import fitted_attributes, installed_versions, score_outputs, settings
 from .calibration import ReliabilityDisplay
 from .counts import CountAgreementDisplay
@@ -340,16 +340,14 @@ class _Page:
         objects = self.outputs.objects
         if objects is None or self.has_points or not any((x > 0).any() for x in objects):
             return
-        samples = zip(self.reference.labels, self.reference.counts, strict=True)
-        fully_labeled = [x if np.isfinite(c) else None for x, c in samples]
-        stacked = self.outputs.stacked
+        known, stacked = whole_objects(self.outputs, self.reference), self.outputs.stacked
         ndim = self.outputs.spatial_ndim + stacked
         options = {**self.options}
         if np.size(self.spacing) != ndim:
             options["spacing"] = None
         yield picture(
             lambda figure: SizeDisplay.from_predictions(
-                objects, fully_labeled, stacked=stacked, ax=figure, **options
+                objects, known, stacked=stacked, ax=figure, **options
             ),
             lambda d: f"Histogram of the sizes of {len(d.sizes)} objects, "
             f"median {np.median(d.sizes):.4g} pixels.",

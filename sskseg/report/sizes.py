@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._axes import BLUE, ORANGE, Display
-from ._outputs import apply, read_reference
+from ._outputs import apply, read_reference, whole_objects
 
 
 class SizeDisplay(Display):
@@ -94,7 +94,7 @@ class SizeDisplay(Display):
         reference = read_reference(
             y, [x.shape for x in outputs.objects], consecutive=stacked, positions=positions
         )
-        known = [x if np.isfinite(c) else None for x, c in zip(reference.labels, reference.counts)]
+        known = whole_objects(outputs, reference)
         options = {"spacing": outputs.last("spacing"), **options}
         return cls.from_predictions(
             outputs.objects, known if y is not None else None, stacked=stacked, ax=ax, **options

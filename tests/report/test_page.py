@@ -228,6 +228,11 @@ def test_objects_of_a_stack_count_once_and_are_visible_in_each_section(tmp_path)
     assert counts[header - 2 : header + 13] == ["objects", "true", "visible_objects", *rows]
     assert "2 counted" in found.texts
     assert "Objects, 2 rows" in found.texts
+    display = report.SizeDisplay.from_estimator(counter, X, X.astype(int))
+    assert sorted(display.sizes) == sorted(display.true_sizes) == [16, 48]
+    partly = X.astype(int)
+    partly[2, 0, 0] = -1  # the volume of the first object is not known
+    assert report.SizeDisplay.from_estimator(counter, X, partly).true_sizes is None
 
 
 def table_rows(found, caption):
