@@ -130,7 +130,8 @@ def _at_load(node):
 
 def risky_names():
     """Imports that open connections, start processes or execute files, and calls that evaluate
-    text: (module, name). `torch.load` may read tensors alone, with ``weights_only=True``."""
+    text: (module, name). `torch.load` may read tensors alone, with ``weights_only=True``, and
+    joblib may count cores."""
     found = set()
     for module, tree in trees().items():
         safe = {id(node.func) for node in ast.walk(tree) if _reads_tensors_alone(node)}
@@ -142,6 +143,7 @@ def risky_names():
                 names = [alias.name for alias in node.names]
             elif isinstance(node, ast.ImportFrom) and not node.level:
                 names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+                names = [] if names == ["joblib", "joblib.cpu_count"] else names
             elif isinstance(node, ast.Name):
                 names = [node.id]
             elif isinstance(node, ast.Attribute):

@@ -185,3 +185,10 @@ def whole_page(heading, summary, sections):
         + "\n".join(sections.values())
         + "</main></body></html>\n"
     )
+
+
+def caption(text: str, n: int, max_rows: int) -> str:
+    """Caption a table of the first rows of n."""
+    if n <= max_rows:
+        return f"{text}, {n} rows"
+    return f"{text}, the first {max_rows} of {n} rows"

@@ -16,7 +16,7 @@ from ..io import write_atomically
 from ..morphology import count_objects, measure_objects
 from ._axes import check_plot, numbered
 from ._groups import image_groups, only
-from ._html import paragraph, picture, section, summary, table, whole_page
+from ._html import caption, paragraph, picture, section, summary, table, whole_page
 from ._learned import pretraining, simulation
 from ._outputs import apply, choose_samples, read_reference, whole_objects
 from ._summary import fitted_attributes, installed_versions, score_outputs, settings
@@ -301,7 +301,7 @@ class _Page:
             frame["true"] = self.reference.counts
         if self.outputs.stacked:
             frame["visible_objects"] = [count_objects(label) for label in self.outputs.labels]
-        yield table(frame.head(_MAX_COUNTS), _caption("Counts", len(frame), _MAX_COUNTS))
+        yield table(frame.head(_MAX_COUNTS), caption("Counts", len(frame), _MAX_COUNTS))
         if self.outputs.stacked:
             yield paragraph(
                 "An object that spans sections counts once, in the section nearest to its center. "
@@ -377,7 +377,7 @@ class _Page:
         frame = self._measured()
         if "sample" in frame:
             frame.insert(0, "image", [self.names[i] for i in frame.pop("sample")])
-        return [table(frame.head(self.max_rows), _caption("Objects", len(frame), self.max_rows))]
+        return [table(frame.head(self.max_rows), caption("Objects", len(frame), self.max_rows))]
 
     def _measured(self):
         _, step, inputs = self.outputs.steps[-1]
@@ -397,9 +397,3 @@ def _overlay_words(names, counts):
     texts = [f"{name}: " + ", ".join(f"{n} {kind}" for kind, n in row.items() if n)
              for name, row in zip(names, counts, strict=True)]  # fmt: skip
     return "; ".join(texts) + "."
-
-
-def _caption(text, n, max_rows):
-    if n <= max_rows:
-        return f"{text}, {n} rows"
-    return f"{text}, the first {max_rows} of {n} rows"
