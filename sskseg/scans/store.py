@@ -80,6 +80,9 @@ class Store:
         with self.storage.explained():
             array = self._array(name)
             values = values.astype(array.dtype, copy=False)
+            if array.shards is not None and values.any():
+                # A file holds all chunks: to look for empty ones takes longer than to write them.
+                array = array.with_config({"write_empty_chunks": True})
             try:
                 array[region] = values
             except OSError:
