@@ -202,7 +202,7 @@ def make_plan(
     if segmenter is not None and object_diameter is None and measure is not None:
         object_diameter = measure(segmenter, plan)
     wanted = None if block_shape is None else sides
-    predictor = _predictor(segmenter, shape, wanted, object_diameter)
+    predictor = _predictor(segmenter, objects, shape, wanted, object_diameter)
     check_predictor(predictor or objects, objects, scan, steps)
     return replace(
         plan, predictor=predictor, network_grid=_network_grid(grid, predictor, objects),
@@ -210,7 +210,7 @@ def make_plan(
     )  # fmt: skip
 
 
-def _predictor(segmenter, shape, wanted, object_diameter):
+def _predictor(segmenter, objects, shape, wanted, object_diameter):
     """What predicts blocks; None where objects are found in images."""
     if segmenter is None and object_diameter is not None:
         raise ValueError(
@@ -219,8 +219,10 @@ def _predictor(segmenter, shape, wanted, object_diameter):
         )
     if segmenter is None:
         return None
-    size = {} if object_diameter is None else {"object_diameter": float(object_diameter)}
-    return segmenter.block_predictor(shape, wanted, **size)
+    options = {} if object_diameter is None else {"object_diameter": float(object_diameter)}
+    if getattr(segmenter, "has_cores_", False) and not getattr(objects, "reads_cores", False):
+        options["with_cores"] = False
+    return segmenter.block_predictor(shape, wanted, **options)
 
 
 def _network_grid(grid, predictor, objects):
