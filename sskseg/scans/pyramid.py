@@ -62,9 +62,7 @@ def coarser_box(shape: tuple[int, ...], level: int, box: Box) -> Box:
     )
 
 
-def coarser_labels(
-    shape: tuple[int, ...], level: int, box: Box, labels: np.ndarray
-) -> np.ndarray:
+def coarser_labels(shape: tuple[int, ...], level: int, box: Box, labels: np.ndarray) -> np.ndarray:
     """Return the pixels of a block that the next coarser level keeps; see `coarser_box`."""
     steps = zip(box, _steps(shape, level), strict=True)
     return labels[tuple(slice(-part.start % step, None, step) for part, step in steps)]
