@@ -174,10 +174,19 @@ def test_no_two_blocks_write_one_file(components, zarr_format, monkeypatch):
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
 @pytest.mark.parametrize("is_kept", [False, True])
-def test_probabilities_are_compressed_if_they_are_kept(components, zarr_format, tmp_path, is_kept):
+def test_probabilities_are_an_array_if_they_are_kept(components, zarr_format, tmp_path, is_kept):
+    """Others are plain files, which take less time."""
     options = {"keep_probabilities": is_kept, "zarr_format": zarr_format}
-    Store(open_storage(tmp_path)).create(make_plan(components, da.zeros((64, 64)), **options))
-    assert bool(zarr.open_array(tmp_path / "probabilities").compressors) == is_kept
+    store = Store(open_storage(tmp_path))
+    plan = make_plan(components, da.zeros((64, 64)), **options)
+    store.create(plan)
+    predicted = np.arange(64 * 64, dtype=np.float32).reshape(1, 64, 64)
+    store.write_probabilities(plan, 0, predicted)
+    assert (store.read_probabilities(plan, (slice(3, 50), slice(64))) == predicted[0, 3:50]).all()
+    if is_kept:
+        assert zarr.open_array(tmp_path / "probabilities").compressors
+    else:
+        assert content(tmp_path / "probabilities") == {"000000000": predicted.tobytes()}
 
 
 def files_of(options):

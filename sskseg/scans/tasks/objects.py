@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...io.ome_zarr.checks import smallest_dtype
 from ...morphology import Runs, count_overlaps, object_sums, remove_small
 from ..boxes import Box, box_shape, relative
 from ..devices import worker_device
@@ -62,7 +63,8 @@ def find_objects(plan: Plan, store: Store, i: int) -> None:
         sums |= _between_sections(labels, plan.grid.boxes[i], plan.shape)
     store.ledger.write("edges", i, n=n, **edges)
     store.ledger.write("sums", i, n=n, cut=cut, input_crc=input_checksum(block), **sums)
-    store.ledger.write("objects", i, values=runs.values, lengths=runs.all_lengths)
+    lengths = runs.all_lengths.astype(smallest_dtype(0, runs.shape[-1]))
+    store.ledger.write("objects", i, values=runs.values, lengths=lengths)
 
 
 def find_in_images(plan: Plan, i: int, block: np.ndarray | None) -> Objects:
