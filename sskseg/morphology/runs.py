@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -59,7 +60,7 @@ class Runs:
         """Sum an image over each run of an object, float64."""
         return self.reduce(values, np.add, np.float64)
 
-    def reduce(self, values: np.ndarray, operation: np.ufunc, dtype: object = None) -> np.ndarray:
+    def reduce(self, values: np.ndarray, operation: np.ufunc, dtype: Any = None) -> np.ndarray:
         """Reduce the pixels of an image in each run of an object by an operation."""
         if not len(self._first):
             return np.empty(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -30,8 +31,8 @@ class RawBlocks:
     def write(self, name: str, i: int, values: np.ndarray) -> np.ndarray:
         """Write block i of an array, and return its checksum."""
         values = np.ascontiguousarray(values, _DTYPE)
-        content = memoryview(values.reshape(-1)).cast("B")
-        self.storage.put(_key(name, i), content)  # type: ignore[arg-type] # without a copy
+        content: Any = values.reshape(-1).view(np.uint8).data  # without a copy
+        self.storage.put(_key(name, i), content)
         return checksum(values)
 
     def read(self, name: str, region: Box) -> np.ndarray:
