@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,21 +40,31 @@ class RawBlocks:
         """Read a region of an array."""
         values = np.empty(box_shape(region), np.float32)
         for i in self.grid.overlapping(region):
-            box = self.grid.boxes[i]
-            part = intersection(box, region)
-            values[relative(part, region)] = self._map(name, i)[relative(part, box)]
+            part = intersection(self.grid.boxes[i], region)
+            first, *others = relative(part, self.grid.boxes[i])
+            values[relative(part, region)] = self._rows(name, i, first)[:, *others]
         return values
 
     def has_checksum(self, name: str, i: int, crc: np.ndarray | None) -> bool:
         """Whether the file of block i exists and has a checksum."""
         try:
-            return bool(checksum(self._map(name, i)) == crc)
-        except (FileNotFoundError, ValueError):  # or it is too short
+            rows = self._rows(name, i, slice(0, box_shape(self.grid.boxes[i])[0]))
+        except (FileNotFoundError, EOFError):
             return False
+        return bool(checksum(rows) == crc)
 
-    def _map(self, name, i):
-        shape = box_shape(self.grid.boxes[i])
-        return np.memmap(self.storage.folder / _key(name, i), _DTYPE, mode="r", shape=shape)
+    def _rows(self, name, i, rows):
+        """Read a part of the first axis of a block.
+
+        A file that is mapped into memory would end the process where the disk fails.
+        """
+        shape = (rows.stop - rows.start, *box_shape(self.grid.boxes[i])[1:])
+        values = np.empty(shape, _DTYPE)
+        with (self.storage.folder / _key(name, i)).open("rb") as file:
+            file.seek(rows.start * math.prod(shape[1:]) * _DTYPE.itemsize)
+            if file.readinto(values) < values.nbytes:
+                raise EOFError(f"{file.name} is too short.")
+        return values
 
 
 def _key(name, i):
