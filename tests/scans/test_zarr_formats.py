@@ -162,7 +162,7 @@ def test_no_two_blocks_write_one_file(components, zarr_format, monkeypatch):
     for _ in range(10):
         shape, block_shape = rng.integers(1, 200, 2).tolist(), rng.integers(7, 90, 2).tolist()
         plan = make_plan(components, da.zeros(shape), block_shape, zarr_format=zarr_format)
-        arrays = _label_arrays(plan, np.dtype(np.uint8)) | _probability_arrays(plan, None)
+        arrays = _label_arrays(plan, np.dtype(np.uint8)) | _probability_arrays(plan)
         boxes = {"labels/0": plan.grid.boxes, "probabilities": plan.network_grid.boxes}
         for level, box in plan.pyramid:
             boxes.setdefault(f"labels/{level}", []).append(box)
