@@ -42,26 +42,26 @@ class RawBlocks:
         for i in self.grid.overlapping(region):
             part = intersection(self.grid.boxes[i], region)
             first, *others = relative(part, self.grid.boxes[i])
-            values[relative(part, region)] = self._rows(name, i, first)[:, *others]
+            values[relative(part, region)] = self._read_part(name, i, first)[:, *others]
         return values
 
     def has_checksum(self, name: str, i: int, crc: np.ndarray | None) -> bool:
         """Whether the file of block i exists and has a checksum."""
         try:
-            rows = self._rows(name, i, slice(0, box_shape(self.grid.boxes[i])[0]))
+            values = self._read_part(name, i, slice(0, box_shape(self.grid.boxes[i])[0]))
         except (FileNotFoundError, EOFError):
             return False
-        return bool(checksum(rows) == crc)
+        return bool(checksum(values) == crc)
 
-    def _rows(self, name, i, rows):
+    def _read_part(self, name, i, part):
         """Read a part of the first axis of a block.
 
         A file that is mapped into memory would end the process where the disk fails.
         """
-        shape = (rows.stop - rows.start, *box_shape(self.grid.boxes[i])[1:])
+        shape = (part.stop - part.start, *box_shape(self.grid.boxes[i])[1:])
         values = np.empty(shape, _DTYPE)
         with (self.storage.folder / _key(name, i)).open("rb") as file:
-            file.seek(rows.start * math.prod(shape[1:]) * _DTYPE.itemsize)
+            file.seek(part.start * math.prod(shape[1:]) * _DTYPE.itemsize)
             if file.readinto(values) < values.nbytes:
                 raise EOFError(f"{file.name} is too short.")
         return values
