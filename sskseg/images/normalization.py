@@ -85,6 +85,7 @@ def rescale(
     is_wide = images.dtype.itemsize > 4 or images.dtype in (np.int32, np.uint32)
     dtype = np.float64 if is_wide else np.float32
     low, span = low.astype(dtype), (high - low).astype(np.float32)
-    scaled = (images.astype(dtype) - low).astype(np.float32) / np.where(span > 0, span, 1)
-    scaled = np.where(span > 0, scaled, np.float32(0))
-    return np.clip(scaled, 0, 1) if clip else scaled
+    scaled = np.subtract(images, low, dtype=dtype).astype(np.float32, copy=False)
+    scaled /= np.where(span > 0, span, 1)
+    scaled[..., ~(span > 0)] = 0
+    return np.clip(scaled, 0, 1, out=scaled) if clip else scaled

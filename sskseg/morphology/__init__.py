@@ -24,6 +24,7 @@ from .measure import (
 )
 from .neighbors import complete_objects, share_with_neighbors
 from .polygons import contour_masks, paint_masks, suppress_overlaps
+from .runs import Runs, expand_runs
 from .sections import best_matches, count_overlaps, join_sections
 from .sums import merge_sums, object_sums
 from .watershed import relief_of, split_by_seeds, split_touching
@@ -34,6 +35,7 @@ __all__ = [
     "REGIONPROPS_NAMES",
     "Cuts",
     "LabelOffset",
+    "Runs",
     "best_matches",
     "bridge_gaps",
     "complete_objects",
@@ -47,6 +49,7 @@ __all__ = [
     "count_overlaps",
     "enforce_continuity",
     "estimate_label_offset",
+    "expand_runs",
     "fill_holes",
     "find_cuts",
     "fourier_descriptors",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
+from .runs import Runs
 from .shapes import pairs_of_axes
 
 _FAR = np.iinfo(np.int64).max
@@ -20,7 +21,7 @@ _EXTREMA: dict[str, tuple[np.ufunc, float]] = {
 
 
 def object_sums(
-    labels: np.ndarray,
+    labels: np.ndarray | Runs,
     *,
     start: Sequence[int] | None = None,
     probability: ArrayLike | None = None,
@@ -30,7 +31,7 @@ def object_sums(
 
     Parameters
     ----------
-    labels : ndarray of int, 2-D or 3-D
+    labels : ndarray of int, 2-D or 3-D, or its Runs
         The part; 0 is background, negative values are ignored.
     start : sequence of int, default=None
         First pixel of the part in the image; None is 0.
@@ -50,26 +51,26 @@ def object_sums(
     ValueError
         If `probability` or `intensity` has another shape.
     """
-    runs = _Runs(labels)
-    ids, index = _numbered(runs.labels, labels.size)
+    runs = labels if isinstance(labels, Runs) else Runs(labels)
+    ndim, size = len(runs.shape), int(np.prod(runs.shape))
+    ids, index = _numbered(runs.labels, size)
     n = len(ids)
     sums = {"label": ids, "size": _add(index, runs.lengths, n)}
-    sums["position"] = np.zeros((n, labels.ndim), np.int64)
-    sums["low"] = np.full((n, labels.ndim), _FAR)
-    sums["high"] = np.zeros((n, labels.ndim), np.int64)
+    sums["position"] = np.zeros((n, ndim), np.int64)
+    sums["low"] = np.full((n, ndim), _FAR)
+    sums["high"] = np.zeros((n, ndim), np.int64)
     for axis, first in enumerate(runs.starts):
         first = first if start is None else first + start[axis]
-        last = first + (runs.lengths - 1 if axis == labels.ndim - 1 else 0)
+        last = first + (runs.lengths - 1 if axis == ndim - 1 else 0)
         sums["position"][:, axis] = _add(index, (first + last) * runs.lengths // 2, n)
         np.minimum.at(sums["low"][:, axis], index, first)
         np.maximum.at(sums["high"][:, axis], index, last + 1)
     sums["moments"] = runs.moments(index, sums["low"] - np.asarray(start or 0), n)
     if probability is not None:
         probability = np.asarray(probability)
-        if probability.shape != labels.shape:
+        if probability.shape != runs.shape:
             raise ValueError(
-                f"probability must have the shape of labels, {labels.shape}, got "
-                f"{probability.shape}."
+                f"probability must have the shape of labels, {runs.shape}, got {probability.shape}."
             )
         sums["score"] = np.bincount(index, runs.sums(probability), n)
     if intensity is not None:
@@ -98,53 +99,6 @@ def _channel_sums(runs, index, n, channel):
         sums[name] = np.full(n, neutral)
         operation.at(sums[name], index, runs.reduce(channel, operation))
     return sums
-
-
-class _Runs:
-    """Objects as runs of pixels along the last axis: far fewer than pixels."""
-
-    def __init__(self, labels):
-        self.shape = labels.shape
-        change = np.ones(labels.shape, bool)
-        np.not_equal(labels[..., 1:], labels[..., :-1], out=change[..., 1:])
-        self.all = np.flatnonzero(change)
-        values = np.ascontiguousarray(labels).ravel()[self.all]
-        self.kept = values > 0
-        self.labels = values[self.kept]
-        self.lengths = np.diff(self.all, append=labels.size)[self.kept]
-        self.starts = np.unravel_index(self.all[self.kept], labels.shape)
-
-    def sums(self, values):
-        """Sums of an image over each run, float64."""
-        return self.reduce(values, np.add, np.float64)
-
-    def reduce(self, values, operation, dtype=None):
-        """Values of an image in each run, reduced by an operation."""
-        if not len(self.all):
-            return np.empty(0)
-        return operation.reduceat(values.ravel(), self.all, dtype=dtype)[self.kept]
-
-    def moments(self, index, low, n):
-        """Sums over each object of products of coordinates relative to `low`."""
-        *outer, first = (x - low[index, axis] for axis, x in enumerate(self.starts))
-        last = first + self.lengths - 1
-        # Along the last axis the coordinates of a run are added, along others they are constant.
-        line = (first + last) * self.lengths // 2
-        squares = _squares_to(last) - _squares_to(first - 1)
-        moments = np.empty((n, len(pairs_of_axes(len(self.shape)))))
-        inner = len(outer)
-        for k, (i, j) in enumerate(pairs_of_axes(len(self.shape))):
-            if i == inner:
-                values = squares
-            else:
-                values = outer[i] * (line if j == inner else outer[j] * self.lengths)
-            moments[:, k] = np.bincount(index, values, n)
-        return moments
-
-
-def _squares_to(n):
-    """Sum of the squares from 0 to n, for n from -1 on."""
-    return n * (n + 1) * (2 * n + 1) // 6
 
 
 def _add(index, values, n):

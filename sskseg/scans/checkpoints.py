@@ -14,7 +14,7 @@ from safetensors.numpy import load, save
 
 from ..io.storage import Storage
 
-_VERSION = "7"  # of the files below
+_VERSION = "8"  # of the files below
 _RUN, _OWNER = "ledger/run.json", "ledger/owner"
 _NOT_COMPARED = {"stamps", "blocks"}  # of a run
 GROUP_SIZE = 1000  # blocks of a folder

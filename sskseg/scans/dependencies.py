@@ -2,14 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import groupby
-
-from ..inference.blocks import cut
-from ..io.ome_zarr.pyramid import pyramid_levels
-from .boxes import boxes
-from .grid import Grid
 from .plan import Plan
-from .pyramid import finer_region
 from .scaling import needs_scan
 
 Block = tuple[str, int]  # task and index
@@ -54,16 +47,11 @@ def task_graph(plan: Plan) -> dict[Block, list[Block]]:
     return needs
 
 
-def _pyramid_needs(plan, names):
+def _pyramid_needs(plan, written):
     """Each block of a coarser level needs the blocks of the finer one that it covers."""
-    needs, finer = {}, plan.grid
-    shapes = [shape for shape, _ in pyramid_levels(plan.shape)]
-    for level, entries in groupby(enumerate(plan.pyramid), key=lambda entry: entry[1][0]):
-        below, names = names, []
-        for k, (_, box) in entries:
-            read = finer.overlapping(finer_region(plan.shape, level, box))
-            names.append(("downsample", k))
-            needs[names[-1]] = [below[j] for j in read]
-        cuts = [cut(*axis, 0) for axis in zip(shapes[level], plan.grid.core, strict=True)]
-        finer = Grid(shapes[level], plan.grid.core, plan.grid.halo, boxes(cuts), plan.grid.stride)
+    coarser = [("downsample", k) for k in range(len(plan.pyramid))]
+    blocks, needs = {"write": written, "downsample": coarser}, {}
+    for k, block in enumerate(coarser):
+        task, finer = plan.finer_blocks(k)
+        needs[block] = [blocks[task][j] for j in finer]
     return needs

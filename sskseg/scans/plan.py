@@ -16,7 +16,7 @@ from ..io.scans import Scan
 from .boxes import Box, boxes
 from .grid import Grid
 from .protocol import BlockObjects, BlockPredictor
-from .pyramid import pyramid_blocks
+from .pyramid import finer_region, pyramid_grids
 from .stitching import neighbor_offsets
 from .validation import (
     check_halo,
@@ -111,9 +111,24 @@ class Plan:
         return {**of_network, **of_objects, "downsample": len(self.pyramid)}
 
     @cached_property
+    def levels(self) -> list[Grid]:
+        """Blocks of each level of the labels, the finest first."""
+        return pyramid_grids(self.grid)
+
+    @cached_property
     def pyramid(self) -> list[tuple[int, Box]]:
         """Blocks of the coarser levels of the labels, as (level, box)."""
-        return pyramid_blocks(self.shape, self.grid.core)
+        return [(i, box) for i, grid in enumerate(self.levels) if i for box in grid.boxes]
+
+    def finer_blocks(self, k: int) -> tuple[str, list[int]]:
+        """Find the blocks of the next finer level that block k of the pyramid is made from, and the
+        task that writes them."""
+        level, box = self.pyramid[k]
+        found = self.levels[level - 1].overlapping(finer_region(self.shape, level, box))
+        if level == 1:
+            return "write", found
+        first = sum(map(len, self.levels[1 : level - 1]))
+        return "downsample", [first + j for j in found]
 
     def neighbors(self, i: int) -> dict[tuple[int, ...], int]:
         """Find the blocks after block i that may hold parts of its objects, by the step to them."""
@@ -187,7 +202,7 @@ def make_plan(
     if segmenter is not None and object_diameter is None and measure is not None:
         object_diameter = measure(segmenter, plan)
     wanted = None if block_shape is None else sides
-    predictor = _predictor(segmenter, shape, wanted, object_diameter)
+    predictor = _predictor(segmenter, objects, shape, wanted, object_diameter)
     check_predictor(predictor or objects, objects, scan, steps)
     return replace(
         plan, predictor=predictor, network_grid=_network_grid(grid, predictor, objects),
@@ -195,7 +210,7 @@ def make_plan(
     )  # fmt: skip
 
 
-def _predictor(segmenter, shape, wanted, object_diameter):
+def _predictor(segmenter, objects, shape, wanted, object_diameter):
     """What predicts blocks; None where objects are found in images."""
     if segmenter is None and object_diameter is not None:
         raise ValueError(
@@ -204,8 +219,10 @@ def _predictor(segmenter, shape, wanted, object_diameter):
         )
     if segmenter is None:
         return None
-    size = {} if object_diameter is None else {"object_diameter": float(object_diameter)}
-    return segmenter.block_predictor(shape, wanted, **size)
+    options = {} if object_diameter is None else {"object_diameter": float(object_diameter)}
+    if getattr(segmenter, "has_cores_", False) and not getattr(objects, "reads_cores", False):
+        options["with_cores"] = False
+    return segmenter.block_predictor(shape, wanted, **options)
 
 
 def _network_grid(grid, predictor, objects):

@@ -18,7 +18,8 @@ class BlockPredictor(Protocol):
     A segmenter that resamples images to one size of objects may have a method
     ``measure_diameter(read_images)``, which returns a diameter in pixels, or None if it needs none.
     `read_images` is a function that returns crops of the scan. The result is passed as
-    ``block_predictor(..., object_diameter=...)``.
+    ``block_predictor(..., object_diameter=...)``. One with an attribute ``has_cores_`` that is True
+    leaves out the probabilities of cores with ``block_predictor(..., with_cores=False)``.
 
     Attributes
     ----------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -9,15 +10,16 @@ import numpy as np
 from ..inference.blocks import cut
 from ..io.ome_zarr.pyramid import pyramid_levels
 from .boxes import Box, boxes
+from .grid import Grid
 
 
-def pyramid_blocks(shape: tuple[int, ...], block_shape: tuple[int, ...]) -> list[tuple[int, Box]]:
-    """List the blocks of all levels but the finest, as (level, box), level by level."""
-    return [
-        (level, box)
-        for level, (size, _) in list(enumerate(pyramid_levels(shape)))[1:]
-        for box in boxes([cut(*axis, 0) for axis in zip(size, block_shape, strict=True)])
-    ]
+def pyramid_grids(grid: Grid) -> list[Grid]:
+    """Cut each level into blocks of the same size; the first grid is that of the finest level."""
+    grids = [grid]
+    for shape, _ in pyramid_levels(grid.shape)[1:]:
+        cuts = [cut(*axis, 0) for axis in zip(shape, grid.core, strict=True)]
+        grids.append(replace(grid, shape=shape, boxes=boxes(cuts)))
+    return grids
 
 
 def finer_region(shape: tuple[int, ...], level: int, box: Box) -> Box:
@@ -40,6 +42,30 @@ def finer_region(shape: tuple[int, ...], level: int, box: Box) -> Box:
         slice(part.start * step, part.stop * step, step)
         for part, step in zip(box, _steps(shape, level), strict=True)
     )
+
+
+def coarser_box(shape: tuple[int, ...], level: int, box: Box) -> Box:
+    """Locate the pixels of a level that are kept of a box of the next finer level.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Of the finest level.
+    level : int
+        From 1.
+    box : tuple of slice
+        Of the level before.
+    """
+    return tuple(
+        slice(-(-part.start // step), -(-part.stop // step))
+        for part, step in zip(box, _steps(shape, level), strict=True)
+    )
+
+
+def coarser_labels(shape: tuple[int, ...], level: int, box: Box, labels: np.ndarray) -> np.ndarray:
+    """Return the pixels of a block that the next coarser level keeps; see `coarser_box`."""
+    steps = zip(box, _steps(shape, level), strict=True)
+    return labels[tuple(slice(-part.start % step, None, step) for part, step in steps)]
 
 
 @cache

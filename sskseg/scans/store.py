@@ -16,10 +16,11 @@ from ..io.storage import FileStorage, Storage
 from .boxes import Box, chunk_side
 from .checkpoints import Ledger, checksum
 from .plan import Plan
+from .raw_blocks import RawBlocks
 
 _MAX_CHUNK = {2: (512, 512), 3: (128, 128, 128)}  # pixels of a chunk on disk
 _MAX_CHUNK_OF_SECTIONS = (16, 512, 512)
-_PROBABILITY_CODEC = Codec("lz4")  # they hardly compress: the fastest one, if any
+_PROBABILITY_CODEC = Codec("lz4")  # they hardly compress: the fastest one
 TABLES = ("objects.parquet", "objects.csv")
 _ENTRIES = {"objects": ("objects", "edges", "sums")}  # of a task in the ledger; else one
 
@@ -44,11 +45,9 @@ class Store:
 
     def create(self, plan: Plan) -> None:
         """Create the group, and the arrays of probabilities that do not exist."""
-        # In a folder, compression costs more time than it saves of what is soon removed.
-        is_brief = isinstance(self.storage, FileStorage) and not plan.keep_probabilities
-        arrays = _probability_arrays(plan, None if is_brief else _PROBABILITY_CODEC)
         # A finished run keeps no probabilities.
-        self._create(plan, {} if self.ledger.has("done", 0) else arrays)
+        has_arrays = self._raw(plan) is None and not self.ledger.has("done", 0)
+        self._create(plan, _probability_arrays(plan) if has_arrays else {})
 
     def create_labels(self, plan: Plan, n_objects: int) -> None:
         """Create the arrays of the labels that do not exist, of a type that holds all ids."""
@@ -71,8 +70,28 @@ class Store:
 
     def read_probabilities(self, plan: Plan, region: Box) -> np.ndarray:
         """Read what the network predicts of a region, as a `BlockPredictor` returns it."""
-        arrays = [self.read(name, region) for name in plan.probability_arrays]
+        source = self._raw(plan) or self
+        arrays = [source.read(name, region) for name in plan.probability_arrays]
         return np.stack(arrays, axis=-1) if len(arrays) > 1 else arrays[0]
+
+    def write_probabilities(self, plan: Plan, i: int, predicted: np.ndarray) -> dict[str, Any]:
+        """Write what the network predicts of a block, and return the checksum of each array by its
+        name in the ledger."""
+        raw, region = self._raw(plan), plan.network_grid.boxes[i]
+        self.ledger.check_owner()
+        return {
+            _checksum_name(name): raw.write(name, i, values)
+            if raw is not None
+            else self.write(name, region, values)
+            for name, values in zip(plan.probability_arrays, predicted, strict=True)
+        }
+
+    def _raw(self, plan):
+        """Plain files of probabilities, which are removed at the end; None where Zarr holds them:
+        those that are kept, and of object stores, whose objects are read in parts."""
+        if isinstance(self.storage, FileStorage) and not plan.keep_probabilities:
+            return RawBlocks(self.storage, plan.network_grid)
+        return None
 
     def write(self, name: str, region: Box, values: np.ndarray) -> np.ndarray:
         """Write a region of an array, in its type, and return its checksum."""
@@ -80,6 +99,9 @@ class Store:
         with self.storage.explained():
             array = self._array(name)
             values = values.astype(array.dtype, copy=False)
+            if array.shards is not None and values.any():
+                # A file holds all chunks: to look for empty ones takes longer than to write them.
+                array = array.with_config({"write_empty_chunks": True})
             try:
                 array[region] = values
             except OSError:
@@ -111,8 +133,11 @@ class Store:
         if not written:
             return True
         entry = self.ledger.read(task, i)
+        raw = self._raw(plan) if task == "predict" else None
         return all(
             self._has_checksum(array, region, entry.get(key))
+            if raw is None
+            else raw.has_checksum(array, i, entry.get(key))
             for key, (array, region) in written.items()
         )
 
@@ -150,7 +175,7 @@ def _written(plan: Plan, task: str, i: int) -> dict[str, tuple[str, Box]]:
     """Array and region that a task writes, by the name of their checksum in the ledger."""
     if task == "predict":
         region = plan.network_grid.boxes[i]
-        return {checksum_name(name): (name, region) for name in plan.probability_arrays}
+        return {_checksum_name(name): (name, region) for name in plan.probability_arrays}
     if task == "write":
         return {"crc": ("labels/0", plan.grid.boxes[i])}
     if task == "downsample":
@@ -159,7 +184,7 @@ def _written(plan: Plan, task: str, i: int) -> dict[str, tuple[str, Box]]:
     return {}
 
 
-def checksum_name(array: str) -> str:
+def _checksum_name(array: str) -> str:
     """Return the name of the checksum of an array in the ledger of `predict`."""
     return "crc" if array == "probabilities" else f"{array}_crc"
 
@@ -177,12 +202,12 @@ def _label_arrays(plan: Plan, dtype: np.dtype) -> dict[str, dict[str, Any]]:
     return arrays
 
 
-def _probability_arrays(plan: Plan, codec: Codec | None) -> dict[str, dict[str, Any]]:
+def _probability_arrays(plan: Plan) -> dict[str, dict[str, Any]]:
     chunks = _chunks(plan, plan.network_grid.core)
     options = {
         "shape": plan.shape, "chunks": chunks,
         "shards": _shards(plan, plan.network_grid.core, plan.shape, chunks),
-        "dtype": np.float32, "codec": codec,
+        "dtype": np.float32, "codec": _PROBABILITY_CODEC,
     }  # fmt: skip
     return dict.fromkeys(plan.probability_arrays, options)
 

@@ -36,7 +36,7 @@ def block_seconds(plan: Plan, k: int) -> dict[str, float]:
         store.create(plan)
         predict = 0.0 if plan.from_images else _seconds(predict_block, plan, store, k)
         objects = _seconds(find_objects, plan, store, i)
-        n = int(store.ledger.read("objects", i)["labels"].max(initial=0))
+        n = int(store.ledger.read("objects", i)["values"].max(initial=0))
         store.create_labels(plan, n)
         store.ledger.write("join", i, ids=np.arange(n + 1))
         write = _seconds(write_labels, plan, store, i)

@@ -553,6 +553,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         wanted: tuple[int, ...] | None = None,
         *,
         object_diameter: float | None = None,
+        with_cores: bool = True,
     ) -> SegmenterBlocks:
         """Plan the blocks in which a scan is predicted, see `sskseg.scans.count_scan`.
 
@@ -565,6 +566,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         object_diameter : float, default=None
             Diameter of the objects of the scan in pixels, if images are resampled to one size of
             objects. None is that of the images of `fit`.
+        with_cores : bool, default=True
+            Whether to predict the probability of cores, too, if the network does.
 
         Returns
         -------
@@ -586,7 +589,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         factor = fixed_magnification(self, "A scan without object_diameter", object_diameter)
         finish = partial(foreground_and_core, self._objective(), self.calibration_)
         return segmenter_blocks(
-            partial(section_predictor, self, with_cores=True, factor=factor), finish,
+            partial(section_predictor, self, with_cores=with_cores, factor=factor), finish,
             self.n_channels_, shape, wanted,
         )  # fmt: skip
 

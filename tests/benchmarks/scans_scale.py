@@ -21,7 +21,7 @@ from sskseg.scans import count_scan, open_scan, scheduler
 from sskseg.scans.block_queue import BlockQueue
 from sskseg.scans.boxes import n_pixels
 from sskseg.scans.dependencies import task_graph
-from sskseg.scans.store import _label_arrays, _probability_arrays
+from sskseg.scans.store import _label_arrays
 
 WORKERS = (1, 10, 100, 1000)
 LEADING = ("join", "table", "finish")
@@ -261,12 +261,12 @@ def n_files(plan):
     dict of str to int
     """
     labels = _label_arrays(plan, np.dtype(np.uint64)).values()
-    probabilities = _probability_arrays(plan).values()
+    raw = len(plan.network_grid) * len(plan.probability_arrays)  # plain files of probabilities
     entries = 7 * len(plan.grid) + len(plan.network_grid) + len(plan.pyramid)
     found = {}
     for name in ("shards", "chunks"):
         at_end = sum(_n_parts(options, name) for options in labels)
-        most = at_end + entries + sum(_n_parts(options, name) for options in probabilities)
+        most = at_end + entries + raw
         found |= {f"most, {name}": most, f"at the end, {name}": at_end}
     return found
 

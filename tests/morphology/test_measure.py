@@ -10,6 +10,8 @@ from skimage.measure import regionprops_table
 from sskseg.datasets import make_cells
 from sskseg.morphology import (
     REGIONPROPS_NAMES,
+    Runs,
+    expand_runs,
     measure_objects,
     merge_sums,
     object_sums,
@@ -138,6 +140,27 @@ def test_sums_of_parts_give_the_table_of_the_whole(shape):
     table = sums_to_table(merge_sums(parts), shape, (1.0,) * len(shape))
     assert list(table.columns) == list(expected.columns)
     np.testing.assert_allclose(table.astype(float), expected.astype(float), rtol=1e-9)
+
+
+@pytest.mark.parametrize("shape", [(60, 70), (14, 30, 36)])
+def test_runs_are_the_label_image(shape):
+    X, y = make_cells(1, shape, random_state=2)
+    labels, runs = y[0].copy(), Runs(y[0])
+    assert len(runs.values) < labels.size / 3
+    assert np.array_equal(expand_runs(runs.values, runs.all_lengths, shape), labels)
+    assert np.array_equal(runs.sizes()[1:], np.bincount(labels.ravel())[1:])
+    table = np.arange(labels.max() + 1) * (np.arange(labels.max() + 1) % 3 > 0)  # drop a third
+    runs.renumber(table)
+    assert np.array_equal(expand_runs(runs.values, runs.all_lengths, shape), table[labels])
+    expected = object_sums(table[labels], probability=X[0])
+    for name, values in object_sums(runs, probability=X[0]).items():
+        assert np.array_equal(values, expected[name]), name
+
+
+def test_runs_of_nothing():
+    runs = Runs(np.zeros((3, 4), int))
+    assert runs.sizes().tolist() == [0]
+    assert len(object_sums(runs, probability=np.ones((3, 4)))["label"]) == 0
 
 
 def test_moments_do_not_cancel_far_from_the_corner():

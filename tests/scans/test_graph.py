@@ -1,6 +1,7 @@
 """The graph of tasks: what waits for what, and what runs at the same time."""
 
 import threading
+from itertools import pairwise
 
 import dask.array as da
 import distributed.system
@@ -54,6 +55,25 @@ def test_each_block_needs_what_it_reads(model, scan):
     for i in range(len(plan.grid)):  # whose sums are merged
         assert needs["rows", i] == [("join", 0), *needs["match", i]]
     assert needs["table", 0] == [("rows", i) for i in range(len(plan.grid))]
+
+
+@pytest.mark.parametrize("block_shape", [(101, 64), (100, 37)])
+def test_coarse_labels_are_every_second_pixel(model, scan, tmp_path, block_shape):
+    """Also where blocks begin at odd pixels; they come from records, not from the arrays."""
+    count_scan(model, scan, tmp_path, block_shape=block_shape)
+    levels = [da.from_zarr(str(tmp_path / f"labels/{level}")).compute() for level in range(3)]
+    assert levels[0].any()
+    for fine, coarse in pairwise(levels):
+        assert np.array_equal(fine[::2, ::2], coarse)
+
+
+def test_cores_are_predicted_only_where_they_are_read(model, scan):
+    plan, segmenter = make_plan(model, scan), model[1]
+    assert segmenter.has_cores_
+    assert not plan.predictor.has_cores
+    block = scan[:64, :64].compute()
+    with_cores = segmenter.block_predictor((300, 520)).predict(block)
+    assert np.array_equal(plan.predictor.predict(block), with_cores[..., 0])
 
 
 def test_no_task_waits_for_all_blocks_of_another(model, scan, tmp_path, monkeypatch):

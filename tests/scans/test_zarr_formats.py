@@ -162,7 +162,7 @@ def test_no_two_blocks_write_one_file(components, zarr_format, monkeypatch):
     for _ in range(10):
         shape, block_shape = rng.integers(1, 200, 2).tolist(), rng.integers(7, 90, 2).tolist()
         plan = make_plan(components, da.zeros(shape), block_shape, zarr_format=zarr_format)
-        arrays = _label_arrays(plan, np.dtype(np.uint8)) | _probability_arrays(plan, None)
+        arrays = _label_arrays(plan, np.dtype(np.uint8)) | _probability_arrays(plan)
         boxes = {"labels/0": plan.grid.boxes, "probabilities": plan.network_grid.boxes}
         for level, box in plan.pyramid:
             boxes.setdefault(f"labels/{level}", []).append(box)
@@ -174,10 +174,20 @@ def test_no_two_blocks_write_one_file(components, zarr_format, monkeypatch):
 
 @pytest.mark.parametrize("zarr_format", [2, 3])
 @pytest.mark.parametrize("is_kept", [False, True])
-def test_probabilities_are_compressed_if_they_are_kept(components, zarr_format, tmp_path, is_kept):
+def test_probabilities_are_an_array_if_they_are_kept(components, zarr_format, tmp_path, is_kept):
+    """Others are plain files, which take less time."""
     options = {"keep_probabilities": is_kept, "zarr_format": zarr_format}
-    Store(open_storage(tmp_path)).create(make_plan(components, da.zeros((64, 64)), **options))
-    assert bool(zarr.open_array(tmp_path / "probabilities").compressors) == is_kept
+    store = Store(open_storage(tmp_path))
+    plan = make_plan(components, da.zeros((64, 64)), **options)
+    store.create(plan)
+    predicted = np.arange(64 * 64, dtype=np.float32).reshape(1, 64, 64)
+    store.write_probabilities(plan, 0, predicted)
+    read = store.read_probabilities(plan, (slice(3, 50), slice(0, 64)))
+    assert np.array_equal(read, predicted[0, 3:50])
+    if is_kept:
+        assert zarr.open_array(tmp_path / "probabilities").compressors
+    else:
+        assert content(tmp_path / "probabilities") == {"000000000": predicted.tobytes()}
 
 
 def files_of(options):

@@ -28,18 +28,23 @@ def edge_boxes(plan: Plan, i: int) -> Edges:
     return edges
 
 
-def edge_labels(plan: Plan, i: int, labels: np.ndarray) -> dict[str, np.ndarray]:
-    """Cut the edges out of the labels of a block with its halo, by axis and side as text."""
+def edge_labels(plan: Plan, i: int, labels: np.ndarray, table: np.ndarray) -> dict[str, np.ndarray]:
+    """Cut the edges out of the labels of a block with its halo, by axis and side as text.
+
+    Each label k becomes ``table[k]``.
+    """
     box = plan.grid.input_box(i)
     return {
-        f"{axis}{side}": labels[relative(edge, box)]
+        f"{axis}{side}": np.take(table, labels[relative(edge, box)])
         for (axis, side), edge in edge_boxes(plan, i).items()
     }
 
 
-def objects_at_border(plan: Plan, labels: np.ndarray, n: int, box: Box) -> np.ndarray:
-    """Find the objects 1 to n that reach the end of the halo, where the scan continues: they are
-    larger than the halo."""
+def objects_at_border(
+    plan: Plan, labels: np.ndarray, table: np.ndarray, n: int, box: Box
+) -> np.ndarray:
+    """Find the objects 1 to n, after `table`, that reach the end of the halo, where the scan
+    continues: they are larger than the halo."""
     if plan.exact:
         return np.empty(0, np.int64)
     border = [np.empty(0, np.int64)]
@@ -47,5 +52,5 @@ def objects_at_border(plan: Plan, labels: np.ndarray, n: int, box: Box) -> np.nd
         part, size = box[axis], plan.shape[axis]
         border += [labels.take(0, axis).ravel()] if part.start > 0 else []
         border += [labels.take(-1, axis).ravel()] if part.stop < size else []
-    found = np.unique(np.concatenate(border)).astype(np.int64)
+    found = np.unique(np.take(table, np.concatenate(border))).astype(np.int64)
     return found[(found > 0) & (found <= n)]

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...morphology import count_overlaps, object_sums, remove_small
+from ...io.ome_zarr.checks import smallest_dtype
+from ...morphology import Runs, count_overlaps, object_sums, remove_small
 from ..boxes import Box, box_shape, relative
 from ..devices import worker_device
 from ..plan import Plan
@@ -36,7 +37,7 @@ class Objects(NamedTuple):
 
 
 def find_objects(plan: Plan, store: Store, i: int) -> None:
-    """Find the objects of a block, and store their labels, edges and sums.
+    """Find the objects of a block, and store the runs of their labels, their edges and sums.
 
     Those that have pixels in the core of the block come first.
     """
@@ -47,19 +48,23 @@ def find_objects(plan: Plan, store: Store, i: int) -> None:
         found = find_in_images(plan, i, block)
     else:
         found = find_in_probabilities(plan, store.read_probabilities(plan, box))
-    labels, kept = _number(plan, found.labels, core)
-    edges = edge_labels(plan, i, labels)
-    cut = objects_at_border(plan, labels, len(kept), box)
-    labels = np.ascontiguousarray(labels[core])
-    sums = _sums(plan, i, labels, found.score[core], block)
+    runs = Runs(found.labels[core])
+    table, n = _numbers(plan, found.labels, runs)
+    runs.renumber(table)
+    edges = edge_labels(plan, i, found.labels, table)
+    cut = objects_at_border(plan, found.labels, table, n, box)
+    sums = _sums(plan, i, runs, found.score[core], block)
     if found.contours is not None:
+        kept = np.flatnonzero((table > 0) & (table <= n))
         sums["contour"] = found.contours[kept - 1] * sums["size"][:, None, None]
     if plan.consecutive:
+        labels = np.take(table, found.labels[core])
         edges |= {"first": labels[0], "last": labels[-1]}
-    n = len(kept)
+        sums |= _between_sections(labels, plan.grid.boxes[i], plan.shape)
     store.ledger.write("edges", i, n=n, **edges)
     store.ledger.write("sums", i, n=n, cut=cut, input_crc=input_checksum(block), **sums)
-    store.ledger.write("objects", i, labels=labels)
+    lengths = runs.all_lengths.astype(smallest_dtype(0, runs.shape[-1]))
+    store.ledger.write("objects", i, values=runs.values, lengths=lengths)
 
 
 def find_in_images(plan: Plan, i: int, block: np.ndarray | None) -> Objects:
@@ -84,39 +89,50 @@ def find_in_images(plan: Plan, i: int, block: np.ndarray | None) -> Objects:
 def find_in_probabilities(plan: Plan, predicted: np.ndarray) -> Objects:
     """Split what was predicted of a block with its halo into objects."""
     labels = plan.objects.find(predicted).labels
-    if plan.exact and not plan.consecutive:
-        labels = _without_small_inside(labels, plan.objects.min_size)
     probability = predicted[..., 0] if predicted.ndim > labels.ndim else predicted
     return Objects(labels, probability)
 
 
-def _without_small_inside(labels, min_size):
-    """Remove small components that touch no other block."""
-    if min_size == 0:
-        return labels
-    kept = np.bincount(labels.ravel()) >= min_size
+def _numbers(plan, labels, runs):
+    """New numbers of the labels 0, 1, ... of a block, from the runs of its core: those in the core
+    become 1 to n; n."""
+    if plan.exact:  # without a halo
+        kept = _large_or_at_edge(plan, labels, runs)
+    else:
+        kept = np.zeros(int(labels.max(initial=0)) + 1, bool)
+        kept[runs.values] = True
+    kept[0] = False
+    n, table = int(kept.sum()), np.cumsum(kept)
+    # Those beyond the core follow; a label that nowhere occurs leaves a gap among these.
+    table = np.where(kept, table, 0 if plan.exact else n + np.cumsum(~kept) - 1)
+    table[0] = 0
+    return table.astype(np.int32 if labels.size < 2**31 else np.int64), n
+
+
+def _large_or_at_edge(plan, labels, runs):
+    """Which components are not small, or may continue in another block."""
+    if plan.consecutive:
+        return np.ones(int(labels.max(initial=0)) + 1, bool)
+    kept = runs.sizes() >= plan.objects.min_size
     for face in block_faces(labels).values():
         kept[face.ravel()] = True
-    kept[0] = False
-    return np.take(np.where(kept, np.cumsum(kept), 0).astype(labels.dtype), labels)
+    return kept
 
 
-def _sums(plan, i, labels, score, block):
+def _sums(plan, i, runs, score, block):
     """Sums over the pixels of each object in the core of a block."""
-    core = plan.grid.boxes[i]
-    intensity = _intensity(plan, i, labels, block)
-    start = [part.start for part in core]
-    sums = object_sums(labels, start=start, probability=score, intensity=intensity)
-    return sums | (_between_sections(labels, core, plan.shape) if plan.consecutive else {})
+    start = [part.start for part in plan.grid.boxes[i]]
+    intensity = _intensity(plan, i, runs, block)
+    return object_sums(runs, start=start, probability=score, intensity=intensity)
 
 
-def _intensity(plan, i, labels, block):
+def _intensity(plan, i, runs, block):
     """The scan in the core of a block if it is measured; it is not read without objects."""
     if not plan.intensity:
         return None
-    core, channels = plan.grid.boxes[i], plan.scan.data.shape[labels.ndim :]
-    shape = labels.shape + (() if channels == (1,) else channels)
-    if not labels.any():
+    core, channels = plan.grid.boxes[i], plan.scan.data.shape[len(runs.shape) :]
+    shape = runs.shape + (() if channels == (1,) else channels)
+    if not runs.labels.size:
         return np.zeros(shape, np.uint8)
     if block is not None:
         return block[relative(core, plan.network_grid.input_box(i))].reshape(shape)
@@ -140,23 +156,3 @@ def _first_pixels(labels, core, shape):
     at = np.unravel_index(first, labels.shape)
     at = tuple(a + part.start for a, part in zip(at, core, strict=True))
     return np.ravel_multi_index(at, shape).astype(np.int64)
-
-
-def _number(plan, labels, core):
-    """Number labels so that those in the core are 1 to n; return these and their old labels."""
-    dtype = np.int32 if labels.size < 2**31 else np.int64
-    if plan.exact:  # without a halo
-        return labels.astype(dtype, copy=False), np.arange(1, int(labels.max(initial=0)) + 1)
-    # Those beyond the core follow; a label that nowhere occurs leaves a gap among these.
-    in_core = _present(labels[core], labels.max(initial=0))
-    table = np.where(in_core, np.cumsum(in_core), in_core.sum() + np.cumsum(~in_core) - 1)
-    table[0] = 0
-    return np.take(table.astype(dtype), labels), np.flatnonzero(in_core)
-
-
-def _present(labels, largest):
-    """Which of the labels 0 to `largest` occur; never 0."""
-    present = np.zeros(int(largest) + 1, bool)
-    present[labels.ravel()] = True
-    present[0] = False
-    return present

@@ -10,17 +10,13 @@ from ..boxes import box_shape, relative
 from ..devices import worker_device
 from ..plan import Plan, predicts_cores
 from ..reading import input_checksum, preprocess, read_input, read_mask
-from ..store import Store, checksum_name
+from ..store import Store
 
 
 def predict_block(plan: Plan, store: Store, i: int) -> None:
     """Predict a block and store its probabilities."""
-    block, region = read_input(plan, i), plan.network_grid.boxes[i]
-    predicted = predict_probability(plan, i, block)
-    checksums = {
-        checksum_name(name): store.write(name, region, array)
-        for name, array in zip(plan.probability_arrays, predicted, strict=True)
-    }
+    block = read_input(plan, i)
+    checksums = store.write_probabilities(plan, i, predict_probability(plan, i, block))
     store.ledger.write("predict", i, **checksums, input_crc=input_checksum(block))
 
 
