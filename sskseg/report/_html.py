@@ -187,8 +187,8 @@ def whole_page(heading, summary, sections):
     )
 
 
-def caption(text: str, n: int, max_rows: int) -> str:
-    """Caption a table of the first rows of n."""
-    if n <= max_rows:
+def caption(text: str, n: int, limit: int) -> str:
+    """Caption a table that shows the first of n objects or images."""
+    if n <= limit:
         return f"{text}, {n} rows"
-    return f"{text}, the first {max_rows} of {n} rows"
+    return f"{text}, the first {limit} of {n} rows"
