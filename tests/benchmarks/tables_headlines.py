@@ -3,7 +3,7 @@
 from page_tables import cells, markdown, mean, only, table
 from tables_accuracy import PRESENT, chosen_method, mitochondria_rows
 from tables_counts import counting_rows, simulation_rows
-from tables_peers import peers_rows
+from tables_peers import MACHINE, peers_rows
 
 
 def _line(what, figure, ours, beside, minutes, rows):
@@ -87,10 +87,10 @@ def _headline_simulation():
     )
 
 
-def _headline_peer(task, method, label, seconds=240, ours="sskseg", machine="Xeon, bfloat16"):
+def _headline_peer(task, method, label, seconds=240, ours="sskseg"):
     """Compare with another program, in the same seconds on the same machine."""
     rows = peers_rows(
-        lambda row: (row["task"], row["seconds"], row["machine"]) == (task, seconds, machine)
+        lambda row: (row["task"], row["seconds"], row["machine"]) == (task, seconds, MACHINE)
     )
     own = [row for row in rows if row["method"] == ours]
     other = mean([row for row in rows if row["method"] == method], "f1")
@@ -134,20 +134,17 @@ def headlines():
             "StarDist from scratch",
             "StarDist from random weights",
             ours="sskseg, random weights",
-            machine="EPYC, bfloat16",
         ),
         _headline_peer(
             "nuclei, 60",
             "StarDist from scratch",
             "StarDist from random weights",
             seconds=900,
-            machine="EPYC, bfloat16",
         ),
         _headline_peer(
             "mitochondria, 4",
             "U-Net (skorch, MONAI)",
             "U-Net of MONAI",
-            machine="EPYC, bfloat16",
         ),
         _headline_speed(),
         _headline_blocks(),

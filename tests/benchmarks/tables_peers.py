@@ -1,35 +1,11 @@
 """Tables and figures of other programs on the same work."""
 
-from page_tables import cells, figure, grouped, markdown, mean, table
+from functools import partial
+
+from page_tables import FIGURES, cells, figure, grouped, markdown, mean, table
 from tables_accuracy import ORIGIN, QUALITY
 
 PEER_KEY = ("task", "seconds", "machine", "method", "seed")
-_RANDOM, _SIMULATED = "sskseg, random weights", "sskseg, simulated images too, random weights"
-
-
-def _peers(task, seconds, machine):
-    """Return {method: row} of a task."""
-    rows = peers_rows(
-        lambda row: (row["task"], row["seconds"], row["machine"]) == (task, seconds, machine)
-    )
-    return {row["method"]: row for row in rows}
-
-
-def _nuclei(n_labeled, machine="EPYC, bfloat16"):
-    return _peers(f"nuclei, {n_labeled}", 240, machine)
-
-
-def _next(rows):
-    """F1 of the best other program."""
-    return max(row["f1"] for name, row in rows.items() if not name.startswith("sskseg"))
-
-
-def _sections(n_labeled):
-    return _peers(f"mitochondria, {n_labeled}", 240, "EPYC, bfloat16")
-
-
-def _long():
-    return _peers("nuclei, 60", 900, "EPYC, bfloat16")
 
 
 def peers_rows(where=lambda row: True):
@@ -138,133 +114,62 @@ def compare_peers():
     })  # fmt: skip
 
 
-def _points(difference):
-    return f"{100 * difference:.1f}"
+_RANDOM, _SIMULATED = "sskseg, random weights", "sskseg, simulated images too, random weights"
+_LABELED, _UNET, _STARDIST = (
+    "sskseg, labeled images only", "U-Net (skorch, MONAI)", "StarDist from scratch",
+)  # fmt: skip
+_F1 = {  # figures in sentences: (task, seconds, program)
+    "peers_5_started": ("nuclei, 5", 240, "sskseg"),
+    "peers_5_started_minute": ("nuclei, 5", 60, "sskseg"),
+    "peers_5_ours": ("nuclei, 5", 240, _RANDOM),
+    "peers_5_unet": ("nuclei, 5", 240, _UNET),
+    "peers_60_started": ("nuclei, 60", 240, "sskseg"),
+    "peers_60_started_minute": ("nuclei, 60", 60, "sskseg"),
+    "peers_60_ours": ("nuclei, 60", 240, _RANDOM),
+    "peers_60_unet": ("nuclei, 60", 240, _UNET),
+    "peers_60_stardist": ("nuclei, 60", 240, _STARDIST),
+    "peers_long_ours": ("nuclei, 60", 900, "sskseg"),
+    "peers_long_labeled": ("nuclei, 60", 900, _LABELED),
+    "peers_long_stardist": ("nuclei, 60", 900, _STARDIST),
+    "peers_1_section_ours": ("mitochondria, 1", 240, "sskseg"),
+    "peers_1_section_unet": ("mitochondria, 1", 240, _UNET),
+    "peers_4_sections_ours": ("mitochondria, 4", 240, "sskseg"),
+    "peers_4_sections_unet": ("mitochondria, 4", 240, _UNET),
+    "peers_junctions_ours": ("junctions", 240, "sskseg"),
+    "peers_junctions_unet": ("junctions", 240, _UNET),
+    "peers_junctions_forest": ("junctions", 240, "PixelForest"),
+}
 
 
-@figure
-def peers_60_ours():
-    return f"{_nuclei(60)[_RANDOM]['f1']:.3f}"
+def _mean_of(task, seconds, method, name="f1"):
+    return mean(_runs(task, seconds)[method], name)
 
 
-@figure
-def peers_60_lead():
-    return _points(float(peers_60_ours()) - _next(_nuclei(60)))
+def _f1_of(task, seconds, method):
+    return f"{_mean_of(task, seconds, method):.3f}"
 
 
-@figure
-def peers_5_ours():
-    return f"{_nuclei(5)[_RANDOM]['f1']:.3f}"
-
-
-@figure
-def peers_5_started():
-    return f"{_nuclei(5, 'Xeon, bfloat16')['sskseg']['f1']:.3f}"
-
-
-@figure
-def peers_5_started_unet():
-    return f"{_nuclei(5, 'Xeon, bfloat16')['U-Net (skorch, MONAI)']['f1']:.3f}"
-
-
-@figure
-def peers_60_started_unet():
-    return f"{_nuclei(60, 'Xeon, bfloat16')['U-Net (skorch, MONAI)']['f1']:.3f}"
-
-
-@figure
-def peers_60_started():
-    return f"{_nuclei(60, 'Xeon, bfloat16')['sskseg']['f1']:.3f}"
-
-
-@figure
-def peers_5_unet():
-    return f"{_nuclei(5)['U-Net (skorch, MONAI)']['f1']:.3f}"
-
-
-@figure
-def peers_5_stardist():
-    return f"{_nuclei(5)['StarDist from scratch']['f1']:.3f}"
+FIGURES.update({name: partial(_f1_of, *key) for name, key in _F1.items()})
 
 
 @figure
 def peers_5_simulated_gain():
-    rows = _nuclei(5)
-    return _points(rows[_SIMULATED]["f1"] - rows[_RANDOM]["f1"])
+    gain = _mean_of("nuclei, 5", 240, _SIMULATED) - _mean_of("nuclei, 5", 240, _RANDOM)
+    return f"{100 * gain:.1f}"
 
 
 @figure
 def peers_60_simulated_loss():
-    rows = _nuclei(60)
-    return _points(rows[_RANDOM]["f1"] - rows[_SIMULATED]["f1"])
-
-
-@figure
-def peers_60_stardist():
-    return f"{_nuclei(60)['StarDist from scratch']['f1']:.3f}"
-
-
-@figure
-def peers_long_stardist():
-    return f"{_long()['StarDist from scratch']['f1']:.3f}"
-
-
-@figure
-def peers_long_ours():
-    return f"{_long()['sskseg']['f1']:.3f}"
-
-
-@figure
-def peers_long_labeled():
-    return f"{_long()['sskseg, labeled images only']['f1']:.3f}"
-
-
-@figure
-def peers_1_section_ours():
-    return f"{_sections(1)['sskseg']['f1']:.3f}"
-
-
-@figure
-def peers_1_section_unet():
-    return f"{_sections(1)['U-Net (skorch, MONAI)']['f1']:.3f}"
-
-
-@figure
-def peers_4_sections_ours():
-    return f"{_sections(4)['sskseg']['f1']:.3f}"
-
-
-@figure
-def peers_4_sections_unet():
-    return f"{_sections(4)['U-Net (skorch, MONAI)']['f1']:.3f}"
-
-
-def _junctions(method):
-    return f"{_peers('junctions', 240, 'EPYC, bfloat16')[method]['f1']:.3f}"
-
-
-@figure
-def peers_junctions_ours():
-    return _junctions("sskseg")
-
-
-@figure
-def peers_junctions_unet():
-    return _junctions("U-Net (skorch, MONAI)")
-
-
-@figure
-def peers_junctions_forest():
-    return _junctions("PixelForest")
+    loss = _mean_of("nuclei, 60", 240, _RANDOM) - _mean_of("nuclei, 60", 240, _SIMULATED)
+    return f"{100 * loss:.1f}"
 
 
 @figure
 def peers_sections_memory():
-    rows = _sections(4)
-    ours, other = rows["sskseg"], rows["U-Net (skorch, MONAI)"]
-    return f"{ours['peak MB'] / other['peak MB']:.1f}"
+    ours, other = (_mean_of("mitochondria, 4", 240, m, "peak MB") for m in ("sskseg", _UNET))
+    return f"{ours / other:.1f}"
 
 
 @figure
 def forest_f1():
-    return f"{_peers('nuclei, 5', 90, 'EPYC')['PixelForest']['f1']:.2f}"
+    return f"{_mean_of('nuclei, 5', 240, 'PixelForest'):.2f}"
