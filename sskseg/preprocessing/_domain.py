@@ -269,7 +269,7 @@ class DomainCheck(OutlierMixin, ImageEstimator):
         words = ("dark", "bright") if is_dark else ("bright", "dark")
         return (
             f"Their objects seem to be {words[0]}, and those of the training images {words[1]}: "
-            "use invert_images."
+            "use invert_images, and compare some results with the images."
         )
 
     def _warn_of_spacing(self, X):

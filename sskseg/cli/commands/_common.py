@@ -18,7 +18,7 @@ from ... import PercentileScaler
 from ...images import ImageStack, invert_images
 from ...io import read_images, read_pairs
 from ...io.folders import SUFFIXES, stem
-from ...io.images import image_files
+from ...io.images import image_files, read_headers
 from ...io.trained import trained_file
 from ...models import list_models, load_model
 from ...training import prediction_callbacks
@@ -90,9 +90,37 @@ def spatial_ndim(model: Any) -> int:
 def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str], ImageStack]:
     """Read images for a model, with the size of a pixel that was given."""
     ndim = spatial_ndim(model)
+    if ndim == 2 and not joins_sections(model):
+        _warn_of_planes(path)
     names, X = read_images(path, spatial_ndim=ndim)
     name_samples(options, path, names)
     return names, with_spacing(X, options.spacing, ndim)
+
+
+def joins_sections(model: Any) -> bool:
+    """Whether objects of a model span consecutive sections."""
+    steps = [step for _, step in model.steps] if hasattr(model, "steps") else [model]
+    return getattr(steps[-1], "sections", "independent") == "consecutive"
+
+
+def _warn_of_planes(path):
+    """Warn of volumes whose planes the model takes for images that have nothing in common."""
+    depths = {file: _n_planes(file) for file in image_files(path)}
+    deep = {file.name: n for file, n in depths.items() if n > 1}
+    if deep:
+        name, n = next(iter(deep.items()))
+        more = f" (and {len(deep) - 1} more)" if len(deep) > 1 else ""
+        warnings.warn(
+            f"{name}{more} has {n} planes along z, and this model takes each plane for an image: "
+            "an object counts in each plane in which it is visible. Project the planes, or fit a "
+            "model with --sections consecutive.",
+            stacklevel=3,
+        )
+
+
+def _n_planes(file):
+    header = read_headers(file)[0]
+    return header.shape[header.axes.index("z")] if "z" in header.axes else 1
 
 
 def read_with_labels(

@@ -77,9 +77,21 @@ def _plan(options):
     say(
         options,
         "Count the objects in them without opening plan.csv, and save annotations in"
-        f" {options.out / 'annotations'}, or counts in {options.out / 'counts.csv'}.",
+        f" {options.out / 'annotations'}, or counts in {options.out / 'counts.csv'}."
+        + _about_frames(options),
     )
     return found
+
+
+def _about_frames(options):
+    """How to count by eye; of annotations, those outside of the frame are left out."""
+    if options.margin == 0:
+        return ""
+    pixels = count_text(options.margin, "pixel")
+    return (
+        f" Images show up to {pixels} beside their tile. In counts.csv, count only objects whose"
+        f" center is in the tile: {options.out / 'frames.csv'} has its place in each image."
+    )
 
 
 def _of_images(options):
