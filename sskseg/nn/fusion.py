@@ -37,10 +37,21 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
 def _fold_pairs(sequence):
     layers = list(sequence)
     for i, (first, second) in enumerate(pairwise(layers)):
-        if type(first) in _CONVOLUTIONS and type(second) in _NORMS:
-            # Of a copy already: `fuse_conv_bn_eval` would copy each convolution once more.
-            first.weight, first.bias = fuse_conv_bn_weights(
+        has_statistics = getattr(second, "running_mean", None) is not None
+        if type(first) in _CONVOLUTIONS and type(second) in _NORMS and has_statistics:
+            sequence[i] = folded = _own_parameters(first)
+            folded.weight, folded.bias = fuse_conv_bn_weights(
                 first.weight, first.bias, second.running_mean, second.running_var, second.eps,
                 second.weight, second.bias,
             )  # fmt: skip
             sequence[i + 1] = nn.Identity()
+
+
+def _own_parameters(layer):
+    """Another layer with the same tensors: a network may have the first one in several places.
+
+    `fuse_conv_bn_eval` would copy the tensors.
+    """
+    other = copy.copy(layer)
+    other._parameters = layer._parameters.copy()
+    return other

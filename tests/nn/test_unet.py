@@ -213,6 +213,26 @@ def test_folding_batch_norm_changes_nothing(name):
     assert torch.allclose(folded(x), network.eval()(x), atol=1e-4)
 
 
+def test_shared_convolutions_are_folded_with_each_normalization():
+    torch.manual_seed(0)
+    convolution = torch.nn.Conv2d(2, 2, 3, padding=1)
+    parts = [torch.nn.Sequential(convolution, torch.nn.BatchNorm2d(2)) for _ in range(2)]
+    network = torch.nn.Sequential(*parts)
+    for _ in range(3):
+        network(torch.randn(2, 2, 8, 8))
+    x, folded = torch.randn(1, 2, 8, 8), fold_batch_norm(network)
+    assert not any(isinstance(m, torch.nn.BatchNorm2d) for m in folded.modules())
+    assert torch.allclose(folded(x), network.eval()(x), atol=1e-4)
+
+
+def test_normalization_without_statistics_stays():
+    network = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 2, 3), torch.nn.BatchNorm2d(2, track_running_stats=False)
+    ).eval()
+    x = torch.randn(1, 1, 8, 8)
+    assert torch.equal(fold_batch_norm(network)(x), network(x))
+
+
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_gradients_in_mixed_precision_are_those_of_float32(name):
     torch.manual_seed(0)
