@@ -12,6 +12,7 @@ from sskseg.training import (
     random_numbers,
     select_precision,
 )
+from sskseg.training.optimizers import MovingAverage
 
 CPU = torch.device("cpu")
 SETTINGS = LoopSettings(0.05, CPU, torch.float32)
@@ -186,3 +187,32 @@ def test_losses_that_are_tensors_are_read_when_a_row_is_due():
     for wrong in (3, 40):
         with pytest.raises(FloatingPointError, match=f"at step {wrong}"):
             steps(wrong)
+
+
+class _Counting(torch.nn.Module):
+    """Replaces its buffer in each step, instead of changing it in place."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.same = (torch.nn.Linear(1, 1),) * 2
+        self.register_buffer("n", torch.zeros(()))
+
+    def forward(self, x):
+        if self.training:
+            self.n = self.n + 1
+        return self.layer(x)
+
+
+def test_moving_average_follows_buffers_that_are_replaced():
+    network = _Counting()
+    average = MovingAverage(network, 0.5)
+    for n in (1, 2, 3):
+        network(torch.zeros(1, 1))
+        with torch.no_grad():
+            network.layer.weight.fill_(n)
+        average.update()
+    # 1, then by 2 / 11 of it and 9 / 11 of 2, then by 3 / 12 and 9 / 12 of 3.
+    expected = (2 / 11 + 9 / 11 * 2) * 3 / 12 + 3 * 9 / 12
+    assert average.module.n.item() == pytest.approx(expected)
+    assert average.module.layer.weight.item() == pytest.approx(expected)
+    assert average.module.same is average.module.layer
