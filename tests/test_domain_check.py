@@ -84,6 +84,18 @@ def test_invert_images():
     stack = invert_images(ImageStack([X, X[:, :3]], spacing=(0.5, 0.5), unit="µm"))
     assert stack.spacing == (0.5, 0.5)
     assert [image.shape for image in stack] == [(2, 5, 6), (2, 3, 6)]
+    ragged = np.empty(2, object)
+    ragged[:] = [np.zeros((2, 2), np.uint8), np.full((3, 3), 7, np.uint8)]
+    assert [np.unique(image).tolist() for image in invert_images(ragged)] == [[255], [248]]
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint32, np.uint64, np.int32])
+def test_inverted_integers_keep_their_contrast(cells, dtype):
+    bright = np.rint(cells.clip(0, 1) * 200).astype(dtype)
+    check = DomainCheck().fit(bright[:48])
+    inverted = invert_images(200 - bright[48:])
+    assert np.array_equal(invert_images(inverted), 200 - bright[48:])
+    assert (check.predict(inverted) == check.predict(bright[48:])).all()
 
 
 def test_size_of_pixels(cells):

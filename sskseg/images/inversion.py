@@ -21,9 +21,10 @@ def invert_images(X: Any) -> Any:
     Returns
     -------
     array-like
-        Unsigned integers are subtracted from the largest number of their type, floats from 0. The
-        range does not matter if a ``PercentileScaler(scope="image")`` follows. A second call
-        restores the images.
+        Unsigned integers are subtracted from the largest number of their type, floats from 0, and
+        other integers from -1; those of 32 and 64 bits without a sign become int64. The range does
+        not matter if a ``PercentileScaler(scope="image")`` follows. A second call restores the
+        numbers.
 
     Examples
     --------
@@ -33,7 +34,7 @@ def invert_images(X: Any) -> Any:
     array([[[255, 200,   0]]], dtype=uint8)
     """
     images = unwrap(X)
-    if isinstance(images, list | tuple):
+    if isinstance(images, list | tuple) or getattr(images, "dtype", None) == object:
         inverted: Any = [_inverted(np.asarray(image)) for image in images]
     else:
         inverted = _inverted(images)
@@ -41,4 +42,6 @@ def invert_images(X: Any) -> Any:
 
 
 def _inverted(image):
+    if image.dtype.kind == "u" and image.dtype.itemsize >= 4:
+        image = image.astype(np.int64)  # float32 has no contrast at the largest numbers
     return ~image if image.dtype.kind in "biu" else -image
