@@ -73,6 +73,35 @@ def test_other_files_of_the_same_names_are_new(folder, tmp_path):
     assert uses(page)[0] == {"cell3": record["trained_on"]["cell3"], "cell4": "new"}
 
 
+def test_images_of_fit_may_have_another_name(folder, tmp_path):
+    (tmp_path / "images").mkdir()
+    for i, j in ((0, 7), (7, 0)):
+        shutil.copy(folder / "images" / f"cell{i}.tif", tmp_path / "images" / f"cell{j}.tif")
+    page = tmp_path / "a.html"
+    arguments = ["report", tmp_path / "images", "--model", folder / "model", "--json"]
+    assert run(*arguments, "--out", page) == 0
+    record = json.loads((folder / "model" / "run.json").read_text())
+    assert uses(page)[0] == {"cell7": record["trained_on"]["cell0"], "cell0": "new"}
+
+
+def test_pages_of_a_stack_are_known(folder, tmp_path):
+    X = [tifffile.imread(folder / "images" / f"cell{i}.tif") for i in range(3)]
+    y = np.concatenate([tifffile.imread(folder / "labels" / f"cell{i}.tif") for i in range(2)])
+    labels = [*y.reshape(2, *X[0].shape), np.full(X[0].shape, -1)]
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    tifffile.imwrite(tmp_path / "a" / "old.tif", np.stack(X), photometric="minisblack")
+    write_labels(tmp_path / "labels.tif", labels)
+    assert run("fit", tmp_path / "a" / "old.tif", "--labels", tmp_path / "labels.tif", "--out",
+               tmp_path / "model", "--width", 4, "--depth", 1, "--max-steps", 2,
+               "--semi-supervision", "none", "--validation-fraction", 0, "--json") == 0  # fmt: skip
+    shutil.copy(tmp_path / "a" / "old.tif", tmp_path / "b" / "new_name.tif")
+    for source in (tmp_path / "b" / "new_name.tif", tmp_path / "b"):
+        arguments = ["report", source, "--model", tmp_path / "model", "--json"]
+        assert run(*arguments, "--out", tmp_path / "a.html") == 0
+        assert uses(tmp_path / "a.html")[1] == {"training": 2, "new": 1}
+
+
 def test_images_of_fit_are_those_with_labels_without_a_record(folder, tmp_path):
     shutil.copy(folder / "model" / "model.sskseg", tmp_path / "m.sskseg")
     page = tmp_path / "a.html"

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
+from collections import defaultdict
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from ...images.annotation_checks import is_labeled
 from ...io import read_pairs
+from ...io.folders import stem
 from ...io.units import unit_symbol
 from ...report import html
 from ..record import sha256
@@ -56,15 +58,26 @@ def _trained_on(options, names: Sequence[str], ndim: int) -> list[str] | None:
     record = json.loads(file.read_text("utf-8")) if file.is_file() else {}
     if "trained_on" not in record:
         return None
-    of_fit = _images_of(options.images, set(record["inputs"].values()))
-    return [record["trained_on"].get(name, "new") if of_fit(name) else "new" for name in names]
+    return _uses(options.images, names, record)
 
 
-def _images_of(path, hashes):
-    """Whether an image is from a file with one of these hashes: other files may have its name."""
+def _uses(path, names, record):
+    """Use of each image: that of the image of `fit` whose file has the same content.
+
+    Another file may have its name, and it may have another name.
+    """
+    stems = defaultdict(set)
+    for file, content in record["inputs"].items():
+        stems[content].add(stem(Path(file)))
     files = {
         name: path if path.is_file() else path / file for name, file in file_names(path).items()
     }
-    stems = [re.escape(name) for name, file in files.items() if sha256(file) in hashes]
-    pattern = re.compile(rf"({'|'.join(stems)})(_\d{{4,}})?")
-    return lambda name: bool(stems) and pattern.fullmatch(name) is not None
+    known = {name: stems[sha256(file)] for name, file in files.items()}
+    return [_use(name, known, record["trained_on"]) for name in names]
+
+
+def _use(name, known, trained_on):
+    """Use of an image; of files with the same content, one may be labeled and another one not."""
+    base = name if name in known else name.rpartition("_")[0]
+    found = {trained_on.get(each + name[len(base) :]) for each in known[base]}
+    return next((use for use in ("training", "validation") if use in found), "new")
