@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from .atomic import atomic_path
+from .tiff_metadata import MAX_CLASSIC
 
 
 def write_image(path: str | os.PathLike[str], image: Any, spatial_ndim: int) -> None:
@@ -34,5 +35,5 @@ def write_image(path: str | os.PathLike[str], image: Any, spatial_ndim: int) -> 
     with atomic_path(path) as part:
         tifffile.imwrite(
             part, image, compression="zlib", photometric="rgb" if is_color else "minisblack",
-            metadata={"axes": axes},
+            metadata={"axes": axes}, bigtiff=image.nbytes > MAX_CLASSIC,
         )  # fmt: skip

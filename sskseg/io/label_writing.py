@@ -11,7 +11,7 @@ import numpy as np
 
 from ..images.validation import check_unmasked
 from .atomic import atomic_path
-from .tiff_metadata import MARK
+from .tiff_metadata import MARK, MAX_CLASSIC
 
 _SUFFIXES = (".tif", ".tiff")
 
@@ -114,4 +114,4 @@ def _smallest_dtype(labels, path):
 
 
 def _is_large(labels):
-    return sum(4 * label.size for label in labels) > 2**31
+    return sum(4 * label.size for label in labels) > MAX_CLASSIC

@@ -9,6 +9,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 MARK = {"sskseg": "labels"}  # in the description of what `write_labels` writes
+MAX_CLASSIC = 2**31  # bytes of pixels; files of more have offsets of 64 bits (BigTIFF)
 _RGB = 2
 _JPEG = (6, 7, 33007, 34892)  # numbers of compressions
 _JPEG_2000 = (33003, 33004, 33005, 34712)

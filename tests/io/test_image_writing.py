@@ -33,3 +33,12 @@ def test_axes_are_stored_and_images_come_back(tmp_path, shape, dtype, ndim, axes
     assert names == ["a"]
     assert np.array_equal(back, image)
     assert _shape(tmp_path / "a.tif", ndim) == shape[:ndim]
+
+
+def test_large_images_have_offsets_of_64_bits(tmp_path, monkeypatch):
+    """tifffile chooses them itself only without compression."""
+    monkeypatch.setattr("sskseg.io.image_writing.MAX_CLASSIC", 4 * 30 * 40)
+    for n, is_large in ((1, False), (2, True)):
+        write_image(tmp_path / "a.tif", np.zeros((n, 30, 40), np.float32), 3)
+        with tifffile.TiffFile(tmp_path / "a.tif") as file:
+            assert file.is_bigtiff == is_large
