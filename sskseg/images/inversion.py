@@ -34,7 +34,7 @@ def invert_images(X: Any) -> Any:
     array([[[255, 200,   0]]], dtype=uint8)
     """
     images = unwrap(X)
-    if isinstance(images, list | tuple) or getattr(images, "dtype", None) == object:
+    if isinstance(images, list | tuple) or images.dtype.kind == "O":
         inverted: Any = [_inverted(np.asarray(image)) for image in images]
     else:
         inverted = _inverted(images)

@@ -55,10 +55,11 @@ def image_groups(outputs: Any, n_images: int, trained_on: Any) -> list[Group]:
     everything = np.arange(n_images)
     if trained_on is None:
         return [Group("", everything)]
-    if np.ndim(trained_on) and np.asarray(trained_on).dtype.kind == "U":
-        return _named_groups(np.asarray(trained_on), n_images)
-    used = check_numbers(trained_on, "trained_on")
-    if used.ndim != 1 or not np.isin(used, everything).all():
+    given = np.asarray(trained_on, object)  # of pandas too
+    if given.ndim and given.size and all(isinstance(word, str) for word in given.flat):
+        return _named_groups(given, n_images)
+    used, is_mask = check_numbers(trained_on, "trained_on"), any(x is True for x in given.flat)
+    if is_mask or used.ndim != 1 or not np.isin(used, everything).all():
         raise ValueError(
             f"trained_on must be indices of images between 0 and {n_images - 1}, got "
             f"{trained_on!r}."

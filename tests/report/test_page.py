@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 from urllib.parse import unquote
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -27,6 +28,7 @@ from sskseg import (
 )
 from sskseg.counting import Contours
 from sskseg.datasets import make_cells
+from sskseg.report._groups import image_groups
 from sskseg.simulation import CellSimulator
 
 pytest.importorskip("matplotlib")  # figures of pages are not pyplot's: none is to be closed
@@ -266,6 +268,15 @@ def test_images_that_were_trained_on_stand_apart(pipeline, cells, tmp_path):
     )
 
 
+@pytest.mark.parametrize("kind", [list, np.array, pd.Series, pd.Categorical])
+def test_uses_of_images_are_words(kind):
+    words = kind(["new", "validation", "new"])
+    groups = image_groups(None, 3, words)
+    assert [(group.name, group.indices.tolist()) for group in groups] == [
+        ("validation", [1]), ("new", [0, 2])
+    ]  # fmt: skip
+
+
 def test_validation_images_stand_apart(cells, tmp_path):
     X, y = make_cells(6, (32, 32), random_state=0)
     segmenter = SemiSupervisedSegmenter(
@@ -283,6 +294,8 @@ def test_validation_images_stand_apart(cells, tmp_path):
         ([6], "indices of images between 0 and 5"),
         ([i for i in range(5) if i != held_out], "must hold all labeled images of fit"),
         ("some", "trained_on must be numbers"),
+        ([True] * 5 + [False], "indices of images between 0 and 5"),
+        ([[0], [1, 2]], "trained_on must be numbers"),
     ):
         with pytest.raises(ValueError, match=error):
             report.html(model, X, y, path, trained_on=wrong)
