@@ -7,6 +7,7 @@ from typing import Any
 
 from sklearn.base import clone
 
+from ..images import unwrap
 from ..preprocessing import PercentileScaler
 from .checkpoints import Ledger
 from .plan import Plan
@@ -51,7 +52,7 @@ def _frozen(step: PercentileScaler, index: int, plan: Plan, ledger: Ledger | Non
         scaler.low_, scaler.high_ = saved["low"], saved["high"]
         return scaler
     try:
-        scaler.fit(filled_scan(plan)[None])
+        scaler.fit(_transformed(plan, index))
     except ValueError as error:
         if "NaN or infinity" in str(error):
             raise ValueError(NOT_FINITE) from error
@@ -59,3 +60,11 @@ def _frozen(step: PercentileScaler, index: int, plan: Plan, ledger: Ledger | Non
     if ledger is not None:
         ledger.write("scaling", index, low=scaler.low_, high=scaler.high_)
     return scaler
+
+
+def _transformed(plan, n_steps):
+    """The scan as its first steps return it, lazily."""
+    images = filled_scan(plan)[None]
+    for step in plan.steps[:n_steps]:
+        images = unwrap(step.transform(images))
+    return images

@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
+from sskseg import PercentileScaler
+from sskseg.images import invert_images
 from sskseg.morphology import label_components, measure_objects
 from sskseg.scans import ScanError, count_scan, plan_scan
 
@@ -136,3 +139,14 @@ def test_channels_are_those_of_the_estimator(image, tmp_path):
     channels = da.stack([da.from_array(image)] * 2, axis=-1)
     with pytest.raises(ValueError, match=r"source must have 1 channel\(s\), got 2"):
         count_scan(pipeline("probabilities", True), channels, tmp_path / "out")
+
+
+def test_scalers_of_a_scan_see_it_as_the_steps_before_return_it(image, tmp_path):
+    """Half of the inverted range is far below that of the pixels themselves."""
+    inverted = FunctionTransformer(invert_images)
+    scaler = PercentileScaler((0, 100), scope="image").fit(image[None])
+    model = make_pipeline(
+        inverted, scaler, *(step for _, step in pipeline("probabilities", True).steps)
+    )
+    found = count_scan(model, da.from_array(-image), tmp_path / "out", block_shape=45)
+    assert found.n_objects == len(measure_objects(label_components(image > 0.5)))
