@@ -13,7 +13,7 @@ from sskseg.cli import main
 from sskseg.cli.messages import translate
 from sskseg.datasets import make_cells
 from sskseg.images import invert_images
-from sskseg.io import read_labels
+from sskseg.io import read_labels, read_object_table
 from sskseg.models import load_model, save_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*are unlike")
@@ -66,9 +66,15 @@ def test_scans(folder, capsys):
     assert json.loads(capsys.readouterr().out)["objects"] == labels.max()
     again = [argument for argument in scan if argument != "--invert-images"]
     assert run(*again, "--out", folder / "scan") == 2
-    assert "holds a run of another source" in capsys.readouterr().err
-    assert run(*scan, "--out", folder / "other", "--intensity") == 2
-    assert "--intensity must not be given with --invert-images" in capsys.readouterr().err
+    assert "holds a run of another model" in capsys.readouterr().err
+    assert run(*scan, "--out", folder / "other", "--intensity", "--json") == 0
+    table = read_object_table(folder / "other" / "objects.parquet")
+    assert len(table) == labels.max()
+    assert table.mean_intensity.max() < np.median(dark_images(folder)[0])  # of the scan itself
+    file = folder / "dark" / "cell0.tif"
+    tifffile.imwrite(file, 255 - tifffile.imread(file))
+    assert run(*scan, "--out", folder / "scan") == 2  # finished blocks are of other pixels
+    assert "the pixels of the scan have changed" in capsys.readouterr().err
 
 
 def test_a_model_that_keeps_the_scale_of_its_images_is_refused(folder, capsys):

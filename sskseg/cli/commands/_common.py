@@ -67,11 +67,11 @@ def model_of(options: argparse.Namespace) -> Any:
     model = read_model(options.model)
     if not options.invert_images:
         return model
-    check_inverts(model, options)
+    _check_inverts(model, options)
     return Pipeline([("invert", FunctionTransformer(invert_images)), *model.steps])
 
 
-def check_inverts(model: Any, options: argparse.Namespace) -> None:
+def _check_inverts(model: Any, options: argparse.Namespace) -> None:
     """Raise if inverted images would have a range of intensities that the model does not know."""
     steps = [step for _, step in getattr(model, "steps", ())]
     if not any(isinstance(step, PercentileScaler) and step.scope == "image" for step in steps):

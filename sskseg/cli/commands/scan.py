@@ -11,7 +11,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from ...images import invert_images
 from ...io.scans import Scan, open_scan
 from ...io.storage import Storage, open_storage
 from ...scans import ScanError, count_scan, plan_scan
@@ -20,7 +19,7 @@ from ...training import prediction_callbacks
 from ..main import CommandFailed
 from ..record import Record
 from ..sizes import bytes_text, count_text, duration_text, of_total, shape_text
-from ._common import check_inverts, each_axis, model_file, read_model, say
+from ._common import each_axis, model_file, model_of, say
 
 _RECORD, _CUT = "run.json", "cut.csv"
 # Tasks of a scan, as a user knows them.
@@ -39,10 +38,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(f"--model is missing: sskseg scan {options.action} needs one.")
     if options.out is None and options.action == "run":
         raise ValueError("--out is missing: sskseg scan run needs a destination folder.")
-    model = read_model(options.model)
-    scan = _open(options)
-    if options.invert_images:
-        scan = _inverted(options, model, scan)
+    model, scan = model_of(options), _open(options)
     return _plan(options, model, scan) if options.action == "plan" else _run(options, model, scan)
 
 
@@ -53,17 +49,6 @@ def _open(options: argparse.Namespace) -> Scan:
         return scan
     spacing, unit = options.spacing
     return replace(scan, spacing=each_axis(spacing, len(scan.spacing)), unit=unit)
-
-
-def _inverted(options, model, scan):
-    """The scan for a model that knows objects of the opposite brightness."""
-    check_inverts(model, options)
-    for name in ("skip_below", "intensity"):
-        if getattr(options, name) not in (None, False):
-            raise ValueError(
-                f"{name} must not be given with --invert-images: it would be inverted."
-            )
-    return replace(scan, data=invert_images(scan.data), source=f"{scan.source} (inverted)")
 
 
 def _mask(options):
