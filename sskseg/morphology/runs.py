@@ -103,13 +103,17 @@ def _squares_to(n):
 
 
 def expand_runs(values: np.ndarray, lengths: np.ndarray, shape: Sequence[int]) -> np.ndarray:
-    """Return the label image of runs, from the value and the length of each run.
+    """Paint the label image of runs, from the value and the length of each run.
 
     Parameters
     ----------
     values, lengths : ndarray of int
         As `Runs.values` and `Runs.all_lengths`.
     shape : sequence of int
+
+    Returns
+    -------
+    ndarray of shape `shape`, with the dtype of `values`
 
     Examples
     --------
