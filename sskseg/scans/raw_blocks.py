@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,10 +31,13 @@ class RawBlocks:
     grid: Grid
 
     def write(self, name: str, i: int, values: np.ndarray) -> np.ndarray:
-        """Write block i of an array, and return its checksum."""
+        """Write block i of an array, and return its checksum.
+
+        The file of zeros is empty: much of a scan may be masked.
+        """
         values = np.ascontiguousarray(values, _DTYPE)
         content: Any = values.reshape(-1).view(np.uint8).data  # without a copy
-        self.storage.put(_key(name, i), content)
+        self.storage.put(_key(name, i), content if values.any() else b"")
         return checksum(values)
 
     def read(self, name: str, region: Box) -> np.ndarray:
@@ -61,6 +65,8 @@ class RawBlocks:
         shape = (part.stop - part.start, *box_shape(self.grid.boxes[i])[1:])
         values = np.empty(shape, _DTYPE)
         with (self.storage.folder / _key(name, i)).open("rb") as file:
+            if file.seek(0, os.SEEK_END) == 0:
+                return np.zeros(shape, _DTYPE)
             file.seek(part.start * math.prod(shape[1:]) * _DTYPE.itemsize)
             if file.readinto(values) < values.nbytes:
                 raise EOFError(f"{file.name} is too short.")

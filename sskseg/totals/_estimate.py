@@ -88,8 +88,8 @@ class TotalEstimate:
             f"There were {self.total:,.0f} {objects} ({self.confidence:.0%} interval {low:,.0f} to"
             f" {high:,.0f}). A network counted {self.predicted:,.0f} {objects} in all tiles. Blind"
             f" counts of tiles, from {self.n_audits} draws with replacement and unequal"
-            " probability, corrected this total (Hansen-Hurwitz difference estimator, symmetric bootstrap-t interval). In a"
-            f" simulation with the audited errors the interval {coverage}."
+            " probability, corrected this total (Hansen-Hurwitz difference estimator, symmetric"
+            f" bootstrap-t interval). In a simulation with the audited errors the interval {coverage}."
         )
 
 

@@ -41,3 +41,16 @@ def test_damaged_blocks_are_found(written, tmp_path):
     assert found == [False] * 3 + [True] * 6
     with pytest.raises(FileNotFoundError):
         blocks.read("probabilities", (slice(0, 5), slice(0, 5)))
+
+
+def test_zeros_take_no_space(written, tmp_path):
+    blocks, array, crcs = written
+    box = blocks.grid.boxes[4]
+    crc = blocks.write("probabilities", 4, np.zeros_like(array[box]))
+    assert (tmp_path / "probabilities" / f"{4:09d}").stat().st_size == 0
+    expected = array.copy()
+    expected[box] = 0
+    whole = (slice(0, SHAPE[0]), slice(0, SHAPE[1]))
+    assert np.array_equal(blocks.read("probabilities", whole), expected)
+    assert blocks.has_checksum("probabilities", 4, crc)
+    assert not blocks.has_checksum("probabilities", 4, crcs[4])
