@@ -87,9 +87,10 @@ class TotalEstimate:
         return (
             f"There were {self.total:,.0f} {objects} ({self.confidence:.0%} interval {low:,.0f} to"
             f" {high:,.0f}). A network counted {self.predicted:,.0f} {objects} in all tiles. Blind"
-            f" counts of tiles, from {self.n_audits} draws with replacement and unequal"
-            " probability, corrected this total (Hansen-Hurwitz difference estimator, symmetric"
-            f" bootstrap-t interval). In a simulation with the audited errors the interval {coverage}."
+            f" counts of tiles ({self.n_audits} audits, drawn with replacement and unequal"
+            " probability) corrected this total (Hansen-Hurwitz difference estimator, symmetric"
+            " bootstrap-t interval). In a simulation with the audited errors the interval"
+            f" {coverage}."
         )
 
 

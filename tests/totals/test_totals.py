@@ -121,7 +121,7 @@ def test_sentences_hold_the_figures_and_the_method():
         f"There were {result.total:,.0f} junctions (95% interval {low:,.0f} to {high:,.0f})."
     )
     assert f"covers about {result.coverage:.0%}" in text
-    assert "Blind counts of 20 tiles" in text
+    assert "Blind counts of tiles (20 audits, drawn with replacement" in text
     groups = compare_groups(*experiment(np.random.default_rng(0), effect=0.6))
     text = groups.sentence()
     assert text.startswith(f"Totals of b (n = 5 animals) were {groups.ratio:.2f} times those of a")
