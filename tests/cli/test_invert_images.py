@@ -91,6 +91,6 @@ def test_the_warning_of_dark_objects_names_files_and_the_option(folder):
     command = [sys.executable, "-m", "sskseg", "count", str(folder / "dark"), "--model", "nuclei"]
     error = subprocess.run(command, check=True, capture_output=True, text=True).stderr
     assert f"{folder / 'dark' / 'cell0.tif'}, {folder / 'dark' / 'cell1.tif'}. Their" in error
-    assert "training images bright: use --invert-images." in error
+    assert "training images bright: use --invert-images, and compare" in error
     options = Namespace(command="count", invert_images=True)
     assert translate("use invert_images.", options) == "use no --invert-images."
