@@ -266,7 +266,10 @@ def _common(sizes):
             different.append((file, size))
     if len(different) == 1:
         return different[0][1]
-    listed = "; ".join(f"{file.name}: {size} {unit}" for file, (size, unit) in different[:3])
+    listed = "; ".join(
+        f"{file.name}: {'none in the file' if size is None else f'{size} {unit}'}"
+        for file, (size, unit) in different[:3]
+    )
     warnings.warn(
         f"The images have pixels of unlike sizes ({listed}): spacing is left out.",
         UserWarning,

@@ -3,6 +3,7 @@
 import inspect
 import platform
 from importlib.metadata import PackageNotFoundError, version
+from types import FunctionType
 
 import numpy as np
 import pandas as pd
@@ -121,6 +122,8 @@ def installed_versions():
 
 
 def _plain(value):
+    if isinstance(value, FunctionType):  # not the address of its code
+        return value.__name__
     return plain(repr(value) if isinstance(value, str) else value)
 
 

@@ -225,12 +225,12 @@ class _Page:
         if shown and self.groups[0].name == "":
             yield paragraph(
                 "It is unknown which of these images are training images (trained_on is not set). "
-                "Scores on training images are better than on new images."
+                "Scores on training images are usually better than on new images."
             )
         elif shown:
             yield paragraph(
-                "Scores on training images are better than on new images. Scores on validation "
-                "images are slightly better, because the weights were chosen on them."
+                "Scores on training images are usually better than on new images. Scores on "
+                "validation images are often slightly better, because the weights were chosen on them."
             )
 
     def pictures(self):

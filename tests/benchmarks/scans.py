@@ -306,9 +306,11 @@ def scaled(n_cores):
         plans = {p: make_plan(model, open_scan(p), BLOCK, 64) for p in (path, half)}
         costs, times = [], {n: [] for n in (1, 2) if n <= n_cores}
         for i in range(SIDES["rounds"]):
-            costs.append(on_cluster(folder, model, half, plans[half], 1, f"costs{i}"))
+            measure = scans_scale.measure
+            costs.append(on_cluster(measure, folder, model, half, plans[half], 1, f"costs{i}"))
             for n, found in times.items():
-                found.append(on_cluster(folder, model, path, plans[path], n, f"{n}-{i}")["total"])
+                measure = scans_scale.seconds
+                found.append(on_cluster(measure, folder, model, path, plans[path], n, f"{n}-{i}"))
     costs = median_of(costs)
     predicted = {n: scans_scale.simulate(n, plans[path], costs, scans_scale.CALM)["seconds"]
                  for n in times}  # fmt: skip
@@ -329,9 +331,8 @@ def measured_costs():
         folder = Path(name)
         model, path = model_file(folder), scan_file(folder, SIDES["scale"], 0.5)
         plan = make_plan(model, open_scan(path), BLOCK, 64)
-        return median_of(
-            [on_cluster(folder, model, path, plan, 1, f"costs{i}") for i in range(SIDES["rounds"])]
-        )
+        each = partial(on_cluster, scans_scale.measure, folder, model, path, plan, 1)
+        return median_of([each(f"costs{i}") for i in range(SIDES["rounds"])])
 
 
 def many():
@@ -371,8 +372,8 @@ def large_plan(model, side):
     return make_plan(model, da.zeros((side, side), np.float32, chunks=2048), 2048, 64)
 
 
-def on_cluster(folder, model, path, plan, n, name):
-    """Costs of `count_scan` on `n` workers that have warmed up on a small scan."""
+def on_cluster(measure, folder, model, path, plan, n, name):
+    """Measure `count_scan` on `n` workers that have warmed up on a small scan."""
     from distributed import Client, LocalCluster
 
     warm = da.from_array(np.zeros((256 * n, 256), np.float32), chunks=256)
@@ -380,7 +381,7 @@ def on_cluster(folder, model, path, plan, n, name):
     with LocalCluster(**options, processes=True) as workers, Client(workers) as client:
         client.run(lambda: __import__("torch").set_num_threads(1))
         count_scan(model, warm, folder / f"warm{name}", block_shape=128, halo=64, client=client)
-        return scans_scale.measure(
+        return measure(
             model, path, folder / f"timed{name}", plan, client, block_shape=BLOCK, halo=64
         )
 
