@@ -229,8 +229,8 @@ class _Page:
             )
         elif shown:
             yield paragraph(
-                "Scores on training images are usually better than on new images. Scores on "
-                "validation images are often slightly better, because the weights were chosen on them."
+                "Scores on training images are usually better than on new images. Those on "
+                "validation images are often slightly better: the weights were chosen on them."
             )
 
     def pictures(self):
