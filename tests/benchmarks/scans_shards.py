@@ -1,6 +1,6 @@
 """Seconds of one and of two shards of one thread on the same scan, by turns.
 
-    python tests/benchmarks/scans_shards.py [--toy]
+    python tests/benchmarks/scans_shards.py [--side 4096] [--toy]
 
 Processes load everything and count a tiny scan first; then the time runs until the last of them has
 returned. Two cores must be idle. The cell is kept in ``tests/benchmarks/results/scans.jsonl``;
@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -38,13 +39,13 @@ print("done", flush=True)
 """
 
 
-def shards():
+def shards(side):
     """Seconds of both, and the median of their ratios."""
     times = {1: [], 2: []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         model_file(folder)
-        path = scan_file(folder, SIDES["scale"])
+        path = scan_file(folder, side)
         for i in range(SIDES["rounds"]):
             for n, found in times.items():
                 found.append(counted(folder, path, folder / f"out{n}-{i}", n))
@@ -76,12 +77,15 @@ def counted(folder, path, out, n):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--side", type=int, default=SIDES["scale"], help="of the scan, pixels")
     parser.add_argument("--toy", action="store_true")
-    if parser.parse_args().toy:
+    options = parser.parse_args()
+    if options.toy:
         SIDES.update(TOY)
-        print(json.dumps(shards()))
+        print(json.dumps(shards(SIDES["scale"])))
     else:
-        Cells("scans", recipe=TRAINED).run({"task": "shards"}, shards)
+        key = {"task": "shards", "side": options.side}
+        Cells("scans", recipe=TRAINED).run(key, partial(shards, options.side))
 
 
 if __name__ == "__main__":
