@@ -55,7 +55,7 @@ def test_what_was_fitted_goes(estimator, monkeypatch):
 
     fit()
     before, threads = tensors(), threading.active_count()
-    left = [fit() for _ in range(6)]
+    left = [fit() for _ in range(3)]
     assert tensors() <= before
     assert threading.active_count() <= threads
     assert not [ref for pair in left for ref in pair if ref() is not None]
