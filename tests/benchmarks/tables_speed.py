@@ -168,10 +168,13 @@ def scans_speed():
 def scans_kills():
     names = {"threads": "1", "shards": "2 to 4 shards", "cluster": "2 workers of a cluster"}
     rows = cells("kill_shards")
-    lines = []
-    for mode, zarr_format in product(names, (3, 2)):
-        key = (mode, zarr_format)
-        runs = [row for row in rows if (row["mode"], row.get("zarr_format", 3)) == key]
+    newest, lines = rows[-1]["version"], []
+    for is_newest, mode, zarr_format in product((False, True), names, (3, 2)):
+        key = (is_newest, mode, zarr_format)
+        runs = [
+            row for row in rows
+            if (row["version"] == newest, row["mode"], row.get("zarr_format", 3)) == key
+        ]  # fmt: skip
         if runs:
             equal = sum(row["same_bytes"] for row in runs)
             kills = sum(row["kills"] for row in runs)
