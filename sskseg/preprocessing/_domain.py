@@ -25,6 +25,10 @@ _MIN_SPREAD = 0.05  # of a measurement over images: about 5 % of a size, or of t
 _MIN_LIMIT = 1.0  # of distances, for sets of images that hardly differ
 
 
+def _measured(images):
+    return np.stack([measure_appearance(image) for image in images])
+
+
 def _listed(indices, name):
     """Names of the first images."""
     listed = ", ".join(f"{name}[{i}]" for i in indices[:_MAX_LISTED])
@@ -185,15 +189,15 @@ class DomainCheck(OutlierMixin, ImageEstimator):
         """
         check_is_fitted(self)
         images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
-        measured = np.stack([measure_appearance(image) for image in images])
+        measured = _measured(images)
         unlike = np.flatnonzero(self._novelty(measured) > self.tolerance)
         if not unlike.size:
             return unlike, ""
         which = f": {_listed(unlike, name)}" if name else ""
-        inverted = [measure_appearance(invert_images(images[i])) for i in unlike]
+        inverted = _measured([invert_images(images[i]) for i in unlike])
         return unlike, (
             f"those that the model was trained on ({self._difference(measured[unlike])}){which}. "
-            f"{self._advice(measured[unlike], np.stack(inverted))}"
+            f"{self._advice(measured[unlike], inverted)}"
         )
 
     def score_samples(self, X: Any) -> np.ndarray:
@@ -212,7 +216,7 @@ class DomainCheck(OutlierMixin, ImageEstimator):
         """
         check_is_fitted(self)
         images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
-        return -self._novelty(np.stack([measure_appearance(image) for image in images]))
+        return -self._novelty(_measured(images))
 
     def predict(self, X: Any) -> np.ndarray:
         """Decide which images are like those of `fit`.

@@ -251,14 +251,15 @@ def whole_objects(outputs: Outputs, reference: Reference) -> list[np.ndarray | N
 
     Objects that span sections have one id in all of them; of a mask, each section has its own.
     """
-    known = np.flatnonzero(np.isfinite(reference.counts))
-    known = np.array([i for i in known if reference.labels[i] is not None], int)
-    labels = [reference.labels[i] for i in known]
-    if outputs.stacked:
-        positions = check_positions(outputs.positions, len(reference.labels))
-        labels = join_sections(labels, positions[known])
-    whole = dict(zip(known.tolist(), labels, strict=True))
-    return [whole.get(i) for i in range(len(reference.labels))]
+    samples = zip(reference.labels, reference.counts, strict=True)
+    labels: list[Any] = [label if np.isfinite(count) else None for label, count in samples]
+    if not outputs.stacked:
+        return labels
+    known = [i for i, label in enumerate(labels) if label is not None]
+    positions = check_positions(outputs.positions, len(labels))
+    for i, joined in zip(known, join_sections([labels[i] for i in known], positions[known])):
+        labels[i] = joined
+    return labels
 
 
 def choose_samples(n, labeled=(), max_samples=6):

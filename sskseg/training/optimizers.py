@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from math import cos, pi
 
 import numpy as np
@@ -103,7 +102,6 @@ class MovingAverage:
     Parameters
     ----------
     network : torch.nn.Module
-        It keeps its modules.
     decay : float
         It is lower in the first steps, so that a short training forgets its start.
 
@@ -118,34 +116,12 @@ class MovingAverage:
         self._decay, self._n = decay, 0
         self._network = network
 
-    @cached_property
-    def _holders(self):
-        # Listed once: walking through the modules would take a millisecond of each step.
-        ours, theirs = self.module.modules(), self._network.modules()
-        return [
-            held
-            for module, other in zip(ours, theirs, strict=True)
-            for held in (
-                (module._parameters, other._parameters), (module._buffers, other._buffers)
-            )
-        ]  # fmt: skip
-
-    def _pairs(self):
-        """Tensors of the average and of the network, which may replace its buffers."""
-        pairs = (
-            (tensor, theirs[name])
-            for ours, theirs in self._holders
-            for name, tensor in ours.items()
-            if tensor is not None
-        )
-        return {id(pair[0]): pair for pair in pairs}.values()  # several modules may share one
-
     @torch.no_grad()
     def update(self) -> None:
         """Average after a training step; the weights of the first are copied."""
         averaged: list[tuple[torch.Tensor, torch.Tensor]] = []
         copied: list[tuple[torch.Tensor, torch.Tensor]] = []
-        for pair in self._pairs():
+        for pair in zip(_tensors(self.module), _tensors(self._network), strict=True):
             # Counters of batch normalization are copied.
             is_averaged = self._n > 0 and pair[0].is_floating_point()
             (averaged if is_averaged else copied).append(pair)
@@ -157,3 +133,7 @@ class MovingAverage:
         for target, source in copied:
             target.copy_(source)
         self._n += 1
+
+
+def _tensors(network):
+    return [*network.parameters(), *network.buffers()]

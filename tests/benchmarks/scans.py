@@ -305,12 +305,12 @@ def scaled(n_cores):
         path, half = scan_file(folder, SIDES["scale"]), scan_file(folder, SIDES["scale"], 0.5)
         plans = {p: make_plan(model, open_scan(p), BLOCK, 64) for p in (path, half)}
         costs, times = [], {n: [] for n in (1, 2) if n <= n_cores}
+        cost = partial(on_cluster, scans_scale.measure, folder, model, half, plans[half])
+        timed = partial(on_cluster, scans_scale.timed, folder, model, path, plans[path])
         for i in range(SIDES["rounds"]):
-            measure = scans_scale.measure
-            costs.append(on_cluster(measure, folder, model, half, plans[half], 1, f"costs{i}"))
+            costs.append(cost(1, f"costs{i}"))
             for n, found in times.items():
-                measure = scans_scale.seconds
-                found.append(on_cluster(measure, folder, model, path, plans[path], n, f"{n}-{i}"))
+                found.append(timed(n, f"{n}-{i}"))
     costs = median_of(costs)
     predicted = {n: scans_scale.simulate(n, plans[path], costs, scans_scale.CALM)["seconds"]
                  for n in times}  # fmt: skip

@@ -77,7 +77,7 @@ def records():
     return scheduler.attempt.records
 
 
-def seconds(model, path, folder, plan, client, **options):
+def timed(model, path, folder, plan, client, **options):
     """Count a scan on a cluster; seconds by the clock on the wall."""
     start = time.time()
     count_scan(model, open_scan(path), folder, client=client, **options)
@@ -96,7 +96,7 @@ def measure(model, path, folder, plan, client, **options):
         seconds of the leading process before the first and after the last block.
     """
     client.run(install_timer)
-    seconds(model, path, folder, plan, client, **options)
+    timed(model, path, folder, plan, client, **options)
     (done,) = client.run(records).values()
     sizes = block_sizes(plan)
     pixel = {

@@ -3,7 +3,7 @@
 from page_tables import cells, markdown, mean, only, table
 from tables_accuracy import PRESENT, chosen_method, mitochondria_rows
 from tables_counts import counting_rows, simulation_rows
-from tables_peers import MACHINE, peers_rows
+from tables_peers import runs_of
 
 
 def _line(what, figure, ours, beside, minutes, rows):
@@ -89,11 +89,8 @@ def _headline_simulation():
 
 def _headline_peer(task, method, label, seconds=240, ours="sskseg"):
     """Compare with another program, in the same seconds on the same machine."""
-    rows = peers_rows(
-        lambda row: (row["task"], row["seconds"], row["machine"]) == (task, seconds, MACHINE)
-    )
-    own = [row for row in rows if row["method"] == ours]
-    other = mean([row for row in rows if row["method"] == method], "f1")
+    runs = runs_of(task, seconds)
+    own, other = runs[ours], mean(runs[method], "f1")
     what = f"[{task} labeled](benchmarks/peers.md)" + ours.removeprefix("sskseg")
     return _line(what, "F1", mean(own, "f1"), (other, label), seconds / 60, own)
 

@@ -44,7 +44,6 @@ def peers():
 
 
 MACHINE = "EPYC, bfloat16"  # of the tables that compare programs
-_SAME_WORK = {"sskseg, labeled images only": "sskseg"}  # where all images are labeled
 
 
 def _compared(columns, start=None):
@@ -59,7 +58,7 @@ def _compared(columns, start=None):
     """
     groups = {}
     for heading, (task, seconds) in columns.items():
-        for method, runs in _runs(task, seconds).items():
+        for method, runs in runs_of(task, seconds).items():
             text = f"{mean(runs, 'f1'):.3f} ({mean(runs, 'wape'):.3f})"
             text += f", {len(runs)} runs" if len(runs) > 1 else ""
             groups.setdefault(method, {"program": method})[heading] = text
@@ -80,13 +79,13 @@ def _start_on_nuclei(method):
     return "simulated cells" if is_default else "random weights"
 
 
-def _runs(task, seconds):
+def runs_of(task, seconds):
     """Return {program: its runs} of a task in these seconds, on one machine."""
     wanted = (task, seconds, MACHINE)
     rows = peers_rows(lambda row: (row["task"], row["seconds"], row["machine"]) == wanted)
-    for row in rows:
-        if task.endswith("all"):
-            row["method"] = _SAME_WORK.get(row["method"], row["method"])
+    if task.endswith("all"):  # nothing is unlabeled
+        for row in rows:
+            row["method"] = row["method"].removesuffix(", labeled images only")
     return {method: runs for (method,), runs in grouped(rows, "method").items()}
 
 
@@ -152,7 +151,7 @@ _F1 = {  # figures in sentences: (task, seconds, program)
 
 
 def _mean_of(task, seconds, method, name="f1"):
-    return mean(_runs(task, seconds)[method], name)
+    return mean(runs_of(task, seconds)[method], name)
 
 
 def _f1_of(task, seconds, method):

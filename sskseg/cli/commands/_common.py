@@ -19,6 +19,7 @@ from ...images import ImageStack, invert_images
 from ...io import read_images, read_pairs
 from ...io.folders import SUFFIXES, stem
 from ...io.images import image_files, read_headers
+from ...io.rasters import SUFFIXES as RASTERS
 from ...io.trained import trained_file
 from ...models import list_models, load_model
 from ...training import prediction_callbacks
@@ -73,8 +74,8 @@ def model_of(options: argparse.Namespace) -> Any:
 
 def _check_inverts(model: Any, options: argparse.Namespace) -> None:
     """Raise if inverted images would have a range of intensities that the model does not know."""
-    steps = [step for _, step in getattr(model, "steps", ())]
-    if not any(isinstance(step, PercentileScaler) and step.scope == "image" for step in steps):
+    scalers = [step for step in _steps(model) if isinstance(step, PercentileScaler)]
+    if not any(scaler.scope == "image" for scaler in scalers):
         raise ValueError(
             "--invert-images needs a model that scales each image by itself, as --scaler-scope "
             f"image of sskseg fit does: {options.model} keeps the scale of its training images."
@@ -83,30 +84,28 @@ def _check_inverts(model: Any, options: argparse.Namespace) -> None:
 
 def spatial_ndim(model: Any) -> int:
     """Spatial axes of the images that a model takes."""
-    steps = [step for _, step in model.steps] if hasattr(model, "steps") else [model]
-    return max((getattr(step, "spatial_ndim", 2) for step in steps), default=2)
+    return max((getattr(step, "spatial_ndim", 2) for step in _steps(model)), default=2)
+
+
+def _steps(model):
+    return [step for _, step in model.steps] if hasattr(model, "steps") else [model]
 
 
 def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str], ImageStack]:
     """Read images for a model, with the size of a pixel that was given."""
     ndim = spatial_ndim(model)
-    if ndim == 2 and not joins_sections(model):
-        _warn_of_planes(path)
     names, X = read_images(path, spatial_ndim=ndim)
     name_samples(options, path, names)
+    if ndim == 2 and getattr(_steps(model)[-1], "sections", "independent") == "independent":
+        _warn_of_planes(path)
     return names, with_spacing(X, options.spacing, ndim)
-
-
-def joins_sections(model: Any) -> bool:
-    """Whether objects of a model span consecutive sections."""
-    steps = [step for _, step in model.steps] if hasattr(model, "steps") else [model]
-    return getattr(steps[-1], "sections", "independent") == "consecutive"
 
 
 def _warn_of_planes(path):
     """Warn of volumes whose planes the model takes for images that have nothing in common."""
-    depths = {file: _n_planes(file) for file in image_files(path)}
-    deep = {file.name: n for file, n in depths.items() if n > 1}
+    folder = path if path.is_dir() else path.parent
+    depths = {name: _n_planes(folder / name) for name in file_names(path).values()}
+    deep = {name: n for name, n in depths.items() if n > 1}
     if deep:
         name, n = next(iter(deep.items()))
         more = f" (and {len(deep) - 1} more)" if len(deep) > 1 else ""
@@ -119,6 +118,8 @@ def _warn_of_planes(path):
 
 
 def _n_planes(file):
+    if file.suffix.lower() in RASTERS:  # without axes, and decoded as a whole for a header
+        return 1
     header = read_headers(file)[0]
     return header.shape[header.axes.index("z")] if "z" in header.axes else 1
 
