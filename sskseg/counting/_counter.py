@@ -123,13 +123,15 @@ class InstanceCounter(ImageEstimator):
 
     Notes
     -----
-    The search starts with these defaults: a threshold of 0.5; cores as seeds if X has cores; a seed
-    height of 0.1; no merging; and a minimum size of half the size of a small object. A small object
-    is the 2nd percentile of the labeled objects, or of the predicted ones if there are only points
-    or counts. If at least a tenth of the labeled objects are fragmented, merge distances are
-    searched, and the first seeds are those of distances. Another value replaces a default if it is
-    better by more than the standard error of the difference over samples (jackknife). With a single
-    sample, it only has to be better.
+    The search starts with these defaults: a threshold of 0.5; cores as seeds if X has cores, and
+    cuts as in simulated cells; a seed height of 0.1; no merging; and a minimum size of half the
+    size of a small object. A small object is the 2nd percentile of the labeled objects, or of the
+    predicted ones if there are only points or counts. With fewer than 50 of them, the minimum size
+    is at most a twentieth of their median. If at least a tenth of the labeled objects are
+    fragmented, merge distances are searched, and the first seeds are those of distances. Another
+    value replaces a default if it is better by more than the standard error of the difference over
+    samples (jackknife), or over nine blocks of a single label image (27 of a volume). With points
+    or counts of a single sample, it only has to be better.
 
     Examples
     --------
@@ -205,9 +207,8 @@ class InstanceCounter(ImageEstimator):
             average precision at IoU 0.5 to 0.7. With points (a list of arrays of shape (k,
             spatial_ndim) in pixels, None for unlabeled samples), it maximizes F1; an object that
             contains a point is a true positive. With counts, it minimizes the sum of the absolute
-            errors. None keeps the defaults: threshold 0.5, cores as seeds if X has cores, seed
-            height 0.1, minimum size 0, no merging. With ``method="contours"``, label images for
-            training.
+            errors. None keeps the defaults of the search (see Notes), and a minimum size of 0. With
+            ``method="contours"``, label images for training.
         positions : array-like of int, shape (n_samples,), default=None
             Positions of consecutive sections along z, as in `SemiSupervisedSegmenter.fit`.
 

@@ -23,7 +23,7 @@ def initial_values(
     given: Mapping[str, Any], method: InstanceMethod, *, has_cores: bool = False
 ) -> dict[str, Any]:
     """Replace "auto" by the default of each parameter."""
-    return _initial_values(given, method, _candidates(given, method, has_cores, False))
+    return _initial_values(given, _candidates(given, method, has_cores, False))
 
 
 def _candidates(given, method, has_cores, is_fragmented):
@@ -32,11 +32,15 @@ def _candidates(given, method, has_cores, is_fragmented):
     return method.candidates_of(has_cores=has_cores, is_fragmented=is_fragmented or merges)
 
 
-def _initial_values(given, method, candidates):
-    defaults: dict[str, Any] = dict(DEFAULTS)
-    for name, values in candidates.items():
-        defaults[name] = (method.candidates[name] if callable(values) else values)[0]
-    return {name: defaults[name] if value == "auto" else value for name, value in given.items()}
+def _initial_values(given, candidates):
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        tried = candidates.get(name)
+        if callable(tried):
+            tried = tried({**DEFAULTS, **values}, ())  # of the parameters before it
+        default = DEFAULTS[name] if tried is None else tried[0]
+        values[name] = default if value == "auto" else value
+    return values
 
 
 def search_values(
@@ -71,12 +75,13 @@ def search_values(
     objective = _Objective(splitter, outputs, reference)
     merge_distances = objective.merge_distances()
     candidates = _candidates(given, method, outputs[0].shape[-1] > 1, len(merge_distances) > 1)
+    start = _initial_values(given, candidates)
     if reference.objects:
         learned = method.learned_candidates(outputs, reference.objects, splitter.spacing)
         candidates = {**candidates, **learned}
     search = ParameterSearch(
         objective.evaluate, reference.loss, len(reference.sizes),
-        _initial_values(given, method, candidates),
+        start,
         [name for name in method.search_order if given[name] == "auto"],
         {
             "threshold": _THRESHOLDS, **candidates,

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+_MIN_OBJECTS = 50  # of which one knows how large a small one is, its 2nd percentile
 _MIN_FRAGMENTED_SHARE = 0.1  # of the labeled objects
 _GAP_SHARES = (0.2, 0.35, 0.5)  # of an object's diameter, between its fragments
 
@@ -9,9 +10,10 @@ _GAP_SHARES = (0.2, 0.35, 0.5)  # of an object's diameter, between its fragments
 def min_size_candidates(sizes: np.ndarray) -> list[int]:
     """Return minimum sizes to try: half of a small object's first, 0, and other fractions.
 
-    Half of the size of a small object removes the debris that unlabeled images hold. Larger sizes
-    than that of a small object, or a tenth of the median, are not tried: new images may hold
-    smaller objects than those that are labeled.
+    Half of the size of a small object removes the debris that unlabeled images hold. With fewer
+    than 50 objects, the first is a twentieth of the median at most: none of them may be small.
+    Larger sizes than that of a small object, or a tenth of the median, are not tried: new images
+    may hold smaller objects than those that are labeled.
 
     Parameters
     ----------
@@ -25,8 +27,8 @@ def min_size_candidates(sizes: np.ndarray) -> list[int]:
     if not sizes.size:
         return [0]
     small, median = np.percentile(sizes, 2), np.median(sizes)
-    fractions = [0, 0.25 * small, small, 0.1 * median]
-    first = int(0.5 * small)
+    fractions = [0, 0.25 * small, 0.5 * small, small, 0.1 * median]
+    first = int(0.5 * small if len(sizes) >= _MIN_OBJECTS else min(0.5 * small, 0.05 * median))
     return [first, *sorted({int(f) for f in fractions} - {first})]
 
 

@@ -18,7 +18,8 @@ class ParameterSearch:
     ----------
     evaluate : callable
         ``evaluate(**values) -> (statistics, counts)``: an array of shape (n_samples, m), whose sum
-        over samples determines the loss, and the predicted count of each sample.
+        over samples determines the loss, and the predicted count of each sample. A single sample
+        may have several statistics, of its parts.
     loss : callable
         ``loss(statistics summed over samples) -> float``.
     n_samples : int
@@ -34,7 +35,8 @@ class ParameterSearch:
     -----
     Another value replaces the default (in a second pass the value chosen in the first) only if its
     loss is lower by more than the standard error of the difference over samples, estimated by the
-    jackknife; a single sample has no standard error, and the lowest loss wins. The margin matters
+    jackknife, or over the parts of a single sample. If these are not known, there is no standard
+    error, and the lowest loss wins. The margin matters
     since probabilities of images that a network was trained on favor too many objects. Sections of
     a stack are correlated, so that their standard error is underestimated.
     """
@@ -67,8 +69,9 @@ class ParameterSearch:
 
     def _best(self, name, first, candidates, values, indices):
         """Return the value with the lowest loss among `first` and those significantly better."""
+        chosen = slice(None) if self.n_samples == 1 else indices
         statistics = {
-            value: self._evaluate({**values, name: value})[0][indices]
+            value: self._evaluate({**values, name: value})[0][chosen]
             for value in (first, *candidates)
         }
         losses = {value: self.loss(each.sum(axis=0)) for value, each in statistics.items()}

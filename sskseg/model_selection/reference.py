@@ -11,10 +11,11 @@ from scipy import ndimage as ndi
 
 from ..images import check_sample_weight
 from ..images.annotations import Annotations
-from ..metrics import count_error, match_instances
+from ..metrics import count_error, match_instances, matched_objects
 from ..morphology import count_objects, count_over_sections, join_sections, label_components
 
 _IOU_THRESHOLDS = (0.5, 0.6, 0.7)
+_N_BLOCKS = 3  # along each axis of a single image
 _MAX_PIXELS = 2**24  # of the label images that a parameter search evaluates
 
 
@@ -27,7 +28,8 @@ class Reference(NamedTuple):
         Annotated samples, those that are evaluated.
     evaluate : callable
         ``evaluate(labels) -> (statistics, counts)`` of predicted label images of these samples: an
-        array (n, m) whose sum over samples determines the loss, and the objects of each sample.
+        array (n, m) whose sum over samples determines the loss, and the objects of each sample. Of
+        a single label image, the array has a row for each block of it.
     loss : callable
         ``loss(statistics summed over samples) -> float``.
     sizes : list of ndarray
@@ -101,10 +103,8 @@ def _reference_of_labels(annotations, indices, margin):
     objects = [annotations.objects(i) for i in evaluated]
 
     def evaluate(labels):
-        pairs = zip(objects, labels, strict=True)
-        matches: Any = [match_instances(*pair, _IOU_THRESHOLDS) for pair in pairs]
-        statistics = [[at_threshold[:3] for at_threshold in image] for image in matches]
-        return np.array(statistics, float), count_each(labels, margin)
+        match = _match_in_blocks if len(objects) == 1 else _match_images
+        return match(objects, labels), count_each(labels, margin)
 
     others = np.setdiff1d(annotations.fully_labeled, evaluated)
     counts = annotations.counts(margin)
@@ -263,6 +263,44 @@ def _match_objects(true, predicted):
     matches: Any = match_instances([true], [predicted])
     true_positives, false_positives, false_negatives, _ = matches
     return true_positives, 2 * true_positives + false_positives + false_negatives
+
+
+def _match_images(true, predicted):
+    """TP, FP and FN of each image and IoU threshold."""
+    pairs = zip(true, predicted, strict=True)
+    matches: Any = [match_instances(*pair, _IOU_THRESHOLDS) for pair in pairs]
+    return np.array([[at_threshold[:3] for at_threshold in image] for image in matches], float)
+
+
+def _match_in_blocks(true, predicted):
+    """TP, FP and FN of each block of the only image, and IoU threshold.
+
+    An object belongs to the block in which its centroid is.
+    """
+    (true,), (predicted,) = true, predicted
+    found = _blocks(np.where(true >= 0, predicted, 0))
+    matches = [
+        _match_blocks(matched_objects(true, predicted, threshold), _blocks(true), found)
+        for threshold in _IOU_THRESHOLDS
+    ]
+    n_blocks = _N_BLOCKS**true.ndim
+    statistics = [[np.bincount(each, minlength=n_blocks) for each in image] for image in matches]
+    return np.moveaxis(np.array(statistics, float), -1, 0)
+
+
+def _match_blocks(matched, true, found):
+    """Blocks of the true positives, false positives and false negatives."""
+    (true_ids, true_blocks), (found_ids, found_blocks) = true, found
+    is_found, is_true = np.isin(true_ids, matched[:, 0]), np.isin(found_ids, matched[:, 1])
+    return true_blocks[is_found], found_blocks[~is_true], true_blocks[~is_found]
+
+
+def _blocks(label):
+    """Objects, and the block of each."""
+    ids = np.unique(label[label > 0])
+    centroids = np.array(ndi.center_of_mass(label > 0, label, ids)).reshape(-1, label.ndim)
+    block = (centroids / label.shape * _N_BLOCKS).astype(np.intp)
+    return ids, np.ravel_multi_index(tuple(block.T), (_N_BLOCKS,) * label.ndim)
 
 
 def _first(statistics):

@@ -9,8 +9,10 @@ from scipy import ndimage as ndi
 
 from sskseg import InstanceCounter
 from sskseg.counting import Watershed
-from sskseg.counting.cut_weights import fit_cut_weights, wrong_cuts
-from sskseg.morphology import Cuts, find_cuts, merge_objects
+from sskseg.counting.cut_weights import DEFAULT_CUT_WEIGHTS, fit_cut_weights, wrong_cuts
+from sskseg.datasets import make_cells
+from sskseg.models import load_model
+from sskseg.morphology import Cuts, find_cuts, label_components, merge_objects
 
 SHAPE = (96, 200)
 CORES = Watershed(seeds="core")
@@ -59,6 +61,7 @@ def test_cuts_are_learned(samples):
     counter = InstanceCounter(CORES).fit(outputs[:4], labels[:4])
     assert plain.cut_weights_ == ()
     assert len(counter.cut_weights_) == 7
+    assert counter.cut_weights_ != DEFAULT_CUT_WEIGHTS
     true = [len(np.unique(label)) - 1 for label in labels[4:]]
     assert counter.predict(outputs[4:]).tolist() == true
     assert plain.predict(outputs[4:]).tolist() == [6, 6]  # no core has a valley below 0.5
@@ -89,12 +92,38 @@ def test_given_weights_are_used(samples):
     assert none.predict(outputs[:1])[0] == 6
 
 
-def test_too_few_cuts_change_nothing(samples):
+def test_too_few_cuts_keep_the_default(samples):
     outputs, labels = samples
-    assert InstanceCounter(CORES).fit(outputs[:1], labels[:1]).cut_weights_ == ()
-    assert InstanceCounter().fit(outputs[..., 0], labels).cut_weights_ == ()  # no cores
-    counts = [9.0] * len(outputs)
-    assert InstanceCounter(CORES).fit(outputs, counts).cut_weights_ == ()
+    assert InstanceCounter(CORES).fit(outputs[:1], labels[:1]).cut_weights_ == DEFAULT_CUT_WEIGHTS
+    counts = [len(np.unique(label)) - 1 for label in labels]
+    assert InstanceCounter(CORES).fit(outputs, counts).cut_weights_ == DEFAULT_CUT_WEIGHTS
+
+
+def test_without_labels_cuts_are_as_in_simulated_cells():
+    X, y = make_cells(n_samples=6, shape=(128, 128), n_cells=30, separation=0.7, random_state=1)
+    outputs = load_model("cells-simulated")[:-1].transform(X)
+    counter = InstanceCounter().fit(outputs, None)
+    assert counter.cut_weights_ == DEFAULT_CUT_WEIGHTS
+    every_core = InstanceCounter(Watershed(cut_weights=())).fit(outputs, None)
+    assert counter.score(outputs, y) > every_core.score(outputs, y)
+
+
+def test_labels_speak_against_cuts(samples):
+    """Each pair of valleys of these labels is one object, in every image."""
+    outputs, labels = samples
+    merged = [label_components(label > 0) for label in labels]
+    counter = InstanceCounter(CORES).fit(outputs, merged)
+    assert counter.cut_weights_ == ()
+    assert counter.predict(outputs).tolist() == [label.max() for label in merged]
+
+
+def test_only_cores_have_cuts(samples):
+    outputs, labels = samples
+    assert InstanceCounter().fit(outputs[..., 0], labels).cut_weights_ == ()
+    assert InstanceCounter().fit(outputs[..., 0], None).cut_weights_ == ()
+    assert InstanceCounter("components").fit(outputs, labels).method == "components"
+    counter = InstanceCounter(Watershed(seeds="distance")).fit(outputs, labels)
+    assert counter.cut_weights_ == ()
 
 
 def test_weights_separate_what_is_labeled():
@@ -203,12 +232,12 @@ def test_one_image_teaches_nothing(samples):
             [np.where(label, label + 20 * i, 0) for i, label in enumerate(labels[:4])], axis=1
         )[None],
     )
-    assert InstanceCounter(CORES).fit(*wide).cut_weights_ == ()
+    assert InstanceCounter(CORES).fit(*wide).cut_weights_ == DEFAULT_CUT_WEIGHTS
 
 
 def test_counters_of_earlier_versions_load(samples, tmp_path):
-    outputs, labels = samples
-    counter = InstanceCounter(CORES).fit(outputs[:1], labels[:1])
+    outputs, _ = samples
+    counter = with_weights((), outputs)
     expected = counter.label(outputs)
     del counter.cut_weights_
     counter.save(tmp_path / "earlier.sskseg")

@@ -135,7 +135,8 @@ def test_metadata(exported):
         "method": "watershed", "fill_holes": True, "threshold": counter.threshold_,
         "min_size": counter.min_size_, "merge_distance": counter.merge_distance_,
         "seeds": counter.seeds_, "seed_height": counter.seed_height_,
-        "cut_weights": [],
+        "cut_weights": {"intercept": 4.0, "core": -6.0, "foreground": 6.0, "neck": -1.8,
+                        "length": -2.0, "size_ratio": -0.3, "distance": -0.3},
     }  # fmt: skip
     assert "object_size" not in found
     assert "classes" not in found

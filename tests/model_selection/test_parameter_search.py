@@ -126,4 +126,10 @@ def test_half_of_a_small_size_is_tried_first():
     assert first == 26
     assert others == sorted(others)
     assert {0, 52} < set(others)
+
+
+def test_few_objects_do_not_say_how_small_others_are():
+    first, *others = min_size_candidates(np.arange(100, 149))
+    assert first == 6  # a twentieth of the median
+    assert {0, 50, 100} < set(others)
     assert min_size_candidates(np.empty(0, int)) == [0]

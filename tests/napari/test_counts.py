@@ -147,7 +147,7 @@ def test_fragments_are_no_objects(is_complete):
         complete[:, :32] = True
         painted = np.where(complete, np.where(y[0] > 0, y[0] + 2, 0), painted)
     session.paint("a", painted, complete)
-    training = Training(session, **SMALL)
+    training = Training(session, **{**SMALL, "max_steps": 80})
     training.start()
     training.wait()
     assert training.is_calibrated == is_complete

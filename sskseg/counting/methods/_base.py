@@ -93,7 +93,8 @@ class InstanceMethod(BaseEstimator):
         -------
         dict of str to tuple, or callable
             As `candidates`. A callable maps the current values of all parameters, a dict, and the
-            indices of samples to a tuple.
+            indices of samples to a tuple. It gives the value that the search starts from, too:
+            then for the values of the parameters before it, and no samples.
         """
         return dict(self.candidates)
 

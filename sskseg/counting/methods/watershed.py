@@ -19,7 +19,7 @@ from ...morphology import (
     split_by_seeds,
     split_touching,
 )
-from ..cut_weights import N_WEIGHTS, fit_cut_weights, wrong_cuts
+from ..cut_weights import DEFAULT_CUT_WEIGHTS, N_WEIGHTS, fit_cut_weights, wrong_cuts
 from ._base import InstanceMethod
 
 _CORE = 0.5  # probability above which pixels are seeds
@@ -51,9 +51,10 @@ class Watershed(InstanceMethod):
         the cut between two touching objects (`sskseg.morphology.find_cuts`). Cores are first split
         into parts above 0.9, and objects at these; objects are then merged where the cut is more
         likely wrong than right, the surest cuts first, but not across cuts that are right [2]_.
-        Empty: every core is an object. "auto": `InstanceCounter.fit` fits them to the labeled
-        objects of two images or more, if these hold 5 right and 5 wrong cuts, and keeps them if
-        they decide held-out cuts better, and find more objects by more than a standard error.
+        Empty: every core is an object. "auto": those of simulated cells, unless labels are against
+        them. `InstanceCounter.fit` takes empty weights if these find more of the labeled objects by
+        more than a standard error. If two labeled images or more hold 5 right and 5 wrong cuts, it
+        also fits weights to them, and takes these if they decide held-out cuts better, too.
     smoothing : float, default=1.0
         Standard deviation, pixels, of the Gaussian that smooths the relief; half of it for cores.
 
@@ -79,7 +80,7 @@ class Watershed(InstanceMethod):
     reads_cores = True
     candidates: ClassVar = {
         "seeds": ("distance", "core"), "seed_height": (0.1, 0.05, 0.03, 0.15, 0.2),
-        "cut_weights": ((),),
+        "cut_weights": (DEFAULT_CUT_WEIGHTS, ()),
     }  # fmt: skip
     _parameter_constraints: ClassVar = {
         "seeds": [StrOptions({"auto", "core", "distance", "probability"})],
@@ -151,8 +152,11 @@ class Watershed(InstanceMethod):
             # Each fragment has a core of its own.
             "seeds": seeds[::-1] if is_fragmented else seeds,
             "seed_height": lambda values, _: heights[: 1 if values["seeds"] == "core" else None],
-            "cut_weights": self.candidates["cut_weights"],
+            "cut_weights": self._cut_weight_candidates,
         }
+
+    def _cut_weight_candidates(self, values, _):
+        return self.candidates["cut_weights"] if values["seeds"] == "core" else ((),)
 
     def learned_candidates(
         self,
@@ -171,12 +175,13 @@ class Watershed(InstanceMethod):
             return measured[key]
 
         def candidates(values, indices):
+            defaults = self._cut_weight_candidates(values, indices)
             if values["seeds"] != "core":
-                return ((),)
+                return defaults
             samples = [measure(int(i), values) for i in indices]
             labels, cuts = zip(*samples, strict=True)
             weights = fit_cut_weights(labels, cuts, [objects[i] for i in indices])
-            return ((),) if weights is None else ((), weights)
+            return defaults if weights is None else (*defaults, weights)
 
         return {"cut_weights": candidates}
 
