@@ -75,6 +75,7 @@ def option_names(command: str) -> dict[str, str]:
 
 def _fit(command):
     command.add_argument("images", type=Path, help="file or folder of images")
+    _channel(command)
     command.add_argument(
         "--labels", type=Path, required=True,
         help="file or folder of label images, regions or points; paired with images by name",
@@ -93,6 +94,14 @@ def _spacing(command):
         "--spacing", type=parse_spacing, metavar="SIZE",
         help="size of a pixel: 0.5um, or for each axis (distance of sections first) 2,0.5,0.5um "
         "(default: the size in the files)",
+    )  # fmt: skip
+
+
+def _channel(command):
+    command.add_argument(
+        "--channel", metavar="CHANNEL",
+        help="the channel to read of images that have several: its number from 0, or its name, "
+        "which sskseg info shows if the file has it (default: all)",
     )  # fmt: skip
 
 
@@ -136,6 +145,7 @@ def _model(command):
 
 def _images_and_model(command):
     command.add_argument("images", type=Path, help="file or folder of images")
+    _channel(command)
     _model(command)
 
 
@@ -148,6 +158,7 @@ def _invert(command):
 
 def _suggest(command):
     command.add_argument("images", type=Path, help="file or folder of images")
+    _channel(command)
     command.add_argument(
         "--labels", type=Path,
         help="file or folder of the labels that exist: these images are not suggested",
@@ -241,6 +252,7 @@ def _export(command):
         help="name of an author (repeat the option for several authors)",
     )
     group.add_argument("--license", help="such as CC-BY-4.0")
+    _channel(group)
     _spacing(group)
 
 
@@ -259,6 +271,7 @@ def _scan(command):
     )
     command.add_argument("--model", type=Path, help=_MODEL_HELP)
     command.add_argument("--out", help="destination: a folder or a URL")
+    _channel(command)
     _spacing(command)
     for name in ("block-shape", "halo"):
         command.add_argument(
@@ -326,6 +339,7 @@ def _totals(command):
 
 def _totals_plan(group):
     group.add_argument("--model", type=Path, help=_MODEL_HELP)
+    _channel(group)
     _invert(group)
     group.add_argument(
         "--objects", type=Path, action="append", default=[],

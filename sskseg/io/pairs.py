@@ -25,6 +25,7 @@ def read_pairs(
     spatial_ndim: int = 2,
     background: int | None = None,
     empty: str | None = None,
+    channel: int | str | None = None,
 ) -> tuple[list[str], ImageStack, list[Any]]:
     """Read images, and labels or points for some of them.
 
@@ -41,6 +42,8 @@ def read_pairs(
         The class of labels of ilastik that is background, see `read_labels`.
     empty : {"background", "unlabeled"} or None, default=None
         Meaning of pages of zeros in a stack of labels, see `read_labels`.
+    channel : int or str, default=None
+        The only channel of the images to read, see `read_images`.
 
     Returns
     -------
@@ -54,7 +57,7 @@ def read_pairs(
     FileNotFoundError, ValueError
         As the readers do; for labels of another shape than their image, and if nothing is labeled.
     """
-    names, X = read_images(images, spatial_ndim=spatial_ndim)
+    names, X = read_images(images, spatial_ndim=spatial_ndim, channel=channel)
     path, shapes = Path(labels), [image.shape[:spatial_ndim] for image in X]
     if _holds_tables(path):
         _, y = read_points(path, names, spatial_ndim=spatial_ndim)

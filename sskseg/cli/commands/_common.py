@@ -94,7 +94,7 @@ def _steps(model):
 def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str], ImageStack]:
     """Read images for a model, with the size of a pixel that was given."""
     ndim = spatial_ndim(model)
-    names, X = read_images(path, spatial_ndim=ndim)
+    names, X = read_images(path, spatial_ndim=ndim, channel=options.channel)
     name_samples(options, path, names)
     if ndim == 2 and getattr(_steps(model)[-1], "sections", "independent") == "independent":
         _warn_of_planes(path)
@@ -129,11 +129,12 @@ def read_with_labels(
 ) -> tuple[list[str], ImageStack, list[Any] | None]:
     """Read the images of the options, and the labels that some have; None without --labels."""
     if options.labels is None:
-        (names, X), y = read_images(options.images, spatial_ndim=ndim), None
+        names, X = read_images(options.images, spatial_ndim=ndim, channel=options.channel)
+        y = None
     else:
         names, X, y = read_pairs(
             options.images, options.labels, spatial_ndim=ndim, background=options.background,
-            empty=options.empty,
+            empty=options.empty, channel=options.channel,
         )  # fmt: skip
     name_samples(options, options.images, names)
     return names, X, y

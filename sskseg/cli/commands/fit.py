@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     ndim = model["segmenter"].spatial_ndim
     names, X, y = read_pairs(
         options.images, options.labels, spatial_ndim=ndim, background=options.background,
-        empty=options.empty,
+        empty=options.empty, channel=options.channel,
     )  # fmt: skip
     name_samples(options, options.images, names)
     check_images(X, ndim)

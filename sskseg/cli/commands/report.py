@@ -51,7 +51,7 @@ def _trained_on(options, names: Sequence[str], ndim: int) -> list[str] | None:
     if options.trained_on is not None:
         _, _, y = read_pairs(
             options.images, options.trained_on, spatial_ndim=ndim, background=options.background,
-            empty=options.empty,
+            empty=options.empty, channel=options.channel,
         )  # fmt: skip
         return ["training" if is_labeled(label) else "new" for label in y]
     file = record_file(model_file(options.model))
