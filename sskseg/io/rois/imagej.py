@@ -90,6 +90,20 @@ def _check_sizes(entries, file):
         raise ValueError(f"{file} unpacks to {total} bytes; at most {_MAX_TOTAL} are read.")
 
 
+def has_overlay(file: Path) -> bool:
+    """Return whether ImageJ saved an overlay with areas or points in a TIFF file.
+
+    A selection is none: ImageJ also saves the last one that happened to be drawn.
+    """
+    import tifffile
+
+    with tifffile.TiffFile(file) as tiff:
+        found = (tiff.imagej_metadata or {}).get("Overlays", ())
+    items = found if isinstance(found, (list, tuple)) else [found]
+    rois = (import_roifile().ImagejRoi.frombytes(item) for item in items)
+    return any(_region(roi, "", where_is(file, "overlay")) is not None for roi in rois)
+
+
 def read_overlay(file: Path) -> list[ImageRegions]:
     """Read the overlay that ImageJ saved in a TIFF file, or else the selection."""
     import tifffile
