@@ -8,7 +8,7 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
-from ... import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from ... import DomainCheck, InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from ...images import check_images
 from ...images.annotation_checks import is_labeled
 from ...images.augmentation import check_augmentation
@@ -23,6 +23,7 @@ from ..sizes import count_text
 from ._common import (
     MODEL,
     check_folder,
+    file_names,
     model_file,
     name_samples,
     new_folder,
@@ -30,6 +31,9 @@ from ._common import (
     say,
     with_spacing,
 )
+
+# Of files: with fewer, or with sections of one stack, too many new images would seem unlike these.
+_MIN_CHECKED = 10
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -60,6 +64,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if options.dry_run:
         say(options, f"The model would be written to {file}.")
         return result
+    if knows_domain(options, model):
+        model.steps.insert(0, ("check", DomainCheck(spatial_ndim=ndim)))
     record = Record(options.arguments, [options.images, options.labels], flat_parameters(model))
     model.fit(X, y)
     new_folder(file.parent)
@@ -113,6 +119,13 @@ def make_pipeline(options: argparse.Namespace) -> Pipeline:
         ("segmenter", SemiSupervisedSegmenter(**segmenter)),
         ("counter", InstanceCounter(**counter)),
     ])  # fmt: skip
+
+
+def knows_domain(options: argparse.Namespace, model: Pipeline) -> bool:
+    """Return whether there are images enough to recognize others that are unlike them."""
+    if model["segmenter"].sections != "independent" or not options.images.is_dir():
+        return False
+    return len(file_names(options.images)) >= _MIN_CHECKED
 
 
 def check_parameters(model: Pipeline) -> None:
