@@ -167,7 +167,8 @@ def _report(command):
     command.add_argument(
         "--trained-on", type=Path, metavar="LABELS",
         help="the labels that sskseg fit was given: such images are reported apart from "
-        "new ones (default: by run.json beside the model, for files with the same content)",
+        "new ones, and labels of other images are ignored (default: by run.json beside the model, "
+        "for files with the same content)",
     )  # fmt: skip
     add_background(command)
     add_empty(command)

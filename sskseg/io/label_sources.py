@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import filecmp
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -100,6 +101,15 @@ def _images(path):
 
 def _is_copy(file, image):
     return image is not None and filecmp.cmp(file, image, shallow=False)
+
+
+def paired(sources: LabelSources, names: Sequence[str]) -> LabelSources:
+    """Keep the files of a folder that have the name of an image, or of a file of several images."""
+    if not sources.path.is_dir():
+        return sources
+    known = {*names, *(re.sub(r"_\d{4,}$", "", name) for name in names)}
+    images, regions = ([f for f in files if image_name(f) in known] for files in sources[1:])
+    return LabelSources(sources.path, images, regions)
 
 
 def without_copies(sources: LabelSources) -> LabelSources:

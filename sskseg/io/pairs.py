@@ -10,7 +10,7 @@ from ..images import ImageStack
 from ..images.annotation_checks import is_labeled
 from .folders import files_of, list_images, stem
 from .images import read_images
-from .label_sources import label_sources_of, one_of_each, without_copies
+from .label_sources import label_sources_of, one_of_each, paired, without_copies
 from .labels import read_label_files, read_labels
 from .ome_zarr.reading import holds_zarr
 from .points import read_points
@@ -29,6 +29,7 @@ def read_pairs(
     background: int | None = None,
     empty: str | None = None,
     channel: int | str | None = None,
+    only_paired: bool = False,
 ) -> tuple[list[str], ImageStack, list[Any]]:
     """Read images, and labels or points for some of them.
 
@@ -49,6 +50,9 @@ def read_pairs(
         Meaning of pages of zeros in a stack of labels, see `read_labels`.
     channel : int or str, default=None
         The only channel of the images to read, see `read_images`.
+    only_paired : bool, default=False
+        Whether to leave out the files of a folder of labels that pair with no image. By default
+        they are an error.
 
     Returns
     -------
@@ -71,7 +75,10 @@ def read_pairs(
     if holds_zarr(path):
         _, y = read_labels(path, names, spatial_ndim=spatial_ndim, empty=empty)
     else:
-        sources = without_copies(label_sources_of(path, Path(images)))
+        sources = label_sources_of(path, Path(images))
+        sources = without_copies(paired(sources, names) if only_paired else sources)
+        if not sources.images and not sources.regions:
+            return names, X, [None] * len(names)
         y, are_points = _read(sources, names, shapes, spatial_ndim, background, empty)
         _check_tables(path, names, y)
         if are_points:

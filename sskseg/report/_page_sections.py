@@ -1,11 +1,13 @@
 """Sections of the HTML page about a fitted pipeline."""
 
+import re
 import warnings
 from html import escape
 
 import numpy as np
 import pandas as pd
 
+from ..io.object_tables import names_with_units
 from ..morphology import count_objects, measure_objects
 from ._axes import numbered
 from ._groups import image_groups, only
@@ -84,7 +86,15 @@ class Page:
         if trained := self._training_seconds():
             rows.append(("Training took", f"{trained:.0f} s"))
         rows.append(("Prediction took", f"{self.outputs.seconds:.1f} s"))
-        return [summary(rows)]
+        return [summary(rows), *(paragraph(f"Warning: {text}") for text in self._warnings())]
+
+    def _warnings(self):
+        """What the steps warned of, with the names of images."""
+
+        def name(match):
+            return self.names[int(match[1])] if int(match[1]) < len(self.names) else match[0]
+
+        return [re.sub(r"\bX\[(\d+)\]", name, text) for text in self.outputs.cautions]
 
     def _training_seconds(self):
         seconds = 0.0
@@ -284,6 +294,7 @@ class Page:
         if self.outputs.labels is None:
             return []
         frame = self._measured()
+        frame.columns = names_with_units([*frame.columns], frame.attrs.get("units", {}))
         if "sample" in frame:
             frame.insert(0, "image", [self.names[i] for i in frame.pop("sample")])
         return [table(frame.head(self.max_rows), caption("Objects", len(frame), self.max_rows))]

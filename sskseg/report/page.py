@@ -1,5 +1,6 @@
 """HTML page about a fitted pipeline."""
 
+import warnings
 from collections.abc import Sequence
 from datetime import datetime
 from os import PathLike
@@ -89,7 +90,7 @@ def html(
     >>> path = report.html(OtsuWatershed().fit(X, y), X, y, "report.html")  # doctest: +SKIP
     """
     check_plot()
-    outputs = apply(estimator, X, positions)
+    outputs = _apply(estimator, X, positions)
     page = Page(outputs, y, trained_on, names, spacing, unit, max_images, max_rows)
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
     steps = ", ".join(type(step).__name__ for _, step, _ in outputs.steps)
@@ -97,3 +98,15 @@ def html(
     path = Path(path)
     write_atomically(path, text.encode())
     return path
+
+
+def _apply(estimator, X, positions):
+    """Run the steps; their warnings are shown, and kept for the page."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        outputs = apply(estimator, X, positions)
+    for each in caught:
+        warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+        if issubclass(each.category, UserWarning):
+            outputs.cautions.append(str(each.message))
+    return outputs
