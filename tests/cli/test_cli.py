@@ -120,6 +120,28 @@ def test_objects_of_a_stack_count_once_and_are_visible_in_each_section(tmp_path,
     assert len(pd.read_csv(tmp_path / "out" / "objects.csv")) == 2
 
 
+def test_fit_says_how_well_it_counts_the_training_images(folder, tmp_path, capsys):
+    arguments = ["fit", folder / "images", "--labels", folder / "labels", "--out", tmp_path / "m"]
+    assert run(*arguments, *TINY, "--no-verbose") == 0
+    text = capsys.readouterr().out
+    true, predicted = load_model(tmp_path / "m" / "model.sskseg")["counter"].held_out_counts_.T
+    assert len(true) == 2
+    error = np.abs(true - predicted).sum() / true.sum()
+    assert f"Count error on 2 training images: {100 * error:.1f} %. On new images it is" in text
+    assert (
+        f"sskseg report IMAGES --labels LABELS --model {tmp_path / 'm'} --out report.html" in text
+    )
+    result = json.loads((tmp_path / "m" / "run.json").read_text())["result"]
+    assert result["count_error"] == pytest.approx(error, abs=1e-4)
+    _, y = read_labels(folder / "labels")
+    (tmp_path / "labels").mkdir()
+    partly = np.where(np.arange(64) < 32, y[0].astype(np.int32), -1)
+    write_labels(tmp_path / "labels" / "cell0.tif", [partly])
+    arguments = ["fit", folder / "images", "--labels", tmp_path / "labels", "--out", tmp_path / "n"]
+    assert run(*arguments, *TINY, "--no-verbose") == 0
+    assert "No count error: it needs two completely labeled images" in capsys.readouterr().out
+
+
 def test_dry_run_trains_nothing(folder, tmp_path, capsys):
     out = tmp_path / "model"
     arguments = ["fit", folder / "images", "--labels", folder / "labels", "--out", out]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from ...images import check_images
 from ...images.annotation_checks import is_labeled
 from ...images.augmentation import check_augmentation
 from ...io import read_pairs
+from ...metrics import count_error
 from ...models import save_model
 from ...nn import make_network
 from ...segmentation.semi_supervised import check_methods
@@ -77,6 +79,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "semi_supervision": [*segmenter.semi_supervision_],
         "threshold": model["counter"].threshold_,
     }
+    learned |= _count_error(model["counter"])
     trained_on = {
         name: "training" for name, label in zip(names, y, strict=True) if is_labeled(label)
     }
@@ -87,8 +90,32 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if segmenter.trained_model_ is not None:
         start = segmenter.trained_model_
         say(options, f"The network started from the model {start}, which predicts the labels well.")
+    _say_quality(options, learned)
     say(options, f"Wrote {file}")
     return {**result, **learned}
+
+
+def _count_error(counter):
+    """Relative count error on images of `fit`, and of how many; None without known counts."""
+    held_out = counter.held_out_counts_
+    if held_out is None or not held_out[:, 0].sum():
+        return {"count_error": None, "count_error_images": 0}
+    error = count_error(*held_out.T)["wape"]
+    return {"count_error": round(error, 4), "count_error_images": len(held_out)}
+
+
+def _say_quality(options, learned):
+    """Say how good the counts are, of which images, and how to evaluate others."""
+    error, n = learned["count_error"], learned["count_error_images"]
+    if error is None:
+        say(options, "No count error: it needs two completely labeled images, with objects.")
+    else:
+        say(options, f"Count error on {count_text(n, 'training image')}: {100 * error:.1f} %. On "
+            "new images it is usually larger.")  # fmt: skip
+    channel = [] if options.channel is None else ["--channel", options.channel]
+    model = ["--model", str(options.out), *channel, "--out", "report.html"]
+    command = f"sskseg report IMAGES --labels LABELS {shlex.join(model)}"
+    say(options, f"Evaluate it on other labeled images: {command}")
 
 
 def _has_objects(label):
