@@ -157,6 +157,10 @@ def _count(command):
         "--rois", action="append", default=[], choices=[f for f in FORMATS if f not in _NO_ROIS],
         help="also write objects in this format (repeat the option for several formats)",
     )  # fmt: skip
+    command.add_argument(
+        "--overlays", action="store_true",
+        help="also write a picture of each image with the outlines of its objects, to overlays/",
+    )  # fmt: skip
     add_invert(command)
     add_spacing(command)
 

@@ -51,9 +51,12 @@ def label_sources(path: Path) -> LabelSources:
             raise FileNotFoundError(f"No label file at {path}.")
         return LabelSources(path, [path], [])
     every, regions = _images(path), region_files(path)
-    named = label_files(every) or [f for f in every if without_label_suffix(stem(f)) != stem(f)]
+    named = label_files(every)
     if not named and (not regions or (every and not any(map(holds_regions, regions)))):
         return LabelSources(path, every, [])
+    if not named and any(without_label_suffix(stem(file)) != stem(file) for file in every):
+        drawn = {image_name(file) for file in regions}
+        named = [file for file in every if stem(file) not in drawn]
     return LabelSources(path, named, [*filter(holds_regions, regions)] if named else regions)
 
 

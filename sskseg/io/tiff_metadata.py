@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
 
 from .channels import channel_names
+from .units import per_millimeter
 
 MARK = {"sskseg": "labels"}  # in the description of what `write_labels` writes
 MAX_CLASSIC = 2**31  # bytes of pixels; files of more have offsets of 64 bits (BigTIFF)
@@ -186,6 +188,23 @@ def _resolution(page):
         math.isclose(25400 / size, n, rel_tol=1e-3) for size in spacing.values() for n in _DPI
     )
     return ({}, {}) if is_dpi else (spacing, dict.fromkeys(spacing, "µm"))
+
+
+def resolution_tags(spacing: Sequence[float] | None, unit: str | None) -> dict[str, Any]:
+    """Return arguments of `tifffile.imwrite` for the size of a pixel along y and x.
+
+    Parameters
+    ----------
+    spacing : sequence of float, or None
+        Along the axes of an image, y and x last.
+    unit : str or None
+        Of length; without one there are no arguments.
+    """
+    millimeters = per_millimeter(unit or "")
+    if spacing is None or millimeters is None:
+        return {}
+    y, x = (10 / (float(size) * millimeters) for size in spacing[-2:])  # pixels of a centimeter
+    return {"resolution": (x, y), "resolutionunit": "CENTIMETER"}
 
 
 def _imagej_sizes(file):

@@ -103,6 +103,37 @@ def test_count_and_predict(folder, tmp_path, capsys):
     assert np.array_equal(mask, 255 * (probability > 0.5))
 
 
+def test_label_images_have_the_size_of_a_pixel(folder, tmp_path):
+    arguments = [folder / "images" / "cell0.tif", "--model", folder / "model"]
+    size = ["--spacing", "0.4,0.25um"]
+    assert run("count", *arguments, "--out", tmp_path / "a", *size) == 0
+    files = [tmp_path / "a" / "cell0_labels.tif"]
+    for output in ("labels", "probability", "mask"):
+        out = tmp_path / output
+        assert run("predict", *arguments, "--out", out, "--output", output, *size) == 0
+        files.append(out / f"cell0_{output}.tif")
+    for file in files:
+        _, X = read_images(file)
+        assert X.unit == "µm"
+        assert X.spacing == pytest.approx((0.4, 0.25), rel=1e-6)
+    assert np.array_equal(read_labels(files[0])[1][0], read_labels(files[1])[1][0])
+    assert run("count", *arguments, "--out", tmp_path / "b") == 0  # without a size
+    assert read_images(tmp_path / "b" / "cell0_labels.tif")[1].spacing is None
+
+
+def test_overlays(folder, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    arguments = ["count", folder / "images", "--model", folder / "model", "--overlays"]
+    assert run(*arguments) == 2
+    assert "--out is missing: --overlays needs a folder." in capsys.readouterr().err
+    assert run(*arguments, "--out", tmp_path / "out") == 0
+    assert "4 label images and their overlays" in capsys.readouterr().out
+    names = [f"overlays/cell{i}.png" for i in range(4)]
+    assert all(read_images(tmp_path / "out" / name)[1][0].std() > 0 for name in names)
+    assert set(names) < set(json.loads((tmp_path / "out" / "run.json").read_text())["outputs"])
+    assert len(read_labels(tmp_path / "out")[1]) == 4
+
+
 def test_objects_of_a_stack_count_once_and_are_visible_in_each_section(tmp_path, capsys):
     """One object in sections 0 to 2, another in 1 alone."""
     X = np.zeros((3, 32, 32), np.float32)

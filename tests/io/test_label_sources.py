@@ -69,6 +69,18 @@ def test_copies_of_images_beside_regions_are_no_labels(folder):
     same(read_pairs(folder / "images", folder / "labels")[2], [*Y[:4], None])
 
 
+def test_label_images_with_and_without_a_suffix(folder):
+    labels = folder / "labels"
+    write_labels(labels / "c4_mask.tif", [Y[4]])
+    same(read_pairs(folder / "images", labels)[2], Y)
+    shape = [label.shape for label in Y]
+    same(read_labels(labels, [f"c{i}" for i in range(5)], shape=shape)[1], Y)
+    for i in (0, 3):
+        next(labels.glob(f"c{i}.*")).unlink()
+    (labels / "c2_seg.npy").unlink()
+    same(read_labels(labels)[1], [Y[1], Y[4]])
+
+
 @pytest.mark.parametrize("other", ["c0.tif", "c0_mask.tif"])
 def test_two_files_of_an_image_are_refused(folder, other):
     write_labels(folder / "labels" / other, [Y[0]])
