@@ -23,6 +23,7 @@ from ...io.rasters import SUFFIXES as RASTERS
 from ...io.trained import trained_file
 from ...models import list_models, load_model
 from ...training import prediction_callbacks
+from ..main import OutputClosed
 
 MODEL = "model.sskseg"
 # Suffixes of files, which no folder of results should have.
@@ -176,8 +177,12 @@ def each_axis(spacing: tuple[float, ...], *n_axes: int | None) -> tuple[float, .
 
 def say(options: argparse.Namespace, text: str) -> None:
     """Print a line for people, above a progress bar; with ``--json`` nothing."""
-    if not options.json:
+    if options.json:
+        return
+    try:
         tqdm.write(text)
+    except BrokenPipeError as error:
+        raise OutputClosed from error
 
 
 @contextmanager
