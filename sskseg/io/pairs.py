@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ def read_pairs(
         if not sources.images and not sources.regions:
             return names, X, [None] * len(names)
         y, are_points = _read(sources, names, shapes, spatial_ndim, background, empty)
-        _check_tables(path, names, y)
+        _check_tables(path, names, y, is_beside=path.samefile(images))
         if are_points:
             return names, X, y
     for name, shape, label in zip(names, shapes, y, strict=True):
@@ -111,16 +112,23 @@ def _read(sources, names, shapes, spatial_ndim, background, empty):
     return one_of_each(sources, names, images, regions), False
 
 
-def _check_tables(path, names, y):
-    """Refuse tables of points beside labels, which are not read, of images without labels."""
+def _check_tables(path, names, y, is_beside):
+    """Refuse tables of points beside labels, which are not read, of images without labels.
+
+    Beside images, tables may be measurements.
+    """
     unlabeled = [name for name, label in zip(names, y, strict=True) if label is None]
     tables = files_of(path, _TABLES) if path.is_dir() else []
     unread = [file.name for file in tables if stem(file) in unlabeled]
-    if unread:
-        raise ValueError(
-            f"{path} holds labels, which are read, and tables of other images, which are not: "
-            f"{listed(unread)}. Put points into a folder of their own."
-        )
+    if not unread:
+        return
+    message = (
+        f"{path} holds labels, which are read, and tables of other images, which are not: "
+        f"{listed(unread)}. Put points into a folder of their own."
+    )
+    if not is_beside:
+        raise ValueError(message)
+    warnings.warn(message, UserWarning, stacklevel=3)
 
 
 def _holds_tables(path):

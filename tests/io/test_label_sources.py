@@ -113,7 +113,11 @@ def test_tables_beside_labels_are_refused(folder):
     (folder / "labels" / "c4.csv").write_text("y,x\n1,2\n")
     with pytest.raises(ValueError, match=r"tables of other images, which are not: 'c4\.csv'\. Put"):
         read_pairs(folder / "images", folder / "labels")
-    (folder / "labels" / "c4.csv").rename(folder / "labels" / "Results.csv")
+    (folder / "labels" / "c4.csv").rename(folder / "images" / "c4.csv")  # perhaps a measurement
+    write_rois(folder / "images" / "c0.zip", Y[0])
+    with pytest.warns(UserWarning, match=r"tables of other images, which are not: 'c4\.csv'"):
+        same(read_pairs(folder / "images", folder / "images")[2], [Y[0], *[None] * 4])
+    (folder / "images" / "c4.csv").rename(folder / "labels" / "Results.csv")
     same(read_pairs(folder / "images", folder / "labels")[2], [*Y[:4], None])
 
 
@@ -156,6 +160,12 @@ def test_the_overlay_or_selection_of_an_image(overlays):
     assert read_pairs(overlays / "c2.tif", overlays / "c2.tif")[2][0].max() == 1
     with pytest.raises(ValueError, match=r"c3\.tif holds no ROI"):
         read_pairs(overlays / "c3.tif", overlays / "c3.tif")
+
+
+def test_damaged_overlays_are_named(overlays):
+    write_image(overlays, 3, Overlays=[b"no ROI"])
+    with pytest.raises(ValueError, match=r"c3\.tif, region 'overlay 1' is damaged"):
+        read_pairs(overlays, overlays)
 
 
 def test_overlays_of_stacks(tmp_path):

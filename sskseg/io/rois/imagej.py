@@ -93,15 +93,21 @@ def _check_sizes(entries, file):
 def has_overlay(file: Path) -> bool:
     """Return whether ImageJ saved an overlay with areas or points in a TIFF file.
 
-    A selection is none: ImageJ also saves the last one that happened to be drawn.
+    A selection is none: ImageJ also saves the last one that happened to be drawn. A damaged overlay
+    is left to the reader, which names it.
     """
     import tifffile
 
     with tifffile.TiffFile(file) as tiff:
         found = (tiff.imagej_metadata or {}).get("Overlays", ())
     items = found if isinstance(found, (list, tuple)) else [found]
-    rois = (import_roifile().ImagejRoi.frombytes(item) for item in items)
-    return any(_region(roi, "", where_is(file, "overlay")) is not None for roi in rois)
+    if not items:
+        return False
+    parse = import_roifile().ImagejRoi.frombytes
+    try:
+        return any(_region(parse(item), "", str(file)) is not None for item in items)
+    except Exception:  # of many kinds, for bytes that are no ROI
+        return True
 
 
 def read_overlay(file: Path) -> list[ImageRegions]:
