@@ -86,7 +86,8 @@ def _fit(command):
     add_images(command)
     command.add_argument(
         "--labels", type=Path, required=True,
-        help="file or folder of label images, regions or points; paired with images by name",
+        help="file or folder of label images, regions or points, paired with images by name; the "
+        "images themselves if labels lie beside them, or ROIs of Fiji in their TIFF files",
     )  # fmt: skip
     command.add_argument("--out", type=Path, required=True, help="model file, or folder for it")
     add_spacing(command)
