@@ -62,6 +62,7 @@ NAMES = {"maps": "probabilities, targets, conditioning", "rows": "indices"}
 ALLOWED_NAMES = {
     ("report/curves.py", "rows"): "rows of a table, from which a display is drawn",
     ("report/page.py", "rows"): "rows of a table",
+    ("report/_page_sections.py", "rows"): "rows of a table",
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import warnings
 from argparse import Namespace
@@ -12,11 +13,15 @@ from importlib import import_module
 
 from .options import make_parser
 
-FAILED, BAD_INPUT, INTERRUPTED = 1, 2, 130
+FAILED, BAD_INPUT, INTERRUPTED, CLOSED = 1, 2, 130, 141
 
 
 class CommandFailed(Exception):
     """What failed for another reason than bad input, with a message for users."""
+
+
+class OutputClosed(Exception):
+    """The program that reads the output has ended; a broken pipe of a network is another error."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,14 +36,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     -------
     int
         Exit code: 0 done; 1 failed, 2 bad input, both with a message on the standard error output;
-        130 interrupted by Ctrl-C before there was a result.
+        130 interrupted by Ctrl-C before there was a result; 141 if the program that reads the
+        output has ended, such as ``head``.
 
     Raises
     ------
     SystemExit
         With 2 for a bad command line, and with 0 after ``--help`` and ``--version``.
     """
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        try:
+            return _run(list(sys.argv[1:] if arguments is None else arguments))
+        finally:
+            # Here, and not when Python ends, which shows a traceback.
+            print(end="", flush=True)  # noqa: T201
+    except (BrokenPipeError, OutputClosed):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return CLOSED
+
+
+def _run(arguments):
+    """Run the command line, and return its exit code."""
     if arguments[:1] == ["demo"]:  # has a parser of its own
         return import_module("sskseg.demo").main(arguments[1:], _plain)
     options = make_parser().parse_args(arguments)

@@ -9,11 +9,23 @@ from pathlib import Path
 from .. import __version__
 from .formats import FORMATS
 from .parameters import estimator_parameters
-from .values import parse_duration, parse_shard, parse_spacing, parse_value
+from .shared_options import (
+    MODEL_HELP,
+    add_background,
+    add_channel,
+    add_empty,
+    add_images,
+    add_images_and_model,
+    add_invert,
+    add_model,
+    add_spacing,
+    add_zarr_format,
+)
+from .values import parse_duration, parse_shard, parse_value
 
 _EPILOG = """exit codes: 0: success; 1: an error of the program, with a traceback, or failed blocks
 of a scan; 2: a bad command line or bad input, which the message explains; 130: interrupted without
-a result"""
+a result; 141: the program that reads the output has ended"""
 _NO_ROIS = ("tif", "ilastik", "ome-zarr")  # formats of label images
 SHARED = ("sections", "spatial_ndim")  # parameters of several steps, given once
 # Parameters that have one value on the command line: there is no backbone or earlier fit, a loss is
@@ -32,9 +44,6 @@ STEPS = (
     ("PercentileScaler", "scaler-"),
     ("InstanceCounter", "counter-"),
 )
-
-
-_MODEL_HELP = "model file, its folder, or the name of a trained model, such as nuclei"
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -74,42 +83,19 @@ def option_names(command: str) -> dict[str, str]:
 
 
 def _fit(command):
-    command.add_argument("images", type=Path, help="file or folder of images")
+    add_images(command)
     command.add_argument(
         "--labels", type=Path, required=True,
-        help="file or folder of label images, regions or points; paired with images by name",
+        help="file or folder of label images, regions or points, paired with images by name; the "
+        "images themselves if labels lie beside them, or ROIs of Fiji in their TIFF files",
     )  # fmt: skip
     command.add_argument("--out", type=Path, required=True, help="model file, or folder for it")
-    _spacing(command)
-    _background(command)
-    _empty(command)
+    add_spacing(command)
+    add_background(command)
+    add_empty(command)
     command.add_argument("--dry-run", action="store_true", help="check everything, train nothing")
     for class_name, prefix in STEPS:
         _parameters(command, class_name, prefix)
-
-
-def _spacing(command):
-    command.add_argument(
-        "--spacing", type=parse_spacing, metavar="SIZE",
-        help="size of a pixel: 0.5um, or for each axis (distance of sections first) 2,0.5,0.5um "
-        "(default: the size in the files)",
-    )  # fmt: skip
-
-
-def _background(command):
-    command.add_argument(
-        "--background", type=int, metavar="CLASS",
-        help="number of the background class in label files of ilastik (.h5); 0 if there is none",
-    )  # fmt: skip
-
-
-def _empty(command):
-    command.add_argument(
-        "--empty", choices=("background", "unlabeled"),
-        help="meaning of pages of zeros in a stack of labels whose other pages have objects: pages "
-        "without an object, or pages that are not labeled yet (default: background, with a "
-        "warning if they are at least half of the pages)",
-    )  # fmt: skip
 
 
 def _parameters(command, class_name, prefix):
@@ -130,30 +116,14 @@ def _parameters(command, class_name, prefix):
             group.add_argument(parameter.option, type=parse, metavar=metavar, **settings)
 
 
-def _model(command):
-    command.add_argument("--model", type=Path, required=True, help=_MODEL_HELP)
-
-
-def _images_and_model(command):
-    command.add_argument("images", type=Path, help="file or folder of images")
-    _model(command)
-
-
-def _invert(command):
-    command.add_argument(
-        "--invert-images", action="store_true",
-        help="invert the images for the model: for dark objects, if it knows bright ones",
-    )  # fmt: skip
-
-
 def _suggest(command):
-    command.add_argument("images", type=Path, help="file or folder of images")
+    add_images(command)
     command.add_argument(
         "--labels", type=Path,
         help="file or folder of the labels that exist: these images are not suggested",
     )  # fmt: skip
-    _background(command)
-    _empty(command)
+    add_background(command)
+    add_empty(command)
     command.add_argument(
         "--number", dest="n", type=int, default=5, metavar="N",
         help="number of images to suggest (default: 5)",
@@ -163,7 +133,7 @@ def _suggest(command):
         help="suggest images, or sections of a stack, that this model is least sure of: a model "
         "file, or its folder (default: suggest images that represent all, without a model)",
     )  # fmt: skip
-    _invert(command)
+    add_invert(command)
     command.add_argument(
         "--spatial-ndim", type=int, choices=(2, 3),
         help="2 for images, 3 for volumes (default: 2, or that of the model)",
@@ -171,40 +141,45 @@ def _suggest(command):
 
 
 def _predict(command):
-    _images_and_model(command)
+    add_images_and_model(command)
     command.add_argument("--out", type=Path, required=True, help="folder for the results")
     command.add_argument(
         "--output", choices=("labels", "probability", "mask"), default="labels",
         help="what to write of each image (default: labels)",
     )  # fmt: skip
-    _invert(command)
-    _spacing(command)
+    add_invert(command)
+    add_spacing(command)
 
 
 def _count(command):
-    _images_and_model(command)
+    add_images_and_model(command)
     command.add_argument("--out", type=Path, help="folder for counts.csv, objects.csv and labels")
     command.add_argument(
         "--rois", action="append", default=[], choices=[f for f in FORMATS if f not in _NO_ROIS],
         help="also write objects in this format (repeat the option for several formats)",
     )  # fmt: skip
-    _invert(command)
-    _spacing(command)
+    command.add_argument(
+        "--overlays", action="store_true",
+        help="also write a picture of each image with the outlines of its objects, to overlays/",
+    )  # fmt: skip
+    add_invert(command)
+    add_spacing(command)
 
 
 def _report(command):
-    _images_and_model(command)
+    add_images_and_model(command)
     command.add_argument("--labels", type=Path, help="labels to compare with")
     command.add_argument(
         "--trained-on", type=Path, metavar="LABELS",
         help="the labels that sskseg fit was given: such images are reported apart from "
-        "new ones (default: by run.json beside the model, for files with the same content)",
+        "new ones, and labels of other images are ignored (default: by run.json beside the model, "
+        "for files with the same content)",
     )  # fmt: skip
-    _background(command)
-    _empty(command)
+    add_background(command)
+    add_empty(command)
     command.add_argument("--out", type=Path, required=True, help="HTML file")
-    _invert(command)
-    _spacing(command)
+    add_invert(command)
+    add_spacing(command)
 
 
 def _convert(command):
@@ -219,8 +194,8 @@ def _convert(command):
         "--out", type=Path,
         help="folder for the results, or the file of one image, such as cell.geojson",
     )  # fmt: skip
-    _background(command)
-    _zarr_format(command)
+    add_background(command)
+    add_zarr_format(command)
     group = command.add_argument_group("for labels in an OME-Zarr image (--to ome-zarr)")
     group.add_argument("--image", help="the image, such as scan.ome.zarr or plate.zarr:/A/1/0")
     group.add_argument("--name", help="name of the labels (default: objects)")
@@ -229,7 +204,7 @@ def _convert(command):
 
 
 def _export(command):
-    _model(command)
+    add_model(command)
     command.add_argument("--out", type=Path, required=True, help="NAME.onnx or NAME.zip")
     group = command.add_argument_group("for a bioimage.io package (NAME.zip)")
     group.add_argument("--sample", type=Path, help="an image that may be published")
@@ -241,7 +216,8 @@ def _export(command):
         help="name of an author (repeat the option for several authors)",
     )
     group.add_argument("--license", help="such as CC-BY-4.0")
-    _spacing(group)
+    add_channel(group)
+    add_spacing(group)
 
 
 def _info(command):
@@ -257,9 +233,10 @@ def _scan(command):
         "source",
         help="scan; with status the destination. Both may be URLs, such as s3://bucket/scan.zarr",
     )
-    command.add_argument("--model", type=Path, help=_MODEL_HELP)
+    command.add_argument("--model", type=Path, help=MODEL_HELP)
     command.add_argument("--out", help="destination: a folder or a URL")
-    _spacing(command)
+    add_channel(command)
+    add_spacing(command)
     for name in ("block-shape", "halo"):
         command.add_argument(
             f"--{name}",
@@ -289,19 +266,12 @@ def _scan(command):
         help="typical diameter of the objects in the scan (default: that of the training images; "
         "if these have objects of different sizes, it is measured on the scan)",
     )  # fmt: skip
-    _invert(command)
+    add_invert(command)
     command.add_argument("--intensity", action="store_true", help="measure intensities of objects")
-    _zarr_format(command)
+    add_zarr_format(command)
     command.add_argument(
         "--fresh", action="store_true", help="start from scratch instead of resuming"
     )
-
-
-def _zarr_format(command):
-    command.add_argument(
-        "--zarr-format", type=int, choices=(2, 3),
-        help="version of Zarr: 2 for programs that do not read 3 (default: 3)",
-    )  # fmt: skip
 
 
 def _totals(command):
@@ -325,8 +295,9 @@ def _totals(command):
 
 
 def _totals_plan(group):
-    group.add_argument("--model", type=Path, help=_MODEL_HELP)
-    _invert(group)
+    group.add_argument("--model", type=Path, help=MODEL_HELP)
+    add_channel(group)
+    add_invert(group)
     group.add_argument(
         "--objects", type=Path, action="append", default=[],
         help="objects.parquet or objects.csv of sskseg scan run (repeat the option for a run with "
@@ -355,7 +326,7 @@ def _totals_plan(group):
         "--regions", type=Path, help="label images or ROIs, such as an atlas, for totals of regions"
     )
     group.add_argument("--random-state", type=int, default=0, help="seed of the draws (default: 0)")
-    _spacing(group)
+    add_spacing(group)
 
 
 def _totals_estimate(group):

@@ -9,13 +9,13 @@ from sklearn.utils.validation import check_is_fitted
 from ..counting import Contours, InstanceCounter, make_instance_method
 from ..model_selection import CrossFitted
 from ..nn.resampled import ResampledNetwork
-from ..preprocessing import PercentileScaler
+from ..preprocessing import DomainCheck, PercentileScaler
 from ..pretraining import ProxyPretrainer
 from ..refinement import SimulatedRefiner
 from ..segmentation import SemiSupervisedSegmenter
 from ..segmentation._object_size import fixed_magnification
 
-_UNCHANGED = (ProxyPretrainer, SimulatedRefiner)  # steps that hand images on as they are
+_UNCHANGED = (DomainCheck, ProxyPretrainer, SimulatedRefiner)  # hand images on as they are
 
 
 class Parts(NamedTuple):

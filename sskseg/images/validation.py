@@ -81,25 +81,24 @@ def check_images(
         got = ", ".join(f"{n} ({name}[{first[n]}])" for n in sorted(first))
         raise ValueError(
             f"All images of {name} must have the same number of channels, got {got}."
-            + _advice(*sorted(channels)[:2])
+            + channel_advice(*sorted(channels)[:2])
         )
     if n_channels is not None and channels != {n_channels}:
         (got,) = channels
         raise ValueError(
-            f"{name} must have {n_channels} channel(s), got {got}.{_advice(n_channels, got)}"
+            f"{name} must have {n_channels} channel(s), got {got} ({name}[0])."
+            + channel_advice(n_channels, got)
         )
     _check_channels_last([image.shape for image in images], name)
     return images
 
 
-def _advice(n_channels, got):
-    """What to do with gray images that were saved in color."""
-    if n_channels != 1 or got not in (3, 4):
+def channel_advice(n_channels: int, got: int) -> str:
+    """Return what to do with images of several channels where one is expected."""
+    if n_channels != 1 or got < 2:
         return ""
-    return (
-        " If gray images were saved in color, take one channel: image[..., 0], or "
-        "Image > Type > 8-bit in Fiji."
-    )
+    is_gray = " (of gray images that were saved in color any one)" if got in (3, 4) else ""
+    return f" Read the channel that shows the objects{is_gray}, with channel=0 if it is the first."
 
 
 def check_lazy_images(
@@ -141,7 +140,7 @@ def check_lazy_images(
     if n_channels is not None and X.shape[-1] != n_channels:
         got = X.shape[-1]
         raise ValueError(
-            f"{name} must have {n_channels} channel(s), got {got}.{_advice(n_channels, got)}"
+            f"{name} must have {n_channels} channel(s), got {got}.{channel_advice(n_channels, got)}"
         )
     return X
 

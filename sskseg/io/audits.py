@@ -54,8 +54,9 @@ def read_marks(
     ----------
     folder : str or path-like
         Label images (TIFF or PNG), tables of points, or files of regions, which may have areas and
-        points; files of one of these kinds. Of tiles with masks ("tile_000000_cp_masks.tif"),
-        regions and tables are left out. If 1 is the only positive value of all label images, they
+        points; files of one of these kinds. Of tiles with masks of Cellpose
+        ("tile_000000_cp_masks.tif"), regions are left out, and of tiles with label images tables.
+        If 1 is the only positive value of all label images, they
         are masks, and each connected component is an object.
     images : sequence of Path
         Of `sskseg.totals.write_audit`.
@@ -109,8 +110,8 @@ def _kind(path, names):
 def _beside(labels, regions, tables):
     """Find the regions and tables that contradict label images; warn of tables that do not.
 
-    Programs such as Cellpose write them beside the label image of a tile. `read_labels` warns of
-    regions. It reads them in place of label images that are not named as such.
+    Programs such as Cellpose write them beside the label image of a tile, and `read_labels` decides
+    which are read. It reads regions in place of label images that are not named as such.
     """
     regions = [file for file in regions if not file.name.endswith("_seg.npy")]
     labeled = {without_label_suffix(stem(file)) for file in labels}

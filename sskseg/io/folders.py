@@ -112,6 +112,7 @@ def other_files(folder: Path, read: Iterable[str] = ()) -> str:
     """Name the files of a folder in formats that are not read; empty without any."""
     known = set(read)
     stems = {stem(file) for file in list_images(folder)}
+    stems |= {without_label_suffix(name) for name in stems}
     names = sorted(
         (
             file.name

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from .atomic import atomic_path
-from .tiff_metadata import MAX_CLASSIC
+from .tiff_metadata import MAX_CLASSIC, resolution_tags
 
 
-def write_image(path: str | os.PathLike[str], image: Any, spatial_ndim: int) -> None:
+def write_image(
+    path: str | os.PathLike[str],
+    image: Any,
+    spatial_ndim: int,
+    *,
+    spacing: Sequence[float] | None = None,
+    unit: str | None = None,
+) -> None:
     """Write one image to a TIFF file, with its axes.
 
     Channels are written as pages, as other programs expect, and three channels of 8 or 16 bits as
@@ -23,6 +31,8 @@ def write_image(path: str | os.PathLike[str], image: Any, spatial_ndim: int) -> 
         The file appears when it is complete.
     image : ndarray of shape (*spatial) or (*spatial, n_channels)
     spatial_ndim : {2, 3}
+    spacing, unit : sequence of float and str, default=None
+        Size of a pixel, see `write_labels`.
     """
     import tifffile
 
@@ -36,4 +46,5 @@ def write_image(path: str | os.PathLike[str], image: Any, spatial_ndim: int) -> 
         tifffile.imwrite(
             part, image, compression="zlib", photometric="rgb" if is_color else "minisblack",
             metadata={"axes": axes}, bigtiff=image.nbytes > MAX_CLASSIC,
+            **resolution_tags(spacing, unit),
         )  # fmt: skip

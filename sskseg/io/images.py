@@ -12,6 +12,7 @@ import numpy as np
 
 from ..images import ImageStack
 from . import rasters, tiff, vendors
+from .channels import channel_index
 from .folders import (
     check_names,
     companion_files,
@@ -28,7 +29,7 @@ from .units import Size, convert_spacing, is_same_size
 
 
 def read_images(
-    path: str | os.PathLike[str], *, spatial_ndim: int = 2
+    path: str | os.PathLike[str], *, spatial_ndim: int = 2, channel: int | str | None = None
 ) -> tuple[list[str], ImageStack]:
     """Read the images of a file or of a folder.
 
@@ -47,6 +48,9 @@ def read_images(
         contains no other images.
     spatial_ndim : {2, 3}, default=2
         2: each plane along z and time is an image. 3: each volume is an image.
+    channel : int or str, default=None
+        The only channel to read: its index, from 0, or its name, if the files have names (OME-TIFF,
+        ImageJ, nd2, CZI, LIF). None reads all channels.
 
     Returns
     -------
@@ -62,8 +66,8 @@ def read_images(
     FileNotFoundError
         If there is no such file, or no image in the folder.
     ValueError
-        If a file cannot be read or is incomplete, or files of its set are missing. The message
-        names the file.
+        If a file cannot be read or is incomplete, files of its set are missing, or it has no such
+        channel. The message names the file.
     ImportError
         If the library for a file is not installed: the extras ``nd2``, ``czi`` and ``lif`` (or
         ``vendors`` for all three), or bioio.
@@ -80,7 +84,7 @@ def read_images(
     for file in image_files(path):
         pictures = read_pictures(file)
         _warn_of_unnamed_axes(pictures, file)
-        found = _named(lambda p: [_in_color(p, s) for s in p.samples(spatial_ndim)], pictures, file)
+        found = _named(lambda p: _images_of(p, spatial_ndim, channel), pictures, file)
         names += number(file, len(found))
         images += found
         sizes += _sizes(pictures, file, spatial_ndim)
@@ -205,6 +209,17 @@ def _named(function: Callable[[Picture], list], pictures: list[Picture], file: P
         return [item for picture in pictures for item in function(picture)]
     except ValueError as error:
         raise ValueError(f"{file} cannot be read: {error}.") from error
+
+
+def _images_of(picture, spatial_ndim, channel):
+    """Images of a picture, with all channels or one."""
+    images = [_in_color(picture, pixels) for pixels in picture.samples(spatial_ndim)]
+    if channel is None:
+        return images
+    images = [image if image.ndim > spatial_ndim else image[..., None] for image in images]
+    n = images[0].shape[-1] if images else 1
+    index = channel_index(channel, n, picture.channels)
+    return [image[..., index].copy() for image in images]  # not a view of all channels
 
 
 def _in_color(picture, pixels):

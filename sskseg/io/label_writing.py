@@ -11,12 +11,18 @@ import numpy as np
 
 from ..images.validation import check_unmasked
 from .atomic import atomic_path
-from .tiff_metadata import MARK, MAX_CLASSIC
+from .tiff_metadata import MARK, MAX_CLASSIC, resolution_tags
 
 _SUFFIXES = (".tif", ".tiff")
 
 
-def write_labels(path: str | os.PathLike[str], labels: Sequence[np.ndarray]) -> None:
+def write_labels(
+    path: str | os.PathLike[str],
+    labels: Sequence[np.ndarray],
+    *,
+    spacing: Sequence[float] | None = None,
+    unit: str | None = None,
+) -> None:
     """Write label images to a TIFF file, which `read_labels` reads as exactly these numbers.
 
     One image has the axes "YX", and a volume "ZYX". Several images of one shape are written as one
@@ -30,6 +36,11 @@ def write_labels(path: str | os.PathLike[str], labels: Sequence[np.ndarray]) -> 
     labels : sequence of ndarray of int, shape (height, width) or (depth, height, width)
         Label images: 0 is background, -1 is unlabeled, positive numbers are objects. Floats must be
         whole numbers.
+    spacing : sequence of float, default=None
+        Size of a pixel along each axis, y and x last. The file has the sizes along y and x, for
+        programs such as Fiji.
+    unit : str, default=None
+        Unit of length of `spacing`. The file has no size without one.
 
     Raises
     ------
@@ -56,7 +67,7 @@ def write_labels(path: str | os.PathLike[str], labels: Sequence[np.ndarray]) -> 
             axes = "Q" * are_pages + "ZYX"[are_pages - each.ndim :]
             file.write(
                 each.astype(dtype), compression="zlib", photometric="minisblack", contiguous=False,
-                metadata={"axes": axes, **MARK},
+                metadata={"axes": axes, **MARK}, **resolution_tags(spacing, unit),
             )  # fmt: skip
 
 

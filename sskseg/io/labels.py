@@ -14,9 +14,6 @@ import numpy as np
 from .empty_pages import check_empty, decided_pages, warn_of_zeros
 from .folders import (
     check_names,
-    companion_files,
-    label_files,
-    list_images,
     no_files,
     number,
     stem,
@@ -25,8 +22,9 @@ from .folders import (
 )
 from .images import image_files, read_pictures
 from .label_numbers import decided_labels, stored_labels
+from .label_sources import LabelSources, label_sources, one_of_each, without_copies
 from .ome_zarr.reading import holds_zarr, no_zarr, read_label_images
-from .rois.adapters import holds_labels, read_region_labels
+from .rois.adapters import read_areas
 from .storage import check_no_options, is_url
 
 
@@ -61,8 +59,8 @@ def read_labels(
     ----------
     path : str or path-like
         A file or a folder, as for `read_images`, or OME-Zarr, also at a URL in an object store. If
-        a folder also has images, only label files are read ("cell_mask.png" next to "cell.tif"). If
-        it has no label files, files of regions are read ("cell.zip" next to "cell.tif").
+        a folder also has images, only label files ("cell_mask.png" next to "cell.tif") and files of
+        regions ("cell.zip" next to "cell.tif") are read.
     names : sequence of str, default=None
         Names of images, as `read_images` returns them. Label files are paired with them: "cell.tif"
         with "cell.png", "cell_mask.png", "cell_cp_masks.png" or "cell_label.tif". A file with
@@ -98,7 +96,7 @@ def read_labels(
     ValueError
         If a file has no labels (fractions, a photograph, values from interpolation or lossy
         compression) or is incomplete, if two files pair with one image, or if a file pairs with no
-        image. The message names the file.
+        image. The message names the files.
 
     Warns
     -----
@@ -106,7 +104,8 @@ def read_labels(
         If a value is read as -1, a mask is read together with numbered files or has no background,
         the background of colors is not black, a file displays 0 as white, planes are stored as
         colors, half of the pages or more hold zeros only, "unlabeled" changes nothing in files of
-        zeros, or a folder has files of other formats.
+        zeros, a folder has files of other formats, or regions that Cellpose wrote beside its masks
+        ("cell_cp_masks.tif") are left out.
     """
     check_empty(empty)
     if not is_url(path):
@@ -119,35 +118,51 @@ def read_labels(
         return found, list(decided)
     if is_url(path):
         raise no_zarr(path)
-    if holds_labels(Path(path)):
-        return read_region_labels(Path(path), names, spatial_ndim, shape, background, empty)
-    found, stored, sources = [], [], []
-    for file in _label_sources(path):
+    sources = without_copies(label_sources(Path(path)))
+    if not sources.regions:
+        return read_label_files(sources, names, spatial_ndim, empty)
+    found, regions = read_areas(
+        sources.path, sources.regions, names, spatial_ndim, shape, background, empty
+    )
+    if not sources.images:
+        return found, regions
+    others, label_images = read_label_files(sources, names, spatial_ndim, empty)
+    every = list(dict.fromkeys([*others, *found]))
+    return every, one_of_each(
+        sources, every, _in_order(every, others, label_images), _in_order(every, found, regions)
+    )
+
+
+def _in_order(names, found, items):
+    by_name = dict(zip(found, items, strict=True))
+    return [by_name.get(name) for name in names]
+
+
+def read_label_files(
+    sources: LabelSources, names: Sequence[str] | None, spatial_ndim: int, empty: str | None
+) -> tuple[list[str], list[np.ndarray | None]]:
+    """Read the label images of `sources`; see `read_labels`."""
+    path, found, stored, of = sources.path, [], [], []
+    for file in _checked(sources):
         stored.append(stored_labels(read_pictures(file), spatial_ndim, file))
         n = len(stored[-1].images)
         found += number(file.with_name(without_label_suffix(stem(file)) + file.suffix), n)
-        sources += [file] * n
-    labels = decided_labels(stored, empty)
+        of += [file] * n
+    labels: list[np.ndarray | None] = list(decided_labels(stored, empty))
     if names is None:
-        return found, list(labels)
-    return list(names), _paired(list(names), found, labels, sources, Path(path))
+        return found, labels
+    return list(names), _paired(list(names), found, labels, of, path)
 
 
-def _label_sources(path):
-    path = Path(path)
-    if not path.exists():
-        raise FileNotFoundError(f"No label file at {path}.")
-    if not path.is_dir():
-        return image_files(path)
-    every = list_images(path)
-    companions = set(companion_files(every))
-    files = [file for file in every if file not in companions]
-    if not files:
-        raise no_files(path, "label")
-    warn_of_other_files(path)
-    files = label_files(files) or files
-    check_names(files, lambda file: without_label_suffix(stem(file)))
-    return files
+def _checked(sources):
+    """Files of labels of different names."""
+    if not sources.path.is_dir():
+        return image_files(sources.path)
+    if not sources.images:
+        raise no_files(sources.path, "label")
+    warn_of_other_files(sources.path, sources.regions)
+    check_names(sources.images, lambda file: without_label_suffix(stem(file)))
+    return sources.images
 
 
 def _paired(names, found, labels, sources, path):

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
 from ..images import ImageStack
 from ..images.annotation_checks import is_labeled
-from .folders import files_of, list_images
+from .folders import files_of, list_images, stem
 from .images import read_images
-from .labels import read_labels
+from .label_sources import label_sources_of, one_of_each, paired, without_copies
+from .labels import read_label_files, read_labels
 from .ome_zarr.reading import holds_zarr
 from .points import read_points
-from .rois.adapters import holds_labels, read_areas_or_points
+from .rois.adapters import read_areas_or_points
+from .rois.formats import is_region_file, region_files
+from .rois.regions import listed
 
 _TABLES = (".csv", ".tsv")
 
@@ -25,6 +29,8 @@ def read_pairs(
     spatial_ndim: int = 2,
     background: int | None = None,
     empty: str | None = None,
+    channel: int | str | None = None,
+    only_paired: bool = False,
 ) -> tuple[list[str], ImageStack, list[Any]]:
     """Read images, and labels or points for some of them.
 
@@ -35,12 +41,19 @@ def read_pairs(
     labels : str or path-like
         Label images or regions, as `read_labels` takes them; or points: regions of points alone,
         and a CSV or TSV table or a folder of them, as `read_points` takes them. They are paired
-        with the images by name.
+        with the images by name. A folder may have label images of some images and regions of
+        others. If it is the folder of the images, overlays that Fiji saved in TIFF files are
+        regions, too; if it is the image, its overlay or selection.
     spatial_ndim : {2, 3}, default=2
     background : int, default=None
         The class of labels of ilastik that is background, see `read_labels`.
     empty : {"background", "unlabeled"} or None, default=None
         Meaning of pages of zeros in a stack of labels, see `read_labels`.
+    channel : int or str, default=None
+        The only channel of the images to read, see `read_images`.
+    only_paired : bool, default=False
+        Whether to leave out the files of a folder of labels that pair with no image. By default
+        they are an error.
 
     Returns
     -------
@@ -52,19 +65,25 @@ def read_pairs(
     Raises
     ------
     FileNotFoundError, ValueError
-        As the readers do; for labels of another shape than their image, and if nothing is labeled.
+        As the readers do; for labels of another shape than their image, several files with labels
+        of one image, tables of points beside other labels, and if nothing is labeled.
     """
-    names, X = read_images(images, spatial_ndim=spatial_ndim)
+    names, X = read_images(images, spatial_ndim=spatial_ndim, channel=channel)
     path, shapes = Path(labels), [image.shape[:spatial_ndim] for image in X]
     if _holds_tables(path):
         _, y = read_points(path, names, spatial_ndim=spatial_ndim)
         return names, X, y
-    if not holds_zarr(path) and holds_labels(path):
-        y, are_points = read_areas_or_points(path, names, spatial_ndim, shapes, background, empty)
+    if holds_zarr(path):
+        _, y = read_labels(path, names, spatial_ndim=spatial_ndim, empty=empty)
+    else:
+        sources = label_sources_of(path, Path(images))
+        sources = without_copies(paired(sources, names) if only_paired else sources)
+        if not sources.images and not sources.regions:
+            return names, X, [None] * len(names)
+        y, are_points = _read(sources, names, shapes, spatial_ndim, background, empty)
+        _check_tables(path, names, y, is_beside=path.samefile(images))
         if are_points:
             return names, X, y
-    else:
-        _, y = read_labels(path, names, spatial_ndim=spatial_ndim, empty=empty)
     for name, shape, label in zip(names, shapes, y, strict=True):
         if label is not None and shape != label.shape:
             raise ValueError(
@@ -76,8 +95,44 @@ def read_pairs(
     return names, X, y
 
 
+def _read(sources, names, shapes, spatial_ndim, background, empty):
+    """Labels of each image, from label images and regions, or points."""
+    options = spatial_ndim, shapes, background, empty
+    if not sources.regions:
+        return read_label_files(sources, names, spatial_ndim, empty)[1], False
+    regions, are_points = read_areas_or_points(sources.path, sources.regions, names, *options)
+    if not sources.images:
+        return regions, are_points
+    if are_points:
+        raise ValueError(
+            f"{sources.path} holds points ({listed(file.name for file in sources.regions)}) and "
+            f"label images ({listed(file.name for file in sources.images)}): expected one of them."
+        )
+    images = read_label_files(sources, names, spatial_ndim, empty)[1]
+    return one_of_each(sources, names, images, regions), False
+
+
+def _check_tables(path, names, y, is_beside):
+    """Refuse tables of points beside labels, which are not read, of images without labels.
+
+    Beside images, tables may be measurements.
+    """
+    unlabeled = [name for name, label in zip(names, y, strict=True) if label is None]
+    tables = files_of(path, _TABLES) if path.is_dir() else []
+    unread = [file.name for file in tables if stem(file) in unlabeled]
+    if not unread:
+        return
+    message = (
+        f"{path} holds labels, which are read, and tables of other images, which are not: "
+        f"{listed(unread)}. Put points into a folder of their own."
+    )
+    if not is_beside:
+        raise ValueError(message)
+    warnings.warn(message, UserWarning, stacklevel=3)
+
+
 def _holds_tables(path):
     """Whether points are read from a table, or from tables in a folder without other labels."""
     if not path.is_dir():
-        return path.name.lower().endswith(_TABLES) and not holds_labels(path)
-    return bool(files_of(path, _TABLES)) and not list_images(path) and not holds_labels(path)
+        return path.name.lower().endswith(_TABLES) and not is_region_file(path)
+    return bool(files_of(path, _TABLES)) and not list_images(path) and not region_files(path)

@@ -55,6 +55,8 @@ class Picture(NamedTuple):
         Whether values are near those that were saved (JPEG).
     is_exact : bool
         Whether `write_labels` wrote them, so that each value means what it is.
+    channels : tuple of str
+        Names of the channels, where the file has them.
     """
 
     pixels: np.ndarray
@@ -66,6 +68,7 @@ class Picture(NamedTuple):
     white: int | None = None
     is_lossy: bool = False
     is_exact: bool = False
+    channels: tuple[str, ...] = ()
 
     def samples(self, spatial_ndim: int) -> list[np.ndarray]:
         """Cut into images of shape (*spatial) or (*spatial, n_channels).

@@ -9,7 +9,13 @@ import numpy as np
 
 from .orientation import upright
 from .pictures import Header, Picture
-from .tiff_metadata import check_complete, is_lossy, is_written_here, physical_sizes
+from .tiff_metadata import (
+    check_complete,
+    is_lossy,
+    is_written_here,
+    names_of_channels,
+    physical_sizes,
+)
 
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
 _REDUCED = 1  # bit of NewSubfileType: a smaller version of another page
@@ -50,8 +56,9 @@ def tiff_headers(path: Path) -> list[Header]:
         headers = []
         for series in _all_series(file):
             check_complete(file, series)
-            sizes = physical_sizes(file, series)
-            headers.append(Header(axes_of(series), series.shape, series.dtype, *sizes))
+            sizes, axes = physical_sizes(file, series), axes_of(series)
+            names = names_of_channels(file, series, axes)
+            headers.append(Header(axes, series.shape, series.dtype, *sizes, names))
         return headers
 
 
@@ -95,8 +102,9 @@ def _picture(file, series):
         palette = (np.asarray(page.colormap).T // 257).astype(np.uint8)
     spacing, units = physical_sizes(file, series)
     return Picture(
-        pixels, axes, spacing, units, palette, is_inverted, white, is_lossy(page), is_exact
-    )
+        pixels, axes, spacing, units, palette, is_inverted, white, is_lossy(page), is_exact,
+        names_of_channels(file, series, axes_of(series)),
+    )  # fmt: skip
 
 
 def is_of_write_labels(path: Path) -> bool:

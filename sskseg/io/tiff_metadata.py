@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
+
+from .channels import channel_names
+from .units import per_millimeter
 
 MARK = {"sskseg": "labels"}  # in the description of what `write_labels` writes
 MAX_CLASSIC = 2**31  # bytes of pixels; files of more have offsets of 64 bits (BigTIFF)
@@ -114,22 +118,53 @@ def physical_sizes(file: Any, series: Any) -> tuple[dict[str, float], dict[str, 
     """
     if file.is_imagej:
         return _imagej_sizes(file)
-    spacing, units = _ome_sizes(file, series) if file.is_ome else ({}, {})
+    spacing, units = _ome_sizes(file, series)
     return (spacing, units) if spacing else _resolution(series.keyframe)
+
+
+def names_of_channels(file: Any, series: Any, axes: str) -> tuple[str, ...]:
+    """Return the names of the channels of a series, by OME-XML or the labels of ImageJ.
+
+    Parameters
+    ----------
+    file : tifffile.TiffFile
+    series : tifffile.TiffPageSeries
+        Of `file`.
+    axes : str
+        Of `series`.
+
+    Returns
+    -------
+    tuple of str
+        Empty where the file does not define them.
+    """
+    if file.is_imagej:  # where channels are the only pages, each has a label
+        labels = file.imagej_metadata.get("Labels", ())
+        return channel_names([labels] if isinstance(labels, str) else labels, axes, series.shape)
+    names = [e.get("Name") for e in _ome_pixels(file, series) if _tag(e) == "Channel"]
+    return channel_names(names, axes, series.shape)
+
+
+def _tag(element):
+    return element.tag.rpartition("}")[2]
+
+
+def _ome_pixels(file, series):
+    """The element Pixels of OME-XML that describes a series; empty if it is unknown which."""
+    nothing, text = ElementTree.Element("Pixels"), file.ome_metadata if file.is_ome else ""
+    try:
+        elements = ElementTree.fromstring(text).iter() if text else ()
+    except ElementTree.ParseError:  # damaged metadata define nothing
+        return nothing
+    every = [e for e in elements if _tag(e) == "Pixels"]
+    if len(every) not in (1, len(file.series)):  # images without pixels: unknown which
+        return nothing
+    return every[file.series.index(series) if len(every) > 1 else 0]
 
 
 def _ome_sizes(file, series):
     """Pixel sizes and units of the image of OME-XML that a series is."""
-    text = file.ome_metadata
-    try:
-        elements = ElementTree.fromstring(text).iter() if text else ()
-    except ElementTree.ParseError:  # damaged metadata define no size
-        elements = ()
-    every = [e.attrib for e in elements if e.tag.rpartition("}")[2] == "Pixels"]
-    number = file.series.index(series)
-    if len(every) not in (1, len(file.series)):  # images without pixels: unknown which
-        return {}, {}
-    pixels = every[number if len(every) > 1 else 0]
+    pixels = _ome_pixels(file, series).attrib
     sizes = {a.lower(): pixels[f"PhysicalSize{a}"] for a in "ZYX" if f"PhysicalSize{a}" in pixels}
     return (
         {axis: float(size) for axis, size in sizes.items()},
@@ -153,6 +188,23 @@ def _resolution(page):
         math.isclose(25400 / size, n, rel_tol=1e-3) for size in spacing.values() for n in _DPI
     )
     return ({}, {}) if is_dpi else (spacing, dict.fromkeys(spacing, "µm"))
+
+
+def resolution_tags(spacing: Sequence[float] | None, unit: str | None) -> dict[str, Any]:
+    """Return arguments of `tifffile.imwrite` for the size of a pixel along y and x.
+
+    Parameters
+    ----------
+    spacing : sequence of float, or None
+        Along the axes of an image, y and x last.
+    unit : str or None
+        Of length; without one there are no arguments.
+    """
+    millimeters = per_millimeter(unit or "")
+    if spacing is None or millimeters is None:
+        return {}
+    y, x = (10 / (float(size) * millimeters) for size in spacing[-2:])  # pixels of a centimeter
+    return {"resolution": (x, y), "resolutionunit": "CENTIMETER"}
 
 
 def _imagej_sizes(file):

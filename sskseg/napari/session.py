@@ -347,7 +347,8 @@ class Session(SampleSet):
         self._write(path)
         (path / "labels").mkdir(exist_ok=True)
         for name, sample in self.samples.items():
-            write_labels(path / "labels" / f"{storage.file_name(name)}.tif", [sample.y])
+            file = path / "labels" / f"{storage.file_name(name)}.tif"
+            write_labels(file, [sample.y], spacing=sample.spacing, unit=sample.unit)
 
     def _write(self, folder):
         """Write all; return the versions that were written."""

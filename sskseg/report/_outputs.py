@@ -34,6 +34,8 @@ class Outputs:
         Label images.
     positions : ndarray of int, or None
     seconds : float
+    cautions : list of str
+        What the steps warned of.
     """
 
     X: object
@@ -43,6 +45,7 @@ class Outputs:
     labels: list | None = None
     positions: np.ndarray | None = None
     seconds: float = 0.0
+    cautions: list = field(default_factory=list)
 
     @cached_property
     def images(self):

@@ -68,6 +68,7 @@ def _hash_source(scan):
     if Path(place).exists():
         place = str(Path(place).absolute())
     summary = [scan.data.shape, str(scan.data.dtype), scan.axes, scan.spacing, scan.unit, place]
+    summary += [] if scan.channel is None else [scan.channel]
     return hashlib.sha256(json.dumps(summary).encode()).hexdigest()
 
 

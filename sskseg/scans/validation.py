@@ -13,6 +13,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import Interval, Options, validate_parameter_constraints
 
 from ..base import ImageEstimator
+from ..images.validation import channel_advice
 from ..io.ome_zarr.metadata import OME_VERSIONS
 from ..io.scans import Scan, open_scan
 from ..io.storage import FileStorage, Storage, is_url, open_storage
@@ -141,7 +142,10 @@ def check_predictor(
     # The steps of this library keep the channels; others may select some.
     keep_channels = all(isinstance(step, ImageEstimator) for step in steps)
     if keep_channels and reader.n_channels != n_channels:
-        raise ValueError(f"source must have {reader.n_channels} channel(s), got {n_channels}.")
+        advice = channel_advice(reader.n_channels, n_channels)
+        raise ValueError(
+            f"source must have {reader.n_channels} channel(s), got {n_channels}.{advice}"
+        )
 
 
 def check_mask(mask: Any, shape: tuple[int, ...]) -> Any:

@@ -103,6 +103,37 @@ def test_count_and_predict(folder, tmp_path, capsys):
     assert np.array_equal(mask, 255 * (probability > 0.5))
 
 
+def test_label_images_have_the_size_of_a_pixel(folder, tmp_path):
+    arguments = [folder / "images" / "cell0.tif", "--model", folder / "model"]
+    size = ["--spacing", "0.4,0.25um"]
+    assert run("count", *arguments, "--out", tmp_path / "a", *size) == 0
+    files = [tmp_path / "a" / "cell0_labels.tif"]
+    for output in ("labels", "probability", "mask"):
+        out = tmp_path / output
+        assert run("predict", *arguments, "--out", out, "--output", output, *size) == 0
+        files.append(out / f"cell0_{output}.tif")
+    for file in files:
+        _, X = read_images(file)
+        assert X.unit == "µm"
+        assert X.spacing == pytest.approx((0.4, 0.25), rel=1e-6)
+    assert np.array_equal(read_labels(files[0])[1][0], read_labels(files[1])[1][0])
+    assert run("count", *arguments, "--out", tmp_path / "b") == 0  # without a size
+    assert read_images(tmp_path / "b" / "cell0_labels.tif")[1].spacing is None
+
+
+def test_overlays(folder, tmp_path, capsys):
+    pytest.importorskip("matplotlib")
+    arguments = ["count", folder / "images", "--model", folder / "model", "--overlays"]
+    assert run(*arguments) == 2
+    assert "--out is missing: --overlays needs a folder." in capsys.readouterr().err
+    assert run(*arguments, "--out", tmp_path / "out") == 0
+    assert "4 label images and their overlays" in capsys.readouterr().out
+    names = [f"overlays/cell{i}.png" for i in range(4)]
+    assert all(read_images(tmp_path / "out" / name)[1][0].std() > 0 for name in names)
+    assert set(names) < set(json.loads((tmp_path / "out" / "run.json").read_text())["outputs"])
+    assert len(read_labels(tmp_path / "out")[1]) == 4
+
+
 def test_objects_of_a_stack_count_once_and_are_visible_in_each_section(tmp_path, capsys):
     """One object in sections 0 to 2, another in 1 alone."""
     X = np.zeros((3, 32, 32), np.float32)
@@ -118,6 +149,28 @@ def test_objects_of_a_stack_count_once_and_are_visible_in_each_section(tmp_path,
     assert counts["objects"].tolist() == model.predict(X).tolist() == [0, 2, 0]
     assert counts["visible_objects"].tolist() == [1, 2, 1]
     assert len(pd.read_csv(tmp_path / "out" / "objects.csv")) == 2
+
+
+def test_fit_says_how_well_it_counts_the_training_images(folder, tmp_path, capsys):
+    arguments = ["fit", folder / "images", "--labels", folder / "labels", "--out", tmp_path / "m"]
+    assert run(*arguments, *TINY, "--no-verbose") == 0
+    text = capsys.readouterr().out
+    true, predicted = load_model(tmp_path / "m" / "model.sskseg")["counter"].held_out_counts_.T
+    assert len(true) == 2
+    error = np.abs(true - predicted).sum() / true.sum()
+    assert f"Count error on 2 training images: {100 * error:.1f} %. On new images it is" in text
+    assert (
+        f"sskseg report IMAGES --labels LABELS --model {tmp_path / 'm'} --out report.html" in text
+    )
+    result = json.loads((tmp_path / "m" / "run.json").read_text())["result"]
+    assert result["count_error"] == pytest.approx(error, abs=1e-4)
+    _, y = read_labels(folder / "labels")
+    (tmp_path / "labels").mkdir()
+    partly = np.where(np.arange(64) < 32, y[0].astype(np.int32), -1)
+    write_labels(tmp_path / "labels" / "cell0.tif", [partly])
+    arguments = ["fit", folder / "images", "--labels", tmp_path / "labels", "--out", tmp_path / "n"]
+    assert run(*arguments, *TINY, "--no-verbose") == 0
+    assert "No count error: it needs two completely labeled images" in capsys.readouterr().out
 
 
 def test_dry_run_trains_nothing(folder, tmp_path, capsys):

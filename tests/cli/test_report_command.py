@@ -113,3 +113,18 @@ def test_images_of_fit_are_those_with_labels_without_a_record(folder, tmp_path):
     assert "It is unknown which of these images" in page.read_text()
     assert run(*arguments, "--out", page, "--trained-on", folder / "labels") == 0
     assert uses(page)[1] == {"training": 6, "new": 2}
+
+
+def test_labels_of_other_images_mark_none(folder, tmp_path, capsys):
+    (tmp_path / "images").mkdir()
+    for i in (0, 7):
+        shutil.copy(folder / "images" / f"cell{i}.tif", tmp_path / "images")
+    page = tmp_path / "a.html"
+    arguments = ["report", tmp_path / "images", "--model", folder / "model", "--out", page]
+    assert run(*arguments, "--trained-on", folder / "labels") == 0
+    assert uses(page)[0] == {"cell0": "training", "cell7": "new"}
+    assert "Labels in --trained-on: 1 of 2 images" in capsys.readouterr().out
+    (tmp_path / "images" / "cell0.tif").unlink()
+    assert run(*arguments, "--trained-on", folder / "labels") == 0
+    assert uses(page)[0] == {"cell7": "new"}
+    assert "Labels in --trained-on: 0 of 1 image" in capsys.readouterr().out

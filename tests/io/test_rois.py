@@ -293,12 +293,12 @@ def test_a_stack_is_paired_page_by_page(tmp_path):
     assert np.array_equal(labels[0], stack)
 
 
-def test_label_images_are_read_first(tmp_path):
+def test_an_image_has_one_file_of_labels(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((20, 24), np.uint8))
     tifffile.imwrite(tmp_path / "a_mask.tif", simple().astype(np.uint8))
     write_rois(tmp_path / "a.zip", objects())
-    with pytest.warns(UserWarning, match=r"holds label images, .* left out: a\.zip"):
-        assert np.array_equal(read_labels(tmp_path)[1][0], simple())
+    with pytest.raises(ValueError, match=r"files with labels of 'a': 'a_mask\.tif', 'a\.zip'\. K"):
+        read_labels(tmp_path)
     assert np.array_equal(read_labels(tmp_path / "a_mask.tif", shape=(20, 24))[1][0], simple())
 
 

@@ -16,6 +16,8 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sskseg import (
     ContourDetector,
+    DomainCheck,
+    ImageStack,
     InstanceCounter,
     LogBlobs,
     OtsuWatershed,
@@ -379,3 +381,20 @@ def test_pipelines_show_themselves(pipeline):
     assert "SemiSupervisedSegmenter" in pipeline._repr_html_()  # fitted
     hostile = make_pipeline(SemiSupervisedSegmenter(network=HOSTILE))
     assert "<script>alert(1)" not in hostile._repr_html_()
+
+
+def test_what_the_domain_check_warns_of_and_units_are_on_the_page(cells, tmp_path):
+    X, y, _ = cells
+    stack = ImageStack(np.concatenate([X, X]), spacing=(0.5, 0.5), unit="micrometer")
+    model = make_pipeline(DomainCheck(), PixelForest(random_state=0), InstanceCounter()).fit(
+        stack, np.concatenate([y, y])
+    )
+    bad = ImageStack(np.concatenate([1 - X[:1], X[1:]]), spacing=(0.5, 0.5), unit="micrometer")
+    with pytest.warns(UserWarning, match=r"1 of 4 images are unlike .*: X\[0\]\."):
+        path = report.html(model, bad, path=tmp_path / "a.html", names=["first", *"bcd"])
+    text = "".join(read(path).texts)
+    assert re.search(r"Warning: 1 of 4 images are unlike .*: first\. Their objects", text)
+    assert "X[0]" not in text
+    assert "area [micrometer^2]" in text
+    path = report.html(model, stack, path=tmp_path / "b.html")
+    assert "Warning: " not in "".join(read(path).texts)

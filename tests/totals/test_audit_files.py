@@ -154,7 +154,7 @@ def test_regions_of_cellpose_beside_its_masks(audit, with_images):
             write_rois(marks / f"{name}_rois.zip", masks)
         if with_images:
             tifffile.imwrite(marks / f"{name}.tif", crop(X, plan, i))
-    with pytest.warns(UserWarning, match=r"label images, which are read, and files of regions, wh"):
+    with pytest.warns(UserWarning, match=r"masks of Cellpose, which are read, and files of reg"):
         assert read_audit(folder) == {i: plan.tiles["count"][i] for i in plan.to_audit}
     first = next(marks.glob("*_rois.zip")).name.removesuffix("_rois.zip")
     (marks / f"{first}_cp_masks.tif").unlink()

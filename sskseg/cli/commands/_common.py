@@ -23,6 +23,7 @@ from ...io.rasters import SUFFIXES as RASTERS
 from ...io.trained import trained_file
 from ...models import list_models, load_model
 from ...training import prediction_callbacks
+from ..main import OutputClosed
 
 MODEL = "model.sskseg"
 # Suffixes of files, which no folder of results should have.
@@ -94,7 +95,7 @@ def _steps(model):
 def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str], ImageStack]:
     """Read images for a model, with the size of a pixel that was given."""
     ndim = spatial_ndim(model)
-    names, X = read_images(path, spatial_ndim=ndim)
+    names, X = read_images(path, spatial_ndim=ndim, channel=options.channel)
     name_samples(options, path, names)
     if ndim == 2 and getattr(_steps(model)[-1], "sections", "independent") == "independent":
         _warn_of_planes(path)
@@ -129,11 +130,12 @@ def read_with_labels(
 ) -> tuple[list[str], ImageStack, list[Any] | None]:
     """Read the images of the options, and the labels that some have; None without --labels."""
     if options.labels is None:
-        (names, X), y = read_images(options.images, spatial_ndim=ndim), None
+        names, X = read_images(options.images, spatial_ndim=ndim, channel=options.channel)
+        y = None
     else:
         names, X, y = read_pairs(
             options.images, options.labels, spatial_ndim=ndim, background=options.background,
-            empty=options.empty,
+            empty=options.empty, channel=options.channel,
         )  # fmt: skip
     name_samples(options, options.images, names)
     return names, X, y
@@ -175,8 +177,12 @@ def each_axis(spacing: tuple[float, ...], *n_axes: int | None) -> tuple[float, .
 
 def say(options: argparse.Namespace, text: str) -> None:
     """Print a line for people, above a progress bar; with ``--json`` nothing."""
-    if not options.json:
+    if options.json:
+        return
+    try:
         tqdm.write(text)
+    except BrokenPipeError as error:
+        raise OutputClosed from error
 
 
 @contextmanager

@@ -12,8 +12,8 @@ import pandas as pd
 
 from ...io import read_labels, read_points, read_rois, write_labels, write_rois
 from ...io.folders import files_of, list_images
+from ...io.label_sources import has_regions_only
 from ...io.ome_zarr.reading import holds_zarr
-from ...io.rois.adapters import holds_labels
 from ..formats import OF_ALL, OF_IMAGE
 
 MEASURED = ("imagej", "geojson")  # formats of one image that hold measurements
@@ -63,7 +63,7 @@ def read_labeled(
     """
     if holds_zarr(path):
         return _of_images(*read_labels(path, names))
-    if holds_labels(path):
+    if has_regions_only(path):
         found, every = read_rois(path, shapes, names, background=background)
         return [_of_regions(n, r) for n, r in zip(found, every, strict=True) if r is not None]
     if _holds_tables(path):
@@ -74,7 +74,8 @@ def read_labeled(
             for name, each in zip(found, points, strict=True)
             if each is not None
         ]
-    return _of_images(*read_labels(path, names, empty="background"))  # as they are
+    options: dict[str, Any] = {"shape": shapes, "background": background}
+    return _of_images(*read_labels(path, names, empty="background", **options))  # as they are
 
 
 def _holds_tables(path):

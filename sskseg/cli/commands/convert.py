@@ -15,9 +15,9 @@ from ...io import (
     write_ome_zarr,
     write_ome_zarr_labels,
 )
+from ...io.label_sources import has_regions_only
 from ...io.ome_zarr.existing import read_image_group
 from ...io.ome_zarr.reading import holds_zarr, open_label_image
-from ...io.rois.adapters import holds_labels
 from ...io.rois.formats import FORMATS as ROI_SUFFIXES
 from ..formats import FORMATS, OF_ALL, OME_ZARR
 from ._common import file_names, new_folder, say
@@ -141,7 +141,7 @@ def _read_one(path, shape, background):
     """The only label image of a file, of an image of that shape."""
     ndim = min(len(shape), 3)
     # Sections without regions are not labeled; pages of zeros are written as they are.
-    empty = None if holds_labels(path) else "background"
+    empty = None if has_regions_only(path) else "background"
     names, labels = read_labels(
         path, spatial_ndim=ndim, shape=shape, background=background, empty=empty
     )

@@ -13,6 +13,7 @@ import pandas as pd
 from ...io import atomic_path, write_labels, write_object_table
 from ...morphology import count_objects, count_over_sections
 from ...report import format_table
+from ...report.overlay import check_plot, save_overlay
 from ..record import Record
 from ..sizes import count_text
 from ._common import (
@@ -32,6 +33,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Count objects; write tables and label images if a folder was given."""
     if options.out is not None:
         check_folder(options.out)
+    if options.overlays:
+        _check_overlays(options)
     model = model_of(options)
     check_counts(model, options)
     names, X = read(options.images, options, model)
@@ -62,14 +65,31 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         counts.to_csv(path, index=False)
     write_object_table(folder / "objects.csv", objects)
     written = ["counts.csv", "objects.csv"]
-    for name, label in zip(names, labels, strict=True):
-        write_labels(folder / f"{name}_labels.tif", [label])
+    for name, label in named:
+        write_labels(folder / f"{name}_labels.tif", [label], spacing=X.spacing, unit=X.unit)
         written.append(f"{name}_labels.tif")
     written += regions
+    if options.overlays:
+        written += _write_overlays(new_folder(folder / "overlays"), X, named)
     record.write(folder / "run.json", outputs=written, result=result)
     images = count_text(len(names), "label image")
-    say(options, f"Wrote counts.csv, objects.csv and {images} to {folder}")
+    more = " and their overlays" if options.overlays else ""
+    say(options, f"Wrote counts.csv, objects.csv and {images}{more} to {folder}")
     return result
+
+
+def _check_overlays(options):
+    """Raise before images are counted, where no picture could be written."""
+    if options.out is None:
+        raise ValueError("--out is missing: --overlays needs a folder.")
+    check_plot()
+
+
+def _write_overlays(folder, X, named):
+    """Write pictures into a folder of their own, where no reader takes them for images."""
+    for image, (name, label) in zip(X, named, strict=True):
+        save_overlay(folder / f"{name}.png", [image], y_pred=[label], titles=[name])
+    return [f"{folder.name}/{name}.png" for name, _ in named]
 
 
 def _write_regions(folder, options, named, objects):

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from typing import Any
 
 from sklearn.pipeline import Pipeline
 
-from ... import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from ... import DomainCheck, InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from ...images import check_images
 from ...images.annotation_checks import is_labeled
 from ...images.augmentation import check_augmentation
 from ...io import read_pairs
+from ...metrics import count_error
 from ...models import save_model
 from ...nn import make_network
 from ...segmentation.semi_supervised import check_methods
@@ -23,6 +25,7 @@ from ..sizes import count_text
 from ._common import (
     MODEL,
     check_folder,
+    file_names,
     model_file,
     name_samples,
     new_folder,
@@ -30,6 +33,9 @@ from ._common import (
     say,
     with_spacing,
 )
+
+# Of files: with fewer, or with sections of one stack, too many new images would seem unlike these.
+_MIN_CHECKED = 10
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -44,7 +50,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     ndim = model["segmenter"].spatial_ndim
     names, X, y = read_pairs(
         options.images, options.labels, spatial_ndim=ndim, background=options.background,
-        empty=options.empty,
+        empty=options.empty, channel=options.channel,
     )  # fmt: skip
     name_samples(options, options.images, names)
     check_images(X, ndim)
@@ -60,6 +66,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if options.dry_run:
         say(options, f"The model would be written to {file}.")
         return result
+    if knows_domain(options, model):
+        model.steps.insert(0, ("check", DomainCheck(spatial_ndim=ndim)))
     record = Record(options.arguments, [options.images, options.labels], flat_parameters(model))
     model.fit(X, y)
     new_folder(file.parent)
@@ -71,6 +79,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         "semi_supervision": [*segmenter.semi_supervision_],
         "threshold": model["counter"].threshold_,
     }
+    learned |= _count_error(model["counter"])
     trained_on = {
         name: "training" for name, label in zip(names, y, strict=True) if is_labeled(label)
     }
@@ -81,8 +90,32 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if segmenter.trained_model_ is not None:
         start = segmenter.trained_model_
         say(options, f"The network started from the model {start}, which predicts the labels well.")
+    _say_quality(options, learned)
     say(options, f"Wrote {file}")
     return {**result, **learned}
+
+
+def _count_error(counter):
+    """Relative count error on images of `fit`, and of how many; None without known counts."""
+    held_out = counter.held_out_counts_
+    if held_out is None or not held_out[:, 0].sum():
+        return {"count_error": None, "count_error_images": 0}
+    error = count_error(*held_out.T)["wape"]
+    return {"count_error": round(error, 4), "count_error_images": len(held_out)}
+
+
+def _say_quality(options, learned):
+    """Say how good the counts are, of which images, and how to evaluate others."""
+    error, n = learned["count_error"], learned["count_error_images"]
+    if error is None:
+        say(options, "No count error: it needs two completely labeled images, with objects.")
+    else:
+        say(options, f"Count error on {count_text(n, 'training image')}: {100 * error:.1f} %. On "
+            "new images it is usually larger.")  # fmt: skip
+    channel = [] if options.channel is None else ["--channel", options.channel]
+    model = ["--model", str(options.out), *channel, "--out", "report.html"]
+    command = f"sskseg report IMAGES --labels LABELS {shlex.join(model)}"
+    say(options, f"Evaluate it on other labeled images: {command}")
 
 
 def _has_objects(label):
@@ -113,6 +146,13 @@ def make_pipeline(options: argparse.Namespace) -> Pipeline:
         ("segmenter", SemiSupervisedSegmenter(**segmenter)),
         ("counter", InstanceCounter(**counter)),
     ])  # fmt: skip
+
+
+def knows_domain(options: argparse.Namespace, model: Pipeline) -> bool:
+    """Return whether there are images enough to recognize others that are unlike them."""
+    if model["segmenter"].sections != "independent" or not options.images.is_dir():
+        return False
+    return len(file_names(options.images)) >= _MIN_CHECKED
 
 
 def check_parameters(model: Pipeline) -> None:

@@ -33,15 +33,16 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     names, X = read(options.images, options, model)
     record = Record(options.arguments, [options.images, model_file(options.model)])
     folder, written = new_folder(options.out), []
+    size: dict[str, Any] = {"spacing": X.spacing, "unit": X.unit}
     with progress_bars(options):
         found = _predict(model, X, options.output)
     for name, image in zip(names, found, strict=True):
         file = folder / f"{name}_{options.output}.tif"
         if options.output == "labels":
-            write_labels(file, [image])
+            write_labels(file, [image], **size)
         else:
-            is_mask = options.output == "mask"
-            write_image(file, image * np.uint8(255) if is_mask else image, spatial_ndim(model))
+            image = image * np.uint8(255) if options.output == "mask" else image
+            write_image(file, image, spatial_ndim(model), **size)
         written.append(file.name)
     record.write(folder / "run.json", outputs=written)
     say(options, f"Wrote {count_text(len(written), 'file')} to {folder}")

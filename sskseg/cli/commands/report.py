@@ -15,6 +15,7 @@ from ...io.folders import stem
 from ...io.units import unit_symbol
 from ...report import html
 from ..record import sha256
+from ..sizes import count_text
 from ._common import (
     file_names,
     model_file,
@@ -51,9 +52,12 @@ def _trained_on(options, names: Sequence[str], ndim: int) -> list[str] | None:
     if options.trained_on is not None:
         _, _, y = read_pairs(
             options.images, options.trained_on, spatial_ndim=ndim, background=options.background,
-            empty=options.empty,
+            empty=options.empty, channel=options.channel, only_paired=True,
         )  # fmt: skip
-        return ["training" if is_labeled(label) else "new" for label in y]
+        uses = ["training" if is_labeled(label) else "new" for label in y]
+        n = uses.count("training")
+        say(options, f"Labels in --trained-on: {n} of {count_text(len(names), 'image')}")
+        return uses
     file = record_file(model_file(options.model))
     record = json.loads(file.read_text("utf-8")) if file.is_file() else {}
     if "trained_on" not in record:

@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def _open(options: argparse.Namespace) -> Scan:
     """Open the scan, with the size of a pixel that was given."""
-    scan = open_scan(options.source)
+    scan = open_scan(options.source, channel=options.channel)
     if options.spacing is None:
         return scan
     spacing, unit = options.spacing

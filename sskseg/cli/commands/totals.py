@@ -132,7 +132,7 @@ def _of_objects(options):
 
 
 def _scan(options) -> Scan:
-    scan = open_scan(options.sources[0])
+    scan = open_scan(options.sources[0], channel=options.channel)
     if options.spacing is None:
         return scan
     spacing, unit = options.spacing

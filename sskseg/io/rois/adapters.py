@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..folders import label_files, list_images, stem, without_label_suffix
 from .formats import (
-    holds_regions,
     image_name,
     is_region_file,
     no_regions,
@@ -19,48 +15,29 @@ from .formats import (
     region_files,
     without_image_suffix,
 )
-from .reading import Rois, check_once, join_points, ordered, read_rois
+from .reading import Rois, check_once, join_points, ordered, read_roi_files
 
 _TIFF = (".tif", ".tiff")
 
 
-def holds_labels(path: Path) -> bool:
-    """Return whether labels are read from regions: a file of them, or a folder without labels."""
-    if not path.is_dir():
-        return is_region_file(path)
-    files = region_files(path)
-    images = list_images(path)
-    named_labels = [file for file in images if without_label_suffix(stem(file)) != stem(file)]
-    with_labels = label_files(images) or named_labels
-    if not with_labels:
-        # Where nothing else can be read, JSON is parsed once, by the reader.
-        return bool(files) if not images else any(holds_regions(file) for file in files)
-    named = [f.name for f in files if not f.name.endswith("_seg.npy") and holds_regions(f)]
-    if named:
-        warnings.warn(
-            f"{path} holds label images, which are read, and files of regions, which are left out: "
-            f"{', '.join(named[:3])}. Regions are read from a folder without label images.",
-            UserWarning,
-            stacklevel=3,
-        )
-    return False
-
-
-def read_region_labels(
+def read_areas(
     path: Path,
+    files: Sequence[Path],
     names: Sequence[str] | None,
     spatial_ndim: int,
     shape: Sequence[int] | Sequence[Sequence[int]] | None,
-    background: int | None,
-    empty: str | None,
+    background: int | None = None,
+    empty: str | None = None,
 ) -> tuple[list[str], list[np.ndarray | None]]:
-    """Read the label images of files of regions; see `read_labels`."""
-    found, every = read_areas(path, names, spatial_ndim, shape, background, empty)
+    """Read the label images of `files` of regions in a folder `path`; see `read_labels`."""
+    found, every = _read(path, files, names, spatial_ndim, shape, background, empty)
+    _check_areas(path, found, every)
     return found, [None if rois is None else rois.labels for rois in every]
 
 
 def read_areas_or_points(
     path: Path,
+    files: Sequence[Path],
     names: Sequence[str],
     spatial_ndim: int,
     shape: Sequence[Sequence[int]],
@@ -74,33 +51,24 @@ def read_areas_or_points(
     labels : list of ndarray, or None
     are_points : bool
     """
-    options: Any = {"spatial_ndim": spatial_ndim, "background": background}
-    _, every = read_rois(path, shape, names, empty=empty or "unlabeled", **options)
+    found, every = _read(path, files, names, spatial_ndim, shape, background, empty)
     known = [rois for rois in every if rois is not None]
     are_points = any(len(rois.points) for rois in known) and not any(len(r.table) for r in known)
     if not are_points:
-        check_areas(path, names, every)
+        _check_areas(path, found, every)
     return [
         None if rois is None else rois.points if are_points else rois.labels for rois in every
     ], are_points
 
 
-def read_areas(
-    path: Path,
-    names: Sequence[str] | None,
-    spatial_ndim: int,
-    shape: Sequence[int] | Sequence[Sequence[int]] | None,
-    background: int | None = None,
-    empty: str | None = None,
-) -> tuple[list[str], list[Rois | None]]:
-    """Read regions as `read_rois` does; raise for an image that has points alone."""
-    options: Any = {"spatial_ndim": spatial_ndim, "background": background}
-    found, every = read_rois(path, shape, names, empty=empty or "unlabeled", **options)
-    check_areas(path, found, every)
-    return found, every
+def _read(path, files, names, spatial_ndim, shape, background, empty):
+    return read_roi_files(
+        path, files, shape, names, spatial_ndim=spatial_ndim, background=background,
+        empty=empty or "unlabeled",
+    )  # fmt: skip
 
 
-def check_areas(path: Path, names: Sequence[str], every: Sequence[Rois | None]) -> None:
+def _check_areas(path: Path, names: Sequence[str], every: Sequence[Rois | None]) -> None:
     """Raise for an image that has points alone."""
     for name, rois in zip(names, every, strict=True):
         if rois is not None and len(rois.points) and not len(rois.table):

@@ -128,14 +128,14 @@ def without_image_suffix(name: str) -> str:
     return stem(path) if path.suffix.lower() in SUFFIXES else path.name
 
 
-def region_files(folder: Path) -> list[Path]:
+def region_files(folder: Path, *, has_images: bool = True) -> list[Path]:
     """List the files that may hold regions in a folder, in natural order.
 
     A zip is one if it holds ROIs. JSON may be, and shapes of napari are, beside images only if they
     have the name of one; `read_regions` leaves JSON out that is not. Beside images, .xml and .h5
-    are left out.
+    are left out. With `has_images` false, TIFF and other files of images are label images.
     """
-    names = {stem(file) for file in list_images(folder)}
+    names = {stem(file) for file in list_images(folder)} if has_images else set()
     files = [f for f in folder.iterdir() if f.is_file() and not f.name.startswith(".")]
     return sorted((file for file in files if _is_of_folder(file, names)), key=natural_key)
 
@@ -161,7 +161,10 @@ def no_regions(folder: Path) -> FileNotFoundError:
 
 
 def holds_regions(file: Path) -> bool:
-    """Return whether a file of `region_files` holds regions, and is no JSON of another kind."""
+    """Return whether a file of `region_files` is no JSON or XML of another kind."""
+    if _suffix(file) == ".xml":
+        with file.open("rb") as opened:
+            return b"<annotations" in opened.read(4096)
     return _suffix(file) != ".json" or dialect(load_json(file)) is not None
 
 

@@ -90,6 +90,26 @@ def _check_sizes(entries, file):
         raise ValueError(f"{file} unpacks to {total} bytes; at most {_MAX_TOTAL} are read.")
 
 
+def has_overlay(file: Path) -> bool:
+    """Return whether ImageJ saved an overlay with areas or points in a TIFF file.
+
+    A selection is none: ImageJ also saves the last one that happened to be drawn. A damaged overlay
+    is left to the reader, which names it.
+    """
+    import tifffile
+
+    with tifffile.TiffFile(file) as tiff:
+        found = (tiff.imagej_metadata or {}).get("Overlays", ())
+    items = found if isinstance(found, (list, tuple)) else [found]
+    if not items:
+        return False
+    parse = import_roifile().ImagejRoi.frombytes
+    try:
+        return any(_region(parse(item), "", str(file)) is not None for item in items)
+    except Exception:  # of many kinds, for bytes that are no ROI
+        return True
+
+
 def read_overlay(file: Path) -> list[ImageRegions]:
     """Read the overlay that ImageJ saved in a TIFF file, or else the selection."""
     import tifffile

@@ -117,16 +117,34 @@ def read_rois(
     array([[1, 1, 0, 0],
            [1, 0, 0, 2]], dtype=int32)
     """
+    path = Path(path)
+    files = region_files(path) if path.is_dir() else [path]
+    return read_roi_files(
+        path, files, shape, names, spatial_ndim=spatial_ndim, empty=empty, background=background
+    )
+
+
+def read_roi_files(
+    path: Path,
+    files: Sequence[Path],
+    shape: Sequence[int] | Sequence[Sequence[int]] | None,
+    names: Sequence[str] | None,
+    *,
+    spatial_ndim: int = 2,
+    empty: str = "unlabeled",
+    background: int | None = None,
+) -> tuple[list[str], list[Rois | None]]:
+    """Read `files` of a folder `path`, or the file `path`, as `read_rois` does."""
     if empty not in ("unlabeled", "background"):
         raise ValueError(f"empty must be 'unlabeled' or 'background', got {empty!r}.")
     if spatial_ndim not in (2, 3):
         raise ValueError(f"spatial_ndim must be 2 or 3, got {spatial_ndim!r}.")
-    path, names = Path(path), None if names is None else list(names)
+    names = None if names is None else list(names)
     shapes = _Shapes(shape, names, path)
     found: dict[str, Rois] = {}
     sources: dict[str, Path] = {}
     options: Any = {"background": background, "spatial_ndim": spatial_ndim}
-    for file in region_files(path) if path.is_dir() else [path]:
+    for file in files:
         for image in read_regions(file, skip_json=path.is_dir(), **options):
             name = without_image_suffix(image.name) if image.name else image_name(file)
             for each, rois in _cut(_rois(image, shapes.of(image, name, file), file, empty), name,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..channels import channel_index
 from ..storage import check_no_options, is_url, open_storage
 from ..units import convert_spacing
 from ..vendors import BIOIO_SUFFIXES
@@ -41,6 +42,7 @@ def open_scan(
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
     unit: str | None = None,
+    channel: int | str | None = None,
     chunks: Any = "auto",
     storage_options: Mapping[str, Any] | None = None,
 ) -> Scan:
@@ -68,6 +70,9 @@ def open_scan(
     unit : str, default=None
         Unit of `spacing`. If `spacing` is None, the spacing of the file is converted to this unit.
         None is the unit of the file.
+    channel : int or str, default=None
+        The only channel to open: its index, from 0, or its name, if the file has names. None opens
+        all channels.
     chunks : int, tuple or "auto", default="auto"
         Chunks of the lazy array if the file has none; see `dask.array.from_array`.
     storage_options : dict, default=None
@@ -85,8 +90,8 @@ def open_scan(
     PermissionError
         If an object store refuses the credentials.
     ValueError
-        If it is not a scan, has no such level or dataset, or other axes than `axes`; or if its
-        spacing cannot be converted to one unit.
+        If it is not a scan, has no such level, dataset or channel, or other axes than `axes`; or if
+        its spacing cannot be converted to one unit.
     ImportError
         If the library that reads the format is not installed (extra ``scans``; ``nd2``, ``czi`` and
         ``lif``, or ``vendors`` for the three), or fsspec or the library of an object store (extra
@@ -113,7 +118,19 @@ def open_scan(
     source = f"{where}{separator}{inside}"
     scan = _ordered(content.data, axes or content.axes, steps, unit, source)
     channels = content.channels if "c" in scan.axes else ()
-    return replace(scan, channels=channels, storage_options=storage_options)
+    scan = replace(scan, channels=channels, storage_options=storage_options)
+    return scan if channel is None else _of_channel(scan, channel)
+
+
+def _of_channel(scan, channel):
+    """Return the scan of one channel, without their axis."""
+    data = scan.data if "c" in scan.axes else scan.data[..., None]
+    try:
+        index = channel_index(channel, data.shape[-1], scan.channels)
+    except ValueError as error:
+        raise ValueError(f"{scan.source}: {error}.") from error
+    axes = scan.axes.removesuffix("c")
+    return replace(scan, data=data[..., index], axes=axes, channels=(), channel=index)
 
 
 def _open_url(url, storage_options, inside, level):

@@ -25,9 +25,11 @@ class Scan:
     source : str
         Where it was opened.
     channels : tuple of str, default=()
-        Names of the channels, where a file of a vendor defines them.
+        Names of the channels, where the file defines them.
     storage_options : dict, default=None
         Options with which a URL was opened.
+    channel : int, default=None
+        Index of the channel in the file, where one was chosen.
     """
 
     data: Any
@@ -37,6 +39,7 @@ class Scan:
     source: str
     channels: tuple[str, ...] = ()
     storage_options: Mapping[str, Any] | None = None
+    channel: int | None = None
 
     def __repr__(self):
         channels = f", channels={self.channels}" if self.channels else ""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..tiff import SUFFIXES, axes_of
-from ..tiff_metadata import check_complete, physical_sizes
+from ..tiff_metadata import check_complete, names_of_channels, physical_sizes
 from .on_disk import ArrayOnDisk
 from .scan import FileContent, check_level, series_number
 
@@ -34,11 +34,12 @@ def open_tiff(path: Path, inside: str, level: int, chunks: Any) -> FileContent:
         if "z" not in axes and axes.count("q") + axes.count("i") == 1:
             axes = axes.replace("q", "z").replace("i", "z")
         spacing, units = physical_sizes(file, series)
+        channels = names_of_channels(file, series, axes_of(series))
         if level:
             wide, narrow = series.shape[axes.index("x")], part.shape[axes.index("x")]
             spacing = {k: v * (wide / narrow if k in "yx" else 1) for k, v in spacing.items()}
         array = _Tiff(str(path), (number, level), part.shape, part.dtype, own_chunks(part.keyframe))
-    return FileContent(array.to_dask(chunks), axes, spacing, units)
+    return FileContent(array.to_dask(chunks), axes, spacing, units, channels)
 
 
 def own_chunks(page: Any) -> tuple[int, int] | None:

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from .scene import Box, Scene, axis_letters, channel_names, long_axes
+from ..channels import channel_names
+from .scene import Box, Scene, axis_letters, long_axes
 
 # Without formats that others read, and without files beside the one that is to be opened.
 SUFFIXES = (

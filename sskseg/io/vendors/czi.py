@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from .scene import Box, Scene, axis_letters, channel_names, long_axes, missing_library, read_planes
+from ..channels import channel_names
+from .scene import Box, Scene, axis_letters, long_axes, missing_library, read_planes
 
 _LOOPS = "BVHIRTZC"  # dimensions of planes, the slowest first
 _NO_SCENE = -1

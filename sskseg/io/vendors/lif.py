@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ..channels import channel_names
 from ..units import per_millimeter
-from .scene import Box, Scene, axis_letters, channel_names, long_axes, missing_library
+from .scene import Box, Scene, axis_letters, long_axes, missing_library
 
 _DIMENSIONS = "./Data/Image/ImageDescription/Dimensions/DimensionDescription"
 _CHANNELS = "./Data/Image/ImageDescription/Channels/ChannelDescription"

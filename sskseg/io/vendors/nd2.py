@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .scene import Box, Scene, axis_letters, channel_names, long_axes, missing_library, read_planes
+from ..channels import channel_names
+from .scene import Box, Scene, axis_letters, long_axes, missing_library, read_planes
 
 _POSITION = "P"
 _FRAME = "CYXS"  # axes of what is read at once

@@ -48,7 +48,13 @@ def read_scenes(path: Path) -> list[Picture]:
     scenes = open_scenes(path)
     with naming(path):
         return [
-            Picture(scene.read(whole(scene.shape)), scene.axes, scene.spacing, scene.units)
+            Picture(
+                scene.read(whole(scene.shape)),
+                scene.axes,
+                scene.spacing,
+                scene.units,
+                channels=scene.channels,
+            )
             for scene in scenes
         ]
 

@@ -72,13 +72,6 @@ def long_axes(sizes: dict[str, int]) -> list[str]:
     return [name for name, n in sizes.items() if n > 1 or name in ("Y", "X")]
 
 
-def channel_names(names: Sequence[str | None], axes: str, shape: Sequence[int]) -> tuple[str, ...]:
-    """Return the names of channels if there is one for each along the axis c, or none."""
-    n = shape[axes.index("c")] if "c" in axes else 1
-    found = tuple(str(name or "") for name in names)
-    return found if len(found) == n and any(found) and "s" not in axes else ()
-
-
 def whole(shape: Sequence[int]) -> Box:
     """Return the box of all pixels."""
     return tuple(slice(0, n) for n in shape)

@@ -1,0 +1,176 @@
+"""Which files of a folder hold labels: label images, regions, and images with an overlay."""
+
+from __future__ import annotations
+
+import filecmp
+import re
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from .folders import companion_files, label_files, list_images, stem, without_label_suffix
+from .images import image_files
+from .rois.formats import holds_regions, image_name, is_region_file, region_files
+from .rois.imagej import has_overlay
+from .rois.regions import listed
+
+_TIFF = (".tif", ".tiff")
+_CELLPOSE = "_cp_masks"
+
+
+class LabelSources(NamedTuple):
+    """Files of labels.
+
+    Parameters
+    ----------
+    path : Path
+        The file or the folder.
+    images : list of Path
+        Label images.
+    regions : list of Path
+        Files of regions, and TIFF images with an overlay.
+    """
+
+    path: Path
+    images: list[Path]
+    regions: list[Path]
+
+
+def label_sources(path: Path) -> LabelSources:
+    """Find the files of labels in a folder, whose other images may be those that are labeled.
+
+    Images that are not named as labels are labels themselves if nothing else is.
+    """
+    if not path.is_dir():
+        if is_region_file(path):
+            return LabelSources(path, [], [path])
+        if not path.exists():
+            raise FileNotFoundError(f"No label file at {path}.")
+        return LabelSources(path, [path], [])
+    every, regions = _images(path), region_files(path)
+    named = label_files(every)
+    if not named and (not regions or (every and not any(map(holds_regions, regions)))):
+        return LabelSources(path, every, [])
+    if not named and any(without_label_suffix(stem(file)) != stem(file) for file in every):
+        drawn = {image_name(file) for file in regions}
+        named = [file for file in every if stem(file) not in drawn]
+    return LabelSources(path, named, [*filter(holds_regions, regions)] if named else regions)
+
+
+def label_sources_beside(path: Path) -> LabelSources:
+    """Find the labels in a folder of images, or in an image: also in overlays that Fiji saved.
+
+    Raises
+    ------
+    ValueError
+        If there are none.
+    """
+    if not path.is_dir():
+        return LabelSources(path, [], [path])
+    images = label_files(_images(path))
+    overlays = [f for f in image_files(path) if f.suffix.lower() in _TIFF and has_overlay(f)]
+    regions = [*filter(holds_regions, region_files(path)), *overlays]
+    if not images and not regions:
+        raise ValueError(
+            f"{path} holds images, and no labels: expected files with the names of images, such as "
+            "cell_mask.png or cell.zip for cell.tif, or overlays of Fiji in TIFF files."
+        )
+    return LabelSources(path, images, regions)
+
+
+def label_sources_of(path: Path, images: Path) -> LabelSources:
+    """Find the labels of images that are elsewhere; copies of these images are no labels."""
+    if path.exists() and images.exists() and path.samefile(images):
+        return label_sources_beside(path)
+    every = _images(path) if path.is_dir() else []
+    if not every or label_files(every):
+        return label_sources(path)
+    regions = [*filter(holds_regions, region_files(path, has_images=False))]
+    if not regions:
+        return LabelSources(path, every, [])
+    known = {file.name: file for file in image_files(images)}
+    labels = [file for file in every if not _is_copy(file, known.get(file.name))]
+    return LabelSources(path, labels, regions)
+
+
+def _images(path):
+    every = list_images(path)
+    aside = set(companion_files(every))
+    return [file for file in every if file not in aside]
+
+
+def _is_copy(file, image):
+    return image is not None and filecmp.cmp(file, image, shallow=False)
+
+
+def paired(sources: LabelSources, names: Sequence[str]) -> LabelSources:
+    """Keep the files of a folder that have the name of an image, or of a file of several images."""
+    if not sources.path.is_dir():
+        return sources
+    known = {*names, *(re.sub(r"_\d{4,}$", "", name) for name in names)}
+    images, regions = ([f for f in files if image_name(f) in known] for files in sources[1:])
+    return LabelSources(sources.path, images, regions)
+
+
+def without_copies(sources: LabelSources) -> LabelSources:
+    """Leave out regions that Cellpose writes beside its masks ("cell_cp_masks.tif").
+
+    Raises
+    ------
+    ValueError
+        If another image has a label image and regions; the message names the files.
+
+    Warns
+    -----
+    UserWarning
+        Of the files that are left out.
+    """
+    labeled = {image_name(file): file for file in sources.images}
+    twice = [file for file in sources.regions if image_name(file) in labeled]
+    for file in twice:
+        labels = labeled[image_name(file)]
+        if not stem(labels).lower().endswith(_CELLPOSE):
+            raise _several(sources, image_name(file), [labels, file])
+    if twice:
+        warnings.warn(
+            f"{sources.path} holds masks of Cellpose, which are read, and files of regions of the "
+            f"same images, which are left out: {listed(file.name for file in twice)}.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return sources._replace(regions=[file for file in sources.regions if file not in twice])
+
+
+def one_of_each(
+    sources: LabelSources,
+    names: Sequence[str],
+    images: Sequence[np.ndarray | None],
+    regions: Sequence[np.ndarray | None],
+) -> list[np.ndarray | None]:
+    """Join the labels of label images and of regions.
+
+    Raises
+    ------
+    ValueError
+        If an image has both, by the content of the files (COCO, CVAT).
+    """
+    for name, a, b in zip(names, images, regions, strict=True):
+        if a is not None and b is not None:
+            raise _several(sources, name, [*sources.images, *sources.regions])
+    return [b if a is None else a for a, b in zip(images, regions, strict=True)]
+
+
+def _several(sources, name, files):
+    return ValueError(
+        f"{sources.path} holds several files with labels of {name!r}: "
+        f"{listed(file.name for file in files)}. Keep the labels of one of them."
+    )
+
+
+def has_regions_only(path: Path) -> bool:
+    """Return whether labels are read from regions: a file of them, or a folder without others."""
+    found = label_sources(path)
+    return bool(found.regions) and not found.images

@@ -1,0 +1,132 @@
+"""``--channel``: commands read one channel of images that have several."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+
+from sskseg.cli import main
+from sskseg.datasets import make_cells
+from sskseg.io import read_labels, write_labels
+
+TINY = ["--width", 4, "--depth", 1, "--max-steps", 2, "--semi-supervision", "none", "--json"]
+
+
+def run(*arguments):
+    return main([str(argument) for argument in arguments])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Cells in the channel GFP and noise in DAPI, the same cells alone, labels and a model."""
+    folder = tmp_path_factory.mktemp("channels")
+    X, y = make_cells(n_samples=3, shape=(64, 64), random_state=0)
+    noise = np.random.default_rng(0).random(X.shape, np.float32)
+    for name in ("two", "one", "labels"):
+        (folder / name).mkdir()
+    metadata = {"axes": "CYX", "Channel": {"Name": ["DAPI", "GFP"]}}
+    for i in range(3):
+        both = np.stack([noise[i], X[i]])
+        tifffile.imwrite(folder / "two" / f"c{i}.ome.tif", both, metadata=metadata)
+        tifffile.imwrite(folder / "one" / f"c{i}.tif", X[i])
+        write_labels(folder / "labels" / f"c{i}.tif", [y[i]])
+    labels = ["--labels", folder / "labels"]
+    assert run("fit", folder / "one", *labels, "--out", folder / "model", *TINY) == 0
+    assert run("fit", folder / "two", *labels, "--channel", "GFP", "--out", folder / "same",
+               *TINY) == 0  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def counts(folder, capsys):
+    def count(*arguments):
+        assert run("count", *arguments, "--json") == 0
+        return json.loads(capsys.readouterr().out)["counts"]
+
+    return count
+
+
+def test_fit_and_count_read_the_channel(folder, counts):
+    expected = counts(folder / "one", "--model", folder / "model")
+    assert sum(expected.values()) > 0
+    for model in ("model", "same"):
+        for channel in ("GFP", 1):
+            arguments = [folder / "two", "--model", folder / model, "--channel", channel]
+            assert counts(*arguments) == expected
+
+
+def test_other_commands_read_it(folder, tmp_path, capsys):
+    options = ["--model", folder / "model"]
+    second = [*options, "--channel", "GFP"]
+    assert run("predict", folder / "one", *options, "--out", tmp_path / "a") == 0
+    assert run("predict", folder / "two", *second, "--out", tmp_path / "b") == 0
+    for a, b in zip(read_labels(tmp_path / "a")[1], read_labels(tmp_path / "b")[1], strict=True):
+        assert np.array_equal(a, b)
+    audit = [*second, "--tile", 32, "--audits", 2, "--margin", 0, "--out", tmp_path / "audit"]
+    assert run("totals", "plan", folder / "two", *audit) == 0
+    tile = next((tmp_path / "audit" / "images").iterdir())
+    assert tifffile.imread(tile).shape == (32, 32)
+    capsys.readouterr()
+    suggested = []
+    for name, more in (("one", []), ("two", ["--channel", "GFP"])):
+        assert run("suggest", folder / name, "--number", 1, *more, "--json") == 0
+        suggested.append(json.loads(capsys.readouterr().out)["suggested"])
+    assert suggested[0] == suggested[1]
+
+
+def test_report_reads_it(folder, tmp_path):
+    pytest.importorskip("matplotlib")
+    labels = ["--labels", folder / "labels", "--trained-on", folder / "labels"]
+    assert run("report", folder / "two", "--model", folder / "model", "--channel", 1, *labels,
+               "--out", tmp_path / "a.html") == 0  # fmt: skip
+    assert ", 1 channel<" in (tmp_path / "a.html").read_text(encoding="utf-8")
+
+
+def test_scans_of_another_channel_are_not_resumed(folder, tmp_path, capsys):
+    pytest.importorskip("zarr")
+    model = tmp_path / "model.sskseg"
+    labels = ["--labels", folder / "labels", "--scaler-scope", "dataset"]
+    assert run("fit", folder / "one", *labels, "--out", model, *TINY) == 0
+    for source, out, more in (("one/c0.tif", "a", []), ("two/c0.ome.tif", "b", ["--channel", 1])):
+        arguments = [folder / source, "--model", model, "--out", tmp_path / out, *more]
+        assert run("scan", "run", *arguments, "--json") == 0
+    a, b = (pd.read_csv(tmp_path / name / "objects.csv") for name in "ab")
+    pd.testing.assert_frame_equal(a, b)
+    arguments = [folder / "two" / "c0.ome.tif", "--model", model, "--out", tmp_path / "b"]
+    capsys.readouterr()
+    assert run("scan", "run", *arguments, "--channel", 0) == 2
+    assert "--fresh" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", [["count"], ["scan", "plan"]])
+def test_messages_name_the_file_and_the_option(folder, command, capsys):
+    file = folder / "two" / "c0.ome.tif"
+    advice = "Read the channel that shows the objects, with --channel 0 if it is the first."
+    assert run(*command, file, "--model", folder / "model") == 2
+    error = capsys.readouterr().err
+    assert f"{file} must have 1 channel(s), got 2" in error
+    assert advice in error
+    assert run("count", folder / "two", "--model", folder / "model") == 2
+    assert f"got 2 ({file}). {advice}" in capsys.readouterr().err
+    assert run(*command, file, "--model", folder / "model", "--channel", "RFP") == 2
+    error = capsys.readouterr().err
+    assert f"{file}" in error
+    assert "--channel must be a number from 0 to 1 or one of 'DAPI', 'GFP', got 'RFP'" in error
+
+
+def test_images_with_different_numbers_of_channels(folder, tmp_path, capsys):
+    (tmp_path / "images").mkdir()
+    one = tifffile.imread(folder / "one" / "c0.tif")
+    tifffile.imwrite(tmp_path / "images" / "c0.tif", one)
+    tifffile.imwrite(tmp_path / "images" / "c1.tif", np.stack([one, one]), imagej=True,
+                     metadata={"axes": "CYX"})  # fmt: skip
+    (tmp_path / "labels").mkdir()
+    write_labels(tmp_path / "labels" / "c0.tif", [one > 0.5])
+    arguments = [tmp_path / "images", "--labels", tmp_path / "labels", "--out", tmp_path / "m"]
+    assert run("fit", *arguments, "--dry-run") == 2
+    error = capsys.readouterr().err
+    assert "got 1 (" in error
+    assert "with --channel 0 if it is the first." in error
+    assert run("fit", *arguments, "--dry-run", "--channel", 0) == 0

@@ -1,0 +1,189 @@
+"""Folders with labels of several kinds, and overlays inside images: nothing is left out."""
+
+import shutil
+import zipfile
+
+import numpy as np
+import pytest
+import tifffile
+
+from sskseg.cli import main
+from sskseg.datasets import make_cells
+from sskseg.io import read_labels, read_pairs, write_labels, write_rois
+
+pytest.importorskip("roifile")
+X, Y = make_cells(n_samples=5, shape=(40, 48), random_state=0)
+X, Y = X.astype(np.float32), [np.asarray(y, np.int32) for y in Y]
+
+
+def rois_of(labels, folder):
+    """The bytes of each ROI."""
+    write_rois(folder / "rois.zip", labels)
+    with zipfile.ZipFile(folder / "rois.zip") as archive:
+        found = [archive.read(name) for name in archive.namelist()]
+    (folder / "rois.zip").unlink()
+    return found
+
+
+def write_image(folder, i, **metadata):
+    tifffile.imwrite(folder / f"c{i}.tif", X[i], imagej=True, metadata=metadata)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Five images; labels of the first four, each in a file of another kind."""
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    for i in range(5):
+        write_image(tmp_path / "images", i)
+    labels = tmp_path / "labels"
+    write_rois(labels / "c0.zip", Y[0])
+    write_labels(labels / "c1.tif", [Y[1]])
+    np.save(labels / "c2_seg.npy", {"masks": Y[2].astype(np.uint16)})
+    write_rois(labels / "c3.geojson", Y[3])
+    return tmp_path
+
+
+def same(y, expected):
+    assert [label is None for label in y] == [label is None for label in expected]
+    for a, b in zip(y, expected, strict=True):
+        assert a is None or np.array_equal(a, b)
+
+
+def test_each_image_has_a_file_of_any_kind(folder):
+    names, _, y = read_pairs(folder / "images", folder / "labels")
+    assert names == ["c0", "c1", "c2", "c3", "c4"]
+    same(y, [*Y[:4], None])
+    # As files beside images, where the label image has a suffix.
+    (folder / "labels" / "c1.tif").rename(folder / "labels" / "c1_mask.tif")
+    for file in (folder / "labels").iterdir():
+        shutil.copy(file, folder / "images")
+    same(read_pairs(folder / "images", folder / "images")[2], [*Y[:4], None])
+    found, y = read_labels(folder / "images")
+    same([dict(zip(found, y, strict=True))[f"c{i}"] for i in range(4)], Y[:4])
+
+
+def test_copies_of_images_beside_regions_are_no_labels(folder):
+    for i in (0, 4):
+        shutil.copy(folder / "images" / f"c{i}.tif", folder / "labels")
+    same(read_pairs(folder / "images", folder / "labels")[2], [*Y[:4], None])
+
+
+def test_label_images_with_and_without_a_suffix(folder):
+    labels = folder / "labels"
+    write_labels(labels / "c4_mask.tif", [Y[4]])
+    same(read_pairs(folder / "images", labels)[2], Y)
+    shape = [label.shape for label in Y]
+    same(read_labels(labels, [f"c{i}" for i in range(5)], shape=shape)[1], Y)
+    for i in (0, 3):
+        next(labels.glob(f"c{i}.*")).unlink()
+    (labels / "c2_seg.npy").unlink()
+    same(read_labels(labels)[1], [Y[1], Y[4]])
+
+
+@pytest.mark.parametrize("other", ["c0.tif", "c0_mask.tif"])
+def test_two_files_of_an_image_are_refused(folder, other):
+    write_labels(folder / "labels" / other, [Y[0]])
+    with pytest.raises(ValueError, match=rf"several files with labels of 'c0': '{other}', 'c0.zip"):
+        read_pairs(folder / "images", folder / "labels")
+
+
+def test_regions_of_several_images_in_a_file(folder):
+    (folder / "labels" / "c0.zip").unlink()
+    kind = {"format": "coco", "names": ["c0.tif"]}
+    write_rois(folder / "labels" / "all.json", [Y[0]], **kind)
+    (folder / "labels" / "run.json").write_text('{"sidecar": 1}')
+    (folder / "labels" / "c1.xml").write_text("<settings/>")
+    same(read_pairs(folder / "images", folder / "labels")[2], [*Y[:4], None])
+    write_labels(folder / "labels" / "c0.tif", [Y[0]])
+    with pytest.raises(ValueError, match=r"labels of 'c0': 'c0.tif', 'c1.tif', 'all.json'"):
+        read_pairs(folder / "images", folder / "labels")
+    (folder / "labels" / "c0.tif").unlink()
+    write_rois(folder / "labels" / "all.xml", [Y[4]], names=["c4.tif"])  # of CVAT
+    same(read_pairs(folder / "images", folder / "labels")[2], Y)
+
+
+def test_cellpose_writes_its_masks_twice(folder):
+    tifffile.imwrite(folder / "labels" / "c2_cp_masks.tif", Y[2].astype(np.uint16))
+    with pytest.warns(UserWarning, match=r"masks of Cellpose, .* left out: 'c2_seg\.npy'"):
+        same(read_pairs(folder / "images", folder / "labels")[2], [*Y[:4], None])
+
+
+def test_tables_beside_labels_are_refused(folder):
+    (folder / "labels" / "c4.csv").write_text("y,x\n1,2\n")
+    with pytest.raises(ValueError, match=r"tables of other images, which are not: 'c4\.csv'\. Put"):
+        read_pairs(folder / "images", folder / "labels")
+    (folder / "labels" / "c4.csv").rename(folder / "images" / "c4.csv")  # perhaps a measurement
+    write_rois(folder / "images" / "c0.zip", Y[0])
+    with pytest.warns(UserWarning, match=r"tables of other images, which are not: 'c4\.csv'"):
+        same(read_pairs(folder / "images", folder / "images")[2], [Y[0], *[None] * 4])
+    (folder / "images" / "c4.csv").rename(folder / "labels" / "Results.csv")
+    same(read_pairs(folder / "images", folder / "labels")[2], [*Y[:4], None])
+
+
+def test_points_beside_label_images_are_refused(tmp_path):
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    for i in range(2):
+        write_image(tmp_path / "images", i)
+    write_labels(tmp_path / "labels" / "c0.tif", [Y[0]])
+    write_rois(tmp_path / "labels" / "c1.zip", points=[[3, 4]])
+    with pytest.raises(ValueError, match=r"points \('c1\.zip'\) and label images \('c0\.tif'"):
+        read_pairs(tmp_path / "images", tmp_path / "labels")
+
+
+@pytest.fixture
+def overlays(tmp_path):
+    """Images with an overlay, a scale bar, a selection, and nothing."""
+    roifile = pytest.importorskip("roifile")
+    (tmp_path / "images").mkdir()
+    rois = rois_of(Y[0], tmp_path)
+    line = roifile.ImagejRoi(roitype=roifile.ROI_TYPE.LINE, x2=5.0, y2=5.0, name="scale bar")
+    write_image(tmp_path / "images", 0, Overlays=rois)
+    write_image(tmp_path / "images", 1, Overlays=[line.tobytes()])
+    write_image(tmp_path / "images", 2, ROI=rois[0])
+    write_image(tmp_path / "images", 3)
+    return tmp_path / "images"
+
+
+def test_overlays_are_labels_where_the_images_are(overlays):
+    same(read_pairs(overlays, overlays)[2], [Y[0], None, None, None])
+    write_rois(overlays / "c3.zip", Y[3])
+    same(read_pairs(overlays, overlays)[2], [Y[0], None, None, Y[3]])
+    write_labels(overlays / "c0_mask.tif", [Y[0]])
+    with pytest.raises(ValueError, match=r"labels of 'c0': 'c0_mask\.tif', 'c0\.tif'"):
+        read_pairs(overlays, overlays)
+
+
+def test_the_overlay_or_selection_of_an_image(overlays):
+    same(read_pairs(overlays / "c0.tif", overlays / "c0.tif")[2], [Y[0]])
+    assert read_pairs(overlays / "c2.tif", overlays / "c2.tif")[2][0].max() == 1
+    with pytest.raises(ValueError, match=r"c3\.tif holds no ROI"):
+        read_pairs(overlays / "c3.tif", overlays / "c3.tif")
+
+
+def test_damaged_overlays_are_named(overlays):
+    write_image(overlays, 3, Overlays=[b"no ROI"])
+    with pytest.raises(ValueError, match=r"c3\.tif, region 'overlay 1' is damaged"):
+        read_pairs(overlays, overlays)
+
+
+def test_overlays_of_stacks(tmp_path):
+    stack = np.stack([Y[0], Y[1]])
+    rois = rois_of(stack, tmp_path)
+    metadata = {"axes": "ZYX", "Overlays": rois}
+    tifffile.imwrite(tmp_path / "s.tif", X[:2], imagej=True, metadata=metadata)
+    same(read_pairs(tmp_path, tmp_path)[2], stack)
+    same(read_pairs(tmp_path, tmp_path, spatial_ndim=3)[2], [stack])
+
+
+def test_images_without_labels_are_not_their_own_labels(overlays):
+    (overlays / "c0.tif").unlink()
+    with pytest.raises(ValueError, match="holds images, and no labels: expected files with the n"):
+        read_pairs(overlays, overlays)
+
+
+def test_fit_on_overlays(overlays, tmp_path, capsys):
+    arguments = ["fit", str(overlays), "--labels", str(overlays), "--out", str(tmp_path / "model")]
+    assert main([*arguments, "--dry-run"]) == 0
+    assert "4 images, 1 of them labeled" in capsys.readouterr().out
