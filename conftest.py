@@ -1,5 +1,6 @@
 """Of all tests: as many threads as there are cores, shared by the processes of pytest-xdist."""
 
+import gc
 import os
 from importlib.util import find_spec
 
@@ -13,6 +14,19 @@ collect_ignore = [] if all(map(find_spec, _EXPORT)) else ["sskseg/export", "docs
 
 if not find_spec("qtpy") or not find_spec("napari"):
     collect_ignore += ["sskseg/napari/widget.py"]  # needs a Qt binding
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Keep modules and tests out of garbage collections: they are a million objects, and stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
+
 
 _PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
 torch.set_num_threads(max(1, min(2, cpu_count()) // _PROCESSES))
