@@ -44,3 +44,22 @@ def _methods_of_examples_are_forgotten():
     for registry, known in before:
         registry.clear()
         registry.update(known)
+
+
+@pytest.fixture(scope="module")
+def small_refiner():
+    """The refiner draws and compares few images; for tests that are not about its realism."""
+    from sskseg.refinement import _refiner, monitor
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_refiner, "_POOL", 8)
+        patch.setattr(monitor, "N_PATCHES", 8)
+        patch.setattr(monitor, "N_EVALUATED", 2)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _examples_are_small(request):
+    """Examples show how to call the refiner, not its realism."""
+    if isinstance(request.node, pytest.DoctestItem):
+        request.getfixturevalue("small_refiner")
