@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 import sklearn.ensemble  # noqa: F401 - draws from Python's random when it is first imported
 
+from sskseg.pretraining import _pretrainer
+
 SCRIPTS = sorted((Path(__file__).parents[1] / "docs" / "gallery").glob("plot_*.py"))
 
 
@@ -30,6 +32,7 @@ def test_it_runs(script, monkeypatch):
     import matplotlib.pyplot as plt
 
     monkeypatch.setitem(os.environ, "SSKSEG_GALLERY_SECONDS", "0.5")
+    monkeypatch.setattr(_pretrainer, "_CROPS", 16)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a network that is hardly trained
         runpy.run_path(str(script), run_name="__main__")
