@@ -38,9 +38,11 @@ def _methods_of_examples_are_forgotten():
     """Classes that a doctest defines are found by their name in that doctest only."""
     from sskseg.counting import INSTANCE_METHODS
     from sskseg.io.registry import _REGISTERED
+    from sskseg.proxies import PROXIES
     from sskseg.segmentation.semi_supervised import METHODS
 
-    before = [(registry, dict(registry)) for registry in (METHODS, INSTANCE_METHODS, _REGISTERED)]
+    registries = METHODS, INSTANCE_METHODS, PROXIES, _REGISTERED
+    before = [(registry, dict(registry)) for registry in registries]
     yield
     for registry, known in before:
         registry.clear()
@@ -48,11 +50,13 @@ def _methods_of_examples_are_forgotten():
 
 
 @pytest.fixture(scope="module")
-def small_refiner():
-    """The refiner draws and compares few images; for tests that are not about its realism."""
+def small_reports():
+    """Fits report on few crops and simulated images; for tests that are not about these reports."""
+    from sskseg.pretraining import _pretrainer
     from sskseg.refinement import _refiner, monitor
 
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_pretrainer, "_CROPS", 16)
         patch.setattr(_refiner, "_POOL", 8)
         patch.setattr(monitor, "N_PATCHES", 8)
         patch.setattr(monitor, "N_EVALUATED", 2)
@@ -61,6 +65,6 @@ def small_refiner():
 
 @pytest.fixture(autouse=True)
 def _examples_are_small(request):
-    """Examples show how to call the refiner, not its realism."""
+    """Examples show how to call a function, not how good its result is."""
     if isinstance(request.node, pytest.DoctestItem):
-        request.getfixturevalue("small_refiner")
+        request.getfixturevalue("small_reports")

@@ -8,8 +8,6 @@ from pathlib import Path
 import pytest
 import sklearn.ensemble  # noqa: F401 - draws from Python's random when it is first imported
 
-from sskseg.pretraining import _pretrainer
-
 SCRIPTS = sorted((Path(__file__).parents[1] / "docs" / "gallery").glob("plot_*.py"))
 
 
@@ -23,7 +21,7 @@ def _real_images(request, monkeypatch):
         monkeypatch.setenv("SSKSEG_DATA", str(request.getfixturevalue("data_dir")))
 
 
-@pytest.mark.usefixtures("_real_images", "small_refiner")
+@pytest.mark.usefixtures("_real_images", "small_reports")
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_it_runs(script, monkeypatch):
     import matplotlib
@@ -32,7 +30,6 @@ def test_it_runs(script, monkeypatch):
     import matplotlib.pyplot as plt
 
     monkeypatch.setitem(os.environ, "SSKSEG_GALLERY_SECONDS", "0.5")
-    monkeypatch.setattr(_pretrainer, "_CROPS", 16)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a network that is hardly trained
         runpy.run_path(str(script), run_name="__main__")
