@@ -1,5 +1,6 @@
 """Of all tests: as many threads as there are cores, shared by the processes of pytest-xdist."""
 
+import gc
 import os
 from importlib.util import find_spec
 
@@ -14,6 +15,20 @@ collect_ignore = [] if all(map(find_spec, _EXPORT)) else ["sskseg/export", "docs
 if not find_spec("qtpy") or not find_spec("napari"):
     collect_ignore += ["sskseg/napari/widget.py"]  # needs a Qt binding
 
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Keep modules and tests out of garbage collections: they are a million objects, and stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(20_000)  # of new objects; 700 by default
+
+
 _PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
 torch.set_num_threads(max(1, min(2, cpu_count()) // _PROCESSES))
 
@@ -23,10 +38,33 @@ def _methods_of_examples_are_forgotten():
     """Classes that a doctest defines are found by their name in that doctest only."""
     from sskseg.counting import INSTANCE_METHODS
     from sskseg.io.registry import _REGISTERED
+    from sskseg.proxies import PROXIES
     from sskseg.segmentation.semi_supervised import METHODS
 
-    before = [(registry, dict(registry)) for registry in (METHODS, INSTANCE_METHODS, _REGISTERED)]
+    registries = METHODS, INSTANCE_METHODS, PROXIES, _REGISTERED
+    before = [(registry, dict(registry)) for registry in registries]
     yield
     for registry, known in before:
         registry.clear()
         registry.update(known)
+
+
+@pytest.fixture(scope="module")
+def small_reports():
+    """Fits report on few crops and simulated images; for tests that are not about these reports."""
+    from sskseg.pretraining import _pretrainer
+    from sskseg.refinement import _refiner, monitor
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_pretrainer, "_CROPS", 16)
+        patch.setattr(_refiner, "_POOL", 8)
+        patch.setattr(monitor, "N_PATCHES", 8)
+        patch.setattr(monitor, "N_EVALUATED", 2)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def _examples_are_small(request):
+    """Examples show how to call a function, not how good its result is."""
+    if isinstance(request.node, pytest.DoctestItem):
+        request.getfixturevalue("small_reports")

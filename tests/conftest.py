@@ -38,18 +38,6 @@ def device_path(monkeypatch):
         monkeypatch.setattr(module, "prepares_batches", lambda device: True)
 
 
-@pytest.fixture(scope="module")
-def small_refiner():
-    """The refiner draws and compares few images; for tests that are not about its realism."""
-    from sskseg.refinement import _refiner, monitor
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_refiner, "_POOL", 8)
-        patch.setattr(monitor, "N_PATCHES", 8)
-        patch.setattr(monitor, "N_EVALUATED", 2)
-        yield
-
-
 @pytest.fixture(scope="session")
 def cells():
     """Images, labels, and labels of which half are not known."""

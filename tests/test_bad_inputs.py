@@ -7,7 +7,6 @@ import re
 import warnings
 from functools import cache
 from pathlib import Path
-from unittest import mock
 
 import bad_files
 import bad_rois  # noqa: F401 - adds its files
@@ -39,7 +38,6 @@ from sskseg import (
 from sskseg.datasets import make_cells
 from sskseg.images import unwrap
 from sskseg.nn import PretrainedEncoder
-from sskseg.proxies import PROXIES
 from sskseg.scans import count_scan
 
 PAGE = Path(__file__).parents[1] / "docs" / "bad_inputs.md"
@@ -451,10 +449,8 @@ def page_of_files():
 
 
 @pytest.fixture(scope="module")
-def made(small_refiner):
-    with mock.patch.dict(PROXIES):
-        PROXIES.pop("upside-down", None)  # of the example in the docstring of Proxy
-        return page()
+def made(small_reports):
+    return page()
 
 
 def test_the_page_tells_what_happens(made):

@@ -59,7 +59,7 @@ def cells():
     return np.clip(X, 0, 1), y
 
 
-pytestmark = pytest.mark.usefixtures("small_refiner")
+pytestmark = pytest.mark.usefixtures("small_reports")
 
 
 @pytest.fixture(scope="module")

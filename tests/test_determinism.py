@@ -41,8 +41,9 @@ def learned():
     ).fit(X, y)  # fmt: skip
     with (
         patch.object(pretraining._pretrainer, "_CROPS", 16),
-        patch.object(refinement._refiner, "_POOL", 16),
-        patch.object(refinement.monitor, "N_PATCHES", 16),
+        patch.object(refinement._refiner, "_POOL", 8),
+        patch.object(refinement.monitor, "N_PATCHES", 8),
+        patch.object(refinement.monitor, "N_EVALUATED", 2),
     ):
         pretrainer = ProxyPretrainer(("rotation", "masked"), precision="float32", **SMALL).fit(X)
         refiner = SimulatedRefiner(precision="float32", **SMALL).fit(X)

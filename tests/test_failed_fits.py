@@ -27,7 +27,7 @@ ESTIMATORS = {
 }
 
 
-pytestmark = pytest.mark.usefixtures("small_refiner")
+pytestmark = pytest.mark.usefixtures("small_reports")
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ def _real_images(request, monkeypatch):
         monkeypatch.setenv("SSKSEG_DATA", str(request.getfixturevalue("data_dir")))
 
 
-@pytest.mark.usefixtures("_real_images")
+@pytest.mark.usefixtures("_real_images", "small_reports")
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_it_runs(script, monkeypatch):
     import matplotlib
@@ -29,7 +29,7 @@ def test_it_runs(script, monkeypatch):
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
 
-    monkeypatch.setitem(os.environ, "SSKSEG_GALLERY_SECONDS", "2")
+    monkeypatch.setitem(os.environ, "SSKSEG_GALLERY_SECONDS", "0.5")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # of a network that is hardly trained
         runpy.run_path(str(script), run_name="__main__")

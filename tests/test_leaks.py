@@ -10,13 +10,7 @@ import pytest
 import torch
 from sklearn.base import clone
 
-from sskseg import (
-    InstanceCounter,
-    ProxyPretrainer,
-    SemiSupervisedSegmenter,
-    SimulatedRefiner,
-    pretraining,
-)  # fmt: skip
+from sskseg import InstanceCounter, ProxyPretrainer, SemiSupervisedSegmenter, SimulatedRefiner
 from sskseg.datasets import make_cells
 
 SMALL = {"width": 2, "depth": 1, "max_steps": 2, "batch_size": 2, "random_state": 0}
@@ -39,13 +33,10 @@ def tensors():
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=repr)
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.usefixtures("small_refiner")
-def test_what_was_fitted_goes(estimator, monkeypatch):
+@pytest.mark.usefixtures("small_reports")
+def test_what_was_fitted_goes(estimator):
     X, y = make_cells(4, (48, 48), random_state=0)
     y[2:] = -1
-    monkeypatch.setattr(
-        pretraining._pretrainer, "_CROPS", 16
-    )  # what is looked at beside the training
 
     def fit():
         images = np.clip(X, 0, 1)

@@ -54,6 +54,7 @@ MODELS = {
     "blobs": LogBlobs(n_sigma=1),
 }
 each = pytest.mark.parametrize("name", MODELS)
+pytestmark = pytest.mark.usefixtures("small_reports")
 ACTIONS = {
     "os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen", "socket.connect",
     "pickle.find_class", "marshal.loads", "ctypes.dlopen", "shutil.unpack_archive",

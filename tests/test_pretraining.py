@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sskseg import ImageStack, PercentileScaler, ProxyPretrainer, SemiSupervisedSegmenter
 from sskseg.datasets import make_neuromuscular_junctions
 from sskseg.nn import Backbone, make_network, transfer_weights
+from sskseg.pretraining import _pretrainer
 from sskseg.pretraining._training_data import hold_out
 from sskseg.proxies import PROXIES, Channel, Magnification, Masked, Proxy
 from sskseg.simulation import CellSimulator
@@ -125,7 +126,8 @@ def test_what_restores_tells_no_class(scans):
 
 
 @pytest.mark.parametrize("ndim", [2, 3])
-def test_all_proxies_together_on_ragged_domains(ndim):
+def test_all_proxies_together_on_ragged_domains(ndim, monkeypatch):
+    monkeypatch.setattr(_pretrainer, "_CROPS", 32)
     shapes = [(64, 80), (72, 64), (64, 64)] if ndim == 2 else [(64, 64, 64), (64, 72, 64)]
     X = [make_neuromuscular_junctions(1, s, random_state=i)[0][0] for i, s in enumerate(shapes)]
     pretrainer = ProxyPretrainer(ALL, spatial_ndim=ndim, max_steps=2, **SMALL)

@@ -357,6 +357,7 @@ def test_the_first_component_is_lightness():
     assert np.ptp(colors, axis=-1).max() < 0.05  # gray: there is no other component
 
 
+@pytest.mark.usefixtures("small_reports")
 def test_gallery_of_simulated_images():
     X, _ = make_cells(4, (64, 64), random_state=0)
     refiner = SimulatedRefiner(width=2, depth=1, max_steps=2, batch_size=2, random_state=0)

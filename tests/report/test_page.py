@@ -190,6 +190,7 @@ def test_contours_have_pages(cells, tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Histogram and power spectrum")
+@pytest.mark.usefixtures("small_reports")
 def test_pretraining_and_simulation_are_shown(tmp_path):
     X, _ = make_cells(4, (48, 48), random_state=0)
     model = make_pipeline(

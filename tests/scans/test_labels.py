@@ -36,7 +36,7 @@ def test_random_arrays(seed):
     shape = rng.integers(1, 40 if ndim == 2 else 16, ndim)
     mask = rng.random(shape) < rng.choice([0.1, 0.3, 0.5, 0.65])
     mask = mask.astype([bool, np.uint8, np.int32, np.int64, np.uint16][seed % 5])
-    chunks = tuple(int(rng.integers(max(1, size // 7), size + 1)) for size in shape)
+    chunks = tuple(int(rng.integers(max(1, size // 4), size + 1)) for size in shape)
     labels, expected = both(mask, chunks, int(rng.integers(1, ndim + 1)))
     assert same(labels, expected)
 

@@ -178,7 +178,7 @@ def test_continuity_beats_the_network_alone():
     corrected, alone = [], []
     for seed in range(3):
         model = segmenter(
-            semi_supervision="continuity", width=8, max_steps=300, section_context=0,
+            semi_supervision="continuity", width=8, max_steps=150, section_context=0,
             random_state=seed,
         ).fit(X, only(y, [4, 12, 20]))  # fmt: skip
         assert {row["phase"] for row in model.history_} == {"network", "continuity"}
@@ -198,7 +198,7 @@ def test_pseudo_labels_are_learned(monkeypatch):
             return [np.where(label < 0, guess, label) for label in labels]
 
         monkeypatch.setattr(rounds, "agree", label)
-        model = segmenter(semi_supervision="self-training", max_steps=200).fit(X, only(y, [4]))
+        model = segmenter(semi_supervision="self-training", max_steps=100).fit(X, only(y, [4]))
         shares.append(model.predict_proba(X).mean())
     assert shares[1] > shares[0] + 0.03
 
@@ -254,12 +254,12 @@ def test_sections_in_any_order_are_learnt_with_their_neighbors():
     order = np.random.default_rng(0).permutation(16)
     found = []
     for rows, positions in ((np.arange(16), None), (order, order)):
-        model = segmenter(max_steps=250).fit(X[rows], known[rows], positions=positions)
+        model = segmenter(max_steps=150).fit(X[rows], known[rows], positions=positions)
         found.append(iou(new[1], model.predict(new[0])))
         assert np.array_equal(model.transduction_[known[rows] >= 0], known[rows][known[rows] >= 0])
     assert found[1] > found[0] - 0.1
     jumps = np.arange(16) + 10 * (np.arange(16) >= 8)
-    model = segmenter(max_steps=250).fit(X, known, positions=jumps)
+    model = segmenter(max_steps=150).fit(X, known, positions=jumps)
     assert iou(new[1], model.predict(new[0])) > found[0] - 0.1
 
 
