@@ -20,10 +20,6 @@ class CommandFailed(Exception):
     """What failed for another reason than bad input, with a message for users."""
 
 
-class OutputClosed(Exception):
-    """The program that reads the output has ended; a broken pipe of a network is another error."""
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -50,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             # Here, and not when Python ends, which shows a traceback.
             print(end="", flush=True)  # noqa: T201
-    except (BrokenPipeError, OutputClosed):
+    except BrokenPipeError:  # of the output: that of a network is bad input
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return CLOSED
 
@@ -60,7 +56,7 @@ def _run(arguments):
     if arguments[:1] == ["demo"]:  # has a parser of its own
         return import_module("sskseg.demo").main(arguments[1:], _plain)
     options = make_parser().parse_args(arguments)
-    options.arguments = arguments
+    options.arguments, options.is_closed = arguments, False
     try:
         command = import_module(f"sskseg.cli.commands.{options.command}")
         with _short_warnings(options):
@@ -73,7 +69,7 @@ def _run(arguments):
         return FAILED if isinstance(error, CommandFailed) else BAD_INPUT
     if options.json:
         print(json.dumps(result, indent=1))  # noqa: T201
-    return 0
+    return CLOSED if options.is_closed else 0
 
 
 def _plain(message: object, options: Namespace) -> str:

@@ -31,7 +31,7 @@ def channel_index(channel: int | str, n: int, names: Sequence[str] = ()) -> int:
     Raises
     ------
     ValueError
-        If there is no such channel.
+        If there is no such channel, or several of that name.
 
     Examples
     --------
@@ -39,11 +39,17 @@ def channel_index(channel: int | str, n: int, names: Sequence[str] = ()) -> int:
     >>> channel_index("GFP", 2, ("DAPI", "GFP")), channel_index("0", 2)
     (1, 0)
     """
-    if channel in names:
+    known: list[int | str] = [name for name in names if name]
+    if known.count(channel) > 1:
+        raise ValueError(
+            f"channel must be a number from 0 to {n - 1}, since several channels have one name, "
+            f"got {channel!r}"
+        )
+    if channel in known:
         return list(names).index(str(channel))
     index = int(channel) if str(channel).isdecimal() else -1
     if not 0 <= index < n:
         numbers = f"a number from 0 to {n - 1}" if n > 1 else "0, the only one"
-        listed = f" or one of {', '.join(map(repr, names))}" if names else ""
+        listed = f" or one of {', '.join(map(repr, dict.fromkeys(known)))}" if known else ""
         raise ValueError(f"channel must be {numbers}{listed}, got {channel!r}")
     return index

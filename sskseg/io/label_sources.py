@@ -13,7 +13,13 @@ import numpy as np
 
 from .folders import companion_files, label_files, list_images, stem, without_label_suffix
 from .images import image_files
-from .rois.formats import holds_regions, image_name, is_region_file, region_files
+from .rois.formats import (
+    holds_regions,
+    image_name,
+    is_region_file,
+    names_images,
+    region_files,
+)
 from .rois.imagej import has_overlay
 from .rois.regions import listed
 
@@ -107,11 +113,14 @@ def _is_copy(file, image):
 
 
 def paired(sources: LabelSources, names: Sequence[str]) -> LabelSources:
-    """Keep the files of a folder that have the name of an image, or of a file of several images."""
+    """Keep the files of a folder that have the name of an image, or of a file of several images,
+    and those that name their images themselves.
+    """
     if not sources.path.is_dir():
         return sources
     known = {*names, *(re.sub(r"_\d{4,}$", "", name) for name in names)}
-    images, regions = ([f for f in files if image_name(f) in known] for files in sources[1:])
+    images = [file for file in sources.images if image_name(file) in known]
+    regions = [f for f in sources.regions if image_name(f) in known or names_images(f)]
     return LabelSources(sources.path, images, regions)
 
 

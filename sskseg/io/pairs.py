@@ -9,14 +9,15 @@ from typing import Any
 
 from ..images import ImageStack
 from ..images.annotation_checks import is_labeled
-from .folders import files_of, list_images, stem
+from .folders import files_of, list_images, no_files, stem
 from .images import read_images
 from .label_sources import label_sources_of, one_of_each, paired, without_copies
 from .labels import read_label_files, read_labels
 from .ome_zarr.reading import holds_zarr
 from .points import read_points
-from .rois.adapters import read_areas_or_points
+from .rois.adapters import areas_or_points
 from .rois.formats import is_region_file, region_files
+from .rois.reading import ordered, read_roi_files
 from .rois.regions import listed
 
 _TABLES = (".csv", ".tsv")
@@ -52,8 +53,8 @@ def read_pairs(
     channel : int or str, default=None
         The only channel of the images to read, see `read_images`.
     only_paired : bool, default=False
-        Whether to leave out the files of a folder of labels that pair with no image. By default
-        they are an error.
+        Whether to leave out the labels of a folder that pair with no image. By default they are an
+        error.
 
     Returns
     -------
@@ -66,21 +67,22 @@ def read_pairs(
     ------
     FileNotFoundError, ValueError
         As the readers do; for labels of another shape than their image, several files with labels
-        of one image, tables of points beside other labels, and if nothing is labeled.
+        of one image, tables of points beside other labels, and if nothing is labeled (with
+        `only_paired`, if there are no labels at all).
     """
     names, X = read_images(images, spatial_ndim=spatial_ndim, channel=channel)
     path, shapes = Path(labels), [image.shape[:spatial_ndim] for image in X]
     if _holds_tables(path):
-        _, y = read_points(path, names, spatial_ndim=spatial_ndim)
-        return names, X, y
+        return names, X, _read_tables(path, names, spatial_ndim, only_paired)
     if holds_zarr(path):
         _, y = read_labels(path, names, spatial_ndim=spatial_ndim, empty=empty)
     else:
         sources = label_sources_of(path, Path(images))
-        sources = without_copies(paired(sources, names) if only_paired else sources)
         if not sources.images and not sources.regions:
-            return names, X, [None] * len(names)
-        y, are_points = _read(sources, names, shapes, spatial_ndim, background, empty)
+            raise no_files(path, "label")
+        sources = without_copies(paired(sources, names) if only_paired else sources)
+        options = shapes, spatial_ndim, background, empty, only_paired
+        y, are_points = _read(sources, names, *options)
         _check_tables(path, names, y, is_beside=path.samefile(images))
         if are_points:
             return names, X, y
@@ -90,17 +92,31 @@ def read_pairs(
                 f"The label file of {name!r} in {labels} does not pair with its image: "
                 f"shape {label.shape}, expected {shape}."
             )
-    if not any(is_labeled(label) for label in y):
+    if not only_paired and not any(is_labeled(label) for label in y):
         raise ValueError(f"Nothing in {labels} is labeled.")
     return names, X, y
 
 
-def _read(sources, names, shapes, spatial_ndim, background, empty):
+def _read_tables(path, names, spatial_ndim, only_paired):
+    """Points of each image."""
+    if not only_paired or not path.is_dir():
+        return read_points(path, names, spatial_ndim=spatial_ndim)[1]
+    found = dict(zip(*read_points(path, spatial_ndim=spatial_ndim), strict=True))
+    return [found.get(name) for name in names]
+
+
+def _read(sources, names, shapes, spatial_ndim, background, empty, only_paired):
     """Labels of each image, from label images and regions, or points."""
-    options = spatial_ndim, shapes, background, empty
-    if not sources.regions:
-        return read_label_files(sources, names, spatial_ndim, empty)[1], False
-    regions, are_points = read_areas_or_points(sources.path, sources.regions, names, *options)
+    regions: list[Any] = [None] * len(names)
+    are_points = False
+    if sources.regions:
+        found, files = read_roi_files(
+            sources.path, sources.regions, shapes, names, spatial_ndim=spatial_ndim,
+            background=background, empty=empty or "unlabeled",
+        )  # fmt: skip
+        if only_paired and sources.path.is_dir():
+            found = {name: rois for name, rois in found.items() if name in names}
+        regions, are_points = areas_or_points(sources.path, *ordered(found, names, files))
     if not sources.images:
         return regions, are_points
     if are_points:

@@ -9,11 +9,13 @@ from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
 
+from ..images import check_spacing
 from .channels import channel_names
 from .units import per_millimeter
 
 MARK = {"sskseg": "labels"}  # in the description of what `write_labels` writes
 MAX_CLASSIC = 2**31  # bytes of pixels; files of more have offsets of 64 bits (BigTIFF)
+_MAX_INTEGER = 2**32 - 1  # of tags that are fractions
 _RGB = 2
 _JPEG = (6, 7, 33007, 34892)  # numbers of compressions
 _JPEG_2000 = (33003, 33004, 33005, 34712)
@@ -199,11 +201,21 @@ def resolution_tags(spacing: Sequence[float] | None, unit: str | None) -> dict[s
         Along the axes of an image, y and x last.
     unit : str or None
         Of length; without one there are no arguments.
+
+    Raises
+    ------
+    ValueError
+        If a size is not a positive number, or there is only one.
     """
+    sizes = check_spacing(spacing)
+    if sizes is not None and len(sizes) < 2:
+        raise ValueError(f"spacing must have the sizes along y and x, got {spacing!r}.")
     millimeters = per_millimeter(unit or "")
-    if spacing is None or millimeters is None:
+    if sizes is None or millimeters is None:
         return {}
-    y, x = (10 / (float(size) * millimeters) for size in spacing[-2:])  # pixels of a centimeter
+    y, x = (10 / (size * millimeters) for size in sizes[-2:])  # pixels of a centimeter
+    if not all(1 / _MAX_INTEGER < n < _MAX_INTEGER for n in (y, x)):  # a tag cannot hold it
+        return {}
     return {"resolution": (x, y), "resolutionunit": "CENTIMETER"}
 
 

@@ -13,6 +13,7 @@ from ..images import check_sample_weight
 from ..images.annotations import Annotations
 from ..metrics import count_error, match_instances, matched_objects
 from ..morphology import count_objects, count_over_sections, join_sections, label_components
+from ..morphology.counts import object_centroids
 
 _IOU_THRESHOLDS = (0.5, 0.6, 0.7)
 _N_BLOCKS = 3  # along each axis of a single image
@@ -278,9 +279,9 @@ def _match_in_blocks(true, predicted):
     An object belongs to the block in which its centroid is.
     """
     (true,), (predicted,) = true, predicted
-    found = _blocks(np.where(true >= 0, predicted, 0))
+    blocks = _blocks(true), _blocks(np.where(true >= 0, predicted, 0))
     matches = [
-        _match_blocks(matched_objects(true, predicted, threshold), _blocks(true), found)
+        _match_blocks(matched_objects(true, predicted, threshold), *blocks)
         for threshold in _IOU_THRESHOLDS
     ]
     n_blocks = _N_BLOCKS**true.ndim
@@ -298,8 +299,7 @@ def _match_blocks(matched, true, found):
 def _blocks(label):
     """Objects, and the block of each."""
     ids = np.unique(label[label > 0])
-    centroids = np.array(ndi.center_of_mass(label > 0, label, ids)).reshape(-1, label.ndim)
-    block = (centroids / label.shape * _N_BLOCKS).astype(np.intp)
+    block = (object_centroids(label) / label.shape * _N_BLOCKS).astype(np.intp)
     return ids, np.ravel_multi_index(tuple(block.T), (_N_BLOCKS,) * label.ndim)
 
 

@@ -3,10 +3,16 @@
 import subprocess
 import sys
 
+import numpy as np
+import pandas as pd
 import pytest
+import tifffile
+from sklearn.pipeline import make_pipeline
 
+from sskseg import InstanceCounter, PercentileScaler
 from sskseg.cli import main
 from sskseg.cli.commands import info
+from sskseg.models import save_model
 
 
 @pytest.mark.parametrize("arguments", ["info nuclei", "info nuclei --json"])
@@ -17,6 +23,18 @@ def test_closed_output_is_no_error(arguments):
 @pytest.mark.parametrize("arguments", ["fit --help", "demo --help", "--version"])
 def test_closed_help_is_no_error(arguments):
     assert run(arguments) in (0, 141)  # argparse ignores errors of writing
+
+
+def test_results_are_written_all_the_same(tmp_path):
+    """More text than a pipe's buffer of Python takes is refused before the results are written."""
+    tifffile.imwrite(tmp_path / "stack.tif", np.zeros((400, 8, 8), np.uint8))
+    out = tmp_path / "out"
+    model = tmp_path / "m.sskseg"
+    counter = InstanceCounter(threshold=0.5).fit(np.zeros((1, 8, 8)))
+    save_model(make_pipeline(PercentileScaler().fit(np.zeros((1, 8, 8))), counter), model)
+    assert run(f"count {tmp_path}/stack.tif --model {model} --out {out}") == 141
+    assert len(pd.read_csv(out / "counts.csv")) == 400
+    assert (out / "run.json").is_file()
 
 
 def run(arguments):

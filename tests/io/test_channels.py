@@ -73,3 +73,12 @@ def test_other_channels_are_refused(ome, channel):
 def test_a_name_of_digits_comes_before_an_index():
     assert channel_index("1", 2, ("1", "0")) == 0
     assert channel_index(1, 2, ("1", "0")) == 1
+
+
+def test_channels_of_one_name_have_numbers_only():
+    names = "GFP", "", "GFP"
+    with pytest.raises(ValueError, match="from 0 to 2, since several channels have one name, got"):
+        channel_index("GFP", 3, names)
+    with pytest.raises(ValueError, match=r"from 0 to 2 or one of 'GFP', got ''"):
+        channel_index("", 3, names)
+    assert channel_index("2", 3, names) == 2

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from sskseg.io import read_images
+from sskseg.io import read_images, write_labels
 from sskseg.io.audits import _shape
 from sskseg.io.image_writing import write_image
 
@@ -42,3 +42,18 @@ def test_large_images_have_offsets_of_64_bits(tmp_path, monkeypatch):
         write_image(tmp_path / "a.tif", np.zeros((n, 30, 40), np.float32), 3)
         with tifffile.TiffFile(tmp_path / "a.tif") as file:
             assert file.is_bigtiff == is_large
+
+
+def test_sizes_of_pixels_that_a_tag_cannot_hold_are_left_out(tmp_path):
+    label = np.eye(4, dtype=int)
+    for size, unit, expected in ((4, "nm", 0.004), (1e-6, "µm", None), (1e9, "km", None)):
+        write_labels(tmp_path / "a.tif", [label], spacing=(size, size), unit=unit)
+        _, X = read_images(tmp_path / "a.tif")
+        assert X.spacing == (expected and (expected, expected))
+
+
+@pytest.mark.parametrize("spacing", [0.5, (0.5,), (0, 1), (-1, 1), (np.nan, 1)])
+def test_wrong_sizes_of_pixels_are_refused(tmp_path, spacing):
+    with pytest.raises(ValueError, match=r"spacing must .*, got "):
+        write_labels(tmp_path / "a.tif", [np.eye(4, dtype=int)], spacing=spacing, unit="µm")
+    assert not list(tmp_path.iterdir())

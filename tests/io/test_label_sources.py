@@ -103,6 +103,45 @@ def test_regions_of_several_images_in_a_file(folder):
     same(read_pairs(folder / "images", folder / "labels")[2], Y)
 
 
+def test_a_folder_without_labels_is_an_error(folder):
+    shutil.rmtree(folder / "labels")
+    (folder / "labels").mkdir()
+    for only_paired in (False, True):
+        with pytest.raises(FileNotFoundError, match="No label files"):
+            read_pairs(folder / "images", folder / "labels", only_paired=only_paired)
+
+
+def test_labels_of_other_images_in_a_file_are_left_out(folder):
+    """As `sskseg report --trained-on` reads the labels of a fit, of which some images remain."""
+    for file in (folder / "labels").iterdir():
+        file.unlink()
+    for i in (1, 3):
+        (folder / "images" / f"c{i}.tif").unlink()
+    kind = {"format": "coco", "names": ["c0.tif", "c1.tif"]}
+    write_rois(folder / "labels" / "all.json", Y[:2], **kind)
+    write_labels(folder / "labels" / "c2.tif", [Y[2]])
+    write_rois(folder / "labels" / "c3.zip", Y[3])
+    paths = folder / "images", folder / "labels"
+    same(read_pairs(*paths, only_paired=True)[2], [Y[0], Y[2], None])
+    with pytest.raises(ValueError, match=r"has regions of 'c\d', which pairs with no image"):
+        read_pairs(*paths)
+    for i in (0, 2):
+        (folder / "images" / f"c{i}.tif").unlink()
+    same(read_pairs(*paths, only_paired=True)[2], [None])
+
+
+def test_points_of_other_images_are_left_out(folder):
+    shutil.rmtree(folder / "labels")
+    (folder / "labels").mkdir()
+    for i in (0, 9):
+        (folder / "labels" / f"c{i}.csv").write_text("y,x\n1,2\n")
+    paths = folder / "images", folder / "labels"
+    y = read_pairs(*paths, only_paired=True)[2]
+    assert [label is None for label in y] == [False, *[True] * 4]
+    with pytest.raises(ValueError, match=r"points of 'c9', which pairs with no image"):
+        read_pairs(*paths)
+
+
 def test_cellpose_writes_its_masks_twice(folder):
     tifffile.imwrite(folder / "labels" / "c2_cp_masks.tif", Y[2].astype(np.uint16))
     with pytest.warns(UserWarning, match=r"masks of Cellpose, .* left out: 'c2_seg\.npy'"):

@@ -23,7 +23,6 @@ from ...io.rasters import SUFFIXES as RASTERS
 from ...io.trained import trained_file
 from ...models import list_models, load_model
 from ...training import prediction_callbacks
-from ..main import OutputClosed
 
 MODEL = "model.sskseg"
 # Suffixes of files, which no folder of results should have.
@@ -181,8 +180,8 @@ def say(options: argparse.Namespace, text: str) -> None:
         return
     try:
         tqdm.write(text)
-    except BrokenPipeError as error:
-        raise OutputClosed from error
+    except BrokenPipeError:  # of the program that reads the output; results are still written
+        options.is_closed = True
 
 
 @contextmanager

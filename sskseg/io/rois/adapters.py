@@ -30,42 +30,33 @@ def read_areas(
     empty: str | None = None,
 ) -> tuple[list[str], list[np.ndarray | None]]:
     """Read the label images of `files` of regions in a folder `path`; see `read_labels`."""
-    found, every = _read(path, files, names, spatial_ndim, shape, background, empty)
+    regions, sources = read_roi_files(
+        path, files, shape, names, spatial_ndim=spatial_ndim, background=background,
+        empty=empty or "unlabeled",
+    )  # fmt: skip
+    found, every = ordered(regions, names, sources)
     _check_areas(path, found, every)
     return found, [None if rois is None else rois.labels for rois in every]
 
 
-def read_areas_or_points(
-    path: Path,
-    files: Sequence[Path],
-    names: Sequence[str],
-    spatial_ndim: int,
-    shape: Sequence[Sequence[int]],
-    background: int | None,
-    empty: str | None = None,
+def areas_or_points(
+    path: Path, names: Sequence[str], every: Sequence[Rois | None]
 ) -> tuple[list[np.ndarray | None], bool]:
-    """Read the label images of files of regions, or their points if there are no areas.
+    """Return the label images of regions that were read from `path`, or points where no region is
+    an area.
 
     Returns
     -------
     labels : list of ndarray, or None
     are_points : bool
     """
-    found, every = _read(path, files, names, spatial_ndim, shape, background, empty)
     known = [rois for rois in every if rois is not None]
     are_points = any(len(rois.points) for rois in known) and not any(len(r.table) for r in known)
     if not are_points:
-        _check_areas(path, found, every)
+        _check_areas(path, names, every)
     return [
         None if rois is None else rois.points if are_points else rois.labels for rois in every
     ], are_points
-
-
-def _read(path, files, names, spatial_ndim, shape, background, empty):
-    return read_roi_files(
-        path, files, shape, names, spatial_ndim=spatial_ndim, background=background,
-        empty=empty or "unlabeled",
-    )  # fmt: skip
 
 
 def _check_areas(path: Path, names: Sequence[str], every: Sequence[Rois | None]) -> None:
@@ -105,9 +96,7 @@ def read_region_points(
             found[name] = _of_dimension(points, spatial_ndim, file)
     if not found and path.is_dir():
         raise no_regions(path)
-    if names is None:
-        return list(found), list(found.values())
-    return ordered(found, list(names), sources)
+    return ordered(found, names, sources)
 
 
 def _of_dimension(points, spatial_ndim, file):

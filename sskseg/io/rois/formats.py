@@ -160,6 +160,12 @@ def no_regions(folder: Path) -> FileNotFoundError:
     )
 
 
+def names_images(file: Path) -> bool:
+    """Return whether a file of `region_files` names its images, of which it may have several."""
+    suffix = _suffix(file)
+    return suffix == ".xml" or (suffix == ".json" and dialect(load_json(file)) == "coco")
+
+
 def holds_regions(file: Path) -> bool:
     """Return whether a file of `region_files` is no JSON or XML of another kind."""
     if _suffix(file) == ".xml":

@@ -119,9 +119,10 @@ def read_rois(
     """
     path = Path(path)
     files = region_files(path) if path.is_dir() else [path]
-    return read_roi_files(
+    found, sources = read_roi_files(
         path, files, shape, names, spatial_ndim=spatial_ndim, empty=empty, background=background
     )
+    return ordered(found, names, sources)
 
 
 def read_roi_files(
@@ -133,8 +134,16 @@ def read_roi_files(
     spatial_ndim: int = 2,
     empty: str = "unlabeled",
     background: int | None = None,
-) -> tuple[list[str], list[Rois | None]]:
-    """Read `files` of a folder `path`, or the file `path`, as `read_rois` does."""
+) -> tuple[dict[str, Rois], dict[str, Path]]:
+    """Read `files` of a folder `path`, or the file `path`, as `read_rois` does.
+
+    Returns
+    -------
+    found : dict of str to Rois
+        Regions by the name of their image, which may be none of `names`: see `ordered`.
+    sources : dict of str to Path
+        The file of each.
+    """
     if empty not in ("unlabeled", "background"):
         raise ValueError(f"empty must be 'unlabeled' or 'background', got {empty!r}.")
     if spatial_ndim not in (2, 3):
@@ -153,7 +162,7 @@ def read_roi_files(
                 found[each] = rois
     if not found and path.is_dir():
         raise no_regions(path)
-    return (list(found), list(found.values())) if names is None else ordered(found, names, sources)
+    return found, sources
 
 
 def check_once(name: str, file: Path, sources: dict[str, Path]) -> None:
@@ -315,9 +324,12 @@ def _cut(rois: Rois, name: str, spatial_ndim: int) -> list[tuple[str, Rois]]:
 
 
 def ordered(
-    found: dict[str, Any], names: list[str], sources: dict[str, Path]
+    found: dict[str, Any], names: Sequence[str] | None, sources: dict[str, Path]
 ) -> tuple[list[str], list[Any]]:
-    """Order regions like the images, with None where there are none."""
+    """Order regions like the images, with None where there are none; as they are without names."""
+    if names is None:
+        return list(found), list(found.values())
+    names = list(names)
     if len(found) == len(names) and len(set(sources.values())) == 1 and not set(found) & set(names):
         found = dict(zip(names, found.values(), strict=True))
     unknown = [name for name in found if name not in names]
