@@ -194,7 +194,7 @@ class SizedPredictor:
                 ((_, outputs),) = self.predictor.predict([image])
             channels_last = np.moveaxis(outputs[: self.n_outputs], 0, -1)
             outputs = np.moveaxis(resample(channels_last, images[index].shape[:2]), -1, 0)
-            yield int(index), outputs
+            yield int(index), outputs.clip(0, 1)  # interpolated, a 1 may be larger by rounding
 
     def predict_some(
         self, images: Sequence[np.ndarray], positions: Any, wanted: np.ndarray

@@ -188,7 +188,9 @@ def _as_integers(label, file, *, check):
     return label
 
 
-def decided_labels(files: Sequence[StoredLabels], empty: str | None = None) -> list[np.ndarray]:
+def decided_labels(
+    files: Sequence[StoredLabels], empty: str | None = None, regions: Sequence[Path] = ()
+) -> list[np.ndarray]:
     """Decide for each file what its largest value and its pages of zeros mean.
 
     Parameters
@@ -196,6 +198,8 @@ def decided_labels(files: Sequence[StoredLabels], empty: str | None = None) -> l
     files : sequence of StoredLabels
     empty : {"background", "unlabeled"} or None, default=None
         Meaning of pages of zeros, see `decided_pages`.
+    regions : sequence of Path, default=()
+        Files of regions that are read together with these: their objects are numbered.
 
     Returns
     -------
@@ -207,8 +211,8 @@ def decided_labels(files: Sequence[StoredLabels], empty: str | None = None) -> l
     Warns
     -----
     UserWarning
-        If a value becomes -1, if a mask has no background, or stands beside numbered files, if
-        most pages hold zeros only, or if `empty` changes nothing in files of zeros.
+        If a value becomes -1, if a mask has no background, or stands beside numbered files or
+        regions, if most pages hold zeros only, or if `empty` changes nothing in files of zeros.
     """
     images: list[np.ndarray] = []
     void_files: list[tuple[int, Path]] = []
@@ -233,10 +237,11 @@ def decided_labels(files: Sequence[StoredLabels], empty: str | None = None) -> l
         zeros = [each.file for each in files if not any(image.any() for image in each.images)]
         warn_of_zeros(images, zeros, len(files))
     _warn_of_void(void_files, numbered)
-    if masks and numbered:
+    others = [*(each.file for each in numbered), *regions]
+    if masks and others:
         _warn(
             f"0 and one large value (as 255) are read as a mask, of 0 and 1, in {_listed(masks)}. "
-            f"In {_listed([each.file for each in numbered])} objects are numbered, and beside them "
+            f"In {_listed(others)} objects are numbered, and beside them "
             "a mask is one object. Give masks, or a number to each object, in all files."
         )
     return images

@@ -148,7 +148,7 @@ def read_label_files(
         n = len(stored[-1].images)
         found += number(file.with_name(without_label_suffix(stem(file)) + file.suffix), n)
         of += [file] * n
-    labels: list[np.ndarray | None] = list(decided_labels(stored, empty))
+    labels: list[np.ndarray | None] = list(decided_labels(stored, empty, sources.regions))
     if names is None:
         return found, labels
     return list(names), _paired(list(names), found, labels, of, path)

@@ -26,6 +26,9 @@ from ._axes import (
 from ._axes import title as set_title
 
 TRUE_COLOR, PREDICTED_COLOR = SKY, ORANGE
+_DPI = 120
+_PANEL = 4.0  # inches, of a small image
+_MAX_WIDTH = 32.0  # inches, of all panels in a row
 
 
 def draw_outlines(
@@ -84,6 +87,9 @@ def save_overlay(
 ) -> None:
     """Write a picture of several images with the outlines of their objects.
 
+    A panel has about as many pixels as its image, but at least 480. A row of panels has at most
+    about 3800.
+
     Parameters
     ----------
     path : str or path-like
@@ -106,14 +112,16 @@ def save_overlay(
     from matplotlib.figure import Figure
 
     display = Display()
-    figure = Figure(dpi=120)
+    figure = Figure(dpi=_DPI)
     figure.set_layout_engine("constrained", h_pad=0.08)  # room above titles
-    axes = display._place(figure, len(images), even_columns(len(images), columns), size=(4, 4.3))
+    columns = even_columns(len(images), columns)
+    panel = _panel_size(images, min(columns, len(images)))
+    axes = display._place(figure, len(images), columns, size=(panel, panel + 0.3))
     titles = numbered(len(images)) if titles is None else titles
     for i, ax in enumerate(axes):
         true, pred = (None if y is None else y[i] for y in (y_true, y_pred))
         draw_outlines(ax, images[i], true, pred, title=titles[i])
-    _fit_height(figure, axes)
+    _fit_height(figure, axes, panel)
     display._legend(
         outline_handles(
             y_true is not None and any(y is not None for y in y_true), y_pred is not None
@@ -123,13 +131,19 @@ def save_overlay(
         figure.savefig(temporary, format=Path(path).suffix[1:] or "png")
 
 
-def _fit_height(figure, axes):
+def _panel_size(images, n_columns):
+    """Inches of a panel; outlines and text have the same size in all panels."""
+    longest = max((max(np.shape(image)) for image in images), default=1)
+    return max(_PANEL, min(longest / _DPI, _MAX_WIDTH / max(n_columns, 1)))
+
+
+def _fit_height(figure, axes, panel):
     """Make rows as high as the images of the panels, without space around wide ones."""
     shapes = [ax.images[0].get_array().shape for ax in axes if ax.images]
     ratio = np.clip(max(height / width for height, width, *_ in shapes), 0.2, 3)
     width, height = figure.get_size_inches()
     n_rows = axes[0].get_subplotspec().get_gridspec().nrows
-    figure.set_size_inches(width, height + 4 * (ratio - 1) * n_rows)
+    figure.set_size_inches(width, height + panel * (ratio - 1) * n_rows)
 
 
 def outline_handles(has_true, has_pred):

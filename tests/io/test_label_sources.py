@@ -81,6 +81,13 @@ def test_label_images_with_and_without_a_suffix(folder):
     same(read_labels(labels)[1], [Y[1], Y[4]])
 
 
+def test_a_mask_beside_regions_is_a_warning(folder):
+    """Objects of the regions are numbered: those of the mask would count as one, in silence."""
+    tifffile.imwrite(folder / "labels" / "c1.tif", np.uint8(255 * (Y[1] > 0)))
+    with pytest.warns(UserWarning, match=r"c1.tif. In .*c0.zip.* beside them a mask is one object"):
+        read_pairs(folder / "images", folder / "labels")
+
+
 @pytest.mark.parametrize("other", ["c0.tif", "c0_mask.tif"])
 def test_two_files_of_an_image_are_refused(folder, other):
     write_labels(folder / "labels" / other, [Y[0]])

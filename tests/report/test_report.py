@@ -82,3 +82,14 @@ def test_overlapping_outlines_have_the_colors_of_the_legend_alone():
         tuple(round(255 * part) for part in to_rgb(c)) for c in (TRUE_COLOR, PREDICTED_COLOR)
     ]
     assert {tuple(color) for color in colored.tolist()} == set(expected)
+
+
+def test_large_images_keep_their_pixels(tmp_path):
+    sizes = []
+    for shape, n in (((64, 64), 1), ((1500, 1200), 1), ((1500, 1200), 9)):
+        save_overlay(tmp_path / "overlay.png", [np.zeros(shape)] * n)
+        sizes.append(imread(tmp_path / "overlay.png").shape[1])
+    small, large, many = sizes
+    assert small == 480
+    assert large >= 1200
+    assert many <= 3840

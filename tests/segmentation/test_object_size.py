@@ -451,3 +451,25 @@ def test_bad_diameters_of_a_scan(diameter, tmp_path):
 def _saved(segmenter, folder):
     segmenter.save(folder / "model.sskseg")
     return folder / "model.sskseg"
+
+
+class Saturated:
+    """A predictor that is sure of every pixel."""
+
+    n_passes = n_outputs = 1
+
+    def predict(self, images):
+        (image,) = images
+        yield 0, np.ones((1, *image.shape[:2]), np.float32)
+
+
+def test_sure_probabilities_stay_probabilities():
+    """Interpolation in float32 makes some of them a bit larger than 1."""
+    images = [np.zeros((side, 2 * side, 1), np.float32) for side in range(40, 60)]
+    ones = [np.ones((*resampled_shape(image.shape[:2], 1.7), 1), np.float32) for image in images]
+    back = [resample(one, image.shape[:2]) for one, image in zip(ones, images, strict=True)]
+    assert max(each.max() for each in back) > 1
+    predictor = SizedPredictor(Saturated(), 24.0, 1, first_factor=1.7)
+    for _, output in predictor.predict(images):
+        assert output.min() >= 0
+        assert output.max() <= 1
