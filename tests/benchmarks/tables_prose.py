@@ -57,6 +57,11 @@ def fine_tuning_5():
 
 
 @figure
+def fine_tuning_8():
+    return _fine_tuning(8)
+
+
+@figure
 def suggestions_gain():
     ours, others = (
         cells("suggestions", lambda row, way=way: row["way"] == way)
