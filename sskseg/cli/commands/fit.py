@@ -91,6 +91,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         start = segmenter.trained_model_
         say(options, f"The network started from the model {start}, which predicts the labels well.")
     _say_quality(options, learned)
+    if "check" not in model.named_steps:
+        say(options, "The model does not check whether new images are like these: it needs "
+            f"{_MIN_CHECKED} files of independent images.")  # fmt: skip
     say(options, f"Wrote {file}")
     return {**result, **learned}
 
