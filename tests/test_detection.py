@@ -33,7 +33,7 @@ def trained(cells):
     """A detector after a short training."""
     X, y = cells
     detector = ContourDetector(
-        width=8, depth=2, max_steps=200, batch_size=4, random_state=0, precision="float32"
+        width=8, depth=2, max_steps=400, batch_size=4, random_state=0, precision="float32"
     )
     return detector.fit(X, y)
 
