@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -102,10 +103,10 @@ def _check_kind(annotations):
 def _reference_of_labels(annotations, indices, margin):
     evaluated = _thin(indices, annotations.label_images)
     objects = [annotations.objects(i) for i in evaluated]
+    match = _block_matcher(*objects) if len(objects) == 1 else partial(_match_images, objects)
 
     def evaluate(labels):
-        match = _match_in_blocks if len(objects) == 1 else _match_images
-        return match(objects, labels), count_each(labels, margin)
+        return match(labels), count_each(labels, margin)
 
     others = np.setdiff1d(annotations.fully_labeled, evaluated)
     counts = annotations.counts(margin)
@@ -273,20 +274,24 @@ def _match_images(true, predicted):
     return np.array([[at_threshold[:3] for at_threshold in image] for image in matches], float)
 
 
-def _match_in_blocks(true, predicted):
-    """TP, FP and FN of each block of the only image, and IoU threshold.
+def _block_matcher(true):
+    """Return what computes TP, FP and FN of each block of the only image, and IoU threshold.
 
     An object belongs to the block in which its centroid is.
     """
-    (true,), (predicted,) = true, predicted
-    blocks = _blocks(true), _blocks(np.where(true >= 0, predicted, 0))
-    matches = [
-        _match_blocks(matched_objects(true, predicted, threshold), *blocks)
-        for threshold in _IOU_THRESHOLDS
-    ]
-    n_blocks = _N_BLOCKS**true.ndim
-    statistics = [[np.bincount(each, minlength=n_blocks) for each in image] for image in matches]
-    return np.moveaxis(np.array(statistics, float), -1, 0)
+    labeled, n_blocks = _blocks(true), _N_BLOCKS**true.ndim
+
+    def match(labels):
+        (predicted,) = labels
+        found = _blocks(np.where(true >= 0, predicted, 0))
+        matches = [
+            _match_blocks(matched_objects(true, predicted, threshold), labeled, found)
+            for threshold in _IOU_THRESHOLDS
+        ]
+        statistics = [[np.bincount(b, minlength=n_blocks) for b in image] for image in matches]
+        return np.moveaxis(np.array(statistics, float), -1, 0)
+
+    return match
 
 
 def _match_blocks(matched, true, found):
