@@ -2,7 +2,7 @@
 
 import numpy as np
 
-_MIN_OBJECTS = 50  # of which one knows how large a small one is, its 2nd percentile
+MIN_OBJECTS = 50  # of which one knows how large a small one is, its 2nd percentile
 _MIN_FRAGMENTED_SHARE = 0.1  # of the labeled objects
 _GAP_SHARES = (0.2, 0.35, 0.5)  # of an object's diameter, between its fragments
 
@@ -28,7 +28,7 @@ def min_size_candidates(sizes: np.ndarray) -> list[int]:
         return [0]
     small, median = np.percentile(sizes, 2), np.median(sizes)
     fractions = [0, 0.25 * small, 0.5 * small, small, 0.1 * median]
-    first = int(0.5 * small if len(sizes) >= _MIN_OBJECTS else min(0.5 * small, 0.05 * median))
+    first = int(0.5 * small if len(sizes) >= MIN_OBJECTS else min(0.5 * small, 0.05 * median))
     return [first, *sorted({int(f) for f in fractions} - {first})]
 
 

@@ -10,11 +10,10 @@ import numpy as np
 from scipy.ndimage import find_objects
 
 from ..counting import InstanceCounter
+from ..counting.candidates import MIN_OBJECTS
 from ..images import ImageStack
 from ..morphology import label_components
 from ..morphology.counts import object_centroids
-
-_MIN_OBJECTS = 50  # of which one knows how large a small one is, its 2nd percentile
 
 
 @dataclass(frozen=True)
@@ -178,7 +177,7 @@ def _sizes(y):
 
 def _limit_size(counter, sizes):
     """Set the minimum size if there are few objects."""
-    if len(sizes) < _MIN_OBJECTS:
+    if len(sizes) < MIN_OBJECTS:
         counter.set_params(min_size=int(min(sizes.min() / 2, np.median(sizes) / 10)))
 
 
