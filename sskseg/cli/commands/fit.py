@@ -57,7 +57,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     X = with_spacing(X, options.spacing, ndim)
     labeled = [label for label in y if is_labeled(label)]
     n_empty = sum(not _has_objects(label) for label in labeled)
-    result = {"images": len(names), "labeled": len(labeled), "model": str(file)}
+    result: dict[str, Any] = {
+        "images": len(names), "labeled": len(labeled), "model": str(file),
+    }  # fmt: skip
     say(
         options,
         f"{count_text(len(names), 'image')}, {len(labeled)} of them labeled"
@@ -72,30 +74,34 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     model.fit(X, y)
     new_folder(file.parent)
     save_model(model, file)
-    segmenter = model["segmenter"]
-    learned = {
-        "steps": segmenter.history_[-1]["step"],
-        "trained_model": segmenter.trained_model_,
-        "semi_supervision": [*segmenter.semi_supervision_],
-        "threshold": model["counter"].threshold_,
-    }
-    learned |= _count_error(model["counter"])
     trained_on = {
         name: "training" for name, label in zip(names, y, strict=True) if is_labeled(label)
     }
-    trained_on |= {names[i]: "validation" for i in segmenter.validation_indices_}
-    record.write(
-        record_file(file), outputs=[file.name], result={**result, **learned}, trained_on=trained_on
-    )
-    if segmenter.trained_model_ is not None:
-        start = segmenter.trained_model_
+    trained_on |= {names[i]: "validation" for i in model["segmenter"].validation_indices_}
+    learned = _learned(model)
+    result |= learned
+    record.write(record_file(file), outputs=[file.name], result=result, trained_on=trained_on)
+    start = learned["trained_model"]
+    if start is not None:
         say(options, f"The network started from the model {start}, which predicts the labels well.")
     _say_quality(options, learned)
     if "check" not in model.named_steps:
         say(options, "The model does not check whether new images are like these: it needs "
             f"{_MIN_CHECKED} files of independent images.")  # fmt: skip
     say(options, f"Wrote {file}")
-    return {**result, **learned}
+    return result
+
+
+def _learned(model):
+    """What the record says of a fitted pipeline."""
+    segmenter, counter = model["segmenter"], model["counter"]
+    return {
+        "steps": segmenter.history_[-1]["step"],
+        "trained_model": segmenter.trained_model_,
+        "semi_supervision": [*segmenter.semi_supervision_],
+        "threshold": counter.threshold_,
+        **_count_error(counter),
+    }
 
 
 def _count_error(counter):
