@@ -7,11 +7,11 @@ import json
 import re
 import shlex
 from contextlib import nullcontext
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ...io.scans import Scan, open_scan
+from ...io.scans import open_scan
 from ...io.storage import Storage, open_storage
 from ...scans import ScanError, count_scan, plan_scan
 from ...scans.status import ScanStatus, recorded_diameter, scan_status
@@ -19,7 +19,8 @@ from ...training import prediction_callbacks
 from ..main import CommandFailed
 from ..record import Record
 from ..sizes import bytes_text, count_text, duration_text, of_total, shape_text
-from ._common import each_axis, model_file, model_of, say
+from ._common import model_file, model_of, say
+from ._scans import open_source
 
 _RECORD, _CUT = "run.json", "cut.csv"
 # Tasks of a scan, as a user knows them.
@@ -38,17 +39,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(f"--model is missing: sskseg scan {options.action} needs one.")
     if options.out is None and options.action == "run":
         raise ValueError("--out is missing: sskseg scan run needs a destination folder.")
-    model, scan = model_of(options), _open(options)
+    model, scan = model_of(options), open_source(options.source, options)
     return _plan(options, model, scan) if options.action == "plan" else _run(options, model, scan)
-
-
-def _open(options: argparse.Namespace) -> Scan:
-    """Open the scan, with the size of a pixel that was given."""
-    scan = open_scan(options.source, channel=options.channel)
-    if options.spacing is None:
-        return scan
-    spacing, unit = options.spacing
-    return replace(scan, spacing=each_axis(spacing, len(scan.spacing)), unit=unit)
 
 
 def _mask(options):

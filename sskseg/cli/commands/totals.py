@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from ...io import read_labels
-from ...io.scans import Scan, open_scan
+from ...io.scans import open_scan
 from ...report import format_table
 from ...totals import (
     AuditPlan,
@@ -30,7 +30,6 @@ from ..record import Record
 from ..sizes import count_text
 from ._common import (
     check_folder,
-    each_axis,
     model_file,
     model_of,
     new_folder,
@@ -39,6 +38,7 @@ from ._common import (
     say,
     spatial_ndim,
 )
+from ._scans import open_source
 from .count import check_counts
 
 _TOTAL, _COMPARISON, _PICTURE = "total.json", "comparison.json", "comparison.png"
@@ -120,7 +120,7 @@ def _of_images(options):
 
 def _of_objects(options):
     """Tiles of a scan whose objects are in tables."""
-    scan = _scan(options)
+    scan = open_source(options.sources[0], options)
     regions = options.regions
     if regions is not None and _ZARR in str(regions):
         regions = open_scan(regions).data
@@ -129,14 +129,6 @@ def _of_objects(options):
         options.objects, shape, options.tile, spacing=scan.spacing, regions=regions
     )  # fmt: skip
     return tiles, [scan.data], options.objects
-
-
-def _scan(options) -> Scan:
-    scan = open_scan(options.sources[0], channel=options.channel)
-    if options.spacing is None:
-        return scan
-    spacing, unit = options.spacing
-    return replace(scan, spacing=each_axis(spacing, len(scan.spacing)), unit=unit)
 
 
 def _read(folder: Path, options: argparse.Namespace, annotations=None) -> TotalEstimate:
