@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree
 
@@ -153,15 +154,19 @@ def _tag(element):
 
 def _ome_pixels(file, series):
     """The element Pixels of OME-XML that describes a series; empty if it is unknown which."""
-    nothing, text = ElementTree.Element("Pixels"), file.ome_metadata if file.is_ome else ""
+    every = _every_pixels(file.ome_metadata or "") if file.is_ome else []
+    if len(every) not in (1, len(file.series)):  # images without pixels: unknown which
+        return ElementTree.Element("Pixels")
+    return every[file.series.index(series) if len(every) > 1 else 0]
+
+
+@lru_cache(maxsize=1)  # one file describes all its series
+def _every_pixels(text):
     try:
         elements = ElementTree.fromstring(text).iter() if text else ()
     except ElementTree.ParseError:  # damaged metadata define nothing
-        return nothing
-    every = [e for e in elements if _tag(e) == "Pixels"]
-    if len(every) not in (1, len(file.series)):  # images without pixels: unknown which
-        return nothing
-    return every[file.series.index(series) if len(every) > 1 else 0]
+        return []
+    return [e for e in elements if _tag(e) == "Pixels"]
 
 
 def _ome_sizes(file, series):
