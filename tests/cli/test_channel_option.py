@@ -6,16 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from command_line import TINY, run
 
-from sskseg.cli import main
 from sskseg.datasets import make_cells
 from sskseg.io import read_labels, write_labels
-
-TINY = ["--width", 4, "--depth", 1, "--max-steps", 2, "--semi-supervision", "none", "--json"]
-
-
-def run(*arguments):
-    return main([str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")

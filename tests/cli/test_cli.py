@@ -11,11 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from command_line import run
 from sklearn.pipeline import make_pipeline
 
 import sskseg
 from sskseg import ContourDetector, InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
-from sskseg.cli import main
 from sskseg.cli.commands import _common, _exchange
 from sskseg.cli.options import make_parser
 from sskseg.cli.parameters import estimator_parameters
@@ -42,10 +42,6 @@ def folder(tmp_path_factory):
     assert run("fit", folder / "images", "--labels", folder / "labels", "--out",
                folder / "model", *TINY) == 0  # fmt: skip
     return folder
-
-
-def run(*arguments):
-    return main([str(argument) for argument in arguments])
 
 
 def test_fit_is_that_of_the_same_pipeline(folder):

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 import tifffile
 import zarr
+from command_line import run
 
 from sskseg.cli import main
 from sskseg.cli.formats import FORMATS, OF_IMAGE
@@ -42,10 +43,6 @@ def folder(tmp_path):
         tifffile.imwrite(tmp_path / "images" / f"cell{i}.tif", X[i])
         write_labels(tmp_path / "labels" / f"cell{i}.tif", [y[i]])
     return tmp_path
-
-
-def run(*arguments):
-    return main([str(argument) for argument in arguments])
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -5,19 +5,13 @@ import json
 import numpy as np
 import pytest
 import tifffile
+from command_line import TINY, run
 
 from sskseg import DomainCheck
-from sskseg.cli import main
 from sskseg.datasets import make_cells
 from sskseg.export import export_onnx
 from sskseg.io import read_images, write_labels
 from sskseg.models import load_model
-
-TINY = ["--width", 4, "--depth", 1, "--max-steps", 2, "--semi-supervision", "none", "--json"]
-
-
-def run(*arguments):
-    return main([str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")

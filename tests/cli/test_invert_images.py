@@ -8,8 +8,8 @@ from argparse import Namespace
 import numpy as np
 import pytest
 import tifffile
+from command_line import run
 
-from sskseg.cli import main
 from sskseg.cli.messages import translate
 from sskseg.datasets import make_cells
 from sskseg.images import invert_images
@@ -17,10 +17,6 @@ from sskseg.io import read_labels, read_object_table
 from sskseg.models import load_model, save_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*are unlike")
-
-
-def run(*arguments):
-    return main([str(argument) for argument in arguments])
 
 
 @pytest.fixture

@@ -7,16 +7,12 @@ import shutil
 import numpy as np
 import pytest
 import tifffile
+from command_line import TINY, run
 
-from sskseg.cli import main
 from sskseg.datasets import make_cells
 from sskseg.io import write_labels
 
 pytest.importorskip("matplotlib")
-
-
-def run(*arguments):
-    return main([str(argument) for argument in arguments])
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +27,7 @@ def folder(tmp_path_factory):
         if i < 6:
             write_labels(folder / "labels" / f"cell{i}.tif", [y[i]])
     assert run("fit", folder / "images", "--labels", folder / "labels", "--out", folder / "model",
-               "--width", 4, "--depth", 1, "--max-steps", 2, "--semi-supervision", "none",
-               "--json") == 0  # fmt: skip
+               *TINY) == 0  # fmt: skip
     return folder
 
 
@@ -93,8 +88,7 @@ def test_pages_of_a_stack_are_known(folder, tmp_path):
     tifffile.imwrite(tmp_path / "a" / "old.tif", np.stack(X), photometric="minisblack")
     write_labels(tmp_path / "labels.tif", labels)
     assert run("fit", tmp_path / "a" / "old.tif", "--labels", tmp_path / "labels.tif", "--out",
-               tmp_path / "model", "--width", 4, "--depth", 1, "--max-steps", 2,
-               "--semi-supervision", "none", "--validation-fraction", 0, "--json") == 0  # fmt: skip
+               tmp_path / "model", *TINY, "--validation-fraction", 0) == 0  # fmt: skip
     shutil.copy(tmp_path / "a" / "old.tif", tmp_path / "b" / "new_name.tif")
     for source in (tmp_path / "b" / "new_name.tif", tmp_path / "b"):
         arguments = ["report", source, "--model", tmp_path / "model", "--json"]

@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from command_line import run
 from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter, SemiSupervisedSegmenter
-from sskseg.cli import main
 from sskseg.cli.sizes import bytes_text, count_text, duration_text, of_total
 from sskseg.cli.values import _SHARDS, parse_shard
 from sskseg.datasets import make_cells
@@ -40,10 +40,6 @@ def folder(tmp_path_factory):
                "--counter-method", "components", "--counter-merge-distance", "0"]  # fmt: skip
     assert run(*arguments, "--json", *options) == 0
     return folder
-
-
-def run(*arguments):
-    return main([str(argument) for argument in arguments])
 
 
 def start(folder, out, *options):

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import tifffile
+from command_line import run
 from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
-from sskseg.cli import main
 from sskseg.datasets import make_cells
 from sskseg.io import write_object_table
 from sskseg.models import save_model
@@ -41,10 +41,6 @@ def folder(tmp_path_factory):
     )
     save_model(model.fit(X, y), folder / "model.sskseg")
     return folder, X, y, model
-
-
-def run(*arguments):
-    return main([str(argument) for argument in arguments])
 
 
 def of_scan(folder, out, *options):
