@@ -115,7 +115,7 @@ def save_overlay(
     figure = Figure(dpi=_DPI)
     figure.set_layout_engine("constrained", h_pad=0.08)  # room above titles
     columns = even_columns(len(images), columns)
-    panel = _panel_size(images, min(columns, len(images)))
+    panel = _panel_size(images, columns)
     axes = display._place(figure, len(images), columns, size=(panel, panel + 0.3))
     titles = numbered(len(images)) if titles is None else titles
     for i, ax in enumerate(axes):
