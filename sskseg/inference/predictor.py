@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,14 +99,6 @@ class DensePredictor:
     def ndim(self) -> int:
         """Number of spatial axes."""
         return len(self.tiling.tile)
-
-    @cached_property
-    def _ready(self) -> dict[Any, torch.nn.Module]:
-        """Copies of the network that are ready to predict, by device and dtype."""
-        return {}
-
-    def __getstate__(self):
-        return {name: value for name, value in vars(self).items() if name != "_ready"}
 
     def predict(
         self,
@@ -212,10 +203,8 @@ class DensePredictor:
 
     def _forward(self, device, dtype):
         """The network and its activation, with outputs of the size of the input."""
-        key = device, dtype
-        if key not in self._ready:
-            self._ready[key] = inference_copy(self.network, device, dtype, self.ndim)
-        forward: Any = _Activated(self._ready[key], self.activate)
+        network = inference_copy(self.network, device, dtype, self.ndim)
+        forward: Any = _Activated(network, self.activate)
         if any(network_margin(self.network, self.ndim)):
             return pad_to_valid(forward, self.network)
         return forward

@@ -1,0 +1,68 @@
+import copy
+import gc
+import weakref
+
+import pytest
+import torch
+
+from sskseg.nn import make_network
+from sskseg.training import inference_copy
+
+CPU = torch.device("cpu")
+
+
+def ready(network, dtype=torch.float32):
+    return inference_copy(network, CPU, dtype, 2)
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return make_network("unet-shuffle", 1, 1, width=4, depth=1)
+
+
+def test_a_network_is_copied_once(network):
+    assert ready(network) is ready(network)
+    assert ready(network) is not ready(copy.deepcopy(network))
+
+
+def test_another_dtype_is_another_copy(network):
+    ready(network)
+    assert next(ready(network, torch.bfloat16).parameters()).dtype == torch.bfloat16
+    assert next(ready(network).parameters()).dtype == torch.float32
+
+
+# Fused optimizers and batch normalization do not raise the version of the tensors they change.
+def _train(network):
+    optimizer = torch.optim.AdamW(network.parameters(), fused=True)
+    network(torch.ones(1, 1, 16, 16)).sum().backward()
+    optimizer.step()
+
+
+def _see_an_image(network):
+    network.train()(torch.ones(2, 1, 16, 16))
+
+
+def _assign(network):
+    next(network.parameters()).data = torch.zeros_like(next(network.parameters()))
+
+
+@pytest.mark.parametrize("change", [_train, _see_an_image, _assign])
+def test_changed_weights_are_copied_again(network, change):
+    x = torch.randn(1, 1, 16, 16)
+    with torch.no_grad():
+        before = ready(network)(x)
+    change(network)
+    with torch.no_grad():
+        found, expected = ready(network)(x), network.eval()(x)
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert not torch.allclose(found, before, atol=1e-5)
+
+
+def test_a_copy_does_not_outlive_its_network():
+    network = make_network("unet-shuffle", 1, 1, width=4, depth=1)
+    copied = weakref.ref(ready(network))
+    assert copied() is not None
+    del network
+    gc.collect()
+    assert copied() is None
