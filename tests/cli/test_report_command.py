@@ -34,8 +34,10 @@ def folder(tmp_path_factory):
 def uses(page):
     """Use of each image, by the table of counts; the numbers in "At a glance"."""
     text = re.sub(r"<[^>]+>", "|", page.read_text())
-    in_table = dict(re.findall(r"(cell\d)\|+\s*\|+\d+\|+\s*\|+(training|validation|new)\|", text))
-    in_all = dict(re.findall(r"(Training|Validation|New) images\|+\s*\|+(\d+)\|", text))
+    use = "training or validation|training|validation|new"
+    in_table = dict(re.findall(rf"(cell\d)\|+\s*\|+\d+\|+\s*\|+({use})\|", text))
+    use = "Training or validation|Training|Validation|New"
+    in_all = dict(re.findall(rf"\|({use}) images\|+\s*\|+(\d+)\|", text))
     return in_table, {name.lower(): int(n) for name, n in in_all.items()}
 
 
@@ -101,12 +103,17 @@ def test_images_of_fit_are_those_with_labels_without_a_record(folder, tmp_path):
     page = tmp_path / "a.html"
     arguments = ["report", folder / "images", "--model", tmp_path / "m.sskseg", "--json"]
     assert run(*arguments, "--out", page) == 0
-    assert "It is unknown which of these images" not in page.read_text()  # nothing is scored
+    assert (
+        "Whether these images were used for training" not in page.read_text()
+    )  # nothing is scored
     assert uses(page)[1] == {}
     assert run(*arguments, "--out", page, "--labels", folder / "labels") == 0
-    assert "It is unknown which of these images" in page.read_text()
-    assert run(*arguments, "--out", page, "--trained-on", folder / "labels") == 0
-    assert uses(page)[1] == {"training": 6, "new": 2}
+    assert "Whether these images were used for training" in page.read_text()
+    labels = folder / "labels"
+    assert run(*arguments, "--out", page, "--labels", labels, "--trained-on", labels) == 0
+    assert uses(page)[1] == {"training or validation": 6, "new": 2}
+    text = " ".join(page.read_text().split())
+    assert "1 of these images was held out, and settings were chosen on them" in text
 
 
 def test_labels_of_other_images_mark_none(folder, tmp_path, capsys):
