@@ -14,6 +14,13 @@ _MIN_COMPARED = 5  # images, from which scores of others can be expected to be s
 _MAX_EXACT = 200  # objects that are named as they are, and not as so many of 100
 # Groups by how much their labels say of new images.
 _ORDER = ("new", "", "validation", "training or validation", "training")
+_LABELS = {
+    "new": " that were not used for training",
+    "": "",
+    "validation": " of the validation set",
+    "training or validation": " that were given to fit",
+    "training": " that were used for training",
+}
 _USES = {
     "new": "",
     "": "Whether these images were used for training is not known. If they were, results on new "
@@ -29,7 +36,7 @@ _ADVICE = "Label some of these images, and pass their labels as `y`."
 
 def headline(page: Any) -> str:
     """Return the number of objects and of images."""
-    images = _number(len(page.images), "image")
+    images = _number(len(page.images), _noun(page))
     if page.counts is None:
         return f"Predictions for {images}"
     return f"{_number(int(page.counts.sum()), 'object')} in {images}"
@@ -50,10 +57,14 @@ def answer(page: Any, training_note: str = "") -> Iterator[str]:
     yield " ".join([_compared(page, group, compared), *_scored(page, group)])
     use = training_note if training_note and not group.name else _use(page, group)
     if compared < _MIN_COMPARED:
-        few = "Only one image was" if compared == 1 else f"Only {compared} images were"
+        few = f"Only {_number(compared, _noun(page))} {'was' if compared == 1 else 'were'}"
         use = f"{use} {few} compared: on others, results may be quite different."
     if use:
         yield use.strip()
+
+
+def _noun(page):
+    return "section" if page.outputs.consecutive else "image"
 
 
 def _is_labeled(page, group):
@@ -65,12 +76,12 @@ def _counted(page):
         kind = "foreground" if page.outputs.probability is not None else "features"
         return f"The model predicts the {kind} of {_number(len(page.images), 'image')}."
     n, counts = int(page.counts.sum()), page.visible
-    text = f"The model counted {_number(n, 'object')} in {_number(len(counts), 'image')}"
+    text = f"The model counted {_number(n, 'object')} in {_number(len(counts), _noun(page))}"
     median, low, high = f"{np.median(counts):,.4g}", counts.min(), counts.max()
     if page.outputs.stacked:
         return (
-            f"{text}, the sections of a stack. An object in several sections counts once; the "
-            f"median section shows {median} ({low:,} to {high:,})."
+            f"{text}. An object in several sections counts once; the median section shows {median} "
+            f"({low:,} to {high:,})."
         )
     return (
         f"{text}."
@@ -80,11 +91,7 @@ def _counted(page):
 
 
 def _compared(page, group, n):
-    kind = {"new": "that were not used for training", "": "", "validation": "of the validation set"}
-    words = kind.get(group.name, "that were used for training")
-    if group.name == "training or validation":
-        words = "that were given to fit"
-    return f"Compared with the labels of {_number(n, 'image')} {words}".rstrip() + ":"
+    return f"Compared with the labels of {_number(n, _noun(page))}{_LABELS[group.name]}:"
 
 
 def _scored(page, group):
@@ -125,18 +132,21 @@ def _found(found, false, missed):
 
 
 def _use(page, group):
-    if group.name != "training or validation":
-        return _USES[group.name]
-    held_out = _number(
-        len(validation_indices(page.outputs)), "of these images was", "of these images were"
-    )
-    return (
-        f"{held_out} held out, and settings were chosen on them; which is not known. The others "
-        "were used for training: results on new images are usually worse, and have not been "
-        "checked."
-    )
+    """What the comparison says of new images."""
+    if group.name == "training or validation":
+        return (
+            f"fit held out {len(validation_indices(page.outputs))} of its labeled images to choose "
+            "settings; which is not known. It was trained on the others: results on new images are "
+            "usually worse, and have not been checked."
+        )
+    if group.name == "new" and page.outputs.consecutive and len(page.groups) > 1:
+        return (
+            "These sections are of the stack that the model was trained on: results on another "
+            "stack are usually worse."
+        )
+    return _USES[group.name]
 
 
-def _number(n, singular, plural=None):
+def _number(n, noun):
     """A number and a noun."""
-    return f"{n:,} {singular if n == 1 else plural or singular + 's'}"
+    return f"{n:,} {noun}{'s' * (n != 1)}"

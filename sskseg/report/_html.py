@@ -1,7 +1,8 @@
 """Elements of an HTML page: escaped text, tables, figures for light and dark pages."""
 
+from base64 import b64encode
 from html import escape
-from io import StringIO
+from io import BytesIO
 from reprlib import Repr
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +18,9 @@ _SVG_STYLE = (
     "<style>:root{--ink:#1b1f24}@media(prefers-color-scheme:dark){:root{--ink:#e6e8ea}}</style>"
 )
 _DPI = 110
+_PHOTO_DPI = 200
+# A tenth of PNG for noisy images; with all colors of thin outlines.
+_JPEG = {"quality": 85, "subsampling": 0, "optimize": True}
 
 _short = Repr()
 _short.maxstring = _short.maxother = 160
@@ -139,13 +143,7 @@ def _cell(value):
 
 
 def picture(draw, alt, caption):
-    """Make a figure of one `image` and its caption."""
-    content = image(draw, alt)
-    return f"<figure>{content}<figcaption>{with_meanings(caption)}</figcaption></figure>"
-
-
-def image(draw, alt, dpi=_DPI):
-    """Make an image inside the page.
+    """Make a figure with a drawing of lines and text inside the page.
 
     Parameters
     ----------
@@ -153,13 +151,43 @@ def image(draw, alt, dpi=_DPI):
         ``draw(figure)`` draws a display.
     alt : str or callable
         Description of the figure; ``alt(display)`` if it depends on the display.
-    dpi : int, default=110
-        Pixels per inch of what is not drawn as lines and text.
+    caption : str
 
     Returns
     -------
     str
     """
+    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    display, content = _draw(draw, "svg", transparent=True, dpi=_DPI, metadata=nothing)
+    text = content.decode()
+    text = text[text.index("<svg") :].replace(_INK, "var(--ink)")
+    inside = text.index(">") + 1
+    text = text[:inside] + _SVG_STYLE + text[inside:]
+    data = quote(text, safe="/+=:;,.() -_'")  # shorter than base64
+    words = alt(display) if callable(alt) else alt
+    made = _image(words, f"image/svg+xml;charset=utf-8,{data}")
+    return f"<figure>{made}<figcaption>{with_meanings(caption)}</figcaption></figure>"
+
+
+def photo(draw, alt):
+    """Make an image of pixels inside the page, without text that must fit a dark page.
+
+    Parameters
+    ----------
+    draw : callable
+        ``draw(figure)`` fills a figure.
+    alt : str
+
+    Returns
+    -------
+    str
+    """
+    _, content = _draw(draw, "jpeg", dpi=_PHOTO_DPI, pil_kwargs=_JPEG)
+    return _image(alt, f"image/jpeg;base64,{b64encode(content).decode()}")
+
+
+def _draw(draw, kind, **options):
+    """Draw a figure with the ink of the page; what `draw` returns, and the file."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
@@ -168,16 +196,13 @@ def image(draw, alt, dpi=_DPI):
     with rc_context(settings):
         figure = Figure(layout="constrained")
         display = draw(figure)
-        buffer = StringIO()
-        nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-        figure.savefig(buffer, format="svg", transparent=True, dpi=dpi, metadata=nothing)
-    text = buffer.getvalue()
-    text = text[text.index("<svg") :].replace(_INK, "var(--ink)")
-    inside = text.index(">") + 1
-    text = text[:inside] + _SVG_STYLE + text[inside:]
-    data = quote(text, safe="/+=:;,.() -_'")  # shorter than base64
-    words = escape(alt(display) if callable(alt) else alt, quote=True)
-    return f'<img alt="{words}" src="data:image/svg+xml;charset=utf-8,{data}">'
+        buffer = BytesIO()
+        figure.savefig(buffer, format=kind, **options)
+    return display, buffer.getvalue()
+
+
+def _image(alt, data):
+    return f'<img alt="{escape(alt, quote=True)}" src="data:{data}">'
 
 
 def section(name, *parts):

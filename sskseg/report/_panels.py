@@ -7,12 +7,11 @@ from typing import Any
 
 from ._axes import as_plane, plane_spacing, show_plane
 from ._choice import Chosen
-from ._html import image
+from ._html import photo
 from ._terms import with_meanings
 from .segmentation import KINDS, SegmentationDisplay, classify_objects, shown_section
 
 _WIDTH = 3.4  # inches of a panel
-_DPI = 150
 _RATIOS = 0.3, 2.5  # of height and width of a panel
 _WORDS = {
     "true positives": "found",
@@ -66,15 +65,14 @@ class Panels:
         name, numbers = self.names[i], _numbers(found)
         z = shown_section(self.outputs.objects[i])
         parts = [
-            image(lambda figure: self._plane(figure, i, z), f"The image {name}, without outlines.", _DPI),
-            image(
-                lambda figure: self._outlines(figure, i, found),
-                f"Outlines of objects in {name}: {numbers}.", _DPI,
+            photo(lambda figure: self._plane(figure, i, z), f"The image {name}, without outlines."),
+            photo(
+                lambda figure: self._outlines(figure, i, found), f"Outlines in {name}: {numbers}."
             ),
-        ]  # fmt: skip
+        ]
         if self.outputs.probability is not None:
             text = f"Probability of the foreground in {name}."
-            parts.append(image(lambda figure: self._probability(figure, i, z), text, _DPI))
+            parts.append(photo(lambda figure: self._probability(figure, i, z), text))
         section = "" if z is None else f" Section {z} of the volume."
         words = with_meanings(f"{note}. " if note else "") + escape(f"{numbers}.{section}")
         title = f"<figcaption><strong>{escape(name)}</strong>: {words}</figcaption>"

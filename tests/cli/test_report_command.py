@@ -113,7 +113,7 @@ def test_images_of_fit_are_those_with_labels_without_a_record(folder, tmp_path):
     assert run(*arguments, "--out", page, "--labels", labels, "--trained-on", labels) == 0
     assert uses(page)[1] == {"training or validation": 6, "new": 2}
     text = " ".join(page.read_text().split())
-    assert "1 of these images was held out, and settings were chosen on them" in text
+    assert "fit held out 1 of its labeled images to choose settings; which is not known" in text
 
 
 def test_labels_of_other_images_mark_none(folder, tmp_path, capsys):

@@ -132,7 +132,7 @@ def test_auto_depends_on_the_data():
 
 
 def test_whole_images_are_labeled_without_a_warning():
-    """The best case: nothing is wrong with the labels. A method that was asked for has no effect."""
+    """Nothing is wrong with the labels. But a method that was asked for has no effect."""
     X, y = make_cells(3, (32, 32), random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
