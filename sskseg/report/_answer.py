@@ -13,7 +13,7 @@ from ._groups import only, validation_indices
 _MIN_COMPARED = 5  # images, from which scores of others can be expected to be similar
 _MAX_EXACT = 200  # objects that are named as they are, and not as so many of 100
 # Groups by how much their labels say of new images.
-_ORDER = ("new", "", "validation", "training or validation", "training")
+ORDER = ("new", "", "validation", "training or validation", "training")
 _LABELS = {
     "new": " that were not used for training",
     "": "",
@@ -46,7 +46,7 @@ def answer(page: Any, training_note: str = "") -> Iterator[str]:
     """Yield the answer, paragraph by paragraph."""
     yield _counted(page)
     group = next(
-        (g for name in _ORDER for g in page.groups if g.name == name and _is_labeled(page, g)), None
+        (g for name in ORDER for g in page.groups if g.name == name and _is_labeled(page, g)), None
     )
     if group is None:
         warned = " Read the warnings below." if page.cautions else ""

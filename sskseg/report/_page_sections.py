@@ -10,7 +10,7 @@ import pandas as pd
 from ..metrics import match_instances
 from ..morphology import count_objects
 from . import _details as details
-from ._answer import answer, headline
+from ._answer import ORDER, answer, headline
 from ._axes import numbered
 from ._choice import choose_images, evenly_spaced, rank_images
 from ._groups import image_groups, only
@@ -51,7 +51,8 @@ class Page:
         self.reference = read_reference(
             y, shapes, consecutive=outputs.consecutive, positions=outputs.positions
         )
-        self.groups = image_groups(outputs, len(shapes), trained_on)
+        groups = image_groups(outputs, len(shapes), trained_on)
+        self.groups = sorted(groups, key=lambda group: ORDER.index(group.name))
         self.names = numbered(len(shapes)) if names is None else list(names)
         if len(self.names) != len(shapes):
             raise ValueError(f"names must be {len(shapes)}, one per image, got {len(self.names)}.")

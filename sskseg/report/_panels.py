@@ -13,13 +13,14 @@ from .segmentation import KINDS, SegmentationDisplay, classify_objects, shown_se
 
 _WIDTH = 3.4  # inches of a panel
 _RATIOS = 0.3, 2.5  # of height and width of a panel
-_WORDS = {
+_WORDS = {  # after numbers
     "true positives": "found",
     "false negatives": "missed",
-    "false positives": "counted, but not labeled",
+    "false positives": "not labeled",
     "predicted": "counted",
     "not evaluated": "in unlabeled pixels",
 }
+_KEY = {"false positives": "counted, but not labeled"}
 
 
 class Panels:
@@ -51,7 +52,7 @@ class Panels:
     def _key(self, kinds):
         items = [
             f'<li><span style="border-color:{color};border-style:{_border(style)}"></span>'
-            f"{_WORDS[kind]}</li>"
+            f"{_KEY.get(kind, _WORDS[kind])}</li>"
             for kind, (color, _, style) in KINDS.items() if kind in kinds
         ]  # fmt: skip
         if self.outputs.probability is not None:

@@ -55,7 +55,7 @@ def test_images_of_fit_are_known_by_its_record(folder, tmp_path):
     assert len(objects) == 3
     counts = dict(re.findall(r"(cell\d)\|+\s*\|+(\d+)\|",
                   re.sub(r"<[^>]+>", "|", (tmp_path / "a.html").read_text())))  # fmt: skip
-    assert objects[2] == int(counts["cell6"]) + int(counts["cell7"])
+    assert objects[0] == int(counts["cell6"]) + int(counts["cell7"])
     assert sum(objects) == sum(map(int, counts.values()))
 
 

@@ -274,7 +274,7 @@ def test_images_that_were_trained_on_stand_apart(pipeline, cells, tmp_path):
     alts = found.attributes("alt")
     assert sum(words.startswith("Outlines in image") for words in alts) == 4
     images = texts[texts.index("Images", texts.index("Versions")) :]
-    assert images.index("Training images") < images.index("New images")
+    assert images.index("New images") < images.index("Training images")
     unknown = "".join(read(report.html(pipeline, X, y, path)).texts)
     assert "Whether these images were used for training is not known" in unknown
     assert "Whether these images" not in "".join(
