@@ -101,7 +101,7 @@ def _scored(page, group):
         yield _found(*np.sum([match[:3] for match in matches], axis=0).tolist())
     elif matches:
         labels = only(page.reference, group).labels
-        values = [dice(np.sign(label), page.outputs.probability[i] > 0.5)
+        values = [float(dice(np.sign(label), page.outputs.probability[i] > 0.5))
                   for i, label in enumerate(labels) if label is not None]  # fmt: skip
         yield f"the foreground overlaps with that of the labels by a Dice of {np.mean(values):.2f}."
     known = np.isfinite(only(page.reference, group).counts)
