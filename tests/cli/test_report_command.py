@@ -129,3 +129,40 @@ def test_labels_of_other_images_mark_none(folder, tmp_path, capsys):
     assert run(*arguments, "--trained-on", folder / "labels") == 0
     assert uses(page)[0] == {"cell7": "new"}
     assert "Labels in --trained-on: 0 of 1 image" in capsys.readouterr().out
+
+
+def test_models_of_the_package_were_trained_on_other_images(folder, tmp_path, capsys):
+    page = tmp_path / "a.html"
+    arguments = ["report", folder / "images", "--model", "nuclei", "--out", page]
+    assert run(*arguments, "--trained-on", folder / "labels") == 2
+    message = capsys.readouterr().err
+    assert (
+        "--trained-on takes the labels that sskseg fit was given, and nuclei comes with" in message
+    )
+    assert not page.exists()
+    assert run(*arguments, "--labels", folder / "labels") == 0
+    text = page.read_text()
+    assert (
+        "The model nuclei comes with sskseg. These images are new to it, unless they are of" in text
+    )
+    assert "Data Science Bowl 2018, stage 1" in text
+
+
+def test_validation_images_of_the_record_are_not_training_images(folder, tmp_path):
+    """The record knows which image was held out, whatever else is said of it."""
+    page = tmp_path / "a.html"
+    assert run("report", folder / "images", "--model", folder / "model", "--out", page, "--json",
+               "--labels", folder / "labels", "--trained-on", folder / "labels") == 0  # fmt: skip
+    assert uses(page)[1] == {"training": 5, "validation": 1, "new": 2}
+    assert "Compared with the labels of 1 image of the validation set:" in page.read_text()
+    assert "These images were held out during training, but settings were" in page.read_text()
+
+
+def test_without_labels_the_page_names_the_command(folder, tmp_path):
+    page = tmp_path / "a.html"
+    arguments = ["report", folder / "images", "--model", folder / "model", "--out", page]
+    assert run(*arguments) == 0
+    command = " ".join(map(str, arguments))
+    assert (
+        f"Label some of these images, and run: sskseg {command} --labels LABELS" in page.read_text()
+    )

@@ -52,7 +52,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _uses(options, names: Sequence[str], model: Any) -> tuple[list[str] | None, str]:
-    """Use of each image in the fit; None and what is known of the training images instead."""
+    """Use of each image in the fit; None with a note on the training images."""
     if trained_file(options.model) is not None:
         return None, _note_of_trained(options)
     file = record_file(model_file(options.model))
