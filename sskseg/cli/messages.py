@@ -31,7 +31,7 @@ _PHRASES = {
     " or an InstanceMethod object": "",
     ", a dict, an Augmentation or None": "",
     "Label some of these images, and pass their labels as `y`.": "Label some of these images, and "
-    "run: sskseg {arguments} --labels LABELS",
+    "run: `sskseg {arguments} --labels LABELS`.",
 }  # fmt: skip
 _VALUE = r"'[^']*'|\"[^\"]*\"|\{[^}]*\}|\([^()]*\)|-?[\w.]*\w"
 _BEFORE = r"(?<![\w./\\'-])"

@@ -35,6 +35,7 @@ TERMS = {
 }
 _SHORT = {"Dice": "Dice coefficient", "ECE": "expected calibration error"}
 _WORDS = re.compile(r"\b(F1|IoU|WAPE|Dice|ECE)\b")
+_CODE = re.compile(r"`([^`]+)`")
 
 
 def meaning(term: str) -> str:
@@ -43,10 +44,11 @@ def meaning(term: str) -> str:
 
 
 def with_meanings(text: str) -> str:
-    """Escape a text; browsers show the explanation of short forms in it."""
-    return _WORDS.sub(
+    """Escape a text; browsers show the explanation of short forms in it, and `code` as such."""
+    marked = _WORDS.sub(
         lambda match: f'<abbr title="{escape(meaning(match[1]))}">{match[1]}</abbr>', escape(text)
     )
+    return _CODE.sub(r"<code>\1</code>", marked)
 
 
 def used_terms(text: str) -> dict[str, str]:

@@ -64,7 +64,7 @@ PARAMETER = "The '{}' parameter of {} must be {}. Got {} instead."
          "--counter-method must be one of ['components'], got 'a'."),
         ("report", "Label some of these images, and pass their labels as `y`.",
          "Label some of these images, and run: "
-         "sskseg report 'my images' --model m --labels LABELS"),
+         "`sskseg report 'my images' --model m --labels LABELS`."),
         ("report", "No intervals: coverage=0.9 needs 9 samples in fit, got 5. Fit the counter on "
          "images as large.", "No intervals: coverage=0.9 needs 9 images in sskseg fit, got 5. Run "
          "sskseg fit on labeled images as large."),

@@ -90,7 +90,7 @@ def test_without_labels_the_counts_are_not_checked(counter, tmp_path):
     assert lead(page_of(counter, tmp_path, y=None, n=1, explain=str.upper)) == [
         "THE MODEL COUNTED 2 OBJECTS IN 1 IMAGE.",
         "NO LABELS WERE GIVEN: THESE COUNTS HAVE NOT BEEN CHECKED.",
-        "LABEL SOME OF THESE IMAGES, AND PASS THEIR LABELS AS `Y`.",
+        "LABEL SOME OF THESE IMAGES, AND PASS THEIR LABELS AS Y.",
     ]
 
 
