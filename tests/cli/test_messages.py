@@ -60,7 +60,8 @@ PARAMETER = "The '{}' parameter of {} must be {}. Got {} instead."
          "'a'"), "--random-state must be a whole number from 0 to 4294967295 or none, got 'a'."),
         ("fit", "If they are not labeled yet, read them with empty='unlabeled'.",
          "If they are not labeled yet, read them with --empty unlabeled."),
-        ("fit", "method must be one of ['components'] or an InstanceMethod object, got 'a'.",
+        ("fit", PARAMETER.format("method", "InstanceCounter",
+         "one of ['components'] or an InstanceMethod object", "'a'"),
          "--counter-method must be one of ['components'], got 'a'."),
         ("report", "Label some of these images, and pass their labels as `y`.",
          "Label some of these images, and run: "

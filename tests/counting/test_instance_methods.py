@@ -154,7 +154,7 @@ def test_attributes_of_another_method_go(cells, probability):
 
 def test_unknown_methods_are_refused(probability):
     for method in ("contour", 3, Watershed, ContourDetector()):
-        with pytest.raises(ValueError, match="method must be one of"):
+        with pytest.raises(ValueError, match="'method' parameter of InstanceCounter must be"):
             InstanceCounter(method).fit(probability)
     with pytest.raises(ValueError, match="'detector' parameter of Contours must be"):
         InstanceCounter(Contours("unet")).fit(probability)

@@ -188,6 +188,6 @@ def make_instance_method(method: str | InstanceMethod) -> InstanceMethod:
     if isinstance(method, str) and method in INSTANCE_METHODS:
         return INSTANCE_METHODS[method]()
     raise ValueError(
-        f"method must be one of {sorted(INSTANCE_METHODS)} or an InstanceMethod object, got "
-        f"{method!r}."
+        f"The 'method' parameter of InstanceCounter must be one of {sorted(INSTANCE_METHODS)} or "
+        f"an InstanceMethod object. Got {method!r} instead."
     )
