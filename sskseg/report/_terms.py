@@ -29,11 +29,12 @@ TERMS = {
     "count interval": "A lower and an upper bound of a count.",
     "validation set": "Labeled samples that are held out during training, to choose the best "
     "weights and to calibrate probabilities",
-    "false negative": "A reference object without a matching prediction.",
-    "false positive": "A predicted object without a matching reference object.",
     "foreground, background": "Pixels that belong to an object, and those that do not.",
 }
-_SHORT = {"Dice": "Dice coefficient", "ECE": "expected calibration error"}
+_SHORT = {
+    "Dice": "Dice coefficient", "ECE": "expected calibration error", "interval": "count interval",
+    "validation": "validation set", "foreground": "foreground, background",
+}  # fmt: skip
 _WORDS = re.compile(r"\b(F1|IoU|WAPE|Dice|ECE)\b")
 _CODE = re.compile(r"`([^`]+)`")
 
