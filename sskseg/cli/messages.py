@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import re
+import shlex
 
 from .options import option_names
 
@@ -19,6 +20,18 @@ _ARGUMENTS = {
     "client": "--scheduler",
     "resume=False": "--fresh", "overwrite=True": "--overwrite", "count_scan": "sskseg scan run",
     "X.spacing": "the size of a pixel of {images}", "cut": "cut.csv",
+}  # fmt: skip
+# Advice of the library that names what only Python has, and what a command line has instead.
+_PHRASES = {
+    "Wrap the segmenter in sskseg.CrossFitted, or fit the counter on images that the segmenter was "
+    "not trained on.": "For the total of new images, with an interval, count some of their tiles "
+    "by hand: sskseg totals.",
+    "Fit the counter on images": "Run sskseg fit on labeled images",
+    " samples in fit": " images in sskseg fit",
+    " or an InstanceMethod object": "",
+    ", a dict, an Augmentation or None": "",
+    "Label some of these images, and pass their labels as `y`.": "Label some of these images, and "
+    "run: `sskseg {arguments} --labels LABELS`.",
 }  # fmt: skip
 _VALUE = r"'[^']*'|\"[^\"]*\"|\{[^}]*\}|\([^()]*\)|-?[\w.]*\w"
 _BEFORE = r"(?<![\w./\\'-])"
@@ -72,6 +85,10 @@ def translate(text: str, options: argparse.Namespace) -> str:
         option = words.get(f"{match[2]}.{match[1]}", match[1])
         return f"{option} must be {_expected(match[3])}, got {match[4]}."
 
+    for phrase, instead in _PHRASES.items():
+        if phrase in text:
+            arguments = shlex.join(getattr(options, "arguments", []))
+            text = text.replace(phrase, instead.format(arguments=arguments))
     text = re.sub(
         r"The '(\w+)' parameter of (\w+) must be (.+)\. Got (.+) instead\.", constraint, text
     )

@@ -171,9 +171,9 @@ def _report(command):
     command.add_argument("--labels", type=Path, help="labels to compare with")
     command.add_argument(
         "--trained-on", type=Path, metavar="LABELS",
-        help="the labels that sskseg fit was given: such images are reported apart from "
-        "new ones, and labels of other images are ignored (default: by run.json beside the model, "
-        "for files with the same content)",
+        help="the labels that sskseg fit was given, if run.json is no longer beside the model: "
+        "such images are reported apart from new ones, and labels of other images are ignored "
+        "(default: by run.json, for files with the same content)",
     )  # fmt: skip
     add_background(command)
     add_empty(command)

@@ -45,9 +45,10 @@ from .tables import measure_detections, measure_samples, measure_sections
 _N_SIMULATED = 32  # images for the parameter search if no real one is labeled
 
 _IN_SAMPLE = (
-    "The intervals are too narrow for new images: the counter was fitted on probabilities of "
-    "images that the segmenter was trained on, where its errors are smaller. Wrap the segmenter in "
-    "sskseg.CrossFitted, or fit the counter on images that the segmenter was not trained on."
+    "The {level:g} % intervals are too narrow for new images: the counter was fitted on "
+    "probabilities of images that the segmenter was trained on, where its errors are smaller. "
+    "Wrap the segmenter in sskseg.CrossFitted, or fit the counter on images that the segmenter "
+    "was not trained on."
 )
 
 
@@ -336,15 +337,15 @@ class InstanceCounter(ImageEstimator):
             return counts
         intervals = count_intervals(counts, self.held_out_counts_, coverage)
         if self.in_sample_:
-            warnings.warn(_IN_SAMPLE, UserWarning, stacklevel=2)
+            warnings.warn(_IN_SAMPLE.format(level=100 * coverage), UserWarning, stacklevel=2)
         # Debris and background grow with the area, not with the number of objects.
         larger = [pixels_of(image) for image in images if pixels_of(image) > self.largest_image_]
         if larger:
             warnings.warn(
                 f"{len(larger)} of {len(images)} images have more pixels than the largest image of "
-                f"fit, {self.largest_image_}: up to {max(larger)}. Their intervals are "
-                "extrapolated, and may be too narrow or too wide. Fit the counter on images as "
-                "large.",
+                f"fit, {self.largest_image_}: up to {max(larger)}. Their {100 * coverage:g} % "
+                "intervals are extrapolated, and may be too narrow or too wide. Fit the counter on "
+                "images as large.",
                 UserWarning,
                 stacklevel=2,
             )

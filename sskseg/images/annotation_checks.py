@@ -202,13 +202,24 @@ def about_zeros(labels: Sequence[np.ndarray]) -> str:
     str
         Sentences that start with a space; empty if each plane has another value.
     """
-    planes = [plane for label in labels for plane in label.reshape(-1, *label.shape[-2:])]
-    n_empty = sum(not plane.any() for plane in planes)
+    n_empty, n_planes = _count_empty(labels)
     if not n_empty:
         return ""
     return (
-        f" {n_empty} of {len(planes)} label images (or pages) hold zeros only: zero is background, "
+        f" {n_empty} of {n_planes} label images (or pages) hold zeros only: zero is background, "
         "so they are labeled and have no objects. Unlabeled images are -1, or None in a list. If "
         "they are not labeled yet: of pages of a stack, read the file with empty='unlabeled'; of "
         "images with label files of their own, remove these files."
     )
+
+
+def is_mostly_zeros(labels: Sequence[np.ndarray]) -> bool:
+    """Whether at least half of the planes of label images hold zeros only."""
+    n_empty, n_planes = _count_empty(labels)
+    return 2 * n_empty >= n_planes
+
+
+def _count_empty(labels):
+    """Planes of zeros, and all planes."""
+    planes = [plane for label in labels for plane in label.reshape(-1, *label.shape[-2:])]
+    return sum(not plane.any() for plane in planes), len(planes)

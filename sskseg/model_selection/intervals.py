@@ -135,7 +135,7 @@ def count_intervals(counts: np.ndarray, held_out: np.ndarray | None, coverage: f
             f"{int(np.ceil(coverage / (1 - coverage) - 1e-9))} samples in fit, got "
             f"{len(held_out)}."
         )
-    _warn_of_extrapolation(counts, int(held_out.max()))
+    _warn_of_extrapolation(counts, int(held_out.max()), coverage)
     true, predicted = held_out.T
     power = error_power(held_out)
     residuals = np.sort(np.abs(true - predicted) / (predicted + 1) ** power)
@@ -145,14 +145,15 @@ def count_intervals(counts: np.ndarray, held_out: np.ndarray | None, coverage: f
     return np.stack([low, high], axis=1).astype(np.int64)
 
 
-def _warn_of_extrapolation(counts, largest):
+def _warn_of_extrapolation(counts, largest, coverage):
     """Warn if counts are above the largest of the held-out ones."""
     above = counts > largest
     if above.any():
         warnings.warn(
             f"{above.sum()} of {len(counts)} predicted counts are above the largest count of fit, "
-            f"{largest}: up to {counts.max()}. Their intervals are extrapolated, and may be too "
-            "narrow or too wide. Fit the counter on images with as many objects.",
+            f"{largest}: up to {counts.max()}. Their {100 * coverage:g} % intervals are "
+            "extrapolated, and may be too narrow or too wide. Fit the counter on images with as "
+            "many objects.",
             UserWarning,
             stacklevel=4,
         )

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..images import check_numbers
 
-_NAMES = ("training", "validation", "new")
+_NAMES = ("training", "validation", "training or validation", "new")
 _HELD = ("segmenter_", "detector_")  # estimators inside of steps
 
 
@@ -18,7 +18,8 @@ class Group(NamedTuple):
     Parameters
     ----------
     name : str
-        "training", "validation" or "new"; "" if it is unknown.
+        "training", "validation", "training or validation" (which of both is unknown) or "new"; ""
+        if it is unknown.
     indices : ndarray of int
     """
 
@@ -64,7 +65,7 @@ def image_groups(outputs: Any, n_images: int, trained_on: Any) -> list[Group]:
             f"trained_on must be indices of images between 0 and {n_images - 1}, got "
             f"{trained_on!r}."
         )
-    validation = np.unique(_validation_indices([step for _, step, _ in outputs.steps]))
+    validation = validation_indices(outputs)
     if not np.isin(validation, used).all():
         raise ValueError(
             "trained_on must hold all labeled images of fit, in X of the same order: validation "
@@ -86,6 +87,11 @@ def _named_groups(names, n_images):
         )
     groups = [Group(name, np.flatnonzero(names == name)) for name in _NAMES]
     return [group for group in groups if len(group.indices)]
+
+
+def validation_indices(outputs: Any) -> np.ndarray:
+    """Return the indices of the images of `fit` that were held out, sorted."""
+    return np.unique(_validation_indices([step for _, step, _ in outputs.steps]))
 
 
 def _validation_indices(steps):

@@ -18,13 +18,14 @@ from ..metrics import (
     panoptic_quality,
 )
 from ._html import plain
+from ._terms import meaning
 
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "scikit-image", "torch", "matplotlib")
 _SMALL_TYPES = (str, bool, int, float, tuple, dict, np.integer, np.floating, type(None))
 _COUNT_ERRORS = {
-    "wape": "relative count error (WAPE)",
-    "bias": "bias of counts",
-    "concordance": "concordance of counts",
+    "wape": ("relative count error (WAPE)", "WAPE"),
+    "bias": ("bias of counts", "bias of counts"),
+    "concordance": ("concordance correlation", "concordance correlation"),
 }
 
 
@@ -80,28 +81,38 @@ def score_outputs(outputs, reference, counts, has_points):
 
     Returns
     -------
-    list of (str, float, int)
-        Name of the score, value, and number of images.
+    list of (str, float, int, str)
+        Name of the score, value, number of images, and meaning.
     """
     indices = [i for i, label in enumerate(reference.labels) if label is not None]
     true, n = [reference.labels[i] for i in indices], len(indices)
-    scores: list[tuple[str, float, int]] = []
+    scores: list[tuple[str, float, int, str]] = []
     if indices and outputs.probability is not None:
         scores += _foreground_scores(true, [outputs.probability[i] for i in indices])
     if indices and outputs.labels is not None and not has_points:
         labels = [outputs.labels[i] for i in indices]
         scores += [
-            ("F1 of objects at IoU 0.5", f1_instances(true, labels), n),
-            ("panoptic quality", panoptic_quality(true, labels), n),
+            ("F1 of objects at IoU 0.5", f1_instances(true, labels), n, meaning("F1")),
+            (
+                "panoptic quality",
+                panoptic_quality(true, labels),
+                n,
+                meaning("panoptic quality"),
+            ),
         ]
     known = np.isfinite(reference.counts)
     if counts is not None and known.any():
         errors = count_error(reference.counts[known], counts[known])
-        scores += [(text, errors[key], int(known.sum())) for key, text in _COUNT_ERRORS.items()]
+        scores += [
+            (text, errors[key], int(known.sum()), meaning(term))
+            for key, (text, term) in _COUNT_ERRORS.items()
+            if key != "concordance" or known.sum() > 1  # of one count there is none
+        ]
     n_points = sum(points is not None for points in reference.points)
     if n_points and outputs.labels is not None and outputs.positions is None:
         _, step, inputs = outputs.steps[-1]
-        scores.append(("F1 of points", step.score(inputs, reference.points), n_points))
+        f1 = step.score(inputs, reference.points)
+        scores.append(("F1 of points", f1, n_points, meaning("F1")))
     return scores
 
 
@@ -109,9 +120,9 @@ def _foreground_scores(true, probabilities):
     masks = [(np.sign(t), p > 0.5) for t, p in zip(true, probabilities, strict=True)]
     n, error = len(true), expected_calibration_error(true, probabilities)
     return [
-        ("Dice of the foreground", np.mean([dice(*pair) for pair in masks]), n),
-        ("IoU of the foreground", np.mean([iou(*pair) for pair in masks]), n),
-        ("expected calibration error", error, n),
+        ("Dice of the foreground", np.mean([dice(*pair) for pair in masks]), n, meaning("Dice")),
+        ("IoU of the foreground", np.mean([iou(*pair) for pair in masks]), n, meaning("IoU")),
+        ("expected calibration error", error, n, meaning("ECE")),
     ]
 
 

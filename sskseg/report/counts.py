@@ -9,7 +9,7 @@ from ..metrics import count_error
 from ._axes import BLUE, GRAY, ORANGE, VERMILLION, Display, title
 from ._outputs import apply, read_reference
 
-_COVERAGE = 0.9
+COVERAGE = 0.9
 
 
 class CountAgreementDisplay(Display):
@@ -22,6 +22,8 @@ class CountAgreementDisplay(Display):
     intervals : array-like of shape (n_samples, 2), default=None
         Intervals of the predicted counts, as returned by `InstanceCounter.predict`.
     name : str, default=None
+    coverage : float in (0, 1), default=None
+        Coverage of `intervals`, which the legend states.
 
     Attributes
     ----------
@@ -54,11 +56,13 @@ class CountAgreementDisplay(Display):
         y_pred: ArrayLike,
         intervals: ArrayLike | None = None,
         name: str | None = None,
+        coverage: float | None = None,
     ):
         self.y_true = y_true
         self.y_pred = y_pred
         self.intervals = intervals
         self.name = name
+        self.coverage = coverage
 
     @classmethod
     def from_estimator(
@@ -69,7 +73,7 @@ class CountAgreementDisplay(Display):
         *,
         positions: ArrayLike | None = None,
         kind: str = "both",
-        coverage: float = _COVERAGE,
+        coverage: float = COVERAGE,
         ax: Any = None,
         name: str | None = None,
     ) -> Self:
@@ -110,7 +114,7 @@ class CountAgreementDisplay(Display):
         return cls.from_predictions(
             reference.counts[known], counts[known],
             intervals=None if intervals is None else intervals[known],
-            kind=kind, ax=ax, name=name,
+            kind=kind, ax=ax, name=name, coverage=coverage,
         )  # fmt: skip
 
     @classmethod
@@ -123,6 +127,7 @@ class CountAgreementDisplay(Display):
         kind: str = "both",
         ax: Any = None,
         name: str | None = None,
+        coverage: float | None = None,
     ) -> Self:
         """Draw counts.
 
@@ -134,13 +139,17 @@ class CountAgreementDisplay(Display):
         ax : Axes, array of Axes or Figure, default=None
             As in `plot`.
         name : str, default=None
+        coverage : float in (0, 1), default=None
+            Coverage of `intervals`, which the legend states.
 
         Returns
         -------
         CountAgreementDisplay
             The display, drawn.
         """
-        display = cls(y_true=y_true, y_pred=y_pred, intervals=intervals, name=name)
+        display = cls(
+            y_true=y_true, y_pred=y_pred, intervals=intervals, name=name, coverage=coverage
+        )
         return display.plot(ax, kind=kind)
 
     def plot(self, ax: Any = None, *, kind: str = "both") -> Self:
@@ -180,7 +189,10 @@ class CountAgreementDisplay(Display):
         panel.plot([0, limit], [0, limit], color=GRAY, lw=1, zorder=1)
         if self.intervals is not None:
             low, high = np.asarray(self.intervals, float).T
-            panel.vlines(true, low, high, color=BLUE, alpha=0.4, lw=1.2, label="interval")
+            level = "" if self.coverage is None else f"{100 * self.coverage:g} % "
+            options = {"color": BLUE, "alpha": 0.4, "lw": 1.2, "label": f"{level}intervals"}
+            panel.vlines(true, low, high, **options)
+            panel.legend(frameon=False, fontsize=8, loc="lower right")
         panel.scatter(true, pred, s=18, color=BLUE, alpha=0.8, lw=0, zorder=2)
         panel.set(xlabel="true count", ylabel="predicted count")
         text = f"WAPE {100 * self.errors_['wape']:.1f} %\nn = {len(true)}"

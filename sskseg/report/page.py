@@ -1,7 +1,7 @@
 """HTML page about a fitted pipeline."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from os import PathLike
 from pathlib import Path
@@ -9,6 +9,7 @@ from typing import Any
 
 from numpy.typing import ArrayLike
 
+from .. import __version__
 from ..io import write_atomically
 from ._axes import check_plot
 from ._html import whole_page
@@ -30,12 +31,15 @@ def html(
     max_images: int = 6,
     max_rows: int = 20,
     heading: str | None = None,
+    training_note: str = "",
+    explain: Callable[[str], str] = str,
 ) -> Path:
     """Write a self-contained page about a fitted estimator or pipeline and its predictions.
 
-    The page shows settings and history of each step, scores on labeled samples, figures, counts
-    (with intervals if the counter gives them), the first objects, and versions. It needs no other
-    file, no network and no script, and follows the light or dark mode of the browser.
+    The page starts with the answer: how many objects, how good against which labels. Warnings,
+    pictures, scores, counts (with intervals if the counter gives them) and sizes follow, then
+    terms, settings and versions. It needs no other file, no network and no script, and follows the
+    light or dark mode of the browser.
 
     Parameters
     ----------
@@ -49,9 +53,10 @@ def html(
         File to write. An older page is replaced when the new one is complete.
     trained_on : array-like of int or str, default=None
         Indices of the images of `X` whose labels were given to `fit`. `X` must then start with the
-        images of `fit`, in the same order. Or a word for each image: "training", "validation" or
-        "new". The page reports training images, the validation set (`validation_indices_`) and new
-        images separately. Pass an empty list if all images are new, and None if you do not know.
+        images of `fit`, in the same order. Or a word for each image: "training", "validation",
+        "training or validation" if it is not known which of both, or "new". The page reports these
+        groups separately; validation images are those of `validation_indices_`. Pass an empty list
+        if all images are new, and None if you do not know.
     positions : array-like of int, shape (n_samples,), default=None
         Positions of consecutive sections.
     names : sequence of str, default=None
@@ -62,11 +67,19 @@ def html(
     unit : str, default="µm"
         Unit of `spacing`.
     max_images : int, default=6
-        Maximum number of images in the figures.
+        Maximum number of images in the pictures of each group. If there are more: the worst,
+        the median and the best ones by F1; without labels, by their likeness to the training
+        images if the pipeline has a `DomainCheck`, and by their number of objects if not. Of
+        consecutive sections, evenly spaced ones.
     max_rows : int, default=20
         Maximum number of rows of the table of objects.
     heading : str, default=None
-        Heading of the page. None: the names of the steps.
+        Heading of the page. None: the number of objects and of images.
+    training_note : str, default=""
+        What is known about the training images if `trained_on` is None, as a sentence.
+    explain : callable, default=str
+        ``explain(message)`` puts a message of the library in other words. The command line puts
+        options for arguments.
 
     Returns
     -------
@@ -91,10 +104,12 @@ def html(
     """
     check_plot()
     outputs = _apply(estimator, X, positions)
-    page = Page(outputs, y, trained_on, names, spacing, unit, max_images, max_rows)
+    options, limits = {"spacing": spacing, "unit": unit}, (max_images, max_rows)
+    page = Page(outputs, y, trained_on, names, options, limits, explain)
     made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    steps = ", ".join(type(step).__name__ for _, step, _ in outputs.steps)
-    text = whole_page(heading or f"sskseg: {steps}", f"Written {made}.", page.sections())
+    footer = f"Written {made} by sskseg {__version__}."
+    title = heading or page.heading()
+    text = whole_page(title, page.lead(training_note), page.sections(), footer)
     path = Path(path)
     write_atomically(path, text.encode())
     return path

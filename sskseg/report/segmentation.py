@@ -27,7 +27,7 @@ from ._axes import (
 )
 from ._outputs import apply, choose_samples, read_reference
 
-_KINDS = {  # color, width in points and style of an outline
+KINDS = {  # color, width in points and style of an outline
     "true positives": (SKY, 1.2, "solid"),
     "false negatives": (VERMILLION, 1.8, "solid"),
     "false positives": (YELLOW, 1.4, (0, (2, 1.5))),
@@ -213,16 +213,26 @@ class SegmentationDisplay(Display):
         ):
             kinds = classify_objects(true, pred, self.threshold)
             self.counts_.append({kind: len(ids) for kind, ids in kinds.items()})
-            self._draw(panel, image, true, pred, kinds)
+            self.draw_panel(panel, image, true, pred, kinds)
             title(panel, _title(name, self.counts_[-1]))
             shown |= {kind for kind, ids in kinds.items() if len(ids)}
-        self._legend([_handle(kind) for kind in _KINDS if kind in shown])
+        self._legend([_handle(kind) for kind in KINDS if kind in shown])
         return self
 
-    def _draw(self, panel, image, true, pred, kinds):
-        z = None
-        if pred.ndim == 3:
-            z = int(np.argmax((pred > 0).sum(axis=(1, 2))))
+    def draw_panel(self, panel: Any, image: Any, true: Any, pred: Any, kinds: dict) -> None:
+        """Draw one image with the outlines of its objects.
+
+        Parameters
+        ----------
+        panel : matplotlib.axes.Axes
+        image : ndarray
+        true : ndarray of int, or None
+        pred : ndarray of int
+        kinds : dict of str to ndarray of int
+            As `classify_objects` returns them.
+        """
+        z = shown_section(pred)
+        if z is not None:
             true, section = (None if true is None else true[z]), pred[z]
         plane = as_plane(image, pred.ndim, z)
         spacing = plane_spacing(self.spacing)
@@ -235,7 +245,12 @@ class SegmentationDisplay(Display):
             outlines_of = lines[kind == "false negatives"]
             chosen = [line for i in ids for line in outlines_of.get(int(i), [])]
             if chosen:
-                draw_lines(panel, chosen, *_KINDS[kind]).set_label(kind)
+                draw_lines(panel, chosen, *KINDS[kind]).set_label(kind)
+
+
+def shown_section(labels):
+    """Choose the section of a volume with the largest foreground; None for an image."""
+    return int(np.argmax((labels > 0).sum(axis=(1, 2)))) if labels.ndim == 3 else None
 
 
 def classify_objects(y_true, y_pred, threshold=0.5):
@@ -285,6 +300,6 @@ def _title(name, counts):
 def _handle(kind):
     from matplotlib.lines import Line2D
 
-    color, width, style = _KINDS[kind]
+    color, width, style = KINDS[kind]
     color = GRAY if kind == "not evaluated" else color  # visible on a light background
     return Line2D([], [], color=color, lw=width + 0.6, ls=style, label=kind)

@@ -1,20 +1,25 @@
 """Messages of the library in the words of the command line."""
 
 import argparse
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 
+import sskseg
 from sskseg.cli import main
-from sskseg.cli.messages import translate
+from sskseg.cli.messages import _PHRASES, translate
 from sskseg.cli.options import option_names
 from sskseg.datasets import make_cells
 from sskseg.io import write_labels, write_rois
 
+PACKAGE = Path(sskseg.__file__).parent
 OPTIONS = {
     "fit": {"images": "im", "labels": "lab", "samples": ["im/a.tif", "im/b.tif"]},
     "count": {"images": "new"},
+    "report": {"arguments": ["report", "my images", "--model", "m"], "labels": None},
     "scan": {"source": "scan.tif"},
     "convert": {"labels": "rois", "images": None},
     "export": {"sample": "s.tif"},
@@ -55,6 +60,15 @@ PARAMETER = "The '{}' parameter of {} must be {}. Got {} instead."
          "'a'"), "--random-state must be a whole number from 0 to 4294967295 or none, got 'a'."),
         ("fit", "If they are not labeled yet, read them with empty='unlabeled'.",
          "If they are not labeled yet, read them with --empty unlabeled."),
+        ("fit", PARAMETER.format("method", "InstanceCounter",
+         "one of ['components'] or an InstanceMethod object", "'a'"),
+         "--counter-method must be one of ['components'], got 'a'."),
+        ("report", "Label some of these images, and pass their labels as `y`.",
+         "Label some of these images, and run: "
+         "`sskseg report 'my images' --model m --labels LABELS`."),
+        ("report", "No intervals: coverage=0.9 needs 9 samples in fit, got 5. Fit the counter on "
+         "images as large.", "No intervals: coverage=0.9 needs 9 images in sskseg fit, got 5. Run "
+         "sskseg fit on labeled images as large."),
         ("count", "X must be finite.", "new must be finite."),
         ("count", "X[3] must be finite.", "X[3] must be finite."),  # unknown before they are read
         ("scan", "source must have 2 spatial axes", "scan.tif must have 2 spatial axes"),
@@ -81,6 +95,13 @@ PARAMETER = "The '{}' parameter of {} must be {}. Got {} instead."
 def test_arguments_are_files_and_options(command, text, expected):
     options = argparse.Namespace(command=command, **OPTIONS[command])
     assert translate(text, options) == expected
+
+
+def test_phrases_are_those_of_the_library():
+    """A phrase that the library no longer says would leave its advice to Python."""
+    files = [path for path in PACKAGE.rglob("*.py") if "cli" not in path.parts]
+    joined = [re.sub(r'"\n\s*f?"', "", path.read_text("utf-8")) for path in files]
+    assert [p for p in _PHRASES if not any(p in text for text in joined)] == []
 
 
 def test_options_of_the_command_come_before_those_of_its_model():

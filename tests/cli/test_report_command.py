@@ -34,8 +34,10 @@ def folder(tmp_path_factory):
 def uses(page):
     """Use of each image, by the table of counts; the numbers in "At a glance"."""
     text = re.sub(r"<[^>]+>", "|", page.read_text())
-    in_table = dict(re.findall(r"(cell\d)\|+\s*\|+\d+\|+\s*\|+(training|validation|new)\|", text))
-    in_all = dict(re.findall(r"(Training|Validation|New) images\|+\s*\|+(\d+)\|", text))
+    use = "training or validation|training|validation|new"
+    in_table = dict(re.findall(rf"(cell\d)\|+\s*\|+\d+\|+\s*\|+({use})\|", text))
+    use = "Training or validation|Training|Validation|New"
+    in_all = dict(re.findall(rf"\|({use}) images\|+\s*\|+(\d+)\|", text))
     return in_table, {name.lower(): int(n) for name, n in in_all.items()}
 
 
@@ -53,7 +55,7 @@ def test_images_of_fit_are_known_by_its_record(folder, tmp_path):
     assert len(objects) == 3
     counts = dict(re.findall(r"(cell\d)\|+\s*\|+(\d+)\|",
                   re.sub(r"<[^>]+>", "|", (tmp_path / "a.html").read_text())))  # fmt: skip
-    assert objects[2] == int(counts["cell6"]) + int(counts["cell7"])
+    assert objects[0] == int(counts["cell6"]) + int(counts["cell7"])
     assert sum(objects) == sum(map(int, counts.values()))
 
 
@@ -101,12 +103,17 @@ def test_images_of_fit_are_those_with_labels_without_a_record(folder, tmp_path):
     page = tmp_path / "a.html"
     arguments = ["report", folder / "images", "--model", tmp_path / "m.sskseg", "--json"]
     assert run(*arguments, "--out", page) == 0
-    assert "It is unknown which of these images" not in page.read_text()  # nothing is scored
+    assert (
+        "Whether these images were used for training" not in page.read_text()
+    )  # nothing is scored
     assert uses(page)[1] == {}
     assert run(*arguments, "--out", page, "--labels", folder / "labels") == 0
-    assert "It is unknown which of these images" in page.read_text()
-    assert run(*arguments, "--out", page, "--trained-on", folder / "labels") == 0
-    assert uses(page)[1] == {"training": 6, "new": 2}
+    assert "Whether these images were used for training" in page.read_text()
+    labels = folder / "labels"
+    assert run(*arguments, "--out", page, "--labels", labels, "--trained-on", labels) == 0
+    assert uses(page)[1] == {"training or validation": 6, "new": 2}
+    text = " ".join(page.read_text().split())
+    assert "fit held out 1 of its labeled images to choose settings; which is not known" in text
 
 
 def test_labels_of_other_images_mark_none(folder, tmp_path, capsys):
@@ -122,3 +129,40 @@ def test_labels_of_other_images_mark_none(folder, tmp_path, capsys):
     assert run(*arguments, "--trained-on", folder / "labels") == 0
     assert uses(page)[0] == {"cell7": "new"}
     assert "Labels in --trained-on: 0 of 1 image" in capsys.readouterr().out
+
+
+def test_models_of_the_package_were_trained_on_other_images(folder, tmp_path, capsys):
+    page = tmp_path / "a.html"
+    arguments = ["report", folder / "images", "--model", "nuclei", "--out", page]
+    assert run(*arguments, "--trained-on", folder / "labels") == 2
+    message = capsys.readouterr().err
+    assert (
+        "--trained-on takes the labels that sskseg fit was given, and nuclei comes with" in message
+    )
+    assert not page.exists()
+    with pytest.warns(UserWarning, match="are unlike those"):
+        assert run(*arguments, "--labels", folder / "labels") == 0
+    text = page.read_text()
+    assert (
+        "The model nuclei comes with sskseg. These images are new to it, unless they are of" in text
+    )
+    assert "Data Science Bowl 2018, stage 1" in text
+
+
+def test_validation_images_of_the_record_are_not_training_images(folder, tmp_path):
+    """The record knows which image was held out, whatever else is said of it."""
+    page = tmp_path / "a.html"
+    assert run("report", folder / "images", "--model", folder / "model", "--out", page, "--json",
+               "--labels", folder / "labels", "--trained-on", folder / "labels") == 0  # fmt: skip
+    assert uses(page)[1] == {"training": 5, "validation": 1, "new": 2}
+    assert "Compared with the labels of 1 image of the validation set:" in page.read_text()
+    assert "These images were held out during training, but settings were" in page.read_text()
+
+
+def test_without_labels_the_page_names_the_command(folder, tmp_path):
+    page = tmp_path / "a.html"
+    arguments = ["report", folder / "images", "--model", folder / "model", "--out", page]
+    assert run(*arguments) == 0
+    command = " ".join(map(str, arguments))
+    advice = f"Label some of these images, and run: <code>sskseg {command} --labels LABELS</code>."
+    assert advice in page.read_text()

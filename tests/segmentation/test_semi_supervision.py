@@ -131,18 +131,30 @@ def test_auto_depends_on_the_data():
             segmenter(semi_supervision=methods).fit(X, only(y, [0]), positions=[0, 2, 4])
 
 
-def test_nothing_unlabeled_is_warned_of_and_supervised():
+def test_whole_images_are_labeled_without_a_warning():
+    """Nothing is wrong with the labels. But a method that was asked for has no effect."""
     X, y = make_cells(3, (32, 32), random_state=0)
-    with pytest.warns(UserWarning, match="training is supervised"):
-        warned = segmenter().fit(X, y)
-    assert warned.semi_supervision_ == ()
-    assert warned.semi_supervision_reason_ == "every pixel is labeled"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        silent = segmenter(semi_supervision=None).fit(X, y)
-    assert np.array_equal(silent.predict_proba(X), warned.predict_proba(X))
+        silent = segmenter().fit(X, y)
+        alone = segmenter(semi_supervision=None).fit(X, y)
+    assert silent.semi_supervision_ == ()
+    assert silent.semi_supervision_reason_ == "every pixel is labeled"
+    assert np.array_equal(silent.predict_proba(X), alone.predict_proba(X))
     assert silent.transduction_ is None
     assert silent.continuity_ is None
+    with pytest.warns(UserWarning, match="nothing is left for semi_supervision"):
+        segmenter(semi_supervision="consistency").fit(X, y)
+
+
+def test_labels_without_background_are_warned_of():
+    X, y = make_cells(3, (32, 32), random_state=0)
+    with pytest.warns(UserWarning, match="Every pixel of y is labeled, and none is background"):
+        segmenter().fit(X, y + 1)
+    classes = segmenter(target="classes")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        classes.fit(X, np.sign(y) + 1)
 
 
 def test_a_stack_of_which_some_pages_were_painted_is_not_advised_to_be_supervised(tmp_path):
@@ -152,7 +164,7 @@ def test_a_stack_of_which_some_pages_were_painted_is_not_advised_to_be_supervise
     tifffile.imwrite(tmp_path / "labels.tif", y.astype(np.uint8), photometric="minisblack")
     with pytest.warns(UserWarning, match=r"3 of 4 pages.*empty='unlabeled'"):
         _, labels = read_labels(tmp_path / "labels.tif")
-    about_zeros = r"^Every pixel .* 3 of 4 label images .* empty='unlabeled'.* If all images are"
+    about_zeros = r"^Every pixel .* 3 of 4 label images .* empty='unlabeled'"
     with pytest.warns(UserWarning, match=about_zeros):
         segmenter().fit(X, labels)
     _, labels = read_labels(tmp_path / "labels.tif", empty="unlabeled")

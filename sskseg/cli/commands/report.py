@@ -12,8 +12,11 @@ from typing import Any
 from ...images.annotation_checks import is_labeled
 from ...io import read_pairs
 from ...io.folders import stem
+from ...io.trained import trained_file
 from ...io.units import unit_symbol
+from ...models import model_card
 from ...report import html
+from ..messages import translate
 from ..record import sha256
 from ..sizes import count_text
 from ._common import (
@@ -39,33 +42,67 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     names, X, y = read_with_labels(options, ndim)
     X = with_spacing(X, options.spacing, ndim)
     unit = unit_symbol(X.unit or "pixels")
+    uses, note = _uses(options, names, model)
     path = html(
-        model, X, y, options.out, names=names, spacing=X.spacing, unit=unit,
-        trained_on=_trained_on(options, names, ndim),
+        model, X, y, options.out, names=names, spacing=X.spacing, unit=unit, trained_on=uses,
+        training_note=note, explain=lambda text: translate(text, options),
     )  # fmt: skip
     say(options, f"Wrote {path}")
     return {"report": str(path)}
 
 
-def _trained_on(options, names: Sequence[str], ndim: int) -> list[str] | None:
-    """Use of each image in the fit; None if it is unknown."""
-    if options.trained_on is not None:
-        _, _, y = read_pairs(
-            options.images, options.trained_on, spatial_ndim=ndim, background=options.background,
-            empty=options.empty, channel=options.channel, only_paired=True,
-        )  # fmt: skip
-        uses = ["training" if is_labeled(label) else "new" for label in y]
-        n = uses.count("training")
-        say(options, f"Labels in --trained-on: {n} of {count_text(len(names), 'image')}")
-        return uses
+def _uses(options, names: Sequence[str], model: Any) -> tuple[list[str] | None, str]:
+    """Use of each image in the fit; None with a note on the training images."""
+    if trained_file(options.model) is not None:
+        return None, _note_of_trained(options)
     file = record_file(model_file(options.model))
     record = json.loads(file.read_text("utf-8")) if file.is_file() else {}
-    if "trained_on" not in record:
-        return None
-    return _uses(options.images, names, record)
+    uses = _recorded_uses(options.images, names, record) if "trained_on" in record else None
+    if options.trained_on is None:
+        return uses, ""
+    return _with_labeled(uses, _labeled(options, names, model), model), ""
 
 
-def _uses(path, names, record):
+def _note_of_trained(options):
+    """What the card of a model that comes with sskseg says of its training images."""
+    name = options.model.name
+    if options.trained_on is not None:
+        raise ValueError(
+            f"--trained-on takes the labels that sskseg fit was given, and {name} comes with "
+            "sskseg: leave the option out, and pass the labels to compare with as --labels."
+        )
+    return (
+        f"The model {name} comes with sskseg. These images are new to it, unless they are of its "
+        f"training data: {model_card(name).data}."
+    )
+
+
+def _labeled(options, names, model):
+    """Whether each image has labels in --trained-on."""
+    _, _, y = read_pairs(
+        options.images, options.trained_on, spatial_ndim=spatial_ndim(model),
+        background=options.background, empty=options.empty, channel=options.channel,
+        only_paired=True,
+    )  # fmt: skip
+    labeled = [is_labeled(label) for label in y]
+    say(options, f"Labels in --trained-on: {sum(labeled)} of {count_text(len(names), 'image')}")
+    return labeled
+
+
+def _with_labeled(uses, labeled, model):
+    """Uses by the record of the fit, and of images that it does not have by --trained-on.
+
+    Which of these were held out is not known: the model knows them by their number in the fit.
+    """
+    held_out = any(len(getattr(step, "validation_indices_", ())) for _, step in model.steps)
+    used = "training or validation" if held_out else "training"
+    uses = uses or ["new"] * len(labeled)
+    return [
+        used if is_in and use == "new" else use for use, is_in in zip(uses, labeled, strict=True)
+    ]
+
+
+def _recorded_uses(path, names, record):
     """Use of each image: that of the image of `fit` whose file has the same content.
 
     Another file may have its name, and it may have another name.

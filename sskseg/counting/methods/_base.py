@@ -189,5 +189,5 @@ def make_instance_method(method: str | InstanceMethod) -> InstanceMethod:
         return INSTANCE_METHODS[method]()
     raise ValueError(
         f"The 'method' parameter of InstanceCounter must be one of {sorted(INSTANCE_METHODS)} or "
-        f"an InstanceMethod object, got {method!r}."
+        f"an InstanceMethod object. Got {method!r} instead."
     )

@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import clone
 
 from ...images import consecutive_runs
-from ...images.annotation_checks import about_zeros
+from ...images.annotation_checks import about_zeros, is_mostly_zeros
 from ._base import SemiSupervisedMethod, make_method
 from .continuity import Continuity, SectionMean
 from .pseudo_labels import MAX_CONTEXT, is_mostly_unlabeled
@@ -111,13 +111,7 @@ def choose_methods(methods: list[SemiSupervisedMethod] | str, data: TrainingData
     positions = None if data.positions is None else data.positions[used]
     unlabeled = [bool((label < 0).any()) for label in labels]
     if not any(unlabeled):
-        warnings.warn(
-            "Every pixel of y is labeled, so that nothing is left for semi-supervised learning: "
-            f"training is supervised.{about_zeros(labels)} If all images are labeled, "
-            "semi_supervision=None turns off this warning.",
-            UserWarning,
-            stacklevel=3,
-        )
+        _warn_of_labels(methods, labels)
         return Choice([], "every pixel is labeled")
     longest = longest_run(positions)
     if isinstance(methods, str):
@@ -126,6 +120,23 @@ def choose_methods(methods: list[SemiSupervisedMethod] | str, data: TrainingData
     if len(usable) < len(methods):
         return Choice(usable, "as requested; no two training samples are neighboring sections")
     return Choice(methods, "as requested")
+
+
+def _warn_of_labels(methods, labels):
+    """Warn if every pixel is labeled, and this cannot be meant.
+
+    To label whole images is the best case. But pages that nobody has painted yet are zeros, the
+    foreground alone is no contrast to learn from, and a method that was asked for has no effect.
+    """
+    if not isinstance(methods, str):
+        problem = "nothing is left for semi_supervision, which semi_supervision=None turns off."
+    elif all((label > 0).all() for label in labels):
+        problem = "none is background: label some pixels 0, and those that you do not know -1."
+    elif is_mostly_zeros(labels):
+        problem = f"training is supervised.{about_zeros(labels)}"
+    else:
+        return
+    warnings.warn(f"Every pixel of y is labeled, and {problem}", UserWarning, stacklevel=4)
 
 
 def _choose_automatically(labels, positions, longest, n_unlabeled):

@@ -1,0 +1,178 @@
+"""The first sentences of the page, which images it shows, and the terms that it explains."""
+
+import re
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.pipeline import make_pipeline
+
+from sskseg import DomainCheck, InstanceCounter, PixelForest, report
+from sskseg.datasets import make_cells
+from sskseg.report._choice import Ranking, choose_images, evenly_spaced
+from sskseg.report._terms import TERMS, used_terms, with_meanings
+
+pytest.importorskip("matplotlib")
+GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
+SQUARES = [(slice(1, 5), slice(1, 5)), (slice(1, 5), slice(8, 12)), (slice(8, 12), slice(1, 5))]
+
+
+def squares(*which):
+    image = np.zeros((14, 14), int)
+    for number in which:
+        image[SQUARES[number]] = number + 1
+    return image
+
+
+# The first image lacks an object, the second has one too many, and the others are right.
+TRUE = np.stack([squares(0, 1, 2), squares(0), *[squares(0, 1)] * 4])
+FOUND = np.stack([squares(0, 1), squares(0, 1), *[squares(0, 1)] * 4])
+
+
+@pytest.fixture(scope="module")
+def counter():
+    return InstanceCounter("components", min_size=0).fit((FOUND > 0).astype(float))
+
+
+def page_of(counter, tmp_path, y=TRUE, n=6, **options):
+    images = (FOUND[:n] > 0).astype(float)
+    path = report.html(counter, images, y, tmp_path / "page.html", **options)
+    return path.read_text("utf-8")
+
+
+def lead(text):
+    """The paragraphs before the first section, as text."""
+    found = re.findall(r'<p class="lead">(.*?)</p>', text)
+    return [unescape(re.sub(r"<[^>]+>", "", paragraph)) for paragraph in found]
+
+
+def test_the_answer_is_the_first_thing_on_the_page(counter, tmp_path):
+    text = page_of(counter, tmp_path, trained_on=[])
+    assert re.search(r"<body>\s*<header><h1>12 objects in 6 images</h1><p class=\"lead\">", text)
+    assert lead(text) == [
+        "The model counted 12 objects in 6 images: 2 in the median image (2 to 2).",
+        "Compared with the labels of 6 images that were not used for training: 11 of 12 labeled "
+        "objects were found, and 1 counted object matches no labeled one (F1 0.92). Counts are off "
+        "by 17 % on average.",
+    ]
+    order = [text.index(f'<section id="{name}">') for name in (
+        "images", "scores", "counts", "sizes", "terms", "objects", "settings")]  # fmt: skip
+    assert order == sorted(order)
+
+
+def test_the_answer_says_how_labels_were_used(counter, tmp_path):
+    unknown = lead(page_of(counter, tmp_path))
+    assert unknown[1].startswith("Compared with the labels of 6 images: 11 of 12")
+    assert unknown[2].startswith("Whether these images were used for training is not known.")
+    note = "It comes from elsewhere."
+    assert lead(page_of(counter, tmp_path, training_note=note))[2] == note
+    for use, words, verdict in (
+        ("training", "that were used for training", "These images were used for training: results"),
+        ("validation", "of the validation set", "These images were held out during training, but"),
+        ("training or validation", "that were given to fit", "fit held out 0 of its labeled"),
+    ):
+        texts = lead(page_of(counter, tmp_path, trained_on=[use] * 6))
+        assert f"of 6 images {words}:" in texts[1]
+        assert texts[2].startswith(verdict)
+
+
+def test_new_images_are_the_answer_if_there_are_any(counter, tmp_path):
+    texts = lead(page_of(counter, tmp_path, trained_on=["training"] * 5 + ["new"]))
+    assert texts[1:] == [
+        "Compared with the labels of 1 image that were not used for training: 2 of 2 labeled "
+        "objects were found, and nothing else was counted (F1 1.00). The count is off by 0 %.",
+        "Only 1 image was compared: on others, results may be quite different.",
+    ]
+
+
+def test_without_labels_the_counts_are_not_checked(counter, tmp_path):
+    assert lead(page_of(counter, tmp_path, y=None, n=1, explain=str.upper)) == [
+        "THE MODEL COUNTED 2 OBJECTS IN 1 IMAGE.",
+        "NO LABELS WERE GIVEN: THESE COUNTS HAVE NOT BEEN CHECKED.",
+        "LABEL SOME OF THESE IMAGES, AND PASS THEIR LABELS AS Y.",
+    ]
+
+
+def test_counts_and_empty_labels_are_answers_too(counter, tmp_path):
+    counts = lead(page_of(counter, tmp_path, y=[2, 1, 2, 2, 2, 2], trained_on=[]))
+    assert counts[1].endswith("not used for training: counts are off by 9.1 % on average.")
+    empty = lead(page_of(counter, tmp_path, y=0 * TRUE, trained_on=[]))
+    assert empty[1].endswith("they have no object, and the model counted 12 in labeled pixels.")
+
+
+def test_the_table_says_what_was_found_in_each_image(counter, tmp_path):
+    text = page_of(counter, tmp_path, names=[*"abcdef"])
+    rows = [
+        re.findall(r"<t[dh][^>]*>(.*?)</t[dh]>", row) for row in re.findall("<tr>(.*?)</tr>", text)
+    ]
+    header = next(row for row in rows if "missed" in row)
+    assert header == ["image", "objects", "true", "found", "missed", "not labeled", "F1"]
+    at = rows.index(header)
+    assert rows[at + 1] == ["a", "2", "3", "2", "1", "0", "0.8"]
+    assert rows[at + 2] == ["b", "2", "1", "1", "0", "1", "0.67"]
+
+
+def test_worst_median_and_best_images_are_shown(counter, tmp_path):
+    values = np.array([5, np.nan, 0, 1, 2, 3, 4, 6, 7.0])
+    pool = [0, 2, 3, 4, 5, 6, 7, 8]
+    chosen = choose_images(pool, Ranking(values, "low", "high"), 3, "images")
+    assert values[chosen.indices].tolist() == [0, 3, 7]
+    assert chosen.notes == ["low", "median", "high"]
+    assert chosen.rule == "3 of 8 images: low, median, and high."
+    six = choose_images(pool, Ranking(values, "low", "high"), 6, "images")
+    assert values[six.indices].tolist() == [0, 1, 3, 4, 6, 7]
+    assert choose_images(pool, Ranking(values, "low", "high"), 8, "images").indices == pool
+    for k in range(1, 8):
+        assert len(set(choose_images(pool, Ranking(values, "", ""), k, "").indices)) == k
+    assert evenly_spaced([1, 3, 5, 7, 9], 3, "sections").indices == [1, 5, 9]
+    text = page_of(counter, tmp_path, max_images=3, trained_on=[])
+    assert re.findall(r"<strong>(.*?)</strong>: (.*?)\.", re.sub("</?abbr[^>]*>", "", text)) == [
+        ("image 1, F1 0.67", "lowest F1"), ("image 2, F1 1.00", "median"),
+        ("image 5, F1 1.00", "highest F1"),
+    ]  # fmt: skip
+    assert text.count('src="data:image/jpeg;base64,') == 9
+
+
+def test_unlabeled_images_are_ranked_by_the_domain_check(tmp_path):
+    X, y = make_cells(n_samples=8, shape=(48, 48), random_state=0)
+    model = make_pipeline(
+        DomainCheck(), PixelForest(n_estimators=5, random_state=0), InstanceCounter()
+    ).fit(X[:6], y[:6])
+    new = np.stack([X[6], 1 - X[7], X[7]])
+    with pytest.warns(UserWarning, match="1 of 3 images are unlike"):
+        path = report.html(model, new, path=tmp_path / "page.html", max_images=1, names=[*"abc"])
+    assert "1 of 3 images" in path.read_text()
+    with pytest.warns(UserWarning, match="1 of 3 images are unlike"):
+        path = report.html(model, new, path=tmp_path / "page.html", max_images=2, names=[*"abc"])
+    text = path.read_text()
+    assert "<strong>b</strong>: least like training images." in text
+    assert text.index('<section id="warnings">') < text.index('<section id="images">')
+
+
+def test_terms_of_the_page_are_those_of_the_glossary():
+    glossary = re.sub(r"\{term\}`(.*?)`", r"\1", GLOSSARY.read_text("utf-8")).replace("`", "")
+    glossary = " ".join(glossary.split())
+    assert [term for term, text in TERMS.items() if f"{term} {text}" not in glossary] == []
+
+
+def test_terms_are_explained_where_they_are_used():
+    assert with_meanings("F1 < 1").startswith('<abbr title="Of objects: 1 if every')
+    assert with_meanings("F1 < 1").endswith(">F1</abbr> &lt; 1")
+    assert [*used_terms("the WAPE and ECE")] == ["expected calibration error", "WAPE"]
+
+
+def test_intervals_state_their_level(tmp_path):
+    X = np.stack([squares(0, 1)] * 9 + [squares(0, 1, 2)] * 3)
+    counter = InstanceCounter("components", min_size=0).fit((X > 0).astype(float), X)
+    path = report.html(counter, (X > 0).astype(float), X, tmp_path / "page.html")
+    text = path.read_text("utf-8")
+    assert "lower, 90 %" in text
+    assert "bounds of 90 % intervals" in text
+    counter.in_sample_ = True
+    with pytest.warns(UserWarning, match="The 80 % intervals are too narrow for new images"):
+        counter.predict((X > 0).astype(float), return_interval=True, coverage=0.8)
+    display = report.CountAgreementDisplay.from_predictions(
+        [2, 3], [2, 3], intervals=[[1, 3], [2, 4]], coverage=0.9
+    )
+    assert display.ax_.get_legend().get_texts()[0].get_text() == "90 % intervals"
