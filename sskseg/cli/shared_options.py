@@ -24,7 +24,8 @@ def add_channel(command: _ActionsContainer) -> None:
     command.add_argument(
         "--channel", metavar="CHANNEL",
         help="the channel to read of images that have several: its number from 0, or its name, "
-        "which sskseg info shows if the file has it (default: all)",
+        "which sskseg info shows if the file has it (default: the one that the model was trained "
+        "on, or all)",
     )  # fmt: skip
 
 

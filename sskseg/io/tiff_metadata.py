@@ -20,6 +20,8 @@ _MAX_INTEGER = 2**32 - 1  # of tags that are fractions
 _RGB = 2
 _JPEG = (6, 7, 33007, 34892)  # numbers of compressions
 _JPEG_2000 = (33003, 33004, 33005, 34712)
+# What Fiji writes of the place of a page in a file, which names no channel.
+_OF_FILE = re.compile(r"^[czt]:\d+/\d+|\.(tiff?|png|nd2|czi|lif)\b", re.IGNORECASE)
 _MICROMETERS = {3: 1e4, 4: 1e3, 5: 1.0}  # by ResolutionUnit: centimeter, millimeter, micrometer
 _DPI = (72, 96, 100, 120, 150, 200, 240, 300, 360, 400, 600, 1200)  # screens and printers
 
@@ -142,8 +144,9 @@ def names_of_channels(file: Any, series: Any, axes: str) -> tuple[str, ...]:
         Empty where the file does not define them.
     """
     if file.is_imagej:  # where channels are the only pages, each has a label
-        labels = file.imagej_metadata.get("Labels", ())
-        return channel_names([labels] if isinstance(labels, str) else labels, axes, series.shape)
+        labels = [] if "c" not in axes else file.imagej_metadata.get("Labels", [])
+        is_of_file = any(_OF_FILE.search(label) for label in labels)
+        return () if is_of_file else channel_names(labels, axes, series.shape)
     names = [e.get("Name") for e in _ome_pixels(file, series) if _tag(e) == "Channel"]
     return channel_names(names, axes, series.shape)
 

@@ -17,11 +17,12 @@ from tqdm import tqdm
 from ... import PercentileScaler
 from ...images import ImageStack, invert_images
 from ...io import read_images, read_pairs
+from ...io.channels import Channel
 from ...io.folders import SUFFIXES, stem
 from ...io.images import image_files, read_headers
 from ...io.rasters import SUFFIXES as RASTERS
 from ...io.trained import trained_file
-from ...models import list_models, load_model
+from ...models import list_models, load_metadata, load_model
 from ...training import prediction_callbacks
 
 MODEL = "model.sskseg"
@@ -64,12 +65,31 @@ def read_model(path: Path) -> Any:
 
 
 def model_of(options: argparse.Namespace) -> Any:
-    """Load the model of the options; with ``--invert-images``, it inverts images first."""
+    """Load the model of the options; with ``--invert-images``, it inverts images first.
+
+    Without ``--channel``, the channel that it was trained on is read.
+    """
     model = read_model(options.model)
+    if options.channel is None:
+        options.channel = channel_of(options.model)
+        if options.channel is not None:
+            say(options, f"The model was trained on {options.channel}: of images with several, it "
+                "is read. --channel reads another.")  # fmt: skip
     if not options.invert_images:
         return model
     _check_inverts(model, options)
     return Pipeline([("invert", FunctionTransformer(invert_images)), *model.steps])
+
+
+def channel_of(path: Path) -> Channel | None:
+    """Return the only channel that a model was trained on; None if it takes all."""
+    match load_metadata(model_file(path)).get("channel"):
+        case None:
+            return None
+        case {"index": int(index), "name": str(name)} if index >= 0:
+            return Channel(index, name)
+        case other:
+            raise ValueError(f"{path} is damaged: no channel is {other!r}.")
 
 
 def _check_inverts(model: Any, options: argparse.Namespace) -> None:

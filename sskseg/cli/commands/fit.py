@@ -14,6 +14,7 @@ from ...images import check_images
 from ...images.annotation_checks import is_labeled
 from ...images.augmentation import check_augmentation
 from ...io import read_pairs
+from ...io.images import find_channel
 from ...metrics import count_error
 from ...models import save_model
 from ...nn import make_network
@@ -73,7 +74,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     record = Record(options.arguments, [options.images, options.labels], flat_parameters(model))
     model.fit(X, y)
     new_folder(file.parent)
-    save_model(model, file)
+    save_model(model, file, metadata=_metadata(options))
     trained_on = {
         name: "training" for name, label in zip(names, y, strict=True) if is_labeled(label)
     }
@@ -90,6 +91,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             f"{_MIN_CHECKED} files of independent images.")  # fmt: skip
     say(options, f"Wrote {file}")
     return result
+
+
+def _metadata(options):
+    """What commands need to know to read images as `fit` has read them."""
+    if options.channel is None:
+        return None
+    return {"channel": find_channel(options.images, options.channel)._asdict()}
 
 
 def _learned(model):
@@ -121,8 +129,7 @@ def _say_quality(options, learned):
     else:
         say(options, f"Count error on {count_text(n, 'training image')}: {100 * error:.1f} %. On "
             "new images it is usually larger.")  # fmt: skip
-    channel = [] if options.channel is None else ["--channel", options.channel]
-    model = ["--model", str(options.out), *channel, "--out", "report.html"]
+    model = ["--model", str(options.out), "--out", "report.html"]
     command = f"sskseg report IMAGES --labels LABELS {shlex.join(model)}"
     say(options, f"Evaluate it on other labeled images: {command}")
 
