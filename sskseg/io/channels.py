@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from dataclasses import dataclass
 
 
-class Channel(NamedTuple):
+@dataclass(frozen=True)
+class Channel:
     """A channel that a model was trained on.
 
     Of files that name their channels, the one of this name is meant, and of others the one of this
@@ -64,20 +65,19 @@ def channel_index(channel: int | str | Channel, n: int, names: Sequence[str] = (
     (0, 1)
     """
     known: list[int | str] = [name for name in names if name]
-    if isinstance(channel, Channel):
-        channel = _of_training(channel, n, known)
-    if known.count(channel) > 1:
+    wanted = _of_training(channel, n, known) if isinstance(channel, Channel) else channel
+    if known.count(wanted) > 1:
         raise ValueError(
             f"channel must be a number from 0 to {n - 1}, since several channels have one name, "
-            f"got {channel!r}"
+            f"got {wanted!r}"
         )
-    if channel in known:
-        return list(names).index(str(channel))
-    index = int(channel) if str(channel).isdecimal() else -1
+    if wanted in known:
+        return list(names).index(str(wanted))
+    index = int(wanted) if str(wanted).isdecimal() else -1
     if not 0 <= index < n:
         numbers = f"a number from 0 to {n - 1}" if n > 1 else "0, the only one"
         listed = f" or one of {', '.join(map(repr, dict.fromkeys(known)))}" if known else ""
-        raise ValueError(f"channel must be {numbers}{listed}, got {channel!r}")
+        raise ValueError(f"channel must be {numbers}{listed}, got {wanted!r}")
     return index
 
 

@@ -80,8 +80,8 @@ def save_model(
     if not isinstance(model, Pipeline):
         _check_step(model)
         check_is_fitted(model)
-        values, tensors = state_of(model)
-        _write(path, type(model).__name__, values, tensors, half_precision, metadata)
+        values, inside = state_of(model)
+        _write(path, type(model).__name__, values, inside, half_precision, metadata)
         return
     steps: list[tuple[str, str, dict]] = []
     tensors: dict[str, Any] = {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def _metadata(options):
     """What commands need to know to read images as `fit` has read them."""
     if options.channel is None:
         return None
-    return {"channel": find_channel(options.images, options.channel)._asdict()}
+    return {"channel": asdict(find_channel(options.images, options.channel))}
 
 
 def _learned(model):

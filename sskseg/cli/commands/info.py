@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -62,11 +63,26 @@ def _lines(result: dict[str, Any], indent: str = "") -> Iterator[str]:
     for name, value in result.items():
         if name == "regions":
             yield from _of_regions(value)
+        elif name == "channels":
+            yield from _of_channels(value, indent)
         elif isinstance(value, dict):
             yield f"{indent}{name}:"
             yield from _lines(value, f"{indent}  ")
         else:
             yield f"{indent}{name}: {_text(value)}"
+
+
+def _of_channels(files, indent):
+    """A line for each channel, by its file if files have different ones."""
+    if isinstance(files, list):  # of OME-Zarr
+        files = {"": files}
+    for file, names in files.items():
+        yield f"{indent}channels{f' of {file}' if len(files) > 1 else ''}:"
+        yield from (f"{indent}  {i}: {name or 'without a name'}" for i, name in enumerate(names))
+        known = next((name for name in names if name), None)
+        by_name = "" if known is None else f", or by its name: --channel {shlex.quote(known)}"
+        if len(names) > 1:
+            yield f"{indent}  Choose one by its number: --channel {len(names) - 1}{by_name}"
 
 
 def _of_regions(images):
