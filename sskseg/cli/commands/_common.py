@@ -22,6 +22,7 @@ from ...io.folders import SUFFIXES, stem
 from ...io.images import image_files, read_headers
 from ...io.rasters import SUFFIXES as RASTERS
 from ...io.trained import trained_file
+from ...io.units import describe_size, unit_symbol
 from ...models import list_models, load_metadata, load_model
 from ...training import prediction_callbacks
 
@@ -118,7 +119,7 @@ def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str]
     name_samples(options, path, names)
     if ndim == 2 and getattr(_steps(model)[-1], "sections", "independent") == "independent":
         _warn_of_planes(path)
-    return names, with_spacing(X, options.spacing, ndim)
+    return names, with_spacing(X, options, ndim)
 
 
 def _warn_of_planes(path):
@@ -173,13 +174,25 @@ def name_samples(options: argparse.Namespace, path: Path, names: list[str]) -> N
         ]
 
 
-def with_spacing(X: ImageStack, given: Any, ndim: int) -> ImageStack:
-    """Return the images with a size of pixels, if one was given; one number is for all axes."""
-    if given is None:
+def with_spacing(X: ImageStack, options: argparse.Namespace, ndim: int) -> ImageStack:
+    """Return the images with the size of pixels of ``--spacing``, if it was given."""
+    if options.spacing is None:
         return X
-    spacing, unit = given
     # Of sections, their distance comes first.
-    return ImageStack(X, spacing=each_axis(spacing, ndim, 3 if ndim == 2 else None), unit=unit)
+    spacing, unit = given_spacing(options, ndim, 3 if ndim == 2 else None)
+    return ImageStack(X, spacing=spacing, unit=unit)
+
+
+def given_spacing(
+    options: argparse.Namespace, *n_axes: int | None
+) -> tuple[tuple[float, ...], str]:
+    """Return and show the size of a pixel along each axis, and its unit, of ``--spacing``."""
+    spacing, unit = options.spacing
+    sizes = each_axis(spacing, *n_axes)
+    axes = "zyx"[-len(sizes) :]
+    text = describe_size(dict(zip(axes, sizes)), dict.fromkeys(axes, unit_symbol(unit)))
+    say(options, f"Size of a pixel: {text}")
+    return sizes, unit
 
 
 def each_axis(spacing: tuple[float, ...], *n_axes: int | None) -> tuple[float, ...]:
