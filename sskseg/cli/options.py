@@ -9,6 +9,7 @@ from pathlib import Path
 from .. import __version__
 from .formats import FORMATS
 from .parameters import estimator_parameters
+from .parser import Parser
 from .shared_options import (
     MODEL_HELP,
     add_background,
@@ -48,7 +49,7 @@ STEPS = (
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands but ``demo``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="sskseg",
         description="Segment and count objects in microscope images from few labels.",
         epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,

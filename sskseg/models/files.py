@@ -14,7 +14,7 @@ import sskseg
 from ..base import ImageEstimator, state_of
 from ..io.models import DAMAGE, read_model, shortened, split_steps, write_model
 from ..io.registry import registered_class
-from ..io.trained import trained_file
+from ..io.trained import did_you_mean, trained_file
 from .cards import list_models
 
 _PIPELINE = "Pipeline"
@@ -165,7 +165,7 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     if not os.path.exists(file) and str(path).replace("-", "_").isidentifier():
         raise FileNotFoundError(
             f"No model file at {path}, and no trained model of that name; there are "
-            f"{', '.join(list_models())}."
+            f"{', '.join(list_models())}.{did_you_mean(str(path), list_models())}"
         )
     return _read(file)
 

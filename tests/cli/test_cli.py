@@ -23,7 +23,7 @@ from sskseg.cli.values import parse_duration, parse_spacing, parse_value
 from sskseg.counting.methods import Contours
 from sskseg.datasets import make_cells
 from sskseg.io import read_images, read_labels, read_object_table, read_pairs, write_labels
-from sskseg.models import load_model, save_model
+from sskseg.models import load_model, model_card, save_model
 
 TINY = ["--width", "4", "--depth", "2", "--max-steps", "8", "--semi-supervision", "none"]
 
@@ -334,6 +334,39 @@ def test_the_demo_is_a_command():
     with pytest.raises(SystemExit) as error:
         run("demo", "--help")
     assert error.value.code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["cuont", "x"], "count instead of cuont"),
+        (["count", "x", "--model", "nuclei", "--chanel", "1"], "--channel instead of --chanel"),
+        (["count", "x", "--modle=nuclei"], "--model instead of --modle"),
+        (["fit", "a", "--labels", "b", "--out", "c", "--max-stesp", "3"], "--max-steps instead of"),
+        (["count", "x", "--model", "nuclei", "--rois", "geojsn"], "geojson instead of geojsn"),
+        (["scan", "paln", "x"], "plan instead of paln"),
+    ],
+)
+def test_typing_errors_get_a_suggestion(arguments, expected, capsys):
+    with pytest.raises(SystemExit) as error:
+        run(*arguments)
+    assert error.value.code == 2
+    assert f". Did you mean {expected}" in capsys.readouterr().err
+
+
+def test_what_resembles_nothing_gets_no_suggestion(capsys):
+    with pytest.raises(SystemExit):
+        run("count", "x", "y", "--model", "nuclei", "--foo", "3")
+    error = capsys.readouterr().err
+    assert "unrecognized arguments: y --foo 3" in error
+    assert "Did you mean" not in error
+
+
+def test_names_of_models_get_a_suggestion(folder, capsys):
+    assert run("count", folder / "images", "--model", "nuclie") == 2
+    assert "nuclei-stained. Did you mean nuclei instead of nuclie?" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="Did you mean nuclei instead of nucleii"):
+        model_card("nucleii")
 
 
 def test_spacing_is_passed_on(folder, tmp_path, capsys):

@@ -23,7 +23,7 @@ from ...io.images import image_files, read_headers
 from ...io.rasters import SUFFIXES as RASTERS
 from ...io.trained import trained_file
 from ...io.units import describe_size, unit_symbol
-from ...models import list_models, load_metadata, load_model
+from ...models import load_metadata, load_model
 from ...training import prediction_callbacks
 
 MODEL = "model.sskseg"
@@ -55,14 +55,8 @@ def record_file(file: Path) -> Path:
 
 def read_model(path: Path) -> Any:
     """Load a model from its file or folder."""
-    file = model_file(path)
-    is_name = len(path.parts) == 1 and not path.suffix
-    if is_name and not file.exists() and not path.exists():
-        raise FileNotFoundError(
-            f"No model at {path}, and none of that name comes with the package; there are "
-            f"{', '.join(list_models())}."
-        )
-    return load_model(file)
+    is_name = len(path.parts) == 1 and not path.suffix and not path.exists()
+    return load_model(path if is_name else model_file(path))  # a name, for the message
 
 
 def model_of(options: argparse.Namespace) -> Any:
