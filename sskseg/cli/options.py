@@ -161,7 +161,8 @@ def _count(command):
     )  # fmt: skip
     command.add_argument(
         "--overlays", action="store_true",
-        help="also write a picture of each image with the outlines of its objects, to overlays/",
+        help="also write a picture of each image with the outlines and numbers of its objects, to "
+        "overlays/",
     )  # fmt: skip
     add_invert(command)
     add_spacing(command)

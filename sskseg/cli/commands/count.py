@@ -92,7 +92,9 @@ def _check_overlays(options):
 def _write_overlays(folder, X, named):
     """Write pictures into a folder of their own, where no reader takes them for images."""
     for image, (name, label) in zip(X, named, strict=True):
-        save_overlay(folder / f"{name}.png", [image], y_pred=[label], titles=[name])
+        save_overlay(
+            folder / f"{name}.png", [image], y_pred=[label], titles=[name], numbers=True
+        )  # fmt: skip
     return [f"{folder.name}/{name}.png" for name, _ in named]
 
 
