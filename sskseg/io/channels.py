@@ -98,7 +98,7 @@ def _of_training(channel, n, known):
 
 
 def unlike_names(names: Sequence[Sequence[str]]) -> tuple[int, int] | None:
-    """Find two images that name the same channel differently.
+    """Find two images with as many channels, of which one has different names.
 
     Parameters
     ----------
@@ -116,10 +116,10 @@ def unlike_names(names: Sequence[Sequence[str]]) -> tuple[int, int] | None:
     >>> unlike_names([("DAPI", "GFP"), (), ("DAPI", ""), ("GFP", "DAPI")])
     (0, 3)
     """
-    first: dict[int, int] = {}  # the first image with a name of each channel
+    first: dict[tuple[int, int], int] = {}  # image that names a channel, by number of channels
     for i, own in enumerate(names):
         for channel, name in enumerate(own):
-            j = first.setdefault(channel, i) if name else i
+            j = first.setdefault((len(own), channel), i) if name else i
             if name and names[j][channel] != name:
                 return j, i
     return None

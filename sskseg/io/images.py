@@ -249,8 +249,8 @@ def _check_channels(read, channel):
         )
     warnings.warn(
         f"{one} has the channels {', '.join(its_names)}, and {other} has "
-        f"{', '.join(other_names)}: they are read as if they were the same. Put the files into "
-        "different folders.",
+        f"{', '.join(other_names)}: they are read as if they were the same. Read one by its "
+        "name, or separate the images.",
         UserWarning,
         stacklevel=3,
     )
