@@ -1,9 +1,11 @@
 """Images that a model does not know: warnings, scores, files, scans."""
 
+import re
 import warnings
 
 import numpy as np
 import pytest
+from scipy.ndimage import uniform_filter
 from sklearn.pipeline import make_pipeline
 
 from sskseg import DomainCheck, ImageStack, OtsuWatershed, PercentileScaler
@@ -11,6 +13,7 @@ from sskseg.datasets import make_cells
 from sskseg.images import invert_images
 from sskseg.images.appearance import APPEARANCE, measure_appearance
 from sskseg.models import load_model, save_model
+from sskseg.preprocessing._differences import describe_difference
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +50,7 @@ def test_like_images_pass_and_unlike_ones_warn(cells):
     big = make_cells(n_samples=3, shape=(96, 96), radius=25, random_state=1)[0]
     mixed = [*cells[48:50], *(1 - cells[50:52]), *big]
     assert check.predict(mixed).tolist() == [1, 1, -1, -1, -1, -1, -1]
-    with pytest.warns(UserWarning, match=r"5 of 7 images .*\): X\[2\], .*, X\[6\]\. The res"):
+    with pytest.warns(UserWarning, match=r"5 of 7 images .* on: X\[2\], .*, X\[6\]\. Their "):
         assert check.transform(mixed) is mixed
     scores = check.score_samples(mixed)
     assert scores[:2].min() > -1.25 > scores[2:].max()
@@ -55,8 +58,28 @@ def test_like_images_pass_and_unlike_ones_warn(cells):
 
 def test_warning_names_what_differs(cells):
     check = DomainCheck().fit(cells[:48])
-    with pytest.warns(UserWarning, match=r"\(.*more median intensity.*\): X\[0\], .* and 3 more\."):
-        check.transform(1 - cells[48:])
+    big = make_cells(n_samples=8, shape=(96, 96), radius=25, random_state=1)[0]
+    with pytest.warns(UserWarning, match=r"on: X\[0\], .* and 3 more\. Their") as caught:
+        check.transform(big)
+    text = str(caught[0].message)
+    found = re.search(
+        r"Their objects look larger: about (\d+) pixels across, (\d+) in the most similar training "
+        r"images\.",
+        text,
+    )
+    assert int(found[1]) > 35
+    assert 10 < int(found[2]) < 25
+    assert "train on them, too." in text
+    blurred = np.stack([uniform_filter(image, 5) for image in cells[48:]])
+    text = check.compare(blurred)[1]
+    assert "They show less fine structure, as blurred images do." in text
+
+
+def test_every_measurement_has_a_sentence():
+    for name in APPEARANCE:
+        more, less = describe_difference(name, 1.0, 0.5), describe_difference(name, 0.5, 1.0)
+        assert more != less
+        assert more.endswith(".")
 
 
 def test_inverted_images_are_recognized(cells):

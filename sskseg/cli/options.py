@@ -9,6 +9,7 @@ from pathlib import Path
 from .. import __version__
 from .formats import FORMATS
 from .parameters import estimator_parameters
+from .parser import Parser
 from .shared_options import (
     MODEL_HELP,
     add_background,
@@ -48,7 +49,7 @@ STEPS = (
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of all commands but ``demo``."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="sskseg",
         description="Segment and count objects in microscope images from few labels.",
         epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -160,7 +161,8 @@ def _count(command):
     )  # fmt: skip
     command.add_argument(
         "--overlays", action="store_true",
-        help="also write a picture of each image with the outlines of its objects, to overlays/",
+        help="also write a picture of each image with the outlines and numbers of its objects, to "
+        "overlays/",
     )  # fmt: skip
     add_invert(command)
     add_spacing(command)

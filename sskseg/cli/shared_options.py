@@ -14,8 +14,8 @@ def add_spacing(command: _ActionsContainer) -> None:
     """Add ``--spacing``."""
     command.add_argument(
         "--spacing", type=parse_spacing, metavar="SIZE",
-        help="size of a pixel: 0.5um, or for each axis (distance of sections first) 2,0.5,0.5um "
-        "(default: the size in the files)",
+        help="size of a pixel: 0.5um, or for each axis (distance of sections first) 2,0.5,0.5um; "
+        "a number without a unit is in micrometers (um) (default: the size in the files)",
     )  # fmt: skip
 
 
@@ -24,7 +24,8 @@ def add_channel(command: _ActionsContainer) -> None:
     command.add_argument(
         "--channel", metavar="CHANNEL",
         help="the channel to read of images that have several: its number from 0, or its name, "
-        "which sskseg info shows if the file has it (default: all)",
+        "which sskseg info shows if the file has it (default: the one that the model was trained "
+        "on, or all)",
     )  # fmt: skip
 
 

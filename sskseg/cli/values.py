@@ -52,18 +52,19 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
-def parse_spacing(text: str) -> tuple[tuple[float, ...], str | None]:
+def parse_spacing(text: str) -> tuple[tuple[float, ...], str]:
     """Convert the size of a pixel, such as "0.5um" or "2,0.5,0.5um", to numbers and a unit.
 
     Parameters
     ----------
     text : str
-        One number for square pixels, or one for each axis, separated by commas; then a unit.
+        One number for square pixels, or one for each axis, separated by commas; then a unit, or
+        none for micrometers.
 
     Returns
     -------
     spacing : tuple of float
-    unit : str or None
+    unit : str
         Its name in OME-Zarr.
 
     Raises
@@ -75,7 +76,7 @@ def parse_spacing(text: str) -> tuple[tuple[float, ...], str | None]:
     --------
     >>> from sskseg.cli.values import parse_spacing
     >>> parse_spacing("0.5um"), parse_spacing("2, 0.5, 0.5")
-    (((0.5,), 'micrometer'), ((2.0, 0.5, 0.5), None))
+    (((0.5,), 'micrometer'), ((2.0, 0.5, 0.5), 'micrometer'))
     """
     from ..io.units import ngff_unit  # imports numpy, for which --help does not wait
 
@@ -89,8 +90,8 @@ def parse_spacing(text: str) -> tuple[tuple[float, ...], str | None]:
             f"expected the size of a pixel such as 0.5um or 2,0.5,0.5um, got {text!r}"
         )
     given = match[2]  # type: ignore[index]
-    unit = ngff_unit(given) if given else None
-    if given and unit is None:
+    unit = ngff_unit(given or "um")
+    if unit is None:
         raise argparse.ArgumentTypeError(
             f"expected a unit of length such as nm, um or mm, got {given!r} in {text!r}"
         )

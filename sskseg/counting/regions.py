@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..images import check_spacing
 from ..io.units import per_millimeter
+from ..morphology.columns import PIXEL
 from ._region_objects import as_array, find_majority, pixels_of_centroids
 from ._region_pixels import count_pixels, find_regions
 
@@ -127,6 +128,13 @@ def _check_arguments(objects, regions, by, unit, spacing):
 
 def _check_own_unit(own, unit, spacing):
     """Compare the unit that a table says it has."""
+    if own == PIXEL:
+        if spacing is not None and (unit is not None or {*spacing} != {1}):
+            raise ValueError(
+                f"objects has centroids in pixels, got spacing={spacing!r}, unit={unit!r}: measure "
+                "the objects with this spacing, or omit it."
+            )
+        return
     if spacing is None:
         raise ValueError(
             f"objects has centroids in {own}: give spacing, the size of a pixel in that unit."

@@ -11,7 +11,7 @@ import pandas as pd
 from ..detection import Detections
 from ..images import consecutive_runs
 from ..morphology import contour_columns, measure_objects, with_units
-from ..morphology.columns import select_columns
+from ..morphology.columns import length_unit, select_columns
 
 Intensities = Sequence[np.ndarray | None]
 
@@ -86,7 +86,7 @@ def measure_detections(
         outlines = contour_columns(detected.contours, steps)
         after = "touches_border" if "touches_border" in table else table.columns[-1]
         table.insert(int(table.columns.get_loc(after)) + 1, "score", detected.scores)
-        tables.append(with_units(table.assign(**outlines), unit))
+        tables.append(with_units(table.assign(**outlines), length_unit(unit, spacing)))
     return _concatenate(tables)
 
 

@@ -3,6 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A channel that a model was trained on.
+
+    Of files that name their channels, the one of this name is meant, and of others the one of this
+    index. An image with one channel without a name needs no choice.
+
+    Parameters
+    ----------
+    index : int
+        From 0.
+    name : str, default=""
+        Empty if the files of the training did not name their channels.
+    """
+
+    index: int
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"channel {self.index}" + (f" ({self.name!r})" if self.name else "")
 
 
 def channel_names(names: Sequence[str | None], axes: str, shape: Sequence[int]) -> tuple[str, ...]:
@@ -12,12 +35,12 @@ def channel_names(names: Sequence[str | None], axes: str, shape: Sequence[int]) 
     return found if len(found) == n and any(found) and "s" not in axes else ()
 
 
-def channel_index(channel: int | str, n: int, names: Sequence[str] = ()) -> int:
+def channel_index(channel: int | str | Channel, n: int, names: Sequence[str] = ()) -> int:
     """Return the index of a channel.
 
     Parameters
     ----------
-    channel : int or str
+    channel : int, str or Channel
         Index from 0, or a name. A name of digits that no channel has is an index.
     n : int
         Number of channels.
@@ -35,21 +58,68 @@ def channel_index(channel: int | str, n: int, names: Sequence[str] = ()) -> int:
 
     Examples
     --------
-    >>> from sskseg.io.channels import channel_index
+    >>> from sskseg.io.channels import Channel, channel_index
     >>> channel_index("GFP", 2, ("DAPI", "GFP")), channel_index("0", 2)
     (1, 0)
+    >>> channel_index(Channel(1, "GFP"), 2, ("GFP", "DAPI")), channel_index(Channel(1, "GFP"), 2)
+    (0, 1)
     """
     known: list[int | str] = [name for name in names if name]
-    if known.count(channel) > 1:
+    wanted = _of_training(channel, n, known) if isinstance(channel, Channel) else channel
+    if known.count(wanted) > 1:
         raise ValueError(
             f"channel must be a number from 0 to {n - 1}, since several channels have one name, "
-            f"got {channel!r}"
+            f"got {wanted!r}"
         )
-    if channel in known:
-        return list(names).index(str(channel))
-    index = int(channel) if str(channel).isdecimal() else -1
+    if wanted in known:
+        return list(names).index(str(wanted))
+    index = int(wanted) if str(wanted).isdecimal() else -1
     if not 0 <= index < n:
         numbers = f"a number from 0 to {n - 1}" if n > 1 else "0, the only one"
         listed = f" or one of {', '.join(map(repr, dict.fromkeys(known)))}" if known else ""
-        raise ValueError(f"channel must be {numbers}{listed}, got {channel!r}")
+        raise ValueError(f"channel must be {numbers}{listed}, got {wanted!r}")
     return index
+
+
+def _of_training(channel, n, known):
+    """What to choose of an image: the name where there are names, and the index where not."""
+    if known and channel.name:
+        if channel.name in known:
+            return channel.name
+        raise ValueError(
+            f"channel must be given: the model was trained on {channel}, and there is "
+            f"{', '.join(map(repr, known))}"
+        )
+    if channel.index >= n > 1:
+        raise ValueError(
+            f"channel must be given: the model was trained on {channel}, and there are {n} channels"
+        )
+    return channel.index if n > 1 else 0
+
+
+def unlike_names(names: Sequence[Sequence[str]]) -> tuple[int, int] | None:
+    """Find two images with as many channels, of which one has different names.
+
+    Parameters
+    ----------
+    names : sequence of sequence of str
+        Names of the channels of each image that are read; empty where a file has none.
+
+    Returns
+    -------
+    tuple of int, or None
+        Indices of the first two such images.
+
+    Examples
+    --------
+    >>> from sskseg.io.channels import unlike_names
+    >>> unlike_names([("DAPI", "GFP"), (), ("DAPI", ""), ("GFP", "DAPI")])
+    (0, 3)
+    """
+    first: dict[tuple[int, int], int] = {}  # image that names a channel, by number of channels
+    for i, own in enumerate(names):
+        for channel, name in enumerate(own):
+            j = first.setdefault((len(own), channel), i) if name else i
+            if name and names[j][channel] != name:
+                return j, i
+    return None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .atomic import atomic_path
-from .tiff_metadata import MAX_CLASSIC, resolution_tags
+from .tiff_metadata import MAX_CLASSIC, with_size
 
 
 def write_image(
@@ -42,9 +42,9 @@ def write_image(
         axes += "S"
     elif image.ndim > spatial_ndim:
         image, axes = np.moveaxis(image, -1, -3), f"{axes[:-2]}CYX"
+    options = with_size({"metadata": {"axes": axes}}, image, spacing, unit)
     with atomic_path(path) as part:
         tifffile.imwrite(
             part, image, compression="zlib", photometric="rgb" if is_color else "minisblack",
-            metadata={"axes": axes}, bigtiff=image.nbytes > MAX_CLASSIC,
-            **resolution_tags(spacing, unit),
+            bigtiff=image.nbytes > MAX_CLASSIC, **options,
         )  # fmt: skip

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..images import ImageStack
 from . import rasters, tiff, vendors
-from .channels import channel_index
+from .channels import Channel, channel_index, unlike_names
 from .folders import (
     check_names,
     companion_files,
@@ -29,7 +29,10 @@ from .units import Size, convert_spacing, is_same_size
 
 
 def read_images(
-    path: str | os.PathLike[str], *, spatial_ndim: int = 2, channel: int | str | None = None
+    path: str | os.PathLike[str],
+    *,
+    spatial_ndim: int = 2,
+    channel: int | str | Channel | None = None,
 ) -> tuple[list[str], ImageStack]:
     """Read the images of a file or of a folder.
 
@@ -48,7 +51,7 @@ def read_images(
         contains no other images.
     spatial_ndim : {2, 3}, default=2
         2: each plane along z and time is an image. 3: each volume is an image.
-    channel : int or str, default=None
+    channel : int, str or Channel, default=None
         The only channel to read: its index, from 0, or its name, if the files have names (OME-TIFF,
         ImageJ, nd2, CZI, LIF). None reads all channels.
 
@@ -67,7 +70,7 @@ def read_images(
         If there is no such file, or no image in the folder.
     ValueError
         If a file cannot be read or is incomplete, files of its set are missing, or it has no such
-        channel. The message names the file.
+        channel. If two files name the channel of an index differently. The message names the file.
     ImportError
         If the library for a file is not installed: the extras ``nd2``, ``czi`` and ``lif`` (or
         ``vendors`` for all three), or bioio.
@@ -77,10 +80,12 @@ def read_images(
     UserWarning
         If the size of a pixel is omitted, because images have different sizes, units cannot be
         converted, or volumes have no size along z. If a file does not name its first axes, a folder
-        has files of other formats, or images of a LIF file are ignored.
+        has files of other formats, or images of a LIF file are ignored. If all channels are read,
+        and two files name them differently.
     """
     names, images = [], []
     sizes: list[tuple[Path, Size]] = []
+    read: list[tuple[Path, tuple[str, ...]]] = []  # names of channels
     for file in image_files(path):
         pictures = read_pictures(file)
         _warn_of_unnamed_axes(pictures, file)
@@ -88,6 +93,8 @@ def read_images(
         names += number(file, len(found))
         images += found
         sizes += _sizes(pictures, file, spatial_ndim)
+        read += [(file, _channels_read(picture.channels, channel)) for picture in pictures]
+    _check_channels(read, channel)
     spacing, unit = _common(sizes)
     return names, ImageStack(images, spacing=spacing, unit=unit)
 
@@ -220,6 +227,58 @@ def _images_of(picture, spatial_ndim, channel):
     n = images[0].shape[-1] if images else 1
     index = channel_index(channel, n, picture.channels)
     return [image[..., index].copy() for image in images]  # not a view of all channels
+
+
+def _channels_read(names, channel):
+    """Names of the channels of a picture that are read."""
+    if channel is None or not names:
+        return names
+    return (names[channel_index(channel, len(names), names)],)
+
+
+def _check_channels(read, channel):
+    """Refuse files that name the channel of an index differently; warn if all are read."""
+    found = unlike_names([names for _, names in read])
+    if found is None:
+        return
+    (one, its_names), (other, other_names) = (read[i] for i in found)
+    if channel is not None:
+        raise ValueError(
+            f"channel must be the same in all files, got {channel}, which is {its_names[0]!r} in "
+            f"{one} and {other_names[0]!r} in {other}. Choose it by its name."
+        )
+    warnings.warn(
+        f"{one} has the channels {', '.join(its_names)}, and {other} has "
+        f"{', '.join(other_names)}: they are read as if they were the same. Read one by its "
+        "name, or separate the images.",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
+def find_channel(path: str | os.PathLike[str], channel: int | str) -> Channel:
+    """Find the index and the name of a channel that `read_images` has read.
+
+    Parameters
+    ----------
+    path : str or path-like
+    channel : int or str
+
+    Returns
+    -------
+    Channel
+        By the first file that names its channels, or else the first one.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they came from reading the images
+        files = image_files(path)
+    named = (header for file in files if file.suffix.lower() not in rasters.SUFFIXES
+             for header in read_headers(file) if header.channels)  # fmt: skip
+    header = next(named, None)
+    if header is None:
+        return Channel(int(channel))
+    index = channel_index(channel, len(header.channels), header.channels)
+    return Channel(index, header.channels[index])
 
 
 def _in_color(picture, pixels):

@@ -77,14 +77,18 @@ def label_sources_beside(path: Path) -> LabelSources:
     if not path.is_dir():
         return LabelSources(path, [], [path])
     images = label_files(_images(path))
-    overlays = [f for f in image_files(path) if f.suffix.lower() in _TIFF and has_overlay(f)]
-    regions = [*filter(holds_regions, region_files(path)), *overlays]
+    regions = [*filter(holds_regions, region_files(path)), *overlay_files(path)]
     if not images and not regions:
         raise ValueError(
             f"{path} holds images, and no labels: expected files with the names of images, such as "
             "cell_mask.png or cell.zip for cell.tif, or overlays of Fiji in TIFF files."
         )
     return LabelSources(path, images, regions)
+
+
+def overlay_files(path: Path) -> list[Path]:
+    """List the images of a file or a folder in which Fiji saved an overlay."""
+    return [f for f in image_files(path) if f.suffix.lower() in _TIFF and has_overlay(f)]
 
 
 def label_sources_of(path: Path, images: Path) -> LabelSources:

@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from ..images.spacing import check_spacing
 from ..images.validation import check_unmasked
 from .atomic import atomic_path
-from .tiff_metadata import MARK, MAX_CLASSIC, resolution_tags
+from .tiff_metadata import MARK, MAX_CLASSIC, with_size
 
 _SUFFIXES = (".tif", ".tiff")
 
@@ -37,8 +38,8 @@ def write_labels(
         Label images: 0 is background, -1 is unlabeled, positive numbers are objects. Floats must be
         whole numbers.
     spacing : sequence of float, default=None
-        Size of a pixel along each axis, y and x last. The file has the sizes along y and x, for
-        programs such as Fiji.
+        Size of a pixel along each axis, y and x last, for programs such as Fiji. The size along z
+        is stored in files of one volume with labels from 0 to 65535.
     unit : str, default=None
         Unit of length of `spacing`. The file has no size without one.
 
@@ -61,13 +62,20 @@ def write_labels(
         raise ValueError(f"labels is empty: {path} would hold no image.")
     dtype = _smallest_dtype(checked, path)
     are_pages = len(checked) > 1 and len({label.shape for label in checked}) == 1
-    series = [np.stack(checked)] if are_pages else checked
-    with atomic_path(path) as part, tifffile.TiffWriter(part, bigtiff=_is_large(checked)) as file:
-        for each in series:
-            axes = "Q" * are_pages + "ZYX"[are_pages - each.ndim :]
+    series = [each.astype(dtype) for each in ([np.stack(checked)] if are_pages else checked)]
+    axes = ["Q" * are_pages + "ZYX"[are_pages - each.ndim :] for each in series]
+    sizes = check_spacing(spacing)
+    if sizes is not None and len(series) > 1:  # of several volumes, ImageJ has no size along z
+        sizes = sizes[-2:]
+    options = [
+        with_size({"metadata": {"axes": own, **MARK}}, each, sizes, unit)
+        for own, each in zip(axes, series, strict=True)
+    ]
+    kind = {"bigtiff": _is_large(checked), "imagej": options[0].pop("imagej", False)}
+    with atomic_path(path) as part, tifffile.TiffWriter(part, **kind) as file:
+        for each, own in zip(series, options, strict=True):
             file.write(
-                each.astype(dtype), compression="zlib", photometric="minisblack", contiguous=False,
-                metadata={"axes": axes, **MARK}, **resolution_tags(spacing, unit),
+                each, compression="zlib", photometric="minisblack", contiguous=False, **own
             )  # fmt: skip
 
 

@@ -32,8 +32,7 @@ def write_object_table(path: str | os.PathLike[str], table: pd.DataFrame) -> Non
     Raises
     ------
     ValueError
-        For another suffix, units of columns that do not exist, or a name that would be read as one
-        with a unit.
+        For another suffix, or a name that would be read as one with a unit.
     ImportError
         For Parquet without pyarrow, which the extra "scans" installs.
 
@@ -186,7 +185,7 @@ def names_with_units(columns: Sequence[str], units: Mapping[str, str]) -> list[s
     ----------
     columns : sequence of str
     units : dict of str to str
-        Of some of the columns.
+        Of some of the columns; those of columns that were removed are left out.
 
     Returns
     -------
@@ -195,14 +194,8 @@ def names_with_units(columns: Sequence[str], units: Mapping[str, str]) -> list[s
     Raises
     ------
     ValueError
-        For units of columns that do not exist, and names or units with brackets, which could not
-        be separated again.
+        For names or units with brackets, which could not be separated again.
     """
-    missing = sorted({*units} - {*columns})
-    if missing:
-        raise ValueError(
-            f"attrs['units'] has units of {missing}, but the table has no such column."
-        )
     names = [f"{name} [{units[name]}]" if name in units else name for name in columns]
     for name, written in zip(columns, names, strict=True):
         match = _WITH_UNIT.fullmatch(str(written))

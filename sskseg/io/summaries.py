@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from .folders import list_images, number
 from .images import image_files, read_headers
+from .label_sources import overlay_files
 from .ome_zarr.reading import holds_zarr, no_zarr
 from .ome_zarr.summary import summarize_zarr
 from .rois.formats import holds_regions, is_region_file, read_regions, region_files
@@ -53,16 +55,22 @@ def summarize(path: Path | str) -> dict[str, Any]:
     if Path(split_path(str(path))[0]).suffix.lower() in hdf5.SUFFIXES:
         return _of_scan(open_scan(path))
     if not path.is_dir():
-        is_regions = is_region_file(path) or path.suffix.lower() == _TABLE
-        return {"regions": summarize_regions([path])} if is_regions else summarize_images(path)
+        if is_region_file(path) or path.suffix.lower() == _TABLE:
+            return {"regions": summarize_regions([path])}
+        return _with_regions(summarize_images(path), overlay_files(path))
     zarrs = sorted(p for p in path.iterdir() if p.suffix.lower() == ".zarr" and holds_zarr(p))
     regions = [file for file in region_files(path) if holds_regions(file)]
     summary: dict[str, Any] = {p.name: summarize_zarr(p) for p in zarrs}
     if list_images(path) or not (zarrs or regions):
         summary |= summarize_images(path)
-    if regions:
-        summary["regions"] = summarize_regions(regions)
-    return summary
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the images have been listed
+            regions += overlay_files(path)
+    return _with_regions(summary, regions)
+
+
+def _with_regions(summary, files):
+    return {**summary, "regions": summarize_regions(files)} if files else summary
 
 
 def _of_scan(scan):
@@ -85,7 +93,8 @@ def summarize_images(path: Path) -> dict[str, Any]:
     -------
     dict of str to object
         ``images`` are planes, each of which is an image in two dimensions; ``volumes`` those in
-        three.
+        three. ``channels`` are the names of those that have several or name one, by the first file
+        with these.
     """
     headers = [(file, header) for file in image_files(path) for header in read_headers(file)]
     planes = [_count(header, "yx") for _, header in headers]
@@ -104,8 +113,8 @@ def summarize_images(path: Path) -> dict[str, Any]:
             describe_size(header.spacing, header.units) for header in every
         ),
     }
-    channels = _distinct(", ".join(header.channels) for header in every)
-    if any(channels):
+    channels = _channels(headers)
+    if channels:
         summary["channels"] = channels
     return {**summary, "names": [name for file, n in names.items() for name in number(file, n)]}
 
@@ -114,6 +123,18 @@ def _count(header, spatial):
     """Images with some spatial axes: others than these and channels are cut."""
     sizes = zip(header.axes, header.shape, strict=True)
     return math.prod(n for axis, n in sizes if axis not in (*spatial, *"cs"))
+
+
+def _channels(headers):
+    """Names of channels, empty where there is none, by the first file that has them."""
+    found: dict[tuple[str, ...], str] = {}
+    for file, header in headers:
+        sides = zip(header.axes, header.shape, strict=True)
+        n = math.prod(side for axis, side in sides if axis in "cs")
+        names = header.channels or ("",) * n
+        if len(names) > 1 or any(names):
+            found.setdefault(names, file.name)
+    return {file: list(names) for names, file in found.items()}
 
 
 def _distinct(values):

@@ -88,8 +88,10 @@ def _picture(file, series):
     pixels, page = series.asarray(), series.keyframe
     is_exact = is_written_here(page)
     axes = axes_of(series)
-    if is_exact:  # with axes of length 1
-        axes, pixels = series.get_axes(False).lower(), pixels.reshape(series.get_shape(False))
+    if is_exact:  # with axes of length 1, but not with those that ImageJ adds
+        sides = zip(series.get_axes(False).lower(), series.get_shape(False), strict=True)
+        own = [(axis, side) for axis, side in sides if axis not in "tcs"]
+        axes, pixels = "".join(a for a, _ in own), pixels.reshape([n for _, n in own])
     is_inverted, white = page.photometric == _MIN_IS_WHITE, None
     if is_inverted and not file.is_imagej:  # ImageJ inverts the display, not the values
         pixels, white = _inverted(pixels, page.bitspersample)

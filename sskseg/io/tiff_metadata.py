@@ -10,23 +10,30 @@ from functools import lru_cache
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
+
 from ..images import check_spacing
 from .channels import channel_names
 from .units import per_millimeter
 
 MARK = {"sskseg": "labels"}  # in the description of what `write_labels` writes
+_MARK_OF_IMAGEJ = "sskseg=labels"
 MAX_CLASSIC = 2**31  # bytes of pixels; files of more have offsets of 64 bits (BigTIFF)
 _MAX_INTEGER = 2**32 - 1  # of tags that are fractions
+_OF_IMAGEJ = ("uint8", "uint16", "float32")  # types of pixels
 _RGB = 2
 _JPEG = (6, 7, 33007, 34892)  # numbers of compressions
 _JPEG_2000 = (33003, 33004, 33005, 34712)
+# What Fiji writes of the place of a page in a file, which names no channel.
+_OF_FILE = re.compile(r"^[czt]:\d+/\d+|\.(tiff?|png|nd2|czi|lif)\b", re.IGNORECASE)
 _MICROMETERS = {3: 1e4, 4: 1e3, 5: 1.0}  # by ResolutionUnit: centimeter, millimeter, micrometer
 _DPI = (72, 96, 100, 120, 150, 200, 240, 300, 360, 400, 600, 1200)  # screens and printers
 
 
 def is_written_here(page: Any) -> bool:
     """Return whether `write_labels` wrote the series that starts with a page."""
-    return MARK.items() <= _description(page).items()
+    lines = (page.imagej_description or "").splitlines()
+    return _MARK_OF_IMAGEJ in lines or MARK.items() <= _description(page).items()
 
 
 def _description(page):
@@ -142,8 +149,9 @@ def names_of_channels(file: Any, series: Any, axes: str) -> tuple[str, ...]:
         Empty where the file does not define them.
     """
     if file.is_imagej:  # where channels are the only pages, each has a label
-        labels = file.imagej_metadata.get("Labels", ())
-        return channel_names([labels] if isinstance(labels, str) else labels, axes, series.shape)
+        labels = [] if "c" not in axes else file.imagej_metadata.get("Labels", [])
+        is_of_file = any(_OF_FILE.search(label) for label in labels)
+        return () if is_of_file else channel_names(labels, axes, series.shape)
     names = [e.get("Name") for e in _ome_pixels(file, series) if _tag(e) == "Channel"]
     return channel_names(names, axes, series.shape)
 
@@ -197,21 +205,51 @@ def _resolution(page):
     return ({}, {}) if is_dpi else (spacing, dict.fromkeys(spacing, "µm"))
 
 
-def resolution_tags(spacing: Sequence[float] | None, unit: str | None) -> dict[str, Any]:
-    """Return arguments of `tifffile.imwrite` for the size of a pixel along y and x.
+def with_size(
+    options: dict[str, Any],
+    image: np.ndarray,
+    spacing: Sequence[float] | None,
+    unit: str | None,
+) -> dict[str, Any]:
+    """Add the size of a pixel to arguments of `tifffile.imwrite`.
+
+    Along z, only ImageJ defines it in a way that programs read. Other types than those of ImageJ,
+    and several volumes, are written with the sizes along y and x.
 
     Parameters
     ----------
+    options : dict of str to object
+        With ``metadata``, which holds ``axes``.
+    image : ndarray
+        What is written.
     spacing : sequence of float, or None
         Along the axes of an image, y and x last.
     unit : str or None
         Of length; without one there are no arguments.
+
+    Returns
+    -------
+    dict of str to object
 
     Raises
     ------
     ValueError
         If a size is not a positive number, or there is only one.
     """
+    plane = _resolution_tags(spacing, unit)
+    axes = options["metadata"]["axes"]
+    is_volume = axes in ("ZYX", "ZCYX") and len(image) > 1 and len(spacing or ()) == 3
+    is_of_imagej = image.dtype.name in _OF_IMAGEJ and 4 * image.size <= MAX_CLASSIC
+    if not (plane and is_volume and is_of_imagej):
+        return {**options, **plane}
+    micrometers = (per_millimeter(unit or "") or 0) * 1e3
+    z, y, x = (size * micrometers for size in spacing or ())
+    metadata = {**options["metadata"], "spacing": z, "unit": "um"}
+    return {**options, "imagej": True, "metadata": metadata, "resolution": (1 / x, 1 / y)}
+
+
+def _resolution_tags(spacing, unit):
+    """Arguments of `tifffile.imwrite` for the size of a pixel along y and x."""
     sizes = check_spacing(spacing)
     if sizes is not None and len(sizes) < 2:
         raise ValueError(f"spacing must have the sizes along y and x, got {spacing!r}.")

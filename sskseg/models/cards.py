@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from ..io.trained import TRAINED, trained_names
+from ..io.trained import TRAINED, did_you_mean, trained_names
 
 
 @dataclass(frozen=True)
@@ -104,5 +104,6 @@ def model_card(name: str) -> ModelCard:
     Counts nuclei in fluorescence images.
     """
     if name not in list_models():
-        raise ValueError(f"name must be one of {', '.join(list_models())}, got {name!r}.")
+        hint = did_you_mean(name, list_models())
+        raise ValueError(f"name must be one of {', '.join(list_models())}, got {name!r}.{hint}")
     return ModelCard(**json.loads((TRAINED / f"{name}.json").read_text("utf-8")))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any
 
 from sklearn.pipeline import Pipeline
@@ -13,7 +14,7 @@ import sskseg
 from ..base import ImageEstimator, state_of
 from ..io.models import DAMAGE, read_model, shortened, split_steps, write_model
 from ..io.registry import registered_class
-from ..io.trained import trained_file
+from ..io.trained import did_you_mean, trained_file
 from .cards import list_models
 
 _PIPELINE = "Pipeline"
@@ -24,6 +25,7 @@ def save_model(
     path: str | os.PathLike[str],
     *,
     half_precision: bool = False,
+    metadata: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a fitted pipeline or estimator to a file that holds only numbers and strings.
 
@@ -39,6 +41,10 @@ def save_model(
     half_precision : bool, default=False
         Whether to store the weights of networks as float16: half the size, and predictions that
         differ by about a thousandth. They are float32 again when the file is loaded.
+    metadata : dict of str to object, default=None
+        What else the file says of the model, for `load_metadata`: numbers, strings, lists, tuples
+        and dicts. ``channel``, ``{"index": 1, "name": "GFP"}``, is the only channel that the model
+        was trained on, of images that have several; commands of `sskseg` read it by default.
 
     Raises
     ------
@@ -53,6 +59,7 @@ def save_model(
     See Also
     --------
     load_model : Read the file.
+    load_metadata : Read the metadata.
 
     Examples
     --------
@@ -73,7 +80,8 @@ def save_model(
     if not isinstance(model, Pipeline):
         _check_step(model)
         check_is_fitted(model)
-        write_model(path, type(model).__name__, *state_of(model), half_precision=half_precision)
+        values, inside = state_of(model)
+        _write(path, type(model).__name__, values, inside, half_precision, metadata)
         return
     steps: list[tuple[str, str, dict]] = []
     tensors: dict[str, Any] = {}
@@ -86,7 +94,37 @@ def save_model(
         values, inside = state_of(step)
         steps.append((name, type(step).__name__, values))
         tensors |= {f"{i}.{key}": tensor for key, tensor in inside.items()}
-    write_model(path, _PIPELINE, {"steps": steps}, tensors, half_precision=half_precision)
+    _write(path, _PIPELINE, {"steps": steps}, tensors, half_precision, metadata)
+
+
+def _write(path, class_name, values, tensors, half_precision, metadata):
+    values = values if metadata is None else {**values, "metadata": dict(metadata)}
+    write_model(path, class_name, values, tensors, half_precision=half_precision)
+
+
+def load_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the metadata that `save_model` wrote to a file.
+
+    Parameters
+    ----------
+    path : str or path-like
+        As in `load_model`.
+
+    Returns
+    -------
+    dict of str to object
+        Empty if the file has none.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError, OSError
+        As `load_model` does.
+    """
+    _, values, _ = read_model(trained_file(path) or path)
+    metadata = values.get("metadata", {}) if isinstance(values, dict) else None
+    if not isinstance(metadata, dict):
+        raise ValueError(f"{path} is damaged: its metadata must be a dict.")
+    return metadata
 
 
 def load_model(path: str | os.PathLike[str]) -> Any:
@@ -127,7 +165,7 @@ def load_model(path: str | os.PathLike[str]) -> Any:
     if not os.path.exists(file) and str(path).replace("-", "_").isidentifier():
         raise FileNotFoundError(
             f"No model file at {path}, and no trained model of that name; there are "
-            f"{', '.join(list_models())}."
+            f"{', '.join(list_models())}.{did_you_mean(str(path), list_models())}"
         )
     return _read(file)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+PIXEL = "pixel"  # the unit of lengths without a spacing
 AXES = {2: ("y", "x"), 3: ("z", "y", "x")}
 
 
@@ -101,7 +102,7 @@ def select_columns(
 
 
 def units_of(table_columns: Sequence[str], unit: str | None) -> dict[str, str]:
-    """List the units of those columns of a table that are in units of length.
+    """List the units of those columns of a table that have one.
 
     Parameters
     ----------
@@ -113,14 +114,18 @@ def units_of(table_columns: Sequence[str], unit: str | None) -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        Such as ``{"area": "micrometer^2"}``; empty for None.
+        Such as ``{"area": "micrometer^2"}``; for None only what is in pixels or radians whatever
+        the spacing.
     """
-    if unit is None:
-        return {}
-    powers = {name: c.power for name, c in COLUMNS.items() if c.power}
-    powers |= {f"centroid_{axis}": 1 for axis in AXES[3]} | {"contour_area": 2}
-    return {
-        name: unit if powers[name] == 1 else f"{unit}^{powers[name]}"
-        for name in table_columns
-        if name in powers
-    }
+    units = {f"{side}_{axis}": PIXEL for side in ("min", "max") for axis in AXES[3]}
+    units["orientation"] = "radian"
+    if unit is not None:
+        powers = {name: c.power for name, c in COLUMNS.items() if c.power}
+        powers |= {f"centroid_{axis}": 1 for axis in AXES[3]} | {"contour_area": 2, "polygon": 1}
+        units |= {name: unit if n == 1 else f"{unit}^{n}" for name, n in powers.items()}
+    return {name: units[name] for name in table_columns if name in units}
+
+
+def length_unit(unit: str | None, spacing: Sequence[float] | None) -> str | None:
+    """Return the unit of lengths: pixels without a spacing, None for a spacing of no known unit."""
+    return PIXEL if unit is None and spacing is None else unit

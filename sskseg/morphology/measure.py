@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..images.spacing import check_spacing
-from .columns import AXES, select_columns, units_of
+from .columns import AXES, length_unit, select_columns, units_of
 from .contours import contour_areas, contour_perimeters
 from .shapes import ellipse_columns, hull_columns, perimeters
 from .sums import object_sums
@@ -48,9 +48,10 @@ def measure_objects(
     -------
     pandas.DataFrame
         One row per object, in the order of their ids, always with ``id``. Lengths are in units of
-        `spacing`. If `unit` is given, ``attrs["units"]`` maps columns to units, for example
-        ``{"area": "micrometer^2"}``; `sskseg.io.write_object_table` writes them to files. The
-        last three columns are computed only if `columns` names them:
+        `spacing`. ``attrs["units"]`` maps columns to units, for example ``{"area":
+        "micrometer^2"}``, without `spacing` ``{"area": "pixel^2"}``;
+        `sskseg.io.write_object_table` writes them to files. The last three columns are computed
+        only if `columns` names them:
 
         - ``centroid``: ``centroid_y, centroid_x`` (and ``centroid_z``), pixel centers counting
           from 0;
@@ -98,6 +99,7 @@ def measure_objects(
         raise ValueError(f"The column 'perimeter' needs square pixels, got spacing={steps}.")
     sums = object_sums(image, probability=probability, intensity=intensity)
     further = _outline_columns(image, sums["label"], np.array(steps), names)
+    unit = length_unit(unit, spacing)
     return sums_to_table(sums, image.shape, steps, unit=unit, columns=names, further=further)
 
 
@@ -189,7 +191,7 @@ def sums_to_table(
         Size of the image in pixels.
     spacing : sequence of float
     unit : str, default=None
-        Unit of `spacing`, for ``attrs["units"]``.
+        Unit of `spacing`, for ``attrs["units"]``, such as "pixel"; None is unknown.
     columns : sequence of str, default=None
         As in `measure_objects`; None is all that derive from sums.
     further : dict of str to ndarray, default=None
@@ -229,15 +231,16 @@ def with_units(table: pd.DataFrame, unit: str | None) -> pd.DataFrame:
     table : pandas.DataFrame
         It is modified.
     unit : str or None
-        Unit of length. None leaves the table as it is.
+        Unit of length, see `units_of`.
 
     Returns
     -------
     pandas.DataFrame
         `table`.
     """
-    if unit is not None:
-        table.attrs["units"] = units_of([*table.columns], unit)
+    units = units_of([*table.columns], unit)
+    if units:
+        table.attrs["units"] = units
     return table
 
 

@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline
 
 from ..inference import normalized_entropy
 from ..morphology import object_sums, sums_to_table
+from ..morphology.columns import length_unit
 
 if TYPE_CHECKING:
     from .boxes import Box
@@ -83,7 +84,7 @@ def measured(
     start = None if box is None else [side.start for side in box]
     sums = object_sums(labels, start=start, probability=probability)
     spacing = (1.0,) * labels.ndim if sample.spacing is None else sample.spacing
-    unit = None if sample.spacing is None else sample.unit
+    unit = length_unit(None if sample.spacing is None else sample.unit, sample.spacing)
     return sums_to_table(sums, sample.painted.shape, spacing, unit=unit)
 
 

@@ -15,10 +15,12 @@ from ..base import ImageEstimator
 from ..images import check_images, check_lazy_images, invert_images, is_lazy
 from ..images.appearance import APPEARANCE, measure_appearance
 from ..io.units import per_millimeter
+from ._differences import describe_difference
 
 _MIN_SAMPLES = 5
 _MAX_PIXEL_RATIO = 1.5  # of sizes of pixels
-_N_NAMED = 2  # measurements that a warning names
+_MAX_SIZE_RATIO = 1.5  # of objects, above which a warning names their sizes first
+_N_NAMED = 2  # differences that a warning names
 _MAX_LISTED = 5  # images that a warning names
 _MAX_INVERTED = 0.5  # distance of an inverted image, relative to that of the image
 _MIN_SPREAD = 0.05  # of a measurement over images: about 5 % of a size, or of the intensities
@@ -158,7 +160,7 @@ class DomainCheck(OutlierMixin, ImageEstimator):
         Warns
         -----
         UserWarning
-            Of images that are unlike those of `fit`, with the measurements that differ most.
+            Of images that are unlike those of `fit`, with what differs most.
         """
         check_is_fitted(self)
         self._warn_of_spacing(X)
@@ -185,7 +187,7 @@ class DomainCheck(OutlierMixin, ImageEstimator):
         unlike : ndarray of int
             Their indices.
         about : str
-            Which measurements differ, and what to do. Empty if no image is unlike.
+            What differs, and what to do. Empty if no image is unlike.
         """
         check_is_fitted(self)
         images = check_images(X, self.spatial_ndim, n_channels=self.n_channels_)
@@ -195,10 +197,12 @@ class DomainCheck(OutlierMixin, ImageEstimator):
             return unlike, ""
         which = f": {_listed(unlike, name)}" if name else ""
         inverted = _measured([invert_images(images[i]) for i in unlike])
-        return unlike, (
-            f"those that the model was trained on ({self._difference(measured[unlike])}){which}. "
-            f"{self._advice(measured[unlike], inverted)}"
+        about = self._about_inversion(measured[unlike], inverted) or (
+            f"{self._difference(measured[unlike])} The counts may be wrong. Look at some results "
+            "beside their images. If they are wrong, label some of these images, and train on "
+            "them, too."
         )
+        return unlike, f"those that the model was trained on{which}. {about}"
 
     def score_samples(self, X: Any) -> np.ndarray:
         """Compute how much each image resembles those of `fit`.
@@ -254,21 +258,26 @@ class DomainCheck(OutlierMixin, ImageEstimator):
         return self._distances(measured).min(axis=1) / self.limit_
 
     def _difference(self, measured):
-        """The measurements that differ most from those of the nearest images of `fit`."""
+        """What differs most from the nearest images of `fit`, in sentences."""
         nearest = self.appearance_[self._distances(measured).argmin(axis=1)]
-        differences = np.median((measured - nearest) / self._spread, axis=0)
-        most = np.argsort(-np.abs(differences))[:_N_NAMED]
-        named = [f"{'more' if differences[i] > 0 else 'less'} {APPEARANCE[i]}" for i in most]
-        return " and ".join(named)
+        differences = np.median(measured - nearest, axis=0)
+        known = np.median(nearest, axis=0)
+        ranks = np.abs(differences / self._spread)
+        if abs(differences[-1]) > np.log(_MAX_SIZE_RATIO):
+            # Other sizes change the detail at all scales, which nobody would call blurred.
+            ranks[[name.startswith("detail") for name in APPEARANCE]] = 0
+            ranks[-1] = np.inf
+        sentences = (
+            describe_difference(APPEARANCE[i], known[i] + differences[i], known[i])
+            for i in np.argsort(-ranks)
+        )
+        return " ".join([*dict.fromkeys(sentences)][:_N_NAMED])
 
-    def _advice(self, measured, inverted):
-        """What to do with these images, of which the inverted ones may be like those of `fit`."""
+    def _about_inversion(self, measured, inverted):
+        """What to do with images that are like those of `fit` when inverted; empty for others."""
         is_nearer = self._novelty(inverted) < _MAX_INVERTED * self._novelty(measured)
         if is_nearer.mean() <= 0.5:
-            return (
-                "The results may be wrong: compare some with the images, or train on images like "
-                "these."
-            )
+            return ""
         is_dark = np.median(measured[:, APPEARANCE.index("area above Otsu's threshold")]) > 0.5
         words = ("dark", "bright") if is_dark else ("bright", "dark")
         return (

@@ -24,10 +24,12 @@ from ._axes import (
     show_plane,
 )
 from ._axes import title as set_title
+from ._numbers import draw_numbers, points_for_numbers
 
 TRUE_COLOR, PREDICTED_COLOR = SKY, ORANGE
 _DPI = 120
 _PANEL = 4.0  # inches, of a small image
+_SMALL_TITLE = 7.0  # inches of a panel, above which its title grows with it
 _MAX_WIDTH = 32.0  # inches, of all panels in a row
 
 
@@ -68,8 +70,7 @@ def draw_outlines(
     for labels, color, width in ((y_true, TRUE_COLOR, 1.8), (y_pred, PREDICTED_COLOR, 0.9)):
         if labels is None:
             continue
-        labels = np.asarray(labels)
-        labels = labels.max(axis=0) if ndim == 3 else labels
+        labels = _as_labels(labels)
         shade(ax, labels < 0)
         draw_lines(ax, all_lines(outlines(labels)), color, width)
     set_title(ax, title)
@@ -84,11 +85,12 @@ def save_overlay(
     *,
     titles: Sequence[str] | None = None,
     columns: int = 3,
+    numbers: bool = False,
 ) -> None:
     """Write a picture of several images with the outlines of their objects.
 
-    A panel has about as many pixels as its image, but at least 480. A row of panels has at most
-    about 3800.
+    A panel has about as many pixels as its image, but at least 480, and with `numbers` as many as
+    these need. A row of panels has at most about 3800.
 
     Parameters
     ----------
@@ -102,6 +104,9 @@ def save_overlay(
         Titles of the panels; None numbers them.
     columns : int, default=3
         Maximum number of panels in a row.
+    numbers : bool, default=False
+        Whether to write the number of each object of `y_pred` on it, as in its label image and in
+        the table, and how many there are in the title. Objects without room have no number.
 
     Raises
     ------
@@ -115,12 +120,16 @@ def save_overlay(
     figure = Figure(dpi=_DPI)
     figure.set_layout_engine("constrained", h_pad=0.08)  # room above titles
     columns = even_columns(len(images), columns)
-    panel = _panel_size(images, columns)
+    panel = _panel_size(images, columns, y_pred if numbers else None)
     axes = display._place(figure, len(images), columns, size=(panel, panel + 0.3))
     titles = numbered(len(images)) if titles is None else titles
     for i, ax in enumerate(axes):
         true, pred = (None if y is None else y[i] for y in (y_true, y_pred))
-        draw_outlines(ax, images[i], true, pred, title=titles[i])
+        title = titles[i]
+        if numbers and pred is not None:
+            title = _numbered(ax, _as_labels(pred), panel, title)
+        draw_outlines(ax, images[i], true, pred, title=title)
+        ax.title.set_fontsize(ax.title.get_fontsize() * max(1, panel / _SMALL_TITLE))
     _fit_height(figure, axes, panel)
     display._legend(
         outline_handles(
@@ -131,10 +140,29 @@ def save_overlay(
         figure.savefig(temporary, format=Path(path).suffix[1:] or "png")
 
 
-def _panel_size(images, n_columns):
+def _as_labels(labels):
+    """A plane of labels; of a volume the largest along z."""
+    labels = np.asarray(labels)
+    return labels.max(axis=0) if labels.ndim == 3 else labels
+
+
+def _numbered(ax, labels, panel, title):
+    """Number the objects of a panel, and return its title with how many there are."""
+    n = len(np.unique(labels[labels > 0]))
+    drawn = draw_numbers(ax, labels, 72 * panel / max(labels.shape))
+    some = "" if drawn == n else f", {drawn} of them with their number"
+    return f"{title}: {n} object{'' if n == 1 else 's'}{some}"
+
+
+def _panel_size(images, n_columns, labels):
     """Inches of a panel; outlines and text have the same size in all panels."""
     longest = max((max(np.shape(image)) for image in images), default=1)
-    return max(_PANEL, min(longest / _DPI, _MAX_WIDTH / max(n_columns, 1)))
+    inches = [longest / _DPI]
+    for label in labels or ():
+        if label is not None:
+            plane = _as_labels(label)
+            inches.append(points_for_numbers(plane) * max(plane.shape) / 72)
+    return max(_PANEL, min(max(inches), _MAX_WIDTH / max(n_columns, 1)))
 
 
 def _fit_height(figure, axes, panel):

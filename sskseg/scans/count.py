@@ -68,8 +68,8 @@ class ScanResult:
     @cached_property
     def table(self) -> pd.DataFrame:
         """One row for each object, as `InstanceCounter.measure` returns it, with the units of its
-        columns in ``attrs["units"]`` if the scan has a unit; read from
-        ``destination/objects.parquet`` at the first access."""
+        columns in ``attrs["units"]``; read from ``destination/objects.parquet`` at the first
+        access."""
         storage = open_storage(self.destination, self.storage_options)
         with storage.explained():
             return pd.read_parquet(
@@ -111,8 +111,8 @@ def count_scan(
     destination : str or path-like
         A folder, or a URL of an object store such as ``s3://bucket/result``. It becomes an OME-Zarr
         group of labels with a pyramid [1]_. The tables ``objects.parquet`` and
-        ``objects.csv`` are beside the labels. If the scan has a unit, the first line of the CSV
-        file contains it: ``area [micrometer^2]``.
+        ``objects.csv`` are beside the labels. The first line of the CSV file contains units:
+        ``area [micrometer^2]``.
     block_shape : tuple of int, default=None
         Size in pixels of the blocks that are split into objects. None is 2048 x 2048, or 128 x 512
         x 512 in volumes. It is less if a worker has little memory or the scan is smaller, and a

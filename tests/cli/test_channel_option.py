@@ -9,7 +9,8 @@ import tifffile
 from command_line import TINY, run
 
 from sskseg.datasets import make_cells
-from sskseg.io import read_labels, write_labels
+from sskseg.io import read_images, read_labels, write_labels
+from sskseg.models import load_metadata, load_model, save_model
 
 
 @pytest.fixture(scope="module")
@@ -124,3 +125,83 @@ def test_images_with_different_numbers_of_channels(folder, tmp_path, capsys):
     assert "got 1 (" in error
     assert "with --channel 0 if it is the first." in error
     assert run("fit", *arguments, "--dry-run", "--channel", 0) == 0
+
+
+def test_a_model_remembers_its_channel(folder, counts, tmp_path, capsys):
+    expected = counts(folder / "two", "--model", folder / "same", "--channel", "GFP")
+    assert sum(expected.values()) > 0
+    assert counts(folder / "two", "--model", folder / "same") == expected
+    assert counts(folder / "one", "--model", folder / "same") == expected  # the channel alone
+    assert counts(folder / "two", "--model", folder / "same", "--channel", 0) != expected
+    assert run("info", folder / "same", "--json") == 0
+    channel = {"index": 1, "name": "GFP"}
+    assert json.loads(capsys.readouterr().out)["channel"] == channel
+    assert load_metadata(folder / "same" / "model.sskseg") == {"channel": channel}
+    assert run("count", folder / "two", "--model", folder / "same") == 0
+    text = capsys.readouterr().out
+    assert "trained on channel 1 ('GFP'): of images with several, it is read" in text
+    assert run("predict", folder / "one", "--model", folder / "same", "--out", tmp_path / "a") == 0
+    assert run("predict", folder / "two", "--model", folder / "same", "--out", tmp_path / "b") == 0
+    for a, b in zip(read_labels(tmp_path / "a")[1], read_labels(tmp_path / "b")[1], strict=True):
+        assert np.array_equal(a, b)
+
+
+def write_channels(path, names, swap=False):
+    """Cells in the channel 1 (0 if they swap), noise in the other one."""
+    X, _ = make_cells(n_samples=1, shape=(64, 64), random_state=0)
+    noise = np.random.default_rng(0).random(X[0].shape, np.float32)
+    metadata = {"axes": "CYX"} | ({"Channel": {"Name": names}} if names else {})
+    pixels = np.stack([X[0], noise] if swap else [noise, X[0]])
+    path.parent.mkdir(exist_ok=True)
+    tifffile.imwrite(path, pixels, ome=True, metadata=metadata)
+    return path.parent
+
+
+def test_the_name_of_a_channel_comes_first(folder, counts, tmp_path, capsys):
+    model = ["--model", folder / "same"]
+    expected = counts(folder / "two" / "c0.ome.tif", *model)["c0"]
+    swapped = write_channels(tmp_path / "swapped" / "a.ome.tif", ["GFP", "DAPI"], swap=True)
+    assert counts(swapped, *model) == {"a": expected}
+    nameless = write_channels(tmp_path / "nameless" / "a.ome.tif", None)
+    assert counts(nameless, *model) == {"a": expected}
+    others = write_channels(tmp_path / "others" / "a.ome.tif", ["DAPI", "RFP"])
+    assert run("count", others, *model) == 2
+    assert (
+        "a.ome.tif cannot be read: --channel must be given: the model was trained on channel 1 "
+        "('GFP'), and there is 'DAPI', 'RFP'."
+    ) in capsys.readouterr().err
+    assert counts(others, *model, "--channel", 1) == {"a": expected}
+    scan = [others / "a.ome.tif", *model]
+    assert run("scan", "plan", *scan) == 2
+    assert "the model was trained on channel 1 ('GFP')" in capsys.readouterr().err
+
+
+def test_files_that_name_a_channel_differently_are_not_mixed(tmp_path, capsys):
+    write_channels(tmp_path / "a.ome.tif", ["DAPI", "GFP"])
+    write_channels(tmp_path / "b.ome.tif", ["GFP", "DAPI"], swap=True)
+    with pytest.raises(ValueError, match=r"'DAPI' in .*a\.ome\.tif and 'GFP' in .*b\.ome\.tif"):
+        read_images(tmp_path, channel=0)
+    assert run("suggest", tmp_path, "--channel", 1) == 2
+    error = capsys.readouterr().err
+    assert "--channel must be the same in all files, got 1, which is 'GFP' in" in error
+    _, X = read_images(tmp_path, channel="GFP")
+    assert np.array_equal(X[0], X[1])
+    with pytest.warns(UserWarning, match="as if they were the same"):
+        read_images(tmp_path)
+
+
+def test_labels_of_fiji_that_name_a_file_are_no_channels(tmp_path):
+    for name in "ab":
+        labels = [f"c:{i}/2 - {name}.tif" for i in (1, 2)]
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.zeros((2, 8, 8), np.uint8), imagej=True,
+                         metadata={"axes": "CYX", "Labels": labels})  # fmt: skip
+    assert len(read_images(tmp_path, channel=1)[0]) == 2
+
+
+def test_a_damaged_channel_of_a_model(folder, tmp_path, capsys):
+    path = tmp_path / "m.sskseg"
+    model = load_model(folder / "model" / "model.sskseg")
+    save_model(model, path, metadata={"channel": {"index": -1, "name": "GFP"}})
+    assert run("count", folder / "one", "--model", path) == 2
+    assert f"{path} is damaged: no channel is" in capsys.readouterr().err
+    assert load_metadata(folder / "model" / "model.sskseg") == {}

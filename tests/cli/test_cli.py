@@ -22,8 +22,8 @@ from sskseg.cli.parameters import estimator_parameters
 from sskseg.cli.values import parse_duration, parse_spacing, parse_value
 from sskseg.counting.methods import Contours
 from sskseg.datasets import make_cells
-from sskseg.io import read_images, read_labels, read_pairs, write_labels
-from sskseg.models import load_model, save_model
+from sskseg.io import read_images, read_labels, read_object_table, read_pairs, write_labels
+from sskseg.models import load_model, model_card, save_model
 
 TINY = ["--width", "4", "--depth", "2", "--max-steps", "8", "--semi-supervision", "none"]
 
@@ -306,6 +306,7 @@ def test_options_are_the_parameters_of_the_estimators():
 def test_values():
     assert [parse_duration(x) for x in ("90", "90s", "10m", "1.5h")] == [90, 90, 600, 5400]
     assert parse_spacing("0.5um") == ((0.5,), "micrometer")
+    assert parse_spacing("0.5") == ((0.5,), "micrometer")
     assert parse_spacing("2,0.5,0.5 nm") == ((2.0, 0.5, 0.5), "nanometer")
     assert parse_spacing("1e-3 microns") == ((1e-3,), "micrometer")
     assert parse_value("True") is True
@@ -335,6 +336,39 @@ def test_the_demo_is_a_command():
     assert error.value.code == 0
 
 
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["cuont", "x"], "count instead of cuont"),
+        (["count", "x", "--model", "nuclei", "--chanel", "1"], "--channel instead of --chanel"),
+        (["count", "x", "--modle=nuclei"], "--model instead of --modle"),
+        (["fit", "a", "--labels", "b", "--out", "c", "--max-stesp", "3"], "--max-steps instead of"),
+        (["count", "x", "--model", "nuclei", "--rois", "geojsn"], "geojson instead of geojsn"),
+        (["scan", "paln", "x"], "plan instead of paln"),
+    ],
+)
+def test_typing_errors_get_a_suggestion(arguments, expected, capsys):
+    with pytest.raises(SystemExit) as error:
+        run(*arguments)
+    assert error.value.code == 2
+    assert f". Did you mean {expected}" in capsys.readouterr().err
+
+
+def test_what_resembles_nothing_gets_no_suggestion(capsys):
+    with pytest.raises(SystemExit):
+        run("count", "x", "y", "--model", "nuclei", "--foo", "3")
+    error = capsys.readouterr().err
+    assert "unrecognized arguments: y --foo 3" in error
+    assert "Did you mean" not in error
+
+
+def test_names_of_models_get_a_suggestion(folder, capsys):
+    assert run("count", folder / "images", "--model", "nuclie") == 2
+    assert "nuclei-stained. Did you mean nuclei instead of nuclie?" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="Did you mean nuclei instead of nucleii"):
+        model_card("nucleii")
+
+
 def test_spacing_is_passed_on(folder, tmp_path, capsys):
     arguments = ["count", folder / "images", "--model", folder / "model", "--out", tmp_path]
     assert run(*arguments) == 0
@@ -342,8 +376,21 @@ def test_spacing_is_passed_on(folder, tmp_path, capsys):
     assert run(*arguments, "--spacing", "0.5um") == 0
     scaled = pd.read_csv(tmp_path / "objects.csv")
     assert len(scaled) == len(plain)
-    assert np.allclose(scaled["area [micrometer^2]"], 0.25 * plain["area"])
+    assert np.allclose(scaled["area [micrometer^2]"], 0.25 * plain["area [pixel^2]"])
+    assert scaled["min_y [pixel]"].equals(plain["min_y [pixel]"])
     capsys.readouterr()
+
+
+def test_the_unit_that_was_taken_is_shown(folder, tmp_path, capsys):
+    arguments = ["count", folder / "images", "--model", folder / "model", "--out", tmp_path]
+    assert run(*arguments) == 0
+    text = capsys.readouterr().out
+    assert "Sizes in objects.csv are in pixels: the files do not define the size" in text
+    assert run(*arguments, "--spacing", "0.5") == 0
+    text = capsys.readouterr().out
+    assert "Size of a pixel: y 0.5, x 0.5 µm\n" in text
+    assert "are in pixels" not in text
+    assert "area [micrometer^2]" in pd.read_csv(tmp_path / "objects.csv")
 
 
 def test_nuclei_of_files_are_counted_as_in_python(data_dir, tmp_path, capsys):
@@ -378,7 +425,7 @@ def test_nuclei_of_files_are_counted_as_in_python(data_dir, tmp_path, capsys):
 def test_measurements_go_into_regions(folder, tmp_path):
     images, model = folder / "images", folder / "model"
     assert run("count", images, "--model", model, "--out", tmp_path, "--rois", "geojson") == 0
-    objects = pd.read_csv(tmp_path / "objects.csv")
+    objects = read_object_table(tmp_path / "objects.csv")
     name = objects.image[0]
     features = json.loads((tmp_path / f"{name}.geojson").read_text())["features"]
     expected = objects[objects.image == name].area.tolist()

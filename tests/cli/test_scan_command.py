@@ -14,7 +14,7 @@ from sskseg import InstanceCounter, SemiSupervisedSegmenter
 from sskseg.cli.sizes import bytes_text, count_text, duration_text, of_total
 from sskseg.cli.values import _SHARDS, parse_shard
 from sskseg.datasets import make_cells
-from sskseg.io import write_labels, write_ome_zarr
+from sskseg.io import read_object_table, write_labels, write_ome_zarr
 from sskseg.io.storage import open_storage
 from sskseg.models import save_model
 from sskseg.scans import scheduler
@@ -228,7 +228,7 @@ def test_spacing_is_that_of_the_option_where_the_file_has_none(folder, tmp_path,
                    *options) == 0  # fmt: skip
     plain, sized = (pd.read_csv(tmp_path / name / "objects.csv") for name in ("plain", "sized"))
     assert len(sized) == len(plain) > 0
-    assert np.allclose(sized["area [micrometer^2]"], 0.25 * plain["area"])
+    assert np.allclose(sized["area [micrometer^2]"], 0.25 * plain["area [pixel^2]"])
     arguments = ["scan", "run", folder / "scan.tif", "--model", folder, "--out", tmp_path / "x"]
     assert run(*arguments, "--spacing", "1,2,3um") == 2
     assert "--spacing must have one number, or 2, one for each axis" in capsys.readouterr().err
@@ -245,7 +245,7 @@ def test_masks_leave_blocks_out(folder, tmp_path, capsys):
     assert run(*arguments, "--out", tmp_path / "some", "--mask", tmp_path / "mask.tif") == 0
     some = json.loads(capsys.readouterr().out)["objects"]
     assert 0 < some < every
-    table = pd.read_csv(tmp_path / "some" / "objects.csv")
+    table = read_object_table(tmp_path / "some" / "objects.csv")
     assert table[["max_y", "max_x"]].to_numpy().max() < 64
 
 

@@ -224,6 +224,7 @@ WITH_UNITS = measure_objects(REGIONS, spacing=(2, 2), unit="nm")
         (TABLE, REGIONS, {"unit": "pixel", "spacing": (1, 1)}, "unit of length, .* got 'pixel'"),
         (WITH_UNITS, REGIONS, {}, "centroids in nm: give spacing"),
         (WITH_UNITS, REGIONS, {"spacing": (2, 2), "unit": "um"}, "in nm, got unit='um'"),
+        (measure_objects(REGIONS), REGIONS, {"spacing": (2, 2)}, "in pixels, got spacing="),
         (TABLE, REGIONS, {"names": {"CA1": 1}}, "names must have numbers of regions.* got 'CA1'"),
         (TABLE, REGIONS, {"names": {-1: "x"}}, "got -1"),
         (np.array([[0.0, 0.0]]), REGIONS, {"by": "majority"}, "label image of integers"),

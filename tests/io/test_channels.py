@@ -32,7 +32,7 @@ def test_a_channel_of_ome_tiff_by_number_or_name(ome, channel):
 
 
 def test_names_are_shown(ome):
-    assert summarize(ome)["channels"] == ["DAPI, GFP"]
+    assert summarize(ome)["channels"] == {"a.ome.tif": ["DAPI", "GFP"]}
     assert open_scan(ome).channels == ("DAPI", "GFP")
 
 
@@ -42,7 +42,7 @@ def test_channels_of_imagej_have_the_labels_of_their_slices(tmp_path):
     assert np.array_equal(read_images(tmp_path / "a.tif", channel="actin")[1][0], VOLUME[0, 1])
     options = {"imagej": True, "metadata": {"axes": "ZCYX", "Labels": list("abcdef")}}
     tifffile.imwrite(tmp_path / "b.tif", VOLUME, **options)  # labels of slices, not of channels
-    assert "channels" not in summarize(tmp_path / "b.tif")
+    assert summarize(tmp_path / "b.tif")["channels"] == {"b.tif": ["", ""]}
 
 
 def test_a_color_is_a_channel(tmp_path):

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import tifffile
 
-from sskseg.io import read_images, write_labels
+from sskseg.io import read_images, read_labels, write_labels
 from sskseg.io.audits import _shape
 from sskseg.io.image_writing import write_image
+from sskseg.io.tiff import is_of_write_labels
+from sskseg.scans import open_scan
 
 
 @pytest.mark.parametrize(
@@ -50,6 +52,53 @@ def test_sizes_of_pixels_that_a_tag_cannot_hold_are_left_out(tmp_path):
         write_labels(tmp_path / "a.tif", [label], spacing=(size, size), unit=unit)
         _, X = read_images(tmp_path / "a.tif")
         assert X.spacing == (expected and (expected, expected))
+
+
+def sizes_in(path):
+    """What tifffile and our reader say of the sizes along z, y and x, in micrometers."""
+    with tifffile.TiffFile(path) as file:
+        z, unit = (file.imagej_metadata[name] for name in ("spacing", "unit"))
+        y, x = (file.pages.first.tags[f"{axis}Resolution"].value for axis in "YX")
+    _, X = read_images(path, spatial_ndim=3)
+    assert X.spacing == pytest.approx((z, y[1] / y[0], x[1] / x[0]))
+    assert (unit, X.unit) == ("um", "um")
+    return X.spacing
+
+
+def test_volumes_have_a_size_along_z(tmp_path):
+    size = {"spacing": (2000, 500, 250), "unit": "nm"}
+    labels = np.arange(4 * 30 * 40).reshape(4, 30, 40)
+    write_labels(tmp_path / "a.tif", [labels], **size)
+    assert sizes_in(tmp_path / "a.tif") == pytest.approx((2, 0.5, 0.25))
+    (back,) = read_labels(tmp_path / "a.tif", spatial_ndim=3)[1]
+    assert np.array_equal(back, labels)
+    assert is_of_write_labels(tmp_path / "a.tif")
+    assert open_scan(tmp_path / "a.tif").spacing == pytest.approx((2, 0.5, 0.25))
+    for shape in ((4, 30, 40), (4, 30, 40, 2)):
+        image = np.random.default_rng(0).random(shape, np.float32)
+        write_image(tmp_path / "b.tif", image, 3, **size)
+        assert sizes_in(tmp_path / "b.tif") == pytest.approx((2, 0.5, 0.25))
+        assert np.array_equal(read_images(tmp_path / "b.tif", spatial_ndim=3)[1][0], image)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [np.full((4, 8, 9), 70000)],  # more than ImageJ holds
+        [np.full((4, 8, 9), -1)],
+        [np.full((1, 8, 9), 3)],
+        [np.full((2, 8, 9), 3)] * 2,
+        [np.full((2, 8, 9), 3), np.full((3, 8, 9), 3)],
+    ],
+)
+def test_other_volumes_are_exact_and_have_the_sizes_in_the_plane(tmp_path, labels):
+    write_labels(tmp_path / "a.tif", labels, spacing=(2, 0.5, 0.25), unit="µm")
+    for found, label in zip(
+        read_labels(tmp_path / "a.tif", spatial_ndim=3, empty="background")[1], labels, strict=True
+    ):
+        assert np.array_equal(found, label)
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        assert file.pages.first.get_resolution("micrometer") == pytest.approx((4, 2))
 
 
 @pytest.mark.parametrize("spacing", [0.5, (0.5,), (0, 1), (-1, 1), (np.nan, 1)])

@@ -1,6 +1,7 @@
 """What `sskseg info` shows of files."""
 
 import json
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -38,7 +39,7 @@ def test_images_of_a_folder(tmp_path, capsys):
     assert found == {
         "files": 2, "images": 3, "volumes": 2, "axes": ["zyx", "yxs"],
         "shapes": [[2, 5, 6], [5, 6, 3]], "dtypes": ["uint16", "uint8"],
-        "size of a pixel": ["z 3, y 0.5, x 0.5 um", "unknown"],
+        "size of a pixel": ["z 3, y 0.5, x 0.5 um", "unknown"], "channels": {"b.png": [""] * 3},
         "names": ["a_0000", "a_0001", "b"],
     }  # fmt: skip
     assert "shapes: 2 x 5 x 6, 5 x 6 x 3" in lines
@@ -55,8 +56,11 @@ def test_channels_of_a_microscope(tmp_path, capsys):
     library("nd2")
     write_nd2(tmp_path / "a.nd2", noise(1, 8, 9, 2), names=["DAPI", "GFP"], calibration=0.25)
     lines, found = shown(tmp_path / "a.nd2", capsys)
-    assert found["channels"] == ["DAPI, GFP"]
-    assert "channels: DAPI, GFP" in lines
+    assert found["channels"] == {"a.nd2": ["DAPI", "GFP"]}
+    assert lines[lines.index("channels:") + 1 :][:3] == [
+        "  0: DAPI", "  1: GFP",
+        "  Choose one by its number: --channel 1, or by its name: --channel DAPI",
+    ]  # fmt: skip
     assert "size of a pixel: y 0.25, x 0.25 µm" in lines
     assert found["axes"] == ["cyx"] or found["axes"] == ["yxc"]
 
@@ -81,6 +85,7 @@ def test_images_and_labels_of_ome_zarr(tmp_path, version, capsys):
         "labels": ["cells"],
     }  # fmt: skip
     assert "shapes of levels: 2 x 300 x 400, 2 x 150 x 200" in lines
+    assert lines[lines.index("channels:") + 1] == "  0: DAPI"
     for inside in (path / "labels" / "cells", f"{path}:/labels/cells"):
         _, found = shown(inside, capsys)
         assert (found["labels"], found["dtype"], found["source"]) == ("cells", "uint8", "../../")
@@ -143,6 +148,37 @@ def test_regions_of_a_stack_and_points(tmp_path):
     (tmp_path / "run.json").write_text("{}")
     both = summarize(tmp_path)
     assert (both["images"], list(both["regions"])) == (1, ["a.zip"])
+
+
+def test_overlays_of_fiji_inside_images(tmp_path, capsys):
+    pytest.importorskip("roifile")
+    write_rois(tmp_path / "a.zip", LABELS)
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        rois = [archive.read(name) for name in archive.namelist()]
+    (tmp_path / "images").mkdir()
+    for name, metadata in (("a", {"Overlays": rois}), ("b", {})):
+        file = tmp_path / "images" / f"{name}.tif"
+        tifffile.imwrite(file, LABELS.astype(np.uint8), imagej=True, metadata=metadata)
+    for path in (tmp_path / "images", tmp_path / "images" / "a.tif"):
+        lines, found = shown(path, capsys)
+        assert (found["images"], found["regions"]["a.tif"]["regions"]) == (found["files"], 2)
+        assert "regions: 2 in 1 image" in lines
+    assert "regions" not in summarize(tmp_path / "images" / "b.tif")
+
+
+def test_files_with_different_channels(tmp_path, capsys):
+    for name, channels in (("a", ["DAPI", "GFP"]), ("b", ["GFP 2", "DAPI"]), ("c", None)):
+        metadata = {"axes": "CYX"} | ({"Channel": {"Name": channels}} if channels else {})
+        tifffile.imwrite(tmp_path / f"{name}.ome.tif", np.zeros((2, 8, 9), np.uint8), ome=True,
+                         metadata=metadata)  # fmt: skip
+    lines, _ = shown(tmp_path, capsys)
+    start = lines.index("channels of b.ome.tif:")
+    assert lines[start : start + 8] == [
+        "channels of b.ome.tif:", "  0: GFP 2", "  1: DAPI",
+        "  Choose one by its number: --channel 1, or by its name: --channel 'GFP 2'",
+        "channels of c.ome.tif:", "  0: without a name", "  1: without a name",
+        "  Choose one by its number: --channel 1",
+    ]  # fmt: skip
 
 
 def test_hdf5_is_described_without_its_pixels(tmp_path, monkeypatch):

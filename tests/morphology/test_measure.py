@@ -209,11 +209,16 @@ def test_units_are_attributes_of_the_table():
     assert table.attrs["units"] == {
         "centroid_y": "micrometer", "centroid_x": "micrometer", "area": "micrometer^2",
         "equivalent_diameter": "micrometer", "major_axis_length": "micrometer",
-        "minor_axis_length": "micrometer",
+        "minor_axis_length": "micrometer", "orientation": "radian",
+        **dict.fromkeys(["min_y", "max_y", "min_x", "max_x"], "pixel"),
     }  # fmt: skip
     volume = measure_objects(np.ones((2, 2, 2), int), spacing=(1, 1, 1), unit="nm")
     assert volume.attrs["units"]["volume"] == "nm^3"
-    assert measure_objects(shapes(), spacing=(0.5, 0.5)).attrs == {}
+    plain = measure_objects(shapes()).attrs["units"]
+    assert (plain["area"], plain["centroid_y"], plain["min_y"]) == ("pixel^2", "pixel", "pixel")
+    unknown = measure_objects(shapes(), spacing=(0.5, 0.5))  # of a unit that was not given
+    assert {*unknown.attrs["units"].values()} == {"pixel", "radian"}
+    assert "area" not in unknown.attrs["units"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from skimage.io import imread
 from sskseg.datasets import make_cells
 from sskseg.report import draw_outlines, format_table, save_overlay
 from sskseg.report._axes import even_columns
+from sskseg.report._numbers import draw_numbers, points_for_numbers
 
 figure_module = pytest.importorskip("matplotlib.figure")
 
@@ -93,3 +94,47 @@ def test_large_images_keep_their_pixels(tmp_path):
     assert small == 480
     assert large >= 1200
     assert many <= 3840
+
+
+def squares(n, side, gap):
+    """Labels of n x n squares in reading order, with numbers from 1."""
+    labels = np.zeros((n * gap, n * gap), int)
+    for i, (y, x) in enumerate(np.ndindex(n, n)):
+        labels[y * gap : y * gap + side, x * gap : x * gap + side] = i + 1
+    return labels
+
+
+def test_objects_are_numbered_where_they_lie():
+    labels = squares(2, 40, 60) * 5  # numbers 5 to 20
+    ax = figure_module.Figure().subplots()
+    assert draw_numbers(ax, labels, 2.0) == 4
+    found = {int(text.get_text()): text.get_position() for text in ax.texts}
+    assert found == {5: (19.5, 19.5), 10: (79.5, 19.5), 15: (19.5, 79.5), 20: (79.5, 79.5)}
+
+
+def test_numbers_do_not_overlap_and_the_largest_come_first():
+    labels = squares(3, 6, 7)
+    labels[7:14, 7:14] = 5  # the largest
+    ax = figure_module.Figure().subplots()
+    assert 1 <= draw_numbers(ax, labels, 0.5) < 9
+    assert ax.texts[0].get_text() == "5"
+    assert draw_numbers(ax, labels, points_for_numbers(labels)) == 9
+    assert points_for_numbers(np.zeros((4, 4), int)) == 0.0
+    assert draw_numbers(ax, squares(50, 2, 3), 9.0) == points_for_numbers(squares(50, 2, 3)) == 0
+
+
+@pytest.mark.parametrize(
+    ("n", "side", "gap", "pixels"), [(3, 40, 85, 480), (17, 12, 15, 480), (17, 60, 120, 2040)]
+)
+def test_overlays_with_numbers_have_room_and_the_count(tmp_path, monkeypatch, n, side, gap, pixels):
+    titles = []
+    monkeypatch.setattr("sskseg.report.overlay.set_title", lambda ax, text: titles.append(text))
+    labels = squares(n, side, gap)
+    save_overlay(tmp_path / "a.png", [labels], y_pred=[labels], titles=["a"], numbers=True)
+    assert titles == [f"a: {n * n} objects"]  # all have their number
+    height, width, _ = imread(tmp_path / "a.png").shape
+    assert width >= pixels
+    assert height >= pixels
+    stack = np.stack([labels == 1, 2 * (labels == 2)]).astype(int)
+    save_overlay(tmp_path / "b.png", [stack], y_pred=[stack], titles=["b"], numbers=True)
+    assert titles[1] == "b: 2 objects"

@@ -20,6 +20,7 @@ from sskseg import (
 )
 from sskseg.counting import Contours
 from sskseg.datasets import make_cells
+from sskseg.io import read_object_table
 from sskseg.scans import ScanError, count_scan, open_scan, plan_scan
 from sskseg.scans.scheduler import TASKS
 from sskseg.scans.tasks import objects
@@ -99,7 +100,7 @@ def test_objects_and_table_are_those_of_the_whole(model, plane, whole, tmp_path,
     assert not len(found.cut)
     assert_same_tables(found.table, table)
     pd.testing.assert_frame_equal(
-        pd.read_csv(tmp_path / "out" / "objects.csv"), found.table, check_dtype=False
+        read_object_table(tmp_path / "out" / "objects.csv"), found.table, check_dtype=False
     )
 
 

@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter
 from sskseg.datasets import make_cells
-from sskseg.io import storage
+from sskseg.io import read_object_table, storage
 from sskseg.scans import Scan, ScanError, count_scan, open_scan
 from sskseg.scans.devices import choose_device, worker_device
 from sskseg.scans.plan import choose_block_shape
@@ -267,7 +267,7 @@ def test_a_table_is_streamed_in_the_order_of_ids(components, plane, tmp_path):
     found = count_scan(components, da.from_array(plane), tmp_path / "out", block_shape=20)
     assert found.table.id.tolist() == list(range(1, found.n_objects + 1))
     pd.testing.assert_frame_equal(
-        pd.read_csv(tmp_path / "out" / "objects.csv"), found.table, check_dtype=False
+        read_object_table(tmp_path / "out" / "objects.csv"), found.table, check_dtype=False
     )
     sizes = np.bincount(found.labels.compute().ravel())[1:]
     assert found.table.area.tolist() == sizes.tolist()

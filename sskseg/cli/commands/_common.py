@@ -17,11 +17,13 @@ from tqdm import tqdm
 from ... import PercentileScaler
 from ...images import ImageStack, invert_images
 from ...io import read_images, read_pairs
+from ...io.channels import Channel
 from ...io.folders import SUFFIXES, stem
 from ...io.images import image_files, read_headers
 from ...io.rasters import SUFFIXES as RASTERS
 from ...io.trained import trained_file
-from ...models import list_models, load_model
+from ...io.units import describe_size, unit_symbol
+from ...models import load_metadata, load_model
 from ...training import prediction_callbacks
 
 MODEL = "model.sskseg"
@@ -53,23 +55,36 @@ def record_file(file: Path) -> Path:
 
 def read_model(path: Path) -> Any:
     """Load a model from its file or folder."""
-    file = model_file(path)
-    is_name = len(path.parts) == 1 and not path.suffix
-    if is_name and not file.exists() and not path.exists():
-        raise FileNotFoundError(
-            f"No model at {path}, and none of that name comes with the package; there are "
-            f"{', '.join(list_models())}."
-        )
-    return load_model(file)
+    is_name = len(path.parts) == 1 and not path.suffix and not path.exists()
+    return load_model(path if is_name else model_file(path))  # a name, for the message
 
 
 def model_of(options: argparse.Namespace) -> Any:
-    """Load the model of the options; with ``--invert-images``, it inverts images first."""
+    """Load the model of the options; with ``--invert-images``, it inverts images first.
+
+    Without ``--channel``, the channel that it was trained on is read.
+    """
     model = read_model(options.model)
+    if options.channel is None:
+        options.channel = channel_of(options.model)
+        if options.channel is not None:
+            say(options, f"The model was trained on {options.channel}: of images with several, it "
+                "is read. --channel reads another.")  # fmt: skip
     if not options.invert_images:
         return model
     _check_inverts(model, options)
     return Pipeline([("invert", FunctionTransformer(invert_images)), *model.steps])
+
+
+def channel_of(path: Path) -> Channel | None:
+    """Return the only channel that a model was trained on; None if it takes all."""
+    match load_metadata(model_file(path)).get("channel"):
+        case None:
+            return None
+        case {"index": int(index), "name": str(name)} if index >= 0:
+            return Channel(index, name)
+        case other:
+            raise ValueError(f"{path} is damaged: no channel is {other!r}.")
 
 
 def _check_inverts(model: Any, options: argparse.Namespace) -> None:
@@ -98,7 +113,7 @@ def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str]
     name_samples(options, path, names)
     if ndim == 2 and getattr(_steps(model)[-1], "sections", "independent") == "independent":
         _warn_of_planes(path)
-    return names, with_spacing(X, options.spacing, ndim)
+    return names, with_spacing(X, options, ndim)
 
 
 def _warn_of_planes(path):
@@ -153,13 +168,25 @@ def name_samples(options: argparse.Namespace, path: Path, names: list[str]) -> N
         ]
 
 
-def with_spacing(X: ImageStack, given: Any, ndim: int) -> ImageStack:
-    """Return the images with a size of pixels, if one was given; one number is for all axes."""
-    if given is None:
+def with_spacing(X: ImageStack, options: argparse.Namespace, ndim: int) -> ImageStack:
+    """Return the images with the size of pixels of ``--spacing``, if it was given."""
+    if options.spacing is None:
         return X
-    spacing, unit = given
     # Of sections, their distance comes first.
-    return ImageStack(X, spacing=each_axis(spacing, ndim, 3 if ndim == 2 else None), unit=unit)
+    spacing, unit = given_spacing(options, ndim, 3 if ndim == 2 else None)
+    return ImageStack(X, spacing=spacing, unit=unit)
+
+
+def given_spacing(
+    options: argparse.Namespace, *n_axes: int | None
+) -> tuple[tuple[float, ...], str]:
+    """Return and show the size of a pixel along each axis, and its unit, of ``--spacing``."""
+    spacing, unit = options.spacing
+    sizes = each_axis(spacing, *n_axes)
+    axes = "zyx"[-len(sizes) :]
+    text = describe_size(dict(zip(axes, sizes)), dict.fromkeys(axes, unit_symbol(unit)))
+    say(options, f"Size of a pixel: {text}")
+    return sizes, unit
 
 
 def each_axis(spacing: tuple[float, ...], *n_axes: int | None) -> tuple[float, ...]:

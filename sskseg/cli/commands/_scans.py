@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 
 from ...io.scans import Scan, open_scan
-from ._common import each_axis
+from ._common import given_spacing
 
 
 def open_source(source: str, options: argparse.Namespace) -> Scan:
@@ -14,5 +14,5 @@ def open_source(source: str, options: argparse.Namespace) -> Scan:
     scan = open_scan(source, channel=options.channel)
     if options.spacing is None:
         return scan
-    spacing, unit = options.spacing
-    return replace(scan, spacing=each_axis(spacing, len(scan.spacing)), unit=unit)
+    spacing, unit = given_spacing(options, len(scan.spacing))
+    return replace(scan, spacing=spacing, unit=unit)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from ...io import atomic_path, write_labels, write_object_table
 from ...morphology import count_objects, count_over_sections
+from ...morphology.columns import PIXEL
 from ...report import format_table
 from ...report.overlay import check_plot, save_overlay
 from ..record import Record
@@ -75,6 +76,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     images = count_text(len(names), "label image")
     more = " and their overlays" if options.overlays else ""
     say(options, f"Wrote counts.csv, objects.csv and {images}{more} to {folder}")
+    if objects.attrs.get("units", {}).get("centroid_x") == PIXEL:
+        say(options, "Sizes in objects.csv are in pixels: the files do not define the size of a "
+            "pixel. Give it by --spacing, such as --spacing 0.5um.")  # fmt: skip
     return result
 
 
@@ -88,7 +92,9 @@ def _check_overlays(options):
 def _write_overlays(folder, X, named):
     """Write pictures into a folder of their own, where no reader takes them for images."""
     for image, (name, label) in zip(X, named, strict=True):
-        save_overlay(folder / f"{name}.png", [image], y_pred=[label], titles=[name])
+        save_overlay(
+            folder / f"{name}.png", [image], y_pred=[label], titles=[name], numbers=True
+        )  # fmt: skip
     return [f"{folder.name}/{name}.png" for name, _ in named]
 
 

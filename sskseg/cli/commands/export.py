@@ -7,7 +7,7 @@ from typing import Any
 
 from ...export import export_bioimageio, export_onnx
 from ...export._parts import NotExportable
-from ._common import read, read_model, say
+from ._common import channel_of, read, read_model, say
 
 _OF_PACKAGES = ("sample", "name", "description", "author", "license")
 
@@ -30,6 +30,8 @@ def _package(model, options):
     missing = [f"--{name}" for name in _OF_PACKAGES if not getattr(options, name)]
     if missing:
         raise ValueError(f"A bioimage.io package needs {', '.join(missing)}.")
+    if options.channel is None:
+        options.channel = channel_of(options.model)
     _, X = read(options.sample, options, model)
     export_bioimageio(
         model, options.out, sample=X, name=options.name, description=options.description,

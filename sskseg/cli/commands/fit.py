@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ...images import check_images
 from ...images.annotation_checks import is_labeled
 from ...images.augmentation import check_augmentation
 from ...io import read_pairs
+from ...io.images import find_channel
 from ...metrics import count_error
 from ...models import save_model
 from ...nn import make_network
@@ -54,7 +56,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     )  # fmt: skip
     name_samples(options, options.images, names)
     check_images(X, ndim)
-    X = with_spacing(X, options.spacing, ndim)
+    X = with_spacing(X, options, ndim)
     labeled = [label for label in y if is_labeled(label)]
     n_empty = sum(not _has_objects(label) for label in labeled)
     result: dict[str, Any] = {
@@ -73,7 +75,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     record = Record(options.arguments, [options.images, options.labels], flat_parameters(model))
     model.fit(X, y)
     new_folder(file.parent)
-    save_model(model, file)
+    save_model(model, file, metadata=_metadata(options))
     trained_on = {
         name: "training" for name, label in zip(names, y, strict=True) if is_labeled(label)
     }
@@ -90,6 +92,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             f"{_MIN_CHECKED} files of independent images.")  # fmt: skip
     say(options, f"Wrote {file}")
     return result
+
+
+def _metadata(options):
+    """What commands need to know to read images as `fit` has read them."""
+    if options.channel is None:
+        return None
+    return {"channel": asdict(find_channel(options.images, options.channel))}
 
 
 def _learned(model):
@@ -121,8 +130,7 @@ def _say_quality(options, learned):
     else:
         say(options, f"Count error on {count_text(n, 'training image')}: {100 * error:.1f} %. On "
             "new images it is usually larger.")  # fmt: skip
-    channel = [] if options.channel is None else ["--channel", options.channel]
-    model = ["--model", str(options.out), *channel, "--out", "report.html"]
+    model = ["--model", str(options.out), "--out", "report.html"]
     command = f"sskseg report IMAGES --labels LABELS {shlex.join(model)}"
     say(options, f"Evaluate it on other labeled images: {command}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -12,9 +13,9 @@ from ...io.models import is_model_file
 from ...io.storage import is_url
 from ...io.summaries import summarize
 from ...io.trained import trained_file
-from ...models import model_card
+from ...models import load_metadata, model_card
 from ..sizes import count_text
-from ._common import MODEL, read_model, say
+from ._common import MODEL, model_file, read_model, say
 
 _ATTRIBUTES = (
     "n_channels_", "object_size_", "label_offset_", "semi_supervision_", "threshold_", "min_size_",
@@ -31,7 +32,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     is_trained = trained_file(path) is not None
     is_file = path.suffix == Path(MODEL).suffix or is_model_file(path)
     is_model = is_trained or is_file or (path / MODEL).is_file()
-    result = _of_model(read_model(path)) if is_model else summarize(path)
+    result = _of_model(path) if is_model else summarize(path)
     if is_trained:
         result = {**asdict(model_card(str(path))), **result}
     return _shown(options, result)
@@ -44,7 +45,8 @@ def _shown(options, result):
     return result
 
 
-def _of_model(model):
+def _of_model(path):
+    model = read_model(path)
     steps = model.steps if hasattr(model, "steps") else [(type(model).__name__, model)]
     result = {name: repr(step) for name, step in steps}
     for name, step in steps:
@@ -53,7 +55,7 @@ def _of_model(model):
                 value = getattr(step, attribute)
                 value = value.tolist() if hasattr(value, "tolist") else value
                 result[f"{name}.{attribute}"] = value
-    return result
+    return {**result, **load_metadata(model_file(path))}
 
 
 def _lines(result: dict[str, Any], indent: str = "") -> Iterator[str]:
@@ -61,11 +63,26 @@ def _lines(result: dict[str, Any], indent: str = "") -> Iterator[str]:
     for name, value in result.items():
         if name == "regions":
             yield from _of_regions(value)
+        elif name == "channels":
+            yield from _of_channels(value, indent)
         elif isinstance(value, dict):
             yield f"{indent}{name}:"
             yield from _lines(value, f"{indent}  ")
         else:
             yield f"{indent}{name}: {_text(value)}"
+
+
+def _of_channels(files, indent):
+    """A line for each channel, by its file if files have different ones."""
+    if isinstance(files, list):  # of OME-Zarr
+        files = {"": files}
+    for file, names in files.items():
+        yield f"{indent}channels{f' of {file}' if len(files) > 1 else ''}:"
+        yield from (f"{indent}  {i}: {name or 'without a name'}" for i, name in enumerate(names))
+        known = next((name for name in names if name), None)
+        by_name = "" if known is None else f", or by its name: --channel {shlex.quote(known)}"
+        if len(names) > 1:
+            yield f"{indent}  Choose one by its number: --channel {len(names) - 1}{by_name}"
 
 
 def _of_regions(images):

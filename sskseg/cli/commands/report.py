@@ -40,7 +40,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     model = model_of(options)
     ndim = spatial_ndim(model)
     names, X, y = read_with_labels(options, ndim)
-    X = with_spacing(X, options.spacing, ndim)
+    X = with_spacing(X, options, ndim)
     unit = unit_symbol(X.unit or "pixels")
     uses, note = _uses(options, names, model)
     path = html(

@@ -155,8 +155,7 @@ def object_properties(table: Any) -> list[dict[str, Any]]:
     ids = table["id"]
     if ids.dtype.kind not in "iu" or ids.duplicated().any():
         raise ValueError("properties must have a different integer in each row of its column 'id'.")
-    units = table.attrs.get("units", {})  # of a selection of columns, too
-    names = names_with_units([*table.columns], {k: v for k, v in units.items() if k in table})
+    names = names_with_units([*table.columns], table.attrs.get("units", {}))
     entries: list[dict[str, Any]] = [{"label-value": int(label)} for label in ids]
     for column, name in zip(table.columns, names, strict=True):
         if column != "id":

@@ -8,6 +8,7 @@ import pandas as pd
 from ...io.object_tables import names_with_units
 from ...io.scans import ngff_unit
 from ...morphology import merge_sums, sums_to_table
+from ...morphology.columns import length_unit
 from ..checkpoints import Ledger
 from ..plan import Plan
 from ..store import Store
@@ -28,9 +29,10 @@ def make_rows(plan: Plan, store: Store, i: int) -> None:
     first, last = joined["range"].tolist()
     # In the order of the blocks: sums of floats depend on it.
     parts = [_sums(store.ledger, j, first, last) for j in (i, *np.sort(joined["others"]).tolist())]
-    unit = plan.scan.unit
+    unit, spacing = plan.scan.unit, plan.scan.spacing
     unit = unit and (ngff_unit(unit) or unit)  # ASCII, for the header of CSV
-    table = sums_to_table(merge_sums(parts), plan.shape, plan.scan.spacing, unit=unit)
+    unit = length_unit(unit, None if set(spacing) == {1.0} else spacing)
+    table = sums_to_table(merge_sums(parts), plan.shape, spacing, unit=unit)
     store.ledger.write("rows", i, **_encode(table))
 
 
