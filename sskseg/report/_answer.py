@@ -77,7 +77,8 @@ def _counted(page):
         return f"The model predicts the {kind} of {_number(len(page.images), 'image')}."
     n, counts = int(page.counts.sum()), page.visible
     text = f"The model counted {_number(n, 'object')} in {_number(len(counts), _noun(page))}"
-    median, low, high = f"{np.median(counts):,.4g}", counts.min(), counts.max()
+    middle, low, high = float(np.median(counts)), counts.min(), counts.max()
+    median = f"{middle:,.{0 if middle.is_integer() else 1}f}"
     if page.outputs.stacked:
         return (
             f"{text}. An object in several sections counts once; the median section shows {median} "
@@ -107,7 +108,7 @@ def _scored(page, group):
     known = np.isfinite(only(page.reference, group).counts)
     if page.counts is not None and page.reference.counts[known].sum():
         error = count_error(page.reference.counts[known], page.counts[known])["wape"]
-        text = f"off by {100 * error:.2g} %"
+        text = f"off by {100 * error:,.{0 if error >= 0.1 else 1}f} %"
         text = f"counts are {text} on average." if known.sum() > 1 else f"the count is {text}."
         yield text.capitalize() if matches else text
     points = [score for score in page.scores_of(group) if score[0] == "F1 of points"]

@@ -81,7 +81,7 @@ def test_new_images_are_the_answer_if_there_are_any(counter, tmp_path):
     texts = lead(page_of(counter, tmp_path, trained_on=["training"] * 5 + ["new"]))
     assert texts[1:] == [
         "Compared with the labels of 1 image that were not used for training: 2 of 2 labeled "
-        "objects were found, and nothing else was counted (F1 1.00). The count is off by 0 %.",
+        "objects were found, and nothing else was counted (F1 1.00). The count is off by 0.0 %.",
         "Only 1 image was compared: on others, results may be quite different.",
     ]
 
