@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .atomic import atomic_path
-from .tiff_metadata import MAX_CLASSIC, resolution_tags
+from .tiff_metadata import MAX_CLASSIC, mark, resolution_tags
 
 
 def write_image(
@@ -19,6 +19,7 @@ def write_image(
     *,
     spacing: Sequence[float] | None = None,
     unit: str | None = None,
+    result: str | None = None,
 ) -> None:
     """Write one image to a TIFF file, with its axes.
 
@@ -33,6 +34,8 @@ def write_image(
     spatial_ndim : {2, 3}
     spacing, unit : sequence of float and str, default=None
         Size of a pixel, see `write_labels`.
+    result : {"mask", "probability"}, default=None
+        What a model predicted, which `read_images` refuses. None is an image.
     """
     import tifffile
 
@@ -45,6 +48,6 @@ def write_image(
     with atomic_path(path) as part:
         tifffile.imwrite(
             part, image, compression="zlib", photometric="rgb" if is_color else "minisblack",
-            metadata={"axes": axes}, bigtiff=image.nbytes > MAX_CLASSIC,
+            metadata={"axes": axes, **mark(result)}, bigtiff=image.nbytes > MAX_CLASSIC,
             **resolution_tags(spacing, unit),
         )  # fmt: skip

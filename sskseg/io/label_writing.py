@@ -11,7 +11,7 @@ import numpy as np
 
 from ..images.validation import check_unmasked
 from .atomic import atomic_path
-from .tiff_metadata import MARK, MAX_CLASSIC, resolution_tags
+from .tiff_metadata import MAX_CLASSIC, mark, resolution_tags
 
 _SUFFIXES = (".tif", ".tiff")
 
@@ -67,7 +67,7 @@ def write_labels(
             axes = "Q" * are_pages + "ZYX"[are_pages - each.ndim :]
             file.write(
                 each.astype(dtype), compression="zlib", photometric="minisblack", contiguous=False,
-                metadata={"axes": axes, **MARK}, **resolution_tags(spacing, unit),
+                metadata={"axes": axes, **mark("labels")}, **resolution_tags(spacing, unit),
             )  # fmt: skip
 
 

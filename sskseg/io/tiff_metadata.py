@@ -14,7 +14,7 @@ from ..images import check_spacing
 from .channels import channel_names
 from .units import per_millimeter
 
-MARK = {"sskseg": "labels"}  # in the description of what `write_labels` writes
+_MARK = "sskseg"  # in the description of what is written here
 MAX_CLASSIC = 2**31  # bytes of pixels; files of more have offsets of 64 bits (BigTIFF)
 _MAX_INTEGER = 2**32 - 1  # of tags that are fractions
 _RGB = 2
@@ -24,9 +24,14 @@ _MICROMETERS = {3: 1e4, 4: 1e3, 5: 1.0}  # by ResolutionUnit: centimeter, millim
 _DPI = (72, 96, 100, 120, 150, 200, 240, 300, 360, 400, 600, 1200)  # screens and printers
 
 
-def is_written_here(page: Any) -> bool:
-    """Return whether `write_labels` wrote the series that starts with a page."""
-    return MARK.items() <= _description(page).items()
+def mark(kind: str | None) -> dict[str, str]:
+    """Return metadata by which readers know a result: "labels", "mask" or "probability"."""
+    return {} if kind is None else {_MARK: kind}
+
+
+def result_of(page: Any) -> str | None:
+    """Return which result the series is that starts with a page, None of other images."""
+    return _description(page).get(_MARK)
 
 
 def _description(page):

@@ -23,6 +23,7 @@ from ...io.rasters import SUFFIXES as RASTERS
 from ...io.trained import trained_file
 from ...models import list_models, load_model
 from ...training import prediction_callbacks
+from ..results import warn_of_predictions
 
 MODEL = "model.sskseg"
 # Suffixes of files, which no folder of results should have.
@@ -136,6 +137,7 @@ def read_with_labels(
             options.images, options.labels, spatial_ndim=ndim, background=options.background,
             empty=options.empty, channel=options.channel,
         )  # fmt: skip
+        warn_of_predictions(options.labels)
     name_samples(options, options.images, names)
     return names, X, y
 
