@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .folders import companion_files, label_files, list_images, stem, without_label_suffix
-from .images import image_files
+from .images import image_files, read_headers, read_pictures
 from .rois.formats import (
     holds_regions,
     image_name,
@@ -23,7 +23,6 @@ from .rois.formats import (
 from .rois.imagej import has_overlay
 from .rois.regions import listed
 
-_TIFF = (".tif", ".tiff")
 _CELLPOSE = "_cp_masks"
 
 
@@ -77,7 +76,7 @@ def label_sources_beside(path: Path) -> LabelSources:
     if not path.is_dir():
         return LabelSources(path, [], [path])
     images = label_files(_images(path))
-    overlays = [f for f in image_files(path) if f.suffix.lower() in _TIFF and has_overlay(f)]
+    overlays = [file for file in image_files(path) if has_overlay(file)]
     regions = [*filter(holds_regions, region_files(path)), *overlays]
     if not images and not regions:
         raise ValueError(
@@ -88,18 +87,37 @@ def label_sources_beside(path: Path) -> LabelSources:
 
 
 def label_sources_of(path: Path, images: Path) -> LabelSources:
-    """Find the labels of images that are elsewhere; copies of these images are no labels."""
+    """Find the labels of images that are elsewhere. Copies of these images are no labels, but an
+    overlay that Fiji saved in a copy is.
+
+    Warns
+    -----
+    UserWarning
+        Of overlays in files with other pixels, which are read instead.
+    """
     if path.exists() and images.exists() and path.samefile(images):
         return label_sources_beside(path)
-    every = _images(path) if path.is_dir() else []
-    if not every or label_files(every):
-        return label_sources(path)
-    regions = [*filter(holds_regions, region_files(path, has_images=False))]
-    if not regions:
-        return LabelSources(path, every, [])
-    known = {file.name: file for file in image_files(images)}
-    labels = [file for file in every if not _is_copy(file, known.get(file.name))]
-    return LabelSources(path, labels, regions)
+    sources = label_sources(path)
+    every = _images(path) if path.is_dir() else sources.images
+    named = label_files(every)
+    regions = sources.regions if named else _regions(path)
+    drawn = [file for file in every if has_overlay(file)]
+    if not every or (not drawn and (named or not regions)):
+        return sources
+    known = {stem(file): file for file in image_files(images)}
+    only = images if images.is_file() and path.is_file() else None
+    candidates = every if regions else drawn
+    copies = [file for file in candidates if _is_copy(file, known.get(stem(file), only))]
+    _warn_of_overlays([file for file in drawn if file not in copies])
+    labels = [file for file in named or every if file not in copies]
+    return LabelSources(path, labels, [*regions, *(file for file in drawn if file in copies)])
+
+
+def _regions(path):
+    """Files of regions in a folder whose images are label images, or copies of images."""
+    if not path.is_dir():
+        return []
+    return [*filter(holds_regions, region_files(path, has_images=False))]
 
 
 def _images(path):
@@ -109,7 +127,27 @@ def _images(path):
 
 
 def _is_copy(file, image):
-    return image is not None and filecmp.cmp(file, image, shallow=False)
+    """Whether a file has the pixels of an image: Fiji adds ROIs when it saves a copy."""
+    if image is None:
+        return False
+    if filecmp.cmp(file, image, shallow=False):
+        return True
+    kinds = [[(h.shape, h.dtype) for h in read_headers(each)] for each in (file, image)]
+    return kinds[0] == kinds[1] and all(
+        np.array_equal(a.pixels, b.pixels)
+        for a, b in zip(read_pictures(file), read_pictures(image), strict=True)
+    )
+
+
+def _warn_of_overlays(files):
+    if files:
+        warnings.warn(
+            f"{listed(files)}: the pixels are not those of the image of this name, so they are "
+            "read as labels, and the overlay of ROIs is not. To train on the ROIs, save them from "
+            f"the ROI Manager of Fiji as {stem(files[0])}.zip instead.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def paired(sources: LabelSources, names: Sequence[str]) -> LabelSources:

@@ -233,3 +233,31 @@ def test_fit_on_overlays(overlays, tmp_path, capsys):
     arguments = ["fit", str(overlays), "--labels", str(overlays), "--out", str(tmp_path / "model")]
     assert main([*arguments, "--dry-run"]) == 0
     assert "4 images, 1 of them labeled" in capsys.readouterr().out
+
+
+def test_overlays_in_copies_of_images_are_labels(overlays, tmp_path):
+    """Fiji saves a copy of the image, with the ROIs inside, among zips and masks."""
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    (overlays / "c0.tif").rename(labels / "c0.tif")
+    write_image(overlays, 0)
+    same(read_pairs(overlays, labels)[2], [Y[0], None, None, None])
+    write_rois(labels / "c1.zip", Y[1])
+    write_labels(labels / "c2.tif", [Y[2]])
+    same(read_pairs(overlays, labels)[2], [Y[0], Y[1], Y[2], None])
+    write_image(labels, 3)  # a copy without ROIs is not labeled
+    same(read_pairs(overlays, labels)[2], [Y[0], Y[1], Y[2], None])
+    write_labels(labels / "c3_mask.tif", [Y[3]])
+    (labels / "c2.tif").rename(labels / "c2_mask.tif")
+    write_image(labels, 2)
+    same(read_pairs(overlays, labels)[2], [Y[0], Y[1], Y[2], Y[3]])
+    same(read_pairs(overlays / "c0.tif", labels / "c0.tif")[2], [Y[0]])
+
+
+def test_overlays_on_other_pixels_are_named(overlays, tmp_path):
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    metadata = {"Overlays": rois_of(Y[0], tmp_path)}
+    tifffile.imwrite(labels / "c0.tif", Y[1].astype(np.uint16), imagej=True, metadata=metadata)
+    with pytest.warns(UserWarning, match=r"c0\.tif': the pixels are not .* as c0\.zip instead"):
+        same(read_pairs(overlays, labels)[2], [Y[1], None, None, None])

@@ -23,6 +23,7 @@ from .regions import (
     where_is,
 )
 
+_TIFF = (".tif", ".tiff")
 _MAX_SIDE = 60535  # of corners that 16 bits hold, as ImageJ reads them
 _MAX_ENTRIES, _MAX_ENTRY, _MAX_TOTAL = 2**21, 2**26, 2**31  # of a zip, bytes
 _MAX_RATIO, _SMALL = 200, 2**20
@@ -93,13 +94,18 @@ def _check_sizes(entries, file):
 def has_overlay(file: Path) -> bool:
     """Return whether ImageJ saved an overlay with areas or points in a TIFF file.
 
-    A selection is none: ImageJ also saves the last one that happened to be drawn. A damaged overlay
-    is left to the reader, which names it.
+    A selection is none: ImageJ also saves the last one that happened to be drawn. A damaged file or
+    overlay is left to the reader, which names it.
     """
     import tifffile
 
-    with tifffile.TiffFile(file) as tiff:
-        found = (tiff.imagej_metadata or {}).get("Overlays", ())
+    if file.suffix.lower() not in _TIFF:
+        return False
+    try:
+        with tifffile.TiffFile(file) as tiff:
+            found = (tiff.imagej_metadata or {}).get("Overlays", ())
+    except Exception:  # of many kinds
+        return False
     items = found if isinstance(found, (list, tuple)) else [found]
     if not items:
         return False
