@@ -17,6 +17,7 @@ from .rois.formats import (
     holds_regions,
     image_name,
     is_region_file,
+    is_stray,
     names_images,
     region_files,
 )
@@ -156,10 +157,39 @@ def paired(sources: LabelSources, names: Sequence[str]) -> LabelSources:
     """
     if not sources.path.is_dir():
         return sources
-    known = {*names, *(re.sub(r"_\d{4,}$", "", name) for name in names)}
+    known = _with_files(names)
     images = [file for file in sources.images if image_name(file) in known]
     regions = [f for f in sources.regions if image_name(f) in known or names_images(f)]
     return LabelSources(sources.path, images, regions)
+
+
+def without_strays(sources: LabelSources, names: Sequence[str] | None) -> LabelSources:
+    """Leave out files of a folder that cannot be read, and could hold labels of no image.
+
+    Warns
+    -----
+    UserWarning
+        Of the files that are left out.
+    """
+    if names is None or not sources.path.is_dir():
+        return sources
+    known = _with_files(names)
+    strays = [file for file in sources.regions if is_stray(file, known)]
+    regions = [file for file in sources.regions if file not in strays]
+    if not strays or not (sources.images or regions):
+        return sources  # the reader says why there are no labels
+    warnings.warn(
+        f"{sources.path} holds files that cannot be read as regions, and name none of the images. "
+        f"They are left out: {listed(file.name for file in strays)}.",
+        UserWarning,
+        stacklevel=4,
+    )
+    return sources._replace(regions=regions)
+
+
+def _with_files(names):
+    """Names of images, and of their files if these hold several."""
+    return {*names, *(re.sub(r"_\d{4,}$", "", name) for name in names)}
 
 
 def without_copies(sources: LabelSources) -> LabelSources:
