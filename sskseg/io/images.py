@@ -25,6 +25,7 @@ from .folders import (
     warn_of_other_files,
 )
 from .pictures import Header, Picture
+from .truncation import unreadable
 from .units import Size, convert_spacing, is_same_size
 
 
@@ -134,15 +135,11 @@ def read_pictures(path: Path) -> list[Picture]:
         else:
             pictures = [rasters.read_raster(path)]
     except Exception as error:  # decoders raise errors of many kinds
-        raise _unreadable(path, error) from error
+        raise unreadable(path, "an image", error) from error
     # tifffile only logs that the first page is not there
     if not pictures or any(p.pixels.size == 0 or p.pixels.ndim < 2 for p in pictures):
-        raise _unreadable(path, "it holds no page of pixels")
+        raise unreadable(path, "an image", "it holds no page of pixels")
     return pictures
-
-
-def _unreadable(path, reason):
-    return ValueError(f"{path} cannot be read as an image: {reason}.")
 
 
 def read_headers(path: Path) -> list[Header]:
@@ -158,9 +155,9 @@ def read_headers(path: Path) -> list[Header]:
     try:
         headers = tiff.tiff_headers(path)
     except Exception as error:  # decoders raise errors of many kinds
-        raise _unreadable(path, error) from error
+        raise unreadable(path, "an image", error) from error
     if not headers:
-        raise _unreadable(path, "it holds no page of pixels")
+        raise unreadable(path, "an image", "it holds no page of pixels")
     return headers
 
 

@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 from ..images import check_spacing
 from .channels import channel_names
+from .truncation import check_ends
 from .units import per_millimeter
 
 _MARK = "sskseg"  # in the description of what is written here
@@ -44,7 +45,7 @@ def _description(page):
 
 
 def check_complete(file: Any, series: Any) -> None:
-    """Refuse a series of which pages are missing; they would be left out, or read as zeros.
+    """Refuse a series of which pages or pixels are missing: left out, or read as zeros.
 
     Parameters
     ----------
@@ -55,20 +56,18 @@ def check_complete(file: Any, series: Any) -> None:
     Raises
     ------
     ValueError
-        If the metadata describe more pages than there are.
+        If the metadata describe more pages than there are, or the file ends too early.
     """
     expected, found = _imagej_pages(file) if file.is_imagej else _described_pages(file, series)
     if found < expected:
-        raise ValueError(
-            f"its description says {expected} images, and it holds {found}: it is not complete. "
-            "Copy or export it again"
-        )
+        raise ValueError(f"its description says {expected} images, and it holds {found}")
     missing = sum(page is None for page in series.pages)
     if missing:
         raise ValueError(
             f"{missing} of {len(series.pages)} pages of the OME-TIFF are missing: it is spread "
             "over several files. Put all of them into one folder, with their names"
         )
+    check_ends(file, series)
 
 
 def _imagej_pages(file):

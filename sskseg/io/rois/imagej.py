@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..truncation import unreadable
 from .objects import Drawing, Shape
 from .regions import (
     UNLABELED,
@@ -51,7 +52,7 @@ def read_zip(file: Path) -> list[ImageRegions]:
     try:
         archive = zipfile.ZipFile(file)
     except Exception as error:  # of many kinds, for damaged files
-        raise ValueError(f"{file} is damaged, or no zip file of ROIs: {error}.") from error
+        raise unreadable(file, "a zip file of ROIs", error) from error
     with archive:
         entries = [entry for entry in archive.infolist() if not _is_extra(entry)]
         _check_sizes(entries, file)
@@ -64,7 +65,9 @@ def _unpacked(archive, entries, file):
         try:
             content = archive.read(entry)
         except Exception as error:  # of many kinds, for damaged files
-            raise ValueError(f"{where_is(file, entry.filename)} is damaged: {error}.") from error
+            raise ValueError(
+                f"{where_is(file, entry.filename)} is damaged: {error}. Copy or export it again."
+            ) from error
         yield entry.filename, content
 
 
@@ -126,7 +129,7 @@ def read_overlay(file: Path) -> list[ImageRegions]:
             series = tiff.series[0]
             sides = dict(zip(series.axes, series.shape))
     except Exception as error:  # tifffile raises errors of many kinds
-        raise ValueError(f"{file} cannot be read as a TIFF file: {error}.") from error
+        raise unreadable(file, "an image", error) from error
     found = metadata.get("Overlays", metadata.get("ROI"))
     if found is None:
         raise ValueError(

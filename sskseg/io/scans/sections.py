@@ -11,6 +11,7 @@ import numpy as np
 from ..images import image_files, read_images
 from ..tiff import SUFFIXES as TIFF_SUFFIXES
 from ..tiff import plain_series
+from ..truncation import unreadable
 from ..vendors import is_vendor_file, open_scenes
 from .on_disk import ArrayOnDisk, as_box
 from .scan import FileContent, check_level
@@ -71,7 +72,7 @@ def _read_tiff_region(file, box):
             shape = tuple(series.shape)
             return shape, read_region(opened, series, box[: len(shape)])
     except Exception as error:  # decoders raise errors of many kinds
-        raise ValueError(f"{file} cannot be read as an image: {error}.") from error
+        raise unreadable(file, "an image", error) from error
 
 
 def _own_chunks(file, shape):
@@ -120,7 +121,7 @@ def _tiff_header(file):
             series = opened.series[0]
             return tuple(series.shape), str(series.dtype)
     except Exception as error:  # decoders raise errors of many kinds
-        raise ValueError(f"{file} cannot be read as an image: {error}.") from error
+        raise unreadable(file, "an image", error) from error
 
 
 def _raster_header(file):
@@ -130,7 +131,7 @@ def _raster_header(file):
         with Image.open(file) as opened:
             return opened.size[::-1], opened.mode
     except OSError as error:
-        raise ValueError(f"{file} cannot be read as an image: {error}.") from error
+        raise unreadable(file, "an image", error) from error
 
 
 def _section(path):
