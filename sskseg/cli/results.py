@@ -70,8 +70,8 @@ def warn_of_predictions(labels: Path) -> None:
         if found:
             warnings.warn(
                 f"{labels} holds {len(found)} files that are predictions of sskseg {command}, and "
-                f"were not changed since ({listed(found)}): correct them, since they are taken for "
-                "the truth.",
+                f"were not changed since ({listed(found)}): correct them first, since they are "
+                "taken for annotations.",
                 stacklevel=2,
             )
 

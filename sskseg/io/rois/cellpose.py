@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..truncation import unreadable
 from .regions import ImageRegions
 
 _ARRAYS = {"numpy.core.multiarray", "numpy._core.multiarray", "numpy"}
@@ -41,7 +40,7 @@ def read_cellpose(file: Path) -> list[ImageRegions]:
     try:
         masks = _masks(opened)
     except Exception as error:  # of many kinds, for damaged files
-        raise unreadable(file, "a file of Cellpose", error) from error
+        raise ValueError(f"{file} cannot be read as a file of Cellpose: {error}.") from error
     if masks.dtype.kind not in "iu" or masks.ndim not in (2, 3) or not masks.size:
         raise ValueError(f"{file} must hold 'masks', integers of 2 or 3 axes, got {masks.dtype} "
                          f"of shape {masks.shape}.")  # fmt: skip

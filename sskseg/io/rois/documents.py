@@ -47,7 +47,7 @@ def load_xml(file: Path) -> ElementTree.Element:
         parser.Parse(content, True)
         return ElementTree.fromstring(content)
     except (ValueError, expat.ExpatError, ElementTree.ParseError, RecursionError) as error:
-        raise unreadable(file, "XML", error) from error
+        raise ValueError(f"{file} cannot be read as XML: {error}.") from error
 
 
 def dialect(content: Any) -> str | None:

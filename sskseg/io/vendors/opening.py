@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ..pictures import Picture
-from ..truncation import unreadable
 from .bioio import SUFFIXES as BIOIO_SUFFIXES
 from .bioio import open_bioio
 from .czi import open_czi
@@ -40,7 +39,7 @@ def open_scenes(path: Path) -> list[Scene]:
     with naming(path):
         scenes = _FORMATS.get(path.suffix.lower(), open_bioio)(path)
     if not scenes:
-        raise unreadable(Path(path), "an image", "it holds no image")
+        raise ValueError(f"{path} cannot be read as an image: it holds no image.")
     return scenes
 
 
@@ -68,4 +67,5 @@ def naming(path: str | os.PathLike[str]) -> Iterator[None]:
     except (ImportError, MemoryError, PermissionError):
         raise
     except Exception as error:  # libraries raise errors of many kinds
-        raise unreadable(Path(path), "an image", error) from error
+        reason = str(error).rstrip(".")
+        raise ValueError(f"{path} cannot be read as an image: {reason}.") from error
