@@ -87,7 +87,7 @@ def read_images(
         pictures = read_pictures(file)
         _check_no_result(pictures, file)
         _warn_of_unnamed_axes(pictures, file)
-        found = _named(lambda p: _images_of(p, spatial_ndim, channel), pictures, file)
+        found = _named(lambda p: images_of(p, spatial_ndim, channel), pictures, file)
         names += number(file, len(found))
         images += found
         sizes += _sizes(pictures, file, spatial_ndim)
@@ -210,8 +210,10 @@ def _named(function: Callable[[Picture], list], pictures: list[Picture], file: P
         raise ValueError(f"{file} cannot be read: {error}.") from error
 
 
-def _images_of(picture, spatial_ndim, channel):
-    """Images of a picture, with all channels or one."""
+def images_of(
+    picture: Picture, spatial_ndim: int, channel: int | str | None = None
+) -> list[np.ndarray]:
+    """Return the images of a picture, with all channels or one."""
     images = [_in_color(picture, pixels) for pixels in picture.samples(spatial_ndim)]
     if channel is None:
         return images

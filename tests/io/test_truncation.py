@@ -6,6 +6,7 @@ import tifffile
 from skimage.io import imsave
 
 from sskseg.io import read_images, read_pairs, write_labels, write_rois
+from sskseg.io.image_writing import write_image
 from sskseg.io.images import read_headers
 from sskseg.io.scans import open_scan
 
@@ -48,6 +49,15 @@ def test_scans_are_checked_before_they_are_read(tmp_path):
     file.write_bytes(b"")
     with pytest.raises(ValueError, match=r"a\.tif cannot be read as an image: it is empty"):
         open_scan(file)
+
+
+def test_results_are_masks_of_scans(tmp_path):
+    """Unlike images, a mask may be what a model predicted."""
+    pytest.importorskip("zarr")
+    for i in range(2):
+        write_image(tmp_path / f"a{i}.tif", 255 * (50 * i < IMAGE), 2, result="mask")
+    mask = open_scan(tmp_path).data.compute()
+    assert np.array_equal(mask, [255 * (IMAGE > 0), 255 * (IMAGE > 50)])
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png"])
