@@ -75,11 +75,12 @@ class Record:
 def files_below(folder: Path) -> list[PurePath]:
     """List the files below a folder, relative to it, without hidden ones."""
     every = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
-    return sorted(
-        file for file in every
-        if not any(part.startswith(".") for part in file.parts)
-        and file.name.lower() not in _OF_SYSTEM
-    )  # fmt: skip
+    return sorted(file for file in every if all(map(is_visible, (file, *file.parents))))
+
+
+def is_visible(path: PurePath) -> bool:
+    """Return whether the name of a file is not that of a hidden one."""
+    return not path.name.startswith(".") and path.name.lower() not in _OF_SYSTEM
 
 
 def _inputs(path):

@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..io.rois.regions import listed
-from .record import RECORD, files_below, sha256
+from .record import RECORD, files_below, is_visible, sha256
 
 _COMMANDS = ("count", "predict")  # whose results may be replaced; a model may not
 
@@ -22,14 +22,18 @@ def check_results(options: argparse.Namespace) -> None:
 
     Files that an earlier run did not write, or that were changed since, are never removed.
     """
-    path, here = options.out, files_below(options.out)
+    path: Path = options.out
+    here = sorted(each.name for each in path.iterdir() if is_visible(each)) if path.exists() else []
+    if not here:
+        return
     command, earlier = _earlier(path)
-    others = [str(name) for name in here if name not in earlier and name != PurePath(RECORD)]
-    if here and command != options.command:
+    if command != options.command:
         raise ValueError(
-            f"{path} holds other files ({listed(map(str, here))}): --out must be a new folder, "
-            f"such as {path / options.command}."
+            f"{path} holds other files ({listed(here)}): --out must be a new folder, such as "
+            f"{path / options.command}."
         )
+    known = {*earlier, PurePath(RECORD)}
+    others = [str(name) for name in files_below(path) if name not in known]
     if others:
         raise ValueError(
             f"{path} holds files that are no results of the earlier run, or were changed since: "
@@ -55,15 +59,16 @@ def results_folder(options: argparse.Namespace) -> Iterator[Path]:
         yield Path(part)
         check_results(options)  # a long run may have been overtaken
         _remove(path, [*_earlier(path)[1], PurePath(RECORD)])
-        for name in files_below(Path(part)):
-            (path / name).parent.mkdir(exist_ok=True)
-            Path(part, name).replace(path / name)
+        for file in [each for each in Path(part).rglob("*") if each.is_file()]:
+            target = path / file.relative_to(part)
+            target.parent.mkdir(exist_ok=True)
+            file.replace(target)
 
 
 def warn_of_predictions(labels: Path) -> None:
     """Warn of labels that are results of a run, and that nobody corrected."""
     folder = labels if labels.is_dir() else labels.parent
-    for base in (folder, folder.parent):  # of regions in a folder of results
+    for base in dict.fromkeys((folder, folder.parent)):  # of regions in a folder of results
         command, earlier = _earlier(base)
         files = [base / name for name in earlier if name.suffix != ".csv"]
         found = [file.name for file in files if labels in (file, file.parent)]

@@ -83,8 +83,15 @@ def read_images(
     """
     names, images = [], []
     sizes: list[tuple[Path, Size]] = []
-    for file in image_files(path):
-        pictures = read_pictures(file)
+    files = image_files(path)
+    for i, file in enumerate(files):
+        try:
+            pictures = read_pictures(file)
+        except ValueError as error:
+            others = _damaged(files[i + 1 :])
+            if not others:
+                raise
+            raise ValueError(f"{error} So are {others}.") from error
         _check_no_result(pictures, file)
         _warn_of_unnamed_axes(pictures, file)
         found = _named(lambda p: images_of(p, spatial_ndim, channel), pictures, file)
@@ -93,6 +100,21 @@ def read_images(
         sizes += _sizes(pictures, file, spatial_ndim)
     spacing, unit = _common(sizes)
     return names, ImageStack(images, spacing=spacing, unit=unit)
+
+
+def _damaged(files):
+    """The names of the first damaged files, and how many others there are; empty if none is."""
+    names = [file.name for file in files if _is_damaged(file)]
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{', '.join(names[:5])}{more}"
+
+
+def _is_damaged(file):
+    try:
+        read_headers(file)
+    except ValueError:
+        return True
+    return False
 
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:

@@ -76,6 +76,16 @@ def test_truncated_pictures(tmp_path):
         read_images(tmp_path)
 
 
+def test_all_damaged_images_are_named(tmp_path):
+    for i in range(4):
+        tifffile.imwrite(tmp_path / f"a{i}.tif", IMAGE)
+    for i in (1, 3):
+        content = (tmp_path / f"a{i}.tif").read_bytes()
+        (tmp_path / f"a{i}.tif").write_bytes(content[:-9])
+    with pytest.raises(ValueError, match=r"a1\.tif cannot be read .* again\. So are a3\.tif\.$"):
+        read_images(tmp_path)
+
+
 @pytest.mark.parametrize("share", [0, 0.5])
 @pytest.mark.parametrize("name", ["a.tif", "a.zip", "a.geojson"])
 def test_truncated_labels(tmp_path, name, share):
