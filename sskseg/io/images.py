@@ -91,7 +91,7 @@ def read_images(
             others = _damaged(files[i + 1 :])
             if not others:
                 raise
-            raise ValueError(f"{error} So are {others}.") from error
+            raise ValueError(f"{error} Also damaged: {others}.") from error
         _check_no_result(pictures, file)
         _warn_of_unnamed_axes(pictures, file)
         found = _named(lambda p: images_of(p, spatial_ndim, channel), pictures, file)
