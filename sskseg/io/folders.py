@@ -108,7 +108,9 @@ def _of_subfolders(folder):
         return ""
     names = ", ".join(str(path) for path in found[:3])
     more = f" and {len(found) - 3} more" if len(found) > 3 else ""
-    advice = "give this folder" if len(found) == 1 else "give one of them, or move their files into one"
+    advice = (
+        "give this folder" if len(found) == 1 else "give one of them, or move their files into one"
+    )
     return f" Subfolders are not read, and there are some in {names}{more}: {advice}."
 
 

@@ -82,7 +82,9 @@ def test_all_damaged_images_are_named(tmp_path):
     for i in (1, 3):
         content = (tmp_path / f"a{i}.tif").read_bytes()
         (tmp_path / f"a{i}.tif").write_bytes(content[:-9])
-    with pytest.raises(ValueError, match=r"a1\.tif cannot be read .* again\. Also damaged: a3\.tif\.$"):
+    with pytest.raises(
+        ValueError, match=r"a1\.tif cannot be read .* again\. Also damaged: a3\.tif\.$"
+    ):
         read_images(tmp_path)
 
 
