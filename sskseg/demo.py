@@ -45,6 +45,7 @@ def main(
             names, X, y, reference = _simulated()
             counter = InstanceCounter(fill_holes=False)  # most junctions have holes
         else:
+            _check_out(options)
             names, X, y, reference = _from_files(options)
             distance = options.merge_distance
             counter = InstanceCounter(merge_distance="auto" if distance is None else distance)
@@ -165,6 +166,14 @@ def _parse(arguments):
     if options.merge_distance is not None and options.merge_distance < 0:
         parser.error(f"--merge-distance must not be negative, got {options.merge_distance}")
     return options
+
+
+def _check_out(options):
+    """Refuse to write among the images or labels, where names of results may be theirs."""
+    for path in (Path(options.images), Path(options.labels)):
+        folder = path if path.is_dir() else path.parent
+        if folder.exists() and folder.resolve() == Path(options.out).resolve():
+            raise ValueError(f"--out must be another folder than that of {path}.")
 
 
 def _simulated():

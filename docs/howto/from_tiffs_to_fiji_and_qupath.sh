@@ -16,8 +16,9 @@ shift 3
 sskseg fit "$images" --labels "$rois" --out "$results/model" "$@"
 
 # Count the objects in all images: counts.csv, objects.csv, label images, an ROI zip for Fiji and a
-# GeoJSON file for QuPath of each image.
-sskseg count "$images" --model "$results/model" --out "$results" --rois imagej --rois geojson
+# GeoJSON file for QuPath of each image, in the folders imagej and geojson.
+sskseg count "$images" --model "$results/model" --out "$results/counts" \
+    --rois imagej --rois geojson
 
 # A page with figures and scores, to open in a browser.
 sskseg report "$images" --model "$results/model" --labels "$rois" --out "$results/report.html"

@@ -19,6 +19,7 @@ from .shared_options import (
     add_images_and_model,
     add_invert,
     add_model,
+    add_overwrite,
     add_spacing,
     add_zarr_format,
 )
@@ -143,7 +144,8 @@ def _suggest(command):
 
 def _predict(command):
     add_images_and_model(command)
-    command.add_argument("--out", type=Path, required=True, help="folder for the results")
+    command.add_argument("--out", type=Path, required=True, help="new folder for the results")
+    add_overwrite(command)
     command.add_argument(
         "--output", choices=("labels", "probability", "mask"), default="labels",
         help="what to write of each image (default: labels)",
@@ -154,10 +156,14 @@ def _predict(command):
 
 def _count(command):
     add_images_and_model(command)
-    command.add_argument("--out", type=Path, help="folder for counts.csv, objects.csv and labels")
+    command.add_argument(
+        "--out", type=Path, help="new folder for counts.csv, objects.csv and labels"
+    )
+    add_overwrite(command)
     command.add_argument(
         "--rois", action="append", default=[], choices=[f for f in FORMATS if f not in _NO_ROIS],
-        help="also write objects in this format (repeat the option for several formats)",
+        help="also write objects in this format, to a folder of its name, such as imagej/ (repeat "
+        "the option for several formats)",
     )  # fmt: skip
     command.add_argument(
         "--overlays", action="store_true",

@@ -9,12 +9,14 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from .. import __version__
 from ..io import write_atomically
 
+RECORD = "run.json"
+_OF_SYSTEM = ("thumbs.db", "desktop.ini")  # hidden files of Windows
 _PACKAGES = ("numpy", "pandas", "scikit-image", "scikit-learn", "scipy", "tifffile", "torch")
 
 
@@ -35,18 +37,21 @@ class Record:
     ):
         self.started = datetime.now(UTC)
         self.arguments, self.parameters = list(arguments), parameters or {}
-        self.inputs = {str(file): sha256(file) for path in inputs for file in _files(Path(path))}
+        self.inputs = {str(file): sha256(file) for path in inputs for file in _inputs(Path(path))}
 
-    def write(self, path: Path, **results: Any) -> None:
+    def write(self, path: Path, outputs: Iterable[str] = (), **results: Any) -> None:
         """Write the record as JSON.
 
         Parameters
         ----------
         path : Path
+        outputs : iterable of str
+            Files that the command wrote, below the folder of `path`; stored with their hashes.
         **results : object
             What else to store, by name: what JSON holds.
         """
-        write_atomically(path, self.content(**results))
+        hashes = {name: sha256(path.parent / name) for name in outputs}
+        write_atomically(path, self.content(outputs=hashes, **results))
 
     def content(self, **results: Any) -> bytes:
         """Return the record as JSON, with `results` as `write` takes them."""
@@ -67,11 +72,24 @@ class Record:
         return (json.dumps(content, indent=1) + "\n").encode()
 
 
-def _files(path):
-    """The file, or all files below the folder, without hidden ones."""
+def files_below(folder: Path) -> list[PurePath]:
+    """List the files below a folder, relative to it, without hidden ones."""
+    every = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
+    return sorted(file for file in every if all(map(is_visible, (file, *file.parents))))
+
+
+def is_visible(path: PurePath) -> bool:
+    """Return whether the name of a file is not that of a hidden one."""
+    return not path.name.startswith(".") and path.name.lower() not in _OF_SYSTEM
+
+
+def _inputs(path):
+    """The file, or the files below the folder, without results in folders of their own."""
     if not path.is_dir():
         return [path] if path.is_file() else []
-    return sorted(f for f in path.rglob("*") if f.is_file() and not f.name.startswith("."))
+    files = files_below(path)
+    results = {file.parent for file in files if file.name == RECORD} - {PurePath(".")}
+    return [path / file for file in files if not results & {*file.parents}]
 
 
 def sha256(file: Path) -> str:

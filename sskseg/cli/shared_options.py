@@ -72,6 +72,15 @@ def add_invert(command: _ActionsContainer) -> None:
     )  # fmt: skip
 
 
+def add_overwrite(command: _ActionsContainer) -> None:
+    """Add ``--overwrite``, of earlier results."""
+    command.add_argument(
+        "--overwrite", action="store_true",
+        help="replace the results of an earlier run in --out; files that it did not write, or that "
+        "were changed since, are an error",
+    )  # fmt: skip
+
+
 def add_zarr_format(command: _ActionsContainer) -> None:
     """Add ``--zarr-format``."""
     command.add_argument(

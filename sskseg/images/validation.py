@@ -81,7 +81,7 @@ def check_images(
         got = ", ".join(f"{n} ({name}[{first[n]}])" for n in sorted(first))
         raise ValueError(
             f"All images of {name} must have the same number of channels, got {got}."
-            + channel_advice(*sorted(channels)[:2])
+            + channel_advice(*sorted(channels)[:2], is_of_model=False)
         )
     if n_channels is not None and channels != {n_channels}:
         (got,) = channels
@@ -93,12 +93,19 @@ def check_images(
     return images
 
 
-def channel_advice(n_channels: int, got: int) -> str:
-    """Return what to do with images of several channels where one is expected."""
+def channel_advice(n_channels: int, got: int, *, is_of_model: bool = True) -> str:
+    """Return what to do with images of several channels where one is expected, by a model or by
+    the other images.
+    """
     if n_channels != 1 or got < 2:
         return ""
     is_gray = " (of gray images that were saved in color any one)" if got in (3, 4) else ""
-    return f" Read the channel that shows the objects{is_gray}, with channel=0 if it is the first."
+    advice = (
+        f" Read the channel that shows the objects{is_gray}, with channel=0 if it is the first."
+    )
+    if is_of_model and got == 3:
+        advice += " For stained tissue in color, use the trained model nuclei-stained."
+    return advice
 
 
 def check_lazy_images(

@@ -31,7 +31,8 @@ def check_names(files: list[Path], name_of: Callable[[Path], str]) -> None:
         if other is not file:
             raise ValueError(
                 f"{other} and {file} have one name, {name_of(file)!r}, by which images and labels "
-                "are paired. Remove or rename one of them."
+                "are paired. If they show the same, move one of them into another folder; if not, "
+                "rename one of them."
             )
 
 
@@ -93,7 +94,24 @@ def no_files(folder: Path, kind: str) -> FileNotFoundError:
     return FileNotFoundError(
         f"No {kind} files ({', '.join(SUFFIXES)}) in {folder}"
         + (f": {others} cannot be read. Convert them to TIFF." if others else ".")
+        + _of_subfolders(folder)
     )
+
+
+def _of_subfolders(folder):
+    """Which subfolders have images; folders of results, which have a record, are none of them."""
+    found = [
+        path for path in sorted(folder.iterdir(), key=natural_key)
+        if path.is_dir() and list_images(path) and not (path / "run.json").exists()
+    ]  # fmt: skip
+    if not found:
+        return ""
+    names = ", ".join(str(path) for path in found[:3])
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    advice = (
+        "give this folder" if len(found) == 1 else "give one of them, or move their files into one"
+    )
+    return f" Subfolders are not read, and there are some in {names}{more}: {advice}."
 
 
 def warn_of_other_files(folder: Path, read: Iterable[Path] = ()) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from .atomic import atomic_path
-from .tiff_metadata import MAX_CLASSIC, with_size
+from .tiff_metadata import MAX_CLASSIC, mark, with_size
 
 
 def write_image(
@@ -19,6 +19,7 @@ def write_image(
     *,
     spacing: Sequence[float] | None = None,
     unit: str | None = None,
+    result: str | None = None,
 ) -> None:
     """Write one image to a TIFF file, with its axes.
 
@@ -33,6 +34,8 @@ def write_image(
     spatial_ndim : {2, 3}
     spacing, unit : sequence of float and str, default=None
         Size of a pixel, see `write_labels`.
+    result : {"mask", "probability"}, default=None
+        What a model predicted, which `read_images` refuses. None is an image.
     """
     import tifffile
 
@@ -42,7 +45,7 @@ def write_image(
         axes += "S"
     elif image.ndim > spatial_ndim:
         image, axes = np.moveaxis(image, -1, -3), f"{axes[:-2]}CYX"
-    options = with_size({"metadata": {"axes": axes}}, image, spacing, unit)
+    options = with_size({"metadata": {"axes": axes, **mark(result)}}, image, spacing, unit)
     with atomic_path(path) as part:
         tifffile.imwrite(
             part, image, compression="zlib", photometric="rgb" if is_color else "minisblack",

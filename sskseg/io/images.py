@@ -25,6 +25,7 @@ from .folders import (
     warn_of_other_files,
 )
 from .pictures import Header, Picture
+from .truncation import unreadable
 from .units import Size, convert_spacing, is_same_size
 
 
@@ -69,8 +70,9 @@ def read_images(
     FileNotFoundError
         If there is no such file, or no image in the folder.
     ValueError
-        If a file cannot be read or is incomplete, files of its set are missing, or it has no such
-        channel. If two files name the channel of an index differently. The message names the file.
+        If a file cannot be read or is incomplete, files of its set are missing, it has no such
+        channel, or it is a result: labels, a mask or a probability that this library wrote. If two
+        files name the channel of an index differently. The message names the file.
     ImportError
         If the library for a file is not installed: the extras ``nd2``, ``czi`` and ``lif`` (or
         ``vendors`` for all three), or bioio.
@@ -86,10 +88,18 @@ def read_images(
     names, images = [], []
     sizes: list[tuple[Path, Size]] = []
     read: list[tuple[Path, tuple[str, ...]]] = []  # names of channels
-    for file in image_files(path):
-        pictures = read_pictures(file)
+    files = image_files(path)
+    for i, file in enumerate(files):
+        try:
+            pictures = read_pictures(file)
+        except ValueError as error:
+            others = _damaged(files[i + 1 :])
+            if not others:
+                raise
+            raise ValueError(f"{error} Also damaged: {others}.") from error
+        _check_no_result(pictures, file)
         _warn_of_unnamed_axes(pictures, file)
-        found = _named(lambda p: _images_of(p, spatial_ndim, channel), pictures, file)
+        found = _named(lambda p: images_of(p, spatial_ndim, channel), pictures, file)
         names += number(file, len(found))
         images += found
         sizes += _sizes(pictures, file, spatial_ndim)
@@ -97,6 +107,21 @@ def read_images(
     _check_channels(read, channel)
     spacing, unit = _common(sizes)
     return names, ImageStack(images, spacing=spacing, unit=unit)
+
+
+def _damaged(files):
+    """The names of the first damaged files, and how many others there are; empty if none is."""
+    names = [file.name for file in files if _is_damaged(file)]
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{', '.join(names[:5])}{more}"
+
+
+def _is_damaged(file):
+    try:
+        read_headers(file)
+    except ValueError:
+        return True
+    return False
 
 
 def read_image(path: str | os.PathLike[str]) -> np.ndarray:
@@ -139,15 +164,11 @@ def read_pictures(path: Path) -> list[Picture]:
         else:
             pictures = [rasters.read_raster(path)]
     except Exception as error:  # decoders raise errors of many kinds
-        raise _unreadable(path, error) from error
+        raise unreadable(path, "an image", error) from error
     # tifffile only logs that the first page is not there
     if not pictures or any(p.pixels.size == 0 or p.pixels.ndim < 2 for p in pictures):
-        raise _unreadable(path, "it holds no page of pixels")
+        raise unreadable(path, "an image", "it holds no page of pixels")
     return pictures
-
-
-def _unreadable(path, reason):
-    return ValueError(f"{path} cannot be read as an image: {reason}.")
 
 
 def read_headers(path: Path) -> list[Header]:
@@ -163,9 +184,9 @@ def read_headers(path: Path) -> list[Header]:
     try:
         headers = tiff.tiff_headers(path)
     except Exception as error:  # decoders raise errors of many kinds
-        raise _unreadable(path, error) from error
+        raise unreadable(path, "an image", error) from error
     if not headers:
-        raise _unreadable(path, "it holds no page of pixels")
+        raise unreadable(path, "an image", "it holds no page of pixels")
     return headers
 
 
@@ -218,8 +239,10 @@ def _named(function: Callable[[Picture], list], pictures: list[Picture], file: P
         raise ValueError(f"{file} cannot be read: {error}.") from error
 
 
-def _images_of(picture, spatial_ndim, channel):
-    """Images of a picture, with all channels or one."""
+def images_of(
+    picture: Picture, spatial_ndim: int, channel: int | str | Channel | None = None
+) -> list[np.ndarray]:
+    """Return the images of a picture, with all channels or one."""
     images = [_in_color(picture, pixels) for pixels in picture.samples(spatial_ndim)]
     if channel is None:
         return images
@@ -292,6 +315,16 @@ def _in_color(picture, pixels):
 def _is_ramp(palette):
     steps = np.diff(palette.astype(int), axis=0)
     return bool((steps >= 0).all() or (steps <= 0).all())
+
+
+def _check_no_result(pictures, file):
+    """Refuse labels and probabilities, which would be counted as images of objects."""
+    result = next((picture.result for picture in pictures if picture.result), None)
+    if result is not None:
+        raise ValueError(
+            f"{file} is a result that sskseg wrote ({result}), and no image. Give the images that "
+            "it was computed from, and keep results in a folder of their own."
+        )
 
 
 def _warn_of_unnamed_axes(pictures, file):

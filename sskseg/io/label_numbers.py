@@ -183,7 +183,7 @@ def _as_integers(label, file, *, check):
             f"{file} has {len(np.unique(label))} values, most of them in rims between others or in "
             "specks: it looks like labels that were resized with interpolation or saved as JPEG, "
             "or like a picture. Resize labels without interpolation (order 0), and masks, too, or "
-            "apply a threshold to them."
+            "apply a threshold to them. If it is an image, keep it in another folder."
         )
     return label
 

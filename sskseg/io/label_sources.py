@@ -12,18 +12,18 @@ from typing import NamedTuple
 import numpy as np
 
 from .folders import companion_files, label_files, list_images, stem, without_label_suffix
-from .images import image_files
+from .images import image_files, read_headers, read_pictures
 from .rois.formats import (
     holds_regions,
     image_name,
     is_region_file,
+    is_stray,
     names_images,
     region_files,
 )
 from .rois.imagej import has_overlay
 from .rois.regions import listed
 
-_TIFF = (".tif", ".tiff")
 _CELLPOSE = "_cp_masks"
 
 
@@ -88,22 +88,41 @@ def label_sources_beside(path: Path) -> LabelSources:
 
 def overlay_files(path: Path) -> list[Path]:
     """List the images of a file or a folder in which Fiji saved an overlay."""
-    return [f for f in image_files(path) if f.suffix.lower() in _TIFF and has_overlay(f)]
+    return [file for file in image_files(path) if has_overlay(file)]
 
 
 def label_sources_of(path: Path, images: Path) -> LabelSources:
-    """Find the labels of images that are elsewhere; copies of these images are no labels."""
+    """Find the labels of images that are elsewhere. Copies of these images are no labels, but an
+    overlay that Fiji saved in a copy is.
+
+    Warns
+    -----
+    UserWarning
+        Of overlays in files with other pixels, which are read instead.
+    """
     if path.exists() and images.exists() and path.samefile(images):
         return label_sources_beside(path)
-    every = _images(path) if path.is_dir() else []
-    if not every or label_files(every):
-        return label_sources(path)
-    regions = [*filter(holds_regions, region_files(path, has_images=False))]
-    if not regions:
-        return LabelSources(path, every, [])
-    known = {file.name: file for file in image_files(images)}
-    labels = [file for file in every if not _is_copy(file, known.get(file.name))]
-    return LabelSources(path, labels, regions)
+    sources = label_sources(path)
+    every = _images(path) if path.is_dir() else sources.images
+    named = label_files(every)
+    regions = sources.regions if named else _regions(path)
+    drawn = [file for file in every if has_overlay(file)]
+    if not every or (not drawn and (named or not regions)):
+        return sources
+    known = {stem(file): file for file in image_files(images)}
+    only = images if images.is_file() and path.is_file() else None
+    candidates = every if regions else drawn
+    copies = [file for file in candidates if _is_copy(file, known.get(stem(file), only))]
+    _warn_of_overlays([file for file in drawn if file not in copies])
+    labels = [file for file in named or every if file not in copies]
+    return LabelSources(path, labels, [*regions, *(file for file in drawn if file in copies)])
+
+
+def _regions(path):
+    """Files of regions in a folder whose images are label images, or copies of images."""
+    if not path.is_dir():
+        return []
+    return [*filter(holds_regions, region_files(path, has_images=False))]
 
 
 def _images(path):
@@ -113,7 +132,27 @@ def _images(path):
 
 
 def _is_copy(file, image):
-    return image is not None and filecmp.cmp(file, image, shallow=False)
+    """Whether a file has the pixels of an image: Fiji adds ROIs when it saves a copy."""
+    if image is None:
+        return False
+    if filecmp.cmp(file, image, shallow=False):
+        return True
+    kinds = [[(h.shape, h.dtype) for h in read_headers(each)] for each in (file, image)]
+    return kinds[0] == kinds[1] and all(
+        np.array_equal(a.pixels, b.pixels)
+        for a, b in zip(read_pictures(file), read_pictures(image), strict=True)
+    )
+
+
+def _warn_of_overlays(files):
+    if files:
+        warnings.warn(
+            f"{listed(files)}: the pixels are not those of the image of this name, so they are "
+            "read as labels, and the overlay of ROIs is not. To train on the ROIs, save them from "
+            f"the ROI Manager of Fiji as {stem(files[0])}.zip instead.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def paired(sources: LabelSources, names: Sequence[str]) -> LabelSources:
@@ -122,10 +161,39 @@ def paired(sources: LabelSources, names: Sequence[str]) -> LabelSources:
     """
     if not sources.path.is_dir():
         return sources
-    known = {*names, *(re.sub(r"_\d{4,}$", "", name) for name in names)}
+    known = _with_files(names)
     images = [file for file in sources.images if image_name(file) in known]
     regions = [f for f in sources.regions if image_name(f) in known or names_images(f)]
     return LabelSources(sources.path, images, regions)
+
+
+def without_strays(sources: LabelSources, names: Sequence[str] | None) -> LabelSources:
+    """Leave out files of a folder that cannot be read, and could hold labels of no image.
+
+    Warns
+    -----
+    UserWarning
+        Of the files that are left out.
+    """
+    if names is None or not sources.path.is_dir():
+        return sources
+    known = _with_files(names)
+    strays = [file for file in sources.regions if is_stray(file, known)]
+    regions = [file for file in sources.regions if file not in strays]
+    if not strays or not (sources.images or regions):
+        return sources  # the reader says why there are no labels
+    warnings.warn(
+        f"{sources.path} holds files that cannot be read as regions, and name none of the images. "
+        f"They are left out: {listed(file.name for file in strays)}.",
+        UserWarning,
+        stacklevel=4,
+    )
+    return sources._replace(regions=regions)
+
+
+def _with_files(names):
+    """Names of images, and of their files if these hold several."""
+    return {*names, *(re.sub(r"_\d{4,}$", "", name) for name in names)}
 
 
 def without_copies(sources: LabelSources) -> LabelSources:

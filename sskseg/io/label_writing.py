@@ -12,7 +12,7 @@ import numpy as np
 from ..images.spacing import check_spacing
 from ..images.validation import check_unmasked
 from .atomic import atomic_path
-from .tiff_metadata import MARK, MAX_CLASSIC, with_size
+from .tiff_metadata import MAX_CLASSIC, mark, with_size
 
 _SUFFIXES = (".tif", ".tiff")
 
@@ -68,7 +68,7 @@ def write_labels(
     if sizes is not None and len(series) > 1:  # of several volumes, ImageJ has no size along z
         sizes = sizes[-2:]
     options = [
-        with_size({"metadata": {"axes": own, **MARK}}, each, sizes, unit)
+        with_size({"metadata": {"axes": own, **mark("labels")}}, each, sizes, unit)
         for own, each in zip(axes, series, strict=True)
     ]
     kind = {"bigtiff": _is_large(checked), "imagej": options[0].pop("imagej", False)}

@@ -22,7 +22,13 @@ from .folders import (
 )
 from .images import image_files, read_pictures
 from .label_numbers import decided_labels, stored_labels
-from .label_sources import LabelSources, label_sources, one_of_each, without_copies
+from .label_sources import (
+    LabelSources,
+    label_sources,
+    one_of_each,
+    without_copies,
+    without_strays,
+)
 from .ome_zarr.reading import holds_zarr, no_zarr, read_label_images
 from .rois.adapters import read_areas
 from .storage import check_no_options, is_url
@@ -118,7 +124,7 @@ def read_labels(
         return found, list(decided)
     if is_url(path):
         raise no_zarr(path)
-    sources = without_copies(label_sources(Path(path)))
+    sources = without_copies(without_strays(label_sources(Path(path)), names))
     if not sources.regions:
         return read_label_files(sources, names, spatial_ndim, empty)
     found, regions = read_areas(

@@ -12,7 +12,7 @@ from ..images.annotation_checks import is_labeled
 from .channels import Channel
 from .folders import files_of, list_images, no_files, stem
 from .images import read_images
-from .label_sources import label_sources_of, one_of_each, paired, without_copies
+from .label_sources import label_sources_of, one_of_each, paired, without_copies, without_strays
 from .labels import read_label_files, read_labels
 from .ome_zarr.reading import holds_zarr
 from .points import read_points
@@ -81,7 +81,8 @@ def read_pairs(
         sources = label_sources_of(path, Path(images))
         if not sources.images and not sources.regions:
             raise no_files(path, "label")
-        sources = without_copies(paired(sources, names) if only_paired else sources)
+        sources = paired(sources, names) if only_paired else without_strays(sources, names)
+        sources = without_copies(sources)
         options = shapes, spatial_ndim, background, empty, only_paired
         y, are_points = _read(sources, names, *options)
         _check_tables(path, names, y, is_beside=path.samefile(images))

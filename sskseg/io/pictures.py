@@ -53,8 +53,8 @@ class Picture(NamedTuple):
         What stored values were subtracted from, since 0 is white; None where `pixels` are stored.
     is_lossy : bool
         Whether values are near those that were saved (JPEG).
-    is_exact : bool
-        Whether `write_labels` wrote them, so that each value means what it is.
+    result : str or None
+        What they are if they were written here: "labels", "mask" or "probability".
     channels : tuple of str
         Names of the channels, where the file has them.
     """
@@ -67,7 +67,7 @@ class Picture(NamedTuple):
     is_inverted: bool = False
     white: int | None = None
     is_lossy: bool = False
-    is_exact: bool = False
+    result: str | None = None
     channels: tuple[str, ...] = ()
 
     def samples(self, spatial_ndim: int) -> list[np.ndarray]:
@@ -91,6 +91,11 @@ class Picture(NamedTuple):
         last = (-1,) if channels else ()
         n = int(np.prod(ordered.shape[: len(cut)]))
         return list(ordered.reshape(n, *shape, *last) if n else [])
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether `write_labels` wrote them, so that each value means what it is."""
+        return self.result == "labels"
 
     @property
     def n_unnamed(self) -> int:

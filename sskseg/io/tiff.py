@@ -12,9 +12,9 @@ from .pictures import Header, Picture
 from .tiff_metadata import (
     check_complete,
     is_lossy,
-    is_written_here,
     names_of_channels,
     physical_sizes,
+    result_of,
 )
 
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
@@ -86,9 +86,9 @@ def _all_series(file):
 
 def _picture(file, series):
     pixels, page = series.asarray(), series.keyframe
-    is_exact = is_written_here(page)
+    result = result_of(page)
     axes = axes_of(series)
-    if is_exact:  # with axes of length 1, but not with those that ImageJ adds
+    if result == "labels":  # with axes of length 1, but not with those that ImageJ adds
         sides = zip(series.get_axes(False).lower(), series.get_shape(False), strict=True)
         own = [(axis, side) for axis, side in sides if axis not in "tcs"]
         axes, pixels = "".join(a for a, _ in own), pixels.reshape([n for _, n in own])
@@ -104,7 +104,7 @@ def _picture(file, series):
         palette = (np.asarray(page.colormap).T // 257).astype(np.uint8)
     spacing, units = physical_sizes(file, series)
     return Picture(
-        pixels, axes, spacing, units, palette, is_inverted, white, is_lossy(page), is_exact,
+        pixels, axes, spacing, units, palette, is_inverted, white, is_lossy(page), result,
         names_of_channels(file, series, axes_of(series)),
     )  # fmt: skip
 
@@ -116,7 +116,7 @@ def is_of_write_labels(path: Path) -> bool:
     if path.suffix.lower() not in SUFFIXES:
         return False
     with tifffile.TiffFile(path) as file:
-        return all(is_written_here(series.keyframe) for series in file.series)
+        return all(result_of(series.keyframe) == "labels" for series in file.series)
 
 
 def plain_series(file: Any) -> Any:
@@ -149,7 +149,7 @@ def axes_of(series: Any) -> str:
     """
     axes = series.axes.lower()
     pages = axes[:-2]
-    is_explained = is_written_here(series.keyframe) or not pages or set(pages) - set("qi")
+    is_explained = result_of(series.keyframe) or not pages or set(pages) - set("qi")
     if axes[-2:] == "yx" and not is_explained and series.shape[-1] <= _SHORT < series.shape[-3]:
         return pages[:-1] + "yxc"
     return axes

@@ -14,10 +14,10 @@ import numpy as np
 
 from ..images import check_spacing
 from .channels import channel_names
+from .truncation import check_ends
 from .units import per_millimeter
 
-MARK = {"sskseg": "labels"}  # in the description of what `write_labels` writes
-_MARK_OF_IMAGEJ = "sskseg=labels"
+_MARK = "sskseg"  # in the description of what is written here
 MAX_CLASSIC = 2**31  # bytes of pixels; files of more have offsets of 64 bits (BigTIFF)
 _MAX_INTEGER = 2**32 - 1  # of tags that are fractions
 _OF_IMAGEJ = ("uint8", "uint16", "float32")  # types of pixels
@@ -30,10 +30,16 @@ _MICROMETERS = {3: 1e4, 4: 1e3, 5: 1.0}  # by ResolutionUnit: centimeter, millim
 _DPI = (72, 96, 100, 120, 150, 200, 240, 300, 360, 400, 600, 1200)  # screens and printers
 
 
-def is_written_here(page: Any) -> bool:
-    """Return whether `write_labels` wrote the series that starts with a page."""
+def mark(kind: str | None) -> dict[str, str]:
+    """Return metadata by which readers know a result: "labels", "mask" or "probability"."""
+    return {} if kind is None else {_MARK: kind}
+
+
+def result_of(page: Any) -> str | None:
+    """Return which result the series is that starts with a page, None of other images."""
     lines = (page.imagej_description or "").splitlines()
-    return _MARK_OF_IMAGEJ in lines or MARK.items() <= _description(page).items()
+    of_imagej = dict(line.split("=", 1) for line in lines if "=" in line)
+    return _description(page).get(_MARK, of_imagej.get(_MARK))
 
 
 def _description(page):
@@ -46,7 +52,7 @@ def _description(page):
 
 
 def check_complete(file: Any, series: Any) -> None:
-    """Refuse a series of which pages are missing; they would be left out, or read as zeros.
+    """Refuse a series of which pages or pixels are missing: left out, or read as zeros.
 
     Parameters
     ----------
@@ -57,20 +63,18 @@ def check_complete(file: Any, series: Any) -> None:
     Raises
     ------
     ValueError
-        If the metadata describe more pages than there are.
+        If the metadata describe more pages than there are, or the file ends too early.
     """
     expected, found = _imagej_pages(file) if file.is_imagej else _described_pages(file, series)
     if found < expected:
-        raise ValueError(
-            f"its description says {expected} images, and it holds {found}: it is not complete. "
-            "Copy or export it again"
-        )
+        raise ValueError(f"its description says {expected} images, and it holds {found}")
     missing = sum(page is None for page in series.pages)
     if missing:
         raise ValueError(
             f"{missing} of {len(series.pages)} pages of the OME-TIFF are missing: it is spread "
             "over several files. Put all of them into one folder, with their names"
         )
+    check_ends(file, series)
 
 
 def _imagej_pages(file):

@@ -205,3 +205,17 @@ def test_a_damaged_channel_of_a_model(folder, tmp_path, capsys):
     assert run("count", folder / "one", "--model", path) == 2
     assert f"{path} is damaged: no channel is" in capsys.readouterr().err
     assert load_metadata(folder / "model" / "model.sskseg") == {}
+
+
+def test_images_in_color_may_be_for_the_model_of_stained_tissue(tmp_path, capsys):
+    colors = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", colors, photometric="rgb")
+    assert run("count", tmp_path, "--model", "nuclei") == 2
+    error = capsys.readouterr().err
+    assert "must have 1 channel(s), got 3" in error
+    assert "with --channel 0 if it is the first." in error
+    assert "For stained tissue in color, use the trained model nuclei-stained." in error
+    gray = tmp_path / "b.tif"
+    tifffile.imwrite(gray, colors[..., 0])
+    assert run("count", tmp_path, "--model", "nuclei") == 2
+    assert "nuclei-stained" not in capsys.readouterr().err

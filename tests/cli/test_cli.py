@@ -23,6 +23,7 @@ from sskseg.cli.values import parse_duration, parse_spacing, parse_value
 from sskseg.counting.methods import Contours
 from sskseg.datasets import make_cells
 from sskseg.io import read_images, read_labels, read_object_table, read_pairs, write_labels
+from sskseg.io.images import read_headers
 from sskseg.models import load_model, model_card, save_model
 
 TINY = ["--width", "4", "--depth", "2", "--max-steps", "8", "--semi-supervision", "none"]
@@ -109,12 +110,12 @@ def test_label_images_have_the_size_of_a_pixel(folder, tmp_path):
         assert run("predict", *arguments, "--out", out, "--output", output, *size) == 0
         files.append(out / f"cell0_{output}.tif")
     for file in files:
-        _, X = read_images(file)
-        assert X.unit == "µm"
-        assert X.spacing == pytest.approx((0.4, 0.25), rel=1e-6)
+        (header,) = read_headers(file)
+        assert set(header.units.values()) == {"µm"}
+        assert header.spacing == pytest.approx({"y": 0.4, "x": 0.25}, rel=1e-6)
     assert np.array_equal(read_labels(files[0])[1][0], read_labels(files[1])[1][0])
     assert run("count", *arguments, "--out", tmp_path / "b") == 0  # without a size
-    assert read_images(tmp_path / "b" / "cell0_labels.tif")[1].spacing is None
+    assert not read_headers(tmp_path / "b" / "cell0_labels.tif")[0].spacing
 
 
 def test_overlays(folder, tmp_path, capsys):
@@ -370,11 +371,11 @@ def test_names_of_models_get_a_suggestion(folder, capsys):
 
 
 def test_spacing_is_passed_on(folder, tmp_path, capsys):
-    arguments = ["count", folder / "images", "--model", folder / "model", "--out", tmp_path]
-    assert run(*arguments) == 0
-    plain = pd.read_csv(tmp_path / "objects.csv")
-    assert run(*arguments, "--spacing", "0.5um") == 0
-    scaled = pd.read_csv(tmp_path / "objects.csv")
+    arguments = ["count", folder / "images", "--model", folder / "model", "--out"]
+    assert run(*arguments, tmp_path / "a") == 0
+    plain = pd.read_csv(tmp_path / "a" / "objects.csv")
+    assert run(*arguments, tmp_path / "b", "--spacing", "0.5um") == 0
+    scaled = pd.read_csv(tmp_path / "b" / "objects.csv")
     assert len(scaled) == len(plain)
     assert np.allclose(scaled["area [micrometer^2]"], 0.25 * plain["area [pixel^2]"])
     assert scaled["min_y [pixel]"].equals(plain["min_y [pixel]"])
@@ -386,7 +387,7 @@ def test_the_unit_that_was_taken_is_shown(folder, tmp_path, capsys):
     assert run(*arguments) == 0
     text = capsys.readouterr().out
     assert "Sizes in objects.csv are in pixels: the files do not define the size" in text
-    assert run(*arguments, "--spacing", "0.5") == 0
+    assert run(*arguments, "--spacing", "0.5", "--overwrite") == 0
     text = capsys.readouterr().out
     assert "Size of a pixel: y 0.5, x 0.5 µm\n" in text
     assert "are in pixels" not in text
@@ -427,7 +428,7 @@ def test_measurements_go_into_regions(folder, tmp_path):
     assert run("count", images, "--model", model, "--out", tmp_path, "--rois", "geojson") == 0
     objects = read_object_table(tmp_path / "objects.csv")
     name = objects.image[0]
-    features = json.loads((tmp_path / f"{name}.geojson").read_text())["features"]
+    features = json.loads((tmp_path / "geojson" / f"{name}.geojson").read_text())["features"]
     expected = objects[objects.image == name].area.tolist()
     assert [f["properties"]["measurements"]["area"] for f in features] == expected
 

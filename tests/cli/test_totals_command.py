@@ -190,5 +190,5 @@ def test_audits_that_are_missing_or_of_one_animal_are_explained(folder, tmp_path
     assert run("totals", "compare", out, out, out, "--groups", "a,a,b") == 2
     assert "'b' has one" in capsys.readouterr().err
     assert of_scan(folder, out) == 2
-    assert "choose another folder" in capsys.readouterr().err
+    assert "--out must be a new folder" in capsys.readouterr().err
     assert (out / "plan.csv").read_bytes() == before

@@ -167,7 +167,7 @@ def test_what_cannot_be_written_leaves_no_file(tmp_path, options, message):
 
 def test_deep_and_large_json_is_refused(tmp_path):
     (tmp_path / "a.json").write_text("[" * 100_000)
-    with pytest.raises(ValueError, match=r"a\.json is no complete JSON file"):
+    with pytest.raises(ValueError, match=r"a\.json cannot be read as JSON"):
         read_rois(tmp_path / "a.json", (9, 9))
     size = {"size": [2**30, 2**30], "counts": [2**60]}
     content = {"images": [{"id": 1, "file_name": "a", "height": 9, "width": 9}],

@@ -13,6 +13,7 @@ from scipy import ndimage
 from sskseg.images import label_values
 from sskseg.images.label_values import count_components
 from sskseg.io import label_numbers, read_images, read_labels, write_labels
+from sskseg.io.images import read_image
 
 
 def read_back(folder, labels, **options):
@@ -77,7 +78,7 @@ def test_only_several_images_have_an_axis_of_images(tmp_path, n, shape, axes):
 def test_images_of_few_columns_are_no_channels(tmp_path):
     labels = [np.arange(15).reshape(5, 3)] * 10
     assert np.array_equal(read_back(tmp_path, labels), labels)
-    assert np.array_equal(read_images(tmp_path / "l.tif")[1], labels)
+    assert np.array_equal(read_image(tmp_path / "l.tif"), labels)
 
 
 @pytest.mark.parametrize(

@@ -233,3 +233,67 @@ def test_fit_on_overlays(overlays, tmp_path, capsys):
     arguments = ["fit", str(overlays), "--labels", str(overlays), "--out", str(tmp_path / "model")]
     assert main([*arguments, "--dry-run"]) == 0
     assert "4 images, 1 of them labeled" in capsys.readouterr().out
+
+
+def test_overlays_in_copies_of_images_are_labels(overlays, tmp_path):
+    """Fiji saves a copy of the image, with the ROIs inside, among zips and masks."""
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    (overlays / "c0.tif").rename(labels / "c0.tif")
+    write_image(overlays, 0)
+    same(read_pairs(overlays, labels)[2], [Y[0], None, None, None])
+    write_rois(labels / "c1.zip", Y[1])
+    write_labels(labels / "c2.tif", [Y[2]])
+    same(read_pairs(overlays, labels)[2], [Y[0], Y[1], Y[2], None])
+    write_image(labels, 3)  # a copy without ROIs is not labeled
+    same(read_pairs(overlays, labels)[2], [Y[0], Y[1], Y[2], None])
+    write_labels(labels / "c3_mask.tif", [Y[3]])
+    (labels / "c2.tif").rename(labels / "c2_mask.tif")
+    write_image(labels, 2)
+    same(read_pairs(overlays, labels)[2], [Y[0], Y[1], Y[2], Y[3]])
+    same(read_pairs(overlays / "c0.tif", labels / "c0.tif")[2], [Y[0]])
+
+
+def test_overlays_on_other_pixels_are_named(overlays, tmp_path):
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    metadata = {"Overlays": rois_of(Y[0], tmp_path)}
+    tifffile.imwrite(labels / "c0.tif", Y[1].astype(np.uint16), imagej=True, metadata=metadata)
+    with pytest.warns(UserWarning, match=r"c0\.tif': the pixels are not .* as c0\.zip instead"):
+        same(read_pairs(overlays, labels)[2], [Y[1], None, None, None])
+
+
+@pytest.mark.parametrize("beside", ["images", "zips"])
+@pytest.mark.parametrize("stray", ["p.ilp", "p.json", "p.h5", "p.zip", "p.geojson", "p.roi"])
+def test_strays_are_left_out_with_a_warning(tmp_path, stray, beside):
+    pytest.importorskip("h5py")
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    for i in range(2):
+        write_image(tmp_path / "images", i)
+    if beside == "images":
+        write_labels(tmp_path / "labels" / "c0.tif", [Y[0]])
+    else:
+        write_rois(tmp_path / "labels" / "c0.zip", Y[0])
+    file = tmp_path / "labels" / stray
+    file.write_text('{"a": [')
+    with pytest.warns(UserWarning, match="left out: ") as caught:
+        same(read_pairs(tmp_path / "images", tmp_path / "labels")[2], [Y[0], None])
+    message = f"and name none of the images. They are left out: '{stray}'."
+    assert any(str(each.message).endswith(message) for each in caught)
+    named = file.rename(file.with_stem("c1"))  # of an image
+    with pytest.raises(ValueError, match=named.name):
+        read_pairs(tmp_path / "images", tmp_path / "labels")
+    named.rename(file).write_text('{"images": [{"file_name": "c1.tif"')  # names an image
+    if stray != "p.ilp":
+        with pytest.raises(ValueError, match=stray):
+            read_pairs(tmp_path / "images", tmp_path / "labels")
+
+
+def test_a_stray_alone_is_an_error(tmp_path):
+    for name in ("images", "labels"):
+        (tmp_path / name).mkdir()
+    write_image(tmp_path / "images", 0)
+    (tmp_path / "labels" / "p.json").write_text("{")
+    with pytest.raises(ValueError, match=r"p\.json cannot be read as JSON"):
+        read_pairs(tmp_path / "images", tmp_path / "labels")

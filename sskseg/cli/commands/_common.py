@@ -25,6 +25,7 @@ from ...io.trained import trained_file
 from ...io.units import describe_size, unit_symbol
 from ...models import load_metadata, load_model
 from ...training import prediction_callbacks
+from ..results import warn_of_predictions
 
 MODEL = "model.sskseg"
 # Suffixes of files, which no folder of results should have.
@@ -151,6 +152,7 @@ def read_with_labels(
             options.images, options.labels, spatial_ndim=ndim, background=options.background,
             empty=options.empty, channel=options.channel,
         )  # fmt: skip
+        warn_of_predictions(options.labels)
     name_samples(options, options.images, names)
     return names, X, y
 

@@ -19,7 +19,7 @@ from ...io.label_sources import has_regions_only
 from ...io.ome_zarr.existing import read_image_group
 from ...io.ome_zarr.reading import holds_zarr, open_label_image
 from ...io.rois.formats import FORMATS as ROI_SUFFIXES
-from ..formats import FORMATS, OF_ALL, OME_ZARR
+from ..formats import FORMATS, OF_ALL, OF_IMAGE, OME_ZARR
 from ._common import file_names, new_folder, say
 from ._exchange import MEASURED, check_items, read_labeled, write_as, write_file
 
@@ -47,6 +47,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             f"each file: --out must be a folder, got {file}."
         )
     check_items(known, options.to)
+    _check_new(options, [item.name for item in known], file)
     folder = new_folder(options.out if file is None else file.absolute().parent)
     files = {} if options.images is None else file_names(options.images)
     _warn_of_losses(options.to, [item.table for item in known if item.table is not None])
@@ -68,6 +69,16 @@ def _is_file(options):
     """Whether --out names a file of the format (of OME-Zarr a folder), and no folder for it."""
     is_folder = options.out.is_dir() and options.to != OME_ZARR
     return not is_folder and options.out.suffix.lower() in _SUFFIXES[options.to]
+
+
+def _check_new(options, names, file):
+    """Refuse to replace files: an image may have the name of its labels."""
+    all_of = OF_ALL.get(options.to)
+    suffix = {**OF_IMAGE, OME_ZARR: ".ome.zarr"}.get(options.to)
+    new = [all_of] if all_of else [f"{name}{suffix}" for name in names]
+    for path in [options.out / name for name in new] if file is None else [file]:
+        if path.exists():
+            raise ValueError(f"{path} exists: --out must be another.")
 
 
 def _warn_of_losses(kind, tables):
@@ -153,9 +164,6 @@ def _read_one(path, shape, background):
 def _with_images(folder, file, names, X, labels, **options):
     """Write images with their labels, and return the names of their folders."""
     paths = {name: file or folder / f"{name}.ome.zarr" for name in names if name in labels}
-    for path in paths.values():
-        if path.exists():
-            raise ValueError(f"{path} exists: --out must be another.")
     written = []
     for name, image in zip(names, X, strict=True):
         if name in labels:

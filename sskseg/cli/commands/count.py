@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -15,7 +13,8 @@ from ...morphology import count_objects, count_over_sections
 from ...morphology.columns import PIXEL
 from ...report import format_table
 from ...report.overlay import check_plot, save_overlay
-from ..record import Record
+from ..record import RECORD, Record, files_below
+from ..results import check_results, results_folder
 from ..sizes import count_text
 from ._common import (
     check_folder,
@@ -34,6 +33,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Count objects; write tables and label images if a folder was given."""
     if options.out is not None:
         check_folder(options.out)
+        check_results(options)
     if options.overlays:
         _check_overlays(options)
     model = model_of(options)
@@ -59,23 +59,21 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     result = {"counts": dict(zip(names, map(int, counts.objects), strict=True)), "total": total}
     if record is None:
         return result
-    folder = new_folder(options.out)
     named = list(zip(names, labels, strict=True))
-    regions = _write_regions(folder, options, named, objects)
-    with atomic_path(folder / "counts.csv") as path:
-        counts.to_csv(path, index=False)
-    write_object_table(folder / "objects.csv", objects)
-    written = ["counts.csv", "objects.csv"]
-    for name, label in named:
-        write_labels(folder / f"{name}_labels.tif", [label], spacing=X.spacing, unit=X.unit)
-        written.append(f"{name}_labels.tif")
-    written += regions
-    if options.overlays:
-        written += _write_overlays(new_folder(folder / "overlays"), X, named)
-    record.write(folder / "run.json", outputs=written, result=result)
+    with results_folder(options) as folder:
+        with atomic_path(folder / "counts.csv") as path:
+            counts.to_csv(path, index=False)
+        write_object_table(folder / "objects.csv", objects)
+        for name, label in named:
+            write_labels(folder / f"{name}_labels.tif", [label], spacing=X.spacing, unit=X.unit)
+        _write_regions(folder, options, named, objects)
+        if options.overlays:
+            _write_overlays(new_folder(folder / "overlays"), X, named)
+        written = [file.as_posix() for file in files_below(folder)]
+        record.write(folder / RECORD, outputs=written, result=result)
     images = count_text(len(names), "label image")
     more = " and their overlays" if options.overlays else ""
-    say(options, f"Wrote counts.csv, objects.csv and {images}{more} to {folder}")
+    say(options, f"Wrote counts.csv, objects.csv and {images}{more} to {options.out}")
     if objects.attrs.get("units", {}).get("centroid_x") == PIXEL:
         say(options, "Sizes in objects.csv are in pixels: the files do not define the size of a "
             "pixel. Give it by --spacing, such as --spacing 0.5um.")  # fmt: skip
@@ -95,25 +93,21 @@ def _write_overlays(folder, X, named):
         save_overlay(
             folder / f"{name}.png", [image], y_pred=[label], titles=[name], numbers=True
         )  # fmt: skip
-    return [f"{folder.name}/{name}.png" for name, _ in named]
 
 
 def _write_regions(folder, options, named, objects):
-    """Write objects in each format, with their measurements; first, since a format may refuse."""
+    """Write objects with their measurements, each format into a folder of its own: beside the label
+    images, an image would have several files of labels.
+    """
     files, items = file_names(options.images), []
     for name, label in named:
         table = objects[objects.image == name].drop(columns="image") if "image" in objects else None
         items.append(Labeled(name, label, table=table))
-    written = []
-    with TemporaryDirectory(dir=folder) as part:
-        for kind in options.rois:
-            try:
-                written += write_as(Path(part), kind, items, files)
-            except ValueError as error:
-                raise ValueError(f"--rois {kind}: {error}") from error
-        for name in written:
-            Path(part, name).replace(folder / name)
-    return written
+    for kind in options.rois:
+        try:
+            write_as(new_folder(folder / kind), kind, items, files)
+        except ValueError as error:
+            raise ValueError(f"--rois {kind}: {error}") from error
 
 
 def check_counts(model: Any, options: argparse.Namespace) -> None:

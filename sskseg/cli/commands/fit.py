@@ -23,6 +23,7 @@ from ...segmentation.semi_supervised import check_methods
 from ...training import select_device
 from ..options import SHARED
 from ..record import Record
+from ..results import warn_of_predictions
 from ..sizes import count_text
 from ._common import (
     MODEL,
@@ -54,6 +55,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         options.images, options.labels, spatial_ndim=ndim, background=options.background,
         empty=options.empty, channel=options.channel,
     )  # fmt: skip
+    warn_of_predictions(options.labels)
     name_samples(options, options.images, names)
     check_images(X, ndim)
     X = with_spacing(X, options, ndim)

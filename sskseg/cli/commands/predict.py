@@ -9,13 +9,13 @@ import numpy as np
 
 from ...io import write_labels
 from ...io.image_writing import write_image
-from ..record import Record
+from ..record import RECORD, Record
+from ..results import check_results, results_folder
 from ..sizes import count_text
 from ._common import (
     check_folder,
     model_file,
     model_of,
-    new_folder,
     progress_bars,
     read,
     say,
@@ -27,26 +27,27 @@ from .count import check_counts
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Predict images; write one TIFF file for each."""
     check_folder(options.out)
+    check_results(options)
     model = model_of(options)
     check_counts(model, options)
     _check_output(model, options)
     names, X = read(options.images, options, model)
     record = Record(options.arguments, [options.images, model_file(options.model)])
-    folder, written = new_folder(options.out), []
     size: dict[str, Any] = {"spacing": X.spacing, "unit": X.unit}
     with progress_bars(options):
         found = _predict(model, X, options.output)
-    for name, image in zip(names, found, strict=True):
-        file = folder / f"{name}_{options.output}.tif"
-        if options.output == "labels":
-            write_labels(file, [image], **size)
-        else:
-            image = image * np.uint8(255) if options.output == "mask" else image
-            write_image(file, image, spatial_ndim(model), **size)
-        written.append(file.name)
-    record.write(folder / "run.json", outputs=written)
-    say(options, f"Wrote {count_text(len(written), 'file')} to {folder}")
-    return {"outputs": written, "folder": str(folder)}
+    files = [f"{name}_{options.output}.tif" for name in names]
+    with results_folder(options) as folder:
+        for name, image in zip(files, found, strict=True):
+            if options.output == "labels":
+                write_labels(folder / name, [image], **size)
+            else:
+                image = image * np.uint8(255) if options.output == "mask" else image
+                ndim = spatial_ndim(model)
+                write_image(folder / name, image, ndim, result=options.output, **size)
+        record.write(folder / RECORD, outputs=files)
+    say(options, f"Wrote {count_text(len(files), 'file')} to {options.out}")
+    return {"outputs": files, "folder": str(options.out)}
 
 
 def _check_output(model, options):

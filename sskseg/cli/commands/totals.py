@@ -27,6 +27,7 @@ from ...totals import (
     write_audit,
 )
 from ..record import Record
+from ..results import check_results
 from ..sizes import count_text
 from ._common import (
     check_folder,
@@ -61,6 +62,7 @@ def _plan(options):
         raise ValueError("--out is missing: sskseg totals plan needs a folder.")
     if options.out is not None:
         check_folder(options.out)
+        check_results(options)
     tiles, images, inputs = (_of_objects if options.objects else _of_images)(options)
     plan = plan_audit(
         tiles, options.k, count_weight=options.count_weight, random_state=options.random_state

@@ -8,6 +8,8 @@ from typing import Any
 from xml.etree import ElementTree
 from xml.parsers import expat
 
+from ..truncation import unreadable
+
 _MAX_PIXELS = 2**32  # of an image, as a file claims
 
 
@@ -22,7 +24,7 @@ def load_json(file: Path) -> Any:
     try:
         return json.loads(file.read_bytes())
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
-        raise ValueError(f"{file} is no complete JSON file: {error}.") from error
+        raise unreadable(file, "JSON", error) from error
 
 
 def load_xml(file: Path) -> ElementTree.Element:

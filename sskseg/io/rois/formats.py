@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -163,15 +164,44 @@ def no_regions(folder: Path) -> FileNotFoundError:
 def names_images(file: Path) -> bool:
     """Return whether a file of `region_files` names its images, of which it may have several."""
     suffix = _suffix(file)
-    return suffix == ".xml" or (suffix == ".json" and dialect(load_json(file)) == "coco")
+    return suffix == ".xml" or (suffix == ".json" and _dialect_of(file) == "coco")
 
 
 def holds_regions(file: Path) -> bool:
-    """Return whether a file of `region_files` is no JSON or XML of another kind."""
+    """Return whether a file of `region_files` is no JSON or XML of another kind.
+
+    Damaged JSON may be; it is left to the reader, which names it.
+    """
     if _suffix(file) == ".xml":
         with file.open("rb") as opened:
             return b"<annotations" in opened.read(4096)
-    return _suffix(file) != ".json" or dialect(load_json(file)) is not None
+    return _suffix(file) != ".json" or _dialect_of(file) is not None
+
+
+def is_stray(file: Path, names: Collection[str]) -> bool:
+    """Return whether a file of `region_files` cannot be read, and is of none of the images.
+
+    Damaged files may be of the images that they name, or whose name they have. A project of ilastik
+    is never read.
+    """
+    if image_name(file) in names:
+        return False
+    if _suffix(file) == ".ilp":
+        return True
+    try:
+        read_regions(file, background=0, skip_json=True)
+    except ValueError:
+        content = file.read_bytes()
+        return not any(name.encode() in content for name in names)
+    return False
+
+
+def _dialect_of(file):
+    """The dialect of JSON, "damaged" of what is none."""
+    try:
+        return dialect(load_json(file))
+    except ValueError:
+        return "damaged"
 
 
 def _holds_rois(file):

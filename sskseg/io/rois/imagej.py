@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from ..truncation import unreadable
 from .objects import Drawing, Shape
 from .regions import (
     UNLABELED,
@@ -23,6 +24,7 @@ from .regions import (
     where_is,
 )
 
+_TIFF = (".tif", ".tiff")
 _MAX_SIDE = 60535  # of corners that 16 bits hold, as ImageJ reads them
 _MAX_ENTRIES, _MAX_ENTRY, _MAX_TOTAL = 2**21, 2**26, 2**31  # of a zip, bytes
 _MAX_RATIO, _SMALL = 200, 2**20
@@ -50,7 +52,7 @@ def read_zip(file: Path) -> list[ImageRegions]:
     try:
         archive = zipfile.ZipFile(file)
     except Exception as error:  # of many kinds, for damaged files
-        raise ValueError(f"{file} is damaged, or no zip file of ROIs: {error}.") from error
+        raise unreadable(file, "a zip file of ROIs", error) from error
     with archive:
         entries = [entry for entry in archive.infolist() if not _is_extra(entry)]
         _check_sizes(entries, file)
@@ -63,7 +65,9 @@ def _unpacked(archive, entries, file):
         try:
             content = archive.read(entry)
         except Exception as error:  # of many kinds, for damaged files
-            raise ValueError(f"{where_is(file, entry.filename)} is damaged: {error}.") from error
+            raise ValueError(
+                f"{where_is(file, entry.filename)} is damaged: {error}. Copy or export it again."
+            ) from error
         yield entry.filename, content
 
 
@@ -93,13 +97,18 @@ def _check_sizes(entries, file):
 def has_overlay(file: Path) -> bool:
     """Return whether ImageJ saved an overlay with areas or points in a TIFF file.
 
-    A selection is none: ImageJ also saves the last one that happened to be drawn. A damaged overlay
-    is left to the reader, which names it.
+    A selection is none: ImageJ also saves the last one that happened to be drawn. A damaged file or
+    overlay is left to the reader, which names it.
     """
     import tifffile
 
-    with tifffile.TiffFile(file) as tiff:
-        found = (tiff.imagej_metadata or {}).get("Overlays", ())
+    if file.suffix.lower() not in _TIFF:
+        return False
+    try:
+        with tifffile.TiffFile(file) as tiff:
+            found = (tiff.imagej_metadata or {}).get("Overlays", ())
+    except Exception:  # of many kinds
+        return False
     items = found if isinstance(found, (list, tuple)) else [found]
     if not items:
         return False
@@ -120,7 +129,7 @@ def read_overlay(file: Path) -> list[ImageRegions]:
             series = tiff.series[0]
             sides = dict(zip(series.axes, series.shape))
     except Exception as error:  # tifffile raises errors of many kinds
-        raise ValueError(f"{file} cannot be read as a TIFF file: {error}.") from error
+        raise unreadable(file, "an image", error) from error
     found = metadata.get("Overlays", metadata.get("ROI"))
     if found is None:
         raise ValueError(

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..images import image_files, read_images
+from ..images import image_files, images_of, read_pictures
 from ..tiff import SUFFIXES as TIFF_SUFFIXES
 from ..tiff import plain_series
+from ..truncation import unreadable
 from ..vendors import is_vendor_file, open_scenes
 from .on_disk import ArrayOnDisk, as_box
 from .scan import FileContent, check_level
@@ -30,7 +31,7 @@ def open_sections(path: Path, level: int) -> FileContent:
         files = image_files(path)
     except FileNotFoundError as error:
         raise ValueError(f"{path} holds no zarr and no image files ({error})") from error
-    first = _section(str(files[0]))
+    first = _section(files[0])
     _check_headers(files)
     shape, names = (len(files), *first.shape), tuple(file.name for file in files)
     array = _Sections(str(path), names, shape, first.dtype, _own_chunks(files[0], first.shape))
@@ -52,7 +53,7 @@ class _Sections(ArrayOnDisk):
     def _read(self, file, box):
         found = _read_tiff_region(file, box) if file.suffix.lower() in TIFF_SUFFIXES else None
         if found is None:  # the format has no regions, or its pixels are changed by reading
-            section = _section(str(file))
+            section = _section(file)
             found = section.shape, section[box]
         shape, pixels = found
         _check_alike(file, (shape, pixels.dtype), (self.shape[1:], self.dtype))
@@ -71,7 +72,7 @@ def _read_tiff_region(file, box):
             shape = tuple(series.shape)
             return shape, read_region(opened, series, box[: len(shape)])
     except Exception as error:  # decoders raise errors of many kinds
-        raise ValueError(f"{file} cannot be read as an image: {error}.") from error
+        raise unreadable(file, "an image", error) from error
 
 
 def _own_chunks(file, shape):
@@ -120,7 +121,7 @@ def _tiff_header(file):
             series = opened.series[0]
             return tuple(series.shape), str(series.dtype)
     except Exception as error:  # decoders raise errors of many kinds
-        raise ValueError(f"{file} cannot be read as an image: {error}.") from error
+        raise unreadable(file, "an image", error) from error
 
 
 def _raster_header(file):
@@ -130,11 +131,11 @@ def _raster_header(file):
         with Image.open(file) as opened:
             return opened.size[::-1], opened.mode
     except OSError as error:
-        raise ValueError(f"{file} cannot be read as an image: {error}.") from error
+        raise unreadable(file, "an image", error) from error
 
 
 def _section(path):
-    _, images = read_images(path)
+    images = [image for each in read_pictures(path) for image in images_of(each, 2)]
     if len(images) != 1:
         raise ValueError(f"{path} must hold one section, got {len(images)}.")
     return np.asarray(images[0])

@@ -9,6 +9,7 @@ import numpy as np
 
 from ..tiff import SUFFIXES, axes_of
 from ..tiff_metadata import check_complete, names_of_channels, physical_sizes
+from ..truncation import unreadable
 from .on_disk import ArrayOnDisk
 from .scan import FileContent, check_level, series_number
 
@@ -19,13 +20,17 @@ def open_tiff(path: Path, inside: str, level: int, chunks: Any) -> FileContent:
     """Open a level of a series: the first, or that of the number `inside`."""
     import tifffile
 
-    with tifffile.TiffFile(path) as file:
+    try:
+        file = tifffile.TiffFile(path)
+    except tifffile.TiffFileError as error:
+        raise unreadable(path, "an image", error) from error
+    with file:
         number = series_number(path, inside, len(file.series))
         series = file.series[number]
         try:
             check_complete(file, series)
         except ValueError as error:
-            raise ValueError(f"{path} cannot be opened: {error}.") from error
+            raise unreadable(path, "an image", error) from error
         check_level(level, len(series.levels))
         part = series.levels[level]
         axes = axes_of(part)

@@ -1,0 +1,145 @@
+"""Results never mix with images, labels or the results of another run."""
+
+import hashlib
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tifffile
+from command_line import run
+
+from sskseg.datasets import make_cells
+from sskseg.io import read_images, read_labels, write_labels, write_rois
+
+MODEL = "cells-simulated"  # without a domain check
+
+
+@pytest.fixture
+def images(tmp_path):
+    X, _ = make_cells(2, (64, 64), random_state=0)
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for i, image in enumerate(X):
+        tifffile.imwrite(folder / f"cell{i}.tif", (200 * image.clip(0, 1)).astype(np.uint8))
+    return folder
+
+
+def content(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def count(images, out, *more):
+    return run("count", images, "--model", MODEL, "--out", out, *more)
+
+
+@pytest.mark.parametrize("command", [["count", "--rois", "geojson"], ["predict"]])
+def test_no_results_among_images(images, command, capsys):
+    """They would replace regions of the user, or be the labels of the next fit."""
+    write_rois(images / "cell0.geojson", np.eye(64, dtype=np.int32))
+    before = content(images)
+    assert run(*command, images, "--model", MODEL, "--out", images) == 2
+    assert content(images) == before
+    message = capsys.readouterr().err
+    assert f"{images} holds other files" in message
+    assert f"--out must be a new folder, such as {images / command[0]}." in message
+    assert run(*command, images, "--model", MODEL, "--out", images / command[0]) == 0
+    assert count(images, images / "again") == 0
+    assert read_images(images)[0] == ["cell0", "cell1"]
+    inputs = json.loads((images / "again" / "run.json").read_text())["inputs"]
+    assert {str(images / name) for name in ("cell0.tif", "cell1.tif")} <= set(inputs)
+    assert not any(command[0] in name.replace(str(images), "") for name in inputs)
+
+
+def test_results_of_an_earlier_count_are_replaced_only_on_demand(images, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert count(images, out, "--rois", "geojson") == 0
+    (out / ".DS_Store").write_bytes(b"of the system")
+    record = json.loads((out / "run.json").read_text())
+    digest = hashlib.sha256((out / "cell0_labels.tif").read_bytes()).hexdigest()
+    assert record["outputs"]["cell0_labels.tif"] == digest
+    before = content(out)
+    assert count(images / "cell1.tif", out) == 2
+    message = capsys.readouterr().err
+    assert "holds the results of an earlier sskseg count ('cell0_labels.tif', " in message
+    assert "add --overwrite to replace all of them" in message
+    assert content(out) == before
+    assert run("predict", images, "--model", MODEL, "--out", out, "--overwrite") == 2
+    assert count(images / "cell1.tif", out, "--overwrite") == 0
+    assert sorted(path.name for path in out.iterdir()) == [
+        ".DS_Store", "cell1_labels.tif", "counts.csv", "objects.csv", "run.json"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("change", ["notes.txt", "cell0_labels.tif"])
+def test_files_of_the_user_are_never_removed(images, tmp_path, change, capsys):
+    out = tmp_path / "out"
+    assert count(images, out) == 0
+    (out / change).write_bytes(b"mine")
+    before = content(out)
+    assert count(images, out, "--overwrite") == 2
+    assert f"or were changed since: '{change}'. Move them" in capsys.readouterr().err
+    assert content(out) == before
+
+
+def test_a_model_is_no_result_that_is_replaced(images, tmp_path, capsys):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "model.sskseg").write_bytes(b"hours of training")
+    digest = hashlib.sha256(b"hours of training").hexdigest()
+    record = {"command": ["sskseg", "fit"], "outputs": {"model.sskseg": digest}}
+    (out / "run.json").write_text(json.dumps(record))
+    assert count(images, out, "--overwrite") == 2
+    assert "holds other files ('model.sskseg', 'run.json')" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("output", ["labels", "probability", "mask"])
+def test_results_are_no_images(images, tmp_path, output, capsys):
+    out = tmp_path / "out"
+    assert run("predict", images, "--model", MODEL, "--out", out, "--output", output) == 0
+    assert run("count", out, "--model", MODEL) == 2
+    message = f"cell0_{output}.tif is a result that sskseg wrote ({output}), and no image."
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("kind", ["", "imagej", "geojson", "coco"])
+def test_results_are_labels_of_a_fit_with_a_warning(images, tmp_path, kind, capsys):
+    if kind == "imagej":
+        pytest.importorskip("roifile")
+    out = tmp_path / "out"
+    rois = {"geojson", kind or "coco"}
+    assert count(images, out, *(f"--rois={name}" for name in rois)) == 0
+    fit = ["fit", images, "--labels", out / kind, "--out", tmp_path / "m", "--dry-run"]
+    with pytest.warns(UserWarning, match=r"are predictions of sskseg count, and were not changed"):
+        assert run(*fit) == 0
+    assert "2 images, 2 of them labeled" in capsys.readouterr().out
+
+
+def test_corrected_labels_give_no_warning(images, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert count(images, out) == 0
+    for file in out.glob("*.tif"):
+        _, (label,) = read_labels(file)
+        label[:2, :2] = label.max() + 1
+        write_labels(file, [label])
+    fit = ["fit", images, "--labels", out, "--out", tmp_path / "m", "--dry-run"]
+    assert run(*fit) == 0
+    assert "2 images, 2 of them labeled" in capsys.readouterr().out
+
+
+def test_convert_replaces_no_image(images, tmp_path, capsys):
+    labels = tmp_path / "labels"
+    labels.mkdir()
+    write_labels(labels / "cell0.tif", [np.eye(64, dtype=np.int32)])
+    before = content(images)
+    assert run("convert", labels, "--images", images, "--to", "tif", "--out", images) == 2
+    assert f"{images / 'cell0.tif'} exists: --out must be another." in capsys.readouterr().err
+    assert content(images) == before
+
+
+def test_the_demo_writes_elsewhere(images, tmp_path, capsys):
+    shutil.copytree(images, tmp_path / "labels")
+    paths = ["--images", images, "--labels", tmp_path / "labels", "--out"]
+    for folder in (images, tmp_path / "labels"):
+        assert run("demo", *paths, folder) == 2
+        assert f"--out must be another folder than that of {folder}." in capsys.readouterr().err
