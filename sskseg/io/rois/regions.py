@@ -173,7 +173,7 @@ def listed(names: Iterable[object], n: int = 3) -> str:
     """List the first names, and how many others there are."""
     names = [str(name)[:80] for name in names]
     return ", ".join(map(repr, names[:n])) + (
-        f" and {len(names) - n} others" if len(names) > n else ""
+        f" and {len(names) - n} more" if len(names) > n else ""
     )
 
 
