@@ -69,24 +69,42 @@ def inference_copy(
 ) -> torch.nn.Module:
     """Copy a network for inference: evaluation mode, folded batch norm, channels last.
 
-    The last copy of a network is returned again as long as no parameter and no buffer changes. Do
-    not modify it.
+    The last copy of a network of this library is returned again as long as no layer, parameter or
+    buffer changes, and there is no hook. Do not modify it.
     """
-    place = device, dtype, ndim
+    if not _is_known(network):
+        return _copy(network, device, dtype, ndim)
+    made_for = device, dtype, ndim, [type(module) for module in network.modules()]
     weights = [*network.parameters(), *network.buffers()]
     last = _last_copies.get(network)
-    if last is None or last.place != place or not _are_equal(last.weights, weights):
-        folded: Any = fold_batch_norm(network)  # torch's annotation of `to` lacks memory_format
-        copy = folded.to(device, dtype, memory_format=memory_format(ndim))
-        last = _Copy(place, [x.detach().clone() for x in weights], copy)
+    if last is None or last.made_for != made_for or not _are_equal(last.weights, weights):
+        copy = _copy(network, device, dtype, ndim)
+        last = _Copy(made_for, [x.detach().clone() for x in weights], copy)
         _last_copies[network] = last
     return last.network
 
 
-class _Copy(NamedTuple):
-    """A copy of a network, and the weights that it was made of."""
+def _copy(network, device, dtype, ndim):
+    folded: Any = fold_batch_norm(network)  # torch's annotation of `to` lacks memory_format
+    return folded.to(device, dtype, memory_format=memory_format(ndim))
 
-    place: tuple[torch.device, torch.dtype, int]
+
+def _is_known(network):
+    """Whether layers and weights alone decide what a network computes: it has no class of a user,
+    which may have other attributes, and no hook.
+    """
+    return not any(
+        not type(module).__module__.startswith(("torch.nn.", "sskseg.nn."))
+        or module._forward_hooks
+        or module._forward_pre_hooks
+        for module in network.modules()
+    )
+
+
+class _Copy(NamedTuple):
+    """A copy of a network, and what it was made of."""
+
+    made_for: tuple[torch.device, torch.dtype, int, list[type]]
     weights: list[torch.Tensor]
     network: torch.nn.Module
 

@@ -47,7 +47,13 @@ def _assign(network):
     next(network.parameters()).data = torch.zeros_like(next(network.parameters()))
 
 
-@pytest.mark.parametrize("change", [_train, _see_an_image, _assign])
+def _replace_a_layer(network):
+    parent = next(m for m in network.modules() if isinstance(m, torch.nn.Sequential))
+    i = next(i for i, layer in enumerate(parent) if isinstance(layer, torch.nn.ReLU))
+    parent[i] = torch.nn.Tanh()
+
+
+@pytest.mark.parametrize("change", [_train, _see_an_image, _assign, _replace_a_layer])
 def test_changed_weights_are_copied_again(network, change):
     x = torch.randn(1, 1, 16, 16)
     with torch.no_grad():
@@ -57,6 +63,29 @@ def test_changed_weights_are_copied_again(network, change):
         found, expected = ready(network)(x), network.eval()(x)
     assert torch.allclose(found, expected, atol=1e-5)
     assert not torch.allclose(found, before, atol=1e-5)
+
+
+def test_hooks_are_called(network):
+    ready(network)
+    calls = []
+    network.register_forward_hook(lambda *_: calls.append(1))
+    ready(network)(torch.zeros(1, 1, 16, 16))
+    assert calls == [1]
+
+
+class Gain(torch.nn.Conv2d):
+    gain = 1.0
+
+    def forward(self, x):
+        return self.gain * super().forward(x)
+
+
+def test_networks_of_a_user_are_copied_each_time():
+    network = Gain(1, 1, 1)
+    x = torch.ones(1, 1, 4, 4)
+    before = ready(network)(x)
+    network.gain = 5.0
+    assert torch.equal(ready(network)(x), 5 * before)
 
 
 def test_a_copy_does_not_outlive_its_network():
