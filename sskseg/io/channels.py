@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Channel:
+class TrainedChannel:
     """A channel that a model was trained on.
 
     Of files that name their channels, the one of this name is meant, and of others the one of this
@@ -35,12 +35,12 @@ def channel_names(names: Sequence[str | None], axes: str, shape: Sequence[int]) 
     return found if len(found) == n and any(found) and "s" not in axes else ()
 
 
-def channel_index(channel: int | str | Channel, n: int, names: Sequence[str] = ()) -> int:
+def channel_index(channel: int | str | TrainedChannel, n: int, names: Sequence[str] = ()) -> int:
     """Return the index of a channel.
 
     Parameters
     ----------
-    channel : int, str or Channel
+    channel : int, str or TrainedChannel
         Index from 0, or a name. A name of digits that no channel has is an index.
     n : int
         Number of channels.
@@ -58,14 +58,15 @@ def channel_index(channel: int | str | Channel, n: int, names: Sequence[str] = (
 
     Examples
     --------
-    >>> from sskseg.io.channels import Channel, channel_index
+    >>> from sskseg.io.channels import TrainedChannel, channel_index
     >>> channel_index("GFP", 2, ("DAPI", "GFP")), channel_index("0", 2)
     (1, 0)
-    >>> channel_index(Channel(1, "GFP"), 2, ("GFP", "DAPI")), channel_index(Channel(1, "GFP"), 2)
+    >>> trained = TrainedChannel(1, "GFP")
+    >>> channel_index(trained, 2, ("GFP", "DAPI")), channel_index(trained, 2)
     (0, 1)
     """
     known: list[int | str] = [name for name in names if name]
-    wanted = _of_training(channel, n, known) if isinstance(channel, Channel) else channel
+    wanted = _of_training(channel, n, known) if isinstance(channel, TrainedChannel) else channel
     if known.count(wanted) > 1:
         raise ValueError(
             f"channel must be a number from 0 to {n - 1}, since several channels have one name, "

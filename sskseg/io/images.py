@@ -12,7 +12,7 @@ import numpy as np
 
 from ..images import ImageStack
 from . import rasters, tiff, vendors
-from .channels import Channel, channel_index, unlike_names
+from .channels import TrainedChannel, channel_index, unlike_names
 from .folders import (
     check_names,
     companion_files,
@@ -33,7 +33,7 @@ def read_images(
     path: str | os.PathLike[str],
     *,
     spatial_ndim: int = 2,
-    channel: int | str | Channel | None = None,
+    channel: int | str | TrainedChannel | None = None,
 ) -> tuple[list[str], ImageStack]:
     """Read the images of a file or of a folder.
 
@@ -52,7 +52,7 @@ def read_images(
         contains no other images.
     spatial_ndim : {2, 3}, default=2
         2: each plane along z and time is an image. 3: each volume is an image.
-    channel : int, str or Channel, default=None
+    channel : int, str or TrainedChannel, default=None
         The only channel to read: its index, from 0, or its name, if the files have names (OME-TIFF,
         ImageJ, nd2, CZI, LIF). None reads all channels.
 
@@ -71,8 +71,9 @@ def read_images(
         If there is no such file, or no image in the folder.
     ValueError
         If a file cannot be read or is incomplete, files of its set are missing, it has no such
-        channel, or it is a result: labels, a mask or a probability that this library wrote. If two
-        files name the channel of an index differently. The message names the file.
+        channel, or it is a result: labels, a mask or a probability that this library wrote. If a
+        channel is chosen by its number, and files have channels in another order. The message names
+        the file.
     ImportError
         If the library for a file is not installed: the extras ``nd2``, ``czi`` and ``lif`` (or
         ``vendors`` for all three), or bioio.
@@ -82,8 +83,8 @@ def read_images(
     UserWarning
         If the size of a pixel is omitted, because images have different sizes, units cannot be
         converted, or volumes have no size along z. If a file does not name its first axes, a folder
-        has files of other formats, or images of a LIF file are ignored. If all channels are read,
-        and two files name them differently.
+        has files of other formats, or images of a LIF file are ignored. If files
+        name the channels that are read differently.
     """
     names, images = [], []
     sizes: list[tuple[Path, Size]] = []
@@ -103,7 +104,7 @@ def read_images(
         names += number(file, len(found))
         images += found
         sizes += _sizes(pictures, file, spatial_ndim)
-        read += [(file, _channels_read(picture.channels, channel)) for picture in pictures]
+        read += [(file, picture.channels) for picture in pictures]
     _check_channels(read, channel)
     spacing, unit = _common(sizes)
     return names, ImageStack(images, spacing=spacing, unit=unit)
@@ -240,7 +241,7 @@ def _named(function: Callable[[Picture], list], pictures: list[Picture], file: P
 
 
 def images_of(
-    picture: Picture, spatial_ndim: int, channel: int | str | Channel | None = None
+    picture: Picture, spatial_ndim: int, channel: int | str | TrainedChannel | None = None
 ) -> list[np.ndarray]:
     """Return the images of a picture, with all channels or one."""
     images = [_in_color(picture, pixels) for pixels in picture.samples(spatial_ndim)]
@@ -252,6 +253,29 @@ def images_of(
     return [image[..., index].copy() for image in images]  # not a view of all channels
 
 
+def _check_channels(read, channel):
+    """Warn of files that name what is read differently; refuse those with channels in another
+    order, if one is read by its number.
+    """
+    chosen = [_channels_read(names, channel) for _, names in read]
+    found = unlike_names(chosen)
+    if found is None:
+        return
+    (one, names), (other, others) = (read[i] for i in found)
+    first, second = (", ".join(map(repr, chosen[i])) for i in found)
+    if channel is not None and (chosen[found[0]][0] in others or chosen[found[1]][0] in names):
+        raise ValueError(
+            f"channel must be the same in all files, got {channel}, which is {first} in {one} and "
+            f"{second} in {other}. Choose it by its name."
+        )
+    warnings.warn(
+        f"{one} has {first}, and {other} has {second}: channels are read as if they were the same. "
+        "If they are not, read one by its name, or separate the images.",
+        UserWarning,
+        stacklevel=3,
+    )
+
+
 def _channels_read(names, channel):
     """Names of the channels of a picture that are read."""
     if channel is None or not names:
@@ -259,27 +283,7 @@ def _channels_read(names, channel):
     return (names[channel_index(channel, len(names), names)],)
 
 
-def _check_channels(read, channel):
-    """Refuse files that name the channel of an index differently; warn if all are read."""
-    found = unlike_names([names for _, names in read])
-    if found is None:
-        return
-    (one, its_names), (other, other_names) = (read[i] for i in found)
-    if channel is not None:
-        raise ValueError(
-            f"channel must be the same in all files, got {channel}, which is {its_names[0]!r} in "
-            f"{one} and {other_names[0]!r} in {other}. Choose it by its name."
-        )
-    warnings.warn(
-        f"{one} has the channels {', '.join(its_names)}, and {other} has "
-        f"{', '.join(other_names)}: they are read as if they were the same. Read one by its "
-        "name, or separate the images.",
-        UserWarning,
-        stacklevel=3,
-    )
-
-
-def find_channel(path: str | os.PathLike[str], channel: int | str) -> Channel:
+def find_channel(path: str | os.PathLike[str], channel: int | str) -> TrainedChannel:
     """Find the index and the name of a channel that `read_images` has read.
 
     Parameters
@@ -289,7 +293,7 @@ def find_channel(path: str | os.PathLike[str], channel: int | str) -> Channel:
 
     Returns
     -------
-    Channel
+    TrainedChannel
         By the first file that names its channels, or else the first one.
     """
     with warnings.catch_warnings():
@@ -299,9 +303,9 @@ def find_channel(path: str | os.PathLike[str], channel: int | str) -> Channel:
              for header in read_headers(file) if header.channels)  # fmt: skip
     header = next(named, None)
     if header is None:
-        return Channel(int(channel))
+        return TrainedChannel(int(channel))
     index = channel_index(channel, len(header.channels), header.channels)
-    return Channel(index, header.channels[index])
+    return TrainedChannel(index, header.channels[index])
 
 
 def _in_color(picture, pixels):

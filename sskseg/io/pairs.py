@@ -9,7 +9,7 @@ from typing import Any
 
 from ..images import ImageStack
 from ..images.annotation_checks import is_labeled
-from .channels import Channel
+from .channels import TrainedChannel
 from .folders import files_of, list_images, no_files, stem
 from .images import read_images
 from .label_sources import label_sources_of, one_of_each, paired, without_copies, without_strays
@@ -31,7 +31,7 @@ def read_pairs(
     spatial_ndim: int = 2,
     background: int | None = None,
     empty: str | None = None,
-    channel: int | str | Channel | None = None,
+    channel: int | str | TrainedChannel | None = None,
     only_paired: bool = False,
 ) -> tuple[list[str], ImageStack, list[Any]]:
     """Read images, and labels or points for some of them.
@@ -51,7 +51,7 @@ def read_pairs(
         The class of labels of ilastik that is background, see `read_labels`.
     empty : {"background", "unlabeled"} or None, default=None
         Meaning of pages of zeros in a stack of labels, see `read_labels`.
-    channel : int, str or Channel, default=None
+    channel : int, str or TrainedChannel, default=None
         The only channel of the images to read, see `read_images`.
     only_paired : bool, default=False
         Whether to leave out the labels of a folder that pair with no image. By default they are an

@@ -54,12 +54,12 @@ def save_model(
         If it is, or holds, an estimator that only joblib or pickle can store.
     ValueError
         If a parameter is an object that only joblib or pickle can store, such as a network of your
-        own.
+        own. If the channel of `metadata` is another value.
 
     See Also
     --------
     load_model : Read the file.
-    load_metadata : Read the metadata.
+    load_metadata : Read the metadata, which a loaded model does not have.
 
     Examples
     --------
@@ -98,8 +98,22 @@ def save_model(
 
 
 def _write(path, class_name, values, tensors, half_precision, metadata):
+    _check_channel(metadata or {})
     values = values if metadata is None else {**values, "metadata": dict(metadata)}
     write_model(path, class_name, values, tensors, half_precision=half_precision)
+
+
+def _check_channel(metadata):
+    match metadata.get("channel"):
+        case None:
+            return
+        case {"index": int(index), "name": str()} if index >= 0:
+            return
+        case other:
+            raise ValueError(
+                "metadata['channel'] must have an index from 0 and a name, such as "
+                f"{{'index': 1, 'name': 'GFP'}}, got {other!r}."
+            )
 
 
 def load_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -124,6 +138,10 @@ def load_metadata(path: str | os.PathLike[str]) -> dict[str, Any]:
     metadata = values.get("metadata", {}) if isinstance(values, dict) else None
     if not isinstance(metadata, dict):
         raise ValueError(f"{path} is damaged: its metadata must be a dict.")
+    try:
+        _check_channel(metadata)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}") from error
     return metadata
 
 

@@ -10,7 +10,7 @@ from command_line import TINY, run
 
 from sskseg.datasets import make_cells
 from sskseg.io import read_images, read_labels, write_labels
-from sskseg.models import load_metadata, load_model, save_model
+from sskseg.models import files, load_metadata, load_model, save_model
 
 
 @pytest.fixture(scope="module")
@@ -190,6 +190,15 @@ def test_files_that_name_a_channel_differently_are_not_mixed(tmp_path, capsys):
         read_images(tmp_path)
 
 
+def test_names_that_only_differ_are_a_warning(tmp_path):
+    write_channels(tmp_path / "a.ome.tif", ["DAPI 100ms", "GFP 50ms"])
+    write_channels(tmp_path / "b.ome.tif", ["DAPI 120ms", "GFP 50ms"])
+    with pytest.warns(UserWarning, match=r"has 'DAPI 100ms', and .* has 'DAPI 120ms'"):
+        _, X = read_images(tmp_path, channel=0)
+    assert len(X) == 2
+    assert len(read_images(tmp_path, channel=1)[0]) == 2
+
+
 def test_labels_of_fiji_that_name_a_file_are_no_channels(tmp_path):
     for name in "ab":
         labels = [f"c:{i}/2 - {name}.tif" for i in (1, 2)]
@@ -198,12 +207,17 @@ def test_labels_of_fiji_that_name_a_file_are_no_channels(tmp_path):
     assert len(read_images(tmp_path, channel=1)[0]) == 2
 
 
-def test_a_damaged_channel_of_a_model(folder, tmp_path, capsys):
+def test_a_damaged_channel_of_a_model(folder, tmp_path, capsys, monkeypatch):
     path = tmp_path / "m.sskseg"
     model = load_model(folder / "model" / "model.sskseg")
-    save_model(model, path, metadata={"channel": {"index": -1, "name": "GFP"}})
+    for channel in (1, {"index": -1, "name": "GFP"}, {"index": 1}):
+        with pytest.raises(ValueError, match=r"metadata\['channel'\] must have an index from 0"):
+            save_model(model, path, metadata={"channel": channel})
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "_check_channel", lambda metadata: None)
+        save_model(model, path, metadata={"channel": {"index": -1, "name": "GFP"}})
     assert run("count", folder / "one", "--model", path) == 2
-    assert f"{path} is damaged: no channel is" in capsys.readouterr().err
+    assert f"{path} is damaged: metadata['channel'] must have" in capsys.readouterr().err
     assert load_metadata(folder / "model" / "model.sskseg") == {}
 
 

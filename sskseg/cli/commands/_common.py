@@ -17,7 +17,7 @@ from tqdm import tqdm
 from ... import PercentileScaler
 from ...images import ImageStack, invert_images
 from ...io import read_images, read_pairs
-from ...io.channels import Channel
+from ...io.channels import TrainedChannel
 from ...io.folders import SUFFIXES, stem
 from ...io.images import image_files, read_headers
 from ...io.rasters import SUFFIXES as RASTERS
@@ -70,22 +70,18 @@ def model_of(options: argparse.Namespace) -> Any:
         options.channel = channel_of(options.model)
         if options.channel is not None:
             say(options, f"The model was trained on {options.channel}: of images with several, it "
-                "is read. --channel reads another.")  # fmt: skip
+                "is read, by its number if they have no names of channels. --channel reads "
+                "another.")  # fmt: skip
     if not options.invert_images:
         return model
     _check_inverts(model, options)
     return Pipeline([("invert", FunctionTransformer(invert_images)), *model.steps])
 
 
-def channel_of(path: Path) -> Channel | None:
+def channel_of(path: Path) -> TrainedChannel | None:
     """Return the only channel that a model was trained on; None if it takes all."""
-    match load_metadata(model_file(path)).get("channel"):
-        case None:
-            return None
-        case {"index": int(index), "name": str(name)} if index >= 0:
-            return Channel(index, name)
-        case other:
-            raise ValueError(f"{path} is damaged: no channel is {other!r}.")
+    channel = load_metadata(model_file(path)).get("channel")
+    return channel and TrainedChannel(channel["index"], channel["name"])
 
 
 def _check_inverts(model: Any, options: argparse.Namespace) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..channels import Channel, channel_index
+from ..channels import TrainedChannel, channel_index
 from ..storage import check_no_options, is_url, open_storage
 from ..units import convert_spacing
 from ..vendors import BIOIO_SUFFIXES
@@ -42,7 +42,7 @@ def open_scan(
     axes: str | None = None,
     spacing: Sequence[float] | None = None,
     unit: str | None = None,
-    channel: int | str | Channel | None = None,
+    channel: int | str | TrainedChannel | None = None,
     chunks: Any = "auto",
     storage_options: Mapping[str, Any] | None = None,
 ) -> Scan:
@@ -70,7 +70,7 @@ def open_scan(
     unit : str, default=None
         Unit of `spacing`. If `spacing` is None, the spacing of the file is converted to this unit.
         None is the unit of the file.
-    channel : int, str or Channel, default=None
+    channel : int, str or TrainedChannel, default=None
         The only channel to open: its index, from 0, or its name, if the file has names. None opens
         all channels.
     chunks : int, tuple or "auto", default="auto"
