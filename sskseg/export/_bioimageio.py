@@ -12,7 +12,7 @@ from typing import Any
 
 from ..io import atomic_path
 from ._graph import check_packages
-from ._package import Package, check_bioimageio, save_package
+from ._package import Package, check_bioimageio, check_fields, save_package
 from ._parts import split_model
 from ._readme import readme
 from ._sample import example_tensors
@@ -127,6 +127,7 @@ def export_bioimageio(
         "name": name, "description": description, "license": license, "tags": list(tags),
         "authors": [_person(author) for author in authors], "cite": [dict(c) for c in cite],
     }  # fmt: skip
+    check_fields(fields)
     text = readme(package.parts, name, description, documentation or "", package.metadata)
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         # bioimageio.spec leaves it to Python to close the files that it has read.

@@ -50,6 +50,19 @@ def _spec() -> tuple[Any, Any]:
     return FileDescr, v0_5
 
 
+def check_fields(fields: dict[str, Any]) -> None:
+    """Raise ValueError for fields of the user that the format does not allow.
+
+    The description of a model has more rules, and needs its files, which take long to write.
+    """
+    from bioimageio.spec.generic import v0_3
+
+    try:
+        v0_3.GenericDescr(type="fields", format_version="0.3.0", **fields)
+    except ValueError as error:
+        raise _of_fields(error, fields) from error
+
+
 @dataclass(frozen=True)
 class Package:
     """A model as files and fields of a description.
