@@ -95,6 +95,7 @@ def _fit(command):
     add_spacing(command)
     add_background(command)
     add_empty(command)
+    command.add_argument("--overwrite", action="store_true", help="replace an earlier model")
     command.add_argument("--dry-run", action="store_true", help="check everything, train nothing")
     for class_name, prefix in STEPS:
         _parameters(command, class_name, prefix)

@@ -57,8 +57,9 @@ def check_fields(fields: dict[str, Any]) -> None:
     """
     from bioimageio.spec.generic import v0_3
 
+    version: Any = v0_3.GenericDescr.implemented_format_version
     try:
-        v0_3.GenericDescr(type="fields", format_version="0.3.0", **fields)
+        v0_3.GenericDescr(type="fields", format_version=version, **fields)
     except ValueError as error:
         raise _of_fields(error, fields) from error
 

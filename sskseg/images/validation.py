@@ -100,11 +100,12 @@ def channel_advice(n_channels: int, got: int, *, is_of_model: bool = True) -> st
     if n_channels != 1 or got < 2:
         return ""
     is_gray = " (of gray images that were saved in color any one)" if got in (3, 4) else ""
-    advice = (
+    advice = ""
+    if is_of_model and got == 3:
+        advice = " For stained tissue in color, use the trained model nuclei-stained."
+    advice += (
         f" Read the channel that shows the objects{is_gray}, with channel=0 if it is the first."
     )
-    if is_of_model and got == 3:
-        advice += " For stained tissue in color, use the trained model nuclei-stained."
     return advice
 
 

@@ -163,7 +163,8 @@ def test_the_name_of_a_channel_comes_first(folder, counts, tmp_path, capsys):
     swapped = write_channels(tmp_path / "swapped" / "a.ome.tif", ["GFP", "DAPI"], swap=True)
     assert counts(swapped, *model) == {"a": expected}
     nameless = write_channels(tmp_path / "nameless" / "a.ome.tif", None)
-    assert counts(nameless, *model) == {"a": expected}
+    with pytest.warns(UserWarning, match=r"a\.ome\.tif does not name its channels: channel 1 is"):
+        assert counts(nameless, *model) == {"a": expected}
     others = write_channels(tmp_path / "others" / "a.ome.tif", ["DAPI", "RFP"])
     assert run("count", others, *model) == 2
     assert (
@@ -188,6 +189,23 @@ def test_files_that_name_a_channel_differently_are_not_mixed(tmp_path, capsys):
     assert np.array_equal(X[0], X[1])
     with pytest.warns(UserWarning, match="as if they were the same"):
         read_images(tmp_path)
+
+
+def test_a_model_of_all_channels_remembers_their_order(folder, counts, tmp_path, capsys):
+    model = tmp_path / "all"
+    arguments = ["fit", folder / "two", "--labels", folder / "labels", "--out", model, *TINY]
+    assert run(*arguments) == 0
+    capsys.readouterr()
+    assert load_metadata(model / "model.sskseg") == {"channels": ["DAPI", "GFP"]}
+    same = counts(folder / "two" / "c0.ome.tif", "--model", model)["c0"]
+    swapped = write_channels(tmp_path / "swapped" / "a.ome.tif", ["GFP", "DAPI"], swap=True)
+    assert run("count", swapped, "--model", model) == 2
+    assert "a.ome.tif has the channels GFP, DAPI, and the model was trained on DAPI, GFP, in" in (
+        capsys.readouterr().err
+    )
+    others = write_channels(tmp_path / "others" / "a.ome.tif", ["Hoechst", "Alexa488"])
+    with pytest.warns(UserWarning, match="channels Hoechst, Alexa488, and the model was trained"):
+        assert counts(others, "--model", model) == {"a": same}
 
 
 def test_names_that_only_differ_are_a_warning(tmp_path):

@@ -7,7 +7,7 @@ import shutil
 import numpy as np
 import pytest
 import tifffile
-from command_line import run
+from command_line import TINY, run
 
 from sskseg.datasets import make_cells
 from sskseg.io import read_images, read_labels, write_labels, write_rois
@@ -143,3 +143,21 @@ def test_the_demo_writes_elsewhere(images, tmp_path, capsys):
     for folder in (images, tmp_path / "labels"):
         assert run("demo", *paths, folder) == 2
         assert f"--out must be another folder than that of {folder}." in capsys.readouterr().err
+
+
+def test_a_model_is_replaced_only_if_asked(tmp_path, capsys):
+    X, y = make_cells(n_samples=1, shape=(64, 64), random_state=0)
+    for name, image in (("images", X[0]), ("labels", y[0].astype(np.uint16))):
+        (tmp_path / name).mkdir()
+        tifffile.imwrite(tmp_path / name / "a.tif", image)
+    arguments = ["fit", tmp_path / "images", "--labels", tmp_path / "labels", *TINY]
+    assert run(*arguments, "--out", tmp_path / "model") == 0
+    file = tmp_path / "model" / "model.sskseg"
+    before = file.read_bytes()
+    capsys.readouterr()
+    for dry in ([], ["--dry-run"]):
+        assert run(*arguments, "--out", tmp_path / "model", "--width", 2, *dry) == 2
+        assert f"{file} exists: add --overwrite to replace this model" in capsys.readouterr().err
+    assert file.read_bytes() == before
+    assert run(*arguments, "--out", tmp_path / "model", "--width", 2, "--overwrite") == 0
+    assert file.read_bytes() != before

@@ -17,15 +17,15 @@ from tqdm import tqdm
 from ... import PercentileScaler
 from ...images import ImageStack, invert_images
 from ...io import read_images, read_pairs
-from ...io.channels import TrainedChannel
 from ...io.folders import SUFFIXES, stem
 from ...io.images import image_files, read_headers
 from ...io.rasters import SUFFIXES as RASTERS
 from ...io.trained import trained_file
 from ...io.units import describe_size, unit_symbol
-from ...models import load_metadata, load_model
+from ...models import load_model
 from ...training import prediction_callbacks
 from ..results import warn_of_predictions
+from ._channels import check_channels, trained_channel
 
 MODEL = "model.sskseg"
 # Suffixes of files, which no folder of results should have.
@@ -67,21 +67,14 @@ def model_of(options: argparse.Namespace) -> Any:
     """
     model = read_model(options.model)
     if options.channel is None:
-        options.channel = channel_of(options.model)
+        options.channel = trained_channel(model_file(options.model))
         if options.channel is not None:
             say(options, f"The model was trained on {options.channel}: of images with several, it "
-                "is read, by its number if they have no names of channels. --channel reads "
-                "another.")  # fmt: skip
+                "is read. --channel reads another.")  # fmt: skip
     if not options.invert_images:
         return model
     _check_inverts(model, options)
     return Pipeline([("invert", FunctionTransformer(invert_images)), *model.steps])
-
-
-def channel_of(path: Path) -> TrainedChannel | None:
-    """Return the only channel that a model was trained on; None if it takes all."""
-    channel = load_metadata(model_file(path)).get("channel")
-    return channel and TrainedChannel(channel["index"], channel["name"])
 
 
 def _check_inverts(model: Any, options: argparse.Namespace) -> None:
@@ -107,6 +100,7 @@ def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str]
     """Read images for a model, with the size of a pixel that was given."""
     ndim = spatial_ndim(model)
     names, X = read_images(path, spatial_ndim=ndim, channel=options.channel)
+    check_channels(model_file(options.model), options, path)
     name_samples(options, path, names)
     if ndim == 2 and getattr(_steps(model)[-1], "sections", "independent") == "independent":
         _warn_of_planes(path)
@@ -149,6 +143,8 @@ def read_with_labels(
             empty=options.empty, channel=options.channel,
         )  # fmt: skip
         warn_of_predictions(options.labels)
+    if options.model is not None:
+        check_channels(model_file(options.model), options, options.images)
     name_samples(options, options.images, names)
     return names, X, y
 

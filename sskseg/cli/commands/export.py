@@ -7,7 +7,8 @@ from typing import Any
 
 from ...export import export_bioimageio, export_onnx
 from ...export._parts import NotExportable
-from ._common import channel_of, read, read_model, say
+from ._channels import trained_channel
+from ._common import model_file, read, read_model, say
 
 _OF_PACKAGES = ("sample", "name", "description", "author", "license")
 
@@ -31,7 +32,7 @@ def _package(model, options):
     if missing:
         raise ValueError(f"A bioimage.io package needs {', '.join(missing)}.")
     if options.channel is None:
-        options.channel = channel_of(options.model)
+        options.channel = trained_channel(model_file(options.model))
     _, X = read(options.sample, options, model)
     export_bioimageio(
         model, options.out, sample=X, name=options.name, description=options.description,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from ...images import check_images
 from ...images.annotation_checks import is_labeled
 from ...images.augmentation import check_augmentation
 from ...io import read_pairs
-from ...io.images import find_channel
 from ...metrics import count_error
 from ...models import save_model
 from ...nn import make_network
@@ -25,6 +23,7 @@ from ..options import SHARED
 from ..record import Record
 from ..results import warn_of_predictions
 from ..sizes import count_text
+from ._channels import channel_metadata
 from ._common import (
     MODEL,
     check_folder,
@@ -50,6 +49,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if file == options.out and file.suffix != Path(MODEL).suffix:
         raise ValueError(f"{file} is a file: --out must be {expected}.")
     check_folder(file.parent, expected)
+    if file.exists() and not options.overwrite:
+        raise ValueError(
+            f"{file} exists: add --overwrite to replace this model, or let --out be another."
+        )
     ndim = model["segmenter"].spatial_ndim
     names, X, y = read_pairs(
         options.images, options.labels, spatial_ndim=ndim, background=options.background,
@@ -77,7 +80,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     record = Record(options.arguments, [options.images, options.labels], flat_parameters(model))
     model.fit(X, y)
     new_folder(file.parent)
-    save_model(model, file, metadata=_metadata(options))
+    channels = channel_metadata(options.images, options.channel)
+    save_model(model, file, metadata=channels)
     trained_on = {
         name: "training" for name, label in zip(names, y, strict=True) if is_labeled(label)
     }
@@ -94,13 +98,6 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             f"{_MIN_CHECKED} files of independent images.")  # fmt: skip
     say(options, f"Wrote {file}")
     return result
-
-
-def _metadata(options):
-    """What commands need to know to read images as `fit` has read them."""
-    if options.channel is None:
-        return None
-    return {"channel": asdict(find_channel(options.images, options.channel))}
 
 
 def _learned(model):

@@ -1,0 +1,81 @@
+"""Channels that a model was trained on: kept in its file, and compared with those of images."""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ...io.channels import TrainedChannel
+from ...io.images import find_channel, image_files, read_headers
+from ...io.rasters import SUFFIXES as RASTERS
+from ...models import load_metadata
+
+
+def channel_metadata(images: Path, channel: str | None) -> dict[str, Any] | None:
+    """Return what the file of a model says of the channels of its training images."""
+    if channel is not None:
+        return {"channel": asdict(find_channel(images, channel))}
+    names = next((names for _, names, n in _channels(images) if names and n > 1), None)
+    return None if names is None else {"channels": list(names)}
+
+
+def trained_channel(model_file: Path) -> TrainedChannel | None:
+    """Return the only channel that a model was trained on; None if it takes all."""
+    channel = load_metadata(model_file).get("channel")
+    return channel and TrainedChannel(channel["index"], channel["name"])
+
+
+def check_channels(model_file: Path, options: argparse.Namespace, images: Path) -> None:
+    """Compare the channels of images with those that a model was trained on.
+
+    Raises
+    ------
+    ValueError
+        If the model takes all channels, and those of a file have another order.
+
+    Warns
+    -----
+    UserWarning
+        If the channels of a file have other names, or none where the model knows one.
+    """
+    if options.channel is None:
+        known = tuple(load_metadata(model_file).get("channels", ()))
+        _check_all(known, images)
+    elif isinstance(options.channel, TrainedChannel) and options.channel.name:
+        nameless = [file for file, names, n in _channels(images) if n > 1 and not names]
+        if nameless:
+            warnings.warn(
+                f"{nameless[0].name} does not name its channels: channel {options.channel.index} "
+                f"is read, since the model was trained on {options.channel}. Check that it is the "
+                "same, or give --channel.",
+                stacklevel=3,
+            )
+
+
+def _check_all(known, images):
+    others = [(file, names) for file, names, _ in _channels(images) if names and names != known]
+    if not known or not others:
+        return
+    file, names = others[0]
+    text = f"{file} has the channels {', '.join(names)}, and the model was trained on "
+    text += ", ".join(known)
+    if sorted(names) == sorted(known):
+        raise ValueError(f"{text}, in this order: save the channels in that order.")
+    warnings.warn(f"{text}: they are read as if they were the same.", stacklevel=3)
+
+
+def _channels(images: Path) -> Iterator[tuple[Path, tuple[str, ...], int]]:
+    """Files, the names of their channels, and how many there are."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they come from reading the images
+        files = image_files(images)
+    for file in files:
+        if file.suffix.lower() in RASTERS:  # without names, and decoded as a whole for a header
+            continue
+        for header in read_headers(file):
+            n = header.shape[header.axes.index("c")] if "c" in header.axes else 1
+            yield file, header.channels, n
