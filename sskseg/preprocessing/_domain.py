@@ -282,7 +282,8 @@ class DomainCheck(OutlierMixin, ImageEstimator):
         words = ("dark", "bright") if is_dark else ("bright", "dark")
         return (
             f"Their objects seem to be {words[0]}, and those of the training images {words[1]}: "
-            "use invert_images, and compare some results with the images."
+            "use invert_images, and compare some results with the images. Bright-field images and "
+            "stained tissue need a model that was trained on such images."
         )
 
     def _warn_of_spacing(self, X):
