@@ -38,13 +38,13 @@ class Page:
         As in `html`.
     options : dict
         `spacing` and `unit` of displays.
-    limits : tuple of int
+    limits : tuple of int, default=(6, 20)
         Maximum numbers of images in pictures, and of rows of the table of objects.
-    explain : callable
+    explain : callable, default=str
         Puts a message of the library into words of the reader.
     """
 
-    def __init__(self, outputs, y, trained_on, names, options, limits, explain):
+    def __init__(self, outputs, y, trained_on, names, options, limits=(6, 20), explain=str):
         self.outputs, self.y, self.images = outputs, y, outputs.images
         self.explain = explain
         shapes = [x.shape[:-1] for x in self.images]

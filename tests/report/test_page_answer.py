@@ -11,7 +11,9 @@ from sklearn.pipeline import make_pipeline
 from sskseg import DomainCheck, InstanceCounter, PixelForest, report
 from sskseg.datasets import make_cells
 from sskseg.report._choice import Ranking, choose_images, evenly_spaced
+from sskseg.report._page_sections import Page
 from sskseg.report._terms import TERMS, used_terms, with_meanings
+from sskseg.report._write import outputs_of, write_page
 
 pytest.importorskip("matplotlib")
 GLOSSARY = Path(__file__).parents[2] / "docs" / "glossary.md"
@@ -41,6 +43,13 @@ def page_of(counter, tmp_path, y=TRUE, n=6, **options):
     return path.read_text("utf-8")
 
 
+def page_of_command_line(counter, tmp_path, y=TRUE, n=6, explain=str, training_note=""):
+    outputs = outputs_of(counter, (FOUND[:n] > 0).astype(float))
+    page = Page(outputs, y, None, None, {"spacing": None, "unit": "µm"}, explain=explain)
+    path = write_page(tmp_path / "page.html", page, training_note=training_note)
+    return path.read_text("utf-8")
+
+
 def lead(text):
     """The paragraphs before the first section, as text."""
     found = re.findall(r'<p class="lead">(.*?)</p>', text)
@@ -66,7 +75,7 @@ def test_the_answer_says_how_labels_were_used(counter, tmp_path):
     assert unknown[1].startswith("Compared with the labels of 6 images: 11 of 12")
     assert unknown[2].startswith("Whether these images were used for training is not known.")
     note = "It comes from elsewhere."
-    assert lead(page_of(counter, tmp_path, training_note=note))[2] == note
+    assert lead(page_of_command_line(counter, tmp_path, training_note=note))[2] == note
     for use, words, verdict in (
         ("training", "that were used for training", "These images were used for training: results"),
         ("validation", "of the validation set", "These images were held out during training, but"),
@@ -87,7 +96,7 @@ def test_new_images_are_the_answer_if_there_are_any(counter, tmp_path):
 
 
 def test_without_labels_the_counts_are_not_checked(counter, tmp_path):
-    assert lead(page_of(counter, tmp_path, y=None, n=1, explain=str.upper)) == [
+    assert lead(page_of_command_line(counter, tmp_path, None, 1, str.upper)) == [
         "THE MODEL COUNTED 2 OBJECTS IN 1 IMAGE.",
         "NO LABELS WERE GIVEN: THESE COUNTS HAVE NOT BEEN CHECKED.",
         "LABEL SOME OF THESE IMAGES, AND PASS THEIR LABELS AS Y.",

@@ -15,7 +15,8 @@ from ...io.folders import stem
 from ...io.trained import trained_file
 from ...io.units import unit_symbol
 from ...models import model_card
-from ...report import html
+from ...report._page_sections import Page
+from ...report._write import outputs_of, write_page
 from ..messages import translate
 from ..record import sha256
 from ..sizes import count_text
@@ -43,10 +44,11 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     X = with_spacing(X, options, ndim)
     unit = unit_symbol(X.unit or "pixels")
     uses, note = _uses(options, names, model)
-    path = html(
-        model, X, y, options.out, names=names, spacing=X.spacing, unit=unit, trained_on=uses,
-        training_note=note, explain=lambda text: translate(text, options),
+    page = Page(
+        outputs_of(model, X), y, uses, names, {"spacing": X.spacing, "unit": unit},
+        explain=lambda text: translate(text, options),
     )  # fmt: skip
+    path = write_page(options.out, page, training_note=note)
     say(options, f"Wrote {path}")
     return {"report": str(path)}
 
