@@ -136,7 +136,8 @@ class Page:
                 yield f"<h3>{group.name.capitalize()} images</h3>"
             chosen = self._chosen(labels, group)
             if chosen.rule:
-                yield paragraph(f"Shown are {chosen.rule}")
+                verb = "is" if len(chosen.indices) == 1 else "are"
+                yield paragraph(f"Shown {verb} {chosen.rule}")
             yield panels.figures(chosen)
         if self.outputs.spatial_ndim == 3 or self.outputs.consecutive:
             yield self._volume()
@@ -167,9 +168,16 @@ class Page:
         spacing = self.spacing
         return {**self.options, "spacing": spacing if np.size(spacing) == 3 else None}
 
-    def scores_of(self, group):
+    @cached_property
+    def _scores(self):
+        return {group.name: self._scored(group) for group in self.groups}
+
+    def _scored(self, group):
         reference = only(self.reference, group)
         return score_outputs(self.outputs, reference, self.counts, self.has_points)
+
+    def scores_of(self, group):
+        return self._scores[group.name]
 
     def scores(self):
         shown = False
