@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 import tifffile
 from command_line import TINY, run
-from sklearn.pipeline import make_pipeline
 
-from sskseg import CrossFitted, InstanceCounter, OtsuWatershed, SemiSupervisedSegmenter
+from sskseg import OtsuWatershed
 from sskseg.datasets import make_cells
 from sskseg.io import write_labels
 from sskseg.models import save_model
@@ -119,21 +118,13 @@ def test_images_of_fit_are_those_with_labels_without_a_record(folder, tmp_path):
     assert "fit held out 1 of its labeled images to choose settings; which is not known" in text
 
 
-@pytest.mark.parametrize("is_crossed", [False, True])
-def test_any_model_can_be_asked_for_its_training_images(folder, tmp_path, is_crossed):
-    """A model may be a single estimator, and the segmenter that held images out inside a step."""
-    X, y = make_cells(n_samples=6, shape=(48, 48), random_state=0)
-    model = OtsuWatershed().fit(X, y)
-    if is_crossed:
-        segmenter = SemiSupervisedSegmenter(width=8, depth=2, max_steps=2, random_state=0)
-        model = make_pipeline(CrossFitted(segmenter, cv=2), InstanceCounter()).fit(X, y)
-        assert len(model[0].segmenter_.validation_indices_)
-    save_model(model, tmp_path / "m.sskseg")
+def test_images_of_a_model_of_a_single_step_are_training_images(folder, tmp_path):
+    X, y = make_cells(n_samples=2, shape=(48, 48), random_state=0)
+    save_model(OtsuWatershed().fit(X, y), tmp_path / "m.sskseg")
     page, labels = tmp_path / "a.html", folder / "labels"
     assert run("report", folder / "images", "--model", tmp_path / "m.sskseg", "--out", page,
                "--json", "--trained-on", labels) == 0  # fmt: skip
-    used = "training or validation" if is_crossed else "training"
-    assert uses(page)[1] == {used: 6, "new": 2}
+    assert uses(page)[1] == {"training": 6, "new": 2}
 
 
 def test_labels_of_other_images_mark_none(folder, tmp_path, capsys):

@@ -8,10 +8,19 @@ import numpy as np
 import pytest
 from sklearn.pipeline import make_pipeline
 
-from sskseg import DomainCheck, InstanceCounter, PixelForest, report
+from sskseg import (
+    CrossFitted,
+    DomainCheck,
+    InstanceCounter,
+    OtsuWatershed,
+    PixelForest,
+    SemiSupervisedSegmenter,
+    report,
+)
 from sskseg.datasets import make_cells
 from sskseg.report._answer import _rounded
 from sskseg.report._choice import Ranking, choose_images, evenly_spaced
+from sskseg.report._groups import validation_indices
 from sskseg.report._page_sections import Page
 from sskseg.report._terms import TERMS, used_terms, with_meanings
 from sskseg.report._write import outputs_of, write_page
@@ -217,6 +226,14 @@ def test_numbers_are_not_rounded_to_perfection(counter, tmp_path, found, expecte
 def test_one_object_is_named_in_the_singular(counter, tmp_path, is_found, text):
     one = squares(0)[None]
     assert compared(counter, tmp_path, one, one * is_found)[0] == text
+
+
+def test_images_that_a_segmenter_inside_a_step_held_out_are_found():
+    crossed = CrossFitted(SemiSupervisedSegmenter())
+    crossed.segmenter_ = SemiSupervisedSegmenter()
+    crossed.segmenter_.validation_indices_ = np.array([4, 2])
+    assert validation_indices([crossed, OtsuWatershed()]).tolist() == [2, 4]
+    assert validation_indices([]).tolist() == []
 
 
 def test_scores_are_computed_once(counter, tmp_path, monkeypatch):
