@@ -27,7 +27,7 @@ _PHRASES = {
     "not trained on.": "For the total of new images, with an interval, count some of their tiles "
     "by hand: sskseg totals.",
     "Fit the counter on images": "Run sskseg fit on labeled images",
-    " samples in fit": " images in sskseg fit",
+    " samples in fit, got": " images in sskseg fit, got",
     " or an InstanceMethod object": "",
     ", a dict, an Augmentation or None": "",
     "Label some of these images, and pass their labels as `y`.": "Label some of these images, and "
@@ -38,6 +38,7 @@ _BEFORE = r"(?<![\w./\\'-])"
 # What follows an argument of one word that may be a word of a sentence, too.
 _VERBS = "must|needs?|has unknown|is empty|is needed|is labeled|contains|holds?|labels|says"
 _AFTER = rf"(?= (?:and \w+ )?(?:{_VERBS})\b)"
+_OWN = "\0"  # where arguments of the user go when all else is translated
 _FIT = " of sskseg fit"  # after an option of another command
 
 
@@ -86,9 +87,7 @@ def translate(text: str, options: argparse.Namespace) -> str:
         return f"{option} must be {_expected(match[3])}, got {match[4]}."
 
     for phrase, instead in _PHRASES.items():
-        if phrase in text:
-            arguments = shlex.join(getattr(options, "arguments", []))
-            text = text.replace(phrase, instead.format(arguments=arguments))
+        text = text.replace(phrase, instead.format(arguments=_OWN))
     text = re.sub(
         r"The '(\w+)' parameter of (\w+) must be (.+)\. Got (.+) instead\.", constraint, text
     )
@@ -97,7 +96,8 @@ def translate(text: str, options: argparse.Namespace) -> str:
     text = re.sub(rf"\b([A-Z]\w+)\((\w+)=({_VALUE})\)", of_class, text)
     text = re.sub(rf"{_BEFORE}([a-z]\w*)=({_VALUE})", value, text)
     text = re.sub(rf"{_BEFORE}(X\.spacing|X|[a-z]+(?:_[a-z]+)+)(?![\w(\[/\\'-]|\.\w)", word, text)
-    return re.sub(rf"{_BEFORE}(\w+){_AFTER}", word, text)
+    text = re.sub(rf"{_BEFORE}(\w+){_AFTER}", word, text)
+    return text.replace(_OWN, shlex.join(getattr(options, "arguments", [])))
 
 
 def _expected(text):

@@ -7,19 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from ..metrics import count_error, dice
 from ._groups import only, validation_indices
+from ._summary import DICE, POINTS, WAPE
 
 _MIN_COMPARED = 5  # images, from which scores of others can be expected to be similar
-_MAX_EXACT = 200  # objects that are named as they are, and not as so many of 100
+_MAX_BARE = 200  # objects, above which their share helps
 # Groups by how much their labels say of new images.
 ORDER = ("new", "", "validation", "training or validation", "training")
 _LABELS = {
-    "new": " that were not used for training",
+    "new": " that {was} not used for training",
     "": "",
     "validation": " of the validation set",
-    "training or validation": " that were given to fit",
-    "training": " that were used for training",
+    "training or validation": " that {was} given to fit",
+    "training": " that {was} used for training",
 }
 _USES = {
     "new": "",
@@ -54,10 +54,15 @@ def answer(page: Any, training_note: str = "") -> Iterator[str]:
         yield _ADVICE
         return
     compared = len(only(page.reference, group).labeled)
-    yield " ".join([_compared(page, group, compared), *_scored(page, group)])
+    scored = list(_scored(page, group, compared))
+    labels = _labels(page, group, compared)
+    if not scored:
+        yield f"The {labels} cannot be compared with what the model predicts."
+        return
+    yield " ".join([f"Compared with the {labels}: {scored[0]}", *map(_sentence, scored[1:])])
     use = training_note if training_note and not group.name else _use(page, group)
     if compared < _MIN_COMPARED:
-        few = f"Only {_number(compared, _noun(page))} {'was' if compared == 1 else 'were'}"
+        few = f"Only {_number(compared, _noun(page))} {_was(compared)}"
         use = f"{use} {few} compared: on others, results may be quite different."
     if use:
         yield use.strip()
@@ -91,52 +96,81 @@ def _counted(page):
     )
 
 
-def _compared(page, group, n):
-    return f"Compared with the labels of {_number(n, _noun(page))}{_LABELS[group.name]}:"
+def _labels(page, group, n):
+    return f"labels of {_number(n, _noun(page))}{_LABELS[group.name].format(was=_was(n))}"
 
 
-def _scored(page, group):
+def _scored(page, group, compared):
     """What was found of the labeled objects, and how wrong counts are."""
+    scores = {name: value for name, value, *_ in page.scores_of(group)}
     matches = [page.matches[i] for i in group.indices if page.matches[i] is not None]
-    if matches and page.counts is not None:
-        yield _found(*np.sum([match[:3] for match in matches], axis=0).tolist())
-    elif matches:
-        labels = only(page.reference, group).labels
-        values = [float(dice(np.sign(label), page.outputs.probability[i] > 0.5))
-                  for i, label in enumerate(labels) if label is not None]  # fmt: skip
-        yield f"the foreground overlaps with that of the labels by a Dice of {np.mean(values):.2f}."
-    known = np.isfinite(only(page.reference, group).counts)
-    if page.counts is not None and page.reference.counts[known].sum():
-        error = count_error(page.reference.counts[known], page.counts[known])["wape"]
-        text = f"off by {100 * error:,.{0 if error >= 0.1 else 1}f} %"
-        text = f"counts are {text} on average." if known.sum() > 1 else f"the count is {text}."
-        yield text.capitalize() if matches else text
-    points = [score for score in page.scores_of(group) if score[0] == "F1 of points"]
-    for _, value, *_ in points:
-        yield f"F1 of the points is {value:.2f}."
+    sums = np.sum([match[:3] for match in matches], axis=0).tolist() if matches else None
+    if page.counts is None and DICE in scores:
+        dice = _rounded(scores[DICE], 2, top=1)
+        yield f"the foreground overlaps with that of the labels (Dice {dice})."
+    elif sums and page.counts is not None:
+        yield _found(page, group, *sums)
+    if WAPE in scores and (not sums or sums[0] + sums[2] or POINTS in scores):  # not said yet
+        yield _count_error(page, group, scores[WAPE], compared)
+    if POINTS in scores:
+        yield f"F1 of the points is {_rounded(scores[POINTS], 2, top=1)}."
 
 
-def _found(found, false, missed):
-    n = found + missed
+def _found(page, group, found, false, missed):
+    n, noun = found + missed, "cross-section" if page.outputs.stacked else "object"
+    labels = only(page.reference, group).labels
+    partly = any((label < 0).any() for label in labels if label is not None)
+    where = " in labeled pixels" if partly else ""
     if not n:
-        return f"they have no object, and the model counted {false:,} in labeled pixels."
-    f1 = f"F1 {2 * found / (2 * found + false + missed):.2f}"
-    verb = "matches" if false == 1 else "match"
+        return f"{_number(0, noun)} are labeled, {false:,} {_was(false)} counted{where}."
+    verb, other = "matches" if false == 1 else "match", "nothing else" if found else "nothing"
     others = (
-        f"{_number(false, 'counted object')} {verb} no labeled one" if false
-        else "nothing else was counted"
+        f"{_number(false, f'counted {noun}')} {verb} no labeled one" if false
+        else f"{other} was counted{where}"
     )  # fmt: skip
-    if n <= _MAX_EXACT:
-        return f"{found} of {n} labeled objects were found, and {others} ({f1})."
-    share = min(round(100 * found / n), 99) if missed else 100
-    return f"of 100 labeled objects, {share} were found ({found:,} of {n:,}), and {others} ({f1})."
+    f1 = _rounded(2 * found / (2 * found + false + missed), 2, top=1)
+    return f"{_found_of(found, n, noun)}, and {others} (F1 {f1})."
+
+
+def _found_of(found, n, noun):
+    if n == 1:
+        return f"1 labeled {noun} was {'' if found else 'not '}found"
+    share = f" ({_rounded(100 * found / n, 1, top=100)} %)" if n > _MAX_BARE and found < n else ""
+    return f"{found:,} of {n:,} labeled {noun}s {_was(found)} found{share}"
+
+
+def _count_error(page, group, error, compared):
+    """How wrong counts are: only completely labeled images have a known one."""
+    known = np.isfinite(only(page.reference, group).counts)
+    n, true = int(known.sum()), int(page.reference.counts[known].sum())
+    counted = int(page.counts[known].sum())
+    images = f"{_number(n, _noun(page))} that {'is' if n == 1 else 'are'} labeled completely"
+    where = f"in the {images}, " if n < compared else ""
+    if n == 1 or not true:
+        labeled = f"{_number(true, 'object')} {'is' if true == 1 else 'are'} labeled"
+        return f"{where}{labeled}, {counted:,} {_was(counted)} counted."
+    percent = _rounded(100 * error, 0 if error >= 0.1 else 1)
+    return f"{where or 'in total, '}count errors are {percent} % of the labeled objects."
+
+
+def _rounded(value, digits, top=np.inf):
+    """A number as text that is 0 or `top` only if the number is."""
+    text, step = f"{value:,.{digits}f}", 10.0**-digits
+    if value > 0 and text == f"{0:.{digits}f}":
+        return f"below {step:.{digits}f}"
+    if value < top and text == f"{top:.{digits}f}":
+        return f"above {top - step:.{digits}f}"
+    return text
 
 
 def _use(page, group):
     """What the comparison says of new images."""
+    n_held_out = len(validation_indices([step for _, step, _ in page.outputs.steps]))
     if group.name == "training or validation":
+        if not n_held_out:
+            return _USES["training"]
         return (
-            f"fit held out {len(validation_indices(page.outputs))} of its labeled images to choose "
+            f"fit held out {n_held_out} of its labeled images to choose "
             "settings; which is not known. It was trained on the others: results on new images are "
             "usually worse, and have not been checked."
         )
@@ -146,6 +180,14 @@ def _use(page, group):
             "stack are usually worse."
         )
     return _USES[group.name]
+
+
+def _was(n):
+    return "was" if n == 1 else "were"
+
+
+def _sentence(text):
+    return text[0].upper() + text[1:]
 
 
 def _number(n, noun):

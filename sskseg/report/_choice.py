@@ -80,7 +80,9 @@ def choose_images(pool: Sequence[int], ranking: Ranking, max_images: int, kind: 
     middle = order[first : first + n_middle]
     indices = [*order[:n_low], *middle, *order[n - n_high :]]
     notes = [ranking.low] * n_low + ["median"] * n_middle + [ranking.high] * n_high
-    rule = f"{k} of {n} {kind}: {ranking.low}, median, and {ranking.high}."
+    *first_kinds, last_kind = dict.fromkeys(notes)
+    shown = " and ".join([", ".join(first_kinds), last_kind] if first_kinds else [last_kind])
+    rule = f"{k} of {n} {kind}: {shown}."
     return Chosen([int(i) for i in indices], notes, rule)
 
 

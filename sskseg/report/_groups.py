@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -65,7 +66,7 @@ def image_groups(outputs: Any, n_images: int, trained_on: Any) -> list[Group]:
             f"trained_on must be indices of images between 0 and {n_images - 1}, got "
             f"{trained_on!r}."
         )
-    validation = validation_indices(outputs)
+    validation = validation_indices([step for _, step, _ in outputs.steps])
     if not np.isin(validation, used).all():
         raise ValueError(
             "trained_on must hold all labeled images of fit, in X of the same order: validation "
@@ -89,18 +90,14 @@ def _named_groups(names, n_images):
     return [group for group in groups if len(group.indices)]
 
 
-def validation_indices(outputs: Any) -> np.ndarray:
-    """Return the indices of the images of `fit` that were held out, sorted."""
-    return np.unique(_validation_indices([step for _, step, _ in outputs.steps]))
-
-
-def _validation_indices(steps):
-    found = np.empty(0, np.intp)
+def validation_indices(steps: Iterable[Any]) -> np.ndarray:
+    """Return the indices of the images of `fit` that steps held out, or steps inside, sorted."""
+    found: list[np.ndarray] = [np.empty(0, np.intp)]
     for step in steps:
-        held = [getattr(step, name) for name in _HELD if getattr(step, name, None) is not None]
-        inside = [_validation_indices(held), getattr(step, "validation_indices_", ())]
-        found = np.concatenate([found, *(np.asarray(part, np.intp) for part in inside)])
-    return found
+        inside = [getattr(step, name) for name in _HELD if getattr(step, name, None) is not None]
+        own = np.asarray(getattr(step, "validation_indices_", ()), np.intp)
+        found += [own, validation_indices(inside)]
+    return np.unique(np.concatenate(found))
 
 
 def only(reference: Any, group: Group) -> Any:

@@ -38,13 +38,13 @@ class Page:
         As in `html`.
     options : dict
         `spacing` and `unit` of displays.
-    limits : tuple of int
+    limits : tuple of int, default=(6, 20)
         Maximum numbers of images in pictures, and of rows of the table of objects.
-    explain : callable
+    explain : callable, default=str
         Puts a message of the library into words of the reader.
     """
 
-    def __init__(self, outputs, y, trained_on, names, options, limits, explain):
+    def __init__(self, outputs, y, trained_on, names, options, limits=(6, 20), explain=str):
         self.outputs, self.y, self.images = outputs, y, outputs.images
         self.explain = explain
         shapes = [x.shape[:-1] for x in self.images]
@@ -136,7 +136,8 @@ class Page:
                 yield f"<h3>{group.name.capitalize()} images</h3>"
             chosen = self._chosen(labels, group)
             if chosen.rule:
-                yield paragraph(f"Shown are {chosen.rule}")
+                verb = "is" if len(chosen.indices) == 1 else "are"
+                yield paragraph(f"Shown {verb} {chosen.rule}")
             yield panels.figures(chosen)
         if self.outputs.spatial_ndim == 3 or self.outputs.consecutive:
             yield self._volume()
@@ -167,9 +168,16 @@ class Page:
         spacing = self.spacing
         return {**self.options, "spacing": spacing if np.size(spacing) == 3 else None}
 
-    def scores_of(self, group):
+    @cached_property
+    def _scores(self):
+        return {group.name: self._scored(group) for group in self.groups}
+
+    def _scored(self, group):
         reference = only(self.reference, group)
         return score_outputs(self.outputs, reference, self.counts, self.has_points)
+
+    def scores_of(self, group):
+        return self._scores[group.name]
 
     def scores(self):
         shown = False

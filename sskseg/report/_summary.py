@@ -20,10 +20,12 @@ from ..metrics import (
 from ._html import plain
 from ._terms import meaning
 
+DICE, POINTS = "Dice of the foreground", "F1 of points"
+WAPE = "relative count error (WAPE)"
 _PACKAGES = ("numpy", "scipy", "scikit-learn", "scikit-image", "torch", "matplotlib")
 _SMALL_TYPES = (str, bool, int, float, tuple, dict, np.integer, np.floating, type(None))
 _COUNT_ERRORS = {
-    "wape": ("relative count error (WAPE)", "WAPE"),
+    "wape": (WAPE, "WAPE"),
     "bias": ("bias of counts", "bias of counts"),
     "concordance": ("concordance correlation", "concordance correlation"),
 }
@@ -112,7 +114,7 @@ def score_outputs(outputs, reference, counts, has_points):
     if n_points and outputs.labels is not None and outputs.positions is None:
         _, step, inputs = outputs.steps[-1]
         f1 = step.score(inputs, reference.points)
-        scores.append(("F1 of points", f1, n_points, meaning("F1")))
+        scores.append((POINTS, f1, n_points, meaning("F1")))
     return scores
 
 
@@ -120,7 +122,7 @@ def _foreground_scores(true, probabilities):
     masks = [(np.sign(t), p > 0.5) for t, p in zip(true, probabilities, strict=True)]
     n, error = len(true), expected_calibration_error(true, probabilities)
     return [
-        ("Dice of the foreground", np.mean([dice(*pair) for pair in masks]), n, meaning("Dice")),
+        (DICE, np.mean([dice(*pair) for pair in masks]), n, meaning("Dice")),
         ("IoU of the foreground", np.mean([iou(*pair) for pair in masks]), n, meaning("IoU")),
         ("expected calibration error", error, n, meaning("ECE")),
     ]

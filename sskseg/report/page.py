@@ -1,20 +1,14 @@
 """HTML page about a fitted pipeline."""
 
-import warnings
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import ArrayLike
 
-from .. import __version__
-from ..io import write_atomically
-from ._axes import check_plot
-from ._html import whole_page
-from ._outputs import apply
 from ._page_sections import Page
+from ._write import outputs_of, write_page
 
 
 def html(
@@ -31,8 +25,6 @@ def html(
     max_images: int = 6,
     max_rows: int = 20,
     heading: str | None = None,
-    training_note: str = "",
-    explain: Callable[[str], str] = str,
 ) -> Path:
     """Write a self-contained page about a fitted estimator or pipeline and its predictions.
 
@@ -75,11 +67,6 @@ def html(
         Maximum number of rows of the table of objects.
     heading : str, default=None
         Heading of the page. None: the number of objects and of images.
-    training_note : str, default=""
-        What is known about the training images if `trained_on` is None, as a sentence.
-    explain : callable, default=str
-        ``explain(message)`` puts a message of the library in other words. The command line puts
-        options for arguments.
 
     Returns
     -------
@@ -102,26 +89,6 @@ def html(
     >>> X, y = make_cells(n_samples=2, shape=(48, 48), random_state=0)
     >>> path = report.html(OtsuWatershed().fit(X, y), X, y, "report.html")  # doctest: +SKIP
     """
-    check_plot()
-    outputs = _apply(estimator, X, positions)
     options, limits = {"spacing": spacing, "unit": unit}, (max_images, max_rows)
-    page = Page(outputs, y, trained_on, names, options, limits, explain)
-    made = datetime.now().astimezone().strftime("%Y-%m-%d %H:%M %Z")
-    footer = f"Written {made} by sskseg {__version__}."
-    title = heading or page.heading()
-    text = whole_page(title, page.lead(training_note), page.sections(), footer)
-    path = Path(path)
-    write_atomically(path, text.encode())
-    return path
-
-
-def _apply(estimator, X, positions):
-    """Run the steps; their warnings are shown, and kept for the page."""
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", UserWarning)
-        outputs = apply(estimator, X, positions)
-    for each in caught:
-        warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
-        if issubclass(each.category, UserWarning):
-            outputs.cautions.append(str(each.message))
-    return outputs
+    outputs = outputs_of(estimator, X, positions)
+    return write_page(path, Page(outputs, y, trained_on, names, options, limits), heading)

@@ -27,6 +27,17 @@ OPTIONS = {
 PARAMETER = "The '{}' parameter of {} must be {}. Got {} instead."
 
 
+def test_what_the_user_typed_stays_as_it_is():
+    typed = ["report", "trained_on", "--model", "max_steps", "--out", "X must.html"]
+    options = argparse.Namespace(command="report", images="trained_on", arguments=typed)
+    text = translate("Label some of these images, and pass their labels as `y`.", options)
+    assert text.endswith(
+        "run: `sskseg report trained_on --model max_steps --out 'X must.html' --labels LABELS`."
+    )
+    file = "my samples in fit/a.tif cannot be read."
+    assert translate(file, options) == file
+
+
 @pytest.mark.parametrize(
     ("command", "text", "expected"),
     [

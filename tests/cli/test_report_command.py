@@ -9,8 +9,10 @@ import pytest
 import tifffile
 from command_line import TINY, run
 
+from sskseg import OtsuWatershed
 from sskseg.datasets import make_cells
 from sskseg.io import write_labels
+from sskseg.models import save_model
 
 pytest.importorskip("matplotlib")
 
@@ -114,6 +116,15 @@ def test_images_of_fit_are_those_with_labels_without_a_record(folder, tmp_path):
     assert uses(page)[1] == {"training or validation": 6, "new": 2}
     text = " ".join(page.read_text().split())
     assert "fit held out 1 of its labeled images to choose settings; which is not known" in text
+
+
+def test_images_of_a_model_of_a_single_step_are_training_images(folder, tmp_path):
+    X, y = make_cells(n_samples=2, shape=(48, 48), random_state=0)
+    save_model(OtsuWatershed().fit(X, y), tmp_path / "m.sskseg")
+    page, labels = tmp_path / "a.html", folder / "labels"
+    assert run("report", folder / "images", "--model", tmp_path / "m.sskseg", "--out", page,
+               "--json", "--trained-on", labels) == 0  # fmt: skip
+    assert uses(page)[1] == {"training": 6, "new": 2}
 
 
 def test_labels_of_other_images_mark_none(folder, tmp_path, capsys):

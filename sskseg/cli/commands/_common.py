@@ -79,7 +79,7 @@ def model_of(options: argparse.Namespace) -> Any:
 
 def _check_inverts(model: Any, options: argparse.Namespace) -> None:
     """Raise if inverted images would have a range of intensities that the model does not know."""
-    scalers = [step for step in _steps(model) if isinstance(step, PercentileScaler)]
+    scalers = [step for step in steps_of(model) if isinstance(step, PercentileScaler)]
     if not any(scaler.scope == "image" for scaler in scalers):
         raise ValueError(
             "--invert-images needs a model that scales each image by itself, as --scaler-scope "
@@ -89,10 +89,11 @@ def _check_inverts(model: Any, options: argparse.Namespace) -> None:
 
 def spatial_ndim(model: Any) -> int:
     """Spatial axes of the images that a model takes."""
-    return max((getattr(step, "spatial_ndim", 2) for step in _steps(model)), default=2)
+    return max((getattr(step, "spatial_ndim", 2) for step in steps_of(model)), default=2)
 
 
-def _steps(model):
+def steps_of(model: Any) -> list[Any]:
+    """Steps of a model, which may be a single estimator."""
     return [step for _, step in model.steps] if hasattr(model, "steps") else [model]
 
 
@@ -102,7 +103,7 @@ def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str]
     names, X = read_images(path, spatial_ndim=ndim, channel=options.channel)
     check_channels(model_file(options.model), options, path)
     name_samples(options, path, names)
-    if ndim == 2 and getattr(_steps(model)[-1], "sections", "independent") == "independent":
+    if ndim == 2 and getattr(steps_of(model)[-1], "sections", "independent") == "independent":
         _warn_of_planes(path)
     return names, with_spacing(X, options, ndim)
 

@@ -15,7 +15,9 @@ from ...io.folders import stem
 from ...io.trained import trained_file
 from ...io.units import unit_symbol
 from ...models import model_card
-from ...report import html
+from ...report._groups import validation_indices
+from ...report._page_sections import Page
+from ...report._write import outputs_of, write_page
 from ..messages import translate
 from ..record import sha256
 from ..sizes import count_text
@@ -28,6 +30,7 @@ from ._common import (
     record_file,
     say,
     spatial_ndim,
+    steps_of,
     with_spacing,
 )
 
@@ -43,10 +46,11 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     X = with_spacing(X, options, ndim)
     unit = unit_symbol(X.unit or "pixels")
     uses, note = _uses(options, names, model)
-    path = html(
-        model, X, y, options.out, names=names, spacing=X.spacing, unit=unit, trained_on=uses,
-        training_note=note, explain=lambda text: translate(text, options),
+    page = Page(
+        outputs_of(model, X), y, uses, names, {"spacing": X.spacing, "unit": unit},
+        explain=lambda text: translate(text, options),
     )  # fmt: skip
+    path = write_page(options.out, page, training_note=note)
     say(options, f"Wrote {path}")
     return {"report": str(path)}
 
@@ -94,8 +98,8 @@ def _with_labeled(uses, labeled, model):
 
     Which of these were held out is not known: the model knows them by their number in the fit.
     """
-    held_out = any(len(getattr(step, "validation_indices_", ())) for _, step in model.steps)
-    used = "training or validation" if held_out else "training"
+    held_out = validation_indices(steps_of(model))
+    used = "training or validation" if len(held_out) else "training"
     uses = uses or ["new"] * len(labeled)
     return [
         used if is_in and use == "new" else use for use, is_in in zip(uses, labeled, strict=True)
