@@ -61,6 +61,27 @@ def fine_tuning_8():
     return _fine_tuning(8)
 
 
+def _restoration(labeled):
+    """The gain of fits that start from restoration, over those of the same draws that do not."""
+    rows = cells(
+        "fine_tuning", lambda row: row.get("labeled") == labeled and row.get("steps") == 150
+    )
+    ours = [row for row in rows if row["start"] == "restoration"]
+    draws = {row["draw"] for row in ours}
+    scratch = [r for r in rows if r["start"] == "random weights" and r["draw"] in draws]
+    return _points(mean(ours, "f1_0.5") - mean(scratch, "f1_0.5"))
+
+
+@figure
+def restoration_1():
+    return _restoration(1)
+
+
+@figure
+def restoration_2():
+    return _restoration(2)
+
+
 @figure
 def suggestions_gain():
     ours, others = (
