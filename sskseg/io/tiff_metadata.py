@@ -74,7 +74,8 @@ def check_complete(file: Any, series: Any) -> None:
             f"{missing} of {len(series.pages)} pages of the OME-TIFF are missing: it is spread "
             "over several files. Put all of them into one folder, with their names"
         )
-    check_ends(file, series)
+    # What tifffile describes is a series, after which others may be missing.
+    check_ends(file, series, has_all_pages=file.is_imagej or series.kind == "ome")
 
 
 def _imagej_pages(file):
