@@ -119,8 +119,8 @@ def _damaged(files):
 def _is_damaged(file):
     try:
         read_headers(file)
-    except ValueError:
-        return True
+    except Exception as error:  # others are no faults of the file
+        return isinstance(error, ValueError)
     return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import struct
 from pathlib import Path
 from typing import Any
@@ -13,14 +14,37 @@ _STRICT = (5, 8, 32946, 32773, 34925, 34926, 50000)
 _EXCESS = 16  # bytes that a program may add to the size of a segment
 
 
-def unreadable(path: Path, kind: str, reason: object) -> ValueError:
-    """Make the error of a file that cannot be read as an image, or as another `kind`."""
+class AdvisedError(ValueError):
+    """An error that says what to do, and not to copy the file again."""
+
+
+def unreadable(path: Path, kind: str, reason: Exception | str) -> Exception:
+    """Make the error of a file that cannot be read as an image, or as another `kind`.
+
+    It is a ValueError, except if the reason is no fault of the file: a lack of memory, permissions
+    or a library, or an error of the disk.
+    """
     if path.is_file() and not path.stat().st_size:
         reason = "it is empty (0 bytes)"
+    text = f"{path} cannot be read as {kind}: {str(reason).rstrip('.') or type(reason).__name__}."
+    if isinstance(reason, MemoryError):
+        return MemoryError(text)
+    if isinstance(reason, ImportError) or _is_of_system(reason):
+        return type(reason)(text)
+    if "requires the 'imagecodecs' package" in text:  # of tifffile, without a type of its own
+        return ImportError(text)
+    if isinstance(reason, AdvisedError):
+        return ValueError(text)
     return ValueError(
-        f"{path} cannot be read as {kind}: {str(reason).rstrip('.')}. It is damaged, incomplete or "
-        "of another format: copy or export it again."
+        f"{text} It is damaged, incomplete or of another format: copy or export it again."
     )
+
+
+def _is_of_system(reason):
+    """Whether the system refused to read; decoders set no number, and damage leads to positions
+    that are not valid.
+    """
+    return isinstance(reason, OSError) and reason.errno not in (None, errno.EINVAL)
 
 
 def check_ends(file: Any, series: Any, *, has_all_pages: bool) -> None:

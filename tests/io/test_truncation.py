@@ -256,3 +256,39 @@ def test_no_image_of_two_of_one_name_is_to_be_removed(tmp_path):
     message = r"If they show the same, move one of them into another folder; if not, rename one"
     with pytest.raises(ValueError, match=message):
         read_images(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+@pytest.mark.parametrize(
+    ("error", "expected", "reason"),
+    [
+        (PermissionError(13, "Permission denied"), PermissionError, "[Errno 13] Permission denied"),
+        (OSError(5, "Input/output error"), OSError, "[Errno 5] Input/output error"),
+        (MemoryError(), MemoryError, "MemoryError"),
+        (ImportError("no decoder"), ImportError, "no decoder"),
+        (ValueError("<LZW> requires the 'imagecodecs' package"), ImportError,
+         "<LZW> requires the 'imagecodecs' package"),
+    ],
+    ids=["permission", "disk", "memory", "library", "imagecodecs"],
+)  # fmt: skip
+def test_what_is_no_fault_of_the_file_is_not_called_damage(
+    tmp_path, monkeypatch, name, error, expected, reason
+):
+    file = tmp_path / name
+    imsave(file, IMAGE)
+
+    def fail(*_, **__):
+        raise error
+
+    for function in ("tiff.read_tiff", "tiff.tiff_headers", "rasters.read_raster"):
+        monkeypatch.setattr(f"sskseg.io.images.{function}", fail)
+    for read in (read_images, read_headers):
+        with pytest.raises(expected) as found:
+            read(file)
+        assert str(found.value) == f"{file} cannot be read as an image: {reason}."
+
+
+def test_missing_parts_have_one_advice(tmp_path):
+    ome_set(tmp_path, 1)
+    with pytest.raises(ValueError, match=r"Put all of them into one folder, with their names\.$"):
+        read_headers(tmp_path / "z0.ome.tif")
