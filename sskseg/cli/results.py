@@ -12,7 +12,9 @@ from pathlib import Path, PurePath
 from tempfile import mkdtemp
 from typing import Any
 
+from ..io.images import image_files
 from ..io.rois.regions import listed
+from ..io.tiff import results_in
 from .main import CommandFailed
 from .record import RECORD, files_below, is_visible, sha256
 
@@ -80,6 +82,28 @@ def results_folder(options: argparse.Namespace) -> Iterator[Path]:
         raise KeyboardInterrupt(kept) from None
     except Exception as error:
         raise CommandFailed(f"{error} {kept}") from error
+
+
+def check_no_results(images: Path) -> None:
+    """Refuse labels, masks and probabilities, which would be counted as images of objects."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the reader gives them
+        files = image_files(images)
+    for file in files:
+        kind = next(iter(_results_in(file) - {None}), None)
+        if kind is not None:
+            raise ValueError(
+                f"{file} is a result that sskseg wrote ({kind}), and no image. Give the images "
+                "that it was computed from, and keep results in a folder of their own."
+            )
+
+
+def _results_in(file):
+    """Which results a file holds; errors are left to the reader, which names all damaged files."""
+    try:
+        return results_in(file)
+    except Exception:  # decoders raise errors of many kinds
+        return set()
 
 
 def warn_of_predictions(labels: Path) -> None:

@@ -11,6 +11,8 @@ _UNCOMPRESSED = 1
 # LZW, Deflate, PackBits, LZMA and Zstandard: decoders raise an error if bytes are missing. That of
 # JPEG makes up the pixels.
 _STRICT = (5, 8, 32946, 32773, 34925, 34926, 50000)
+# Decoders set no number, and damage leads to positions that are not valid.
+_OF_DAMAGE = (None, errno.EINVAL)
 _EXCESS = 16  # bytes that a program may add to the size of a segment
 
 
@@ -29,7 +31,9 @@ def unreadable(path: Path, kind: str, reason: Exception | str) -> Exception:
     text = f"{path} cannot be read as {kind}: {str(reason).rstrip('.') or type(reason).__name__}."
     if isinstance(reason, MemoryError):
         return MemoryError(text)
-    if isinstance(reason, ImportError) or _is_of_system(reason):
+    if isinstance(reason, ImportError):
+        return type(reason)(text)
+    if isinstance(reason, OSError) and reason.errno not in _OF_DAMAGE:
         return type(reason)(text)
     if "requires the 'imagecodecs' package" in text:  # of tifffile, without a type of its own
         return ImportError(text)
@@ -38,13 +42,6 @@ def unreadable(path: Path, kind: str, reason: Exception | str) -> Exception:
     return ValueError(
         f"{text} It is damaged, incomplete or of another format: copy or export it again."
     )
-
-
-def _is_of_system(reason):
-    """Whether the system refused to read; decoders set no number, and damage leads to positions
-    that are not valid.
-    """
-    return isinstance(reason, OSError) and reason.errno not in (None, errno.EINVAL)
 
 
 def check_ends(file: Any, series: Any, *, has_all_pages: bool) -> None:

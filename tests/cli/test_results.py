@@ -238,9 +238,15 @@ def test_a_model_is_no_result_that_is_replaced(images, tmp_path, capsys):
 def test_results_are_no_images(images, tmp_path, output, capsys):
     out = tmp_path / "out"
     assert run("predict", images, "--model", MODEL, "--out", out, "--output", output) == 0
-    assert run("count", out, "--model", MODEL) == 2
     message = f"cell0_{output}.tif is a result that sskseg wrote ({output}), and no image."
-    assert message in capsys.readouterr().err
+    for command in (
+        ["count", out, "--model", MODEL],
+        ["fit", out, "--labels", out, "--out", tmp_path / "m"],
+        ["report", out, "--model", MODEL, "--out", tmp_path / "report.html"],
+        ["convert", out, "--images", out, "--to", "tif", "--out", tmp_path / "converted"],
+    ):
+        assert run(*command) == 2
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["", "imagej", "geojson", "coco"])

@@ -25,7 +25,7 @@ from ...io.trained import trained_file
 from ...io.units import describe_size, unit_symbol
 from ...models import load_metadata, load_model
 from ...training import prediction_callbacks
-from ..results import warn_of_predictions
+from ..results import check_no_results, warn_of_predictions
 
 MODEL = "model.sskseg"
 # Suffixes of files, which no folder of results should have.
@@ -110,6 +110,7 @@ def _steps(model):
 def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str], ImageStack]:
     """Read images for a model, with the size of a pixel that was given."""
     ndim = spatial_ndim(model)
+    check_no_results(path)
     names, X = read_images(path, spatial_ndim=ndim, channel=options.channel)
     name_samples(options, path, names)
     if ndim == 2 and getattr(_steps(model)[-1], "sections", "independent") == "independent":
@@ -144,6 +145,7 @@ def read_with_labels(
     options: argparse.Namespace, ndim: int
 ) -> tuple[list[str], ImageStack, list[Any] | None]:
     """Read the images of the options, and the labels that some have; None without --labels."""
+    check_no_results(options.images)
     if options.labels is None:
         names, X = read_images(options.images, spatial_ndim=ndim, channel=options.channel)
         y = None

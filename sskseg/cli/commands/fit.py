@@ -23,7 +23,7 @@ from ...segmentation.semi_supervised import check_methods
 from ...training import select_device
 from ..options import SHARED
 from ..record import Record
-from ..results import warn_of_predictions
+from ..results import check_no_results, warn_of_predictions
 from ..sizes import count_text
 from ._common import (
     MODEL,
@@ -51,6 +51,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(f"{file} is a file: --out must be {expected}.")
     check_folder(file.parent, expected)
     ndim = model["segmenter"].spatial_ndim
+    check_no_results(options.images)
     names, X, y = read_pairs(
         options.images, options.labels, spatial_ndim=ndim, background=options.background,
         empty=options.empty, channel=options.channel,
