@@ -61,8 +61,8 @@ def _run(arguments):
         command = import_module(f"sskseg.cli.commands.{options.command}")
         with _short_warnings(options):
             result = command.run(options)
-    except KeyboardInterrupt:
-        print("sskseg: interrupted", file=sys.stderr)  # noqa: T201
+    except KeyboardInterrupt as error:  # with a message where there are results
+        print(f"sskseg: interrupted. {error}".rstrip(". "), file=sys.stderr)  # noqa: T201
         return INTERRUPTED
     except (OSError, ValueError, ImportError, CommandFailed) as error:
         print(f"sskseg {options.command}: {_plain(error, options)}", file=sys.stderr)  # noqa: T201

@@ -70,10 +70,9 @@ def read_images(
     FileNotFoundError
         If there is no such file, or no image in the folder.
     ValueError
-        If a file cannot be read or is incomplete, files of its set are missing, it has no such
-        channel, or it is a result: labels, a mask or a probability that this library wrote. If a
-        channel is chosen by its number, and files have channels in another order. The message names
-        the file.
+        If a file cannot be read or is incomplete, files of its set are missing, or it has no such
+        channel. If a channel is chosen by its number, and files have channels in another order. The
+        message names the file.
     ImportError
         If the library for a file is not installed: the extras ``nd2``, ``czi`` and ``lif`` (or
         ``vendors`` for all three), or bioio.
@@ -98,7 +97,6 @@ def read_images(
             if not others:
                 raise
             raise ValueError(f"{error} Also damaged: {others}.") from error
-        _check_no_result(pictures, file)
         _warn_of_unnamed_axes(pictures, file)
         found = _named(lambda p: images_of(p, spatial_ndim, channel), pictures, file)
         names += number(file, len(found))
@@ -120,8 +118,8 @@ def _damaged(files):
 def _is_damaged(file):
     try:
         read_headers(file)
-    except ValueError:
-        return True
+    except Exception as error:  # others are no faults of the file
+        return isinstance(error, ValueError)
     return False
 
 
@@ -319,16 +317,6 @@ def _in_color(picture, pixels):
 def _is_ramp(palette):
     steps = np.diff(palette.astype(int), axis=0)
     return bool((steps >= 0).all() or (steps <= 0).all())
-
-
-def _check_no_result(pictures, file):
-    """Refuse labels and probabilities, which would be counted as images of objects."""
-    result = next((picture.result for picture in pictures if picture.result), None)
-    if result is not None:
-        raise ValueError(
-            f"{file} is a result that sskseg wrote ({result}), and no image. Give the images that "
-            "it was computed from, and keep results in a folder of their own."
-        )
 
 
 def _warn_of_unnamed_axes(pictures, file):

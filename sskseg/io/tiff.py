@@ -109,14 +109,19 @@ def _picture(file, series):
     )  # fmt: skip
 
 
-def is_of_write_labels(path: Path) -> bool:
-    """Return whether a file is a TIFF file of `write_labels`."""
+def results_in(path: Path) -> set[str | None]:
+    """Return which results the series of a file are, see `result_of`; None stands for images."""
     import tifffile
 
     if path.suffix.lower() not in SUFFIXES:
-        return False
+        return {None}
     with tifffile.TiffFile(path) as file:
-        return all(result_of(series.keyframe) == "labels" for series in file.series)
+        return {result_of(series.keyframe) for series in file.series}
+
+
+def is_of_write_labels(path: Path) -> bool:
+    """Return whether a file is a TIFF file of `write_labels`."""
+    return results_in(path) == {"labels"}
 
 
 def plain_series(file: Any) -> Any:

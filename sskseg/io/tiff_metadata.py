@@ -14,7 +14,7 @@ import numpy as np
 
 from ..images import check_spacing
 from .channels import channel_names
-from .truncation import check_ends
+from .truncation import AdvisedError, check_ends
 from .units import per_millimeter
 
 _MARK = "sskseg"  # in the description of what is written here
@@ -70,11 +70,12 @@ def check_complete(file: Any, series: Any) -> None:
         raise ValueError(f"its description says {expected} images, and it holds {found}")
     missing = sum(page is None for page in series.pages)
     if missing:
-        raise ValueError(
+        raise AdvisedError(
             f"{missing} of {len(series.pages)} pages of the OME-TIFF are missing: it is spread "
             "over several files. Put all of them into one folder, with their names"
         )
-    check_ends(file, series)
+    # What tifffile describes is a series, after which others may be missing.
+    check_ends(file, series, has_all_pages=file.is_imagej or series.kind == "ome")
 
 
 def _imagej_pages(file):

@@ -3,12 +3,16 @@
 import hashlib
 import json
 import shutil
+from argparse import Namespace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from command_line import TINY, run
 
+from sskseg.cli.main import CommandFailed
+from sskseg.cli.results import check_results, results_folder
 from sskseg.datasets import make_cells
 from sskseg.io import read_images, read_labels, write_labels, write_rois
 
@@ -71,6 +75,143 @@ def test_results_of_an_earlier_count_are_replaced_only_on_demand(images, tmp_pat
     ]  # fmt: skip
 
 
+@pytest.fixture
+def earlier(tmp_path):
+    """Options of a run whose folder holds the results of an earlier one."""
+    out = tmp_path / "out"
+    (out / "overlays").mkdir(parents=True)
+    names = ("counts.csv", "a_labels.tif", "overlays/a.png")
+    for name in names:
+        (out / name).write_bytes(b"old")
+    outputs = dict.fromkeys(names, hashlib.sha256(b"old").hexdigest())
+    record = {"command": ["sskseg", "count"], "outputs": outputs}
+    (out / "run.json").write_text(json.dumps(record))
+    return Namespace(out=out, command="count", overwrite=True)
+
+
+NEW = {"counts.csv": b"new", "b_labels.tif": b"new", "rois/b.zip": b"new", "run.json": b"{}"}
+
+
+def write_new(folder):
+    (folder / "rois").mkdir()
+    for name, text in NEW.items():
+        (folder / name).write_bytes(text)
+
+
+def fail_in_the_end(folder, error):
+    write_new(folder)
+    raise error
+
+
+def write_beside(folder, file):
+    write_new(folder)
+    file.write_bytes(b"mine")
+
+
+def hidden(options):
+    return list(options.out.glob(".sskseg-*"))
+
+
+def test_new_results_replace_earlier_ones(earlier):
+    with results_folder(earlier) as folder:
+        write_new(folder)
+    assert content(earlier.out) == NEW
+    assert not (earlier.out / "overlays").exists()
+    assert hidden(earlier) == []
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, MemoryError])
+def test_a_run_that_fails_changes_nothing(earlier, error):
+    before = content(earlier.out)
+    with pytest.raises(error), results_folder(earlier) as folder:
+        fail_in_the_end(folder, error)
+    assert content(earlier.out) == before
+    assert hidden(earlier) == []
+
+
+@pytest.mark.parametrize("n", range(1, 9))
+@pytest.mark.parametrize("is_done", [False, True])
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(PermissionError("a program has it open"), CommandFailed), (KeyboardInterrupt, None)],
+    ids=["locked", "interrupted"],
+)
+def test_results_that_cannot_be_replaced_are_kept(
+    earlier, n, is_done, error, expected, monkeypatch
+):
+    """Whichever file fails, before or after it was moved."""
+    before, replace, calls = content(earlier.out), Path.replace, []
+
+    def fail(path, target):
+        calls.append(path)
+        if len(calls) != n:
+            return replace(path, target)
+        if is_done:
+            replace(path, target)
+        raise error
+
+    monkeypatch.setattr(Path, "replace", fail)
+    with (
+        pytest.raises(expected or error, match=r"The new results are in .*new\.$"),
+        results_folder(earlier) as folder,
+    ):
+        write_new(folder)
+    (kept,) = hidden(earlier)
+    assert content(kept / "new") == NEW
+    assert content(kept / "old") == {}
+    shutil.rmtree(kept)
+    assert content(earlier.out) == before
+    assert not (earlier.out / "rois").exists()
+    check_results(earlier)
+
+
+def test_earlier_results_that_stay_hidden_are_no_failure(earlier, monkeypatch):
+    def fail(*_, **__):
+        raise PermissionError("a program has it open")
+
+    monkeypatch.setattr("os.unlink", fail)
+    monkeypatch.setattr(Path, "unlink", fail)
+    with results_folder(earlier) as folder:
+        write_new(folder)
+    monkeypatch.undo()
+    for each in hidden(earlier):
+        shutil.rmtree(each)
+    assert content(earlier.out) == NEW
+
+
+def test_a_file_that_appears_meanwhile_stays_and_so_do_the_results(earlier):
+    before = content(earlier.out)
+    with (
+        pytest.raises(CommandFailed, match=r"'notes.txt'\. Move them.* results are in .*new\.$"),
+        results_folder(earlier) as folder,
+    ):
+        write_beside(folder, earlier.out / "notes.txt")
+    (kept,) = hidden(earlier)
+    assert content(kept / "new") == NEW
+    shutil.rmtree(kept)
+    assert content(earlier.out) == before | {"notes.txt": b"mine"}
+
+
+def test_the_message_of_an_interrupted_run_names_its_results(images, tmp_path, capsys, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sskseg.cli.results._replace", interrupt)
+    assert count(images, tmp_path / "out") == 130
+    (kept,) = (tmp_path / "out").iterdir()
+    message = f"sskseg: interrupted. The new results are in {kept / 'new'}\n"
+    assert capsys.readouterr().err == message
+    assert "counts.csv" in content(kept / "new")
+
+
+def test_a_record_without_its_results_is_replaced_only_on_demand(earlier):
+    for name in ("counts.csv", "a_labels.tif", "overlays/a.png"):
+        (earlier.out / name).unlink()
+    earlier.overwrite = False
+    with pytest.raises(ValueError, match=r"\('run.json'\): add --overwrite"):
+        check_results(earlier)
+
+
 @pytest.mark.parametrize("change", ["notes.txt", "cell0_labels.tif"])
 def test_files_of_the_user_are_never_removed(images, tmp_path, change, capsys):
     out = tmp_path / "out"
@@ -97,9 +238,15 @@ def test_a_model_is_no_result_that_is_replaced(images, tmp_path, capsys):
 def test_results_are_no_images(images, tmp_path, output, capsys):
     out = tmp_path / "out"
     assert run("predict", images, "--model", MODEL, "--out", out, "--output", output) == 0
-    assert run("count", out, "--model", MODEL) == 2
     message = f"cell0_{output}.tif is a result that sskseg wrote ({output}), and no image."
-    assert message in capsys.readouterr().err
+    for command in (
+        ["count", out, "--model", MODEL],
+        ["fit", out, "--labels", out, "--out", tmp_path / "m"],
+        ["report", out, "--model", MODEL, "--out", tmp_path / "report.html"],
+        ["convert", out, "--images", out, "--to", "tif", "--out", tmp_path / "converted"],
+    ):
+        assert run(*command) == 2
+        assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", ["", "imagej", "geojson", "coco"])

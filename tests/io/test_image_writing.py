@@ -38,6 +38,16 @@ def test_axes_are_stored_and_images_come_back(tmp_path, shape, dtype, ndim, axes
     assert _shape(tmp_path / "a.tif", ndim) == shape[:ndim]
 
 
+@pytest.mark.parametrize("kind", ["mask", "probability"])
+def test_results_can_be_read_back(tmp_path, kind):
+    """A counter takes them; the command line refuses them where it expects images."""
+    image = np.random.default_rng(0).random((30, 40)).astype(np.float32)
+    write_image(tmp_path / "a.tif", image, 2, result=kind)
+    assert np.array_equal(read_images(tmp_path / "a.tif")[1][0], image)
+    write_labels(tmp_path / "b.tif", [np.eye(30, dtype=np.int32)])
+    assert np.array_equal(read_images(tmp_path / "b.tif")[1][0], np.eye(30))
+
+
 def test_large_images_have_offsets_of_64_bits(tmp_path, monkeypatch):
     """tifffile chooses them itself only without compression."""
     monkeypatch.setattr("sskseg.io.image_writing.MAX_CLASSIC", 4 * 30 * 40)

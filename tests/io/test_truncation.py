@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
+from bad_files import ome_set
 from skimage.io import imsave
 
 from sskseg.io import read_images, read_pairs, write_labels, write_rois
@@ -33,6 +34,130 @@ def test_truncated_tiff_files(tmp_path, kind, n, share):
     message = r"a\.tif cannot be read as an image: .*: copy or export it again\."
     with pytest.raises(ValueError, match=message):
         read_images(file)
+
+
+def cut(file, n):
+    """Remove the last bytes of a file."""
+    file.write_bytes(file.read_bytes()[:-n])
+
+
+def strips(file, **options):
+    """Write an image of 6 strips, whose pixels are the end of the file; return its tags."""
+    tifffile.imwrite(file, IMAGE, rowsperstrip=16, contiguous=False, **options)
+    with tifffile.TiffFile(file) as opened:
+        return {tag.name: tag for tag in opened.pages[0].tags}
+
+
+def overwrite(file, tag, values):
+    content = bytearray(file.read_bytes())
+    values = np.array(values, {3: "<u2", 4: "<u4"}[int(tag.dtype)])
+    content[tag.valueoffset : tag.valueoffset + values.nbytes] = values.tobytes()
+    file.write_bytes(content)
+
+
+@pytest.mark.parametrize("kind", ["zlib", "lzw", "packbits"])
+def test_sizes_of_strips_may_be_too_large(tmp_path, kind):
+    file = tmp_path / "a.tif"
+    tag = strips(file, compression=kind)["StripByteCounts"]
+    overwrite(file, tag, [*tag.value[:-1], tag.value[-1] + 3])
+    read_headers(file)
+    assert np.array_equal(read_images(file)[1][0], IMAGE)
+    for n in (9, 20):
+        cut(file, n)
+        with pytest.raises(
+            ValueError, match=r"a\.tif cannot be read as an image: .*: copy or export"
+        ):
+            read_images(file)
+
+
+def test_pixels_that_a_decoder_would_make_up(tmp_path):
+    file = tmp_path / "a.tif"
+    strips(file, compression="jpeg")
+    cut(file, 20)
+    with pytest.raises(ValueError, match="it ends before its pixels do"):
+        read_headers(file)
+
+
+def test_scans_that_end_in_their_last_strip_are_named(tmp_path):
+    pytest.importorskip("zarr")
+    file = tmp_path / "a.tif"
+    strips(file, compression="zlib")
+    cut(file, 9)
+    scan = open_scan(file)
+    assert np.array_equal(scan.data[:16].compute(), IMAGE[:16])
+    with pytest.raises(ValueError, match=r"a\.tif cannot be read as an image: .*: copy or export"):
+        scan.data.compute()
+
+
+def test_strips_in_any_order(tmp_path):
+    file = tmp_path / "a.tif"
+    tag = strips(file)["StripOffsets"]
+    overwrite(file, tag, tag.value[::-1])
+    expected = np.concatenate(np.split(IMAGE, 6)[::-1])
+    assert np.array_equal(read_images(file)[1][0], expected)
+
+
+def test_tiles_that_are_not_there_are_zeros(tmp_path):
+    file = tmp_path / "a.tif"
+    tiles = (None if i % 2 else np.full((32, 32), 3, np.uint8) for i in range(4))
+    tifffile.imwrite(file, tiles, shape=(64, 64), dtype=np.uint8, tile=(32, 32), compression="zlib")
+    expected = np.repeat([[3, 0]], [32, 32], axis=1) + np.zeros((64, 1))
+    assert np.array_equal(read_images(file)[1][0], expected)
+
+
+def test_pages_that_were_appended(tmp_path):
+    file = tmp_path / "a.tif"
+    for i in range(3):
+        tifffile.imwrite(file, IMAGE + i, append=True)
+    assert [image[0, 0] - IMAGE[0, 0] for image in read_images(file)[1]] == [0, 1, 2]
+
+
+def test_pyramids(tmp_path):
+    file = tmp_path / "a.ome.tif"
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(IMAGE, subifds=1, tile=(32, 32), compression="zlib")
+        writer.write(IMAGE[::2, ::2], subfiletype=1, tile=(32, 32), compression="zlib")
+    assert np.array_equal(read_images(file)[1][0], IMAGE)
+
+
+@pytest.mark.parametrize("kind", [{"imagej": True}, {"ome": True}])
+def test_where_the_next_page_would_be_matters_only_if_pages_are_missing(tmp_path, kind):
+    file = tmp_path / "a.tif"
+    stack = np.stack([IMAGE, IMAGE + 1])
+    tifffile.imwrite(file, stack, photometric="minisblack", compression="zlib", **kind)
+    with tifffile.TiffFile(file) as opened:
+        page = opened.pages[1]
+        at = page.offset + 2 + 12 * len(page.tags)
+    content = bytearray(file.read_bytes())
+    assert content[at : at + 4] == bytes(4)
+    content[at : at + 4] = b"\xcd" * 4
+    file.write_bytes(content)
+    assert read_headers(file)[0].shape == (2, 96, 96)
+
+
+def test_frames_without_headers_of_their_own(tmp_path):
+    """Of more than 2 GB (here mostly a hole), ScanImage has frames that it gives no position."""
+    file = tmp_path / "a.tif"
+    with tifffile.TiffWriter(file) as writer:
+        for _ in range(5):
+            writer.write(
+                np.ones((1024, 1024), np.uint16), metadata=None, contiguous=False,
+                description="state.configPath = ''\rstate.acq.x=1",
+            )  # fmt: skip
+    with file.open("r+b") as opened:
+        opened.truncate(2**31 + 2**22)
+    (header,) = read_headers(file)
+    assert header.shape == (1025, 1024, 1024)
+
+
+def test_of_two_files_of_an_ome_tiff_the_one_that_is_cut_is_named(tmp_path):
+    ome_set(tmp_path, 2)
+    assert read_headers(tmp_path / "z0.ome.tif")[0].shape == (2, 32, 32)
+    cut(tmp_path / "z1.ome.tif", 500)
+    message = r"z0\.ome\.tif cannot be read as an image: its part z1\.ome\.tif ends before"
+    for read in (read_headers, read_images):
+        with pytest.raises(ValueError, match=message):
+            read(tmp_path / "z0.ome.tif")
 
 
 def test_scans_are_checked_before_they_are_read(tmp_path):
@@ -131,3 +256,39 @@ def test_no_image_of_two_of_one_name_is_to_be_removed(tmp_path):
     message = r"If they show the same, move one of them into another folder; if not, rename one"
     with pytest.raises(ValueError, match=message):
         read_images(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["a.tif", "a.png"])
+@pytest.mark.parametrize(
+    ("error", "expected", "reason"),
+    [
+        (PermissionError(13, "Permission denied"), PermissionError, "[Errno 13] Permission denied"),
+        (OSError(5, "Input/output error"), OSError, "[Errno 5] Input/output error"),
+        (MemoryError(), MemoryError, "MemoryError"),
+        (ImportError("no decoder"), ImportError, "no decoder"),
+        (ValueError("<LZW> requires the 'imagecodecs' package"), ImportError,
+         "<LZW> requires the 'imagecodecs' package"),
+    ],
+    ids=["permission", "disk", "memory", "library", "imagecodecs"],
+)  # fmt: skip
+def test_what_is_no_fault_of_the_file_is_not_called_damage(
+    tmp_path, monkeypatch, name, error, expected, reason
+):
+    file = tmp_path / name
+    imsave(file, IMAGE)
+
+    def fail(*_, **__):
+        raise error
+
+    for function in ("tiff.read_tiff", "tiff.tiff_headers", "rasters.read_raster"):
+        monkeypatch.setattr(f"sskseg.io.images.{function}", fail)
+    for read in (read_images, read_headers):
+        with pytest.raises(expected) as found:
+            read(file)
+        assert str(found.value) == f"{file} cannot be read as an image: {reason}."
+
+
+def test_missing_parts_have_one_advice(tmp_path):
+    ome_set(tmp_path, 1)
+    with pytest.raises(ValueError, match=r"Put all of them into one folder, with their names\.$"):
+        read_headers(tmp_path / "z0.ome.tif")

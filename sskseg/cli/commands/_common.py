@@ -24,7 +24,7 @@ from ...io.trained import trained_file
 from ...io.units import describe_size, unit_symbol
 from ...models import load_model
 from ...training import prediction_callbacks
-from ..results import warn_of_predictions
+from ..results import check_no_results, warn_of_predictions
 from ._channels import check_channels, trained_channel
 
 MODEL = "model.sskseg"
@@ -100,6 +100,7 @@ def steps_of(model: Any) -> list[Any]:
 def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str], ImageStack]:
     """Read images for a model, with the size of a pixel that was given."""
     ndim = spatial_ndim(model)
+    check_no_results(path)
     names, X = read_images(path, spatial_ndim=ndim, channel=options.channel)
     check_channels(model_file(options.model), options, path)
     name_samples(options, path, names)
@@ -135,6 +136,7 @@ def read_with_labels(
     options: argparse.Namespace, ndim: int
 ) -> tuple[list[str], ImageStack, list[Any] | None]:
     """Read the images of the options, and the labels that some have; None without --labels."""
+    check_no_results(options.images)
     if options.labels is None:
         names, X = read_images(options.images, spatial_ndim=ndim, channel=options.channel)
         y = None

@@ -20,6 +20,7 @@ from ...io.ome_zarr.existing import read_image_group
 from ...io.ome_zarr.reading import holds_zarr, open_label_image
 from ...io.rois.formats import FORMATS as ROI_SUFFIXES
 from ..formats import FORMATS, OF_ALL, OF_IMAGE, OME_ZARR
+from ..results import check_no_results
 from ._common import file_names, new_folder, say
 from ._exchange import MEASURED, check_items, read_labeled, write_as, write_file
 
@@ -35,6 +36,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         return _into_image(options)
     names = shapes = X = None
     if options.images is not None:
+        check_no_results(options.images)
         names, X = read_images(options.images)
         shapes = [image.shape[:2] for image in X]
     known = read_labeled(options.labels, names, shapes, options.background)

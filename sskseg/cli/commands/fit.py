@@ -21,7 +21,7 @@ from ...segmentation.semi_supervised import check_methods
 from ...training import select_device
 from ..options import SHARED
 from ..record import Record
-from ..results import warn_of_predictions
+from ..results import check_no_results, warn_of_predictions
 from ..sizes import count_text
 from ._channels import channel_metadata
 from ._common import (
@@ -54,6 +54,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             f"{file} exists: add --overwrite to replace this model, or let --out be another."
         )
     ndim = model["segmenter"].spatial_ndim
+    check_no_results(options.images)
     names, X, y = read_pairs(
         options.images, options.labels, spatial_ndim=ndim, background=options.background,
         empty=options.empty, channel=options.channel,

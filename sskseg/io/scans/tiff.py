@@ -86,5 +86,8 @@ class _Tiff(ArrayOnDisk):
         import tifffile
 
         number, level = self.inside
-        with tifffile.TiffFile(self.path) as file:
-            return read_region(file, file.series[number].levels[level], region)
+        try:
+            with tifffile.TiffFile(self.path) as file:
+                return read_region(file, file.series[number].levels[level], region)
+        except Exception as error:  # decoders raise errors of many kinds
+            raise unreadable(Path(self.path), "an image", error) from error
