@@ -146,10 +146,11 @@ def _is_copy(file, image):
 
 def _warn_of_overlays(files):
     if files:
+        names = listed(file.name for file in files)
         warnings.warn(
-            f"{listed(files)}: the pixels are not those of the image of this name, so they are "
-            "read as labels, and the overlay of ROIs is not. To train on the ROIs, save them from "
-            f"the ROI Manager of Fiji as {stem(files[0])}.zip instead.",
+            f"{names}: the pixels are not those of the image of this name, so they are read as "
+            "labels, and the overlay of ROIs is not. To train on the ROIs, save them from the ROI "
+            f"Manager of Fiji as {stem(files[0])}.zip instead.",
             UserWarning,
             stacklevel=4,
         )
