@@ -1,7 +1,9 @@
 """Figures in sentences, by name, as text."""
 
+from functools import partial
+
 import numpy as np
-from page_tables import cells, figure, mean, only
+from page_tables import FIGURES, cells, figure, mean, only
 from tables_accuracy import pretraining_rows
 from tables_counts import ALL, counting_rows, simulation_rows
 
@@ -61,25 +63,22 @@ def fine_tuning_8():
     return _fine_tuning(8)
 
 
-def _restoration(labeled):
-    """The gain of fits that start from restoration, over those of the same draws that do not."""
+def _gain_of(start, labeled):
+    """The gain of fits that start from a pretext task, over random weights in the same draws."""
     rows = cells(
         "fine_tuning", lambda row: row.get("labeled") == labeled and row.get("steps") == 150
     )
-    ours = [row for row in rows if row["start"] == "restoration"]
+    ours = [row for row in rows if row["start"] == start]
     draws = {row["draw"] for row in ours}
     scratch = [r for r in rows if r["start"] == "random weights" and r["draw"] in draws]
     return _points(mean(ours, "f1_0.5") - mean(scratch, "f1_0.5"))
 
 
-@figure
-def restoration_1():
-    return _restoration(1)
-
-
-@figure
-def restoration_2():
-    return _restoration(2)
+FIGURES.update({
+    f"gain_{start.split()[-1]}_{labeled}": partial(_gain_of, start, labeled)
+    for start in ("magnification and rotation", "simulation", "restoration", "masked")
+    for labeled in (1, 2)
+})  # fmt: skip
 
 
 @figure
