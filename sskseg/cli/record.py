@@ -14,8 +14,8 @@ from typing import Any
 
 from .. import __version__
 from ..io import write_atomically
+from ..io.folders import RECORD
 
-RECORD = "run.json"
 _OF_SYSTEM = ("thumbs.db", "desktop.ini")  # hidden files of Windows
 _PACKAGES = ("numpy", "pandas", "scikit-image", "scikit-learn", "scipy", "tifffile", "torch")
 

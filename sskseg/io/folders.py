@@ -11,6 +11,7 @@ from pathlib import Path
 from . import rasters, tiff, vendors
 
 SUFFIXES = (*tiff.SUFFIXES, *rasters.SUFFIXES, *vendors.SUFFIXES)
+RECORD = "run.json"  # of the command line, in a folder of results
 LABEL_SUFFIXES = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_seg", "_gt")
 _COMPANIONS = ("_cp_outlines", "_cp_output", "_cp_flows", "_outlines", "_flows")  # of Cellpose
 # Formats of images and arrays that `read_images` does not read.
@@ -102,7 +103,7 @@ def _of_subfolders(folder):
     """Which subfolders have images; folders of results, which have a record, are none of them."""
     found = [
         path for path in sorted(folder.iterdir(), key=natural_key)
-        if path.is_dir() and list_images(path) and not (path / "run.json").exists()
+        if path.is_dir() and list_images(path) and not (path / RECORD).exists()
     ]  # fmt: skip
     if not found:
         return ""

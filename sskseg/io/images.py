@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -294,16 +294,25 @@ def find_channel(path: str | os.PathLike[str], channel: int | str) -> TrainedCha
     TrainedChannel
         By the first file that names its channels, or else the first one.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they came from reading the images
-        files = image_files(path)
-    named = (header for file in files if file.suffix.lower() not in rasters.SUFFIXES
-             for header in read_headers(file) if header.channels)  # fmt: skip
-    header = next(named, None)
-    if header is None:
+    names = next((names for _, names, _ in channels_in(path) if names), None)
+    if names is None:
         return TrainedChannel(int(channel))
-    index = channel_index(channel, len(header.channels), header.channels)
-    return TrainedChannel(index, header.channels[index])
+    index = channel_index(channel, len(names), names)
+    return TrainedChannel(index, names[index])
+
+
+def channels_in(path: str | os.PathLike[str]) -> Iterator[tuple[Path, tuple[str, ...], int]]:
+    """Yield the file, the names of the channels, and their number, of each image of `read_images`.
+
+    Raster files name no channels, and are left out: their headers need all pixels.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they come from reading the images
+        files = image_files(path)
+    for file in files:
+        for header in () if file.suffix.lower() in rasters.SUFFIXES else read_headers(file):
+            n = header.shape[header.axes.index("c")] if "c" in header.axes else 1
+            yield file, header.channels, n
 
 
 def _in_color(picture, pixels):

@@ -34,37 +34,8 @@ def membranes_steps():
     return str(_membranes("segmenter")["steps"])
 
 
-def _fine_tuning(labeled):
-    rows = cells(
-        "fine_tuning", lambda row: row.get("labeled") == labeled and row.get("steps") == 150
-    )
-    ours = [row for row in rows if row["start"] == "cells-simulated"]
-    scratch = [row for row in rows if row["start"] == "random weights"]
-    return _points(mean(ours, "f1_0.5") - mean(scratch, "f1_0.5"))
-
-
-@figure
-def fine_tuning_1():
-    return _fine_tuning(1)
-
-
-@figure
-def fine_tuning_2():
-    return _fine_tuning(2)
-
-
-@figure
-def fine_tuning_5():
-    return _fine_tuning(5)
-
-
-@figure
-def fine_tuning_8():
-    return _fine_tuning(8)
-
-
 def _gain_of(start, labeled):
-    """The gain of fits that start from a pretext task, over random weights in the same draws."""
+    """The gain of short fits from a start, over random weights in the same draws."""
     rows = cells(
         "fine_tuning", lambda row: row.get("labeled") == labeled and row.get("steps") == 150
     )
@@ -74,6 +45,10 @@ def _gain_of(start, labeled):
     return _points(mean(ours, "f1_0.5") - mean(scratch, "f1_0.5"))
 
 
+FIGURES.update({
+    f"fine_tuning_{labeled}": partial(_gain_of, "cells-simulated", labeled)
+    for labeled in (1, 2, 5, 8)
+})  # fmt: skip
 FIGURES.update({
     f"gain_{start.split()[-1]}_{labeled}": partial(_gain_of, start, labeled)
     for start in ("magnification and rotation", "simulation", "restoration", "masked")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ...io.channels import TrainedChannel
-from ...io.images import find_channel, image_files, read_headers
-from ...io.rasters import SUFFIXES as RASTERS
+from ...io.images import channels_in, find_channel
 from ...models import load_metadata
 
 
@@ -19,7 +17,7 @@ def channel_metadata(images: Path, channel: str | None) -> dict[str, Any] | None
     """Return what the file of a model says of the channels of its training images."""
     if channel is not None:
         return {"channel": asdict(find_channel(images, channel))}
-    names = next((names for _, names, n in _channels(images) if names and n > 1), None)
+    names = next((names for _, names, n in channels_in(images) if names and n > 1), None)
     return None if names is None else {"channels": list(names)}
 
 
@@ -44,9 +42,10 @@ def check_channels(model_file: Path, options: argparse.Namespace, images: Path) 
     """
     if options.channel is None:
         known = tuple(load_metadata(model_file).get("channels", ()))
-        _check_all(known, images)
+        if known:
+            _check_all(known, images)
     elif isinstance(options.channel, TrainedChannel) and options.channel.name:
-        nameless = [file for file, names, n in _channels(images) if n > 1 and not names]
+        nameless = [file for file, names, n in channels_in(images) if n > 1 and not names]
         if nameless:
             warnings.warn(
                 f"{nameless[0].name} does not name its channels: channel {options.channel.index} "
@@ -57,8 +56,8 @@ def check_channels(model_file: Path, options: argparse.Namespace, images: Path) 
 
 
 def _check_all(known, images):
-    others = [(file, names) for file, names, _ in _channels(images) if names and names != known]
-    if not known or not others:
+    others = [(file, names) for file, names, _ in channels_in(images) if names and names != known]
+    if not others:
         return
     file, names = others[0]
     text = f"{file} has the channels {', '.join(names)}, and the model was trained on "
@@ -66,16 +65,3 @@ def _check_all(known, images):
     if sorted(names) == sorted(known):
         raise ValueError(f"{text}, in this order: save the channels in that order.")
     warnings.warn(f"{text}: they are read as if they were the same.", stacklevel=3)
-
-
-def _channels(images: Path) -> Iterator[tuple[Path, tuple[str, ...], int]]:
-    """Files, the names of their channels, and how many there are."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # they come from reading the images
-        files = image_files(images)
-    for file in files:
-        if file.suffix.lower() in RASTERS:  # without names, and decoded as a whole for a header
-            continue
-        for header in read_headers(file):
-            n = header.shape[header.axes.index("c")] if "c" in header.axes else 1
-            yield file, header.channels, n

@@ -17,7 +17,7 @@ from tqdm import tqdm
 from ... import PercentileScaler
 from ...images import ImageStack, invert_images
 from ...io import read_images, read_pairs
-from ...io.folders import SUFFIXES, stem
+from ...io.folders import RECORD, SUFFIXES, stem
 from ...io.images import image_files, read_headers
 from ...io.rasters import SUFFIXES as RASTERS
 from ...io.trained import trained_file
@@ -51,7 +51,7 @@ def record_file(file: Path) -> Path:
 
     Models in one folder each have a record; a folder of one model has run.json.
     """
-    return file.with_name("run.json" if file.name == MODEL else f"{file.stem}.run.json")
+    return file.with_name(RECORD if file.name == MODEL else f"{file.stem}.run.json")
 
 
 def read_model(path: Path) -> Any:

@@ -44,15 +44,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Fit the pipeline, and write the model and its record."""
     model = make_pipeline(options)
     check_parameters(model)
-    file = model_file(options.out)
-    expected = f"a folder, or a name that ends with {Path(MODEL).suffix}"
-    if file == options.out and file.suffix != Path(MODEL).suffix:
-        raise ValueError(f"{file} is a file: --out must be {expected}.")
-    check_folder(file.parent, expected)
-    if file.exists() and not options.overwrite:
-        raise ValueError(
-            f"{file} exists: add --overwrite to replace this model, or let --out be another."
-        )
+    file = _new_model_file(options)
     ndim = model["segmenter"].spatial_ndim
     check_no_results(options.images)
     names, X, y = read_pairs(
@@ -99,6 +91,20 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             f"{_MIN_CHECKED} files of independent images.")  # fmt: skip
     say(options, f"Wrote {file}")
     return result
+
+
+def _new_model_file(options):
+    """The file for the model, which must not exist without ``--overwrite``."""
+    file = model_file(options.out)
+    expected = f"a folder, or a name that ends with {Path(MODEL).suffix}"
+    if file == options.out and file.suffix != Path(MODEL).suffix:
+        raise ValueError(f"{file} is a file: --out must be {expected}.")
+    check_folder(file.parent, expected)
+    if file.exists() and not options.overwrite:
+        raise ValueError(
+            f"{file} exists: add --overwrite to replace this model, or let --out be another."
+        )
+    return file
 
 
 def _learned(model):
