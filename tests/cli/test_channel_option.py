@@ -206,6 +206,10 @@ def test_a_model_of_all_channels_remembers_their_order(folder, counts, tmp_path,
     others = write_channels(tmp_path / "others" / "a.ome.tif", ["Hoechst", "Alexa488"])
     with pytest.warns(UserWarning, match="channels Hoechst, Alexa488, and the model was trained"):
         assert counts(others, "--model", model) == {"a": same}
+    write_channels(others / "b.ome.tif", ["GFP", "DAPI"], swap=True)
+    with pytest.warns(UserWarning, match="as if they were the same"):  # of the reader
+        assert run("count", others, "--model", model) == 2
+    assert "b.ome.tif has the channels GFP, DAPI, and" in capsys.readouterr().err
 
 
 def test_names_that_only_differ_are_a_warning(tmp_path):

@@ -59,9 +59,10 @@ def _check_all(known, images):
     others = [(file, names) for file, names, _ in channels_in(images) if names and names != known]
     if not others:
         return
-    file, names = others[0]
+    in_other_order = [each for each in others if sorted(each[1]) == sorted(known)]
+    file, names = (in_other_order or others)[0]
     text = f"{file} has the channels {', '.join(names)}, and the model was trained on "
     text += ", ".join(known)
-    if sorted(names) == sorted(known):
+    if in_other_order:
         raise ValueError(f"{text}, in this order: save the channels in that order.")
     warnings.warn(f"{text}: they are read as if they were the same.", stacklevel=3)
