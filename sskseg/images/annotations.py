@@ -11,7 +11,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..morphology import count_objects, count_over_sections, join_sections, label_components
+from ..morphology import count_objects, count_over_sections, label_components, label_over_sections
 from ..morphology.counts import inside_frame, object_centroids
 from .annotation_checks import (
     are_counts,
@@ -367,8 +367,9 @@ class Annotations:
             Width, pixels, of a frame: objects with their centroid in it do not count. Counts stay
             as they are.
         positions : array-like of int, shape (n_samples,), default=None
-            Positions of consecutive sections. Objects of label images that overlap in neighboring
-            sections count once, in the section nearest to their centroid.
+            Positions of consecutive sections. An object that spans sections counts once, in the
+            section nearest to its centroid. Its sections have one id (see
+            `sskseg.morphology.label_over_sections`), or overlap.
 
         Returns
         -------
@@ -395,6 +396,6 @@ class Annotations:
         counts = np.full(len(self), np.nan)
         for run in consecutive_runs(positions):
             if np.isin(run, self.fully_labeled).all():
-                labels = join_sections([self.objects(i) for i in run], positions[run])
+                labels = label_over_sections([self.objects(i) for i in run], positions[run])
                 counts[run] = count_over_sections(labels, positions[run], margin)
         return counts

@@ -25,7 +25,7 @@ from .measure import (
 from .neighbors import complete_objects, share_with_neighbors
 from .polygons import contour_masks, paint_masks, suppress_overlaps
 from .runs import Runs, expand_runs
-from .sections import best_matches, count_overlaps, join_sections
+from .sections import best_matches, count_overlaps, join_sections, label_over_sections
 from .sums import merge_sums, object_sums
 from .watershed import relief_of, split_by_seeds, split_touching
 from .weights import weight_map
@@ -56,6 +56,7 @@ __all__ = [
     "join_sections",
     "label_components",
     "label_objects",
+    "label_over_sections",
     "measure_objects",
     "merge_objects",
     "merge_sums",

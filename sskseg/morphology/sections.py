@@ -6,6 +6,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+_MIN_AGREEING = 0.9  # share of ids
+
 
 def join_sections(
     labels: Sequence[np.ndarray], positions: np.ndarray, min_overlap: float = 0.5
@@ -49,6 +51,44 @@ def join_sections(
     _, group = connected_components(graph, directed=False)
     table = np.concatenate([[0], group + 1])
     return [table[label] for label in numbered]
+
+
+def label_over_sections(labels: Sequence[np.ndarray], positions: np.ndarray) -> list[np.ndarray]:
+    """Label reference objects over sections: by their ids if these agree, else by `join_sections`.
+
+    A label volume has one id for an object in all sections. If each section was labeled by itself,
+    the same id is another object in the next section.
+
+    Parameters
+    ----------
+    labels, positions
+        As in `join_sections`.
+
+    Returns
+    -------
+    list of ndarray of int
+        In the order of `labels`; one id per object over all sections.
+    """
+    if ids_agree(labels, positions):
+        return list(labels)
+    return join_sections(labels, positions)
+
+
+def ids_agree(labels: Sequence[np.ndarray], positions: np.ndarray) -> bool:
+    """Whether an id is the same object in neighboring sections: there, it overlaps with itself.
+
+    Nine of ten have to, since those of slanted objects may lie side by side. False if no id occurs
+    in two neighboring sections.
+    """
+    index_of = {int(position): index for index, position in enumerate(positions)}
+    common = overlapping = 0
+    for position, index in index_of.items():
+        if position + 1 not in index_of:
+            continue
+        lower, upper = labels[index], labels[index_of[position + 1]]
+        common += len(np.intersect1d(lower[lower > 0], upper[upper > 0]))
+        overlapping += len(np.unique(lower[(lower == upper) & (lower > 0)]))
+    return common > 0 and overlapping >= _MIN_AGREEING * common
 
 
 def _mutual_best(lower, upper, min_overlap):

@@ -13,7 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..images import check_images, check_positions, unwrap
 from ..images.annotations import Annotations
-from ..morphology import join_sections, label_components
+from ..morphology import label_components, label_over_sections
 
 _MAKERS = {"features": "ProxyPretrainer", "refine": "SimulatedRefiner"}
 
@@ -260,7 +260,7 @@ def whole_objects(outputs: Outputs, reference: Reference) -> list[np.ndarray | N
         return labels
     known = [i for i, label in enumerate(labels) if label is not None]
     positions = check_positions(outputs.positions, len(labels))
-    for i, joined in zip(known, join_sections([labels[i] for i in known], positions[known])):
+    for i, joined in zip(known, label_over_sections([labels[i] for i in known], positions[known])):
         labels[i] = joined
     return labels
 

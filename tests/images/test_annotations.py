@@ -210,6 +210,14 @@ def test_objects_over_sections_count_once_in_the_nearest_section():
     assert counts == pytest.approx([0, 2, 0, 0, np.nan, np.nan], nan_ok=True)
 
 
+def test_objects_of_a_label_volume_are_its_ids():
+    y = np.zeros((4, 8, 8), int)
+    y[:2, 1:5, 1:5], y[2:, 1:5, 1:5] = 4, 9  # one below the other
+    y[:, 6:, 6:] = 2
+    annotations = Annotations(y, images_of(4, (8, 8)))
+    assert annotations.counts(positions=np.arange(4)).tolist() == [1, 0, 2, 0]
+
+
 @pytest.mark.parametrize("key", [[0, 2], np.array([0, 2]), np.array([True, False, True])])
 @pytest.mark.parametrize("bound", [False, True])
 def test_splitters_take_annotations_apart(key, bound):

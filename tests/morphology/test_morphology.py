@@ -14,6 +14,7 @@ from sskseg.morphology import (
     join_sections,
     label_components,
     label_objects,
+    label_over_sections,
     measure_objects,
     normalized_distance,
     relabel,
@@ -235,6 +236,29 @@ def test_sections_are_joined_by_mutual_best_overlap():
     assert len(np.unique(np.stack(joined))) == 5
     assert [x.shape for x in join_sections([far], np.array([0]))] == [(8, 20)]
     assert join_sections([np.zeros((2, 2), int)] * 2, np.arange(2))[1].max() == 0
+
+
+def test_ids_that_agree_between_sections_are_objects():
+    first, second = np.zeros((6, 20), int), np.zeros((6, 20), int)
+    first[1:5, 1:9], first[1:5, 12:16] = 7, 2
+    second[1:5, 1:9], second[1:5, 11:16] = 3, 2  # another object lies on 7
+    labels, positions = [first, second], np.arange(2)
+    assert [np.unique(x).tolist() for x in label_over_sections(labels, positions)] == [
+        [0, 2, 7], [0, 2, 3]
+    ]  # fmt: skip
+    assert len(np.unique(np.stack(join_sections(labels, positions)))) == 3  # takes 3 and 7 for one
+
+
+def test_sections_with_ids_of_their_own_are_joined():
+    first, second = np.zeros((6, 20), int), np.zeros((6, 20), int)
+    first[1:5, 1:9], first[1:5, 12:16] = 1, 2
+    second[1:5, 1:9], second[1:5, 11:16] = 2, 1  # the same two objects
+    joined = label_over_sections([first, second], np.arange(2))
+    assert joined[0][2, 2] == joined[1][2, 2]
+    assert joined[0][2, 13] == joined[1][2, 13]
+    assert joined[0][2, 2] != joined[0][2, 13]
+    apart = label_over_sections([first, first], np.array([0, 2]))  # not neighbors
+    assert len(np.unique(np.stack(apart))) == 5
 
 
 def test_one_object_is_joined_to_one():
