@@ -11,8 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..morphology import count_objects, count_over_sections, label_components, label_over_sections
+from ..morphology import count_objects, label_components
 from ..morphology.counts import inside_frame, object_centroids
+from .annotated_sections import count_annotated
 from .annotation_checks import (
     are_counts,
     check_counts,
@@ -23,7 +24,6 @@ from .annotation_checks import (
     warn_of_values,
 )
 from .points import are_points, check_points, draw_points
-from .sections import consecutive_runs
 from .spacing import check_spacing
 from .stack import sample_key, take_samples
 
@@ -368,8 +368,7 @@ class Annotations:
             as they are.
         positions : array-like of int, shape (n_samples,), default=None
             Positions of consecutive sections. An object that spans sections counts once, in the
-            section nearest to its centroid. Its sections have one id (see
-            `sskseg.morphology.label_over_sections`), or overlap.
+            section nearest to its centroid (see `sskseg.morphology.label_over_sections`).
 
         Returns
         -------
@@ -380,7 +379,7 @@ class Annotations:
         if self.kind == "counts":
             return self._counts.copy()
         if positions is not None and self.kind == "labels":
-            return self._count_over_sections(np.asarray(positions), margin)
+            return count_annotated(self, np.asarray(positions), margin)
         counts = np.full(len(self), np.nan)
         for i in self.fully_labeled:
             counts[i] = self._count(i, margin)
@@ -391,11 +390,3 @@ class Annotations:
         if points is None:
             return count_objects(self.objects(index), margin)
         return inside_frame(points, self._shapes[index], margin).sum()
-
-    def _count_over_sections(self, positions, margin):
-        counts = np.full(len(self), np.nan)
-        for run in consecutive_runs(positions):
-            if np.isin(run, self.fully_labeled).all():
-                labels = label_over_sections([self.objects(i) for i in run], positions[run])
-                counts[run] = count_over_sections(labels, positions[run], margin)
-        return counts

@@ -30,34 +30,18 @@ def join_sections(
     list of ndarray of int64
         In the order of `labels`; ids are 1, 2, ... over all sections.
     """
-    offsets, tables = [0], []
-    for label in labels:
-        ids, inverse = np.unique(label, return_inverse=True)
-        tables.append((np.cumsum(ids > 0) * (ids > 0), inverse.reshape(label.shape)))
-        offsets.append(offsets[-1] + int((ids > 0).sum()))
-    numbered = [
-        np.where(new[inverse] > 0, new[inverse] + offset, 0).astype(np.int64)
-        for (new, inverse), offset in zip(tables, offsets, strict=False)
-    ]
-    index_of = {int(position): index for index, position in enumerate(positions)}
-    links = [
-        _mutual_best(numbered[index], numbered[index_of[position + 1]], min_overlap)
-        for position, index in index_of.items()
-        if position + 1 in index_of
-    ]
-    total = offsets[-1]
-    pairs = np.concatenate(links) - 1 if links else np.empty((0, 2), np.int64)
-    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(total, total))
-    _, group = connected_components(graph, directed=False)
-    table = np.concatenate([[0], group + 1])
-    return [table[label] for label in numbered]
+    numbered, _ = _number(labels)
+    return _merge(numbered, [
+        _mutual_best(numbered[i], numbered[j], min_overlap) for i, j in _neighbors(positions)
+    ])  # fmt: skip
 
 
 def label_over_sections(labels: Sequence[np.ndarray], positions: np.ndarray) -> list[np.ndarray]:
     """Label reference objects over sections: by their ids if these agree, else by `join_sections`.
 
     A label volume has one id for an object in all sections. If each section was labeled by itself,
-    the same id is another object in the next section.
+    the same id is another object in the next section. Ids agree if nine of ten that occur in two
+    neighboring sections overlap there; those of slanted objects may lie side by side.
 
     Parameters
     ----------
@@ -66,29 +50,55 @@ def label_over_sections(labels: Sequence[np.ndarray], positions: np.ndarray) -> 
 
     Returns
     -------
-    list of ndarray of int
-        In the order of `labels`; one id per object over all sections.
+    list of ndarray of int64
+        In the order of `labels`; ids are 1, 2, ... over all sections.
     """
-    if ids_agree(labels, positions):
-        return list(labels)
-    return join_sections(labels, positions)
+    if not _ids_agree(labels, positions):
+        return join_sections(labels, positions)
+    numbered, numbers = _number(labels)
+    links = []  # an id that ends and occurs again later is another object
+    for i, j in _neighbors(positions):
+        same = sorted(numbers[i].keys() & numbers[j].keys())
+        links.append(np.array([(numbers[i][id], numbers[j][id]) for id in same]).reshape(-1, 2))
+    return _merge(numbered, links)
 
 
-def ids_agree(labels: Sequence[np.ndarray], positions: np.ndarray) -> bool:
-    """Whether an id is the same object in neighboring sections: there, it overlaps with itself.
-
-    Nine of ten have to, since those of slanted objects may lie side by side. False if no id occurs
-    in two neighboring sections.
-    """
-    index_of = {int(position): index for index, position in enumerate(positions)}
+def _ids_agree(labels, positions):
+    """Whether an id is the same object in neighboring sections; False if none occurs in two."""
     common = overlapping = 0
-    for position, index in index_of.items():
-        if position + 1 not in index_of:
-            continue
-        lower, upper = labels[index], labels[index_of[position + 1]]
+    for i, j in _neighbors(positions):
+        lower, upper = labels[i], labels[j]
         common += len(np.intersect1d(lower[lower > 0], upper[upper > 0]))
         overlapping += len(np.unique(lower[(lower == upper) & (lower > 0)]))
     return common > 0 and overlapping >= _MIN_AGREEING * common
+
+
+def _neighbors(positions):
+    """Pairs of indices of neighboring sections, the lower one first."""
+    index_of = {int(position): index for index, position in enumerate(positions)}
+    return [(i, index_of[p + 1]) for p, i in index_of.items() if p + 1 in index_of]
+
+
+def _number(labels):
+    """Number the objects of all sections 1, 2, ...; return the number of each id, by section."""
+    numbered, numbers, n = [], [], 0
+    for label in labels:
+        ids, inverse = np.unique(label, return_inverse=True)
+        table = np.where(ids > 0, np.cumsum(ids > 0) + n, 0)
+        numbered.append(table[inverse.reshape(label.shape)].astype(np.int64))
+        numbers.append(dict(zip(ids[ids > 0].tolist(), table[ids > 0].tolist(), strict=True)))
+        n += len(numbers[-1])
+    return numbered, numbers
+
+
+def _merge(numbered, links):
+    """Give numbers that are linked, directly or by others, one id."""
+    n = max((int(label.max(initial=0)) for label in numbered), default=0)
+    pairs = np.concatenate(links) - 1 if links else np.empty((0, 2), np.int64)
+    graph = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
+    _, group = connected_components(graph, directed=False)
+    table = np.concatenate([[0], group + 1])
+    return [table[label] for label in numbered]
 
 
 def _mutual_best(lower, upper, min_overlap):

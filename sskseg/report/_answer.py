@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._groups import only, validation_indices
+from ._outputs import count_in_stack
 from ._summary import DICE, POINTS, WAPE
 
 _MIN_COMPARED = 5  # images, from which scores of others can be expected to be similar
@@ -141,16 +142,25 @@ def _found_of(found, n, noun):
 
 def _count_error(page, group, error, compared):
     """How wrong counts are: only completely labeled images have a known one."""
-    known = np.isfinite(only(page.reference, group).counts)
-    n, true = int(known.sum()), int(page.reference.counts[known].sum())
-    counted = int(page.counts[known].sum())
+    true, counted, n = _totals(page, group)
     images = f"{_number(n, _noun(page))} that {'is' if n == 1 else 'are'} labeled completely"
-    where = f"in the {images}, " if n < compared else ""
-    if n == 1 or not true:
+    together = "over these sections, " if page.outputs.stacked else ""
+    where = f"in the {images}, " if n < compared else together
+    if n == 1 or not true or page.outputs.stacked:
         labeled = f"{_number(true, 'object')} {'is' if true == 1 else 'are'} labeled"
         return f"{where}{labeled}, {counted:,} {_was(counted)} counted."
     percent = _rounded(100 * error, 0 if error >= 0.1 else 1)
     return f"{where or 'in total, '}count errors are {percent} % of the labeled objects."
+
+
+def _totals(page, group):
+    """Labeled and counted objects, and the images that are labeled completely."""
+    known = group.indices[np.isfinite(page.compared[0][group.indices])]
+    labels = [label if i in known else None for i, label in enumerate(page.reference.labels)]
+    if page.outputs.stacked and any(label is not None for label in labels):
+        return *count_in_stack(labels, page.outputs.labels), len(known)
+    true, counted = page.compared
+    return int(true[known].sum()), int(counted[known].sum()), len(known)
 
 
 def _rounded(value, digits, top=np.inf):

@@ -12,8 +12,9 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ..images import check_images, check_positions, unwrap
+from ..images.annotated_sections import objects_over_sections
 from ..images.annotations import Annotations
-from ..morphology import label_components, label_over_sections
+from ..morphology import count_objects, label_components
 
 _MAKERS = {"features": "ProxyPretrainer", "refine": "SimulatedRefiner"}
 
@@ -198,7 +199,8 @@ class Reference(NamedTuple):
     Attributes
     ----------
     labels : list of ndarray of int, or None
-        Objects of each image, -1 unlabeled; None where it has no label image.
+        Objects of each image, -1 unlabeled; None where it has no label image. Of completely
+        labeled sections, an object has one id in all of them.
     points : list of ndarray, or None
     counts : ndarray of float, shape (n_samples,)
         NaN where unknown: not every pixel is labeled.
@@ -246,23 +248,46 @@ def read_reference(
         else:
             labels[i] = annotations.objects(i).astype(np.int64)
     counts = annotations.counts(positions=positions)
+    if positions is not None and annotations.kind == "labels":
+        whole = annotations.fully_labeled
+        over_sections = objects_over_sections(annotations, whole, positions[whole])
+        for i, label in zip(whole, over_sections, strict=True):
+            labels[i] = label
     return Reference(labels, points, counts, annotations.labeled)
 
 
-def whole_objects(outputs: Outputs, reference: Reference) -> list[np.ndarray | None]:
-    """Return the reference objects whose size is known, as label images of fully labeled samples.
-
-    Objects that span sections have one id in all of them; of a mask, each section has its own.
-    """
+def whole_objects(reference: Reference) -> list[np.ndarray | None]:
+    """Return the label images of fully labeled samples: the sizes of their objects are known."""
     samples = zip(reference.labels, reference.counts, strict=True)
-    labels: list[Any] = [label if np.isfinite(count) else None for label, count in samples]
-    if not outputs.stacked:
-        return labels
-    known = [i for i, label in enumerate(labels) if label is not None]
-    positions = check_positions(outputs.positions, len(labels))
-    for i, joined in zip(known, label_over_sections([labels[i] for i in known], positions[known])):
-        labels[i] = joined
-    return labels
+    return [label if np.isfinite(count) else None for label, count in samples]
+
+
+def compared_counts(
+    outputs: Outputs, reference: Reference, counts: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return true and predicted counts of each sample, NaN where unknown.
+
+    Of labeled sections, the objects that are visible in each: which section is nearest to the
+    center of an object says nothing of how well it was found.
+    """
+    if not outputs.stacked or outputs.labels is None or not any(map(_is_given, reference.labels)):
+        return reference.counts, counts
+    true = [
+        np.nan if label is None or (label < 0).any() else count_objects(label)
+        for label in reference.labels
+    ]
+    return np.array(true, float), np.array([count_objects(label) for label in outputs.labels])
+
+
+def _is_given(label):
+    return label is not None
+
+
+def count_in_stack(labels: list[np.ndarray | None], predicted: list[np.ndarray]) -> tuple[int, int]:
+    """Count the labeled and the predicted objects over the sections that have a label image."""
+    pairs = [p for p in zip(labels, predicted, strict=True) if p[0] is not None]
+    true, counted = zip(*pairs, strict=True)
+    return count_objects(np.stack(true)), count_objects(np.stack(counted))
 
 
 def choose_samples(n, labeled=(), max_samples=6):

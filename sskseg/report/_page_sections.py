@@ -16,7 +16,7 @@ from ._choice import choose_images, evenly_spaced, rank_images
 from ._groups import image_groups, only
 from ._html import caption, definitions, paragraph, picture, section, table
 from ._learned import pretraining, simulation
-from ._outputs import read_reference, whole_objects
+from ._outputs import compared_counts, read_reference, whole_objects
 from ._panels import Panels
 from ._summary import score_outputs
 from ._terms import used_terms
@@ -92,6 +92,11 @@ class Page:
         if not self.outputs.stacked:
             return self.counts
         return np.array([count_objects(label) for label in self.outputs.labels])
+
+    @cached_property
+    def compared(self):
+        """True and predicted counts of each image."""
+        return compared_counts(self.outputs, self.reference, self.counts)
 
     def heading(self):
         return headline(self)
@@ -174,7 +179,11 @@ class Page:
 
     def _scored(self, group):
         reference = only(self.reference, group)
-        return score_outputs(self.outputs, reference, self.counts, self.has_points)
+        counts = None
+        if self.counts is not None:
+            true, counts = compared_counts(self.outputs, reference, self.counts)
+            reference = reference._replace(counts=true)
+        return score_outputs(self.outputs, reference, counts, self.has_points)
 
     def scores_of(self, group):
         return self._scores[group.name]
@@ -204,7 +213,7 @@ class Page:
         if self.outputs.stacked:
             yield paragraph(
                 "An object that spans sections counts once, in the section nearest to its center. "
-                "It is visible in all of its sections."
+                "It is visible in all of its sections: these objects are compared with the labels."
             )
         if self.intervals is not None:
             yield paragraph(
@@ -215,8 +224,8 @@ class Page:
         elif self.reason:
             yield paragraph(f"No {_LEVEL} intervals: {self.explain(self.reason)}", "soft")
         for group in self.groups:
-            known = np.isfinite(only(self.reference, group).counts)
-            if known.sum() > 1:
+            known = group.indices[np.isfinite(self.compared[0][group.indices])]
+            if len(known) > 1:
                 yield self._agreement(known, group)
 
     def _counts(self):
@@ -226,10 +235,10 @@ class Page:
                 frame.loc[group.indices, "used"] = group.name
         if self.intervals is not None:
             frame[f"lower, {_LEVEL}"], frame[f"upper, {_LEVEL}"] = self.intervals.T
-        if np.isfinite(self.reference.counts).any():
-            frame["true"] = self.reference.counts
         if self.outputs.stacked:
             frame["visible_objects"] = self.visible
+        if np.isfinite(self.compared[0]).any():
+            frame["true"] = self.compared[0]
         if any(match is not None for match in self.matches):
             for kind, at in (("found", 0), ("missed", 2), ("not labeled", 1)):
                 numbers = [None if m is None else m[at] for m in self.matches]
@@ -240,7 +249,7 @@ class Page:
     def _agreement(self, known, group):
         intervals = None if self.intervals is None else self.intervals[known]
         display = CountAgreementDisplay(
-            y_true=self.reference.counts[known], y_pred=self.counts[known], intervals=intervals,
+            y_true=self.compared[0][known], y_pred=self.compared[1][known], intervals=intervals,
             coverage=COVERAGE,
         )  # fmt: skip
         return picture(
@@ -257,7 +266,7 @@ class Page:
         objects = self.outputs.objects
         if objects is None or self.has_points or not any((x > 0).any() for x in objects):
             return
-        known, stacked = whole_objects(self.outputs, self.reference), self.outputs.stacked
+        known, stacked = whole_objects(self.reference), self.outputs.stacked
         ndim = self.outputs.spatial_ndim + stacked
         options = {**self.options}
         if np.size(self.spacing) != ndim:

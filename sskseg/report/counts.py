@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from ..metrics import count_error
 from ._axes import BLUE, GRAY, ORANGE, VERMILLION, Display, title
-from ._outputs import apply, read_reference
+from ._outputs import apply, compared_counts, read_reference
 
 COVERAGE = 0.9
 
@@ -85,7 +85,8 @@ class CountAgreementDisplay(Display):
         X : array-like of shape (n_samples, *spatial) or (n_samples, *spatial, n_channels)
             Probabilities for a single counter.
         y : counts of shape (n_samples,), label images or points
-            Samples that are not fully labeled are ignored.
+            Samples that are not fully labeled are ignored. Of label images of consecutive
+            sections, the objects that are visible in each section are compared.
         positions : array-like of int, shape (n_samples,), default=None
             Positions of consecutive sections.
         kind : {"both", "scatter", "bland-altman"}, default="both"
@@ -108,11 +109,12 @@ class CountAgreementDisplay(Display):
             y, [x.shape for x in outputs.labels], consecutive=outputs.consecutive,
             positions=positions,
         )  # fmt: skip
-        known = np.isfinite(reference.counts)
+        true, counts = compared_counts(outputs, reference, counts)
+        known = np.isfinite(true)
         if not known.any():
             raise ValueError("y must hold the count of one sample or more, got none.")
         return cls.from_predictions(
-            reference.counts[known], counts[known],
+            true[known], counts[known],
             intervals=None if intervals is None else intervals[known],
             kind=kind, ax=ax, name=name, coverage=coverage,
         )  # fmt: skip

@@ -94,7 +94,7 @@ class SizeDisplay(Display):
         reference = read_reference(
             y, [x.shape for x in outputs.objects], consecutive=stacked, positions=positions
         )
-        known = whole_objects(outputs, reference)
+        known = whole_objects(reference)
         options = {"spacing": outputs.last("spacing"), **options}
         return cls.from_predictions(
             outputs.objects, known if y is not None else None, stacked=stacked, ax=ax, **options

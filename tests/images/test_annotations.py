@@ -8,6 +8,7 @@ from scipy import ndimage
 from sklearn.utils import _safe_indexing
 
 from sskseg.images import check_images, points_from_table
+from sskseg.images.annotated_sections import objects_over_sections
 from sskseg.images.annotations import Annotations
 
 
@@ -216,6 +217,14 @@ def test_objects_of_a_label_volume_are_its_ids():
     y[:, 6:, 6:] = 2
     annotations = Annotations(y, images_of(4, (8, 8)))
     assert annotations.counts(positions=np.arange(4)).tolist() == [1, 0, 2, 0]
+
+
+def test_components_of_a_mask_are_joined_by_overlap():
+    y = np.zeros((3, 8, 8), int)
+    y[0, 1:3, 1:3] = y[1:, 5:, 5:] = 1  # the first component of each section
+    annotations = Annotations(y, images_of(3, (8, 8)))
+    labels = objects_over_sections(annotations, np.arange(3), np.arange(3))
+    assert [np.unique(x).tolist() for x in labels] == [[0, 1], [0, 2], [0, 2]]
 
 
 @pytest.mark.parametrize("key", [[0, 2], np.array([0, 2]), np.array([True, False, True])])

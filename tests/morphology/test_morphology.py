@@ -243,10 +243,18 @@ def test_ids_that_agree_between_sections_are_objects():
     first[1:5, 1:9], first[1:5, 12:16] = 7, 2
     second[1:5, 1:9], second[1:5, 11:16] = 3, 2  # another object lies on 7
     labels, positions = [first, second], np.arange(2)
-    assert [np.unique(x).tolist() for x in label_over_sections(labels, positions)] == [
-        [0, 2, 7], [0, 2, 3]
-    ]  # fmt: skip
+    whole = label_over_sections(labels, positions)
+    assert len(np.unique(np.stack(whole))) == 4
+    assert whole[0][2, 13] == whole[1][2, 13]
     assert len(np.unique(np.stack(join_sections(labels, positions)))) == 3  # takes 3 and 7 for one
+
+
+def test_an_id_that_occurs_again_later_is_another_object():
+    labels = [np.zeros((6, 20), int) for _ in range(5)]
+    for i in (0, 1, 4):
+        labels[i][1:5, 1:9] = 6
+    whole = label_over_sections(labels, np.arange(5))
+    assert [np.unique(x).tolist() for x in whole] == [[0, 1], [0, 1], [0], [0], [0, 2]]
 
 
 def test_sections_with_ids_of_their_own_are_joined():

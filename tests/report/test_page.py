@@ -234,11 +234,11 @@ def test_objects_of_a_stack_count_once_and_are_visible_in_each_section(tmp_path)
     found = read(report.html(counter, X, X.astype(int), tmp_path / "page.html"))
     counts = table_rows(found, "Counts, 3 rows")
     header = counts.index("visible_objects")
-    rows = ["image 0", "0", "0", "1", "image 1", "2", "2", "2", "image 2", "0", "0", "1"]
-    assert counts[header - 2 : header + 1] == ["objects", "true", "visible_objects"]
-    assert counts[header + 1 : header + 5] == ["found", "missed", "not labeled", "F1"]
+    rows = ["image 0", "0", "1", "1", "image 1", "2", "2", "2", "image 2", "0", "1", "1"]
+    assert counts[header - 1 : header + 2] == ["objects", "visible_objects", "true"]
+    assert counts[header + 2 : header + 6] == ["found", "missed", "not labeled", "F1"]
     scored = [word for i in (0, 4, 8) for word in (*rows[i : i + 4], rows[i + 3], "0", "0", "1")]
-    assert counts[header + 5 : header + 29] == scored
+    assert counts[header + 6 : header + 30] == scored
     lead = "The model counted 2 objects in 3 sections. An object in several sections counts once; "
     assert any(text.startswith(lead) for text in found.texts)
     assert "2 counted" in found.texts
@@ -248,6 +248,21 @@ def test_objects_of_a_stack_count_once_and_are_visible_in_each_section(tmp_path)
     partly = X.astype(int)
     partly[2, 0, 0] = -1  # the volume of the first object is not known
     assert report.SizeDisplay.from_estimator(counter, X, partly).true_sizes is None
+
+
+def test_counts_of_sections_are_those_of_visible_objects(tmp_path):
+    """An object in sections 0 to 5 is labeled; in the last two it was not found."""
+    y = np.zeros((6, 16, 16), int)
+    y[:, 2:6, 2:6], y[:, 10:14, 10:14] = 4, 7
+    X = (y == 4) * 1.0
+    X[:4] += y[:4] == 7
+    counter = InstanceCounter("components", min_size=0, sections="consecutive").fit(X)
+    found = read(report.html(counter, X, y, tmp_path / "page.html"))
+    scores = table_rows(found, "Scores")
+    assert scores[scores.index("relative count error (WAPE)") + 1] == "0.1667"  # 2 of 12
+    display = report.CountAgreementDisplay.from_estimator(counter, X, y)
+    assert display.y_true.tolist() == [2] * 6
+    assert display.y_pred.tolist() == [2, 2, 2, 2, 1, 1]
 
 
 def table_rows(found, caption):

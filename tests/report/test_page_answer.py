@@ -186,8 +186,12 @@ def test_objects_of_a_stack_are_matched_by_section(tmp_path):
     counter = InstanceCounter("components", min_size=0, sections="consecutive").fit(1.0 * stack)
     y = stack.copy()
     assert compared(counter, tmp_path, y, stack)[0] == (
-        "3 of 3 labeled cross-sections were found, and nothing else was counted (F1 1.00). In "
-        "total, count errors are 0.0 % of the labeled objects."
+        "3 of 3 labeled cross-sections were found, and nothing else was counted (F1 1.00). Over "
+        "these sections, 1 object is labeled, 1 was counted."
+    )
+    two = stack * np.array([1, 1, 1, 2, 2, 2])[:, None, None]  # by its ids, two objects
+    assert compared(counter, tmp_path, two, stack)[0].endswith(
+        "2 objects are labeled, 1 was counted."
     )
     y[2] = 0
     assert "1 counted cross-section matches no labeled one" in compared(

@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     start = learned["trained_model"]
     if start is not None:
         say(options, f"The network started from the model {start}, which predicts the labels well.")
-    _say_quality(options, learned)
+    _say_quality(options, model["counter"], learned)
     if "check" not in model.named_steps:
         say(options, "The model does not check whether new images are like these: it needs "
             f"{_MIN_CHECKED} files of independent images.")  # fmt: skip
@@ -128,14 +128,20 @@ def _count_error(counter):
     return {"count_error": round(error, 4), "count_error_images": len(held_out)}
 
 
-def _say_quality(options, learned):
+def _say_quality(options, counter, learned):
     """Say how good the counts are, of which images, and how to evaluate others."""
     error, n = learned["count_error"], learned["count_error_images"]
     if error is None:
         say(options, "No count error: it needs two completely labeled images, with objects.")
     else:
-        say(options, f"Count error on {count_text(n, 'training image')}: {100 * error:.1f} %. On "
-            "new images it is usually larger.")  # fmt: skip
+        is_stack = counter.sections == "consecutive"
+        of = (
+            f"objects visible in {count_text(n, 'training section')}"
+            if is_stack
+            else (count_text(n, "training image"))
+        )
+        say(options, f"Count error on {of}: {100 * error:.1f} %. On new images it is usually "
+            "larger.")  # fmt: skip
     model = ["--model", str(options.out), "--out", "report.html"]
     command = f"sskseg report IMAGES --labels LABELS {shlex.join(model)}"
     say(options, f"Evaluate it on other labeled images: {command}")
