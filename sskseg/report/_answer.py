@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ._groups import only, validation_indices
+from ._groups import Group, only, validation_indices
 from ._outputs import count_in_stack
 from ._summary import DICE, POINTS, WAPE
 
@@ -61,6 +61,7 @@ def answer(page: Any, training_note: str = "") -> Iterator[str]:
         yield f"The {labels} cannot be compared with what the model predicts."
         return
     yield " ".join([f"Compared with the {labels}: {scored[0]}", *map(_sentence, scored[1:])])
+    yield from _whole_stack(page)
     use = training_note if training_note and not group.name else _use(page, group)
     if compared < _MIN_COMPARED:
         few = f"Only {_number(compared, _noun(page))} {_was(compared)}"
@@ -151,6 +152,17 @@ def _count_error(page, group, error, compared):
         return f"{where}{labeled}, {counted:,} {_was(counted)} counted."
     percent = _rounded(100 * error, 0 if error >= 0.1 else 1)
     return f"{where or 'in total, '}count errors are {percent} % of the labeled objects."
+
+
+def _whole_stack(page):
+    """Compare the objects of a stack that is labeled as a whole, whatever was used for training."""
+    if not page.outputs.stacked or len(page.groups) < 2 or np.isnan(page.compared[0]).any():
+        return
+    true, counted, n = _totals(page, Group("", np.arange(len(page.images))))
+    yield (
+        f"In all {n:,} sections, training sections among them, {_number(true, 'object')} "
+        f"{'is' if true == 1 else 'are'} labeled, {counted:,} {_was(counted)} counted."
+    )
 
 
 def _totals(page, group):

@@ -199,6 +199,20 @@ def test_objects_of_a_stack_are_matched_by_section(tmp_path):
     )[0]  # fmt: skip
 
 
+def test_a_labeled_stack_is_compared_as_a_whole_too(tmp_path):
+    stack = np.zeros((6, 14, 14), int)
+    stack[:, 2:8, 2:8] = np.array([1, 1, 1, 2, 2, 2])[:, None, None]
+    X = (stack > 0).astype(float)
+    counter = InstanceCounter("components", min_size=0, sections="consecutive").fit(X)
+    uses = ["training"] * 4 + ["new"] * 2
+    path = report.html(counter, X, stack, tmp_path / "a.html", trained_on=uses)
+    texts = lead(path.read_text("utf-8"))
+    assert texts[1].endswith("Over these sections, 1 object is labeled, 1 was counted.")
+    assert texts[2] == (
+        "In all 6 sections, training sections among them, 2 objects are labeled, 1 was counted."
+    )
+
+
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
