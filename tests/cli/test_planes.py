@@ -5,8 +5,9 @@ import pytest
 import tifffile
 from sklearn.pipeline import make_pipeline
 
-from sskseg import InstanceCounter, PercentileScaler
+from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.cli import main
+from sskseg.io import read_labels, read_rois
 from sskseg.models import save_model
 
 
@@ -24,7 +25,8 @@ def run(stack, tmp_path, sections):
     counter = InstanceCounter("components", min_size=0, sections=sections)
     model = make_pipeline(PercentileScaler(scope="dataset"), counter).fit(X)
     save_model(model, tmp_path / "model.sskseg")
-    return main(["count", str(file), "--model", str(tmp_path / "model.sskseg")])
+    arguments = ["count", str(file), "--model", str(tmp_path / "model.sskseg")]
+    return main([*arguments, "--out", str(tmp_path / "out")])
 
 
 def test_planes_that_count_as_images_are_warned_of(stack, tmp_path, capsys):
@@ -38,3 +40,57 @@ def test_planes_that_count_as_images_are_warned_of(stack, tmp_path, capsys):
 def test_sections_of_a_stack_are_not(stack, tmp_path, capsys):
     assert run(stack, tmp_path, "consecutive") == 0
     assert "1 object in 3 sections" in capsys.readouterr().out
+    X = stack[1]
+    with tifffile.TiffFile(tmp_path / "out" / "stack_labels.tif") as written:
+        assert written.series[0].axes == "ZYX"
+        assert (written.asarray() == X.astype(int)).all()
+    y = read_labels(tmp_path / "out" / "stack_labels.tif")[1]
+    assert len(y) == 3  # for fit
+
+
+def test_regions_of_a_stack_for_fiji_are_one_file(stack, tmp_path):
+    X = stack[1]
+    counter = InstanceCounter("components", min_size=0, sections="consecutive")
+    save_model(make_pipeline(counter).fit(X), tmp_path / "model.sskseg")
+    arguments = ["count", str(stack[0]), "--model", str(tmp_path / "model.sskseg")]
+    assert main([*arguments, "--out", str(tmp_path / "out"), "--rois", "imagej"]) == 0
+    assert [file.name for file in (tmp_path / "out" / "imagej").iterdir()] == ["stack.zip"]
+    _, rois = read_rois(tmp_path / "out" / "imagej" / "stack.zip", shape=X.shape)
+    assert (np.stack([each.labels for each in rois]) == X).all()
+
+
+def test_files_of_one_plane_and_of_several(stack, tmp_path):
+    """Each file of images has one of labels, of its shape."""
+    X = stack[1]
+    tifffile.imwrite(tmp_path / "one.tif", X[0])
+    model = make_pipeline(
+        PercentileScaler(scope="dataset"), InstanceCounter("components", min_size=0)
+    ).fit(X)
+    save_model(model, tmp_path / "model.sskseg")
+    arguments = [str(tmp_path), "--model", str(tmp_path / "model.sskseg")]
+    with pytest.warns(UserWarning, match="3 planes"):
+        assert main(["count", *arguments, "--out", str(tmp_path / "out")]) == 0
+    found = {file.name: tifffile.imread(file).shape for file in (tmp_path / "out").glob("*.tif")}
+    assert found == {"one_labels.tif": (32, 32), "stack_labels.tif": (3, 32, 32)}
+
+
+@pytest.mark.parametrize("output", ["labels", "mask", "probability"])
+def test_predictions_of_a_stack_are_a_volume(stack, tmp_path, output):
+    file, X = stack
+    y = [X[0].astype(int), *[None] * 2]
+    segmenter = SemiSupervisedSegmenter(
+        width=2, depth=1, max_steps=1, semi_supervision=None, sections="consecutive"
+    )
+    counter = InstanceCounter("components", sections="consecutive")
+    model = make_pipeline(PercentileScaler(scope="dataset"), segmenter, counter).fit(X, y)
+    save_model(model, tmp_path / "model.sskseg")
+    arguments = [str(file), "--model", str(tmp_path / "model.sskseg"), "--output", output]
+    assert main(["predict", *arguments, "--out", str(tmp_path / "out")]) == 0
+    with tifffile.TiffFile(tmp_path / "out" / f"stack_{output}.tif") as written:
+        assert (written.series[0].axes, written.series[0].shape) == ("ZYX", (3, 32, 32))
+        expected = {
+            "labels": lambda: model[-1].label(model[:-1].transform(X)),
+            "mask": lambda: 255 * model[:-1].predict(X),
+            "probability": lambda: model[:-1].predict_proba(X),
+        }[output]()
+        assert written.asarray() == pytest.approx(np.asarray(expected))

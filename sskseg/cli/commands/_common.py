@@ -120,7 +120,7 @@ def _warn_of_planes(path):
         warnings.warn(
             f"{name}{more} has {n} planes along z, and this model takes each plane for an image: "
             "an object counts in each plane in which it is visible. Project the planes, or fit a "
-            "model with --sections consecutive.",
+            "model with --sections consecutive (planes are far apart) or --spatial-ndim 3.",
             stacklevel=3,
         )
 

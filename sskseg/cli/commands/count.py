@@ -16,6 +16,7 @@ from ...report.overlay import check_plot, save_overlay
 from ..record import RECORD, Record, files_below
 from ..results import check_results, results_folder
 from ..sizes import count_text
+from ._by_file import by_file
 from ._common import (
     check_folder,
     file_names,
@@ -25,6 +26,7 @@ from ._common import (
     progress_bars,
     read,
     say,
+    spatial_ndim,
 )
 from ._exchange import Labeled, write_as
 
@@ -60,18 +62,19 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if record is None:
         return result
     named = list(zip(names, labels, strict=True))
+    volumes = list(by_file(names, labels, options.images)) if spatial_ndim(model) == 2 else named
     with results_folder(options) as folder:
         with atomic_path(folder / "counts.csv") as path:
             counts.to_csv(path, index=False)
         write_object_table(folder / "objects.csv", objects)
-        for name, label in named:
+        for name, label in volumes:
             write_labels(folder / f"{name}_labels.tif", [label], spacing=X.spacing, unit=X.unit)
-        _write_regions(folder, options, named, objects)
+        _write_regions(folder, options, named, volumes if are_sections else [], objects)
         if options.overlays:
             _write_overlays(new_folder(folder / "overlays"), X, named)
         written = [file.as_posix() for file in files_below(folder)]
         record.write(folder / RECORD, outputs=written, result=result)
-    images = count_text(len(names), "label image")
+    images = count_text(len(volumes), "label image")
     more = " and their overlays" if options.overlays else ""
     say(options, f"Wrote counts.csv, objects.csv and {images}{more} to {options.out}")
     if objects.attrs.get("units", {}).get("centroid_x") == PIXEL:
@@ -95,17 +98,19 @@ def _write_overlays(folder, X, named):
         )  # fmt: skip
 
 
-def _write_regions(folder, options, named, objects):
+def _write_regions(folder, options, named, volumes, objects):
     """Write objects with their measurements, each format into a folder of its own: beside the label
-    images, an image would have several files of labels.
+    images, an image would have several files of labels. Files of Fiji hold stacks of sections.
     """
     files, items = file_names(options.images), []
+    stacks = [Labeled(name, label, table=objects) for name, label in volumes]
     for name, label in named:
         table = objects[objects.image == name].drop(columns="image") if "image" in objects else None
         items.append(Labeled(name, label, table=table))
     for kind in options.rois:
         try:
-            write_as(new_folder(folder / kind), kind, items, files)
+            found = stacks if kind == "imagej" and len(stacks) == 1 else items
+            write_as(new_folder(folder / kind), kind, found, files)
         except ValueError as error:
             raise ValueError(f"--rois {kind}: {error}") from error
 

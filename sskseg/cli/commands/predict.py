@@ -12,6 +12,7 @@ from ...io.image_writing import write_image
 from ..record import RECORD, Record
 from ..results import check_results, results_folder
 from ..sizes import count_text
+from ._by_file import by_file
 from ._common import (
     check_folder,
     model_file,
@@ -36,15 +37,17 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     size: dict[str, Any] = {"spacing": X.spacing, "unit": X.unit}
     with progress_bars(options):
         found = _predict(model, X, options.output)
-    files = [f"{name}_{options.output}.tif" for name in names]
+    ndim, named = spatial_ndim(model), list(zip(names, found, strict=True))
+    images = list(by_file(names, found, options.images)) if ndim == 2 else named
+    files = [f"{name}_{options.output}.tif" for name, _ in images]
     with results_folder(options) as folder:
-        for name, image in zip(files, found, strict=True):
+        for file, (name, image) in zip(files, images, strict=True):
             if options.output == "labels":
-                write_labels(folder / name, [image], **size)
+                write_labels(folder / file, [image], **size)
             else:
                 image = image * np.uint8(255) if options.output == "mask" else image
-                ndim = spatial_ndim(model)
-                write_image(folder / name, image, ndim, result=options.output, **size)
+                axes = ndim + (name not in names)  # of a stack, its planes too
+                write_image(folder / file, image, axes, result=options.output, **size)
         record.write(folder / RECORD, outputs=files)
     say(options, f"Wrote {count_text(len(files), 'file')} to {options.out}")
     return {"outputs": files, "folder": str(options.out)}

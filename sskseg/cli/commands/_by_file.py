@@ -1,0 +1,44 @@
+"""Results of stacks: one file for each file of images, of its shape."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ._common import file_names
+
+
+def by_file(
+    names: Sequence[str], results: Sequence[np.ndarray], path: Path
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the name and the results of each file of images: those of planes as one volume.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the images. Planes of a file have its name and a number.
+    results : sequence of ndarray
+        One for each image. Those of a file are one volume if they have one shape.
+    path : pathlib.Path
+        The file or folder that was read.
+
+    Yields
+    ------
+    name : str
+    results : ndarray
+    """
+    groups: dict[str, list[int]] = {}
+    files = file_names(path)
+    for i, name in enumerate(names):
+        of_file = re.sub(r"_\d{4,}$", "", name)
+        is_plane = name not in files and of_file in files
+        groups.setdefault(of_file if is_plane else name, []).append(i)
+    for name, indices in groups.items():
+        parts = [np.asarray(results[i]) for i in indices]
+        if len(parts) > 1 and len({part.shape for part in parts}) == 1:
+            yield name, np.stack(parts)
+        else:
+            yield from zip([names[i] for i in indices], parts, strict=True)
