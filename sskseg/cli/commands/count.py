@@ -25,8 +25,10 @@ from ._common import (
     progress_bars,
     read,
     say,
+    spatial_ndim,
 )
 from ._exchange import Labeled, write_as
+from ._intensities import with_intensities
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -45,6 +47,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     with progress_bars(options):
         outputs = model[:-1].transform(X) if len(model) > 1 else X
         objects, labels = model[-1].measure(outputs, return_labels=True)
+    if record is not None:
+        objects = with_intensities(objects, labels, options.images, spatial_ndim(model))
     visible, are_sections = [count_objects(label) for label in labels], "sample" not in objects
     counts = pd.DataFrame({"image": names, "objects": visible})
     total = len(objects)
