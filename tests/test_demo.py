@@ -51,10 +51,11 @@ def test_own_files_give_counts_labels_and_a_picture(files, capsys):
 def test_mistakes_are_named_and_nothing_is_lost(files, capsys):
     (files / "out").mkdir()
     (files / "out" / "counts.csv").write_text("precious")
-    tifffile.imwrite(files / "labels" / "dog.tif", np.zeros((4, 4), np.int32))
+    (files / "labels" / "cell0.tif").rename(files / "labels" / "dog.tif")
+    (files / "labels" / "cell1.tif").unlink()
     assert run(files) == 2
     assert "'dog.tif'" in capsys.readouterr().err
-    (files / "labels" / "dog.tif").unlink()
+    (files / "labels" / "dog.tif").rename(files / "labels" / "cell0.tif")
     tifffile.imwrite(files / "labels" / "cell1.tif", np.zeros((4, 4), np.int32))
     assert run(files) == 2
     assert "'cell1'" in capsys.readouterr().err
