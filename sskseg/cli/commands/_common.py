@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -198,12 +199,17 @@ def each_axis(spacing: tuple[float, ...], *n_axes: int | None) -> tuple[float, .
     return spacing
 
 
-def say(options: argparse.Namespace, text: str) -> None:
+def say_nothing_written(options: argparse.Namespace, what: str) -> None:
+    """Say, apart from the results, that they are not in files, and how they would be."""
+    say(options, f"Nothing was written: add --out FOLDER for {what}.", file=sys.stderr)
+
+
+def say(options: argparse.Namespace, text: str, file: TextIO | None = None) -> None:
     """Print a line for people, above a progress bar; with ``--json`` nothing."""
     if options.json:
         return
     try:
-        tqdm.write(text)
+        tqdm.write(text, file=file)
     except BrokenPipeError:  # of the program that reads the output; results are still written
         options.is_closed = True
 

@@ -37,6 +37,7 @@ from ._common import (
     progress_bars,
     read,
     say,
+    say_nothing_written,
     spatial_ndim,
 )
 from ._scans import open_source
@@ -171,7 +172,10 @@ def _compare(options):
     )
     say(options, f"\n{comparison.sentence()}")
     found = _plain(asdict(comparison)) | {"sentence": comparison.sentence()}
-    if options.out is None or options.dry_run:
+    if options.dry_run:
+        return found
+    if options.out is None:
+        say_nothing_written(options, f"{_COMPARISON} and {_PICTURE}")
         return found
     from ...report import GroupComparisonDisplay
 
