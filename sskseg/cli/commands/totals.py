@@ -38,6 +38,8 @@ from ._common import (
     read,
     say,
     say_nothing_written,
+    say_size,
+    source_of_size,
     spatial_ndim,
 )
 from ._scans import open_source
@@ -124,6 +126,7 @@ def _of_images(options):
 def _of_objects(options):
     """Tiles of a scan whose objects are in tables."""
     scan = open_source(options.sources[0], options)
+    say_size(options, scan.spacing, scan.unit, source_of_size(options))
     regions = options.regions
     if regions is not None and _ZARR in str(regions):
         regions = open_scan(regions).data
