@@ -144,6 +144,7 @@ def _print_errors(counts):
 def _parse(arguments):
     parser = argparse.ArgumentParser(
         prog="python -m sskseg.demo", description=__doc__.splitlines()[0], epilog=_HELP,
+        usage="%(prog)s [--images PATH --labels PATH] [OPTIONS] (see --help)",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
     parser.add_argument("--images", help="file or folder; simulated junctions without it")
