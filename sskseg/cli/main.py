@@ -72,6 +72,8 @@ def _run(arguments):
     except _REPORTED as error:
         print(f"sskseg {options.command}: {_plain(error, options)}", file=sys.stderr)  # noqa: T201
         return FAILED if isinstance(error, CommandFailed) else BAD_INPUT
+    except (MemoryError, RuntimeError) as error:
+        return _without_memory(error, options.command)
     if options.json:
         print(json.dumps(result, indent=1))  # noqa: T201
     return CLOSED if options.is_closed else 0
@@ -81,11 +83,25 @@ def _run_demo(arguments):
     """Run the demo, which has a parser of its own and reports its errors."""
     from .logs import held_logs
 
-    with held_logs(_REPORTED) as lines:
-        code = import_module("sskseg.demo").main(arguments, _plain)
-        if code:
-            lines.clear()
-    return code
+    try:
+        with held_logs(_REPORTED) as lines:
+            code = import_module("sskseg.demo").main(arguments, _plain)
+            if code:
+                lines.clear()
+        return code
+    except (MemoryError, RuntimeError) as error:
+        return _without_memory(error, "demo")
+
+
+def _without_memory(error, command):
+    """Say what there is too little memory for; raise another error, a fault of the program."""
+    from .memory import memory_text
+
+    text = memory_text(error, command)
+    if text is None:
+        raise error
+    print(f"sskseg {command}: {text}", file=sys.stderr)  # noqa: T201
+    return FAILED
 
 
 def _plain(message: object, options: Namespace) -> str:
