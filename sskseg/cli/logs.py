@@ -24,7 +24,7 @@ def held_logs(reported: tuple[type[BaseException], ...]) -> Iterator[dict[str, N
     """Hold what libraries log, and show it at the end as warnings.
 
     After an error that the command reports, it is left out: the message names the file and the
-    fault, in words for users. Otherwise nothing else may tell of a fault.
+    fault, in words for users. Otherwise nothing else may say that there is a fault.
 
     Parameters
     ----------

@@ -85,7 +85,7 @@ def _run_demo(arguments):
 
     try:
         with held_logs(_REPORTED) as lines:
-            code = import_module("sskseg.demo").main(arguments, _plain)
+            code = import_module("sskseg.demo").main(arguments)
             if code:
                 lines.clear()
         return code

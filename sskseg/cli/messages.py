@@ -151,7 +151,8 @@ def _type(part):
 def _words(options):
     """Words for arguments of the library: of ``fit``, which made the model, and of the command."""
     fit = {name: option + _FIT for name, option in option_names("fit").items()}
-    command = getattr(options, "command", None)  # the demo has none
+    command = getattr(options, "command", None)
+    command = None if command == "demo" else command  # which has a parser of its own
     own = {} if command is None else option_names(command)
     given = {name: str(value) for name, value in vars(options).items() if value is not None}
     shared = {}
