@@ -14,7 +14,7 @@ import pandas as pd
 from sklearn.pipeline import make_pipeline
 
 from .cli.commands._common import check_folder
-from .cli.main import CommandFailed
+from .cli.main import CommandFailed, short_warnings
 from .cli.messages import translate
 from .cli.parser import Parser
 from .cli.record import RECORD, Record, files_below
@@ -45,22 +45,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo; return the exit code."""
     options = _parse(sys.argv[1:] if arguments is None else arguments)
     try:
-        _check_out(options)
-        if options.images is None:
-            names, X, y, reference = _simulated()
-            counter = InstanceCounter(fill_holes=False)  # most junctions have holes
-        else:
-            names, X, y, reference = _from_files(options)
-            distance = options.merge_distance
-            counter = InstanceCounter(merge_distance="auto" if distance is None else distance)
-        options.samples = [f"{options.images}, image {name!r}" for name in names]
-        run(names, X, y, reference, options, counter)
+        with short_warnings(options):
+            _read_and_run(options)
     except BrokenPipeError:  # of the program that reads the output
         raise
     except (OSError, ValueError, CommandFailed) as error:
         print(f"sskseg.demo: {translate(str(error), options)}", file=sys.stderr)
         return 1 if isinstance(error, CommandFailed) else 2
     return 0
+
+
+def _read_and_run(options):
+    _check_out(options)
+    if options.images is None:
+        names, X, y, reference = _simulated()
+        counter = InstanceCounter(fill_holes=False)  # most junctions have holes
+    else:
+        names, X, y, reference = _from_files(options)
+        distance = options.merge_distance
+        counter = InstanceCounter(merge_distance="auto" if distance is None else distance)
+    options.samples = [f"{options.images}, image {name!r}" for name in names]
+    run(names, X, y, reference, options, counter)
 
 
 def run(

@@ -1,4 +1,5 @@
 import json
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -67,6 +68,17 @@ def test_files_of_others_stay(files, capsys):
         assert f"{files / 'out'} holds other files ('counts.csv'): --out must be a new" in message
     assert demo.main(["--out", str(files / "out")]) == 2  # of simulated images
     assert (files / "out" / "counts.csv").read_text() == "precious"
+
+
+def test_warnings_are_lines_as_those_of_the_command_line(monkeypatch):
+    lines = []
+
+    def warn(options):
+        lines.append(warnings.formatwarning("a file is left out", UserWarning, "module.py", 1))
+
+    monkeypatch.setattr(demo, "_read_and_run", warn)
+    assert demo.main([]) == 0
+    assert lines == ["sskseg: warning: a file is left out\n"]
 
 
 def test_mistakes_are_named(files, capsys):

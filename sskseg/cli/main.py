@@ -64,7 +64,7 @@ def _run(arguments):
 
     try:
         command = import_module(f"sskseg.cli.commands.{options.command}")
-        with _short_warnings(options), held_logs(_REPORTED):
+        with short_warnings(options), held_logs(_REPORTED):
             result = command.run(options)
     except KeyboardInterrupt as error:  # with a message where there are results
         print(f"sskseg: interrupted. {error}".rstrip(". "), file=sys.stderr)  # noqa: T201
@@ -112,7 +112,7 @@ def _plain(message: object, options: Namespace) -> str:
 
 
 @contextmanager
-def _short_warnings(options: Namespace) -> Iterator[None]:
+def short_warnings(options: Namespace) -> Iterator[None]:
     """Show warnings as a line of text, without the code that they come from."""
     former = warnings.formatwarning
 
