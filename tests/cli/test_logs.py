@@ -34,7 +34,8 @@ def damaged(tmp_path):
 def test_errors_of_files_stand_alone(damaged, tmp_path, monkeypatch, capfd):
     as_in_a_terminal(monkeypatch)
     for file, fault in damaged:
-        for command in (["info", file], ["count", file, "--model", "nuclei"]):
+        model = ["--model", "nuclei"]
+        for command in (["info", file], ["count", file, *model], ["scan", "plan", file, *model]):
             assert run(*command) == 2
             (line,) = capfd.readouterr().err.splitlines()
             assert f"{file} cannot be read as an image: {fault}" in line
