@@ -6,13 +6,20 @@ python -m sskseg.demo --images FILE|FOLDER --labels FILE|FOLDER [--out DIR] [--t
 
 import argparse
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import make_pipeline
 
+from .cli.commands._common import check_folder
+from .cli.main import CommandFailed, short_warnings
+from .cli.messages import translate
+from .cli.parser import Parser
+from .cli.record import RECORD, Record, files_below
+from .cli.results import check_results, results_folder
+from .cli.shared_options import add_overwrite
 from .counting import InstanceCounter
 from .datasets import make_neuromuscular_junctions
 from .images import check_images
@@ -34,41 +41,38 @@ unlabeled."""
 _LARGE_ERROR = 0.5  # of counts on training images, where errors are smaller than on new ones
 
 
-def main(
-    arguments: Sequence[str] | None = None,
-    explain: Callable[[object, argparse.Namespace], str] = lambda error, options: str(error),
-) -> int:
-    """Run the demo; return the exit code. `explain` puts errors in the words of a command line."""
-    options = _parse(arguments)
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the demo; return the exit code."""
+    options = _parse(sys.argv[1:] if arguments is None else arguments)
     try:
-        if options.images is None:
-            names, X, y, reference = _simulated()
-            counter = InstanceCounter(fill_holes=False)  # most junctions have holes
-        else:
-            _check_out(options)
-            names, X, y, reference = _from_files(options)
-            distance = options.merge_distance
-            counter = InstanceCounter(merge_distance="auto" if distance is None else distance)
-        folder = Path(options.out)
-        folder.mkdir(parents=True, exist_ok=True)
-        options.samples = [f"{options.images}, image {name!r}" for name in names]
-    except (OSError, ValueError) as error:
-        print(f"sskseg.demo: {explain(error, options)}", file=sys.stderr)
-        return 2
-    try:
-        run(names, X, y, reference, folder, options.time_budget, counter)
-    except ValueError as error:
-        print(f"sskseg.demo: {explain(error, options)}", file=sys.stderr)
-        return 2
+        with short_warnings(options):
+            _read_and_run(options)
+    except BrokenPipeError:  # of the program that reads the output
+        raise
+    except (OSError, ValueError, CommandFailed) as error:
+        print(f"sskseg.demo: {translate(str(error), options)}", file=sys.stderr)
+        return 1 if isinstance(error, CommandFailed) else 2
     return 0
+
+
+def _read_and_run(options):
+    _check_out(options)
+    if options.images is None:
+        names, X, y, reference = _simulated()
+        counter = InstanceCounter(fill_holes=False)  # most junctions have holes
+    else:
+        names, X, y, reference = _from_files(options)
+        distance = options.merge_distance
+        counter = InstanceCounter(merge_distance="auto" if distance is None else distance)
+    options.samples = [f"{options.images}, image {name!r}" for name in names]
+    run(names, X, y, reference, options, counter)
 
 
 def run(
     names: list[str], X: list[np.ndarray], y: list[np.ndarray | None],
-    reference: list[np.ndarray | None], folder: Path, time_budget: float,
-    counter: InstanceCounter,
+    reference: list[np.ndarray | None], options: argparse.Namespace, counter: InstanceCounter,
 ) -> None:  # fmt: skip
-    """Fit the pipeline, write its predictions to `folder`, and print a short table.
+    """Fit the pipeline, write its predictions to a folder, and print a short table.
 
     Parameters
     ----------
@@ -79,14 +83,14 @@ def run(
         Labels for training.
     reference : list of ndarray of int or None
         Labels to compare with.
-    folder : Path
-    time_budget : float
-        Seconds of training.
+    options : Namespace
+        With `out`, `overwrite` and `time_budget`, the seconds of training.
     counter : InstanceCounter
     """
+    record = Record(options.arguments, filter(None, (options.images, options.labels)))
     model = make_pipeline(
         PercentileScaler(scope="image"),
-        SemiSupervisedSegmenter(time_budget=time_budget, random_state=0, verbose=True),
+        SemiSupervisedSegmenter(time_budget=options.time_budget, random_state=0, verbose=True),
         counter,
     )
     model.fit(X, y)
@@ -103,26 +107,35 @@ def run(
             for i, label in enumerate(reference)
         ],
     })  # fmt: skip
-    for name, table in (("counts.csv", counts), ("objects.csv", objects)):
-        with atomic_path(folder / name) as path:
-            table.to_csv(path, index=False)
-    _write_labels(folder / "labels.tif", labels)
-    shown = _to_show(y)
-    titles = [
-        f"{names[i]}: {counts.objects[i]} objects"
-        + (f", {counts.true[i]} true" if counts.true[i] != "" else "")
-        + ("" if counts.labeled[i] == "no" else " (training image)")
-        for i in shown
-    ]
-    save_overlay(
-        folder / "overlay.png", [X[i] for i in shown], [reference[i] for i in shown],
-        [labels[i] for i in shown], titles=titles,
-    )  # fmt: skip
-    trained_on = [i for i, label in enumerate(y) if is_labeled(label)]
-    html(model, X, reference, folder / "report.html", trained_on=trained_on, names=names)
+    with results_folder(options) as folder:
+        for name, table in (("counts.csv", counts), ("objects.csv", objects)):
+            with atomic_path(folder / name) as path:
+                table.to_csv(path, index=False)
+        write_labels(folder / "labels.tif", labels)
+        _save_overlay(folder / "overlay.png", X, reference, labels, counts)
+        trained_on = [i for i, label in enumerate(y) if is_labeled(label)]
+        html(model, X, reference, folder / "report.html", trained_on=trained_on, names=names)
+        record.write(folder / RECORD, [file.as_posix() for file in files_below(folder)])
     print(format_table(counts))
     _print_errors(counts.iloc[annotations.fully_labeled])
-    print(f"\nWrote counts.csv, objects.csv, labels.tif, overlay.png and report.html to {folder}")
+    print(
+        f"\nWrote counts.csv, objects.csv, labels.tif, overlay.png and report.html to {options.out}"
+    )
+
+
+def _save_overlay(path, X, reference, labels, counts):
+    shown = _to_show(counts.labeled == "yes")
+    rows = [counts.iloc[i] for i in shown]
+    titles = [
+        f"{row.image}: {row.objects} objects"
+        + (f", {row.true} true" if row.true != "" else "")
+        + ("" if row.labeled == "no" else " (training image)")
+        for row in rows
+    ]
+    save_overlay(
+        path, [X[i] for i in shown], [reference[i] for i in shown], [labels[i] for i in shown],
+        titles=titles,
+    )  # fmt: skip
 
 
 def _print_errors(counts):
@@ -142,23 +155,31 @@ def _print_errors(counts):
 
 
 def _parse(arguments):
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m sskseg.demo", description=__doc__.splitlines()[0], epilog=_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("--images", help="file or folder; simulated junctions without it")
-    parser.add_argument("--labels", help="file or folder, paired with the images by name")
+    parser.add_argument(
+        "--images", type=Path, help="file or folder; simulated junctions without it"
+    )
+    parser.add_argument(
+        "--labels", type=Path, help="file or folder, paired with the images by name"
+    )
     parser.add_argument(
         "--empty", choices=("background", "unlabeled"),
         help="meaning of pages of zeros in a stack of labels whose other pages have objects",
     )  # fmt: skip
-    parser.add_argument("--out", default="sskseg-demo", help="folder for the results")
+    parser.add_argument(
+        "--out", type=Path, default=Path("sskseg-demo"), help="new folder for the results"
+    )
+    add_overwrite(parser)
     parser.add_argument("--time-budget", type=float, default=60.0, help="seconds of training")
     parser.add_argument(
         "--merge-distance", type=float, default=None,
         help="join fragments at most so many pixels apart; estimated from the labels by default",
     )  # fmt: skip
     options = parser.parse_args(arguments)
+    options.command, options.arguments = "demo", ["demo", *arguments]
     if (options.images is None) != (options.labels is None):
         parser.error("--images and --labels go together")
     if options.time_budget <= 0:
@@ -169,11 +190,13 @@ def _parse(arguments):
 
 
 def _check_out(options):
-    """Refuse to write among the images or labels, where names of results may be theirs."""
-    for path in (Path(options.images), Path(options.labels)):
+    """Refuse to replace files of the user, before anything is computed."""
+    for path in filter(None, (options.images, options.labels)):
         folder = path if path.is_dir() else path.parent
-        if folder.exists() and folder.resolve() == Path(options.out).resolve():
+        if folder.exists() and folder.resolve() == options.out.resolve():
             raise ValueError(f"--out must be another folder than that of {path}.")
+    check_folder(options.out)
+    check_results(options)
 
 
 def _simulated():
@@ -188,16 +211,12 @@ def _from_files(options):
     return names, X, y, y
 
 
-def _to_show(y, max_images=6):
+def _to_show(labeled, max_images=6):
     """Indices of the images in the figure; unlabeled ones first, as they are not overfitted."""
-    order = sorted(range(len(y)), key=lambda i: is_labeled(y[i]))
-    if len(y) <= max_images:
-        return list(range(len(y)))
+    order = sorted(range(len(labeled)), key=lambda i: labeled[i])
+    if len(labeled) <= max_images:
+        return list(range(len(labeled)))
     return sorted(order[: max_images - 1] + order[-1:])
-
-
-def _write_labels(path, labels):
-    write_labels(path, labels)
 
 
 if __name__ == "__main__":

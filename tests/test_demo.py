@@ -1,3 +1,6 @@
+import json
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -43,25 +46,54 @@ def test_own_files_give_counts_labels_and_a_picture(files, capsys):
     assert "Training images" in page  # and the others stand apart
     assert "New images" in page
     assert sorted(p.name for p in (files / "out").iterdir()) == [
-        "counts.csv", "labels.tif", "objects.csv", "overlay.png", "report.html"
+        "counts.csv", "labels.tif", "objects.csv", "overlay.png", "report.html", "run.json"
     ]  # fmt: skip
     assert "| cell3 | no" in capsys.readouterr().out
+    record = json.loads((files / "out" / "run.json").read_text())
+    assert record["command"][:3] == ["sskseg", "demo", "--images"]
+    assert str(files / "images" / "cell3.png") in record["inputs"]
+    before = (files / "out" / "counts.csv").read_bytes()
+    assert run(files) == 2
+    assert "holds the results of an earlier sskseg demo" in capsys.readouterr().err
+    assert (files / "out" / "counts.csv").read_bytes() == before
+    assert run(files, "--overwrite") == 0
 
 
-def test_mistakes_are_named_and_nothing_is_lost(files, capsys):
+def test_files_of_others_stay(files, capsys):
     (files / "out").mkdir()
     (files / "out" / "counts.csv").write_text("precious")
-    tifffile.imwrite(files / "labels" / "dog.tif", np.zeros((4, 4), np.int32))
+    for more in ([], ["--overwrite"]):
+        assert run(files, *more) == 2
+        message = capsys.readouterr().err
+        assert f"{files / 'out'} holds other files ('counts.csv'): --out must be a new" in message
+    assert demo.main(["--out", str(files / "out")]) == 2  # of simulated images
+    assert (files / "out" / "counts.csv").read_text() == "precious"
+
+
+def test_warnings_are_lines_as_those_of_the_command_line(monkeypatch):
+    lines = []
+
+    def warn(options):
+        lines.append(warnings.formatwarning("a file is left out", UserWarning, "module.py", 1))
+
+    monkeypatch.setattr(demo, "_read_and_run", warn)
+    assert demo.main([]) == 0
+    assert lines == ["sskseg: warning: a file is left out\n"]
+
+
+def test_mistakes_are_named(files, capsys):
+    (files / "labels" / "cell0.tif").rename(files / "labels" / "dog.tif")
+    (files / "labels" / "cell1.tif").unlink()
     assert run(files) == 2
     assert "'dog.tif'" in capsys.readouterr().err
-    (files / "labels" / "dog.tif").unlink()
+    (files / "labels" / "dog.tif").rename(files / "labels" / "cell0.tif")
     tifffile.imwrite(files / "labels" / "cell1.tif", np.zeros((4, 4), np.int32))
     assert run(files) == 2
     assert "'cell1'" in capsys.readouterr().err
     (files / "labels" / "cell1.tif").write_bytes(b"nonsense")
     assert run(files) == 2
     assert "cell1.tif cannot be read" in capsys.readouterr().err
-    assert (files / "out" / "counts.csv").read_text() == "precious"
+    assert not (files / "out").exists()
 
 
 def test_pages_pair_with_pages(files):

@@ -20,6 +20,9 @@ class CommandFailed(Exception):
     """What failed for another reason than bad input, with a message for users."""
 
 
+_REPORTED = (OSError, ValueError, ImportError, CommandFailed)  # with a message, not a traceback
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line.
 
@@ -53,23 +56,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments):
     """Run the command line, and return its exit code."""
-    if arguments[:1] == ["demo"]:  # has a parser of its own
-        return import_module("sskseg.demo").main(arguments[1:], _plain)
+    if arguments[:1] == ["demo"]:
+        return _run_demo(arguments[1:])
     options = make_parser().parse_args(arguments)
     options.arguments, options.is_closed = arguments, False
+    from .logs import held_logs  # --help does not wait for it
+
     try:
         command = import_module(f"sskseg.cli.commands.{options.command}")
-        with _short_warnings(options):
+        with short_warnings(options), held_logs(_REPORTED):
             result = command.run(options)
     except KeyboardInterrupt as error:  # with a message where there are results
         print(f"sskseg: interrupted. {error}".rstrip(". "), file=sys.stderr)  # noqa: T201
         return INTERRUPTED
-    except (OSError, ValueError, ImportError, CommandFailed) as error:
+    except _REPORTED as error:
         print(f"sskseg {options.command}: {_plain(error, options)}", file=sys.stderr)  # noqa: T201
         return FAILED if isinstance(error, CommandFailed) else BAD_INPUT
+    except (MemoryError, RuntimeError) as error:
+        return _without_memory(error, options.command)
     if options.json:
         print(json.dumps(result, indent=1))  # noqa: T201
     return CLOSED if options.is_closed else 0
+
+
+def _run_demo(arguments):
+    """Run the demo, which has a parser of its own and reports its errors."""
+    from .logs import held_logs
+
+    try:
+        with held_logs(_REPORTED) as lines:
+            code = import_module("sskseg.demo").main(arguments)
+            if code:
+                lines.clear()
+        return code
+    except (MemoryError, RuntimeError) as error:
+        return _without_memory(error, "demo")
+
+
+def _without_memory(error, command):
+    """Say what there is too little memory for; raise another error, a fault of the program."""
+    from .memory import memory_text
+
+    text = memory_text(error, command)
+    if text is None:
+        raise error
+    print(f"sskseg {command}: {text}", file=sys.stderr)  # noqa: T201
+    return FAILED
 
 
 def _plain(message: object, options: Namespace) -> str:
@@ -80,7 +112,7 @@ def _plain(message: object, options: Namespace) -> str:
 
 
 @contextmanager
-def _short_warnings(options: Namespace) -> Iterator[None]:
+def short_warnings(options: Namespace) -> Iterator[None]:
     """Show warnings as a line of text, without the code that they come from."""
     former = warnings.formatwarning
 

@@ -38,7 +38,9 @@ _BEFORE = r"(?<![\w./\\'-])"
 # What follows an argument of one word that may be a word of a sentence, too.
 _VERBS = "must|needs?|has unknown|is empty|is needed|is labeled|contains|holds?|labels|says"
 _AFTER = rf"(?= (?:and \w+ )?(?:{_VERBS})\b)"
-_OWN = "\0"  # where arguments of the user go when all else is translated
+# Where arguments of the user, and names in files, go when all else is translated.
+_OWN, _NAMES = "\0", "\1"
+_FIRST_CHANNEL = "channel=0 if it is the first."
 _FIT = " of sskseg fit"  # after an option of another command
 
 
@@ -88,6 +90,9 @@ def translate(text: str, options: argparse.Namespace) -> str:
 
     for phrase, instead in _PHRASES.items():
         text = text.replace(phrase, instead.format(arguments=_OWN))
+    names = _channels(options) if _FIRST_CHANNEL in text else ()
+    if names:
+        text = text.replace(_FIRST_CHANNEL, f"--channel and one of {_NAMES}.")
     text = re.sub(
         r"The '(\w+)' parameter of (\w+) must be (.+)\. Got (.+) instead\.", constraint, text
     )
@@ -97,7 +102,21 @@ def translate(text: str, options: argparse.Namespace) -> str:
     text = re.sub(rf"{_BEFORE}([a-z]\w*)=({_VALUE})", value, text)
     text = re.sub(rf"{_BEFORE}(X\.spacing|X|[a-z]+(?:_[a-z]+)+)(?![\w(\[/\\'-]|\.\w)", word, text)
     text = re.sub(rf"{_BEFORE}(\w+){_AFTER}", word, text)
-    return text.replace(_OWN, shlex.join(getattr(options, "arguments", [])))
+    text = text.replace(_OWN, shlex.join(getattr(options, "arguments", [])))
+    return text.replace(_NAMES, ", ".join(map(repr, names)))
+
+
+def _channels(options):
+    """Names of the channels of the images or the scan; none if the files do not name several."""
+    from ..io.images import channels_in
+    from ..io.scans import open_scan
+
+    try:
+        if "source" in options:
+            return open_scan(options.source).channels
+        return next((names for _, names, n in channels_in(options.images) if names and n > 1), ())
+    except (AttributeError, OSError, ValueError, ImportError):
+        return ()  # the text is that of another error, which must not be lost
 
 
 def _expected(text):
@@ -132,7 +151,8 @@ def _type(part):
 def _words(options):
     """Words for arguments of the library: of ``fit``, which made the model, and of the command."""
     fit = {name: option + _FIT for name, option in option_names("fit").items()}
-    command = getattr(options, "command", None)  # the demo has none
+    command = getattr(options, "command", None)
+    command = None if command == "demo" else command  # which has a parser of its own
     own = {} if command is None else option_names(command)
     given = {name: str(value) for name, value in vars(options).items() if value is not None}
     shared = {}

@@ -25,9 +25,9 @@ from .shared_options import (
 )
 from .values import parse_duration, parse_shard, parse_value
 
-_EPILOG = """exit codes: 0: success; 1: an error of the program, with a traceback, or failed blocks
-of a scan; 2: a bad command line or bad input, which the message explains; 130: interrupted without
-a result; 141: the program that reads the output has ended"""
+_EPILOG = """exit codes: 0: success; 1: an error of the program, with a traceback, too little
+memory, or failed blocks of a scan; 2: a bad command line or bad input, which the message explains;
+130: interrupted without a result; 141: the program that reads the output has ended"""
 _NO_ROIS = ("tif", "ilastik", "ome-zarr")  # formats of label images
 SHARED = ("sections", "spatial_ndim")  # parameters of several steps, given once
 # Parameters that have one value on the command line: there is no backbone or earlier fit, a loss is

@@ -22,7 +22,7 @@ class Parser(argparse.ArgumentParser):
         return found, unknown
 
     def error(self, message: str) -> NoReturn:
-        """Exit with a message, and what was probably meant."""
+        """Exit with a message, what was probably meant, and where all options are."""
         from ..io.trained import did_you_mean  # imports numpy, for which --help does not wait
 
         choice = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
@@ -31,7 +31,15 @@ class Parser(argparse.ArgumentParser):
         else:
             known = [*self._option_string_actions]
             hint = "".join(did_you_mean(name, known) for name in self._unknown_options(known))
-        super().error(f"{message}.{hint}" if hint else message)
+        text = f"{message}.{hint}" if hint else message
+        self.exit(2, f"{self._short_usage()}\n{self.prog}: error: {text}\n")
+
+    def _short_usage(self) -> str:
+        """What a command needs in one line; ``fit`` has dozens of options."""
+        formatter = self._get_formatter()
+        formatter.add_usage(None, [each for each in self._actions if each.required], [])
+        usage = " ".join(formatter.format_help().split())
+        return f"{usage} [OPTIONS] (see {self.prog} --help)"
 
     def _unknown_options(self, known: Sequence[str]) -> Iterator[str]:
         """Names of options that were given and do not exist, not even for what they begin."""

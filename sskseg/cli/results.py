@@ -18,7 +18,7 @@ from ..io.tiff import results_in
 from .main import CommandFailed
 from .record import RECORD, files_below, is_visible, sha256
 
-_COMMANDS = ("count", "predict")  # whose results may be replaced; a model may not
+_COMMANDS = ("count", "predict", "demo")  # whose results may be replaced; a model may not
 
 
 def check_results(options: argparse.Namespace) -> list[PurePath]:

@@ -41,7 +41,8 @@ def channel_index(channel: int | str | TrainedChannel, n: int, names: Sequence[s
     Parameters
     ----------
     channel : int, str or TrainedChannel
-        Index from 0, or a name. A name of digits that no channel has is an index.
+        Index from 0, or a name, in upper or lower case if a single channel has it so. A name of
+        digits that no channel has is an index.
     n : int
         Number of channels.
     names : sequence of str, default=()
@@ -61,12 +62,15 @@ def channel_index(channel: int | str | TrainedChannel, n: int, names: Sequence[s
     >>> from sskseg.io.channels import TrainedChannel, channel_index
     >>> channel_index("GFP", 2, ("DAPI", "GFP")), channel_index("0", 2)
     (1, 0)
+    >>> channel_index("gfp", 2, ("DAPI", "GFP"))
+    1
     >>> trained = TrainedChannel(1, "GFP")
     >>> channel_index(trained, 2, ("GFP", "DAPI")), channel_index(trained, 2)
     (0, 1)
     """
     known: list[int | str] = [name for name in names if name]
     wanted = _of_training(channel, n, known) if isinstance(channel, TrainedChannel) else channel
+    wanted = _as_written(wanted, known)
     if known.count(wanted) > 1:
         raise ValueError(
             f"channel must be a number from 0 to {n - 1}, since several channels have one name, "
@@ -82,11 +86,18 @@ def channel_index(channel: int | str | TrainedChannel, n: int, names: Sequence[s
     return index
 
 
+def _as_written(name, known):
+    """A name as the file writes it: itself, or the only one that differs in case alone."""
+    same = [other for other in known if other.casefold() == str(name).casefold()]
+    return same[0] if name not in known and isinstance(name, str) and len(same) == 1 else name
+
+
 def _of_training(channel, n, known):
     """What to choose of an image: the name where there are names, and the index where not."""
     if known and channel.name:
-        if channel.name in known:
-            return channel.name
+        name = _as_written(channel.name, known)
+        if name in known:
+            return name
         raise ValueError(
             f"channel must be given: the model was trained on {channel}, and there is "
             f"{', '.join(map(repr, known))}"

@@ -259,6 +259,8 @@ def _check_channels(read, channel):
     found = unlike_names(chosen)
     if found is None:
         return
+    if isinstance(channel, str) and len({own[0].casefold() for own in chosen if own}) == 1:
+        return  # of a name that they write in upper and lower case
     (one, names), (other, others) = (read[i] for i in found)
     first, second = (", ".join(map(repr, chosen[i])) for i in found)
     if channel is not None and (chosen[found[0]][0] in others or chosen[found[1]][0] in names):

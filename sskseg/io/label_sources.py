@@ -7,7 +7,7 @@ import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from .images import image_files, read_headers, read_pictures
 from .rois.formats import (
     holds_regions,
     image_name,
+    is_damaged,
     is_region_file,
     is_stray,
     names_images,
@@ -166,6 +167,51 @@ def paired(sources: LabelSources, names: Sequence[str]) -> LabelSources:
     images = [file for file in sources.images if image_name(file) in known]
     regions = [f for f in sources.regions if image_name(f) in known or names_images(f)]
     return LabelSources(sources.path, images, regions)
+
+
+def without_unpaired(sources: LabelSources, names: Sequence[str]) -> LabelSources:
+    """Keep the files of `paired`, if there are any, and damaged ones, which the reader names.
+
+    Warns
+    -----
+    UserWarning
+        Of the files that are left out.
+    """
+    kept = paired(sources, names)
+    if not kept.images and not kept.regions:
+        return sources  # the reader says which one pairs with no image
+    used = {*kept.images, *kept.regions}
+    regions = [file for file in sources.regions if file in used or is_damaged(file)]
+    used.update(regions)
+    unused = [file.name for file in [*sources.images, *sources.regions] if file not in used]
+    warn_of_unpaired(sources.path, unused)
+    return kept._replace(regions=regions)
+
+
+def keep_paired(path: Path, found: dict[str, Any], names: Sequence[str]) -> dict[str, Any]:
+    """Keep the labels of `names` among those by the names of images, if there are any.
+
+    Warns
+    -----
+    UserWarning
+        Of the names that are left out.
+    """
+    kept = {name: labels for name, labels in found.items() if name in names}
+    if not kept:
+        return found  # as above, or the only file pairs with images of other names
+    warn_of_unpaired(path, [name for name in found if name not in kept])
+    return kept
+
+
+def warn_of_unpaired(path: Path, unused: Sequence[str]) -> None:
+    """Warn of labels that pair with no image."""
+    if unused:
+        warnings.warn(
+            f"{path} has labels that pair with no image, and are not used: {len(unused)} "
+            f"({listed(unused)}).",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 def without_strays(sources: LabelSources, names: Sequence[str] | None) -> LabelSources:

@@ -12,7 +12,15 @@ from ..images.annotation_checks import is_labeled
 from .channels import TrainedChannel
 from .folders import files_of, list_images, no_files, stem
 from .images import read_images
-from .label_sources import label_sources_of, one_of_each, paired, without_copies, without_strays
+from .label_sources import (
+    keep_paired,
+    label_sources_of,
+    one_of_each,
+    paired,
+    without_copies,
+    without_strays,
+    without_unpaired,
+)
 from .labels import read_label_files, read_labels
 from .ome_zarr.reading import holds_zarr
 from .points import read_points
@@ -54,8 +62,8 @@ def read_pairs(
     channel : int, str or TrainedChannel, default=None
         The only channel of the images to read, see `read_images`.
     only_paired : bool, default=False
-        Whether to leave out the labels of a folder that pair with no image. By default they are an
-        error.
+        Whether nothing is said of the labels in a folder that pair with no image, even if none
+        does. By default a warning names them, and it is an error if none pairs.
 
     Returns
     -------
@@ -70,6 +78,11 @@ def read_pairs(
         As the readers do; for labels of another shape than their image, several files with labels
         of one image, tables of points beside other labels, and if nothing is labeled (with
         `only_paired`, if there are no labels at all).
+
+    Warns
+    -----
+    UserWarning
+        As the readers do; of labels that pair with no image, if others do. They are left out.
     """
     names, X = read_images(images, spatial_ndim=spatial_ndim, channel=channel)
     path, shapes = Path(labels), [image.shape[:spatial_ndim] for image in X]
@@ -81,7 +94,10 @@ def read_pairs(
         sources = label_sources_of(path, Path(images))
         if not sources.images and not sources.regions:
             raise no_files(path, "label")
-        sources = paired(sources, names) if only_paired else without_strays(sources, names)
+        if only_paired:
+            sources = paired(sources, names)
+        else:
+            sources = without_unpaired(without_strays(sources, names), names)
         sources = without_copies(sources)
         options = shapes, spatial_ndim, background, empty, only_paired
         y, are_points = _read(sources, names, *options)
@@ -101,9 +117,11 @@ def read_pairs(
 
 def _read_tables(path, names, spatial_ndim, only_paired):
     """Points of each image."""
-    if not only_paired or not path.is_dir():
-        return read_points(path, names, spatial_ndim=spatial_ndim)[1]
     found = dict(zip(*read_points(path, spatial_ndim=spatial_ndim), strict=True))
+    if not only_paired or not path.is_dir():
+        found = keep_paired(path, found, names)
+        if not set(found) & set(names):  # an error, or those of the only image
+            return read_points(path, names, spatial_ndim=spatial_ndim)[1]
     return [found.get(name) for name in names]
 
 
@@ -118,6 +136,8 @@ def _read(sources, names, shapes, spatial_ndim, background, empty, only_paired):
         )  # fmt: skip
         if only_paired and sources.path.is_dir():
             found = {name: rois for name, rois in found.items() if name in names}
+        else:
+            found = keep_paired(sources.path, found, names)
         regions, are_points = areas_or_points(sources.path, *ordered(found, names, files))
     if not sources.images:
         return regions, are_points

@@ -32,7 +32,7 @@ _COUNT_ERRORS = {
 
 
 def settings(step):
-    """List the parameters of a step.
+    """List the parameters of a step that are no private ones of its author.
 
     Parameters
     ----------
@@ -48,7 +48,8 @@ def settings(step):
         return [], pd.DataFrame()
     signature = inspect.signature(type(step).__init__).parameters
     rows, changed = [], []
-    for name, value in step.get_params(deep=False).items():
+    public = {k: v for k, v in step.get_params(deep=False).items() if not k.startswith("_")}
+    for name, value in public.items():
         default = signature[name].default if name in signature else inspect.Parameter.empty
         differs = repr(value) != repr(default)
         rows.append((name, "*" if differs else "", _plain(value)))

@@ -47,7 +47,7 @@ def test_fit_and_count_read_the_channel(folder, counts):
     expected = counts(folder / "one", "--model", folder / "model")
     assert sum(expected.values()) > 0
     for model in ("model", "same"):
-        for channel in ("GFP", 1):
+        for channel in ("GFP", "gfp", 1):
             arguments = [folder / "two", "--model", folder / model, "--channel", channel]
             assert counts(*arguments) == expected
 
@@ -98,7 +98,7 @@ def test_scans_of_another_channel_are_not_resumed(folder, tmp_path, capsys):
 @pytest.mark.parametrize("command", [["count"], ["scan", "plan"]])
 def test_messages_name_the_file_and_the_option(folder, command, capsys):
     file = folder / "two" / "c0.ome.tif"
-    advice = "Read the channel that shows the objects, with --channel 0 if it is the first."
+    advice = "Read the channel that shows the objects, with --channel and one of 'DAPI', 'GFP'."
     assert run(*command, file, "--model", folder / "model") == 2
     error = capsys.readouterr().err
     assert f"{file} must have 1 channel(s), got 2" in error
@@ -210,6 +210,13 @@ def test_a_model_of_all_channels_remembers_their_order(folder, counts, tmp_path,
     with pytest.warns(UserWarning, match="as if they were the same"):  # of the reader
         assert run("count", others, "--model", model) == 2
     assert "b.ome.tif has the channels GFP, DAPI, and" in capsys.readouterr().err
+
+
+def test_files_may_write_a_name_in_other_cases(tmp_path):
+    write_channels(tmp_path / "a.ome.tif", ["DAPI", "GFP"])
+    write_channels(tmp_path / "b.ome.tif", ["gfp", "dapi"], swap=True)
+    _, X = read_images(tmp_path, channel="Gfp")  # without a warning
+    assert np.array_equal(X[0], X[1])
 
 
 def test_names_that_only_differ_are_a_warning(tmp_path):

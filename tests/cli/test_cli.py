@@ -22,6 +22,7 @@ from sskseg.cli.parameters import estimator_parameters
 from sskseg.cli.values import parse_duration, parse_spacing, parse_value
 from sskseg.counting.methods import Contours
 from sskseg.datasets import make_cells
+from sskseg.images import ImageStack
 from sskseg.io import read_images, read_labels, read_object_table, read_pairs, write_labels
 from sskseg.io.images import read_headers
 from sskseg.models import load_model, model_card, save_model
@@ -389,9 +390,30 @@ def test_the_unit_that_was_taken_is_shown(folder, tmp_path, capsys):
     assert "Sizes in objects.csv are in pixels: the files do not define the size" in text
     assert run(*arguments, "--spacing", "0.5", "--overwrite") == 0
     text = capsys.readouterr().out
-    assert "Size of a pixel: y 0.5, x 0.5 µm\n" in text
+    assert text.count("Size of a pixel: y 0.5, x 0.5 µm (of --spacing)\n") == 1
     assert "are in pixels" not in text
     assert "area [micrometer^2]" in pd.read_csv(tmp_path / "objects.csv")
+
+
+def test_the_size_in_the_files_is_shown(tmp_path, capsys):
+    X = np.zeros((1, 32, 32), np.float32)
+    X[:, 2:10, 2:10] = 1
+    stack = ImageStack(X, spacing=(0.25, 0.5), unit="micrometer")
+    model = make_pipeline(PercentileScaler(), InstanceCounter("components", min_size=0)).fit(stack)
+    save_model(model, tmp_path / "m.sskseg")
+    sized, plain = tmp_path / "sized.tif", tmp_path / "plain.tif"
+    tifffile.imwrite(sized, X[0], imagej=True, resolution=(2, 4), metadata={"unit": "um"})
+    tifffile.imwrite(plain, X[0])
+    for command in ("count", "predict"):
+        options = ["--model", tmp_path / "m.sskseg", "--out", tmp_path / command]
+        assert run(command, sized, *options) == 0
+        size = "Size of a pixel: y 0.25, x 0.5 µm (of the files)\n"
+        assert capsys.readouterr().out.count(size) == 1
+    assert run("count", plain, "--model", tmp_path / "m.sskseg") == 0
+    assert (
+        "Size of a pixel: y 0.25, x 0.5 (of the training images, in their unit: the files have "
+        "none)\n"
+    ) in capsys.readouterr().out
 
 
 def test_nuclei_of_files_are_counted_as_in_python(data_dir, tmp_path, capsys):

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from sskseg.cli import main
 from sskseg.cli.options import STEPS, make_parser
 from sskseg.cli.parameters import estimator_parameters, typed
 
@@ -64,3 +65,22 @@ def test_help_takes_less_than_half_a_second():
             end.children_user - start.children_user + end.children_system - start.children_system
         )
     assert min(seconds) < 0.5
+
+
+@pytest.mark.parametrize(
+    ("arguments", "usage"),
+    [
+        (["fit", "images", "--labels", "y", "--out", "m", "--max-stepz", "3"],
+         "sskseg fit --labels LABELS --out OUT images [OPTIONS] (see sskseg fit --help)"),
+        (["scan"], "sskseg scan {plan,run,status} source [OPTIONS] (see sskseg scan --help)"),
+        (["fitt"], "sskseg COMMAND ... [OPTIONS] (see sskseg --help)"),
+        (["demo", "--no"],
+         "python -m sskseg.demo [OPTIONS] (see python -m sskseg.demo --help)"),
+    ],
+)  # fmt: skip
+def test_a_wrong_option_shows_what_is_needed_in_a_line(arguments, usage, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    first, error = capsys.readouterr().err.splitlines()
+    assert first == f"usage: {usage}"
+    assert "error: " in error

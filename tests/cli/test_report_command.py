@@ -177,3 +177,27 @@ def test_without_labels_the_page_names_the_command(folder, tmp_path):
     command = " ".join(map(str, arguments))
     advice = f"Label some of these images, and run: <code>sskseg {command} --labels LABELS</code>."
     assert advice in page.read_text()
+
+
+def test_labels_of_more_images_than_there_are(folder, tmp_path, capsys):
+    """`report` and `fit` use those of the images, and name the others."""
+    pytest.importorskip("matplotlib")
+    images = tmp_path / "images"
+    images.mkdir()
+    shutil.copy(folder / "images" / "cell4.tif", images)
+    labels = ["--labels", folder / "labels"]
+    unused = "not used: 5 ('cell0.tif', 'cell1.tif', 'cell2.tif' and 2 more)."
+    page = tmp_path / "a.html"
+    with pytest.warns(UserWarning, match=re.escape(unused)):
+        assert run("report", images, "--model", folder / "model", *labels, "--out", page) == 0
+    assert "F1" in page.read_text()
+    with pytest.warns(UserWarning, match=re.escape(unused)):
+        assert run("fit", images, *labels, "--out", tmp_path / "m", "--dry-run") == 0
+    assert "1 image, 1 of them labeled" in capsys.readouterr().out
+    (images / "cell4.tif").rename(images / "other.tif")
+    for command in ("report", "fit"):
+        arguments = [] if command == "fit" else ["--model", folder / "model"]
+        assert run(command, images, *labels, *arguments, "--out", tmp_path / command) == 2
+        message = capsys.readouterr().err
+        assert "'cell0.tif' in" in message
+        assert "pairs with no image of ['other']" in message

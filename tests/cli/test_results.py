@@ -308,3 +308,17 @@ def test_a_model_is_replaced_only_if_asked(tmp_path, capsys):
     assert file.read_bytes() == before
     assert run(*arguments, "--out", tmp_path / "model", "--width", 2, "--overwrite") == 0
     assert file.read_bytes() != before
+
+
+def test_a_count_without_a_folder_says_that_nothing_was_written(images, capsys):
+    arguments = ["count", images, "--model", MODEL]
+    assert run(*arguments) == 0
+    shown = capsys.readouterr()
+    assert "objects" in shown.out
+    assert shown.err.splitlines()[-1] == (
+        "Nothing was written: add --out FOLDER for counts.csv, objects.csv and label images."
+    )
+    assert run(*arguments, "--json") == 0
+    assert "Nothing was written" not in capsys.readouterr().err
+    assert run(*arguments, "--rois", "geojson") == 2
+    assert "--out is missing: --rois needs a folder." in capsys.readouterr().err

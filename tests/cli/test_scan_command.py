@@ -73,7 +73,7 @@ def test_plan_is_readable(folder, capsys):
     plan = json.loads(capsys.readouterr().out)
     assert plan["n_blocks"] == 6
     assert run(*arguments, "--spacing", "0.5um") == 0
-    assert "size of a pixel: 0.5 x 0.5 micrometer\n" in capsys.readouterr().out
+    assert "size of a pixel: 0.5 x 0.5 micrometer (of --spacing)\n" in capsys.readouterr().out
 
 
 def test_shards_are_numbered_or_read_from_the_environment(folder, tmp_path, capsys, monkeypatch):
@@ -226,6 +226,7 @@ def test_spacing_is_that_of_the_option_where_the_file_has_none(folder, tmp_path,
     for name, options in (("plain", []), ("sized", ["--spacing", "0.5um"])):
         assert run("scan", "run", folder / "scan.tif", "--model", folder, "--out", tmp_path / name,
                    *options) == 0  # fmt: skip
+    assert capsys.readouterr().out.count("Size of a pixel: y 0.5, x 0.5 µm (of --spacing)\n") == 1
     plain, sized = (pd.read_csv(tmp_path / name / "objects.csv") for name in ("plain", "sized"))
     assert len(sized) == len(plain) > 0
     assert np.allclose(sized["area [micrometer^2]"], 0.25 * plain["area [pixel^2]"])

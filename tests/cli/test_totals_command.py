@@ -144,6 +144,10 @@ def test_groups_are_compared(folder, tmp_path, capsys):
     assert (tmp_path / "result" / "comparison.png").stat().st_size > 1000
     assert run(*arguments, "--out", tmp_path / "other", "--dry-run") == 0
     assert not (tmp_path / "other").exists()
+    capsys.readouterr()
+    assert run(*arguments) == 0
+    message = "Nothing was written: add --out FOLDER for comparison.json and comparison.png."
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

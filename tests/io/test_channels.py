@@ -5,7 +5,7 @@ import pytest
 import tifffile
 
 from sskseg.io import read_images, read_pairs, write_labels
-from sskseg.io.channels import channel_index
+from sskseg.io.channels import TrainedChannel, channel_index
 from sskseg.io.summaries import summarize
 from sskseg.scans import open_scan
 
@@ -19,7 +19,7 @@ def ome(tmp_path):
     return tmp_path / "a.ome.tif"
 
 
-@pytest.mark.parametrize("channel", [1, "1", "GFP"])
+@pytest.mark.parametrize("channel", [1, "1", "GFP", "gfp"])
 def test_a_channel_of_ome_tiff_by_number_or_name(ome, channel):
     _, planes = read_images(ome, channel=channel)
     assert np.array_equal(planes, VOLUME[:, 1])
@@ -73,6 +73,15 @@ def test_other_channels_are_refused(ome, channel):
 def test_a_name_of_digits_comes_before_an_index():
     assert channel_index("1", 2, ("1", "0")) == 0
     assert channel_index(1, 2, ("1", "0")) == 1
+
+
+def test_case_matters_where_names_differ_in_it_alone():
+    names = "Cy3", "cy3", "DAPI"
+    assert [channel_index(name, 3, names) for name in ("Cy3", "cy3", "dapi")] == [0, 1, 2]
+    with pytest.raises(ValueError, match=r"one of 'Cy3', 'cy3', 'DAPI', got 'CY3'"):
+        channel_index("CY3", 3, names)
+    trained = TrainedChannel(0, "Dapi")
+    assert channel_index(trained, 3, names) == 2
 
 
 def test_channels_of_one_name_have_numbers_only():

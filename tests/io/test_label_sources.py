@@ -130,11 +130,25 @@ def test_labels_of_other_images_in_a_file_are_left_out(folder):
     write_rois(folder / "labels" / "c3.zip", Y[3])
     paths = folder / "images", folder / "labels"
     same(read_pairs(*paths, only_paired=True)[2], [Y[0], Y[2], None])
-    with pytest.raises(ValueError, match=r"has regions of 'c\d', which pairs with no image"):
-        read_pairs(*paths)
+    with pytest.warns(UserWarning, match="labels that pair with no image") as told:
+        same(read_pairs(*paths)[2], [Y[0], Y[2], None])
+    files, regions = (str(warning.message) for warning in told)
+    assert files.endswith("labels has labels that pair with no image, and are not used: 1 "
+                          "('c3.zip').")  # fmt: skip
+    assert regions.endswith("not used: 1 ('c1').")
+    for kind in (".json", ".xml"):
+        file = folder / f"all{kind}"
+        write_rois(file, Y[:2], names=["c0.tif", "c1.tif"],
+                   format={".json": "coco", ".xml": "cvat"}[kind])  # fmt: skip
+        with pytest.warns(UserWarning, match=r"not used: 1 \('c1'\)\."):
+            same(read_pairs(folder / "images", file)[2], [Y[0], None, None])
     for i in (0, 2):
         (folder / "images" / f"c{i}.tif").unlink()
     same(read_pairs(*paths, only_paired=True)[2], [None])
+    (folder / "labels" / "c2.tif").unlink()
+    (folder / "labels" / "c3.zip").unlink()
+    with pytest.raises(ValueError, match=r"has regions of 'c\d', which pairs with no image"):
+        read_pairs(*paths)
 
 
 def test_points_of_other_images_are_left_out(folder):
@@ -145,8 +159,17 @@ def test_points_of_other_images_are_left_out(folder):
     paths = folder / "images", folder / "labels"
     y = read_pairs(*paths, only_paired=True)[2]
     assert [label is None for label in y] == [False, *[True] * 4]
-    with pytest.raises(ValueError, match=r"points of 'c9', which pairs with no image"):
-        read_pairs(*paths)
+    table = folder / "points.csv"
+    table.write_text("image,y,x\nc0.tif,1,2\nc9.tif,1,2\n")
+    for labels in (folder / "labels", table):
+        with pytest.warns(UserWarning, match=r"not used: 1 \('c9'\)\."):
+            y = read_pairs(folder / "images", labels)[2]
+        assert [label is None for label in y] == [False, *[True] * 4]
+    (folder / "labels" / "c0.csv").unlink()
+    table.write_text("image,y,x\nc9.tif,1,2\n")
+    for labels in (folder / "labels", table):
+        with pytest.raises(ValueError, match=r"points of 'c9', which pairs with no image"):
+            read_pairs(folder / "images", labels)
 
 
 def test_cellpose_writes_its_masks_twice(folder):

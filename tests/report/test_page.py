@@ -10,6 +10,7 @@ from urllib.parse import unquote
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
@@ -32,6 +33,7 @@ from sskseg import (
 from sskseg.counting import Contours
 from sskseg.datasets import make_cells
 from sskseg.report._groups import image_groups
+from sskseg.report._summary import fitted_attributes, settings
 from sskseg.simulation import CellSimulator
 
 pytest.importorskip("matplotlib")  # figures of pages are not pyplot's: none is to be closed
@@ -196,6 +198,18 @@ def test_contours_have_pages(cells, tmp_path):
 
 @pytest.mark.filterwarnings("ignore:Histogram and power spectrum")
 @pytest.mark.usefixtures("small_reports")
+def test_private_names_are_left_out():
+    class Step(BaseEstimator):
+        def __init__(self, size=1, _hidden=2):
+            self.size, self._hidden = size, _hidden
+            self.limit_, self._state_, self._cache = 3, 4, 5
+
+    changed, table = settings(Step(size=2, _hidden=3))
+    assert changed == ["size=2"]
+    assert table["parameter"].tolist() == ["size"]
+    assert fitted_attributes(Step()) == [("limit_", "3")]
+
+
 def test_pretraining_and_simulation_are_shown(tmp_path):
     X, _ = make_cells(4, (48, 48), random_state=0)
     model = make_pipeline(

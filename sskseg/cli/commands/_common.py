@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -106,7 +107,13 @@ def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str]
     name_samples(options, path, names)
     if ndim == 2 and getattr(steps_of(model)[-1], "sections", "independent") == "independent":
         _warn_of_planes(path)
-    return names, with_spacing(X, options, ndim)
+    X = with_spacing(X, options, ndim)
+    if X.spacing is None:
+        of_fit = getattr(steps_of(model)[-1], "spacing_", None)
+        say_size(
+            options, of_fit, None, "of the training images, in their unit: the files have none"
+        )
+    return names, X
 
 
 def _warn_of_planes(path):
@@ -166,24 +173,38 @@ def name_samples(options: argparse.Namespace, path: Path, names: list[str]) -> N
 
 
 def with_spacing(X: ImageStack, options: argparse.Namespace, ndim: int) -> ImageStack:
-    """Return the images with the size of pixels of ``--spacing``, if it was given."""
-    if options.spacing is None:
-        return X
-    # Of sections, their distance comes first.
-    spacing, unit = given_spacing(options, ndim, 3 if ndim == 2 else None)
-    return ImageStack(X, spacing=spacing, unit=unit)
+    """Return the images with the size of pixels of ``--spacing``, if it was given, and show it."""
+    if options.spacing is not None:
+        # Of sections, their distance comes first.
+        spacing, unit = given_spacing(options, ndim, 3 if ndim == 2 else None)
+        X = ImageStack(X, spacing=spacing, unit=unit)
+    say_size(options, X.spacing, X.unit, source_of_size(options))
+    return X
 
 
 def given_spacing(
     options: argparse.Namespace, *n_axes: int | None
 ) -> tuple[tuple[float, ...], str]:
-    """Return and show the size of a pixel along each axis, and its unit, of ``--spacing``."""
+    """Return the size of a pixel along each axis, and its unit, of ``--spacing``."""
     spacing, unit = options.spacing
-    sizes = each_axis(spacing, *n_axes)
-    axes = "zyx"[-len(sizes) :]
-    text = describe_size(dict(zip(axes, sizes)), dict.fromkeys(axes, unit_symbol(unit)))
-    say(options, f"Size of a pixel: {text}")
-    return sizes, unit
+    return each_axis(spacing, *n_axes), unit
+
+
+def source_of_size(options: argparse.Namespace) -> str:
+    """Say where the size of a pixel comes from."""
+    return "of the files" if options.spacing is None else "of --spacing"
+
+
+def say_size(
+    options: argparse.Namespace, spacing: Sequence[float] | None, unit: str | None, source: str
+) -> None:
+    """Show the size of a pixel, if it is known, and where it comes from."""
+    if spacing is None or (unit is None and set(spacing) == {1.0}):
+        return
+    axes = "zyx"[-len(spacing) :]
+    symbol = unit_symbol(unit) if unit else ""
+    text = describe_size(dict(zip(axes, spacing)), dict.fromkeys(axes, symbol))
+    say(options, f"Size of a pixel: {text} ({source})")
 
 
 def each_axis(spacing: tuple[float, ...], *n_axes: int | None) -> tuple[float, ...]:
@@ -198,12 +219,17 @@ def each_axis(spacing: tuple[float, ...], *n_axes: int | None) -> tuple[float, .
     return spacing
 
 
-def say(options: argparse.Namespace, text: str) -> None:
+def say_nothing_written(options: argparse.Namespace, what: str) -> None:
+    """Say, apart from the results, that they are not in files, and how they would be."""
+    say(options, f"Nothing was written: add --out FOLDER for {what}.", file=sys.stderr)
+
+
+def say(options: argparse.Namespace, text: str, file: TextIO | None = None) -> None:
     """Print a line for people, above a progress bar; with ``--json`` nothing."""
     if options.json:
         return
     try:
-        tqdm.write(text)
+        tqdm.write(text, file=file)
     except BrokenPipeError:  # of the program that reads the output; results are still written
         options.is_closed = True
 

@@ -26,9 +26,11 @@ from ._common import (
     progress_bars,
     read,
     say,
+    say_nothing_written,
     spatial_ndim,
 )
 from ._exchange import Labeled, write_as
+from ._intensities import with_intensities
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -36,8 +38,11 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if options.out is not None:
         check_folder(options.out)
         check_results(options)
+    for name in ("overlays", "rois"):
+        if getattr(options, name) and options.out is None:
+            raise ValueError(f"--out is missing: --{name} needs a folder.")
     if options.overlays:
-        _check_overlays(options)
+        check_plot()
     model = model_of(options)
     check_counts(model, options)
     names, X = read(options.images, options, model)
@@ -47,6 +52,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     with progress_bars(options):
         outputs = model[:-1].transform(X) if len(model) > 1 else X
         objects, labels = model[-1].measure(outputs, return_labels=True)
+    if record is not None:
+        objects = with_intensities(objects, labels, options.images, spatial_ndim(model))
     visible, are_sections = [count_objects(label) for label in labels], "sample" not in objects
     counts = pd.DataFrame({"image": names, "objects": visible})
     total = len(objects)
@@ -60,6 +67,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     say(options, f"\n{count_text(total, 'object')}{in_all}")
     result = {"counts": dict(zip(names, map(int, counts.objects), strict=True)), "total": total}
     if record is None:
+        say_nothing_written(options, "counts.csv, objects.csv and label images")
         return result
     named = list(zip(names, labels, strict=True))
     volumes = list(by_file(names, labels, options.images)) if spatial_ndim(model) == 2 else named
@@ -81,13 +89,6 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         say(options, "Sizes in objects.csv are in pixels: the files do not define the size of a "
             "pixel. Give it by --spacing, such as --spacing 0.5um.")  # fmt: skip
     return result
-
-
-def _check_overlays(options):
-    """Raise before images are counted, where no picture could be written."""
-    if options.out is None:
-        raise ValueError("--out is missing: --overlays needs a folder.")
-    check_plot()
 
 
 def _write_overlays(folder, X, named):

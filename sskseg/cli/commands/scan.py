@@ -19,7 +19,7 @@ from ...training import prediction_callbacks
 from ..main import CommandFailed
 from ..record import Record
 from ..sizes import bytes_text, count_text, duration_text, of_total, shape_text
-from ._common import model_file, model_of, say
+from ._common import model_file, model_of, say, say_size, source_of_size
 from ._scans import open_source
 
 _RECORD, _CUT = "run.json", "cut.csv"
@@ -58,7 +58,7 @@ def _plan(options, model, scan):
     objects = f"{count_text(plan.n_blocks, 'block')} of {shape_text(plan.block_shape)} pixels"
     lines = {
         "scan": f"{shape_text(plan.shape)} pixels, {bytes_text(scan.data.nbytes)}",
-        "size of a pixel": _size(scan),
+        "size of a pixel": _size(scan, options),
         "network": f"{network}, and {shape_text(plan.network_halo)} around each: it reads "
         f"{plan.overhead:.2f} times the pixels of the scan",
         "objects": f"{objects}, and {shape_text(plan.halo)} around each",
@@ -82,16 +82,18 @@ def _say_diameter(options, diameter):
         say(options, f"object diameter: {diameter:.3g} pixels")
 
 
-def _size(scan):
+def _size(scan, options):
     if scan.unit is None and set(scan.spacing) == {1.0}:
         return "unknown; give it by --spacing if results should have units"
-    return f"{shape_text(f'{step:g}' for step in scan.spacing)} {scan.unit or ''}".strip()
+    size = f"{shape_text(f'{step:g}' for step in scan.spacing)} {scan.unit or ''}".strip()
+    return f"{size} ({source_of_size(options)})"
 
 
 def _run(options, model, scan):
     shapes = {"block_shape": options.block_shape, "halo": options.halo}
     record = Record(options.arguments, [model_file(options.model)])
     storage, mask = open_storage(options.out), _mask(options)
+    say_size(options, scan.spacing, scan.unit, source_of_size(options))
     start = _Start(record, storage, options)
     with _client(options.scheduler) as client, prediction_callbacks(start):
         try:

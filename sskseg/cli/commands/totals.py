@@ -37,6 +37,9 @@ from ._common import (
     progress_bars,
     read,
     say,
+    say_nothing_written,
+    say_size,
+    source_of_size,
     spatial_ndim,
 )
 from ._scans import open_source
@@ -123,6 +126,7 @@ def _of_images(options):
 def _of_objects(options):
     """Tiles of a scan whose objects are in tables."""
     scan = open_source(options.sources[0], options)
+    say_size(options, scan.spacing, scan.unit, source_of_size(options))
     regions = options.regions
     if regions is not None and _ZARR in str(regions):
         regions = open_scan(regions).data
@@ -171,7 +175,10 @@ def _compare(options):
     )
     say(options, f"\n{comparison.sentence()}")
     found = _plain(asdict(comparison)) | {"sentence": comparison.sentence()}
-    if options.out is None or options.dry_run:
+    if options.dry_run:
+        return found
+    if options.out is None:
+        say_nothing_written(options, f"{_COMPARISON} and {_PICTURE}")
         return found
     from ...report import GroupComparisonDisplay
 

@@ -188,11 +188,15 @@ def is_stray(file: Path, names: Collection[str]) -> bool:
         return False
     if _suffix(file) == ".ilp":
         return True
+    return is_damaged(file) and not any(name.encode() in file.read_bytes() for name in names)
+
+
+def is_damaged(file: Path) -> bool:
+    """Return whether a file of `region_files` cannot be read; JSON of another kind is left out."""
     try:
         read_regions(file, background=0, skip_json=True)
     except ValueError:
-        content = file.read_bytes()
-        return not any(name.encode() in content for name in names)
+        return True
     return False
 
 

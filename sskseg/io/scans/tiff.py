@@ -25,6 +25,8 @@ def open_tiff(path: Path, inside: str, level: int, chunks: Any) -> FileContent:
     except tifffile.TiffFileError as error:
         raise unreadable(path, "an image", error) from error
     with file:
+        if not file.series:  # tifffile only logs that the first page is not there
+            raise unreadable(path, "an image", "it holds no page of pixels")
         number = series_number(path, inside, len(file.series))
         series = file.series[number]
         try:
