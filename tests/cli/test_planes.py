@@ -1,6 +1,7 @@
 """Volumes that a model of planes counts plane by plane."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from sklearn.pipeline import make_pipeline
@@ -94,3 +95,17 @@ def test_predictions_of_a_stack_are_a_volume(stack, tmp_path, output):
             "probability": lambda: model[:-1].predict_proba(X),
         }[output]()
         assert written.asarray() == pytest.approx(np.asarray(expected))
+
+
+def test_sections_have_a_size_along_each_axis(stack, tmp_path, capsys):
+    X = stack[1]
+    counter = InstanceCounter("components", min_size=0, sections="consecutive")
+    save_model(make_pipeline(counter).fit(X), tmp_path / "model.sskseg")
+    arguments = ["count", str(stack[0]), "--model", str(tmp_path / "model.sskseg")]
+    arguments += ["--out", str(tmp_path / "out"), "--spacing"]
+    assert main([*arguments, "0.5"]) == 2
+    assert "--spacing must have three numbers for consecutive sections" in capsys.readouterr().err
+    assert main([*arguments, "2,0.5,0.5"]) == 0
+    assert "Size of a pixel: z 2, y 0.5, x 0.5 µm (of --spacing)" in capsys.readouterr().out
+    volumes = pd.read_csv(tmp_path / "out" / "objects.csv")["volume [micrometer^3]"]
+    assert volumes.tolist() == [3 * 64 * 2 * 0.25]

@@ -93,6 +93,11 @@ def spatial_ndim(model: Any) -> int:
     return max((getattr(step, "spatial_ndim", 2) for step in steps_of(model)), default=2)
 
 
+def takes_sections(model: Any) -> bool:
+    """Whether a model takes planes for consecutive sections of one stack."""
+    return getattr(steps_of(model)[-1], "sections", "independent") == "consecutive"
+
+
 def steps_of(model: Any) -> list[Any]:
     """Steps of a model, which may be a single estimator."""
     return [step for _, step in model.steps] if hasattr(model, "steps") else [model]
@@ -105,9 +110,9 @@ def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str]
     names, X = read_images(path, spatial_ndim=ndim, channel=options.channel)
     check_channels(model_file(options.model), options, path)
     name_samples(options, path, names)
-    if ndim == 2 and getattr(steps_of(model)[-1], "sections", "independent") == "independent":
+    if ndim == 2 and not takes_sections(model):
         _warn_of_planes(path)
-    X = with_spacing(X, options, ndim)
+    X = with_spacing(X, options, model)
     if X.spacing is None:
         of_fit = getattr(steps_of(model)[-1], "spacing_", None)
         say_size(
@@ -172,14 +177,26 @@ def name_samples(options: argparse.Namespace, path: Path, names: list[str]) -> N
         ]
 
 
-def with_spacing(X: ImageStack, options: argparse.Namespace, ndim: int) -> ImageStack:
+def with_spacing(X: ImageStack, options: argparse.Namespace, model: Any) -> ImageStack:
     """Return the images with the size of pixels of ``--spacing``, if it was given, and show it."""
     if options.spacing is not None:
+        ndim = spatial_ndim(model)
+        if takes_sections(model):
+            _check_sections(options.spacing[0])
         # Of sections, their distance comes first.
         spacing, unit = given_spacing(options, ndim, 3 if ndim == 2 else None)
         X = ImageStack(X, spacing=spacing, unit=unit)
     say_size(options, X.spacing, X.unit, source_of_size(options))
     return X
+
+
+def _check_sections(spacing):
+    """Raise for one size for all axes: sections are seldom as thick as a pixel is wide."""
+    if len(spacing) != 3:
+        raise ValueError(
+            "--spacing must have three numbers for consecutive sections: their distance, and the "
+            f"size of a pixel along y and x, such as 0.05,0.005,0.005. Got {len(spacing)}."
+        )
 
 
 def given_spacing(

@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     warn_of_predictions(options.labels)
     name_samples(options, options.images, names)
     check_images(X, ndim)
-    X = with_spacing(X, options, ndim)
+    X = with_spacing(X, options, model)
     labeled = [label for label in y if is_labeled(label)]
     n_empty = sum(not _has_objects(label) for label in labeled)
     result: dict[str, Any] = {

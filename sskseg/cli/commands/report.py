@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     model = model_of(options)
     ndim = spatial_ndim(model)
     names, X, y = read_with_labels(options, ndim)
-    X = with_spacing(X, options, ndim)
+    X = with_spacing(X, options, model)
     unit = unit_symbol(X.unit or "pixels")
     uses, note = _uses(options, names, model)
     page = Page(
