@@ -514,11 +514,11 @@ def test_models_of_one_folder_have_records_of_their_own(folder, tmp_path):
 
 
 def test_warnings_are_a_line():
-    from sskseg.cli.main import _short_warnings
+    from sskseg.cli.main import short_warnings
 
     former = warnings.formatwarning
     options = argparse.Namespace(command="count", images="new", samples=["new/a.tif"])
-    with _short_warnings(options):
+    with short_warnings(options):
         text = warnings.formatwarning("unlike sizes of X[0]", UserWarning, "pairs.py", 43, "code")
     assert text == "sskseg: warning: unlike sizes of new/a.tif\n"
     assert warnings.formatwarning is former
