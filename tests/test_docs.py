@@ -132,8 +132,12 @@ def test_the_site_is_built_without_a_warning(tmp_path):
     shutil.copytree(DOCS, source, ignore=shutil.ignore_patterns("_build", "_generated"))
     for page in ROOT_PAGES:
         shutil.copy(page, tmp_path)
-    with open(source / "conf.py", "a") as file:  # a list of all names beside each takes long
-        file.write('\nhtml_sidebars["_generated/reference/*"] = []\n')
+    settings = source / "conf.py"
+    # Searches for garbage, and a list of all names beside each, take long.
+    settings.write_text(
+        f"import gc\ngc.set_threshold(100_000)\n{settings.read_text()}\n"
+        'html_sidebars["_generated/reference/*"] = []\n'
+    )
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-D", "plot_gallery=0"]
     result = subprocess.run(
         [*command, "-b", "html", str(source), str(site)],

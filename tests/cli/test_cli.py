@@ -332,6 +332,17 @@ def test_modules_are_the_same_command(module):
     assert output.stdout.strip() == sskseg.__version__
 
 
+def test_a_process_searches_modules_for_garbage_less_often():
+    code = (
+        "import atexit, gc\nfrom sskseg.cli.__main__ import run\n"
+        "atexit.register(lambda: print(gc.get_freeze_count() > 1000, gc.get_threshold()[0]))\n"
+        "run()"
+    )
+    command = [sys.executable, "-c", code, "--version"]
+    output = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert output.stdout.split() == [sskseg.__version__, "True", "20000"]
+
+
 def test_the_demo_is_a_command():
     with pytest.raises(SystemExit) as error:
         run("demo", "--help")
