@@ -14,7 +14,7 @@ import pandas as pd
 from sklearn.pipeline import make_pipeline
 
 from .cli.commands._common import check_folder
-from .cli.main import CommandFailed, short_warnings
+from .cli.main import INTERRUPTED, CommandFailed, short_warnings
 from .cli.messages import translate
 from .cli.parser import Parser
 from .cli.record import RECORD, Record, files_below
@@ -25,7 +25,7 @@ from .datasets import make_neuromuscular_junctions
 from .images import check_images
 from .images.annotation_checks import is_labeled
 from .images.annotations import Annotations
-from .io import atomic_path, read_pairs, write_labels
+from .io import atomic_path, read_pairs, write_labels, write_object_table
 from .morphology import count_objects
 from .preprocessing import PercentileScaler
 from .report import format_table, html, save_overlay
@@ -47,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         with short_warnings(options):
             _read_and_run(options)
+    except KeyboardInterrupt:
+        print("sskseg.demo: interrupted", file=sys.stderr)
+        return INTERRUPTED
     except BrokenPipeError:  # of the program that reads the output
         raise
     except (OSError, ValueError, CommandFailed) as error:
@@ -108,9 +111,9 @@ def run(
         ],
     })  # fmt: skip
     with results_folder(options) as folder:
-        for name, table in (("counts.csv", counts), ("objects.csv", objects)):
-            with atomic_path(folder / name) as path:
-                table.to_csv(path, index=False)
+        with atomic_path(folder / "counts.csv") as path:
+            counts.to_csv(path, index=False)
+        write_object_table(folder / "objects.csv", objects)
         write_labels(folder / "labels.tif", labels)
         _save_overlay(folder / "overlay.png", X, reference, labels, counts)
         trained_on = [i for i, label in enumerate(y) if is_labeled(label)]

@@ -40,6 +40,7 @@ def test_own_files_give_counts_labels_and_a_picture(files, capsys):
     assert counts["objects"].tolist() == found
     objects = pd.read_csv(files / "out" / "objects.csv")
     assert len(objects) == sum(found)
+    assert "area [pixel^2]" in objects
     assert imread(files / "out" / "overlay.png").std() > 10
     page = (files / "out" / "report.html").read_text()
     assert "cell3" in page
@@ -134,3 +135,12 @@ def test_nonsense_options_are_refused(capsys):
         with pytest.raises(SystemExit):
             demo._parse(arguments)
     assert "must be positive" in capsys.readouterr().err
+
+
+def test_an_interrupted_demo_is_a_line(files, capsys, monkeypatch):
+    def interrupt(*arguments):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "run", interrupt)
+    assert run(files) == 130
+    assert capsys.readouterr().err.splitlines()[-1] == "sskseg.demo: interrupted"
