@@ -270,7 +270,7 @@ def compared_counts(
     Of labeled sections, the objects that are visible in each: which section is nearest to the
     center of an object says nothing of how well it was found.
     """
-    if not compares_visible(outputs, reference):
+    if outputs.labels is None or not compares_visible(outputs, reference):
         return reference.counts, counts
     true = [
         count if label is None else np.nan if (label < 0).any() else count_objects(label)
@@ -292,7 +292,8 @@ def count_in_stack(
     cross-sections are of one object: those of a stack with an unlabeled section, and points.
     """
     has_points = any(points is not None for points in reference.points)
-    if has_points or not outputs.stacked or not np.isfinite(reference.counts[indices]).all():
+    is_known = outputs.stacked and np.isfinite(reference.counts[indices]).all()
+    if has_points or outputs.labels is None or not is_known:
         return None
     true, counted = (
         count_objects(np.stack([labels[i] for i in indices]))
