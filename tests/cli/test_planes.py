@@ -49,6 +49,15 @@ def test_sections_of_a_stack_are_not(stack, tmp_path, capsys):
     assert len(y) == 3  # for fit
 
 
+def test_stacks_that_are_read_as_one_are_warned_of(stack, tmp_path, capsys):
+    (tmp_path / "two").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "two" / f"{name}.tif").write_bytes(stack[0].read_bytes())
+    with pytest.warns(UserWarning, match=r"2 files \('a.tif', 'b.tif'\) are read as one stack"):
+        assert run((tmp_path / "two", stack[1]), tmp_path, "consecutive") == 0
+    assert "1 object in 6 sections" in capsys.readouterr().out
+
+
 def test_regions_of_a_stack_for_fiji_are_one_file(stack, tmp_path):
     X = stack[1]
     counter = InstanceCounter("components", min_size=0, sections="consecutive")
