@@ -61,7 +61,7 @@ def label_over_sections(labels: Sequence[np.ndarray], positions: np.ndarray) -> 
     if not n_common or n_overlapping < _MIN_AGREEING * n_common:
         return join_sections(labels, positions)
     return _merge(numbered, [  # an id that ends and occurs again later is another object
-        np.array([(numbers[i][id], numbers[j][id]) for id in same]).reshape(-1, 2)
+        np.array([(numbers[i][id], numbers[j][id]) for id in same], np.int64).reshape(-1, 2)
         for (i, j), same in zip(neighbors, common, strict=True)
     ])  # fmt: skip
 
