@@ -118,3 +118,14 @@ def test_sections_have_a_size_along_each_axis(stack, tmp_path, capsys):
     assert "Size of a pixel: z 2, y 0.5, x 0.5 µm (of --spacing)" in capsys.readouterr().out
     volumes = pd.read_csv(tmp_path / "out" / "objects.csv")["volume [micrometer^3]"]
     assert volumes.tolist() == [3 * 64 * 2 * 0.25]
+
+
+def test_sections_without_a_distance_are_measured_in_pixels(stack, tmp_path, capsys):
+    """Fiji writes the size of a pixel along y and x, and none along z if it was not set."""
+    X, file = stack[1], tmp_path / "flat.tif"
+    metadata = {"axes": "ZYX", "unit": "um"}
+    tifffile.imwrite(file, X, imagej=True, resolution=(2, 2), metadata=metadata)
+    assert run((file, X), tmp_path, "consecutive") == 0
+    assert "pixels: the files do not define the distance of sections" in capsys.readouterr().out
+    volumes = pd.read_csv(tmp_path / "out" / "objects.csv")["volume [pixel^3]"]
+    assert volumes.tolist() == [3 * 64]

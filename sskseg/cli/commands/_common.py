@@ -116,7 +116,7 @@ def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str]
     elif ndim == 2:
         _warn_of_planes(path)
     X = with_spacing(X, options, model)
-    if X.spacing is None:
+    if len(X.spacing or ()) < (3 if takes_sections(model) else ndim):
         of_fit = getattr(steps_of(model)[-1], "spacing_", None)
         say_size(
             options, of_fit, None, "of the training images, in their unit: the files have none"
