@@ -16,7 +16,10 @@ class _Held(logging.Handler):
         self.lines: dict[str, None] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines[f"{record.name}: {record.getMessage()}"] = None
+        try:
+            self.lines[f"{record.name}: {record.getMessage()}"] = None
+        except Exception:  # of the library that logs, such as values that its text cannot hold
+            self.handleError(record)
 
 
 @contextmanager
@@ -45,5 +48,5 @@ def held_logs(reported: tuple[type[BaseException], ...]) -> Iterator[dict[str, N
         raise
     finally:
         root.removeHandler(held)
-        for line in held.lines:
+        for line in [*held.lines]:
             print(f"sskseg: warning: {line}", file=sys.stderr)  # noqa: T201

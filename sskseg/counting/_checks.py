@@ -18,12 +18,17 @@ def spacing_of(counter, X=None):
     """
     given = counter.spacing
     if given is None:
-        given = getattr(X, "spacing", None)
-        n_axes = counter.spatial_ndim + (counter.sections == "consecutive")
-        given = None if given is None or len(given) < n_axes else given[-n_axes:]
+        given = _of_images(counter, X)
     if given is None:
         given = getattr(counter, "spacing_", None)
     return None if given is None else tuple(float(step) for step in given)
+
+
+def _of_images(counter, X):
+    """Spacing of images; None if they have none, or none along an axis of the objects."""
+    given = getattr(X, "spacing", None)
+    n_axes = counter.spatial_ndim + (counter.sections == "consecutive")
+    return None if given is None or len(given) < n_axes else given[-n_axes:]
 
 
 def unit_of(counter, X, unit):
@@ -41,7 +46,7 @@ def unit_of(counter, X, unit):
             f"unit is that of spacing, got unit={unit!r} and no spacing: give the counter a "
             "spacing, or X that of its images."
         )
-    is_of_images = counter.spacing is None and getattr(X, "spacing", None) is not None
+    is_of_images = counter.spacing is None and _of_images(counter, X) is not None
     unit = getattr(X, "unit", None) if unit is None and is_of_images else unit
     return unit and (ngff_unit(unit) or unit)
 

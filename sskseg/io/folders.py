@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 from . import rasters, tiff, vendors
@@ -24,14 +24,14 @@ _OTHER_FORMATS = (
 )  # fmt: skip
 
 
-def check_names(files: list[Path], name_of: Callable[[Path], str]) -> None:
-    """Refuse two files of one name, of which one would take the place of the other."""
+def check_names(names: Iterable[str], files: Iterable[Path]) -> None:
+    """Refuse one name of two files, or of a page of one: one would take the place of the other."""
     known: dict[str, Path] = {}
-    for file in files:
-        other = known.setdefault(name_of(file), file)
+    for name, file in zip(names, files, strict=True):
+        other = known.setdefault(name, file)
         if other is not file:
             raise ValueError(
-                f"{other} and {file} have one name, {name_of(file)!r}, by which images and labels "
+                f"{other} and {file} have one name, {name!r}, by which images and labels "
                 "are paired. If they show the same, move one of them into another folder; if not, "
                 "rename one of them."
             )

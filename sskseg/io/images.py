@@ -71,8 +71,8 @@ def read_images(
         If there is no such file, or no image in the folder.
     ValueError
         If a file cannot be read or is incomplete, files of its set are missing, or it has no such
-        channel. If a channel is chosen by its number, and files have channels in another order. The
-        message names the file.
+        channel. If two images have one name: a page of "a.tif" and "a_0001.tif". If a channel is
+        chosen by its number, and files have channels in another order. The message names the file.
     ImportError
         If the library for a file is not installed: the extras ``nd2``, ``czi`` and ``lif`` (or
         ``vendors`` for all three), or bioio.
@@ -85,7 +85,7 @@ def read_images(
         has files of other formats, or images of a LIF file are ignored. If files
         name the channels that are read differently.
     """
-    names, images = [], []
+    names, images, of = [], [], []
     sizes: list[tuple[Path, Size]] = []
     read: list[tuple[Path, tuple[str, ...]]] = []  # names of channels
     files = image_files(path)
@@ -101,8 +101,10 @@ def read_images(
         found = _named(lambda p: images_of(p, spatial_ndim, channel), pictures, file)
         names += number(file, len(found))
         images += found
+        of += [file] * len(found)
         sizes += _sizes(pictures, file, spatial_ndim)
         read += [(file, picture.channels) for picture in pictures]
+    check_names(names, of)  # of pages, too
     _check_channels(read, channel)
     spacing, unit = _common(sizes)
     return names, ImageStack(images, spacing=spacing, unit=unit)
@@ -204,7 +206,7 @@ def image_files(path: str | os.PathLike[str]) -> list[Path]:
     if not files:
         raise no_files(path, "image")
     warn_of_other_files(path, every)
-    check_names(files, stem)
+    check_names(map(stem, files), files)
     chosen, read = [], set()
     for file in files:
         if file.name not in read:

@@ -183,8 +183,8 @@ def without_unpaired(sources: LabelSources, names: Sequence[str]) -> LabelSource
     used = {*kept.images, *kept.regions}
     regions = [file for file in sources.regions if file in used or is_damaged(file)]
     used.update(regions)
-    unused = [file.name for file in [*sources.images, *sources.regions] if file not in used]
-    warn_of_unpaired(sources.path, unused)
+    labels = [*sources.images, *filter(holds_regions, sources.regions)]
+    warn_of_unpaired(sources.path, [file.name for file in labels if file not in used])
     return kept._replace(regions=regions)
 
 

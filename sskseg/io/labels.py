@@ -154,6 +154,7 @@ def read_label_files(
         n = len(stored[-1].images)
         found += number(file.with_name(without_label_suffix(stem(file)) + file.suffix), n)
         of += [file] * n
+    check_names(found, of)  # of pages, too
     labels: list[np.ndarray | None] = list(decided_labels(stored, empty, sources.regions))
     if names is None:
         return found, labels
@@ -167,7 +168,7 @@ def _checked(sources):
     if not sources.images:
         raise no_files(sources.path, "label")
     warn_of_other_files(sources.path, sources.regions)
-    check_names(sources.images, lambda file: without_label_suffix(stem(file)))
+    check_names([without_label_suffix(stem(file)) for file in sources.images], sources.images)
     return sources.images
 
 

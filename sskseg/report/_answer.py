@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._groups import Group, only, validation_indices
-from ._outputs import count_in_stack
+from ._outputs import compares_visible, count_in_stack
 from ._summary import DICE, POINTS, WAPE
 
 _MIN_COMPARED = 5  # images, from which scores of others can be expected to be similar
@@ -143,12 +143,12 @@ def _found_of(found, n, noun):
 
 def _count_error(page, group, error, compared):
     """How wrong counts are: only completely labeled images have a known one."""
-    true, counted, n = _totals(page, group)
+    noun, true, counted, n = _totals(page, group)
     images = f"{_number(n, _noun(page))} that {'is' if n == 1 else 'are'} labeled completely"
     together = "over these sections, " if page.outputs.stacked else ""
     where = f"in the {images}, " if n < compared else together
     if n == 1 or not true or page.outputs.stacked:
-        labeled = f"{_number(true, 'object')} {'is' if true == 1 else 'are'} labeled"
+        labeled = f"{_number(true, noun)} {'is' if true == 1 else 'are'} labeled"
         return f"{where}{labeled}, {counted:,} {_was(counted)} counted."
     percent = _rounded(100 * error, 0 if error >= 0.1 else 1)
     return f"{where or 'in total, '}count errors are {percent} % of the labeled objects."
@@ -158,21 +158,22 @@ def _whole_stack(page):
     """Compare the objects of a stack that is labeled as a whole, whatever was used for training."""
     if not page.outputs.stacked or len(page.groups) < 2 or np.isnan(page.compared[0]).any():
         return
-    true, counted, n = _totals(page, Group("", np.arange(len(page.images))))
+    noun, true, counted, n = _totals(page, Group("", np.arange(len(page.images))))
     yield (
-        f"In all {n:,} sections, training sections among them, {_number(true, 'object')} "
+        f"In all {n:,} sections, training sections among them, {_number(true, noun)} "
         f"{'is' if true == 1 else 'are'} labeled, {counted:,} {_was(counted)} counted."
     )
 
 
 def _totals(page, group):
-    """Labeled and counted objects, and the images that are labeled completely."""
+    """What is compared; how many are labeled and counted; the images labeled completely."""
     known = group.indices[np.isfinite(page.compared[0][group.indices])]
-    labels = [label if i in known else None for i, label in enumerate(page.reference.labels)]
-    if page.outputs.stacked and any(label is not None for label in labels):
-        return *count_in_stack(labels, page.outputs.labels), len(known)
-    true, counted = page.compared
-    return int(true[known].sum()), int(counted[known].sum()), len(known)
+    is_visible = compares_visible(page.outputs, page.reference)
+    whole = count_in_stack(page.outputs, page.reference, known) if is_visible else None
+    if whole is not None:
+        return "object", *whole, len(known)
+    true, counted = (int(counts[known].sum()) for counts in page.compared)
+    return "cross-section" if is_visible else "object", true, counted, len(known)
 
 
 def _rounded(value, digits, top=np.inf):

@@ -270,24 +270,36 @@ def compared_counts(
     Of labeled sections, the objects that are visible in each: which section is nearest to the
     center of an object says nothing of how well it was found.
     """
-    if not outputs.stacked or outputs.labels is None or not any(map(_is_given, reference.labels)):
+    if outputs.labels is None or not compares_visible(outputs, reference):
         return reference.counts, counts
     true = [
-        np.nan if label is None or (label < 0).any() else count_objects(label)
-        for label in reference.labels
+        count if label is None else np.nan if (label < 0).any() else count_objects(label)
+        for label, count in zip(reference.labels, reference.counts, strict=True)
     ]
     return np.array(true, float), np.array([count_objects(label) for label in outputs.labels])
 
 
-def _is_given(label):
-    return label is not None
+def compares_visible(outputs: Outputs, reference: Reference) -> bool:
+    """Return whether `compared_counts` are of sections with labels or points, not counts alone."""
+    drawn = any(each is not None for each in (*reference.labels, *reference.points))
+    return outputs.stacked and drawn
 
 
-def count_in_stack(labels: list[np.ndarray | None], predicted: list[np.ndarray]) -> tuple[int, int]:
-    """Count the labeled and the predicted objects over the sections that have a label image."""
-    pairs = [p for p in zip(labels, predicted, strict=True) if p[0] is not None]
-    true, counted = zip(*pairs, strict=True)
-    return count_objects(np.stack(true)), count_objects(np.stack(counted))
+def count_in_stack(
+    outputs: Outputs, reference: Reference, indices: np.ndarray
+) -> tuple[int, int] | None:
+    """Count labeled and predicted objects over sections; None if the labels do not say which
+    cross-sections are of one object: those of a stack with an unlabeled section, and points.
+    """
+    has_points = any(points is not None for points in reference.points)
+    is_known = outputs.stacked and np.isfinite(reference.counts[indices]).all()
+    if has_points or outputs.labels is None or not is_known:
+        return None
+    true, counted = (
+        count_objects(np.stack([labels[i] for i in indices]))
+        for labels in (reference.labels, outputs.labels)
+    )
+    return true, counted
 
 
 def choose_samples(n, labeled=(), max_samples=6):

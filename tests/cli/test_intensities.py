@@ -75,7 +75,7 @@ def test_channels_without_names_are_numbered(model, tmp_path):
 def test_files_with_other_channels(model, tmp_path):
     images = tmp_path / "images"
     write(images / "a.ome.tif", [BLOCK, OTHER], ["DAPI", "GFP"])
-    write(images / "b.ome.tif", [OTHER, BLOCK], ["GFP", "DAPI"])
+    write(images / "b.ome.tif", [OTHER, BLOCK], ["gfp", "Dapi"])
     write(images / "c.ome.tif", [BLOCK], ["DAPI"])
     table = count(images, model, tmp_path / "out", "--channel", "DAPI")
     assert table.columns[-2:].tolist() == ["mean_intensity_DAPI", "mean_intensity_GFP"]

@@ -74,3 +74,18 @@ def test_lines_before_a_fault_of_the_program_stay(monkeypatch, capfd):
     with pytest.raises(RuntimeError, match="fault"):
         main(["info", "a.tif"])
     assert "sskseg: warning: reader: page 3 is lost\n" in capfd.readouterr().err
+
+
+def test_a_faulty_line_of_a_library_does_not_end_a_command(monkeypatch, capfd):
+    as_in_a_terminal(monkeypatch)
+
+    def log(options):
+        logging.getLogger("reader").warning("page %d", "three")
+        logging.getLogger("reader").warning("page %d", 4)
+        return {}
+
+    monkeypatch.setattr(info, "run", log)
+    assert run("info", "a.tif") == 0
+    error = capfd.readouterr().err
+    assert "Message: 'page %d'" in error  # as logging shows it, with the place
+    assert error.endswith("sskseg: warning: reader: page 4\n")

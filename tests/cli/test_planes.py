@@ -49,6 +49,15 @@ def test_sections_of_a_stack_are_not(stack, tmp_path, capsys):
     assert len(y) == 3  # for fit
 
 
+def test_stacks_that_are_read_as_one_are_warned_of(stack, tmp_path, capsys):
+    (tmp_path / "two").mkdir()
+    for name in ("a", "b"):
+        (tmp_path / "two" / f"{name}.tif").write_bytes(stack[0].read_bytes())
+    with pytest.warns(UserWarning, match=r"2 files \('a.tif', 'b.tif'\) are read as one stack"):
+        assert run((tmp_path / "two", stack[1]), tmp_path, "consecutive") == 0
+    assert "1 object in 6 sections" in capsys.readouterr().out
+
+
 def test_regions_of_a_stack_for_fiji_are_one_file(stack, tmp_path):
     X = stack[1]
     counter = InstanceCounter("components", min_size=0, sections="consecutive")
@@ -109,3 +118,14 @@ def test_sections_have_a_size_along_each_axis(stack, tmp_path, capsys):
     assert "Size of a pixel: z 2, y 0.5, x 0.5 µm (of --spacing)" in capsys.readouterr().out
     volumes = pd.read_csv(tmp_path / "out" / "objects.csv")["volume [micrometer^3]"]
     assert volumes.tolist() == [3 * 64 * 2 * 0.25]
+
+
+def test_sections_without_a_distance_are_measured_in_pixels(stack, tmp_path, capsys):
+    """Fiji writes the size of a pixel along y and x, and none along z if it was not set."""
+    X, file = stack[1], tmp_path / "flat.tif"
+    metadata = {"axes": "ZYX", "unit": "um"}
+    tifffile.imwrite(file, X, imagej=True, resolution=(2, 2), metadata=metadata)
+    assert run((file, X), tmp_path, "consecutive") == 0
+    assert "pixels: the files do not define the distance of sections" in capsys.readouterr().out
+    volumes = pd.read_csv(tmp_path / "out" / "objects.csv")["volume [pixel^3]"]
+    assert volumes.tolist() == [3 * 64]

@@ -96,3 +96,15 @@ def test_contours_keep_their_score_and_perimeter():
     assert list(some.columns) == ["sample", "id", "area", "score", *outline]
     with pytest.raises(ValueError, match=r"columns has \['perimiter'\]"):
         measure_detections(found, [None], None, columns=["perimiter"])
+
+
+def test_a_unit_of_other_axes_is_not_that_of_the_table():
+    """Images without a distance of sections are measured with the sizes of fit."""
+    X = np.zeros((2, 8, 8))
+    X[:, 2:6, 2:6] = 1
+    counter = InstanceCounter("components", min_size=0, sections="consecutive")
+    flat = ImageStack(X, spacing=(0.5, 0.5), unit="micrometer")
+    table = counter.fit(X).measure(flat)
+    assert (table.volume.item(), table.attrs["units"].get("volume")) == (32, "pixel^3")
+    table = counter.fit(ImageStack(X, spacing=(40, 4, 4), unit="nanometer")).measure(flat)
+    assert (table.volume.item(), table.attrs["units"].get("volume")) == (32 * 640, None)

@@ -128,6 +128,7 @@ def test_labels_of_other_images_in_a_file_are_left_out(folder):
     write_rois(folder / "labels" / "all.json", Y[:2], **kind)
     write_labels(folder / "labels" / "c2.tif", [Y[2]])
     write_rois(folder / "labels" / "c3.zip", Y[3])
+    (folder / "labels" / "settings.json").write_text('{"zoom": 2}')  # no labels
     paths = folder / "images", folder / "labels"
     same(read_pairs(*paths, only_paired=True)[2], [Y[0], Y[2], None])
     with pytest.warns(UserWarning, match="labels that pair with no image") as told:

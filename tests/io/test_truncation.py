@@ -6,7 +6,7 @@ import tifffile
 from bad_files import ome_set
 from skimage.io import imsave
 
-from sskseg.io import read_images, read_pairs, write_labels, write_rois
+from sskseg.io import read_images, read_labels, read_pairs, write_labels, write_rois
 from sskseg.io.image_writing import write_image
 from sskseg.io.images import read_headers
 from sskseg.io.scans import open_scan
@@ -256,6 +256,17 @@ def test_no_image_of_two_of_one_name_is_to_be_removed(tmp_path):
     message = r"If they show the same, move one of them into another folder; if not, rename one"
     with pytest.raises(ValueError, match=message):
         read_images(tmp_path)
+
+
+def test_a_page_and_a_file_of_one_name_are_refused(tmp_path):
+    """The results of one would take the place of those of the other."""
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 8, 8), np.uint8), photometric="minisblack")
+    tifffile.imwrite(tmp_path / "a_0003.tif", np.ones((8, 8), np.uint8))
+    assert read_images(tmp_path)[0] == ["a_0000", "a_0001", "a_0002", "a_0003"]
+    (tmp_path / "a_0003.tif").rename(tmp_path / "a_0001.tif")
+    for read in (read_images, read_labels):
+        with pytest.raises(ValueError, match=r"a(_0001)?.tif and .*tif have one name, 'a_0001',"):
+            read(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["a.tif", "a.png"])

@@ -269,6 +269,20 @@ def test_sections_with_ids_of_their_own_are_joined():
     assert len(np.unique(np.stack(apart))) == 5
 
 
+def test_ids_of_few_objects_by_section_are_joined_by_overlap():
+    """One object is in all sections; at the middle one, another ends and a third begins."""
+    labels = [np.zeros((6, 20), int) for _ in range(10)]
+    for label in labels:
+        label[1:5, 1:5] = 1
+    for label in labels[:5]:
+        label[1:5, 8:11] = 2
+    for label in labels[5:]:
+        label[1:5, 15:19] = 2  # the next id of the section
+    whole = np.stack(label_over_sections(labels, np.arange(10)))
+    assert len(np.unique(whole)) == 4
+    assert whole[0, 2, 9] != whole[9, 2, 16]
+
+
 def test_one_object_is_joined_to_one():
     lower, upper = np.zeros((6, 12), int), np.zeros((6, 12), int)
     lower[1:5, 1:11] = 1

@@ -343,3 +343,33 @@ def test_intervals_state_their_level(tmp_path):
         [2, 3], [2, 3], intervals=[[1, 3], [2, 4]], coverage=0.9
     )
     assert display.ax_.get_legend().get_texts()[0].get_text() == "90 % intervals"
+
+
+@pytest.fixture
+def tube():
+    """A counter of sections, and images and labels of an object in all of six sections."""
+    y = np.zeros((6, 14, 14), int)
+    y[:, 2:8, 2:8] = 1
+    counter = InstanceCounter("components", min_size=0, sections="consecutive").fit(1.0 * y)
+    return counter, y
+
+
+def test_sections_labeled_apart_are_compared_by_cross_sections(tube, tmp_path):
+    """Nothing says whether what is in two of them is one object."""
+    counter, y = tube
+    apart = [label if i in (0, 2, 5) else None for i, label in enumerate(y)]
+    assert compared(counter, tmp_path, apart, y)[0].endswith(
+        "Over these sections, 3 cross-sections are labeled, 3 were counted."
+    )
+    y[2, 12:] = -1
+    assert compared(counter, tmp_path, y, y > 0)[0].endswith(
+        "In the 5 sections that are labeled completely, 5 cross-sections are labeled, 5 were "
+        "counted."
+    )
+
+
+def test_points_in_sections_are_compared_with_visible_objects(tube, tmp_path):
+    counter, y = tube
+    points = [np.array([[4.0, 4.0]]) if i in (0, 5) else None for i in range(len(y))]
+    path = report.html(counter, 1.0 * y, points, tmp_path / "points.html")
+    assert "2 cross-sections are labeled, 2 were counted." in path.read_text("utf-8")

@@ -21,6 +21,7 @@ from ...io import read_images, read_pairs
 from ...io.folders import RECORD, SUFFIXES, stem
 from ...io.images import image_files, read_headers
 from ...io.rasters import SUFFIXES as RASTERS
+from ...io.rois.regions import listed
 from ...io.trained import trained_file
 from ...io.units import describe_size, unit_symbol
 from ...models import load_model
@@ -110,15 +111,29 @@ def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str]
     names, X = read_images(path, spatial_ndim=ndim, channel=options.channel)
     check_channels(model_file(options.model), options, path)
     name_samples(options, path, names)
-    if ndim == 2 and not takes_sections(model):
+    if takes_sections(model):
+        _warn_of_stacks(path, names)
+    elif ndim == 2:
         _warn_of_planes(path)
     X = with_spacing(X, options, model)
-    if X.spacing is None:
+    if len(X.spacing or ()) < (3 if takes_sections(model) else ndim):
         of_fit = getattr(steps_of(model)[-1], "spacing_", None)
         say_size(
             options, of_fit, None, "of the training images, in their unit: the files have none"
         )
     return names, X
+
+
+def _warn_of_stacks(path, names):
+    """Warn of several stacks, which a model of sections takes for one."""
+    stacks = [file for name, file in file_names(path).items() if name not in names]
+    if len(stacks) > 1:
+        warnings.warn(
+            f"{len(stacks)} files ({listed(stacks)}) are read as one stack, in this order: an "
+            "object at the end of one and at the start of the next can be one object. If they are "
+            "stacks of their own, read one at a time.",
+            stacklevel=3,
+        )
 
 
 def _warn_of_planes(path):

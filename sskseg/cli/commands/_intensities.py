@@ -48,16 +48,22 @@ def _images(path: Path, spatial_ndim: int) -> Iterator[tuple[np.ndarray, list[st
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the images have been read
         files = image_files(path)
+    spelled: dict[str, str] = {}
     for file in files:
         for picture in read_pictures(file):
             for image in images_of(picture, spatial_ndim):
                 image = image if image.ndim > spatial_ndim else image[..., None]
-                yield image, _columns(image.shape[-1], picture.channels)
+                yield image, _columns(image.shape[-1], picture.channels, spelled)
 
 
-def _columns(n, names):
-    """Names of columns by those of the channels, or else by their numbers."""
+def _columns(n, names, spelled):
+    """Names of columns by those of the channels, or else by their numbers.
+
+    Names that differ in case alone are one between files, as for ``--channel``.
+    """
     plain = [re.sub(r"[\[\]]", "", name).strip() for name in names]  # brackets are of units
+    if len({name.casefold() for name in plain}) == len(plain):
+        plain = [spelled.setdefault(name.casefold(), name) for name in plain]
     if len(plain) == n and all(plain) and len({*plain}) == n:
         return [f"{_COLUMN}_{name}" for name in plain]
     return [_COLUMN] if n == 1 else [f"{_COLUMN}_{i}" for i in range(n)]

@@ -86,8 +86,10 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     more = " and their overlays" if options.overlays else ""
     say(options, f"Wrote counts.csv, objects.csv and {images}{more} to {options.out}")
     if objects.attrs.get("units", {}).get("centroid_x") == PIXEL:
-        say(options, "Sizes in objects.csv are in pixels: the files do not define the size of a "
-            "pixel. Give it by --spacing, such as --spacing 0.5um.")  # fmt: skip
+        size = "the distance of sections, or " * are_sections + "the size of a pixel"
+        example = "2,0.5,0.5um" if are_sections else "0.5um"
+        say(options, f"Sizes in objects.csv are in pixels: the files do not define {size}. Give it "
+            f"by --spacing, such as --spacing {example}.")  # fmt: skip
     return result
 
 
