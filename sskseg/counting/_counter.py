@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator, transaction
 from ..detection import ContourDetector
-from ..images import check_images, check_positions, check_spacing, is_lazy, like_input
+from ..images import check_images, check_positions, check_spacing, is_lazy, like_input, positions_of
 from ..images.annotations import Annotations
 from ..inference.lazy import map_samples
 from ..io.models import check_fitted
@@ -230,7 +230,7 @@ class InstanceCounter(ImageEstimator):
             if self._takes_images():
                 return self._fit_detector(X, y)
             probabilities, in_sample = self._check_input(X), bool(getattr(X, "in_sample", False))
-            positions = check_positions(positions, len(probabilities))
+            positions = check_positions(positions_of(X, positions), len(probabilities))
             unlabeled = y is None or Annotations(y).labeled.size == 0
             simulator = getattr(X, "simulator", None) if unlabeled else None
             if simulator is not None:
@@ -266,7 +266,7 @@ class InstanceCounter(ImageEstimator):
         check_is_fitted(self)
         if is_lazy(X):
             return self._lazy(X, positions, "label")
-        return like_input(self._label(self._check_input(X), positions), X)
+        return like_input(self._label(self._check_input(X), positions_of(X, positions)), X)
 
     transform = label
 
@@ -328,7 +328,7 @@ class InstanceCounter(ImageEstimator):
         if is_lazy(X):
             return self._lazy(X, positions, "predict")
         images = self._check_input(X)
-        positions = check_positions(positions, len(images))
+        positions = check_positions(positions_of(X, positions), len(images))
         labels = self._label(images, positions)
         if self.sections == "consecutive":
             return count_over_sections(labels, np.asarray(positions), self.margin)
@@ -402,7 +402,7 @@ class InstanceCounter(ImageEstimator):
         check_is_fitted(self)
         images = self._check_input(X)
         intensities = check_intensity(intensity, images, self.spatial_ndim)
-        spacing = spacing_of(self, X)
+        spacing, positions = spacing_of(self, X), positions_of(X, positions)
         options = {"unit": unit_of(self, X, unit), "columns": columns}
         if self._takes_images():
             detections = self._detect(images)
@@ -455,7 +455,8 @@ class InstanceCounter(ImageEstimator):
         annotations = Annotations(y, images)
         if annotations.kind == "counts":
             return score_counts(annotations, self.predict(X, positions=positions), sample_weight)
-        return score_labels(annotations, self._label(images, positions), sample_weight)
+        labels = self._label(images, positions_of(X, positions))
+        return score_labels(annotations, labels, sample_weight)
 
     @property
     def exact(self) -> bool:
@@ -503,7 +504,7 @@ class InstanceCounter(ImageEstimator):
 
     def _lazy(self, X, positions, method):
         consecutive = self.sections == "consecutive"
-        positions = check_positions(positions, len(X))
+        positions = check_positions(positions_of(X, positions), len(X))
         channels = self.detector_.n_channels_ if self._takes_images() else None
         return map_samples(
             self, X, method, n_channels=channels, positions=positions if consecutive else None

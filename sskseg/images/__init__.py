@@ -11,7 +11,7 @@ from .points import are_points, check_points, draw_points, points_from_table
 from .random import check_generator, child_generator
 from .sections import consecutive_runs, section_indices
 from .spacing import check_spacing, relative_spacing, warn_of_spacing
-from .stack import ImageStack, wrap_like
+from .stack import ImageStack, positions_of, wrap_like
 from .validation import (
     check_images,
     check_lazy_images,
@@ -45,6 +45,7 @@ __all__ = [
     "is_lazy",
     "like_input",
     "points_from_table",
+    "positions_of",
     "read_region",
     "relative_spacing",
     "rescale",

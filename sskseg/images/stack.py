@@ -5,6 +5,7 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from .spacing import check_spacing
 
@@ -34,6 +35,10 @@ ImageStack
         For a stack of predictions. True: the model was trained on the labels of these samples.
         False: the samples were new to the model. None: the value of `images` if this is a stack,
         and otherwise unknown.
+    positions : array-like of int, shape (n_samples,), default=None
+        Positions along z, for estimators with ``sections="consecutive"`` that are given none:
+        samples are neighbors if theirs differ by one. None: those of `images` if this is a stack,
+        and otherwise ``0, 1, ...``.
 
     Attributes
     ----------
@@ -43,6 +48,7 @@ ImageStack
     spacing : tuple of float, or None
     unit : str or None
     in_sample : bool or None
+    positions : ndarray of int, shape (n_samples,), or None
 
     Examples
     --------
@@ -53,7 +59,9 @@ ImageStack
     (4, (2, 8, 8), (4, 8, 8))
     """
 
-    __slots__ = ("_backbone", "_images", "_in_sample", "_simulator", "_spacing", "_unit")
+    __slots__ = (
+        "_backbone", "_images", "_in_sample", "_positions", "_simulator", "_spacing", "_unit"
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -64,6 +72,7 @@ ImageStack
         spacing: Sequence[float] | None = None,
         unit: str | None = None,
         in_sample: bool | None = None,
+        positions: ArrayLike | None = None,
     ):
         if isinstance(images, ImageStack):
             backbone = images.backbone if backbone is None else backbone
@@ -71,12 +80,14 @@ ImageStack
             if spacing is None:
                 spacing, unit = images.spacing, images.unit if unit is None else unit
             in_sample = images.in_sample if in_sample is None else in_sample
+            positions = images.positions if positions is None else positions
             images = images.images
         self._spacing, self._unit = check_spacing(spacing), unit
         self._images = images if hasattr(images, "shape") else list(images)
         self._backbone = backbone
         self._simulator = simulator
         self._in_sample = in_sample
+        self._positions = None if positions is None else np.asarray(positions)
 
     @property
     def images(self) -> Any:
@@ -103,6 +114,10 @@ ImageStack
         return self._in_sample
 
     @property
+    def positions(self) -> np.ndarray | None:
+        return self._positions
+
+    @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the array of images; ``(n_samples,)`` if their sizes differ."""
         return getattr(self._images, "shape", (len(self._images),))
@@ -118,7 +133,9 @@ ImageStack
         key = sample_key(key)
         if isinstance(key, Integral):
             return self._images[key]
-        return self.with_images(take_samples(self._images, key))
+        part = self._carrying(take_samples(self._images, key), self._simulator)
+        part._positions = None if self._positions is None else take_samples(self._positions, key)
+        return part
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if isinstance(self._images, list):
@@ -131,7 +148,7 @@ ImageStack
         return np.array(self._images, dtype=dtype, copy=bool(copy) or None)
 
     def with_images(self, images: Any, transform: Callable | None = None) -> "ImageStack":
-        """Replace the images, and keep backbone, simulator and `in_sample`.
+        """Replace the images, and keep all else.
 
         Parameters
         ----------
@@ -147,14 +164,17 @@ ImageStack
         simulator = self._simulator
         if simulator is not None and transform is not None:
             simulator = _TransformedSimulator(simulator, transform)
+        return self._carrying(images, simulator)
+
+    def _carrying(self, images, simulator):
         return ImageStack(
             images, backbone=self._backbone, simulator=simulator, spacing=self._spacing,
-            unit=self._unit, in_sample=self._in_sample,
+            unit=self._unit, in_sample=self._in_sample, positions=self._positions,
         )  # fmt: skip
 
     def __reduce__(self):
         kept = (self._backbone, self._simulator, self._spacing, self._unit, self._in_sample)
-        return _rebuild, (self._images, *kept)
+        return _rebuild, (self._images, *kept, self._positions)
 
     def __eq__(self, other):
         return self is other
@@ -205,6 +225,11 @@ def take_samples(samples: Any, key: Any) -> Any:
     return [samples[i] for i in key]
 
 
+def positions_of(X: Any, positions: ArrayLike | None) -> ArrayLike | None:
+    """Return the positions that are given, or else those of an `ImageStack`."""
+    return getattr(X, "positions", None) if positions is None else positions
+
+
 def wrap_like(X: Any, images: Any, transform: Callable) -> Any:
     """Wrap transformed images in an `ImageStack` with X's backbone and simulator, if X is one.
 
@@ -244,8 +269,8 @@ class _TransformedSimulator:
         return sample_contours
 
 
-def _rebuild(images, backbone, simulator, spacing=None, unit=None, in_sample=None):
+def _rebuild(images, backbone, simulator, spacing=None, unit=None, in_sample=None, positions=None):
     return ImageStack(
         images, backbone=backbone, simulator=simulator, spacing=spacing, unit=unit,
-        in_sample=in_sample,
+        in_sample=in_sample, positions=positions,
     )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,8 @@ def read_images(
         number follows.
     images : ImageStack
         The images, with the size of a pixel (`spacing`, `unit`) along y and x, and along z, if the
-        files contain it.
+        files contain it. Files of several planes are stacks of their own, and so are the times of
+        volumes: `positions` keep them apart.
 
     Raises
     ------
@@ -85,7 +87,7 @@ def read_images(
         has files of other formats, or images of a LIF file are ignored. If files
         name the channels that are read differently.
     """
-    names, images, of = [], [], []
+    names, images, of, stacks = [], [], [], []
     sizes: list[tuple[Path, Size]] = []
     read: list[tuple[Path, tuple[str, ...]]] = []  # names of channels
     files = image_files(path)
@@ -102,12 +104,37 @@ def read_images(
         names += number(file, len(found))
         images += found
         of += [file] * len(found)
+        stacks += [n for picture in pictures for n in _stacks(picture)]
         sizes += _sizes(pictures, file, spatial_ndim)
         read += [(file, picture.channels) for picture in pictures]
     check_names(names, of)  # of pages, too
     _check_channels(read, channel)
     spacing, unit = _common(sizes)
-    return names, ImageStack(images, spacing=spacing, unit=unit)
+    positions = _positions(stacks) if spatial_ndim == 2 else None
+    return names, ImageStack(images, spacing=spacing, unit=unit, positions=positions)
+
+
+def _stacks(picture):
+    """Numbers of planes of the stacks along z, one for each time or position; without z, of all."""
+    sizes = zip(picture.axes, picture.pixels.shape, strict=True)
+    cut = [(axis, size) for axis, size in sizes if axis not in "yxcs"]
+    n = prod(size for _, size in cut)
+    depth = cut[-1][1] if cut and cut[-1][0] == "z" else n
+    return [depth] * (n // depth) if depth else []
+
+
+def _positions(stacks):
+    """Positions of sections, with a gap beside each stack of several.
+
+    None for a single stack: one of several sections, or sections in a file each.
+    """
+    positions: list[int] = []
+    start, was_stack = 0, False
+    for n in stacks:
+        start += bool(positions) and (n > 1 or was_stack)
+        positions += range(start, start + n)
+        start, was_stack = start + n, n > 1
+    return positions if positions and positions[-1] >= len(positions) else None
 
 
 def _damaged(files):

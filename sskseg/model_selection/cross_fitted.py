@@ -20,6 +20,7 @@ from ..images import (
     check_positions,
     check_sample_weight,
     like_input,
+    positions_of,
     unwrap,
     wrap_like,
 )
@@ -162,7 +163,8 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
                 f"{len(labeled)}."
             )
         if getattr(self.segmenter, "sections", "independent") == "consecutive":
-            order = labeled[np.argsort(check_positions(positions, len(X))[labeled])]
+            places = check_positions(positions_of(X, positions), len(X))
+            order = labeled[np.argsort(places[labeled])]
         else:
             seed = getattr(self.segmenter, "random_state", None)
             order = check_generator(seed).permutation(labeled)

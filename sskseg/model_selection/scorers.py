@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..images import check_images, check_lazy_images, check_positions, is_lazy
+from ..images import check_images, check_lazy_images, check_positions, is_lazy, positions_of
 from ..images.annotations import Annotations
 from ..metrics import dice
 from .reference import score_counts
@@ -76,7 +76,7 @@ def count_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any) -> f
     predicted = np.asarray(estimator.predict(X, **params))
     annotations, step, positions = _annotations_of(estimator, X, y), _final_step(estimator), None
     if getattr(step, "sections", "independent") == "consecutive":
-        positions = check_positions(params.get("positions"), len(annotations))
+        positions = check_positions(positions_of(X, params.get("positions")), len(annotations))
     margin = getattr(step, "margin", 0)
     return score_counts(annotations, predicted, margin=margin, positions=positions)
 

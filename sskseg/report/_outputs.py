@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ..images import check_images, check_positions, unwrap
+from ..images import check_images, check_positions, positions_of, unwrap
 from ..images.annotated_sections import objects_over_sections
 from ..images.annotations import Annotations
 from ..morphology import count_objects, label_components
@@ -150,6 +150,7 @@ def apply(estimator, X, positions=None):
         If a step has no ``transform``.
     NotFittedError
     """
+    positions = positions_of(X, positions)
     outputs = Outputs(X, positions=positions)
     start = perf_counter()
     inputs = X

@@ -21,6 +21,7 @@ from ..images import (
     check_sample_weight,
     is_lazy,
     like_input,
+    positions_of,
     warn_of_spacing,
     wrap_like,
 )
@@ -509,6 +510,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         annotations = self._annotations(y, images, self.spacing_)
         labeled = annotations.require_labeled()
         weight = check_sample_weight(sample_weight, len(images), labeled)
+        positions = positions_of(X, positions)
         predicted = image_predictor(self).predict_some(images, positions, labeled)
         outputs = (calibrate(output, self.calibration_) for output in predicted)
         # All classes but the first are foreground, whatever their values.
@@ -674,7 +676,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         annotations = self._annotations([None] * len(images) if y is None else y, images)
         check_n_suggested(n, annotations)
         is_stack = self.sections == "consecutive"
-        positions = check_positions(positions, len(images))
+        positions = check_positions(positions_of(X, positions), len(images))
         predictor = image_predictor(self)
         if isinstance(predictor, SizedPredictor):
             images = predictor.resampled(images)
@@ -700,6 +702,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         check_is_fitted(self)
         finish = partial(output, self._objective(), self.calibration_)
         predictor = image_predictor(self, with_cores=with_cores)
+        positions = positions_of(X, positions)
         if is_lazy(X):
             X = check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
             return predictor.predict_lazily(X, positions, finish)

@@ -14,6 +14,7 @@ from ..images import (
     check_positions,
     check_sample_weight,
     consecutive_runs,
+    positions_of,
     relative_spacing,
 )
 from ..inference import round_up, tile_settings
@@ -183,7 +184,7 @@ def read_training_data(
     spacing = _spacing(segmenter, X)
     annotations = segmenter._annotations(y, images, spacing)
     weight = check_sample_weight(sample_weight, len(images))
-    positions = check_positions(positions, len(images))
+    positions = check_positions(positions_of(X, positions), len(images))
     used, n_images, simulator = np.flatnonzero(weight), len(images), getattr(X, "simulator", None)
     labels, weight = [annotations.objects(i) for i in used], weight[used]
     if simulator is not None:

@@ -144,6 +144,8 @@ _F1 = {  # figures in sentences: (task, seconds, program)
     "peers_long_ours": ("nuclei, 60", 900, "sskseg"),
     "peers_long_labeled": ("nuclei, 60", 900, _LABELED),
     "peers_long_stardist": ("nuclei, 60", 900, _STARDIST),
+    "peers_sections_ours": ("mitochondria, 4", 240, "sskseg"),
+    "peers_sections_torch_em": ("mitochondria, 4", 240, "torch-em, U-Net with distances"),
     "peers_junctions_ours": ("junctions", 240, "sskseg"),
     "peers_junctions_unet": ("junctions", 240, _UNET),
     "peers_junctions_forest": ("junctions", 240, "PixelForest"),

@@ -1,5 +1,7 @@
 """Volumes that a model of planes counts plane by plane."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -49,13 +51,37 @@ def test_sections_of_a_stack_are_not(stack, tmp_path, capsys):
     assert len(y) == 3  # for fit
 
 
-def test_stacks_that_are_read_as_one_are_warned_of(stack, tmp_path, capsys):
-    (tmp_path / "two").mkdir()
-    for name in ("a", "b"):
-        (tmp_path / "two" / f"{name}.tif").write_bytes(stack[0].read_bytes())
-    with pytest.warns(UserWarning, match=r"2 files \('a.tif', 'b.tif'\) are read as one stack"):
-        assert run((tmp_path / "two", stack[1]), tmp_path, "consecutive") == 0
-    assert "1 object in 6 sections" in capsys.readouterr().out
+@pytest.mark.filterwarnings("error")
+def test_stacks_of_a_folder_are_counted_as_each_alone(stack, tmp_path, capsys):
+    """An object at the same place in both, and another one in the second."""
+    X = stack[1]
+    other = X.copy()
+    other[1:, 20:28, 20:28] = 1
+    folder = tmp_path / "stacks"
+    folder.mkdir()
+    for name, pixels in (("a", X), ("b", other)):
+        tifffile.imwrite(folder / f"{name}.tif", pixels, imagej=True, metadata={"axes": "ZYX"})
+    counter = InstanceCounter("components", min_size=0, sections="consecutive")
+    save_model(make_pipeline(counter).fit(X), tmp_path / "model.sskseg")
+    arguments = ["count", str(folder), "--model", str(tmp_path / "model.sskseg")]
+    arguments += ["--rois", "imagej", "--rois", "geojson", "--spacing", "2,0.5,0.5"]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    assert "2 stacks of sections: no object continues" in capsys.readouterr().out
+    counts = pd.read_csv(tmp_path / "out" / "counts.csv")
+    assert counts["objects"].tolist() == [0, 1, 0, 0, 1, 1]
+    assert counts["visible_objects"].tolist() == [1, 1, 1, 1, 2, 2]
+    objects = pd.read_csv(tmp_path / "out" / "objects.csv")
+    assert objects["image"].tolist() == ["a", "b", "b"]
+    assert objects["centroid_z [micrometer]"].tolist() == [2, 2, 3]
+    assert objects["max_z [pixel]"].tolist() == [3, 3, 3]
+    labels = [tifffile.imread(tmp_path / "out" / f"{name}_labels.tif") for name in "ab"]
+    assert [np.unique(x).tolist() for x in labels] == [[0, 1], [0, 2, 3]]
+    for name, n in (("a", 1), ("b", 2)):
+        _, rois = read_rois(tmp_path / "out" / "imagej" / f"{name}.zip", shape=X.shape)
+        assert max(len(np.unique(each.labels)) - 1 for each in rois) == n
+        features = json.loads((tmp_path / "out" / "geojson" / f"{name}.geojson").read_text())
+        measured = [each["properties"]["measurements"] for each in features["features"]]
+        assert all(measured)
 
 
 def test_regions_of_a_stack_for_fiji_are_one_file(stack, tmp_path):

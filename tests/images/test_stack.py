@@ -6,7 +6,7 @@ import pytest
 from sklearn.model_selection import KFold
 from sklearn.utils import _safe_indexing
 
-from sskseg.images import ImageStack
+from sskseg.images import ImageStack, positions_of
 
 
 @pytest.fixture
@@ -46,6 +46,17 @@ def test_stacks_of_stacks_keep_and_replace(stack):
     assert ImageStack(stack).backbone == "net"
     assert ImageStack(stack, backbone="other").backbone == "other"
     assert stack.with_images(np.zeros((1, 2, 2))).simulator == "sim"
+
+
+def test_positions_are_those_of_the_samples(stack):
+    placed = ImageStack(stack, positions=[0, 1, 5])
+    assert placed[[0, 2]].positions.tolist() == [0, 5]
+    assert placed[1:].positions.tolist() == [1, 5]
+    for copied in (pickle.loads(pickle.dumps(placed)), placed.with_images(np.zeros((3, 2, 2)))):
+        assert copied.positions.tolist() == [0, 1, 5]
+    assert stack.positions is None
+    assert positions_of(placed, None) is placed.positions
+    assert positions_of(placed, [7, 8, 9]) == [7, 8, 9]
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda s: pickle.loads(pickle.dumps(s))])

@@ -168,3 +168,35 @@ def test_outlines_and_flows_of_cellpose_are_no_images(tmp_path):
         assert read_images(tmp_path / "both")[0] == ["a", "b"]
         assert read_labels(tmp_path / "both")[0] == ["a"]
         assert read_labels(tmp_path / "masks", ["a"])[1][0].shape == (8, 9)
+
+
+def test_stacks_of_a_folder_have_a_gap_between_them(tmp_path):
+    for name, n in (("a", 1), ("b", 1), ("c", 3), ("d", 2), ("e", 1), ("f", 1)):
+        tifffile.imwrite(
+            tmp_path / f"{name}.tif", np.zeros((n, 8, 8), np.uint8), photometric="minisblack"
+        )
+    _, X = read_images(tmp_path)
+    assert X.positions.tolist() == [0, 1, 3, 4, 5, 7, 8, 10, 11]
+    for name in "ab":  # one stack
+        (tmp_path / f"{name}.tif").rename(tmp_path / f"{name}.tif.old")
+    _, one = read_images(tmp_path / "c.tif")
+    assert one.positions is None
+    for name in "cd":
+        (tmp_path / f"{name}.tif").unlink()
+    _, single = read_images(tmp_path)
+    assert single.positions is None
+
+
+@pytest.mark.parametrize(
+    ("axes", "positions"),
+    [("TZYX", [0, 1, 3, 4]), ("ZTYX", None), ("TYX", None), ("ZCYX", None), ("ZYX", None)],
+)
+def test_times_of_volumes_are_stacks(tmp_path, axes, positions):
+    """Time before z is the order of files; where it is not, a plane does not follow the last."""
+    shape = [8 if axis in "YX" else 2 for axis in axes]
+    tifffile.imwrite(
+        tmp_path / "a.tif", np.zeros(shape, np.uint8), photometric="minisblack",
+        metadata={"axes": axes}, ome=True,
+    )  # fmt: skip
+    _, X = read_images(tmp_path / "a.tif")
+    assert (None if X.positions is None else X.positions.tolist()) == positions

@@ -4,7 +4,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, cross_val_predict
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from sskseg import (
     ImageStack,
@@ -125,6 +125,27 @@ def test_positions_decide_who_neighbors_whom(cells):
     assert np.abs(alone[:1] - model.predict_proba(X[:1])).max() < ROUNDING
     with pytest.raises(ValueError, match="positions must not repeat"):
         model.predict(X, positions=[0, 0, 1, 2, 3, 4])
+
+
+def test_a_pipeline_takes_the_positions_of_its_images(cells):
+    X, y = cells
+    z = np.array([0, 1, 2, 9, 10, 11])
+    steps = segmenter(sections="consecutive"), InstanceCounter(sections="consecutive")
+    stack = ImageStack(X, positions=z)
+    model = make_pipeline(PercentileScaler(scope="dataset"), *steps).fit(stack, y)
+    scaled = model[0].transform(X)
+    probabilities = model[1].predict_proba(scaled, positions=z)
+    assert np.array_equal(np.asarray(model[:2].predict_proba(stack)), probabilities)
+    assert not np.array_equal(model[1].predict_proba(scaled), probabilities)
+    outputs = np.asarray(model[1].transform(scaled, positions=z))
+    assert np.array_equal(model.transform(stack), model[2].label(outputs, positions=z))
+    assert np.array_equal(model.predict(stack), model[2].predict(outputs, positions=z))
+    assert len(model[2].measure(model[:2].transform(stack))) == model.predict(stack).sum()
+    given = {f"{name}__positions": z for name, _ in model.steps[1:]}
+    again = clone(model).fit(X, y, **given)
+    for name, value in again[1].network_.state_dict().items():
+        assert torch.equal(value, model[1].network_.state_dict()[name])
+    assert model.score(stack, y) == again[2].score(outputs, y, positions=z)
 
 
 def test_held_out_sections_are_one_block_at_the_end(cells):

@@ -16,12 +16,11 @@ from sklearn.preprocessing import FunctionTransformer
 from tqdm import tqdm
 
 from ... import PercentileScaler
-from ...images import ImageStack, invert_images
+from ...images import ImageStack, consecutive_runs, invert_images
 from ...io import read_images, read_pairs
 from ...io.folders import RECORD, SUFFIXES, stem
 from ...io.images import image_files, read_headers
 from ...io.rasters import SUFFIXES as RASTERS
-from ...io.rois.regions import listed
 from ...io.trained import trained_file
 from ...io.units import describe_size, unit_symbol
 from ...models import load_model
@@ -111,29 +110,16 @@ def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str]
     names, X = read_images(path, spatial_ndim=ndim, channel=options.channel)
     check_channels(model_file(options.model), options, path)
     name_samples(options, path, names)
-    if takes_sections(model):
-        _warn_of_stacks(path, names)
-    elif ndim == 2:
+    if ndim == 2 and not takes_sections(model):
         _warn_of_planes(path)
     X = with_spacing(X, options, model)
+    say_stacks(X, options, model)
     if len(X.spacing or ()) < (3 if takes_sections(model) else ndim):
         of_fit = getattr(steps_of(model)[-1], "spacing_", None)
         say_size(
             options, of_fit, None, "of the training images, in their unit: the files have none"
         )
     return names, X
-
-
-def _warn_of_stacks(path, names):
-    """Warn of several stacks, which a model of sections takes for one."""
-    stacks = [file for name, file in file_names(path).items() if name not in names]
-    if len(stacks) > 1:
-        warnings.warn(
-            f"{len(stacks)} files ({listed(stacks)}) are read as one stack, in this order: an "
-            "object at the end of one and at the start of the next can be one object. If they are "
-            "stacks of their own, read one at a time.",
-            stacklevel=3,
-        )
 
 
 def _warn_of_planes(path):
@@ -225,6 +211,14 @@ def given_spacing(
 def source_of_size(options: argparse.Namespace) -> str:
     """Say where the size of a pixel comes from."""
     return "of the files" if options.spacing is None else "of --spacing"
+
+
+def say_stacks(X: ImageStack, options: argparse.Namespace, model: Any) -> None:
+    """Say that several stacks of sections are apart, if they are."""
+    if X.positions is not None and takes_sections(model):
+        n = len(consecutive_runs(X.positions))
+        say(options, f"{n} stacks of sections: no object continues from one to the next. If they "
+            "are one stack, save it as one file.")  # fmt: skip
 
 
 def say_size(

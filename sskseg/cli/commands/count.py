@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...counting._checks import spacing_of
+from ...images import check_positions, consecutive_runs
 from ...io import atomic_path, write_labels, write_object_table
 from ...morphology import count_objects, count_over_sections
 from ...morphology.columns import PIXEL
@@ -16,7 +18,7 @@ from ...report.overlay import check_plot, save_overlay
 from ..record import RECORD, Record, files_below
 from ..results import check_results, results_folder
 from ..sizes import count_text
-from ._by_file import by_file
+from ._by_file import by_file, by_stack
 from ._common import (
     check_folder,
     file_names,
@@ -29,7 +31,7 @@ from ._common import (
     say_nothing_written,
     spatial_ndim,
 )
-from ._exchange import Labeled, write_as
+from ._exchange import MEASURED, Labeled, write_as
 from ._intensities import with_intensities
 
 
@@ -58,8 +60,13 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     counts = pd.DataFrame({"image": names, "objects": visible})
     total = len(objects)
     if are_sections:  # their objects span images, and count once
-        counts["objects"] = count_over_sections(labels, np.arange(len(labels)))
+        positions = check_positions(X.positions, len(labels))
+        counts["objects"] = np.concatenate([
+            count_over_sections([labels[i] for i in run], positions[run])
+            for run in consecutive_runs(positions)
+        ])  # fmt: skip
         counts["visible_objects"] = visible
+        objects = by_stack(objects, labels, positions, names, spacing_of(model[-1], outputs))
     else:
         objects.insert(0, "image", [names[i] for i in objects.pop("sample")])
     say(options, format_table(counts))
@@ -77,7 +84,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         write_object_table(folder / "objects.csv", objects)
         for name, label in volumes:
             write_labels(folder / f"{name}_labels.tif", [label], spacing=X.spacing, unit=X.unit)
-        _write_regions(folder, options, named, volumes if are_sections else [], objects)
+        stacks = volumes if are_sections else []
+        _write_regions(folder, options, named, stacks, objects)
         if options.overlays:
             _write_overlays(new_folder(folder / "overlays"), X, named)
         written = [file.as_posix() for file in files_below(folder)]
@@ -101,21 +109,30 @@ def _write_overlays(folder, X, named):
         )  # fmt: skip
 
 
-def _write_regions(folder, options, named, volumes, objects):
+def _write_regions(folder, options, named, stacks, objects):
     """Write objects with their measurements, each format into a folder of its own: beside the label
-    images, an image would have several files of labels. Files of Fiji hold stacks of sections.
+    images, an image would have several files of labels. Files of Fiji and QuPath hold stacks.
     """
-    files, items = file_names(options.images), []
-    stacks = [Labeled(name, label, table=objects) for name, label in volumes]
-    for name, label in named:
-        table = objects[objects.image == name].drop(columns="image") if "image" in objects else None
-        items.append(Labeled(name, label, table=table))
+    files, are_stacks = file_names(options.images), bool(stacks)
+    items, whole = (
+        [
+            Labeled(name, label, table=_of_image(name, label, objects, are_stacks))
+            for name, label in images
+        ]
+        for images in (named, stacks)
+    )
     for kind in options.rois:
         try:
-            found = stacks if kind == "imagej" and len(stacks) == 1 else items
+            found = whole if are_stacks and kind in MEASURED else items
             write_as(new_folder(folder / kind), kind, found, files)
         except ValueError as error:
             raise ValueError(f"--rois {kind}: {error}") from error
+
+
+def _of_image(name, label, objects, are_sections):
+    """The rows of the objects of an image; those of sections are of objects that it shows."""
+    rows = objects.id.isin(np.unique(label)) if are_sections else objects.image == name
+    return objects[rows].drop(columns="image", errors="ignore")
 
 
 def check_counts(model: Any, options: argparse.Namespace) -> None:

@@ -33,6 +33,7 @@ from ._common import (
     new_folder,
     record_file,
     say,
+    say_stacks,
     with_spacing,
 )
 
@@ -55,6 +56,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     name_samples(options, options.images, names)
     check_images(X, ndim)
     X = with_spacing(X, options, model)
+    say_stacks(X, options, model)
     labeled = [label for label in y if is_labeled(label)]
     n_empty = sum(not _has_objects(label) for label in labeled)
     result: dict[str, Any] = {

@@ -29,6 +29,7 @@ from ._common import (
     read_with_labels,
     record_file,
     say,
+    say_stacks,
     spatial_ndim,
     steps_of,
     with_spacing,
@@ -44,6 +45,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     ndim = spatial_ndim(model)
     names, X, y = read_with_labels(options, ndim)
     X = with_spacing(X, options, model)
+    say_stacks(X, options, model)
     unit = unit_symbol(X.unit or "pixels")
     uses, note = _uses(options, names, model)
     page = Page(
