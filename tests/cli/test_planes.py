@@ -53,9 +53,13 @@ def test_stacks_that_are_read_as_one_are_warned_of(stack, tmp_path, capsys):
     (tmp_path / "two").mkdir()
     for name in ("a", "b"):
         (tmp_path / "two" / f"{name}.tif").write_bytes(stack[0].read_bytes())
-    with pytest.warns(UserWarning, match=r"2 files \('a.tif', 'b.tif'\) are read as one stack"):
+    with pytest.warns(UserWarning, match=r"2 stacks \(in 'a.tif', 'b.tif'\) are read as one"):
         assert run((tmp_path / "two", stack[1]), tmp_path, "consecutive") == 0
     assert "1 object in 6 sections" in capsys.readouterr().out
+    times = np.stack([stack[1]] * 2)
+    tifffile.imwrite(tmp_path / "times.tif", times, imagej=True, metadata={"axes": "TZYX"})
+    with pytest.warns(UserWarning, match=r"2 stacks \(in 'times.tif'\) are read as one"):
+        run((tmp_path / "times.tif", stack[1]), tmp_path / "two", "consecutive")
 
 
 def test_regions_of_a_stack_for_fiji_are_one_file(stack, tmp_path):

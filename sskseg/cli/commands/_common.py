@@ -8,6 +8,7 @@ import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import prod
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -126,14 +127,22 @@ def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str]
 
 def _warn_of_stacks(path, names):
     """Warn of several stacks, which a model of sections takes for one."""
-    stacks = [file for name, file in file_names(path).items() if name not in names]
-    if len(stacks) > 1:
+    folder = path if path.is_dir() else path.parent
+    files = [file for name, file in file_names(path).items() if name not in names]
+    n = sum(_n_stacks(folder / file) for file in files)
+    if n > 1:
         warnings.warn(
-            f"{len(stacks)} files ({listed(stacks)}) are read as one stack, in this order: an "
-            "object at the end of one and at the start of the next can be one object. If they are "
-            "stacks of their own, read one at a time.",
+            f"{n} stacks (in {listed(files)}) are read as one, in this order: an object at the end "
+            "of one and at the start of the next can be one object. If they are stacks of their "
+            "own, read one at a time.",
             stacklevel=3,
         )
+
+
+def _n_stacks(file):
+    """Stacks of a file: several positions, or times, of planes along z."""
+    sides = [dict(zip(h.axes, h.shape, strict=True)) for h in read_headers(file) if "z" in h.axes]
+    return sum(prod(n for axis, n in each.items() if axis not in "zyxcs") for each in sides) or 1
 
 
 def _warn_of_planes(path):
