@@ -38,6 +38,7 @@ _DEFAULTS = {
     "--random-state": "0",
     "--verbose": "yes, without --json",
     "--scaler-scope": "image, for consecutive sections dataset",
+    "--time-budget": "none; of the network: the counter's search follows",
 }
 _SPECIAL = {"time_budget": (parse_duration, "DURATION")}
 # Prefix of the options of each step of the pipeline.

@@ -87,7 +87,8 @@ def parse_spacing(text: str) -> tuple[tuple[float, ...], str]:
         numbers = ()
     if not numbers or any(not 0 < number < float("inf") for number in numbers):
         raise argparse.ArgumentTypeError(
-            f"expected the size of a pixel such as 0.5um or 2,0.5,0.5um, got {text!r}"
+            "expected the size of a pixel such as 0.5um or 2,0.5,0.5um, with positive numbers and "
+            f"one unit at the end, got {text!r}"
         )
     given = match[2]  # type: ignore[index]
     unit = ngff_unit(given or "um")

@@ -32,7 +32,7 @@ def _of_images(counter, X):
 
 
 def unit_of(counter, X, unit):
-    """Unit of `spacing_of`: as given, or that of X where the spacing is that of X.
+    """Unit of `spacing_of`: as given, or that of the images, of X or `fit`, whose spacing it is.
 
     Units of length are under the names of NGFF, such as "micrometer".
 
@@ -46,8 +46,9 @@ def unit_of(counter, X, unit):
             f"unit is that of spacing, got unit={unit!r} and no spacing: give the counter a "
             "spacing, or X that of its images."
         )
-    is_of_images = counter.spacing is None and _of_images(counter, X) is not None
-    unit = getattr(X, "unit", None) if unit is None and is_of_images else unit
+    if unit is None and counter.spacing is None:
+        is_of_x = _of_images(counter, X) is not None
+        unit = getattr(X, "unit", None) if is_of_x else getattr(counter, "unit_", None)
     return unit and (ngff_unit(unit) or unit)
 
 

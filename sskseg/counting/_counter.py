@@ -103,6 +103,8 @@ class InstanceCounter(ImageEstimator):
         and an "auto" `min_size` is 0.
     detector_ : ContourDetector or None
         The trained detector, with ``method="contours"``.
+    unit_ : str or None
+        Unit of `spacing_`, if that is the spacing of the images of `fit`.
     spacing_ : tuple of float, or None
         Spacing as given, or that of the images of `fit`.
     largest_image_ : int
@@ -152,6 +154,7 @@ class InstanceCounter(ImageEstimator):
         "merge_distance_": "a number",
         "held_out_counts_": "pairs of numbers or None",
         "spacing_": "a tuple or None",
+        "unit_": "a text or None",
         "in_sample_": "a boolean",
         "largest_image_": "a number",
     }
@@ -225,8 +228,8 @@ class InstanceCounter(ImageEstimator):
         self._validate_params()
         check_spacing(self.spacing, self.spatial_ndim + (self.sections == "consecutive"))
         with transaction(self):
-            self.spacing_ = None  # of an earlier fit
-            self.spacing_ = spacing_of(self, X)
+            self.spacing_ = self.unit_ = None  # of an earlier fit
+            self.spacing_, self.unit_ = spacing_of(self, X), unit_of(self, X, None)
             if self._takes_images():
                 return self._fit_detector(X, y)
             probabilities, in_sample = self._check_input(X), bool(getattr(X, "in_sample", False))
@@ -376,8 +379,8 @@ class InstanceCounter(ImageEstimator):
             Names of columns, see `sskseg.morphology.measure_objects`. None are the default columns.
         unit : str, default=None
             Name of the unit of `spacing`, stored in ``attrs["units"]`` of the table. None is the
-            unit of X, if X is an `ImageStack` and the spacing is that of X; otherwise the unit is
-            unknown.
+            unit of X, if X is an `ImageStack` and the spacing is that of X, or of the images of
+            `fit`, if it is theirs; otherwise the unit is unknown.
         return_labels : bool, default=False
             Whether to return the label images, too, as `label` does. This is faster than a separate
             call.
@@ -553,7 +556,8 @@ class InstanceCounter(ImageEstimator):
 
     def _set_fitted(self, values, held_out, detector=None):
         """Replace all fitted attributes; those of another method's parameters go."""
-        for name in [name for name in vars(self) if name.endswith("_") and name != "spacing_"]:
+        kept = ("spacing_", "unit_")
+        for name in [name for name in vars(self) if name.endswith("_") and name not in kept]:
             delattr(self, name)
         for name, value in values.items():
             setattr(self, f"{name}_", value)
@@ -596,4 +600,4 @@ class InstanceCounter(ImageEstimator):
 
 def _earlier_values(method):
     """Fitted parameters that earlier versions did not have."""
-    return {"cut_weights_": ()} if "cut_weights" in method.candidates else {}
+    return {"unit_": None} | ({"cut_weights_": ()} if "cut_weights" in method.candidates else {})

@@ -226,7 +226,17 @@ def take_samples(samples: Any, key: Any) -> Any:
 
 
 def positions_of(X: Any, positions: ArrayLike | None) -> ArrayLike | None:
-    """Return the positions that are given, or else those of an `ImageStack`."""
+    """Return the positions that are given, or else those of an `ImageStack`.
+
+    Parameters
+    ----------
+    X : array-like
+    positions : array-like of int, shape (n_samples,), or None
+
+    Returns
+    -------
+    array-like of int, or None
+    """
     return getattr(X, "positions", None) if positions is None else positions
 
 

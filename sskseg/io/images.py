@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterator
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +25,7 @@ from .folders import (
     warn_of_other_files,
 )
 from .pictures import Header, Picture
+from .stacks import depths, stack_positions
 from .truncation import unreadable
 from .units import Size, convert_spacing, is_same_size
 
@@ -104,37 +104,14 @@ def read_images(
         names += number(file, len(found))
         images += found
         of += [file] * len(found)
-        stacks += [n for picture in pictures for n in _stacks(picture)]
+        stacks += [n for picture in pictures for n in depths(picture)]
         sizes += _sizes(pictures, file, spatial_ndim)
         read += [(file, picture.channels) for picture in pictures]
     check_names(names, of)  # of pages, too
     _check_channels(read, channel)
     spacing, unit = _common(sizes)
-    positions = _positions(stacks) if spatial_ndim == 2 else None
+    positions = stack_positions(stacks) if spatial_ndim == 2 else None
     return names, ImageStack(images, spacing=spacing, unit=unit, positions=positions)
-
-
-def _stacks(picture):
-    """Numbers of planes of the stacks along z, one for each time or position; without z, of all."""
-    sizes = zip(picture.axes, picture.pixels.shape, strict=True)
-    cut = [(axis, size) for axis, size in sizes if axis not in "yxcs"]
-    n = prod(size for _, size in cut)
-    depth = cut[-1][1] if cut and cut[-1][0] == "z" else n
-    return [depth] * (n // depth) if depth else []
-
-
-def _positions(stacks):
-    """Positions of sections, with a gap beside each stack of several.
-
-    None for a single stack: one of several sections, or sections in a file each.
-    """
-    positions: list[int] = []
-    start, was_stack = 0, False
-    for n in stacks:
-        start += bool(positions) and (n > 1 or was_stack)
-        positions += range(start, start + n)
-        start, was_stack = start + n, n > 1
-    return positions if positions and positions[-1] >= len(positions) else None
 
 
 def _damaged(files):

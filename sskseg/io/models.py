@@ -210,6 +210,7 @@ _KINDS = {
     "a count": _is_count,
     "a number": _is_number,
     "a boolean": lambda x: isinstance(x, bool),
+    "a text": lambda x: isinstance(x, str),
     "numbers": lambda x: isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "iuf",
     "rows of numbers": lambda x: (
         isinstance(x, np.ndarray) and x.ndim == 2 and x.size > 0 and bool(np.isfinite(x).all())

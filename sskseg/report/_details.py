@@ -78,7 +78,9 @@ def _data(page):
     ]
     if page.counts is not None:
         pairs.append(("Objects", f"{int(np.sum(page.counts))} counted"))
-        pairs += [(g.titled("Objects"), f"{int(page.counts[g.indices].sum())}") for g in named]
+        if not page.outputs.stacked:  # an object may be in sections of several groups
+            sums = [(group, int(page.counts[group.indices].sum())) for group in named]
+            pairs += [(group.titled("Objects"), f"{n}") for group, n in sums]
     if trained := _training_seconds(page.outputs):
         pairs.append(("Training took", f"{trained:.0f} s"))
     pairs.append(("Prediction took", f"{page.outputs.seconds:.1f} s"))

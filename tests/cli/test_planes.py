@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.cli import main
+from sskseg.images import ImageStack
 from sskseg.io import read_labels, read_rois
 from sskseg.models import save_model
 
@@ -155,3 +156,19 @@ def test_sections_without_a_distance_are_measured_in_pixels(stack, tmp_path, cap
     assert "pixels: the files do not define the distance of sections" in capsys.readouterr().out
     volumes = pd.read_csv(tmp_path / "out" / "objects.csv")["volume [pixel^3]"]
     assert volumes.tolist() == [3 * 64]
+
+
+def test_the_size_and_unit_of_fit_are_those_of_files_without(stack, tmp_path, capsys):
+    X = stack[1]
+    counter = InstanceCounter("components", min_size=0, sections="consecutive")
+    given = ImageStack(X, spacing=(2.0, 0.5, 0.5), unit="micrometer")
+    save_model(make_pipeline(counter).fit(given), tmp_path / "model.sskseg")
+    arguments = ["count", str(stack[0]), "--model", str(tmp_path / "model.sskseg")]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    text = "Size of a pixel: z 2, y 0.5, x 0.5 µm (of the training images: the files have none)"
+    assert text in capsys.readouterr().out
+    objects = pd.read_csv(tmp_path / "out" / "objects.csv")
+    assert objects["volume [micrometer^3]"].tolist() == [3 * 64 * 2 * 0.25]
+    with tifffile.TiffFile(tmp_path / "out" / "stack_labels.tif") as written:
+        assert written.imagej_metadata["spacing"] == 2
+        assert written.imagej_metadata["unit"] == "um"

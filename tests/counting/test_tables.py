@@ -107,4 +107,4 @@ def test_a_unit_of_other_axes_is_not_that_of_the_table():
     table = counter.fit(X).measure(flat)
     assert (table.volume.item(), table.attrs["units"].get("volume")) == (32, "pixel^3")
     table = counter.fit(ImageStack(X, spacing=(40, 4, 4), unit="nanometer")).measure(flat)
-    assert (table.volume.item(), table.attrs["units"].get("volume")) == (32 * 640, None)
+    assert (table.volume.item(), table.attrs["units"].get("volume")) == (32 * 640, "nanometer^3")

@@ -115,10 +115,10 @@ def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str]
     X = with_spacing(X, options, model)
     say_stacks(X, options, model)
     if len(X.spacing or ()) < (3 if takes_sections(model) else ndim):
-        of_fit = getattr(steps_of(model)[-1], "spacing_", None)
-        say_size(
-            options, of_fit, None, "of the training images, in their unit: the files have none"
-        )
+        last = steps_of(model)[-1]
+        spacing, unit = getattr(last, "spacing_", None), getattr(last, "unit_", None)
+        say_size(options, spacing, unit, "of the training images: the files have none")
+        X = X if spacing is None else ImageStack(X, spacing=spacing, unit=unit)
     return names, X
 
 

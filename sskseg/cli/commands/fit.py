@@ -142,8 +142,8 @@ def _say_quality(options, counter, learned):
             if is_stack
             else (count_text(n, "training image"))
         )
-        say(options, f"Count error on {of}: {100 * error:.1f} %. On new images it is usually "
-            "larger.")  # fmt: skip
+        say(options, f"Count error on {of}: {100 * error:.1f} %, with settings of the counter "
+            "chosen on others. On new images it is usually larger.")  # fmt: skip
     model = ["--model", str(options.out), "--out", "report.html"]
     command = f"sskseg report IMAGES --labels LABELS {shlex.join(model)}"
     say(options, f"Evaluate it on other labeled images: {command}")
