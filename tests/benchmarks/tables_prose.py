@@ -56,13 +56,31 @@ FIGURES.update({
 })  # fmt: skip
 
 
-@figure
-def suggestions_gain():
+def _f1_of_draw(start, labeled, steps, draw=0):
+    wanted = {"start": start, "labeled": labeled, "steps": steps, "draw": draw}
+    (row,) = cells("fine_tuning", lambda row: wanted.items() <= row.items())
+    return f"{row['f1_0.5']:.3f}"
+
+
+FIGURES.update({
+    f"{name}_{labeled}": partial(_f1_of_draw, start, labeled, steps)
+    for name, start, steps in (
+        ("long_scratch", "random weights", 1500), ("short_started", "cells-simulated", 150),
+    )
+    for labeled in (1, 2)
+})  # fmt: skip
+
+
+def _gain_of_suggestions(name):
     ours, others = (
         cells("suggestions", lambda row, way=way: row["way"] == way)
         for way in ("suggested", "random")
     )
-    return _points(mean(ours, "f1_0.5") - mean(others, "f1_0.5"))
+    return _points(mean(ours, name) - mean(others, name))
+
+
+FIGURES["suggestions_gain"] = partial(_gain_of_suggestions, "f1_0.5")
+FIGURES["suggestions_gain_70"] = partial(_gain_of_suggestions, "f1_0.7")
 
 
 def _pretrained(data, method, pretraining, rows=None):
