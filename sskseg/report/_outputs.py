@@ -150,7 +150,8 @@ def apply(estimator, X, positions=None):
         If a step has no ``transform``.
     NotFittedError
     """
-    positions = positions_of(X, positions)
+    if any(getattr(step, "sections", "") == "consecutive" for _, step in flatten(estimator)):
+        positions = positions_of(X, positions)
     outputs = Outputs(X, positions=positions)
     start = perf_counter()
     inputs = X
