@@ -61,13 +61,13 @@ def answer(page: Any, training_note: str = "") -> Iterator[str]:
         yield f"The {labels} cannot be compared with what the model predicts."
         return
     yield " ".join([f"Compared with the {labels}: {scored[0]}", *map(_sentence, scored[1:])])
-    yield from _whole_stack(page)
     use = training_note if training_note and not group.name else _use(page, group)
     if compared < _MIN_COMPARED:
         few = f"Only {_number(compared, _noun(page))} {_was(compared)}"
         use = f"{use} {few} compared: on others, results may be quite different."
     if use:
         yield use.strip()
+    yield from _whole_stack(page)
 
 
 def _noun(page):
