@@ -95,7 +95,9 @@ def read_model(path: str | os.PathLike[str]) -> tuple[str, dict, dict[str, torch
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"No model file at {path}.")
+        inside = sorted(path.glob("*.sskseg")) if path.is_dir() else []
+        advice = f" It is a folder: load {inside[0]}." if inside else ""
+        raise FileNotFoundError(f"No model file at {path}.{advice}")
     path.open("rb").close()  # raises the error of the file system
     try:
         with safe_open(path, framework="pt", device="cpu") as file:

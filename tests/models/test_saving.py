@@ -134,3 +134,9 @@ def test_missing_and_foreign_files(tmp_path):
     (tmp_path / "text").write_text("no model")
     with pytest.raises(ValueError, match="damaged or not a model file"):
         load_model(tmp_path / "text")
+
+
+def test_a_folder_of_a_model_is_no_model_file(fitted, tmp_path):
+    save_model(fitted[0], tmp_path / "model.sskseg")
+    with pytest.raises(FileNotFoundError, match=r"It is a folder: load .*model\.sskseg\."):
+        load_model(tmp_path)
