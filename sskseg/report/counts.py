@@ -107,7 +107,7 @@ class CountAgreementDisplay(Display):
             raise ValueError(f"A counter is needed, got {type(estimator).__name__}. {reason}")
         reference = read_reference(
             y, [x.shape for x in outputs.labels], consecutive=outputs.consecutive,
-            positions=positions,
+            positions=outputs.positions,
         )  # fmt: skip
         true, counts = compared_counts(outputs, reference, counts)
         known = np.isfinite(true)

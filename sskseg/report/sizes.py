@@ -92,7 +92,7 @@ class SizeDisplay(Display):
             raise ValueError(f"{type(estimator).__name__} predicts no objects.")
         stacked = outputs.stacked
         reference = read_reference(
-            y, [x.shape for x in outputs.objects], consecutive=stacked, positions=positions
+            y, [x.shape for x in outputs.objects], consecutive=stacked, positions=outputs.positions
         )
         known = whole_objects(reference)
         options = {"spacing": outputs.last("spacing"), **options}

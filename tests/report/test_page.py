@@ -279,6 +279,16 @@ def test_counts_of_sections_are_those_of_visible_objects(tmp_path):
     assert display.y_pred.tolist() == [2, 2, 2, 2, 1, 1]
 
 
+def test_displays_read_the_positions_of_images():
+    """Two stacks of two sections: an object at the border of both is one in each."""
+    y = np.zeros((4, 16, 16), int)
+    y[:, 2:6, 2:6] = 1
+    X = ImageStack(y.astype(float), positions=[0, 1, 3, 4])
+    counter = InstanceCounter("components", min_size=0, sections="consecutive").fit(X)
+    display = report.SizeDisplay.from_estimator(counter, X, y)
+    assert sorted(display.sizes) == sorted(display.true_sizes) == [32, 32]
+
+
 def table_rows(found, caption):
     """Texts of a table, from its caption to the next 80 texts."""
     texts = [t for t in found.texts if t.strip()]
