@@ -133,9 +133,8 @@ ImageStack
         key = sample_key(key)
         if isinstance(key, Integral):
             return self._images[key]
-        part = self._carrying(take_samples(self._images, key), self._simulator)
-        part._positions = None if self._positions is None else take_samples(self._positions, key)
-        return part
+        positions = None if self._positions is None else take_samples(self._positions, key)
+        return self._carrying(take_samples(self._images, key), self._simulator, positions)
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if isinstance(self._images, list):
@@ -164,12 +163,12 @@ ImageStack
         simulator = self._simulator
         if simulator is not None and transform is not None:
             simulator = _TransformedSimulator(simulator, transform)
-        return self._carrying(images, simulator)
+        return self._carrying(images, simulator, self._positions)
 
-    def _carrying(self, images, simulator):
+    def _carrying(self, images, simulator, positions):
         return ImageStack(
             images, backbone=self._backbone, simulator=simulator, spacing=self._spacing,
-            unit=self._unit, in_sample=self._in_sample, positions=self._positions,
+            unit=self._unit, in_sample=self._in_sample, positions=positions,
         )  # fmt: skip
 
     def __reduce__(self):

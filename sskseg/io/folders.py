@@ -77,6 +77,11 @@ def number(file: Path, n: int) -> list[str]:
     return [stem(file)] if n == 1 else [f"{stem(file)}_{i:04d}" for i in range(n)]
 
 
+def without_number(name: str) -> str:
+    """Remove what `number` appends to the name of a file."""
+    return re.sub(r"_\d{4,}$", "", name)
+
+
 def companion_files(files: list[Path]) -> list[Path]:
     """Find pictures of outlines and flows, which Cellpose writes beside images or masks."""
     stems = {without_label_suffix(stem(file)) for file in files} | {stem(file) for file in files}

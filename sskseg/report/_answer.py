@@ -148,8 +148,7 @@ def _count_error(page, group, error, compared):
     together = "over these sections, " if page.outputs.stacked else ""
     where = f"in the {images}, " if n < compared else together
     if n == 1 or not true or page.outputs.stacked:
-        labeled = f"{_number(true, noun)} {'is' if true == 1 else 'are'} labeled"
-        return f"{where}{labeled}, {counted:,} {_was(counted)} counted."
+        return where + _labeled_and_counted(noun, true, counted)
     percent = _rounded(100 * error, 0 if error >= 0.1 else 1)
     return f"{where or 'in total, '}count errors are {percent} % of the labeled objects."
 
@@ -159,10 +158,13 @@ def _whole_stack(page):
     if not page.outputs.stacked or len(page.groups) < 2 or np.isnan(page.compared[0]).any():
         return
     noun, true, counted, n = _totals(page, Group("", np.arange(len(page.images))))
-    yield (
-        f"In all {n:,} sections, training sections among them, {_number(true, noun)} "
-        f"{'is' if true == 1 else 'are'} labeled, {counted:,} {_was(counted)} counted."
-    )
+    compared = _labeled_and_counted(noun, true, counted)
+    yield f"In all {n:,} sections, training sections among them, {compared}"
+
+
+def _labeled_and_counted(noun, true, counted):
+    is_or_are = "is" if true == 1 else "are"
+    return f"{_number(true, noun)} {is_or_are} labeled, {counted:,} {_was(counted)} counted."
 
 
 def _totals(page, group):

@@ -60,6 +60,11 @@ class Outputs:
             return [label_components(p > 0.5) for p in self.probability]
         return self.labels
 
+    @cached_property
+    def visible(self):
+        """Number of objects in each label image."""
+        return np.array([count_objects(label) for label in self.labels or ()])
+
     def last(self, name, default=None):
         """Attribute of the last step that has it."""
         values = [getattr(step, name) for _, step, _ in self.steps if hasattr(step, name)]
@@ -278,7 +283,7 @@ def compared_counts(
         count if label is None else np.nan if (label < 0).any() else count_objects(label)
         for label, count in zip(reference.labels, reference.counts, strict=True)
     ]
-    return np.array(true, float), np.array([count_objects(label) for label in outputs.labels])
+    return np.array(true, float), outputs.visible
 
 
 def compares_visible(outputs: Outputs, reference: Reference) -> bool:

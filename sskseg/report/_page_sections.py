@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from ..metrics import match_instances
-from ..morphology import count_objects
 from . import _details as details
 from ._answer import ORDER, answer, headline
 from ._axes import numbered
@@ -91,7 +90,7 @@ class Page:
         """Number of objects in each image; an object of a stack counts in all its sections."""
         if not self.outputs.stacked:
             return self.counts
-        return np.array([count_objects(label) for label in self.outputs.labels])
+        return self.outputs.visible
 
     @cached_property
     def compared(self):
@@ -178,11 +177,8 @@ class Page:
         return {group.name: self._scored(group) for group in self.groups}
 
     def _scored(self, group):
-        reference = only(self.reference, group)
-        counts = None
-        if self.counts is not None:
-            true, counts = compared_counts(self.outputs, reference, self.counts)
-            reference = reference._replace(counts=true)
+        true, counts = self.compared
+        reference = only(self.reference._replace(counts=true), group)
         return score_outputs(self.outputs, reference, counts, self.has_points)
 
     def scores_of(self, group):

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ...images import consecutive_runs
+from ...io.folders import without_number
 from ._common import file_names
 
 
 def by_file(
-    names: Sequence[str], results: Sequence[np.ndarray], path: Path
-) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the name and the results of each file of images: those of planes as one volume.
+    names: Sequence[str], results: Sequence[np.ndarray], path: Path, spatial_ndim: int
+) -> list[tuple[str, np.ndarray]]:
+    """Return the name and the results of each file of images: those of planes as one volume.
 
     Parameters
     ----------
@@ -26,16 +26,22 @@ def by_file(
         One for each image. Those of a file are one volume if they have one shape.
     path : pathlib.Path
         The file or folder that was read.
+    spatial_ndim : {2, 3}
+        Volumes, 3, stay as they are.
 
-    Yields
-    ------
-    name : str
-    results : ndarray
+    Returns
+    -------
+    list of (str, ndarray)
     """
+    if spatial_ndim == 3:
+        return list(zip(names, results, strict=True))
+    return list(_volumes(names, results, file_names(path)))
+
+
+def _volumes(names, results, files):
     groups: dict[str, list[int]] = {}
-    files = file_names(path)
     for i, name in enumerate(names):
-        of_file = re.sub(r"_\d{4,}$", "", name)
+        of_file = without_number(name)
         is_plane = name not in files and of_file in files
         groups.setdefault(of_file if is_plane else name, []).append(i)
     for name, indices in groups.items():
@@ -77,7 +83,7 @@ def by_stack(
         return objects
     step = 1.0 if spacing is None else spacing[0]
     firsts = [names[run[0]] for run in runs]
-    files = [re.sub(r"_\d{4,}$", "", name) for name in firsts]
+    files = [*map(without_number, firsts)]
     titles = firsts if len(set(files)) < len(files) else files
     objects = objects.copy()
     objects.insert(0, "image", "")

@@ -61,6 +61,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     total = len(objects)
     if are_sections:  # their objects span images, and count once
         positions = check_positions(X.positions, len(labels))
+        # Each stack as alone: a center between two sections is nearest to the even one of all.
         counts["objects"] = np.concatenate([
             count_over_sections([labels[i] for i in run], positions[run])
             for run in consecutive_runs(positions)
@@ -77,15 +78,14 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         say_nothing_written(options, "counts.csv, objects.csv and label images")
         return result
     named = list(zip(names, labels, strict=True))
-    volumes = list(by_file(names, labels, options.images)) if spatial_ndim(model) == 2 else named
+    volumes = by_file(names, labels, options.images, spatial_ndim(model))
     with results_folder(options) as folder:
         with atomic_path(folder / "counts.csv") as path:
             counts.to_csv(path, index=False)
         write_object_table(folder / "objects.csv", objects)
         for name, label in volumes:
             write_labels(folder / f"{name}_labels.tif", [label], spacing=X.spacing, unit=X.unit)
-        stacks = volumes if are_sections else []
-        _write_regions(folder, options, named, stacks, objects)
+        _write_regions(folder, options, named, volumes if are_sections else [], objects)
         if options.overlays:
             _write_overlays(new_folder(folder / "overlays"), X, named)
         written = [file.as_posix() for file in files_below(folder)]

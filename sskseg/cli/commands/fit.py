@@ -137,11 +137,8 @@ def _say_quality(options, counter, learned):
         say(options, "No count error: it needs two completely labeled images, with objects.")
     else:
         is_stack = counter.sections == "consecutive"
-        of = (
-            f"objects visible in {count_text(n, 'training section')}"
-            if is_stack
-            else (count_text(n, "training image"))
-        )
+        noun = "training section" if is_stack else "training image"
+        of = "objects visible in " * is_stack + count_text(n, noun)
         say(options, f"Count error on {of}: {100 * error:.1f} %, with settings of the counter "
             "chosen on others. On new images it is usually larger.")  # fmt: skip
     model = ["--model", str(options.out), "--out", "report.html"]

@@ -37,8 +37,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     size: dict[str, Any] = {"spacing": X.spacing, "unit": X.unit}
     with progress_bars(options):
         found = _predict(model, X, options.output)
-    ndim, named = spatial_ndim(model), list(zip(names, found, strict=True))
-    images = list(by_file(names, found, options.images)) if ndim == 2 else named
+    ndim = spatial_ndim(model)
+    images = by_file(names, found, options.images, ndim)
     files = [f"{name}_{options.output}.tif" for name, _ in images]
     with results_folder(options) as folder:
         for file, (name, image) in zip(files, images, strict=True):

@@ -17,12 +17,12 @@ from ...scans import ScanError, count_scan, plan_scan
 from ...scans.status import ScanStatus, recorded_diameter, scan_status
 from ...training import prediction_callbacks
 from ..main import CommandFailed
-from ..record import Record
+from ..record import RECORD, Record
 from ..sizes import bytes_text, count_text, duration_text, of_total, shape_text
 from ._common import model_file, model_of, say, say_size, source_of_size
 from ._scans import open_source
 
-_RECORD, _CUT = "run.json", "cut.csv"
+_CUT = "cut.csv"
 # Tasks of a scan, as a user knows them.
 _TASKS = {
     "predict": "predicted by the network", "objects": "split into objects",
@@ -109,7 +109,7 @@ def _run(options, model, scan):
     start.begin()  # where the run was finished
     found: dict[str, Any] = {"objects": result.n_objects, "cut": len(result.cut)}
     found |= {} if start.diameter is None else {"object_diameter": start.diameter}
-    storage.put(_RECORD, record.content(result=found))
+    storage.put(RECORD, record.content(result=found))
     storage.put(_CUT, result.cut.to_csv(index=False).encode())
     objects = count_text(result.n_objects, "object")
     say(options, f"{objects}; {len(result.cut)} of them are cut by blocks")
@@ -137,7 +137,7 @@ class _Start:
         if self.has_begun:
             return
         self.has_begun = True
-        self.storage.put(_RECORD, self.record.content(result=None))
+        self.storage.put(RECORD, self.record.content(result=None))
         self.diameter = recorded_diameter(self.storage)
         _say_diameter(self.options, self.diameter)
 
@@ -187,7 +187,7 @@ def _say_progress(options: argparse.Namespace, status: ScanStatus) -> None:
 
 def _command(storage):
     """The command that wrote a destination, from its record."""
-    content = storage.read(_RECORD)
+    content = storage.read(RECORD)
     if content is None:
         return None
     record = json.loads(content)
