@@ -25,7 +25,8 @@ from .datasets import make_neuromuscular_junctions
 from .images import check_images
 from .images.annotation_checks import is_labeled
 from .images.annotations import Annotations
-from .io import atomic_path, read_pairs, write_labels, write_object_table
+from .io import atomic_path, read_pairs, write_object_table
+from .io import write_labels as _write_labels  # by this name in programs of bug reports
 from .morphology import count_objects
 from .preprocessing import PercentileScaler
 from .report import format_table, html, save_overlay
@@ -114,7 +115,7 @@ def run(
         with atomic_path(folder / "counts.csv") as path:
             counts.to_csv(path, index=False)
         write_object_table(folder / "objects.csv", objects)
-        write_labels(folder / "labels.tif", labels)
+        _write_labels(folder / "labels.tif", labels)
         _save_overlay(folder / "overlay.png", X, reference, labels, counts)
         trained_on = [i for i, label in enumerate(y) if is_labeled(label)]
         html(model, X, reference, folder / "report.html", trained_on=trained_on, names=names)
