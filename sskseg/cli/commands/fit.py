@@ -46,6 +46,32 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     model = make_pipeline(options)
     check_parameters(model)
     file = _new_model_file(options)
+    names, X, y = _read(options, model)
+    labeled = [i for i, label in enumerate(y) if is_labeled(label)]
+    result: dict[str, Any] = {"images": len(names), "labeled": len(labeled), "model": str(file)}
+    _say_images(options, len(names), [y[i] for i in labeled])
+    if options.dry_run:
+        say(options, f"The model would be written to {file}.")
+        return result
+    if knows_domain(options, model):
+        check = DomainCheck(spatial_ndim=model["segmenter"].spatial_ndim)
+        model.steps.insert(0, ("check", check))
+    record = Record(options.arguments, [options.images, options.labels], flat_parameters(model))
+    model.fit(X, y)
+    new_folder(file.parent)
+    save_model(model, file, metadata=channel_metadata(options.images, options.channel))
+    trained_on = {names[i]: "training" for i in labeled}
+    trained_on |= {names[i]: "validation" for i in model["segmenter"].validation_indices_}
+    learned = _learned(model)
+    result |= learned
+    record.write(record_file(file), outputs=[file.name], result=result, trained_on=trained_on)
+    _say_learned(options, model, learned)
+    say(options, f"Wrote {file}")
+    return result
+
+
+def _read(options, model):
+    """Read images and labels with their sizes, and say which are stacks."""
     ndim = model["segmenter"].spatial_ndim
     check_no_results(options.images)
     names, X, y = read_pairs(
@@ -57,33 +83,17 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     check_images(X, ndim)
     X = with_spacing(X, options, model)
     say_stacks(X, options, model)
-    labeled = [label for label in y if is_labeled(label)]
-    n_empty = sum(not _has_objects(label) for label in labeled)
-    result: dict[str, Any] = {
-        "images": len(names), "labeled": len(labeled), "model": str(file),
-    }  # fmt: skip
-    say(
-        options,
-        f"{count_text(len(names), 'image')}, {len(labeled)} of them labeled"
-        + (f", {n_empty} of these without an object" if n_empty else ""),
-    )
-    if options.dry_run:
-        say(options, f"The model would be written to {file}.")
-        return result
-    if knows_domain(options, model):
-        model.steps.insert(0, ("check", DomainCheck(spatial_ndim=ndim)))
-    record = Record(options.arguments, [options.images, options.labels], flat_parameters(model))
-    model.fit(X, y)
-    new_folder(file.parent)
-    channels = channel_metadata(options.images, options.channel)
-    save_model(model, file, metadata=channels)
-    trained_on = {
-        name: "training" for name, label in zip(names, y, strict=True) if is_labeled(label)
-    }
-    trained_on |= {names[i]: "validation" for i in model["segmenter"].validation_indices_}
-    learned = _learned(model)
-    result |= learned
-    record.write(record_file(file), outputs=[file.name], result=result, trained_on=trained_on)
+    return names, X, y
+
+
+def _say_images(options, n_images, labels):
+    n_empty = sum(not _has_objects(label) for label in labels)
+    empty = f", {n_empty} of these without an object" if n_empty else ""
+    say(options, f"{count_text(n_images, 'image')}, {len(labels)} of them labeled{empty}")
+
+
+def _say_learned(options, model, learned):
+    """Say how the network started, how good the counts are, and what the model cannot check."""
     start = learned["trained_model"]
     if start is not None:
         say(options, f"The network started from the model {start}, which predicts the labels well.")
@@ -91,8 +101,6 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if "check" not in model.named_steps:
         say(options, "The model does not check whether new images are like these: it needs "
             f"{_MIN_CHECKED} files of independent images.")  # fmt: skip
-    say(options, f"Wrote {file}")
-    return result
 
 
 def _new_model_file(options):
