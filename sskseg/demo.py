@@ -163,24 +163,26 @@ def _parse(arguments):
         prog="python -m sskseg.demo", description=__doc__.splitlines()[0], epilog=_HELP,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument(
-        "--images", type=Path, help="file or folder; simulated junctions without it"
-    )
+    parser.add_argument("--images", type=Path, help="file or folder (default: simulated junctions)")
     parser.add_argument(
         "--labels", type=Path, help="file or folder, paired with the images by name"
     )
     parser.add_argument(
         "--empty", choices=("background", "unlabeled"),
-        help="meaning of pages of zeros in a stack of labels whose other pages have objects",
+        help="whether pages of zeros in a stack of labels are labeled pages without objects "
+        "(background) or unlabeled pages",
     )  # fmt: skip
     parser.add_argument(
         "--out", type=Path, default=Path("sskseg-demo"), help="new folder for the results"
     )
     add_overwrite(parser)
-    parser.add_argument("--time-budget", type=float, default=60.0, help="seconds of training")
+    parser.add_argument(
+        "--time-budget", type=float, default=60.0, help="seconds of training (default: 60)"
+    )
     parser.add_argument(
         "--merge-distance", type=float, default=None,
-        help="join fragments at most so many pixels apart; estimated from the labels by default",
+        help="join fragments that are at most this many pixels apart (default: estimated from the "
+        "labels)",
     )  # fmt: skip
     options = parser.parse_args(arguments)
     options.command, options.arguments = "demo", ["demo", *arguments]

@@ -2,9 +2,9 @@
 Simulated cells
 ===============
 
-``CellSimulator`` draws images of cells with their labels and whole outlines. This script shows the
+``CellSimulator`` draws images of cells with their labels and whole outlines. This example shows the
 effect of its parameters, and the result of calibration to real images. Real images are read from
-the folder ``SSKSEG_DATA``; without them simulated images are used instead.
+the folder ``SSKSEG_DATA``; if it is not set, simulated images are used.
 
 If ``SSKSEG_GALLERY_IMAGES`` is set to a folder, the two figures are written to it.
 """
@@ -42,7 +42,7 @@ def save(figure, name, dpi):
 # %%
 # Parameters
 # ----------
-# Below each image, the outlines, including the parts that other cells hide.
+# The second row adds the outlines, including the parts that other cells hide.
 
 options = {
     "default": {},

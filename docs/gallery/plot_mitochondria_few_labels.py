@@ -2,10 +2,10 @@
 Mitochondria from four labeled sections
 ========================================
 
-In a stack of electron-microscope sections, four are labeled. The segmenter is trained on these
-four and on the unlabeled sections between them. It estimates its uncertainty and suggests which
-section to label next. A pixel-wise random forest, fitted to the same four sections, serves as a
-baseline.
+Segment a stack of sections of an electron microscope, of which four are labeled. The segmenter is
+trained on these four and on the unlabeled sections. It estimates its uncertainty, and suggests
+which section to label next. The baseline is a pixel-wise random forest, fitted to the same four
+sections.
 
 If ``SSKSEG_DATA`` is set to the folder of real images, these are mitochondria (FIB-SEM of
 hippocampus, 5 nm, EPFL); otherwise a simulated volume is used. Set ``SSKSEG_GALLERY_SECONDS`` for
@@ -47,9 +47,9 @@ y[labeled] = reference[labeled]
 # %%
 # The pipeline
 # ------------
-# ``sections="consecutive"`` declares that samples are sections in z order. The segmenter then reads
-# neighboring sections as well, and uses the unlabeled ones for training. With small patches a
-# minute of training is enough here; omit ``patch_size`` if you have more time.
+# ``sections="consecutive"`` means that samples are sections in z order. The segmenter then also
+# reads neighboring sections. With small patches, a minute of training is enough here; omit
+# ``patch_size`` if you have more time.
 
 model = make_pipeline(
     PercentileScaler(),
@@ -100,7 +100,8 @@ print(table.sort_values("volume", ascending=False).head().round(1).to_string(ind
 # %%
 # Which section to label next
 # ---------------------------
-# Sections with the largest disagreement of predictions, and not next to a labeled one.
+# The segmenter suggests sections on which its predictions disagree most, and which are not next to
+# a labeled section.
 
 print("label next:", segmenter.suggest_sections(scaled, 3, y=y))
 

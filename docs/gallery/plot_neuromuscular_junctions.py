@@ -2,11 +2,11 @@
 Counting neuromuscular junctions from few labels
 ================================================
 
-This data set has many light-sheet scans of muscle, at two magnifications and with two channels
-(stained junctions and autofluorescence of the fibers). Only a few scans of the lower magnification
-are labeled. A network is pretrained on all scans with proxy tasks, which need no labels, and
-fine-tuned on the labeled ones; then the junctions are counted. The scans are simulated, so that
-the true counts are known.
+Count neuromuscular junctions in light-sheet scans of muscle, at two magnifications and with two
+channels (stained junctions and autofluorescence of the fibers). Only a few scans of the lower
+magnification are labeled. A network is pretrained on all scans with proxy tasks, which need no
+labels, and fine-tuned on the labeled scans. The scans are simulated, so that the true counts are
+known.
 
 Set ``SSKSEG_GALLERY_SECONDS`` for shorter or longer trainings (default: 60 seconds each).
 """
@@ -89,8 +89,8 @@ for axis in axes.flat:
 # The pipeline
 # ------------
 # Metadata routing of scikit-learn passes the magnification and the domain of each scan to the
-# pretrainer, which samples all of them equally often. Scans at magnification 4, whose junctions are
-# larger, have weight 0 in the segmenter.
+# pretrainer, which samples all domains and magnifications equally often. Scans at magnification 4,
+# whose junctions are larger, have weight 0 in the segmenter.
 
 pretrainer = ProxyPretrainer(
     ("magnification", "channel", "restoration"), time_budget=SECONDS, random_state=0
@@ -116,10 +116,10 @@ FeatureDisplay.from_estimator(model, X[:30:10])
 # %%
 # Counts of new scans, with intervals
 # -----------------------------------
-# The intervals are computed from the labeled scans, each of which was counted with parameters that
-# were searched on the others. Ten scans allow a coverage of 0.9. ``CrossFitted`` trains the
-# segmenter three more times, without a third of the labeled scans each, so that the counter is
-# fitted on predictions for scans that the segmenter was not trained on.
+# ``CrossFitted`` trains three more segmenters, each without a third of the labeled scans. The
+# counter is fitted on their predictions of this third. The intervals are computed from the errors
+# on the labeled scans, each counted with parameters that were searched on the others. Ten scans
+# allow a coverage of 0.9.
 
 new = [make_neuromuscular_junctions(4, (128, 128), random_state=50 + i, **domain)
        for i, domain in enumerate(settings)]  # fmt: skip

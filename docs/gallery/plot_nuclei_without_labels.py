@@ -2,9 +2,9 @@
 Nuclei without any label
 ========================
 
-No image is labeled. A simulator is calibrated to the images and draws nuclei of the same size,
-density and brightness, with labels. A second network makes the simulated images more realistic.
-The segmenter is trained on simulated images only. Labels of the real images are used only for the
+Count nuclei in images without labels. A simulator is calibrated to the images, and draws nuclei of
+the same size, density and brightness, with labels. A second network makes these images more
+realistic. The segmenter is trained on them. Labels of the real images are used only for the
 evaluation.
 
 If ``SSKSEG_DATA`` is set to the folder of real images, these are fluorescent nuclei (Data Science
@@ -65,8 +65,8 @@ print({name: round(value, 3) for name, value in refiner.report_.items()})
 # %%
 # Training images
 # ---------------
-# Top: parts of real images. Middle: simulated images of the same size. Bottom: these after
-# refinement.
+# Top: parts of real images. Middle: simulated images of the same size. Bottom: the same simulated
+# images after refinement.
 
 drawn, drawn_labels = refiner.simulator_.sample(4, random_state=1)
 refined = refiner.refine(drawn, drawn_labels, random_state=1)

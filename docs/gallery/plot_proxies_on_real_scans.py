@@ -2,10 +2,9 @@
 Pretraining on real scans, and counting synapses from clicks
 ============================================================
 
-A network is pretrained without labels on three sets of real images: a light-sheet scan of a brain
-(signal and autofluorescence of the tissue), four synaptic markers of one tissue, and crops with the
-puncta of one marker. The crops have a click on each punctum; ten clicked crops are enough to count
-the others.
+Pretrain networks without labels on three sets of real images: a light-sheet scan of a brain (signal
+and autofluorescence of the tissue), four synaptic markers of one tissue, and crops with the puncta
+of one marker. The puncta are then counted from clicks in ten crops.
 
 The images are read from the folder ``SSKSEG_DATA``; see `sskseg.datasets`. Set
 ``SSKSEG_GALLERY_SECONDS`` for shorter or longer trainings (default: 60 seconds each).
@@ -34,9 +33,10 @@ SECONDS = float(os.environ.get("SSKSEG_GALLERY_SECONDS", 60))
 # %%
 # A light-sheet scan with two channels
 # ------------------------------------
-# Twenty sections. Is a patch signal or autofluorescence, and by which factor was it downsampled?
-# `report_` compares the network with a probe, which uses only the histogram and the power spectrum
-# of a patch. If the probe is as accurate, the task can be solved without shapes and teaches little.
+# The scan has twenty sections. Is a patch signal or autofluorescence, and by which factor was it
+# downsampled? `report_` compares the network with a probe, which uses only the histogram and the
+# power spectrum of a patch. If the probe is as accurate, the network can solve the task without
+# learning shapes.
 
 brain = load_lightsheet_2ch()
 scaled = PercentileScaler().fit_transform(brain)
@@ -48,7 +48,7 @@ for name, row in pretrainer.report_.items():
     print(name, {key: round(value, 2) for key, value in row.items()})
 
 # %%
-# The signal of a section, and the features of each pixel: pixels of one color have similar
+# The signal of a section, and the features of each pixel. Pixels of the same color have similar
 # features.
 
 FeatureDisplay.from_estimator(pretrainer, scaled, indices=[10])
@@ -89,8 +89,8 @@ for (i, j), number in np.ndenumerate(table):
 # %%
 # Puncta, counted from ten clicked crops
 # --------------------------------------
-# A hundred crops are used for pretraining, ten of them clicked; two hundred others are counted. The
-# baseline is `LogBlobs`, with its threshold fitted to the same clicks.
+# Pretraining uses a hundred crops, ten of which have clicks. Two hundred other crops are counted.
+# The baseline is `LogBlobs`, with its threshold fitted to the same clicks.
 
 X, points = load_psd95_puncta()
 model = make_pipeline(

@@ -2,10 +2,10 @@
 A scan larger than memory
 =========================
 
-A pipeline is fitted on small labeled crops and then counts a whole scan, block by block: the scan
-is a file and never in memory as a whole. Objects on the borders of blocks are segmented as one.
-The scan here is small and simulated, so that its true count is known and this page is built in a
-minute; the calls are the same for a terabyte. The script needs the extra ``scans``.
+Count the objects of a scan that does not fit in memory. A pipeline is fitted on small labeled
+crops, and then counts the scan block by block. Objects on the borders of blocks are counted once.
+The scan here is small and simulated, so that its true count is known; the calls are the same for a
+terabyte. The script needs the extra ``scans``.
 
 Set ``SSKSEG_GALLERY_SECONDS`` for a shorter or longer training (default: 60 seconds).
 """
@@ -53,8 +53,9 @@ print(scan)
 # %%
 # Estimate the cost
 # -----------------
-# Blocks, their halo, and the memory of a worker, before anything is computed. On a real scan omit
-# ``measure=False``: one block is then processed, and ``plan.seconds`` is an estimate.
+# ``plan_scan`` returns the number of blocks, their halo, and the memory of a worker, before
+# anything is computed. For a real scan, omit ``measure=False``: one block is then processed, to
+# estimate ``plan.seconds``.
 
 block, halo = SIDE // 4, 32
 plan = plan_scan(model, scan, block_shape=block, halo=halo, measure=False)
@@ -64,7 +65,7 @@ print(plan.n_blocks, "blocks;", round(plan.memory / 1e6), "MB per worker;",
 # %%
 # Count
 # -----
-# Interrupt it and call it again: finished blocks are not computed twice.
+# You can interrupt the count and call it again: finished blocks are not computed twice.
 
 result = count_scan(model, scan, Path(folder.name) / "result", block_shape=block, halo=halo)
 n_true, n_cut = len(np.unique(reference)) - 1, result.cut.id.nunique()

@@ -38,7 +38,7 @@ _DEFAULTS = {
     "--random-state": "0",
     "--verbose": "yes, without --json",
     "--scaler-scope": "image, for consecutive sections dataset",
-    "--time-budget": "none; of the network: the counter's search follows",
+    "--time-budget": "none; 10m is ten minutes; the parameter search of the counter takes more",
 }
 _SPECIAL = {"time_budget": (parse_duration, "DURATION")}
 # Prefix of the options of each step of the pipeline.
@@ -62,7 +62,7 @@ def make_parser() -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=summary, description=summary + ".", epilog=_EPILOG)
         add_options(command)
         command.add_argument("--json", action="store_true", help="print the result as JSON")
-    commands.add_parser("demo", help="train, count and report with one command; see demo --help")
+    commands.add_parser("demo", help="Train, count and report with one command")
     return parser
 
 
@@ -89,8 +89,8 @@ def _fit(command):
     add_images(command)
     command.add_argument(
         "--labels", type=Path, required=True,
-        help="file or folder of label images, regions or points, paired with images by name; the "
-        "images themselves if labels lie beside them, or ROIs of Fiji in their TIFF files",
+        help="file or folder of label images, regions or points, paired with images by name; pass "
+        "the images again if labels are in the same folder, or are ROIs inside TIFF files",
     )  # fmt: skip
     command.add_argument("--out", type=Path, required=True, help="model file, or folder for it")
     add_spacing(command)
@@ -124,7 +124,7 @@ def _suggest(command):
     add_images(command)
     command.add_argument(
         "--labels", type=Path,
-        help="file or folder of the labels that exist: these images are not suggested",
+        help="file or folder of existing labels; labeled images are not suggested",
     )  # fmt: skip
     add_background(command)
     add_empty(command)
@@ -134,8 +134,8 @@ def _suggest(command):
     )  # fmt: skip
     command.add_argument(
         "--model", type=Path,
-        help="suggest images, or sections of a stack, that this model is least sure of: a model "
-        "file, or its folder (default: suggest images that represent all, without a model)",
+        help="model file, or its folder: suggest the images, or the sections of a stack, on which "
+        "the model is least certain (default: suggest images that represent all images)",
     )  # fmt: skip
     add_invert(command)
     command.add_argument(
@@ -150,7 +150,7 @@ def _predict(command):
     add_overwrite(command)
     command.add_argument(
         "--output", choices=("labels", "probability", "mask"), default="labels",
-        help="what to write of each image (default: labels)",
+        help="what to write for each image (default: labels)",
     )  # fmt: skip
     add_invert(command)
     add_spacing(command)
@@ -181,9 +181,9 @@ def _report(command):
     command.add_argument("--labels", type=Path, help="labels to compare with")
     command.add_argument(
         "--trained-on", type=Path, metavar="LABELS",
-        help="the labels that sskseg fit was given, if run.json is no longer beside the model: "
-        "such images are reported apart from new ones, and labels of other images are ignored "
-        "(default: by run.json, for files with the same content)",
+        help="labels that were passed to sskseg fit, if run.json is not beside the model; their "
+        "images are reported separately, and labels of other images are ignored (default: read "
+        "run.json, and compare the content of files)",
     )  # fmt: skip
     add_background(command)
     add_empty(command)
@@ -194,10 +194,10 @@ def _report(command):
 
 def _convert(command):
     command.add_argument("labels", type=Path, help="label images, ROIs or other regions")
-    command.add_argument("--images", type=Path, help="their images, for sizes and names")
+    command.add_argument("--images", type=Path, help="images of the labels, for sizes and names")
     command.add_argument(
         "--to", choices=FORMATS, metavar="FORMAT",
-        help=f"{', '.join(FORMATS)}; imagej is an ROI zip, geojson for QuPath (default: by the "
+        help=f"{', '.join(FORMATS)}; imagej is a ROI zip, geojson is for QuPath (default: by the "
         "suffix of --out)",
     )  # fmt: skip
     command.add_argument(
@@ -241,19 +241,21 @@ def _scan(command):
     command.add_argument("action", choices=("plan", "run", "status"))
     command.add_argument(
         "source",
-        help="scan; with status the destination. Both may be URLs, such as s3://bucket/scan.zarr",
+        help="scan to count, or for status the destination of a run; a file, a folder, or a URL, "
+        "such as s3://bucket/scan.zarr",
     )
     command.add_argument("--model", type=Path, help=MODEL_HELP)
     command.add_argument("--out", help="destination: a folder or a URL")
     add_channel(command)
     add_spacing(command)
-    for name in ("block-shape", "halo"):
-        command.add_argument(
-            f"--{name}",
-            type=parse_value,
-            metavar="PIXELS",
-            help="size in pixels, such as 64,512,512",
-        )
+    shapes = {
+        "block-shape": "size of a block, such as 2048 or 64,512,512 (default: 2048, for volumes "
+        "128,512,512, or less if memory is small)",
+        "halo": "width of the margin that is read around each block, larger than an object, such "
+        "as 64 or 8,64,64 (default: 128, for volumes 32)",
+    }
+    for name, text in shapes.items():
+        command.add_argument(f"--{name}", type=parse_value, metavar="PIXELS", help=text)
     command.add_argument("--workers", type=int, metavar="N", help="number of threads")
     command.add_argument(
         "--shard", type=parse_shard, metavar="I/N",
@@ -265,11 +267,11 @@ def _scan(command):
         "--skip-below",
         type=float,
         metavar="INTENSITY",
-        help="skip blocks without a pixel above this",
+        help="skip blocks without a pixel above this intensity",
     )
     command.add_argument(
         "--mask",
-        help="mask image, of the size of the scan or coarser; nothing is counted where it is 0",
+        help="mask image, as large as the scan or coarser; nothing is counted where it is 0",
     )
     command.add_argument(
         "--object-diameter", type=float, metavar="PIXELS",
@@ -310,8 +312,8 @@ def _totals_plan(group):
     add_invert(group)
     group.add_argument(
         "--objects", type=Path, action="append", default=[],
-        help="objects.parquet or objects.csv of sskseg scan run (repeat the option for a run with "
-        "another threshold or network)",
+        help="objects.parquet or objects.csv of sskseg scan run (repeat the option for a second "
+        "run, with another threshold or network)",
     )  # fmt: skip
     group.add_argument(
         "--tile", type=parse_value, metavar="PIXELS", help="size of a tile, such as 256 or 32,256"
@@ -322,7 +324,7 @@ def _totals_plan(group):
         type=int,
         default=20,
         metavar="N",
-        help="number of draws (default: 20)",
+        help="number of tiles to draw, with replacement (default: 20)",
     )
     group.add_argument(
         "--margin", type=int, default=16, metavar="PIXELS",
@@ -330,7 +332,8 @@ def _totals_plan(group):
     )  # fmt: skip
     group.add_argument(
         "--count-weight", type=float, default=0.1,
-        help="weight of counts beside disagreement; 0 if most objects are missed (default: 0.1)",
+        help="weight of the counts of tiles in the draw, relative to the disagreement of two "
+        "counts; 0 if the model misses most objects (default: 0.1)",
     )  # fmt: skip
     group.add_argument(
         "--regions", type=Path, help="label images or ROIs, such as an atlas, for totals of regions"
@@ -342,7 +345,8 @@ def _totals_plan(group):
 def _totals_estimate(group):
     group.add_argument(
         "--annotations", type=Path,
-        help="folder of label images, points or ROIs, or counts.csv (default: in the folder)",
+        help="folder of label images, points or ROIs, or counts.csv (default: those in the folder "
+        "of plan)",
     )  # fmt: skip
     group.add_argument("--name", default="objects", help="name of the objects (default: objects)")
 
@@ -354,11 +358,12 @@ def _totals_compare(group):
     )  # fmt: skip
     group.add_argument(
         "--per", choices=("total", "size"), default="total",
-        help="compare totals, or with size densities (default: total)",
+        help="compare totals, or densities: totals divided by size (default: total)",
     )  # fmt: skip
     group.add_argument(
-        "--method", choices=("welch", "permutation"), default="welch", help="test (default: welch)"
-    )
+        "--method", choices=("welch", "permutation"), default="welch",
+        help="statistical test (default: welch)",
+    )  # fmt: skip
 
 
 _COMMANDS: tuple[tuple[str, str, Callable], ...] = (
@@ -371,5 +376,5 @@ _COMMANDS: tuple[tuple[str, str, Callable], ...] = (
     ("report", "Write an HTML page about a model and its predictions", _report),
     ("convert", "Convert labels and regions of interest between programs", _convert),
     ("export", "Write a model for other programs: ONNX or bioimage.io", _export),
-    ("info", "Show what a model, images, regions or OME-Zarr hold", _info),
+    ("info", "Show what a model, images, regions or an OME-Zarr contain", _info),
 )

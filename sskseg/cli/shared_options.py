@@ -14,8 +14,8 @@ def add_spacing(command: _ActionsContainer) -> None:
     """Add ``--spacing``."""
     command.add_argument(
         "--spacing", type=parse_spacing, metavar="SIZE",
-        help="size of a pixel: 0.5um, or for each axis (distance of sections first) 2,0.5,0.5um; "
-        "a number without a unit is in micrometers (um) (default: the size in the files)",
+        help="pixel size, such as 0.5um, or a size for each axis (distance of sections first), "
+        "such as 2,0.5,0.5um; without a unit, micrometers (um) (default: the size in the files)",
     )  # fmt: skip
 
 
@@ -23,9 +23,8 @@ def add_channel(command: _ActionsContainer) -> None:
     """Add ``--channel``."""
     command.add_argument(
         "--channel", metavar="CHANNEL",
-        help="the channel to read of images that have several: its number from 0, or its name, "
-        "which sskseg info shows if the file has it (default: the one that the model was trained "
-        "on, or all)",
+        help="channel to read if images have several: its number (from 0) or its name; sskseg info "
+        "lists both (default: the channel that the model was trained on, or all)",
     )  # fmt: skip
 
 
@@ -47,9 +46,9 @@ def add_empty(command: _ActionsContainer) -> None:
     """Add ``--empty``."""
     command.add_argument(
         "--empty", choices=("background", "unlabeled"),
-        help="meaning of pages of zeros in a stack of labels whose other pages have objects: pages "
-        "without an object, or pages that are not labeled yet (default: background, with a "
-        "warning if they are at least half of the pages)",
+        help="whether pages of zeros in a stack of labels are labeled pages without objects "
+        "(background) or unlabeled pages (default: background, with a warning if they are at "
+        "least half of the pages)",
     )  # fmt: skip
 
 
@@ -68,7 +67,7 @@ def add_invert(command: _ActionsContainer) -> None:
     """Add ``--invert-images``."""
     command.add_argument(
         "--invert-images", action="store_true",
-        help="invert the images for the model: for dark objects, if it knows bright ones",
+        help="invert intensities, if objects are dark and the model was trained on bright objects",
     )  # fmt: skip
 
 
@@ -76,8 +75,8 @@ def add_overwrite(command: _ActionsContainer) -> None:
     """Add ``--overwrite``, of earlier results."""
     command.add_argument(
         "--overwrite", action="store_true",
-        help="replace the results of an earlier run in --out; files that it did not write, or that "
-        "were changed since, are an error",
+        help="replace the results of an earlier run in --out; it is an error if the folder "
+        "contains other files, or results that were changed",
     )  # fmt: skip
 
 
@@ -85,5 +84,5 @@ def add_zarr_format(command: _ActionsContainer) -> None:
     """Add ``--zarr-format``."""
     command.add_argument(
         "--zarr-format", type=int, choices=(2, 3),
-        help="version of Zarr: 2 for programs that do not read 3 (default: 3)",
+        help="version of Zarr: 2 for programs that do not read version 3 (default: 3)",
     )  # fmt: skip

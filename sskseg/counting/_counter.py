@@ -86,9 +86,9 @@ class InstanceCounter(ImageEstimator):
         sections comes first. The table of `measure` has the same unit. None is the spacing of X if
         X is an `ImageStack` that has one (see `sskseg.io.read_images`), and otherwise 1.
     margin : int, default=0
-        Width in pixels of a frame at the border of each image. `predict` counts only objects whose
-        centroid is inside the frame. If neighboring tiles overlap by twice this width, each object
-        is counted once.
+        Width in pixels of a frame at the border of each image, in which objects are not counted.
+        `predict` omits objects whose centroid is in the frame. If neighboring tiles overlap by
+        twice this width, each object is counted once.
 
     Attributes
     ----------

@@ -149,8 +149,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     precision : {"auto", "float32", "bfloat16"}, default="auto"
         Number format of the network. "auto" is bfloat16 if the hardware computes it natively.
     random_state : int, RandomState, Generator or None, default=None
-        Seed. The same seed, `max_steps` and number of threads give bit-identical results on the
-        same machine (CPU).
+        Seed of random numbers. The same seed, `max_steps` and number of threads give bit-identical
+        results on the same machine (CPU).
     warm_start : bool, default=False
         Whether to start from the network of the last `fit`.
     verbose : bool, default=False

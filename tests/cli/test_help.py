@@ -47,6 +47,12 @@ def test_choices_are_listed():
         assert option not in text
 
 
+def test_each_option_of_a_scan_has_its_own_text():
+    text = " ".join(help_of("scan").split())
+    assert "--block-shape PIXELS size of a block" in text
+    assert "--halo PIXELS width of the margin that is read around each block" in text
+
+
 def test_defaults_are_as_they_are_typed():
     assert [typed(x) for x in (None, True, 0.005, "auto", (1.0, 99.8))] == [
         "none", "yes", "0.005", "auto", "1.0,99.8"
