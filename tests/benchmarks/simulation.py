@@ -11,7 +11,8 @@ watershed, and "trained", the model "cells-simulated" of the package. Unlabeled 
 not learned from. Fits start from "cells-simulated" if it predicts the labels well, which is the
 default. Methods: "watershed" of the segmenter's probabilities, and
 "contours" of `ContourDetector`, in the same seconds. DSB 2018: 160 images for training, 80 for
-testing; Nissl: two images for training, one for testing. Each finished cell is kept in
+testing; Nissl: two images for training, one for testing (the third; the first and the second in
+"nissl0" and "nissl1"). Each finished cell is kept in
 ``tests/benchmarks/results/simulation.jsonl``. ``--full`` is the whole table, with 0, 1, 2, 5, 10
 labeled real images and three seeds, in the time of a GPU; ``--figure`` draws real, simulated and
 refined images side by side, ``--interpolation 1 10 100`` simulated images refined with each of
@@ -46,6 +47,7 @@ UNTRAINED = ["otsu", "li", "trained"]
 MADE = ["simulated", "calibrated", "refined"]
 SOURCES = [*UNTRAINED, *MADE, "real"]
 METHODS = ["watershed", "contours"]
+DATA = ["nuclei", "nissl", "nissl0", "nissl1"]  # the number is that of the image for testing
 ALL = 10**6
 # How simulated images are made and used now
 DRAWN = "spectra of textures are fitted; labels displace simulated patches; one size"
@@ -59,7 +61,10 @@ def load(data):
     else:
         X, y = load_nissl_rat_cortex(data_folder() / "nissl_rat_cortex")
         X = [np.mean(x, axis=-1) for x in X]
-        X, y, X_test, y_test = X[:2], list(y[:2]), X[2:3], list(y[2:3])
+        tested = int(data.removeprefix("nissl") or 2)
+        rows = [i for i in range(3) if i != tested]
+        X, X_test = [X[i] for i in rows], [X[tested]]
+        y, y_test = [y[i] for i in rows], [y[tested]]
     scaler = PercentileScaler(scope="image").fit(X)
     return scaler.transform(X), y, scaler.transform(X_test), y_test
 
@@ -87,9 +92,9 @@ def measure(data, source, labels, method, seed, options):
     report = {}
     if source == "trained":
         model = load_model("cells-simulated")
-        X_test = [1 - x for x in X_test] if data == "nissl" else X_test  # it knows bright cells
+        X_test = [1 - x for x in X_test] if data != "nuclei" else X_test  # it knows bright cells
     elif source in UNTRAINED:
-        model = OtsuWatershed(source, dark_objects=data == "nissl").fit(X)
+        model = OtsuWatershed(source, dark_objects=data != "nuclei").fit(X)
     else:
         rows = np.random.default_rng(seed).permutation(len(X))[:labels]
         known = [y[i] if i in rows else np.full(y[i].shape, -1) for i in range(len(y))]
@@ -217,7 +222,7 @@ def draw_interpolation(data, seed, seconds, weights, path):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", nargs="+", choices=("nuclei", "nissl"), default=["nuclei"])
+    parser.add_argument("--data", nargs="+", choices=DATA, default=["nuclei"])
     parser.add_argument("--sources", nargs="+", choices=SOURCES, default=SOURCES)
     parser.add_argument("--labels", nargs="+", type=int, default=None, help="real labeled images")
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
