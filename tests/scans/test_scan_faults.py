@@ -134,7 +134,7 @@ def test_a_worker_that_is_killed_is_replaced(components, plane, whole, tmp_path)
     before = random.getstate()  # which distributed draws from
     image = da.from_array(plane, chunks=50)
     image = image.map_blocks(killing, dtype=image.dtype, meta=image._meta)
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": None}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         with LocalCluster(**options) as cluster, Client(cluster) as client:
@@ -144,7 +144,7 @@ def test_a_worker_that_is_killed_is_replaced(components, plane, whole, tmp_path)
     labels = [name for name in whole if name.startswith("labels/")]
     written = content(tmp_path / "out")
     assert {name: written[name] for name in labels} == {name: whole[name] for name in labels}
-    # Workers have one thread, which adds up probabilities in another order.
+    # The worker has one thread, which adds up probabilities in another order.
     expected = pd.read_parquet(io.BytesIO(whole["objects.parquet"]))
     pd.testing.assert_frame_equal(found.table, expected, rtol=1e-5)
 
