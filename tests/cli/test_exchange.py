@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -206,6 +205,20 @@ def test_nothing_to_convert(folder, capsys):
     assert "none" in capsys.readouterr().err
 
 
+def commands_of(script, folder, *arguments):
+    """The arguments of each `sskseg` that a shell script calls, in order.
+
+    The shell calls a program that only notes them: importing takes longer than these commands.
+    """
+    program, notes = folder / "bin" / "sskseg", folder / "commands.txt"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\nprintf "%s\\037" "$@" >> {notes}\necho >> {notes}\n')
+    program.chmod(0o755)
+    path = f"{program.parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["sh", script, *arguments], env={**os.environ, "PATH": path}, check=True)
+    return [line.split("\037")[:-1] for line in notes.read_text().splitlines()]
+
+
 def test_script_from_tiffs_to_fiji_and_qupath(folder):
     roifile = pytest.importorskip("roifile")
     for name in ("onnxruntime", "onnxscript", "bioimageio.core", "matplotlib"):
@@ -214,19 +227,11 @@ def test_script_from_tiffs_to_fiji_and_qupath(folder):
     rois.mkdir()
     label = read_labels(folder / "labels")[1][0]
     write_rois(rois / "cell0.zip", label)
-    command = folder / "bin" / "sskseg"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m sskseg.cli "$@"\n')
-    command.chmod(0o755)
     results = folder / "results"
     options = ["--width", "4", "--depth", "2", "--max-steps", "10", "--semi-supervision", "none",
                "--no-verbose", "--augmentation", "dihedral"]  # fmt: skip
-    path = f"{command.parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        ["sh", SCRIPT, folder / "images", rois, results, *options],
-        env={**os.environ, "PATH": path}, capture_output=True, text=True,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    for command in commands_of(SCRIPT, folder, folder / "images", rois, results, *options):
+        assert main(command) == 0
     counts = results / "counts"
     labels = read_labels(counts / "cell1_labels.tif")[1][0]
     written = roifile.roiread(counts / "imagej" / "cell1.zip") if labels.any() else []
