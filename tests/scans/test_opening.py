@@ -53,13 +53,14 @@ def test_ome_zarr(volume, tmp_path, version):
     whole = [{"type": "scale", "scale": [1, 1, 1, 3.0, 3.0]}]
     axes[2]["unit"] = "nanometer"
     pyramid = [{"axes": axes, "datasets": sets, "coordinateTransformations": whole}]
-    root.attrs.update(
-        {"multiscales": pyramid} if version == 2 else {"ome": {"multiscales": pyramid}}
-    )
+    attributes = {"multiscales": pyramid, "omero": {"channels": [{"label": "NMJ"}, {}]}}
+    root.attrs.update(attributes if version == 2 else {"ome": attributes})
     expected = np.moveaxis(image[0], 0, -1)
     scan = opened(tmp_path / "o.zarr", expected)
-    assert (scan.axes, scan.unit) == ("zyxc", "micrometer")
+    assert (scan.axes, scan.unit, scan.channels) == ("zyxc", "micrometer", ("NMJ", ""))
     assert np.allclose(scan.spacing, (0.002, 1.5, 1.5))
+    chosen = opened(tmp_path / "o.zarr", expected[..., 0], channel="nmj")
+    assert (chosen.axes, chosen.channel) == ("zyx", 0)
     coarse = opened(tmp_path / "o.zarr", expected[:, ::2, ::2], level=1)
     assert np.allclose(coarse.spacing, (0.002, 3.0, 3.0))
     with pytest.raises(ValueError, match="level must be from 0 to 1, got 2"):

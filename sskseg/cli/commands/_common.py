@@ -19,7 +19,7 @@ from ... import PercentileScaler
 from ...images import ImageStack, consecutive_runs, invert_images
 from ...io import read_images, read_pairs
 from ...io.folders import RECORD, SUFFIXES, stem
-from ...io.images import image_files, read_headers
+from ...io.images import channels_in, image_files, read_headers
 from ...io.rasters import SUFFIXES as RASTERS
 from ...io.trained import trained_file
 from ...io.units import describe_size, unit_symbol
@@ -108,7 +108,7 @@ def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str]
     ndim = spatial_ndim(model)
     check_no_results(path)
     names, X = read_images(path, spatial_ndim=ndim, channel=options.channel)
-    check_channels(model_file(options.model), options, path)
+    check_channels(model_file(options.model), options.channel, channels_in(path))
     name_samples(options, path, names)
     if ndim == 2 and not takes_sections(model):
         _warn_of_planes(path)
@@ -160,7 +160,7 @@ def read_with_labels(
         )  # fmt: skip
         warn_of_predictions(options.labels)
     if options.model is not None:
-        check_channels(model_file(options.model), options, options.images)
+        check_channels(model_file(options.model), options.channel, channels_in(options.images))
     name_samples(options, options.images, names)
     return names, X, y
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePath
 from typing import Any
 
+from ..channels import channel_names
 from ..storage import Storage
 from .scan import FileContent, check_level
 
@@ -48,7 +49,7 @@ def open_zarr(storage: Storage, inside: str, level: int) -> FileContent:
     if not pyramids:
         check_level(level)
         return FileContent(da.from_zarr(_only_array(node, path)))
-    return _open_level(node, pyramids[0], level)
+    return _open_level(node, pyramids[0], level, _labels(attributes))
 
 
 def only_image(group: Any, path: str | Path, inside: str) -> Any:
@@ -94,7 +95,12 @@ def _only_array(group, path):
     return group[names[0]]
 
 
-def _open_level(group, pyramid, level):
+def _labels(attributes):
+    """Names of the channels, which viewers show."""
+    return [each.get("label") for each in attributes.get("omero", {}).get("channels", [])]
+
+
+def _open_level(group, pyramid, level, labels):
     import dask.array as da
 
     check_level(level, len(pyramid["datasets"]))
@@ -108,4 +114,6 @@ def _open_level(group, pyramid, level):
                 scales = zip(spacing.items(), change["scale"], strict=True)
                 spacing = {axis: step * scale for (axis, step), scale in scales}
     units = {axis["name"][0].lower(): axis["unit"] for axis in axes if "unit" in axis}
-    return FileContent(da.from_zarr(group[dataset["path"]]), letters or None, spacing, units)
+    data = da.from_zarr(group[dataset["path"]])
+    names = channel_names(labels, letters, data.shape) if len(letters) == data.ndim else ()
+    return FileContent(data, letters or None, spacing, units, names)

@@ -119,10 +119,10 @@ def open_scan(
     scan = _ordered(content.data, axes or content.axes, steps, unit, source)
     channels = content.channels if "c" in scan.axes else ()
     scan = replace(scan, channels=channels, storage_options=storage_options)
-    return scan if channel is None else _of_channel(scan, channel)
+    return scan if channel is None else choose_channel(scan, channel)
 
 
-def _of_channel(scan, channel):
+def choose_channel(scan: Scan, channel: int | str | TrainedChannel) -> Scan:
     """Return the scan of one channel, without their axis."""
     data = scan.data if "c" in scan.axes else scan.data[..., None]
     try:
