@@ -142,10 +142,15 @@ def check_predictor(
     # The steps of this library keep the channels; others may select some.
     keep_channels = all(isinstance(step, ImageEstimator) for step in steps)
     if keep_channels and reader.n_channels != n_channels:
-        advice = channel_advice(reader.n_channels, n_channels)
+        advice = channel_advice(reader.n_channels, n_channels) + _axes(scan)
         raise ValueError(
             f"source must have {reader.n_channels} channel(s), got {n_channels}.{advice}"
         )
+
+
+def _axes(scan):
+    """The axes of a scan of which one is that of the channels, perhaps a wrong one."""
+    return f" Its axes are {scan.axes}, its shape is {scan.data.shape}." if "c" in scan.axes else ""
 
 
 def check_mask(mask: Any, shape: tuple[int, ...]) -> Any:

@@ -263,6 +263,7 @@ def test_bad_scans_are_messages(folder, tmp_path, capsys, monkeypatch):
     tifffile.imwrite(tmp_path / "rgb.tif", np.zeros((64, 64, 3), np.uint8), photometric="rgb")
     message = message_of("plan", tmp_path / "rgb.tif", *model)
     assert f"{tmp_path / 'rgb.tif'} must have 1 channel(s), got 3." in message
+    assert " Its axes are yxc, its shape is (" in message
     write_ome_zarr(tmp_path / "volume.zarr", np.zeros((8, 64, 64)))
     message = message_of("plan", tmp_path / "volume.zarr", *model)
     assert (

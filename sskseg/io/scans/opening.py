@@ -62,7 +62,7 @@ def open_scan(
         bioio.
     axes : str, default=None
         One letter for each axis in the file: "z", "y", "x" or "c". None: as the file defines them,
-        or "yx" and "zyx" if it does not. "t" and other axes must have length 1.
+        or "yx", "zyx" and "zyxc" if it does not. "t" and other axes must have length 1.
     spacing : sequence of float, default=None
         Size of a pixel along the spatial axes. None: as the file defines it (OME-Zarr, OME-TIFF,
         files of ImageJ and of microscopes), or 1 if it does not. Axes in other units are converted
