@@ -31,7 +31,7 @@ def _of_images(counter, X):
     return None if given is None or len(given) < n_axes else given[-n_axes:]
 
 
-def unit_of(counter, X, unit):
+def unit_of(counter, X=None, unit=None):
     """Unit of `spacing_of`: as given, or that of the images, of X or `fit`, whose spacing it is.
 
     Units of length are under the names of NGFF, such as "micrometer".

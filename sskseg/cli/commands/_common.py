@@ -24,11 +24,14 @@ from ...io.rasters import SUFFIXES as RASTERS
 from ...io.trained import trained_file
 from ...io.units import describe_size, unit_symbol
 from ...models import load_model
+from ...preprocessing import DomainCheck
+from ...preprocessing.pixel_size import warn_of_pixel_size
 from ...training import prediction_callbacks
 from ..results import check_no_results, warn_of_predictions
 from ._channels import check_channels, trained_channel
 
 MODEL = "model.sskseg"
+OF_TRAINING = "of the training images: the files have none"
 # Suffixes of files, which no folder of results should have.
 _FILES = (
     *SUFFIXES, ".csv", ".json", ".xml", ".zip", ".html", ".geojson", ".h5", ".onnx", ".pdf", ".pt",
@@ -114,12 +117,19 @@ def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str]
         _warn_of_planes(path)
     X = with_spacing(X, options, model)
     say_stacks(X, options, model)
+    if not any(isinstance(step, DomainCheck) for step in steps_of(model)):
+        warn_of_pixel_size("X", (X.spacing, X.unit), size_of_training(model), stacklevel=2)
     if len(X.spacing or ()) < (3 if takes_sections(model) else ndim):
-        last = steps_of(model)[-1]
-        spacing, unit = getattr(last, "spacing_", None), getattr(last, "unit_", None)
-        say_size(options, spacing, unit, "of the training images: the files have none")
+        spacing, unit = size_of_training(model)
+        say_size(options, spacing, unit, OF_TRAINING)
         X = X if spacing is None else ImageStack(X, spacing=spacing, unit=unit)
     return names, X
+
+
+def size_of_training(model: Any) -> tuple[tuple[float, ...] | None, str | None]:
+    """Return the size of a pixel of the training images, and its unit; None where unknown."""
+    last = steps_of(model)[-1]
+    return getattr(last, "spacing_", None), getattr(last, "unit_", None)
 
 
 def _warn_of_planes(path):
