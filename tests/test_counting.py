@@ -128,6 +128,16 @@ def test_near_junctions_are_separated_although_fragments_are_merged():
     assert split.score(X[6:], y[6:]) > max(0.9, together.score(X[6:], y[6:]))
 
 
+def test_merged_fragments_in_coarse_volumes_stay_together():
+    """Bridges between fragments are narrow, where voxels are long along z."""
+    options = {"n_junctions": 8, "radius": 14, "random_state": 0}
+    y = [label[1::3] for label in make_neuromuscular_junctions(3, (48, 140, 140), **options)[1]]
+    X = [(label > 0).astype(float) for label in y]
+    counter = InstanceCounter(spatial_ndim=3, spacing=(3.0, 1.0, 1.0)).fit(X[:2], y[:2])
+    assert counter.seed_height_ > 0.2
+    assert abs(counter.predict(X[2:])[0] - len(np.unique(y[2])) + 1) <= 1
+
+
 def test_unlabeled_pixels_are_ignored(cells):
     X = probability_of(cells)
     y = cells.copy()

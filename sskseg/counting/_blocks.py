@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..morphology import label_components
-from ._checks import spacing_of
+from ._checks import spacing_of, unit_of
 
 _RADII = 8  # of a typical object, that cover a large one
 _NETWORK = threading.Lock()  # of one process: torch has threads of its own, a GPU its own queue
@@ -35,6 +35,7 @@ class ProbabilityObjects:
     exact: bool
     min_size: int
     spacing: tuple[float, ...] | None
+    unit: str | None
     source = "probabilities"
     halo = None
     n_channels = 1
@@ -76,6 +77,7 @@ class ContourObjects:
     detector: Any
     min_size: int
     spacing: tuple[float, ...] | None
+    unit: str | None
     margin: tuple[int, ...]
     stride: tuple[int, ...]
     source = "images"
@@ -123,7 +125,7 @@ def counter_blocks(counter: Any) -> ProbabilityObjects | ContourObjects:
         ndim = counter.spatial_ndim + consecutive
         plain = _of_single_sections(counter)
         return ProbabilityObjects(
-            plain, ndim, consecutive, counter.exact, counter.min_size_, spacing
+            plain, ndim, consecutive, counter.exact, counter.min_size_, spacing, unit_of(counter)
         )
     if consecutive or counter.spatial_ndim != 2:
         raise ValueError(
@@ -131,7 +133,9 @@ def counter_blocks(counter: Any) -> ProbabilityObjects | ContourObjects:
             f"spatial_ndim={counter.spatial_ndim} and sections={counter.sections!r}."
         )
     detector = counter.detector_
-    return ContourObjects(detector, counter.min_size_, spacing, *detector.block_halo())
+    return ContourObjects(
+        detector, counter.min_size_, spacing, unit_of(counter), *detector.block_halo()
+    )
 
 
 def _of_single_sections(counter):

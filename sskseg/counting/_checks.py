@@ -31,7 +31,7 @@ def _of_images(counter, X):
     return None if given is None or len(given) < n_axes else given[-n_axes:]
 
 
-def unit_of(counter, X, unit):
+def unit_of(counter, X=None, unit=None):
     """Unit of `spacing_of`: as given, or that of the images, of X or `fit`, whose spacing it is.
 
     Units of length are under the names of NGFF, such as "micrometer".
@@ -69,6 +69,7 @@ def check_probabilities(X, spatial_ndim, consecutive):
         raise ValueError(
             "X must be the probabilities of the foreground, or of foreground and cores in the last "
             f"axis, got {n_channels} channels. Images go through a segmenter first."
+            + (" For volumes, set spatial_ndim=3 in each step." if spatial_ndim == 2 else "")
         )
     if n_channels == 2 and all(_are_classes(p) for p in probabilities):
         raise ValueError(

@@ -322,9 +322,10 @@ def _one_image(image, index, spatial_ndim, name):
     image = np.asarray(image)
     _check_dtype(image.dtype, f"{name}[{index}]")
     if image.ndim not in (spatial_ndim, spatial_ndim + 1):
+        advice = " For volumes, set spatial_ndim=3 in each step." if image.ndim == 4 else ""
         raise ValueError(
             f"{name}[{index}] must have {spatial_ndim} spatial axes and at most one channel axis, "
-            f"got shape {image.shape}."
+            f"got shape {image.shape}.{advice}"
         )
     if image.size == 0:
         raise ValueError(f"{name}[{index}] is empty, got shape {image.shape}.")

@@ -94,6 +94,15 @@ def _named_after(files, suffixes, stems):
     return [file for file in files if bare[file] != stem(file) and bare[file] in stems]
 
 
+def check_no_scan(path: Path) -> None:
+    """Refuse formats of scans, from which no images are read."""
+    if re.search(r"\.zarr\b|\.(h5|hdf5|hdf)$", str(path), re.IGNORECASE):
+        raise ValueError(
+            f"{path} is a scan and no file of images: count it with count_scan. To train, save "
+            "crops of it as TIFF."
+        )
+
+
 def no_files(folder: Path, kind: str) -> FileNotFoundError:
     """Make the error of a folder without images; it names files of formats that are not read."""
     others = other_files(folder)

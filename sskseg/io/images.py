@@ -15,6 +15,7 @@ from . import rasters, tiff, vendors
 from .channels import TrainedChannel, channel_index, unlike_names
 from .folders import (
     check_names,
+    check_no_scan,
     companion_files,
     files_of,
     label_files,
@@ -208,6 +209,7 @@ def image_files(path: str | os.PathLike[str]) -> list[Path]:
     aside = {*label_files(every), *companion_files(every)}
     files = [file for file in every if file not in aside]
     if not files:
+        check_no_scan(path)
         raise no_files(path, "image")
     warn_of_other_files(path, every)
     check_names(map(stem, files), files)
@@ -231,6 +233,8 @@ def _set_of(file):
 
 def _existing(path):
     path = Path(path)
+    if path.is_file() or ".zarr" in str(path):  # which may name a group inside
+        check_no_scan(path)
     if not path.is_file():
         raise FileNotFoundError(f"No image file at {path}.")
     return path

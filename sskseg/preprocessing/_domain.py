@@ -14,11 +14,10 @@ from sklearn.utils.validation import check_is_fitted
 from ..base import ImageEstimator
 from ..images import check_images, check_lazy_images, invert_images, is_lazy
 from ..images.appearance import APPEARANCE, measure_appearance
-from ..io.units import per_millimeter
 from ._differences import describe_difference
+from .pixel_size import warn_of_pixel_size
 
 _MIN_SAMPLES = 5
-_MAX_PIXEL_RATIO = 1.5  # of sizes of pixels
 _MAX_SIZE_RATIO = 1.5  # of objects, above which a warning names their sizes first
 _N_NAMED = 2  # differences that a warning names
 _MAX_LISTED = 5  # images that a warning names
@@ -163,7 +162,8 @@ class DomainCheck(OutlierMixin, ImageEstimator):
             Of images that are unlike those of `fit`, with what differs most.
         """
         check_is_fitted(self)
-        self._warn_of_spacing(X)
+        size = getattr(X, "spacing", None), getattr(X, "unit", None)
+        warn_of_pixel_size("X", size, (self.spacing_, self.unit_), stacklevel=2)
         if is_lazy(X):
             check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
             return X
@@ -285,21 +285,3 @@ class DomainCheck(OutlierMixin, ImageEstimator):
             "use invert_images, and compare some results with the images. Bright-field images and "
             "stained tissue need a model that was trained on such images."
         )
-
-    def _warn_of_spacing(self, X):
-        spacing, unit = getattr(X, "spacing", None), getattr(X, "unit", None)
-        ours, theirs = (per_millimeter(name or "") for name in (self.unit_, unit))
-        if (
-            spacing is None
-            or self.spacing_ is None
-            or (not (ours and theirs) and unit != self.unit_)
-        ):
-            return  # sizes that cannot be compared
-        ratio = spacing[-1] / self.spacing_[-1] * ((theirs / ours) if ours and theirs else 1.0)
-        if not 1 / _MAX_PIXEL_RATIO <= ratio <= _MAX_PIXEL_RATIO:
-            warnings.warn(
-                f"A pixel of X is {spacing[-1]:.3g} {unit or ''}, and one of the images that the "
-                f"model was trained on {self.spacing_[-1]:.3g} {self.unit_ or ''}: its results may "
-                "be wrong. Resample the images, or train on images like these.",
-                stacklevel=3,
-            )

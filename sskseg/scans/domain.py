@@ -9,6 +9,7 @@ import numpy as np
 
 from ..images import check_images, intensity_range
 from ..preprocessing import DomainCheck, PercentileScaler
+from ..preprocessing.pixel_size import warn_of_pixel_size
 from .crops import preprocessed_crops
 from .plan import Plan
 from .scaling import needs_scan
@@ -35,8 +36,10 @@ def check_domain(plan: Plan) -> Plan:
     Warns
     -----
     UserWarning
-        If most of these crops are unlike the training images, or their range of intensities is.
+        If most of these crops are unlike the training images, or their range of intensities or the
+        size of a pixel is.
     """
+    _check_size(plan)
     steps = tuple(step for step in plan.steps if not isinstance(step, DomainCheck))
     for i, step in enumerate(plan.steps):
         if isinstance(step, DomainCheck):
@@ -44,6 +47,14 @@ def check_domain(plan: Plan) -> Plan:
         elif isinstance(step, PercentileScaler) and not needs_scan(step) and steps != plan.steps:
             _check_intensities(plan, step, i)
     return replace(plan, steps=steps)
+
+
+def _check_size(plan):
+    """Compare the pixels, unless a known diameter of the objects fits pixels of any size."""
+    if plan.object_diameter is None:
+        scan, objects = plan.scan, plan.objects
+        size, trained = (scan.spacing, scan.unit), (objects.spacing, getattr(objects, "unit", None))
+        warn_of_pixel_size(scan.source, size, trained, stacklevel=4)
 
 
 def _check_appearance(plan, step, i):

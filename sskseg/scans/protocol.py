@@ -99,6 +99,8 @@ class BlockObjects(Protocol):
         or objects are `exact`, since a mask or a boundary may cut them.
     spacing : tuple of float or None
         Size of a pixel along each axis of the scan; None where it is not defined.
+    unit : str or None
+        Of `spacing`; without this attribute it is None.
     halo : int or None
         Pixels beyond a block that cover a large object; None where no size is known.
     margin, stride : tuple of int

@@ -7,7 +7,8 @@ from typing import Any, cast
 import numpy as np
 
 from ..images import check_images, unwrap
-from .boxes import Box, relative
+from ..io.storage import AccessRefused, StoreFailed
+from .boxes import Box, boxes, relative
 from .checkpoints import checksum
 from .grid import Grid
 from .plan import Plan
@@ -41,8 +42,28 @@ def read_input(plan: Plan, i: int) -> np.ndarray | None:
 
 def read_scan(plan: Plan, box: Box) -> np.ndarray:
     """Read the pixels of a box, in this thread; NaN and infinities outside of the mask are 0."""
-    block = np.asarray(plan.scan.data[box].compute(scheduler="synchronous"))
+    part = plan.scan.data[box]
+    try:
+        block = np.asarray(part.compute(scheduler="synchronous"))
+    except (AccessRefused, StoreFailed, MemoryError):
+        raise
+    except Exception as error:  # decoders raise errors of many kinds
+        _name_unreadable(plan.scan, box, part, error)
+        raise
     return _fill_excluded(plan, block, box)
+
+
+def _name_unreadable(scan, box, part, error):
+    """Add a note to an error: the pixels of the first chunk that raises it."""
+    starts = [each.start for each in box] + [0] * (part.ndim - len(box))
+    for place, chunk in zip(np.ndindex(part.numblocks), boxes(part.chunks), strict=True):
+        try:
+            part.blocks[place].compute(scheduler="synchronous")
+        except type(error):
+            axes = zip(scan.axes, starts, chunk, strict=True)
+            pixels = [f"{axis} {at + own.start} to {at + own.stop - 1}" for axis, at, own in axes]
+            error.add_note(f"Pixels of {scan.source} that cannot be read: {', '.join(pixels)}.")
+            return
 
 
 def _fill_excluded(plan, block, box):

@@ -65,10 +65,11 @@ class ScanError(RuntimeError):
     def __init__(self, failures: list[tuple[str, int, Exception]]):
         self.failures = failures
         task, block, error = failures[0]
+        notes = " ".join(["", *getattr(error, "__notes__", ())])
         super().__init__(
             f"{len(failures)} block(s) failed after {1 + _RETRIES} tries, the first in task "
-            f"{task!r}, block {block}: {error!r}. All others are finished: call count_scan again "
-            "when the cause is gone."
+            f"{task!r}, block {block}: {error!r}.{notes} All others are finished: call count_scan "
+            "again when the cause is gone."
         )
 
 

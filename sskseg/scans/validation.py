@@ -98,7 +98,7 @@ def check_scan(source: Any, objects: BlockObjects, steps: Sequence[Any]) -> Scan
         )
     if objects.consecutive:
         _check_scaling(steps)
-    return _with_spacing(source, objects.spacing)
+    return _with_spacing(source, objects.spacing, getattr(objects, "unit", None))
 
 
 def _check_scaling(steps):
@@ -110,12 +110,12 @@ def _check_scaling(steps):
             )
 
 
-def _with_spacing(scan, spacing):
-    """The scan with its own spacing, or the counter's where it has none; their ratios agree."""
+def _with_spacing(scan, spacing, unit):
+    """The scan with its own size of a pixel, or the counter's without one; their ratios agree."""
     if spacing is None:
         return scan
     if scan.unit is None and set(scan.spacing) == {1.0}:
-        return replace(scan, spacing=spacing)
+        return replace(scan, spacing=spacing, unit=unit)
     ratio = np.divide(scan.spacing, spacing)
     if not np.allclose(ratio, ratio[0], rtol=1e-3):
         raise ValueError(
@@ -142,10 +142,15 @@ def check_predictor(
     # The steps of this library keep the channels; others may select some.
     keep_channels = all(isinstance(step, ImageEstimator) for step in steps)
     if keep_channels and reader.n_channels != n_channels:
-        advice = channel_advice(reader.n_channels, n_channels)
+        advice = channel_advice(reader.n_channels, n_channels) + _axes(scan)
         raise ValueError(
             f"source must have {reader.n_channels} channel(s), got {n_channels}.{advice}"
         )
+
+
+def _axes(scan):
+    """The axes of a scan of which one is that of the channels, perhaps a wrong one."""
+    return f" Its axes are {scan.axes}, its shape is {scan.data.shape}." if "c" in scan.axes else ""
 
 
 def check_mask(mask: Any, shape: tuple[int, ...]) -> Any:

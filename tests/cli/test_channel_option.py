@@ -175,6 +175,8 @@ def test_the_name_of_a_channel_comes_first(folder, counts, tmp_path, capsys):
     scan = [others / "a.ome.tif", *model]
     assert run("scan", "plan", *scan) == 2
     assert "the model was trained on channel 1 ('GFP')" in capsys.readouterr().err
+    with pytest.warns(UserWarning, match=r"a\.ome\.tif does not name its channels: channel 1 is"):
+        assert run("scan", "plan", nameless / "a.ome.tif", *model) == 0
 
 
 def test_files_that_name_a_channel_differently_are_not_mixed(tmp_path, capsys):
@@ -203,6 +205,8 @@ def test_a_model_of_all_channels_remembers_their_order(folder, counts, tmp_path,
     assert "a.ome.tif has the channels GFP, DAPI, and the model was trained on DAPI, GFP, in" in (
         capsys.readouterr().err
     )
+    assert run("scan", "plan", swapped / "a.ome.tif", "--model", model) == 2
+    assert "a.ome.tif has the channels GFP, DAPI, and" in capsys.readouterr().err
     others = write_channels(tmp_path / "others" / "a.ome.tif", ["Hoechst", "Alexa488"])
     with pytest.warns(UserWarning, match="channels Hoechst, Alexa488, and the model was trained"):
         assert counts(others, "--model", model) == {"a": same}

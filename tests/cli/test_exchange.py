@@ -134,6 +134,19 @@ def test_convert_images_with_labels_to_ome_zarr(folder):
     assert np.array_equal(found[:], pixels)
 
 
+def test_convert_labels_of_a_scan_to_files_of_the_volume(folder):
+    volume = np.zeros((4, 20, 30), np.int32)
+    volume[1:3, 2:8, 3:9], volume[2:, 12:18, 20:28] = 1, 2
+    image = write_ome_zarr(folder / "scan.ome.zarr", np.zeros(volume.shape), labels=volume)
+    for out in ("scan.tif", "scan.zip"):
+        assert run("convert", image, "--out", folder / out) == 0
+        _, found = read_labels(folder / out, ["scan"], spatial_ndim=3, shape=[volume.shape])
+        assert np.array_equal(found[0].clip(0), volume)  # sections without regions are -1
+    assert run("convert", image, "--to", "coco", "--out", folder / "coco") == 0
+    sections = json.loads((folder / "coco" / "labels.json").read_text())["images"]
+    assert [each["file_name"][:9] for each in sections] == [f"scan_{i:04d}" for i in range(4)]
+
+
 def test_convert_labels_into_an_ome_zarr_image(folder, capsys):
     label = read_labels(folder / "labels")[1][0]
     image = write_ome_zarr(folder / "scan.ome.zarr", np.zeros((1, 2, 64, 64)), axes="zcyx")

@@ -16,7 +16,7 @@ from sskseg.cli.values import _SHARDS, parse_shard
 from sskseg.datasets import make_cells
 from sskseg.io import read_object_table, write_labels, write_ome_zarr
 from sskseg.io.storage import open_storage
-from sskseg.models import save_model
+from sskseg.models import load_model, save_model
 from sskseg.scans import scheduler
 from sskseg.scans.checkpoints import Ledger
 from sskseg.scans.status import scan_status
@@ -236,6 +236,20 @@ def test_spacing_is_that_of_the_option_where_the_file_has_none(folder, tmp_path,
     assert not (tmp_path / "x").exists()
 
 
+def test_the_size_of_the_training_images_where_the_scan_has_none(folder, tmp_path, capsys):
+    model = load_model(folder / "model.sskseg")
+    model[-1].spacing_, model[-1].unit_ = (0.5, 0.5), "micrometer"
+    save_model(model, tmp_path / "sized.sskseg")
+    arguments = [folder / "scan.tif", "--model", tmp_path / "sized.sskseg", *BLOCKS]
+    assert run("scan", "plan", *arguments) == 0
+    assert "size of a pixel: 0.5 x 0.5 micrometer (of the training" in capsys.readouterr().out
+    assert run("scan", "run", *arguments, "--out", tmp_path / "out") == 0
+    assert "Size of a pixel: y 0.5, x 0.5 µm (of the training images" in capsys.readouterr().out
+    assert "area [micrometer^2]" in pd.read_csv(tmp_path / "out" / "objects.csv")
+    with pytest.warns(UserWarning, match="A pixel of X is 5 micrometer, and one of the"):
+        run("count", *arguments[:3], "--spacing", "5um")
+
+
 def test_masks_leave_blocks_out(folder, tmp_path, capsys):
     mask = np.zeros((128, 192), np.uint8)
     mask[:64, :64] = 1
@@ -263,6 +277,7 @@ def test_bad_scans_are_messages(folder, tmp_path, capsys, monkeypatch):
     tifffile.imwrite(tmp_path / "rgb.tif", np.zeros((64, 64, 3), np.uint8), photometric="rgb")
     message = message_of("plan", tmp_path / "rgb.tif", *model)
     assert f"{tmp_path / 'rgb.tif'} must have 1 channel(s), got 3." in message
+    assert " Its axes are yxc, its shape is (" in message
     write_ome_zarr(tmp_path / "volume.zarr", np.zeros((8, 64, 64)))
     message = message_of("plan", tmp_path / "volume.zarr", *model)
     assert (

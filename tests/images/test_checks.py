@@ -2,6 +2,7 @@ import dask.array as da
 import numpy as np
 import pytest
 
+from sskseg import InstanceCounter
 from sskseg.images import (
     ImageStack,
     check_generator,
@@ -105,3 +106,11 @@ def test_channels_first_are_refused(shape, spatial_ndim):
     assert check_images(last, spatial_ndim)[0].shape == last.shape[1:]
     hyperspectral = np.zeros((2, 32, 40, 64))
     assert check_images(hyperspectral, 2)[0].shape == (32, 40, 64)
+
+
+def test_volumes_without_spatial_ndim_get_advice():
+    advice = "For volumes, set spatial_ndim=3 in each step"
+    with pytest.raises(ValueError, match=rf"got shape \(4, 8, 8, 2\)\. {advice}"):
+        check_images([np.zeros((4, 8, 8, 2))], 2)
+    with pytest.raises(ValueError, match=rf"got 32 channels\. .* {advice}"):
+        InstanceCounter().fit([np.zeros((24, 30, 32))])

@@ -200,3 +200,16 @@ def test_times_of_volumes_are_stacks(tmp_path, axes, positions):
     )  # fmt: skip
     _, X = read_images(tmp_path / "a.tif")
     assert (None if X.positions is None else X.positions.tolist()) == positions
+
+
+def test_scans_are_no_image_files(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    group = zarr.open_group(tmp_path / "scan.zarr", mode="w")
+    group.create_array("0", data=np.zeros((8, 8), np.uint8))
+    with h5py.File(tmp_path / "scan.h5", "w") as file:
+        file["data"] = np.zeros((8, 8), np.uint8)
+    for name in ("scan.zarr", "scan.zarr:/0", "scan.zarr/0", "scan.h5"):
+        with pytest.raises(ValueError, match="is a scan and no file of images: count it with"):
+            read_images(f"{tmp_path}/{name}")
+    with pytest.raises(FileNotFoundError, match=r"No image file at .*other\.h5"):
+        read_images(tmp_path / "other.h5")

@@ -25,6 +25,7 @@ from sklearn.preprocessing import FunctionTransformer
 
 from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
+from sskseg.images import ImageStack
 from sskseg.io import read_object_table
 from sskseg.io.storage import open_storage
 from sskseg.scans import (
@@ -386,6 +387,36 @@ def test_the_spacing_of_the_counter_where_the_scan_has_none(plane, tmp_path):
     model[-1].set_params(margin=3)
     with pytest.raises(ValueError, match="must have margin=0"):
         plan_scan(model, image)
+
+
+@pytest.fixture(scope="module")
+def sized():
+    """A pipeline whose training images have pixels of 0.5 µm."""
+    X, y = make_cells(2, (64, 64), random_state=0)
+    segmenter = SemiSupervisedSegmenter(
+        semi_supervision=None, width=4, depth=1, max_steps=30, batch_size=2, random_state=0
+    )
+    counter = InstanceCounter("components", fill_holes=False)
+    X = ImageStack(X, spacing=(0.5, 0.5), unit="µm")
+    return make_pipeline(PercentileScaler(), segmenter, counter).fit(X, y)
+
+
+def test_the_size_of_the_training_images_where_the_scan_has_none(sized, plane, tmp_path, recwarn):
+    found = count_scan(sized, da.from_array(plane), tmp_path / "out")
+    assert found.table.attrs["units"]["area"] == "micrometer^2"
+    labels = open_scan(tmp_path / "out")
+    assert (labels.spacing, labels.unit) == ((0.5, 0.5), "micrometer")
+    assert not [each for each in recwarn if "A pixel of" in str(each.message)]
+
+
+@pytest.mark.parametrize(("step", "unit", "n"), [(5.0, "µm", 1), (600.0, "nm", 0)])
+def test_pixels_unlike_those_of_the_training(sized, plane, tmp_path, recwarn, step, unit, n):
+    path = save_tiff(tmp_path / "scan.tif", plane)
+    scan = open_scan(path, spacing=(step, step), unit=unit)
+    count_scan(sized, scan, tmp_path / "out")
+    texts = [text for text in (str(each.message) for each in recwarn) if "A pixel of" in text]
+    assert len(texts) == n
+    assert all(f"{path} is 5 µm, and one of the images that the model" in each for each in texts)
 
 
 def test_objects_larger_than_the_halo_are_listed(watershed, plane, tmp_path):

@@ -1,5 +1,7 @@
 """Every format opens as the same lazy array, with its axes, spacing and unit."""
 
+import json
+
 import cloudpickle
 import h5py
 import numpy as np
@@ -34,6 +36,19 @@ def test_zarr(volume, tmp_path):
     opened(f"{tmp_path}/g.zarr:/data", volume)
 
 
+def test_axes_that_arrays_of_zarr_name(volume, tmp_path):
+    image = np.stack([volume, volume + 1])
+    names = ["channel", "z", "y", "x"]
+    zarr.create_array(tmp_path / "three.zarr", data=image, dimension_names=names)
+    two = zarr.create_array(tmp_path / "two.zarr", data=image, zarr_format=2)
+    two.attrs["_ARRAY_DIMENSIONS"] = names
+    for name in ("three", "two"):
+        scan = opened(tmp_path / f"{name}.zarr", np.moveaxis(image, 0, -1))
+        assert scan.axes == "zyxc"
+    zarr.create_array(tmp_path / "dims.zarr", data=volume, dimension_names=["dim_0", "y", "x"])
+    assert opened(tmp_path / "dims.zarr", volume).axes == "zyx"
+
+
 @pytest.mark.parametrize("version", [2, 3])
 def test_ome_zarr(volume, tmp_path, version):
     root = zarr.open_group(tmp_path / "o.zarr", mode="w", zarr_format=version)
@@ -53,17 +68,35 @@ def test_ome_zarr(volume, tmp_path, version):
     whole = [{"type": "scale", "scale": [1, 1, 1, 3.0, 3.0]}]
     axes[2]["unit"] = "nanometer"
     pyramid = [{"axes": axes, "datasets": sets, "coordinateTransformations": whole}]
-    root.attrs.update(
-        {"multiscales": pyramid} if version == 2 else {"ome": {"multiscales": pyramid}}
-    )
+    attributes = {"multiscales": pyramid, "omero": {"channels": [{"label": "NMJ"}, {}]}}
+    root.attrs.update(attributes if version == 2 else {"ome": attributes})
     expected = np.moveaxis(image[0], 0, -1)
     scan = opened(tmp_path / "o.zarr", expected)
-    assert (scan.axes, scan.unit) == ("zyxc", "micrometer")
+    assert (scan.axes, scan.unit, scan.channels) == ("zyxc", "micrometer", ("NMJ", ""))
     assert np.allclose(scan.spacing, (0.002, 1.5, 1.5))
+    chosen = opened(tmp_path / "o.zarr", expected[..., 0], channel="nmj")
+    assert (chosen.axes, chosen.channel) == ("zyx", 0)
     coarse = opened(tmp_path / "o.zarr", expected[:, ::2, ::2], level=1)
     assert np.allclose(coarse.spacing, (0.002, 3.0, 3.0))
+    for place in (tmp_path / "o.zarr" / "1", f"{tmp_path}/o.zarr:/1"):  # the array of that level
+        same = opened(place, expected[:, ::2, ::2])
+        assert (same.axes, same.channels) == (coarse.axes, coarse.channels)
+        assert (same.spacing, same.unit) == (coarse.spacing, coarse.unit)
     with pytest.raises(ValueError, match="level must be from 0 to 1, got 2"):
         open_scan(tmp_path / "o.zarr", level=2)
+
+
+def test_axes_that_hdf5_names(volume, tmp_path):
+    image = np.stack([volume, volume + 1])
+    tags = {"axes": [{"key": letter, "typeFlags": 2} for letter in "czyx"]}
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["ilastik"] = file["labels"] = image
+        file["ilastik"].attrs["axistags"] = json.dumps(tags)
+        for axis, letter in zip(file["labels"].dims, "czyx", strict=True):
+            axis.label = letter
+    for name in ("ilastik", "labels"):
+        scan = opened(f"{tmp_path}/a.h5:/{name}", np.moveaxis(image, 0, -1))
+        assert scan.axes == "zyxc"
 
 
 def test_hdf5(volume, tmp_path):

@@ -109,6 +109,7 @@ def test_a_chunk_that_cannot_be_read(components, plane, tmp_path):
     with pytest.raises(ScanError, match="1 block.* failed after 3 tries.*task 'predict'") as caught:
         count_scan(components, path, tmp_path / "out", block_shape=150)
     assert [task for task, _, _ in caught.value.failures] == ["predict"]
+    assert f"{path} that cannot be read: y 50 to 99, x 1650 to 1699. All" in str(caught.value)
     assert len(list((tmp_path / "out" / "ledger" / "objects").rglob("0*"))) > 3
     chunk.write_bytes(kept)
     os.utime(path, ns=(stamp, stamp))

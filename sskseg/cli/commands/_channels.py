@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import warnings
+from collections.abc import Iterable
 from dataclasses import asdict
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from ...io.channels import TrainedChannel
@@ -27,8 +27,20 @@ def trained_channel(model_file: Path) -> TrainedChannel | None:
     return channel and TrainedChannel(channel["index"], channel["name"])
 
 
-def check_channels(model_file: Path, options: argparse.Namespace, images: Path) -> None:
-    """Compare the channels of images with those that a model was trained on.
+def check_channels(
+    model_file: Path,
+    channel: int | str | TrainedChannel | None,
+    found: Iterable[tuple[str | Path, tuple[str, ...], int]],
+) -> None:
+    """Compare the channels of images or a scan with those that a model was trained on.
+
+    Parameters
+    ----------
+    model_file : Path
+    channel : int, str, TrainedChannel or None
+        The only channel to read; None reads all.
+    found : iterable of (path, tuple of str, int)
+        File, names of the channels, and their number, of each image.
 
     Raises
     ------
@@ -40,23 +52,23 @@ def check_channels(model_file: Path, options: argparse.Namespace, images: Path) 
     UserWarning
         If the channels of a file have other names, or none where the model knows one.
     """
-    if options.channel is None:
+    if channel is None:
         known = tuple(load_metadata(model_file).get("channels", ()))
         if known:
-            _check_all(known, images)
-    elif isinstance(options.channel, TrainedChannel) and options.channel.name:
-        nameless = [file for file, names, n in channels_in(images) if n > 1 and not names]
+            _check_all(known, found)
+    elif isinstance(channel, TrainedChannel) and channel.name:
+        nameless = [file for file, names, n in found if n > 1 and not names]
         if nameless:
             warnings.warn(
-                f"{nameless[0].name} does not name its channels: channel {options.channel.index} "
-                f"is read, since the model was trained on {options.channel}. Check that it is the "
-                "same, or give --channel.",
+                f"{PurePath(nameless[0]).name} does not name its channels: channel {channel.index} "
+                f"is read, since the model was trained on {channel}. Check that it is the same, or "
+                "give --channel.",
                 stacklevel=3,
             )
 
 
-def _check_all(known, images):
-    others = [(file, names) for file, names, _ in channels_in(images) if names and names != known]
+def _check_all(known, found):
+    others = [(file, names) for file, names, _ in found if names and names != known]
     if not others:
         return
     in_other_order = [each for each in others if sorted(each[1]) == sorted(known)]

@@ -19,16 +19,19 @@ from ... import PercentileScaler
 from ...images import ImageStack, consecutive_runs, invert_images
 from ...io import read_images, read_pairs
 from ...io.folders import RECORD, SUFFIXES, stem
-from ...io.images import image_files, read_headers
+from ...io.images import channels_in, image_files, read_headers
 from ...io.rasters import SUFFIXES as RASTERS
 from ...io.trained import trained_file
 from ...io.units import describe_size, unit_symbol
 from ...models import load_model
+from ...preprocessing import DomainCheck
+from ...preprocessing.pixel_size import warn_of_pixel_size
 from ...training import prediction_callbacks
 from ..results import check_no_results, warn_of_predictions
 from ._channels import check_channels, trained_channel
 
 MODEL = "model.sskseg"
+OF_TRAINING = "of the training images: the files have none"
 # Suffixes of files, which no folder of results should have.
 _FILES = (
     *SUFFIXES, ".csv", ".json", ".xml", ".zip", ".html", ".geojson", ".h5", ".onnx", ".pdf", ".pt",
@@ -108,18 +111,25 @@ def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str]
     ndim = spatial_ndim(model)
     check_no_results(path)
     names, X = read_images(path, spatial_ndim=ndim, channel=options.channel)
-    check_channels(model_file(options.model), options, path)
+    check_channels(model_file(options.model), options.channel, channels_in(path))
     name_samples(options, path, names)
     if ndim == 2 and not takes_sections(model):
         _warn_of_planes(path)
     X = with_spacing(X, options, model)
     say_stacks(X, options, model)
+    if not any(isinstance(step, DomainCheck) for step in steps_of(model)):
+        warn_of_pixel_size("X", (X.spacing, X.unit), size_of_training(model), stacklevel=2)
     if len(X.spacing or ()) < (3 if takes_sections(model) else ndim):
-        last = steps_of(model)[-1]
-        spacing, unit = getattr(last, "spacing_", None), getattr(last, "unit_", None)
-        say_size(options, spacing, unit, "of the training images: the files have none")
+        spacing, unit = size_of_training(model)
+        say_size(options, spacing, unit, OF_TRAINING)
         X = X if spacing is None else ImageStack(X, spacing=spacing, unit=unit)
     return names, X
+
+
+def size_of_training(model: Any) -> tuple[tuple[float, ...] | None, str | None]:
+    """Return the size of a pixel of the training images, and its unit; None where unknown."""
+    last = steps_of(model)[-1]
+    return getattr(last, "spacing_", None), getattr(last, "unit_", None)
 
 
 def _warn_of_planes(path):
@@ -160,7 +170,7 @@ def read_with_labels(
         )  # fmt: skip
         warn_of_predictions(options.labels)
     if options.model is not None:
-        check_channels(model_file(options.model), options, options.images)
+        check_channels(model_file(options.model), options.channel, channels_in(options.images))
     name_samples(options, options.images, names)
     return names, X, y
 

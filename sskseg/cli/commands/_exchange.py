@@ -13,10 +13,11 @@ import pandas as pd
 from ...io import read_labels, read_points, read_rois, write_labels, write_rois
 from ...io.folders import files_of, list_images
 from ...io.label_sources import has_regions_only
-from ...io.ome_zarr.reading import holds_zarr
+from ...io.ome_zarr.reading import holds_zarr, open_label_image
 from ..formats import OF_ALL, OF_IMAGE
 
 MEASURED = ("imagej", "geojson")  # formats of one image that hold measurements
+OF_VOLUMES = ("tif", *MEASURED)  # formats whose files hold all sections
 _OF_PIXELS = ("tif", "ilastik", "ome-zarr")  # formats that hold no points
 _WITH_SIZE = ("coco", "cvat", "labelme")  # formats that hold the size of the image
 _TABLES = (".csv", ".tsv", ".txt")
@@ -46,6 +47,8 @@ def read_labeled(
     names: Sequence[str] | None,
     shapes: Sequence[Sequence[int]] | None,
     background: int | None,
+    *,
+    volumes: bool = False,
 ) -> list[Labeled]:
     """Read label images, regions or points, without images that have none.
 
@@ -56,13 +59,16 @@ def read_labeled(
         Of the images, where they are known.
     background : int or None
         Of labels of ilastik.
+    volumes : bool, default=False
+        Whether labels of OME-Zarr are read as volumes, unless names of sections are known.
 
     Returns
     -------
     list of Labeled
     """
     if holds_zarr(path):
-        return _of_images(*read_labels(path, names))
+        ndim = open_label_image(path).ndim if volumes and names is None else 2
+        return _of_images(*read_labels(path, names, spatial_ndim=ndim))
     if has_regions_only(path):
         found, every = read_rois(path, shapes, names, background=background)
         return [_of_regions(n, r) for n, r in zip(found, every, strict=True) if r is not None]

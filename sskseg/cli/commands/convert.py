@@ -22,7 +22,7 @@ from ...io.rois.formats import FORMATS as ROI_SUFFIXES
 from ..formats import FORMATS, OF_ALL, OF_IMAGE, OME_ZARR
 from ..results import check_no_results
 from ._common import file_names, new_folder, say
-from ._exchange import MEASURED, check_items, read_labeled, write_as, write_file
+from ._exchange import MEASURED, OF_VOLUMES, check_items, read_labeled, write_as, write_file
 
 _SUFFIXES = {"tif": (".tif", ".tiff"), OME_ZARR: (".zarr",), **ROI_SUFFIXES}
 _OTHERS = {suffix for suffixes in _SUFFIXES.values() for suffix in suffixes}
@@ -39,7 +39,9 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         check_no_results(options.images)
         names, X = read_images(options.images)
         shapes = [image.shape[:2] for image in X]
-    known = read_labeled(options.labels, names, shapes, options.background)
+    known = read_labeled(
+        options.labels, names, shapes, options.background, volumes=options.to in OF_VOLUMES
+    )
     if not known:
         raise ValueError(f"No image in {options.images} has labels in {options.labels}.")
     file = options.out if _is_file(options) else None

@@ -19,7 +19,15 @@ from ...training import prediction_callbacks
 from ..main import CommandFailed
 from ..record import RECORD, Record
 from ..sizes import bytes_text, count_text, duration_text, of_total, shape_text
-from ._common import model_file, model_of, say, say_size, source_of_size
+from ._common import (
+    OF_TRAINING,
+    model_file,
+    model_of,
+    say,
+    say_size,
+    size_of_training,
+    source_of_size,
+)
 from ._scans import open_source
 
 _CUT = "cut.csv"
@@ -58,7 +66,7 @@ def _plan(options, model, scan):
     objects = f"{count_text(plan.n_blocks, 'block')} of {shape_text(plan.block_shape)} pixels"
     lines = {
         "scan": f"{shape_text(plan.shape)} pixels, {bytes_text(scan.data.nbytes)}",
-        "size of a pixel": _size(scan, options),
+        "size of a pixel": _size_text(*_size(options, model, scan)),
         "network": f"{network}, and {shape_text(plan.network_halo)} around each: it reads "
         f"{plan.overhead:.2f} times the pixels of the scan",
         "objects": f"{objects}, and {shape_text(plan.halo)} around each",
@@ -82,18 +90,25 @@ def _say_diameter(options, diameter):
         say(options, f"object diameter: {diameter:.3g} pixels")
 
 
-def _size(scan, options):
+def _size(options, model, scan):
+    """Size of a pixel that `count_scan` uses, its unit, and where it comes from."""
     if scan.unit is None and set(scan.spacing) == {1.0}:
+        return *size_of_training(model), OF_TRAINING
+    return scan.spacing, scan.unit, source_of_size(options)
+
+
+def _size_text(spacing, unit, source):
+    if spacing is None:
         return "unknown; give it by --spacing if results should have units"
-    size = f"{shape_text(f'{step:g}' for step in scan.spacing)} {scan.unit or ''}".strip()
-    return f"{size} ({source_of_size(options)})"
+    size = f"{shape_text(f'{step:g}' for step in spacing)} {unit or ''}".strip()
+    return f"{size} ({source})"
 
 
 def _run(options, model, scan):
     shapes = {"block_shape": options.block_shape, "halo": options.halo}
     record = Record(options.arguments, [model_file(options.model)])
     storage, mask = open_storage(options.out), _mask(options)
-    say_size(options, scan.spacing, scan.unit, source_of_size(options))
+    say_size(options, *_size(options, model, scan))
     start = _Start(record, storage, options)
     with _client(options.scheduler) as client, prediction_callbacks(start):
         try:

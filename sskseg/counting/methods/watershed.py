@@ -24,6 +24,7 @@ from ._base import InstanceMethod
 
 _CORE = 0.5  # probability above which pixels are seeds
 _SURE_CORE = 0.9  # the same, where cuts are decided afterwards
+_BRIDGED_HEIGHTS = (0.4, 0.7)  # also tried of fragments, whose bridges are narrow
 _NO_CORES = (
     "X must hold the probabilities of foreground and cores in its last axis, as "
     "SemiSupervisedSegmenter.transform returns them, got the foreground alone. "
@@ -147,7 +148,7 @@ class Watershed(InstanceMethod):
         if self.seeds == "core" and not has_cores:
             raise ValueError(_NO_CORES)
         seeds = ("core", "distance") if has_cores else ("distance",)
-        heights = self.candidates["seed_height"]
+        heights = self.candidates["seed_height"] + (_BRIDGED_HEIGHTS if is_fragmented else ())
         return {
             # Each fragment has a core of its own.
             "seeds": seeds[::-1] if is_fragmented else seeds,

@@ -73,9 +73,8 @@ def _of_image(place, node, attributes):
         "dtype": str(content.data.dtype),
         "size of a pixel": describe_size(content.spacing, content.units),
     }
-    channels = [each.get("label", "") for each in attributes.get("omero", {}).get("channels", [])]
-    if any(channels):
-        found["channels"] = channels
+    if content.channels:
+        found["channels"] = list(content.channels)
     if is_labels:
         found["source"] = attributes["image-label"].get("source", {}).get("image")
     elif holds_zarr(f"{place}/labels"):

@@ -2,12 +2,13 @@
 
 from ..units import ngff_unit
 from .ome_zarr import ZARR_METADATA
-from .opening import image_group, open_scan
+from .opening import choose_channel, image_group, open_scan
 from .scan import Scan
 
 __all__ = [
     "ZARR_METADATA",
     "Scan",
+    "choose_channel",
     "image_group",
     "ngff_unit",
     "open_scan",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .on_disk import ArrayOnDisk
-from .scan import FileContent, check_level
+from .scan import FileContent, check_level, letters_of
 
 SUFFIXES = (".h5", ".hdf5", ".hdf")
 
@@ -26,14 +27,22 @@ def open_hdf5(path: Path, inside: str, level: int, chunks: Any) -> FileContent:
             raise ValueError(f"{path} holds the datasets {names}; name one as {path}:/NAME.")
         dataset = file[name]
         array = _Hdf5(str(path), name, dataset.shape, dataset.dtype, dataset.chunks)
-        spacing = _element_size(dataset)
-    return FileContent(array.to_dask(chunks), None, spacing, dict.fromkeys(spacing, "µm"))
+        spacing, axes = _element_size(dataset), letters_of(_names(dataset))
+    return FileContent(array.to_dask(chunks), axes, spacing, dict.fromkeys(spacing, "µm"))
 
 
 def _element_size(dataset):
     """Size of a pixel by axis, as the HDF5 plugins of Fiji and ilastik write it."""
     sizes = np.ravel(dataset.attrs.get("element_size_um", ())).tolist()
     return dict(zip("zyx"[3 - len(sizes) :], sizes, strict=True)) if len(sizes) in (2, 3) else {}
+
+
+def _names(dataset):
+    """Names of the axes, as vigra (ilastik) and h5py write them."""
+    tags = dataset.attrs.get("axistags")
+    if tags is None:
+        return [axis.label for axis in dataset.dims]
+    return [axis.get("key") for axis in json.loads(tags)["axes"]]
 
 
 class _Hdf5(ArrayOnDisk):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import posixpath
 from pathlib import Path, PurePath
 from typing import Any
 
-from ..storage import Storage
-from .scan import FileContent, check_level
+from ..channels import channel_names
+from ..storage import Storage, is_url, open_storage
+from .scan import FileContent, check_level, letters_of
 
 ZARR_METADATA = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 
@@ -23,14 +25,14 @@ def is_zarr_storage(storage: Storage) -> bool:
 
 def open_zarr(storage: Storage, inside: str, level: int) -> FileContent:
     """Open a level of a pyramid, an array, the only array of a group, or its only labels."""
-    import dask.array as da
     import zarr
 
     path = storage.place
     node: Any = zarr.open(storage.zarr(), mode="r", path=inside or None)
     if not hasattr(node, "groups"):
         check_level(level)
-        return FileContent(da.from_zarr(node))
+        pyramid = _pyramid_with(storage, inside)
+        return _array_content(node) if pyramid is None else _open_level(*pyramid)
     attributes = ome_attributes(node)
     if "bioformats2raw.layout" in attributes:
         node = only_image(node, path, inside)
@@ -47,8 +49,39 @@ def open_zarr(storage: Storage, inside: str, level: int) -> FileContent:
         pyramids = ome_attributes(node).get("multiscales")
     if not pyramids:
         check_level(level)
-        return FileContent(da.from_zarr(_only_array(node, path)))
-    return _open_level(node, pyramids[0], level)
+        return _array_content(_only_array(node, path))
+    return _open_level(node, pyramids[0], level, _labels(attributes))
+
+
+def _pyramid_with(storage, inside):
+    """Group, pyramid, level and labels of an array that is the level of a pyramid; None: another.
+
+    Beside an object that an object store grants, others may be refused.
+    """
+    import zarr
+
+    if is_url(storage.place) and not inside:
+        return None
+    place = storage.place if is_url(storage.place) else Path(storage.place).as_posix()
+    parent, name = posixpath.split(posixpath.join(place, inside).rstrip("/"))
+    above = open_storage(parent, storage.options)
+    if not is_zarr_storage(above):
+        return None
+    group: Any = zarr.open(above.zarr(), mode="r")
+    attributes = ome_attributes(group)
+    pyramid = next(iter(attributes.get("multiscales", ())), {"datasets": ()})
+    levels = [dataset["path"] for dataset in pyramid["datasets"]]
+    found = name in levels and (group, pyramid, levels.index(name), _labels(attributes))
+    return found or None
+
+
+def _array_content(array):
+    """Read an array without multiscales, whose axes Zarr 3 or xarray may name."""
+    import dask.array as da
+
+    names = getattr(array.metadata, "dimension_names", None)
+    names = names or array.attrs.get("_ARRAY_DIMENSIONS")
+    return FileContent(da.from_zarr(array), letters_of(names))
 
 
 def only_image(group: Any, path: str | Path, inside: str) -> Any:
@@ -94,7 +127,12 @@ def _only_array(group, path):
     return group[names[0]]
 
 
-def _open_level(group, pyramid, level):
+def _labels(attributes):
+    """Names of the channels, which viewers show."""
+    return [each.get("label") for each in attributes.get("omero", {}).get("channels", [])]
+
+
+def _open_level(group, pyramid, level, labels):
     import dask.array as da
 
     check_level(level, len(pyramid["datasets"]))
@@ -108,4 +146,6 @@ def _open_level(group, pyramid, level):
                 scales = zip(spacing.items(), change["scale"], strict=True)
                 spacing = {axis: step * scale for (axis, step), scale in scales}
     units = {axis["name"][0].lower(): axis["unit"] for axis in axes if "unit" in axis}
-    return FileContent(da.from_zarr(group[dataset["path"]]), letters or None, spacing, units)
+    data = da.from_zarr(group[dataset["path"]])
+    names = channel_names(labels, letters, data.shape) if len(letters) == data.ndim else ()
+    return FileContent(data, letters or None, spacing, units, names)

@@ -62,7 +62,7 @@ def open_scan(
         bioio.
     axes : str, default=None
         One letter for each axis in the file: "z", "y", "x" or "c". None: as the file defines them,
-        or "yx" and "zyx" if it does not. "t" and other axes must have length 1.
+        or "yx", "zyx" and "zyxc" if it does not. "t" and other axes must have length 1.
     spacing : sequence of float, default=None
         Size of a pixel along the spatial axes. None: as the file defines it (OME-Zarr, OME-TIFF,
         files of ImageJ and of microscopes), or 1 if it does not. Axes in other units are converted
@@ -119,10 +119,10 @@ def open_scan(
     scan = _ordered(content.data, axes or content.axes, steps, unit, source)
     channels = content.channels if "c" in scan.axes else ()
     scan = replace(scan, channels=channels, storage_options=storage_options)
-    return scan if channel is None else _of_channel(scan, channel)
+    return scan if channel is None else choose_channel(scan, channel)
 
 
-def _of_channel(scan, channel):
+def choose_channel(scan: Scan, channel: int | str | TrainedChannel) -> Scan:
     """Return the scan of one channel, without their axis."""
     data = scan.data if "c" in scan.axes else scan.data[..., None]
     try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -70,6 +70,20 @@ class FileContent(NamedTuple):
     spacing: dict[str, float] = {}  # noqa: RUF012 - never written to
     units: dict[str, str] = {}  # noqa: RUF012
     channels: tuple[str, ...] = ()
+
+
+def letters_of(names: Iterable[Any] | None) -> str | None:
+    """Return the letters of axes that a file names; None for other names than of a scan.
+
+    Examples
+    --------
+    >>> from sskseg.io.scans.scan import letters_of
+    >>> letters_of(["channel", "z", "y", "x"]), letters_of(["dim_0", "dim_1"])
+    ('czyx', None)
+    """
+    letters = [str(name)[:1].lower() for name in names or ()]
+    is_scan = {"y", "x"} <= set(letters) <= set("tczyx") and len(set(letters)) == len(letters)
+    return "".join(letters) if is_scan else None
 
 
 def check_level(level: int, n_levels: int = 1) -> None:
