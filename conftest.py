@@ -26,7 +26,7 @@ def pytest_collection():
         gc.enable()
         gc.collect()
         gc.freeze()
-        gc.set_threshold(20_000)  # of new objects; 700 by default
+        gc.set_threshold(100_000)  # of new objects; 700 by default
 
 
 _PROCESSES = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))

@@ -9,7 +9,8 @@ import re
 from html import escape
 
 TERMS = {
-    "F1": "Of objects: 1 if every labeled object is found and nothing else is, 0 if none is found.",
+    "F1": "Score of objects: 1 if every labeled object is found and nothing else is, 0 if none is "
+    "found.",
     "IoU": "Intersection over union: the number of pixels in both masks, divided by the number of "
     "pixels in at least one.",
     "panoptic quality": "The mean IoU of matched objects times their F1: 1 only if all objects are "
@@ -24,8 +25,8 @@ TERMS = {
     "bias of counts": "The mean of predicted minus true counts: below 0 if too few are counted.",
     "concordance correlation": "Agreement of predicted and true counts: 1 if they are equal, lower "
     "if they scatter or are biased.",
-    "limits of agreement": "About 95 of 100 differences between predicted and true counts lie "
-    "between them.",
+    "limits of agreement": "The mean difference of predicted and true counts, plus and minus 1.96 "
+    "standard deviations. About 95 of 100 differences lie between them.",
     "count interval": "A lower and an upper bound of a count.",
     "validation set": "Labeled samples that are held out during training, to choose the best "
     "weights and to calibrate probabilities",

@@ -324,7 +324,7 @@ def test_terms_of_the_page_are_those_of_the_glossary():
 
 
 def test_terms_are_explained_where_they_are_used():
-    assert with_meanings("F1 < 1").startswith('<abbr title="Of objects: 1 if every')
+    assert with_meanings("F1 < 1").startswith('<abbr title="Score of objects: 1 if every')
     assert with_meanings("F1 < 1").endswith(">F1</abbr> &lt; 1")
     assert [*used_terms("the WAPE and ECE")] == ["expected calibration error", "WAPE"]
 
