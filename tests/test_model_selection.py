@@ -320,9 +320,7 @@ def test_dice_scorer_reads_the_label_images_of_counters(y):
 
 
 def test_count_scorer_names_predictions_that_are_no_counts(y):
-    with pytest.raises(
-        ValueError, match=r"one count .* got arrays of shape \(4, 4\)"
-    ):
+    with pytest.raises(ValueError, match=r"one count .* got arrays of shape \(4, 4\)"):
         count_scorer(Threshold(), np.zeros(y.shape), y)
 
 
@@ -339,3 +337,25 @@ def test_routed_positions_reach_the_scorers(scoring, n_jobs):
         assert scores["test_score"].tolist() == [0, 0]
         near = cross_validate(above, X, y, params={"positions": np.arange(6)}, **options)
         assert near["test_score"] == pytest.approx([2 / 3, 2 / 3])
+
+
+def test_groups_that_are_not_held_out_are_named(y):
+    with pytest.warns(UserWarning, match="ignores groups.*PredefinedSplit"):
+        next(LabeledKFold(2).split(y, y, groups=np.arange(9)))
+
+
+@pytest.mark.parametrize("cv", [2, [([], [0, 1]), ([], [2, 3])]])
+def test_cross_val_sections_takes_what_scikit_learn_takes_as_cv(cv):
+    X = np.ones((4, 4, 4))
+    y = np.ones((4, 4, 4), int)
+    scores = cross_val_sections(Above(), X, y, cv=cv, scoring=dice_scorer)
+    assert scores.tolist() == [0.5, 1]  # nothing is above the first section
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"cv": "five"}, "Expected `cv`"), ({"scoring": "dice"}, "'scoring' parameter.*Got 'dice'")],
+)
+def test_what_cross_val_sections_cannot_read_is_refused(y, options, message):
+    with pytest.raises(ValueError, match=message):
+        cross_val_sections(Above(), y, y, **{"scoring": dice_scorer} | options)
