@@ -22,6 +22,7 @@ from .training import (
     Budget,
     LoopSettings,
     isolated_seed,
+    last_network,
     optimize,
     own_defaults,
     random_numbers,
@@ -86,7 +87,7 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         state = {**cast("dict[str, Any]", self.__getstate__())}
         for name, value in state.items():
             if isinstance(value, torch.nn.Module) and _is_network(self, name):
-                state[name] = _Weights(weights_of(value))
+                state[name] = _Weights(weights_of(last_network(self, name)))
         return _unpickle, (type(self), state)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -189,7 +190,7 @@ def state_of(estimator):
         if not name.endswith("_") or name.startswith("_") or name in estimator._not_saved:
             continue
         if isinstance(value, torch.nn.Module):
-            state = value.state_dict().items()
+            state = last_network(estimator, name).state_dict().items()
             tensors |= {f"{name}.{key}": tensor.cpu() for key, tensor in state}
         elif name in estimator._inner and value is not None:
             fitted[name], inside = state_of(value)
@@ -220,7 +221,7 @@ def _unpickle(kind, state):
     estimator = kind.__new__(kind)
     estimator.__setstate__({name: v for name, v in state.items() if name not in weights})
     for name, value in weights.items():
-        tensors = {key: torch.from_numpy(array) for key, array in value.arrays.items()}
+        tensors = {key: torch.tensor(array) for key, array in value.arrays.items()}
         with own_defaults():
             setattr(estimator, name, _load_network(estimator, name, tensors))
     return estimator

@@ -1,3 +1,5 @@
+import copy
+
 import joblib
 import numpy as np
 import pytest
@@ -277,6 +279,9 @@ def test_warm_start_goes_on(cells):
     assert len(model.history_) > 20 // 2
     with pytest.raises(ValueError, match=r"must have 1 channel\(s\), got 2"):
         model.fit(np.stack([X, X], -1), y)
+    for change in ({"network": "unet"}, {"sections": "consecutive"}, {"target": "classes"}):
+        with pytest.raises(ValueError, match="describe another network"):
+            copy.deepcopy(model).set_params(**change).fit(X, np.minimum(y, 1))
 
 
 def test_a_users_network(cells):
