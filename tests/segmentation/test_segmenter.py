@@ -638,6 +638,16 @@ def test_pseudo_labels_of_unsigned_classes_have_signs(cells):
     assert (settled == -1).any()  # a network of a few steps is unsure
 
 
+def test_a_fit_on_objects_forgets_the_classes_of_the_last(cells):
+    X, y = cells
+    hidden = np.arange(len(X))[:, None, None] >= 2
+    model = segmenter(target="classes", semi_supervision="self-training", max_steps=2)
+    model.fit(X, np.where(hidden, -1, np.where(y > 0, 7, 3)))
+    model.set_params(target="instances").fit(X, np.where(hidden, -1, y))
+    assert not hasattr(model, "classes_")
+    assert set(np.unique(model.transduction_)) <= {-1, 0, 1}
+
+
 def test_simulated_patches_give_way_to_labeled_ones(monkeypatch, cells):
     X, y = cells
     stack = ImageStack(X, simulator=CellSimulator(shape=(48, 48)))
