@@ -6,6 +6,7 @@ import copy
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from numbers import Integral, Real
 from typing import Any, Self, cast
 
@@ -75,7 +76,8 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
-        tags.target_tags.required = False
+        y = signature(type(self).fit).parameters.get("y")
+        tags.target_tags.required = y is not None and y.default is y.empty
         tags.transformer_tags.preserves_dtype = []  # outputs are float32 or integers
         return tags
 
