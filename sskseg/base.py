@@ -6,6 +6,7 @@ import copy
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from inspect import signature
 from numbers import Integral, Real
 from typing import Any, Self, cast
 
@@ -22,6 +23,7 @@ from .training import (
     Budget,
     LoopSettings,
     isolated_seed,
+    last_network,
     optimize,
     own_defaults,
     random_numbers,
@@ -74,7 +76,8 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
-        tags.target_tags.required = False
+        y = signature(type(self).fit).parameters.get("y")
+        tags.target_tags.required = y is not None and y.default is y.empty
         tags.transformer_tags.preserves_dtype = []  # outputs are float32 or integers
         return tags
 
@@ -86,7 +89,7 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         state = {**cast("dict[str, Any]", self.__getstate__())}
         for name, value in state.items():
             if isinstance(value, torch.nn.Module) and _is_network(self, name):
-                state[name] = _Weights(weights_of(value))
+                state[name] = _Weights(weights_of(last_network(self, name)))
         return _unpickle, (type(self), state)
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -189,7 +192,7 @@ def state_of(estimator):
         if not name.endswith("_") or name.startswith("_") or name in estimator._not_saved:
             continue
         if isinstance(value, torch.nn.Module):
-            state = value.state_dict().items()
+            state = last_network(estimator, name).state_dict().items()
             tensors |= {f"{name}.{key}": tensor.cpu() for key, tensor in state}
         elif name in estimator._inner and value is not None:
             fitted[name], inside = state_of(value)
@@ -220,7 +223,7 @@ def _unpickle(kind, state):
     estimator = kind.__new__(kind)
     estimator.__setstate__({name: v for name, v in state.items() if name not in weights})
     for name, value in weights.items():
-        tensors = {key: torch.from_numpy(array) for key, array in value.arrays.items()}
+        tensors = {key: torch.tensor(array) for key, array in value.arrays.items()}
         with own_defaults():
             setattr(estimator, name, _load_network(estimator, name, tensors))
     return estimator

@@ -9,6 +9,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
 
 import sskseg
 from sskseg import (
@@ -81,6 +82,14 @@ def test_fit_returns_self_and_init_only_assigns(estimator, cells):
     names = set(inspect.signature(type(estimator).__init__).parameters) - {"self"}
     assert set(fresh.get_params(deep=False)) == names
     assert {name for name in vars(fresh) if not name.endswith("_")} == names
+
+
+def test_tags_say_which_estimators_require_labels(cells):
+    required = [e for e in ESTIMATORS if get_tags(e).target_tags.required]
+    assert {type(estimator) for estimator in required} == {PixelForest, SemiSupervisedSegmenter}
+    for estimator in required:
+        with pytest.raises(ValueError, match="y is None"):
+            clone(estimator).fit(cells[0], None)
 
 
 @each

@@ -1,5 +1,7 @@
 """A fit that raises an error keeps what an earlier fit has learned."""
 
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -168,3 +170,23 @@ def test_a_refused_fit_of_a_counter_keeps_its_spacing(cells):
         counter.fit(ImageStack(stack, spacing=(2.0, 2.0)), np.full(y.shape, -1))
     assert vars(counter) == before
     assert counter.spacing_ == (0.5, 0.5)
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_a_network_that_the_parameters_do_not_describe_is_refused(name, cells, tmp_path):
+    """What has another width than the weights could be stored, but not be read."""
+    model = fitted(name, cells, warm_start=True).set_params(width=8)
+    before = state(model)
+    uses = (
+        lambda: model.fit(*cells),
+        lambda: model.save(tmp_path / "m"),
+        lambda: pickle.dumps(model),
+    )
+    for use in uses:
+        with pytest.raises(ValueError, match="describe another network than the last fit trained"):
+            use()
+    assert_unchanged(model, before)
+    assert not (tmp_path / "m").exists()
+    restored = pickle.loads(pickle.dumps(model.set_params(width=4)))
+    assert str(restored.network_) == str(model.network_)
+    assert model.set_params(width=8, warm_start=False).fit(*cells) is model

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
+from sklearn import config_context
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 
 from sskseg import (
@@ -19,6 +20,7 @@ from sskseg.datasets import make_cells
 from sskseg.images.annotations import Annotations
 from sskseg.model_selection import cross_val_sections
 from sskseg.model_selection.reference import reference_of
+from sskseg.morphology import label_components
 
 
 @pytest.fixture
@@ -303,3 +305,57 @@ def test_cross_val_sections_by_hand():
         hidden, held_out = y.copy(), np.full_like(y, -1)
         hidden[test], held_out[test] = -1, y[test]
         assert clone(segmenter).fit(X, hidden).score(X, held_out) == score
+
+
+def test_dice_scorer_reads_the_label_images_of_counters(y):
+    X = np.zeros((9, 12, 12))
+    X[:, 2:6, 2:6] = X[:, 7:10, 7:10] = 1
+    y = label_components(X[0] > 0)[None].repeat(9, axis=0)
+    X[:, 7:10, 7:10] = 0  # 9 of 25 foreground pixels are missed
+    counter = InstanceCounter(threshold=0.5, min_size=0).fit(X)
+    both = {"dice": dice_scorer, "count": count_scorer}
+    scores = cross_validate(counter, X, y, scoring=both, cv=LabeledKFold(3), error_score="raise")
+    assert scores["test_dice"] == pytest.approx([2 * 16 / (16 + 25)] * 3)
+    assert scores["test_count"].tolist() == [0.5] * 3
+
+
+def test_count_scorer_names_predictions_that_are_no_counts(y):
+    with pytest.raises(ValueError, match=r"one count .* got arrays of shape \(4, 4\)"):
+        count_scorer(Threshold(), np.zeros(y.shape), y)
+
+
+@pytest.mark.parametrize("scoring", [dice_scorer, {"score": dice_scorer}])
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_routed_positions_reach_the_scorers(scoring, n_jobs):
+    X = np.ones((6, 4, 4))
+    y = np.ones((6, 4, 4), int)
+    z = 2 * np.arange(6)  # no section has a neighbor, so that `Above` predicts no foreground
+    with config_context(enable_metadata_routing=True):
+        above = Above().set_fit_request(positions=True).set_predict_request(positions=True)
+        options = {"cv": 2, "scoring": scoring, "error_score": "raise", "n_jobs": n_jobs}
+        scores = cross_validate(above, X, y, params={"positions": z}, **options)
+        assert scores["test_score"].tolist() == [0, 0]
+        near = cross_validate(above, X, y, params={"positions": np.arange(6)}, **options)
+        assert near["test_score"] == pytest.approx([2 / 3, 2 / 3])
+
+
+def test_groups_that_are_not_held_out_are_named(y):
+    with pytest.warns(UserWarning, match="ignores groups.*PredefinedSplit"):
+        next(LabeledKFold(2).split(y, y, groups=np.arange(9)))
+
+
+@pytest.mark.parametrize("cv", [2, [([], [0, 1]), ([], [2, 3])]])
+def test_cross_val_sections_takes_what_scikit_learn_takes_as_cv(cv):
+    X = np.ones((4, 4, 4))
+    y = np.ones((4, 4, 4), int)
+    scores = cross_val_sections(Above(), X, y, cv=cv, scoring=dice_scorer)
+    assert scores.tolist() == [0.5, 1]  # nothing is above the first section
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"cv": "five"}, "Expected `cv`"), ({"scoring": "dice"}, "'scoring' parameter.*Got 'dice'")],
+)
+def test_what_cross_val_sections_cannot_read_is_refused(y, options, message):
+    with pytest.raises(ValueError, match=message):
+        cross_val_sections(Above(), y, y, **{"scoring": dice_scorer} | options)

@@ -216,11 +216,17 @@ def take_samples(samples: Any, key: Any) -> Any:
     Returns
     -------
     ndarray, dask array, list or tuple
+
+    Raises
+    ------
+    IndexError
+        If a mask has another length, or a sample does not exist.
     """
     if isinstance(key, slice) or hasattr(samples, "shape"):
         return samples[key]
     key = np.asarray(key)
-    key = np.flatnonzero(key) if key.dtype == bool else key
+    if key.dtype == bool:  # numpy checks its length
+        key = np.arange(len(samples))[key]
     return [samples[i] for i in key]
 
 

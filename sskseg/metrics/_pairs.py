@@ -12,7 +12,8 @@ def as_pairs(y_true, y_pred):
     Raises
     ------
     ValueError
-        If numbers or shapes differ.
+        If numbers or shapes differ, or a true image is not of integers or booleans: of
+        probabilities, which are the other argument, everything above 0 would be foreground.
     """
     lists = isinstance(y_true, (list, tuple)), isinstance(y_pred, (list, tuple))
     if not any(lists):
@@ -33,6 +34,8 @@ def as_pairs(y_true, y_pred):
                 f"y_true and y_pred must have the same shape, got {true.shape} and {pred.shape} "
                 f"(image {i})."
             )
+        if true.dtype.kind not in "biu":
+            raise ValueError(f"y_true must be a label image or a mask, got {true.dtype}.")
         yield true, pred
 
 
@@ -106,6 +109,7 @@ def contingency(true, pred, known):
     Parameters
     ----------
     true, pred : ndarray of int or bool, of one shape
+        As `as_pairs` yields them.
     known : ndarray of bool
         Pixels to count.
 
@@ -116,11 +120,10 @@ def contingency(true, pred, known):
     Raises
     ------
     ValueError
-        If a label image is not of integers.
+        If `pred` is not of integers.
     """
-    for name, labels in {"y_true": true, "y_pred": pred}.items():
-        if labels.dtype.kind not in "biu":
-            raise ValueError(f"{name} must be a label image of integers, got {labels.dtype}.")
+    if pred.dtype.kind not in "biu":
+        raise ValueError(f"y_pred must be a label image of integers, got {pred.dtype}.")
     whole = bool(known.all())
     true, pred = (x.ravel() if whole else x[known] for x in (true, pred))
     starts, lengths = _runs(true, pred)

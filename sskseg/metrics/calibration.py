@@ -29,8 +29,8 @@ def expected_calibration_error(y_true: ArrayLike, y_proba: ArrayLike, *, n_bins:
     Raises
     ------
     ValueError
-        If shapes or numbers of images differ, a probability is not in [0, 1], or `n_bins` is not
-        positive.
+        If shapes or numbers of images differ, `y_true` is floating, a probability is not in [0, 1],
+        or `n_bins` is not positive.
 
     References
     ----------

@@ -205,9 +205,6 @@ def _scores(objects, pred, thresholds, thin, split):
 
 def _objects(images):
     """Label the objects: the components of masks, whose only positive value is 1 in all images."""
-    for true in images:
-        if true.dtype.kind not in "biu":
-            raise ValueError(f"y_true must be a label image or a mask, got {true.dtype}.")
     images = [true.astype(np.int8) if true.dtype == bool else true for true in images]
     is_mask = max(int(true.max(initial=0)) for true in images) == 1
     return [label_objects(true) for true in images] if is_mask else images

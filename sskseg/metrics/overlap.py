@@ -39,8 +39,8 @@ def dice(
     Raises
     ------
     ValueError
-        If shapes or numbers of images differ, `y_pred` is floating (apply a threshold first, or
-        see `soft_dice`), or `average` is unknown.
+        If shapes or numbers of images differ, `y_true` or `y_pred` is floating (apply a threshold
+        first, or see `soft_dice`), or `average` is unknown.
 
     Examples
     --------
@@ -106,7 +106,8 @@ def soft_dice(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If shapes or numbers of images differ, or a probability is not in [0, 1].
+        If shapes or numbers of images differ, `y_true` is floating, or a probability is not in
+        [0, 1].
 
     Examples
     --------
@@ -168,7 +169,7 @@ def pixel_error(y_true: ArrayLike, y_pred: ArrayLike) -> float:
     Raises
     ------
     ValueError
-        If shapes or numbers of images differ, or `y_pred` is floating.
+        If shapes or numbers of images differ, or `y_true` or `y_pred` is floating.
 
     Examples
     --------

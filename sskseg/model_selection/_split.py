@@ -1,5 +1,6 @@
 """Cross-validation with unlabeled samples."""
 
+import warnings
 from collections.abc import Iterator
 from numbers import Integral
 from typing import Any
@@ -59,8 +60,8 @@ class LabeledKFold(BaseCrossValidator):
         X : array-like of n_samples
         y : label images, points, counts or Annotations of n_samples
             A sample is unlabeled if it is None, -1 everywhere, or a count of NaN.
-        groups : None
-            Ignored.
+        groups : array-like of n_samples, default=None
+            Ignored, with a warning.
 
         Yields
         ------
@@ -70,7 +71,18 @@ class LabeledKFold(BaseCrossValidator):
         ------
         ValueError
             If fewer samples are labeled than there are splits.
+
+        Warns
+        -----
+        UserWarning
+            If there are groups.
         """
+        if groups is not None:
+            warnings.warn(
+                "LabeledKFold ignores groups. To hold out whole groups, use "
+                "PredefinedSplit(test_fold=groups), with -1 for unlabeled samples.",
+                stacklevel=2,
+            )
         if not isinstance(self.n_splits, Integral) or self.n_splits < 2:
             raise ValueError(f"n_splits must be an integer of at least 2, got {self.n_splits!r}.")
         if y is None:

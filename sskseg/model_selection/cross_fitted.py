@@ -43,7 +43,7 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     Parameters
     ----------
     segmenter : estimator
-        Has `fit`, `transform` and `predict`, and takes ``sample_weight``, such as
+        Has `fit`, `transform` and `predict`, and takes ``positions`` and ``sample_weight``, such as
         `SemiSupervisedSegmenter`.
     cv : int, default=3
         Number of folds of the labeled samples. Each fold needs one more training. Folds of

@@ -1,9 +1,11 @@
 """Scorers that leave unlabeled samples out, for ``scoring=``."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+from sklearn.utils.metadata_routing import MetadataRequest
 
 from ..images import check_images, check_lazy_images, check_positions, is_lazy, positions_of
 from ..images.annotations import Annotations
@@ -11,6 +13,19 @@ from ..metrics import dice
 from .reference import score_counts
 
 
+def _takes_positions(scorer: Callable) -> Callable:
+    """Request ``positions``, for ``enable_metadata_routing=True``."""
+
+    def get_metadata_routing():
+        request = MetadataRequest(owner=scorer.__name__)
+        request.score.add_request(param="positions", alias=True)
+        return request
+
+    scorer.get_metadata_routing = get_metadata_routing  # type: ignore[attr-defined]
+    return scorer
+
+
+@_takes_positions
 def dice_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any) -> float:
     """Compute the mean Dice coefficient of the foreground over the labeled samples.
 
@@ -18,12 +33,14 @@ def dice_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any) -> fl
     ----------
     estimator : object
         Its `predict` gives masks or label images; with ``target="classes"`` classes, of which the
-        first of its `classes_` is background.
+        first of its `classes_` is background. If `predict` gives counts, the label images are those
+        of `transform`.
     X : array-like
     y : label images, points or Annotations
         -1 is left out.
     **params
-        Passed to `predict` (``positions``).
+        Passed to `predict` (``positions``). Metadata routing passes ``positions`` without a
+        request.
 
     Returns
     -------
@@ -35,7 +52,7 @@ def dice_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any) -> fl
         If nothing is labeled.
     """
     _check_lengths(X, y)
-    predicted = [np.asarray(label) for label in estimator.predict(X, **params)]
+    predicted = _predict_images(estimator, X, params)
     step, background = _final_step(estimator), 0
     target = getattr(step, "target", "instances")
     annotations = Annotations(y, [label[..., None] for label in predicted], target=target)
@@ -47,6 +64,7 @@ def dice_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any) -> fl
     return float(np.mean(np.asarray(scores)))
 
 
+@_takes_positions
 def count_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any) -> float:
     """Compute ``1 - sum |error| / sum`` of the counts.
 
@@ -61,7 +79,7 @@ def count_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any) -> f
         Whose objects are counted. Samples with unlabeled pixels, and those without annotation, are
         left out.
     **params
-        Passed to `predict` (``positions``).
+        As in `dice_scorer`.
 
     Returns
     -------
@@ -70,15 +88,34 @@ def count_scorer(estimator: Any, X: ArrayLike, y: ArrayLike, **params: Any) -> f
     Raises
     ------
     ValueError
-        If no sample is fully labeled.
+        If no sample is fully labeled, or `predict` gives no counts.
     """
     _check_lengths(X, y)
-    predicted = np.asarray(estimator.predict(X, **params))
+    predicted = _predict_counts(estimator, X, params)
     annotations, step, positions = _annotations_of(estimator, X, y), _final_step(estimator), None
     if getattr(step, "sections", "independent") == "consecutive":
         positions = check_positions(positions_of(X, params.get("positions")), len(annotations))
     margin = getattr(step, "margin", 0)
     return score_counts(annotations, predicted, margin=margin, positions=positions)
+
+
+def _predict_images(estimator, X, params):
+    """Masks or label images; those of `transform` if `predict` gives counts."""
+    predicted = list(estimator.predict(X, **params))
+    if all(np.ndim(item) == 0 for item in predicted):
+        predicted = estimator.transform(X, **params)
+    return [np.asarray(label) for label in predicted]
+
+
+def _predict_counts(estimator, X, params):
+    predicted = estimator.predict(X, **params)
+    shapes = {np.shape(item) for item in predicted}
+    if shapes != {()}:
+        raise ValueError(
+            f"predict must return one count for each sample, got arrays of shape {max(shapes)}: "
+            "put an InstanceCounter after the segmenter, or use dice_scorer."
+        )
+    return np.asarray(predicted)
 
 
 def _check_lengths(X, y):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import clone
+from sklearn.metrics import check_scoring
+from sklearn.model_selection import check_cv
 
 from ..images import check_positions
 from ..images.annotations import Annotations
@@ -36,8 +39,8 @@ def cross_val_sections(
     X : array-like of n_samples
         Sections.
     y : label images, points or Annotations of n_samples
-    cv : cross-validation splitter, default=None
-        None is ``LabeledKFold(5)``.
+    cv : int, cross-validation splitter or iterable of (train, test), default=None
+        An integer is the number of folds of a `LabeledKFold`. None is 5.
     positions : array-like of int, shape (n_samples,), default=None
         Positions of the sections along z, passed to `fit` and to the scorer. None passes nothing.
     scoring : callable, default=None
@@ -71,21 +74,20 @@ def cross_val_sections(
     params = {} if positions is None else {"positions": check_positions(positions, len(X))}
     target = getattr(_final_step(estimator), "target", "instances")
     annotations = y if isinstance(y, Annotations) else Annotations(y, target=target)
+    cv = 5 if cv is None else cv
+    splitter = LabeledKFold(int(cv)) if isinstance(cv, Integral) else check_cv(cv)
+    scorer = check_scoring(estimator, scoring)
     scores = []
-    for _, test in (LabeledKFold() if cv is None else cv).split(X, annotations):
+    for _, test in splitter.split(X, annotations):
         others = np.setdiff1d(np.arange(len(annotations)), test)
         model = clone(estimator).fit(X, _only(annotations, others), **params)
-        held_out = _only(annotations, test)
-        if scoring is None:
-            scores.append(model.score(X, held_out, **params))
-        else:
-            scores.append(scoring(model, X, held_out, **params))
+        scores.append(scorer(model, X, _only(annotations, test), **params))
     return np.array(scores, float)
 
 
 def _only(annotations, indices):
     """Annotations of some samples; the others are unlabeled."""
-    kept = set(indices.tolist())
+    kept = set(np.asarray(indices).tolist())
     return Annotations(
         [item if i in kept else None for i, item in enumerate(annotations.y)],
         target=annotations.target,

@@ -26,8 +26,8 @@ class PretrainedBackbone(ImageEstimator):
     Parameters
     ----------
     model : str, path-like, Pipeline, SemiSupervisedSegmenter or ProxyPretrainer, default="nuclei"
-        A trained model: a name of `list_models`, a file, or a fitted estimator. A model for images
-        with one channel can be used for images with any number of channels.
+        A trained model: a name of `list_models`, a file, or a fitted estimator, which clones share.
+        A model for images with one channel can be used for images with any number of channels.
 
     Attributes
     ----------
@@ -67,6 +67,10 @@ class PretrainedBackbone(ImageEstimator):
 
     def __init__(self, model: Any = "nuclei"):
         self.model = model
+
+    def __sklearn_clone__(self) -> PretrainedBackbone:
+        """Keep the fitted model, as `sklearn.frozen.FrozenEstimator` does."""
+        return type(self)(self.model)
 
     def fit(self, X: Any, y: Any = None) -> PretrainedBackbone:
         """Load the model.

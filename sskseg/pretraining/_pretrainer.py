@@ -25,7 +25,7 @@ from ..images import (
 from ..inference import Compute, DensePredictor, tile_settings
 from ..nn import Backbone, ProxyNetwork, make_feature_network, network_size
 from ..proxies import Proxy, guard, make_proxy, standardize
-from ..training import check_batch, random_numbers, starts_warm
+from ..training import check_batch, last_network, random_numbers, starts_warm
 from ..training.callbacks import with_progress
 from ._training_data import (
     check_channels,
@@ -431,7 +431,7 @@ class ProxyPretrainer(TorchEstimator):
                     f"X must have {self.n_channels_} channel(s) and the classes {self.classes_}, "
                     f"got {n_channels} and {classes}."
                 )
-            return self.network_
+            return last_network(self)
         self.n_channels_, self.classes_ = n_channels, classes
         with random_numbers():
             return self._make_module("network_")

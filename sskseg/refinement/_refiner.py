@@ -16,7 +16,7 @@ from ..images import ImageStack, check_generator, check_images, check_lazy_image
 from ..images.annotations import Annotations
 from ..images.tensors import array_to_device
 from ..simulation import CellSimulator, label_conditioning
-from ..training import LoopSettings, random_numbers, starts_warm
+from ..training import LoopSettings, last_network, random_numbers, starts_warm
 from ..training.callbacks import with_progress
 from . import monitor
 from .adversarial import train_refiner
@@ -187,9 +187,9 @@ class SimulatedRefiner(TorchEstimator):
             self.simulator_ = self._calibrated(images, y)
             pool, held_out_pool = simulated_pools(*self._simulated(int(rng.integers(2**31))))
             warn_of_polarity(pool, images)
-            if not starts_warm(self):
-                with random_numbers():
-                    self.network_ = self._make_module("network_")
+            with random_numbers():
+                is_warm = starts_warm(self)
+                self.network_ = last_network(self) if is_warm else self._make_module("network_")
             training, held_out = hold_out(images, self.patch_shape_, rng)
             evaluation = Monitor(self, held_out_pool, held_out, budget)
             settings = LoopSettings(self.learning_rate, device, dtype, verbose=bool(self.verbose))

@@ -278,6 +278,7 @@ def _encode(segmenter, labels):
     """Labels as the loss reads them: classes by their index."""
     labeled = [label for label in labels if (label >= 0).any()]
     if segmenter.target == "instances":
+        vars(segmenter).pop("classes_", None)  # of an earlier fit with target="classes"
         _warn_of_masks(labeled)
         return labels
     classes = np.unique(np.concatenate([np.unique(label) for label in labeled]))

@@ -15,7 +15,15 @@ from .prediction_callbacks import PredictionStopped, prediction_callbacks
 from .prefetch import prefetch, prefetch_on_gpu
 from .simulated import draw_simulated, falling_share
 from .standardization import channel_statistics, standardized_sections
-from .transfer import FINETUNE, check_backbone, does_task, rate_groups, start_network, starts_warm
+from .transfer import (
+    FINETUNE,
+    check_backbone,
+    does_task,
+    last_network,
+    rate_groups,
+    start_network,
+    starts_warm,
+)
 
 __all__ = [
     "FINETUNE",
@@ -46,6 +54,7 @@ __all__ = [
     "hold_arrays",
     "inference_copy",
     "isolated_seed",
+    "last_network",
     "memory_format",
     "optimize",
     "own_defaults",

@@ -33,6 +33,41 @@ def starts_warm(estimator: Any) -> bool:
     return estimator.warm_start and hasattr(estimator, "network_")
 
 
+def last_network(estimator: Any, name: str = "network_") -> Any:
+    """Return a network of the last fit, which the parameters must still describe.
+
+    Otherwise a file or a pickle of the estimator could not be read.
+
+    Parameters
+    ----------
+    estimator : TorchEstimator
+    name : str, default="network_"
+        The attribute.
+
+    Returns
+    -------
+    torch.nn.Module
+
+    Raises
+    ------
+    ValueError
+        If the parameters describe another network.
+    """
+    network = getattr(estimator, name)
+    with torch.device("meta"):  # without memory
+        described = _shapes(estimator._make_module(name))
+    if described != _shapes(network):
+        raise ValueError(
+            f"The parameters of {type(estimator).__name__} describe another network than the last "
+            "fit trained. Set them back, or fit with warm_start=False."
+        )
+    return network
+
+
+def _shapes(network):
+    return {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
+
+
 def take_over(backbone: Any, estimator: Any) -> tuple[Any, int, int]:
     """Return network, width and depth of a backbone; those of the estimator must agree.
 
@@ -101,8 +136,9 @@ def start_network(
     Raises
     ------
     ValueError
-        For another number of channels than in the last fit, a backbone that conflicts, or weights
-        that do not fit their encoder.
+        For another number of channels than in the last fit, parameters that describe another
+        network than that of a warm start, a backbone that conflicts, or weights that do not fit
+        their encoder.
     FileNotFoundError
         If there is no file of weights.
     """
@@ -110,7 +146,7 @@ def start_network(
     if starts_warm(estimator):
         if n_channels != estimator.n_channels_:
             raise ValueError(f"X must have {estimator.n_channels_} channel(s), got {n_channels}.")
-        return estimator.network_
+        return last_network(estimator)
     estimator.n_channels_ = n_channels
     estimator.channel_mean_, estimator.channel_std_ = channel_statistics(images)
     estimator.architecture_ = None if backbone is None else take_over(backbone, estimator)

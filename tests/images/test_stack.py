@@ -32,6 +32,8 @@ def test_parts_of_images_of_different_sizes():
     assert stack[1:, ...].images[0] is images[1]
     with pytest.raises(ValueError, match="different sizes"):
         np.asarray(stack)
+    with pytest.raises(IndexError, match="boolean index did not match"):
+        stack[[True, False]]
 
 
 def test_splitters_take_it_apart(stack):

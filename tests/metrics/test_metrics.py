@@ -20,6 +20,7 @@ from sskseg.metrics import (
     rand_error,
     soft_dice,
     soft_iou,
+    warping_error,
 )
 
 
@@ -249,3 +250,16 @@ def test_matched_objects_are_the_true_positives():
         assert all(overlap >= threshold for overlap in overlaps)
     ambiguous = matched_objects(np.array([1, 1, 0]), np.array([4, 9, 0]), 0.5)
     assert ambiguous.tolist() in ([[1, 4]], [[1, 9]])
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [dice, iou, pixel_error, soft_dice, soft_iou, expected_calibration_error, warping_error,
+     f1_instances, rand_error],
+)  # fmt: skip
+@pytest.mark.parametrize("value", [0.3, np.nan])
+def test_probabilities_are_no_truth(metric, value):
+    """Of arguments in the wrong order, every pixel would be foreground, or of NaN unlabeled."""
+    mask = np.eye(4, dtype=int)
+    with pytest.raises(ValueError, match="y_true must be a label image or a mask, got float64"):
+        metric(np.where(mask > 0, 1.0, value), mask)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
 
 from sskseg import ImageStack, InstanceCounter, OtsuWatershed, SemiSupervisedSegmenter
@@ -82,6 +83,16 @@ def test_files_clones_and_saved_pipelines(trained, tmp_path):
     assert np.array_equal(loaded.predict(X), fitted.predict(X))
     with pytest.raises(FileNotFoundError, match=r"model\.sskseg"):
         loaded.fit(X, y)
+
+
+def test_clones_share_a_fitted_model(trained):
+    """Cross-validation clones, and a clone of the model has no network to start from."""
+    model, X, y = trained
+    segmenter = SemiSupervisedSegmenter(semi_supervision=None, max_steps=2, random_state=0)
+    step = PretrainedBackbone(model)
+    assert clone(step).model is model
+    scores = cross_val_score(make_pipeline(step, segmenter), X, y, cv=2, error_score="raise")
+    assert np.isfinite(scores).all()
 
 
 def test_a_backbone_survives_a_cache(trained):

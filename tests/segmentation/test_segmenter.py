@@ -1,3 +1,5 @@
+import copy
+
 import joblib
 import numpy as np
 import pytest
@@ -277,6 +279,9 @@ def test_warm_start_goes_on(cells):
     assert len(model.history_) > 20 // 2
     with pytest.raises(ValueError, match=r"must have 1 channel\(s\), got 2"):
         model.fit(np.stack([X, X], -1), y)
+    for change in ({"network": "unet"}, {"sections": "consecutive"}, {"target": "classes"}):
+        with pytest.raises(ValueError, match="describe another network"):
+            copy.deepcopy(model).set_params(**change).fit(X, np.minimum(y, 1))
 
 
 def test_a_users_network(cells):
@@ -631,6 +636,16 @@ def test_pseudo_labels_of_unsigned_classes_have_signs(cells):
     assert np.array_equal(settled[:2], known)
     assert set(np.unique(settled)) <= {-1, 1, 2}
     assert (settled == -1).any()  # a network of a few steps is unsure
+
+
+def test_a_fit_on_objects_forgets_the_classes_of_the_last(cells):
+    X, y = cells
+    hidden = np.arange(len(X))[:, None, None] >= 2
+    model = segmenter(target="classes", semi_supervision="self-training", max_steps=2)
+    model.fit(X, np.where(hidden, -1, np.where(y > 0, 7, 3)))
+    model.set_params(target="instances").fit(X, np.where(hidden, -1, y))
+    assert not hasattr(model, "classes_")
+    assert set(np.unique(model.transduction_)) <= {-1, 0, 1}
 
 
 def test_simulated_patches_give_way_to_labeled_ones(monkeypatch, cells):
