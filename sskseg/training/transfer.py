@@ -41,8 +41,8 @@ def last_network(estimator: Any, name: str = "network_") -> Any:
     Parameters
     ----------
     estimator : TorchEstimator
-    name : str, default="network_"
-        The attribute.
+    name : str
+        The attribute, ``network_`` by default.
 
     Returns
     -------
