@@ -187,8 +187,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     calibration_ : ndarray of float, shape (2,) or (1 + n_classes,)
         Slope and offset of the logits of the foreground, which calibrate the probabilities (Platt
         scaling [2]_). With ``target="classes"``, one slope, and an offset for each class [3]_. They
-        are fitted on the labeled pixels of the validation set. Without a validation set, the slope
-        is 1 and the offsets are 0. All predictions use them.
+        are fitted on the labeled pixels of the validation set. Without a validation set, or with
+        fewer than five held-out sections that are more than eight positions apart, the slope is 1
+        and the offsets are 0. All predictions use them.
     validation_indices_ : ndarray of int
         Indices of the samples in the validation set.
     architecture_ : tuple of (network, width, depth), or None

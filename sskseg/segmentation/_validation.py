@@ -12,6 +12,9 @@ import torch
 from ..inference import DensePredictor, SectionPredictor, fit_calibration, identity_calibration
 from ..metrics import dice
 from ._training_data import TrainingData
+from .semi_supervised.pseudo_labels import MAX_CONTEXT
+
+_MIN_APART = 5  # sections that do not show the same objects, to calibrate by
 
 
 @dataclass(frozen=True)
@@ -48,13 +51,26 @@ class ValidationSet:
         return score
 
     def calibration(self, predictor: SectionPredictor) -> np.ndarray:
-        """Fit the slope and the offsets of a predictor's logits; 1 and 0 for an empty set."""
-        if not self.indices.size:
+        """Fit the slope and the offsets of a predictor's logits; 1 and 0 for too small a set."""
+        if not self.indices.size or self._is_one_place():
             return identity_calibration(predictor.n_outputs)
         data = self.data
         images = data.image_indices[self.indices]
         outputs = predictor.predict_some(data.images, data.image_positions, images)
         return fit_calibration(outputs, self.labels, predictor.n_outputs)
+
+    def _is_one_place(self):
+        """Whether the set is a few neighboring sections: a single wrong object is in all of them,
+        and would decide the threshold of the whole stack.
+        """
+        if self.data.positions is None:
+            return False
+        positions = np.sort(self.data.positions[self.indices])
+        n_apart, last = 0, -np.inf
+        for position in positions:
+            if position > last + 2 * MAX_CONTEXT:
+                n_apart, last = n_apart + 1, position
+        return n_apart < _MIN_APART
 
 
 def mean_dice(
