@@ -9,7 +9,7 @@ from .normalization import channel_percentiles, intensity_range, rescale, subsam
 from .patches import Patch, PatchSampler, read_region
 from .points import are_points, check_points, draw_points, points_from_table
 from .random import check_generator, child_generator
-from .sections import consecutive_runs, section_indices
+from .sections import consecutive_runs, groups_of_sections, section_indices
 from .spacing import check_spacing, relative_spacing, warn_of_spacing
 from .stack import ImageStack, positions_of, wrap_like
 from .validation import (
@@ -40,6 +40,7 @@ __all__ = [
     "child_generator",
     "consecutive_runs",
     "draw_points",
+    "groups_of_sections",
     "intensity_range",
     "invert_images",
     "is_lazy",

@@ -66,3 +66,32 @@ def consecutive_runs(positions: np.ndarray) -> list[np.ndarray]:
     """
     order = np.argsort(positions)
     return np.split(order, np.flatnonzero(np.diff(positions[order]) != 1) + 1)
+
+
+def groups_of_sections(positions: np.ndarray, distance: int) -> list[list[int]]:
+    """Group sections that are at most `distance` behind the first one of their group.
+
+    Parameters
+    ----------
+    positions : ndarray of shape (n,), int
+        In any order.
+    distance : int
+
+    Returns
+    -------
+    list of list of int
+        Indices of the sections of each group, in the order of their positions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sskseg.images import groups_of_sections
+    >>> groups_of_sections(np.array([4, 19, 5, 12]), 8)
+    [[0, 2, 3], [1]]
+    """
+    groups: list[list[int]] = []
+    for i in np.argsort(positions).tolist():
+        if not groups or positions[i] > positions[groups[-1][0]] + distance:
+            groups.append([])
+        groups[-1].append(i)
+    return groups

@@ -114,7 +114,7 @@ def _with_spacing(scan, spacing, unit):
     """The scan with its own size of a pixel, or the counter's without one; their ratios agree."""
     if spacing is None:
         return scan
-    if scan.unit is None and set(scan.spacing) == {1.0}:
+    if not scan.has_size:
         return replace(scan, spacing=spacing, unit=unit)
     ratio = np.divide(scan.spacing, spacing)
     if not np.allclose(ratio, ratio[0], rtol=1e-3):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..images import groups_of_sections
 from ..inference import DensePredictor, SectionPredictor, fit_calibration, identity_calibration
 from ..metrics import dice
 from ._training_data import TrainingData
@@ -52,25 +53,21 @@ class ValidationSet:
 
     def calibration(self, predictor: SectionPredictor) -> np.ndarray:
         """Fit the slope and the offsets of a predictor's logits; 1 and 0 for too small a set."""
-        if not self.indices.size or self._is_one_place():
+        if not self.indices.size or self._shows_few_places():
             return identity_calibration(predictor.n_outputs)
         data = self.data
         images = data.image_indices[self.indices]
         outputs = predictor.predict_some(data.images, data.image_positions, images)
         return fit_calibration(outputs, self.labels, predictor.n_outputs)
 
-    def _is_one_place(self):
-        """Whether the set is a few neighboring sections: a single wrong object is in all of them,
-        and would decide the threshold of the whole stack.
+    def _shows_few_places(self):
+        """Whether sections are near each other: a single wrong object would be in many of them, and
+        decide the threshold of the whole stack.
         """
         if self.data.positions is None:
             return False
-        positions = np.sort(self.data.positions[self.indices])
-        n_apart, last = 0, -np.inf
-        for position in positions:
-            if position > last + 2 * MAX_CONTEXT:
-                n_apart, last = n_apart + 1, position
-        return n_apart < _MIN_APART
+        positions = self.data.positions[self.indices]
+        return len(groups_of_sections(positions, 2 * MAX_CONTEXT)) < _MIN_APART
 
 
 def mean_dice(

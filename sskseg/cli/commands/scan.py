@@ -92,9 +92,9 @@ def _say_diameter(options, diameter):
 
 def _size(options, model, scan):
     """Size of a pixel that `count_scan` uses, its unit, and where it comes from."""
-    if scan.unit is None and set(scan.spacing) == {1.0}:
-        return *size_of_training(model), OF_TRAINING
-    return scan.spacing, scan.unit, source_of_size(options)
+    if scan.has_size:
+        return scan.spacing, scan.unit, source_of_size(options)
+    return *size_of_training(model), OF_TRAINING
 
 
 def _size_text(spacing, unit, source):

@@ -71,8 +71,9 @@ def _pyramid_with(storage, inside):
     attributes = ome_attributes(group)
     pyramid = next(iter(attributes.get("multiscales", ())), {"datasets": ()})
     levels = [dataset["path"] for dataset in pyramid["datasets"]]
-    found = name in levels and (group, pyramid, levels.index(name), _labels(attributes))
-    return found or None
+    if name not in levels:
+        return None
+    return group, pyramid, levels.index(name), _labels(attributes)
 
 
 def _array_content(array):

@@ -41,6 +41,11 @@ class Scan:
     storage_options: Mapping[str, Any] | None = None
     channel: int | None = None
 
+    @property
+    def has_size(self) -> bool:
+        """Whether the size of a pixel is known."""
+        return self.unit is not None or set(self.spacing) != {1.0}
+
     def __repr__(self):
         channels = f", channels={self.channels}" if self.channels else ""
         return (

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from sklearn.base import clone
 
-from ...images import consecutive_runs
+from ...images import consecutive_runs, groups_of_sections
 from ...images.annotation_checks import about_zeros, is_mostly_zeros
 from ._base import SemiSupervisedMethod, make_method
 from .continuity import Continuity, SectionMean
@@ -160,12 +160,7 @@ def longest_run(positions: np.ndarray | None) -> int:
 
 def _labeled_sections(labels, positions):
     """Return the labeled area in sections. Sections that are averaged together count once."""
-    shares: dict[float, float] = {}
-    for index in np.argsort(positions):
-        share = float(np.mean(labels[index] >= 0))
-        first = next(reversed(shares), -np.inf)
-        if share > 0 and positions[index] > first + 2 * MAX_CONTEXT:
-            shares[positions[index]] = share
-        elif share > 0:
-            shares[first] = max(shares[first], share)
-    return sum(shares.values())
+    shares = np.array([np.mean(label >= 0) for label in labels])
+    labeled = shares > 0
+    groups = groups_of_sections(positions[labeled], 2 * MAX_CONTEXT)
+    return sum(float(shares[labeled][group].max()) for group in groups)
