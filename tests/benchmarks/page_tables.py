@@ -68,7 +68,9 @@ def _flat(line):
 
 def _machine(text):
     short = next((name for start, name in _MACHINES.items() if text.startswith(start)), text)
-    return f"{short}, bfloat16" if "bfloat16" in text or short == "Xeon" else short
+    if short == "Xeon" and "float32" not in text.split(", "):
+        return f"{short}, bfloat16"  # all that were used before lines named the precision
+    return f"{short}, bfloat16" if "bfloat16" in text else short
 
 
 def only(name, where):

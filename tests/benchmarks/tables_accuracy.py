@@ -67,10 +67,17 @@ def membranes_main():
     )
 
 
+def membranes_fold_rows(start=""):
+    """Return the rows of contiguous folds whose method begins with `start`."""
+    return cells(
+        "main_job", lambda row: "fold" in row["method"] and row["method"].startswith(start)
+    )
+
+
 @table
 def membranes_folds():
     rows = []
-    for row in cells("main_job", lambda row: "fold" in row["method"]):
+    for row in sorted(membranes_fold_rows(), key=lambda row: row["method"][-1]):
         rows.append(row)
         if "iou, test-time augmentation" in row:
             names = ("pixel_error", "v_rand", "v_rand, best threshold")
@@ -91,6 +98,7 @@ def membranes_folds():
             "V_rand at the best threshold": ("v_rand, best threshold", ".4f"),
             "V_rand of the counter": ("v_rand, counter", ".4f"),
             "steps": "steps",
+            "machine": "machine",
         },
     )
 

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 from page_tables import FIGURES, cells, figure, mean, only
-from tables_accuracy import pretraining_rows
+from tables_accuracy import membranes_fold_rows, pretraining_rows
 from tables_counts import ALL, counting_rows, simulation_rows
 
 
@@ -32,6 +32,15 @@ def membranes_unet_steps():
 @figure
 def membranes_steps():
     return str(_membranes("segmenter")["steps"])
+
+
+@figure
+def membranes_fewer():
+    """By how many percent fewer pixels are wrong than of the plain U-Net, all folds together."""
+    ours, plain = (
+        mean(membranes_fold_rows(start), "pixel_error") for start in ("segmenter, fold", "plain")
+    )
+    return f"{100 * (1 - ours / plain):.0f} %"
 
 
 def _gain_of(start, labeled):
