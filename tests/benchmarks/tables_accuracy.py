@@ -374,16 +374,30 @@ def pretraining():
 @table
 def volumes():
     return markdown(
-        cells("volumes"),
+        cells("volumes", lambda row: row["task"] != "prediction"),
         {
             "task": "task",
-            "method": "method",
-            "seed": "seed",
+            "network of": "method",
             "seconds": ("budget", ".0f"),
+            "IoU": ("iou", ".3f"),
             "F1": ("f1", ".3f"),
             "count error": ("count error", ".3f"),
             "objects": "objects",
             "steps": "steps",
+            **ORIGIN,
+        },
+    )
+
+
+@table
+def volumes_prediction():
+    return markdown(
+        cells("volumes", lambda row: row["task"] == "prediction"),
+        {
+            "network of": "method",
+            "seconds": ("predict s", ".0f"),
+            "MB before": ("MB before", ".0f"),
+            "peak MB": ("peak MB", ".0f"),
             **ORIGIN,
         },
     )
