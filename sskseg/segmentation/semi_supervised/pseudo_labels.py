@@ -154,10 +154,10 @@ def low_confidence(
 ) -> Iterator[np.ndarray]:
     """Yield masks of the unlabeled pixels whose probability is too low."""
     for probability, label in zip(probabilities, labels, strict=True):
-        highest = probability.max(0)
+        highest = torch.from_numpy(probability).amax(0)  # numpy is slow in float16
         if len(probability) == 1:
-            highest = np.maximum(highest, 1 - highest)
-        yield (highest < confidence) & (label < 0)
+            highest = torch.maximum(highest, 1 - highest)
+        yield (highest < confidence).numpy() & (label < 0)
 
 
 def continuity_context(
