@@ -10,6 +10,7 @@ import pandas as pd
 
 from ..detection import Detections
 from ..images import consecutive_runs
+from ..io.folders import without_number
 from ..morphology import contour_columns, measure_objects, with_units
 from ..morphology.columns import length_unit, select_columns
 
@@ -134,6 +135,50 @@ def measure_sections(
                 table[name] += shift
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def by_stack(
+    objects: pd.DataFrame,
+    labels: Sequence[np.ndarray],
+    positions: np.ndarray,
+    names: Sequence[str],
+    spacing: Sequence[float] | None,
+) -> pd.DataFrame:
+    """Name the stack of each object, and let its z start there; a single stack stays as it is.
+
+    Parameters
+    ----------
+    objects : DataFrame
+        As `InstanceCounter.measure` returns it, for consecutive sections.
+    labels : sequence of ndarray of int
+    positions : ndarray of int, shape (n_sections,)
+        With a gap between stacks.
+    names : sequence of str
+        Of the sections. A stack has the name of its first section; without the number, if no other
+        stack is of the same file.
+    spacing : sequence of float or None
+        Distance of sections first.
+
+    Returns
+    -------
+    DataFrame
+    """
+    runs = consecutive_runs(positions)
+    if len(runs) == 1:
+        return objects
+    step = 1.0 if spacing is None else spacing[0]
+    firsts = [names[run[0]] for run in runs]
+    files = [*map(without_number, firsts)]
+    titles = firsts if len(set(files)) < len(files) else files
+    objects = objects.copy()
+    objects.insert(0, "image", "")
+    for run, title in zip(runs, titles, strict=True):
+        rows = objects.id.isin(np.unique(np.stack([labels[i] for i in run])))
+        objects.loc[rows, "image"] = title
+        first = positions[run[0]]
+        for name, shift in (("centroid_z", first * step), ("min_z", first), ("max_z", first)):
+            objects.loc[rows, name] -= shift
+    return objects
 
 
 def _concatenate(tables):

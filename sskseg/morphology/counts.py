@@ -71,6 +71,7 @@ def count_over_sections(
     labels : sequence of ndarray of int, each 2-D and of one shape
         One id per object over all sections, as returned by `join_sections`.
     positions : ndarray of shape (n_sections,), int
+        With gaps between stacks; each stack is counted as if it were alone.
     margin : int, default=0
         As in `count_objects`, in the plane.
 
@@ -84,8 +85,11 @@ def count_over_sections(
     if not (stack > 0).any():
         return np.zeros(len(labels), np.int64)
     centroids = object_centroids(stack)
-    inside = inside_frame(centroids[:, 1:], stack.shape[1:], margin)
-    nearest = np.rint(centroids[inside, 0]).astype(int)
+    z = centroids[inside_frame(centroids[:, 1:], stack.shape[1:], margin), 0]
+    # From the start of its stack: a center between two sections is nearest to the even one.
+    starts = np.append(0, np.flatnonzero(np.diff(positions[order]) != 1) + 1)
+    start = starts[np.searchsorted(starts, z, side="right") - 1]
+    nearest = start + np.rint(z - start).astype(int)
     counts = np.zeros(len(labels), np.int64)
     counts[order] = np.bincount(nearest, minlength=len(labels))
     return counts

@@ -6,7 +6,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-_MIN_AGREEING = 0.95  # share of ids
+_MAX_SHARE = 0.5  # of the numbers up to the largest one that a section of a volume has
+_MIN_AGREEING = 0.5  # share of ids
 
 
 def join_sections(
@@ -40,8 +41,11 @@ def label_over_sections(labels: Sequence[np.ndarray], positions: np.ndarray) -> 
     """Label reference objects over sections: by their ids if these agree, else by `join_sections`.
 
     A label volume has one id for an object in all sections. If each section was labeled by itself,
-    the same id is another object in the next section. Ids agree if 19 of 20 that occur in two
-    neighboring sections overlap there; those of slanted objects may lie side by side.
+    the same id is another object in the next section. Sections that have more than half of the
+    numbers up to their largest one look so: their ids agree if all that occur in two neighboring
+    sections overlap there. In others, half of these have to, since the cross-sections of a slanted
+    object may lie side by side. Ids that occur in one section each are joined by overlap: regions
+    that were drawn section by section are numbered so.
 
     Parameters
     ----------
@@ -58,12 +62,19 @@ def label_over_sections(labels: Sequence[np.ndarray], positions: np.ndarray) -> 
     common = [sorted(numbers[i].keys() & numbers[j].keys()) for i, j in neighbors]
     n_overlapping = sum(_n_overlapping(labels[i], labels[j]) for i, j in neighbors)
     n_common = sum(map(len, common))
-    if not n_common or n_overlapping < _MIN_AGREEING * n_common:
+    n_agreeing = n_common if _starts_anew(numbers) else _MIN_AGREEING * n_common
+    if not n_common or n_overlapping < n_agreeing:
         return join_sections(labels, positions)
     return _merge(numbered, [  # an id that ends and occurs again later is another object
         np.array([(numbers[i][id], numbers[j][id]) for id in same], np.int64).reshape(-1, 2)
         for (i, j), same in zip(neighbors, common, strict=True)
     ])  # fmt: skip
+
+
+def _starts_anew(numbers):
+    """Whether the ids of sections look like 1, 2, ... in each; a few may have been removed."""
+    largest = sum(max(each, default=0) for each in numbers)
+    return sum(map(len, numbers)) > _MAX_SHARE * largest
 
 
 def _n_overlapping(lower, upper):

@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..counting._checks import spacing_of
+from ..counting.tables import by_stack
+from ..images import check_positions
 from ..io.object_tables import names_with_units
 from ..morphology import measure_objects
 from ._html import caption, paragraph, picture, section, summary, table
@@ -48,18 +51,22 @@ def _reliability(page, labeled, group):
 def _objects(page):
     if page.outputs.labels is None:
         return []
-    frame = _measured(page.outputs)
+    frame = _measured(page.outputs, page.names)
     frame.columns = names_with_units([*frame.columns], frame.attrs.get("units", {}))
     if "sample" in frame:
         frame.insert(0, "image", [page.names[i] for i in frame.pop("sample")])
     return [table(frame.head(page.max_rows), caption("Objects", len(frame), page.max_rows))]
 
 
-def _measured(outputs):
+def _measured(outputs, names):
+    """Measurements of the objects, as ``objects.csv`` has them."""
     _, step, inputs = outputs.steps[-1]
+    if hasattr(step, "measure") and not outputs.consecutive:
+        return step.measure(inputs)
     if hasattr(step, "measure"):
-        positions = outputs.positions
-        return step.measure(inputs, **({} if positions is None else {"positions": positions}))
+        positions = check_positions(outputs.positions, len(names))
+        table = step.measure(inputs, positions=positions)
+        return by_stack(table, outputs.labels, positions, names, spacing_of(step, inputs))
     tables = [measure_objects(label) for label in outputs.labels]
     for i, each in enumerate(tables):
         each.insert(0, "sample", i)

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..images import check_images, check_positions, positions_of, unwrap
 from ..images.annotated_sections import objects_over_sections
 from ..images.annotations import Annotations
-from ..morphology import count_objects, label_components
+from ..morphology import count_objects, join_sections, label_components
 
 _MAKERS = {"features": "ProxyPretrainer", "refine": "SimulatedRefiner"}
 
@@ -55,10 +55,13 @@ class Outputs:
 
     @cached_property
     def objects(self):
-        """Label images as predicted, or components of the foreground."""
-        if self.labels is None and self.probability is not None:
-            return [label_components(p > 0.5) for p in self.probability]
-        return self.labels
+        """Label images as predicted, or components of the foreground, joined over sections."""
+        if self.labels is not None or self.probability is None:
+            return self.labels
+        found = [label_components(p > 0.5) for p in self.probability]
+        if not self.consecutive:
+            return found
+        return join_sections(found, check_positions(self.positions, len(found)))
 
     @cached_property
     def visible(self):
@@ -206,8 +209,8 @@ class Reference(NamedTuple):
     Attributes
     ----------
     labels : list of ndarray of int, or None
-        Objects of each image, -1 unlabeled; None where it has no label image. Of completely
-        labeled sections, an object has one id in all of them.
+        Objects of each image, -1 unlabeled; None where it has no label image. An object of
+        consecutive sections has one id in all of them.
     points : list of ndarray, or None
     counts : ndarray of float, shape (n_samples,)
         NaN where unknown: not every pixel is labeled.
@@ -256,10 +259,7 @@ def read_reference(
             labels[i] = annotations.objects(i).astype(np.int64)
     counts = annotations.counts(positions=positions)
     if positions is not None and annotations.kind == "labels":
-        whole = annotations.fully_labeled
-        over_sections = objects_over_sections(annotations, whole, positions[whole])
-        for i, label in zip(whole, over_sections, strict=True):
-            labels[i] = label
+        labels = objects_over_sections(annotations, positions)
     return Reference(labels, points, counts, annotations.labeled)
 
 

@@ -121,7 +121,10 @@ class VolumeDisplay(Display):
         images, objects = outputs.images, outputs.objects
         labels = [None] * len(images)
         if y is not None:
-            labels = read_reference(y, [x.shape[:-1] for x in images]).labels
+            labels = read_reference(
+                y, [x.shape[:-1] for x in images], consecutive=outputs.consecutive,
+                positions=outputs.positions,
+            ).labels  # fmt: skip
         options = {"spacing": outputs.last("spacing"), **options}
         if outputs.spatial_ndim == 3:
             pred = None if objects is None else objects[sample]

@@ -10,6 +10,7 @@ from sklearn.utils import _safe_indexing
 from sskseg.images import check_images, points_from_table
 from sskseg.images.annotated_sections import objects_over_sections
 from sskseg.images.annotations import Annotations
+from sskseg.morphology import count_over_sections
 
 
 def images_of(n, shape=(4, 4)):
@@ -223,8 +224,33 @@ def test_components_of_a_mask_are_joined_by_overlap():
     y = np.zeros((3, 8, 8), int)
     y[0, 1:3, 1:3] = y[1:, 5:, 5:] = 1  # the first component of each section
     annotations = Annotations(y, images_of(3, (8, 8)))
-    labels = objects_over_sections(annotations, np.arange(3), np.arange(3))
+    labels = objects_over_sections(annotations, np.arange(3))
     assert [np.unique(x).tolist() for x in labels] == [[0, 1], [0, 2], [0, 2]]
+
+
+def test_each_stack_is_numbered_as_its_labels_are():
+    """A label volume, and a stack whose sections start with 1 again: joined together, the objects
+    of the volume that lie on each other would be one."""
+    y = np.zeros((7, 8, 8), int)
+    y[:2, 1:5, 1:5], y[2:4, 1:5, 1:5], y[:4, 6:, 6:] = 4, 9, 2
+    y[4, 1:3, 1:3], y[4, 5:, 5:], y[5, 5:, 5:], y[5, 1:3, 1:3] = 1, 2, 1, 2
+    y[6], y[5, 7, 0] = -1, -1
+    positions = np.array([0, 1, 2, 3, 8, 9, 10])
+    labels = objects_over_sections(Annotations(y, images_of(7, (8, 8))), positions)
+    assert labels[6] is None
+    assert [np.unique(x).tolist() for x in labels[:6]] == [
+        [0, 1, 2], [0, 1, 2], [0, 1, 3], [0, 1, 3], [0, 4, 5], [-1, 0, 4, 5]
+    ]  # fmt: skip
+    assert labels[4][1, 1] == labels[5][1, 1]
+
+
+def test_stacks_are_counted_as_each_alone():
+    """An object in two sections counts in the same one, wherever its stack begins."""
+    labels = [np.eye(4, dtype=int), np.eye(4, dtype=int), np.zeros((4, 4), int)]
+    for first in (0, 1, 2):
+        positions = np.array([0, 1, 2, 4 + first, 5 + first, 6 + first])
+        other = [2 * each for each in labels]
+        assert count_over_sections([*labels, *other], positions).tolist() == [1, 0, 0, 1, 0, 0]
 
 
 @pytest.mark.parametrize("key", [[0, 2], np.array([0, 2]), np.array([True, False, True])])

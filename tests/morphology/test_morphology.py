@@ -269,6 +269,20 @@ def test_sections_with_ids_of_their_own_are_joined():
     assert len(np.unique(np.stack(apart))) == 5
 
 
+def test_ids_of_a_volume_may_lie_side_by_side():
+    """The cross-sections of one of three objects do not overlap; by overlap, they would be two."""
+    labels = [np.zeros((6, 20), int) for _ in range(2)]
+    for number, (first, second) in {4: (0, 5), 7: (9, 9), 9: (14, 15)}.items():
+        labels[0][1:5, first : first + 4] = number
+        labels[1][1:5, second : second + 4] = number
+    whole = label_over_sections(labels, np.arange(2))
+    assert [np.unique(x).tolist() for x in whole] == [[0, 1, 2, 3]] * 2
+    assert whole[1][2, 6] == whole[0][2, 2]
+    by_section = [np.searchsorted([0, 4, 7, 9], x) for x in labels]  # 1, 2, 3 may start anew
+    joined = label_over_sections(by_section, np.arange(2))
+    assert [np.unique(x).tolist() for x in joined] == [[0, 1, 2, 3], [0, 2, 3, 4]]
+
+
 def test_ids_of_few_objects_by_section_are_joined_by_overlap():
     """One object is in all sections; at the middle one, another ends and a third begins."""
     labels = [np.zeros((6, 20), int) for _ in range(10)]

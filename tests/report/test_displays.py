@@ -8,9 +8,11 @@ import pandas as pd
 import pytest
 
 from sskseg import (
+    InstanceCounter,
     OtsuWatershed,
     PixelForest,
     ProxyPretrainer,
+    SemiSupervisedSegmenter,
     SimulatedRefiner,
 )
 from sskseg.datasets import load_dsb2018_nuclei, make_cells
@@ -30,6 +32,7 @@ from sskseg.report import (
     draw_outlines,
 )
 from sskseg.report._axes import outlines, round_length, show_plane
+from sskseg.report._outputs import apply
 
 plt = pytest.importorskip("matplotlib.pyplot")
 
@@ -411,6 +414,25 @@ def test_sections_make_a_volume(cells):
         VolumeDisplay.from_estimator(model, volume, labels, at=(9, 10, 10))
     with pytest.raises(ValueError, match="three positive numbers"):
         VolumeDisplay.from_predictions(volume[0], spacing=(1.0, 2.0))
+
+
+def test_objects_of_sections_are_one_in_all_views():
+    """The columns of an object have one number, also in a mask, and in a foreground."""
+    y = np.zeros((3, 16, 16), int)
+    y[:, 10:14, 2:6] = y[1:, 2:6, 10:14] = 1  # number 2 of the last sections
+    y[2, 0, 0] = -1
+    counter = InstanceCounter("components", min_size=0, sections="consecutive").fit(1.0 * (y > 0))
+    display = VolumeDisplay.from_estimator(counter, 1.0 * (y > 0), y)
+    for labels in (display.y_pred, display.y_true):
+        assert np.unique(labels[:, 12, 4]).size == np.unique(labels[1:, 4, 12]).size == 1
+        assert labels[1, 12, 4] != labels[1, 4, 12]
+    assert display.y_true[2, 0, 0] == -1
+    segmenter = SemiSupervisedSegmenter(
+        width=2, depth=1, max_steps=1, semi_supervision=None, sections="consecutive", random_state=0
+    ).fit(1.0 * (y > 0), y)
+    outputs = apply(segmenter, 1.0 * (y > 0))
+    outputs.probability = list(1.0 * (y > 0))
+    assert np.stack(outputs.objects).tolist() == display.y_pred.tolist()
 
 
 # matplotlib

@@ -289,6 +289,25 @@ def test_displays_read_the_positions_of_images():
     assert sorted(display.sizes) == sorted(display.true_sizes) == [32, 32]
 
 
+def test_objects_of_several_stacks_are_those_of_the_table_of_count(tmp_path):
+    """An object in the first two sections of each counts in the first, and its z starts there."""
+    y = np.zeros((6, 16, 16), int)
+    y[[0, 1, 3, 4], 2:6, 2:6] = 1
+    X = ImageStack(y.astype(float), positions=[0, 1, 2, 4, 5, 6])
+    counter = InstanceCounter("components", min_size=0, sections="consecutive").fit(X)
+    names = [f"{name}_{i:04d}" for name in "ab" for i in range(3)]
+    found = read(report.html(counter, X, path=tmp_path / "page.html", names=names))
+    counts = table_rows(found, "Counts, 6 rows")
+    assert [counts[counts.index(name) + 1] for name in names] == ["1", "0", "0", "1", "0", "0"]
+    objects = table_rows(found, "Objects, 2 rows")
+    header = objects[1 : objects.index("a")]
+    assert header[:3] == ["image", "id", "centroid_z [pixel]"]
+    for name, number in (("a", "1"), ("b", "2")):
+        row = objects[objects.index(name) :][: len(header)]
+        assert row[:3] == [name, number, "0.5"]
+        assert row[header.index("max_z [pixel]")] == "2"
+
+
 def table_rows(found, caption):
     """Texts of a table, from its caption to the next 80 texts."""
     texts = [t for t in found.texts if t.strip()]

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ...counting._checks import spacing_of
-from ...images import ImageStack, check_positions, consecutive_runs
+from ...counting.tables import by_stack
+from ...images import ImageStack, check_positions
 from ...io import atomic_path, write_labels, write_object_table
 from ...morphology import count_objects, count_over_sections
 from ...morphology.columns import PIXEL
@@ -19,7 +20,7 @@ from ...report.overlay import check_plot, save_overlay
 from ..record import RECORD, Record, files_below
 from ..results import check_results, results_folder
 from ..sizes import count_text
-from ._by_file import by_file, by_stack
+from ._by_file import by_file
 from ._common import (
     check_folder,
     file_names,
@@ -104,21 +105,10 @@ def _count(model, names, X, options) -> _Found:
         objects.insert(0, "image", [names[i] for i in objects.pop("sample")])
         return _Found(names, X, labels, counts, objects, are_sections=False)
     positions = check_positions(X.positions, len(labels))
-    counts["objects"] = _count_over_stacks(labels, positions)
+    counts["objects"] = count_over_sections(labels, positions)
     counts["visible_objects"] = visible
     objects = by_stack(objects, labels, positions, names, spacing_of(model[-1], outputs))
     return _Found(names, X, labels, counts, objects, are_sections=True)
-
-
-def _count_over_stacks(labels, positions):
-    """Counts of sections, in which each object counts once.
-
-    Each stack is counted as alone: a center between two sections is nearest to the even one of all.
-    """
-    runs = consecutive_runs(positions)
-    return np.concatenate([
-        count_over_sections([labels[i] for i in run], positions[run]) for run in runs
-    ])  # fmt: skip
 
 
 def _say_counts(options, found):
