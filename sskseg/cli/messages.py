@@ -31,7 +31,7 @@ _PHRASES = {
     " or an InstanceMethod object": "",
     ", a dict, an Augmentation or None": "",
     "Label some of these images, and pass their labels as `y`.": "Label some of these images, and "
-    "run: `sskseg {arguments} --labels LABELS`.",
+    "run: `sskseg {arguments} --labels LABELS --overwrite`.",
 }  # fmt: skip
 _VALUE = r"'[^']*'|\"[^\"]*\"|\{[^}]*\}|\([^()]*\)|-?[\w.]*\w"
 _BEFORE = r"(?<![\w./\\'-])"
@@ -102,7 +102,8 @@ def translate(text: str, options: argparse.Namespace) -> str:
     text = re.sub(rf"{_BEFORE}([a-z]\w*)=({_VALUE})", value, text)
     text = re.sub(rf"{_BEFORE}(X\.spacing|X|[a-z]+(?:_[a-z]+)+)(?![\w(\[/\\'-]|\.\w)", word, text)
     text = re.sub(rf"{_BEFORE}(\w+){_AFTER}", word, text)
-    text = text.replace(_OWN, shlex.join(getattr(options, "arguments", [])))
+    own = [each for each in getattr(options, "arguments", []) if each != "--overwrite"]
+    text = text.replace(_OWN, shlex.join(own))
     return text.replace(_NAMES, ", ".join(map(repr, names)))
 
 

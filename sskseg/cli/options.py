@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from .. import __version__
+from .actions import SCAN, TOTALS, Actions
 from .formats import FORMATS
 from .parameters import estimator_parameters
 from .parser import Parser
 from .shared_options import (
-    MODEL_HELP,
     add_background,
     add_channel,
     add_empty,
@@ -23,7 +23,7 @@ from .shared_options import (
     add_spacing,
     add_zarr_format,
 )
-from .values import parse_duration, parse_shard, parse_value
+from .values import parse_duration, parse_value
 
 _EPILOG = """exit codes: 0: success; 1: an error of the program, with a traceback, too little
 memory, or failed blocks of a scan; 2: a bad command line or bad input, which the message explains;
@@ -60,10 +60,21 @@ def make_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     for name, summary, add_options in _COMMANDS:
         command = commands.add_parser(name, help=summary, description=summary + ".", epilog=_EPILOG)
-        add_options(command)
-        command.add_argument("--json", action="store_true", help="print the result as JSON")
+        if callable(add_options):
+            _add_all(command, add_options)
+            continue
+        actions = command.add_subparsers(dest="action", metavar="ACTION", required=True)
+        for action, (text, add) in add_options.items():
+            own = actions.add_parser(action, help=text, description=text + ".", epilog=_EPILOG)
+            _add_all(own, add)
     commands.add_parser("demo", help="Train, count and report with one command")
     return parser
+
+
+def _add_all(parser, add_options):
+    """Add the options of a command or of its action, and that of all of them."""
+    add_options(parser)
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def option_names(command: str) -> dict[str, str]:
@@ -78,9 +89,12 @@ def option_names(command: str) -> dict[str, str]:
     dict of str to str
         Parameters of estimators with the class, ``InstanceCounter.min_size``, and without.
     """
-    parser = argparse.ArgumentParser(add_help=False)
-    next(add for name, _, add in _COMMANDS if name == command)(parser)
-    options = [action for action in parser._actions if action.option_strings]
+    found = next(add for name, _, add in _COMMANDS if name == command)
+    options: list[argparse.Action] = []
+    for add in [found] if callable(found) else [add for _, add in found.values()]:
+        parser = argparse.ArgumentParser(add_help=False)
+        add(parser)
+        options += [action for action in parser._actions if action.option_strings]
     names = {action.dest: action.option_strings[0] for action in options}
     return {dest.rpartition(".")[2]: option for dest, option in reversed(names.items())} | names
 
@@ -188,6 +202,7 @@ def _report(command):
     add_background(command)
     add_empty(command)
     command.add_argument("--out", type=Path, required=True, help="HTML file")
+    command.add_argument("--overwrite", action="store_true", help="replace an earlier page")
     add_invert(command)
     add_spacing(command)
 
@@ -216,6 +231,7 @@ def _convert(command):
 def _export(command):
     add_model(command)
     command.add_argument("--out", type=Path, required=True, help="NAME.onnx or NAME.zip")
+    command.add_argument("--overwrite", action="store_true", help="replace an earlier export")
     group = command.add_argument_group("for a bioimage.io package (NAME.zip)")
     group.add_argument("--sample", type=Path, help="an image that may be published")
     group.add_argument("--name", help="name of the model")
@@ -237,142 +253,13 @@ def _info(command):
     )  # fmt: skip
 
 
-def _scan(command):
-    command.add_argument("action", choices=("plan", "run", "status"))
-    command.add_argument(
-        "source",
-        help="scan to count, or for status the destination of a run; a file, a folder, or a URL, "
-        "such as s3://bucket/scan.zarr",
-    )
-    command.add_argument("--model", type=Path, help=MODEL_HELP)
-    command.add_argument("--out", help="destination: a folder or a URL")
-    add_channel(command)
-    add_spacing(command)
-    shapes = {
-        "block-shape": "size of a block, such as 2048 or 64,512,512 (default: 2048, for volumes "
-        "128,512,512, or less if memory is small)",
-        "halo": "width of the margin that is read around each block, larger than an object, such "
-        "as 64 or 8,64,64 (default: 128, for volumes 32)",
-    }
-    for name, text in shapes.items():
-        command.add_argument(f"--{name}", type=parse_value, metavar="PIXELS", help=text)
-    command.add_argument("--workers", type=int, metavar="N", help="number of threads")
-    command.add_argument(
-        "--shard", type=parse_shard, metavar="I/N",
-        help="index I (from 0) of this process, and number N of processes that count the scan "
-        "together; auto reads both from SLURM, AWS Batch or torchrun",
-    )  # fmt: skip
-    command.add_argument("--scheduler", help="address of a dask scheduler, such as tcp://host:8786")
-    command.add_argument(
-        "--skip-below",
-        type=float,
-        metavar="INTENSITY",
-        help="skip blocks without a pixel above this intensity",
-    )
-    command.add_argument(
-        "--mask",
-        help="mask image, as large as the scan or coarser; nothing is counted where it is 0",
-    )
-    command.add_argument(
-        "--object-diameter", type=float, metavar="PIXELS",
-        help="typical diameter of the objects in the scan (default: that of the training images; "
-        "if these have objects of different sizes, it is measured on the scan)",
-    )  # fmt: skip
-    add_invert(command)
-    command.add_argument("--intensity", action="store_true", help="measure intensities of objects")
-    add_zarr_format(command)
-    command.add_argument(
-        "--fresh", action="store_true", help="start from scratch instead of resuming"
-    )
-
-
-def _totals(command):
-    command.add_argument("action", choices=("plan", "estimate", "compare"))
-    command.add_argument(
-        "sources", nargs="+", type=Path, metavar="PATH",
-        help="for plan: images, or a scan; for estimate: the folder of plan; for compare: the "
-        "folders of all animals",
-    )  # fmt: skip
-    command.add_argument("--dry-run", action="store_true", help="check everything, write nothing")
-    command.add_argument("--out", type=Path, help="folder for the results of plan or compare")
-    command.add_argument(
-        "--confidence",
-        type=float,
-        default=0.95,
-        help="confidence level of intervals (default: 0.95)",
-    )
-    _totals_plan(command.add_argument_group("options of plan"))
-    _totals_estimate(command.add_argument_group("options of estimate"))
-    _totals_compare(command.add_argument_group("options of compare"))
-
-
-def _totals_plan(group):
-    group.add_argument("--model", type=Path, help=MODEL_HELP)
-    add_channel(group)
-    add_invert(group)
-    group.add_argument(
-        "--objects", type=Path, action="append", default=[],
-        help="objects.parquet or objects.csv of sskseg scan run (repeat the option for a second "
-        "run, with another threshold or network)",
-    )  # fmt: skip
-    group.add_argument(
-        "--tile", type=parse_value, metavar="PIXELS", help="size of a tile, such as 256 or 32,256"
-    )
-    group.add_argument(
-        "--audits",
-        dest="k",
-        type=int,
-        default=20,
-        metavar="N",
-        help="number of tiles to draw, with replacement (default: 20)",
-    )
-    group.add_argument(
-        "--margin", type=int, default=16, metavar="PIXELS",
-        help="margin around a tile, at least the radius of an object (default: 16)",
-    )  # fmt: skip
-    group.add_argument(
-        "--count-weight", type=float, default=0.1,
-        help="weight of the counts of tiles in the draw, relative to the disagreement of two "
-        "counts; 0 if the model misses most objects (default: 0.1)",
-    )  # fmt: skip
-    group.add_argument(
-        "--regions", type=Path, help="label images or ROIs, such as an atlas, for totals of regions"
-    )
-    group.add_argument("--random-state", type=int, default=0, help="seed of the draws (default: 0)")
-    add_spacing(group)
-
-
-def _totals_estimate(group):
-    group.add_argument(
-        "--annotations", type=Path,
-        help="folder of label images, points or ROIs, or counts.csv (default: those in the folder "
-        "of plan)",
-    )  # fmt: skip
-    group.add_argument("--name", default="objects", help="name of the objects (default: objects)")
-
-
-def _totals_compare(group):
-    group.add_argument(
-        "--groups", type=lambda text: text.split(","), metavar="NAMES",
-        help="group of each folder, such as control,control,mutant",
-    )  # fmt: skip
-    group.add_argument(
-        "--per", choices=("total", "size"), default="total",
-        help="compare totals, or densities: totals divided by size (default: total)",
-    )  # fmt: skip
-    group.add_argument(
-        "--method", choices=("welch", "permutation"), default="welch",
-        help="statistical test (default: welch)",
-    )  # fmt: skip
-
-
-_COMMANDS: tuple[tuple[str, str, Callable], ...] = (
+_COMMANDS: tuple[tuple[str, str, Callable | Actions], ...] = (
     ("suggest", "Suggest which images or sections to label next", _suggest),
     ("fit", "Train on images, some of which are labeled, and write a model", _fit),
     ("predict", "Write labels, probabilities or masks of images", _predict),
     ("count", "Count and measure the objects in images", _count),
-    ("scan", "Count the objects of a scan larger than memory", _scan),
-    ("totals", "Estimate totals with intervals from audited tiles, and compare groups", _totals),
+    ("scan", "Count the objects of a scan larger than memory", SCAN),
+    ("totals", "Estimate totals with intervals from audited tiles, and compare groups", TOTALS),
     ("report", "Write an HTML page about a model and its predictions", _report),
     ("convert", "Convert labels and regions of interest between programs", _convert),
     ("export", "Write a model for other programs: ONNX or bioimage.io", _export),

@@ -58,6 +58,23 @@ def check_results(options: argparse.Namespace) -> list[PurePath]:
     return earlier
 
 
+def check_new_file(file: Path, options: argparse.Namespace, what: str) -> None:
+    """Raise for a file that exists, unless ``--overwrite`` was given.
+
+    Parameters
+    ----------
+    file : Path
+        What will be written.
+    options : Namespace
+    what : str
+        What an earlier run wrote there, as the message says it.
+    """
+    if file.exists() and not options.overwrite:
+        raise ValueError(
+            f"{file} exists: add --overwrite to replace this {what}, or let --out be another."
+        )
+
+
 @contextmanager
 def results_folder(options: argparse.Namespace) -> Iterator[Path]:
     """Give a hidden folder, whose files replace those of an earlier run in ``--out`` at the end.

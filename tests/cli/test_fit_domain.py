@@ -76,7 +76,13 @@ def test_other_commands_take_such_a_model(folder, tmp_path):
 
 def test_other_programs_do_not_check(folder, tmp_path):
     onnx = pytest.importorskip("onnx")
-    assert run("export", "--model", folder / "of_ten", "--out", tmp_path / "m.onnx") == 0
+    arguments = ["export", "--model", folder / "of_ten", "--out", tmp_path / "m.onnx"]
+    assert run(*arguments) == 0
+    written = (tmp_path / "m.onnx").stat().st_mtime_ns
+    assert run(*arguments) == 2
+    assert (tmp_path / "m.onnx").stat().st_mtime_ns == written
+    assert run(*arguments, "--overwrite") == 0
+    assert (tmp_path / "m.onnx").stat().st_mtime_ns > written
     model = load_model(folder / "of_ten" / "model.sskseg")
     export_onnx(model[1:], tmp_path / "n.onnx")
     graphs = [onnx.load(tmp_path / f"{name}.onnx").graph for name in "mn"]

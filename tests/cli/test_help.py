@@ -14,8 +14,12 @@ from sskseg.cli.parameters import estimator_parameters, typed
 EVERY = [p for name, prefix in STEPS for p in estimator_parameters(name, prefix)]
 
 
-def help_of(command):
-    return make_parser()._subparsers._group_actions[0].choices[command].format_help()
+def help_of(*names):
+    """Help of a command, or of an action of it."""
+    parser = make_parser()
+    for name in names:
+        parser = parser._subparsers._group_actions[0].choices[name]
+    return parser.format_help()
 
 
 @pytest.mark.parametrize("parameter", EVERY, ids=lambda parameter: parameter.option)
@@ -48,9 +52,38 @@ def test_choices_are_listed():
 
 
 def test_each_option_of_a_scan_has_its_own_text():
-    text = " ".join(help_of("scan").split())
+    text = " ".join(help_of("scan", "run").split())
     assert "--block-shape PIXELS size of a block" in text
     assert "--halo PIXELS width of the margin that is read around each block" in text
+
+
+def test_each_action_shows_its_own_options():
+    shown = {
+        action: {*re.findall(r"^  (--[a-z-]+)", help_of(*action.split()), re.MULTILINE)}
+        for action in ("scan plan", "scan run", "scan status", "totals plan", "totals estimate",
+                       "totals compare")
+    }  # fmt: skip
+    of_plan = {"--model", "--channel", "--spacing", "--block-shape", "--halo", "--workers",
+               "--mask", "--object-diameter", "--invert-images", "--json"}  # fmt: skip
+    assert shown["scan plan"] == of_plan
+    assert shown["scan run"] == of_plan | {
+        "--out", "--shard", "--scheduler", "--skip-below", "--intensity", "--zarr-format", "--fresh"
+    }  # fmt: skip
+    assert shown["scan status"] == {"--json"}
+    assert {"--tile", "--out"} < shown["totals plan"]
+    assert shown["totals estimate"] == {
+        "--annotations", "--name", "--confidence", "--dry-run", "--json"
+    }  # fmt: skip
+    assert shown["totals compare"] == {
+        "--out", "--overwrite", "--groups", "--per", "--method", "--confidence", "--dry-run",
+        "--json",
+    }  # fmt: skip
+
+
+def test_plan_takes_the_options_of_the_command_that_it_prints():
+    arguments = ["scan.tif", "--model", "m", "--out", "result", "--skip-below", "3", "--fresh"]
+    plan, run = (make_parser().parse_args(["scan", name, *arguments]) for name in ("plan", "run"))
+    assert {**vars(plan), "action": "run"} == vars(run)
 
 
 def test_defaults_are_as_they_are_typed():
@@ -78,7 +111,13 @@ def test_help_takes_less_than_half_a_second():
     [
         (["fit", "images", "--labels", "y", "--out", "m", "--max-stepz", "3"],
          "sskseg fit --labels LABELS --out OUT images [OPTIONS] (see sskseg fit --help)"),
-        (["scan"], "sskseg scan {plan,run,status} source [OPTIONS] (see sskseg scan --help)"),
+        (["scan"], "sskseg scan ACTION ... [OPTIONS] (see sskseg scan --help)"),
+        (["scan", "run", "a.tif"],
+         "sskseg scan run --model MODEL --out OUT source [OPTIONS] (see sskseg scan run --help)"),
+        (["scan", "status", "a", "--model", "m"],
+         "sskseg scan status destination [OPTIONS] (see sskseg scan status --help)"),
+        (["totals", "plan", "a", "b"],
+         "sskseg totals plan PATH [OPTIONS] (see sskseg totals plan --help)"),
         (["fitt"], "sskseg COMMAND ... [OPTIONS] (see sskseg --help)"),
         (["demo", "--no"],
          "python -m sskseg.demo [OPTIONS] (see python -m sskseg.demo --help)"),

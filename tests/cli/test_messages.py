@@ -32,7 +32,8 @@ def test_what_the_user_typed_stays_as_it_is():
     options = argparse.Namespace(command="report", images="trained_on", arguments=typed)
     text = translate("Label some of these images, and pass their labels as `y`.", options)
     assert text.endswith(
-        "run: `sskseg report trained_on --model max_steps --out 'X must.html' --labels LABELS`."
+        "run: `sskseg report trained_on --model max_steps --out 'X must.html' --labels LABELS "
+        "--overwrite`."
     )
     file = "my samples in fit/a.tif cannot be read."
     assert translate(file, options) == file
@@ -76,7 +77,7 @@ def test_what_the_user_typed_stays_as_it_is():
          "--counter-method must be one of ['components'], got 'a'."),
         ("report", "Label some of these images, and pass their labels as `y`.",
          "Label some of these images, and run: "
-         "`sskseg report 'my images' --model m --labels LABELS`."),
+         "`sskseg report 'my images' --model m --labels LABELS --overwrite`."),
         ("report", "No intervals: coverage=0.9 needs 9 samples in fit, got 5. Fit the counter on "
          "images as large.", "No intervals: coverage=0.9 needs 9 images in sskseg fit, got 5. Run "
          "sskseg fit on labeled images as large."),

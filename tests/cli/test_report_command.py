@@ -95,7 +95,7 @@ def test_pages_of_a_stack_are_known(folder, tmp_path):
                tmp_path / "model", *TINY, "--validation-fraction", 0) == 0  # fmt: skip
     shutil.copy(tmp_path / "a" / "old.tif", tmp_path / "b" / "new_name.tif")
     for source in (tmp_path / "b" / "new_name.tif", tmp_path / "b"):
-        arguments = ["report", source, "--model", tmp_path / "model", "--json"]
+        arguments = ["report", source, "--model", tmp_path / "model", "--json", "--overwrite"]
         assert run(*arguments, "--out", tmp_path / "a.html") == 0
         assert uses(tmp_path / "a.html")[1] == {"training": 2, "new": 1}
 
@@ -104,6 +104,7 @@ def test_images_of_fit_are_those_with_labels_without_a_record(folder, tmp_path):
     shutil.copy(folder / "model" / "model.sskseg", tmp_path / "m.sskseg")
     page = tmp_path / "a.html"
     arguments = ["report", folder / "images", "--model", tmp_path / "m.sskseg", "--json"]
+    arguments += ["--overwrite"]
     assert run(*arguments, "--out", page) == 0
     assert (
         "Whether these images were used for training" not in page.read_text()
@@ -137,7 +138,7 @@ def test_labels_of_other_images_mark_none(folder, tmp_path, capsys):
     assert uses(page)[0] == {"cell0": "training", "cell7": "new"}
     assert "Labels in --trained-on: 1 of 2 images" in capsys.readouterr().out
     (tmp_path / "images" / "cell0.tif").unlink()
-    assert run(*arguments, "--trained-on", folder / "labels") == 0
+    assert run(*arguments, "--trained-on", folder / "labels", "--overwrite") == 0
     assert uses(page)[0] == {"cell7": "new"}
     assert "Labels in --trained-on: 0 of 1 image" in capsys.readouterr().out
 
@@ -175,8 +176,27 @@ def test_without_labels_the_page_names_the_command(folder, tmp_path):
     arguments = ["report", folder / "images", "--model", folder / "model", "--out", page]
     assert run(*arguments) == 0
     command = " ".join(map(str, arguments))
-    advice = f"Label some of these images, and run: <code>sskseg {command} --labels LABELS</code>."
+    advice = f"and run: <code>sskseg {command} --labels LABELS --overwrite</code>."
     assert advice in page.read_text()
+    assert run(*arguments, "--overwrite") == 0
+    assert advice in page.read_text()
+
+
+def test_a_page_is_replaced_only_if_this_is_meant(folder, tmp_path, capsys):
+    page = tmp_path / "a.html"
+    page.write_text("of the user")
+    arguments = ["report", folder / "images", "--model", folder / "model", "--out"]
+    assert run(*arguments, page) == 2
+    message = f"{page} exists: add --overwrite to replace this page, or let --out be another."
+    assert message in capsys.readouterr().err
+    assert page.read_text() == "of the user"
+    image = tmp_path / "cell0.tif"
+    shutil.copy(folder / "images" / "cell0.tif", image)
+    assert run(*arguments, image, "--overwrite") == 2
+    assert "--out must be an HTML file, such as" in capsys.readouterr().err
+    assert tifffile.imread(image).shape == (48, 48)
+    assert run(*arguments, page, "--overwrite") == 0
+    assert "objects in 8 images" in page.read_text()
 
 
 def test_labels_of_more_images_than_there_are(folder, tmp_path, capsys):
@@ -196,8 +216,10 @@ def test_labels_of_more_images_than_there_are(folder, tmp_path, capsys):
     assert "1 image, 1 of them labeled" in capsys.readouterr().out
     (images / "cell4.tif").rename(images / "other.tif")
     for command in ("report", "fit"):
-        arguments = [] if command == "fit" else ["--model", folder / "model"]
-        assert run(command, images, *labels, *arguments, "--out", tmp_path / command) == 2
+        arguments = ["--out", tmp_path / "m"]
+        if command == "report":
+            arguments = ["--model", folder / "model", "--out", tmp_path / "b.html"]
+        assert run(command, images, *labels, *arguments) == 2
         message = capsys.readouterr().err
         assert "'cell0.tif' in" in message
         assert "pairs with no image of ['other']" in message

@@ -142,6 +142,13 @@ def test_groups_are_compared(folder, tmp_path, capsys):
     assert found["ratio"] > 1
     assert found["p_value"] == pytest.approx(2 / 6)
     assert (tmp_path / "result" / "comparison.png").stat().st_size > 1000
+    before = (tmp_path / "result" / "comparison.json").read_text()
+    assert run(*arguments, "--out", tmp_path / "result") == 2
+    message = "comparison.json exists: add --overwrite to replace this comparison, or let --out"
+    assert message in capsys.readouterr().err
+    assert (tmp_path / "result" / "comparison.json").read_text() == before
+    assert run(*arguments, "--out", tmp_path / "result", "--overwrite") == 0
+    assert json.loads((tmp_path / "result" / "comparison.json").read_text())["result"] != found
     assert run(*arguments, "--out", tmp_path / "other", "--dry-run") == 0
     assert not (tmp_path / "other").exists()
     capsys.readouterr()
@@ -164,7 +171,6 @@ def test_groups_are_compared(folder, tmp_path, capsys):
             ["plan", "{scan}", "--objects", "{table}", "--tile", "0", "--dry-run"],
             "--tile must be positive",
         ),
-        (["plan", "{scan}", "{scan}"], "plan needs one path, got 2"),
         (["estimate", "{none}"], "plan.csv does not exist"),
         (["compare", "{none}"], "--groups is missing"),
     ],

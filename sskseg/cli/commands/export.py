@@ -7,6 +7,7 @@ from typing import Any
 
 from ...export import export_bioimageio, export_onnx
 from ...export._parts import NotExportable
+from ..results import check_new_file
 from ._channels import trained_channel
 from ._common import model_file, read, read_model, say
 
@@ -18,6 +19,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     suffix = options.out.suffix.lower()
     if suffix not in (".onnx", ".zip"):
         raise ValueError(f"{options.out} must end with .onnx or .zip (a bioimage.io package).")
+    check_new_file(options.out, options, "export")
     model = read_model(options.model)
     try:
         export_onnx(model, options.out) if suffix == ".onnx" else _package(model, options)

@@ -21,7 +21,7 @@ from ...segmentation.semi_supervised import check_methods
 from ...training import select_device
 from ..options import SHARED
 from ..record import Record
-from ..results import check_no_results, warn_of_predictions
+from ..results import check_new_file, check_no_results, warn_of_predictions
 from ..sizes import count_text
 from ._channels import channel_metadata
 from ._common import (
@@ -110,10 +110,7 @@ def _new_model_file(options):
     if file == options.out and file.suffix != Path(MODEL).suffix:
         raise ValueError(f"{file} is a file: --out must be {expected}.")
     check_folder(file.parent, expected)
-    if file.exists() and not options.overwrite:
-        raise ValueError(
-            f"{file} exists: add --overwrite to replace this model, or let --out be another."
-        )
+    check_new_file(file, options, "model")
     return file
 
 

@@ -20,6 +20,7 @@ from ...report._page_sections import Page
 from ...report._write import outputs_of, write_page
 from ..messages import translate
 from ..record import sha256
+from ..results import check_new_file
 from ..sizes import count_text
 from ._common import (
     file_names,
@@ -38,9 +39,7 @@ from ._common import (
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Write the page."""
-    if options.out.is_dir():
-        raise ValueError(f"{options.out} is a folder: --out must be an HTML file.")
-    new_folder(options.out.absolute().parent)
+    _check_out(options)
     model = model_of(options)
     ndim = spatial_ndim(model)
     names, X, y = read_with_labels(options, ndim)
@@ -55,6 +54,19 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     path = write_page(options.out, page, training_note=note)
     say(options, f"Wrote {path}")
     return {"report": str(path)}
+
+
+def _check_out(options):
+    """Raise for a page that cannot be written, or would replace a file."""
+    if options.out.is_dir():
+        raise ValueError(f"{options.out} is a folder: --out must be an HTML file.")
+    if options.out.suffix.lower() not in (".html", ".htm"):
+        raise ValueError(
+            f"{options.out} is no name of a page: --out must be an HTML file, such as "
+            f"{options.out}.html."
+        )
+    check_new_file(options.out, options, "page")
+    new_folder(options.out.absolute().parent)
 
 
 def _uses(options, names: Sequence[str], model: Any) -> tuple[list[str] | None, str]:

@@ -43,10 +43,6 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Estimate, run, or show the progress of a scan."""
     if options.action == "status":
         return _status(options, open_storage(options.source))
-    if options.model is None:
-        raise ValueError(f"--model is missing: sskseg scan {options.action} needs one.")
-    if options.out is None and options.action == "run":
-        raise ValueError("--out is missing: sskseg scan run needs a destination folder.")
     model, scan = model_of(options), open_source(options.source, options)
     return _plan(options, model, scan) if options.action == "plan" else _run(options, model, scan)
 

@@ -27,7 +27,7 @@ from ...totals import (
     write_audit,
 )
 from ..record import Record
-from ..results import check_results
+from ..results import check_new_file, check_results
 from ..sizes import count_text
 from ._common import (
     check_folder,
@@ -51,8 +51,6 @@ _ZARR = ".zarr"
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
     """Plan audits, estimate a total, or compare groups."""
-    if options.action != "compare" and len(options.sources) > 1:
-        raise ValueError(f"{options.action} needs one path, got {len(options.sources)}.")
     return {"plan": _plan, "estimate": _estimate, "compare": _compare}[options.action](options)
 
 
@@ -163,6 +161,8 @@ def _compare(options):
         raise ValueError("--groups is missing: sskseg totals compare needs one for each audit.")
     if options.out is not None:
         check_folder(options.out)
+        for name in (_COMPARISON, _PICTURE):
+            check_new_file(options.out / name, options, "comparison")
     totals = [_read(folder, options) for folder in options.sources]
     choices = {"per": options.per, "method": options.method, "confidence": options.confidence}
     comparison = compare_groups(totals, options.groups, **choices)
