@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tqdm.auto import tqdm
-
 from ..training.prediction_callbacks import Prediction
+from ..training.progress_bar import progress_bar
 
 _WRITE_SHARE = 0.1  # of the time that a block takes, about
 
@@ -36,7 +35,9 @@ class Progress:
         self.sizes, self.count_elsewhere = sizes, count_elsewhere
         self.prediction = Prediction(estimator, sum(sizes) * (1 + _WRITE_SHARE))
         self.blocks = self.objects = 0
-        self.bar = tqdm(total=sum(sizes), unit="voxel", unit_scale=True, disable=not shown)
+        self.bar = progress_bar(
+            desc="scan", total=sum(sizes), unit="voxel", unit_scale=True, disable=not shown
+        )
 
     def __call__(
         self, task: str, block: int, n_objects: int | None, *, is_earlier: bool = False

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tqdm.auto import tqdm
-
 from .budget import Budget
+from .progress_bar import progress_bar
 
 
 class History:
@@ -41,7 +40,7 @@ class History:
         self._budget, self._n_entries = budget, n_entries
         self._losses: list[dict[str, Any]] = []  # numbers or tensors
         self._last: tuple[int, float] = (0, 0.0)
-        self._bar = tqdm(total=100, unit="%", disable=not verbose, desc=description)
+        self._bar = progress_bar(total=100, unit="%", disable=not verbose, desc=description)
 
     def add(self, step: int, losses: dict[str, Any], learning_rate: float) -> bool:
         """Add a step; return whether a row is due."""
@@ -59,7 +58,8 @@ class History:
         }
         row = {"step": step, "time": self._budget.elapsed(), **losses}
         self.entries.append({**row, "learning_rate": learning_rate, **scores})
-        self._bar.set_postfix({key: f"{x:.4f}" for key, x in {**losses, **scores}.items()})
+        shown = {key: f"{x:.4f}" for key, x in {**losses, **scores}.items()}
+        self._bar.set_postfix(shown, refresh=False)  # when it is drawn again
         self._losses = []
 
     def close(self) -> None:

@@ -26,6 +26,7 @@ from sskseg.images import ImageStack
 from sskseg.io import read_images, read_labels, read_object_table, read_pairs, write_labels
 from sskseg.io.images import read_headers
 from sskseg.models import load_model, model_card, save_model
+from sskseg.training.progress_bar import progress_bar
 
 TINY = ["--width", "4", "--depth", "2", "--max-steps", "8", "--semi-supervision", "none"]
 
@@ -277,16 +278,17 @@ def test_models_without_a_segmenter(folder, tmp_path, capsys):
 def test_progress_is_shown_but_not_with_json(folder, monkeypatch, capsys):
     shown = []
 
-    class Bar(_common.tqdm):
-        def __init__(self, **options):
-            super().__init__(**{**options, "delay": 0})
-            shown.append(options["desc"])
+    def bar(**options):
+        shown.append(options["desc"])
+        return progress_bar(**{**options, "delay": 0})
 
-    monkeypatch.setattr(_common, "tqdm", Bar)
+    monkeypatch.setattr(_common, "progress_bar", bar)
     images, model = folder / "images", folder / "model"
     assert run("count", images, "--model", model) == 0
     assert shown[:2] == ["SemiSupervisedSegmenter", "InstanceCounter"]
-    assert "SemiSupervisedSegmenter:" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "SemiSupervisedSegmenter: 0 %, 00:00 elapsed" in error
+    assert "\r" not in error
     shown.clear()
     assert run("count", images, "--model", model, "--json") == 0
     assert not shown

@@ -225,8 +225,9 @@ def test_a_destination_that_cannot_be_written_to(components, plane, tmp_path, mo
     assert not (tmp_path / "out").exists()
 
 
-def test_the_bar_shows_voxels_blocks_and_objects(components, plane, tmp_path, capsys):
+def test_the_bar_shows_voxels_blocks_and_objects(components, plane, tmp_path, capsys, monkeypatch):
     out = tmp_path / "out"
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     found = count_scan(components, da.from_array(plane), out, block_shape=50, verbose=True)
     shown = capsys.readouterr().err.split("\r")[-1]
     assert "25.5k/25.5k" in shown

@@ -27,6 +27,7 @@ from ...models import load_model
 from ...preprocessing import DomainCheck
 from ...preprocessing.pixel_size import warn_of_pixel_size
 from ...training import prediction_callbacks
+from ...training.progress_bar import progress_bar
 from ..results import check_no_results, warn_of_predictions
 from ._channels import check_channels, trained_channel
 
@@ -295,7 +296,7 @@ class _Bars:
         if estimator is not self._estimator:
             self.close()
             self._estimator = estimator
-            self._bar = tqdm(
+            self._bar = progress_bar(
                 desc=type(estimator).__name__, total=1, delay=1, leave=False,
                 bar_format="{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}",
             )  # fmt: skip
