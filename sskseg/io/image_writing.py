@@ -15,7 +15,7 @@ from .tiff_metadata import MAX_CLASSIC, mark, with_size
 def write_image(
     path: str | os.PathLike[str],
     image: Any,
-    spatial_ndim: int,
+    axes: str,
     *,
     spacing: Sequence[float] | None = None,
     unit: str | None = None,
@@ -30,8 +30,10 @@ def write_image(
     ----------
     path : str or path-like
         The file appears when it is complete.
-    image : ndarray of shape (*spatial) or (*spatial, n_channels)
-    spatial_ndim : {2, 3}
+    image : ndarray
+        Of these axes, and perhaps channels as the last one.
+    axes : str
+        ``"YX"``, ``"ZYX"``, ``"TYX"`` or ``"TZYX"``.
     spacing, unit : sequence of float and str, default=None
         Size of a pixel, see `write_labels`.
     result : {"mask", "probability"}, default=None
@@ -39,11 +41,11 @@ def write_image(
     """
     import tifffile
 
-    image, axes = np.asarray(image), "ZYX"[-spatial_ndim:]
-    is_color = image.shape[spatial_ndim:] == (3,) and image.dtype in (np.uint8, np.uint16)
+    image = np.asarray(image)
+    is_color = image.shape[len(axes) :] == (3,) and image.dtype in (np.uint8, np.uint16)
     if is_color:
         axes += "S"
-    elif image.ndim > spatial_ndim:
+    elif image.ndim > len(axes):
         image, axes = np.moveaxis(image, -1, -3), f"{axes[:-2]}CYX"
     options = with_size({"metadata": {"axes": axes, **mark(result)}}, image, spacing, unit)
     with atomic_path(path) as part:

@@ -53,7 +53,8 @@ def read_images(
         ignored. Other formats of microscopes are read by bioio, as a single file or a folder that
         contains no other images.
     spatial_ndim : {2, 3}, default=2
-        2: each plane along z and time is an image. 3: each volume is an image.
+        2: each plane along z and time is an image; those of one time follow each other, whatever
+        the order in the file is. 3: each volume is an image.
     channel : int, str or TrainedChannel, default=None
         The only channel to read: its index, from 0, or its name, if the files have names (OME-TIFF,
         ImageJ, nd2, CZI, LIF). None reads all channels.

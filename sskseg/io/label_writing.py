@@ -50,8 +50,6 @@ def write_labels(
         fractions, NaN, masked pixels, values below -1), or a value needs more than 32 bits. The
         message names the item.
     """
-    import tifffile
-
     if Path(path).suffix.lower() not in _SUFFIXES:
         raise ValueError(
             f"{path} cannot be written: label files are TIFF, with a suffix of "
@@ -60,18 +58,48 @@ def write_labels(
     checked = [check_label_image(label, f"labels[{i}]") for i, label in enumerate(labels)]
     if not checked:
         raise ValueError(f"labels is empty: {path} would hold no image.")
-    dtype = _smallest_dtype(checked, path)
     are_pages = len(checked) > 1 and len({label.shape for label in checked}) == 1
-    series = [each.astype(dtype) for each in ([np.stack(checked)] if are_pages else checked)]
+    series = [np.stack(checked)] if are_pages else checked
     axes = ["Q" * are_pages + "ZYX"[are_pages - each.ndim :] for each in series]
     sizes = check_spacing(spacing)
     if sizes is not None and len(series) > 1:  # of several volumes, ImageJ has no size along z
         sizes = sizes[-2:]
+    _write(path, series, axes, sizes, unit)
+
+
+def write_planes(
+    path: str | os.PathLike[str],
+    labels: np.ndarray,
+    axes: str,
+    *,
+    spacing: Sequence[float] | None = None,
+    unit: str | None = None,
+) -> None:
+    """Write the labels of a file of images to a TIFF file, with the axes of that file.
+
+    Parameters
+    ----------
+    path : str or path-like
+    labels : ndarray of int
+    axes : str
+        ``"YX"``, ``"ZYX"``, ``"TYX"`` or ``"TZYX"``.
+    spacing, unit : sequence of float and str, default=None
+        As for `write_labels`.
+    """
+    _write(path, [labels], [axes], check_spacing(spacing), unit)
+
+
+def _write(path, series, axes, sizes, unit):
+    """Write series of the smallest dtype that holds the labels of all of them."""
+    import tifffile
+
+    dtype = _smallest_dtype(series, path)
+    series = [each.astype(dtype) for each in series]
     options = [
         with_size({"metadata": {"axes": own, **mark("labels")}}, each, sizes, unit)
         for own, each in zip(axes, series, strict=True)
     ]
-    kind = {"bigtiff": _is_large(checked), "imagej": options[0].pop("imagej", False)}
+    kind = {"bigtiff": _is_large(series), "imagej": options[0].pop("imagej", False)}
     with atomic_path(path) as part, tifffile.TiffWriter(part, **kind) as file:
         for each, own in zip(series, options, strict=True):
             file.write(

@@ -11,7 +11,7 @@ from ..images import ImageStack
 from ..images.annotation_checks import is_labeled
 from .channels import TrainedChannel
 from .folders import files_of, list_images, no_files, stem
-from .images import read_images
+from .images import image_files, read_images
 from .label_sources import (
     keep_paired,
     label_sources_of,
@@ -23,9 +23,10 @@ from .label_sources import (
 )
 from .labels import read_label_files, read_labels
 from .ome_zarr.reading import holds_zarr
+from .planes import check_planes
 from .points import read_points
 from .rois.adapters import areas_or_points
-from .rois.formats import is_region_file, region_files
+from .rois.formats import image_name, is_region_file, region_files
 from .rois.reading import ordered, read_roi_files
 from .rois.regions import listed
 
@@ -75,14 +76,15 @@ def read_pairs(
     Raises
     ------
     FileNotFoundError, ValueError
-        As the readers do; for labels of another shape than their image, several files with labels
-        of one image, tables of points beside other labels, and if nothing is labeled (with
-        `only_paired`, if there are no labels at all).
+        As the readers do; for labels of another shape than their image, or with other numbers of
+        times and sections, several files with labels of one image, tables of points beside other
+        labels, and if nothing is labeled (with `only_paired`, if there are no labels at all).
 
     Warns
     -----
     UserWarning
-        As the readers do; of labels that pair with no image, if others do. They are left out.
+        As the readers do; of labels that pair with no image, if others do: they are left out. If
+        an image has times and sections, and its label file has one axis of planes, or the reverse.
     """
     names, X = read_images(images, spatial_ndim=spatial_ndim, channel=channel)
     path, shapes = Path(labels), [image.shape[:spatial_ndim] for image in X]
@@ -101,6 +103,8 @@ def read_pairs(
         sources = without_copies(sources)
         options = shapes, spatial_ndim, background, empty, only_paired
         y, are_points = _read(sources, names, *options)
+        if spatial_ndim == 2:
+            _check_planes(Path(images), sources, names)
         _check_tables(path, names, y, is_beside=path.samefile(images))
         if are_points:
             return names, X, y
@@ -113,6 +117,17 @@ def read_pairs(
     if not only_paired and not any(is_labeled(label) for label in y):
         raise ValueError(f"Nothing in {labels} is labeled.")
     return names, X, y
+
+
+def _check_planes(images, sources, names):
+    """Refuse label images whose times and sections are others than those of their image."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the images have been read
+        files = {stem(file): file for file in image_files(images)}
+    labels = {image_name(file): file for file in sources.images}
+    if not sources.path.is_dir() and len(files) == 1:  # a file pairs with it by any name
+        labels = dict.fromkeys(files, sources.path) if sources.images else {}
+    check_planes(files, labels, names)
 
 
 def _read_tables(path, names, spatial_ndim, only_paired):

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 _SPATIAL = {2: "yx", 3: "zyx"}
 _UNNAMED = "qi"  # pages of which the file does not say what they are
+
+
+def planes_of(axes: Sequence[str], shape: Sequence[int]) -> list[tuple[str, int]]:
+    """Return the axes of planes, and their lengths: that of sections is the last one."""
+    found = [pair for pair in zip(axes, shape, strict=True) if pair[0] not in "yxcs"]
+    return sorted(found, key=lambda pair: pair[0] == "z")
 
 
 class Header(NamedTuple):
@@ -73,8 +80,8 @@ class Picture(NamedTuple):
     def samples(self, spatial_ndim: int) -> list[np.ndarray]:
         """Cut into images of shape (*spatial) or (*spatial, n_channels).
 
-        Axes that are neither spatial nor channels (time, in two dimensions z) are cut, in the order
-        of the file.
+        Axes that are neither spatial nor channels are cut, in the order of the file: time, and in
+        two dimensions z, which is last. All sections of a time follow each other.
         """
         axes, pixels = self._different_axes(spatial_ndim), self.pixels
         spatial = _SPATIAL[spatial_ndim]
@@ -85,7 +92,8 @@ class Picture(NamedTuple):
                 f"{pixels.shape}"
             )
         channels = [letter for letter in axes if letter in "cs"]
-        cut = [letter for letter in axes if letter not in (*spatial, *channels)]
+        kept = (*spatial, *channels)
+        cut = [axis for axis, _ in planes_of(axes, pixels.shape) if axis not in kept]
         ordered = pixels.transpose([axes.index(a) for a in (*cut, *spatial, *channels)])
         shape = ordered.shape[len(cut) : len(cut) + spatial_ndim]
         last = (-1,) if channels else ()

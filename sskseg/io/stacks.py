@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from .pictures import Picture
+from .pictures import Picture, planes_of
 
 
 def depths(picture: Picture) -> list[int]:
@@ -20,10 +20,9 @@ def depths(picture: Picture) -> list[int]:
     list of int
         The depth of the volume of each time or position; of a picture without z, all planes.
     """
-    sizes = zip(picture.axes, picture.pixels.shape, strict=True)
-    cut = [(axis, size) for axis, size in sizes if axis not in "yxcs"]
-    n = prod(size for _, size in cut)
-    depth = cut[-1][1] if cut and cut[-1][0] == "z" else n
+    sizes = planes_of(picture.axes, picture.pixels.shape)
+    n = prod(size for _, size in sizes)
+    depth = dict(sizes).get("z", n)
     return [depth] * (n // depth) if depth else []
 
 

@@ -90,7 +90,7 @@ def _picture(file, series):
     axes = axes_of(series)
     if result == "labels":  # with axes of length 1, but not with those that ImageJ adds
         sides = zip(series.get_axes(False).lower(), series.get_shape(False), strict=True)
-        own = [(axis, side) for axis, side in sides if axis not in "tcs"]
+        own = [(axis, side) for axis, side in sides if axis not in "tcs" or side > 1]
         axes, pixels = "".join(a for a, _ in own), pixels.reshape([n for _, n in own])
     is_inverted, white = page.photometric == _MIN_IS_WHITE, None
     if is_inverted and not file.is_imagej:  # ImageJ inverts the display, not the values

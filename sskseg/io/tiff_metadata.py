@@ -218,8 +218,8 @@ def with_size(
 ) -> dict[str, Any]:
     """Add the size of a pixel to arguments of `tifffile.imwrite`.
 
-    Along z, only ImageJ defines it in a way that programs read. Other types than those of ImageJ,
-    and several volumes, are written with the sizes along y and x.
+    Along z, only ImageJ defines it in a way that programs read, and which planes are times. Other
+    types than those of ImageJ, and several volumes, are written with the sizes along y and x.
 
     Parameters
     ----------
@@ -243,13 +243,17 @@ def with_size(
     """
     plane = _resolution_tags(spacing, unit)
     axes = options["metadata"]["axes"]
-    is_volume = axes in ("ZYX", "ZCYX") and len(image) > 1 and len(spacing or ()) == 3
+    has_depth = "Q" not in axes and dict(zip(axes, image.shape, strict=True)).get("Z", 1) > 1
+    has_depth = bool(plane) and has_depth and len(spacing or ()) == 3
     is_of_imagej = image.dtype.name in _OF_IMAGEJ and 4 * image.size <= MAX_CLASSIC
-    if not (plane and is_volume and is_of_imagej):
+    if not is_of_imagej or not (has_depth or "T" in axes):
         return {**options, **plane}
+    if not plane:
+        return {**options, "imagej": True}
     micrometers = (per_millimeter(unit or "") or 0) * 1e3
-    z, y, x = (size * micrometers for size in spacing or ())
-    metadata = {**options["metadata"], "spacing": z, "unit": "um"}
+    *z, y, x = (size * micrometers for size in spacing or ())
+    depth = {"spacing": z[0]} if has_depth else {}
+    metadata = {**options["metadata"], **depth, "unit": "um"}
     return {**options, "imagej": True, "metadata": metadata, "resolution": (1 / x, 1 / y)}
 
 

@@ -251,7 +251,8 @@ def read_reference(
     images = [np.broadcast_to(np.int8(0), (*shape, 1)) for shape in shapes]
     annotations = Annotations([None] * n if y is None else y, images)
     positions = check_positions(positions, n) if consecutive else None
-    labels, points = [None] * n, [None] * n
+    labels: list[np.ndarray | None] = [None] * n
+    points: list[np.ndarray | None] = [None] * n
     for i in annotations.labeled if annotations.kind != "counts" else ():
         if annotations.has_points(i):
             points[i] = annotations.points(i)

@@ -65,7 +65,7 @@ def write_audit(
         start = [max(0, int(tile[a]) - margin) for a in axes]
         stop = [int(tile[f"{a}_stop"]) + margin for a in axes]
         box = tuple(slice(*ends) for ends in zip(start, stop, strict=True))
-        write_image(path / "images" / f"{_name(i)}.tif", image[box], len(axes))
+        write_image(path / "images" / f"{_name(i)}.tif", image[box], "".join(axes).upper())
         frames.loc[i] -= [*start, *start]
     frames.insert(0, "tile", plan.to_audit)
     frames.insert(1, "name", [_name(i) for i in plan.to_audit])

@@ -172,3 +172,44 @@ def test_the_size_and_unit_of_fit_are_those_of_files_without(stack, tmp_path, ca
     with tifffile.TiffFile(tmp_path / "out" / "stack_labels.tif") as written:
         assert written.imagej_metadata["spacing"] == 2
         assert written.imagej_metadata["unit"] == "um"
+
+
+@pytest.mark.parametrize("axes", ["TZYX", "TYX"])
+@pytest.mark.parametrize("output", ["labels", "mask", "probability"])
+def test_results_have_the_times_and_sections_of_the_image(stack, tmp_path, axes, output):
+    """They had one axis of sections, which Fiji showed as one stack."""
+    X = np.zeros((2, 3, 32, 32), np.float32)
+    X[0, :, 4:12, 4:12] = X[1, 1, 20:28, 20:28] = 1
+    X = X if "Z" in axes else X[:, 1]
+    file = tmp_path / "times.tif"
+    metadata = {"axes": axes, "spacing": 2.0, "unit": "um"}
+    tifffile.imwrite(file, X, imagej=True, metadata=metadata, resolution=(4, 4))
+    segmenter = SemiSupervisedSegmenter(
+        width=2, depth=1, max_steps=1, semi_supervision=None, sections="consecutive", random_state=0
+    )
+    counter = InstanceCounter("components", min_size=0, sections="consecutive")
+    steps = [counter] if output == "labels" else [segmenter, counter]
+    model = make_pipeline(*steps).fit(stack[1], (stack[1] > 0).astype(int))
+    save_model(model, tmp_path / "model.sskseg")
+    arguments = [str(file), "--model", str(tmp_path / "model.sskseg"), "--out"]
+    assert main(["predict", *arguments, str(tmp_path / "p"), "--output", output]) == 0
+    with tifffile.TiffFile(tmp_path / "p" / f"times_{output}.tif") as written:
+        pixels = written.asarray()
+        assert written.series[0].axes.replace("C", "") == axes
+        assert written.imagej_metadata["frames"] == 2
+        assert written.imagej_metadata["unit"] == "um"
+        assert written.imagej_metadata.get("spacing") == (2.0 if "Z" in axes else None)
+    if output != "labels":
+        assert pixels.shape[:-2] in (X.shape[:-2], (*X.shape[:-2], 2))
+        return
+    assert ((pixels > 0) == (X > 0)).all()
+    rois = ["--rois", "imagej", "--rois", "geojson"]
+    assert main(["count", *arguments, str(tmp_path / "out"), *rois]) == 0
+    assert (tifffile.imread(tmp_path / "out" / "times_labels.tif") == pixels).all()
+    written = sorted(path.name for path in (tmp_path / "out" / "geojson").iterdir())
+    of_planes = [f"times_{i:04d}.geojson" for i in range(6)]  # without a section of a time
+    assert written == (of_planes if "Z" in axes else ["times.geojson"])
+    n = X[..., 0, 0].size
+    _, rois = read_rois(tmp_path / "out" / "imagej" / "times.zip", shape=(n, 32, 32))
+    found = np.stack([each.labels for each in rois]).reshape(X.shape)
+    assert (np.maximum(found, 0) == pixels).all()

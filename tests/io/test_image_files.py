@@ -189,17 +189,25 @@ def test_stacks_of_a_folder_have_a_gap_between_them(tmp_path):
 
 @pytest.mark.parametrize(
     ("axes", "positions"),
-    [("TZYX", [0, 1, 3, 4]), ("ZTYX", None), ("TYX", None), ("ZCYX", None), ("ZYX", None)],
-)
+    [
+        ("TZYX", [0, 1, 2, 4, 5, 6]), ("ZTYX", [0, 1, 2, 4, 5, 6]), ("TYX", None), ("ZCYX", None),
+        ("ZYX", None),
+    ],
+)  # fmt: skip
 def test_times_of_volumes_are_stacks(tmp_path, axes, positions):
-    """Time before z is the order of files; where it is not, a plane does not follow the last."""
-    shape = [8 if axis in "YX" else 2 for axis in axes]
+    """Sections of one time follow each other, whatever the order in the file is."""
+    shape = [{"T": 2, "Z": 3, "C": 2}.get(axis, 8) for axis in axes]
+    pixels = np.zeros(shape, np.uint8)
+    for i, axis in enumerate(axes[:2]):
+        numbers = {"T": 10, "Z": 1}.get(axis, 0) * np.arange(shape[i])
+        pixels += numbers.reshape([-1 if k == i else 1 for k in range(len(shape))]).astype(np.uint8)
     tifffile.imwrite(
-        tmp_path / "a.tif", np.zeros(shape, np.uint8), photometric="minisblack",
-        metadata={"axes": axes}, ome=True,
-    )  # fmt: skip
+        tmp_path / "a.tif", pixels, photometric="minisblack", metadata={"axes": axes}, ome=True
+    )
     _, X = read_images(tmp_path / "a.tif")
     assert (None if X.positions is None else X.positions.tolist()) == positions
+    if positions is not None:
+        assert [int(image[0, 0]) for image in X] == [0, 1, 2, 10, 11, 12]
 
 
 def test_scans_are_no_image_files(tmp_path):

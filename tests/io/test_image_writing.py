@@ -28,7 +28,7 @@ from sskseg.scans import open_scan
 )
 def test_axes_are_stored_and_images_come_back(tmp_path, shape, dtype, ndim, axes):
     image = np.arange(np.prod(shape)).reshape(shape).astype(dtype)
-    write_image(tmp_path / "a.tif", image, ndim)
+    write_image(tmp_path / "a.tif", image, "ZYX"[-ndim:])
     with tifffile.TiffFile(tmp_path / "a.tif") as file:
         assert file.series[0].get_axes(squeeze=False) == axes
         assert len(file.pages) == np.prod(shape) / (30 * 40 * (3 if axes[-1] == "S" else 1))
@@ -42,7 +42,7 @@ def test_axes_are_stored_and_images_come_back(tmp_path, shape, dtype, ndim, axes
 def test_results_can_be_read_back(tmp_path, kind):
     """A counter takes them; the command line refuses them where it expects images."""
     image = np.random.default_rng(0).random((30, 40)).astype(np.float32)
-    write_image(tmp_path / "a.tif", image, 2, result=kind)
+    write_image(tmp_path / "a.tif", image, "YX", result=kind)
     assert np.array_equal(read_images(tmp_path / "a.tif")[1][0], image)
     write_labels(tmp_path / "b.tif", [np.eye(30, dtype=np.int32)])
     assert np.array_equal(read_images(tmp_path / "b.tif")[1][0], np.eye(30))
@@ -52,7 +52,7 @@ def test_large_images_have_offsets_of_64_bits(tmp_path, monkeypatch):
     """tifffile chooses them itself only without compression."""
     monkeypatch.setattr("sskseg.io.image_writing.MAX_CLASSIC", 4 * 30 * 40)
     for n, is_large in ((1, False), (2, True)):
-        write_image(tmp_path / "a.tif", np.zeros((n, 30, 40), np.float32), 3)
+        write_image(tmp_path / "a.tif", np.zeros((n, 30, 40), np.float32), "ZYX")
         with tifffile.TiffFile(tmp_path / "a.tif") as file:
             assert file.is_bigtiff == is_large
 
@@ -87,7 +87,7 @@ def test_volumes_have_a_size_along_z(tmp_path):
     assert open_scan(tmp_path / "a.tif").spacing == pytest.approx((2, 0.5, 0.25))
     for shape in ((4, 30, 40), (4, 30, 40, 2)):
         image = np.random.default_rng(0).random(shape, np.float32)
-        write_image(tmp_path / "b.tif", image, 3, **size)
+        write_image(tmp_path / "b.tif", image, "ZYX", **size)
         assert sizes_in(tmp_path / "b.tif") == pytest.approx((2, 0.5, 0.25))
         assert np.array_equal(read_images(tmp_path / "b.tif", spatial_ndim=3)[1][0], image)
 

@@ -180,7 +180,7 @@ def test_results_are_masks_of_scans(tmp_path):
     """Unlike images, a mask may be what a model predicted."""
     pytest.importorskip("zarr")
     for i in range(2):
-        write_image(tmp_path / f"a{i}.tif", 255 * (50 * i < IMAGE), 2, result="mask")
+        write_image(tmp_path / f"a{i}.tif", 255 * (50 * i < IMAGE), "YX", result="mask")
     mask = open_scan(tmp_path).data.compute()
     assert np.array_equal(mask, [255 * (IMAGE > 0), 255 * (IMAGE > 50)])
 

@@ -12,7 +12,9 @@ import pandas as pd
 from ...counting._checks import spacing_of
 from ...counting.tables import by_stack
 from ...images import ImageStack, check_positions
-from ...io import atomic_path, write_labels, write_object_table
+from ...io import atomic_path, write_object_table
+from ...io.folders import without_number
+from ...io.label_writing import write_planes
 from ...morphology import count_objects, count_over_sections
 from ...morphology.columns import PIXEL
 from ...report import format_table
@@ -133,10 +135,11 @@ def _write(folder, options, found, volumes):
     with atomic_path(folder / "counts.csv") as path:
         found.counts.to_csv(path, index=False)
     write_object_table(folder / "objects.csv", found.objects)
-    for name, label in volumes:
-        write_labels(
-            folder / f"{name}_labels.tif", [label], spacing=found.X.spacing, unit=found.X.unit
-        )
+    for each in volumes:
+        write_planes(
+            folder / f"{each.name}_labels.tif", each.pixels, each.axes, spacing=found.X.spacing,
+            unit=found.X.unit,
+        )  # fmt: skip
     _write_regions(folder, options, found, volumes)
     if options.overlays:
         _write_overlays(new_folder(folder / "overlays"), found)
@@ -156,14 +159,25 @@ def _write_regions(folder, options, found, volumes):
     """
     files = file_names(options.images)
     for kind in options.rois:
-        images = volumes if found.are_sections and kind in MEASURED else found.named
         items = [
-            Labeled(name, label, table=_of_image(name, label, found)) for name, label in images
+            Labeled(name, label, table=_of_image(name, label, found))
+            for name, label in _drawn(kind, found, volumes)
         ]
         try:
             write_as(new_folder(folder / kind), kind, items, files)
         except ValueError as error:
             raise ValueError(f"--rois {kind}: {error}") from error
+
+
+def _drawn(kind, found, volumes):
+    """Names and labels of what a file of regions holds: a stack, or an image. GeoJSON has no
+    section of a time.
+    """
+    if not found.are_sections or kind not in MEASURED:
+        return found.named
+    whole = {each.name: each.planes for each in volumes if kind == "imagej" or each.axes != "TZYX"}
+    others = [pair for pair in found.named if without_number(pair[0]) not in whole]
+    return [*whole.items(), *(pair for pair in others if pair[0] not in whole)]
 
 
 def _of_image(name, label, found):

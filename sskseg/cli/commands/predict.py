@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from ...io import write_labels
 from ...io.image_writing import write_image
+from ...io.label_writing import write_planes
 from ..record import RECORD, Record
 from ..results import check_results, results_folder
 from ..sizes import count_text
@@ -37,16 +37,14 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     size: dict[str, Any] = {"spacing": X.spacing, "unit": X.unit}
     with progress_bars(options):
         found = _predict(model, X, options.output)
-    ndim = spatial_ndim(model)
-    images = by_file(names, found, options.images, ndim)
-    files = [f"{name}_{options.output}.tif" for name, _ in images]
+    images = by_file(names, found, options.images, spatial_ndim(model))
+    files = [f"{each.name}_{options.output}.tif" for each in images]
     with results_folder(options) as folder:
-        for file, (name, image) in zip(files, images, strict=True):
+        for file, (_, image, axes) in zip(files, images, strict=True):
             if options.output == "labels":
-                write_labels(folder / file, [image], **size)
+                write_planes(folder / file, image, axes, **size)
             else:
                 image = image * np.uint8(255) if options.output == "mask" else image
-                axes = ndim + (name not in names)  # of a stack, its planes too
                 write_image(folder / file, image, axes, result=options.output, **size)
         record.write(folder / RECORD, outputs=files)
     say(options, f"Wrote {count_text(len(files), 'file')} to {options.out}")

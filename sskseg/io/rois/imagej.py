@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from itertools import pairwise
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -114,7 +115,7 @@ def has_overlay(file: Path) -> bool:
         return False
     parse = import_roifile().ImagejRoi.frombytes
     try:
-        return any(_region(parse(item), "", str(file)) is not None for item in items)
+        return any(_region(parse(item), "", str(file), 1) is not None for item in items)
     except Exception:  # of many kinds, for bytes that are no ROI
         return True
 
@@ -137,14 +138,14 @@ def read_overlay(file: Path) -> list[ImageRegions]:
             "the ROI Manager as .zip, or add them to the overlay before you save the image."
         )
     items = found if isinstance(found, (list, tuple)) else [found]
-    depth = next((sides[axis] for axis in "ZTQI" if sides.get(axis, 1) > 1), 1)
+    depth = prod(sides.get(axis, 1) for axis in "TZQI")
     shape = (*([depth] if depth > 1 else []), sides["Y"], sides["X"])
     content = ((f"overlay {i}", item) for i, item in enumerate(items, start=1))
-    return [ImageRegions(None, shape, _regions(file, content))]
+    return [ImageRegions(None, shape, _regions(file, content, sides.get("Z", 1)))]
 
 
-def _regions(file, content):
-    """Regions of pairs (name, bytes)."""
+def _regions(file, content, n_sections=None):
+    """Regions of pairs (name, bytes), of an image whose number of sections may be known."""
     roifile = import_roifile()
     regions, others = [], []
     for name, data in content:
@@ -154,7 +155,7 @@ def _regions(file, content):
         except Exception as error:  # of many kinds, for bytes that are no ROI
             raise ValueError(f"{where_is(file, name)} is damaged: {error}.") from error
         name = roi.name or name
-        region = _region(roi, name, where_is(file, name))
+        region = _region(roi, name, where_is(file, name), n_sections)
         if region is None:
             others.append(name)
         else:
@@ -174,7 +175,7 @@ def import_roifile() -> Any:
     return roifile
 
 
-def _region(roi, name, where):
+def _region(roi, name, where, n_sections=None):
     properties = roi.properties
     group = str(roi.group) if roi.group else None
     measurements = {k: as_measurement(v) for k, v in properties.items() if k != "object"}
@@ -185,22 +186,31 @@ def _region(roi, name, where):
         "measurements": {k: v for k, v in measurements.items() if v is not None},
     }
     if roi.roitype == _POINT:
-        planes = roi.counter_positions
-        return Region(
-            # As lines, and unlike areas, points of ImageJ count from the center of the first pixel.
-            points=points_of(roi.coordinates(), where, offset=0),
-            plane=_plane(roi) if planes is None or not planes.any() else planes.astype(int) - 1,
-            **known,
-        )
+        # As lines, and unlike areas, points of ImageJ count from the center of the first pixel.
+        points, planes = points_of(roi.coordinates(), where, offset=0), roi.counter_positions
+        if planes is None or not planes.any():
+            return Region(points=points, plane=_plane(roi, where, n_sections), **known)
+        return Region(points=points, plane=planes.astype(int) - 1, **known)
     if roi.subtype in (_TEXT, _ARROW, _IMAGE):
         return None
     rings, mask = _area(roi, where)
-    return Region(rings=rings, mask=mask, plane=_plane(roi), **known) if rings or mask else None
+    if not rings and not mask:
+        return None
+    return Region(rings=rings, mask=mask, plane=_plane(roi, where, n_sections), **known)
 
 
-def _plane(roi):
-    """Section, from 0; where slices are not set, frames are sections."""
-    position = roi.z_position or roi.position or roi.t_position
+def _plane(roi, where, n_sections):
+    """Plane, from 0: a section or a time, of images with both a section of a time."""
+    z, t = roi.z_position, roi.t_position
+    if z > 0 and t > 1:
+        if n_sections is None:
+            raise ValueError(
+                f"{where} is in section {z} of time {t}, and the file does not say how many "
+                "sections a time has. In Fiji, add the ROIs to the overlay of the image (ROI "
+                "Manager, From ROI Manager), save it as TIFF, and read it instead."
+            )
+        return (t - 1) * n_sections + z - 1
+    position = z or roi.position or t
     return position - 1 if position > 0 else None
 
 

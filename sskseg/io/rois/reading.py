@@ -90,7 +90,8 @@ def read_rois(
     FileNotFoundError
         If the file does not exist, or the folder has no file of regions.
     ValueError
-        If a file is damaged or of another kind, the size of an image is unknown, a region is empty,
+        If a file is damaged or of another kind, the size of an image is unknown, ROIs of ImageJ are
+        in sections of several times (read the overlay of the image instead), a region is empty,
         outside of the image, or without a section in a stack, two files or images have the same
         name, or a name is not in `names`. The message names the file and the region.
     ImportError
