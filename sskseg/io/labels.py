@@ -181,6 +181,7 @@ def _paired(names, found, labels, sources, path):
         )
     if single:
         return list(labels)
+    _check_pages(names, sources)
     by_name = {name: i for i, name in enumerate(found)}
     unpaired = sorted(by_name.keys() - set(names))
     if unpaired:
@@ -189,16 +190,15 @@ def _paired(names, found, labels, sources, path):
             f"The label file {file.name!r} in {file.parent} pairs with no image of "
             f"{list(names)[:5]}{' and others' if len(names) > 5 else ''}."
         )
-    _check_pages(names, sources)
     return [labels[by_name[name]] if name in by_name else None for name in names]
 
 
 def _check_pages(names, sources):
-    """Raise for a file with fewer pages than its images, which may be any of them."""
+    """Raise for a file with fewer or more pages than its images, which may be any of them."""
     for file, n in Counter(sources).items():
         pattern = re.escape(without_label_suffix(stem(file))) + r"_\d{4,}"
         n_images = sum(re.fullmatch(pattern, name) is not None for name in names)
-        if n > 1 and n != n_images:
+        if n > 1 and n_images not in (0, n):
             raise ValueError(
                 f"{file} has {n} pages, and there are {n_images} images of that name; they must "
                 "agree. Unlabeled pages are -1, or each labeled one is a file of its own, such as "

@@ -126,3 +126,16 @@ def test_rois_of_times_and_sections_need_the_image(folder):
     roifile.roiwrite(file, [square(2, 1), square(3, 1)])  # of the first time alone
     _, _, y = read_pairs(folder / "images", folder / "labels")
     assert [int(label.max()) for label in y] == [-1, 1, 2, -1, -1, -1]
+
+
+@pytest.mark.parametrize("n", [4, 8])
+def test_pages_of_a_label_file_are_those_of_its_images(folder, n):
+    """Also if the images are a file each: pages without an image are no files of others."""
+    (folder / "images" / "a.tif").unlink()
+    for i, plane in enumerate(Y.reshape(6, 24, 30)):
+        write(folder / "images" / f"a_{i:04d}.tif", plane, "YX")
+    pages = np.resize(Y.reshape(6, 24, 30), (n, 24, 30))
+    write(folder / "labels" / "a_mask.tif", pages, "ZYX")
+    message = rf"a_mask.tif has {n} pages, and there are 6 images of that name; they must agree"
+    with pytest.raises(ValueError, match=message):
+        read_pairs(folder / "images", folder / "labels")
