@@ -7,8 +7,8 @@ from command_line import run
 from sklearn.pipeline import make_pipeline
 
 from sskseg import InstanceCounter, PercentileScaler
-from sskseg.io import read_labels, read_object_table, read_rois
-from sskseg.models import save_model
+from sskseg.io import read_images, read_labels, read_object_table, read_rois
+from sskseg.models import load_model, save_model
 
 BLOCK = np.zeros((32, 32), np.uint8)
 BLOCK[2:10, 2:10] = BLOCK[20:30, 20:26] = 200  # two objects
@@ -65,6 +65,11 @@ def test_channels_without_names_are_numbered(model, tmp_path):
     write(tmp_path / "images" / "a.ome.tif", [BLOCK, OTHER])
     table = count(tmp_path / "images", model, tmp_path / "a", "--channel", 0)
     assert table.columns[-2:].tolist() == ["mean_intensity_0", "mean_intensity_1"]
+    _, X = read_images(tmp_path / "images")
+    scaler, counter = load_model(model)
+    of_python = counter.measure(scaler.transform(X[0][None, ..., 0]), intensity=X)
+    columns = ["id", "mean_intensity_0", "mean_intensity_1"]
+    np.testing.assert_allclose(table[columns], of_python[columns])
     tifffile.imwrite(tmp_path / "b.tif", BLOCK)
     table = count(tmp_path / "b.tif", model, tmp_path / "b", "--invert-images")
     assert table.columns[-1] == "mean_intensity"
