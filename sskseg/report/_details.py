@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..counting._checks import spacing_of
-from ..counting.tables import by_stack
 from ..images import check_positions
 from ..io.object_tables import names_with_units
 from ..morphology import measure_objects
@@ -64,6 +62,9 @@ def _measured(outputs, names):
     if hasattr(step, "measure") and not outputs.consecutive:
         return step.measure(inputs)
     if hasattr(step, "measure"):
+        from ..counting._checks import spacing_of  # imports torch
+        from ..counting.tables import by_stack
+
         positions = check_positions(outputs.positions, len(names))
         table = step.measure(inputs, positions=positions)
         return by_stack(table, outputs.labels, positions, names, spacing_of(step, inputs))
