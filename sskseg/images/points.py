@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -172,7 +173,8 @@ def draw_points(
     points : ndarray of shape (k, ndim)
     shape : tuple of int
     radius : float
-        Radius of the discs, in units of `spacing`. Rings extend to twice the radius.
+        Radius of the discs, in units of `spacing`. Rings extend to twice the radius. The pixel of a
+        point belongs to its disc, also where pixels are longer than the radius.
     spacing : sequence of float, default=None
         Size of a pixel along each axis; None is 1.
 
@@ -193,15 +195,19 @@ def draw_points(
     owner = np.zeros(shape, np.int32)
     outer = 2 * radius
     sizes = np.ones(len(shape)) if spacing is None else np.asarray(spacing, float)
+    reach = np.maximum(outer / sizes, 0.5)
+    inner = np.zeros(shape, bool)
     for number, point in enumerate(points, start=1):
-        low = np.maximum(np.ceil(point - outer / sizes), 0).astype(int)
-        high = np.minimum(np.floor(point + outer / sizes) + 1, shape).astype(int)
+        low = np.maximum(np.ceil(point - reach), 0).astype(int)
+        high = np.minimum(np.floor(point + reach) + 1, shape).astype(int)
         box = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
         axes = np.ogrid[box]
-        offsets = zip(axes, point, sizes, strict=True)
-        squares = sum(((axis - x) * size) ** 2 for axis, x, size in offsets)
+        offsets = [axis - x for axis, x in zip(axes, point, strict=True)]
+        inner[box] |= reduce(np.logical_and, [(x > -0.5) & (x <= 0.5) for x in offsets])
+        squares = sum((x * size) ** 2 for x, size in zip(offsets, sizes, strict=True))
         away = np.sqrt(squares).astype(np.float32)
         nearer = away < distance[box]
         distance[box] = np.where(nearer, away, distance[box])
         owner[box] = np.where(nearer, number, owner[box])
-    return np.where(distance <= radius, owner, np.where(distance <= outer, -1, 0)).astype(np.int32)
+    inner |= distance <= radius
+    return np.where(inner, owner, np.where(distance <= outer, -1, 0)).astype(np.int32)

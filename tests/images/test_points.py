@@ -44,3 +44,15 @@ def test_balls_in_volumes_of_coarse_z():
 )
 def test_points_are_told_from_label_images(values, shape, expected):
     assert are_points(values, shape) is expected
+
+
+def test_the_pixel_of_a_point_is_of_its_disc_where_pixels_are_long():
+    points = np.array([[2.5, 4.0, 4.0], [6.6, 10.4, 10.4], [0.0, 12.0, 2.0]])
+    label = draw_points(points, (9, 15, 15), 2.0, (10.0, 1.0, 1.0))
+    assert label[3, 4, 4] == 1
+    assert label[7, 10, 10] == 2
+    assert np.count_nonzero(label == 1) == np.count_nonzero(label == 2) == 1
+    assert np.count_nonzero(label == 3) == 13  # the disc in its section
+    assert set(np.unique(label)) == {-1, 0, 1, 2, 3}
+    tiny = draw_points(np.array([[1.4, 1.4]]), (3, 4), 0.1)
+    assert np.array_equal(np.argwhere(tiny), [[1, 1]])
