@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ._intervals import half_width, simulate_coverage, standard_error
-from ._plan import AuditPlan, check_counts
+from ._plan import AuditPlan, check_counts, split_errors
 from ._regions import totals_by_region
 
 
@@ -105,7 +105,8 @@ def estimate_total(
 
     The total is the sum of all counts and the Hansen-Hurwitz estimate of their errors (the
     difference estimator). It is unbiased whatever the network does. The interval is a symmetric
-    bootstrap-t, never narrower than Student's [1]_.
+    bootstrap-t, never narrower than Student's [1]_. If all tiles are audited, the total is the sum
+    of their counts, without an error.
 
     Parameters
     ----------
@@ -156,10 +157,9 @@ def estimate_total(
     count = plan.tiles["count"].to_numpy(float)
     errors = np.zeros(len(count))
     errors[plan.to_audit] = by_hand - count[plan.to_audit]
-    weighted = errors[plan.draws] / plan.probability[plan.draws]
-    exact = count.sum() + errors[plan.certain].sum()
-    total, error = exact + weighted.mean(), float(standard_error(weighted))
-    is_unknown = error == 0 and len(plan.to_audit) < len(count)
+    known, weighted = split_errors(plan, errors)
+    total, error = count.sum() + known + weighted.mean(), float(standard_error(weighted))
+    is_unknown = error == 0 and not plan.is_complete
     if is_unknown:
         warnings.warn(
             f"The errors of all {len(plan.draws)} audited draws are equal, so that the interval has"

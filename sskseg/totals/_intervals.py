@@ -14,8 +14,11 @@ _PRIOR_AUDITS = 8
 
 
 def standard_error(values: np.ndarray) -> np.ndarray:
-    """Return the standard error of the mean along the last axis."""
-    return values.std(axis=-1, ddof=1) / np.sqrt(values.shape[-1])
+    """Return the standard error of the mean along the last axis: exactly 0 of equal values."""
+    error = values.std(axis=-1, ddof=1) / np.sqrt(values.shape[-1])
+    # Rounding makes the mean of equal values differ from them.
+    is_equal = np.ptp(values, axis=-1) <= 1e-9 * np.abs(values).max(axis=-1)
+    return np.where(is_equal, 0.0, error)
 
 
 def half_width(values: np.ndarray, confidence: float, rng: np.random.Generator) -> float:

@@ -38,6 +38,11 @@ class AuditPlan:
         """Indices of the tiles to count, each once, in ascending order."""
         return np.unique(np.concatenate([self.draws, self.certain]))
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all tiles are audited, so that the total is known."""
+        return len(self.to_audit) == len(self.tiles)
+
 
 def plan_audit(
     tiles: pd.DataFrame,
@@ -141,3 +146,25 @@ def check_counts(
             f" ({len(bad)} such)."
         )
     return values
+
+
+def split_errors(plan: AuditPlan, errors: np.ndarray) -> tuple[float, np.ndarray]:
+    """Split errors of tiles into what is known and what is estimated from the draws.
+
+    Parameters
+    ----------
+    plan : AuditPlan
+    errors : ndarray of float, shape (n_tiles,)
+        0 where nothing was audited.
+
+    Returns
+    -------
+    known : float
+        Sum of the errors of the certainty stratum, or of all tiles if all are audited.
+    weighted : ndarray of float, shape (k,)
+        Errors of the draws over their probability. Their mean estimates the sum of the other errors.
+    """
+    weighted = errors[plan.draws] / plan.probability[plan.draws]
+    if plan.is_complete:
+        return float(errors.sum()), np.zeros_like(weighted)
+    return float(errors[plan.certain].sum()), weighted

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ._intervals import half_width, standard_error
-from ._plan import AuditPlan
+from ._plan import AuditPlan, split_errors
 
 _MIN_AUDITS = 5
 
@@ -56,12 +56,12 @@ def totals_by_region(
 def _total(plan, errors, is_inside, confidence, rng):
     # Draws outside are zeros: how many fall inside is random, too.
     inside = errors * is_inside
-    weighted = inside[plan.draws] / plan.probability[plan.draws]
+    known, weighted = split_errors(plan, inside)
     predicted = plan.tiles.loc[is_inside, "count"].sum()
-    total = predicted + inside[plan.certain].sum() + weighted.mean()
+    total = predicted + known + weighted.mean()
     n_draws = int(is_inside[plan.draws].sum())
     error, half = float(standard_error(weighted)), np.nan
-    if is_inside[plan.certain].sum() == is_inside.sum():
+    if plan.is_complete or is_inside[plan.certain].sum() == is_inside.sum():
         half = 0.0
     elif n_draws >= _MIN_AUDITS and error > 0:
         half = half_width(weighted, confidence, rng)

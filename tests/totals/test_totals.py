@@ -146,6 +146,27 @@ def test_equal_errors_leave_the_coverage_unknown():
     assert "coverage unknown" in str(result)
 
 
+@pytest.mark.parametrize(("n", "k"), [(23, 3), (99, 3), (99, 7)])  # means of equals are rounded
+def test_equal_errors_of_equal_tiles_leave_the_coverage_unknown(n, k):
+    plan = plan_audit(pd.DataFrame({"count": [3] * n, "disagreement": 0}), k=k, random_state=0)
+    with pytest.warns(UserWarning, match=f"errors of all {k} audited draws are equal"):
+        result = estimate_total(plan, {i: 4.0 for i in plan.to_audit})
+    assert result.total == pytest.approx(4 * n)
+    assert result.standard_error == 0
+    assert np.isnan(result.coverage)
+
+
+def test_the_total_of_tiles_that_are_all_audited_is_their_sum():
+    tiles = pd.DataFrame({"count": [0, 10, 3], "disagreement": [1, 0, 0], "region": [1, 1, 2]})
+    plan = plan_audit(tiles, k=20, random_state=0)
+    assert plan.is_complete
+    result = estimate_total(plan, {0: 5, 1: 10, 2: 2})
+    assert result.total == result.interval[0] == result.interval[1] == 17
+    assert result.standard_error == 0
+    assert result.by_region[["total", "low", "high"]].to_numpy().tolist() == [[15] * 3, [2] * 3]
+    assert not plan_audit(tiles, k=2, random_state=0).is_complete
+
+
 def test_each_object_is_in_one_tile():
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.uniform(0, 36, (500, 3)), columns=[f"centroid_{a}" for a in "zyx"])
