@@ -25,7 +25,7 @@ from .folders import (
     stem,
     warn_of_other_files,
 )
-from .pictures import Header, Picture
+from .pictures import Header, Picture, has_colors
 from .stacks import depths, stack_positions
 from .truncation import unreadable
 from .units import Size, convert_spacing, is_same_size
@@ -253,7 +253,9 @@ def images_of(
     picture: Picture, spatial_ndim: int, channel: int | str | TrainedChannel | None = None
 ) -> list[np.ndarray]:
     """Return the images of a picture, with all channels or one."""
-    images = [_in_color(picture, pixels) for pixels in picture.samples(spatial_ndim)]
+    images, palette = picture.samples(spatial_ndim), picture.palette
+    if has_colors(palette):
+        images = [palette[image] if image.ndim == 2 else image for image in images]
     if channel is None:
         return images
     images = [image if image.ndim > spatial_ndim else image[..., None] for image in images]
@@ -326,19 +328,6 @@ def channels_in(path: str | os.PathLike[str]) -> Iterator[tuple[Path, tuple[str,
         for header in () if file.suffix.lower() in rasters.SUFFIXES else read_headers(file):
             n = header.shape[header.axes.index("c")] if "c" in header.axes else 1
             yield file, header.channels, n
-
-
-def _in_color(picture, pixels):
-    """Apply a palette, unless it is a ramp."""
-    palette = picture.palette
-    if palette is None or _is_ramp(palette) or pixels.ndim != 2:
-        return pixels
-    return palette[pixels]
-
-
-def _is_ramp(palette):
-    steps = np.diff(palette.astype(int), axis=0)
-    return bool((steps >= 0).all() or (steps <= 0).all())
 
 
 def _warn_of_unnamed_axes(pictures, file):

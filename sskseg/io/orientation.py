@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 # Of each value: whether rows and columns change places, and which of them are flipped then.
@@ -11,18 +13,18 @@ _TURNS = {
 }  # fmt: skip
 
 
-def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+def upright(pixels: Any, orientation: int) -> Any:
     """Turn an image (height, width, ...) as its orientation says.
 
     Parameters
     ----------
-    pixels : ndarray of shape (height, width, ...)
+    pixels : ndarray or dask array of shape (height, width, ...)
     orientation : int
         1 to 8, the value of the tag 274; others are taken as 1.
 
     Returns
     -------
-    ndarray
+    ndarray or dask array
 
     References
     ----------
@@ -30,4 +32,5 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
     """
     transposed, flipped = _TURNS.get(orientation, _TURNS[1])
     turned = pixels.swapaxes(0, 1) if transposed else pixels
-    return np.ascontiguousarray(np.flip(turned, flipped)) if orientation in _TURNS else turned
+    turned = turned[tuple(slice(None, None, -1 if axis in flipped else None) for axis in (0, 1))]
+    return np.ascontiguousarray(turned) if isinstance(turned, np.ndarray) else turned

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -120,3 +120,11 @@ class Picture(NamedTuple):
         if spatial_ndim == 3 and "z" not in letters and pages:
             letters[pages[-1]] = "z"
         return "".join(letters)
+
+
+def has_colors(palette: np.ndarray | None) -> TypeGuard[np.ndarray]:
+    """Return whether a palette of shape (n_colors, 3) is more than the ramp of a gray image."""
+    if palette is None:
+        return False
+    steps = np.diff(palette.astype(int), axis=0)
+    return not ((steps >= 0).all() or (steps <= 0).all())

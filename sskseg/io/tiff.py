@@ -93,15 +93,13 @@ def _picture(file, series):
         own = [(axis, side) for axis, side in sides if axis not in "tcs" or side > 1]
         axes, pixels = "".join(a for a, _ in own), pixels.reshape([n for _, n in own])
     is_inverted, white = page.photometric == _MIN_IS_WHITE, None
-    if is_inverted and not file.is_imagej:  # ImageJ inverts the display, not the values
-        pixels, white = _inverted(pixels, page.bitspersample)
+    if is_zero_white(file, page):
+        pixels, white = inverted(pixels, page.bitspersample)
         is_inverted = False
-    tag = page.tags.get("Orientation")
-    if tag is not None and tag.value != 1 and axes in ("yx", "yxs"):
-        pixels = upright(pixels, int(tag.value))
-    palette = None
-    if page.photometric == _PALETTE and page.colormap is not None:
-        palette = (np.asarray(page.colormap).T // 257).astype(np.uint8)
+    orientation = orientation_of(page, axes)
+    if orientation != 1:
+        pixels = upright(pixels, orientation)
+    palette = palette_of(page)
     spacing, units = physical_sizes(file, series)
     return Picture(
         pixels, axes, spacing, units, palette, is_inverted, white, is_lossy(page), result,
@@ -141,8 +139,8 @@ def plain_series(file: Any) -> Any:
     if len(every) != 1 or axes_of(every[0]) not in ("yx", "yxs", "yxc"):
         return None
     page = every[0].keyframe
-    turned = page.tags.get("Orientation")
-    if page.photometric in (_MIN_IS_WHITE, _PALETTE) or (turned is not None and turned.value != 1):
+    is_turned = orientation_of(page, axes_of(every[0])) != 1
+    if page.photometric in (_MIN_IS_WHITE, _PALETTE) or is_turned:
         return None
     return every[0]
 
@@ -160,8 +158,27 @@ def axes_of(series: Any) -> str:
     return axes
 
 
-def _inverted(pixels, bits):
-    """Pixels of which 0 is black, and the number they were subtracted from."""
+def is_zero_white(file: Any, page: Any) -> bool:
+    """Return whether 0 is white in the stored pixels of a page, so that readers invert them."""
+    # ImageJ inverts the display, not the values.
+    return bool(page.photometric == _MIN_IS_WHITE and not file.is_imagej)
+
+
+def orientation_of(page: Any, axes: str) -> int:
+    """Return the orientation of a page with these axes, 1 where it is not turned."""
+    tag = page.tags.get("Orientation")
+    return 1 if tag is None or axes not in ("yx", "yxs") else int(tag.value)
+
+
+def palette_of(page: Any) -> np.ndarray | None:
+    """Return the colors (n_colors, 3) of a palette, uint8, or None."""
+    if page.photometric != _PALETTE or page.colormap is None:
+        return None
+    return (np.asarray(page.colormap).T // 257).astype(np.uint8)
+
+
+def inverted(pixels: np.ndarray, bits: Any) -> tuple[np.ndarray, int | None]:
+    """Return pixels of which 0 is black, and the number they were subtracted from."""
     if pixels.dtype == bool:
         return ~pixels, None
     if pixels.dtype.kind != "u":

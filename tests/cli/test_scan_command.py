@@ -250,10 +250,15 @@ def test_the_size_of_the_training_images_where_the_scan_has_none(folder, tmp_pat
         run("count", *arguments[:3], "--spacing", "5um")
 
 
-def test_masks_leave_blocks_out(folder, tmp_path, capsys):
+_RED = np.zeros((3, 256), np.uint16)
+_RED[0, 1:] = 2**16 - 1
+
+
+@pytest.mark.parametrize("options", [{}, {"photometric": "palette", "colormap": _RED}])
+def test_masks_leave_blocks_out(folder, tmp_path, capsys, options):
     mask = np.zeros((128, 192), np.uint8)
     mask[:64, :64] = 1
-    tifffile.imwrite(tmp_path / "mask.tif", mask)
+    tifffile.imwrite(tmp_path / "mask.tif", mask, **options)
     arguments = ["scan", "run", folder / "scan.tif", "--model", folder, *BLOCKS, "--json"]
     assert run(*arguments, "--out", tmp_path / "all") == 0
     every = json.loads(capsys.readouterr().out)["objects"]

@@ -251,26 +251,50 @@ def test_a_block_reads_its_part_of_a_stack(tmp_path, n_read, axes):
     assert n_read[0] < 0.15 * volume.nbytes
 
 
-def test_sections_that_reading_changes_are_those_of_read_images(tmp_path):
+_CHANGED_BY_READING = {
+    "white": {"photometric": "miniswhite"},
+    "turned": {"extratags": [(274, "H", 1, 3, True)]},
+    "transposed": {"extratags": [(274, "H", 1, 6, True)]},
+    "colors": {"photometric": "palette",
+               "colormap": np.random.default_rng(1).integers(0, 2**16, (3, 256), np.uint16)},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", _CHANGED_BY_READING)
+def test_pixels_that_reading_changes_are_those_of_read_images(tmp_path, kind):
     from sskseg.io import read_images
 
     section = np.random.default_rng(0).integers(0, 255, (20, 30), dtype=np.uint8)
-    kinds = {
-        "white": {"photometric": "miniswhite"},
-        "turned": {"extratags": [(274, "H", 1, 3, True)]},
-        "colors": {"photometric": "palette",
-                   "colormap": np.random.default_rng(1).integers(0, 2**16, (3, 256), np.uint16)},
-    }  # fmt: skip
-    for name, options in kinds.items():
-        (tmp_path / name).mkdir()
-        for i in range(2):
-            tifffile.imwrite(tmp_path / name / f"{i}.tif", section, **options)
-        scan = open_scan(tmp_path / name)
-        expected = np.stack(list(read_images(tmp_path / name)[1]))
-        assert not np.array_equal(expected[..., :30], section)
-        assert np.array_equal(scan.data.compute(), expected)
-        part = scan.data[1:, 3:9, 4:20].compute()
-        assert np.array_equal(part, expected[1:, 3:9, 4:20])
+    for i in range(2):
+        tifffile.imwrite(tmp_path / f"{i}.tif", section, **_CHANGED_BY_READING[kind])
+    expected = np.stack(list(read_images(tmp_path)[1]))
+    if kind == "white":
+        assert np.array_equal(expected[0], 255 - section)
+    if kind == "transposed":
+        assert np.array_equal(expected[0], np.rot90(section, -1))
+    channels = "c" if kind == "colors" else ""
+    for path, pixels, axes in ((tmp_path, expected, "zyx"), (tmp_path / "1.tif", expected[1], "yx")):
+        scan = open_scan(path, chunks=8)
+        assert scan.axes == axes + channels
+        assert scan.data.dtype == pixels.dtype
+        assert np.array_equal(scan.data.compute(), pixels)
+        part = (-1,) * (len(axes) - 2) + (slice(3, 9), slice(4, 18))
+        assert np.array_equal(scan.data[part].compute(), pixels[part])
+
+
+def test_a_volume_and_a_pyramid_with_0_as_white_are_inverted(tmp_path):
+    volume = np.random.default_rng(0).integers(0, 2**16, (3, 20, 30), dtype=np.uint16)
+    options = {"photometric": "miniswhite", "metadata": {"axes": "ZYX"}}
+    tifffile.imwrite(tmp_path / "a.tif", volume, **options)
+    assert np.array_equal(open_scan(tmp_path / "a.tif").data.compute(), 65535 - volume)
+    tifffile.imwrite(tmp_path / "b.tif", volume, imagej=True, **options)  # ImageJ inverts the display
+    assert np.array_equal(open_scan(tmp_path / "b.tif").data.compute(), volume)
+    plane = {"photometric": "miniswhite", "tile": (16, 16)}
+    with tifffile.TiffWriter(tmp_path / "c.ome.tif") as file:
+        file.write(volume[0], subifds=1, **plane)
+        file.write(volume[0, ::2, ::2], subfiletype=1, **plane)
+    coarse = open_scan(tmp_path / "c.ome.tif", level=1).data.compute()
+    assert np.array_equal(coarse, 65535 - volume[0, ::2, ::2])
 
 
 def test_other_files_are_refused(volume, tmp_path):

@@ -48,7 +48,11 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _mask(options):
-    return None if options.mask is None else open_scan(options.mask).data
+    if options.mask is None:
+        return None
+    scan = open_scan(options.mask)
+    is_color = scan.data.shape[len(scan.spacing) :] == (3,)
+    return scan.data.any(axis=-1) if is_color else scan.data  # black is background
 
 
 def _plan(options, model, scan):

@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ..tiff import SUFFIXES, axes_of
+from ..orientation import upright
+from ..pictures import has_colors
+from ..tiff import SUFFIXES, axes_of, inverted, is_zero_white, orientation_of, palette_of
 from ..tiff_metadata import check_complete, names_of_channels, physical_sizes
 from ..truncation import unreadable
 from .on_disk import ArrayOnDisk
@@ -46,7 +48,31 @@ def open_tiff(path: Path, inside: str, level: int, chunks: Any) -> FileContent:
             wide, narrow = series.shape[axes.index("x")], part.shape[axes.index("x")]
             spacing = {k: v * (wide / narrow if k in "yx" else 1) for k, v in spacing.items()}
         array = _Tiff(str(path), (number, level), part.shape, part.dtype, own_chunks(part.keyframe))
-    return FileContent(array.to_dask(chunks), axes, spacing, units, channels)
+        data, axes = _as_read(array.to_dask(chunks), axes, file, part)
+    return FileContent(data, axes, spacing, units, channels)
+
+
+def _as_read(data, axes, file, series):
+    """Pixels of a lazy array, and its axes, as `sskseg.io.read_images` reads them."""
+    page = series.keyframe
+    if is_zero_white(file, page):
+        data = data.map_blocks(_from_black, page.bitspersample, dtype=data.dtype)
+    orientation, palette = orientation_of(page, axes_of(series)), palette_of(page)
+    if orientation != 1:
+        data = upright(data, orientation)
+    if axes == "yx" and has_colors(palette):
+        chunks = (*data.chunks, (palette.shape[1],))
+        data = data.map_blocks(_colors, palette, dtype=palette.dtype, new_axis=2, chunks=chunks)
+        axes = "yxc"
+    return data, axes
+
+
+def _from_black(block, bits):
+    return inverted(block, bits)[0]
+
+
+def _colors(block, palette):
+    return palette[block]
 
 
 def own_chunks(page: Any) -> tuple[int, int] | None:
