@@ -243,10 +243,12 @@ def with_size(
     """
     plane = _resolution_tags(spacing, unit)
     axes = options["metadata"]["axes"]
-    has_depth = "Q" not in axes and dict(zip(axes, image.shape, strict=True)).get("Z", 1) > 1
+    sizes = dict(zip(axes, image.shape, strict=True))
+    has_depth = "Q" not in axes and sizes.get("Z", 1) > 1
     has_depth = bool(plane) and has_depth and len(spacing or ()) == 3
     is_of_imagej = image.dtype.name in _OF_IMAGEJ and 4 * image.size <= MAX_CLASSIC
-    if not is_of_imagej or not (has_depth or "T" in axes):
+    is_line = sizes["X"] == 1  # of which tifffile would write the columns as sections
+    if not is_of_imagej or is_line or not (has_depth or "T" in axes):
         return {**options, **plane}
     if not plane:
         return {**options, "imagej": True}

@@ -56,10 +56,10 @@ def label_components(mask: np.ndarray, connectivity: int = 1) -> np.ndarray:
         return ndi.label(mask, neighbors)[0].astype(dtype, copy=False)
     if mask.dtype.kind == "i":
         mask = np.maximum(mask, 0)
-    # cc3d refuses read-only arrays. It numbers components in scan order, 1, 2, ..., without gaps.
-    labels = cc3d.connected_components(
-        np.require(mask, requirements=["C", "W"]), connectivity=_NEIGHBORS[mask.ndim, connectivity]
-    )
+    # cc3d refuses read-only arrays, and those of the other byte order. It numbers components in
+    # scan order, 1, 2, ..., without gaps.
+    native = np.require(mask, mask.dtype.newbyteorder("="), ["C", "W"])
+    labels = cc3d.connected_components(native, connectivity=_NEIGHBORS[mask.ndim, connectivity])
     # There are too few components for an unsigned integer to exceed the signed one.
     if labels.dtype.itemsize == np.dtype(dtype).itemsize:
         return labels.view(dtype)

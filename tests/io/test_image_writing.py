@@ -117,3 +117,16 @@ def test_wrong_sizes_of_pixels_are_refused(tmp_path, spacing):
     with pytest.raises(ValueError, match=r"spacing must .*, got "):
         write_labels(tmp_path / "a.tif", [np.eye(4, dtype=int)], spacing=spacing, unit="µm")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.filterwarnings("ignore:.* does not define the size of a pixel along z")
+@pytest.mark.parametrize("shape", [(4, 7, 1), (4, 1, 7), (4, 1, 1), (4, 7, 1, 5)])
+def test_volumes_of_one_row_or_column_come_back(tmp_path, shape):
+    size = {"spacing": (2, 0.5, 0.5), "unit": "um"}
+    image = np.arange(np.prod(shape)).reshape(shape).astype(np.float32)
+    write_image(tmp_path / "a.tif", image, 3, **size)
+    assert np.array_equal(read_images(tmp_path / "a.tif", spatial_ndim=3)[1][0], image)
+    if len(shape) == 3:
+        write_labels(tmp_path / "l.tif", [image.astype(int)], **size)
+        (back,) = read_labels(tmp_path / "l.tif", spatial_ndim=3)[1]
+        assert np.array_equal(back, image)

@@ -32,7 +32,7 @@ def same_partition(a, b):
 
 
 @pytest.mark.parametrize("shape", [(20, 30), (9, 10, 11)])
-@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64])
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, ">u2", ">i4"])
 def test_components_equal_scikit_images(shape, dtype):
     image = np.random.default_rng(0).integers(0, 2 if dtype is bool else 3, shape).astype(dtype)
     for connectivity in range(1, len(shape) + 1):
