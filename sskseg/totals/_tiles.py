@@ -136,7 +136,8 @@ def _count_part(table, names, extent, step, pixel):
     at = table[names].to_numpy(float) / pixel
     if np.isnan(at).any():
         raise ValueError(f"objects must have no NaN in {names}, got {np.isnan(at).sum()}.")
-    index = np.floor(at + 0.5).astype(int)
+    # Rounding must not move a centroid on a border to another tile than a person counts it in.
+    index = np.floor(at + 0.5 + 1e-9).astype(int)
     if ((index < 0) | (index >= extent)).any():
         raise ValueError(f"objects must lie in an image of shape {extent.tolist()}; some do not.")
     grid = -(-extent // step)

@@ -180,6 +180,14 @@ def test_each_object_is_in_one_tile():
     assert set(tiles["region"]) == {0, 4}
 
 
+@pytest.mark.parametrize("size", [0.33, 0.65, 4.93, 1 / 3])
+def test_tiles_do_not_depend_on_the_size_of_pixels(size):
+    centers = np.arange(3, 400, 4) + 0.5  # on the borders of tiles of four pixels
+    table = pd.DataFrame({"centroid_y": centers * size, "centroid_x": centers * size})
+    tiles = count_tiles([table], (404, 404), 4, spacing=(size, size))
+    assert tiles.loc[tiles["count"] > 0, "y"].tolist() == (centers + 0.5).tolist()
+
+
 def experiment(rng, effect=1.0, corrected=True):
     """Five animals in each of two groups; the network misses more in the second."""
     totals, groups = [], ["a"] * 5 + ["b"] * 5
