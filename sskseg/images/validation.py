@@ -11,6 +11,8 @@ from .stack import ImageStack
 
 _MAX_MAGNITUDE = 1e18  # of intensities, whose squares float32 can hold
 _MAX_CHANNELS = 4  # of images whose channels come first
+_MAX_STAINS = 16  # a volume of few sections may have so many channels, or more
+_MAX_RATIO = 8  # of the sides of an image; a last axis that is shorter is that of channels
 _SHAPES = "(n_samples, *spatial) or (n_samples, *spatial, n_channels)"
 
 
@@ -286,7 +288,8 @@ def _check_channels_last(shapes, name):
     """Refuse images of a few rows with many channels: their first axis is that of channels."""
     for shape in shapes:
         first, *between, last = shape
-        if first <= _MAX_CHANNELS < last and first < min(between):
+        is_side = last > _MAX_STAINS and last > min(between) / _MAX_RATIO
+        if first <= _MAX_CHANNELS and first < min(between) and is_side:
             raise ValueError(
                 f"{name} must have its channels in the last axis, got images of shape {shape}: "
                 f"{first} pixels high, with {last} channels? Move them there, "

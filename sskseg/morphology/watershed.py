@@ -70,7 +70,8 @@ def relief_of(
 def split_touching(mask: np.ndarray, relief: np.ndarray, seed_height: float) -> np.ndarray:
     """Split a mask into objects by the watershed of a relief from its peaks.
 
-    Objects of a component of the mask do not depend on the rest of the image.
+    Objects of a component of the mask do not depend on the rest of the image. Pixels that share a
+    corner are connected: an object may have parts that touch in corners only.
 
     Parameters
     ----------
@@ -104,7 +105,8 @@ def split_touching(mask: np.ndarray, relief: np.ndarray, seed_height: float) -> 
 def split_by_seeds(mask: np.ndarray, relief: np.ndarray, seeds: np.ndarray) -> np.ndarray:
     """Split a mask into objects by the watershed of a relief from given seeds.
 
-    Objects of a component of the mask do not depend on the rest of the image.
+    Objects of a component of the mask do not depend on the rest of the image. Pixels that share a
+    corner are connected: an object may have parts that touch in corners only.
 
     Parameters
     ----------

@@ -108,6 +108,12 @@ def test_channels_first_are_refused(shape, spatial_ndim):
     assert check_images(hyperspectral, 2)[0].shape == (32, 40, 64)
 
 
+@pytest.mark.parametrize("shape", [(2, 3, 32, 40, 6), (1, 4, 400, 500, 40)])
+def test_volumes_of_few_sections_may_have_many_channels(shape):
+    assert check_images(np.zeros(shape, np.uint8), 3)[0].shape == shape[1:]
+    assert check_lazy_images(da.zeros(shape, np.uint8), 3).shape == shape
+
+
 def test_volumes_without_spatial_ndim_get_advice():
     advice = "For volumes, set spatial_ndim=3 in each step"
     with pytest.raises(ValueError, match=rf"got shape \(4, 8, 8, 2\)\. {advice}"):
