@@ -42,6 +42,14 @@ def spots(n, rng, side=48):
     return np.array(X), points
 
 
+def test_a_blob_with_a_bright_core_is_one_blob():
+    y, x = np.mgrid[:64, :64] - 32
+    X = (np.exp(-(y**2 + x**2) / 128) + 2 * np.exp(-(y**2 + x**2) / 2))[None]
+    model = LogBlobs(max_sigma=12, n_sigma=10, threshold=0.05).fit(X)
+    assert model.points(X)[0].tolist() == [[32, 32]]
+    assert model.predict(X) == model.transform(X).max() == 1
+
+
 @pytest.mark.parametrize("kind", ["points", "counts", "labels"])
 def test_blobs_are_counted_with_a_threshold_from_labels(kind):
     X, points = spots(8, np.random.default_rng(0))

@@ -184,7 +184,7 @@ class LogBlobs(ImageEstimator):
         return f1_points(true, [predicted[i] for i in indices], max_distance)
 
     def _blobs(self, plane, threshold):
-        """Locate blobs above a threshold; returns positions and responses."""
+        """Locate blobs above a threshold; returns positions, each once, and responses."""
         from scipy import ndimage as ndi
         from skimage.feature import peak_local_max
 
@@ -196,7 +196,12 @@ class LogBlobs(ImageEstimator):
         peaks = peak_local_max(
             cube, threshold_abs=threshold, footprint=np.ones((3,) * cube.ndim), exclude_border=False
         )
-        return peaks[:, :-1], cube[tuple(peaks.T)]
+        responses = cube[tuple(peaks.T)]
+        # A pixel that is a peak at two scales is one blob, at the scale of the greater response.
+        order = np.argsort(-responses, kind="stable")
+        _, first = np.unique(peaks[order, :-1], axis=0, return_index=True)
+        kept = np.sort(order[first])
+        return peaks[kept, :-1], responses[kept]
 
     def _search_threshold(self, planes, y):
         annotations = Annotations(y, [plane[..., None] for plane in planes])
