@@ -294,6 +294,21 @@ def test_sections_of_a_test_fold_are_predicted_with_their_neighbors(as_list):
     assert (apart == 0).all()  # no section has a neighbor
 
 
+def test_folds_of_sections_keep_the_options_of_annotations():
+    y = Annotations([[(2, 3)], [(4, 4)]], point_radius=5.0, spacing=(2.0, 0.5))
+    given = []
+
+    class Recording(Above):
+        def fit(self, X, y):
+            given.append(y)
+            return self
+
+    X = np.zeros((2, 8, 8))
+    cross_val_sections(Recording(), X, y, cv=2, scoring=lambda estimator, X, y: given.append(y))
+    assert len(given) == 4
+    assert {(each.point_radius, each.spacing) for each in given} == {(5.0, (2.0, 0.5))}
+
+
 def test_cross_val_sections_by_hand():
     X, y = (part[0] for part in make_cells(1, (6, 32, 32), random_state=0))
     y = np.where(np.arange(6)[:, None, None] % 2 == 0, y, -1)

@@ -93,5 +93,6 @@ def _only(annotations, indices):
         target=annotations.target,
         is_mask=annotations._mask_decision,  # that of the whole
         point_radius=annotations.point_radius,
+        spacing=annotations.spacing,
         name=annotations.name,
     )
