@@ -26,6 +26,7 @@ from sskseg.io import (
     write_ome_zarr,
     write_rois,
 )
+from sskseg.io.image_writing import write_image
 from sskseg.morphology import measure_objects
 from sskseg.scans import open_scan
 
@@ -132,6 +133,18 @@ def test_convert_images_with_labels_to_ome_zarr(folder):
     assert run("convert", folder / "labels", *old) == 0
     found = zarr.open(folder / "old" / "cell1.ome.zarr" / "0", mode="r", zarr_format=2)
     assert np.array_equal(found[:], pixels)
+
+
+def test_convert_planes_of_a_stack_with_a_size_along_z_to_ome_zarr(tmp_path):
+    volume = np.arange(3 * 20 * 30, dtype=np.uint16).reshape(3, 20, 30)
+    write_image(tmp_path / "a.tif", volume, 3, spacing=(2, 0.5, 0.25), unit="um")
+    write_labels(tmp_path / "labels.tif", [volume // 1000])
+    images = ["--images", tmp_path / "a.tif", "--to", "ome-zarr", "--out", tmp_path / "out"]
+    assert run("convert", tmp_path / "labels.tif", *images) == 0
+    for i, plane in enumerate(volume):
+        scan = open_scan(tmp_path / "out" / f"a_{i:04d}.ome.zarr")
+        assert np.array_equal(scan.data.compute(), plane)
+        assert (scan.spacing, scan.unit) == ((0.5, 0.25), "micrometer")
 
 
 def test_convert_labels_of_a_scan_to_files_of_the_volume(folder):

@@ -168,12 +168,13 @@ def _read_one(path, shape, background):
 def _with_images(folder, file, names, X, labels, **options):
     """Write images with their labels, and return the names of their folders."""
     paths = {name: file or folder / f"{name}.ome.zarr" for name in names if name in labels}
+    spacing = None if X.spacing is None else X.spacing[-2:]  # planes of a stack have no size along z
     written = []
     for name, image in zip(names, X, strict=True):
         if name in labels:
             path = paths[name]
             write_ome_zarr(
-                path, image, axes="yxc"[: image.ndim], spacing=X.spacing, unit=X.unit,
+                path, image, axes="yxc"[: image.ndim], spacing=spacing, unit=X.unit,
                 labels=labels[name], **options,
             )  # fmt: skip
             written.append(path.name)
