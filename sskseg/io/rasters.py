@@ -36,10 +36,10 @@ def _is_opaque(alpha):
 
 
 def _has_deep_colors(path):
-    """Whether the file is a PNG with colors of 16 bits, which Pillow reads as 8 bits."""
+    """Whether the file is a PNG with colors or alpha of 16 bits, which Pillow reads as 8 bits."""
     with open(path, "rb") as file:
         head = file.read(26)
-    return head[:8] == b"\x89PNG\r\n\x1a\n" and head[24] == 16 and head[25] in (2, 6)
+    return head[:8] == b"\x89PNG\r\n\x1a\n" and head[24] == 16 and head[25] in (2, 4, 6)
 
 
 def _deep_colors(path):

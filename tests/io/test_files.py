@@ -2,6 +2,7 @@
 
 import logging
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -50,6 +51,21 @@ def test_channels_come_last_whatever_their_place(tmp_path, axes, shape, options)
     if "Z" in axes:
         _, volumes = read_images(path, spatial_ndim=3)
         assert np.array_equal(np.concatenate(list(volumes)), expected)
+
+
+@pytest.mark.parametrize("channels", [(), (2,), (3,), (4,)])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_png_keeps_its_depth_with_colors_and_alpha(tmp_path, channels, dtype):
+    pixels = np.random.default_rng(0).integers(0, np.iinfo(dtype).max, (7, 9, *channels), dtype)
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(pixels))
+    image = read_image(tmp_path / "a.png")
+    assert image.dtype == dtype
+    assert np.array_equal(image, pixels)
+    if channels in ((2,), (4,)):
+        pixels[..., -1] = np.iinfo(dtype).max  # opaque
+        (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(pixels))
+        colors = pixels[..., 0] if channels == (2,) else pixels[..., :3]
+        assert np.array_equal(read_image(tmp_path / "a.png"), colors)
 
 
 def test_images_are_turned_upright(tmp_path):

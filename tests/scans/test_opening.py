@@ -273,7 +273,10 @@ def test_pixels_that_reading_changes_are_those_of_read_images(tmp_path, kind):
     if kind == "transposed":
         assert np.array_equal(expected[0], np.rot90(section, -1))
     channels = "c" if kind == "colors" else ""
-    for path, pixels, axes in ((tmp_path, expected, "zyx"), (tmp_path / "1.tif", expected[1], "yx")):
+    for path, pixels, axes in (
+        (tmp_path, expected, "zyx"),
+        (tmp_path / "1.tif", expected[1], "yx"),
+    ):
         scan = open_scan(path, chunks=8)
         assert scan.axes == axes + channels
         assert scan.data.dtype == pixels.dtype
@@ -287,7 +290,9 @@ def test_a_volume_and_a_pyramid_with_0_as_white_are_inverted(tmp_path):
     options = {"photometric": "miniswhite", "metadata": {"axes": "ZYX"}}
     tifffile.imwrite(tmp_path / "a.tif", volume, **options)
     assert np.array_equal(open_scan(tmp_path / "a.tif").data.compute(), 65535 - volume)
-    tifffile.imwrite(tmp_path / "b.tif", volume, imagej=True, **options)  # ImageJ inverts the display
+    tifffile.imwrite(
+        tmp_path / "b.tif", volume, imagej=True, **options
+    )  # ImageJ inverts the display
     assert np.array_equal(open_scan(tmp_path / "b.tif").data.compute(), volume)
     plane = {"photometric": "miniswhite", "tile": (16, 16)}
     with tifffile.TiffWriter(tmp_path / "c.ome.tif") as file:
