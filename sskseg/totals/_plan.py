@@ -162,7 +162,7 @@ def split_errors(plan: AuditPlan, errors: np.ndarray) -> tuple[float, np.ndarray
     known : float
         Sum of the errors of the certainty stratum, or of all tiles if all are audited.
     weighted : ndarray of float, shape (k,)
-        Errors of the draws over their probability. Their mean estimates the sum of the other errors.
+        Errors of the draws over their probability, whose mean estimates the sum of other errors.
     """
     weighted = errors[plan.draws] / plan.probability[plan.draws]
     if plan.is_complete:

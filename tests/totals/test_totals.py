@@ -150,7 +150,7 @@ def test_equal_errors_leave_the_coverage_unknown():
 def test_equal_errors_of_equal_tiles_leave_the_coverage_unknown(n, k):
     plan = plan_audit(pd.DataFrame({"count": [3] * n, "disagreement": 0}), k=k, random_state=0)
     with pytest.warns(UserWarning, match=f"errors of all {k} audited draws are equal"):
-        result = estimate_total(plan, {i: 4.0 for i in plan.to_audit})
+        result = estimate_total(plan, dict.fromkeys(plan.to_audit, 4.0))
     assert result.total == pytest.approx(4 * n)
     assert result.standard_error == 0
     assert np.isnan(result.coverage)
