@@ -1,5 +1,6 @@
 """Regions of interest: label images come back exactly, and as other programs fill them."""
 
+import zipfile
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -221,6 +222,22 @@ def test_a_folder_of_images_with_a_zip_for_each(tmp_path):
             ValueError, match=r"cell3\.zip .* 'cell3', which pairs with no image of"
         ):
             read_labels(tmp_path, names, shape=shape)
+
+
+@pytest.mark.parametrize("has_images", [False, True])
+@pytest.mark.parametrize("suffix", [".zip", ".geojson", ".csv"])
+def test_a_file_without_a_region_is_an_image_without_objects(tmp_path, suffix, has_images):
+    labels = [np.zeros((8, 9), int), np.pad(np.ones((2, 3), int), 3)]
+    for name, label in zip("ab", labels, strict=True):
+        write_rois(tmp_path / f"{name}{suffix}", label)
+        if has_images:
+            tifffile.imwrite(tmp_path / f"{name}.tif", label.astype(np.uint8))
+    if has_images:
+        with zipfile.ZipFile(tmp_path / "other.zip", "w"):
+            pass  # of no image
+    _, found = read_labels(tmp_path, ["a", "b"], shape=[label.shape for label in labels])
+    for each, label in zip(found, labels, strict=True):
+        assert np.array_equal(each, label)
 
 
 def test_the_only_image_pairs_with_a_file_of_any_name(tmp_path):

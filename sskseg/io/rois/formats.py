@@ -132,9 +132,10 @@ def without_image_suffix(name: str) -> str:
 def region_files(folder: Path, *, has_images: bool = True) -> list[Path]:
     """List the files that may hold regions in a folder, in natural order.
 
-    A zip is one if it holds ROIs. JSON may be, and shapes of napari are, beside images only if they
-    have the name of one; `read_regions` leaves JSON out that is not. Beside images, .xml and .h5
-    are left out. With `has_images` false, TIFF and other files of images are label images.
+    A zip is one if it holds ROIs. JSON may be, and shapes of napari and an empty zip are, beside
+    images only if they have the name of one; `read_regions` leaves JSON out that is not. Beside
+    images, .xml and .h5 are left out. With `has_images` false, TIFF and other files of images are
+    label images.
     """
     names = {stem(file) for file in list_images(folder)} if has_images else set()
     files = [f for f in folder.iterdir() if f.is_file() and not f.name.startswith(".")]
@@ -142,11 +143,11 @@ def region_files(folder: Path, *, has_images: bool = True) -> list[Path]:
 
 
 def _is_of_folder(file, names):
-    suffix = _suffix(file)
+    suffix, may_be_of_image = _suffix(file), not names or image_name(file) in names
     if suffix == ".zip":
-        return _holds_rois(file)
+        return _holds_rois(file, is_empty=may_be_of_image)
     if suffix == ".json" or holds_shapes(file):
-        return not names or image_name(file) in names
+        return may_be_of_image
     return suffix in _OWN or (not names and is_region_file(file))
 
 
@@ -208,10 +209,14 @@ def _dialect_of(file):
         return "damaged"
 
 
-def _holds_rois(file):
-    """Whether a zip holds ROIs; a damaged one is left to the reader, which names it."""
+def _holds_rois(file, *, is_empty):
+    """Whether a zip holds ROIs, or `is_empty` if it holds nothing, as of an image without objects.
+
+    A damaged one is left to the reader, which names it.
+    """
     try:
         with zipfile.ZipFile(file) as archive:
-            return any(name.lower().endswith(".roi") for name in archive.namelist())
+            names = archive.namelist()
+            return any(name.lower().endswith(".roi") for name in names) if names else is_empty
     except (zipfile.BadZipFile, OSError):
         return True
