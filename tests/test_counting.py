@@ -189,6 +189,27 @@ def test_objects_over_sections_count_once():
     assert apart.sum() == InstanceCounter().fit(X).predict(X).sum()
 
 
+@pytest.mark.parametrize(
+    ("spacing", "unit", "expected"),
+    [
+        ((0.25, 0.25), "um", (2.0, 0.25, 0.25)),  # the distance of sections is that of fit
+        ((250.0, 250.0), "nm", (2000.0, 250.0, 250.0)),
+        ((0.25, 0.25), None, (2.0, 0.5, 0.5)),  # of no known unit
+        ((3.0, 0.25, 0.25), "um", (3.0, 0.25, 0.25)),
+        (None, None, (2.0, 0.5, 0.5)),
+    ],
+)
+def test_sections_are_measured_with_the_size_of_their_own_pixels(spacing, unit, expected):
+    X = np.zeros((3, 8, 8))
+    X[:2, 2:6, 2:6] = 1
+    trained = ImageStack(X, spacing=(2.0, 0.5, 0.5), unit="um")
+    counter = InstanceCounter("components", min_size=0, sections="consecutive").fit(trained)
+    table = counter.measure(ImageStack(X, spacing=spacing, unit=unit))
+    assert table["volume"].tolist() == pytest.approx([32 * np.prod(expected)])
+    assert table.attrs["units"]["volume"] == ("nano" if unit == "nm" else "micro") + "meter^3"
+    assert counter.spacing_ == (2.0, 0.5, 0.5)
+
+
 def test_joining_sections_changes_no_section():
     """Cells that touch within a section, and move from section to section."""
     y = np.stack([make_cells(1, (64, 64), n_cells=20, separation=0.9, random_state=i)[1][0]

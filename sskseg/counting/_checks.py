@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..images import check_images
-from ..io.units import ngff_unit
+from ..io.units import complete_size, ngff_unit
 
 
 def spacing_of(counter, X=None):
@@ -25,10 +25,18 @@ def spacing_of(counter, X=None):
 
 
 def _of_images(counter, X):
-    """Spacing of images; None if they have none, or none along an axis of the objects."""
+    """Spacing of images; None if they have none.
+
+    If consecutive sections have none along z, their distance is that of the images of `fit`.
+    """
     given = getattr(X, "spacing", None)
     n_axes = counter.spatial_ndim + (counter.sections == "consecutive")
-    return None if given is None or len(given) < n_axes else given[-n_axes:]
+    if given is None or len(given) >= n_axes:
+        return None if given is None else given[-n_axes:]
+    unit = getattr(X, "unit", None)
+    fitted = getattr(counter, "spacing_", None), getattr(counter, "unit_", None)
+    spacing, _ = complete_size((tuple(given), unit), fitted)
+    return None if spacing is fitted[0] else spacing
 
 
 def unit_of(counter, X=None, unit=None):

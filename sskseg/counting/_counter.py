@@ -84,7 +84,8 @@ class InstanceCounter(ImageEstimator):
     spacing : tuple of float, default=None
         Size of a pixel along each spatial axis. If sections are consecutive, the distance of
         sections comes first. The table of `measure` has the same unit. None is the spacing of X if
-        X is an `ImageStack` that has one (see `sskseg.io.read_images`), and otherwise 1.
+        X is an `ImageStack` that has one (see `sskseg.io.read_images`), and otherwise 1. If X has
+        none along z, the distance of sections is that of `fit`.
     margin : int, default=0
         Width in pixels of a frame at the border of each image, in which objects are not counted.
         `predict` omits objects whose centroid is in the frame. If neighboring tiles overlap by

@@ -137,6 +137,35 @@ def is_same_size(one: Size, other: Size) -> bool:
     return first.shape == second.shape and bool(np.allclose(first, second, rtol=1e-4, atol=0))
 
 
+def complete_size(own: Size, other: Size) -> Size:
+    """Complete a size of a pixel along y and x by that of another one along z.
+
+    Parameters
+    ----------
+    own, other : (tuple of float or None, str or None)
+        Sizes along each axis, and their unit.
+
+    Returns
+    -------
+    (tuple of float or None, str or None)
+        In the unit of `own`. `other` if `own` has no size, or they have no units of length, of
+        which one is converted to the other.
+
+    Examples
+    --------
+    >>> from sskseg.io.units import complete_size
+    >>> complete_size(((0.25, 0.25), "um"), ((2000.0, 500.0, 500.0), "nm"))
+    ((2.0, 0.25, 0.25), 'um')
+    """
+    if own[0] is None or other[0] is None or len(other[0]) <= len(own[0]):
+        return other
+    factor = np.divide(*(_length(unit or "")[0] for unit in (other[1], own[1])))
+    if np.isnan(factor):
+        return other
+    lacking = [float(size * factor) for size in other[0][: -len(own[0])]]
+    return (*lacking, *own[0]), own[1]
+
+
 def _lengths(spacing, units):
     """Sizes by axis without those in pixels, which is no unit of length.
 

@@ -158,6 +158,21 @@ def test_sections_without_a_distance_are_measured_in_pixels(stack, tmp_path, cap
     assert volumes.tolist() == [3 * 64]
 
 
+def test_the_distance_of_sections_of_fit_is_that_of_files_without(stack, tmp_path, capsys):
+    X, file = stack[1], tmp_path / "flat.tif"
+    metadata = {"axes": "ZYX", "unit": "um"}
+    tifffile.imwrite(file, X, imagej=True, resolution=(4, 4), metadata=metadata)
+    counter = InstanceCounter("components", min_size=0, sections="consecutive")
+    given = ImageStack(X, spacing=(2000.0, 300.0, 300.0), unit="nanometer")
+    save_model(make_pipeline(counter).fit(given), tmp_path / "model.sskseg")
+    arguments = ["count", str(file), "--model", str(tmp_path / "model.sskseg")]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    text = "Size of a pixel: z 2, y 0.25, x 0.25 µm (along z that of the training images: the files"
+    assert text in capsys.readouterr().out
+    objects = pd.read_csv(tmp_path / "out" / "objects.csv")
+    assert objects["volume [micrometer^3]"].tolist() == pytest.approx([3 * 64 * 2 * 0.0625])
+
+
 def test_the_size_and_unit_of_fit_are_those_of_files_without(stack, tmp_path, capsys):
     X = stack[1]
     counter = InstanceCounter("components", min_size=0, sections="consecutive")

@@ -22,7 +22,7 @@ from ...io.folders import RECORD, SUFFIXES, stem
 from ...io.images import channels_in, image_files, read_headers
 from ...io.rasters import SUFFIXES as RASTERS
 from ...io.trained import trained_file
-from ...io.units import describe_size, unit_symbol
+from ...io.units import complete_size, describe_size, unit_symbol
 from ...models import load_model
 from ...preprocessing import DomainCheck
 from ...preprocessing.pixel_size import warn_of_pixel_size
@@ -33,6 +33,7 @@ from ._channels import check_channels, trained_channel
 
 MODEL = "model.sskseg"
 OF_TRAINING = "of the training images: the files have none"
+_ALONG_Z = "along z that of the training images: the files have none"
 # Suffixes of files, which no folder of results should have.
 _FILES = (
     *SUFFIXES, ".csv", ".json", ".xml", ".zip", ".html", ".geojson", ".h5", ".onnx", ".pdf", ".pt",
@@ -121,8 +122,9 @@ def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str]
     if not any(isinstance(step, DomainCheck) for step in steps_of(model)):
         warn_of_pixel_size("X", (X.spacing, X.unit), size_of_training(model), stacklevel=2)
     if len(X.spacing or ()) < (3 if takes_sections(model) else ndim):
-        spacing, unit = size_of_training(model)
-        say_size(options, spacing, unit, OF_TRAINING)
+        trained = size_of_training(model)
+        spacing, unit = complete_size((X.spacing, X.unit), trained)
+        say_size(options, spacing, unit, OF_TRAINING if spacing is trained[0] else _ALONG_Z)
         X = X if spacing is None else ImageStack(X, spacing=spacing, unit=unit)
     return names, X
 
