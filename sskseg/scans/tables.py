@@ -34,6 +34,11 @@ def density_map(
     -------
     ndarray of float64
         The last cells along an axis may be smaller; their density is that of the part in the scan.
+
+    Raises
+    ------
+    ValueError
+        If `grid` is not of positive numbers, or a centroid is NaN or outside of the scan.
     """
     steps = np.ones(len(shape)) if spacing is None else np.asarray(spacing, float)
     cell = np.asarray(grid, float)
@@ -45,13 +50,22 @@ def density_map(
         np.append(step * np.arange(np.ceil(size / step - 1e-9)), size)
         for size, step in zip(extent, cell, strict=True)
     ]
-    counts, _ = np.histogramdd(_from_corner(table, steps), edges)
+    counts, _ = np.histogramdd(_from_corner(table, steps, extent), edges)
     sizes = np.ones(())
     for each in edges:
         sizes = np.multiply.outer(sizes, np.diff(each))
     return counts / sizes
 
 
-def _from_corner(table, pixel):
+def _from_corner(table, pixel, extent):
     """Centroids relative to the corner of the scan's first pixel, whose center is 0."""
-    return np.stack([table[f"centroid_{n}"] for n in AXES[len(pixel)]], axis=1) + pixel / 2
+    centroids = np.stack([table[f"centroid_{n}"] for n in AXES[len(pixel)]], axis=1)
+    # Rounding must not move a centroid on a border to another cell.
+    corner = centroids + pixel * (0.5 + 1e-9)
+    outside = np.flatnonzero(~((corner >= 0) & (corner < extent + pixel / 2)).all(axis=1))
+    if len(outside):
+        raise ValueError(
+            f"table must have centroids inside of a scan of {extent.tolist()} (shape times "
+            f"spacing), got {centroids[outside[0]].tolist()} ({len(outside)} such)."
+        )
+    return np.minimum(corner, extent)

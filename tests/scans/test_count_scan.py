@@ -1056,6 +1056,19 @@ def test_densities_on_a_grid():
         assert np.isfinite(cells).all()
     with pytest.raises(ValueError, match="grid must be 2 positive numbers"):
         density_map(table, (20, 30), grid=(1.0,))
+    for wrong in (-1.0, 30.5, np.nan):
+        outside = table.assign(centroid_x=[0.0, wrong])
+        with pytest.raises(ValueError, match=r"centroids inside of a scan .* got \[10.0, .*1 such"):
+            density_map(outside, (20, 30), grid=(10.0, 20.0))
+
+
+@pytest.mark.parametrize("size", [0.1, 0.65, 2.7, 1 / 3])
+def test_densities_do_not_depend_on_the_size_of_pixels(size):
+    centers = np.arange(3, 400, 4) + 0.5  # on the borders of cells of four pixels
+    table = pd.DataFrame({"centroid_y": centers * size, "centroid_x": 0.0})
+    density = density_map(table, (404, 1), grid=(4 * size, size), spacing=(size, size))
+    counts = np.rint(density[:, 0] * 4 * size**2)
+    assert counts.tolist() == [0] + [1] * 100
 
 
 def save_tiff(path, image, **options):
