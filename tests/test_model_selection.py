@@ -161,6 +161,16 @@ def test_count_scorer_counts_objects_over_sections_once():
     assert count_scorer(make_pipeline(independent), y, y) == 1
 
 
+def test_counts_of_a_stack_do_not_depend_on_other_stacks():
+    y, apart = two_cells(5), np.array([0, 1, 2, 5, 6])  # of three and of two sections
+    X = (y > 0).astype(float)
+    counter = InstanceCounter("components", min_size=0, fill_holes=False, sections="consecutive")
+    counter.fit(X, positions=apart)
+    assert counter.predict(X, positions=apart).tolist() == [0, 2, 0, 2, 0]
+    assert counter.predict(X[3:], positions=apart[3:]).tolist() == [2, 0]
+    assert count_scorer(counter, X, y, positions=apart) == 1
+
+
 def test_count_scorer_applies_the_margin():
     y = two_cells(3, value=np.array([1, 2, 3])[:, None, None])
     assert count_scorer(Given([1, 1, 1], margin=3), y, y) == 1
