@@ -137,7 +137,7 @@ def test_convert_images_with_labels_to_ome_zarr(folder):
 
 def test_convert_planes_of_a_stack_with_a_size_along_z_to_ome_zarr(tmp_path):
     volume = np.arange(3 * 20 * 30, dtype=np.uint16).reshape(3, 20, 30)
-    write_image(tmp_path / "a.tif", volume, 3, spacing=(2, 0.5, 0.25), unit="um")
+    write_image(tmp_path / "a.tif", volume, "ZYX", spacing=(2, 0.5, 0.25), unit="um")
     write_labels(tmp_path / "labels.tif", [volume // 1000])
     images = ["--images", tmp_path / "a.tif", "--to", "ome-zarr", "--out", tmp_path / "out"]
     assert run("convert", tmp_path / "labels.tif", *images) == 0

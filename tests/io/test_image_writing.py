@@ -124,7 +124,7 @@ def test_wrong_sizes_of_pixels_are_refused(tmp_path, spacing):
 def test_volumes_of_one_row_or_column_come_back(tmp_path, shape):
     size = {"spacing": (2, 0.5, 0.5), "unit": "um"}
     image = np.arange(np.prod(shape)).reshape(shape).astype(np.float32)
-    write_image(tmp_path / "a.tif", image, 3, **size)
+    write_image(tmp_path / "a.tif", image, "ZYX", **size)
     assert np.array_equal(read_images(tmp_path / "a.tif", spatial_ndim=3)[1][0], image)
     if len(shape) == 3:
         write_labels(tmp_path / "l.tif", [image.astype(int)], **size)
