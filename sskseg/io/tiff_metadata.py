@@ -247,6 +247,7 @@ def with_size(
     has_depth = "Q" not in axes and sizes.get("Z", 1) > 1
     has_depth = bool(plane) and has_depth and len(spacing or ()) == 3
     is_of_imagej = image.dtype.name in _OF_IMAGEJ and 4 * image.size <= MAX_CLASSIC
+    is_of_imagej &= "S" not in axes or image.dtype == np.uint8  # colors have 8 bits there
     is_line = sizes["X"] == 1  # of which tifffile would write the columns as sections
     if not is_of_imagej or is_line or not (has_depth or "T" in axes):
         return {**options, **plane}

@@ -130,3 +130,11 @@ def test_volumes_of_one_row_or_column_come_back(tmp_path, shape):
         write_labels(tmp_path / "l.tif", [image.astype(int)], **size)
         (back,) = read_labels(tmp_path / "l.tif", spatial_ndim=3)[1]
         assert np.array_equal(back, image)
+
+
+@pytest.mark.filterwarnings("ignore:.* does not define the size of a pixel along z")
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_volumes_in_color_with_a_size_come_back(tmp_path, dtype):
+    image = np.arange(4 * 30 * 40 * 3).reshape(4, 30, 40, 3).astype(dtype)
+    write_image(tmp_path / "a.tif", image, "ZYX", spacing=(2, 0.5, 0.5), unit="um")
+    assert np.array_equal(read_images(tmp_path / "a.tif", spatial_ndim=3)[1][0], image)
