@@ -133,9 +133,10 @@ class InstanceCounter(ImageEstimator):
     predicted ones if there are only points or counts. With fewer than 50 of them, the minimum size
     is at most a twentieth of their median. If at least a tenth of the labeled objects are
     fragmented, merge distances are searched, and the first seeds are those of distances. Another
-    value replaces a default if it is better by more than the standard error of the difference over
-    samples (jackknife), or over nine blocks of a single label image (27 of a volume). With points
-    or counts of a single sample, it only has to be better.
+    minimum size or merge distance replaces a default if it is better by more than the standard
+    error of the difference over samples (jackknife), or over nine blocks of a single label image
+    (27 of a volume). Other thresholds, seeds and cuts must be better by two standard errors. With
+    points or counts of a single sample, a value only has to be better.
 
     Examples
     --------

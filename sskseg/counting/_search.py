@@ -17,6 +17,9 @@ from .methods import InstanceMethod
 
 DEFAULTS = {"threshold": 0.5, "min_size": 0, "merge_distance": 0.0}
 _THRESHOLDS = (0.5, 0.4, 0.6, 0.3, 0.7)
+# Standard errors by which another value must be better. Of sizes and merge distances, labels know
+# more than a default does; of few images, other seeds and thresholds are often chosen by chance.
+_MARGINS = {"seeds": 2, "seed_height": 2, "threshold": 2, "cut_weights": 2}
 
 
 def initial_values(
@@ -87,6 +90,7 @@ def search_values(
             "threshold": _THRESHOLDS, **candidates,
             "min_size": objective.min_sizes, "merge_distance": merge_distances,
         },
+        _MARGINS,
     )  # fmt: skip
     values, held_out = search.search(), search.held_out_counts(reference.counts)
     # Samples that the search left out to save time are all held out.

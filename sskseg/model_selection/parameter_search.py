@@ -1,4 +1,4 @@
-"""Search of a few parameters, one after the other, with a one-standard-error rule."""
+"""Search of a few parameters, one after the other, that prefers defaults."""
 
 from __future__ import annotations
 
@@ -30,15 +30,17 @@ class ParameterSearch:
     candidates : dict of str to sequence or callable
         Values to try, the default first, or ``candidates(values, indices)`` that returns them for
         the current values and the samples `indices`.
+    margins : dict of str to float, default=None
+        Standard errors by which another value of a parameter must be better; 1 for others.
 
     Notes
     -----
     Another value replaces the default (in a second pass the value chosen in the first) only if its
-    loss is lower by more than the standard error of the difference over samples, estimated by the
-    jackknife, or over the parts of a single sample. If these are not known, there is no standard
-    error, and the lowest loss wins. The margin matters
-    since probabilities of images that a network was trained on favor too many objects. Sections of
-    a stack are correlated, so that their standard error is underestimated.
+    loss is lower by more than `margins` standard errors of the difference over samples, estimated
+    by the jackknife, or over the parts of a single sample. If these are not known, there is no
+    standard error, and the lowest loss wins. The margin matters since probabilities of images that
+    a network was trained on favor too many objects. Sections of a stack are correlated, so that
+    their standard error is underestimated.
     """
 
     def __init__(
@@ -49,9 +51,11 @@ class ParameterSearch:
         start: Mapping[str, float],
         order: Sequence[str],
         candidates: Mapping[str, Sequence[float] | Callable],
+        margins: Mapping[str, float] | None = None,
     ):
         self.evaluate, self.loss, self.n_samples = evaluate, loss, n_samples
         self.start, self.order, self.candidates = start, order, candidates
+        self.margins = margins or {}
         self._evaluated: dict[tuple, tuple[np.ndarray, np.ndarray]] = {}
 
     def search(self, indices: np.ndarray | None = None) -> dict[str, float]:
@@ -75,12 +79,13 @@ class ParameterSearch:
             for value in (first, *candidates)
         }
         losses = {value: self.loss(each.sum(axis=0)) for value, each in statistics.items()}
+        margin = self.margins.get(name, 1) * (1 + 1e-6)
         better = [
             value
             for value in statistics
             # If a single sample improves, gain and error are equal up to rounding.
             if losses[first] - losses[value]
-            > (1 + 1e-6) * self._standard_error(statistics[value], statistics[first])
+            > margin * self._standard_error(statistics[value], statistics[first])
         ]
         return min(better, key=losses.__getitem__, default=first)
 

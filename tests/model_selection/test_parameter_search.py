@@ -8,7 +8,7 @@ from sskseg.model_selection.intervals import count_intervals, error_power, known
 from sskseg.model_selection.parameter_search import ParameterSearch
 
 
-def search_of(errors):
+def search_of(errors, margin=1):
     """Search values 0, 1, ... with the errors of each sample (rows) at each value (columns)."""
     errors = np.asarray(errors, float)
 
@@ -18,7 +18,7 @@ def search_of(errors):
     candidates = {"value": range(errors.shape[1])}
     return ParameterSearch(
         evaluate, lambda statistics: float(statistics[0]), len(errors), {"value": 0}, ["value"],
-        candidates,
+        candidates, {"value": margin},
     )  # fmt: skip
 
 
@@ -29,6 +29,13 @@ def test_a_gain_on_all_samples_is_taken():
 @pytest.mark.parametrize("n", range(2, 15))
 def test_a_gain_of_one_sample_alone_is_not(n):
     assert search_of([[9, 8], *[[3, 3]] * (n - 1)]).search() == {"value": 0}
+
+
+@pytest.mark.parametrize(("margin", "expected"), [(1, 1), (1.7, 1), (1.8, 0), (2, 0)])
+def test_a_margin_is_in_standard_errors(margin, expected):
+    gains = np.array([4, 0, 1, 1])  # their sum, 6, is 1.73 times its standard error
+    errors = np.stack([[9, 9, 9, 9], 9 - gains], axis=1)
+    assert search_of(errors, margin).search() == {"value": expected}
 
 
 def test_a_noisy_best_does_not_hide_a_certain_second():

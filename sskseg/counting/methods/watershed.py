@@ -53,9 +53,10 @@ class Watershed(InstanceMethod):
         into parts above 0.9, and objects at these; objects are then merged where the cut is more
         likely wrong than right, the surest cuts first, but not across cuts that are right [2]_.
         Empty: every core is an object. "auto": those of simulated cells, unless labels are against
-        them. `InstanceCounter.fit` takes empty weights if these find more of the labeled objects by
-        more than a standard error. If two labeled images or more hold 5 right and 5 wrong cuts, it
-        also fits weights to them, and takes these if they decide held-out cuts better, too.
+        them. `InstanceCounter.fit` takes empty weights if these find more of the labeled objects,
+        by more than two standard errors. If two labeled images or more hold 5 right and 5 wrong
+        cuts, it also fits weights to them, and takes these if they decide held-out cuts better,
+        too.
     smoothing : float, default=1.0
         Standard deviation, pixels, of the Gaussian that smooths the relief; half of it for cores.
 
