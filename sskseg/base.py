@@ -61,6 +61,22 @@ def transaction(estimator: BaseEstimator) -> Iterator[None]:
         raise
 
 
+def spatial_ndim_of(step: Any) -> int:
+    """Return the number of spatial axes of the samples of an estimator, 2 where it has none.
+
+    Parameters
+    ----------
+    step : estimator
+        What `fit` inferred comes first.
+
+    Returns
+    -------
+    int
+    """
+    fitted = getattr(step, "spatial_ndim_", None)
+    return int(fitted or getattr(step, "spatial_ndim", None) or 2)
+
+
 class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Base of the estimators on images: tags, and model files that cannot execute code.
 
@@ -146,6 +162,10 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         except DAMAGE as error:
             raise ValueError(f"{path} is damaged: {str(error)[:1000]}") from error
 
+    def _saved_params(self):
+        """Parameters in a model file."""
+        return self.get_params(deep=False)
+
     @classmethod
     def _from_state(cls, values, tensors):
         estimator = cls(**values["params"])
@@ -201,7 +221,7 @@ def state_of(estimator):
             tensors[name] = value
         else:
             fitted[name] = value
-    return {"params": estimator.get_params(deep=False), "fitted": fitted}, tensors
+    return {"params": estimator._saved_params(), "fitted": fitted}, tensors
 
 
 def _is_network(estimator, name):

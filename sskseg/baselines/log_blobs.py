@@ -10,7 +10,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator, transaction
-from ..images import check_images, like_input
+from ..images import check_channel_axis, check_images, like_input
 from ..images.annotations import Annotations
 from ..metrics import f1_points
 from ..model_selection.reference import score_counts
@@ -100,7 +100,9 @@ class LogBlobs(ImageEstimator):
                 f"min_sigma must not exceed max_sigma, got {self.min_sigma} and {self.max_sigma}."
             )
         with transaction(self):
-            self.n_channels_ = check_images(X, self.spatial_ndim)[0].shape[-1]
+            images = check_images(X, self.spatial_ndim)
+            check_channel_axis(images, y)
+            self.n_channels_ = images[0].shape[-1]
             planes = select_channel(X, self.spatial_ndim, self.channel)
             values = np.concatenate([np.ravel(p)[:: max(1, p.size // 2**16)] for p in planes])
             self.low_, self.high_ = (float(v) for v in np.percentile(values, (1, 99.8)))

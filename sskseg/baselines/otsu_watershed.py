@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator, transaction
 from ..counting import InstanceCounter
-from ..images import check_images, like_input
+from ..images import check_channel_axis, check_images, like_input
 from ._channels import select_channel
 
 
@@ -92,7 +92,9 @@ class OtsuWatershed(ImageEstimator):
         """
         self._validate_params()
         with transaction(self):
-            self.n_channels_ = check_images(X, self.spatial_ndim)[0].shape[-1]
+            images = check_images(X, self.spatial_ndim)
+            check_channel_axis(images, y)
+            self.n_channels_ = images[0].shape[-1]
             masks = self._masks(X)
             self.counter_ = InstanceCounter(spatial_ndim=self.spatial_ndim).fit(masks, y)
         return self

@@ -253,7 +253,9 @@ class PixelForest(ImageEstimator):
         -------
         probabilities : ndarray of float32, list of ndarray, or ImageStack
         """
-        return wrap_like(X, self.predict_proba(X), self.transform)
+        return wrap_like(
+            X, self.predict_proba(X), self.transform, spatial_ndim=self.spatial_ndim
+        )
 
     def fit_transform(self, X: Any, y: Any) -> ImageStack:
         """Fit, and predict the training images, as a pipeline does in its `fit`.
@@ -268,7 +270,8 @@ class PixelForest(ImageEstimator):
         probabilities : ImageStack
             As `transform` returns them, with ``in_sample=True``: errors on new images are larger.
         """
-        return ImageStack(self.fit(X, y).transform(X), in_sample=True)
+        predicted = self.fit(X, y).transform(X)
+        return ImageStack(predicted, in_sample=True, spatial_ndim=self.spatial_ndim)
 
     def score(self, X: Any, y: Any, *, sample_weight: Any = None) -> float:
         """Compute the mean Dice coefficient of the foreground over labeled samples.

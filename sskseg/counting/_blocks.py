@@ -122,15 +122,15 @@ def counter_blocks(counter: Any) -> ProbabilityObjects | ContourObjects:
     spacing = spacing_of(counter)
     consecutive = counter.sections == "consecutive"
     if counter.detector_ is None:
-        ndim = counter.spatial_ndim + consecutive
+        ndim = counter.spatial_ndim_ + consecutive
         plain = _of_single_sections(counter)
         return ProbabilityObjects(
             plain, ndim, consecutive, counter.exact, counter.min_size_, spacing, unit_of(counter)
         )
-    if consecutive or counter.spatial_ndim != 2:
+    if consecutive or counter.spatial_ndim_ != 2:
         raise ValueError(
             "method='contours' detects objects in independent two-dimensional images, got "
-            f"spatial_ndim={counter.spatial_ndim} and sections={counter.sections!r}."
+            f"spatial_ndim={counter.spatial_ndim_} and sections={counter.sections!r}."
         )
     detector = counter.detector_
     return ContourObjects(

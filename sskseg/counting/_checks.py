@@ -30,7 +30,7 @@ def _of_images(counter, X):
     If consecutive sections have none along z, their distance is that of the images of `fit`.
     """
     given = getattr(X, "spacing", None)
-    n_axes = counter.spatial_ndim + (counter.sections == "consecutive")
+    n_axes = counter.spatial_ndim_ + (counter.sections == "consecutive")
     if given is None or len(given) >= n_axes:
         return None if given is None else given[-n_axes:]
     unit = getattr(X, "unit", None)
@@ -66,6 +66,15 @@ def check_plane(spatial_ndim, sections):
         raise ValueError(
             "method='contours' detects objects in independent two-dimensional images, got "
             f"spatial_ndim={spatial_ndim} and sections={sections!r}."
+        )
+
+
+def check_no_probabilities(X):
+    """Raise if X is what a segmenter returns: contours are detected in images."""
+    if getattr(X, "in_sample", None) is not None:
+        raise ValueError(
+            "method='contours' detects objects in images, got the probabilities of a segmenter: "
+            "leave the segmenter out of the pipeline."
         )
 
 

@@ -31,6 +31,7 @@ from ..training.prediction_callbacks import prediction
 from ._blocks import ContourObjects, ProbabilityObjects, counter_blocks
 from ._checks import (
     check_intensity,
+    check_no_probabilities,
     check_plane,
     check_probabilities,
     pixels_of,
@@ -66,8 +67,9 @@ class InstanceCounter(ImageEstimator):
         overlapping objects; of the other parameters, only `min_size`, `spacing` and `margin` have
         an effect. Objects of the classes `Components`, `Watershed` and `Contours`, or of your own
         subclass of `InstanceMethod`, have parameters of their own. They are not modified.
-    spatial_ndim : {2, 3}, default=2
-        Number of spatial axes of a sample: 2 for images, 3 for volumes.
+    spatial_ndim : {2, 3}, default=None
+        Number of spatial axes of a sample: 2 for images, 3 for volumes. None: in a pipeline that of
+        the segmenter (see `ImageStack`), and otherwise 2.
     threshold : float in (0, 1) or "auto", default="auto"
         Pixels with a higher probability are foreground. `fit` searches this and the other
         parameters that are "auto" (see Notes).
@@ -108,6 +110,8 @@ class InstanceCounter(ImageEstimator):
         Unit of `spacing_`, if that is the spacing of the images of `fit`.
     spacing_ : tuple of float, or None
         Spacing as given, or that of the images of `fit`.
+    spatial_ndim_ : int
+        Number of spatial axes of a sample, as given, or that of the segmenter.
     largest_image_ : int
         Number of pixels of the largest image of `fit`.
     in_sample_ : bool
@@ -159,10 +163,11 @@ class InstanceCounter(ImageEstimator):
         "unit_": "a text or None",
         "in_sample_": "a boolean",
         "largest_image_": "a number",
+        "spatial_ndim_": "a count",
     }
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         "method": [str, InstanceMethod],
-        "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
+        "spatial_ndim": [Interval(Integral, 2, 3, closed="both"), None],
         "threshold": [Interval(Real, 0, 1, closed="neither"), StrOptions({"auto"})],
         "min_size": [Interval(Integral, 0, None, closed="left"), StrOptions({"auto"})],
         "fill_holes": ["boolean"],
@@ -176,7 +181,7 @@ class InstanceCounter(ImageEstimator):
         self,
         method: str | InstanceMethod = "watershed",
         *,
-        spatial_ndim: int = 2,
+        spatial_ndim: int | None = None,
         threshold: float | str = "auto",
         min_size: int | str = "auto",
         fill_holes: bool = True,
@@ -225,11 +230,13 @@ class InstanceCounter(ImageEstimator):
         Raises
         ------
         ValueError
-            If an argument is invalid, or nothing is labeled in `y`.
+            If an argument is invalid, or nothing is labeled in `y`. If `spatial_ndim` is not that
+            of the segmenter, or if ``method="contours"`` receives probabilities of a segmenter.
         """
         self._validate_params()
-        check_spacing(self.spacing, self.spatial_ndim + (self.sections == "consecutive"))
         with transaction(self):
+            self.spatial_ndim_ = self.spatial_ndim or getattr(X, "spatial_ndim", None) or 2
+            check_spacing(self.spacing, self.spatial_ndim_ + (self.sections == "consecutive"))
             self.spacing_ = self.unit_ = None  # of an earlier fit
             self.spacing_, self.unit_ = spacing_of(self, X), unit_of(self, X, None)
             if self._takes_images():
@@ -406,7 +413,7 @@ class InstanceCounter(ImageEstimator):
         """
         check_is_fitted(self)
         images = self._check_input(X)
-        intensities = check_intensity(intensity, images, self.spatial_ndim)
+        intensities = check_intensity(intensity, images, self.spatial_ndim_)
         spacing, positions = spacing_of(self, X), positions_of(X, positions)
         options = {"unit": unit_of(self, X, unit), "columns": columns}
         if self._takes_images():
@@ -519,7 +526,7 @@ class InstanceCounter(ImageEstimator):
 
     def _splitter(self):
         spacing = spacing_of(self)
-        spacing = None if spacing is None else spacing[-self.spatial_ndim :]
+        spacing = None if spacing is None else spacing[-self.spatial_ndim_ :]
         return Splitter(self._method(), self.fill_holes, spacing)
 
     def _method(self):
@@ -543,7 +550,8 @@ class InstanceCounter(ImageEstimator):
         return search_values(self._splitter(), self._given(), images, reference, self.margin)
 
     def _fit_detector(self, X, y):
-        check_plane(self.spatial_ndim, self.sections)
+        check_plane(self.spatial_ndim_, self.sections)
+        check_no_probabilities(X)
         detector = self._method().new_detector().fit(X, y)
         values = initial_values(self._given(), self._method())
         values["threshold"] = detector.score_threshold_
@@ -558,7 +566,7 @@ class InstanceCounter(ImageEstimator):
 
     def _set_fitted(self, values, held_out, detector=None):
         """Replace all fitted attributes; those of another method's parameters go."""
-        kept = ("spacing_", "unit_")
+        kept = ("spacing_", "unit_", "spatial_ndim_")
         for name in [name for name in vars(self) if name.endswith("_") and name not in kept]:
             delattr(self, name)
         for name, value in values.items():
@@ -575,11 +583,11 @@ class InstanceCounter(ImageEstimator):
         """Return images or probabilities, each with a channel axis."""
         if self._takes_images():
             return check_images(X, 2, n_channels=self.detector_.n_channels_)
-        return check_probabilities(X, self.spatial_ndim, self.sections == "consecutive")
+        return check_probabilities(X, self.spatial_ndim_, self.sections == "consecutive")
 
     def _restore(self, fitted, tensors):
         method = self._method()
-        super()._restore({**_earlier_values(method), **fitted}, tensors)
+        super()._restore({**_earlier_values(method, self.spatial_ndim), **fitted}, tensors)
         check_fitted(
             vars(self),
             {
@@ -591,8 +599,9 @@ class InstanceCounter(ImageEstimator):
         clone(method).set_params(**values)._validate_params()
 
     def __setstate__(self, state):
-        if "seed_height_" in state:  # fitted, perhaps by an earlier version
-            state = {**_earlier_values(self._method_of(state)), **state}
+        if "threshold_" in state:  # fitted, perhaps by an earlier version
+            earlier = _earlier_values(self._method_of(state), state["spatial_ndim"])
+            state = {**earlier, **state}
         super().__setstate__(state)
 
     @staticmethod
@@ -600,6 +609,7 @@ class InstanceCounter(ImageEstimator):
         return make_instance_method(state["method"])
 
 
-def _earlier_values(method):
+def _earlier_values(method, spatial_ndim):
     """Fitted parameters that earlier versions did not have."""
-    return {"unit_": None} | ({"cut_weights_": ()} if "cut_weights" in method.candidates else {})
+    weights = {"cut_weights_": ()} if "cut_weights" in method.candidates else {}
+    return {"unit_": None, "spatial_ndim_": spatial_ndim, **weights}

@@ -4,6 +4,7 @@ Import `sskseg.images.augmentation`, which needs torch, and `sskseg.images.annot
 `sskseg.morphology`, by their own names.
 """
 
+from .channel_axis import check_channel_axis
 from .inversion import invert_images
 from .normalization import channel_percentiles, intensity_range, rescale, subsample_step
 from .patches import Patch, PatchSampler, read_region
@@ -29,6 +30,7 @@ __all__ = [
     "PatchSampler",
     "are_points",
     "channel_percentiles",
+    "check_channel_axis",
     "check_generator",
     "check_images",
     "check_lazy_images",

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .label_values import LARGEST, is_interpolated, void_value
-from .validation import check_numbers, check_unmasked, is_lazy, unwrap
+from .validation import FOR_VOLUMES, check_numbers, check_unmasked, is_lazy, unwrap
 
 _MIN_GRAY = 128  # largest value of a mask that was interpolated
 
@@ -79,9 +79,11 @@ def check_label_image(
     label = np.asarray(label)
     if label.shape != tuple(shape):
         points = f" (or be points of shape (k, {len(shape)}))" if or_points else ""
+        is_volume = label.ndim == 3 and len(shape) == 2
+        advice = f" For volumes, {FOR_VOLUMES}." if is_volume else ""
         raise ValueError(
             f"{name} must have the spatial shape of its image, {tuple(shape)}{points}, "
-            f"got shape {label.shape}."
+            f"got shape {label.shape}.{advice}"
         )
     if label.dtype == bool:
         return label.view(np.uint8)

@@ -39,6 +39,10 @@ ImageStack
         Positions along z, for estimators with ``sections="consecutive"`` that are given none:
         samples are neighbors if theirs differ by one. None: those of `images` if this is a stack,
         and otherwise ``0, 1, ...``.
+    spatial_ndim : {2, 3}, default=None
+        Number of spatial axes of a sample, as an earlier step read it. Later steps refuse to read
+        the samples differently. None: the value of `images` if this is a stack, and otherwise
+        unknown.
 
     Attributes
     ----------
@@ -49,6 +53,7 @@ ImageStack
     unit : str or None
     in_sample : bool or None
     positions : ndarray of int, shape (n_samples,), or None
+    spatial_ndim : int or None
 
     Examples
     --------
@@ -60,7 +65,8 @@ ImageStack
     """
 
     __slots__ = (
-        "_backbone", "_images", "_in_sample", "_positions", "_simulator", "_spacing", "_unit"
+        "_backbone", "_images", "_in_sample", "_positions", "_simulator", "_spacing",
+        "_spatial_ndim", "_unit",
     )  # fmt: skip
 
     def __init__(
@@ -73,6 +79,7 @@ ImageStack
         unit: str | None = None,
         in_sample: bool | None = None,
         positions: ArrayLike | None = None,
+        spatial_ndim: int | None = None,
     ):
         if isinstance(images, ImageStack):
             backbone = images.backbone if backbone is None else backbone
@@ -81,13 +88,17 @@ ImageStack
                 spacing, unit = images.spacing, images.unit if unit is None else unit
             in_sample = images.in_sample if in_sample is None else in_sample
             positions = images.positions if positions is None else positions
+            spatial_ndim = images.spatial_ndim if spatial_ndim is None else spatial_ndim
             images = images.images
+        if spatial_ndim not in (None, 2, 3):
+            raise ValueError(f"spatial_ndim must be 2, 3 or None, got {spatial_ndim!r}.")
         self._spacing, self._unit = check_spacing(spacing), unit
         self._images = images if hasattr(images, "shape") else list(images)
         self._backbone = backbone
         self._simulator = simulator
         self._in_sample = in_sample
         self._positions = None if positions is None else np.asarray(positions)
+        self._spatial_ndim = spatial_ndim
 
     @property
     def images(self) -> Any:
@@ -116,6 +127,10 @@ ImageStack
     @property
     def positions(self) -> np.ndarray | None:
         return self._positions
+
+    @property
+    def spatial_ndim(self) -> int | None:
+        return self._spatial_ndim
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -169,11 +184,12 @@ ImageStack
         return ImageStack(
             images, backbone=self._backbone, simulator=simulator, spacing=self._spacing,
             unit=self._unit, in_sample=self._in_sample, positions=positions,
+            spatial_ndim=self._spatial_ndim,
         )  # fmt: skip
 
     def __reduce__(self):
         kept = (self._backbone, self._simulator, self._spacing, self._unit, self._in_sample)
-        return _rebuild, (self._images, *kept, self._positions)
+        return _rebuild, (self._images, *kept, self._positions, self._spatial_ndim)
 
     def __eq__(self, other):
         return self is other
@@ -184,8 +200,11 @@ ImageStack
         kept = [name for name in ("backbone", "simulator") if getattr(self, name) is not None]
         if self._spacing is not None:
             kept.append(f"spacing={self._spacing}")
-        if self.in_sample is not None:
-            kept.append(f"in_sample={self.in_sample}")
+        kept += [
+            f"{name}={getattr(self, name)}"
+            for name in ("in_sample", "spatial_ndim")
+            if getattr(self, name) is not None
+        ]
         return f"ImageStack(shape={self.shape}{''.join(', ' + name for name in kept)})"
 
 
@@ -245,7 +264,9 @@ def positions_of(X: Any, positions: ArrayLike | None) -> ArrayLike | None:
     return getattr(X, "positions", None) if positions is None else positions
 
 
-def wrap_like(X: Any, images: Any, transform: Callable) -> Any:
+def wrap_like(
+    X: Any, images: Any, transform: Callable, *, spatial_ndim: int | None = None
+) -> Any:
     """Wrap transformed images in an `ImageStack` with X's backbone and simulator, if X is one.
 
     Parameters
@@ -254,12 +275,16 @@ def wrap_like(X: Any, images: Any, transform: Callable) -> Any:
     images : array-like
     transform : callable
         ``transform(X) -> images``.
+    spatial_ndim : {2, 3}, default=None
+        Number of spatial axes of a sample. None: unknown, or that of `X`.
 
     Returns
     -------
     array-like or ImageStack
     """
-    return X.with_images(images, transform) if isinstance(X, ImageStack) else images
+    if not isinstance(X, ImageStack):
+        return images
+    return ImageStack(X.with_images(images, transform), spatial_ndim=spatial_ndim)
 
 
 class _TransformedSimulator:
@@ -284,8 +309,11 @@ class _TransformedSimulator:
         return sample_contours
 
 
-def _rebuild(images, backbone, simulator, spacing=None, unit=None, in_sample=None, positions=None):
+def _rebuild(
+    images, backbone, simulator, spacing=None, unit=None, in_sample=None, positions=None,
+    spatial_ndim=None,
+):  # fmt: skip
     return ImageStack(
         images, backbone=backbone, simulator=simulator, spacing=spacing, unit=unit,
-        in_sample=in_sample, positions=positions,
+        in_sample=in_sample, positions=positions, spatial_ndim=spatial_ndim,
     )  # fmt: skip

@@ -13,6 +13,7 @@ _MAX_MAGNITUDE = 1e18  # of intensities, whose squares float32 can hold
 _MAX_CHANNELS = 4  # of images whose channels come first
 _MAX_STAINS = 16  # a volume of few sections may have so many channels, or more
 _MAX_RATIO = 8  # of the sides of an image; a last axis that is shorter is that of channels
+FOR_VOLUMES = "set spatial_ndim=3 in each step"  # advice of messages
 _SHAPES = "(n_samples, *spatial) or (n_samples, *spatial, n_channels)"
 
 
@@ -73,7 +74,7 @@ def check_images(
         For empty input, another number of axes, another number of channels, another dtype, NaN,
         infinity or more than 1e18 (computations are in float32), masked pixels.
     """
-    _check_spatial_ndim(spatial_ndim)
+    _check_spatial_ndim(spatial_ndim, X, name)
     X = unwrap(X)
     images = _as_list(X, spatial_ndim, name)
     images = [_one_image(image, i, spatial_ndim, name) for i, image in enumerate(images)]
@@ -135,7 +136,7 @@ def check_lazy_images(
     ValueError
         For another number of axes, unknown or empty axes, another dtype or number of channels.
     """
-    _check_spatial_ndim(spatial_ndim)
+    _check_spatial_ndim(spatial_ndim, X, name)
     X = unwrap(X)
     if X.ndim not in (spatial_ndim + 1, spatial_ndim + 2) or any(
         not np.isfinite(size) or size == 0 for size in X.shape
@@ -279,9 +280,15 @@ def like_input(outputs: Sequence[np.ndarray] | np.ndarray, X: Any) -> np.ndarray
     return np.stack(list(outputs))
 
 
-def _check_spatial_ndim(spatial_ndim):
+def _check_spatial_ndim(spatial_ndim, X, name):
     if spatial_ndim not in (2, 3):
         raise ValueError(f"spatial_ndim must be 2 or 3, got {spatial_ndim!r}.")
+    earlier = getattr(X, "spatial_ndim", None)
+    if earlier not in (None, spatial_ndim):
+        raise ValueError(
+            f"spatial_ndim={spatial_ndim} conflicts with {name}, whose samples the step before "
+            f"read with spatial_ndim={earlier}: set spatial_ndim={earlier} in each step."
+        )
 
 
 def _check_channels_last(shapes, name):
@@ -293,7 +300,8 @@ def _check_channels_last(shapes, name):
             raise ValueError(
                 f"{name} must have its channels in the last axis, got images of shape {shape}: "
                 f"{first} pixels high, with {last} channels? Move them there, "
-                f"np.moveaxis({name}, 1, -1), or leave out an axis of length 1."
+                f"np.moveaxis({name}, 1, -1), or leave out an axis of length 1. For volumes, "
+                f"{FOR_VOLUMES}."
             )
 
 
@@ -325,7 +333,7 @@ def _one_image(image, index, spatial_ndim, name):
     image = np.asarray(image)
     _check_dtype(image.dtype, f"{name}[{index}]")
     if image.ndim not in (spatial_ndim, spatial_ndim + 1):
-        advice = " For volumes, set spatial_ndim=3 in each step." if image.ndim == 4 else ""
+        advice = f" For volumes, {FOR_VOLUMES}." if image.ndim == 4 else ""
         raise ValueError(
             f"{name}[{index}] must have {spatial_ndim} spatial axes and at most one channel axis, "
             f"got shape {image.shape}.{advice}"

@@ -22,7 +22,7 @@ def map_samples(
     Parameters
     ----------
     estimator : object
-        Fitted; has `spatial_ndim`.
+        Fitted; has `spatial_ndim`, or `spatial_ndim_` if `fit` infers it.
     X : dask array or ImageStack of one
     method : {"label", "predict", "transform"}
         Its results are integers of the spatial shape of X, or one a sample where that is
@@ -39,7 +39,8 @@ def map_samples(
     import dask
     import dask.array as da
 
-    X = check_lazy_images(X, estimator.spatial_ndim, n_channels=n_channels)
+    ndim = getattr(estimator, "spatial_ndim_", estimator.spatial_ndim)
+    X = check_lazy_images(X, ndim, n_channels=n_channels)
     blocks = {0: 1 if positions is None else len(X), **dict.fromkeys(range(1, X.ndim), -1)}
     counts = method == "predict" and hasattr(estimator, "label")
     axes = list(range(1, X.ndim)) if counts else [X.ndim - 1]

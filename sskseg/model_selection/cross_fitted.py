@@ -7,12 +7,12 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, MetaEstimatorMixin, TransformerMixin, clone
+from sklearn.base import BaseEstimator, MetaEstimatorMixin, clone
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import transaction
+from ..base import ImageEstimator, spatial_ndim_of, transaction
 from ..images import (
     ImageStack,
     check_generator,
@@ -32,7 +32,7 @@ def _segmenter_has(name):
     return lambda self: hasattr(getattr(self, "segmenter_", self.segmenter), name)
 
 
-class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
+class CrossFitted(MetaEstimatorMixin, ImageEstimator):
     """Give labeled samples the predictions of networks that were not trained on them.
 
     A pipeline calls `fit_transform`. Like that of `sklearn.preprocessing.TargetEncoder`, it returns
@@ -52,8 +52,8 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     Attributes
     ----------
     segmenter_ : estimator
-        Segmenter that is fitted on all samples. To predict new images elsewhere, save this one:
-        the folds are only used in `fit_transform`.
+        Segmenter that is fitted on all samples. `save` stores this one: the folds are only used in
+        `fit_transform`.
 
     Examples
     --------
@@ -70,6 +70,7 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     (4,)
     """
 
+    _fitted = {"segmenter_": "an object"}  # noqa: RUF012
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         "segmenter": [HasMethods(["fit", "transform", "predict"])],
         "cv": [Interval(Integral, 2, None, closed="left")],
@@ -78,6 +79,15 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
     def __init__(self, segmenter: BaseEstimator, cv: int = 3):
         self.segmenter = segmenter
         self.cv = cv
+
+    @property
+    def _inner(self):
+        return {"segmenter_": type(self.segmenter)}
+
+    @property
+    def spatial_ndim(self) -> int:
+        """Number of spatial axes of a sample, that of the segmenter."""
+        return spatial_ndim_of(self.segmenter)
 
     def fit(
         self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None
@@ -136,7 +146,7 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
                 for index in fold:
                     probabilities[index] = predicted[index]
         wrapped = wrap_like(X, like_input(probabilities, X), self.transform)
-        return ImageStack(wrapped, in_sample=False)
+        return ImageStack(wrapped, in_sample=False, spatial_ndim=self.spatial_ndim)
 
     def _for_fold(self):
         """A new segmenter, with what "auto" chose with all labels."""
@@ -153,7 +163,7 @@ class CrossFitted(MetaEstimatorMixin, TransformerMixin, BaseEstimator):
 
     def _folds(self, y, X, weight, positions):
         """Indices of labeled samples of a positive weight, fold by fold."""
-        images = check_images(X, getattr(self.segmenter, "spatial_ndim", 2))
+        images = check_images(X, self.spatial_ndim)
         target = getattr(self.segmenter, "target", "instances")
         labeled = Annotations(y, images, target=target).require_labeled()
         labeled = labeled[weight[labeled] > 0]

@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator
-from ..images import ImageStack, check_images, check_lazy_images, is_lazy
+from ..images import ImageStack, check_channel_axis, check_images, check_lazy_images, is_lazy
 from ..nn import Backbone
 from ..pretraining import ProxyPretrainer
 from ..segmentation import SemiSupervisedSegmenter
@@ -97,6 +97,7 @@ class PretrainedBackbone(ImageEstimator):
         self._validate_params()
         backbone = _backbone_of(self.model)
         images = check_images(X, backbone.ndim)
+        check_channel_axis(images, y)
         n_channels = images[0].shape[-1]
         self.backbone_, self.n_channels_, self.spatial_ndim_ = backbone, n_channels, backbone.ndim
         return self
@@ -116,7 +117,16 @@ class PretrainedBackbone(ImageEstimator):
         check_is_fitted(self)
         check = check_lazy_images if is_lazy(X) else check_images
         check(X, self.spatial_ndim_, n_channels=self.n_channels_)
-        return ImageStack(X, backbone=self.backbone_)
+        return ImageStack(X, backbone=self.backbone_, spatial_ndim=self.spatial_ndim_)
+
+    def _saved_params(self):
+        if not isinstance(self.model, (str, os.PathLike)):
+            raise ValueError(
+                "model cannot be saved without executing code: expected a name or a file, got a "
+                f"fitted {type(self.model).__name__}. Save it to a file, and give that as model; "
+                "or use joblib or pickle instead."
+            )
+        return super()._saved_params()
 
 
 def _backbone_of(model: Any) -> Backbone:

@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator
-from ..images import check_images, check_lazy_images, invert_images, is_lazy
+from ..images import check_channel_axis, check_images, check_lazy_images, invert_images, is_lazy
 from ..images.appearance import APPEARANCE, measure_appearance
 from ._differences import describe_difference
 from .pixel_size import warn_of_pixel_size
@@ -126,6 +126,7 @@ class DomainCheck(OutlierMixin, ImageEstimator):
         """
         self._validate_params()
         images = check_images(X, self.spatial_ndim)
+        check_channel_axis(images, y)
         if len(images) < _MIN_SAMPLES:
             raise ValueError(f"X must have at least {_MIN_SAMPLES} images, got {len(images)}.")
         self.n_channels_ = images[0].shape[-1]

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator
 from ..images import (
+    check_channel_axis,
     check_images,
     check_lazy_images,
     check_numbers,
@@ -110,6 +111,7 @@ class PercentileScaler(ImageEstimator):
             images = check_lazy_images(X, self.spatial_ndim)
         else:
             images = check_images(X, self.spatial_ndim)
+        check_channel_axis(images, y)
         thinned = self._thinned(sum(int(np.prod(image.shape[:-1])) for image in images))
         sampled = check_images([np.asarray(image[thinned]) for image in images], self.spatial_ndim)
         self.low_, self.high_ = intensity_range(sampled, percentiles)
@@ -138,7 +140,7 @@ class PercentileScaler(ImageEstimator):
             if any(np.ndim(original) == self.spatial_ndim for original in originals):
                 scaled = [image[..., 0] for image in scaled]
             scaled = like_input(scaled, X)
-        return wrap_like(X, scaled, self.transform)
+        return wrap_like(X, scaled, self.transform, spatial_ndim=self.spatial_ndim)
 
     def inverse_transform(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Undo `transform`, except for clipping.

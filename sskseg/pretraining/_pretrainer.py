@@ -16,6 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..base import TorchEstimator, transaction
 from ..images import (
     ImageStack,
+    check_channel_axis,
     check_images,
     check_lazy_images,
     child_generator,
@@ -128,7 +129,7 @@ class ProxyPretrainer(TorchEstimator):
     ...     ("restoration", "masked"), width=8, depth=2, max_steps=5, random_state=0
     ... )
     >>> pretrainer.fit_transform(X)
-    ImageStack(shape=(2, 64, 64, 2), backbone)
+    ImageStack(shape=(2, 64, 64, 2), backbone, spatial_ndim=2)
     """
 
     n_channels_: int
@@ -225,6 +226,7 @@ class ProxyPretrainer(TorchEstimator):
         budget = self._budget()
         self._validate_params()
         data = self._data(X, magnification, domains)
+        check_channel_axis(data.images, y)
         check_channels(data.images)
         with transaction(self), self._session() as (rng, device, dtype):
             network = self._prepare(data)
@@ -290,7 +292,7 @@ class ProxyPretrainer(TorchEstimator):
         check_is_fitted(self)
         check = check_lazy_images if is_lazy(X) else check_images
         check(X, self.spatial_ndim, n_channels=self.n_channels_)
-        return ImageStack(X, backbone=self.backbone())
+        return ImageStack(X, backbone=self.backbone(), spatial_ndim=self.spatial_ndim)
 
     def backbone(self) -> Backbone:
         """Return the pretrained network, without the heads of the proxies.

@@ -318,7 +318,7 @@ class SimulatedRefiner(TorchEstimator):
         check_is_fitted(self)
         check = check_lazy_images if is_lazy(X) else check_images
         check(X, self.spatial_ndim, n_channels=1)
-        return ImageStack(X, simulator=self)
+        return ImageStack(X, simulator=self, spatial_ndim=self.spatial_ndim)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Compute the realism: 1 if refined images cannot be distinguished, 0 if they always are.

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from ..base import spatial_ndim_of
 from ..images import check_images, check_positions, positions_of, unwrap
 from ..images.annotated_sections import objects_over_sections
 from ..images.annotations import Annotations
@@ -173,9 +174,7 @@ def apply(estimator, X, positions=None):
         inputs = _transform(step, inputs, positions, outputs)
     if not outputs.steps:
         raise TypeError("A pipeline must have at least one step, got none.")
-    outputs.spatial_ndim = int(next(
-        (s.spatial_ndim for _, s, _ in outputs.steps if hasattr(s, "spatial_ndim")), 2
-    ))  # fmt: skip
+    outputs.spatial_ndim = max(spatial_ndim_of(step) for _, step, _ in outputs.steps)
     outputs.seconds = perf_counter() - start
     return outputs
 
@@ -191,7 +190,7 @@ def _transform(step, inputs, positions, outputs):
         if hasattr(step, "measure") and outputs.probability is None:
             outputs.probability = _input_probability(step, inputs)
     elif hasattr(step, "predict_proba"):  # of the foreground, and perhaps of cores
-        ndim = getattr(step, "spatial_ndim", 2)
+        ndim = spatial_ndim_of(step)
         outputs.probability = [x[..., 0] if x.ndim > ndim else x for x in map(np.asarray, inside)]
     return result
 
@@ -200,7 +199,7 @@ def _input_probability(counter, inputs):
     """Probabilities that were passed to a counter, or None if it takes images."""
     if counter.detector_ is not None:
         return None
-    return [x[..., 0] for x in check_images(inputs, counter.spatial_ndim)]
+    return [x[..., 0] for x in check_images(inputs, counter.spatial_ndim_)]
 
 
 class Reference(NamedTuple):

@@ -30,7 +30,7 @@ from ..images.annotations import Annotations
 from ..images.augmentation import Augmentation
 from ..inference import calibrate
 from ..inference.object_size import SizedPredictor, resample_labels
-from ..io.models import check_fitted, shortened
+from ..io.models import check_fitted, register, shortened
 from ..nn import (
     Backbone,
     ContinuityNet,
@@ -55,6 +55,7 @@ from ._validation import ValidationSet, mean_dice
 from .semi_supervised import Continuity, SemiSupervisedMethod, check_methods, choose_methods
 
 
+@register
 class SemiSupervisedSegmenter(TorchEstimator):
     """Segment images with a network that learns from few labels.
 
@@ -457,7 +458,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             gives an `ImageStack` with what it carries.
         """
         predicted = self._predict(X, positions, foreground_and_core, with_cores=True)
-        return wrap_like(X, predicted, self.transform)
+        return wrap_like(X, predicted, self.transform, spatial_ndim=self.spatial_ndim)
 
     def fit_transform(
         self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None
@@ -481,7 +482,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             As in `fit`.
         """
         self.fit(X, y, positions=positions, sample_weight=sample_weight)
-        return ImageStack(self.transform(X, positions=positions), in_sample=True)
+        predicted = self.transform(X, positions=positions)
+        return ImageStack(predicted, in_sample=True, spatial_ndim=self.spatial_ndim)
 
     def score(self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None) -> float:
         """Compute the mean Dice coefficient of the foreground over labeled samples.

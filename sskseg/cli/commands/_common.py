@@ -16,6 +16,7 @@ from sklearn.preprocessing import FunctionTransformer
 from tqdm import tqdm
 
 from ... import PercentileScaler
+from ...base import spatial_ndim_of
 from ...images import ImageStack, consecutive_runs, invert_images
 from ...io import read_images, read_pairs
 from ...io.folders import RECORD, SUFFIXES, stem
@@ -95,7 +96,7 @@ def _check_inverts(model: Any, options: argparse.Namespace) -> None:
 
 def spatial_ndim(model: Any) -> int:
     """Spatial axes of the images that a model takes."""
-    return max((getattr(step, "spatial_ndim", 2) for step in steps_of(model)), default=2)
+    return max(map(spatial_ndim_of, steps_of(model)), default=2)
 
 
 def takes_sections(model: Any) -> bool:
