@@ -66,7 +66,8 @@ class InstanceCounter(ImageEstimator):
         trains a `ContourDetector` on images (not on probabilities), which also separates
         overlapping objects; of the other parameters, only `min_size`, `spacing` and `margin` have
         an effect. Objects of the classes `Components`, `Watershed` and `Contours`, or of your own
-        subclass of `InstanceMethod`, have parameters of their own. They are not modified.
+        subclass of `InstanceMethod`, have parameters of their own. They are not modified. For
+        example, ``Contours(ContourDetector(max_steps=500))`` sets the length of the training.
     spatial_ndim : {2, 3}, default=None
         Number of spatial axes of a sample: 2 for images, 3 for volumes. None: in a pipeline that of
         the segmenter (see `ImageStack`), and otherwise 2.

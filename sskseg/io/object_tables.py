@@ -8,13 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..morphology.columns import PIXEL
 from .atomic import atomic_path
+from .units import ngff_unit
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _SUFFIXES = (".csv", ".parquet")
 _WITH_UNIT = re.compile(r"(.+) \[([^\[\]]+)\]")
+_WITH_UNIT_IN_ROIS = re.compile(r"(.+?) ?\[([^\[\]]+)\]")  # spaces end the names of ImageJ
 
 
 def write_object_table(path: str | os.PathLike[str], table: pd.DataFrame) -> None:
@@ -205,6 +208,32 @@ def names_with_units(columns: Sequence[str], units: Mapping[str, str]) -> list[s
                 "rename it without brackets."
             )
     return names
+
+
+def split_unit(name: str) -> tuple[str, str | None]:
+    """Split the name of a measurement in a file of regions, ``area [micrometer^2]``.
+
+    Parameters
+    ----------
+    name : str
+        With a space before the unit or without.
+
+    Returns
+    -------
+    name : str
+    unit : str or None
+        None if there is none that this library writes: other programs may have brackets in names.
+
+    Examples
+    --------
+    >>> from sskseg.io.object_tables import split_unit
+    >>> split_unit("area [micrometer^2]"), split_unit("DAB [mean]")
+    (('area', 'micrometer^2'), ('DAB [mean]', None))
+    """
+    match = _WITH_UNIT_IN_ROIS.fullmatch(name)
+    base = match[2].partition("^")[0] if match else ""
+    is_unit = base in (PIXEL, "radian") or (base != "" and ngff_unit(base) == base)
+    return (match[1], match[2]) if match and is_unit else (name, None)
 
 
 def _check_suffix(path: str | os.PathLike[str]) -> str:

@@ -59,7 +59,8 @@ def measure_objects(
         - ``mean_intensity, min_intensity, max_intensity``, with `intensity`
           (``mean_intensity_0``, ... where there is a channel axis);
         - ``bounding_box``: ``min_y, max_y``, ... in pixels, the maximum excluded;
-        - ``touches_border`` of the image;
+        - ``touches_border`` of the image, at which the object may be cut; in 3-D the first and
+          the last section are borders, too;
         - ``score``, with `probability`;
         - ``equivalent_diameter``: of the disc or ball of that size;
         - ``major_axis_length, minor_axis_length``: longest and shortest axis of the ellipse or

@@ -463,7 +463,9 @@ def test_measurements_go_into_regions(folder, tmp_path):
     name = objects.image[0]
     features = json.loads((tmp_path / "geojson" / f"{name}.geojson").read_text())["features"]
     expected = objects[objects.image == name].area.tolist()
-    assert [f["properties"]["measurements"]["area"] for f in features] == expected
+    assert objects.attrs["units"]["area"] == "pixel^2"
+    measured = [f["properties"]["measurements"] for f in features]
+    assert [values["area [pixel^2]"] for values in measured] == expected
 
 
 def test_a_format_that_refuses_leaves_nothing(folder, tmp_path, monkeypatch, capsys):

@@ -82,7 +82,8 @@ def test_stacks_of_a_folder_are_counted_as_each_alone(stack, tmp_path, capsys):
         assert max(len(np.unique(each.labels)) - 1 for each in rois) == n
         features = json.loads((tmp_path / "out" / "geojson" / f"{name}.geojson").read_text())
         measured = [each["properties"]["measurements"] for each in features["features"]]
-        assert all(measured)
+        volumes = objects["volume [micrometer^3]"][objects["image"] == name].tolist()
+        assert {each["volume [micrometer^3]"] for each in measured} == {*volumes}
 
 
 def test_regions_of_a_stack_for_fiji_are_one_file(stack, tmp_path):

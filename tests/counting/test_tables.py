@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from skimage.segmentation import clear_border
 
 from sskseg import InstanceCounter
 from sskseg.counting._splitting import Splitter
@@ -64,6 +65,26 @@ def test_the_unit_is_that_of_the_images_or_as_given(made):
     assert own.measure(X, unit="furlong").attrs["units"]["centroid_y"] == "furlong"
     with pytest.raises(ValueError, match="unit='nm' and no spacing"):
         counter.measure(X, unit="nm")
+
+
+def test_the_first_and_the_last_section_are_borders():
+    """As in `clear_border` of scikit-image; the bounding box shows which borders are touched."""
+    stack = np.zeros((5, 16, 20))
+    stack[0:2, 3:6, 3:6] = stack[1:4, 3:6, 10:13] = stack[2:4, 9:12, 0:4] = 1
+    sections = InstanceCounter("components", sections="consecutive").fit(stack)
+    volumes = InstanceCounter("components").fit(ImageStack(stack[None], spatial_ndim=3))
+    for table, labels in (
+        sections.measure(stack, return_labels=True),
+        volumes.measure(stack[None], return_labels=True),
+    ):
+        kept = np.unique(clear_border(labels.reshape(stack.shape)))
+        assert table["touches_border"].tolist() == [True, False, True]
+        assert {*table["id"][~table["touches_border"]]} == {*kept} - {0}
+        in_plane = (table["min_y"] == 0) | (table["max_y"] == 16)
+        in_plane |= (table["min_x"] == 0) | (table["max_x"] == 20)
+        assert in_plane.tolist() == [False, False, True]
+    two = InstanceCounter("components", sections="consecutive").fit(stack[:2]).measure(stack[:2])
+    assert two["touches_border"].all()
 
 
 def test_sections_with_some_columns(made):

@@ -1,10 +1,12 @@
 """Regions of interest: label images come back exactly, and as other programs fill them."""
 
+import json
 import zipfile
 from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import tifffile
 from hypothesis import given, settings
@@ -163,6 +165,44 @@ def test_classes_and_measurements(tmp_path, kind):
         assert found["centroid_y"].to_numpy() == pytest.approx(table["centroid_y"].to_numpy())
     if kind in ("zip", "geojson"):
         assert found["name"].to_dict() == {2: "b", 5: "a", 11: "c"}
+
+
+@pytest.mark.parametrize("kind", ["zip", "geojson", "coco"])
+def test_measurements_have_the_units_of_the_table(tmp_path, kind):
+    table = measure_objects(objects(), spacing=(0.5, 0.25), unit="micrometer")
+    assert table.attrs["units"]["area"] == "micrometer^2"
+    path = written(tmp_path, kind, objects(), table=table)
+    _, (rois,) = read_rois(path, (20, 24))
+    assert rois.table.attrs == table.attrs
+    one_each = rois.table.drop_duplicates("id")  # COCO has a row for each piece of an object
+    found = one_each.set_index("id").loc[table["id"]]
+    for name in ("area", "max_x", "orientation", "extent"):
+        assert found[name].tolist() == pytest.approx(table[name].tolist())
+    again = written(tmp_path, kind, rois.labels, table=one_each)
+    assert read_rois(again, (20, 24))[1][0].table.attrs == table.attrs
+
+
+def test_names_of_measurements_in_files(tmp_path):
+    roifile = pytest.importorskip("roifile")
+    table = measure_objects(simple(), spacing=(2, 2), unit="nanometer", columns=["area", "extent"])
+    write_rois(tmp_path / "a.zip", simple(), table=table)
+    for roi in roifile.roiread(tmp_path / "a.zip"):
+        assert {*roi.properties} == {"object", "area[nanometer^2]", "extent"}
+    write_rois(tmp_path / "a.geojson", simple(), table=table)
+    for feature in json.loads((tmp_path / "a.geojson").read_text())["features"]:
+        assert {*feature["properties"]["measurements"]} == {"area [nanometer^2]", "extent"}
+
+
+def test_names_of_other_programs_with_brackets_stay(tmp_path):
+    table = pd.DataFrame({"id": [2, 11], "DAB [mean]": [0.5, 1.5], "Area µm^2": [3.0, 4.0]})
+    write_rois(tmp_path / "a.geojson", simple(), table=table)
+    _, (rois,) = read_rois(tmp_path / "a.geojson", (20, 24))
+    assert [*rois.table.columns] == ["id", "name", "class", "DAB [mean]", "Area µm^2"]
+    assert rois.table.attrs == {}
+    both = table.rename(columns={"DAB [mean]": "area [micrometer^2]", "Area µm^2": "area"})
+    write_rois(tmp_path / "b.geojson", simple(), table=both)
+    _, (rois,) = read_rois(tmp_path / "b.geojson", (20, 24))
+    assert [*rois.table.columns][3:] == ["area [micrometer^2]", "area"]
 
 
 @pytest.mark.parametrize("suffix", [".zip", ".geojson"])

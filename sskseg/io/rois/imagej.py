@@ -354,7 +354,9 @@ def _properties(shape):
         return f"class: {UNLABELED}\n"
     lines = [f"object: {shape.number}\n"]
     lines += [f"class: {shape.class_name}\n"] if shape.class_name else []
-    return "".join([*lines, *(f"{key}: {value!r}\n" for key, value in shape.measurements.items())])
+    # ImageJ reads names up to a space.
+    measured = {key.replace(" [", "["): value for key, value in shape.measurements.items()}
+    return "".join([*lines, *(f"{key}: {value!r}\n" for key, value in measured.items())])
 
 
 def _point_roi(roifile, drawing):

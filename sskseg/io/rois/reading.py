@@ -12,6 +12,7 @@ import numpy as np
 
 from ..folders import list_images, number, stem
 from ..images import read_pictures
+from ..object_tables import split_unit
 from .drawing import Drawn, draw_regions
 from .formats import image_name, no_regions, read_regions, region_files, without_image_suffix
 from .regions import ImageRegions, Region, listed
@@ -35,6 +36,7 @@ class Rois(NamedTuple):
     table : pandas.DataFrame
         One row per region with an area: ``id`` (its number in `labels`), ``name``, ``class``,
         ``section`` (from 0; of stacks), and the measurements that the file has.
+        ``attrs["units"]`` maps those that `write_rois` wrote with a unit to it.
     """
 
     labels: np.ndarray | None
@@ -305,7 +307,20 @@ def _table(areas, numbers, is_stack):
     if is_stack:
         table["section"] = [area.plane for area in areas]
     measured = pd.DataFrame([area.measurements for area in areas])
-    return table.join(measured[[c for c in measured.columns if c not in table.columns]])
+    units = _take_units(measured)
+    table = table.join(measured[[c for c in measured.columns if c not in table.columns]])
+    table.attrs = {"units": units} if units else {}
+    return table
+
+
+def _take_units(measured):
+    """Remove units from the names of columns, unless two would have one name; return them."""
+    split = [split_unit(name) for name in measured.columns]
+    names = [name for name, _ in split]
+    if len({*names}) < len(names):
+        return {}
+    measured.columns = names
+    return {name: unit for name, unit in split if unit is not None}
 
 
 def _cut(rois: Rois, name: str, spatial_ndim: int) -> list[tuple[str, Rois]]:

@@ -68,7 +68,8 @@ def write_rois(
     table : pandas.DataFrame, default=None
         Table of one image with a row for each object, as `sskseg.morphology.measure_objects`
         returns it. It needs a column ``id``, and may have ``name`` and ``class``. Other numeric
-        columns are measurements; ImageJ, GeoJSON and COCO store them.
+        columns are measurements; ImageJ, GeoJSON and COCO store them. Their names contain the units
+        in ``table.attrs["units"]``, such as ``area [micrometer^2]``, in ImageJ without the space.
     names : sequence of str, default=None
         File names of the images. COCO, CVAT and LabelMe need them.
     class_name : str, default=None
@@ -235,7 +236,9 @@ def _with_table(drawings, table) -> Drawing:
             f"table must have one row for each object of labels, got {len(given)} for {len(ids)} "
             f"objects; {missing[:5].tolist()} are in one of them only."
         )
-    rows = [_entry(row) for row in table.to_dict("records")]
+    units = table.attrs.get("units", {})
+    written = {name: f"{name} [{unit}]" for name, unit in units.items()}
+    rows = [_entry(row) for row in table.rename(columns=written).to_dict("records")]
     objects = dict(zip(given.tolist(), rows, strict=True))
     return Drawing(drawing.labels, drawing.points, objects, drawing.class_name, drawing.suffix,
                    drawing.name)  # fmt: skip
