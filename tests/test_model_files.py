@@ -1,6 +1,7 @@
 """Model files from strangers: an error that names the file, never code, a hang or much memory."""
 
 import json
+import pickle
 import struct
 import sys
 import warnings
@@ -10,14 +11,19 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.base import clone
 
+import sskseg
 from sskseg import (
     ContourDetector,
+    CrossFitted,
+    DomainCheck,
     InstanceCounter,
     LogBlobs,
     OtsuWatershed,
     PercentileScaler,
     PixelForest,
+    PretrainedBackbone,
     ProxyPretrainer,
     SemiSupervisedSegmenter,
     SimulatedRefiner,
@@ -52,6 +58,9 @@ MODELS = {
     "contours": InstanceCounter(Contours(ContourDetector(order=2, samples=8, **SMALL))),
     "otsu": OtsuWatershed(),
     "blobs": LogBlobs(n_sigma=1),
+    "check": DomainCheck(),
+    "backbone": PretrainedBackbone("cells-simulated"),
+    "crossed": CrossFitted(SemiSupervisedSegmenter(semi_supervision=None, **SMALL), cv=2),
 }
 each = pytest.mark.parametrize("name", MODELS)
 pytestmark = pytest.mark.usefixtures("small_reports")
@@ -74,7 +83,7 @@ sys.addaudithook(_watch)
 
 @pytest.fixture(scope="module")
 def cells():
-    X, y = make_cells(3, (48, 48), random_state=0)
+    X, y = make_cells(5, (48, 48), random_state=0)
     y[2] = -1
     return np.clip(X, 0, 1), y
 
@@ -110,6 +119,21 @@ def refused(model, path, match=None):
         load(model, path)
     assert str(path) in str(caught.value)
     assert len(str(caught.value)) < 2000
+
+
+def test_every_public_estimator_is_in_these_tests():
+    names = [name for name in sskseg.__all__ if hasattr(getattr(sskseg, name), "fit")]
+    assert {*names} == {type(model).__name__ for model in MODELS.values()} | {"PixelForest"}
+
+
+@each
+def test_pickles_and_clones(name, files, cells):
+    model = files[name][0]
+    copied, cloned = pickle.loads(pickle.dumps(model)), clone(model)
+    assert np.array_equal(np.asarray(model.transform(cells[0])),
+                          np.asarray(copied.transform(cells[0])))  # fmt: skip
+    assert repr(copied.get_params()) == repr(cloned.get_params()) == repr(model.get_params())
+    assert not [attribute for attribute in vars(cloned) if attribute.endswith("_")]
 
 
 def forge(name, files, path, change):
@@ -373,6 +397,13 @@ def nested(depth):
         ("refiner", put("fitted", simulator_={"variants": [], "run": 1}), "damaged"),
         ("refiner", put("fitted", simulator_=stored("CellSimulator", radius="x")), "damaged"),
         ("refiner", put("params", depth=12, width=10**8), "damaged"),
+        ("crossed", put("params", segmenter="os.system"), "'segmenter' parameter"),
+        ("crossed", put("params", segmenter=stored("SegmentationLoss")), "'segmenter' parameter"),
+        ("crossed", put("params", segmenter=stored("ContourDetector")), "damaged"),
+        ("crossed", put("params", segmenter=stored("SemiSupervisedSegmenter", width="x")),
+         "'width' parameter"),
+        ("crossed", put("fitted", segmenter_=None), "damaged"),
+        ("crossed", put("fitted", segmenter_="os.system"), "damaged"),
     ],
 )  # fmt: skip
 def test_forged_files_are_refused(name, change, message, files, tmp_path):
@@ -401,4 +432,11 @@ def test_a_forest_is_told_to_need_joblib(cells, tmp_path):
     forest = PixelForest(n_estimators=1, sigma_max=1.0, random_state=0).fit(X, y)
     with pytest.raises(ValueError, match="got RandomForestClassifier. Use joblib or pickle"):
         forest.save(tmp_path / "model")
+
+
+def test_a_fitted_model_is_no_parameter_in_a_file(files, cells, tmp_path):
+    """Only its parameters would be stored, and not what it learned."""
+    backbone = PretrainedBackbone(files["segmenter"][0]).fit(cells[0])
+    with pytest.raises(ValueError, match="a fitted SemiSupervisedSegmenter. Save it to a file"):
+        backbone.save(tmp_path / "model")
     assert not list(tmp_path.iterdir())

@@ -67,7 +67,8 @@ def add_invert(command: _ActionsContainer) -> None:
     """Add ``--invert-images``."""
     command.add_argument(
         "--invert-images", action="store_true",
-        help="invert intensities, if objects are dark and the model was trained on bright objects",
+        help="invert intensities, if objects are dark and the model was trained on bright objects "
+        "(compare results with the images: bright-field images need a model of their own)",
     )  # fmt: skip
 
 

@@ -266,7 +266,11 @@ def test_masks_leave_blocks_out(folder, tmp_path, capsys, options):
     some = json.loads(capsys.readouterr().out)["objects"]
     assert 0 < some < every
     table = read_object_table(tmp_path / "some" / "objects.csv")
-    assert table[["max_y", "max_x"]].to_numpy().max() <= 64  # exclusive
+    assert table[["max_y", "max_x"]].to_numpy().max() <= 64  # the maximum excluded
+    whole, part = (zarr.open_array(tmp_path / name / "labels" / "0")[:] for name in ("all", "some"))
+    assert {*np.unique(part)} == {0, *table["id"]}
+    assert not part[mask == 0].any()
+    assert whole[part > 0].all()  # the mask adds no foreground
 
 
 def test_bad_scans_are_messages(folder, tmp_path, capsys, monkeypatch):

@@ -1,17 +1,21 @@
 """Objects of registered classes in model files: nothing else is built from a file."""
 
+import inspect
 import json
+import pickle
 from dataclasses import dataclass
 from numbers import Real
 from typing import ClassVar
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import Interval
 
+from sskseg import counting, detection, nn, proxies, segmentation, simulation, training
 from sskseg.images.augmentation import Augmentation
 from sskseg.io.registry import decode, encode, register
+from sskseg.segmentation import semi_supervised
 from sskseg.segmentation.semi_supervised import METHODS, SelfTraining, SemiSupervisedMethod
 from sskseg.simulation import CellSimulator
 from sskseg.training import SegmentationLoss
@@ -41,6 +45,33 @@ class Stranger(Toy):
 
 def through_json(value):
     return decode(json.loads(json.dumps(encode(value))))
+
+
+def parameter_objects():
+    """Public estimators without `fit`, which are parameters of those with it."""
+    modules = counting, detection, nn, proxies, segmentation, semi_supervised, simulation, training
+    public = [getattr(module, name) for module in modules for name in module.__all__]
+    found = {each for each in public if inspect.isclass(each) and issubclass(each, BaseEstimator)}
+    abstract = counting.InstanceMethod, SemiSupervisedMethod
+    needed = {nn.PretrainedEncoder: ("resnet18",)}
+    return [
+        each(*needed.get(each, ()))
+        for each in sorted(found, key=lambda each: each.__name__)
+        if each not in abstract and not hasattr(each, "fit")
+    ]
+
+
+@pytest.mark.parametrize("value", parameter_objects(), ids=repr)
+def test_parameter_objects_are_cloned_pickled_and_saved(value):
+    for copied in (clone(value), pickle.loads(pickle.dumps(value)), through_json(value)):
+        assert type(copied) is type(value)
+        assert copied is not value
+        assert repr(copied.get_params()) == repr(value.get_params())
+
+
+def test_parameter_objects_are_found():
+    names = {type(value).__name__ for value in parameter_objects()}
+    assert {"Watershed", "Contours", "SelfTraining", "SegmentationLoss", "PretrainedEncoder"} <= names
 
 
 @pytest.mark.parametrize(
