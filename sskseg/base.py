@@ -85,7 +85,7 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """
 
     _not_saved: tuple[str, ...] = ()  # fitted attributes that describe the training images only
-    _inner: dict = {}  # noqa: RUF012 - classes of the fitted attributes that are estimators
+    _inner: dict = {}  # noqa: RUF012 - see `_inner_classes`
     _fitted: dict[str, str] = {}  # noqa: RUF012 - kinds of the fitted attributes: `check_fitted`
 
     def __sklearn_tags__(self):
@@ -162,6 +162,10 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         except DAMAGE as error:
             raise ValueError(f"{path} is damaged: {str(error)[:1000]}") from error
 
+    def _inner_classes(self):
+        """Classes of the fitted attributes that are estimators."""
+        return self._inner
+
     def _saved_params(self):
         """Parameters in a model file."""
         return self.get_params(deep=False)
@@ -175,6 +179,7 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
     def _restore(self, fitted, tensors):
         modules: dict[str, dict[str, torch.Tensor]] = {}
+        inner = self._inner_classes()
         for key, tensor in tensors.items():
             name, _, inside = key.partition(".")
             if inside:
@@ -184,12 +189,12 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         fitted = {**dict.fromkeys(self._not_saved), **fitted}
         for name in (*fitted, *modules):
             is_legal = name.isidentifier() and name.endswith("_") and not name.startswith("_")
-            is_double = name in fitted and name in modules and name not in self._inner
+            is_double = name in fitted and name in modules and name not in inner
             if not is_legal or is_double or hasattr(type(self), name):
                 raise ValueError(f"{shortened(name)} is not the name of a fitted attribute.")
         for name, value in fitted.items():
-            if name in self._inner and value is not None:
-                value = self._inner[name]._from_state(value, modules.pop(name, {}))
+            if name in inner and value is not None:
+                value = inner[name]._from_state(value, modules.pop(name, {}))
             setattr(self, name, value)
         expected = {name: kind for name, kind in self._fitted.items() if name not in modules}
         check_fitted(vars(self), expected)
@@ -214,7 +219,7 @@ def state_of(estimator):
         if isinstance(value, torch.nn.Module):
             state = last_network(estimator, name).state_dict().items()
             tensors |= {f"{name}.{key}": tensor.cpu() for key, tensor in state}
-        elif name in estimator._inner and value is not None:
+        elif name in estimator._inner_classes() and value is not None:
             fitted[name], inside = state_of(value)
             tensors |= {f"{name}.{key}": tensor for key, tensor in inside.items()}
         elif isinstance(value, np.ndarray):

@@ -1,19 +1,13 @@
 import pickle
 import warnings
+import zlib
 
 import numpy as np
 import pytest
 from scipy import ndimage as ndi
-from sklearn.base import clone
-from sklearn.pipeline import make_pipeline
+from sklearn.base import BaseEstimator, clone
 
-from sskseg import (
-    ContourDetector,
-    CrossFitted,
-    ImageStack,
-    InstanceCounter,
-    SemiSupervisedSegmenter,
-)
+from sskseg import ContourDetector, CrossFitted, ImageStack, InstanceCounter
 from sskseg.counting import Watershed
 from sskseg.datasets import load_nuclei3d, make_cells, make_neuromuscular_junctions
 from sskseg.images.annotations import Annotations
@@ -382,28 +376,59 @@ def test_intervals_have_their_coverage():
     assert (np.diff(narrow) <= np.diff(counter.predict(X, return_interval=True)[1])).all()
 
 
+class Memorizer(BaseEstimator):
+    """A segmenter that knows the images of its `fit`, and misses and invents objects in others."""
+
+    def fit(self, X, y, positions=None, sample_weight=None):
+        used = np.ones(len(X)) if sample_weight is None else sample_weight
+        self.known_ = {x.tobytes() for x in np.asarray(X)[used > 0]}
+        return self
+
+    def transform(self, X, positions=None):
+        return np.stack([self._probability(x) for x in np.asarray(X)])
+
+    predict = transform
+
+    def _probability(self, image):
+        places = image[4::8, 4::8] > 0
+        if image.tobytes() not in self.known_:
+            rng = np.random.default_rng(zlib.crc32(image.tobytes()))
+            places = places & (rng.random(places.shape) > 0.1) | (rng.random(places.shape) < 0.04)
+        return squares(places).astype(float)
+
+
+def squares(places):
+    """An image of 8 x 8 pixels for each place, with a square of 5 x 5 where one is."""
+    return np.kron(places, np.pad(np.ones((5, 5), int), ((2, 1), (2, 1))))
+
+
 @pytest.mark.filterwarnings("ignore:.*above the largest count of fit")
-def test_intervals_of_a_pipeline_cover_new_images():
-    """Residuals are of images that are new to the segmenter, too."""
-    X, y = zip(
-        *(make_cells(1, (48, 48), n_cells=2 + i % 9, noise=0.3, random_state=i) for i in range(75)),
-        strict=True,
-    )
-    X, y = np.concatenate(X), np.concatenate(y)
-    true, covered, widths = true_counts(y[20:]), [], []
-    for seed in range(2):
-        segmenter = SemiSupervisedSegmenter(
-            semi_supervision=None, width=8, depth=2, max_steps=60, batch_size=4, random_state=seed,
-            precision="float32",
-        )  # fmt: skip
-        model = make_pipeline(CrossFitted(segmenter, cv=3), InstanceCounter()).fit(X[:20], y[:20])
-        found, intervals = model.predict(X[20:], return_interval=True, coverage=0.8)
-        low, high = intervals.T
-        assert (found != true).any()
-        widths.append((high - low).mean())
-        covered.append(np.mean((low <= true) & (true <= high)))
-    assert 0.7 < np.mean(covered) < 0.9
-    assert np.mean(widths) < np.ptp(true)
+def test_intervals_after_cross_fitting_cover_new_images():
+    """Residuals are of images that are new to the segmenter, too.
+
+    A network would not do: after a short training, its errors depend on the machine.
+    """
+    crossed, known = [], []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        y = np.stack([squares(rng.random((6, 6)) < rng.uniform(0.1, 0.6)) for _ in range(120)])
+        X, true = y * (1 + 0.01 * rng.random(y.shape)), y[:, 4::8, 4::8].sum((1, 2))
+        segmenter = CrossFitted(Memorizer(), cv=3)
+        for probabilities, result in (
+            (segmenter.fit_transform(X[:20], y[:20]), crossed),
+            (segmenter.transform(X[:20]), known),
+        ):
+            counter = InstanceCounter("components").fit(probabilities, y[:20])
+            new = segmenter.transform(X[20:])
+            found, intervals = counter.predict(new, return_interval=True, coverage=0.8)
+            assert (found != true[20:]).any()
+            low, high = intervals.T
+            is_inside = (low <= true[20:]) & (true[20:] <= high)
+            result.append((is_inside.mean(), (high - low).mean() / np.ptp(true)))
+    coverage, width = np.mean(crossed, axis=0)
+    assert 0.75 < coverage < 0.9
+    assert width < 0.5
+    assert np.mean(known, axis=0)[0] < 0.5
 
 
 @pytest.mark.parametrize("kind", ["labels", "points", "counts"])

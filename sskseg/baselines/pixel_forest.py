@@ -253,9 +253,7 @@ class PixelForest(ImageEstimator):
         -------
         probabilities : ndarray of float32, list of ndarray, or ImageStack
         """
-        return wrap_like(
-            X, self.predict_proba(X), self.transform, spatial_ndim=self.spatial_ndim
-        )
+        return wrap_like(X, self.predict_proba(X), self.transform, spatial_ndim=self.spatial_ndim)
 
     def fit_transform(self, X: Any, y: Any) -> ImageStack:
         """Fit, and predict the training images, as a pipeline does in its `fit`.

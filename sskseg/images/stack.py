@@ -264,9 +264,7 @@ def positions_of(X: Any, positions: ArrayLike | None) -> ArrayLike | None:
     return getattr(X, "positions", None) if positions is None else positions
 
 
-def wrap_like(
-    X: Any, images: Any, transform: Callable, *, spatial_ndim: int | None = None
-) -> Any:
+def wrap_like(X: Any, images: Any, transform: Callable, *, spatial_ndim: int | None = None) -> Any:
     """Wrap transformed images in an `ImageStack` with X's backbone and simulator, if X is one.
 
     Parameters

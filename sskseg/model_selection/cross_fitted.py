@@ -80,8 +80,7 @@ class CrossFitted(MetaEstimatorMixin, ImageEstimator):
         self.segmenter = segmenter
         self.cv = cv
 
-    @property
-    def _inner(self):
+    def _inner_classes(self):
         return {"segmenter_": type(self.segmenter)}
 
     @property

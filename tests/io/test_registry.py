@@ -71,7 +71,7 @@ def test_parameter_objects_are_cloned_pickled_and_saved(value):
 
 def test_parameter_objects_are_found():
     names = {type(value).__name__ for value in parameter_objects()}
-    assert {"Watershed", "Contours", "SelfTraining", "SegmentationLoss", "PretrainedEncoder"} <= names
+    assert {"Watershed", "Contours", "SelfTraining", "SegmentationLoss"} <= names
 
 
 @pytest.mark.parametrize(
