@@ -71,7 +71,8 @@ This page shows what each estimator does with unusual or invalid input. Invalid 
 contract](design.md). It raises an error at once, which names the argument, what was expected, and
 what was given. Other input works, as described. X are six images of 48 x 56 pixels, of which the
 last two are unlabeled, unless stated otherwise. `ProxyPretrainer`, `PercentileScaler`,
-`DomainCheck` and `PretrainedBackbone` ignore y.
+`DomainCheck` and `PretrainedBackbone` ignore y, except that its shape may show that X holds
+volumes.
 
 `python tests/test_bad_inputs.py` writes this page, and a test compares it with the library.
 """
@@ -154,6 +155,7 @@ fit(AT, "no pixel", lambda X: X[:, :0], lambda y: y[:, :0])
 fit(AT, "one image without the axis of samples", lambda X: X[0], lambda y: y[0])
 fit(AT, "a list of images with and without too many axes", lambda X: [*X[:5], X[5][None, None]])
 fit(AT, "a list of images of 1 and 2 channels", lambda X: [*X[:5], np.stack([X[5]] * 2, -1)])
+fit(AT, "volumes of 8 sections", lambda X: np.stack([X] * 8, 1), lambda y: np.stack([y] * 8, 1))
 fit(AT, "two channels", lambda X: np.stack([X, X], -1), works={
     SCALER: "each channel has its percentiles",
     PRETRAINER: "every patch has one channel",

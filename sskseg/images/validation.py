@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from .stack import ImageStack
 
 _MAX_MAGNITUDE = 1e18  # of intensities, whose squares float32 can hold
-_MAX_CHANNELS = 4  # of images whose channels come first
+_MAX_CHANNELS = 4  # of images whose channels come first; more may be an axis of volumes
 _MAX_STAINS = 16  # a volume of few sections may have so many channels, or more
 _MAX_RATIO = 8  # of the sides of an image; a last axis that is shorter is that of channels
 FOR_VOLUMES = "set spatial_ndim=3 in each step"  # advice of messages
@@ -88,9 +88,10 @@ def check_images(
         )
     if n_channels is not None and channels != {n_channels}:
         (got,) = channels
+        are_volumes = spatial_ndim == 2 and got > _MAX_CHANNELS
         raise ValueError(
             f"{name} must have {n_channels} channel(s), got {got} ({name}[0])."
-            + channel_advice(n_channels, got)
+            + (f" For volumes, {FOR_VOLUMES}." if are_volumes else channel_advice(n_channels, got))
         )
     _check_channels_last([image.shape for image in images], name)
     return images
