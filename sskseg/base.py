@@ -61,22 +61,6 @@ def transaction(estimator: BaseEstimator) -> Iterator[None]:
         raise
 
 
-def spatial_ndim_of(step: Any) -> int:
-    """Return the number of spatial axes of the samples of an estimator, 2 where it has none.
-
-    Parameters
-    ----------
-    step : estimator
-        What `fit` inferred comes first.
-
-    Returns
-    -------
-    int
-    """
-    fitted = getattr(step, "spatial_ndim_", None)
-    return int(fitted or getattr(step, "spatial_ndim", None) or 2)
-
-
 class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """Base of the estimators on images: tags, and model files that cannot execute code.
 
@@ -85,7 +69,8 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """
 
     _not_saved: tuple[str, ...] = ()  # fitted attributes that describe the training images only
-    _inner: dict = {}  # noqa: RUF012 - see `_inner_classes`
+    # Classes of the fitted attributes that are estimators, or the parameter of which each is one.
+    _inner: dict = {}  # noqa: RUF012
     _fitted: dict[str, str] = {}  # noqa: RUF012 - kinds of the fitted attributes: `check_fitted`
 
     def __sklearn_tags__(self):
@@ -162,14 +147,6 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         except DAMAGE as error:
             raise ValueError(f"{path} is damaged: {str(error)[:1000]}") from error
 
-    def _inner_classes(self):
-        """Classes of the fitted attributes that are estimators."""
-        return self._inner
-
-    def _saved_params(self):
-        """Parameters in a model file."""
-        return self.get_params(deep=False)
-
     @classmethod
     def _from_state(cls, values, tensors):
         estimator = cls(**values["params"])
@@ -179,7 +156,6 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
 
     def _restore(self, fitted, tensors):
         modules: dict[str, dict[str, torch.Tensor]] = {}
-        inner = self._inner_classes()
         for key, tensor in tensors.items():
             name, _, inside = key.partition(".")
             if inside:
@@ -189,12 +165,12 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         fitted = {**dict.fromkeys(self._not_saved), **fitted}
         for name in (*fitted, *modules):
             is_legal = name.isidentifier() and name.endswith("_") and not name.startswith("_")
-            is_double = name in fitted and name in modules and name not in inner
+            is_double = name in fitted and name in modules and name not in self._inner
             if not is_legal or is_double or hasattr(type(self), name):
                 raise ValueError(f"{shortened(name)} is not the name of a fitted attribute.")
         for name, value in fitted.items():
-            if name in inner and value is not None:
-                value = inner[name]._from_state(value, modules.pop(name, {}))
+            if name in self._inner and value is not None:
+                value = _inner_class(self, name)._from_state(value, modules.pop(name, {}))
             setattr(self, name, value)
         expected = {name: kind for name, kind in self._fitted.items() if name not in modules}
         check_fitted(vars(self), expected)
@@ -219,14 +195,36 @@ def state_of(estimator):
         if isinstance(value, torch.nn.Module):
             state = last_network(estimator, name).state_dict().items()
             tensors |= {f"{name}.{key}": tensor.cpu() for key, tensor in state}
-        elif name in estimator._inner_classes() and value is not None:
+        elif name in estimator._inner and value is not None:
             fitted[name], inside = state_of(value)
             tensors |= {f"{name}.{key}": tensor for key, tensor in inside.items()}
         elif isinstance(value, np.ndarray):
             tensors[name] = value
         else:
             fitted[name] = value
-    return {"params": estimator._saved_params(), "fitted": fitted}, tensors
+    return {"params": _params_of(estimator), "fitted": fitted}, tensors
+
+
+def _params_of(estimator):
+    """Parameters in a model file, without fitted estimators: what these learned would be lost."""
+    params = estimator.get_params(deep=False)
+    for name, value in params.items():
+        is_cloned = name in estimator._inner.values()
+        if isinstance(value, ImageEstimator) and _is_fitted(value) and not is_cloned:
+            raise ValueError(
+                f"{name} cannot be saved, since it is a fitted {type(value).__name__}: save it to "
+                "its own file, and give the path; or use joblib or pickle instead."
+            )
+    return params
+
+
+def _is_fitted(estimator):
+    return any(name.endswith("_") and not name.startswith("_") for name in vars(estimator))
+
+
+def _inner_class(estimator, name):
+    kind = estimator._inner[name]
+    return type(getattr(estimator, kind)) if isinstance(kind, str) else kind
 
 
 def _is_network(estimator, name):

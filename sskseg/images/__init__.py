@@ -21,6 +21,7 @@ from .validation import (
     check_sample_weight,
     is_lazy,
     like_input,
+    spatial_ndim_of,
     unwrap,
 )
 
@@ -53,6 +54,7 @@ __all__ = [
     "relative_spacing",
     "rescale",
     "section_indices",
+    "spatial_ndim_of",
     "subsample_step",
     "unwrap",
     "warn_of_spacing",

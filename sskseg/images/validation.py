@@ -31,6 +31,22 @@ def unwrap(X: Any) -> Any:
     return X.images if isinstance(X, ImageStack) else X
 
 
+def spatial_ndim_of(step: Any) -> int:
+    """Return the number of spatial axes of the samples of an estimator, 2 where it has none.
+
+    Parameters
+    ----------
+    step : estimator
+        What `fit` inferred comes first.
+
+    Returns
+    -------
+    int
+    """
+    fitted = getattr(step, "spatial_ndim_", None)
+    return int(fitted or getattr(step, "spatial_ndim", None) or 2)
+
+
 def is_lazy(X: Any) -> bool:
     """Return whether X is or holds a dask array, without importing dask.
 

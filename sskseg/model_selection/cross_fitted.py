@@ -12,7 +12,7 @@ from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import ImageEstimator, spatial_ndim_of, transaction
+from ..base import ImageEstimator, transaction
 from ..images import (
     ImageStack,
     check_generator,
@@ -21,6 +21,7 @@ from ..images import (
     check_sample_weight,
     like_input,
     positions_of,
+    spatial_ndim_of,
     unwrap,
     wrap_like,
 )
@@ -70,6 +71,7 @@ class CrossFitted(MetaEstimatorMixin, ImageEstimator):
     (4,)
     """
 
+    _inner = {"segmenter_": "segmenter"}  # noqa: RUF012
     _fitted = {"segmenter_": "an object"}  # noqa: RUF012
     _parameter_constraints: dict = {  # noqa: RUF012 - scikit-learn's name and form
         "segmenter": [HasMethods(["fit", "transform", "predict"])],
@@ -79,9 +81,6 @@ class CrossFitted(MetaEstimatorMixin, ImageEstimator):
     def __init__(self, segmenter: BaseEstimator, cv: int = 3):
         self.segmenter = segmenter
         self.cv = cv
-
-    def _inner_classes(self):
-        return {"segmenter_": type(self.segmenter)}
 
     @property
     def spatial_ndim(self) -> int:

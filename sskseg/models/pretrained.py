@@ -119,15 +119,6 @@ class PretrainedBackbone(ImageEstimator):
         check(X, self.spatial_ndim_, n_channels=self.n_channels_)
         return ImageStack(X, backbone=self.backbone_, spatial_ndim=self.spatial_ndim_)
 
-    def _saved_params(self):
-        if not isinstance(self.model, (str, os.PathLike)):
-            raise ValueError(
-                "model cannot be saved without executing code: expected a name or a file, got a "
-                f"fitted {type(self.model).__name__}. Save it to a file, and give that as model; "
-                "or use joblib or pickle instead."
-            )
-        return super()._saved_params()
-
 
 def _backbone_of(model: Any) -> Backbone:
     name = repr(model) if isinstance(model, (str, os.PathLike)) else type(model).__name__

@@ -11,8 +11,7 @@ from numpy.typing import ArrayLike
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from ..base import spatial_ndim_of
-from ..images import check_images, check_positions, positions_of, unwrap
+from ..images import check_images, check_positions, positions_of, spatial_ndim_of, unwrap
 from ..images.annotated_sections import objects_over_sections
 from ..images.annotations import Annotations
 from ..morphology import count_objects, join_sections, label_components

@@ -16,8 +16,7 @@ from sklearn.preprocessing import FunctionTransformer
 from tqdm import tqdm
 
 from ... import PercentileScaler
-from ...base import spatial_ndim_of
-from ...images import ImageStack, consecutive_runs, invert_images
+from ...images import ImageStack, consecutive_runs, invert_images, spatial_ndim_of
 from ...io import read_images, read_pairs
 from ...io.folders import RECORD, SUFFIXES, stem
 from ...io.images import channels_in, image_files, read_headers
