@@ -342,7 +342,7 @@ def test_a_plan_has_blocks_overhead_and_memory(model, plane):
 def test_unsuitable_input_is_refused_before_anything_is_written(model, plane, tmp_path):
     image, out = da.from_array(plane), tmp_path / "out"
     consecutive = make_pipeline(model[0], changed(model[-1], sections="consecutive"))
-    volumes = make_pipeline(model[0], changed(model[-1], spatial_ndim=3))
+    volumes = make_pipeline(model[0], changed(model[-1], spatial_ndim_=3))
     segmenter = SemiSupervisedSegmenter()
     for estimator, source, options, message in [
         (model, image, {"keep_probabilities": True}, "keep_probabilities must be False with met"),
