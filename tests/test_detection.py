@@ -317,7 +317,7 @@ def test_the_counter_is_saved_searched_and_lazy(counter, cells, tmp_path):
 def test_small_objects_and_frames(counter, cells):
     X, _ = cells
     other = clone(counter).set_params(min_size=60, margin=20)
-    other.detector_, other.min_size_ = counter.detector_, 60
+    other.detector_, other.min_size_, other.spatial_ndim_ = counter.detector_, 60, 2
     sizes = [np.unique(label[label > 0], return_counts=True)[1] for label in other.label(X)]
     assert min(size.min() for size in sizes if size.size) >= 60
     assert other.predict(X).sum() < counter.predict(X).sum()
