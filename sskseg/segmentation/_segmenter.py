@@ -396,7 +396,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             self.network_ = training.fit_network(score)
             training.finish()
             _keep(self, training, data.image_indices[held_out])
-            self.calibration_ = validation.calibration(section_predictor(self))
+            predictor = section_predictor(self)
+            self.calibration_ = validation.calibration(training.objective, predictor)
             if training.transduction is not None:
                 classes = getattr(self, "classes_", None)
                 pairs = zip(training.transduction, given.labels, strict=False)

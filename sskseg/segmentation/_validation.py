@@ -10,12 +10,19 @@ import numpy as np
 import torch
 
 from ..images import groups_of_sections
-from ..inference import DensePredictor, SectionPredictor, fit_calibration, identity_calibration
+from ..inference import (
+    DensePredictor,
+    SectionPredictor,
+    calibrate,
+    fit_calibration,
+    identity_calibration,
+)
 from ..metrics import dice
 from ._training_data import TrainingData
 from .semi_supervised.pseudo_labels import MAX_CONTEXT
 
-_MIN_APART = 5  # sections that do not show the same objects, to calibrate by
+_MIN_APART = 5  # sections that do not show the same objects, which calibrate without a condition
+_MIN_GAIN = 0.05  # of Dice, from which on fewer of them calibrate
 
 
 @dataclass(frozen=True)
@@ -51,19 +58,37 @@ class ValidationSet:
 
         return score
 
-    def calibration(self, predictor: SectionPredictor) -> np.ndarray:
-        """Fit the slope and the offsets of a predictor's logits; 1 and 0 for too small a set."""
-        if not self.indices.size or self._shows_few_places():
-            return identity_calibration(predictor.n_outputs)
+    def calibration(self, objective: Any, predictor: SectionPredictor) -> np.ndarray:
+        """Fit the slope and the offsets of a predictor's logits.
+
+        Parameters
+        ----------
+        objective : ForegroundObjective or ClassObjective
+        predictor : SectionPredictor
+
+        Returns
+        -------
+        ndarray of float64
+            As `fit_calibration`. 1 and 0 for an empty set, and for sections of few places that are
+            segmented about as well without it: a single wrong object would be in many of them, and
+            decide the threshold of the whole stack.
+        """
+        neutral = identity_calibration(predictor.n_outputs)
+        if not self.indices.size:
+            return neutral
         data = self.data
         images = data.image_indices[self.indices]
         outputs = predictor.predict_some(data.images, data.image_positions, images)
-        return fit_calibration(outputs, self.labels, predictor.n_outputs)
+        found = fit_calibration(outputs, self.labels, predictor.n_outputs)
+        if not self._shows_few_places():
+            return found
+        before, after = (
+            mean_dice(objective, self.labels, [calibrate(output, each) for output in outputs])
+            for each in (neutral, found)
+        )
+        return found if after - before >= _MIN_GAIN else neutral
 
     def _shows_few_places(self):
-        """Whether sections are near each other: a single wrong object would be in many of them, and
-        decide the threshold of the whole stack.
-        """
         if self.data.positions is None:
             return False
         positions = self.data.positions[self.indices]

@@ -1,6 +1,7 @@
 import copy
 import itertools
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from scipy import ndimage as ndi
 from sskseg import ImageStack, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.images import check_images
+from sskseg.inference import calibrate
 from sskseg.io import read_labels
 from sskseg.metrics import dice, iou
 from sskseg.model_selection import CrossFitted
@@ -600,11 +602,30 @@ def test_the_score_of_classes_is_that_of_all_but_the_first(monkeypatch):
     assert model.score(X, known) == 1
 
 
+@pytest.mark.parametrize(("foreground", "calibrates"), [(0.4, True), (0.7, False)])
+def test_one_section_calibrates_if_that_changes_much(foreground, calibrates):
+    """Objects below the threshold are found with an offset; others are found anyway."""
+    label = np.zeros((16, 16), int)
+    label[4:12, 4:12] = 1
+    noise = np.random.default_rng(0).uniform(-0.05, 0.05, label.shape)
+    output = (np.where(label, foreground, 0.1) + noise)[None].astype(np.float32)
+    data = SimpleNamespace(
+        labels=[label], positions=np.array([7]), images=[], image_positions=None,
+        image_indices=np.array([0]),
+    )  # fmt: skip
+    predictor = SimpleNamespace(n_outputs=1, predict_some=lambda *_: [output])
+    objective = segmenter()._objective()
+    found = _validation.ValidationSet(data, np.array([0])).calibration(objective, predictor)
+    assert (found.tolist() != [1, 0]) == calibrates
+    if calibrates:
+        assert ((calibrate(output, found)[0] > 0.5) == label).all()
+
+
 def test_held_out_sections_calibrate_all_predictions(tmp_path, monkeypatch):
     X, y = tubes(12)
     assert segmenter().fit(X, only(y, [2, 9])).calibration_.tolist() == [1, 0]
     labeled = only(y, [0, 2, 4, 6, 8, 10])
-    # One held-out section is one place, whose objects are too few.
+    # One held-out section is one place, whose objects are too few for a small gain.
     assert segmenter().fit(X, labeled).calibration_.tolist() == [1, 0]
     monkeypatch.setattr(_validation, "_MIN_APART", 1)
     model = segmenter().fit(X, labeled)
