@@ -54,9 +54,10 @@ def calibrate(probabilities: np.ndarray, calibration: np.ndarray) -> np.ndarray:
     if np.array_equal(calibration, identity_calibration(n_outputs)):
         return probabilities
     slope, *offsets = calibration.tolist()
-    logits = _logits(torch.from_numpy(probabilities)) * slope
+    # In float32, rounding would depend on the position in the array.
+    logits = _logits(torch.from_numpy(probabilities).double()) * slope
     logits += torch.tensor(offsets).view(-1, *(1,) * (logits.ndim - 1))
-    return (logits.sigmoid() if n_outputs == 1 else logits.softmax(0)).numpy()
+    return (logits.sigmoid() if n_outputs == 1 else logits.softmax(0)).float().numpy()
 
 
 def normalized_entropy(probabilities: np.ndarray) -> np.ndarray:

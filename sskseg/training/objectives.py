@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from numbers import Real
 from typing import Any
 
@@ -162,14 +163,14 @@ class ForegroundObjective(_Objective):
         return total
 
     def activate(self, logits: torch.Tensor) -> torch.Tensor:
-        return logits[:, :1].float().sigmoid()
+        return _activated(torch.sigmoid, logits[:, :1])
 
     def activate_with_cores(self, logits: torch.Tensor) -> torch.Tensor:
         """Return probabilities (batch, 2, *spatial) of foreground and core."""
         foreground = self.activate(logits)
         if not self.has_cores:
             return foreground
-        return torch.cat([foreground, logits[:, -1:].float().sigmoid()], dim=1)
+        return torch.cat([foreground, _activated(torch.sigmoid, logits[:, -1:])], dim=1)
 
     @staticmethod
     def confident_labels(probabilities: torch.Tensor, confidence: float) -> torch.Tensor:
@@ -224,7 +225,7 @@ class ClassObjective(_Objective):
         return self._overlap_losses(logits, batch.labels, batch.weights)
 
     def activate(self, logits: torch.Tensor) -> torch.Tensor:
-        return logits.float().softmax(1)
+        return _activated(partial(torch.softmax, dim=1), logits)
 
     activate_with_cores = activate
 
@@ -381,3 +382,14 @@ class SegmentationLoss(BaseEstimator):
         if target == "instances":
             return ForegroundObjective(terms, self.border_weight, self.border_sigma, spacing)
         return ClassObjective(terms, np.asarray(classes))
+
+
+def _activated(function, logits):
+    """Probabilities, float32.
+
+    On CPUs, torch computes the ends of rows by other instructions than the rest. In float32, they
+    round differently, and predictions would depend on the tiles.
+    """
+    if logits.device.type == "cpu" and not torch.is_grad_enabled():
+        return function(logits.double()).float()
+    return function(logits.float())

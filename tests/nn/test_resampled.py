@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from sskseg import SemiSupervisedSegmenter
 from sskseg.inference import DensePredictor, tile_settings
 from sskseg.inference.tiling import TileSettings
 from sskseg.nn import make_network
@@ -82,9 +83,10 @@ def test_tiles_give_the_whole_to_the_bit(factor):
     tile = tuple(2 * h + 2 * s for h, s in zip(halo, stride, strict=True))
 
     def predicted(settings):
-        predictor = DensePredictor(resampled, torch.sigmoid, None, settings)
+        predictor = DensePredictor(resampled, activate, None, settings)
         return next(iter(predictor.predict([image])))
 
+    activate = SemiSupervisedSegmenter()._objective().activate
     whole = predicted(TileSettings((4096, 4096), halo, stride))
     np.testing.assert_array_equal(predicted(TileSettings(tile, halo, stride)), whole)
     assert whole.std() > 1e-3
