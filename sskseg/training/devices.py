@@ -95,19 +95,21 @@ def _copy(network, device, dtype, ndim):
     if device.type == "cpu" and dtype == torch.float32:
         for module in copy.modules():
             if isinstance(module, _CONVOLUTIONS):
-                module.forward = partial(_forward_of_any_size, module.forward)
+                ndim = len(module.kernel_size)
+                module.forward = partial(_forward_of_any_size, module.forward, ndim)
     return copy
 
 
-def _forward_of_any_size(forward, x):
+def _forward_of_any_size(forward, ndim, x, *args, **options):
     """Compute a convolution of float32 by the same algorithm whatever the size of the input.
 
     On CPUs, torch (2.13) computes batches of one small input by another algorithm, which rounds
     differently: tiles would not agree with the whole image to the bit.
     """
-    if len(x) == 1 and x.shape[:4].numel() <= _SMALL_INPUT:
-        return forward(torch.cat([x, x]))[:1]
-    return forward(x)
+    is_batch = x.ndim == ndim + 2
+    if is_batch and len(x) == 1 and x.shape[:4].numel() <= _SMALL_INPUT:
+        return forward(torch.cat([x, x]), *args, **options)[:1]
+    return forward(x, *args, **options)
 
 
 def _is_known(network):

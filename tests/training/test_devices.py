@@ -95,3 +95,23 @@ def test_a_copy_does_not_outlive_its_network():
     del network
     gc.collect()
     assert copied() is None
+
+
+@pytest.mark.parametrize("layer", [torch.nn.Conv2d(1, 3, 3, padding=1), torch.nn.Conv2d(8, 4, 3)])
+def test_small_inputs_have_the_bits_of_large_ones(layer):
+    x = torch.rand(1, layer.in_channels, 200, 200, generator=torch.Generator().manual_seed(0))
+    copy = inference_copy(torch.nn.Sequential(layer), CPU, torch.float32, 2)
+    inside = (..., slice(2, 26), slice(2, 26))
+    with torch.inference_mode():
+        whole, part = copy(x), copy(x[..., :30, :30])
+        assert torch.equal(part[inside], whole[inside])
+        assert torch.equal(copy(x[0]), whole[0])  # without a batch
+
+
+def test_layers_take_what_torchs_take():
+    layer = torch.nn.ConvTranspose2d(1, 1, 2, stride=2)
+    copy = inference_copy(layer, CPU, torch.float32, 2)
+    x = torch.ones(1, 1, 4, 4)
+    with torch.inference_mode():
+        found = copy(x, output_size=[9, 9])
+        assert torch.allclose(found, layer(x, output_size=[9, 9]))
