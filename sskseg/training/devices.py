@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cache
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -95,21 +95,26 @@ def _copy(network, device, dtype, ndim):
     if device.type == "cpu" and dtype == torch.float32:
         for module in copy.modules():
             if isinstance(module, _CONVOLUTIONS):
-                ndim = len(module.kernel_size)
-                module.forward = partial(_forward_of_any_size, module.forward, ndim)
+                kind: Any = type(module)
+                module.__class__ = _of_any_size(kind)
     return copy
 
 
-def _forward_of_any_size(forward, ndim, x, *args, **options):
-    """Compute a convolution of float32 by the same algorithm whatever the size of the input.
+@cache
+def _of_any_size(layer):
+    """Derive a convolution that computes float32 by the same algorithm for inputs of any size.
 
     On CPUs, torch (2.13) computes batches of one small input by another algorithm, which rounds
     differently: tiles would not agree with the whole image to the bit.
     """
-    is_batch = x.ndim == ndim + 2
-    if is_batch and len(x) == 1 and x.shape[:4].numel() <= _SMALL_INPUT:
-        return forward(torch.cat([x, x]), *args, **options)[:1]
-    return forward(x, *args, **options)
+
+    def forward(self, x, *args, **options):
+        is_batch = x.ndim == len(self.kernel_size) + 2
+        if is_batch and len(x) == 1 and x.shape[:4].numel() <= _SMALL_INPUT:
+            return layer.forward(self, torch.cat([x, x]), *args, **options)[:1]
+        return layer.forward(self, x, *args, **options)
+
+    return type(layer.__name__, (layer,), {"forward": forward})
 
 
 def _is_known(network):
