@@ -168,9 +168,8 @@ def _read_one(path, shape, background):
 def _with_images(folder, file, names, X, labels, **options):
     """Write images with their labels, and return the names of their folders."""
     paths = {name: file or folder / f"{name}.ome.zarr" for name in names if name in labels}
-    spacing = (
-        None if X.spacing is None else X.spacing[-2:]
-    )  # planes of a stack have no size along z
+    # Planes of a stack have no size along z.
+    spacing = None if X.spacing is None else X.spacing[-2:]
     written = []
     for name, image in zip(names, X, strict=True):
         if name in labels:
