@@ -95,7 +95,7 @@ def split_touching(mask: np.ndarray, relief: np.ndarray, seed_height: float) -> 
     # Quantized to 1/255, plateaus are flat and the reconstruction is fast.
     steps = np.where(mask, np.clip(relief * 255, 1, 255), 0).astype(np.uint8)
     height = int(np.clip(round(seed_height * 255), 1, 254))
-    seeds = label_components(find_peaks(steps, height) & mask, connectivity=mask.ndim)
+    seeds = find_peaks(steps, height)
     values, at = 255.0 - steps, np.flatnonzero(seeds > 0)  # faster than of integers
     # Between what is higher and the other pixels of this height, and in the order of the image.
     values.ravel()[at] -= np.arange(len(at), 0, -1) / (len(at) + 1)
