@@ -11,6 +11,9 @@ from .components import label_components
 from .distance import border_distance
 from .peaks import find_peaks
 
+_UNSURE = 2.0  # edges of a pixel; differences of distances below it mean little
+_HIGHEST = 2**16 - 1
+
 
 def relief_of(
     probability: np.ndarray,
@@ -23,16 +26,18 @@ def relief_of(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Compute mask and relief of a watershed; the relief is high in the middle of objects.
 
+    The relief of a pixel depends on pixels nearby alone.
+
     Parameters
     ----------
     probability : ndarray of shape (*spatial), in [0, 1]
     threshold : float
         The mask holds the pixels of greater probability.
     seeds : {"distance", "probability"}, default="distance"
-        ``"distance"``: distance transform of the mask, divided by its maximum in each component.
-        ``"probability"``: the probability itself.
+        ``"distance"``: ``log(1 + d / 2)``, where d is the distance to the border of the mask in
+        the shortest edges of a pixel. ``"probability"``: the probability itself.
     smooth : float, default=1.0
-        Standard deviation of the Gaussian that smooths the relief, pixels.
+        Standard deviation of the Gaussian that smooths distances or probabilities, pixels.
     spacing : sequence of float, default=None
     bridge : float, default=0.0
         Maximum distance of components that are joined, see `bridge_gaps`; the pixels between them
@@ -41,18 +46,13 @@ def relief_of(
     Returns
     -------
     mask : ndarray of bool
-    relief : ndarray of float32, in [0, 1]
+    relief : ndarray of float32, not negative
     """
     foreground = probability > threshold
     mask = bridge_gaps(foreground, bridge, spacing)
     if seeds == "distance":
         relief = np.ascontiguousarray(border_distance(mask, spacing), np.float32)
-        at, parts = np.flatnonzero(mask), label_components(mask)
-        inside, part = relief.ravel()[at], parts.ravel()[at]
-        inside[~np.isfinite(inside)] = 1
-        largest = np.zeros(int(parts.max(initial=0)) + 1, np.float32)
-        np.maximum.at(largest, part, inside)
-        relief.ravel()[at] = inside / largest[part]
+        relief[~np.isfinite(relief)] = 1
     else:
         relief = np.asarray(probability, np.float32)
         if mask is not foreground:
@@ -64,6 +64,10 @@ def relief_of(
             relief[between] = relief[tuple(axis[between] for axis in nearest)]
     if smooth > 0:
         relief = ndi.gaussian_filter(relief, smooth)
+    if seeds == "distance":
+        # A logarithm, so that depths are relative to the size of the two objects, not to that of
+        # the largest one that touches them, which may be far away.
+        relief = np.log1p(relief / np.float32(_UNSURE * min(spacing or (1.0,))))
     return mask, relief
 
 
@@ -76,9 +80,9 @@ def split_touching(mask: np.ndarray, relief: np.ndarray, seed_height: float) -> 
     Parameters
     ----------
     mask : ndarray of bool
-    relief : ndarray of float32, in [0, 1], shape of `mask`
-    seed_height : float in (0, 1]
-        Minimum depth of the valley between the peaks of two objects.
+    relief : ndarray of float32, not negative, shape of `mask`
+    seed_height : float > 0
+        Minimum depth of the valley between the peaks of two objects, in units of the relief.
 
     Returns
     -------
@@ -93,10 +97,9 @@ def split_touching(mask: np.ndarray, relief: np.ndarray, seed_height: float) -> 
     if not mask.any():
         return np.zeros(mask.shape, np.int32)
     # Quantized to 1/255, plateaus are flat and the reconstruction is fast.
-    steps = np.where(mask, np.clip(relief * 255, 1, 255), 0).astype(np.uint8)
-    height = int(np.clip(round(seed_height * 255), 1, 254))
-    seeds = find_peaks(steps, height)
-    values, at = 255.0 - steps, np.flatnonzero(seeds > 0)  # faster than of integers
+    steps = np.where(mask, np.clip(relief * 255, 1, _HIGHEST), 0).astype(np.uint16)
+    seeds = find_peaks(steps, max(1, round(seed_height * 255)))
+    values, at = float(_HIGHEST) - steps, np.flatnonzero(seeds > 0)  # faster than of integers
     # Between what is higher and the other pixels of this height, and in the order of the image.
     values.ravel()[at] -= np.arange(len(at), 0, -1) / (len(at) + 1)
     return _flood(values, seeds, mask)

@@ -20,13 +20,9 @@ from sskseg.morphology.peaks import find_peaks
 
 def plain_relief(probability, threshold, spacing):
     mask = probability > threshold
-    relief = edt.edt(np.ascontiguousarray(mask), anisotropy=spacing, black_border=False)
-    relief = np.where(np.isfinite(relief), relief, 1).astype(np.float32)
-    parts = label_components(mask)
-    largest = np.ones(int(parts.max(initial=0)) + 1, np.float32)
-    if len(largest) > 1:
-        largest[1:] = ndi.maximum(relief, parts, np.arange(1, len(largest)))
-    return mask, ndi.gaussian_filter(relief / largest[parts], 1.0)
+    distance = edt.edt(np.ascontiguousarray(mask), anisotropy=spacing, black_border=False)
+    distance = np.where(np.isfinite(distance), distance, 1).astype(np.float32)
+    return mask, np.log1p(ndi.gaussian_filter(distance, 1.0) / np.float32(2 * min(spacing)))
 
 
 def plain_peaks(steps, height):
@@ -45,9 +41,8 @@ def plain_peaks(steps, height):
 def plain_split(mask, relief, seed_height):
     if not mask.any():
         return np.zeros(mask.shape, np.int32)
-    steps = np.where(mask, np.clip(relief * 255, 1, 255), 0).astype(np.uint8)
-    height = int(np.clip(round(seed_height * 255), 1, 254))
-    seeds = plain_peaks(steps, height)
+    steps = np.where(mask, np.clip(relief * 255, 1, 65535), 0).astype(np.uint16)
+    seeds = plain_peaks(steps, max(1, round(seed_height * 255)))
     values, n = 255 - steps.astype(float), np.count_nonzero(seeds)
     values[seeds > 0] -= 1 - np.arange(1, n + 1) / (n + 1)  # in their order among equal ones
     labels = watershed(values, seeds, mask=mask).astype(np.int32)
@@ -162,3 +157,46 @@ def test_objects_do_not_depend_on_other_components_where_peaks_are_equally_high(
     for y, x in ((0, 0), (44, 88), (132, 0), (88, 176)):
         part = np.s_[y : y + 44, x : x + 44]
         assert np.array_equal(split(part), relabel(labels[part]))
+
+
+def touching(seed):
+    """Foreground of one large component: discs that overlap, or smooth noise."""
+    rng = np.random.default_rng(seed)
+    if seed % 3 == 0:
+        values = ndi.gaussian_filter(rng.random((200, 200)), 3)
+        return (values - values.min()) / np.ptp(values) > 0.45
+    points = np.ones((200, 200), bool)
+    points[tuple(rng.integers(0, 200, (2, rng.integers(100, 300))))] = False
+    return ndi.distance_transform_edt(points) < rng.uniform(4, 9)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_objects_of_a_window_are_those_of_the_whole_image(seed):
+    mask, halo = touching(seed), 40
+
+    def split(part):
+        return split_touching(*relief_of(mask[part] * 1.0, 0.5), seed_height=0.1)
+
+    whole, n_compared = split(np.s_[:, :]), 0
+    for y, x in np.ndindex(3, 3):
+        window = np.s_[max(0, 65 * y - halo) : 65 * y + 65 + halo, max(0, 65 * x - halo) :]
+        labels = split(window)
+        edges = [labels[:, 0] if window[1].start else [], labels[0] if window[0].start else []]
+        edges += [labels[-1] if window[0].stop < 200 else []]
+        cut = np.isin(labels, np.concatenate(edges)) & (labels > 0)
+        beside = np.unique(labels[ndi.binary_dilation(cut, np.ones((3, 3)))])  # their cuts differ
+        for label in np.setdiff1d(labels, np.append(beside, 0)):
+            found = labels == label
+            number = whole[window][found][0]
+            assert np.array_equal(whole[window] == number, found)
+            assert np.count_nonzero(whole == number) == np.count_nonzero(found)
+            n_compared += 1
+    assert n_compared > 30
+
+
+def test_objects_do_not_depend_on_a_large_one_that_touches_them():
+    rows, columns = np.indices((90, 120))
+    small = (np.hypot(rows - 45, columns - 78) < 8) | (np.hypot(rows - 45, columns - 91) < 8)
+    large = np.hypot(rows - 45, columns - 36) < 35
+    for mask, n_objects in ((small, 2), (small | large, 3)):
+        assert split_touching(*relief_of(mask * 1.0, 0.5), seed_height=0.1).max() == n_objects

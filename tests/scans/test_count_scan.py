@@ -157,11 +157,11 @@ def test_the_progress_bar_counts_objects_at_borders_once(
 
 @pytest.mark.parametrize("method", ["components", "watershed"])
 def test_fragments_are_merged_across_blocks(plane, tmp_path, method):
-    # At 0.5, objects grow together to components larger than the halo, which are split otherwise.
-    method = Watershed(seed_height=0.1) if method == "watershed" else method
-    counter = InstanceCounter(
-        method, threshold=0.6, min_size=16, fill_holes=False, merge_distance=3.0
-    )  # fmt: skip
+    # The watershed at 0.5, where objects grow together to components larger than the halo.
+    options = {"threshold": 0.6, "min_size": 16, "fill_holes": False, "merge_distance": 3.0}
+    if method == "watershed":
+        method, options["threshold"] = Watershed(seed_height=0.03), 0.5
+    counter = InstanceCounter(method, **options)
     compare(fitted(counter), plane, tmp_path / "out", block_shape=60, halo=60)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, ClassVar
@@ -40,13 +41,13 @@ class Watershed(InstanceMethod):
     seeds : {"auto", "core", "distance", "probability"}, default="auto"
         What the relief is, high in the middle of objects. "core": the mean of the probabilities of
         core and foreground; each component where that of the core exceeds 0.5 is the seed of an
-        object [1]_. "distance": the distance transform of the foreground (each component's as a
-        fraction of its maximum); "probability": the probability of the foreground; seeds are the
-        peaks. "auto" is "core" where the segmenter predicts cores and objects are not fragmented;
+        object [1]_. "distance": the distance to the border of the foreground; "probability": the
+        probability of the foreground; seeds are the peaks. "auto" is "core" where the segmenter predicts cores and objects are not fragmented;
         `InstanceCounter.fit` leaves it for "distance" if that is better.
     seed_height : float in (0, 1) or "auto", default="auto"
-        Minimum depth of the valley between two peaks of the relief (whose maximum is 1) that
-        separates two objects; not for "core". "auto": `InstanceCounter.fit` searches it, from 0.1.
+        Minimum depth of the valley between two peaks of the relief that separates two objects; not
+        for "core". Depths of distances are relative: ``(p - v) / (p + 2)`` for a valley v below a
+        peak p, in pixels. "auto": `InstanceCounter.fit` searches it, from 0.1.
     cut_weights : tuple of 7 floats or "auto", default="auto"
         Where seeds are cores: intercept and weights of a logistic regression on the features of
         the cut between two touching objects (`sskseg.morphology.find_cuts`). Cores are first split
@@ -219,7 +220,8 @@ class Watershed(InstanceMethod):
             probability, parameters["threshold"], seeds=seeds, smooth=self.smoothing,
             spacing=spacing, bridge=parameters["merge_distance"],
         )  # fmt: skip
-        return split_touching(mask, relief, parameters["seed_height"])
+        height = parameters["seed_height"]
+        return split_touching(mask, relief, -math.log1p(-height) if seeds == "distance" else height)
 
     def _split_by_cores(self, probability, parameters, spacing, core):
         if core is None:
