@@ -67,7 +67,8 @@ def relief_of(
     if seeds == "distance":
         # A logarithm, so that depths are relative to the size of the two objects, not to that of
         # the largest one that touches them, which may be far away.
-        relief = np.log1p(relief / np.float32(_UNSURE * min(spacing or (1.0,))))
+        edge = 1.0 if spacing is None else float(min(spacing))
+        relief = np.log1p(relief / np.float32(_UNSURE * edge))
     return mask, relief
 
 

@@ -81,7 +81,7 @@ def test_labels_are_the_same_bits(seed, ndim):
     probability = field(seed, ndim)
     height = (0.02, 0.05, 0.2, 0.6)[seed % 4]
     spacing = (2.0, 1.0, 1.0)[-ndim:]
-    mask, relief = relief_of(probability, 0.5, spacing=spacing)
+    mask, relief = relief_of(probability, 0.5, spacing=np.array(spacing))
     expected_mask, expected_relief = plain_relief(probability, 0.5, spacing)
     assert np.array_equal(mask, expected_mask)
     assert relief.dtype == expected_relief.dtype
