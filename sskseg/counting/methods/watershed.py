@@ -42,8 +42,9 @@ class Watershed(InstanceMethod):
         What the relief is, high in the middle of objects. "core": the mean of the probabilities of
         core and foreground; each component where that of the core exceeds 0.5 is the seed of an
         object [1]_. "distance": the distance to the border of the foreground; "probability": the
-        probability of the foreground; seeds are the peaks. "auto" is "core" where the segmenter predicts cores and objects are not fragmented;
-        `InstanceCounter.fit` leaves it for "distance" if that is better.
+        probability of the foreground; seeds are the peaks. "auto" is "core" where the segmenter
+        predicts cores and objects are not fragmented; `InstanceCounter.fit` leaves it for
+        "distance" if that is better.
     seed_height : float in (0, 1) or "auto", default="auto"
         Minimum depth of the valley between two peaks of the relief that separates two objects; not
         for "core". Depths of distances are relative: ``(p - v) / (p + 2)`` for a valley v below a
