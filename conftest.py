@@ -2,11 +2,17 @@
 
 import gc
 import os
+import sys
 from importlib.util import find_spec
 
-import pytest
-import torch
-from joblib import cpu_count
+# Workers and the processes that tests start share compiled modules, also where containers turn
+# this off: each would compile torch and all else that it imports again.
+sys.dont_write_bytecode = False
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+import pytest  # noqa: E402
+import torch  # noqa: E402
+from joblib import cpu_count  # noqa: E402
 
 # Examples that need the extra "export".
 _EXPORT = ("onnx", "onnxruntime", "onnxscript", "bioimageio")
