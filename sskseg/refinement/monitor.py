@@ -12,7 +12,7 @@ import numpy as np
 from ..simulation import boundary_shifts, find_polarity, hallucinated, surviving
 from ..training import Budget
 from .patches import SimulatedPool, random_patches
-from .realism import spectrum_realism, structure_realism
+from .realism import realism_of_features, spectrum_realism, structure_features
 
 N_EVALUATED = 16  # simulated images whose annotations are compared with refined ones
 N_PATCHES = 64  # of real and of refined images, for the realism
@@ -46,6 +46,7 @@ class Monitor:
         self.estimator, rng = estimator, np.random.default_rng(0)
         patches = random_patches(real, estimator.patch_shape_, rng)
         self.real = [next(patches) for _ in range(N_PATCHES)]
+        self._structure = structure_features(self.real)
         self.pool, self.budget = pool, budget
         self.good = copy.deepcopy(estimator.network_.state_dict())
         self.simulated = self._realism(pool.X[:N_PATCHES])
@@ -125,7 +126,7 @@ class Monitor:
         patches = [next(made) for _ in range(len(self.real))]
         return {
             "spectrum_realism": spectrum_realism(self.real, patches),
-            "structure_realism": structure_realism(self.real, patches),
+            "structure_realism": realism_of_features(self._structure, patches),
         }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -42,7 +42,8 @@ def spectrum_realism(real: Sequence[np.ndarray], made: Sequence[np.ndarray]) -> 
     """
     # In units of the real patches, so that level and contrast count.
     low, high = np.mean(np.stack(real)), max(float(np.std(np.stack(real))), 1e-9)
-    return _two_sample_test(real, made, lambda patches: probe_features((patches - low) / high))
+    values = probe_features((np.stack([*real, *made]) - low) / high)
+    return _two_sample_test(values[: len(real)], values[len(real) :])
 
 
 def structure_realism(real: Sequence[np.ndarray], made: Sequence[np.ndarray]) -> float:
@@ -60,15 +61,16 @@ def structure_realism(real: Sequence[np.ndarray], made: Sequence[np.ndarray]) ->
     -------
     float
     """
-    return _two_sample_test(real, made, structure_features)
+    return realism_of_features(structure_features(real), made)
 
 
-def _two_sample_test(
-    real: Sequence[np.ndarray],
-    made: Sequence[np.ndarray],
-    features: Callable[[np.ndarray], np.ndarray],
-) -> float:
-    values = features(np.stack([*real, *made]))
+def realism_of_features(real: np.ndarray, made: Sequence[np.ndarray]) -> float:
+    """Compute `structure_realism` from the `structure_features` of the real patches."""
+    return _two_sample_test(real, structure_features(made))
+
+
+def _two_sample_test(real, made):
+    values = np.concatenate([real, made])
     answers = np.repeat([0, 1], [len(real), len(made)])
     classifier = make_pipeline(StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
     order = np.random.default_rng(0).permutation(len(answers))
@@ -77,12 +79,12 @@ def _two_sample_test(
     return float(min(1.0, 2 * (1 - scores.mean())))
 
 
-def structure_features(patches: np.ndarray) -> np.ndarray:
+def structure_features(patches: Sequence[np.ndarray]) -> np.ndarray:
     """Compute statistics of band-pass filtered patches that depend on their phases.
 
     Parameters
     ----------
-    patches : ndarray of shape (n, *spatial)
+    patches : sequence of n ndarray of shape (*spatial)
 
     Returns
     -------
