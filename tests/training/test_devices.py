@@ -97,7 +97,18 @@ def test_a_copy_does_not_outlive_its_network():
     assert copied() is None
 
 
-@pytest.mark.parametrize("layer", [torch.nn.Conv2d(1, 3, 3, padding=1), torch.nn.Conv2d(8, 4, 3)])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        torch.nn.Conv2d(1, 3, 3, padding=1),
+        torch.nn.Conv2d(8, 4, 3),
+        torch.nn.Conv2d(8, 8, 3, padding=2, dilation=2, groups=2, bias=False),
+        torch.nn.Conv2d(4, 4, 3, padding=1, padding_mode="reflect"),
+        torch.nn.Conv2d(4, 4, 3, padding="same"),
+        torch.nn.Conv2d(4, 3, 1),
+    ],
+    ids=repr,
+)
 def test_small_inputs_have_the_bits_of_large_ones(layer):
     x = torch.rand(1, layer.in_channels, 200, 200, generator=torch.Generator().manual_seed(0))
     copy = inference_copy(torch.nn.Sequential(layer), CPU, torch.float32, 2)
