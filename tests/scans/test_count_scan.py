@@ -9,7 +9,7 @@ import sys
 import time
 import warnings
 from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from itertools import product
 
 import dask.array as da
@@ -46,16 +46,26 @@ from sskseg.training import SegmentationLoss
 PLAIN = SegmentationLoss(("cross-entropy", "dice", "distance"))  # no cores: of odd shapes
 
 
-def fitted(counter, ndim=2, **options):
-    """A pipeline whose network has hardly learned anything, so that objects have all shapes."""
+@cache
+def network(ndim, scope):
+    """A scaler and a network, what they give, and labels: fitted once for all counters.
+
+    The network has hardly learned anything, so that objects have all shapes.
+    """
     shape = (64, 64) if ndim == 2 else (16, 32, 32)
     X, y = make_cells(2, shape, random_state=0)
-    scaler = PercentileScaler(spatial_ndim=ndim, **options)
+    scaler = PercentileScaler(spatial_ndim=ndim, scope=scope)
     segmenter = SemiSupervisedSegmenter(
         semi_supervision=None, spatial_ndim=ndim, width=4, depth=1, max_steps=60 * (ndim - 1),
         batch_size=2, precision="float32", random_state=0, loss=PLAIN,
     )  # fmt: skip
-    return make_pipeline(scaler, segmenter, counter).fit(X, y)
+    return scaler, segmenter, segmenter.fit_transform(scaler.fit_transform(X, y), y), y
+
+
+def fitted(counter, ndim=2, scope="dataset"):
+    """A pipeline of copies of `network`, and a counter that is fitted to their outputs."""
+    scaler, segmenter, outputs, y = network(ndim, scope)
+    return make_pipeline(*copy.deepcopy((scaler, segmenter)), counter.fit(outputs, y))
 
 
 @pytest.fixture(scope="module")
@@ -114,10 +124,10 @@ def test_components_are_those_of_the_whole(components, plane, tmp_path, block_sh
 
 def test_row_groups_of_parquet_are_those_of_many_blocks(components, plane, tmp_path, monkeypatch):
     parquet = pytest.importorskip("pyarrow.parquet")
-    whole = count_scan(components, da.from_array(plane), tmp_path / "whole", block_shape=16)
+    whole = count_scan(components, da.from_array(plane), tmp_path / "whole", block_shape=40)
     assert parquet.ParquetFile(tmp_path / "whole" / "objects.parquet").num_row_groups == 1
     monkeypatch.setattr("sskseg.scans.output._GROUP_ROWS", 3)
-    found = count_scan(components, da.from_array(plane), tmp_path / "out", block_shape=16)
+    found = count_scan(components, da.from_array(plane), tmp_path / "out", block_shape=40)
     assert parquet.ParquetFile(tmp_path / "out" / "objects.parquet").num_row_groups > 2
     pd.testing.assert_frame_equal(found.table, whole.table)
     assert sorted(f.name for f in (tmp_path / "out" / "ledger").iterdir()) == ["done", "run.json"]
@@ -302,6 +312,17 @@ def test_consecutive_sections(sections, tmp_path, methods, method, block_shape):
     )  # fmt: skip
 
 
+@cache
+def consecutive(methods, depth, shape):
+    """Sections, and a segmenter that is fitted to them once for both values of `augmented`."""
+    X, y = make_cells(9, shape, radius=6, random_state=0)
+    options = {"sections": "consecutive", "width": 4, "depth": depth, "max_steps": 30}
+    options |= {"patch_size": 32}
+    options |= {"precision": "float32", "random_state": 0, "semi_supervision": methods}
+    known = np.where(np.arange(9)[:, None, None] % 3 == 1, y, -1)
+    return X, SemiSupervisedSegmenter(**options).fit(X, known)
+
+
 @pytest.mark.parametrize("augmented", [False, True])
 @pytest.mark.parametrize(
     ("methods", "depth", "shape", "block"),
@@ -310,12 +331,8 @@ def test_consecutive_sections(sections, tmp_path, methods, method, block_shape):
 def test_orientations_in_blocks_are_those_of_the_whole(
     tmp_path, methods, depth, shape, block, augmented
 ):
-    X, y = make_cells(9, shape, radius=6, random_state=0)
-    options = {"sections": "consecutive", "width": 4, "depth": depth, "max_steps": 30}
-    options |= {"patch_size": 32}
-    options |= {"precision": "float32", "random_state": 0, "semi_supervision": methods}
-    known = np.where(np.arange(9)[:, None, None] % 3 == 1, y, -1)
-    segmenter = SemiSupervisedSegmenter(**options, test_time_augmentation=augmented).fit(X, known)
+    X, segmenter = consecutive(methods, depth, shape)
+    segmenter = copy.deepcopy(segmenter).set_params(test_time_augmentation=augmented)
     probabilities = segmenter.transform(X)
     counter = InstanceCounter("components", fill_holes=False, sections="consecutive").fit(
         probabilities
