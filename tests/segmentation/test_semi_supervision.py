@@ -252,9 +252,10 @@ def test_volumes_and_images_of_several_sizes():
     [[0], [7], [2, 3, 4], list(range(7)), [0, 7]],
     ids=["first", "last", "block", "most", "ends"],
 )
-@pytest.mark.parametrize("methods", [BOTH["semi_supervision"], "auto", "consistency"])
+@pytest.mark.parametrize("methods", [BOTH["semi_supervision"], "consistency"])
 def test_wherever_the_labels_are(rows, methods):
     X, y = tubes(8)
+    assert chosen("auto", only(y, rows), np.arange(8), True)[0] == BOTH["semi_supervision"]
     model = segmenter(validation_fraction=0.0, semi_supervision=methods).fit(X, only(y, rows))
     if "continuity" in model.semi_supervision_:
         assert model.continuity_context_ >= 1
