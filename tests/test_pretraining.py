@@ -34,6 +34,14 @@ def calm():
         yield
 
 
+@pytest.fixture
+def _few_crops(monkeypatch):
+    monkeypatch.setattr(_pretrainer, "_CROPS", 16)
+
+
+few_crops = pytest.mark.usefixtures("_few_crops")  # of tests that are not about the report
+
+
 @pytest.fixture(scope="module")
 def scans():
     return make_neuromuscular_junctions(5, (64, 64), random_state=0)[0]
@@ -119,6 +127,7 @@ def test_it_learns_what_a_simulator_draws(scans):
     assert handed_on.backbone is not None
 
 
+@few_crops
 def test_what_restores_tells_no_class(scans):
     pretrainer = ProxyPretrainer("restoration", max_steps=2, **SMALL).fit(scans)
     assert list(pretrainer.predict(scans)) == ["sample", "channel"]
@@ -140,6 +149,7 @@ def test_all_proxies_together_on_ragged_domains(ndim, monkeypatch):
     assert len(pretrainer.predict(X)) == 2 * len(X)
 
 
+@few_crops
 @pytest.mark.parametrize("proxy", ["channel", Channel()])
 def test_a_single_proxy_needs_no_tuple(scans, proxy):
     pretrainer = ProxyPretrainer(proxy, max_steps=2, **SMALL).fit(scans)
@@ -172,6 +182,7 @@ def test_domains_are_drawn_equally_and_some_images_held_out():
     assert pretrainer.validation_indices_[0] < 8
 
 
+@few_crops
 def test_known_magnifications_are_the_classes():
     (low, _), (high, _) = make_neuromuscular_junctions(
         2, (64, 64), magnification=(1, 2), random_state=0
@@ -186,6 +197,7 @@ def test_known_magnifications_are_the_classes():
         pretrainer.score(X, magnification=[1.0, 1.0, 3.0, 3.0])
 
 
+@few_crops
 def test_the_same_seed_gives_the_same_bits_and_files_keep_it(scans, tmp_path):
     model = ProxyPretrainer(("channel", "masked"), max_steps=3, **SMALL)
     first, second = clone(model).fit(scans), clone(model).fit(scans)
@@ -221,6 +233,7 @@ def test_guards_of_two_scanners(blur, noise, guarded, unguarded):
     assert model.report_["magnification"]["network"] > unguarded
 
 
+@few_crops
 def test_a_pretrained_pipeline_predicts_dask_arrays(scans):
     y = np.full(scans.shape[:-1], -1)
     y[0] = scans[0, ..., 0] > 0.5
@@ -233,12 +246,14 @@ def test_a_pretrained_pipeline_predicts_dask_arrays(scans):
     assert np.array_equal(found.compute(), model.predict(scans))
 
 
+@few_crops
 def test_a_fit_begins_anew(scans):
     model = ProxyPretrainer("channel", max_steps=2, **SMALL).fit(scans)
     rows = [row | {"time": 0} for row in model.history_]
     assert [row | {"time": 0} for row in model.fit(scans).history_] == rows
 
 
+@few_crops
 def test_a_proxy_may_have_any_name_and_only_one_answer(scans):
     class Items(Proxy):
         name = "items"
@@ -270,6 +285,7 @@ def test_a_network_without_what_is_needed_is_refused(scans):
         model.fit(scans)
 
 
+@few_crops
 def test_warm_start_goes_on(scans):
     model = ProxyPretrainer(("channel",), max_steps=2, warm_start=True, **SMALL).fit(scans)
     network = model.network_
@@ -331,6 +347,7 @@ def test_patches_and_networks_that_do_not_fit_are_refused(scans):
         ProxyPretrainer(("channel",), network="dmcn", **SMALL).fit(scans)
 
 
+@few_crops
 def test_magnification_and_groups_are_routed(scans):
     known, domains = [1.0, 1.0, 2.0, 2.0, 2.0], ["a", "a", "a", "b", "b"]
     pretrainer = ProxyPretrainer(("magnification",), max_steps=1, patch_size=32, **SMALL)
@@ -369,6 +386,7 @@ def pipeline(finetune="all", **options):
     )  # fmt: skip
 
 
+@few_crops
 @pytest.mark.parametrize("finetune", ["last", "all", "gradual"])
 def test_the_segmenter_starts_from_the_backbone(scans, finetune, tmp_path):
     y = make_neuromuscular_junctions(5, (64, 64), random_state=0)[1]
@@ -387,6 +405,7 @@ def test_the_segmenter_starts_from_the_backbone(scans, finetune, tmp_path):
     assert np.array_equal(loaded.predict(scans[:1]), segmenter.predict(scans[:1]))
 
 
+@few_crops
 def test_a_backbone_that_conflicts_is_refused(scans):
     y = make_neuromuscular_junctions(5, (64, 64), random_state=0)[1]
     with pytest.raises(ValueError, match="width=12 conflicts with the backbone, .*width=8"):
@@ -403,12 +422,14 @@ def test_a_backbone_that_conflicts_is_refused(scans):
         )
 
 
+@few_crops
 def test_consecutive_sections_start_from_the_backbone_too(scans):
     y = make_neuromuscular_junctions(5, (64, 64), random_state=0)[1]
     model = pipeline(sections="consecutive").fit(scans, y)
     assert model[-1].network_.encoder[0][0].weight.shape[1] == 4 * 5 * 2
 
 
+@few_crops
 def test_a_pickled_copy_has_the_hash_of_the_original(scans):
     pretrainer = ProxyPretrainer(("channel",), max_steps=2, **SMALL).fit(scans)
     stack = pretrainer.transform(scans)
