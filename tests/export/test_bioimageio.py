@@ -5,6 +5,7 @@ import random
 import subprocess
 import sys
 import zipfile
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -23,11 +24,10 @@ from sskseg.datasets import make_cells
 from sskseg.export import export_bioimageio
 from sskseg.export._sample import cover
 
-pytest.importorskip("onnx")
-onnxruntime = pytest.importorskip("onnxruntime")
-pytest.importorskip("onnxscript")
-core = pytest.importorskip("bioimageio.core")
-spec = pytest.importorskip("bioimageio.spec")
+# Imported by the tests alone: each process collects all tests, and few run these.
+for name in ("onnx", "onnxruntime", "onnxscript", "bioimageio"):
+    if find_spec(name) is None:
+        pytest.skip(f"needs {name}", allow_module_level=True)
 
 pytestmark = pytest.mark.filterwarnings(
     # bioimageio leaves it to Python to close files.
@@ -44,6 +44,20 @@ FIELDS = {
     "license": "CC-BY-4.0", "tags": ["cells"],
     "cite": [{"text": "A method", "doi": "10.1007/978-3-319-24574-4_28"}],
 }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def core():
+    import bioimageio.core
+
+    return bioimageio.core
+
+
+@pytest.fixture(scope="module")
+def spec(core):
+    import bioimageio.spec
+
+    return bioimageio.spec
 
 
 @pytest.fixture(autouse=True)
@@ -65,17 +79,22 @@ def segmenter(**parameters):
     return SemiSupervisedSegmenter(**{**SMALL, "loss": loss, **parameters})
 
 
-def check(path, weights):
+@pytest.fixture(scope="module")
+def check(core):
     """Run the tests of the zoo, which seed the random numbers of everyone."""
-    before = np.random.get_state(), random.getstate()
-    summary = core.test_model(path, weight_format=weights)
-    np.random.set_state(before[0])
-    random.setstate(before[1])
-    assert summary.status == "passed", summary.format()
+
+    def run(path, weights):
+        before = np.random.get_state(), random.getstate()
+        summary = core.test_model(path, weight_format=weights)
+        np.random.set_state(before[0])
+        random.setstate(before[1])
+        assert summary.status == "passed", summary.format()
+
+    return run
 
 
 @pytest.fixture(scope="module")
-def package(tmp_path_factory):
+def package(tmp_path_factory, spec):
     """A pipeline, its package, the description, and the folder with its files."""
     X, y = images()
     model = make_pipeline(PercentileScaler(), segmenter(), InstanceCounter()).fit(X, y)
@@ -92,7 +111,7 @@ def package(tmp_path_factory):
 
 
 @pytest.mark.parametrize("weights", ["onnx", "pytorch_state_dict"])
-def test_the_package_passes_the_tests_of_the_zoo(package, weights):
+def test_the_package_passes_the_tests_of_the_zoo(package, weights, check):
     check(package[1], weights)
 
 
@@ -141,6 +160,8 @@ def test_readme_and_cover(package):
 
 
 def test_torch_weights_need_torch_alone(package):
+    import onnxruntime
+
     _, _, description, files = package
     arguments = json.dumps(dict(description.weights.pytorch_state_dict.architecture.kwargs))
     code = (
@@ -170,7 +191,7 @@ def test_torch_weights_need_torch_alone(package):
     ],
     ids=["percentiles of images", "valid padding", "sections", "classes"],
 )
-def test_other_models_pass(tmp_path, scaler, parameters, options):
+def test_other_models_pass(tmp_path, check, spec, scaler, parameters, options):
     X, y = images()
     y = np.minimum(y, 1) * 3 if "target" in parameters else y
     model = make_pipeline(scaler, segmenter(**parameters)).fit(X, y)
@@ -184,7 +205,7 @@ def test_other_models_pass(tmp_path, scaler, parameters, options):
     assert (max(halos) == 0) == is_without
 
 
-def test_a_model_that_resamples_images_passes(tmp_path):
+def test_a_model_that_resamples_images_passes(tmp_path, check, spec):
     X, y = make_cells(3, (96, 112), radius=7, random_state=0)
     model = segmenter(depth=3, augmentation={"object_size": 20.0}).fit(X, y)
     export_bioimageio(model, tmp_path / "model.zip", sample=X, halo=8, **FIELDS)
@@ -195,7 +216,7 @@ def test_a_model_that_resamples_images_passes(tmp_path):
         check(tmp_path / "model.zip", weights)
 
 
-def test_a_volume_passes(tmp_path):
+def test_a_volume_passes(tmp_path, check):
     X, y = make_cells(1, (12, 24, 24), radius=6, random_state=0)
     model = segmenter(spatial_ndim=3).fit(X.astype(np.float32), y)
     export_bioimageio(model, tmp_path / "model.zip", sample=X, halo=4, **FIELDS)
@@ -213,7 +234,7 @@ class Conv(torch.nn.Module):
         return self.conv(x)
 
 
-def test_a_network_of_a_user_has_onnx_weights_alone(tmp_path):
+def test_a_network_of_a_user_has_onnx_weights_alone(tmp_path, check, spec):
     X, y = images()
     model = segmenter(network=Conv()).fit(X, y)
     export_bioimageio(model, tmp_path / "model.zip", sample=X, **FIELDS)
