@@ -296,7 +296,9 @@ def test_a_simulator_of_the_parameters_is_saved_and_one_of_the_callers_is_not(re
         SimulatedRefiner.load(tmp_path / "model")
 
 
-def test_stacks_of_three_dimensions():
+def test_stacks_of_three_dimensions(monkeypatch):
+    for module, name in ((refinement._refiner, "_POOL"), (refinement.monitor, "N_PATCHES")):
+        monkeypatch.setattr(module, name, 8)  # what is drawn in three dimensions takes long
     simulator = CellSimulator(shape=(26, 28, 30), radius=5, coverage=0.1)
     X, y = simulator.sample(3, 0)
     model = SimulatedRefiner(simulator, spatial_ndim=3, max_steps=2, **TINY).fit(X)
