@@ -39,10 +39,10 @@ def read_images(
 ) -> tuple[list[str], ImageStack]:
     """Read the images of a file or of a folder.
 
-    All series and pages of a file are read. Channels become the last axis. Photographs are rotated
-    by their EXIF orientation. Palettes are converted to colors, except for gray ramps (the lookup
-    table of a gray image). Of nd2, CZI and LIF files, each scene, position or image is read, and of
-    a CZI file the whole mosaic.
+    All series and pages of a file are read. Channels become the last axis. Photographs and
+    the pages of a TIFF are rotated by their orientation (EXIF, tag 274). Palettes are converted to
+    colors, except for gray ramps (the lookup table of a gray image). Of nd2, CZI and LIF files,
+    each scene, position or image is read, and of a CZI file the whole mosaic.
 
     Parameters
     ----------

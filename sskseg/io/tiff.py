@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .orientation import upright
+from .orientation import upright, upright_shape, upright_sizes
 from .pictures import Header, Picture
 from .tiff_metadata import (
     check_complete,
@@ -16,6 +16,7 @@ from .tiff_metadata import (
     physical_sizes,
     result_of,
 )
+from .truncation import AdvisedError
 
 SUFFIXES = (".tif", ".tiff", ".btf", ".tf8")
 _REDUCED = 1  # bit of NewSubfileType: a smaller version of another page
@@ -56,9 +57,12 @@ def tiff_headers(path: Path) -> list[Header]:
         headers = []
         for series in _all_series(file):
             check_complete(file, series)
-            sizes, axes = physical_sizes(file, series), axes_of(series)
+            axes, orientation = axes_of(series), orientation_of(series)
+            shape = upright_shape(series.shape, orientation, axes.find("y"))
+            spacing, units = physical_sizes(file, series)
+            sizes = upright_sizes(spacing, orientation), upright_sizes(units, orientation)
             names = names_of_channels(file, series, axes)
-            headers.append(Header(axes, series.shape, series.dtype, *sizes, names))
+            headers.append(Header(axes, shape, series.dtype, *sizes, names))
         return headers
 
 
@@ -96,11 +100,11 @@ def _picture(file, series):
     if is_zero_white(file, page):
         pixels, white = inverted(pixels, page.bitspersample)
         is_inverted = False
-    orientation = orientation_of(page, axes)
+    orientation = orientation_of(series)
     if orientation != 1:
-        pixels = upright(pixels, orientation)
+        pixels = upright(pixels, orientation, axes.index("y"))
     palette = palette_of(page)
-    spacing, units = physical_sizes(file, series)
+    spacing, units = (upright_sizes(each, orientation) for each in physical_sizes(file, series))
     return Picture(
         pixels, axes, spacing, units, palette, is_inverted, white, is_lossy(page), result,
         names_of_channels(file, series, axes_of(series)),
@@ -139,8 +143,7 @@ def plain_series(file: Any) -> Any:
     if len(every) != 1 or axes_of(every[0]) not in ("yx", "yxs", "yxc"):
         return None
     page = every[0].keyframe
-    is_turned = orientation_of(page, axes_of(every[0])) != 1
-    if page.photometric in (_MIN_IS_WHITE, _PALETTE) or is_turned:
+    if page.photometric in (_MIN_IS_WHITE, _PALETTE) or orientation_of(every[0]) != 1:
         return None
     return every[0]
 
@@ -164,10 +167,43 @@ def is_zero_white(file: Any, page: Any) -> bool:
     return bool(page.photometric == _MIN_IS_WHITE and not file.is_imagej)
 
 
-def orientation_of(page: Any, axes: str) -> int:
-    """Return the orientation of a page with these axes, 1 where it is not turned."""
+def orientation_of(series: Any) -> int:
+    """Return the orientation of all pages of a series, 1 where they are not turned.
+
+    Raises
+    ------
+    ValueError
+        If pages differ.
+    """
+    if "yx" not in axes_of(series):
+        return 1
+    found: dict[int, int] = {}  # the first page of each
+    for number, page in enumerate(series.pages, start=1):
+        if page is not None and not page.is_virtual:
+            found.setdefault(_orientation_of_page(page), number)
+    if len(found) > 1:
+        (one, first), (other, second) = list(found.items())[:2]
+        raise AdvisedError(
+            f"its pages have different orientations (tag 274): {one} of page {first}, and {other} "
+            f"of page {second}. Save the pages as files of their own, or without the tag"
+        )
+    return next(iter(found), 1)
+
+
+def _orientation_of_page(page):
+    """The orientation of a page, which tifffile reads in part only if it is not the first."""
+    if not hasattr(page, "tags"):
+        handle = page.parent.filehandle
+        is_closed = handle.closed  # of another file of a set
+        if is_closed:
+            handle.open()
+        try:
+            page = page.aspage()
+        finally:
+            if is_closed:
+                handle.close()
     tag = page.tags.get("Orientation")
-    return 1 if tag is None or axes not in ("yx", "yxs") else int(tag.value)
+    return 1 if tag is None else int(tag.value)
 
 
 def palette_of(page: Any) -> np.ndarray | None:

@@ -12,6 +12,8 @@ from PIL import Image
 from sskseg.images import ImageStack
 from sskseg.io import read_image, read_images, read_labels, read_points, write_labels
 from sskseg.io.orientation import upright
+from sskseg.io.scans import open_scan
+from sskseg.io.summaries import summarize
 
 
 def test_colors_of_objects_become_numbers(tmp_path):
@@ -78,6 +80,59 @@ def test_images_are_turned_upright(tmp_path):
     exif[274] = 6
     Image.fromarray(pixels).save(tmp_path / "a.png", exif=exif)
     assert read_image(tmp_path / "a.png").tolist() == [[3, 0], [4, 1], [5, 2]]
+
+
+def _write_pages(path, pixels, orientations):
+    with tifffile.TiffWriter(path) as file:
+        for page, tag in zip(pixels, orientations, strict=True):
+            extra = [] if tag is None else [(274, 3, 1, tag, False)]
+            file.write(page, contiguous=False, metadata=None, extratags=extra)
+
+
+@pytest.mark.parametrize("kind", ["pages", "tifffile", "imagej", "ome", "rgb"])
+def test_all_pages_are_turned_upright_everywhere(tmp_path, kind):
+    shape = (5, 4, 6, 3) if kind == "rgb" else (5, 4, 6)
+    pixels = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    path = tmp_path / ("a.ome.tif" if kind == "ome" else "a.tif")
+    metadata = {"axes": "ZYXS" if kind == "rgb" else "ZYX"}
+    if kind == "ome":
+        metadata |= {"PhysicalSizeX": 0.2, "PhysicalSizeY": 0.5, "PhysicalSizeZ": 1.0}
+    if kind == "pages":
+        _write_pages(path, pixels, [6] * 5)
+    else:
+        tifffile.imwrite(
+            path, pixels, imagej=kind == "imagej", metadata=metadata,
+            extratags=[(274, 3, 1, 6, False)],
+        )  # fmt: skip
+    expected = np.stack([upright(page, 6) for page in pixels])
+    assert expected.shape[1:3] == (6, 4)
+    assert expected[0, 0, 0].ravel()[0] == pixels[0, -1, 0].ravel()[0]
+    _, images = read_images(path)
+    scan = open_scan(path)
+    assert np.array_equal(np.asarray(images), expected)
+    assert np.array_equal(scan.data.compute(), expected)
+    assert np.array_equal(np.stack(read_labels(path)[1] if kind != "rgb" else images), expected)
+    assert summarize(path)["shapes"] == [list(expected.shape)]
+    if kind == "ome":  # the sizes turn with the axes
+        assert images.spacing == scan.spacing == (1.0, 0.2, 0.5)
+        assert summarize(path)["size of a pixel"] == ["z 1, y 0.2, x 0.5 µm"]
+
+
+@pytest.mark.parametrize("read", [read_images, open_scan, summarize])
+def test_pages_of_different_orientation_are_an_error(tmp_path, read):
+    pixels = np.zeros((3, 4, 6), np.uint8)
+    _write_pages(tmp_path / "a.tif", pixels, [None, 1, 6])
+    with pytest.raises(ValueError, match=r"a\.tif .*orientations \(tag 274\): 1 of page 1, and 6"):
+        read(tmp_path / "a.tif")
+
+
+def test_a_folder_of_turned_sections_is_a_scan(tmp_path):
+    upright_section = np.arange(24, dtype=np.uint8).reshape(6, 4)
+    tifffile.imwrite(tmp_path / "s1.tif", upright_section)
+    stored = upright(upright_section, 8)  # 6 turns it back
+    tifffile.imwrite(tmp_path / "s2.tif", stored, extratags=[(274, 3, 1, 6, True)])
+    scan = open_scan(tmp_path)
+    assert np.array_equal(scan.data.compute(), np.stack([upright_section] * 2))
 
 
 def test_pages_keep_their_order_where_sizes_alternate(tmp_path):

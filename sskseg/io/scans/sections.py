@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..images import image_files, images_of, read_pictures
+from ..images import image_files, images_of, read_headers, read_pictures
 from ..tiff import SUFFIXES as TIFF_SUFFIXES
 from ..tiff import plain_series
 from ..truncation import unreadable
@@ -114,14 +114,8 @@ def _vendor_header(file):
 
 
 def _tiff_header(file):
-    import tifffile
-
-    try:
-        with tifffile.TiffFile(file) as opened:
-            series = opened.series[0]
-            return tuple(series.shape), str(series.dtype)
-    except Exception as error:  # decoders raise errors of many kinds
-        raise unreadable(file, "an image", error) from error
+    header = read_headers(file)[0]
+    return tuple(header.shape), str(header.dtype)
 
 
 def _raster_header(file):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..orientation import upright
+from ..orientation import upright, upright_sizes
 from ..pictures import has_colors
 from ..tiff import SUFFIXES, axes_of, inverted, is_zero_white, orientation_of, palette_of
 from ..tiff_metadata import check_complete, names_of_channels, physical_sizes
@@ -33,6 +33,7 @@ def open_tiff(path: Path, inside: str, level: int, chunks: Any) -> FileContent:
         series = file.series[number]
         try:
             check_complete(file, series)
+            orientation = orientation_of(series)  # of all levels: coarse ones may lack the tag
         except ValueError as error:
             raise unreadable(path, "an image", error) from error
         check_level(level, len(series.levels))
@@ -48,18 +49,19 @@ def open_tiff(path: Path, inside: str, level: int, chunks: Any) -> FileContent:
             wide, narrow = series.shape[axes.index("x")], part.shape[axes.index("x")]
             spacing = {k: v * (wide / narrow if k in "yx" else 1) for k, v in spacing.items()}
         array = _Tiff(str(path), (number, level), part.shape, part.dtype, own_chunks(part.keyframe))
-        data, axes = _as_read(array.to_dask(chunks), axes, file, part)
-    return FileContent(data, axes, spacing, units, channels)
+        data, axes = _as_read(array.to_dask(chunks), axes, file, part, orientation)
+    sizes = upright_sizes(spacing, orientation), upright_sizes(units, orientation)
+    return FileContent(data, axes, *sizes, channels)
 
 
-def _as_read(data, axes, file, series):
+def _as_read(data, axes, file, series, orientation):
     """Pixels of a lazy array, and its axes, as `sskseg.io.read_images` reads them."""
     page = series.keyframe
     if is_zero_white(file, page):
         data = data.map_blocks(_from_black, page.bitspersample, dtype=data.dtype)
-    orientation, palette = orientation_of(page, axes_of(series)), palette_of(page)
+    palette = palette_of(page)
     if orientation != 1:
-        data = upright(data, orientation)
+        data = upright(data, orientation, axes.index("y"))
     if axes == "yx" and has_colors(palette):
         chunks = (*data.chunks, (palette.shape[1],))
         data = data.map_blocks(_colors, palette, dtype=palette.dtype, new_axis=2, chunks=chunks)
