@@ -24,12 +24,14 @@ from .tables import read_table
 _LABELS, _POINTS, _REGIONS = "label images", "tables of points", "files of regions"
 
 
-def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
+def read_csv(path: str | os.PathLike[str], text: Sequence[str] = ()) -> pd.DataFrame:
     """Read a table of `write_object_table`, or of another program.
 
     Parameters
     ----------
     path : str or path-like
+    text : sequence of str, default=()
+        As in `sskseg.io.tables.read_table`.
 
     Returns
     -------
@@ -42,7 +44,7 @@ def read_csv(path: str | os.PathLike[str]) -> pd.DataFrame:
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"{path} does not exist.")
-    return pd.DataFrame(read_table(Path(path))).reset_index(drop=True)
+    return pd.DataFrame(read_table(Path(path), text)).reset_index(drop=True)
 
 
 def read_marks(

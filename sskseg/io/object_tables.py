@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..morphology.columns import PIXEL
 from .atomic import atomic_path
+from .tables import read_table
 from .units import ngff_unit
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _SUFFIXES = (".csv", ".parquet")
+_TEXT = ("image", "name")  # columns of names
 _WITH_UNIT = re.compile(r"(.+) \[([^\[\]]+)\]")
 _WITH_UNIT_IN_ROIS = re.compile(r"(.+?) ?\[([^\[\]]+)\]")  # spaces end the names of ImageJ
 
@@ -105,12 +107,12 @@ def read_object_table(path: str | os.PathLike[str]) -> pd.DataFrame:
     suffix = _check_suffix(path)
     if not Path(path).is_file():
         raise FileNotFoundError(f"No table of objects at {path}.")
-    try:
-        if suffix == ".parquet":
+    if suffix == ".parquet":
+        try:
             return pd.read_parquet(path, engine=_pyarrow())
-        table = pd.read_csv(path)
-    except (ValueError, OSError) as error:
-        raise ValueError(f"{path} cannot be read as a table of objects: {error}.") from error
+        except (ValueError, OSError) as error:
+            raise ValueError(f"{path} cannot be read as a table of objects: {error}.") from error
+    table = read_table(Path(path), _TEXT).reset_index(drop=True)
     matches = {name: _WITH_UNIT.fullmatch(name) for name in table.columns}
     table.columns = [match[1] if match else name for name, match in matches.items()]
     twice = sorted({*table.columns[table.columns.duplicated()]})

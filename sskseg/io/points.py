@@ -87,7 +87,7 @@ def read_points(
     sources: dict[str, Path] = {}
     several = False
     for file in _tables(Path(path)):
-        tables, by_column = _split(read_table(file), file)
+        tables, by_column = _split(read_table(file, _NAMES), file)
         several = several or by_column
         for name, table in tables.items():
             _check_once(name, file, sources)

@@ -6,23 +6,36 @@ import codecs
 import csv
 import io
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SEPARATORS = "\t;,"
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# What programs write for a missing number. In a column of text, "NA" may be a group.
+_MISSING = (
+    "NA", "N/A", "n/a", "#N/A", "<NA>", "na", "nan", "NaN", "NAN", "-nan", "-NaN", "None", "null",
+    "NULL",
+)  # fmt: skip
 
 
-def read_table(path: Path) -> Any:
+def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
     """Read a table whose first line names the columns.
 
     The separator is the most frequent of tab, semicolon and comma in the first line, or spaces. The
     encoding is UTF-8, UTF-16 with its mark, or else Latin-1. Beside tabs and semicolons a comma is
-    a decimal point.
+    a decimal point. "NA", "nan" and the like are missing values in columns of numbers, and text in
+    columns of text, where only an empty cell is missing.
 
     Parameters
     ----------
     path : Path
+    text : sequence of str, default=()
+        Columns that are text whatever they hold, as names of images do ("007", "NA"), in upper or
+        lower case.
 
     Returns
     -------
@@ -36,25 +49,51 @@ def read_table(path: Path) -> Any:
     """
     import pandas as pd
 
-    text = _text(path)
-    if not text.strip():
+    content = _text(path)
+    if not content.strip():
         raise ValueError(f"{path} is empty: expected a table whose first line names the columns.")
-    header = text.lstrip().splitlines()[0]
+    header = content.lstrip().splitlines()[0]
     separator = max(_SEPARATORS, key=header.count)
     if separator not in header:
         separator = r"\s+"
+    options: dict[str, Any] = {
+        "sep": separator, "index_col": False, "decimal": "." if separator == "," else ",",
+        "engine": "c" if separator in _SEPARATORS else "python",
+    }  # fmt: skip
     try:
-        _check_lengths(text, separator)
+        _check_lengths(content, separator)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            table = pd.read_csv(
-                io.StringIO(text), sep=separator, index_col=False, engine="python",
-                decimal="." if separator == "," else ",",
-            )  # fmt: skip
+            table = _parse(content, text, **options)
     except (ValueError, csv.Error, pd.errors.ParserWarning) as error:
         raise ValueError(f"{path} cannot be read as a table: {error}.") from error
     table.index += 1
     return table
+
+
+def _parse(content, text, **options):
+    """A table by `pandas.read_csv`, without its guesses about text."""
+    import pandas as pd
+
+    columns = pd.read_csv(io.StringIO(content), nrows=0, **options).columns
+    own = [name for name in columns if str(name).strip().lower() in text]
+    table = pd.read_csv(
+        io.StringIO(content), dtype=dict.fromkeys(own, str), keep_default_na=False,
+        na_values=[""], **options,
+    )  # fmt: skip
+    for name in table.columns.difference(own, sort=False):
+        if pd.api.types.is_string_dtype(table[name]):
+            table[name] = _numbers(table[name], options["decimal"])
+    return table
+
+
+def _numbers(values, decimal):
+    """Values of a column as numbers, if all that are not missing are; else as they are."""
+    import pandas as pd
+
+    known = values[values.notna() & ~values.isin(_MISSING)]
+    numbers = pd.to_numeric(known.str.replace(decimal, "."), errors="coerce")
+    return values if numbers.isna().any() else numbers.reindex(values.index)
 
 
 def _text(path):
@@ -74,9 +113,9 @@ def _check_lengths(text, separator):
     """Refuse rows of more values than columns, which would be moved to other columns."""
     if separator not in _SEPARATORS:
         return
-    lines = [line for line in csv.reader(io.StringIO(text), delimiter=separator) if line]
-    width = len(lines[0])
-    for number, line in enumerate(lines[1:], start=1):
+    lines = filter(None, csv.reader(io.StringIO(text), delimiter=separator))
+    width = len(next(lines))
+    for number, line in enumerate(lines, start=1):
         if len(line) > width and any(line[width:]):
             raise ValueError(
                 f"row {number} has {len(line)} values, and there are {width} columns. If commas "

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from ..io import write_object_table
 from ..io.audits import read_csv, read_marks
@@ -92,7 +93,10 @@ def read_plan(folder: str | os.PathLike[str]) -> AuditPlan:
     FileNotFoundError
         If the folder has no plan.
     """
-    table = read_csv(Path(folder) / _PLAN)
+    table = read_csv(Path(folder) / _PLAN, ["region"])
+    if "region" in table:  # numbers of an atlas, or names, of which "NA" is one
+        numbers = pd.to_numeric(table["region"], errors="coerce")
+        table["region"] = table["region"] if numbers.isna().any() else numbers
     return AuditPlan(
         table.drop(columns=["probability", "draws", "certain"]),
         table["probability"].to_numpy(float),
@@ -138,7 +142,7 @@ def read_audit(
         If the ROIs or the table of a tile are left out, since it has a label image, too.
     """
     path = Path(folder)
-    frames = read_csv(path / _FRAMES)
+    frames = read_csv(path / _FRAMES, ["name"])
     names = frames["name"].tolist()
     marks = path / "annotations" if annotations is None else Path(annotations)
     if annotations is None and not (marks.is_dir() and _has_files(marks)):
@@ -179,7 +183,7 @@ def _name(i):
 
 
 def _counts_of(file, names):
-    table = read_csv(file)
+    table = read_csv(file, ["name"])
     lacking = [name for name in ("name", "count") if name not in table]
     if lacking:
         raise ValueError(f"{file} must have columns name and count, lacks {lacking}.")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
 from ._estimate import TotalEstimate
@@ -201,6 +202,14 @@ def _split(totals, groups):
     if len(totals) != len(groups):
         raise ValueError(
             f"groups must have one value for each of {len(totals)} totals, got {len(groups)}."
+        )
+    groups = list(groups)
+    missing = np.flatnonzero(pd.isna(np.array(groups, dtype=object)))
+    if len(missing):
+        raise ValueError(
+            f"groups must name the group of each animal, got {groups[missing[0]]!r} for totals"
+            f"[{missing[0]}]. A group 'NA' in a table is read by pandas.read_csv("
+            "keep_default_na=False)."
         )
     names = tuple(dict.fromkeys(groups))
     if len(names) != 2:

@@ -86,7 +86,8 @@ def plan_audit(
     Raises
     ------
     ValueError
-        If counts are missing, negative or not finite, or arguments do not fit.
+        If counts are missing, negative or not finite, a tile has no region where others have one,
+        or arguments do not fit.
 
     References
     ----------
@@ -105,6 +106,7 @@ def plan_audit(
     [0, 1]
     """
     n = len(tiles)
+    check_regions(tiles)
     for name in ("count", "disagreement"):
         check_counts(tiles.get(name), n, f"tiles[{name!r}]")
     if not isinstance(k, int | np.integer) or k < 2:
@@ -124,6 +126,18 @@ def plan_audit(
     probability = weight / weight.sum()
     draws = np.sort(check_generator(random_state).choice(n, k, p=probability))
     return AuditPlan(tiles.reset_index(drop=True), probability, draws, np.flatnonzero(is_certain))
+
+
+def check_regions(tiles: pd.DataFrame) -> None:
+    """Raise for tiles without a region, which would be in the total and in no region."""
+    if "region" not in tiles:
+        return
+    missing = np.flatnonzero(tiles["region"].isna())
+    if len(missing):
+        raise ValueError(
+            f"tiles['region'] must name the region of each tile, got none for tile {missing[0]} "
+            f"({len(missing)} such). Name those outside of all regions, too."
+        )
 
 
 def check_counts(

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ._intervals import half_width, standard_error
-from ._plan import AuditPlan, split_errors
+from ._plan import AuditPlan, check_regions, split_errors
 
 _MIN_AUDITS = 5
 
@@ -36,6 +36,7 @@ def totals_by_region(
     UserWarning
         If a region has too few audits for an interval.
     """
+    check_regions(plan.tiles)
     region = plan.tiles["region"].to_numpy()
     lines = [
         {"region": name, **_total(plan, errors, region == name, confidence, rng)}

@@ -58,6 +58,39 @@ def test_a_table_without_units_or_rows_keeps_its_names(table, tmp_path):
     assert found.attrs == {}
 
 
+def test_names_that_look_like_missing_numbers_stay_names(tmp_path):
+    table = pd.DataFrame(
+        {
+            "image": ["NA", "007", "None"],
+            "condition": ["NA", "wild type", "nan"],
+            "well": ["B2", None, "NA"],
+            "area": [1.5, np.nan, 2.0],
+            "n": [1, 2, 3],
+            "is_large": [True, False, True],
+        }
+    )
+    write_object_table(tmp_path / "a.csv", table)
+    found = read_object_table(tmp_path / "a.csv")
+    pd.testing.assert_frame_equal(found, table, check_dtype=False)
+    assert found.dtypes[["area", "n", "is_large"]].astype(str).tolist() == [
+        "float64", "int64", "bool",
+    ]  # fmt: skip
+    # pyarrow and R name what is missing.
+    (tmp_path / "b.csv").write_text("image,area,n\nNA,nan,1\nb,2.5,NA\n")
+    found = read_object_table(tmp_path / "b.csv")
+    assert found["image"].tolist() == ["NA", "b"]
+    np.testing.assert_array_equal(found["area"], [np.nan, 2.5])
+    np.testing.assert_array_equal(found["n"], [1, np.nan])
+
+
+def test_tables_that_a_spreadsheet_saved_are_read(tmp_path):
+    (tmp_path / "a.csv").write_bytes("\ufeffimage;area [µm^2]\r\n001;1,5\r\nB;\r\n".encode())
+    found = read_object_table(tmp_path / "a.csv")
+    assert found["image"].tolist() == ["001", "B"]
+    np.testing.assert_array_equal(found["area"], [1.5, np.nan])
+    assert found.attrs == {"units": {"area": "µm^2"}}
+
+
 def test_bad_tables_are_not_written(table, tmp_path):
     with pytest.raises(ValueError, match=r"a.xlsx must have a suffix of .csv or .parquet"):
         write_object_table(tmp_path / "a.xlsx", table)
@@ -73,9 +106,10 @@ def test_bad_files(tmp_path):
         read_object_table(tmp_path / "a.txt")
     (tmp_path / "a.csv").write_text("")
     (tmp_path / "a.parquet").write_text("id,area")
-    for name in ("a.csv", "a.parquet"):
-        with pytest.raises(ValueError, match=f"{name} cannot be read as a table of objects"):
-            read_object_table(tmp_path / name)
+    with pytest.raises(ValueError, match=r"a.csv is empty: expected a table"):
+        read_object_table(tmp_path / "a.csv")
+    with pytest.raises(ValueError, match=r"a.parquet cannot be read as a table of objects"):
+        read_object_table(tmp_path / "a.parquet")
     (tmp_path / "a.csv").write_text("area [nm],area\n1,2\n")
     with pytest.raises(ValueError, match=r"a.csv has several columns \['area'\]"):
         read_object_table(tmp_path / "a.csv")

@@ -46,6 +46,11 @@ def test_imagej_appends_the_name_of_a_roi_to_the_name_of_the_image(points_of):
         points_of("Label,X,Y\na:3,1,2\n", ["a"])
 
 
+def test_names_of_images_are_text(points_of):
+    text = "Image;x;y\nNA;1,5;2\n001;3;4\n"
+    assert points_of(text, ["NA", "1", "001"]) == [[[2, 1.5]], None, [[4, 3]]]
+
+
 @pytest.mark.parametrize("column", ["z", "Slice", "Frame", "t"])
 def test_points_of_several_planes_are_not_those_of_one(points_of, column):
     with pytest.raises(ValueError, match=rf"a\.csv has points of several .*\['{column}'\]"):

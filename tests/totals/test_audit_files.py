@@ -56,6 +56,20 @@ def test_plans_are_read_as_written(audit):
     assert "count" not in pd.read_csv(folder / "frames.csv")
 
 
+@pytest.mark.parametrize("names", [("NA", "CA1"), ("NA", "NA"), (7, 12), ("007", "x")])
+def test_regions_of_a_plan_are_read_as_written(tmp_path, names):
+    tiles = count_tiles([pd.DataFrame({"centroid_y": [1.0], "centroid_x": [2.0]})], (8, 8), 4)
+    plan = plan_audit(tiles.assign(region=[*names, *names]), 4, random_state=0)
+    write_audit(plan, [np.zeros((8, 8), np.uint8)], tmp_path)
+    assert read_plan(tmp_path).tiles["region"].tolist() == [*names, *names]
+
+
+def test_tiles_without_a_region_are_refused():
+    tiles = pd.DataFrame({"count": [1, 2], "disagreement": [0, 1], "region": ["CA1", None]})
+    with pytest.raises(ValueError, match=r"must name the region of each tile, got none for tile 1"):
+        plan_audit(tiles, 2)
+
+
 def test_label_images_of_all_objects_give_the_counts_of_the_tiles(audit):
     folder, plan, _, y = audit
     (folder / "annotations").mkdir()

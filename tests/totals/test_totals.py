@@ -282,6 +282,16 @@ def test_estimates_reject_bad_audits(audited, message):
         estimate_total(plan, audited)
 
 
+def test_a_group_may_be_called_na_and_none_may_be_missing():
+    totals, groups = experiment(np.random.default_rng(0), effect=0.6)
+    names = ["NA" if group == groups[0] else "WT" for group in groups]
+    named = compare_groups(totals, names)
+    assert named.groups == ("NA", "WT")
+    assert named.ratio == compare_groups(totals, groups).ratio
+    with pytest.raises(ValueError, match=r"groups must name .* got nan for totals\[0\]"):
+        compare_groups(totals, [np.nan, *names[1:]])
+
+
 def test_comparisons_reject_bad_groups():
     totals = []
     for i in range(4):
