@@ -145,6 +145,7 @@ def _totals_estimate(command):
         "of plan)",
     )  # fmt: skip
     command.add_argument("--name", default="objects", help="name of the objects (default: objects)")
+    command.add_argument("--overwrite", action="store_true", help="replace an earlier total.json")
 
 
 def _totals_compare(command):

@@ -70,9 +70,8 @@ def check_new_file(file: Path, options: argparse.Namespace, what: str) -> None:
         What an earlier run wrote there, as the message says it.
     """
     if file.exists() and not options.overwrite:
-        raise ValueError(
-            f"{file} exists: add --overwrite to replace this {what}, or let --out be another."
-        )
+        other = ", or let --out be another" if hasattr(options, "out") else ""
+        raise ValueError(f"{file} exists: add --overwrite to replace this {what}{other}.")
 
 
 @contextmanager

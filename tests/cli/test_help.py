@@ -72,7 +72,7 @@ def test_each_action_shows_its_own_options():
     assert shown["scan status"] == {"--json"}
     assert {"--tile", "--out"} < shown["totals plan"]
     assert shown["totals estimate"] == {
-        "--annotations", "--name", "--confidence", "--dry-run", "--json"
+        "--annotations", "--name", "--overwrite", "--confidence", "--dry-run", "--json"
     }  # fmt: skip
     assert shown["totals compare"] == {
         "--out", "--overwrite", "--groups", "--per", "--method", "--confidence", "--dry-run",

@@ -310,6 +310,21 @@ def test_a_model_is_replaced_only_if_asked(tmp_path, capsys):
     assert file.read_bytes() != before
 
 
+def test_a_model_does_not_replace_the_record_of_other_results(images, tmp_path, capsys):
+    assert count(images, tmp_path / "out") == 0
+    before = (tmp_path / "out" / "run.json").read_bytes()
+    X, y = make_cells(n_samples=1, shape=(64, 64), random_state=0)
+    tifffile.imwrite(tmp_path / "a.tif", X[0])
+    tifffile.imwrite(tmp_path / "a_mask.tif", y[0].astype(np.uint16))
+    arguments = ["fit", tmp_path / "a.tif", "--labels", tmp_path / "a_mask.tif", *TINY]
+    assert run(*arguments, "--out", tmp_path / "out") == 2
+    assert "run.json exists: add --overwrite to replace this record" in capsys.readouterr().err
+    assert (tmp_path / "out" / "run.json").read_bytes() == before
+    assert not (tmp_path / "out" / "model.sskseg").exists()
+    assert run(*arguments, "--out", tmp_path / "out" / "a.sskseg") == 0  # with a record of its own
+    assert (tmp_path / "out" / "run.json").read_bytes() == before
+
+
 def test_a_count_without_a_folder_says_that_nothing_was_written(images, capsys):
     arguments = ["count", images, "--model", MODEL]
     assert run(*arguments) == 0

@@ -109,7 +109,15 @@ def test_tables_of_a_scan_are_planned_and_estimated(folder, tmp_path, capsys):
     assert found["total"] == expected.total
     assert found["interval"] == list(expected.interval)
     assert found["sentence"] == expected.sentence("cells")
-    assert json.loads((out / "total.json").read_text())["result"] == found
+    written = (out / "total.json").read_bytes()
+    assert json.loads(written)["result"] == found
+    assert run(*arguments) == 2
+    message = "total.json exists: add --overwrite to replace this total."
+    assert message in capsys.readouterr().err
+    assert run(*arguments, "--dry-run") == 0
+    assert (out / "total.json").read_bytes() == written
+    assert run(*arguments[:3], "--overwrite") == 0
+    assert json.loads((out / "total.json").read_text())["result"]["confidence"] == 0.95
 
 
 def test_regions_are_in_the_result(folder, tmp_path, capsys):

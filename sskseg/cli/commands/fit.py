@@ -111,6 +111,7 @@ def _new_model_file(options):
         raise ValueError(f"{file} is a file: --out must be {expected}.")
     check_folder(file.parent, expected)
     check_new_file(file, options, "model")
+    check_new_file(record_file(file), options, "record")  # it may be of other results
     return file
 
 

@@ -144,6 +144,8 @@ def _read(folder: Path, options: argparse.Namespace, annotations=None) -> TotalE
 
 def _estimate(options):
     folder = options.sources[0]
+    if not options.dry_run:
+        check_new_file(folder / _TOTAL, options, "total")
     result = _read(folder, options, options.annotations)
     say(options, str(result))
     if result.by_region is not None:
