@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Sequence
-from math import prod
+from itertools import chain, islice, pairwise
+from math import gcd, prod
+from pathlib import Path
 
+from .folders import stem
 from .pictures import Picture, planes_of
 
 
@@ -46,3 +51,59 @@ def stack_positions(stacks: Sequence[int]) -> list[int] | None:
         positions += range(start, start + n)
         start, was_stack = start + n, n > 1
     return positions if positions and positions[-1] >= len(positions) else None
+
+
+def missing_numbers(files: Sequence[Path]) -> list[range]:
+    """Find the numbers that the names of sections leave out.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        In the order of their numbers, each of one section.
+
+    Returns
+    -------
+    list of range
+        One for each gap. Empty where names differ in more than one number. If all numbers are
+        multiples of 10 apart, only such are missing.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sskseg.io.stacks import missing_numbers
+    >>> missing_numbers([Path(f"s_{n:03d}.tif") for n in (1, 2, 4)])
+    [range(3, 4)]
+    >>> missing_numbers([Path(f"s_{n:03d}.tif") for n in (10, 20, 40)])
+    [range(30, 40, 10)]
+    """
+    parts = [re.split(r"(\d+)", stem(file)) for file in files]
+    if len({tuple(each[::2]) for each in parts}) != 1:
+        return []
+    numbers = [set(map(int, each)) for each in zip(*(each[1::2] for each in parts), strict=True)]
+    varying = [sorted(each) for each in numbers if len(each) > 1]
+    if len(varying) != 1:
+        return []
+    found = varying[0]
+    step = gcd(*(b - a for a, b in pairwise(found)))
+    return [range(a + step, b, step) for a, b in pairwise(found) if b - a > step]
+
+
+def warn_of_missing_sections(folder: Path, files: Sequence[Path], stacklevel: int = 1) -> None:
+    """Warn of sections whose numbers are not consecutive, and which are read as neighbors.
+
+    Their positions stay consecutive. An object that continues across one lost section would be
+    counted twice otherwise, which is a larger error than that of its length.
+    """
+    missing = missing_numbers(files)
+    if not missing:
+        return
+    n = sum((gap.stop - gap.start) // gap.step for gap in missing)  # len() is limited
+    first = islice(chain(*missing), 5)
+    shown, more = ", ".join(map(str, first)), f" and {n - 5} more" if n > 5 else ""
+    warnings.warn(
+        f"{folder} has no section {shown}{more}, by the numbers in the names of its files: the "
+        "sections before and after are read as neighbors. To keep them apart, save each stack as "
+        "one file.",
+        UserWarning,
+        stacklevel=stacklevel + 1,
+    )

@@ -187,8 +187,9 @@ def test_a_folder_of_sections_in_the_order_of_their_numbers(volume, tmp_path):
     for i, section in enumerate(volume):
         tifffile.imwrite(tmp_path / f"s{i * 5}.tif", section)
     opened(tmp_path, volume)
-    tifffile.imwrite(tmp_path / "s99.tif", volume[0, :5])
-    with pytest.raises(ValueError, match=r"s99.tif has shape \(5, 40\), the first section"):
+    last = f"s{len(volume) * 5}.tif"
+    tifffile.imwrite(tmp_path / last, volume[0, :5])
+    with pytest.raises(ValueError, match=rf"{last} has shape \(5, 40\), the first section"):
         open_scan(tmp_path).data.compute()
 
 
@@ -212,6 +213,30 @@ def n_read(monkeypatch):
 
     monkeypatch.setattr(tifffile.FileHandle, "read", read)
     return total
+
+
+@pytest.mark.parametrize(
+    ("names", "missing"),
+    [
+        (("s_001", "s_002", "s_004"), "3"),
+        (("s_1", "s_9", "s_10"), "2, 3, 4, 5, 6 and 2 more"),
+        (("a2_s10.ome", "a2_s20.ome", "a2_s40.ome"), "30"),
+        (("s_1", "s_4", "s_99999999999999999999"), "2, 3, 5, 6, 7 and 99999999999999999991 more"),
+        (("s_1", "s_2", "s_3"), None),
+        (("s_10", "s_20", "s_30"), None),
+        (("a", "c"), None),
+        (("a1_c1", "a2_c3"), None),  # two numbers: unknown which one is that of the section
+    ],
+)
+def test_missing_sections_are_named(tmp_path, names, missing, recwarn):
+    for i, name in enumerate(names):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.full((4, 5), i, np.uint8), metadata=None)
+    scan = open_scan(tmp_path)
+    assert scan.data[:, 0, 0].compute().tolist() == [*range(len(names))]
+    found = [str(warning.message) for warning in recwarn]
+    start = f"{tmp_path} has no section {missing}, by the numbers in the names of its files: "
+    assert len(found) == (missing is not None)
+    assert all(text.startswith(start) for text in found)
 
 
 STORED = (

@@ -101,7 +101,8 @@ def open_scan(
     -----
     UserWarning
         If the file defines the size of a pixel along some axes only; along the others it is 1. If
-        it holds several series, and none is chosen.
+        it holds several series, and none is chosen. If the numbers in the names of sections leave
+        out some: those before and after are neighbors.
     """
     name, separator, inside = split_path(str(path))
     where: Any
