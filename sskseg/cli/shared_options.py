@@ -14,8 +14,9 @@ def add_spacing(command: _ActionsContainer) -> None:
     """Add ``--spacing``."""
     command.add_argument(
         "--spacing", type=parse_spacing, metavar="SIZE",
-        help="pixel size, such as 0.5um, or a size for each axis (distance of sections first), "
-        "such as 2,0.5,0.5um; without a unit, micrometers (um) (default: the size in the files)",
+        help="pixel size along y and x, such as 0.5um, or a size for each axis (z, or distance of "
+        "sections, first), such as 2,0.5,0.5um, which volumes and stacks need; without a unit, "
+        "micrometers (um) (default: the size in the files)",
     )  # fmt: skip
 
 

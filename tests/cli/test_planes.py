@@ -252,3 +252,18 @@ def test_numbers_of_independent_images_may_leave_out_some(tmp_path, capsys):
         tifffile.imwrite(tmp_path / "images" / f"s_{number:03d}.tif", image)
     assert run((tmp_path / "images", X), tmp_path, "independent") == 0
     assert "3 objects" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["count", "scan run"])
+def test_volumes_have_a_size_along_each_axis(stack, tmp_path, capsys, command):
+    counter = InstanceCounter("components", min_size=0, spatial_ndim=3)
+    save_model(make_pipeline(counter).fit(stack[1][None]), tmp_path / "model.sskseg")
+    arguments = [*command.split(), str(stack[0]), "--model", str(tmp_path / "model.sskseg")]
+    arguments += ["--out", str(tmp_path / "out"), "--spacing"]
+    assert main([*arguments, "0.5um"]) == 2
+    message = "--spacing must have three numbers for volumes, along z, y and x, such as 2,0.5,0.5."
+    assert message in capsys.readouterr().err
+    if command == "count":
+        assert main([*arguments, "2,0.5,0.5um"]) == 0
+        volumes = pd.read_csv(tmp_path / "out" / "objects.csv")["volume [micrometer^3]"]
+        assert volumes.tolist() == [3 * 64 * 2 * 0.25]

@@ -217,9 +217,24 @@ def _check_sections(spacing):
 def given_spacing(
     options: argparse.Namespace, *n_axes: int | None
 ) -> tuple[tuple[float, ...], str]:
-    """Return the size of a pixel along each axis, and its unit, of ``--spacing``."""
+    """Return the size of a pixel along each axis, and its unit, of ``--spacing``.
+
+    One number is that of y and x. Volumes need three, since z is seldom like y and x.
+    """
     spacing, unit = options.spacing
-    return each_axis(spacing, *n_axes), unit
+    if len(spacing) == 1 and n_axes[0] == 2:
+        return spacing * 2, unit
+    if n_axes[0] == 3 != len(spacing):
+        raise ValueError(
+            "--spacing must have three numbers for volumes, along z, y and x, such as "
+            f"2,0.5,0.5. Got {len(spacing)}."
+        )
+    if len(spacing) not in n_axes:
+        expected = " or ".join(str(n) for n in n_axes if n)
+        raise ValueError(
+            f"--spacing must have one number, or {expected}, one for each axis, got {len(spacing)}."
+        )
+    return spacing, unit
 
 
 def source_of_size(options: argparse.Namespace) -> str:
@@ -253,18 +268,6 @@ def say_size(
     symbol = unit_symbol(unit) if unit else ""
     text = describe_size(dict(zip(axes, spacing)), dict.fromkeys(axes, symbol))
     say(options, f"Size of a pixel: {text} ({source})")
-
-
-def each_axis(spacing: tuple[float, ...], *n_axes: int | None) -> tuple[float, ...]:
-    """Return a size along each axis; one number is for all of the first number of axes."""
-    if len(spacing) == 1:
-        return spacing * (n_axes[0] or 1)
-    if len(spacing) not in n_axes:
-        expected = " or ".join(str(n) for n in n_axes if n)
-        raise ValueError(
-            f"--spacing must have one number, or {expected}, one for each axis, got {len(spacing)}."
-        )
-    return spacing
 
 
 def say_nothing_written(options: argparse.Namespace, what: str) -> None:

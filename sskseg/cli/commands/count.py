@@ -125,7 +125,7 @@ def _say_written(options, found, n_volumes):
     say(options, f"Wrote counts.csv, objects.csv and {images}{more} to {options.out}")
     if found.objects.attrs.get("units", {}).get("centroid_x") == PIXEL:
         size = "the distance of sections, or " * found.are_sections + "the size of a pixel"
-        example = "2,0.5,0.5um" if found.are_sections else "0.5um"
+        example = "2,0.5,0.5um" if "centroid_z" in found.objects else "0.5um"
         say(options, f"Sizes in objects.csv are in pixels: the files do not define {size}. Give it "
             f"by --spacing, such as --spacing {example}.")  # fmt: skip
 
