@@ -116,7 +116,7 @@ def _kind(kind):
     kind = re.sub(r"tuple of (\w+( floats)?)", r"\1 separated by commas", kind)
     kind = re.sub(r"[{}\"]", "", kind).replace("None", "none")
     parts = re.split(r"(?<!\()(?<!\[), | or ", re.sub(r"([(\[]\S+), ", r"\1,", kind))
-    is_class = re.compile(r"\b([A-Z]\w+|callable|torch\.)")
+    is_class = re.compile(r"\b([A-Z]\w+|callable|dict|torch\.)")
     parts = [part for part in parts if not is_class.search(part) and part not in _LEFT_OUT]
     text = ", ".join(parts[:-1]) + (" or " if len(parts) > 1 else "") + "".join(parts[-1:])
     return re.sub(r"([(\[]\S+),(\S+[)\]])", r"\1, \2", text)

@@ -86,6 +86,12 @@ def test_plan_takes_the_options_of_the_command_that_it_prints():
     assert {**vars(plan), "action": "run"} == vars(run)
 
 
+def test_what_is_offered_can_be_typed():
+    text = " ".join(help_of("fit").split())
+    assert "Augmentation of the training patches. (full, dihedral or none; default: full)" in text
+    assert not re.search(r"\b(dict|callable|instance)\b", text)
+
+
 def test_defaults_are_as_they_are_typed():
     assert [typed(x) for x in (None, True, 0.005, "auto", (1.0, 99.8))] == [
         "none", "yes", "0.005", "auto", "1.0,99.8"
