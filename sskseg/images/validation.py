@@ -31,20 +31,23 @@ def unwrap(X: Any) -> Any:
     return X.images if isinstance(X, ImageStack) else X
 
 
-def spatial_ndim_of(step: Any) -> int:
+def spatial_ndim_of(estimator: Any) -> int:
     """Return the number of spatial axes of the samples of an estimator, 2 where it has none.
 
     Parameters
     ----------
-    step : estimator
-        What `fit` inferred comes first.
+    estimator : estimator
+        What `fit` inferred comes first. Of a pipeline, the largest number of its steps: those that
+        do not know it take any.
 
     Returns
     -------
     int
     """
-    fitted = getattr(step, "spatial_ndim_", None)
-    return int(fitted or getattr(step, "spatial_ndim", None) or 2)
+    if hasattr(estimator, "steps"):
+        return max((spatial_ndim_of(step) for _, step in estimator.steps), default=2)
+    fitted = getattr(estimator, "spatial_ndim_", None)
+    return int(fitted or getattr(estimator, "spatial_ndim", None) or 2)
 
 
 def is_lazy(X: Any) -> bool:

@@ -173,7 +173,7 @@ def apply(estimator, X, positions=None):
         inputs = _transform(step, inputs, positions, outputs)
     if not outputs.steps:
         raise TypeError("A pipeline must have at least one step, got none.")
-    outputs.spatial_ndim = max(spatial_ndim_of(step) for _, step, _ in outputs.steps)
+    outputs.spatial_ndim = spatial_ndim_of(estimator)
     outputs.seconds = perf_counter() - start
     return outputs
 

@@ -1,8 +1,9 @@
 import dask.array as da
 import numpy as np
 import pytest
+from sklearn.pipeline import make_pipeline
 
-from sskseg import InstanceCounter
+from sskseg import InstanceCounter, PercentileScaler
 from sskseg.images import (
     ImageStack,
     check_generator,
@@ -10,6 +11,7 @@ from sskseg.images import (
     check_lazy_images,
     check_positions,
     check_sample_weight,
+    spatial_ndim_of,
 )
 
 
@@ -120,3 +122,11 @@ def test_volumes_without_spatial_ndim_get_advice():
         check_images([np.zeros((4, 8, 8, 2))], 2)
     with pytest.raises(ValueError, match=rf"got 32 channels\. .* {advice}"):
         InstanceCounter().fit([np.zeros((24, 30, 32))])
+
+
+def test_spatial_axes_of_a_pipeline_are_the_most_of_its_steps():
+    counter = InstanceCounter("components", spatial_ndim=3)
+    assert spatial_ndim_of(counter) == 3
+    assert spatial_ndim_of(make_pipeline(PercentileScaler(), counter)) == 3
+    assert spatial_ndim_of(make_pipeline(make_pipeline(counter), "passthrough")) == 3
+    assert spatial_ndim_of(make_pipeline(PercentileScaler(), InstanceCounter("components"))) == 2

@@ -94,11 +94,6 @@ def _check_inverts(model: Any, options: argparse.Namespace) -> None:
         )
 
 
-def spatial_ndim(model: Any) -> int:
-    """Spatial axes of the images that a model takes."""
-    return max(map(spatial_ndim_of, steps_of(model)), default=2)
-
-
 def takes_sections(model: Any) -> bool:
     """Whether a model takes planes for consecutive sections of one stack."""
     return getattr(steps_of(model)[-1], "sections", "independent") == "consecutive"
@@ -111,7 +106,7 @@ def steps_of(model: Any) -> list[Any]:
 
 def read(path: Path, options: argparse.Namespace, model: Any) -> tuple[list[str], ImageStack]:
     """Read images for a model, with the size of a pixel that was given."""
-    ndim = spatial_ndim(model)
+    ndim = spatial_ndim_of(model)
     check_no_results(path)
     names, X = read_images(path, spatial_ndim=ndim, channel=options.channel)
     check_channels(model_file(options.model), options.channel, channels_in(path))
@@ -195,7 +190,7 @@ def name_samples(options: argparse.Namespace, path: Path, names: list[str]) -> N
 def with_spacing(X: ImageStack, options: argparse.Namespace, model: Any) -> ImageStack:
     """Return the images with the size of pixels of ``--spacing``, if it was given, and show it."""
     if options.spacing is not None:
-        ndim = spatial_ndim(model)
+        ndim = spatial_ndim_of(model)
         if takes_sections(model):
             _check_sections(options.spacing[0])
         # Of sections, their distance comes first.

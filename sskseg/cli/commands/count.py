@@ -11,7 +11,7 @@ import pandas as pd
 
 from ...counting._checks import spacing_of
 from ...counting.tables import by_stack
-from ...images import ImageStack, check_positions
+from ...images import ImageStack, check_positions, spatial_ndim_of
 from ...io import atomic_path, write_object_table
 from ...io.folders import without_number
 from ...io.label_writing import write_planes
@@ -33,7 +33,6 @@ from ._common import (
     read,
     say,
     say_nothing_written,
-    spatial_ndim,
 )
 from ._exchange import MEASURED, Labeled, write_as
 from ._intensities import with_intensities
@@ -73,7 +72,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if record is None:
         say_nothing_written(options, "counts.csv, objects.csv and label images")
         return result
-    volumes = by_file(names, found.labels, options.images, spatial_ndim(model))
+    volumes = by_file(names, found.labels, options.images, spatial_ndim_of(model))
     with results_folder(options) as folder:
         _write(folder, options, found, volumes)
         written = [file.as_posix() for file in files_below(folder)]
@@ -100,7 +99,7 @@ def _count(model, names, X, options) -> _Found:
         outputs = model[:-1].transform(X) if len(model) > 1 else X
         objects, labels = model[-1].measure(outputs, return_labels=True)
     if options.out is not None:
-        objects = with_intensities(objects, labels, options.images, spatial_ndim(model))
+        objects = with_intensities(objects, labels, options.images, spatial_ndim_of(model))
     visible = [count_objects(label) for label in labels]
     counts = pd.DataFrame({"image": names, "objects": visible})
     if "sample" in objects:

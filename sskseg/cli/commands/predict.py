@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ...images import spatial_ndim_of
 from ...io.image_writing import write_image
 from ...io.label_writing import write_planes
 from ..record import RECORD, Record
@@ -20,7 +21,6 @@ from ._common import (
     progress_bars,
     read,
     say,
-    spatial_ndim,
 )
 from .count import check_counts
 
@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     size: dict[str, Any] = {"spacing": X.spacing, "unit": X.unit}
     with progress_bars(options):
         found = _predict(model, X, options.output)
-    images = by_file(names, found, options.images, spatial_ndim(model))
+    images = by_file(names, found, options.images, spatial_ndim_of(model))
     files = [f"{each.name}_{options.output}.tif" for each in images]
     with results_folder(options) as folder:
         for file, (_, image, axes) in zip(files, images, strict=True):

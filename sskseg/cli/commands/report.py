@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ...images import spatial_ndim_of
 from ...images.annotation_checks import is_labeled
 from ...io import read_pairs
 from ...io.folders import stem
@@ -31,7 +32,6 @@ from ._common import (
     record_file,
     say,
     say_stacks,
-    spatial_ndim,
     steps_of,
     with_spacing,
 )
@@ -41,7 +41,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     """Write the page."""
     _check_out(options)
     model = model_of(options)
-    ndim = spatial_ndim(model)
+    ndim = spatial_ndim_of(model)
     names, X, y = read_with_labels(options, ndim)
     X = with_spacing(X, options, model)
     say_stacks(X, options, model)
@@ -98,7 +98,7 @@ def _note_of_trained(options):
 def _labeled(options, names, model):
     """Whether each image has labels in --trained-on."""
     _, _, y = read_pairs(
-        options.images, options.trained_on, spatial_ndim=spatial_ndim(model),
+        options.images, options.trained_on, spatial_ndim=spatial_ndim_of(model),
         background=options.background, empty=options.empty, channel=options.channel,
         only_paired=True,
     )  # fmt: skip

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from ... import SemiSupervisedSegmenter, suggest_samples
-from ._common import model_of, progress_bars, read_with_labels, say, spatial_ndim
+from ...images import spatial_ndim_of
+from ._common import model_of, progress_bars, read_with_labels, say
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def _spatial_ndim(options, model):
     given = options.spatial_ndim
     if model is None:
         return given or 2
-    ndim = spatial_ndim(model)
+    ndim = spatial_ndim_of(model)
     if given not in (None, ndim):
         raise ValueError(
             f"--spatial-ndim must be {ndim}, as of --model {options.model}, got {given}."

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ...images import spatial_ndim_of
 from ...io import read_labels
 from ...io.scans import open_scan
 from ...report import format_table
@@ -40,7 +41,6 @@ from ._common import (
     say_nothing_written,
     say_size,
     source_of_size,
-    spatial_ndim,
 )
 from ._scans import open_source
 from .count import check_counts
@@ -103,7 +103,7 @@ def _of_images(options):
     model = model_of(options)
     check_counts(model, options)
     names, X = read(source, options, model)
-    ndim, regions = spatial_ndim(model), None
+    ndim, regions = spatial_ndim_of(model), None
     if options.regions is not None:
         shapes = [x.shape[:ndim] for x in X]
         _, regions = read_labels(
