@@ -116,6 +116,60 @@ def test_one_image_becomes_the_file_of_that_name(folder, kind, capsys):
         assert [path.name for path in file.parent.iterdir()] == [file.name]
 
 
+@pytest.fixture
+def stack(tmp_path):
+    """Labels of a stack of Fiji: one object in all sections, another one in the last two."""
+    labels = np.zeros((3, 32, 40), np.uint16)
+    labels[:, 4:12, 4:12], labels[1:, 20:28, 20:28] = 1, 2
+    (tmp_path / "labels").mkdir()
+    metadata = {"axes": "ZYX"}
+    tifffile.imwrite(tmp_path / "labels" / "a_labels.tif", labels, imagej=True, metadata=metadata)
+    (tmp_path / "images").mkdir()
+    tifffile.imwrite(tmp_path / "images" / "a.tif", labels * 9, imagej=True, metadata=metadata)
+    return tmp_path, labels
+
+
+@pytest.mark.parametrize("source", ["labels", "labels/a_labels.tif"])
+@pytest.mark.parametrize("images", [[], ["--images", "images"]])
+def test_labels_of_a_stack_become_one_file_with_positions(stack, source, images, monkeypatch):
+    roifile = pytest.importorskip("roifile")
+    folder, labels = stack
+    monkeypatch.chdir(folder)
+    assert run("convert", source, *images, "--to", "imagej", "--out", "rois") == 0
+    assert run("convert", source, *images, "--out", "one.geojson") == 0
+    assert [path.name for path in (folder / "rois").iterdir()] == ["a.zip"]
+    rois = roifile.roiread(folder / "rois" / "a.zip")
+    assert sorted((roi.position, roi.left) for roi in rois) == [
+        (1, 4), (2, 4), (2, 20), (3, 4), (3, 20)
+    ]  # fmt: skip
+    _, _, y = read_pairs(folder / "images", folder / "rois")
+    assert np.array_equal(y, labels)
+    shape = labels.shape
+    found = read_labels(folder / "one.geojson", ["a"], spatial_ndim=3, shape=[shape])[1][0]
+    assert np.array_equal(found.clip(0), labels)
+
+
+def test_a_section_with_labels_keeps_its_place_in_the_stack(stack):
+    roifile = pytest.importorskip("roifile")
+    folder, labels = stack
+    (folder / "some").mkdir()
+    tifffile.imwrite(folder / "some" / "a_0001.tif", labels[1])
+    out = folder / "out"
+    arguments = [folder / "some", "--images", folder / "images", "--to", "imagej", "--out", out]
+    assert run("convert", *arguments) == 0
+    assert [path.name for path in out.iterdir()] == ["a.zip"]
+    assert {roi.position for roi in roifile.roiread(out / "a.zip")} == {2}
+
+
+def test_numbered_images_are_no_stack(folder, tmp_path):
+    (tmp_path / "numbered").mkdir()
+    for i, label in enumerate(read_labels(folder / "labels")[1]):
+        tifffile.imwrite(tmp_path / "numbered" / f"cell_{i:04d}.tif", label.astype(np.uint16))
+    out = tmp_path / "out"
+    assert run("convert", tmp_path / "numbered", "--to", "geojson", "--out", out) == 0
+    assert sorted(p.name for p in out.iterdir()) == ["cell_0000.geojson", "cell_0001.geojson"]
+
+
 def test_formats_of_the_command_line_are_those_that_are_written():
     action = make_parser()._subparsers._group_actions[0].choices["convert"]
     choices = next(a.choices for a in action._actions if a.dest == "to")

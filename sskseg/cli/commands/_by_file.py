@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from math import prod
 from pathlib import Path
 from typing import NamedTuple
@@ -63,14 +63,31 @@ def by_file(
     return list(_volumes(names, results, path))
 
 
-def _volumes(names: Sequence[str], results: Sequence[np.ndarray], path: Path) -> Iterator[OfFile]:
-    files = file_names(path)
+def planes_by_file(names: Sequence[str], files: Collection[str]) -> dict[str, list[int]]:
+    """Return which images are planes of a file, by its name; others are alone.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of the images. Planes of a file have its name and a number.
+    files : collection of str
+        Names of the files, as of their image if they hold one.
+
+    Returns
+    -------
+    dict of str to list of int
+    """
     groups: dict[str, list[int]] = {}
     for i, name in enumerate(names):
         of_file = without_number(name)
         is_plane = name not in files and of_file in files
         groups.setdefault(of_file if is_plane else name, []).append(i)
-    for name, indices in groups.items():
+    return groups
+
+
+def _volumes(names: Sequence[str], results: Sequence[np.ndarray], path: Path) -> Iterator[OfFile]:
+    files = file_names(path)
+    for name, indices in planes_by_file(names, files).items():
         parts = [np.asarray(results[i]) for i in indices]
         if len(parts) > 1 and len({part.shape for part in parts}) == 1:
             axes, lengths = _axes(path / files[name] if path.is_dir() else path, len(parts))

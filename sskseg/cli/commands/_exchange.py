@@ -14,7 +14,9 @@ from ...io import read_labels, read_points, read_rois, write_labels, write_rois
 from ...io.folders import files_of, list_images
 from ...io.label_sources import has_regions_only
 from ...io.ome_zarr.reading import holds_zarr, open_label_image
+from ...io.planes import plane_axes
 from ..formats import OF_ALL, OF_IMAGE
+from ._by_file import planes_by_file
 
 MEASURED = ("imagej", "geojson")  # formats of one image that hold measurements
 OF_VOLUMES = ("tif", *MEASURED)  # formats whose files hold all sections
@@ -103,6 +105,45 @@ def _of_regions(name, rois):
     table = rois.table.drop(columns="section", errors="ignore")
     table = table[table.id.isin(np.unique(rois.labels))]  # others are hidden
     return Labeled(name, rois.labels, points, table)
+
+
+def join_planes(
+    items: Sequence[Labeled], kind: str, names: Sequence[str] | None, files: dict[str, Path]
+) -> list[Labeled]:
+    """Join the label images of the planes of a file, which Fiji and QuPath open as one image.
+
+    Regions and points of planes stay apart: the same number may be another object in each.
+
+    Parameters
+    ----------
+    items : sequence of Labeled
+    kind : str
+        Format that is written. GeoJSON has no section of a time.
+    names : sequence of str, or None
+        Of all images, also of those without labels.
+    files : dict of str to Path
+        Files by the names of images.
+
+    Returns
+    -------
+    list of Labeled
+    """
+    known = {item.name: item for item in items}
+    names = list(known) if names is None else names
+    joined: list[Labeled] = []
+    for name, indices in planes_by_file(names, files).items():
+        planes = [known.get(names[i]) for i in indices]
+        own = [plane for plane in planes if plane is not None]
+        labels: list[Any] = [p.labels for p in own if p.points is None and p.table is None]
+        is_stack = len(planes) > 1 and 0 < len(labels) == len(own)
+        is_stack = is_stack and len({np.shape(label) for label in labels}) == 1
+        if is_stack and (kind == "imagej" or plane_axes(files[name])[0] != "tz"):
+            blank = np.zeros_like(labels[0])
+            stack: list[Any] = [blank if plane is None else plane.labels for plane in planes]
+            joined.append(Labeled(name, np.stack(stack)))
+        else:
+            joined += own
+    return joined
 
 
 def write_as(folder: Path, kind: str, items: Sequence[Labeled], files: dict[str, str]) -> list[str]:

@@ -15,14 +15,23 @@ from ...io import (
     write_ome_zarr,
     write_ome_zarr_labels,
 )
-from ...io.label_sources import has_regions_only
+from ...io.folders import stem, without_label_suffix
+from ...io.label_sources import has_regions_only, label_sources
 from ...io.ome_zarr.existing import read_image_group
 from ...io.ome_zarr.reading import holds_zarr, open_label_image
 from ...io.rois.formats import FORMATS as ROI_SUFFIXES
 from ..formats import FORMATS, OF_ALL, OF_IMAGE, OME_ZARR
 from ..results import check_no_results
 from ._common import file_names, new_folder, say
-from ._exchange import MEASURED, OF_VOLUMES, check_items, read_labeled, write_as, write_file
+from ._exchange import (
+    MEASURED,
+    OF_VOLUMES,
+    check_items,
+    join_planes,
+    read_labeled,
+    write_as,
+    write_file,
+)
 
 _SUFFIXES = {"tif": (".tif", ".tiff"), OME_ZARR: (".zarr",), **ROI_SUFFIXES}
 _OTHERS = {suffix for suffixes in _SUFFIXES.values() for suffix in suffixes}
@@ -42,6 +51,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     known = read_labeled(
         options.labels, names, shapes, options.background, volumes=options.to in OF_VOLUMES
     )
+    if options.to in MEASURED:
+        known = join_planes(known, options.to, names, _files(options))
     if not known:
         raise ValueError(f"No image in {options.images} has labels in {options.labels}.")
     file = options.out if _is_file(options) else None
@@ -67,6 +78,15 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     shown = f"{', '.join(written[:3])}{' ...' if len(written) > 3 else ''} to {folder}"
     say(options, f"Wrote {shown if file is None else file}")
     return {"outputs": written, "folder": str(folder)}
+
+
+def _files(options):
+    """Files by the names of images: of the images, or of the label images."""
+    path = options.images
+    if path is not None:
+        return {n: path / file if path.is_dir() else path for n, file in file_names(path).items()}
+    files = [] if holds_zarr(options.labels) else label_sources(options.labels).images
+    return {without_label_suffix(stem(file)): file for file in files}
 
 
 def _is_file(options):
