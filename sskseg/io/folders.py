@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -57,8 +58,16 @@ def label_files(files: list[Path]) -> list[Path]:
 
 def stem(path: Path) -> str:
     """Return the name of a file without ".tif", and without ".ome" before it."""
-    name = path.stem
+    name = composed(path.stem)
     return name[: -len(".ome")] if name.lower().endswith(".ome") else name
+
+
+def composed(name: str) -> str:
+    """Return a name with composed letters: macOS and archives made on it separate "ü" into two.
+
+    Names that look alike pair then.
+    """
+    return unicodedata.normalize("NFC", name)
 
 
 def without_label_suffix(name: str) -> str:
@@ -69,7 +78,7 @@ def without_label_suffix(name: str) -> str:
 def natural_key(path: str | os.PathLike[str]) -> list[tuple[int, str]]:
     """Return a sort key under which "section2" comes before "section10"."""
     parts = re.split(r"(\d+)", Path(path).name)
-    return [(int(part), "") if part.isdigit() else (0, part) for part in parts]
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in parts]
 
 
 def number(file: Path, n: int) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 from .empty_pages import check_empty, decided_pages, warn_of_zeros
 from .folders import (
     check_names,
+    composed,
     no_files,
     number,
     stem,
@@ -114,6 +115,7 @@ def read_labels(
         ("cell_cp_masks.tif") are left out.
     """
     check_empty(empty)
+    names = None if names is None else [*map(composed, names)]
     if not is_url(path):
         check_no_options(storage_options, path)
     if holds_zarr(path, storage_options):

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..images.points import points_from_table
 from ..images.spacing import check_spacing
-from .folders import SUFFIXES, natural_key, stem
+from .folders import SUFFIXES, composed, natural_key, stem
 from .rois.adapters import holds_points, read_region_points
 from .rois.regions import listed
 from .tables import read_table
@@ -95,7 +95,7 @@ def read_points(
             found[name] = points - _corner(table, spatial_ndim) * (origin == "corner")
     if names is None:
         return list(found), list(found.values())
-    names = list(names)
+    names = [*map(composed, names)]
     if len(found) == 1 and len(names) == 1 and not several:
         return names, list(found.values())
     unknown = sorted(found.keys() - set(names))
@@ -141,7 +141,7 @@ def _split(table, file):
     """Tables of each image, and whether a column names the images."""
     column = next((c for c in table.columns if str(c).strip().lower() in _NAMES), None)
     if column is None:
-        return {file.stem: table}, False
+        return {stem(file): table}, False
     if not len(table):
         raise ValueError(
             f"{file} has the column {str(column)!r} but no row, so that it names no image. To say "
@@ -163,4 +163,4 @@ def _split(table, file):
 
 def _without_suffix(name):
     path = Path(name)
-    return stem(path) if path.suffix.lower() in SUFFIXES else name
+    return stem(path) if path.suffix.lower() in SUFFIXES else composed(name)

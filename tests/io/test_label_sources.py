@@ -1,6 +1,7 @@
 """Folders with labels of several kinds, and overlays inside images: nothing is left out."""
 
 import shutil
+import unicodedata
 import zipfile
 
 import numpy as np
@@ -9,7 +10,7 @@ import tifffile
 
 from sskseg.cli import main
 from sskseg.datasets import make_cells
-from sskseg.io import read_labels, read_pairs, write_labels, write_rois
+from sskseg.io import read_labels, read_pairs, read_points, write_labels, write_rois
 
 pytest.importorskip("roifile")
 X, Y = make_cells(n_samples=5, shape=(40, 48), random_state=0)
@@ -321,3 +322,29 @@ def test_a_stray_alone_is_an_error(tmp_path):
     (tmp_path / "labels" / "p.json").write_text("{")
     with pytest.raises(ValueError, match=r"p\.json cannot be read as JSON"):
         read_pairs(tmp_path / "images", tmp_path / "labels")
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC"), ("NFD", "NFD")])
+def test_names_with_composed_and_separate_letters_are_the_same(tmp_path, forms):
+    """macOS and its archives write "ü" as two letters."""
+    of_image, of_labels = (unicodedata.normalize(form, "Zellü 2²") for form in forms)
+    labels = np.zeros((8, 9), np.uint16)
+    labels[2:5, 3:6] = 1
+    for folder in ("images", "labels", "rois", "points"):
+        (tmp_path / folder).mkdir()
+    tifffile.imwrite(tmp_path / "images" / f"{of_image}.tif", labels * 100)
+    tifffile.imwrite(tmp_path / "images" / "b.tif", labels * 100)
+    tifffile.imwrite(tmp_path / "labels" / f"{of_labels}_mask.tif", labels)
+    write_rois(tmp_path / "rois" / f"{of_labels}.geojson", labels)
+    (tmp_path / "points" / "p.csv").write_text(f"image,x,y\n{of_labels}.tif,4,3\n", "utf-8")
+    (tmp_path / "points" / f"{of_labels}.csv").write_text("x,y\n4,3\n")
+    for folder in ("labels", "rois"):
+        names, _, y = read_pairs(tmp_path / "images", tmp_path / folder)
+        assert names == ["Zellü 2²", "b"]
+        assert y[1] is None
+        assert np.array_equal(y[0], labels)
+        given = [of_image, "b"]  # as the system lists them
+        assert read_labels(tmp_path / folder, given, shape=(8, 9))[0] == names
+    for table in ("p.csv", f"{of_labels}.csv"):
+        _, points = read_points(tmp_path / "points" / table, [of_image, "b"])
+        assert points[0].tolist() == [[3, 4]]

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..folders import (
     SUFFIXES,
+    composed,
     list_images,
     natural_key,
     other_files,
@@ -117,7 +118,7 @@ def _read_json(file, skip):
 def image_name(file: Path) -> str:
     """Return the name of the image that a file of regions belongs to."""
     if _suffix(file) == _SEG:
-        return file.name[: -len(_SEG)]
+        return composed(file.name[: -len(_SEG)])
     name = without_image_suffix(stem(file))
     found = next((s for s in _ROI_SUFFIXES if name.lower().endswith(s)), "")
     return without_label_suffix(name[: len(name) - len(found)] or name)
@@ -126,7 +127,7 @@ def image_name(file: Path) -> str:
 def without_image_suffix(name: str) -> str:
     """Return the name of an image without folders and without the suffix of its file."""
     path = Path(name.replace("\\", "/"))
-    return stem(path) if path.suffix.lower() in SUFFIXES else path.name
+    return stem(path) if path.suffix.lower() in SUFFIXES else composed(path.name)
 
 
 def region_files(folder: Path, *, has_images: bool = True) -> list[Path]:

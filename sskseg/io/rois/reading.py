@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from ..folders import list_images, number, stem
+from ..folders import composed, list_images, number, stem
 from ..images import read_pictures
 from ..object_tables import split_unit
 from .drawing import Drawn, draw_regions
@@ -151,7 +151,7 @@ def read_roi_files(
         raise ValueError(f"empty must be 'unlabeled' or 'background', got {empty!r}.")
     if spatial_ndim not in (2, 3):
         raise ValueError(f"spatial_ndim must be 2 or 3, got {spatial_ndim!r}.")
-    names = None if names is None else list(names)
+    names = None if names is None else [*map(composed, names)]
     shapes = _Shapes(shape, names, path)
     found: dict[str, Rois] = {}
     sources: dict[str, Path] = {}
@@ -345,7 +345,7 @@ def ordered(
     """Order regions like the images, with None where there are none; as they are without names."""
     if names is None:
         return list(found), list(found.values())
-    names = list(names)
+    names = [*map(composed, names)]
     if len(found) == len(names) and len(set(sources.values())) == 1 and not set(found) & set(names):
         found = dict(zip(names, found.values(), strict=True))
     unknown = [name for name in found if name not in names]
