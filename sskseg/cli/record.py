@@ -14,9 +14,8 @@ from typing import Any
 
 from .. import __version__
 from ..io import write_atomically
-from ..io.folders import RECORD
+from ..io.folders import RECORD, is_visible
 
-_OF_SYSTEM = ("thumbs.db", "desktop.ini")  # hidden files of Windows
 _PACKAGES = ("numpy", "pandas", "scikit-image", "scikit-learn", "scipy", "tifffile", "torch")
 
 
@@ -76,11 +75,6 @@ def files_below(folder: Path) -> list[PurePath]:
     """List the files below a folder, relative to it, without hidden ones."""
     every = (file.relative_to(folder) for file in folder.rglob("*") if file.is_file())
     return sorted(file for file in every if all(map(is_visible, (file, *file.parents))))
-
-
-def is_visible(path: PurePath) -> bool:
-    """Return whether the name of a file is not that of a hidden one."""
-    return not path.name.startswith(".") and path.name.lower() not in _OF_SYSTEM
 
 
 def _inputs(path):

@@ -12,11 +12,12 @@ from pathlib import Path, PurePath
 from tempfile import mkdtemp
 from typing import Any
 
+from ..io.folders import is_visible
 from ..io.images import image_files
 from ..io.rois.regions import listed
 from ..io.tiff import results_in
 from .main import CommandFailed
-from .record import RECORD, files_below, is_visible, sha256
+from .record import RECORD, files_below, sha256
 
 _COMMANDS = ("count", "predict", "demo")  # whose results may be replaced; a model may not
 

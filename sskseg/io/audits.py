@@ -12,7 +12,7 @@ import pandas as pd
 
 from ..images.annotations import Annotations
 from ..morphology.counts import object_centroids
-from .folders import stem, without_label_suffix
+from .folders import is_visible, stem, without_label_suffix
 from .images import read_headers
 from .labels import read_labels
 from .points import read_points
@@ -94,7 +94,7 @@ def read_marks(
 
 def _kind(path, names):
     """The only kind of annotations in a folder."""
-    files = [file for file in path.iterdir() if not file.name.startswith(".")]
+    files = [*filter(is_visible, path.iterdir())]
     labels = [file for file in files if file.suffix.lower() in (".tif", ".tiff", ".png")]
     regions = [file for file in region_files(path) if holds_regions(file)]
     tables = [file for file in files if file.suffix.lower() in (".csv", ".tsv", ".txt")]

@@ -7,7 +7,7 @@ import re
 import unicodedata
 import warnings
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from . import rasters, tiff, vendors
 
@@ -15,6 +15,7 @@ SUFFIXES = (*tiff.SUFFIXES, *rasters.SUFFIXES, *vendors.SUFFIXES)
 RECORD = "run.json"  # of the command line, in a folder of results
 LABEL_SUFFIXES = ("_cp_masks", "_masks", "_mask", "_labels", "_label", "_seg", "_gt")
 _COMPANIONS = ("_cp_outlines", "_cp_output", "_cp_flows", "_outlines", "_flows")  # of Cellpose
+_OF_SYSTEM = ("thumbs.db", "desktop.ini")  # hidden files of Windows
 # Formats of images and arrays that `read_images` does not read.
 _OTHER_FORMATS = (
     ".webp", ".gif", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".jpx", ".jfif", ".tga",
@@ -23,6 +24,13 @@ _OTHER_FORMATS = (
     ".dcm", ".fits", ".raw", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".hdf", ".zarr", ".n5", ".klb",
     *vendors.BIOIO_SUFFIXES,
 )  # fmt: skip
+
+
+def is_visible(path: PurePath) -> bool:
+    """Return whether the name of a file is not that of a hidden one, such as ``._a.tif`` of macOS
+    and ``Thumbs.db`` of Windows.
+    """
+    return not path.name.startswith(".") and path.name.lower() not in _OF_SYSTEM
 
 
 def check_names(names: Iterable[str], files: Iterable[Path]) -> None:
@@ -45,7 +53,7 @@ def list_images(folder: str | os.PathLike[str]) -> list[Path]:
 
 def files_of(folder: str | os.PathLike[str], suffixes: tuple[str, ...]) -> list[Path]:
     """List the files of a folder that have one of the suffixes, as `list_images` does."""
-    files = (f for f in Path(folder).iterdir() if not f.name.startswith("."))
+    files = filter(is_visible, Path(folder).iterdir())
     return sorted(
         (f for f in files if f.suffix.lower() in suffixes and f.is_file()), key=natural_key
     )
@@ -160,7 +168,7 @@ def other_files(folder: Path, read: Iterable[str] = ()) -> str:
             file.name
             for file in folder.iterdir()
             if file.name.lower().endswith(_OTHER_FORMATS)
-            and not file.name.startswith(".")
+            and is_visible(file)
             and file.name not in known
             and _without(file.name, ("_seg.npy",)) not in stems  # of Cellpose
         ),

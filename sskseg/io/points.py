@@ -11,7 +11,7 @@ import numpy as np
 
 from ..images.points import points_from_table
 from ..images.spacing import check_spacing
-from .folders import SUFFIXES, composed, natural_key, stem
+from .folders import SUFFIXES, composed, files_of, stem
 from .rois.adapters import holds_points, read_region_points
 from .rois.regions import listed
 from .tables import read_table
@@ -108,8 +108,7 @@ def read_points(
 
 
 def _holds_regions(path):
-    has_tables = path.is_dir() and any(file.suffix.lower() in _TABLES for file in path.iterdir())
-    return holds_points(path, has_tables)
+    return holds_points(path, path.is_dir() and bool(files_of(path, _TABLES)))
 
 
 def _corner(table, spatial_ndim):
@@ -129,12 +128,10 @@ def _tables(path):
         return [path]
     if not path.is_dir():
         raise FileNotFoundError(f"No table of points at {path}.")
-    files = [
-        f for f in path.iterdir() if f.suffix.lower() in _TABLES and not f.name.startswith(".")
-    ]
+    files = files_of(path, _TABLES)
     if not files:
         raise FileNotFoundError(f"No tables ({', '.join(_TABLES)}) in {path}.")
-    return sorted(files, key=natural_key)
+    return files
 
 
 def _split(table, file):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SEPARATORS = "\t;,"
+_SEPARATOR_LINE = re.compile(r"\A\s*\"?sep=([\t;,])\"?[\t;, ]*\n", re.IGNORECASE)
+_EMPTY_ROW = re.compile(r"^[\t;, ]+\n|\n[\t;, ]+\Z", re.MULTILINE)
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # What programs write for a missing number. In a column of text, "NA" may be a group.
 _MISSING = (
@@ -26,8 +29,9 @@ def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
     """Read a table whose first line names the columns.
 
     The separator is the most frequent of tab, semicolon and comma in the first line, or spaces. The
-    encoding is UTF-8, UTF-16 with its mark, or else Latin-1. Beside tabs and semicolons a comma is
-    a decimal point. "NA", "nan" and the like are missing values in columns of numbers, and text in
+    encoding is UTF-8, UTF-16 with its mark, or else Latin-1. A first line ``sep=;`` and rows of
+    empty cells, as spreadsheets write them, are left out. Beside tabs and semicolons a comma is a
+    decimal point. "NA", "nan" and the like are missing values in columns of numbers, and text in
     columns of text, where only an empty cell is missing.
 
     Parameters
@@ -49,11 +53,13 @@ def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
     """
     import pandas as pd
 
-    content = _text(path)
+    content = re.sub(r"\r\n?", "\n", _text(path))
+    named = _SEPARATOR_LINE.match(content)
+    content = _EMPTY_ROW.sub("", content[named.end() :] if named else content)
     if not content.strip():
         raise ValueError(f"{path} is empty: expected a table whose first line names the columns.")
     header = content.lstrip().splitlines()[0]
-    separator = max(_SEPARATORS, key=header.count)
+    separator = named[1] if named else max(_SEPARATORS, key=header.count)
     if separator not in header:
         separator = r"\s+"
     options: dict[str, Any] = {

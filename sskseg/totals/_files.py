@@ -12,6 +12,7 @@ import pandas as pd
 
 from ..io import write_object_table
 from ..io.audits import read_csv, read_marks
+from ..io.folders import is_visible
 from ..io.image_writing import write_image
 from ._plan import AuditPlan
 
@@ -206,4 +207,4 @@ def _count_in(points, frame):
 
 def _has_files(folder):
     """Whether a folder holds a file, but for hidden ones that systems add."""
-    return any(not path.name.startswith(".") for path in folder.iterdir())
+    return any(map(is_visible, folder.iterdir()))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from sskseg.images.points import points_from_table
-from sskseg.io import read_points
+from sskseg.io import read_points, write_rois
 
 
 @pytest.fixture
@@ -134,3 +134,31 @@ def test_points_are_exact(points_of):
     coordinates = np.random.default_rng(0).uniform(0, 1000, (50, 2))
     text = pd.DataFrame(coordinates, columns=["y", "x"]).to_csv(index=False)
     assert np.array_equal(points_of(text)[0], coordinates)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sep=;\nX;Y\n1,5;2\n",
+        '\ufeff"sep=;"\r\nX;Y\r\n1,5;2\r\n',
+        "X;Y\r1,5;2\r",  # of old programs on macOS
+        "X;Y;;\n1,5;2;;\n;;;\n;;;\n",
+        "X;Y\n;\n1,5;2\n;",
+        "sep=,\nX,Y\n1.5,2\n,\n",
+    ],
+)
+def test_what_spreadsheets_add_is_left_out(points_of, text):
+    assert points_of(text) == [[[2, 1.5]]]
+
+
+def test_a_row_with_one_empty_cell_is_an_error(points_of):
+    with pytest.raises(ValueError, match=r"finite coordinates, got \[nan, 1\.5\] in row 1"):
+        points_of("X;Y\n1,5;\n2;3\n")
+
+
+@pytest.mark.parametrize("hidden", ["._a.csv", ".DS_Store", "Thumbs.db", "desktop.ini"])
+def test_hidden_files_are_no_tables(tmp_path, hidden):
+    write_rois(tmp_path / "a.geojson", points=np.array([[2.0, 1.5]]))
+    (tmp_path / hidden).write_bytes(b"\0\5\x16\7")
+    names, points = read_points(tmp_path)
+    assert (names, points[0].tolist()) == (["a"], [[2, 1.5]])

@@ -234,3 +234,13 @@ def test_a_plan_is_never_overwritten(audit):
         write_audit(bare, list(X), folder / "other")
     with pytest.raises(FileNotFoundError, match="plan.csv does not exist"):
         read_plan(folder / "other")
+
+
+@pytest.mark.parametrize("hidden", [".DS_Store", "Thumbs.db", "desktop.ini"])
+def test_hidden_files_are_no_annotations(audit, hidden):
+    folder, plan, *_ = audit
+    (folder / "annotations").mkdir()
+    (folder / "annotations" / hidden).write_bytes(b"\0")
+    lines = [f"tile_{i:06d};{i},0" for i in plan.to_audit]
+    (folder / "counts.csv").write_text("\n".join(["sep=;", "name;count", *lines, ";"]))
+    assert read_audit(folder) == {i: i for i in plan.to_audit}

@@ -10,6 +10,7 @@ from typing import Any
 from ..folders import (
     SUFFIXES,
     composed,
+    is_visible,
     list_images,
     natural_key,
     other_files,
@@ -139,7 +140,7 @@ def region_files(folder: Path, *, has_images: bool = True) -> list[Path]:
     label images.
     """
     names = {stem(file) for file in list_images(folder)} if has_images else set()
-    files = [f for f in folder.iterdir() if f.is_file() and not f.name.startswith(".")]
+    files = [f for f in folder.iterdir() if f.is_file() and is_visible(f)]
     return sorted((file for file in files if _is_of_folder(file, names)), key=natural_key)
 
 
