@@ -131,19 +131,52 @@ def no_files(folder: Path, kind: str) -> FileNotFoundError:
 
 
 def _of_subfolders(folder):
-    """Which subfolders have images; folders of results, which have a record, are none of them."""
-    found = [
-        path for path in sorted(folder.iterdir(), key=natural_key)
-        if path.is_dir() and list_images(path) and not (path / RECORD).exists()
-    ]  # fmt: skip
+    """What to say of subfolders with images, where the folder has none."""
+    found = _subfolders(folder)
     if not found:
         return ""
-    names = ", ".join(str(path) for path in found[:3])
-    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
     advice = (
         "give this folder" if len(found) == 1 else "give one of them, or move their files into one"
     )
-    return f" Subfolders are not read, and there are some in {names}{more}: {advice}."
+    return f" Subfolders are not read, and there are some in {_listed(found)}: {advice}."
+
+
+def warn_of_subfolders(folder: Path, read: Iterable[Path]) -> None:
+    """Warn of subfolders with images that are left out, beside those that are read.
+
+    Label images and copies, with the names of images that are read, may lie in a folder of theirs.
+    """
+    known = {_image_of(file) for file in read}
+    found = [
+        path for path in _subfolders(folder)
+        if not known & {_image_of(file) for file in list_images(path)}
+    ]  # fmt: skip
+    if found:
+        warnings.warn(
+            f"{folder} has images, which are read, and subfolders with others, which are not: "
+            f"{_listed(found)}. Give one of them, or move their files into one folder.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def _image_of(file):
+    """The name of the file of the image that a file of an image, a page or labels is of."""
+    return without_number(without_label_suffix(stem(file)))
+
+
+def _subfolders(folder):
+    """Subfolders with images; folders of results, which have a record, are none of them."""
+    return [
+        path for path in sorted(folder.iterdir(), key=natural_key)
+        if path.is_dir() and is_visible(path) and list_images(path)
+        and not (path / RECORD).exists()
+    ]  # fmt: skip
+
+
+def _listed(folders):
+    names = ", ".join(str(path) for path in folders[:3])
+    return names + (f" and {len(folders) - 3} more" if len(folders) > 3 else "")
 
 
 def warn_of_other_files(folder: Path, read: Iterable[Path] = ()) -> None:

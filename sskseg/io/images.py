@@ -24,6 +24,7 @@ from .folders import (
     number,
     stem,
     warn_of_other_files,
+    warn_of_subfolders,
 )
 from .pictures import Header, Picture, has_colors
 from .stacks import depths, stack_positions
@@ -86,8 +87,8 @@ def read_images(
     UserWarning
         If the size of a pixel is omitted, because images have different sizes, units cannot be
         converted, or volumes have no size along z. If a file does not name its first axes, a folder
-        has files of other formats, or images of a LIF file are ignored. If files
-        name the channels that are read differently.
+        has files of other formats or subfolders with other images, or images of a LIF file are
+        ignored. If files name the channels that are read differently.
     """
     names, images, of, stacks = [], [], [], []
     sizes: list[tuple[Path, Size]] = []
@@ -213,6 +214,7 @@ def image_files(path: str | os.PathLike[str]) -> list[Path]:
         check_no_scan(path)
         raise no_files(path, "image")
     warn_of_other_files(path, every)
+    warn_of_subfolders(path, files)
     check_names(map(stem, files), files)
     chosen, read = [], set()
     for file in files:

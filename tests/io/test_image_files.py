@@ -1,5 +1,6 @@
 """Image files that are not complete, sizes of pixels, and what stands beside images."""
 
+import re
 import warnings
 
 import h5py
@@ -221,3 +222,21 @@ def test_scans_are_no_image_files(tmp_path):
             read_images(f"{tmp_path}/{name}")
     with pytest.raises(FileNotFoundError, match=r"No image file at .*other\.h5"):
         read_images(tmp_path / "other.h5")
+
+
+def test_images_in_subfolders_beside_others_are_warned_of(tmp_path):
+    pixels = np.zeros((8, 9), np.uint8)
+    for name in ("a.tif", "b.tif", "labels/a.tif", "masks/b_mask.tif", "pages/a_0003.tif"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        tifffile.imwrite(tmp_path / name, pixels)
+    (tmp_path / "result").mkdir()
+    tifffile.imwrite(tmp_path / "result" / "x.tif", pixels)
+    (tmp_path / "result" / "run.json").write_text("{}")
+    (tmp_path / ".hidden").mkdir()
+    tifffile.imwrite(tmp_path / ".hidden" / "x.tif", pixels)
+    assert read_images(tmp_path)[0] == ["a", "b"]  # without a warning
+    (tmp_path / "day 2").mkdir()
+    tifffile.imwrite(tmp_path / "day 2" / "c.TIF", pixels)
+    expected = f"{tmp_path} has images, which are read, and subfolders with others, which are not: "
+    with pytest.warns(UserWarning, match=re.escape(f"{expected}{tmp_path / 'day 2'}. Give one of")):
+        assert read_images(tmp_path)[0] == ["a", "b"]
