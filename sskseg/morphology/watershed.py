@@ -37,8 +37,10 @@ def relief_of(
         ``"distance"``: ``log(1 + d / 2)``, where d is the distance to the border of the mask in
         the shortest edges of a pixel. ``"probability"``: the probability itself.
     smooth : float, default=1.0
-        Standard deviation of the Gaussian that smooths distances or probabilities, pixels.
+        Standard deviation of the Gaussian that smooths distances or probabilities, in pixels of the
+        axis with the smallest spacing. It has the same length along all axes.
     spacing : sequence of float, default=None
+        Size of a pixel along each axis; None is 1.
     bridge : float, default=0.0
         Maximum distance of components that are joined, see `bridge_gaps`; the pixels between them
         take the probability of the nearest foreground.
@@ -63,13 +65,34 @@ def relief_of(
             relief = relief.copy()
             relief[between] = relief[tuple(axis[between] for axis in nearest)]
     if smooth > 0:
-        relief = ndi.gaussian_filter(relief, smooth)
+        relief = ndi.gaussian_filter(relief, isotropic_sigma(smooth, relief.ndim, spacing))
     if seeds == "distance":
         # A logarithm, so that depths are relative to the size of the two objects, not to that of
         # the largest one that touches them, which may be far away.
         edge = 1.0 if spacing is None else float(min(spacing))
         relief = np.log1p(relief / np.float32(_UNSURE * edge))
     return mask, relief
+
+
+def isotropic_sigma(
+    sigma: float, ndim: int, spacing: Sequence[float] | None = None
+) -> tuple[float, ...]:
+    """Return the standard deviation of a Gaussian along each axis, pixels.
+
+    Parameters
+    ----------
+    sigma : float
+        Standard deviation in pixels of the axis with the smallest spacing.
+    ndim : int
+    spacing : sequence of float, default=None
+        Size of a pixel along each axis; None is 1.
+
+    Returns
+    -------
+    tuple of float, of length `ndim`
+    """
+    steps = np.ones(ndim) if spacing is None else np.asarray(spacing, float)
+    return tuple((sigma * steps.min() / steps).tolist())
 
 
 def split_touching(mask: np.ndarray, relief: np.ndarray, seed_height: float) -> np.ndarray:

@@ -7,6 +7,7 @@ from scipy import ndimage as ndi
 from skimage.morphology import h_maxima
 from skimage.segmentation import watershed
 
+from sskseg.metrics import f1_instances
 from sskseg.morphology import (
     fill_holes,
     label_components,
@@ -22,7 +23,8 @@ def plain_relief(probability, threshold, spacing):
     mask = probability > threshold
     distance = edt.edt(np.ascontiguousarray(mask), anisotropy=spacing, black_border=False)
     distance = np.where(np.isfinite(distance), distance, 1).astype(np.float32)
-    return mask, np.log1p(ndi.gaussian_filter(distance, 1.0) / np.float32(2 * min(spacing)))
+    sigma = [1.0 / step for step in spacing]  # the smallest is 1
+    return mask, np.log1p(ndi.gaussian_filter(distance, sigma) / np.float32(2 * min(spacing)))
 
 
 def plain_peaks(steps, height):
@@ -91,6 +93,30 @@ def test_labels_are_the_same_bits(seed, ndim):
         assert labels.dtype == expected.dtype
         assert np.array_equal(labels, expected)
     assert np.array_equal(fill_holes(labels), plain_fill(labels))
+
+
+def touching_balls(seed, spacing, side=40, n_balls=6):
+    """Label image of balls, some of which touch, in sections that are `spacing` pixels thick."""
+    rng = np.random.default_rng(seed)
+    axes = np.arange(side // spacing) * spacing, np.arange(side), np.arange(side)
+    points = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1)
+    balls = []
+    for _ in range(5000):
+        radius = rng.uniform(9, 12)
+        center = rng.uniform(radius, side - radius, 3)
+        is_apart = all(np.linalg.norm(center - c) > 0.85 * (radius + r) for c, r in balls)
+        balls += [(center, radius)] if is_apart and len(balls) < n_balls else []
+    depths = np.stack([((points - c) ** 2).sum(-1) / r**2 for c, r in balls])
+    return np.where(depths.min(0) < 1, depths.argmin(0) + 1, 0)
+
+
+@pytest.mark.parametrize("unit", [1.0, 0.2])
+@pytest.mark.parametrize("seed", [0, 1, 3])
+def test_relief_of_thick_sections_is_smoothed_in_units_of_spacing(seed, unit):
+    """Smoothed by a pixel along z, six pixels thick, valleys between balls were filled."""
+    labels = touching_balls(seed, 6)
+    mask, relief = relief_of((labels > 0) * 1.0, 0.5, spacing=(6 * unit, unit, unit))
+    assert f1_instances([labels], [split_touching(mask, relief, 0.1)]) == 1
 
 
 @pytest.mark.parametrize("ndim", [2, 3])

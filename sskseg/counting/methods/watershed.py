@@ -20,6 +20,7 @@ from ...morphology import (
     split_by_seeds,
     split_touching,
 )
+from ...morphology.watershed import isotropic_sigma
 from ..cut_weights import DEFAULT_CUT_WEIGHTS, N_WEIGHTS, fit_cut_weights, wrong_cuts
 from ._base import InstanceMethod
 
@@ -60,7 +61,9 @@ class Watershed(InstanceMethod):
         cuts, it also fits weights to them, and takes these if they decide held-out cuts better,
         too.
     smoothing : float, default=1.0
-        Standard deviation, pixels, of the Gaussian that smooths the relief; half of it for cores.
+        Standard deviation of the Gaussian that smooths the relief; half of it for cores. The unit
+        is a pixel of the axis with the smallest spacing, so that volumes of thick sections are
+        smoothed by the same length along all axes.
 
     See Also
     --------
@@ -244,8 +247,8 @@ class Watershed(InstanceMethod):
         core = np.asarray(core, np.float32)
         if self.smoothing > 0:
             # Less than a relief: cores may be a pixel wide.
-            steps = np.ones(core.ndim) if spacing is None else np.asarray(spacing, float)
-            core = ndi.gaussian_filter(core, 0.5 * self.smoothing * steps.min() / steps)
+            sigma = isotropic_sigma(0.5 * self.smoothing, core.ndim, spacing)
+            core = ndi.gaussian_filter(core, sigma)
         return split_by_seeds(mask, (core + probability) / 2, find_seeds(core)), core
 
 
