@@ -35,6 +35,7 @@ from sskseg import (
     SemiSupervisedSegmenter,
     SimulatedRefiner,
 )
+from sskseg.counting import Watershed
 from sskseg.datasets import make_cells
 from sskseg.images import unwrap
 from sskseg.nn import PretrainedEncoder
@@ -188,8 +189,9 @@ fit(AT, "constant images", lambda X: np.ones_like(X), works={
 fit(AT, "images of 5 x 5 pixels", lambda X: X[:, :5, :5], lambda y: y[:, :5, :5],
     works=everyone("like other images", (SCALER, *LEARNING, CHECK, BACKBONE)))  # fmt: skip
 fit(AT, "images of one pixel", lambda X: X[:, :1, :1], lambda y: y[:, :1, :1],
-    works=everyone("like other images", (SCALER, SEGMENTER, COUNTER, OTSU, BLOBS, CHECK, BACKBONE))
-)  # fmt: skip
+    works=everyone(
+        "like other images", (SCALER, SEGMENTER, COUNTER, OTSU, CHECK, BACKBONE)
+    ))  # fmt: skip
 fit(AT, "images beyond 0 and 1", lambda X: X * 255, who=(COUNTER,))
 for number in (3, 4, "2"):
     fit(AT, f"`spatial_ndim={number!r}`", spatial_ndim=number,
@@ -327,6 +329,13 @@ fit(AT, "`percentiles=('a', 'b')`", percentiles=("a", "b"), who=(SCALER,))
 fit(AT, "`threshold=2.0`", threshold=2.0, who=(COUNTER, OTSU))
 fit(AT, "`spacing=(1,)`", spacing=(1,), who=(COUNTER,))
 fit(AT, "`spacing=(1, nan)`", spacing=(1, np.nan), who=(COUNTER,))
+fit(AT, "`margin=24`, half of the images", margin=24, who=(COUNTER,))
+fit(AT, "`min_size=5000`, more than the pixels of an image", min_size=5000, who=(COUNTER,))
+fit(AT, "`merge_distance=80`, more than the diagonal of an image", merge_distance=80.0,
+    who=(COUNTER,))  # fmt: skip
+fit(AT, "`method=Watershed(smoothing=80)`", method=Watershed(smoothing=80.0), who=(COUNTER,))
+fit(AT, "`max_sigma=80`, more than the sides of the images", max_sigma=80.0, who=(BLOBS,))
+fit(AT, "`sigma=80`, more than the sides of the images", sigma=80.0, who=(OTSU,))
 fit(AT, "`channel=3` of one channel", channel=3, who=(OTSU, BLOBS))
 fit(AT, "`min_sigma=5` above `max_sigma`", min_sigma=5.0, who=(BLOBS,))
 fit(AT, "fewer than five images", lambda X: X[:3], who=(CHECK,))
@@ -465,7 +474,8 @@ def test_errors_name_an_argument(made):
              "augmentation", "percentiles", "channel", "sigma", "semi_supervision",
              "instance", "coverage", "architecture", "weights", "objects", "regions", "tiles",
              "k must", "count_weight", "certain", "audited", "groups", "totals",
-             "method", "shard", "region")  # fmt: skip
+             "method", "shard", "region", "margin", "min_size",
+             "merge_distance", "smoothing")  # fmt: skip
     for line in made.split("## Label files")[0].splitlines():
         if "Error: " in line:
             assert any(word in line.split("Error: ")[1] for word in named), line

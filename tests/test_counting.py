@@ -8,7 +8,7 @@ from scipy import ndimage as ndi
 from sklearn.base import BaseEstimator, clone
 
 from sskseg import ContourDetector, CrossFitted, ImageStack, InstanceCounter
-from sskseg.counting import Watershed
+from sskseg.counting import Contours, Watershed
 from sskseg.datasets import load_nuclei3d, make_cells, make_neuromuscular_junctions
 from sskseg.images.annotations import Annotations
 from sskseg.metrics import f1_instances
@@ -232,6 +232,37 @@ def test_anisotropic_volumes(spacing):
     X = (balls[0] | balls[1]).astype(float)[None]
     counter = InstanceCounter(spatial_ndim=3, spacing=spacing).fit(X)
     assert counter.predict(X).tolist() == [2]
+
+
+def test_a_margin_leaves_a_part_of_each_image(cells):
+    """The largest margin of 9 x 10 pixels leaves the pixels (4, 4) and (4, 5)."""
+    objects = np.zeros((3, 9, 10), int)
+    objects[0, 4, 4] = objects[1, 4, 5] = objects[2, 4, 6] = 1
+    X = probability_of(objects)
+    counter = InstanceCounter(margin=4, min_size=0).fit(X, objects)
+    assert counter.predict(X).tolist() == [1, 1, 0]
+    large = probability_of(cells)
+    fitted = InstanceCounter(margin=5).fit(large, cells)
+    for method in (fitted.fit, fitted.predict):
+        with pytest.raises(
+            ValueError, match=r"margin must be at most 4 for X\[1\] of 9 x 10 pixels"
+        ):
+            method([large[0], X[0]])
+    with pytest.raises(ValueError, match="margin must be at most 4 for images of 9 x 10 pixels"):
+        Annotations(objects, X[..., None]).counts(margin=5)
+
+
+def test_a_margin_of_half_an_image_is_an_error_before_a_detector_is_trained(cells):
+    counter = InstanceCounter(Contours(ContourDetector(max_steps=10**9)), margin=32)
+    with pytest.raises(ValueError, match=r"margin must be at most 31 for X\[0\] of 64 x 80 pixels"):
+        counter.fit(probability_of(cells), cells)
+
+
+def test_lazy_images_smaller_than_the_frame_are_an_error_before_they_are_computed(cells):
+    da = pytest.importorskip("dask.array")
+    counter = InstanceCounter(margin=5).fit(probability_of(cells), cells)
+    with pytest.raises(ValueError, match="margin must be at most 3 for"):
+        counter.predict(da.zeros((2, 8, 8)))
 
 
 def test_tables_have_physical_units(cells):

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..base import ImageEstimator, transaction
 from ..images import check_channel_axis, check_images, like_input
 from ..images.annotations import Annotations
+from ..images.extents import check_sigma
 from ..metrics import f1_points
 from ..model_selection.reference import score_counts
 from ._channels import select_channel
@@ -93,6 +94,11 @@ class LogBlobs(ImageEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid, or `max_sigma` is larger than the images.
         """
         self._validate_params()
         if self.min_sigma > self.max_sigma:
@@ -102,6 +108,7 @@ class LogBlobs(ImageEstimator):
         with transaction(self):
             images = check_images(X, self.spatial_ndim)
             check_channel_axis(images, y)
+            check_sigma("max_sigma", self.max_sigma, [image.shape[:-1] for image in images])
             self.n_channels_ = images[0].shape[-1]
             planes = select_channel(X, self.spatial_ndim, self.channel)
             values = np.concatenate([np.ravel(p)[:: max(1, p.size // 2**16)] for p in planes])

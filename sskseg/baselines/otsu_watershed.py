@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..base import ImageEstimator, transaction
 from ..counting import InstanceCounter
 from ..images import check_channel_axis, check_images, like_input
+from ..images.extents import check_sigma
 from ._channels import select_channel
 
 
@@ -89,11 +90,17 @@ class OtsuWatershed(ImageEstimator):
         Returns
         -------
         self
+
+        Raises
+        ------
+        ValueError
+            If an argument is invalid, or `sigma` is larger than the images.
         """
         self._validate_params()
         with transaction(self):
             images = check_images(X, self.spatial_ndim)
             check_channel_axis(images, y)
+            check_sigma("sigma", self.sigma, [image.shape[:-1] for image in images])
             self.n_channels_ = images[0].shape[-1]
             masks = self._masks(X)
             self.counter_ = InstanceCounter(spatial_ndim=self.spatial_ndim).fit(masks, y)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from ..images import check_images
+from ..images.extents import check_extent, check_margin, largest_shape
 from ..io.units import complete_size, ngff_unit
 
 
@@ -110,6 +113,25 @@ def check_probabilities(X, spatial_ndim, consecutive):
 def _are_classes(probabilities):
     """Whether two probabilities of each pixel are those of background and foreground."""
     return np.allclose(probabilities.sum(axis=-1, dtype=np.float64), 1, atol=1e-3)
+
+
+def check_extents(counter, shapes):
+    """Raise if a parameter of the counter is larger than the images: no object would be left."""
+    for i, shape in enumerate(shapes):
+        check_margin(counter.margin, shape, f"X[{i}]")
+    largest = largest_shape(shapes)
+    if counter.min_size != "auto":
+        check_extent("min_size", counter.min_size, math.prod(largest), largest)
+    if counter.merge_distance != "auto":
+        diagonal = _diagonal(largest, spacing_of(counter))
+        check_extent(
+            "merge_distance (in units of spacing)", counter.merge_distance, diagonal, largest
+        )
+
+
+def _diagonal(shape, spacing):
+    steps = np.ones(len(shape)) if spacing is None else np.array(spacing[-len(shape) :])
+    return float(np.linalg.norm(steps * shape))
 
 
 def check_intensity(intensity, images, spatial_ndim):

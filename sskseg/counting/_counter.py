@@ -30,6 +30,7 @@ from ..morphology import count_over_sections, join_sections
 from ..training.prediction_callbacks import prediction
 from ._blocks import ContourObjects, ProbabilityObjects, counter_blocks
 from ._checks import (
+    check_extents,
     check_intensity,
     check_no_probabilities,
     check_plane,
@@ -92,7 +93,8 @@ class InstanceCounter(ImageEstimator):
     margin : int, default=0
         Width in pixels of a frame at the border of each image, in which objects are not counted.
         `predict` omits objects whose centroid is in the frame. If neighboring tiles overlap by
-        twice this width, each object is counted once.
+        twice this width, each object is counted once. It is less than half of the shortest side of
+        each image.
 
     Attributes
     ----------
@@ -232,7 +234,8 @@ class InstanceCounter(ImageEstimator):
         ------
         ValueError
             If an argument is invalid, or nothing is labeled in `y`. If `spatial_ndim` is not that
-            of the segmenter, or if ``method="contours"`` receives probabilities of a segmenter.
+            of the segmenter, or if ``method="contours"`` receives probabilities of a segmenter. If
+            `margin`, `min_size` or `merge_distance` is larger than the images.
         """
         self._validate_params()
         with transaction(self):
@@ -517,6 +520,7 @@ class InstanceCounter(ImageEstimator):
 
     def _lazy(self, X, positions, method):
         consecutive = self.sections == "consecutive"
+        check_extents(self, [X.shape[1 : 1 + self.spatial_ndim_]])
         positions = check_positions(positions_of(X, positions), len(X))
         channels = self.detector_.n_channels_ if self._takes_images() else None
         return map_samples(
@@ -553,6 +557,7 @@ class InstanceCounter(ImageEstimator):
     def _fit_detector(self, X, y):
         check_plane(self.spatial_ndim_, self.sections)
         check_no_probabilities(X)
+        check_extents(self, [image.shape[:-1] for image in check_images(X, 2)])
         detector = self._method().new_detector().fit(X, y)
         values = initial_values(self._given(), self._method())
         values["threshold"] = detector.score_threshold_
@@ -583,8 +588,11 @@ class InstanceCounter(ImageEstimator):
     def _check_input(self, X):
         """Return images or probabilities, each with a channel axis."""
         if self._takes_images():
-            return check_images(X, 2, n_channels=self.detector_.n_channels_)
-        return check_probabilities(X, self.spatial_ndim_, self.sections == "consecutive")
+            images = check_images(X, 2, n_channels=self.detector_.n_channels_)
+        else:
+            images = check_probabilities(X, self.spatial_ndim_, self.sections == "consecutive")
+        check_extents(self, [image.shape[:-1] for image in images])
+        return images
 
     def _restore(self, fitted, tensors):
         method = self._method()

@@ -4,6 +4,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ..images.extents import check_margin
+
 
 def object_centroids(label):
     """Compute the centroid of each object, in the order of their values.
@@ -38,6 +40,11 @@ def count_objects(labels: np.ndarray, margin: int = 0) -> int:
     -------
     int
 
+    Raises
+    ------
+    ValueError
+        If the frame covers the image.
+
     Examples
     --------
     >>> import numpy as np
@@ -57,6 +64,7 @@ def inside_frame(points: np.ndarray, shape: Sequence[int], margin: int) -> np.nd
 
     Half-open, so that a point on the line between two tiles is counted in one of them.
     """
+    check_margin(margin, shape)
     last = np.array(shape) - margin
     return np.all((points >= margin - 0.5) & (points < last - 0.5), axis=1)
 

@@ -155,7 +155,8 @@ class CellSimulator:
         Warns
         -----
         UserWarning
-            If less than 80 % of the cells that `coverage` requests could be placed.
+            If less than 80 % of the cells that `coverage` requests could be placed, or if no image
+            has a cell because `radius` is larger than `shape`.
         """
         scenes = self._scenes(n, random_state)
         return np.stack([s.image for s in scenes]), np.stack([s.labels for s in scenes])
@@ -258,6 +259,7 @@ class CellSimulator:
         if not isinstance(n, Integral) or n < 1:
             raise ValueError(f"n must be a positive integer, got {n!r}.")
         scenes = [self._scene(rng) for rng in check_generator(random_state).spawn(int(n))]
+        self._warn_of_radius(scenes)
         requested, placed = (sum(s[i] for s in scenes) for i in (-2, -1))
         if placed < _MIN_PLACED * requested:
             warnings.warn(
@@ -266,6 +268,17 @@ class CellSimulator:
                 stacklevel=3,
             )
         return scenes
+
+    def _warn_of_radius(self, scenes):
+        """Warn if cells are so large that no image has one."""
+        widest = max(each.radius for each in (*self.variants, self))
+        is_empty = not any(scene.labels.any() for scene in scenes)
+        if is_empty and self.coverage > 0 and 2 * widest > max(self.shape):
+            warnings.warn(
+                f"No image has a cell: cells with a radius of {widest:g} pixels are larger than "
+                f"images of shape {self.shape}. Use a larger shape.",
+                stacklevel=4,
+            )
 
     def _scene(self, rng):
         if self.variants:

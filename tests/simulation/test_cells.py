@@ -1,5 +1,6 @@
 """CellSimulator: what it draws, what it learns from real images, and learning from it alone."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -328,6 +329,15 @@ def test_textures_are_defined_in_focus():
         roughness.append(((X - smooth) / smooth)[inner].std())
     assert abs(roughness[1] / roughness[0] - 1) < 0.05
     assert roughness[2] < 0.8 * roughness[0]
+
+
+def test_cells_larger_than_images_warn():
+    with pytest.warns(UserWarning, match="No image has a cell: cells with a radius of 300 pixels"):
+        _, y = CellSimulator(shape=(32, 32), radius=300.0).sample(4, 0)
+    assert y.max() == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert CellSimulator(shape=(32, 32), coverage=0.0).sample(2, 0)[1].max() == 0
 
 
 def test_polarity_is_found_and_a_contradiction_warns():
