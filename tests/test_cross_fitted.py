@@ -8,7 +8,7 @@ import sklearn
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import make_pipeline
 
-from sskseg import ImageStack, InstanceCounter, PixelForest, SemiSupervisedSegmenter
+from sskseg import Annotations, ImageStack, InstanceCounter, PixelForest, SemiSupervisedSegmenter
 from sskseg.datasets import make_cells
 from sskseg.model_selection import CrossFitted
 
@@ -184,3 +184,28 @@ class Keep(BaseEstimator):
     def fit(self, X, y):
         self.fitted_on_ = np.asarray(X)
         return self
+
+
+@pytest.mark.parametrize("wrap", [lambda model: model, lambda model: CrossFitted(model, cv=2)])
+@pytest.mark.parametrize("values", [(0, 1, 2), (1, 2), (0, 255)])
+def test_a_counter_refuses_the_classes_of_a_segmenter(wrap, values):
+    """It took the pixels of each class in an image for one object, and counted nothing."""
+    X, objects = make_cells(4, (32, 32), random_state=0)
+    is_odd = (objects > 0) + (objects > 0) * (objects % 2) * (len(values) > 2)
+    y = np.array(values)[is_odd]
+    model = make_pipeline(wrap(segmenter(target="classes", max_steps=2)), InstanceCounter())
+    with pytest.raises(ValueError, match=r"y holds the classes .* segmenter with target='classes'"):
+        model.fit(X, y)
+    assert model[0].predict(X).shape == X.shape  # what was learned stays
+    probabilities = model[0].fit_transform(X, y)
+    assert probabilities[:2].classes == pickle.loads(pickle.dumps(probabilities)).classes == values
+    counter = InstanceCounter().fit(probabilities, objects)  # their objects are no classes
+    assert counter.predict(probabilities).shape == (4,)
+
+
+def test_a_mask_is_a_class_whose_components_are_counted():
+    X, y = make_cells(4, (32, 32), random_state=0)
+    mask = (y > 0).astype(int)
+    model = make_pipeline(segmenter(target="classes", max_steps=2), InstanceCounter()).fit(X, mask)
+    by_hand = InstanceCounter().fit(model[0].transform(X), Annotations(mask, is_mask=True))
+    assert model.predict(X).tolist() == by_hand.predict(model[0].transform(X)).tolist()

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from ..images import check_images
+from ..images.annotations import Annotations
 from ..images.extents import check_extent, check_margin, largest_shape
 from ..io.units import complete_size, ngff_unit
 
@@ -78,6 +79,21 @@ def check_no_probabilities(X):
         raise ValueError(
             "method='contours' detects objects in images, got the probabilities of a segmenter: "
             "leave the segmenter out of the pipeline."
+        )
+
+
+def check_no_classes(X, y):
+    """Raise if y is the classes that a segmenter learned, as in a pipeline: not the objects."""
+    classes = getattr(X, "classes", None)
+    if classes is None or y is None or set(classes) <= {0, 1}:  # 1 alone is a mask of objects
+        return
+    given = [np.asarray(label) for label in Annotations(y).y if label is not None]
+    if all(label.ndim > 1 and np.isin(label[label >= 0], classes).all() for label in given):
+        raise ValueError(
+            f"y holds the classes {list(classes)} of a segmenter with target='classes', and a "
+            "counter would take each of them for one object. Count the objects of one class: "
+            "y == value, in a pipeline whose segmenter has target='instances'. Or fit a counter "
+            "apart, on one class of segmenter.predict_proba(X) and label images of its objects."
         )
 
 

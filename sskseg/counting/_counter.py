@@ -32,6 +32,7 @@ from ._blocks import ContourObjects, ProbabilityObjects, counter_blocks
 from ._checks import (
     check_extents,
     check_intensity,
+    check_no_classes,
     check_no_probabilities,
     check_plane,
     check_probabilities,
@@ -235,7 +236,8 @@ class InstanceCounter(ImageEstimator):
         ValueError
             If an argument is invalid, or nothing is labeled in `y`. If `spatial_ndim` is not that
             of the segmenter, or if ``method="contours"`` receives probabilities of a segmenter. If
-            `margin`, `min_size` or `merge_distance` is larger than the images.
+            `margin`, `min_size` or `merge_distance` is larger than the images. If `y` holds the
+            classes of the segmenter.
         """
         self._validate_params()
         with transaction(self):
@@ -243,6 +245,7 @@ class InstanceCounter(ImageEstimator):
             check_spacing(self.spacing, self.spatial_ndim_ + (self.sections == "consecutive"))
             self.spacing_ = self.unit_ = None  # of an earlier fit
             self.spacing_, self.unit_ = spacing_of(self, X), unit_of(self, X, None)
+            check_no_classes(X, y)
             if self._takes_images():
                 return self._fit_detector(X, y)
             probabilities, in_sample = self._check_input(X), bool(getattr(X, "in_sample", False))

@@ -43,6 +43,9 @@ ImageStack
         Number of spatial axes of a sample, as an earlier step read it. Later steps refuse to read
         the samples differently. None: the value of `images` if this is a stack, and otherwise
         unknown.
+    classes : sequence of int, default=None
+        For a stack of predictions: the values of the labels that the model was trained on, if these
+        are classes and not objects. None keeps those of `images` if that is a stack.
 
     Attributes
     ----------
@@ -54,6 +57,7 @@ ImageStack
     in_sample : bool or None
     positions : ndarray of int, shape (n_samples,), or None
     spatial_ndim : int or None
+    classes : tuple of int, or None
 
     Examples
     --------
@@ -65,7 +69,7 @@ ImageStack
     """
 
     __slots__ = (
-        "_backbone", "_images", "_in_sample", "_positions", "_simulator", "_spacing",
+        "_backbone", "_classes", "_images", "_in_sample", "_positions", "_simulator", "_spacing",
         "_spatial_ndim", "_unit",
     )  # fmt: skip
 
@@ -80,6 +84,7 @@ ImageStack
         in_sample: bool | None = None,
         positions: ArrayLike | None = None,
         spatial_ndim: int | None = None,
+        classes: Sequence[int] | None = None,
     ):
         if isinstance(images, ImageStack):
             backbone = images.backbone if backbone is None else backbone
@@ -89,6 +94,7 @@ ImageStack
             in_sample = images.in_sample if in_sample is None else in_sample
             positions = images.positions if positions is None else positions
             spatial_ndim = images.spatial_ndim if spatial_ndim is None else spatial_ndim
+            classes = images.classes if classes is None else classes
             images = images.images
         if spatial_ndim not in (None, 2, 3):
             raise ValueError(f"spatial_ndim must be 2, 3 or None, got {spatial_ndim!r}.")
@@ -99,6 +105,7 @@ ImageStack
         self._in_sample = in_sample
         self._positions = None if positions is None else np.asarray(positions)
         self._spatial_ndim = spatial_ndim
+        self._classes = None if classes is None else tuple(int(value) for value in classes)
 
     @property
     def images(self) -> Any:
@@ -131,6 +138,10 @@ ImageStack
     @property
     def spatial_ndim(self) -> int | None:
         return self._spatial_ndim
+
+    @property
+    def classes(self) -> tuple[int, ...] | None:
+        return self._classes
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -184,12 +195,12 @@ ImageStack
         return ImageStack(
             images, backbone=self._backbone, simulator=simulator, spacing=self._spacing,
             unit=self._unit, in_sample=self._in_sample, positions=positions,
-            spatial_ndim=self._spatial_ndim,
+            spatial_ndim=self._spatial_ndim, classes=self._classes,
         )  # fmt: skip
 
     def __reduce__(self):
         kept = (self._backbone, self._simulator, self._spacing, self._unit, self._in_sample)
-        return _rebuild, (self._images, *kept, self._positions, self._spatial_ndim)
+        return _rebuild, (self._images, *kept, self._positions, self._spatial_ndim, self._classes)
 
     def __eq__(self, other):
         return self is other
@@ -202,7 +213,7 @@ ImageStack
             kept.append(f"spacing={self._spacing}")
         kept += [
             f"{name}={getattr(self, name)}"
-            for name in ("in_sample", "spatial_ndim")
+            for name in ("in_sample", "spatial_ndim", "classes")
             if getattr(self, name) is not None
         ]
         return f"ImageStack(shape={self.shape}{''.join(', ' + name for name in kept)})"
@@ -309,9 +320,9 @@ class _TransformedSimulator:
 
 def _rebuild(
     images, backbone, simulator, spacing=None, unit=None, in_sample=None, positions=None,
-    spatial_ndim=None,
+    spatial_ndim=None, classes=None,
 ):  # fmt: skip
     return ImageStack(
         images, backbone=backbone, simulator=simulator, spacing=spacing, unit=unit,
-        in_sample=in_sample, positions=positions, spatial_ndim=spatial_ndim,
+        in_sample=in_sample, positions=positions, spatial_ndim=spatial_ndim, classes=classes,
     )  # fmt: skip

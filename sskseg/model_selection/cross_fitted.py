@@ -144,7 +144,8 @@ class CrossFitted(MetaEstimatorMixin, ImageEstimator):
                 for index in fold:
                     probabilities[index] = predicted[index]
         wrapped = wrap_like(X, like_input(probabilities, X), self.transform)
-        return ImageStack(wrapped, in_sample=False, spatial_ndim=self.spatial_ndim)
+        classes = getattr(self.segmenter_, "classes_", None)
+        return ImageStack(wrapped, in_sample=False, spatial_ndim=self.spatial_ndim, classes=classes)
 
     def _for_fold(self):
         """A new segmenter, with what "auto" chose with all labels."""

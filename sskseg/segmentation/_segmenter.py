@@ -475,6 +475,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         -------
         probabilities : ImageStack
             As `transform` returns them, with ``in_sample=True``: errors on new images are larger.
+            With ``target="classes"``, `InstanceCounter` learns from its ``classes`` that these
+            labels are no objects.
             `sskseg.model_selection.CrossFitted` gives probabilities that are out of sample.
 
         Raises
@@ -484,7 +486,10 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         """
         self.fit(X, y, positions=positions, sample_weight=sample_weight)
         predicted = self.transform(X, positions=positions)
-        return ImageStack(predicted, in_sample=True, spatial_ndim=self.spatial_ndim)
+        classes = getattr(self, "classes_", None)  # only with target="classes"
+        return ImageStack(
+            predicted, in_sample=True, spatial_ndim=self.spatial_ndim, classes=classes
+        )
 
     def score(self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None) -> float:
         """Compute the mean Dice coefficient of the foreground over labeled samples.
