@@ -57,6 +57,37 @@ def test_the_counter_takes_the_axes_of_the_segmenter(segmenter, volumes):
     assert by_hand.spatial_ndim_ == 3
 
 
+@pytest.mark.parametrize("wrap", [lambda model: model, lambda model: CrossFitted(model, cv=2)])
+def test_the_segmenter_takes_the_axes_of_the_pretrainer(wrap, volumes):
+    """It failed after the pretraining, unless it had spatial_ndim=3, too."""
+    X, y = volumes[0].repeat(2, axis=1), volumes[1].repeat(2, axis=1)
+    options = {"semi_supervision": None, "max_steps": 2, "patch_size": 8, "random_state": 0}
+    pretrainer = ProxyPretrainer(("rotation",), spatial_ndim=3, patch_size=16, **TINY)
+    model, explicit = (
+        make_pipeline(clone(pretrainer), wrap(SemiSupervisedSegmenter(**given, **options)),
+                      InstanceCounter()).fit(X, y)
+        for given in ({}, {"spatial_ndim": 3})
+    )  # fmt: skip
+    assert np.array_equal(model[:2].transform(X), explicit[:2].transform(X))
+    assert np.array_equal(model.predict(X), explicit.predict(X))
+    segmenter = getattr(model[1], "segmenter_", model[1])
+    assert segmenter.get_params()["spatial_ndim"] is None
+    assert segmenter.spatial_ndim_ == model[-1].spatial_ndim_ == 3
+    segmenter.fit(X[:, 0], y[:, 0])
+    assert segmenter.spatial_ndim_ == 2  # nothing says otherwise
+
+
+def test_segmenters_of_earlier_versions_have_the_axes_of_their_parameter(volumes, tmp_path):
+    X, y = volumes
+    segmenter = clone(VOLUMES).fit(X, y)
+    values, tensors = state_of(segmenter)
+    del values["fitted"]["spatial_ndim_"]
+    write_model(tmp_path / "segmenter", "SemiSupervisedSegmenter", values, tensors)
+    earlier = SemiSupervisedSegmenter.load(tmp_path / "segmenter")
+    assert earlier.spatial_ndim_ == 3
+    assert np.array_equal(earlier.transform(X), segmenter.transform(X))
+
+
 def test_the_axes_are_saved(volumes, tmp_path):
     X, y = volumes
     model = make_pipeline(clone(VOLUMES), InstanceCounter()).fit(X, y)
@@ -136,7 +167,7 @@ def test_steps_hand_on_how_they_read_the_samples(volumes):
     assert pickle.loads(pickle.dumps(stack)).spatial_ndim == 3
     assert "spatial_ndim=3" in repr(stack)
     with pytest.raises(ValueError, match=r"spatial_ndim=2 conflicts .*: set spatial_ndim=3 in"):
-        SemiSupervisedSegmenter(**TINY).fit(stack, y)
+        SemiSupervisedSegmenter(spatial_ndim=2, **TINY).fit(stack, y)
     with pytest.raises(ValueError, match="spatial_ndim must be 2, 3 or None, got 4"):
         ImageStack(X, spatial_ndim=4)
 

@@ -62,7 +62,7 @@ def architecture(parts: Parts, steps: Sequence[nn.Module]) -> tuple[str, dict[st
         channels = (2 * segmenter.section_context + 1) * channels[0], channels[1]
     spacing = None if segmenter.architecture_ else segmenter.spacing_
     network, arguments = network_class(
-        name, *channels, width, depth, ndim=segmenter.spatial_ndim, spacing=spacing
+        name, *channels, width, depth, ndim=segmenter.spatial_ndim_, spacing=spacing
     )
     named: dict[str, Any] = {
         "steps": [[type(step).__name__, _options(step)] for step in steps],

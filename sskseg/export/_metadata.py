@@ -17,7 +17,7 @@ _COMMON = ("threshold", "min_size", "merge_distance")
 
 def axis_names(parts: Parts) -> str:
     """Return the spatial axes, such as "yx"."""
-    return "zyx"[-parts.segmenter.spatial_ndim :]
+    return "zyx"[-parts.segmenter.spatial_ndim_ :]
 
 
 def input_channels(parts: Parts) -> list[str]:

@@ -97,7 +97,7 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> None:
     """
     check_packages()
     parts = split_model(model)
-    sizes = input_sizes(parts.segmenter.network_, parts.segmenter.spatial_ndim)
+    sizes = input_sizes(parts.segmenter.network_, parts.segmenter.spatial_ndim_)
     steps = preprocessing_steps(parts)
     n_outside = n_outside_of_graphs(steps)
     outside, inside = steps[:n_outside], steps[n_outside:]

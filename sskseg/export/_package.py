@@ -88,7 +88,7 @@ class Package:
     def of(cls, parts: Parts, halo: int | None) -> Package:
         """Return the package of a model; see `export_bioimageio` for `halo`."""
         steps = preprocessing_steps(parts)
-        sizes = input_sizes(parts.segmenter.network_, parts.segmenter.spatial_ndim)
+        sizes = input_sizes(parts.segmenter.network_, parts.segmenter.spatial_ndim_)
         if any(sizes.margin) and any(isinstance(step, ImagePercentiles) for step in steps):
             raise ValueError(
                 "A package cannot scale by the percentiles of images, scope='image', where the "
@@ -159,7 +159,7 @@ class Package:
         }
 
     def _write_onnx(self, folder: Path) -> Any:
-        network, ndim = self.parts.segmenter.network_, self.parts.segmenter.spatial_ndim
+        network, ndim = self.parts.segmenter.network_, self.parts.segmenter.spatial_ndim_
         sizes = input_sizes(network, ndim)
         graph = make_graph(self.parts, self.inside, sizes, len(input_channels(self.parts)))
         add_metadata(graph, metadata(self.parts, sizes, self.described))
@@ -258,7 +258,7 @@ class Package:
 
 def _halo(parts: Parts, sizes: InputSizes, halo: int | None) -> tuple[int, ...]:
     """Pixels that are cut off along each axis."""
-    network, ndim = parts.segmenter.network_, parts.segmenter.spatial_ndim
+    network, ndim = parts.segmenter.network_, parts.segmenter.spatial_ndim_
     if halo is not None and (isinstance(halo, bool) or not isinstance(halo, Integral) or halo < 0):
         raise ValueError(f"halo must be a number of pixels or None, got {halo!r}.")
     if any(sizes.margin):  # which the network itself cuts off
@@ -273,7 +273,7 @@ def _halo(parts: Parts, sizes: InputSizes, halo: int | None) -> tuple[int, ...]:
 
 def _scales(parts: Parts, sample: Any) -> list[dict[str, Any]]:
     """Size and unit of a pixel along each axis, as far as they are known."""
-    ndim = parts.segmenter.spatial_ndim
+    ndim = parts.segmenter.spatial_ndim_
     spacing, unit = getattr(sample, "spacing", None), ngff_unit(getattr(sample, "unit", None) or "")
     if spacing is None or unit is None:
         return [{}] * ndim

@@ -40,13 +40,13 @@ def example_tensors(parts: Parts, sample: Any, sizes: InputSizes) -> tuple[np.nd
     """
     segmenter = parts.segmenter
     images = check_images(
-        sample, segmenter.spatial_ndim, n_channels=segmenter.n_channels_, name="sample"
+        sample, segmenter.spatial_ndim_, n_channels=segmenter.n_channels_, name="sample"
     )
     is_stack = segmenter.sections == "consecutive"
     if is_stack and len({image.shape for image in images}) > 1:
         raise ValueError("sample must be consecutive sections of one shape.")
     chosen = np.stack(images if is_stack else images[:1]).astype(np.float32)
-    limit = _MAX_SIDE[segmenter.spatial_ndim]
+    limit = _MAX_SIDE[segmenter.spatial_ndim_]
     cut = _cut(chosen, sizes, [max(limit, least) for least in sizes.minimum])
     at = slice(len(cut) // 2, len(cut) // 2 + 1)
     inputs = sizes.pad(channels_of(parts, cut)) if any(sizes.margin) else channels_of(parts, cut)

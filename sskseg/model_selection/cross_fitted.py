@@ -85,7 +85,7 @@ class CrossFitted(MetaEstimatorMixin, ImageEstimator):
     @property
     def spatial_ndim(self) -> int:
         """Number of spatial axes of a sample, that of the segmenter."""
-        return spatial_ndim_of(self.segmenter)
+        return spatial_ndim_of(getattr(self, "segmenter_", self.segmenter))
 
     def fit(
         self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None
@@ -162,7 +162,8 @@ class CrossFitted(MetaEstimatorMixin, ImageEstimator):
 
     def _folds(self, y, X, weight, positions):
         """Indices of labeled samples of a positive weight, fold by fold."""
-        images = check_images(X, self.spatial_ndim)
+        given = getattr(self.segmenter, "spatial_ndim", None) or getattr(X, "spatial_ndim", None)
+        images = check_images(X, given or 2)
         target = getattr(self.segmenter, "target", "instances")
         labeled = Annotations(y, images, target=target).require_labeled()
         labeled = labeled[weight[labeled] > 0]

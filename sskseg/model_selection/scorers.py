@@ -125,7 +125,8 @@ def _check_lengths(X, y):
 
 def _annotations_of(estimator, X, y):
     """Annotations of images, the number of whose spatial axes is a parameter of the estimator."""
-    spatial_ndim = getattr(_final_step(estimator), "spatial_ndim", None)
+    step = _final_step(estimator)
+    spatial_ndim = getattr(step, "spatial_ndim_", getattr(step, "spatial_ndim", None))
     if spatial_ndim is None:  # a user's estimator: as many as a label image has
         spatial_ndim = 3 if any(np.ndim(item) == 3 for item in y if item is not None) else 2
     check = check_lazy_images if is_lazy(X) else check_images

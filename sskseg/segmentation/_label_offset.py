@@ -43,7 +43,7 @@ def choose_label_offset(
         to 1.5 pixels that is significant (p < 0.01).
     """
     setting = "auto" if isinstance(segmenter.loss, str) else segmenter.loss.label_offset
-    applies = segmenter.spatial_ndim == 2 and segmenter.object_size_ is None
+    applies = segmenter.spatial_ndim_ == 2 and segmenter.object_size_ is None
     if setting is None or isinstance(setting, str):
         if starts_warm(segmenter):
             return segmenter.label_offset_
@@ -53,7 +53,7 @@ def choose_label_offset(
     if not applies:
         raise ValueError(
             f"label_offset={setting!r} of the loss is for planes at their own magnification, got "
-            f"spatial_ndim={segmenter.spatial_ndim} and object_size_={segmenter.object_size_}."
+            f"spatial_ndim={segmenter.spatial_ndim_} and object_size_={segmenter.object_size_}."
         )
     return offset
 

@@ -68,7 +68,7 @@ def normalize_size(
 
 
 def _applies(segmenter):
-    planes = segmenter.spatial_ndim == 2 and segmenter.sections == "independent"
+    planes = segmenter.spatial_ndim_ == 2 and segmenter.sections == "independent"
     return planes and segmenter.target == "instances"
 
 
@@ -79,7 +79,7 @@ def _check_setting(segmenter, setting):
     if not _applies(segmenter):
         raise ValueError(
             f"object_size={setting!r} of the augmentation needs independent planes and "
-            f"target='instances', got spatial_ndim={segmenter.spatial_ndim}, "
+            f"target='instances', got spatial_ndim={segmenter.spatial_ndim_}, "
             f"sections={segmenter.sections!r} and target={segmenter.target!r}."
         )
     if segmenter.warm_start and getattr(segmenter, "object_size_", setting) != setting:

@@ -47,7 +47,7 @@ def dense_predictor(
         objective.activate_with_cores if with_cores else objective.activate,
         ChannelNormalization(segmenter.channel_mean_, segmenter.channel_std_, offset),
         tile_settings(
-            network, segmenter.spatial_ndim, block_shape, margin=displacement_margin(offset)
+            network, segmenter.spatial_ndim_, block_shape, margin=displacement_margin(offset)
         ),
         Compute(segmenter.device, segmenter.precision),
     )
@@ -68,7 +68,7 @@ def section_predictor(
     if factor != 1:
         network = ResampledNetwork(network, factor)
     if segmenter.continuity_ is not None:
-        tiling = tile_settings(segmenter.continuity_, segmenter.spatial_ndim, block_shape)
+        tiling = tile_settings(segmenter.continuity_, segmenter.spatial_ndim_, block_shape)
         compute = Compute(segmenter.device, segmenter.precision)
         correction = DensePredictor(
             segmenter.continuity_, objective.activate, None, tiling, compute, torch.float32

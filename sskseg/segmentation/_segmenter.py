@@ -89,8 +89,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         if the backbone already predicts the same outputs (`sskseg.models.PretrainedBackbone`).
         "gradual" trains the last layers first, and all layers after 30 % of the training, as "all"
         does.
-    spatial_ndim : {2, 3}, default=2
-        Number of spatial axes of a sample: 2 for images, 3 for volumes.
+    spatial_ndim : {2, 3}, default=None
+        Number of spatial axes of a sample: 2 for images, 3 for volumes. None: that of the step
+        before, such as a `ProxyPretrainer` (see `ImageStack`), and otherwise 2.
     target : {"instances", "classes"}, default="instances"
         ``"instances"``: different values of `y` are different objects, and the foreground is
         ``y > 0``. If 1 is the only positive value, `y` is a mask, whose connected components are
@@ -163,6 +164,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         The trained network, on the CPU.
     classes_ : ndarray
         With ``target="classes"``, the values of `y` in the order of `predict_proba`'s last axis.
+    spatial_ndim_ : int
+        Number of spatial axes of a sample, as given, or that of the step before.
     n_channels_ : int
     channel_mean_, channel_std_ : ndarray of shape (n_channels,)
         Mean and standard deviation of each channel in the images of `fit`. They standardize all
@@ -257,6 +260,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
 
     _not_saved = ("transduction_",)
     _fitted = {  # noqa: RUF012
+        "spatial_ndim_": "a count",
         "n_channels_": "a count",
         "channel_mean_": "numbers",
         "channel_std_": "numbers",
@@ -284,7 +288,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         "network": [str, callable],
         "semi_supervision": [str, SemiSupervisedMethod, tuple, list, None],
         "finetune": [StrOptions(set(FINETUNE))],
-        "spatial_ndim": [Interval(Integral, 2, 3, closed="both")],
+        "spatial_ndim": [Interval(Integral, 2, 3, closed="both"), None],
         "target": [StrOptions({"instances", "classes"})],
         "sections": [StrOptions({"independent", "consecutive"})],
         "section_context": [Interval(Integral, 0, None, closed="left")],
@@ -299,7 +303,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         self, network: str | Callable | nn.Module = "auto", *,
         semi_supervision: str | SemiSupervisedMethod | Sequence[str | SemiSupervisedMethod] | None
         = "auto",
-        finetune: str = "all", spatial_ndim: int = 2, target: str = "instances",
+        finetune: str = "all", spatial_ndim: int | None = None, target: str = "instances",
         sections: str = "independent", section_context: int = 2,
         loss: str | SegmentationLoss = "auto", width: int | None = None, depth: int | None = None,
         max_steps: int | None = None, time_budget: float | None = None,
@@ -376,6 +380,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         self._validate_params()
         methods = check_methods(self.semi_supervision)
         with transaction(self), self._session() as session:
+            self.spatial_ndim_ = self.spatial_ndim or getattr(X, "spatial_ndim", None) or 2
             given = read_training_data(self, X, y, positions, sample_weight)
             backbone = choose_backbone(self, given, getattr(X, "backbone", None))
             self.has_cores_ = learns_cores(self, given, backbone)
@@ -459,7 +464,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             gives an `ImageStack` with what it carries.
         """
         predicted = self._predict(X, positions, foreground_and_core, with_cores=True)
-        return wrap_like(X, predicted, self.transform, spatial_ndim=self.spatial_ndim)
+        return wrap_like(X, predicted, self.transform, spatial_ndim=self.spatial_ndim_)
 
     def fit_transform(
         self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None
@@ -488,7 +493,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         predicted = self.transform(X, positions=positions)
         classes = getattr(self, "classes_", None)  # only with target="classes"
         return ImageStack(
-            predicted, in_sample=True, spatial_ndim=self.spatial_ndim, classes=classes
+            predicted, in_sample=True, spatial_ndim=self.spatial_ndim_, classes=classes
         )
 
     def score(self, X: Any, y: Any, *, positions: Any = None, sample_weight: Any = None) -> float:
@@ -626,7 +631,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             )
         n_sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
         return Backbone(
-            self.network_, network, *network_size(network, width, depth), self.spatial_ndim,
+            self.network_, network, *network_size(network, width, depth), self.spatial_ndim_,
             n_sections * self.n_channels_, self._objective().outputs, self.object_size_,
         )  # fmt: skip
 
@@ -713,10 +718,10 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         predictor = image_predictor(self, with_cores=with_cores)
         positions = positions_of(X, positions)
         if is_lazy(X):
-            X = check_lazy_images(X, self.spatial_ndim, n_channels=self.n_channels_)
+            X = check_lazy_images(X, self.spatial_ndim_, n_channels=self.n_channels_)
             return predictor.predict_lazily(X, positions, finish)
         images = self._check_images(X, self.n_channels_)
-        warn_of_spacing(getattr(X, "spacing", None), self.spatial_ndim, self.spacing_)
+        warn_of_spacing(getattr(X, "spacing", None), self.spatial_ndim_, self.spacing_)
         with prediction(self, len(images) * predictor.n_passes):
             outputs = predictor.predict(images, positions)
             results = {index: finish(probabilities) for index, probabilities in outputs}
@@ -725,7 +730,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     # Checks
 
     def _check_images(self, X, n_channels=None):
-        images = check_images(X, self.spatial_ndim, n_channels=n_channels)
+        images = check_images(X, self.spatial_ndim_, n_channels=n_channels)
         shapes = {image.shape for image in images}
         if self.sections == "consecutive" and len(shapes) > 1:
             raise ValueError(
@@ -746,16 +751,16 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             n_outputs = self._objective().n_probabilities
             is_learned = Continuity.name in self.semi_supervision_
             kind = ContinuityNet if is_learned else SectionMeanNet
-            return kind(n_sections, n_outputs, ndim=self.spatial_ndim)
+            return kind(n_sections, n_outputs, ndim=self.spatial_ndim_)
         n_sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
         channels = n_sections * self.n_channels_, self._objective().n_outputs
         network, width, depth = self._architecture()
         spacing = None if self.architecture_ else self.spacing_  # backbones pool along all axes
         module = make_network(
-            network, *channels, width, depth, ndim=self.spatial_ndim, spacing=spacing
+            network, *channels, width, depth, ndim=self.spatial_ndim_, spacing=spacing
         )
         if not isinstance(network, str):
-            check_network(module, *channels, self.spatial_ndim)
+            check_network(module, *channels, self.spatial_ndim_)
         return module
 
     def _architecture(self):
@@ -766,7 +771,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
 
     def _restore(self, fitted, tensors):
         # Files of earlier versions do not have these.
-        fitted = {"trained_model_": None, "object_diameter_": None, **fitted}
+        earlier = {"trained_model_": None, "object_diameter_": None}
+        fitted = {**earlier, "spatial_ndim_": self.spatial_ndim, **fitted}
         if self.target == "classes":
             check_fitted({k: v.numpy() for k, v in tensors.items()}, {"classes_": "numbers"})
         super()._restore(fitted, tensors)

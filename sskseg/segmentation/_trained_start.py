@@ -115,7 +115,7 @@ def _read_backbone(segmenter, name):
 
 
 def _predicts_planes(segmenter):
-    planes = segmenter.spatial_ndim == 2 and segmenter.sections == "independent"
+    planes = segmenter.spatial_ndim_ == 2 and segmenter.sections == "independent"
     return planes and segmenter.target == "instances"
 
 

@@ -96,7 +96,7 @@ class Training:
         self._is_trained = is_trained
         self._rng, self.device, self.dtype = session
         self.methods, self.reason = choice
-        self.ndim, self.batch_size = segmenter.spatial_ndim, segmenter.batch_size
+        self.ndim, self.batch_size = segmenter.spatial_ndim_, segmenter.batch_size
         self.objective = segmenter._objective()
         self.augmentation = check_augmentation(segmenter.augmentation)
         share = 1 - max((method.time_share for method in self.methods), default=0.0)

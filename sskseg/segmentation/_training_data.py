@@ -214,7 +214,7 @@ def _check_samples(annotations, used, labels):
 def _spacing(segmenter, X):
     """Relative size of voxels; with a warm start that of the last fit, if `X` does not say it."""
     given = getattr(X, "spacing", None)
-    spacing = relative_spacing(given, segmenter.spatial_ndim)
+    spacing = relative_spacing(given, segmenter.spatial_ndim_)
     if not starts_warm(segmenter):
         return spacing
     last = segmenter.spacing_
@@ -235,7 +235,7 @@ def _add_simulated(segmenter, simulator, images, labels, weight):
     seed = int(check_generator(segmenter.random_state).integers(2**31))
     drawn, y, _ = draw_simulated(
         simulator, _N_SIMULATED, seed, n_channels=images[0].shape[-1],
-        spatial_ndim=segmenter.spatial_ndim,
+        spatial_ndim=segmenter.spatial_ndim_,
     )  # fmt: skip
     annotations = segmenter._annotations(y, drawn)
     drawn_labels = [annotations.objects(i) for i in range(len(drawn))]
@@ -324,7 +324,7 @@ def training_patch_shape(
     -------
     tuple of int
     """
-    ndim = segmenter.spatial_ndim
+    ndim = segmenter.spatial_ndim_
     margin = network_margin(network, ndim)
     if segmenter.patch_size != "auto":
         shape = patch_sides(segmenter.patch_size, ndim)

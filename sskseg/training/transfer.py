@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..images import spatial_ndim_of
 from ..nn import Backbone, PretrainedEncoder, transfer_weights
 from .global_state import random_numbers
 from .standardization import channel_statistics
@@ -90,9 +91,9 @@ def take_over(backbone: Any, estimator: Any) -> tuple[Any, int, int]:
         If the backbone is not a `Backbone`.
     """
     check_backbone(backbone)
-    if backbone.ndim != estimator.spatial_ndim:
+    if backbone.ndim != spatial_ndim_of(estimator):
         raise ValueError(
-            f"spatial_ndim={estimator.spatial_ndim} conflicts with the backbone, which was "
+            f"spatial_ndim={spatial_ndim_of(estimator)} conflicts with the backbone, which was "
             f"pretrained with spatial_ndim={backbone.ndim}."
         )
     defaults = signature(type(estimator)).parameters

@@ -10,7 +10,7 @@ from typing import Any
 from sklearn.pipeline import Pipeline
 
 from ... import DomainCheck, InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
-from ...images import check_images
+from ...images import check_images, spatial_ndim_of
 from ...images.annotation_checks import is_labeled
 from ...images.augmentation import check_augmentation
 from ...io import read_pairs
@@ -54,7 +54,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
         say(options, f"The model would be written to {file}.")
         return result
     if knows_domain(options, model):
-        check = DomainCheck(spatial_ndim=model["segmenter"].spatial_ndim)
+        check = DomainCheck(spatial_ndim=spatial_ndim_of(model["segmenter"]))
         model.steps.insert(0, ("check", check))
     record = Record(options.arguments, [options.images, options.labels], flat_parameters(model))
     model.fit(X, y)
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
 
 def _read(options, model):
     """Read images and labels with their sizes, and say which are stacks."""
-    ndim = model["segmenter"].spatial_ndim
+    ndim = spatial_ndim_of(model["segmenter"])
     check_no_results(options.images)
     names, X, y = read_pairs(
         options.images, options.labels, spatial_ndim=ndim, background=options.background,
