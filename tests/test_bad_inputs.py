@@ -257,7 +257,8 @@ fit(AT, "fewer counts than images", y=lambda y: [1, 2, 3], who=COUNTING)
 fit(AT, "negative counts", y=lambda y: [-2, 2, 3, 4, 5, 6], who=COUNTING)
 fit(AT, "counts of some images only", y=lambda y: [None, 2, 3, 4, np.nan, -1], who=COUNTING,
     works=everyone("the other counts are unknown", COUNTING))  # fmt: skip
-fit(AT, "counts that are strings", y=lambda y: list("abcdef"), who=COUNTING)
+fit(AT, "counts that are strings", y=lambda y: list("123456"), who=COUNTING)
+fit(AT, "counts that are booleans", y=lambda y: [True] * 6, who=COUNTING)
 
 # What goes with them
 

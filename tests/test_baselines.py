@@ -7,7 +7,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.pipeline import make_pipeline
 
-from sskseg import InstanceCounter, LogBlobs, OtsuWatershed, PixelForest
+from sskseg import ImageStack, InstanceCounter, LogBlobs, OtsuWatershed, PixelForest
 from sskseg.baselines import _pixel_features
 from sskseg.datasets import make_cells
 
@@ -129,3 +129,15 @@ def test_what_does_not_serve_is_refused(cells):
 def test_otsu_detects_objects_in_noise():
     noise = np.random.default_rng(0).normal(size=(1, 64, 64))
     assert OtsuWatershed().fit(noise).predict(noise)[0] > 0
+
+
+def test_otsu_separates_volumes_by_distances_in_units_of_spacing():
+    """The spacing of X was dropped, and balls in thick sections were one object."""
+    z, y, x = np.meshgrid(6.0 * np.arange(7), np.arange(40), np.arange(40), indexing="ij")
+    centers = (12, 12, 12), (28, 12, 20), (20, 28, 16)
+    balls = [(z - a) ** 2 + (y - b) ** 2 + (x - c) ** 2 < 10**2 for a, b, c in centers]
+    X = ImageStack(np.any(balls, axis=0)[None].astype(float), spacing=(3, 0.5, 0.5), unit="um")
+    model = OtsuWatershed(sigma=0, spatial_ndim=3).fit(X)
+    assert model.counter_.spacing_ == (3, 0.5, 0.5)
+    assert model.predict(X).tolist() == [3]
+    assert model.transform(X).shape == X.shape

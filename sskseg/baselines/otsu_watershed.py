@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator, transaction
 from ..counting import InstanceCounter
-from ..images import check_channel_axis, check_images, like_input
+from ..images import ImageStack, check_channel_axis, check_images, like_input
 from ..images.extents import check_sigma
 from ._channels import select_channel
 
@@ -164,4 +164,5 @@ class OtsuWatershed(ImageEstimator):
             constant = plane.min() == plane.max()
             mask = np.zeros(plane.shape, bool) if constant else plane > function(plane)
             masks.append(mask.astype(np.float32))
-        return masks
+        # Distances are in units of spacing.
+        return ImageStack(masks, spacing=getattr(X, "spacing", None), unit=getattr(X, "unit", None))

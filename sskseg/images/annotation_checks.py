@@ -148,6 +148,8 @@ def check_counts(y: ArrayLike, n_samples: int, *, name: str = "y") -> np.ndarray
     ValueError
         For another number of counts, negative or infinite ones.
     """
+    if any(isinstance(item, (bool, np.bool_, str)) for item in y):
+        raise ValueError(f"{name} must be counts, which are numbers, got {y!r}.")
     counts = check_numbers(y, name)
     if counts.shape != (n_samples,):
         raise ValueError(

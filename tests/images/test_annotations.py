@@ -30,7 +30,7 @@ def images_of(n, shape=(4, 4)):
         ([1, 2, 3], r"y must have 2 counts, one a sample, got shape \(3,\)"),
         ([-2, 2], r"finite counts that are not negative .* got \[-2, 2\]"),
         ([np.inf, 2], "finite counts that are not negative"),
-        (["a", "b"], "y must be numbers"),
+        (["a", "b"], "y must be counts, which are numbers"),
     ],
 )
 def test_invalid_annotations_are_refused(y, message):
