@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from ..images import check_images
 from ..images.annotations import Annotations
 from ..images.extents import check_extent, check_margin, largest_shape
 from ..io.units import complete_size, ngff_unit
+
+_MAX_CLASSES = 8
+_MIN_PARTS = 3  # of an object, on average; fragmented junctions have fewer than two
 
 
 def spacing_of(counter, X=None):
@@ -94,6 +98,26 @@ def check_no_classes(X, y):
             "counter would take each of them for one object. Count the objects of one class: "
             "y == value, in a pipeline whose segmenter has target='instances'. Or fit a counter "
             "apart, on one class of segmenter.predict_proba(X) and label images of its objects."
+        )
+
+
+def warn_of_classes(parts):
+    """Warn of labels whose few values in each image are many separate parts.
+
+    Parameters
+    ----------
+    parts : list of ndarray of int
+        Connected components of the labeled objects of each sample.
+    """
+    known = [each for each in parts if each.size]
+    most = max(map(len, known), default=0)
+    if most and most <= _MAX_CLASSES and np.concatenate(known).mean() >= _MIN_PARTS:
+        warnings.warn(
+            f"y has at most {most} objects in an image, of {np.concatenate(known).mean():.1f} "
+            "separate parts on average. If its values are classes, each is taken for one object: "
+            "give a mask of one class, y == value, whose components are the objects.",
+            UserWarning,
+            stacklevel=4,
         )
 
 

@@ -39,6 +39,7 @@ from ._checks import (
     pixels_of,
     spacing_of,
     unit_of,
+    warn_of_classes,
 )
 from ._search import DEFAULTS, initial_values, search_values
 from ._splitting import Splitter
@@ -238,6 +239,11 @@ class InstanceCounter(ImageEstimator):
             of the segmenter, or if ``method="contours"`` receives probabilities of a segmenter. If
             `margin`, `min_size` or `merge_distance` is larger than the images. If `y` holds the
             classes of the segmenter.
+
+        Warns
+        -----
+        UserWarning
+            If the values of `y` seem to be classes, and not objects.
         """
         self._validate_params()
         with transaction(self):
@@ -555,6 +561,7 @@ class InstanceCounter(ImageEstimator):
         stack = positions if self.sections == "consecutive" else None
         annotations = Annotations(y, images)
         reference = reference_of(annotations, margin=self.margin, positions=stack)
+        warn_of_classes(reference.parts)
         return search_values(self._splitter(), self._given(), images, reference, self.margin)
 
     def _fit_detector(self, X, y):
