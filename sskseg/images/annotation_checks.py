@@ -128,7 +128,7 @@ def warn_of_values(labels: Sequence[np.ndarray | None], name: str) -> None:
         )
 
 
-def check_counts(y: ArrayLike, n_samples: int, *, name: str = "y") -> np.ndarray:
+def check_counts(y: Any, n_samples: int, *, name: str = "y") -> np.ndarray:
     """Validate counts.
 
     Parameters
