@@ -106,3 +106,21 @@ def test_a_large_offset_costs_no_contrast(X, dtype):
     plain = PercentileScaler().fit_transform(levels.astype(np.float32))
     shifted = PercentileScaler().fit_transform((levels + 1e8).astype(dtype))
     np.testing.assert_allclose(shifted, plain, atol=1e-6)
+
+
+def test_another_bit_depth_is_noticed(tmp_path):
+    bytes_ = np.random.default_rng(0).integers(5, 220, (2, 32, 32)).astype(np.uint8)
+    scaler = PercentileScaler().fit(bytes_)
+    for same in (bytes_.astype(np.uint16), bytes_ / 2.0, bytes_ // 20):  # another exposure
+        scaler.transform(same)
+    deep = bytes_.astype(np.uint16) * 257
+    with pytest.warns(UserWarning, match=r"X\[1\] is uint16, and the images of fit were uint8"):
+        scaler.transform([bytes_[0], deep[1]])
+    PercentileScaler(scope="image").fit(bytes_).transform(deep)
+    scaler = PercentileScaler().fit(deep)
+    scaler.transform(deep // 20)
+    scaler.save(tmp_path / "scaler")
+    with pytest.warns(UserWarning, match=r"X\[0\] is uint8, and the images of fit were uint16"):
+        PercentileScaler.load(tmp_path / "scaler").transform(bytes_)
+    del scaler.dtype_  # as in files of earlier versions
+    scaler.transform(bytes_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from numbers import Integral
 from typing import Any
 
@@ -23,6 +24,8 @@ from ..images import (
     unwrap,
     wrap_like,
 )
+
+_MIN_SHARE = 0.1  # of the range of the images of fit
 
 
 class PercentileScaler(ImageEstimator):
@@ -47,6 +50,8 @@ class PercentileScaler(ImageEstimator):
     ----------
     low_, high_ : ndarray of shape (n_channels,)
         The two percentiles of each channel over all images of `fit`.
+    dtype_ : str
+        Data type of the images of `fit`, such as "uint8". Models of earlier versions lack it.
 
     Notes
     -----
@@ -115,6 +120,7 @@ class PercentileScaler(ImageEstimator):
         thinned = self._thinned(sum(int(np.prod(image.shape[:-1])) for image in images))
         sampled = check_images([np.asarray(image[thinned]) for image in images], self.spatial_ndim)
         self.low_, self.high_ = intensity_range(sampled, percentiles)
+        self.dtype_ = str(np.result_type(*{image.dtype for image in images}))
         return self
 
     def transform(self, X: Any) -> Any:
@@ -129,12 +135,19 @@ class PercentileScaler(ImageEstimator):
         -------
         ndarray of float32, list of ndarray, ImageStack or dask array
             The scaled images, in the layout of X. An `ImageStack` keeps its backbone and simulator.
+
+        Warns
+        -----
+        UserWarning
+            If images have another bit depth than those of `fit`, with ``scope="dataset"``.
         """
         check_is_fitted(self)
         if is_lazy(X):
             scaled = self._transform_lazy(unwrap(X))
         else:
             images = check_images(X, self.spatial_ndim, n_channels=len(self.low_))
+            if self.scope == "dataset":
+                self._warn_of_bit_depth(images)
             scaled = [self._scale(image) for image in images]
             originals = unwrap(X)
             if any(np.ndim(original) == self.spatial_ndim for original in originals):
@@ -181,6 +194,26 @@ class PercentileScaler(ImageEstimator):
         """Slices that subsample the spatial axes."""
         step = subsample_step(n_pixels, self.spatial_ndim)
         return (slice(None, None, step),) * self.spatial_ndim
+
+    def _warn_of_bit_depth(self, images):
+        """Warn of integers that images of `fit` cannot hold, or that are too few to fill a tenth
+        of their range: other bits, not another exposure."""
+        known = np.dtype(getattr(self, "dtype_", float))
+        for i, image in enumerate(images):
+            if known.kind != "u" or image.dtype.kind != "u" or image.dtype == known:
+                continue
+            dim = self.low_ + _MIN_SHARE * (self.high_ - self.low_)
+            is_deeper = image.max(initial=0) > np.iinfo(known).max
+            if is_deeper or (np.iinfo(image.dtype).max < dim).all():
+                warnings.warn(
+                    f"X[{i}] is {image.dtype}, and the images of fit were {known}: intensities do "
+                    "not match. Convert the images to the same bit depth, without stretching their "
+                    "contrast; or fit with PercentileScaler(scope='image'), which scales each "
+                    "image by itself.",
+                    UserWarning,
+                    stacklevel=4,
+                )
+                return
 
     def _scale(self, image):
         low, high = self.low_, self.high_
