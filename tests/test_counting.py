@@ -265,6 +265,11 @@ def test_lazy_images_smaller_than_the_frame_are_an_error_before_they_are_compute
         counter.predict(da.zeros((2, 8, 8)))
 
 
+def test_the_largest_minimum_size_is_named_with_all_digits():
+    with pytest.raises(ValueError, match="at most 1048576 for images of 1024 x 1024 .* 1048577"):
+        InstanceCounter(min_size=1024**2 + 1).fit(np.zeros((1, 1024, 1024)))
+
+
 def test_tables_have_physical_units(cells):
     X = probability_of(cells)
     counter = InstanceCounter(spacing=(0.5, 0.25)).fit(X, cells)

@@ -9,8 +9,9 @@ import numpy as np
 
 from ..images import check_images
 from ..images.annotations import Annotations
-from ..images.extents import check_extent, check_margin, largest_shape
+from ..images.extents import check_extent, check_margin, check_sigma, largest_shape
 from ..io.units import complete_size, ngff_unit
+from .methods import Watershed
 
 _MAX_CLASSES = 8
 _MIN_PARTS = 3  # of an object, on average; fragmented junctions have fewer than two
@@ -167,6 +168,9 @@ def check_extents(counter, shapes):
         check_extent(
             "merge_distance (in units of spacing)", counter.merge_distance, diagonal, largest
         )
+    method = counter._method()
+    if isinstance(method, Watershed):
+        check_sigma("smoothing", method.smoothing, shapes)
 
 
 def _diagonal(shape, spacing):

@@ -237,8 +237,8 @@ class InstanceCounter(ImageEstimator):
         ValueError
             If an argument is invalid, or nothing is labeled in `y`. If `spatial_ndim` is not that
             of the segmenter, or if ``method="contours"`` receives probabilities of a segmenter. If
-            `margin`, `min_size` or `merge_distance` is larger than the images. If `y` holds the
-            classes of the segmenter.
+            `margin`, `min_size`, `merge_distance` or the `smoothing` of a `Watershed` is larger
+            than the images. If `y` holds the classes of the segmenter.
 
         Warns
         -----

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 
 
 def check_extent(
@@ -30,8 +31,14 @@ def check_extent(
     if value > most:
         sides = " x ".join(str(side) for side in shape)
         raise ValueError(
-            f"{name} must be at most {most:g} for {image} of {sides} pixels, got {value:g}."
+            f"{name} must be at most {_text(most)} for {image} of {sides} pixels, got "
+            f"{_text(value)}."
         )
+
+
+def _text(value):
+    """A number: six digits, and all of an integer."""
+    return str(value) if isinstance(value, Integral) else f"{value:g}"
 
 
 def check_margin(margin: int, shape: Sequence[int], image: str = "images") -> None:

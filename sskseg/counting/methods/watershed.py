@@ -11,7 +11,6 @@ import numpy as np
 from scipy import ndimage as ndi
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ...images.extents import check_sigma
 from ...morphology import (
     Cuts,
     find_cuts,
@@ -216,10 +215,8 @@ class Watershed(InstanceMethod):
         Raises
         ------
         ValueError
-            If seeds are cores, and there is no probability of them. If `smoothing` is larger than
-            the image.
+            If seeds are cores, and there is no probability of them.
         """
-        check_sigma("smoothing", self.smoothing, [probability.shape])
         seeds = parameters.get("seeds", "distance" if self.seeds == "auto" else self.seeds)
         if seeds == "core":
             return self._split_by_cores(probability, parameters, spacing, core)
