@@ -203,6 +203,22 @@ def test_a_counter_refuses_the_classes_of_a_segmenter(wrap, values):
     assert counter.predict(probabilities).shape == (4,)
 
 
+def test_labels_that_are_no_classes_are_not_refused():
+    """Each image has two objects, and there are two classes: 1 and 2 are one object each."""
+    objects = np.zeros((2, 24, 24), int)
+    objects[:, 2:8, 2:8], objects[:, 12:20, 12:20] = 1, 2
+    X = ImageStack((objects > 0) * 1.0, classes=(0, 1, 2))
+    assert InstanceCounter().fit(X, objects).predict(X).tolist() == [2, 2]
+    mask = Annotations((objects > 0) * 2, is_mask=True)
+    assert InstanceCounter().fit(X, mask).predict(X).tolist() == [2, 2]
+    with pytest.raises(ValueError, match="y holds the classes"):
+        InstanceCounter().fit(X, (objects > 0) * 2)
+    with pytest.raises(ValueError, match="y labels nothing"):
+        InstanceCounter().fit(X, [None, None])
+    for points in ([[7, 7], [1, 2]], np.zeros((0, 2))):
+        InstanceCounter().fit(X, [np.array(points), None])
+
+
 def test_a_mask_is_a_class_whose_components_are_counted():
     X, y = make_cells(4, (32, 32), random_state=0)
     mask = (y > 0).astype(int)

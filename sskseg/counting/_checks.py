@@ -8,9 +8,11 @@ import warnings
 import numpy as np
 
 from ..images import check_images
+from ..images.annotation_checks import looks_like_labels
 from ..images.annotations import Annotations
 from ..images.extents import check_extent, check_margin, check_sigma, largest_shape
 from ..io.units import complete_size, ngff_unit
+from ..morphology import label_components
 from .methods import Watershed
 
 _MAX_CLASSES = 8
@@ -88,18 +90,28 @@ def check_no_probabilities(X):
 
 
 def check_no_classes(X, y):
-    """Raise if y is the classes that a segmenter learned, as in a pipeline: not the objects."""
+    """Raise if y is the classes that a segmenter learned, as in a pipeline: not the objects.
+
+    Where each value is one component, classes and objects are the same labels.
+    """
     classes = getattr(X, "classes", None)
-    if classes is None or y is None or set(classes) <= {0, 1}:  # 1 alone is a mask of objects
+    if classes is None or y is None or Annotations(y).is_mask:
         return
     given = [np.asarray(label) for label in Annotations(y).y if label is not None]
-    if all(label.ndim > 1 and np.isin(label[label >= 0], classes).all() for label in given):
+    if not all(looks_like_labels(label) and _holds(label, classes) for label in given):
+        return
+    if any(label_components(label).max() > len(np.unique(label[label > 0])) for label in given):
         raise ValueError(
             f"y holds the classes {list(classes)} of a segmenter with target='classes', and a "
             "counter would take each of them for one object. Count the objects of one class: "
             "y == value, in a pipeline whose segmenter has target='instances'. Or fit a counter "
             "apart, on one class of segmenter.predict_proba(X) and label images of its objects."
         )
+
+
+def _holds(label, classes):
+    """Whether all labels of pixels are among the classes."""
+    return np.isin(label[label >= 0], classes).all()
 
 
 def warn_of_classes(parts):
@@ -112,9 +124,10 @@ def warn_of_classes(parts):
     """
     known = [each for each in parts if each.size]
     most = max(map(len, known), default=0)
-    if most and most <= _MAX_CLASSES and np.concatenate(known).mean() >= _MIN_PARTS:
+    n_parts = float(np.concatenate(known).mean()) if known else 0.0
+    if most <= _MAX_CLASSES and n_parts >= _MIN_PARTS:
         warnings.warn(
-            f"y has at most {most} objects in an image, of {np.concatenate(known).mean():.1f} "
+            f"y has at most {most} objects in an image, of {n_parts:.1f} "
             "separate parts on average. If its values are classes, each is taken for one object: "
             "give a mask of one class, y == value, whose components are the objects.",
             UserWarning,
