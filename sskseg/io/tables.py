@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SEPARATORS = "\t;,"
 _SEPARATOR_LINE = re.compile(r"\A\s*\"?sep=([\t;,])\"?[\t;, ]*\n", re.IGNORECASE)
-_EMPTY_ROW = re.compile(r"^[\t;, ]+\n|\n[\t;, ]+\Z", re.MULTILINE)
+_EMPTY_ROW = re.compile(r"^[\t;, ]+(?:\n|\Z)", re.MULTILINE)
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 # What programs write for a missing number. In a column of text, "NA" may be a group.
 _MISSING = (

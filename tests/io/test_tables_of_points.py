@@ -144,6 +144,7 @@ def test_points_are_exact(points_of):
         "X;Y\r1,5;2\r",  # of old programs on macOS
         "X;Y;;\n1,5;2;;\n;;;\n;;;\n",
         "X;Y\n;\n1,5;2\n;",
+        "X;Y\n1,5;2\n;\n;",
         "sep=,\nX,Y\n1.5,2\n,\n",
     ],
 )
