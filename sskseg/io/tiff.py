@@ -203,7 +203,8 @@ def _orientation_of_page(page):
             if is_closed:
                 handle.close()
     tag = page.tags.get("Orientation")
-    return 1 if tag is None else int(tag.value)
+    value = 1 if tag is None else int(tag.value)
+    return value if 1 <= value <= 8 else 1  # some programs write 0
 
 
 def palette_of(page: Any) -> np.ndarray | None:

@@ -126,6 +126,14 @@ def test_pages_of_different_orientation_are_an_error(tmp_path, read):
         read(tmp_path / "a.tif")
 
 
+def test_an_orientation_that_does_not_exist_turns_nothing(tmp_path):
+    """Some programs write 0, perhaps of the first page alone."""
+    pixels = np.arange(72, dtype=np.uint8).reshape(3, 4, 6)
+    _write_pages(tmp_path / "a.tif", pixels, [0, None, 9])
+    assert np.array_equal(np.asarray(read_images(tmp_path / "a.tif")[1]), pixels)
+    assert np.array_equal(open_scan(tmp_path / "a.tif").data.compute(), pixels)
+
+
 def test_a_folder_of_turned_sections_is_a_scan(tmp_path):
     upright_section = np.arange(24, dtype=np.uint8).reshape(6, 4)
     tifffile.imwrite(tmp_path / "s1.tif", upright_section)
