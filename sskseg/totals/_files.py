@@ -95,9 +95,10 @@ def read_plan(folder: str | os.PathLike[str]) -> AuditPlan:
         If the folder has no plan.
     """
     table = read_csv(Path(folder) / _PLAN, ["region"])
-    if "region" in table:  # numbers of an atlas, or names, of which "NA" is one
+    if "region" in table:  # numbers of an atlas, or names, such as "NA" and "007"
         numbers = pd.to_numeric(table["region"], errors="coerce")
-        table["region"] = table["region"] if numbers.isna().any() else numbers
+        if (numbers.astype(str) == table["region"]).all():
+            table["region"] = numbers
     return AuditPlan(
         table.drop(columns=["probability", "draws", "certain"]),
         table["probability"].to_numpy(float),

@@ -56,7 +56,10 @@ def test_plans_are_read_as_written(audit):
     assert "count" not in pd.read_csv(folder / "frames.csv")
 
 
-@pytest.mark.parametrize("names", [("NA", "CA1"), ("NA", "NA"), (7, 12), ("007", "x")])
+@pytest.mark.parametrize(
+    "names",
+    [("NA", "CA1"), ("NA", "NA"), ("nan", "nan"), (7, 12), ("007", "x"), ("007", "008")],
+)
 def test_regions_of_a_plan_are_read_as_written(tmp_path, names):
     tiles = count_tiles([pd.DataFrame({"centroid_y": [1.0], "centroid_x": [2.0]})], (8, 8), 4)
     plan = plan_audit(tiles.assign(region=[*names, *names]), 4, random_state=0)
