@@ -28,8 +28,9 @@ def find_peaks(steps: np.ndarray, height: int) -> np.ndarray:
 
     Notes
     -----
-    These are the extended maxima [1]_, each with the slope around it. `skimage.morphology.h_maxima`
-    returns the tops only, in which two equally high pixels of one peak are apart.
+    These are the extended maxima [1]_ without the pixels exactly `height` below the top: a valley
+    of that depth separates. `skimage.morphology.h_maxima` returns the tops only, in which two
+    equally high pixels of one peak are apart.
 
     The reconstruction by dilation [2]_ iterates over the whole image, each iteration a few vector
     operations on integers, instead of sorting pixels. A peak propagates only as far as the relief

@@ -115,7 +115,7 @@ def split_touching(mask: np.ndarray, relief: np.ndarray, seed_height: float) -> 
 
     References
     ----------
-    .. [1] Soille. Morphological Image Analysis. 2003 (h-maxima).
+    .. [1] Soille. Morphological Image Analysis. 2003 (extended maxima).
        :doi:`10.1007/978-3-662-05088-0`
     """
     if not mask.any():

@@ -1,4 +1,4 @@
-"""Marker-controlled watershed, with cores or h-maxima as markers."""
+"""Marker-controlled watershed, with cores or peaks as markers."""
 
 from __future__ import annotations
 
