@@ -36,6 +36,7 @@ _LEFT_OUT = ("finetune", "warm_start", "loss", "target", "spacing")
 # Where the command line differs from the estimators.
 _DEFAULTS = {
     "--random-state": "0",
+    "--spatial-ndim": "2",  # no step before the segmenter knows it
     "--verbose": "yes, without --json",
     "--scaler-scope": "image, for consecutive sections dataset",
     "--time-budget": "none; 10m is ten minutes; the parameter search of the counter takes more",

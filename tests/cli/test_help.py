@@ -89,6 +89,7 @@ def test_plan_takes_the_options_of_the_command_that_it_prints():
 def test_what_is_offered_can_be_typed():
     text = " ".join(help_of("fit").split())
     assert "Augmentation of the training patches. (full, dihedral or none; default: full)" in text
+    assert "2 for images, 3 for volumes. (2 or 3; default: 2)" in text  # none is an error
     assert not re.search(r"\b(dict|callable|instance)\b", text)
 
 
