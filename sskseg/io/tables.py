@@ -66,6 +66,8 @@ def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
         "sep": separator, "index_col": False, "decimal": "." if separator == "," else ",",
         "engine": "c" if separator in _SEPARATORS else "python",
     }  # fmt: skip
+    if options["engine"] == "c":
+        options["low_memory"] = False  # parts of a long column would have types of their own
     try:
         _check_lengths(content, separator)
         with warnings.catch_warnings():

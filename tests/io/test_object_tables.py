@@ -83,6 +83,17 @@ def test_names_that_look_like_missing_numbers_stay_names(tmp_path):
     np.testing.assert_array_equal(found["n"], [1, np.nan])
 
 
+def test_columns_of_long_tables_have_one_type(tmp_path):
+    """What is missing, or text, may be in the last row alone."""
+    n = 2**17  # of four columns, pandas reads as many rows at once
+    text = "id,area,n,group\n" + "1,1.5,1,2\n" * n + "2,NA,1,wild type\n"
+    (tmp_path / "a.csv").write_text(text)
+    found = read_object_table(tmp_path / "a.csv")
+    assert found["area"].dtype == float
+    assert found["area"].sum() == 1.5 * n
+    assert set(found["group"]) == {"2", "wild type"}
+
+
 def test_tables_that_a_spreadsheet_saved_are_read(tmp_path):
     (tmp_path / "a.csv").write_bytes("\ufeffimage;area [µm^2]\r\n001;1,5\r\nB;\r\n".encode())
     found = read_object_table(tmp_path / "a.csv")
