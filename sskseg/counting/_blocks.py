@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..morphology import label_components
-from ._checks import check_probabilities, spacing_of, unit_of
+from ._checks import spacing_of, unit_of
 
 _RADII = 8  # of a typical object, that cover a large one
 _NETWORK = threading.Lock()  # of one process: torch has threads of its own, a GPU its own queue
@@ -66,9 +66,7 @@ class ProbabilityObjects:
             sections = probability if self.consecutive else probability[None]
             labels = [label_components(section > self.counter.threshold_) for section in sections]
         else:
-            # Not `label`: a minimum size may be larger than a block, which is a part of a scan.
-            samples = check_probabilities(samples, self.counter.spatial_ndim_, consecutive=False)
-            labels = self.counter._label(samples, None)
+            labels = list(self.counter.label(samples))
         return Found(_distinct(labels) if self.consecutive else labels[0])
 
 

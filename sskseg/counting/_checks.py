@@ -169,10 +169,17 @@ def _are_classes(probabilities):
     return np.allclose(probabilities.sum(axis=-1, dtype=np.float64), 1, atol=1e-3)
 
 
-def check_extents(counter, shapes):
-    """Raise if a parameter of the counter is larger than the images: no object would be left."""
+def check_margins(counter, shapes):
+    """Raise if the margin of the counter covers an image: no object would be left."""
     for i, shape in enumerate(shapes):
         check_margin(counter.margin, shape, f"X[{i}]")
+
+
+def check_extents(counter, shapes):
+    """Raise if a parameter of the counter is larger than the images of `fit`.
+
+    Later images may be small crops, which hold no object of `min_size`.
+    """
     largest = largest_shape(shapes)
     if counter.min_size != "auto":
         check_extent("min_size", counter.min_size, math.prod(largest), largest)

@@ -32,6 +32,7 @@ from ._blocks import ContourObjects, ProbabilityObjects, counter_blocks
 from ._checks import (
     check_extents,
     check_intensity,
+    check_margins,
     check_no_classes,
     check_no_probabilities,
     check_plane,
@@ -255,6 +256,7 @@ class InstanceCounter(ImageEstimator):
             if self._takes_images():
                 return self._fit_detector(X, y)
             probabilities, in_sample = self._check_input(X), bool(getattr(X, "in_sample", False))
+            check_extents(self, [image.shape[:-1] for image in probabilities])
             positions = check_positions(positions_of(X, positions), len(probabilities))
             unlabeled = y is None or Annotations(y).labeled.size == 0
             simulator = getattr(X, "simulator", None) if unlabeled else None
@@ -529,7 +531,7 @@ class InstanceCounter(ImageEstimator):
 
     def _lazy(self, X, positions, method):
         consecutive = self.sections == "consecutive"
-        check_extents(self, [X.shape[1 : 1 + self.spatial_ndim_]])
+        check_margins(self, [X.shape[1 : 1 + self.spatial_ndim_]])
         positions = check_positions(positions_of(X, positions), len(X))
         channels = self.detector_.n_channels_ if self._takes_images() else None
         return map_samples(
@@ -567,7 +569,9 @@ class InstanceCounter(ImageEstimator):
     def _fit_detector(self, X, y):
         check_plane(self.spatial_ndim_, self.sections)
         check_no_probabilities(X)
-        check_extents(self, [image.shape[:-1] for image in check_images(X, 2)])
+        shapes = [image.shape[:-1] for image in check_images(X, 2)]
+        check_margins(self, shapes)
+        check_extents(self, shapes)
         detector = self._method().new_detector().fit(X, y)
         values = initial_values(self._given(), self._method())
         values["threshold"] = detector.score_threshold_
@@ -601,7 +605,7 @@ class InstanceCounter(ImageEstimator):
             images = check_images(X, 2, n_channels=self.detector_.n_channels_)
         else:
             images = check_probabilities(X, self.spatial_ndim_, self.sections == "consecutive")
-        check_extents(self, [image.shape[:-1] for image in images])
+        check_margins(self, [image.shape[:-1] for image in images])
         return images
 
     def _restore(self, fitted, tensors):

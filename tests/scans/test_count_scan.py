@@ -449,9 +449,7 @@ def test_objects_larger_than_the_halo_are_listed(watershed, plane, tmp_path):
 
 
 def test_parameters_may_be_larger_than_a_block():
-    """A block at the border is small, and `InstanceCounter.label` refuses images smaller than
-    `min_size`.
-    """
+    """A block at the border is small."""
     labels = np.zeros((1, 60, 60), int)
     labels[0, 10:30, 10:30] = 1
     method = Watershed("distance", smoothing=14.0)
@@ -459,8 +457,9 @@ def test_parameters_may_be_larger_than_a_block():
     objects = counter.block_objects()
     assert objects.find(labels[0] * 1.0).labels.max() == 1
     assert not objects.find(labels[0, 5:17, 5:18] * 1.0).labels.any()
+    assert not counter.label(labels[:, 5:17, 5:18] * 1.0).any()  # as of a small image
     with pytest.raises(ValueError, match="min_size must be at most 156 for images of 12 x 13"):
-        counter.label(labels[:, 5:17, 5:18] * 1.0)
+        counter.fit(labels[:, 5:17, 5:18] * 1.0)
 
 
 def test_labels_probabilities_and_tables_are_written(components, plane, tmp_path, one_thread):
