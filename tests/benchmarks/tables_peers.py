@@ -44,9 +44,10 @@ def peers():
 
 
 MACHINE = "EPYC, bfloat16"  # of the tables that compare programs
+REPEATED = "Xeon"  # of those of one minute, and with the present counter
 
 
-def _compared(columns, start=None):
+def _compared(columns, start=None, machine=MACHINE):
     """One row for each program, F1 and count error in each column, means over its runs.
 
     Parameters
@@ -55,10 +56,11 @@ def _compared(columns, start=None):
         Heading: (task, seconds).
     start : callable, default=None
         Name of the start of the network of a program, for a column.
+    machine : str, default=MACHINE
     """
     groups = {}
     for heading, (task, seconds) in columns.items():
-        for method, runs in runs_of(task, seconds).items():
+        for method, runs in runs_of(task, seconds, machine).items():
             text = f"{mean(runs, 'f1'):.3f} ({mean(runs, 'wape'):.3f})"
             text += f", {len(runs)} runs" if len(runs) > 1 else ""
             groups.setdefault(method, {"program": method})[heading] = text
@@ -79,9 +81,9 @@ def _start_on_nuclei(method):
     return "simulated cells" if is_default else "random weights"
 
 
-def runs_of(task, seconds):
+def runs_of(task, seconds, machine=MACHINE):
     """Return {program: its runs} of a task in these seconds, on one machine."""
-    wanted = (task, seconds, MACHINE)
+    wanted = (task, seconds, machine)
     rows = peers_rows(lambda row: (row["task"], row["seconds"], row["machine"]) == wanted)
     if task.endswith("all"):  # nothing is unlabeled
         for row in rows:
@@ -120,6 +122,26 @@ def peers_others():
 
 
 @table
+def peers_one_minute():
+    """F1 and count error after one minute."""
+    return _compared({
+        "nuclei, 20 labeled": ("nuclei, 20", 60), "160 labeled": ("nuclei, all", 60),
+        "mitochondria, 1 labeled section": ("mitochondria, 1", 60),
+        "4 labeled sections": ("mitochondria, 4", 60),
+        "32 labeled sections": ("mitochondria, 32", 60), "junctions": ("junctions", 60),
+    }, machine=REPEATED)  # fmt: skip
+
+
+@table
+def peers_repeated():
+    """F1 and count error after four minutes, with the present counter."""
+    return _compared({
+        "mitochondria, 1 labeled section": ("mitochondria, 1", 240),
+        "4 labeled sections": ("mitochondria, 4", 240), "junctions": ("junctions", 240),
+    }, machine=REPEATED)  # fmt: skip
+
+
+@table
 def compare_peers():
     """F1 and count error after four minutes, one row for each program."""
     return _compared({
@@ -152,8 +174,8 @@ _F1 = {  # figures in sentences: (task, seconds, program)
 }
 
 
-def _mean_of(task, seconds, method, name="f1"):
-    return mean(runs_of(task, seconds)[method], name)
+def _mean_of(task, seconds, method, name="f1", machine=MACHINE):
+    return mean(runs_of(task, seconds, machine)[method], name)
 
 
 def _f1_of(task, seconds, method):
@@ -184,3 +206,16 @@ def peers_sections_memory():
 @figure
 def forest_f1():
     return f"{_mean_of('nuclei, 5', 240, 'PixelForest'):.2f}"
+
+
+def _repeated(task, seconds, method, name="f1"):
+    return f"{_mean_of(task, seconds, method, name, REPEATED):.3f}"
+
+
+FIGURES.update({
+    f"peers_minute_junctions_{who}_{name}": partial(_repeated, "junctions", 60, method, name)
+    for who, method in (("ours", "sskseg"), ("unet", _UNET), ("forest", "PixelForest"))
+    for name in ("f1", "f1_75")
+})  # fmt: skip
+FIGURES["peers_repeated_sections"] = partial(_repeated, "mitochondria, 4", 240, "sskseg")
+FIGURES["peers_repeated_sections_unet"] = partial(_repeated, "mitochondria, 4", 240, _UNET)
