@@ -127,7 +127,8 @@ def test_published_parameter_count():
 @pytest.mark.parametrize("name", NETWORKS)
 def test_estimators_and_make_network_have_one_default_size(name):
     segmenter = SemiSupervisedSegmenter(name)
-    segmenter.n_channels_, segmenter.architecture_, segmenter.spacing_ = 1, None, None
+    segmenter.n_channels_, segmenter.spatial_ndim_ = 1, 2
+    segmenter.architecture_ = segmenter.spacing_ = None
     n_outputs = segmenter._objective().n_outputs
     with torch.device("meta"):  # shapes only
         ours = segmenter._make_module("network_")
