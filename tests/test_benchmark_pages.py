@@ -18,7 +18,7 @@ TYPED = {
     "membranes": {"0.5": "threshold", "0.96": "target", "0.975": "target", "1.9": "parameters"},
     "mitochondria": {"0.5": "threshold", "0.870": "poster", "0.890": "poster", "2.2": "notes",
                      "2.5": "notes"},
-    "peers": {"0.5": "threshold"},
+    "peers": {"0.5": "threshold", "0.75": "threshold"},
     "nuclei": {"0.5": "threshold", "0.91": "target", "0.84": "target", "0.06": "target"},
     "scans": {"0.1": "assumption", "0.85": "target", "1.15": "target", "1.8": "target"},
     "simulation": {"0.95": "target", "0.92": "target"},

@@ -218,4 +218,3 @@ FIGURES.update({
     for name in ("f1", "f1_75")
 })  # fmt: skip
 FIGURES["peers_repeated_sections"] = partial(_repeated, "mitochondria, 4", 240, "sskseg")
-FIGURES["peers_repeated_sections_unet"] = partial(_repeated, "mitochondria, 4", 240, _UNET)
