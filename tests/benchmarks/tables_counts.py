@@ -9,13 +9,12 @@ SPECTRA = "spectra of textures are fitted"
 
 
 def counting_rows():
-    """Cells of the present counter, which does not merge fragments by distance."""
+    """Cells of the present counter, which does not merge fragments by distance; those of a slow
+    machine in float32 are left out."""
     return cells(
         "counting",
         lambda row: (
-            row["recipe"]
-            and row["precision"] == "bfloat16"
-            and "merge_distance" not in row["counter"]
+            row["recipe"] and row["machine"] != "EPYC" and "merge_distance" not in row["counter"]
         ),
     )
 

@@ -6,6 +6,7 @@ import numpy as np
 from page_tables import FIGURES, cells, figure, mean, only
 from tables_accuracy import membranes_fold_rows, pretraining_rows
 from tables_counts import ALL, counting_rows, simulation_rows
+from tables_peers import MACHINE
 
 
 def _points(difference):
@@ -218,7 +219,10 @@ def simulation_few_gain():
 
 
 def _puncta(method):
-    rows = [row for row in counting_rows() if (row["task"], row["method"]) == ("puncta", method)]
+    wanted = "puncta", method, MACHINE
+    rows = [
+        row for row in counting_rows() if (row["task"], row["method"], row["machine"]) == wanted
+    ]
     return f"{mean(rows, 'wape'):.2f}"
 
 
