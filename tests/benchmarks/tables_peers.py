@@ -125,7 +125,8 @@ def peers_others():
 def peers_one_minute():
     """F1 and count error after one minute."""
     return _compared({
-        "nuclei, 20 labeled": ("nuclei, 20", 60), "160 labeled": ("nuclei, all", 60),
+        "nuclei, 5 labeled": ("nuclei, 5", 60), "20 labeled": ("nuclei, 20", 60),
+        "60 labeled": ("nuclei, 60", 60), "160 labeled": ("nuclei, all", 60),
         "mitochondria, 1 labeled section": ("mitochondria, 1", 60),
         "4 labeled sections": ("mitochondria, 4", 60),
         "32 labeled sections": ("mitochondria, 32", 60), "junctions": ("junctions", 60),
