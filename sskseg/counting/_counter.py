@@ -15,7 +15,15 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..base import ImageEstimator, transaction
 from ..detection import ContourDetector
-from ..images import check_images, check_positions, check_spacing, is_lazy, like_input, positions_of
+from ..images import (
+    check_images,
+    check_positions,
+    check_spacing,
+    choose_spatial_ndim,
+    is_lazy,
+    like_input,
+    positions_of,
+)
 from ..images.annotations import Annotations
 from ..inference.lazy import map_samples
 from ..io.models import check_fitted
@@ -248,7 +256,7 @@ class InstanceCounter(ImageEstimator):
         """
         self._validate_params()
         with transaction(self):
-            self.spatial_ndim_ = self.spatial_ndim or getattr(X, "spatial_ndim", None) or 2
+            self.spatial_ndim_ = choose_spatial_ndim(self.spatial_ndim, X)
             check_spacing(self.spacing, self.spatial_ndim_ + (self.sections == "consecutive"))
             self.spacing_ = self.unit_ = None  # of an earlier fit
             self.spacing_, self.unit_ = spacing_of(self, X), unit_of(self, X, None)

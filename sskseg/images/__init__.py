@@ -12,7 +12,7 @@ from .points import are_points, check_points, draw_points, points_from_table
 from .random import check_generator, child_generator
 from .sections import consecutive_runs, groups_of_sections, section_indices
 from .spacing import check_spacing, relative_spacing, warn_of_spacing
-from .stack import ImageStack, positions_of, wrap_like
+from .stack import ImageStack, choose_spatial_ndim, positions_of, wrap_like
 from .validation import (
     check_images,
     check_lazy_images,
@@ -41,6 +41,7 @@ __all__ = [
     "check_sample_weight",
     "check_spacing",
     "child_generator",
+    "choose_spatial_ndim",
     "consecutive_runs",
     "draw_points",
     "groups_of_sections",

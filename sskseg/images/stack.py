@@ -275,6 +275,23 @@ def positions_of(X: Any, positions: ArrayLike | None) -> ArrayLike | None:
     return getattr(X, "positions", None) if positions is None else positions
 
 
+def choose_spatial_ndim(given: int | None, X: Any) -> int:
+    """Return the number of spatial axes of samples: as given, or of the step before, or 2.
+
+    Parameters
+    ----------
+    given : int or None
+        The parameter of an estimator.
+    X : array-like
+        An `ImageStack` may know the number of the step before.
+
+    Returns
+    -------
+    int
+    """
+    return given or getattr(X, "spatial_ndim", None) or 2
+
+
 def wrap_like(X: Any, images: Any, transform: Callable, *, spatial_ndim: int | None = None) -> Any:
     """Wrap transformed images in an `ImageStack` with X's backbone and simulator, if X is one.
 

@@ -19,6 +19,7 @@ from ..images import (
     check_images,
     check_positions,
     check_sample_weight,
+    choose_spatial_ndim,
     like_input,
     positions_of,
     spatial_ndim_of,
@@ -162,8 +163,8 @@ class CrossFitted(MetaEstimatorMixin, ImageEstimator):
 
     def _folds(self, y, X, weight, positions):
         """Indices of labeled samples of a positive weight, fold by fold."""
-        given = getattr(self.segmenter, "spatial_ndim", None) or getattr(X, "spatial_ndim", None)
-        images = check_images(X, given or 2)
+        given = getattr(self.segmenter, "spatial_ndim", None)
+        images = check_images(X, choose_spatial_ndim(given, X))
         target = getattr(self.segmenter, "target", "instances")
         labeled = Annotations(y, images, target=target).require_labeled()
         labeled = labeled[weight[labeled] > 0]

@@ -19,6 +19,7 @@ from ..images import (
     check_lazy_images,
     check_positions,
     check_sample_weight,
+    choose_spatial_ndim,
     is_lazy,
     like_input,
     positions_of,
@@ -380,7 +381,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         self._validate_params()
         methods = check_methods(self.semi_supervision)
         with transaction(self), self._session() as session:
-            self.spatial_ndim_ = self.spatial_ndim or getattr(X, "spatial_ndim", None) or 2
+            self.spatial_ndim_ = choose_spatial_ndim(self.spatial_ndim, X)
             given = read_training_data(self, X, y, positions, sample_weight)
             backbone = choose_backbone(self, given, getattr(X, "backbone", None))
             self.has_cores_ = learns_cores(self, given, backbone)

@@ -231,13 +231,19 @@ def test_results_have_the_times_and_sections_of_the_image(stack, tmp_path, axes,
     assert (np.maximum(found, 0) == pixels).all()
 
 
-def test_a_missing_section_is_named_by_models_of_sections(tmp_path, capsys):
-    """Its neighbors stay neighbors: an object across the gap counts once."""
+def numbered_without_3(folder):
+    """Write three images with the numbers 1, 2 and 4, each with a square at the same place."""
     X = np.zeros((3, 32, 32), np.float32)
     X[:, 4:12, 4:12] = 1
-    (tmp_path / "sections").mkdir()
-    for number, section in zip((1, 2, 4), X, strict=True):
-        tifffile.imwrite(tmp_path / "sections" / f"s_{number:03d}.tif", section)
+    folder.mkdir()
+    for number, image in zip((1, 2, 4), X, strict=True):
+        tifffile.imwrite(folder / f"s_{number:03d}.tif", image)
+    return X
+
+
+def test_a_missing_section_is_named_by_models_of_sections(tmp_path, capsys):
+    """Its neighbors stay neighbors: an object across the gap counts once."""
+    X = numbered_without_3(tmp_path / "sections")
     with pytest.warns(UserWarning, match=r"sections has no section 3, by the numbers in the names"):
         assert run((tmp_path / "sections", X), tmp_path, "consecutive") == 0
     assert "1 object in 3 sections" in capsys.readouterr().out
@@ -245,11 +251,7 @@ def test_a_missing_section_is_named_by_models_of_sections(tmp_path, capsys):
 
 @pytest.mark.filterwarnings("error")
 def test_numbers_of_independent_images_may_leave_out_some(tmp_path, capsys):
-    X = np.zeros((3, 32, 32), np.float32)
-    X[:, 4:12, 4:12] = 1
-    (tmp_path / "images").mkdir()
-    for number, image in zip((1, 2, 4), X, strict=True):
-        tifffile.imwrite(tmp_path / "images" / f"s_{number:03d}.tif", image)
+    X = numbered_without_3(tmp_path / "images")
     assert run((tmp_path / "images", X), tmp_path, "independent") == 0
     assert "3 objects" in capsys.readouterr().out
 
