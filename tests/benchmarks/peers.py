@@ -12,14 +12,14 @@ is left out, with a message.
 Tasks: "nuclei, N": DSB 2018, 5, 20, 60 or all of 160 images labeled, 80 others for testing.
 "mitochondria, N": EPFL, 1, 4 or 32 evenly spaced sections of 165 labeled, test sections 0-9, the
 objects of a section are its connected components. "junctions": simulated scans of three domains, 10
-of 60 labeled, 30 others for testing. "windows": one network over a large image of EPFL sections
-side by side, by sskseg's tiles and MONAI's. What each method is given and how it is set is written
-in ``peers_adapters``; nothing is chosen on test images. Dice is of all test pixels together, F1 at
-IoU 0.5, WAPE the sum of the absolute count errors over the number of objects. Each cell runs in a
-process of its own, whose peak memory (resident) it tells; seconds of fitting include what is
-calibrated after training. Finished cells are kept, with the versions of all packages, in
-``tests/benchmarks/results/peers.jsonl``. ``--pictures`` writes one picture of predictions a cell
-that is run.
+of 60 labeled, 30 others for testing, or with "junctions, 300 tests" 300. "windows": one network
+over a large image of EPFL sections side by side, by sskseg's tiles and MONAI's. What each method is
+given and how it is set is written in ``peers_adapters``; nothing is chosen on test images. Dice is
+of all test pixels together, F1 at IoU 0.5, WAPE the sum of the absolute count errors over the
+number of objects. Each cell runs in a process of its own, whose peak memory (resident) it tells;
+seconds of fitting include what is calibrated after training. Finished cells are kept, with the
+versions of all packages, in ``tests/benchmarks/results/peers.jsonl``. ``--pictures`` writes one
+picture of predictions a cell that is run.
 
 Look at them before a figure is quoted: a network that had no time to learn says nothing of its
 method. Cellpose found no object after one minute, and most nuclei after fifteen.
@@ -52,8 +52,8 @@ from sskseg.morphology import label_components
 TASKS = (
     *(f"nuclei, {n}" for n in (5, 20, 60, "all")),
     *(f"mitochondria, {n}" for n in (1, 4, 32)),
-    "junctions",
-)
+    "junctions", "junctions, 300 tests",
+)  # fmt: skip
 OWN_OBJECTS = (
     "CPN (celldetection)", "torch-em, U-Net with distances", "Cellpose 3 from scratch",
     "StarDist from scratch",
@@ -65,8 +65,9 @@ def load(task, seed, full):
     """Images, labels (None: not labeled), images and labels for testing, hints."""
     if task.startswith("mitochondria"):
         return _mitochondria(int(task.split(", ")[1]), full)
-    if task == "junctions":
-        X, y, X_test, y_test = *junctions(20, 100), *junctions(10, 200)
+    if task.startswith("junctions"):
+        tests = junctions(100, 900) if task.endswith("300 tests") else junctions(10, 200)
+        X, y, X_test, y_test = *junctions(20, 100), *tests
         counter = {"fill_holes": False}
         return X, _few(y, 10, seed), X_test, y_test, Hints(counter=counter, full=full)
     X, y, X_test, y_test = nuclei()

@@ -130,6 +130,7 @@ def peers_one_minute():
         "mitochondria, 1 labeled section": ("mitochondria, 1", 60),
         "4 labeled sections": ("mitochondria, 4", 60),
         "32 labeled sections": ("mitochondria, 32", 60), "junctions": ("junctions", 60),
+        "junctions, 300 test scans": ("junctions, 300 tests", 60),
     }, machine=REPEATED)  # fmt: skip
 
 
