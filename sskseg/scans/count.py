@@ -179,7 +179,8 @@ def count_scan(
     ------
     ValueError
         If the estimator or the source is unsuitable, or the destination holds something else.
-        Nothing was written then. Also if another process runs the same shard.
+        Nothing was written then. The source is also unsuitable if it, or a section of it, has fewer
+        pixels than the `min_size_` of the counter. Also if another process runs the same shard.
     PermissionError
         If an object store refuses the credentials.
     ScanError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +14,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import Interval, Options, validate_parameter_constraints
 
 from ..base import ImageEstimator
+from ..images.extents import check_extent
 from ..images.validation import channel_advice
 from ..io.ome_zarr.metadata import OME_VERSIONS
 from ..io.scans import Scan, open_scan
@@ -96,9 +98,17 @@ def check_scan(source: Any, objects: BlockObjects, steps: Sequence[Any]) -> Scan
             f"source must have {ndim} spatial axes, as the estimator does, got the axes "
             f"{source.axes!r}."
         )
+    _check_min_size(objects, source.data.shape[:ndim])
     if objects.consecutive:
         _check_scaling(steps)
     return _with_spacing(source, objects.spacing, getattr(objects, "unit", None))
+
+
+def _check_min_size(objects, shape):
+    """Raise if no object of the scan, or of one of its sections, can be as large as `min_size`."""
+    inside = shape[1:] if objects.consecutive else shape
+    what = "a section" if objects.consecutive else "a scan"
+    check_extent("min_size of the counter", objects.min_size, math.prod(inside), inside, what)
 
 
 def _check_scaling(steps):

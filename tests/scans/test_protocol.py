@@ -115,6 +115,24 @@ def test_the_protocols_are_all_that_a_scan_needs(image, tmp_path, source, exact)
     assert np.allclose(found.table.score, score)
 
 
+def test_a_scan_must_be_as_large_as_its_smallest_object(tmp_path, monkeypatch):
+    model, scan = pipeline("probabilities", exact=True), da.ones((12, 13))
+    monkeypatch.setattr(BrightObjects, "min_size", 156)
+    assert count_scan(model, scan, tmp_path / "out").n_objects == 1
+    monkeypatch.setattr(BrightObjects, "min_size", 157)
+    message = "min_size of the counter must be at most 156 for a scan of 12 x 13 pixels, got 157"
+    with pytest.raises(ValueError, match=message):
+        count_scan(model, scan, tmp_path / "small")
+    with pytest.raises(ValueError, match=message):
+        plan_scan(model, scan)
+    assert not (tmp_path / "small").exists()
+    # Of consecutive sections, it applies to each.
+    monkeypatch.setattr(BrightObjects, "consecutive", True)
+    monkeypatch.setattr(BrightObjects, "ndim", 3)
+    with pytest.raises(ValueError, match="at most 156 for a section of 12 x 13 pixels, got 157"):
+        plan_scan(model, da.ones((5, 12, 13)))
+
+
 def test_errors_of_an_estimator_are_reported(image, tmp_path, monkeypatch):
     def find(*_, **__):
         raise OSError("no objects today")
