@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..morphology.columns import PIXEL
 from .atomic import atomic_path
-from .tables import read_table
+from .tables import iterate_table, read_table
 from .units import ngff_unit
 
 if TYPE_CHECKING:
@@ -112,7 +112,11 @@ def read_object_table(path: str | os.PathLike[str]) -> pd.DataFrame:
             return pd.read_parquet(path, engine=_pyarrow())
         except (ValueError, OSError) as error:
             raise ValueError(f"{path} cannot be read as a table of objects: {error}.") from error
-    table = read_table(Path(path), _TEXT).reset_index(drop=True)
+    return _separate_units(path, read_table(Path(path), _TEXT).reset_index(drop=True))
+
+
+def _separate_units(path, table):
+    """Move the units of a table from the names of its columns to its attributes."""
     matches = {name: _WITH_UNIT.fullmatch(name) for name in table.columns}
     table.columns = [match[1] if match else name for name, match in matches.items()]
     twice = sorted({*table.columns[table.columns.duplicated()]})
@@ -125,7 +129,7 @@ def read_object_table(path: str | os.PathLike[str]) -> pd.DataFrame:
 
 
 def iterate_object_table(
-    path: str | os.PathLike[str], columns: Sequence[str], chunk_size: int = 1_000_000
+    path: str | os.PathLike[str], columns: Sequence[str], chunk_size: int = 100_000
 ) -> Iterator[pd.DataFrame]:
     """Read columns of a table of objects part by part, for tables larger than memory.
 
@@ -135,7 +139,7 @@ def iterate_object_table(
         As in `read_object_table`.
     columns : sequence of str
         Names without units.
-    chunk_size : int, default=1_000_000
+    chunk_size : int, default=100_000
         Objects of a part, at most.
 
     Yields
@@ -148,7 +152,7 @@ def iterate_object_table(
     FileNotFoundError
         If there is no such file.
     ValueError
-        For another suffix, or if the table lacks a column.
+        For another suffix, a file that is no such table, or one that lacks a column.
     ImportError
         For Parquet without pyarrow.
     """
@@ -168,13 +172,10 @@ def iterate_object_table(
             for batch in file.iter_batches(chunk_size, columns=list(columns)):
                 yield batch.to_pandas()
         return
-    written = {name.partition(" [")[0]: name for name in pd.read_csv(path, nrows=0)}
-    _check_columns(path, columns, written)
-    used = [written[name] for name in columns]
-    with pd.read_csv(path, usecols=used, chunksize=chunk_size) as parts:
-        for part in parts:
-            part.columns = [name.partition(" [")[0] for name in part.columns]
-            yield part
+    for part in iterate_table(Path(path), _TEXT, chunk_size):
+        table = _separate_units(path, part)
+        _check_columns(path, columns, table)
+        yield table[list(columns)]
 
 
 def _check_columns(path, columns, found):

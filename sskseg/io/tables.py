@@ -7,7 +7,8 @@ import csv
 import io
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,9 +52,53 @@ def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
     ValueError
         If it is empty, no text, or has rows of more values than there are columns.
     """
+    with open(path, encoding=_encoding(path)) as file:  # all ends of lines become \n
+        return _read(path, file.read(), text)
+
+
+def iterate_table(path: Path, text: Sequence[str], chunk_size: int) -> Iterator[pd.DataFrame]:
+    """Read a table part by part, for tables larger than memory; see `read_table`.
+
+    Parameters
+    ----------
+    path : Path
+    text : sequence of str
+    chunk_size : int
+        Lines of a part, at most. Cells must not hold ends of lines.
+
+    Yields
+    ------
+    pandas.DataFrame
+        One at least.
+
+    Raises
+    ------
+    ValueError
+        As `read_table`.
+    """
+    with open(path, encoding=_encoding(path)) as file:
+        head, n = _head(file), 0
+        while (lines := [*islice(file, chunk_size)]) or not n:
+            yield _read(path, head + "".join(lines), text, n)
+            n += chunk_size
+
+
+def _head(file):
+    """The first lines of a table, up to the one that names the columns."""
+    head = ""
+    for line in iter(file.readline, ""):
+        head += line
+        if line.strip("\t;, \n") and not _SEPARATOR_LINE.match(line):
+            break
+    return head
+
+
+def _read(path, content, text, n_before=0):
+    """A table of some lines, below as many rows of the file."""
     import pandas as pd
 
-    content = re.sub(r"\r\n?", "\n", _text(path))
+    if "\0" in content:
+        raise ValueError(f"{path} is no text, or UTF-16 without a mark: save it as CSV in UTF-8.")
     named = _SEPARATOR_LINE.match(content)
     content = _EMPTY_ROW.sub("", content[named.end() :] if named else content)
     if not content.strip():
@@ -69,13 +114,13 @@ def read_table(path: Path, text: Sequence[str] = ()) -> pd.DataFrame:
     if options["engine"] == "c":
         options["low_memory"] = False  # parts of a long column would have types of their own
     try:
-        _check_lengths(content, separator)
         with warnings.catch_warnings():
             warnings.simplefilter("error", pd.errors.ParserWarning)
             table = _parse(content, text, **options)
-    except (ValueError, csv.Error, pd.errors.ParserWarning) as error:
-        raise ValueError(f"{path} cannot be read as a table: {error}.") from error
-    table.index += 1
+    except (ValueError, pd.errors.ParserWarning) as error:
+        reason = _long_row(content, separator, n_before) or error
+        raise ValueError(f"{path} cannot be read as a table: {reason}.") from error
+    table.index += 1 + n_before
     return table
 
 
@@ -104,29 +149,30 @@ def _numbers(values, decimal):
     return values if numbers.isna().any() else numbers.reindex(values.index)
 
 
-def _text(path):
-    content = path.read_bytes()
-    if content.startswith(_UTF_16):
-        return content.decode("utf-16")
+def _encoding(path):
+    """The encoding of all of a file."""
+    with open(path, "rb") as file:
+        if file.read(2) in _UTF_16:
+            return "utf-16"
     try:
-        text = content.decode("utf-8-sig")
+        with open(path, encoding="utf-8-sig") as file:
+            while file.read(2**20):
+                pass
     except UnicodeDecodeError:
-        text = content.decode("latin-1")
-    if "\0" in text:
-        raise ValueError(f"{path} is no text, or UTF-16 without a mark: save it as CSV in UTF-8.")
-    return text
+        return "latin-1"
+    return "utf-8-sig"
 
 
-def _check_lengths(text, separator):
-    """Refuse rows of more values than columns, which would be moved to other columns."""
+def _long_row(text, separator, n_before):
+    """Describe the first row of more values than columns, which would be moved to other columns."""
     if separator not in _SEPARATORS:
-        return
+        return None
     lines = filter(None, csv.reader(io.StringIO(text), delimiter=separator))
     width = len(next(lines))
-    for number, line in enumerate(lines, start=1):
-        if len(line) > width and any(line[width:]):
-            raise ValueError(
+    for number, line in enumerate(lines, start=1 + n_before):
+        if any(line[width:]):
+            return (
                 f"row {number} has {len(line)} values, and there are {width} columns. If commas "
-                "are decimal points, separate columns by semicolons or tabs, or export with "
-                "points"
+                "are decimal points, separate columns by semicolons or tabs, or export with points"
             )
+    return None

@@ -8,6 +8,7 @@ import pytest
 
 from sskseg.datasets import make_cells
 from sskseg.io import read_object_table, write_object_table
+from sskseg.io.object_tables import iterate_object_table
 from sskseg.morphology import measure_objects
 
 
@@ -100,6 +101,41 @@ def test_tables_that_a_spreadsheet_saved_are_read(tmp_path):
     assert found["image"].tolist() == ["001", "B"]
     np.testing.assert_array_equal(found["area"], [1.5, np.nan])
     assert found.attrs == {"units": {"area": "µm^2"}}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "latin-1"])
+@pytest.mark.parametrize(
+    ("separator", "decimal", "first"),
+    [(",", ".", ""), (";", ",", ""), (";", ".", ""), ("\t", ",", ""), (";", ",", "sep=;\n;;\n")],
+)
+def test_parts_of_a_table_are_those_of_the_whole(tmp_path, encoding, separator, decimal, first):
+    path = tmp_path / "a.csv"
+    areas = [0.5, 1.25, 3.0, 4.5, 7.75]
+    rows = [("image", "n", "area [µm^2]"), *((f"00{i}", i, a) for i, a in enumerate(areas))]
+    rows.insert(4, ("", "", ""))  # an empty row of a spreadsheet
+    lines = [separator.join(map(str, row)).replace(".", decimal) for row in rows]
+    path.write_bytes((first + "\n".join(lines)).replace("\n", "\r\n").encode(encoding))
+    parts = [*iterate_object_table(path, ["area", "image"], chunk_size=2)]
+    assert [len(part) for part in parts] == [2, 1, 2]
+    found = pd.concat(parts, ignore_index=True)
+    pd.testing.assert_frame_equal(found, read_object_table(path)[["area", "image"]])
+    assert found["area"].tolist() == areas
+    assert found["image"].tolist() == [f"00{i}" for i in range(5)]
+
+
+def test_parts_of_bad_tables(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("area,n\n" + "1,2\n" * 4 + "1,5,2\n")
+    parts = iterate_object_table(path, ["n"], chunk_size=2)
+    assert [len(next(parts)), len(next(parts))] == [2, 2]
+    with pytest.raises(ValueError, match=r"a.csv cannot be read as a table: row 5 has 3 values"):
+        next(parts)
+    path.write_text("")
+    with pytest.raises(ValueError, match=r"a.csv is empty: expected a table"):
+        next(iterate_object_table(path, ["n"]))
+    path.write_text("area [nm],area\n1,2\n")
+    with pytest.raises(ValueError, match=r"a.csv has several columns \['area'\]"):
+        next(iterate_object_table(path, ["area"]))
 
 
 def test_bad_tables_are_not_written(table, tmp_path):
