@@ -124,3 +124,18 @@ def test_another_bit_depth_is_noticed(tmp_path):
         PercentileScaler.load(tmp_path / "scaler").transform(bytes_)
     del scaler.dtype_  # as in files of earlier versions
     scaler.transform(bytes_)
+
+
+@pytest.mark.parametrize(("known", "other"), [("uint8", "uint16"), ("uint16", "uint8")])
+def test_another_bit_depth_of_a_dask_array_is_noticed(known, other):
+    levels = np.random.default_rng(0).integers(5, 220, (2, 32, 32)).astype(np.uint8)
+    images = {"uint8": levels, "uint16": levels.astype(np.uint16) * 257}
+    lazy = {name: da.from_array(X, chunks=(1, 16, 32)) for name, X in images.items()}
+    scaler = PercentileScaler().fit(images[known])
+    scaled = scaler.transform(lazy[other])  # no block has been read
+    with pytest.warns(UserWarning, match=f"X is {other}, and the images of fit were {known}"):
+        found = scaled.compute()
+    with pytest.warns(UserWarning, match=rf"X\[0\] is {other}"):
+        np.testing.assert_array_equal(found, scaler.transform(images[other]))
+    scaler.transform(lazy[known]).compute()
+    PercentileScaler(scope="image").fit(images[known]).transform(lazy[other]).compute()

@@ -139,7 +139,8 @@ class PercentileScaler(ImageEstimator):
         Warns
         -----
         UserWarning
-            If images have another bit depth than those of `fit`, with ``scope="dataset"``.
+            If images have another bit depth than those of `fit`, with ``scope="dataset"``. For a
+            dask array, the warning comes when its blocks are computed.
         """
         check_is_fitted(self)
         if is_lazy(X):
@@ -147,7 +148,9 @@ class PercentileScaler(ImageEstimator):
         else:
             images = check_images(X, self.spatial_ndim, n_channels=len(self.low_))
             if self.scope == "dataset":
-                self._warn_of_bit_depth(images)
+                for i, image in enumerate(images):
+                    if _warn_of_bit_depth(f"X[{i}]", image, self._known, stacklevel=4):
+                        break
             scaled = [self._scale(image) for image in images]
             originals = unwrap(X)
             if any(np.ndim(original) == self.spatial_ndim for original in originals):
@@ -190,30 +193,15 @@ class PercentileScaler(ImageEstimator):
             )
         return values
 
+    @property
+    def _known(self):
+        """Type of the images of `fit`, if that is known, and their range."""
+        return np.dtype(getattr(self, "dtype_", float)), self.low_, self.high_
+
     def _thinned(self, n_pixels):
         """Slices that subsample the spatial axes."""
         step = subsample_step(n_pixels, self.spatial_ndim)
         return (slice(None, None, step),) * self.spatial_ndim
-
-    def _warn_of_bit_depth(self, images):
-        """Warn of integers that images of `fit` cannot hold, or that are too few to fill a tenth
-        of their range: other bits, not another exposure."""
-        known = np.dtype(getattr(self, "dtype_", float))
-        for i, image in enumerate(images):
-            if known.kind != "u" or image.dtype.kind != "u" or image.dtype == known:
-                continue
-            dim = self.low_ + _MIN_SHARE * (self.high_ - self.low_)
-            is_deeper = image.max(initial=0) > np.iinfo(known).max
-            if is_deeper or (np.iinfo(image.dtype).max < dim).all():
-                warnings.warn(
-                    f"X[{i}] is {image.dtype}, and the images of fit were {known}: intensities do "
-                    "not match. Convert the images to the same bit depth, without stretching their "
-                    "contrast; or fit with PercentileScaler(scope='image'), which scales each "
-                    "image by itself.",
-                    UserWarning,
-                    stacklevel=4,
-                )
-                return
 
     def _scale(self, image):
         low, high = self.low_, self.high_
@@ -229,7 +217,7 @@ class PercentileScaler(ImageEstimator):
         full = check_lazy_images(X, self.spatial_ndim, n_channels=len(self.low_))
         full = full.rechunk({full.ndim - 1: -1})
         if self.scope == "dataset":
-            scaled = _rescale_lazily(full, self.low_, self.high_, self.clip)
+            scaled = _rescale_lazily(full, self.low_, self.high_, self.clip, self._known)
         else:
             images = []
             for image in full:
@@ -241,10 +229,37 @@ class PercentileScaler(ImageEstimator):
         return scaled[..., 0] if X.ndim < full.ndim else scaled
 
 
-def _rescale_lazily(images, low, high, clip):
+def _rescale_lazily(images, low, high, clip, known=None):
     import dask.array as da
 
     return da.map_blocks(
-        rescale, images, low, high, clip=clip, dtype=np.float32,
+        _rescale_block, images, low, high, clip=clip, known=known, dtype=np.float32,
         meta=np.empty((0,) * images.ndim, np.float32),
     )  # fmt: skip
+
+
+def _rescale_block(block, low, high, clip, known):
+    """Scale a block, whose values are known only here."""
+    if known is not None:
+        _warn_of_bit_depth("X", block, known, stacklevel=2)
+    return rescale(block, low, high, clip)
+
+
+def _warn_of_bit_depth(name, image, known, stacklevel):
+    """Warn of integers that images of `fit` cannot hold, or that are too few to fill a tenth of
+    their range: other bits, not another exposure. Return whether they are."""
+    dtype, low, high = known
+    if dtype.kind != "u" or image.dtype.kind != "u" or image.dtype == dtype:
+        return False
+    dim = low + _MIN_SHARE * (high - low)
+    is_deeper = image.max(initial=0) > np.iinfo(dtype).max
+    if not is_deeper and not (np.iinfo(image.dtype).max < dim).all():
+        return False
+    warnings.warn(
+        f"{name} is {image.dtype}, and the images of fit were {dtype}: intensities do not match. "
+        "Convert the images to the same bit depth, without stretching their contrast; or fit with "
+        "PercentileScaler(scope='image'), which scales each image by itself.",
+        UserWarning,
+        stacklevel=stacklevel,
+    )
+    return True
