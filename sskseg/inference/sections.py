@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ..images import check_positions, consecutive_runs, section_indices
-from .orientations import n_orientations, section_orientations
+from .orientations import section_orientations
 from .predictor import DensePredictor, Orientations
 from .tiling import Box
 
@@ -79,15 +79,15 @@ class SectionPredictor:
     def orientations(self, positions: np.ndarray | None = None) -> Orientations:
         """Orientations in which samples are predicted, see `DensePredictor.predict`.
 
-        The correction averages over sections. Each is predicted in another orientation, as in
+        With test-time augmentation, each sample is predicted in all of them. Without, the
+        correction averages over sections. Each is then predicted in another orientation, as in
         training, so that the mean is over orientations too, at no cost.
         """
-        chosen, n_averaged = None, 1
-        if self.correction is not None and self.dihedral and positions is not None:
-            chosen = section_orientations(positions, self.first.ndim)
-            n_averaged = 2 * self.sections.correction_context + 1
-        few = chosen is None or n_averaged < n_orientations(self.first.ndim)
-        return "mean" if self.test_time_augmentation and few else chosen
+        if self.test_time_augmentation:
+            return "mean"
+        if self.correction is None or not self.dihedral or positions is None:
+            return None
+        return section_orientations(positions, self.first.ndim)
 
     def predict(
         self,

@@ -143,10 +143,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         are ten validations, all in the second half of the training. None never stops early.
     test_time_augmentation : bool, default=False
         Whether to average predictions over flips and quarter turns. Prediction takes 8 times as
-        long (16 times in volumes). If sections are averaged or corrected with their neighbors, each
-        section is predicted in one orientation, chosen by its position (unless `augmentation`
-        excludes turns). The parameter has no effect if as many sections are averaged as there are
-        orientations.
+        long (16 times in volumes). If False, and sections are averaged or corrected with their
+        neighbors, each section is predicted in one orientation, chosen by its position (unless
+        `augmentation` excludes turns).
     device : str, default="auto"
         Device of training and prediction. "auto" is the GPU if there is one.
     precision : {"auto", "float32", "bfloat16"}, default="auto"

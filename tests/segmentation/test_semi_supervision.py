@@ -533,13 +533,24 @@ def test_sections_are_seen_in_another_view_each(monkeypatch):
     as_it_is = model.set_params(augmentation=None).predict_proba(X)
     assert section_predictor(model).orientations(positions) is None
     assert np.abs(by_view - as_it_is).max() > 1e-3
-    model.set_params(augmentation="dihedral", test_time_augmentation=True)
-    assert np.array_equal(model.predict_proba(X), by_view)  # it is that already
-    model.continuity_context_ = 3  # seven sections are fewer than flips and turns
-    assert section_predictor(model).orientations(positions) == "mean"
-    model.continuity_context_ = 4
+    model.set_params(augmentation="dihedral")
     part = model.predict_proba(X[2:], positions=np.arange(2, 12))
     assert np.abs(part[6:] - by_view[8:]).max() < ROUNDING  # what sees no end of the stack
+
+
+@pytest.mark.parametrize("n_sections", [3, 12])  # fewer and more than orientations
+def test_test_time_augmentation_of_sections_averages_all_orientations(monkeypatch, n_sections):
+    X, y = tubes(12)
+    monkeypatch.setattr(rounds, "continuity_context", lambda *_: 4)
+    model = segmenter(semi_supervision="section-mean", precision="float32").fit(X, only(y, [3]))
+    assert model.continuity_context_ == 4
+    stack = X[:n_sections]
+    turned = np.rot90(stack, axes=(1, 2)).copy()
+    plain = np.rot90(model.predict_proba(stack), axes=(1, 2))
+    assert np.abs(model.predict_proba(turned) - plain).max() > 1e-3
+    model.set_params(test_time_augmentation=True)
+    averaged = np.rot90(model.predict_proba(stack), axes=(1, 2))
+    assert np.abs(model.predict_proba(turned) - averaged).max() < ROUNDING
 
 
 # What is predicted
