@@ -22,7 +22,9 @@ from .nn import weights_of
 from .training import (
     Budget,
     LoopSettings,
+    as_fitted,
     isolated_seed,
+    keep_parameters,
     last_network,
     optimize,
     own_defaults,
@@ -46,6 +48,7 @@ def transaction(estimator: BaseEstimator) -> Iterator[None]:
     estimator : estimator
     """
     before = dict(vars(estimator))
+    keep_parameters(estimator)
     # A warm start trains in place. Other fits make new networks, so that nothing is copied.
     in_place = getattr(estimator, "warm_start", False)
     modules = [v for v in before.values() if in_place and isinstance(v, torch.nn.Module)]
@@ -69,6 +72,7 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     """
 
     _not_saved: tuple[str, ...] = ()  # fitted attributes that describe the training images only
+    _kept: tuple[str, ...] = ()  # parameters that describe what `fit` learned, see `as_fitted`
     # Classes of the fitted attributes that are estimators, or the parameter of which each is one.
     _inner: dict = {}  # noqa: RUF012
     _fitted: dict[str, str] = {}  # noqa: RUF012 - kinds of the fitted attributes: `check_fitted`
@@ -109,10 +113,11 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         NotFittedError
             Before `fit`.
         ValueError
-            If a parameter is an object that only joblib or pickle can store, such as a network of
-            your own.
+            If a parameter is invalid, or an object that only joblib or pickle can store, such as a
+            network of your own.
         """
         check_is_fitted(self)
+        as_fitted(self)._validate_params()  # else the file could not be read
         write_model(path, type(self).__name__, *state_of(self))
 
     @classmethod
@@ -151,6 +156,7 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
     def _from_state(cls, values, tensors):
         estimator = cls(**values["params"])
         estimator._validate_params()
+        keep_parameters(estimator)
         estimator._restore(values["fitted"], tensors)
         return estimator
 
@@ -202,7 +208,7 @@ def state_of(estimator):
             tensors[name] = value
         else:
             fitted[name] = value
-    return {"params": _params_of(estimator), "fitted": fitted}, tensors
+    return {"params": _params_of(as_fitted(estimator)), "fitted": fitted}, tensors
 
 
 def _params_of(estimator):
@@ -233,6 +239,7 @@ def _is_network(estimator, name):
 
 def _load_network(estimator, name, state):
     """Build a network, and give it the weights of a file."""
+    estimator = as_fitted(estimator)
     with torch.device("meta"):  # without memory: a file may claim any size
         check_weights(estimator._make_module(name), state)
     with isolated_seed(0, torch.device("cpu")), random_numbers():  # initial weights are random

@@ -1,10 +1,12 @@
 """A fit that raises an error keeps what an earlier fit has learned."""
 
+import copy
 import pickle
 
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage as ndi
 from sklearn.base import clone
 
 import sskseg.training.history
@@ -17,8 +19,9 @@ from sskseg import (
     SimulatedRefiner,
 )
 from sskseg.baselines import LogBlobs, OtsuWatershed
+from sskseg.counting import Watershed
 from sskseg.datasets import make_cells
-from sskseg.training import loop
+from sskseg.training import SegmentationLoss, loop
 
 SMALL = {"width": 4, "depth": 1, "max_steps": 3, "batch_size": 2, "random_state": 0}
 ESTIMATORS = {
@@ -172,21 +175,102 @@ def test_a_refused_fit_of_a_counter_keeps_its_spacing(cells):
     assert counter.spacing_ == (0.5, 0.5)
 
 
+SEGMENTERS = {
+    "instances": {},
+    "classes": {"target": "classes"},
+    "sections": {"sections": "consecutive", "section_context": 1},
+}
+
+
+@pytest.fixture(scope="module")
+def segmenters(cells):
+    X, y = cells
+    known = np.where(np.arange(6)[:, None, None] % 2 == 0, np.minimum(y, 2), -1)
+    model = ESTIMATORS["segmenter"]
+    return {n: clone(model).set_params(**p).fit(X, known) for n, p in SEGMENTERS.items()}
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("instances", {"target": "classes"}),
+        ("instances", {"sections": "consecutive"}),
+        ("instances", {"loss": SegmentationLoss(("cross-entropy", "dice"))}),
+        ("instances", {"network": "unet-lite", "depth": 2}),
+        ("classes", {"target": "instances"}),
+        ("sections", {"section_context": 2}),
+        ("sections", {"sections": "independent", "target": "classes"}),
+    ],
+)
+def test_predictions_are_those_of_the_fit_until_the_next_one(
+    segmenters, cells, tmp_path, name, changes
+):
+    """As scikit-learn's are: `set_params` prepares the next fit."""
+    model, X = segmenters[name], cells[0]
+    expected, masks, score = model.transform(X), model.predict(X), model.score(*cells)
+    changed = copy.deepcopy(model).set_params(**changes)
+    copied = pickle.loads(pickle.dumps(changed))
+    changed.save(tmp_path / "m")
+    for same in (changed, copied, SemiSupervisedSegmenter.load(tmp_path / "m")):
+        assert np.array_equal(same.transform(X), expected)
+        assert np.array_equal(same.predict(X), masks)
+        assert same.score(*cells) == score
+    blocks = changed.block_predictor(X.shape if name == "sections" else X.shape[1:])
+    assert blocks.consecutive == (name == "sections")
+    with pytest.raises(ValueError, match="describe another network"):
+        changed.set_params(warm_start=True).fit(*cells)
+    changed.set_params(**{p: getattr(model, p) for p in changes}, warm_start=False)
+    assert np.array_equal(changed.transform(X), expected)
+
+
+@pytest.mark.parametrize("name", ["segmenter", "pretrainer"])
+def test_a_backbone_is_that_of_the_fit(name, cells):
+    model = fitted(name, cells, warm_start=False)
+    expected = model.backbone()
+    found = model.set_params(width=8, network="unet-lite").backbone()
+    names = ("network", "width", "depth")
+    assert [getattr(found, n) for n in names] == [getattr(expected, n) for n in names]
+    assert found.width == 4
+
+
+@pytest.mark.parametrize("fitted_method", ["components", "watershed", Watershed("distance")])
+@pytest.mark.parametrize("method", ["components", "watershed", "contours"])
+def test_objects_are_those_of_the_fit_until_the_next_one(cells, tmp_path, fitted_method, method):
+    _, y = cells
+    X = ndi.gaussian_filter((y > 0).astype(float), (0, 1, 1))
+    counter = InstanceCounter(fitted_method).fit(X, y)
+    expected = counter.label(X)
+    changed = copy.deepcopy(counter).set_params(method=method)
+    changed.save(tmp_path / "m")
+    for same in (changed, copy.deepcopy(changed), InstanceCounter.load(tmp_path / "m")):
+        assert np.array_equal(same.label(X), expected)
+        assert same.exact == counter.exact
+    if method != "contours":
+        anew = InstanceCounter(method).fit(X, y)
+        assert np.array_equal(changed.fit(X, y).label(X), anew.label(X))
+
+
+def test_invalid_parameters_are_not_saved(cells, tmp_path):
+    _, y = cells
+    counter = InstanceCounter("components").fit(y > 0, y).set_params(min_size=-1)
+    with pytest.raises(ValueError, match="'min_size' parameter of InstanceCounter must be"):
+        counter.save(tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
 @pytest.mark.parametrize("name", ESTIMATORS)
-def test_a_network_that_the_parameters_do_not_describe_is_refused(name, cells, tmp_path):
-    """What has another width than the weights could be stored, but not be read."""
+def test_a_network_stays_that_of_its_fit_where_parameters_describe_another(name, cells, tmp_path):
+    """Files and pickles describe what was trained; a warm start would have to change it."""
     model = fitted(name, cells, warm_start=True).set_params(width=8)
     before = state(model)
-    uses = (
-        lambda: model.fit(*cells),
-        lambda: model.save(tmp_path / "m"),
-        lambda: pickle.dumps(model),
-    )
-    for use in uses:
-        with pytest.raises(ValueError, match="describe another network than the last fit trained"):
-            use()
+    with pytest.raises(ValueError, match="describe another network than the last fit trained"):
+        model.fit(*cells)
     assert_unchanged(model, before)
-    assert not (tmp_path / "m").exists()
-    restored = pickle.loads(pickle.dumps(model.set_params(width=4)))
-    assert str(restored.network_) == str(model.network_)
+    model.save(tmp_path / "m")
+    loaded = type(model).load(tmp_path / "m")
+    assert (loaded.width, model.width) == (4, 8)
+    restored = pickle.loads(pickle.dumps(model))
+    assert restored.width == 8
+    for same in (loaded, restored):
+        assert str(same.network_) == str(model.network_)
     assert model.set_params(width=8, warm_start=False).fit(*cells) is model

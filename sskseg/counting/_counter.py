@@ -35,6 +35,7 @@ from ..model_selection.reference import (
     score_labels,
 )
 from ..morphology import count_over_sections, join_sections
+from ..training import as_fitted
 from ..training.prediction_callbacks import prediction
 from ._blocks import ContourObjects, ProbabilityObjects, counter_blocks
 from ._checks import (
@@ -167,6 +168,7 @@ class InstanceCounter(ImageEstimator):
     (3,)
     """
 
+    _kept = ("method",)
     _inner: dict = {"detector_": ContourDetector}  # noqa: RUF012
     _fitted = {  # noqa: RUF012
         "threshold_": "a number",
@@ -554,7 +556,7 @@ class InstanceCounter(ImageEstimator):
         return Splitter(self._method(), self.fill_holes, spacing)
 
     def _method(self):
-        return make_instance_method(self.method)
+        return make_instance_method(as_fitted(self).method)
 
     def _takes_images(self):
         """Whether objects are detected in images, and not split from probabilities."""
@@ -594,7 +596,7 @@ class InstanceCounter(ImageEstimator):
 
     def _set_fitted(self, values, held_out, detector=None):
         """Replace all fitted attributes; those of another method's parameters go."""
-        kept = ("spacing_", "unit_", "spatial_ndim_")
+        kept = ("spacing_", "unit_", "spatial_ndim_", "_fit_parameters_")
         for name in [name for name in vars(self) if name.endswith("_") and name not in kept]:
             delattr(self, name)
         for name, value in values.items():
@@ -605,7 +607,7 @@ class InstanceCounter(ImageEstimator):
 
     def _validate_params(self):
         super()._validate_params()
-        self._method()._validate_params()
+        make_instance_method(self.method)._validate_params()
 
     def _check_input(self, X):
         """Return images or probabilities, each with a channel axis."""
@@ -637,7 +639,7 @@ class InstanceCounter(ImageEstimator):
 
     @staticmethod
     def _method_of(state):
-        return make_instance_method(state["method"])
+        return make_instance_method(state.get("_fit_parameters_", state)["method"])
 
 
 def _earlier_values(method, spatial_ndim):

@@ -149,6 +149,7 @@ class ContourDetector(TorchEstimator):
     """
 
     spatial_ndim = 2
+    _kept = ("network", "width", "depth", "order", "samples")
     _fitted = {  # noqa: RUF012
         "n_channels_": "a count",
         "channel_mean_": "numbers",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from ..counting import make_instance_method
 from ..morphology import CUT_FEATURES
 from ._graph import INPUT, OUTPUT, size_rule
 from ._parts import Parts
@@ -96,7 +95,7 @@ def _pixel_size(parts):
 
 def counter_parameters(counter: Any) -> dict[str, Any]:
     """Return how objects are found in the probabilities: the method, and its fitted parameters."""
-    method = make_instance_method(counter.method)
+    method = counter._method()
     values = {name: getattr(counter, f"{name}_") for name in (*_COMMON, *method.candidates)}
     plain = {
         name: value.item() if hasattr(value, "item") else value for name, value in values.items()

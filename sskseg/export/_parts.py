@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sklearn.utils.validation import check_is_fitted
 
-from ..counting import Contours, InstanceCounter, make_instance_method
+from ..counting import Contours, InstanceCounter
 from ..model_selection import CrossFitted
 from ..nn.resampled import ResampledNetwork
 from ..preprocessing import DomainCheck, PercentileScaler
@@ -14,6 +14,7 @@ from ..pretraining import ProxyPretrainer
 from ..refinement import SimulatedRefiner
 from ..segmentation import SemiSupervisedSegmenter
 from ..segmentation._object_size import fixed_magnification
+from ..training import as_fitted
 
 _UNCHANGED = (DomainCheck, ProxyPretrainer, SimulatedRefiner)  # hand images on as they are
 
@@ -71,8 +72,9 @@ def split_model(model: Any) -> Parts:
     for part in (scaler, segmenter, counter):
         if part is not None:
             check_is_fitted(part)
+    segmenter = as_fitted(segmenter)
     _check_segmenter(segmenter)
-    if counter is not None and isinstance(make_instance_method(counter.method), Contours):
+    if counter is not None and isinstance(counter._method(), Contours):
         raise ValueError("model must count by probabilities, got method='contours'.")
     return Parts(scaler, _resampling(segmenter), counter)
 

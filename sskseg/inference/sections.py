@@ -35,6 +35,11 @@ class Sections:
     context: int = 0
     correction_context: int = 0
 
+    @property
+    def n_read(self) -> int:
+        """Number of sections that the network reads at once."""
+        return 2 * self.context + 1 if self.consecutive else 1
+
     def indices(self, positions: Any, n_samples: int) -> np.ndarray:
         """Sections that make up the input channels of each sample, (n_samples, n_sections)."""
         positions = check_positions(positions, n_samples)

@@ -26,7 +26,7 @@ from ..images import (
 from ..inference import Compute, DensePredictor, tile_settings
 from ..nn import Backbone, ProxyNetwork, make_feature_network, network_size
 from ..proxies import Proxy, guard, make_proxy, standardize
-from ..training import check_batch, last_network, random_numbers, starts_warm
+from ..training import as_fitted, check_batch, last_network, random_numbers, starts_warm
 from ..training.callbacks import with_progress
 from ._training_data import (
     check_channels,
@@ -134,6 +134,7 @@ class ProxyPretrainer(TorchEstimator):
 
     n_channels_: int
     classes_: dict[str, list]
+    _kept = ("network", "width", "depth")
     _fitted = {  # noqa: RUF012
         "n_channels_": "a count",
         "patch_shape_": "a shape",
@@ -303,8 +304,9 @@ class ProxyPretrainer(TorchEstimator):
         """
         check_is_fitted(self)
         module: Any = self.network_.backbone
-        size = network_size(self.network, self.width, self.depth)
-        return Backbone(module, self.network, *size, self.spatial_ndim)
+        fitted = as_fitted(self)
+        size = network_size(fitted.network, fitted.width, fitted.depth)
+        return Backbone(module, fitted.network, *size, self.spatial_ndim)
 
     def features(self, X: Any) -> np.ndarray | list[np.ndarray]:
         """Compute dense features: the outputs of the last level of the decoder.

@@ -106,6 +106,7 @@ class SimulatedRefiner(TorchEstimator):
     (2, 64, 64)
     """
 
+    _kept = ("width", "depth")
     _fitted = {  # noqa: RUF012
         "n_channels_": "a count",
         "patch_shape_": "a shape",
@@ -201,8 +202,7 @@ class SimulatedRefiner(TorchEstimator):
             kind = self.patch_shape_, self.batch_size, rng, device
             rows = train_refiner(
                 refiner, discriminator, pool.batches(*kind), real_batches(training, *kind),
-                budget, settings,
-                weight=self.self_regularization, rng=rng, monitor=evaluation,
+                budget, settings, weight=self.self_regularization, rng=rng, monitor=evaluation,
             )  # fmt: skip
             self.history_ = [{"phase": "refiner", **row} for row in rows]
             self.report_ = evaluation.finish()

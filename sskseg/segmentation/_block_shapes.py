@@ -16,8 +16,7 @@ _NETWORK_BYTES = 2**32  # of a block in the network, in float32
 
 def block_bytes(predictor: SectionPredictor, n_channels: int, n_pixels: int) -> int:
     """Estimate the bytes that the network keeps of so many pixels at one time, in float32."""
-    sections = predictor.sections
-    n_sections = 2 * sections.context + 1 if sections.consecutive else 1
+    n_sections = predictor.sections.n_read
     network, ndim = predictor.first.network, predictor.first.ndim
     return int(4 * n_pixels * values_per_pixel(network, n_sections * n_channels, ndim))
 

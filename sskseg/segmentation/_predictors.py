@@ -18,6 +18,7 @@ from ..inference import (
 )
 from ..inference.object_size import SizedPredictor, magnification
 from ..nn.resampled import ResampledNetwork
+from ..training import as_fitted
 
 if TYPE_CHECKING:
     from ._segmenter import SemiSupervisedSegmenter
@@ -103,6 +104,6 @@ def image_predictor(
 
 def sections_of(segmenter: SemiSupervisedSegmenter) -> Sections:
     """Return how the samples of a segmenter depend on each other."""
-    consecutive = segmenter.sections == "consecutive"
+    fitted = as_fitted(segmenter)
     context = getattr(segmenter, "continuity_context_", 0)
-    return Sections(consecutive, segmenter.section_context, context)
+    return Sections(fitted.sections == "consecutive", fitted.section_context, context)

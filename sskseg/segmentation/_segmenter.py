@@ -40,14 +40,14 @@ from ..nn import (
     make_network,
     network_size,
 )
-from ..training import FINETUNE, SegmentationLoss, check_batch, does_task, start_network
+from ..training import FINETUNE, SegmentationLoss, as_fitted, check_batch, does_task, start_network
 from ..training.callbacks import with_progress
 from ..training.prediction_callbacks import prediction
 from ._blocks import SegmenterBlocks, segmenter_blocks
 from ._label_offset import check_fitted_offset, choose_label_offset
 from ._object_size import fixed_magnification, normalize_size, scan_diameter
 from ._outputs import foreground_and_core, mask, probability, uncertainty
-from ._predictors import image_predictor, section_predictor
+from ._predictors import image_predictor, section_predictor, sections_of
 from ._suggestions import disagreement, rank_sections
 from ._trained_start import choose_backbone
 from ._training import Training
@@ -259,6 +259,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     """
 
     _not_saved = ("transduction_",)
+    _kept = ("network", "width", "depth", "target", "sections", "section_context", "loss")
     _fitted = {  # noqa: RUF012
         "spatial_ndim_": "a count",
         "n_channels_": "a count",
@@ -528,7 +529,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         predicted = image_predictor(self).predict_some(images, positions, labeled)
         outputs = (calibrate(output, self.calibration_) for output in predicted)
         # All classes but the first are foreground, whatever their values.
-        background = self.classes_[0] if self.target == "classes" else 0
+        background = self.classes_[0] if as_fitted(self).target == "classes" else 0
         known = [annotations.foreground(i, background) for i in labeled]
         return mean_dice(self._objective(), known, outputs, weight[labeled])
 
@@ -629,10 +630,10 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
                 "A network that was trained on voxels that are no cubes is no backbone; got "
                 f"spacing_={self.spacing_}."
             )
-        n_sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
         return Backbone(
             self.network_, network, *network_size(network, width, depth), self.spatial_ndim_,
-            n_sections * self.n_channels_, self._objective().outputs, self.object_size_,
+            sections_of(self).n_read * self.n_channels_, self._objective().outputs,
+            self.object_size_,
         )  # fmt: skip
 
     def predict_uncertainty(self, X: Any, *, positions: Any = None) -> Any:
@@ -689,7 +690,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         images = self._check_images(X, self.n_channels_)
         annotations = self._annotations([None] * len(images) if y is None else y, images)
         check_n_suggested(n, annotations)
-        is_stack = self.sections == "consecutive"
+        is_stack = as_fitted(self).sections == "consecutive"
         positions = check_positions(positions_of(X, positions), len(images))
         predictor = image_predictor(self)
         if isinstance(predictor, SizedPredictor):
@@ -706,10 +707,11 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         return self._objective().losses
 
     def _objective(self):
-        loss = SegmentationLoss() if isinstance(self.loss, str) else self.loss
+        fitted = as_fitted(self)
+        loss = SegmentationLoss() if isinstance(fitted.loss, str) else fitted.loss
         classes, spacing = getattr(self, "classes_", None), getattr(self, "spacing_", None)
         has_cores = getattr(self, "has_cores_", True)
-        return loss.objective(self.target, classes, spacing, has_cores=has_cores)
+        return loss.objective(fitted.target, classes, spacing, has_cores=has_cores)
 
     def _predict(self, X, positions, output, with_cores=False):
         """Predict samples, in memory or lazily; `output` is a function of `_outputs`."""
@@ -732,7 +734,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
     def _check_images(self, X, n_channels=None):
         images = check_images(X, self.spatial_ndim_, n_channels=n_channels)
         shapes = {image.shape for image in images}
-        if self.sections == "consecutive" and len(shapes) > 1:
+        if as_fitted(self).sections == "consecutive" and len(shapes) > 1:
             raise ValueError(
                 "X must hold the sections of one stack, since sections='consecutive': expected one "
                 f"shape, got {sorted(shapes)}. Independent images need a fit with "
@@ -741,7 +743,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         return images
 
     def _annotations(self, y, images, spacing=None):
-        return Annotations(y, images, target=self.target, spacing=spacing)
+        return Annotations(y, images, target=as_fitted(self).target, spacing=spacing)
 
     # Networks
 
@@ -752,8 +754,7 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
             is_learned = Continuity.name in self.semi_supervision_
             kind = ContinuityNet if is_learned else SectionMeanNet
             return kind(n_sections, n_outputs, ndim=self.spatial_ndim_)
-        n_sections = 2 * self.section_context + 1 if self.sections == "consecutive" else 1
-        channels = n_sections * self.n_channels_, self._objective().n_outputs
+        channels = sections_of(self).n_read * self.n_channels_, self._objective().n_outputs
         network, width, depth = self._architecture()
         spacing = None if self.architecture_ else self.spacing_  # backbones pool along all axes
         module = make_network(
@@ -765,9 +766,10 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
 
     def _architecture(self):
         """The specification of the network, its width and its depth."""
-        is_auto = isinstance(self.network, str) and self.network == "auto"
-        network = "unet-shuffle" if is_auto else self.network
-        return self.architecture_ or (network, self.width, self.depth)
+        fitted = as_fitted(self)
+        is_auto = isinstance(fitted.network, str) and fitted.network == "auto"
+        network = "unet-shuffle" if is_auto else fitted.network
+        return self.architecture_ or (network, fitted.width, fitted.depth)
 
     def _restore(self, fitted, tensors):
         # Files of earlier versions do not have these.

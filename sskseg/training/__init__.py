@@ -6,6 +6,7 @@ from .callbacks import ReportProgress, StopSignal
 from .device_arrays import DeviceArrays, HostArrays, hold_arrays
 from .device_batches import DeviceBatches, batches_on, prepares_batches
 from .devices import inference_copy, memory_format, select_device, select_precision
+from .fitted import as_fitted, keep_parameters
 from .global_state import isolated_seed, own_defaults, random_numbers
 from .history import History
 from .loop import EarlyStopping, LoopSettings, optimize, run_steps
@@ -44,6 +45,7 @@ __all__ = [
     "ReportProgress",
     "SegmentationLoss",
     "StopSignal",
+    "as_fitted",
     "batches_on",
     "channel_statistics",
     "check_backbone",
@@ -54,6 +56,7 @@ __all__ = [
     "hold_arrays",
     "inference_copy",
     "isolated_seed",
+    "keep_parameters",
     "last_network",
     "memory_format",
     "optimize",

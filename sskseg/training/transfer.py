@@ -11,6 +11,7 @@ import torch
 
 from ..images import spatial_ndim_of
 from ..nn import Backbone, PretrainedEncoder, transfer_weights
+from .fitted import as_fitted
 from .global_state import random_numbers
 from .standardization import channel_statistics
 
@@ -37,7 +38,8 @@ def starts_warm(estimator: Any) -> bool:
 def last_network(estimator: Any, name: str = "network_") -> Any:
     """Return a network of the last fit, which the parameters must still describe.
 
-    Otherwise a file or a pickle of the estimator could not be read.
+    Those that `as_fitted` returns do, except in a warm start. Otherwise a file or a pickle of the
+    estimator could not be read.
 
     Parameters
     ----------
@@ -56,7 +58,7 @@ def last_network(estimator: Any, name: str = "network_") -> Any:
     """
     network = getattr(estimator, name)
     with torch.device("meta"):  # without memory
-        described = _shapes(estimator._make_module(name))
+        described = _shapes(as_fitted(estimator)._make_module(name))
     if described != _shapes(network):
         raise ValueError(
             f"The parameters of {type(estimator).__name__} describe another network than the last "
