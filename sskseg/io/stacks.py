@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections import Counter
 from collections.abc import Sequence
 from itertools import chain, islice, pairwise
 from math import gcd, prod
@@ -76,7 +77,7 @@ def missing_numbers(files: Sequence[Path]) -> list[range]:
     >>> missing_numbers([Path(f"s_{n:03d}.tif") for n in (10, 20, 40)])
     [range(30, 40, 10)]
     """
-    parts = [re.split(r"(\d+)", stem(file)) for file in files]
+    parts = [_parts(file) for file in files]
     if len({tuple(each[::2]) for each in parts}) != 1:
         return []
     numbers = [set(map(int, each)) for each in zip(*(each[1::2] for each in parts), strict=True)]
@@ -88,13 +89,68 @@ def missing_numbers(files: Sequence[Path]) -> list[range]:
     return [range(a + step, b, step) for a, b in pairwise(found) if b - a > step]
 
 
-def warn_of_missing_sections(folder: Path, files: Sequence[Path], stacklevel: int = 1) -> None:
-    """Warn of sections whose numbers are not consecutive, and which are read as neighbors.
+def numbered_series(files: Sequence[Path]) -> list[list[Path]]:
+    """Find several series of sections, each with numbers of its own.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Each of one section.
+
+    Returns
+    -------
+    list of list of Path
+        Files that differ only in the last number that varies, if two series or more have a number
+        in common. Otherwise empty: it is one series, or unknown.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from sskseg.io.stacks import numbered_series
+    >>> names = ("A_1.tif", "A_2.tif", "B_1.tif", "B_2.tif")
+    >>> [[file.name for file in series] for series in numbered_series(map(Path, names))]
+    [['A_1.tif', 'A_2.tif'], ['B_1.tif', 'B_2.tif']]
+    """
+    alike: dict[tuple[str, ...], list[tuple[Path, list[str]]]] = {}
+    for file in files:
+        parts = _parts(file)
+        alike.setdefault(tuple(parts[::2]), []).append((file, parts[1::2]))
+    series: dict[tuple, dict[int, Path]] = {}
+    for texts, found in alike.items():
+        columns = list(zip(*(numbers for _, numbers in found), strict=True))
+        varying = [i for i, column in enumerate(columns) if len(set(column)) > 1]
+        for file, numbers in found if varying else ():
+            number = int(numbers.pop(varying[-1]))
+            series.setdefault((texts, *numbers), {})[number] = file
+    several = [each for each in series.values() if len(each) > 1]
+    shared = Counter(number for each in several for number in each)
+    return [[*each.values()] for each in several] if max(shared.values(), default=1) > 1 else []
+
+
+def _parts(file):
+    """Texts and numbers of a name, in turn."""
+    return re.split(r"(\d+)", stem(file))
+
+
+def warn_of_section_numbers(folder: Path, files: Sequence[Path], stacklevel: int = 1) -> None:
+    """Warn of sections that are read as neighbors, and may be none by their numbers.
 
     Their positions stay consecutive. An object that continues across one lost section would be
-    counted twice otherwise, which is a larger error than that of its length.
+    counted twice otherwise, which is a larger error than that of its length. Series of numbers may
+    be several stacks, or the slides of one.
     """
-    missing = missing_numbers(files)
+    series, missing = numbered_series(files), missing_numbers(files)
+    if series:
+        shown = ", ".join(f"{each[0].name} to {each[-1].name}" for each in series[:3])
+        more = f" and {len(series) - 3} more" if len(series) > 3 else ""
+        warnings.warn(
+            f"{folder} has {len(series)} series of numbered sections ({shown}{more}), which are "
+            "read as one stack: the last section of one is the neighbor of the first of the next. "
+            "If they are several stacks, move each into a folder of its own, or save each as one "
+            "file.",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
     if not missing:
         return
     n = sum((gap.stop - gap.start) // gap.step for gap in missing)  # len() is limited

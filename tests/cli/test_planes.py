@@ -1,6 +1,7 @@
 """Volumes that a model of planes counts plane by plane."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,8 @@ from sskseg import InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.cli import main
 from sskseg.images import ImageStack
 from sskseg.io import read_labels, read_rois
+from sskseg.io.scans import open_scan
+from sskseg.io.stacks import numbered_series
 from sskseg.models import save_model
 
 
@@ -247,6 +250,40 @@ def test_a_missing_section_is_named_by_models_of_sections(tmp_path, capsys):
     with pytest.warns(UserWarning, match=r"sections has no section 3, by the numbers in the names"):
         assert run((tmp_path / "sections", X), tmp_path, "consecutive") == 0
     assert "1 object in 3 sections" in capsys.readouterr().out
+
+
+def test_two_series_of_sections_are_named_by_models_of_sections(tmp_path, capsys):
+    """Two animals may share a folder by mistake; two slides of one animal may on purpose."""
+    X = np.zeros((5, 32, 32), np.float32)
+    X[:, 4:12, 4:12] = 1
+    folder = tmp_path / "sections"
+    folder.mkdir()
+    for name, image in zip(("A_1", "A_2", "A_3", "B_1", "B_2"), X, strict=True):
+        tifffile.imwrite(folder / f"{name}.tif", image)
+    series = (
+        r"sections has 2 series of numbered sections \(A_1.tif to A_3.tif, B_1.tif to B_2.tif\)"
+    )
+    with pytest.warns(UserWarning, match=series):
+        assert run((folder, X), tmp_path, "consecutive") == 0
+    assert "1 object in 5 sections" in capsys.readouterr().out
+    with pytest.warns(UserWarning, match=series):
+        assert open_scan(folder).axes == "zyx"
+
+
+@pytest.mark.parametrize(
+    ("names", "series"),
+    [
+        ("rat1_s1 rat1_s2 rat2_s1 rat2_s2", ["rat1_s1 rat1_s2", "rat2_s1 rat2_s2"]),
+        ("a1x20 a2x20 b1x20 b2x20 c7x20", ["a1x20 a2x20", "b1x20 b2x20"]),
+        ("a1 a2 b3 b4", []),  # numbered on
+        ("s1_d5 s2_d5 s3_d6", []),  # dates of sections
+        ("left right a1 b1", []),
+        ("s1 s2 s3", []),
+    ],
+)
+def test_series_of_sections(names, series):
+    found = numbered_series([Path(f"{name}.tif") for name in names.split()])
+    assert [" ".join(file.stem for file in each) for each in found] == series
 
 
 @pytest.mark.filterwarnings("error")

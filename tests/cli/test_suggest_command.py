@@ -67,6 +67,21 @@ def test_sections_of_which_a_model_is_least_sure(folder, capsys, tmp_path):
     assert names == [f"stack_{i:04d}" for i in expected]
 
 
+def test_missing_sections_are_named_to_models_of_sections(tmp_path, capsys):
+    X, y = make_cells(3, (32, 32), radius=6, random_state=0)
+    tiny = {"width": 4, "depth": 1, "max_steps": 2, "random_state": 0}
+    for sections in ("consecutive", "independent"):
+        segmenter = SemiSupervisedSegmenter(sections=sections, semi_supervision=None, **tiny)
+        save_model(make_pipeline(PercentileScaler(), segmenter).fit(X, y), tmp_path / sections)
+    (tmp_path / "images").mkdir()
+    for number, image in zip((1, 2, 4), X, strict=True):
+        tifffile.imwrite(tmp_path / "images" / f"s{number}.tif", image)
+    arguments = [tmp_path / "images", "--number", "1", "--model"]
+    assert len(suggested(capsys, *arguments, tmp_path / "independent")) == 1
+    with pytest.warns(UserWarning, match="images has no section 3, by the numbers in the names"):
+        assert len(suggested(capsys, *arguments, tmp_path / "consecutive")) == 1
+
+
 def test_bad_arguments_name_the_option(folder, capsys):
     folder, _, _ = folder
     assert main(["suggest", str(folder / "images"), "--number", "9"]) == 2

@@ -21,7 +21,7 @@ from ...io import read_images, read_pairs
 from ...io.folders import RECORD, SUFFIXES, stem
 from ...io.images import channels_in, image_files, read_headers
 from ...io.rasters import SUFFIXES as RASTERS
-from ...io.stacks import warn_of_missing_sections
+from ...io.stacks import warn_of_section_numbers
 from ...io.trained import trained_file
 from ...io.units import complete_size, describe_size, unit_symbol
 from ...models import load_model
@@ -238,19 +238,25 @@ def source_of_size(options: argparse.Namespace) -> str:
 
 
 def say_stacks(X: ImageStack, options: argparse.Namespace, model: Any) -> None:
-    """Say that several stacks of sections are apart, if they are, or which sections are missing."""
+    """Say that several stacks of sections are apart, if they are, or warn of their numbers."""
     if not takes_sections(model):
         return
-    if X.positions is None and options.images.is_dir():
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the images have been read
-            files = image_files(options.images)
-        if len(files) == len(X):  # a section each
-            warn_of_missing_sections(options.images, files, stacklevel=2)
+    warn_of_numbers(X, options)
     if X.positions is not None:
         n = len(consecutive_runs(X.positions))
         say(options, f"{n} stacks of sections: no object continues from one to the next. If they "
             "are one stack, save it as one file.")  # fmt: skip
+
+
+def warn_of_numbers(X: ImageStack, options: argparse.Namespace) -> None:
+    """Warn of sections in a file each whose numbers leave out some, or begin again."""
+    if X.positions is not None or not options.images.is_dir():
+        return
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the images have been read
+        files = image_files(options.images)
+    if len(files) == len(X):  # a section each
+        warn_of_section_numbers(options.images, files, stacklevel=3)
 
 
 def say_size(

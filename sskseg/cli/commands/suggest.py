@@ -9,7 +9,14 @@ import numpy as np
 
 from ... import SemiSupervisedSegmenter, suggest_samples
 from ...images import spatial_ndim_of
-from ._common import model_of, progress_bars, read_with_labels, say
+from ._common import (
+    model_of,
+    progress_bars,
+    read_with_labels,
+    say,
+    takes_sections,
+    warn_of_numbers,
+)
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -20,6 +27,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     if model is None:
         indices = suggest_samples(X, options.n, y=y, spatial_ndim=ndim)
     else:
+        if takes_sections(model):
+            warn_of_numbers(X, options)
         with progress_bars(options):
             indices = _by_disagreement(model, X, options.n, y)
     suggested = [names[i] for i in indices]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..images import image_files, images_of, read_headers, read_pictures
-from ..stacks import warn_of_missing_sections
+from ..stacks import warn_of_section_numbers
 from ..tiff import SUFFIXES as TIFF_SUFFIXES
 from ..tiff import plain_series
 from ..truncation import unreadable
@@ -30,14 +30,14 @@ def open_sections(path: Path, level: int) -> FileContent:
     Warns
     -----
     UserWarning
-        If the numbers in the names leave out sections.
+        If the numbers in the names leave out sections, or begin again.
     """
     check_level(level)
     try:
         files = image_files(path)
     except FileNotFoundError as error:
         raise ValueError(f"{path} holds no zarr and no image files ({error})") from error
-    warn_of_missing_sections(path, files, stacklevel=5)
+    warn_of_section_numbers(path, files, stacklevel=5)
     first = _section(files[0])
     _check_headers(files)
     shape, names = (len(files), *first.shape), tuple(file.name for file in files)
