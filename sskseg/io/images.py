@@ -370,6 +370,12 @@ def _spacing(picture, file, spatial_ndim):
     return tuple(spacing[axis] for axis in axes), unit
 
 
+def pixel_size(file: Path) -> Size:
+    """Return the size of a pixel that the header of a file defines (y and x, and z if it has it),
+    and its unit; None where it is unknown."""
+    return _spacing(read_headers(file)[0], file, 2)
+
+
 def _common(sizes):
     """Size of a pixel that all images share."""
     different: list[tuple[Path, Size]] = []

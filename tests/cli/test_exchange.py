@@ -17,6 +17,7 @@ from sskseg.cli.formats import FORMATS, OF_IMAGE
 from sskseg.cli.options import make_parser
 from sskseg.datasets import make_cells
 from sskseg.io import (
+    read_images,
     read_labels,
     read_pairs,
     read_points,
@@ -147,6 +148,48 @@ def test_labels_of_a_stack_become_one_file_with_positions(stack, source, images,
     shape = labels.shape
     found = read_labels(folder / "one.geojson", ["a"], spatial_ndim=3, shape=[shape])[1][0]
     assert np.array_equal(found.clip(0), labels)
+
+
+@pytest.mark.parametrize("source", ["labels", "rois"])
+@pytest.mark.parametrize("axes", ["ZYX", "TZYX"])
+def test_label_images_of_a_stack_are_one_file(stack, axes, source):
+    """With the axes and the size of a pixel of its images, as Fiji opens them."""
+    folder, labels = stack
+    shape = {"ZYX": labels.shape, "TZYX": (1, *labels.shape)}[axes]
+    labels = np.concatenate([labels.reshape(shape)] * (1 if axes == "ZYX" else 2))
+    labels[-1, ..., 20:24, 2:6] = 7
+    metadata = {"axes": axes, "spacing": 2.0, "unit": "um"}
+    for name in ("images/a", "labels/a_labels"):
+        resolution = {"resolution": (4, 4), "metadata": metadata}
+        tifffile.imwrite(folder / f"{name}.tif", labels, imagej=True, **resolution)
+    images = ["--images", folder / "images"]
+    if source == "rois":
+        arguments = ["convert", folder / "labels", *images, "--to", "imagej", "--out"]
+        assert run(*arguments, folder / "rois") == 0
+    out = folder / "out"
+    assert run("convert", folder / source, *images, "--to", "tif", "--out", out) == 0
+    assert [path.name for path in out.iterdir()] == ["a.tif"]
+    with tifffile.TiffFile(out / "a.tif") as written:
+        assert (written.is_imagej, written.series[0].axes) == (True, axes)
+        assert np.array_equal(written.asarray(), labels)
+    X = read_images(out / "a.tif")[1]
+    assert (X.spacing, X.unit) == ((2.0, 0.25, 0.25), "um")
+    assert np.array_equal(read_pairs(folder / "images", out)[2], labels.reshape(-1, 32, 40))
+    # Without images, the size is that of the labels.
+    assert run("convert", out / "a.tif", "--out", folder / "one.tif") == 0
+    assert read_images(folder / "one.tif")[1].spacing == X.spacing
+    assert np.array_equal(tifffile.imread(folder / "one.tif"), labels)
+
+
+def test_sections_without_labels_are_unlabeled_in_the_file_of_a_stack(stack):
+    folder, labels = stack
+    (folder / "some").mkdir()
+    tifffile.imwrite(folder / "some" / "a_0001.tif", labels[1])
+    arguments = [folder / "some", "--images", folder / "images", "--out", folder / "one.tif"]
+    assert run("convert", *arguments) == 0
+    found = tifffile.imread(folder / "one.tif")
+    assert np.array_equal(found[1], labels[1])
+    assert (found[[0, 2]] == -1).all()
 
 
 def test_a_section_with_labels_keeps_its_place_in_the_stack(stack):

@@ -90,15 +90,20 @@ def _volumes(names: Sequence[str], results: Sequence[np.ndarray], path: Path) ->
     for name, indices in planes_by_file(names, files).items():
         parts = [np.asarray(results[i]) for i in indices]
         if len(parts) > 1 and len({part.shape for part in parts}) == 1:
-            axes, lengths = _axes(path / files[name] if path.is_dir() else path, len(parts))
+            axes, lengths = axes_of_planes(
+                path / files[name] if path.is_dir() else path, len(parts)
+            )
             yield OfFile(name, np.reshape(parts, (*lengths, *parts[0].shape)), f"{axes}YX")
         else:
             for i, part in zip(indices, parts, strict=True):
                 yield OfFile(names[i], part, "YX")
 
 
-def _axes(file, n_planes):
-    """Axes of the planes of a file: times and sections, or sections where it explains nothing."""
+def axes_of_planes(file: Path, n_planes: int) -> tuple[str, tuple[int, ...]]:
+    """Return the axes of the planes of a file, and their lengths.
+
+    Times and sections, or sections where it explains nothing.
+    """
     axes, lengths = plane_axes(file)
     if axes in ("t", "tz") and prod(lengths) == n_planes:
         return axes.upper(), lengths

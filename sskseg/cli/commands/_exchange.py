@@ -10,13 +10,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from ...io import read_labels, read_points, read_rois, write_labels, write_rois
+from ...images import ImageStack
+from ...io import read_labels, read_points, read_rois, write_rois
 from ...io.folders import files_of, list_images
+from ...io.images import pixel_size
 from ...io.label_sources import has_regions_only
+from ...io.label_writing import write_planes
 from ...io.ome_zarr.reading import holds_zarr, open_label_image
 from ...io.planes import plane_axes
 from ..formats import OF_ALL, OF_IMAGE
-from ._by_file import planes_by_file
+from ._by_file import axes_of_planes, planes_by_file
 
 MEASURED = ("imagej", "geojson")  # formats of one image that hold measurements
 OF_VOLUMES = ("tif", *MEASURED)  # formats whose files hold all sections
@@ -36,12 +39,18 @@ class Labeled(NamedTuple):
     points : ndarray of shape (k, 2), or None
     table : DataFrame or None
         Names, classes and measurements of the objects.
+    axes : str, default=""
+        Those of label images with times.
+    size : tuple of (spacing, unit), default=(None, None)
+        Of a pixel, where it is known.
     """
 
     name: str
     labels: np.ndarray | None
     points: np.ndarray | None = None
     table: pd.DataFrame | None = None
+    axes: str = ""
+    size: tuple[Sequence[float] | None, str | None] = (None, None)
 
 
 def read_labeled(
@@ -68,10 +77,14 @@ def read_labeled(
     -------
     list of Labeled
     """
+    options: dict[str, Any]
     if holds_zarr(path):
         ndim = open_label_image(path).ndim if volumes and names is None else 2
         return _of_images(*read_labels(path, names, spatial_ndim=ndim))
     if has_regions_only(path):
+        if shapes is not None and all(len(shape) == 3 for shape in shapes):  # of whole stacks
+            options = {"shape": shapes, "background": background, "spatial_ndim": 3}
+            return _of_images(*read_labels(path, names, **options))
         found, every = read_rois(path, shapes, names, background=background)
         return [_of_regions(n, r) for n, r in zip(found, every, strict=True) if r is not None]
     if _holds_tables(path):
@@ -82,7 +95,7 @@ def read_labeled(
             for name, each in zip(found, points, strict=True)
             if each is not None
         ]
-    options: dict[str, Any] = {"shape": shapes, "background": background}
+    options = {"shape": shapes, "background": background}
     return _of_images(*read_labels(path, names, empty="background", **options))  # as they are
 
 
@@ -112,7 +125,8 @@ def join_planes(
 ) -> list[Labeled]:
     """Join the label images of the planes of a file, which Fiji and QuPath open as one image.
 
-    Regions and points of planes stay apart: the same number may be another object in each.
+    Regions and points of planes stay apart: the same number may be another object in each. In TIFF,
+    planes without labels are unlabeled, -1.
 
     Parameters
     ----------
@@ -137,13 +151,41 @@ def join_planes(
         labels: list[Any] = [p.labels for p in own if p.points is None and p.table is None]
         is_stack = len(planes) > 1 and 0 < len(labels) == len(own)
         is_stack = is_stack and len({np.shape(label) for label in labels}) == 1
-        if is_stack and (kind == "imagej" or plane_axes(files[name])[0] != "tz"):
-            blank = np.zeros_like(labels[0])
+        if is_stack and (kind != "geojson" or plane_axes(files[name])[0] != "tz"):
+            blank = np.full(np.shape(labels[0]), -1) if kind == "tif" else np.zeros_like(labels[0])
             stack: list[Any] = [blank if plane is None else plane.labels for plane in planes]
             joined.append(Labeled(name, np.stack(stack)))
         else:
             joined += own
     return joined
+
+
+def whole_stacks(
+    names: Sequence[str], shapes: Sequence[Sequence[int]], files: dict[str, Path]
+) -> tuple[Sequence[str], Sequence[Sequence[int]]]:
+    """Return the names and shapes of the stacks of which all images are planes, or as given."""
+    planes = planes_by_file(names, files)
+    own = [[tuple(shapes[i]) for i in indices] for indices in planes.values()]
+    if not all(len(each) > 1 and len({*each}) == 1 for each in own):
+        return names, shapes
+    return [*planes], [(len(each), *each[0]) for each in own]
+
+
+def as_files(
+    items: Sequence[Labeled], X: ImageStack | None, files: dict[str, Path]
+) -> list[Labeled]:
+    """Give label images the axes of the files of their images, and the size of a pixel."""
+    found = []
+    for item in items:
+        file, labels, axes = files.get(item.name), np.asarray(item.labels), ""
+        if labels.ndim == 3 and file is not None:
+            axes, lengths = axes_of_planes(file, len(labels))
+            labels, axes = labels.reshape(*lengths, *labels.shape[1:]), f"{axes}YX"
+        size = (None, None) if X is None else (X.spacing, X.unit)
+        if X is None and file is not None:
+            size = pixel_size(file)
+        found.append(item._replace(labels=labels, axes=axes, size=size))
+    return found
 
 
 def write_as(folder: Path, kind: str, items: Sequence[Labeled], files: dict[str, str]) -> list[str]:
@@ -174,7 +216,10 @@ def write_as(folder: Path, kind: str, items: Sequence[Labeled], files: dict[str,
 def write_file(path: Path, kind: str, items: Sequence[Labeled], files: dict[str, str]) -> None:
     """Write a file of one image, or of all in the formats that hold several; see `write_as`."""
     if kind == "tif":
-        write_labels(path, [item.labels for item in items if item.labels is not None])
+        for item in items:  # one
+            pixels, (spacing, unit) = np.asarray(item.labels), item.size
+            axes = item.axes or "ZYX"[-pixels.ndim :]
+            write_planes(path, pixels, axes, spacing=spacing, unit=unit)
         return
     options: dict[str, Any] = {
         "names": [files.get(item.name, item.name) for item in items], "format": kind,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -26,9 +27,11 @@ from ._common import file_names, new_folder, say
 from ._exchange import (
     MEASURED,
     OF_VOLUMES,
+    as_files,
     check_items,
     join_planes,
     read_labeled,
+    whole_stacks,
     write_as,
     write_file,
 )
@@ -43,15 +46,19 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     _check_options(options)
     if options.image is not None:
         return _into_image(options)
-    names = shapes = X = None
+    names: Sequence[str] | None = None
+    shapes: Sequence[Sequence[int]] | None = None
+    X = None
     if options.images is not None:
         check_no_results(options.images)
         names, X = read_images(options.images)
         shapes = [image.shape[:2] for image in X]
+    if options.to == "tif" and names and shapes and has_regions_only(options.labels):
+        names, shapes = whole_stacks(names, shapes, _files(options))
     known = read_labeled(
         options.labels, names, shapes, options.background, volumes=options.to in OF_VOLUMES
     )
-    if options.to in MEASURED:
+    if options.to in OF_VOLUMES:
         known = join_planes(known, options.to, names, _files(options))
     if not known:
         raise ValueError(f"No image in {options.images} has labels in {options.labels}.")
@@ -62,6 +69,8 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
             f"each file: --out must be a folder, got {file}."
         )
     check_items(known, options.to)
+    if options.to == "tif":
+        known = as_files(known, X, _files(options))
     _check_new(options, [item.name for item in known], file)
     folder = new_folder(options.out if file is None else file.absolute().parent)
     files = {} if options.images is None else file_names(options.images)
