@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from inspect import signature
@@ -13,9 +14,11 @@ from typing import Any, Self, cast
 import numpy as np
 import torch
 from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from . import __version__
 from .images import check_generator
 from .io.models import DAMAGE, check_fitted, check_weights, read_model, shortened, write_model
 from .nn import weights_of
@@ -35,6 +38,7 @@ from .training import (
 from .training.callbacks import CallbackSupportMixin
 
 _DEFAULT_STEPS = 1000
+_VERSION = "_sskseg_version"  # in pickles
 
 
 @contextmanager
@@ -95,7 +99,7 @@ class ImageEstimator(CallbackSupportMixin, TransformerMixin, BaseEstimator):
         for name, value in state.items():
             if isinstance(value, torch.nn.Module) and _is_network(self, name):
                 state[name] = _Weights(weights_of(last_network(self, name)))
-        return _unpickle, (type(self), state)
+        return _unpickle, (type(self), {**state, _VERSION: __version__})
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the fitted estimator to a file that holds only numbers and strings.
@@ -249,6 +253,29 @@ def _load_network(estimator, name, state):
 
 
 def _unpickle(kind, state):
+    """Build an estimator from a pickle, whose version may know other attributes than this one."""
+    state = dict(state)
+    version = state.pop(_VERSION, "before 0.1.0")
+    if version == __version__:
+        return _build(kind, state)
+    warnings.warn(
+        InconsistentVersionWarning(
+            estimator_name=kind.__name__,
+            original_sklearn_version=f"sskseg {version}",
+            current_sklearn_version=f"sskseg {__version__}",
+        ),
+        stacklevel=2,
+    )
+    try:
+        return _build(kind, state)
+    except DAMAGE as error:
+        raise ValueError(
+            f"A pickle of {kind.__name__} from sskseg {version} cannot be read by sskseg "
+            f"{__version__}: {error}. Read it with that version, and write a model file by save."
+        ) from error
+
+
+def _build(kind, state):
     weights = {name: value for name, value in state.items() if isinstance(value, _Weights)}
     estimator = kind.__new__(kind)
     estimator.__setstate__({name: v for name, v in state.items() if name not in weights})

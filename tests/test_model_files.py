@@ -12,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
+from sklearn.exceptions import InconsistentVersionWarning
 
 import sskseg
 from sskseg import (
@@ -134,6 +135,27 @@ def test_pickles_and_clones(name, files, cells):
                           np.asarray(copied.transform(cells[0])))  # fmt: skip
     assert repr(copied.get_params()) == repr(cloned.get_params()) == repr(model.get_params())
     assert not [attribute for attribute in vars(cloned) if attribute.endswith("_")]
+
+
+def test_pickles_of_another_version_say_so(files, monkeypatch):
+    """As those of scikit-learn do."""
+    for name in ("scaler", "segmenter"):
+        content = pickle.dumps(files[name][0])
+        with monkeypatch.context() as context:
+            context.setattr("sskseg.base.__version__", "9.9")
+            with pytest.warns(
+                InconsistentVersionWarning,
+                match=f"from version sskseg {sskseg.__version__} when using version sskseg 9.9",
+            ):
+                copied = pickle.loads(content)
+        assert vars(copied).keys() == vars(files[name][0]).keys()
+    build, (kind, state) = files["segmenter"][0].__reduce__()
+    del state["_sskseg_version"], state["spatial_ndim_"]
+    with (
+        pytest.warns(InconsistentVersionWarning, match="from version sskseg before 0.1.0"),
+        pytest.raises(ValueError, match="SemiSupervisedSegmenter from sskseg before 0.1.0 cannot"),
+    ):
+        build(kind, state)
 
 
 def forge(name, files, path, change):
