@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 
 from .code import (
     OTHER_VERSIONS,
@@ -153,7 +154,8 @@ def _state(value):
         return [value.func]
     kind = type(value)
     try:
-        if kind.__reduce__ is object.__reduce__ and kind.__reduce_ex__ is object.__reduce_ex__:
+        plain = kind.__reduce__ is object.__reduce__ and kind.__reduce_ex__ is object.__reduce_ex__
+        if plain or isinstance(value, BaseEstimator):
             state = value.__getstate__()
         else:  # such as objects of C
             state = value.__reduce_ex__(4)

@@ -1,6 +1,7 @@
 """A run is resumed with the same model, code and versions only."""
 
 import importlib
+import pickle
 import subprocess
 import sys
 
@@ -8,6 +9,7 @@ import dask.array as da
 import numpy as np
 import pytest
 import torch
+from sklearn.base import clone
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.pipeline import make_pipeline
 
@@ -123,6 +125,23 @@ def test_code_of_own_modules_is_part_of_a_run(own_modules, module, old, new):
     step.transform([np.ones(2)])  # fills what is cached
     assert hash_of(step) == before
     assert hash_of(own_modules(module, old, new).Gain()) != before
+
+
+def test_what_changes_no_prediction_is_no_part_of_a_run(cells):
+    X, y = cells[0], cells[1]
+    tiny = {"width": 4, "depth": 1, "max_steps": 2, "random_state": 0}
+    segmenter = SemiSupervisedSegmenter(semi_supervision=None, **tiny).fit(X, y)
+    model = make_pipeline(segmenter, InstanceCounter().fit(segmenter.transform(X), y))
+    before = hash_of(model)
+    same = pickle.loads(pickle.dumps(model))
+    assert hash_of(same) == before
+    same[0].set_params(device="cpu", verbose=True)
+    same[0].history_ = []
+    assert hash_of(same) == before
+    same[0].set_params(test_time_augmentation=True)
+    assert hash_of(same) != before
+    other = clone(segmenter).set_params(random_state=1).fit(X, y)
+    assert hash_of(make_pipeline(other, model[1])) != before
 
 
 def test_comments_and_other_code_of_own_modules_are_not(own_modules):
