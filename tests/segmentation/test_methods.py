@@ -1,7 +1,10 @@
 """Semi-supervised methods as objects: their parameters, nested search, a method of a user's own."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
+import torch
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
@@ -100,17 +103,33 @@ def test_parameters_of_methods_change_what_is_learned(cells):
     [
         (SelfTraining(rounds=()), "rounds"),
         (SelfTraining(rounds=(0.5, 1.5)), "rounds"),
+        (SelfTraining(rounds=0.5), "rounds"),
         (SelfTraining(confidence=1.0), "confidence"),
         (Continuity(max_context=0), "max_context"),
         (Continuity(min_iou=0), "min_iou"),
         (Consistency(weight=-1), "weight"),
+        (Consistency(confidence=90), "confidence"),
+        (Consistency(confidence=0.4), "confidence"),
+        (Consistency(dropout=1.5), "dropout"),
         (MeanTeacher(teacher_start=float("nan")), "teacher_start"),
+        (MeanTeacher(teacher_start=10), "teacher_start"),
+        (MeanTeacher(noise=-0.1), "noise"),
+        (MeanTeacher(ramp_up=-1), "ramp_up"),
     ],
 )
 def test_parameters_out_of_range_are_refused(cells, method, message):
     X, y = cells
     with pytest.raises(ValueError, match=f"{message} must be"):
         segmenter(semi_supervision=method, sections="consecutive").fit(X, y)
+
+
+def test_a_teacher_without_ramp_up_has_its_weight_from_the_start():
+    method = MeanTeacher(noise=0.0, ramp_up=0)
+    method.teach = lambda images: torch.ones(1, 1, 8, 8)
+    method.training = SimpleNamespace(objective=SimpleNamespace(activate=torch.sigmoid))
+    method.rng = np.random.default_rng(0)
+    images = torch.zeros(1, 1, 8, 8)
+    assert float(method.unlabeled_loss(lambda x: x, images, 0.0)) == 0.25
 
 
 def test_nested_parameters_are_searched():

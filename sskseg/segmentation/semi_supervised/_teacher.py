@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from math import inf, isfinite
 from numbers import Real
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -15,10 +16,16 @@ class TeacherMethod(SemiSupervisedMethod):
     """Base of methods that add a loss of unlabeled patches against a teacher.
 
     Subclasses have the parameters `weight` and `teacher_start`, and override `unlabeled_loss`.
+
+    Attributes
+    ----------
+    limits : dict
+        Lowest and highest value of each parameter.
     """
 
     has_teacher = True
     reads_probabilities = False
+    limits: ClassVar[dict[str, tuple[float, float]]] = {"weight": (0, inf), "teacher_start": (0, 1)}
     weight: float
     teacher_start: float
 
@@ -39,10 +46,12 @@ class TeacherMethod(SemiSupervisedMethod):
         return total
 
     def _check(self):
-        for name in ("weight", "teacher_start"):
+        for name, (low, high) in self.limits.items():
             value = getattr(self, name)
-            if not isinstance(value, Real) or not 0 <= float(value) < float("inf"):
-                raise ValueError(f"{name} must be a number of at least 0, got {value!r}.")
+            is_finite = isinstance(value, Real) and isfinite(float(value))
+            if not is_finite or not low <= float(value) <= high:
+                limits = f"of at least {low}" if high == inf else f"from {low} to {high}"
+                raise ValueError(f"{name} must be a number {limits}, got {value!r}.")
 
     def callbacks(self):
         return [(self.teacher_start, self.set_teacher)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -33,13 +34,13 @@ class Consistency(TeacherMethod):
 
     Parameters
     ----------
-    confidence : float, default=0.9
+    confidence : float in [0.5, 1], default=0.9
         Minimum of the teacher's probabilities.
-    dropout : float, default=0.5
+    dropout : float in [0, 1], default=0.5
         Share of the features that is dropped.
     weight : float, default=1.0
         Weight of this loss, relative to the supervised one.
-    teacher_start : float, default=0.1
+    teacher_start : float in [0, 1], default=0.1
         Share of the training after which there is a teacher.
 
     References
@@ -51,6 +52,7 @@ class Consistency(TeacherMethod):
     """
 
     name = "consistency"
+    limits: ClassVar = {**TeacherMethod.limits, "confidence": (0.5, 1), "dropout": (0, 1)}
 
     def __init__(self, confidence=0.9, *, dropout=0.5, weight=1.0, teacher_start=0.1):
         self.confidence = confidence

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import exp
+from math import exp, inf
+from typing import ClassVar
 
 import torch
 
@@ -18,11 +19,12 @@ class MeanTeacher(TeacherMethod):
     ----------
     noise : float, default=0.1
         Standard deviation of the Gaussian noise, in units of the images' standard deviation.
-    ramp_up : float, default=0.4
-        Share of the training in which the weight rises, as ``exp(-5 (1 - progress / ramp_up)**2)``.
+    ramp_up : float in [0, 1], default=0.4
+        Share of the training in which the weight rises, as ``exp(-5 (1 - progress / ramp_up)**2)``;
+        0 is none.
     weight : float, default=1.0
         Weight of this loss, relative to the supervised one.
-    teacher_start : float, default=0.1
+    teacher_start : float in [0, 1], default=0.1
         Share of the training after which there is a teacher.
 
     References
@@ -32,6 +34,7 @@ class MeanTeacher(TeacherMethod):
     """
 
     name = "mean-teacher"
+    limits: ClassVar = {**TeacherMethod.limits, "noise": (0, inf), "ramp_up": (0, 1)}
 
     def __init__(self, noise=0.1, *, ramp_up=0.4, weight=1.0, teacher_start=0.1):
         self.noise = noise
@@ -43,7 +46,8 @@ class MeanTeacher(TeacherMethod):
         target = self.teach(self._noisy(images))
         predicted = first_output(network(self._noisy(images)))
         predicted = self.training.objective.activate(predicted)
-        weight = exp(-5 * (1 - min(1.0, progress / self.ramp_up)) ** 2)
+        risen = min(1.0, progress / self.ramp_up) if self.ramp_up else 1.0
+        weight = exp(-5 * (1 - risen) ** 2)
         return weight * (predicted - target).square().mean()
 
     def _noisy(self, images):

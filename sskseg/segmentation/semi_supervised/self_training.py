@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from copy import copy
 from dataclasses import replace
 from numbers import Real
@@ -52,7 +53,7 @@ class SelfTraining(SemiSupervisedMethod):
         )  # fmt: skip
 
     def _check(self):
-        rounds = tuple(self.rounds)
+        rounds = tuple(self.rounds) if isinstance(self.rounds, Iterable) else ()
         if not rounds or not all(isinstance(r, Real) and 0 < float(r) < 1 for r in rounds):
             raise ValueError(f"rounds must be shares between 0 and 1, got {self.rounds!r}.")
         for name, low in (("confidence", 0), ("labeled_fraction", 1e-6)):
