@@ -7,8 +7,11 @@ from typing import Any
 
 import numpy as np
 from scipy import ndimage as ndi
+from scipy.special import ndtr, ndtri
 
 from ..images.annotations import Annotations
+from ..morphology import complete_objects
+from ._shapes import brightness_at
 from ._textures import deviation_of, fit_spectrum, mean_inside, remaining_variance
 
 POLARITIES = ("auto", "bright", "dark")
@@ -16,6 +19,7 @@ _MAX_PIXELS = 2**22  # that are measured
 _WIDE = 12.0  # pixels, standard deviation of the mean that shows the uneven background
 _MIN_HALO = 3  # pixels around cells that their light reaches
 _OUTLINE = 2  # pixels inside outlines, excluded from the texture
+_MIN_WHOLE = 0.5  # share of the labeled objects with a known outline, for sizes to be theirs
 _MAX_TEXTURE = 0.5  # standard deviation inside cells, in units of the contrast
 MIN_BRIGHTNESS = 0.15  # of a drawn cell, in units of the contrast
 _MIN_CONTRAST = 3.0  # in units of the deviation of the background; images without cells have 2.3
@@ -74,30 +78,53 @@ def measure_cells(images, y, polarity):
     ValueError
         If no image has cells, or no background is labeled.
     """
-    step = max(1, sum(image.size for image in images) // _MAX_PIXELS)
-    labels: list[np.ndarray | None] = [None] * len(images)
-    is_mask = True
-    if y is not None:
-        annotations = Annotations(y, [image[..., None] for image in images])
-        labels, is_mask = list(annotations.label_images), annotations.is_mask
+    labels, is_mask = _read_labels(images, y)
     known = [i for i, label in enumerate(labels) if label is not None and (label == 0).any()]
     if not known and any(label is not None and (label > 0).any() for label in labels):
         raise ValueError(
             "y must label background, too, in at least one image, got foreground only."
         )
-    indices = list(known or range(len(images)))[::step]
-    images = [images[i] for i in indices]
-    labels = [labels[i] if known else None for i in indices]
-    sign = _sign(images, labels, polarity)
-    each = [
-        _measure(image, label, sign, is_mask) for image, label in zip(images, labels, strict=True)
-    ]
-    with_cells = [parameters for parameters in each if parameters["coverage"] > 0]
-    if not with_cells:
+    indices = known or list(range(len(images)))
+    labels = labels if known else [None] * len(labels)
+    step = max(1, sum(images[i].size for i in indices) // _MAX_PIXELS)
+    with_cells: list[dict[str, Any]] = []
+    for first in range(min(step, len(indices))):  # few images may have cells
+        chosen = indices[first::step]
+        each = _measure_each(
+            [images[i] for i in chosen], [labels[i] for i in chosen], polarity, is_mask
+        )
+        with_cells = [parameters for parameters in each if parameters["coverage"] > 0]
+        if with_cells:
+            break
+    else:
         raise ValueError("No cell was found in X; is it empty, or are there labels to give?")
     names = {name for parameters in with_cells for name in parameters}
     medians = {name: _median([x[name] for x in with_cells if name in x]) for name in sorted(names)}
     return medians, [{**medians, **parameters} for parameters in each]
+
+
+def _read_labels(images, y):
+    """Objects of each image, -1 unlabeled (None: no labels), and whether they are components."""
+    if y is None:
+        return [None] * len(images), True
+    annotations = Annotations(y, [image[..., None] for image in images])
+    return [annotations.objects(i) for i in range(len(images))], annotations.is_mask
+
+
+def _measure_each(images, labels, polarity, is_mask):
+    """Parameters of each image."""
+    sign = _sign(images, labels, polarity)
+    whole = [None if label is None else complete_objects(label) for label in labels]
+    n_whole, n_objects = map(_count, (whole, labels))
+    if n_whole < _MIN_WHOLE * n_objects:  # in small windows, small objects are whole
+        whole = [None] * len(images)
+    triples = zip(images, labels, whole, strict=True)
+    return [_measure(*triple, sign, is_mask) for triple in triples]
+
+
+def _count(labels):
+    """Number of objects in label images, some of which may be None."""
+    return sum(len(np.unique(label[label > 0])) for label in labels if label is not None)
 
 
 def _median(values):
@@ -126,44 +153,91 @@ def _sign(images, labels, polarity):
             f"polarity={polarity!r} was given, but cells look {found} in {votes[found]} of "
             f"{sum(votes.values())} images with cells. Set polarity={found!r}, unless cells are "
             "the larger part of the images.",
-            stacklevel=4,
+            stacklevel=5,
         )
     return {"auto": 1 if found == "bright" else -1, "bright": 1, "dark": -1}[polarity]
 
 
-def _measure(image, label, sign, is_mask):
-    """Parameters that can be measured in an image; without cells, those of the background."""
+def _measure(image, label, whole, sign, is_mask):
+    """Parameters that can be measured in an image; without cells, those of the background.
+
+    Sizes are those of the objects of the label image `whole`. None: labels show no outlines, such
+    as those of points and strokes, and sizes and coverage are measured as without labels.
+    """
     smooth = ndi.gaussian_filter(image, 1.0)
     mask = _cells_in(smooth, sign) if label is None else label > 0
     around = ~mask if label is None else label == 0
-    objects = None if is_mask else label
     noise = _noise_of(image)
     if not mask.any() or not around.any() or image.min() == image.max():
         everywhere = around if around.any() else np.ones(image.shape, bool)
         return {"coverage": 0.0, "noise": noise, **_background(image, everywhere, noise)}
-    foreground, between = (float(np.median(image[where])) for where in (mask, around))
-    contrast = foreground - between or 1e-6
-    psf = _psf_of(image, mask, contrast)
-    background = _background(image, around, noise, halo=max(_MIN_HALO, math.ceil(2 * psf)))
-    radius, spread = _sizes(mask, objects)
+    middle, between = (float(np.median(image[where])) for where in (mask, around))
+    contrast = middle - between or 1e-6
+    psf = _psf_of(image, mask, around, contrast)
+    halo = _MIN_HALO if psf is None else max(_MIN_HALO, math.ceil(2 * psf))
     parameters: dict[str, Any] = {
-        "coverage": float(np.clip(mask.sum() / (mask | around).sum(), 0, 0.9)),
-        "radius": radius,
-        "radius_spread": spread,
-        "foreground": foreground,
         "foreground_spread": _contrast_spread(smooth, mask, contrast),
-        **background,
-        "psf": psf,
+        **_background(image, around, noise, halo=halo),
+        **_extent(smooth, mask, around, whole, sign, is_mask),
         "noise": noise,
     }
-    behind = np.divide(background.get("background_texture", 0), contrast)
-    texture = _texture((image - between) / contrast, mask, objects, noise / abs(contrast), radius)
+    if psf is not None:
+        parameters["psf"] = psf
+    objects = None if is_mask else label
+    texture = _texture_in_cells(image, mask, objects, contrast, parameters)
     if texture is not None:
-        # The texture of the background is drawn in cells, too.
-        texture = np.sqrt(np.maximum(texture**2 - behind**2, 0))
-        excess = max(1.0, np.linalg.norm(texture) / _MAX_TEXTURE)
-        parameters["texture"] = tuple(map(float, texture / excess))
+        parameters["texture"] = texture
+    share = _drawn_contrast(parameters, abs(contrast), image.ndim)
+    return {**parameters, "foreground": between + contrast / share}
+
+
+def _extent(smooth, mask, around, whole, sign, is_mask):
+    """Sizes and coverage; no sizes where no object is whole."""
+    cells = _cells_in(smooth, sign) if whole is None else whole > 0
+    if whole is None and cells.any():
+        mask, around = cells, ~cells
+    parameters = {"coverage": float(np.clip(mask.sum() / (mask | around).sum(), 0, 0.9))}
+    if whole is None or cells.any():
+        objects = None if is_mask or whole is None else whole
+        sizes = _sizes(mask if whole is None else cells, objects)
+        parameters |= dict(zip(("radius", "radius_spread"), sizes, strict=True))
     return parameters
+
+
+def _texture_in_cells(image, mask, objects, contrast, parameters):
+    """Spectrum of the texture inside cells, without that of the background; None: unknown."""
+    light = (image - parameters["background"]) / contrast
+    noise, radius = parameters["noise"] / abs(contrast), parameters.get("radius", np.inf)
+    texture = _texture(light, mask, objects, noise, radius)
+    if texture is None:
+        return None
+    # The texture of the background is drawn in cells, too.
+    behind = np.divide(parameters.get("background_texture", 0), contrast)
+    texture = np.sqrt(np.maximum(texture**2 - behind**2, 0))
+    excess = max(1.0, np.linalg.norm(texture) / _MAX_TEXTURE)
+    return tuple(map(float, texture / excess))
+
+
+def _drawn_contrast(parameters, contrast, ndim):
+    """Median contrast of the pixels of drawn cells, in units of the contrast in their middle.
+
+    Cells are darker at their outlines, which are blurred. The median is lower than that of the
+    brightness alone, since what is added at random to the skewed brightness makes it symmetric.
+    """
+    quantiles = (np.arange(32) + 0.5) / 32
+    normal = ndtri(quantiles)
+    depth = 1 - quantiles ** (1 / ndim)  # pixels of a ball
+    radius, psf = parameters.get("radius", np.inf), parameters.get("psf", 0.0)
+    inside = ndtr(depth * radius / max(psf, 1e-6))  # share of the light after the blur
+    light = brightness_at(depth) * inside
+    relative = np.maximum(MIN_BRIGHTNESS, 1 + parameters["foreground_spread"] * normal)
+    added = np.linalg.norm([
+        parameters["noise"], parameters.get("background_spread", 0.0),
+        *parameters.get("background_texture", ()),
+    ]) / contrast  # fmt: skip
+    added = np.hypot(added, np.linalg.norm(parameters.get("texture", 0.0)))
+    values = light[:, None, None] * relative[:, None] + added * normal
+    return float(np.median(values))
 
 
 def _above_otsu(image):
@@ -273,12 +347,14 @@ def _noise_of(image):
     return float(1.4826 * np.median(np.abs(image)) / gain)
 
 
-def _psf_of(image, mask, contrast, first=0.7):
-    """Standard deviation of the blur, from the slope at outlines."""
+def _psf_of(image, mask, around, contrast, first=0.7):
+    """Standard deviation of the blur, from the slope at outlines near the background, or None."""
     smooth = ndi.gaussian_gradient_magnitude(image, first)
-    outline = mask ^ ndi.binary_erosion(mask)
+    # Edges of the image, and of what is labeled, are no outlines.
+    outline = mask & ~ndi.binary_erosion(mask, border_value=1)
+    outline &= ndi.binary_dilation(around, iterations=_MIN_HALO)
     if not outline.any():
-        return 1.0
+        return None
     slope = float(np.median(smooth[outline]))
     sigma = abs(contrast) / (np.sqrt(2 * np.pi) * slope) if slope > 0 else 3.0
     return float(np.sqrt(np.clip(sigma**2 - first**2, 0.1, 9.0)))

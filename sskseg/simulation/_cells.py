@@ -15,6 +15,7 @@ from ._contours import fill_outlines, sample_outlines, trace_outlines
 from ._optics import blur, smooth_noise
 from ._painting import draw_cells, paint_over
 from ._placement import place_apart
+from ._shapes import brightness_at
 from ._textures import LENGTHS, texture_noise
 
 _MAX_LAYERS = 4  # of cells at different depths, each with its own blur
@@ -47,7 +48,8 @@ class CellSimulator:
         Maximum overlap of two cells, in units of the sum of their radii. In two dimensions also
         the maximum share of a cell that is hidden by others.
     foreground, background : float, default=0.6 and 0.15
-        Mean intensities.
+        Mean intensity in the middle of cells before the blur, and that between cells. Cells are
+        darker near their outlines, where they have 0.7 of the contrast.
     foreground_spread : float, default=0.25
         Standard deviation of the contrast between cells, in units of the mean contrast.
     texture : float or tuple of float, default=0.12
@@ -213,7 +215,7 @@ class CellSimulator:
         distance = ndi.distance_transform_edt(labels > 0)
         largest = np.maximum(ndi.maximum(distance, index, np.arange(len(ids))), 1e-6)
         bright = self._contrasts(rng, len(ids)) * (ids > 0)
-        light = bright[index] * (0.7 + 0.3 * np.sqrt(distance / largest[index]))
+        light = bright[index] * brightness_at(distance / largest[index])
         return self._acquire(rng, [(light.astype(np.float32), 0.0)])
 
     def calibrate(self, X: Any, y: Any = None, *, polarity: str = "auto") -> "CellSimulator":
@@ -224,7 +226,9 @@ class CellSimulator:
         X : array-like of shape (n_samples, *spatial)
             Images of one channel; a list if sizes differ.
         y : array-like of int, shape (n_samples, *spatial), default=None
-            Label images, if available; -1 unlabeled.
+            Label images, if available; -1 unlabeled. If fewer than half of the objects are labeled
+            as a whole, such as points and strokes, sizes and coverage are measured as without
+            labels.
         polarity : {"auto", "bright", "dark"}, default="auto"
             Whether cells are brighter or darker than the background. "auto" estimates it from the
             labels; without labels, cells are the smaller side of Otsu's threshold in most images.
@@ -232,8 +236,9 @@ class CellSimulator:
         Returns
         -------
         CellSimulator
-            One variant for each image of X (`variants`), without cells if the image has none; its
-            own parameters are the medians over images with cells. `shape`, `elongation`,
+            One variant for each image of X (`variants`), or each labeled one, without cells if the
+            image has none. Of more than about 4 million pixels, evenly spaced images are measured.
+            Its own parameters are the medians over images with cells. `shape`, `elongation`,
             `roughness`, `overlap`, `defocus` and `section_blur` do not change.
 
         Raises
@@ -320,7 +325,7 @@ class CellSimulator:
         outlines = type(outlines)(*(part[order] for part in outlines))
         filling = fill_outlines(outlines, self.shape)
         labels, shown = paint_over(filling, len(order), self.shape, self.overlap)
-        light = bright[placed][order][filling.cell] * (0.7 + 0.3 * np.sqrt(filling.depth))
+        light = bright[placed][order][filling.cell] * brightness_at(filling.depth)
         on_top = labels.ravel()[filling.pixel] == shown[filling.cell]
         light *= np.where(on_top, 1, through) * (shown[filling.cell] > 0)
         layers = self._layers(filling, light, distance[order])

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ._placement import place_apart
-from ._shapes import draw_blob, overlap_slices
+from ._shapes import brightness_at, draw_blob, overlap_slices
 
 
 def draw_cells(
@@ -82,7 +82,7 @@ def paint_over(filling, n_cells, shape, max_hidden):
     return labels.reshape(shape), shown
 
 
-def _paint(blob, labels, depth, light, number, brightness):
+def _paint(blob, labels, depth, light, number, peak):
     here, there = overlap_slices(blob.start, blob.depth.shape, labels.shape)
     if here is None:
         return
@@ -90,7 +90,7 @@ def _paint(blob, labels, depth, light, number, brightness):
     deeper = part > np.maximum(depth[here], 0)
     labels[here][deeper] = number
     depth[here][deeper] = part[deeper]
-    light[here][deeper] = brightness * (0.7 + 0.3 * np.sqrt(part[deeper]))
+    light[here][deeper] = peak * brightness_at(part[deeper])
 
 
 def _renumber(labels):

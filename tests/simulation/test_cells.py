@@ -191,7 +191,7 @@ def test_calibration_recovers_the_parameters(with_labels, levels):
     assert found.shape == (128, 128)
     assert abs(found.coverage - (y > 0).mean()) < 0.05
     assert abs(np.log(found.radius / 11)) < 0.25
-    assert abs(found.foreground - np.median(X[y > 0])) < 0.05
+    assert abs(found.foreground - levels[0]) < 0.05
     assert abs(found.background - np.median(X[y == 0])) < 0.05
     assert abs(found.psf - 1.5) < 0.6
     assert abs(found.noise - 0.02) < 0.01
@@ -248,6 +248,85 @@ def test_calibrated_parameters_are_simulated(levels, with_labels):
     for name in ("texture", "background_texture"):
         ratio = np.linalg.norm(getattr(again, name)) / np.linalg.norm(getattr(found, name))
         assert 0.7 < ratio < 1.3
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"radius": 4.0},
+        {"psf": 2.0},
+        {"noise": 0.1},
+        {"foreground_spread": 0.0, "texture": 0.0},
+        {"shape": (32, 64, 64), "radius": 6.0},
+    ],
+)
+def test_calibrated_cells_have_the_contrast_of_the_real_ones(options):
+    """In the middle, whereas pixels of cells are darker on average."""
+    reference = CellSimulator(**{"shape": (192, 192), "coverage": 0.15, **options})
+    X, y = reference.sample(6 if len(reference.shape) == 2 else 2, 0)
+    found = CellSimulator(shape=reference.shape).calibrate(X, y)
+    contrast = found.foreground - found.background
+    assert abs(contrast / 0.45 - 1) < 0.12
+    drawn, labels = found.sample(len(X), 1)
+    contrasts = [np.median(x[z > 0]) - np.median(x[z == 0]) for x, z in ((X, y), (drawn, labels))]
+    assert abs(contrasts[1] / contrasts[0] - 1) < 0.12
+
+
+def strokes(labels, width=4):
+    """Labels inside of cells, and far from them."""
+    inside, near = (
+        change(labels > 0, iterations=width) for change in (ndi.binary_erosion, ndi.binary_dilation)
+    )
+    return np.where(inside, labels, np.where(near, -1, 0))
+
+
+def boxes(labels):
+    """Labels in windows that are smaller than most cells."""
+    at = np.indices(labels.shape) % 40 < 14
+    return np.where(at.all(axis=0), labels, -1)
+
+
+def left(labels):
+    return np.where(np.arange(labels.shape[-1]) < 90, labels, -1)
+
+
+def ring(labels):
+    near = ndi.binary_dilation(labels > 0, iterations=2)
+    return np.where(near & (labels == 0), -1, labels)
+
+
+@pytest.mark.parametrize("partly", [strokes, boxes, left, ring])
+@pytest.mark.parametrize("is_mask", [False, True])
+def test_borders_of_what_is_labeled_are_no_outlines_of_cells(partly, is_mask):
+    reference = CellSimulator(shape=(192, 192), radius=11.0, psf=1.2, noise=0.02, coverage=0.2)
+    X, y = reference.sample(4, 0)
+    known = np.stack([partly(label) for label in y])
+    found = CellSimulator(psf=1.2).calibrate(X, np.minimum(known, 1) if is_mask else known)
+    assert abs(np.log(found.radius / 11)) < 0.2
+    assert abs(found.coverage - (y > 0).mean()) < 0.06
+    assert abs(found.psf - 1.2) < 0.3
+
+
+def test_edges_of_images_are_no_outlines_of_cells():
+    reference = CellSimulator(shape=(40, 40), radius=10.0, psf=1.0, noise=0.01, coverage=0.3)
+    X, y = reference.sample(20, 0)
+    assert abs(CellSimulator().calibrate(X, y).psf - 1) < 0.25
+
+
+def test_few_of_many_images_have_labels_or_cells(monkeypatch):
+    """All that are labeled are measured, and others until there is a cell."""
+    monkeypatch.setattr("sskseg.simulation._calibration._MAX_PIXELS", 96**2)
+    X, y = CellSimulator(shape=(96, 96), noise=0.05).sample(3, 0)
+    empty = CellSimulator(shape=(96, 96), noise=0.05, coverage=0.0).sample(6, 1)[0]
+    found = CellSimulator().calibrate([*empty, X[0]], [None] * 6 + [y[0]])
+    expected = CellSimulator().calibrate(X[:1], y[:1])
+    assert found == expected
+    for known in (None, [np.zeros_like(y[0]), y[0], *np.zeros_like(y[[0, 0]])]):
+        found = CellSimulator().calibrate([empty[0], X[0], *empty[1:3]], known)
+        assert found.coverage > 0.1
+    with pytest.raises(ValueError, match="No cell was found in X"):
+        CellSimulator().calibrate(empty)
 
 
 def test_scale_and_offset_of_images_change_nothing_else():
