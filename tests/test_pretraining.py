@@ -18,8 +18,8 @@ from sskseg import ImageStack, PercentileScaler, ProxyPretrainer, SemiSupervised
 from sskseg.datasets import make_neuromuscular_junctions
 from sskseg.nn import Backbone, make_network, transfer_weights
 from sskseg.pretraining import _pretrainer
-from sskseg.pretraining._training_data import hold_out
-from sskseg.proxies import PROXIES, Channel, Magnification, Masked, Proxy
+from sskseg.pretraining._training_data import hold_out, read_pretraining_data
+from sskseg.proxies import PROXIES, Channel, Magnification, Masked, Proxy, make_proxy
 from sskseg.simulation import CellSimulator
 
 SMALL = {"width": 8, "depth": 2, "random_state": 0, "batch_size": 8}
@@ -125,6 +125,13 @@ def test_it_learns_what_a_simulator_draws(scans):
     handed_on = pretrainer.transform(stack)
     assert handed_on.simulator is stack.simulator
     assert handed_on.backbone is not None
+
+
+def test_constant_images_are_not_simulated():
+    X, _ = CellSimulator(shape=(64, 64)).sample(2, 0)
+    images = [*X[..., None], np.ones((64, 64, 1), np.float32)]
+    data = read_pretraining_data(images, None, None, [make_proxy("simulation")])
+    assert len(data.proxies[0].simulator.variants) == 2
 
 
 @few_crops

@@ -80,7 +80,8 @@ def suggest_samples(X: Any, n: int, *, y: Any = None, spatial_ndim: int = 2) -> 
 
 def _standardized(features):
     center, spread = features.mean(axis=0), features.std(axis=0)
-    scaled = (features - center) / np.where(spread > 0, spread, 1)
+    is_constant = features.min(axis=0) == features.max(axis=0)  # but for rounding of the mean
+    scaled = (features - center) / np.where(is_constant, 1, spread)
     return np.clip(scaled, -_MAX_DEVIATION, _MAX_DEVIATION)
 
 

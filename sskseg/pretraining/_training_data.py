@@ -80,7 +80,8 @@ def read_pretraining_data(
             f"The proxy {drawing[0]!r} draws its patches and must be alone, got {names}."
         )
     prepared = [proxy.prepare(images[0].shape[-1], known) for proxy in proxies]
-    prepared = [proxy.adapt(images, simulator) for proxy in prepared]
+    used = [images[i] for i in np.flatnonzero(varied)]
+    prepared = [proxy.adapt(used, simulator) for proxy in prepared]
     return PretrainingData(images, strata, magnifications, prepared)
 
 

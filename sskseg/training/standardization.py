@@ -35,7 +35,8 @@ def channel_statistics(images: Sequence[np.ndarray]) -> tuple[np.ndarray, np.nda
     sampled = [image.reshape(-1, channels)[::step].astype(np.float64) for image in images]
     values = np.concatenate(sampled)
     mean, std = values.mean(axis=0), values.std(axis=0)
-    std = np.where(std > 0, std, 1).astype(np.float32)
+    is_constant = values.min(axis=0) == values.max(axis=0)  # the deviation is not 0 by rounding
+    std = np.where(is_constant, 1, std).astype(np.float32)
     rounded = mean.astype(np.float32)
     is_exact = (np.abs(rounded - mean) <= _MAX_SHIFT * std).all()
     return rounded if is_exact else mean, std

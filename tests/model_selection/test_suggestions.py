@@ -5,6 +5,7 @@ import pytest
 
 from sskseg import suggest_samples
 from sskseg.datasets import make_cells
+from sskseg.model_selection.suggestions import _standardized
 
 SMALL, Y = make_cells(n_samples=6, shape=(96, 96), radius=4, random_state=0)
 LARGE, _ = make_cells(n_samples=4, shape=(96, 96), radius=14, random_state=1)
@@ -51,3 +52,11 @@ def test_volumes():
 def test_numbers_that_are_refused(n):
     with pytest.raises(ValueError, match=r"n must be an integer between 1 and .* 6, got"):
         suggest_samples(SMALL, n)
+
+
+def test_what_is_equal_in_all_images_does_not_count():
+    """Its deviation, 0 but for rounding, would make a difference of it."""
+    varied = np.arange(7.0)
+    features = _standardized(np.stack([varied, np.full(7, 0.1)], axis=1))
+    assert np.abs(features[:, 1]).max() < 1e-9
+    assert np.isclose(features[:, 0].std(), 1)
