@@ -166,7 +166,7 @@ class Layers:
 
     def add_points(self, name: str) -> Any:
         """Add a layer of points, one for each object that is clicked."""
-        sample, source = self.session.samples[name], self._get(name)
+        sample, source = self.session.samples[name], self.get(name)
         return self.add_layer(
             "points", name, POINTS, sample.points, source, ndim=sample.painted.ndim,
             size=2 * sample.point_radius, opacity=0.6,
@@ -182,7 +182,7 @@ class Layers:
         index : int, default=None
             See `add_layer`.
         """
-        sample, source = self.session.samples[name], self._get(name)
+        sample, source = self.session.samples[name], self.get(name)
         return self.add_layer(
             "shapes", name, COMPLETE, polygons_of(sample.complete), source,
             ndim=sample.painted.ndim, shape_type="polygon", face_color="transparent",
@@ -243,7 +243,7 @@ class Layers:
             raise errors[0]
 
     def _read(self, sample):
-        painted, image = self._get(sample.name, PAINTED), self._find(sample.name)
+        painted, image = self.get(sample.name, PAINTED), self._find(sample.name)
         if image is not None and image.data is not self._images.get(sample.name):
             self.session.replace_image(sample.name, pixels_of_image(image))
             self._images[sample.name] = image.data
@@ -289,7 +289,8 @@ class Layers:
             return None
         return self.viewer.layers[name + suffix]
 
-    def _get(self, name, suffix=""):
+    def get(self, name: str, suffix: str = "") -> Any:
+        """Return the layer of an image, or one that belongs to it; raise if it is missing."""
         layer = self._find(name, suffix)
         if layer is None:
             raise ValueError(
@@ -358,7 +359,7 @@ class Layers:
         box : tuple of two slices
             Of the plane.
         """
-        layer, painted = self._get(name), self._get(name, PAINTED)
+        layer, painted = self.get(name), self.get(name, PAINTED)
         self.show_only(name)
         self.viewer.layers.selection.active, painted.mode = painted, "paint"
         center = [(side.start + side.stop) / 2 for side in box]

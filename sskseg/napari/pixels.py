@@ -8,10 +8,39 @@ import numpy as np
 
 from .boxes import Box
 
+_DECIMALS = 6  # of a pixel; an edge at a half pixel stays there
+
 
 def pixels_of_image(layer: Any) -> np.ndarray:
     """Return the image of a layer, with an axis of channels."""
     return np.asarray(layer.data)[..., :3] if layer.rgb else layer.data[..., None]
+
+
+def places_in(image: Any, layer: Any, places: Any) -> np.ndarray:
+    """Return places of a layer in pixels of an image, whatever the scale and place of both.
+
+    Parameters
+    ----------
+    image : napari.layers.Image
+    layer : napari.layers.Layer
+    places : array-like of shape (k, ndim)
+        In `layer`, which may have other axes than the image: the last ones are those of both.
+
+    Returns
+    -------
+    ndarray of float, shape (k, ndim of image)
+        Without the rounding errors of scales. Along axes that `layer` lacks, 0.
+    """
+    steps = [_ratio(*units) for units in zip(layer.units[::-1], image.units[::-1])][::-1]
+    world = np.array([layer.data_to_world(at) for at in places], float).reshape(len(places), -1)
+    world[:, -len(steps) :] *= steps
+    pixels = np.array([image.world_to_data(at) for at in world]).reshape(-1, image.ndim)
+    return np.round(pixels, _DECIMALS)
+
+
+def _ratio(unit, other):
+    """How many of another unit a unit has; pixels and lengths are taken for the same."""
+    return (1 * unit).to(other).magnitude if unit.is_compatible_with(other) else 1.0
 
 
 def copy_for_layer(labels: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .layers import OBJECTS, Layers
+from .pixels import places_in
 
 PLACES = "places to correct"  # name of the layer
 
@@ -52,7 +53,7 @@ class Places:
         """
         if PLACES in self.viewer.layers and len(self.viewer.layers[PLACES].data):
             layer, image = self.viewer.layers[PLACES], self.viewer.layers[name]
-            return np.array([image.world_to_data(layer.data_to_world(at)) for at in layer.data])
+            return places_in(image, layer, layer.data)
         objects = self.viewer.layers[name + OBJECTS]
         if objects.selected_label == 0:
             return np.zeros((0, objects.ndim))

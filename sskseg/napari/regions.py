@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
+from .pixels import places_in
 from .sample import Sample
 
 
@@ -54,7 +55,9 @@ def _upright_rectangle(corners, shape):
     return box, np.ones(high - low, bool)
 
 
-def region_labels(layer: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, dict[int, str]]:
+def region_labels(
+    layer: Any, shape: tuple[int, ...], image: Any = None
+) -> tuple[np.ndarray, dict[int, str]]:
     """Return shapes as a label image, each a region of all sections, and their names.
 
     Parameters
@@ -63,6 +66,8 @@ def region_labels(layer: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, dict[
         Shapes of one name are one region.
     shape : tuple of int
         Size of the image in pixels.
+    image : napari.layers.Image, default=None
+        The image: shapes may have another scale, or another place. None: they are in its pixels.
 
     Returns
     -------
@@ -83,13 +88,14 @@ def region_labels(layer: Any, shape: tuple[int, ...]) -> tuple[np.ndarray, dict[
     numbers = {name: i for i, name in enumerate(dict.fromkeys(names), start=1)}
     labels = np.zeros(shape, np.int32)
     for name, vertices, kind in zip(names, layer.data, layer.shape_type):
+        vertices = vertices if image is None else places_in(image, layer, vertices)
         box, inside = _plane_mask(layer, vertices, kind, shape[-2:])
         labels[(..., *box)][..., inside] = numbers[name]
     return labels, {0: "outside", **{number: name for name, number in numbers.items()}}
 
 
 def regions_of_samples(
-    layer: Any, samples: Iterable[Sample]
+    layer: Any, samples: Iterable[Sample], images: Mapping[str, Any]
 ) -> dict[str, tuple[np.ndarray, dict[int, str]]]:
     """Return the regions of a layer of shapes as label images, and their names.
 
@@ -98,6 +104,8 @@ def regions_of_samples(
     layer : napari.layers.Shapes
         Names are in its feature ``name``, if it has one.
     samples : iterable of Sample
+    images : mapping of str to napari.layers.Image
+        The layers of the images, such as the layers of a viewer.
 
     Returns
     -------
@@ -106,7 +114,9 @@ def regions_of_samples(
     """
     if type(layer).__name__ != "Shapes":
         raise ValueError(f"Regions are a Shapes layer, got {type(layer).__name__}.")
-    return {each.name: region_labels(layer, each.painted.shape) for each in samples}
+    return {
+        each.name: region_labels(layer, each.painted.shape, images[each.name]) for each in samples
+    }
 
 
 def polygons_of(mask: np.ndarray) -> list[np.ndarray]:

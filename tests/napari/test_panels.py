@@ -223,6 +223,36 @@ def test_counts_are_by_region_and_written(trained, tmp_path, monkeypatch):
     assert "cells 1, whole image: " in said(widget, panel.count)
 
 
+def test_regions_are_where_they_are_drawn():
+    """A new layer of shapes has another scale than the images, another unit and another place."""
+    viewer = ViewerModel()
+    widget = SegmentationWidget(viewer)
+    um = viewer.add_image(
+        X[0], name="um", scale=(0.5, 0.5), translate=(100, 50), units=("um", "um")
+    )
+    nm = viewer.add_image(
+        X[1], name="nm", scale=(250, 250), translate=(0, 90_000), units=("nm", "nm")
+    )
+    viewer.layers.selection = {um, nm}
+    widget.labels_panel.add_images()
+    # The left halves of both images, in micrometers.
+    left = [[[99, 49], [99, 65.75], [140, 65.75], [140, 49]],
+            [[-1, 89], [-1, 97.875], [20, 97.875], [20, 89]]]  # fmt: skip
+    for step, unit in ((1, "um"), (100, "nm")):
+        shapes = viewer.add_shapes(
+            np.array(left) * {"um": 1, "nm": 10}[unit], scale=(step, step), units=(unit, unit)
+        )
+        viewer.layers.selection.active = shapes
+        widget.results_panel.choose_regions()
+        regions = widget.results_panel._regions()
+        for number, name in enumerate(("um", "nm"), start=1):
+            expected = np.zeros(SHAPE, int)
+            expected[:, :32] = number
+            assert np.array_equal(regions[name][0], expected)
+    del viewer.layers["um"]
+    assert "'um' is missing" in said(widget, widget.results_panel.choose_regions)
+
+
 def test_what_next_goes_to_the_image_without_labels(trained):
     widget, viewer = trained, trained.viewer
     message = said(widget, find_next, widget)

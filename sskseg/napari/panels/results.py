@@ -78,7 +78,8 @@ class ResultsPanel(Panel):
         return self._regions_of(self.region_layer)
 
     def _regions_of(self, layer):
-        return regions_of_samples(layer, self.window_.session.samples.values())
+        samples, layers = self.window_.session.samples, self.window_.layers
+        return regions_of_samples(layer, samples.values(), {n: layers.get(n) for n in samples})
 
     def count(self) -> None:
         """Show the counts."""
