@@ -11,6 +11,7 @@ from sskseg.totals import (
     estimate_total,
     plan_audit,
     predict_tiles,
+    write_audit,
 )
 
 _TILES = pd.DataFrame({"count": [3, 9, 4, 7], "disagreement": [0, 4, 0, 0]})
@@ -39,6 +40,11 @@ def _tables(table=_TABLE, shape=(16, 16), **kwargs):
     return lambda: count_tiles([table], shape, 8, **kwargs)
 
 
+def _audit(images):
+    plan = plan_audit(count_tiles([_TABLE], (16, 16), 8), 3, random_state=0)
+    return lambda: write_audit(plan, images, "not-written")
+
+
 CASES = [
     ("count_tiles", "no table", lambda: count_tiles([], (16, 16), 8)),
     ("count_tiles", "a table without centroids", _tables(_TABLE[["centroid_y"]])),
@@ -46,6 +52,9 @@ CASES = [
     ("count_tiles", "objects beyond the image", _tables(shape=(8, 8))),
     ("count_tiles", "an atlas of another shape", _tables(regions=np.zeros((8, 8), int))),
     ("count_tiles", "an atlas of floats", _tables(regions=np.zeros((16, 16)))),
+    ("count_tiles", "one table, not a list", lambda: count_tiles(_TABLE, (16, 16), 8)),
+    ("count_tiles", "a label image", _tables(np.zeros((16, 16), int))),
+    ("count_tiles", "`tile=8.5`", lambda: count_tiles([_TABLE], (16, 16), 8.5)),
     ("predict_tiles", "no image", lambda: predict_tiles(OtsuWatershed(), [], 8)),
     ("plan_audit", "counts that are missing", lambda: plan_audit(_TILES[["disagreement"]], 3)),
     ("plan_audit", "negative counts", _plan(count=[3, -1, 4, 7])),
@@ -53,11 +62,17 @@ CASES = [
     ("plan_audit", "`k=1`", lambda: plan_audit(_TILES, 1)),
     ("plan_audit", "`count_weight=-1`", lambda: plan_audit(_TILES, 3, count_weight=-1)),
     ("plan_audit", "all tiles are certain", lambda: plan_audit(_TILES, 3, certain=[True] * 4)),
+    ("plan_audit", "a list of counts", lambda: plan_audit([3, 9, 4, 7], 3)),
+    ("write_audit", "an image smaller than the tiles", _audit([np.zeros((8, 16))])),
+    ("write_audit", "an image, not a list", _audit(np.zeros((16, 16)))),
+    ("estimate_total", "a list of counts", lambda: _estimate(lambda given: [4, 4])),
+    ("estimate_total", "a table of tiles as the plan", lambda: estimate_total(_TILES, {0: 3})),
     ("estimate_total", "no audit", lambda: _estimate(lambda given: {})),
     ("estimate_total", "audits of other tiles", lambda: _estimate(lambda given: {0: 3, 2: 4})),
     ("estimate_total", "a negative count", lambda: _estimate(lambda given: {**given, 1: -1})),
     ("estimate_total", "a count of NaN", lambda: _estimate(lambda given: {**given, 1: np.nan})),
     ("compare_groups", "fewer groups than totals", lambda: compare_groups(_totals(), "aab")),
+    ("compare_groups", "counts", lambda: compare_groups([9, 8, 7, 6], "aabb")),
     ("compare_groups", "one group", lambda: compare_groups(_totals(), "aaaa")),
     ("compare_groups", "one animal in a group", lambda: compare_groups(_totals(), "aaab")),
     ("compare_groups", "a total of 0", lambda: compare_groups(_totals((9, 8, 7, 0)), "aabb")),

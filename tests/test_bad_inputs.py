@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import zarr
 from bad_windows import FILES
 from sklearn.base import clone
 
@@ -150,6 +151,8 @@ fit(AT, "None", lambda X: None)
 fit(AT, "a path", lambda X: "scan.tif")
 fit(AT, "a DataFrame", lambda X: pd.DataFrame(X[0]))
 fit(AT, "a tensor", lambda X: torch.from_numpy(X.copy()))
+fit(AT, "an array of Zarr", lambda X: zarr.array(X))
+fit(AT, "a generator", lambda X: (x for x in X))
 fit(AT, "masked pixels", lambda X: np.ma.masked_array(X, X < 0.1))
 fit(AT, "no sample", lambda X: X[:0], lambda y: y[:0])
 fit(AT, "no pixel", lambda X: X[:, :0], lambda y: y[:, :0])
@@ -474,6 +477,7 @@ def test_errors_name_an_argument(made):
              "parameter", "proxies", "simulator", "network", "device", "size", "loss", "spacing",
              "augmentation", "percentiles", "channel", "sigma", "semi_supervision",
              "instance", "coverage", "architecture", "weights", "objects", "regions", "tiles",
+                 "tile must", "plan must",
              "k must", "count_weight", "certain", "audited", "groups", "totals",
              "method", "shard", "region", "margin", "min_size",
              "merge_distance", "smoothing")  # fmt: skip

@@ -589,7 +589,7 @@ def test_weights_of_scores_stand_for_repeated_samples(cells, kind):
 def test_classes_instead_of_objects_warn(cells, n_classes):
     """Each class of an image was one object in silence."""
     classes = np.where(cells > 0, 2 + cells % n_classes, 0)
-    with pytest.warns(UserWarning, match=f"y has at most {n_classes} objects.*y == value"):
+    with pytest.warns(UserWarning, match=f"y has at most {n_classes} objects.*-1, y == value"):
         InstanceCounter().fit(probability_of(cells), classes)
     few = np.where(cells > 2, 0, cells)  # objects, of which each image has two
     InstanceCounter().fit(probability_of(few), few)  # warnings are errors here

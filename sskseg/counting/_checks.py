@@ -16,6 +16,7 @@ from ..morphology import label_components
 from .methods import Watershed
 
 _MAX_CLASSES = 8
+_ONE_CLASS = "np.where(y < 0, -1, y == value)"  # -1 stays unlabeled
 _MIN_PARTS = 3  # of an object, on average; fragmented junctions have fewer than two
 
 
@@ -104,7 +105,7 @@ def check_no_classes(X, y):
         raise ValueError(
             f"y holds the classes {list(classes)} of a segmenter with target='classes', and a "
             "counter would take each of them for one object. Count the objects of one class: "
-            "y == value, in a pipeline whose segmenter has target='instances'. Or fit a counter "
+            f"{_ONE_CLASS}, in a pipeline whose segmenter has target='instances'. Or fit a counter "
             "apart, on one class of segmenter.predict_proba(X) and label images of its objects."
         )
 
@@ -129,7 +130,7 @@ def warn_of_classes(parts):
         warnings.warn(
             f"y has at most {most} objects in an image, of {n_parts:.1f} "
             "separate parts on average. If its values are classes, each is taken for one object: "
-            "give a mask of one class, y == value, whose components are the objects.",
+            f"give a mask of one class, {_ONE_CLASS}, whose components are the objects.",
             UserWarning,
             stacklevel=4,
         )

@@ -80,6 +80,7 @@ def find_regions(
     total: dict[int, int] = {}
     for i, box in enumerate(blocks_of(regions)):
         pixels = np.asarray(regions[box])
+        pixels = pixels.view(np.uint8) if pixels.dtype == bool else pixels
         _add(total, pixels)
         here = order[starts[i] : starts[i + 1]]
         found[here] = pixels[tuple((at[here] - [part.start for part in box]).T)]

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 from ..images import check_spacing
 from ..io.units import per_millimeter
 from ..morphology.columns import PIXEL
+from ..morphology.components import warn_of_mask
 from ._region_objects import as_array, find_majority, pixels_of_centroids
 from ._region_pixels import count_pixels, find_regions
 
@@ -41,9 +42,9 @@ def count_by_region(
         `InstanceCounter.measure` and `sskseg.scans.count_scan` make it; a label image (0
         background, -1 unlabeled) of numpy, dask or zarr; or points of shape (k, ndim), in pixels.
         In two dimensions integers of shape (k, 2) are points, unless `regions` has that shape.
-    regions : array of int, 2-D or 3-D
+    regions : array of int or bool, 2-D or 3-D
         Array of numpy, dask or zarr. Blocks of dask and zarr are read one after the other, each
-        once. Each value is a region, and 0 is background. The array may be coarser than the image
+        once. Each value is a region, and 0 is background; of booleans, True is region 1. The array may be coarser than the image
         of the objects; both start at the same corner.
     names : dict of int to str, default=None
         Names of regions. Regions that are only in `names` have a row, too.
@@ -75,6 +76,12 @@ def count_by_region(
         If shapes, spacings or units do not fit, labels or regions are negative or no integers,
         centroids are NaN, or a table has objects of several samples.
 
+    Warns
+    -----
+    UserWarning
+        If the only object of a label image has five separate parts or more, as in a mask of 0 and
+        1. Arrays of dask and zarr are not checked.
+
     See Also
     --------
     sskseg.scans.density_map : Densities on a grid.
@@ -95,6 +102,7 @@ def count_by_region(
     atlas = as_array(regions, "regions")
     given = objects if isinstance(objects, pd.DataFrame) else as_array(objects, "objects")
     _check_arguments(given, atlas, by, unit, spacing)
+    _warn_of_mask(given)
     pixel = np.array(check_spacing(spacing, atlas.ndim) or (1.0,) * atlas.ndim)
     coarse = check_spacing(region_spacing, atlas.ndim, "region_spacing")
     steps = pixel if coarse is None else np.array(coarse)
@@ -110,8 +118,8 @@ def count_by_region(
 def _check_arguments(objects, regions, by, unit, spacing):
     if regions.ndim not in (2, 3) or 0 in regions.shape:
         raise ValueError(f"regions must be a 2-D or 3-D label image, got shape {regions.shape}.")
-    if np.dtype(regions.dtype).kind not in "iu":
-        raise ValueError(f"regions must hold integers, got dtype {regions.dtype}.")
+    if np.dtype(regions.dtype).kind not in "biu":
+        raise ValueError(f"regions must hold integers or booleans, got dtype {regions.dtype}.")
     if by not in _BY:
         raise ValueError(f"by must be one of {_BY}, got {by!r}.")
     if by == "majority" and (isinstance(objects, pd.DataFrame) or objects.ndim != regions.ndim):
@@ -124,6 +132,15 @@ def _check_arguments(objects, regions, by, unit, spacing):
     own = getattr(objects, "attrs", {}).get("units", {}).get("centroid_x")
     if own is not None and isinstance(objects, pd.DataFrame):
         _check_own_unit(own, unit, spacing)
+
+
+def _warn_of_mask(objects):
+    """Warn of a mask, which would be one object."""
+    if not isinstance(objects, np.ndarray) or objects.dtype.kind not in "iu":
+        return
+    numbers = objects[objects > 0]
+    if numbers.size and numbers.min() == numbers.max():
+        warn_of_mask(objects, "objects", 4)
 
 
 def _check_own_unit(own, unit, spacing):

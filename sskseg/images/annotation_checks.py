@@ -15,8 +15,14 @@ _MIN_GRAY = 128  # largest value of a mask that was interpolated
 
 
 def check_sequence(y: Any, name: str) -> Any:
-    """Check that `y` is an array or a list, and compute it if it is a dask array."""
+    """Check that `y` is an array or a list, and compute it if it is a dask array.
+
+    A column of a table, such as counts of a spreadsheet, becomes a list with None where a value is
+    missing.
+    """
     y = unwrap(y)
+    if hasattr(y, "notna") and getattr(y, "ndim", None) == 1:
+        y = y.astype(object).where(y.notna(), None).tolist()
     if y is None:
         raise ValueError(f"{name} is None: label images of X's spatial shape are required.")
     y = np.asarray(y) if is_lazy(y) else y

@@ -43,7 +43,8 @@ class Annotations:
         background, and positive numbers are objects or classes. Points are arrays of shape (k,
         spatial_ndim) in pixels, one point for each object. Counts have shape (n_samples,); None,
         NaN and -1 are unknown counts. In a list, None is an unlabeled sample, and some samples may
-        have points and others label images. Of an `Annotations`, its `y` is used.
+        have points and others label images. A Series of pandas is such a list. Of an `Annotations`,
+        its `y` is used.
     images : sequence of ndarray of shape (*spatial, n_channels), default=None
         The images, as `check_images` returns them. Only their shapes are read, to validate `y`.
         Without them, `y` is stored without validation; see `bind`.

@@ -145,7 +145,7 @@ ImageStack
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the array of images; ``(n_samples,)`` if their sizes differ."""
+        """Shape of the array of images; ``(n_samples,)`` of a list, as of files."""
         return getattr(self._images, "shape", (len(self._images),))
 
     @property

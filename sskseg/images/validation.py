@@ -341,11 +341,18 @@ def _as_list(X, spatial_ndim, name):
     elif not isinstance(X, (list, tuple, np.ndarray)):
         raise ValueError(
             f"{name} must be an array, a list of arrays, an ImageStack or a dask array, "
-            f"got {type(X).__name__}."
+            f"got {type(X).__name__}.{_how_to_convert(X, name)}"
         )
     if len(X) == 0:
         raise ValueError(f"{name} is empty: at least one image is required.")
     return X
+
+
+def _how_to_convert(X, name):
+    """How images in a file of HDF5 or Zarr, a tensor or a generator become an array or a list."""
+    if hasattr(X, "__array__") and getattr(X, "ndim", 0) > 2:
+        return f" np.asarray({name}) reads it into memory."
+    return f" list({name}) collects its images." if hasattr(X, "__next__") else ""
 
 
 def _one_image(image, index, spatial_ndim, name):

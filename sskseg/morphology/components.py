@@ -1,5 +1,6 @@
 """Connected components."""
 
+import warnings
 from typing import Literal
 
 import cc3d
@@ -9,6 +10,7 @@ from scipy import ndimage as ndi
 _NEIGHBORS: dict[tuple[int, int], Literal[4, 6, 8, 18, 26]] = {
     (2, 1): 4, (2, 2): 8, (3, 1): 6, (3, 2): 18, (3, 3): 26,
 }  # fmt: skip
+_MIN_PARTS = 5  # of one object; fragmented junctions have fewer
 _MAX_LOCKED = 2**23  # pixels, for which no other thread of Python runs
 
 
@@ -83,3 +85,24 @@ def label_objects(labels: np.ndarray) -> np.ndarray:
     if labels.size == 0 or labels.max() != 1:
         return labels
     return np.where(labels < 0, -1, label_components(labels > 0))
+
+
+def warn_of_mask(labels: np.ndarray, name: str, stacklevel: int) -> None:
+    """Warn of a label image with one object of many parts: a mask, whose parts are the objects.
+
+    Parameters
+    ----------
+    labels : ndarray of int
+        With one value above 0.
+    name : str
+    stacklevel : int
+        As of `warnings.warn`, from here.
+    """
+    n_parts = int(label_components(labels > 0).max(initial=0))
+    if n_parts >= _MIN_PARTS:
+        warnings.warn(
+            f"{name} holds one object of {n_parts} separate parts. If it is a mask, number its "
+            "objects: sskseg.morphology.label_components(mask).",
+            UserWarning,
+            stacklevel=stacklevel,
+        )

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from ..images.spacing import check_spacing
 from .columns import AXES, length_unit, select_columns, units_of
+from .components import warn_of_mask
 from .contours import contour_areas, contour_perimeters
 from .shapes import ellipse_columns, hull_columns, perimeters
 from .sums import object_sums
@@ -81,6 +82,11 @@ def measure_objects(
         those that need an image which is not given, `unit` is given without `spacing`, or the
         perimeter of pixels that are not square is requested.
 
+    Warns
+    -----
+    UserWarning
+        If the only object has five separate parts or more, as in a mask of 0 and 1.
+
     Examples
     --------
     >>> import numpy as np
@@ -99,6 +105,8 @@ def measure_objects(
     if "perimeter" in names and steps[0] != steps[1]:
         raise ValueError(f"The column 'perimeter' needs square pixels, got spacing={steps}.")
     sums = object_sums(image, probability=probability, intensity=intensity)
+    if len(sums["label"]) == 1:
+        warn_of_mask(image, "labels", 3)
     further = _outline_columns(image, sums["label"], np.array(steps), names)
     unit = length_unit(unit, spacing)
     return sums_to_table(sums, image.shape, steps, unit=unit, columns=names, further=further)

@@ -111,7 +111,7 @@ def estimate_total(
     Parameters
     ----------
     plan : AuditPlan
-    audited : dict of int to float
+    audited : dict of int to float, or pandas.Series
         Number of objects in each tile of ``plan.to_audit``, by its index.
     confidence : float in (0, 1), default=0.95
         Nominal coverage. Few audits with rare and large errors cover less; read
@@ -189,10 +189,20 @@ def estimate_total(
 
 
 def _check_audits(plan, audited):
+    if not isinstance(plan, AuditPlan):
+        raise ValueError(f"plan must be an AuditPlan, got {type(plan).__name__}: use plan_audit.")
     expected = plan.to_audit.tolist()
-    if not audited:
+    if not isinstance(audited, Mapping | pd.Series):
+        raise ValueError(
+            "audited must be a dict of counts by the index of their tile, got "
+            f"{type(audited).__name__}."
+        )
+    if not len(audited):
         raise ValueError(f"audited must have the {len(expected)} tiles of the plan, got none.")
-    lacking, others = sorted(set(expected) - set(audited)), sorted(set(audited) - set(expected))
+    lacking, others = (
+        sorted(set(expected) - {*audited.keys()}),
+        sorted({*audited.keys()} - set(expected)),
+    )
     if lacking or others:
         raise ValueError(
             f"audited must have exactly the {len(expected)} tiles of the plan: tiles {lacking[:5]}"

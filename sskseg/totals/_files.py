@@ -44,7 +44,8 @@ def write_audit(
     Raises
     ------
     ValueError
-        If tiles have no place, are of an image that is not there, or margin is negative.
+        If tiles have no place, are of an image that is not there, or extend beyond it, or margin
+        is negative.
     FileExistsError
         If the folder has a plan.
     """
@@ -58,6 +59,7 @@ def write_audit(
             f"images must have position {max(number)}, which a tile names, got"
             f" {len(images)} images."
         )
+    _check_sizes(plan.tiles, number, images, axes)
     if (path / _PLAN).exists():
         raise FileExistsError(f"{path / _PLAN} exists: choose another folder.")
     (path / "images").mkdir(parents=True, exist_ok=True)
@@ -76,6 +78,18 @@ def write_audit(
     is_certain = np.isin(np.arange(len(draws)), plan.certain).astype(int)
     columns = {"probability": plan.probability, "draws": draws, "certain": is_certain}
     write_object_table(path / _PLAN, plan.tiles.assign(**columns))
+
+
+def _check_sizes(tiles, number, images, axes):
+    """Refuse images that tiles extend beyond, which are others than those that were counted."""
+    ends = tiles[[f"{axis}_stop" for axis in axes]].groupby(np.asarray(number)).max()
+    for i, end in ends.iterrows():
+        shape, needed = np.shape(images[int(i)]), tuple(map(int, end))
+        if len(shape) < len(needed) or any(a < b for a, b in zip(shape, needed)):
+            raise ValueError(
+                f"images[{i}] must be an image of at least {needed} pixels, on which the tiles of "
+                f"the plan lie, got shape {shape}. Pass a list of images, also for one."
+            )
 
 
 def read_plan(folder: str | os.PathLike[str]) -> AuditPlan:

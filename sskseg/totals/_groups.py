@@ -124,7 +124,7 @@ def compare_groups(
     Raises
     ------
     ValueError
-        If there are not two groups of two animals at least, a total is not positive, or groups are
+        If there are not two groups of two animals at least, a total is no `TotalEstimate`, a total is not positive, or groups are
         of different regions or, where totals are compared, of sizes whose means differ by more
         than 25 %.
 
@@ -154,6 +154,7 @@ def compare_groups(
         raise ValueError(f"method must be one of {_METHODS}, got {method!r}.")
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must be between 0 and 1, got {confidence!r}.")
+    _check_totals(totals)
     names, parts = _split(totals, groups)
     _check_coverage(names, parts, per)
     logs = [np.log([t.total / (t.size if per == "size" else 1) for t in part]) for part in parts]
@@ -196,6 +197,18 @@ def _permutation_p(logs, random_state):
         logs, distance, vectorized=True, alternative="greater", n_resamples=_N_PERMUTATIONS,
         random_state=random_state,
     ).pvalue  # fmt: skip
+
+
+def _check_totals(totals):
+    """Refuse plain counts: nothing says how much the network errs in each group."""
+    other = next((i for i, t in enumerate(totals) if not isinstance(t, TotalEstimate)), None)
+    if other is not None:
+        raise ValueError(
+            f"totals[{other}] must be a TotalEstimate, as estimate_total returns it, got "
+            f"{type(list(totals)[other]).__name__}. Counts without audits do not show whether the "
+            "network errs more in one group. If a person counted everything, compare the logarithms"
+            " by scipy.stats.ttest_ind(equal_var=False)."
+        )
 
 
 def _split(totals, groups):

@@ -105,6 +105,10 @@ def plan_audit(
     >>> plan.to_audit.tolist()
     [0, 1]
     """
+    if not isinstance(tiles, pd.DataFrame):
+        raise ValueError(
+            f"tiles must be a table, as count_tiles makes it, got {type(tiles).__name__}."
+        )
     n = len(tiles)
     check_regions(tiles)
     for name in ("count", "disagreement"):

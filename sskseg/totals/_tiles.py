@@ -73,6 +73,8 @@ def count_tiles(
     3  4  4       8       8    16      1             1
     """
     extent, step = _check_shapes(shape, tile)
+    if isinstance(objects, pd.DataFrame):
+        raise ValueError("objects must be a list of tables, got one table: pass [table].")
     if not len(objects):
         raise ValueError("objects must hold one table at least, got none.")
     pixel = np.array(check_spacing(spacing, len(extent)) or (1.0,) * len(extent))
@@ -91,6 +93,9 @@ def count_tiles(
 
 
 def _check_shapes(shape, tile):
+    for name, sizes in (("shape", shape), ("tile", tile)):
+        if np.asarray(sizes).dtype.kind not in "iu":
+            raise ValueError(f"{name} must be whole numbers of pixels, got {sizes!r}.")
     extent = np.array(shape, dtype=int)
     if extent.ndim != 1 or len(extent) not in (2, 3) or (extent < 1).any():
         raise ValueError(f"shape must be two or three positive sizes, got {shape!r}.")
@@ -120,6 +125,11 @@ def _regions_at(points, regions, extent):
 
 
 def _count(table, extent, step, pixel):
+    if not isinstance(table, pd.DataFrame | str | os.PathLike):
+        raise ValueError(
+            "objects must be tables or files of tables, got "
+            f"{type(table).__name__}: measure_objects makes a table of a label image."
+        )
     names = [f"centroid_{axis}" for axis in "zyx"[-len(extent) :]]
     grid = -(-extent // step)
     counts = np.zeros(np.prod(grid), int)

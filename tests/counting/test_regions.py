@@ -12,7 +12,7 @@ import sskseg.counting
 import sskseg.scans
 from sskseg.counting import count_by_region
 from sskseg.datasets import make_cells
-from sskseg.morphology import measure_objects
+from sskseg.morphology import label_components, measure_objects
 
 
 def regions_of(shape, seed=0):
@@ -51,6 +51,26 @@ def test_counts_are_those_of_scipy(labels):
     assert found.objects.sum() == len(np.unique(labels)) - 1
     assert found["size"].tolist() == np.unique(regions, return_counts=True)[1].tolist()
     assert np.allclose(found.density, found.objects / found["size"])
+
+
+def test_a_mask_of_a_region_may_be_boolean(labels):
+    for by in ("centroid", "majority"):
+        region = regions_of(labels.shape) > 0
+        for given in (region, da.from_array(region, chunks=16)):
+            found = count_by_region(labels, given, by=by)
+            expected = count_by_region(labels, region.astype(int), by=by)
+            pd.testing.assert_frame_equal(found, expected)
+
+
+def test_a_mask_of_objects_warns(labels):
+    """It is one object; so do tables of it."""
+    mask = np.where(labels < 0, labels, labels > 0)
+    with pytest.warns(UserWarning, match=r"objects holds one object of \d+ separate parts"):
+        count_by_region(mask, regions_of(labels.shape))
+    with pytest.warns(UserWarning, match=r"labels holds one object of \d+ separate parts"):
+        measure_objects(255 * mask.astype(np.int32))
+    few = label_components(mask > 0) < 5  # as fragments of one object: warnings are errors here
+    assert len(measure_objects(mask * few)) == 1
 
 
 def test_tables_points_and_label_images_agree(labels):
@@ -210,7 +230,7 @@ WITH_UNITS = measure_objects(REGIONS, spacing=(2, 2), unit="nm")
         (np.array([["a", "b"]]), REGIONS, {}, "points, numbers, got dtype <U1"),
         (REGIONS - 9, REGIONS, {}, "objects must not be below -1 .* got -8"),
         (TABLE, REGIONS - 2, {}, "regions must not be negative, got -1"),
-        (TABLE, REGIONS * 1.0, {}, "regions must hold integers, got dtype float64"),
+        (TABLE, REGIONS * 1.0, {}, "regions must hold integers or booleans, got dtype float64"),
         (TABLE, np.zeros(4, int), {}, r"2-D or 3-D label image, got shape \(4,\)"),
         (TABLE, np.zeros((0, 4), int), {}, r"got shape \(0, 4\)"),
         (TABLE, REGIONS[None], {}, r"no columns \['centroid_z'\], which 3-D regions need"),

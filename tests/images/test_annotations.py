@@ -10,6 +10,7 @@ from sklearn.utils import _safe_indexing
 from sskseg.images import check_images, points_from_table
 from sskseg.images.annotated_sections import objects_over_sections
 from sskseg.images.annotations import Annotations
+from sskseg.model_selection import LabeledKFold
 from sskseg.morphology import count_over_sections
 
 
@@ -292,3 +293,15 @@ def test_annotations_without_images_say_what_they_lack(question):
 
     with pytest.raises(ValueError, match=r"y must be bound to its images: Annotations\(y, images"):
         ask()
+
+
+@pytest.mark.parametrize("dtype", [float, object, "Float64", "Int64", "int64[pyarrow]"])
+def test_a_column_of_a_spreadsheet_is_counts(dtype):
+    """Its index does not matter, as for other estimators; a missing value is an unknown count."""
+    column = pd.Series([3, None, 0], index=["c", "a", "b"]).astype(dtype)
+    annotations = Annotations(column, check_images(np.zeros((3, 4, 4)), 2))
+    assert annotations.kind == "counts"
+    assert annotations.counts() == pytest.approx([3, np.nan, 0], nan_ok=True)
+    assert annotations.labeled.tolist() == [0, 2]
+    train, test = next(LabeledKFold(2).split(np.zeros((3, 4, 4)), column))
+    assert (train.tolist(), test.tolist()) == ([1, 2], [0])

@@ -129,6 +129,13 @@ def test_sentences_hold_the_figures_and_the_method():
     assert "Welch's test of logarithms" in text
 
 
+def test_audits_may_be_a_series():
+    reference, tiles = simulate(np.random.default_rng(3))
+    plan, audited = audit(reference, tiles, 20, 7)
+    column = pd.Series(audited, name="count")
+    assert estimate_total(plan, column).total == estimate_total(plan, audited).total
+
+
 def test_the_same_seed_gives_the_same_result():
     reference, tiles = simulate(np.random.default_rng(3))
     first, second = (estimate_total(*audit(reference, tiles, 20, 7)) for _ in range(2))
