@@ -44,8 +44,8 @@ def count_by_region(
         In two dimensions integers of shape (k, 2) are points, unless `regions` has that shape.
     regions : array of int or bool, 2-D or 3-D
         Array of numpy, dask or zarr. Blocks of dask and zarr are read one after the other, each
-        once. Each value is a region, and 0 is background; of booleans, True is region 1. The array may be coarser than the image
-        of the objects; both start at the same corner.
+        once. Each value is a region, and 0 is background; of booleans, True is region 1. The array
+        may be coarser than the image of the objects; both start at the same corner.
     names : dict of int to str, default=None
         Names of regions. Regions that are only in `names` have a row, too.
     by : {"centroid", "majority"}, default="centroid"
