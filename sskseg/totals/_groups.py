@@ -124,9 +124,9 @@ def compare_groups(
     Raises
     ------
     ValueError
-        If there are not two groups of two animals at least, a total is no `TotalEstimate`, a total is not positive, or groups are
-        of different regions or, where totals are compared, of sizes whose means differ by more
-        than 25 %.
+        If there are not two groups of two animals at least, a total is no `TotalEstimate` or not
+        positive, or groups are of different regions or, where totals are compared, of sizes whose
+        means differ by more than 25 %.
 
     References
     ----------
