@@ -107,6 +107,11 @@ def _fit(command):
         help="file or folder of label images, regions or points, paired with images by name; pass "
         "the images again if labels are in the same folder, or are ROIs inside TIFF files",
     )  # fmt: skip
+    command.add_argument(
+        "--point-radius", type=float, metavar="PIXELS",
+        help="about the radius of an object, if labels are points: a disc around each point is "
+        "foreground, and a ring of the same width around it is unlabeled (default: 3)",
+    )  # fmt: skip
     command.add_argument("--out", type=Path, required=True, help="model file, or folder for it")
     add_spacing(command)
     add_background(command)

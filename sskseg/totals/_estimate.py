@@ -199,10 +199,8 @@ def _check_audits(plan, audited):
         )
     if not len(audited):
         raise ValueError(f"audited must have the {len(expected)} tiles of the plan, got none.")
-    lacking, others = (
-        sorted(set(expected) - {*audited.keys()}),
-        sorted({*audited.keys()} - set(expected)),
-    )
+    given = {*audited.keys()}
+    lacking, others = sorted({*expected} - given), sorted(given - {*expected})
     if lacking or others:
         raise ValueError(
             f"audited must have exactly the {len(expected)} tiles of the plan: tiles {lacking[:5]}"

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 import tifffile
 import zarr
-from command_line import run
+from command_line import TINY, run
+from sklearn.pipeline import make_pipeline
 
+from sskseg import Annotations, InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from sskseg.cli import main
 from sskseg.cli.formats import FORMATS, OF_IMAGE
 from sskseg.cli.options import make_parser
@@ -28,6 +30,7 @@ from sskseg.io import (
     write_rois,
 )
 from sskseg.io.image_writing import write_image
+from sskseg.models import load_model
 from sskseg.morphology import measure_objects
 from sskseg.scans import open_scan
 
@@ -430,7 +433,39 @@ def test_fit_takes_points_of_regions_and_tables(folder, capsys):
     fit = ["fit", folder / "images", "--out", folder / "m", "--dry-run", "--labels"]
     for name in ("zips", "tables", "tables/cell0.csv", "areas", "areas/cell0.csv"):
         assert run(*fit, folder / name) == 0
-        assert "2 images, 1 of them labeled\n" in capsys.readouterr().out
+        said = capsys.readouterr().out
+        assert "2 images, 1 of them labeled\n" in said
+        assert ("within 3 pixels of a point" in said) != name.startswith("areas")
         _, _, y = read_pairs(folder / "images", folder / name)
         assert y[1] is None
         assert np.allclose(y[0], label if name.startswith("areas") else centers)
+
+
+def test_fit_sets_the_radius_of_points(folder, capsys):
+    """The command line had no such option: large objects were mostly background."""
+    label = read_labels(folder / "labels")[1][0]
+    centers = measure_objects(label)[["centroid_y", "centroid_x"]].to_numpy()
+    write_rois(folder / "cell0.csv", points=centers)
+    fit = ["fit", folder / "images", "--labels", folder / "cell0.csv", "--out"]
+    assert run(*fit, folder / "m", "--point-radius", 6, *TINY) == 0
+    model = make_pipeline(
+        PercentileScaler(scope="image"),
+        SemiSupervisedSegmenter(
+            width=4, depth=1, max_steps=2, semi_supervision=None, random_state=0
+        ),
+        InstanceCounter(),
+    )
+    _, X, y = read_pairs(folder / "images", folder / "cell0.csv")
+    fitted = load_model(folder / "m" / "model.sskseg")
+    for radius in (6, 3):
+        expected = model.fit(X, Annotations(y, point_radius=radius))[:-1].transform(X)
+        found = fitted[:-1].transform(X)
+        assert all(map(np.array_equal, found, expected)) == (radius == 6)
+    capsys.readouterr()
+    for radius, labels, message in (
+        (6, folder / "labels", "--point-radius is for labels that are points"),
+        (0, folder / "cell0.csv", "point_radius must be a positive number, got 0.0"),
+    ):
+        command = ["fit", folder / "images", "--labels", labels, "--out", folder / "n"]
+        assert run(*command, "--point-radius", radius, *TINY) == 2
+        assert message in capsys.readouterr().err

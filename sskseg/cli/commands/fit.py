@@ -9,7 +9,7 @@ from typing import Any
 
 from sklearn.pipeline import Pipeline
 
-from ... import DomainCheck, InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
+from ... import Annotations, DomainCheck, InstanceCounter, PercentileScaler, SemiSupervisedSegmenter
 from ...images import check_images, spatial_ndim_of
 from ...images.annotation_checks import is_labeled
 from ...images.augmentation import check_augmentation
@@ -39,6 +39,7 @@ from ._common import (
 
 # Of files: with fewer, or with sections of one stack, too many new images would seem unlike these.
 _MIN_CHECKED = 10
+_POINT_RADIUS = 3.0  # of `Annotations`, pixels
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def run(options: argparse.Namespace) -> dict[str, Any]:
     names, X, y = _read(options, model)
     labeled = [i for i, label in enumerate(y) if is_labeled(label)]
     result: dict[str, Any] = {"images": len(names), "labeled": len(labeled), "model": str(file)}
+    y = _with_radius(options, y)
     _say_images(options, len(names), [y[i] for i in labeled])
     if options.dry_run:
         say(options, f"The model would be written to {file}.")
@@ -86,10 +88,26 @@ def _read(options, model):
     return names, X, y
 
 
+def _with_radius(options, y):
+    """Labels with the radius of points, of which there must be some if it is given."""
+    if options.point_radius is None:
+        return y
+    if not any(_are_points(label) for label in y if label is not None):
+        raise ValueError(
+            f"--point-radius is for labels that are points, and {options.labels} has none: "
+            "expected points of Fiji, QuPath or napari, or a table of points."
+        )
+    return Annotations(y, point_radius=options.point_radius)
+
+
 def _say_images(options, n_images, labels):
     n_empty = sum(not _has_objects(label) for label in labels)
     empty = f", {n_empty} of these without an object" if n_empty else ""
     say(options, f"{count_text(n_images, 'image')}, {len(labels)} of them labeled{empty}")
+    if any(map(_are_points, labels)):
+        radius = options.point_radius or _POINT_RADIUS
+        say(options, f"Labels are points: pixels within {radius:g} pixels of a point are "
+            "foreground. Set --point-radius to about the radius of an object.")  # fmt: skip
 
 
 def _say_learned(options, model, learned):
@@ -154,8 +172,11 @@ def _say_quality(options, counter, learned):
 
 def _has_objects(label):
     """Whether a label image has an object, or there are points."""
-    is_points = label.ndim == 2 and label.dtype.kind == "f"
-    return bool(len(label)) if is_points else bool((label > 0).any())
+    return bool(len(label)) if _are_points(label) else bool((label > 0).any())
+
+
+def _are_points(label):
+    return label.ndim == 2 and label.dtype.kind == "f"
 
 
 def make_pipeline(options: argparse.Namespace) -> Pipeline:
