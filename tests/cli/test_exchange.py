@@ -464,7 +464,7 @@ def test_fit_sets_the_radius_of_points(folder, capsys):
     capsys.readouterr()
     for radius, labels, message in (
         (6, folder / "labels", "--point-radius is for labels that are points"),
-        (0, folder / "cell0.csv", "point_radius must be a positive number, got 0.0"),
+        (0, folder / "cell0.csv", "--point-radius must be a positive number, got 0.0"),
     ):
         command = ["fit", folder / "images", "--labels", labels, "--out", folder / "n"]
         assert run(*command, "--point-radius", radius, *TINY) == 2
