@@ -272,7 +272,10 @@ class Annotations:
     def label_images(self) -> list[np.ndarray]:
         """Integer label images, views where possible: -1 unlabeled, points drawn as discs."""
         if self.kind == "counts":
-            raise ValueError(f"{self.name} must be label images or points, got counts, {self.y!r}.")
+            raise ValueError(
+                f"{self.name} must be label images or points, got counts, {self.y!r}. Counts fit a "
+                "counter only: counter.fit(probabilities, counts)."
+            )
         return [self._label_image(i) for i in range(len(self))]
 
     def _label_image(self, index):

@@ -76,9 +76,11 @@ def points_from_table(
         wanted = [list(_COLUMNS[axis]) for axis in "zyx"[-ndim:]]
     found = [[i for i, c in enumerate(columns) if c in names] for names in wanted]
     if len(found) < ndim or any(len(each) != 1 for each in found):
+        counts = " If it holds counts of images, pass these as y to the fit of a counter."
         raise ValueError(
             f"{name} must have one column each of {', '.join('zyx'[-ndim:])} (or of axis-0, "
             f"axis-1, ...), got the columns {list(map(str, table.columns))}."
+            f"{'' if any(found) else counts}"
         )
     used = [each[0] for each in found]
     _check_one_plane(table, [i for i, c in enumerate(columns) if i not in used and

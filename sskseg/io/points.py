@@ -13,11 +13,12 @@ from ..images.points import points_from_table
 from ..images.spacing import check_spacing
 from .folders import SUFFIXES, composed, files_of, stem
 from .rois.adapters import holds_points, read_region_points
-from .rois.regions import listed
+from .rois.regions import listed, warn_of_kinds
 from .tables import read_table
 
 _TABLES = (".csv", ".tsv", ".txt")
 _NAMES = ("image", "label", "file", "filename", "sample")  # columns that say which image
+_CLASSES = ("class", "classification", "type")  # of Fiji's Cell Counter
 _ROI_NAME = re.compile(
     r":\d{4,}-\d{4,}$"
 )  # of the ROI Manager of ImageJ, after the name of the image
@@ -92,6 +93,7 @@ def read_points(
         for name, table in tables.items():
             _check_once(name, file, sources)
             points = points_from_table(table, spatial_ndim, f"{file}", spacing)
+            warn_of_kinds(_kinds(table), file, 2)
             found[name] = points - _corner(table, spatial_ndim) * (origin == "corner")
     if names is None:
         return list(found), list(found.values())
@@ -109,6 +111,12 @@ def read_points(
 
 def _holds_regions(path):
     return holds_points(path, path.is_dir() and bool(files_of(path, _TABLES)))
+
+
+def _kinds(table):
+    """Values of a column of classes."""
+    column = next((c for c in table.columns if str(c).strip().lower() in _CLASSES), None)
+    return [] if column is None else table[column].dropna().astype(str).unique()
 
 
 def _corner(table, spatial_ndim):

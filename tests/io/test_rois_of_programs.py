@@ -234,6 +234,70 @@ def test_shapes_of_labelme(tmp_path):
     assert np.array_equal(read_labels(tmp_path / "a.json", ["any"])[1][0], labels)
 
 
+# The Cell Counter of Fiji
+
+
+def write_markers(path, image, types):
+    """A file of markers, (x, y, slice) by type, as the plugin writes it."""
+    content = f"<Image_Properties><Image_Filename>{image}</Image_Filename></Image_Properties>"
+    for number, markers in types.items():
+        content += f"<Marker_Type><Type>{number}</Type>"
+        for x, y, z in markers:
+            content += (f"<Marker><MarkerX>{x}</MarkerX><MarkerY>{y}</MarkerY>"
+                        f"<MarkerZ>{z}</MarkerZ></Marker>")  # fmt: skip
+        content += "</Marker_Type>"
+    path.write_text(
+        '<?xml version="1.0" encoding="UTF-8"?>\r\n<CellCounter_Marker_File>\r\n'
+        f" {content}\r\n</CellCounter_Marker_File>"
+    )
+
+
+def test_markers_of_the_cell_counter(tmp_path):
+    one, two = tmp_path / "CellCounter_b.xml", tmp_path / "CellCounter_a.ome.xml"
+    write_markers(one, "b.tif", {1: [(12, 3, 1), (0, 7, 1)], 2: []})
+    write_markers(two, "a.ome.tif", {1: [], 2: []})
+    names, points = read_points(tmp_path, ["a", "b", "c"])
+    assert [None if each is None else each.tolist() for each in points] == [
+        [], [[3, 12], [7, 0]], None,
+    ]  # fmt: skip
+    assert names == ["a", "b", "c"]
+    write_markers(one, "b.tif", {1: [(12, 3, 1), (0, 7, 4)]})
+    _, points = read_points(one, spatial_ndim=3)
+    assert points[0].tolist() == [[0, 3, 12], [3, 7, 0]]
+    with pytest.raises(ValueError, match="points of several sections"):
+        read_points(one)
+    write_markers(one, "b.tif", {1: [("12,5", 3, 1)]})
+    with pytest.raises(ValueError, match="'Type 1' must have MarkerX, MarkerY, MarkerZ, integers"):
+        read_points(one)
+
+
+def test_points_of_several_classes_warn(tmp_path):
+    """They were read as one kind of object in silence."""
+    roifile = pytest.importorskip("roifile")
+    write_markers(tmp_path / "a.xml", "a.tif", {1: [(12, 3, 1)], 3: [(0, 7, 1)]})
+    roi = roifile.ImagejRoi.frompoints([[12, 3], [0, 7]])
+    roi.roitype = roifile.ROI_TYPE.POINT
+    roi.counters, roi.counter_positions = np.array([0, 1], np.uint8), np.zeros(2, np.uint32)
+    roi.tofile(tmp_path / "a.roi")
+    features = [
+        {"type": "Feature", "geometry": {"type": "Point", "coordinates": [x + 0.5, y + 0.5]},
+         "properties": {"objectType": "annotation", "classification": {"name": name}}}
+        for name, x, y in (("Neuron", 12, 3), ("Glia", 0, 7))
+    ]  # fmt: skip
+    (tmp_path / "a.geojson").write_text(json.dumps(features))
+    (tmp_path / "a.csv").write_text("Type,Slice,X,Y\n1,1,12,3\n2,1,0,7\n")
+    for suffix, classes in (
+        ("xml", "'Type 1', 'Type 3'"), ("roi", "'counter 0', 'counter 1'"),
+        ("geojson", "'Glia', 'Neuron'"), ("csv", "'1', '2'"),
+    ):  # fmt: skip
+        with pytest.warns(UserWarning, match=f"has points of the classes {classes}: they are") as w:
+            _, points = read_points(tmp_path / f"a.{suffix}")
+        assert w[0].filename == __file__
+        assert points[0].tolist() == [[3, 12], [7, 0]]
+    (tmp_path / "a.geojson").write_text(json.dumps(features[:1]))
+    assert read_points(tmp_path / "a.geojson")[1][0].tolist() == [[3, 12]]
+
+
 # CVAT
 
 

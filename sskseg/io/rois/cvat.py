@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from .documents import check_size, load_xml
+from .documents import check_size
 from .objects import Drawing, filled, to_xy
 from .regions import (
     UNLABELED,
@@ -28,9 +28,8 @@ _LINES = ("polyline", "skeleton", "cuboid")
 _DEFAULT = "object"
 
 
-def read_cvat(file: Path) -> list[ImageRegions]:
-    """Read the shapes of all images of a file, those of a low ``z_order`` first."""
-    root = load_xml(file)
+def parse_cvat(root: ElementTree.Element, file: Path) -> list[ImageRegions]:
+    """Take the shapes of all images of a file, those of a low ``z_order`` first."""
     if root.tag != "annotations" or root.find("track") is not None:
         raise ValueError(
             f"{file} must be of CVAT for images 1.1: <annotations> with <image>, got <{root.tag}>"

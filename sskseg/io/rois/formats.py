@@ -17,8 +17,8 @@ from ..folders import (
     stem,
     without_label_suffix,
 )
-from . import cellpose, coco, cvat, ilastik, imagej, labelme, napari, qupath
-from .documents import dialect, load_json
+from . import cell_counter, cellpose, coco, cvat, ilastik, imagej, labelme, napari, qupath
+from .documents import dialect, load_json, load_xml
 from .regions import ImageRegions, listed
 
 _JSON = {
@@ -84,7 +84,7 @@ def read_regions(
         raise FileNotFoundError(f"No file of regions at {file}.")
     suffix = _suffix(file)
     simple: dict[str, Any] = {
-        ".roi": imagej.read_roi, ".zip": imagej.read_zip, ".xml": cvat.read_cvat,
+        ".roi": imagej.read_roi, ".zip": imagej.read_zip, ".xml": _read_xml,
         _SEG: cellpose.read_cellpose, **dict.fromkeys(_TIFF, imagej.read_overlay),
     }  # fmt: skip
     if suffix in simple:
@@ -97,9 +97,15 @@ def read_regions(
         return ilastik.read_ilastik(file, background, spatial_ndim)
     raise ValueError(
         f"{file} is no file of regions: expected .roi, .zip or .tif of Fiji, .geojson of QuPath, "
-        f".json (GeoJSON, COCO, LabelMe), .xml of CVAT, .csv of napari, {_SEG} of Cellpose, or .h5 "
-        f"of ilastik, got {file.suffix!r}."
+        ".json (GeoJSON, COCO, LabelMe), .xml of CVAT or the Cell Counter of Fiji, .csv of napari, "
+        f"{_SEG} of Cellpose, or .h5 of ilastik, got {file.suffix!r}."
     )
+
+
+def _read_xml(file):
+    root = load_xml(file)
+    is_counter = root.tag == cell_counter.TAG
+    return (cell_counter.parse_cell_counter if is_counter else cvat.parse_cvat)(root, file)
 
 
 def _read_json(file, skip):
@@ -177,7 +183,8 @@ def holds_regions(file: Path) -> bool:
     """
     if _suffix(file) == ".xml":
         with file.open("rb") as opened:
-            return b"<annotations" in opened.read(4096)
+            start = opened.read(4096)
+            return b"<annotations" in start or cell_counter.TAG.encode() in start
     return _suffix(file) != ".json" or _dialect_of(file) is not None
 
 

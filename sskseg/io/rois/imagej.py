@@ -22,6 +22,7 @@ from .regions import (
     points_of,
     rectangle,
     vertices_of,
+    warn_of_kinds,
     where_is,
 )
 
@@ -188,6 +189,8 @@ def _region(roi, name, where, n_sections=None):
     if roi.roitype == _POINT:
         # As lines, and unlike areas, points of ImageJ count from the center of the first pixel.
         points, planes = points_of(roi.coordinates(), where, offset=0), roi.counter_positions
+        counters = [] if roi.counters is None else set(roi.counters.tolist())
+        warn_of_kinds((f"counter {n}" for n in counters), where, 7)
         if planes is None or not planes.any():
             return Region(points=points, plane=_plane(roi, where, n_sections), **known)
         return Region(points=points, plane=planes.astype(int) - 1, **known)

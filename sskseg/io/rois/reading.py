@@ -15,7 +15,7 @@ from ..images import read_pictures
 from ..object_tables import split_unit
 from .drawing import Drawn, draw_regions
 from .formats import image_name, no_regions, read_regions, region_files, without_image_suffix
-from .regions import ImageRegions, Region, listed
+from .regions import ImageRegions, Region, listed, warn_of_kinds
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +62,8 @@ def read_rois(
     ----------
     path : str or path-like
         A file: ``.roi`` or ``.zip`` of ImageJ and Fiji, TIFF with an overlay of Fiji, GeoJSON of
-        QuPath, JSON of COCO or LabelMe, XML of CVAT for images, ``_seg.npy`` of Cellpose, HDF5
+        QuPath, JSON of COCO or LabelMe, XML of CVAT for images or of
+        the Cell Counter of Fiji (points), ``_seg.npy`` of Cellpose, HDF5
         labels of ilastik, or CSV of shapes or points of napari. Or a folder with a file for each
         image, with the name of the image ("cell.zip" or "cell_rois.zip" for "cell.tif").
     shape : tuple of int or sequence of tuples, default=None
@@ -278,6 +279,7 @@ def _set_unlabeled(labels, regions):
 
 def join_points(regions: Sequence[Region], shape: tuple[int, ...] | None, file: Path) -> np.ndarray:
     """Points of all regions; of stacks with their section."""
+    warn_of_kinds({r.class_name for r in regions if r.points is not None} - {None}, file, 4)
     found = [(region.points, region.plane) for region in regions if region.points is not None]
     ndim = 2 if shape is None else len(shape)
     has_planes = any(plane is not None for _, plane in found)

@@ -208,6 +208,27 @@ def leave_out(where: object, names: list, kinds: str, *, is_all: bool, stackleve
         )
 
 
+def warn_of_kinds(kinds: Iterable[str], file: object, stacklevel: int) -> None:
+    """Warn of points of several classes, which are read together.
+
+    Parameters
+    ----------
+    kinds : iterable of str
+        Classes of the points.
+    file : object
+    stacklevel : int
+        Of the warning, seen from the caller.
+    """
+    kinds = sorted(kinds)
+    if len(kinds) > 1:
+        warnings.warn(
+            f"{file} has points of the classes {listed(kinds)}: they are read as objects of one "
+            "kind. To count one class, save its points in a file of their own.",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
+
+
 def as_number(value: Any) -> int | None:
     """Return a positive integer, also one that is written as text, or None."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
