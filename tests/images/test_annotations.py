@@ -74,8 +74,10 @@ def test_tables_of_points_are_read_by_the_names_of_their_columns():
     napari = pd.DataFrame({"index": [0], "axis-0": [7.0], "axis-1": [1.0], "axis-2": [2.0]})
     assert points_from_table(napari, 2).tolist() == [[1, 2]]
     assert points_from_table(napari, 3).tolist() == [[7, 1, 2]]
-    with pytest.raises(ValueError, match=r"y\[0\] must have one column each of y, x"):
+    with pytest.raises(ValueError, match=r"y\[0\] must have one column each of y, x.*'area'\]\.$"):
         Annotations([given[["X", "area"]]], images_of(1, (20, 20)))
+    with pytest.raises(ValueError, match="If it holds counts of images, pass these as y to the"):
+        points_from_table(pd.DataFrame({"Image": ["a"], "Nuclei": [7]}), 2)
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])

@@ -279,7 +279,8 @@ def _set_unlabeled(labels, regions):
 
 def join_points(regions: Sequence[Region], shape: tuple[int, ...] | None, file: Path) -> np.ndarray:
     """Points of all regions; of stacks with their section."""
-    warn_of_kinds({r.class_name for r in regions if r.points is not None} - {None}, file, 4)
+    kinds = {r.class_name for r in regions if r.points is not None and r.class_name}
+    warn_of_kinds(kinds, file, 4)
     found = [(region.points, region.plane) for region in regions if region.points is not None]
     ndim = 2 if shape is None else len(shape)
     has_planes = any(plane is not None for _, plane in found)
