@@ -88,12 +88,6 @@ def _from_table(table, ndim):
         )
     if ndim == 2 and "centroid_z" in table.columns:
         raise ValueError("objects has centroids of 3 axes, and regions 2: give regions in 3-D.")
-    if "sample" in table.columns and table["sample"].nunique() > 1:
-        raise ValueError(
-            f"objects has {table['sample'].nunique()} samples, each with an image of regions of "
-            "its own: count them one by one, table[table['sample'] == 0]. If the regions are those "
-            "of all, drop the column 'sample'."
-        )
     return table[names].to_numpy(float)
 
 

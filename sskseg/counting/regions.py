@@ -9,8 +9,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ..images import check_spacing
+from ..io.object_tables import check_centroid_unit, check_one_image
 from ..io.units import per_millimeter
-from ..morphology.columns import PIXEL
 from ..morphology.components import warn_of_mask
 from ._region_objects import as_array, find_majority, pixels_of_centroids
 from ._region_pixels import count_pixels, find_regions
@@ -129,9 +129,9 @@ def _check_arguments(objects, regions, by, unit, spacing):
         raise ValueError(f"unit is that of spacing, got unit={unit!r} and no spacing.")
     if unit is not None and per_millimeter(unit) is None:
         raise ValueError(f"unit must be a unit of length, as 'micrometer', got {unit!r}.")
-    own = getattr(objects, "attrs", {}).get("units", {}).get("centroid_x")
-    if own is not None and isinstance(objects, pd.DataFrame):
-        _check_own_unit(own, unit, spacing)
+    if isinstance(objects, pd.DataFrame):
+        check_centroid_unit(objects, spacing, unit)
+        check_one_image(objects)
 
 
 def _warn_of_mask(objects):
@@ -141,23 +141,6 @@ def _warn_of_mask(objects):
     numbers = objects[objects > 0]
     if numbers.size and numbers.min() == numbers.max():
         warn_of_mask(objects, "objects", 4)
-
-
-def _check_own_unit(own, unit, spacing):
-    """Compare the unit that a table says it has."""
-    if own == PIXEL:
-        if spacing is not None and (unit is not None or {*spacing} != {1}):
-            raise ValueError(
-                f"objects has centroids in pixels, got spacing={spacing!r}, unit={unit!r}: measure "
-                "the objects with this spacing, or omit it."
-            )
-        return
-    if spacing is None:
-        raise ValueError(
-            f"objects has centroids in {own}: give spacing, the size of a pixel in that unit."
-        )
-    if unit is not None and per_millimeter(own) != per_millimeter(unit):
-        raise ValueError(f"objects has centroids in {own}, got unit={unit!r}.")
 
 
 def _table(values, sizes, found, names, steps, unit):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 from ..morphology.columns import PIXEL
 from .atomic import atomic_path
 from .tables import iterate_table, read_table
-from .units import ngff_unit
+from .units import ngff_unit, per_millimeter
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _SUFFIXES = (".csv", ".parquet")
+_IMAGES = ("sample", "image")  # columns that say of which image an object is
 _TEXT = ("image", "name")  # columns of names
 _WITH_UNIT = re.compile(r"(.+) \[([^\[\]]+)\]")
 _WITH_UNIT_IN_ROIS = re.compile(r"(.+?) ?\[([^\[\]]+)\]")  # spaces end the names of ImageJ
@@ -145,7 +147,7 @@ def iterate_object_table(
     Yields
     ------
     pandas.DataFrame
-        One at least.
+        One at least, with its units. A column that names images ("sample" or "image") is read, too.
 
     Raises
     ------
@@ -166,16 +168,71 @@ def iterate_object_table(
         from pyarrow import parquet
 
         with parquet.ParquetFile(path) as file:
-            _check_columns(path, columns, file.schema_arrow.names)
+            schema = file.schema_arrow
+            _check_columns(path, columns, schema.names)
+            columns = [*columns, *(name for name in _IMAGES if name in schema.names)]
+            attributes = json.loads((schema.metadata or {}).get(b"PANDAS_ATTRS", b"{}"))
             if not file.metadata.num_rows:
                 yield pd.DataFrame(columns=list(columns), dtype=float)
             for batch in file.iter_batches(chunk_size, columns=list(columns)):
-                yield batch.to_pandas()
+                part = batch.to_pandas()
+                part.attrs = attributes
+                yield part
         return
     for part in iterate_table(Path(path), _TEXT, chunk_size):
         table = _separate_units(path, part)
         _check_columns(path, columns, table)
-        yield table[list(columns)]
+        yield table[[*columns, *(name for name in _IMAGES if name in table.columns)]]
+
+
+def check_one_image(table: pd.DataFrame, name: str = "objects") -> None:
+    """Refuse objects of several images, whose centroids would be taken for those of one.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        Of `InstanceCounter.measure` (column "sample") or ``sskseg count`` (column "image").
+    name : str, default="objects"
+    """
+    for column in _IMAGES:
+        n = table[column].nunique() if column in table.columns else 0
+        if n > 1:
+            raise ValueError(
+                f"{name} has {n} {column}s, each with pixels of its own: count them one by one, "
+                f"table[table[{column!r}] == {table[column].iloc[0]!r}]. If they lie in one image, "
+                f"drop the column {column!r}."
+            )
+
+
+def check_centroid_unit(
+    table: pd.DataFrame,
+    spacing: Sequence[float] | None,
+    unit: str | None = None,
+    name: str = "objects",
+) -> None:
+    """Compare the unit that a table says its centroids have with a spacing and its unit.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        With ``attrs["units"]``; one without is not checked.
+    spacing : sequence of float, or None
+    unit : str, default=None
+    name : str, default="objects"
+    """
+    own = table.attrs.get("units", {}).get("centroid_x")
+    if own == PIXEL:
+        if spacing is not None and (unit is not None or {*spacing} != {1}):
+            raise ValueError(
+                f"{name} has centroids in pixels, got spacing={spacing!r}, unit={unit!r}: measure "
+                "the objects with this spacing, or omit it."
+            )
+    elif own is not None and spacing is None:
+        raise ValueError(
+            f"{name} has centroids in {own}: give spacing, the size of a pixel in that unit."
+        )
+    elif own is not None and unit is not None and per_millimeter(own) != per_millimeter(unit):
+        raise ValueError(f"{name} has centroids in {own}, got unit={unit!r}.")
 
 
 def _check_columns(path, columns, found):

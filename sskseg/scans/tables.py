@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from ..io.object_tables import check_centroid_unit, check_one_image
 from ..morphology.columns import AXES
 
 
@@ -38,8 +39,11 @@ def density_map(
     Raises
     ------
     ValueError
-        If `grid` is not of positive numbers, or a centroid is NaN or outside of the scan.
+        If `grid` is not of positive numbers, a centroid is NaN or outside of the scan, objects are
+        of several images, or their units do not fit `spacing`.
     """
+    check_one_image(table, "table")
+    check_centroid_unit(table, spacing, name="table")
     steps = np.ones(len(shape)) if spacing is None else np.asarray(spacing, float)
     cell = np.asarray(grid, float)
     if cell.shape != (len(shape),) or (cell <= 0).any():

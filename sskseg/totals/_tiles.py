@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..images import check_spacing
 from ..io import read_labels
-from ..io.object_tables import iterate_object_table
+from ..io.object_tables import check_centroid_unit, check_one_image, iterate_object_table
 
 
 def count_tiles(
@@ -55,8 +55,9 @@ def count_tiles(
     Raises
     ------
     ValueError
-        If a table lacks centroids or has some that are NaN or beyond the image, or shapes do not
-        fit, or regions are not integers.
+        If a table lacks centroids or has some that are NaN or beyond the image, has objects of
+        several images, or units that do not fit `spacing`, or shapes do not fit, or regions are not
+        integers.
     FileNotFoundError
         If there is no such file.
 
@@ -78,7 +79,7 @@ def count_tiles(
     if not len(objects):
         raise ValueError("objects must hold one table at least, got none.")
     pixel = np.array(check_spacing(spacing, len(extent)) or (1.0,) * len(extent))
-    counts = np.stack([_count(table, extent, step, pixel) for table in objects])
+    counts = np.stack([_count(table, extent, step, pixel, spacing) for table in objects])
     grid = np.indices(-(-extent // step)).reshape(len(extent), -1).T
     start = grid * step
     stop = np.minimum(start + step, extent)
@@ -124,7 +125,7 @@ def _regions_at(points, regions, extent):
     return np.asarray(atlas.vindex[index] if hasattr(atlas, "vindex") else atlas[index])
 
 
-def _count(table, extent, step, pixel):
+def _count(table, extent, step, pixel, spacing):
     if not isinstance(table, pd.DataFrame | str | os.PathLike):
         raise ValueError(
             "objects must be tables or files of tables, got "
@@ -133,8 +134,13 @@ def _count(table, extent, step, pixel):
     names = [f"centroid_{axis}" for axis in "zyx"[-len(extent) :]]
     grid = -(-extent // step)
     counts = np.zeros(np.prod(grid), int)
-    is_table = isinstance(table, pd.DataFrame)
-    for part in [table] if is_table else iterate_object_table(table, names):
+    parts = [table] if isinstance(table, pd.DataFrame) else iterate_object_table(table, names)
+    first = None
+    for part in parts:
+        if len(part):
+            check_centroid_unit(part, spacing)
+            first = part.iloc[:1] if first is None else first
+            check_one_image(pd.concat([first, part]))
         counts += _count_part(part, names, extent, step, pixel)
     return counts
 

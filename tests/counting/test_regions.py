@@ -12,7 +12,9 @@ import sskseg.counting
 import sskseg.scans
 from sskseg.counting import count_by_region
 from sskseg.datasets import make_cells
+from sskseg.io import write_object_table
 from sskseg.morphology import label_components, measure_objects
+from sskseg.totals import count_tiles
 
 
 def regions_of(shape, seed=0):
@@ -235,7 +237,7 @@ WITH_UNITS = measure_objects(REGIONS, spacing=(2, 2), unit="nm")
         (TABLE, np.zeros((0, 4), int), {}, r"got shape \(0, 4\)"),
         (TABLE, REGIONS[None], {}, r"no columns \['centroid_z'\], which 3-D regions need"),
         (TABLE.assign(centroid_z=0), REGIONS, {}, "centroids of 3 axes, and regions 2"),
-        (TABLE.assign(sample=[0, 1]), REGIONS, {}, "2 samples, each with an image of regions"),
+        (TABLE.assign(sample=[0, 1]), REGIONS, {}, "2 samples, each with pixels of its own"),
         (TABLE, REGIONS, {"by": "median"}, r"by must be one of .* got 'median'"),
         (TABLE, REGIONS, {"by": "majority"}, "needs a label image of 2 axes, got a table"),
         (TABLE, REGIONS, {"spacing": (1,)}, "spacing must be None or positive numbers, 2 of"),
@@ -253,3 +255,31 @@ WITH_UNITS = measure_objects(REGIONS, spacing=(2, 2), unit="nm")
 def test_bad_input(objects, regions, options, message):
     with pytest.raises(ValueError, match=message):
         count_by_region(objects, regions, **options)
+
+
+@pytest.mark.parametrize("suffix", [None, ".csv", ".parquet"])
+@pytest.mark.parametrize("column", ["image", "sample"])
+def test_objects_of_several_images_are_not_counted_as_those_of_one(tmp_path, column, suffix):
+    """`sskseg count` writes one table of all images, with a column `image`."""
+    table = measure_objects(make_cells(1, (64, 64), random_state=0)[1][0], spacing=(0.5, 0.5),
+                            unit="micrometer")  # fmt: skip
+    both = pd.concat([table.assign(**{column: i}) for i in ("a", "b")], ignore_index=True)
+    both.attrs = table.attrs
+    regions, size = np.ones((64, 64), int), {"spacing": (0.5, 0.5)}
+    calls = [
+        lambda each, **size: count_by_region(each, regions, **size)["objects"].sum(),
+        lambda each, **size: sskseg.scans.density_map(each, (64, 64), grid=(8, 8), **size).sum(),
+        lambda each, **size: count_tiles([each], (64, 64), 32, **size)["count"].sum(),
+    ]
+    alone = both[both[column] == "b"]
+    if suffix is not None:
+        calls = calls[-1:]
+        for name, each in (("both", both), ("alone", alone)):
+            write_object_table(tmp_path / f"{name}{suffix}", each)
+        both, alone = tmp_path / f"both{suffix}", tmp_path / f"alone{suffix}"
+    for call in calls:
+        with pytest.raises(ValueError, match=f"has 2 {column}s, each with pixels of its own"):
+            call(both, **size)
+        with pytest.raises(ValueError, match="has centroids in micrometer: give spacing"):
+            call(alone)
+        assert call(alone, **size) == call(table, **size) > 0
