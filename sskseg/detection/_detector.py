@@ -67,8 +67,8 @@ class ContourDetector(TorchEstimator):
         "unet-lite" (see `sskseg.nn.make_network`).
     finetune : {"last", "all", "gradual"}, default="all"
         How to fine-tune the backbone of an `ImageStack`, as in `SemiSupervisedSegmenter`. "last"
-        trains only the last level and the head. "all" trains all layers, pretrained ones with half
-        the learning rate. "gradual" trains as "last" for 30 % of the training, and then as "all".
+        trains only the last level and the head. "all" trains all layers. "gradual" trains as "last"
+        for 30 % of the training, and then as "all".
     order : int, default=5
         Number of harmonics of the contours. 1 gives ellipses.
     samples : int, default=32

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from .fusion import normalized_convolutions
 from .protocol import FeatureNetwork
 
 _HEADS = ("head.", "auxiliary.")
@@ -167,7 +168,9 @@ class ProxyNetwork(nn.Module):
         return logits, self.backbone.read_out(features) if restores else None
 
 
-def transfer_weights(source: nn.Module, target: nn.Module, *, with_head: bool = False) -> list[str]:
+def transfer_weights(
+    source: nn.Module, target: nn.Module, *, with_head: bool = False, rescale: bool = False
+) -> list[str]:
     """Initialize a network with the weights of another one of the same architecture.
 
     If the numbers of input channels differ, the weights of the first layer are repeated and divided
@@ -179,6 +182,10 @@ def transfer_weights(source: nn.Module, target: nn.Module, *, with_head: bool = 
         `target` is modified.
     with_head : bool, default=False
         Whether to transfer the last layer and auxiliary heads, too, if both predict the same.
+    rescale : bool, default=False
+        Whether kernels before batch normalization keep the norms that they have in `target`. The
+        features stay the same, but they change as fast as those of a new network: kernels grow in
+        training, and the larger they are, the smaller is the effect of an update [1]_.
 
     Returns
     -------
@@ -189,15 +196,43 @@ def transfer_weights(source: nn.Module, target: nn.Module, *, with_head: bool = 
     ------
     ValueError
         If the shape of a parameter does not match.
+
+    References
+    ----------
+    .. [1] Lyle, Zheng, Khetarpal, Martens, van Hasselt, Pascanu, Dabney. Normalization and
+       effective learning rates in reinforcement learning. NeurIPS 2024.
+       :doi:`10.48550/arXiv.2407.01800`
     """
     old, state = source.state_dict(), target.state_dict()
+    norms = _kernel_norms(target) if rescale else {}
     transferred = [name for name in state if with_head or not name.startswith(_HEADS)]
     for name in transferred:
         if name not in old:
             raise ValueError(f"The backbone has no {name!r}; was it made by another network?")
         state[name] = _repeated(old[name], state[name].shape, name)
     target.load_state_dict(state)
+    for layers, norm in norms.items():
+        _rescale(*layers, norm)
     return transferred
+
+
+def _kernel_norms(network):
+    """Norms of the kernels that batch normalization follows, by (convolution, normalization)."""
+    pairs = [(sequence[i], sequence[i + 1]) for sequence, i in normalized_convolutions(network)]
+    return {pair: float(pair[0].weight.detach().norm()) for pair in pairs}
+
+
+@torch.no_grad()
+def _rescale(convolution, normalization, norm):
+    """Give a kernel another norm, and the normalization the statistics of its new output."""
+    length = float(convolution.weight.norm())
+    if length == 0 or norm == 0:
+        return
+    factor = norm / length
+    for values in (convolution.weight, convolution.bias, normalization.running_mean):
+        if values is not None:
+            values.mul_(factor)
+    normalization.running_var.mul_(factor**2)
 
 
 def _repeated(weight, shape, name):

@@ -1,6 +1,7 @@
 """Fuse layers of a trained network for fast prediction."""
 
 import copy
+from collections.abc import Iterator
 from itertools import pairwise
 
 from torch import nn
@@ -28,23 +29,41 @@ def fold_batch_norm(network: nn.Module) -> nn.Module:
         A copy in evaluation mode; `network` is not modified.
     """
     network = copy.deepcopy(network).eval()
-    for module in network.modules():
-        if isinstance(module, nn.Sequential):
-            _fold_pairs(module)
+    for sequence, i in list(normalized_convolutions(network)):
+        _fold(sequence, i)
     return network
 
 
-def _fold_pairs(sequence):
-    layers = list(sequence)
-    for i, (first, second) in enumerate(pairwise(layers)):
-        has_statistics = getattr(second, "running_mean", None) is not None
-        if type(first) in _CONVOLUTIONS and type(second) in _NORMS and has_statistics:
-            sequence[i] = folded = _own_parameters(first)
-            folded.weight, folded.bias = fuse_conv_bn_weights(
-                first.weight, first.bias, second.running_mean, second.running_var, second.eps,
-                second.weight, second.bias,
-            )  # fmt: skip
-            sequence[i + 1] = nn.Identity()
+def normalized_convolutions(network: nn.Module) -> Iterator[tuple[nn.Sequential, int]]:
+    """Find the convolutions that batch normalization follows.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+
+    Yields
+    ------
+    sequence : torch.nn.Sequential
+        Part of `network`.
+    i : int
+        Position of the convolution in it; the normalization is at ``i + 1``.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Sequential):
+            for i, (first, second) in enumerate(pairwise(list(module))):
+                has_statistics = getattr(second, "running_mean", None) is not None
+                if type(first) in _CONVOLUTIONS and type(second) in _NORMS and has_statistics:
+                    yield module, i
+
+
+def _fold(sequence, i):
+    first, second = sequence[i], sequence[i + 1]
+    sequence[i] = folded = _own_parameters(first)
+    folded.weight, folded.bias = fuse_conv_bn_weights(
+        first.weight, first.bias, second.running_mean, second.running_var, second.eps,
+        second.weight, second.bias,
+    )  # fmt: skip
+    sequence[i + 1] = nn.Identity()
 
 
 def _own_parameters(layer):

@@ -86,8 +86,9 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         How to fine-tune the backbone of an `ImageStack`, such as that of a `ProxyPretrainer`.
         `network`, `width` and `depth` are those of the backbone. "last" trains only the last level
         and the head, and batch normalization uses the statistics of the new images. "all" trains
-        all layers; pretrained layers have half the learning rate, and a fifth of all rates is used
-        if the backbone already predicts the same outputs (`sskseg.models.PretrainedBackbone`).
+        all layers. If the backbone already predicts the same outputs
+        (`sskseg.models.PretrainedBackbone`), the learning rate is a fifth, and a tenth before the
+        head.
         "gradual" trains the last layers first, and all layers after 30 % of the training, as "all"
         does.
     spatial_ndim : {2, 3}, default=None

@@ -143,11 +143,12 @@ class Training:
         callbacks += falling_share(self._sampler, self._labeled_weight, self.data.n_real)
         callbacks.sort(key=lambda callback: callback[0])
         segmenter = self._segmenter
-        is_pretrained = isinstance(segmenter.network, PretrainedEncoder) or segmenter.architecture_
         groups = None
-        if is_pretrained:
-            finetune, is_trained = segmenter.finetune, self._is_trained
-            groups = rate_groups(self.network, finetune, is_trained=is_trained)
+        if isinstance(segmenter.network, PretrainedEncoder):
+            groups = rate_groups(self.network, segmenter.finetune, "encoder")
+        elif segmenter.architecture_:
+            origin = "task" if self._is_trained else "proxy"
+            groups = rate_groups(self.network, segmenter.finetune, origin)
         try:
             return self.optimize(
                 self.network, self.batches, loss, self.budget, validate=validate,

@@ -16,8 +16,9 @@ from .global_state import random_numbers
 from .standardization import channel_statistics
 
 FINETUNE = ("last", "all", "gradual")
-_PRETRAINED_RATE = 0.5  # of the learning rate; at a tenth short trainings do not converge
-_TRAINED_RATE = 0.2  # of that and of the last layer's, where the network does the task already
+# Learning rates of new and of pretrained layers, as shares of the estimator's, by what the network
+# was trained for
+_RATES = {"proxy": (1.0, 1.0), "encoder": (1.0, 0.5), "task": (0.2, 0.1)}
 _UNFREEZE = 0.3  # share of the training after which all layers learn with "gradual"
 
 
@@ -157,7 +158,9 @@ def start_network(
         network = estimator._make_module("network_")
     if backbone is not None:
         with_head = does_task(backbone, outputs)
-        transfer_weights(backbone.module, pretrained_part(network), with_head=with_head)
+        transfer_weights(
+            backbone.module, pretrained_part(network), with_head=with_head, rescale=not with_head
+        )
     elif isinstance(estimator.network, PretrainedEncoder):
         estimator.network.load_weights(network.encoder)
     return network
@@ -168,7 +171,7 @@ def does_task(backbone: Backbone | None, outputs: tuple[str, ...]) -> bool:
     return backbone is not None and bool(outputs) and outputs == backbone.outputs
 
 
-def rate_groups(network: Any, finetune: str, *, is_trained: bool = False) -> list:
+def rate_groups(network: Any, finetune: str, origin: str = "proxy") -> list:
     """Return groups of parameters with their learning rates, as shares of the estimator's.
 
     Parameters
@@ -177,28 +180,28 @@ def rate_groups(network: Any, finetune: str, *, is_trained: bool = False) -> lis
         Has ``last_layers()``; its head is new, the others are pretrained. Parameters that require
         no gradient are left out.
     finetune : {"last", "all", "gradual"}
-    is_trained : bool, default=False
-        Whether the head is pretrained, too (`does_task`): all rates are then a fifth. Few labels
-        would make such a network forget what it knows.
+    origin : {"proxy", "encoder", "task"}, default="proxy"
+        What the network was trained for: a proxy task, at the full rate as all weights are
+        rescaled (`transfer_weights`); other images, if it is a `PretrainedEncoder`; or the same
+        outputs, head included (`does_task`), which few labels would make it forget.
 
     Returns
     -------
     list of (list of Parameter, callable)
         ``callable(progress) -> share``; 0 throughout for a layer that is frozen.
     """
-    scale = _TRAINED_RATE if is_trained else 1.0
+    rate, pretrained = _RATES[origin]
     *last, head = network.last_layers()
     new = list(head.parameters())
     late = [p for module in last for p in module.parameters()]
     known = {id(p) for p in (*new, *late)}
     early = [p for p in network.parameters() if p.requires_grad and id(p) not in known]
     if finetune == "last":
-        return [(new + late, _constant(scale)), (early, _constant(0.0))]
-    pretrained = scale * _PRETRAINED_RATE
+        return [(new + late, _constant(rate)), (early, _constant(0.0))]
     if finetune == "all":
-        return [(new, _constant(scale)), (late + early, _constant(pretrained))]
+        return [(new, _constant(rate)), (late + early, _constant(pretrained))]
     return [
-        (new + late, lambda progress: scale if progress < _UNFREEZE else pretrained),
+        (new + late, lambda progress: rate if progress < _UNFREEZE else pretrained),
         (early, lambda progress: 0.0 if progress < _UNFREEZE else pretrained),
     ]
 

@@ -55,6 +55,7 @@ PROXIES = {
 }
 DATA = ("nuclei", "junctions", "nissl", "mitochondria")
 STARTS = ("random weights", "cells-simulated", *PROXIES)
+RATES = "full"  # of pretrained layers; "half" without rescaled kernels in cells without this key
 FIGURES = ("f1_0.5", "f1_0.7", "ap", "wape")
 
 
@@ -163,7 +164,7 @@ def run_cells(cells, data, options):
         steps, pretraining = options.steps, options.pretraining
         key = {**other, "start": start, "labeled": n_labeled, "draw": draw, "steps": steps}
         if start in PROXIES:
-            key["pretraining"] = pretraining
+            key |= {"pretraining": pretraining, "rates": RATES}
         cells.run(key, partial(measure, data, start, n_labeled, draw, steps, pretraining))
 
 

@@ -261,8 +261,21 @@ def mitochondria_all():
 @table
 def fine_tuning():
     """Means over draws of the labeled images, and the lowest F1."""
-    rows = [{"labeled": 0, **row} for row in cells("fine_tuning", lambda row: True)]
-    keys = ("labeled", "start", "pretraining", "steps")
+    return _fine_tuned("labeled")
+
+
+@table
+def fine_tuning_others():
+    """The same of other data than nuclei."""
+    return _fine_tuned("data", "labeled")
+
+
+def _fine_tuned(*by):
+    keys = (*by, "start", "pretraining", "rates", "steps")
+    rows = [
+        {"labeled": 0, "rates": "half" if "pretraining" in row else None, **row}
+        for row in cells("fine_tuning", lambda row: ("data" in row) == ("data" in by))
+    ]
     lines = [
         dict(zip(keys, values, strict=True))
         | {"draws": len(group), "lowest": min(row["f1_0.5"] for row in group)}
@@ -270,13 +283,14 @@ def fine_tuning():
         | {"machine": group[0]["machine"]}
         for values, group in grouped(rows, *keys).items()
     ]
-    order = sorted(lines, key=lambda row: (row["labeled"], -row["f1_0.5"]))
+    order = sorted(lines, key=lambda row: (*(row[name] for name in by), -row["f1_0.5"]))
     return markdown(
         order,
         {
-            "labeled": "labeled",
+            **{name: name for name in by},
             "start": "start",
             "steps of the pretext task": "pretraining",
+            "rates": "rates",
             "steps of the fit": "steps",
             "draws": "draws",
             "F1 at 0.5": ("f1_0.5", ".3f"),
