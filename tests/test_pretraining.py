@@ -384,6 +384,27 @@ def test_weights_are_taken_over_and_the_stem_adapted():
         transfer_weights(source, make_network("unet-shuffle", 1, 1, 4, 2))
 
 
+def test_rescaled_weights_have_the_norm_of_new_ones_and_the_same_features():
+    source, target = (make_network("unet-shuffle", 1, 1, 4, 2) for _ in range(2))
+    with torch.no_grad():
+        for name, weight in source.named_parameters():
+            weight.mul_(5.0 if name.startswith("encoder") else 0.5)
+    x = torch.rand(2, 1, 32, 32)
+    source.features(x)  # for statistics that are not those of new networks
+    kernels = [target.encoder[1][0], target.encoder[2][3], target.decoder[0][0]]
+    norms = [kernel.weight.norm().item() for kernel in kernels]
+    transfer_weights(source, target, rescale=True)
+    for mode in (True, False):
+        features = [network.train(mode).features(x) for network in (source, target)]
+        torch.testing.assert_close(*features, atol=1e-3, rtol=1e-3)
+    assert [kernel.weight.norm().item() for kernel in kernels] == pytest.approx(norms)
+
+
+def directions(*kernels):
+    """Kernels without their norm, which the segmenter changes."""
+    return [kernel / kernel.norm() for kernel in kernels]
+
+
 def pipeline(finetune="all", **options):
     pretrainer = ProxyPretrainer(("channel", "restoration"), max_steps=2, **SMALL)
     options = {"max_steps": 4, "random_state": 0, "batch_size": 2, **options}
@@ -401,10 +422,11 @@ def test_the_segmenter_starts_from_the_backbone(scans, finetune, tmp_path):
     model = pipeline(finetune, validation_fraction=0.0).fit(scans, y)
     segmenter, backbone = model[-1], model[1].transform(scans).backbone.module
     assert segmenter.architecture_ == ("unet-shuffle", 8, 2)
-    early = segmenter.network_.encoder[1][0].weight, backbone.encoder[1][0].weight
-    late = segmenter.network_.decoder[-1][0].weight, backbone.decoder[-1][0].weight
-    assert torch.equal(*early) == (finetune == "last")
-    assert not torch.equal(*late)
+    networks = segmenter.network_, backbone
+    early = directions(*(network.encoder[1][0].weight for network in networks))
+    late = directions(*(network.decoder[-1][0].weight for network in networks))
+    assert torch.allclose(*early, atol=1e-6) == (finetune == "last")
+    assert not torch.allclose(*late, atol=1e-6)
     torch.testing.assert_close(*late, atol=0.02, rtol=0)
     assert all(p.requires_grad for p in segmenter.network_.parameters())
     segmenter.save(tmp_path / "model")

@@ -170,7 +170,7 @@ def iterate_object_table(
         with parquet.ParquetFile(path) as file:
             schema = file.schema_arrow
             _check_columns(path, columns, schema.names)
-            columns = [*columns, *(name for name in _IMAGES if name in schema.names)]
+            columns = _with_images(columns, schema.names)
             attributes = json.loads((schema.metadata or {}).get(b"PANDAS_ATTRS", b"{}"))
             if not file.metadata.num_rows:
                 yield pd.DataFrame(columns=list(columns), dtype=float)
@@ -182,7 +182,12 @@ def iterate_object_table(
     for part in iterate_table(Path(path), _TEXT, chunk_size):
         table = _separate_units(path, part)
         _check_columns(path, columns, table)
-        yield table[[*columns, *(name for name in _IMAGES if name in table.columns)]]
+        yield table[_with_images(columns, table.columns)]
+
+
+def _with_images(columns, found):
+    """Add the columns of a table that name images."""
+    return [*dict.fromkeys([*columns, *(name for name in _IMAGES if name in found)])]
 
 
 def check_one_image(table: pd.DataFrame, name: str = "objects") -> None:

@@ -204,22 +204,22 @@ def transfer_weights(
        :doi:`10.48550/arXiv.2407.01800`
     """
     old, state = source.state_dict(), target.state_dict()
-    norms = _kernel_norms(target) if rescale else {}
+    norms = _kernel_norms(target) if rescale else []
     transferred = [name for name in state if with_head or not name.startswith(_HEADS)]
     for name in transferred:
         if name not in old:
             raise ValueError(f"The backbone has no {name!r}; was it made by another network?")
         state[name] = _repeated(old[name], state[name].shape, name)
     target.load_state_dict(state)
-    for layers, norm in norms.items():
-        _rescale(*layers, norm)
+    for convolution, normalization, norm in norms:
+        _rescale(convolution, normalization, norm)
     return transferred
 
 
 def _kernel_norms(network):
-    """Norms of the kernels that batch normalization follows, by (convolution, normalization)."""
+    """List (convolution, batch normalization after it, norm of the kernel)."""
     pairs = [(sequence[i], sequence[i + 1]) for sequence, i in normalized_convolutions(network)]
-    return {pair: float(pair[0].weight.detach().norm()) for pair in pairs}
+    return [(*pair, float(pair[0].get_parameter("weight").detach().norm())) for pair in pairs]
 
 
 @torch.no_grad()
