@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+import copy
+from typing import Any, TypeVar
 
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import BaseEstimator
 
 Estimator = TypeVar("Estimator", bound=BaseEstimator)
 
@@ -21,7 +22,8 @@ def keep_parameters(estimator: BaseEstimator) -> None:
     values = {name: getattr(estimator, name) for name in names}
     if values:
         estimator._fit_parameters_ = {
-            name: clone(value) if isinstance(value, BaseEstimator) else value
+            # `clone` would copy the networks of encoders, too
+            name: copy.copy(value) if isinstance(value, BaseEstimator) else value
             for name, value in values.items()
         }
 
@@ -42,8 +44,22 @@ def as_fitted(estimator: Estimator) -> Estimator:
         Itself, or a shallow copy.
     """
     kept = vars(estimator).get("_fit_parameters_", {})  # not in pickles of earlier versions
-    if all(getattr(estimator, name) is value for name, value in kept.items()):
+    changed = {
+        name: value
+        for name, value in kept.items()
+        if not _is_unchanged(getattr(estimator, name), value)
+    }
+    if not changed:
         return estimator
     fitted = object.__new__(type(estimator))  # `copy` would copy the networks, too
-    fitted.__dict__.update(vars(estimator), **kept)
+    fitted.__dict__.update(vars(estimator), **changed)
     return fitted
+
+
+def _is_unchanged(value: Any, kept: Any) -> bool:
+    if value is kept or not isinstance(kept, BaseEstimator):
+        return value is kept
+    parameters = kept.get_params(deep=False)
+    return type(value) is type(kept) and all(
+        getattr(value, name) is parameter for name, parameter in parameters.items()
+    )
