@@ -271,7 +271,7 @@ def fine_tuning_others():
 
 
 def _fine_tuned(*by):
-    keys = (*by, "start", "pretraining", "rates", "steps")
+    keys = (*by, "start", "pretraining", "rates", "steps", "machine")
     rows = [
         {"labeled": 0, "rates": "half" if "pretraining" in row else None, **row}
         for row in cells("fine_tuning", lambda row: ("data" in row) == ("data" in by))
@@ -280,7 +280,6 @@ def _fine_tuned(*by):
         dict(zip(keys, values, strict=True))
         | {"draws": len(group), "lowest": min(row["f1_0.5"] for row in group)}
         | {name: mean(group, name) for name in ("f1_0.5", "f1_0.7", "ap", "wape")}
-        | {"machine": group[0]["machine"]}
         for values, group in grouped(rows, *keys).items()
     ]
     order = sorted(lines, key=lambda row: (*(row[name] for name in by), -row["f1_0.5"]))

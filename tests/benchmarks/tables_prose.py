@@ -44,16 +44,24 @@ def membranes_fewer():
     return f"{100 * (1 - ours / plain):.0f} %"
 
 
-def _gain_of(start, labeled, data=None):
-    """The gain of short fits from a start, over random weights in the same draws."""
+def _short_fits(labeled, data):
     wanted = (data, labeled, 150)
-    rows = cells(
+    return cells(
         "fine_tuning",
         lambda row: tuple(row.get(name) for name in ("data", "labeled", "steps")) == wanted,
     )
-    ours = [row for row in rows if row["start"] == start]
-    draws = {row["draw"] for row in ours}
-    scratch = [r for r in rows if r["start"] == "random weights" and r["draw"] in draws]
+
+
+def _gain_of(start, labeled, data=None, rates=None):
+    """The gain of short fits from a start, over random weights in the same draws."""
+    rows = _short_fits(labeled, data)
+    ours = [row for row in rows if row["start"] == start and row.get("rates") == rates]
+    draws = {(row["draw"], row["machine"]) for row in ours}
+    scratch = [
+        row
+        for row in rows
+        if row["start"] == "random weights" and (row["draw"], row["machine"]) in draws
+    ]
     return _points(mean(ours, "f1_0.5") - mean(scratch, "f1_0.5"))
 
 
@@ -65,6 +73,20 @@ FIGURES.update({
     f"gain_{start.split()[-1]}_{labeled}": partial(_gain_of, start, labeled)
     for start in ("magnification and rotation", "simulation", "restoration", "masked")
     for labeled in (1, 2)
+})  # fmt: skip
+
+
+def _others(start, rates=None):
+    rows = [row for row in _short_fits(2, "mitochondria") if row["start"] == start]
+    return f"{mean([row for row in rows if row.get('rates') == rates], 'f1_0.5'):.3f}"
+
+
+FIGURES.update({
+    "others_scratch": partial(_others, "random weights"),
+    "others_half": partial(_others, "restoration"),
+    "others_full": partial(_others, "restoration", "full"),
+    "others_nissl_1": partial(_gain_of, "simulation", 1, "nissl", "full"),
+    "others_nissl_2": partial(_gain_of, "simulation", 2, "nissl", "full"),
 })  # fmt: skip
 
 
