@@ -214,9 +214,16 @@ def _repeated(task, seconds, method, name="f1"):
     return f"{_mean_of(task, seconds, method, name, REPEATED):.3f}"
 
 
+_JUNCTIONS = {"ours": "sskseg", "unet": _UNET, "forest": "PixelForest"}
 FIGURES.update({
-    f"peers_minute_junctions_{who}_{name}": partial(_repeated, "junctions", 60, method, name)
-    for who, method in (("ours", "sskseg"), ("unet", _UNET), ("forest", "PixelForest"))
+    f"peers_minute_junctions_{who}": partial(_repeated, "junctions", 60, method)
+    for who, method in _JUNCTIONS.items()
+})  # fmt: skip
+FIGURES.update({
+    f"peers_many_junctions_{who}_{name}": partial(
+        _repeated, "junctions, 300 tests", 60, method, name
+    )
+    for who, method in _JUNCTIONS.items()
     for name in ("f1", "f1_75")
 })  # fmt: skip
 FIGURES["peers_repeated_sections"] = partial(_repeated, "mitochondria, 4", 240, "sskseg")
