@@ -85,6 +85,8 @@ FIGURES.update({
     "others_scratch": partial(_others, "random weights"),
     "others_half": partial(_others, "restoration"),
     "others_full": partial(_others, "restoration", "full"),
+    "gain_restoration_full_1": partial(_gain_of, "restoration", 1, None, "full"),
+    "gain_restoration_full_2": partial(_gain_of, "restoration", 2, None, "full"),
     "others_nissl_1": partial(_gain_of, "simulation", 1, "nissl", "full"),
     "others_nissl_2": partial(_gain_of, "simulation", 2, "nissl", "full"),
 })  # fmt: skip
