@@ -128,14 +128,16 @@ def table(rows):
     groups = {}
     for row in rows:
         key = row["key"]
+        rates = key.get("rates", "half") if key["start"] in PROXIES else ""
         group = (key.get("data", "nuclei"), key.get("labeled", 0), key["start"],
-                 key.get("steps", 0))  # fmt: skip
+                 key.get("pretraining", 0), rates, key.get("steps", 0))  # fmt: skip
         groups.setdefault(group, []).append(row["figures"])
     lines = []
-    for (data, labeled, start, steps), cells in sorted(groups.items()):
+    for (data, labeled, start, pretraining, rates, steps), cells in sorted(groups.items()):
         spread = statistics.stdev(c["f1_0.5"] for c in cells) if len(cells) > 1 else 0.0
         means = {name: statistics.fmean(c[name] for c in cells) for name in FIGURES}
-        lines.append({"data": data, "labeled": labeled, "start": start, "steps": steps,
+        lines.append({"data": data, "labeled": labeled, "start": start,
+                      "pretraining": pretraining, "rates": rates, "steps": steps,
                       "draws": len(cells), **means, "sd of f1_0.5": spread})  # fmt: skip
     return markdown(lines, list(lines[0])) if lines else "no cell is finished"
 
