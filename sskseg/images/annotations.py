@@ -23,7 +23,7 @@ from .annotation_checks import (
     looks_like_labels,
     warn_of_values,
 )
-from .points import are_points, check_points, draw_points
+from .points import POINT_RADIUS, are_points, check_points, draw_points
 from .spacing import check_spacing
 from .stack import sample_key, take_samples
 
@@ -90,7 +90,7 @@ class Annotations:
         *,
         target: str = "instances",
         is_mask: bool | None = None,
-        point_radius: float = 3.0,
+        point_radius: float = POINT_RADIUS,
         spacing: Sequence[float] | None = None,
         name: str = "y",
     ):

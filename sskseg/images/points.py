@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike
 
 from .spacing import check_spacing
 
+POINT_RADIUS = 3.0  # pixels of an image, by default
+
 
 def are_points(values: ArrayLike, shape: tuple[int, ...]) -> bool:
     """Return whether the annotation of a sample is points rather than a label image.

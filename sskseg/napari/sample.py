@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..images.points import POINT_RADIUS
 from .annotations import BACKGROUND, UNPAINTED, annotations_of
 from .boxes import Box, union, whole_box
 
@@ -68,7 +69,7 @@ class Sample:
     painted: np.ndarray = field(init=False)
     complete: np.ndarray = field(init=False)
     points: np.ndarray = field(init=False)
-    point_radius: float = field(default=3.0, init=False)
+    point_radius: float = field(default=POINT_RADIUS, init=False)
     answer: Answer | None = field(default=None, init=False)
     version: int = field(default=0, init=False)
     lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)

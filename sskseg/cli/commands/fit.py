@@ -13,6 +13,7 @@ from ... import Annotations, DomainCheck, InstanceCounter, PercentileScaler, Sem
 from ...images import check_images, spatial_ndim_of
 from ...images.annotation_checks import is_labeled
 from ...images.augmentation import check_augmentation
+from ...images.points import POINT_RADIUS
 from ...io import read_pairs
 from ...metrics import count_error
 from ...models import save_model
@@ -39,7 +40,6 @@ from ._common import (
 
 # Of files: with fewer, or with sections of one stack, too many new images would seem unlike these.
 _MIN_CHECKED = 10
-_POINT_RADIUS = 3.0  # of `Annotations`, pixels
 
 
 def run(options: argparse.Namespace) -> dict[str, Any]:
@@ -105,7 +105,7 @@ def _say_images(options, n_images, labels):
     empty = f", {n_empty} of these without an object" if n_empty else ""
     say(options, f"{count_text(n_images, 'image')}, {len(labels)} of them labeled{empty}")
     if any(map(_are_points, labels)):
-        radius = options.point_radius or _POINT_RADIUS
+        radius = options.point_radius or POINT_RADIUS
         say(options, f"Labels are points: pixels within {radius:g} pixels of a point are "
             "foreground. Set --point-radius to about the radius of an object.")  # fmt: skip
 
