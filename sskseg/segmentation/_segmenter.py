@@ -87,8 +87,8 @@ SemiSupervisedMethod, tuple of them or None, default="auto"
         `network`, `width` and `depth` are those of the backbone. "last" trains only the last level
         and the head, and batch normalization uses the statistics of the new images. "all" trains
         all layers. If the backbone already predicts the same outputs
-        (`sskseg.models.PretrainedBackbone`), the learning rate is a fifth, and a tenth before the
-        head.
+        (`sskseg.models.PretrainedBackbone`), the head has a fifth of the learning rate, and all
+        other layers a tenth.
         "gradual" trains the last layers first, and all layers after 30 % of the training, as "all"
         does.
     spatial_ndim : {2, 3}, default=None
